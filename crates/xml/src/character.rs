@@ -1,0 +1,41 @@
+//! Which characters XML 1.0 allows where (Extensible Markup Language 1.0, 2.2 and 2.3).
+
+/// A character that may stand in a document at all (production `Char`).
+pub(crate) fn is_legal(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+}
+
+/// The first character of an unqualified name (production `NameStartChar` without the colon).
+pub(crate) fn starts_name(c: char) -> bool {
+    matches!(c,
+        'A'..='Z' | 'a'..='z' | '_'
+        | '\u{C0}'..='\u{D6}' | '\u{D8}'..='\u{F6}' | '\u{F8}'..='\u{2FF}' | '\u{370}'..='\u{37D}'
+        | '\u{37F}'..='\u{1FFF}' | '\u{200C}'..='\u{200D}' | '\u{2070}'..='\u{218F}'
+        | '\u{2C00}'..='\u{2FEF}' | '\u{3001}'..='\u{D7FF}' | '\u{F900}'..='\u{FDCF}'
+        | '\u{FDF0}'..='\u{FFFD}' | '\u{10000}'..='\u{EFFFF}')
+}
+
+/// A further character of an unqualified name (production `NameChar` without the colon).
+pub(crate) fn continues_name(c: char) -> bool {
+    starts_name(c)
+        || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
+}
+
+/// White space between the parts of markup (production `S`).
+pub(crate) fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
+/// Finds the first character that [`is_legal`] refuses; fast on text without one.
+pub(crate) fn first_illegal(text: &str) -> Option<usize> {
+    // Every illegal character is an ASCII control or begins with the octet 0xEF (U+FFFE and U+FFFF), so
+    // one pass without branches settles nearly every text.
+    let mut suspect = false;
+    for &byte in text.as_bytes() {
+        suspect |= (byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || byte == 0xEF;
+    }
+    if !suspect {
+        return None;
+    }
+    text.char_indices().find(|(_, c)| !is_legal(*c)).map(|(at, _)| at)
+}

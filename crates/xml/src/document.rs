@@ -1,0 +1,327 @@
+//! The tree that was read, and how to walk it.
+
+use std::borrow::Cow;
+
+use crate::reader::{self, Bounds, ReadError};
+
+/// A whole XML document: its text and a flat tree of positions in it.
+///
+/// It owns its text, so it can travel between tasks; elements borrow from it.
+pub struct Document {
+    pub(crate) text: Box<str>,
+    /// INVARIANT: never empty; the first node is the root element.
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) attributes: Vec<RawAttribute>,
+    pub(crate) declarations: Vec<Declaration>,
+    pub(crate) namespaces: Vec<Uri>,
+}
+
+/// A piece of the document's text, from octet `0` up to octet `1`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span(pub(crate) u32, pub(crate) u32);
+
+/// "No such node".
+pub(crate) const NONE: u32 = u32::MAX;
+/// The namespace of names without one.
+pub(crate) const NO_NAMESPACE: u32 = 0;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Element,
+    /// Character data that stands in the source as it is meant.
+    Text,
+    /// Character data with references or line ends to resolve.
+    CodedText,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
+    /// The whole markup of an element, or the characters of a text.
+    pub(crate) source: Span,
+    pub(crate) prefix: Span,
+    pub(crate) local: Span,
+    pub(crate) namespace: u32,
+    /// From, and how many.
+    pub(crate) attributes: (u32, u32),
+    /// From, and how many.
+    pub(crate) declarations: (u32, u32),
+    pub(crate) parent: u32,
+    pub(crate) first_child: u32,
+    pub(crate) next_sibling: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawAttribute {
+    pub(crate) prefix: Span,
+    pub(crate) local: Span,
+    pub(crate) namespace: u32,
+    pub(crate) value: Span,
+    /// The value has references or white space to resolve.
+    pub(crate) coded: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Declaration {
+    pub(crate) prefix: Span,
+    pub(crate) namespace: u32,
+}
+
+#[derive(Debug)]
+pub(crate) enum Uri {
+    Source(Span),
+    Resolved(Box<str>),
+}
+
+impl Document {
+    /// Reads a document; nothing in it is looked at beyond the bounds.
+    ///
+    /// # Errors
+    /// [`ReadError`] says what is wrong and where. A `<!DOCTYPE` and processing instructions are always
+    /// refused (SOAP 1.2 part 1, section 5).
+    pub fn parse(text: impl Into<String>, bounds: &Bounds) -> Result<Self, ReadError> {
+        reader::read(text.into(), bounds)
+    }
+
+    /// The outermost element.
+    #[must_use]
+    pub fn root(&self) -> Element<'_> {
+        Element { document: self, index: 0 }
+    }
+
+    /// The element at a place remembered with [`Element::place`] on this document.
+    #[must_use]
+    pub fn at(&self, place: Place) -> Option<Element<'_>> {
+        match self.node(place.0) {
+            Some(Node { kind: Kind::Element, .. }) => Some(Element { document: self, index: place.0 }),
+            _ => None,
+        }
+    }
+
+    /// The text that was read.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn node(&self, index: u32) -> Option<&Node> {
+        self.nodes.get(usize::try_from(index).ok()?)
+    }
+
+    pub(crate) fn slice(&self, span: Span) -> &str {
+        slice(&self.text, span)
+    }
+
+    pub(crate) fn uri(&self, index: u32) -> &str {
+        match usize::try_from(index).ok().and_then(|index| self.namespaces.get(index)) {
+            Some(Uri::Source(span)) => self.slice(*span),
+            Some(Uri::Resolved(uri)) => uri,
+            None => "",
+        }
+    }
+}
+
+pub(crate) fn slice(text: &str, span: Span) -> &str {
+    let (Ok(start), Ok(end)) = (usize::try_from(span.0), usize::try_from(span.1)) else { return "" };
+    text.get(start..end).unwrap_or_default()
+}
+
+/// Which element of a document, without borrowing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place(u32);
+
+/// One element of a [`Document`].
+#[derive(Clone, Copy)]
+pub struct Element<'a> {
+    document: &'a Document,
+    index: u32,
+}
+
+impl<'a> Element<'a> {
+    /// The name without its prefix.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.node().map_or("", |node| self.document.slice(node.local))
+    }
+
+    /// The URI of the namespace, empty if there is none.
+    #[must_use]
+    pub fn namespace(&self) -> &'a str {
+        self.node().map_or("", |node| self.document.uri(node.namespace))
+    }
+
+    /// The prefix as it was written, empty if there was none.
+    #[must_use]
+    pub fn prefix(&self) -> &'a str {
+        self.node().map_or("", |node| self.document.slice(node.prefix))
+    }
+
+    /// Whether the element has this expanded name.
+    #[must_use]
+    pub fn is(&self, namespace: &str, name: &str) -> bool {
+        self.name() == name && self.namespace() == namespace
+    }
+
+    /// The element this one stands in.
+    #[must_use]
+    pub fn parent(&self) -> Option<Element<'a>> {
+        let parent = self.node()?.parent;
+        self.document.node(parent).map(|_| Element { document: self.document, index: parent })
+    }
+
+    /// The elements directly inside, in order.
+    pub fn children(&self) -> impl Iterator<Item = Element<'a>> + use<'a> {
+        let document = self.document;
+        self.nodes()
+            .filter(|(_, node)| node.kind == Kind::Element)
+            .map(move |(index, _)| Element { document, index })
+    }
+
+    /// The first element directly inside with this expanded name.
+    #[must_use]
+    pub fn child(&self, namespace: &str, name: &str) -> Option<Element<'a>> {
+        self.children().find(|child| child.is(namespace, name))
+    }
+
+    /// The characters directly inside, with references resolved; those of inner elements do not count.
+    #[must_use]
+    pub fn text(&self) -> Cow<'a, str> {
+        let mut parts = self.nodes().filter(|(_, node)| node.kind != Kind::Element);
+        let Some((_, first)) = parts.next() else { return Cow::Borrowed("") };
+        let first = self.resolved(first);
+        let Some((_, second)) = parts.next() else { return first };
+        let mut text = first.into_owned();
+        text.push_str(&self.resolved(second));
+        for (_, node) in parts {
+            text.push_str(&self.resolved(node));
+        }
+        Cow::Owned(text)
+    }
+
+    /// The value of the attribute with this expanded name; the namespace is empty for most.
+    #[must_use]
+    pub fn attribute(&self, namespace: &str, name: &str) -> Option<Cow<'a, str>> {
+        self.attributes()
+            .find(|attribute| attribute.name() == name && attribute.namespace() == namespace)
+            .map(|attribute| attribute.value())
+    }
+
+    /// The attributes in order, without namespace declarations.
+    pub fn attributes(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
+        let document = self.document;
+        let (from, count) = self.node().map_or((0, 0), |node| node.attributes);
+        stretch(&document.attributes, from, count).iter().map(move |raw| Attribute { document, raw })
+    }
+
+    /// Prefix and URI of the namespaces this element's own tag declares.
+    pub fn declarations(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        let document = self.document;
+        let (from, count) = self.node().map_or((0, 0), |node| node.declarations);
+        stretch(&document.declarations, from, count)
+            .iter()
+            .map(move |declaration| (document.slice(declaration.prefix), document.uri(declaration.namespace)))
+    }
+
+    /// The URI a prefix stands for here, as names inside text need it (`s:Sender`).
+    #[must_use]
+    pub fn resolve(&self, prefix: &str) -> Option<&'a str> {
+        let mut here = Some(*self);
+        while let Some(element) = here {
+            if let Some((_, uri)) = element.declarations().find(|(declared, _)| *declared == prefix) {
+                return Some(uri);
+            }
+            here = element.parent();
+        }
+        None
+    }
+
+    /// The markup of the element as it stands in the document.
+    #[must_use]
+    pub fn source(&self) -> &'a str {
+        self.node().map_or("", |node| self.document.slice(node.source))
+    }
+
+    /// Where the element stands, for [`Document::at`].
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place(self.index)
+    }
+
+    fn node(&self) -> Option<&'a Node> {
+        self.document.node(self.index)
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = (u32, &'a Node)> + use<'a> {
+        let document = self.document;
+        let mut index = self.node().map_or(NONE, |node| node.first_child);
+        std::iter::from_fn(move || {
+            let node = document.node(index)?;
+            let here = index;
+            index = node.next_sibling;
+            Some((here, node))
+        })
+    }
+
+    fn resolved(&self, node: &Node) -> Cow<'a, str> {
+        let raw = self.document.slice(node.source);
+        match node.kind {
+            Kind::CodedText => Cow::Owned(reader::resolve_text(raw)),
+            Kind::Text | Kind::Element => Cow::Borrowed(raw),
+        }
+    }
+}
+
+/// One attribute of an [`Element`].
+#[derive(Clone, Copy)]
+pub struct Attribute<'a> {
+    document: &'a Document,
+    raw: &'a RawAttribute,
+}
+
+impl<'a> Attribute<'a> {
+    /// The name without its prefix.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.document.slice(self.raw.local)
+    }
+
+    /// The URI of the namespace, empty for a name without prefix.
+    #[must_use]
+    pub fn namespace(&self) -> &'a str {
+        self.document.uri(self.raw.namespace)
+    }
+
+    /// The prefix as it was written, empty if there was none.
+    #[must_use]
+    pub fn prefix(&self) -> &'a str {
+        self.document.slice(self.raw.prefix)
+    }
+
+    /// The value with references resolved.
+    #[must_use]
+    pub fn value(&self) -> Cow<'a, str> {
+        let raw = self.document.slice(self.raw.value);
+        if self.raw.coded { Cow::Owned(reader::resolve_attribute(raw)) } else { Cow::Borrowed(raw) }
+    }
+}
+
+fn stretch<T>(all: &[T], from: u32, count: u32) -> &[T] {
+    let (Ok(from), Ok(count)) = (usize::try_from(from), usize::try_from(count)) else { return &[] };
+    from.checked_add(count).and_then(|end| all.get(from..end)).unwrap_or_default()
+}
+
+impl std::fmt::Debug for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Bodies may hold secrets, so only the shape is shown.
+        f.debug_struct("Document")
+            .field("root", &self.root().name())
+            .field("octets", &self.text.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Element<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Element({})", self.name())
+    }
+}

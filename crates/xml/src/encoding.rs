@@ -1,0 +1,141 @@
+//! From the octets of a message to text and back (WS-Management 13.1 makes UTF-8 and UTF-16 mandatory).
+
+/// How the octets of a message stand for characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Encoding {
+    /// UTF-8, with or without a byte order mark.
+    #[default]
+    Utf8,
+    /// UTF-16; without a byte order mark the least significant octet comes first.
+    Utf16,
+}
+
+/// Why octets are not text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncodingError {
+    /// The name is not one that WS-Management services must know.
+    #[error("character set {0:?} is not supported: use UTF-8 or UTF-16")]
+    Unsupported(String),
+    /// The octets do not follow the rules of the encoding.
+    #[error("not valid {encoding} at octet {offset}")]
+    Malformed {
+        /// `UTF-8` or `UTF-16`.
+        encoding: &'static str,
+        /// Where the first wrong octet stands, counted from zero.
+        offset: usize,
+    },
+}
+
+impl Encoding {
+    /// The encoding a `charset` parameter names, in any case of letters.
+    ///
+    /// # Errors
+    /// [`EncodingError::Unsupported`] for any other name.
+    pub fn from_charset(name: &str) -> Result<Self, EncodingError> {
+        let name = name.trim();
+        if name.eq_ignore_ascii_case("utf-8") || name.eq_ignore_ascii_case("utf8") {
+            Ok(Self::Utf8)
+        } else if name.eq_ignore_ascii_case("utf-16") || name.eq_ignore_ascii_case("utf-16le") {
+            Ok(Self::Utf16)
+        } else {
+            Err(EncodingError::Unsupported(name.chars().take(40).collect()))
+        }
+    }
+
+    /// The name in a `charset` parameter.
+    #[must_use]
+    pub fn charset(self) -> &'static str {
+        match self {
+            Self::Utf8 => "UTF-8",
+            Self::Utf16 => "UTF-16",
+        }
+    }
+
+    /// Turns octets into text; a byte order mark is dropped, and for UTF-16 obeyed.
+    ///
+    /// # Errors
+    /// [`EncodingError::Malformed`] with the place of the first wrong octet.
+    pub fn decode(self, octets: Vec<u8>) -> Result<String, EncodingError> {
+        match self {
+            Self::Utf8 => decode_utf8(octets),
+            Self::Utf16 => decode_utf16(&octets),
+        }
+    }
+
+    /// Turns text into octets; UTF-16 is written with a byte order mark, least significant octet first.
+    #[must_use]
+    pub fn encode(self, text: String) -> Vec<u8> {
+        match self {
+            Self::Utf8 => text.into_bytes(),
+            Self::Utf16 => {
+                let mut octets = Vec::with_capacity(text.len().saturating_mul(2).saturating_add(2));
+                octets.extend_from_slice(&[0xFF, 0xFE]);
+                octets.extend(text.encode_utf16().flat_map(u16::to_le_bytes));
+                octets
+            }
+        }
+    }
+}
+
+fn decode_utf8(mut octets: Vec<u8>) -> Result<String, EncodingError> {
+    if octets.starts_with(&[0xEF, 0xBB, 0xBF]) {
+        octets.drain(..3);
+    }
+    String::from_utf8(octets).map_err(|error| EncodingError::Malformed {
+        encoding: "UTF-8",
+        offset: error.utf8_error().valid_up_to(),
+    })
+}
+
+fn decode_utf16(octets: &[u8]) -> Result<String, EncodingError> {
+    let (body, most_significant_first) = match octets {
+        [0xFF, 0xFE, rest @ ..] => (rest, false),
+        [0xFE, 0xFF, rest @ ..] => (rest, true),
+        all => (all, false),
+    };
+    let read = if most_significant_first { u16::from_be_bytes } else { u16::from_le_bytes };
+    let malformed = |offset| EncodingError::Malformed { encoding: "UTF-16", offset };
+    let (units, rest) = body.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(malformed(octets.len()));
+    }
+    let mut text = String::with_capacity(body.len());
+    for decoded in char::decode_utf16(units.iter().map(|unit| read(*unit))) {
+        text.push(decoded.map_err(|_| malformed(text.len()))?);
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn utf_16_is_read_with_either_mark_and_without() {
+        let little = [0x61, 0x00, 0x3D, 0xD8, 0x00, 0xDE];
+        let big = [0xFE, 0xFF, 0x00, 0x61, 0xD8, 0x3D, 0xDE, 0x00];
+        assert_eq!(Encoding::Utf16.decode(little.to_vec()), Ok("a\u{1F600}".to_owned()));
+        assert_eq!(Encoding::Utf16.decode(big.to_vec()), Ok("a\u{1F600}".to_owned()));
+        let round = Encoding::Utf16.encode("a\u{1F600}".to_owned());
+        assert_eq!(Encoding::Utf16.decode(round), Ok("a\u{1F600}".to_owned()));
+    }
+
+    #[test]
+    fn odd_octets_and_lone_surrogates_are_refused() {
+        assert!(Encoding::Utf16.decode(vec![0x61]).is_err());
+        assert!(Encoding::Utf16.decode(vec![0x3D, 0xD8]).is_err());
+        assert!(Encoding::Utf8.decode(vec![b'a', 0xFF]).is_err());
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_not_part_of_the_text() {
+        assert_eq!(Encoding::Utf8.decode(b"\xEF\xBB\xBFx".to_vec()), Ok("x".to_owned()));
+    }
+
+    #[test]
+    fn only_the_mandatory_character_sets_are_known() {
+        assert_eq!(Encoding::from_charset("utf-16"), Ok(Encoding::Utf16));
+        assert!(Encoding::from_charset("iso-8859-1").is_err());
+    }
+}

@@ -1,0 +1,32 @@
+//! XML as WS-Management uses it: namespaces, no DTD, no processing instructions, everything bounded.
+//!
+//! [`Document::parse`] reads a whole message into one flat tree that owns its text; values are slices of
+//! that text wherever no reference had to be resolved.
+//! [`Writer`] writes elements into one buffer and escapes what must be escaped, so that text from outside
+//! cannot become markup.
+//!
+//! ```
+//! use telarch_xml::{Bounds, Document, Writer};
+//!
+//! let mut writer = Writer::new();
+//! writer.start("s:Envelope").namespace("s", "urn:example").text("a < b").end();
+//! let document = Document::parse(writer.finish(), &Bounds::default())?;
+//! assert_eq!(document.root().namespace(), "urn:example");
+//! assert_eq!(document.root().text(), "a < b");
+//! # Ok::<(), telarch_xml::ReadError>(())
+//! ```
+//!
+//! Left out on purpose: DTDs and the entities they define, external references of any kind, validation
+//! against schemas, and mixed content beyond plain text.
+
+mod character;
+mod document;
+mod encoding;
+pub mod oracle;
+mod reader;
+mod writer;
+
+pub use document::{Attribute, Document, Element, Place};
+pub use encoding::{Encoding, EncodingError};
+pub use reader::{Bounds, ReadError, Reason};
+pub use writer::{Fragment, Name, NameError, Writer};

@@ -1,0 +1,70 @@
+//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+
+use crate::{Bounds, Document, Element, Encoding, Writer};
+
+/// What is read, walked, copied and read again is the same, and reading never panics.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn document(octets: &[u8]) {
+    let encoding = match octets {
+        [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] => Encoding::Utf16,
+        _ => Encoding::Utf8,
+    };
+    let Ok(text) = encoding.decode(octets.to_vec()) else { return };
+    let bounds = Bounds { octets: 1 << 20, depth: 50, nodes: 10_000, attributes: 32, namespaces: 64 };
+    let Ok(first) = Document::parse(text, &bounds) else { return };
+    let mut writer = Writer::new();
+    rewrite(&mut writer, first.root(), None);
+    let roomy = Bounds { octets: 64 << 20, ..Bounds::default() };
+    let second = Document::parse(writer.finish(), &roomy).expect("what was written can be read");
+    assert_same(first.root(), second.root());
+    let mut copied = Writer::new();
+    copied.copy(first.root());
+    let third = Document::parse(copied.finish(), &roomy).expect("a copy can be read");
+    assert_same(first.root(), third.root());
+}
+
+/// Writes an element anew, each with its own namespace declared as needed.
+fn rewrite(writer: &mut Writer, element: Element<'_>, outer: Option<&str>) {
+    writer.start(element.name());
+    if outer != Some(element.namespace()) && (outer.is_some() || !element.namespace().is_empty()) {
+        writer.namespace("", element.namespace());
+    }
+    for (number, attribute) in element.attributes().enumerate() {
+        match attribute.namespace() {
+            "" => writer.attribute(attribute.name(), &attribute.value()),
+            "http://www.w3.org/XML/1998/namespace" => {
+                writer.attribute(&format!("xml:{}", attribute.name()), &attribute.value())
+            }
+            uri => writer
+                .namespace(&format!("n{number}"), uri)
+                .attribute(&format!("n{number}:{}", attribute.name()), &attribute.value()),
+        };
+    }
+    writer.text(&element.text());
+    for child in element.children() {
+        rewrite(writer, child, Some(element.namespace()));
+    }
+    writer.end();
+}
+
+fn assert_same(left: Element<'_>, right: Element<'_>) {
+    assert_eq!((left.namespace(), left.name()), (right.namespace(), right.name()));
+    assert_eq!(left.text(), right.text());
+    let attributes = |element: Element<'_>| -> Vec<(String, String, String)> {
+        let own = |attribute: crate::Attribute<'_>| {
+            (attribute.namespace().to_owned(), attribute.name().to_owned(), attribute.value().into_owned())
+        };
+        element.attributes().map(own).collect()
+    };
+    assert_eq!(attributes(left), attributes(right));
+    let (mut lefts, mut rights) = (left.children(), right.children());
+    loop {
+        match (lefts.next(), rights.next()) {
+            (Some(left), Some(right)) => assert_same(left, right),
+            (None, None) => return,
+            _ => panic!("another number of children in {}", left.name()),
+        }
+    }
+}
