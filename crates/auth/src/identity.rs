@@ -1,0 +1,96 @@
+//! The outcome of authentication.
+
+use std::net::IpAddr;
+
+use crate::{Scheme, Secret, basic};
+
+/// Someone whose identity was proven on this connection.
+///
+/// There is no default and no constructor outside this crate.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    account: Account,
+    scheme: Scheme,
+}
+
+impl Identity {
+    pub(crate) fn proven(account: Account, scheme: Scheme) -> Self {
+        Self { account, scheme }
+    }
+
+    /// Lets a verifier judge what came in a header `Authorization: Basic`.
+    ///
+    /// This may take as long as the verifier does; see [`PasswordVerifier::cost`].
+    ///
+    /// # Errors
+    /// The verifier's verdict.
+    pub fn by_password(
+        login: &basic::Login,
+        verifier: &dyn PasswordVerifier,
+        from: IpAddr,
+    ) -> Result<Self, AuthError> {
+        let account = verifier.verify(&login.user, &login.password, from)?;
+        Ok(Self::proven(account, Scheme::Basic))
+    }
+
+    /// Whose account it is.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// How it was proven.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+}
+
+/// An account as its store names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Account {
+    /// The name, in the spelling of the store.
+    pub name: String,
+}
+
+impl std::fmt::Display for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// Why someone is not let in. The peer is told none of it; the log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthError {
+    /// No such account, or another password: deliberately one answer.
+    #[error("unknown account or wrong password")]
+    WrongPassword,
+    /// The account exists and may not sign in.
+    #[error("the account is disabled or locked")]
+    NotAllowed,
+    /// The store of accounts could not be asked.
+    #[error("the accounts cannot be read")]
+    Unavailable,
+}
+
+/// Something that knows passwords.
+pub trait PasswordVerifier: Send + Sync {
+    /// Judges a name and a password that came from an address.
+    ///
+    /// # Errors
+    /// [`AuthError`]; unknown names must take as long as wrong passwords.
+    fn verify(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError>;
+
+    /// Whether [`verify`](Self::verify) may be called where others wait.
+    fn cost(&self) -> VerifierCost;
+}
+
+/// How long a verifier takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerifierCost {
+    /// Microseconds.
+    Quick,
+    /// Long enough to need a thread of its own, and an outcome worth remembering.
+    Slow,
+}

@@ -1,0 +1,150 @@
+//! What a message asks for.
+
+use std::borrow::Cow;
+
+use crate::namespace::{ENUMERATION, EVENTING, SHELL, TRANSFER};
+
+/// The value of `a:Action`, by meaning.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Action {
+    /// Identify; it alone has no action header (DSP0226 11).
+    Identify,
+    /// WS-Transfer Get.
+    Get,
+    /// WS-Transfer Put.
+    Put,
+    /// WS-Transfer Create.
+    Create,
+    /// WS-Transfer Delete.
+    Delete,
+    /// WS-Enumeration Enumerate.
+    Enumerate,
+    /// WS-Enumeration Pull.
+    Pull,
+    /// WS-Enumeration Release.
+    Release,
+    /// WS-Eventing Subscribe.
+    Subscribe,
+    /// WS-Eventing Unsubscribe.
+    Unsubscribe,
+    /// A verb of the remote shell (MS-WSMV 3.1.4).
+    Shell(ShellVerb),
+    /// The method of a resource, or an action this service does not know.
+    Custom(String),
+}
+
+/// The verbs of the remote shell beyond those of WS-Transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ShellVerb {
+    /// Starts a command.
+    Command,
+    /// Gives input.
+    Send,
+    /// Asks for output.
+    Receive,
+    /// Interrupts or ends a command.
+    Signal,
+    /// Leaves a shell for later.
+    Disconnect,
+    /// Comes back to a shell left by the same client.
+    Reconnect,
+    /// Takes over a shell left by another client.
+    Connect,
+}
+
+impl ShellVerb {
+    /// Every verb.
+    pub const ALL: [Self; 7] = [
+        Self::Command,
+        Self::Send,
+        Self::Receive,
+        Self::Signal,
+        Self::Disconnect,
+        Self::Reconnect,
+        Self::Connect,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Command => "Command",
+            Self::Send => "Send",
+            Self::Receive => "Receive",
+            Self::Signal => "Signal",
+            Self::Disconnect => "Disconnect",
+            Self::Reconnect => "Reconnect",
+            Self::Connect => "Connect",
+        }
+    }
+}
+
+impl Action {
+    /// The action a URI names.
+    #[must_use]
+    pub fn from_uri(uri: &str) -> Self {
+        let uri = uri.trim();
+        let known = match uri.rsplit_once('/') {
+            Some((TRANSFER, "Get")) => Some(Self::Get),
+            Some((TRANSFER, "Put")) => Some(Self::Put),
+            Some((TRANSFER, "Create")) => Some(Self::Create),
+            Some((TRANSFER, "Delete")) => Some(Self::Delete),
+            Some((ENUMERATION, "Enumerate")) => Some(Self::Enumerate),
+            Some((ENUMERATION, "Pull")) => Some(Self::Pull),
+            Some((ENUMERATION, "Release")) => Some(Self::Release),
+            Some((EVENTING, "Subscribe")) => Some(Self::Subscribe),
+            Some((EVENTING, "Unsubscribe")) => Some(Self::Unsubscribe),
+            Some((SHELL, name)) => {
+                ShellVerb::ALL.into_iter().find(|verb| verb.name() == name).map(Self::Shell)
+            }
+            _ => None,
+        };
+        known.unwrap_or_else(|| Self::Custom(uri.to_owned()))
+    }
+
+    /// The URI; empty for Identify.
+    #[must_use]
+    pub fn uri(&self) -> Cow<'_, str> {
+        let (base, name) = match self {
+            Self::Identify => return Cow::Borrowed(""),
+            Self::Get => (TRANSFER, "Get"),
+            Self::Put => (TRANSFER, "Put"),
+            Self::Create => (TRANSFER, "Create"),
+            Self::Delete => (TRANSFER, "Delete"),
+            Self::Enumerate => (ENUMERATION, "Enumerate"),
+            Self::Pull => (ENUMERATION, "Pull"),
+            Self::Release => (ENUMERATION, "Release"),
+            Self::Subscribe => (EVENTING, "Subscribe"),
+            Self::Unsubscribe => (EVENTING, "Unsubscribe"),
+            Self::Shell(verb) => (SHELL, verb.name()),
+            Self::Custom(uri) => return Cow::Borrowed(uri),
+        };
+        Cow::Owned(format!("{base}/{name}"))
+    }
+
+    /// The URI of the answer: the request's with `Response` behind it.
+    #[must_use]
+    pub fn response_uri(&self) -> String {
+        format!("{}Response", self.uri())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_known_action_survives_its_own_uri() {
+        let transfers = [Action::Get, Action::Put, Action::Create, Action::Delete];
+        let enumerations = [Action::Enumerate, Action::Pull, Action::Release];
+        let others = [Action::Subscribe, Action::Unsubscribe, Action::Custom("urn:x/Stop".to_owned())];
+        let verbs = ShellVerb::ALL.map(Action::Shell);
+        for action in transfers.into_iter().chain(enumerations).chain(others).chain(verbs) {
+            assert_eq!(Action::from_uri(&action.uri()), action);
+        }
+    }
+
+    #[test]
+    fn white_space_around_an_action_does_not_matter() {
+        assert_eq!(Action::from_uri(" http://schemas.xmlsoap.org/ws/2004/09/transfer/Get\n"), Action::Get);
+    }
+}

@@ -1,0 +1,160 @@
+//! The header of a request: what is asked, of which resource, under which limits (MS-WSMV 3.1.4.1).
+
+mod read;
+
+use std::time::Duration;
+
+use xml::Writer;
+
+use crate::namespace::{A, ANONYMOUS, Declared, P, S, W, X};
+use crate::{Action, OptionSet, ResourceUri, SelectorSet, Uuid, duration};
+
+/// Every header of a request this protocol knows; what a client left out is `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Head {
+    /// What is asked.
+    pub action: Action,
+    /// `a:To`, kept for the answer to Create and otherwise ignored, as Windows does.
+    pub to: Option<String>,
+    /// Of which resource; Identify has none.
+    pub resource: Option<ResourceUri>,
+    /// Of which instance.
+    pub selectors: SelectorSet,
+    /// With which switches.
+    pub options: OptionSet,
+    /// `a:MessageID`, byte for byte; empty in Identify.
+    pub message_id: String,
+    /// The largest answer the client takes, in octets; at least 8192.
+    pub max_envelope_size: Option<u32>,
+    /// How long the client waits.
+    pub operation_timeout: Option<Duration>,
+    /// `w:Locale`, the language of texts.
+    pub locale: Option<String>,
+    /// `p:DataLocale`, the language of data.
+    pub data_locale: Option<String>,
+    /// `p:SessionId`.
+    pub session_id: Option<String>,
+    /// `p:OperationID`, which the answer repeats.
+    pub operation_id: Option<String>,
+    /// `p:SequenceId`, which the answer repeats.
+    pub sequence_id: Option<String>,
+    /// Part of the instance only.
+    pub fragment: Option<FragmentTransfer>,
+}
+
+/// `w:FragmentTransfer` (DSP0226 7.7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FragmentTransfer {
+    /// The language of the expression; `None` means XPath 1.0.
+    pub dialect: Option<String>,
+    /// Which part.
+    pub expression: String,
+}
+
+impl Head {
+    /// A head with nothing but an action and an identifier.
+    #[must_use]
+    pub fn new(action: Action, message_id: Uuid) -> Self {
+        Self { message_id: format!("uuid:{message_id}"), ..Self::empty(action) }
+    }
+
+    fn empty(action: Action) -> Self {
+        Self {
+            action,
+            to: None,
+            resource: None,
+            selectors: SelectorSet::new(),
+            options: OptionSet::new(),
+            message_id: String::new(),
+            max_envelope_size: None,
+            operation_timeout: None,
+            locale: None,
+            data_locale: None,
+            session_id: None,
+            operation_id: None,
+            sequence_id: None,
+            fragment: None,
+        }
+    }
+
+    /// The head of Identify, which has no headers.
+    #[must_use]
+    pub fn identify() -> Self {
+        Self::empty(Action::Identify)
+    }
+
+    /// The smallest value of MaxEnvelopeSize (DSP0226 6.2).
+    pub const SMALLEST_ENVELOPE: u32 = 8_192;
+
+    /// Writes the whole message; `body` adds the content of `s:Body`.
+    ///
+    /// `namespaces` are declared beside those of every message.
+    #[must_use]
+    pub fn envelope(&self, namespaces: &[(&str, &str)], body: impl FnOnce(&mut Writer)) -> String {
+        let mut writer = Writer::with_capacity(2_048);
+        writer.start("s:Envelope");
+        let usual: [Declared; 5] = [S, A, X, W, P];
+        for (prefix, uri) in usual {
+            writer.namespace(prefix, uri);
+        }
+        for (prefix, uri) in namespaces {
+            writer.namespace(prefix, uri);
+        }
+        writer.start("s:Header");
+        if self.action != Action::Identify {
+            self.write_headers(&mut writer);
+        }
+        writer.end().start("s:Body");
+        body(&mut writer);
+        writer.finish()
+    }
+
+    fn write_headers(&self, writer: &mut Writer) {
+        if let Some(to) = &self.to {
+            writer.element("a:To", to);
+        }
+        if let Some(resource) = &self.resource {
+            understood(writer, "w:ResourceURI").text(resource.as_str()).end();
+        }
+        writer.start("a:ReplyTo");
+        understood(writer, "a:Address").text(ANONYMOUS).end().end();
+        understood(writer, "a:Action").text(&self.action.uri()).end();
+        if let Some(octets) = self.max_envelope_size {
+            understood(writer, "w:MaxEnvelopeSize").text(&octets.to_string()).end();
+        }
+        writer.element("a:MessageID", &self.message_id);
+        for (name, language) in [("w:Locale", &self.locale), ("p:DataLocale", &self.data_locale)] {
+            if let Some(language) = language {
+                writer.start(name).attribute("xml:lang", language);
+                writer.attribute("s:mustUnderstand", "false").end_empty();
+            }
+        }
+        let identifiers = [
+            ("p:SessionId", &self.session_id),
+            ("p:OperationID", &self.operation_id),
+            ("p:SequenceId", &self.sequence_id),
+        ];
+        for (name, value) in identifiers {
+            if let Some(value) = value {
+                writer.start(name).attribute("s:mustUnderstand", "false").text(value).end();
+            }
+        }
+        if let Some(timeout) = self.operation_timeout {
+            writer.element("w:OperationTimeout", &duration::write(timeout));
+        }
+        if let Some(fragment) = &self.fragment {
+            understood(writer, "w:FragmentTransfer");
+            if let Some(dialect) = &fragment.dialect {
+                writer.attribute("Dialect", dialect);
+            }
+            writer.text(&fragment.expression).end();
+        }
+        self.selectors.write(writer);
+        self.options.write(writer);
+    }
+}
+
+fn understood<'w>(writer: &'w mut Writer, name: &str) -> &'w mut Writer {
+    writer.start(name).attribute("s:mustUnderstand", "true")
+}

@@ -1,0 +1,192 @@
+//! Reads the header of a request, and says exactly which part of it is wrong.
+
+use xml::Element;
+
+use super::{FragmentTransfer, Head};
+use crate::duration::{self, DurationError};
+use crate::fault::{Detail, Fault, Subcode, code};
+use crate::namespace::{ADDRESSING, ANONYMOUS, MICROSOFT, SHELL, SOAP, WSMAN, XML};
+use crate::option_set::is_true;
+use crate::{Action, OptionSet, ResourceUri, SelectorSet};
+
+/// The longest text of a header that is only repeated or logged.
+const LONGEST_TEXT: usize = 2_048;
+
+impl Head {
+    /// The identifier a fault can relate to, also when the rest of the message is wrong.
+    pub(crate) fn message_id_of(envelope: Element<'_>) -> Option<String> {
+        let id = envelope.child(SOAP, "Header")?.child(ADDRESSING, "MessageID")?.text().trim().to_owned();
+        (!id.is_empty() && id.len() <= LONGEST_TEXT).then_some(id)
+    }
+
+    /// Reads the headers of an envelope that asks for more than Identify.
+    pub(crate) fn parse(envelope: Element<'_>) -> Result<Self, Fault> {
+        let header = envelope.child(SOAP, "Header");
+        let headers = header.into_iter().flat_map(|header| header.children());
+        // winrm-rs puts the OptionSet between Header and Body, and Windows takes it from there.
+        let beside = envelope.children().filter(|child| child.is(WSMAN, "OptionSet"));
+        let mut head = Self::empty(Action::Custom(String::new()));
+        let mut reply_to = None;
+        for element in headers.chain(beside) {
+            if !head.take(element, &mut reply_to)? && must_be_understood(element) {
+                return Err(Fault::must_understand(element.namespace(), element.name()));
+            }
+        }
+        head.require(reply_to)?;
+        Ok(head)
+    }
+
+    /// Takes one header; `false` means it is not known here.
+    fn take(&mut self, element: Element<'_>, reply_to: &mut Option<String>) -> Result<bool, Fault> {
+        match (element.namespace(), element.name()) {
+            (ADDRESSING, "Action") => self.action = Action::from_uri(&element.text()),
+            (ADDRESSING, "MessageID") => self.message_id = short_text(element)?,
+            (ADDRESSING, "To") => self.to = Some(short_text(element)?),
+            (ADDRESSING, "ReplyTo") => *reply_to = Some(address(element)),
+            (ADDRESSING, "FaultTo") => require_anonymous(&address(element))?,
+            (ADDRESSING, "From" | "RelatesTo") => {}
+            (WSMAN, "ResourceURI") => self.resource = Some(ResourceUri::parse(&element.text())?),
+            (WSMAN, "SelectorSet") => self.selectors = SelectorSet::parse(element)?,
+            (WSMAN, "OptionSet") => self.options = OptionSet::parse(element)?,
+            (WSMAN, "MaxEnvelopeSize") => self.max_envelope_size = Some(max_envelope_size(element)?),
+            (WSMAN, "OperationTimeout") => self.operation_timeout = Some(operation_timeout(element)?),
+            (WSMAN, "Locale") => {
+                self.locale = language(element, "Locale", Detail::LOCALE)?;
+            }
+            (MICROSOFT, "DataLocale") => {
+                self.data_locale = language(element, "DataLocale", Detail::DATA_LOCALE)?;
+            }
+            (WSMAN, "FragmentTransfer") => self.fragment = Some(fragment_transfer(element)?),
+            (MICROSOFT, "SessionId") => self.session_id = Some(short_text(element)?),
+            (MICROSOFT, "OperationID") => self.operation_id = Some(short_text(element)?),
+            (MICROSOFT, "SequenceId") => self.sequence_id = Some(short_text(element)?),
+            (MICROSOFT, "ActivityId") => {
+                short_text(element)?;
+            }
+            // Understood in the sense that not acting on them is what their specifications allow.
+            (MICROSOFT, "FunctionalOperation" | "Freshness")
+            | (WSMAN, "RequestEPR" | "RequestTotalItemsCountEstimate")
+            | (SHELL, "CompressionType") => {}
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn require(&self, reply_to: Option<String>) -> Result<(), Fault> {
+        if matches!(&self.action, Action::Custom(uri) if uri.is_empty()) {
+            return Err(missing("Action"));
+        }
+        if self.message_id.is_empty() {
+            return Err(Fault::new(
+                Subcode::InvalidMessageInformationHeader,
+                code::INVALID_MESSAGE_INFORMATION_HEADER,
+                "the MessageID header is missing or empty",
+            ));
+        }
+        match reply_to {
+            Some(address) => require_anonymous(&address),
+            None => Err(missing("ReplyTo")),
+        }
+    }
+}
+
+fn missing(header: &str) -> Fault {
+    Fault::new(
+        Subcode::MessageInformationHeaderRequired,
+        code::HEADER_REQUIRED,
+        format!("the request has no {header} header"),
+    )
+}
+
+/// Only the SOAP attribute counts: several clients write it without a namespace or in another one, and
+/// Windows ignores those.
+fn must_be_understood(header: Element<'_>) -> bool {
+    header.attribute(SOAP, "mustUnderstand").is_some_and(|value| is_true(&value))
+}
+
+fn address(element: Element<'_>) -> String {
+    element.child(ADDRESSING, "Address").map(|address| address.text().trim().to_owned()).unwrap_or_default()
+}
+
+fn require_anonymous(address: &str) -> Result<(), Fault> {
+    if address == ANONYMOUS {
+        return Ok(());
+    }
+    Err(Fault::new(
+        Subcode::UnsupportedFeature,
+        code::ADDRESSING_MODE,
+        "replies and faults are sent on the connection of the request only: ReplyTo and FaultTo must be the anonymous address",
+    )
+    .with_detail(Detail::ADDRESSING_MODE))
+}
+
+fn invalid_header(reason: String) -> Fault {
+    Fault::new(Subcode::InvalidMessageInformationHeader, code::INVALID_HEADER, reason)
+}
+
+fn short_text(element: Element<'_>) -> Result<String, Fault> {
+    let text = element.text();
+    let text = text.trim();
+    if text.len() > LONGEST_TEXT {
+        let reason = format!("the header {} is longer than {LONGEST_TEXT} octets", element.name());
+        return Err(invalid_header(reason));
+    }
+    Ok(text.to_owned())
+}
+
+fn max_envelope_size(element: Element<'_>) -> Result<u32, Fault> {
+    let text = element.text();
+    let text = text.trim();
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits {
+        return Err(Fault::new(
+            Subcode::SchemaValidationError,
+            code::SCHEMA_VALIDATION_ERROR,
+            "MaxEnvelopeSize is not a number of octets",
+        ));
+    }
+    // More digits than fit mean "no limit of mine".
+    let octets = text.parse().unwrap_or(u32::MAX);
+    if octets < Head::SMALLEST_ENVELOPE {
+        return Err(Fault::new(
+            Subcode::EncodingLimit,
+            code::MINIMUM_ENVELOPE_LIMIT,
+            format!("MaxEnvelopeSize {octets} is below the minimum of {} octets", Head::SMALLEST_ENVELOPE),
+        )
+        .with_detail(Detail::MINIMUM_ENVELOPE_LIMIT));
+    }
+    Ok(octets)
+}
+
+fn operation_timeout(element: Element<'_>) -> Result<std::time::Duration, Fault> {
+    let text = element.text();
+    duration::parse(&text).map_err(|error| match error {
+        DurationError::Negative => invalid_header("OperationTimeout is negative".to_owned()),
+        DurationError::Malformed => Fault::new(
+            Subcode::SchemaValidationError,
+            code::SCHEMA_VALIDATION_ERROR,
+            format!("OperationTimeout: {error}"),
+        ),
+    })
+}
+
+fn language(element: Element<'_>, name: &str, detail: Detail) -> Result<Option<String>, Fault> {
+    if must_be_understood(element) {
+        return Err(Fault::new(
+            Subcode::UnsupportedFeature,
+            code::LOCALE,
+            format!("{name} cannot be guaranteed: send it without mustUnderstand"),
+        )
+        .with_detail(detail));
+    }
+    let language = element.attribute(XML, "lang").map(|language| language.trim().to_owned());
+    Ok(language.filter(|language| language.len() <= LONGEST_TEXT))
+}
+
+fn fragment_transfer(element: Element<'_>) -> Result<FragmentTransfer, Fault> {
+    if !must_be_understood(element) {
+        return Err(invalid_header("FragmentTransfer must be marked mustUnderstand".to_owned()));
+    }
+    let dialect = element.attribute("", "Dialect").map(|dialect| dialect.trim().to_owned());
+    Ok(FragmentTransfer { dialect, expression: short_text(element)? })
+}

@@ -1,0 +1,50 @@
+//! WS-Management (DSP0226) with Microsoft's extensions (MS-WSMV) as values: both ends, no I/O.
+//!
+//! The service reads a [`Request`] and answers with a [`Reply`] or a [`Fault`]; the client writes a
+//! [`Head`] with a body and reads a [`Response`].
+//! Prefixes, element order and white space of replies are those of Windows, because some clients in the
+//! field match them as text.
+//!
+//! ```
+//! use telarch_wsman::{Action, Head, Request, ResourceUri, Uuid, namespace};
+//!
+//! let mut head = Head::new(Action::Get, Uuid::from_random([7; 16]));
+//! head.resource = Some(ResourceUri::parse(namespace::CONFIG)?);
+//! let message = head.envelope(&[], |_body| {});
+//! let request = Request::parse(message, &Default::default()).expect("what we write, we read");
+//! assert_eq!(request.head().action, Action::Get);
+//! # Ok::<(), telarch_wsman::Fault>(())
+//! ```
+//!
+//! The body is carried, not interpreted, except for the messages this protocol defines itself: identify,
+//! transfer, enumeration and the remote shell.
+
+mod action;
+pub mod duration;
+mod endpoint_reference;
+pub mod enumeration;
+mod fault;
+mod head;
+pub mod identify;
+pub mod namespace;
+mod option_set;
+pub mod oracle;
+mod reply;
+mod request;
+mod resource_uri;
+mod response;
+mod selector;
+pub mod shell;
+mod uuid;
+
+pub use action::{Action, ShellVerb};
+pub use endpoint_reference::{EndpointReference, write_resource_created};
+pub use fault::{Code, Detail, Fault, Origin, ProviderFault, Subcode, code};
+pub use head::{FragmentTransfer, Head};
+pub use option_set::{OptionSet, WsmanOption};
+pub use reply::Reply;
+pub use request::{Refused, Request};
+pub use resource_uri::ResourceUri;
+pub use response::{Response, ResponseError};
+pub use selector::{Selector, SelectorSet, SelectorValue};
+pub use uuid::Uuid;

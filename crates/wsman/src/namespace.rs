@@ -1,0 +1,54 @@
+//! Namespace and dialect URIs, with the prefix that Windows gives each (MS-WSMV 2.2.1).
+
+/// SOAP 1.2 envelope, prefix `s`.
+pub const SOAP: &str = "http://www.w3.org/2003/05/soap-envelope";
+/// WS-Addressing of August 2004, prefix `a`.
+pub const ADDRESSING: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing";
+/// WS-Transfer, prefix `x`.
+pub const TRANSFER: &str = "http://schemas.xmlsoap.org/ws/2004/09/transfer";
+/// WS-Enumeration, prefix `n`.
+pub const ENUMERATION: &str = "http://schemas.xmlsoap.org/ws/2004/09/enumeration";
+/// WS-Eventing, prefix `e`.
+pub const EVENTING: &str = "http://schemas.xmlsoap.org/ws/2004/08/eventing";
+/// WS-Management, prefix `w`.
+pub const WSMAN: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd";
+/// Microsoft's extensions to WS-Management, prefix `p`.
+pub const MICROSOFT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd";
+/// The remote shell, prefix `rsp`.
+pub const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
+/// The detail of faults, prefix `f`.
+pub const FAULT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault";
+/// The configuration of the service, prefix `cfg`; also the URI of its resource.
+pub const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";
+/// Identify, prefix `wsmid`.
+pub const IDENTITY: &str = "http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd";
+/// The attributes `xml:lang` and `xml:space`.
+pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
+/// XML Schema instance attributes, prefix `xsi`.
+pub const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+
+/// The address of one who waits on the same connection.
+pub const ANONYMOUS: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous";
+/// Resource of command shells.
+pub const SHELL_CMD: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd";
+/// What the URIs of fault details begin with (DSP0226 14.6).
+pub const FAULT_DETAIL: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/faultDetail/";
+
+/// WQL as a filter dialect.
+pub const DIALECT_WQL: &str = "http://schemas.microsoft.com/wbem/wsman/1/WQL";
+/// Selectors as a filter dialect (DSP0226 annex E).
+pub const DIALECT_SELECTOR: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/SelectorFilter";
+/// XPath 1.0 as a filter or fragment dialect.
+pub const DIALECT_XPATH: &str = "http://www.w3.org/TR/1999/REC-xpath-19991116";
+
+/// Prefix and URI, as a reply declares them.
+pub(crate) type Declared = (&'static str, &'static str);
+
+pub(crate) const S: Declared = ("s", SOAP);
+pub(crate) const A: Declared = ("a", ADDRESSING);
+pub(crate) const X: Declared = ("x", TRANSFER);
+pub(crate) const N: Declared = ("n", ENUMERATION);
+pub(crate) const E: Declared = ("e", EVENTING);
+pub(crate) const W: Declared = ("w", WSMAN);
+pub(crate) const RSP: Declared = ("rsp", SHELL);
+pub(crate) const P: Declared = ("p", MICROSOFT);

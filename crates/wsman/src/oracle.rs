@@ -1,0 +1,80 @@
+//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+
+use xml::{Bounds, Document};
+
+use crate::shell::{CommandLine, OpenShell, Receive, Received, Send, ShellState, Signal};
+use crate::{Head, Request, Response, SelectorSet, duration, enumeration};
+
+/// A request that is read can be written, and reads back as the same; bodies never panic a reader.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn request(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    let bounds = Bounds { octets: 1 << 20, nodes: 10_000, ..Bounds::default() };
+    let request = match Request::parse(text, &bounds) {
+        Ok(request) => request,
+        Err(refused) => {
+            let message = refused.fault.envelope(
+                None,
+                refused.relates_to.as_deref(),
+                crate::Uuid::from_random([1; 16]),
+            );
+            Document::parse(message, &Bounds::default()).expect("a fault can be read");
+            return;
+        }
+    };
+    let written = request.head().envelope(&[], |body| {
+        if let Some(content) = request.body() {
+            body.copy(content);
+        }
+    });
+    let again = Request::parse(written, &Bounds::default()).expect("what we write, we read");
+    assert_eq!(comparable(request.head()), comparable(again.head()));
+    if let Some(body) = request.body() {
+        let _ = OpenShell::parse(body);
+        let _ = CommandLine::parse(body);
+        let _ = Receive::parse(body);
+        let _ = Send::parse(body);
+        let _ = Signal::parse(body);
+        let _ = SelectorSet::parse(body);
+        let _ = enumeration::Enumerate::parse(body);
+        let _ = enumeration::Pull::parse(body);
+        let _ = enumeration::parse_release(body);
+    }
+}
+
+/// Any answer is read or refused, and its parts never panic a reader.
+pub fn response(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    let bounds = Bounds { octets: 1 << 20, nodes: 10_000, ..Bounds::default() };
+    if let Ok(response) = Response::parse(text, &bounds) {
+        let _ = response.require_relation("uuid:x");
+        if let Some(content) = response.content() {
+            let _ = Received::parse(content);
+            let _ = ShellState::parse(content);
+            let _ = enumeration::Page::parse(content);
+            let _ = crate::identify::Identity::parse(content);
+        }
+        let _ = response.body().and_then(crate::shell::parse_created);
+    }
+}
+
+/// A duration that is read is written so that it reads back the same, to the millisecond.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn duration(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    if let Ok(read) = duration::parse(text) {
+        let again = duration::parse(&duration::write(read)).expect("what we write, we read");
+        assert_eq!(again.as_millis(), read.as_millis());
+    }
+}
+
+/// Durations are written to the millisecond only.
+fn comparable(head: &Head) -> Head {
+    let mut head = head.clone();
+    head.operation_timeout = None;
+    head
+}

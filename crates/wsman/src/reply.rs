@@ -1,0 +1,131 @@
+//! An answer as the service writes it: once, straight into the buffer that is sent.
+
+use xml::Writer;
+
+use crate::fault::{Detail, Fault, Subcode, code};
+use crate::namespace::{A, ANONYMOUS, Declared, E, N, P, RSP, S, W, X};
+use crate::{Action, Head, Uuid};
+
+/// An answer in the making: the header is written, the body is open.
+#[derive(Debug)]
+pub struct Reply {
+    writer: Writer,
+}
+
+impl Reply {
+    /// Begins the answer to a request, declaring what Windows declares for its action.
+    #[must_use]
+    pub fn to(request: &Head, message_id: Uuid) -> Self {
+        if request.action == Action::Identify {
+            return Self::without_headers();
+        }
+        let action = request.action.response_uri();
+        let mut writer = begin(declared_for(&request.action));
+        write_headers(&mut writer, &action, Some(request), Some(&request.message_id), message_id);
+        writer.end().start("s:Body");
+        Self { writer }
+    }
+
+    /// The body.
+    pub fn body(&mut self) -> &mut Writer {
+        &mut self.writer
+    }
+
+    /// Octets written so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.writer.len()
+    }
+
+    /// Never true: the header is there from the beginning.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// Closes the answer.
+    ///
+    /// # Errors
+    /// `w:EncodingLimit` if it is larger than `limit` octets; it is never cut short.
+    pub fn finish(self, limit: u32) -> Result<String, Fault> {
+        let text = self.writer.finish();
+        if u32::try_from(text.len()).is_ok_and(|octets| octets <= limit) {
+            return Ok(text);
+        }
+        Err(Fault::new(
+            Subcode::EncodingLimit,
+            code::MAX_ENVELOPE_SIZE_EXCEEDED,
+            format!(
+                "the answer has {} octets and the limit is {limit}: raise MaxEnvelopeSize of the request or MaxEnvelopeSizekb of the service",
+                text.len()
+            ),
+        )
+        .with_detail(Detail::MAX_ENVELOPE_SIZE))
+    }
+
+    fn without_headers() -> Self {
+        let mut writer = Writer::with_capacity(1_024);
+        writer.start("s:Envelope").attribute("xml:lang", "en-US").namespace(S.0, S.1);
+        writer.start("s:Header").end_empty().start("s:Body");
+        Self { writer }
+    }
+}
+
+impl Fault {
+    /// The whole message that says so; what it relates to may be unknown.
+    #[must_use]
+    pub fn envelope(&self, request: Option<&Head>, relates_to: Option<&str>, message_id: Uuid) -> String {
+        let mut writer = begin(&[S, A, X, E, N, W, P]);
+        let relates_to = relates_to.or(request.map(|head| head.message_id.as_str()));
+        write_headers(&mut writer, &self.action(), request, relates_to, message_id);
+        self.write_headers(&mut writer);
+        writer.end().start("s:Body");
+        self.write_body(&mut writer);
+        writer.finish()
+    }
+}
+
+fn begin(namespaces: &[Declared]) -> Writer {
+    let mut writer = Writer::with_capacity(2_048);
+    writer.start("s:Envelope").attribute("xml:lang", "en-US");
+    for (prefix, uri) in namespaces {
+        writer.namespace(prefix, uri);
+    }
+    writer.start("s:Header");
+    writer
+}
+
+/// The order is that of Windows' replies; some clients read it as text.
+fn write_headers(
+    writer: &mut Writer,
+    action: &str,
+    request: Option<&Head>,
+    relates_to: Option<&str>,
+    message_id: Uuid,
+) {
+    writer.element("a:Action", action);
+    writer.start("a:MessageID").text("uuid:").text(&message_id.to_string()).end();
+    if let Some(head) = request {
+        for (name, value) in [("p:OperationID", &head.operation_id), ("p:SequenceId", &head.sequence_id)] {
+            if let Some(value) = value {
+                writer.start(name).attribute("s:mustUnderstand", "false").text(value).end();
+            }
+        }
+    }
+    writer.element("a:To", ANONYMOUS);
+    if let Some(relates_to) = relates_to.filter(|id| !id.is_empty()) {
+        writer.element("a:RelatesTo", relates_to);
+    }
+}
+
+fn declared_for(action: &Action) -> &'static [Declared] {
+    use crate::ShellVerb::Receive;
+    match action {
+        Action::Create | Action::Shell(_) if *action != Action::Shell(Receive) => &[S, A, X, W, RSP, P],
+        Action::Shell(_) => &[S, A, W, RSP, P],
+        Action::Delete => &[S, A, W, P],
+        Action::Enumerate | Action::Pull | Action::Release => &[S, A, N, W, P],
+        Action::Subscribe | Action::Unsubscribe => &[S, A, E, N, W, P],
+        _ => &[S, A, X, W, P],
+    }
+}

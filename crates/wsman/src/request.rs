@@ -1,0 +1,101 @@
+//! A request as the service reads it.
+
+use xml::{Bounds, Document, Element, Place};
+
+use crate::Head;
+use crate::fault::{Fault, Subcode, code};
+use crate::namespace::{IDENTITY, SOAP};
+
+/// A message from a client: its header understood, its body still to be read by whom it concerns.
+#[derive(Debug)]
+pub struct Request {
+    head: Head,
+    document: Document,
+    body: Option<Place>,
+}
+
+/// Why a message cannot be taken as a request, with what an answer needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What to answer.
+    pub fault: Fault,
+    /// The identifier of the message, if that much could be read.
+    pub relates_to: Option<String>,
+}
+
+impl Request {
+    /// Reads an envelope.
+    ///
+    /// # Errors
+    /// [`Refused`] carries the fault to answer with.
+    pub fn parse(text: impl Into<String>, bounds: &Bounds) -> Result<Self, Refused> {
+        let document = Document::parse(text, bounds).map_err(|error| Refused {
+            fault: Fault::new(
+                Subcode::SchemaValidationError,
+                code::INVALID_XML,
+                format!("the message is not acceptable XML: {error}"),
+            ),
+            relates_to: None,
+        })?;
+        let relates_to = Head::message_id_of(document.root());
+        match read(&document) {
+            Ok((head, body)) => Ok(Self { head, body, document }),
+            Err(fault) => Err(Refused { fault, relates_to }),
+        }
+    }
+
+    /// What is asked.
+    #[must_use]
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The first element of the body, if there is one.
+    #[must_use]
+    pub fn body(&self) -> Option<Element<'_>> {
+        self.body.and_then(|place| self.document.at(place))
+    }
+
+    /// The first element of the body.
+    ///
+    /// # Errors
+    /// `w:SchemaValidationError`, naming what should stand there.
+    pub fn require_body(&self, expected: &str) -> Result<Element<'_>, Fault> {
+        self.body().ok_or_else(|| {
+            Fault::new(
+                Subcode::SchemaValidationError,
+                code::SCHEMA_VALIDATION_ERROR,
+                format!("the body is empty; it must hold a {expected} element"),
+            )
+        })
+    }
+}
+
+fn read(document: &Document) -> Result<(Head, Option<Place>), Fault> {
+    let envelope = document.root();
+    if envelope.name() != "Envelope" {
+        return Err(Fault::new(
+            Subcode::SchemaValidationError,
+            code::SCHEMA_VALIDATION_ERROR,
+            format!("the message is a {}, not a SOAP Envelope", envelope.name()),
+        ));
+    }
+    if envelope.namespace() != SOAP {
+        return Err(Fault::new(
+            Subcode::VersionMismatch,
+            code::VERSION_MISMATCH,
+            "the envelope is not SOAP 1.2",
+        ));
+    }
+    let Some(body) = envelope.child(SOAP, "Body") else {
+        return Err(Fault::new(
+            Subcode::SchemaValidationError,
+            code::SCHEMA_VALIDATION_ERROR,
+            "the envelope has no Body",
+        ));
+    };
+    let content = body.children().next();
+    let is_identify = content.is_some_and(|content| content.is(IDENTITY, "Identify"));
+    let head = if is_identify { Head::identify() } else { Head::parse(envelope)? };
+    Ok((head, content.map(|content| content.place())))
+}

@@ -1,0 +1,107 @@
+//! An answer as the client reads it.
+
+use xml::{Bounds, Document, Element, Place, ReadError};
+
+use crate::fault::Fault;
+use crate::namespace::{ADDRESSING, SOAP};
+
+/// A message from a service that is not a fault.
+#[derive(Debug)]
+pub struct Response {
+    document: Document,
+    body: Place,
+    relates_to: Option<String>,
+    action: String,
+}
+
+/// Why octets from a service are not an answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// The service says that it could not.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The octets are not XML.
+    #[error("the answer is not acceptable XML: {0}")]
+    Xml(#[from] ReadError),
+    /// It is XML, but not SOAP 1.2.
+    #[error("the answer is not a SOAP 1.2 envelope but a {0}")]
+    NotAnEnvelope(String),
+    /// The answer belongs to another request.
+    #[error("the answer relates to {found:?}, not to the request {expected:?}")]
+    WrongRelation {
+        /// The identifier of the request.
+        expected: String,
+        /// What the answer says.
+        found: String,
+    },
+}
+
+impl Response {
+    /// Reads an envelope; a fault in it becomes the error.
+    ///
+    /// # Errors
+    /// [`ResponseError`].
+    pub fn parse(text: impl Into<String>, bounds: &Bounds) -> Result<Self, ResponseError> {
+        let document = Document::parse(text, bounds)?;
+        let envelope = document.root();
+        let Some(body) = envelope.child(SOAP, "Body").filter(|_| envelope.is(SOAP, "Envelope")) else {
+            return Err(ResponseError::NotAnEnvelope(envelope.name().chars().take(80).collect()));
+        };
+        if let Some(fault) = body.child(SOAP, "Fault") {
+            return Err(ResponseError::Fault(Fault::parse(fault)));
+        }
+        let header = envelope.child(SOAP, "Header");
+        let text_of = |name| {
+            let element = header.and_then(|header| header.child(ADDRESSING, name))?;
+            Some(element.text().trim().to_owned())
+        };
+        let (relates_to, action) = (text_of("RelatesTo"), text_of("Action").unwrap_or_default());
+        let body = body.place();
+        Ok(Self { document, body, relates_to, action })
+    }
+
+    /// Makes sure that this answers the request of the given identifier; an answer that names none passes,
+    /// as Identify's does.
+    ///
+    /// # Errors
+    /// [`ResponseError::WrongRelation`].
+    pub fn require_relation(&self, message_id: &str) -> Result<(), ResponseError> {
+        match &self.relates_to {
+            Some(found) if !found.eq_ignore_ascii_case(message_id) => {
+                Err(ResponseError::WrongRelation { expected: message_id.to_owned(), found: found.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The value of `a:Action`, empty if there is none.
+    #[must_use]
+    pub fn action(&self) -> &str {
+        &self.action
+    }
+
+    /// The `s:Body` element.
+    #[must_use]
+    pub fn body(&self) -> Option<Element<'_>> {
+        self.document.at(self.body)
+    }
+
+    /// The first element in the body.
+    #[must_use]
+    pub fn content(&self) -> Option<Element<'_>> {
+        self.body()?.children().next()
+    }
+
+    /// The first element in the body with this local name; old services vary in its namespace.
+    #[must_use]
+    pub fn content_named(&self, name: &str) -> Option<Element<'_>> {
+        self.body()?.children().find(|child| child.name() == name)
+    }
+
+    /// The whole message.
+    #[must_use]
+    pub fn envelope(&self) -> Element<'_> {
+        self.document.root()
+    }
+}

@@ -1,0 +1,69 @@
+//! Starting a command.
+
+use xml::{Element, Writer};
+
+use super::{identifier, named, named_text, require};
+use crate::fault::Fault;
+use crate::namespace::SHELL;
+
+/// The body of Command (MS-WSMV 2.2.4.7).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CommandLine {
+    /// The identifier the client wants.
+    pub command_id: Option<String>,
+    /// The program, or the whole line.
+    pub command: String,
+    /// What follows it, each to be joined by one space and not quoted.
+    pub arguments: Vec<String>,
+}
+
+impl CommandLine {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// `w:SchemaValidationError` for another element, `w:InvalidParameter` for a wrong identifier.
+    pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
+        require(body, "CommandLine")?;
+        let arguments = body.children().filter(|child| child.name() == "Arguments");
+        Ok(Self {
+            command_id: identifier(body, "CommandId")?,
+            command: named(body, "Command").map(|command| command.text().into_owned()).unwrap_or_default(),
+            arguments: arguments.map(|argument| argument.text().into_owned()).collect(),
+        })
+    }
+
+    /// Writes the body.
+    pub fn write(&self, writer: &mut Writer) {
+        writer.start("rsp:CommandLine").namespace("rsp", SHELL);
+        if let Some(id) = &self.command_id {
+            writer.attribute("CommandId", id);
+        }
+        writer.element("rsp:Command", &self.command);
+        for argument in &self.arguments {
+            writer.element("rsp:Arguments", argument);
+        }
+        writer.end();
+    }
+
+    /// The line to run: command and arguments with a space between each.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let mut line = self.command.clone();
+        for argument in &self.arguments {
+            line.push(' ');
+            line.push_str(argument);
+        }
+        line
+    }
+}
+
+/// Writes the body of the answer.
+pub fn write_command_response(writer: &mut Writer, command_id: &str) {
+    writer.start("rsp:CommandResponse").element("rsp:CommandId", command_id).end();
+}
+
+/// Reads the identifier from the body of the answer.
+#[must_use]
+pub fn parse_command_response(response: Element<'_>) -> Option<String> {
+    named_text(response, "CommandId").filter(|id| !id.is_empty())
+}

@@ -1,0 +1,206 @@
+//! Opening a shell, and what is told of one.
+
+use std::time::Duration;
+
+use xml::{Element, Writer};
+
+use super::{identifier, named, named_text, require, schema_error};
+use crate::fault::Fault;
+use crate::namespace::SHELL;
+use crate::{EndpointReference, duration};
+
+/// The `rsp:Shell` that a client sends with Create (MS-WSMV 2.2.4.37).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenShell {
+    /// The identifier the client wants.
+    pub shell_id: Option<String>,
+    /// A name for people.
+    pub name: Option<String>,
+    /// Variables for every command.
+    pub environment: Vec<(String, String)>,
+    /// Where commands start.
+    pub working_directory: Option<String>,
+    /// When the shell is to end, however busy.
+    pub lifetime: Option<Duration>,
+    /// When the shell is to end for want of requests.
+    pub idle_timeout: Option<Duration>,
+    /// Streams the client will send.
+    pub input_streams: Vec<String>,
+    /// Streams the client wants.
+    pub output_streams: Vec<String>,
+}
+
+impl OpenShell {
+    /// How many variables one shell may be given.
+    pub const MOST_VARIABLES: usize = 1_000;
+
+    /// Reads the body; its children may come in any order.
+    ///
+    /// # Errors
+    /// `w:SchemaValidationError` for what cannot be meant.
+    pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
+        require(body, "Shell")?;
+        Ok(Self {
+            shell_id: identifier(body, "ShellId")?,
+            name: body.attribute("", "Name").map(|name| name.chars().take(256).collect()),
+            environment: environment(body)?,
+            working_directory: named_text(body, "WorkingDirectory").filter(|path| !path.is_empty()),
+            lifetime: time(body, "Lifetime")?,
+            idle_timeout: time(body, "IdleTimeOut")?,
+            input_streams: stream_names(body, "InputStreams"),
+            output_streams: stream_names(body, "OutputStreams"),
+        })
+    }
+
+    /// Writes the body.
+    pub fn write(&self, writer: &mut Writer) {
+        writer.start("rsp:Shell").namespace("rsp", SHELL);
+        if let Some(id) = &self.shell_id {
+            writer.attribute("ShellId", id);
+        }
+        if let Some(name) = &self.name {
+            writer.attribute("Name", name);
+        }
+        if !self.environment.is_empty() {
+            writer.start("rsp:Environment");
+            for (name, value) in &self.environment {
+                writer.start("rsp:Variable").attribute("Name", name).text(value).end();
+            }
+            writer.end();
+        }
+        if let Some(path) = &self.working_directory {
+            writer.element("rsp:WorkingDirectory", path);
+        }
+        for (name, time) in [("rsp:Lifetime", self.lifetime), ("rsp:IdleTimeOut", self.idle_timeout)] {
+            if let Some(time) = time {
+                writer.element(name, &duration::write(time));
+            }
+        }
+        writer.element("rsp:InputStreams", &self.input_streams.join(" "));
+        writer.element("rsp:OutputStreams", &self.output_streams.join(" ")).end();
+    }
+}
+
+/// What a service tells of a shell (MS-WSMV 2.2.4.37); what is unknown is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShellState {
+    /// Its identifier.
+    pub shell_id: String,
+    /// Its name for people.
+    pub name: Option<String>,
+    /// The resource it was made of.
+    pub resource_uri: String,
+    /// Whose it is.
+    pub owner: String,
+    /// Where its owner asked from, an address.
+    pub client_ip: String,
+    /// Where commands start, if the client chose.
+    pub working_directory: Option<String>,
+    /// When it ends however busy.
+    pub lifetime: Option<Duration>,
+    /// When it ends for want of requests, as text: it is repeated in the form it was asked.
+    pub idle_timeout: String,
+    /// Streams it takes.
+    pub input_streams: String,
+    /// Streams it gives.
+    pub output_streams: String,
+    /// How long it has been there.
+    pub run_time: Duration,
+    /// How long nobody has asked anything of it.
+    pub inactivity: Duration,
+    /// The command it runs, told by Get and Enumerate.
+    pub command_line: Option<String>,
+    /// Its processes, told by Get and Enumerate.
+    pub child_processes: Option<u32>,
+}
+
+impl ShellState {
+    /// Writes the `rsp:Shell` element in Windows' order.
+    pub fn write(&self, writer: &mut Writer) {
+        writer.start("rsp:Shell").namespace("rsp", SHELL).element("rsp:ShellId", &self.shell_id);
+        let mut optional = |name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                writer.element(name, value);
+            }
+        };
+        optional("rsp:Name", self.name.as_deref());
+        optional("rsp:ResourceUri", Some(&self.resource_uri));
+        optional("rsp:Owner", Some(&self.owner));
+        optional("rsp:ClientIP", Some(&self.client_ip));
+        optional("rsp:WorkingDirectory", self.working_directory.as_deref());
+        optional("rsp:Lifetime", self.lifetime.map(duration::write).as_deref());
+        optional("rsp:IdleTimeOut", Some(&self.idle_timeout));
+        optional("rsp:InputStreams", Some(&self.input_streams));
+        optional("rsp:OutputStreams", Some(&self.output_streams));
+        optional("rsp:CommandLine", self.command_line.as_deref());
+        optional("rsp:ShellRunTime", Some(&duration::write_in_parts(self.run_time)));
+        optional("rsp:ShellInactivity", Some(&duration::write_in_parts(self.inactivity)));
+        optional("rsp:ChildProcesses", self.child_processes.map(|count| count.to_string()).as_deref());
+        writer.end();
+    }
+
+    /// Reads an `rsp:Shell` element.
+    #[must_use]
+    pub fn parse(element: Element<'_>) -> Self {
+        let text = |name| named_text(element, name).unwrap_or_default();
+        let time = |name| named_text(element, name).and_then(|text| duration::parse(&text).ok());
+        Self {
+            shell_id: text("ShellId"),
+            name: named_text(element, "Name"),
+            resource_uri: text("ResourceUri"),
+            owner: text("Owner"),
+            client_ip: text("ClientIP"),
+            working_directory: named_text(element, "WorkingDirectory"),
+            lifetime: time("Lifetime"),
+            idle_timeout: text("IdleTimeOut"),
+            input_streams: text("InputStreams"),
+            output_streams: text("OutputStreams"),
+            run_time: time("ShellRunTime").unwrap_or_default(),
+            inactivity: time("ShellInactivity").unwrap_or_default(),
+            command_line: named_text(element, "CommandLine"),
+            child_processes: named_text(element, "ChildProcesses").and_then(|count| count.parse().ok()),
+        }
+    }
+}
+
+/// Reads the identifier from the answer to Create: from the selectors, or where a service gives none from
+/// the `rsp:Shell` beside them.
+#[must_use]
+pub fn parse_created(body: Element<'_>) -> Option<String> {
+    let created = named(body, "ResourceCreated").and_then(|created| EndpointReference::parse(created).ok());
+    let selected = created.as_ref().and_then(|reference| reference.selectors.text("ShellId"));
+    let selected = selected.map(str::to_owned);
+    selected.or_else(|| named_text(named(body, "Shell")?, "ShellId")).filter(|id| !id.is_empty())
+}
+
+fn environment(body: Element<'_>) -> Result<Vec<(String, String)>, Fault> {
+    let Some(environment) = named(body, "Environment") else { return Ok(Vec::new()) };
+    let mut variables = Vec::new();
+    for variable in environment.children().filter(|child| child.name() == "Variable") {
+        if variables.len() >= OpenShell::MOST_VARIABLES {
+            let most = OpenShell::MOST_VARIABLES;
+            return Err(schema_error(format!("Environment has more than {most} variables")));
+        }
+        let name = variable.attribute("", "Name").unwrap_or_default().into_owned();
+        // What the operating system cannot hold would otherwise fail only when a command starts.
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return Err(schema_error("Environment has a Variable whose Name is empty or contains '='"));
+        }
+        variables.push((name, variable.text().into_owned()));
+    }
+    Ok(variables)
+}
+
+/// A duration; bare numbers come from old clients and count milliseconds.
+fn time(body: Element<'_>, name: &str) -> Result<Option<Duration>, Fault> {
+    let Some(text) = named_text(body, name).filter(|text| !text.is_empty()) else { return Ok(None) };
+    if let Ok(milliseconds) = text.parse::<u64>() {
+        return Ok(Some(Duration::from_millis(milliseconds)));
+    }
+    duration::parse(&text).map(Some).map_err(|error| schema_error(format!("{name}: {error}")))
+}
+
+fn stream_names(body: Element<'_>, name: &str) -> Vec<String> {
+    let text = named_text(body, name).unwrap_or_default();
+    text.split_whitespace().take(16).map(str::to_owned).collect()
+}

@@ -1,0 +1,88 @@
+//! Interrupting and ending commands.
+
+use xml::{Element, Writer};
+
+use super::{identifier, named_text, require};
+use crate::fault::{Fault, Subcode, code};
+use crate::namespace::SHELL;
+
+/// The body of Signal (MS-WSMV 2.2.4.38).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signal {
+    /// Which command; none means the shell itself.
+    pub command_id: Option<String>,
+    /// What to do.
+    pub code: SignalCode,
+}
+
+/// What a signal means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignalCode {
+    /// End it; also sent to let go of a command that has ended.
+    Terminate,
+    /// As if someone pressed Ctrl and C.
+    CtrlC,
+    /// As if someone pressed Ctrl and Break.
+    CtrlBreak,
+    /// Stop a PowerShell pipeline.
+    PowerShellStop,
+}
+
+impl SignalCode {
+    /// The URI.
+    #[must_use]
+    pub fn uri(self) -> String {
+        let name = match self {
+            Self::Terminate => "signal/terminate",
+            Self::CtrlC => "signal/ctrl_c",
+            Self::CtrlBreak => "signal/ctrl_break",
+            // The misspelling is PowerShell's own and what it expects.
+            Self::PowerShellStop => return "powershell/signal/crtl_c".to_owned(),
+        };
+        format!("{SHELL}/{name}")
+    }
+
+    /// The signal a URI names; the case of letters varies between clients.
+    #[must_use]
+    pub fn from_uri(uri: &str) -> Option<Self> {
+        let uri = uri.trim().to_ascii_lowercase();
+        if uri.ends_with("powershell/signal/crtl_c") || uri.ends_with("powershell/signal/ctrl_c") {
+            return Some(Self::PowerShellStop);
+        }
+        match uri.strip_prefix(SHELL)? {
+            "/signal/terminate" => Some(Self::Terminate),
+            "/signal/ctrl_c" => Some(Self::CtrlC),
+            "/signal/ctrl_break" => Some(Self::CtrlBreak),
+            _ => None,
+        }
+    }
+}
+
+impl Signal {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// `w:SchemaValidationError` for another element, `w:InvalidParameter` for an unknown code.
+    pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
+        require(body, "Signal")?;
+        let uri = named_text(body, "Code").unwrap_or_default();
+        let Some(code) = SignalCode::from_uri(&uri) else {
+            let shown: String = uri.chars().take(120).collect();
+            return Err(Fault::new(
+                Subcode::InvalidParameter,
+                code::INVALID_PARAMETER,
+                format!("{shown:?} is not a signal: use terminate, ctrl_c or ctrl_break"),
+            ));
+        };
+        Ok(Self { command_id: identifier(body, "CommandId")?, code })
+    }
+
+    /// Writes the body.
+    pub fn write(&self, writer: &mut Writer) {
+        writer.start("rsp:Signal").namespace("rsp", SHELL);
+        if let Some(id) = &self.command_id {
+            writer.attribute("CommandId", id);
+        }
+        writer.element("rsp:Code", &self.code.uri()).end();
+    }
+}
