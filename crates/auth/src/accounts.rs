@@ -71,6 +71,11 @@ impl AccountList {
         }
         if accounts.is_empty() { Err(AccountListError::Empty) } else { Ok(Self(accounts)) }
     }
+
+    /// The names, in the order of the list.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(account, _)| account.name.as_str())
+    }
 }
 
 impl PasswordVerifier for AccountList {

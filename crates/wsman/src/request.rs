@@ -2,9 +2,9 @@
 
 use xml::{Bounds, Document, Element, Place};
 
-use crate::Head;
 use crate::fault::{Fault, Subcode, code};
 use crate::namespace::{IDENTITY, SOAP};
+use crate::{Head, ResourceUri};
 
 /// A message from a client: its header understood, its body still to be read by whom it concerns.
 #[derive(Debug)]
@@ -54,6 +54,17 @@ impl Request {
     #[must_use]
     pub fn body(&self) -> Option<Element<'_>> {
         self.body.and_then(|place| self.document.at(place))
+    }
+
+    /// The resource that is asked about.
+    ///
+    /// # Errors
+    /// `a:DestinationUnreachable` if the request names none.
+    pub fn require_resource(&self) -> Result<&ResourceUri, Fault> {
+        match &self.head.resource {
+            Some(resource) => Ok(resource),
+            None => Err(ResourceUri::missing()),
+        }
     }
 
     /// The first element of the body.

@@ -19,12 +19,7 @@ impl ResourceUri {
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let text = text.trim();
         if text.is_empty() {
-            return Err(Fault::new(
-                Subcode::DestinationUnreachable,
-                code::INVALID_RESOURCE_URI,
-                "the request names no resource: give a ResourceURI header",
-            )
-            .with_detail(Detail::INVALID_RESOURCE_URI));
+            return Err(Self::missing());
         }
         if text.len() > Self::MAX {
             return Err(Fault::new(
@@ -35,6 +30,16 @@ impl ResourceUri {
             .with_detail(Detail::URI_LIMIT_EXCEEDED));
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// What a request without a resource is answered.
+    pub(crate) fn missing() -> Fault {
+        Fault::new(
+            Subcode::DestinationUnreachable,
+            code::INVALID_RESOURCE_URI,
+            "the request names no resource: give a ResourceURI header",
+        )
+        .with_detail(Detail::INVALID_RESOURCE_URI)
     }
 
     /// The URI as it was written.

@@ -10,7 +10,7 @@ use xml::Element;
 use crate::fault::{Fault, Subcode, code};
 
 pub use command::{CommandLine, parse_command_response, write_command_response};
-pub use create::{OpenShell, ShellState, parse_created};
+pub use create::{IdleTimeout, OpenShell, ShellState, parse_created};
 pub use signal::{Signal, SignalCode};
 pub use stream::{
     CommandState, Receive, Received, ReceivedStream, Send, StreamData, stream_capacity, write_received,

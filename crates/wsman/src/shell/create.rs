@@ -23,11 +23,26 @@ pub struct OpenShell {
     /// When the shell is to end, however busy.
     pub lifetime: Option<Duration>,
     /// When the shell is to end for want of requests.
-    pub idle_timeout: Option<Duration>,
+    pub idle_timeout: Option<IdleTimeout>,
     /// Streams the client will send.
     pub input_streams: Vec<String>,
     /// Streams the client wants.
     pub output_streams: Vec<String>,
+}
+
+/// A time as the client wrote it: services repeat it in the same form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdleTimeout {
+    /// The time.
+    pub duration: Duration,
+    /// Its text.
+    pub text: String,
+}
+
+impl From<Duration> for IdleTimeout {
+    fn from(duration: Duration) -> Self {
+        Self { duration, text: duration::write(duration) }
+    }
 }
 
 impl OpenShell {
@@ -46,7 +61,10 @@ impl OpenShell {
             environment: environment(body)?,
             working_directory: named_text(body, "WorkingDirectory").filter(|path| !path.is_empty()),
             lifetime: time(body, "Lifetime")?,
-            idle_timeout: time(body, "IdleTimeOut")?,
+            idle_timeout: time(body, "IdleTimeOut")?.map(|duration| IdleTimeout {
+                duration,
+                text: named_text(body, "IdleTimeOut").unwrap_or_default(),
+            }),
             input_streams: stream_names(body, "InputStreams"),
             output_streams: stream_names(body, "OutputStreams"),
         })
@@ -71,10 +89,11 @@ impl OpenShell {
         if let Some(path) = &self.working_directory {
             writer.element("rsp:WorkingDirectory", path);
         }
-        for (name, time) in [("rsp:Lifetime", self.lifetime), ("rsp:IdleTimeOut", self.idle_timeout)] {
-            if let Some(time) = time {
-                writer.element(name, &duration::write(time));
-            }
+        if let Some(lifetime) = self.lifetime {
+            writer.element("rsp:Lifetime", &duration::write(lifetime));
+        }
+        if let Some(idle_timeout) = &self.idle_timeout {
+            writer.element("rsp:IdleTimeOut", &idle_timeout.text);
         }
         writer.element("rsp:InputStreams", &self.input_streams.join(" "));
         writer.element("rsp:OutputStreams", &self.output_streams.join(" ")).end();

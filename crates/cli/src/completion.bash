@@ -1,0 +1,53 @@
+# bash completion for winrm and winrs
+
+# A colon ends a word for readline, but not for us: puts the words together again.
+_telarch_words() {
+    local line=${COMP_LINE:0:COMP_POINT}
+    read -r -a telarch_words <<<"$line"
+    [[ $line == *[[:space:]] ]] && telarch_words+=("")
+    telarch_current=${telarch_words[${#telarch_words[@]} - 1]}
+}
+
+# Offers words; what stands before the last colon is on the line already.
+_telarch_offer() {
+    local IFS=$' \t\n' word
+    COMPREPLY=()
+    if [[ $telarch_current == -*file:* || $telarch_current == -ca:* ]]; then
+        compopt -o filenames 2>/dev/null
+        while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -f -- "${telarch_current#*:}")
+        return
+    fi
+    local before=
+    [[ $telarch_current == *:* && $COMP_WORDBREAKS == *:* ]] && before=${telarch_current%:*}:
+    for word in $1; do
+        [[ ${word,,} == "${telarch_current,,}"* ]] && COMPREPLY+=("${word:${#before}}")
+    done
+    if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[:/] ]]; then compopt -o nospace 2>/dev/null; fi
+}
+
+_telarch_winrm() {
+    local telarch_words telarch_current switches=
+    _telarch_words
+    case ${telarch_words[1],,} in
+@CASES@
+    esac
+    if (( ${#telarch_words[@]} <= 2 )); then
+        _telarch_offer '@OPERATIONS@'
+    elif [[ $telarch_current == -* ]]; then
+        _telarch_offer "$switches"
+    else
+        case ${telarch_words[1],,} in
+        @HELP@) _telarch_offer '@TOPICS@' ;;
+        *) _telarch_offer '@RESOURCES@' ;;
+        esac
+    fi
+}
+
+_telarch_winrs() {
+    local telarch_words telarch_current
+    _telarch_words
+    [[ $telarch_current == -* ]] && _telarch_offer '@WINRS@'
+}
+
+complete -F _telarch_winrm winrm
+complete -F _telarch_winrs winrs

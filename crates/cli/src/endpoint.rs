@@ -1,0 +1,257 @@
+//! Where a service listens: `[TRANSPORT://]HOST[:PORT][/PREFIX]`.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+use crate::error::Error;
+use crate::switch::Keyword;
+
+/// HTTP or HTTPS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Plain HTTP; messages are sealed unless that was turned off.
+    Http,
+    /// HTTP inside TLS.
+    Https,
+}
+
+/// Whose choice the port was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortOrigin {
+    /// It was typed.
+    Given,
+    /// 80 or 443, because a transport was typed without a port.
+    Transport,
+    /// 5985 or 5986.
+    Default,
+}
+
+/// The address of a listener, complete.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    transport: Transport,
+    /// INVARIANT: not empty; an IPv6 address stands without brackets.
+    host: String,
+    port: u16,
+    port_origin: PortOrigin,
+    /// INVARIANT: without slashes at its ends.
+    prefix: String,
+}
+
+impl Endpoint {
+    /// HTTP or HTTPS.
+    #[must_use]
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// Name or address; an IPv6 address without brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The TCP port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whose choice the port was.
+    #[must_use]
+    pub fn port_origin(&self) -> PortOrigin {
+        self.port_origin
+    }
+
+    /// The path of the listener (`URLPrefix`), without slashes at its ends.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// Where the administrator probably meant to go: the WinRM port beside 80 or 443.
+    #[must_use]
+    pub fn usual_port(&self) -> Option<u16> {
+        match (self.port_origin, self.transport) {
+            (PortOrigin::Transport, Transport::Http) => Some(5985),
+            (PortOrigin::Transport, Transport::Https) => Some(5986),
+            _ => None,
+        }
+    }
+}
+
+impl Default for Endpoint {
+    /// This machine, as the local service listens.
+    fn default() -> Self {
+        Self {
+            transport: Transport::Http,
+            host: "localhost".to_owned(),
+            port: 5985,
+            port_origin: PortOrigin::Default,
+            prefix: "wsman".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    /// The URL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { transport, host, port, prefix, .. } = self;
+        let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+        write!(f, "{transport}://{open}{host}{close}:{port}/{prefix}")
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        })
+    }
+}
+
+impl Keyword for Transport {
+    const WORDS: &'static [(&'static str, Self)] = &[("http", Self::Http), ("https", Self::Https)];
+}
+
+/// An endpoint as it was typed, before other switches fill the gaps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    transport: Option<Transport>,
+    host: String,
+    port: Option<u16>,
+    prefix: Option<String>,
+}
+
+impl Address {
+    /// Reads `[TRANSPORT://]HOST[:PORT][/PREFIX]`; an IPv6 address stands in brackets.
+    ///
+    /// # Errors
+    /// [`Error::Endpoint`] says which part is wrong.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        Parts { text }.address()
+    }
+
+    /// The transport, if it was typed.
+    #[must_use]
+    pub fn transport(&self) -> Option<Transport> {
+        self.transport
+    }
+
+    /// The port, if it was typed.
+    #[must_use]
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// The complete endpoint; `transport` and `port` count where the address left a gap.
+    #[must_use]
+    pub fn complete(self, transport: Transport, port: Option<u16>) -> Endpoint {
+        let (port, port_origin) = match (self.port.or(port), self.transport, transport) {
+            (Some(port), _, _) => (port, PortOrigin::Given),
+            (None, Some(Transport::Http), _) => (80, PortOrigin::Transport),
+            (None, Some(Transport::Https), _) => (443, PortOrigin::Transport),
+            (None, None, Transport::Http) => (5985, PortOrigin::Default),
+            (None, None, Transport::Https) => (5986, PortOrigin::Default),
+        };
+        Endpoint {
+            transport: self.transport.unwrap_or(transport),
+            host: self.host,
+            port,
+            port_origin,
+            prefix: self.prefix.unwrap_or_else(|| "wsman".to_owned()),
+        }
+    }
+}
+
+/// An endpoint being taken apart.
+struct Parts<'t> {
+    text: &'t str,
+}
+
+impl Parts<'_> {
+    fn address(&self) -> Result<Address, Error> {
+        let (transport, rest) = match self.text.split_once("://") {
+            Some((word, rest)) => (Some(self.transport(word)?), rest),
+            None => (None, self.text),
+        };
+        let (authority, prefix) = match rest.split_once('/') {
+            Some((authority, path)) => (authority, self.prefix(path)?),
+            None => (rest, None),
+        };
+        if authority.contains('@') {
+            return Err(self.wrong("it has a user name in it", "give the user as -username:NAME"));
+        }
+        let (host, port) = self.host_and_port(authority)?;
+        Ok(Address { transport, host, port, prefix })
+    }
+
+    fn transport(&self, word: &str) -> Result<Transport, Error> {
+        crate::switch::find_keyword(word)
+            .ok_or_else(|| self.wrong("the transport is neither http nor https", FORM))
+    }
+
+    fn prefix(&self, path: &str) -> Result<Option<String>, Error> {
+        let path = path.trim_matches('/');
+        if path.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '\\')) {
+            return Err(self.wrong("the prefix has a character that no path has", FORM));
+        }
+        Ok((!path.is_empty()).then(|| path.to_owned()))
+    }
+
+    fn host_and_port(&self, authority: &str) -> Result<(String, Option<u16>), Error> {
+        if let Some(inner) = authority.strip_prefix('[') {
+            let Some((host, behind)) = inner.split_once(']') else {
+                return Err(self.wrong("the bracket is not closed", IPV6));
+            };
+            let address = host.split_once('%').map_or(host, |(address, _zone)| address);
+            if address.parse::<Ipv6Addr>().is_err() {
+                return Err(self.wrong("what stands in brackets is no IPv6 address", IPV6));
+            }
+            let port = match behind.strip_prefix(':') {
+                Some(port) => Some(self.port(port)?),
+                None if behind.is_empty() => None,
+                None => return Err(self.wrong("something stands behind the bracket", IPV6)),
+            };
+            return Ok((host.to_owned(), port));
+        }
+        let (host, port) = match authority.split_once(':') {
+            Some((_, port)) if port.contains(':') => {
+                return Err(self.wrong("an IPv6 address stands in brackets", IPV6));
+            }
+            Some((host, port)) => (host, Some(self.port(port)?)),
+            None => (authority, None),
+        };
+        self.host(host)?;
+        Ok((host.to_owned(), port))
+    }
+
+    fn host(&self, host: &str) -> Result<(), Error> {
+        if host.is_empty() {
+            return Err(self.wrong("there is no host", FORM));
+        }
+        // Names of the domain name system have at most 253 characters (RFC 1035, 2.3.4).
+        let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+        if host.len() > 253 || !host.chars().all(fits) {
+            return Err(self.wrong(
+                "the host is neither a name nor an address",
+                "use letters, digits, '-' and '.'; write an international name in its xn-- form",
+            ));
+        }
+        Ok(())
+    }
+
+    fn port(&self, port: &str) -> Result<u16, Error> {
+        let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+        let port = digits.then(|| port.parse().ok()).flatten().filter(|port| *port != 0);
+        port.ok_or_else(|| self.wrong("the port is not a number from 1 to 65535", FORM))
+    }
+
+    fn wrong(&self, problem: &'static str, way_out: &'static str) -> Error {
+        Error::Endpoint { text: self.text.to_owned(), problem, way_out }
+    }
+}
+
+const FORM: &str = "write [TRANSPORT://]HOST[:PORT][/PREFIX], such as server7 or https://server7:5986";
+const IPV6: &str = "write an IPv6 address as [2001:db8::7]:5985";

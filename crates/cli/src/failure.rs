@@ -1,0 +1,317 @@
+//! What went wrong, told twice: as scripts know it, and so that someone can act on it.
+
+mod hint;
+
+use xml::{Bounds, Document, Element, Writer};
+
+use crate::codes::Code;
+use crate::error::Error;
+use crate::format::{Format, harmless};
+
+pub use hint::Hint;
+
+/// An operation that did not succeed, ready to be printed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    kind: Kind,
+    told: Told,
+    host: Option<String>,
+    resource: Option<String>,
+    user: Option<String>,
+    cause: Option<String>,
+    advice: Vec<String>,
+    subcode: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+enum Told {
+    /// Found here, without an error number.
+    Here(String),
+    /// A fault with its number; the markup is one `f:WSManFault` or `MSFT_WmiError`.
+    Fault { code: Code, message: String, markup: String },
+}
+
+/// What sort of failure it is, for the exit status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The command line was not understood.
+    Usage,
+    /// Nobody answered.
+    Connect,
+    /// Who asks could not be proven.
+    Authentication,
+    /// Who asks is known and may not.
+    Denied,
+    /// Any other fault.
+    Fault,
+    /// It took too long.
+    Timeout,
+    /// A quota is used up.
+    Quota,
+    /// Some steps of quickconfig did not succeed.
+    QuickConfig,
+}
+
+/// Which exit statuses a program uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExitCodes {
+    /// 0 or 1, as scripts know it.
+    #[default]
+    Plain,
+    /// One for each [`Kind`] (`-exitcode:detailed`).
+    Detailed,
+}
+
+/// The program that reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// `winrm`
+    Winrm,
+    /// `winrs`
+    Winrs,
+}
+
+impl Kind {
+    /// Every kind with its detailed exit status and what it means, for help and man page.
+    pub const ALL: &'static [(Self, u8, &'static str)] = &[
+        (Self::Usage, 2, "the command line was not understood"),
+        (Self::Connect, 3, "nobody answered"),
+        (Self::Authentication, 4, "the credentials were refused"),
+        (Self::Denied, 5, "access denied"),
+        (Self::Fault, 6, "any other fault"),
+        (Self::Timeout, 7, "it took too long"),
+        (Self::Quota, 8, "a quota is used up"),
+        (Self::QuickConfig, 9, "some steps of quickconfig did not succeed"),
+    ];
+
+    /// The exit status of a program that fails like this.
+    #[must_use]
+    pub fn exit_status(self, codes: ExitCodes) -> u8 {
+        match (codes, self) {
+            // Steps that failed without a fault have always been success to scripts.
+            (ExitCodes::Plain, Self::QuickConfig) => 0,
+            (ExitCodes::Plain, _) => 1,
+            (ExitCodes::Detailed, kind) => {
+                Self::ALL.iter().find(|(known, ..)| *known == kind).map_or(1, |(_, status, _)| *status)
+            }
+        }
+    }
+
+    /// The kind of a fault by its number alone.
+    ///
+    /// A service that forwards may itself report that it cannot connect; that is [`Kind::Fault`], so a
+    /// client that could not connect says [`Kind::Connect`] itself ([`Failure::of_kind`]).
+    #[must_use]
+    pub fn of_code(code: Code) -> Self {
+        Hint::find(code).map_or(Self::Fault, |hint| hint.kind)
+    }
+}
+
+impl Failure {
+    /// A failure found on this side, without an error number.
+    #[must_use]
+    pub fn here(kind: Kind, message: impl Into<String>) -> Self {
+        Self::new(kind, Told::Here(message.into()))
+    }
+
+    /// A fault described by its number and text; `machine` is the host as it was addressed.
+    #[must_use]
+    pub fn fault(code: Code, machine: &str, message: &str) -> Self {
+        let mut writer = Writer::new();
+        writer.start("f:WSManFault").namespace("f", FAULT);
+        writer.attribute("Code", &code.0.to_string()).attribute("Machine", machine);
+        writer.element("f:Message", message);
+        let told = Told::Fault { code, message: message.trim().to_owned(), markup: writer.finish() };
+        Self::new(Kind::of_code(code), told).at(machine)
+    }
+
+    /// A fault by the element that came in its detail: `f:WSManFault` or `MSFT_WmiError`.
+    #[must_use]
+    pub fn received(detail: Element<'_>) -> Self {
+        let number = detail.attribute("", "Code").map(std::borrow::Cow::into_owned).or_else(|| {
+            let child = detail.children().find(|child| child.name() == "error_Code")?;
+            Some(child.text().into_owned())
+        });
+        let code = number.and_then(|number| Code::parse(&number)).unwrap_or(Code(0));
+        let message = innermost_message(detail).unwrap_or_default();
+        let mut writer = Writer::new();
+        writer.copy(detail);
+        Self::new(Kind::of_code(code), Told::Fault { code, message, markup: writer.finish() })
+    }
+
+    fn new(kind: Kind, told: Told) -> Self {
+        let (host, resource, user, cause, subcode) = (None, None, None, None, None);
+        Self { kind, told, host, resource, user, cause, advice: Vec::new(), subcode }
+    }
+
+    /// Says what sort of failure it is where the number alone does not.
+    #[must_use]
+    pub fn of_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// Names the host.
+    #[must_use]
+    pub fn at(mut self, host: &str) -> Self {
+        self.host = Some(host.to_owned());
+        self
+    }
+
+    /// Names the resource, as it was typed.
+    #[must_use]
+    pub fn about(mut self, resource: &str) -> Self {
+        self.resource = Some(resource.to_owned());
+        self
+    }
+
+    /// Names the user, as it was sent.
+    #[must_use]
+    pub fn as_user(mut self, user: &str) -> Self {
+        self.user = Some(user.to_owned());
+        self
+    }
+
+    /// Adds what lay behind it: `connection refused`.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Adds a line to the way out, before those that the number brings.
+    #[must_use]
+    pub fn advise(mut self, line: impl Into<String>) -> Self {
+        self.advice.push(line.into());
+        self
+    }
+
+    /// Adds the SOAP subcode: `w:AccessDenied`.
+    #[must_use]
+    pub fn with_subcode(mut self, subcode: &str) -> Self {
+        self.subcode = Some(subcode.to_owned());
+        self
+    }
+
+    /// What sort of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The error number, if there is one.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        match self.told {
+            Told::Here(_) => None,
+            Told::Fault { code, .. } => Some(code),
+        }
+    }
+
+    /// The whole text for standard error.
+    #[must_use]
+    pub fn report(&self, program: Program, format: Format) -> String {
+        let mut out = match (&self.told, program) {
+            (Told::Here(message), Program::Winrm) => format!("Error: {message}\n"),
+            (Told::Here(message), Program::Winrs) => format!("Winrs error: {message}\n"),
+            (Told::Fault { code, message, markup }, Program::Winrm) => block(*code, message, markup, format),
+            (Told::Fault { code, message, .. }, Program::Winrs) => {
+                format!("Winrs error: {}\n", description(*code, message))
+            }
+        };
+        self.explain(program, &mut out);
+        out
+    }
+
+    /// Appends what it is, where, and the way out.
+    fn explain(&self, program: Program, out: &mut String) {
+        let hint = self.code().and_then(Hint::find);
+        if let Told::Fault { code, .. } = &self.told {
+            let program = program.name();
+            let host = self.host.as_deref().map(|host| format!("{host}: ")).unwrap_or_default();
+            let what = hint.map_or("the service answered with a fault", |hint| hint.what);
+            out.push_str(&format!("\n{program}: {host}{what}"));
+            let parts = [(" at ", &self.resource), (" as ", &self.user), (": ", &self.cause)];
+            for (before, part) in
+                parts.into_iter().filter_map(|(before, part)| Some((before, part.as_ref()?)))
+            {
+                out.push_str(before);
+                out.push_str(&harmless(part));
+            }
+            out.push('\n');
+            self.way_out(hint, out);
+            let subcode = self.subcode.as_deref().map(|s| format!("fault {s}, ")).unwrap_or_default();
+            out.push_str(&format!("  ({subcode}code {code})\n"));
+        } else {
+            self.way_out(hint, out);
+        }
+    }
+
+    fn way_out(&self, hint: Option<&Hint>, out: &mut String) {
+        let host = self.host.as_deref().unwrap_or("the other machine");
+        let known = hint.into_iter().flat_map(|hint| hint.way_out).map(|line| line.replace("{host}", host));
+        for line in self.advice.iter().cloned().chain(known) {
+            out.push_str("  ");
+            out.push_str(&line);
+            out.push('\n');
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let failure = Self::here(Kind::Usage, error.to_string());
+        match error.way_out() {
+            Some(line) => failure.advise(line),
+            None => failure,
+        }
+    }
+}
+
+impl Program {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Winrm => "winrm",
+            Self::Winrs => "winrs",
+        }
+    }
+}
+
+/// The block that scripts know: the fault in the format of the results, its number, its text.
+fn block(code: Code, message: &str, markup: &str, format: Format) -> String {
+    let mut out = match Document::parse(markup, &Bounds::default()) {
+        Ok(document) => format.print(document.root()),
+        Err(_) => String::new(),
+    };
+    if format != Format::Text {
+        out.push('\n');
+    }
+    out.push_str(&format!("Error number:  {} 0x{:X}\n", code.signed(), code.0));
+    out.push_str(&description(code, message));
+    out.push('\n');
+    out
+}
+
+fn description(code: Code, message: &str) -> String {
+    match (message.trim(), Hint::find(code), code.symbol()) {
+        ("", Some(hint), _) => hint.what.to_owned(),
+        ("", None, Some(symbol)) => symbol.to_owned(),
+        ("", None, None) => "unknown error".to_owned(),
+        (message, ..) => harmless(message),
+    }
+}
+
+/// The text of the innermost `Message`: a provider's fault stands inside that of the service.
+fn innermost_message(fault: Element<'_>) -> Option<String> {
+    let message = fault.children().find(|child| child.name() == "Message")?;
+    let provider = message.children().find(|child| child.name() == "ProviderFault");
+    let nested = provider.and_then(|provider| {
+        let inner = provider.children().find_map(innermost_message);
+        inner.or_else(|| Some(provider.text().trim().to_owned()).filter(|text| !text.is_empty()))
+    });
+    nested.or_else(|| Some(message.text().trim().to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// The namespace of `WSManFault` (MS-WSMV 2.2.1).
+const FAULT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault";

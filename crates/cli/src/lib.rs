@@ -1,0 +1,42 @@
+//! What the command lines of Telarch share.
+//!
+//! A program hands its arguments to [`winrm::parse`] or [`winrs::parse`] and gets a typed command back;
+//! what the command returns it prints with a [`Format`], and what goes wrong with a [`Failure`].
+//!
+//! ```
+//! use telarch_cli::winrm::{self, Invocation, Operation};
+//!
+//! let arguments = ["get", "winrm/config/listener?Address=*+Transport=HTTP", "-r:server7"];
+//! let Invocation::Run(command) = winrm::parse(&arguments.map(str::to_owned))? else { panic!("help") };
+//! let Operation::Get { locator, .. } = command.operation else { panic!("another operation") };
+//! assert_eq!(locator.resource_uri(), "http://schemas.microsoft.com/wbem/wsman/1/config/listener");
+//! assert_eq!(command.connection.endpoint.to_string(), "http://server7:5985/wsman");
+//! # Ok::<(), telarch_cli::Error>(())
+//! ```
+//!
+//! One table describes every switch and one every operation; parsers, help ([`help`]), man pages
+//! ([`man`]) and completions ([`completion`]) read them.
+//!
+//! Left out on purpose: everything that speaks with a service, and printing itself.
+
+pub mod body;
+pub mod codes;
+pub mod completion;
+pub mod connection;
+pub mod endpoint;
+mod error;
+pub mod failure;
+pub mod format;
+pub mod help;
+pub mod input;
+pub mod locator;
+pub mod man;
+mod markup;
+pub mod secret;
+mod switch;
+pub mod winrm;
+pub mod winrs;
+
+pub use error::Error;
+pub use failure::Failure;
+pub use format::Format;

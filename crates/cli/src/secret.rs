@@ -1,0 +1,249 @@
+//! Passwords: where they come from, and how they are kept.
+
+mod terminal;
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+pub use terminal::ask_on;
+
+/// A password; overwritten when dropped and never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// The text itself, for the one who sends it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// Where the password is to be found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PasswordSource {
+    /// On the command line, where every user of the machine can read it.
+    Argument(Secret),
+    /// In the first line of a file only its owner can read.
+    File(PathBuf),
+    /// In the first line of standard input, because `-password:-` said so.
+    StandardInput,
+    /// In the variable `TELARCH_PASSWORD`, else asked for on the terminal.
+    Ask,
+}
+
+/// The variable that holds a password.
+pub const PASSWORD_VARIABLE: &str = "TELARCH_PASSWORD";
+
+/// Why there is no password.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PasswordError {
+    /// The file cannot be read.
+    #[error("cannot read the password file {path}: {cause}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// Others than the owner can read the file.
+    #[error("the password file {path} has mode {mode:03o}: others can read or change it")]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file belongs to someone else.
+    #[error("the password file {path} belongs to another user")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Nothing is in the first line.
+    #[error("{origin} holds no password")]
+    Empty {
+        /// Where it was looked for.
+        origin: String,
+    },
+    /// More than a password can be.
+    #[error("{origin} has a first line of more than {MAX_OCTETS} octets")]
+    TooLong {
+        /// Where it was looked for.
+        origin: String,
+    },
+    /// Octets that are no text.
+    #[error("{origin} is not UTF-8")]
+    NotText {
+        /// Where it was looked for.
+        origin: String,
+    },
+    /// Standard input failed.
+    #[error("cannot read the password from standard input: {0}")]
+    StandardInput(#[source] io::Error),
+    /// There is no one to ask.
+    #[error("no password was given, and there is no terminal to ask on: {0}")]
+    NoTerminal(#[source] io::Error),
+    /// The answer was Ctrl-C or the end of input.
+    #[error("no password was typed")]
+    Cancelled,
+}
+
+impl PasswordError {
+    /// What to do, in one line; none if the message says it already.
+    #[must_use]
+    pub fn way_out(&self) -> Option<String> {
+        match self {
+            Self::Exposed { path, .. } => Some(format!("chmod 600 {}", path.display())),
+            Self::NoTerminal(_) => Some(format!(
+                "use -passwordfile:FILE, the variable {PASSWORD_VARIABLE}, or -password:- for standard input"
+            )),
+            _ => None,
+        }
+    }
+}
+
+impl PasswordSource {
+    /// What to tell someone who gives a password in a way that others can see.
+    #[must_use]
+    pub fn warning(&self) -> Option<&'static str> {
+        match self {
+            Self::Argument(_) => Some(
+                "warning: every user of this machine can read a password on the command line\n  \
+                 leave -password away to be asked, or use -passwordfile:FILE",
+            ),
+            _ => None,
+        }
+    }
+
+    /// Finds the password; `user` and `host` are named when asking.
+    ///
+    /// # Errors
+    /// [`PasswordError`] says why there is none.
+    pub fn resolve(self, user: &str, host: &str) -> Result<Secret, PasswordError> {
+        match self {
+            Self::Argument(secret) => Ok(secret),
+            Self::File(path) => read_file(&path),
+            Self::StandardInput => {
+                let input = io::stdin().lock();
+                first_line(input, "standard input", PasswordError::StandardInput)
+            }
+            Self::Ask => match std::env::var(PASSWORD_VARIABLE) {
+                Ok(text) if !text.is_empty() => Ok(Secret::from(text)),
+                Err(std::env::VarError::NotUnicode(_)) => {
+                    Err(PasswordError::NotText { origin: format!("the variable {PASSWORD_VARIABLE}") })
+                }
+                _ => ask(user, host),
+            },
+        }
+    }
+}
+
+/// Longer than any password a service takes (Windows: 127 characters; this leaves room for keys).
+const MAX_OCTETS: usize = 4096;
+
+/// Asks on the terminal of this process, wherever its standard streams go.
+fn ask(user: &str, host: &str) -> Result<Secret, PasswordError> {
+    let terminal = File::options().read(true).write(true).open("/dev/tty");
+    let terminal = terminal.map_err(PasswordError::NoTerminal)?;
+    ask_on(&terminal, &format!("Password for {user} on {host}: "))
+}
+
+fn read_file(path: &Path) -> Result<Secret, PasswordError> {
+    let failed = |cause| PasswordError::File { path: path.to_owned(), cause };
+    let file = File::open(path).map_err(failed)?;
+    // The open file is looked at, not the name, which might mean another one a moment later.
+    let found = rustix::fs::fstat(&file).map_err(|errno| failed(errno.into()))?;
+    let exposed = found.st_mode & 0o077;
+    if rustix::fs::FileType::from_raw_mode(found.st_mode).is_file() {
+        if exposed != 0 {
+            return Err(PasswordError::Exposed { path: path.to_owned(), mode: found.st_mode & 0o777 });
+        }
+        if found.st_uid != 0 && found.st_uid != rustix::process::geteuid().as_raw() {
+            return Err(PasswordError::Foreign { path: path.to_owned() });
+        }
+    }
+    first_line(file, &format!("the password file {}", path.display()), failed)
+}
+
+/// The first line without its end; the rest is not looked at.
+fn first_line(
+    mut input: impl Read,
+    origin: &str,
+    failed: impl Fn(io::Error) -> PasswordError,
+) -> Result<Secret, PasswordError> {
+    let mut line = Zeroizing::new(Vec::with_capacity(MAX_OCTETS));
+    let mut octet = [0];
+    loop {
+        match input.read(&mut octet) {
+            Ok(0) => break,
+            Ok(_) if octet == *b"\n" => break,
+            Ok(_) if line.len() == MAX_OCTETS => {
+                return Err(PasswordError::TooLong { origin: origin.to_owned() });
+            }
+            Ok(_) => line.extend(octet),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    if line.is_empty() {
+        return Err(PasswordError::Empty { origin: origin.to_owned() });
+    }
+    match std::str::from_utf8(&line) {
+        Ok(text) => Ok(Secret::from(text.to_owned())),
+        Err(_) => Err(PasswordError::NotText { origin: origin.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(input: &[u8]) -> Result<Secret, PasswordError> {
+        first_line(input, "the test", PasswordError::StandardInput)
+    }
+
+    #[test]
+    fn only_the_first_line_counts_and_its_end_does_not() {
+        for input in ["secret", "secret\n", "secret\r\n", "secret\nmore\n"] {
+            assert_eq!(line(input.as_bytes()).expect("a line").expose(), "secret", "of {input:?}");
+        }
+        assert_eq!(line(b" two words \n").expect("a line").expose(), " two words ");
+    }
+
+    #[test]
+    fn what_cannot_be_a_password_is_refused() {
+        assert!(matches!(line(b""), Err(PasswordError::Empty { .. })));
+        assert!(matches!(line(b"\nsecond"), Err(PasswordError::Empty { .. })));
+        assert!(matches!(line(b"\xFF\n"), Err(PasswordError::NotText { .. })));
+        assert!(line(&[b'x'; MAX_OCTETS]).is_ok());
+        assert!(matches!(line(&[b'x'; MAX_OCTETS + 1]), Err(PasswordError::TooLong { .. })));
+    }
+
+    #[test]
+    fn a_secret_is_not_printed() {
+        let source = PasswordSource::Argument(Secret::from("hunter2".to_owned()));
+        assert!(!format!("{source:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,289 @@
+//! The command line of `winrm`.
+//!
+//! `winrm OPERATION [ACTION] [RESOURCE_URI] ['@{KEY="VALUE";...}'] [-SWITCH[:VALUE] ...]`
+
+mod build;
+mod filter;
+pub(crate) mod operations;
+pub(crate) mod switches;
+
+use std::path::PathBuf;
+
+use crate::connection::Connection;
+use crate::endpoint::Transport;
+use crate::error::Error;
+use crate::failure::ExitCodes;
+use crate::format::Format;
+use crate::help::Page;
+use crate::input::KeyValues;
+use crate::locator::Locator;
+use crate::switch::{Filling, Item, nearest};
+
+use operations::{OPERATIONS, Verb};
+
+pub use filter::{AssociationFilter, AssociationResult, Dialect, Filter};
+
+/// What a command line of `winrm` asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Invocation {
+    /// A page of help.
+    Help(Page),
+    /// The version of the program.
+    Version,
+    /// What an error number means, in whatever spelling it was typed (`helpmsg`).
+    HelpMessage(String),
+    /// An operation on a service.
+    Run(Box<Command>),
+}
+
+/// An operation on a service, with all it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// What to do.
+    pub operation: Operation,
+    /// Where, and as whom.
+    pub connection: Connection,
+    /// Options for the provider (`-options`).
+    pub options: KeyValues,
+    /// How to print the result.
+    pub format: Format,
+    /// How to tell failures apart by exit status.
+    pub exit_codes: ExitCodes,
+}
+
+/// The operations of WS-Management, and those that several of them make up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Reads one instance.
+    Get {
+        /// Which.
+        locator: Locator,
+        /// A part of it.
+        fragment: Option<Fragment>,
+    },
+    /// Changes one instance: Get, replace, Put.
+    Set {
+        /// Which.
+        locator: Locator,
+        /// A part of it.
+        fragment: Option<Fragment>,
+        /// The new values.
+        input: Input,
+    },
+    /// Makes a new instance.
+    Create {
+        /// Which.
+        locator: Locator,
+        /// Its properties.
+        input: Input,
+    },
+    /// Removes one instance.
+    Delete {
+        /// Which.
+        locator: Locator,
+    },
+    /// Lists instances.
+    Enumerate {
+        /// Of which resource.
+        locator: Locator,
+        /// Which of them, and how.
+        enumeration: Enumeration,
+    },
+    /// Calls a method.
+    Invoke {
+        /// Its name, or a whole action URI; see [`Locator::action_uri`].
+        action: String,
+        /// Of which resource.
+        locator: Locator,
+        /// Its parameters.
+        input: Input,
+    },
+    /// Asks a service what it is.
+    Identify,
+    /// Makes the local service ready to be used.
+    QuickConfig {
+        /// For which transport a listener is made.
+        transport: Transport,
+        /// Whether to ask before a change.
+        asking: Asking,
+        /// Whether a public network zone stops it.
+        public_zone: PublicZone,
+    },
+    /// Edits who may use a resource.
+    ConfigSddl {
+        /// Which descriptor.
+        target: SddlTarget,
+        /// The new descriptor; without it an editor opens.
+        sddl: Option<String>,
+    },
+}
+
+/// A part of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    /// The path of the part.
+    pub path: String,
+    /// The URI of the language it is written in.
+    pub dialect: Dialect,
+}
+
+/// Where the XML of `set`, `create` and `invoke` comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Keys and values, perhaps none.
+    Values(KeyValues),
+    /// A file with the whole element; `-` is standard input.
+    File(PathBuf),
+}
+
+/// Which instances to list, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Enumeration {
+    /// Which; all without one.
+    pub filter: Option<Filter>,
+    /// What comes back for each.
+    pub returns: ReturnType,
+    /// How derived classes are treated.
+    pub hierarchy: Hierarchy,
+}
+
+/// What comes back for each instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReturnType {
+    /// The instance.
+    #[default]
+    Object,
+    /// Its endpoint reference.
+    Epr,
+    /// Both.
+    ObjectAndEpr,
+}
+
+/// How an enumeration treats derived classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hierarchy {
+    /// Their instances too, with all properties.
+    #[default]
+    Deep,
+    /// Their instances too, with the properties of the base class.
+    BasePropertiesOnly,
+    /// The class alone.
+    Shallow,
+}
+
+/// Whether `quickconfig` asks before a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asking {
+    /// It does.
+    Before,
+    /// It does not (`-quiet`, `-force`).
+    Never,
+}
+
+/// Whether a network interface in a public zone stops `quickconfig`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublicZone {
+    /// It does.
+    Stops,
+    /// It does not (`-force`).
+    Ignored,
+}
+
+/// Which security descriptor `configSDDL` edits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SddlTarget {
+    /// `RootSDDL`, which counts where no other does.
+    Root,
+    /// That of the resources beginning with a URI.
+    Resource(Locator),
+}
+
+/// Reads a command line; `arguments` are without the name of the program.
+///
+/// # Errors
+/// [`Error`] says what was not understood and what to write instead.
+pub fn parse(arguments: &[String]) -> Result<Invocation, Error> {
+    let Some((first, rest)) = arguments.split_first() else { return Ok(Invocation::Help(Page::General)) };
+    match Item::read(switches::SWITCHES, first)? {
+        Item::Help | Item::Ignored => return Ok(Invocation::Help(Page::General)),
+        Item::Version => return Ok(Invocation::Version),
+        Item::Switch(..) => return Err(Error::WordBehindSwitch { word: "the operation".to_owned() }),
+        Item::Word => {}
+    }
+    let Some(operation) = OPERATIONS.iter().find(|operation| operation.is_named(first)) else {
+        let names = OPERATIONS.iter().map(|operation| operation.name);
+        return Err(Error::UnknownOperation { word: first.clone(), nearest: nearest(first, names) });
+    };
+    let words = match Words::read(rest, operation)? {
+        Some(words) => words,
+        None => return Ok(Invocation::Help(Page::Operation(operation.name))),
+    };
+    operation.admit(&words.positionals, words.switches.seen(), words.input.is_some())?;
+    match operation.verb {
+        Verb::Help => Ok(Invocation::Help(Page::find(words.positionals.first().map(String::as_str)))),
+        Verb::HelpMsg => {
+            Ok(Invocation::HelpMessage(words.positionals.into_iter().next().unwrap_or_default()))
+        }
+        verb => build::command(verb, words).map(|command| Invocation::Run(Box::new(command))),
+    }
+}
+
+/// The exit statuses a command line asks for, also when the rest of it is not understood.
+#[must_use]
+pub fn exit_codes(arguments: &[String]) -> ExitCodes {
+    let detailed = |item: &String| {
+        let body = item.strip_prefix(['-', '/']).unwrap_or_default();
+        body.eq_ignore_ascii_case("exitcode:detailed")
+    };
+    if arguments.iter().any(detailed) { ExitCodes::Detailed } else { ExitCodes::Plain }
+}
+
+/// A command line taken apart, behind the operation.
+struct Words {
+    positionals: Vec<String>,
+    input: Option<KeyValues>,
+    switches: Filling<switches::Draft>,
+}
+
+impl Words {
+    /// Sorts what was typed; none if it asks for help.
+    fn read(items: &[String], operation: &operations::Entry) -> Result<Option<Self>, Error> {
+        let mut words = Self { positionals: Vec::new(), input: None, switches: Filling::new() };
+        for item in items {
+            match Item::read(switches::SWITCHES, item)? {
+                Item::Help => return Ok(None),
+                Item::Version | Item::Ignored => {}
+                Item::Switch(switch, value) => words.switches.store(switch, value)?,
+                Item::Word if item.starts_with('@') => words.add_input(item, operation)?,
+                Item::Word if !words.switches.seen().is_empty() => {
+                    return Err(Error::WordBehindSwitch { word: item.clone() });
+                }
+                Item::Word => words.positionals.push(without_quotes(item)),
+            }
+        }
+        Ok(Some(words))
+    }
+
+    fn add_input(&mut self, item: &str, operation: &operations::Entry) -> Result<(), Error> {
+        let input = KeyValues::parse_input(item)?;
+        if self.input.replace(input).is_some() {
+            let (operation, expected) = (operation.name, "one @{...}");
+            return Err(Error::WrongWords {
+                operation,
+                expected,
+                found: 2,
+                usage: OPERATIONS_USAGE.to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+const OPERATIONS_USAGE: &str = "winrm OPERATION RESOURCE_URI '@{KEY=\"VALUE\";KEY2=\"VALUE2\"}'";
+
+fn without_quotes(word: &str) -> String {
+    let inner = word.strip_prefix('"').and_then(|word| word.strip_suffix('"'));
+    inner.unwrap_or(word).to_owned()
+}

@@ -1,0 +1,71 @@
+//! `[TRANSPORT://]HOST[:PORT][/PREFIX]`.
+
+use telarch_cli::Error;
+use telarch_cli::endpoint::{Address, Endpoint, Transport};
+
+fn complete(text: &str, transport: Transport) -> Endpoint {
+    Address::parse(text).expect(text).complete(transport, None)
+}
+
+#[test]
+fn an_endpoint_is_completed_with_the_usual_port_and_prefix() {
+    for (text, url) in [
+        ("server7", "http://server7:5985/wsman"),
+        ("http://server7", "http://server7:80/wsman"),
+        ("https://server7", "https://server7:443/wsman"),
+        ("HTTPS://server7:5986", "https://server7:5986/wsman"),
+        ("server7:8080", "http://server7:8080/wsman"),
+        ("server7/other", "http://server7:5985/other"),
+        ("server7:1/a/b/", "http://server7:1/a/b"),
+        ("https://server7/", "https://server7:443/wsman"),
+        ("10.0.0.7", "http://10.0.0.7:5985/wsman"),
+        ("[2001:db8::7]", "http://[2001:db8::7]:5985/wsman"),
+        ("https://[fe80::1%eth0]:5986/wsman", "https://[fe80::1%eth0]:5986/wsman"),
+        ("my_host.example.com.", "http://my_host.example.com.:5985/wsman"),
+    ] {
+        assert_eq!(complete(text, Transport::Http).to_string(), url, "of {text}");
+    }
+    assert_eq!(complete("server7", Transport::Https).to_string(), "https://server7:5986/wsman");
+}
+
+#[test]
+fn only_a_port_that_nobody_typed_has_a_usual_one_beside_it() {
+    for (text, usual) in [
+        ("https://server7", Some(5986)),
+        ("http://server7", Some(5985)),
+        ("https://server7:443", None),
+        ("server7", None),
+    ] {
+        assert_eq!(complete(text, Transport::Http).usual_port(), usual, "of {text}");
+    }
+}
+
+#[test]
+fn what_is_no_endpoint_is_refused_with_its_reason() {
+    for (text, reason) in [
+        ("", "there is no host"),
+        ("http://", "there is no host"),
+        (":5985", "there is no host"),
+        ("ftp://server7", "neither http nor https"),
+        ("::1", "an IPv6 address stands in brackets"),
+        ("2001:db8::7", "an IPv6 address stands in brackets"),
+        ("[::1", "the bracket is not closed"),
+        ("[server7]", "no IPv6 address"),
+        ("[::1]5985", "something stands behind the bracket"),
+        ("server7:", "the port is not a number"),
+        ("server7:0", "the port is not a number"),
+        ("server7:65536", "the port is not a number"),
+        ("server7:+80", "the port is not a number"),
+        ("user@server7", "user name"),
+        ("server 7", "neither a name nor an address"),
+        ("sërver", "neither a name nor an address"),
+        ("server7/a?b", "no path has"),
+    ] {
+        let error = Address::parse(text).expect_err(text);
+        assert!(matches!(error, Error::Endpoint { .. }), "{text}: {error}");
+        assert!(error.to_string().contains(reason), "{text}: {error}");
+        assert!(error.way_out().is_some(), "{text} has no way out");
+    }
+    assert!(Address::parse(&"a".repeat(253)).is_ok());
+    assert!(Address::parse(&"a".repeat(254)).is_err());
+}

@@ -1,0 +1,190 @@
+//! What is printed when something goes wrong.
+
+use telarch_cli::codes::Code;
+use telarch_cli::failure::{ExitCodes, Kind, Program};
+use telarch_cli::{Error, Failure, Format};
+use xml::{Bounds, Document};
+
+#[test]
+fn a_fault_is_told_as_scripts_know_it_and_then_explained() {
+    let failure = Failure::fault(Code(2_150_858_770), "server7", "nobody listens there")
+        .about("winrm/config")
+        .because("connection refused");
+    assert_eq!(
+        failure.report(Program::Winrm, Format::Text),
+        "WSManFault
+    Message = nobody listens there
+
+Error number:  -2144108526 0x80338012
+nobody listens there
+
+winrm: server7: cannot connect at winrm/config: connection refused
+  check the name and the port, and that the service runs: winrm quickconfig on server7
+  see from here whether it answers: winrm identify -r:server7 -auth:none
+  (code 2150858770, 0x80338012, ERROR_WSMAN_DESTINATION_UNREACHABLE)
+"
+    );
+}
+
+#[test]
+fn error_lines_of_positive_negative_and_zero_codes() {
+    for (code, line) in [
+        (5, "Error number:  5 0x5"),
+        (0, "Error number:  0 0x0"),
+        (2_150_858_793, "Error number:  -2144108503 0x80338029"),
+        (0x8007_0005, "Error number:  -2147024891 0x80070005"),
+        (0x7FFF_FFFF, "Error number:  2147483647 0x7FFFFFFF"),
+        (0x8000_0000, "Error number:  -2147483648 0x80000000"),
+    ] {
+        let report = Failure::fault(Code(code), "h", "text").report(Program::Winrm, Format::Text);
+        assert!(report.lines().any(|found| found == line), "{report}");
+    }
+}
+
+#[test]
+fn access_denied_names_who_where_and_what_helps() {
+    let failure = Failure::fault(Code(5), "node7", "access is denied")
+        .about("winrm/config")
+        .as_user(r"CORP\operator")
+        .with_subcode("w:AccessDenied");
+    let report = failure.report(Program::Winrm, Format::Text);
+    assert!(
+        report.ends_with(
+            "\nwinrm: node7: access denied at winrm/config as CORP\\operator
+  it needs the Administrators group, or an entry for the user in RootSDDL on node7
+  (fault w:AccessDenied, code 5, 0x5, ERROR_ACCESS_DENIED)
+"
+        ),
+        "{report}"
+    );
+    assert_eq!(failure.kind(), Kind::Denied);
+}
+
+#[test]
+fn a_fault_that_was_received_shows_the_innermost_message() {
+    let document = Document::parse(
+        "<s:Detail xmlns:s=\"urn:s\" xmlns:f=\"http://schemas.microsoft.com/wbem/wsman/1/wsmanfault\">\
+         <f:WSManFault Code=\"2150858817\" Machine=\"h\"><f:Message><f:ProviderFault provider=\"p\">\
+         <f:WSManFault Code=\"87\" Machine=\"h\"><f:Message>inner text</f:Message></f:WSManFault>\
+         </f:ProviderFault></f:Message></f:WSManFault></s:Detail>",
+        &Bounds::default(),
+    )
+    .unwrap();
+    let failure = Failure::received(document.root().children().next().unwrap());
+    let report = failure.report(Program::Winrm, Format::Text);
+    assert!(
+        report.starts_with(
+            "WSManFault
+    Message
+        ProviderFault
+            WSManFault
+                Message = inner text
+
+Error number:  -2144108479 0x80338041
+inner text
+"
+        ),
+        "{report}"
+    );
+    assert_eq!(failure.code(), Some(Code(2_150_858_817)));
+}
+
+#[test]
+fn a_wmi_error_has_its_number_inside() {
+    let document = Document::parse(
+        "<p:MSFT_WmiError xmlns:p=\"urn:p\"><p:CIMStatusCode>27</p:CIMStatusCode>\
+         <p:error_Code>2150859173</p:error_Code><p:Message>too many</p:Message></p:MSFT_WmiError>",
+        &Bounds::default(),
+    )
+    .unwrap();
+    let failure = Failure::received(document.root());
+    assert_eq!((failure.code(), failure.kind()), (Some(Code(2_150_859_173)), Kind::Quota));
+    assert!(failure.report(Program::Winrm, Format::Text).contains("\ntoo many\n"));
+}
+
+#[test]
+fn the_fault_comes_in_the_format_of_the_results() {
+    let failure = Failure::fault(Code(5), "h", "a < b");
+    let xml = failure.report(Program::Winrm, Format::Xml);
+    assert!(
+        xml.starts_with(
+            "<f:WSManFault xmlns:f=\"http://schemas.microsoft.com/wbem/wsman/1/wsmanfault\" Code=\"5\" Machine=\"h\">\
+             <f:Message>a &lt; b</f:Message></f:WSManFault>\n\nError number:  5 0x5\na < b\n"
+        ),
+        "{xml}"
+    );
+    let json = failure.report(Program::Winrm, Format::Ndjson);
+    assert!(json.starts_with("{\"WSManFault\":{\"Message\":\"a < b\"}}\n\nError number:  5 0x5\n"), "{json}");
+}
+
+#[test]
+fn a_fault_without_a_text_is_described_by_what_is_known() {
+    for (code, line) in [
+        (5, "access denied"),
+        (2_150_858_758, "ERROR_WSMAN_PULL_IN_PROGRESS"),
+        (0xFFFF_FFFF, "unknown error"),
+    ] {
+        let report = Failure::fault(Code(code), "h", "").report(Program::Winrm, Format::Text);
+        assert!(report.lines().any(|found| found == line), "{report}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_one_line_and_a_way_out() {
+    let failure = Failure::from(Error::NamelessSwitch { text: "-".to_owned() });
+    assert_eq!(
+        failure.report(Program::Winrm, Format::Text),
+        "Error: switch without a name: \"-\"\n  write -name or -name:value\n"
+    );
+    assert_eq!(failure.kind(), Kind::Usage);
+    let syntax = Failure::from(Error::InputSyntax).report(Program::Winrm, Format::Text);
+    assert!(
+        syntax
+            .starts_with("Error: Syntax Error: input must be of the form {KEY=\"VALUE\"[;KEY=\"VALUE\"]}\n"),
+        "{syntax}"
+    );
+}
+
+#[test]
+fn winrs_puts_its_own_words_in_front() {
+    let report = Failure::fault(Code(5), "h", "access is denied").report(Program::Winrs, Format::Text);
+    assert!(report.starts_with("Winrs error: access is denied\n\nwinrs: h: access denied\n"), "{report}");
+    let here = Failure::here(Kind::Connect, "nobody").report(Program::Winrs, Format::Text);
+    assert_eq!(here, "Winrs error: nobody\n");
+}
+
+#[test]
+fn exit_statuses() {
+    for (kind, plain, detailed) in [
+        (Kind::Usage, 1, 2),
+        (Kind::Connect, 1, 3),
+        (Kind::Authentication, 1, 4),
+        (Kind::Denied, 1, 5),
+        (Kind::Fault, 1, 6),
+        (Kind::Timeout, 1, 7),
+        (Kind::Quota, 1, 8),
+        (Kind::QuickConfig, 0, 9),
+    ] {
+        assert_eq!(kind.exit_status(ExitCodes::Plain), plain, "{kind:?}");
+        assert_eq!(kind.exit_status(ExitCodes::Detailed), detailed, "{kind:?}");
+    }
+}
+
+#[test]
+fn the_kind_of_a_code() {
+    for (code, kind) in [
+        (5, Kind::Denied),
+        (1326, Kind::Authentication),
+        (2_150_858_770, Kind::Connect),
+        (2_150_859_046, Kind::Connect),
+        (2_150_858_793, Kind::Timeout),
+        (0x8007_05B4, Kind::Timeout),
+        (2_150_859_173, Kind::Quota),
+        (2_150_858_843, Kind::Fault),
+        (12_345_678, Kind::Fault),
+    ] {
+        assert_eq!(Kind::of_code(Code(code)), kind, "of {code}");
+    }
+    let forwarded = Failure::fault(Code(2_150_858_770), "h", "").of_kind(Kind::Fault);
+    assert_eq!(forwarded.kind(), Kind::Fault);
+}

@@ -1,0 +1,50 @@
+//! The command lines as their users and scripts meet them.
+
+#![allow(clippy::unwrap_used)]
+
+mod completion;
+mod endpoint;
+mod failure;
+mod format;
+mod help;
+mod locator;
+mod man;
+mod password;
+mod winrm_grammar;
+mod winrm_rules;
+mod winrs;
+
+use telarch_cli::winrm::{self, Command, Invocation};
+use telarch_cli::{Error, winrs as remote_shell};
+
+/// What `winrm` makes of a line that a shell would split at its spaces; `·` stands for one inside a word.
+fn parse(line: &str) -> Result<Invocation, Error> {
+    winrm::parse(&words(line))
+}
+
+/// The command that `winrm` makes of a line.
+fn command(line: &str) -> Command {
+    match parse(line) {
+        Ok(Invocation::Run(command)) => *command,
+        other => panic!("{line} became {other:?}"),
+    }
+}
+
+/// What is wrong with a line: the message and the way out.
+fn refusal(line: &str) -> (String, String) {
+    let error = parse(line).expect_err(line);
+    (error.to_string(), error.way_out().unwrap_or_default())
+}
+
+/// What `winrs` makes of its arguments.
+fn winrs_command(words: &[&str]) -> remote_shell::RemoteCommand {
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    match remote_shell::parse(&words) {
+        Ok(remote_shell::Invocation::Run(command)) => *command,
+        other => panic!("{words:?} became {other:?}"),
+    }
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(|word| word.replace('·', " ")).collect()
+}

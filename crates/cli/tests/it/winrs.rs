@@ -1,0 +1,140 @@
+//! The command line of `winrs`.
+
+use telarch_cli::Error;
+use telarch_cli::connection::{Login, Unencrypted, Verification};
+use telarch_cli::secret::PasswordSource;
+use telarch_cli::winrs::{
+    Compression, Delegation, Echo, ExitCodeShown, Invocation, Profile, exit_status, parse, usage_failure,
+};
+
+use crate::winrs_command;
+
+fn refused(words: &[&str]) -> Error {
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    parse(&words).expect_err("refused")
+}
+
+#[test]
+fn the_first_word_that_is_no_switch_begins_the_command() {
+    for (words, line) in [
+        (&["-r:h", "ipconfig", "/all"][..], "ipconfig /all"),
+        (&["-r:h", "netdom", "join", "x", "/domain:d", "-u:me"], "netdom join x /domain:d -u:me"),
+        (&["/r:h", "/usr/bin/env"], "/usr/bin/env"),
+        (&["-r:h", "--", "-odd"], "-odd"),
+        (&["-r:h", "cmd", "--", "x"], "cmd -- x"),
+        (&["-r:h", "dir", "C:\\Program Files"], "dir \"C:\\Program Files\""),
+        (&["-r:h", "dir \"C:\\Program Files\" | more"], "dir \"C:\\Program Files\" | more"),
+        (&["hostname"], "hostname"),
+    ] {
+        assert_eq!(winrs_command(words).command_line, line, "of {words:?}");
+    }
+}
+
+#[test]
+fn without_switches_it_is_this_machine_and_the_defaults() {
+    let command = winrs_command(&["hostname"]);
+    assert_eq!(command.connection.endpoint.to_string(), "http://localhost:5985/wsman");
+    assert_eq!((command.profile, command.echo), (Profile::Loaded, Echo::Shown));
+    assert_eq!((command.delegation, command.compression), (Delegation::Refused, Compression::Off));
+    assert_eq!((command.exit_code, command.directory), (ExitCodeShown::No, None));
+}
+
+#[test]
+fn every_switch_has_a_long_and_a_short_form() {
+    let long = winrs_command(&[
+        "-remote:h",
+        "-unencrypted",
+        "-username:me",
+        "-password:x",
+        "-timeout:60",
+        "-directory:C:\\",
+        "-environment:A=b=c",
+        "-noecho",
+        "-noprofile",
+        "-allowdelegate",
+        "-compression",
+        "-showexit",
+        "x",
+    ]);
+    let short = winrs_command(&[
+        "/R:h",
+        "/un",
+        "/U:me",
+        "/p:x",
+        "/t:60",
+        "/d:C:\\",
+        "/ENV:A=b=c",
+        "/noe",
+        "/nop",
+        "/ad",
+        "/comp",
+        "/showexit",
+        "x",
+    ]);
+    assert_eq!(long, short);
+    assert_eq!(long.directory.as_deref(), Some("C:\\"));
+    assert_eq!(long.environment, [("A".to_owned(), "b=c".to_owned())]);
+    assert_eq!((long.profile, long.echo), (Profile::Skipped, Echo::Hidden));
+    assert_eq!((long.delegation, long.compression), (Delegation::Allowed, Compression::On));
+    assert_eq!(long.exit_code, ExitCodeShown::Yes);
+    assert_eq!(long.connection.unencrypted, Unencrypted::Allowed);
+    for form in ["-ssl", "-usessl"] {
+        let endpoint = winrs_command(&["-r:h", form, "x"]).connection.endpoint;
+        assert_eq!(endpoint.to_string(), "https://h:5986/wsman");
+    }
+}
+
+#[test]
+fn variables_repeat_and_the_last_value_counts() {
+    let command = winrs_command(&["-env:A=1", "-env:B=", "-environment:A=2", "x"]);
+    assert_eq!(command.environment, [("A".to_owned(), "2".to_owned()), ("B".to_owned(), String::new())]);
+    assert!(matches!(refused(&["-env:A", "x"]), Error::BadForm { name: "environment", .. }));
+    assert!(matches!(refused(&["-env:=1", "x"]), Error::Rule { .. }));
+    assert_eq!(refused(&["-r:a", "-remote:b", "x"]), Error::RepeatedSwitch { name: "remote" });
+}
+
+#[test]
+fn unencrypted_means_nothing_over_https() {
+    let connection = winrs_command(&["-r:https://h", "-un", "-skipCAcheck", "x"]).connection;
+    assert_eq!(connection.unencrypted, Unencrypted::Refused);
+    assert_eq!(connection.trust.issuer, Verification::Skipped);
+}
+
+#[test]
+fn a_user_without_password_is_asked_and_a_password_without_user_refused() {
+    let login = winrs_command(&["-r:h", "-u:me", "x"]).connection.login;
+    assert!(matches!(login, Login::Password { password: PasswordSource::Ask, .. }), "{login:?}");
+    assert!(refused(&["-r:h", "-p:x", "x"]).to_string().contains("a password without -username"));
+}
+
+#[test]
+fn what_is_not_understood_is_told_as_scripts_know_it() {
+    for words in [&["-zz", "x"][..], &["--zz", "x"]] {
+        assert_eq!(
+            usage_failure(&refused(words)),
+            "Winrs.exe: Unrecognized switch \"zz\"\nUse \"winrs -?\" to obtain the usage information\n"
+        );
+    }
+    assert!(usage_failure(&refused(&["-remot:h", "x"])).ends_with("information\n  did you mean -remote?\n"));
+    assert_eq!(refused(&["-r:h"]), Error::CommandMissing);
+    assert_eq!(refused(&["-r:h", "--"]), Error::CommandMissing);
+    assert_eq!(refused(&[]), Error::CommandMissing);
+}
+
+#[test]
+fn help_is_asked_for() {
+    let ask = |word: &str| parse(&[word.to_owned()]).expect(word);
+    for word in ["-?", "/?", "--help"] {
+        assert_eq!(ask(word), Invocation::Help);
+    }
+    assert_eq!(ask("--version"), Invocation::Version);
+}
+
+#[test]
+fn exit_codes_keep_eight_bits_and_failures_stay_failures() {
+    for (code, status) in
+        [(0, 0), (1, 1), (3, 3), (255, 255), (256, 1), (-1, 1), (i32::MIN, 1), (i32::MAX, 1)]
+    {
+        assert_eq!(exit_status(code), status, "of {code}");
+    }
+}

@@ -1,0 +1,332 @@
+//! Everything that can go wrong with an operation, and Windows' number for it.
+
+use std::io;
+use std::time::Duration;
+
+use auth::Scheme;
+use wsman::{Fault, ResponseError, code};
+
+use crate::tls::TlsError;
+
+/// Why an operation failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting of the session, or an argument, that cannot be meant.
+    #[error("{setting}: {reason}")]
+    Setting {
+        /// Which one.
+        setting: &'static str,
+        /// What is wrong with it, and what would be right.
+        reason: String,
+    },
+    /// The session may not send this unencrypted. Nothing has left this process.
+    #[error(
+        "refused to send {what} to {endpoint} unencrypted: use https, or allow it \
+         (Unencrypted::Allowed; -unencrypted and Client/AllowUnencrypted on the command line)"
+    )]
+    Refused {
+        /// What would have been readable on the way.
+        what: Exposed,
+        /// To whom.
+        endpoint: String,
+    },
+    /// The name of the host is unknown.
+    #[error("cannot find the host {host}: {source}")]
+    NotResolved {
+        /// The name.
+        host: String,
+        /// What the resolver says.
+        source: io::Error,
+    },
+    /// Nobody accepts connections there.
+    #[error("cannot connect to {address}: {source}")]
+    Connect {
+        /// Host and port.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Nobody answered in time.
+    #[error(
+        "cannot connect to {address}: no answer within {after:?}, \
+         so a firewall may be in the way or the host may be down"
+    )]
+    ConnectTimedOut {
+        /// Host and port.
+        address: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The connection cannot be secured.
+    #[error("cannot secure the connection to {host}: {reason}")]
+    Tls {
+        /// The host.
+        host: String,
+        /// Why.
+        #[source]
+        reason: TlsError,
+    },
+    /// The service does not accept who is asking.
+    #[error("{}", refusal_of(offered, *tried, user.as_deref()))]
+    AuthenticationFailed {
+        /// The schemes the service offers.
+        offered: Vec<String>,
+        /// The scheme that was tried, if any was.
+        tried: Option<Scheme>,
+        /// Whose name was given.
+        user: Option<String>,
+    },
+    /// The service answered without a message of the protocol.
+    #[error("the service answered HTTP {status}{}", meaning_of(*status))]
+    Http {
+        /// The status.
+        status: u16,
+    },
+    /// The service says that it could not.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// Too much time has passed.
+    #[error("{what} within {after:?}")]
+    TimedOut {
+        /// What was waited for.
+        what: Waiting,
+        /// How long.
+        after: Duration,
+    },
+    /// The connection broke while an operation was under way; whether it was done is not known.
+    #[error("the connection to {address} broke {when}: {source}")]
+    Disconnected {
+        /// Host and port.
+        address: String,
+        /// How far the operation had come.
+        when: Progress,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// What the service sent is not what the protocol allows.
+    #[error("the answer of {address} is not acceptable: {violation}")]
+    Protocol {
+        /// Host and port.
+        address: String,
+        /// What is wrong with it.
+        #[source]
+        violation: Violation,
+    },
+    /// A command printed more than was to be gathered; it was ended.
+    #[error("the command printed more than {limit} octets: read its output piece by piece instead")]
+    OutputTooLarge {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+/// What would be readable on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exposed {
+    /// The password of the user, and all messages.
+    Password,
+    /// All messages.
+    Messages,
+}
+
+impl std::fmt::Display for Exposed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Password => "a password",
+            Self::Messages => "messages",
+        })
+    }
+}
+
+/// What took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Waiting {
+    /// The connection was silent.
+    Silence,
+    /// The whole operation.
+    Total,
+}
+
+impl std::fmt::Display for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Silence => "nothing came from the service",
+            Self::Total => "the operation did not end",
+        })
+    }
+}
+
+/// How far a request had come when its connection broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It was not sent completely, so that the service cannot have begun.
+    Sending,
+    /// It was sent, and nothing has come back.
+    Waiting,
+    /// A part of the answer was there.
+    Receiving,
+}
+
+impl std::fmt::Display for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sending => "before the request was sent",
+            Self::Waiting => "before an answer came",
+            Self::Receiving => "in the middle of the answer",
+        })
+    }
+}
+
+/// What is wrong with an answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// The head is not HTTP/1.1.
+    #[error(transparent)]
+    Head(#[from] http::HeadError),
+    /// The body is not chunked as the head says.
+    #[error(transparent)]
+    Chunks(#[from] http::ChunkError),
+    /// The body is larger than this session accepts.
+    #[error("its body is larger than {limit} octets: ask for less at once, or raise answer_limit")]
+    TooLarge {
+        /// The limit.
+        limit: usize,
+    },
+    /// More interim responses than anyone needs.
+    #[error("too many interim responses")]
+    Interim,
+    /// The body is not text.
+    #[error(transparent)]
+    Encoding(#[from] xml::EncodingError),
+    /// The body is not an answer to the request.
+    #[error(transparent)]
+    Message(ResponseError),
+    /// The body is an answer, but not one to this operation.
+    #[error("{0}")]
+    Body(String),
+    /// The body lacks what the operation needs.
+    #[error("it lacks {0}")]
+    Lacking(&'static str),
+}
+
+impl Error {
+    /// Windows' number for the failure: of the fault, or what its own client would give.
+    #[must_use]
+    pub fn code(&self) -> Option<u32> {
+        Some(match self {
+            Self::Fault(fault) => return Some(fault.code()).filter(|code| *code != 0),
+            Self::Setting { .. } | Self::OutputTooLarge { .. } => return None,
+            Self::Refused { .. } => code::UNENCRYPTED_DISABLED,
+            Self::NotResolved { .. } => code::NAME_NOT_RESOLVED,
+            Self::Connect { .. } => code::CANNOT_CONNECT,
+            Self::ConnectTimedOut { .. } | Self::TimedOut { .. } => code::NETWORK_TIMED_OUT,
+            Self::Tls { .. } => SECURE_FAILURE,
+            Self::AuthenticationFailed { .. } => code::LOGON_FAILURE,
+            Self::Http { status } => match status {
+                301 | 302 | 307 | 308 => REDIRECTED,
+                401 | 403 => code::ACCESS_DENIED,
+                404 => code::HTTP_NOT_FOUND,
+                413 => code::HTTP_TOO_LARGE,
+                503 => code::HTTP_UNAVAILABLE,
+                _ => code::HTTP_ERROR,
+            },
+            Self::Disconnected { .. } => code::HTTP_ERROR,
+            Self::Protocol { violation, .. } => match violation {
+                Violation::TooLarge { .. } => code::MAX_ENVELOPE_SIZE,
+                Violation::Message(_) | Violation::Encoding(_) => code::INVALID_XML,
+                Violation::Body(_) | Violation::Lacking(_) => code::SCHEMA_VALIDATION_ERROR,
+                _ => code::HTTP_ERROR,
+            },
+        })
+    }
+
+    /// Whether the service had nothing to say within OperationTimeout: ask again.
+    #[must_use]
+    pub fn is_operation_timeout(&self) -> bool {
+        matches!(self, Self::Fault(fault) if fault.code() == code::TIMED_OUT)
+    }
+
+    /// Whether the shell or command has ended, or never was.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Fault(fault)
+            if matches!(fault.code(), code::UNEXPECTED_SELECTORS | code::OPERATION_ABORTED))
+    }
+}
+
+/// WinHTTP's number for any failure of TLS, which Windows' client passes on.
+const SECURE_FAILURE: u32 = 12_175;
+/// The service answered with a redirect (`ERROR_WSMAN_REDIRECT_REQUESTED`).
+const REDIRECTED: u32 = 2_150_859_161;
+
+fn refusal_of(offered: &[String], tried: Option<Scheme>, user: Option<&str>) -> String {
+    let who = user.map(|user| format!(" {user}")).unwrap_or_default();
+    let list = offered.join(", ");
+    let Some(tried) = tried else {
+        return format!("the service asks who is there: give credentials (it offers {list})");
+    };
+    if offered.is_empty() {
+        format!("the service does not accept{who} and offers no scheme to sign in with")
+    } else if offered.iter().any(|scheme| Scheme::from_name(scheme) == Some(tried)) {
+        format!("the service does not accept{who} with {tried}: check name and password")
+    } else {
+        format!("the service does not offer {tried}: use one of {list}")
+    }
+}
+
+fn meaning_of(status: u16) -> &'static str {
+    match status {
+        301 | 302 | 307 | 308 => ", a redirect, which is not followed: use the address it leads to",
+        403 => ": access denied",
+        404 => ": there is no such path, so check the prefix of the address",
+        413 => ": the request is larger than its MaxEnvelopeSizekb allows",
+        // Windows says nothing more to a message that should have been sealed.
+        500 => " without a reason, as it does to unencrypted messages when Service/AllowUnencrypted is false",
+        503 => ": it is stopping, or has too many connections",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_has_the_number_that_windows_gives_it() {
+        for (status, number) in [
+            (400, 2_150_859_121),
+            (403, 5),
+            (404, 2_150_859_027),
+            (413, 2_150_859_025),
+            (503, 2_150_859_026),
+            (302, 2_150_859_161),
+            (500, 2_150_859_121),
+        ] {
+            assert_eq!(Error::Http { status }.code(), Some(number), "{status}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_whether_the_scheme_or_the_password_was_wrong() {
+        let refused = |offered: &[&str], tried, user: Option<&str>| {
+            let offered = offered.iter().map(|scheme| (*scheme).to_owned()).collect();
+            Error::AuthenticationFailed { offered, tried, user: user.map(str::to_owned) }.to_string()
+        };
+        assert_eq!(
+            refused(&["Negotiate", "basic"], Some(Scheme::Basic), Some("ann")),
+            "the service does not accept ann with Basic: check name and password"
+        );
+        assert_eq!(
+            refused(&["Negotiate", "Kerberos"], Some(Scheme::Basic), Some("ann")),
+            "the service does not offer Basic: use one of Negotiate, Kerberos"
+        );
+        assert_eq!(
+            refused(&["Negotiate"], None, None),
+            "the service asks who is there: give credentials (it offers Negotiate)"
+        );
+    }
+}

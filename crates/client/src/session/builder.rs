@@ -1,0 +1,180 @@
+//! The settings of a session.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use wsman::Head;
+use xml::Encoding;
+
+use super::{Inner, Session};
+use crate::authentication::{Authentication, Credentials, Login, Unencrypted};
+use crate::error::Error;
+use crate::pool::Pool;
+use crate::random::fresh_uuid;
+use crate::tls::{Securer, TlsPolicy};
+use crate::Endpoint;
+
+/// Settings of a [`Session`], each with a default that suits most.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SessionBuilder {
+    endpoint: Endpoint,
+    credentials: Option<Credentials>,
+    authentication: Option<Authentication>,
+    unencrypted: Unencrypted,
+    tls: TlsPolicy,
+    connect_timeout: Duration,
+    idle_timeout: Option<Duration>,
+    total_timeout: Option<Duration>,
+    operation_timeout: Duration,
+    max_envelope_size: u32,
+    answer_limit: usize,
+    locale: String,
+    encoding: Encoding,
+}
+
+impl SessionBuilder {
+    pub(super) fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            credentials: None,
+            authentication: None,
+            unencrypted: Unencrypted::Refused,
+            tls: TlsPolicy::new(),
+            connect_timeout: Duration::from_secs(30),
+            idle_timeout: None,
+            total_timeout: None,
+            operation_timeout: Duration::from_secs(60),
+            max_envelope_size: 512_000,
+            answer_limit: 8 << 20,
+            locale: "en-US".to_owned(),
+            encoding: Encoding::Utf8,
+        }
+    }
+
+    /// Who asks.
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// How that is proven: by default with Basic if there are credentials, else not at all.
+    pub fn authentication(mut self, authentication: Authentication) -> Self {
+        self.authentication = Some(authentication);
+        self
+    }
+
+    /// Whether messages may be readable on the way; refused by default.
+    pub fn unencrypted(mut self, unencrypted: Unencrypted) -> Self {
+        self.unencrypted = unencrypted;
+        self
+    }
+
+    /// Which certificates are accepted; those of the authorities of this system by default.
+    pub fn tls(mut self, policy: TlsPolicy) -> Self {
+        self.tls = policy;
+        self
+    }
+
+    /// How long finding the host, connecting and TLS may take together; 30 seconds by default.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// How long the connection may be silent while an answer is due; must be longer than
+    /// [`Self::operation_timeout`], and is 10 seconds longer by default.
+    pub fn idle_timeout(mut self, limit: Duration) -> Self {
+        self.idle_timeout = Some(limit);
+        self
+    }
+
+    /// How long an operation may take with all its requests: an enumeration to its end, a command from
+    /// start to exit. Unlimited by default.
+    pub fn total_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.total_timeout = limit;
+        self
+    }
+
+    /// Within what time the service is to answer one request (`w:OperationTimeout`); 60 seconds by default.
+    ///
+    /// A command or an enumeration that has nothing to say in that time is asked again.
+    pub fn operation_timeout(mut self, limit: Duration) -> Self {
+        self.operation_timeout = limit;
+        self
+    }
+
+    /// The largest answer asked for, in octets (`w:MaxEnvelopeSize`); 512,000 by default, which services
+    /// that allow less reduce to what they allow.
+    pub fn max_envelope_size(mut self, octets: u32) -> Self {
+        self.max_envelope_size = octets;
+        self
+    }
+
+    /// How many octets beyond [`Self::max_envelope_size`] an answer may have before it is given up; 8 MiB
+    /// by default, because some services keep to that size only roughly.
+    pub fn answer_limit(mut self, octets: usize) -> Self {
+        self.answer_limit = octets;
+        self
+    }
+
+    /// The language of texts and data; `en-US` by default.
+    pub fn locale(mut self, language: impl Into<String>) -> Self {
+        self.locale = language.into();
+        self
+    }
+
+    /// How messages are encoded; UTF-8 by default.
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
+    }
+
+    /// The session. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] for a value that cannot be meant.
+    pub fn build(self) -> Result<Session, Error> {
+        let setting = |setting, reason: String| Err(Error::Setting { setting, reason });
+        if self.max_envelope_size < Head::SMALLEST_ENVELOPE {
+            let least = Head::SMALLEST_ENVELOPE;
+            return setting("max_envelope_size", format!("{} is below {least}", self.max_envelope_size));
+        }
+        if self.operation_timeout.is_zero() {
+            return setting("operation_timeout", "no service answers in no time".to_owned());
+        }
+        let operation_timeout = self.operation_timeout.min(LONGEST);
+        let idle_timeout = self.idle_timeout.unwrap_or(operation_timeout + NETWORK_DELAY);
+        if idle_timeout <= operation_timeout {
+            let than = format!("{idle_timeout:?} is not longer than operation_timeout {operation_timeout:?}");
+            return setting("idle_timeout", format!("{than}: silence that long is what a service may take"));
+        }
+        let authentication = self.authentication.unwrap_or(match self.credentials {
+            Some(_) => Authentication::Basic,
+            None => Authentication::None,
+        });
+        Ok(Session(Arc::new(Inner {
+            login: Login::new(authentication, self.credentials)?,
+            endpoint: self.endpoint,
+            unencrypted: self.unencrypted,
+            securer: Securer::new(self.tls),
+            connect_timeout: self.connect_timeout.min(LONGEST),
+            idle_timeout: idle_timeout.min(LONGEST + NETWORK_DELAY),
+            total_timeout: self.total_timeout.map(|limit| limit.min(LONGEST)),
+            operation_timeout,
+            max_envelope_size: self.max_envelope_size,
+            answer_limit: self.answer_limit,
+            locale: self.locale,
+            encoding: self.encoding,
+            session_id: format!("uuid:{}", fresh_uuid()),
+            pool: Pool::default(),
+            has_shell: AtomicBool::new(false),
+        })))
+    }
+}
+
+/// What the network may add to the time a service takes.
+const NETWORK_DELAY: Duration = Duration::from_secs(10);
+/// Longer waits would overflow clocks, and nobody lives to see them.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);

@@ -1,0 +1,122 @@
+//! Judges the certificate of a service.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme};
+
+use super::Thumbprint;
+
+/// Judges certificates by a [`TlsPolicy`](super::TlsPolicy).
+///
+/// rustls' own verifier checks authority and name together or not at all; administrators need to leave out
+/// either one.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    pub(super) chain: Chain,
+    /// Certificates of services that are trusted themselves.
+    pub(super) exact: Vec<CertificateDer<'static>>,
+    pub(super) pin: Option<Thumbprint>,
+    pub(super) skip_name: bool,
+    pub(super) algorithms: WebPkiSupportedAlgorithms,
+}
+
+/// Whom the certificate must lead back to.
+#[derive(Debug)]
+pub(super) enum Chain {
+    To(Arc<RootCertStore>),
+    Skipped,
+}
+
+/// The certificate is another than the one that is pinned.
+#[derive(Debug, thiserror::Error)]
+#[error("not the pinned certificate but {found}")]
+pub(super) struct WrongPin {
+    pub(super) found: String,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.require_pin(end_entity)?;
+        let certificate = ParsedCertificate::try_from(end_entity)?;
+        let verify = |roots, between| {
+            let algorithms = self.algorithms.all;
+            verify_server_cert_signed_by_trust_anchor(&certificate, roots, between, now, algorithms)
+        };
+        match &self.chain {
+            Chain::To(roots) if !self.exact.contains(end_entity) => verify(roots, intermediates)?,
+            // Without anchors nothing can succeed, but the dates and the purpose of the certificate are
+            // looked at before its issuer is: what fails then is told apart from what is to be skipped.
+            _ => match verify(&RootCertStore::empty(), &[]) {
+                Err(error) if !is_about_issuer(&error) => return Err(error),
+                _ => {}
+            },
+        }
+        if !self.skip_name {
+            verify_server_name(&certificate, server_name)?;
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl Verifier {
+    fn require_pin(&self, certificate: &CertificateDer<'_>) -> Result<(), Error> {
+        let (algorithm, pinned): (&'static Algorithm, &[u8]) = match &self.pin {
+            None => return Ok(()),
+            Some(Thumbprint::Sha1(pinned)) => (&SHA1_FOR_LEGACY_USE_ONLY, pinned),
+            Some(Thumbprint::Sha256(pinned)) => (&SHA256, pinned),
+        };
+        let found = digest(algorithm, certificate);
+        if found.as_ref() == pinned {
+            return Ok(());
+        }
+        let found = found.as_ref().iter().map(|octet| format!("{octet:02X}")).collect();
+        Err(CertificateError::Other(OtherError(Arc::new(WrongPin { found }))).into())
+    }
+}
+
+/// Whether the only thing found wrong is who signed, or that a self-signed certificate calls itself an
+/// authority, as those of openssl do.
+fn is_about_issuer(error: &Error) -> bool {
+    match error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => true,
+        Error::InvalidCertificate(CertificateError::Other(other)) => {
+            matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+        }
+        _ => false,
+    }
+}

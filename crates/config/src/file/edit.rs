@@ -1,0 +1,109 @@
+use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
+
+use super::{ADDRESS, LISTENER, TRANSPORT};
+use crate::listener::FIELDS;
+use crate::value::Kind;
+use crate::{Draft, Listener, Listeners, Setting};
+
+/// The text with the values changed that are different in two drafts, and everything else as it was.
+///
+/// None means that the text has a shape in which the change has no place.
+pub(crate) fn edit(text: &str, before: &Draft, after: &Draft) -> Option<String> {
+    let mut document: DocumentMut = text.parse().ok()?;
+    for setting in before.config.differences(&after.config) {
+        let (folder, name) = setting.path().rsplit_once('/').unwrap_or(("", setting.path()));
+        let mut table = document.as_item_mut();
+        for section in folder.split('/').filter(|section| !section.is_empty()) {
+            table = inner_table(table, section)?;
+        }
+        assign(table.as_table_like_mut()?, name, of_setting(setting, after));
+    }
+    if before.listeners != after.listeners {
+        let list = document.entry(LISTENER).or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
+        edit_listeners(list.as_array_of_tables_mut()?, &before.listeners, after);
+        if after.listeners.is_empty() {
+            document.remove(LISTENER);
+        }
+    }
+    Some(document.to_string())
+}
+
+/// The table of a section, made if there is none, in the style of the table it stands in.
+fn inner_table<'t>(table: &'t mut Item, name: &str) -> Option<&'t mut Item> {
+    match table {
+        Item::Table(table) => {
+            let dotted = table.is_dotted();
+            Some(table.entry(name).or_insert_with(|| {
+                let mut made = Table::new();
+                // Only sections that hold values get a header of their own.
+                made.set_implicit(true);
+                made.set_dotted(dotted);
+                Item::Table(made)
+            }))
+        }
+        Item::Value(Value::InlineTable(_)) => {
+            let table = table.as_table_like_mut()?;
+            Some(table.entry(name).or_insert_with(|| value(InlineTable::new())))
+        }
+        _ => None,
+    }
+}
+
+/// Puts a value in its place; spaces and comments around an old value stay.
+fn assign(table: &mut dyn TableLike, name: &str, mut new: Value) {
+    match table.get_mut(name).and_then(Item::as_value_mut) {
+        Some(old) => {
+            *new.decor_mut() = old.decor().clone();
+            *old = new;
+        }
+        None => {
+            table.insert(name, value(new));
+        }
+    }
+}
+
+fn edit_listeners(tables: &mut ArrayOfTables, before: &Listeners, after: &Draft) {
+    // The list in the file is `before`, in the same order, because that is what was read from it.
+    let mut place = 0;
+    for listener in before {
+        match after.listeners.find(listener.key()) {
+            None => {
+                tables.remove(place);
+            }
+            Some(new) => {
+                if let Some(table) = tables.get_mut(place) {
+                    edit_listener(table, listener, new);
+                }
+                place += 1;
+            }
+        }
+    }
+    for listener in after.listeners.iter().filter(|listener| before.find(listener.key()).is_none()) {
+        let mut table = Table::new();
+        table.insert(ADDRESS, value(listener.address.to_string()));
+        table.insert(TRANSPORT, value(listener.transport.as_str()));
+        edit_listener(&mut table, &Listener::new(listener.key(), &after.config.service), listener);
+        tables.push(table);
+    }
+}
+
+fn edit_listener(table: &mut Table, before: &Listener, after: &Listener) {
+    for field in FIELDS {
+        let text = (field.show)(after);
+        if (field.show)(before) != text {
+            assign(table, field.name, of_kind(field.kind, &text));
+        }
+    }
+}
+
+fn of_setting(setting: &Setting, draft: &Draft) -> Value {
+    of_kind(setting.kind(), &setting.show(&draft.config))
+}
+
+fn of_kind(kind: Kind, text: &str) -> Value {
+    match kind {
+        Kind::Switch => Value::from(text == "true"),
+        Kind::Number { .. } => text.parse::<i64>().map_or_else(|_| Value::from(text), Value::from),
+        Kind::Text { .. } => Value::from(text),
+    }
+}

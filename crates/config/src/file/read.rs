@@ -1,0 +1,179 @@
+use std::borrow::Cow;
+use std::ops::Range;
+
+use toml_edit::{Document, Item, Key, Table, TableLike};
+
+use super::{ADDRESS, FileError, LISTENER, MAX_OCTETS, Mistake, PRESET, TRANSPORT};
+use crate::listener::Field;
+use crate::schema::{Member, most_similar};
+use crate::value::{excerpt, malformed};
+use crate::{
+    Config, Draft, Listener, ListenerAddress, ListenerError, ListenerKey, Preset, Reason, SettingError,
+    Transport,
+};
+
+/// Reads the text of a configuration file; what it does not name has the default of its preset.
+pub(crate) fn read(text: &str) -> Result<(Preset, Draft), Mistake> {
+    if text.len() > MAX_OCTETS {
+        return Err(Mistake { line: 1, error: FileError::TooLarge });
+    }
+    let document = Document::parse(text).map_err(|error| Mistake {
+        line: line(text, error.span()),
+        error: FileError::Syntax(error.message().replace('\n', ", ")),
+    })?;
+    let reading = Reading { text };
+    let root = document.as_table();
+    let preset = reading.preset(root)?;
+    let mut draft = Draft { config: preset.config(), listeners: crate::Listeners::default() };
+    reading.members(root, "", Config::MEMBERS, &mut draft.config)?;
+    reading.listeners(root, &mut draft)?;
+    Ok((preset, draft))
+}
+
+struct Reading<'t> {
+    text: &'t str,
+}
+
+impl Reading<'_> {
+    fn preset(&self, root: &Table) -> Result<Preset, Mistake> {
+        let Some((key, item)) = root.get_key_value(PRESET) else { return Ok(Preset::default()) };
+        let wrong = || self.mistake(key, item, FileError::Preset(shown(item)));
+        item.as_str().and_then(Preset::find).ok_or_else(wrong)
+    }
+
+    fn members(
+        &self,
+        table: &dyn TableLike,
+        folder: &str,
+        members: &'static [Member],
+        config: &mut Config,
+    ) -> Result<(), Mistake> {
+        for (name, item) in table.iter() {
+            if folder.is_empty() && (name == PRESET || name == LISTENER) {
+                continue;
+            }
+            let path = || format!("{folder}{}", excerpt(name));
+            let result = match members.iter().find(|member| member.name() == name) {
+                Some(Member::Setting(setting)) => scalar(item)
+                    .map_err(|reason| setting.error(reason))
+                    .and_then(|value| config.assign(setting, &value)),
+                Some(Member::Section { members, .. }) => match item.as_table_like() {
+                    Some(inner) => {
+                        self.members(inner, &format!("{folder}{name}/"), members, config)?;
+                        continue;
+                    }
+                    None => Err(SettingError {
+                        path: path(),
+                        reason: malformed(&shown(item), "a table of settings"),
+                    }),
+                },
+                None => Err(SettingError { path: path(), reason: unknown(folder, name, members) }),
+            };
+            result.map_err(|error| self.item_mistake(table, name, item, FileError::Setting(error)))?;
+        }
+        Ok(())
+    }
+
+    fn listeners(&self, root: &Table, draft: &mut Draft) -> Result<(), Mistake> {
+        let Some((key, item)) = root.get_key_value(LISTENER) else { return Ok(()) };
+        let Some(tables) = item.as_array_of_tables() else {
+            let reason = malformed(&shown(item), "a list: begin each listener with the line [[Listener]]");
+            let error = SettingError { path: LISTENER.to_owned(), reason };
+            return Err(self.mistake(key, item, FileError::Setting(error)));
+        };
+        for table in tables {
+            let listener = self.listener(table, &draft.config)?;
+            draft.listeners.create(listener).map_err(|error| Mistake {
+                line: line(self.text, table.span()),
+                error: FileError::Listener(error),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn listener(&self, table: &Table, config: &Config) -> Result<Listener, Mistake> {
+        let address = self.key_part(table, ADDRESS, ListenerAddress::parse)?;
+        let transport = self.key_part(table, TRANSPORT, Transport::parse)?;
+        let mut listener = Listener::new(ListenerKey { address, transport }, &config.service);
+        for (name, item) in table {
+            if name == ADDRESS || name == TRANSPORT {
+                continue;
+            }
+            Field::find(name)
+                .and_then(|field| (field.replace)(&mut listener, &scalar(item)?))
+                .map_err(|reason| SettingError { path: format!("{LISTENER}/{}", excerpt(name)), reason })
+                .map_err(|error| self.item_mistake(table, name, item, FileError::Setting(error)))?;
+        }
+        Ok(listener)
+    }
+
+    /// The value of `Address` or `Transport`, without which a listener has no name.
+    fn key_part<T>(
+        &self,
+        table: &Table,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, ListenerError>,
+    ) -> Result<T, Mistake> {
+        let Some(item) = table.get(name) else {
+            let error = parse("")
+                .err()
+                .map_or_else(|| FileError::Syntax(format!("a listener without {name}")), FileError::Listener);
+            return Err(Mistake { line: line(self.text, table.span()), error });
+        };
+        let value = scalar(item).map_err(|reason| {
+            FileError::Setting(SettingError { path: format!("{LISTENER}/{name}"), reason })
+        });
+        value
+            .and_then(|value| parse(&value).map_err(FileError::Listener))
+            .map_err(|error| self.item_mistake(table, name, item, error))
+    }
+
+    fn item_mistake(&self, table: &dyn TableLike, name: &str, item: &Item, error: FileError) -> Mistake {
+        match table.get_key_value(name) {
+            Some((key, _)) => self.mistake(key, item, error),
+            None => Mistake { line: line(self.text, item.span()), error },
+        }
+    }
+
+    fn mistake(&self, key: &Key, item: &Item, error: FileError) -> Mistake {
+        Mistake { line: line(self.text, key.span().or_else(|| item.span())), error }
+    }
+}
+
+/// The value as the parsers of settings read it.
+fn scalar(item: &Item) -> Result<Cow<'_, str>, Reason> {
+    match item.as_value() {
+        Some(toml_edit::Value::String(text)) => Ok(Cow::Borrowed(text.value())),
+        Some(toml_edit::Value::Integer(number)) => Ok(Cow::Owned(number.value().to_string())),
+        Some(toml_edit::Value::Boolean(switch)) => Ok(Cow::Owned(switch.value().to_string())),
+        _ => Err(malformed(&shown(item), "true, false, a whole number or a text in quotation marks")),
+    }
+}
+
+fn unknown(folder: &str, name: &str, members: &'static [Member]) -> Reason {
+    let here = members
+        .iter()
+        .map(Member::name)
+        .chain(folder.is_empty().then_some([PRESET, LISTENER]).into_iter().flatten());
+    let nearest = match most_similar(here, name) {
+        Some(similar) => Some(format!("{folder}{similar}")),
+        None => crate::schema::nearest(&format!("{folder}{name}"))
+            .or_else(|| crate::schema::nearest(name))
+            .map(str::to_owned),
+    };
+    Reason::Unknown { nearest }
+}
+
+fn shown(item: &Item) -> String {
+    match item.as_value() {
+        Some(toml_edit::Value::String(text)) => excerpt(text.value()),
+        Some(value) => excerpt(value.to_string().trim()),
+        None => format!("a {}", item.type_name()),
+    }
+}
+
+/// The line of a span, counted from 1; without a span, the first.
+fn line(text: &str, span: Option<Range<usize>>) -> usize {
+    let before = span.and_then(|span| text.as_bytes().get(..span.start)).unwrap_or_default();
+    before.iter().filter(|octet| **octet == b'\n').count() + 1
+}

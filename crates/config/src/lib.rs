@@ -1,0 +1,58 @@
+//! The configuration tree of `winrm/config`: what can be set, to what, and what it is now.
+//!
+//! [`Config`] is a snapshot with one typed field for each setting; reading it costs a field access.
+//! [`Setting`] describes a setting: parsers, defaults, ranges, XML and documentation come from there.
+//!
+//! ```
+//! use telarch_config::{Config, Section};
+//!
+//! let mut config = Config::default();
+//! config.set("Service.Auth.Basic", "true")?;
+//! assert!(config.service.auth.basic);
+//!
+//! let error = config.set("Service/MaxConcurrentOperationsPerUser", "0").unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "Service/MaxConcurrentOperationsPerUser: 0 is outside 1 to 4294967295"
+//! );
+//!
+//! let mut writer = xml::Writer::new();
+//! config.write(Section::ServiceAuth, &mut writer);
+//! assert!(writer.finish().contains("<cfg:Basic>true</cfg:Basic>"));
+//! # Ok::<(), telarch_config::SettingError>(())
+//! ```
+
+#[macro_use]
+mod sections;
+
+mod change;
+mod error;
+mod file;
+mod listener;
+pub mod oracle;
+mod preset;
+mod representation;
+mod schema;
+mod section;
+mod store;
+mod tree;
+mod value;
+
+pub use error::{PutError, Reason, SettingError};
+pub use file::FileError;
+pub use listener::{
+    LISTENER_RESOURCE, Listener, ListenerAddress, ListenerError, ListenerKey, ListenerSource, Listeners,
+    Transport,
+};
+pub use preset::Preset;
+pub use schema::{Mutability, Setting, Source};
+pub use section::Section;
+pub use store::{Draft, State, Store, StoreError};
+pub use tree::{
+    Client, ClientAuth, ClientDefaultPorts, Config, Service, ServiceAuth, ServiceDefaultPorts, Winrs,
+};
+pub use value::{
+    Address, AddressFilter, CbtHardeningLevel, Count, FilterError, Hostname, IPv4Filter, IPv6Filter,
+    Kilobytes, Kind, Megabytes, Milliseconds, Number, Port, Quota, RootSddl, Seconds, Thumbprint,
+    TrustedHosts, UrlPrefix, unit,
+};

@@ -1,0 +1,245 @@
+//! The configuration where it lives: one file, a snapshot in memory, one change at a time.
+
+mod disk;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, io};
+
+use tokio::sync::watch;
+
+use self::disk::Directory;
+use crate::{Config, FileError, Listeners, Preset, Setting, SettingError, file};
+
+/// Everything that is configured at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct State {
+    /// Which defaults hold for what the file does not name.
+    pub preset: Preset,
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The listeners of the file; those that policy or compatibility add are not among them.
+    pub listeners: Listeners,
+}
+
+/// What a change may change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Draft {
+    /// The settings.
+    pub config: Config,
+    /// The listeners.
+    pub listeners: Listeners,
+}
+
+/// Keeps the configuration in one TOML file and tells whoever asks about changes.
+///
+/// Reading never waits for the disk. A file that does not exist yet is an empty one.
+/// At any moment, also when the process is killed, the file is either the old or the new one.
+pub struct Store {
+    path: PathBuf,
+    /// Whoever holds them is the only one to change the state.
+    overrides: Mutex<Overrides>,
+    state: watch::Sender<Arc<State>>,
+}
+
+/// Values that hold for this process and are not in the file.
+type Overrides = Vec<(&'static Setting, String)>;
+
+/// Why the configuration cannot be read or kept.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The system refused to read or write.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Disk {
+        /// What was to be done.
+        action: &'static str,
+        /// The file or its directory.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Everyone may write the file, so it cannot be trusted.
+    #[error("{path} may be written by everyone: run chmod o-w {path} after reading what is in it", path = path.display())]
+    WorldWritable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file belongs to a user who must not decide what root does.
+    #[error("{path} belongs to user {owner}: run chown root {path} after reading what is in it", path = path.display())]
+    ForeignOwner {
+        /// The file.
+        path: PathBuf,
+        /// The user's number.
+        owner: u32,
+    },
+    /// What is in the file is wrong.
+    #[error("{error} ({}, line {line})", path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong there.
+        error: FileError,
+    },
+    /// A setting cannot have a value it was given.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The file cannot say what the change asks for, so nothing was changed.
+    #[error("the change has no place in {}: write it there by hand and reload", path.display())]
+    NoPlace {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Store {
+    /// Reads the file, or begins with the defaults if there is none; its directory must exist.
+    ///
+    /// # Errors
+    /// [`StoreError`] names the file, the line and what to do.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with::<&str>(path, &[])
+    }
+
+    /// Opens with values that hold for this process only, as `--set NAME=VALUE` gives them.
+    ///
+    /// They win over the file, and are not written to it until somebody changes them.
+    ///
+    /// # Errors
+    /// As for [`Store::open`], and [`StoreError::Setting`] for a name or value that cannot be.
+    pub fn open_with<T: AsRef<str>>(
+        path: impl AsRef<Path>,
+        overrides: &[(T, T)],
+    ) -> Result<Self, StoreError> {
+        let path = disk::resolve(path.as_ref())?;
+        let overrides = overrides
+            .iter()
+            .map(|(name, value)| Ok((Setting::find(name.as_ref())?, value.as_ref().to_owned())))
+            .collect::<Result<Overrides, SettingError>>()?;
+        let state = state(&path, &disk::read(&path)?.text, &overrides)?;
+        Ok(Self { path, overrides: Mutex::new(overrides), state: watch::Sender::new(Arc::new(state)) })
+    }
+
+    /// The settings as they are now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Config> {
+        Arc::clone(&self.state.borrow().config)
+    }
+
+    /// Everything as it is now.
+    #[must_use]
+    pub fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state.borrow())
+    }
+
+    /// The listeners as they are now.
+    #[must_use]
+    pub fn listeners(&self) -> Listeners {
+        self.state.borrow().listeners.clone()
+    }
+
+    /// Sees every later state; of several in quick succession perhaps only the last.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<Arc<State>> {
+        self.state.subscribe()
+    }
+
+    /// Where the file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Changes the configuration: in the file first, then in memory, both or neither.
+    ///
+    /// Changes happen one after the other, also those of other processes. What somebody wrote into the file in
+    /// the meantime is kept, and so are comments. Waits for the disk, so not for the thread of a reactor.
+    ///
+    /// # Errors
+    /// Those of the change itself, and [`StoreError`] if the file cannot be read or written.
+    pub fn update<E: From<StoreError>>(
+        &self,
+        change: impl FnOnce(&mut Draft) -> Result<(), E>,
+    ) -> Result<Arc<State>, E> {
+        let mut overrides = self.lock();
+        let directory = Directory::lock(&self.path)?;
+        let found = disk::read(&self.path)?;
+        let base = state(&self.path, &found.text, &overrides)?;
+        let before = Draft { config: Config::clone(&base.config), listeners: base.listeners };
+        let mut after = before.clone();
+        change(&mut after)?;
+
+        let no_place = || StoreError::NoPlace { path: self.path.clone() };
+        let text = file::edit(&found.text, &before, &after).ok_or_else(no_place)?;
+        let mut kept = overrides.clone();
+        kept.retain(|(setting, _)| setting.show(&before.config) == setting.show(&after.config));
+        // The file is the truth, so it must say what was asked for before it may replace the old one.
+        let state = state(&self.path, &text, &kept)?;
+        if !after.is(&state) {
+            return Err(no_place().into());
+        }
+        if text != found.text {
+            directory.replace(&self.path, &text, &found)?;
+        }
+        *overrides = kept;
+        Ok(self.publish(state))
+    }
+
+    /// Reads the file again, as after `SIGHUP`.
+    ///
+    /// # Errors
+    /// [`StoreError`] says what is wrong in it; everything then stays as it was.
+    pub fn reload(&self) -> Result<Arc<State>, StoreError> {
+        let overrides = self.lock();
+        let state = state(&self.path, &disk::read(&self.path)?.text, &overrides)?;
+        Ok(self.publish(state))
+    }
+
+    fn publish(&self, state: State) -> Arc<State> {
+        let state = Arc::new(state);
+        self.state.send_if_modified(|current| {
+            let modified = **current != *state;
+            if modified {
+                *current = Arc::clone(&state);
+            }
+            modified
+        });
+        state
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Overrides> {
+        // A change that panicked has not touched what the lock guards.
+        self.overrides.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the text of a file and the overrides amount to.
+fn state(path: &Path, text: &str, overrides: &Overrides) -> Result<State, StoreError> {
+    let (preset, mut draft) = file::read(text).map_err(|mistake| StoreError::Content {
+        path: path.to_owned(),
+        line: mistake.line,
+        error: mistake.error,
+    })?;
+    for (setting, value) in overrides {
+        draft.config.assign(setting, value)?;
+    }
+    Ok(State { preset, config: Arc::new(draft.config), listeners: draft.listeners })
+}
+
+impl Draft {
+    /// Whether a state has the same values and listeners; who decided and in which order does not count.
+    fn is(&self, state: &State) -> bool {
+        self.config.differences(&state.config).next().is_none()
+            && self.listeners.len() == state.listeners.len()
+            && self.listeners.iter().all(|listener| state.listeners.find(listener.key()) == Some(listener))
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,124 @@
+//! Reading a file that may be trusted, and replacing it so that it is never half there.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+use crate::FileError;
+use crate::file::MAX_OCTETS;
+
+/// What was on disk.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) text: String,
+    /// Permissions and group, if there was a file.
+    kept: Option<(u32, u32)>,
+}
+
+/// The file behind symbolic links, so that replacing it leaves the links alone.
+///
+/// The file itself need not exist, but its directory must: a wrong path must not look like an empty file.
+pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
+    let disk = |source| StoreError::Disk { action: "find", path: path.to_owned(), source };
+    match fs::canonicalize(path) {
+        Ok(file) => Ok(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let name = path.file_name().ok_or_else(|| disk(error))?;
+            Ok(fs::canonicalize(parent(path)).map_err(disk)?.join(name))
+        }
+        Err(error) => Err(disk(error)),
+    }
+}
+
+/// Reads the file if nobody who must not could have written it.
+pub(super) fn read(path: &Path) -> Result<Found, StoreError> {
+    let disk = |source| StoreError::Disk { action: "read", path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
+        Err(error) => return Err(disk(error)),
+    };
+    let metadata = file.metadata().map_err(disk)?;
+    if !metadata.is_file() {
+        return Err(disk(io::Error::other("it is not a file")));
+    }
+    let me = rustix::process::geteuid();
+    if me.is_root() && metadata.uid() != me.as_raw() {
+        return Err(StoreError::ForeignOwner { path: path.to_owned(), owner: metadata.uid() });
+    }
+    if metadata.mode() & 0o002 != 0 {
+        return Err(StoreError::WorldWritable { path: path.to_owned() });
+    }
+    let mut text = String::new();
+    file.take(MAX_OCTETS as u64 + 1).read_to_string(&mut text).map_err(disk)?;
+    if text.len() > MAX_OCTETS {
+        return Err(StoreError::Content { path: path.to_owned(), line: 1, error: FileError::TooLarge });
+    }
+    Ok(Found { text, kept: Some((metadata.mode() & 0o777, metadata.gid())) })
+}
+
+/// The directory of the file, locked against other processes that change files in the same way.
+pub(super) struct Directory(File);
+
+impl Directory {
+    pub(super) fn lock(path: &Path) -> Result<Self, StoreError> {
+        let directory = parent(path);
+        let disk = |source| StoreError::Disk { action: "lock", path: directory.to_owned(), source };
+        let file = File::open(directory).map_err(disk)?;
+        file.lock().map_err(disk)?;
+        Ok(Self(file))
+    }
+
+    /// Puts a new file in the place of the old one.
+    pub(super) fn replace(&self, path: &Path, text: &str, found: &Found) -> Result<(), StoreError> {
+        let disk = |source| StoreError::Disk { action: "write", path: path.to_owned(), source };
+        let beside = beside(path);
+        let written = self.write(path, &beside, text, found);
+        if written.is_err() {
+            // The old file is still there; what is left of the new one is of no use.
+            let _ = fs::remove_file(&beside);
+        }
+        written.map_err(disk)
+    }
+
+    fn write(&self, path: &Path, beside: &Path, text: &str, found: &Found) -> io::Result<()> {
+        match fs::remove_file(beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            // Whoever was killed here before left it.
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(beside)?;
+        if let Some((_, group)) = found.kept
+            && file.metadata()?.gid() != group
+        {
+            fchown(&file, None, Some(group))?;
+        }
+        file.set_permissions(Permissions::from_mode(found.kept.map_or_else(new_mode, |(mode, _)| mode)))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(beside, path)?;
+        self.0.sync_all()
+    }
+}
+
+/// Every user's clients read the file of the system; the file of a user is their own.
+fn new_mode() -> u32 {
+    if rustix::process::geteuid().is_root() { 0o644 } else { 0o600 }
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    path.with_file_name(name)
+}

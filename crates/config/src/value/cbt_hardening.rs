@@ -1,0 +1,52 @@
+use std::fmt;
+
+use super::{Kind, Value, malformed};
+use crate::Reason;
+
+/// What is asked of channel-binding tokens when a caller authenticates over TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CbtHardeningLevel {
+    /// A token must be present and right.
+    Strict,
+    /// A token that is present must be right.
+    #[default]
+    Relaxed,
+    /// Tokens are not looked at.
+    None,
+}
+
+impl CbtHardeningLevel {
+    const ALL: [Self; 3] = [Self::Strict, Self::Relaxed, Self::None];
+
+    /// The name in messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Strict => "Strict",
+            Self::Relaxed => "Relaxed",
+            Self::None => "None",
+        }
+    }
+}
+
+impl Value for CbtHardeningLevel {
+    const KIND: Kind = Kind::Text { expected: "Strict, Relaxed or None" };
+
+    fn parse(text: &str) -> Result<Self, Reason> {
+        let text = text.trim();
+        Self::ALL
+            .into_iter()
+            .find(|level| level.as_str().eq_ignore_ascii_case(text))
+            .ok_or_else(|| malformed(text, Self::KIND.expected()))
+    }
+
+    fn show(&self) -> String {
+        self.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for CbtHardeningLevel {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,188 @@
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+
+use super::{Kind, Value, malformed};
+use crate::Reason;
+
+/// Hosts the client may talk to although nothing proves who they are.
+///
+/// `*` means every host; otherwise names and addresses separated by commas, each with a `*` at its beginning
+/// or end if wanted; `<local>` means every name without a dot; IPv6 addresses stand in brackets.
+/// The case of letters does not matter. At most 10 000 entries of 255 characters.
+#[derive(Clone, Default)]
+pub struct TrustedHosts {
+    /// Kept letter for letter, because clients compare what they read with what they wrote.
+    text: Arc<str>,
+    patterns: Arc<[Pattern]>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Pattern {
+    Any,
+    Local,
+    Exact(String),
+    StartsWith(String),
+    EndsWith(String),
+    Contains(String),
+    Address(Ipv6Addr),
+}
+
+impl TrustedHosts {
+    const MAX_ENTRIES: usize = 10_000;
+    const MAX_LENGTH: usize = 255;
+
+    /// Whether the host, a name or an address with or without brackets, is on the list.
+    #[must_use]
+    pub fn trusts(&self, host: &str) -> bool {
+        let host = bare(host).to_ascii_lowercase();
+        let address = host.parse::<Ipv6Addr>().ok();
+        self.patterns.iter().any(|pattern| match pattern {
+            Pattern::Any => true,
+            Pattern::Local => !host.is_empty() && !host.contains(['.', ':']),
+            Pattern::Exact(name) => host == *name,
+            Pattern::StartsWith(head) => host.starts_with(head),
+            Pattern::EndsWith(tail) => host.ends_with(tail),
+            Pattern::Contains(part) => host.contains(part),
+            Pattern::Address(listed) => address == Some(*listed),
+        })
+    }
+
+    /// Whether no host is trusted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+}
+
+impl Value for TrustedHosts {
+    const KIND: Kind = Kind::Text {
+        expected: "a list of hosts separated by commas, each a name with * only first or last, \
+                   an address (IPv6 in brackets), or <local>",
+    };
+
+    fn parse(text: &str) -> Result<Self, Reason> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        let mut patterns = Vec::new();
+        for entry in text.split(',') {
+            if patterns.len() == Self::MAX_ENTRIES {
+                return Err(malformed(text, "a list of at most 10000 hosts"));
+            }
+            let entry = entry.trim();
+            patterns.push(Pattern::parse(entry).ok_or_else(|| malformed(entry, Self::KIND.expected()))?);
+        }
+        Ok(Self { text: text.into(), patterns: patterns.into() })
+    }
+
+    fn show(&self) -> String {
+        self.text.to_string()
+    }
+}
+
+impl Pattern {
+    fn parse(entry: &str) -> Option<Self> {
+        if entry.len() > TrustedHosts::MAX_LENGTH {
+            return None;
+        }
+        if entry == "*" {
+            return Some(Self::Any);
+        }
+        if entry.eq_ignore_ascii_case("<local>") {
+            return Some(Self::Local);
+        }
+        if entry.starts_with('[') {
+            let inside = bare(entry);
+            return if inside == entry { None } else { inside.parse().ok().map(Self::Address) };
+        }
+        let entry = entry.to_ascii_lowercase();
+        let (leading, rest) = entry.strip_prefix('*').map_or((false, entry.as_str()), |rest| (true, rest));
+        let (trailing, part) = rest.strip_suffix('*').map_or((false, rest), |rest| (true, rest));
+        let fits =
+            !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
+        let part = fits.then(|| part.to_owned())?;
+        Some(match (leading, trailing) {
+            (false, false) => Self::Exact(part),
+            (false, true) => Self::StartsWith(part),
+            (true, false) => Self::EndsWith(part),
+            (true, true) => Self::Contains(part),
+        })
+    }
+}
+
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
+}
+
+impl PartialEq for TrustedHosts {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for TrustedHosts {}
+
+impl fmt::Display for TrustedHosts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for TrustedHosts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, formatter)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn hosts(text: &str) -> TrustedHosts {
+        <TrustedHosts as Value>::parse(text).unwrap()
+    }
+
+    #[test]
+    fn nobody_is_trusted_by_default() {
+        assert!(TrustedHosts::default().is_empty());
+        assert!(!hosts("").trusts("server"));
+    }
+
+    #[test]
+    fn each_form_of_entry_trusts_what_it_says_and_no_more() {
+        let list = hosts("server01, *.Contoso.com ,10.1.*,*lab*,[0:0:0:0:0:0:0:1]");
+        for trusted in ["SERVER01", "a.contoso.com", "10.1.2.3", "mylab7", "::1", "[::1]"] {
+            assert!(list.trusts(trusted), "{trusted}");
+        }
+        for stranger in ["server011", "contoso.com", "a.contoso.com.evil", "110.1.2.3", "::2", ""] {
+            assert!(!list.trusts(stranger), "{stranger}");
+        }
+        assert!(hosts("*").trusts("anything.at.all"));
+    }
+
+    #[test]
+    fn local_means_a_name_without_a_dot_and_no_address() {
+        let list = hosts("<LOCAL>");
+        assert!(list.trusts("server"));
+        for stranger in ["", "server.contoso.com", "10.0.0.1", "fe80::1", "[fe80::1]"] {
+            assert!(!list.trusts(stranger), "{stranger}");
+        }
+    }
+
+    #[test]
+    fn the_list_is_kept_as_it_was_given() {
+        assert_eq!(hosts(" A*, *b ").show(), "A*, *b");
+    }
+
+    #[test]
+    fn entries_that_mean_nothing_are_refused() {
+        for wrong in
+            ["a,,b", "a b", "a*b", "**", "http://server", "server:5985", "[server]", "[::1", "<other>", ","]
+        {
+            assert!(<TrustedHosts as Value>::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Kind, Value, malformed};
+use crate::Reason;
+
+/// The path under which requests are accepted or sent, without the slash before it: `wsman`.
+///
+/// Letters `a`–`z` and `A`–`Z`, digits, `_` and `/`; no slash at either end; at most 255 characters.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct UrlPrefix(Arc<str>);
+
+impl UrlPrefix {
+    const MAX: usize = 255;
+
+    /// The prefix without a slash before it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for UrlPrefix {
+    fn default() -> Self {
+        Self("wsman".into())
+    }
+}
+
+impl Value for UrlPrefix {
+    const KIND: Kind = Kind::Text {
+        expected: "a URL prefix of letters, digits, _ and / that neither begins nor ends with /",
+    };
+
+    fn parse(text: &str) -> Result<Self, Reason> {
+        let text = text.trim();
+        let fits = (1..=Self::MAX).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'/'))
+            && !text.starts_with('/')
+            && !text.ends_with('/');
+        if fits { Ok(Self(text.into())) } else { Err(malformed(text, Self::KIND.expected())) }
+    }
+
+    fn show(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl fmt::Display for UrlPrefix {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for UrlPrefix {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, formatter)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_has_only_the_characters_of_the_rule() {
+        for right in ["wsman", "a/b_C/9", "_"] {
+            assert_eq!(UrlPrefix::parse(right).unwrap().as_str(), right);
+        }
+        for wrong in ["", "/wsman", "wsman/", "/", "ws man", "ws-man", "wsmän", "ws?man", &"a".repeat(256)] {
+            assert!(UrlPrefix::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+use telarch_config::{
+    Config, Listener, ListenerAddress, ListenerError, ListenerKey, ListenerSource, Listeners, PutError,
+    Reason, Transport,
+};
+
+use crate::{element, golden};
+
+fn key(address: &str, transport: &str) -> ListenerKey {
+    ListenerKey::parse(address, transport).unwrap()
+}
+
+fn listener(address: &str, transport: &str) -> Listener {
+    Listener::new(key(address, transport), &Config::default().service)
+}
+
+fn written(listener: &Listener, listening_on: &[&str]) -> String {
+    let mut writer = xml::Writer::new();
+    listener.write(listening_on, &mut writer);
+    writer.finish() + "\n"
+}
+
+#[test]
+fn a_listener_is_written_in_the_order_of_windows() {
+    let mut https = listener("IP:10.0.0.1", "HTTPS");
+    https.hostname = "node7.example.com".parse().unwrap();
+    https.certificate_thumbprint =
+        Some(telarch_config::Thumbprint::parse("00112233445566778899aabbccddeeff00112233").unwrap());
+    let mut policy = listener("*", "HTTP");
+    policy.source = ListenerSource::Policy;
+    let compatibility = Listener::compatibility(Transport::Https, &Config::default().service);
+    let all = [
+        written(&listener("*", "HTTP"), &["10.0.0.1", "127.0.0.1", "::1", "fe80::1%2"]),
+        written(&https, &["10.0.0.1"]),
+        written(&policy, &[]),
+        written(&compatibility, &[]),
+    ];
+    golden("listeners.xml", &all.concat());
+}
+
+#[test]
+fn what_create_does_not_say_has_its_default() {
+    let config = Config::default();
+    let http = Listener::create(key("*", "http"), None, &config.service).unwrap();
+    assert_eq!((http.port.number(), http.enabled, http.url_prefix.as_str()), (5_985, true, "wsman"));
+    let body = element(
+        r#"<p:Listener xmlns:p="urn:any"><p:Hostname>node7</p:Hostname><p:Port>8443</p:Port></p:Listener>"#,
+    );
+    let https = Listener::create(key("*", "HTTPS"), Some(body.root()), &config.service).unwrap();
+    assert_eq!((https.port.number(), https.hostname.as_str()), (8_443, "node7"));
+    assert_eq!(https.key().to_string(), "Address=*+Transport=HTTPS");
+}
+
+#[test]
+fn put_changes_what_it_names_and_ignores_what_is_computed() {
+    let first = listener("*", "HTTP");
+    let body = element(
+        "<Listener><Address>*</Address><Transport>HTTP</Transport><Enabled>false</Enabled>\
+         <ListeningOn>10.0.0.1</ListeningOn><ListeningOn>::1</ListeningOn></Listener>",
+    );
+    let second = first.put(body.root()).unwrap();
+    assert_eq!(second, {
+        let mut expected = first.clone();
+        expected.enabled = false;
+        expected
+    });
+}
+
+#[test]
+fn the_key_of_a_listener_does_not_change() {
+    let first = listener("*", "HTTP");
+    for body in [
+        "<Listener><Address>IP:10.0.0.1</Address></Listener>",
+        "<Listener><Transport>HTTPS</Transport></Listener>",
+    ] {
+        assert_eq!(first.put(element(body).root()), Err(ListenerError::KeyChange(first.key())));
+    }
+    let bad = first.put(element("<Listener><Address>10.0.0.1</Address></Listener>").root());
+    assert_eq!(bad, Err(ListenerError::Address("10.0.0.1".to_owned())));
+}
+
+#[test]
+fn everything_that_is_wrong_in_a_listener_is_reported() {
+    let body = "<Listener><Port>0</Port><URLPrefix>/a</URLPrefix><Enabeld>true</Enabeld>\
+                <CertificateThumbprint>12</CertificateThumbprint><Hostname>a</Hostname><Hostname>b</Hostname></Listener>";
+    let Err(ListenerError::Content(PutError::Settings(errors))) =
+        listener("*", "HTTP").put(element(body).root())
+    else {
+        panic!("another result");
+    };
+    let paths: Vec<_> = errors.iter().map(|error| error.path.as_str()).collect();
+    let expected = [
+        "Listener/Port",
+        "Listener/URLPrefix",
+        "Listener/Enabeld",
+        "Listener/CertificateThumbprint",
+        "Listener/Hostname",
+    ];
+    assert_eq!(paths, expected);
+    assert_eq!(errors[2].reason, Reason::Unknown { nearest: Some("Listener/Enabled".to_owned()) });
+    assert!(matches!(errors[0].reason, Reason::OutOfRange { min: 1, max: 65_535, .. }));
+    assert_eq!(errors[4].reason, Reason::Repeated);
+    let other = listener("*", "HTTP").put(element("<Service/>").root());
+    assert!(matches!(other, Err(ListenerError::Content(PutError::Root { expected: "Listener", .. }))));
+}
+
+#[test]
+fn address_and_transport_are_the_key() {
+    let mut listeners = Listeners::default();
+    listeners.create(listener("*", "HTTP")).unwrap();
+    listeners.create(listener("*", "HTTPS")).unwrap();
+    listeners.create(listener("IP:fe80::1", "HTTP")).unwrap();
+    let again = listener("IP:[FE80:0::1]", "http");
+    assert_eq!(listeners.create(again.clone()), Err(ListenerError::Exists(again.key())));
+    listeners.delete(again.key()).unwrap();
+    assert_eq!(listeners.delete(again.key()), Err(ListenerError::NotFound(again.key())));
+    assert_eq!(listeners.replace(again.clone()), Err(ListenerError::NotFound(again.key())));
+    assert_eq!(listeners.len(), 2);
+    assert!(listeners.find(key("*", "HTTPS")).is_some_and(|found| found.address == ListenerAddress::Any));
+}
+
+#[test]
+fn a_listener_of_policy_is_changed_only_there() {
+    let mut policy = listener("*", "HTTP");
+    policy.source = ListenerSource::Policy;
+    let mut listeners = Listeners::default();
+    listeners.create(policy.clone()).unwrap();
+    let refused = Err(ListenerError::NotOurs { key: policy.key(), made_by: ListenerSource::Policy });
+    assert_eq!(listeners.delete(policy.key()), refused);
+    assert_eq!(listeners.replace(listener("*", "HTTP")), refused);
+    assert_eq!(
+        policy.put(element("<Listener><Enabled>false</Enabled></Listener>").root()).map(|_| ()),
+        refused
+    );
+    assert!(policy.put(element("<Listener><Enabled>true</Enabled></Listener>").root()).is_ok());
+}
+
+#[test]
+fn the_number_of_listeners_is_bounded() {
+    let mut listeners = Listeners::default();
+    for number in 0..Listeners::MAX {
+        listeners.create(listener(&format!("IP:10.0.{}.{}", number / 256, number % 256), "HTTP")).unwrap();
+    }
+    assert_eq!(listeners.create(listener("*", "HTTP")), Err(ListenerError::TooMany));
+}

@@ -1,0 +1,197 @@
+use telarch_config::{Config, Kind, Mutability, Reason, Setting, SettingError, Source};
+
+fn failure(name: &str, value: &str) -> SettingError {
+    Config::default().set(name, value).unwrap_err()
+}
+
+#[test]
+fn every_setting_stands_there_in_the_order_of_windows() {
+    let paths: Vec<_> = Setting::all().iter().map(|setting| setting.path()).collect();
+    assert_eq!(paths, ORDER);
+}
+
+#[test]
+fn a_name_may_have_dots_or_slashes_and_letters_of_either_case() {
+    for name in ["Service/Auth/Basic", "Service.Auth.Basic", "service.AUTH/basic"] {
+        let mut config = Config::default();
+        config.set(name, "true").unwrap();
+        assert!(config.service.auth.basic, "{name}");
+    }
+}
+
+#[test]
+fn a_value_out_of_range_is_answered_with_the_range() {
+    let error = failure("Service.MaxConcurrentOperationsPerUser", "0");
+    assert_eq!(error.to_string(), "Service/MaxConcurrentOperationsPerUser: 0 is outside 1 to 4294967295");
+    assert_eq!(
+        failure("Service/MaxConnections", "513").to_string(),
+        "Service/MaxConnections: 513 is outside 1 to 512"
+    );
+}
+
+#[test]
+fn a_malformed_value_is_answered_with_what_may_stand_there() {
+    let error = failure("Service/AllowUnencrypted", "maybe");
+    assert_eq!(error.to_string(), "Service/AllowUnencrypted: \"maybe\" is not true or false");
+    let error = failure("MaxTimeoutms", "1 minute");
+    assert_eq!(error.to_string(), "MaxTimeoutms: \"1 minute\" is not a whole number from 500 to 4294967295");
+}
+
+#[test]
+fn an_unknown_name_is_answered_with_the_most_similar_one() {
+    let error = failure("Service/Auth/Basik", "true");
+    assert_eq!(
+        error.to_string(),
+        "Service/Auth/Basik: there is no such setting: did you mean Service/Auth/Basic?"
+    );
+    assert_eq!(failure("SoapTraceEnabled", "1").to_string(), "SoapTraceEnabled: there is no such setting");
+    for name in
+        ["", "Service", "Service/Auth", "Service/Auth/Basic/", "/Service/Auth/Basic", &"é".repeat(5_000)]
+    {
+        assert!(matches!(failure(name, "1").reason, Reason::Unknown { .. }), "{name:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_changed_may_be_set_to_what_it_is() {
+    for setting in Setting::all() {
+        let mut config = Config::default();
+        config.set(setting.path(), &setting.show(&config)).unwrap();
+        assert_eq!(config, Config::default(), "{}", setting.path());
+    }
+}
+
+#[test]
+fn read_only_and_deprecated_settings_are_told_apart() {
+    for (name, value, reason) in [
+        ("Service/DefaultPorts/HTTP", "80", Reason::ReadOnly),
+        ("Service/AllowRemoteAccess", "false", Reason::ReadOnly),
+        ("Winrs/MaxShellRunTime", "nonsense", Reason::ReadOnly),
+        ("Service/MaxConcurrentOperations", "100", Reason::Deprecated),
+        ("MaxProviderRequests", "25", Reason::Deprecated),
+    ] {
+        assert_eq!(failure(name, value).reason, reason, "{name}");
+    }
+    let fixed = Setting::all().iter().filter(|setting| setting.mutability() != Mutability::Writable).count();
+    assert_eq!(fixed, 6);
+}
+
+#[test]
+fn a_descriptor_and_a_filter_have_reasons_of_their_own() {
+    assert!(matches!(failure("Service/RootSDDL", "O:BA").reason, Reason::Sddl(_)));
+    assert!(matches!(failure("Service/IPv4Filter", "10.0.0.1-").reason, Reason::Filter(_)));
+    assert!(matches!(failure("Service/IPv6Filter", "10.0.0.1").reason, Reason::Filter(_)));
+}
+
+#[test]
+fn both_ends_of_every_range_can_be_set_and_their_neighbours_cannot() {
+    let mut tested = 0;
+    for setting in Setting::all() {
+        let (Kind::Number { min, max, .. }, Mutability::Writable) = (setting.kind(), setting.mutability())
+        else {
+            continue;
+        };
+        tested += 1;
+        for inside in [min, max] {
+            let mut config = Config::default();
+            config.set(setting.path(), &inside.to_string()).unwrap();
+            assert_eq!(setting.show(&config), inside.to_string());
+        }
+        for outside in [i64::from(min) - 1, i64::from(max) + 1] {
+            let error = failure(setting.path(), &outside.to_string());
+            assert_eq!(error.to_string(), format!("{}: {outside} is outside {min} to {max}", setting.path()));
+        }
+    }
+    assert_eq!(tested, 15);
+}
+
+#[test]
+fn a_failed_change_changes_nothing() {
+    let mut config = Config::default();
+    config.set("Winrs/IdleTimeout", "4294967295").unwrap_err();
+    assert_eq!(config, Config::default());
+}
+
+#[test]
+fn who_decided_is_remembered_and_policy_has_the_last_word() {
+    let basic = Setting::find("Client/Auth/Basic").unwrap();
+    let mut config = Config::default();
+    assert_eq!(config.source(basic), Source::Default);
+    config.set("Client/Auth/Basic", "false").unwrap();
+    assert_eq!(config.source(basic), Source::Local);
+    config.govern("Client/Auth/Basic", "true").unwrap();
+    assert_eq!(config.source(basic), Source::Policy);
+    assert!(config.client.auth.basic);
+    assert_eq!(config.set("Client/Auth/Basic", "false").unwrap_err().reason, Reason::GovernedByPolicy);
+    config.set("Client/Auth/Basic", "true").unwrap();
+    config.govern("Service/AllowRemoteAccess", "false").unwrap();
+    assert!(!config.service.allow_remote_access);
+}
+
+#[test]
+fn a_shell_stays_idle_for_at_least_a_minute() {
+    let mut config = Config::default();
+    for (set, seconds) in [("0", 60), ("59999", 60), ("60001", 60), ("7200000", 7_200)] {
+        config.set("Winrs/IdleTimeout", set).unwrap();
+        assert_eq!(config.winrs.effective_idle_timeout().as_secs(), seconds);
+    }
+}
+
+#[test]
+fn every_setting_says_in_one_sentence_what_it_is_for() {
+    for setting in Setting::all() {
+        let about = setting.about();
+        assert!(
+            about.ends_with('.') && about.len() > 20 && about.trim() == about,
+            "{}: {about}",
+            setting.path()
+        );
+    }
+}
+
+const ORDER: [&str; 44] = [
+    "MaxEnvelopeSizekb",
+    "MaxTimeoutms",
+    "MaxBatchItems",
+    "MaxProviderRequests",
+    "Client/NetworkDelayms",
+    "Client/URLPrefix",
+    "Client/AllowUnencrypted",
+    "Client/Auth/Basic",
+    "Client/Auth/Digest",
+    "Client/Auth/Kerberos",
+    "Client/Auth/Negotiate",
+    "Client/Auth/Certificate",
+    "Client/Auth/CredSSP",
+    "Client/DefaultPorts/HTTP",
+    "Client/DefaultPorts/HTTPS",
+    "Client/TrustedHosts",
+    "Service/RootSDDL",
+    "Service/MaxConcurrentOperations",
+    "Service/MaxConcurrentOperationsPerUser",
+    "Service/EnumerationTimeoutms",
+    "Service/MaxConnections",
+    "Service/MaxPacketRetrievalTimeSeconds",
+    "Service/AllowUnencrypted",
+    "Service/Auth/Basic",
+    "Service/Auth/Kerberos",
+    "Service/Auth/Negotiate",
+    "Service/Auth/Certificate",
+    "Service/Auth/CredSSP",
+    "Service/Auth/CbtHardeningLevel",
+    "Service/DefaultPorts/HTTP",
+    "Service/DefaultPorts/HTTPS",
+    "Service/IPv4Filter",
+    "Service/IPv6Filter",
+    "Service/EnableCompatibilityHttpListener",
+    "Service/EnableCompatibilityHttpsListener",
+    "Service/CertificateThumbprint",
+    "Service/AllowRemoteAccess",
+    "Winrs/AllowRemoteShellAccess",
+    "Winrs/IdleTimeout",
+    "Winrs/MaxConcurrentUsers",
+    "Winrs/MaxShellRunTime",
+    "Winrs/MaxProcessesPerShell",
+    "Winrs/MaxMemoryPerShellMB",
+    "Winrs/MaxShellsPerUser",
+];

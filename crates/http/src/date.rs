@@ -1,0 +1,129 @@
+use std::fmt;
+
+/// A moment as the `Date` header spells it: `Sun, 06 Nov 1994 08:49:37 GMT`.
+///
+/// RFC 9110 5.6.7 (IMF-fixdate).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Date([u8; 29]);
+
+impl Date {
+    /// The moment that many seconds after 1970-01-01 00:00:00 UTC, leap seconds not counted.
+    ///
+    /// The header has four digits for the year: later moments are spelled as the last second of 9999.
+    pub fn from_unix(seconds: u64) -> Self {
+        let seconds = seconds.min(LAST);
+        let (days, second) = (seconds / 86_400, seconds % 86_400);
+        let (year, month, day) = civil(days);
+        let [w0, w1, w2] = weekday(days);
+        let [m0, m1, m2] = month_name(month);
+        let [d1, d0] = two_digits(day);
+        let [c1, c0] = two_digits(year / 100);
+        let [y1, y0] = two_digits(year % 100);
+        let [h1, h0] = two_digits(second / 3_600);
+        let [n1, n0] = two_digits(second / 60 % 60);
+        let [s1, s0] = two_digits(second % 60);
+        Self([
+            w0, w1, w2, b',', b' ', d1, d0, b' ', m0, m1, m2, b' ', c1, c0, y1, y0, b' ', //
+            h1, h0, b':', n1, n0, b':', s1, s0, b' ', b'G', b'M', b'T',
+        ])
+    }
+
+    /// The value of the header.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Year, month (1 to 12) and day of the month, in the Gregorian calendar.
+///
+/// Counts from 0000-03-01, so that the leap day is the last of its year and 400 years always have the same
+/// number of days.
+fn civil(days_since_1970: u64) -> (u64, u64, u64) {
+    let days = days_since_1970 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    // Months from March on have 31, 30, 31, 30, 31 days over and over: 153 in five months.
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let (month, next_year) =
+        if month_from_march < 10 { (month_from_march + 3, 0) } else { (month_from_march - 9, 1) };
+    (400 * era + year_of_era + next_year, month, day)
+}
+
+fn weekday(days_since_1970: u64) -> [u8; 3] {
+    *match days_since_1970 % 7 {
+        0 => b"Thu",
+        1 => b"Fri",
+        2 => b"Sat",
+        3 => b"Sun",
+        4 => b"Mon",
+        5 => b"Tue",
+        _ => b"Wed",
+    }
+}
+
+fn month_name(month: u64) -> [u8; 3] {
+    *match month {
+        1 => b"Jan",
+        2 => b"Feb",
+        3 => b"Mar",
+        4 => b"Apr",
+        5 => b"May",
+        6 => b"Jun",
+        7 => b"Jul",
+        8 => b"Aug",
+        9 => b"Sep",
+        10 => b"Oct",
+        11 => b"Nov",
+        _ => b"Dec",
+    }
+}
+
+fn two_digits(number: u64) -> [u8; 2] {
+    [number / 10 % 10, number % 10].map(|digit| u8::try_from(digit).map_or(b'?', |digit| b'0' + digit))
+}
+
+/// 9999-12-31 23:59:59.
+const LAST: u64 = 253_402_300_799;
+
+#[cfg(test)]
+mod tests {
+    use super::Date;
+
+    #[test]
+    fn moments_are_spelled_as_gnu_date_spells_them() {
+        let cases = [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_399, "Mon, 28 Feb 2000 23:59:59 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (951_868_800, "Wed, 01 Mar 2000 00:00:00 GMT"),
+            (1_709_164_800, "Thu, 29 Feb 2024 00:00:00 GMT"),
+            (1_735_689_599, "Tue, 31 Dec 2024 23:59:59 GMT"),
+            (4_107_542_399, "Sun, 28 Feb 2100 23:59:59 GMT"),
+            (4_107_542_400, "Mon, 01 Mar 2100 00:00:00 GMT"),
+        ];
+        for (seconds, text) in cases {
+            assert_eq!(Date::from_unix(seconds).as_str(), text);
+        }
+    }
+
+    #[test]
+    fn a_moment_after_the_year_9999_is_the_last_second_of_it() {
+        assert_eq!(Date::from_unix(253_402_300_799).as_str(), "Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(Date::from_unix(u64::MAX).as_str(), "Fri, 31 Dec 9999 23:59:59 GMT");
+    }
+}

@@ -1,0 +1,57 @@
+//! HTTP/1.1 as WS-Management uses it, for the service and for its clients: bytes in, values out.
+//!
+//! Authentication of WS-Management is bound to the connection, so two readers that disagree about where a
+//! message ends would let one peer speak with another one's identity.
+//! Whatever could be read in two ways is therefore refused, never repaired: [`HeadError`] is the list.
+//!
+//! * [`RequestHead`] and [`ResponseHead`] read heads, [`RequestWriter`] and [`ResponseWriter`] write them.
+//! * [`ChunkedDecoder`] undoes the `chunked` transfer coding, split wherever the network likes.
+//! * [`MediaType`], [`Credentials`] and [`Challenge`] read the header values the protocol turns on, and
+//!   [`Date`] writes one.
+//! * [`oracle`] holds what must be true of any input; the fuzz targets and the tests call it.
+//!
+//! ```
+//! use telarch_http::{BodyFraming, Limits, RequestHead, ResponseWriter};
+//!
+//! let received = b"POST /wsman HTTP/1.1\r\nHost: node7:5985\r\nContent-Length: 4\r\n\r\n<s/>";
+//! let (head, length) = RequestHead::parse(received, &Limits::default())?.ok_or("more bytes needed")?;
+//! assert_eq!((head.path(), head.body()), ("/wsman", BodyFraming::Length(4)));
+//! assert_eq!(received.get(length..), Some(&b"<s/>"[..]));
+//!
+//! let mut reply = Vec::new();
+//! let mut writer = ResponseWriter::new(&mut reply, 401)?;
+//! writer.header("WWW-Authenticate", "Negotiate")?;
+//! writer.end(0)?;
+//! assert_eq!(reply, b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Left out on purpose: HTTP/2, upgrades, tunnels, content codings, writing chunked bodies, and replies to
+//! `HEAD` on the client side. Nothing here reads a socket or a clock.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::as_conversions)] // A length that is cut short is how smuggling starts.
+
+mod authentication;
+mod chunked;
+mod date;
+mod error;
+mod fields;
+mod framing;
+mod grammar;
+mod media_type;
+pub mod oracle;
+mod request;
+mod response;
+mod write;
+
+pub use authentication::{Challenge, Credentials};
+pub use chunked::{ChunkError, ChunkedDecoder, Progress};
+pub use date::Date;
+pub use error::{HeadError, ValueError, WriteError};
+pub use fields::Limits;
+pub use framing::{BodyFraming, ResponseFraming, Version};
+pub use media_type::MediaType;
+pub use request::{Method, RequestHead};
+pub use response::ResponseHead;
+pub use write::{CONTINUE, RequestWriter, ResponseWriter};

@@ -1,0 +1,223 @@
+use crate::WriteError;
+use crate::grammar::{has_control, is_host, is_token, path};
+
+/// The interim response that lets a client send its body (RFC 9110 15.2.1).
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// Appends the head of a response to a buffer, to which the caller then appends the body.
+///
+/// If it is dropped without [`end`](Self::end), or an error is returned by it, the buffer is as it was
+/// before: half a head is never sent.
+///
+/// RFC 9112 4.
+#[derive(Debug)]
+pub struct ResponseWriter<'a> {
+    head: Draft<'a>,
+    status: u16,
+}
+
+impl<'a> ResponseWriter<'a> {
+    /// Begins a head of HTTP/1.1 with its status line.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Status`] if it is not a status from 100 to 599.
+    pub fn new(out: &'a mut Vec<u8>, status: u16) -> Result<Self, WriteError> {
+        if !(100..600).contains(&status) {
+            return Err(WriteError::Status { status });
+        }
+        let mut head = Draft::new(out);
+        head.push(b"HTTP/1.1 ");
+        head.decimal(status.into());
+        head.push(b" ");
+        head.push(reason(status).as_bytes());
+        head.push(b"\r\n");
+        Ok(Self { head, status })
+    }
+
+    /// Adds a header. Call it again for a header that is repeated.
+    ///
+    /// # Errors
+    ///
+    /// A name or value that would not be read back as one header, or one that is reserved to the writer.
+    /// The header is then left out and the head may go on.
+    pub fn header(&mut self, name: &str, value: &str) -> Result<(), WriteError> {
+        self.head.header(name, value)
+    }
+
+    /// Ends the head of a response whose body has `length` bytes.
+    ///
+    /// Writes `Content-Length`, unless the status is one that has no body (RFC 9112 6.3).
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::BodyNotAllowed`] if there is a body nevertheless.
+    pub fn end(mut self, length: u64) -> Result<(), WriteError> {
+        match (self.status, length) {
+            (100..200 | 204 | 304, 0) => {}
+            (100..200 | 204 | 304, _) => return Err(WriteError::BodyNotAllowed { status: self.status }),
+            _ => self.head.content_length(length),
+        }
+        self.head.end();
+        Ok(())
+    }
+}
+
+/// Appends the head of a request to a buffer, to which the caller then appends the body.
+///
+/// If it is dropped without an end the buffer is as it was before: half a head is never sent.
+///
+/// RFC 9112 3.
+#[derive(Debug)]
+pub struct RequestWriter<'a> {
+    head: Draft<'a>,
+}
+
+impl<'a> RequestWriter<'a> {
+    /// Begins a `POST` of HTTP/1.1 to `target`, a path such as `/wsman`, at `host`, such as `node7:5985`.
+    ///
+    /// # Errors
+    ///
+    /// A target or host that would not be read back as such.
+    pub fn post(out: &'a mut Vec<u8>, target: &str, host: &str) -> Result<Self, WriteError> {
+        Self::new(out, b"POST ", target, host)
+    }
+
+    /// Begins a `GET` likewise.
+    ///
+    /// # Errors
+    ///
+    /// A target or host that would not be read back as such.
+    pub fn get(out: &'a mut Vec<u8>, target: &str, host: &str) -> Result<Self, WriteError> {
+        Self::new(out, b"GET ", target, host)
+    }
+
+    /// Adds a header. Call it again for a header that is repeated.
+    ///
+    /// # Errors
+    ///
+    /// A name or value that would not be read back as one header, or one that is reserved to the writer.
+    /// The header is then left out and the head may go on.
+    pub fn header(&mut self, name: &str, value: &str) -> Result<(), WriteError> {
+        self.head.header(name, value)
+    }
+
+    /// Ends the head of a request whose body has `length` bytes, which may be none.
+    pub fn end(mut self, length: u64) {
+        self.head.content_length(length);
+        self.head.end();
+    }
+
+    /// Ends the head of a request that has no body and no `Content-Length`, such as a `GET`.
+    pub fn end_without_body(self) {
+        self.head.end();
+    }
+
+    fn new(out: &'a mut Vec<u8>, method: &[u8], target: &str, host: &str) -> Result<Self, WriteError> {
+        if path(target).is_none() {
+            return Err(WriteError::Target);
+        }
+        if !is_host(host.as_bytes()) {
+            return Err(WriteError::Host);
+        }
+        let mut head = Draft::new(out);
+        head.push(method);
+        head.push(target.as_bytes());
+        head.push(b" HTTP/1.1\r\n");
+        head.line("Host", host);
+        Ok(Self { head })
+    }
+}
+
+/// A head in the making at the end of a buffer, taken back if it is not ended.
+#[derive(Debug)]
+struct Draft<'a> {
+    out: &'a mut Vec<u8>,
+    /// How long the buffer is if nothing more comes of it.
+    keep: usize,
+}
+
+impl<'a> Draft<'a> {
+    fn new(out: &'a mut Vec<u8>) -> Self {
+        let keep = out.len();
+        Self { out, keep }
+    }
+
+    fn header(&mut self, name: &str, value: &str) -> Result<(), WriteError> {
+        if !is_token(name.as_bytes()) {
+            return Err(WriteError::Name);
+        }
+        if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {
+            return Err(WriteError::Reserved);
+        }
+        if has_control(value.as_bytes()) {
+            return Err(WriteError::Value);
+        }
+        self.line(name, value);
+        Ok(())
+    }
+
+    fn content_length(&mut self, length: u64) {
+        self.push(b"Content-Length: ");
+        self.decimal(length);
+        self.push(b"\r\n");
+    }
+
+    fn end(mut self) {
+        self.push(b"\r\n");
+        self.keep = self.out.len();
+    }
+
+    fn line(&mut self, name: &str, value: &str) {
+        self.push(name.as_bytes());
+        self.push(b": ");
+        self.push(value.as_bytes());
+        self.push(b"\r\n");
+    }
+
+    fn decimal(&mut self, number: u64) {
+        if number > 9 {
+            self.decimal(number / 10);
+        }
+        self.out.extend(u8::try_from(number % 10).map(|digit| b'0' + digit));
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        self.out.truncate(self.keep);
+    }
+}
+
+/// The reason phrases of RFC 9110 15 for the statuses that WS-Management services send.
+fn reason(status: u16) -> &'static str {
+    match status {
+        100 => "Continue",
+        200 => "OK",
+        301 => "Moved Permanently",
+        302 => "Found",
+        307 => "Temporary Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "Status",
+    }
+}
+
+const RESERVED: [&str; 3] = ["Host", "Content-Length", "Transfer-Encoding"];

@@ -1,0 +1,122 @@
+//! The oracles over the stored corpus of the fuzz targets and over mutations of it.
+
+use std::fs;
+use std::path::Path;
+
+use telarch_http::oracle;
+
+#[test]
+fn request_heads_of_the_corpus_keep_the_promises() {
+    mutate(&corpus("http_request_head"), oracle::request_head);
+}
+
+#[test]
+fn response_heads_of_the_corpus_keep_the_promises() {
+    mutate(&corpus("http_response_head"), oracle::response_head);
+}
+
+#[test]
+fn chunked_bodies_of_the_corpus_keep_the_promises() {
+    mutate(&corpus("http_chunked"), oracle::chunked);
+}
+
+#[test]
+fn header_values_keep_the_promises() {
+    let seeds = [
+        r#"multipart/encrypted;protocol="application/HTTP-SPNEGO-session-encrypted";boundary="Encrypted Boundary""#,
+        r#"application/soap+xml; charset = UTF-8;;action="a\"b\\c" ;x=y"#,
+        "Negotiate TlRMTVNTUAAB==",
+        r#"Negotiate, Kerberos, CredSSP, Basic realm="WSMAN""#,
+        r#"Digest realm="a, b", qop="auth,auth-int" , nonce = "x\"y",stale=FALSE, Negotiate YII="#,
+    ];
+    mutate(&seeds.map(|seed| seed.as_bytes().to_vec()), oracle::header_value);
+}
+
+fn corpus(name: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort(); // The mutations must not depend on the file system.
+    assert!(!paths.is_empty(), "{} is empty", folder.display());
+    paths.iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
+/// Each seed, and a few thousand inputs that differ from the seeds in some places.
+fn mutate(seeds: &[Vec<u8>], oracle: impl Fn(&[u8])) {
+    for seed in seeds {
+        oracle(seed);
+    }
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    for _ in 0..3_000 {
+        let mut input = random.of(seeds).clone();
+        for _ in 0..1 + random.below(4) {
+            change(&mut input, seeds, &mut random);
+        }
+        oracle(&input);
+    }
+}
+
+/// One change, such as an attacker would make.
+fn change(input: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut Random) {
+    const PIECES: [&[u8]; 24] = [
+        b"\r\n",
+        b"\r",
+        b"\n",
+        b"\0",
+        b" ",
+        b"\t",
+        b":",
+        b",",
+        b";",
+        b"=",
+        b"\"",
+        b"\\",
+        b"0",
+        b"f",
+        b"\x7f",
+        b"\xff",
+        b"\r\n\r\n",
+        b"\r\n ",
+        b"HTTP/1.0",
+        b"Content-Length: 1\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Host: a\r\n",
+        b"0\r\n\r\n",
+        b"ffffffffffffffff",
+    ];
+    let at = random.below(input.len() + 1);
+    let end = (at + random.below(8)).min(input.len());
+    match random.below(6) {
+        0 => drop(input.splice(at..at, random.of(&PIECES).iter().copied())),
+        1 => drop(input.splice(at..end, random.of(&PIECES).iter().copied())),
+        2 => drop(input.drain(at..end)),
+        3 => input.truncate(at),
+        4 => {
+            let other = random.of(seeds);
+            let from = random.below(other.len() + 1);
+            input.truncate(at);
+            input.extend_from_slice(&other[from..]);
+        }
+        _ => {
+            if let Some(byte) = input.get_mut(at) {
+                *byte ^= 1 << random.below(8);
+            }
+        }
+    }
+}
+
+/// The same numbers in every run (xorshift).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+
+    fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[self.below(all.len())]
+    }
+}

@@ -1,0 +1,9 @@
+//! The public API of the codec, one module per topic.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test that panics has failed.
+
+mod chunked;
+mod corpus;
+mod request;
+mod response;
+mod write;

@@ -1,0 +1,309 @@
+//! Code pages: what `WINRS_CODEPAGE` asks the streams of a shell to be written in.
+
+use encoding_rs::{Decoder, Encoder, EncoderResult, Encoding};
+
+use crate::error::CommandError;
+
+/// The code page of a shell's streams (MS-WSMV 3.1.4.5.2, option `WINRS_CODEPAGE`).
+///
+/// Linux programs read and write UTF-8, so three kinds of pages are told apart:
+///
+/// * 65001 (UTF-8), 20127 (ASCII) and the **OEM pages** of Western, Greek, Turkish, Hebrew and Arabic consoles
+///   (437, 850, 852 ...) leave the bytes alone. 437 is what pywinrm asks for when its user asked for nothing, and
+///   those users decode the answer as UTF-8; the same is true of clients that send whatever page their own
+///   console happens to have.
+/// * 28591 (Latin-1), the ANSI pages (1250 to 1258), the ISO pages, KOI8, 866 and the East Asian pages
+///   (932, 936, 949, 950), for which a client really decodes the page it asked for, are converted.
+///   What a page cannot say becomes `?`.
+/// * Any other page is an error, which becomes a fault (UTF-16, number 1200, is one of them).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodePage {
+    number: u32,
+    charset: Charset,
+}
+
+impl CodePage {
+    /// 65001: what Linux programs speak.
+    pub const UTF_8: Self = Self { number: 65001, charset: Charset::Unchanged };
+
+    /// The page of a Windows number, or [`CommandError::UnknownCodePage`].
+    pub fn from_number(number: u32) -> Result<Self, CommandError> {
+        let charset = match number {
+            65001 | 20127 => Charset::Unchanged,
+            437 | 720 | 737 | 775 | 850 | 852 | 855 | 857 | 858 | 860..=865 | 869 => Charset::Unchanged,
+            28591 => Charset::Latin1,
+            866 => Charset::Table(encoding_rs::IBM866),
+            874 => Charset::Table(encoding_rs::WINDOWS_874),
+            932 => Charset::Table(encoding_rs::SHIFT_JIS),
+            936 => Charset::Table(encoding_rs::GBK),
+            949 => Charset::Table(encoding_rs::EUC_KR),
+            950 => Charset::Table(encoding_rs::BIG5),
+            1250 => Charset::Table(encoding_rs::WINDOWS_1250),
+            1251 => Charset::Table(encoding_rs::WINDOWS_1251),
+            1252 => Charset::Table(encoding_rs::WINDOWS_1252),
+            1253 => Charset::Table(encoding_rs::WINDOWS_1253),
+            1254 => Charset::Table(encoding_rs::WINDOWS_1254),
+            1255 => Charset::Table(encoding_rs::WINDOWS_1255),
+            1256 => Charset::Table(encoding_rs::WINDOWS_1256),
+            1257 => Charset::Table(encoding_rs::WINDOWS_1257),
+            1258 => Charset::Table(encoding_rs::WINDOWS_1258),
+            20866 => Charset::Table(encoding_rs::KOI8_R),
+            21866 => Charset::Table(encoding_rs::KOI8_U),
+            28592 => Charset::Table(encoding_rs::ISO_8859_2),
+            28593 => Charset::Table(encoding_rs::ISO_8859_3),
+            28594 => Charset::Table(encoding_rs::ISO_8859_4),
+            28595 => Charset::Table(encoding_rs::ISO_8859_5),
+            28596 => Charset::Table(encoding_rs::ISO_8859_6),
+            28597 => Charset::Table(encoding_rs::ISO_8859_7),
+            28598 => Charset::Table(encoding_rs::ISO_8859_8),
+            28603 => Charset::Table(encoding_rs::ISO_8859_13),
+            28605 => Charset::Table(encoding_rs::ISO_8859_15),
+            _ => return Err(CommandError::UnknownCodePage { number }),
+        };
+        Ok(Self { number, charset })
+    }
+
+    /// Its Windows number.
+    pub fn number(self) -> u32 {
+        self.number
+    }
+
+    /// What turns the command's UTF-8 into this page; `None` where nothing changes.
+    pub(crate) fn output(self) -> Option<ToPage> {
+        let target = match self.charset {
+            Charset::Unchanged => return None,
+            Charset::Latin1 => Target::Latin1,
+            Charset::Table(encoding) => Target::Table(encoding.new_encoder()),
+        };
+        Some(ToPage { target, cut: Vec::new() })
+    }
+
+    /// What turns the client's input in this page into UTF-8; `None` where nothing changes.
+    pub(crate) fn input(self) -> Option<FromPage> {
+        match self.charset {
+            Charset::Unchanged => None,
+            Charset::Latin1 => Some(FromPage::Latin1),
+            Charset::Table(encoding) => Some(FromPage::Table(encoding.new_decoder_without_bom_handling())),
+        }
+    }
+}
+
+impl Default for CodePage {
+    fn default() -> Self {
+        Self::UTF_8
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Charset {
+    Unchanged,
+    /// Not the windows-1252 that the web calls by this name: 80 to 9F stay control characters.
+    Latin1,
+    Table(&'static Encoding),
+}
+
+/// UTF-8 into a code page, piece by piece.
+///
+/// No page in [`CodePage::from_number`] needs more bytes for a character than UTF-8 does, so the result is never
+/// longer than what went in.
+pub(crate) struct ToPage {
+    target: Target,
+    /// The beginning of a character that the last piece cut in two: at most three bytes.
+    cut: Vec<u8>,
+}
+
+enum Target {
+    Latin1,
+    Table(Encoder),
+}
+
+impl ToPage {
+    /// Appends `utf8` to `page`; a character cut at the end waits for the next piece.
+    pub(crate) fn convert(&mut self, utf8: &[u8], page: &mut Vec<u8>) {
+        if self.cut.is_empty() {
+            return self.convert_joined(utf8, page);
+        }
+        let mut joined = std::mem::take(&mut self.cut);
+        joined.extend_from_slice(utf8);
+        self.convert_joined(&joined, page);
+    }
+
+    /// The stream has ended: a character still cut will not be completed.
+    pub(crate) fn finish(&mut self, page: &mut Vec<u8>) {
+        if !self.cut.is_empty() {
+            self.cut.clear();
+            page.push(UNMAPPABLE);
+        }
+    }
+
+    fn convert_joined(&mut self, mut utf8: &[u8], page: &mut Vec<u8>) {
+        loop {
+            let (valid, invalid) = match str::from_utf8(utf8) {
+                Ok(text) => return self.target.append(text, page),
+                Err(error) => (error.valid_up_to(), error.error_len()),
+            };
+            let (text, rest) = utf8.split_at_checked(valid).unwrap_or((utf8, &[]));
+            self.target.append(str::from_utf8(text).unwrap_or_default(), page);
+            let Some(invalid) = invalid else {
+                self.cut = rest.to_vec();
+                return;
+            };
+            page.push(UNMAPPABLE);
+            utf8 = rest.get(invalid..).unwrap_or_default();
+        }
+    }
+}
+
+impl Target {
+    fn append(&mut self, mut text: &str, page: &mut Vec<u8>) {
+        match self {
+            Self::Latin1 => {
+                page.extend(text.chars().map(|character| u8::try_from(character).unwrap_or(UNMAPPABLE)));
+            }
+            Self::Table(encoder) => loop {
+                let room = encoder.max_buffer_length_from_utf8_without_replacement(text.len());
+                page.reserve(room.unwrap_or(text.len()));
+                let (result, read) = encoder.encode_from_utf8_to_vec_without_replacement(text, page, false);
+                text = text.get(read..).unwrap_or_default();
+                match result {
+                    EncoderResult::InputEmpty => return,
+                    EncoderResult::OutputFull => {}
+                    EncoderResult::Unmappable(_) => page.push(UNMAPPABLE),
+                }
+            },
+        }
+    }
+}
+
+/// A code page into UTF-8, piece by piece.
+pub(crate) enum FromPage {
+    Latin1,
+    Table(Decoder),
+}
+
+impl FromPage {
+    /// The next piece; a character cut at its end waits for the one after it.
+    pub(crate) fn convert(&mut self, page: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Latin1 => page.iter().copied().map(char::from).collect::<String>().into_bytes(),
+            Self::Table(decoder) => {
+                let room = decoder.max_utf8_buffer_length(page.len()).unwrap_or(page.len());
+                let mut text = String::with_capacity(room);
+                // The capacity holds the worst case, so everything is read.
+                let _ = decoder.decode_to_string(page, &mut text, false);
+                text.into_bytes()
+            }
+        }
+    }
+
+    /// The input has ended: what stands for a character that was not completed.
+    pub(crate) fn finish(self) -> Vec<u8> {
+        let mut text = String::with_capacity(char::REPLACEMENT_CHARACTER.len_utf8());
+        if let Self::Table(mut decoder) = self {
+            let _ = decoder.decode_to_string(&[], &mut text, true);
+        }
+        text.into_bytes()
+    }
+}
+
+/// What Windows writes for a character that the page does not have.
+const UNMAPPABLE: u8 = b'?';
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn to_page(number: u32, pieces: &[&[u8]]) -> Vec<u8> {
+        let mut conversion = CodePage::from_number(number).unwrap().output().unwrap();
+        let mut page = Vec::new();
+        for piece in pieces {
+            conversion.convert(piece, &mut page);
+        }
+        conversion.finish(&mut page);
+        page
+    }
+
+    #[test]
+    fn the_default_page_of_pywinrm_changes_nothing() {
+        for number in [65001, 437, 20127, 850] {
+            let page = CodePage::from_number(number).unwrap();
+            assert!(page.output().is_none() && page.input().is_none(), "{number}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_page_is_an_error_that_names_it() {
+        for number in [0, 1, 1200, 65000, 4_294_967_295] {
+            let error = CodePage::from_number(number).unwrap_err();
+            assert!(matches!(error, CommandError::UnknownCodePage { number: told } if told == number));
+        }
+    }
+
+    #[test]
+    fn text_arrives_in_the_page_that_was_asked_for() {
+        let table: [(u32, &str, &[u8]); 7] = [
+            (1252, "Grüße €5", b"Gr\xFC\xDFe \x805"),
+            (28591, "Grüße €5", b"Gr\xFC\xDFe ?5"),
+            (28605, "€", b"\xA4"),
+            (1251, "Привет", b"\xCF\xF0\xE8\xE2\xE5\xF2"),
+            (866, "Привет", b"\x8F\xE0\xA8\xA2\xA5\xE2"),
+            (932, "日本", b"\x93\xFA\x96\x7B"),
+            (936, "中文, é😀", b"\xD6\xD0\xCE\xC4, \xA8\xA6?"),
+        ];
+        for (number, text, page) in table {
+            assert_eq!(to_page(number, &[text.as_bytes()]), page, "{number} {text}");
+        }
+    }
+
+    #[test]
+    fn a_character_cut_between_two_pieces_is_one_character() {
+        let text = "a€ü😀日z".as_bytes();
+        for number in [1252, 28591, 932, 936] {
+            let whole = to_page(number, &[text]);
+            for at in 0..=text.len() {
+                let (first, second) = text.split_at(at);
+                assert_eq!(to_page(number, &[first, second]), whole, "{number} cut at {at}");
+            }
+            let bytes: Vec<&[u8]> = text.chunks(1).collect();
+            assert_eq!(to_page(number, &bytes), whole, "{number} byte by byte");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_become_question_marks() {
+        assert_eq!(to_page(1252, &[b"a\xFF\xFEb"]), b"a??b");
+        assert_eq!(to_page(1252, &[b"a\xE2\x82"]), b"a?");
+        assert_eq!(to_page(1252, &[b"a\xE2", b"b"]), b"a?b");
+    }
+
+    #[test]
+    fn a_page_never_needs_more_bytes_than_utf_8() {
+        let numbers = (0..70_000).filter_map(|number| CodePage::from_number(number).ok());
+        for page in numbers.filter(|page| page.output().is_some()) {
+            for character in (1..=0x10_FFFF).step_by(7).filter_map(char::from_u32) {
+                let mut utf8 = [0; 4];
+                let utf8 = character.encode_utf8(&mut utf8);
+                assert!(
+                    to_page(page.number(), &[utf8.as_bytes()]).len() <= utf8.len(),
+                    "{page:?} {character:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn input_in_a_page_reaches_the_command_as_utf_8() {
+        let read = |number, pieces: &[&[u8]]| {
+            let mut conversion = CodePage::from_number(number).unwrap().input().unwrap();
+            let mut utf8: Vec<u8> = pieces.iter().flat_map(|piece| conversion.convert(piece)).collect();
+            utf8.extend(conversion.finish());
+            String::from_utf8(utf8).unwrap()
+        };
+        assert_eq!(read(1252, &[b"Gr\xFC\xDFe \x80"]), "Grüße €");
+        assert_eq!(read(28591, &[b"Gr\xFC\xDFe \x80"]), "Grüße \u{80}");
+        assert_eq!(read(932, &[b"\x93", b"\xFA\x96", b"\x7B"]), "日本");
+        assert_eq!(read(932, &[b"a", b"\x93"]), "a\u{FFFD}");
+        assert_eq!(read(1252, &[b"\xEF\xBB\xBFa"]), "ï»¿a");
+    }
+}

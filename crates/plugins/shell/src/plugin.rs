@@ -1,0 +1,230 @@
+//! The shell as a resource: from messages to shells and back (MS-WSMV 3.1.4.5 and 3.1.4.10 onwards).
+
+mod fault;
+mod registry;
+mod shell;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use service::{Answer, BoxFuture, Call, Plugin, Resource, ResourceKind};
+use wsman::shell::{self as message, OpenShell, Receive, Send, Signal, SignalCode, StreamData};
+use wsman::{
+    Action, Code, EndpointReference, Fault, ResourceUri, SelectorSet, ShellVerb, Subcode, code, namespace,
+    write_resource_created,
+};
+
+use self::registry::Registry;
+use self::shell::Shell;
+use crate::{CommandState, Delivery, Stdin, Stream, StreamSet};
+
+/// Whose home the commands run in, and with what around them.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The program that reads command lines, such as `/bin/bash`.
+    pub login_shell: PathBuf,
+    /// Where commands start unless the client says otherwise.
+    pub home: PathBuf,
+    /// The environment before the client's own variables.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+/// The plug-in for command shells.
+pub struct ShellPlugin {
+    registry: Arc<Registry>,
+    surroundings: Surroundings,
+}
+
+impl ShellPlugin {
+    /// A plug-in that runs every command as the user of this process.
+    #[must_use]
+    pub fn new(surroundings: Surroundings) -> Self {
+        Self { registry: Arc::new(Registry::default()), surroundings }
+    }
+
+    async fn answer(&self, call: Call) -> Result<Answer, Fault> {
+        match &call.request.head().action {
+            Action::Create => self.create(&call),
+            Action::Delete => self.delete(&call).await,
+            Action::Get => self.get(&call),
+            Action::Shell(ShellVerb::Command) => self.command(&call),
+            Action::Shell(ShellVerb::Send) => self.send(&call).await,
+            Action::Shell(ShellVerb::Receive) => self.receive(&call).await,
+            Action::Shell(ShellVerb::Signal) => self.signal(&call).await,
+            other => Err(fault::action_not_supported(other)),
+        }
+    }
+
+    fn create(&self, call: &Call) -> Result<Answer, Fault> {
+        let head = call.request.head();
+        require_cmd(head.resource.as_ref())?;
+        head.options.require_known(&[message::option::NO_PROFILE, message::option::CODE_PAGE])?;
+        let open = OpenShell::parse(call.request.require_body("Shell")?)?;
+        let shell = Shell::open(open, call, &self.surroundings)?;
+        let state = shell.state();
+        self.registry.admit(shell, &call.config)?;
+
+        let mut reply = call.reply();
+        let resource = ResourceUri::parse(namespace::SHELL_CMD)?;
+        let selectors = SelectorSet::new().with(message::option::SHELL_ID, state.shell_id.as_str());
+        let address = head.to.clone().unwrap_or_else(|| namespace::ANONYMOUS.to_owned());
+        write_resource_created(reply.body(), &EndpointReference { address, resource, selectors });
+        state.write(reply.body());
+        call.finish(reply)
+    }
+
+    async fn delete(&self, call: &Call) -> Result<Answer, Fault> {
+        let shell = self.registry.remove(shell_id(call)?, &call.caller)?;
+        shell.close().await;
+        call.finish(call.reply())
+    }
+
+    fn get(&self, call: &Call) -> Result<Answer, Fault> {
+        if call.request.head().resource.as_ref().is_some_and(|uri| *uri == *namespace::SHELL_CMD) {
+            // Windows answers for the generic URI only (MS-WSMV 3.1.4.2).
+            return Err(fault::action_not_supported(&Action::Get));
+        }
+        let shell = self.registry.find(shell_id(call)?, &call.caller)?;
+        let mut reply = call.reply();
+        shell.state().write(reply.body());
+        call.finish(reply)
+    }
+
+    fn command(&self, call: &Call) -> Result<Answer, Fault> {
+        let shell = self.registry.find(shell_id(call)?, &call.caller)?;
+        let _operation = shell.begin_operation();
+        let line = message::CommandLine::parse(call.request.require_body("CommandLine")?)?;
+        let directly = call.request.head().options.is_set(message::option::SKIP_CMD_SHELL);
+        let id = shell.start(line, directly)?;
+        let mut reply = call.reply();
+        message::write_command_response(reply.body(), &id);
+        call.finish(reply)
+    }
+
+    async fn send(&self, call: &Call) -> Result<Answer, Fault> {
+        let shell = self.registry.find(shell_id(call)?, &call.caller)?;
+        let _operation = shell.begin_operation();
+        let send = Send::parse(call.request.require_body("Send")?)?;
+        for piece in send.streams {
+            shell.require_input(&piece.name)?;
+            let command = shell.find(piece.command_id.as_deref())?;
+            let stdin = if piece.end { Stdin::Closes } else { Stdin::StaysOpen };
+            command.send(piece.octets, stdin).await.map_err(fault::of_command)?;
+        }
+        let mut reply = call.reply();
+        message::write_send_response(reply.body());
+        call.finish(reply)
+    }
+
+    async fn receive(&self, call: &Call) -> Result<Answer, Fault> {
+        let shell = self.registry.find(shell_id(call)?, &call.caller)?;
+        let operation = shell.begin_operation();
+        let receive = Receive::parse(call.request.require_body("Receive")?)?;
+        let wanted = stream_set(&receive.streams)?;
+        let command = shell.find(receive.command_id.as_deref())?;
+        let limit = message::stream_capacity(call.reply_limit);
+        let delivery = command.receive(limit, wanted, call.timeout).await.map_err(fault::of_command)?;
+        drop(operation);
+        let mut reply = call.reply();
+        write_delivery(&mut reply, &delivery, wanted, receive.command_id.as_deref().unwrap_or_default());
+        Ok(call.finish(reply)?.when_delivered(Box::new(move || delivery.commit())))
+    }
+
+    async fn signal(&self, call: &Call) -> Result<Answer, Fault> {
+        let shell = self.registry.find(shell_id(call)?, &call.caller)?;
+        let _operation = shell.begin_operation();
+        let signal = Signal::parse(call.request.require_body("Signal")?)?;
+        let id = signal.command_id.as_deref();
+        match signal.code {
+            SignalCode::Terminate => shell.terminate(id).await?,
+            SignalCode::CtrlC | SignalCode::PowerShellStop => shell.interrupt(id, crate::Signal::CtrlC)?,
+            SignalCode::CtrlBreak => shell.interrupt(id, crate::Signal::CtrlBreak)?,
+        }
+        let mut reply = call.reply();
+        reply.body().start("rsp:SignalResponse").end_empty();
+        call.finish(reply)
+    }
+}
+
+impl Plugin for ShellPlugin {
+    fn resources(&self) -> &[Resource] {
+        const RESOURCES: [Resource; 2] = [
+            Resource { uri: namespace::SHELL_CMD, with_children: false, kind: ResourceKind::Shells },
+            Resource { uri: namespace::SHELL, with_children: false, kind: ResourceKind::Shells },
+        ];
+        &RESOURCES
+    }
+
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
+        Box::pin(self.answer(call))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.registry.close())
+    }
+}
+
+fn write_delivery(reply: &mut wsman::Reply, delivery: &Delivery, wanted: StreamSet, command_id: &str) {
+    let pieces: Vec<StreamData<'_>> =
+        delivery.chunks().map(|(stream, octets)| StreamData { name: name(stream), octets }).collect();
+    let ended: Vec<&str> = match delivery.state() {
+        CommandState::Running => Vec::new(),
+        CommandState::Done { .. } => {
+            [Stream::Stdout, Stream::Stderr].into_iter().filter(|s| wanted.contains(*s)).map(name).collect()
+        }
+    };
+    let state = match delivery.state() {
+        CommandState::Running => message::CommandState::Running,
+        CommandState::Done { exit_code } => message::CommandState::Done { exit_code },
+    };
+    message::write_received(reply.body(), command_id, &pieces, &ended, state);
+}
+
+fn name(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Stdout => STDOUT,
+        Stream::Stderr => STDERR,
+    }
+}
+
+fn stream_set(names: &[String]) -> Result<StreamSet, Fault> {
+    let wants = |name: &str| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
+    if let Some(unknown) =
+        names.iter().find(|name| !name.eq_ignore_ascii_case(STDOUT) && !name.eq_ignore_ascii_case(STDERR))
+    {
+        return Err(fault::invalid_parameter(format!(
+            "a command has no stream {unknown:?} to receive: ask for stdout, stderr or both"
+        )));
+    }
+    match (wants(STDOUT), wants(STDERR)) {
+        (true, true) => Ok(StreamSet::Both),
+        (true, false) => Ok(StreamSet::Stdout),
+        (false, true) => Ok(StreamSet::Stderr),
+        (false, false) => Err(fault::invalid_parameter("Receive asks for no stream")),
+    }
+}
+
+const STDOUT: &str = "stdout";
+const STDERR: &str = "stderr";
+
+/// The shell that the selectors name.
+fn shell_id(call: &Call) -> Result<&str, Fault> {
+    let selectors = &call.request.head().selectors;
+    selectors.text(message::option::SHELL_ID).ok_or_else(|| {
+        const MISSING: Code = code::INSUFFICIENT_SELECTORS;
+        Fault::new(
+            Subcode::InvalidSelectors,
+            MISSING,
+            "the request names no shell: give the selector ShellId",
+        )
+        .with_detail(wsman::Detail::INSUFFICIENT_SELECTORS)
+    })
+}
+
+fn require_cmd(resource: Option<&ResourceUri>) -> Result<(), Fault> {
+    if resource.is_some_and(|uri| *uri == *namespace::SHELL_CMD) {
+        return Ok(());
+    }
+    Err(fault::action_not_supported(&Action::Create))
+}

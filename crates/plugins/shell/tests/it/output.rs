@@ -1,0 +1,316 @@
+use std::time::Instant;
+
+use telarch_plugin_shell::{CommandError, Signal, Stdin};
+use tokio::join;
+
+use super::*;
+
+#[tokio::test]
+async fn the_streams_arrive_apart() {
+    assert_eq!(run(line("echo out; echo err 1>&2; exit 7")).await.text(), ("out\n", "err\n", 7));
+}
+
+#[tokio::test]
+async fn five_megabytes_on_both_streams_at_once_arrive_exactly() {
+    let ran = run(line("seq 1000001 1655360 & seq 2000001 2655360 >&2; wait; exit 9")).await;
+    let lines = |from: u32| (from..from + 655_360).map(|line| format!("{line}\n")).collect::<String>();
+    assert_eq!((ran.stdout.len(), ran.stderr.len(), ran.exit_code), (5_242_880, 5_242_880, 9));
+    assert!(ran.stdout == lines(1_000_001).as_bytes() && ran.stderr == lines(2_000_001).as_bytes());
+}
+
+#[tokio::test]
+async fn a_million_lines_arrive_in_order_whatever_the_size_of_a_reply() {
+    let lines: String = (1..=1_000_000).map(|line| format!("{line}\n")).collect();
+    for limit in [10_007, 110_000, 3_000_000] {
+        let command = spawn(program("seq", &["1000000"]));
+        let mut stdout = Vec::new();
+        loop {
+            let delivery = command.receive(limit, StreamSet::Both, PATIENCE).await.unwrap();
+            let chunk: Vec<&[u8]> = delivery.chunks().map(|(_, bytes)| bytes).collect();
+            assert!(chunk.concat().len() <= limit);
+            stdout.extend_from_slice(&chunk.concat());
+            let state = delivery.state();
+            delivery.commit();
+            if state != CommandState::Running {
+                break;
+            }
+        }
+        assert!(stdout == lines.as_bytes(), "with replies of {limit}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_writes_for_ever_waits_for_its_reader() {
+    let command = spawn(program("yes", &["line"]));
+    let yes = command.process_id();
+    let blocked = || field_of_stat(yes, STATE).is_some_and(|state| state == "S");
+    let written = || std::fs::read_to_string(format!("/proc/{yes}/io")).unwrap();
+    let mut delivered = 0;
+    for _ in 0..3 {
+        eventually("the buffer is full and yes is blocked", || command.buffered() > 448 * 1024 && blocked())
+            .await;
+        let before = written();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(written(), before, "it writes although nobody reads");
+        assert!(command.buffered() <= 512 * 1024, "{}", command.buffered());
+
+        let delivery = command.receive(100_000, StreamSet::Both, PATIENCE).await.unwrap();
+        for (_, bytes) in delivery.chunks() {
+            for byte in bytes {
+                assert_eq!(*byte, b"line\n"[delivered % 5]);
+                delivered += 1;
+            }
+        }
+        delivery.commit();
+    }
+    assert_eq!(delivered, 300_000);
+}
+
+#[tokio::test]
+async fn a_streaming_command_is_not_held_back() {
+    let command = spawn(program("yes", &[]));
+    let begin = Instant::now();
+    for _ in 0..200 {
+        let delivery = command.receive(100_000, StreamSet::Both, PATIENCE).await.unwrap();
+        assert_eq!(delivery.chunks().map(|(_, bytes)| bytes.len()).sum::<usize>(), 100_000);
+        delivery.commit();
+    }
+    // Held back, it would be 40 seconds.
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn a_reply_larger_than_a_buffer_goes_out_when_the_buffer_is_full() {
+    let command = spawn(program("yes", &[]));
+    let begin = Instant::now();
+    for _ in 0..50 {
+        command.receive(50_000_000, StreamSet::Both, PATIENCE).await.unwrap().commit();
+    }
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn a_short_command_answers_everything_at_once() {
+    let command = spawn(line("printf a; sleep 0.05; printf b >&2; sleep 0.05; printf c; exit 3"));
+    let delivery = next(&command).await;
+    let chunks: Vec<_> = delivery.chunks().collect();
+    assert_eq!(chunks, [(Stream::Stdout, b"ac".as_slice()), (Stream::Stderr, b"b".as_slice())]);
+    assert_eq!(delivery.state(), CommandState::Done { exit_code: 3 });
+}
+
+#[tokio::test]
+async fn a_prompt_is_held_back_for_a_moment_only() {
+    let command = spawn(line("printf 'name? '; read name; echo \"hello $name\""));
+    let begin = Instant::now();
+    expect(&command, "name? ").await;
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    command.send(b"world\n".to_vec(), Stdin::Closes).await.unwrap();
+    assert_eq!(finish(&command).await.text(), ("hello world\n", "", 0));
+}
+
+#[tokio::test]
+async fn output_that_waited_for_its_receive_is_not_held_back_again() {
+    let command = spawn(line("echo early; sleep 100"));
+    eventually("it has written", || command.buffered() > 0).await;
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    let begin = Instant::now();
+    expect(&command, "early\n").await;
+    assert!(begin.elapsed() < Duration::from_millis(150), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn silence_is_a_time_out_and_output_before_the_end_of_the_wait_is_not() {
+    let command = spawn(line("read go; echo went; sleep 100"));
+    let wait = Duration::from_millis(50);
+    for _ in 0..2 {
+        let error = command.receive(REPLY, StreamSet::Both, wait).await.err();
+        assert!(matches!(error, Some(CommandError::TimedOut)));
+    }
+    command.send(b"go\n".to_vec(), Stdin::StaysOpen).await.unwrap();
+    eventually("it has written", || command.buffered() > 0).await;
+    let delivery = command.receive(REPLY, StreamSet::Both, Duration::ZERO).await.unwrap();
+    assert_eq!(delivery.chunks().collect::<Vec<_>>(), [(Stream::Stdout, b"went\n".as_slice())]);
+}
+
+#[tokio::test]
+async fn a_lost_delivery_is_delivered_again() {
+    let command = spawn(line("echo out; echo err >&2; exit 5"));
+    let everything = || async {
+        let mut ran = Ran::default();
+        let delivery = next(&command).await;
+        ran.take(&delivery);
+        (ran, delivery.state(), delivery)
+    };
+    let (first, state, lost) = everything().await;
+    assert_eq!(first.text(), ("out\n", "err\n", 0));
+    drop(lost);
+    let (second, again, delivery) = everything().await;
+    assert_eq!((second, again), (first, state));
+    delivery.commit();
+    let error = command.receive(REPLY, StreamSet::Both, PATIENCE).await.err();
+    assert!(matches!(error, Some(CommandError::AlreadyDone)));
+}
+
+#[tokio::test]
+async fn a_lost_delivery_comes_before_what_was_written_later_also_in_smaller_replies() {
+    let command = spawn(line("printf 0123456789; printf abcdef >&2; read go; printf XYZ; exit 1"));
+    let lost = next(&command).await;
+    assert_eq!(lost.chunks().count(), 2);
+    drop(lost);
+    command.send(b"go\n".to_vec(), Stdin::Closes).await.unwrap();
+    let mut ran = Ran::default();
+    let exit_code = loop {
+        let delivery = command.receive(4, StreamSet::Both, PATIENCE).await.unwrap();
+        let size: usize = delivery.chunks().map(|(_, bytes)| bytes.len()).sum();
+        assert!((1..=4).contains(&size), "{size}");
+        ran.take(&delivery);
+        let state = delivery.state();
+        delivery.commit();
+        if let CommandState::Done { exit_code } = state {
+            break exit_code;
+        }
+    };
+    assert_eq!((ran.text().0, ran.text().1, exit_code), ("0123456789XYZ", "abcdef", 1));
+}
+
+#[tokio::test]
+async fn a_receive_that_was_given_up_loses_nothing() {
+    let command = spawn(program("seq", &["100000"]));
+    let lines: String = (1..=100_000).map(|line| format!("{line}\n")).collect();
+    let mut ran = Ran::default();
+    for attempt in 0_u64.. {
+        let receive = command.receive(5_000, StreamSet::Both, PATIENCE);
+        let patience = Duration::from_micros(attempt % 7 * 20);
+        let Ok(delivery) = tokio::time::timeout(patience, receive).await else { continue };
+        let delivery = delivery.unwrap();
+        if attempt % 3 == 0 {
+            continue;
+        }
+        ran.take(&delivery);
+        let state = delivery.state();
+        delivery.commit();
+        if state != CommandState::Running {
+            break;
+        }
+    }
+    assert!(ran.stdout == lines.as_bytes());
+}
+
+#[tokio::test]
+async fn a_second_receive_waits_for_the_first_delivery() {
+    let command = spawn(line("echo one; read go; echo two; sleep 100"));
+    let first = next(&command).await;
+    let second = async {
+        let delivery = next(&command).await;
+        let text = delivery.chunks().map(|(_, bytes)| bytes.to_vec()).collect::<Vec<_>>();
+        delivery.commit();
+        text
+    };
+    let commit = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        first.commit();
+        command.send(b"go\n".to_vec(), Stdin::StaysOpen).await.unwrap();
+    };
+    let (second, ()) = join!(second, commit);
+    assert_eq!(second, [b"two\n"]);
+    let held = command.receive(REPLY, StreamSet::Both, Duration::from_millis(10)).await.err();
+    assert!(matches!(held, Some(CommandError::TimedOut)));
+}
+
+#[tokio::test]
+async fn a_background_process_delays_the_end_by_a_moment_and_loses_nothing() {
+    let command = spawn(line("sleep 100 & echo out; (sleep 0.2; echo late) & exit 5"));
+    let begin = Instant::now();
+    assert_eq!(finish(&command).await.text(), ("out\nlate\n", "", 5));
+    let took = begin.elapsed();
+    assert!((0.5..5.0).contains(&took.as_secs_f32()), "{took:?}");
+}
+
+#[tokio::test]
+async fn what_a_background_process_wrote_before_a_slow_reader_came_is_not_lost() {
+    let command = spawn(line("(seq 300000; sleep 100) & exit 5"));
+    eventually("the buffer is full", || command.buffered() > 448 * 1024).await;
+    // Longer than streams may be silent: they are not, nobody reads them.
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let ran = finish(&command).await;
+    let lines: String = (1..=300_000).map(|line| format!("{line}\n")).collect();
+    assert!(ran.stdout == lines.as_bytes(), "{} of {}", ran.stdout.len(), lines.len());
+    assert_eq!(ran.exit_code, 5);
+}
+
+#[tokio::test]
+async fn a_command_that_closes_its_streams_ends_when_it_ends() {
+    let command = spawn(line("echo out; exec >&- 2>&-; read go; exit 6"));
+    expect(&command, "out\n").await;
+    let error = command.receive(REPLY, StreamSet::Both, Duration::from_millis(700)).await.err();
+    assert!(matches!(error, Some(CommandError::TimedOut)));
+    command.send(b"go\n".to_vec(), Stdin::Closes).await.unwrap();
+    assert_eq!(finish(&command).await.text(), ("", "", 6));
+}
+
+#[tokio::test]
+async fn one_stream_can_be_asked_for_alone() {
+    let command = spawn(line("echo out; echo err >&2; exit 2"));
+    let delivery = command.receive(REPLY, StreamSet::Stderr, PATIENCE).await.unwrap();
+    assert_eq!(delivery.chunks().collect::<Vec<_>>(), [(Stream::Stderr, b"err\n".as_slice())]);
+    drop(delivery);
+    let delivery = command.receive(REPLY, StreamSet::Stdout, PATIENCE).await.unwrap();
+    assert_eq!(delivery.chunks().collect::<Vec<_>>(), [(Stream::Stdout, b"out\n".as_slice())]);
+    assert_eq!(delivery.state(), CommandState::Done { exit_code: 2 });
+}
+
+#[tokio::test]
+async fn a_flood_on_one_stream_does_not_starve_the_other() {
+    let command = spawn(line("yes out & yes err >&2 & wait"));
+    let mut ran = Ran::default();
+    while ran.stdout.is_empty() || ran.stderr.is_empty() {
+        let delivery = command.receive(50_000, StreamSet::Both, PATIENCE).await.unwrap();
+        ran.take(&delivery);
+        delivery.commit();
+    }
+    eventually("both buffers are full", || command.buffered() > 900_000).await;
+    let mut shares = [0, 0];
+    for _ in 0..8 {
+        let delivery = command.receive(50_000, StreamSet::Both, PATIENCE).await.unwrap();
+        for (stream, bytes) in delivery.chunks() {
+            shares[usize::from(stream == Stream::Stderr)] += bytes.len();
+        }
+        delivery.commit();
+    }
+    assert_eq!(shares, [200_000, 200_000]);
+}
+
+#[tokio::test]
+async fn output_is_written_in_the_code_page_of_the_shell() {
+    let mut spec =
+        line("printf 'Gr\\303\\274\\303\\237e \\342\\202'; sleep 0.01; printf '\\254'; printf '\\303' >&2");
+    spec.code_page = CodePage::from_number(1252).unwrap();
+    let ran = run(spec).await;
+    assert_eq!(
+        (ran.stdout.as_slice(), ran.stderr.as_slice()),
+        (b"Gr\xFC\xDFe \x80".as_slice(), b"?".as_slice())
+    );
+}
+
+#[tokio::test]
+async fn bytes_are_not_touched_for_the_default_page_of_pywinrm() {
+    let mut spec = line("printf '\\303\\274\\377\\000x'");
+    spec.code_page = CodePage::from_number(437).unwrap();
+    assert_eq!(run(spec).await.stdout, b"\xC3\xBC\xFF\0x");
+}
+
+#[tokio::test]
+async fn output_written_before_a_signal_is_not_lost() {
+    let command = spawn(line("seq 200000; kill -STOP $$"));
+    let lines: String = (1..=200_000).map(|line| format!("{line}\n")).collect();
+    eventually("the buffer is full", || command.buffered() > 448 * 1024).await;
+    let mut ran = Ran::default();
+    while ran.stdout.len() < lines.len() {
+        let delivery = next(&command).await;
+        ran.take(&delivery);
+        delivery.commit();
+    }
+    assert!(ran.stdout == lines.as_bytes());
+    command.signal(Signal::Terminate).unwrap();
+    assert_eq!(finish(&command).await.exit_code, 128 + 15);
+}

@@ -1,0 +1,148 @@
+use std::fs;
+use std::num::NonZeroU64;
+use std::os::unix::ffi::OsStringExt;
+
+use telarch_plugin_shell::{CommandError, Limits, Stdin};
+
+use super::*;
+
+#[tokio::test]
+async fn a_command_has_the_environment_it_was_given_and_nothing_else() {
+    let mut spec = program("env", &["-0"]);
+    let odd = OsString::from_vec(b"\xFF\"'$(x)&<\n".to_vec());
+    spec.environment.extend([
+        ("1234".into(), "a number".into()),
+        ("a-b.c".into(), odd.clone()),
+        ("TWICE".into(), "first".into()),
+        ("TWICE".into(), "second".into()),
+        ("EMPTY".into(), "".into()),
+    ]);
+    let ran = run(spec).await;
+    let mut variables: Vec<&[u8]> =
+        ran.stdout.split(|&byte| byte == 0).filter(|one| !one.is_empty()).collect();
+    variables.sort_unstable();
+    let odd = [b"a-b.c=".as_slice(), &odd.into_vec()].concat();
+    let expected: [&[u8]; 5] = [b"1234=a number", b"EMPTY=", b"PATH=/usr/bin:/bin", b"TWICE=second", &odd];
+    assert_eq!(variables, expected);
+}
+
+#[tokio::test]
+async fn a_command_runs_in_its_directory() {
+    let mut spec = line("pwd");
+    spec.directory = "/usr/share".into();
+    assert_eq!(run(spec).await.text(), ("/usr/share\n", "", 0));
+}
+
+#[tokio::test]
+async fn arguments_of_a_program_are_not_read_by_a_shell() {
+    let ran = run(program("printf", &["%s|", "a b", "$HOME", "\"", ""])).await;
+    assert_eq!(ran.text(), ("a b|$HOME|\"||", "", 0));
+}
+
+#[tokio::test]
+async fn a_line_in_quotes_is_read_without_them() {
+    assert_eq!(run(line("\"echo \"a  b\" c\"")).await.text(), ("a  b c\n", "", 0));
+}
+
+#[tokio::test]
+async fn a_line_of_a_megabyte_of_arguments_is_refused_by_the_kernel_and_told() {
+    let long = "x".repeat(1024 * 1024);
+    let error = Command::spawn(&line(&format!("true {long}"))).err().unwrap();
+    assert!(matches!(error, CommandError::Spawn { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_directory_is_told_from_a_missing_program() {
+    let mut spec = line("true");
+    spec.directory = "/no/such/folder".into();
+    let error = Command::spawn(&spec).err().unwrap();
+    assert!(matches!(error, CommandError::NoSuchDirectory { path } if path == spec.directory));
+
+    let error = Command::spawn(&program("no-such-program", &[])).err().unwrap();
+    assert!(matches!(error, CommandError::NoSuchProgram { program } if program == "no-such-program"));
+
+    let shell = CommandLine::Shell { program: "/no/such/shell".into(), line: "true".into() };
+    let error = Command::spawn(&super::spec(shell)).err().unwrap();
+    assert!(matches!(error, CommandError::NoSuchProgram { program } if program == "/no/such/shell"));
+}
+
+#[tokio::test]
+async fn a_directory_must_be_one() {
+    for path in ["/etc/passwd", "/etc/passwd/x"] {
+        let mut spec = line("true");
+        spec.directory = path.into();
+        let error = Command::spawn(&spec).err().unwrap();
+        assert!(matches!(error, CommandError::NotADirectory { .. }), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_program_is_forbidden() {
+    let error = Command::spawn(&program("/etc/passwd", &[])).err().unwrap();
+    assert!(matches!(error, CommandError::ProgramForbidden { program } if program == "/etc/passwd"));
+}
+
+#[tokio::test]
+async fn what_linux_cannot_hold_is_refused() {
+    let error = Command::spawn(&line("echo a\0b")).err().unwrap();
+    assert!(matches!(error, CommandError::ContainsNul { place: "command line" }));
+    for name in ["", "=C:", "A=B"] {
+        let mut spec = line("true");
+        spec.environment.push((name.into(), "x".into()));
+        let error = Command::spawn(&spec).err().unwrap();
+        assert!(matches!(error, CommandError::EnvironmentName { name: told } if told == name));
+    }
+}
+
+#[tokio::test]
+async fn powershell_without_powershell_is_127_and_one_line() {
+    let empty = tempfile::tempdir().unwrap();
+    for mut spec in [line("PowerShell -NoProfile -Command x"), program("PowerShell", &["-Command", "x"])] {
+        spec.environment = vec![("PATH".into(), empty.path().into())];
+        let ran = run(spec).await;
+        let expected = "PowerShell: not found, and pwsh is not installed on this computer\n";
+        assert_eq!(ran.text(), ("", expected, 127));
+    }
+}
+
+#[tokio::test]
+async fn powershell_runs_pwsh_where_only_that_is_installed() {
+    let bin = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/bin/echo", bin.path().join("pwsh")).unwrap();
+    for mut spec in [line("powershell.exe -c 'a  b'"), program("powershell.exe", &["-c", "a  b"])] {
+        spec.environment = vec![("PATH".into(), bin.path().into())];
+        assert_eq!(run(spec).await.text(), ("-c a  b\n", "", 0));
+    }
+}
+
+#[tokio::test]
+async fn a_command_starts_with_an_empty_signal_mask_and_dies_of_a_broken_pipe() {
+    let ran = run(program("grep", &["SigBlk", "/proc/self/status"])).await;
+    assert_eq!(ran.text(), ("SigBlk:\t0000000000000000\n", "", 0));
+    assert_eq!(run(line("kill -PIPE $$")).await.exit_code, 128 + 13);
+}
+
+#[tokio::test]
+async fn core_files_are_off_but_can_be_switched_on() {
+    // The limit is in place as soon as there is a command to send to.
+    let command = spawn(line("read go; ulimit -Sc; ulimit -Hc"));
+    command.send(b"go\n".to_vec(), Stdin::Closes).await.unwrap();
+    let ran = finish(&command).await;
+    let hard = fs::read_to_string("/proc/self/limits").unwrap();
+    let hard = hard.lines().find(|limit| limit.starts_with("Max core file size")).unwrap().to_owned();
+    let hard_is_zero = hard.split_whitespace().nth(5) == Some("0");
+    assert!(ran.text().0.starts_with("0\n"));
+    assert_eq!(ran.text().0 == "0\n0\n", hard_is_zero, "{:?} {hard}", ran.text());
+}
+
+#[tokio::test]
+async fn without_cgroups_each_process_is_limited_by_itself() {
+    let mut spec = line("read go; ulimit -d; dd bs=256M count=1 if=/dev/zero of=/dev/null");
+    let limits = Limits { memory: NonZeroU64::new(64 << 20), processes: None };
+    spec.enclosure = Arc::new(Enclosure::per_process(limits));
+    let command = spawn(spec);
+    command.send(b"go\n".to_vec(), Stdin::Closes).await.unwrap();
+    let ran = finish(&command).await;
+    assert_eq!(ran.text().0, "65536\n");
+    assert_eq!(ran.exit_code, 1);
+}

@@ -1,0 +1,112 @@
+use std::ops::BitOr;
+
+use crate::SddlError;
+
+/// A place in a text that is being parsed, which never stands inside a character.
+pub(crate) struct Cursor<'a> {
+    text: &'a str,
+    /// INVARIANT: a character boundary of `text`, at most its length.
+    at: usize,
+}
+
+/// Reads all of `text` with `read`; what is left over is an error.
+pub(crate) fn parse_all<'a, T>(
+    text: &'a str,
+    read: impl FnOnce(&mut Cursor<'a>) -> Result<T, SddlError>,
+) -> Result<T, SddlError> {
+    let mut cursor = Cursor { text, at: 0 };
+    let value = read(&mut cursor)?;
+    if cursor.rest().is_empty() { Ok(value) } else { Err(cursor.expected("the end")) }
+}
+
+impl<'a> Cursor<'a> {
+    /// The byte offset from the start of the text.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// What has not been read yet.
+    pub(crate) fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    pub(crate) fn starts_with(&self, word: &str) -> bool {
+        self.rest().starts_with(word)
+    }
+
+    /// Steps over `word` if it stands here.
+    pub(crate) fn eat(&mut self, word: &str) -> bool {
+        let found = self.starts_with(word);
+        if found {
+            self.at += word.len();
+        }
+        found
+    }
+
+    /// Steps over `word`, which must stand here and is called `expected` in the error.
+    pub(crate) fn require(&mut self, word: &str, expected: &'static str) -> Result<(), SddlError> {
+        if self.eat(word) { Ok(()) } else { Err(self.expected(expected)) }
+    }
+
+    /// Reads the longest run of characters that belong.
+    pub(crate) fn take_while(&mut self, belongs: impl Fn(char) -> bool) -> &'a str {
+        let rest = self.rest();
+        let length = rest.find(|character| !belongs(character)).unwrap_or(rest.len());
+        self.at += length;
+        rest.get(..length).unwrap_or_default()
+    }
+
+    /// Reads as many words of the table as follow each other.
+    pub(crate) fn words<T: Copy + BitOr<Output = T>>(&mut self, none: T, table: &[(&str, T)]) -> T {
+        let mut set = none;
+        while let Some((word, bit)) = table.iter().find(|(word, _)| self.starts_with(word)) {
+            self.at += word.len();
+            set = set | *bit;
+        }
+        set
+    }
+
+    pub(crate) fn expected(&self, expected: &'static str) -> SddlError {
+        SddlError::Expected { at: self.at, expected, found: self.excerpt() }
+    }
+
+    /// The first characters of the rest of the field, or the delimiter that stands here.
+    ///
+    /// Short, because it ends in an error text, and the text may come from anyone.
+    pub(crate) fn excerpt(&self) -> String {
+        let delimiter = |character| matches!(character, ';' | '(' | ')' | ':');
+        let mut characters = self.rest().chars();
+        let first = characters.next();
+        let more = match first {
+            Some(character) if !delimiter(character) => EXCERPT - 1,
+            _ => 0,
+        };
+        first
+            .into_iter()
+            .chain(characters.take(more).take_while(|character| !delimiter(*character)))
+            .collect()
+    }
+}
+
+const EXCERPT: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn excerpt(text: &str) -> String {
+        Cursor { text, at: 0 }.excerpt()
+    }
+
+    #[test]
+    fn an_excerpt_ends_with_its_field() {
+        assert_eq!(excerpt("GQ;;;BA)"), "GQ");
+        assert_eq!(excerpt(";;BA)"), ";");
+        assert_eq!(excerpt(""), "");
+    }
+
+    #[test]
+    fn an_excerpt_counts_characters_not_bytes() {
+        assert_eq!(excerpt("ääääääääää"), "ääääääää");
+    }
+}

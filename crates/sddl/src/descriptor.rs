@@ -1,0 +1,119 @@
+use std::fmt;
+
+use crate::{
+    AccessKind, Acl, AuditKind, Dacl, Principal, Sacl, SddlError,
+    cursor::{Cursor, parse_all},
+};
+
+/// The longest text that is looked at, in bytes: 1 MiB.
+pub const MAX_TEXT: usize = 1 << 20;
+
+/// The most entries a descriptor may have, DACL and SACL together.
+pub const MAX_ACES: usize = 1_000;
+
+/// Who owns an object, who may do what with it, and what is recorded (MS-DTYP 2.4.6, 2.5.1).
+///
+/// Prints canonically: flags and rights in ascending order of their bits, SIDs as aliases where there is one.
+/// What is printed parses to the same value.
+///
+/// A descriptor read here may lack a DACL. To guard a resource, make it a [`Guard`](crate::Guard).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecurityDescriptor {
+    owner: Option<Principal>,
+    group: Option<Principal>,
+    /// INVARIANT: `dacl` and `sacl` together hold at most `MAX_ACES` entries.
+    dacl: Option<Dacl>,
+    sacl: Option<Sacl>,
+}
+
+impl SecurityDescriptor {
+    /// A descriptor of these parts.
+    ///
+    /// # Errors
+    /// [`SddlError::TooManyAces`] if the lists together have more than [`MAX_ACES`] entries.
+    pub fn new(
+        owner: Option<Principal>,
+        group: Option<Principal>,
+        dacl: Option<Dacl>,
+        sacl: Option<Sacl>,
+    ) -> Result<Self, SddlError> {
+        let in_dacl = dacl.as_ref().map_or(0, |dacl| dacl.aces.len());
+        let in_sacl = sacl.as_ref().map_or(0, |sacl| sacl.aces.len());
+        if in_dacl.saturating_add(in_sacl) > MAX_ACES {
+            return Err(SddlError::TooManyAces);
+        }
+        Ok(Self { owner, group, dacl, sacl })
+    }
+
+    /// Parses SDDL: `O:`, `G:`, `D:` and `S:`, each optional, in this order and without spaces.
+    ///
+    /// # Errors
+    /// What is wrong, where, and what was expected. `NO_ACCESS_CONTROL` and ACE types that are not
+    /// supported are errors, because leaving them out would change who may enter.
+    pub fn parse(text: &str) -> Result<Self, SddlError> {
+        if text.len() > MAX_TEXT {
+            return Err(SddlError::TooLong { length: text.len() });
+        }
+        parse_all(text, Self::read)
+    }
+
+    /// Who owns the object.
+    #[must_use]
+    pub fn owner(&self) -> Option<Principal> {
+        self.owner
+    }
+
+    /// The primary group; without meaning for access.
+    #[must_use]
+    pub fn group(&self) -> Option<Principal> {
+        self.group
+    }
+
+    /// Who may do what. None is not the same as an empty list; see [`Guard`](crate::Guard).
+    #[must_use]
+    pub fn dacl(&self) -> Option<&Dacl> {
+        self.dacl.as_ref()
+    }
+
+    /// What is recorded.
+    #[must_use]
+    pub fn sacl(&self) -> Option<&Sacl> {
+        self.sacl.as_ref()
+    }
+
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self, SddlError> {
+        let owner = cursor.eat("O:").then(|| Principal::read(cursor)).transpose()?;
+        let group = cursor.eat("G:").then(|| Principal::read(cursor)).transpose()?;
+        let dacl = cursor.eat("D:").then(|| Acl::read(cursor, AccessKind::read, MAX_ACES)).transpose()?;
+        let room = MAX_ACES.saturating_sub(dacl.as_ref().map_or(0, |dacl| dacl.aces.len()));
+        let sacl = cursor.eat("S:").then(|| Acl::read(cursor, AuditKind::read, room)).transpose()?;
+        if cursor.rest().is_empty() {
+            return Ok(Self { owner, group, dacl, sacl });
+        }
+        Err(cursor.expected(match (owner, group, &dacl, &sacl) {
+            (_, _, _, Some(_)) => "P, AR, AI or an ACE in parentheses, or the end",
+            (_, _, Some(_), None) => "P, AR, AI or an ACE in parentheses, S: or the end",
+            (_, Some(_), None, None) => "D:, S: or the end",
+            (Some(_), None, None, None) => "G:, D:, S: or the end",
+            (None, None, None, None) => "O:, G:, D: or S:",
+        }))
+    }
+}
+
+impl fmt::Display for SecurityDescriptor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(owner) = &self.owner {
+            write!(formatter, "O:{owner}")?;
+        }
+        if let Some(group) = &self.group {
+            write!(formatter, "G:{group}")?;
+        }
+        if let Some(dacl) = &self.dacl {
+            write!(formatter, "D:{dacl}")?;
+        }
+        if let Some(sacl) = &self.sacl {
+            write!(formatter, "S:{sacl}")?;
+        }
+        Ok(())
+    }
+}

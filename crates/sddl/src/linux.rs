@@ -1,0 +1,178 @@
+//! SIDs and tokens for the users and groups of a Linux machine.
+//!
+//! Two different users or groups never share a SID, and a SID depends on nothing but the number and the
+//! machine, so that rights given to a user stay with this user.
+
+use crate::{DomainSid, Sid, Token, well_known};
+
+/// The SID of a user of this machine.
+///
+/// Root is user 500, the built-in administrator. Others follow Samba's algorithmic rule, 1000 + 2·uid;
+/// above 2³⁰, where that rule ends, they are `S-1-22-1-uid`.
+#[must_use]
+pub const fn user_sid(uid: u32, machine: DomainSid) -> Sid {
+    match uid {
+        0 => machine.account(500),
+        1..=LARGEST_MAPPED => machine.account(1000 + 2 * uid),
+        _ => Sid::two(UNIX, 1, uid),
+    }
+}
+
+/// The SID of a group of this machine: 1001 + 2·gid, and above 2³⁰ `S-1-22-2-gid`.
+#[must_use]
+pub const fn group_sid(gid: u32, machine: DomainSid) -> Sid {
+    match gid {
+        ..=LARGEST_MAPPED => machine.account(1001 + 2 * gid),
+        _ => Sid::two(UNIX, 2, gid),
+    }
+}
+
+/// A user of this machine who has proven who it is.
+///
+/// A user of an Active Directory domain has a SID and groups of its own: make its [`Token`] from those.
+#[derive(Clone, Copy, Debug)]
+pub struct Logon<'a> {
+    /// The user.
+    pub uid: u32,
+    /// All groups of the user, the primary one included.
+    pub gids: &'a [u32],
+    /// Groups whose members also belong to a group of Windows, such as
+    /// [`ADMINISTRATORS`](well_known::ADMINISTRATORS) or
+    /// [`REMOTE_MANAGEMENT_USERS`](well_known::REMOTE_MANAGEMENT_USERS).
+    pub roles: &'a [(u32, Sid)],
+    /// How the user has proven it.
+    pub proof: Proof,
+}
+
+/// How a user has proven who it is, as far as a token tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Proof {
+    /// A password, shown to this machine.
+    Password,
+    /// Kerberos.
+    Kerberos,
+    /// NTLM.
+    Ntlm,
+    /// A client certificate.
+    Certificate,
+    /// The kernel vouches for the other end of a Unix socket: the only proof that makes a user interactive.
+    UnixSocket,
+}
+
+impl Logon<'_> {
+    /// The token of the user.
+    ///
+    /// Root is an administrator; everyone else only as a member of a group that `roles` names.
+    #[must_use]
+    pub fn token(&self, machine: DomainSid) -> Token {
+        let by_role = self.roles.iter().filter(|(gid, _)| self.gids.contains(gid)).map(|(_, sid)| *sid);
+        let mut groups: Vec<Sid> = by_role.collect();
+        if self.uid == 0 {
+            groups.push(well_known::ADMINISTRATORS);
+        }
+        if groups.contains(&well_known::ADMINISTRATORS) {
+            groups.push(well_known::LOCAL_ADMINISTRATOR_ACCOUNT);
+        }
+        groups.extend(self.gids.iter().map(|gid| group_sid(*gid, machine)));
+        groups.extend([
+            well_known::EVERYONE,
+            well_known::AUTHENTICATED_USERS,
+            well_known::NETWORK,
+            well_known::THIS_ORGANIZATION,
+            well_known::LOCAL_ACCOUNT,
+        ]);
+        groups.extend(self.proof.sid());
+        Token::new(user_sid(self.uid, machine), groups, machine)
+    }
+}
+
+impl Proof {
+    fn sid(self) -> Option<Sid> {
+        match self {
+            Self::Password | Self::Kerberos => None,
+            Self::Ntlm => Some(well_known::NTLM_AUTHENTICATION),
+            Self::Certificate => Some(well_known::CERTIFICATE_AUTHENTICATION),
+            Self::UnixSocket => Some(well_known::INTERACTIVE),
+        }
+    }
+}
+
+/// The largest number whose RID fits into 32 bits with room for a group beside each user.
+const LARGEST_MAPPED: u32 = 1 << 30;
+
+/// The identifier authority Samba uses for users and groups of Unix.
+const UNIX: u64 = 22;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::Principal;
+
+    const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
+
+    #[test]
+    fn users_and_groups_follow_the_rule_up_to_its_end() {
+        let user = |uid| user_sid(uid, MACHINE).numeric().to_string();
+        let group = |gid| group_sid(gid, MACHINE).numeric().to_string();
+        assert_eq!(user(0), "S-1-5-21-1-2-3-500");
+        assert_eq!(user(1), "S-1-5-21-1-2-3-1002");
+        assert_eq!(user(1000), "S-1-5-21-1-2-3-3000");
+        assert_eq!(user(1 << 30), "S-1-5-21-1-2-3-2147484648");
+        assert_eq!(user((1 << 30) + 1), "S-1-22-1-1073741825");
+        assert_eq!(user(u32::MAX), "S-1-22-1-4294967295");
+        assert_eq!(group(0), "S-1-5-21-1-2-3-1001");
+        assert_eq!(group(1000), "S-1-5-21-1-2-3-3001");
+        assert_eq!(group(1 << 30), "S-1-5-21-1-2-3-2147484649");
+        assert_eq!(group((1 << 30) + 1), "S-1-22-2-1073741825");
+    }
+
+    fn aliases_and_numbers(logon: Logon<'_>) -> Vec<String> {
+        logon.token(MACHINE).groups().map(|sid| sid.to_string()).collect()
+    }
+
+    #[test]
+    fn root_is_the_local_administrator_and_an_administrator() {
+        let token = Logon { uid: 0, gids: &[0], roles: &[], proof: Proof::Password }.token(MACHINE);
+        for alias in
+            ["LA", "BA", "WD", "AU", "NU", "S-1-5-15", "S-1-5-113", "S-1-5-114", "S-1-5-21-1-2-3-1001"]
+        {
+            assert!(token.holds(Principal::parse(alias).unwrap()), "{alias}");
+        }
+        assert!(!token.holds(Principal::parse("IU").unwrap()));
+    }
+
+    #[test]
+    fn a_user_has_only_the_roles_of_its_groups() {
+        let roles = [(990, well_known::ADMINISTRATORS), (991, well_known::REMOTE_MANAGEMENT_USERS)];
+        let logon = Logon { uid: 1000, gids: &[1000, 991], roles: &roles, proof: Proof::Ntlm };
+        let expected = [
+            "WD",
+            "NU",
+            "AU",
+            "S-1-5-15",
+            "S-1-5-113",
+            "RM",
+            "S-1-5-64-10",
+            "S-1-5-21-1-2-3-2983",
+            "S-1-5-21-1-2-3-3001",
+        ];
+        let mut groups = aliases_and_numbers(logon);
+        groups.sort();
+        let mut expected = expected.map(str::to_owned);
+        expected.sort();
+        assert_eq!(groups, expected);
+        let administrator = Logon { gids: &[1000, 990], ..logon };
+        assert!(aliases_and_numbers(administrator).contains(&"S-1-5-114".to_owned()));
+    }
+
+    #[test]
+    fn only_a_unix_socket_makes_a_user_interactive() {
+        for proof in [Proof::Password, Proof::Kerberos, Proof::Ntlm, Proof::Certificate, Proof::UnixSocket] {
+            let token = Logon { uid: 1000, gids: &[1000], roles: &[], proof }.token(MACHINE);
+            let interactive = token.holds(well_known::INTERACTIVE.into());
+            assert_eq!(interactive, proof == Proof::UnixSocket, "{proof:?}");
+        }
+    }
+}

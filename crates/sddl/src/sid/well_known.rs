@@ -1,0 +1,128 @@
+//! SIDs that are the same on every machine (MS-DTYP 2.4.2.4).
+
+use super::{NT, Sid};
+
+/// `WD`: everyone.
+pub const EVERYONE: Sid = Sid::one(1, 0);
+/// `CO`: stands for the creator in entries to be inherited; no token holds it.
+pub const CREATOR_OWNER: Sid = Sid::one(3, 0);
+/// `CG`: stands for the creator's group in entries to be inherited; no token holds it.
+pub const CREATOR_GROUP: Sid = Sid::one(3, 1);
+/// `OW`: whoever owns the object; an entry for it replaces what owners gain by themselves.
+pub const OWNER_RIGHTS: Sid = Sid::one(3, 4);
+/// `NU`: came over the network.
+pub const NETWORK: Sid = Sid::one(NT, 2);
+/// `IU`: sits at the machine; never in the token of a network logon.
+pub const INTERACTIVE: Sid = Sid::one(NT, 4);
+/// `SU`: runs as a service.
+pub const SERVICE: Sid = Sid::one(NT, 6);
+/// `AN`: gave no name.
+pub const ANONYMOUS: Sid = Sid::one(NT, 7);
+/// `AU`: has proven a name.
+pub const AUTHENTICATED_USERS: Sid = Sid::one(NT, 11);
+/// `SY`: the system itself.
+pub const LOCAL_SYSTEM: Sid = Sid::one(NT, 18);
+/// `LS`: a service without rights on the network.
+pub const LOCAL_SERVICE: Sid = Sid::one(NT, 19);
+/// `NS`: a service that is the machine on the network.
+pub const NETWORK_SERVICE: Sid = Sid::one(NT, 20);
+/// `BA`: administrators of the machine.
+pub const ADMINISTRATORS: Sid = Sid::two(NT, 32, 544);
+/// `BU`: users of the machine.
+pub const USERS: Sid = Sid::two(NT, 32, 545);
+/// `BG`: guests of the machine.
+pub const GUESTS: Sid = Sid::two(NT, 32, 546);
+/// `PU`: power users of the machine.
+pub const POWER_USERS: Sid = Sid::two(NT, 32, 547);
+/// `BO`: backup operators of the machine.
+pub const BACKUP_OPERATORS: Sid = Sid::two(NT, 32, 551);
+/// `RD`: may sign in to a remote desktop.
+pub const REMOTE_DESKTOP_USERS: Sid = Sid::two(NT, 32, 555);
+/// `ER`: may read event logs.
+pub const EVENT_LOG_READERS: Sid = Sid::two(NT, 32, 573);
+/// `RM`: may manage the machine remotely.
+pub const REMOTE_MANAGEMENT_USERS: Sid = Sid::two(NT, 32, 580);
+/// `S-1-5-15`: belongs to the same organisation.
+pub const THIS_ORGANIZATION: Sid = Sid::one(NT, 15);
+/// `S-1-5-64-10`: was proven by NTLM.
+pub const NTLM_AUTHENTICATION: Sid = Sid::two(NT, 64, 10);
+/// `S-1-5-64-14`: was proven by a client certificate.
+pub const CERTIFICATE_AUTHENTICATION: Sid = Sid::two(NT, 64, 14);
+/// `S-1-5-113`: an account of the machine itself, not of a domain.
+pub const LOCAL_ACCOUNT: Sid = Sid::one(NT, 113);
+/// `S-1-5-114`: an account of the machine itself that is also an administrator.
+pub const LOCAL_ADMINISTRATOR_ACCOUNT: Sid = Sid::one(NT, 114);
+
+/// A SID for which SDDL writes two letters.
+pub(crate) struct Known {
+    pub(crate) alias: &'static str,
+    pub(crate) sid: Sid,
+    pub(crate) name: &'static str,
+}
+
+/// The aliases that mean the same SID on every machine (MS-DTYP 2.5.1.1).
+pub(crate) const ALIASES: &[Known] = &[
+    known("WD", EVERYONE, "Everyone"),
+    known("CO", CREATOR_OWNER, "CREATOR OWNER"),
+    known("CG", CREATOR_GROUP, "CREATOR GROUP"),
+    known("OW", OWNER_RIGHTS, "OWNER RIGHTS"),
+    known("NU", NETWORK, "NT AUTHORITY\\NETWORK"),
+    known("IU", INTERACTIVE, "NT AUTHORITY\\INTERACTIVE"),
+    known("SU", SERVICE, "NT AUTHORITY\\SERVICE"),
+    known("AN", ANONYMOUS, "NT AUTHORITY\\ANONYMOUS LOGON"),
+    known("AU", AUTHENTICATED_USERS, "NT AUTHORITY\\Authenticated Users"),
+    known("SY", LOCAL_SYSTEM, "NT AUTHORITY\\SYSTEM"),
+    known("LS", LOCAL_SERVICE, "NT AUTHORITY\\LOCAL SERVICE"),
+    known("NS", NETWORK_SERVICE, "NT AUTHORITY\\NETWORK SERVICE"),
+    known("BA", ADMINISTRATORS, "BUILTIN\\Administrators"),
+    known("BU", USERS, "BUILTIN\\Users"),
+    known("BG", GUESTS, "BUILTIN\\Guests"),
+    known("PU", POWER_USERS, "BUILTIN\\Power Users"),
+    known("BO", BACKUP_OPERATORS, "BUILTIN\\Backup Operators"),
+    known("RD", REMOTE_DESKTOP_USERS, "BUILTIN\\Remote Desktop Users"),
+    known("ER", EVENT_LOG_READERS, "BUILTIN\\Event Log Readers"),
+    known("RM", REMOTE_MANAGEMENT_USERS, "BUILTIN\\Remote Management Users"),
+];
+
+const fn known(alias: &'static str, sid: Sid, name: &'static str) -> Known {
+    Known { alias, sid, name }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_alias_means_the_sid_that_windows_gives_it() {
+        let table = [
+            ("WD", "S-1-1-0"),
+            ("CO", "S-1-3-0"),
+            ("CG", "S-1-3-1"),
+            ("OW", "S-1-3-4"),
+            ("NU", "S-1-5-2"),
+            ("IU", "S-1-5-4"),
+            ("SU", "S-1-5-6"),
+            ("AN", "S-1-5-7"),
+            ("AU", "S-1-5-11"),
+            ("SY", "S-1-5-18"),
+            ("LS", "S-1-5-19"),
+            ("NS", "S-1-5-20"),
+            ("BA", "S-1-5-32-544"),
+            ("BU", "S-1-5-32-545"),
+            ("BG", "S-1-5-32-546"),
+            ("PU", "S-1-5-32-547"),
+            ("BO", "S-1-5-32-551"),
+            ("RD", "S-1-5-32-555"),
+            ("ER", "S-1-5-32-573"),
+            ("RM", "S-1-5-32-580"),
+        ];
+        assert_eq!(table.len(), ALIASES.len());
+        for (alias, numbers) in table {
+            let sid = Sid::parse(numbers).unwrap();
+            assert_eq!(Sid::parse(alias), Ok(sid), "{alias}");
+            assert_eq!(sid.to_string(), alias);
+            assert_eq!(sid.numeric().to_string(), numbers);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Who asks, in the terms access is decided in, and the decision.
+
+use std::net::IpAddr;
+
+use auth::{Account, Identity};
+use config::Config;
+use sddl::{AccessMask, Outcome, Sid, Token};
+use wsman::{Action, Fault, Subcode, code};
+
+use crate::plugin::ResourceKind;
+
+/// Someone who was let in, and where from.
+#[derive(Debug)]
+pub struct Caller {
+    identity: Identity,
+    token: Token,
+    address: IpAddr,
+}
+
+/// Knows the SIDs of accounts.
+pub trait Principals: Send + Sync {
+    /// The token of an account; `None` if it has ceased to exist.
+    fn token(&self, account: &Account) -> Option<Token>;
+}
+
+impl Caller {
+    /// Only an [`Identity`] makes a caller, and only authentication makes an identity.
+    pub(crate) fn new(identity: Identity, token: Token, address: IpAddr) -> Self {
+        Self { identity, token, address }
+    }
+
+    /// What was proven.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The user's SID: what the caller makes belongs to it.
+    #[must_use]
+    pub fn sid(&self) -> Sid {
+        self.token.user()
+    }
+
+    /// The user with all groups.
+    #[must_use]
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// Where the request came from.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+}
+
+/// Decides by RootSDDL whether the caller may do this to a resource of this kind.
+///
+/// # Errors
+/// `w:AccessDenied`; which entry decided goes to the log only.
+pub(crate) fn check(
+    caller: &Caller,
+    config: &Config,
+    kind: ResourceKind,
+    action: &Action,
+) -> Result<(), Fault> {
+    let desired = rights(kind, action);
+    let guard = config.service.root_sddl.guard();
+    let verdict = guard.access_check(caller.token(), desired);
+    let outcome = if verdict.is_granted() { Outcome::Granted } else { Outcome::Denied };
+    if guard.audit(caller.token(), desired, outcome) {
+        let (account, address) = (caller.identity.account(), caller.address);
+        let (action, rights) = (action.uri(), desired);
+        match outcome {
+            Outcome::Granted => {
+                tracing::debug!(target: "audit", %account, %address, %action, %rights, %verdict, "Access granted");
+            }
+            Outcome::Denied => {
+                tracing::warn!(target: "audit", %account, %address, %action, %rights, %verdict, "Access denied");
+            }
+        }
+    }
+    if verdict.is_granted() {
+        return Ok(());
+    }
+    Err(Fault::new(
+        Subcode::AccessDenied,
+        code::ACCESS_DENIED,
+        format!(
+            "access is denied: {} needs the right {desired} here, which RootSDDL of the service does not give",
+            caller.identity.account()
+        ),
+    ))
+}
+
+fn rights(kind: ResourceKind, action: &Action) -> AccessMask {
+    match (kind, action) {
+        (ResourceKind::Shells, _) => AccessMask::GENERIC_EXECUTE,
+        (
+            _,
+            Action::Get
+            | Action::Enumerate
+            | Action::Pull
+            | Action::Release
+            | Action::Subscribe
+            | Action::Unsubscribe,
+        ) => AccessMask::GENERIC_READ,
+        (_, Action::Put | Action::Create | Action::Delete) => AccessMask::GENERIC_WRITE,
+        _ => AccessMask::GENERIC_EXECUTE,
+    }
+}

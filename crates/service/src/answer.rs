@@ -1,0 +1,140 @@
+//! The way of a request, from a message to its answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::Config;
+use wsman::{Action, Fault, Head, Reply, Request, Subcode, code};
+use xml::Bounds;
+
+use crate::access::{self, Caller};
+use crate::identify;
+use crate::plugin::{Answer, Call, Delivered};
+use crate::random::fresh_uuid;
+use crate::service::Service;
+
+/// What is sent back: an envelope, and whether it is a fault.
+pub(crate) struct Message {
+    pub(crate) envelope: String,
+    pub(crate) is_fault: bool,
+    pub(crate) delivered: Option<Delivered>,
+}
+
+impl Service {
+    /// Answers one message of someone who was let in.
+    ///
+    /// `host` is the name the client called this machine by.
+    pub(crate) async fn answer(&self, caller: Arc<Caller>, text: String, host: &str) -> Message {
+        let config = self.config();
+        match Request::parse(text, &bounds(&config)) {
+            Err(refused) => fault_message(&refused.fault, None, refused.relates_to.as_deref(), host),
+            Ok(request) => {
+                let head = request.head().clone();
+                match self.dispatch(caller, request, config).await {
+                    Ok(answer) => {
+                        Message { envelope: answer.envelope, is_fault: false, delivered: answer.delivered }
+                    }
+                    Err(fault) => fault_message(&fault, Some(&head), None, host),
+                }
+            }
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        caller: Arc<Caller>,
+        request: Request,
+        config: Arc<Config>,
+    ) -> Result<Answer, Fault> {
+        let limits = Limits::of(request.head(), &config);
+        if request.head().action == Action::Identify {
+            let identity = identify::identity(&self.product, &config);
+            return identify_answer(&identity, request.head(), &limits);
+        }
+        let resource = request.require_resource()?;
+        let (plugin, resource) = self.catalog.find(resource)?;
+        access::check(&caller, &config, resource.kind, &request.head().action)?;
+        let action = request.head().action.clone();
+        tracing::debug!(
+            account = %caller.identity().account(), action = %action.uri(), resource = resource.uri,
+            "Request"
+        );
+        let call = Call {
+            caller,
+            request,
+            config,
+            reply_limit: limits.reply,
+            timeout: limits.timeout,
+            message_id: fresh_uuid(),
+        };
+        plugin.call(call).await
+    }
+
+    /// Answers someone who has not signed in: Identify is all there is, and it tells nothing.
+    pub(crate) fn answer_anonymous(&self, text: String) -> Option<Message> {
+        let small = Bounds { octets: ANONYMOUS_REQUEST, nodes: 100, ..Bounds::default() };
+        let request = Request::parse(text, &small).ok()?;
+        if request.head().action != Action::Identify {
+            return None;
+        }
+        let config = self.config();
+        let identity = wsman::identify::Identity::anonymous(&self.product.vendor);
+        let answer = identify_answer(&identity, request.head(), &Limits::of(request.head(), &config)).ok()?;
+        Some(Message { envelope: answer.envelope, is_fault: false, delivered: None })
+    }
+}
+
+/// The largest message read from someone who has not signed in, in octets.
+pub(crate) const ANONYMOUS_REQUEST: usize = 4_096;
+
+/// What a request may take: the smaller of what it asks and what the service allows.
+struct Limits {
+    reply: u32,
+    timeout: Duration,
+}
+
+impl Limits {
+    fn of(head: &Head, config: &Config) -> Self {
+        /// Shorter ones are raised to this (MS-WSMV 3.1.4.1.13).
+        const SHORTEST: Duration = Duration::from_millis(500);
+        let largest = u32::try_from(config.max_envelope_sizekb.octets()).unwrap_or(u32::MAX);
+        let longest = config.max_timeoutms.duration();
+        // A long Receive is honoured beyond MaxTimeoutms, as Windows does; nothing is held up by it.
+        let is_shell = matches!(head.action, Action::Shell(_));
+        let asked = head.operation_timeout.unwrap_or(longest);
+        let timeout = if is_shell { asked } else { asked.min(longest) };
+        Self { reply: head.max_envelope_size.unwrap_or(largest).min(largest), timeout: timeout.max(SHORTEST) }
+    }
+}
+
+fn identify_answer(
+    identity: &wsman::identify::Identity,
+    head: &Head,
+    limits: &Limits,
+) -> Result<Answer, Fault> {
+    let mut reply = Reply::to(head, fresh_uuid());
+    identity.write(reply.body());
+    reply.finish(limits.reply).map(Answer::new)
+}
+
+fn fault_message(fault: &Fault, head: Option<&Head>, relates_to: Option<&str>, host: &str) -> Message {
+    if fault.code() != code::TIMED_OUT {
+        tracing::debug!(
+            code = fault.code(),
+            subcode = fault.subcode().name(),
+            reason = fault.reason(),
+            "Fault"
+        );
+    }
+    if *fault.subcode() == Subcode::InternalError {
+        tracing::warn!(code = fault.code(), %fault, "A request failed inside the service");
+    }
+    let envelope = fault.clone().on_machine(host).envelope(head, relates_to, fresh_uuid());
+    Message { envelope, is_fault: true, delivered: None }
+}
+
+fn bounds(config: &Config) -> Bounds {
+    let octets = usize::try_from(config.max_envelope_sizekb.octets()).unwrap_or(usize::MAX);
+    // UTF-16 text can take half as much again in memory; the octets on the wire were counted before.
+    Bounds { octets: octets.saturating_mul(3) / 2, ..Bounds::default() }
+}

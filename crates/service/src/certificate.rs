@@ -1,0 +1,119 @@
+//! The certificate of HTTPS listeners.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::digest;
+use rcgen::{
+    CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
+    RsaKeySize, SanType,
+};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// A certificate with its key, ready to serve TLS.
+#[derive(Clone)]
+pub struct Certificate {
+    chain: Vec<CertificateDer<'static>>,
+    server: Arc<ServerConfig>,
+}
+
+/// Why there is no certificate to serve with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// One could not be made.
+    #[error("a self-signed certificate cannot be made: {0}")]
+    Make(#[from] rcgen::Error),
+    /// A file is not PEM.
+    #[error("{path} is not a PEM file with a certificate and a key: {reason}")]
+    Pem {
+        /// Which file.
+        path: String,
+        /// What the reader says.
+        reason: String,
+    },
+    /// Certificate and key do not work together, or not for TLS.
+    #[error("the certificate cannot be used for TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+impl Certificate {
+    /// Makes a self-signed certificate for these names, valid for three years from an hour before `now`.
+    ///
+    /// The PEM text that is returned with it holds the certificate and its key: keep it readable by the
+    /// service only.
+    ///
+    /// # Errors
+    /// [`CertificateError::Make`], for instance for a name that is none.
+    pub fn self_signed(names: &[String], now: SystemTime) -> Result<(Self, String), CertificateError> {
+        const VALID: Duration = Duration::from_secs(3 * 365 * 86_400);
+        const CLOCKS_DIFFER: Duration = Duration::from_secs(3_600);
+        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
+        let mut params = CertificateParams::default();
+        let common_name = names.first().map_or("localhost", String::as_str);
+        params.distinguished_name.push(DnType::CommonName, common_name);
+        for name in names {
+            params.subject_alt_names.push(match name.parse() {
+                Ok(address) => SanType::IpAddress(address),
+                Err(_) => SanType::DnsName(name.as_str().try_into()?),
+            });
+        }
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.not_before = (now - CLOCKS_DIFFER).into();
+        params.not_after = (now + VALID).into();
+        let certificate = params.self_signed(&key)?;
+        let pem = format!("{}{}", certificate.pem(), key.serialize_pem());
+        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        Ok((Self::new(vec![certificate.der().clone()], key)?, pem))
+    }
+
+    /// Takes the certificates and the key that a PEM text holds; `path` is for error messages.
+    ///
+    /// # Errors
+    /// [`CertificateError`] if a part is missing or the parts do not fit.
+    pub fn from_pem(text: &str, path: &Path) -> Result<Self, CertificateError> {
+        let wrong = |reason: rustls::pki_types::pem::Error| CertificateError::Pem {
+            path: path.display().to_string(),
+            reason: reason.to_string(),
+        };
+        let chain =
+            CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
+        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(wrong)?;
+        Self::new(chain, key)
+    }
+
+    fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, CertificateError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain.clone(), key)?;
+        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { chain, server: Arc::new(server) })
+    }
+
+    /// SHA-1 of the certificate as 40 upper-case hexadecimal digits: a name for it, never a reason to trust.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        let der = self.chain.first().map(AsRef::as_ref).unwrap_or_default();
+        let sha1 = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der);
+        sha1.as_ref().iter().map(|octet| format!("{octet:02X}")).collect()
+    }
+
+    pub(crate) fn server(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.server)
+    }
+}
+
+impl std::fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Certificate").field("thumbprint", &self.thumbprint()).finish_non_exhaustive()
+    }
+}

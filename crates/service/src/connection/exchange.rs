@@ -1,0 +1,89 @@
+//! What is to be said back, in terms of HTTP.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use auth::Scheme;
+use http::{Date, MediaType, RequestHead, ResponseWriter, WriteError};
+use xml::Encoding;
+
+use super::Next;
+
+/// One request's answer in the making.
+pub(crate) struct Exchange {
+    pub(crate) next: Next,
+    pub(crate) encoding: Encoding,
+    challenges: Vec<&'static str>,
+}
+
+impl Exchange {
+    /// An answer after which the connection goes on if the client wants it.
+    pub(crate) fn new(head: &RequestHead) -> Self {
+        let next = if head.keep_alive() { Next::Request } else { Next::Close };
+        Self { next, ..Self::last() }
+    }
+
+    /// An answer after which the connection is closed.
+    pub(crate) fn last() -> Self {
+        Self { next: Next::Close, encoding: Encoding::Utf8, challenges: Vec::new() }
+    }
+
+    /// Offers schemes, one line each.
+    pub(crate) fn challenge(&mut self, schemes: &[Scheme]) {
+        self.challenges = schemes.iter().filter_map(|scheme| scheme.challenge()).collect();
+    }
+
+    /// Writes the head: the headers of Windows, in its order.
+    pub(crate) fn head(&self, status: u16, next: Next, length: usize) -> Result<Vec<u8>, WriteError> {
+        let mut out = Vec::with_capacity(256);
+        let mut writer = ResponseWriter::new(&mut out, status)?;
+        if length > 0 {
+            writer.header(
+                "Content-Type",
+                match self.encoding {
+                    Encoding::Utf8 => "application/soap+xml;charset=UTF-8",
+                    Encoding::Utf16 => "application/soap+xml;charset=UTF-16",
+                },
+            )?;
+        }
+        for challenge in &self.challenges {
+            writer.header("WWW-Authenticate", challenge)?;
+        }
+        if status == 405 {
+            writer.header("Allow", "POST")?;
+        }
+        writer.header("Server", "Microsoft-HTTPAPI/2.0")?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        writer.header("Date", Date::from_unix(now).as_str())?;
+        if next == Next::Close {
+            writer.header("Connection", "close")?;
+        }
+        writer.end(u64::try_from(length).unwrap_or(u64::MAX))?;
+        Ok(out)
+    }
+}
+
+/// How the body of a request is encoded; the error is the status to answer with.
+pub(crate) fn encoding(head: &RequestHead) -> Result<Encoding, u16> {
+    const UNSUPPORTED_MEDIA_TYPE: u16 = 415;
+    let Some(header) = head.header("Content-Type") else { return Ok(Encoding::Utf8) };
+    let media_type = MediaType::parse(header).map_err(|_| UNSUPPORTED_MEDIA_TYPE)?;
+    let is_soap = ["application/soap+xml", "text/xml", "application/xml"]
+        .into_iter()
+        .any(|essence| media_type.is(essence));
+    if !is_soap {
+        return Err(UNSUPPORTED_MEDIA_TYPE);
+    }
+    match media_type.charset() {
+        Some(name) => Encoding::from_charset(name).map_err(|_| UNSUPPORTED_MEDIA_TYPE),
+        None => Ok(Encoding::Utf8),
+    }
+}
+
+/// The name the client called this machine by, without the port.
+pub(crate) fn host(head: &RequestHead) -> &str {
+    let host = head.header("Host").unwrap_or_default();
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}

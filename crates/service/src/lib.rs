@@ -1,0 +1,28 @@
+//! The engine of a WS-Management service.
+//!
+//! A [`Listener`] takes connections; each is served by one task that reads HTTP, lets someone in, parses
+//! the message and hands it to the [`Plugin`] whose resource it is about.
+//! [`Service::answer`] is that way on one page.
+//!
+//! Everything a program decides is an argument: the settings, who knows the passwords, which SIDs an account
+//! has, and which plug-ins there are.
+
+mod access;
+mod answer;
+mod authentication;
+mod catalog;
+mod certificate;
+mod connection;
+mod identify;
+mod listener;
+mod plugin;
+mod random;
+mod service;
+
+pub use access::{Caller, Principals};
+pub use catalog::Catalog;
+pub use certificate::{Certificate, CertificateError};
+pub use listener::{ListenError, Listener, Transport};
+pub use plugin::{Answer, BoxFuture, Call, Delivered, Plugin, Resource, ResourceKind};
+pub use random::fresh_uuid;
+pub use service::{Product, Service, ServiceParts, Shutdown};

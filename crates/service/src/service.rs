@@ -1,0 +1,131 @@
+//! The service as a whole: what all connections share.
+
+use std::sync::Arc;
+
+use auth::PasswordVerifier;
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use config::Config;
+use tokio::sync::{Semaphore, watch};
+
+use crate::access::Principals;
+use crate::catalog::Catalog;
+
+/// What a program gives to make a service.
+pub struct ServiceParts {
+    /// The settings, which may change while the service runs.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// Who knows the passwords.
+    pub verifier: Arc<dyn PasswordVerifier>,
+    /// Who knows the SIDs.
+    pub principals: Arc<dyn Principals>,
+    /// What can be managed.
+    pub catalog: Catalog,
+    /// What the service says of itself.
+    pub product: Product,
+}
+
+/// What the service says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Product {
+    /// Who made it.
+    pub vendor: String,
+    /// The version of the operating system, told only to those who have signed in.
+    pub os_version: String,
+}
+
+/// The part of the service that every connection shares.
+pub struct Service {
+    pub(crate) config: watch::Receiver<Arc<Config>>,
+    pub(crate) verifier: Arc<dyn PasswordVerifier>,
+    pub(crate) principals: Arc<dyn Principals>,
+    pub(crate) catalog: Catalog,
+    pub(crate) product: Product,
+    /// How many connections may be open beyond those that are, up to the most that can be configured.
+    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) shutdown: Shutdown,
+    /// Under which credentials are remembered; it dies with the process.
+    header_key: hmac::Key,
+}
+
+impl Service {
+    /// Puts a service together.
+    ///
+    /// # Panics
+    /// If the operating system has no randomness to give.
+    #[must_use]
+    #[allow(clippy::expect_used)]
+    pub fn new(parts: ServiceParts) -> Arc<Self> {
+        let ServiceParts { config, verifier, principals, catalog, product } = parts;
+        Arc::new(Self {
+            config,
+            verifier,
+            principals,
+            catalog,
+            product,
+            connections: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+            shutdown: Shutdown::new(),
+            header_key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
+                .expect("the system has randomness"),
+        })
+    }
+
+    pub(crate) fn header_key(&self) -> &hmac::Key {
+        &self.header_key
+    }
+
+    /// The settings in force now.
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.borrow().clone()
+    }
+
+    /// How many connections are open.
+    pub(crate) fn open_connections(&self) -> usize {
+        MOST_CONNECTIONS - self.connections.available_permits()
+    }
+
+    /// Tells listeners and connections to end: no new requests, those under way are answered.
+    pub fn begin_shutdown(&self) {
+        self.shutdown.begin();
+    }
+
+    /// Waits until every connection is closed, then lets the plug-ins go.
+    pub async fn drained(&self) {
+        let all = u32::try_from(MOST_CONNECTIONS).unwrap_or(u32::MAX);
+        let _all_closed = self.connections.acquire_many(all).await;
+    }
+
+    /// Lets every plug-in end what it runs.
+    pub async fn close_plugins(&self) {
+        self.catalog.close().await;
+    }
+}
+
+/// More than MaxConnections can be set to, with room for those that are turned away.
+const MOST_CONNECTIONS: usize = 1_024;
+
+/// The word that the service is to end, heard by everyone who waits for it.
+#[derive(Clone, Debug)]
+pub struct Shutdown(watch::Sender<bool>);
+
+impl Shutdown {
+    fn new() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    fn begin(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// Whether it has begun.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until it begins.
+    pub async fn begun(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.0.subscribe().wait_for(|begun| *begun).await;
+    }
+}

@@ -1,0 +1,153 @@
+//! The service in one process: for trying it out, developing and testing.
+
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use plugin_config::ConfigPlugin;
+use plugin_shell::ShellPlugin;
+use service::{Catalog, Certificate, Listener, Plugin, Product, Service, ServiceParts, fresh_uuid};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::accounts::{self, EphemeralPrincipals};
+use crate::arguments::Ephemeral;
+use crate::signals::EndSignals;
+use crate::surroundings;
+
+/// Serves until a signal ends it.
+pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>> {
+    let mut signals = EndSignals::listen()?;
+    if rustix::process::geteuid().is_root() {
+        tracing::warn!("Everyone who signs in runs commands as root: this is for trying out only");
+    }
+    let accounts = accounts::read(&arguments.accounts)?;
+    let state = tempfile::Builder::new().prefix("telarchd-").tempdir()?;
+    let principals = EphemeralPrincipals::new(&accounts, random_numbers());
+    let (settings, config) = watch::channel(Arc::new(arguments.config.clone()));
+    let plugins: Vec<Arc<dyn Plugin>> =
+        vec![Arc::new(ConfigPlugin::new()), Arc::new(ShellPlugin::new(surroundings::of_this_user()))];
+    let service = Service::new(ServiceParts {
+        config,
+        verifier: Arc::new(accounts),
+        principals: Arc::new(principals),
+        catalog: Catalog::new(plugins),
+        product: Product { vendor: "Telarch".to_owned(), os_version: os_version() },
+    });
+
+    let mut listeners = Vec::new();
+    let mut places = Places::default();
+    if let Some(address) = arguments.http {
+        let listener = Listener::bind(address, None).await?;
+        places.http = Some(listener.address());
+        listeners.push(listener);
+    }
+    if let Some(address) = arguments.https {
+        let certificate = certificate(state.path())?;
+        places.thumbprint = Some(certificate.thumbprint());
+        let listener = Listener::bind(address, Some(&certificate)).await?;
+        places.https = Some(listener.address());
+        listeners.push(listener);
+    }
+    for listener in listeners {
+        tokio::spawn(listener.run(Arc::clone(&service)));
+    }
+    tracing::info!(http = ?places.http, https = ?places.https, thumbprint = ?places.thumbprint, "Listening");
+    if let Some(path) = &arguments.ready {
+        announce(path, &places, state.path())
+            .map_err(|error| format!("cannot write the ready file {}: {error}", path.display()))?;
+    }
+
+    let signal = signals.received().await;
+    tracing::info!(signal, "Ending");
+    end(&service).await;
+    drop(settings);
+    state.close()?;
+    Ok(())
+}
+
+/// Requests under way are answered; what still runs after a while is ended.
+async fn end(service: &Service) {
+    /// For commands whose end somebody waits for.
+    const GRACE: Duration = Duration::from_secs(3);
+    /// For telling those who still wait that it is over.
+    const LAST_WORDS: Duration = Duration::from_secs(2);
+    service.begin_shutdown();
+    let drained = timeout(GRACE, service.drained()).await;
+    service.close_plugins().await;
+    if drained.is_err() && timeout(LAST_WORDS, service.drained()).await.is_err() {
+        tracing::warn!("Connections are still open; they are cut off");
+    }
+}
+
+/// Where the service can be reached.
+#[derive(Default)]
+struct Places {
+    http: Option<SocketAddr>,
+    https: Option<SocketAddr>,
+    thumbprint: Option<String>,
+}
+
+/// Writes the file that says where, whole or not at all.
+fn announce(path: &Path, places: &Places, state: &Path) -> io::Result<()> {
+    let ready = serde_json::json!({
+        "http": places.http.map(|address| format!("http://{address}/wsman")),
+        "https": places.https.map(|address| format!("https://{address}/wsman")),
+        "thumbprint": places.thumbprint,
+        "state_dir": state.to_string_lossy(),
+        "pid": std::process::id(),
+    });
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    serde_json::to_writer(&mut file, &ready)?;
+    file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Makes a certificate for this machine's names and keeps it with its key in the state directory.
+fn certificate(state: &Path) -> Result<Certificate, Box<dyn Error>> {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let mut names: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).to_vec();
+    if is_host_name(&host) && host != "localhost" {
+        names.push(host);
+    }
+    let (certificate, pem) = Certificate::self_signed(&names, SystemTime::now())?;
+    let mut file = tempfile::NamedTempFile::new_in(state)?;
+    io::Write::write_all(&mut file, pem.as_bytes())?;
+    file.persist(state.join(format!("{}.pem", certificate.thumbprint())))?;
+    Ok(certificate)
+}
+
+/// Names of machines can be set to anything; certificates take only what DNS takes.
+fn is_host_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    !name.is_empty() && name.len() <= 253 && name.chars().all(fits)
+}
+
+/// The version of the kernel, in the three numbers that clients expect.
+fn os_version() -> String {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let numbers: Vec<&str> = release
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|number| !number.is_empty())
+        .chain(std::iter::repeat("0"))
+        .take(3)
+        .collect();
+    numbers.join(".")
+}
+
+fn random_numbers() -> [u32; 3] {
+    // The text of a random identifier is a source of randomness as good as any.
+    let digits: String = fresh_uuid().to_string().chars().filter(char::is_ascii_hexdigit).collect();
+    let number = |from: usize| {
+        let digits = digits.get(from..from + 8).unwrap_or_default();
+        u32::from_str_radix(digits, 16).unwrap_or_default()
+    };
+    [number(0), number(8), number(24)]
+}

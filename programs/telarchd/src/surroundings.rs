@@ -1,0 +1,69 @@
+//! What remote commands find around them: home, shell and environment of the user of this process.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::PathBuf;
+
+use plugin_shell::Surroundings;
+
+/// As `sshd` would set it up, except that the search path is that of this process.
+pub(crate) fn of_this_user() -> Surroundings {
+    let entry = Entry::of(rustix::process::getuid().as_raw());
+    let from_environment = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+    let home = entry
+        .as_ref()
+        .map(|entry| entry.home.clone())
+        .or_else(|| from_environment("HOME").map(PathBuf::from))
+        .filter(|home| home.is_dir())
+        .unwrap_or_else(|| PathBuf::from("/"));
+    let login_shell = entry
+        .as_ref()
+        .map(|entry| entry.shell.clone())
+        .or_else(|| from_environment("SHELL").map(PathBuf::from))
+        .unwrap_or_else(|| PathBuf::from("/bin/sh"));
+    let user = entry
+        .map(|entry| OsString::from(entry.name))
+        .or_else(|| from_environment("USER"))
+        .unwrap_or_else(|| "nobody".into());
+    let path = from_environment("PATH").unwrap_or_else(|| USUAL_PATH.into());
+    let mut environment: Vec<(OsString, OsString)> = vec![
+        ("PATH".into(), path),
+        ("HOME".into(), home.clone().into()),
+        ("USER".into(), user.clone()),
+        ("LOGNAME".into(), user),
+        ("SHELL".into(), login_shell.clone().into()),
+    ];
+    // Without a language programs fall back to ASCII, and clients expect UTF-8.
+    environment.push(("LANG".into(), from_environment("LANG").unwrap_or_else(|| "C.UTF-8".into())));
+    for name in ["LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"] {
+        environment.extend(from_environment(name).map(|value| (name.into(), value)));
+    }
+    Surroundings { login_shell, home, environment }
+}
+
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// One user of the system's list.
+struct Entry {
+    name: String,
+    home: PathBuf,
+    shell: PathBuf,
+}
+
+impl Entry {
+    /// Looks a user up by number (passwd(5)).
+    fn of(uid: u32) -> Option<Self> {
+        let list = fs::read_to_string("/etc/passwd").ok()?;
+        list.lines().find_map(|line| {
+            let fields: Vec<&str> = line.split(':').collect();
+            let [name, _, number, _, _, home, shell] = fields.as_slice() else { return None };
+            let is_asked_for = number.parse() == Ok(uid) && !shell.is_empty();
+            is_asked_for.then(|| Self {
+                name: (*name).to_owned(),
+                home: PathBuf::from(home),
+                shell: PathBuf::from(shell),
+            })
+        })
+    }
+}

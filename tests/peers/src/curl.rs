@@ -1,0 +1,178 @@
+//! curl, for what only a bare HTTP client can see: status lines, headers, connections.
+
+use std::io::ErrorKind;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::run::{Run, run};
+
+/// One POST to a listener, described step by step.
+pub struct Curl {
+    url: String,
+    content_type: &'static str,
+    options: Vec<String>,
+    body: Vec<u8>,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The interim statuses before the final one, such as 100.
+    pub interim: Vec<u16>,
+    /// The final status.
+    pub status: u16,
+    /// Its header fields, names as they were written, in the order they came.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// The values of every header field of this name, in the order they came.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Vec<&str> {
+        let named = self.headers.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The body as text; what is not UTF-8 is replaced.
+    #[must_use]
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
+}
+
+impl Curl {
+    /// An empty POST with the content type of SOAP; the server's certificate is taken on trust.
+    #[must_use]
+    pub fn to(url: &str) -> Self {
+        let content_type = "application/soap+xml;charset=UTF-8";
+        Self { url: url.to_owned(), content_type, options: Vec::new(), body: Vec::new() }
+            .option(["--insecure"])
+    }
+
+    /// Signs in with Basic.
+    #[must_use]
+    pub fn basic(self, user: &str, password: &str) -> Self {
+        self.option(["--basic", "--user", &format!("{user}:{password}")])
+    }
+
+    /// Sends one more header field, `Name: value`.
+    #[must_use]
+    pub fn header(self, field: &str) -> Self {
+        self.option(["--header", field])
+    }
+
+    /// Sends another content type than that of SOAP in UTF-8.
+    #[must_use]
+    pub fn content_type(self, content_type: &'static str) -> Self {
+        Self { content_type, ..self }
+    }
+
+    /// Sends this body.
+    #[must_use]
+    pub fn body(self, body: impl Into<Vec<u8>>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
+    /// Sends the request and returns what came back.
+    ///
+    /// # Panics
+    ///
+    /// When curl is not installed, reports an error of its own or does not end in time.
+    #[must_use]
+    pub fn send(&self) -> Reply {
+        let ended = self.run(["--include", &self.url]);
+        Reply::parse(&ended.stdout)
+    }
+
+    /// Sends the request twice, one after the other, and returns for each its status and how many connections had
+    /// to be opened for it.
+    ///
+    /// # Panics
+    ///
+    /// As [`Curl::send`].
+    #[must_use]
+    pub fn send_twice(&self) -> [(u16, u32); 2] {
+        let discard = ["--output", "/dev/null", "--output", "/dev/null"];
+        let report = ["--write-out", "%{http_code} %{num_connects}\n"];
+        let ended = self.run(discard.iter().chain(&report).chain(&[self.url.as_str(); 2]));
+        let transfers: Vec<(u16, u32)> = ended.text().0.lines().filter_map(read_transfer).collect();
+        transfers.try_into().unwrap_or_else(|_| panic!("not two transfers: {ended:?}"))
+    }
+
+    fn option<'a>(mut self, option: impl IntoIterator<Item = &'a str>) -> Self {
+        self.options.extend(option.into_iter().map(str::to_owned));
+        self
+    }
+
+    fn run(&self, last: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Run {
+        assert_installed();
+        let mut command = Command::new("curl");
+        // `-q` comes first, so that no .curlrc is read.
+        command.args(["-q", "--silent", "--show-error", "--http1.1", "--noproxy", "*", "--max-time", "30"]);
+        command.arg("--header").arg(format!("Content-Type: {}", self.content_type));
+        command.args(&self.options).args(["--data-binary", "@-"]).args(last);
+        let ended = run(&mut command, &self.body, LIMIT);
+        assert_eq!(ended.code, 0, "curl failed: {ended:?}");
+        ended
+    }
+}
+
+impl Reply {
+    fn parse(mut bytes: &[u8]) -> Self {
+        let mut interim = Vec::new();
+        loop {
+            let (head, body) = split_head(bytes);
+            let mut lines = head.split("\r\n");
+            let status_line = lines.next().unwrap_or_default();
+            let status = status_line.split(' ').nth(1).and_then(|status| status.parse().ok());
+            let status = status.unwrap_or_else(|| panic!("not a status line: {status_line}"));
+            if status < 200 {
+                interim.push(status);
+                bytes = body;
+                continue;
+            }
+            let headers = lines.filter_map(|line| line.split_once(':'));
+            let headers = headers.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
+            return Self { interim, status, headers, body: body.to_vec() };
+        }
+    }
+}
+
+fn split_head(bytes: &[u8]) -> (String, &[u8]) {
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+    let split = end.and_then(|end| Some((bytes.get(..end)?, bytes.get(end + 4..)?)));
+    let (head, body) =
+        split.unwrap_or_else(|| panic!("no end of headers: {}", String::from_utf8_lossy(bytes)));
+    (String::from_utf8_lossy(head).into_owned(), body)
+}
+
+fn read_transfer(line: &str) -> Option<(u16, u32)> {
+    let (status, connections) = line.split_once(' ')?;
+    Some((status.parse().ok()?, connections.parse().ok()?))
+}
+
+fn assert_installed() {
+    let version = Command::new("curl").arg("--version").output();
+    let missing = version.is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    assert!(!missing, "curl is missing\n  install the peers with: ./test --install");
+}
+
+/// Longer than curl's own limit, so that its words are the ones that are shown.
+const LIMIT: Duration = Duration::from_secs(40);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interim_statuses_repeated_headers_and_the_body_are_told_apart() {
+        let reply = Reply::parse(
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 401 \r\nA: 1\r\nWWW-Authenticate: x\r\nwww-authenticate: y\r\n\r\n\xff\r\n\r\n",
+        );
+        assert_eq!((reply.interim.as_slice(), reply.status), ([100].as_slice(), 401));
+        assert_eq!(reply.body, b"\xff\r\n\r\n");
+        assert_eq!(reply.header("WWW-Authenticate"), ["x", "y"]);
+    }
+}

@@ -1,0 +1,41 @@
+//! Real peers for the tests of this workspace: other people's clients against our service, and our programs
+//! beside them.
+//!
+//! The only job of this library is to start such programs, to wait for them with a limit, and to clean up after
+//! them; what they must see stands in `tests/it`, one module per peer.
+//!
+//! ```no_run
+//! use telarch_peers::{Peer, Pywinrm, Telarchd, WayIn};
+//!
+//! let way = WayIn::BasicOverHttps;
+//! let service = Telarchd::start_for(way);
+//! let run = Pywinrm::against(&service, way).run("echo out; echo err 1>&2; exit 3");
+//! assert_eq!(run.text(), ("out\n", "err\n", 3));
+//! ```
+//!
+//! A peer that is not installed fails the test and names the command that installs it.
+//! Nothing here builds anything: `./test` does that first.
+
+mod ansible;
+mod curl;
+mod process;
+mod programs;
+mod pypsrp;
+mod python;
+mod pywinrm;
+mod remote;
+mod run;
+mod telarchd;
+mod way_in;
+
+pub use ansible::Ansible;
+pub use curl::{Curl, Reply};
+pub use process::ends_within;
+pub use programs::{Password, Winrm, Winrs};
+pub use pypsrp::Pypsrp;
+pub use python::served_thumbprint;
+pub use pywinrm::Pywinrm;
+pub use remote::{Peer, Refusal, Remote};
+pub use run::Run;
+pub use telarchd::{PASSWORD, Telarchd, USER};
+pub use way_in::WayIn;

@@ -1,0 +1,108 @@
+//! The Python environment that `./test --install` makes, and the scripts that run in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::remote::Refusal;
+use crate::run::{Run, run, tail};
+use crate::telarchd::{PASSWORD, Telarchd, USER};
+use crate::way_in::WayIn;
+
+/// How a Python client signs in: where to, as whom, and with what.
+pub(crate) struct Login {
+    url: String,
+    way: WayIn,
+    password: String,
+}
+
+impl Login {
+    pub(crate) fn new(service: &Telarchd, way: WayIn) -> Self {
+        Self { url: service.url(way).to_owned(), way, password: PASSWORD.to_owned() }
+    }
+
+    pub(crate) fn with_password(self, password: &str) -> Self {
+        Self { password: password.to_owned(), ..self }
+    }
+
+    /// Runs a script of `tests/peers/python` and returns what it answers.
+    pub(crate) fn ask(&self, script: &str, action: &str, arguments: Value) -> Result<Value, Refusal> {
+        let transport = match self.way {
+            WayIn::BasicOverHttps | WayIn::BasicOverAllowedHttp => "basic",
+        };
+        let request = json!({
+            "action": action,
+            "login": {"url": self.url, "transport": transport, "user": USER, "password": self.password},
+            "arguments": arguments,
+        });
+        let ended = run(&mut script_command(script), request.to_string().as_bytes(), LIMIT);
+        assert_eq!(ended.code, 0, "{script} {action} failed: {}", tail(&ended.stderr));
+        read_answer(&ended)
+    }
+}
+
+/// The SHA-1 thumbprint of the certificate that the TLS listener at `url` shows, in upper-case hexadecimal digits.
+///
+/// # Panics
+///
+/// When no certificate can be had.
+#[must_use]
+pub fn served_thumbprint(url: &str) -> String {
+    let ended = run(script_command("certificate.py").arg(url), b"", LIMIT);
+    assert_eq!(ended.code, 0, "certificate.py failed: {}", tail(&ended.stderr));
+    ended.text().0.trim_end().to_owned()
+}
+
+/// A program of the Python environment, such as `ansible`.
+///
+/// # Panics
+///
+/// When it is not installed.
+pub(crate) fn environment_program(name: &str) -> Command {
+    let program = environment().join("bin").join(name);
+    assert!(program.exists(), "{} is missing\n  install the peers with: ./test --install", program.display());
+    let mut command = Command::new(program);
+    // Nothing of the caller's may stand between a peer on loopback and its service.
+    for name in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        command.env_remove(name);
+    }
+    for name in ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// `-E` and `-s` keep the caller's Python settings out, `-B` writes nothing into the checkout.
+fn script_command(script: &str) -> Command {
+    let mut command = environment_program("python");
+    command.args(["-B", "-E", "-s"]).arg(package_folder().join("python").join(script));
+    command
+}
+
+fn read_answer(ended: &Run) -> Result<Value, Refusal> {
+    let answer: Value =
+        serde_json::from_slice(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    if let Some(refused) = answer.get("refused") {
+        let text = |name: &str| refused.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        return Err(Refusal {
+            exception: text("exception"),
+            fault_code: refused.get("fault_code").and_then(Value::as_u64),
+            message: text("message"),
+        });
+    }
+    Ok(answer.get("answer").cloned().unwrap_or_else(|| panic!("neither answer nor refusal: {ended:?}")))
+}
+
+/// `TELARCH_PEERS`, or `.peers` at the root of the checkout.
+fn environment() -> PathBuf {
+    std::env::var_os("TELARCH_PEERS").map_or_else(|| package_folder().join("../../.peers"), PathBuf::from)
+}
+
+fn package_folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A script that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(60);

@@ -1,0 +1,25 @@
+//! pywinrm, the client under most Python automation.
+
+use serde_json::Value;
+
+use crate::python::Login;
+use crate::remote::{Peer, Refusal};
+use crate::telarchd::Telarchd;
+use crate::way_in::WayIn;
+
+/// pywinrm in a Python process of its own for each call.
+pub struct Pywinrm(Login);
+
+impl Peer for Pywinrm {
+    fn against(service: &Telarchd, way: WayIn) -> Self {
+        Self(Login::new(service, way))
+    }
+
+    fn with_password(self, password: &str) -> Self {
+        Self(self.0.with_password(password))
+    }
+
+    fn ask(&self, action: &str, arguments: Value) -> Result<Value, Refusal> {
+        self.0.ask("run_pywinrm.py", action, arguments)
+    }
+}

@@ -1,0 +1,153 @@
+//! One run of a program, with a limit on its time.
+
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// What a command left behind, whether it ran here or at the far end of a peer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Everything it wrote to its standard output.
+    pub stdout: Vec<u8>,
+    /// Everything it wrote to its standard error.
+    pub stderr: Vec<u8>,
+    /// Its exit code, or minus the number of the signal that ended it.
+    pub code: i32,
+    /// How often a peer was told that the time was over and asked again; nothing of the kind happens to a program
+    /// that runs here.
+    pub operation_timeouts: u64,
+}
+
+impl Run {
+    /// Both streams as text, and the exit code.
+    ///
+    /// # Panics
+    ///
+    /// When a stream is not UTF-8.
+    #[must_use]
+    pub fn text(&self) -> (&str, &str, i32) {
+        let text = |stream| std::str::from_utf8(stream).unwrap_or_else(|_| panic!("not UTF-8: {self:?}"));
+        (text(&self.stdout), text(&self.stderr), self.code)
+    }
+}
+
+/// Shows the streams as text, and of long ones the end.
+impl std::fmt::Debug for Run {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Run")
+            .field("stdout", &tail(&self.stdout))
+            .field("stderr", &tail(&self.stderr))
+            .field("code", &self.code)
+            .finish()
+    }
+}
+
+/// Runs `command` with `stdin` as its whole input and returns once it has ended.
+///
+/// # Panics
+///
+/// When it cannot be started, or when it has not ended after `limit`: then it is killed, and what it wrote so far
+/// is shown.
+pub(crate) fn run(command: &mut Command, stdin: &[u8], limit: Duration) -> Run {
+    let name = format!("{command:?}");
+    let until = Instant::now() + limit;
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+
+    let mut input = child.stdin.take().expect("it was asked for");
+    let stdin = stdin.to_vec();
+    // A program may end without reading its input, so a broken pipe is its own business.
+    std::thread::spawn(move || drop(input.write_all(&stdin)));
+
+    let (ended, end) = channel();
+    let stdout = Collected::from(child.stdout.take().expect("it was asked for"), ended.clone());
+    let stderr = Collected::from(child.stderr.take().expect("it was asked for"), ended);
+
+    if !both_ended(&end, until) {
+        child.kill().expect("it is ours and not reaped");
+        child.wait().expect("it is ours and not reaped");
+        let partial =
+            Run { stdout: stdout.so_far(), stderr: stderr.so_far(), code: -9, operation_timeouts: 0 };
+        panic!("{name} had not ended after {limit:?} and was killed: {partial:?}");
+    }
+    let status = child.wait().expect("it is ours and not reaped");
+    Run { stdout: stdout.so_far(), stderr: stderr.so_far(), code: exit_code(status), operation_timeouts: 0 }
+}
+
+/// What a program has written to one of its streams, gathered by a thread of its own.
+pub(crate) struct Collected(Arc<Mutex<Vec<u8>>>);
+
+impl Collected {
+    /// Reads `stream` to its end, then drops `ended`.
+    pub(crate) fn from<E: Send + 'static>(mut stream: impl Read + Send + 'static, ended: E) -> Self {
+        let collected = Arc::new(Mutex::new(Vec::new()));
+        let bytes = Arc::clone(&collected);
+        std::thread::spawn(move || {
+            let mut piece = vec![0; 64 * 1024];
+            while let Ok(length @ 1..) = stream.read(&mut piece) {
+                bytes.lock().expect("nobody panics with it").extend(piece.iter().take(length));
+            }
+            drop(ended);
+        });
+        Self(collected)
+    }
+
+    pub(crate) fn so_far(&self) -> Vec<u8> {
+        self.0.lock().expect("nobody panics with it").clone()
+    }
+}
+
+/// The end of a stream as text, short enough for a failure message.
+pub(crate) fn tail(stream: &[u8]) -> String {
+    let start = stream.len().saturating_sub(4_000);
+    let end = stream.get(start..).unwrap_or_default();
+    let mark = if start == 0 { "" } else { "[…] " };
+    format!("{mark}{}", String::from_utf8_lossy(end))
+}
+
+/// The streams end when the last copy of the sender is dropped, so nothing is ever received.
+fn both_ended(end: &Receiver<()>, until: Instant) -> bool {
+    let left = until.saturating_duration_since(Instant::now());
+    end.recv_timeout(left) == Err(RecvTimeoutError::Disconnected)
+}
+
+fn exit_code(status: std::process::ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().unwrap_or_else(|| -status.signal().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(line: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]);
+        command
+    }
+
+    #[test]
+    fn streams_input_and_exit_code_are_all_there() {
+        let ended = run(&mut shell("cat; echo err 1>&2; exit 7"), b"in", Duration::from_secs(10));
+        assert_eq!(ended.text(), ("in", "err\n", 7));
+    }
+
+    #[test]
+    fn a_program_that_ignores_its_input_is_no_failure() {
+        let ended = run(&mut shell("exit 0"), &[b'x'; 1 << 20], Duration::from_secs(10));
+        assert_eq!(ended.code, 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "was killed: Run { stdout: \"so far\\n\"")]
+    fn a_program_that_does_not_end_is_killed_and_its_output_shown() {
+        run(&mut shell("echo so far; exec sleep 60"), b"", Duration::from_millis(300));
+    }
+}

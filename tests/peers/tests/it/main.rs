@@ -1,0 +1,32 @@
+//! Real peers against the real service, a module per peer.
+
+#![allow(clippy::indexing_slicing)] // In a test a wrong index is a failure like any other.
+
+/// Makes one test of each function for each way in; the functions are generic over the peer.
+macro_rules! for_each_way_in {
+    ($peer:ident: $($row:ident),+ $(,)?) => {
+        mod basic_over_https {
+            $(#[test] fn $row() { super::$row::<super::$peer>(telarch_peers::WayIn::BasicOverHttps); })+
+        }
+        mod basic_over_allowed_http {
+            $(#[test] fn $row() { super::$row::<super::$peer>(telarch_peers::WayIn::BasicOverAllowedHttp); })+
+        }
+    };
+    ($($row:ident),+ $(,)?) => {
+        mod basic_over_https {
+            $(#[test] fn $row() { super::$row(telarch_peers::WayIn::BasicOverHttps); })+
+        }
+        mod basic_over_allowed_http {
+            $(#[test] fn $row() { super::$row(telarch_peers::WayIn::BasicOverAllowedHttp); })+
+        }
+    };
+}
+
+mod ansible;
+mod command_shell;
+mod curl;
+mod pypsrp;
+mod pywinrm;
+mod telarchd;
+mod winrm;
+mod winrs;

@@ -1,0 +1,94 @@
+//! `winrm` as a real program.
+
+use std::time::{Duration, Instant};
+
+use telarch_peers::{PASSWORD, Password, Telarchd, WayIn, Winrm};
+
+for_each_way_in! {
+    identify_prints_the_tree_that_scripts_parse,
+    identify_prints_the_bare_element_as_xml,
+    the_configuration_prints_as_the_tree_that_scripts_parse,
+    the_configuration_prints_as_xml,
+    the_password_may_stand_in_the_environment,
+    a_wrong_password_is_an_error_at_once,
+}
+
+fn identify_prints_the_tree_that_scripts_parse(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let run = Winrm::against(&service, way).run(&["id"]);
+    let (stdout, stderr, code) = run.text();
+    assert_eq!((stderr, code), ("", 0), "{run:?}");
+    assert!(
+        stdout.starts_with(
+            "IdentifyResponse\n    ProtocolVersion = http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\n"
+        ),
+        "{run:?}"
+    );
+    assert!(
+        stdout.contains("\n    ProductVendor = ") && stdout.contains("\n    ProductVersion = OS: "),
+        "{run:?}"
+    );
+    assert!(stdout.ends_with("\n\n"), "a block ends with one blank line: {run:?}");
+}
+
+fn identify_prints_the_bare_element_as_xml(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let run = Winrm::against(&service, way).switch("-f:xml").run(&["id"]);
+    let (stdout, stderr, code) = run.text();
+    assert_eq!((stderr, code), ("", 0), "{run:?}");
+    assert!(stdout.starts_with("<wsmid:IdentifyResponse "), "{run:?}");
+    assert!(stdout.trim_end().ends_with("</wsmid:IdentifyResponse>"), "{run:?}");
+}
+
+fn the_configuration_prints_as_the_tree_that_scripts_parse(way: WayIn) {
+    let mut settings = way.settings().to_vec();
+    settings.push(("MaxEnvelopeSizekb", "321"));
+    settings.push(("Winrs.MaxShellsPerUser", "7"));
+    let service = Telarchd::start(&settings);
+    let run = Winrm::against(&service, way).run(&["get", "winrm/config"]);
+    let (stdout, stderr, code) = run.text();
+    assert_eq!((stderr, code), ("", 0), "{run:?}");
+    assert!(stdout.starts_with("Config\n    MaxEnvelopeSizekb = 321\n    MaxTimeoutms = 60000\n"), "{run:?}");
+    assert!(stdout.contains("\n    Service\n        RootSDDL = "), "{run:?}");
+    assert!(stdout.contains("\n        Auth\n            Basic = true\n            Kerberos = "), "{run:?}");
+    assert!(stdout.contains("\n        MaxShellsPerUser = 7\n"), "{run:?}");
+}
+
+fn the_configuration_prints_as_xml(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    for format in ["-f:xml", "-f:pretty"] {
+        let run = Winrm::against(&service, way).switch(format).run(&["get", "winrm/config"]);
+        let (stdout, stderr, code) = run.text();
+        assert_eq!((stderr, code), ("", 0), "{run:?}");
+        assert!(stdout.starts_with("<cfg:Config "), "{run:?}");
+        assert!(stdout.contains("<cfg:MaxEnvelopeSizekb>500</cfg:MaxEnvelopeSizekb>"), "{run:?}");
+        assert_eq!(stdout.trim_end().contains('\n'), format == "-f:pretty", "{run:?}");
+    }
+}
+
+fn the_password_may_stand_in_the_environment(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let run = Winrm::against(&service, way).password(Password::Environment(PASSWORD)).run(&["id"]);
+    assert_eq!(run.code, 0, "{run:?}");
+}
+
+fn a_wrong_password_is_an_error_at_once(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let begin = Instant::now();
+    let run = Winrm::against(&service, way).password(Password::Switch("not-the-password")).run(&["id"]);
+    let (stdout, stderr, code) = run.text();
+    assert_eq!((stdout, code), ("", 1), "{run:?}");
+    assert!(!stderr.is_empty() && !stderr.contains("not-the-password"), "{run:?}");
+    assert!(begin.elapsed() < Duration::from_secs(10), "it took {:?}", begin.elapsed());
+}
+
+#[test]
+fn a_resource_that_does_not_exist_is_a_fault_on_standard_error() {
+    let way = WayIn::BasicOverHttps;
+    let service = Telarchd::start_for(way);
+    let run = Winrm::against(&service, way).run(&["get", "winrm/no-such-thing"]);
+    let (stdout, stderr, code) = run.text();
+    assert_eq!((stdout, code), ("", 1), "{run:?}");
+    assert!(stderr.starts_with("WSManFault\n    Message = "), "{run:?}");
+    assert!(stderr.contains("\nError number:  -2144108544 0x80338000\n"), "{run:?}");
+}

@@ -1,0 +1,121 @@
+//! `winrs` as a real program.
+
+use std::time::{Duration, Instant};
+
+use telarch_peers::{PASSWORD, Password, Telarchd, WayIn, Winrs};
+
+for_each_way_in! {
+    both_streams_and_the_exit_code_are_its_own,
+    exit_codes_are_its_own,
+    five_mebibytes_of_output_are_exact,
+    its_standard_input_is_that_of_the_command,
+    unicode_is_unchanged_both_ways,
+    environment_and_folder_are_those_asked_for,
+    the_password_may_stand_in_the_environment,
+    a_wrong_password_is_an_error_at_once,
+    switches_end_where_the_command_begins,
+}
+
+fn both_streams_and_the_exit_code_are_its_own(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let run = Winrs::against(&service, way).run(&["echo out; echo err 1>&2; exit 7"], b"");
+    assert_eq!(run.text(), ("out\n", "err\n", 7));
+}
+
+fn exit_codes_are_its_own(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let winrs = Winrs::against(&service, way);
+    let codes = ["exit 0", "exit 1", "exit 255"].map(|command| winrs.run(&[command], b"").code);
+    assert_eq!(codes, [0, 1, 255]);
+}
+
+fn five_mebibytes_of_output_are_exact(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let run = Winrs::against(&service, way).run(&["seq", "1000001", "1655360"], b"");
+    let expected: String = (1_000_001..=1_655_360).map(|number| format!("{number}\n")).collect();
+    assert_eq!((run.stdout.len(), run.code), (5_242_880, 0), "{run:?}");
+    assert!(run.stdout == expected.as_bytes(), "the size is right, the bytes are not: {run:?}");
+}
+
+fn its_standard_input_is_that_of_the_command(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let winrs = Winrs::against(&service, way);
+    let run = winrs.run(&["tr a-z A-Z; echo end"], b"some words\n");
+    assert_eq!(run.text(), ("SOME WORDS\nend\n", "", 0));
+    let run = winrs.run(&["wc -c"], &vec![b'x'; 1_000_000]);
+    assert_eq!((run.text().0.trim(), run.code), ("1000000", 0), "{run:?}");
+}
+
+fn unicode_is_unchanged_both_ways(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let text = "Grüße, ça va? 漢字 😀";
+    let command = format!("printf '%s|' '{text}'; cat");
+    let run = Winrs::against(&service, way).run(&[&command], text.as_bytes());
+    assert_eq!(run.text(), (format!("{text}|{text}").as_str(), "", 0));
+}
+
+fn environment_and_folder_are_those_asked_for(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let winrs =
+        Winrs::against(&service, way).switch("-d:/usr/share").switch("-env:GREETING=two  words & <tags> = 1");
+    let run = winrs.switch("-env:SECOND=2").run(&["pwd; printf '%s\\n' \"$GREETING\" \"$SECOND\""], b"");
+    assert_eq!(run.text(), ("/usr/share\ntwo  words & <tags> = 1\n2\n", "", 0));
+}
+
+fn the_password_may_stand_in_the_environment(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let winrs = Winrs::against(&service, way).password(Password::Environment(PASSWORD));
+    assert_eq!(winrs.run(&["echo hi"], b"").text(), ("hi\n", "", 0));
+}
+
+fn a_wrong_password_is_an_error_at_once(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let begin = Instant::now();
+    let run =
+        Winrs::against(&service, way).password(Password::Switch("not-the-password")).run(&["echo hi"], b"");
+    let (stdout, stderr, code) = run.text();
+    assert_eq!(stdout, "", "{run:?}");
+    assert!(stderr.starts_with("Winrs error:"), "{run:?}");
+    assert!(!stderr.contains("not-the-password"), "{run:?}");
+    assert_ne!(code, 0, "{run:?}");
+    assert!(begin.elapsed() < Duration::from_secs(10), "it took {:?}", begin.elapsed());
+}
+
+fn switches_end_where_the_command_begins(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let run = Winrs::against(&service, way).run(&["echo", "-u:x", "/d:y", "--"], b"");
+    assert_eq!(run.text(), ("-u:x /d:y --\n", "", 0));
+}
+
+#[test]
+fn a_command_that_says_nothing_for_a_while_is_waited_for() {
+    let way = WayIn::BasicOverHttps;
+    let service = Telarchd::start(&[("MaxTimeoutms", "2000")]);
+    let run = Winrs::against(&service, way).run(&["sleep 5; echo awake; exit 4"], b"");
+    assert_eq!(run.text(), ("awake\n", "", 4));
+}
+
+#[test]
+fn a_certificate_nobody_vouched_for_is_refused() {
+    let service = Telarchd::start(&[]);
+    let run = Winrs::to(service.https()).run(&["echo hi"], b"");
+    let (stdout, stderr, code) = run.text();
+    assert_eq!((stdout, code != 0, stderr.is_empty()), ("", true, false), "{run:?}");
+}
+
+#[test]
+fn a_password_is_not_sent_in_the_clear_unless_asked_to() {
+    let service = Telarchd::start(&[("Service.AllowUnencrypted", "true")]);
+    let run = Winrs::to(service.http()).run(&["echo hi"], b"");
+    let (stdout, stderr, code) = run.text();
+    assert_eq!((stdout, code != 0, stderr.is_empty()), ("", true, false), "{run:?}");
+}
+
+#[test]
+fn a_service_that_is_not_there_is_named() {
+    // Port 9 of the loopback interface belongs to nobody.
+    let run = Winrs::to("https://127.0.0.1:9/wsman").switch("-skipCAcheck").run(&["echo hi"], b"");
+    let (stdout, stderr, code) = run.text();
+    assert_eq!((stdout, code != 0), ("", true), "{run:?}");
+    assert!(stderr.contains("127.0.0.1"), "{run:?}");
+}
