@@ -19,7 +19,7 @@ pub fn winrm() -> String {
     for operation in OPERATIONS {
         let names: Vec<&str> = std::iter::once(&operation.name).chain(operation.short).copied().collect();
         page.item(&format!("{} {}", names.join(", "), operation.words), operation.about);
-        page.line(operation.details.trim_end());
+        page.paragraph(operation.details.trim_end());
         page.example(operation.example);
     }
     page.section("SWITCHES");
@@ -96,8 +96,16 @@ impl Roff {
         self.line(text);
     }
 
+    /// A further paragraph of an item.
+    fn paragraph(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.out.push_str(".IP\n");
+            self.line(text);
+        }
+    }
+
     fn example(&mut self, command: &str) {
-        self.out.push_str(&format!(".IP\n{}\n", escape(command)));
+        self.paragraph(command);
     }
 
     fn plain(&mut self, text: &str) {

@@ -1,1 +1,56 @@
-//! 
+//! WS-Management from the client's side: one [`Session`] for one service.
+//!
+//! ```no_run
+//! use telarch_client::{Credentials, Endpoint, Secret, Session, ShellOptions};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let session = Session::builder(Endpoint::parse("https://node7:5986/wsman")?)
+//!     .credentials(Credentials { user: "ann".into(), password: Secret::new("…".into()) })
+//!     .build()?;
+//! let shell = session.shell(ShellOptions::default()).await?;
+//! let finished = shell.run("uname -a").await?;
+//! print!("{}", String::from_utf8_lossy(&finished.stdout));
+//! shell.close().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What a session promises:
+//!
+//! * Nothing leaves the process readable for others unless [`Unencrypted::Allowed`] says so.
+//! * Whatever a service sends is bounded before it is looked at, in size and in time.
+//! * A request is sent twice only where that does no harm.
+//! * A slow command is not a failed one: what has nothing to say yet is asked again.
+//!
+//! Left out on purpose: short forms of addresses and resources, and texts for people beyond one sentence
+//! an error; they belong to the command lines.
+
+mod authentication;
+mod connection;
+mod endpoint;
+mod enumeration;
+mod error;
+mod identify;
+mod locator;
+mod patience;
+mod pool;
+mod random;
+mod session;
+mod shell;
+mod tls;
+mod transfer;
+
+pub use auth::{Scheme, Secret};
+pub use authentication::{Authentication, Credentials, Unencrypted};
+pub use endpoint::{Endpoint, EndpointError, Transport};
+pub use enumeration::{EnumerateOptions, Enumerator, Item};
+pub use error::{Error, Exposed, Progress, Violation, Waiting};
+pub use identify::Identified;
+pub use locator::Locator;
+pub use session::{Session, SessionBuilder};
+pub use shell::{
+    Command, CommandOptions, Console, Finished, Interpreter, Output, Profile, Shell, ShellOptions, Signaller,
+    Stdin,
+};
+pub use tls::{Thumbprint, ThumbprintError, TlsError, TlsPolicy};
+pub use transfer::Created;

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::error::{Error, Waiting};
 
@@ -35,6 +35,21 @@ impl Patience {
         })
     }
 
+    /// Makes sure that a service which says at once that time is up is not asked at full speed.
+    pub(crate) async fn before_asking_again(&self, asked: Instant) -> Result<(), Error> {
+        let next = asked + LEAST_BETWEEN_QUESTIONS;
+        match self.total {
+            Some((after, end)) if end <= next => {
+                sleep_until(end).await;
+                Err(Error::TimedOut { what: Waiting::Total, after })
+            }
+            _ => {
+                sleep_until(next).await;
+                Ok(())
+            }
+        }
+    }
+
     /// Waits for as long as the limit and the whole operation allow.
     pub(crate) async fn within<T>(
         &self,
@@ -51,3 +66,5 @@ impl Patience {
         })
     }
 }
+
+const LEAST_BETWEEN_QUESTIONS: Duration = Duration::from_millis(100);

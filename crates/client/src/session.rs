@@ -239,8 +239,8 @@ impl Session {
     }
 
     /// An answer with a body that cannot be read.
-    pub(crate) fn unreadable(&self, fault: wsman::Fault) -> Error {
-        let violation = Violation::Body(fault.reason().to_owned());
+    pub(crate) fn unreadable(&self, reason: impl ToString) -> Error {
+        let violation = Violation::Body(reason.to_string());
         Error::Protocol { address: self.0.endpoint.authority(), violation }
     }
 }

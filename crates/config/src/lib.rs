@@ -2,6 +2,8 @@
 //!
 //! [`Config`] is a snapshot with one typed field for each setting; reading it costs a field access.
 //! [`Setting`] describes a setting: parsers, defaults, ranges, XML and documentation come from there.
+//! [`Listener`] is an element of `winrm/config/listener`.
+//! [`Store`] keeps both in one TOML file and tells subscribers about changes.
 //!
 //! ```
 //! use telarch_config::{Config, Section};
@@ -21,6 +23,9 @@
 //! assert!(writer.finish().contains("<cfg:Basic>true</cfg:Basic>"));
 //! # Ok::<(), telarch_config::SettingError>(())
 //! ```
+//!
+//! Left out on purpose: fault codes (the plug-in for `winrm/config` maps [`Reason`] to them), certificates
+//! themselves, and the addresses a listener has found; callers bring those.
 
 #[macro_use]
 mod sections;

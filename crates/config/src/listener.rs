@@ -200,15 +200,22 @@ impl Listener {
                     return Err(ListenerError::KeyChange(self.key()));
                 }
                 "Address" | "Transport" | "ListeningOn" => None,
-                _ if seen.contains(&name) => Some(Reason::Repeated),
-                _ => Field::find(name).and_then(|field| (field.replace)(&mut listener, &text)).err(),
+                _ => listener.assign(&mut seen, name, &text).err(),
             };
-            seen.push(name);
             if let Some(reason) = fault {
                 errors.push(SettingError { path: format!("Listener/{}", excerpt(name)), reason });
             }
         }
         if errors.is_empty() { Ok(listener) } else { Err(ListenerError::Content(PutError::Settings(errors))) }
+    }
+
+    fn assign(&mut self, seen: &mut Vec<&'static str>, name: &str, text: &str) -> Result<Change, Reason> {
+        let field = Field::find(name)?;
+        if seen.contains(&field.name) {
+            return Err(Reason::Repeated);
+        }
+        seen.push(field.name);
+        (field.replace)(self, text)
     }
 }
 

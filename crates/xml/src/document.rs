@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::reader::{self, Bounds, ReadError};
+use crate::error::ReadError;
+use crate::reader::{self, Bounds};
+use crate::reference;
 
 /// A whole XML document: its text and a flat tree of positions in it.
 ///
@@ -265,7 +267,7 @@ impl<'a> Element<'a> {
     fn resolved(&self, node: &Node) -> Cow<'a, str> {
         let raw = self.document.slice(node.source);
         match node.kind {
-            Kind::CodedText => Cow::Owned(reader::resolve_text(raw)),
+            Kind::CodedText => Cow::Owned(reference::resolve_text(raw)),
             Kind::Text | Kind::Element => Cow::Borrowed(raw),
         }
     }
@@ -301,7 +303,7 @@ impl<'a> Attribute<'a> {
     #[must_use]
     pub fn value(&self) -> Cow<'a, str> {
         let raw = self.document.slice(self.raw.value);
-        if self.raw.coded { Cow::Owned(reader::resolve_attribute(raw)) } else { Cow::Borrowed(raw) }
+        if self.raw.coded { Cow::Owned(reference::resolve_attribute(raw)) } else { Cow::Borrowed(raw) }
     }
 }
 

@@ -22,11 +22,14 @@
 mod character;
 mod document;
 mod encoding;
+mod error;
 pub mod oracle;
 mod reader;
+mod reference;
 mod writer;
 
 pub use document::{Attribute, Document, Element, Place};
 pub use encoding::{Encoding, EncodingError};
-pub use reader::{Bounds, ReadError, Reason};
+pub use error::{ReadError, Reason};
+pub use reader::Bounds;
 pub use writer::{Fragment, Name, NameError, Writer};

@@ -1,11 +1,11 @@
 //! The parser: one pass over the text, one stack, no recursion.
 
-use std::fmt;
-
-use crate::character::{continues_name, first_illegal, is_legal, is_space, starts_name};
+use crate::character::{continues_name, first_illegal, is_space, starts_name};
 use crate::document::{
     Declaration, Document, Kind, NO_NAMESPACE, NONE, Node, RawAttribute, Span, Uri, slice,
 };
+use crate::error::{ReadError, Reason};
+use crate::reference::{reference_at, resolve_attribute};
 
 /// How large a document may be; reading stops at the first bound that is passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,71 +26,6 @@ impl Default for Bounds {
     /// Room for the largest envelope a service accepts by default, and for every capture seen.
     fn default() -> Self {
         Self { octets: 16 << 20, depth: 100, nodes: 200_000, attributes: 64, namespaces: 256 }
-    }
-}
-
-/// What is wrong with a document, and where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason} at octet {offset}")]
-pub struct ReadError {
-    /// Octets before the place, counted from zero.
-    pub offset: usize,
-    /// What is wrong there.
-    pub reason: Reason,
-}
-
-/// The exact reason of a [`ReadError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reason {
-    /// The text ends inside the document.
-    UnexpectedEnd,
-    /// There is no root element, or something other than white space beside it.
-    NotOneRoot,
-    /// A `<!DOCTYPE`.
-    DoctypeRefused,
-    /// A processing instruction.
-    InstructionRefused,
-    /// A character that XML does not allow.
-    IllegalCharacter,
-    /// Something that should be a name is none.
-    BadName,
-    /// A tag that is not `<name attribute="value">`.
-    BadTag,
-    /// An end tag that does not close the element that is open.
-    MismatchedEnd,
-    /// A reference other than the five of XML and those to characters.
-    UnknownReference,
-    /// The same attribute twice.
-    DuplicateAttribute,
-    /// A prefix that is not declared, or a declaration that is not allowed.
-    BadNamespace,
-    /// `]]>` in text, or a comment with `--` in it.
-    BadCharacterData,
-    /// One of the [`Bounds`] is passed.
-    TooLarge(
-        /// Which one.
-        &'static str,
-    ),
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnexpectedEnd => "the document ends too early",
-            Self::NotOneRoot => "a document must be exactly one element",
-            Self::DoctypeRefused => "a document type declaration is not allowed",
-            Self::InstructionRefused => "a processing instruction is not allowed",
-            Self::IllegalCharacter => "a character that XML does not allow",
-            Self::BadName => "not a name",
-            Self::BadTag => "a tag that is not well-formed",
-            Self::MismatchedEnd => "an end tag that closes no open element",
-            Self::UnknownReference => "an unknown reference",
-            Self::DuplicateAttribute => "an attribute given twice",
-            Self::BadNamespace => "a prefix without a namespace, or a forbidden declaration",
-            Self::BadCharacterData => "character data that is not well-formed",
-            Self::TooLarge(bound) => return write!(f, "more {bound} than allowed"),
-        })
     }
 }
 
@@ -613,68 +548,6 @@ impl<'t> Reader<'t> {
     fn fail_at<T>(&self, offset: usize, reason: Reason) -> Result<T, ReadError> {
         Err(ReadError { offset, reason })
     }
-}
-
-/// The text with references and line ends resolved (XML 1.0, 2.11 and 4.6).
-pub(crate) fn resolve_text(raw: &str) -> String {
-    resolve(raw, |c| c)
-}
-
-/// The value with references resolved and white space folded to spaces (XML 1.0, 3.3.3).
-pub(crate) fn resolve_attribute(raw: &str) -> String {
-    resolve(raw, |c| if matches!(c, '\t' | '\n') { ' ' } else { c })
-}
-
-fn resolve(raw: &str, fold: fn(char) -> char) -> String {
-    let mut text = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some(c) = rest.chars().next() {
-        let mut length = c.len_utf8();
-        match c {
-            '&' => match reference_at(rest) {
-                Some((referenced, consumed)) => {
-                    text.push(referenced);
-                    length = consumed;
-                }
-                None => text.push('&'),
-            },
-            '\r' => {
-                text.push(fold('\n'));
-                if rest.as_bytes().get(1) == Some(&b'\n') {
-                    length = 2;
-                }
-            }
-            _ => text.push(fold(c)),
-        }
-        rest = rest.get(length..).unwrap_or_default();
-    }
-    text
-}
-
-/// The character a reference stands for, and the length of the reference.
-fn reference_at(text: &str) -> Option<(char, usize)> {
-    // The longest useful one is `&#x10FFFF;`; leading zeros are given some room.
-    let end = text.bytes().take(16).position(|byte| byte == b';')?;
-    let name = text.get(1..end)?;
-    let c = match name {
-        "amp" => '&',
-        "lt" => '<',
-        "gt" => '>',
-        "quot" => '"',
-        "apos" => '\'',
-        _ => {
-            let number = name.strip_prefix('#')?;
-            let (digits, radix) = match number.strip_prefix('x') {
-                Some(digits) => (digits, 16),
-                None => (number, 10),
-            };
-            if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) {
-                return None;
-            }
-            char::from_u32(u32::from_str_radix(digits, radix).ok()?).filter(|c| is_legal(*c))?
-        }
-    };
-    Some((c, end + 1))
 }
 
 fn declared_wrongly(declaration: &str) -> bool {

@@ -242,8 +242,8 @@ fn json_maps_elements_to_members() {
         }})
     );
     assert_eq!(
-        json(CREATED)["ResourceCreated"]["ReferenceParameters"]["SelectorSet"],
-        serde_json::json!({"Selector": {"Address": "*", "Transport": "HTTPS"}})
+        json(CREATED).pointer("/ResourceCreated/ReferenceParameters/SelectorSet"),
+        Some(&serde_json::json!({"Selector": {"Address": "*", "Transport": "HTTPS"}}))
     );
 }
 

@@ -71,12 +71,12 @@ fn typed(line: &'static [u8]) -> (Result<Secret, PasswordError>, String) {
         let mut octets = [0; 64];
         while !shown.ends_with("? ") {
             let count = person.read(&mut octets).unwrap();
-            shown.push_str(std::str::from_utf8(&octets[..count]).unwrap());
+            shown.push_str(std::str::from_utf8(octets.get(..count).unwrap()).unwrap());
         }
         person.write_all(line).unwrap();
         while !shown.ends_with('\n') {
             let count = person.read(&mut octets).unwrap();
-            shown.push_str(std::str::from_utf8(&octets[..count]).unwrap());
+            shown.push_str(std::str::from_utf8(octets.get(..count).unwrap()).unwrap());
         }
         (person, shown)
     });

@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn a_child_that_was_quicker_is_taken_in_too() {
         let mut shell = std::process::Command::new("/bin/sh");
-        let mut shell = shell.args(["-c", "(read a) & (read b) & echo; wait"]);
+        let mut shell = shell.args(["-c", "exec 3<&0; (read a <&3) & (read b <&3) & echo; wait"]);
         shell = shell.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
         let mut shell = shell.spawn().unwrap();
         let mut ready = [0];

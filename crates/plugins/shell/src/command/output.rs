@@ -243,11 +243,12 @@ impl Output {
         self.arrived.notify_one();
     }
 
-    /// How many bytes wait in the buffers.
+    /// Whether nothing more can come.
     pub(super) fn is_reported(&self) -> bool {
         matches!(self.locked().ending, Ending::Reported | Ending::Closed)
     }
 
+    /// How many bytes wait in the buffers.
     pub(super) fn buffered(&self) -> usize {
         let buffers = self.locked();
         buffers.stdout.bytes.len().saturating_add(buffers.stderr.bytes.len())

@@ -15,6 +15,8 @@ pub(super) struct Buffer {
     pub(super) bytes: Vec<u8>,
     /// When the oldest of them came.
     pub(super) since: Option<Instant>,
+    /// When the last read was.
+    newest: Option<Instant>,
     conversion: Option<ToPage>,
     /// A piece before its conversion; not used without one.
     raw: Vec<u8>,
@@ -22,7 +24,7 @@ pub(super) struct Buffer {
 
 impl Buffer {
     pub(super) fn new(conversion: Option<ToPage>) -> Self {
-        Self { bytes: Vec::new(), since: None, conversion, raw: Vec::new() }
+        Self { bytes: Vec::new(), since: None, newest: None, conversion, raw: Vec::new() }
     }
 
     /// Too little room for a piece worth reading.
@@ -45,7 +47,9 @@ impl Buffer {
             }
         };
         if read > 0 {
-            self.since.get_or_insert_with(Instant::now);
+            let now = Instant::now();
+            self.since.get_or_insert(now);
+            self.newest = Some(now);
         }
         Ok(read)
     }
@@ -64,9 +68,9 @@ impl Buffer {
         } else {
             taken.extend(self.bytes.drain(..self.bytes.len().min(limit)));
         }
-        if self.bytes.is_empty() {
-            self.since = None;
-        }
+        // Of what stays nobody knows when it came, only that it was not later than this. A command that streams would
+        // otherwise look as if its next bytes had been waiting since its first ones.
+        self.since = self.newest.filter(|_| !self.bytes.is_empty());
     }
 }
 

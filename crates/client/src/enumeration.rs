@@ -1,0 +1,248 @@
+//! Enumerations (WS-Enumeration): page after page until the end.
+
+use std::collections::VecDeque;
+
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use wsman::enumeration::{Enumerate, EnumerationMode, Filter, Page, Pull, write_release};
+use wsman::{Action, EndpointReference, Response};
+use xml::{Bounds, Document, Element, Writer};
+
+use crate::error::Error;
+use crate::patience::Patience;
+use crate::session::Repeat;
+use crate::{Locator, Session};
+
+/// What to enumerate, and in which portions.
+#[derive(Clone, Debug)]
+pub struct EnumerateOptions {
+    /// What each item is.
+    pub mode: EnumerationMode,
+    /// Which items.
+    pub filter: Option<Filter>,
+    /// How many items one answer may bring; 32,000 by default, so that only its size counts.
+    pub max_elements: u32,
+}
+
+impl Default for EnumerateOptions {
+    fn default() -> Self {
+        Self { mode: EnumerationMode::Object, filter: None, max_elements: 32_000 }
+    }
+}
+
+/// One item of an enumeration: an XML document of its own.
+#[derive(Debug)]
+pub struct Item(Document);
+
+impl Item {
+    /// The item: an instance, an `a:EndpointReference`, or a `w:Item` with both.
+    #[must_use]
+    pub fn element(&self) -> Element<'_> {
+        self.0.root()
+    }
+
+    /// Its markup, with all the namespaces it needs.
+    #[must_use]
+    pub fn xml(&self) -> &str {
+        self.0.source()
+    }
+
+    /// The instance, unless only references were asked for.
+    #[must_use]
+    pub fn object(&self) -> Option<Element<'_>> {
+        self.parts().find(|part| !is_reference(*part))
+    }
+
+    /// The reference, if it was asked for and can be read.
+    #[must_use]
+    pub fn reference(&self) -> Option<EndpointReference> {
+        self.parts().find(|part| is_reference(*part)).and_then(|part| EndpointReference::parse(part).ok())
+    }
+
+    fn parts(&self) -> impl Iterator<Item = Element<'_>> {
+        let root = self.0.root();
+        let is_pair = root.is(wsman::namespace::WSMAN, "Item");
+        let alone = (!is_pair).then_some(root);
+        let both = is_pair.then(|| root.children()).into_iter().flatten();
+        alone.into_iter().chain(both)
+    }
+}
+
+fn is_reference(element: Element<'_>) -> bool {
+    element.is(wsman::namespace::ADDRESSING, "EndpointReference")
+}
+
+/// An enumeration under way. Dropping it before the end releases it in the background, if it can.
+#[derive(Debug)]
+pub struct Enumerator {
+    session: Session,
+    locator: Locator,
+    max_elements: u32,
+    patience: Patience,
+    ready: VecDeque<Item>,
+    /// How to go on; `None` at the end and after a failure that ended it.
+    context: Option<String>,
+}
+
+impl Session {
+    /// Begins an enumeration; the first items come with the answer, where the service has them at hand.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn enumerate(
+        &self,
+        locator: &Locator,
+        options: EnumerateOptions,
+    ) -> Result<Enumerator, Error> {
+        let patience = self.patience();
+        let enumerate = Enumerate {
+            optimize: true,
+            max_elements: Some(options.max_elements),
+            mode: options.mode,
+            filter: options.filter,
+        };
+        let mut attempts = 1;
+        let answer = loop {
+            let asked = Instant::now();
+            match self.begin_enumeration(locator, &enumerate, &patience).await {
+                // A provider that has to be started first is often in time when asked again.
+                Err(error) if error.is_operation_timeout() && attempts < MOST_ATTEMPTS => {
+                    attempts += 1;
+                    patience.before_asking_again(asked).await?;
+                }
+                answer => break answer?,
+            }
+        };
+        let mut enumerator = Enumerator {
+            session: self.clone(),
+            locator: locator.clone(),
+            max_elements: options.max_elements,
+            patience,
+            ready: VecDeque::new(),
+            context: None,
+        };
+        enumerator.take(&answer, "EnumerateResponse")?;
+        Ok(enumerator)
+    }
+
+    /// Asks for the next items of an enumeration, for those who keep its context themselves.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn pull(&self, locator: &Locator, pull: &Pull) -> Result<Response, Error> {
+        self.pull_within(locator, pull, &self.patience()).await
+    }
+
+    /// Tells the service to forget an enumeration.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn release(&self, locator: &Locator, context: &str) -> Result<(), Error> {
+        let head = self.head(Action::Release, locator);
+        let write = |body: &mut Writer| write_release(body, context);
+        self.exchange(&head, Repeat::Harmless, &self.patience(), write).await.map(drop)
+    }
+
+    async fn begin_enumeration(
+        &self,
+        locator: &Locator,
+        enumerate: &Enumerate,
+        patience: &Patience,
+    ) -> Result<Response, Error> {
+        let head = self.head(Action::Enumerate, locator);
+        self.exchange(&head, Repeat::Harmless, patience, |body| enumerate.write(body)).await
+    }
+
+    async fn pull_within(
+        &self,
+        locator: &Locator,
+        pull: &Pull,
+        patience: &Patience,
+    ) -> Result<Response, Error> {
+        let head = self.head(Action::Pull, locator);
+        // The items of an answer that was lost do not come again.
+        self.exchange(&head, Repeat::Harmful, patience, |body| pull.write(body)).await
+    }
+}
+
+impl Enumerator {
+    /// The next item, or `None` after the last one.
+    ///
+    /// # Errors
+    /// [`Error`]; the enumeration is over then.
+    pub async fn next(&mut self) -> Option<Result<Item, Error>> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Some(Ok(item));
+            }
+            let context = self.context.take()?;
+            if let Err(error) = self.pull(context).await {
+                return Some(Err(error));
+            }
+        }
+    }
+
+    /// Tells the service that no further items are wanted.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn release(mut self) -> Result<(), Error> {
+        match self.context.take() {
+            Some(context) => self.session.release(&self.locator, &context).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn pull(&mut self, context: String) -> Result<(), Error> {
+        let pull = Pull { context, max_elements: Some(self.max_elements), max_time: None };
+        loop {
+            let asked = Instant::now();
+            match self.session.pull_within(&self.locator, &pull, &self.patience).await {
+                // The context stays valid (WS-Enumeration 3.2).
+                Err(error) if error.is_operation_timeout() => {
+                    self.patience.before_asking_again(asked).await?;
+                }
+                answer => return self.take(&answer?, "PullResponse"),
+            }
+        }
+    }
+
+    fn take(&mut self, answer: &Response, name: &'static str) -> Result<(), Error> {
+        let Some(content) = answer.content_named(name) else {
+            return Err(self.session.lacking("a page of the enumeration"));
+        };
+        let page = Page::parse(content);
+        if !page.end && page.context.is_none() {
+            return Err(self.session.lacking("both EnumerationContext and EndOfSequence"));
+        }
+        for item in page.items {
+            self.ready.push_back(self.detach(item)?);
+        }
+        self.context = page.context.filter(|_| !page.end);
+        Ok(())
+    }
+
+    /// Makes a document of an item, so that it outlives its page.
+    fn detach(&self, item: Element<'_>) -> Result<Item, Error> {
+        let mut writer = Writer::with_capacity(item.source().len() + 512);
+        writer.copy(item);
+        let bounds = Bounds { octets: usize::MAX, ..Bounds::default() };
+        let document = Document::parse(writer.finish(), &bounds);
+        document.map(Item).map_err(|error| self.session.unreadable(error))
+    }
+}
+
+impl Drop for Enumerator {
+    fn drop(&mut self) {
+        let (Some(context), Ok(runtime)) = (self.context.take(), Handle::try_current()) else { return };
+        let (session, locator) = (self.session.clone(), self.locator.clone());
+        runtime.spawn(async move {
+            if let Err(error) = session.release(&locator, &context).await {
+                tracing::debug!(%error, "Could not release an enumeration");
+            }
+        });
+    }
+}
+
+/// As often as Windows' own client asks.
+const MOST_ATTEMPTS: u32 = 3;

@@ -1,0 +1,62 @@
+//! The workspace as data, so that promises about its structure can be tests.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The folder of the whole project.
+#[must_use]
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// One package of the workspace.
+#[derive(Debug)]
+pub struct Package {
+    /// Its name, such as `telarch-xml`.
+    pub name: String,
+    /// Its folder from the root, such as `crates/xml`.
+    pub folder: String,
+    /// The packages it needs to be built, not counting those of its tests.
+    pub dependencies: Vec<String>,
+}
+
+/// Every package of the workspace by its folder.
+///
+/// # Panics
+/// If `cargo metadata` does not answer: then nothing else would work either.
+#[must_use]
+pub fn packages() -> BTreeMap<String, Package> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let output = Command::new(cargo)
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap_or_else(|error| panic!("cargo metadata cannot be run: {error}"));
+    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("cargo metadata is not JSON: {error}"));
+    let base = text(&metadata, "workspace_root").to_owned();
+    let all = metadata.get("packages").and_then(Value::as_array).cloned().unwrap_or_default();
+    all.iter().map(|package| read(package, &base)).map(|package| (package.folder.clone(), package)).collect()
+}
+
+fn read(package: &Value, base: &str) -> Package {
+    let manifest = Path::new(text(package, "manifest_path"));
+    let folder = manifest.parent().and_then(|folder| folder.strip_prefix(base).ok()).unwrap_or(manifest);
+    let dependencies = package.get("dependencies").and_then(Value::as_array).cloned().unwrap_or_default();
+    let needed = dependencies.iter().filter(|dependency| {
+        dependency.get("kind").is_none_or(|kind| kind.is_null() || kind.as_str() == Some("build"))
+    });
+    Package {
+        name: text(package, "name").to_owned(),
+        folder: folder.to_string_lossy().into_owned(),
+        dependencies: needed.map(|dependency| text(dependency, "name").to_owned()).collect(),
+    }
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}

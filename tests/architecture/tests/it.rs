@@ -1,0 +1,130 @@
+//! What ARCHITECTURE.md promises about the code itself.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use telarch_architecture::{Package, packages, root};
+
+/// The floor a package stands on; arrows point to lower floors only.
+fn floor(folder: &str) -> u8 {
+    match folder {
+        "crates/xml" => 0,
+        "crates/http" | "crates/wsman" | "crates/auth" | "crates/sddl" => 1,
+        "crates/config" => 2,
+        "crates/accounts" | "crates/client" | "crates/service" => 3,
+        "crates/cli" => 4,
+        folder if folder.starts_with("crates/plugins/") => 4,
+        folder if folder.starts_with("programs/") => 5,
+        folder if folder.starts_with("tests/") => 6,
+        other => panic!("{other} has no floor yet: give it one here and in ARCHITECTURE.md"),
+    }
+}
+
+fn is_protocol(package: &Package) -> bool {
+    floor(&package.folder) <= 1
+}
+
+#[test]
+fn arrows_point_down() {
+    let packages = packages();
+    for package in packages.values() {
+        for dependency in &package.dependencies {
+            let Some(below) = packages.values().find(|other| other.name == *dependency) else { continue };
+            assert!(
+                floor(&below.folder) < floor(&package.folder),
+                "{} must not need {}: it does not stand below it",
+                package.folder,
+                below.folder
+            );
+        }
+    }
+}
+
+#[test]
+fn the_protocol_floor_does_no_input_or_output() {
+    let forbidden = ["tokio", "tokio-rustls", "rustls", "rustix", "libc", "getrandom", "rand", "tracing"];
+    for package in packages().values().filter(|package| is_protocol(package)) {
+        let found: Vec<_> = package.dependencies.iter().filter(|d| forbidden.contains(&d.as_str())).collect();
+        assert!(found.is_empty(), "{} needs {found:?}", package.folder);
+        let words = ["std::fs", "TcpStream", "UdpSocket", "std::thread", "std::process", "Instant::now", "SystemTime::now"];
+        for (path, text) in sources(&root().join(&package.folder).join("src")) {
+            for word in words {
+                let used =
+                    text.lines().any(|line| line.contains(word) && !line.trim_start().starts_with("//"));
+                assert!(!used, "{path} uses {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_oracle_has_a_fuzz_target_and_a_corpus() {
+    let targets: BTreeSet<String> = fs::read_dir(root().join("fuzz/fuzz_targets"))
+        .unwrap()
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let mut oracles = 0;
+    for package in packages().values().filter(|package| package.folder.starts_with("crates/")) {
+        let path = root().join(&package.folder).join("src/oracle.rs");
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        for name in text.lines().filter_map(|line| line.strip_prefix("pub fn ")?.split('(').next()) {
+            oracles += 1;
+            let call = format!("oracle::{name}(");
+            let krate = package.folder.rsplit('/').next().unwrap();
+            let found = targets.iter().any(|target| target.contains(&call) && target.contains(krate));
+            assert!(found, "{}::oracle::{name} has no fuzz target", package.name);
+        }
+    }
+    assert!(oracles >= 8, "only {oracles} oracles were found");
+}
+
+#[test]
+fn names_of_files_say_what_is_inside() {
+    let drawers = ["util", "utils", "common", "helper", "helpers", "misc", "manager", "types", "handler"];
+    for folder in ["crates", "programs", "tests"] {
+        for (path, _) in sources(&root().join(folder)) {
+            let name = Path::new(&path).file_stem().unwrap().to_string_lossy().into_owned();
+            assert!(!drawers.contains(&name.as_str()), "{path} is a drawer, not a room");
+        }
+    }
+}
+
+#[test]
+fn files_stay_small_enough_to_hold_in_the_head() {
+    for folder in ["crates", "programs"] {
+        for (path, text) in sources(&root().join(folder)) {
+            let lines = text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).count();
+            assert!(lines <= 620, "{path} has {lines} lines: it is two rooms by now");
+        }
+    }
+}
+
+#[test]
+fn every_dependency_is_accounted_for_in_the_architecture() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let packages = packages();
+    let own: BTreeSet<_> = packages.values().map(|package| package.name.clone()).collect();
+    for package in packages.values().filter(|package| floor(&package.folder) < 6) {
+        assert!(text.contains(&format!("`{}`", package.folder)), "{} is not on the map", package.folder);
+        for dependency in package.dependencies.iter().filter(|dependency| !own.contains(*dependency)) {
+            assert!(text.contains(&format!("`{dependency}`")), "no reason is given for {dependency}");
+        }
+    }
+}
+
+/// Path and text of every Rust source below a folder, without those of tests.
+fn sources(folder: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let Ok(entries) = fs::read_dir(folder) else { return found };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("tests") && !path.ends_with("target") {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
+        }
+    }
+    found
+}
