@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Config;
+use wsman::enumeration::Enumerate;
 use wsman::{Action, Fault, Head, Reply, Request, Subcode, code};
 use xml::Bounds;
 
 use crate::access::{self, Caller};
+use crate::enumeration::Enumeration;
 use crate::identify;
-use crate::plugin::{Answer, Call, Delivered};
+use crate::plugin::{Answer, Call, Content, Delivered};
 use crate::random::fresh_uuid;
 use crate::service::Service;
 
@@ -31,8 +33,12 @@ impl Service {
             Ok(request) => {
                 let head = request.head().clone();
                 match self.dispatch(caller, request, config).await {
-                    Ok(answer) => {
-                        Message { envelope: answer.envelope, is_fault: false, delivered: answer.delivered }
+                    Ok(Answer { content: Content::Envelope(envelope), delivered }) => {
+                        Message { envelope, is_fault: false, delivered }
+                    }
+                    Ok(Answer { content: Content::Items(_), .. }) => {
+                        let fault = not_enumerated(&head);
+                        fault_message(&fault, Some(&head), None, host)
                     }
                     Err(fault) => fault_message(&fault, Some(&head), None, host),
                 }
@@ -47,27 +53,37 @@ impl Service {
         config: Arc<Config>,
     ) -> Result<Answer, Fault> {
         let limits = Limits::of(request.head(), &config);
-        if request.head().action == Action::Identify {
-            let identity = identify::identity(&self.product, &config);
-            return identify_answer(&identity, request.head(), &limits);
+        let head = request.head().clone();
+        if head.action == Action::Identify {
+            return identify_answer(&identify::identity(&self.product, &config), &head, &limits);
         }
-        let resource = request.require_resource()?;
-        let (plugin, resource) = self.catalog.find(resource)?;
-        access::check(&caller, &config, resource.kind, &request.head().action)?;
-        let action = request.head().action.clone();
+        let (plugin, resource) = self.catalog.find(request.require_resource()?)?;
+        access::check(&caller, &config, resource.kind, &head.action)?;
+        let most = config.service.max_concurrent_operations_per_user.get();
+        let operation = self.operations.begin(caller.sid(), most)?;
         tracing::debug!(
-            account = %caller.identity().account(), action = %action.uri(), resource = resource.uri,
+            account = %caller.identity().account(), action = %head.action.uri(), resource = resource.uri,
             "Request"
         );
-        let call = Call {
-            caller,
-            request,
-            config,
-            reply_limit: limits.reply,
-            timeout: limits.timeout,
-            message_id: fresh_uuid(),
+        let enumerate = match head.action {
+            Action::Pull => return self.contexts.pull(caller.sid(), &request, &limits).await,
+            Action::Release => return self.contexts.release(caller.sid(), &request, &limits),
+            Action::Enumerate => Some(Enumerate::parse(request.require_body("Enumerate")?)?),
+            _ => None,
         };
-        plugin.call(call).await
+        let sid = caller.sid();
+        let asked = enumerate.clone();
+        let (reply_limit, timeout) = (limits.reply, limits.timeout);
+        let message_id = fresh_uuid();
+        let call = Call { caller, request, config, reply_limit, timeout, message_id, enumerate };
+        let answer = plugin.call(call).await?;
+        match (answer.content, asked) {
+            (Content::Items(items), Some(asked)) => {
+                let enumeration = Enumeration::new(sid, items, asked.mode, operation);
+                self.contexts.enumerate(enumeration, &asked, &head, &limits).await
+            }
+            (content, _) => Ok(Answer { content, delivered: answer.delivered }),
+        }
     }
 
     /// Answers someone who has not signed in: Identify is all there is, and it tells nothing.
@@ -80,7 +96,10 @@ impl Service {
         let config = self.config();
         let identity = wsman::identify::Identity::anonymous(&self.product.vendor);
         let answer = identify_answer(&identity, request.head(), &Limits::of(request.head(), &config)).ok()?;
-        Some(Message { envelope: answer.envelope, is_fault: false, delivered: None })
+        match answer.content {
+            Content::Envelope(envelope) => Some(Message { envelope, is_fault: false, delivered: None }),
+            Content::Items(_) => None,
+        }
     }
 }
 
@@ -88,9 +107,15 @@ impl Service {
 pub(crate) const ANONYMOUS_REQUEST: usize = 4_096;
 
 /// What a request may take: the smaller of what it asks and what the service allows.
-struct Limits {
-    reply: u32,
-    timeout: Duration,
+pub(crate) struct Limits {
+    /// The largest answer, in octets.
+    pub(crate) reply: u32,
+    /// How long the client waits.
+    pub(crate) timeout: Duration,
+    /// How many items one page may hold.
+    pub(crate) batch: u32,
+    /// How long an enumeration may rest between two pages.
+    pub(crate) enumeration_timeout: Duration,
 }
 
 impl Limits {
@@ -103,8 +128,28 @@ impl Limits {
         let is_shell = matches!(head.action, Action::Shell(_));
         let asked = head.operation_timeout.unwrap_or(longest);
         let timeout = if is_shell { asked } else { asked.min(longest) };
-        Self { reply: head.max_envelope_size.unwrap_or(largest).min(largest), timeout: timeout.max(SHORTEST) }
+        Self {
+            reply: head.max_envelope_size.unwrap_or(largest).min(largest),
+            timeout: timeout.max(SHORTEST),
+            batch: config.max_batch_items.get(),
+            enumeration_timeout: config.service.enumeration_timeoutms.duration(),
+        }
     }
+
+    /// What is left for items once header and context are written, in octets.
+    pub(crate) fn room(&self) -> usize {
+        const REST: u32 = 4_096;
+        usize::try_from(self.reply.saturating_sub(REST)).unwrap_or(usize::MAX)
+    }
+}
+
+/// A plug-in listed items although nobody asked it to enumerate.
+fn not_enumerated(head: &Head) -> Fault {
+    Fault::new(
+        Subcode::InternalError,
+        code::INTERNAL_ERROR,
+        format!("the resource cannot answer {}", head.action.uri()),
+    )
 }
 
 fn identify_answer(

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Config;
-use wsman::{Fault, Reply, Request, Uuid};
+use wsman::enumeration::Enumerate;
+use wsman::{EndpointReference, Fault, Reply, Request, Uuid};
+use xml::Fragment;
 
 use crate::access::Caller;
 
@@ -64,6 +66,8 @@ pub struct Call {
     pub timeout: Duration,
     /// The identifier of the answer.
     pub message_id: Uuid,
+    /// What Enumerate asks for; its filter is the plug-in's to obey or to refuse.
+    pub enumerate: Option<Enumerate>,
 }
 
 impl Call {
@@ -82,10 +86,17 @@ impl Call {
     }
 }
 
-/// What a plug-in answers: a whole envelope.
+/// What a plug-in answers.
 pub struct Answer {
-    pub(crate) envelope: String,
+    pub(crate) content: Content,
     pub(crate) delivered: Option<Delivered>,
+}
+
+pub(crate) enum Content {
+    /// A whole envelope.
+    Envelope(String),
+    /// What an enumeration goes through; the engine makes pages of it.
+    Items(Box<dyn Items>),
 }
 
 /// Called once the answer was written to the connection; dropped without being called if it was not.
@@ -93,7 +104,13 @@ pub type Delivered = Box<dyn FnOnce() + Send>;
 
 impl Answer {
     pub(crate) fn new(envelope: String) -> Self {
-        Self { envelope, delivered: None }
+        Self { content: Content::Envelope(envelope), delivered: None }
+    }
+
+    /// Answers Enumerate; pages, contexts and limits are the engine's.
+    #[must_use]
+    pub fn items(items: impl Items + 'static) -> Self {
+        Self { content: Content::Items(Box::new(items)), delivered: None }
     }
 
     /// Asks to be told when the answer has been written.
@@ -101,5 +118,27 @@ impl Answer {
     pub fn when_delivered(mut self, delivered: Delivered) -> Self {
         self.delivered = Some(delivered);
         self
+    }
+}
+
+/// What an enumeration goes through, one after the other.
+pub trait Items: Send {
+    /// The next item, or `None` at the end. Cancelled by dropping the future: no item may be lost by that.
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>>;
+}
+
+/// One item of an enumeration.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// The instance as XML.
+    pub object: Fragment,
+    /// How to address it alone, if it can be.
+    pub reference: Option<EndpointReference>,
+}
+
+/// Items that are known already.
+impl Items for std::vec::IntoIter<Item> {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
+        Box::pin(std::future::ready(Iterator::next(self).map(Ok)))
     }
 }

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use auth::PasswordVerifier;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
-use config::Config;
+use config::{Config, State};
 use tokio::sync::{Semaphore, watch};
 
 use crate::access::Principals;
 use crate::catalog::Catalog;
+use crate::enumeration::Contexts;
+use crate::quota::Operations;
 
 /// What a program gives to make a service.
 pub struct ServiceParts {
     /// The settings, which may change while the service runs.
-    pub config: watch::Receiver<Arc<Config>>,
+    pub state: watch::Receiver<Arc<State>>,
     /// Who knows the passwords.
     pub verifier: Arc<dyn PasswordVerifier>,
     /// Who knows the SIDs.
@@ -36,7 +38,7 @@ pub struct Product {
 
 /// The part of the service that every connection shares.
 pub struct Service {
-    pub(crate) config: watch::Receiver<Arc<Config>>,
+    pub(crate) state: watch::Receiver<Arc<State>>,
     pub(crate) verifier: Arc<dyn PasswordVerifier>,
     pub(crate) principals: Arc<dyn Principals>,
     pub(crate) catalog: Catalog,
@@ -44,6 +46,8 @@ pub struct Service {
     /// How many connections may be open beyond those that are, up to the most that can be configured.
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) shutdown: Shutdown,
+    pub(crate) operations: Operations,
+    pub(crate) contexts: Contexts,
     /// Under which credentials are remembered; it dies with the process.
     header_key: hmac::Key,
 }
@@ -56,15 +60,17 @@ impl Service {
     #[must_use]
     #[allow(clippy::expect_used)]
     pub fn new(parts: ServiceParts) -> Arc<Self> {
-        let ServiceParts { config, verifier, principals, catalog, product } = parts;
+        let ServiceParts { state, verifier, principals, catalog, product } = parts;
         Arc::new(Self {
-            config,
+            state,
             verifier,
             principals,
             catalog,
             product,
             connections: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
             shutdown: Shutdown::new(),
+            operations: Operations::default(),
+            contexts: Contexts::default(),
             header_key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
                 .expect("the system has randomness"),
         })
@@ -76,7 +82,7 @@ impl Service {
 
     /// The settings in force now.
     pub(crate) fn config(&self) -> Arc<Config> {
-        self.config.borrow().clone()
+        Arc::clone(&self.state.borrow().config)
     }
 
     /// How many connections are open.

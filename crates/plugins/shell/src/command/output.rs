@@ -343,6 +343,7 @@ impl Output {
     /// The stream has ended.
     fn finish(&self, stream: Stream) {
         self.locked().stream(stream).finish();
+        self.arrived.notify_one();
     }
 
     fn is_full(&self, stream: Stream) -> bool {

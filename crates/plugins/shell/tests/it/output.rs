@@ -296,6 +296,22 @@ async fn output_is_written_in_the_code_page_of_the_shell() {
 }
 
 #[tokio::test]
+async fn half_a_character_is_no_output_until_its_stream_ends() {
+    let mut spec = line("printf '\\342'; read go; exec >&-; read go");
+    spec.code_page = CodePage::from_number(1252).unwrap();
+    let command = spawn(spec);
+    let begin = Instant::now();
+    let wait = Duration::from_millis(400);
+    let silent = command.receive(REPLY, StreamSet::Both, wait).await.err();
+    assert!(matches!(silent, Some(CommandError::TimedOut)));
+    assert!(begin.elapsed() >= wait, "{:?}", begin.elapsed());
+    command.send(b"go\n".to_vec(), Stdin::StaysOpen).await.unwrap();
+    expect(&command, "?").await;
+    command.send(b"go\n".to_vec(), Stdin::StaysOpen).await.unwrap();
+    assert_eq!(finish(&command).await, Ran::default());
+}
+
+#[tokio::test]
 async fn bytes_are_not_touched_for_the_default_page_of_pywinrm() {
     let mut spec = line("printf '\\303\\274\\377\\000x'");
     spec.code_page = CodePage::from_number(437).unwrap();

@@ -46,11 +46,7 @@ impl Buffer {
                 read
             }
         };
-        if read > 0 {
-            let now = Instant::now();
-            self.since.get_or_insert(now);
-            self.newest = Some(now);
-        }
+        self.date();
         Ok(read)
     }
 
@@ -58,6 +54,7 @@ impl Buffer {
     pub(super) fn finish(&mut self) {
         if let Some(conversion) = &mut self.conversion {
             conversion.finish(&mut self.bytes);
+            self.date();
         }
     }
 
@@ -71,6 +68,15 @@ impl Buffer {
         // Of what stays nobody knows when it came, only that it was not later than this. A command that streams would
         // otherwise look as if its next bytes had been waiting since its first ones.
         self.since = self.newest.filter(|_| !self.bytes.is_empty());
+    }
+
+    /// Half a character that waits for its other half is nothing yet.
+    fn date(&mut self) {
+        if !self.bytes.is_empty() {
+            let now = Instant::now();
+            self.since.get_or_insert(now);
+            self.newest = Some(now);
+        }
     }
 }
 

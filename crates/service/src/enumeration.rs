@@ -1,0 +1,261 @@
+//! Enumerations: pages of what plug-ins list, and the contexts between them (WS-Enumeration; DSP0226 8).
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sddl::Sid;
+use tokio::time::Instant;
+use wsman::enumeration::{Enumerate, EnumerationMode, Pull, parse_release};
+use wsman::{Detail, Fault, Head, Reply, Request, Subcode, code};
+use xml::Writer;
+
+use crate::answer::Limits;
+use crate::plugin::{Answer, Item, Items};
+use crate::quota::Operation;
+use crate::random::fresh_uuid;
+
+/// Every enumeration that is not at its end, by context.
+#[derive(Default)]
+pub(crate) struct Contexts {
+    open: Mutex<HashMap<String, Enumeration>>,
+}
+
+/// One enumeration on its way.
+pub(crate) struct Enumeration {
+    owner: Sid,
+    items: Box<dyn Items>,
+    mode: EnumerationMode,
+    /// Taken from `items` and not yet given.
+    next: Option<Item>,
+    /// When it is forgotten.
+    expires: Instant,
+    /// Counts as one of its owner's operations while it is open.
+    _operation: Operation,
+}
+
+impl Enumeration {
+    pub(crate) fn new(
+        owner: Sid,
+        items: Box<dyn Items>,
+        mode: EnumerationMode,
+        operation: Operation,
+    ) -> Self {
+        Self { owner, items, mode, next: None, expires: Instant::now(), _operation: operation }
+    }
+
+    /// Takes as many items as are asked for and fit; `end` is known only if the one after was looked for.
+    async fn page(&mut self, most: u32, room: usize) -> Result<Page, Fault> {
+        let mut page = Writer::new();
+        let mut count = 0;
+        loop {
+            let item = match self.next.take() {
+                Some(item) => item,
+                None => match self.items.next().await {
+                    Some(item) => item?,
+                    None => return Ok(Page { items: page, count, end: true }),
+                },
+            };
+            if count == most {
+                self.next = Some(item);
+                return Ok(Page { items: page, count, end: false });
+            }
+            let mut one = Writer::new();
+            write_item(&mut one, &item, self.mode)?;
+            if page.len() + one.len() > room {
+                if count == 0 {
+                    return Err(too_large(one.len(), room));
+                }
+                self.next = Some(item);
+                return Ok(Page { items: page, count, end: false });
+            }
+            page.fragment(&one.into_fragment());
+            count += 1;
+        }
+    }
+}
+
+/// Items that fit one answer.
+struct Page {
+    items: Writer,
+    count: u32,
+    end: bool,
+}
+
+impl Contexts {
+    /// Answers Enumerate, with the first page if the client wants it so.
+    pub(crate) async fn enumerate(
+        &self,
+        mut enumeration: Enumeration,
+        asked: &Enumerate,
+        head: &Head,
+        limits: &Limits,
+    ) -> Result<Answer, Fault> {
+        let page = if asked.optimize {
+            let most = asked.max_elements.unwrap_or(1).min(limits.batch);
+            Some(in_time(limits.timeout, enumeration.page(most, limits.room())).await?)
+        } else {
+            None
+        };
+        let mut reply = Reply::to(head, fresh_uuid());
+        let body = reply.body();
+        body.start("n:EnumerateResponse").start("n:EnumerationContext");
+        let ended = page.as_ref().is_some_and(|page| page.end);
+        if !ended {
+            body.text(&self.keep(enumeration, limits.enumeration_timeout));
+        }
+        body.end();
+        if let Some(page) = page {
+            if page.count > 0 {
+                body.start("w:Items").fragment(&page.items.into_fragment()).end();
+            }
+            if page.end {
+                body.start("w:EndOfSequence").end_empty();
+            }
+        }
+        body.end();
+        reply.finish(limits.reply).map(Answer::new)
+    }
+
+    /// Answers Pull: the next page, under a new context.
+    pub(crate) async fn pull(
+        &self,
+        caller: Sid,
+        request: &Request,
+        limits: &Limits,
+    ) -> Result<Answer, Fault> {
+        let pull = Pull::parse(request.require_body("Pull")?)?;
+        let mut taken = self.take(&pull.context, caller)?;
+        let most = pull.max_elements.unwrap_or(1).min(limits.batch);
+        let wait = pull.max_time.unwrap_or(limits.timeout).min(limits.timeout);
+        let page = in_time(wait, taken.enumeration()?.page(most, limits.room())).await?;
+        let mut reply = Reply::to(request.head(), fresh_uuid());
+        let body = reply.body();
+        body.start("n:PullResponse");
+        let enumeration = taken.finish();
+        if let Some(enumeration) = enumeration.filter(|_| !page.end) {
+            let context = self.keep(enumeration, limits.enumeration_timeout);
+            body.element("n:EnumerationContext", &context);
+        }
+        body.start("n:Items").fragment(&page.items.into_fragment()).end();
+        if page.end {
+            body.start("n:EndOfSequence").end_empty();
+        }
+        body.end();
+        reply.finish(limits.reply).map(Answer::new)
+    }
+
+    /// Answers Release: the enumeration is forgotten.
+    pub(crate) fn release(&self, caller: Sid, request: &Request, limits: &Limits) -> Result<Answer, Fault> {
+        let context = parse_release(request.require_body("Release")?)?;
+        self.take(&context, caller)?.finish();
+        Reply::to(request.head(), fresh_uuid()).finish(limits.reply).map(Answer::new)
+    }
+
+    fn keep(&self, mut enumeration: Enumeration, timeout: Duration) -> String {
+        let now = Instant::now();
+        enumeration.expires = now + timeout;
+        let context = format!("uuid:{}", fresh_uuid());
+        let mut open = self.locked();
+        open.retain(|_, other| other.expires > now);
+        open.insert(context.clone(), enumeration);
+        context
+    }
+
+    /// Takes an enumeration out; another user's does not exist for the caller.
+    fn take(&self, context: &str, caller: Sid) -> Result<Taken<'_>, Fault> {
+        let mut open = self.locked();
+        let now = Instant::now();
+        let is_it = open.get(context).is_some_and(|found| found.owner == caller && found.expires > now);
+        let enumeration = if is_it { open.remove(context) } else { None };
+        match enumeration {
+            Some(enumeration) => {
+                Ok(Taken { contexts: self, context: context.to_owned(), enumeration: Some(enumeration) })
+            }
+            None => Err(invalid_context()),
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, HashMap<String, Enumeration>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An enumeration that goes back under its old context unless the page was made: a pull that finds nothing
+/// in time, or whose client hangs up, changes nothing.
+struct Taken<'c> {
+    contexts: &'c Contexts,
+    context: String,
+    enumeration: Option<Enumeration>,
+}
+
+impl Taken<'_> {
+    fn enumeration(&mut self) -> Result<&mut Enumeration, Fault> {
+        self.enumeration.as_mut().ok_or_else(invalid_context)
+    }
+
+    fn finish(mut self) -> Option<Enumeration> {
+        self.enumeration.take()
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if let Some(enumeration) = self.enumeration.take() {
+            self.contexts.locked().insert(std::mem::take(&mut self.context), enumeration);
+        }
+    }
+}
+
+fn write_item(writer: &mut Writer, item: &Item, mode: EnumerationMode) -> Result<(), Fault> {
+    let reference = || {
+        item.reference.as_ref().ok_or_else(|| {
+            Fault::new(
+                Subcode::UnsupportedFeature,
+                code::ENUMERATION_MODE,
+                "the items of this enumeration have no endpoint references",
+            )
+            .with_detail(Detail::ENUMERATION_MODE)
+        })
+    };
+    match mode {
+        EnumerationMode::Object => {
+            writer.fragment(&item.object);
+        }
+        EnumerationMode::Reference => reference()?.write(writer, "a:EndpointReference"),
+        EnumerationMode::ObjectAndReference => {
+            let reference = reference()?;
+            writer.start("w:Item").fragment(&item.object);
+            reference.write(writer, "a:EndpointReference");
+            writer.end();
+        }
+    }
+    Ok(())
+}
+
+async fn in_time<T>(wait: Duration, making: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    tokio::time::timeout(wait, making).await.unwrap_or_else(|_| {
+        Err(Fault::new(
+            Subcode::TimedOut,
+            code::TIMED_OUT,
+            "nothing was found within the time of OperationTimeout; the enumeration can be continued",
+        ))
+    })
+}
+
+fn invalid_context() -> Fault {
+    Fault::new(
+        Subcode::InvalidEnumerationContext,
+        code::INVALID_ENUMERATION_CONTEXT,
+        "there is no such enumeration: it is at its end, was released, has expired, or belongs to someone else",
+    )
+}
+
+fn too_large(item: usize, room: usize) -> Fault {
+    Fault::new(
+        Subcode::EncodingLimit,
+        code::MAX_ENVELOPE_SIZE_EXCEEDED,
+        format!("one item has {item} octets and {room} are left: raise MaxEnvelopeSize of the request"),
+    )
+    .with_detail(Detail::MAX_ENVELOPE_SIZE)
+}
