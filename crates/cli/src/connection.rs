@@ -204,8 +204,25 @@ pub struct ProxyLogin {
     /// How that is proven.
     pub scheme: ProxyScheme,
     /// User and password; without them, the user of this process.
-    pub credentials: Option<(String, Secret)>,
+    pub credentials: Option<ProxyCredentials>,
 }
+
+/// User and password for a proxy.
+#[derive(Clone, Debug)]
+pub struct ProxyCredentials {
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+impl PartialEq for ProxyCredentials {
+    fn eq(&self, other: &Self) -> bool {
+        self.user == other.user && self.password.matches(&other.password)
+    }
+}
+
+impl Eq for ProxyCredentials {}
 
 /// Where a proxy is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -221,7 +221,7 @@ impl Given {
     }
 
     pub(crate) fn into_secret(self) -> Secret {
-        Secret::from(self.text)
+        Secret::new(self.text)
     }
 
     pub(crate) fn keyword<K: Keyword>(&self) -> Result<K, Error> {

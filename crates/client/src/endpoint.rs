@@ -118,9 +118,9 @@ impl Endpoint {
         };
         let port = match port {
             Some(port) if port.starts_with('+') => return Err(EndpointError::Port(port.to_owned())),
-            Some(port) => port
-                .parse()
-                .map_err(|_| EndpointError::Port(port.chars().take(LONGEST_SHOWN).collect()))?,
+            Some(port) => {
+                port.parse().map_err(|_| EndpointError::Port(port.chars().take(LONGEST_SHOWN).collect()))?
+            }
             None => transport.default_port(),
         };
         // Only in brackets: elsewhere the last group could as well be meant as the port.

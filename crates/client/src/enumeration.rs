@@ -1,6 +1,7 @@
 //! Enumerations (WS-Enumeration): page after page until the end.
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -73,27 +74,27 @@ fn is_reference(element: Element<'_>) -> bool {
 }
 
 /// An enumeration under way. Dropping it before the end releases it in the background, if it can.
-#[derive(Debug)]
 pub struct Enumerator {
     session: Session,
     locator: Locator,
     max_elements: u32,
     patience: Patience,
     ready: VecDeque<Item>,
-    /// How to go on; `None` at the end and after a failure that ended it.
+    /// How to go on, or what to release; `None` at the end.
     context: Option<String>,
+    /// The request under way. It stays here when nobody waits any more: items are given only once.
+    pulling: Option<Pulling>,
+    has_failed: bool,
 }
+
+type Pulling = Pin<Box<dyn Future<Output = Result<Response, Error>> + Send>>;
 
 impl Session {
     /// Begins an enumeration; the first items come with the answer, where the service has them at hand.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn enumerate(
-        &self,
-        locator: &Locator,
-        options: EnumerateOptions,
-    ) -> Result<Enumerator, Error> {
+    pub async fn enumerate(&self, locator: &Locator, options: EnumerateOptions) -> Result<Enumerator, Error> {
         let patience = self.patience();
         let enumerate = Enumerate {
             optimize: true,
@@ -120,6 +121,8 @@ impl Session {
             patience,
             ready: VecDeque::new(),
             context: None,
+            pulling: None,
+            has_failed: false,
         };
         enumerator.take(&answer, "EnumerateResponse")?;
         Ok(enumerator)
@@ -168,6 +171,8 @@ impl Session {
 impl Enumerator {
     /// The next item, or `None` after the last one.
     ///
+    /// Nothing is lost if the future is dropped before it is ready, as `tokio::select!` does.
+    ///
     /// # Errors
     /// [`Error`]; the enumeration is over then.
     pub async fn next(&mut self) -> Option<Result<Item, Error>> {
@@ -175,8 +180,26 @@ impl Enumerator {
             if let Some(item) = self.ready.pop_front() {
                 return Some(Ok(item));
             }
-            let context = self.context.take()?;
-            if let Err(error) = self.pull(context).await {
+            if self.has_failed {
+                return None;
+            }
+            let context = self.context.clone()?;
+            let pulling = self.pulling.get_or_insert_with(|| {
+                let pull = Pull { context, max_elements: Some(self.max_elements), max_time: None };
+                Box::pin(pull_until_items(self.session.clone(), self.locator.clone(), pull, self.patience))
+            });
+            let asked = Instant::now();
+            let answer = pulling.await;
+            self.pulling = None;
+            if let Err(error) = answer.and_then(|answer| self.take(&answer, "PullResponse")) {
+                self.has_failed = true;
+                return Some(Err(error));
+            }
+            if self.ready.is_empty()
+                && self.context.is_some()
+                && let Err(error) = self.patience.before_asking_again(asked).await
+            {
+                self.has_failed = true;
                 return Some(Err(error));
             }
         }
@@ -190,20 +213,6 @@ impl Enumerator {
         match self.context.take() {
             Some(context) => self.session.release(&self.locator, &context).await,
             None => Ok(()),
-        }
-    }
-
-    async fn pull(&mut self, context: String) -> Result<(), Error> {
-        let pull = Pull { context, max_elements: Some(self.max_elements), max_time: None };
-        loop {
-            let asked = Instant::now();
-            match self.session.pull_within(&self.locator, &pull, &self.patience).await {
-                // The context stays valid (WS-Enumeration 3.2).
-                Err(error) if error.is_operation_timeout() => {
-                    self.patience.before_asking_again(asked).await?;
-                }
-                answer => return self.take(&answer?, "PullResponse"),
-            }
         }
     }
 
@@ -241,6 +250,28 @@ impl Drop for Enumerator {
                 tracing::debug!(%error, "Could not release an enumeration");
             }
         });
+    }
+}
+
+impl std::fmt::Debug for Enumerator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Enumerator").field("context", &self.context).finish_non_exhaustive()
+    }
+}
+
+async fn pull_until_items(
+    session: Session,
+    locator: Locator,
+    pull: Pull,
+    patience: Patience,
+) -> Result<Response, Error> {
+    loop {
+        let asked = Instant::now();
+        match session.pull_within(&locator, &pull, &patience).await {
+            // The context stays valid (WS-Enumeration 3.2).
+            Err(error) if error.is_operation_timeout() => patience.before_asking_again(asked).await?,
+            answer => return answer,
+        }
     }
 }
 

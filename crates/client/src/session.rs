@@ -60,7 +60,6 @@ pub(crate) enum Repeat {
 
 impl Session {
     /// A session with the service at an endpoint.
-    #[must_use]
     pub fn builder(endpoint: Endpoint) -> SessionBuilder {
         SessionBuilder::new(endpoint)
     }
@@ -165,8 +164,7 @@ impl Session {
             let outcome = connection.exchange(request, limit, patience).await;
             match outcome {
                 Err(Error::Disconnected { when: Progress::Sending, .. }) => {}
-                Err(Error::Disconnected { when: Progress::Waiting, .. })
-                    if repeat == Repeat::Harmless => {}
+                Err(Error::Disconnected { when: Progress::Waiting, .. }) if repeat == Repeat::Harmless => {}
                 outcome => return self.keep(connection, outcome),
             }
             tracing::trace!(peer = %self.0.endpoint.authority(), "A pooled connection was dead");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use wsman::shell::{CommandLine, OpenShell, option, parse_command_response, parse_created};
-use wsman::{Action, OptionSet, Response, ResourceUri, SelectorSet, ShellVerb, namespace};
+use wsman::{Action, OptionSet, ResourceUri, Response, SelectorSet, ShellVerb, namespace};
 use xml::Writer;
 
 pub use command::{Command, Output, Signaller};
@@ -132,8 +132,7 @@ impl Session {
             return Err(self.lacking("the identifier of the shell"));
         };
         self.0.has_shell.store(true, Ordering::Relaxed);
-        let locator = Locator::new(resource()?)
-            .with_selectors(SelectorSet::new().with(option::SHELL_ID, id));
+        let locator = Locator::new(resource()?).with_selectors(SelectorSet::new().with(option::SHELL_ID, id));
         Ok(Shell {
             channel: Channel { session: self.clone(), locator, command_id: None },
             output_streams: options.output_streams,
@@ -150,7 +149,7 @@ impl Session {
             name: options.name.clone(),
             environment: options.environment.clone(),
             working_directory: options.directory.clone(),
-            idle_timeout: options.idle_timeout,
+            idle_timeout: options.idle_timeout.map(Into::into),
             input_streams: options.input_streams.clone(),
             output_streams: options.output_streams.clone(),
             ..OpenShell::default()

@@ -31,7 +31,7 @@ impl Session {
     /// # Errors
     /// [`Error`].
     pub async fn put(&self, locator: &Locator, representation: &Fragment) -> Result<Response, Error> {
-        let write = |writer: &mut Writer| drop(writer.fragment(representation));
+        let write = |writer: &mut Writer| append(writer, representation);
         // The same values twice are the same values.
         self.transfer(Action::Put, locator, Repeat::Harmless, write).await
     }
@@ -41,7 +41,7 @@ impl Session {
     /// # Errors
     /// [`Error`].
     pub async fn create(&self, locator: &Locator, representation: &Fragment) -> Result<Created, Error> {
-        let write = |writer: &mut Writer| drop(writer.fragment(representation));
+        let write = |writer: &mut Writer| append(writer, representation);
         let answer = self.transfer(Action::Create, locator, Repeat::Harmful, write).await?;
         let Some(created) = answer.content_named("ResourceCreated") else {
             return Err(self.lacking("a ResourceCreated element"));
@@ -80,7 +80,7 @@ impl Session {
             .map_err(|error| Error::Setting { setting: "method", reason: error.to_string() })?;
         let uri = base.map_or_else(|| method.to_owned(), |base| format!("{base}/{method}"));
         let write = |writer: &mut Writer| match input {
-            Some(input) => drop(writer.fragment(input)),
+            Some(input) => append(writer, input),
             None => {
                 writer.start(&format!("{}_INPUT", name.with_prefix("p")));
                 writer.namespace("p", locator.resource.as_str()).end_empty();
@@ -103,4 +103,8 @@ impl Session {
     fn with_content(&self, answer: Response) -> Result<Response, Error> {
         if answer.content().is_none() { Err(self.lacking("a representation")) } else { Ok(answer) }
     }
+}
+
+fn append(writer: &mut Writer, representation: &Fragment) {
+    writer.fragment(representation);
 }

@@ -20,7 +20,8 @@ pub(crate) struct Ephemeral {
     pub(crate) https: Option<SocketAddr>,
     pub(crate) accounts: PathBuf,
     pub(crate) ready: Option<PathBuf>,
-    pub(crate) config: Config,
+    /// Names and values, each known to be right.
+    pub(crate) settings: Vec<(String, String)>,
 }
 
 /// What is wrong with a command line.
@@ -47,7 +48,7 @@ impl Arguments {
     pub(crate) fn parse(mut parser: Parser) -> Result<Self, ArgumentError> {
         let mut is_ephemeral = false;
         let (mut http, mut https, mut accounts, mut ready) = (None, None, None, None);
-        let mut config = Config::default();
+        let mut settings = Vec::new();
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Short('h') | Arg::Long("help") => return Ok(Self::Print(HELP.to_owned())),
@@ -64,7 +65,8 @@ impl Arguments {
                     let Some((name, value)) = setting.split_once('=') else {
                         return Err(ArgumentError::NotASetting(setting));
                     };
-                    config.set(name.trim(), value)?;
+                    Config::default().set(name.trim(), value)?;
+                    settings.push((name.trim().to_owned(), value.to_owned()));
                 }
                 other => return Err(other.unexpected().into()),
             }
@@ -76,7 +78,7 @@ impl Arguments {
             return Err(ArgumentError::Missing("--http or --https"));
         }
         let accounts = accounts.ok_or(ArgumentError::Missing("--accounts"))?;
-        Ok(Self::Ephemeral(Box::new(Ephemeral { http, https, accounts, ready, config })))
+        Ok(Self::Ephemeral(Box::new(Ephemeral { http, https, accounts, ready, settings })))
     }
 }
 

@@ -3,16 +3,16 @@
 use std::error::Error;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use config::{ListenerAddress, ListenerKey, Store};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
 use service::{Catalog, Certificate, Listener, Plugin, Product, Service, ServiceParts, fresh_uuid};
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::accounts::{self, EphemeralPrincipals};
@@ -29,11 +29,13 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let accounts = accounts::read(&arguments.accounts)?;
     let state = tempfile::Builder::new().prefix("telarchd-").tempdir()?;
     let principals = EphemeralPrincipals::new(&accounts, random_numbers());
-    let (settings, config) = watch::channel(Arc::new(arguments.config.clone()));
-    let plugins: Vec<Arc<dyn Plugin>> =
-        vec![Arc::new(ConfigPlugin::new()), Arc::new(ShellPlugin::new(surroundings::of_this_user()))];
+    let store = Arc::new(Store::open_with(state.path().join("config.toml"), &arguments.settings)?);
+    let plugins: Vec<Arc<dyn Plugin>> = vec![
+        Arc::new(ConfigPlugin::new(Arc::clone(&store), Arc::new(listening_on))),
+        Arc::new(ShellPlugin::new(surroundings::of_this_user())),
+    ];
     let service = Service::new(ServiceParts {
-        config,
+        state: store.subscribe(),
         verifier: Arc::new(accounts),
         principals: Arc::new(principals),
         catalog: Catalog::new(plugins),
@@ -54,6 +56,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
         places.https = Some(listener.address());
         listeners.push(listener);
     }
+    list(&store, &places)?;
     for listener in listeners {
         tokio::spawn(listener.run(Arc::clone(&service)));
     }
@@ -66,7 +69,6 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let signal = signals.received().await;
     tracing::info!(signal, "Ending");
     end(&service).await;
-    drop(settings);
     state.close()?;
     Ok(())
 }
@@ -91,6 +93,30 @@ struct Places {
     http: Option<SocketAddr>,
     https: Option<SocketAddr>,
     thumbprint: Option<String>,
+}
+
+/// Shows the listeners in the configuration, as they were asked for on the command line.
+fn list(store: &Store, places: &Places) -> Result<(), Box<dyn Error>> {
+    let all = [(config::Transport::Http, places.http), (config::Transport::Https, places.https)];
+    store.update(|draft| {
+        for (transport, address) in all {
+            let Some(address) = address else { continue };
+            let key = ListenerKey { address: ListenerAddress::Ip(address.ip()), transport };
+            let mut listener = config::Listener::new(key, &draft.config.service);
+            listener.port = config::Port::new(address.port().into()).ok_or("a listener has the port 0")?;
+            draft.listeners.create(listener)?;
+        }
+        Ok::<_, Box<dyn Error>>(())
+    })?;
+    Ok(())
+}
+
+/// Listeners of this form have one address each.
+fn listening_on(key: ListenerKey) -> Vec<IpAddr> {
+    match key.address {
+        ListenerAddress::Ip(address) => vec![address],
+        _ => Vec::new(),
+    }
 }
 
 /// Writes the file that says where, whole or not at all.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     ClientCertificate, Connection, Encoding, ImplicitScheme, Login, PasswordScheme, Proxy, ProxyAccess,
-    ProxyLogin, ProxyScheme, SpnPort, Thumbprint, Trust, Unencrypted, Verification,
+    ProxyCredentials, ProxyLogin, ProxyScheme, SpnPort, Thumbprint, Trust, Unencrypted, Verification,
 };
 use crate::endpoint::{Address, Transport};
 use crate::error::Error;
@@ -235,7 +235,11 @@ impl Draft {
                 return wrong("-proxyusername without -proxypassword", "add -proxypassword:PASSWORD");
             }
             (None, None, None) => None,
-            (Some(scheme), user, password) => Some(ProxyLogin { scheme, credentials: user.zip(password) }),
+            (Some(scheme), user, password) => {
+                let credentials =
+                    user.zip(password).map(|(user, password)| ProxyCredentials { user, password });
+                Some(ProxyLogin { scheme, credentials })
+            }
         };
         match (self.proxy_access, login) {
             (Some(access), login) => Ok(Some(Proxy { access, login })),

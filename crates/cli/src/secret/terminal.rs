@@ -87,7 +87,7 @@ where
     }
     let text =
         std::str::from_utf8(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-    Ok((!text.is_empty()).then(|| Secret::from(text.to_owned())))
+    Ok((!text.is_empty()).then(|| Secret::new(text.to_owned())))
 }
 
 /// Takes the last character away, which may be several octets in UTF-8.

@@ -47,7 +47,7 @@ fn a_file_without_a_password_is_named() {
 
 #[test]
 fn only_a_password_on_the_command_line_is_warned_about() {
-    assert!(PasswordSource::Argument("x".to_owned().into()).warning().is_some());
+    assert!(PasswordSource::Argument(Secret::new("x".to_owned())).warning().is_some());
     assert_eq!(PasswordSource::Ask.warning(), None);
 }
 

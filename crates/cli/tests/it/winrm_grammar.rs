@@ -5,7 +5,7 @@ use telarch_cli::endpoint::Transport;
 use telarch_cli::failure::ExitCodes;
 use telarch_cli::help::Page;
 use telarch_cli::input::KeyValues;
-use telarch_cli::secret::PasswordSource;
+use telarch_cli::secret::{PasswordSource, Secret};
 use telarch_cli::winrm::{
     self, Asking, AssociationResult, Dialect, Filter, Hierarchy, Input, Invocation, Operation, PublicZone,
     ReturnType, SddlTarget,
@@ -251,9 +251,9 @@ fn passwords_come_from_where_the_switches_say() {
         ("id -r:h -u:me -p:", PasswordSource::Ask),
         ("id -r:h -u:me -password:-", PasswordSource::StandardInput),
         ("id -r:h -u:me -passwordfile:/run/secret", PasswordSource::File("/run/secret".into())),
-        ("id -r:h -u:me -p:a:b", PasswordSource::Argument("a:b".to_owned().into())),
-        ("id -r:h -u:me -p:\"a·b\"", PasswordSource::Argument("a b".to_owned().into())),
-        ("id -r:h -u:me -p:a\\\"b", PasswordSource::Argument("a\"b".to_owned().into())),
+        ("id -r:h -u:me -p:a:b", PasswordSource::Argument(Secret::new("a:b".to_owned()))),
+        ("id -r:h -u:me -p:\"a·b\"", PasswordSource::Argument(Secret::new("a b".to_owned()))),
+        ("id -r:h -u:me -p:a\\\"b", PasswordSource::Argument(Secret::new("a\"b".to_owned()))),
     ] {
         let Login::Password { user, password, .. } = command(line).connection.login else { panic!("{line}") };
         assert_eq!((user.as_str(), password), ("me", expected), "of {line}");

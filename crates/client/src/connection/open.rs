@@ -26,9 +26,7 @@ impl Connection {
         let address = endpoint.authority();
         let opened = patience.within(patience.connect, stream_to(endpoint, securer)).await;
         let stream = opened.map_err(|expired| match expired {
-            Expired::Own => {
-                Error::ConnectTimedOut { address: address.clone(), after: patience.connect }
-            }
+            Expired::Own => Error::ConnectTimedOut { address: address.clone(), after: patience.connect },
             Expired::Total(error) => error,
         })??;
         Ok(Self { stream, proof, address, received: Vec::with_capacity(READ) })
@@ -38,8 +36,7 @@ impl Connection {
 async fn stream_to(endpoint: &Endpoint, securer: &Securer) -> Result<Box<dyn Stream>, Error> {
     let addresses = resolve(endpoint).await?;
     let connected = connect(addresses).await;
-    let stream =
-        connected.map_err(|source| Error::Connect { address: endpoint.authority(), source })?;
+    let stream = connected.map_err(|source| Error::Connect { address: endpoint.authority(), source })?;
     // Each request is one write, which should leave at once.
     let undelayed = stream.set_nodelay(true);
     undelayed.map_err(|source| Error::Connect { address: endpoint.authority(), source })?;

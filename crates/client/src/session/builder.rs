@@ -8,12 +8,12 @@ use wsman::Head;
 use xml::Encoding;
 
 use super::{Inner, Session};
+use crate::Endpoint;
 use crate::authentication::{Authentication, Credentials, Login, Unencrypted};
 use crate::error::Error;
 use crate::pool::Pool;
 use crate::random::fresh_uuid;
 use crate::tls::{Securer, TlsPolicy};
-use crate::Endpoint;
 
 /// Settings of a [`Session`], each with a default that suits most.
 #[derive(Clone, Debug)]

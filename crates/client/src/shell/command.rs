@@ -88,9 +88,13 @@ impl Command {
             let receiving = self.receiving.get_or_insert_with(|| {
                 Box::pin(receive(self.channel.clone(), self.streams.clone(), self.patience))
             });
+            let asked = Instant::now();
             let received = receiving.await;
             self.receiving = None;
             self.take(received?);
+            if self.ready.is_empty() && self.exit_code.is_none() {
+                self.patience.before_asking_again(asked).await?;
+            }
         }
     }
 
@@ -126,7 +130,8 @@ impl Command {
 
     fn take(&mut self, received: Received) {
         for piece in received.streams {
-            let is_ours = piece.command_id.is_none_or(|id| id.eq_ignore_ascii_case(self.channel.command_id()));
+            let is_ours =
+                piece.command_id.is_none_or(|id| id.eq_ignore_ascii_case(self.channel.command_id()));
             if piece.octets.is_empty() || !is_ours {
                 continue;
             }

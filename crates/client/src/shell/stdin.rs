@@ -76,8 +76,7 @@ impl Stdin {
             Send::write(body, piece, self.channel.command_id(), end == End::Here);
         };
         let options = OptionSet::new();
-        let sent =
-            self.channel.ask(ShellVerb::Send, options, Repeat::Harmful, &self.patience, write).await;
+        let sent = self.channel.ask(ShellVerb::Send, options, Repeat::Harmful, &self.patience, write).await;
         sent.map(drop)
     }
 }

@@ -1,0 +1,171 @@
+//! Where what is wrong with a change of the configuration gets its fault.
+
+use config::{ListenerError, ListenerKey, PutError, Reason, SettingError, StoreError};
+use wsman::{Action, Code, Detail, Fault, ResourceUri, Subcode, code};
+use xml::{Bounds, Document, Element, Writer};
+
+/// Why a change was not made; everything is as it was.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    #[error(transparent)]
+    Put(#[from] PutError),
+    #[error(transparent)]
+    Listener(#[from] ListenerError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("there is no listener {0}")]
+    NoSuchListener(ListenerKey),
+    #[error("the change was interrupted")]
+    Interrupted,
+}
+
+/// The only place where an error of the configuration becomes a fault.
+impl From<ChangeError> for Fault {
+    fn from(error: ChangeError) -> Self {
+        let reason = error.to_string();
+        match error {
+            ChangeError::Put(error) | ChangeError::Listener(ListenerError::Content(error)) => of_put(&error),
+            ChangeError::Listener(error) => of_listener(&error),
+            ChangeError::NoSuchListener(key) => no_such_listener(key),
+            ChangeError::Store(StoreError::Setting(error)) => of_setting(&error),
+            ChangeError::Store(_) | ChangeError::Interrupted => {
+                Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, reason)
+            }
+        }
+    }
+}
+
+fn of_put(error: &PutError) -> Fault {
+    let first = match error {
+        PutError::Settings(errors) => errors.first(),
+        _ => None,
+    };
+    let (code, detail) =
+        first.map_or((code::SCHEMA_VALIDATION_ERROR, None), |first| of_reason(&first.reason));
+    let fault = Fault::new(subcode(code), code, error.to_string());
+    match detail {
+        Some(detail) => fault.with_detail(detail),
+        None => fault,
+    }
+}
+
+fn of_setting(error: &SettingError) -> Fault {
+    let (code, _) = of_reason(&error.reason);
+    Fault::new(subcode(code), code, error.to_string())
+}
+
+fn of_reason(reason: &Reason) -> (Code, Option<Detail>) {
+    match reason {
+        Reason::ReadOnly => (code::READ_ONLY_SETTING, None),
+        Reason::Deprecated => (code::DEPRECATED_SETTING, None),
+        Reason::GovernedByPolicy => (code::GOVERNED_BY_POLICY, None),
+        Reason::Sddl(_) => (code::INVALID_SECURITY_DESCRIPTOR, None),
+        Reason::Filter(_) => (code::INVALID_FILTER, None),
+        _ => (code::SCHEMA_VALIDATION_ERROR, None),
+    }
+}
+
+fn subcode(code: Code) -> Subcode {
+    match code {
+        code::READ_ONLY_SETTING | code::DEPRECATED_SETTING | code::GOVERNED_BY_POLICY => {
+            Subcode::AccessDenied
+        }
+        _ => Subcode::SchemaValidationError,
+    }
+}
+
+fn of_listener(error: &ListenerError) -> Fault {
+    let reason = error.to_string();
+    match error {
+        ListenerError::Exists(_) => Fault::new(Subcode::AlreadyExists, code::ALREADY_EXISTS, reason)
+            .with_detail(Detail::TARGET_ALREADY_EXISTS),
+        ListenerError::NotFound(key) => no_such_listener(*key),
+        ListenerError::Address(_) => Fault::new(Subcode::InvalidSelectors, code::LISTENER_ADDRESS, reason)
+            .with_detail(Detail::INVALID_VALUE),
+        ListenerError::Transport(_) => {
+            Fault::new(Subcode::InvalidSelectors, code::INVALID_SELECTOR_VALUE, reason)
+                .with_detail(Detail::INVALID_VALUE)
+        }
+        ListenerError::KeyChange(_) => {
+            Fault::new(Subcode::InvalidRepresentation, code::INVALID_VALUES, reason)
+                .with_detail(Detail::INVALID_VALUES)
+        }
+        ListenerError::NotOurs { .. } => Fault::new(Subcode::AccessDenied, code::GOVERNED_BY_POLICY, reason),
+        ListenerError::TooMany => Fault::new(Subcode::QuotaLimit, code::QUOTA_LIMIT, reason),
+        _ => Fault::new(Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR, reason),
+    }
+}
+
+pub(crate) fn no_such_listener(key: ListenerKey) -> Fault {
+    Fault::new(
+        Subcode::InvalidSelectors,
+        code::UNEXPECTED_SELECTORS,
+        format!("there is no listener {key}; winrm enumerate winrm/config/listener lists those there are"),
+    )
+    .with_detail(Detail::UNEXPECTED_SELECTORS)
+}
+
+pub(crate) fn no_such_part(uri: &ResourceUri) -> Fault {
+    Fault::new(
+        Subcode::DestinationUnreachable,
+        code::INVALID_RESOURCE_URI,
+        format!("the configuration has no part {uri}"),
+    )
+    .with_detail(Detail::INVALID_RESOURCE_URI)
+}
+
+pub(crate) fn unexpected_selector(name: &str) -> Fault {
+    Fault::new(
+        Subcode::InvalidSelectors,
+        code::UNEXPECTED_SELECTORS,
+        format!("this part of the configuration has no selector {name}"),
+    )
+    .with_detail(Detail::UNEXPECTED_SELECTORS)
+}
+
+pub(crate) fn missing_selector(name: &str) -> Fault {
+    Fault::new(
+        Subcode::InvalidSelectors,
+        code::INSUFFICIENT_SELECTORS,
+        format!("the request does not say which listener: the selector {name} is missing"),
+    )
+    .with_detail(Detail::INSUFFICIENT_SELECTORS)
+}
+
+pub(crate) fn action_not_supported(action: &Action) -> Fault {
+    Fault::new(
+        Subcode::ActionNotSupported,
+        code::ACTION_NOT_SUPPORTED,
+        format!("this part of the configuration does not support the action {}", action.uri()),
+    )
+}
+
+pub(crate) fn no_fragments() -> Fault {
+    Fault::new(
+        Subcode::UnsupportedFeature,
+        code::FRAGMENT_LEVEL_ACCESS,
+        "the configuration is read and written by whole parts: leave FragmentTransfer out",
+    )
+    .with_detail(Detail::FRAGMENT_LEVEL_ACCESS)
+}
+
+pub(crate) fn no_filters() -> Fault {
+    Fault::new(
+        Subcode::FilteringNotSupported,
+        code::FILTERING_NOT_SUPPORTED,
+        "listeners are listed without a filter: leave it out",
+    )
+}
+
+/// The element as a document of its own, which can go to another thread.
+pub(crate) fn detached(element: Element<'_>) -> Result<Document, Fault> {
+    let mut writer = Writer::new();
+    writer.copy(element);
+    Document::parse(writer.finish(), &Bounds::default()).map_err(|error| {
+        Fault::new(
+            Subcode::SchemaValidationError,
+            code::INVALID_XML,
+            format!("the body is not usable: {error}"),
+        )
+    })
+}
