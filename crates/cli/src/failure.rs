@@ -1,8 +1,9 @@
 //! What went wrong, told twice: as scripts know it, and so that someone can act on it.
 
+mod client;
 mod hint;
 
-use xml::{Bounds, Document, Element, Writer};
+use xml::{Bounds, Document, Writer};
 
 use crate::codes::Code;
 use crate::error::Error;
@@ -27,7 +28,7 @@ pub struct Failure {
 enum Told {
     /// Found here, without an error number.
     Here(String),
-    /// A fault with its number; the markup is one `f:WSManFault` or `MSFT_WmiError`.
+    /// A fault with its number; the markup is one `f:WSManFault`.
     Fault { code: Code, message: String, markup: String },
 }
 
@@ -118,26 +119,11 @@ impl Failure {
     /// A fault described by its number and text; `machine` is the host as it was addressed.
     #[must_use]
     pub fn fault(code: Code, machine: &str, message: &str) -> Self {
-        let mut writer = Writer::new();
-        writer.start("f:WSManFault").namespace("f", FAULT);
-        writer.attribute("Code", &code.0.to_string()).attribute("Machine", machine);
-        writer.element("f:Message", message);
-        let told = Told::Fault { code, message: message.trim().to_owned(), markup: writer.finish() };
-        Self::new(Kind::of_code(code), told).at(machine)
-    }
-
-    /// A fault by the element that came in its detail: `f:WSManFault` or `MSFT_WmiError`.
-    #[must_use]
-    pub fn received(detail: Element<'_>) -> Self {
-        let number = detail.attribute("", "Code").map(std::borrow::Cow::into_owned).or_else(|| {
-            let child = detail.children().find(|child| child.name() == "error_Code")?;
-            Some(child.text().into_owned())
+        let markup = markup(code, machine, |writer| {
+            writer.text(message);
         });
-        let code = number.and_then(|number| Code::parse(&number)).unwrap_or(Code(0));
-        let message = innermost_message(detail).unwrap_or_default();
-        let mut writer = Writer::new();
-        writer.copy(detail);
-        Self::new(Kind::of_code(code), Told::Fault { code, message, markup: writer.finish() })
+        Self::new(Kind::of_code(code), Told::Fault { code, message: message.trim().to_owned(), markup })
+            .at(machine)
     }
 
     fn new(kind: Kind, told: Told) -> Self {
@@ -278,6 +264,16 @@ impl Program {
     }
 }
 
+/// A `f:WSManFault`; `message` writes what stands in its `f:Message`.
+fn markup(code: Code, machine: &str, message: impl FnOnce(&mut Writer)) -> String {
+    let mut writer = Writer::new();
+    writer.start("f:WSManFault").namespace("f", FAULT);
+    writer.attribute("Code", &code.0.to_string()).attribute("Machine", machine);
+    writer.start("f:Message");
+    message(&mut writer);
+    writer.finish()
+}
+
 /// The block that scripts know: the fault in the format of the results, its number, its text.
 fn block(code: Code, message: &str, markup: &str, format: Format) -> String {
     let mut out = match Document::parse(markup, &Bounds::default()) {
@@ -300,17 +296,6 @@ fn description(code: Code, message: &str) -> String {
         ("", None, None) => "unknown error".to_owned(),
         (message, ..) => harmless(message),
     }
-}
-
-/// The text of the innermost `Message`: a provider's fault stands inside that of the service.
-fn innermost_message(fault: Element<'_>) -> Option<String> {
-    let message = fault.children().find(|child| child.name() == "Message")?;
-    let provider = message.children().find(|child| child.name() == "ProviderFault");
-    let nested = provider.and_then(|provider| {
-        let inner = provider.children().find_map(innermost_message);
-        inner.or_else(|| Some(provider.text().trim().to_owned()).filter(|text| !text.is_empty()))
-    });
-    nested.or_else(|| Some(message.text().trim().to_owned()).filter(|text| !text.is_empty()))
 }
 
 /// The namespace of `WSManFault` (MS-WSMV 2.2.1).

@@ -17,7 +17,10 @@
 //! One table describes every switch and one every operation; parsers, help ([`help`]), man pages
 //! ([`man`]) and completions ([`completion`]) read them.
 //!
-//! Left out on purpose: everything that speaks with a service, and printing itself.
+//! [`winrm::run`] and [`winrs::run`] carry a command out with the client.
+//!
+//! Left out on purpose: how a service is spoken with, which the client knows, and what a program does with
+//! its own streams and its exit status.
 
 pub mod body;
 pub mod codes;
@@ -32,8 +35,11 @@ pub mod input;
 pub mod locator;
 pub mod man;
 mod markup;
+pub mod program;
 pub mod secret;
+mod session;
 mod switch;
+mod terminal;
 pub mod winrm;
 pub mod winrs;
 

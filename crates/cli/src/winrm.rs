@@ -5,6 +5,9 @@
 mod build;
 mod filter;
 pub(crate) mod operations;
+mod quick_config;
+mod run;
+mod sddl;
 pub(crate) mod switches;
 
 use std::path::PathBuf;
@@ -22,6 +25,7 @@ use crate::switch::{Filling, Item, nearest};
 use operations::{OPERATIONS, Verb};
 
 pub use filter::{AssociationFilter, AssociationResult, Dialect, Filter};
+pub use run::{Done, Streams, run};
 
 /// What a command line of `winrm` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

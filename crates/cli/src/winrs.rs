@@ -3,6 +3,7 @@
 //! `winrs [-SWITCH[:VALUE] ...] COMMAND`, where everything behind the switches is the command.
 
 mod command_line;
+mod run;
 pub(crate) mod switches;
 
 use crate::connection::Connection;
@@ -11,6 +12,8 @@ use crate::endpoint::Transport;
 use crate::error::Error;
 use crate::failure::ExitCodes;
 use crate::switch::{Filling, Item};
+
+pub use run::run;
 
 /// What a command line of `winrs` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

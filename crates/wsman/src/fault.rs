@@ -9,7 +9,7 @@ use std::fmt;
 
 use xml::Writer;
 
-use crate::namespace::{FAULT, FAULT_DETAIL};
+use crate::namespace::{FAULT, FAULT_DETAIL, XML};
 pub use code::Code;
 pub use subcode::{Origin, Subcode};
 
@@ -140,10 +140,15 @@ impl Fault {
 
     /// Writes the header that names what was not understood, if that is the failure.
     pub(crate) fn write_headers(&self, writer: &mut Writer) {
-        if let Some(NotUnderstood { namespace, name }) = &self.0.not_understood {
-            writer.start("s:NotUnderstood").attribute("qname", &format!("q:{name}"));
-            writer.namespace("q", namespace).end_empty();
-        }
+        let Some(NotUnderstood { namespace, name }) = &self.0.not_understood else { return };
+        writer.start("s:NotUnderstood");
+        // Namespaces in XML 1.0, section 3: no prefix can be declared for these two.
+        match namespace.as_str() {
+            "" => writer.attribute("qname", name),
+            XML => writer.attribute("qname", &format!("xml:{name}")),
+            _ => writer.attribute("qname", &format!("q:{name}")).namespace("q", namespace),
+        };
+        writer.end_empty();
     }
 
     /// Writes the `s:Fault` element.

@@ -9,7 +9,7 @@ use xml::Element;
 
 use crate::fault::{Fault, Subcode, code};
 
-pub use command::{CommandLine, parse_command_response, write_command_response};
+pub use command::{CommandLine, CommandListing, parse_command_response, write_command_response};
 pub use create::{IdleTimeout, OpenShell, ShellState, parse_created};
 pub use signal::{Signal, SignalCode};
 pub use stream::{

@@ -16,7 +16,8 @@ pub fn document(octets: &[u8]) {
     let Ok(first) = Document::parse(text, &bounds) else { return };
     let mut writer = Writer::new();
     rewrite(&mut writer, first.root(), None);
-    let roomy = Bounds { octets: 64 << 20, ..Bounds::default() };
+    // Written anew, every name of a namespace brings its own declaration.
+    let roomy = Bounds { octets: 64 << 20, attributes: 100, namespaces: 2_000, ..Bounds::default() };
     let second = Document::parse(writer.finish(), &roomy).expect("what was written can be read");
     assert_same(first.root(), second.root());
     let mut copied = Writer::new();
@@ -27,16 +28,22 @@ pub fn document(octets: &[u8]) {
 
 /// Writes an element anew, each with its own namespace declared as needed.
 fn rewrite(writer: &mut Writer, element: Element<'_>, outer: Option<&str>) {
-    writer.start(element.name());
-    if outer != Some(element.namespace()) && (outer.is_some() || !element.namespace().is_empty()) {
-        writer.namespace("", element.namespace());
-    }
+    // The namespace of `xml` cannot be the default one.
+    let is_xml = element.namespace() == XML;
+    let outer = if is_xml {
+        writer.start(&format!("xml:{}", element.name()));
+        outer
+    } else {
+        writer.start(element.name());
+        if outer != Some(element.namespace()) && (outer.is_some() || !element.namespace().is_empty()) {
+            writer.namespace("", element.namespace());
+        }
+        Some(element.namespace())
+    };
     for (number, attribute) in element.attributes().enumerate() {
         match attribute.namespace() {
             "" => writer.attribute(attribute.name(), &attribute.value()),
-            "http://www.w3.org/XML/1998/namespace" => {
-                writer.attribute(&format!("xml:{}", attribute.name()), &attribute.value())
-            }
+            XML => writer.attribute(&format!("xml:{}", attribute.name()), &attribute.value()),
             uri => writer
                 .namespace(&format!("n{number}"), uri)
                 .attribute(&format!("n{number}:{}", attribute.name()), &attribute.value()),
@@ -44,7 +51,7 @@ fn rewrite(writer: &mut Writer, element: Element<'_>, outer: Option<&str>) {
     }
     writer.text(&element.text());
     for child in element.children() {
-        rewrite(writer, child, Some(element.namespace()));
+        rewrite(writer, child, outer);
     }
     writer.end();
 }
@@ -68,3 +75,6 @@ fn assert_same(left: Element<'_>, right: Element<'_>) {
         }
     }
 }
+
+/// The namespace of the prefix `xml`, which no other prefix may stand for.
+const XML: &str = "http://www.w3.org/XML/1998/namespace";

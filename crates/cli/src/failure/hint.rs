@@ -94,7 +94,7 @@ const HINTS: &[Hint] = &[
         &[2_150_858_974],
         Kind::Denied,
         "unencrypted messages are not allowed on this side",
-        &["use https://, or -auth:negotiate, which seals messages over HTTP too"],
+        &["use https://, or a scheme that seals messages", "or allow it: -unencrypted"],
     ),
     hint(
         &[2_150_858_975],

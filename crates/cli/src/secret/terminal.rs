@@ -3,10 +3,11 @@
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 
-use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions};
 use zeroize::Zeroizing;
 
 use super::{MAX_OCTETS, PasswordError, Secret};
+use crate::terminal::Quieted;
 
 /// Asks on an open terminal; it shows what is typed again afterwards, whatever the answer was.
 ///
@@ -18,40 +19,17 @@ where
     T: AsFd,
     for<'a> &'a T: Read + Write,
 {
-    let silence = Silence::over(terminal).map_err(PasswordError::NoTerminal)?;
+    // Without ISIG a Ctrl-C is a character like others, so no signal can end the process while the terminal
+    // is silent; without ICANON it arrives at once.
+    let modes = LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
+    let silence =
+        Quieted::without(modes, terminal, OptionalActions::Flush).map_err(PasswordError::NoTerminal)?;
     let answer = write(terminal, question).and_then(|()| read_answer(terminal));
     // Ending the line that was not shown comes before showing lines again.
     let ended = write(terminal, "\n");
     drop(silence);
     ended.map_err(PasswordError::NoTerminal)?;
     answer.map_err(PasswordError::NoTerminal)?.ok_or(PasswordError::Cancelled)
-}
-
-/// A terminal that shows nothing and sends no signals; put back when dropped.
-struct Silence<'t, T: AsFd> {
-    terminal: &'t T,
-    before: Termios,
-}
-
-impl<'t, T: AsFd> Silence<'t, T> {
-    fn over(terminal: &'t T) -> io::Result<Self> {
-        let before = tcgetattr(terminal)?;
-        let mut silent = before.clone();
-        // Without ISIG a Ctrl-C is a character like others, so no signal can end the process while the
-        // terminal is silent; without ICANON it arrives at once.
-        silent.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
-        silent.special_codes[SpecialCodeIndex::VMIN] = 1;
-        silent.special_codes[SpecialCodeIndex::VTIME] = 0;
-        tcsetattr(terminal, OptionalActions::Flush, &silent)?;
-        Ok(Self { terminal, before })
-    }
-}
-
-impl<T: AsFd> Drop for Silence<'_, T> {
-    fn drop(&mut self) {
-        // Nobody could be told that this failed; the shell resets its terminal too.
-        let _ = tcsetattr(self.terminal, OptionalActions::Now, &self.before);
-    }
 }
 
 fn write<T>(mut terminal: &T, text: &str) -> io::Result<()>

@@ -3,7 +3,6 @@
 use telarch_cli::codes::Code;
 use telarch_cli::failure::{ExitCodes, Kind, Program};
 use telarch_cli::{Error, Failure, Format};
-use xml::{Bounds, Document};
 
 #[test]
 fn a_fault_is_told_as_scripts_know_it_and_then_explained() {
@@ -61,45 +60,62 @@ fn access_denied_names_who_where_and_what_helps() {
 }
 
 #[test]
-fn a_fault_that_was_received_shows_the_innermost_message() {
-    let document = Document::parse(
-        "<s:Detail xmlns:s=\"urn:s\" xmlns:f=\"http://schemas.microsoft.com/wbem/wsman/1/wsmanfault\">\
-         <f:WSManFault Code=\"2150858817\" Machine=\"h\"><f:Message><f:ProviderFault provider=\"p\">\
-         <f:WSManFault Code=\"87\" Machine=\"h\"><f:Message>inner text</f:Message></f:WSManFault>\
-         </f:ProviderFault></f:Message></f:WSManFault></s:Detail>",
-        &Bounds::default(),
-    )
-    .unwrap();
-    let failure = Failure::received(document.root().children().next().unwrap());
+fn a_fault_of_a_provider_stands_inside_that_of_the_service() {
+    let fault = wsman::Fault::new(wsman::Subcode::SchemaValidationError, 2_150_858_817, "")
+        .with_provider("Config provider", "x.dll", "inner text")
+        .on_machine("h");
+    let failure = Failure::from_client(client::Error::Fault(fault), "server7");
     let report = failure.report(Program::Winrm, Format::Text);
     assert!(
         report.starts_with(
             "WSManFault
     Message
-        ProviderFault
-            WSManFault
-                Message = inner text
+        ProviderFault = inner text
 
 Error number:  -2144108479 0x80338041
 inner text
+
+winrm: server7: a value or a property was not accepted
 "
         ),
         "{report}"
     );
+    assert!(report.contains("(fault w:SchemaValidationError, code 2150858817,"), "{report}");
     assert_eq!(failure.code(), Some(Code(2_150_858_817)));
 }
 
 #[test]
-fn a_wmi_error_has_its_number_inside() {
-    let document = Document::parse(
-        "<p:MSFT_WmiError xmlns:p=\"urn:p\"><p:CIMStatusCode>27</p:CIMStatusCode>\
-         <p:error_Code>2150859173</p:error_Code><p:Message>too many</p:Message></p:MSFT_WmiError>",
-        &Bounds::default(),
-    )
-    .unwrap();
-    let failure = Failure::received(document.root());
-    assert_eq!((failure.code(), failure.kind()), (Some(Code(2_150_859_173)), Kind::Quota));
-    assert!(failure.report(Program::Winrm, Format::Text).contains("\ntoo many\n"));
+fn what_the_client_found_is_told_like_a_fault() {
+    let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    let connect = client::Error::Connect { address: "server7:5985".to_owned(), source: refused };
+    let offered = vec!["Negotiate".to_owned(), "Basic".to_owned()];
+    let unauthorized =
+        client::Error::AuthenticationFailed { offered, tried: Some(client::Scheme::Basic), user: None };
+    let silent =
+        client::Error::TimedOut { what: client::Waiting::Silence, after: std::time::Duration::from_secs(70) };
+    for (error, kind, number, line) in [
+        (connect, Kind::Connect, 2_150_858_770, "winrm: server7: cannot connect: connection refused"),
+        (unauthorized, Kind::Authentication, 1326, "  it offers Negotiate, Basic; Basic was tried"),
+        (silent, Kind::Timeout, 2_150_859_046, "nothing came from the service within 70s"),
+        (
+            client::Error::Http { status: 404 },
+            Kind::Connect,
+            2_150_859_027,
+            "Error number:  -2144108269 0x80338113",
+        ),
+        (client::Error::Http { status: 401 }, Kind::Authentication, 5, "Error number:  5 0x5"),
+        (
+            client::Error::Http { status: 503 },
+            Kind::Quota,
+            2_150_859_026,
+            "Error number:  -2144108270 0x80338112",
+        ),
+    ] {
+        let failure = Failure::from_client(error, "server7");
+        assert_eq!((failure.kind(), failure.code()), (kind, Some(Code(number))));
+        let report = failure.report(Program::Winrm, Format::Text);
+        assert!(report.lines().any(|found| found == line), "{line} is not in {report}");
+    }
 }
 
 #[test]

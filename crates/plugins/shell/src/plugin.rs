@@ -8,12 +8,14 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use service::{Answer, BoxFuture, Call, Plugin, Resource, ResourceKind};
+use service::{Answer, BoxFuture, Call, Item, Plugin, Resource, ResourceKind};
+use wsman::enumeration::EnumerationMode;
 use wsman::shell::{self as message, OpenShell, Receive, Send, Signal, SignalCode, StreamData};
 use wsman::{
     Action, Code, EndpointReference, Fault, ResourceUri, SelectorSet, ShellVerb, Subcode, code, namespace,
     write_resource_created,
 };
+use xml::Writer;
 
 use self::registry::Registry;
 use self::shell::Shell;
@@ -48,6 +50,7 @@ impl ShellPlugin {
             Action::Create => self.create(&call),
             Action::Delete => self.delete(&call).await,
             Action::Get => self.get(&call),
+            Action::Enumerate => self.enumerate(&call),
             Action::Shell(ShellVerb::Command) => self.command(&call),
             Action::Shell(ShellVerb::Send) => self.send(&call).await,
             Action::Shell(ShellVerb::Receive) => self.receive(&call).await,
@@ -62,7 +65,7 @@ impl ShellPlugin {
         head.options.require_known(&[message::option::NO_PROFILE, message::option::CODE_PAGE])?;
         let open = OpenShell::parse(call.request.require_body("Shell")?)?;
         let shell = Shell::open(open, call, &self.surroundings)?;
-        let state = shell.state();
+        let state = shell.state_at_creation();
         self.registry.admit(shell, &call.config)?;
 
         let mut reply = call.reply();
@@ -89,6 +92,44 @@ impl ShellPlugin {
         let mut reply = call.reply();
         shell.state().write(reply.body());
         call.finish(reply)
+    }
+
+    /// Lists the caller's shells, or with a filter on ShellId the commands of one.
+    fn enumerate(&self, call: &Call) -> Result<Answer, Fault> {
+        let head = call.request.head();
+        if head.resource.as_ref().is_some_and(|uri| *uri == *namespace::SHELL_CMD) {
+            return Err(fault::action_not_supported(&Action::Enumerate));
+        }
+        let asked = call.enumerate.as_ref();
+        let filter = asked.and_then(|asked| asked.filter.as_ref());
+        if let Some(filter) = filter {
+            if filter.dialect != namespace::DIALECT_SELECTOR {
+                return Err(fault::unknown_dialect(&filter.dialect));
+            }
+            let id = filter.selectors.text(message::option::SHELL_ID).ok_or_else(fault::filter_required)?;
+            if asked.is_some_and(|asked| asked.mode != EnumerationMode::Object) {
+                return Err(fault::commands_without_references());
+            }
+            let shell = self.registry.find(id, &call.caller)?;
+            let items = shell.command_states().into_iter().map(|command| {
+                let mut object = Writer::new();
+                command.write(&mut object);
+                Item { object: object.into_fragment(), reference: None }
+            });
+            return Ok(Answer::items(items.collect::<Vec<_>>().into_iter()));
+        }
+        if head.resource.as_ref().is_some_and(|uri| *uri == *COMMANDS) {
+            return Err(fault::filter_required());
+        }
+        let items = self.registry.of(&call.caller).into_iter().map(|shell| {
+            let mut object = Writer::new();
+            shell.state().write(&mut object);
+            let resource = ResourceUri::parse(namespace::SHELL_CMD)?;
+            let selectors = SelectorSet::new().with(message::option::SHELL_ID, shell.id());
+            let reference = Some(EndpointReference::here(resource, selectors));
+            Ok(Item { object: object.into_fragment(), reference })
+        });
+        Ok(Answer::items(items.collect::<Result<Vec<_>, Fault>>()?.into_iter()))
     }
 
     fn command(&self, call: &Call) -> Result<Answer, Fault> {
@@ -149,7 +190,8 @@ impl ShellPlugin {
 
 impl Plugin for ShellPlugin {
     fn resources(&self) -> &[Resource] {
-        const RESOURCES: [Resource; 2] = [
+        const RESOURCES: [Resource; 3] = [
+            Resource { uri: COMMANDS, with_children: false, kind: ResourceKind::Shells },
             Resource { uri: namespace::SHELL_CMD, with_children: false, kind: ResourceKind::Shells },
             Resource { uri: namespace::SHELL, with_children: false, kind: ResourceKind::Shells },
         ];
@@ -205,6 +247,8 @@ fn stream_set(names: &[String]) -> Result<StreamSet, Fault> {
     }
 }
 
+/// The commands of a shell, for Enumerate.
+const COMMANDS: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Command";
 const STDOUT: &str = "stdout";
 const STDERR: &str = "stderr";
 

@@ -3,11 +3,10 @@
 use xml::Element;
 
 use super::{FragmentTransfer, Head};
-use crate::duration::{self, DurationError};
 use crate::fault::{Detail, Fault, Subcode, code};
 use crate::namespace::{ADDRESSING, ANONYMOUS, MICROSOFT, SHELL, SOAP, WSMAN, XML};
 use crate::option_set::is_true;
-use crate::{Action, OptionSet, ResourceUri, SelectorSet};
+use crate::{Action, OptionSet, ResourceUri, SelectorSet, duration};
 
 /// The longest text of a header that is only repeated or logged.
 const LONGEST_TEXT: usize = 2_048;
@@ -160,14 +159,7 @@ fn max_envelope_size(element: Element<'_>) -> Result<u32, Fault> {
 
 fn operation_timeout(element: Element<'_>) -> Result<std::time::Duration, Fault> {
     let text = element.text();
-    duration::parse(&text).map_err(|error| match error {
-        DurationError::Negative => invalid_header("OperationTimeout is negative".to_owned()),
-        DurationError::Malformed => Fault::new(
-            Subcode::SchemaValidationError,
-            code::SCHEMA_VALIDATION_ERROR,
-            format!("OperationTimeout: {error}"),
-        ),
-    })
+    duration::parse(&text).map_err(|error| invalid_header(format!("OperationTimeout: {error}")))
 }
 
 fn language(element: Element<'_>, name: &str, detail: Detail) -> Result<Option<String>, Fault> {

@@ -57,6 +57,25 @@ impl CommandLine {
     }
 }
 
+/// What a service tells of a command when it lists those of a shell (MS-WSMV 3.1.4.8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandListing {
+    /// Its identifier.
+    pub command_id: String,
+    /// What was run.
+    pub command_line: String,
+    /// `Running` or `Done`.
+    pub state: &'static str,
+}
+
+impl CommandListing {
+    /// Writes the `rsp:Command` element.
+    pub fn write(&self, writer: &mut Writer) {
+        writer.start("rsp:Command").namespace("rsp", SHELL).element("rsp:CommandId", &self.command_id);
+        writer.element("rsp:CommandLine", &self.command_line).element("rsp:CommandState", self.state).end();
+    }
+}
+
 /// Writes the body of the answer.
 pub fn write_command_response(writer: &mut Writer, command_id: &str) {
     writer.start("rsp:CommandResponse").element("rsp:CommandId", command_id).end();

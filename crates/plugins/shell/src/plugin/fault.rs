@@ -77,6 +77,31 @@ pub(super) fn action_not_supported(action: &Action) -> Fault {
     )
 }
 
+pub(super) fn unknown_dialect(dialect: &str) -> Fault {
+    Fault::new(
+        Subcode::FilterDialectRequestedUnavailable,
+        code::FILTER_DIALECT_UNAVAILABLE,
+        format!("shells are filtered by selectors only, not by {dialect}"),
+    )
+}
+
+pub(super) fn filter_required() -> Fault {
+    Fault::new(
+        Subcode::UnsupportedFeature,
+        code::SHELL_FILTER_REQUIRED,
+        "the commands of a shell are listed with a selector filter that gives its ShellId",
+    )
+}
+
+pub(super) fn commands_without_references() -> Fault {
+    Fault::new(
+        Subcode::UnsupportedFeature,
+        code::SHELL_EPR_UNSUPPORTED,
+        "the commands of a shell have no endpoint references: leave EnumerationMode out",
+    )
+    .with_detail(Detail::ENUMERATION_MODE)
+}
+
 pub(super) fn undeclared_stream(name: &str) -> Fault {
     Fault::new(
         Subcode::InvalidParameter,

@@ -60,7 +60,12 @@ impl Registry {
         shell.cloned().ok_or_else(fault::unknown_shell)
     }
 
-    /// The same, and it is in the registry no more.
+    /// Every shell of the caller.
+    pub(super) fn of(&self, caller: &Caller) -> Vec<Arc<Shell>> {
+        self.locked().values().filter(|shell| shell.owner() == caller.sid()).cloned().collect()
+    }
+
+    /// The caller's shell of this identifier, which is in the registry no more.
     pub(super) fn remove(&self, id: &str, caller: &Caller) -> Result<Arc<Shell>, Fault> {
         let shell = self.find(id, caller)?;
         if self.take_exactly(&shell) { Ok(shell) } else { Err(fault::unknown_shell()) }

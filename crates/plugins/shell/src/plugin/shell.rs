@@ -13,7 +13,7 @@ use sddl::Sid;
 use service::{Call, fresh_uuid};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use wsman::shell::{CommandLine as Line, OpenShell, ShellState, option};
+use wsman::shell::{CommandLine as Line, CommandListing, OpenShell, ShellState, option};
 use wsman::{Fault, duration, namespace};
 
 use super::registry::key;
@@ -41,8 +41,16 @@ pub(super) struct Shell {
     opened: Instant,
     activity: watch::Sender<Activity>,
     /// By identifier in upper case; `None` once the shell is closed.
-    commands: Mutex<Option<HashMap<String, Arc<Command>>>>,
+    commands: Mutex<Option<HashMap<String, Entry>>>,
     enclosure: Arc<Enclosure>,
+}
+
+/// A command of the shell, with what is told of it.
+#[derive(Clone)]
+struct Entry {
+    id: String,
+    line: String,
+    command: Arc<Command>,
 }
 
 /// Requests that are being answered, and when the last one ended.
@@ -120,6 +128,7 @@ impl Shell {
     /// What clients are told of it.
     pub(super) fn state(&self) -> ShellState {
         let activity = *self.activity.borrow();
+        let running: Vec<String> = self.running().into_iter().map(|entry| entry.line).collect();
         let inactivity = if activity.operations > 0 { Duration::ZERO } else { activity.last.elapsed() };
         ShellState {
             shell_id: self.id.clone(),
@@ -134,8 +143,31 @@ impl Shell {
             output_streams: self.output_streams.clone(),
             run_time: self.opened.elapsed(),
             inactivity,
-            ..ShellState::default()
+            command_line: running.first().cloned(),
+            child_processes: Some(u32::try_from(running.len()).unwrap_or(u32::MAX)),
         }
+    }
+
+    /// The same as the answer to Create tells it, without what only Get and Enumerate tell.
+    pub(super) fn state_at_creation(&self) -> ShellState {
+        ShellState { command_line: None, child_processes: None, ..self.state() }
+    }
+
+    /// What is told of the commands that were not let go.
+    pub(super) fn command_states(&self) -> Vec<CommandListing> {
+        let commands = self.commands();
+        let listing = |entry: &Entry| CommandListing {
+            command_id: entry.id.clone(),
+            command_line: entry.line.clone(),
+            state: if entry.command.is_reported() { "Done" } else { "Running" },
+        };
+        commands.iter().flat_map(|commands| commands.values()).map(listing).collect()
+    }
+
+    fn running(&self) -> Vec<Entry> {
+        let commands = self.commands();
+        let entries = commands.iter().flat_map(|commands| commands.values());
+        entries.filter(|entry| !entry.command.is_reported()).cloned().collect()
     }
 
     /// Keeps the shell from being idle while a request is answered.
@@ -155,13 +187,14 @@ impl Shell {
         if commands.contains_key(&key(&id)) {
             return Err(fault::invalid_parameter(format!("the shell has a command {id} already")));
         }
+        let text = line.line();
         let line = if directly {
             CommandLine::Direct {
                 program: line.command.into(),
                 arguments: line.arguments.into_iter().map(OsString::from).collect(),
             }
         } else {
-            CommandLine::Shell { program: self.login_shell.clone(), line: line.line().into() }
+            CommandLine::Shell { program: self.login_shell.clone(), line: text.clone().into() }
         };
         let command = Command::spawn(&CommandSpec {
             line,
@@ -172,7 +205,8 @@ impl Shell {
         })
         .map_err(fault::of_command)?;
         tracing::debug!(shell = %self.id, command = %id, process = command.process_id(), "Command started");
-        commands.insert(key(&id), Arc::new(command));
+        let entry = Entry { id: id.clone(), line: text, command: Arc::new(command) };
+        commands.insert(key(&id), entry);
         Ok(id)
     }
 
@@ -184,7 +218,7 @@ impl Shell {
         commands
             .as_ref()
             .and_then(|commands| commands.get(&key(id)))
-            .cloned()
+            .map(|entry| Arc::clone(&entry.command))
             .ok_or_else(fault::unknown_command)
     }
 
@@ -216,8 +250,8 @@ impl Shell {
     pub(super) async fn close(&self) {
         let commands = self.commands().take().unwrap_or_default();
         self.activity.send_modify(|activity| activity.closed = true);
-        for command in commands.into_values() {
-            command.close().await;
+        for entry in commands.into_values() {
+            entry.command.close().await;
         }
         self.enclosure.close().await;
         tracing::debug!(shell = %self.id, "Shell closed");
@@ -254,7 +288,7 @@ impl Shell {
         }
     }
 
-    fn commands(&self) -> MutexGuard<'_, Option<HashMap<String, Arc<Command>>>> {
+    fn commands(&self) -> MutexGuard<'_, Option<HashMap<String, Entry>>> {
         self.commands.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,0 +1,117 @@
+//! One connection of the load generator: octets made beforehand go out, answers are measured and hardly read.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use memchr::memmem;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use crate::Result;
+
+/// A kept-alive connection with one request under way at most.
+pub(crate) struct Connection {
+    link: Link,
+    buffer: Vec<u8>,
+}
+
+enum Link {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Connection {
+    /// Connects without TLS.
+    pub(crate) fn plain(address: SocketAddr) -> Result<Self> {
+        Ok(Self { link: Link::Plain(open(address)?), buffer: vec![0; FIRST_BUFFER] })
+    }
+
+    /// Connects, and has the handshake behind it.
+    pub(crate) fn tls(address: SocketAddr, config: &Arc<ClientConfig>) -> Result<Self> {
+        let name = ServerName::try_from("localhost")?;
+        let mut socket = open(address)?;
+        let mut session = ClientConnection::new(Arc::clone(config), name)?;
+        while session.is_handshaking() {
+            session.complete_io(&mut socket)?;
+        }
+        let link = Link::Tls(Box::new(StreamOwned::new(session, socket)));
+        Ok(Self { link, buffer: vec![0; FIRST_BUFFER] })
+    }
+
+    /// Sends a request and waits for its answer's body.
+    pub(crate) fn exchange(&mut self, request: &[u8]) -> Result<&[u8]> {
+        self.send(request)?;
+        self.receive()
+    }
+
+    pub(crate) fn send(&mut self, request: &[u8]) -> Result<()> {
+        match &mut self.link {
+            Link::Plain(link) => link.write_all(request)?,
+            Link::Tls(link) => {
+                link.write_all(request)?;
+                link.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The body of the next answer, whose status must be 200.
+    pub(crate) fn receive(&mut self) -> Result<&[u8]> {
+        let mut filled = 0;
+        let head = loop {
+            filled += self.read(filled)?;
+            if let Some(head) = memmem::find(&self.buffer[..filled], b"\r\n\r\n") {
+                break head + 4;
+            }
+        };
+        let end = head + content_length(&self.buffer[..head])?;
+        while filled < end {
+            if end > self.buffer.len() {
+                self.buffer.resize(end, 0);
+            }
+            filled += self.read(filled)?;
+        }
+        if filled > end {
+            return Err("the server sent more than one answer".into());
+        }
+        if !self.buffer.starts_with(b"HTTP/1.1 200") {
+            let answer = String::from_utf8_lossy(&self.buffer[..end]);
+            return Err(format!("the server answered {answer:.1500}").into());
+        }
+        Ok(&self.buffer[head..end])
+    }
+
+    fn read(&mut self, filled: usize) -> Result<usize> {
+        let room = &mut self.buffer[filled..];
+        let read = match &mut self.link {
+            Link::Plain(link) => link.read(room)?,
+            Link::Tls(link) => link.read(room)?,
+        };
+        if read == 0 { Err("the server closed the connection, or its head is too long".into()) } else { Ok(read) }
+    }
+}
+
+fn open(address: SocketAddr) -> Result<TcpStream> {
+    let socket = TcpStream::connect(address)?;
+    socket.set_nodelay(true)?;
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    Ok(socket)
+}
+
+fn content_length(head: &[u8]) -> Result<usize> {
+    const NAME: &[u8] = b"content-length:";
+    let line = head.split(|&octet| octet == b'\n').find_map(|line| {
+        let (name, value) = line.split_at_checked(NAME.len())?;
+        name.eq_ignore_ascii_case(NAME).then_some(value)
+    });
+    Ok(std::str::from_utf8(line.ok_or("an answer has no Content-Length")?)?.trim().parse()?)
+}
+
+/// Small, so that hundreds of connections weigh little; a long answer makes it grow for good.
+const FIRST_BUFFER: usize = 8 * 1_024;
+
+/// A server that is silent for so long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);

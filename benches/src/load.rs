@@ -1,0 +1,85 @@
+//! Load on one server: as many requests as go through a number of connections.
+
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::Result;
+use crate::connection::Connection;
+use crate::process;
+
+/// What one turn of load came to.
+pub(crate) struct Load {
+    requests: u64,
+    elapsed: Duration,
+    server_cpu: Duration,
+    generator_cpu: Duration,
+}
+
+impl Load {
+    /// Requests a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.requests as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// CPU time of the server for one request, in microseconds.
+    pub(crate) fn server_micros(&self) -> f64 {
+        self.server_cpu.as_secs_f64() * 1e6 / self.requests as f64
+    }
+
+    /// CPU time of the generator for one request, in microseconds.
+    pub(crate) fn generator_micros(&self) -> f64 {
+        self.generator_cpu.as_secs_f64() * 1e6 / self.requests as f64
+    }
+}
+
+/// How long to go on.
+#[derive(Clone, Copy)]
+pub(crate) enum Until {
+    Elapsed(Duration),
+    Requests(u64),
+}
+
+/// Keeps one request under way on every connection.
+///
+/// Answers are awaited in the order of the connections: with one thread and blocking reads the generator costs a
+/// read and a write a request, and as long as one answer is awaited the server has all the other requests to work on.
+pub(crate) fn drive(
+    connections: &mut [Connection],
+    request: &[u8],
+    server: u32,
+    until: Until,
+) -> Result<Load> {
+    let (server_before, generator_before) = (process::cpu(server)?, thread_cpu());
+    let begin = Instant::now();
+    let is_over = |requests| match until {
+        Until::Elapsed(time) => begin.elapsed() >= time,
+        Until::Requests(most) => requests >= most,
+    };
+    for connection in connections.iter_mut() {
+        connection.send(request)?;
+    }
+    let mut requests = 0;
+    while !is_over(requests) {
+        for connection in connections.iter_mut() {
+            connection.receive()?;
+            connection.send(request)?;
+            requests += 1;
+        }
+    }
+    for connection in connections.iter_mut() {
+        connection.receive()?;
+        requests += 1;
+    }
+    Ok(Load {
+        requests,
+        elapsed: begin.elapsed(),
+        server_cpu: process::cpu(server)?.saturating_sub(server_before),
+        generator_cpu: thread_cpu().saturating_sub(generator_before),
+    })
+}
+
+fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}

@@ -1,0 +1,72 @@
+//! Measured comparisons with what cannot be beaten.
+//!
+//! Every figure is a ratio or a difference to something measured in the same run, by turns, so that a busy machine
+//! slows both sides. The load generator and the programs under test share the machine; where both want the same
+//! processor, requests a second say little, and the CPU time of the server alone says more.
+
+mod bare_hyper;
+mod connection;
+mod effort;
+mod load;
+mod memory;
+mod messages;
+mod process;
+mod requests;
+mod rounds;
+mod shell_run;
+mod steps;
+mod stream;
+mod table;
+mod telarchd;
+
+use std::process::ExitCode;
+
+use effort::Effort;
+use table::{Row, print};
+
+/// What every step of a measurement may fail with; there is nothing to do but to tell.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (switches, wanted): (Vec<&str>, Vec<&str>) =
+        arguments.iter().map(String::as_str).partition(|argument| argument.starts_with('-'));
+    let effort = match switches.as_slice() {
+        [] => Effort::FULL,
+        ["--quick"] => Effort::QUICK,
+        _ => return usage(),
+    };
+    if wanted.iter().any(|name| GROUPS.iter().all(|group| group.name != *name)) {
+        return usage();
+    }
+    let mut rows = Vec::new();
+    for group in GROUPS.iter().filter(|group| wanted.is_empty() || wanted.contains(&group.name)) {
+        eprintln!("measuring: {}", group.name);
+        match (group.measure)(&effort) {
+            Ok(measured) => rows.extend(measured),
+            Err(error) => rows.push(Row::not_measured(group.name, &error.to_string())),
+        }
+    }
+    print(&rows);
+    if rows.iter().all(Row::is_met) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Figures that belong together.
+struct Group {
+    name: &'static str,
+    measure: fn(&Effort) -> Result<Vec<Row>>,
+}
+
+const GROUPS: [Group; 5] = [
+    Group { name: "requests", measure: requests::measure },
+    Group { name: "steps", measure: steps::measure },
+    Group { name: "shell", measure: shell_run::measure },
+    Group { name: "stream", measure: stream::measure },
+    Group { name: "memory", measure: memory::measure },
+];
+
+fn usage() -> ExitCode {
+    let groups = GROUPS.map(|group| group.name).join(" | ");
+    eprintln!("usage: benches/run [--quick] [{groups}]...");
+    ExitCode::from(2)
+}

@@ -1,0 +1,167 @@
+//! From what a command line says about the connection to a session of the client.
+
+use client::{Authentication, Credentials, Session, TlsPolicy};
+use wsman::{FragmentTransfer, OptionSet, ResourceUri, SelectorSet};
+use xml::Encoding as XmlEncoding;
+
+use crate::connection::{
+    Connection, Encoding, ImplicitScheme, Login, PasswordScheme, ProxyAccess, Trust, Unencrypted,
+    Verification,
+};
+use crate::endpoint::{Endpoint, Transport};
+use crate::failure::{Failure, Kind};
+use crate::input::{KeyValues, Value};
+use crate::locator::Locator;
+use crate::winrm::Fragment;
+
+/// A session, and what to say about it when something goes wrong.
+pub(crate) struct Service {
+    pub(crate) session: Session,
+    pub(crate) login: Proven,
+    endpoint: Endpoint,
+    user: Option<String>,
+}
+
+/// Whether a session says who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Proven {
+    Yes,
+    No,
+}
+
+impl Service {
+    /// Finds the password, asking for it if need be, and makes the session; nothing is sent yet.
+    pub(crate) fn new(connection: Connection) -> Result<Self, Failure> {
+        let Connection { endpoint, login, trust, unencrypted, encoding, timeout, proxy } = connection;
+        if proxy.is_some_and(|proxy| proxy.access != ProxyAccess::None) {
+            return Err(missing("a proxy"));
+        }
+        let mut builder = Session::builder(address(&endpoint)?).tls(policy(trust)).encoding(match encoding {
+            Encoding::Utf8 => XmlEncoding::Utf8,
+            Encoding::Utf16 => XmlEncoding::Utf16,
+        });
+        if unencrypted == Unencrypted::Allowed {
+            builder = builder.unencrypted(client::Unencrypted::Allowed);
+        }
+        if let Some(timeout) = timeout {
+            builder = builder.operation_timeout(timeout);
+        }
+        let (authentication, credentials) = authentication(login, &endpoint)?;
+        let user = credentials.as_ref().map(|credentials| credentials.user.clone());
+        let login = if credentials.is_some() { Proven::Yes } else { Proven::No };
+        builder = builder.authentication(authentication);
+        if let Some(credentials) = credentials {
+            builder = builder.credentials(credentials);
+        }
+        let session = builder.build().map_err(|error| Failure::from_client(error, endpoint.host()))?;
+        Ok(Self { session, login, endpoint, user })
+    }
+
+    /// What a failure of the client means here.
+    pub(crate) fn failure(&self, error: client::Error) -> Failure {
+        let mut failure = Failure::from_client(error, self.endpoint.host());
+        if let Some(user) = &self.user {
+            failure = failure.as_user(user);
+        }
+        match self.endpoint.usual_port() {
+            Some(usual) if failure.kind() == Kind::Connect => failure.advise(format!(
+                "without a port {transport}:// means {port}; the service usually listens on {usual}: \
+                 -r:{transport}://{host}:{usual}",
+                transport = self.endpoint.transport(),
+                port = self.endpoint.port(),
+                host = self.endpoint.host(),
+            )),
+            _ => failure,
+        }
+    }
+}
+
+/// The locator as the client takes it.
+pub(crate) fn target(
+    locator: &Locator,
+    options: &KeyValues,
+    fragment: Option<Fragment>,
+) -> Result<client::Locator, Failure> {
+    let resource = ResourceUri::parse(locator.resource_uri())
+        .map_err(|fault| Failure::here(Kind::Usage, fault.to_string()))?;
+    let mut switches = OptionSet::new();
+    for (name, value) in options.iter() {
+        let value = match value {
+            Value::Text(text) => Some(text.clone()),
+            Value::Null => None,
+        };
+        switches.push(wsman::WsmanOption { name: name.to_owned(), value, must_comply: false });
+    }
+    let mut target =
+        client::Locator::new(resource).with_selectors(selectors(locator.selectors())).with_options(switches);
+    if let Some(Fragment { path, dialect }) = fragment {
+        target = target
+            .with_fragment(FragmentTransfer { dialect: Some(dialect.uri().to_owned()), expression: path });
+    }
+    Ok(target)
+}
+
+pub(crate) fn selectors(pairs: &[(String, String)]) -> SelectorSet {
+    pairs.iter().fold(SelectorSet::new(), |set, (name, value)| set.with(name, value))
+}
+
+/// The failure for what the command line knows and the client does not.
+pub(crate) fn missing(what: &str) -> Failure {
+    Failure::here(Kind::Usage, format!("{what} is not supported by this version"))
+}
+
+fn address(endpoint: &Endpoint) -> Result<client::Endpoint, Failure> {
+    let transport = match endpoint.transport() {
+        Transport::Http => client::Transport::Http,
+        Transport::Https => client::Transport::Https,
+    };
+    let path = format!("/{}", endpoint.prefix());
+    client::Endpoint::new(transport, endpoint.host(), endpoint.port(), &path)
+        .map_err(|error| Failure::here(Kind::Usage, error.to_string()))
+}
+
+/// Revocation is not looked at by the client, so there is nothing to skip.
+fn policy(trust: Trust) -> TlsPolicy {
+    let mut policy = TlsPolicy::new();
+    if let Some(file) = trust.ca {
+        policy = policy.ca_file(file);
+    }
+    if trust.issuer == Verification::Skipped {
+        policy = policy.skip_ca();
+    }
+    if trust.name == Verification::Skipped {
+        policy = policy.skip_name();
+    }
+    policy
+}
+
+fn authentication(
+    login: Login,
+    endpoint: &Endpoint,
+) -> Result<(Authentication, Option<Credentials>), Failure> {
+    let (scheme, user, source) = match login {
+        Login::Anonymous => return Ok((Authentication::None, None)),
+        Login::Implicit { scheme: ImplicitScheme::Default, .. } => {
+            let failure = Failure::here(Kind::Authentication, "there is no user to log in as");
+            return Err(failure.advise("add -username:NAME, or -authentication:none for identify alone"));
+        }
+        Login::Implicit { .. } => return Err(missing("logging in without a user name")),
+        Login::Certificate(_) => return Err(missing("logging in with a certificate")),
+        Login::Password { scheme, user, password, .. } => (scheme, user, password),
+    };
+    let authentication = match scheme {
+        None | Some(PasswordScheme::Basic) => Authentication::Basic,
+        Some(PasswordScheme::Digest) => return Err(missing("-authentication:digest")),
+        Some(PasswordScheme::Negotiate) => return Err(missing("-authentication:negotiate")),
+        Some(PasswordScheme::Kerberos) => return Err(missing("-authentication:kerberos")),
+        Some(PasswordScheme::CredSsp) => return Err(missing("-authentication:credssp")),
+    };
+    let password = source.resolve(&user, endpoint.host()).map_err(|error| {
+        let failure = Failure::here(Kind::Authentication, error.to_string());
+        match error.way_out() {
+            Some(line) => failure.advise(line),
+            None => failure,
+        }
+    })?;
+    Ok((authentication, Some(Credentials { user, password })))
+}

@@ -1,0 +1,157 @@
+//! `winrm quickconfig`: two stages, each of which analyzes, asks and enables.
+//!
+//! The service decides what must be done and does it; the texts here are those that scripts match.
+
+use std::io::{BufRead, Write};
+
+use wsman::Response;
+use xml::{Element, Fragment, Writer};
+
+use super::run::{Done, Run, Streams};
+use super::{Asking, PublicZone};
+use crate::endpoint::Transport;
+use crate::failure::{Failure, Kind};
+use crate::format::harmless;
+use crate::locator::Locator;
+use crate::program::Stop;
+
+/// What is to be made ready.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    pub(super) transport: Transport,
+    pub(super) asking: Asking,
+    pub(super) public_zone: PublicZone,
+}
+
+/// Runs both stages; declining the first does not keep the second from being offered.
+pub(super) async fn run(run: &Run, plan: Plan, streams: &mut Streams<'_>) -> Result<Done, Stop> {
+    let locator = Locator::parse("winrm/config/service")?;
+    let mut done = Done::Whole;
+    for stage in [&SERVICE, &REMOTING] {
+        if stage.run(run, &locator, plan, streams).await? == Done::StepsFailed {
+            done = Done::StepsFailed;
+        }
+    }
+    Ok(done)
+}
+
+/// One of the two stages.
+struct Stage {
+    analyze: &'static str,
+    enable: &'static str,
+    takes_transport: bool,
+    already: &'static str,
+    needed: &'static str,
+    succeeded: &'static str,
+}
+
+const SERVICE: Stage = Stage {
+    analyze: "AnalyzeService",
+    enable: "EnableService",
+    takes_transport: false,
+    already: "WinRM service is already running on this machine.",
+    needed: "WinRM is not set up to receive requests on this machine.",
+    succeeded: "WinRM has been updated to receive requests.",
+};
+
+const REMOTING: Stage = Stage {
+    analyze: "Analyze",
+    enable: "EnableRemoting",
+    takes_transport: true,
+    already: "WinRM is already set up for remote management on this computer.",
+    needed: "WinRM is not set up to allow remote access to this machine for management.",
+    succeeded: "WinRM has been updated for remote management.",
+};
+
+const FAILED: &str = "Error: One or more update steps could not be completed.";
+
+impl Stage {
+    async fn run(
+        &self,
+        run: &Run,
+        locator: &Locator,
+        plan: Plan,
+        streams: &mut Streams<'_>,
+    ) -> Result<Done, Stop> {
+        let question = self.question(locator, plan);
+        let analyzed = run.invoke(locator, &locator.action_uri(self.analyze), &question).await?;
+        let analysis = content(&analyzed)?;
+        let state = child(analysis, "RemotingEnabled");
+        if state.is_some_and(|state| state.text().trim() == "true") {
+            writeln!(streams.out, "{}", self.already)?;
+            return Ok(Done::Whole);
+        }
+        if state.and_then(|state| state.attribute("", "Source")).as_deref() == Some("GPO") {
+            writeln!(streams.errors, "Error: a policy turns this off, so nothing was changed here.")?;
+            writeln!(streams.errors, "{}", results(analysis))?;
+            return Ok(Done::Whole);
+        }
+        writeln!(streams.out, "{}", self.needed)?;
+        writeln!(streams.out, "The following changes must be made:\n\n{}\n", results(analysis))?;
+        if plan.asking == Asking::Before && !agreed(streams)? {
+            return Ok(Done::Whole);
+        }
+        let input = child(analysis, &format!("{}_INPUT", self.enable));
+        let changes = copied(input.ok_or_else(|| incomplete(self.enable))?);
+        let enabled = run.invoke(locator, &locator.action_uri(self.enable), &changes).await?;
+        let outcome = content(&enabled)?;
+        let succeeded = child(outcome, "Status").is_some_and(|status| status.text().trim() == "succeeded");
+        if succeeded {
+            writeln!(streams.out, "{}", self.succeeded)?;
+        } else {
+            writeln!(streams.errors, "{FAILED}")?;
+        }
+        writeln!(streams.out, "\n{}", results(outcome))?;
+        Ok(if succeeded { Done::Whole } else { Done::StepsFailed })
+    }
+
+    fn question(&self, locator: &Locator, plan: Plan) -> Fragment {
+        let mut writer = Writer::new();
+        writer.start(&format!("p:{}_INPUT", self.analyze)).namespace("p", locator.resource_uri());
+        if self.takes_transport {
+            writer.element("p:Transport", &plan.transport.to_string());
+            if plan.public_zone == PublicZone::Ignored {
+                writer.start("p:Force").end_empty();
+            }
+        }
+        writer.into_fragment()
+    }
+}
+
+/// Asks on the streams; the end of the input is a no.
+fn agreed(streams: &mut Streams<'_>) -> Result<bool, Stop> {
+    write!(streams.out, "Make these changes [y/n]? ")?;
+    streams.out.flush()?;
+    let mut answer = String::new();
+    let mut limited = std::io::Read::take(&mut *streams.input, 1_024);
+    limited.read_line(&mut answer)?;
+    writeln!(streams.out)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+fn content(answer: &Response) -> Result<Element<'_>, Stop> {
+    answer.content().ok_or_else(|| incomplete("output"))
+}
+
+fn incomplete(what: &str) -> Stop {
+    Failure::here(Kind::Fault, format!("the answer of the service lacks its {what}")).into()
+}
+
+fn child<'a>(element: Element<'a>, name: &str) -> Option<Element<'a>> {
+    element.children().find(|child| child.name() == name)
+}
+
+fn results(element: Element<'_>) -> String {
+    let lines: Vec<String> = element
+        .children()
+        .filter(|child| child.name() == "Results")
+        .map(|results| harmless(results.text().trim()))
+        .collect();
+    lines.join("\n")
+}
+
+fn copied(element: Element<'_>) -> Fragment {
+    let mut writer = Writer::new();
+    writer.copy(element);
+    writer.into_fragment()
+}

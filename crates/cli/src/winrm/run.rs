@@ -1,0 +1,249 @@
+//! Carries a command of `winrm` out.
+
+use std::io::{BufRead, Read, Write};
+use std::path::Path;
+
+use client::EnumerateOptions;
+use wsman::Response;
+use wsman::enumeration::{EnumerationMode, Filter as WireFilter};
+use xml::{Bounds, Document, Encoding, Fragment as Markup, Writer};
+
+use super::{Command, Dialect, Enumeration, Filter, Hierarchy, Input, Operation, ReturnType, SddlTarget};
+use super::{quick_config, sddl};
+use crate::body;
+use crate::failure::{Failure, Kind};
+use crate::format::Format;
+use crate::input::KeyValues;
+use crate::locator::Locator;
+use crate::program::Stop;
+use crate::session::{Proven, Service, missing, selectors, target};
+
+/// The streams of a program.
+pub struct Streams<'s> {
+    /// Where results go.
+    pub out: &'s mut dyn Write,
+    /// Where everything else goes.
+    pub errors: &'s mut dyn Write,
+    /// Where answers and `-file:-` come from.
+    pub input: &'s mut dyn BufRead,
+}
+
+/// How a command ended that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// As it should.
+    Whole,
+    /// Some steps of quickconfig did not succeed.
+    StepsFailed,
+}
+
+/// Carries a command out and prints what comes of it.
+///
+/// # Errors
+/// [`Stop`].
+pub async fn run(command: Command, streams: &mut Streams<'_>) -> Result<Done, Stop> {
+    let Command { operation, connection, options, format, .. } = command;
+    let service = Service::new(connection)?;
+    let run = Run { service, options, format };
+    match operation {
+        Operation::QuickConfig { transport, asking, public_zone } => {
+            return quick_config::run(&run, quick_config::Plan { transport, asking, public_zone }, streams)
+                .await;
+        }
+        Operation::Enumerate { locator, enumeration } => {
+            run.enumerate(&locator, enumeration, streams.out).await?;
+        }
+        Operation::ConfigSddl { target: SddlTarget::Root, sddl } => sddl::run(&run, sddl, streams).await?,
+        Operation::ConfigSddl { target: SddlTarget::Resource(_), .. } => {
+            return Err(missing("the security descriptor of a single resource")
+                .advise("RootSDDL is edited with winrm configSDDL default")
+                .into());
+        }
+        operation => run.single(operation, streams).await?,
+    }
+    Ok(Done::Whole)
+}
+
+/// A command under way.
+pub(super) struct Run {
+    service: Service,
+    options: KeyValues,
+    format: Format,
+}
+
+impl Run {
+    /// An operation with one answer.
+    async fn single(&self, operation: Operation, streams: &mut Streams<'_>) -> Result<(), Stop> {
+        match operation {
+            Operation::Get { locator, fragment } => {
+                let target = target(&locator, &self.options, fragment)?;
+                let answer = self.told(self.service.session.get(&target).await, &locator)?;
+                self.print(&answer, streams.out)
+            }
+            Operation::Set { locator, fragment, input } => {
+                let target = target(&locator, &self.options, fragment)?;
+                let body = match input {
+                    Input::File(path) => read_xml(&path, streams.input)?,
+                    Input::Values(values) => self.modified(&target, &locator, &values).await?,
+                };
+                let answer = self.told(self.service.session.put(&target, &body).await, &locator)?;
+                self.print(&answer, streams.out)
+            }
+            Operation::Create { locator, input } => {
+                let target = target(&locator, &self.options, None)?;
+                let body = element(locator.last_segment(), &locator, input, streams.input)?;
+                let created = self.told(self.service.session.create(&target, &body).await, &locator)?;
+                self.print(&created.answer, streams.out)
+            }
+            Operation::Delete { locator } => {
+                let target = target(&locator, &self.options, None)?;
+                self.told(self.service.session.delete(&target).await, &locator).map(drop)
+            }
+            Operation::Invoke { action, locator, input } => {
+                let name = action.rsplit('/').next().unwrap_or_default();
+                let body = element(&format!("{name}_INPUT"), &locator, input, streams.input)?;
+                let answer = self.invoke(&locator, &locator.action_uri(&action), &body).await?;
+                self.print(&answer, streams.out)
+            }
+            _ => self.identify(streams.out).await,
+        }
+    }
+
+    pub(super) async fn invoke(
+        &self,
+        locator: &Locator,
+        action: &str,
+        body: &Markup,
+    ) -> Result<Response, Stop> {
+        let target = target(locator, &self.options, None)?;
+        self.told(self.service.session.invoke(&target, action, Some(body)).await, locator)
+    }
+
+    pub(super) async fn read(&self, locator: &Locator) -> Result<Response, Stop> {
+        let target = target(locator, &self.options, None)?;
+        self.told(self.service.session.get(&target).await, locator)
+    }
+
+    /// Sets some values of a resource: Get, replace, Put.
+    pub(super) async fn set(&self, locator: &Locator, values: &KeyValues) -> Result<Response, Stop> {
+        let target = target(locator, &self.options, None)?;
+        let body = self.modified(&target, locator, values).await?;
+        self.told(self.service.session.put(&target, &body).await, locator)
+    }
+
+    async fn modified(
+        &self,
+        target: &client::Locator,
+        locator: &Locator,
+        values: &KeyValues,
+    ) -> Result<Markup, Stop> {
+        let current = self.told(self.service.session.get(target).await, locator)?;
+        let Some(resource) = current.content() else {
+            return Err(Failure::here(Kind::Fault, "the service returned an empty resource").into());
+        };
+        Ok(body::modify(resource, values)?)
+    }
+
+    async fn identify(&self, out: &mut dyn Write) -> Result<(), Stop> {
+        let session = &self.service.session;
+        let identified = match self.service.login {
+            Proven::Yes => session.identify().await,
+            Proven::No => session.identify_anonymous().await,
+        };
+        let identified = identified.map_err(|error| self.service.failure(error))?;
+        if let Some(element) = identified.answer.content_named("IdentifyResponse") {
+            out.write_all(self.format.print(element).as_bytes())?;
+        }
+        Ok(())
+    }
+
+    async fn enumerate(
+        &self,
+        locator: &Locator,
+        enumeration: Enumeration,
+        out: &mut dyn Write,
+    ) -> Result<(), Stop> {
+        let target = target(locator, &self.options, None)?;
+        let mode = match enumeration.returns {
+            ReturnType::Object => EnumerationMode::Object,
+            ReturnType::Epr => EnumerationMode::Reference,
+            ReturnType::ObjectAndEpr => EnumerationMode::ObjectAndReference,
+        };
+        if enumeration.hierarchy != Hierarchy::Deep {
+            return Err(missing("-shallow or -basepropertiesonly").into());
+        }
+        let filter = enumeration.filter.map(wire_filter).transpose()?;
+        let options = EnumerateOptions { mode, filter, ..EnumerateOptions::default() };
+        let mut items = self.told(self.service.session.enumerate(&target, options).await, locator)?;
+        let mut results = self.format.results();
+        out.write_all(results.open().as_bytes())?;
+        while let Some(item) = items.next().await {
+            match item {
+                Ok(item) => out.write_all(results.item(item.element()).as_bytes())?,
+                // What was printed stays one whole document.
+                Err(error) => {
+                    out.write_all(results.close().as_bytes())?;
+                    return self.told(Err(error), locator);
+                }
+            }
+            out.flush()?;
+        }
+        Ok(out.write_all(results.close().as_bytes())?)
+    }
+
+    fn told<T>(&self, outcome: Result<T, client::Error>, locator: &Locator) -> Result<T, Stop> {
+        outcome.map_err(|error| self.service.failure(error).about(&locator.to_string()).into())
+    }
+
+    fn print(&self, answer: &Response, out: &mut dyn Write) -> Result<(), Stop> {
+        match answer.content() {
+            Some(element) => Ok(out.write_all(self.format.print(element).as_bytes())?),
+            None => Ok(()),
+        }
+    }
+}
+
+fn wire_filter(filter: Filter) -> Result<WireFilter, Failure> {
+    let text_in = |dialect: &str, text: String| WireFilter {
+        dialect: dialect.to_owned(),
+        text,
+        selectors: wsman::SelectorSet::new(),
+    };
+    match filter {
+        Filter::Wql(text) => Ok(text_in(Dialect::WQL, text)),
+        Filter::Other { dialect, text } => Ok(text_in(dialect.uri(), text)),
+        Filter::Selectors(pairs) => {
+            Ok(WireFilter { selectors: selectors(&pairs), ..text_in(Dialect::SELECTOR, String::new()) })
+        }
+        Filter::Association(_) => Err(missing("-dialect:association")),
+    }
+}
+
+/// The body of create and invoke.
+fn element(root: &str, locator: &Locator, input: Input, stdin: &mut dyn BufRead) -> Result<Markup, Stop> {
+    match input {
+        Input::Values(values) => Ok(body::write(root, locator.resource_uri(), &values)?),
+        Input::File(path) => read_xml(&path, stdin),
+    }
+}
+
+/// Reads a file with one element; `-` is standard input.
+fn read_xml(path: &Path, stdin: &mut dyn BufRead) -> Result<Markup, Stop> {
+    let failed = |why: String| Failure::here(Kind::Usage, format!("cannot read {}: {why}", path.display()));
+    let bounds = Bounds::default();
+    let most = u64::try_from(bounds.octets).unwrap_or(u64::MAX).saturating_add(1);
+    let mut octets = Vec::new();
+    let read = if path == Path::new("-") {
+        stdin.take(most).read_to_end(&mut octets)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut octets))
+    };
+    read.map_err(|error| failed(error.to_string()))?;
+    let wide = octets.starts_with(&[0xFF, 0xFE]) || octets.starts_with(&[0xFE, 0xFF]);
+    let encoding = if wide { Encoding::Utf16 } else { Encoding::Utf8 };
+    let text = encoding.decode(octets).map_err(|error| failed(error.to_string()))?;
+    let document = Document::parse(text, &bounds).map_err(|error| failed(error.to_string()))?;
+    let mut writer = Writer::new();
+    writer.copy(document.root());
+    Ok(writer.into_fragment())
+}

@@ -1,0 +1,209 @@
+//! Which connection a request takes, and when it is sent again.
+
+use std::sync::Arc;
+
+use client::{Error, Progress, Session};
+use telarch_client as client;
+use tokio::sync::Notify;
+use wsman::Action;
+
+use crate::service::{Request, Service, Step, config, response_with};
+
+#[tokio::test]
+async fn one_request_after_the_other_goes_over_one_connection() {
+    let mut service = Service::start(Request::config).await;
+    let session = service.session();
+    for number in 0..3 {
+        session.clone().get(&config()).await.unwrap();
+        let request = service.request().await;
+        assert_eq!((request.number, request.connection), (number, 0));
+    }
+}
+
+#[tokio::test]
+async fn head_and_body_of_a_request_come_in_one_piece() {
+    let mut service = Service::start(Request::config).await;
+    service.session().get(&config()).await.unwrap();
+    assert_eq!(service.request().await.reads, 1);
+}
+
+#[tokio::test]
+async fn requests_at_the_same_time_have_connections_of_their_own() {
+    let release = Arc::new(Notify::new());
+    let held = Arc::clone(&release);
+    let mut service = Service::start(move |request| {
+        let mut steps = vec![Step::WaitFor(Arc::clone(&held))];
+        steps.extend(request.config());
+        steps
+    })
+    .await;
+    let session = service.session();
+    let locator = config();
+    let both = async { tokio::join!(session.get(&locator), session.get(&locator)) };
+    let observed = async {
+        let (first, second) = (service.request().await, service.request().await);
+        assert_ne!(first.connection, second.connection);
+        release.notify_one();
+        release.notify_one();
+    };
+    let ((first, second), ()) = tokio::join!(both, observed);
+    assert!(first.is_ok() && second.is_ok());
+}
+
+/// A service that closes every connection after its first answer without saying so.
+async fn closing_service() -> (Service, Arc<Notify>) {
+    let closed = Arc::new(Notify::new());
+    let told = Arc::clone(&closed);
+    let service = Service::start(move |request| {
+        let mut steps = request.config();
+        steps.extend([Step::Tell(Arc::clone(&told)), Step::Close]);
+        steps
+    })
+    .await;
+    (service, closed)
+}
+
+#[tokio::test]
+async fn a_connection_that_was_closed_while_idle_is_not_used_again() {
+    let (mut service, closed) = closing_service().await;
+    let session = service.session();
+    for number in 0..3 {
+        // Not repeatable, so that only knowing of the end can help.
+        session.delete(&config()).await.unwrap();
+        closed.notified().await;
+        let request = service.request().await;
+        assert_eq!((request.number, request.connection), (number, number));
+    }
+}
+
+#[tokio::test]
+async fn octets_that_nobody_asked_for_end_the_use_of_a_connection() {
+    let service = Service::start(|request| {
+        let mut steps = request.config();
+        let Some(Step::Send(octets)) = steps.first_mut() else { unreachable!() };
+        octets.extend(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        steps
+    })
+    .await;
+    let mut service = service;
+    let session = service.session();
+    for number in 0..2 {
+        session.get(&config()).await.unwrap();
+        assert_eq!(service.request().await.connection, number);
+    }
+}
+
+/// A service that takes the second request on a connection and closes without an answer.
+async fn dying_service() -> Service {
+    Service::start(|request| match request.number {
+        1 => vec![Step::Close],
+        _ => request.config(),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn reading_is_repeated_when_a_used_connection_dies() {
+    let mut service = dying_service().await;
+    let session = service.session();
+    session.get(&config()).await.unwrap();
+    session.get(&config()).await.unwrap();
+    let connections = [service.request().await, service.request().await, service.request().await];
+    assert_eq!(connections.map(|request| request.connection), [0, 0, 1]);
+}
+
+#[tokio::test]
+async fn what_could_be_done_twice_is_not_repeated() {
+    let service = dying_service().await;
+    let session = service.session();
+    session.get(&config()).await.unwrap();
+    let error = session.invoke(&config(), "Stop", None).await.expect_err("a broken connection");
+    assert!(matches!(error, Error::Disconnected { when: Progress::Waiting, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn nothing_is_repeated_on_a_new_connection() {
+    let mut service = Service::start(|_| vec![Step::Close]).await;
+    let error = service.session().get(&config()).await.expect_err("a broken connection");
+    assert!(matches!(error, Error::Disconnected { when: Progress::Waiting, .. }), "{error}");
+    service.request().await;
+    assert!(service.requests.try_recv().is_err(), "the request was repeated");
+}
+
+#[tokio::test]
+async fn a_connection_is_not_kept_against_the_will_of_the_service() {
+    let mut service = Service::start(|request| {
+        let message = request.message(crate::service::write_config);
+        let headers = [("Connection", "close"), ("Content-Type", crate::service::SOAP)];
+        vec![Step::Send(response_with(200, &headers, message.as_bytes()))]
+    })
+    .await;
+    let session = service.session();
+    for number in 0..2 {
+        session.get(&config()).await.unwrap();
+        assert_eq!(service.request().await.connection, number);
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_was_given_up_takes_its_connection_along() {
+    let mut service = Service::start(|request| match request.number {
+        0 => vec![Step::Hang],
+        _ => request.config(),
+    })
+    .await;
+    let session = service.session();
+    let locator = config();
+    tokio::select! {
+        biased;
+        _ = session.get(&locator) => panic!("nobody answers"),
+        request = service.request() => assert_eq!(request.connection, 0),
+    }
+    session.get(&config()).await.unwrap();
+    assert_eq!(service.request().await.connection, 1);
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_before_the_request_was_sent_is_heard() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = [0; 100];
+        stream.read_exact(&mut head).await.unwrap();
+        stream.write_all(&response_with(413, &[("Connection", "close")], b"")).await.unwrap();
+        stream.shutdown().await.unwrap();
+        // Reading the rest keeps the system from answering with a reset, which would take the 413 along.
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+    });
+    let endpoint = client::Endpoint::parse(&format!("http://{address}")).unwrap();
+    let session = Session::builder(endpoint).unencrypted(client::Unencrypted::Allowed).build().unwrap();
+    let mut large = xml::Writer::new();
+    large.start("a").text(&"x".repeat(4 << 20)).end();
+    let error = session.put(&config(), &large.into_fragment()).await.expect_err("too large");
+    assert_eq!(error.code(), Some(2_150_859_025), "{error}");
+}
+
+#[tokio::test]
+async fn a_request_says_what_a_service_needs_to_know() {
+    let mut service = Service::start(Request::config).await;
+    let session = service.builder().max_envelope_size(153_600).locale("de-DE").build().unwrap();
+    let locator = config().with_selectors(wsman::SelectorSet::new().with("Name", "<x>"));
+    session.get(&locator).await.unwrap();
+    let request = service.request().await;
+    assert_eq!(request.head.path(), "/wsman");
+    assert_eq!(request.head.header("Host"), Some(service.address.to_string().as_str()));
+    assert_eq!(request.head.header("Content-Type"), Some("application/soap+xml;charset=UTF-8"));
+    let parsed = request.parsed();
+    let head = parsed.head();
+    assert_eq!(head.action, Action::Get);
+    assert_eq!(head.to.as_deref(), Some(format!("http://{}/wsman", service.address).as_str()));
+    assert_eq!(head.max_envelope_size, Some(153_600));
+    assert_eq!(head.operation_timeout, Some(std::time::Duration::from_secs(60)));
+    assert_eq!((head.locale.as_deref(), head.data_locale.as_deref()), (Some("de-DE"), Some("de-DE")));
+    assert_eq!(head.selectors.text("name"), Some("<x>"));
+    assert!(head.session_id.is_some());
+    assert!(request.body.contains("s:mustUnderstand=\"true\""));
+}

@@ -1,0 +1,220 @@
+//! Enumerations.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use client::{EnumerateOptions, Enumerator, Error, Item, Violation};
+use telarch_client as client;
+use wsman::enumeration::{EnumerationMode, Filter};
+use wsman::{EndpointReference, SelectorSet, namespace};
+use xml::Writer;
+
+use crate::service::{Reply, Request, Service, Step, config, response};
+
+/// An answer to Enumerate or Pull.
+fn page(request: &Request, items: &[&str], next: Option<&str>) -> Reply {
+    request.answer(|body| write_page(body, &request.verb(), items, next))
+}
+
+fn write_page(body: &mut Writer, verb: &str, items: &[&str], next: Option<&str>) {
+    let prefix = if verb == "Pull" { "n" } else { "w" };
+    body.start(&format!("n:{verb}Response")).element("n:EnumerationContext", next.unwrap_or_default());
+    body.start(&format!("{prefix}:Items"));
+    for item in items {
+        body.start("c:Item").namespace("c", "urn:c").element("c:Name", item);
+        // A property of that name must not end the enumeration.
+        body.element("c:EndOfSequence", "true").end();
+    }
+    body.end();
+    if next.is_none() {
+        body.start(&format!("{prefix}:EndOfSequence")).end_empty();
+    }
+    body.end();
+}
+
+async fn names(enumerator: &mut Enumerator) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    while let Some(item) = enumerator.next().await {
+        names.push(name(&item?));
+    }
+    Ok(names)
+}
+
+fn name(item: &Item) -> String {
+    item.object().unwrap().child("urn:c", "Name").unwrap().text().into_owned()
+}
+
+#[tokio::test]
+async fn every_page_is_read_to_the_end_of_the_sequence() {
+    let mut service = Service::start(|request| match request.number {
+        0 => page(request, &["a"], Some("uuid:1")),
+        1 => page(request, &["b", "c"], Some("uuid:2")),
+        2 => page(request, &[], Some("uuid:3")),
+        _ => page(request, &["d"], None),
+    })
+    .await;
+    let session = service.session();
+    let mut enumerator = session.enumerate(&config(), EnumerateOptions::default()).await.unwrap();
+    assert_eq!(names(&mut enumerator).await.unwrap(), ["a", "b", "c", "d"]);
+    assert!(enumerator.next().await.is_none());
+    let first = service.request().await;
+    assert!(first.body.contains("<w:OptimizeEnumeration/><w:MaxElements>32000</w:MaxElements>"));
+    for context in ["uuid:1", "uuid:2", "uuid:3"] {
+        let pull = wsman::enumeration::Pull::parse(service.request().await.parsed().body().unwrap()).unwrap();
+        assert_eq!((pull.context.as_str(), pull.max_elements), (context, Some(32_000)));
+    }
+}
+
+#[tokio::test]
+async fn an_item_stands_on_its_own() {
+    let service = Service::start(|request| page(request, &["a < b"], None)).await;
+    let session = service.session();
+    let mut enumerator = session.enumerate(&config(), EnumerateOptions::default()).await.unwrap();
+    let item = enumerator.next().await.unwrap().unwrap();
+    drop((enumerator, session, service));
+    assert!(item.element().is("urn:c", "Item"));
+    assert!(item.reference().is_none());
+    let again = xml::Document::parse(item.xml(), &xml::Bounds::default()).unwrap();
+    assert_eq!(again.root().child("urn:c", "Name").unwrap().text(), "a < b");
+}
+
+#[tokio::test]
+async fn references_are_read_alone_and_beside_their_objects() {
+    let mut service = Service::start(|request| {
+        let selectors = SelectorSet::new().with("Name", "x");
+        let reference = EndpointReference::here(config().resource, selectors);
+        request.answer(|body| {
+            body.start("n:EnumerateResponse").start("w:Items").start("w:Item");
+            body.start("c:Item").namespace("c", "urn:c").element("c:Name", "x").end();
+            reference.write(body, "a:EndpointReference");
+            body.end();
+            reference.write(body, "a:EndpointReference");
+            body.end().start("w:EndOfSequence").end_empty().end();
+        })
+    })
+    .await;
+    let filter = Filter {
+        dialect: namespace::DIALECT_WQL.to_owned(),
+        text: "select * from X".to_owned(),
+        selectors: SelectorSet::new(),
+    };
+    let options = EnumerateOptions {
+        mode: EnumerationMode::ObjectAndReference,
+        filter: Some(filter.clone()),
+        max_elements: 7,
+    };
+    let mut enumerator = service.session().enumerate(&config(), options).await.unwrap();
+    let both = enumerator.next().await.unwrap().unwrap();
+    assert_eq!(name(&both), "x");
+    assert_eq!(both.reference().unwrap().selectors.text("Name"), Some("x"));
+    let alone = enumerator.next().await.unwrap().unwrap();
+    assert!(alone.object().is_none());
+    assert_eq!(alone.reference().unwrap().selectors.text("Name"), Some("x"));
+    let asked = service.request().await.parsed();
+    let asked = wsman::enumeration::Enumerate::parse(asked.body().unwrap()).unwrap();
+    assert_eq!((asked.filter, asked.max_elements), (Some(filter), Some(7)));
+}
+
+#[tokio::test]
+async fn a_page_that_needs_longer_is_asked_for_again() {
+    let service = Service::start(|request| match request.number {
+        0 | 2 | 3 | 4 | 5 => request.fault(wsman::code::TIMED_OUT),
+        1 => page(request, &["a"], Some("uuid:1")),
+        _ => page(request, &["b"], None),
+    })
+    .await;
+    let mut enumerator = service.session().enumerate(&config(), EnumerateOptions::default()).await.unwrap();
+    assert_eq!(names(&mut enumerator).await.unwrap(), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn an_enumeration_that_never_begins_is_asked_for_three_times() {
+    let mut service = Service::start(|request| request.fault(wsman::code::TIMED_OUT)).await;
+    let error = service.session().enumerate(&config(), EnumerateOptions::default()).await;
+    assert!(error.expect_err("no beginning").is_operation_timeout());
+    for _ in 0..3 {
+        service.request().await;
+    }
+    assert!(service.requests.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn an_enumeration_that_is_dropped_is_released() {
+    let mut service = Service::start(|request| match request.verb().as_str() {
+        "Enumerate" => page(request, &["a"], Some("uuid:1")),
+        _ => request.answer(|_| {}),
+    })
+    .await;
+    let enumerator = service.session().enumerate(&config(), EnumerateOptions::default()).await.unwrap();
+    drop(enumerator);
+    service.request().await;
+    let release = service.request().await;
+    assert_eq!(release.verb(), "Release");
+    assert!(release.body.contains("uuid:1"));
+}
+
+#[tokio::test]
+async fn an_enumeration_at_its_end_is_not_released() {
+    let mut service = Service::start(|request| page(request, &["a"], None)).await;
+    let session = service.session();
+    let mut enumerator = session.enumerate(&config(), EnumerateOptions::default()).await.unwrap();
+    assert_eq!(names(&mut enumerator).await.unwrap(), ["a"]);
+    enumerator.release().await.unwrap();
+    service.request().await;
+    // The next request would come behind a release.
+    session.enumerate(&config(), EnumerateOptions::default()).await.unwrap();
+    assert_eq!(service.request().await.verb(), "Enumerate");
+}
+
+#[tokio::test]
+async fn a_failure_ends_an_enumeration_and_says_so_once() {
+    let service = Service::start(|request| match request.verb().as_str() {
+        "Enumerate" => page(request, &["a"], Some("uuid:1")),
+        _ => request.fault(wsman::code::INVALID_ENUMERATION_CONTEXT),
+    })
+    .await;
+    let mut enumerator = service.session().enumerate(&config(), EnumerateOptions::default()).await.unwrap();
+    assert!(enumerator.next().await.unwrap().is_ok());
+    let error = enumerator.next().await.unwrap().expect_err("a fault");
+    assert_eq!(error.code(), Some(2_150_858_779));
+    assert!(enumerator.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_page_without_a_way_on_and_without_an_end_is_refused() {
+    let service = Service::start(|request| {
+        request.answer(|body| {
+            body.start("n:EnumerateResponse").start("w:Items").end().end();
+        })
+    })
+    .await;
+    let error = service.session().enumerate(&config(), EnumerateOptions::default()).await;
+    assert!(matches!(error, Err(Error::Protocol { violation: Violation::Lacking(_), .. })));
+}
+
+#[tokio::test]
+async fn a_page_is_not_lost_when_nobody_waits_for_it() {
+    let pulls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&pulls);
+    let release = Arc::new(tokio::sync::Notify::new());
+    let held = Arc::clone(&release);
+    let mut service = Service::start(move |request| match request.verb().as_str() {
+        "Enumerate" => page(request, &[], Some("uuid:1")),
+        _ => {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let message = request.message(|body| write_page(body, "Pull", &["a"], None));
+            vec![Step::WaitFor(Arc::clone(&held)), Step::Send(response(200, &message))]
+        }
+    })
+    .await;
+    let mut enumerator = service.session().enumerate(&config(), EnumerateOptions::default()).await.unwrap();
+    service.request().await;
+    tokio::select! {
+        biased;
+        _ = enumerator.next() => panic!("the page is held back"),
+        _ = service.request() => {}
+    }
+    release.notify_one();
+    assert_eq!(names(&mut enumerator).await.unwrap(), ["a"]);
+    assert_eq!(pulls.load(Ordering::SeqCst), 1);
+}

@@ -1,0 +1,12 @@
+//! The crate's public promises, kept against a service that answers what each test wants.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, unreachable_pub)]
+
+mod connections;
+mod enumeration;
+mod framing;
+mod refusing;
+mod service;
+mod shell;
+mod time;
+mod tls;
+mod transfer;
