@@ -89,7 +89,11 @@ impl Connection {
             Link::Plain(link) => link.read(room)?,
             Link::Tls(link) => link.read(room)?,
         };
-        if read == 0 { Err("the server closed the connection, or its head is too long".into()) } else { Ok(read) }
+        if read == 0 {
+            Err("the server closed the connection, or its head is too long".into())
+        } else {
+            Ok(read)
+        }
     }
 }
 

@@ -29,7 +29,7 @@ impl Effort {
         stream: 1_000_000_000,
         requests: 1_000_000,
         enumerations: 100_000,
-        idle: 800,
+        idle: 500,
     };
 
     /// Under a minute: enough to see a figure fall by half, not by a tenth.
@@ -40,6 +40,6 @@ impl Effort {
         stream: 200_000_000,
         requests: 50_000,
         enumerations: 10_000,
-        idle: 400,
+        idle: 300,
     };
 }

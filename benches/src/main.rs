@@ -11,6 +11,7 @@ mod load;
 mod memory;
 mod messages;
 mod process;
+mod profile;
 mod requests;
 mod rounds;
 mod shell_run;
@@ -31,6 +32,15 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (switches, wanted): (Vec<&str>, Vec<&str>) =
         arguments.iter().map(String::as_str).partition(|argument| argument.starts_with('-'));
+    if let Some((&"profile", rest)) = wanted.split_first() {
+        return match profile::run(rest) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let effort = match switches.as_slice() {
         [] => Effort::FULL,
         ["--quick"] => Effort::QUICK,

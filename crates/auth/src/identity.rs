@@ -33,6 +33,16 @@ impl Identity {
         Ok(Self::proven(account, Scheme::Basic))
     }
 
+    /// The user whom the kernel names as the other end of a Unix socket (unix(7), `SO_PEERCRED`).
+    ///
+    /// `uid` must come from the kernel: never from anything the peer wrote.
+    ///
+    /// # Errors
+    /// The verdict of the list of users.
+    pub fn by_peer_credentials(uid: u32, users: &dyn LocalUsers) -> Result<Self, AuthError> {
+        Ok(Self::proven(users.account(uid)?, Scheme::Local))
+    }
+
     /// Whose account it is.
     #[must_use]
     pub fn account(&self) -> &Account {
@@ -84,6 +94,15 @@ pub trait PasswordVerifier: Send + Sync {
 
     /// Whether [`verify`](Self::verify) may be called where others wait.
     fn cost(&self) -> VerifierCost;
+}
+
+/// Something that knows the users of this machine by number.
+pub trait LocalUsers: Send + Sync {
+    /// The account of a user.
+    ///
+    /// # Errors
+    /// [`AuthError::NotAllowed`] for a user who has none here, and [`AuthError::Unavailable`].
+    fn account(&self, uid: u32) -> Result<Account, AuthError>;
 }
 
 /// How long a verifier takes.

@@ -1,11 +1,12 @@
 //! Who asks, and how that was proven.
 //!
 //! [`basic`] is the one scheme so far; [`Scheme`] names all that the service may offer.
-//! An [`Identity`] can only be made here, from a verdict of a [`PasswordVerifier`]: code that needs one
-//! cannot be reached without it.
+//! An [`Identity`] can only be made here, from a verdict of a [`PasswordVerifier`] or of
+//! [`LocalUsers`]: code that needs one cannot be reached without it.
 //!
 //! Nothing here reads a socket, a file or a clock; where accounts are kept is the verifier's business.
 
+pub mod account_file;
 mod accounts;
 pub mod basic;
 mod identity;
@@ -14,6 +15,6 @@ mod scheme;
 mod secret;
 
 pub use accounts::{AccountList, AccountListError};
-pub use identity::{Account, AuthError, Identity, PasswordVerifier, VerifierCost};
+pub use identity::{Account, AuthError, Identity, LocalUsers, PasswordVerifier, VerifierCost};
 pub use scheme::Scheme;
 pub use secret::Secret;

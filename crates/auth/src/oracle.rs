@@ -1,5 +1,6 @@
 //! What must hold for any octets at all; fuzz targets and the corpus test call these.
 
+use crate::account_file::{AccountFile, AccountName, Comment, NewAccount, Standing, UnixTime};
 use crate::basic::{Login, authorization};
 
 /// A login that is read is written so that it reads back the same.
@@ -15,4 +16,32 @@ pub fn login(octets: &[u8]) {
         Login::parse(value.strip_prefix("Basic ").unwrap_or_default()).expect("what we write, we read");
     assert_eq!(again.user, login.user);
     assert!(again.password.matches(&login.password));
+}
+
+/// A file of accounts that is read is written and changed so that it reads back the same.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+#[allow(clippy::expect_used)]
+pub fn account_file(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    let Ok(mut file) = AccountFile::parse(text) else { return };
+    let reread = |file: &AccountFile| AccountFile::parse(&file.to_string()).expect("what we write, we read");
+    assert_eq!(reread(&file).to_string(), file.to_string());
+
+    let Some(first) = file.records().next().cloned() else { return };
+    let found = file.find(&first.name.as_str().to_lowercase()).map(|record| record.rid);
+    assert_eq!(found, Some(first.rid));
+    file.set_standing(first.name.as_str(), Standing::Disabled).expect("it is there");
+    assert!(reread(&file).records().any(|record| record.standing == Standing::Disabled));
+    file.remove(first.name.as_str()).expect("it is there");
+    assert!(reread(&file).find(first.name.as_str()).is_none());
+
+    let name = AccountName::parse("newcomer").expect("a name");
+    let (role, changed, comment) = (file.usual_role(), UnixTime::new(0), Comment::default());
+    let Ok(rid) = file.add(NewAccount { name, password: first.password, role, changed, comment }) else {
+        return;
+    };
+    assert!(rid > first.rid, "{rid} was given away before");
+    assert_eq!(reread(&file).find("Newcomer").map(|record| record.rid), Some(rid));
 }

@@ -16,6 +16,8 @@ pub enum Scheme {
     Basic,
     /// A client certificate of TLS.
     Certificate,
+    /// None: the kernel says who is at the other end of a Unix socket. No header can name it.
+    Local,
 }
 
 impl Scheme {
@@ -36,15 +38,16 @@ impl Scheme {
             Self::CredSsp => "CredSSP",
             Self::Basic => "Basic",
             Self::Certificate => "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual",
+            Self::Local => "Local",
         }
     }
 
-    /// The value of the `WWW-Authenticate` line that offers it; certificates are not offered that way.
+    /// The value of the `WWW-Authenticate` line that offers it; what needs no header is not offered that way.
     #[must_use]
     pub fn challenge(self) -> Option<&'static str> {
         match self {
             Self::Basic => Some("Basic realm=\"WSMAN\""),
-            Self::Certificate => None,
+            Self::Certificate | Self::Local => None,
             other => Some(other.name()),
         }
     }
@@ -56,5 +59,16 @@ impl fmt::Display for Scheme {
             Self::Certificate => "Certificate",
             other => other.name(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_header_can_claim_what_only_the_kernel_can_say() {
+        assert_eq!(Scheme::from_name("Local"), None);
+        assert_eq!(Scheme::Local.challenge(), None);
     }
 }

@@ -13,7 +13,10 @@ pub use hint::Hint;
 
 /// An operation that did not succeed, ready to be printed.
 #[derive(Clone, Debug)]
-pub struct Failure {
+pub struct Failure(Box<Parts>);
+
+#[derive(Clone, Debug)]
+struct Parts {
     kind: Kind,
     told: Told,
     host: Option<String>,
@@ -128,68 +131,68 @@ impl Failure {
 
     fn new(kind: Kind, told: Told) -> Self {
         let (host, resource, user, cause, subcode) = (None, None, None, None, None);
-        Self { kind, told, host, resource, user, cause, advice: Vec::new(), subcode }
+        Self(Box::new(Parts { kind, told, host, resource, user, cause, advice: Vec::new(), subcode }))
     }
 
     /// Says what sort of failure it is where the number alone does not.
     #[must_use]
     pub fn of_kind(mut self, kind: Kind) -> Self {
-        self.kind = kind;
+        self.0.kind = kind;
         self
     }
 
     /// Names the host.
     #[must_use]
     pub fn at(mut self, host: &str) -> Self {
-        self.host = Some(host.to_owned());
+        self.0.host = Some(host.to_owned());
         self
     }
 
     /// Names the resource, as it was typed.
     #[must_use]
     pub fn about(mut self, resource: &str) -> Self {
-        self.resource = Some(resource.to_owned());
+        self.0.resource = Some(resource.to_owned());
         self
     }
 
     /// Names the user, as it was sent.
     #[must_use]
     pub fn as_user(mut self, user: &str) -> Self {
-        self.user = Some(user.to_owned());
+        self.0.user = Some(user.to_owned());
         self
     }
 
     /// Adds what lay behind it: `connection refused`.
     #[must_use]
     pub fn because(mut self, cause: impl Into<String>) -> Self {
-        self.cause = Some(cause.into());
+        self.0.cause = Some(cause.into());
         self
     }
 
     /// Adds a line to the way out, before those that the number brings.
     #[must_use]
     pub fn advise(mut self, line: impl Into<String>) -> Self {
-        self.advice.push(line.into());
+        self.0.advice.push(line.into());
         self
     }
 
     /// Adds the SOAP subcode: `w:AccessDenied`.
     #[must_use]
     pub fn with_subcode(mut self, subcode: &str) -> Self {
-        self.subcode = Some(subcode.to_owned());
+        self.0.subcode = Some(subcode.to_owned());
         self
     }
 
     /// What sort of failure it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// The error number, if there is one.
     #[must_use]
     pub fn code(&self) -> Option<Code> {
-        match self.told {
+        match self.0.told {
             Told::Here(_) => None,
             Told::Fault { code, .. } => Some(code),
         }
@@ -198,7 +201,7 @@ impl Failure {
     /// The whole text for standard error.
     #[must_use]
     pub fn report(&self, program: Program, format: Format) -> String {
-        let mut out = match (&self.told, program) {
+        let mut out = match (&self.0.told, program) {
             (Told::Here(message), Program::Winrm) => format!("Error: {message}\n"),
             (Told::Here(message), Program::Winrs) => format!("Winrs error: {message}\n"),
             (Told::Fault { code, message, markup }, Program::Winrm) => block(*code, message, markup, format),
@@ -213,12 +216,12 @@ impl Failure {
     /// Appends what it is, where, and the way out.
     fn explain(&self, program: Program, out: &mut String) {
         let hint = self.code().and_then(Hint::find);
-        if let Told::Fault { code, .. } = &self.told {
+        if let Told::Fault { code, .. } = &self.0.told {
             let program = program.name();
-            let host = self.host.as_deref().map(|host| format!("{host}: ")).unwrap_or_default();
+            let host = self.0.host.as_deref().map(|host| format!("{host}: ")).unwrap_or_default();
             let what = hint.map_or("the service answered with a fault", |hint| hint.what);
             out.push_str(&format!("\n{program}: {host}{what}"));
-            let parts = [(" at ", &self.resource), (" as ", &self.user), (": ", &self.cause)];
+            let parts = [(" at ", &self.0.resource), (" as ", &self.0.user), (": ", &self.0.cause)];
             for (before, part) in
                 parts.into_iter().filter_map(|(before, part)| Some((before, part.as_ref()?)))
             {
@@ -227,7 +230,7 @@ impl Failure {
             }
             out.push('\n');
             self.way_out(hint, out);
-            let subcode = self.subcode.as_deref().map(|s| format!("fault {s}, ")).unwrap_or_default();
+            let subcode = self.0.subcode.as_deref().map(|s| format!("fault {s}, ")).unwrap_or_default();
             out.push_str(&format!("  ({subcode}code {code})\n"));
         } else {
             self.way_out(hint, out);
@@ -235,9 +238,9 @@ impl Failure {
     }
 
     fn way_out(&self, hint: Option<&Hint>, out: &mut String) {
-        let host = self.host.as_deref().unwrap_or("the other machine");
+        let host = self.0.host.as_deref().unwrap_or("the other machine");
         let known = hint.into_iter().flat_map(|hint| hint.way_out).map(|line| line.replace("{host}", host));
-        for line in self.advice.iter().cloned().chain(known) {
+        for line in self.0.advice.iter().cloned().chain(known) {
             out.push_str("  ");
             out.push_str(&line);
             out.push('\n');

@@ -66,6 +66,24 @@ impl Locator {
         self.resource_uri.rsplit('/').next().unwrap_or_default()
     }
 
+    /// The locator with an alias where one fits, as one would type it.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let rest = |alias: &Alias| {
+            let rest = self.resource_uri.strip_prefix(alias.uri)?;
+            (rest.is_empty() || rest.starts_with('/')).then_some(rest.len())
+        };
+        let best =
+            ALIASES.iter().filter_map(|alias| Some((rest(alias)?, alias.name))).min_by_key(|(rest, _)| *rest);
+        let whole = self.to_string();
+        match best {
+            Some((rest, name)) => {
+                format!("{name}{}", whole.get(self.resource_uri.len() - rest..).unwrap_or_default())
+            }
+            None => whole,
+        }
+    }
+
     /// The action URI of a method; a name without a scheme is a method of this resource.
     #[must_use]
     pub fn action_uri(&self, method: &str) -> String {

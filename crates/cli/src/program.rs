@@ -10,7 +10,7 @@ use crate::format::Format;
 #[derive(Debug)]
 pub enum Stop {
     /// Something went wrong.
-    Failed(Box<Failure>),
+    Failed(Failure),
     /// The output cannot be written.
     Output(io::Error),
     /// The one in front of the terminal, or the system, wants it to end.
@@ -19,7 +19,7 @@ pub enum Stop {
 
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
-        Self::Failed(Box::new(failure))
+        Self::Failed(failure)
     }
 }
 

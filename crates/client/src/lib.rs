@@ -25,6 +25,7 @@
 //! Left out on purpose: short forms of addresses and resources, and texts for people beyond one sentence
 //! an error; they belong to the command lines.
 
+mod affinity;
 mod authentication;
 mod connection;
 mod endpoint;

@@ -14,6 +14,7 @@ use xml::{Bounds, Encoding, Writer};
 
 pub use builder::SessionBuilder;
 
+use crate::affinity::Affinity;
 use crate::authentication::{Login, Unencrypted};
 use crate::connection::{self, Connection};
 use crate::error::{Error, Progress, Violation};
@@ -45,6 +46,7 @@ pub(crate) struct Inner {
     encoding: Encoding,
     session_id: String,
     pool: Pool,
+    affinity: Affinity,
     /// A shell was opened before, so that the service is warm.
     pub(crate) has_shell: AtomicBool,
 }
@@ -113,7 +115,9 @@ impl Session {
         self.require_protection()?;
         let begun = Instant::now();
         let message = self.0.encoding.encode(head.envelope(&[], body));
-        let request = self.request(&message, &[]);
+        let cookie = self.0.affinity.cookie();
+        let headers: Vec<_> = cookie.iter().map(|cookie| ("Cookie", cookie.as_str())).collect();
+        let request = self.request(&message, &headers);
         let response = self.send(&request, repeat, patience).await;
         let answer = response.and_then(|response| self.understand(head, response));
         tracing::debug!(
@@ -180,8 +184,11 @@ impl Session {
         connection: Connection,
         outcome: Result<connection::Response, Error>,
     ) -> Result<connection::Response, Error> {
-        if outcome.as_ref().is_ok_and(|response| response.reusable) {
-            self.0.pool.put(connection);
+        if let Ok(response) = &outcome {
+            self.0.affinity.note(&response.head);
+            if response.reusable {
+                self.0.pool.put(connection);
+            }
         }
         outcome
     }
@@ -219,7 +226,10 @@ impl Session {
         let read = decode(http.header("Content-Type"), body).map_err(Violation::from).and_then(|text| {
             let bounds = Bounds { octets: usize::MAX, ..Bounds::default() };
             let answer = Response::parse(text, &bounds).map_err(Violation::Message)?;
-            answer.require_relation(&head.message_id).map_err(Violation::Message)?;
+            // Identify has no identifier that an answer could relate to.
+            if !head.message_id.is_empty() {
+                answer.require_relation(&head.message_id).map_err(Violation::Message)?;
+            }
             Ok(answer)
         });
         match read {

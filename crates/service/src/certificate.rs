@@ -1,10 +1,17 @@
 //! The certificate of HTTPS listeners.
 
-use std::path::Path;
+mod fitness;
+mod store;
+
+pub use fitness::Unfit;
+pub use store::Certificates;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest;
+use config::{Hostname, Thumbprint};
 use rcgen::{
     CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
     RsaKeySize, SanType,
@@ -13,12 +20,24 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use self::fitness::Claims;
+
 /// A certificate with its key, ready to serve TLS.
 #[derive(Clone)]
 pub struct Certificate {
     chain: Vec<CertificateDer<'static>>,
+    claims: Arc<Claims>,
     server: Arc<ServerConfig>,
 }
+
+/// A certificate equals itself and its copies; one read again is another, since its key may be.
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.server, &other.server)
+    }
+}
+
+impl Eq for Certificate {}
 
 /// Why there is no certificate to serve with.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +54,52 @@ pub enum CertificateError {
         /// What the reader says.
         reason: String,
     },
+    /// The first certificate of the file is none.
+    #[error("the certificate cannot be read: {0}")]
+    Certificate(String),
     /// Certificate and key do not work together, or not for TLS.
     #[error("the certificate cannot be used for TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// No file has this thumbprint.
+    #[error(
+        "there is no certificate {thumbprint}\n  put it with its key into {}/{thumbprint}.pem (mode 0600)",
+        directory.display()
+    )]
+    NotFound {
+        /// Which one was looked for.
+        thumbprint: Thumbprint,
+        /// Where certificates are kept.
+        directory: PathBuf,
+    },
+    /// The system does not let a file be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Disk {
+        /// What was to be done.
+        action: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Everyone may read the key.
+    #[error(
+        "{path} holds a key and can be read by everyone (mode {mode:04o})\n  run chmod 600 {path}, and use another key if others had access",
+        path = path.display()
+    )]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// The file holds another certificate than its name says.
+    #[error("{} holds the certificate {found}\n  name the file {found}.pem and set CertificateThumbprint to that", path.display())]
+    Misnamed {
+        /// Which file.
+        path: PathBuf,
+        /// What is in it.
+        found: Thumbprint,
+    },
 }
 
 impl Certificate {
@@ -90,21 +152,45 @@ impl Certificate {
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
     ) -> Result<Self, CertificateError> {
+        let first = chain.first().ok_or_else(|| CertificateError::Certificate("there is none".to_owned()))?;
+        let claims = Arc::new(Claims::read(first).map_err(CertificateError::Certificate)?);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain.clone(), key)?;
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { chain, server: Arc::new(server) })
+        Ok(Self { chain, claims, server: Arc::new(server) })
     }
 
     /// SHA-1 of the certificate as 40 upper-case hexadecimal digits: a name for it, never a reason to trust.
     #[must_use]
     pub fn thumbprint(&self) -> String {
+        self.name().to_string()
+    }
+
+    /// The thumbprint as settings have it.
+    #[must_use]
+    pub fn name(&self) -> Thumbprint {
         let der = self.chain.first().map(AsRef::as_ref).unwrap_or_default();
         let sha1 = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der);
-        sha1.as_ref().iter().map(|octet| format!("{octet:02X}")).collect()
+        Thumbprint(sha1.as_ref().try_into().unwrap_or_default())
+    }
+
+    /// Whether clients that call this machine by a name can be expected to accept the certificate now; with no
+    /// name, or `*`, by any of its names.
+    ///
+    /// Who issued it is not looked at: only the client knows whom it trusts.
+    ///
+    /// # Errors
+    /// [`Unfit`] says why not.
+    pub fn fits(&self, hostname: &Hostname, now: SystemTime) -> Result<(), Unfit> {
+        self.claims.fit(hostname.as_str(), now)
+    }
+
+    /// The end of its validity, in seconds since 1970.
+    fn not_after(&self) -> i64 {
+        self.claims.not_after()
     }
 
     pub(crate) fn server(&self) -> Arc<ServerConfig> {

@@ -163,7 +163,9 @@ impl Writer {
         self.start(name).text(text).end()
     }
 
-    /// Copies an element that was read, with every namespace in force there declared on it.
+    /// Copies an element that was read, with the namespaces it uses declared on it.
+    ///
+    /// A prefix counts as used where the markup mentions it, also in a value such as `xsi:type="p:Name"`.
     pub fn copy(&mut self, element: Element<'_>) -> &mut Self {
         let mut declared: Vec<(&str, &str)> = Vec::new();
         let mut here = Some(element);
@@ -184,8 +186,10 @@ impl Writer {
         self.out.push_str(source.get(1..name_end).unwrap_or_default());
         let own: Vec<&str> = element.declarations().map(|(prefix, _)| prefix).collect();
         self.in_tag = true;
-        for (prefix, uri) in declared.into_iter().filter(|(prefix, _)| !own.contains(prefix)) {
-            self.namespace(prefix, uri);
+        for (prefix, uri) in declared {
+            if !own.contains(&prefix) && (prefix.is_empty() || mentions(source, prefix)) {
+                self.namespace(prefix, uri);
+            }
         }
         self.in_tag = false;
         self.out.push_str(source.get(name_end..).unwrap_or_default());
@@ -225,6 +229,15 @@ impl Writer {
             self.in_tag = false;
         }
     }
+}
+
+/// Whether `prefix:` stands anywhere as a word of its own.
+fn mentions(markup: &str, prefix: &str) -> bool {
+    markup.match_indices(prefix).any(|(at, _)| {
+        let before = markup.get(..at).and_then(|before| before.chars().next_back());
+        let after = markup.get(at + prefix.len()..).unwrap_or_default();
+        after.starts_with(':') && !before.is_some_and(continues_name)
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,1 +1,60 @@
-fn main() {}
+//! `winrm`: reads, changes and runs what is on this and other machines.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use cli::Format;
+use cli::connection::Login;
+use cli::failure::{ExitCodes, Failure, Kind, Program};
+use cli::help;
+use cli::program::{Stop, arguments};
+use cli::winrm::{Command, Done, Invocation, Streams, exit_codes, parse, run};
+
+fn main() -> ExitCode {
+    let (mut format, mut codes) = (Format::Text, ExitCodes::Plain);
+    let status = match start(&mut format, &mut codes) {
+        Ok(Done::Whole) => 0,
+        Ok(Done::StepsFailed) => Kind::QuickConfig.exit_status(codes),
+        Err(stop) => stop.report(Program::Winrm, format, codes, &mut io::stderr()),
+    };
+    ExitCode::from(status)
+}
+
+/// Does what the command line says; `format` and `codes` tell how to report a failure.
+fn start(format: &mut Format, codes: &mut ExitCodes) -> Result<Done, Stop> {
+    let arguments = arguments(std::env::args_os())?;
+    *codes = exit_codes(&arguments);
+    let page = match parse(&arguments)? {
+        Invocation::Run(command) => {
+            *format = command.format;
+            return carry_out(*command);
+        }
+        Invocation::Help(page) => page.text(),
+        Invocation::HelpMessage(code) => help::message(&code),
+        _ => help::version("winrm"),
+    };
+    io::stdout().write_all(page.as_bytes())?;
+    Ok(Done::Whole)
+}
+
+fn carry_out(command: Command) -> Result<Done, Stop> {
+    let (mut out, mut errors) = (io::stdout().lock(), io::stderr());
+    warn(&command, &mut errors);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::here(Kind::Connect, format!("cannot start: {error}")))?;
+    // Not locked: the password may come from its first line.
+    let mut input = io::BufReader::new(io::stdin());
+    let mut streams = Streams { out: &mut out, errors: &mut errors, input: &mut input };
+    let done = runtime.block_on(run(command, &mut streams));
+    out.flush()?;
+    done
+}
+
+/// Tells someone at a terminal that others can see the password.
+fn warn(command: &Command, errors: &mut io::Stderr) {
+    let Login::Password { password, .. } = &command.connection.login else { return };
+    if let Some(warning) = password.warning().filter(|_| io::IsTerminal::is_terminal(errors)) {
+        // Where nothing can be told, the work goes on.
+        let _ = writeln!(errors, "winrm: {warning}");
+    }
+}

@@ -1,1 +1,62 @@
-fn main() {}
+//! `winrs`: runs a command on another machine.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use cli::Format;
+use cli::connection::Login;
+use cli::failure::{ExitCodes, Failure, Kind, Program};
+use cli::help;
+use cli::program::{Stop, arguments};
+use cli::winrm::exit_codes;
+use cli::winrs::{ExitCodeShown, Invocation, RemoteCommand, exit_status, parse, run, usage_failure};
+
+fn main() -> ExitCode {
+    let mut codes = ExitCodes::Plain;
+    let status = match start(&mut codes) {
+        Ok(status) => status,
+        Err(stop) => stop.report(Program::Winrs, Format::Text, codes, &mut io::stderr()),
+    };
+    ExitCode::from(status)
+}
+
+/// Does what the command line says; `codes` tells how to report a failure.
+fn start(codes: &mut ExitCodes) -> Result<u8, Stop> {
+    let arguments = arguments(std::env::args_os())?;
+    let page = match parse(&arguments) {
+        Ok(Invocation::Run(command)) => {
+            *codes = command.exit_codes;
+            return carry_out(*command);
+        }
+        Ok(Invocation::Help) => help::winrs(),
+        Ok(_) => help::version("winrs"),
+        Err(error) => {
+            io::stderr().write_all(usage_failure(&error).as_bytes())?;
+            return Ok(Kind::Usage.exit_status(exit_codes(&arguments)));
+        }
+    };
+    io::stdout().write_all(page.as_bytes())?;
+    Ok(0)
+}
+
+fn carry_out(command: RemoteCommand) -> Result<u8, Stop> {
+    let (mut out, mut errors) = (io::stdout().lock(), io::stderr());
+    warn(&command, &mut errors);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::here(Kind::Connect, format!("cannot start: {error}")))?;
+    let shown = command.exit_code;
+    let exit_code = runtime.block_on(run(command, &mut out, &mut errors))?;
+    if shown == ExitCodeShown::Yes {
+        writeln!(errors, "winrs: exit code {exit_code}")?;
+    }
+    Ok(exit_status(exit_code))
+}
+
+/// Tells someone at a terminal that others can see the password.
+fn warn(command: &RemoteCommand, errors: &mut io::Stderr) {
+    let Login::Password { password, .. } = &command.connection.login else { return };
+    if let Some(warning) = password.warning().filter(|_| io::IsTerminal::is_terminal(errors)) {
+        // Where nothing can be told, the work goes on.
+        let _ = writeln!(errors, "winrs: {warning}");
+    }
+}

@@ -61,9 +61,9 @@ impl Failure {
             kind => kind,
         };
         let failure = Self::new(kind, Told::Fault { code, message, markup }).at(host);
-        match fault.subcode().qualified_name() {
-            Some(subcode) => failure.with_subcode(&subcode),
-            None => failure,
+        match fault.subcode().name() {
+            "" => failure,
+            subcode => failure.with_subcode(subcode),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The service decides what must be done and does it; the texts here are those that scripts match.
 
-use std::io::{BufRead, Write};
+use std::io::BufRead;
 
 use wsman::Response;
 use xml::{Element, Fragment, Writer};

@@ -192,7 +192,7 @@ impl Run {
     }
 
     fn told<T>(&self, outcome: Result<T, client::Error>, locator: &Locator) -> Result<T, Stop> {
-        outcome.map_err(|error| self.service.failure(error).about(&locator.to_string()).into())
+        outcome.map_err(|error| self.service.failure(error).about(&locator.short()).into())
     }
 
     fn print(&self, answer: &Response, out: &mut dyn Write) -> Result<(), Stop> {

@@ -80,7 +80,7 @@ winrm: server7: a value or a property was not accepted
         ),
         "{report}"
     );
-    assert!(report.contains("(fault w:SchemaValidationError, code 2150858817,"), "{report}");
+    assert!(report.contains("(fault SchemaValidationError, code 2150858817,"), "{report}");
     assert_eq!(failure.code(), Some(Code(2_150_858_817)));
 }
 

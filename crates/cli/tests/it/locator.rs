@@ -59,6 +59,20 @@ fn what_is_no_locator_is_refused() {
 }
 
 #[test]
+fn a_locator_is_shown_as_one_would_type_it() {
+    for (text, shown) in [
+        ("winrm/config/listener?Address=*+Transport=HTTP", "winrm/config/listener?Address=*+Transport=HTTP"),
+        ("http://schemas.microsoft.com/wbem/wsman/1/config", "winrm/config"),
+        ("wmi/root/cimv2/Win32_Service?Name=a", "wmicimv2/Win32_Service?Name=a"),
+        ("wmi/root/cimv2x/A", "wmi/root/cimv2x/A"),
+        ("shell/cmd", "shell/cmd"),
+        ("urn:example?A=1", "urn:example?A=1"),
+    ] {
+        assert_eq!(Locator::parse(text).expect(text).short(), shown, "of {text}");
+    }
+}
+
+#[test]
 fn a_method_stands_below_its_resource() {
     let locator = Locator::parse("wmicimv2/Win32_Process").unwrap();
     let uri = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/Win32_Process/Create";

@@ -10,8 +10,11 @@ mod help;
 mod locator;
 mod man;
 mod password;
+mod quick_config;
+mod service;
 mod winrm_grammar;
 mod winrm_rules;
+mod winrm_run;
 mod winrs;
 
 use telarch_cli::winrm::{self, Command, Invocation};

@@ -233,6 +233,42 @@ fn what_a_shell_did_to_the_braces_is_told() {
     }
 }
 
+/// The words that a shell makes of what someone typed behind `winrm`.
+fn split_by(shell: &str, typed: &str) -> Vec<String> {
+    let script = format!("winrm() {{ printf '%s\\0' \"$@\"; }}\nwinrm {typed}");
+    let output = std::process::Command::new(shell).args(["-c", &script]).output();
+    let output = output.unwrap_or_else(|error| panic!("{shell}: {error} (Debian: apt-get install {shell})"));
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_terminator('\0').map(str::to_owned).collect()
+}
+
+#[test]
+fn what_shells_make_of_braces_is_read_or_explained() {
+    let read = |shell: &str, typed: &str| winrm::parse(&split_by(shell, typed));
+    let expected = read("bash", "set winrm/config/client '@{TrustedHosts=\"a,b\"}'").expect("quoted");
+    for shell in ["bash", "dash"] {
+        for typed in [
+            "set winrm/config/client '@{TrustedHosts=\"a,b\"}'",
+            "set winrm/config/client @{TrustedHosts=\"a,b\"}",
+            "set winrm/config/client @{TrustedHosts='\"a,b\"'}",
+            "set winrm/config/client -set:TrustedHosts=a,b",
+            "set winrm/config/client \"@{TrustedHosts=\\\"a,b\\\"}\"",
+        ] {
+            assert_eq!(read(shell, typed).as_ref(), Ok(&expected), "{shell}: {typed}");
+        }
+        for typed in [
+            "set winrm/config/client @{A=\"1\";B=\"2\"}",
+            "set winrm/config/client @{A=$null}",
+            "set winrm/config/client @{A=1,B=2}",
+            "set winrm/config/client @{A=1, B=2}",
+        ] {
+            let error = read(shell, typed).expect_err(typed);
+            let way_out = error.way_out().unwrap_or_default();
+            assert!(way_out.starts_with("put it in single quotes"), "{shell}: {typed}: {error}");
+        }
+    }
+}
+
 #[test]
 fn selectors_may_be_switches() {
     let Operation::Get { locator, .. } =

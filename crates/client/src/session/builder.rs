@@ -9,6 +9,7 @@ use xml::Encoding;
 
 use super::{Inner, Session};
 use crate::Endpoint;
+use crate::affinity::Affinity;
 use crate::authentication::{Authentication, Credentials, Login, Unencrypted};
 use crate::error::Error;
 use crate::pool::Pool;
@@ -169,6 +170,7 @@ impl SessionBuilder {
             encoding: self.encoding,
             session_id: format!("uuid:{}", fresh_uuid()),
             pool: Pool::default(),
+            affinity: Affinity::default(),
             has_shell: AtomicBool::new(false),
         })))
     }

@@ -33,6 +33,8 @@ impl Stdin {
 
     /// Gives octets to the command, in as many requests as their number needs.
     ///
+    /// If the future is dropped before it is ready, nobody knows how much the command has got.
+    ///
     /// # Errors
     /// [`Error`]; [`Error::is_gone`] if the command has ended.
     pub async fn write(&mut self, octets: &[u8]) -> Result<(), Error> {
@@ -86,4 +88,4 @@ const LARGEST_ENVELOPE: u32 = 150 * 1_024;
 
 /// How long to leave a service alone that is still busy with the piece before.
 const PAUSES_WHEN_BUSY: [Duration; 3] =
-    [Duration::from_millis(50), Duration::from_millis(200), Duration::from_millis(800)];
+    [Duration::from_millis(50), Duration::from_millis(150), Duration::from_millis(300)];

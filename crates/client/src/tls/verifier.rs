@@ -56,7 +56,9 @@ impl ServerCertVerifier for Verifier {
             verify_server_cert_signed_by_trust_anchor(&certificate, roots, between, now, algorithms)
         };
         match &self.chain {
-            Chain::To(roots) if !self.exact.contains(end_entity) => verify(roots, intermediates)?,
+            Chain::To(roots) if !self.exact.contains(end_entity) => {
+                verify(roots, intermediates).map_err(name_without_key)?;
+            }
             // Without anchors nothing can succeed, but the dates and the purpose of the certificate are
             // looked at before its issuer is: what fails then is told apart from what is to be skipped.
             _ => match verify(&RootCertStore::empty(), &[]) {
@@ -106,6 +108,17 @@ impl Verifier {
         }
         let found = found.as_ref().iter().map(|octet| format!("{octet:02X}")).collect();
         Err(CertificateError::Other(OtherError(Arc::new(WrongPin { found }))).into())
+    }
+}
+
+/// An authority of the same name but with another key is not the one that signed.
+fn name_without_key(error: Error) -> Error {
+    match error {
+        Error::InvalidCertificate(
+            CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. },
+        ) => CertificateError::UnknownIssuer.into(),
+        other => other,
     }
 }
 

@@ -207,3 +207,37 @@ async fn a_request_says_what_a_service_needs_to_know() {
     assert!(head.session_id.is_some());
     assert!(request.body.contains("s:mustUnderstand=\"true\""));
 }
+
+#[tokio::test]
+async fn the_cookie_of_a_load_balancer_comes_back_and_no_other() {
+    let mut service = Service::start(|request| {
+        let message = request.message(crate::service::write_config);
+        let cookie = format!("MS-WSMAN=node{}; path=/wsman; HttpOnly", request.number);
+        let headers = [
+            ("Set-Cookie", "tracking=1"),
+            ("Set-Cookie", cookie.as_str()),
+            ("Content-Type", crate::service::SOAP),
+        ];
+        vec![Step::Send(response_with(200, &headers, message.as_bytes()))]
+    })
+    .await;
+    let session = service.session();
+    for expected in [None, Some("MS-WSMAN=node0"), Some("MS-WSMAN=node1")] {
+        session.get(&config()).await.unwrap();
+        assert_eq!(service.request().await.head.header("Cookie"), expected);
+    }
+}
+
+#[test]
+fn sessions_and_what_they_open_travel_between_threads() {
+    fn is_send<T: Send>() {}
+    fn is_sync<T: Sync>() {}
+    is_send::<Session>();
+    is_sync::<Session>();
+    is_send::<client::Shell>();
+    is_send::<client::Command>();
+    is_send::<client::Stdin>();
+    is_send::<client::Enumerator>();
+    is_send::<Error>();
+    is_sync::<Error>();
+}

@@ -126,6 +126,7 @@ async fn serve(
                 break found;
             }
             reads += 1;
+            received.reserve(1 << 16);
             if !matches!(stream.read_buf(&mut received).await, Ok(1..)) {
                 return;
             }
@@ -134,6 +135,7 @@ async fn serve(
         let BodyFraming::Length(length) = head.body() else { panic!("a request without Content-Length") };
         while received.len() < usize::try_from(length).unwrap() {
             reads += 1;
+            received.reserve(1 << 16);
             if !matches!(stream.read_buf(&mut received).await, Ok(1..)) {
                 return;
             }

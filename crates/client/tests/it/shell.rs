@@ -40,7 +40,9 @@ fn usual(request: &Request) -> Reply {
         "Create" => created(request),
         "Command" => request.answer(|body| write_command_response(body, COMMAND)),
         "Send" => request.answer(write_send_response),
-        "Signal" => request.answer(|body| drop(body.start("rsp:SignalResponse").end_empty())),
+        "Signal" => request.answer(|body| {
+            body.start("rsp:SignalResponse").end_empty();
+        }),
         _ => request.answer(|_| {}),
     }
 }

@@ -126,6 +126,14 @@ async fn an_authority_from_a_file_is_trusted_and_its_names_are_checked() {
 }
 
 #[tokio::test]
+async fn an_authority_of_the_same_name_is_not_the_same_authority() {
+    let (_, identity) = signed(&parameters("localhost"));
+    let (impostor, _) = signed(&parameters("localhost"));
+    let error = ask(&identity, "localhost", policy().ca_file(impostor.path())).await.expect_err("unknown");
+    assert!(matches!(error, TlsError::Untrusted), "{error}");
+}
+
+#[tokio::test]
 async fn an_address_in_a_certificate_is_a_name() {
     let (authority, identity) = signed(&parameters("127.0.0.1"));
     ask(&identity, "127.0.0.1", policy().ca_file(authority.path())).await.unwrap();
@@ -170,14 +178,13 @@ async fn a_self_signed_certificate_that_calls_itself_an_authority_can_be_trusted
     let identity = self_signed(&parameters);
     ask(&identity, "localhost", policy().skip_ca()).await.unwrap();
     ask(&identity, "localhost", policy().pin(identity.sha256())).await.unwrap();
-    use base64_of_pem as pem;
     let itself = file(&pem(identity.leaf()));
     ask(&identity, "localhost", policy().ca_file(itself.path())).await.unwrap();
     let error = ask(&identity, "127.0.0.1", policy().ca_file(itself.path())).await;
     assert!(matches!(error, Err(TlsError::WrongName { .. })));
 }
 
-fn base64_of_pem(certificate: &CertificateDer<'_>) -> String {
+fn pem(certificate: &CertificateDer<'_>) -> String {
     use base64::Engine as _;
     let text = base64::engine::general_purpose::STANDARD.encode(certificate);
     let lines: Vec<&str> =

@@ -38,7 +38,7 @@ impl Head {
     /// Takes one header; `false` means it is not known here.
     fn take(&mut self, element: Element<'_>, reply_to: &mut Option<String>) -> Result<bool, Fault> {
         match (element.namespace(), element.name()) {
-            (ADDRESSING, "Action") => self.action = Action::from_uri(&element.text()),
+            (ADDRESSING, "Action") => self.action = Action::from_uri(&short_text(element)?),
             (ADDRESSING, "MessageID") => self.message_id = short_text(element)?,
             (ADDRESSING, "To") => self.to = Some(short_text(element)?),
             (ADDRESSING, "ReplyTo") => *reply_to = Some(address(element)),

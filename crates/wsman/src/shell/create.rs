@@ -79,13 +79,7 @@ impl OpenShell {
         if let Some(name) = &self.name {
             writer.attribute("Name", name);
         }
-        if !self.environment.is_empty() {
-            writer.start("rsp:Environment");
-            for (name, value) in &self.environment {
-                writer.start("rsp:Variable").attribute("Name", name).text(value).end();
-            }
-            writer.end();
-        }
+        write_environment(writer, &self.environment);
         if let Some(path) = &self.working_directory {
             writer.element("rsp:WorkingDirectory", path);
         }
@@ -113,6 +107,8 @@ pub struct ShellState {
     pub owner: String,
     /// Where its owner asked from, an address.
     pub client_ip: String,
+    /// Variables the client gave for every command.
+    pub environment: Vec<(String, String)>,
     /// Where commands start, if the client chose.
     pub working_directory: Option<String>,
     /// When it ends however busy.
@@ -137,15 +133,17 @@ impl ShellState {
     /// Writes the `rsp:Shell` element in Windows' order.
     pub fn write(&self, writer: &mut Writer) {
         writer.start("rsp:Shell").namespace("rsp", SHELL).element("rsp:ShellId", &self.shell_id);
+        if let Some(name) = &self.name {
+            writer.element("rsp:Name", name);
+        }
+        writer.element("rsp:ResourceUri", &self.resource_uri).element("rsp:Owner", &self.owner);
+        writer.element("rsp:ClientIP", &self.client_ip);
+        write_environment(writer, &self.environment);
         let mut optional = |name: &str, value: Option<&str>| {
             if let Some(value) = value {
                 writer.element(name, value);
             }
         };
-        optional("rsp:Name", self.name.as_deref());
-        optional("rsp:ResourceUri", Some(&self.resource_uri));
-        optional("rsp:Owner", Some(&self.owner));
-        optional("rsp:ClientIP", Some(&self.client_ip));
         optional("rsp:WorkingDirectory", self.working_directory.as_deref());
         optional("rsp:Lifetime", self.lifetime.map(duration::write).as_deref());
         optional("rsp:IdleTimeOut", Some(&self.idle_timeout));
@@ -169,6 +167,7 @@ impl ShellState {
             resource_uri: text("ResourceUri"),
             owner: text("Owner"),
             client_ip: text("ClientIP"),
+            environment: environment(element).unwrap_or_default(),
             working_directory: named_text(element, "WorkingDirectory"),
             lifetime: time("Lifetime"),
             idle_timeout: text("IdleTimeOut"),
@@ -190,6 +189,17 @@ pub fn parse_created(body: Element<'_>) -> Option<String> {
     let selected = created.as_ref().and_then(|reference| reference.selectors.text("ShellId"));
     let selected = selected.map(str::to_owned);
     selected.or_else(|| named_text(named(body, "Shell")?, "ShellId")).filter(|id| !id.is_empty())
+}
+
+fn write_environment(writer: &mut Writer, variables: &[(String, String)]) {
+    if variables.is_empty() {
+        return;
+    }
+    writer.start("rsp:Environment");
+    for (name, value) in variables {
+        writer.start("rsp:Variable").attribute("Name", name).text(value).end();
+    }
+    writer.end();
 }
 
 fn environment(body: Element<'_>) -> Result<Vec<(String, String)>, Fault> {

@@ -145,6 +145,7 @@ impl Shell {
             inactivity,
             command_line: running.first().cloned(),
             child_processes: Some(u32::try_from(running.len()).unwrap_or(u32::MAX)),
+            ..ShellState::default()
         }
     }
 

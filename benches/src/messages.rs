@@ -1,0 +1,168 @@
+//! Whole requests, head and body, as clients in the field send them.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use memchr::memmem;
+
+use crate::Result;
+use crate::telarchd::{PASSWORD, USER};
+
+/// Identify by someone who signs in.
+pub(crate) fn identify() -> Vec<u8> {
+    post(
+        r#"<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:i="http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd"><s:Header/><s:Body><i:Identify/></s:Body></s:Envelope>"#,
+    )
+}
+
+/// Get of `winrm/config`, the whole of it.
+pub(crate) fn get_config() -> Vec<u8> {
+    operation("http://schemas.xmlsoap.org/ws/2004/09/transfer/Get", CONFIG, "", "")
+}
+
+/// Enumerate of the listeners, one item a Pull, so that a context is left behind.
+pub(crate) fn enumerate_listeners() -> Vec<u8> {
+    operation(
+        "http://schemas.xmlsoap.org/ws/2004/09/enumeration/Enumerate",
+        "http://schemas.microsoft.com/wbem/wsman/1/config/listener",
+        "",
+        r#"<n:Enumerate xmlns:n="http://schemas.xmlsoap.org/ws/2004/09/enumeration"/>"#,
+    )
+}
+
+/// Create of a command shell.
+pub(crate) fn create_shell() -> Vec<u8> {
+    operation(
+        "http://schemas.xmlsoap.org/ws/2004/09/transfer/Create",
+        SHELL,
+        &option_set(&[("WINRS_NOPROFILE", "FALSE"), ("WINRS_CODEPAGE", "65001")]),
+        r#"<rsp:Shell xmlns:rsp="http://schemas.microsoft.com/wbem/wsman/1/windows/shell"><rsp:InputStreams>stdin</rsp:InputStreams><rsp:OutputStreams>stdout stderr</rsp:OutputStreams></rsp:Shell>"#,
+    )
+}
+
+/// Requests to one shell.
+pub(crate) struct Shell<'a> {
+    id: &'a str,
+}
+
+/// Who reads the command line.
+#[derive(Clone, Copy)]
+pub(crate) enum ReadBy {
+    LoginShell,
+    Nobody,
+}
+
+impl<'a> Shell<'a> {
+    /// From the answer to [`create_shell`].
+    pub(crate) fn created(answer: &'a [u8]) -> Result<Self> {
+        Ok(Self { id: between(answer, b"<w:Selector Name=\"ShellId\">", b"<")? })
+    }
+
+    pub(crate) fn command(&self, line: &str, read_by: ReadBy) -> Vec<u8> {
+        let skip_shell = match read_by {
+            ReadBy::LoginShell => "FALSE",
+            ReadBy::Nobody => "TRUE",
+        };
+        let options =
+            option_set(&[("WINRS_CONSOLEMODE_STDIN", "TRUE"), ("WINRS_SKIP_CMD_SHELL", skip_shell)]);
+        let body = format!(
+            r#"<rsp:CommandLine xmlns:rsp="http://schemas.microsoft.com/wbem/wsman/1/windows/shell"><rsp:Command>{line}</rsp:Command></rsp:CommandLine>"#
+        );
+        self.operation("Command", &options, &body)
+    }
+
+    pub(crate) fn receive(&self, command: &str) -> Vec<u8> {
+        let body = format!(
+            r#"<rsp:Receive xmlns:rsp="http://schemas.microsoft.com/wbem/wsman/1/windows/shell"><rsp:DesiredStream CommandId="{command}">stdout stderr</rsp:DesiredStream></rsp:Receive>"#
+        );
+        self.operation("Receive", "", &body)
+    }
+
+    pub(crate) fn terminate(&self, command: &str) -> Vec<u8> {
+        let body = format!(
+            r#"<rsp:Signal xmlns:rsp="http://schemas.microsoft.com/wbem/wsman/1/windows/shell" CommandId="{command}"><rsp:Code>http://schemas.microsoft.com/wbem/wsman/1/windows/shell/signal/terminate</rsp:Code></rsp:Signal>"#
+        );
+        self.operation("Signal", "", &body)
+    }
+
+    pub(crate) fn delete(&self) -> Vec<u8> {
+        let selectors = self.selectors();
+        operation("http://schemas.xmlsoap.org/ws/2004/09/transfer/Delete", SHELL, &selectors, "")
+    }
+
+    fn operation(&self, verb: &str, options: &str, body: &str) -> Vec<u8> {
+        let action = format!("http://schemas.microsoft.com/wbem/wsman/1/windows/shell/{verb}");
+        operation(&action, SHELL, &format!("{}{options}", self.selectors()), body)
+    }
+
+    fn selectors(&self) -> String {
+        format!(r#"<w:SelectorSet><w:Selector Name="ShellId">{}</w:Selector></w:SelectorSet>"#, self.id)
+    }
+}
+
+/// The command's identifier, from the answer to Command.
+pub(crate) fn command_id(answer: &[u8]) -> Result<&str> {
+    between(answer, b"<rsp:CommandId>", b"<")
+}
+
+/// Whether an answer to Receive was the last one.
+pub(crate) fn is_done(answer: &[u8]) -> bool {
+    // It stands at the end, after what may be half a megabyte.
+    memmem::rfind(answer, b"/CommandState/Done\"").is_some()
+}
+
+/// How many octets of output an answer to Receive carries: by the length of the Base64, which is not decoded.
+pub(crate) fn carried(answer: &[u8]) -> u64 {
+    let mut octets = 0;
+    let mut rest = answer;
+    while let Some(at) = memmem::find(rest, b"<rsp:Stream ") {
+        rest = &rest[at..];
+        let Some(end_of_tag) = memchr::memchr(b'>', rest) else { break };
+        let is_empty = rest[..end_of_tag].ends_with(b"/");
+        rest = &rest[end_of_tag + 1..];
+        if !is_empty && let Some(length) = memchr::memchr(b'<', rest) {
+            let padding = rest[..length].iter().rev().take_while(|&&digit| digit == b'=').count();
+            octets += (length / 4 * 3 - padding) as u64;
+        }
+    }
+    octets
+}
+
+fn between<'a>(text: &'a [u8], before: &[u8], after: &[u8]) -> Result<&'a str> {
+    let told = || format!("an answer has no {}", String::from_utf8_lossy(before));
+    let begin = memmem::find(text, before).ok_or_else(told)? + before.len();
+    let length = memmem::find(&text[begin..], after).ok_or_else(told)?;
+    Ok(std::str::from_utf8(&text[begin..begin + length])?)
+}
+
+fn option_set(options: &[(&str, &str)]) -> String {
+    let options: String = options
+        .iter()
+        .map(|(name, value)| format!(r#"<w:Option Name="{name}">{value}</w:Option>"#))
+        .collect();
+    format!("<w:OptionSet>{options}</w:OptionSet>")
+}
+
+fn operation(action: &str, resource: &str, more: &str, body: &str) -> Vec<u8> {
+    post(&format!(
+        r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" xmlns:w="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd" xmlns:p="http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd"><s:Header><a:To>http://localhost:5985/wsman</a:To><a:ReplyTo><a:Address s:mustUnderstand="true">http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous</a:Address></a:ReplyTo><w:MaxEnvelopeSize s:mustUnderstand="true">512000</w:MaxEnvelopeSize><a:MessageID>uuid:5B6A4C20-6A3C-4B8E-9B0C-3C8A0D5A7E11</a:MessageID><w:Locale s:mustUnderstand="false" xml:lang="en-US"/><p:DataLocale s:mustUnderstand="false" xml:lang="en-US"/><w:OperationTimeout>PT60S</w:OperationTimeout><w:ResourceURI s:mustUnderstand="true">{resource}</w:ResourceURI><a:Action s:mustUnderstand="true">{action}</a:Action>{more}</s:Header><s:Body>{body}</s:Body></s:Envelope>"#
+    ))
+}
+
+fn post(envelope: &str) -> Vec<u8> {
+    let credentials = BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"));
+    let length = envelope.len();
+    format!(
+        "POST /wsman HTTP/1.1\r\n\
+         Host: localhost:5985\r\n\
+         User-Agent: telarch-benches\r\n\
+         Connection: Keep-Alive\r\n\
+         Authorization: Basic {credentials}\r\n\
+         Content-Type: application/soap+xml;charset=UTF-8\r\n\
+         Content-Length: {length}\r\n\r\n\
+         {envelope}"
+    )
+    .into_bytes()
+}
+
+const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";
+const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd";

@@ -1,0 +1,61 @@
+//! Identify and Get, against hyper that answers the same octets.
+
+use crate::Result;
+use crate::bare_hyper::BareHyper;
+use crate::connection::Connection;
+use crate::effort::Effort;
+use crate::load::{Until, drive};
+use crate::messages;
+use crate::rounds::{by_turns, median_of};
+use crate::table::Row;
+use crate::telarchd::Telarchd;
+
+pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
+    let service = Telarchd::start(&[])?;
+    let operations =
+        [("Identify", messages::identify(), IDENTIFY), ("Get winrm/config", messages::get_config(), GET)];
+    let mut connection = Connection::plain(service.http())?;
+    let answers = operations
+        .iter()
+        .map(|(_, request, _)| Ok(connection.exchange(request)?.to_vec()))
+        .collect::<Result<Vec<_>>>()?;
+    let bare = BareHyper::start(&answers.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
+
+    let mut rows = Vec::new();
+    for (number, (name, request, goal)) in operations.iter().enumerate() {
+        for count in [1, 64] {
+            let until = Until::Elapsed(effort.round);
+            let mut to_ours = service.plain(count)?;
+            let address = bare.address(number)?;
+            let mut to_bare = (0..count).map(|_| Connection::plain(address)).collect::<Result<Vec<_>>>()?;
+            let turns = by_turns(
+                effort.rounds,
+                || drive(&mut to_ours, request, service.process(), until),
+                || drive(&mut to_bare, request, bare.process(), until),
+            )?;
+            let [ours, theirs] =
+                [median_of(&turns, |turn| turn.ours.rate()), median_of(&turns, |turn| turn.theirs.rate())];
+            let ratio = median_of(&turns, |turn| turn.ours.rate() / turn.theirs.rate());
+            rows.push(Row::at_least(
+                &format!("{name}, {count} connections: requests/s over those of bare hyper"),
+                *goal,
+                ratio,
+                format!("{ratio:.2} ({ours:.0} to {theirs:.0})"),
+            ));
+            let ours = median_of(&turns, |turn| turn.ours.server_micros());
+            let theirs = median_of(&turns, |turn| turn.theirs.server_micros());
+            let ratio = median_of(&turns, |turn| turn.theirs.server_micros() / turn.ours.server_micros());
+            let generator = median_of(&turns, |turn| turn.ours.generator_micros());
+            rows.push(Row::at_least(
+                &format!("{name}, {count} connections: CPU a request of bare hyper over ours"),
+                *goal,
+                ratio,
+                format!("{ratio:.2} ({theirs:.1} to {ours:.1} µs; generator {generator:.1} µs)"),
+            ));
+        }
+    }
+    Ok(rows)
+}
+
+const IDENTIFY: f64 = 0.60;
+const GET: f64 = 0.40;

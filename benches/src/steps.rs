@@ -1,0 +1,112 @@
+//! No step at low concurrency, none with TLS, and none in memory however long it goes on.
+
+use crate::Result;
+use crate::effort::Effort;
+use crate::load::{Until, drive};
+use crate::messages;
+use crate::process::{megabytes, resident};
+use crate::rounds::{by_turns, median_of};
+use crate::table::Row;
+use crate::telarchd::Telarchd;
+
+pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
+    let service = Telarchd::start(&[])?;
+    let mut rows = vec![one_to_sixteen(effort, &service)?];
+    for count in [1, 16] {
+        rows.push(tls_to_plain(effort, &service, count)?);
+    }
+    rows.push(requests_leave_nothing(effort)?);
+    rows.push(enumerations_leave_nothing(effort).unwrap_or_else(|error| {
+        let what = "resident memory gained over abandoned enumerations";
+        Row::not_measured(what, &format!("Enumerate failed: {error}"))
+    }));
+    Ok(rows)
+}
+
+fn one_to_sixteen(effort: &Effort, service: &Telarchd) -> Result<Row> {
+    let request = messages::identify();
+    let (mut one, mut sixteen) = (service.plain(1)?, service.plain(16)?);
+    let until = Until::Elapsed(effort.round);
+    let turns = by_turns(
+        effort.rounds,
+        || drive(&mut one, &request, service.process(), until),
+        || drive(&mut sixteen, &request, service.process(), until),
+    )?;
+    let [one, sixteen] =
+        [median_of(&turns, |turn| turn.ours.rate()), median_of(&turns, |turn| turn.theirs.rate())];
+    let ratio = median_of(&turns, |turn| turn.ours.rate() / turn.theirs.rate());
+    Ok(Row::at_least(
+        "Identify: requests/s of one connection over those of sixteen",
+        ONE_TO_SIXTEEN,
+        ratio,
+        format!("{ratio:.2} ({one:.0} to {sixteen:.0})"),
+    ))
+}
+
+fn tls_to_plain(effort: &Effort, service: &Telarchd, count: usize) -> Result<Row> {
+    let request = messages::identify();
+    let (mut tls, mut plain) = (service.tls(count)?, service.plain(count)?);
+    let until = Until::Elapsed(effort.round);
+    let turns = by_turns(
+        effort.rounds,
+        || drive(&mut tls, &request, service.process(), until),
+        || drive(&mut plain, &request, service.process(), until),
+    )?;
+    let ratio = median_of(&turns, |turn| turn.ours.rate() / turn.theirs.rate());
+    let [tls, plain] =
+        [median_of(&turns, |turn| turn.ours.rate()), median_of(&turns, |turn| turn.theirs.rate())];
+    let micros = [
+        median_of(&turns, |turn| turn.ours.server_micros()),
+        median_of(&turns, |turn| turn.theirs.server_micros()),
+    ];
+    Ok(Row::at_least(
+        &format!("Identify, {count} connections: requests/s with TLS over those without"),
+        TLS_TO_PLAIN,
+        ratio,
+        format!("{ratio:.2} ({tls:.0} to {plain:.0}; CPU {:.1} to {:.1} µs)", micros[0], micros[1]),
+    ))
+}
+
+fn requests_leave_nothing(effort: &Effort) -> Result<Row> {
+    let service = Telarchd::start(&[])?;
+    let mut connections = service.plain(16)?;
+    let (identify, get) = (messages::identify(), messages::get_config());
+    let mut half = |requests: u64| -> Result<()> {
+        drive(&mut connections, &identify, service.process(), Until::Requests(requests / 2))?;
+        drive(&mut connections, &get, service.process(), Until::Requests(requests / 2))?;
+        Ok(())
+    };
+    half(effort.requests / 10)?;
+    let before = resident(service.process())?;
+    half(effort.requests)?;
+    Ok(gained(&format!("resident memory gained over {} requests", effort.requests), &service, before))
+}
+
+fn enumerations_leave_nothing(effort: &Effort) -> Result<Row> {
+    let service = Telarchd::start(&[])?;
+    let mut connections = service.plain(4)?;
+    let request = messages::enumerate_listeners();
+    // As many as a user may have open are there for a while, whatever came before them.
+    drive(&mut connections, &request, service.process(), Until::Requests(effort.enumerations / 10))?;
+    let before = resident(service.process())?;
+    drive(&mut connections, &request, service.process(), Until::Requests(effort.enumerations))?;
+    let what = format!("resident memory gained over {} abandoned enumerations", effort.enumerations);
+    Ok(gained(&what, &service, before))
+}
+
+fn gained(what: &str, service: &Telarchd, before: u64) -> Row {
+    match resident(service.process()) {
+        Ok(after) => {
+            let gain = megabytes(after) - megabytes(before);
+            let measured = format!("{gain:.1} MB ({:.1} to {:.1} MB)", megabytes(before), megabytes(after));
+            Row::at_most(what, FLAT, "MB", gain, measured)
+        }
+        Err(error) => Row::not_measured(what, &error.to_string()),
+    }
+}
+
+const ONE_TO_SIXTEEN: f64 = 0.50;
+const TLS_TO_PLAIN: f64 = 0.75;
+
+/// What the allocator may still settle by, in megabytes.
+const FLAT: f64 = 1.0;

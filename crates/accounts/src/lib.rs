@@ -1,0 +1,66 @@
+//! Who may sign in to this machine, and as whom.
+//!
+//! For the service and for `telarch account`:
+//!
+//! - [`FileAccounts`] judges passwords by the service's own file of accounts; [`read`] and [`update`] are for
+//!   whoever looks after that file.
+//! - [`Pam`] judges them as the rest of the machine does.
+//! - [`AnyOf`] asks one after the other, and [`Lockout`] bounds how often anyone may guess.
+//! - [`LocalPrincipals`] says which SIDs a name has, below the [`MachineSid`].
+//!
+//! ```
+//! use std::net::{IpAddr, Ipv4Addr};
+//!
+//! use auth::account_file::{AccountName, Comment, NewAccount, NewPassword, PasswordHash, UnixTime};
+//! use auth::{PasswordVerifier as _, Secret};
+//! use telarch_accounts::{AnyOf, Attempts, FileAccounts, IfMissing, Lockout, LockoutPolicy};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("accounts");
+//! let secret = Secret::new("correct horse".to_owned());
+//! let password = PasswordHash::make(&NewPassword::new(secret.clone())?, telarch_accounts::random()?);
+//! telarch_accounts::update(&path, IfMissing::Create, |file| {
+//!     let (name, role) = (AccountName::parse("alice")?, file.usual_role());
+//!     let (changed, comment) = (UnixTime::new(1_763_719_754), Comment::default());
+//!     file.add(NewAccount { name, password, role, changed, comment })?;
+//!     Ok::<(), Box<dyn std::error::Error>>(())
+//! })?;
+//!
+//! let file = std::sync::Arc::new(FileAccounts::open(&path)?);
+//! let attempts = std::sync::Arc::new(Attempts::new(LockoutPolicy::default()));
+//! let verifier = Lockout::new(AnyOf::new(vec![Box::new(file)]), attempts);
+//! let account = verifier.verify("Alice", &secret, IpAddr::V4(Ipv4Addr::LOCALHOST))?;
+//! assert_eq!(account.name, "alice");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Nothing here is asynchronous: verifiers block, some for seconds, and say so with
+//! [`VerifierCost::Slow`](auth::VerifierCost::Slow).
+//!
+//! Left out on purpose: users that only the name service knows (NSS beyond `/etc/passwd`), sessions
+//! and passwords changed through PAM, and NT hashes.
+
+mod any_of;
+mod error;
+mod file;
+mod lockout;
+mod machine_sid;
+mod origin;
+mod pam;
+mod principals;
+mod random;
+mod seats;
+mod unix;
+
+pub use any_of::{AccountSource, AnyOf};
+pub use error::AccountsError;
+pub use file::{FileAccounts, IfMissing, read, update};
+pub use lockout::{Attempts, Lockout, LockoutPolicy};
+pub use machine_sid::MachineSid;
+pub use origin::Origin;
+pub use pam::{Pam, PamError};
+pub use principals::{LocalLogon, LocalPrincipals, LocalRole, LocalUser, Serving};
+pub use random::random;
+pub use unix::{UnixUser, UnixUsers};

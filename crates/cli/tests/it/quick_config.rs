@@ -1,0 +1,163 @@
+//! `winrm quickconfig`: stage by stage, answer by answer.
+
+use telarch_cli::connection::{Connection, Login, PasswordScheme, SpnPort, Unencrypted};
+use telarch_cli::endpoint::{Address, Transport};
+use telarch_cli::secret::{PasswordSource, Secret};
+use telarch_cli::winrm::{Done, Operation};
+
+use crate::command;
+use crate::service::{Answer, Asked, Service};
+use crate::winrm_run::{Ran, execute};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Ready,
+    Needed,
+    Policy,
+}
+
+/// A service whose stages are in a state; enabling ends with a status.
+fn service(first: State, second: State, status: &'static str) -> Service {
+    Service::start(move |asked: &Asked| -> Answer {
+        let analysis = |name: &str, enable: &str, state: State| {
+            let (enabled, source) = match state {
+                State::Ready => ("true", ""),
+                State::Needed => ("false", ""),
+                State::Policy => ("false", " Source=\"GPO\""),
+            };
+            format!(
+                "<c:{name}_OUTPUT xmlns:c=\"urn:c\"><c:RemotingEnabled{source}>{enabled}</c:RemotingEnabled>\
+                 <c:Results>do {enable}</c:Results><c:{enable}_INPUT><c:Secret>42</c:Secret></c:{enable}_INPUT>\
+                 </c:{name}_OUTPUT>"
+            )
+        };
+        let outcome = |name: &str| {
+            format!(
+                "<c:{name}_OUTPUT xmlns:c=\"urn:c\"><c:Status>{status}</c:Status>\
+                 <c:Results>did {name}</c:Results></c:{name}_OUTPUT>"
+            )
+        };
+        let body = match asked.action.as_str() {
+            "AnalyzeService" => analysis("AnalyzeService", "EnableService", first),
+            "Analyze" => analysis("Analyze", "EnableRemoting", second),
+            name => outcome(name),
+        };
+        (200, body)
+    })
+}
+
+/// Runs quickconfig against a service on another port than the one it always uses.
+fn ran(service: &Service, line: &str, typed: &str) -> Ran {
+    let mut command = command(line);
+    assert!(matches!(command.operation, Operation::QuickConfig { .. }), "{line}");
+    let address = Address::parse(&format!("127.0.0.1:{}", service.port)).unwrap();
+    command.connection = Connection {
+        endpoint: address.complete(Transport::Http, None),
+        login: Login::Password {
+            scheme: Some(PasswordScheme::Basic),
+            user: "ann".to_owned(),
+            password: PasswordSource::Argument(Secret::new("secret".to_owned())),
+            spn: SpnPort::Left,
+        },
+        unencrypted: Unencrypted::Allowed,
+        ..Connection::default()
+    };
+    execute(command, typed)
+}
+
+#[test]
+fn what_is_ready_is_left_alone() {
+    let service = service(State::Ready, State::Ready, "succeeded");
+    let ran = ran(&service, "qc", "");
+    assert_eq!(
+        ran.out,
+        "WinRM service is already running on this machine.
+WinRM is already set up for remote management on this computer.
+"
+    );
+    assert_eq!(ran.done.unwrap(), Done::Whole);
+    assert_eq!(service.actions(), ["AnalyzeService", "Analyze"]);
+}
+
+#[test]
+fn what_is_needed_is_asked_for_and_done() {
+    let service = service(State::Needed, State::Needed, "succeeded");
+    let ran = ran(&service, "qc", "y\nYES\n");
+    assert_eq!(
+        ran.out,
+        "WinRM is not set up to receive requests on this machine.
+The following changes must be made:
+
+do EnableService
+
+Make these changes [y/n]? 
+WinRM has been updated to receive requests.
+
+did EnableService
+WinRM is not set up to allow remote access to this machine for management.
+The following changes must be made:
+
+do EnableRemoting
+
+Make these changes [y/n]? 
+WinRM has been updated for remote management.
+
+did EnableRemoting
+"
+    );
+    assert_eq!(ran.done.unwrap(), Done::Whole);
+    let enable = service.asked().into_iter().find(|asked| asked.action == "EnableRemoting").unwrap();
+    assert!(enable.body().contains("<c:Secret>42</c:Secret>"), "{}", enable.body());
+}
+
+#[test]
+fn every_answer_but_yes_ends_the_stage_without_a_change() {
+    for typed in ["", "n\n", "no\n", "x\n", "\n", "yep\n"] {
+        let service = service(State::Needed, State::Needed, "succeeded");
+        let ran = ran(&service, "qc", typed);
+        assert_eq!(ran.done.unwrap(), Done::Whole, "of {typed:?}");
+        assert_eq!(service.actions(), ["AnalyzeService", "Analyze"], "of {typed:?}");
+    }
+}
+
+#[test]
+fn quiet_and_force_do_not_ask() {
+    for (line, forced) in [("qc -q", false), ("qc -force", true), ("qc -quiet -force", true)] {
+        let service = service(State::Needed, State::Needed, "succeeded");
+        let ran = ran(&service, line, "");
+        assert!(!ran.out.contains("Make these changes"), "{line}: {}", ran.out);
+        assert_eq!(service.actions(), ["AnalyzeService", "EnableService", "Analyze", "EnableRemoting"]);
+        let analyze = service.asked().into_iter().find(|asked| asked.action == "Analyze").unwrap();
+        assert!(analyze.body().contains("<p:Transport>http</p:Transport>"), "{}", analyze.body());
+        assert_eq!(analyze.body().contains("<p:Force/>"), forced, "{line}: {}", analyze.body());
+    }
+}
+
+#[test]
+fn the_transport_is_handed_on() {
+    let service = service(State::Ready, State::Ready, "succeeded");
+    ran(&service, "qc -transport:https", "").done.unwrap();
+    let analyze = service.asked().pop().unwrap();
+    assert!(analyze.body().contains("<p:Transport>https</p:Transport>"), "{}", analyze.body());
+}
+
+#[test]
+fn a_policy_is_told_and_nothing_changed() {
+    let service = service(State::Ready, State::Policy, "succeeded");
+    let ran = ran(&service, "qc -q", "");
+    assert_eq!(
+        ran.errors,
+        "Error: a policy turns this off, so nothing was changed here.\ndo EnableRemoting\n"
+    );
+    assert_eq!(ran.done.unwrap(), Done::Whole);
+    assert_eq!(service.actions(), ["AnalyzeService", "Analyze"]);
+}
+
+#[test]
+fn steps_that_failed_are_told() {
+    let service = service(State::Needed, State::Ready, "failed");
+    let ran = ran(&service, "qc -q", "");
+    assert_eq!(ran.errors, "Error: One or more update steps could not be completed.\n");
+    assert!(ran.out.contains("\ndid EnableService\n"), "{}", ran.out);
+    assert_eq!(ran.done.unwrap(), Done::StepsFailed);
+}

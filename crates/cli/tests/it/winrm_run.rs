@@ -1,0 +1,309 @@
+//! What commands of `winrm` do to a service, and what they print.
+
+use std::io::BufReader;
+
+use telarch_cli::Format;
+use telarch_cli::failure::{ExitCodes, Kind, Program};
+use telarch_cli::program::Stop;
+use telarch_cli::winrm::{Command, Done, Invocation, Streams, parse, run};
+
+use crate::service::{Answer, Asked, Service, fault};
+use crate::words;
+
+/// What a command left behind.
+pub(crate) struct Ran {
+    pub(crate) done: Result<Done, Stop>,
+    pub(crate) out: String,
+    pub(crate) errors: String,
+}
+
+impl Ran {
+    /// The failure as it would be printed.
+    fn report(&self, format: Format) -> (String, u8) {
+        let mut errors = Vec::new();
+        let stop = self.done.as_ref().expect_err("a failure");
+        let status = stop.report(Program::Winrm, format, ExitCodes::Detailed, &mut errors);
+        (String::from_utf8(errors).unwrap(), status)
+    }
+}
+
+/// Runs a line against a service, logged in with Basic over loopback.
+fn ran(service: &Service, line: &str) -> Ran {
+    let line = format!("{line} -r:http://127.0.0.1:{}/wsman -un -auth:basic -u:ann -p:secret", service.port);
+    match parse(&words(&line)) {
+        Ok(Invocation::Run(command)) => execute(*command, ""),
+        other => panic!("{line} became {other:?}"),
+    }
+}
+
+pub(crate) fn execute(command: Command, input: &str) -> Ran {
+    let (mut out, mut errors) = (Vec::new(), Vec::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut input = BufReader::new(input.as_bytes());
+    let mut streams = Streams { out: &mut out, errors: &mut errors, input: &mut input };
+    let done = runtime.block_on(run(command, &mut streams));
+    Ran { done, out: String::from_utf8(out).unwrap(), errors: String::from_utf8(errors).unwrap() }
+}
+
+const CLIENT: &str = "<cfg:Client xmlns:cfg=\"urn:cfg\"><cfg:NetworkDelayms>5000</cfg:NetworkDelayms>\
+    <cfg:TrustedHosts></cfg:TrustedHosts></cfg:Client>";
+
+fn always(body: &'static str) -> Service {
+    Service::start(move |_: &Asked| -> Answer { (200, body.to_owned()) })
+}
+
+#[test]
+fn get_prints_the_resource() {
+    let service = always(CLIENT);
+    let ran = ran(&service, "get winrm/config/client");
+    assert_eq!(ran.out, "Client\n    NetworkDelayms = 5000\n    TrustedHosts\n\n");
+    let asked = service.asked().pop().unwrap();
+    assert_eq!(asked.action, "Get");
+    assert_eq!(asked.text("w:ResourceURI"), "http://schemas.microsoft.com/wbem/wsman/1/config/client");
+    assert!(asked.headers.contains("Authorization: Basic YW5uOnNlY3JldA=="), "{}", asked.headers);
+}
+
+#[test]
+fn selectors_options_and_fragments_arrive() {
+    let service = always("<w:XmlFragment>5985</w:XmlFragment>");
+    let ran = ran(
+        &service,
+        "get winrm/config/listener?Address=* -selector:Transport=HTTP -fragment:Port/text() -options:{A=1;B=$null}",
+    );
+    assert_eq!(ran.out, "XmlFragment = 5985\n\n");
+    let envelope = service.asked().pop().unwrap().envelope;
+    for part in [
+        "<w:Selector Name=\"Address\">*</w:Selector><w:Selector Name=\"Transport\">HTTP</w:Selector>",
+        "Name=\"A\"",
+        "Name=\"B\"",
+        ">Port/text()</w:FragmentTransfer>",
+    ] {
+        assert!(envelope.contains(part), "{part} is not in {envelope}");
+    }
+}
+
+#[test]
+fn set_puts_back_the_whole_resource_with_the_new_value() {
+    let service = Service::start(|asked: &Asked| match asked.action.as_str() {
+        "Get" => (200, CLIENT.to_owned()),
+        _ => (200, asked.body().to_owned()),
+    });
+    let ran = ran(&service, "set winrm/config/client @{TrustedHosts=\"*.example\"}");
+    assert_eq!(ran.out, "Client\n    NetworkDelayms = 5000\n    TrustedHosts = *.example\n\n");
+    assert_eq!(service.actions(), ["Get", "Put"]);
+}
+
+#[test]
+fn set_refuses_a_property_that_is_not_there_and_puts_nothing() {
+    let service = always(CLIENT);
+    let ran = ran(&service, "set winrm/config/client @{trustedhosts=\"*\"}");
+    let (report, status) = ran.report(Format::Text);
+    assert!(report.starts_with("Error: trustedhosts is no property of the resource\n"), "{report}");
+    assert_eq!((status, service.actions()), (2, vec!["Get".to_owned()]));
+}
+
+#[test]
+fn set_with_a_file_puts_the_file() {
+    let service = Service::start(|asked: &Asked| (200, asked.body().to_owned()));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("<?xml version=\"1.0\"?>\n{CLIENT}\n")).unwrap();
+    ran(&service, &format!("set winrm/config/client -file:{}", file.path().display())).done.unwrap();
+    assert_eq!(service.actions(), ["Put"]);
+    assert_eq!(service.asked().pop().unwrap().body(), CLIENT);
+    let missing = ran(&service, "set winrm/config/client -file:/nonexistent");
+    let (report, status) = missing.report(Format::Text);
+    assert!(report.starts_with("Error: cannot read /nonexistent: "), "{report}");
+    assert_eq!(status, 2);
+}
+
+#[test]
+fn create_prints_the_reference_and_delete_nothing() {
+    let service = Service::start(|asked: &Asked| match asked.action.as_str() {
+        "Create" => (
+            200,
+            "<x:ResourceCreated xmlns:x=\"http://schemas.xmlsoap.org/ws/2004/09/transfer\">\
+             <a:Address>http://127.0.0.1/wsman</a:Address><a:ReferenceParameters>\
+             <w:ResourceURI>http://schemas.microsoft.com/wbem/wsman/1/config/listener</w:ResourceURI>\
+             <w:SelectorSet><w:Selector Name=\"Address\">*</w:Selector></w:SelectorSet>\
+             </a:ReferenceParameters></x:ResourceCreated>"
+                .to_owned(),
+        ),
+        _ => (200, String::new()),
+    });
+    let created = ran(&service, "create winrm/config/listener?Address=* @{Port=\"80\"}");
+    assert!(
+        created.out.starts_with("ResourceCreated\n    Address = http://127.0.0.1/wsman\n"),
+        "{}",
+        created.out
+    );
+    let body = service.asked().pop().unwrap().body().to_owned();
+    assert_eq!(
+        body,
+        "<p:listener xmlns:p=\"http://schemas.microsoft.com/wbem/wsman/1/config/listener\">\
+         <p:Port>80</p:Port></p:listener>"
+    );
+    let deleted = ran(&service, "delete winrm/config/listener?Address=*");
+    assert_eq!((deleted.done.unwrap(), deleted.out.as_str()), (Done::Whole, ""));
+}
+
+#[test]
+fn invoke_sends_the_input_to_the_method() {
+    let service =
+        always("<p:Create_OUTPUT xmlns:p=\"urn:p\"><p:ReturnValue>0</p:ReturnValue></p:Create_OUTPUT>");
+    let ran = ran(&service, "invoke Create wmicimv2/Win32_Process @{CommandLine=\"notepad\"}");
+    assert_eq!(ran.out, "Create_OUTPUT\n    ReturnValue = 0\n\n");
+    let asked = service.asked().pop().unwrap();
+    let uri = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/Win32_Process";
+    assert_eq!(asked.text("a:Action"), format!("{uri}/Create"));
+    let body =
+        format!("<p:Create_INPUT xmlns:p=\"{uri}\"><p:CommandLine>notepad</p:CommandLine></p:Create_INPUT>");
+    assert_eq!(asked.body(), body);
+}
+
+#[test]
+fn identify_may_be_anonymous() {
+    let service = always(
+        "<i:IdentifyResponse xmlns:i=\"urn:i\"><i:ProductVendor>x</i:ProductVendor></i:IdentifyResponse>",
+    );
+    let line = format!("id -r:http://127.0.0.1:{}/wsman -auth:none", service.port);
+    let Ok(Invocation::Run(command)) = parse(&words(&line)) else { panic!("{line}") };
+    let ran = execute(*command, "");
+    assert_eq!(ran.out, "IdentifyResponse\n    ProductVendor = x\n\n");
+    let headers = service.asked().pop().unwrap().headers;
+    assert!(headers.contains("WSMANIDENTIFY: unauthenticated"), "{headers}");
+    assert!(!headers.contains("Authorization"), "{headers}");
+}
+
+/// Two items, then a second page that another function answers.
+fn pages(second: impl Fn() -> Answer + Send + Sync + 'static) -> Service {
+    Service::start(move |asked: &Asked| match asked.action.as_str() {
+        "Enumerate" => (
+            200,
+            "<n:EnumerateResponse><n:EnumerationContext>c</n:EnumerationContext><w:Items>\
+             <p:A xmlns:p=\"urn:p\"><p:N>1</p:N></p:A><p:A xmlns:p=\"urn:p\"><p:N>2</p:N></p:A>\
+             </w:Items></n:EnumerateResponse>"
+                .to_owned(),
+        ),
+        _ => second(),
+    })
+}
+
+#[test]
+fn enumerate_prints_every_page() {
+    let service = pages(|| {
+        let page = "<n:PullResponse><n:Items><p:A xmlns:p=\"urn:p\"><p:N>3</p:N></p:A></n:Items>\
+            <n:EndOfSequence/></n:PullResponse>";
+        (200, page.to_owned())
+    });
+    let text = ran(&service, "e wmicimv2/A");
+    assert_eq!(text.out, "A\n    N = 1\n\nA\n    N = 2\n\nA\n    N = 3\n\n");
+    let json = ran(&service, "e wmicimv2/A -f:json");
+    assert_eq!(json.out, "[\n{\"A\":{\"N\":\"1\"}},\n{\"A\":{\"N\":\"2\"}},\n{\"A\":{\"N\":\"3\"}}\n]\n");
+}
+
+#[test]
+fn an_enumeration_that_breaks_off_is_closed_and_then_reported() {
+    let service = pages(|| fault(2_150_858_779, "n:InvalidEnumerationContext", "the context is gone"));
+    let ran = ran(&service, "e wmicimv2/A -f:xml");
+    assert!(ran.out.starts_with("<wsman:Results "), "{}", ran.out);
+    assert!(ran.out.ends_with("</wsman:Results>\n"), "{}", ran.out);
+    let (report, status) = ran.report(Format::Text);
+    assert!(
+        report.starts_with("WSManFault\n    Message = the context is gone\n\nError number:  -21441085"),
+        "{report}"
+    );
+    assert_eq!(status, 6);
+}
+
+#[test]
+fn filters_arrive_in_their_dialect() {
+    let service = pages(|| (200, "<n:PullResponse><n:EndOfSequence/></n:PullResponse>".to_owned()));
+    for (line, expected) in [
+        (
+            "e wmicimv2/* -filter:select·*·from·A",
+            "<w:Filter Dialect=\"http://schemas.microsoft.com/wbem/wsman/1/WQL\">select * from A</w:Filter>",
+        ),
+        (
+            "e wmicimv2/A -dialect:selector -filter:{State=\"Running\"}",
+            "<w:SelectorSet><w:Selector Name=\"State\">Running</w:Selector></w:SelectorSet></w:Filter>",
+        ),
+        ("e wmicimv2/A -returntype:epr", "<w:EnumerationMode>EnumerateEPR</w:EnumerationMode>"),
+    ] {
+        ran(&service, line).done.unwrap();
+        let asked = service.asked();
+        let enumerate = asked.iter().rfind(|asked| asked.action == "Enumerate").unwrap();
+        assert!(enumerate.body().contains(expected), "{line}: {}", enumerate.body());
+    }
+}
+
+#[test]
+fn a_fault_names_the_host_the_user_and_the_resource() {
+    let service = Service::start(|_: &Asked| fault(5, "w:AccessDenied", "access is denied"));
+    let (report, status) = ran(&service, "get winrm/config").report(Format::Text);
+    assert_eq!(
+        report,
+        "WSManFault
+    Message = access is denied
+
+Error number:  5 0x5
+access is denied
+
+winrm: 127.0.0.1: access denied at winrm/config as ann
+  it needs the Administrators group, or an entry for the user in RootSDDL on 127.0.0.1
+  (fault AccessDenied, code 5, 0x5, ERROR_ACCESS_DENIED)
+"
+    );
+    assert_eq!(status, 5);
+}
+
+#[test]
+fn a_wrong_password_tells_what_is_offered() {
+    let service = Service::start(|_: &Asked| (401, String::new()));
+    let (report, status) = ran(&service, "get winrm/config").report(Format::Text);
+    assert!(report.contains("\n  it offers Basic; Basic was tried\n"), "{report}");
+    assert!(!report.contains("secret"), "{report}");
+    assert_eq!(status, 4);
+}
+
+#[test]
+fn nobody_at_the_port_is_told_with_the_port_that_was_meant() {
+    let line = "id -r:http://127.0.0.1 -port:1 -auth:none";
+    let Ok(Invocation::Run(command)) = parse(&words(line)) else { panic!("{line}") };
+    let (report, status) = execute(*command, "").report(Format::Text);
+    assert!(report.contains("winrm: 127.0.0.1: cannot connect: connection refused\n"), "{report}");
+    assert!(report.contains("Error number:  -2144108526 0x80338012\n"), "{report}");
+    assert_eq!(status, Kind::Connect.exit_status(ExitCodes::Detailed));
+}
+
+#[test]
+fn nothing_is_sent_in_the_clear_unless_that_was_said() {
+    let service = always(CLIENT);
+    let line = format!("get winrm/config -r:http://127.0.0.1:{} -auth:basic -u:ann -p:secret", service.port);
+    let Ok(Invocation::Run(command)) = parse(&words(&line)) else { panic!("{line}") };
+    let (report, status) = execute(*command, "").report(Format::Text);
+    assert!(report.contains("  or allow it: -unencrypted\n"), "{report}");
+    assert_eq!((status, service.asked().len()), (5, 0));
+}
+
+#[test]
+fn configsddl_sets_the_root_descriptor() {
+    let service = Service::start(|asked: &Asked| match asked.action.as_str() {
+        "Get" => {
+            (200, "<c:Service xmlns:c=\"urn:c\"><c:RootSDDL>O:BAG:BA</c:RootSDDL></c:Service>".to_owned())
+        }
+        _ => (200, asked.body().to_owned()),
+    });
+    ran(&service, "configSDDL default -sddl:O:NSG:BAD:P(A;;GA;;;BA)").done.unwrap();
+    let put = service.asked().pop().unwrap();
+    assert!(put.body().contains("<c:RootSDDL>O:NSG:BAD:P(A;;GA;;;BA)</c:RootSDDL>"), "{}", put.body());
+}
+
+#[test]
+fn what_the_client_cannot_do_yet_is_refused_before_anything_is_sent() {
+    let service = always(CLIENT);
+    for line in ["e wmicimv2/A -shallow", "configSDDL shell/cmd", "id -pac:auto_detect"] {
+        let (report, status) = ran(&service, line).report(Format::Text);
+        assert!(report.contains("is not supported by this version\n"), "{line}: {report}");
+        assert_eq!((status, service.asked().len()), (2, 0), "{line}");
+    }
+}

@@ -1,0 +1,200 @@
+//! Whether a certificate suits a service: its time, its purpose and its names (RFC 5280, RFC 6125).
+
+use std::net::IpAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustls::pki_types::CertificateDer;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+/// What a certificate says of itself.
+#[derive(Debug)]
+pub(super) struct Claims {
+    not_before: i64,
+    not_after: i64,
+    is_for_servers: bool,
+    /// Names in lower case; the common name only if there are no others.
+    names: Vec<String>,
+    addresses: Vec<IpAddr>,
+}
+
+/// Why a certificate does not suit a service (WSMan code 2150858985 for names).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unfit {
+    /// Its time is over.
+    #[error("it expired {} ago", shown(*seconds))]
+    Expired {
+        /// Since when, in seconds.
+        seconds: u64,
+    },
+    /// Its time has not come, or the clock of this machine is wrong.
+    #[error("it is valid only in {}: is the clock right?", shown(*seconds))]
+    NotYetValid {
+        /// Until when, in seconds.
+        seconds: u64,
+    },
+    /// It was issued for something else.
+    #[error("it was not issued for servers: its extended key usage lacks serverAuth")]
+    NotForServers,
+    /// It has other names.
+    #[error("its names are {}, and not {hostname}", names.join(", "))]
+    OtherName {
+        /// The name of the listener.
+        hostname: String,
+        /// Those of the certificate.
+        names: Vec<String>,
+    },
+}
+
+impl Claims {
+    pub(super) fn read(der: &CertificateDer<'_>) -> Result<Self, String> {
+        let (_, certificate) = X509Certificate::from_der(der).map_err(|error| error.to_string())?;
+        let usage = certificate.extended_key_usage().map_err(|error| error.to_string())?;
+        let is_for_servers = usage.is_none_or(|usage| usage.value.any || usage.value.server_auth);
+        let (mut names, mut addresses) = (Vec::new(), Vec::new());
+        let alternatives = certificate.subject_alternative_name().map_err(|error| error.to_string())?;
+        for name in alternatives.iter().flat_map(|extension| &extension.value.general_names) {
+            match name {
+                GeneralName::DNSName(name) => names.push(name.to_ascii_lowercase()),
+                GeneralName::IPAddress(octets) => addresses.extend(address(octets)),
+                _ => {}
+            }
+        }
+        if names.is_empty() && addresses.is_empty() {
+            let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
+            names.extend(common.map(str::to_ascii_lowercase));
+        }
+        let validity = certificate.validity();
+        Ok(Self {
+            not_before: validity.not_before.timestamp(),
+            not_after: validity.not_after.timestamp(),
+            is_for_servers,
+            names,
+            addresses,
+        })
+    }
+
+    pub(super) fn not_after(&self) -> i64 {
+        self.not_after
+    }
+
+    pub(super) fn fit(&self, hostname: &str, now: SystemTime) -> Result<(), Unfit> {
+        let now = now.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        if now > self.not_after {
+            return Err(Unfit::Expired { seconds: now.abs_diff(self.not_after) });
+        }
+        if now < self.not_before {
+            return Err(Unfit::NotYetValid { seconds: now.abs_diff(self.not_before) });
+        }
+        if !self.is_for_servers {
+            return Err(Unfit::NotForServers);
+        }
+        if !matches!(hostname, "" | "*") && !self.has_name(hostname) {
+            let addresses = self.addresses.iter().map(ToString::to_string);
+            let names = self.names.iter().cloned().chain(addresses).collect();
+            return Err(Unfit::OtherName { hostname: hostname.to_owned(), names });
+        }
+        Ok(())
+    }
+
+    fn has_name(&self, hostname: &str) -> bool {
+        let bare = hostname.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hostname);
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            return self.addresses.contains(&address);
+        }
+        let hostname = hostname.trim_end_matches('.').to_ascii_lowercase();
+        self.names.iter().any(|name| name == &hostname || by_wildcard(name, &hostname))
+    }
+}
+
+/// `*.example.com` stands for every name with one label more than `example.com` (RFC 6125, 6.4.3).
+fn by_wildcard(name: &str, hostname: &str) -> bool {
+    let parent = name.strip_prefix("*.").filter(|parent| parent.contains('.'));
+    let above = hostname.split_once('.').filter(|(label, _)| !label.is_empty()).map(|(_, parent)| parent);
+    parent.is_some() && parent == above
+}
+
+fn address(octets: &[u8]) -> Option<IpAddr> {
+    let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).ok()
+}
+
+/// A time as one tells it: in days once it is that long.
+fn shown(seconds: u64) -> String {
+    const DAY: u64 = 86_400;
+    match seconds {
+        0..3_600 => format!("{} minutes", seconds / 60),
+        3_600..DAY => format!("{} hours", seconds / 3_600),
+        _ => format!("{} days", seconds / DAY),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, SanType};
+
+    use super::*;
+
+    fn claims(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Claims {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "common.example.com");
+        params.not_before = UNIX_EPOCH.into();
+        params.not_after = (UNIX_EPOCH + Duration::from_secs(1_000)).into();
+        for name in names {
+            params.subject_alt_names.push(match name.parse() {
+                Ok(address) => SanType::IpAddress(address),
+                Err(_) => SanType::DnsName((*name).try_into().unwrap()),
+            });
+        }
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        Claims::read(params.self_signed(&key).unwrap().der()).unwrap()
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_certificate_is_fit_from_its_first_second_to_its_last() {
+        let claims = claims(&["a.example.com"], |_| {});
+        assert_eq!(claims.fit("", at(0)), Ok(()));
+        assert_eq!(claims.fit("*", at(1_000)), Ok(()));
+        assert_eq!(claims.fit("", at(1_001)), Err(Unfit::Expired { seconds: 1 }));
+        let mut later = claims;
+        later.not_before = 60;
+        let error = later.fit("", at(0)).unwrap_err();
+        assert_eq!(error.to_string(), "it is valid only in 1 minutes: is the clock right?");
+    }
+
+    #[test]
+    fn it_has_the_names_it_lists_and_those_its_wildcards_stand_for() {
+        let claims = claims(&["Node.example.com", "*.lab.example.com", "192.0.2.7", "2001:db8::7"], |_| {});
+        for name in
+            ["node.example.com", "NODE.example.com", "a.lab.example.com", "192.0.2.7", "[2001:db8::7]"]
+        {
+            assert_eq!(claims.fit(name, at(1)), Ok(()), "{name}");
+        }
+        for name in ["common.example.com", "lab.example.com", "a.b.lab.example.com", "node", "192.0.2.8"] {
+            assert!(matches!(claims.fit(name, at(1)), Err(Unfit::OtherName { .. })), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_common_name_counts_only_where_there_is_no_other() {
+        assert_eq!(claims(&[], |_| {}).fit("common.example.com", at(1)), Ok(()));
+    }
+
+    #[test]
+    fn a_purpose_must_include_servers_if_one_is_named() {
+        let clients = claims(&[], |params| {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        });
+        assert_eq!(clients.fit("", at(1)), Err(Unfit::NotForServers));
+    }
+}

@@ -1,0 +1,262 @@
+//! How much and how long: sizes and times of requests and answers, and what peers cost that keep to neither.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::PATIENCE;
+use crate::message::Message;
+use crate::probe::Event;
+use crate::running::Running;
+use crate::wire::{Post, Wire, post};
+
+/// A request of exactly this many octets in its body.
+fn of_size(octets: usize) -> Post {
+    let message = Message::probe("echo", "sized").text();
+    let padding = " ".repeat(octets - message.len());
+    post(message + &padding)
+}
+
+const LIMIT: usize = 64 * 1_024;
+
+fn small() -> [(&'static str, &'static str); 1] {
+    [("MaxEnvelopeSizekb", "64")]
+}
+
+#[tokio::test]
+async fn a_body_may_be_as_large_as_max_envelope_size_and_no_larger() {
+    let running = Running::start(&small()).await;
+    for octets in [of_size(LIMIT).octets(), of_size(LIMIT).chunked(10_000)] {
+        let mut wire = running.connect().await;
+        wire.send(octets).await;
+        assert_eq!(wire.answer().await.status, 200);
+    }
+    for octets in [of_size(LIMIT + 1).octets(), of_size(LIMIT + 1).chunked(10_000)] {
+        let mut wire = running.connect().await;
+        let _ = wire.try_send(octets).await;
+        let answer = wire.answer().await;
+        assert_eq!((answer.status, answer.header("Connection")), (413, Some("close")));
+        wire.ends().await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let running = Running::start(&small()).await;
+    let large = 4 * 1_024 * 1_024;
+    let long_head = format!("{}X: {}\r\n\r\n", post("").head(), "x".repeat(large));
+    for (name, status, octets) in [
+        ("a body that is too large", 413, of_size(large).octets()),
+        ("chunks that are too large", 413, of_size(large).chunked(60_000)),
+        ("a body that is too large of nobody", 401, of_size(large).anonymous().octets()),
+        ("a body that is too large for nowhere", 404, of_size(large).starting("POST /x HTTP/1.1").octets()),
+        ("a head that is too large", 431, long_head.into_bytes()),
+        ("no HTTP at all", 400, vec![0x16; large]),
+    ] {
+        let mut wire = running.connect().await;
+        // Closing with octets unread would make the system reset the connection, and the answer be lost.
+        assert!(wire.try_send(octets).await.is_ok(), "{name}: the connection was torn while sending");
+        let answer = wire.answer().await;
+        assert_eq!((answer.status, answer.header("Connection")), (status, Some("close")), "{name}");
+        assert_eq!(wire.end().await, Ok(()), "{name}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_head_may_have_96_kib_and_100_lines_and_no_more() {
+    let running = Running::start(&[]).await;
+    let plain = post(Message::probe("echo", "headed"));
+    let padded = |octets: usize| {
+        let bare = plain.clone().header("X", "").octets().len() - plain.body.len();
+        plain.clone().header("X", &"x".repeat(octets - bare))
+    };
+    let lined = |lines: usize| {
+        let there = plain.headers.len() + 1;
+        (there..lines).fold(plain.clone(), |request, at| request.also(&format!("X-{at}"), ""))
+    };
+    for request in [padded(96 * 1_024), lined(100)] {
+        assert_eq!(running.connect().await.ask(&request).await.status, 200);
+    }
+    for request in [padded(96 * 1_024 + 1), lined(101)] {
+        let mut wire = running.connect().await;
+        let _ = wire.try_send(request.octets()).await;
+        let answer = wire.answer().await;
+        assert_eq!((answer.status, answer.header("Connection")), (431, Some("close")));
+        wire.ends().await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_reply_is_never_larger_than_client_or_service_allow_and_never_cut_short() {
+    let running = Running::start(&small()).await;
+    let mut wire = running.connect().await;
+    let asking = |octets: usize| Message::probe("huge", &octets.to_string());
+    let small = wire.ask(&post(asking(1))).await.body.len();
+    let limited = |octets: usize, limit: usize| {
+        post(asking(octets).header(&format!("<w:MaxEnvelopeSize>{limit}</w:MaxEnvelopeSize>")))
+    };
+    for (request, limit) in [
+        (post(asking(LIMIT - small + 1)), LIMIT),
+        (limited(LIMIT - small + 1, 1_000_000), LIMIT),
+        (limited(8_192 - small + 1, 8_192), 8_192),
+    ] {
+        assert_eq!(wire.ask(&request).await.body.len(), limit);
+    }
+    for request in [post(asking(LIMIT)), limited(LIMIT, 1_000_000), limited(8_192 - small + 2, 8_192)] {
+        let fault = wire.ask(&request).await.fault();
+        assert_eq!(fault.code(), wsman::code::MAX_ENVELOPE_SIZE_EXCEEDED);
+    }
+    running.stop().await;
+}
+
+fn quick() -> [(&'static str, &'static str); 1] {
+    [("Service.MaxPacketRetrievalTimeSeconds", "1")]
+}
+
+#[tokio::test]
+async fn a_slow_head_is_cut_off_in_the_packet_retrieval_time() {
+    let running = Running::start(&quick()).await;
+    let mut wire = running.connect().await;
+    for begun in ["P", "POST /wsman HTTP/1.1\r\nHost: node7\r\n", "\r\n"] {
+        let start = Instant::now();
+        wire.send(begun).await;
+        wire.is_over().await;
+        is_about_a_second(start);
+        // The same after a request that was in time.
+        wire = running.connect().await;
+        assert_eq!(wire.ask(&post(Message::probe("echo", "quick"))).await.status, 200);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_body_is_answered_500_in_the_packet_retrieval_time() {
+    let running = Running::start(&quick()).await;
+    let request = post(Message::probe("echo", "slow"));
+    for octets in [request.octets(), request.chunked(50)] {
+        let mut wire = running.connect().await;
+        let start = Instant::now();
+        wire.send(&octets[..octets.len() - 3]).await;
+        let answer = wire.answer().await;
+        is_about_a_second(start);
+        assert_eq!((answer.status, answer.body.len(), answer.header("Connection")), (500, 0, Some("close")));
+        wire.ends().await;
+    }
+    assert_eq!(running.probe.so_far(), []);
+    running.stop().await;
+}
+
+/// Each octet in time does not make the whole come in time.
+#[tokio::test]
+async fn a_drip_is_cut_off_as_well() {
+    let running = Running::start(&quick()).await;
+    let request = post(Message::probe("echo", "dripping")).octets();
+    let body = request.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 10;
+    for quickly in [0, body] {
+        let mut wire = running.connect().await;
+        let start = Instant::now();
+        wire.send(&request[..quickly]).await;
+        let mut drops = request[quickly..].iter();
+        let mut rhythm = tokio::time::interval(Duration::from_millis(50));
+        let dripping = async {
+            while let Some(drop) = drops.next() {
+                rhythm.tick().await;
+                if wire.try_send([*drop]).await.is_err() {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, dripping).await.unwrap();
+        assert!(drops.len() > 0, "everything was taken, after {:?}", start.elapsed());
+    }
+    assert_eq!(running.probe.so_far(), []);
+    running.stop().await;
+}
+
+fn is_about_a_second(start: Instant) {
+    let elapsed = start.elapsed();
+    assert!(elapsed >= Duration::from_millis(900) && elapsed < Duration::from_secs(10), "{elapsed:?}");
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_after_half_a_minute_or_ten_minutes_once_somebody_has_signed_in() {
+    let running = Running::start(&[]).await;
+    let mut stranger = running.connect().await;
+    let mut rejected = running.connect().await;
+    assert_eq!(rejected.ask(&post("").anonymous()).await.status, 401);
+    let mut member = running.connect().await;
+    assert_eq!(member.ask(&post(Message::probe("echo", "here"))).await.status, 200);
+
+    // From here on time passes whenever everyone waits.
+    tokio::time::pause();
+    let start = Instant::now();
+    stranger.is_over_at_last().await;
+    rejected.is_over_at_last().await;
+    let first = start.elapsed().as_secs();
+    assert!((29..60).contains(&first), "{first} s");
+    member.is_over_at_last().await;
+    let second = start.elapsed().as_secs();
+    assert!((599..660).contains(&second), "{second} s");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_is_let_go_and_the_answer_is_not_taken_for_delivered() {
+    let running = Running::start(&[("MaxEnvelopeSizekb", "32768")]).await;
+    let mut lazy = running.connect().await;
+    // More than the buffers of both ends hold.
+    let huge = (28 * 1_024 * 1_024).to_string();
+    lazy.send(post(Message::probe("huge", &huge)).octets()).await;
+    running.probe.expect(&[Event::Called(huge.clone()), Event::Answered(huge.clone())]).await;
+
+    // Nobody else waits for it.
+    let mut other = running.connect().await;
+    assert_eq!(other.ask(&post(Message::probe("echo", "meanwhile"))).await.status, 200);
+    let meanwhile = || "meanwhile".to_owned();
+    let others = [Event::Called(meanwhile()), Event::Answered(meanwhile()), Event::Delivered(meanwhile())];
+    running.probe.expect(&others).await;
+
+    tokio::time::pause();
+    let start = Instant::now();
+    assert_eq!(running.probe.next_at_last().await, Event::Lost(huge));
+    assert!(start.elapsed() < Duration::from_secs(180), "{:?}", start.elapsed());
+    tokio::time::resume();
+    lazy.is_over().await;
+    running.stop().await;
+}
+
+/// What it says while somebody is busy with it is kept for later, but not without bound.
+#[tokio::test]
+async fn what_a_client_sends_ahead_is_held_back_by_the_network_beyond_some_size() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    wire.send(post(Message::probe("slow", "busy")).octets()).await;
+    running.probe.expect(&[Event::Called("busy".into())]).await;
+    let flood = post(Message::probe("echo", &"x".repeat(100_000))).octets().repeat(1_000);
+    let flooding = tokio::time::timeout(Duration::from_secs(1), wire.try_send(&flood)).await;
+    assert!(flooding.is_err(), "a hundred megabytes were taken while one request was answered");
+    assert_eq!(running.probe.so_far().len(), 1);
+    running.probe.release();
+    assert_eq!(wire.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn other_clients_are_served_while_one_is_slow_in_every_way() {
+    let running = Running::start(&[]).await;
+    let request = post(Message::probe("slow", "waiting"));
+    let mut slow: Vec<Wire> = Vec::new();
+    for octets in [&b""[..], b"P", b"POST /wsman HTTP/1.1\r\n", &request.octets()[..500], &request.octets()] {
+        let mut wire = running.connect().await;
+        wire.send(octets).await;
+        slow.push(wire);
+    }
+    running.probe.expect(&[Event::Called("waiting".into())]).await;
+    let mut wire = running.connect().await;
+    for _ in 0..20 {
+        assert_eq!(wire.ask(&post(Message::probe("echo", "quick"))).await.status, 200);
+    }
+    running.probe.release();
+    assert_eq!(slow.last_mut().unwrap().answer().await.status, 200);
+}

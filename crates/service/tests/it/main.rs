@@ -1,0 +1,14 @@
+//! The service over real sockets: what it promises to peers that mean well, and to those that do not.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod framing;
+mod limits;
+mod message;
+mod probe;
+mod running;
+mod wire;
+
+use std::time::Duration;
+
+/// Long enough for anything but a failure.
+const PATIENCE: Duration = Duration::from_secs(30);

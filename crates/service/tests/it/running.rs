@@ -1,0 +1,124 @@
+//! A service that runs in the test's own runtime, on free ports of the loopback interface.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+use auth::{Account, AccountList};
+use config::{Draft, Store, StoreError};
+use plugin_config::ConfigPlugin;
+use plugin_shell::{ShellPlugin, Surroundings};
+use sddl::{DomainSid, Token, well_known};
+use telarch_service::{Catalog, Certificate, Listener, Plugin, Principals, Product, Service, ServiceParts};
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use crate::PATIENCE;
+use crate::probe::{Observer, Probe};
+use crate::wire::{ADA, BEN, EVE, Wire};
+
+/// A service with one listener for HTTP and one for HTTPS, a probe, the configuration and shells.
+///
+/// Basic is offered and unencrypted messages are taken, unless the test says otherwise.
+pub(crate) struct Running {
+    pub(crate) http: SocketAddr,
+    pub(crate) https: SocketAddr,
+    pub(crate) service: Arc<Service>,
+    pub(crate) probe: Observer,
+    pub(crate) store: Arc<Store>,
+    pub(crate) folder: TempDir,
+}
+
+impl Running {
+    pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let usual = [("Service.Auth.Basic", "true"), ("Service.AllowUnencrypted", "true")];
+        let settings: Vec<_> = usual.iter().chain(settings).copied().collect();
+        let store = Arc::new(Store::open_with(folder.path().join("config.toml"), &settings).unwrap());
+        let (probe, observer) = Probe::new();
+        let listening_on = Arc::new(|_| vec![IpAddr::from([127, 0, 0, 1])]);
+        let plugins: Vec<Arc<dyn Plugin>> = vec![
+            Arc::new(probe),
+            Arc::new(ConfigPlugin::new(Arc::clone(&store), listening_on)),
+            Arc::new(ShellPlugin::new(surroundings(&folder))),
+        ];
+        let accounts = format!("ada:{ADA}\nben:{BEN}\neve:{EVE}\n");
+        let service = Service::new(ServiceParts {
+            state: store.subscribe(),
+            verifier: Arc::new(AccountList::parse(&accounts).unwrap()),
+            principals: Arc::new(Machine),
+            catalog: Catalog::new(plugins),
+            product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },
+        });
+        let http = listen(&service, None).await;
+        let https = listen(&service, Some(certificate())).await;
+        Self { http, https, service, probe: observer, store, folder }
+    }
+
+    /// A new connection over HTTP.
+    pub(crate) async fn connect(&self) -> Wire {
+        Wire::connect(self.http).await
+    }
+
+    /// A new connection over HTTPS.
+    pub(crate) async fn connect_tls(&self) -> Wire {
+        Wire::connect_tls(self.https, &["http/1.1"]).await.unwrap()
+    }
+
+    /// Changes a setting while the service runs.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        let change = |draft: &mut Draft| -> Result<(), StoreError> { Ok(draft.config.set(name, value)?) };
+        self.store.update(change).unwrap();
+    }
+
+    /// Ends the service in good order, which closes its shells.
+    pub(crate) async fn stop(self) {
+        self.service.begin_shutdown();
+        timeout(PATIENCE, self.service.close_plugins()).await.unwrap();
+        timeout(PATIENCE, self.service.drained()).await.expect("every connection is closed");
+    }
+}
+
+async fn listen(service: &Arc<Service>, certificate: Option<&Certificate>) -> SocketAddr {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listener = Listener::bind(any, certificate).await.unwrap();
+    let address = listener.address();
+    tokio::spawn(listener.run(Arc::clone(service)));
+    address
+}
+
+/// One for all tests, because making a key takes a while.
+fn certificate() -> &'static Certificate {
+    static CERTIFICATE: OnceLock<Certificate> = OnceLock::new();
+    CERTIFICATE.get_or_init(|| {
+        let names = ["localhost", "127.0.0.1"].map(str::to_owned);
+        Certificate::self_signed(&names, SystemTime::now()).unwrap().0
+    })
+}
+
+fn surroundings(home: &TempDir) -> Surroundings {
+    Surroundings {
+        login_shell: "/bin/sh".into(),
+        home: home.path().to_owned(),
+        environment: vec![("PATH".into(), "/usr/bin:/bin".into()), ("HOME".into(), home.path().into())],
+    }
+}
+
+/// Ada is an administrator, ben is not, and eve is nobody here any more.
+struct Machine;
+
+impl Principals for Machine {
+    fn token(&self, account: &Account) -> Option<Token> {
+        let machine = DomainSid::new([11, 22, 33]);
+        let mut groups = vec![well_known::EVERYONE, well_known::AUTHENTICATED_USERS, well_known::NETWORK];
+        let rid = match account.name.as_str() {
+            "ada" => {
+                groups.push(well_known::ADMINISTRATORS);
+                1_001
+            }
+            "ben" => 1_002,
+            _ => return None,
+        };
+        Some(Token::new(machine.account(rid), groups, machine))
+    }
+}

@@ -1,0 +1,362 @@
+//! The other end of a connection, octet by octet: nothing here is cleverer than a socket.
+
+use std::net::SocketAddr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use wsman::{Fault, Response, ResponseError, Uuid};
+use xml::{Bounds, Document};
+
+use crate::PATIENCE;
+
+/// A request in the making; what is written is exactly what it holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Post {
+    pub(crate) start: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// A request of an administrator that is right in every respect of HTTP.
+pub(crate) fn post(body: impl Into<Vec<u8>>) -> Post {
+    Post { start: "POST /wsman HTTP/1.1".to_owned(), headers: Vec::new(), body: body.into() }
+        .header("Host", "node7:5985")
+        .header("Content-Type", "application/soap+xml;charset=UTF-8")
+        .signed_in("ada", ADA)
+}
+
+/// The password of ada, an administrator.
+pub(crate) const ADA: &str = "Correct:horse&<7>";
+/// The password of ben, who is nobody in particular.
+pub(crate) const BEN: &str = "battery staple";
+/// The password of eve, whom the machine has forgotten.
+pub(crate) const EVE: &str = "left last year";
+
+impl Post {
+    /// Replaces a header, or adds it.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self = self.without(name);
+        self.also(name, value)
+    }
+
+    /// Adds a header beside those of the same name.
+    pub(crate) fn also(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+        self
+    }
+
+    pub(crate) fn signed_in(self, user: &str, password: &str) -> Self {
+        self.header("Authorization", &basic(user, password))
+    }
+
+    pub(crate) fn anonymous(self) -> Self {
+        self.without("Authorization")
+    }
+
+    pub(crate) fn starting(mut self, start: &str) -> Self {
+        start.clone_into(&mut self.start);
+        self
+    }
+
+    /// The head without a length, for those who write their own.
+    pub(crate) fn head(&self) -> String {
+        let mut head = format!("{}\r\n", self.start);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head
+    }
+
+    /// The whole request with its length.
+    pub(crate) fn octets(&self) -> Vec<u8> {
+        let head = format!("{}Content-Length: {}\r\n\r\n", self.head(), self.body.len());
+        [head.as_bytes(), &self.body].concat()
+    }
+
+    /// The whole request, its body in chunks of these sizes.
+    pub(crate) fn chunked(&self, size: usize) -> Vec<u8> {
+        let mut octets = format!("{}Transfer-Encoding: chunked\r\n\r\n", self.head()).into_bytes();
+        for chunk in self.body.chunks(size) {
+            octets.extend(format!("{:x}\r\n", chunk.len()).into_bytes());
+            octets.extend(chunk);
+            octets.extend(b"\r\n");
+        }
+        octets.extend(b"0\r\n\r\n");
+        octets
+    }
+}
+
+/// The value of `Authorization` for Basic.
+pub(crate) fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
+
+/// A connection to the service.
+pub(crate) struct Wire {
+    io: Box<dyn Duplex>,
+    received: Vec<u8>,
+}
+
+trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Duplex for T {}
+
+impl Wire {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self::over(stream)
+    }
+
+    /// Connects with TLS, believing any certificate.
+    pub(crate) async fn connect_tls(address: SocketAddr, alpn: &[&str]) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(std::sync::Arc::new(Believing))
+            .with_no_client_auth();
+        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let connector = TlsConnector::from(std::sync::Arc::new(config));
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut stream = timeout(PATIENCE, connector.connect(name, stream)).await.unwrap()?;
+        // With TLS 1.3 the client is ready before the service has judged it.
+        stream.flush().await?;
+        Ok(Self::over(stream))
+    }
+
+    fn over(io: impl Duplex + 'static) -> Self {
+        Self { io: Box::new(io), received: Vec::new() }
+    }
+
+    /// Sends octets; the service has to take them.
+    pub(crate) async fn send(&mut self, octets: impl AsRef<[u8]>) {
+        self.try_send(octets).await.unwrap();
+    }
+
+    /// Sends octets, if the service takes them.
+    pub(crate) async fn try_send(&mut self, octets: impl AsRef<[u8]>) -> std::io::Result<()> {
+        let writing = async {
+            self.io.write_all(octets.as_ref()).await?;
+            self.io.flush().await
+        };
+        timeout(PATIENCE, writing).await.expect("the service takes what it is sent")
+    }
+
+    /// Sends a request and waits for its answer.
+    pub(crate) async fn ask(&mut self, post: &Post) -> Answer {
+        self.send(post.octets()).await;
+        self.answer().await
+    }
+
+    /// Says that nothing more will be sent.
+    pub(crate) async fn finish_sending(&mut self) {
+        self.io.shutdown().await.unwrap();
+    }
+
+    /// Waits for the next answer, as long as its Content-Length says.
+    pub(crate) async fn answer(&mut self) -> Answer {
+        self.answer_or_end().await.expect("an answer before the connection ends")
+    }
+
+    /// Waits for the next answer, or for the end of the connection between two answers.
+    pub(crate) async fn answer_or_end(&mut self) -> Option<Answer> {
+        timeout(PATIENCE, self.read_answer()).await.expect("an answer, or the end, in time")
+    }
+
+    async fn read_answer(&mut self) -> Option<Answer> {
+        let head = loop {
+            if let Some(end) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
+                break self.received.drain(..end + 4).collect::<Vec<u8>>();
+            }
+            if self.io.read_buf(&mut self.received).await.expect("no reset inside an answer") == 0 {
+                assert!(self.received.is_empty(), "half a head: {:?}", self.received);
+                return None;
+            }
+        };
+        let head = String::from_utf8(head).expect("a head of ASCII");
+        let (start, _) = head.split_once("\r\n").unwrap();
+        let status = start.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        let status = status.unwrap_or_else(|| panic!("not a start line: {start:?}"));
+        let mut answer = Answer { status, head, body: Vec::new() };
+        if status != 100 {
+            let lengths = answer.headers("Content-Length");
+            assert_eq!(lengths.len(), 1, "one Content-Length in {:?}", answer.head);
+            let length: usize = lengths[0].parse().expect("a length");
+            while self.received.len() < length {
+                let read = self.io.read_buf(&mut self.received).await.expect("no reset inside an answer");
+                assert_ne!(read, 0, "the body was promised {length} octets");
+            }
+            answer.body = self.received.drain(..length).collect();
+        }
+        Some(answer)
+    }
+
+    /// Waits for the service to end the connection in an orderly way, with nothing more said.
+    pub(crate) async fn ends(&mut self) {
+        self.end().await.unwrap();
+    }
+
+    /// The same; the error says what happened instead.
+    pub(crate) async fn end(&mut self) -> Result<(), String> {
+        let read = timeout(PATIENCE, self.io.read_buf(&mut self.received)).await;
+        match read.expect("the end of the connection") {
+            Ok(0) if self.received.is_empty() => Ok(()),
+            Ok(_) => Err(format!("unasked: {}", self.shown())),
+            Err(error) => Err(format!("the connection was not ended but torn: {error}")),
+        }
+    }
+
+    /// Waits for the connection to be over, whatever else is said and however it ends.
+    pub(crate) async fn is_over(&mut self) {
+        let ending = async { while matches!(self.io.read_buf(&mut self.received).await, Ok(1..)) {} };
+        timeout(PATIENCE, ending).await.expect("the end of the connection");
+    }
+
+    /// The same without a bound, for tests whose clock does not run.
+    pub(crate) async fn is_over_at_last(&mut self) {
+        while matches!(self.io.read_buf(&mut self.received).await, Ok(1..)) {}
+    }
+
+    fn shown(&self) -> String {
+        String::from_utf8_lossy(&self.received).chars().take(2_000).collect()
+    }
+}
+
+/// What the service said.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.filter(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers(name).first().copied()
+    }
+
+    /// The body, whose encoding the header tells.
+    pub(crate) fn text(&self) -> String {
+        match self.header("Content-Type") {
+            Some("application/soap+xml;charset=UTF-8") => String::from_utf8(self.body.clone()).unwrap(),
+            Some("application/soap+xml;charset=UTF-16") => {
+                xml::Encoding::Utf16.decode(self.body.clone()).unwrap()
+            }
+            other => panic!("a body of {} octets with the type {other:?}", self.body.len()),
+        }
+    }
+
+    /// What went wrong, in a 500 with an envelope that a client can read.
+    pub(crate) fn fault(&self) -> Faulted {
+        self.try_fault().unwrap_or_else(|reason| panic!("no fault but {reason}: {self:?}"))
+    }
+
+    pub(crate) fn try_fault(&self) -> Result<Faulted, String> {
+        if self.status != 500 || self.body.is_empty() {
+            return Err(format!("{} with {} octets", self.status, self.body.len()));
+        }
+        let text = self.text();
+        let Err(ResponseError::Fault(fault)) = Response::parse(text.clone(), &Bounds::default()) else {
+            return Err(format!("another body: {text}"));
+        };
+        let document = Document::parse(text, &Bounds::default()).unwrap();
+        let header = document.root().child(wsman::namespace::SOAP, "Header").unwrap();
+        let header_text = |name| {
+            let element = header.child(wsman::namespace::ADDRESSING, name);
+            element.map(|element| element.text().into_owned())
+        };
+        Ok(Faulted { fault, relates_to: header_text("RelatesTo"), action: header_text("Action") })
+    }
+
+    /// What was answered, in a 200.
+    pub(crate) fn response(&self) -> Response {
+        assert_eq!(self.status, 200, "{}", String::from_utf8_lossy(&self.body));
+        Response::parse(self.text(), &Bounds::default()).unwrap()
+    }
+}
+
+/// A fault with the headers around it.
+#[derive(Clone, Debug)]
+pub(crate) struct Faulted {
+    pub(crate) fault: Fault,
+    pub(crate) relates_to: Option<String>,
+    pub(crate) action: Option<String>,
+}
+
+impl std::ops::Deref for Faulted {
+    type Target = Fault;
+
+    fn deref(&self) -> &Fault {
+        &self.fault
+    }
+}
+
+/// An identifier that no other request of these tests has.
+pub(crate) fn fresh() -> Uuid {
+    telarch_service::fresh_uuid()
+}
+
+/// Takes any certificate: these tests are about what comes after.
+#[derive(Debug)]
+struct Believing;
+
+mod believing {
+    use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+    use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+    use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+
+    impl ServerCertVerifier for super::Believing {
+        fn verify_server_cert(
+            &self,
+            _: &CertificateDer<'_>,
+            _: &[CertificateDer<'_>],
+            _: &ServerName<'_>,
+            _: &[u8],
+            _: UnixTime,
+        ) -> Result<ServerCertVerified, Error> {
+            Ok(ServerCertVerified::assertion())
+        }
+
+        fn verify_tls12_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+
+        fn verify_tls13_signature(
+            &self,
+            _: &[u8],
+            _: &CertificateDer<'_>,
+            _: &DigitallySignedStruct,
+        ) -> Result<HandshakeSignatureValid, Error> {
+            Ok(HandshakeSignatureValid::assertion())
+        }
+
+        fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+            rustls::crypto::aws_lc_rs::default_provider()
+                .signature_verification_algorithms
+                .supported_schemes()
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The program as a script meets it: streams and exit status.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "../../../../crates/cli/tests/it/service.rs"]
+#[allow(dead_code)] // Other tests use the rest of it.
+mod service;
+
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Command, Output, Stdio};
+
+use service::{Asked, Service, fault};
+
+fn winrm(words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_winrm"));
+    command.args(words).env_remove("TELARCH_PASSWORD").stdin(Stdio::null());
+    command
+}
+
+fn ran(words: &[&str]) -> (i32, String, String) {
+    told(winrm(words).output().unwrap())
+}
+
+fn told(output: Output) -> (i32, String, String) {
+    let text = |octets| String::from_utf8(octets).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn help_and_version_go_to_standard_output() {
+    for words in [&[][..], &["-?"], &["help"], &["--help"], &["help", "nonsense"], &["get", "-?"]] {
+        let (status, out, errors) = ran(words);
+        assert!(status == 0 && out.starts_with("winrm ") && errors.is_empty(), "{words:?}: {out}{errors}");
+    }
+    assert!(ran(&["--version"]).1.starts_with("winrm (Telarch) "));
+    assert!(ran(&["helpmsg", "-2144108526"]).1.starts_with("cannot connect\n"));
+    assert_eq!(ran(&["helpmsg", "nonsense"]).0, 0);
+}
+
+#[test]
+fn a_wrong_command_line_goes_to_standard_error() {
+    let (status, out, errors) = ran(&["get", "winrm/config", "-nonsense"]);
+    assert_eq!((status, out.as_str()), (1, ""));
+    assert!(errors.starts_with("Error: unknown switch -nonsense\n"), "{errors}");
+    assert_eq!(ran(&["gett", "-exitcode:detailed"]).0, 2);
+    let odd = winrm(&["get"]).arg(OsStr::from_bytes(b"\xFF")).output().unwrap();
+    assert_eq!(told(odd).0, 1);
+}
+
+#[test]
+fn results_and_failures_go_apart() {
+    let service = Service::start(|asked: &Asked| match asked.text("w:ResourceURI").rsplit('/').next() {
+        Some("config") => (200, "<c:Config xmlns:c=\"urn:c\"><c:A>1</c:A></c:Config>".to_owned()),
+        _ => fault(5, "w:AccessDenied", "access is denied"),
+    });
+    let remote = format!("-r:http://127.0.0.1:{}", service.port);
+    let session = [remote.as_str(), "-un", "-auth:basic", "-u:ann", "-exitcode:detailed"];
+    let run = |uri: &str| {
+        let output = winrm(&["get", uri]).args(session).env("TELARCH_PASSWORD", "secret").output();
+        told(output.unwrap())
+    };
+    assert_eq!(run("winrm/config"), (0, "Config\n    A = 1\n\n".to_owned(), String::new()));
+    let (status, out, errors) = run("winrm/secret");
+    assert_eq!((status, out.as_str()), (5, ""));
+    assert!(
+        errors.starts_with("WSManFault\n    Message = access is denied\n\nError number:  5 0x5\n"),
+        "{errors}"
+    );
+    assert_eq!(service.asked().len(), 2);
+}
+
+#[test]
+fn password_and_xml_may_both_come_from_standard_input() {
+    let service = Service::start(|asked: &Asked| (200, asked.body().to_owned()));
+    let remote = format!("-r:http://127.0.0.1:{}", service.port);
+    let words = ["set", "winrm/config", "-file:-", "-password:-", &remote, "-un", "-auth:basic", "-u:ann"];
+    let mut child = winrm(&words).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"secret\n<A><B>1</B></A>\n").unwrap();
+    let (status, out, _) = told(child.wait_with_output().unwrap());
+    assert_eq!((status, out.as_str()), (0, "A\n    B = 1\n\n"));
+    let asked = service.asked().pop().unwrap();
+    assert!(asked.headers.contains("Basic YW5uOnNlY3JldA=="), "{}", asked.headers);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut child = winrm(&["help", "all"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let mut errors = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    assert_eq!((child.wait().unwrap().code(), errors.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_full_disk_is_a_failure() {
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = winrm(&["help"]).stdout(full).output().unwrap();
+    let (status, _, errors) = told(output);
+    assert_eq!(status, 1);
+    assert!(errors.starts_with("Error: cannot write the output: "), "{errors}");
+}
