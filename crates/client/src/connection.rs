@@ -168,7 +168,7 @@ impl Connection {
         limit: usize,
         patience: &Patience,
     ) -> Result<Vec<u8>, Error> {
-        if false {
+        if length > limit {
             return Err(self.violated(Violation::TooLarge { limit }));
         }
         // The length is only what the service claims, so room beyond this grows with what really comes.

@@ -27,7 +27,8 @@ impl Fault {
             .and_then(|reason| reason.child(SOAP, "Text"))
             .map(|text| text.text().trim().to_owned());
         let message = wsman_fault.and_then(|fault| named(fault, "Message"));
-        let message_text = message.map(|message| message.text().trim().to_owned());
+        let words = message.or_else(|| named(wmi_error?, "Message"));
+        let message_text = words.map(|words| words.text().trim().to_owned());
         // Windows gives the more exact words in the message; OMI leaves the reason empty.
         let best = [message_text, reason].into_iter().flatten().find(|text| !text.is_empty());
         let mut fault = Self::new(subcode(element), code, best.unwrap_or_default());

@@ -91,7 +91,7 @@ fn the_quota_fault_of_a_new_stack_has_its_code_in_a_wmi_error() {
                   <q:Message>too many shells</q:Message><q:error_Code> 2150859173 </q:error_Code></q:MSFT_WmiError>";
     let fault = read(&fault("s:Sender", "w:QuotaLimit", "a limit is reached", detail));
     assert_eq!((fault.subcode(), fault.code()), (&Subcode::QuotaLimit, code::MAX_SHELLS_PER_USER));
-    assert_eq!(fault.reason(), "a limit is reached");
+    assert_eq!(fault.reason(), "too many shells");
 }
 
 #[test]

@@ -32,14 +32,16 @@ fn a_declaration_and_a_charset_it_names_do_not_matter() {
 }
 
 #[test]
-fn a_copied_element_keeps_the_namespaces_of_its_surroundings() {
-    let document =
-        read(r#"<s:E xmlns:s="urn:s" xmlns:p="urn:p" xmlns="urn:d"><p:x a="p:q"><y/></p:x></s:E>"#);
+fn a_copied_element_keeps_the_namespaces_that_it_uses() {
+    let document = read(
+        r#"<s:E xmlns:s="urn:s" xmlns:p="urn:p" xmlns:q="urn:q" xmlns="urn:d"><p:x a="q:z" xmlns:n="urn:n"><y/></p:x></s:E>"#,
+    );
     let mut writer = Writer::new();
     writer.copy(document.root().children().next().unwrap());
     let copy = read(&writer.finish());
     assert!(copy.root().is("urn:p", "x"));
-    assert_eq!(copy.root().resolve("s"), Some("urn:s"));
+    assert_eq!(copy.root().resolve("q"), Some("urn:q"), "a prefix in a value was lost");
+    assert_eq!(copy.root().resolve("s"), None, "a prefix nobody uses was kept");
     assert!(copy.root().child("urn:d", "y").is_some());
 }
 

@@ -1,0 +1,154 @@
+//! Which listeners cannot share a port.
+
+use std::collections::BTreeMap;
+
+use config::{ListenerKey, Service, Thumbprint, Transport};
+
+/// Why two listeners cannot share a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PortConflict {
+    /// HTTP and HTTPS on one port.
+    #[error("port {port} is already used by listener {other}, and not with {transport}: choose another Port")]
+    Transport {
+        /// Which port.
+        port: u16,
+        /// Whose it is.
+        other: ListenerKey,
+        /// Of the listener that comes second.
+        transport: Transport,
+    },
+    /// Two certificates on one port (WSMan code 2150858984).
+    #[error(
+        "port {port} is already used by listener {other} with another certificate: choose another Port or give both the same CertificateThumbprint"
+    )]
+    Certificate {
+        /// Which port.
+        port: u16,
+        /// Whose it is.
+        other: ListenerKey,
+    },
+}
+
+/// Says whether a listener can have its port beside others; those that are not enabled have none.
+///
+/// Others with its own key are passed over, so that a change can be judged before it is made.
+///
+/// # Errors
+/// [`PortConflict`].
+pub fn check_port<'l>(
+    listener: &config::Listener,
+    others: impl IntoIterator<Item = &'l config::Listener>,
+    service: &Service,
+) -> Result<(), PortConflict> {
+    let mut ports = Ports::default();
+    for other in others.into_iter().filter(|other| other.key() != listener.key()) {
+        // One that is in conflict with an earlier one has no port to take from this one.
+        let _ = ports.claim(other, service);
+    }
+    ports.claim(listener, service)
+}
+
+/// The ports that are taken, and for what.
+#[derive(Debug, Default)]
+pub(super) struct Ports(BTreeMap<u16, (ListenerKey, CertificateChoice)>);
+
+impl Ports {
+    /// Gives a listener its port, if it is enabled.
+    pub(super) fn claim(
+        &mut self,
+        listener: &config::Listener,
+        service: &Service,
+    ) -> Result<(), PortConflict> {
+        if !listener.enabled {
+            return Ok(());
+        }
+        let port = listener.port.number();
+        let choice = CertificateChoice::of(listener, service);
+        let (other, taken) = *self.0.entry(port).or_insert((listener.key(), choice));
+        if other.transport != listener.transport {
+            return Err(PortConflict::Transport { port, other, transport: listener.transport });
+        }
+        if taken != choice {
+            return Err(PortConflict::Certificate { port, other });
+        }
+        Ok(())
+    }
+}
+
+/// The certificate a listener asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CertificateChoice {
+    /// HTTP needs none.
+    None,
+    /// The self-signed one of this machine, because the settings name none.
+    Own,
+    /// The one that the listener names, or `Service/CertificateThumbprint` for those that name none.
+    Named(Thumbprint),
+}
+
+impl CertificateChoice {
+    pub(super) fn of(listener: &config::Listener, service: &Service) -> Self {
+        match (listener.transport, listener.certificate_thumbprint.or(service.certificate_thumbprint)) {
+            (Transport::Http, _) => Self::None,
+            (Transport::Https, None) => Self::Own,
+            (Transport::Https, Some(thumbprint)) => Self::Named(thumbprint),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use config::{Listener, Port};
+
+    use super::*;
+
+    fn listener(address: &str, transport: &str, port: u32, thumbprint: Option<u8>) -> Listener {
+        let key = ListenerKey::parse(address, transport).unwrap();
+        let mut listener = Listener::new(key, &Service::default());
+        listener.port = Port::new(port).unwrap();
+        listener.certificate_thumbprint = thumbprint.map(|octet| Thumbprint([octet; 20]));
+        listener
+    }
+
+    #[test]
+    fn one_port_has_one_certificate() {
+        let service = Service::default();
+        let first = listener("*", "HTTPS", 5986, Some(1));
+        let same = listener("IP:127.0.0.1", "HTTPS", 5986, Some(1));
+        let other = listener("IP:127.0.0.1", "HTTPS", 5986, Some(2));
+        let none = listener("IP:127.0.0.1", "HTTPS", 5986, None);
+        assert_eq!(check_port(&same, [&first], &service), Ok(()));
+        let conflict = Err(PortConflict::Certificate { port: 5986, other: first.key() });
+        assert_eq!(check_port(&other, [&first], &service), conflict);
+        assert_eq!(check_port(&none, [&first], &service), conflict);
+        assert_eq!(check_port(&listener("IP:127.0.0.1", "HTTPS", 5987, Some(2)), [&first], &service), Ok(()));
+    }
+
+    #[test]
+    fn a_listener_without_a_certificate_has_that_of_the_service() {
+        let service = Service { certificate_thumbprint: Some(Thumbprint([1; 20])), ..Service::default() };
+        let first = listener("*", "HTTPS", 5986, Some(1));
+        assert_eq!(check_port(&listener("IP:127.0.0.1", "HTTPS", 5986, None), [&first], &service), Ok(()));
+    }
+
+    #[test]
+    fn http_and_https_do_not_share_a_port_and_a_disabled_listener_has_none() {
+        let service = Service::default();
+        let mut http = listener("*", "HTTP", 5985, None);
+        let https = listener("*", "HTTPS", 5985, None);
+        let transport = https.transport;
+        let conflict = Err(PortConflict::Transport { port: 5985, other: http.key(), transport });
+        assert_eq!(check_port(&https, [&http], &service), conflict);
+        http.enabled = false;
+        assert_eq!(check_port(&https, [&http], &service), Ok(()));
+    }
+
+    #[test]
+    fn a_change_is_not_in_conflict_with_what_it_replaces() {
+        let old = listener("*", "HTTPS", 5986, Some(1));
+        let new = listener("*", "HTTPS", 5986, Some(2));
+        assert_eq!(check_port(&new, [&old], &Service::default()), Ok(()));
+    }
+}
