@@ -1,7 +1,6 @@
 //! Several sources of accounts, asked one after the other.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
 
@@ -14,15 +13,6 @@ pub trait AccountSource: PasswordVerifier {
     /// # Errors
     /// [`AuthError::NotAllowed`] if it may not, [`AuthError::Unavailable`] if that cannot be found out.
     fn permits(&self, account: &Account) -> Result<(), AuthError>;
-}
-
-impl<S: AccountSource + ?Sized> AccountSource for Arc<S>
-where
-    Self: PasswordVerifier,
-{
-    fn permits(&self, account: &Account) -> Result<(), AuthError> {
-        S::permits(self, account)
-    }
 }
 
 /// Lets in whoever one of several sources knows, unless another of them has something against it.

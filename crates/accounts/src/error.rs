@@ -39,6 +39,14 @@ pub enum AccountsError {
         /// Its permission bits.
         mode: u32,
     },
+    /// Others than the owner can change it.
+    #[error("{path} has mode {mode:04o}: others can change it\n  look at what is in it, then: chmod go-w {path}", path = path.display())]
+    Writable {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// Someone else could change it.
     #[error("{path} belongs to user {owner}: only its owner or root may decide who signs in\n  as root, look at what is in it, then: chown root {path}", path = path.display())]
     Foreign {

@@ -27,7 +27,7 @@
 //!     Ok::<(), Box<dyn std::error::Error>>(())
 //! })?;
 //!
-//! let file = std::sync::Arc::new(FileAccounts::open(&path)?);
+//! let file = FileAccounts::open(&path)?;
 //! let attempts = std::sync::Arc::new(Attempts::new(LockoutPolicy::default()));
 //! let verifier = Lockout::new(AnyOf::new(vec![Box::new(file)]), attempts);
 //! let account = verifier.verify("Alice", &secret, IpAddr::V4(Ipv4Addr::LOCALHOST))?;

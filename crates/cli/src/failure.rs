@@ -221,12 +221,19 @@ impl Failure {
             let host = self.0.host.as_deref().map(|host| format!("{host}: ")).unwrap_or_default();
             let what = hint.map_or("the service answered with a fault", |hint| hint.what);
             out.push_str(&format!("\n{program}: {host}{what}"));
-            let parts = [(" at ", &self.0.resource), (" as ", &self.0.user), (": ", &self.0.cause)];
-            for (before, part) in
-                parts.into_iter().filter_map(|(before, part)| Some((before, part.as_ref()?)))
-            {
-                out.push_str(before);
-                out.push_str(&harmless(part));
+            // Who asked and for what matters once somebody had answered.
+            let (resource, user) = match self.0.kind {
+                Kind::Denied => (Some(" to "), Some(" as ")),
+                Kind::Authentication => (None, Some(" as ")),
+                Kind::Connect => (None, None),
+                _ => (Some(", resource "), None),
+            };
+            let parts = [(resource, &self.0.resource), (user, &self.0.user), (Some(": "), &self.0.cause)];
+            for (before, part) in parts {
+                if let (Some(before), Some(part)) = (before, part) {
+                    out.push_str(before);
+                    out.push_str(&harmless(part));
+                }
             }
             out.push('\n');
             self.way_out(hint, out);

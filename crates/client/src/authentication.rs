@@ -1,6 +1,6 @@
 //! How a session proves who asks, and how each of its connections stands.
 //!
-//! A [`Authentication`] is chosen once for a session; every connection gets a [`Proof`] of its own, because
+//! An [`Authentication`] is chosen once for a session; every connection gets a [`Proof`] of its own, because
 //! the schemes that are still to come authenticate the connection, not the request.
 
 use std::sync::Arc;

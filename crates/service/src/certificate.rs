@@ -1,6 +1,7 @@
 //! The certificate of HTTPS listeners.
 
 mod fitness;
+pub(crate) mod names;
 mod store;
 
 pub use fitness::Unfit;

@@ -1,16 +1,29 @@
 //! Takes connections.
 
+mod conflict;
+mod door;
+mod inherited;
+mod interfaces;
+mod listeners;
+mod plan;
+mod site;
+mod socket;
+
+pub use conflict::{PortConflict, check_port};
+pub(crate) use door::Door;
+pub use listeners::{ListenerReport, Listeners, Listening, Report};
+pub use socket::ListenError;
+
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use config::{ListenerAddress, ListenerKey, ListenerSource, UrlPrefix};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
+use self::site::{Family, ListenerId, Route, Scope, Site};
 use crate::certificate::Certificate;
-use crate::connection::{self, Peer};
 use crate::service::Service;
 
 /// What lies between HTTP and the network.
@@ -20,6 +33,8 @@ pub enum Transport {
     Http,
     /// TLS.
     Https,
+    /// A Unix socket of this machine, whose other end the kernel knows.
+    Local,
 }
 
 impl fmt::Display for Transport {
@@ -27,25 +42,16 @@ impl fmt::Display for Transport {
         f.write_str(match self {
             Self::Http => "HTTP",
             Self::Https => "HTTPS",
+            Self::Local => "local",
         })
     }
 }
 
-/// One address that is listened on.
+/// One address that is listened on with the prefix `wsman`, whatever the configuration says.
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
-    tls: Option<TlsAcceptor>,
-}
-
-/// Why an address cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}")]
-pub struct ListenError {
-    /// Which address.
-    pub address: SocketAddr,
-    /// What the system says.
-    pub source: io::Error,
+    certificate: Option<Certificate>,
 }
 
 impl Listener {
@@ -54,11 +60,9 @@ impl Listener {
     /// # Errors
     /// [`ListenError`].
     pub async fn bind(address: SocketAddr, certificate: Option<&Certificate>) -> Result<Self, ListenError> {
-        let failed = |source| ListenError { address, source };
-        let socket = TcpListener::bind(address).await.map_err(failed)?;
-        let address = socket.local_addr().map_err(failed)?;
-        let tls = certificate.map(|certificate| TlsAcceptor::from(certificate.server()));
-        Ok(Self { socket, address, tls })
+        let socket = socket::bind(address)?;
+        let address = socket.local_addr().map_err(|source| ListenError { address, source })?;
+        Ok(Self { socket, address, certificate: certificate.cloned() })
     }
 
     /// The address, with the port that was given.
@@ -67,66 +71,15 @@ impl Listener {
         self.address
     }
 
-    fn transport(&self) -> Transport {
-        if self.tls.is_some() { Transport::Https } else { Transport::Http }
-    }
-
     /// Takes connections until the service ends.
     pub async fn run(self, service: Arc<Service>) {
-        loop {
-            let accepted = tokio::select! {
-                () = service.shutdown.begun() => return,
-                accepted = self.socket.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, peer)) => self.take(stream, peer, &service),
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    // Out of file descriptors or memory: others have to finish first.
-                    tracing::error!(%error, address = %self.address, "Cannot accept connections");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
-        }
+        let transport =
+            if self.certificate.is_some() { config::Transport::Https } else { config::Transport::Http };
+        let key = ListenerKey { address: ListenerAddress::Ip(self.address.ip()), transport };
+        let listener = ListenerId { key, source: ListenerSource::Local };
+        let route = Route { listener, scope: Scope::All(Family::of(self.address.ip())), prefix: UrlPrefix::default() };
+        let site = Site { certificate: self.certificate, routes: vec![route] };
+        let (_open, site) = watch::channel(Arc::new(site));
+        socket::accept(self.socket, self.address, site, service).await;
     }
-
-    fn take(&self, stream: TcpStream, address: SocketAddr, service: &Arc<Service>) {
-        let Ok(place) = Arc::clone(&service.connections).try_acquire_owned() else {
-            tracing::warn!(peer = %address, "Connection refused: far more than MaxConnections are open");
-            return;
-        };
-        // One write is one reply; without this each would wait for the peer's delayed acknowledgement.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(peer = %address, %error, "Connection lost before it began");
-            return;
-        }
-        let peer = Peer { address, transport: self.transport() };
-        let service = Arc::clone(service);
-        match self.tls.clone() {
-            None => {
-                tokio::spawn(async move {
-                    connection::serve(stream, peer, &service).await;
-                    drop(place);
-                });
-            }
-            Some(acceptor) => {
-                tokio::spawn(async move {
-                    match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                        Ok(Ok(stream)) => connection::serve(stream, peer, &service).await,
-                        Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS handshake failed"),
-                        Err(_) => tracing::debug!(peer = %address, "TLS handshake took too long"),
-                    }
-                    drop(place);
-                });
-            }
-        }
-    }
-}
-
-/// How long a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(15);
-
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }

@@ -26,7 +26,7 @@ impl Failure {
             }
             Error::ConnectTimedOut { .. } => failure.of_kind(Kind::Connect),
             Error::TimedOut { .. } => failure.of_kind(Kind::Timeout),
-            Error::Tls { reason, .. } => failure.of_kind(Kind::Connect).because(reason.to_string()),
+            Error::Tls { .. } => failure.of_kind(Kind::Connect),
             Error::AuthenticationFailed { offered, tried, .. } => {
                 let tried = tried.map_or_else(|| "none".to_owned(), |scheme| scheme.to_string());
                 let offered = if offered.is_empty() { "no scheme".to_owned() } else { offered.join(", ") };

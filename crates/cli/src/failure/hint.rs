@@ -81,8 +81,11 @@ const HINTS: &[Hint] = &[
     hint(
         &[1326, 2_150_858_806],
         Kind::Authentication,
-        "the user name or the password was refused",
-        &["write a domain account as DOMAIN\\USER or USER@DOMAIN, a local one as .\\USER or USER"],
+        "login refused",
+        &[
+            "user name or password are wrong, or the account may not log in over the network",
+            "write a domain account as DOMAIN\\USER or USER@DOMAIN, a local one as .\\USER or USER",
+        ],
     ),
     hint(
         &[5],

@@ -17,7 +17,7 @@ fn a_fault_is_told_as_scripts_know_it_and_then_explained() {
 Error number:  -2144108526 0x80338012
 nobody listens there
 
-winrm: server7: cannot connect at winrm/config: connection refused
+winrm: server7: cannot connect: connection refused
   check the name and the port, and that the service runs: winrm quickconfig on server7
   see from here whether it answers: winrm identify -r:server7 -auth:none
   (code 2150858770, 0x80338012, ERROR_WSMAN_DESTINATION_UNREACHABLE)
@@ -49,7 +49,7 @@ fn access_denied_names_who_where_and_what_helps() {
     let report = failure.report(Program::Winrm, Format::Text);
     assert!(
         report.ends_with(
-            "\nwinrm: node7: access denied at winrm/config as CORP\\operator
+            "\nwinrm: node7: access denied to winrm/config as CORP\\operator
   it needs the Administrators group, or an entry for the user in RootSDDL on node7
   (fault w:AccessDenied, code 5, 0x5, ERROR_ACCESS_DENIED)
 "

@@ -248,7 +248,7 @@ fn a_fault_names_the_host_the_user_and_the_resource() {
 Error number:  5 0x5
 access is denied
 
-winrm: 127.0.0.1: access denied at winrm/config as ann
+winrm: 127.0.0.1: access denied to winrm/config as ann
   it needs the Administrators group, or an entry for the user in RootSDDL on 127.0.0.1
   (fault AccessDenied, code 5, 0x5, ERROR_ACCESS_DENIED)
 "

@@ -181,6 +181,19 @@ async fn a_failure_ends_an_enumeration_and_says_so_once() {
 }
 
 #[tokio::test]
+async fn the_end_counts_more_than_a_context_beside_it() {
+    let service = Service::start(|request| {
+        request.answer(|body| {
+            body.start("n:EnumerateResponse").element("n:EnumerationContext", "uuid:1");
+            body.start("w:Items").end().start("w:EndOfSequence").end_empty().end();
+        })
+    })
+    .await;
+    let mut enumerator = service.session().enumerate(&config(), EnumerateOptions::default()).await.unwrap();
+    assert!(enumerator.next().await.is_none());
+}
+
+#[tokio::test]
 async fn a_page_without_a_way_on_and_without_an_end_is_refused() {
     let service = Service::start(|request| {
         request.answer(|body| {

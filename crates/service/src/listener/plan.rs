@@ -7,7 +7,7 @@ use config::{AddressFilter, Hostname, ListenerAddress, Service, State, Transport
 
 use super::conflict::{CertificateChoice, PortConflict, Ports};
 use super::interfaces::Interfaces;
-use super::site::{ListenerId, Route, Scope};
+use super::site::{Family, ListenerId, Route, Scope};
 
 /// What is to be open.
 #[derive(Debug, Default)]
@@ -124,7 +124,7 @@ fn admitted_v4(service: &Service, interfaces: &Interfaces) -> Option<Scope> {
     };
     let named = named.into_iter().filter(|range| range.start() == range.end()).map(|range| *range.start());
     let candidates = listed.chain(named.filter(|ip| interfaces.is_loopback(*ip)));
-    scope(&service.ipv4_filter, candidates)
+    scope(Family::V4, &service.ipv4_filter, candidates)
 }
 
 fn admitted_v6(service: &Service, interfaces: &Interfaces) -> Option<Scope> {
@@ -132,15 +132,16 @@ fn admitted_v6(service: &Service, interfaces: &Interfaces) -> Option<Scope> {
         IpAddr::V6(ip) => Some(ip),
         IpAddr::V4(_) => None,
     });
-    scope(&service.ipv6_filter, listed)
+    scope(Family::V6, &service.ipv6_filter, listed)
 }
 
 fn scope<A: config::Address + Into<IpAddr>>(
+    family: Family,
     filter: &AddressFilter<A>,
     candidates: impl Iterator<Item = A>,
 ) -> Option<Scope> {
     if *filter == AddressFilter::Any {
-        return Some(Scope::All);
+        return Some(Scope::All(family));
     }
     let admitted: BTreeSet<IpAddr> =
         candidates.filter(|candidate| filter.admits(*candidate)).map(Into::into).collect();
@@ -156,22 +157,25 @@ fn sockets(
     interfaces: &Interfaces,
 ) -> BTreeMap<SocketAddr, PlannedSite> {
     let mut sockets = BTreeMap::new();
-    for is_v4 in [true, false] {
-        let of_family = |place: &Place| if is_v4 { place.v4.clone() } else { place.v6.clone() };
+    for family in [Family::V4, Family::V6] {
+        let of_family = |place: &Place| match family {
+            Family::V4 => place.v4.clone(),
+            Family::V6 => place.v6.clone(),
+        };
         let scopes: Vec<_> = places
             .iter()
             .filter_map(|(listener, place)| Some((listener, of_family(place)?)))
             .collect();
         let wildcards: BTreeSet<u16> = scopes
             .iter()
-            .filter(|(_, scope)| *scope == Scope::All)
+            .filter(|(_, scope)| matches!(scope, Scope::All(_)))
             .map(|(listener, _)| listener.port.number())
             .collect();
         for (listener, scope) in scopes {
             let port = listener.port.number();
             let addresses = match &scope {
-                _ if wildcards.contains(&port) => vec![wildcard(is_v4, port)],
-                Scope::All => Vec::new(),
+                _ if wildcards.contains(&port) => vec![wildcard(family, port)],
+                Scope::All(family) => vec![wildcard(*family, port)],
                 Scope::Only(addresses) => {
                     addresses.iter().map(|ip| socket_address(*ip, port, interfaces)).collect()
                 }
@@ -190,9 +194,11 @@ fn sockets(
     sockets
 }
 
-fn wildcard(is_v4: bool, port: u16) -> SocketAddr {
-    let ip = if is_v4 { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
-    SocketAddr::new(ip, port)
+fn wildcard(family: Family, port: u16) -> SocketAddr {
+    match family {
+        Family::V4 => (Ipv4Addr::UNSPECIFIED, port).into(),
+        Family::V6 => (Ipv6Addr::UNSPECIFIED, port).into(),
+    }
 }
 
 fn socket_address(ip: IpAddr, port: u16, interfaces: &Interfaces) -> SocketAddr {

@@ -34,10 +34,23 @@ pub(crate) struct ListenerId {
 /// For which local addresses of a socket a listener answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// All of them.
-    All,
+    /// All of a family.
+    All(Family),
     /// These.
     Only(BTreeSet<IpAddr>),
+}
+
+/// A family of addresses; a socket of IPv6 that somebody else made may take IPv4 as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    V4,
+    V6,
+}
+
+impl Family {
+    pub(crate) fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
 }
 
 impl Site {
@@ -57,9 +70,17 @@ impl Site {
 }
 
 impl Scope {
+    /// The addresses it covers: those it names, or those of the machine that are of its family.
+    pub(crate) fn listed(&self, machine: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+        match self {
+            Self::All(_) => machine.filter(|address| self.covers(*address)).collect(),
+            Self::Only(addresses) => addresses.iter().copied().collect(),
+        }
+    }
+
     pub(crate) fn covers(&self, local: IpAddr) -> bool {
         match self {
-            Self::All => true,
+            Self::All(family) => *family == Family::of(local),
             Self::Only(addresses) => addresses.contains(&local),
         }
     }

@@ -1,9 +1,11 @@
 //! The service over real sockets: what it promises to peers that mean well, and to those that do not.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod crowd;
 mod framing;
 mod limits;
 mod message;
+mod plugin;
 mod probe;
 mod running;
 mod wire;

@@ -10,3 +10,4 @@ mod golden;
 mod headers;
 mod roundtrip;
 mod shape;
+mod streams;

@@ -1,0 +1,329 @@
+//! From the name of an account to the SIDs that access is decided with.
+
+use std::collections::BTreeSet;
+
+use auth::account_file::{Record, Rid, Role, Standing};
+use sddl::linux::{Logon, Proof};
+use sddl::{DomainSid, Sid, Token, well_known};
+
+use crate::{FileAccounts, UnixUser, UnixUsers};
+
+/// Knows as whom an account acts here.
+///
+/// The answer is not remembered: who is disabled or leaves a group does so from the next question on.
+#[derive(Clone, Debug)]
+pub struct LocalPrincipals {
+    serving: Serving,
+    users: UnixUsers,
+    accounts: Option<FileAccounts>,
+}
+
+/// For whom the service works, which decides what the name of an account means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serving {
+    /// The whole machine, as root: what a user asks for is done in a process of that user.
+    ///
+    /// A name is the Unix user of this name, and the kernel and the groups of the machine decide what it may
+    /// do. An account of the file without a Unix user has a SID, but no role, whatever its record says:
+    /// there is no user to do anything as.
+    Machine,
+    /// One user: whatever anybody asks for is done as this user, in one process.
+    ///
+    /// A name is the account of the file, and its record decides whether it is an administrator of the
+    /// service. Of the users of the machine only the one who runs the service may sign in, as an
+    /// administrator.
+    OneUser {
+        /// The number of that user.
+        uid: u32,
+    },
+}
+
+/// As whom an account acts, and which groups of Windows that means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalLogon {
+    /// The user.
+    pub user: LocalUser,
+    /// What it is beyond its user and groups.
+    pub roles: BTreeSet<LocalRole>,
+}
+
+/// A user in the terms of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LocalUser {
+    /// A user of the machine.
+    Unix {
+        /// The number of the user.
+        uid: u32,
+        /// The numbers of all its groups, the primary one first.
+        gids: Vec<u32>,
+    },
+    /// An account that only the service's own file knows.
+    FileOnly {
+        /// The last number of its SID.
+        rid: Rid,
+    },
+}
+
+/// A group of Windows that users of a Linux machine can belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum LocalRole {
+    /// `BUILTIN\Administrators`: the group `winrm-admins`, root, and whoever [`Serving`] makes one.
+    Administrator,
+    /// `BUILTIN\Remote Management Users`: the group `winrm-users`.
+    RemoteManagementUser,
+    /// `WinRMRemoteWMIUsers__`: the group of that name, or `winrmremotewmiusers`.
+    RemoteWmiUser,
+    /// `BUILTIN\Event Log Readers`: the group `winrm-event-readers`.
+    EventLogReader,
+}
+
+impl LocalPrincipals {
+    /// Looks names up among the users of the machine and, if there is one, in the file of accounts.
+    #[must_use]
+    pub fn new(serving: Serving, users: UnixUsers, accounts: Option<FileAccounts>) -> Self {
+        Self { serving, users, accounts }
+    }
+
+    /// As whom the account of this name acts; `None` if it is nobody here, if its record is disabled, or if
+    /// that cannot be found out.
+    #[must_use]
+    pub fn logon(&self, name: &str) -> Option<LocalLogon> {
+        let record = match self.accounts.as_ref().map(|accounts| accounts.find(name)) {
+            Some(Ok(record)) => record,
+            None => None,
+            // Said to the log by the file already.
+            Some(Err(_)) => return None,
+        };
+        if record.as_ref().is_some_and(|record| record.standing == Standing::Disabled) {
+            return None;
+        }
+        match (self.serving, record) {
+            (Serving::Machine, record) => {
+                let user = self.unix_user(name)?.map(|user| LocalLogon::unix(&user));
+                user.or_else(|| record.map(|record| LocalLogon::without_role(record.rid)))
+            }
+            (Serving::OneUser { .. }, Some(record)) => Some(LocalLogon::of_record(&record)),
+            (Serving::OneUser { uid }, None) => {
+                let owner = self.unix_user(name)?.filter(|user| user.uid == uid)?;
+                let mut logon = LocalLogon::unix(&owner);
+                logon.roles.insert(LocalRole::Administrator);
+                Some(logon)
+            }
+        }
+    }
+
+    /// None if that cannot be found out.
+    fn unix_user(&self, name: &str) -> Option<Option<UnixUser>> {
+        self.users
+            .find(name)
+            .inspect_err(|error| tracing::error!(%error, "The users of this machine cannot be read"))
+            .ok()
+    }
+}
+
+impl LocalLogon {
+    /// What access is decided with, for a user who has proven in this way who it is.
+    #[must_use]
+    pub fn token(&self, machine: DomainSid, proof: Proof) -> Token {
+        let roles = self.roles.iter().map(|role| role.sid(machine));
+        match &self.user {
+            LocalUser::Unix { uid, gids } => {
+                // Every user has a primary group, which stands for the ones that gave the roles.
+                let primary = gids.first().copied().unwrap_or_default();
+                let roles: Vec<(u32, Sid)> = roles.map(|role| (primary, role)).collect();
+                Logon { uid: *uid, gids, roles: &roles, proof }.token(machine)
+            }
+            LocalUser::FileOnly { rid } => {
+                let mut groups: Vec<Sid> = roles.collect();
+                if self.roles.contains(&LocalRole::Administrator) {
+                    groups.push(well_known::LOCAL_ADMINISTRATOR_ACCOUNT);
+                }
+                groups.extend([
+                    well_known::EVERYONE,
+                    well_known::AUTHENTICATED_USERS,
+                    well_known::NETWORK,
+                    well_known::THIS_ORGANIZATION,
+                    well_known::LOCAL_ACCOUNT,
+                ]);
+                groups.extend(match proof {
+                    Proof::Ntlm => Some(well_known::NTLM_AUTHENTICATION),
+                    Proof::Certificate => Some(well_known::CERTIFICATE_AUTHENTICATION),
+                    _ => None,
+                });
+                Token::new(machine.account(rid.number()), groups, machine)
+            }
+        }
+    }
+
+    fn unix(user: &UnixUser) -> Self {
+        let names = user.groups.iter().filter_map(|group| group.name.as_deref());
+        let mut roles: BTreeSet<LocalRole> = names.filter_map(LocalRole::of_group).collect();
+        if user.uid == 0 {
+            roles.insert(LocalRole::Administrator);
+        }
+        let gids = user.groups.iter().map(|group| group.gid).collect();
+        Self { user: LocalUser::Unix { uid: user.uid, gids }, roles }
+    }
+
+    fn of_record(record: &Record) -> Self {
+        let mut logon = Self::without_role(record.rid);
+        if record.role == Role::Administrator {
+            logon.roles.insert(LocalRole::Administrator);
+        }
+        logon
+    }
+
+    fn without_role(rid: Rid) -> Self {
+        Self { user: LocalUser::FileOnly { rid }, roles: BTreeSet::new() }
+    }
+}
+
+impl LocalRole {
+    /// The SID of the group.
+    #[must_use]
+    pub fn sid(self, machine: DomainSid) -> Sid {
+        match self {
+            Self::Administrator => well_known::ADMINISTRATORS,
+            Self::RemoteManagementUser => well_known::REMOTE_MANAGEMENT_USERS,
+            Self::RemoteWmiUser => machine.account(REMOTE_WMI_USERS),
+            Self::EventLogReader => well_known::EVENT_LOG_READERS,
+        }
+    }
+
+    /// The role that the members of a group of the machine have.
+    fn of_group(name: &str) -> Option<Self> {
+        match name {
+            "winrm-admins" => Some(Self::Administrator),
+            "winrm-users" => Some(Self::RemoteManagementUser),
+            "WinRMRemoteWMIUsers__" | "winrmremotewmiusers" => Some(Self::RemoteWmiUser),
+            "winrm-event-readers" => Some(Self::EventLogReader),
+            _ => None,
+        }
+    }
+}
+
+/// A RID that no user has, since users have 1000 + 2·uid and root has 500 (`sddl::linux`).
+const REMOTE_WMI_USERS: u32 = 1_000;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
+    const ADMIN: LocalRole = LocalRole::Administrator;
+
+    /// Two users of the machine, and a file with an account of each kind.
+    fn principals(serving: Serving) -> (LocalPrincipals, TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("passwd", "root:x:0:0::/:\nalice:x:1000:1000::/:\nbob:x:1001:1001::/:\nout:x:1002:1002::/:\n");
+        write(
+            "group",
+            "winrm-admins:x:990:alice\nwinrm-users:x:991:alice,bob\nwinrmremotewmiusers:x:992:bob\n\
+             winrm-event-readers:x:993:bob\nsudo:x:27:bob\n",
+        );
+        let hash = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA";
+        let records = [
+            "alice:3000000000:",
+            "chief:3000000001:admin",
+            "clerk:3000000002:",
+            "out:3000000003:admin,disabled",
+        ];
+        let text: String = records.iter().map(|record| format!("{record}:0:{hash}:\n")).collect();
+        write("accounts", &text);
+        let path = folder.path().join("accounts");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let accounts = FileAccounts::open(path).unwrap();
+        (LocalPrincipals::new(serving, UnixUsers::below(folder.path()), Some(accounts)), folder)
+    }
+
+    fn shown(principals: &LocalPrincipals, name: &str) -> Option<(String, Vec<LocalRole>)> {
+        let logon = principals.logon(name)?;
+        let user = logon.token(MACHINE, Proof::Password).user().numeric().to_string();
+        Some((user.strip_prefix("S-1-5-21-1-2-3-").unwrap().to_owned(), logon.roles.into_iter().collect()))
+    }
+
+    #[test]
+    fn for_a_machine_the_users_of_the_machine_and_their_groups_count() {
+        let (principals, _folder) = principals(Serving::Machine);
+        let bob = vec![LocalRole::RemoteManagementUser, LocalRole::RemoteWmiUser, LocalRole::EventLogReader];
+        for (name, expected) in [
+            ("root", Some(("500", vec![ADMIN]))),
+            ("alice", Some(("3000", vec![ADMIN, LocalRole::RemoteManagementUser]))),
+            ("bob", Some(("3002", bob))),
+            ("chief", Some(("3000000001", vec![]))),
+            ("CLERK", Some(("3000000002", vec![]))),
+            ("out", None),
+            ("nobody-at-all", None),
+        ] {
+            let expected = expected.map(|(user, roles)| (user.to_owned(), roles));
+            assert_eq!(shown(&principals, name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn for_one_user_the_records_count_and_the_user_itself() {
+        let (principals, _folder) = principals(Serving::OneUser { uid: 1001 });
+        let owner = vec![
+            ADMIN,
+            LocalRole::RemoteManagementUser,
+            LocalRole::RemoteWmiUser,
+            LocalRole::EventLogReader,
+        ];
+        for (name, expected) in [
+            ("root", None),
+            ("alice", Some(("3000000000", vec![]))),
+            ("bob", Some(("3002", owner))),
+            ("chief", Some(("3000000001", vec![ADMIN]))),
+            ("clerk", Some(("3000000002", vec![]))),
+            ("out", None),
+        ] {
+            let expected = expected.map(|(user, roles)| (user.to_owned(), roles));
+            assert_eq!(shown(&principals, name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_found_out_lets_nobody_in() {
+        let (principals, folder) = principals(Serving::Machine);
+        fs::remove_file(folder.path().join("group")).unwrap();
+        assert_eq!(principals.logon("alice"), None);
+        assert_eq!(shown(&principals, "clerk").map(|(user, _)| user).as_deref(), Some("3000000002"));
+        fs::remove_file(folder.path().join("passwd")).unwrap();
+        assert_eq!(principals.logon("clerk"), None);
+    }
+
+    #[test]
+    fn a_token_tells_role_and_proof() {
+        let (principals, _folder) = principals(Serving::OneUser { uid: 1001 });
+        let holds = |name: &str, proof, alias: &str| {
+            let token = principals.logon(name).unwrap().token(MACHINE, proof);
+            token.holds(sddl::Principal::parse(alias).unwrap())
+        };
+        for (name, proof, alias, expected) in [
+            ("chief", Proof::Password, "BA", true),
+            ("chief", Proof::Password, "S-1-5-114", true),
+            ("clerk", Proof::Password, "BA", false),
+            ("clerk", Proof::Password, "S-1-5-114", false),
+            ("clerk", Proof::Password, "S-1-5-113", true),
+            ("clerk", Proof::Password, "S-1-5-64-10", false),
+            ("clerk", Proof::Ntlm, "S-1-5-64-10", true),
+            ("bob", Proof::Password, "BA", true),
+            ("bob", Proof::Password, "RM", true),
+            ("bob", Proof::Password, "ER", true),
+            ("bob", Proof::Password, "S-1-5-21-1-2-3-1000", true),
+            ("bob", Proof::Password, "S-1-5-21-1-2-3-2983", true),
+            ("bob", Proof::Password, "IU", false),
+        ] {
+            assert_eq!(holds(name, proof, alias), expected, "{name} {alias}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The users and groups of this machine, from `/etc/passwd` and `/etc/group` (passwd(5), group(5)).
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use auth::{Account, AuthError, LocalUsers};
+
+/// The two files that list users and groups.
+///
+/// Nothing else is asked: users of LDAP, SSSD or winbind are not found here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnixUsers {
+    passwd: PathBuf,
+    group: PathBuf,
+}
+
+/// One user, with the groups it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnixUser {
+    /// The name.
+    pub name: String,
+    /// The number.
+    pub uid: u32,
+    /// The groups: the primary one first, then the others in the order of the file.
+    ///
+    /// Each is there once; where two names have one number, each of them.
+    pub groups: Vec<UnixGroup>,
+}
+
+/// A group that a user belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnixGroup {
+    /// The number.
+    pub gid: u32,
+    /// The name; none if no group of the file has the number.
+    pub name: Option<String>,
+}
+
+impl UnixUsers {
+    /// Those of this machine.
+    #[must_use]
+    pub fn of_this_machine() -> Self {
+        Self::below(Path::new("/etc"))
+    }
+
+    /// Those in the files `passwd` and `group` of another folder.
+    #[must_use]
+    pub fn below(folder: &Path) -> Self {
+        Self { passwd: folder.join("passwd"), group: folder.join("group") }
+    }
+
+    /// Looks a user up by name; the case of letters counts.
+    ///
+    /// # Errors
+    /// That of reading the files.
+    pub fn find(&self, name: &str) -> io::Result<Option<UnixUser>> {
+        self.find_by(|entry| entry.name == name)
+    }
+
+    /// Looks a user up by number; of several with the same one the first.
+    ///
+    /// # Errors
+    /// That of reading the files.
+    pub fn find_uid(&self, uid: u32) -> io::Result<Option<UnixUser>> {
+        self.find_by(|entry| entry.uid == uid)
+    }
+
+    /// The names of all users with the number 0.
+    ///
+    /// # Errors
+    /// That of reading the files.
+    pub fn superusers(&self) -> io::Result<Vec<String>> {
+        let text = read(&self.passwd)?;
+        let entries = text.lines().filter_map(Entry::parse);
+        Ok(entries.filter(|entry| entry.uid == 0).map(|entry| entry.name.to_owned()).collect())
+    }
+
+    fn find_by(&self, is_wanted: impl Fn(&Entry<'_>) -> bool) -> io::Result<Option<UnixUser>> {
+        let passwd = read(&self.passwd)?;
+        let Some(entry) = passwd.lines().filter_map(Entry::parse).find(is_wanted) else { return Ok(None) };
+        let group = read(&self.group)?;
+        let listed = group.lines().filter_map(Group::parse);
+        let primary = listed.clone().find(|group| group.gid == entry.gid).map(|group| group.name.to_owned());
+        let mut groups = vec![UnixGroup { gid: entry.gid, name: primary }];
+        for group in listed.filter(|group| group.members.split(',').any(|member| member == entry.name)) {
+            let group = UnixGroup { gid: group.gid, name: Some(group.name.to_owned()) };
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
+        Ok(Some(UnixUser { name: entry.name.to_owned(), uid: entry.uid, groups }))
+    }
+}
+
+impl LocalUsers for UnixUsers {
+    fn account(&self, uid: u32) -> Result<Account, AuthError> {
+        let user = self.find_uid(uid).map_err(|error| {
+            tracing::error!(%error, "The users of this machine cannot be read");
+            AuthError::Unavailable
+        })?;
+        user.map(|user| Account { name: user.name }).ok_or(AuthError::NotAllowed)
+    }
+}
+
+/// A line of `passwd`.
+struct Entry<'a> {
+    name: &'a str,
+    uid: u32,
+    gid: u32,
+}
+
+impl<'a> Entry<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let mut fields = line.split(':');
+        let (name, _, uid, gid) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+        let (uid, gid) = (uid.parse().ok()?, gid.parse().ok()?);
+        is_name(name).then_some(Self { name, uid, gid })
+    }
+}
+
+/// A line of `group`.
+struct Group<'a> {
+    name: &'a str,
+    gid: u32,
+    members: &'a str,
+}
+
+impl<'a> Group<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let mut fields = line.split(':');
+        let (name, _, gid, members) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+        let gid = gid.parse().ok()?;
+        is_name(name).then_some(Self { name, gid, members: members.trim_end() })
+    }
+}
+
+/// A line that begins with `+` or `-` is an instruction for NIS (nsswitch.conf(5)); the replacement character
+/// stands for octets that are not text.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with(['+', '-', '#']) && !text.contains(char::REPLACEMENT_CHARACTER)
+}
+
+/// A file of at most 16 MiB; what is not UTF-8 in it matches no name.
+fn read(path: &Path) -> io::Result<String> {
+    const MOST: u64 = 16 << 20;
+    let failed = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let mut octets = Vec::new();
+    File::open(path).and_then(|file| file.take(MOST + 1).read_to_end(&mut octets)).map_err(failed)?;
+    if u64::try_from(octets.len()).is_ok_and(|octets| octets > MOST) {
+        return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 16 MiB")));
+    }
+    Ok(String::from_utf8_lossy(&octets).into_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_user_is_found_with_the_groups_of_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let passwd = "root:x:0:0::/root:/bin/sh\n+nis::::::\n-bad:x:7:7::/:\nbroken\nalice:x:1000:1000::/:\n\
+                      toor:x:0:0::/root:/bin/sh\nalice:x:0:0:second:/:\nlost:x:1001:4242::/:\nminus:x:-1:0::/:\n";
+        let group = "root:x:0:\nalice:x:1000:alice\nwinrm-admins:x:990:bob,alice\nother:x:991:alicea,Alice\n\
+                     twin:x:990:alice\ncr:x:992:alice\r\n";
+        fs::write(folder.path().join("passwd"), [passwd.as_bytes(), b"\xFF:x:1:1::/:\n"].concat()).unwrap();
+        fs::write(folder.path().join("group"), group).unwrap();
+        let users = UnixUsers::below(folder.path());
+
+        let alice = users.find("alice").unwrap().unwrap();
+        let named = |gid, name: &str| UnixGroup { gid, name: Some(name.to_owned()) };
+        assert_eq!(alice.uid, 1000);
+        let expected =
+            [named(1000, "alice"), named(990, "winrm-admins"), named(990, "twin"), named(992, "cr")];
+        assert_eq!(alice.groups, expected);
+        let lost = users.find("lost").unwrap().unwrap();
+        assert_eq!(lost.groups, [UnixGroup { gid: 4242, name: None }]);
+        for nobody in ["Alice", "", "+nis", "-bad", "bad", "broken", "minus", "\u{FFFD}"] {
+            assert_eq!(users.find(nobody).unwrap(), None, "{nobody:?}");
+        }
+        assert_eq!(users.find_uid(1001).unwrap().unwrap().name, "lost");
+        assert_eq!(users.superusers().unwrap(), ["root", "toor", "alice"]);
+        assert_eq!(users.account(0).map(|account| account.name).as_deref(), Ok("root"));
+        assert_eq!(users.account(7), Err(AuthError::NotAllowed));
+        fs::remove_file(folder.path().join("passwd")).unwrap();
+        assert_eq!(users.account(0), Err(AuthError::Unavailable));
+    }
+}

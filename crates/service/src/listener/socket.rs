@@ -1,0 +1,179 @@
+//! One socket of the network: bound, and accepted from.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::net::sockopt::set_ipv6_v6only;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+use super::Door;
+use super::site::Site;
+use crate::connection::{self, Peer};
+use crate::service::Service;
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}{}", way_out(*address, source))]
+pub struct ListenError {
+    /// Which address.
+    pub address: SocketAddr,
+    /// What the system says.
+    pub source: io::Error,
+}
+
+fn way_out(address: SocketAddr, error: &io::Error) -> String {
+    let port = address.port();
+    match error.kind() {
+        ErrorKind::AddrInUse => format!(
+            "\n  give the listener another Port, or end the program that has this one: ss -ltnp 'sport = :{port}'"
+        ),
+        ErrorKind::AddrNotAvailable => {
+            "\n  this machine has no such address now: ip address shows those it has".to_owned()
+        }
+        ErrorKind::PermissionDenied => format!(
+            "\n  ports such as {port} are for root: give the listener a Port from 1024, or the service CAP_NET_BIND_SERVICE"
+        ),
+        _ => String::new(),
+    }
+}
+
+impl ListenError {
+    /// The kernel has no sockets of this family, so there are no addresses of it either.
+    pub(super) fn is_missing_family(&self) -> bool {
+        let error = self.source.raw_os_error();
+        self.address.ip().is_unspecified() && error == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+    }
+}
+
+/// Binds an address. IPv6 sockets take IPv6 only, so that `0.0.0.0` and `::` can both be bound.
+pub(super) fn bind(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    /// Connections that wait to be accepted; the system's own limit is usually lower.
+    const BACKLOG: u32 = 1_024;
+    let bind = || {
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => {
+                let socket = TcpSocket::new_v6()?;
+                set_ipv6_v6only(&socket, true)?;
+                socket
+            }
+        };
+        // Connections of an earlier run that are still being closed do not count.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bind().map_err(|source| ListenError { address, source })
+}
+
+/// Takes connections until the service ends or nothing is to be served here any more.
+pub(super) async fn accept(
+    socket: TcpListener,
+    address: SocketAddr,
+    site: watch::Receiver<Arc<Site>>,
+    service: Arc<Service>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            () = service.shutdown.begun() => return,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                if let Err(error) = take(stream, peer, &site, &service) {
+                    tracing::debug!(%peer, %error, "Connection lost before it began");
+                }
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                // Out of file descriptors or memory: others have to finish first.
+                tracing::error!(%error, %address, "Cannot accept connections");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+fn take(
+    stream: TcpStream,
+    address: SocketAddr,
+    site: &watch::Receiver<Arc<Site>>,
+    service: &Arc<Service>,
+) -> io::Result<()> {
+    let Ok(place) = Arc::clone(&service.connections).try_acquire_owned() else {
+        tracing::warn!(peer = %address, "Connection refused: far more than MaxConnections are open");
+        return Ok(());
+    };
+    // One write is one reply; without this each would wait for the peer's delayed acknowledgement.
+    stream.set_nodelay(true)?;
+    let local: IpAddr = stream.local_addr()?.ip().to_canonical();
+    // The certificate of this moment stays with the connection, also when another takes its place.
+    let (certificate, transport) = {
+        let site = site.borrow();
+        (site.certificate.clone(), site.transport())
+    };
+    let door = Door::Network { site: site.clone(), local, transport };
+    if door.is_shut() {
+        return Ok(());
+    }
+    let peer = Peer { address, transport, door };
+    let service = Arc::clone(service);
+    tokio::spawn(async move {
+        match certificate {
+            None => connection::serve(stream, peer, &service).await,
+            Some(certificate) => {
+                let acceptor = TlsAcceptor::from(certificate.server());
+                match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                    Ok(Ok(stream)) => connection::serve(stream, peer, &service).await,
+                    Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS handshake failed"),
+                    Err(_) => tracing::debug!(peer = %address, "TLS handshake took too long"),
+                }
+            }
+        }
+        drop(place);
+    });
+    Ok(())
+}
+
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(15);
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_cannot_be_had_comes_with_a_way_out() {
+        let address: SocketAddr = ([192, 0, 2, 1], 443).into();
+        for (kind, way_out) in [
+            (ErrorKind::AddrInUse, "ss -ltnp 'sport = :443'"),
+            (ErrorKind::AddrNotAvailable, "ip address"),
+            (ErrorKind::PermissionDenied, "CAP_NET_BIND_SERVICE"),
+        ] {
+            let shown = ListenError { address, source: kind.into() }.to_string();
+            assert!(shown.starts_with("cannot listen on 192.0.2.1:443: "), "{shown}");
+            assert!(shown.contains(way_out), "{shown}");
+        }
+    }
+
+    #[tokio::test]
+    #[allow(clippy::unwrap_used)]
+    async fn both_families_can_have_the_same_port() {
+        let v4 = bind(([0, 0, 0, 0], 0).into()).unwrap();
+        let port = v4.local_addr().unwrap().port();
+        match bind((std::net::Ipv6Addr::UNSPECIFIED, port).into()) {
+            Ok(v6) => assert_eq!(v6.local_addr().unwrap().port(), port),
+            Err(error) => assert!(error.is_missing_family(), "{error}"),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Many connections at once, most of which want nothing.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::task::JoinSet;
+
+use crate::message::Message;
+use crate::running::Running;
+use crate::wire::{Wire, post};
+
+/// How many connections are half open, which takes TELARCH_LONG=1 to be as many as a small attack.
+fn crowd() -> usize {
+    let wanted = if std::env::var_os("TELARCH_LONG").is_some() { 10_000 } else { 2_000 };
+    let limit = getrlimit(Resource::Nofile);
+    let most = limit.maximum.unwrap_or(u64::MAX);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
+    // Both ends are in this process, and other tests need a few as well.
+    wanted.min(usize::try_from(most.saturating_sub(1_000) / 2).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_of_half_open_connections_keeps_nobody_else_out_for_long() {
+    let running = Running::start(&[("Service.MaxPacketRetrievalTimeSeconds", "10")]).await;
+    let before = resident();
+    let crowd = half_open(&running, crowd()).await;
+
+    let mut refused = 0;
+    let mut waited = Vec::new();
+    for _ in 0..9 {
+        let start = Instant::now();
+        let mut wire = running.connect().await;
+        let answer = wire.ask(&post(Message::probe("echo", "through the crowd"))).await;
+        waited.push(start.elapsed());
+        match answer.status {
+            200 => {}
+            503 => refused += 1,
+            other => panic!("{other} in a crowd of {}", crowd.len()),
+        }
+    }
+    waited.sort_unstable();
+    assert!(waited[4] < Duration::from_secs(1), "{waited:?}");
+    let grown = resident().saturating_sub(before);
+    assert!(grown < crowd.len() * 64 * 1_024, "{grown} octets for {} connections", crowd.len());
+
+    // Once they are gone everybody is welcome.
+    drop(crowd);
+    for _ in 0..3 {
+        while running.connect().await.ask(&post(Message::probe("echo", "after"))).await.status != 200 {
+            tokio::task::yield_now().await;
+        }
+    }
+    eprintln!("refused: {refused} of 9");
+}
+
+/// Connections of every half-open kind: silent, inside a head, inside a body.
+async fn half_open(running: &Running, count: usize) -> Vec<Wire> {
+    let request = post(Message::probe("echo", "never")).octets();
+    let mut opening = JoinSet::new();
+    for at in 0..count {
+        let address = running.http;
+        let begun = request[..[0, 1, 40, request.len() - 1][at % 4]].to_vec();
+        opening.spawn(async move {
+            let mut wire = Wire::connect(address).await;
+            // The service may have turned it away.
+            let _ = wire.try_send(begun).await;
+            wire
+        });
+    }
+    opening.join_all().await
+}
+
+/// The memory of this process that is not swapped out, in octets (proc(5), /proc/pid/statm).
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * rustix::param::page_size()
+}
+
+#[tokio::test]
+async fn those_that_were_there_first_are_served_when_more_than_max_connections_come() {
+    let running = Running::start(&[("Service.MaxConnections", "3")]).await;
+    let mut first: Vec<Wire> = Vec::new();
+    for _ in 0..3 {
+        let mut wire = running.connect().await;
+        assert_eq!(wire.ask(&post(Message::probe("echo", "first"))).await.status, 200);
+        first.push(wire);
+    }
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(running.connect().await);
+    }
+    let mut late = running.connect().await;
+    let refusal = late.ask(&post(Message::probe("echo", "late"))).await;
+    assert_eq!((refusal.status, refusal.body.len()), (503, 0));
+    for wire in &mut first {
+        assert_eq!(wire.ask(&post(Message::probe("echo", "again"))).await.status, 200);
+    }
+    assert!(!running.probe.was_called("late"));
+}
+
+#[tokio::test]
+async fn a_body_that_is_only_thrown_away_is_not_kept_in_memory() {
+    let running = Running::start(&[("MaxEnvelopeSizekb", "4096")]).await;
+    let before = resident();
+    let length = 4 * 1_024 * 1_024;
+    let request = post(vec![b' '; length]).anonymous().octets();
+    let mut senders = Vec::new();
+    for _ in 0..50 {
+        let mut wire = running.connect().await;
+        wire.send(&request[..request.len() - 1]).await;
+        senders.push(wire);
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 50 * length / 4, "{grown} octets for people who have not signed in");
+    for wire in &mut senders {
+        wire.send(b" ").await;
+        assert_eq!(wire.answer().await.status, 401);
+    }
+}

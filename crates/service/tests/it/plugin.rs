@@ -1,0 +1,108 @@
+//! What the service promises to a plug-in, and what a plug-in cannot do to it.
+
+use crate::message::Message;
+use crate::probe::Event;
+use crate::running::Running;
+use crate::wire::post;
+
+fn event(kind: fn(String) -> Event, text: &str) -> Event {
+    kind(text.to_owned())
+}
+
+#[tokio::test]
+async fn a_plug_in_is_told_that_its_answer_was_written_once_it_was() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    for octets in [1, 100_000, 500_000] {
+        let text = octets.to_string();
+        let answer = wire.ask(&post(Message::probe("huge", &text))).await;
+        assert_eq!(answer.response().content().unwrap().text().len(), octets);
+        let events =
+            [event(Event::Called, &text), event(Event::Answered, &text), event(Event::Delivered, &text)];
+        running.probe.expect(&events).await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_plug_in_is_dropped_when_its_client_goes_away_and_nothing_counts_as_delivered() {
+    let running = Running::start(&[]).await;
+    for tls in [false, true] {
+        let mut wire = if tls { running.connect_tls().await } else { running.connect().await };
+        wire.send(post(Message::probe("slow", "gone")).octets()).await;
+        running.probe.expect(&[event(Event::Called, "gone")]).await;
+        drop(wire);
+        running.probe.expect(&[event(Event::Abandoned, "gone")]).await;
+    }
+    // A request that was sent ahead goes with the connection.
+    let mut wire = running.connect().await;
+    let requests = ["first", "ahead"].map(|text| post(Message::probe("slow", text)).octets());
+    wire.send(requests.concat()).await;
+    running.probe.expect(&[event(Event::Called, "first")]).await;
+    drop(wire);
+    running.probe.expect(&[event(Event::Abandoned, "first")]).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_was_written_in_part_only_is_not_delivered() {
+    let running = Running::start(&[("MaxEnvelopeSizekb", "32768")]).await;
+    let mut wire = running.connect().await;
+    let huge = (28 * 1_024 * 1_024).to_string();
+    wire.send(post(Message::probe("huge", &huge)).octets()).await;
+    running.probe.expect(&[event(Event::Called, &huge), event(Event::Answered, &huge)]).await;
+    drop(wire);
+    running.probe.expect(&[event(Event::Lost, &huge)]).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_not_delivered() {
+    let running = Running::start(&[("MaxEnvelopeSizekb", "32")]).await;
+    let mut wire = running.connect().await;
+    let fault = wire.ask(&post(Message::probe("huge", "40000"))).await.fault();
+    assert_eq!(fault.code(), wsman::code::MAX_ENVELOPE_SIZE_EXCEEDED);
+    running.probe.expect(&[event(Event::Called, "40000"), event(Event::Abandoned, "40000")]).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_plug_in_that_panics_costs_its_own_connection_only() {
+    let running = Running::start(&[("Service.MaxConnections", "2")]).await;
+    let mut other = running.connect().await;
+    for _ in 0..5 {
+        assert_eq!(other.ask(&post(Message::probe("echo", "before"))).await.status, 200);
+        let mut wire = running.connect().await;
+        wire.send(post(Message::probe("panic", "now")).octets()).await;
+        wire.is_over().await;
+        // Its place among MaxConnections is free again, so a third connection is not one too many.
+        assert_eq!(other.ask(&post(Message::probe("echo", "after"))).await.status, 200);
+    }
+    drop(other);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_that_stops_answers_what_is_under_way_and_takes_nothing_new() {
+    let running = Running::start(&[]).await;
+    let mut idle = running.connect().await;
+    let mut signed_in = running.connect().await;
+    assert_eq!(signed_in.ask(&post(Message::probe("echo", "before"))).await.status, 200);
+    let mut busy = running.connect().await;
+    busy.send([0, 1].map(|_| post(Message::probe("slow", "busy")).octets()).concat()).await;
+    let before = ["before"; 3].iter().zip([Event::Called, Event::Answered, Event::Delivered]);
+    running.probe.expect(&before.map(|(text, kind)| event(kind, text)).collect::<Vec<_>>()).await;
+    running.probe.expect(&[event(Event::Called, "busy")]).await;
+
+    running.service.begin_shutdown();
+    idle.ends().await;
+    signed_in.ends().await;
+    running.probe.release();
+    let answer = busy.answer().await;
+    assert_eq!((answer.status, answer.header("Connection")), (200, Some("close")));
+    busy.is_over().await;
+    assert!(tokio::net::TcpStream::connect(running.http).await.is_err(), "it still listens");
+    let calls = running.probe.so_far().into_iter().filter(|event| matches!(event, Event::Called(_)));
+    assert_eq!(calls.count(), 2);
+    running.stop().await;
+}
