@@ -23,7 +23,7 @@ pub enum Error {
     /// The session may not send this unencrypted. Nothing has left this process.
     #[error(
         "refused to send {what} to {endpoint} unencrypted: use https, or allow it \
-         (Unencrypted::Allowed; -unencrypted and Client/AllowUnencrypted on the command line)"
+         (-unencrypted, Client/AllowUnencrypted)"
     )]
     Refused {
         /// What would have been readable on the way.

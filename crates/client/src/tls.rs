@@ -111,14 +111,12 @@ fn low_octet(number: u32) -> u8 {
 pub enum TlsError {
     /// Nobody who is trusted signed the certificate.
     #[error(
-        "no trusted authority signed its certificate: trust its authority (-ca, TlsPolicy::ca_file), \
-         pin the certificate, or skip the check (-skipCAcheck, TlsPolicy::skip_ca)"
+        "no trusted authority signed its certificate: trust its authority (-ca), or skip the check (-skipCAcheck)"
     )]
     Untrusted,
     /// The certificate is for another host.
     #[error(
-        "its certificate is for {}, not for this host: use that name, \
-         or skip the check (-skipCNcheck, TlsPolicy::skip_name)",
+        "its certificate is for {}, not for this host: use that name, or skip the check (-skipCNcheck)",
         if presented.is_empty() { "no name".to_owned() } else { presented.join(", ") }
     )]
     WrongName {

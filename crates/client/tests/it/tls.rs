@@ -108,7 +108,7 @@ async fn a_certificate_of_an_unknown_authority_is_refused_and_the_ways_out_are_n
     let identity = self_signed(&parameters("localhost"));
     let error = ask(&identity, "localhost", policy()).await.expect_err("unknown");
     assert!(matches!(error, TlsError::Untrusted), "{error}");
-    for way_out in ["-ca", "-skipCAcheck", "ca_file", "skip_ca", "pin"] {
+    for way_out in ["-ca", "-skipCAcheck"] {
         assert!(error.to_string().contains(way_out), "{error}");
     }
 }
