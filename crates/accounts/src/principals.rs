@@ -31,7 +31,8 @@ pub enum Serving {
     ///
     /// A name is the account of the file, and its record decides whether it is an administrator of the
     /// service. Of the users of the machine only the one who runs the service may sign in, as an
-    /// administrator.
+    /// administrator. [`Pam`](crate::Pam) belongs to [`Machine`](Self::Machine): here a name that is in the
+    /// file need not mean the user of the machine whose password PAM knows.
     OneUser {
         /// The number of that user.
         uid: u32,
@@ -272,12 +273,8 @@ mod tests {
     #[test]
     fn for_one_user_the_records_count_and_the_user_itself() {
         let (principals, _folder) = principals(Serving::OneUser { uid: 1001 });
-        let owner = vec![
-            ADMIN,
-            LocalRole::RemoteManagementUser,
-            LocalRole::RemoteWmiUser,
-            LocalRole::EventLogReader,
-        ];
+        let owner =
+            vec![ADMIN, LocalRole::RemoteManagementUser, LocalRole::RemoteWmiUser, LocalRole::EventLogReader];
         for (name, expected) in [
             ("root", None),
             ("alice", Some(("3000000000", vec![]))),

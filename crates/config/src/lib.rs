@@ -35,6 +35,7 @@ mod error;
 mod file;
 mod listener;
 pub mod oracle;
+mod paths;
 mod preset;
 mod representation;
 mod schema;
@@ -49,6 +50,7 @@ pub use listener::{
     LISTENER_RESOURCE, Listener, ListenerAddress, ListenerError, ListenerKey, ListenerSource, Listeners,
     Transport,
 };
+pub use paths::{MACHINE_SOCKET, Paths, local_sockets};
 pub use preset::Preset;
 pub use schema::{Mutability, Setting, Source};
 pub use section::Section;

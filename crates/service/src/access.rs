@@ -21,6 +21,12 @@ pub struct Caller {
 pub trait Principals: Send + Sync {
     /// The token of an account; `None` if it has ceased to exist.
     fn token(&self, account: &Account) -> Option<Token>;
+
+    /// The token of someone who has proven it in a certain way, where the way adds SIDs: a program of this
+    /// machine makes its user interactive, NTLM and certificates have SIDs of their own.
+    fn token_of(&self, identity: &Identity) -> Option<Token> {
+        self.token(identity.account())
+    }
 }
 
 impl Caller {

@@ -20,6 +20,8 @@ pub(crate) struct Authentication {
     address: IpAddr,
     transport: Transport,
     remembered: Option<Remembered>,
+    /// Whom the kernel named when the connection began.
+    local: Option<Arc<Caller>>,
 }
 
 /// A verdict that is not asked for again for a while.
@@ -41,7 +43,13 @@ pub(crate) enum Admission {
 
 impl Authentication {
     pub(crate) fn new(address: IpAddr, transport: Transport) -> Self {
-        Self { address, transport, remembered: None }
+        Self { address, transport, remembered: None, local: None }
+    }
+
+    /// A connection of which the kernel has said whose it is: no header is needed or looked at.
+    pub(crate) fn local(caller: Arc<Caller>) -> Self {
+        let (address, transport) = (caller.address(), Transport::Local);
+        Self { address, transport, remembered: None, local: Some(caller) }
     }
 
     /// Judges one request.
@@ -49,6 +57,9 @@ impl Authentication {
     /// A request without credentials is nobody's, whatever came before it on the connection: with Basic,
     /// each request proves itself (MS-WSMV 3.1.4.1; RFC 7617).
     pub(crate) async fn admit(&mut self, head: &RequestHead, service: &Arc<Service>) -> Admission {
+        if let Some(caller) = &self.local {
+            return Admission::Caller(Arc::clone(caller));
+        }
         let config = service.config();
         let offered = self.offered(&config);
         let Some(header) = head.header("Authorization") else { return Admission::Challenge(offered) };
@@ -71,8 +82,13 @@ impl Authentication {
 
     /// The schemes that are switched on and work on this connection, in Windows' order.
     pub(crate) fn offered(&self, config: &Config) -> Vec<Scheme> {
-        let basic = config.service.auth.basic
-            && (self.transport == Transport::Https || config.service.allow_unencrypted);
+        let is_private = match self.transport {
+            Transport::Http => config.service.allow_unencrypted,
+            Transport::Https => true,
+            // It has nobody to challenge.
+            Transport::Local => false,
+        };
+        let basic = config.service.auth.basic && is_private;
         basic.then_some(Scheme::Basic).into_iter().collect()
     }
 
@@ -122,7 +138,7 @@ impl Authentication {
                 return None;
             }
         };
-        let Some(token) = service.principals.token(identity.account()) else {
+        let Some(token) = service.principals.token_of(&identity) else {
             tracing::warn!(peer = %address, account = %user, "The account has no identity on this machine");
             return None;
         };

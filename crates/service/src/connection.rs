@@ -13,14 +13,15 @@ use tokio::time::timeout_at;
 use self::exchange::Exchange;
 use crate::answer::{ANONYMOUS_REQUEST, Message};
 use crate::authentication::{Admission, Authentication};
-use crate::listener::Transport;
+use crate::listener::{Door, Transport};
 use crate::service::Service;
 
 /// The other end of a connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) transport: Transport,
+    pub(crate) door: Door,
 }
 
 /// Serves a connection until either end closes it.
@@ -28,10 +29,20 @@ pub(crate) async fn serve<I>(io: I, peer: Peer, service: &Arc<Service>)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let nobody = Authentication::new(peer.address.ip(), peer.transport);
+    serve_as(io, peer, nobody, service).await;
+}
+
+/// Serves a connection of which something is known already.
+pub(crate) async fn serve_as<I>(io: I, peer: Peer, authentication: Authentication, service: &Arc<Service>)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let address = peer.address;
     let mut connection = Connection {
         io,
         received: Vec::new(),
-        authentication: Authentication::new(peer.address.ip(), peer.transport),
+        authentication,
         peer,
         service,
         is_trusted: false,
@@ -41,7 +52,7 @@ where
             Ok(Next::Request) => {}
             Ok(Next::Close) => break,
             Err(Ended(reason)) => {
-                tracing::trace!(peer = %peer.address, reason, "Connection ended");
+                tracing::trace!(peer = %address, reason, "Connection ended");
                 break;
             }
         }
@@ -85,13 +96,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
             }
         };
         let mut exchange = Exchange::new(&head);
-        if let Some(status) = self.refused_by_place(&head) {
+        if let Some(status) = self.refused_for_want_of_room() {
             return self.send_status_after_body(&head, exchange, status).await;
         }
-        let target = Target::of(head.path(), &self.service.config()).filter(|target| match target {
-            Target::Anonymous | Target::Wsman => true,
-        });
-        let Some(target) = target else {
+        let Some(target) = Target::of(head.path(), &self.peer.door) else {
             return self.send_status_after_body(&head, exchange, 404).await;
         };
         if head.method() != Method::Post {
@@ -162,7 +170,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
     }
 
     /// Too many others are being served, or none are to be served any more.
-    fn refused_by_place(&self, _head: &RequestHead) -> Option<u16> {
+    fn refused_for_want_of_room(&self) -> Option<u16> {
         let config = self.service.config();
         let most = usize::try_from(config.service.max_connections.get()).unwrap_or(usize::MAX);
         (self.service.open_connections() > most || self.service.shutdown.has_begun()).then_some(503)
@@ -216,6 +224,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
                     deadline = tokio::time::Instant::now() + self.retrieval_time();
                 }
             }
+            self.received.reserve(PIECE);
             let read = self.io.read_buf(&mut self.received);
             let length = tokio::select! {
                 read = timeout_at(deadline, read) => match read {
@@ -225,6 +234,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
                 },
                 () = self.service.shutdown.begun(), if !has_begun => {
                     return Err(Ended("the service stops"));
+                }
+                () = self.peer.door.shut(), if !has_begun => {
+                    return Err(Ended("the listener is gone"));
                 }
             };
             if length == 0 {
@@ -291,6 +303,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
                 }
                 Err(error) => return Ok(Err(Refusal(error.status()))),
             }
+            self.received.reserve(PIECE);
             match self.io.read_buf(&mut self.received).await {
                 Ok(read) if read > 0 => {}
                 _ => return Err(Ended("closed inside a request")),
@@ -329,7 +342,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
     }
 
     async fn send(&mut self, exchange: Exchange, status: u16, body: Option<Vec<u8>>) -> Result<Next, Ended> {
-        let next = if self.service.shutdown.has_begun() { Next::Close } else { exchange.next };
+        let is_last = self.service.shutdown.has_begun() || self.peer.door.is_shut();
+        let next = if is_last { Next::Close } else { exchange.next };
         let body = body.unwrap_or_default();
         let head = exchange.head(status, next, body.len()).map_err(|_| Ended("a header was not writable"))?;
         let writing = self.write(&head, &body);
@@ -379,13 +393,12 @@ enum Target {
 }
 
 impl Target {
-    fn of(path: &str, _config: &config::Config) -> Option<Self> {
-        let path = path.strip_suffix('/').unwrap_or(path);
-        match path {
-            "/wsman" => Some(Self::Wsman),
-            "/wsman-anon/identify" => Some(Self::Anonymous),
-            _ => None,
+    fn of(path: &str, door: &Door) -> Option<Self> {
+        if door.admits(path) {
+            return Some(Self::Wsman);
         }
+        let path = path.strip_suffix('/').unwrap_or(path);
+        (path == "/wsman-anon/identify").then_some(Self::Anonymous)
     }
 }
 
@@ -397,6 +410,8 @@ const IDLE_BEFORE_SIGN_IN: Duration = Duration::from_secs(30);
 const WRITING: Duration = Duration::from_secs(120);
 /// How long to wait for the other end at the end.
 const LINGER: Duration = Duration::from_secs(2);
+/// What is asked of the network at once, in octets; most requests fit.
+const PIECE: usize = 4 * 1_024;
 /// What a client may send ahead while it waits for an answer, in octets.
 const AHEAD: usize = 64 * 1_024;
 /// The memory that a promise of a body is worth, in octets; more is taken as the body comes.

@@ -14,8 +14,11 @@ mod catalog;
 mod certificate;
 mod connection;
 mod enumeration;
+mod health;
 mod identify;
 mod listener;
+mod local_socket;
+mod notify;
 mod plugin;
 mod quota;
 mod random;
@@ -23,8 +26,13 @@ mod service;
 
 pub use access::{Caller, Principals};
 pub use catalog::Catalog;
-pub use certificate::{Certificate, CertificateError};
-pub use listener::{ListenError, Listener, Transport};
+pub use certificate::{Certificate, CertificateError, Certificates, Unfit};
+pub use listener::{
+    Finding, ListenError, Listener, ListenerReport, Listeners, Listening, PortConflict, Report, Severity,
+    Transport, check_port, examine,
+};
+pub use local_socket::{Audience, LocalSocket, LocalSocketError};
+pub use notify::{ServiceManager, watchdog};
 pub use plugin::{Answer, BoxFuture, Call, Delivered, Item, Items, Plugin, Resource, ResourceKind};
 pub use random::fresh_uuid;
 pub use service::{Product, Service, ServiceParts, Shutdown};

@@ -2,6 +2,7 @@
 
 mod conflict;
 mod door;
+mod examination;
 mod inherited;
 mod interfaces;
 mod listeners;
@@ -11,7 +12,8 @@ mod socket;
 
 pub use conflict::{PortConflict, check_port};
 pub(crate) use door::Door;
-pub use listeners::{ListenerReport, Listeners, Listening, Report};
+pub use examination::{Finding, examine};
+pub use listeners::{ListenerReport, Listeners, Listening, Report, Severity};
 pub use socket::ListenError;
 
 use std::fmt;
@@ -77,7 +79,11 @@ impl Listener {
             if self.certificate.is_some() { config::Transport::Https } else { config::Transport::Http };
         let key = ListenerKey { address: ListenerAddress::Ip(self.address.ip()), transport };
         let listener = ListenerId { key, source: ListenerSource::Local };
-        let route = Route { listener, scope: Scope::All(Family::of(self.address.ip())), prefix: UrlPrefix::default() };
+        let route = Route {
+            listener,
+            scope: Scope::All(Family::of(self.address.ip())),
+            prefix: UrlPrefix::default(),
+        };
         let site = Site { certificate: self.certificate, routes: vec![route] };
         let (_open, site) = watch::channel(Arc::new(site));
         socket::accept(self.socket, self.address, site, service).await;

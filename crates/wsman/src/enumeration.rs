@@ -228,3 +228,91 @@ fn filter(element: Element<'_>) -> Result<Filter, Fault> {
         selectors,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use xml::{Bounds, Document};
+
+    use super::*;
+
+    fn document(body: &str) -> Document {
+        let text = format!("<x xmlns:n='{ENUMERATION}' xmlns:w='{WSMAN}' xmlns:p='urn:other'>{body}</x>");
+        Document::parse(text, &Bounds::default()).expect("XML")
+    }
+
+    fn body(document: &Document) -> Element<'_> {
+        document.root().children().next().expect("a body")
+    }
+
+    #[test]
+    fn elements_count_in_either_namespace_and_strange_ones_do_not() {
+        for (own, other) in [("w", "n"), ("n", "w")] {
+            let text = format!(
+                "<n:Enumerate><p:SessionId>1</p:SessionId><{own}:OptimizeEnumeration/>\
+                 <{other}:MaxElements> 20 </{other}:MaxElements><{own}:Filter> a </{own}:Filter></n:Enumerate>"
+            );
+            let read = Enumerate::parse(body(&document(&text))).expect("a body");
+            assert_eq!((read.optimize, read.max_elements), (true, Some(20)));
+            let filter = read.filter.expect("a filter");
+            assert_eq!(
+                (filter.dialect.as_str(), filter.text.as_str()),
+                (crate::namespace::DIALECT_XPATH, "a")
+            );
+        }
+        let pull = "<n:Pull><w:OptimizeEnumeration/><w:MaxElements>7</w:MaxElements>\
+                    <n:EnumerationContext> uuid:1 </n:EnumerationContext></n:Pull>";
+        let read = Pull::parse(body(&document(pull))).expect("a body");
+        assert_eq!((read.context.as_str(), read.max_elements, read.max_time), ("uuid:1", Some(7), None));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for wrong in [
+            "<n:Pull/>",
+            "<w:Enumerate/>",
+            "<n:Enumerate><w:MaxElements>0</w:MaxElements></n:Enumerate>",
+            "<n:Enumerate><w:MaxElements>many</w:MaxElements></n:Enumerate>",
+        ] {
+            let fault = Enumerate::parse(body(&document(wrong))).expect_err(wrong);
+            assert_eq!(fault.code(), code::SCHEMA_VALIDATION_ERROR, "{wrong}");
+        }
+        let long = format!("<n:EnumerationContext>{}</n:EnumerationContext>", "x".repeat(257));
+        for content in [
+            "",
+            "<n:EnumerationContext> </n:EnumerationContext>",
+            "<w:EnumerationContext>1</w:EnumerationContext>",
+            "<n:EnumerationContext>1</n:EnumerationContext><n:MaxTime>soon</n:MaxTime>",
+            &long,
+        ] {
+            let text = format!("<n:Pull>{content}</n:Pull>");
+            let fault = Pull::parse(body(&document(&text))).expect_err(&text);
+            assert_eq!(fault.code(), code::SCHEMA_VALIDATION_ERROR, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_mode_is_a_feature_we_do_not_have() {
+        let text = "<n:Enumerate><w:EnumerationMode>EnumerateAll</w:EnumerationMode></n:Enumerate>";
+        let fault = Enumerate::parse(body(&document(text))).expect_err("unknown");
+        assert_eq!((fault.subcode(), fault.code()), (&Subcode::UnsupportedFeature, code::ENUMERATION_MODE));
+        assert_eq!(fault.detail(), Some(&Detail::ENUMERATION_MODE));
+    }
+
+    #[test]
+    fn only_a_direct_child_ends_a_sequence() {
+        let inside = "<n:PullResponse><n:EnumerationContext>c</n:EnumerationContext><n:Items><p:Film>\
+                      <n:EndOfSequence/><EndOfSequence/></p:Film></n:Items><EndOfSequence/></n:PullResponse>";
+        let inside = document(inside);
+        let page = Page::parse(body(&inside));
+        assert_eq!((page.items.len(), page.end, page.context.as_deref()), (1, false, Some("c")));
+        for prefix in ["n", "w"] {
+            let last = format!(
+                "<n:EnumerateResponse><n:EnumerationContext/><{prefix}:Items><p:A/><p:B/></{prefix}:Items>\
+                 <{prefix}:EndOfSequence/></n:EnumerateResponse>"
+            );
+            let last = document(&last);
+            let page = Page::parse(body(&last));
+            assert_eq!((page.items.len(), page.end, page.context), (2, true, None));
+        }
+    }
+}

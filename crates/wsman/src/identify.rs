@@ -69,3 +69,23 @@ impl Identity {
 pub fn write_request(writer: &mut Writer) {
     writer.start("wsmid:Identify").namespace("wsmid", IDENTITY).end_empty();
 }
+
+#[cfg(test)]
+mod tests {
+    use xml::{Bounds, Document};
+
+    use super::*;
+
+    #[test]
+    fn an_identity_is_read_in_any_namespace() {
+        let text = "<o:IdentifyResponse xmlns:o='urn:other'><ProductVendor> Example </ProductVendor>\
+                    <o:ProtocolVersion>urn:p</o:ProtocolVersion><o:SecurityProfiles>\
+                    <o:SecurityProfileName>urn:a</o:SecurityProfileName><b>urn:b</b></o:SecurityProfiles>\
+                    </o:IdentifyResponse>";
+        let document = Document::parse(text, &Bounds::default()).expect("XML");
+        let identity = Identity::parse(document.root());
+        let told = (identity.product_vendor.as_str(), identity.protocol_version.as_str());
+        assert_eq!(told, ("Example", "urn:p"));
+        assert_eq!((identity.product_version.as_str(), identity.security_profiles.len()), ("", 2));
+    }
+}

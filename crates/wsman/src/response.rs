@@ -105,3 +105,47 @@ impl Response {
         self.document.root()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn envelope(header: &str, body: &str) -> String {
+        format!(
+            "<s:Envelope xmlns:s='{SOAP}' xmlns:a='{ADDRESSING}'>{header}<s:Body>{body}</s:Body></s:Envelope>"
+        )
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused() {
+        let page = "<html><body>502 Bad Gateway</body></html>".to_owned();
+        let old = "<Envelope xmlns='http://schemas.xmlsoap.org/soap/envelope/'><Body/></Envelope>".to_owned();
+        let bodiless = format!("<s:Envelope xmlns:s='{SOAP}'/>");
+        for text in [page, old, bodiless] {
+            let refused = Response::parse(text.as_str(), &Bounds::default());
+            assert!(matches!(refused, Err(ResponseError::NotAnEnvelope(_))), "{text}");
+        }
+        // OMI has been seen to send a second envelope after one it had cut short.
+        let twice = envelope("", "") + &envelope("", "");
+        for text in [twice, String::new(), "502 Bad Gateway".to_owned()] {
+            assert!(
+                matches!(Response::parse(text.as_str(), &Bounds::default()), Err(ResponseError::Xml(_))),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_to_another_request_is_told_apart() {
+        let parse =
+            |header: &str| Response::parse(envelope(header, ""), &Bounds::default()).expect("an answer");
+        let related = parse("<s:Header><a:RelatesTo>\n uuid:aB </a:RelatesTo></s:Header>");
+        assert_eq!(related.require_relation("uuid:Ab"), Ok(()));
+        let wrong =
+            ResponseError::WrongRelation { expected: "uuid:C".to_owned(), found: "uuid:aB".to_owned() };
+        assert_eq!(related.require_relation("uuid:C"), Err(wrong));
+        for silent in ["", "<s:Header/>"] {
+            assert_eq!(parse(silent).require_relation("uuid:C"), Ok(()), "{silent}");
+        }
+    }
+}

@@ -3,18 +3,22 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use config::Config;
+use config::{Config, Paths};
 use lexopt::{Arg, Parser, ValueExt as _};
 
 /// What the command line asks for.
 pub(crate) enum Arguments {
     /// To print a text and end.
     Print(String),
-    /// To serve from this one process until it is ended.
+    /// To serve from this one process, without leaving anything behind.
     Ephemeral(Box<Ephemeral>),
+    /// To serve what the configuration says.
+    Persistent(Box<Persistent>),
+    /// To say what is wrong with the configuration.
+    Check(Box<Persistent>),
 }
 
-/// How to serve from one process.
+/// How to serve without leaving anything behind.
 pub(crate) struct Ephemeral {
     pub(crate) http: Option<SocketAddr>,
     pub(crate) https: Option<SocketAddr>,
@@ -22,6 +26,23 @@ pub(crate) struct Ephemeral {
     pub(crate) ready: Option<PathBuf>,
     /// Names and values, each known to be right.
     pub(crate) settings: Vec<(String, String)>,
+}
+
+/// How to serve what the configuration says.
+#[derive(Debug)]
+pub(crate) struct Persistent {
+    pub(crate) paths: Paths,
+    pub(crate) accounts: Chosen,
+    pub(crate) config: Chosen,
+    /// Names and values, each known to be right.
+    pub(crate) settings: Vec<(String, String)>,
+}
+
+/// Who chose where a file is: the usual ones are made if they are missing, others may be slips of the pen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    ByDefault,
+    ByUser,
 }
 
 /// What is wrong with a command line.
@@ -41,44 +62,110 @@ pub(crate) enum ArgumentError {
     Setting(#[from] config::SettingError),
     #[error("{0} is missing\n  telarchd --help shows a whole command line")]
     Missing(&'static str),
+    #[error("{option} is only for {form}\n  telarchd --help shows the forms there are")]
+    OtherForm { option: &'static str, form: &'static str },
+    #[error(
+        "it is unknown where this user keeps files: HOME is not set\n  say it with --config FILE and --state DIR"
+    )]
+    NoHome,
+}
+
+/// What was given, before it is known which form it belongs to.
+#[derive(Default)]
+struct Given {
+    ephemeral: bool,
+    check: bool,
+    http: Option<SocketAddr>,
+    https: Option<SocketAddr>,
+    accounts: Option<PathBuf>,
+    ready: Option<PathBuf>,
+    config: Option<PathBuf>,
+    state: Option<PathBuf>,
+    settings: Vec<(String, String)>,
 }
 
 impl Arguments {
     /// Reads a command line.
     pub(crate) fn parse(mut parser: Parser) -> Result<Self, ArgumentError> {
-        let mut is_ephemeral = false;
-        let (mut http, mut https, mut accounts, mut ready) = (None, None, None, None);
-        let mut settings = Vec::new();
+        let mut given = Given::default();
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Short('h') | Arg::Long("help") => return Ok(Self::Print(HELP.to_owned())),
                 Arg::Short('V') | Arg::Long("version") => {
                     return Ok(Self::Print(format!("telarchd {}\n", env!("CARGO_PKG_VERSION"))));
                 }
-                Arg::Long("ephemeral") => is_ephemeral = true,
-                Arg::Long("http") => http = Some(loopback("http", &parser.value()?.string()?)?),
-                Arg::Long("https") => https = Some(loopback("https", &parser.value()?.string()?)?),
-                Arg::Long("accounts") => accounts = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("ready") => ready = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("ephemeral") => given.ephemeral = true,
+                Arg::Long("check") => given.check = true,
+                Arg::Long("http") => given.http = Some(loopback("http", &parser.value()?.string()?)?),
+                Arg::Long("https") => given.https = Some(loopback("https", &parser.value()?.string()?)?),
+                Arg::Long("accounts") => given.accounts = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("ready") => given.ready = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("config") => given.config = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("state") => given.state = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("set") => {
                     let setting = parser.value()?.string()?;
                     let Some((name, value)) = setting.split_once('=') else {
                         return Err(ArgumentError::NotASetting(setting));
                     };
                     Config::default().set(name.trim(), value)?;
-                    settings.push((name.trim().to_owned(), value.to_owned()));
+                    given.settings.push((name.trim().to_owned(), value.to_owned()));
                 }
                 other => return Err(other.unexpected().into()),
             }
         }
-        if !is_ephemeral {
-            return Err(ArgumentError::Missing("--ephemeral"));
+        match (given.ephemeral, given.check) {
+            (true, true) => Err(ArgumentError::OtherForm { option: "--check", form: "a configuration file" }),
+            (true, false) => given.ephemeral(),
+            (false, true) => given.persistent().map(Self::Check),
+            (false, false) => given.persistent().map(Self::Persistent),
         }
-        if http.is_none() && https.is_none() {
+    }
+}
+
+impl Given {
+    fn ephemeral(self) -> Result<Arguments, ArgumentError> {
+        for (option, is_given) in [("--config", self.config.is_some()), ("--state", self.state.is_some())] {
+            if is_given {
+                return Err(ArgumentError::OtherForm { option, form: "the form without --ephemeral" });
+            }
+        }
+        if self.http.is_none() && self.https.is_none() {
             return Err(ArgumentError::Missing("--http or --https"));
         }
-        let accounts = accounts.ok_or(ArgumentError::Missing("--accounts"))?;
-        Ok(Self::Ephemeral(Box::new(Ephemeral { http, https, accounts, ready, settings })))
+        let accounts = self.accounts.ok_or(ArgumentError::Missing("--accounts"))?;
+        let Self { http, https, ready, settings, .. } = self;
+        Ok(Arguments::Ephemeral(Box::new(Ephemeral { http, https, accounts, ready, settings })))
+    }
+
+    fn persistent(self) -> Result<Box<Persistent>, ArgumentError> {
+        for (option, is_given) in [
+            ("--http", self.http.is_some()),
+            ("--https", self.https.is_some()),
+            ("--ready", self.ready.is_some()),
+        ] {
+            if is_given {
+                return Err(ArgumentError::OtherForm { option, form: "--ephemeral" });
+            }
+        }
+        let usual = Paths::of_this_process();
+        let mut paths = match (&self.config, &self.state, usual) {
+            (None, None, usual) => usual.ok_or(ArgumentError::NoHome)?,
+            (Some(config), Some(state), _) => Paths::new(config, state),
+            (Some(config), None, usual) => {
+                let usual = usual.ok_or(ArgumentError::NoHome)?;
+                let local_socket = usual.local_socket.clone();
+                let mut paths = Paths::new(config, &usual.state);
+                paths.local_socket = local_socket;
+                paths
+            }
+            (None, Some(state), usual) => Paths::new(&usual.ok_or(ArgumentError::NoHome)?.config, state),
+        };
+        let chosen = |given: bool| if given { Chosen::ByUser } else { Chosen::ByDefault };
+        let (config, accounts) = (chosen(self.config.is_some()), chosen(self.accounts.is_some()));
+        if let Some(file) = self.accounts {
+            paths.accounts = file;
+        }
+        Ok(Box::new(Persistent { paths, accounts, config, settings: self.settings }))
     }
 }
 
@@ -94,15 +181,27 @@ telarchd: makes this machine manageable by WS-Management (WinRM) clients.
 Example:
   telarchd --ephemeral --https 127.0.0.1:5986 --accounts accounts.txt --set Service.Auth.Basic=true
 
+Forms:
+  telarchd [--config FILE] [--state DIR] [--accounts FILE] [--set NAME=VALUE]...
+      serve what the configuration says: as root for the whole machine, else for this user
+  telarchd --check [the same options]
+      say what is wrong with configuration, listeners, certificates and accounts; nothing is changed
+  telarchd --ephemeral --accounts FILE [--http ADDRESS:PORT] [--https ADDRESS:PORT] [--ready FILE] ...
+      serve on loopback only, from a temporary state directory that is removed at the end
+
 Options:
-  --ephemeral            serve from this one process, as this user, on loopback only;
-                         state is kept in a temporary directory that is removed at the end
-  --http ADDRESS:PORT    listen for HTTP; port 0 asks for any free port
-  --https ADDRESS:PORT   listen for HTTPS with a self-signed certificate made at the start
-  --accounts FILE        who may sign in: lines NAME:PASSWORD, readable by its owner only (mode 0600)
-  --ready FILE           once listening, write where to, as JSON, to this file
-  --set NAME=VALUE       change a setting of winrm/config, such as Service.AllowUnencrypted=true;
+  --config FILE          the settings, in TOML; those of the machine are in /etc/telarch/config.toml, those of
+                         a user in $XDG_CONFIG_HOME/telarch/config.toml; the directory certificates beside
+                         it holds certificates, each with its key in THUMBPRINT.pem
+  --state DIR            what the service keeps itself: /var/lib/telarch, or $XDG_STATE_HOME/telarch;
+                         given here, the socket for programs of this machine is local.sock in it
+  --accounts FILE        who may sign in: accounts beside the settings, made with: telarch account add NAME;
+                         with --ephemeral lines NAME:PASSWORD; readable by its owner only (mode 0600)
+  --set NAME=VALUE       change a setting of winrm/config for this run, such as Service.AllowUnencrypted=true;
                          may be given several times
+  --http ADDRESS:PORT    with --ephemeral: listen for HTTP; port 0 asks for any free port
+  --https ADDRESS:PORT   with --ephemeral: listen for HTTPS with a self-signed certificate made at the start
+  --ready FILE           with --ephemeral: once listening, write where to, as JSON, to this file
   -h, --help             print this text
   -V, --version          print the version
 
@@ -110,14 +209,20 @@ Environment:
   TELARCH_LOG            what is logged to standard error: error, warn, info (as given none), debug, trace
 
 SIGTERM and SIGINT end the service: requests under way are answered, shells are closed.
+SIGHUP has it read settings, certificates and accounts again; what has become wrong stays as it was.
+With --ephemeral SIGHUP ends it.
 ";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parse(arguments: &[&str]) -> Result<Arguments, ArgumentError> {
+        Arguments::parse(Parser::from_iter(std::iter::once(&"telarchd").chain(arguments)))
+    }
+
     fn error(arguments: &[&str]) -> String {
-        match Arguments::parse(Parser::from_iter(std::iter::once(&"telarchd").chain(arguments))) {
+        match parse(arguments) {
             Ok(_) => panic!("{arguments:?} was accepted"),
             Err(error) => error.to_string(),
         }
@@ -133,6 +238,8 @@ mod tests {
             (&["--http", "127.0.0.1:0", "--set", "Service"], "NAME=VALUE"),
             (&["--http", "127.0.0.1:0", "--set", "Service.Nothing=1"], "Nothing"),
             (&["--http", "127.0.0.1:0", "--nothing"], "--nothing"),
+            (&["--http", "127.0.0.1:0", "--state", "s"], "--state is only for"),
+            (&["--check"], "--check is only for"),
             (&[], "--http or --https"),
         ] {
             let shown = error(&[&start[..], rest].concat());
@@ -140,5 +247,21 @@ mod tests {
         }
         assert!(error(&["--http", "127.0.0.1:0", "--accounts", "a"]).contains("--ephemeral"));
         assert!(error(&["--ephemeral", "--http", "127.0.0.1:0"]).contains("--accounts"));
+        assert!(error(&["--check", "--ready", "r"]).contains("--ephemeral"));
+    }
+
+    #[test]
+    fn accounts_and_certificates_are_beside_the_settings_unless_they_are_elsewhere() {
+        let Ok(Arguments::Persistent(usual)) = parse(&["--config", "/c/x.toml", "--state", "/s"]) else {
+            panic!("it was refused");
+        };
+        assert_eq!(usual.paths.accounts.to_str(), Some("/c/accounts"));
+        assert_eq!(usual.paths.certificates.to_str(), Some("/c/certificates"));
+        assert_eq!(usual.paths.local_socket.to_str(), Some("/s/local.sock"));
+        assert_eq!((usual.config, usual.accounts), (Chosen::ByUser, Chosen::ByDefault));
+        let elsewhere = ["--check", "--config", "/c/x.toml", "--state", "/s", "--accounts", "/a"];
+        let Ok(Arguments::Check(elsewhere)) = parse(&elsewhere) else { panic!("it was refused") };
+        assert_eq!(elsewhere.paths.accounts.to_str(), Some("/a"));
+        assert_eq!(elsewhere.accounts, Chosen::ByUser);
     }
 }

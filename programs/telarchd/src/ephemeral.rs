@@ -1,5 +1,7 @@
 //! The service in one process: for trying it out, developing and testing.
 
+mod accounts;
+
 use std::error::Error;
 use std::fs;
 use std::io;
@@ -7,22 +9,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use config::{ListenerAddress, ListenerKey, Store};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
-use service::{Catalog, Certificate, Listener, Plugin, Product, Service, ServiceParts, fresh_uuid};
-use tokio::time::timeout;
+use service::{Catalog, Certificate, Listener, Plugin, Service, ServiceParts, fresh_uuid};
 
-use crate::accounts::{self, EphemeralPrincipals};
+use self::accounts::EphemeralPrincipals;
 use crate::arguments::Ephemeral;
-use crate::signals::EndSignals;
-use crate::surroundings;
+use crate::signals::{Signals, Wish};
+use crate::{drain, product, surroundings};
 
 /// Serves until a signal ends it.
 pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>> {
-    let mut signals = EndSignals::listen()?;
+    let mut signals = Signals::listen()?;
     if rustix::process::geteuid().is_root() {
         tracing::warn!("Everyone who signs in runs commands as root: this is for trying out only");
     }
@@ -39,7 +40,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
         verifier: Arc::new(accounts),
         principals: Arc::new(principals),
         catalog: Catalog::new(plugins),
-        product: Product { vendor: "Telarch".to_owned(), os_version: os_version() },
+        product: product::of_this_machine(),
     });
 
     let mut listeners = Vec::new();
@@ -66,25 +67,14 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
             .map_err(|error| format!("cannot write the ready file {}: {error}", path.display()))?;
     }
 
-    let signal = signals.received().await;
+    let signal = match signals.received().await {
+        Wish::End(signal) => signal,
+        Wish::Reload => "SIGHUP",
+    };
     tracing::info!(signal, "Ending");
-    end(&service).await;
+    drain::end(&service).await;
     state.close()?;
     Ok(())
-}
-
-/// Requests under way are answered; what still runs after a while is ended.
-async fn end(service: &Service) {
-    /// For commands whose end somebody waits for.
-    const GRACE: Duration = Duration::from_secs(3);
-    /// For telling those who still wait that it is over.
-    const LAST_WORDS: Duration = Duration::from_secs(2);
-    service.begin_shutdown();
-    let drained = timeout(GRACE, service.drained()).await;
-    service.close_plugins().await;
-    if drained.is_err() && timeout(LAST_WORDS, service.drained()).await.is_err() {
-        tracing::warn!("Connections are still open; they are cut off");
-    }
 }
 
 /// Where the service can be reached.
@@ -154,18 +144,6 @@ fn certificate(state: &Path) -> Result<Certificate, Box<dyn Error>> {
 fn is_host_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
     !name.is_empty() && name.len() <= 253 && name.chars().all(fits)
-}
-
-/// The version of the kernel, in the three numbers that clients expect.
-fn os_version() -> String {
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    let numbers: Vec<&str> = release
-        .split(|c: char| !c.is_ascii_digit())
-        .filter(|number| !number.is_empty())
-        .chain(std::iter::repeat("0"))
-        .take(3)
-        .collect();
-    numbers.join(".")
 }
 
 fn random_numbers() -> [u32; 3] {

@@ -1,8 +1,12 @@
 //! `telarchd`, the WS-Management service: reads its arguments, puts the parts together, and waits.
 
-mod accounts;
 mod arguments;
+mod check;
+mod drain;
 mod ephemeral;
+mod inherited;
+mod persistent;
+mod product;
 mod signals;
 mod surroundings;
 
@@ -14,23 +18,27 @@ use tracing_subscriber::EnvFilter;
 use self::arguments::Arguments;
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "telarchd: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    run().unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "telarchd: {error}");
+        ExitCode::FAILURE
+    })
 }
 
-fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments = match Arguments::parse(lexopt::Parser::from_env())? {
-        Arguments::Print(text) => {
-            std::io::stdout().write_all(text.as_bytes())?;
-            return Ok(());
+fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    match Arguments::parse(lexopt::Parser::from_env())? {
+        Arguments::Print(text) => std::io::stdout().write_all(text.as_bytes())?,
+        Arguments::Check(persistent) => return check::run(&persistent),
+        Arguments::Ephemeral(ephemeral) => runtime()?.block_on(ephemeral::run(ephemeral))?,
+        Arguments::Persistent(persistent) => {
+            // Before anything else of this process is open.
+            let inherited = inherited::take();
+            runtime()?.block_on(persistent::run(*persistent, inherited))?;
         }
-        Arguments::Ephemeral(arguments) => arguments,
-    };
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     let filter = EnvFilter::try_from_env("TELARCH_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let is_terminal = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
@@ -38,6 +46,5 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         .with_ansi(is_terminal)
         .with_writer(std::io::stderr)
         .init();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(ephemeral::run(arguments))
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }

@@ -23,16 +23,16 @@ pub(super) struct Claims {
 #[non_exhaustive]
 pub enum Unfit {
     /// Its time is over.
-    #[error("it expired {} ago", shown(*seconds))]
+    #[error("it expired on {}", shown(*at))]
     Expired {
-        /// Since when, in seconds.
-        seconds: u64,
+        /// When, in seconds since 1970.
+        at: i64,
     },
     /// Its time has not come, or the clock of this machine is wrong.
-    #[error("it is valid only in {}: is the clock right?", shown(*seconds))]
+    #[error("it is not valid before {}: is the clock right?", shown(*at))]
     NotYetValid {
-        /// Until when, in seconds.
-        seconds: u64,
+        /// From when on, in seconds since 1970.
+        at: i64,
     },
     /// It was issued for something else.
     #[error("it was not issued for servers: its extended key usage lacks serverAuth")]
@@ -83,10 +83,10 @@ impl Claims {
         let now = now.duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         if now > self.not_after {
-            return Err(Unfit::Expired { seconds: now.abs_diff(self.not_after) });
+            return Err(Unfit::Expired { at: self.not_after });
         }
         if now < self.not_before {
-            return Err(Unfit::NotYetValid { seconds: now.abs_diff(self.not_before) });
+            return Err(Unfit::NotYetValid { at: self.not_before });
         }
         if !self.is_for_servers {
             return Err(Unfit::NotForServers);
@@ -121,14 +121,8 @@ fn address(octets: &[u8]) -> Option<IpAddr> {
     v4.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from)).ok()
 }
 
-/// A time as one tells it: in days once it is that long.
-fn shown(seconds: u64) -> String {
-    const DAY: u64 = 86_400;
-    match seconds {
-        0..3_600 => format!("{} minutes", seconds / 60),
-        3_600..DAY => format!("{} hours", seconds / 3_600),
-        _ => format!("{} days", seconds / DAY),
-    }
+fn shown(at: i64) -> String {
+    http::Date::from_unix(u64::try_from(at).unwrap_or_default()).as_str().to_owned()
 }
 
 #[cfg(test)]
@@ -165,11 +159,11 @@ mod tests {
         let claims = claims(&["a.example.com"], |_| {});
         assert_eq!(claims.fit("", at(0)), Ok(()));
         assert_eq!(claims.fit("*", at(1_000)), Ok(()));
-        assert_eq!(claims.fit("", at(1_001)), Err(Unfit::Expired { seconds: 1 }));
+        assert_eq!(claims.fit("", at(1_001)), Err(Unfit::Expired { at: 1_000 }));
         let mut later = claims;
         later.not_before = 60;
         let error = later.fit("", at(0)).unwrap_err();
-        assert_eq!(error.to_string(), "it is valid only in 1 minutes: is the clock right?");
+        assert_eq!(error.to_string(), "it is not valid before Thu, 01 Jan 1970 00:01:00 GMT: is the clock right?");
     }
 
     #[test]

@@ -63,9 +63,13 @@ mod tests {
 
     #[test]
     fn names_are_there_once_and_addresses_only_if_they_reach_beyond_the_link() {
-        let addresses = ["192.0.2.7", "fe80::1", "192.0.2.7", "2001:db8::1"].map(|ip| ip.parse().expect("one"));
+        let addresses =
+            ["192.0.2.7", "fe80::1", "192.0.2.7", "2001:db8::1"].map(|ip| ip.parse().expect("one"));
         let names = of_this_machine(addresses);
         let count = |name: &str| names.iter().filter(|own| *own == name).count();
-        assert_eq!([count("localhost"), count("192.0.2.7"), count("2001:db8::1"), count("fe80::1")], [1, 1, 1, 0]);
+        assert_eq!(
+            [count("localhost"), count("192.0.2.7"), count("2001:db8::1"), count("fe80::1")],
+            [1, 1, 1, 0]
+        );
     }
 }

@@ -75,6 +75,12 @@ impl Certificates {
         Ok(certificate)
     }
 
+    /// The self-signed certificate if there is one; none is made.
+    #[must_use]
+    pub fn made_before(&self) -> Option<Certificate> {
+        self.kept().map(|(_, certificate)| certificate)
+    }
+
     /// Reads every file again that has been read before; what has become wrong stays as it was.
     ///
     /// The errors are of those that stay.

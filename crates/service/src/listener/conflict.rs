@@ -128,7 +128,8 @@ mod tests {
 
     #[test]
     fn a_listener_without_a_certificate_has_that_of_the_service() {
-        let service = Service { certificate_thumbprint: Some(Thumbprint([1; 20])), ..Service::default() };
+        let mut service = Service::default();
+        service.certificate_thumbprint = Some(Thumbprint([1; 20]));
         let first = listener("*", "HTTPS", 5986, Some(1));
         assert_eq!(check_port(&listener("IP:127.0.0.1", "HTTPS", 5986, None), [&first], &service), Ok(()));
     }

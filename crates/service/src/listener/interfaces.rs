@@ -76,6 +76,12 @@ impl Interfaces {
         })
     }
 
+    /// Whether packets to this address come to this machine.
+    pub(crate) fn has(&self, ip: IpAddr) -> bool {
+        self.iter().any(|local| local.ip == ip)
+            || matches!(ip, IpAddr::V4(ip) if self.is_loopback(ip))
+    }
+
     #[cfg(test)]
     pub(crate) fn of(addresses: impl IntoIterator<Item = LocalAddress>) -> Self {
         Self { addresses: addresses.into_iter().collect() }

@@ -2,7 +2,7 @@
 
 mod report;
 
-pub use report::{ListenerReport, Listening, Report};
+pub use report::{ListenerReport, Listening, Report, Severity};
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -114,7 +114,6 @@ impl Engine {
         self.look_at_interfaces();
         let mut plan = Plan::new(&state, &self.interfaces);
         let planned = self.inherited.adopt(std::mem::take(&mut plan.sockets));
-        self.problems.begin();
         for listener in &plan.listeners {
             if let Err(error) = &listener.outcome {
                 self.problems.of_listener(listener.id, error.to_string());
@@ -134,7 +133,9 @@ impl Engine {
         match Interfaces::ask() {
             Ok(interfaces) => self.interfaces = interfaces,
             // What was known a moment ago is better than nothing.
-            Err(error) => self.problems.of_machine(format!("the addresses of this machine are unknown: {error}")),
+            Err(error) => {
+                self.problems.of_machine(format!("the addresses of this machine are unknown: {error}"))
+            }
         }
     }
 
@@ -207,7 +208,9 @@ impl Engine {
 
     fn judge_certificate(&mut self, certificate: &Certificate, site: &PlannedSite, plan: &Plan) {
         let now = SystemTime::now();
-        for listener in plan.listeners.iter().filter(|l| site.routes.iter().any(|route| route.listener == l.id)) {
+        for listener in
+            plan.listeners.iter().filter(|l| site.routes.iter().any(|route| route.listener == l.id))
+        {
             if let Err(unfit) = certificate.fits(&listener.hostname, now) {
                 let thumbprint = certificate.name();
                 let way_out = match site.certificate {
@@ -226,11 +229,14 @@ impl Engine {
 
     /// Closes what is no longer wanted, and is sure of it: the same port may be bound again in a moment.
     async fn close_others(&mut self, wanted: &BTreeMap<SocketAddr, Arc<Site>>) {
-        let is_over = |address: &SocketAddr, open: &Open| {
-            !wanted.contains_key(address) || open.accepting.is_finished()
-        };
-        let over: Vec<SocketAddr> =
-            self.open.iter().filter(|(address, open)| is_over(address, open)).map(|(address, _)| *address).collect();
+        let is_over =
+            |address: &SocketAddr, open: &Open| !wanted.contains_key(address) || open.accepting.is_finished();
+        let over: Vec<SocketAddr> = self
+            .open
+            .iter()
+            .filter(|(address, open)| is_over(address, open))
+            .map(|(address, _)| *address)
+            .collect();
         for address in over {
             if let Some(open) = self.open.remove(&address) {
                 open.accepting.abort();
@@ -294,7 +300,8 @@ impl Engine {
                 problems: self.problems.of(listener.id),
             }
         });
-        self.listening.publish(Report { sockets: self.open.keys().copied().collect(), listeners: listeners.collect() });
+        self.listening
+            .publish(Report { sockets: self.open.keys().copied().collect(), listeners: listeners.collect() });
     }
 }
 

@@ -87,11 +87,7 @@ struct Place {
 }
 
 impl Place {
-    fn of(
-        listener: &config::Listener,
-        service: &Service,
-        interfaces: &Interfaces,
-    ) -> Result<Self, Unplaced> {
+    fn of(listener: &config::Listener, service: &Service, interfaces: &Interfaces) -> Result<Self, Unplaced> {
         let only = |addresses: BTreeSet<IpAddr>| {
             let (v4, v6): (BTreeSet<_>, _) = addresses.into_iter().partition(IpAddr::is_ipv4);
             let scope = |addresses: BTreeSet<_>| (!addresses.is_empty()).then_some(Scope::Only(addresses));
@@ -99,7 +95,8 @@ impl Place {
         };
         let (place, reason) = match listener.address {
             ListenerAddress::Any => {
-                let place = Self { v4: admitted_v4(service, interfaces), v6: admitted_v6(service, interfaces) };
+                let place =
+                    Self { v4: admitted_v4(service, interfaces), v6: admitted_v6(service, interfaces) };
                 (place, Unplaced::NothingAdmitted)
             }
             ListenerAddress::Ip(address) => (only([address].into()), Unplaced::NoInterface),
@@ -162,10 +159,8 @@ fn sockets(
             Family::V4 => place.v4.clone(),
             Family::V6 => place.v6.clone(),
         };
-        let scopes: Vec<_> = places
-            .iter()
-            .filter_map(|(listener, place)| Some((listener, of_family(place)?)))
-            .collect();
+        let scopes: Vec<_> =
+            places.iter().filter_map(|(listener, place)| Some((listener, of_family(place)?))).collect();
         let wildcards: BTreeSet<u16> = scopes
             .iter()
             .filter(|(_, scope)| matches!(scope, Scope::All(_)))
@@ -264,7 +259,8 @@ mod tests {
 
     #[test]
     fn a_filter_leaves_the_addresses_of_this_machine_that_it_admits() {
-        let filters = [("Service.IPv4Filter", "192.0.2.0-198.51.100.255"), ("Service.IPv6Filter", "fe80::-febf::")];
+        let filters =
+            [("Service.IPv4Filter", "192.0.2.0-198.51.100.255"), ("Service.IPv6Filter", "fe80::-febf::")];
         let plan = plan(&filters, &[("*", "HTTP", 5985)]);
         assert_eq!(sockets(&plan), ["192.0.2.7:5985", "198.51.100.7:5985", "[fe80::7%2]:5985"]);
     }
@@ -293,7 +289,8 @@ mod tests {
 
     #[test]
     fn listeners_of_one_port_share_the_socket_for_all_addresses() {
-        let plan = plan(&[], &[("IP:192.0.2.7", "HTTP", 5985), ("*", "HTTP", 5985), ("IP:::1", "HTTP", 6000)]);
+        let plan =
+            plan(&[], &[("IP:192.0.2.7", "HTTP", 5985), ("*", "HTTP", 5985), ("IP:::1", "HTTP", 6000)]);
         assert_eq!(sockets(&plan), ["0.0.0.0:5985", "[::]:5985", "[::1]:6000"]);
         let site = &plan.sockets[&"0.0.0.0:5985".parse().unwrap()];
         let covered = |ip: &str| {
@@ -310,7 +307,10 @@ mod tests {
             ("Service.EnableCompatibilityHttpsListener", "true"),
             ("Service.IPv6Filter", ""),
         ];
-        assert_eq!(sockets(&plan(&on, &[("*", "HTTP", 5985)])), ["0.0.0.0:80", "0.0.0.0:443", "0.0.0.0:5985"]);
+        assert_eq!(
+            sockets(&plan(&on, &[("*", "HTTP", 5985)])),
+            ["0.0.0.0:80", "0.0.0.0:443", "0.0.0.0:5985"]
+        );
     }
 
     #[test]

@@ -70,11 +70,11 @@ async fn half_open(running: &Running, count: usize) -> Vec<Wire> {
     opening.join_all().await
 }
 
-/// The memory of this process that is not swapped out, in octets (proc(5), /proc/pid/statm).
+/// The memory of this process that is not swapped out, in octets (proc(5), /proc/pid/status).
 fn resident() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * rustix::param::page_size()
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1_024
 }
 
 #[tokio::test]

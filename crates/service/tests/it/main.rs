@@ -1,13 +1,17 @@
 //! The service over real sockets: what it promises to peers that mean well, and to those that do not.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod access;
+mod authentication;
 mod crowd;
 mod framing;
 mod limits;
+mod malformed;
 mod message;
 mod plugin;
 mod probe;
 mod running;
+mod tls;
 mod wire;
 
 use std::time::Duration;

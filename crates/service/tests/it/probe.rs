@@ -6,7 +6,7 @@ use telarch_service::{Answer, BoxFuture, Call, Item, Plugin, Resource, ResourceK
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::timeout;
-use wsman::{Action, Fault};
+use wsman::{Action, Fault, Subcode, code};
 use xml::Writer;
 
 use crate::PATIENCE;
@@ -78,7 +78,11 @@ impl Probe {
             }
             "huge" => fate.echo(&call, "x".repeat(fate.text.parse().expect("a number"))),
             "panic" => panic!("the plug-in was asked to"),
-            other => panic!("the probe knows no {other}"),
+            other => Err(Fault::new(
+                Subcode::ActionNotSupported,
+                code::ACTION_NOT_SUPPORTED,
+                format!("the probe cannot {other}"),
+            )),
         }?;
         fate.answered = true;
         self.events.tell(Event::Answered(fate.text.clone()));
@@ -126,6 +130,14 @@ impl Observer {
     /// Everything that has happened so far.
     pub(crate) fn so_far(&self) -> Vec<Event> {
         self.seen.lock().unwrap().clone()
+    }
+
+    /// Whether a request that carried this text was given to the plug-in; asked again, whether another was.
+    pub(crate) fn take_call(&self, text: &str) -> bool {
+        let mut seen = self.seen.lock().unwrap();
+        let before = seen.len();
+        seen.retain(|event| *event != Event::Called(text.to_owned()));
+        seen.len() < before
     }
 
     /// Whether a request that carried this text was ever given to the plug-in.

@@ -86,3 +86,42 @@ pub fn write_command_response(writer: &mut Writer, command_id: &str) {
 pub fn parse_command_response(response: Element<'_>) -> Option<String> {
     named_text(response, "CommandId").filter(|id| !id.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use xml::{Bounds, Document};
+
+    use super::*;
+    use crate::fault::code;
+
+    fn parse(attributes: &str, content: &str) -> Result<CommandLine, Fault> {
+        let text = format!("<rsp:CommandLine xmlns:rsp='{SHELL}' {attributes}>{content}</rsp:CommandLine>");
+        CommandLine::parse(Document::parse(text, &Bounds::default()).expect("XML").root())
+    }
+
+    #[test]
+    fn the_line_is_command_and_arguments_with_a_space_between() {
+        for (content, line) in [
+            ("<rsp:Command>ls</rsp:Command>", "ls"),
+            ("<rsp:Command>ls</rsp:Command><rsp:Arguments>-l  /tmp</rsp:Arguments>", "ls -l  /tmp"),
+            ("<rsp:Arguments>b</rsp:Arguments><rsp:Command>a</rsp:Command><rsp:Arguments/>", "a b "),
+            ("<rsp:Command><![CDATA[echo \"<&>\" && id]]></rsp:Command>", "echo \"<&>\" && id"),
+            ("<Command>\"dir /b\"</Command>", "\"dir /b\""),
+            ("<rsp:Arguments>AAAA</rsp:Arguments>", " AAAA"),
+            ("", ""),
+        ] {
+            assert_eq!(parse("", content).map(|command| command.line()).as_deref(), Ok(line), "{content}");
+        }
+    }
+
+    #[test]
+    fn an_identifier_is_taken_from_the_client_if_it_is_one() {
+        let id = |attributes: &str| parse(attributes, "").map(|command| command.command_id);
+        assert_eq!(id("CommandId=' {A-1}:b_c.d '"), Ok(Some("{A-1}:b_c.d".to_owned())));
+        assert_eq!(id("CommandId=' '"), Ok(None));
+        let endless = format!("CommandId='{}'", "A".repeat(129));
+        for wrong in ["CommandId='../x'", "CommandId='a b'", "CommandId='&#xE9;'", &endless] {
+            assert_eq!(id(wrong).map_err(|fault| fault.code()), Err(code::INVALID_PARAMETER), "{wrong}");
+        }
+    }
+}

@@ -233,3 +233,89 @@ fn stream_names(body: Element<'_>, name: &str) -> Vec<String> {
     let text = named_text(body, name).unwrap_or_default();
     text.split_whitespace().take(16).map(str::to_owned).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use xml::{Bounds, Document};
+
+    use super::*;
+    use crate::fault::code;
+    use crate::namespace::{ADDRESSING, TRANSFER, WSMAN};
+
+    fn parse(content: &str) -> Result<OpenShell, Fault> {
+        let text = format!("<rsp:Shell xmlns:rsp='{SHELL}'>{content}</rsp:Shell>");
+        OpenShell::parse(Document::parse(text, &Bounds::default()).expect("XML").root())
+    }
+
+    #[test]
+    fn children_come_in_any_order_and_with_strangers_among_them() {
+        let open = parse(
+            "<rsp:OutputStreams>\n stdout\tstderr </rsp:OutputStreams><WorkingDirectory> /srv </WorkingDirectory>\
+             <creationXml xmlns='urn:other'>AAAA</creationXml><rsp:InputStreams>stdin pr</rsp:InputStreams>\
+             <rsp:Environment><rsp:Variable Name='A'> 1 </rsp:Variable></rsp:Environment>",
+        );
+        let open = open.expect("a shell");
+        assert_eq!(
+            (open.input_streams, open.output_streams.len()),
+            (vec!["stdin".to_owned(), "pr".to_owned()], 2)
+        );
+        assert_eq!(open.working_directory.as_deref(), Some("/srv"));
+        assert_eq!(open.environment, [("A".to_owned(), " 1 ".to_owned())]);
+        assert_eq!(parse("").map(|open| open.output_streams.len()), Ok(0));
+    }
+
+    #[test]
+    fn times_are_read_in_the_odd_forms_of_clients_and_kept_as_they_were() {
+        for (text, seconds) in
+            [("PT60M0S", 3_600), ("P1W", 604_800), ("7200000", 7_200), ("PT1000.000S", 1_000), (" PT5S ", 5)]
+        {
+            let content =
+                format!("<rsp:Lifetime>{text}</rsp:Lifetime><rsp:IdleTimeOut>{text}</rsp:IdleTimeOut>");
+            let open = parse(&content).expect("a shell");
+            assert_eq!(open.lifetime, Some(Duration::from_secs(seconds)), "{text}");
+            let idle = IdleTimeout { duration: Duration::from_secs(seconds), text: text.trim().to_owned() };
+            assert_eq!(open.idle_timeout, Some(idle), "{text}");
+        }
+        for wrong in ["-PT1S", "soon", "-5", "1.5"] {
+            let fault = parse(&format!("<rsp:IdleTimeOut>{wrong}</rsp:IdleTimeOut>")).expect_err(wrong);
+            assert_eq!(fault.code(), code::SCHEMA_VALIDATION_ERROR, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn variables_that_no_process_can_have_are_refused() {
+        let many = "<rsp:Variable Name='A'/>".repeat(OpenShell::MOST_VARIABLES + 1);
+        for variables in
+            ["<rsp:Variable>x</rsp:Variable>", "<rsp:Variable Name=''/>", "<rsp:Variable Name='A=B'/>", &many]
+        {
+            let fault =
+                parse(&format!("<rsp:Environment>{variables}</rsp:Environment>")).expect_err("refused");
+            assert_eq!(fault.code(), code::SCHEMA_VALIDATION_ERROR, "{}", fault.reason());
+        }
+    }
+
+    #[test]
+    fn the_identifier_of_a_new_shell_is_found_where_services_put_it() {
+        let created = |selectors: &str| {
+            format!(
+                "<x:ResourceCreated><a:ReferenceParameters><w:ResourceURI>urn:x</w:ResourceURI><w:SelectorSet>\
+                 {selectors}</w:SelectorSet></a:ReferenceParameters></x:ResourceCreated>"
+            )
+        };
+        let shell = "<Shell><ShellId> B </ShellId></Shell>";
+        for (content, id) in [
+            (created("<w:Selector Name='SHELLID'> A </w:Selector>") + shell, Some("A")),
+            (created("<w:Selector Name='Other'>A</w:Selector>") + shell, Some("B")),
+            (shell.to_owned(), Some("B")),
+            (created(""), None),
+            ("<Shell/>".to_owned(), None),
+            (String::new(), None),
+        ] {
+            let text = format!(
+                "<Body xmlns:x='{TRANSFER}' xmlns:a='{ADDRESSING}' xmlns:w='{WSMAN}'>{content}</Body>"
+            );
+            let document = Document::parse(text, &Bounds::default()).expect("XML");
+            assert_eq!(parse_created(document.root()).as_deref(), id, "{content}");
+        }
+    }
+}

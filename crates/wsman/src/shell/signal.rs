@@ -86,3 +86,43 @@ impl Signal {
         writer.element("rsp:Code", &self.code.uri()).end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use xml::{Bounds, Document};
+
+    use super::*;
+
+    fn parse(code: &str) -> Result<Signal, Fault> {
+        let text = format!("<rsp:Signal xmlns:rsp='{SHELL}'><rsp:Code>{code}</rsp:Code></rsp:Signal>");
+        Signal::parse(Document::parse(text, &Bounds::default()).expect("XML").root())
+    }
+
+    #[test]
+    fn codes_are_read_in_every_spelling_in_the_field() {
+        for (end, meant) in [
+            ("signal/terminate", SignalCode::Terminate),
+            ("signal/Terminate", SignalCode::Terminate),
+            ("SIGNAL/CTRL_C", SignalCode::CtrlC),
+            ("signal/ctrl_break", SignalCode::CtrlBreak),
+        ] {
+            assert_eq!(parse(&format!("\n {SHELL}/{end} ")).map(|signal| signal.code), Ok(meant), "{end}");
+        }
+        for stop in ["powershell/signal/crtl_c", "powershell/signal/ctrl_c", "PowerShell/signal/ctrl_c"] {
+            assert_eq!(parse(stop).map(|signal| signal.code), Ok(SignalCode::PowerShellStop), "{stop}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_code_is_refused_and_not_repeated_at_length() {
+        let endless = "x".repeat(5_000);
+        for wrong in ["", "terminate", "http://example/signal/terminate", &endless] {
+            let fault = parse(wrong).expect_err("unknown");
+            assert_eq!(
+                (fault.subcode(), fault.code()),
+                (&Subcode::InvalidParameter, code::INVALID_PARAMETER)
+            );
+            assert!(fault.reason().len() < 300, "{}", fault.reason());
+        }
+    }
+}

@@ -36,7 +36,7 @@ fn mutate(seeds: &[Vec<u8>], oracle: impl Fn(&[u8])) {
     let mut generator = Generator::new(30);
     for seed in seeds {
         oracle(seed);
-        let step = (seed.len() / 40).max(1);
+        let step = (seed.len() / 25).max(1);
         for at in (0..seed.len()).step_by(step) {
             oracle(&seed[..at]);
             for octet in *b"<>&\"'/ :=-9P\0\x80" {

@@ -44,7 +44,9 @@ impl Listening {
     pub fn on(&self, key: ListenerKey) -> Vec<IpAddr> {
         let report = self.0.borrow();
         let mut own = report.listeners.iter().filter(|listener| listener.source == ListenerSource::Local);
-        own.find(|listener| listener.key == key).map(|listener| listener.addresses.clone()).unwrap_or_default()
+        own.find(|listener| listener.key == key)
+            .map(|listener| listener.addresses.clone())
+            .unwrap_or_default()
     }
 
     /// Everything about all of them.
@@ -91,20 +93,16 @@ struct Problem {
     severity: Severity,
 }
 
+/// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Severity {
-    /// The listener does not do what it should.
+pub enum Severity {
+    /// Something does not do what it should.
     Error,
     /// It does, and somebody should look at it.
     Warning,
 }
 
 impl Problems {
-    /// Begins to look again. What was found of the machine since the end of the last time belongs to this one.
-    pub(super) fn begin(&mut self) {
-        self.now.retain(|problem| problem.listener.is_none() && !self.before.contains(problem));
-    }
-
     pub(super) fn of_listener(&mut self, listener: ListenerId, what: String) {
         self.found(Problem { listener: Some(listener), what, severity: Severity::Error });
     }
@@ -132,7 +130,10 @@ impl Problems {
     /// What keeps a listener from doing what it should.
     pub(super) fn of(&self, listener: ListenerId) -> Vec<String> {
         let errors = self.before.iter().filter(|problem| problem.severity == Severity::Error);
-        errors.filter(|problem| problem.listener == Some(listener)).map(|problem| problem.what.clone()).collect()
+        errors
+            .filter(|problem| problem.listener == Some(listener))
+            .map(|problem| problem.what.clone())
+            .collect()
     }
 
     fn found(&mut self, problem: Problem) {

@@ -1,0 +1,117 @@
+//! Passwords against a real file, with real hashing.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use auth::PasswordVerifier as _;
+use auth::account_file::Standing;
+use auth::{AuthError, VerifierCost};
+use telarch_accounts::{
+    Attempts, FileAccounts, IfMissing, LocalPrincipals, Lockout, LockoutPolicy, Serving, UnixUsers, update,
+};
+
+use super::{CHEAP_HASH, Error, add, hash, secret, sign_in};
+
+#[test]
+fn only_the_right_password_of_an_enabled_account_is_let_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("accounts");
+    add(&path, "Alice", hash("pass wörd")).unwrap();
+    add(&path, "bob", hash("other")).unwrap();
+    let accounts = FileAccounts::open(&path).unwrap();
+    assert_eq!(accounts.cost(), VerifierCost::Slow);
+    assert_eq!(accounts.path(), path);
+
+    assert_eq!(sign_in(&accounts, "alice", "pass wörd").as_deref(), Ok("Alice"));
+    for (user, password) in
+        [("Alice", "other"), ("Alice", ""), ("bob", "pass wörd"), ("eve", "other"), ("", "")]
+    {
+        assert_eq!(sign_in(&accounts, user, password), Err(AuthError::WrongPassword), "{user} {password}");
+    }
+
+    let disable = |standing| {
+        update(&path, IfMissing::Fail, |file| Ok::<_, Error>(file.set_standing("ALICE", standing)?)).unwrap();
+        accounts.reload().unwrap();
+    };
+    disable(Standing::Disabled);
+    assert_eq!(sign_in(&accounts, "Alice", "pass wörd"), Err(AuthError::NotAllowed));
+    let wrong = sign_in(&accounts, "Alice", "other");
+    assert_eq!(wrong, Err(AuthError::WrongPassword), "a guess learns that the account is disabled");
+    disable(Standing::Enabled);
+    assert!(sign_in(&accounts, "Alice", "pass wörd").is_ok());
+
+    update(&path, IfMissing::Fail, |file| Ok::<_, Error>(file.remove("alice")?)).unwrap();
+    accounts.reload().unwrap();
+    assert_eq!(sign_in(&accounts, "Alice", "pass wörd"), Err(AuthError::WrongPassword));
+}
+
+#[test]
+fn a_name_that_does_not_exist_takes_as_long_as_a_wrong_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("accounts");
+    add(&path, "alice", hash("right")).unwrap();
+    let accounts = FileAccounts::open(&path).unwrap();
+    let quickest = |user: &str| {
+        let measure = |_| {
+            let start = Instant::now();
+            assert!(sign_in(&accounts, user, "wrong").is_err());
+            start.elapsed()
+        };
+        (0..5).map(measure).min().unwrap()
+    };
+    let (known, unknown) = (quickest("alice"), quickest("nobody"));
+    assert!(unknown > known / 3 && unknown < known * 3, "known {known:?}, unknown {unknown:?}");
+}
+
+#[test]
+fn more_sign_ins_than_processors_are_all_judged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("accounts");
+    add(&path, "alice", hash("right")).unwrap();
+    let accounts = FileAccounts::open(&path).unwrap();
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..12).map(|_| scope.spawn(|| sign_in(&accounts, "alice", "right"))).collect();
+        for thread in threads {
+            assert_eq!(thread.join().unwrap().as_deref(), Ok("alice"));
+        }
+    });
+}
+
+#[test]
+fn a_locked_account_stays_locked_for_the_right_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("accounts");
+    add(&path, "alice", hash("right")).unwrap();
+    let mut policy = LockoutPolicy::default();
+    policy.failures = 2;
+    let attempts = Arc::new(Attempts::new(policy));
+    let lockout = Lockout::new(FileAccounts::open(&path).unwrap(), attempts);
+    let start = Instant::now();
+    let ask = |user: &str, password: &str, seconds| {
+        let now = start + Duration::from_secs(seconds);
+        lockout.verify_at(user, &secret(password), super::HERE, now).map(|account| account.name)
+    };
+    assert_eq!(ask("alice", "wrong", 0), Err(AuthError::WrongPassword));
+    assert_eq!(ask("ALICE", "wrong", 1), Err(AuthError::WrongPassword));
+    assert_eq!(ask("alice", "right", 2), Err(AuthError::NotAllowed));
+    assert_eq!(ask("alice", "right", 1 + 15 * 60).as_deref(), Ok("alice"));
+}
+
+#[test]
+fn a_disabled_account_acts_as_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("accounts");
+    add(&path, "alice", auth::account_file::PasswordHash::parse(CHEAP_HASH).unwrap()).unwrap();
+    for file in ["passwd", "group"] {
+        std::fs::write(folder.path().join(file), "").unwrap();
+    }
+    let accounts = FileAccounts::open(&path).unwrap();
+    let users = UnixUsers::below(folder.path());
+    let principals = LocalPrincipals::new(Serving::OneUser { uid: 1 }, users, Some(accounts.clone()));
+    assert!(principals.logon("alice").is_some());
+    update(&path, IfMissing::Fail, |file| Ok::<_, Error>(file.set_standing("alice", Standing::Disabled)?))
+        .unwrap();
+    accounts.reload().unwrap();
+    assert!(principals.logon("alice").is_none());
+}

@@ -1,0 +1,46 @@
+//! Whether the service still answers.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::connection::{self, Peer};
+use crate::listener::{Door, Transport};
+use crate::service::Service;
+
+impl Service {
+    /// Asks itself who is there, the way a client would but without the network, and waits for the answer.
+    ///
+    /// True if it came in time: then the runtime runs tasks and timers, and no lock on the way is held.
+    pub async fn is_answering(self: &Arc<Self>, patience: Duration) -> bool {
+        let (mut client, server) = tokio::io::duplex(4_096);
+        let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        // Nobody is signed in on it, so it can do no more than anyone from the network.
+        let peer = Peer { address, transport: Transport::Http, door: Door::local() };
+        let service = Arc::clone(self);
+        let serving = tokio::spawn(async move { connection::serve(server, peer, &service).await });
+        let asking = async {
+            let head = format!(
+                "POST /wsman-anon/identify HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+                 Content-Type: application/soap+xml;charset=UTF-8\r\nContent-Length: {}\r\n\r\n",
+                IDENTIFY.len()
+            );
+            client.write_all(head.as_bytes()).await?;
+            client.write_all(IDENTIFY.as_bytes()).await?;
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer).await?;
+            Ok::<_, std::io::Error>(answer)
+        };
+        let answer = tokio::time::timeout(patience, asking).await;
+        serving.abort();
+        // Too many connections are a reason to be refused, not a reason to be restarted.
+        matches!(answer, Ok(Ok(answer)) if answer.starts_with(b"HTTP/1.1 "))
+    }
+}
+
+/// The message of MS-WSMV 3.1.4.17.
+const IDENTIFY: &str = "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\" \
+     xmlns:wsmid=\"http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd\">\
+     <s:Header/><s:Body><wsmid:Identify/></s:Body></s:Envelope>";

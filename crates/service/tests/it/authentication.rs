@@ -1,0 +1,278 @@
+//! Who is let in: a request without credentials of its own is nobody's, whatever came before it.
+
+use wsman::namespace::CONFIG;
+
+use crate::message::{Message, identify};
+use crate::running::Running;
+use crate::wire::{ADA, Answer, BEN, EVE, Post, basic, post};
+
+fn hello() -> Post {
+    post(Message::probe("echo", "hello"))
+}
+
+/// The refusal is the same for everyone, octet for octet but for the date.
+#[track_caller]
+fn is_challenge(answer: &Answer, schemes: &[&str]) {
+    let lines: Vec<&str> = answer.head.lines().filter(|line| !line.starts_with("Date: ")).collect();
+    let mut expected = vec!["HTTP/1.1 401 Unauthorized".to_owned()];
+    expected.extend(schemes.iter().map(|scheme| format!("WWW-Authenticate: {scheme}")));
+    expected.extend([
+        "Server: Microsoft-HTTPAPI/2.0".to_owned(),
+        "Content-Length: 0".to_owned(),
+        String::new(),
+    ]);
+    assert_eq!(lines, expected);
+    assert!(answer.head.contains("\r\nDate: "), "{}", answer.head);
+    assert!(answer.body.is_empty());
+}
+
+const BASIC: &str = "Basic realm=\"WSMAN\"";
+
+#[tokio::test]
+async fn nobody_is_let_in_without_credentials_of_this_very_request() {
+    let running = Running::start(&[]).await;
+    for tls in [false, true] {
+        let connect = async || if tls { running.connect_tls().await } else { running.connect().await };
+        let none = hello().anonymous();
+
+        let mut wire = connect().await;
+        is_challenge(&wire.ask(&none).await, &[BASIC]);
+        // Once, and then never again: signing in is no state of the connection.
+        for _ in 0..3 {
+            assert_eq!(wire.ask(&hello()).await.status, 200);
+            is_challenge(&wire.ask(&none).await, &[BASIC]);
+        }
+        is_challenge(&wire.ask(&hello().signed_in("ada", "wrong")).await, &[BASIC]);
+        is_challenge(&wire.ask(&none).await, &[BASIC]);
+
+        let mut wire = connect().await;
+        is_challenge(&wire.ask(&hello().signed_in("ada", "wrong")).await, &[BASIC]);
+        is_challenge(&wire.ask(&none).await, &[BASIC]);
+        is_challenge(&wire.ask(&post("").anonymous()).await, &[BASIC]);
+        assert_eq!(wire.ask(&hello()).await.status, 200);
+    }
+    assert_eq!(calls(&running), 8);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn credentials_that_are_not_exactly_right_are_refused_alike() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let encoded = |text: &[u8]| {
+        use base64::Engine as _;
+        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text))
+    };
+    let long = "x".repeat(60_000);
+    for value in [
+        basic("ada", "wrong"),
+        basic("ada", ""),
+        basic("ada", &format!("{ADA} ")),
+        basic("ada", &ADA[..ADA.len() - 1]),
+        basic("ada", &format!("{ADA}\0")),
+        basic("ada", &ADA.to_uppercase()),
+        basic("ada", BEN),
+        basic("Ada", ADA),
+        basic(" ada", ADA),
+        basic("ada\0", ADA),
+        basic("", ADA),
+        basic("", ""),
+        basic("nobody", ADA),
+        basic("eve", EVE),
+        basic(&long, ADA),
+        basic("ada", &long),
+        encoded(b"ada"),
+        encoded(b"\xFFda:x"),
+        "Basic".to_owned(),
+        "Basic ".to_owned(),
+        "Basic !".to_owned(),
+        format!("Basic {ADA}"),
+        basic("ada", ADA).replace("Basic ", "Basic"),
+        format!("{} x", basic("ada", ADA)),
+        format!("{}, Basic x", basic("ada", ADA)),
+        basic("ada", ADA).replace("Basic ", "Basic realm=\"x\" "),
+        basic("ada", ADA).replace("Basic", "Digest"),
+        basic("ada", ADA).replace("Basic", "Bearer"),
+        basic("ada", ADA).replace("Basic", "Negotiate"),
+        basic("ada", ADA).replace("Basic", "NTLM"),
+        "Negotiate TlRMTVNTUAABAAAA".to_owned(),
+        "Kerberos YII=".to_owned(),
+        "CredSSP MAA=".to_owned(),
+        "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual".to_owned(),
+        "ada".to_owned(),
+        ":".to_owned(),
+        String::new(),
+        "Bäsic eDp5".to_owned(),
+    ] {
+        let answer = wire.ask(&hello().header("Authorization", &value)).await;
+        is_challenge(&answer, &[BASIC]);
+    }
+    assert_eq!(calls(&running), 0);
+    // The name of a scheme has no case.
+    for scheme in ["basic", "BASIC"] {
+        let value = basic("ada", ADA).replace("Basic", scheme);
+        assert_eq!(wire.ask(&hello().header("Authorization", &value)).await.status, 200);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn each_request_is_its_own_users_also_on_one_connection() {
+    let running = Running::start(&[("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;WD)")]).await;
+    let mut wire = running.connect().await;
+    for (user, password) in [("ada", ADA), ("ben", BEN), ("ben", BEN), ("ada", ADA)] {
+        let response = wire.ask(&hello().signed_in(user, password)).await.response();
+        assert_eq!(response.content().unwrap().attribute("", "Account").unwrap(), user);
+        // That this user was let in a moment ago helps nobody with another password, nor another user.
+        is_challenge(&wire.ask(&hello().signed_in(user, "wrong")).await, &[BASIC]);
+        is_challenge(&wire.ask(&hello().signed_in("eve", password)).await, &[BASIC]);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_password_goes_over_http_only_where_that_is_allowed() {
+    let running = Running::start(&[("Service.AllowUnencrypted", "false")]).await;
+    let mut wire = running.connect().await;
+    is_challenge(&wire.ask(&hello()).await, &[]);
+    is_challenge(&wire.ask(&hello().anonymous()).await, &[]);
+    let mut wire = running.connect_tls().await;
+    assert_eq!(wire.ask(&hello()).await.status, 200);
+    is_challenge(&wire.ask(&hello().anonymous()).await, &[BASIC]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn settings_hold_from_the_next_request_of_a_connection_that_is_open() {
+    let running = Running::start(&[]).await;
+    let mut plain = running.connect().await;
+    let mut sealed = running.connect_tls().await;
+    let mut statuses = async || [plain.ask(&hello()).await.status, sealed.ask(&hello()).await.status];
+    assert_eq!(statuses().await, [200, 200]);
+    running.set("Service.AllowUnencrypted", "false");
+    assert_eq!(statuses().await, [401, 200]);
+    running.set("Service.Auth.Basic", "false");
+    assert_eq!(statuses().await, [401, 401]);
+    running.set("Service.AllowUnencrypted", "true");
+    assert_eq!(statuses().await, [401, 401]);
+    running.set("Service.Auth.Basic", "true");
+    assert_eq!(statuses().await, [200, 200]);
+    running.set("Service.RootSDDL", "O:NSG:BAD:P(A;;GR;;;BA)");
+    assert_eq!(statuses().await, [500, 500]);
+    running.set("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;BA)");
+    assert_eq!(statuses().await, [200, 200]);
+
+    running.set("MaxEnvelopeSizekb", "32");
+    let large = post(Message::probe("echo", &"x".repeat(40_000)));
+    assert_eq!(plain.ask(&large).await.status, 413);
+    running.set("MaxEnvelopeSizekb", "500");
+    assert_eq!(sealed.ask(&large).await.status, 200);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_empty_request_of_someone_who_is_let_in_is_answered_with_nothing() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    for request in [post(""), post("").without("Content-Type")] {
+        for octets in [request.octets(), request.chunked(1), format!("{}\r\n", request.head()).into_bytes()] {
+            wire.send(octets).await;
+            let answer = wire.answer().await;
+            assert_eq!((answer.status, answer.header("Content-Length")), (200, Some("0")));
+            assert_eq!(answer.header("Content-Type"), None);
+        }
+        is_challenge(&wire.ask(&request.anonymous()).await, &[BASIC]);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_there_can_be_asked_by_anyone_and_says_nothing_of_the_machine() {
+    let running = Running::start(&[("Service.AllowUnencrypted", "false")]).await;
+    let by_header = post(identify()).anonymous().header("WSMANIDENTIFY", "unauthenticated");
+    let by_path = post(identify()).anonymous().starting("POST /wsman-anon/identify HTTP/1.1");
+    for tls in [false, true] {
+        let mut wire = if tls { running.connect_tls().await } else { running.connect().await };
+        for request in [&by_header, &by_path] {
+            let answer = wire.ask(request).await;
+            assert!(!answer.text().contains("6.1.0"), "{}", answer.text());
+            let response = answer.response();
+            let identity = wsman::identify::Identity::parse(response.content().unwrap());
+            assert_eq!(identity, wsman::identify::Identity::anonymous("Telarch"));
+        }
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn those_who_have_signed_in_are_told_more() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    for request in [post(identify()), post(identify()).header("WSMANIDENTIFY", "unauthenticated")] {
+        let answer = wire.ask(&request).await;
+        assert!(answer.text().contains("<s:Header/>"), "{}", answer.text());
+        let response = answer.response();
+        let identity = wsman::identify::Identity::parse(response.content().unwrap());
+        assert_eq!(identity.product_version, "OS: 6.1.0 SP: 0.0 Stack: 3.0");
+        assert_eq!(identity.security_profiles.len(), 2);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn anyone_may_ask_nothing_but_who_is_there() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let get = Message::transfer(CONFIG, "Get").text();
+    let disguised = get.replace("<s:Body></s:Body>", "<s:Body><x/><i:Identify xmlns:i=\"http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd\"/></s:Body>");
+    assert_ne!(disguised, get);
+    let padded = |octets: usize| identify() + &" ".repeat(octets - identify().len());
+    let bodies = [
+        get,
+        disguised,
+        Message::probe("echo", "hello").text(),
+        String::new(),
+        "x".to_owned(),
+        "<x/>".to_owned(),
+        format!("<!DOCTYPE x>{}", identify()),
+        identify().repeat(2),
+        identify().replace("Identify", "identify"),
+        identify().replace("2003/05/soap-envelope", "2003/06/soap-envelope"),
+        identify().replace("<i:Identify/>", &format!("<i:Identify>{}</i:Identify>", "<x/>".repeat(200))),
+    ];
+    let forms = [
+        post("").anonymous().header("WSMANIDENTIFY", "unauthenticated"),
+        post("").anonymous().starting("POST /wsman-anon/identify HTTP/1.1"),
+    ];
+    for form in &forms {
+        let asking = |body: &str| Post { body: body.as_bytes().to_vec(), ..form.clone() };
+        for body in &bodies {
+            is_challenge(&wire.ask(&asking(body)).await, &[BASIC]);
+        }
+        assert_eq!(wire.ask(&asking(&padded(4_096))).await.status, 200);
+        for octets in [asking(&padded(4_097)).octets(), asking(&padded(4_097)).chunked(1_000)] {
+            let mut wire = running.connect().await;
+            wire.send(octets).await;
+            let answer = wire.answer().await;
+            assert_eq!((answer.status, answer.body.len()), (413, 0));
+            wire.ends().await;
+        }
+    }
+    // Only the one path and the one method.
+    for start in
+        ["POST /wsman-anon HTTP/1.1", "POST /wsman-anon/identify/x HTTP/1.1", "POST /wsman-anon/ HTTP/1.1"]
+    {
+        assert_eq!(wire.ask(&post(identify()).anonymous().starting(start)).await.status, 404, "{start}");
+    }
+    let get = post(identify()).anonymous().starting("GET /wsman-anon/identify HTTP/1.1");
+    assert_eq!(wire.ask(&get).await.status, 405);
+    // Asking so has not let anybody in.
+    is_challenge(&wire.ask(&hello().anonymous()).await, &[BASIC]);
+    assert_eq!(calls(&running), 0);
+    running.stop().await;
+}
+
+fn calls(running: &Running) -> usize {
+    let called = |event: &_| matches!(event, crate::probe::Event::Called(_));
+    running.probe.so_far().into_iter().filter(called).count()
+}

@@ -1,0 +1,179 @@
+//! What is wrong with the configuration, said before the service is started with it.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+
+use accounts::AccountsError;
+use config::{ListenerKey, State, Store};
+use service::{CertificateError, Certificates, Finding, Severity, examine};
+
+use crate::arguments::{Chosen, Persistent};
+use crate::persistent::is_private;
+
+/// Prints what is wrong, and fails if the service could not do what it is told.
+pub(crate) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
+    let mut report = Report::default();
+    report.settings(arguments);
+    report.accounts(arguments);
+    if arguments.paths.state.exists()
+        && let Err(error) = is_private(&arguments.paths.state)
+    {
+        report.add(Severity::Error, &error.to_string(), None);
+    }
+    let exit = if report.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    std::io::stdout().write_all(report.finish(arguments).as_bytes())?;
+    Ok(exit)
+}
+
+#[derive(Default)]
+struct Report {
+    text: String,
+    errors: usize,
+    warnings: usize,
+}
+
+impl Report {
+    fn settings(&mut self, arguments: &Persistent) {
+        let path = &arguments.paths.config;
+        if arguments.config == Chosen::ByUser && !path.exists() {
+            self.add(Severity::Error, &format!("{} does not exist", path.display()), None);
+            return;
+        }
+        // A directory that is still to be made holds nothing that could be wrong.
+        if !path.exists() && path.parent().is_none_or(|directory| !directory.exists()) {
+            return;
+        }
+        match Store::open_with(path, &arguments.settings) {
+            Ok(store) => self.listeners(arguments, &store.state()),
+            Err(error) => self.add(Severity::Error, &error.to_string(), None),
+        }
+    }
+
+    fn listeners(&mut self, arguments: &Persistent, state: &State) {
+        let paths = &arguments.paths;
+        let certificates = Certificates::new(paths.certificates.clone(), paths.state.clone());
+        let lines = Lines::of(&paths.config, state);
+        if state.listeners.iter().all(|listener| !listener.enabled) {
+            let what = "no listener is enabled: only programs of this machine are served\n  add one: [[Listener]] with Address = \"*\" and Transport = \"HTTPS\"";
+            self.add(Severity::Warning, what, Some(&paths.config.display().to_string()));
+        }
+        if let Some(thumbprint) = state.config.service.certificate_thumbprint
+            && let Err(error) = certificates.find(thumbprint)
+        {
+            self.add(Severity::Error, &format!("Service/CertificateThumbprint: {error}"), None);
+        }
+        for Finding { listener, severity, what, .. } in examine(state, &certificates) {
+            let line = lines.of_listener(listener);
+            let place = match line {
+                Some(line) => format!("{}, line {line}", paths.config.display()),
+                None => paths.config.display().to_string(),
+            };
+            self.add(severity, &format!("listener {listener}: {what}"), Some(&place));
+        }
+        self.other_certificates(&paths.certificates, &certificates);
+    }
+
+    /// Those that no listener uses yet.
+    fn other_certificates(&mut self, directory: &Path, certificates: &Certificates) {
+        let Ok(files) = fs::read_dir(directory) else { return };
+        for path in files.filter_map(Result::ok).map(|file| file.path()) {
+            let named = path.file_stem().and_then(|stem| stem.to_str());
+            let thumbprint = named.and_then(|name| config::Thumbprint::parse(name).ok());
+            match thumbprint.map(|thumbprint| certificates.find(thumbprint)) {
+                None => {
+                    let what = format!("{} is not named for a certificate: THUMBPRINT.pem", path.display());
+                    self.add(Severity::Warning, &what, None);
+                }
+                // A chain and its key are two files of one certificate, and what listeners name was judged.
+                Some(Ok(_) | Err(CertificateError::NotFound { .. })) => {}
+                Some(Err(error)) => self.add(Severity::Warning, &error.to_string(), None),
+            }
+        }
+    }
+
+    fn accounts(&mut self, arguments: &Persistent) {
+        match accounts::read(&arguments.paths.accounts) {
+            Ok(_) => {}
+            Err(AccountsError::Missing { .. }) if arguments.accounts == Chosen::ByDefault => {}
+            Err(error) => self.add(Severity::Error, &error.to_string(), None),
+        }
+    }
+
+    /// Adds a finding: the place stands at the end of its first line, before what to do.
+    fn add(&mut self, severity: Severity, what: &str, place: Option<&str>) {
+        let word = match severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let line = match (what.split_once('\n'), place) {
+            (Some((first, rest)), Some(place)) => format!("{word}: {first} ({place})\n{rest}\n"),
+            (None, Some(place)) => format!("{word}: {what} ({place})\n"),
+            (_, None) => format!("{word}: {what}\n"),
+        };
+        if self.text.contains(&line) {
+            return;
+        }
+        self.text.push_str(&line);
+        match severity {
+            Severity::Error => self.errors += 1,
+            Severity::Warning => self.warnings += 1,
+        }
+    }
+
+    fn finish(mut self, arguments: &Persistent) -> String {
+        let path = arguments.paths.config.display();
+        let (errors, warnings) = (self.errors, self.warnings);
+        // Writing to a text does not fail.
+        let _ = match (errors, warnings) {
+            (0, 0) => writeln!(self.text, "{path}: nothing is wrong"),
+            _ => writeln!(self.text, "{path}: errors: {errors}, warnings: {warnings}"),
+        };
+        self.text
+    }
+}
+
+/// In which lines of the file the listeners begin.
+struct Lines(Vec<(ListenerKey, usize)>);
+
+impl Lines {
+    /// Listeners are read in the order of the file, and each has a header of its own.
+    fn of(path: &Path, state: &State) -> Self {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let headers: Vec<usize> =
+            text.lines().enumerate().filter(|(_, line)| is_header(line)).map(|(at, _)| at + 1).collect();
+        // With a header in a text of several lines nobody could say which is which.
+        if headers.len() != state.listeners.len() {
+            return Self(Vec::new());
+        }
+        Self(state.listeners.iter().map(config::Listener::key).zip(headers).collect())
+    }
+
+    fn of_listener(&self, key: ListenerKey) -> Option<usize> {
+        self.0.iter().find(|(own, _)| *own == key).map(|(_, line)| *line)
+    }
+}
+
+fn is_header(line: &str) -> bool {
+    let line = line.split('#').next().unwrap_or_default();
+    let bare: String = line.chars().filter(|c| !c.is_whitespace() && !matches!(c, '"' | '\'')).collect();
+    bare == "[[Listener]]"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_found_as_people_write_them() {
+        for header in ["[[Listener]]", "  [[ Listener ]]  # HTTP", "[[\"Listener\"]]"] {
+            assert!(is_header(header), "{header}");
+        }
+        for other in ["# [[Listener]]", "[Listener]", "x = \"[[Listener]]\""] {
+            assert!(!is_header(other), "{other}");
+        }
+    }
+}

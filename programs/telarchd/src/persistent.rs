@@ -1,0 +1,238 @@
+//! The service of a machine or of a user: what its configuration says, until it is ended.
+
+mod administrators;
+mod principals;
+mod watch;
+
+use std::error::Error;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use accounts::{
+    AccountSource, AnyOf, Attempts, FileAccounts, IfMissing, LocalPrincipals, Lockout, LockoutPolicy, MachineSid,
+    Pam, Serving, UnixUsers,
+};
+use config::Store;
+use plugin_config::ConfigPlugin;
+use plugin_shell::ShellPlugin;
+use service::{
+    Audience, Catalog, Certificates, Listeners, Listening, LocalSocket, Plugin, Service, ServiceManager,
+    ServiceParts, watchdog,
+};
+
+use self::administrators::AdministratorsOnly;
+use self::principals::Principals;
+use crate::arguments::{Chosen, Persistent};
+use crate::inherited::Inherited;
+use crate::signals::{Signals, Wish};
+use crate::{drain, product, surroundings};
+
+/// Serves until a signal ends it.
+pub(crate) async fn run(arguments: Persistent, inherited: Inherited) -> Result<(), Box<dyn Error>> {
+    let mut signals = Signals::listen()?;
+    let manager = manager();
+    for refused in &inherited.refused {
+        tracing::warn!(error = refused, "What the service manager handed over cannot be used");
+    }
+    let files = Files::open(&arguments)?;
+    let listening = Listening::default();
+    let service = service(&files, &listening)?;
+    let listeners = Listeners::start(&service, Arc::clone(&files.certificates), inherited.network, listening.clone());
+    for socket in local_sockets(&arguments, inherited.local)? {
+        tokio::spawn(socket.run(Arc::clone(&service), Arc::new(files.users.clone())));
+    }
+    listeners.refresh().await;
+
+    tokio::spawn(watch::status(listening, Arc::clone(&manager)));
+    let asks = |name: &str| std::env::var(name).ok();
+    let interval = watchdog(asks("WATCHDOG_USEC").as_deref(), asks("WATCHDOG_PID").as_deref(), std::process::id());
+    if let Some(interval) = interval {
+        tokio::spawn(watch::health(Arc::clone(&service), Arc::clone(&manager), interval));
+    }
+    tracing::info!(
+        config = %files.store.path().display(), state = %arguments.paths.state.display(),
+        version = env!("CARGO_PKG_VERSION"), "Ready"
+    );
+    manager.ready();
+
+    let signal = loop {
+        match signals.received().await {
+            Wish::End(signal) => break signal,
+            Wish::Reload => {
+                manager.reloading();
+                files.reload().await;
+                listeners.refresh().await;
+                manager.ready();
+            }
+        }
+    };
+    tracing::info!(signal, "Ending");
+    manager.stopping();
+    drain::end(&service).await;
+    Ok(())
+}
+
+/// What the service reads, and reads again when it is told to.
+struct Files {
+    store: Arc<Store>,
+    certificates: Arc<Certificates>,
+    accounts: FileAccounts,
+    users: UnixUsers,
+    machine: MachineSid,
+    serving: Serving,
+}
+
+impl Files {
+    fn open(arguments: &Persistent) -> Result<Self, Box<dyn Error>> {
+        let paths = &arguments.paths;
+        let me = rustix::process::geteuid();
+        let (serving, config_mode) = match me.is_root() {
+            true => (Serving::Machine, 0o755),
+            false => (Serving::OneUser { uid: me.as_raw() }, 0o700),
+        };
+        make_directory(&paths.state, 0o700)?;
+        is_private(&paths.state)?;
+        if arguments.config == Chosen::ByDefault
+            && let Some(directory) = paths.config.parent()
+        {
+            make_directory(directory, config_mode)?;
+        }
+        let store = Store::open_with(&paths.config, &arguments.settings)?;
+        if arguments.accounts == Chosen::ByDefault {
+            // An empty list lets nobody in, and is noticed when it is filled.
+            accounts::update(&paths.accounts, IfMissing::Create, |_| Ok::<(), Box<dyn Error>>(()))?;
+        }
+        let random: [u8; 12] = accounts::random()?;
+        let number = |at: usize| random.get(at..).and_then(|octets| octets.first_chunk()).copied();
+        let random = [0, 4, 8].map(|at| u32::from_ne_bytes(number(at).unwrap_or_default()));
+        Ok(Self {
+            store: Arc::new(store),
+            certificates: Arc::new(Certificates::new(paths.certificates.clone(), paths.state.clone())),
+            accounts: FileAccounts::open(&paths.accounts)?,
+            users: UnixUsers::of_this_machine(),
+            machine: MachineSid::load_or_make(&paths.state, random)?,
+            serving,
+        })
+    }
+
+    /// Reads everything again. What is wrong is told, and what depends on it stays as it was, except that nobody
+    /// signs in with accounts that cannot be read.
+    async fn reload(&self) {
+        let (store, certificates) = (Arc::clone(&self.store), Arc::clone(&self.certificates));
+        let accounts = self.accounts.clone();
+        let reading = move || {
+            if let Err(error) = store.reload() {
+                tracing::error!(error = one_line(&error), "The settings stay as they were");
+            }
+            for error in certificates.reload() {
+                tracing::error!(error = one_line(&error), "A certificate stays as it was");
+            }
+            if let Err(error) = accounts.reload() {
+                tracing::error!(error = one_line(&error), "Nobody can sign in with an account of the file");
+            }
+        };
+        match tokio::task::spawn_blocking(reading).await {
+            Ok(()) => tracing::info!("Read again"),
+            Err(error) => tracing::error!(%error, "Reading again was cut short"),
+        }
+    }
+
+    fn verifier(&self) -> AnyOf {
+        let mut sources: Vec<Box<dyn AccountSource>> = vec![Box::new(self.accounts.clone())];
+        if self.serving == Serving::Machine {
+            match Pam::load(PAM_SERVICE) {
+                Ok(pam) => sources.push(Box::new(pam)),
+                Err(error) => tracing::warn!(error = one_line(&error), "Only accounts of the file can sign in"),
+            }
+        }
+        AnyOf::new(sources)
+    }
+}
+
+/// The file in `/etc/pam.d`.
+const PAM_SERVICE: &str = "winrm";
+
+fn service(files: &Files, listening: &Listening) -> Result<Arc<Service>, Box<dyn Error>> {
+    let mut policy = LockoutPolicy::default();
+    policy.slowed.extend(files.users.superusers()?);
+    let verifier = Lockout::new(files.verifier(), Arc::new(Attempts::new(policy)));
+    let logons = LocalPrincipals::new(files.serving, files.users.clone(), Some(files.accounts.clone()));
+    let shell = ShellPlugin::new(surroundings::of_this_user());
+    let shell: Arc<dyn Plugin> = match files.serving {
+        Serving::Machine => {
+            tracing::warn!(
+                "Commands run as root, whoever signed in: only administrators (root and members of winrm-admins) may open shells"
+            );
+            Arc::new(AdministratorsOnly::new(shell))
+        }
+        Serving::OneUser { .. } => Arc::new(shell),
+    };
+    let listening = listening.clone();
+    let settings = ConfigPlugin::new(Arc::clone(&files.store), Arc::new(move |key| listening.on(key)));
+    Ok(Service::new(ServiceParts {
+        state: files.store.subscribe(),
+        verifier: Arc::new(verifier),
+        principals: Arc::new(Principals::new(logons, files.machine)),
+        catalog: Catalog::new(vec![Arc::new(settings), shell]),
+        product: product::of_this_machine(),
+    }))
+}
+
+/// Those that were handed over, or else one of its own.
+fn local_sockets(
+    arguments: &Persistent,
+    inherited: Vec<std::os::unix::net::UnixListener>,
+) -> Result<Vec<LocalSocket>, Box<dyn Error>> {
+    if !inherited.is_empty() {
+        return Ok(inherited.into_iter().map(LocalSocket::inherited).collect::<io::Result<_>>()?);
+    }
+    let path = &arguments.paths.local_socket;
+    let audience = if rustix::process::geteuid().is_root() { Audience::Everyone } else { Audience::Owner };
+    if let Some(directory) = path.parent() {
+        // Everyone must get through to a socket for everyone; the state directory is there already.
+        make_directory(directory, 0o755)?;
+    }
+    let socket = LocalSocket::bind(path, audience)?;
+    tracing::info!(path = %path.display(), "Listening for programs of this machine");
+    Ok(vec![socket])
+}
+
+fn manager() -> Arc<ServiceManager> {
+    let address = std::env::var_os("NOTIFY_SOCKET");
+    let manager = ServiceManager::at(address.as_deref()).unwrap_or_else(|error| {
+        tracing::warn!(%error, "The service manager cannot be told how the service is");
+        ServiceManager::default()
+    });
+    Arc::new(manager)
+}
+
+/// Makes a directory and those above it, if they are missing.
+fn make_directory(path: &Path, mode: u32) -> Result<(), Box<dyn Error>> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(|error| format!("cannot make the directory {}: {error}", path.display()).into())
+}
+
+/// What is in the state directory decides who may do what, so nobody else may put anything there.
+pub(crate) fn is_private(path: &Path) -> Result<(), Box<dyn Error>> {
+    let metadata =
+        fs::metadata(path).map_err(|error| format!("cannot read the directory {}: {error}", path.display()))?;
+    let (owner, mode, shown) = (metadata.uid(), metadata.mode() & 0o777, path.display());
+    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+        return Err(format!("{shown} belongs to user {owner}\n  the state of the service is its own: use --state with another directory, or chown it").into());
+    }
+    if mode & 0o022 != 0 {
+        return Err(format!("{shown} has mode {mode:04o}: others can change what is in it\n  look at what is in it, then: chmod 700 {shown}").into());
+    }
+    Ok(())
+}
+
+/// An error with its way out, as a line of the log.
+fn one_line(error: &dyn Error) -> String {
+    error.to_string().replace("\n  ", "; ")
+}

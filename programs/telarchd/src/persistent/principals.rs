@@ -1,0 +1,38 @@
+//! From an identity to the SIDs that access is decided with.
+
+use accounts::{LocalPrincipals, MachineSid};
+use auth::{Account, Identity, Scheme};
+use sddl::Token;
+use sddl::linux::Proof;
+
+/// The users and accounts of this machine.
+pub(crate) struct Principals {
+    logons: LocalPrincipals,
+    machine: MachineSid,
+}
+
+impl Principals {
+    pub(crate) fn new(logons: LocalPrincipals, machine: MachineSid) -> Self {
+        Self { logons, machine }
+    }
+
+    fn by_proof(&self, account: &Account, proof: Proof) -> Option<Token> {
+        Some(self.logons.logon(&account.name)?.token(self.machine.domain(), proof))
+    }
+}
+
+impl service::Principals for Principals {
+    fn token(&self, account: &Account) -> Option<Token> {
+        self.by_proof(account, Proof::Password)
+    }
+
+    fn token_of(&self, identity: &Identity) -> Option<Token> {
+        let proof = match identity.scheme() {
+            Scheme::Local => Proof::UnixSocket,
+            Scheme::Kerberos => Proof::Kerberos,
+            Scheme::Certificate => Proof::Certificate,
+            _ => Proof::Password,
+        };
+        self.by_proof(identity.account(), proof)
+    }
+}
