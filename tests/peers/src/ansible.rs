@@ -1,8 +1,10 @@
 //! Ansible, through its own connection plug-ins.
 
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::python::environment_program;
 use crate::run::{Run, run};
@@ -13,14 +15,43 @@ use crate::way_in::WayIn;
 pub struct Ansible {
     url: String,
     way: WayIn,
+    connection: Connection,
     password: String,
+}
+
+/// Which of its connection plug-ins Ansible uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// `winrm`, which is pywinrm and the command shell.
+    Winrm,
+    /// `psrp`, which is pypsrp and PowerShell remoting.
+    Psrp,
+}
+
+/// What Ansible made of one command on its one host.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The exit code of `ansible` itself: 0 is success, 2 a command that failed, 4 a host that cannot be reached.
+    pub code: i32,
+    /// How far it came.
+    pub outcome: Outcome,
+}
+
+/// How far Ansible came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The command ran to its end.
+    Ran(Run),
+    /// It did not come to that; the text says why.
+    Unreachable(String),
 }
 
 impl Ansible {
     /// Signs in to `service` by `way`.
     #[must_use]
-    pub fn against(service: &Telarchd, way: WayIn) -> Self {
-        Self { url: service.url(way).to_owned(), way, password: PASSWORD.to_owned() }
+    pub fn against(service: &Telarchd, way: WayIn, connection: Connection) -> Self {
+        let url = service.url(way).to_owned();
+        Self { url, way, connection, password: PASSWORD.to_owned() }
     }
 
     /// Signs in with another password.
@@ -29,42 +60,82 @@ impl Ansible {
         Self { password: password.to_owned(), ..self }
     }
 
-    /// Runs one command with the module `raw`, over the connection plug-in `winrm`.
+    /// Runs one command with the module `raw`.
     ///
     /// # Panics
     ///
-    /// When Ansible is not installed or does not end in time.
+    /// When Ansible is not installed, does not end in time, or ends without having tried.
     #[must_use]
-    pub fn raw(&self, command: &str) -> Run {
+    pub fn raw(&self, command: &str) -> Report {
         let home =
             tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for its files");
         let inventory = home.path().join("inventory.json");
-        std::fs::write(&inventory, self.inventory().to_string()).expect("a fresh file");
+        fs::write(&inventory, self.inventory().to_string()).expect("a fresh file");
+        let results = home.path().join("results");
         let mut ansible = environment_program("ansible");
-        ansible.arg("all").arg("--inventory").arg(&inventory);
+        ansible.arg("all").arg("--inventory").arg(&inventory).arg("--tree").arg(&results);
         ansible.args(["--module-name", "ansible.builtin.raw", "--args", command]);
         ansible.env("ANSIBLE_HOME", home.path()).env("HOME", home.path()).env("ANSIBLE_NOCOLOR", "1");
         // It refuses to start under any other locale.
         ansible.env("LC_ALL", "C.UTF-8").current_dir(home.path());
-        run(&mut ansible, b"", LIMIT)
+        let ended = run(&mut ansible, b"", LIMIT);
+        Report { code: ended.code, outcome: Outcome::read(&results.join(HOST), &ended) }
     }
 
-    fn inventory(&self) -> serde_json::Value {
+    fn inventory(&self) -> Value {
         let port = self.url.rsplit(':').next().and_then(|rest| rest.split('/').next());
         let port: u16 = port.and_then(|port| port.parse().ok()).expect("the service announces its port");
-        json!({"all": {"hosts": {"peer": {
+        let scheme = if self.way.is_tls() { "https" } else { "http" };
+        let mut host = json!({
             "ansible_host": "127.0.0.1",
             "ansible_port": port,
             "ansible_user": USER,
             "ansible_password": self.password,
-            "ansible_connection": "winrm",
             "ansible_shell_type": "powershell",
-            "ansible_winrm_scheme": if self.way.is_tls() { "https" } else { "http" },
-            "ansible_winrm_transport": "basic",
-            "ansible_winrm_server_cert_validation": "ignore",
-        }}}})
+        });
+        let of_connection = match self.connection {
+            Connection::Winrm => json!({
+                "ansible_connection": "winrm",
+                "ansible_winrm_scheme": scheme,
+                "ansible_winrm_transport": "basic",
+                "ansible_winrm_server_cert_validation": "ignore",
+            }),
+            Connection::Psrp => json!({
+                "ansible_connection": "psrp",
+                "ansible_psrp_protocol": scheme,
+                "ansible_psrp_auth": "basic",
+                "ansible_psrp_cert_validation": "ignore",
+                // Basic has no keys of its own to seal with.
+                "ansible_psrp_message_encryption": if self.way.is_tls() { "auto" } else { "never" },
+            }),
+        };
+        let variables = host.as_object_mut().expect("written as one above");
+        variables.extend(of_connection.as_object().cloned().into_iter().flatten());
+        json!({"all": {"hosts": {HOST: host}}})
     }
 }
+
+impl Outcome {
+    /// Reads the file that Ansible writes for a host; `ended` is shown where there is none.
+    fn read(file: &Path, ended: &Run) -> Self {
+        let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+        let result: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let field = |name: &str| result.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if result.get("unreachable") == Some(&Value::Bool(true)) {
+            return Self::Unreachable(field("msg"));
+        }
+        let code = result.get("rc").and_then(Value::as_i64).unwrap_or_else(|| panic!("no rc in {text}"));
+        Self::Ran(Run {
+            stdout: field("stdout").into_bytes(),
+            stderr: field("stderr").into_bytes(),
+            code: i32::try_from(code).expect("an exit code is a 32-bit number"),
+            operation_timeouts: 0,
+        })
+    }
+}
+
+/// What the inventory calls the service.
+const HOST: &str = "peer";
 
 /// It takes about a second on an idle machine; one that takes longer than this hangs.
 const LIMIT: Duration = Duration::from_secs(90);

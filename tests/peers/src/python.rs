@@ -50,9 +50,23 @@ impl Login {
 /// When no certificate can be had.
 #[must_use]
 pub fn served_thumbprint(url: &str) -> String {
-    let ended = run(script_command("certificate.py").arg(url), b"", LIMIT);
+    served_certificate(url, "thumbprint").trim_end().to_owned()
+}
+
+/// The certificate that the TLS listener at `url` shows, as PEM: for clients that must trust it before they connect.
+///
+/// # Panics
+///
+/// When no certificate can be had.
+#[must_use]
+pub fn served_pem(url: &str) -> String {
+    served_certificate(url, "pem")
+}
+
+fn served_certificate(url: &str, form: &str) -> String {
+    let ended = run(script_command("certificate.py").args([url, form]), b"", LIMIT);
     assert_eq!(ended.code, 0, "certificate.py failed: {}", tail(&ended.stderr));
-    ended.text().0.trim_end().to_owned()
+    ended.text().0.to_owned()
 }
 
 /// A program of the Python environment, such as `ansible`.
@@ -74,10 +88,16 @@ pub(crate) fn environment_program(name: &str) -> Command {
     command
 }
 
-/// `-E` and `-s` keep the caller's Python settings out, `-B` writes nothing into the checkout.
-fn script_command(script: &str) -> Command {
+/// Python itself: `-E` and `-s` keep the caller's Python settings out, `-B` writes nothing beside the scripts.
+pub(crate) fn python() -> Command {
     let mut command = environment_program("python");
-    command.args(["-B", "-E", "-s"]).arg(package_folder().join("python").join(script));
+    command.args(["-B", "-E", "-s"]);
+    command
+}
+
+fn script_command(script: &str) -> Command {
+    let mut command = python();
+    command.arg(package_folder().join("python").join(script));
     command
 }
 
@@ -95,8 +115,8 @@ fn read_answer(ended: &Run) -> Result<Value, Refusal> {
     Ok(answer.get("answer").cloned().unwrap_or_else(|| panic!("neither answer nor refusal: {ended:?}")))
 }
 
-/// `TELARCH_PEERS`, or `.peers` at the root of the checkout.
-fn environment() -> PathBuf {
+/// Where the peers are installed: `TELARCH_PEERS`, or `.peers` at the root of the checkout.
+pub(crate) fn environment() -> PathBuf {
     std::env::var_os("TELARCH_PEERS").map_or_else(|| package_folder().join("../../.peers"), PathBuf::from)
 }
 

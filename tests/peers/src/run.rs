@@ -1,10 +1,12 @@
 //! One run of a program, with a limit on its time.
 
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// What a command left behind, whether it ran here or at the far end of a peer.
 #[derive(Clone, PartialEq, Eq)]
@@ -52,55 +54,141 @@ impl std::fmt::Debug for Run {
 /// When it cannot be started, or when it has not ended after `limit`: then it is killed, and what it wrote so far
 /// is shown.
 pub(crate) fn run(command: &mut Command, stdin: &[u8], limit: Duration) -> Run {
-    let name = format!("{command:?}");
-    let until = Instant::now() + limit;
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+    Running::start(command, stdin, limit).end()
+}
 
-    let mut input = child.stdin.take().expect("it was asked for");
-    let stdin = stdin.to_vec();
-    // A program may end without reading its input, so a broken pipe is its own business.
-    std::thread::spawn(move || drop(input.write_all(&stdin)));
+/// A program that runs; dropping it before its end kills it.
+pub struct Running {
+    name: String,
+    child: Child,
+    stdout: Collected,
+    stderr: Collected,
+    end: Receiver<()>,
+    limit: Duration,
+    until: Instant,
+}
 
-    let (ended, end) = channel();
-    let stdout = Collected::from(child.stdout.take().expect("it was asked for"), ended.clone());
-    let stderr = Collected::from(child.stderr.take().expect("it was asked for"), ended);
+impl Running {
+    /// Starts `command` with `stdin` as its whole input; it has to be through with everything after `limit`.
+    pub(crate) fn start(command: &mut Command, stdin: &[u8], limit: Duration) -> Self {
+        let name = format!("{command:?}");
+        let until = Instant::now() + limit;
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
 
-    if !both_ended(&end, until) {
-        child.kill().expect("it is ours and not reaped");
-        child.wait().expect("it is ours and not reaped");
-        let partial =
-            Run { stdout: stdout.so_far(), stderr: stderr.so_far(), code: -9, operation_timeouts: 0 };
-        panic!("{name} had not ended after {limit:?} and was killed: {partial:?}");
+        let mut input = child.stdin.take().expect("it was asked for");
+        let stdin = stdin.to_vec();
+        // A program may end without reading its input, so a broken pipe is its own business.
+        std::thread::spawn(move || drop(input.write_all(&stdin)));
+
+        let (ended, end) = channel();
+        let stdout = Collected::from(child.stdout.take().expect("it was asked for"), ended.clone());
+        let stderr = Collected::from(child.stderr.take().expect("it was asked for"), ended);
+        Self { name, child, stdout, stderr, end, limit, until }
     }
-    let status = child.wait().expect("it is ours and not reaped");
-    Run { stdout: stdout.so_far(), stderr: stderr.so_far(), code: exit_code(status), operation_timeouts: 0 }
+
+    /// Waits until its standard output contains `text`, and returns all of it.
+    ///
+    /// # Panics
+    ///
+    /// When it does not in time.
+    pub fn wait_for(&self, text: &str) -> String {
+        let so_far = self.stdout.wait_until(self.until, |bytes| {
+            let so_far = String::from_utf8_lossy(bytes).into_owned();
+            so_far.contains(text).then_some(so_far)
+        });
+        so_far.unwrap_or_else(|| panic!("{} did not write {text:?}: {:?}", self.name, self.so_far()))
+    }
+
+    /// Sends it SIGINT, as Ctrl-C at a terminal does.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be signalled.
+    pub fn interrupt(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).expect("it is ours and not reaped");
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    ///
+    /// When it has not ended in time: then it is killed, and what it wrote so far is shown.
+    #[must_use]
+    pub fn end(mut self) -> Run {
+        // The streams end when the last copy of the sender is dropped, so nothing is ever received.
+        let left = self.until.saturating_duration_since(Instant::now());
+        let ended = self.end.recv_timeout(left) == Err(RecvTimeoutError::Disconnected);
+        // Dropping it kills it.
+        assert!(
+            ended,
+            "{} had not ended after {:?} and was killed: {:?}",
+            self.name,
+            self.limit,
+            self.so_far()
+        );
+        let status = self.child.wait().expect("it is ours and not reaped");
+        Run { code: exit_code(status), ..self.so_far() }
+    }
+
+    fn so_far(&self) -> Run {
+        Run { stdout: self.stdout.so_far(), stderr: self.stderr.so_far(), code: -9, operation_timeouts: 0 }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both do nothing to a child that was waited for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// What a program has written to one of its streams, gathered by a thread of its own.
-pub(crate) struct Collected(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Collected(Arc<Gathered>);
+
+#[derive(Default)]
+struct Gathered {
+    bytes: Mutex<Vec<u8>>,
+    more: Condvar,
+}
 
 impl Collected {
     /// Reads `stream` to its end, then drops `ended`.
     pub(crate) fn from<E: Send + 'static>(mut stream: impl Read + Send + 'static, ended: E) -> Self {
-        let collected = Arc::new(Mutex::new(Vec::new()));
-        let bytes = Arc::clone(&collected);
+        let gathered = Arc::new(Gathered::default());
+        let gathering = Arc::clone(&gathered);
         std::thread::spawn(move || {
             let mut piece = vec![0; 64 * 1024];
             while let Ok(length @ 1..) = stream.read(&mut piece) {
-                bytes.lock().expect("nobody panics with it").extend(piece.iter().take(length));
+                let mut bytes = gathering.bytes.lock().expect("nobody panics with it");
+                bytes.extend(piece.iter().take(length));
+                gathering.more.notify_all();
             }
             drop(ended);
         });
-        Self(collected)
+        Self(gathered)
     }
 
     pub(crate) fn so_far(&self) -> Vec<u8> {
-        self.0.lock().expect("nobody panics with it").clone()
+        self.0.bytes.lock().expect("nobody panics with it").clone()
+    }
+
+    /// Waits until `found` finds something in what was written, or until the time is over.
+    fn wait_until<T>(&self, until: Instant, found: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        let mut bytes = self.0.bytes.lock().expect("nobody panics with it");
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match found(&bytes) {
+                Some(value) => return Some(value),
+                None if left.is_zero() => return None,
+                None => bytes = self.0.more.wait_timeout(bytes, left).expect("nobody panics with it").0,
+            }
+        }
     }
 }
 
@@ -110,12 +198,6 @@ pub(crate) fn tail(stream: &[u8]) -> String {
     let end = stream.get(start..).unwrap_or_default();
     let mark = if start == 0 { "" } else { "[…] " };
     format!("{mark}{}", String::from_utf8_lossy(end))
-}
-
-/// The streams end when the last copy of the sender is dropped, so nothing is ever received.
-fn both_ended(end: &Receiver<()>, until: Instant) -> bool {
-    let left = until.saturating_duration_since(Instant::now());
-    end.recv_timeout(left) == Err(RecvTimeoutError::Disconnected)
 }
 
 fn exit_code(status: std::process::ExitStatus) -> i32 {
@@ -149,5 +231,22 @@ mod tests {
     #[should_panic(expected = "was killed: Run { stdout: \"so far\\n\"")]
     fn a_program_that_does_not_end_is_killed_and_its_output_shown() {
         run(&mut shell("echo so far; exec sleep 60"), b"", Duration::from_millis(300));
+    }
+
+    #[test]
+    fn an_interrupt_arrives_once_the_program_is_ready_for_it() {
+        let line = "trap 'echo caught; exit 3' INT; echo ready; while :; do sleep 0.01; done";
+        let running = Running::start(&mut shell(line), b"", Duration::from_secs(10));
+        assert_eq!(running.wait_for("ready\n"), "ready\n");
+        running.interrupt();
+        assert_eq!(running.end().text(), ("ready\ncaught\n", "", 3));
+    }
+
+    #[test]
+    #[should_panic(expected = "did not write \"more\": Run { stdout: \"ready\\n\"")]
+    fn a_program_that_does_not_write_what_is_waited_for_is_shown() {
+        let running =
+            Running::start(&mut shell("echo ready; exec sleep 60"), b"", Duration::from_millis(300));
+        running.wait_for("more");
     }
 }

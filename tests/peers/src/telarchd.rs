@@ -43,6 +43,16 @@ impl Telarchd {
     /// last lines it wrote.
     #[must_use]
     pub fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_on_path(settings, &[])
+    }
+
+    /// As [`Telarchd::start`]; remote commands find the programs in `folders` before all others.
+    ///
+    /// # Panics
+    ///
+    /// As [`Telarchd::start`].
+    #[must_use]
+    pub fn start_on_path(settings: &[(&str, &str)], folders: &[&Path]) -> Self {
         let files =
             tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for its files");
         let accounts = write_accounts(files.path());
@@ -59,6 +69,9 @@ impl Telarchd {
         for (name, value) in [("Service.Auth.Basic", "true")].iter().chain(settings) {
             command.arg("--set").arg(format!("{name}={value}"));
         }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = folders.iter().map(|folder| folder.to_path_buf()).chain(std::env::split_paths(&path));
+        command.env("PATH", std::env::join_paths(path).expect("no folder has a colon in its name"));
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -4,6 +4,7 @@
 mod access;
 mod authentication;
 mod crowd;
+mod faults;
 mod framing;
 mod limits;
 mod malformed;

@@ -25,6 +25,7 @@ macro_rules! for_each_way_in {
 mod ansible;
 mod command_shell;
 mod curl;
+mod own_suites;
 mod pypsrp;
 mod pywinrm;
 mod telarchd;

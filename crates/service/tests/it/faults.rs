@@ -1,0 +1,383 @@
+//! Every documented fault that this build can provoke, through the whole service with its real plug-ins.
+//!
+//! A row is a message and the fault that must answer it; each is sent to a service of its own.
+//! Whoever adds a resource adds rows to one of the tables, or a table beside them.
+
+mod configuration;
+mod enumeration;
+mod header;
+mod quota;
+mod shell;
+
+use wsman::namespace::{CONFIG, FAULT_DETAIL, SHELL, SHELL_CMD};
+use wsman::{Code, Origin, Subcode, code};
+
+use crate::PATIENCE;
+use crate::message::Message;
+use crate::probe::Event;
+use crate::running::Running;
+use crate::wire::{ADA, Answer, BEN, Post, Wire, post};
+
+#[tokio::test]
+async fn wrong_headers_have_their_faults() {
+    answers(header::rows()).await;
+}
+
+/// Nobody who insists on something is to believe that it was heeded (DSP0226 6.4 and 7.7).
+#[tokio::test]
+async fn what_a_request_insists_on_is_heeded_or_refused() {
+    answers(header::insisting()).await;
+}
+
+#[tokio::test]
+async fn the_configuration_has_its_faults() {
+    answers(configuration::rows()).await;
+}
+
+#[tokio::test]
+async fn enumerations_have_their_faults() {
+    answers(enumeration::rows()).await;
+}
+
+#[tokio::test]
+async fn shells_and_commands_have_their_faults() {
+    answers(shell::rows()).await;
+}
+
+#[tokio::test]
+async fn quotas_and_switches_have_their_faults() {
+    answers(quota::rows()).await;
+}
+
+/// A message and the fault that must answer it.
+struct Row {
+    message: Message,
+    by_ben: bool,
+    /// Settings of the service that differ from the usual ones.
+    settings: Vec<(&'static str, &'static str)>,
+    /// Ada's messages before this one, which must succeed.
+    before: Vec<Message>,
+    subcode: Subcode,
+    code: Code,
+    detail: Option<&'static str>,
+    /// A word that some client looks for in the text.
+    word: &'static str,
+}
+
+impl Row {
+    fn new(message: Message, subcode: Subcode, code: Code) -> Self {
+        Self {
+            message,
+            by_ben: false,
+            settings: Vec::new(),
+            before: Vec::new(),
+            subcode,
+            code,
+            detail: None,
+            word: "",
+        }
+    }
+
+    /// The end of the detail URI.
+    fn detail(self, detail: &'static str) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
+
+    fn setting(mut self, name: &'static str, value: &'static str) -> Self {
+        self.settings.push((name, value));
+        self
+    }
+
+    fn after(mut self, message: Message) -> Self {
+        self.before.push(message);
+        self
+    }
+
+    fn by_ben(self) -> Self {
+        Self { by_ben: true, ..self }
+    }
+
+    fn word(self, word: &'static str) -> Self {
+        Self { word, ..self }
+    }
+}
+
+/// Sends each row's message and names every fault that is not as it should be.
+async fn answers(rows: Vec<Row>) {
+    let mut wrong = Vec::new();
+    for row in rows {
+        let running = Running::start(&row.settings).await;
+        let mut wire = running.connect().await;
+        for message in &row.before {
+            let answer = wire.ask(&post(message.clone())).await;
+            assert_eq!(answer.status, 200, "before {}: {}", row.message.action, answer.text());
+        }
+        let (user, password) = if row.by_ben { ("ben", BEN) } else { ("ada", ADA) };
+        let answer = wire.ask(&post(row.message.clone()).signed_in(user, password)).await;
+        if let Err(reason) = judge(&row, &answer) {
+            let Row { message, code, subcode, .. } = &row;
+            let asked =
+                [&message.action, &message.resource, &message.headers, &message.body].map(String::as_str);
+            wrong.push(format!("{} {code}: {reason}\n    asked by {}", subcode.name(), asked.join(" ")));
+        }
+        running.stop().await;
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+fn judge(row: &Row, answer: &Answer) -> Result<(), String> {
+    let faulted = answer.try_fault()?;
+    let fault = &faulted.fault;
+    let found = (fault.subcode(), fault.code(), fault.detail().map(wsman::Detail::name));
+    if found != (&row.subcode, row.code, row.detail) {
+        return Err(format!("{found:?} {:?}", fault.reason()));
+    }
+    let text = answer.text();
+    let blamed = format!("<s:Code><s:Value>{}</s:Value>", blamed(&row.subcode));
+    let detail = row.detail.map(|detail| format!("<w:FaultDetail>{FAULT_DETAIL}{detail}</w:FaultDetail>"));
+    for part in [blamed, detail.unwrap_or_default(), row.word.to_owned()] {
+        if !text.contains(&part) {
+            return Err(format!("{part} is not in {text}"));
+        }
+    }
+    if faulted.action.as_deref() != Some(action(&row.subcode)) {
+        return Err(format!("the action is {:?}", faulted.action));
+    }
+    if faulted.relates_to.unwrap_or_default() != row.message.id {
+        return Err("it relates to another message".to_owned());
+    }
+    if fault.machine() != Some("node7") {
+        return Err(format!("it comes from {:?}", fault.machine()));
+    }
+    if fault.reason().is_empty() { Err("it gives no reason".to_owned()) } else { Ok(()) }
+}
+
+/// Who has to change something (DSP0226 14.6).
+fn blamed(subcode: &Subcode) -> &'static str {
+    match subcode {
+        Subcode::MustUnderstand => "s:MustUnderstand",
+        Subcode::InternalError
+        | Subcode::TimedOut
+        | Subcode::EndpointUnavailable
+        | Subcode::InvalidEnumerationContext => "s:Receiver",
+        _ => "s:Sender",
+    }
+}
+
+/// The action of a message with this fault (DSP0226 14.6, WS-Addressing 4, WS-Enumeration 4).
+fn action(subcode: &Subcode) -> &'static str {
+    match subcode {
+        Subcode::ActionNotSupported
+        | Subcode::DestinationUnreachable
+        | Subcode::InvalidMessageInformationHeader
+        | Subcode::MessageInformationHeaderRequired
+        | Subcode::MustUnderstand => "http://schemas.xmlsoap.org/ws/2004/08/addressing/fault",
+        Subcode::InvalidEnumerationContext
+        | Subcode::FilteringNotSupported
+        | Subcode::FilterDialectRequestedUnavailable
+        | Subcode::CannotProcessFilter => "http://schemas.xmlsoap.org/ws/2004/09/enumeration/fault",
+        Subcode::InvalidRepresentation => "http://schemas.xmlsoap.org/ws/2004/09/transfer/fault",
+        _ => "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault",
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_was_not_understood_is_named() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let header = "<q:Robust xmlns:q=\"urn:q\" s:mustUnderstand=\"true\"/>";
+    let answer = wire.ask(&post(Message::transfer(CONFIG, "Get").header(header))).await;
+    assert_eq!(answer.fault().subcode().origin(), Origin::MustUnderstand);
+    let text = answer.text();
+    assert!(!text.contains("<s:Subcode>"), "{text}");
+    let document = xml::Document::parse(text, &xml::Bounds::default()).unwrap();
+    let header = document.root().child(wsman::namespace::SOAP, "Header").unwrap();
+    let named = header.child(wsman::namespace::SOAP, "NotUnderstood").unwrap();
+    let name = named.attribute("", "qname").unwrap();
+    let (prefix, local) = name.split_once(':').unwrap();
+    assert_eq!((named.resolve(prefix), local), (Some("urn:q"), "Robust"));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_client_correlates_by_is_repeated_in_replies_and_faults() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let marks = "<p:OperationID s:mustUnderstand=\"false\">uuid:OP</p:OperationID><p:SequenceId s:mustUnderstand=\"false\">7</p:SequenceId>";
+    for verb in ["Get", "Delete"] {
+        let message = Message { id: "my <&amp;> id".replace('<', "&lt;"), ..Message::transfer(CONFIG, verb) };
+        let text = wire.ask(&post(message.header(marks))).await.text();
+        for part in [
+            ">uuid:OP</p:OperationID>",
+            ">7</p:SequenceId>",
+            "<a:RelatesTo>my &lt;&amp;&gt; id</a:RelatesTo>",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_related_to_a_message_relates_to_none() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    for (body, subcode, code) in [
+        ("<x", Subcode::SchemaValidationError, code::INVALID_XML),
+        ("<x/>", Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR),
+        (
+            "<Envelope xmlns=\"http://schemas.xmlsoap.org/soap/envelope/\"/>",
+            Subcode::VersionMismatch,
+            code::VERSION_MISMATCH,
+        ),
+    ] {
+        let fault = wire.ask(&post(body)).await.fault();
+        assert_eq!((fault.subcode(), fault.code(), &fault.relates_to), (&subcode, code, &None), "{body}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_fault_names_the_machine_as_the_client_called_it() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    for (host, machine) in [
+        ("node7", "node7"),
+        ("NODE7.example.org:5985", "NODE7.example.org"),
+        ("192.0.2.7:80", "192.0.2.7"),
+        ("[2001:db8::7]:5985", "[2001:db8::7]"),
+        ("[2001:db8::7]", "[2001:db8::7]"),
+        ("a&b'c", "a&b'c"),
+    ] {
+        let fault = wire.ask(&post("<x/>").header("Host", host)).await.fault();
+        assert_eq!(fault.machine(), Some(machine));
+    }
+    running.stop().await;
+}
+
+/// A shell of ada's with one command.
+async fn with_command(wire: &mut Wire, line: &str) {
+    assert_eq!(wire.ask(&post(shell::create("OURS"))).await.status, 200);
+    let command = post(shell::command("OURS", "ONE", line));
+    let answer = wire.ask(&command).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+fn delete() -> Post {
+    post(Message::transfer(SHELL_CMD, "Delete").selector("ShellId", "OURS"))
+}
+
+#[tokio::test]
+async fn input_while_earlier_input_is_not_taken_is_busy() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    with_command(&mut wire, "exec sleep 1000").await;
+    // It does not read, so however large the pipe is, one of these has to wait.
+    let mut flood = running.connect().await;
+    let flooding = tokio::spawn(async move {
+        let large = post(shell::send("OURS", "ONE", "stdin", &"AAAA".repeat(80_000)));
+        while flood.ask(&large).await.status != 0 {}
+    });
+    let nothing = post(shell::send("OURS", "ONE", "stdin", ""));
+    let busy = async {
+        loop {
+            let answer = wire.ask(&nothing).await;
+            if answer.status != 200 {
+                return answer.fault();
+            }
+        }
+    };
+    let fault = tokio::time::timeout(PATIENCE, busy).await.unwrap();
+    flooding.abort();
+    assert_eq!((fault.subcode(), fault.code()), (&Subcode::InternalError, code::BUSY));
+    assert_eq!(wire.ask(&delete()).await.status, 200);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_receive_that_waits_ends_with_its_shell() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    with_command(&mut wire, "exec sleep 1000").await;
+    let mut waiting = running.connect().await;
+    waiting.send(post(shell::receive("OURS", "ONE")).octets()).await;
+    assert_eq!(wire.ask(&delete()).await.status, 200);
+    let fault = waiting.answer().await.fault();
+    // Deleted before the request arrived, or while it waited.
+    let either = [
+        (&Subcode::InternalError, code::OPERATION_ABORTED),
+        (&Subcode::InvalidSelectors, code::UNEXPECTED_SELECTORS),
+    ];
+    assert!(either.contains(&(fault.subcode(), fault.code())), "{fault:?}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_command_is_told_once() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    with_command(&mut wire, "exit 3").await;
+    let receive = post(shell::receive("OURS", "ONE"));
+    loop {
+        let text = wire.ask(&receive).await.text();
+        if text.contains("CommandState/Done") {
+            assert!(text.contains("<rsp:ExitCode>3</rsp:ExitCode>"), "{text}");
+            break;
+        }
+    }
+    let fault = wire.ask(&receive).await.fault();
+    assert_eq!((fault.subcode(), fault.code()), (&Subcode::InvalidSelectors, code::UNEXPECTED_SELECTORS));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn more_operations_at_a_time_than_one_user_may_have_are_a_fault_for_that_user_only() {
+    let settings =
+        [("Service.MaxConcurrentOperationsPerUser", "2"), ("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;WD)")];
+    let running = Running::start(&settings).await;
+    let mut busy = Vec::new();
+    for _ in 0..2 {
+        let mut wire = running.connect().await;
+        wire.send(post(Message::probe("slow", "busy")).octets()).await;
+        running.probe.expect(&[Event::Called("busy".into())]).await;
+        busy.push(wire);
+    }
+    let mut wire = running.connect().await;
+    let get = post(Message::transfer(CONFIG, "Get"));
+    let fault = wire.ask(&get).await.fault();
+    assert_eq!((fault.subcode(), fault.code()), (&Subcode::QuotaLimit, code::MAX_OPERATIONS_PER_USER));
+    assert_eq!(wire.ask(&get.clone().signed_in("ben", BEN)).await.status, 200);
+
+    // One was answered, the other's client has gone: both are free again.
+    running.probe.release();
+    let mut second = busy.pop().unwrap();
+    let mut first = busy.pop().unwrap();
+    tokio::select! {
+        answer = first.answer() => assert_eq!(answer.status, 200),
+        answer = second.answer() => assert_eq!(answer.status, 200),
+    }
+    drop((first, second));
+    while running.probe.next().await != Event::Abandoned("busy".into()) {}
+    assert_eq!(wire.ask(&get).await.status, 200);
+    running.stop().await;
+}
+
+/// Otherwise whoever has used up the quota with enumerations could neither go on with one nor end one.
+#[tokio::test]
+async fn an_enumeration_can_be_continued_and_released_by_someone_who_may_not_begin_another() {
+    let running = Running::start(&[("Service.MaxConcurrentOperationsPerUser", "1")]).await;
+    let mut wire = running.connect().await;
+    let begun = wire.ask(&post(enumeration::enumerate("3"))).await;
+    let context = enumeration::context(&begun);
+    let another = wire.ask(&post(enumeration::enumerate("3"))).await.fault();
+    assert_eq!(another.code(), code::MAX_OPERATIONS_PER_USER);
+    let pulled = wire.ask(&post(enumeration::pull(&context))).await;
+    assert_eq!(pulled.status, 200, "{}", pulled.text());
+    let released = wire.ask(&post(enumeration::release(&enumeration::context(&pulled)))).await;
+    assert_eq!(released.status, 200, "{}", released.text());
+    assert_eq!(wire.ask(&post(enumeration::enumerate("3"))).await.status, 200);
+    running.stop().await;
+}
+
+/// The resource that shells in general are asked for at.
+const ANY_SHELL: &str = SHELL;

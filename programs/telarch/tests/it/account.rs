@@ -1,0 +1,175 @@
+//! `telarch account`, with passwords from standard input.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use accounts::FileAccounts;
+use auth::{AuthError, PasswordVerifier as _, Secret};
+
+use super::{account, run, telarch};
+
+fn sign_in(path: &Path, user: &str, password: &str) -> Result<String, AuthError> {
+    let accounts = FileAccounts::open(path).unwrap();
+    let from = std::net::Ipv4Addr::LOCALHOST.into();
+    accounts.verify(user, &Secret::new(password.to_owned()), from).map(|account| account.name)
+}
+
+#[test]
+fn an_account_is_added_listed_changed_disabled_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("accounts");
+    let shown = path.display();
+
+    let added = account(&path, &["add", "Alice", "--password-stdin", "--comment", "on call"], "pass word\n");
+    assert_eq!((added.code, added.errors.as_str()), (0, ""));
+    assert_eq!(added.out, format!("added Alice to {shown} as an administrator\n"));
+    let added = account(&path, &["add", "bob", "--password-stdin"], "other\r\nignored\n");
+    assert_eq!(added.out, format!("added bob to {shown} as a user\n"));
+    assert_eq!(sign_in(&path, "alice", "pass word").as_deref(), Ok("Alice"));
+    assert_eq!(sign_in(&path, "bob", "other").as_deref(), Ok("bob"));
+    assert_eq!(sign_in(&path, "bob", "pass word"), Err(AuthError::WrongPassword));
+    assert!(!fs::read_to_string(&path).unwrap().contains("pass word"));
+
+    let changed = account(&path, &["set-password", "alice", "--password-stdin"], "new");
+    assert_eq!((changed.code, changed.errors.as_str()), (0, ""));
+    assert_eq!(sign_in(&path, "Alice", "new").as_deref(), Ok("Alice"));
+    assert_eq!(sign_in(&path, "Alice", "pass word"), Err(AuthError::WrongPassword));
+
+    assert_eq!(account(&path, &["disable", "alice"], "").code, 0);
+    assert_eq!(sign_in(&path, "Alice", "new"), Err(AuthError::NotAllowed));
+
+    let table = account(&path, &["list"], "");
+    let rows: Vec<Vec<&str>> = table.out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["NAME", "STATE", "ROLE", "PASSWORD", "SET", "COMMENT"]);
+    assert_eq!((&rows[1][..3], &rows[1][5..]), (&["Alice", "disabled", "admin"][..], &["on", "call"][..]));
+    assert_eq!((&rows[2][..3], rows.len()), (&["bob", "enabled", "user"][..], 3));
+    let json: serde_json::Value =
+        serde_json::from_str(&account(&path, &["list", "--format", "json"], "").out).unwrap();
+    assert_eq!(
+        (&json[0]["name"], &json[0]["enabled"], &json[0]["admin"]),
+        (&"Alice".into(), &false.into(), &true.into())
+    );
+    assert_eq!((&json[1]["rid"], &json[1]["comment"]), (&3_000_000_001_u32.into(), &"".into()));
+    assert!(json[1]["password_set"].as_u64().unwrap() > 1_700_000_000);
+    assert!(!table.out.contains("argon2") && !json.to_string().contains("argon2"));
+
+    assert_eq!(account(&path, &["enable", "alice"], "").code, 0);
+    assert!(sign_in(&path, "Alice", "new").is_ok());
+    assert_eq!(account(&path, &["remove", "ALICE"], "").code, 0);
+    assert_eq!(sign_in(&path, "Alice", "new"), Err(AuthError::WrongPassword));
+    // The name is free again, but the account is another.
+    assert_eq!(account(&path, &["add", "alice", "--password-stdin", "--admin"], "new").code, 0);
+    let json = account(&path, &["list", "--format=json"], "").out;
+    assert!(json.contains("3000000002") && !json.contains("3000000000"), "{json}");
+}
+
+#[test]
+fn the_first_account_need_not_be_an_administrator() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("accounts");
+    let added = account(&path, &["add", "alice", "--password-stdin", "--no-admin"], "x");
+    assert!(added.out.ends_with(" as a user\n"), "{}", added.out);
+}
+
+#[test]
+fn what_cannot_be_done_is_told_with_a_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("accounts");
+    let missing = account(&path, &["list"], "");
+    assert_eq!((missing.code, missing.out.as_str()), (1, ""));
+    assert!(missing.errors.contains("does not exist\n  telarch account add NAME"), "{}", missing.errors);
+    assert!(!path.exists());
+
+    assert_eq!(account(&path, &["add", "alice", "--password-stdin"], "x").code, 0);
+    let before = fs::read_to_string(&path).unwrap();
+    let long = "x".repeat(257);
+    for (arguments, input, part) in [
+        (&["add", "ALICE", "--password-stdin"][..], "y", "the account alice exists already in "),
+        (&["set-password", "bob", "--password-stdin"], "y", "there is no account bob in "),
+        (&["disable", "bob"], "", "there is no account bob in "),
+        (&["remove", "bob"], "", "\n  telarch account list"),
+        (&["add", "bob", "--password-stdin"], "", "standard input holds no password"),
+        (&["add", "bob", "--password-stdin"], "\nsecond line\n", "holds no password"),
+        (&["add", "bob", "--password-stdin"], "a\0b", "a line break or a NUL character"),
+        (&["add", "bob", "--password-stdin"], &long, "longer than 256 octets"),
+    ] {
+        let ran = account(&path, arguments, input);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{arguments:?}");
+        assert!(ran.errors.starts_with("telarch: ") && ran.errors.contains(part), "{}", ran.errors);
+    }
+    let name = account(&path, &["add", "a b"], "");
+    assert!(name.code == 2 && name.errors.contains("letters, digits"), "{}", name.errors);
+    assert_eq!(fs::read_to_string(&path).unwrap(), before);
+
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let exposed = account(&path, &["disable", "alice"], "");
+    assert!(exposed.errors.contains(&format!("chmod 600 {}", path.display())), "{}", exposed.errors);
+    assert_eq!(exposed.code, 1);
+}
+
+#[test]
+fn accounts_that_several_processes_add_are_all_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("accounts");
+    let password = folder.path().join("password");
+    fs::write(&password, "secret").unwrap();
+    let mut children: Vec<_> = (0..8)
+        .map(|number| {
+            let name = format!("user{number}");
+            let mut command = telarch(&["account", "add", &name, "--password-stdin", "--file"]);
+            command
+                .arg(&path)
+                .stdin(fs::File::open(&password).unwrap())
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    let file = accounts::read(&path).unwrap();
+    let rids: std::collections::BTreeSet<_> = file.records().map(|record| record.rid).collect();
+    assert_eq!((file.records().count(), rids.len()), (8, 8));
+    let administrators =
+        file.records().filter(|record| record.role == auth::account_file::Role::Administrator);
+    assert_eq!(administrators.count(), 1, "only one of them was the first");
+}
+
+#[test]
+fn an_ordinary_user_has_a_file_among_the_own_settings() {
+    const NOBODY: u32 = 65_534;
+    let home = tempfile::tempdir().unwrap();
+    let is_root = chown(home.path(), Some(NOBODY), Some(NOBODY)).is_ok();
+    let ask = |arguments: &[&str], variable: &str, value: &Path| {
+        let mut command = telarch(arguments);
+        command.env_remove("HOME").env_remove("XDG_CONFIG_HOME").env(variable, value).current_dir("/");
+        if is_root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        // Root may have built the program where others cannot run it.
+        let runs = command.stdout(Stdio::null()).stderr(Stdio::null()).stdin(Stdio::null()).status();
+        runs.is_ok().then(|| run(&mut command, "secret"))
+    };
+    let add = ["account", "add", "alice", "--password-stdin"];
+    let Some(added) = ask(&["--version"], "HOME", home.path()).and_then(|_| ask(&add, "HOME", home.path()))
+    else {
+        eprintln!("SKIPPED: an ordinary user cannot run {}", env!("CARGO_BIN_EXE_telarch"));
+        return;
+    };
+    let path = home.path().join(".config/telarch/accounts");
+    assert_eq!(added.code, 0, "{}", added.errors);
+    assert_eq!(added.out, format!("added alice to {} as an administrator\n", path.display()));
+    let mode = fs::metadata(path.parent().unwrap()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+
+    let other = home.path().join("other");
+    let listed = ask(&["account", "list"], "XDG_CONFIG_HOME", &other).unwrap();
+    assert!(listed.errors.contains(&format!("{}/telarch/accounts", other.display())), "{}", listed.errors);
+    assert!(!other.exists(), "looking has made a folder");
+    let lost = ask(&["account", "list"], "XDG_CONFIG_HOME", Path::new("relative")).unwrap();
+    assert!(lost.code == 1 && lost.errors.contains("--file"), "{}", lost.errors);
+}

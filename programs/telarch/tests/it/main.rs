@@ -1,0 +1,61 @@
+//! The program as its users run it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod account;
+mod prompt;
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What a run of the program has left.
+struct Ran {
+    out: String,
+    errors: String,
+    code: i32,
+}
+
+fn telarch(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_telarch"));
+    command.args(arguments);
+    command
+}
+
+/// Runs to the end, with this on standard input.
+fn run(command: &mut Command, input: &str) -> Ran {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A program that does not read its input has closed it, which is no failure of this test.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        out: String::from_utf8(output.stdout).unwrap(),
+        errors: String::from_utf8(output.stderr).unwrap(),
+        code: output.status.code().unwrap(),
+    }
+}
+
+/// `telarch account ARGUMENTS --file PATH`.
+fn account(path: &Path, arguments: &[&str], input: &str) -> Ran {
+    let mut command = telarch(&["account"]);
+    run(command.args(arguments).arg("--file").arg(path), input)
+}
+
+#[test]
+fn help_and_version_say_what_there_is() {
+    for arguments in [&["--help"][..], &["-h"], &[]] {
+        let ran = run(&mut telarch(arguments), "");
+        assert!(ran.out.contains("  account ") && ran.code == 0, "{}", ran.out);
+    }
+    for arguments in [&["account", "--help"][..], &["account"], &["account", "add", "--help"]] {
+        let ran = run(&mut telarch(arguments), "");
+        assert!(ran.out.contains("telarch account add alice") && ran.code == 0, "{}", ran.out);
+    }
+    let version = run(&mut telarch(&["--version"]), "");
+    assert_eq!(version.out, format!("telarch {}\n", env!("CARGO_PKG_VERSION")));
+    for arguments in [&["acount"][..], &["--verbose"], &["account", "grow"]] {
+        let ran = run(&mut telarch(arguments), "");
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}");
+        assert!(ran.errors.starts_with("telarch: ") && ran.errors.contains("--help"), "{}", ran.errors);
+    }
+}

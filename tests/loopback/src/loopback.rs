@@ -1,0 +1,169 @@
+//! A service that runs in the test's own runtime.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use client::{Endpoint, Session, SessionBuilder, TlsPolicy, Transport, Unencrypted};
+use config::{Draft, Store, StoreError};
+use plugin_config::ConfigPlugin;
+use plugin_shell::{ShellPlugin, Surroundings};
+use service::{Catalog, Certificate, Listener, Plugin, Product, Service, ServiceParts};
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use crate::certificate::SelfSigned;
+use crate::user::{Machine, User, accounts};
+
+/// Longer than anything takes that does not fail.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A service with one port for HTTP and one for HTTPS, the configuration and shells.
+///
+/// Basic is offered and unencrypted messages are taken, unless the test says otherwise.
+/// Dropping it ends the service; [`Loopback::close`] also makes sure that nothing is left of it.
+pub struct Loopback {
+    service: Arc<Service>,
+    store: Arc<Store>,
+    http: SocketAddr,
+    https: SocketAddr,
+    folder: TempDir,
+}
+
+impl Loopback {
+    /// Starts a service with the defaults.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts a service with settings such as `("Winrs.MaxShellsPerUser", "1")`.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let home = folder.path().join("home");
+        std::fs::create_dir(&home).expect("a folder can be made");
+        let usual = [("Service.Auth.Basic", "true"), ("Service.AllowUnencrypted", "true")];
+        let settings: Vec<_> = usual.iter().chain(settings).copied().collect();
+        let store = Store::open_with(folder.path().join("config.toml"), &settings).expect("these are settings");
+        let store = Arc::new(store);
+        let listening_on = Arc::new(|_| vec![IpAddr::from([127, 0, 0, 1])]);
+        let plugins: Vec<Arc<dyn Plugin>> = vec![
+            Arc::new(ConfigPlugin::new(Arc::clone(&store), listening_on)),
+            Arc::new(ShellPlugin::new(surroundings(home))),
+        ];
+        let service = Service::new(ServiceParts {
+            state: store.subscribe(),
+            verifier: Arc::new(accounts()),
+            principals: Arc::new(Machine),
+            catalog: Catalog::new(plugins),
+            product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },
+        });
+        let http = listen(&service, None).await;
+        let https = listen(&service, Some(&SelfSigned::of_this_process().served)).await;
+        Self { service, store, http, https, folder }
+    }
+
+    /// A session over HTTP.
+    pub fn session(&self, user: User) -> Session {
+        self.over_http(user).build().expect("these are settings of a session")
+    }
+
+    /// Settings of a session over HTTP, readable on the way.
+    pub fn over_http(&self, user: User) -> SessionBuilder {
+        let builder = Session::builder(self.endpoint(Transport::Http, "127.0.0.1"));
+        builder.credentials(user.credentials()).unencrypted(Unencrypted::Allowed)
+    }
+
+    /// Settings of a session over HTTPS that trusts the service.
+    pub fn over_https(&self, user: User) -> SessionBuilder {
+        let policy = TlsPolicy::new().ca_file(self.certificate_file());
+        let builder = Session::builder(self.endpoint(Transport::Https, "localhost"));
+        builder.credentials(user.credentials()).tls(policy)
+    }
+
+    /// Where the service is, by a name of this machine.
+    pub fn endpoint(&self, transport: Transport, host: &str) -> Endpoint {
+        let port = match transport {
+            Transport::Http => self.http.port(),
+            Transport::Https => self.https.port(),
+        };
+        Endpoint::new(transport, host, port, Endpoint::PATH).expect("this is an endpoint")
+    }
+
+    /// The address of the port for HTTP.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// A file with the certificate of the service, as an administrator would copy it.
+    pub fn certificate_file(&self) -> PathBuf {
+        let path = self.folder.path().join("certificate.pem");
+        std::fs::write(&path, SelfSigned::of_this_process().pem()).expect("the folder takes files");
+        path
+    }
+
+    /// Where commands start.
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// The file of the configuration.
+    pub fn config_file(&self) -> &Path {
+        self.store.path()
+    }
+
+    /// Changes a setting while the service runs.
+    pub fn set(&self, name: &str, value: &str) {
+        self.change(|draft| {
+            draft.config.set(name, value).expect("this is a setting");
+        });
+    }
+
+    /// Changes the configuration while the service runs.
+    pub fn change(&self, change: impl FnOnce(&mut Draft)) {
+        let update = |draft: &mut Draft| -> Result<(), StoreError> {
+            change(draft);
+            Ok(())
+        };
+        self.store.update(update).expect("the configuration can be kept");
+    }
+
+    /// The configuration as the service has it.
+    pub fn config(&self) -> Arc<config::Config> {
+        self.store.snapshot()
+    }
+
+    /// Tells the service to end: it takes nothing new, ends its shells and closes its connections.
+    ///
+    /// # Panics
+    /// If that takes too long.
+    pub async fn shut_down(&self) {
+        self.service.begin_shutdown();
+        timeout(PATIENCE, self.service.close_plugins()).await.expect("every shell ends");
+        timeout(PATIENCE, self.service.drained()).await.expect("every connection is closed");
+    }
+
+    /// Ends the service and makes sure that it does.
+    pub async fn close(self) {
+        self.shut_down().await;
+    }
+}
+
+impl Drop for Loopback {
+    fn drop(&mut self) {
+        self.service.begin_shutdown();
+    }
+}
+
+async fn listen(service: &Arc<Service>, certificate: Option<&Certificate>) -> SocketAddr {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listener = Listener::bind(any, certificate).await.expect("there is a free port");
+    let address = listener.address();
+    tokio::spawn(listener.run(Arc::clone(service)));
+    address
+}
+
+fn surroundings(home: PathBuf) -> Surroundings {
+    let environment = vec![("PATH".into(), "/usr/bin:/bin".into()), ("HOME".into(), home.clone().into())];
+    Surroundings { login_shell: "/bin/sh".into(), home, environment }
+}

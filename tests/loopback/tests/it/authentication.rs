@@ -1,0 +1,119 @@
+//! Who is let in, and what the others are told.
+
+use std::time::Duration;
+
+use client::{Credentials, Endpoint, Error, Exposed, Locator, Scheme, Secret, Session, Transport, Unencrypted};
+use telarch_loopback::{Loopback, User};
+use tokio::net::TcpListener;
+use wsman::{Subcode, code, namespace};
+
+use crate::{refusal, uri};
+
+fn config() -> Locator {
+    Locator::new(uri(namespace::CONFIG))
+}
+
+fn schemes(outcome: Error) -> (Vec<String>, Option<Scheme>, Option<String>) {
+    match outcome {
+        Error::AuthenticationFailed { offered, tried, user } => (offered, tried, user),
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_password_or_name_is_refused_with_the_schemes_that_are_offered() {
+    let service = Loopback::start().await;
+    let wrong = [("ada", "wrong"), ("nobody", "pä:ss ada"), ("Ada", "pä:ss ada"), ("ada", "")];
+    for (user, password) in wrong {
+        let credentials = Credentials { user: user.to_owned(), password: Secret::new(password.to_owned()) };
+        for builder in [service.over_http(User::Ada), service.over_https(User::Ada)] {
+            let session = builder.credentials(credentials.clone()).build().unwrap();
+            let refused = session.get(&config()).await.unwrap_err();
+            assert_eq!(refused.code(), Some(code::LOGON_FAILURE));
+            let expected = (vec!["Basic".to_owned()], Some(Scheme::Basic), Some(user.to_owned()));
+            assert_eq!(schemes(refused), expected);
+        }
+    }
+    service.close().await;
+}
+
+#[tokio::test]
+async fn someone_without_credentials_is_told_which_schemes_there_are() {
+    let service = Loopback::start().await;
+    let builder = Session::builder(service.endpoint(Transport::Http, "127.0.0.1"));
+    let session = builder.unencrypted(Unencrypted::Allowed).build().unwrap();
+    let refused = session.get(&config()).await.unwrap_err();
+    assert_eq!(schemes(refused), (vec!["Basic".to_owned()], None, None));
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_scheme_that_is_switched_off_is_neither_offered_nor_accepted() {
+    let service = Loopback::start_with(&[("Service.Auth.Basic", "false")]).await;
+    let session = service.over_https(User::Ada).build().unwrap();
+    let refused = session.get(&config()).await.unwrap_err();
+    let (offered, tried, _) = schemes(refused);
+    assert!(!offered.iter().any(|scheme| scheme == "Basic"), "{offered:?}");
+    assert_eq!(tried, Some(Scheme::Basic));
+    service.close().await;
+}
+
+#[tokio::test]
+async fn the_client_sends_no_password_over_http_unless_it_is_allowed_to() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let endpoint = Endpoint::new(Transport::Http, "127.0.0.1", port, Endpoint::PATH).unwrap();
+    let session = Session::builder(endpoint).credentials(User::Ada.credentials()).build().unwrap();
+    let outcomes = [
+        session.identify().await.map(drop),
+        session.get(&config()).await.map(drop),
+        session.shell(client::ShellOptions::default()).await.map(drop),
+    ];
+    for outcome in outcomes {
+        let refused = outcome.unwrap_err();
+        assert!(matches!(refused, Error::Refused { what: Exposed::Password, .. }), "{refused}");
+        assert_eq!(refused.code(), Some(code::UNENCRYPTED_DISABLED));
+    }
+    // A connection would be there by now: connecting to loopback is done when it returns.
+    let came = tokio::time::timeout(Duration::ZERO, listener.accept()).await;
+    assert!(came.is_err(), "the client has connected");
+}
+
+#[tokio::test]
+async fn the_service_takes_no_password_over_http_unless_it_is_allowed_to() {
+    let service = Loopback::start_with(&[("Service.AllowUnencrypted", "false")]).await;
+    let refused = service.session(User::Ada).get(&config()).await.unwrap_err();
+    assert_eq!(schemes(refused), (Vec::new(), Some(Scheme::Basic), Some("ada".to_owned())));
+    let session = service.over_https(User::Ada).build().unwrap();
+    session.get(&config()).await.unwrap();
+    service.close().await;
+}
+
+#[tokio::test]
+async fn someone_without_rights_signs_in_and_may_do_nothing() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Eve);
+    session.identify().await.unwrap();
+    let denied = (Subcode::AccessDenied, code::ACCESS_DENIED);
+    assert_eq!(refusal(session.get(&config()).await), denied);
+    assert_eq!(refusal(session.shell(client::ShellOptions::default()).await), denied);
+    let listeners = Locator::new(uri(config::LISTENER_RESOURCE));
+    assert_eq!(refusal(session.enumerate(&listeners, Default::default()).await), denied);
+    service.close().await;
+}
+
+#[tokio::test]
+async fn rights_follow_the_security_descriptor_at_once() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Eve);
+    let denied = (Subcode::AccessDenied, code::ACCESS_DENIED);
+    // Everyone may read.
+    service.set("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;BA)(A;;GR;;;WD)");
+    session.get(&config()).await.unwrap();
+    assert_eq!(refusal(session.shell(client::ShellOptions::default()).await), denied);
+    // Everyone may execute.
+    service.set("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;BA)(A;;GX;;;WD)");
+    session.shell(client::ShellOptions::default()).await.unwrap().close().await.unwrap();
+    assert_eq!(refusal(session.get(&config()).await), denied);
+    service.close().await;
+}

@@ -1,0 +1,40 @@
+//! Our client against our service.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod authentication;
+mod config_change;
+mod config_read;
+mod enumeration;
+mod identify;
+mod interruption;
+mod listener;
+mod message;
+mod quota;
+mod shell;
+mod shell_end;
+mod shell_list;
+mod tls;
+
+use client::Error;
+use wsman::{Fault, ResourceUri, Subcode};
+
+/// The fault that a refused operation brings.
+#[track_caller]
+fn fault<T>(outcome: Result<T, Error>) -> Fault {
+    match outcome {
+        Err(Error::Fault(fault)) => fault,
+        Err(other) => panic!("not a fault: {other}"),
+        Ok(_) => panic!("it was not refused"),
+    }
+}
+
+/// What programs decide by: the subcode and the number.
+#[track_caller]
+fn refusal<T>(outcome: Result<T, Error>) -> (Subcode, u32) {
+    let fault = fault(outcome);
+    (fault.subcode().clone(), fault.code())
+}
+
+fn uri(text: &str) -> ResourceUri {
+    ResourceUri::parse(text).unwrap()
+}
