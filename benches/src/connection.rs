@@ -22,6 +22,12 @@ enum Link {
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
+/// What came back.
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
+    pub(crate) body: &'a [u8],
+}
+
 impl Connection {
     /// Connects without TLS.
     pub(crate) fn plain(address: SocketAddr) -> Result<Self> {
@@ -59,6 +65,17 @@ impl Connection {
 
     /// The body of the next answer, whose status must be 200.
     pub(crate) fn receive(&mut self) -> Result<&[u8]> {
+        match self.receive_any()? {
+            Answer { status: 200, body } => Ok(body),
+            Answer { status, body } => {
+                let body = String::from_utf8_lossy(body);
+                Err(format!("the server answered {status}: {body:.2000}").into())
+            }
+        }
+    }
+
+    /// The next answer, whatever its status.
+    pub(crate) fn receive_any(&mut self) -> Result<Answer<'_>> {
         let mut filled = 0;
         let head = loop {
             filled += self.read(filled)?;
@@ -76,11 +93,9 @@ impl Connection {
         if filled > end {
             return Err("the server sent more than one answer".into());
         }
-        if !self.buffer.starts_with(b"HTTP/1.1 200") {
-            let answer = String::from_utf8_lossy(&self.buffer[..end]);
-            return Err(format!("the server answered {answer:.1500}").into());
-        }
-        Ok(&self.buffer[head..end])
+        let status = self.buffer.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));
+        let status = std::str::from_utf8(status.ok_or("an answer is not HTTP/1.1")?)?.parse()?;
+        Ok(Answer { status, body: &self.buffer[head..end] })
     }
 
     fn read(&mut self, filled: usize) -> Result<usize> {

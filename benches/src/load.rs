@@ -7,6 +7,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::Result;
 use crate::connection::Connection;
 use crate::process;
+use crate::processors::Together;
 
 /// What one turn of load came to.
 pub(crate) struct Load {
@@ -44,12 +45,14 @@ pub(crate) enum Until {
 ///
 /// Answers are awaited in the order of the connections: with one thread and blocking reads the generator costs a
 /// read and a write a request, and as long as one answer is awaited the server has all the other requests to work on.
+/// A single connection shares one processor with the server; see [`Together`].
 pub(crate) fn drive(
     connections: &mut [Connection],
     request: &[u8],
     server: u32,
     until: Until,
 ) -> Result<Load> {
+    let _together = if connections.len() == 1 { Some(Together::with(server)?) } else { None };
     let (server_before, generator_before) = (process::cpu(server)?, thread_cpu());
     let begin = Instant::now();
     let is_over = |requests| match until {

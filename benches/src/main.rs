@@ -5,12 +5,15 @@
 //! processor, requests a second say little, and the CPU time of the server alone says more.
 
 mod bare_hyper;
+mod canned;
+mod client;
 mod connection;
 mod effort;
 mod load;
 mod memory;
 mod messages;
 mod process;
+mod processors;
 mod profile;
 mod requests;
 mod rounds;
@@ -67,12 +70,13 @@ struct Group {
     measure: fn(&Effort) -> Result<Vec<Row>>,
 }
 
-const GROUPS: [Group; 5] = [
+const GROUPS: [Group; 6] = [
     Group { name: "requests", measure: requests::measure },
     Group { name: "steps", measure: steps::measure },
     Group { name: "shell", measure: shell_run::measure },
     Group { name: "stream", measure: stream::measure },
     Group { name: "memory", measure: memory::measure },
+    Group { name: "client", measure: client::measure },
 ];
 
 fn usage() -> ExitCode {

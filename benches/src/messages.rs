@@ -77,6 +77,14 @@ impl<'a> Shell<'a> {
         self.operation("Receive", "", &body)
     }
 
+    /// An end of the command's input.
+    pub(crate) fn send_end(&self, command: &str) -> Vec<u8> {
+        let body = format!(
+            r#"<rsp:Send xmlns:rsp="http://schemas.microsoft.com/wbem/wsman/1/windows/shell"><rsp:Stream Name="stdin" CommandId="{command}" End="true"/></rsp:Send>"#
+        );
+        self.operation("Send", "", &body)
+    }
+
     pub(crate) fn terminate(&self, command: &str) -> Vec<u8> {
         let body = format!(
             r#"<rsp:Signal xmlns:rsp="http://schemas.microsoft.com/wbem/wsman/1/windows/shell" CommandId="{command}"><rsp:Code>http://schemas.microsoft.com/wbem/wsman/1/windows/shell/signal/terminate</rsp:Code></rsp:Signal>"#
@@ -127,7 +135,8 @@ pub(crate) fn carried(answer: &[u8]) -> u64 {
     octets
 }
 
-fn between<'a>(text: &'a [u8], before: &[u8], after: &[u8]) -> Result<&'a str> {
+/// What stands between two texts.
+pub(crate) fn between<'a>(text: &'a [u8], before: &[u8], after: &[u8]) -> Result<&'a str> {
     let told = || format!("an answer has no {}", String::from_utf8_lossy(before));
     let begin = memmem::find(text, before).ok_or_else(told)? + before.len();
     let length = memmem::find(&text[begin..], after).ok_or_else(told)?;
@@ -143,8 +152,9 @@ fn option_set(options: &[(&str, &str)]) -> String {
 }
 
 fn operation(action: &str, resource: &str, more: &str, body: &str) -> Vec<u8> {
+    let message_id = MESSAGE_ID;
     post(&format!(
-        r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" xmlns:w="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd" xmlns:p="http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd"><s:Header><a:To>http://localhost:5985/wsman</a:To><a:ReplyTo><a:Address s:mustUnderstand="true">http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous</a:Address></a:ReplyTo><w:MaxEnvelopeSize s:mustUnderstand="true">512000</w:MaxEnvelopeSize><a:MessageID>uuid:5B6A4C20-6A3C-4B8E-9B0C-3C8A0D5A7E11</a:MessageID><w:Locale s:mustUnderstand="false" xml:lang="en-US"/><p:DataLocale s:mustUnderstand="false" xml:lang="en-US"/><w:OperationTimeout>PT60S</w:OperationTimeout><w:ResourceURI s:mustUnderstand="true">{resource}</w:ResourceURI><a:Action s:mustUnderstand="true">{action}</a:Action>{more}</s:Header><s:Body>{body}</s:Body></s:Envelope>"#
+        r#"<?xml version="1.0" encoding="utf-8"?><s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" xmlns:w="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd" xmlns:p="http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd"><s:Header><a:To>http://localhost:5985/wsman</a:To><a:ReplyTo><a:Address s:mustUnderstand="true">http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous</a:Address></a:ReplyTo><w:MaxEnvelopeSize s:mustUnderstand="true">512000</w:MaxEnvelopeSize><a:MessageID>{message_id}</a:MessageID><w:Locale s:mustUnderstand="false" xml:lang="en-US"/><p:DataLocale s:mustUnderstand="false" xml:lang="en-US"/><w:OperationTimeout>PT60S</w:OperationTimeout><w:ResourceURI s:mustUnderstand="true">{resource}</w:ResourceURI><a:Action s:mustUnderstand="true">{action}</a:Action>{more}</s:Header><s:Body>{body}</s:Body></s:Envelope>"#
     ))
 }
 
@@ -163,6 +173,9 @@ fn post(envelope: &str) -> Vec<u8> {
     )
     .into_bytes()
 }
+
+/// The identifier of every request: to be different is the business of clients, and no service looks.
+pub(crate) const MESSAGE_ID: &str = "uuid:5B6A4C20-6A3C-4B8E-9B0C-3C8A0D5A7E11";
 
 const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";
 const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/cmd";

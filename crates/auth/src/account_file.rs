@@ -64,7 +64,7 @@ pub enum LineError {
     TooLong,
     /// Something that is no record.
     #[error(
-        "{found} fields instead of 6\n  a record is NAME:RID:FLAGS:CHANGED:PASSWORD:COMMENT; a comment begins with #"
+        "{found} instead of 6 fields\n  a record is NAME:RID:FLAGS:CHANGED:PASSWORD:COMMENT; a comment begins with #"
     )]
     FieldCount {
         /// How many there are.
@@ -477,8 +477,8 @@ mod tests {
     fn a_wrong_line_is_named_with_its_reason() {
         let (alice, bob) = (line("alice", 3_000_000_001), line("bob", 3_000_000_001));
         let cases = [
-            ("\nalice".to_owned(), 2, "1 fields instead of 6"),
-            (format!("{alice}:more"), 1, "7 fields"),
+            ("\nalice".to_owned(), 2, "1 instead of 6 fields"),
+            (format!("{alice}:more"), 1, "7 instead of 6 fields"),
             (format!("# {}", "x".repeat(MAX_LINE_OCTETS)), 1, "longer than 2048"),
             ("\n".repeat(MAX_LINES + 1), MAX_LINES + 1, "at most 8192 lines"),
             (format!("{alice}\n{}", alice.replace("alice", "ALICE")), 2, "\"ALICE\" is listed twice"),

@@ -103,7 +103,8 @@ mod tests {
     fn relative_folders_do_not_count() {
         assert_eq!(of_user(&[]), None);
         assert_eq!(of_user(&[("HOME", "home")]), None);
-        let paths = of_user(&[("HOME", "/home/ada"), ("XDG_CONFIG_HOME", "c"), ("XDG_STATE_HOME", "")]).unwrap();
+        let paths =
+            of_user(&[("HOME", "/home/ada"), ("XDG_CONFIG_HOME", "c"), ("XDG_STATE_HOME", "")]).unwrap();
         assert_eq!(paths.certificates, Path::new("/home/ada/.config/telarch/certificates"));
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use config::Config;
 use wsman::enumeration::Enumerate;
-use wsman::{Action, Fault, Head, Reply, Request, Subcode, code};
-use xml::Bounds;
+use wsman::{Action, Detail, Fault, Head, Reply, Request, Subcode, code};
+use xml::{Bounds, EncodingError};
 
 use crate::access::{self, Caller};
 use crate::enumeration::Enumeration;
@@ -20,6 +20,15 @@ pub(crate) struct Message {
     pub(crate) envelope: String,
     pub(crate) is_fault: bool,
     pub(crate) delivered: Option<Delivered>,
+}
+
+impl Message {
+    /// Says that a body is in a character set nobody has to know.
+    pub(crate) fn unreadable(error: &EncodingError, host: &str) -> Self {
+        let fault = Fault::new(Subcode::EncodingLimit, code::CHARACTER_SET, error.to_string())
+            .with_detail(Detail::CHARACTER_SET);
+        fault_message(&fault, None, None, host)
+    }
 }
 
 impl Service {
@@ -59,18 +68,22 @@ impl Service {
         }
         let (plugin, resource) = self.catalog.find(request.require_resource()?)?;
         access::check(&caller, &config, resource.kind, &head.action)?;
-        let most = config.service.max_concurrent_operations_per_user.get();
-        let operation = self.operations.begin(caller.sid(), most)?;
         tracing::debug!(
             account = %caller.identity().account(), action = %head.action.uri(), resource = resource.uri,
             "Request"
         );
         let enumerate = match head.action {
+            // The enumeration counts already: whoever has no room for another operation must be able to end it.
             Action::Pull => return self.contexts.pull(caller.sid(), &request, &limits).await,
             Action::Release => return self.contexts.release(caller.sid(), &request, &limits),
             Action::Enumerate => Some(Enumerate::parse(request.require_body("Enumerate")?)?),
             _ => None,
         };
+        let most = config.service.max_concurrent_operations_per_user.get();
+        let operation = self.operations.begin(caller.sid(), most).or_else(|_| {
+            self.contexts.forget_expired();
+            self.operations.begin(caller.sid(), most)
+        })?;
         let sid = caller.sid();
         let asked = enumerate.clone();
         let (reply_limit, timeout) = (limits.reply, limits.timeout);

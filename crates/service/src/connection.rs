@@ -10,9 +10,10 @@ use http::{BodyFraming, CONTINUE, ChunkedDecoder, HeadError, Limits, Method, Req
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout_at;
 
-use self::exchange::Exchange;
+use self::exchange::{Exchange, Unreadable};
 use crate::answer::{ANONYMOUS_REQUEST, Message};
 use crate::authentication::{Admission, Authentication};
+use crate::crowd::Place;
 use crate::listener::{Door, Transport};
 use crate::service::Service;
 
@@ -25,28 +26,27 @@ pub(crate) struct Peer {
 }
 
 /// Serves a connection until either end closes it.
-pub(crate) async fn serve<I>(io: I, peer: Peer, service: &Arc<Service>)
+pub(crate) async fn serve<I>(io: I, peer: Peer, place: &Place, service: &Arc<Service>)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let nobody = Authentication::new(peer.address.ip(), peer.transport);
-    serve_as(io, peer, nobody, service).await;
+    serve_as(io, peer, nobody, place, service).await;
 }
 
 /// Serves a connection of which something is known already.
-pub(crate) async fn serve_as<I>(io: I, peer: Peer, authentication: Authentication, service: &Arc<Service>)
-where
+pub(crate) async fn serve_as<I>(
+    io: I,
+    peer: Peer,
+    authentication: Authentication,
+    place: &Place,
+    service: &Arc<Service>,
+) where
     I: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let address = peer.address;
-    let mut connection = Connection {
-        io,
-        received: Vec::new(),
-        authentication,
-        peer,
-        service,
-        is_trusted: false,
-    };
+    let mut connection =
+        Connection { io, received: Vec::new(), authentication, peer, place, service, is_trusted: false };
     loop {
         match connection.exchange().await {
             Ok(Next::Request) => {}
@@ -57,8 +57,7 @@ where
             }
         }
     }
-    // A peer that still sends would lose the answer to a reset: say that nothing more comes.
-    let _ = tokio::time::timeout(LINGER, connection.io.shutdown()).await;
+    let _ = tokio::time::timeout(LINGER, connection.linger()).await;
 }
 
 struct Connection<'s, I> {
@@ -67,6 +66,7 @@ struct Connection<'s, I> {
     received: Vec<u8>,
     authentication: Authentication,
     peer: Peer,
+    place: &'s Place,
     service: &'s Arc<Service>,
     /// Somebody has signed in on this connection, so it may be idle for longer.
     is_trusted: bool,
@@ -96,8 +96,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
             }
         };
         let mut exchange = Exchange::new(&head);
-        if let Some(status) = self.refused_for_want_of_room() {
-            return self.send_status_after_body(&head, exchange, status).await;
+        if self.service.shutdown.has_begun() {
+            return self.send_status_after_body(&head, exchange, 503).await;
         }
         let Some(target) = Target::of(head.path(), &self.peer.door) else {
             return self.send_status_after_body(&head, exchange, 404).await;
@@ -117,10 +117,23 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
                 return self.send_status_after_body(&head, exchange, 401).await;
             }
         };
-        self.is_trusted = true;
+        if !self.is_trusted {
+            self.is_trusted = true;
+            self.place.is_known();
+        }
+        let service = Arc::clone(self.service);
+        let Some(_seat) = service.crowd.seat(service.config().service.max_connections.get()) else {
+            return self.send_status_after_body(&head, exchange, 503).await;
+        };
         let encoding = match exchange::encoding(&head) {
             Ok(encoding) => encoding,
-            Err(status) => return self.send_status_after_body(&head, exchange, status).await,
+            Err(Unreadable::MediaType) => return self.send_status_after_body(&head, exchange, 415).await,
+            Err(Unreadable::CharacterSet(error)) => {
+                return match self.pass_over_body(&head).await? {
+                    true => self.deliver(exchange, Message::unreadable(&error, exchange::host(&head))).await,
+                    false => self.refuse(413).await,
+                };
+            }
         };
         let body = match self.body(&head, self.largest_body()).await? {
             Ok(body) => body,
@@ -137,7 +150,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
                 return self.send(exchange, 400, None).await;
             }
         };
-        let service = Arc::clone(self.service);
         let host = exchange::host(&head).to_owned();
         let answering = service.answer(caller, text, &host);
         let Some(message) = self.unless_gone(answering).await else {
@@ -167,13 +179,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
                 self.send(exchange, 401, None).await
             }
         }
-    }
-
-    /// Too many others are being served, or none are to be served any more.
-    fn refused_for_want_of_room(&self) -> Option<u16> {
-        let config = self.service.config();
-        let most = usize::try_from(config.service.max_connections.get()).unwrap_or(usize::MAX);
-        (self.service.open_connections() > most || self.service.shutdown.has_begun()).then_some(503)
     }
 
     fn largest_body(&self) -> usize {
@@ -320,10 +325,52 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
     ) -> Result<Next, Ended> {
         // A client that waits for 100 is told the outcome instead; what it sends then cannot be known.
         let is_waiting = head.expects_continue() && head.body() != BodyFraming::Empty;
-        if is_waiting || self.body(head, self.largest_body()).await?.is_err() {
+        if is_waiting || !self.pass_over_body(head).await? {
             exchange.next = Next::Close;
         }
         self.send(exchange, status, None).await
+    }
+
+    /// Receives a body that nobody will read; `false` if it is larger, or takes longer, than one may.
+    async fn pass_over_body(&mut self, head: &RequestHead) -> Result<bool, Ended> {
+        let limit = self.largest_body();
+        let BodyFraming::Length(length) = head.body() else {
+            return Ok(self.body(head, limit).await?.is_ok());
+        };
+        let Some(mut left) = usize::try_from(length).ok().filter(|length| *length <= limit) else {
+            return Ok(false);
+        };
+        let deadline = tokio::time::Instant::now() + self.retrieval_time();
+        loop {
+            let there = self.received.len().min(left);
+            self.received.drain(..there);
+            left -= there;
+            if left == 0 {
+                return Ok(true);
+            }
+            self.received.reserve(PIECE);
+            match timeout_at(deadline, self.io.read_buf(&mut self.received)).await {
+                Ok(Ok(read)) if read > 0 => {}
+                Ok(_) => return Err(Ended("closed inside a request")),
+                Err(_) => return Ok(false),
+            }
+        }
+    }
+
+    /// Says that nothing more comes, and lets the peer finish what it sends: closed at once, the connection
+    /// would be reset and the answer lost.
+    async fn linger(&mut self) {
+        if self.io.shutdown().await.is_err() {
+            return;
+        }
+        let mut left = PASSED_OVER;
+        let mut piece = [0; 4_096];
+        while let Ok(read) = self.io.read(&mut piece).await {
+            left = left.saturating_sub(read);
+            if read == 0 || left == 0 {
+                return;
+            }
+        }
     }
 
     /// Answers what is no request, and closes.
@@ -410,6 +457,8 @@ const IDLE_BEFORE_SIGN_IN: Duration = Duration::from_secs(30);
 const WRITING: Duration = Duration::from_secs(120);
 /// How long to wait for the other end at the end.
 const LINGER: Duration = Duration::from_secs(2);
+/// What a client may still send after the last answer, in octets.
+const PASSED_OVER: usize = 16 * 1_024 * 1_024;
 /// What is asked of the network at once, in octets; most requests fit.
 const PIECE: usize = 4 * 1_024;
 /// What a client may send ahead while it waits for an answer, in octets.

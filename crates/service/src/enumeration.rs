@@ -63,10 +63,10 @@ impl Enumeration {
             let mut one = Writer::new();
             write_item(&mut one, &item, self.mode)?;
             if page.len() + one.len() > room {
+                self.next = Some(item);
                 if count == 0 {
                     return Err(too_large(one.len(), room));
                 }
-                self.next = Some(item);
                 return Ok(Page { items: page, count, end: false });
             }
             page.fragment(&one.into_fragment());
@@ -150,6 +150,12 @@ impl Contexts {
         let context = parse_release(request.require_body("Release")?)?;
         self.take(&context, caller)?.finish();
         Reply::to(request.head(), fresh_uuid()).finish(limits.reply).map(Answer::new)
+    }
+
+    /// Forgets what has rested for too long, and with it that it counted as an operation.
+    pub(crate) fn forget_expired(&self) {
+        let now = Instant::now();
+        self.locked().retain(|_, enumeration| enumeration.expires > now);
     }
 
     fn keep(&self, mut enumeration: Enumeration, timeout: Duration) -> String {

@@ -20,7 +20,9 @@ impl Service {
         // Nobody is signed in on it, so it can do no more than anyone from the network.
         let peer = Peer { address, transport: Transport::Http, door: Door::local() };
         let service = Arc::clone(self);
-        let serving = tokio::spawn(async move { connection::serve(server, peer, &service).await });
+        // Everybody who is connected has signed in: busy, but answering.
+        let Some(place) = service.crowd.admit() else { return true };
+        let serving = tokio::spawn(async move { connection::serve(server, peer, &place, &service).await });
         let asking = async {
             let head = format!(
                 "POST /wsman-anon/identify HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\

@@ -13,6 +13,7 @@ mod authentication;
 mod catalog;
 mod certificate;
 mod connection;
+mod crowd;
 mod enumeration;
 mod health;
 mod identify;

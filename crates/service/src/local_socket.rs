@@ -63,7 +63,7 @@ impl LocalSocket {
     pub fn bind(path: &Path, audience: Audience) -> Result<Self, LocalSocketError> {
         let failed = |source| LocalSocketError::Bind { path: path.to_owned(), source };
         clear(path)?;
-        // Nobody but the owner can connect before the permissions are those of the audience.
+        // Clients find it only once its permissions are those of the audience.
         let beside = path.with_extension("new");
         remove(&beside).map_err(failed)?;
         let bound = || {
@@ -126,8 +126,8 @@ impl Drop for LocalSocket {
 fn take(stream: UnixStream, service: &Arc<Service>, users: &dyn LocalUsers) {
     /// Peers of this socket are on this machine.
     const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let Ok(place) = Arc::clone(&service.connections).try_acquire_owned() else {
-        tracing::warn!("Local connection refused: far more than MaxConnections are open");
+    let Some(place) = service.crowd.admit() else {
+        tracing::warn!("Local connection refused: too many are open, and all of them have signed in");
         return;
     };
     let uid = match stream.peer_cred() {
@@ -137,11 +137,12 @@ fn take(stream: UnixStream, service: &Arc<Service>, users: &dyn LocalUsers) {
             return;
         }
     };
-    let caller = Identity::by_peer_credentials(uid, users).map_err(|error| error.to_string()).and_then(|identity| {
-        let token = service.principals.token_of(&identity);
-        let token = token.ok_or_else(|| "the account has no identity on this machine".to_owned())?;
-        Ok(Arc::new(Caller::new(identity, token, HERE)))
-    });
+    let caller =
+        Identity::by_peer_credentials(uid, users).map_err(|error| error.to_string()).and_then(|identity| {
+            let token = service.principals.token_of(&identity);
+            let token = token.ok_or_else(|| "the account has no identity on this machine".to_owned())?;
+            Ok(Arc::new(Caller::new(identity, token, HERE)))
+        });
     let caller = match caller {
         Ok(caller) => caller,
         Err(error) => {
@@ -152,8 +153,7 @@ fn take(stream: UnixStream, service: &Arc<Service>, users: &dyn LocalUsers) {
     let peer = Peer { address: SocketAddr::new(HERE, 0), transport: Transport::Local, door: Door::local() };
     let service = Arc::clone(service);
     tokio::spawn(async move {
-        connection::serve_as(stream, peer, Authentication::local(caller), &service).await;
-        drop(place);
+        connection::serve_as(stream, peer, Authentication::local(caller), &place, &service).await;
     });
 }
 
@@ -182,7 +182,7 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
@@ -209,6 +209,9 @@ mod tests {
         assert!(matches!(second.err(), Some(LocalSocketError::InUse(_))));
         drop(socket);
         fs::write(&path, "").unwrap();
-        assert!(matches!(LocalSocket::bind(&path, Audience::Owner).err(), Some(LocalSocketError::InTheWay(_))));
+        assert!(matches!(
+            LocalSocket::bind(&path, Audience::Owner).err(),
+            Some(LocalSocketError::InTheWay(_))
+        ));
     }
 }

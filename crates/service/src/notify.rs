@@ -78,7 +78,7 @@ pub fn watchdog(microseconds: Option<&str>, process: Option<&str>, own: u32) -> 
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -6,10 +6,11 @@ use auth::PasswordVerifier;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use config::{Config, State};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::access::Principals;
 use crate::catalog::Catalog;
+use crate::crowd::Crowd;
 use crate::enumeration::Contexts;
 use crate::quota::Operations;
 
@@ -43,8 +44,7 @@ pub struct Service {
     pub(crate) principals: Arc<dyn Principals>,
     pub(crate) catalog: Catalog,
     pub(crate) product: Product,
-    /// How many connections may be open beyond those that are, up to the most that can be configured.
-    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) crowd: Arc<Crowd>,
     pub(crate) shutdown: Shutdown,
     pub(crate) operations: Operations,
     pub(crate) contexts: Contexts,
@@ -67,7 +67,7 @@ impl Service {
             principals,
             catalog,
             product,
-            connections: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+            crowd: Arc::default(),
             shutdown: Shutdown::new(),
             operations: Operations::default(),
             contexts: Contexts::default(),
@@ -85,11 +85,6 @@ impl Service {
         Arc::clone(&self.state.borrow().config)
     }
 
-    /// How many connections are open.
-    pub(crate) fn open_connections(&self) -> usize {
-        MOST_CONNECTIONS - self.connections.available_permits()
-    }
-
     /// Tells listeners and connections to end: no new requests, those under way are answered.
     pub fn begin_shutdown(&self) {
         self.shutdown.begin();
@@ -97,8 +92,7 @@ impl Service {
 
     /// Waits until every connection is closed, then lets the plug-ins go.
     pub async fn drained(&self) {
-        let all = u32::try_from(MOST_CONNECTIONS).unwrap_or(u32::MAX);
-        let _all_closed = self.connections.acquire_many(all).await;
+        self.crowd.gone().await;
     }
 
     /// Lets every plug-in end what it runs.
@@ -106,9 +100,6 @@ impl Service {
         self.catalog.close().await;
     }
 }
-
-/// More than MaxConnections can be set to, with room for those that are turned away.
-const MOST_CONNECTIONS: usize = 1_024;
 
 /// The word that the service is to end, heard by everyone who waits for it.
 #[derive(Clone, Debug)]

@@ -57,7 +57,7 @@ impl Fault {
             subcode,
             detail: None,
             code,
-            reason: reason.into(),
+            reason: bounded(reason.into()),
             machine: None,
             provider: None,
             not_understood: None,
@@ -74,8 +74,11 @@ impl Fault {
     /// Adds what the provider says.
     #[must_use]
     pub fn with_provider(mut self, provider: &str, path: &str, text: impl Into<String>) -> Self {
-        self.0.provider =
-            Some(ProviderFault { provider: provider.to_owned(), path: path.to_owned(), text: text.into() });
+        self.0.provider = Some(ProviderFault {
+            provider: provider.to_owned(),
+            path: path.to_owned(),
+            text: bounded(text.into()),
+        });
         self
     }
 
@@ -91,8 +94,9 @@ impl Fault {
     pub fn must_understand(namespace: &str, name: &str) -> Self {
         let reason = format!("the header {name} is marked mustUnderstand and is not understood here");
         let mut fault = Self::new(Subcode::MustUnderstand, code::MUST_UNDERSTAND, reason);
-        fault.0.not_understood =
-            Some(NotUnderstood { namespace: namespace.to_owned(), name: name.to_owned() });
+        // A name nobody can mean is not repeated: a cut one would be another name.
+        fault.0.not_understood = (namespace.len() + name.len() <= LONGEST)
+            .then(|| NotUnderstood { namespace: namespace.to_owned(), name: name.to_owned() });
         fault
     }
 
@@ -179,6 +183,19 @@ impl Fault {
         }
         writer.end().end().end().end();
     }
+}
+
+/// The longest text of a fault, in octets.
+const LONGEST: usize = 2_000;
+
+/// Names from a request stand in reasons; what is too long to be read is cut.
+fn bounded(mut text: String) -> String {
+    if text.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 impl fmt::Display for Fault {

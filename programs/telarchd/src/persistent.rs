@@ -1,6 +1,7 @@
 //! The service of a machine or of a user: what its configuration says, until it is ended.
 
 mod administrators;
+mod delegation;
 mod principals;
 mod watch;
 
@@ -12,8 +13,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use accounts::{
-    AccountSource, AnyOf, Attempts, FileAccounts, IfMissing, LocalPrincipals, Lockout, LockoutPolicy, MachineSid,
-    Pam, Serving, UnixUsers,
+    AccountSource, AnyOf, Attempts, FileAccounts, IfMissing, LocalPrincipals, Lockout, LockoutPolicy,
+    MachineSid, Pam, Serving, UnixUsers,
 };
 use config::Store;
 use plugin_config::ConfigPlugin;
@@ -37,18 +38,20 @@ pub(crate) async fn run(arguments: Persistent, inherited: Inherited) -> Result<(
     for refused in &inherited.refused {
         tracing::warn!(error = refused, "What the service manager handed over cannot be used");
     }
+    delegation::prepare();
     let files = Files::open(&arguments)?;
     let listening = Listening::default();
     let service = service(&files, &listening)?;
-    let listeners = Listeners::start(&service, Arc::clone(&files.certificates), inherited.network, listening.clone());
+    let listeners =
+        Listeners::start(&service, Arc::clone(&files.certificates), inherited.network, listening.clone());
     for socket in local_sockets(&arguments, inherited.local)? {
         tokio::spawn(socket.run(Arc::clone(&service), Arc::new(files.users.clone())));
     }
     listeners.refresh().await;
 
-    tokio::spawn(watch::status(listening, Arc::clone(&manager)));
     let asks = |name: &str| std::env::var(name).ok();
-    let interval = watchdog(asks("WATCHDOG_USEC").as_deref(), asks("WATCHDOG_PID").as_deref(), std::process::id());
+    let interval =
+        watchdog(asks("WATCHDOG_USEC").as_deref(), asks("WATCHDOG_PID").as_deref(), std::process::id());
     if let Some(interval) = interval {
         tokio::spawn(watch::health(Arc::clone(&service), Arc::clone(&manager), interval));
     }
@@ -57,6 +60,7 @@ pub(crate) async fn run(arguments: Persistent, inherited: Inherited) -> Result<(
         version = env!("CARGO_PKG_VERSION"), "Ready"
     );
     manager.ready();
+    tokio::spawn(watch::status(listening, Arc::clone(&manager)));
 
     let signal = loop {
         match signals.received().await {
@@ -145,7 +149,9 @@ impl Files {
         if self.serving == Serving::Machine {
             match Pam::load(PAM_SERVICE) {
                 Ok(pam) => sources.push(Box::new(pam)),
-                Err(error) => tracing::warn!(error = one_line(&error), "Only accounts of the file can sign in"),
+                Err(error) => {
+                    tracing::warn!(error = one_line(&error), "Only accounts of the file can sign in");
+                }
             }
         }
         AnyOf::new(sources)
@@ -220,8 +226,8 @@ fn make_directory(path: &Path, mode: u32) -> Result<(), Box<dyn Error>> {
 
 /// What is in the state directory decides who may do what, so nobody else may put anything there.
 pub(crate) fn is_private(path: &Path) -> Result<(), Box<dyn Error>> {
-    let metadata =
-        fs::metadata(path).map_err(|error| format!("cannot read the directory {}: {error}", path.display()))?;
+    let metadata = fs::metadata(path)
+        .map_err(|error| format!("cannot read the directory {}: {error}", path.display()))?;
     let (owner, mode, shown) = (metadata.uid(), metadata.mode() & 0o777, path.display());
     if owner != 0 && owner != rustix::process::geteuid().as_raw() {
         return Err(format!("{shown} belongs to user {owner}\n  the state of the service is its own: use --state with another directory, or chown it").into());

@@ -48,7 +48,15 @@ fn the_protocol_floor_does_no_input_or_output() {
     for package in packages().values().filter(|package| is_protocol(package)) {
         let found: Vec<_> = package.dependencies.iter().filter(|d| forbidden.contains(&d.as_str())).collect();
         assert!(found.is_empty(), "{} needs {found:?}", package.folder);
-        let words = ["std::fs", "TcpStream", "UdpSocket", "std::thread", "std::process", "Instant::now", "SystemTime::now"];
+        let words = [
+            "std::fs",
+            "TcpStream",
+            "UdpSocket",
+            "std::thread",
+            "std::process",
+            "Instant::now",
+            "SystemTime::now",
+        ];
         for (path, text) in sources(&root().join(&package.folder).join("src")) {
             for word in words {
                 let used =

@@ -6,11 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::{Endpoint, Session, SessionBuilder, TlsPolicy, Transport, Unencrypted};
-use config::{Draft, Store, StoreError};
+use config::{Draft, ListenerAddress, ListenerKey, Store, StoreError};
 use plugin_config::ConfigPlugin;
 use plugin_shell::{ShellPlugin, Surroundings};
-use service::{Catalog, Certificate, Listener, Plugin, Product, Service, ServiceParts};
+use service::{
+    Catalog, Certificate, Certificates, Listener, Listeners, Listening, Plugin, Product, Service,
+    ServiceParts,
+};
 use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
 
 use crate::certificate::SelfSigned;
@@ -42,9 +46,12 @@ impl Loopback {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let home = folder.path().join("home");
         std::fs::create_dir(&home).expect("a folder can be made");
+        let certificate = SelfSigned::of_this_process();
+        std::fs::write(folder.path().join(CERTIFICATE), certificate.pem()).expect("the folder takes files");
         let usual = [("Service.Auth.Basic", "true"), ("Service.AllowUnencrypted", "true")];
         let settings: Vec<_> = usual.iter().chain(settings).copied().collect();
-        let store = Store::open_with(folder.path().join("config.toml"), &settings).expect("these are settings");
+        let store =
+            Store::open_with(folder.path().join("config.toml"), &settings).expect("these are settings");
         let store = Arc::new(store);
         let listening_on = Arc::new(|_| vec![IpAddr::from([127, 0, 0, 1])]);
         let plugins: Vec<Arc<dyn Plugin>> = vec![
@@ -59,7 +66,7 @@ impl Loopback {
             product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },
         });
         let http = listen(&service, None).await;
-        let https = listen(&service, Some(&SelfSigned::of_this_process().served)).await;
+        let https = listen(&service, Some(&certificate.served)).await;
         Self { service, store, http, https, folder }
     }
 
@@ -95,11 +102,36 @@ impl Loopback {
         self.http
     }
 
+    /// Opens another port for HTTP, whose connections hold back less than 100,000 octets of an answer that the
+    /// client does not read; other connections over loopback swallow megabytes.
+    ///
+    /// # Panics
+    /// If there is no port for it.
+    pub async fn narrow(&self) -> SocketAddr {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let socket = TcpSocket::new_v4().expect("there are sockets");
+        // Accepted connections inherit it (socket(7)).
+        socket.set_send_buffer_size(16_384).expect("it is a socket");
+        socket.bind(any).expect("there is a free port");
+        let socket = socket.listen(64).and_then(TcpListener::into_std).expect("it is bound");
+        let address = socket.local_addr().expect("it is bound");
+        let key =
+            ListenerKey { address: ListenerAddress::Ip(address.ip()), transport: config::Transport::Http };
+        self.change(|draft| {
+            let mut listener = config::Listener::new(key, &draft.config.service);
+            listener.port = config::Port::new(address.port().into()).expect("ports begin at one");
+            draft.listeners.create(listener).expect("there is room");
+        });
+        let folder = self.folder.path().to_owned();
+        let certificates = Arc::new(Certificates::new(folder.clone(), folder));
+        let listening = Listening::default();
+        Listeners::start(&self.service, certificates, vec![socket], listening).refresh().await;
+        address
+    }
+
     /// A file with the certificate of the service, as an administrator would copy it.
     pub fn certificate_file(&self) -> PathBuf {
-        let path = self.folder.path().join("certificate.pem");
-        std::fs::write(&path, SelfSigned::of_this_process().pem()).expect("the folder takes files");
-        path
+        self.folder.path().join(CERTIFICATE)
     }
 
     /// Where commands start.
@@ -167,3 +199,5 @@ fn surroundings(home: PathBuf) -> Surroundings {
     let environment = vec![("PATH".into(), "/usr/bin:/bin".into()), ("HOME".into(), home.clone().into())];
     Surroundings { login_shell: "/bin/sh".into(), home, environment }
 }
+
+const CERTIFICATE: &str = "certificate.pem";

@@ -6,27 +6,30 @@ import sys
 
 
 def serve(actions, describe_refusal):
-    """Runs the action that is asked for.
+    """Runs the action that is asked for, or several one after the other.
 
     describe_refusal(error) returns the code of a fault, or None, for the client's own exceptions and raises
     TypeError for all others; those end the script with a traceback.
     """
     request = json.load(sys.stdin)
-    try:
-        answer = {"answer": actions[request["action"]](request["login"], request["arguments"])}
-    except Exception as error:
+
+    def attempt(step):
         try:
-            code = describe_refusal(error)
-        except TypeError:
-            raise error
-        answer = {
-            "refused": {
-                "exception": type(error).__name__,
-                "fault_code": code,
-                "message": str(error),
+            return {"answer": actions[step["action"]](request["login"], step["arguments"])}
+        except Exception as error:
+            try:
+                code = describe_refusal(error)
+            except TypeError:
+                raise error
+            return {
+                "refused": {
+                    "exception": type(error).__name__,
+                    "fault_code": code,
+                    "message": str(error),
+                }
             }
-        }
-    json.dump(answer, sys.stdout)
+
+    json.dump([attempt(step) for step in request["steps"]], sys.stdout)
 
 
 def command_result(stdout, stderr, code, **more):

@@ -1,40 +1,18 @@
-"""Lets pypsrp do one thing and reports what it saw."""
+"""Lets pypsrp do one thing with shells and reports what it saw."""
 
 import concurrent.futures
 import time
-import urllib.parse
 import uuid
 
 from pypsrp.client import Client
-from pypsrp.exceptions import WinRMError, WinRMTransportError, WSManFaultError
+from pypsrp.exceptions import WSManFaultError
 from pypsrp.shell import CommandState, Process, SignalCode, WinRS
-from pypsrp.wsman import SelectorSet, WSMan
+from pypsrp.wsman import SelectorSet
 
 from exchange import command_result, pieces_of_input, serve
+from pypsrp_login import connection, fault_code, wsman
 
 UTF_8 = 65001
-
-
-def connection(login):
-    url = urllib.parse.urlsplit(login["url"])
-    ssl = url.scheme == "https"
-    return {
-        "server": url.hostname,
-        "port": url.port,
-        "path": url.path.strip("/"),
-        "ssl": ssl,
-        "cert_validation": False,
-        "auth": login["transport"],
-        # Basic has no keys of its own to seal with.
-        "encryption": "auto" if ssl or login["transport"] != "basic" else "never",
-        "username": login["user"],
-        "password": login["password"],
-        "no_proxy": True,
-    }
-
-
-def wsman(login, operation_timeout=None):
-    return WSMan(**connection(login), operation_timeout=operation_timeout or 20)
 
 
 class CountedProcess(Process):
@@ -211,18 +189,30 @@ def own_command_id(login, arguments):
         return command_result(process.stdout, process.stderr, process.rc)
 
 
+def own_shell_id(login, arguments):
+    """A ShellId that the client chose, the answer to it, and a second shell that asks for the same."""
+    identifier = str(uuid.uuid4()).upper()
+    with wsman(login) as client, WinRS(client, id=identifier) as shell:
+        result = run_in(shell, arguments["command"])
+        try:
+            WinRS(client, id=identifier.lower()).open()
+            second = None
+        except WSManFaultError as fault:
+            second = fault.code
+        return {"is_kept": shell.id == identifier, "run": result, "second": second}
+
+
+def run_program(login, arguments):
+    """A program without a shell around it."""
+    with wsman(login) as client, WinRS(client, codepage=UTF_8) as shell:
+        process = Process(shell, arguments["command"], arguments["arguments"], no_shell=True)
+        process.invoke()
+        return command_result(process.stdout, process.stderr, process.rc)
+
+
 def execute_ps(login, arguments):
     with Client(**connection(login)) as client:
         return client.execute_ps(arguments["script"])[0]
-
-
-def fault_code(error):
-    if isinstance(error, WSManFaultError):
-        # Without a WSManFault in it, pypsrp puts the subcode there.
-        return error.code if isinstance(error.code, int) else None
-    if isinstance(error, (WinRMError, WinRMTransportError)):
-        return None
-    raise TypeError
 
 
 serve(
@@ -244,6 +234,8 @@ serve(
             terminate,
             open_shells,
             own_command_id,
+            own_shell_id,
+            run_program,
             execute_ps,
         )
     },

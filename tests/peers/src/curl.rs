@@ -9,7 +9,7 @@ use crate::run::{Run, run};
 /// One POST to a listener, described step by step.
 pub struct Curl {
     url: String,
-    content_type: &'static str,
+    content_type: String,
     options: Vec<String>,
     body: Vec<u8>,
 }
@@ -46,7 +46,7 @@ impl Curl {
     /// An empty POST with the content type of SOAP; the server's certificate is taken on trust.
     #[must_use]
     pub fn to(url: &str) -> Self {
-        let content_type = "application/soap+xml;charset=UTF-8";
+        let content_type = "application/soap+xml;charset=UTF-8".to_owned();
         Self { url: url.to_owned(), content_type, options: Vec::new(), body: Vec::new() }
             .option(["--insecure"])
     }
@@ -65,8 +65,8 @@ impl Curl {
 
     /// Sends another content type than that of SOAP in UTF-8.
     #[must_use]
-    pub fn content_type(self, content_type: &'static str) -> Self {
-        Self { content_type, ..self }
+    pub fn content_type(self, content_type: &str) -> Self {
+        Self { content_type: content_type.to_owned(), ..self }
     }
 
     /// Sends this body.

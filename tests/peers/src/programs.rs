@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::run::{Run, run};
+use crate::run::{Run, Running, run};
 use crate::telarchd::{PASSWORD, Telarchd, USER, built_program};
 use crate::way_in::WayIn;
 
@@ -48,6 +48,16 @@ impl Winrs {
     #[must_use]
     pub fn run(&self, command_line: &[&str], input: &[u8]) -> Run {
         run(self.0.command("winrs", &[]).args(command_line), input, LIMIT)
+    }
+
+    /// Starts a remote command line without any input, to be interrupted.
+    ///
+    /// # Panics
+    ///
+    /// When the program has not been built.
+    #[must_use]
+    pub fn start(&self, command_line: &[&str]) -> Running {
+        Running::start(self.0.command("winrs", &[]).args(command_line), b"", LIMIT)
     }
 }
 

@@ -10,6 +10,18 @@ use crate::way_in::WayIn;
 /// pypsrp in a Python process of its own for each call.
 pub struct Pypsrp(Login);
 
+impl Pypsrp {
+    /// Has it read, change or list resources, one `action` of `tests/peers/python/manage_pypsrp.py` after the other;
+    /// a refused one does not stop those after it.
+    ///
+    /// # Panics
+    ///
+    /// As [`Peer::ask`].
+    pub fn manage<const N: usize>(&self, steps: [(&str, Value); N]) -> [Result<Value, Refusal>; N] {
+        self.0.ask_in_turn("manage_pypsrp.py", steps)
+    }
+}
+
 impl Peer for Pypsrp {
     fn against(service: &Telarchd, way: WayIn) -> Self {
         Self(Login::new(service, way))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::remote::Refusal;
-use crate::run::{Run, run, tail};
+use crate::run::{run, tail};
 use crate::telarchd::{PASSWORD, Telarchd, USER};
 use crate::way_in::WayIn;
 
@@ -29,17 +29,30 @@ impl Login {
 
     /// Runs a script of `tests/peers/python` and returns what it answers.
     pub(crate) fn ask(&self, script: &str, action: &str, arguments: Value) -> Result<Value, Refusal> {
+        let [answer] = self.ask_in_turn(script, [(action, arguments)]);
+        answer
+    }
+
+    /// Runs a script once for several actions and returns what it answers to each.
+    pub(crate) fn ask_in_turn<const N: usize>(
+        &self,
+        script: &str,
+        steps: [(&str, Value); N],
+    ) -> [Result<Value, Refusal>; N] {
         let transport = match self.way {
             WayIn::BasicOverHttps | WayIn::BasicOverAllowedHttp => "basic",
         };
+        let actions = steps.each_ref().map(|(action, _)| *action);
         let request = json!({
-            "action": action,
+            "steps": steps.map(|(action, arguments)| json!({"action": action, "arguments": arguments})).to_vec(),
             "login": {"url": self.url, "transport": transport, "user": USER, "password": self.password},
-            "arguments": arguments,
         });
         let ended = run(&mut script_command(script), request.to_string().as_bytes(), LIMIT);
-        assert_eq!(ended.code, 0, "{script} {action} failed: {}", tail(&ended.stderr));
-        read_answer(&ended)
+        assert_eq!(ended.code, 0, "{script} {actions:?} failed: {}", tail(&ended.stderr));
+        let answers: Vec<Value> =
+            serde_json::from_slice(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+        let answers: Vec<_> = answers.into_iter().map(read_answer).collect();
+        answers.try_into().unwrap_or_else(|_| panic!("not one answer for each step: {ended:?}"))
     }
 }
 
@@ -101,9 +114,7 @@ fn script_command(script: &str) -> Command {
     command
 }
 
-fn read_answer(ended: &Run) -> Result<Value, Refusal> {
-    let answer: Value =
-        serde_json::from_slice(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+fn read_answer(mut answer: Value) -> Result<Value, Refusal> {
     if let Some(refused) = answer.get("refused") {
         let text = |name: &str| refused.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         return Err(Refusal {
@@ -112,7 +123,7 @@ fn read_answer(ended: &Run) -> Result<Value, Refusal> {
             message: text("message"),
         });
     }
-    Ok(answer.get("answer").cloned().unwrap_or_else(|| panic!("neither answer nor refusal: {ended:?}")))
+    Ok(answer.get_mut("answer").map(Value::take).expect("the scripts write an answer or a refusal"))
 }
 
 /// Where the peers are installed: `TELARCH_PEERS`, or `.peers` at the root of the checkout.

@@ -1,5 +1,6 @@
 //! The service under test: one process of its own for each test.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{PipeReader, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -43,16 +44,16 @@ impl Telarchd {
     /// last lines it wrote.
     #[must_use]
     pub fn start(settings: &[(&str, &str)]) -> Self {
-        Self::start_on_path(settings, &[])
+        Self::start_through(&[], settings)
     }
 
-    /// As [`Telarchd::start`]; remote commands find the programs in `folders` before all others.
+    /// As [`Telarchd::start`], by way of another program that replaces itself by the service, such as `env`.
     ///
     /// # Panics
     ///
     /// As [`Telarchd::start`].
     #[must_use]
-    pub fn start_on_path(settings: &[(&str, &str)], folders: &[&Path]) -> Self {
+    pub fn start_through(wrapper: &[&str], settings: &[(&str, &str)]) -> Self {
         let files =
             tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for its files");
         let accounts = write_accounts(files.path());
@@ -63,15 +64,14 @@ impl Telarchd {
         inotify::add_watch(&watch, &announcements, inotify::WatchFlags::MOVED_TO).expect("inotify");
         let ready_file = announcements.join("ready.json");
 
-        let mut command = Command::new(built_program("telarchd"));
-        command.args(["--ephemeral", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0"]);
+        let program = built_program("telarchd");
+        let mut words = wrapper.iter().map(OsStr::new).chain([program.as_os_str()]);
+        let mut command = Command::new(words.next().expect("at least the service itself"));
+        command.args(words).args(["--ephemeral", "--http", "127.0.0.1:0", "--https", "127.0.0.1:0"]);
         command.arg("--accounts").arg(&accounts).arg("--ready").arg(&ready_file);
         for (name, value) in [("Service.Auth.Basic", "true")].iter().chain(settings) {
             command.arg("--set").arg(format!("{name}={value}"));
         }
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let path = folders.iter().map(|folder| folder.to_path_buf()).chain(std::env::split_paths(&path));
-        command.env("PATH", std::env::join_paths(path).expect("no folder has a colon in its name"));
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -95,7 +95,7 @@ fn what_is_wrong_in_a_file_is_told_and_left_alone() {
     let wrong = fs::read_to_string(&path).unwrap() + "bob:secret\n";
     fs::write(&path, &wrong).unwrap();
     let error = change(&path).unwrap_err().to_string();
-    assert!(error.starts_with(&format!("{}, line 3: 2 fields instead of 6", path.display())), "{error}");
+    assert!(error.starts_with(&format!("{}, line 3: 2 instead of 6 fields", path.display())), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), wrong);
 
     fs::write(&path, vec![b'#'; MAX_OCTETS + 1]).unwrap();

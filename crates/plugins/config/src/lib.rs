@@ -44,6 +44,7 @@ impl ConfigPlugin {
         if call.request.head().fragment.is_some() {
             return Err(fault::no_fragments());
         }
+        call.request.head().options.require_known(&[])?;
         match part(&call)? {
             Part::Section(section) => section::answer(&self.store, section, call).await,
             Part::Listeners => listener::answer(&self.store, &self.listening_on, call).await,

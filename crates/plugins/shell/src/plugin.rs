@@ -46,6 +46,10 @@ impl ShellPlugin {
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
+        if call.request.head().fragment.is_some() {
+            return Err(fault::no_fragments());
+        }
+        call.request.head().options.require_known(&OPTIONS)?;
         match &call.request.head().action {
             Action::Create => self.create(&call),
             Action::Delete => self.delete(&call).await,
@@ -62,7 +66,6 @@ impl ShellPlugin {
     fn create(&self, call: &Call) -> Result<Answer, Fault> {
         let head = call.request.head();
         require_cmd(head.resource.as_ref())?;
-        head.options.require_known(&[message::option::NO_PROFILE, message::option::CODE_PAGE])?;
         let open = OpenShell::parse(call.request.require_body("Shell")?)?;
         let shell = Shell::open(open, call, &self.surroundings)?;
         let state = shell.state_at_creation();
@@ -246,6 +249,15 @@ fn stream_set(names: &[String]) -> Result<StreamSet, Fault> {
         (false, false) => Err(fault::invalid_parameter("Receive asks for no stream")),
     }
 }
+
+/// What shells and commands know of.
+const OPTIONS: [&str; 5] = [
+    message::option::NO_PROFILE,
+    message::option::CODE_PAGE,
+    message::option::CONSOLE_MODE_STDIN,
+    message::option::SKIP_CMD_SHELL,
+    message::option::KEEP_ALIVE,
+];
 
 /// The commands of a shell, for Enumerate.
 const COMMANDS: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Command";

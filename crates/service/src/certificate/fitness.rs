@@ -126,7 +126,7 @@ fn shown(at: i64) -> String {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use std::time::Duration;
 
@@ -163,7 +163,10 @@ mod tests {
         let mut later = claims;
         later.not_before = 60;
         let error = later.fit("", at(0)).unwrap_err();
-        assert_eq!(error.to_string(), "it is not valid before Thu, 01 Jan 1970 00:01:00 GMT: is the clock right?");
+        assert_eq!(
+            error.to_string(),
+            "it is not valid before Thu, 01 Jan 1970 00:01:00 GMT: is the clock right?"
+        );
     }
 
     #[test]

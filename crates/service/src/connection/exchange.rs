@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use auth::Scheme;
 use http::{Date, MediaType, RequestHead, ResponseWriter, WriteError};
-use xml::Encoding;
+use xml::{Encoding, EncodingError};
 
 use super::Next;
 
@@ -62,19 +62,26 @@ impl Exchange {
     }
 }
 
-/// How the body of a request is encoded; the error is the status to answer with.
-pub(crate) fn encoding(head: &RequestHead) -> Result<Encoding, u16> {
-    const UNSUPPORTED_MEDIA_TYPE: u16 = 415;
+/// Why a body cannot be read as text.
+pub(crate) enum Unreadable {
+    /// It says that it is no XML at all.
+    MediaType,
+    /// Its character set is not one of those the protocol knows (DSP0226 13.1).
+    CharacterSet(EncodingError),
+}
+
+/// How the body of a request is encoded.
+pub(crate) fn encoding(head: &RequestHead) -> Result<Encoding, Unreadable> {
     let Some(header) = head.header("Content-Type") else { return Ok(Encoding::Utf8) };
-    let media_type = MediaType::parse(header).map_err(|_| UNSUPPORTED_MEDIA_TYPE)?;
+    let media_type = MediaType::parse(header).map_err(|_| Unreadable::MediaType)?;
     let is_soap = ["application/soap+xml", "text/xml", "application/xml"]
         .into_iter()
         .any(|essence| media_type.is(essence));
     if !is_soap {
-        return Err(UNSUPPORTED_MEDIA_TYPE);
+        return Err(Unreadable::MediaType);
     }
     match media_type.charset() {
-        Some(name) => Encoding::from_charset(name).map_err(|_| UNSUPPORTED_MEDIA_TYPE),
+        Some(name) => Encoding::from_charset(name).map_err(Unreadable::CharacterSet),
         None => Ok(Encoding::Utf8),
     }
 }

@@ -98,7 +98,7 @@ impl CertificateChoice {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use config::{Listener, Port};
 

@@ -87,7 +87,7 @@ impl Lent {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::super::conflict::CertificateChoice;
     use super::*;

@@ -1,15 +1,16 @@
 //! The addresses of this machine and the interfaces they belong to, as the kernel tells them.
 //!
 //! It is asked over a socket of its own (rtnetlink(7)), because no file has both IPv4 addresses and their
-//! interfaces. An answer takes some tens of microseconds, so asking every few seconds costs nothing.
+//! interfaces. An answer takes some tens of microseconds, so asking once too often costs nothing.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with, sockopt,
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, sendto, socket_with, sockopt,
 };
+use tokio::net::UnixDatagram;
 
 /// Every usable address of this machine at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,13 +79,44 @@ impl Interfaces {
 
     /// Whether packets to this address come to this machine.
     pub(crate) fn has(&self, ip: IpAddr) -> bool {
-        self.iter().any(|local| local.ip == ip)
-            || matches!(ip, IpAddr::V4(ip) if self.is_loopback(ip))
+        self.iter().any(|local| local.ip == ip) || matches!(ip, IpAddr::V4(ip) if self.is_loopback(ip))
     }
 
     #[cfg(test)]
     pub(crate) fn of(addresses: impl IntoIterator<Item = LocalAddress>) -> Self {
         Self { addresses: addresses.into_iter().collect() }
+    }
+}
+
+/// The kernel's word that interfaces or addresses have changed.
+///
+/// The socket is one of rtnetlink; the type is that of another socket of datagrams, which the runtime knows how
+/// to wait for, and of which nothing but receiving is used.
+#[derive(Debug)]
+pub(crate) struct Changes(Option<UnixDatagram>);
+
+impl Changes {
+    /// Begins to listen for it; where that is not allowed, it never comes.
+    pub(crate) fn listen() -> Self {
+        /// `RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR`
+        const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+        let listen = || {
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
+            bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
+            UnixDatagram::from_std(socket.into())
+        };
+        let failed = |error: &io::Error| tracing::debug!(%error, "Changes of interfaces go unheard");
+        Self(listen().inspect_err(failed).ok())
+    }
+
+    /// Waits for it. What exactly has changed is to be asked: words may have been lost.
+    pub(crate) async fn heard(&self) {
+        let Some(socket) = &self.0 else { return std::future::pending().await };
+        let mut word = [0; 64];
+        // An error means that there were more than the socket holds.
+        let _ = socket.recv(&mut word).await;
+        while socket.try_recv(&mut word).is_ok() {}
     }
 }
 
@@ -224,7 +256,7 @@ const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -17,7 +17,7 @@ use tokio::time::MissedTickBehavior;
 use self::report::Problems;
 use super::conflict::CertificateChoice;
 use super::inherited::Inherited;
-use super::interfaces::Interfaces;
+use super::interfaces::{Changes, Interfaces};
 use super::plan::{Plan, PlannedSite};
 use super::site::Site;
 use super::socket;
@@ -27,8 +27,8 @@ use crate::service::Service;
 /// Keeps sockets in step with the listeners of the configuration until the service ends.
 ///
 /// A change touches only the sockets it is about: connections of other listeners do not notice, and those of a
-/// listener that goes finish what is under way. Whatever cannot be bound is told in the log and tried again
-/// every few seconds, which is also how addresses that come and go with interfaces are noticed.
+/// listener that goes finish what is under way. Addresses that come and go with interfaces are noticed when the
+/// kernel tells. Whatever cannot be bound is told in the log and tried again every few seconds.
 pub struct Listeners {
     refresh: mpsc::Sender<oneshot::Sender<()>>,
 }
@@ -85,18 +85,22 @@ struct Open {
 }
 
 impl Engine {
-    /// How often addresses and what could not be bound are looked at again.
+    /// How often what could not be bound is tried again, and addresses are looked at whatever the kernel says.
     const AGAIN: Duration = Duration::from_secs(5);
+    /// An interface that comes up has several things to say at once.
+    const MORE_TO_COME: Duration = Duration::from_millis(50);
 
     async fn run(mut self, mut wishes: mpsc::Receiver<oneshot::Sender<()>>) {
         let mut again = tokio::time::interval(Self::AGAIN);
         again.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let shutdown = self.service.shutdown.clone();
+        let changes = Changes::listen();
         loop {
             let mut wish = None;
             tokio::select! {
                 () = shutdown.begun() => return,
                 _ = again.tick() => {}
+                () = changes.heard() => tokio::time::sleep(Self::MORE_TO_COME).await,
                 // Without a store nothing changes any more.
                 Ok(()) = self.state.changed() => {}
                 Some(done) = wishes.recv() => wish = Some(done),
@@ -134,7 +138,7 @@ impl Engine {
             Ok(interfaces) => self.interfaces = interfaces,
             // What was known a moment ago is better than nothing.
             Err(error) => {
-                self.problems.of_machine(format!("the addresses of this machine are unknown: {error}"))
+                self.problems.of_machine(format!("the addresses of this machine are unknown: {error}"));
             }
         }
     }

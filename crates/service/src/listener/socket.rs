@@ -105,8 +105,8 @@ fn take(
     site: &watch::Receiver<Arc<Site>>,
     service: &Arc<Service>,
 ) -> io::Result<()> {
-    let Ok(place) = Arc::clone(&service.connections).try_acquire_owned() else {
-        tracing::warn!(peer = %address, "Connection refused: far more than MaxConnections are open");
+    let Some(place) = service.crowd.admit() else {
+        tracing::warn!(peer = %address, "Connection refused: too many are open, and all of them have signed in");
         return Ok(());
     };
     // One write is one reply; without this each would wait for the peer's delayed acknowledgement.
@@ -124,18 +124,21 @@ fn take(
     let peer = Peer { address, transport, door };
     let service = Arc::clone(service);
     tokio::spawn(async move {
-        match certificate {
-            None => connection::serve(stream, peer, &service).await,
-            Some(certificate) => {
-                let acceptor = TlsAcceptor::from(certificate.server());
-                match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                    Ok(Ok(stream)) => connection::serve(stream, peer, &service).await,
-                    Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS handshake failed"),
-                    Err(_) => tracing::debug!(peer = %address, "TLS handshake took too long"),
-                }
+        let serving = async {
+            let Some(certificate) = certificate else {
+                return connection::serve(stream, peer, &place, &service).await;
+            };
+            let acceptor = TlsAcceptor::from(certificate.server());
+            match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => connection::serve(stream, peer, &place, &service).await,
+                Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS handshake failed"),
+                Err(_) => tracing::debug!(peer = %address, "TLS handshake took too long"),
             }
+        };
+        tokio::select! {
+            () = serving => {}
+            () = place.asked_to_leave() => tracing::debug!(peer = %address, "Connection gave way to a newer one"),
         }
-        drop(place);
     });
     Ok(())
 }

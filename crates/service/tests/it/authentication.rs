@@ -1,9 +1,15 @@
 //! Who is let in: a request without credentials of its own is nobody's, whatever came before it.
 
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+
+use auth::{Account, AccountList, AuthError, PasswordVerifier, Secret, VerifierCost};
 use wsman::namespace::CONFIG;
 
+use crate::PATIENCE;
 use crate::message::{Message, identify};
-use crate::running::Running;
+use crate::running::{Running, accounts};
 use crate::wire::{ADA, Answer, BEN, EVE, Post, basic, post};
 
 fn hello() -> Post {
@@ -269,6 +275,62 @@ async fn anyone_may_ask_nothing_but_who_is_there() {
     // Asking so has not let anybody in.
     is_challenge(&wire.ask(&hello().anonymous()).await, &[BASIC]);
     assert_eq!(calls(&running), 0);
+    running.stop().await;
+}
+
+/// Takes its time with every password, as hashes do: until the test says so.
+struct Slow {
+    accounts: AccountList,
+    asked: AtomicUsize,
+    gate: Mutex<mpsc::Receiver<()>>,
+}
+
+impl PasswordVerifier for Slow {
+    fn verify(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.gate.lock().unwrap().recv_timeout(PATIENCE).expect("the test lets it go on");
+        self.accounts.verify(user, password, from)
+    }
+
+    fn cost(&self) -> VerifierCost {
+        VerifierCost::Slow
+    }
+}
+
+#[tokio::test]
+async fn a_verifier_that_takes_long_is_asked_once_for_each_password_of_a_connection() {
+    let (go_on, gate) = mpsc::channel();
+    let slow = Arc::new(Slow { accounts: accounts(), asked: AtomicUsize::new(0), gate: Mutex::new(gate) });
+    let running = Running::judged_by(Arc::clone(&slow) as _, &[]).await;
+    let asked = || slow.asked.load(Ordering::Relaxed);
+
+    // While it thinks, those of whom it need not think are served: one thread serves them all.
+    let mut waiting = running.connect().await;
+    waiting.send(hello().octets()).await;
+    let mut anyone = running.connect().await;
+    let identifying = post(identify()).anonymous().header("WSMANIDENTIFY", "unauthenticated");
+    assert_eq!(anyone.ask(&identifying).await.status, 200);
+    go_on.send(()).unwrap();
+    assert_eq!(waiting.answer().await.status, 200);
+    assert_eq!(asked(), 1);
+
+    for _ in 0..5 {
+        assert_eq!(waiting.ask(&hello()).await.status, 200);
+        is_challenge(&waiting.ask(&hello().anonymous()).await, &[BASIC]);
+    }
+    assert_eq!(asked(), 1);
+    // A wrong password is asked about each time, and does not replace the right one.
+    for times in 2..4 {
+        go_on.send(()).unwrap();
+        is_challenge(&waiting.ask(&hello().signed_in("ada", "wrong")).await, &[BASIC]);
+        assert_eq!(asked(), times);
+        assert_eq!(waiting.ask(&hello()).await.status, 200);
+        assert_eq!(asked(), times);
+    }
+    // Another connection knows nothing of this one.
+    go_on.send(()).unwrap();
+    assert_eq!(anyone.ask(&hello()).await.status, 200);
+    assert_eq!(asked(), 4);
     running.stop().await;
 }
 

@@ -12,7 +12,6 @@ mod shell;
 use wsman::namespace::{CONFIG, FAULT_DETAIL, SHELL, SHELL_CMD};
 use wsman::{Code, Origin, Subcode, code};
 
-use crate::PATIENCE;
 use crate::message::Message;
 use crate::probe::Event;
 use crate::running::Running;
@@ -120,6 +119,7 @@ async fn answers(rows: Vec<Row>) {
                 [&message.action, &message.resource, &message.headers, &message.body].map(String::as_str);
             wrong.push(format!("{} {code}: {reason}\n    asked by {}", subcode.name(), asked.join(" ")));
         }
+        drop(wire);
         running.stop().await;
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
@@ -272,23 +272,19 @@ async fn input_while_earlier_input_is_not_taken_is_busy() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;
     with_command(&mut wire, "exec sleep 1000").await;
-    // It does not read, so however large the pipe is, one of these has to wait.
-    let mut flood = running.connect().await;
-    let flooding = tokio::spawn(async move {
-        let large = post(shell::send("OURS", "ONE", "stdin", &"AAAA".repeat(80_000)));
-        while flood.ask(&large).await.status != 0 {}
-    });
-    let nothing = post(shell::send("OURS", "ONE", "stdin", ""));
-    let busy = async {
-        loop {
-            let answer = wire.ask(&nothing).await;
-            if answer.status != 200 {
-                return answer.fault();
-            }
+    let large = post(shell::send("OURS", "ONE", "stdin", &"AAAA".repeat(80_000)));
+    let until_refused = async |mut wire: Wire| loop {
+        let answer = wire.ask(&large).await;
+        if answer.status != 200 {
+            return answer.fault();
         }
     };
-    let fault = tokio::time::timeout(PATIENCE, busy).await.unwrap();
-    flooding.abort();
+    // The command does not read, so however large the pipe is, one has to wait and the other comes to that.
+    let (one, other) = (running.connect().await, running.connect().await);
+    let fault = tokio::select! {
+        fault = until_refused(one) => fault,
+        fault = until_refused(other) => fault,
+    };
     assert_eq!((fault.subcode(), fault.code()), (&Subcode::InternalError, code::BUSY));
     assert_eq!(wire.ask(&delete()).await.status, 200);
     running.stop().await;

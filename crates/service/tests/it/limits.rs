@@ -162,7 +162,7 @@ async fn a_drip_is_cut_off_as_well() {
         let mut drops = request[quickly..].iter();
         let mut rhythm = tokio::time::interval(Duration::from_millis(50));
         let dripping = async {
-            while let Some(drop) = drops.next() {
+            for drop in drops.by_ref() {
                 rhythm.tick().await;
                 if wire.try_send([*drop]).await.is_err() {
                     break;

@@ -106,3 +106,19 @@ async fn a_service_that_stops_answers_what_is_under_way_and_takes_nothing_new() 
     assert_eq!(calls.count(), 2);
     running.stop().await;
 }
+
+#[tokio::test]
+async fn clients_that_keep_an_idle_connection_do_not_hold_up_the_end_of_the_service() {
+    let running = Running::start(&[]).await;
+    let _silent = running.connect().await;
+    let mut signed_in = running.connect().await;
+    assert_eq!(signed_in.ask(&post(Message::probe("echo", "before"))).await.status, 200);
+    let mut refused = running.connect().await;
+    assert_eq!(refused.ask(&post("").anonymous()).await.status, 401);
+
+    tokio::time::pause();
+    let start = tokio::time::Instant::now();
+    running.service.begin_shutdown();
+    running.service.drained().await;
+    assert!(start.elapsed().as_millis() < 500, "{:?}", start.elapsed());
+}

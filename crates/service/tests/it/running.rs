@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use auth::{Account, AccountList};
+use auth::{Account, AccountList, PasswordVerifier};
 use config::{Draft, Store, StoreError};
 use plugin_config::ConfigPlugin;
 use plugin_shell::{ShellPlugin, Surroundings};
@@ -26,11 +26,16 @@ pub(crate) struct Running {
     pub(crate) service: Arc<Service>,
     pub(crate) probe: Observer,
     pub(crate) store: Arc<Store>,
-    pub(crate) folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Running {
     pub(crate) async fn start(settings: &[(&str, &str)]) -> Self {
+        Self::judged_by(Arc::new(accounts()), settings).await
+    }
+
+    /// The same with somebody else who knows the passwords.
+    pub(crate) async fn judged_by(verifier: Arc<dyn PasswordVerifier>, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let usual = [("Service.Auth.Basic", "true"), ("Service.AllowUnencrypted", "true")];
         let settings: Vec<_> = usual.iter().chain(settings).copied().collect();
@@ -42,17 +47,16 @@ impl Running {
             Arc::new(ConfigPlugin::new(Arc::clone(&store), listening_on)),
             Arc::new(ShellPlugin::new(surroundings(&folder))),
         ];
-        let accounts = format!("ada:{ADA}\nben:{BEN}\neve:{EVE}\n");
         let service = Service::new(ServiceParts {
             state: store.subscribe(),
-            verifier: Arc::new(AccountList::parse(&accounts).unwrap()),
+            verifier,
             principals: Arc::new(Machine),
             catalog: Catalog::new(plugins),
             product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },
         });
         let http = listen(&service, None).await;
         let https = listen(&service, Some(certificate())).await;
-        Self { http, https, service, probe: observer, store, folder }
+        Self { http, https, service, probe: observer, store, _folder: folder }
     }
 
     /// A new connection over HTTP.
@@ -77,6 +81,11 @@ impl Running {
         timeout(PATIENCE, self.service.close_plugins()).await.unwrap();
         timeout(PATIENCE, self.service.drained()).await.expect("every connection is closed");
     }
+}
+
+/// Ada, ben and eve with their passwords.
+pub(crate) fn accounts() -> AccountList {
+    AccountList::parse(&format!("ada:{ADA}\nben:{BEN}\neve:{EVE}\n")).unwrap()
 }
 
 async fn listen(service: &Arc<Service>, certificate: Option<&Certificate>) -> SocketAddr {

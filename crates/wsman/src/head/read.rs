@@ -26,9 +26,17 @@ impl Head {
         let beside = envelope.children().filter(|child| child.is(WSMAN, "OptionSet"));
         let mut head = Self::empty(Action::Custom(String::new()));
         let mut reply_to = None;
+        let mut seen: Vec<(&str, &str)> = Vec::with_capacity(16);
         for element in headers.chain(beside) {
-            if !head.take(element, &mut reply_to)? && must_be_understood(element) {
-                return Err(Fault::must_understand(element.namespace(), element.name()));
+            let name = (element.namespace(), element.name());
+            if head.take(element, &mut reply_to)? {
+                // Two of one name could be read in two ways, so neither counts.
+                if seen.contains(&name) {
+                    return Err(invalid_header(format!("the header {} is given twice", name.1)));
+                }
+                seen.push(name);
+            } else if must_be_understood(element) {
+                return Err(Fault::must_understand(name.0, name.1));
             }
         }
         head.require(reply_to)?;

@@ -31,7 +31,9 @@ impl<P: Plugin> Plugin for AdministratorsOnly<P> {
             Err(Fault::new(
                 Subcode::AccessDenied,
                 code::ACCESS_DENIED,
-                format!("access is denied: {account} is no administrator of this machine, and commands run as root here"),
+                format!(
+                    "access is denied: {account} is no administrator of this machine, and commands run as root here"
+                ),
             ))
         })
     }

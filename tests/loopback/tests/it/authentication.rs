@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use client::{Credentials, Endpoint, Error, Exposed, Locator, Scheme, Secret, Session, Transport, Unencrypted};
+use client::{
+    Credentials, Endpoint, Error, Exposed, Locator, Scheme, Secret, Session, Transport, Unencrypted,
+};
 use telarch_loopback::{Loopback, User};
 use tokio::net::TcpListener;
 use wsman::{Subcode, code, namespace};

@@ -13,7 +13,11 @@ async fn someone_who_has_signed_in_is_told_the_system_and_how_to_sign_in() {
         assert_eq!(identity.product_vendor, "Telarch");
         assert_eq!(identity.product_version, "OS: 6.1.0 SP: 0.0 Stack: 3.0");
         let basic = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/basic";
-        assert!(identity.security_profiles.iter().any(|uri| uri == basic), "{:?}", identity.security_profiles);
+        assert!(
+            identity.security_profiles.iter().any(|uri| uri == basic),
+            "{:?}",
+            identity.security_profiles
+        );
     }
     service.close().await;
 }

@@ -1,6 +1,5 @@
 //! ansible-core 2.19, over its connection plug-ins `winrm` and `psrp`.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use telarch_peers::{Ansible, Connection, Outcome, Report, Run, Telarchd, WayIn};
@@ -50,8 +49,10 @@ fn powershell_remoting_makes_the_host_unreachable_at_once_and_says_why(way: WayI
 
 /// Whatever it runs, Ansible starts `PowerShell` for it; a script of that name takes its place.
 fn service_with_powershell(way: WayIn) -> Telarchd {
-    let stand_ins = Path::new(env!("CARGO_MANIFEST_DIR")).join("stand-ins");
-    Telarchd::start_on_path(way.settings(), &[&stand_ins])
+    let stand_ins = concat!(env!("CARGO_MANIFEST_DIR"), "/stand-ins");
+    let path = format!("PATH={stand_ins}:{}", std::env::var("PATH").expect("a PATH"));
+    // Remote commands inherit the PATH of the service.
+    Telarchd::start_through(&["env", &path], way.settings())
 }
 
 fn ran(report: &Report) -> &Run {

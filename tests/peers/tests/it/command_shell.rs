@@ -11,6 +11,8 @@ macro_rules! command_shell_tests {
         for_each_way_in! { $peer:
             both_streams_and_the_exit_code_come_back,
             exit_codes_come_back_one_by_one_from_one_shell,
+            fifteen_commands_run_in_one_shell,
+            every_shell_begins_in_the_same_folder,
             a_command_that_does_not_exist_ends_with_127_and_says_so,
             five_mebibytes_of_output_are_exact,
             standard_input_arrives_and_ends,
@@ -45,6 +47,28 @@ pub(crate) fn exit_codes_come_back_one_by_one_from_one_shell<P: Peer>(way: WayIn
     let answer = P::against(&service, way).ask("run_in_one_shell", commands).expect("not refused");
     let codes: Vec<i32> = runs(&answer).iter().map(|run| run.code).collect();
     assert_eq!(codes, [0, 1, 255, 0]);
+}
+
+/// A tool that copies files sends each in so many commands of one shell before it opens the next.
+pub(crate) fn fifteen_commands_run_in_one_shell<P: Peer>(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let commands: Vec<String> = (1..=15).map(|number| format!("echo {number}; exit {number}")).collect();
+    let answer = P::against(&service, way).ask("run_in_one_shell", json!({"commands": commands}));
+    let runs = runs(&answer.expect("not refused"));
+    assert_eq!(runs.len(), 15);
+    for (run, number) in runs.iter().zip(1..) {
+        assert_eq!(run.text(), (format!("{number}\n").as_str(), "", number));
+    }
+}
+
+/// The same tool appends to one file from many shells by its bare name.
+pub(crate) fn every_shell_begins_in_the_same_folder<P: Peer>(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let many = json!({"count": 3, "command": "pwd; cd /"});
+    let answer = P::against(&service, way).ask("run_at_once", many).expect("not refused");
+    let folders: Vec<Vec<u8>> = runs(&answer["results"]).into_iter().map(|run| run.stdout).collect();
+    assert!(folders.len() == 3 && folders.iter().all(|folder| *folder == folders[0]), "{answer}");
+    assert!(folders[0].starts_with(b"/") && folders[0].ends_with(b"\n"), "{answer}");
 }
 
 pub(crate) fn a_command_that_does_not_exist_ends_with_127_and_says_so<P: Peer>(way: WayIn) {

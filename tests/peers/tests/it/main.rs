@@ -24,7 +24,9 @@ macro_rules! for_each_way_in {
 
 mod ansible;
 mod command_shell;
+mod configuration;
 mod curl;
+mod dialects;
 mod own_suites;
 mod pypsrp;
 mod pywinrm;

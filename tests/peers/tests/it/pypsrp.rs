@@ -1,5 +1,6 @@
 //! pypsrp 0.9.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -26,8 +27,7 @@ fn the_answer_to_create_describes_the_shell() {
     assert_eq!(shell["selectors"], json!({"ShellId": shell["id"]}));
     let owner = shell["owner"].as_str().expect("an owner");
     assert!(owner.to_lowercase().ends_with(USER), "{shell}");
-    let idle = shell["idle_time_out"].as_str().expect("a duration");
-    assert!(idle == "PT60S" || idle == "PT60.000S", "{shell}");
+    assert_eq!(shell["idle_time_out"], "PT60S", "not in the form in which it was asked: {shell}");
 }
 
 #[test]
@@ -36,6 +36,19 @@ fn ctrl_c_reaches_the_command_and_its_last_words_come_back() {
     let command = "trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.1; done";
     let answer = peer.ask("interrupt", json!({"command": command})).expect("not refused");
     assert_eq!(Run::from_json(&answer).text(), ("ready\ncaught\n", "", 9));
+}
+
+#[test]
+fn ctrl_c_works_where_the_service_was_started_with_interrupts_ignored() {
+    // So does a shell with what a script starts in the background.
+    let deaf = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"];
+    let service = Telarchd::start_through(&deaf, &[]);
+    let peer = Pypsrp::against(&service, WayIn::BasicOverHttps);
+    let answer =
+        peer.ask("interrupt", json!({"command": "echo ready; exec sleep 300"})).expect("not refused");
+    let run = Run::from_json(&answer);
+    assert_eq!(run.stdout, b"ready\n");
+    assert_ne!(run.code, 0, "{run:?}");
 }
 
 #[test]
@@ -65,6 +78,69 @@ fn a_command_id_chosen_by_the_client_is_honoured_in_either_case_of_letters() {
     let (_service, peer) = service_and_peer();
     let answer = peer.ask("own_command_id", json!({"command": "echo mine"})).expect("not refused");
     assert_eq!(Run::from_json(&answer).text(), ("mine\n", "", 0));
+}
+
+#[test]
+fn a_shell_id_chosen_by_the_client_is_kept_and_taken_only_once() {
+    let (_service, peer) = service_and_peer();
+    let answer = peer.ask("own_shell_id", json!({"command": "echo mine"})).expect("not refused");
+    assert_eq!(answer["is_kept"], true, "{answer}");
+    assert_eq!(Run::from_json(&answer["run"]).text(), ("mine\n", "", 0));
+    assert_eq!(answer["second"], 2_150_858_803_u64, "{answer}");
+}
+
+#[test]
+fn a_program_without_a_shell_gets_its_arguments_unread() {
+    let (_service, peer) = service_and_peer();
+    let program = json!({"command": "printf", "arguments": ["[%s]", "$HOME", "a  b", "';'"]});
+    let answer = peer.ask("run_program", program).expect("not refused");
+    assert_eq!(Run::from_json(&answer).text(), ("[$HOME][a  b][';']", "", 0));
+}
+
+#[test]
+fn a_program_without_a_shell_that_does_not_exist_is_a_fault_that_names_it() {
+    let (_service, peer) = service_and_peer();
+    let program = json!({"command": "no-such-program-here", "arguments": []});
+    let refusal = peer.ask("run_program", program).expect_err("there is no such program");
+    // The code for a missing file, which pypsrp's own tests expect.
+    assert_eq!(refusal.fault_code, Some(2_147_942_402), "{refusal:?}");
+    assert!(refusal.message.contains("no-such-program-here"), "{refusal:?}");
+}
+
+#[test]
+fn shells_are_listed_and_with_a_filter_the_commands_of_one() {
+    let (_service, peer) = service_and_peer();
+    let steps = json!({"resource": SHELL, "commands": SHELL, "count": 2, "command": "echo ready; cat"});
+    let [answer] = peer.manage([("shells_and_commands", steps)]);
+    let answer = answer.expect("not refused");
+    let listed = |list: &str| answer[list].as_array().unwrap_or_else(|| panic!("no {list} in {answer}"));
+
+    let identifiers = listed("listed_shells").iter().map(|item| &item["Shell"]["ShellId"]);
+    let identifiers: BTreeSet<&str> = identifiers.filter_map(Value::as_str).collect();
+    let opened: BTreeSet<&str> = listed("shells").iter().filter_map(Value::as_str).collect();
+    assert_eq!((identifiers.len(), identifiers), (2, opened), "{answer}");
+    assert_eq!(answer["state"]["Shell"]["ShellId"], answer["shells"][1], "{answer}");
+    assert_eq!(answer["state"]["Shell"]["CommandLine"], "echo ready; cat", "{answer}");
+
+    let [command] = listed("listed_commands").as_slice() else { panic!("not one command: {answer}") };
+    assert_eq!(command["Command"]["CommandId"], answer["command"], "{answer}");
+    assert_eq!(command["Command"]["CommandLine"], "echo ready; cat", "{answer}");
+    assert_eq!(command["Command"]["CommandState"], "Running", "{answer}");
+    assert_eq!(listed("listed_when_done")[0]["Command"]["CommandState"], "Done", "{answer}");
+    assert_eq!(answer["listed_when_closed"], json!([]));
+}
+
+#[test]
+fn the_commands_of_no_particular_shell_are_not_listed() {
+    let (_service, peer) = service_and_peer();
+    let commands = json!({"resource": format!("{SHELL}/Command")});
+    let other_filter = json!({"resource": SHELL, "filter": {"Owner": USER}});
+    let unknown_shell =
+        json!({"resource": SHELL, "filter": {"ShellId": "00000000-0000-0000-0000-000000000000"}});
+    let codes = peer
+        .manage([commands, other_filter, unknown_shell].map(|asked| ("enumerate_all", asked)))
+        .map(|answer| answer.expect_err("refused").fault_code);
+    assert_eq!(codes, [2_150_859_200, 2_150_859_200, 2_150_858_843].map(Some));
 }
 
 #[test]
@@ -117,3 +193,6 @@ fn assert_ended(printed: &Value) {
 
 /// Prints the numbers of a shell and of its child, which both go on for five minutes.
 const TWO_PROCESSES: &str = "sleep 300 & echo $$ $!; wait";
+
+/// Shells of every kind, as they are read and listed.
+const SHELL: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";

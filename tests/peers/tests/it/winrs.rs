@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use telarch_peers::{PASSWORD, Password, Telarchd, WayIn, Winrs};
+use telarch_peers::{PASSWORD, Password, Telarchd, WayIn, Winrm, Winrs, ends_within};
 
 for_each_way_in! {
     both_streams_and_the_exit_code_are_its_own,
@@ -14,6 +14,8 @@ for_each_way_in! {
     the_password_may_stand_in_the_environment,
     a_wrong_password_is_an_error_at_once,
     switches_end_where_the_command_begins,
+    ctrl_c_interrupts_the_command_whose_last_words_and_exit_code_come_back,
+    a_second_ctrl_c_ends_winrs_and_closes_the_shell,
 }
 
 fn both_streams_and_the_exit_code_are_its_own(way: WayIn) {
@@ -85,6 +87,31 @@ fn switches_end_where_the_command_begins(way: WayIn) {
     let service = Telarchd::start_for(way);
     let run = Winrs::against(&service, way).run(&["echo", "-u:x", "/d:y", "--"], b"");
     assert_eq!(run.text(), ("-u:x /d:y --\n", "", 0));
+}
+
+fn ctrl_c_interrupts_the_command_whose_last_words_and_exit_code_come_back(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let command = "trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.05; done";
+    let winrs = Winrs::against(&service, way).start(&[command]);
+    winrs.wait_for("ready\n");
+    winrs.interrupt();
+    assert_eq!(winrs.end().text(), ("ready\ncaught\n", "", 9));
+}
+
+fn a_second_ctrl_c_ends_winrs_and_closes_the_shell(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    let command = "trap 'echo caught' INT; echo $$ ready; while :; do sleep 0.05; done";
+    let winrs = Winrs::against(&service, way).start(&[command]);
+    let number = winrs.wait_for("ready\n");
+    let number = number.split(' ').next().and_then(|number| number.parse().ok()).expect("a number");
+    winrs.interrupt();
+    // The command only takes note of the first one.
+    winrs.wait_for("caught\n");
+    winrs.interrupt();
+    assert_eq!(winrs.end().code, 130);
+    assert!(ends_within(number, Duration::from_secs(10)), "the remote command {number} still runs");
+    let listed = Winrm::against(&service, way).run(&["enumerate", "shell"]);
+    assert_eq!(listed.text(), ("", "", 0), "the shell is still open");
 }
 
 #[test]

@@ -102,6 +102,15 @@ pub(super) fn commands_without_references() -> Fault {
     .with_detail(Detail::ENUMERATION_MODE)
 }
 
+pub(super) fn no_fragments() -> Fault {
+    Fault::new(
+        Subcode::UnsupportedFeature,
+        code::FRAGMENT_LEVEL_ACCESS,
+        "a shell is told of as a whole: leave FragmentTransfer out",
+    )
+    .with_detail(Detail::FRAGMENT_LEVEL_ACCESS)
+}
+
 pub(super) fn undeclared_stream(name: &str) -> Fault {
     Fault::new(
         Subcode::InvalidParameter,

@@ -1,0 +1,115 @@
+//! The client's own cost: the service only pretends, and the network is none.
+
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use ::client::{Credentials, Endpoint, Secret, Session, ShellOptions, Unencrypted};
+
+use crate::Result;
+use crate::canned::{Canned, CannedService};
+use crate::connection::Connection;
+use crate::effort::Effort;
+use crate::process::megabytes;
+use crate::rounds::{by_turns, median, median_of};
+use crate::table::Row;
+use crate::telarchd::{PASSWORD, Telarchd, USER, program};
+
+pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
+    let service = Telarchd::start(&[])?;
+    let canned = Canned::record(&mut Connection::plain(service.http())?)?.serve()?;
+    let mut rows = new_processes(effort, &service, &canned)?;
+    rows.push(in_a_row(effort, &canned)?);
+    Ok(rows)
+}
+
+/// In milliseconds.
+const NEW_PROCESS: f64 = 6.0;
+/// In milliseconds.
+const IN_A_ROW: f64 = 0.8;
+/// In megabytes.
+const MEMORY: f64 = 12.0;
+
+/// `winrs` against `curl`, which asks the real service for Identify only.
+fn new_processes(effort: &Effort, service: &Telarchd, canned: &CannedService) -> Result<Vec<Row>> {
+    let remote = format!("-r:{}", canned.url());
+    let mut winrs = Command::new(program("winrs"));
+    winrs.args([&remote, "-auth:basic", "-unencrypted", &format!("-u:{USER}"), "true"]);
+    winrs.env("TELARCH_PASSWORD", PASSWORD);
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--fail", "--user", &format!("{USER}:{PASSWORD}")]);
+    curl.args(["--header", "Content-Type: application/soap+xml;charset=UTF-8", "--data", IDENTIFY]);
+    curl.arg(format!("http://{}/wsman", service.http()));
+
+    let mut peaks = Vec::new();
+    let turns = by_turns(
+        effort.rounds * 10,
+        || {
+            let (milliseconds, peak) = time(&mut winrs, canned)?;
+            peaks.push(megabytes(peak));
+            Ok(milliseconds)
+        },
+        || Ok(time(&mut curl, canned)?.0),
+    )?;
+    let [ours, theirs] = [median_of(&turns, |turn| turn.ours), median_of(&turns, |turn| turn.theirs)];
+    let peak = median(peaks);
+    Ok(vec![
+        Row::at_most(
+            "winrs: one command in a new process",
+            NEW_PROCESS,
+            "ms",
+            ours,
+            format!("{ours:.1} ms (curl, one Identify: {theirs:.1} ms)"),
+        ),
+        Row::at_most("winrs: most memory ever resident", MEMORY, "MB", peak, format!("{peak:.1} MB")),
+    ])
+}
+
+const IDENTIFY: &str = r#"<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:i="http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd"><s:Header/><s:Body><i:Identify/></s:Body></s:Envelope>"#;
+
+/// Milliseconds from start to end, and the most memory it had.
+fn time(command: &mut Command, canned: &CannedService) -> Result<(f64, u64)> {
+    let begin = Instant::now();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    canned.watch(child.id());
+    let status = child.wait()?;
+    let milliseconds = begin.elapsed().as_secs_f64() * 1e3;
+    if !status.success() {
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut child.stderr.take().ok_or("no standard error")?, &mut said)?;
+        return Err(format!("{:?} failed ({status}): {said}", command.get_program()).into());
+    }
+    Ok((milliseconds, canned.peak()))
+}
+
+/// A hundred commands, each with a shell of its own, through one session.
+fn in_a_row(effort: &Effort, canned: &CannedService) -> Result<Row> {
+    const COMMANDS: u32 = 100;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut figures = Vec::new();
+    for _ in 0..effort.rounds {
+        let begin = Instant::now();
+        runtime.block_on(async {
+            let credentials =
+                Credentials { user: USER.to_owned(), password: Secret::new(PASSWORD.to_owned()) };
+            let session = Session::builder(Endpoint::parse(&canned.url())?)
+                .credentials(credentials)
+                .unencrypted(Unencrypted::Allowed)
+                .build()?;
+            for _ in 0..COMMANDS {
+                let shell = session.shell(ShellOptions::default()).await?;
+                shell.run("true").await?;
+                shell.close().await?;
+            }
+            Ok::<_, Box<dyn std::error::Error>>(())
+        })?;
+        figures.push(begin.elapsed().as_secs_f64() * 1e3 / f64::from(COMMANDS));
+    }
+    let each = median(figures);
+    Ok(Row::at_most(
+        "client library: each of 100 commands in a row",
+        IN_A_ROW,
+        "ms",
+        each,
+        format!("{each:.2} ms"),
+    ))
+}

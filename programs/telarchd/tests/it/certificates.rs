@@ -1,0 +1,170 @@
+//! Which certificate an HTTPS listener shows.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::SystemTime;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use service::Certificate;
+
+use crate::exchange::Connection;
+use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, local, mode};
+
+/// A certificate in the store of a service.
+struct Given {
+    thumbprint: String,
+    pem: String,
+}
+
+impl Given {
+    fn new(telarchd: &Telarchd) -> Self {
+        let (certificate, pem) =
+            Certificate::self_signed(&["localhost".to_owned()], SystemTime::now()).unwrap();
+        let given = Self { thumbprint: certificate.thumbprint(), pem };
+        given.put(telarchd, &given.pem);
+        given
+    }
+
+    fn put(&self, telarchd: &Telarchd, pem: &str) {
+        let file = telarchd.file("certificates").join(format!("{}.pem", self.thumbprint));
+        fs::write(&file, pem).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn der(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()
+    }
+
+    fn setting(&self) -> String {
+        format!("CertificateThumbprint = \"{}\"", self.thumbprint)
+    }
+}
+
+fn https(port: u16, more: &str) -> String {
+    listener("IP:127.0.0.1", "HTTPS", port, more)
+}
+
+fn shown(port: u16) -> CertificateDer<'static> {
+    Connection::open_tls(local(port)).certificates()[0].clone()
+}
+
+#[test]
+fn a_self_signed_certificate_is_made_at_the_first_need_and_used_again_at_the_next_start() {
+    let [port] = free_ports();
+    let mut telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &https(port, "")].concat());
+    let made = shown(port);
+    let files: Vec<_> = fs::read_dir(telarchd.state())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pem"))
+        .collect();
+    let [file] = files.as_slice() else { panic!("{files:?}") };
+    assert_eq!(mode(file), 0o600);
+    let kept = Certificate::from_pem(&fs::read_to_string(file).unwrap(), file).unwrap();
+    assert_eq!(file.file_stem().unwrap().to_str().unwrap(), kept.thumbprint());
+    telarchd.end();
+    telarchd.run();
+    assert_eq!(shown(port), made);
+}
+
+#[test]
+fn a_service_without_https_makes_no_certificate() {
+    let [port] = free_ports();
+    let telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &listener("IP:127.0.0.1", "HTTP", port, "")].concat());
+    let is_certificate = |name: &str| name.ends_with(".pem");
+    let files = fs::read_dir(telarchd.state()).unwrap();
+    assert!(!files.map(|file| file.unwrap().file_name()).any(|name| is_certificate(&name.to_string_lossy())));
+}
+
+#[test]
+fn the_listener_s_thumbprint_wins_over_the_service_s_and_that_over_none() {
+    let [own, common, none] = free_ports();
+    let mut telarchd = Telarchd::new("");
+    let (first, second) = (Given::new(&telarchd), Given::new(&telarchd));
+    let of_service = format!("Service.{}\n", first.setting());
+    let second_address = listener("IP:127.0.0.2", "HTTPS", common, "");
+    telarchd.configure(&[of_service, https(own, &second.setting()), second_address].concat());
+    telarchd.run();
+    assert_eq!(shown(own), second.der());
+    let address = ([127, 0, 0, 2], common).into();
+    assert_eq!(Connection::open_tls(address).certificates()[0], first.der());
+    telarchd.reconfigure(&https(none, ""));
+    assert!(![first.der(), second.der()].contains(&shown(none)), "without either it is the self-signed one");
+}
+
+#[test]
+fn another_certificate_takes_over_while_connections_go_on() {
+    let [port] = free_ports();
+    let mut telarchd = Telarchd::new("");
+    let (first, second) = (Given::new(&telarchd), Given::new(&telarchd));
+    let config = |given: &Given| [BASIC_OVER_HTTP, &https(port, &given.setting())].concat();
+    telarchd.configure(&config(&first));
+    telarchd.run();
+    let mut connection = Connection::open_tls(local(port));
+    assert_eq!(connection.certificates()[0], first.der());
+
+    telarchd.reconfigure(&config(&second));
+    assert_eq!(shown(port), second.der());
+    assert!(connection.finds("/wsman"), "a connection keeps the certificate it began with");
+}
+
+#[test]
+fn a_chain_that_is_completed_in_its_file_is_shown_after_a_reload() {
+    let [port] = free_ports();
+    let mut telarchd = Telarchd::new("");
+    let (given, issuer) = (Given::new(&telarchd), Given::new(&telarchd));
+    telarchd.configure(&https(port, &given.setting()));
+    telarchd.run();
+    assert_eq!(Connection::open_tls(local(port)).certificates().len(), 1);
+    let issuer = &issuer.pem[..issuer.pem.find("-----BEGIN PRIVATE").unwrap()];
+    given.put(&telarchd, &[given.pem.as_str(), issuer].concat());
+    telarchd.reload();
+    assert_eq!(Connection::open_tls(local(port)).certificates().len(), 2);
+    given.put(&telarchd, "nothing");
+    telarchd.reload();
+    assert_eq!(Connection::open_tls(local(port)).certificates().len(), 2, "what is wrong is not used");
+    assert!(telarchd.log().contains("A certificate stays as it was"), "{}", telarchd.log());
+}
+
+#[test]
+fn a_thumbprint_without_a_certificate_is_told_and_takes_nothing_away() {
+    let [port] = free_ports();
+    let mut telarchd = Telarchd::new("");
+    let given = Given::new(&telarchd);
+    telarchd.configure(&https(port, &given.setting()));
+    telarchd.run();
+    let unknown = "0123456789ABCDEF0123456789ABCDEF01234567";
+    telarchd.reconfigure(&https(port, &format!("CertificateThumbprint = \"{unknown}\"")));
+    assert_eq!(shown(port), given.der());
+    assert!(telarchd.log().contains(&format!("there is no certificate {unknown}")), "{}", telarchd.log());
+}
+
+#[test]
+fn a_certificate_without_the_listener_s_hostname_is_warned_about() {
+    let [port] = free_ports();
+    let mut telarchd = Telarchd::new("");
+    let given = Given::new(&telarchd);
+    let more = format!("Hostname = \"node7.example.com\"\n{}", given.setting());
+    telarchd.configure(&https(port, &more));
+    telarchd.run();
+    assert_eq!(shown(port), given.der());
+    let log = telarchd.log();
+    assert!(
+        log.contains("WARN") && log.contains("its names are localhost, and not node7.example.com"),
+        "{log}"
+    );
+}
+
+#[test]
+fn of_two_certificates_for_one_port_only_the_first_is_served() {
+    let [port] = free_ports();
+    let mut telarchd = Telarchd::new("");
+    let (first, second) = (Given::new(&telarchd), Given::new(&telarchd));
+    let other = listener("IP:127.0.0.2", "HTTPS", port, &second.setting());
+    telarchd.configure(&[https(port, &first.setting()), other].concat());
+    telarchd.run();
+    assert_eq!(shown(port), first.der());
+    assert!(!crate::exchange::is_open(([127, 0, 0, 2], port)));
+    assert!(telarchd.log().contains("with another certificate"), "{}", telarchd.log());
+}

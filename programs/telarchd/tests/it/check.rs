@@ -1,0 +1,131 @@
+//! `telarchd --check`: what is wrong, where, and what to do.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Output;
+use std::time::SystemTime;
+
+use service::Certificate;
+
+use crate::running::{Telarchd, listener};
+
+const HTTP: &str = "[[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"HTTP\"\n";
+
+fn check(telarchd: &Telarchd) -> Output {
+    telarchd.command().arg("--check").output().unwrap()
+}
+
+/// The exit code and what was printed, with the folder cut out.
+fn checked(telarchd: &Telarchd) -> (i32, String) {
+    let output = check(telarchd);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let folder = format!("{}/", telarchd.folder.path().display());
+    (output.status.code().unwrap(), text.replace(&folder, ""))
+}
+
+#[test]
+fn a_configuration_in_order_is_said_to_be_and_nothing_is_made() {
+    let telarchd = Telarchd::new(HTTP);
+    assert_eq!(checked(&telarchd), (0, "config.toml: nothing is wrong\n".to_owned()));
+    telarchd.configure("[[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"HTTPS\"\n");
+    assert_eq!(checked(&telarchd), (0, "config.toml: nothing is wrong\n".to_owned()));
+    assert!(!telarchd.state().exists());
+}
+
+#[test]
+fn a_setting_that_cannot_be_is_named_with_its_line() {
+    let telarchd = Telarchd::new(&format!("[Service]\nMaxConnections = 0\n{HTTP}"));
+    let expected = "error: Service/MaxConnections: 0 is outside 1 to 512 (config.toml, line 2)\nconfig.toml: errors: 1, warnings: 0\n";
+    assert_eq!(checked(&telarchd), (1, expected.to_owned()));
+}
+
+#[test]
+fn each_listener_that_would_not_work_is_named_with_its_line() {
+    let thumbprint = "0123456789ABCDEF0123456789ABCDEF01234567";
+    let config = [
+        listener("IP:127.0.0.1", "HTTPS", 45986, &format!("CertificateThumbprint = \"{thumbprint}\"")),
+        listener("IP:127.0.0.2", "HTTPS", 45986, ""),
+        listener("IP:127.0.0.3", "HTTP", 45986, ""),
+        listener("MAC:02-00-5E-10-00-00", "HTTP", 45985, ""),
+        listener("IP:203.0.113.250", "HTTP", 45985, ""),
+    ]
+    .concat();
+    let telarchd = Telarchd::new(&config);
+    let (code, text) = checked(&telarchd);
+    assert_eq!(code, 1, "{text}");
+    for part in [
+        "error: listener Address=IP:127.0.0.1+Transport=HTTPS: there is no certificate 0123456789ABCDEF0123456789ABCDEF01234567 (config.toml, line 1)\n  put it with its key into certificates/0123456789ABCDEF0123456789ABCDEF01234567.pem (mode 0600)\n",
+        "error: listener Address=IP:127.0.0.2+Transport=HTTPS: port 45986 is already used by listener Address=IP:127.0.0.1+Transport=HTTPS with another certificate",
+        "(config.toml, line 6)",
+        "error: listener Address=IP:127.0.0.3+Transport=HTTP: port 45986 is already used by listener Address=IP:127.0.0.1+Transport=HTTPS, and not with HTTP",
+        "error: listener Address=MAC:02-00-5E-10-00-00+Transport=HTTP: no interface of this machine",
+        "warning: listener Address=IP:203.0.113.250+Transport=HTTP: this machine has no address 203.0.113.250 now",
+        "config.toml: errors: 4, warnings: 1\n",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn a_certificate_that_clients_would_not_accept_is_a_warning() {
+    let telarchd = Telarchd::new("");
+    let (certificate, pem) = Certificate::self_signed(&["localhost".to_owned()], SystemTime::now()).unwrap();
+    let file = telarchd.file("certificates").join(format!("{}.pem", certificate.thumbprint()));
+    fs::write(&file, pem).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let more = format!(
+        "CertificateThumbprint = \"{}\"\nHostname = \"node7.example.com\"",
+        certificate.thumbprint().to_lowercase()
+    );
+    telarchd.configure(&listener("IP:127.0.0.1", "HTTPS", 45986, &more));
+    let (code, text) = checked(&telarchd);
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        text.contains("its names are localhost, and not node7.example.com (config.toml, line 1)"),
+        "{text}"
+    );
+
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let (code, text) = checked(&telarchd);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("can be read by everyone (mode 0644) (config.toml, line 1)"), "{text}");
+}
+
+#[test]
+fn files_that_others_could_read_or_change_are_errors() {
+    let telarchd = Telarchd::new(HTTP);
+    fs::set_permissions(telarchd.file("accounts"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::create_dir(telarchd.state()).unwrap();
+    fs::set_permissions(telarchd.state(), fs::Permissions::from_mode(0o777)).unwrap();
+    let (code, text) = checked(&telarchd);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("error: accounts has mode 0644: others can read or change it"), "{text}");
+    assert!(text.contains("error: state has mode 0777: others can change what is in it"), "{text}");
+    fs::set_permissions(telarchd.file("config.toml"), fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(checked(&telarchd).1.contains("error: config.toml may be written by everyone"));
+}
+
+#[test]
+fn a_configuration_that_is_not_there_or_serves_nobody_is_said_to_be() {
+    let telarchd = Telarchd::new("");
+    let (code, text) = checked(&telarchd);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.starts_with("warning: no listener is enabled"), "{text}");
+    fs::remove_file(telarchd.file("config.toml")).unwrap();
+    let (code, text) = checked(&telarchd);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.starts_with("error: config.toml does not exist"), "{text}");
+}
+
+#[test]
+fn a_setting_of_the_command_line_is_checked_with_the_rest() {
+    let telarchd = Telarchd::new(HTTP);
+    let output = telarchd.command().args(["--check", "--set", "Service.IPv4Filter="]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let setting = "Service.CertificateThumbprint=0123456789ABCDEF0123456789ABCDEF01234567";
+    let output = telarchd.command().args(["--check", "--set", setting]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("error: Service/CertificateThumbprint: there is no certificate"), "{text}");
+    assert_eq!(output.status.code(), Some(1));
+}

@@ -1,0 +1,182 @@
+//! One connection of a client that does what it is told, and shows what it gets.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+
+use auth::Secret;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+
+use crate::PATIENCE;
+use crate::message;
+use crate::running::{PASSWORD, user};
+
+pub(crate) struct Connection<S> {
+    stream: S,
+}
+
+/// A status and a body.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+pub(crate) type Tls = StreamOwned<ClientConnection, TcpStream>;
+
+impl Connection<TcpStream> {
+    pub(crate) fn open(address: SocketAddr) -> Self {
+        Self { stream: tcp(address) }
+    }
+}
+
+impl Connection<UnixStream> {
+    pub(crate) fn open_local(path: &Path) -> Self {
+        let stream = UnixStream::connect(path).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { stream }
+    }
+}
+
+impl Connection<Tls> {
+    /// Connects whatever the certificate.
+    pub(crate) fn open_tls(address: SocketAddr) -> Self {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Anything))
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut session = ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut socket = tcp(address);
+        while session.is_handshaking() {
+            session.complete_io(&mut socket).unwrap();
+        }
+        Self { stream: StreamOwned::new(session, socket) }
+    }
+
+    /// The certificates that the service showed, its own first.
+    pub(crate) fn certificates(&self) -> &[CertificateDer<'static>] {
+        self.stream.conn.peer_certificates().unwrap()
+    }
+}
+
+impl<S: Read + Write> Connection<S> {
+    /// Asks as the user of the test.
+    pub(crate) fn ask(&mut self, path: &str, message: &str) -> Answer {
+        self.ask_as(&user(), path, message)
+    }
+
+    pub(crate) fn ask_as(&mut self, user: &str, path: &str, message: &str) -> Answer {
+        let password = Secret::new(PASSWORD.to_owned());
+        let header = format!("Authorization: {}\r\n", &*auth::basic::authorization(user, &password));
+        self.exchange(path, &header, message).unwrap()
+    }
+
+    /// Asks without saying who it is.
+    pub(crate) fn ask_unnamed(&mut self, path: &str, message: &str) -> Answer {
+        self.exchange(path, "", message).unwrap()
+    }
+
+    /// Whether a path is there and asks who one is, or at once does what nobody need sign in for.
+    pub(crate) fn finds(&mut self, path: &str) -> bool {
+        match self.ask(path, &message::identify()).status {
+            200 => true,
+            404 => false,
+            other => panic!("{path} is answered with {other}"),
+        }
+    }
+
+    pub(crate) fn exchange(&mut self, path: &str, headers: &str, message: &str) -> io::Result<Answer> {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/soap+xml;charset=UTF-8\r\n{headers}Content-Length: {}\r\n\r\n{message}",
+            message.len()
+        );
+        self.stream.write_all(request.as_bytes())?;
+        self.stream.flush()?;
+        self.answer()
+    }
+
+    fn answer(&mut self) -> io::Result<Answer> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut octet = [0];
+            self.stream.read_exact(&mut octet)?;
+            head.push(octet[0]);
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        let mut body = vec![0; length.unwrap().parse().unwrap()];
+        self.stream.read_exact(&mut body)?;
+        Ok(Answer { status, body: String::from_utf8(body).unwrap() })
+    }
+
+    /// Waits until the service closes the connection.
+    pub(crate) fn is_closed_by_the_service(&mut self) -> bool {
+        let mut rest = [0; 1];
+        match self.stream.read(&mut rest) {
+            Ok(0) => true,
+            Ok(_) => false,
+            Err(error) => {
+                error.kind() != io::ErrorKind::WouldBlock && error.kind() != io::ErrorKind::TimedOut
+            }
+        }
+    }
+}
+
+/// Whether somebody listens.
+pub(crate) fn is_open(address: impl Into<SocketAddr>) -> bool {
+    TcpStream::connect_timeout(&address.into(), PATIENCE).is_ok()
+}
+
+fn tcp(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// These tests ask which certificate is shown, not whether to trust it.
+#[derive(Debug)]
+struct Anything;
+
+impl ServerCertVerifier for Anything {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}

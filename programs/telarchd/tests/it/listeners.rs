@@ -1,0 +1,231 @@
+//! Listeners come, go and change while the service runs.
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
+
+use crate::exchange::{Connection, is_open};
+use crate::message;
+use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, is_root, listener, local};
+
+fn http(port: u16, more: &str) -> String {
+    listener("IP:127.0.0.1", "HTTP", port, more)
+}
+
+#[test]
+fn a_listener_that_is_added_listens_while_the_connections_of_others_go_on() {
+    let [first, second] = free_ports();
+    let one = [BASIC_OVER_HTTP, &http(first, "")].concat();
+    let telarchd = Telarchd::start(&one);
+    let mut connection = Connection::open(local(first));
+    assert!(connection.finds("/wsman"));
+    assert!(!is_open(local(second)));
+
+    let both = [one.as_str(), &listener("IP:127.0.0.2", "HTTP", second, "")].concat();
+    telarchd.reconfigure(&both);
+    assert!(Connection::open(([127, 0, 0, 2], second).into()).finds("/wsman"));
+    assert!(connection.finds("/wsman"), "the old connection is as good as ever");
+}
+
+#[test]
+fn a_listener_that_is_removed_lets_go_of_its_connections_and_of_no_others() {
+    let [first, second] = free_ports();
+    let one = [BASIC_OVER_HTTP, &http(first, "")].concat();
+    let both = [one.as_str(), &listener("IP:127.0.0.2", "HTTP", second, "")].concat();
+    let telarchd = Telarchd::start(&both);
+    let second: SocketAddr = ([127, 0, 0, 2], second).into();
+    let mut stays = Connection::open(local(first));
+    let mut goes = Connection::open(second);
+    assert!(stays.finds("/wsman") && goes.finds("/wsman"));
+
+    telarchd.reconfigure(&one);
+    assert!(!is_open(second));
+    assert!(goes.is_closed_by_the_service());
+    assert!(stays.finds("/wsman"));
+}
+
+#[test]
+fn a_listener_can_be_deleted_through_itself() {
+    let [port] = free_ports();
+    let telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &http(port, "")].concat());
+    let mut connection = Connection::open(local(port));
+    let answer = connection.ask("/wsman", &message::listener("Delete", "IP:127.0.0.1", "HTTP"));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(connection.is_closed_by_the_service());
+    telarchd.told("STATUS=listening for programs of this machine only");
+    assert!(!is_open(local(port)));
+    assert!(!std::fs::read_to_string(telarchd.file("config.toml")).unwrap().contains("Listener"));
+}
+
+#[test]
+fn a_listener_answers_its_own_prefix_and_no_other() {
+    let [first, second] = free_ports();
+    let config = |prefix: &str| {
+        let own = http(first, &format!("URLPrefix = \"{prefix}\""));
+        [BASIC_OVER_HTTP, &own, &listener("IP:127.0.0.2", "HTTP", second, "")].concat()
+    };
+    let telarchd = Telarchd::start(&config("remote/management"));
+    let mut connection = Connection::open(local(first));
+    for (path, expected) in [
+        ("/remote/management", true),
+        ("/remote/management/", true),
+        ("/remote/management//", false),
+        ("/remote", false),
+        ("/wsman", false),
+        ("/", false),
+    ] {
+        assert_eq!(connection.finds(path), expected, "{path}");
+    }
+    assert!(Connection::open(([127, 0, 0, 2], second).into()).finds("/wsman"));
+    assert_eq!(connection.ask_unnamed("/wsman-anon/identify", &message::identify()).status, 200);
+
+    telarchd.reconfigure(&config("elsewhere"));
+    assert!(!connection.finds("/remote/management"));
+    assert!(connection.finds("/elsewhere"), "an open connection follows the configuration");
+}
+
+#[test]
+fn listeners_that_share_a_port_are_told_apart_by_the_address_they_are_called_by() {
+    let [port] = free_ports();
+    let config = [
+        BASIC_OVER_HTTP,
+        &listener("*", "HTTP", port, ""),
+        &listener("IP:127.0.0.2", "HTTP", port, "URLPrefix = \"second\""),
+    ]
+    .concat();
+    let _telarchd = Telarchd::start(&config);
+    let mut first = Connection::open(local(port));
+    let mut second = Connection::open(([127, 0, 0, 2], port).into());
+    assert!(first.finds("/wsman") && !first.finds("/second"));
+    assert!(second.finds("/wsman") && second.finds("/second"));
+}
+
+#[test]
+fn a_listener_that_is_disabled_does_not_listen() {
+    let [port] = free_ports();
+    let telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &http(port, "Enabled = false")].concat());
+    assert!(!is_open(local(port)));
+    telarchd.reconfigure(&[BASIC_OVER_HTTP, &http(port, "Enabled = true")].concat());
+    assert!(is_open(local(port)));
+}
+
+#[test]
+fn a_filter_decides_which_addresses_of_the_machine_are_listened_on() {
+    let [port] = free_ports();
+    let with_filter = |filter: &str| {
+        let filter = format!("Service.IPv4Filter = \"{filter}\"\n");
+        [BASIC_OVER_HTTP, &filter, &listener("*", "HTTP", port, "")].concat()
+    };
+    let open = || [1, 2].map(|last| is_open(([127, 0, 0, last], port)));
+    let telarchd = Telarchd::start(&with_filter("127.0.0.1"));
+    assert_eq!(open(), [true, false]);
+    telarchd.reconfigure(&with_filter("127.0.0.2"));
+    assert_eq!(open(), [false, true]);
+    telarchd.reconfigure(&with_filter("*"));
+    assert_eq!(open(), [true, true]);
+    telarchd.reconfigure(&with_filter("127.0.0.1-127.255.255.255"));
+    assert_eq!(open(), [true, false], "of the loopback network only its own address is one of the machine's");
+    telarchd.reconfigure(&with_filter(""));
+    assert_eq!(open(), [false, false]);
+    assert!(telarchd.log().contains("IPv4Filter and IPv6Filter admit no address"), "{}", telarchd.log());
+}
+
+#[test]
+fn an_address_that_cannot_be_had_hinders_no_other_and_is_tried_again() {
+    let [free] = free_ports();
+    let occupant = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = occupant.local_addr().unwrap();
+    let config =
+        [BASIC_OVER_HTTP, &http(taken.port(), ""), &listener("IP:127.0.0.2", "HTTP", free, "")].concat();
+    let telarchd = Telarchd::start(&config);
+    assert!(Connection::open(([127, 0, 0, 2], free).into()).finds("/wsman"));
+    let log = telarchd.log();
+    assert!(log.contains("ERROR") && log.contains(&format!("cannot listen on {taken}: ")), "{log}");
+    assert!(log.contains("give the listener another Port"), "{log}");
+
+    drop(occupant);
+    telarchd.told_that(|message| message.starts_with("STATUS=") && message.contains(&taken.to_string()));
+    assert!(Connection::open(taken).finds("/wsman"));
+}
+
+#[test]
+fn a_mistake_in_the_file_changes_nothing_and_is_told() {
+    let [port] = free_ports();
+    let config = [BASIC_OVER_HTTP, &http(port, "")].concat();
+    let telarchd = Telarchd::start(&config);
+    telarchd.reconfigure(&["Nonsense = 1\n", config.as_str()].concat());
+    assert!(Connection::open(local(port)).finds("/wsman"));
+    let log = telarchd.log();
+    assert!(log.contains("The settings stay as they were") && log.contains("config.toml, line 1"), "{log}");
+}
+
+#[test]
+fn the_addresses_found_are_shown_with_the_listener() {
+    let [port] = free_ports();
+    let filter = "Service.IPv4Filter = \"127.0.0.1,127.0.0.2\"\n";
+    let _telarchd = Telarchd::start(&[BASIC_OVER_HTTP, filter, &listener("*", "HTTP", port, "")].concat());
+    let answer = Connection::open(local(port)).ask("/wsman", &message::listener("Get", "*", "HTTP"));
+    let shown: Vec<&str> =
+        answer.body.split("<cfg:ListeningOn>").skip(1).filter_map(|rest| rest.split('<').next()).collect();
+    assert_eq!(shown, ["127.0.0.1", "127.0.0.2"], "{answer:?}");
+}
+
+#[test]
+fn the_compatibility_listener_has_port_80_beside_the_others() {
+    /// An address of the loopback network that nobody else uses.
+    const OWN: [u8; 4] = [127, 0, 80, 80];
+    if !is_root() || TcpListener::bind(SocketAddr::from((OWN, 80))).is_err() {
+        eprintln!("SKIPPED: port 80 is for root, or taken");
+        return;
+    }
+    let [port] = free_ports();
+    let settings = |is_on: bool| {
+        format!(
+            "{BASIC_OVER_HTTP}Service.IPv4Filter = \"127.0.80.80\"\nService.EnableCompatibilityHttpListener = {is_on}\n{}",
+            listener("*", "HTTP", port, "URLPrefix = \"own\"")
+        )
+    };
+    let telarchd = Telarchd::start(&settings(true));
+    assert!(Connection::open((OWN, 80).into()).finds("/wsman"));
+    assert!(Connection::open((OWN, port).into()).finds("/own"));
+    telarchd.reconfigure(&settings(false));
+    assert!(!is_open((OWN, 80)));
+    assert!(is_open((OWN, port)));
+}
+
+/// In a network of its own, so that the machine's stays as it is.
+#[test]
+fn addresses_that_come_and_go_with_interfaces_are_listened_on_while_they_are_there() {
+    let ip = |arguments: &str| {
+        Command::new("ip").args(arguments.split(' ')).output().is_ok_and(|output| output.status.success())
+    };
+    let has_unshare = Command::new("unshare").args(["--net", "true"]).status().is_ok_and(|s| s.success());
+    if !is_root() || !has_unshare || !ip("-Version") {
+        eprintln!("SKIPPED: it takes root, unshare and ip to make a network of one's own");
+        return;
+    }
+    let config = [
+        "Service.IPv4Filter = \"10.9.8.0-10.9.8.255\"\nService.IPv6Filter = \"\"\n",
+        &listener("*", "HTTP", 5985, ""),
+        &listener("MAC:02-00-00-00-09-08", "HTTP", 5986, ""),
+    ]
+    .concat();
+    let mut telarchd = Telarchd::new(&config);
+    let mut command = Command::new("unshare");
+    command.args(["--net", "--", env!("CARGO_BIN_EXE_telarchd")]);
+    telarchd.arguments(&mut command);
+    telarchd.run_as(command);
+    assert!(telarchd.log().contains("no interface of this machine with an address"), "{}", telarchd.log());
+
+    let inside = |arguments: &str| {
+        let target = format!("--target={}", telarchd.pid().as_raw_nonzero());
+        let status =
+            Command::new("nsenter").args([&target, "--net", "ip"]).args(arguments.split(' ')).status();
+        assert!(status.unwrap().success(), "ip {arguments}");
+    };
+    inside("link add own0 address 02:00:00:00:09:08 type bridge");
+    inside("link set own0 up");
+    inside("address add 10.9.8.7/24 dev own0");
+    telarchd.told_that(|message| message.contains("listening on 10.9.8.7:5985, 10.9.8.7:5986"));
+    inside("address delete 10.9.8.7/24 dev own0");
+    telarchd.told("STATUS=listening for programs of this machine only");
+}

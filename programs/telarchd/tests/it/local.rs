@@ -1,0 +1,107 @@
+//! The Unix socket for programs of this machine.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use auth::account_file::Role;
+
+use crate::exchange::Connection;
+use crate::message;
+use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, is_root, listener, local, mode};
+
+#[test]
+fn the_user_at_the_other_end_needs_no_password() {
+    let telarchd = Telarchd::start("");
+    let mut connection = Connection::open_local(&telarchd.state().join("local.sock"));
+    let answer = connection.ask_unnamed("/wsman", &message::settings());
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.body.contains("<cfg:MaxEnvelopeSizekb>"), "{answer:?}");
+    let answer = connection.ask_unnamed("/wsman", &message::create_shell());
+    assert_eq!(answer.status, 200, "whoever runs the service is its administrator: {answer:?}");
+    assert_eq!(connection.ask_unnamed("/elsewhere", &message::settings()).status, 404);
+    // What a header claims is not looked at.
+    let answer = connection.exchange("/wsman", "Authorization: Basic !\r\n", &message::settings()).unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[test]
+fn the_socket_is_for_everyone_if_root_serves_and_else_for_its_owner() {
+    let mut telarchd = Telarchd::start("");
+    let path = telarchd.state().join("local.sock");
+    assert_eq!(mode(&path), if is_root() { 0o666 } else { 0o600 });
+    telarchd.end();
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_second_service_with_the_same_state_does_not_start() {
+    let telarchd = Telarchd::start("");
+    let output = telarchd.command().output().unwrap();
+    assert!(!output.status.success());
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("another telarchd runs with the same state"), "{text}");
+    let path = telarchd.state().join("local.sock");
+    assert_eq!(Connection::open_local(&path).ask_unnamed("/wsman", &message::settings()).status, 200);
+}
+
+/// Asks over the Unix socket as somebody else; the status and the body.
+fn ask_as_nobody(telarchd: &Telarchd, message: &str) -> Option<(String, String)> {
+    let socket = telarchd.state().join("local.sock");
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--", "curl", "--silent", "--show-error"])
+        .args(["--write-out", "\n%{http_code}", "-H", "Content-Type: application/soap+xml;charset=UTF-8"])
+        .arg("--unix-socket")
+        .arg(socket)
+        .args(["--data", message, "http://localhost/wsman"])
+        .output()
+        .ok()?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (body, status) = text.rsplit_once('\n').unwrap();
+    Some((status.to_owned(), body.to_owned()))
+}
+
+#[test]
+fn another_user_of_the_machine_may_look_and_may_not_open_a_shell() {
+    if !is_root() {
+        eprintln!("SKIPPED: only root can become somebody else");
+        return;
+    }
+    let telarchd = Telarchd::start("");
+    for folder in [telarchd.folder.path().to_owned(), telarchd.state()] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let Some((status, body)) = ask_as_nobody(&telarchd, &message::settings()) else {
+        eprintln!("SKIPPED: setpriv or curl is not installed");
+        return;
+    };
+    assert_eq!(status, "200", "an interactive user may read: {body}");
+    let (status, body) = ask_as_nobody(&telarchd, &message::create_shell()).unwrap();
+    assert_eq!(status, "500", "{body}");
+    assert!(body.contains("AccessDenied") && body.contains("nobody"), "{body}");
+}
+
+#[test]
+fn commands_that_would_run_as_root_are_for_administrators_whatever_rootsddl_says() {
+    if !is_root() {
+        eprintln!("SKIPPED: only the service of root runs commands as root");
+        return;
+    }
+    let [port] = free_ports();
+    let open_door = "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;WD)\"\n";
+    let http = listener("IP:127.0.0.1", "HTTP", port, "");
+    let telarchd = Telarchd::new(&[BASIC_OVER_HTTP, open_door, &http].concat());
+    telarchd.account("clerk", Role::User);
+    let mut telarchd = telarchd;
+    telarchd.run();
+    let mut connection = Connection::open(local(port));
+    assert_eq!(connection.ask_as("clerk", "/wsman", &message::settings()).status, 200);
+    let answer = connection.ask_as("clerk", "/wsman", &message::create_shell());
+    assert_eq!(answer.status, 500, "{answer:?}");
+    assert!(
+        answer.body.contains("AccessDenied") && answer.body.contains("commands run as root"),
+        "{answer:?}"
+    );
+    assert_eq!(connection.ask("/wsman", &message::create_shell()).status, 200);
+}

@@ -1,0 +1,19 @@
+//! The program as an administrator meets it: started with files, told with signals, asked over sockets.
+//!
+//! Everything listens on loopback or in a temporary folder; each test has a process of its own.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod certificates;
+mod check;
+mod exchange;
+mod listeners;
+mod local;
+mod message;
+mod ordinary_user;
+mod running;
+mod service_manager;
+
+use std::time::Duration;
+
+/// Long enough for anything but a failure.
+const PATIENCE: Duration = Duration::from_secs(30);

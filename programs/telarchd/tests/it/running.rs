@@ -1,0 +1,213 @@
+//! A `telarchd` of one's own, which tells what it does the way it tells a service manager.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use accounts::{IfMissing, UnixUsers};
+use auth::Secret;
+use auth::account_file::{AccountName, Comment, NewAccount, NewPassword, PasswordHash, Role, UnixTime};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::PATIENCE;
+
+/// The password of every account of these tests.
+pub(crate) const PASSWORD: &str = "correct horse";
+
+/// What lets a test ask without TLS.
+pub(crate) const BASIC_OVER_HTTP: &str =
+    "Service.AllowUnencrypted = true\nService.Auth.Basic = true\nService.IPv6Filter = \"\"\n";
+
+/// A folder with everything that a service needs, and the service once it is started.
+pub(crate) struct Telarchd {
+    pub(crate) folder: TempDir,
+    manager: UnixDatagram,
+    child: Option<Child>,
+    log: Arc<Mutex<String>>,
+}
+
+impl Telarchd {
+    /// A folder with this configuration, and the user of the test as an administrator.
+    pub(crate) fn new(config: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix("telarchd-it-").tempdir().unwrap();
+        let manager = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+        manager.set_read_timeout(Some(PATIENCE)).unwrap();
+        let telarchd = Self { folder, manager, child: None, log: Arc::default() };
+        fs::create_dir(telarchd.file("certificates")).unwrap();
+        telarchd.configure(config);
+        telarchd.account(&user(), Role::Administrator);
+        telarchd
+    }
+
+    /// A service with this configuration that is ready.
+    pub(crate) fn start(config: &str) -> Self {
+        let mut telarchd = Self::new(config);
+        telarchd.run();
+        telarchd
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.file("state")
+    }
+
+    /// Writes the configuration.
+    pub(crate) fn configure(&self, config: &str) {
+        fs::write(self.file("config.toml"), config).unwrap();
+    }
+
+    /// Adds an account to the file.
+    pub(crate) fn account(&self, name: &str, role: Role) {
+        let password = NewPassword::new(Secret::new(PASSWORD.to_owned())).unwrap();
+        let password = PasswordHash::make(&password, accounts::random().unwrap());
+        accounts::update(&self.file("accounts"), IfMissing::Create, |file| {
+            let (name, changed) = (AccountName::parse(name)?, UnixTime::new(1_763_719_754));
+            file.add(NewAccount { name, password, role, changed, comment: Comment::default() })?;
+            Ok::<_, Box<dyn std::error::Error>>(())
+        })
+        .unwrap();
+    }
+
+    /// The program with its files.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_telarchd"));
+        self.arguments(&mut command);
+        command
+    }
+
+    pub(crate) fn arguments(&self, command: &mut Command) {
+        command.arg("--config").arg(self.file("config.toml")).arg("--state").arg(self.state());
+    }
+
+    /// Starts the program and waits until it is ready.
+    pub(crate) fn run(&mut self) {
+        let command = self.command();
+        self.run_as(command);
+    }
+
+    /// Starts a command that becomes the program, and waits until that is ready.
+    pub(crate) fn run_as(&mut self, mut command: Command) {
+        command.env("NOTIFY_SOCKET", self.file("notify"));
+        command.env("TELARCH_LOG", "debug");
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let log = Arc::clone(&self.log);
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let mut log = log.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        self.child = Some(child);
+        self.told("READY=1");
+    }
+
+    /// Has it read everything again, and waits until it has.
+    pub(crate) fn reload(&self) {
+        self.signal(Signal::HUP);
+        self.told("RELOADING=1");
+        self.told("READY=1");
+    }
+
+    /// Changes the configuration, and waits until it is in force.
+    pub(crate) fn reconfigure(&self, config: &str) {
+        self.configure(config);
+        self.reload();
+    }
+
+    /// Waits for a message to the manager that begins like this.
+    pub(crate) fn told(&self, beginning: &str) -> String {
+        self.told_that(|message| message.starts_with(beginning))
+    }
+
+    /// Waits for a message to the manager.
+    pub(crate) fn told_that(&self, is_it: impl Fn(&str) -> bool) -> String {
+        let until = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        while Instant::now() < until {
+            let mut message = [0; 4_096];
+            let Ok(length) = self.manager.recv(&mut message) else { break };
+            let message = String::from_utf8_lossy(&message[..length]).into_owned();
+            if is_it(&message) {
+                return message;
+            }
+            seen.push(message);
+        }
+        panic!("the manager was told only {seen:?}; the log:\n{}", self.log());
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(self.child.as_ref().unwrap())
+    }
+
+    /// Everything logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Ends it, and waits until it has.
+    pub(crate) fn end(&mut self) {
+        self.signal(Signal::TERM);
+        self.told("STOPPING=1");
+        let status = self.child.take().unwrap().wait().unwrap();
+        assert!(status.success(), "{status}; the log:\n{}", self.log());
+    }
+}
+
+impl Drop for Telarchd {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = kill_process(Pid::from_child(child), Signal::TERM);
+            let _ = child.wait();
+        }
+        if std::thread::panicking() {
+            eprintln!("the log of telarchd:\n{}", self.log());
+        }
+    }
+}
+
+/// The lines of a listener.
+pub(crate) fn listener(address: &str, transport: &str, port: u16, more: &str) -> String {
+    format!("[[Listener]]\nAddress = \"{address}\"\nTransport = \"{transport}\"\nPort = {port}\n{more}\n")
+}
+
+/// Ports that were free a moment ago, on every address.
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    let sockets = [(); N].map(|()| TcpListener::bind("0.0.0.0:0").unwrap());
+    sockets.map(|socket| socket.local_addr().unwrap().port())
+}
+
+pub(crate) fn local(port: u16) -> SocketAddr {
+    ([127, 0, 0, 1], port).into()
+}
+
+/// The name of the user who runs the test.
+pub(crate) fn user() -> String {
+    let uid = rustix::process::geteuid().as_raw();
+    UnixUsers::of_this_machine().find_uid(uid).unwrap().unwrap().name
+}
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// The permissions of a file.
+pub(crate) fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777
+}

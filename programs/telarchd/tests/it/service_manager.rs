@@ -1,0 +1,139 @@
+//! What the service and a service manager say to each other.
+
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use crate::exchange::{Connection, is_open};
+use crate::message;
+use crate::running::{BASIC_OVER_HTTP, Telarchd, free_ports, listener, local};
+
+fn http(port: u16) -> String {
+    [BASIC_OVER_HTTP, &listener("IP:127.0.0.1", "HTTP", port, "")].concat()
+}
+
+#[test]
+fn the_manager_is_told_of_the_beginning_the_state_a_reload_and_the_end() {
+    let [port] = free_ports();
+    let mut telarchd = Telarchd::start(&http(port));
+    assert!(is_open(local(port)), "ready means ready");
+    telarchd.told(&format!("STATUS=listening on 127.0.0.1:{port}"));
+    telarchd.signal(Signal::HUP);
+    let reloading = telarchd.told("RELOADING=1");
+    let clock = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
+    assert!(clock.parse::<u64>().is_ok(), "{reloading}");
+    telarchd.told("READY=1");
+    telarchd.end();
+}
+
+#[test]
+fn the_watchdog_is_fed_as_long_as_the_service_answers() {
+    let [port] = free_ports();
+    let mut telarchd = Telarchd::new(&http(port));
+    let mut command = telarchd.command();
+    command.env("WATCHDOG_USEC", "400000");
+    telarchd.run_as(command);
+    let begin = std::time::Instant::now();
+    for _ in 0..4 {
+        telarchd.told("WATCHDOG=1");
+    }
+    assert!(begin.elapsed() >= std::time::Duration::from_millis(400), "one every 200 ms is enough");
+}
+
+#[test]
+fn a_watchdog_for_another_process_is_not_fed() {
+    let [port] = free_ports();
+    let mut telarchd = Telarchd::new(&http(port));
+    let mut command = telarchd.command();
+    command.env("WATCHDOG_USEC", "200000").env("WATCHDOG_PID", "1");
+    telarchd.run_as(command);
+    telarchd.reload();
+    telarchd.signal(Signal::TERM);
+    telarchd.told_that(|message| {
+        assert_ne!(message, "WATCHDOG=1");
+        message == "STOPPING=1"
+    });
+}
+
+/// The program with a socket as its third descriptor, and as the process that the variables name.
+fn command_with_socket(telarchd: &Telarchd, socket: OwnedFd) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\" 3<&0 </dev/null"]);
+    command.arg(env!("CARGO_BIN_EXE_telarchd"));
+    telarchd.arguments(&mut command);
+    command.stdin(Stdio::from(socket));
+    command
+}
+
+#[test]
+fn a_socket_that_was_handed_over_is_the_listener_s() {
+    // The manager keeps the port, so nobody else could bind it.
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let mut telarchd = Telarchd::new(&http(port));
+    let command = command_with_socket(&telarchd, socket.try_clone().unwrap().into());
+    telarchd.run_as(command);
+    assert!(Connection::open(local(port)).finds("/wsman"));
+    assert!(!telarchd.log().contains("cannot listen"), "{}", telarchd.log());
+
+    telarchd.end();
+    let waiting = std::net::TcpStream::connect(local(port));
+    assert!(waiting.is_ok(), "the socket is still the manager's");
+}
+
+#[test]
+fn a_socket_for_all_addresses_serves_the_listener_for_one_of_them_and_only_that() {
+    let socket = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let mut telarchd = Telarchd::new(&http(port));
+    let command = command_with_socket(&telarchd, socket.into());
+    telarchd.run_as(command);
+    assert!(Connection::open(local(port)).finds("/wsman"));
+    assert!(Connection::open(([127, 0, 0, 2], port).into()).is_closed_by_the_service());
+}
+
+#[test]
+fn a_socket_that_no_listener_uses_is_told() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let mut telarchd = Telarchd::new("");
+    let command = command_with_socket(&telarchd, socket.into());
+    telarchd.run_as(command);
+    let expected = format!("the socket {address} was handed over and no listener uses it");
+    assert!(telarchd.log().contains(&expected), "{}", telarchd.log());
+}
+
+#[test]
+fn a_unix_socket_that_was_handed_over_is_the_local_way_in() {
+    let mut telarchd = Telarchd::new("");
+    let path = telarchd.file("handed-over.sock");
+    let socket = UnixListener::bind(&path).unwrap();
+    let command = command_with_socket(&telarchd, socket.into());
+    telarchd.run_as(command);
+    let answer = Connection::open_local(&path).ask_unnamed("/wsman", &message::settings());
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(!telarchd.state().join("local.sock").exists());
+}
+
+/// Where this machine has systemd, it reads the units without complaint.
+#[test]
+fn the_units_are_valid() {
+    let units = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/systemd");
+    let paths = ["telarchd.service", "telarchd.socket"].map(|unit| format!("{units}/{unit}"));
+    assert!(paths.iter().all(|path| std::path::Path::new(path).is_file()), "{paths:?}");
+    let Ok(output) = Command::new("systemd-analyze").arg("verify").arg("--man=no").args(paths).output()
+    else {
+        eprintln!("SKIPPED: systemd-analyze is not installed");
+        return;
+    };
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    // The program is not installed where the unit expects it, and systemd may be older than 254.
+    let is_expected =
+        |line: &str| line.contains("telarchd is not executable") || line.contains("'DelegateSubgroup'");
+    let complaints: Vec<&str> =
+        text.lines().filter(|line| line.contains("telarchd") && !is_expected(line)).collect();
+    assert!(complaints.is_empty(), "{text}");
+}

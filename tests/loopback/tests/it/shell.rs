@@ -1,0 +1,358 @@
+//! What commands take and give.
+
+use client::{Command, CommandOptions, Console, Finished, Interpreter, Output, Session, Shell, ShellOptions};
+use telarch_loopback::{Loopback, PATIENCE, User};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use wsman::shell::{CommandLine, SignalCode, stream_capacity};
+use wsman::{Subcode, code};
+
+use crate::fault;
+
+pub(crate) async fn open(session: &Session) -> Shell {
+    session.shell(ShellOptions::default()).await.unwrap()
+}
+
+pub(crate) fn line(line: &str) -> CommandLine {
+    CommandLine { command: line.to_owned(), ..CommandLine::default() }
+}
+
+pub(crate) async fn start(shell: &Shell, text: &str) -> Command {
+    shell.start(&line(text), CommandOptions::default()).await.unwrap()
+}
+
+/// Everything a command gives from now on, to its end.
+pub(crate) async fn rest(command: &mut Command) -> Finished {
+    let mut finished = Finished::default();
+    loop {
+        match timeout(PATIENCE, command.next_output()).await.unwrap().unwrap() {
+            Output::Stdout(octets) => finished.stdout.extend(octets),
+            Output::Stderr(octets) => finished.stderr.extend(octets),
+            Output::Done { exit_code } => return Finished { exit_code, ..finished },
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Waits until a command has printed a line, and returns it.
+pub(crate) async fn first_line(command: &mut Command) -> String {
+    let mut text = String::new();
+    while !text.ends_with('\n') {
+        match timeout(PATIENCE, command.next_output()).await.unwrap().unwrap() {
+            Output::Stdout(octets) => text.push_str(str::from_utf8(&octets).unwrap()),
+            other => panic!("{other:?} after {text:?}"),
+        }
+    }
+    text
+}
+
+pub(crate) fn text(finished: &Finished) -> (&str, &str, i32) {
+    let text = |octets| str::from_utf8(octets).unwrap();
+    (text(&finished.stdout), text(&finished.stderr), finished.exit_code)
+}
+
+/// Octets of every value in an order without a period that matters.
+fn octets(count: usize, seed: u32) -> Vec<u8> {
+    let mut state = seed;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(count).collect()
+}
+
+#[tokio::test]
+async fn both_streams_and_the_exit_code_arrive_apart() {
+    let service = Loopback::start().await;
+    for session in [service.session(User::Ada), service.over_https(User::Ada).build().unwrap()] {
+        let shell = open(&session).await;
+        for code in [0, 1, 3, 127, 255] {
+            let finished = shell.run(&format!("echo out; echo err >&2; exit {code}")).await.unwrap();
+            assert_eq!(text(&finished), ("out\n", "err\n", code));
+        }
+        assert_eq!(text(&shell.run("true").await.unwrap()), ("", "", 0));
+        // A signal that ends a command is told as shells tell it.
+        assert_eq!(shell.run("kill -KILL $$").await.unwrap().exit_code, 137);
+        shell.close().await.unwrap();
+    }
+    service.close().await;
+}
+
+#[tokio::test]
+async fn text_of_every_kind_arrives_as_it_is() {
+    let service = Loopback::start().await;
+    let utf16 = service.over_http(User::Ada).encoding(xml::Encoding::Utf16).build().unwrap();
+    for session in [service.session(User::Ada), utf16] {
+        let shell = open(&session).await;
+        let finished = shell.run("printf '%s' 'grün <&> \"日本\" 🦀 ]]> \\t'").await.unwrap();
+        assert_eq!(text(&finished), ("grün <&> \"日本\" 🦀 ]]> \\t", "", 0));
+        let all = shell.run(r"printf '\000\001\377\r\n'").await.unwrap();
+        assert_eq!(all.stdout, [0, 1, 255, 13, 10]);
+        shell.close().await.unwrap();
+    }
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_command_has_the_environment_and_the_directory_of_its_shell() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let inner = service.home().join("a b");
+    std::fs::create_dir(&inner).unwrap();
+    let environment = vec![("GREETING".to_owned(), "a 'b' \"c\" <&> ü".to_owned())];
+    for (directory, expected) in [
+        (None, service.home()),
+        (Some("a b".to_owned()), inner.clone()),
+        (Some(inner.to_string_lossy().into_owned()), inner),
+    ] {
+        let options = ShellOptions { directory, environment: environment.clone(), ..ShellOptions::default() };
+        let shell = session.shell(options).await.unwrap();
+        let finished = shell.run("printf %s \"$GREETING\"; pwd >&2").await.unwrap();
+        let directory = format!("{}\n", expected.display());
+        assert_eq!(text(&finished), ("a 'b' \"c\" <&> ü", directory.as_str(), 0));
+        shell.close().await.unwrap();
+    }
+    let options = ShellOptions { directory: Some("/nowhere".to_owned()), ..ShellOptions::default() };
+    let refused = fault(session.shell(options).await);
+    assert_eq!((refused.subcode(), refused.code()), (&Subcode::InternalError, code::DIRECTORY_INVALID));
+    assert!(refused.reason().contains("/nowhere"), "{refused}");
+    service.close().await;
+}
+
+#[tokio::test]
+async fn text_is_in_the_code_page_of_the_shell_both_ways() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let shell = session.shell(ShellOptions { code_page: 437, ..ShellOptions::default() }).await.unwrap();
+    let mut command = start(&shell, "read word; echo \"$word ü\"; test \"$word\" = é").await;
+    let mut stdin = command.input();
+    stdin.write(&[0x82, b'\n']).await.unwrap();
+    let finished = rest(&mut command).await;
+    assert_eq!((finished.stdout.as_slice(), finished.exit_code), ([0x82, b' ', 0x81, b'\n'].as_slice(), 0));
+    command.finish().await.unwrap();
+    shell.close().await.unwrap();
+    let refused = fault(session.shell(ShellOptions { code_page: 1, ..ShellOptions::default() }).await);
+    assert_eq!((refused.subcode(), refused.code()), (&Subcode::InvalidOptions, code::INVALID_OPTION_VALUE));
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_was_not_declared_takes_no_input() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let input_streams = vec!["pr".to_owned()];
+    let shell = session.shell(ShellOptions { input_streams, ..ShellOptions::default() }).await.unwrap();
+    let command = start(&shell, "cat").await;
+    let refused = fault(command.input().write(b"x").await);
+    assert_eq!((refused.subcode(), refused.code()), (&Subcode::InvalidParameter, code::UNDECLARED_STREAM));
+    command.finish().await.unwrap();
+    shell.close().await.unwrap();
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_program_can_be_started_without_an_interpreter() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let shell = open(&session).await;
+    let directly = CommandOptions { interpreter: Interpreter::Skipped, ..CommandOptions::default() };
+    let arguments = ["%s|%s", "$HOME", "a  'b'"].map(str::to_owned).to_vec();
+    let printf = CommandLine { command: "printf".to_owned(), arguments, command_id: None };
+    let mut command = shell.start(&printf, directly).await.unwrap();
+    assert_eq!(text(&rest(&mut command).await), ("$HOME|a  'b'", "", 0));
+    command.finish().await.unwrap();
+    let refused = fault(shell.start(&line("no-such-program"), directly).await);
+    assert_eq!((refused.subcode(), refused.code()), (&Subcode::InternalError, code::FILE_NOT_FOUND));
+    shell.close().await.unwrap();
+    service.close().await;
+}
+
+#[tokio::test]
+async fn five_megabytes_go_both_ways_at_once_without_loss() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let shell = open(&session).await;
+    let sent = octets(5 << 20, 1);
+    let mut command = start(&shell, "tee /dev/stderr").await;
+    let mut stdin = command.input();
+    let sending = async {
+        stdin.write(&sent).await.unwrap();
+        stdin.close().await.unwrap();
+    };
+    let (finished, ()) = tokio::join!(rest(&mut command), sending);
+    assert_eq!((finished.stdout.len(), finished.stderr.len()), (sent.len(), sent.len()));
+    assert!(finished.stdout == sent, "the output is not what was sent");
+    assert!(finished.stderr == sent, "the error output is not what was sent");
+    assert_eq!(finished.exit_code, 0);
+    command.finish().await.unwrap();
+    shell.close().await.unwrap();
+    service.close().await;
+}
+
+#[tokio::test]
+async fn small_envelopes_carry_large_output_in_small_pieces() {
+    let service = Loopback::start().await;
+    let session = service.over_http(User::Ada).max_envelope_size(8_192).build().unwrap();
+    let shell = open(&session).await;
+    let mut command = start(&shell, "seq 1 50000; seq 1 50000 >&2; exit 4").await;
+    let (mut finished, mut largest) = (Finished::default(), 0);
+    let exit_code = loop {
+        match timeout(PATIENCE, command.next_output()).await.unwrap().unwrap() {
+            Output::Stdout(octets) => {
+                largest = largest.max(octets.len());
+                finished.stdout.extend(octets);
+            }
+            Output::Stderr(octets) => {
+                largest = largest.max(octets.len());
+                finished.stderr.extend(octets);
+            }
+            Output::Done { exit_code } => break exit_code,
+            other => panic!("{other:?}"),
+        }
+    };
+    let expected: String = (1..=50_000).map(|number| format!("{number}\n")).collect();
+    assert!(finished.stdout == expected.as_bytes() && finished.stderr == expected.as_bytes());
+    assert_eq!((exit_code, largest), (4, stream_capacity(8_192)));
+    command.finish().await.unwrap();
+
+    // Input is sent in pieces that fit as well.
+    let sent = octets(100_000, 2);
+    let mut command = start(&shell, "cat").await;
+    let mut stdin = command.input();
+    let sending = async {
+        stdin.write(&sent).await.unwrap();
+        stdin.close().await.unwrap();
+    };
+    let (finished, ()) = tokio::join!(rest(&mut command), sending);
+    assert!(finished.stdout == sent);
+    command.finish().await.unwrap();
+    shell.close().await.unwrap();
+    service.close().await;
+}
+
+#[tokio::test]
+async fn input_arrives_while_output_is_waited_for_and_ends_when_it_is_closed() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let shell = open(&session).await;
+    let mut command = start(&shell, "while read line; do echo got $line; done; echo end").await;
+    let mut stdin = command.input();
+    for number in 0..3 {
+        let said = format!("{number}\n");
+        let (answer, sent) = tokio::join!(first_line(&mut command), stdin.write(said.as_bytes()));
+        sent.unwrap();
+        assert_eq!(answer, format!("got {number}\n"));
+    }
+    stdin.close().await.unwrap();
+    assert_eq!(text(&rest(&mut command).await), ("end\n", "", 0));
+    command.finish().await.unwrap();
+    // Whoever gives no input leaves no command waiting.
+    assert_eq!(text(&shell.run("cat; echo after").await.unwrap()), ("after\n", "", 0));
+    shell.close().await.unwrap();
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_command_with_a_console_is_interrupted_and_may_make_something_of_it() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let shell = open(&session).await;
+    for console in [Console::Pipe, Console::Console] {
+        let options = CommandOptions { console, ..CommandOptions::default() };
+        let deaf = line("trap 'echo interrupted; exit 7' INT; echo ready; while :; do read x; done");
+        let mut command = shell.start(&deaf, options).await.unwrap();
+        assert_eq!(first_line(&mut command).await, "ready\n");
+        command.signal(SignalCode::CtrlC).await.unwrap();
+        assert_eq!(text(&rest(&mut command).await), ("interrupted\n", "", 7));
+        command.finish().await.unwrap();
+
+        let mut command = shell.start(&line("echo ready; exec sleep 1000"), options).await.unwrap();
+        assert_eq!(first_line(&mut command).await, "ready\n");
+        command.signal(SignalCode::CtrlC).await.unwrap();
+        assert_eq!(text(&rest(&mut command).await), ("", "", 130));
+        command.finish().await.unwrap();
+    }
+    shell.close().await.unwrap();
+    service.close().await;
+}
+
+/// One of the things that go on at the same time; each has an outcome that nothing else has.
+async fn work(shell: Shell, number: u32) {
+    match number % 5 {
+        0 => {
+            let finished =
+                shell.run(&format!("echo {number}; echo e{number} >&2; exit {number}")).await.unwrap();
+            let (out, err) = (format!("{number}\n"), format!("e{number}\n"));
+            assert_eq!(text(&finished), (out.as_str(), err.as_str(), i32::try_from(number).unwrap()));
+        }
+        1 => {
+            let sent = octets(200_000, number);
+            let mut command = start(&shell, "cat").await;
+            let mut stdin = command.input();
+            let sending = async {
+                stdin.write(&sent).await.unwrap();
+                stdin.close().await.unwrap();
+            };
+            let (finished, ()) = tokio::join!(rest(&mut command), sending);
+            assert!(finished.stdout == sent, "shell {number}");
+            command.finish().await.unwrap();
+        }
+        2 => {
+            let mut command = start(&shell, &format!("echo {number}; exec sleep 1000")).await;
+            assert_eq!(first_line(&mut command).await, format!("{number}\n"));
+            command.signaller().signal(SignalCode::Terminate).await.unwrap();
+            assert_eq!(rest(&mut command).await.exit_code, 143);
+            command.finish().await.unwrap();
+        }
+        3 => {
+            let expected: String = (number..number + 30_000).map(|line| format!("{line}\n")).collect();
+            let finished = shell.run(&format!("seq {number} {}", number + 29_999)).await.unwrap();
+            assert!(finished.stdout == expected.as_bytes(), "shell {number}");
+        }
+        _ => {
+            let (first, second) = (format!("echo {number}; cat"), format!("sleep 0.1; exit {number}"));
+            let (first, second, third) =
+                tokio::join!(shell.run(&first), shell.run(&second), shell.run("echo 3 >&2"));
+            assert_eq!(text(&first.unwrap()), (format!("{number}\n").as_str(), "", 0));
+            assert_eq!(second.unwrap().exit_code, i32::try_from(number).unwrap());
+            assert_eq!(text(&third.unwrap()), ("", "3\n", 0));
+        }
+    }
+    shell.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn twenty_shells_of_one_session_do_different_things_at_once() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let mut shells = JoinSet::new();
+    for number in 0..20 {
+        let session = session.clone();
+        shells.spawn(async move { work(open(&session).await, number).await });
+    }
+    shells.join_all().await;
+    service.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_sessions_run_commands_at_once() {
+    let service = Loopback::start_with(&[("Winrs.MaxShellsPerUser", "25")]).await;
+    let mut sessions = JoinSet::new();
+    for number in 0..50 {
+        let user = if number % 2 == 0 { User::Ada } else { User::Ben };
+        let session = match number % 3 {
+            0 => service.over_https(user).build().unwrap(),
+            _ => service.session(user),
+        };
+        sessions.spawn(async move {
+            let shell = open(&session).await;
+            for round in 0..3 {
+                let finished = shell.run(&format!("echo {number}.{round}")).await.unwrap();
+                assert_eq!(text(&finished).0, format!("{number}.{round}\n"));
+            }
+            shell.close().await.unwrap();
+        });
+    }
+    sessions.join_all().await;
+    service.close().await;
+}

@@ -1,0 +1,296 @@
+//! How commands and shells end, and what is left of them: nothing.
+
+use std::time::Duration;
+
+use client::{CommandOptions, Error, Locator, Session, ShellOptions};
+use config::Section;
+use telarch_loopback::{Loopback, PATIENCE, Process, User};
+use tokio::time::timeout;
+use wsman::shell::{OpenShell, Signal, SignalCode};
+use wsman::{ShellVerb, Subcode, code};
+
+use crate::message::{self, ask, open_shell, receive};
+use crate::shell::{first_line, line, open, rest, start, text};
+use crate::shell_list::shells;
+use crate::{config_read, refusal};
+
+/// Prints its number and goes on for long, together with a child in its group.
+const ENDLESS: &str = "sleep 1000 & echo $$ $!; wait";
+
+const UNKNOWN: (Subcode, u32) = (Subcode::InvalidSelectors, 2_150_858_843);
+
+/// The command's process and its child.
+fn processes(line: &str) -> Vec<Process> {
+    let processes: Vec<_> = line.split_whitespace().map(Process::of).collect();
+    assert_eq!(processes.len(), 2);
+    processes
+}
+
+async fn ended(processes: &[Process]) {
+    for process in processes {
+        process.ended().await;
+    }
+}
+
+/// Waits until the service has no shell of the session's user.
+async fn no_shells(session: &Session) {
+    let gone = async { while !shells(session).await.is_empty() {} };
+    timeout(PATIENCE, gone).await.expect("every shell is gone");
+}
+
+async fn ids(session: &Session) -> Vec<String> {
+    shells(session).await.into_iter().map(|shell| shell.shell_id).collect()
+}
+
+/// Returns once a request of the session's user is being answered. Nobody else may ask anything meanwhile.
+async fn is_being_answered(service: &Loopback, session: &Session) {
+    service.set("Service.MaxConcurrentOperationsPerUser", "1");
+    let there_is_room = async {
+        // Reading the configuration is over before the service looks at another request.
+        while session.get(&config_read::of(Section::Winrs)).await.is_ok() {}
+    };
+    timeout(PATIENCE, there_is_room).await.expect("the request arrives");
+    service.set("Service.MaxConcurrentOperationsPerUser", "1500");
+}
+
+#[tokio::test]
+async fn a_terminated_command_ends_with_its_children_and_its_shell_goes_on() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let shell = open(&session).await;
+    let mut command = start(&shell, ENDLESS).await;
+    let running = processes(&first_line(&mut command).await);
+    command.signal(SignalCode::Terminate).await.unwrap();
+    assert_eq!(text(&rest(&mut command).await), ("", "", 143));
+    ended(&running).await;
+    command.finish().await.unwrap();
+    assert_eq!(text(&shell.run("echo on").await.unwrap()), ("on\n", "", 0));
+    shell.close().await.unwrap();
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_signal_reaches_a_command_while_its_output_is_waited_for() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let shell = open(&session).await;
+    let mut command = start(&shell, ENDLESS).await;
+    first_line(&mut command).await;
+    let signaller = command.signaller();
+    let (finished, signalled) =
+        tokio::join!(rest(&mut command), async { signaller.signal(SignalCode::Terminate).await });
+    signalled.unwrap();
+    assert_eq!(finished.exit_code, 143);
+    command.finish().await.unwrap();
+    shell.close().await.unwrap();
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_dropped_command_ends_and_leaves_its_shell() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let shell = open(&session).await;
+    let mut command = start(&shell, ENDLESS).await;
+    let running = processes(&first_line(&mut command).await);
+    drop(command);
+    ended(&running).await;
+    assert_eq!(text(&shell.run("echo on").await.unwrap()), ("on\n", "", 0));
+    shell.close().await.unwrap();
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_closed_shell_ends_its_commands_and_whoever_waits_for_them_is_told() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let shell = open(&session).await;
+    let mut command = start(&shell, ENDLESS).await;
+    let running = processes(&first_line(&mut command).await);
+    let waiting = tokio::spawn(async move { command.next_output().await });
+    is_being_answered(&service, &session).await;
+    shell.close().await.unwrap();
+    let told = timeout(PATIENCE, waiting).await.unwrap().unwrap();
+    assert_eq!(refusal(told), (Subcode::InternalError, code::OPERATION_ABORTED));
+    ended(&running).await;
+    no_shells(&session).await;
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_dropped_shell_is_deleted_on_the_service_with_its_commands() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let shell = open(&session).await;
+    assert_eq!(ids(&session).await, [shell.id()]);
+    let mut command = start(&shell, ENDLESS).await;
+    let running = processes(&first_line(&mut command).await);
+    drop(shell);
+    ended(&running).await;
+    no_shells(&session).await;
+    assert!(command.next_output().await.unwrap_err().is_gone());
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_shell_can_be_closed_that_is_gone_already() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let shell = open(&session).await;
+    session.delete(&message::shell(shell.id())).await.unwrap();
+    assert!(shell.run("true").await.unwrap_err().is_gone());
+    shell.close().await.unwrap();
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_command_that_never_was_or_was_let_go_is_unknown() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let shell = open_shell(&session, &OpenShell::default()).await.unwrap();
+    let known = message::start(&session, &shell, "exit 2").await.unwrap();
+    let done = receive(&session, &shell, &known).await.unwrap();
+    assert_eq!(done.state, Some(wsman::shell::CommandState::Done { exit_code: 2 }));
+    // Some clients tidy up this way (pypsrp).
+    let interrupt = Signal { command_id: Some(known.clone()), code: SignalCode::CtrlC };
+    ask(&session, &shell, ShellVerb::Signal, |body| interrupt.write(body)).await.unwrap();
+    // Done is told once.
+    assert_eq!(refusal(receive(&session, &shell, &known).await), UNKNOWN);
+    terminate(&session, &shell, &known).await.unwrap();
+    for unknown in [known.as_str(), "22222222-2222-4222-8222-222222222222"] {
+        assert_eq!(refusal(receive(&session, &shell, unknown).await), UNKNOWN);
+        assert_eq!(refusal(terminate(&session, &shell, unknown).await), UNKNOWN);
+    }
+    session.delete(&shell).await.unwrap();
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_shell_that_never_was_or_is_another_users_is_unknown() {
+    let service = Loopback::start().await;
+    let (ada, ben) = (service.session(User::Ada), service.session(User::Ben));
+    let of_ada = open(&ada).await;
+    let mut command = start(&of_ada, ENDLESS).await;
+    first_line(&mut command).await;
+    for id in [of_ada.id(), "11111111-1111-4111-8111-111111111111"] {
+        let shell = message::shell(id);
+        assert_eq!(refusal(message::start(&ben, &shell, "true").await), UNKNOWN);
+        assert_eq!(refusal(receive(&ben, &shell, command.id()).await), UNKNOWN);
+        assert_eq!(refusal(terminate(&ben, &shell, command.id()).await), UNKNOWN);
+        let send = ask(&ben, &shell, ShellVerb::Send, |body| {
+            let piece = wsman::shell::StreamData { name: "stdin", octets: b"x" };
+            wsman::shell::Send::write(body, piece, command.id(), false);
+        });
+        assert_eq!(refusal(send.await), UNKNOWN);
+        assert_eq!(refusal(ben.delete(&shell).await), UNKNOWN);
+        let generic = crate::uri("http://schemas.microsoft.com/wbem/wsman/1/windows/shell");
+        let get = Locator::new(generic).with_selectors(shell.selectors);
+        assert_eq!(refusal(ben.get(&get).await), UNKNOWN);
+    }
+    assert_eq!(ids(&ben).await, Vec::<String>::new());
+    command.signal(SignalCode::Terminate).await.unwrap();
+    assert_eq!(rest(&mut command).await.exit_code, 143);
+    of_ada.close().await.unwrap();
+    service.close().await;
+}
+
+async fn terminate(session: &Session, shell: &Locator, command: &str) -> Result<wsman::Response, Error> {
+    let signal = Signal { command_id: Some(command.to_owned()), code: SignalCode::Terminate };
+    ask(session, shell, ShellVerb::Signal, |body| signal.write(body)).await
+}
+
+/// Lets time pass without waiting for it.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_lifetime_ends_a_shell_however_busy() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let brief = OpenShell { lifetime: Some(Duration::from_secs(30)), ..OpenShell::default() };
+    let shell = open_shell(&session, &brief).await.unwrap();
+    let command = message::start(&session, &shell, ENDLESS).await.unwrap();
+    let received = receive(&session, &shell, &command).await.unwrap();
+    let running = processes(str::from_utf8(&received.streams[0].octets).unwrap());
+    let waiting = {
+        let (session, shell, command) = (session.clone(), shell.clone(), command.clone());
+        tokio::spawn(async move { receive(&session, &shell, &command).await })
+    };
+    is_being_answered(&service, &session).await;
+    pass(Duration::from_secs(31)).await;
+    let told = timeout(PATIENCE, waiting).await.unwrap().unwrap();
+    assert_eq!(refusal(told), (Subcode::InternalError, code::OPERATION_ABORTED));
+    ended(&running).await;
+    assert_eq!(refusal(receive(&session, &shell, &command).await), UNKNOWN);
+    assert_eq!(refusal(session.delete(&shell).await), UNKNOWN);
+    no_shells(&session).await;
+    service.close().await;
+}
+
+#[tokio::test]
+async fn the_shortest_lifetime_is_over_without_anybody_doing_anything() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let brief = OpenShell { lifetime: Some(Duration::from_secs(1)), ..OpenShell::default() };
+    open_shell(&session, &brief).await.unwrap();
+    no_shells(&session).await;
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_shell_that_nobody_asks_anything_is_deleted_in_time_and_not_before() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    // Below a minute it is raised.
+    for (asked, lasts) in [(1, 60), (60, 60), (90, 90)] {
+        let options =
+            ShellOptions { idle_timeout: Some(Duration::from_secs(asked)), ..ShellOptions::default() };
+        let shell = session.shell(options).await.unwrap();
+        let mut command = start(&shell, ENDLESS).await;
+        let running = processes(&first_line(&mut command).await);
+        for _ in 0..3 {
+            pass(Duration::from_secs(lasts - 2)).await;
+            assert_eq!(text(&shell.run("echo here").await.unwrap()), ("here\n", "", 0));
+        }
+        pass(Duration::from_secs(lasts + 1)).await;
+        ended(&running).await;
+        assert!(shell.run("echo here").await.unwrap_err().is_gone());
+        assert!(command.next_output().await.unwrap_err().is_gone());
+    }
+    no_shells(&session).await;
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_service_that_stops_ends_its_shells_and_tells_those_who_wait() {
+    let service = Loopback::start().await;
+    let mut waiting = tokio::task::JoinSet::new();
+    let mut running = Vec::new();
+    for session in [service.session(User::Ada), service.over_https(User::Ben).build().unwrap()] {
+        for _ in 0..3 {
+            let shell = open(&session).await;
+            let mut command = shell.start(&line(ENDLESS), CommandOptions::default()).await.unwrap();
+            running.extend(processes(&first_line(&mut command).await));
+            waiting.spawn(async move {
+                let told = command.next_output().await.unwrap_err();
+                let again = shell.run("true").await.unwrap_err();
+                (told, again)
+            });
+        }
+    }
+    timeout(PATIENCE, service.shut_down()).await.unwrap();
+    ended(&running).await;
+    let is_end = |error: &Error| {
+        let closed = matches!(error, Error::Disconnected { .. } | Error::Connect { .. });
+        closed || matches!(error, Error::Http { status: 503 }) || error.is_gone()
+    };
+    while let Some(told) = timeout(PATIENCE, waiting.join_next()).await.unwrap() {
+        let (told, again) = told.unwrap();
+        assert!(is_end(&told), "{told}");
+        assert!(is_end(&again), "{again}");
+    }
+    service.close().await;
+}

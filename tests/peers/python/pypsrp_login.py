@@ -1,0 +1,37 @@
+"""How pypsrp signs in, and what its refusals mean."""
+
+import urllib.parse
+
+from pypsrp.exceptions import WinRMError, WinRMTransportError, WSManFaultError
+from pypsrp.wsman import WSMan
+
+
+def connection(login):
+    url = urllib.parse.urlsplit(login["url"])
+    ssl = url.scheme == "https"
+    return {
+        "server": url.hostname,
+        "port": url.port,
+        "path": url.path.strip("/"),
+        "ssl": ssl,
+        "cert_validation": False,
+        "auth": login["transport"],
+        # Basic has no keys of its own to seal with.
+        "encryption": "auto" if ssl or login["transport"] != "basic" else "never",
+        "username": login["user"],
+        "password": login["password"],
+        "no_proxy": True,
+    }
+
+
+def wsman(login, operation_timeout=None):
+    return WSMan(**connection(login), operation_timeout=operation_timeout or 20)
+
+
+def fault_code(error):
+    if isinstance(error, WSManFaultError):
+        # Without a WSManFault in it, pypsrp puts the subcode there.
+        return error.code if isinstance(error.code, int) else None
+    if isinstance(error, (WinRMError, WinRMTransportError)):
+        return None
+    raise TypeError
