@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{BodyFraming, CONTINUE, ChunkedDecoder, HeadError, Limits, Method, RequestHead};
+use http::{BodyFraming, CONTINUE, ChunkError, ChunkedDecoder, HeadError, Limits, Method, RequestHead};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout_at;
 
@@ -334,19 +334,20 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
     /// Receives a body that nobody will read; `false` if it is larger, or takes longer, than one may.
     async fn pass_over_body(&mut self, head: &RequestHead) -> Result<bool, Ended> {
         let limit = self.largest_body();
-        let BodyFraming::Length(length) = head.body() else {
-            return Ok(self.body(head, limit).await?.is_ok());
-        };
-        let Some(mut left) = usize::try_from(length).ok().filter(|length| *length <= limit) else {
-            return Ok(false);
-        };
         let deadline = tokio::time::Instant::now() + self.retrieval_time();
+        let mut rest = match head.body() {
+            BodyFraming::Empty => return Ok(true),
+            BodyFraming::Length(length) => match usize::try_from(length) {
+                Ok(length) if length <= limit => Rest::Octets(length),
+                _ => return Ok(false),
+            },
+            BodyFraming::Chunked => Rest::Chunks(ChunkedDecoder::new(limit)),
+        };
         loop {
-            let there = self.received.len().min(left);
-            self.received.drain(..there);
-            left -= there;
-            if left == 0 {
-                return Ok(true);
+            match rest.pass_over(&mut self.received) {
+                Ok(true) => return Ok(true),
+                Ok(false) => {}
+                Err(_) => return Ok(false),
             }
             self.received.reserve(PIECE);
             match timeout_at(deadline, self.io.read_buf(&mut self.received)).await {
@@ -427,6 +428,31 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
             self.io.write_all(rest).await.map_err(lost)?;
         }
         self.io.flush().await.map_err(lost)
+    }
+}
+
+/// What is left of a body that nobody will read.
+enum Rest {
+    Octets(usize),
+    Chunks(ChunkedDecoder),
+}
+
+impl Rest {
+    /// Takes what belongs to the body out of what was received; `true` at its end.
+    fn pass_over(&mut self, received: &mut Vec<u8>) -> Result<bool, ChunkError> {
+        match self {
+            Self::Octets(left) => {
+                let there = received.len().min(*left);
+                received.drain(..there);
+                *left -= there;
+                Ok(*left == 0)
+            }
+            Self::Chunks(decoder) => {
+                let progress = decoder.decode(received, &mut Vec::new())?;
+                received.drain(..progress.consumed);
+                Ok(progress.done)
+            }
+        }
     }
 }
 

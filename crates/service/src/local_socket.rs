@@ -1,11 +1,12 @@
 //! The way in for programs of this machine: HTTP over a Unix socket, whose other end the kernel names.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use auth::{Identity, LocalUsers};
 use tokio::net::{UnixListener, UnixStream};
@@ -97,13 +98,14 @@ impl LocalSocket {
 
     /// Takes connections until the service ends, then removes the socket.
     pub async fn run(self, service: Arc<Service>, users: Arc<dyn LocalUsers>) {
+        let callers = Arc::default();
         loop {
             let accepted = tokio::select! {
                 () = service.shutdown.begun() => return,
                 accepted = self.socket.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => take(stream, &service, users.as_ref()),
+                Ok((stream, _)) => take(stream, &service, &users, &callers),
                 Err(error) => {
                     tracing::error!(%error, "Cannot accept local connections");
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -123,13 +125,7 @@ impl Drop for LocalSocket {
     }
 }
 
-fn take(stream: UnixStream, service: &Arc<Service>, users: &dyn LocalUsers) {
-    /// Peers of this socket are on this machine.
-    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let Some(place) = service.crowd.admit() else {
-        tracing::warn!("Local connection refused: too many are open, and all of them have signed in");
-        return;
-    };
+fn take(stream: UnixStream, service: &Arc<Service>, users: &Arc<dyn LocalUsers>, callers: &Arc<Callers>) {
     let uid = match stream.peer_cred() {
         Ok(credentials) => credentials.uid(),
         Err(error) => {
@@ -137,24 +133,83 @@ fn take(stream: UnixStream, service: &Arc<Service>, users: &dyn LocalUsers) {
             return;
         }
     };
-    let caller =
-        Identity::by_peer_credentials(uid, users).map_err(|error| error.to_string()).and_then(|identity| {
-            let token = service.principals.token_of(&identity);
-            let token = token.ok_or_else(|| "the account has no identity on this machine".to_owned())?;
-            Ok(Arc::new(Caller::new(identity, token, HERE)))
-        });
-    let caller = match caller {
-        Ok(caller) => caller,
-        Err(error) => {
-            tracing::warn!(uid, error, "Local connection refused");
-            return;
-        }
+    let Some(share) = Callers::admit(callers, uid) else {
+        tracing::warn!(uid, most = Callers::MOST, "Local connection refused: this user has too many");
+        return;
     };
-    let peer = Peer { address: SocketAddr::new(HERE, 0), transport: Transport::Local, door: Door::local() };
-    let service = Arc::clone(service);
+    let Some(place) = service.crowd.admit() else {
+        tracing::warn!(uid, "Local connection refused: too many are open, and all of them have signed in");
+        return;
+    };
+    let (service, users) = (Arc::clone(service), Arc::clone(users));
     tokio::spawn(async move {
-        connection::serve_as(stream, peer, Authentication::local(caller), &place, &service).await;
+        let serving = async {
+            let Some(caller) = identify(uid, &service, users).await else { return };
+            let address = SocketAddr::new(HERE, 0);
+            let peer = Peer { address, transport: Transport::Local, door: Door::local() };
+            connection::serve_as(stream, peer, Authentication::local(caller), &place, &service).await;
+        };
+        tokio::select! {
+            () = serving => {}
+            () = place.asked_to_leave() => tracing::debug!(uid, "Local connection gave way to a newer one"),
+        }
+        drop(share);
     });
+}
+
+/// Peers of this socket are on this machine.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Who a user is to the service; the lists of users are read for it.
+async fn identify(uid: u32, service: &Arc<Service>, users: Arc<dyn LocalUsers>) -> Option<Arc<Caller>> {
+    let principals = Arc::clone(&service.principals);
+    let identify = move || {
+        let identity =
+            Identity::by_peer_credentials(uid, users.as_ref()).map_err(|error| error.to_string())?;
+        let token = principals.token_of(&identity);
+        let token = token.ok_or_else(|| "the account has no identity on this machine".to_owned())?;
+        Ok::<_, String>(Arc::new(Caller::new(identity, token, HERE)))
+    };
+    let caller = tokio::task::spawn_blocking(identify).await.unwrap_or_else(|error| Err(error.to_string()));
+    caller.inspect_err(|error| tracing::warn!(uid, error, "Local connection refused")).ok()
+}
+
+/// How many connections each user has, so that none keeps the others out.
+#[derive(Debug, Default)]
+struct Callers(Mutex<BTreeMap<u32, usize>>);
+
+/// One connection of a user, until it is dropped.
+struct Share(Arc<Callers>, u32);
+
+impl Callers {
+    /// More than programs that ask one thing after the other need.
+    const MOST: usize = 64;
+
+    fn admit(callers: &Arc<Self>, uid: u32) -> Option<Share> {
+        let mut counts = callers.counts();
+        let count = counts.entry(uid).or_default();
+        if *count >= Self::MOST {
+            return None;
+        }
+        *count += 1;
+        Some(Share(Arc::clone(callers), uid))
+    }
+
+    fn counts(&self) -> MutexGuard<'_, BTreeMap<u32, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut counts = self.0.counts();
+        if let Some(count) = counts.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.1);
+            }
+        }
+    }
 }
 
 /// Removes a socket that nobody listens on any more.
@@ -213,5 +268,16 @@ mod tests {
             LocalSocket::bind(&path, Audience::Owner).err(),
             Some(LocalSocketError::InTheWay(_))
         ));
+    }
+
+    #[test]
+    fn a_user_has_a_share_of_the_connections_and_gets_it_back() {
+        let callers = Arc::default();
+        let shares: Vec<_> = (0..Callers::MOST).map(|_| Callers::admit(&callers, 7).unwrap()).collect();
+        assert!(Callers::admit(&callers, 7).is_none());
+        assert!(Callers::admit(&callers, 8).is_some());
+        drop(shares);
+        assert!(Callers::admit(&callers, 7).is_some());
+        assert!(callers.counts().is_empty());
     }
 }

@@ -385,8 +385,14 @@ fn envelope(headers: &str) -> String {
 }
 
 /// The usual headers with one more; of two headers of one name the later counts.
+/// The usual headers with one more, or with another text in the one of that name.
 fn usual_and(name: &str, text: &str) -> String {
-    format!("{USUAL}<{name}>{text}</{name}>")
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    let others = match (USUAL.find(&open), USUAL.find(&close)) {
+        (Some(from), Some(to)) => format!("{}{}", &USUAL[..from], &USUAL[to + close.len()..]),
+        _ => USUAL.to_owned(),
+    };
+    format!("{others}{open}{text}{close}")
 }
 
 fn address(name: &str, uri: &str) -> String {
