@@ -53,7 +53,8 @@ pub(crate) async fn serve_as<I>(
             Ok(Next::Close) => break,
             Err(Ended(reason)) => {
                 tracing::trace!(peer = %address, reason, "Connection ended");
-                break;
+                // There is no answer that could be lost, so nobody is waited for.
+                return drop(tokio::time::timeout(LINGER, connection.io.shutdown()).await);
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! A [`Listener`] takes connections; each is served by one task that reads HTTP, lets someone in, parses
 //! the message and hands it to the [`Plugin`] whose resource it is about.
-//! [`Service::answer`] is that way on one page.
+//! `Service::answer`, in `answer.rs`, is that way on one page.
 //!
 //! Everything a program decides is an argument: the settings, who knows the passwords, which SIDs an account
 //! has, and which plug-ins there are.

@@ -40,7 +40,7 @@ pub enum Reason {
     BadNamespace,
     /// `]]>` in text, or a comment with `--` in it.
     BadCharacterData,
-    /// One of the [`Bounds`] is passed.
+    /// One of the [`Bounds`](crate::Bounds) is passed.
     TooLarge(
         /// Which one.
         &'static str,

@@ -43,8 +43,9 @@ impl Report {
             self.add(Severity::Error, &format!("{} does not exist", path.display()), None);
             return;
         }
-        // A directory that is still to be made holds nothing that could be wrong.
+        // A directory that is still to be made is as good as an empty file.
         if !path.exists() && path.parent().is_none_or(|directory| !directory.exists()) {
+            self.listeners(arguments, &State::default());
             return;
         }
         match Store::open_with(path, &arguments.settings) {

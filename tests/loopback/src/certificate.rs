@@ -1,11 +1,11 @@
 //! The certificate of every service of this process.
 
+use std::path::Path;
 use std::sync::OnceLock;
-use std::time::SystemTime;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use rcgen::CertifiedKey;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use service::Certificate;
 
 /// A certificate that nobody but its own key has signed, for the name `localhost` only.
@@ -16,18 +16,17 @@ pub struct SelfSigned {
 }
 
 impl SelfSigned {
-    /// The one of this process: making a key takes a while.
+    /// The one of this process; every service has it.
     pub fn of_this_process() -> &'static Self {
         static MADE: OnceLock<SelfSigned> = OnceLock::new();
+        // Keys of RSA, which services make for themselves, take longer than most tests.
         MADE.get_or_init(|| {
-            let names = ["localhost".to_owned()];
-            let (served, text) =
-                Certificate::self_signed(&names, SystemTime::now()).expect("a certificate can be made");
-            let certificate =
-                CertificateDer::from_pem_slice(text.as_bytes()).expect("it stands before its key");
-            let end = text.find("-----BEGIN PRIVATE KEY-----").expect("its key stands behind it");
-            let pem = text.get(..end).unwrap_or_default().to_owned();
-            Self { served, certificate, pem }
+            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+            let CertifiedKey { cert, signing_key } = made.expect("a certificate can be made");
+            let pem = cert.pem();
+            let both = format!("{pem}{}", signing_key.serialize_pem());
+            let served = Certificate::from_pem(&both, Path::new("a test")).expect("it fits its key");
+            Self { served, certificate: cert.der().clone(), pem }
         })
     }
 

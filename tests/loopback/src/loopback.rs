@@ -26,7 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A service with one port for HTTP and one for HTTPS, the configuration and shells.
 ///
 /// Basic is offered and unencrypted messages are taken, unless the test says otherwise.
-/// Dropping it ends the service; [`Loopback::close`] also makes sure that nothing is left of it.
+/// Dropping it ends the service; [`Loopback::close`] also waits for its shells.
 pub struct Loopback {
     service: Arc<Service>,
     store: Arc<Store>,
@@ -175,9 +175,13 @@ impl Loopback {
         timeout(PATIENCE, self.service.drained()).await.expect("every connection is closed");
     }
 
-    /// Ends the service and makes sure that it does.
+    /// Ends the service with its shells; connections that clients keep for later are cut off.
+    ///
+    /// # Panics
+    /// If a shell does not end.
     pub async fn close(self) {
-        self.shut_down().await;
+        self.service.begin_shutdown();
+        timeout(PATIENCE, self.service.close_plugins()).await.expect("every shell ends");
     }
 }
 

@@ -76,15 +76,17 @@ def run_at_once(login, arguments):
     return {"results": results, "seconds": time.monotonic() - begin}
 
 
-def seconds_between_first_output_and_end(login, arguments):
-    with wsman(login) as client, WinRS(client, codepage=UTF_8) as shell:
+def answer_first_output(login, arguments):
+    """Gives a command its input only once the first output of it is there."""
+    with wsman(login, operation_timeout=5) as client, WinRS(client, codepage=UTF_8) as shell:
         process = Process(shell, arguments["command"])
         process.begin_invoke()
-        while not process.stdout:
-            process.poll_invoke()
-        first = time.monotonic()
+        process.poll_invoke()
+        if process.state == CommandState.DONE or not process.stdout:
+            raise RuntimeError("state: %s, first output: %r" % (process.state, process.stdout))
+        process.send(arguments["input"].encode("utf-8"), end=True)
         process.end_invoke()
-        return time.monotonic() - first
+        return command_result(process.stdout, process.stderr, process.rc)
 
 
 def receive_from_unknown_shell(login, arguments):
@@ -222,7 +224,7 @@ serve(
             run,
             run_in_one_shell,
             run_at_once,
-            seconds_between_first_output_and_end,
+            answer_first_output,
             receive_from_unknown_shell,
             receive_from_unknown_command,
             run_with_client,

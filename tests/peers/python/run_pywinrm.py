@@ -86,19 +86,19 @@ def run_at_once(login, arguments):
     return {"results": results, "seconds": time.monotonic() - begin}
 
 
-def seconds_between_first_output_and_end(login, arguments):
-    client = protocol(login)
+def answer_first_output(login, arguments):
+    """Gives a command its input only once the first output of it is there."""
+    client = protocol(login, operation_timeout=5)
     shell = client.open_shell(codepage=UTF_8)
     command = client.run_command(shell, arguments["command"])
-    first, done = None, False
-    while not done:
-        out, _, _, done = client.get_command_output_raw(shell, command)
-        if out and first is None:
-            first = time.monotonic()
-    seconds = time.monotonic() - first
+    first, err, _, done = client.get_command_output_raw(shell, command)
+    if done or not first:
+        raise RuntimeError("done: %s, first output: %r" % (done, first))
+    client.send_command_input(shell, command, arguments["input"], end=True)
+    rest, more, code = client.get_command_output(shell, command)
     client.cleanup_command(shell, command)
     client.close_shell(shell)
-    return seconds
+    return command_result(first + rest, err + more, code)
 
 
 def receive_from_unknown_shell(login, arguments):
@@ -149,7 +149,7 @@ serve(
             run,
             run_in_one_shell,
             run_at_once,
-            seconds_between_first_output_and_end,
+            answer_first_output,
             receive_from_unknown_shell,
             receive_from_unknown_command,
             run_with_session,

@@ -66,7 +66,9 @@ impl Suite {
         let folder =
             tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for its files");
         let mut unpack = python();
-        unpack.args(["-m", "tarfile", "--extract"]).arg(&archive).arg(folder.path());
+        unpack.args(["-m", "tarfile", "--extract"]).arg(&archive);
+        // With -m, Python imports from the current folder, and this one is empty.
+        unpack.current_dir(folder.path());
         let ended = run(&mut unpack, b"", LIMIT);
         assert_eq!(ended.code, 0, "{} cannot be unpacked: {}", archive.display(), tail(&ended.stderr));
         folder

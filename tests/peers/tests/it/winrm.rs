@@ -86,6 +86,23 @@ fn a_wrong_password_is_an_error_at_once(way: WayIn) {
 }
 
 #[test]
+fn a_setting_is_changed_and_what_it_is_now_is_printed() {
+    let way = WayIn::BasicOverHttps;
+    let service = Telarchd::start_for(way);
+    let winrm = Winrm::against(&service, way);
+    let run = winrm.run(&["set", "winrm/config/winrs", "@{MaxShellsPerUser=\"2\"}"]);
+    let (stdout, stderr, code) = run.text();
+    assert_eq!((stderr, code), ("", 0), "{run:?}");
+    assert!(stdout.starts_with("Winrs\n") && stdout.contains("\n    MaxShellsPerUser = 2\n"), "{run:?}");
+    assert_eq!(winrm.run(&["get", "winrm/config/winrs"]), run);
+
+    let run = winrm.run(&["set", "winrm/config/winrs", "@{MaxShellRunTime=\"5\"}"]);
+    let (stdout, stderr, code) = run.text();
+    assert_eq!((stdout, code), ("", 1), "{run:?}");
+    assert!(stderr.contains("Winrs/MaxShellRunTime") && stderr.contains("0x803381"), "{run:?}");
+}
+
+#[test]
 fn a_resource_that_does_not_exist_is_a_fault_on_standard_error() {
     let way = WayIn::BasicOverHttps;
     let service = Telarchd::start_for(way);

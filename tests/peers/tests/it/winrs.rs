@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use telarch_peers::{PASSWORD, Password, Telarchd, WayIn, Winrm, Winrs, ends_within};
+use telarch_peers::{PASSWORD, Password, Telarchd, WayIn, Winrm, Winrs, ends_within, served_pem};
 
 for_each_way_in! {
     both_streams_and_the_exit_code_are_its_own,
@@ -115,11 +115,24 @@ fn a_second_ctrl_c_ends_winrs_and_closes_the_shell(way: WayIn) {
 }
 
 #[test]
-fn a_command_that_says_nothing_for_a_while_is_waited_for() {
+fn a_command_that_says_nothing_for_longer_than_max_timeoutms_is_waited_for() {
     let way = WayIn::BasicOverHttps;
-    let service = Telarchd::start(&[("MaxTimeoutms", "2000")]);
-    let run = Winrs::against(&service, way).run(&["sleep 5; echo awake; exit 4"], b"");
+    let service = Telarchd::start(&[("MaxTimeoutms", "500")]);
+    let run = Winrs::against(&service, way).run(&["sleep 1; echo awake; exit 4"], b"");
     assert_eq!(run.text(), ("awake\n", "", 4));
+}
+
+#[test]
+fn a_certificate_is_checked_against_the_issuers_in_a_file() {
+    let [ours, another] = [(); 2].map(|()| Telarchd::start(&[]));
+    let folder = tempfile::tempdir().expect("a folder");
+    let issuers = folder.path().join("issuers.pem");
+    std::fs::write(&issuers, served_pem(ours.https())).expect("a fresh file");
+    let issuers = format!("-ca:{}", issuers.display());
+    let run = Winrs::to(ours.https()).switch(&issuers).run(&["echo hi"], b"");
+    assert_eq!(run.text(), ("hi\n", "", 0));
+    let run = Winrs::to(another.https()).switch(&issuers).run(&["echo hi"], b"");
+    assert!(run.stdout.is_empty() && run.code != 0, "{run:?}");
 }
 
 #[test]
