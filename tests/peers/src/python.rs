@@ -128,7 +128,9 @@ fn read_answer(mut answer: Value) -> Result<Value, Refusal> {
 
 /// Where the peers are installed: `TELARCH_PEERS`, or `.peers` at the root of the checkout.
 pub(crate) fn environment() -> PathBuf {
-    std::env::var_os("TELARCH_PEERS").map_or_else(|| package_folder().join("../../.peers"), PathBuf::from)
+    let folder = std::env::var_os("TELARCH_PEERS");
+    let folder = folder.map_or_else(|| package_folder().join("../../.peers"), PathBuf::from);
+    std::path::absolute(folder).expect("a current folder")
 }
 
 fn package_folder() -> &'static Path {

@@ -40,7 +40,8 @@ async fn a_crowd_of_half_open_connections_keeps_nobody_else_out_for_long() {
     waited.sort_unstable();
     assert!(waited[4] < Duration::from_secs(1), "{waited:?}");
     let grown = resident().saturating_sub(before);
-    assert!(grown < crowd.len() * 64 * 1_024, "{grown} octets for {} connections", crowd.len());
+    let allowed = crowd.len() * 64 * 1_024 + OTHER_TESTS;
+    assert!(grown < allowed, "{grown} octets for {} connections", crowd.len());
 
     // Once they are gone everybody is welcome.
     drop(crowd);
@@ -55,6 +56,9 @@ async fn a_crowd_of_half_open_connections_keeps_nobody_else_out_for_long() {
     };
     tokio::time::timeout(PATIENCE, returning).await.unwrap();
 }
+
+/// What other tests in this process may use meanwhile, in octets.
+const OTHER_TESTS: usize = 64 * 1_024 * 1_024;
 
 /// Connections of people who never signed in: silent, inside a head, inside a body.
 async fn half_open(running: &Running, count: usize) -> Vec<Wire> {
@@ -131,7 +135,7 @@ async fn a_body_that_is_only_thrown_away_is_not_kept_in_memory() {
             senders.push(wire);
         }
         let grown = resident().saturating_sub(before);
-        assert!(grown < 30 * LENGTH / 2, "{grown} octets for people who have not signed in");
+        assert!(grown < OTHER_TESTS + 30 * LENGTH / 4, "{grown} octets for people who have not signed in");
         for wire in &mut senders {
             wire.send(&octets[octets.len() - 1..]).await;
             assert_eq!(wire.answer().await.status, 401);

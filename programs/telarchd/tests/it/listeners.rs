@@ -126,7 +126,7 @@ fn a_filter_decides_which_addresses_of_the_machine_are_listened_on() {
     assert_eq!(open(), [true, false], "of the loopback network only its own address is one of the machine's");
     telarchd.reconfigure(&with_filter(""));
     assert_eq!(open(), [false, false]);
-    assert!(telarchd.log().contains("IPv4Filter and IPv6Filter admit no address"), "{}", telarchd.log());
+    telarchd.logged(&["IPv4Filter and IPv6Filter admit no address"]);
 }
 
 #[test]
@@ -138,9 +138,7 @@ fn an_address_that_cannot_be_had_hinders_no_other_and_is_tried_again() {
         [BASIC_OVER_HTTP, &http(taken.port(), ""), &listener("IP:127.0.0.2", "HTTP", free, "")].concat();
     let telarchd = Telarchd::start(&config);
     assert!(Connection::open(([127, 0, 0, 2], free).into()).finds("/wsman"));
-    let log = telarchd.log();
-    assert!(log.contains("ERROR") && log.contains(&format!("cannot listen on {taken}: ")), "{log}");
-    assert!(log.contains("give the listener another Port"), "{log}");
+    telarchd.logged(&["ERROR", &format!("cannot listen on {taken}: "), "give the listener another Port"]);
 
     drop(occupant);
     telarchd.told_that(|message| message.starts_with("STATUS=") && message.contains(&taken.to_string()));
@@ -154,8 +152,7 @@ fn a_mistake_in_the_file_changes_nothing_and_is_told() {
     let telarchd = Telarchd::start(&config);
     telarchd.reconfigure(&["Nonsense = 1\n", config.as_str()].concat());
     assert!(Connection::open(local(port)).finds("/wsman"));
-    let log = telarchd.log();
-    assert!(log.contains("The settings stay as they were") && log.contains("config.toml, line 1"), "{log}");
+    telarchd.logged(&["The settings stay as they were", "config.toml, line 1"]);
 }
 
 #[test]
@@ -214,7 +211,7 @@ fn addresses_that_come_and_go_with_interfaces_are_listened_on_while_they_are_the
     command.args(["--net", "--", env!("CARGO_BIN_EXE_telarchd")]);
     telarchd.arguments(&mut command);
     telarchd.run_as(command);
-    assert!(telarchd.log().contains("no interface of this machine with an address"), "{}", telarchd.log());
+    telarchd.logged(&["no interface of this machine with an address"]);
 
     let inside = |arguments: &str| {
         let target = format!("--target={}", telarchd.pid().as_raw_nonzero());

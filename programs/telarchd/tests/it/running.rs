@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
 use accounts::{IfMissing, UnixUsers};
@@ -25,12 +25,19 @@ pub(crate) const PASSWORD: &str = "correct horse";
 pub(crate) const BASIC_OVER_HTTP: &str =
     "Service.AllowUnencrypted = true\nService.Auth.Basic = true\nService.IPv6Filter = \"\"\n";
 
+/// What was written to standard error, as it comes.
+#[derive(Default)]
+struct Log {
+    text: Mutex<String>,
+    grown: Condvar,
+}
+
 /// A folder with everything that a service needs, and the service once it is started.
 pub(crate) struct Telarchd {
     pub(crate) folder: TempDir,
     manager: UnixDatagram,
     child: Option<Child>,
-    log: Arc<Mutex<String>>,
+    log: Arc<Log>,
 }
 
 impl Telarchd {
@@ -105,9 +112,8 @@ impl Telarchd {
         let log = Arc::clone(&self.log);
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
-                let mut log = log.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
+                *log.text.lock().unwrap() += &format!("{line}\n");
+                log.grown.notify_all();
             }
         });
         self.child = Some(child);
@@ -158,7 +164,17 @@ impl Telarchd {
 
     /// Everything logged so far.
     pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.log.text.lock().unwrap().clone()
+    }
+
+    /// Waits until one line of the log has all of these parts.
+    pub(crate) fn logged(&self, parts: &[&str]) {
+        let is_missing =
+            |log: &mut String| !log.lines().any(|line| parts.iter().all(|part| line.contains(part)));
+        let log = self.log.text.lock().unwrap();
+        let (log, waited) = self.log.grown.wait_timeout_while(log, PATIENCE, is_missing).unwrap();
+        let log = log.clone();
+        assert!(!waited.timed_out(), "no line with {parts:?} in the log:\n{log}");
     }
 
     /// Ends it, and waits until it has.

@@ -103,7 +103,7 @@ fn a_socket_that_no_listener_uses_is_told() {
     let command = command_with_socket(&telarchd, socket.into());
     telarchd.run_as(command);
     let expected = format!("the socket {address} was handed over and no listener uses it");
-    assert!(telarchd.log().contains(&expected), "{}", telarchd.log());
+    telarchd.logged(&[&expected]);
 }
 
 #[test]
