@@ -4,6 +4,7 @@
 
 mod account;
 mod failure;
+mod pages;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -21,7 +22,7 @@ struct Subcommand {
     run: fn(Parser) -> Result<String, Failure>,
 }
 
-const SUBCOMMANDS: &[Subcommand] = &[account::SUBCOMMAND];
+const SUBCOMMANDS: &[Subcommand] = &[account::SUBCOMMAND, pages::MAN, pages::COMPLETION];
 
 fn main() -> ExitCode {
     let printed = run(Parser::from_env())
