@@ -31,10 +31,8 @@ const MEMORY: f64 = 12.0;
 
 /// `winrs` against `curl`, which asks the real service for Identify only.
 fn new_processes(effort: &Effort, service: &Telarchd, canned: &CannedService) -> Result<Vec<Row>> {
-    let remote = format!("-r:{}", canned.url());
-    let mut winrs = Command::new(program("winrs"));
-    winrs.args([&remote, "-auth:basic", "-unencrypted", &format!("-u:{USER}"), "true"]);
-    winrs.env("TELARCH_PASSWORD", PASSWORD);
+    let url = canned.url();
+    let mut winrs = winrs(&url, "-unencrypted");
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--fail", "--user", &format!("{USER}:{PASSWORD}")]);
     curl.args(["--header", "Content-Type: application/soap+xml;charset=UTF-8", "--data", IDENTIFY]);
@@ -60,8 +58,27 @@ fn new_processes(effort: &Effort, service: &Telarchd, canned: &CannedService) ->
             ours,
             format!("{ours:.1} ms (curl, one Identify: {theirs:.1} ms)"),
         ),
+        over_tls(effort, service, canned)?,
         Row::at_most("winrs: most memory ever resident", MEMORY, "MB", peak, format!("{peak:.1} MB")),
     ])
+}
+
+/// The same with the real service, and with TLS, which has work of its own to do before it begins.
+fn over_tls(effort: &Effort, service: &Telarchd, canned: &CannedService) -> Result<Row> {
+    let mut tls = winrs(&format!("https://{}/wsman", service.https()), "-skipCAcheck");
+    let mut plain = winrs(&format!("http://{}/wsman", service.http()), "-unencrypted");
+    let turns =
+        by_turns(effort.rounds * 3, || Ok(time(&mut tls, canned)?.0), || Ok(time(&mut plain, canned)?.0))?;
+    let [tls, plain] = [median_of(&turns, |turn| turn.ours), median_of(&turns, |turn| turn.theirs)];
+    let what = "winrs: true in a new process on the real service, with TLS";
+    Ok(Row::told(what, format!("{tls:.1} ms (without: {plain:.1} ms)")))
+}
+
+fn winrs(url: &str, protection: &str) -> Command {
+    let mut winrs = Command::new(program("winrs"));
+    winrs.args([&format!("-r:{url}"), "-auth:basic", protection, &format!("-u:{USER}"), "true"]);
+    winrs.env("TELARCH_PASSWORD", PASSWORD);
+    winrs
 }
 
 const IDENTIFY: &str = r#"<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:i="http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd"><s:Header/><s:Body><i:Identify/></s:Body></s:Envelope>"#;

@@ -23,7 +23,7 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
 
     let mut rows = Vec::new();
     for (number, (name, request, goal)) in operations.iter().enumerate() {
-        for count in [1, 64] {
+        for (count, connections) in [(1, "1 connection"), (64, "64 connections")] {
             let until = Until::Elapsed(effort.round);
             let mut to_ours = service.plain(count)?;
             let address = bare.address(number)?;
@@ -37,7 +37,7 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
                 [median_of(&turns, |turn| turn.ours.rate()), median_of(&turns, |turn| turn.theirs.rate())];
             let ratio = median_of(&turns, |turn| turn.ours.rate() / turn.theirs.rate());
             rows.push(Row::at_least(
-                &format!("{name}, {count} connections: requests/s over those of bare hyper"),
+                &format!("{name}, {connections}: requests/s over those of bare hyper"),
                 *goal,
                 ratio,
                 format!("{ratio:.2} ({ours:.0} to {theirs:.0})"),
@@ -47,7 +47,7 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
             let ratio = median_of(&turns, |turn| turn.theirs.server_micros() / turn.ours.server_micros());
             let generator = median_of(&turns, |turn| turn.ours.generator_micros());
             rows.push(Row::at_least(
-                &format!("{name}, {count} connections: CPU a request of bare hyper over ours"),
+                &format!("{name}, {connections}: CPU a request of bare hyper over ours"),
                 *goal,
                 ratio,
                 format!("{ratio:.2} ({theirs:.1} to {ours:.1} µs; generator {generator:.1} µs)"),

@@ -15,8 +15,8 @@ use crate::telarchd::Telarchd;
 pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     let service = Telarchd::start(&[])?;
     let mut rows = vec![one_to_sixteen(effort, &service)?];
-    for count in [1, 16] {
-        rows.push(tls_to_plain(effort, &service, count)?);
+    for (count, connections) in [(1, "1 connection"), (16, "16 connections")] {
+        rows.push(tls_to_plain(effort, &service, count, connections)?);
     }
     rows.push(requests_leave_nothing(effort)?);
     rows.push(enumerations_leave_nothing(effort).unwrap_or_else(|error| {
@@ -46,7 +46,7 @@ fn one_to_sixteen(effort: &Effort, service: &Telarchd) -> Result<Row> {
     ))
 }
 
-fn tls_to_plain(effort: &Effort, service: &Telarchd, count: usize) -> Result<Row> {
+fn tls_to_plain(effort: &Effort, service: &Telarchd, count: usize, connections: &str) -> Result<Row> {
     let request = messages::identify();
     let (mut tls, mut plain) = (service.tls(count)?, service.plain(count)?);
     let until = Until::Elapsed(effort.round);
@@ -63,7 +63,7 @@ fn tls_to_plain(effort: &Effort, service: &Telarchd, count: usize) -> Result<Row
         median_of(&turns, |turn| turn.theirs.server_micros()),
     ];
     Ok(Row::at_least(
-        &format!("Identify, {count} connections: requests/s with TLS over those without"),
+        &format!("Identify, {connections}: requests/s with TLS over those without"),
         TLS_TO_PLAIN,
         ratio,
         format!("{ratio:.2} ({tls:.0} to {plain:.0}; CPU {:.1} to {:.1} µs)", micros[0], micros[1]),

@@ -79,6 +79,10 @@ impl Telarchd {
         self.http
     }
 
+    pub(crate) fn https(&self) -> SocketAddr {
+        self.https
+    }
+
     /// New connections without TLS.
     pub(crate) fn plain(&self, count: usize) -> Result<Vec<Connection>> {
         (0..count).map(|_| Connection::plain(self.http)).collect()
