@@ -82,6 +82,24 @@ pub enum AuthError {
     /// The store of accounts could not be asked.
     #[error("the accounts cannot be read")]
     Unavailable,
+    /// A token does not follow its specification.
+    #[error("the token is malformed: {0}")]
+    Malformed(&'static str),
+    /// A token asks for less protection than is demanded here.
+    #[error("the other end does not offer what is demanded here: {0}")]
+    Downgraded(&'static str),
+    /// The token was made for another TLS connection, or for none where one is demanded (RFC 5929).
+    #[error("the channel binding is not that of this connection")]
+    ChannelBinding,
+    /// What the other end has proven does not fit what was sent.
+    #[error("the other end did not prove that it knows the secret")]
+    Unproven,
+    /// There is no mechanism that both ends have.
+    #[error("no mechanism is common to both ends")]
+    NoMechanism,
+    /// The clocks of the two ends are too far apart.
+    #[error("the clocks of the two machines are too far apart")]
+    ClockSkew,
 }
 
 /// Something that knows passwords.

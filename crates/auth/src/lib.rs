@@ -9,12 +9,16 @@
 pub mod account_file;
 mod accounts;
 pub mod basic;
+mod context;
 mod identity;
 pub mod oracle;
 mod scheme;
 mod secret;
 
 pub use accounts::{AccountList, AccountListError};
+pub use context::{
+    Accepted, Acceptor, Initiated, Initiator, MechListMic, Mutual, SealError, SecurityContext, Step,
+};
 pub use identity::{Account, AuthError, Identity, LocalUsers, PasswordVerifier, VerifierCost};
 pub use scheme::Scheme;
 pub use secret::Secret;

@@ -1,0 +1,139 @@
+//! The shapes that all mechanisms share: tokens to and fro, and what protects messages afterwards (RFC 2743).
+//!
+//! An [`Acceptor`] belongs to the service, an [`Initiator`] to the client; each is good for one authentication on
+//! one connection and ends in a [`SecurityContext`].
+
+use crate::{Account, AuthError};
+
+/// The service's side of one authentication.
+pub trait Acceptor: Send {
+    /// Takes the client's next token.
+    ///
+    /// This may take as long as asking for the account does; see [`PasswordVerifier::cost`](crate::PasswordVerifier::cost).
+    /// After an error, or once it is done, an acceptor is of no further use.
+    ///
+    /// # Errors
+    /// [`AuthError`]; the peer is told none of it but that it failed.
+    fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError>;
+}
+
+/// The client's side of one authentication.
+pub trait Initiator: Send {
+    /// Takes the service's next token; `None` at the beginning.
+    ///
+    /// # Errors
+    /// [`AuthError`].
+    fn step(&mut self, token: Option<&[u8]>) -> Result<Step<Initiated>, AuthError>;
+}
+
+/// What comes of a token.
+#[derive(Debug)]
+pub enum Step<T> {
+    /// Send this and wait for the next one.
+    Continue(Vec<u8>),
+    /// Nothing more is needed from the other end.
+    Done {
+        /// What the other end still needs.
+        token: Option<Vec<u8>>,
+        /// What was reached.
+        outcome: T,
+    },
+}
+
+/// What an [`Acceptor`] reaches.
+pub struct Accepted {
+    /// Who asks, as the store of accounts names them.
+    pub account: Account,
+    /// What protects messages from now on.
+    pub context: Box<dyn SecurityContext>,
+}
+
+/// What an [`Initiator`] reaches.
+pub struct Initiated {
+    /// What protects messages from now on.
+    pub context: Box<dyn SecurityContext>,
+    /// Whether the service has proven itself, too.
+    pub mutual: Mutual,
+}
+
+/// Whether the other end has proven who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutual {
+    /// It has.
+    Proven,
+    /// It has only shown that it knows somebody who knows the password, as with NTLM.
+    Unproven,
+}
+
+/// What protects messages once both ends agree (RFC 2743 2.3); one counter and one key for each direction.
+pub trait SecurityContext: Send {
+    /// Whether it can make messages unreadable; without, it is good for authentication only.
+    fn can_seal(&self) -> bool;
+
+    /// Seals a message in place of `message` and returns the header that goes before it.
+    ///
+    /// # Errors
+    /// [`SealError`]; the context is of no further use then.
+    fn seal(&mut self, message: &mut Vec<u8>) -> Result<Vec<u8>, SealError>;
+
+    /// Opens a message in place.
+    ///
+    /// # Errors
+    /// [`SealError::Forged`] for a message that was changed, repeated, left out or put elsewhere. The context is of
+    /// no further use then: close the connection.
+    fn unseal(&mut self, header: &[u8], message: &mut Vec<u8>) -> Result<(), SealError>;
+
+    /// The proof that a message is whole, without hiding it (RFC 2743 2.3.1).
+    ///
+    /// # Errors
+    /// [`SealError`].
+    fn sign(&mut self, message: &[u8]) -> Result<Vec<u8>, SealError>;
+
+    /// Checks what [`sign`](Self::sign) of the other end made.
+    ///
+    /// # Errors
+    /// [`SealError::Forged`].
+    fn verify(&mut self, message: &[u8], signature: &[u8]) -> Result<(), SealError>;
+
+    /// Whether SPNEGO must, over this context, be shown that nobody changed the list of mechanisms (MS-SPNG 3.1.5.1).
+    fn mech_list_mic(&self) -> MechListMic;
+
+    /// Called after a `mechListMIC` was made and checked: NTLM begins its ciphers anew (MS-SPNG 3.2.5.1).
+    fn mech_list_mic_exchanged(&mut self) {}
+}
+
+/// Whether the list of mechanisms must be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MechListMic {
+    /// Always.
+    Required,
+    /// Only when the first mechanism of the list was not the one that was chosen.
+    Optional,
+}
+
+/// Why a message could not be protected, or is not what its sender protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealError {
+    /// It was changed, repeated, left out or put elsewhere; or the other end has another key.
+    #[error("the message is not what its sender sealed, or not in its turn")]
+    Forged,
+    /// The mechanism was agreed upon without sealing.
+    #[error("this authentication does not seal messages")]
+    Unavailable,
+    /// The mechanism gave up.
+    #[error("the security mechanism failed")]
+    Failed,
+}
+
+impl std::fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Accepted").field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Initiated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Initiated").field("mutual", &self.mutual).finish_non_exhaustive()
+    }
+}
