@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::{Scheme, Secret, basic};
+use crate::{Authenticator, Scheme, Secret, basic};
 
 /// Someone whose identity was proven on this connection.
 ///
@@ -18,18 +18,18 @@ impl Identity {
         Self { account, scheme }
     }
 
-    /// Lets a verifier judge what came in a header `Authorization: Basic`.
+    /// Lets an authenticator judge what came in a header `Authorization: Basic`.
     ///
-    /// This may take as long as the verifier does; see [`PasswordVerifier::cost`].
+    /// This may take as long as the authenticator does; see [`Authenticator::cost`].
     ///
     /// # Errors
-    /// The verifier's verdict.
+    /// Its verdict.
     pub fn by_password(
         login: &basic::Login,
-        verifier: &dyn PasswordVerifier,
+        authenticator: &dyn Authenticator,
         from: IpAddr,
     ) -> Result<Self, AuthError> {
-        let account = verifier.verify(&login.user, &login.password, from)?;
+        let account = authenticator.password(&login.user, &login.password, from)?;
         Ok(Self::proven(account, Scheme::Basic))
     }
 

@@ -8,7 +8,9 @@
 
 pub mod account_file;
 mod accounts;
+mod authenticator;
 pub mod basic;
+pub mod channel_binding;
 mod context;
 mod identity;
 pub mod oracle;
@@ -16,6 +18,7 @@ mod scheme;
 mod secret;
 
 pub use accounts::{AccountList, AccountListError};
+pub use authenticator::{Authenticator, Established, Handshake, Peer};
 pub use context::{
     Accepted, Acceptor, Initiated, Initiator, MechListMic, Mutual, SealError, SecurityContext, Step,
 };

@@ -1,165 +1,165 @@
 //! Lets someone in, or not: from HTTP headers to a [`Caller`].
 
+mod basic;
+mod tokens;
+
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use auth::basic::Login;
-use auth::{AuthError, Identity, Scheme, VerifierCost};
-use aws_lc_rs::hmac;
-use config::Config;
+use auth::channel_binding::{Binding, ChannelBinding, Hardening};
+use auth::{AuthError, Identity, Scheme};
+use config::{CbtHardeningLevel, Config};
 use http::{Credentials, RequestHead};
 
+use self::basic::Remembered;
+use self::tokens::{Established, UnderWay};
 use crate::access::Caller;
 use crate::listener::Transport;
 use crate::service::Service;
 
 /// What is known of the peer of one connection, from its beginning to its end.
-#[derive(Debug)]
 pub(crate) struct Authentication {
     address: IpAddr,
     transport: Transport,
+    /// Which TLS connection it is, for tokens that are bound to one.
+    channel: Option<ChannelBinding>,
+    standing: Standing,
     remembered: Option<Remembered>,
-    /// Whom the kernel named when the connection began.
-    local: Option<Arc<Caller>>,
 }
 
-/// A verdict that is not asked for again for a while.
-#[derive(Debug)]
-struct Remembered {
-    /// Of the header, under a key that dies with the process.
-    tag: hmac::Tag,
-    caller: Arc<Caller>,
-    until: Instant,
+/// How far the connection itself is authenticated.
+///
+/// Basic proves each request and never changes it.
+enum Standing {
+    /// Not at all.
+    Nobody,
+    /// Tokens go to and fro.
+    UnderWay(UnderWay),
+    /// The connection is somebody's until it ends (MS-WSMV 2.1.1, RFC 4559 6).
+    Established(Established),
+    /// The kernel has said whose it is when it began.
+    Local(Arc<Caller>),
 }
 
 /// What a request's headers lead to.
 pub(crate) enum Admission {
-    /// Someone, proven.
-    Caller(Arc<Caller>),
+    /// Someone, proven; with the value of `WWW-Authenticate` that the answer has to carry, if any.
+    Caller(Arc<Caller>, Option<String>),
+    /// Nobody yet: answer 401 with this value of `WWW-Authenticate` alone.
+    Continue(String),
     /// Nobody: answer 401 and offer these.
     Challenge(Vec<Scheme>),
 }
 
 impl Authentication {
-    pub(crate) fn new(address: IpAddr, transport: Transport) -> Self {
-        Self { address, transport, remembered: None, local: None }
+    pub(crate) fn new(address: IpAddr, transport: Transport, channel: Option<ChannelBinding>) -> Self {
+        Self { address, transport, channel, standing: Standing::Nobody, remembered: None }
     }
 
     /// A connection of which the kernel has said whose it is: no header is needed or looked at.
     pub(crate) fn local(caller: Arc<Caller>) -> Self {
-        let (address, transport) = (caller.address(), Transport::Local);
-        Self { address, transport, remembered: None, local: Some(caller) }
+        let address = caller.address();
+        let standing = Standing::Local(caller);
+        Self { address, transport: Transport::Local, channel: None, standing, remembered: None }
     }
 
     /// Judges one request.
     ///
-    /// A request without credentials is nobody's, whatever came before it on the connection: with Basic,
-    /// each request proves itself (MS-WSMV 3.1.4.1; RFC 7617).
+    /// A request without credentials is nobody's unless the connection itself was authenticated, whatever came
+    /// before it; a request with credentials ends what the connection had (MS-WSMV 3.1.4.1, RFC 4559 6).
     pub(crate) async fn admit(&mut self, head: &RequestHead, service: &Arc<Service>) -> Admission {
-        if let Some(caller) = &self.local {
-            return Admission::Caller(Arc::clone(caller));
+        if let Standing::Local(caller) = &self.standing {
+            return Admission::Caller(Arc::clone(caller), None);
         }
+        let Some(header) = head.header("Authorization") else {
+            return match &self.standing {
+                Standing::Established(established) => Admission::Caller(established.caller(), None),
+                _ => self.refuse(&service.config(), service),
+            };
+        };
         let config = service.config();
-        let offered = self.offered(&config);
-        let Some(header) = head.header("Authorization") else { return Admission::Challenge(offered) };
-        let admitted = match Credentials::parse(header)
-            .ok()
-            .map(|credentials| (Scheme::from_name(credentials.scheme()), credentials.rest()))
-        {
-            Some((Some(scheme), rest)) if offered.contains(&scheme) => {
-                self.by_scheme(scheme, header, rest, service).await
-            }
-            Some((scheme, _)) => {
+        let Ok(credentials) = Credentials::parse(header) else { return self.refuse(&config, service) };
+        let scheme = match Scheme::from_name(credentials.scheme()) {
+            Some(scheme) if self.offered(&config, service).contains(&scheme) => scheme,
+            scheme => {
                 let name = scheme.map_or_else(|| "unknown".to_owned(), |scheme| scheme.to_string());
                 tracing::debug!(peer = %self.address, scheme = %name, "Scheme is not offered here");
-                None
+                return self.refuse(&config, service);
             }
-            None => None,
         };
-        admitted.map_or(Admission::Challenge(offered), Admission::Caller)
+        let admitted = match scheme {
+            Scheme::Basic => {
+                self.standing = Standing::Nobody;
+                let caller = self.by_password(header, credentials.rest(), service).await;
+                caller.map(|caller| Admission::Caller(caller, None))
+            }
+            _ => self.by_tokens(scheme, credentials.rest(), &config, service).await,
+        };
+        admitted.unwrap_or_else(|| self.refuse(&config, service))
     }
 
     /// The schemes that are switched on and work on this connection, in Windows' order.
-    pub(crate) fn offered(&self, config: &Config) -> Vec<Scheme> {
+    pub(crate) fn offered(&self, config: &Config, service: &Service) -> Vec<Scheme> {
         let is_private = match self.transport {
             Transport::Http => config.service.allow_unencrypted,
             Transport::Https => true,
             // It has nobody to challenge.
-            Transport::Local => false,
+            Transport::Local => return Vec::new(),
         };
-        let basic = config.service.auth.basic && is_private;
-        basic.then_some(Scheme::Basic).into_iter().collect()
+        let switches = &config.service.auth;
+        [
+            (Scheme::Negotiate, switches.negotiate),
+            (Scheme::Kerberos, switches.kerberos),
+            (Scheme::CredSsp, switches.credssp),
+            (Scheme::Basic, switches.basic && is_private),
+        ]
+        .into_iter()
+        .filter(|(scheme, is_on)| *is_on && service.authenticator.knows(*scheme))
+        .map(|(scheme, _)| scheme)
+        .collect()
     }
 
-    async fn by_scheme(
-        &mut self,
-        scheme: Scheme,
-        header: &str,
-        rest: &str,
-        service: &Arc<Service>,
-    ) -> Option<Arc<Caller>> {
-        match scheme {
-            Scheme::Basic => self.by_password(header, rest, service).await,
+    /// Whether the connection is one that can seal messages, so that it should (MS-WSMV 2.2.9.1).
+    pub(crate) fn seals(&self) -> bool {
+        matches!(self.standing, Standing::Established(_))
+    }
+
+    /// What opens and seals messages here, with the scheme that it came from.
+    pub(crate) fn established(&mut self) -> Option<&mut Established> {
+        match &mut self.standing {
+            Standing::Established(established) => Some(established),
             _ => None,
         }
     }
 
-    async fn by_password(
-        &mut self,
-        header: &str,
-        encoded: &str,
-        service: &Arc<Service>,
-    ) -> Option<Arc<Caller>> {
-        if let Some(caller) = self.remembered(header, service) {
-            return Some(caller);
-        }
-        let login = match Login::parse(encoded) {
-            Ok(login) => login,
-            Err(error) => {
-                tracing::debug!(peer = %self.address, %error, "Credentials cannot be read");
-                return None;
-            }
-        };
-        let user = login.user.clone();
-        let address = self.address;
-        let verdict = match service.verifier.cost() {
-            VerifierCost::Quick => Identity::by_password(&login, service.verifier.as_ref(), address),
-            VerifierCost::Slow => {
-                let verifier = Arc::clone(&service.verifier);
-                let judge = move || Identity::by_password(&login, verifier.as_ref(), address);
-                tokio::task::spawn_blocking(judge).await.unwrap_or(Err(AuthError::Unavailable))
-            }
-        };
-        let identity = match verdict {
-            Ok(identity) => identity,
-            Err(error) => {
-                tracing::warn!(peer = %address, account = %user, scheme = %Scheme::Basic, %error, "Sign-in failed");
-                return None;
-            }
-        };
-        let Some(token) = service.principals.token_of(&identity) else {
-            tracing::warn!(peer = %address, account = %user, "The account has no identity on this machine");
-            return None;
-        };
-        let caller = Arc::new(Caller::new(identity, token, address));
-        self.remembered = Some(Remembered {
-            tag: hmac::sign(service.header_key(), header.as_bytes()),
-            caller: Arc::clone(&caller),
-            until: Instant::now() + REMEMBERED_FOR,
-        });
-        Some(caller)
+    /// Nobody is let in, and whatever the connection had is gone.
+    fn refuse(&mut self, config: &Config, service: &Service) -> Admission {
+        self.standing = Standing::Nobody;
+        Admission::Challenge(self.offered(config, service))
     }
 
-    fn remembered(&self, header: &str, service: &Service) -> Option<Arc<Caller>> {
-        let remembered = self.remembered.as_ref()?;
-        if remembered.until <= Instant::now() {
+    /// To what tokens must be bound: with TLS, to this connection.
+    fn binding(&self, config: &Config) -> Binding {
+        let level = match (self.transport, config.service.auth.cbt_hardening_level) {
+            (Transport::Https, CbtHardeningLevel::Strict) => Hardening::Strict,
+            (Transport::Https, CbtHardeningLevel::Relaxed) => Hardening::Relaxed,
+            _ => Hardening::None,
+        };
+        Binding { level, expected: self.channel.clone() }
+    }
+
+    /// Makes someone of an identity, or tells the log why not.
+    fn caller(&self, identity: Identity, service: &Service) -> Option<Arc<Caller>> {
+        let Some(token) = service.principals.token_of(&identity) else {
+            let (peer, account) = (self.address, identity.account());
+            tracing::warn!(%peer, %account, "The account has no identity on this machine");
             return None;
-        }
-        let same = hmac::verify(service.header_key(), header.as_bytes(), remembered.tag.as_ref()).is_ok();
-        same.then(|| Arc::clone(&remembered.caller))
+        };
+        Some(Arc::new(Caller::new(identity, token, self.address)))
     }
 }
 
-/// How long a verdict stands before the verifier is asked again.
-const REMEMBERED_FOR: Duration = Duration::from_secs(120);
+/// Tells the log why someone was not let in.
+fn failed(peer: IpAddr, account: &str, scheme: Scheme, error: AuthError) {
+    tracing::warn!(%peer, account, %scheme, %error, "Sign-in failed");
+}

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use auth::channel_binding::{ChannelBinding, certificate_hash};
 use aws_lc_rs::digest;
 use config::{Hostname, Thumbprint};
 use rcgen::{
@@ -192,6 +193,12 @@ impl Certificate {
     /// The end of its validity, in seconds since 1970.
     fn not_after(&self) -> i64 {
         self.claims.not_after()
+    }
+
+    /// What tokens are bound to that come over a connection with this certificate.
+    pub(crate) fn channel_binding(&self) -> ChannelBinding {
+        let der = self.chain.first().map(AsRef::as_ref).unwrap_or_default();
+        ChannelBinding::tls_server_end_point(&certificate_hash(self.claims.signature_algorithm(), der))
     }
 
     pub(crate) fn server(&self) -> Arc<ServerConfig> {

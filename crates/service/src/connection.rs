@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth::channel_binding::ChannelBinding;
 use http::{BodyFraming, CONTINUE, ChunkError, ChunkedDecoder, HeadError, Limits, Method, RequestHead};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout_at;
@@ -23,6 +24,8 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) transport: Transport,
     pub(crate) door: Door,
+    /// Which TLS connection it is.
+    pub(crate) channel: Option<ChannelBinding>,
 }
 
 /// Serves a connection until either end closes it.
@@ -30,7 +33,7 @@ pub(crate) async fn serve<I>(io: I, peer: Peer, place: &Place, service: &Arc<Ser
 where
     I: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let nobody = Authentication::new(peer.address.ip(), peer.transport);
+    let nobody = Authentication::new(peer.address.ip(), peer.transport, peer.channel.clone());
     serve_as(io, peer, nobody, place, service).await;
 }
 
@@ -112,7 +115,14 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
             return self.anonymous(&head, exchange).await;
         }
         let caller = match self.authentication.admit(&head, self.service).await {
-            Admission::Caller(caller) => caller,
+            Admission::Caller(caller, token) => {
+                exchange.token = token;
+                caller
+            }
+            Admission::Continue(token) => {
+                exchange.token = Some(token);
+                return self.send_status_after_body(&head, exchange, 401).await;
+            }
             Admission::Challenge(schemes) => {
                 exchange.challenge(&schemes);
                 return self.send_status_after_body(&head, exchange, 401).await;
@@ -176,7 +186,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
                 self.deliver(exchange, message).await
             }
             None => {
-                exchange.challenge(&self.authentication.offered(&self.service.config()));
+                exchange.challenge(&self.authentication.offered(&self.service.config(), self.service));
                 self.send(exchange, 401, None).await
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auth::PasswordVerifier;
+use auth::Authenticator;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use config::{Config, State};
@@ -18,8 +18,8 @@ use crate::quota::Operations;
 pub struct ServiceParts {
     /// The settings, which may change while the service runs.
     pub state: watch::Receiver<Arc<State>>,
-    /// Who knows the passwords.
-    pub verifier: Arc<dyn PasswordVerifier>,
+    /// Who judges proofs.
+    pub authenticator: Arc<dyn Authenticator>,
     /// Who knows the SIDs.
     pub principals: Arc<dyn Principals>,
     /// What can be managed.
@@ -40,7 +40,7 @@ pub struct Product {
 /// The part of the service that every connection shares.
 pub struct Service {
     pub(crate) state: watch::Receiver<Arc<State>>,
-    pub(crate) verifier: Arc<dyn PasswordVerifier>,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) principals: Arc<dyn Principals>,
     pub(crate) catalog: Catalog,
     pub(crate) product: Product,
@@ -60,10 +60,10 @@ impl Service {
     #[must_use]
     #[allow(clippy::expect_used)]
     pub fn new(parts: ServiceParts) -> Arc<Self> {
-        let ServiceParts { state, verifier, principals, catalog, product } = parts;
+        let ServiceParts { state, authenticator, principals, catalog, product } = parts;
         Arc::new(Self {
             state,
-            verifier,
+            authenticator,
             principals,
             catalog,
             product,

@@ -37,7 +37,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     ];
     let service = Service::new(ServiceParts {
         state: store.subscribe(),
-        verifier: Arc::new(accounts),
+        authenticator: Arc::new(accounts),
         principals: Arc::new(principals),
         catalog: Catalog::new(plugins),
         product: product::of_this_machine(),

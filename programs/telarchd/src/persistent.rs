@@ -180,7 +180,7 @@ fn service(files: &Files, listening: &Listening) -> Result<Arc<Service>, Box<dyn
     let settings = ConfigPlugin::new(Arc::clone(&files.store), Arc::new(move |key| listening.on(key)));
     Ok(Service::new(ServiceParts {
         state: files.store.subscribe(),
-        verifier: Arc::new(verifier),
+        authenticator: Arc::new(verifier),
         principals: Arc::new(Principals::new(logons, files.machine)),
         catalog: Catalog::new(vec![Arc::new(settings), shell]),
         product: product::of_this_machine(),

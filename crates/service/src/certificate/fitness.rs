@@ -16,6 +16,8 @@ pub(super) struct Claims {
     /// Names in lower case; the common name only if there are no others.
     names: Vec<String>,
     addresses: Vec<IpAddr>,
+    /// The content octets of its object identifier.
+    signature_algorithm: Vec<u8>,
 }
 
 /// Why a certificate does not suit a service (WSMan code 2150858985 for names).
@@ -72,11 +74,17 @@ impl Claims {
             is_for_servers,
             names,
             addresses,
+            signature_algorithm: certificate.signature_algorithm.algorithm.as_bytes().to_vec(),
         })
     }
 
     pub(super) fn not_after(&self) -> i64 {
         self.not_after
+    }
+
+    /// With what its issuer signed it.
+    pub(super) fn signature_algorithm(&self) -> &[u8] {
+        &self.signature_algorithm
     }
 
     pub(super) fn fit(&self, hostname: &str, now: SystemTime) -> Result<(), Unfit> {

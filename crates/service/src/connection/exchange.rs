@@ -12,6 +12,8 @@ use super::Next;
 pub(crate) struct Exchange {
     pub(crate) next: Next,
     pub(crate) encoding: Encoding,
+    /// The value of `WWW-Authenticate` that goes on with an authentication, or ends it.
+    pub(crate) token: Option<String>,
     challenges: Vec<&'static str>,
 }
 
@@ -24,7 +26,7 @@ impl Exchange {
 
     /// An answer after which the connection is closed.
     pub(crate) fn last() -> Self {
-        Self { next: Next::Close, encoding: Encoding::Utf8, challenges: Vec::new() }
+        Self { next: Next::Close, encoding: Encoding::Utf8, token: None, challenges: Vec::new() }
     }
 
     /// Offers schemes, one line each.
@@ -45,7 +47,8 @@ impl Exchange {
                 },
             )?;
         }
-        for challenge in &self.challenges {
+        // Clients read a token at the end of all such lines together, so it has to be the only one.
+        for challenge in self.token.as_deref().into_iter().chain(self.challenges.iter().copied()) {
             writer.header("WWW-Authenticate", challenge)?;
         }
         if status == 405 {

@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Door;
 use super::site::Site;
+use crate::certificate::Certificate;
 use crate::connection::{self, Peer};
 use crate::service::Service;
 
@@ -121,7 +122,8 @@ fn take(
     if door.is_shut() {
         return Ok(());
     }
-    let peer = Peer { address, transport, door };
+    let channel = certificate.as_ref().map(Certificate::channel_binding);
+    let peer = Peer { address, transport, door, channel };
     let service = Arc::clone(service);
     tokio::spawn(async move {
         let serving = async {

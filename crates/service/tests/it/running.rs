@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use auth::{Account, AccountList, PasswordVerifier};
+use auth::{Account, AccountList, Authenticator};
 use config::{Draft, Store, StoreError};
 use plugin_config::ConfigPlugin;
 use plugin_shell::{ShellPlugin, Surroundings};
@@ -35,7 +35,7 @@ impl Running {
     }
 
     /// The same with somebody else who knows the passwords.
-    pub(crate) async fn judged_by(verifier: Arc<dyn PasswordVerifier>, settings: &[(&str, &str)]) -> Self {
+    pub(crate) async fn judged_by(verifier: Arc<dyn Authenticator>, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let usual = [("Service.Auth.Basic", "true"), ("Service.AllowUnencrypted", "true")];
         let settings: Vec<_> = usual.iter().chain(settings).copied().collect();
@@ -49,7 +49,7 @@ impl Running {
         ];
         let service = Service::new(ServiceParts {
             state: store.subscribe(),
-            verifier,
+            authenticator: verifier,
             principals: Arc::new(Machine),
             catalog: Catalog::new(plugins),
             product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },

@@ -1,0 +1,110 @@
+//! What a service needs to know who somebody is, whatever the scheme.
+
+use std::net::IpAddr;
+
+use crate::channel_binding::Binding;
+use crate::{
+    Acceptor, Account, AuthError, Identity, PasswordVerifier, Scheme, Secret, SecurityContext, Step,
+    VerifierCost,
+};
+
+/// Everything that can judge a proof, for one service: in the same process, or in one that it trusts more.
+pub trait Authenticator: Send + Sync {
+    /// Whether a scheme can lead anywhere here. What cannot, for want of a keytab for example, is not offered.
+    fn knows(&self, scheme: Scheme) -> bool;
+
+    /// Judges a name and a password that came in the clear.
+    ///
+    /// # Errors
+    /// [`AuthError`].
+    fn password(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError>;
+
+    /// Begins an authentication by tokens: [`Scheme::Negotiate`], [`Scheme::Kerberos`] or [`Scheme::CredSsp`].
+    ///
+    /// # Errors
+    /// [`AuthError::NoMechanism`] for a scheme it does not know.
+    fn acceptor(&self, scheme: Scheme, peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError>;
+
+    /// Whether its judgements take long; see [`VerifierCost`].
+    fn cost(&self) -> VerifierCost;
+}
+
+/// The other end of a connection, as far as authentication is concerned with it.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Where it is.
+    pub address: IpAddr,
+    /// To which TLS connection its tokens must be bound.
+    pub binding: Binding,
+}
+
+/// An authentication by tokens that is under way on one connection.
+pub struct Handshake {
+    scheme: Scheme,
+    acceptor: Box<dyn Acceptor>,
+    legs: u8,
+}
+
+/// What a [`Handshake`] leads to.
+pub struct Established {
+    /// Who it is.
+    pub identity: Identity,
+    /// What protects messages on this connection.
+    pub context: Box<dyn SecurityContext>,
+}
+
+impl Handshake {
+    /// Begins one.
+    ///
+    /// # Errors
+    /// [`AuthError::NoMechanism`].
+    pub fn begin(scheme: Scheme, authenticator: &dyn Authenticator, peer: &Peer) -> Result<Self, AuthError> {
+        Ok(Self { scheme, acceptor: authenticator.acceptor(scheme, peer)?, legs: 0 })
+    }
+
+    /// The scheme it was begun with.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// Takes the client's next token. After an error it is of no further use.
+    ///
+    /// # Errors
+    /// [`AuthError`]; also when it takes more tokens than any client needs.
+    pub fn step(&mut self, token: &[u8]) -> Result<Step<Established>, AuthError> {
+        self.legs = self.legs.saturating_add(1);
+        if self.legs > MOST_LEGS {
+            return Err(AuthError::Malformed("there is no end to the tokens"));
+        }
+        Ok(match self.acceptor.step(token)? {
+            Step::Continue(token) => Step::Continue(token),
+            Step::Done { token, outcome } => {
+                let identity = Identity::proven(outcome.account, self.scheme);
+                Step::Done { token, outcome: Established { identity, context: outcome.context } }
+            }
+        })
+    }
+}
+
+/// More tokens than this no client needs: CredSSP over TLS 1.2 with an inner NTLM takes six.
+const MOST_LEGS: u8 = 10;
+
+/// Knows passwords and nothing else.
+impl<V: PasswordVerifier> Authenticator for V {
+    fn knows(&self, scheme: Scheme) -> bool {
+        scheme == Scheme::Basic
+    }
+
+    fn password(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
+        self.verify(user, password, from)
+    }
+
+    fn acceptor(&self, _scheme: Scheme, _peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
+        Err(AuthError::NoMechanism)
+    }
+
+    fn cost(&self) -> VerifierCost {
+        PasswordVerifier::cost(self)
+    }
+}
