@@ -15,6 +15,7 @@ mod context;
 mod identity;
 pub mod oracle;
 mod scheme;
+pub mod sealed_body;
 mod secret;
 
 pub use accounts::{AccountList, AccountListError};

@@ -119,11 +119,6 @@ impl Authentication {
         .collect()
     }
 
-    /// Whether the connection is one that can seal messages, so that it should (MS-WSMV 2.2.9.1).
-    pub(crate) fn seals(&self) -> bool {
-        matches!(self.standing, Standing::Established(_))
-    }
-
     /// What opens and seals messages here, with the scheme that it came from.
     pub(crate) fn established(&mut self) -> Option<&mut Established> {
         match &mut self.standing {

@@ -1,6 +1,7 @@
 //! One connection: HTTP/1.1, one request at a time, from the first octet to the last.
 
 mod exchange;
+mod sealed;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use auth::channel_binding::ChannelBinding;
 use http::{BodyFraming, CONTINUE, ChunkError, ChunkedDecoder, HeadError, Limits, Method, RequestHead};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout_at;
+use xml::Encoding;
 
 use self::exchange::{Exchange, Unreadable};
 use crate::answer::{ANONYMOUS_REQUEST, Message};
@@ -136,17 +138,16 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
         let Some(_seat) = service.crowd.seat(service.config().service.max_connections.get()) else {
             return self.send_status_after_body(&head, exchange, 503).await;
         };
-        let encoding = match exchange::encoding(&head) {
-            Ok(encoding) => encoding,
-            Err(Unreadable::MediaType) => return self.send_status_after_body(&head, exchange, 415).await,
-            Err(Unreadable::CharacterSet(error)) => {
-                return match self.pass_over_body(&head).await? {
-                    true => self.deliver(exchange, Message::unreadable(&error, exchange::host(&head))).await,
-                    false => self.refuse(413).await,
-                };
+        let is_sealed = sealed::is_sealed(&head);
+        let limit = if is_sealed { sealed::largest(self.largest_body()) } else { self.largest_body() };
+        let mut encoding = Ok(Encoding::Utf8);
+        if !is_sealed {
+            encoding = exchange::encoding(head.header("Content-Type"));
+            if let Err(Unreadable::MediaType) = encoding {
+                return self.send_status_after_body(&head, exchange, 415).await;
             }
-        };
-        let body = match self.body(&head, self.largest_body()).await? {
+        }
+        let mut body = match self.body(&head, limit).await? {
             Ok(body) => body,
             Err(Refusal(status)) => return self.refuse(status).await,
         };
@@ -154,6 +155,33 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
             // Clients that seal their messages finish the handshake this way.
             return self.send(exchange, 200, None).await;
         }
+        if is_sealed {
+            match self.unseal(&head, body) {
+                Ok(open) => {
+                    exchange.is_sealed = true;
+                    encoding = exchange::encoding(Some(&open.content_type));
+                    body = open.body;
+                }
+                // The counters of the two ends no longer agree, so the connection is of no further use.
+                Err(error) => {
+                    tracing::warn!(peer = %self.peer.address, %error, "A sealed message cannot be opened");
+                    return self.refuse(400).await;
+                }
+            }
+        } else if self.must_be_sealed() {
+            tracing::warn!(
+                peer = %self.peer.address,
+                "A message came unencrypted over HTTP, which Service/AllowUnencrypted does not allow"
+            );
+            return self.send(exchange, 500, None).await;
+        }
+        let encoding = match encoding {
+            Ok(encoding) => encoding,
+            Err(Unreadable::MediaType) => return self.send(exchange, 415, None).await,
+            Err(Unreadable::CharacterSet(error)) => {
+                return self.deliver(exchange, Message::unreadable(&error, exchange::host(&head))).await;
+            }
+        };
         let text = match encoding.decode(body) {
             Ok(text) => text,
             Err(error) => {
@@ -171,7 +199,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
     }
 
     async fn anonymous(&mut self, head: &RequestHead, exchange: Exchange) -> Result<Next, Ended> {
-        let Ok(encoding) = exchange::encoding(head) else {
+        let Ok(encoding) = exchange::encoding(head.header("Content-Type")) else {
             return self.send_status_after_body(head, exchange, 415).await;
         };
         let body = match self.body(head, ANONYMOUS_REQUEST).await? {
@@ -390,9 +418,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
         self.send(Exchange::last(), status, None).await
     }
 
-    async fn deliver(&mut self, exchange: Exchange, message: Message) -> Result<Next, Ended> {
+    async fn deliver(&mut self, mut exchange: Exchange, message: Message) -> Result<Next, Ended> {
         let status = if message.is_fault { 500 } else { 200 };
         let body = exchange.encoding.encode(message.envelope);
+        let body = if exchange.is_sealed { self.seal(&mut exchange, body)? } else { body };
         let next = self.send(exchange, status, Some(body)).await?;
         if let Some(delivered) = message.delivered {
             delivered();

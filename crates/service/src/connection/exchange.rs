@@ -12,6 +12,10 @@ use super::Next;
 pub(crate) struct Exchange {
     pub(crate) next: Next,
     pub(crate) encoding: Encoding,
+    /// The request was sealed, so the answer has to be.
+    pub(crate) is_sealed: bool,
+    /// Instead of that of plain text.
+    pub(crate) content_type: Option<&'static str>,
     /// The value of `WWW-Authenticate` that goes on with an authentication, or ends it.
     pub(crate) token: Option<String>,
     challenges: Vec<&'static str>,
@@ -26,7 +30,14 @@ impl Exchange {
 
     /// An answer after which the connection is closed.
     pub(crate) fn last() -> Self {
-        Self { next: Next::Close, encoding: Encoding::Utf8, token: None, challenges: Vec::new() }
+        Self {
+            next: Next::Close,
+            encoding: Encoding::Utf8,
+            is_sealed: false,
+            content_type: None,
+            token: None,
+            challenges: Vec::new(),
+        }
     }
 
     /// Offers schemes, one line each.
@@ -34,18 +45,20 @@ impl Exchange {
         self.challenges = schemes.iter().filter_map(|scheme| scheme.challenge()).collect();
     }
 
+    /// The type of the answer's text, which is that of the request's.
+    pub(crate) fn plain_type(&self) -> &'static str {
+        match self.encoding {
+            Encoding::Utf8 => "application/soap+xml;charset=UTF-8",
+            Encoding::Utf16 => "application/soap+xml;charset=UTF-16",
+        }
+    }
+
     /// Writes the head: the headers of Windows, in its order.
     pub(crate) fn head(&self, status: u16, next: Next, length: usize) -> Result<Vec<u8>, WriteError> {
         let mut out = Vec::with_capacity(256);
         let mut writer = ResponseWriter::new(&mut out, status)?;
         if length > 0 {
-            writer.header(
-                "Content-Type",
-                match self.encoding {
-                    Encoding::Utf8 => "application/soap+xml;charset=UTF-8",
-                    Encoding::Utf16 => "application/soap+xml;charset=UTF-16",
-                },
-            )?;
+            writer.header("Content-Type", self.content_type.unwrap_or(self.plain_type()))?;
         }
         // Clients read a token at the end of all such lines together, so it has to be the only one.
         for challenge in self.token.as_deref().into_iter().chain(self.challenges.iter().copied()) {
@@ -73,9 +86,9 @@ pub(crate) enum Unreadable {
     CharacterSet(EncodingError),
 }
 
-/// How the body of a request is encoded.
-pub(crate) fn encoding(head: &RequestHead) -> Result<Encoding, Unreadable> {
-    let Some(header) = head.header("Content-Type") else { return Ok(Encoding::Utf8) };
+/// How a body with this `Content-Type` is encoded.
+pub(crate) fn encoding(content_type: Option<&str>) -> Result<Encoding, Unreadable> {
+    let Some(header) = content_type else { return Ok(Encoding::Utf8) };
     let media_type = MediaType::parse(header).map_err(|_| Unreadable::MediaType)?;
     let is_soap = ["application/soap+xml", "text/xml", "application/xml"]
         .into_iter()
