@@ -7,6 +7,7 @@ use config::Config;
 use sddl::{AccessMask, Outcome, Sid, Token};
 use wsman::{Action, Fault, Subcode, code};
 
+use crate::audit;
 use crate::plugin::ResourceKind;
 
 /// Someone who was let in, and where from.
@@ -68,23 +69,16 @@ pub(crate) fn check(
     caller: &Caller,
     config: &Config,
     kind: ResourceKind,
+    resource: &str,
     action: &Action,
 ) -> Result<(), Fault> {
     let desired = rights(kind, action);
     let guard = config.service.root_sddl.guard();
     let verdict = guard.access_check(caller.token(), desired);
-    let outcome = if verdict.is_granted() { Outcome::Granted } else { Outcome::Denied };
-    if guard.audit(caller.token(), desired, outcome) {
-        let (account, address) = (caller.identity.account(), caller.address);
-        let (action, rights) = (action.uri(), desired);
-        match outcome {
-            Outcome::Granted => {
-                tracing::debug!(target: "audit", %account, %address, %action, %rights, %verdict, "Access granted");
-            }
-            Outcome::Denied => {
-                tracing::warn!(target: "audit", %account, %address, %action, %rights, %verdict, "Access denied");
-            }
-        }
+    if guard.audit(caller.token(), desired, Outcome::from(verdict))
+        && !(verdict.is_granted() && goes_on(action))
+    {
+        audit::access(caller, action, resource, desired, &verdict);
     }
     if verdict.is_granted() {
         return Ok(());
@@ -97,6 +91,12 @@ pub(crate) fn check(
             caller.identity.account()
         ),
     ))
+}
+
+/// Whether it only goes on with what was recorded when it began: a command's output comes in many pieces.
+fn goes_on(action: &Action) -> bool {
+    use wsman::ShellVerb::{Receive, Send};
+    matches!(action, Action::Shell(Receive | Send))
 }
 
 fn rights(kind: ResourceKind, action: &Action) -> AccessMask {

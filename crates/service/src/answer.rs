@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::Config;
+use tokio::sync::Notify;
 use wsman::enumeration::Enumerate;
 use wsman::{Action, Detail, Fault, Head, Reply, Request, Subcode, code};
 use xml::{Bounds, EncodingError};
@@ -34,14 +35,25 @@ impl Message {
 impl Service {
     /// Answers one message of someone who was let in.
     ///
-    /// `host` is the name the client called this machine by.
-    pub(crate) async fn answer(&self, caller: Arc<Caller>, text: String, host: &str) -> Message {
+    /// `host` is the name the client called this machine by; `hurry` is told when it is not to wait any longer.
+    pub(crate) async fn answer(
+        &self,
+        caller: Arc<Caller>,
+        text: String,
+        host: &str,
+        hurry: &Notify,
+    ) -> Message {
         let config = self.config();
         match Request::parse(text, &bounds(&config)) {
             Err(refused) => fault_message(&refused.fault, None, refused.relates_to.as_deref(), host),
             Ok(request) => {
                 let head = request.head().clone();
-                match self.dispatch(caller, request, config).await {
+                let dispatched = tokio::select! {
+                    biased;
+                    dispatched = self.dispatch(caller, request, config) => dispatched,
+                    () = hurry.notified() => Err(not_yet()),
+                };
+                match dispatched {
                     Ok(Answer { content: Content::Envelope(envelope), delivered }) => {
                         Message { envelope, is_fault: false, delivered }
                     }
@@ -66,8 +78,9 @@ impl Service {
         if head.action == Action::Identify {
             return identify_answer(&identify::identity(&self.product, &config), &head, &limits);
         }
-        let (plugin, resource) = self.catalog.find(request.require_resource()?)?;
-        access::check(&caller, &config, resource.kind, &head.action)?;
+        let uri = request.require_resource()?;
+        let (plugin, resource) = self.catalog.find(uri)?;
+        access::check(&caller, &config, resource.kind, uri.as_str(), &head.action)?;
         tracing::debug!(
             account = %caller.identity().account(), action = %head.action.uri(), resource = resource.uri,
             "Request"
@@ -162,6 +175,15 @@ fn not_enumerated(head: &Head) -> Fault {
         Subcode::InternalError,
         code::INTERNAL_ERROR,
         format!("the resource cannot answer {}", head.action.uri()),
+    )
+}
+
+/// The client has half closed its connection, so waiting would not find out whether it is still there.
+fn not_yet() -> Fault {
+    Fault::new(
+        Subcode::TimedOut,
+        code::TIMED_OUT,
+        "there was no answer soon after the connection was half closed: leave it open to wait for all of OperationTimeout, or ask again",
     )
 }
 

@@ -14,6 +14,7 @@ use http::{Credentials, RequestHead};
 use self::basic::Remembered;
 use self::tokens::{Established, UnderWay};
 use crate::access::Caller;
+use crate::audit;
 use crate::listener::Transport;
 use crate::service::Service;
 
@@ -146,15 +147,13 @@ impl Authentication {
     /// Makes someone of an identity, or tells the log why not.
     fn caller(&self, identity: Identity, service: &Service) -> Option<Arc<Caller>> {
         let Some(token) = service.principals.token_of(&identity) else {
-            let (peer, account) = (self.address, identity.account());
-            tracing::warn!(%peer, %account, "The account has no identity on this machine");
+            let account = identity.account();
+            tracing::warn!(peer = %self.address, %account, "The account has no identity on this machine");
+            audit::not_signed_in(self.address, &account.name, identity.scheme(), AuthError::NotAllowed);
             return None;
         };
-        Some(Arc::new(Caller::new(identity, token, self.address)))
+        let caller = Arc::new(Caller::new(identity, token, self.address));
+        audit::signed_in(&caller);
+        Some(caller)
     }
-}
-
-/// Tells the log why someone was not let in.
-fn failed(peer: IpAddr, account: &str, scheme: Scheme, error: AuthError) {
-    tracing::warn!(%peer, account, %scheme, %error, "Sign-in failed");
 }

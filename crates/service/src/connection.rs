@@ -1,19 +1,37 @@
 //! One connection: HTTP/1.1, one request at a time, from the first octet to the last.
+//!
+//! A client that is gone is not worked for, and one that listens is. A connection that was reset has nobody at its
+//! other end, so what is under way is dropped at once. One of which only the client's direction has ended looks the
+//! same whether the client has closed it or merely said all it had to say (`shutdown`, half a close). So whatever is
+//! asked is answered, but does not wait for long: what is not done after three seconds is answered like a wait that
+//! found nothing. A client that listens asks again, one that does not holds up nothing, and either way what a
+//! plug-in gave is lost only if it arrived ([`arrival`]).
 
+mod arrival;
+mod body;
 mod exchange;
+mod head;
+mod link;
 mod sealed;
+mod socket;
 
+use std::io::{ErrorKind, IoSlice};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use auth::channel_binding::ChannelBinding;
-use http::{BodyFraming, CONTINUE, ChunkError, ChunkedDecoder, HeadError, Limits, Method, RequestHead};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::timeout_at;
+use http::{BodyFraming, Method, RequestHead};
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 use xml::Encoding;
 
+use self::arrival::Undecided;
 use self::exchange::{Exchange, Unreadable};
+pub(crate) use self::link::Link;
+use self::link::receive;
 use crate::answer::{ANONYMOUS_REQUEST, Message};
 use crate::authentication::{Admission, Authentication};
 use crate::crowd::Place;
@@ -33,7 +51,7 @@ pub(crate) struct Peer {
 /// Serves a connection until either end closes it.
 pub(crate) async fn serve<I>(io: I, peer: Peer, place: &Place, service: &Arc<Service>)
 where
-    I: AsyncRead + AsyncWrite + Unpin + Send,
+    I: Link,
 {
     let nobody = Authentication::new(peer.address.ip(), peer.transport, peer.channel.clone());
     serve_as(io, peer, nobody, place, service).await;
@@ -47,29 +65,39 @@ pub(crate) async fn serve_as<I>(
     place: &Place,
     service: &Arc<Service>,
 ) where
-    I: AsyncRead + AsyncWrite + Unpin + Send,
+    I: Link,
 {
     let address = peer.address;
-    let mut connection =
-        Connection { io, received: Vec::new(), authentication, peer, place, service, is_trusted: false };
-    loop {
+    let mut connection = Connection {
+        io,
+        received: Vec::new(),
+        undecided: None,
+        authentication,
+        peer,
+        place,
+        service,
+        is_trusted: false,
+    };
+    let ended = loop {
         match connection.exchange().await {
             Ok(Next::Request) => {}
-            Ok(Next::Close) => break,
-            Err(Ended(reason)) => {
-                tracing::trace!(peer = %address, reason, "Connection ended");
-                // There is no answer that could be lost, so nobody is waited for.
-                return drop(tokio::time::timeout(LINGER, connection.io.shutdown()).await);
-            }
+            Ok(Next::Close) => break None,
+            Err(ended) => break Some(ended),
         }
+    };
+    if let Some(Ended(reason)) = &ended {
+        tracing::trace!(peer = %address, reason, "Connection ended");
     }
-    let _ = tokio::time::timeout(LINGER, connection.linger()).await;
+    // Apart, because its memory is not needed before.
+    Box::pin(connection.end(ended)).await;
 }
 
 struct Connection<'s, I> {
     io: I,
     /// Octets received and not yet used; empty and without memory while the connection is idle.
     received: Vec<u8>,
+    /// The last answer, while somebody wants to know whether it arrived.
+    undecided: Option<Undecided>,
     authentication: Authentication,
     peer: Peer,
     place: &'s Place,
@@ -91,7 +119,7 @@ struct Ended(&'static str);
 /// A request that cannot be taken: the status to answer with before closing.
 struct Refusal(u16);
 
-impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
+impl<I: Link> Connection<'_, I> {
     /// Takes one request and answers it.
     async fn exchange(&mut self) -> Result<Next, Ended> {
         let head = match self.head().await? {
@@ -190,8 +218,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
             }
         };
         let host = exchange::host(&head).to_owned();
-        let answering = service.answer(caller, text, &host);
-        let Some(message) = self.unless_gone(answering).await else {
+        let hurry = Notify::new();
+        // Apart, because an idle connection has to have no memory for it.
+        let answering = Box::pin(service.answer(caller, text, &host, &hurry));
+        let Some(message) = self.unless_gone(answering, &hurry).await else {
             return Err(Ended("the client went away while it waited"));
         };
         exchange.encoding = encoding;
@@ -224,135 +254,40 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
         usize::try_from(self.service.config().max_envelope_sizekb.octets()).unwrap_or(usize::MAX)
     }
 
-    /// Waits for an answer, and stops waiting when the client hangs up.
+    /// Waits for an answer, and stops waiting when the connection breaks.
     ///
     /// What the client sends meanwhile is kept for the next request, within bounds.
-    async fn unless_gone<T>(&mut self, answering: impl Future<Output = T>) -> Option<T> {
-        let mut answering = std::pin::pin!(answering);
+    async fn unless_gone<T>(
+        &mut self,
+        mut answering: Pin<Box<impl Future<Output = T>>>,
+        hurry: &Notify,
+    ) -> Option<T> {
         loop {
             if self.received.len() >= AHEAD {
                 return Some(answering.await);
             }
-            let mut piece = [0; 1_024];
-            tokio::select! {
+            let read = tokio::select! {
                 biased;
                 answer = &mut answering => return Some(answer),
-                read = self.io.read(&mut piece) => match read {
-                    Ok(length) if length > 0 => {
-                        self.received.extend_from_slice(piece.get(..length).unwrap_or_default());
-                    }
-                    _ => return None,
-                },
-            }
-        }
-    }
-
-    /// Receives a head; an idle connection is closed after a while, a slow one sooner.
-    async fn head(&mut self) -> Result<Result<RequestHead, HeadError>, Ended> {
-        let limits = Limits::default();
-        let idle = if self.is_trusted { IDLE } else { IDLE_BEFORE_SIGN_IN };
-        let mut deadline = tokio::time::Instant::now() + idle;
-        let mut has_begun = false;
-        loop {
-            if !self.received.is_empty() {
-                match RequestHead::parse(&self.received, &limits) {
-                    Ok(Some((head, length))) => {
-                        self.received.drain(..length);
-                        return Ok(Ok(head));
-                    }
-                    Ok(None) => {}
-                    Err(error) => return Ok(Err(error)),
-                }
-                if !has_begun {
-                    has_begun = true;
-                    deadline = tokio::time::Instant::now() + self.retrieval_time();
-                }
-            }
-            self.received.reserve(PIECE);
-            let read = self.io.read_buf(&mut self.received);
-            let length = tokio::select! {
-                read = timeout_at(deadline, read) => match read {
-                    Ok(Ok(length)) => length,
-                    Ok(Err(_)) => return Err(Ended("reading failed")),
-                    Err(_) => return Err(Ended("no request in time")),
-                },
-                () = self.service.shutdown.begun(), if !has_begun => {
-                    return Err(Ended("the service stops"));
-                }
-                () = self.peer.door.shut(), if !has_begun => {
-                    return Err(Ended("the listener is gone"));
-                }
+                read = receive(&mut self.io, &mut self.received) => read,
             };
-            if length == 0 {
-                return Err(Ended("closed by the client"));
+            match read {
+                Ok(1..) => {}
+                Ok(0) => break,
+                // With TLS, many end without a word.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => break,
+                Err(_) => return None,
             }
         }
+        if let Ok(answer) = timeout(AFTER_LAST_WORD, &mut answering).await {
+            return Some(answer);
+        }
+        hurry.notify_one();
+        Some(answering.await)
     }
 
     fn retrieval_time(&self) -> Duration {
         self.service.config().service.max_packet_retrieval_time_seconds.duration()
-    }
-
-    /// Receives a body of at most `limit` octets.
-    async fn body(&mut self, head: &RequestHead, limit: usize) -> Result<Result<Vec<u8>, Refusal>, Ended> {
-        let expected = match head.body() {
-            BodyFraming::Empty => return Ok(Ok(Vec::new())),
-            BodyFraming::Length(length) => match usize::try_from(length) {
-                Ok(length) if length <= limit => Some(length),
-                _ => return Ok(Err(Refusal(413))),
-            },
-            BodyFraming::Chunked => None,
-        };
-        if head.expects_continue() && self.received.is_empty() {
-            self.write(CONTINUE, &[]).await?;
-        }
-        let deadline = tokio::time::Instant::now() + self.retrieval_time();
-        let receiving = async {
-            match expected {
-                Some(length) => self.body_of_length(length).await.map(Ok),
-                None => self.chunked_body(limit).await,
-            }
-        };
-        match timeout_at(deadline, receiving).await {
-            Ok(received) => received,
-            // MS-WSMV 3.1.2: the Packet-Retrieval timer.
-            Err(_) => Ok(Err(Refusal(500))),
-        }
-    }
-
-    async fn body_of_length(&mut self, length: usize) -> Result<Vec<u8>, Ended> {
-        let there = self.received.len().min(length);
-        let mut body = Vec::with_capacity(there.max(length.min(FIRST_PIECE)));
-        body.extend(self.received.drain(..there));
-        while body.len() < length {
-            let missing = u64::try_from(length - body.len()).unwrap_or(u64::MAX);
-            match (&mut self.io).take(missing).read_buf(&mut body).await {
-                Ok(read) if read > 0 => {}
-                _ => return Err(Ended("closed inside a request")),
-            }
-        }
-        Ok(body)
-    }
-
-    async fn chunked_body(&mut self, limit: usize) -> Result<Result<Vec<u8>, Refusal>, Ended> {
-        let mut decoder = ChunkedDecoder::new(limit);
-        let mut body = Vec::new();
-        loop {
-            match decoder.decode(&self.received, &mut body) {
-                Ok(progress) => {
-                    self.received.drain(..progress.consumed);
-                    if progress.done {
-                        return Ok(Ok(body));
-                    }
-                }
-                Err(error) => return Ok(Err(Refusal(error.status()))),
-            }
-            self.received.reserve(PIECE);
-            match self.io.read_buf(&mut self.received).await {
-                Ok(read) if read > 0 => {}
-                _ => return Err(Ended("closed inside a request")),
-            }
-        }
     }
 
     /// Answers without a body, after the request's own was passed over so that the connection stays usable.
@@ -370,49 +305,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
         self.send(exchange, status, None).await
     }
 
-    /// Receives a body that nobody will read; `false` if it is larger, or takes longer, than one may.
-    async fn pass_over_body(&mut self, head: &RequestHead) -> Result<bool, Ended> {
-        let limit = self.largest_body();
-        let deadline = tokio::time::Instant::now() + self.retrieval_time();
-        let mut rest = match head.body() {
-            BodyFraming::Empty => return Ok(true),
-            BodyFraming::Length(length) => match usize::try_from(length) {
-                Ok(length) if length <= limit => Rest::Octets(length),
-                _ => return Ok(false),
-            },
-            BodyFraming::Chunked => Rest::Chunks(ChunkedDecoder::new(limit)),
-        };
-        loop {
-            match rest.pass_over(&mut self.received) {
-                Ok(true) => return Ok(true),
-                Ok(false) => {}
-                Err(_) => return Ok(false),
-            }
-            self.received.reserve(PIECE);
-            match timeout_at(deadline, self.io.read_buf(&mut self.received)).await {
-                Ok(Ok(read)) if read > 0 => {}
-                Ok(_) => return Err(Ended("closed inside a request")),
-                Err(_) => return Ok(false),
-            }
-        }
-    }
-
-    /// Says that nothing more comes, and lets the peer finish what it sends: closed at once, the connection
-    /// would be reset and the answer lost.
-    async fn linger(&mut self) {
-        if self.io.shutdown().await.is_err() {
-            return;
-        }
-        let mut left = PASSED_OVER;
-        let mut piece = [0; 4_096];
-        while let Ok(read) = self.io.read(&mut piece).await {
-            left = left.saturating_sub(read);
-            if read == 0 || left == 0 {
-                return;
-            }
-        }
-    }
-
     /// Answers what is no request, and closes.
     async fn refuse(&mut self, status: u16) -> Result<Next, Ended> {
         self.send(Exchange::last(), status, None).await
@@ -424,7 +316,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
         let body = if exchange.is_sealed { self.seal(&mut exchange, body)? } else { body };
         let next = self.send(exchange, status, Some(body)).await?;
         if let Some(delivered) = message.delivered {
-            delivered();
+            self.written(delivered)?;
         }
         Ok(next)
     }
@@ -435,7 +327,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
         let body = body.unwrap_or_default();
         let head = exchange.head(status, next, body.len()).map_err(|_| Ended("a header was not writable"))?;
         let writing = self.write(&head, &body);
-        match tokio::time::timeout(WRITING, writing).await {
+        match timeout(WRITING, writing).await {
             Ok(written) => written?,
             Err(_) => return Err(Ended("the client does not read")),
         }
@@ -456,8 +348,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
             let mut sent = 0;
             while sent < head.len() {
                 let parts = [
-                    std::io::IoSlice::new(head.get(sent..).unwrap_or_default()),
-                    std::io::IoSlice::new(body),
+                    IoSlice::new(head.get(sent..).unwrap_or_default()),
+                    IoSlice::new(body),
                 ];
                 match self.io.write_vectored(&parts).await.map_err(lost)? {
                     0 => return Err(Ended("writing failed")),
@@ -469,28 +361,29 @@ impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
         }
         self.io.flush().await.map_err(lost)
     }
-}
 
-/// What is left of a body that nobody will read.
-enum Rest {
-    Octets(usize),
-    Chunks(ChunkedDecoder),
-}
+    /// Closes the connection once the last answer has arrived, or is lost.
+    async fn end(&mut self, ended: Option<Ended>) {
+        self.settle().await;
+        let _ = match ended {
+            None => timeout(LINGER, self.linger()).await,
+            // There is no answer that could be lost, so nobody is waited for.
+            Some(_) => timeout(LINGER, async { self.io.shutdown().await.unwrap_or_default() }).await,
+        };
+    }
 
-impl Rest {
-    /// Takes what belongs to the body out of what was received; `true` at its end.
-    fn pass_over(&mut self, received: &mut Vec<u8>) -> Result<bool, ChunkError> {
-        match self {
-            Self::Octets(left) => {
-                let there = received.len().min(*left);
-                received.drain(..there);
-                *left -= there;
-                Ok(*left == 0)
-            }
-            Self::Chunks(decoder) => {
-                let progress = decoder.decode(received, &mut Vec::new())?;
-                received.drain(..progress.consumed);
-                Ok(progress.done)
+    /// Says that nothing more comes, and lets the peer finish what it sends: closed at once, the connection
+    /// would be reset and the answer lost.
+    async fn linger(&mut self) {
+        if self.io.shutdown().await.is_err() {
+            return;
+        }
+        let mut left = PASSED_OVER;
+        while let Ok(read) = receive(&mut self.io, &mut self.received).await {
+            self.received.clear();
+            left = left.saturating_sub(read);
+            if read == 0 || left == 0 {
+                return;
             }
         }
     }
@@ -515,21 +408,15 @@ impl Target {
     }
 }
 
-/// How long a connection may be idle once somebody has signed in on it.
-const IDLE: Duration = Duration::from_secs(600);
-/// How long it may be idle before.
-const IDLE_BEFORE_SIGN_IN: Duration = Duration::from_secs(30);
 /// How long the client may take to read one answer.
 const WRITING: Duration = Duration::from_secs(120);
+/// How long a client waits for an answer once it has said its last word.
+const AFTER_LAST_WORD: Duration = Duration::from_secs(3);
 /// How long to wait for the other end at the end.
 const LINGER: Duration = Duration::from_secs(2);
 /// What a client may still send after the last answer, in octets.
 const PASSED_OVER: usize = 16 * 1_024 * 1_024;
-/// What is asked of the network at once, in octets; most requests fit.
-const PIECE: usize = 4 * 1_024;
 /// What a client may send ahead while it waits for an answer, in octets.
 const AHEAD: usize = 64 * 1_024;
-/// The memory that a promise of a body is worth, in octets; more is taken as the body comes.
-const FIRST_PIECE: usize = 64 * 1_024;
 /// Up to this length copying costs less than a second buffer, in octets.
 const COPIED: usize = 16 * 1_024;

@@ -9,6 +9,7 @@
 
 mod access;
 mod answer;
+mod audit;
 mod authentication;
 mod catalog;
 mod certificate;
@@ -26,6 +27,7 @@ mod random;
 mod service;
 
 pub use access::{Caller, Principals};
+pub use audit::AUDIT;
 pub use catalog::Catalog;
 pub use certificate::{Certificate, CertificateError, Certificates, Unfit};
 pub use listener::{

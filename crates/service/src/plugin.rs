@@ -99,7 +99,8 @@ pub(crate) enum Content {
     Items(Box<dyn Items>),
 }
 
-/// Called once the answer was written to the connection; dropped without being called if it was not.
+/// Called once the client's end of the connection has all of the answer, which may be a while after it was written;
+/// dropped without being called if the connection broke before.
 pub type Delivered = Box<dyn FnOnce() + Send>;
 
 impl Answer {
@@ -113,7 +114,7 @@ impl Answer {
         Self { content: Content::Items(Box::new(items)), delivered: None }
     }
 
-    /// Asks to be told when the answer has been written.
+    /// Asks to be told when the answer has arrived.
     #[must_use]
     pub fn when_delivered(mut self, delivered: Delivered) -> Self {
         self.delivered = Some(delivered);

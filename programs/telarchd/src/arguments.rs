@@ -34,6 +34,8 @@ pub(crate) struct Persistent {
     pub(crate) paths: Paths,
     pub(crate) accounts: Chosen,
     pub(crate) config: Chosen,
+    /// Where audit records go.
+    pub(crate) audit: PathBuf,
     /// Names and values, each known to be right.
     pub(crate) settings: Vec<(String, String)>,
 }
@@ -81,6 +83,7 @@ struct Given {
     ready: Option<PathBuf>,
     config: Option<PathBuf>,
     state: Option<PathBuf>,
+    audit: Option<PathBuf>,
     settings: Vec<(String, String)>,
 }
 
@@ -102,6 +105,7 @@ impl Arguments {
                 Arg::Long("ready") => given.ready = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("config") => given.config = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("state") => given.state = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("audit") => given.audit = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("set") => {
                     let setting = parser.value()?.string()?;
                     let Some((name, value)) = setting.split_once('=') else {
@@ -124,7 +128,11 @@ impl Arguments {
 
 impl Given {
     fn ephemeral(self) -> Result<Arguments, ArgumentError> {
-        for (option, is_given) in [("--config", self.config.is_some()), ("--state", self.state.is_some())] {
+        for (option, is_given) in [
+            ("--config", self.config.is_some()),
+            ("--state", self.state.is_some()),
+            ("--audit", self.audit.is_some()),
+        ] {
             if is_given {
                 return Err(ArgumentError::OtherForm { option, form: "the form without --ephemeral" });
             }
@@ -165,7 +173,8 @@ impl Given {
         if let Some(file) = self.accounts {
             paths.accounts = file;
         }
-        Ok(Box::new(Persistent { paths, accounts, config, settings: self.settings }))
+        let audit = self.audit.unwrap_or_else(|| paths.state.join("audit.jsonl"));
+        Ok(Box::new(Persistent { paths, accounts, config, audit, settings: self.settings }))
     }
 }
 
@@ -182,7 +191,7 @@ Example:
   telarchd --ephemeral --https 127.0.0.1:5986 --accounts accounts.txt --set Service.Auth.Basic=true
 
 Forms:
-  telarchd [--config FILE] [--state DIR] [--accounts FILE] [--set NAME=VALUE]...
+  telarchd [--config FILE] [--state DIR] [--accounts FILE] [--audit FILE] [--set NAME=VALUE]...
       serve what the configuration says: as root for the whole machine, else for this user
   telarchd --check [the same options]
       say what is wrong with configuration, listeners, certificates and accounts; nothing is changed
@@ -197,6 +206,8 @@ Options:
                          given here, the socket for programs of this machine is local.sock in it
   --accounts FILE        who may sign in: accounts beside the settings, made with: telarch account add NAME;
                          with --ephemeral lines NAME:PASSWORD; readable by its owner only (mode 0600)
+  --audit FILE           who signed in or did not, what was denied, and what was changed or executed, one line
+                         of JSON each: audit.jsonl in the state directory; SIGHUP has it opened again
   --set NAME=VALUE       change a setting of winrm/config for this run, such as Service.AllowUnencrypted=true;
                          may be given several times
   --http ADDRESS:PORT    with --ephemeral: listen for HTTP; port 0 asks for any free port

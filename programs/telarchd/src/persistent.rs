@@ -27,12 +27,23 @@ use service::{
 use self::administrators::AdministratorsOnly;
 use self::principals::Principals;
 use crate::arguments::{Chosen, Persistent};
+use crate::audit::AuditFile;
 use crate::inherited::Inherited;
 use crate::signals::{Signals, Wish};
 use crate::{drain, product, surroundings};
 
+/// Makes the directory of what the service keeps itself, which nobody else may change.
+pub(crate) fn make_state(arguments: &Persistent) -> Result<(), Box<dyn Error>> {
+    make_directory(&arguments.paths.state, 0o700)?;
+    is_private(&arguments.paths.state)
+}
+
 /// Serves until a signal ends it.
-pub(crate) async fn run(arguments: Persistent, inherited: Inherited) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run(
+    arguments: Persistent,
+    inherited: Inherited,
+    audit: AuditFile,
+) -> Result<(), Box<dyn Error>> {
     let mut signals = Signals::listen()?;
     let manager = manager();
     for refused in &inherited.refused {
@@ -67,6 +78,7 @@ pub(crate) async fn run(arguments: Persistent, inherited: Inherited) -> Result<(
             Wish::End(signal) => break signal,
             Wish::Reload => {
                 manager.reloading();
+                audit.reopen();
                 files.reload().await;
                 listeners.refresh().await;
                 manager.ready();
@@ -97,8 +109,6 @@ impl Files {
             true => (Serving::Machine, 0o755),
             false => (Serving::OneUser { uid: me.as_raw() }, 0o700),
         };
-        make_directory(&paths.state, 0o700)?;
-        is_private(&paths.state)?;
         if arguments.config == Chosen::ByDefault
             && let Some(directory) = paths.config.parent()
         {

@@ -7,8 +7,9 @@ use auth::basic::Login;
 use auth::{AuthError, Identity, Scheme, VerifierCost};
 use aws_lc_rs::hmac;
 
-use super::{Authentication, failed};
+use super::Authentication;
 use crate::access::Caller;
+use crate::audit;
 use crate::service::Service;
 
 /// A verdict that is not asked for again for a while.
@@ -47,7 +48,8 @@ impl Authentication {
                 tokio::task::spawn_blocking(judge).await.unwrap_or(Err(AuthError::Unavailable))
             }
         };
-        let identity = verdict.inspect_err(|error| failed(address, &user, Scheme::Basic, *error)).ok()?;
+        let identity =
+            verdict.inspect_err(|error| audit::not_signed_in(address, &user, Scheme::Basic, *error)).ok()?;
         let caller = self.caller(identity, service)?;
         self.remembered = Some(Remembered {
             tag: hmac::sign(service.header_key(), header.as_bytes()),

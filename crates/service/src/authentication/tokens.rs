@@ -8,8 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config::Config;
 
-use super::{Admission, Authentication, Standing, failed};
+use super::{Admission, Authentication, Standing};
 use crate::access::Caller;
+use crate::audit;
 use crate::service::Service;
 
 /// Tokens go to and fro.
@@ -52,7 +53,9 @@ impl Authentication {
     ) -> Option<Admission> {
         // Whatever the connection was, it is no longer while a new proof is asked for.
         let before = std::mem::replace(&mut self.standing, Standing::Nobody);
-        let token = decode(encoded).inspect_err(|error| failed(self.address, "", scheme, *error)).ok()?;
+        let token = decode(encoded)
+            .inspect_err(|error| audit::not_signed_in(self.address, "", scheme, *error))
+            .ok()?;
         let going_on = match before {
             Standing::UnderWay(UnderWay { handshake, until }) if handshake.scheme() == scheme => {
                 if until <= Instant::now() {
@@ -79,7 +82,8 @@ impl Authentication {
             Ok((UnderWay { handshake, until }, step))
         };
         let stepped = tokio::task::spawn_blocking(stepping).await.unwrap_or(Err(AuthError::Unavailable));
-        let (under_way, step) = stepped.inspect_err(|error| failed(address, "", scheme, *error)).ok()?;
+        let (under_way, step) =
+            stepped.inspect_err(|error| audit::not_signed_in(address, "", scheme, *error)).ok()?;
         match step {
             Step::Continue(token) => {
                 self.standing = Standing::UnderWay(under_way);

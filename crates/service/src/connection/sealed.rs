@@ -3,13 +3,12 @@
 use auth::Scheme;
 use auth::sealed_body::{self, OpenBody, Protocol, SealedBodyError};
 use http::{MediaType, RequestHead};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::Exchange;
-use super::{Connection, Ended};
+use super::{Connection, Ended, Link};
 use crate::listener::Transport;
 
-impl<I: AsyncRead + AsyncWrite + Unpin + Send> Connection<'_, I> {
+impl<I: Link> Connection<'_, I> {
     /// Opens a sealed body with what the connection was authenticated with.
     pub(super) fn unseal(&mut self, head: &RequestHead, body: Vec<u8>) -> Result<OpenBody, SealedBodyError> {
         let limit = self.largest_body();

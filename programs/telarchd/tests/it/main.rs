@@ -3,6 +3,7 @@
 //! Everything listens on loopback or in a temporary folder; each test has a process of its own.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod audit;
 mod certificates;
 mod check;
 mod exchange;

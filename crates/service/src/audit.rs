@@ -1,0 +1,54 @@
+//! Records of who tried what, for those who have to account for it.
+//!
+//! They are events of `tracing` with the target [`AUDIT`], so that the program decides where they go. Every record
+//! has an `event` and an `outcome`; none has a secret.
+
+use std::net::IpAddr;
+
+use auth::{AuthError, Scheme};
+use sddl::{AccessMask, Outcome, Verdict};
+use wsman::Action;
+
+use crate::access::Caller;
+
+/// The target of audit records.
+pub const AUDIT: &str = "audit";
+
+/// Someone asked for something, which an entry of the SACL wants to have recorded.
+pub(crate) fn access(
+    caller: &Caller,
+    action: &Action,
+    resource: &str,
+    rights: AccessMask,
+    verdict: &Verdict,
+) {
+    let (account, sid, address) = (caller.identity().account(), caller.sid(), caller.address());
+    let (scheme, action) = (caller.identity().scheme(), action.uri());
+    match Outcome::from(*verdict) {
+        Outcome::Granted => tracing::debug!(
+            target: AUDIT, event = "access", outcome = "granted",
+            %account, %sid, %address, %scheme, %action, resource, %rights, reason = %verdict, "Access granted"
+        ),
+        Outcome::Denied => tracing::warn!(
+            target: AUDIT, event = "access", outcome = "denied",
+            %account, %sid, %address, %scheme, %action, resource, %rights, reason = %verdict, "Access denied"
+        ),
+    }
+}
+
+/// Someone has proven who they are.
+pub(crate) fn signed_in(caller: &Caller) {
+    let (account, sid, address) = (caller.identity().account(), caller.sid(), caller.address());
+    let scheme = caller.identity().scheme();
+    tracing::debug!(
+        target: AUDIT, event = "sign-in", outcome = "granted", %account, %sid, %address, %scheme, "Signed in"
+    );
+}
+
+/// Someone was not let in. `account` is the name that was claimed, and empty where it did not come so far.
+pub(crate) fn not_signed_in(address: IpAddr, account: &str, scheme: Scheme, error: AuthError) {
+    tracing::warn!(
+        target: AUDIT, event = "sign-in", outcome = "denied", account, %address, %scheme, reason = %error,
+        "Sign-in failed"
+    );
+}

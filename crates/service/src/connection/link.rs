@@ -1,0 +1,59 @@
+//! What a connection runs over.
+
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::pin::Pin;
+use std::task::{Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::server::TlsStream;
+
+/// Octets in both directions.
+pub(crate) trait Link: AsyncRead + AsyncWrite + Unpin + Send {
+    /// The socket at the bottom; none if the other end is in this process.
+    fn socket(&self) -> Option<BorrowedFd<'_>>;
+}
+
+impl Link for TcpStream {
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+}
+
+impl Link for TlsStream<TcpStream> {
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.get_ref().0.as_fd())
+    }
+}
+
+impl Link for UnixStream {
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.as_fd())
+    }
+}
+
+impl Link for DuplexStream {
+    fn socket(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
+}
+
+/// Waits for octets and appends what is there; until then it has no memory of its own.
+///
+/// Dropping the future loses nothing.
+pub(super) async fn receive(io: &mut impl Link, received: &mut Vec<u8>) -> io::Result<usize> {
+    poll_fn(|context| {
+        let mut piece = [const { MaybeUninit::uninit() }; PIECE];
+        let mut piece = ReadBuf::uninit(&mut piece);
+        ready!(Pin::new(&mut *io).poll_read(context, &mut piece))?;
+        received.extend_from_slice(piece.filled());
+        Poll::Ready(Ok(piece.filled().len()))
+    })
+    .await
+}
+
+/// What is asked of the network at once, in octets; most requests fit.
+const PIECE: usize = 4 * 1_024;
