@@ -15,6 +15,8 @@
 //! # }
 //! ```
 //!
+//! [`Session::local`] reaches the service of this machine over its Unix socket, where the kernel says who asks.
+//!
 //! What a session promises:
 //!
 //! * Nothing leaves the process readable for others unless [`Unencrypted::Allowed`] says so.
@@ -32,10 +34,12 @@ mod endpoint;
 mod enumeration;
 mod error;
 mod identify;
+mod local;
 mod locator;
 mod patience;
 mod pool;
 mod random;
+mod route;
 mod session;
 mod shell;
 mod tls;
@@ -45,8 +49,9 @@ pub use auth::{Scheme, Secret};
 pub use authentication::{Authentication, Credentials, Unencrypted};
 pub use endpoint::{Endpoint, EndpointError, Transport};
 pub use enumeration::{EnumerateOptions, Enumerator, Item};
-pub use error::{Error, Exposed, Progress, Violation, Waiting};
+pub use error::{Error, Exposed, Progress, Seen, Violation, Waiting};
 pub use identify::Identified;
+pub use local::Unreached;
 pub use locator::Locator;
 pub use session::{Session, SessionBuilder};
 pub use shell::{
