@@ -71,7 +71,7 @@ pub enum ListenerError {
     #[error("address and transport of listener {0} cannot change: delete it and create another")]
     KeyChange(ListenerKey),
     /// The listener was not made here.
-    #[error("listener {key} cannot be changed here: {}", made_by.owner())]
+    #[error("listener {key} cannot be changed here: {}", made_by.owner(key.transport))]
     NotOurs {
         /// The listener.
         key: ListenerKey,
@@ -131,6 +131,17 @@ impl Listener {
         };
         let key = ListenerKey { address: ListenerAddress::Any, transport };
         Self { port, source: ListenerSource::Compatibility, ..Self::new(key, service) }
+    }
+
+    /// The listeners of ports 80 and 443 that the settings of the service add now; they are in no file.
+    #[must_use]
+    pub fn of_compatibility(service: &Service) -> Vec<Self> {
+        let switches = [
+            (service.enable_compatibility_http_listener, Transport::Http),
+            (service.enable_compatibility_https_listener, Transport::Https),
+        ];
+        let on = switches.into_iter().filter(|(is_on, _)| *is_on);
+        on.map(|(_, transport)| Self::compatibility(transport, service)).collect()
     }
 
     /// Address and transport.
@@ -229,12 +240,15 @@ impl ListenerSource {
         }
     }
 
-    fn owner(self) -> &'static str {
-        match self {
-            Self::Local => "it belongs to this machine",
-            Self::Policy => "policy made it, change it there",
-            Self::Compatibility => {
-                "Service/EnableCompatibilityHttpListener and …HttpsListener made it, change those"
+    fn owner(self, transport: Transport) -> &'static str {
+        match (self, transport) {
+            (Self::Local, _) => "it belongs to this machine",
+            (Self::Policy, _) => "policy made it, change it there",
+            (Self::Compatibility, Transport::Http) => {
+                "Service/EnableCompatibilityHttpListener made it, set that to false instead"
+            }
+            (Self::Compatibility, Transport::Https) => {
+                "Service/EnableCompatibilityHttpsListener made it, set that to false instead"
             }
         }
     }
