@@ -191,7 +191,7 @@ impl Listener {
     }
 
     fn with(&self, element: xml::Element<'_>) -> Result<Self, ListenerError> {
-        if element.name() != "Listener" {
+        if !element.name().eq_ignore_ascii_case("Listener") {
             let found = excerpt(element.name());
             return Err(ListenerError::Content(PutError::Root { expected: "Listener", found }));
         }
