@@ -6,6 +6,7 @@ mod check;
 mod drain;
 mod ephemeral;
 mod inherited;
+mod open_files;
 mod persistent;
 mod product;
 mod signals;
