@@ -3,6 +3,8 @@
 //! An [`Acceptor`] belongs to the service, an [`Initiator`] to the client; each is good for one authentication on
 //! one connection and ends in a [`SecurityContext`].
 
+use zeroize::Zeroizing;
+
 use crate::{Account, AuthError};
 
 /// The service's side of one authentication.
@@ -107,6 +109,30 @@ pub trait SecurityContext: Send {
 
     /// Called after a `mechListMIC` was made and checked: NTLM begins its ciphers anew (MS-SPNG 3.2.5.1).
     fn mech_list_mic_exchanged(&mut self) {}
+
+    /// The context as octets, to go on with it in another process (RFC 2743 2.2.8); none if it cannot, or is of no
+    /// further use. It is given up for that, because two ends with the same keys would give them away.
+    fn export(self: Box<Self>) -> Option<Exported> {
+        None
+    }
+}
+
+/// A [`SecurityContext`] on its way to another process: as secret as its keys, so overwritten when dropped and
+/// never printed.
+pub struct Exported(Zeroizing<Vec<u8>>);
+
+impl Exported {
+    /// Takes octets into custody that begin with the name of their mechanism.
+    #[must_use]
+    pub fn new(octets: Vec<u8>) -> Self {
+        Self(Zeroizing::new(octets))
+    }
+
+    /// The octets, for the socket they go through.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// Whether the list of mechanisms must be signed.

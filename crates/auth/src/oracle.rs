@@ -2,6 +2,7 @@
 
 use crate::account_file::{AccountFile, AccountName, Comment, NewAccount, Standing, UnixTime};
 use crate::basic::{Login, authorization};
+use crate::ntlm::oracle as ntlm;
 
 /// A login that is read is written so that it reads back the same.
 ///
@@ -44,4 +45,37 @@ pub fn account_file(octets: &[u8]) {
     };
     assert!(rid > first.rid, "{rid} was given away before");
     assert_eq!(reread(&file).find("Newcomer").map(|record| record.rid), Some(rid));
+}
+
+/// A message of NTLM that is read is written so that it reads back the same.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn ntlm_message(octets: &[u8]) {
+    ntlm::message(octets);
+}
+
+/// Whatever a client of NTLM sends, before and after the challenge, nobody but the one account there is gets in,
+/// and nobody twice.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn ntlm_acceptor(octets: &[u8]) {
+    ntlm::acceptor(octets);
+}
+
+/// Whatever a service of NTLM sends as its challenge, what our client answers can be read.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn ntlm_initiator(octets: &[u8]) {
+    ntlm::initiator(octets);
+}
+
+/// A context of NTLM that is imported exports as the same octets, and works.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn ntlm_context(octets: &[u8]) {
+    ntlm::context(octets);
 }
