@@ -70,6 +70,13 @@ pub trait SecurityContext: Send {
     /// Whether it can make messages unreadable; without, it is good for authentication only.
     fn can_seal(&self) -> bool;
 
+    /// The most octets that [`seal`](Self::seal) may be given at once; `None` means that it does not matter.
+    ///
+    /// CredSSP seals no more than fits into one TLS record of 16384 octets.
+    fn largest_message(&self) -> Option<usize> {
+        None
+    }
+
     /// Seals a message in place of `message` and returns the header that goes before it.
     ///
     /// # Errors

@@ -9,11 +9,17 @@
 pub mod account_file;
 mod accounts;
 pub mod basic;
+pub mod certificate_mapping;
+pub mod choice;
 mod context;
+pub mod digest;
 mod identity;
 pub mod oracle;
 mod scheme;
+pub mod sealed_body;
 mod secret;
+mod spn;
+mod user_name;
 
 pub use accounts::{AccountList, AccountListError};
 pub use context::{
@@ -22,3 +28,5 @@ pub use context::{
 pub use identity::{Account, AuthError, Identity, LocalUsers, PasswordVerifier, VerifierCost};
 pub use scheme::Scheme;
 pub use secret::Secret;
+pub use spn::{ServiceClass, ServicePrincipalName, SpnError};
+pub use user_name::{UserName, UserNameError, Whose};
