@@ -1,5 +1,7 @@
 //! What must hold for any octets at all; fuzz targets and the corpus test call these.
 
+pub(crate) mod toy;
+
 use crate::account_file::{AccountFile, AccountName, Comment, NewAccount, Standing, UnixTime};
 use crate::basic::{Login, authorization};
 use crate::ntlm::oracle as ntlm;
