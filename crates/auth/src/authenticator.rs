@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::channel_binding::Binding;
 use crate::{
-    Acceptor, Account, AuthError, Identity, PasswordVerifier, Scheme, Secret, SecurityContext, Step,
+    Acceptor, Account, AuthError, Binding, Identity, PasswordVerifier, Scheme, Secret, SecurityContext, Step,
     VerifierCost,
 };
 

@@ -5,7 +5,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::{Account, AuthError};
+use crate::{Account, AuthError, Oid};
 
 /// The service's side of one authentication.
 pub trait Acceptor: Send {
@@ -17,6 +17,16 @@ pub trait Acceptor: Send {
     /// # Errors
     /// [`AuthError`]; the peer is told none of it but that it failed.
     fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError>;
+
+    /// What the client is told after a step has failed; most mechanisms are silent then.
+    fn refusal(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// The mechanism at work, once an acceptor that knows several has decided: for the record of who signed in how.
+    fn mechanism(&self) -> Option<Oid> {
+        None
+    }
 }
 
 /// The client's side of one authentication.
@@ -26,6 +36,14 @@ pub trait Initiator: Send {
     /// # Errors
     /// [`AuthError`].
     fn step(&mut self, token: Option<&[u8]>) -> Result<Step<Initiated>, AuthError>;
+
+    /// What protects messages already although the service's last token is still to come.
+    ///
+    /// With the token that ends its own part a client of CredSSP sends the first protected message (MS-CSSP 3.1.5).
+    /// Who asks for this context uses it at once.
+    fn established(&mut self) -> Option<&mut dyn SecurityContext> {
+        None
+    }
 }
 
 /// What comes of a token.
@@ -108,7 +126,18 @@ pub trait SecurityContext: Send {
     fn mech_list_mic(&self) -> MechListMic;
 
     /// Called after a `mechListMIC` was made and checked: NTLM begins its ciphers anew (MS-SPNG 3.2.5.1).
-    fn mech_list_mic_exchanged(&mut self) {}
+    fn mech_list_mic_exchanged(&mut self) {
+        self.mech_list_mic_made();
+        self.mech_list_mic_checked();
+    }
+
+    /// Called after a `mechListMIC` was made, when messages follow before the other end's is there: NTLM begins
+    /// the cipher of what it sends anew, and that one only.
+    fn mech_list_mic_made(&mut self) {}
+
+    /// Called after a `mechListMIC` was checked, when [`mech_list_mic_made`](Self::mech_list_mic_made) was called
+    /// before: NTLM begins the cipher of what it receives anew, and that one only.
+    fn mech_list_mic_checked(&mut self) {}
 
     /// The context as octets, to go on with it in another process (RFC 2743 2.2.8); none if it cannot, or is of no
     /// further use. It is given up for that, because two ends with the same keys would give them away.
@@ -157,6 +186,16 @@ pub enum SealError {
     /// The mechanism gave up.
     #[error("the security mechanism failed")]
     Failed,
+}
+
+impl From<SealError> for AuthError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Forged => Self::Unproven,
+            SealError::Unavailable => Self::Downgraded("messages that are protected"),
+            SealError::Failed => Self::Unavailable,
+        }
+    }
 }
 
 impl std::fmt::Debug for Accepted {

@@ -103,6 +103,9 @@ pub enum AuthError {
     /// The clocks of the two ends are too far apart.
     #[error("the clocks of the two machines are too far apart")]
     ClockSkew,
+    /// The other end refused for a reason that has no other name here: an NTSTATUS (MS-ERREF 2.3).
+    #[error("the other end refused with status {0:#010x}")]
+    Refused(u32),
 }
 
 /// Something that knows passwords.

@@ -4,7 +4,11 @@ pub(crate) mod toy;
 
 use crate::account_file::{AccountFile, AccountName, Comment, NewAccount, Standing, UnixTime};
 use crate::basic::{Login, authorization};
+use crate::credssp::{self, PasswordCredentials, PublicKey, TsRequest, Version};
+use crate::der::{self, Reader, element};
 use crate::ntlm::oracle as ntlm;
+use crate::spnego::{NegTokenInit, NegTokenResp};
+use crate::{Acceptor as _, Oid, negotiate};
 
 /// A login that is read is written so that it reads back the same.
 ///
@@ -80,4 +84,73 @@ pub fn ntlm_initiator(octets: &[u8]) {
 /// When the promise is broken; that is its purpose.
 pub fn ntlm_context(octets: &[u8]) {
     ntlm::context(octets);
+}
+
+/// Elements of DER that are read, one inside the other, are written as the same octets.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn der(octets: &[u8]) {
+    fn written(octets: &[u8], depth: u8) -> Option<Vec<u8>> {
+        let mut reader = Reader::new(octets);
+        let mut parts = Vec::new();
+        while !reader.is_empty() {
+            let found = reader.element().ok()?;
+            // A primitive element may look like others by chance; then it must survive as these, too.
+            let content = if depth < 16 { written(found.content, depth + 1) } else { None };
+            parts.push(element(found.tag, &[content.as_deref().unwrap_or(found.content)]));
+        }
+        Some(parts.concat())
+    }
+    if let Some(written) = written(octets, 0) {
+        assert_eq!(written, octets);
+    }
+    for number in [der::unsigned(octets), der::status(octets)].into_iter().flatten() {
+        assert_eq!(der::only(&der::integer(number), der::Tag::INTEGER).and_then(der::unsigned), Ok(number));
+    }
+    if let Ok(oid) = Oid::decode(octets) {
+        assert!(oid.octets() == octets && !oid.to_string().is_empty());
+    }
+}
+
+/// Tokens of SPNEGO that are read are written so that they read back the same, and neither end finishes with a
+/// peer that knows nothing.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn spnego_token(octets: &[u8]) {
+    if let Ok(token) = NegTokenInit::decode(octets) {
+        assert_eq!(NegTokenInit::decode(&token.encode()), Ok(token));
+    }
+    if let Ok(token) = NegTokenResp::decode(octets) {
+        assert_eq!(NegTokenResp::decode(&token.encode()), Ok(token));
+    }
+    for mut acceptor in
+        [negotiate::Acceptor::negotiate(Vec::new()), negotiate::Acceptor::kerberos(Vec::new())]
+    {
+        assert!(acceptor.step(octets).is_err(), "nothing was offered");
+        assert!(acceptor.step(octets).is_err(), "an error is the end");
+    }
+}
+
+/// Requests and credentials of CredSSP that are read are written so that they read back the same, and nobody is let
+/// in who has not proven who they are.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+#[allow(clippy::expect_used)]
+pub fn ts_request(octets: &[u8]) {
+    if let Ok(request) = TsRequest::decode(octets) {
+        assert_eq!(TsRequest::decode(&request.encode()), Ok(request));
+    }
+    if let Ok(credentials) = PasswordCredentials::decode(octets) {
+        let again = PasswordCredentials::decode(&credentials.encode()).expect("what we write, we read");
+        assert_eq!((again.domain(), again.user()), (credentials.domain(), credentials.user()));
+        assert!(again.password().matches(credentials.password()));
+    }
+    let inner = Box::new(negotiate::Acceptor::negotiate(Vec::new()));
+    let key = PublicKey::new(vec![1]).expect("a key");
+    let mut acceptor = credssp::Acceptor::new(inner, key, Version::V2);
+    assert!(acceptor.step(octets).is_err(), "nothing was offered");
+    assert!(acceptor.refusal().is_none_or(|refusal| TsRequest::decode(&refusal).is_ok()));
 }

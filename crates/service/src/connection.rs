@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::channel_binding::ChannelBinding;
+use auth::ChannelBinding;
 use http::{BodyFraming, Method, RequestHead};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
@@ -347,10 +347,7 @@ impl<I: Link> Connection<'_, I> {
         } else {
             let mut sent = 0;
             while sent < head.len() {
-                let parts = [
-                    IoSlice::new(head.get(sent..).unwrap_or_default()),
-                    IoSlice::new(body),
-                ];
+                let parts = [IoSlice::new(head.get(sent..).unwrap_or_default()), IoSlice::new(body)];
                 match self.io.write_vectored(&parts).await.map_err(lost)? {
                     0 => return Err(Ended("writing failed")),
                     length => sent += length,

@@ -119,9 +119,13 @@ impl SecurityContext for Context {
         if self.protection.had_mic { MechListMic::Required } else { MechListMic::Optional }
     }
 
-    /// The ciphers begin anew, the counters go on.
-    fn mech_list_mic_exchanged(&mut self) {
+    /// The cipher begins anew, the counter goes on.
+    fn mech_list_mic_made(&mut self) {
         self.outgoing.begin_cipher();
+    }
+
+    /// The same for the other direction.
+    fn mech_list_mic_checked(&mut self) {
         self.incoming.begin_cipher();
     }
 
