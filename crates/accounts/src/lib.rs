@@ -6,6 +6,7 @@
 //!   whoever looks after that file.
 //! - [`Pam`] judges them as the rest of the machine does.
 //! - [`AnyOf`] asks one after the other, and [`Lockout`] bounds how often anyone may guess.
+//! - [`SignIn`] makes of these every scheme that a service offers.
 //! - [`LocalPrincipals`] says which SIDs a name has, below the [`MachineSid`].
 //!
 //! ```
@@ -52,6 +53,7 @@ mod pam;
 mod principals;
 mod random;
 mod seats;
+mod sign_in;
 mod unix;
 
 pub use any_of::{AccountSource, AnyOf};
@@ -63,4 +65,5 @@ pub use origin::Origin;
 pub use pam::{Pam, PamError};
 pub use principals::{LocalLogon, LocalPrincipals, LocalRole, LocalUser, Serving};
 pub use random::random;
+pub use sign_in::SignIn;
 pub use unix::{UnixUser, UnixUsers};

@@ -67,6 +67,11 @@ impl Handshake {
         self.scheme
     }
 
+    /// What the client is told after an error; most mechanisms are silent then.
+    pub fn refusal(&mut self) -> Option<Vec<u8>> {
+        self.acceptor.refusal()
+    }
+
     /// Takes the client's next token. After an error it is of no further use.
     ///
     /// # Errors

@@ -120,6 +120,16 @@ pub trait PasswordVerifier: Send + Sync {
     fn cost(&self) -> VerifierCost;
 }
 
+impl<V: PasswordVerifier + ?Sized> PasswordVerifier for std::sync::Arc<V> {
+    fn verify(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
+        (**self).verify(user, password, from)
+    }
+
+    fn cost(&self) -> VerifierCost {
+        (**self).cost()
+    }
+}
+
 /// Something that knows the users of this machine by number.
 pub trait LocalUsers: Send + Sync {
     /// The account of a user.

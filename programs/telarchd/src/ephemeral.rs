@@ -11,6 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use ::accounts::SignIn;
+use auth::ntlm::HostNames;
 use config::{ListenerAddress, ListenerKey, Store};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
@@ -19,7 +21,7 @@ use service::{Catalog, Certificate, Listener, Plugin, Service, ServiceParts, fre
 use self::accounts::EphemeralPrincipals;
 use crate::arguments::Ephemeral;
 use crate::signals::{Signals, Wish};
-use crate::{drain, product, surroundings};
+use crate::{credssp_certificate, drain, product, surroundings};
 
 /// Serves until a signal ends it.
 pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>> {
@@ -27,7 +29,8 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     if rustix::process::geteuid().is_root() {
         tracing::warn!("Everyone who signs in runs commands as root: this is for trying out only");
     }
-    let accounts = accounts::read(&arguments.accounts)?;
+    let names = HostNames::of_host(&rustix::system::uname().nodename().to_string_lossy());
+    let accounts = Arc::new(accounts::read(&arguments.accounts)?.on_host(names.clone()));
     let state = tempfile::Builder::new().prefix("telarchd-").tempdir()?;
     let principals = EphemeralPrincipals::new(&accounts, random_numbers());
     let store = Arc::new(Store::open_with(state.path().join("config.toml"), &arguments.settings)?);
@@ -35,9 +38,12 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
         Arc::new(ConfigPlugin::new(Arc::clone(&store), Arc::new(listening_on))),
         Arc::new(ShellPlugin::new(surroundings::of_this_user())),
     ];
+    let sign_in = SignIn::new(Arc::clone(&accounts) as _)
+        .with_ntlm(accounts, names)
+        .with_credssp(credssp_certificate::make);
     let service = Service::new(ServiceParts {
         state: store.subscribe(),
-        authenticator: Arc::new(accounts),
+        authenticator: Arc::new(sign_in),
         principals: Arc::new(principals),
         catalog: Catalog::new(plugins),
         product: product::of_this_machine(),

@@ -3,6 +3,7 @@
 mod arguments;
 mod audit;
 mod check;
+mod credssp_certificate;
 mod drain;
 mod ephemeral;
 mod inherited;

@@ -13,8 +13,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use accounts::{
-    AccountSource, AnyOf, Attempts, FileAccounts, IfMissing, LocalPrincipals, Lockout, LockoutPolicy,
-    MachineSid, Pam, Serving, UnixUsers,
+    AccountSource, AnyOf, Attempts, FileAccounts, IfMissing, LocalPrincipals, LockoutPolicy, MachineSid, Pam,
+    Serving, SignIn, UnixUsers,
 };
 use config::Store;
 use plugin_config::ConfigPlugin;
@@ -174,7 +174,7 @@ const PAM_SERVICE: &str = "winrm";
 fn service(files: &Files, listening: &Listening) -> Result<Arc<Service>, Box<dyn Error>> {
     let mut policy = LockoutPolicy::default();
     policy.slowed.extend(files.users.superusers()?);
-    let verifier = Lockout::new(files.verifier(), Arc::new(Attempts::new(policy)));
+    let sign_in = SignIn::new(Arc::new(files.verifier())).counted(Arc::new(Attempts::new(policy)));
     let logons = LocalPrincipals::new(files.serving, files.users.clone(), Some(files.accounts.clone()));
     let shell = ShellPlugin::new(surroundings::of_this_user());
     let shell: Arc<dyn Plugin> = match files.serving {
@@ -190,7 +190,7 @@ fn service(files: &Files, listening: &Listening) -> Result<Arc<Service>, Box<dyn
     let settings = ConfigPlugin::new(Arc::clone(&files.store), Arc::new(move |key| listening.on(key)));
     Ok(Service::new(ServiceParts {
         state: files.store.subscribe(),
-        authenticator: Arc::new(verifier),
+        authenticator: Arc::new(sign_in),
         principals: Arc::new(Principals::new(logons, files.machine)),
         catalog: Catalog::new(vec![Arc::new(settings), shell]),
         product: product::of_this_machine(),

@@ -29,7 +29,8 @@ fn sign_ins_denials_changes_and_executions_are_on_record_and_reading_is_not() {
 
     let records = records(&telarchd);
     let shown = |record: &Value| {
-        ["event", "outcome", "account", "scheme", "address"].map(|name| record[name].as_str().unwrap().to_owned())
+        ["event", "outcome", "account", "scheme", "address"]
+            .map(|name| record[name].as_str().unwrap().to_owned())
     };
     let user = user();
     let expected = [
