@@ -12,8 +12,8 @@ use crate::switch::Keyword;
 /// Everything a client must know before its first request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// Where the service listens.
-    pub endpoint: Endpoint,
+    /// Which service is asked.
+    pub target: Target,
     /// Who asks, and how that is proven.
     pub login: Login,
     /// How the certificate of the service is looked at; of no meaning over HTTP.
@@ -32,7 +32,7 @@ impl Default for Connection {
     /// The local service, as the user of this process.
     fn default() -> Self {
         Self {
-            endpoint: Endpoint::default(),
+            target: Target::local(),
             login: Login::Implicit { scheme: ImplicitScheme::Default, spn: SpnPort::Left },
             trust: Trust::default(),
             unencrypted: Unencrypted::Refused,
@@ -43,12 +43,38 @@ impl Default for Connection {
     }
 }
 
+/// Which service is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// That of this machine: the first of these Unix sockets that somebody listens on.
+    Local(Vec<PathBuf>),
+    /// The one at an address.
+    Remote(Endpoint),
+}
+
+impl Target {
+    /// This machine, at the sockets that its services have: that of the machine, then that of the user.
+    #[must_use]
+    pub fn local() -> Self {
+        Self::Local(config::local_sockets())
+    }
+
+    /// The host as it was addressed.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        match self {
+            Self::Local(_) => "localhost",
+            Self::Remote(endpoint) => endpoint.host(),
+        }
+    }
+}
+
 /// Who asks, and how that is proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Login {
     /// Nobody (`-auth:none`): enough for Identify.
     Anonymous,
-    /// The user of this process, by a Kerberos ticket or the local socket.
+    /// The user of this process: by the kernel's word to a service of this machine, else by a Kerberos ticket.
     Implicit {
         /// Which scheme carries the ticket.
         scheme: ImplicitScheme,
@@ -151,8 +177,6 @@ pub struct Trust {
     pub issuer: Verification,
     /// Whether it must bear the name of the host.
     pub name: Verification,
-    /// Whether it must not have been revoked.
-    pub revocation: Verification,
     /// A PEM file with issuers to trust beside those of this machine.
     pub ca: Option<PathBuf>,
 }

@@ -30,7 +30,7 @@ pub enum PortOrigin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     transport: Transport,
-    /// INVARIANT: not empty; an IPv6 address stands without brackets.
+    /// INVARIANT: not empty; an IPv6 address stands without brackets, its zone behind a `%`.
     host: String,
     port: u16,
     port_origin: PortOrigin,
@@ -45,7 +45,7 @@ impl Endpoint {
         self.transport
     }
 
-    /// Name or address; an IPv6 address without brackets.
+    /// Name or address; an IPv6 address without brackets, perhaps with its zone behind a `%`.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
@@ -76,19 +76,6 @@ impl Endpoint {
             (PortOrigin::Transport, Transport::Http) => Some(5985),
             (PortOrigin::Transport, Transport::Https) => Some(5986),
             _ => None,
-        }
-    }
-}
-
-impl Default for Endpoint {
-    /// This machine, as the local service listens.
-    fn default() -> Self {
-        Self {
-            transport: Transport::Http,
-            host: "localhost".to_owned(),
-            port: 5985,
-            port_origin: PortOrigin::Default,
-            prefix: "wsman".to_owned(),
         }
     }
 }

@@ -222,6 +222,7 @@ impl Error {
             Self::UnknownOperation { nearest: None, .. } => "winrm help lists the operations".to_owned(),
             Self::UnknownSwitch { nearest: Some(name), .. } => format!("did you mean -{name}?"),
             Self::UnknownSwitch { nearest: None, .. } => "winrm help switches lists them".to_owned(),
+            Self::SwitchNotValid { operation, .. } => format!("winrm help {operation} lists those that are"),
             Self::NamelessSwitch { .. } => "write -name or -name:value".to_owned(),
             Self::ValueMissing { name, placeholder } => format!("write -{name}:{placeholder}"),
             Self::ValueUnexpected { name } => format!("write -{name} alone"),

@@ -8,6 +8,7 @@ use xml::{Bounds, Document, Writer};
 use crate::codes::Code;
 use crate::error::Error;
 use crate::format::{Format, harmless};
+use crate::session::bracketed;
 
 pub use hint::Hint;
 
@@ -19,12 +20,24 @@ pub struct Failure(Box<Parts>);
 struct Parts {
     kind: Kind,
     told: Told,
-    host: Option<String>,
+    /// What is known about it, beside what the service says.
+    hint: Option<&'static Hint>,
+    place: Place,
     resource: Option<String>,
     user: Option<String>,
     cause: Option<String>,
     advice: Vec<String>,
     subcode: Option<String>,
+}
+
+/// Where it happened.
+#[derive(Clone, Debug)]
+enum Place {
+    Unknown,
+    /// A service of this machine, asked over its Unix socket.
+    Here,
+    /// A host, as it was addressed.
+    Host(String),
 }
 
 #[derive(Clone, Debug)]
@@ -130,8 +143,13 @@ impl Failure {
     }
 
     fn new(kind: Kind, told: Told) -> Self {
-        let (host, resource, user, cause, subcode) = (None, None, None, None, None);
-        Self(Box::new(Parts { kind, told, host, resource, user, cause, advice: Vec::new(), subcode }))
+        let hint = match &told {
+            Told::Here(_) => None,
+            Told::Fault { code, .. } => Hint::find(*code),
+        };
+        let (place, advice) = (Place::Unknown, Vec::new());
+        let (resource, user, cause, subcode) = (None, None, None, None);
+        Self(Box::new(Parts { kind, told, hint, place, resource, user, cause, advice, subcode }))
     }
 
     /// Says what sort of failure it is where the number alone does not.
@@ -144,7 +162,21 @@ impl Failure {
     /// Names the host.
     #[must_use]
     pub fn at(mut self, host: &str) -> Self {
-        self.0.host = Some(host.to_owned());
+        self.0.place = Place::Host(host.to_owned());
+        self
+    }
+
+    /// Says that it is about the service of this machine, so that no host is named.
+    #[must_use]
+    pub fn here_on_this_machine(mut self) -> Self {
+        self.0.place = Place::Here;
+        self
+    }
+
+    /// Says what it means where the number alone does not.
+    #[must_use]
+    pub fn with_hint(mut self, hint: &'static Hint) -> Self {
+        (self.0.hint, self.0.kind) = (Some(hint), hint.kind);
         self
     }
 
@@ -215,10 +247,13 @@ impl Failure {
 
     /// Appends what it is, where, and the way out.
     fn explain(&self, program: Program, out: &mut String) {
-        let hint = self.code().and_then(Hint::find);
+        let hint = self.0.hint;
         if let Told::Fault { code, .. } = &self.0.told {
             let program = program.name();
-            let host = self.0.host.as_deref().map(|host| format!("{host}: ")).unwrap_or_default();
+            let host = match &self.0.place {
+                Place::Host(host) => format!("{host}: "),
+                Place::Unknown | Place::Here => String::new(),
+            };
             let what = hint.map_or("the service answered with a fault", |hint| hint.what);
             out.push_str(&format!("\n{program}: {host}{what}"));
             // Who asked and for what matters once somebody had answered.
@@ -236,17 +271,21 @@ impl Failure {
                 }
             }
             out.push('\n');
-            self.way_out(hint, out);
+            self.way_out(out);
             let subcode = self.0.subcode.as_deref().map(|s| format!("fault {s}, ")).unwrap_or_default();
             out.push_str(&format!("  ({subcode}code {code})\n"));
         } else {
-            self.way_out(hint, out);
+            self.way_out(out);
         }
     }
 
-    fn way_out(&self, hint: Option<&Hint>, out: &mut String) {
-        let host = self.0.host.as_deref().unwrap_or("the other machine");
-        let known = hint.into_iter().flat_map(|hint| hint.way_out).map(|line| line.replace("{host}", host));
+    fn way_out(&self, out: &mut String) {
+        let addressed = |line: &str| match &self.0.place {
+            Place::Unknown => line.replace("{host}", "the other machine"),
+            Place::Here => line.replace(" -r:{host}", "").replace("{host}", "this machine"),
+            Place::Host(host) => line.replace("{host}", &bracketed(host)),
+        };
+        let known = self.0.hint.into_iter().flat_map(|hint| hint.way_out).map(|line| addressed(line));
         for line in self.0.advice.iter().cloned().chain(known) {
             out.push_str("  ");
             out.push_str(&line);

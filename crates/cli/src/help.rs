@@ -60,7 +60,7 @@ impl Page {
 #[must_use]
 pub fn winrs() -> String {
     let mut page = format!(
-        "winrs - run a command on another machine\n\n    {}\n\nUsage: {}\n\n{}",
+        "winrs - run a command on this or another machine\n\n    {}\n\nUsage: {}\n\n{}",
         winrs::EXAMPLE,
         winrs::USAGE,
         winrs::ABOUT,

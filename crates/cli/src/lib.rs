@@ -10,7 +10,7 @@
 //! let Invocation::Run(command) = winrm::parse(&arguments.map(str::to_owned))? else { panic!("help") };
 //! let Operation::Get { locator, .. } = command.operation else { panic!("another operation") };
 //! assert_eq!(locator.resource_uri(), "http://schemas.microsoft.com/wbem/wsman/1/config/listener");
-//! assert_eq!(command.connection.endpoint.to_string(), "http://server7:5985/wsman");
+//! assert_eq!(command.connection.target.host(), "server7");
 //! # Ok::<(), telarch_cli::Error>(())
 //! ```
 //!

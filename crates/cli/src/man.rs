@@ -45,7 +45,7 @@ pub fn winrm() -> String {
 /// `winrs(1)`.
 #[must_use]
 pub fn winrs() -> String {
-    let mut page = Roff::new("winrs", "run a command on another machine");
+    let mut page = Roff::new("winrs", "run a command on this or another machine");
     page.section("SYNOPSIS");
     page.line(winrs::USAGE);
     page.section("DESCRIPTION");

@@ -1,15 +1,17 @@
 //! From what a command line says about the connection to a session of the client.
 
-use client::{Authentication, Credentials, Session, TlsPolicy};
+use std::borrow::Cow;
+
+use client::{Authentication, Credentials, Progress, Session, TlsPolicy};
 use wsman::{FragmentTransfer, OptionSet, ResourceUri, SelectorSet};
 use xml::Encoding as XmlEncoding;
 
 use crate::connection::{
-    Connection, Encoding, ImplicitScheme, Login, PasswordScheme, ProxyAccess, Trust, Unencrypted,
+    Connection, Encoding, ImplicitScheme, Login, PasswordScheme, ProxyAccess, Target, Trust, Unencrypted,
     Verification,
 };
 use crate::endpoint::{Endpoint, Transport};
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Hint, Kind};
 use crate::input::{KeyValues, Value};
 use crate::locator::Locator;
 use crate::winrm::Fragment;
@@ -18,7 +20,7 @@ use crate::winrm::Fragment;
 pub(crate) struct Service {
     pub(crate) session: Session,
     pub(crate) login: Proven,
-    endpoint: Endpoint,
+    target: Target,
     user: Option<String>,
 }
 
@@ -32,11 +34,15 @@ pub(crate) enum Proven {
 impl Service {
     /// Finds the password, asking for it if need be, and makes the session; nothing is sent yet.
     pub(crate) fn new(connection: Connection) -> Result<Self, Failure> {
-        let Connection { endpoint, login, trust, unencrypted, encoding, timeout, proxy } = connection;
+        let Connection { target, login, trust, unencrypted, encoding, timeout, proxy } = connection;
         if proxy.is_some_and(|proxy| proxy.access != ProxyAccess::None) {
             return Err(missing("a proxy"));
         }
-        let mut builder = Session::builder(address(&endpoint)?).tls(policy(trust)).encoding(match encoding {
+        let builder = match &target {
+            Target::Local(sockets) => Session::local(sockets),
+            Target::Remote(endpoint) => Session::builder(address(endpoint)?).tls(policy(trust)),
+        };
+        let mut builder = builder.encoding(match encoding {
             Encoding::Utf8 => XmlEncoding::Utf8,
             Encoding::Utf16 => XmlEncoding::Utf16,
         });
@@ -46,33 +52,63 @@ impl Service {
         if let Some(timeout) = timeout {
             builder = builder.operation_timeout(timeout);
         }
-        let (authentication, credentials) = authentication(login, &endpoint)?;
-        let user = credentials.as_ref().map(|credentials| credentials.user.clone());
-        let login = if credentials.is_some() { Proven::Yes } else { Proven::No };
-        builder = builder.authentication(authentication);
-        if let Some(credentials) = credentials {
-            builder = builder.credentials(credentials);
-        }
-        let session = builder.build().map_err(|error| Failure::from_client(error, endpoint.host()))?;
-        Ok(Self { session, login, endpoint, user })
+        let (proven, user) = match (&target, &login) {
+            (_, Login::Anonymous) => (Proven::No, None),
+            (Target::Local(_), Login::Implicit { .. }) => (Proven::Yes, Some(user_of_this_process())),
+            _ => {
+                let (authentication, credentials) = authentication(login, target.host())?;
+                let user = credentials.user.clone();
+                builder = builder.authentication(authentication).credentials(credentials);
+                (Proven::Yes, Some(user))
+            }
+        };
+        let session = builder.build().map_err(|error| Failure::from_client(error, target.host()))?;
+        Ok(Self { session, login: proven, target, user })
     }
 
     /// What a failure of the client means here.
     pub(crate) fn failure(&self, error: client::Error) -> Failure {
-        let mut failure = Failure::from_client(error, self.endpoint.host());
+        let closed =
+            matches!(&error, client::Error::Disconnected { when: Progress::Sending | Progress::Waiting, .. });
+        let unexplained = matches!(
+            &error,
+            client::Error::Http { status: 500 } | client::Error::NoMessage { status: 500, .. }
+        );
+        let mut failure = Failure::from_client(error, self.target.host());
         if let Some(user) = &self.user {
             failure = failure.as_user(user);
         }
-        match self.endpoint.usual_port() {
+        let endpoint = match &self.target {
+            Target::Local(_) if closed => return failure.here_on_this_machine().with_hint(&Hint::NOT_LET_IN),
+            Target::Local(_) => return failure.here_on_this_machine(),
+            Target::Remote(endpoint) => endpoint,
+        };
+        if unexplained && endpoint.transport() == Transport::Http {
+            return failure.with_hint(&Hint::UNSEALED);
+        }
+        match endpoint.usual_port() {
             Some(usual) if failure.kind() == Kind::Connect => failure.advise(format!(
                 "without a port {transport}:// means {port}; the service usually listens on {usual}: \
                  -r:{transport}://{host}:{usual}",
-                transport = self.endpoint.transport(),
-                port = self.endpoint.port(),
-                host = self.endpoint.host(),
+                transport = endpoint.transport(),
+                port = endpoint.port(),
+                host = bracketed(endpoint.host()),
             )),
             _ => failure,
         }
+    }
+}
+
+/// A host as it stands in an endpoint.
+pub(crate) fn bracketed(host: &str) -> Cow<'_, str> {
+    if host.contains(':') { format!("[{host}]").into() } else { host.into() }
+}
+
+/// Who asks a service of this machine, as the kernel tells it.
+fn user_of_this_process() -> String {
+    match rustix::process::geteuid() {
+        root if root.is_root() => "root".to_owned(),
+        user => format!("uid {}", user.as_raw()),
     }
 }
 
@@ -120,7 +156,6 @@ fn address(endpoint: &Endpoint) -> Result<client::Endpoint, Failure> {
         .map_err(|error| Failure::here(Kind::Usage, error.to_string()))
 }
 
-/// Revocation is not looked at by the client, so there is nothing to skip.
 fn policy(trust: Trust) -> TlsPolicy {
     let mut policy = TlsPolicy::new();
     if let Some(file) = trust.ca {
@@ -135,13 +170,10 @@ fn policy(trust: Trust) -> TlsPolicy {
     policy
 }
 
-fn authentication(
-    login: Login,
-    endpoint: &Endpoint,
-) -> Result<(Authentication, Option<Credentials>), Failure> {
+/// What proves who asks a service on the network.
+fn authentication(login: Login, host: &str) -> Result<(Authentication, Credentials), Failure> {
     let (scheme, user, source) = match login {
-        Login::Anonymous => return Ok((Authentication::None, None)),
-        Login::Implicit { scheme: ImplicitScheme::Default, .. } => {
+        Login::Anonymous | Login::Implicit { scheme: ImplicitScheme::Default, .. } => {
             let failure = Failure::here(Kind::Authentication, "there is no user to log in as");
             return Err(failure.advise("add -username:NAME, or -authentication:none for identify alone"));
         }
@@ -156,12 +188,12 @@ fn authentication(
         Some(PasswordScheme::Kerberos) => return Err(missing("-authentication:kerberos")),
         Some(PasswordScheme::CredSsp) => return Err(missing("-authentication:credssp")),
     };
-    let password = source.resolve(&user, endpoint.host()).map_err(|error| {
+    let password = source.resolve(&user, host).map_err(|error| {
         let failure = Failure::here(Kind::Authentication, error.to_string());
         match error.way_out() {
             Some(line) => failure.advise(line),
             None => failure,
         }
     })?;
-    Ok((authentication, Some(Credentials { user, password })))
+    Ok((authentication, Credentials { user, password }))
 }

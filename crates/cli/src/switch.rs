@@ -267,7 +267,7 @@ pub(crate) fn names<K: Keyword>() -> Vec<&'static str> {
 pub(crate) fn nearest(mistyped: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
     let mistyped = mistyped.to_ascii_lowercase();
     let ranked = known.into_iter().map(|word| (slips(&mistyped, &word.to_ascii_lowercase()), word));
-    ranked.filter(|(slips, word)| *slips <= 2 && *slips < word.len() / 2).min().map(|(_, word)| word)
+    ranked.filter(|(slips, word)| *slips <= 2 && *slips * 2 < word.len()).min().map(|(_, word)| word)
 }
 
 fn nearest_switch<D>(table: &[Switch<D>], name: &str) -> Option<&'static str> {
@@ -327,6 +327,7 @@ mod tests {
         let known = ["remote", "timeout", "set"];
         assert_eq!(nearest("remtoe", known), Some("remote"));
         assert_eq!(nearest("TIMEOUTS", known), Some("timeout"));
+        assert_eq!(nearest("gett", ["get", "enumerate"]), Some("get"));
         assert_eq!(nearest("zzz", known), None);
         assert_eq!(nearest("", known), None);
     }

@@ -54,6 +54,8 @@ pub struct Command {
     pub format: Format,
     /// How to tell failures apart by exit status.
     pub exit_codes: ExitCodes,
+    /// What was said on the command line and changes nothing, a line each.
+    pub notices: Vec<String>,
 }
 
 /// The operations of WS-Management, and those that several of them make up.
@@ -122,6 +124,16 @@ pub enum Operation {
         /// The new descriptor; without it an editor opens.
         sddl: Option<String>,
     },
+}
+
+impl Operation {
+    /// Whether what it sends comes from a file.
+    fn reads_file(&self) -> bool {
+        let (Self::Set { input, .. } | Self::Create { input, .. } | Self::Invoke { input, .. }) = self else {
+            return false;
+        };
+        matches!(input, Input::File(_))
+    }
 }
 
 /// A part of an instance.
@@ -249,16 +261,20 @@ struct Words {
     positionals: Vec<String>,
     input: Option<KeyValues>,
     switches: Filling<switches::Draft>,
+    notices: Vec<String>,
 }
 
 impl Words {
     /// Sorts what was typed; none if it asks for help.
     fn read(items: &[String], operation: &operations::Entry) -> Result<Option<Self>, Error> {
-        let mut words = Self { positionals: Vec::new(), input: None, switches: Filling::new() };
+        let (positionals, notices) = (Vec::new(), Vec::new());
+        let mut words = Self { positionals, input: None, switches: Filling::new(), notices };
         for item in items {
             match Item::read(switches::SWITCHES, item)? {
                 Item::Help => return Ok(None),
-                Item::Version | Item::Ignored => {}
+                Item::Version | Item::Ignored => {
+                    words.notices.push(format!("{item} is passed over: a switch begins with one - or /"));
+                }
                 Item::Switch(switch, value) => words.switches.store(switch, value)?,
                 Item::Word if item.starts_with('@') => words.add_input(item, operation)?,
                 Item::Word if !words.switches.seen().is_empty() => {

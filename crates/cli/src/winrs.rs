@@ -7,7 +7,7 @@ mod run;
 pub(crate) mod switches;
 
 use crate::connection::Connection;
-use crate::connection::draft::refuse;
+use crate::connection::draft::{KERNEL_KNOWS, refuse};
 use crate::endpoint::Transport;
 use crate::error::Error;
 use crate::failure::ExitCodes;
@@ -23,7 +23,7 @@ pub enum Invocation {
     Help,
     /// The version of the program.
     Version,
-    /// A command on another machine.
+    /// A command on this or another machine.
     Run(Box<RemoteCommand>),
 }
 
@@ -44,12 +44,12 @@ pub struct RemoteCommand {
     pub echo: Echo,
     /// Whether the credentials may go on to a third machine.
     pub delegation: Delegation,
-    /// Whether messages are compressed.
-    pub compression: Compression,
     /// Whether the whole exit code is printed at the end.
     pub exit_code: ExitCodeShown,
     /// How to tell failures of `winrs` itself apart by exit status.
     pub exit_codes: ExitCodes,
+    /// What was said on the command line and changes nothing, a line each.
+    pub notices: Vec<String>,
 }
 
 /// Whether the profile of the user is loaded (`WINRS_NOPROFILE`).
@@ -77,15 +77,6 @@ pub enum Delegation {
     Refused,
     /// They may (`-allowdelegate`).
     Allowed,
-}
-
-/// Whether messages are compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
-    /// They are not.
-    Off,
-    /// They are (`-compression`).
-    On,
 }
 
 /// Whether the whole exit code is printed at the end.
@@ -163,6 +154,18 @@ fn build(mut draft: switches::Draft, command_line: String) -> Result<RemoteComma
         "-environment without the name of a variable",
         "write -environment:NAME=VALUE",
     )?;
+    refuse(
+        draft.connection.is_local() && draft.connection.scheme.is_some(),
+        "-authentication needs -remote",
+        KERNEL_KNOWS,
+    )?;
+    let mut notices = draft.connection.notices();
+    if draft.compression {
+        notices.push("-compression changes nothing: this version sends messages as they are".to_owned());
+    }
+    if draft.timeout {
+        notices.push("-timeout changes nothing: a command may take as long as it needs".to_owned());
+    }
     Ok(RemoteCommand {
         connection: draft.connection.connection()?,
         command_line,
@@ -171,9 +174,9 @@ fn build(mut draft: switches::Draft, command_line: String) -> Result<RemoteComma
         profile: if draft.no_profile { Profile::Skipped } else { Profile::Loaded },
         echo: if draft.no_echo { Echo::Hidden } else { Echo::Shown },
         delegation: if draft.delegate { Delegation::Allowed } else { Delegation::Refused },
-        compression: if draft.compression { Compression::On } else { Compression::Off },
         exit_code: if draft.show_exit { ExitCodeShown::Yes } else { ExitCodeShown::No },
         exit_codes: draft.exit_codes,
+        notices,
     })
 }
 
@@ -194,5 +197,6 @@ pub(crate) const USAGE: &str = "winrs [-SWITCH[:VALUE] ...] COMMAND";
 pub(crate) const ABOUT: &str = "The first word that is no switch begins the command; -- ends the switches too.\n\
     A command in one word is sent as it is. Of several words, those with spaces are\n\
     put into double quotes. Standard input goes to the command; Ctrl-C interrupts it,\n\
-    and a second Ctrl-C ends winrs.\n";
+    and a second Ctrl-C ends winrs. Without -remote the command runs on this machine,\n\
+    and nobody logs in: its service is asked by its Unix socket.\n";
 pub(crate) const EXIT_STATUS: &str = "A code outside 0 to 255 becomes 1;\n-showexit prints it whole.\n";

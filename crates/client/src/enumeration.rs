@@ -101,6 +101,7 @@ impl Session {
             max_elements: Some(options.max_elements),
             mode: options.mode,
             filter: options.filter,
+            ..Enumerate::default()
         };
         let mut attempts = 1;
         let answer = loop {
@@ -218,11 +219,11 @@ impl Enumerator {
 
     fn take(&mut self, answer: &Response, name: &'static str) -> Result<(), Error> {
         let Some(content) = answer.content_named(name) else {
-            return Err(self.session.lacking("a page of the enumeration"));
+            return Err(self.session.lacking("a page of the enumeration", answer));
         };
         let page = Page::parse(content);
         if !page.end && page.context.is_none() {
-            return Err(self.session.lacking("both EnumerationContext and EndOfSequence"));
+            return Err(self.session.lacking_in("both EnumerationContext and EndOfSequence", content));
         }
         for item in page.items {
             self.ready.push_back(self.detach(item)?);
@@ -237,7 +238,7 @@ impl Enumerator {
         writer.copy(item);
         let bounds = Bounds { octets: usize::MAX, ..Bounds::default() };
         let document = Document::parse(writer.finish(), &bounds);
-        document.map(Item).map_err(|error| self.session.unreadable(error))
+        document.map(Item).map_err(|error| self.session.unreadable(item, error))
     }
 }
 

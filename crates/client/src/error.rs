@@ -1,11 +1,13 @@
 //! Everything that can go wrong with an operation, and Windows' number for it.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use auth::Scheme;
 use wsman::{Fault, ResponseError, code};
 
+use crate::local::Unreached;
 use crate::tls::TlsError;
 
 /// Why an operation failed.
@@ -58,6 +60,25 @@ pub enum Error {
         /// How long was waited.
         after: Duration,
     },
+    /// Nobody listens on any Unix socket where a service of this machine could be.
+    #[error("no service of this machine listens{}", tried_of(tried))]
+    NoLocalService {
+        /// The sockets, in the order in which they were tried.
+        tried: Vec<Unreached>,
+    },
+    /// Somebody listens there who could be anybody. Nothing was sent.
+    #[error(
+        "refused to speak to {}: the user who listens there ({owner}) is neither root nor the one who asks ({user})",
+        path.display()
+    )]
+    ForeignSocket {
+        /// The socket.
+        path: PathBuf,
+        /// The number of the user who listens.
+        owner: u32,
+        /// The number of the user of this process.
+        user: u32,
+    },
     /// The connection cannot be secured.
     #[error("cannot secure the connection to {host}: {reason}")]
     Tls {
@@ -77,11 +98,20 @@ pub enum Error {
         /// Whose name was given.
         user: Option<String>,
     },
-    /// The service answered without a message of the protocol.
+    /// The service answered with nothing but a status.
     #[error("the service answered HTTP {status}{}", meaning_of(*status))]
     Http {
         /// The status.
         status: u16,
+    },
+    /// The service, or something before it, answered with a status and something that is no message of the
+    /// protocol.
+    #[error("the service answered HTTP {status}{}; what came with it is {seen}", meaning_of(*status))]
+    NoMessage {
+        /// The status.
+        status: u16,
+        /// What came instead.
+        seen: Seen,
     },
     /// The service says that it could not.
     #[error(transparent)]
@@ -180,13 +210,36 @@ impl std::fmt::Display for Progress {
     }
 }
 
+/// What came instead of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Seen {
+    /// What it says that it is, such as `text/html`; empty if it says nothing.
+    pub media_type: String,
+    /// Its size.
+    pub octets: usize,
+    /// Its first words, without control characters.
+    pub beginning: String,
+}
+
+impl std::fmt::Display for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let media_type = if self.media_type.is_empty() { "of no type" } else { &self.media_type };
+        let octets = if self.octets == 1 { "octet" } else { "octets" };
+        write!(f, "{} {octets} {media_type} ({:?})", self.octets, self.beginning)
+    }
+}
+
 /// What is wrong with an answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {
-    /// The head is not HTTP/1.1.
+    /// What came does not begin like HTTP/1.1.
+    #[error("it does not answer in HTTP: the port may be one for https")]
+    NotHttp,
+    /// The head is not one of HTTP/1.1.
     #[error(transparent)]
-    Head(#[from] http::HeadError),
+    Head(http::HeadError),
     /// The body is not chunked as the head says.
     #[error(transparent)]
     Chunks(#[from] http::ChunkError),
@@ -205,12 +258,34 @@ pub enum Violation {
     /// The body is not an answer to the request.
     #[error(transparent)]
     Message(ResponseError),
-    /// The body is an answer, but not one to this operation.
-    #[error("{0}")]
-    Body(String),
-    /// The body lacks what the operation needs.
-    #[error("it lacks {0}")]
-    Lacking(&'static str),
+    /// There is no body, although the status says that all is well.
+    #[error("it is empty")]
+    Empty,
+    /// The body is an answer, but a part of it cannot be read.
+    #[error("{at}: {reason}")]
+    Body {
+        /// The names of the elements on the way to the part: `s:Envelope/s:Body/rsp:ReceiveResponse`.
+        at: String,
+        /// Why.
+        reason: String,
+    },
+    /// The body is an answer that lacks what the operation needs.
+    #[error("{at} lacks {what}")]
+    Lacking {
+        /// The names of the elements on the way to where it should be.
+        at: String,
+        /// What is missing.
+        what: &'static str,
+    },
+}
+
+impl From<http::HeadError> for Violation {
+    fn from(error: http::HeadError) -> Self {
+        match error {
+            http::HeadError::NotHttp => Self::NotHttp,
+            error => Self::Head(error),
+        }
+    }
 }
 
 impl Error {
@@ -222,11 +297,12 @@ impl Error {
             Self::Setting { .. } | Self::OutputTooLarge { .. } => return None,
             Self::Refused { .. } => code::UNENCRYPTED_DISABLED,
             Self::NotResolved { .. } => code::NAME_NOT_RESOLVED,
-            Self::Connect { .. } => code::CANNOT_CONNECT,
+            Self::Connect { .. } | Self::NoLocalService { .. } => code::CANNOT_CONNECT,
+            Self::ForeignSocket { .. } => code::ACCESS_DENIED,
             Self::ConnectTimedOut { .. } | Self::TimedOut { .. } => code::NETWORK_TIMED_OUT,
             Self::Tls { .. } => SECURE_FAILURE,
             Self::AuthenticationFailed { .. } => code::LOGON_FAILURE,
-            Self::Http { status } => match status {
+            Self::Http { status } | Self::NoMessage { status, .. } => match status {
                 301 | 302 | 307 | 308 => REDIRECTED,
                 401 | 403 => code::ACCESS_DENIED,
                 404 => code::HTTP_NOT_FOUND,
@@ -238,7 +314,7 @@ impl Error {
             Self::Protocol { violation, .. } => match violation {
                 Violation::TooLarge { .. } => code::MAX_ENVELOPE_SIZE,
                 Violation::Message(_) | Violation::Encoding(_) => code::INVALID_XML,
-                Violation::Body(_) | Violation::Lacking(_) => code::SCHEMA_VALIDATION_ERROR,
+                Violation::Body { .. } | Violation::Lacking { .. } => code::SCHEMA_VALIDATION_ERROR,
                 _ => code::HTTP_ERROR,
             },
         })
@@ -263,10 +339,18 @@ const SECURE_FAILURE: u32 = 12_175;
 /// The service answered with a redirect (`ERROR_WSMAN_REDIRECT_REQUESTED`).
 const REDIRECTED: u32 = 2_150_859_161;
 
+fn tried_of(tried: &[Unreached]) -> String {
+    let tried: Vec<String> = tried.iter().map(ToString::to_string).collect();
+    if tried.is_empty() { String::new() } else { format!(": {}", tried.join("; ")) }
+}
+
 fn refusal_of(offered: &[String], tried: Option<Scheme>, user: Option<&str>) -> String {
     let who = user.map(|user| format!(" {user}")).unwrap_or_default();
     let list = offered.join(", ");
     let Some(tried) = tried else {
+        if offered.is_empty() {
+            return "the service asks who is there, and offers no scheme to sign in with".to_owned();
+        }
         return format!("the service asks who is there: give credentials (it offers {list})");
     };
     if offered.is_empty() {
@@ -285,7 +369,10 @@ fn meaning_of(status: u16) -> &'static str {
         404 => ": there is no such path, so check the prefix of the address",
         413 => ": the request is larger than its MaxEnvelopeSizekb allows",
         // Windows says nothing more to a message that should have been sealed.
-        500 => " without a reason, as it does to unencrypted messages when Service/AllowUnencrypted is false",
+        500 => {
+            " without a fault, as Windows does to messages that are not sealed \
+             while Service/AllowUnencrypted is false"
+        }
         503 => ": it is stopping, or has too many connections",
         _ => "",
     }
@@ -327,6 +414,10 @@ mod tests {
         assert_eq!(
             refused(&["Negotiate"], None, None),
             "the service asks who is there: give credentials (it offers Negotiate)"
+        );
+        assert_eq!(
+            refused(&[], None, None),
+            "the service asks who is there, and offers no scheme to sign in with"
         );
     }
 }

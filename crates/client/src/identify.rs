@@ -42,7 +42,7 @@ impl Session {
 
     fn identified(&self, answer: Response) -> Result<Identified, Error> {
         let Some(content) = answer.content_named("IdentifyResponse") else {
-            return Err(self.lacking("an IdentifyResponse"));
+            return Err(self.lacking("an IdentifyResponse", &answer));
         };
         Ok(Identified { identity: Identity::parse(content), answer })
     }

@@ -1,27 +1,29 @@
 //! A session: an endpoint, credentials and limits, and the one way every request goes.
 
+mod answer;
 mod builder;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use http::MediaType;
 use tokio::time::Instant;
-use wsman::{Action, Head, Response, ResponseError};
-use xml::{Bounds, Encoding, Writer};
+use wsman::{Action, Head, Response};
+use xml::{Encoding, Writer};
 
 pub use builder::SessionBuilder;
 
 use crate::affinity::Affinity;
 use crate::authentication::{Login, Unencrypted};
 use crate::connection::{self, Connection};
-use crate::error::{Error, Progress, Violation};
+use crate::error::{Error, Progress};
+use crate::local::LocalSockets;
 use crate::patience::Patience;
 use crate::pool::Pool;
 use crate::random::fresh_uuid;
-use crate::tls::Securer;
+use crate::route::Route;
 use crate::{Endpoint, Locator, Transport};
 
 /// Operations on one service. Cloning it is cheap, and all clones share their connections.
@@ -33,9 +35,13 @@ pub struct Session(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     endpoint: Endpoint,
+    route: Route,
+    /// Whom it speaks with, for people.
+    peer: String,
+    /// What its messages are addressed to.
+    to: String,
     login: Login,
     unencrypted: Unencrypted,
-    securer: Securer,
     connect_timeout: Duration,
     idle_timeout: Duration,
     total_timeout: Option<Duration>,
@@ -66,10 +72,23 @@ impl Session {
         SessionBuilder::new(endpoint)
     }
 
-    /// Where the service is.
+    /// A session with the service of this machine, at the first of these Unix sockets that somebody listens on.
+    ///
+    /// It needs neither credentials nor permission: the kernel tells the service who asks, and nobody on the
+    /// way can read anything. Who listens must be root or the user of this process; to others nothing is sent.
+    pub fn local(sockets: impl IntoIterator<Item = impl Into<PathBuf>>) -> SessionBuilder {
+        SessionBuilder::new(Endpoint::here()).over(LocalSockets::new(sockets))
+    }
+
+    /// Where the service is; for one of this machine, what its messages are addressed to.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.0.endpoint
+    }
+
+    /// Whom it speaks with, for people.
+    pub(crate) fn peer(&self) -> &str {
+        &self.0.peer
     }
 
     /// The largest answer asked for, in octets.
@@ -91,7 +110,7 @@ impl Session {
     pub(crate) fn head(&self, action: Action, locator: &Locator) -> Head {
         let inner = &self.0;
         let mut head = Head::new(action, fresh_uuid());
-        head.to = Some(inner.endpoint.to_string());
+        head.to = Some(inner.to.clone());
         head.resource = Some(locator.resource.clone());
         head.selectors = locator.selectors.clone();
         head.options = locator.options.clone();
@@ -121,7 +140,7 @@ impl Session {
         let response = self.send(&request, repeat, patience).await;
         let answer = response.and_then(|response| self.understand(head, response));
         tracing::debug!(
-            peer = %self.0.endpoint.authority(),
+            peer = self.0.peer,
             resource = head.resource.as_ref().map_or("", |resource| resource.as_str()),
             action = %head.action.uri(),
             operation = head.message_id,
@@ -171,7 +190,7 @@ impl Session {
                 Err(Error::Disconnected { when: Progress::Waiting, .. }) if repeat == Repeat::Harmless => {}
                 outcome => return self.keep(connection, outcome),
             }
-            tracing::trace!(peer = %self.0.endpoint.authority(), "A pooled connection was dead");
+            tracing::trace!(peer = self.0.peer, "A pooled connection was dead");
             self.0.pool.clear();
         }
         let mut connection = self.open(self.0.login.clone(), patience).await?;
@@ -194,12 +213,15 @@ impl Session {
     }
 
     async fn open(&self, login: Login, patience: &Patience) -> Result<Connection, Error> {
-        Connection::open(&self.0.endpoint, &self.0.securer, login.begin(), patience).await
+        Connection::open(&self.0.endpoint, &self.0.route, login.begin(), patience).await
     }
 
     /// Nothing may leave this process readable for others unless that is allowed.
     fn require_protection(&self) -> Result<(), Error> {
         let inner = &self.0;
+        if matches!(inner.route, Route::Local(_)) {
+            return Ok(());
+        }
         match (inner.endpoint.transport(), inner.unencrypted, inner.login.exposes()) {
             (Transport::Http, Unencrypted::Refused, Some(what)) => {
                 Err(Error::Refused { what, endpoint: inner.endpoint.to_string() })
@@ -212,60 +234,10 @@ impl Session {
         let asked = usize::try_from(self.0.max_envelope_size).unwrap_or(usize::MAX);
         self.0.answer_limit.saturating_add(asked)
     }
-
-    /// Reads the message in a response. Its status only counts where there is no message: services differ
-    /// in how they map faults to it.
-    fn understand(&self, head: &Head, response: connection::Response) -> Result<Response, Error> {
-        let connection::Response { head: http, body, .. } = response;
-        let failed = Error::Http { status: http.status() };
-        let is_success = (200..300).contains(&http.status());
-        let violated = |violation| Error::Protocol { address: self.0.endpoint.authority(), violation };
-        if body.is_empty() {
-            return Err(if is_success { violated(Violation::Lacking("a message")) } else { failed });
-        }
-        let read = decode(http.header("Content-Type"), body).map_err(Violation::from).and_then(|text| {
-            let bounds = Bounds { octets: usize::MAX, ..Bounds::default() };
-            let answer = Response::parse(text, &bounds).map_err(Violation::Message)?;
-            // Identify has no identifier that an answer could relate to.
-            if !head.message_id.is_empty() {
-                answer.require_relation(&head.message_id).map_err(Violation::Message)?;
-            }
-            Ok(answer)
-        });
-        match read {
-            Ok(answer) if is_success => Ok(answer),
-            Err(Violation::Message(ResponseError::Fault(fault))) => Err(Error::Fault(fault)),
-            Err(violation) if is_success => Err(violated(violation)),
-            _ => Err(failed),
-        }
-    }
-
-    /// An answer that lacks what the operation needs.
-    pub(crate) fn lacking(&self, what: &'static str) -> Error {
-        let violation = Violation::Lacking(what);
-        Error::Protocol { address: self.0.endpoint.authority(), violation }
-    }
-
-    /// An answer with a body that cannot be read.
-    pub(crate) fn unreadable(&self, reason: impl ToString) -> Error {
-        let violation = Violation::Body(reason.to_string());
-        Error::Protocol { address: self.0.endpoint.authority(), violation }
-    }
-}
-
-/// The text of a body; the parameter `charset` decides, then a byte order mark, else it is UTF-8.
-fn decode(content_type: Option<&str>, body: Vec<u8>) -> Result<String, xml::EncodingError> {
-    let media_type = content_type.and_then(|value| MediaType::parse(value).ok());
-    let encoding = match media_type.as_ref().and_then(MediaType::charset) {
-        Some(charset) => Encoding::from_charset(charset)?,
-        None if body.starts_with(&[0xFF, 0xFE]) || body.starts_with(&[0xFE, 0xFF]) => Encoding::Utf16,
-        None => Encoding::Utf8,
-    };
-    encoding.decode(body)
 }
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("endpoint", &self.0.endpoint.to_string()).finish_non_exhaustive()
+        f.debug_struct("Session").field("peer", &self.0.peer).finish_non_exhaustive()
     }
 }

@@ -123,13 +123,13 @@ impl Session {
                 if (error.is_operation_timeout() || matches!(error, Error::TimedOut { .. }))
                     && !self.0.has_shell.load(Ordering::Relaxed) =>
             {
-                tracing::debug!(peer = %self.endpoint().authority(), %error, "First shell asked for again");
+                tracing::debug!(peer = self.peer(), %error, "First shell asked for again");
                 self.create_shell(&options).await?
             }
             answer => answer?,
         };
         let Some(id) = answer.body().and_then(parse_created) else {
-            return Err(self.lacking("the identifier of the shell"));
+            return Err(self.lacking("the identifier of the shell", &answer));
         };
         self.0.has_shell.store(true, Ordering::Relaxed);
         let locator = Locator::new(resource()?).with_selectors(SelectorSet::new().with(option::SHELL_ID, id));
@@ -181,7 +181,7 @@ impl Shell {
             .ask(ShellVerb::Command, switches, Repeat::Harmful, &patience, |body| line.write(body))
             .await?;
         let id = answer.content_named("CommandResponse").and_then(parse_command_response);
-        let id = id.ok_or_else(|| session.lacking("the identifier of the command"))?;
+        let id = id.ok_or_else(|| session.lacking("the identifier of the command", &answer))?;
         let channel = Channel { command_id: Some(id), ..channel };
         Ok(Command::new(channel, self.output_streams.clone(), patience))
     }

@@ -44,9 +44,10 @@ impl Session {
         let write = |writer: &mut Writer| append(writer, representation);
         let answer = self.transfer(Action::Create, locator, Repeat::Harmful, write).await?;
         let Some(created) = answer.content_named("ResourceCreated") else {
-            return Err(self.lacking("a ResourceCreated element"));
+            return Err(self.lacking("a ResourceCreated element", &answer));
         };
-        let reference = EndpointReference::parse(created).map_err(|fault| self.unreadable(&fault))?;
+        let reference =
+            EndpointReference::parse(created).map_err(|fault| self.unreadable(created, &fault))?;
         Ok(Created { reference, answer })
     }
 
@@ -101,7 +102,7 @@ impl Session {
     }
 
     fn with_content(&self, answer: Response) -> Result<Response, Error> {
-        if answer.content().is_none() { Err(self.lacking("a representation")) } else { Ok(answer) }
+        if answer.content().is_none() { Err(self.lacking("a representation", &answer)) } else { Ok(answer) }
     }
 }
 

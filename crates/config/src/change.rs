@@ -42,6 +42,11 @@ impl Config {
         Setting::all().iter().copied().filter(move |setting| setting.show(self) != setting.show(other))
     }
 
+    /// Notes that the file names a setting, whatever value it gives.
+    pub(crate) fn named(&mut self, setting: &'static Setting) {
+        self.sources.insert(setting.path(), Source::Local);
+    }
+
     pub(crate) fn assign(&mut self, setting: &'static Setting, value: &str) -> Result<(), SettingError> {
         let obstacle = match (self.source(setting), setting.mutability()) {
             (Source::Policy, _) => Some(Reason::GovernedByPolicy),

@@ -1,9 +1,10 @@
 //! The text of the configuration file: TOML with the names of the tree, letter for letter.
 
 mod edit;
+mod literal;
 mod read;
 
-pub(crate) use edit::edit;
+pub(crate) use edit::{edit, edit_preset};
 pub(crate) use read::read;
 
 use crate::{ListenerError, SettingError};

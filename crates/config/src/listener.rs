@@ -133,6 +133,17 @@ impl Listener {
         Self { port, source: ListenerSource::Compatibility, ..Self::new(key, service) }
     }
 
+    /// The listeners of ports 80 and 443 that the settings of the service add now; they are in no file.
+    #[must_use]
+    pub fn of_compatibility(service: &Service) -> Vec<Self> {
+        let switches = [
+            (service.enable_compatibility_http_listener, Transport::Http),
+            (service.enable_compatibility_https_listener, Transport::Https),
+        ];
+        let on = switches.into_iter().filter(|(is_on, _)| *is_on);
+        on.map(|(_, transport)| Self::compatibility(transport, service)).collect()
+    }
+
     /// Address and transport.
     #[must_use]
     pub fn key(&self) -> ListenerKey {

@@ -188,6 +188,32 @@ impl Store {
         Ok(self.publish(state))
     }
 
+    /// Changes which defaults hold for what the file does not name: in the file first, then in memory, both or
+    /// neither.
+    ///
+    /// What the file names keeps its value. A process that has the file open notices when it reads it again.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the file cannot be read or written, or names a value that only the old preset allows,
+    /// such as one of a setting that is read-only.
+    pub fn set_preset(&self, preset: Preset) -> Result<Arc<State>, StoreError> {
+        let overrides = self.lock();
+        let directory = Directory::lock(&self.path)?;
+        let found = disk::read(&self.path)?;
+        // Whatever is wrong with the file is told with its line before anything is made of it.
+        state(&self.path, &found.text, &overrides)?;
+        let no_place = || StoreError::NoPlace { path: self.path.clone() };
+        let text = file::edit_preset(&found.text, preset).ok_or_else(no_place)?;
+        let state = state(&self.path, &text, &overrides)?;
+        if state.preset != preset {
+            return Err(no_place());
+        }
+        if text != found.text {
+            directory.replace(&self.path, &text, &found)?;
+        }
+        Ok(self.publish(state))
+    }
+
     /// Reads the file again, as after `SIGHUP`.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use xml::{Element, Writer};
 
 use crate::fault::{Detail, Fault, Subcode, code};
-use crate::namespace::{ENUMERATION, WSMAN};
+use crate::namespace::{CIM_BINDING, ENUMERATION, WSMAN};
 
 /// The body of Enumerate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Enumerate {
     pub max_elements: Option<u32>,
     /// What each item is.
     pub mode: EnumerationMode,
+    /// What is told of instances of subclasses.
+    pub polymorphism: PolymorphismMode,
     /// Which items; the element is kept, because each dialect has a language of its own.
     pub filter: Option<Filter>,
 }
@@ -28,6 +30,20 @@ pub enum EnumerationMode {
     Reference,
     /// Both.
     ObjectAndReference,
+}
+
+/// How instances of subclasses are listed among those of their class (DSP0227 8.1, `b:PolymorphismMode`).
+///
+/// It concerns classes of CIM; Windows ignores it (MS-WSMV 3.1.4.1.27).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PolymorphismMode {
+    /// They are listed as what they are.
+    #[default]
+    IncludeSubClassProperties,
+    /// They are listed as instances of the class that was asked for.
+    ExcludeSubClassProperties,
+    /// They are not listed.
+    None,
 }
 
 /// A filter and its language.
@@ -56,7 +72,8 @@ impl Enumerate {
     /// Reads the body.
     ///
     /// # Errors
-    /// `w:SchemaValidationError` for another element, `w:UnsupportedFeature` for an unknown mode.
+    /// `w:SchemaValidationError` for another element, `w:UnsupportedFeature` for an unknown mode,
+    /// `b:PolymorphismModeNotSupported` for an unknown way with subclasses.
     pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
         require(body, "Enumerate")?;
         let mode = match either(body, "EnumerationMode") {
@@ -79,6 +96,7 @@ impl Enumerate {
             optimize: either(body, "OptimizeEnumeration").is_some(),
             max_elements: max_elements(body)?,
             mode,
+            polymorphism: polymorphism_mode(body)?,
             filter: either(body, "Filter").map(filter).transpose()?,
         })
     }
@@ -100,6 +118,14 @@ impl Enumerate {
             EnumerationMode::ObjectAndReference => {
                 writer.element("w:EnumerationMode", "EnumerateObjectAndEPR");
             }
+        }
+        // The default is not written: Windows wants none of it.
+        match self.polymorphism {
+            PolymorphismMode::IncludeSubClassProperties => {}
+            PolymorphismMode::ExcludeSubClassProperties => {
+                write_polymorphism_mode(writer, EXCLUDE_SUBCLASS_PROPERTIES);
+            }
+            PolymorphismMode::None => write_polymorphism_mode(writer, NO_SUBCLASSES),
         }
         if let Some(filter) = &self.filter {
             writer.start("w:Filter").attribute("Dialect", &filter.dialect);
@@ -216,6 +242,33 @@ fn max_elements(body: Element<'_>) -> Result<Option<u32>, Fault> {
     }
 }
 
+fn polymorphism_mode(body: Element<'_>) -> Result<PolymorphismMode, Fault> {
+    let Some(element) = body.child(CIM_BINDING, "PolymorphismMode") else {
+        return Ok(PolymorphismMode::default());
+    };
+    match element.text().trim() {
+        INCLUDE_SUBCLASS_PROPERTIES => Ok(PolymorphismMode::IncludeSubClassProperties),
+        EXCLUDE_SUBCLASS_PROPERTIES => Ok(PolymorphismMode::ExcludeSubClassProperties),
+        NO_SUBCLASSES => Ok(PolymorphismMode::None),
+        other => Err(Fault::new(
+            Subcode::PolymorphismModeNotSupported,
+            code::POLYMORPHISM_MODE_UNSUPPORTED,
+            format!(
+                "PolymorphismMode {other:?} is unknown: \
+                 use {INCLUDE_SUBCLASS_PROPERTIES}, {EXCLUDE_SUBCLASS_PROPERTIES} or {NO_SUBCLASSES}"
+            ),
+        )),
+    }
+}
+
+fn write_polymorphism_mode(writer: &mut Writer, mode: &str) {
+    writer.start("b:PolymorphismMode").namespace("b", CIM_BINDING).text(mode).end();
+}
+
+const INCLUDE_SUBCLASS_PROPERTIES: &str = "IncludeSubClassProperties";
+const EXCLUDE_SUBCLASS_PROPERTIES: &str = "ExcludeSubClassProperties";
+const NO_SUBCLASSES: &str = "None";
+
 fn filter(element: Element<'_>) -> Result<Filter, Fault> {
     let dialect = element.attribute("", "Dialect").map(|dialect| dialect.trim().to_owned());
     let selectors = match element.child(WSMAN, "SelectorSet") {
@@ -296,6 +349,31 @@ mod tests {
         let fault = Enumerate::parse(body(&document(text))).expect_err("unknown");
         assert_eq!((fault.subcode(), fault.code()), (&Subcode::UnsupportedFeature, code::ENUMERATION_MODE));
         assert_eq!(fault.detail(), Some(&Detail::ENUMERATION_MODE));
+    }
+
+    #[test]
+    fn an_unknown_way_with_subclasses_is_the_fault_of_dsp0227() {
+        let parse = |mode: &str| {
+            let text = format!(
+                "<n:Enumerate><b:PolymorphismMode xmlns:b='{CIM_BINDING}'>{mode}</b:PolymorphismMode></n:Enumerate>"
+            );
+            Enumerate::parse(body(&document(&text))).map(|enumerate| enumerate.polymorphism)
+        };
+        for (text, mode) in [
+            ("IncludeSubClassProperties", PolymorphismMode::IncludeSubClassProperties),
+            ("\n ExcludeSubClassProperties ", PolymorphismMode::ExcludeSubClassProperties),
+            ("None", PolymorphismMode::None),
+        ] {
+            assert_eq!(parse(text), Ok(mode), "{text}");
+        }
+        for wrong in ["", "none", "Deep", "includesubclassproperties"] {
+            let fault = parse(wrong).expect_err(wrong);
+            assert_eq!(fault.subcode(), &Subcode::PolymorphismModeNotSupported, "{wrong}");
+            assert_eq!(fault.code(), code::POLYMORPHISM_MODE_UNSUPPORTED, "{wrong}");
+        }
+        let elsewhere = "<n:Enumerate><p:PolymorphismMode>Deep</p:PolymorphismMode></n:Enumerate>";
+        let read = Enumerate::parse(body(&document(elsewhere))).expect("a stranger's element");
+        assert_eq!(read.polymorphism, PolymorphismMode::IncludeSubClassProperties);
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub const ENUMERATION: &str = "http://schemas.xmlsoap.org/ws/2004/09/enumeration
 pub const EVENTING: &str = "http://schemas.xmlsoap.org/ws/2004/08/eventing";
 /// WS-Management, prefix `w`.
 pub const WSMAN: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd";
+/// CIM over WS-Management (DSP0227), prefix `b`.
+pub const CIM_BINDING: &str = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding.xsd";
 /// Microsoft's extensions to WS-Management, prefix `p`.
 pub const MICROSOFT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsman.xsd";
 /// The remote shell, prefix `rsp`.
@@ -50,5 +52,6 @@ pub(crate) const X: Declared = ("x", TRANSFER);
 pub(crate) const N: Declared = ("n", ENUMERATION);
 pub(crate) const E: Declared = ("e", EVENTING);
 pub(crate) const W: Declared = ("w", WSMAN);
+pub(crate) const B: Declared = ("b", CIM_BINDING);
 pub(crate) const RSP: Declared = ("rsp", SHELL);
 pub(crate) const P: Declared = ("p", MICROSOFT);

@@ -3,7 +3,7 @@
 use xml::Writer;
 
 use crate::fault::{Detail, Fault, Subcode, code};
-use crate::namespace::{A, ANONYMOUS, Declared, E, N, P, RSP, S, W, X};
+use crate::namespace::{A, ANONYMOUS, B, Declared, E, N, P, RSP, S, W, X};
 use crate::{Action, Head, Uuid};
 
 /// An answer in the making: the header is written, the body is open.
@@ -75,7 +75,11 @@ impl Fault {
     /// The whole message that says so; what it relates to may be unknown.
     #[must_use]
     pub fn envelope(&self, request: Option<&Head>, relates_to: Option<&str>, message_id: Uuid) -> String {
-        let mut writer = begin(&[S, A, X, E, N, W, P]);
+        let mut writer = match self.subcode() {
+            // Windows declares no prefix for it; where the name needs one, it must be there.
+            Subcode::PolymorphismModeNotSupported => begin(&[S, A, X, E, N, W, P, B]),
+            _ => begin(&[S, A, X, E, N, W, P]),
+        };
         let relates_to = relates_to.or(request.map(|head| head.message_id.as_str()));
         write_headers(&mut writer, &self.action(), request, relates_to, message_id);
         self.write_headers(&mut writer);

@@ -1,5 +1,7 @@
 //! A request as the service reads it.
 
+use std::fmt;
+
 use xml::{Bounds, Document, Element, Place};
 
 use crate::fault::{Fault, Subcode, code};
@@ -7,7 +9,8 @@ use crate::namespace::{IDENTITY, SOAP};
 use crate::{Head, ResourceUri};
 
 /// A message from a client: its header understood, its body still to be read by whom it concerns.
-#[derive(Debug)]
+///
+/// `Debug` hides the body, which may hold input of commands and values of variables.
 pub struct Request {
     head: Head,
     document: Document,
@@ -79,6 +82,13 @@ impl Request {
                 format!("the body is empty; it must hold a {expected} element"),
             )
         })
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = self.body().map(|body| body.name());
+        f.debug_struct("Request").field("head", &self.head).field("body", &body).finish()
     }
 }
 

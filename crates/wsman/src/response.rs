@@ -1,12 +1,15 @@
 //! An answer as the client reads it.
 
+use std::fmt;
+
 use xml::{Bounds, Document, Element, Place, ReadError};
 
 use crate::fault::Fault;
 use crate::namespace::{ADDRESSING, SOAP};
 
 /// A message from a service that is not a fault.
-#[derive(Debug)]
+///
+/// `Debug` hides the body, which may hold output of commands.
 pub struct Response {
     document: Document,
     body: Place,
@@ -103,6 +106,16 @@ impl Response {
     #[must_use]
     pub fn envelope(&self) -> Element<'_> {
         self.document.root()
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("action", &self.action)
+            .field("relates_to", &self.relates_to)
+            .field("body", &self.content().map(|content| content.name()))
+            .finish()
     }
 }
 

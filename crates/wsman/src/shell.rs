@@ -5,6 +5,8 @@ mod create;
 mod signal;
 mod stream;
 
+use std::fmt;
+
 use xml::Element;
 
 use crate::fault::{Fault, Subcode, code};
@@ -13,13 +15,13 @@ pub use command::{CommandLine, CommandListing, parse_command_response, write_com
 pub use create::{IdleTimeout, OpenShell, ShellState, parse_created};
 pub use signal::{Signal, SignalCode};
 pub use stream::{
-    CommandState, Receive, Received, ReceivedStream, Send, StreamData, stream_capacity, write_received,
-    write_send_response,
+    CommandState, Receive, Received, ReceivedStream, Send, StreamData, received_capacity, stream_capacity,
+    write_received, write_send_response,
 };
 
 /// Names of the options that shells know.
 pub mod option {
-    /// Do not load the user's profile.
+    /// Do without the user's own profile.
     pub const NO_PROFILE: &str = "WINRS_NOPROFILE";
     /// The code page of input and output.
     pub const CODE_PAGE: &str = "WINRS_CODEPAGE";
@@ -72,4 +74,22 @@ fn identifier(element: Element<'_>, attribute: &str) -> Result<Option<String>, F
         ));
     }
     Ok(Some(id.to_owned()))
+}
+
+/// Shows which variables there are; their values may be secrets.
+struct Names<'a>(&'a [(String, String)]);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// Shows how long a command line or a piece of a stream is; what it says may be a secret.
+struct Hidden<'a>(&'a [u8]);
+
+impl fmt::Debug for Hidden<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} octets", self.0.len())
+    }
 }

@@ -3,7 +3,6 @@
 mod arguments;
 mod list;
 mod password;
-mod place;
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -15,17 +14,25 @@ use auth::account_file::{
 use lexopt::Parser;
 
 use self::arguments::{Action, Invocation, NewRole};
-use crate::Subcommand;
 use crate::failure::Failure;
+use crate::{Subcommand, place};
 
-pub(crate) const SUBCOMMAND: Subcommand =
-    Subcommand { name: "account", about: "who may sign in to the service, and with which password", run };
+pub(crate) const SUBCOMMAND: Subcommand = Subcommand {
+    name: "account",
+    about: "who may sign in to the service, and with which password",
+    help: HELP,
+    run,
+};
 
 fn run(parser: Parser) -> Result<String, Failure> {
     let Some(Invocation { action, file }) = Invocation::parse(parser)? else { return Ok(HELP.to_owned()) };
     let path = match file {
         Some(path) => path,
-        None => place::usual(&action)?,
+        None => {
+            let is_first = matches!(action, Action::Add { .. });
+            let if_missing = if is_first { place::IfMissing::Make } else { place::IfMissing::Leave };
+            place::folder(if_missing)?.join("accounts")
+        }
     };
     match action {
         Action::Add { name, password, role, comment } => {

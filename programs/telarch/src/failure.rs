@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use accounts::AccountsError;
+use config::StoreError;
 
 /// A message without the name of the program: what is wrong, then the way out on a line of its own.
 #[derive(Debug)]
@@ -49,6 +50,20 @@ impl From<lexopt::Error> for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Failed(format!("cannot write the output: {error}"))
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Disk { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Self::failed(
+                    error,
+                    "only its owner can: run this as root, or name a file of your own with --file",
+                )
+            }
+            _ => Self::Failed(error.to_string()),
+        }
     }
 }
 

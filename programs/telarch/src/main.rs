@@ -3,8 +3,10 @@
 //! Each subcommand is a file of its own and one line in [`SUBCOMMANDS`].
 
 mod account;
+mod configuration;
 mod failure;
 mod pages;
+mod place;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -18,11 +20,14 @@ struct Subcommand {
     name: &'static str,
     /// What it is for, in one line.
     about: &'static str,
+    /// What `--help` prints; the manual page has it, too.
+    help: &'static str,
     /// Does what the rest of the command line says; what it returns is printed.
     run: fn(Parser) -> Result<String, Failure>,
 }
 
-const SUBCOMMANDS: &[Subcommand] = &[account::SUBCOMMAND, pages::MAN, pages::COMPLETION];
+const SUBCOMMANDS: &[Subcommand] =
+    &[account::SUBCOMMAND, configuration::SUBCOMMAND, pages::MAN, pages::COMPLETION];
 
 fn main() -> ExitCode {
     let printed = run(Parser::from_env())
@@ -57,8 +62,9 @@ fn help() -> String {
     let mut text = "\
 telarch: looks after the Telarch service of this machine.
 
-Example:
+Examples:
   telarch account add alice
+  telarch config show --changed
 
 Commands:
 "

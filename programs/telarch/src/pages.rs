@@ -2,33 +2,66 @@
 
 use lexopt::{Arg, Parser, ValueExt as _};
 
-use crate::Subcommand;
 use crate::failure::Failure;
+use crate::{SUBCOMMANDS, Subcommand};
 
-pub(crate) const MAN: Subcommand =
-    Subcommand { name: "man", about: "print the manual page of winrm or winrs", run: man };
+pub(crate) const MAN: Subcommand = Subcommand {
+    name: "man",
+    about: "print the manual page of winrm, winrs or telarch",
+    help: MAN_HELP,
+    run: man,
+};
 
 pub(crate) const COMPLETION: Subcommand = Subcommand {
     name: "completion",
     about: "print the completions of winrm and winrs for bash",
+    help: COMPLETION_HELP,
     run: completion,
 };
+
+const MAN_HELP: &str = "telarch man winrm|winrs|telarch\n\n  telarch man winrm | man -l -\n";
+const COMPLETION_HELP: &str = "telarch completion bash\n\n  source <(telarch completion bash)\n";
 
 fn man(parser: Parser) -> Result<String, Failure> {
     match word(parser)?.as_deref() {
         Some("winrm") => Ok(cli::man::winrm()),
         Some("winrs") => Ok(cli::man::winrs()),
-        None => Ok("telarch man winrm|winrs\n\n  telarch man winrm | man -l -\n".to_owned()),
-        Some(other) => {
-            Err(Failure::usage(format!("there is no manual page {other:?}"), "there are winrm and winrs"))
-        }
+        Some("telarch") => Ok(own_page()),
+        None => Ok(MAN_HELP.to_owned()),
+        Some(other) => Err(Failure::usage(
+            format!("there is no manual page {other:?}"),
+            "there are winrm, winrs and telarch",
+        )),
     }
+}
+
+/// `telarch(1)`: the help texts, set as they are (man(7)).
+fn own_page() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut page = format!(
+        ".TH TELARCH 1 \"\" \"Telarch {version}\"\n.SH NAME\ntelarch \\- look after the Telarch service of this machine\n"
+    );
+    let all = std::iter::once(("SYNOPSIS".to_owned(), crate::help()));
+    let each = SUBCOMMANDS.iter().map(|subcommand| {
+        (format!("TELARCH {}", subcommand.name.to_uppercase()), subcommand.help.to_owned())
+    });
+    for (title, text) in all.chain(each) {
+        page.push_str(&format!(".SH {title}\n.nf\n"));
+        for line in text.trim_end().lines() {
+            let line = line.replace('\\', "\\e").replace('-', "\\-");
+            // A line must not begin like a request.
+            let guard = if line.starts_with(['.', '\'']) { "\\&" } else { "" };
+            page.push_str(&format!("{guard}{line}\n"));
+        }
+        page.push_str(".fi\n");
+    }
+    page
 }
 
 fn completion(parser: Parser) -> Result<String, Failure> {
     match word(parser)?.as_deref() {
         Some("bash") => Ok(cli::completion::bash()),
-        None => Ok("telarch completion bash\n\n  source <(telarch completion bash)\n".to_owned()),
+        None => Ok(COMPLETION_HELP.to_owned()),
         Some(other) => {
             Err(Failure::usage(format!("there are no completions for {other:?}"), "there are those for bash"))
         }
@@ -60,11 +93,20 @@ mod tests {
 
     #[test]
     fn each_page_is_about_its_program() {
-        for (name, title) in [("winrm", ".TH WINRM"), ("winrs", ".TH WINRS")] {
+        for (name, title) in [("winrm", ".TH WINRM"), ("winrs", ".TH WINRS"), ("telarch", ".TH TELARCH")] {
             let page = asked(man, &[name]).expect("a page");
             assert!(page.to_uppercase().contains(title), "{name}: {page:.80}");
         }
         assert!(asked(completion, &["bash"]).expect("a script").contains("complete"));
+    }
+
+    #[test]
+    fn the_own_page_has_the_help_of_every_command() {
+        let page = asked(man, &["telarch"]).expect("a page");
+        for part in [".SH TELARCH ACCOUNT", ".SH TELARCH CONFIG", "\\-\\-password\\-stdin", "winrm\\-2.0"] {
+            assert!(page.contains(part), "{part} is not in {page}");
+        }
+        assert!(page.lines().all(|line| !line.starts_with('\'')), "{page}");
     }
 
     #[test]

@@ -50,8 +50,11 @@ fn carry_out(command: Command) -> Result<Done, Stop> {
     done
 }
 
-/// Tells someone at a terminal that others can see the password.
+/// Tells what was said and changes nothing, and someone at a terminal that others can see the password.
 fn warn(command: &Command, errors: &mut io::Stderr) {
+    for notice in &command.notices {
+        let _ = writeln!(errors, "winrm: {notice}");
+    }
     let Login::Password { password, .. } = &command.connection.login else { return };
     if let Some(warning) = password.warning().filter(|_| io::IsTerminal::is_terminal(errors)) {
         // Where nothing can be told, the work goes on.

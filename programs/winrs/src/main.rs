@@ -1,4 +1,4 @@
-//! `winrs`: runs a command on another machine.
+//! `winrs`: runs a command on this or another machine.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -52,8 +52,11 @@ fn carry_out(command: RemoteCommand) -> Result<u8, Stop> {
     Ok(exit_status(exit_code))
 }
 
-/// Tells someone at a terminal that others can see the password.
+/// Tells what was said and changes nothing, and someone at a terminal that others can see the password.
 fn warn(command: &RemoteCommand, errors: &mut io::Stderr) {
+    for notice in &command.notices {
+        let _ = writeln!(errors, "winrs: {notice}");
+    }
     let Login::Password { password, .. } = &command.connection.login else { return };
     if let Some(warning) = password.warning().filter(|_| io::IsTerminal::is_terminal(errors)) {
         // Where nothing can be told, the work goes on.

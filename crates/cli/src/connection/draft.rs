@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     ClientCertificate, Connection, Encoding, ImplicitScheme, Login, PasswordScheme, Proxy, ProxyAccess,
-    ProxyCredentials, ProxyLogin, ProxyScheme, SpnPort, Thumbprint, Trust, Unencrypted, Verification,
+    ProxyCredentials, ProxyLogin, ProxyScheme, SpnPort, Target, Thumbprint, Trust, Unencrypted, Verification,
 };
 use crate::endpoint::{Address, Transport};
 use crate::error::Error;
@@ -16,6 +16,7 @@ use crate::switch::Keyword;
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) remote: Option<Address>,
+    pub(crate) socket: Option<PathBuf>,
     pub(crate) ssl: bool,
     pub(crate) port: Option<u16>,
     pub(crate) unencrypted: bool,
@@ -63,6 +64,7 @@ impl Keyword for Scheme {
 impl Draft {
     /// Puts the switches together, or says which do not fit.
     pub(crate) fn connection(mut self) -> Result<Connection, Error> {
+        self.needs_remote()?;
         let transport = self.transport()?;
         refuse(
             transport == Transport::Http && (self.skip_issuer || self.skip_name || self.skip_revocation),
@@ -76,17 +78,17 @@ impl Draft {
         )?;
         let proxy = self.proxy()?;
         let login = self.login(transport)?;
-        let endpoint = match self.remote {
-            Some(address) => address.complete(transport, self.port),
-            None => Address::parse("localhost")?.complete(transport, self.port),
+        let target = match (self.remote, self.socket) {
+            (Some(address), _) => Target::Remote(address.complete(transport, self.port)),
+            (None, Some(socket)) => Target::Local(vec![socket]),
+            (None, None) => Target::local(),
         };
         Ok(Connection {
-            endpoint,
+            target,
             login,
             trust: Trust {
                 issuer: verification(self.skip_issuer),
                 name: verification(self.skip_name),
-                revocation: verification(self.skip_revocation),
                 ca: self.ca,
             },
             unencrypted: if self.unencrypted { Unencrypted::Allowed } else { Unencrypted::Refused },
@@ -94,6 +96,64 @@ impl Draft {
             timeout: self.timeout,
             proxy,
         })
+    }
+
+    /// Whether it is about this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        self.remote.is_none()
+    }
+
+    /// What was given and changes nothing, a line each.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        let is_basic = matches!(self.scheme, None | Some(Scheme::Password(PasswordScheme::Basic)));
+        let said = [
+            (
+                self.skip_revocation,
+                "-skipRevocationcheck changes nothing: this version never asks whether a certificate was revoked",
+            ),
+            (
+                self.spn_port && self.user.is_some() && is_basic,
+                "-SPNPort changes nothing: it is about Kerberos, and this version signs in with Basic",
+            ),
+        ];
+        said.into_iter().filter(|(given, _)| *given).map(|(_, line)| line.to_owned()).collect()
+    }
+
+    /// Refuses what has no meaning on the way to the service of this machine.
+    fn needs_remote(&self) -> Result<(), Error> {
+        if !self.is_local() {
+            return refuse(
+                self.socket.is_some(),
+                "-socket does not go with -remote",
+                "leave one of them away",
+            );
+        }
+        let skips = self.skip_issuer || self.skip_name || self.skip_revocation;
+        let proxy = self.proxy_access.is_some() || self.proxy_scheme.is_some();
+        let proxy_login = self.proxy_user.is_some() || self.proxy_password.is_some();
+        for (given, problem) in [
+            (self.unencrypted, "-unencrypted needs -remote"),
+            (self.ssl, "-usessl needs -remote"),
+            (self.port.is_some(), "-port needs -remote"),
+            (self.encoding.is_some(), "-encoding needs -remote"),
+            (skips, "-skipCAcheck, -skipCNcheck and -skipRevocationcheck need -remote"),
+            (self.ca.is_some(), "-ca needs -remote"),
+            (proxy || proxy_login, "a proxy needs -remote"),
+        ] {
+            refuse(given, problem, "add -remote:HOST")?;
+        }
+        let password = self.password.is_some() || self.password_file.is_some();
+        let files = self.certificate_file.is_some() || self.key_file.is_some();
+        for (given, problem) in [
+            (self.user.is_some() || password, "-username and -password need -remote"),
+            (self.thumbprint.is_some() || files, "a certificate needs -remote"),
+            (self.default_credentials, "-defaultCreds needs -remote"),
+            (self.spn_port, "-SPNPort needs -remote"),
+            (self.scheme.is_some_and(|scheme| scheme != Scheme::None), "-authentication needs -remote"),
+        ] {
+            refuse(given, problem, KERNEL_KNOWS)?;
+        }
+        Ok(())
     }
 
     /// HTTP or HTTPS, from the address or from `-usessl`.
@@ -242,6 +302,9 @@ impl Draft {
             }
         };
         match (self.proxy_access, login) {
+            (Some(ProxyAccess::None), Some(_)) => {
+                wrong("-proxyauth does not go with -proxyaccess:no_proxy", "leave one of them away")
+            }
             (Some(access), login) => Ok(Some(Proxy { access, login })),
             (None, Some(_)) => {
                 wrong("-proxyauth without -proxyaccess", "add -proxyaccess:ie_settings or another source")
@@ -250,6 +313,10 @@ impl Draft {
         }
     }
 }
+
+/// Why nobody signs in to the service of this machine.
+pub(crate) const KERNEL_KNOWS: &str =
+    "leave it away: on this machine the kernel says who asks; or add -remote:HOST to sign in there";
 
 /// An error about switches that do not fit together, if that is so.
 pub(crate) fn refuse(collides: bool, problem: &'static str, way_out: &'static str) -> Result<(), Error> {

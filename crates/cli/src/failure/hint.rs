@@ -1,5 +1,7 @@
 //! What a number means in practice, and what to do about it.
 
+mod beyond;
+
 use super::Kind;
 use crate::codes::Code;
 
@@ -146,7 +148,7 @@ const HINTS: &[Hint] = &[
         &[2_150_858_843, 2_150_859_082, 2_150_859_087],
         Kind::Fault,
         "the selectors name nothing there, or the shell has ended",
-        &["winrm enumerate shell lists the shells; idle ones end after their IdleTimeout"],
+        &["winrm enumerate URI shows what there is; idle shells end after their IdleTimeout"],
     ),
     hint(
         &[2_150_858_813, 2_150_858_844, 2_150_858_845, 2_150_858_846, 2_150_858_847, 2_150_859_032],
@@ -171,6 +173,18 @@ const HINTS: &[Hint] = &[
         Kind::Fault,
         "a value or a property was not accepted",
         &["names and values are shown by winrm get; names keep their case"],
+    ),
+    hint(
+        &[2_150_858_871],
+        Kind::Fault,
+        "the resource cannot be had in parts",
+        &["leave -fragment away; -format:json or -format:xml and a filter of your own give a part as well"],
+    ),
+    hint(
+        &[267],
+        Kind::Fault,
+        "the folder to start in is not there",
+        &["-directory:PATH must be a folder on {host}; without it a command starts in the user's own"],
     ),
     hint(
         &[2_150_858_890],
@@ -267,7 +281,7 @@ mod tests {
 
     #[test]
     fn hints_are_written_in_house_style() {
-        for hint in HINTS {
+        for hint in HINTS.iter().chain(Hint::BEYOND) {
             assert!(!hint.way_out.is_empty(), "{} has no way out", hint.what);
             for line in hint.way_out.iter().chain([&hint.what]) {
                 assert!(!line.ends_with('.'), "{line}");

@@ -6,7 +6,7 @@ use super::{
     Asking, AssociationResult, Command, Dialect, Enumeration, Filter, Fragment, Hierarchy, Input, Operation,
     PublicZone, SddlTarget, Words,
 };
-use crate::connection::draft::refuse;
+use crate::connection::draft::{KERNEL_KNOWS, refuse};
 use crate::endpoint::Transport;
 use crate::error::Error;
 use crate::input::KeyValues;
@@ -14,31 +14,34 @@ use crate::locator::Locator;
 
 /// Puts positionals, input and switches together, or says what does not fit.
 pub(super) fn command(verb: Verb, words: Words) -> Result<Command, Error> {
-    let Words { positionals, input, switches } = words;
+    let Words { positionals, input, switches, mut notices } = words;
     let mut draft = switches.draft;
-    needs_remote(&draft)?;
+    let given = &draft.connection;
+    refuse(
+        given.unencrypted && given.transport()? == Transport::Https,
+        "-unencrypted is about HTTP, and this is HTTPS",
+        "leave -unencrypted away",
+    )?;
+    refuse(
+        given.is_local() && given.scheme.is_some() && verb != Verb::Identify,
+        "-authentication needs -remote, but for identify",
+        KERNEL_KNOWS,
+    )?;
+    notices.extend(given.notices());
+    let file = draft.file.clone();
     let operation =
         Building { positionals: positionals.into_iter(), input, draft: &mut draft }.operation(verb)?;
+    if let Some(file) = file.filter(|_| !operation.reads_file()) {
+        notices.push(format!("-file:{} is passed over: keys and values were given", file.display()));
+    }
     Ok(Command {
         operation,
         connection: draft.connection.connection()?,
         options: draft.options,
         format: draft.format.unwrap_or_default(),
         exit_codes: draft.exit_codes,
+        notices,
     })
-}
-
-fn needs_remote(draft: &Draft) -> Result<(), Error> {
-    let given = &draft.connection;
-    let local = given.remote.is_none();
-    refuse(local && given.unencrypted, "-unencrypted needs -remote", "add -remote:HOST")?;
-    refuse(local && given.ssl, "-usessl needs -remote", "add -remote:HOST")?;
-    refuse(local && given.encoding.is_some(), "-encoding needs -remote", "add -remote:HOST")?;
-    refuse(
-        given.unencrypted && given.transport()? == Transport::Https,
-        "-unencrypted is about HTTP, and this is HTTPS",
-        "leave -unencrypted away",
-    )
 }
 
 struct Building<'d> {

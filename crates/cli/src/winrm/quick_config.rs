@@ -5,12 +5,14 @@
 use std::io::BufRead;
 
 use wsman::Response;
+use wsman::code::ACTION_NOT_SUPPORTED;
 use xml::{Element, Fragment, Writer};
 
 use super::run::{Done, Run, Streams};
 use super::{Asking, PublicZone};
+use crate::codes::Code;
 use crate::endpoint::Transport;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Hint, Kind};
 use crate::format::harmless;
 use crate::locator::Locator;
 use crate::program::Stop;
@@ -74,7 +76,8 @@ impl Stage {
         streams: &mut Streams<'_>,
     ) -> Result<Done, Stop> {
         let question = self.question(locator, plan);
-        let analyzed = run.invoke(locator, &locator.action_uri(self.analyze), &question).await?;
+        let analyzed = run.invoke(locator, &locator.action_uri(self.analyze), &question).await;
+        let analyzed = analyzed.map_err(unknown_to_the_service)?;
         let analysis = content(&analyzed)?;
         let state = child(analysis, "RemotingEnabled");
         if state.is_some_and(|state| state.text().trim() == "true") {
@@ -115,6 +118,16 @@ impl Stage {
             }
         }
         writer.into_fragment()
+    }
+}
+
+/// A service that cannot do this itself leaves it to its administrator.
+fn unknown_to_the_service(stop: Stop) -> Stop {
+    match stop {
+        Stop::Failed(failure) if failure.code() == Some(Code(ACTION_NOT_SUPPORTED)) => {
+            Stop::Failed(failure.with_hint(&Hint::NOT_CONFIGURED_BY_ITSELF))
+        }
+        stop => stop,
     }
 }
 

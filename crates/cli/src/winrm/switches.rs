@@ -65,6 +65,8 @@ const WITH_INPUT: Scope = Verb::Set.scope().and(Verb::Create.scope()).and(Verb::
 const RESOURCE: Scope = WITH_INPUT.and(INSTANCE).and(Verb::Delete.scope()).and(Verb::Enumerate.scope());
 /// Operations that may go to another machine.
 const REMOTE: Scope = RESOURCE.and(Verb::Identify.scope()).and(Verb::ConfigSddl.scope());
+/// Operations on a service, wherever it is.
+const ANYWHERE: Scope = REMOTE.and(QUICK);
 const ENUMERATE: Scope = Verb::Enumerate.scope();
 const QUICK: Scope = Verb::QuickConfig.scope();
 
@@ -83,6 +85,12 @@ pub(crate) const SWITCHES: &[Row] = &[
     )
     .short(&["r", "machine"])
     .on(REMOTE)
+    .under(Group::Remote),
+    Row::new("socket", Value::File("FILE"), "this machine, by the Unix socket of its service", |d, v| {
+        d.connection.socket = Some(v.into_text().into());
+        Ok(())
+    })
+    .on(ANYWHERE)
     .under(Group::Remote),
     Row::new("usessl", Value::None, "HTTPS on port 5986, for an endpoint without transport", |d, _| {
         d.connection.ssl = true;
@@ -121,7 +129,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(REMOTE)
     .under(Group::Remote),
-    Row::new("skipRevocationcheck", Value::None, "do not ask whether the certificate was revoked", |d, _| {
+    Row::new("skipRevocationcheck", Value::None, "of no effect yet: revocation is not looked at", |d, _| {
         d.connection.skip_revocation = true;
         Ok(())
     })

@@ -16,6 +16,7 @@ pub(crate) struct Draft {
     pub(crate) no_echo: bool,
     pub(crate) delegate: bool,
     pub(crate) compression: bool,
+    pub(crate) timeout: bool,
     pub(crate) show_exit: bool,
     pub(crate) exit_codes: ExitCodes,
 }
@@ -29,6 +30,11 @@ pub(crate) const SWITCHES: &[Row] = &[
         Ok(())
     })
     .short(&["r"])
+    .under(Group::Remote),
+    Row::new("socket", Value::File("FILE"), "this machine, by the Unix socket of its service", |d, v| {
+        d.connection.socket = Some(v.into_text().into());
+        Ok(())
+    })
     .under(Group::Remote),
     Row::new("usessl", Value::None, "HTTPS on port 5986", |d, _| {
         d.connection.ssl = true;
@@ -128,15 +134,18 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .short(&["noe"])
     .under(Group::Shell),
-    Row::new("compression", Value::None, "compress messages", |d, _| {
+    Row::new("compression", Value::None, "of no effect yet; scripts still give it", |d, _| {
         d.compression = true;
         Ok(())
     })
     .short(&["comp"])
     .under(Group::Shell),
-    Row::new("timeout", Value::Text("SECONDS"), "of no effect; scripts still give it", |_, _| Ok(()))
-        .short(&["t"])
-        .under(Group::Shell),
+    Row::new("timeout", Value::Text("SECONDS"), "of no effect; scripts still give it", |d, _| {
+        d.timeout = true;
+        Ok(())
+    })
+    .short(&["t"])
+    .under(Group::Shell),
     Row::new("showexit", Value::None, "print the whole exit code at the end", |d, _| {
         d.show_exit = true;
         Ok(())

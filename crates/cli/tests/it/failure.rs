@@ -80,7 +80,7 @@ winrm: server7: a value or a property was not accepted
         ),
         "{report}"
     );
-    assert!(report.contains("(fault SchemaValidationError, code 2150858817,"), "{report}");
+    assert!(report.contains("(fault w:SchemaValidationError, code 2150858817,"), "{report}");
     assert_eq!(failure.code(), Some(Code(2_150_858_817)));
 }
 
@@ -116,6 +116,105 @@ fn what_the_client_found_is_told_like_a_fault() {
         let report = failure.report(Program::Winrm, Format::Text);
         assert!(report.lines().any(|found| found == line), "{line} is not in {report}");
     }
+}
+
+/// The lines of a report behind the block that scripts know.
+fn explained(error: client::Error) -> (Kind, Vec<String>) {
+    let failure = Failure::from_client(error, "server7");
+    let report = failure.report(Program::Winrm, Format::Text);
+    (failure.kind(), report.split("\n\n").last().unwrap().lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn what_is_not_in_a_number_is_told_all_the_same() {
+    let io = |kind| std::io::Error::from(kind);
+    let broken = client::Error::Disconnected {
+        address: "server7:5985".to_owned(),
+        when: client::Progress::Waiting,
+        source: io(std::io::ErrorKind::UnexpectedEof),
+    };
+    let unreadable =
+        client::Error::Protocol { address: "server7:5985".to_owned(), violation: client::Violation::Empty };
+    let foreign = client::Error::ForeignSocket { path: "/run/x.sock".into(), owner: 7, user: 0 };
+    let tls = |reason| client::Error::Tls { host: "server7".to_owned(), reason };
+    let unauthorized = |offered: &[&str], tried| {
+        let offered = offered.iter().map(|scheme| (*scheme).to_owned()).collect();
+        client::Error::AuthenticationFailed { offered, tried, user: None }
+    };
+    let not_http =
+        client::Error::Protocol { address: "server7:5986".to_owned(), violation: client::Violation::NotHttp };
+    for (error, kind, line) in [
+        (
+            broken,
+            Kind::Connect,
+            "winrm: server7: the connection broke: unexpected end of file, before an answer came",
+        ),
+        (unreadable, Kind::Fault, "winrm: server7: the answer is not what the protocol allows"),
+        (
+            client::Error::Http { status: 500 },
+            Kind::Fault,
+            "winrm: server7: the service gave no reason (HTTP 500 without a fault)",
+        ),
+        (
+            client::Error::Http { status: 405 },
+            Kind::Fault,
+            "winrm: server7: what answered does not speak WS-Management",
+        ),
+        (
+            client::Error::NoLocalService { tried: Vec::new() },
+            Kind::Connect,
+            "winrm: no service of this machine listens",
+        ),
+        (foreign, Kind::Connect, "winrm: the service belongs to another user, so nothing was sent to it"),
+        (not_http, Kind::Connect, "winrm: server7: what answered does not speak HTTP"),
+        (tls(client::TlsError::NotTls), Kind::Connect, "winrm: server7: the connection cannot be secured"),
+        (
+            tls(client::TlsError::Untrusted),
+            Kind::Connect,
+            "winrm: server7: the certificate of the service was not accepted",
+        ),
+        (
+            tls(client::TlsError::Expired),
+            Kind::Connect,
+            "winrm: server7: the certificate of the service cannot be accepted",
+        ),
+        (
+            unauthorized(&["Negotiate"], Some(client::Scheme::Basic)),
+            Kind::Authentication,
+            "winrm: server7: the service does not offer what this program can sign in with",
+        ),
+        (
+            unauthorized(&["Basic"], None),
+            Kind::Authentication,
+            "winrm: server7: the service asks who is there",
+        ),
+        (
+            unauthorized(&["basic"], Some(client::Scheme::Basic)),
+            Kind::Authentication,
+            "winrm: server7: login refused",
+        ),
+    ] {
+        let (found, lines) = explained(error);
+        assert_eq!((found, lines.first().map(String::as_str)), (kind, Some(line)));
+        assert!(lines.len() >= 3, "{line} has no way out");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_no_matter_of_the_service() {
+    let reason = client::TlsError::Authorities { path: "/x.pem".into(), reason: "no certificate".to_owned() };
+    let failure = Failure::from_client(client::Error::Tls { host: "server7".to_owned(), reason }, "server7");
+    assert_eq!(failure.report(Program::Winrm, Format::Text), "Error: /x.pem: no certificate\n");
+    assert_eq!(failure.kind(), Kind::Usage);
+}
+
+#[test]
+fn an_address_of_ipv6_is_written_as_it_must_be_typed() {
+    let failure = Failure::fault(Code(2_150_858_770), "fe80::1%eth0", "nobody");
+    let report = failure.report(Program::Winrm, Format::Text);
+    assert!(report.contains("winrm identify -r:[fe80::1%eth0] -auth:none"), "{report}");
+    let here = failure.here_on_this_machine().report(Program::Winrm, Format::Text);
+    assert!(here.contains("answers: winrm identify -auth:none\n"), "{here}");
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn a_code_is_explained_in_every_spelling() {
 #[test]
 fn winrs_has_one_page() {
     let page = help::winrs();
-    assert!(page.starts_with("winrs - run a command on another machine\n\n    winrs "), "{page}");
+    assert!(page.starts_with("winrs - run a command on this or another machine\n\n    winrs "), "{page}");
     assert!(page.contains("-environment:NAME=VALUE  (-env)"), "{page}");
 }
 

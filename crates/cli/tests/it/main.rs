@@ -7,6 +7,7 @@ mod endpoint;
 mod failure;
 mod format;
 mod help;
+mod local;
 mod locator;
 mod man;
 mod password;
@@ -17,6 +18,8 @@ mod winrm_rules;
 mod winrm_run;
 mod winrs;
 
+use telarch_cli::connection::{Connection, Target};
+use telarch_cli::endpoint::Endpoint;
 use telarch_cli::winrm::{self, Command, Invocation};
 use telarch_cli::{Error, winrs as remote_shell};
 
@@ -45,6 +48,14 @@ fn winrs_command(words: &[&str]) -> remote_shell::RemoteCommand {
     match remote_shell::parse(&words) {
         Ok(remote_shell::Invocation::Run(command)) => *command,
         other => panic!("{words:?} became {other:?}"),
+    }
+}
+
+/// The address of a connection that is not to this machine.
+fn endpoint(connection: Connection) -> Endpoint {
+    match connection.target {
+        Target::Remote(endpoint) => endpoint,
+        Target::Local(sockets) => panic!("it is about this machine: {sockets:?}"),
     }
 }
 

@@ -1,12 +1,13 @@
 //! `winrm quickconfig`: stage by stage, answer by answer.
 
-use telarch_cli::connection::{Connection, Login, PasswordScheme, SpnPort, Unencrypted};
+use telarch_cli::Format;
+use telarch_cli::connection::{Connection, Login, PasswordScheme, SpnPort, Target, Unencrypted};
 use telarch_cli::endpoint::{Address, Transport};
 use telarch_cli::secret::{PasswordSource, Secret};
 use telarch_cli::winrm::{Done, Operation};
 
 use crate::command;
-use crate::service::{Answer, Asked, Service};
+use crate::service::{Answer, Asked, Service, fault};
 use crate::winrm_run::{Ran, execute};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +53,7 @@ fn ran(service: &Service, line: &str, typed: &str) -> Ran {
     assert!(matches!(command.operation, Operation::QuickConfig { .. }), "{line}");
     let address = Address::parse(&format!("127.0.0.1:{}", service.port)).unwrap();
     command.connection = Connection {
-        endpoint: address.complete(Transport::Http, None),
+        target: Target::Remote(address.complete(Transport::Http, None)),
         login: Login::Password {
             scheme: Some(PasswordScheme::Basic),
             user: "ann".to_owned(),
@@ -160,4 +161,16 @@ fn steps_that_failed_are_told() {
     assert_eq!(ran.errors, "Error: One or more update steps could not be completed.\n");
     assert!(ran.out.contains("\ndid EnableService\n"), "{}", ran.out);
     assert_eq!(ran.done.unwrap(), Done::StepsFailed);
+}
+
+#[test]
+fn a_service_that_cannot_set_itself_up_leaves_the_way_to_do_it_by_hand() {
+    let service = Service::start(|_| fault(2_150_858_771, "a:ActionNotSupported", "no such action"));
+    let (report, status) = ran(&service, "qc -q", "").report(Format::Text);
+    for part in
+        ["winrm create winrm/config/listener", "firewall", "(fault a:ActionNotSupported, code 2150858771,"]
+    {
+        assert!(report.contains(part), "{part} is not in {report}");
+    }
+    assert_eq!(status, 6);
 }

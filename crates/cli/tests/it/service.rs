@@ -1,7 +1,8 @@
 //! A service of a few lines: it answers what a test tells it to, and remembers what it was asked.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -47,10 +48,26 @@ impl Service {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (answer, remembered) = (answer.clone(), remembered.clone());
-                thread::spawn(move || serve(stream, &*answer, &remembered));
+                thread::spawn(move || serve(&stream, &stream, &*answer, &remembered));
             }
         });
         Self { port, asked }
+    }
+
+    /// The same at a Unix socket; it has no port.
+    pub(crate) fn at(
+        listener: UnixListener,
+        answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (answer, remembered) = (Arc::new(answer), asked.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (answer, remembered) = (answer.clone(), remembered.clone());
+                thread::spawn(move || serve(&stream, &stream, &*answer, &remembered));
+            }
+        });
+        Self { port: 0, asked }
     }
 
     /// Everything it was asked, in order.
@@ -76,12 +93,12 @@ pub(crate) fn fault(code: u32, subcode: &str, text: &str) -> Answer {
 }
 
 fn serve(
-    stream: TcpStream,
+    input: impl Read,
+    mut output: impl Write,
     answer: &(impl Fn(&Asked) -> Answer + ?Sized),
     remembered: &Mutex<Vec<Asked>>,
 ) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut stream = stream;
+    let mut reader = BufReader::new(input);
     loop {
         let mut headers = String::new();
         while !headers.ends_with("\r\n\r\n") {
@@ -97,7 +114,7 @@ fn serve(
         asked.action = asked.text("a:Action").rsplit('/').next().unwrap_or_default().to_owned();
         remembered.lock().ok()?.push(asked.clone());
         let (status, content) = answer(&asked);
-        stream.write_all(reply(&asked, status, &content).as_bytes()).ok()?;
+        output.write_all(reply(&asked, status, &content).as_bytes()).ok()?;
     }
 }
 

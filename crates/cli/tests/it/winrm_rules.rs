@@ -2,11 +2,11 @@
 
 use telarch_cli::Error;
 use telarch_cli::connection::{
-    ClientCertificate, Encoding, ImplicitScheme, Login, ProxyAccess, ProxyScheme, SpnPort, Unencrypted,
-    Verification,
+    ClientCertificate, Encoding, ImplicitScheme, Login, ProxyAccess, ProxyScheme, SpnPort, Target,
+    Unencrypted, Verification,
 };
 
-use crate::{command, parse, refusal};
+use crate::{command, endpoint, parse, refusal};
 
 const PRINT: &str = "0123456789abcdef0123456789ABCDEF01234567";
 
@@ -16,6 +16,23 @@ fn switches_that_do_not_fit_are_refused_with_a_way_out() {
         ("id -un", "-unencrypted needs -remote"),
         ("id -ssl", "-usessl needs -remote"),
         ("id -encoding:utf-16", "-encoding needs -remote"),
+        ("id -port:5985", "-port needs -remote"),
+        ("id -skipCAcheck", "need -remote"),
+        ("id -skipCNcheck", "need -remote"),
+        ("id -skipRevocationcheck", "need -remote"),
+        ("id -ca:x", "-ca needs -remote"),
+        ("id -pac:no_proxy", "a proxy needs -remote"),
+        ("id -u:me", "-username and -password need -remote"),
+        ("id -p:x", "-username and -password need -remote"),
+        ("id -passwordfile:x", "-username and -password need -remote"),
+        ("id -c:@", "a certificate needs -remote"),
+        ("id -certfile:c", "a certificate needs -remote"),
+        ("id -defaultCreds", "-defaultCreds needs -remote"),
+        ("id -SPNPort", "-SPNPort needs -remote"),
+        ("id -auth:negotiate", "-authentication needs -remote"),
+        ("get winrm/config -auth:none", "-authentication needs -remote, but for identify"),
+        ("id -r:h -socket:/x", "-socket does not go with -remote"),
+        ("qc -socket:", "-socket needs a value"),
         ("id -r:https://h -un", "-unencrypted is about HTTP"),
         ("id -r:h -ssl -un", "-unencrypted is about HTTP"),
         ("id -r:https://h -ssl", "-usessl does not go with an endpoint that has a transport"),
@@ -45,6 +62,7 @@ fn switches_that_do_not_fit_are_refused_with_a_way_out() {
         ("id -r:h -skipCNcheck", "are about HTTPS"),
         ("id -r:h -skipRevocationcheck", "are about HTTPS"),
         ("id -r:h -ca:x", "-ca is about HTTPS"),
+        ("id -r:h -pac:no_proxy -pa:negotiate", "-proxyauth does not go with -proxyaccess:no_proxy"),
         ("id -r:h -pa:basic", "-proxyauth without -proxyaccess"),
         ("id -r:h -pac:auto_detect -pu:me -pp:x", "-proxyusername without -proxyauth"),
         ("id -r:h -pac:auto_detect -pa:basic -pp:x", "-proxypassword without -proxyusername"),
@@ -74,9 +92,26 @@ fn switches_that_fit_make_a_connection() {
         "id -r:h -pac:ie_settings -pa:negotiate",
         "get winrm/config -fragment:a/b -dialect:http://example.com/path",
         "e wmicimv2/* -filter:{Object=a} -dialect:association -associations",
-        "id -u:me",
+        "id -auth:none",
+        "id -timeout:5",
     ] {
         assert!(parse(line).is_ok(), "{line}: {:?}", parse(line));
+    }
+}
+
+#[test]
+fn what_changes_nothing_is_said() {
+    for (line, notice) in [
+        ("id -r:https://h -skipRevocationcheck", "-skipRevocationcheck changes nothing"),
+        ("id -r:h -u:me -SPNPort", "-SPNPort changes nothing"),
+        ("get winrm/config --remote:h", "--remote:h is passed over"),
+        ("set winrm/config @{a=1} -file:x.xml", "-file:x.xml is passed over"),
+    ] {
+        let notices = command(line).notices;
+        assert!(matches!(notices.as_slice(), [said] if said.starts_with(notice)), "{line}: {notices:?}");
+    }
+    for line in ["id", "id -r:h -auth:kerberos -SPNPort", "set winrm/config -file:x.xml", "id -r:https://h"] {
+        assert_eq!(command(line).notices, Vec::<String>::new(), "{line}");
     }
 }
 
@@ -105,7 +140,7 @@ fn a_certificate_may_be_a_file_with_its_key() {
 #[test]
 fn nothing_said_is_this_machine_and_this_user() {
     let connection = command("get winrm/config").connection;
-    assert_eq!(connection.endpoint.to_string(), "http://localhost:5985/wsman");
+    assert_eq!(connection.target, Target::Local(config::local_sockets()));
     assert_eq!(connection.login, Login::Implicit { scheme: ImplicitScheme::Default, spn: SpnPort::Left });
     assert_eq!(connection.unencrypted, Unencrypted::Refused);
     assert_eq!(connection.trust.issuer, Verification::Required);
@@ -119,7 +154,7 @@ fn what_is_said_arrives() {
          -pac:winhttp_settings -pa:digest -pu:me -pp:secret",
     )
     .connection;
-    assert_eq!(connection.endpoint.to_string(), "https://h:8443/wsman");
+    assert_eq!(endpoint(connection.clone()).to_string(), "https://h:8443/wsman");
     assert_eq!(connection.trust.name, Verification::Skipped);
     assert_eq!(connection.trust.ca.as_deref(), Some(std::path::Path::new("ca.pem")));
     assert_eq!(connection.encoding, Encoding::Utf16);

@@ -19,7 +19,7 @@ pub(crate) struct Ran {
 
 impl Ran {
     /// The failure as it would be printed.
-    fn report(&self, format: Format) -> (String, u8) {
+    pub(crate) fn report(&self, format: Format) -> (String, u8) {
         let mut errors = Vec::new();
         let stop = self.done.as_ref().expect_err("a failure");
         let status = stop.report(Program::Winrm, format, ExitCodes::Detailed, &mut errors);
@@ -250,7 +250,7 @@ access is denied
 
 winrm: 127.0.0.1: access denied to winrm/config as ann
   it needs the Administrators group, or an entry for the user in RootSDDL on 127.0.0.1
-  (fault AccessDenied, code 5, 0x5, ERROR_ACCESS_DENIED)
+  (fault w:AccessDenied, code 5, 0x5, ERROR_ACCESS_DENIED)
 "
     );
     assert_eq!(status, 5);
@@ -305,5 +305,17 @@ fn what_the_client_cannot_do_yet_is_refused_before_anything_is_sent() {
         let (report, status) = ran(&service, line).report(Format::Text);
         assert!(report.contains("is not supported by this version\n"), "{line}: {report}");
         assert_eq!((status, service.asked().len()), (2, 0), "{line}");
+    }
+}
+
+#[test]
+fn a_failure_without_a_reason_says_what_came_and_what_it_may_be() {
+    for (content, seen) in [("", "HTTP 500"), ("<a>no fault</a>", "application/soap+xml")] {
+        let service = Service::start(move |_: &Asked| -> Answer { (500, content.to_owned()) });
+        let (report, status) = ran(&service, "get winrm/config").report(Format::Text);
+        for part in [seen, "use https://", "-set:AllowUnencrypted=true\n", "on 127.0.0.1:\n", "its log"] {
+            assert!(report.contains(part), "{part} is not in {report}");
+        }
+        assert_eq!(status, 6);
     }
 }

@@ -1,13 +1,13 @@
 //! The command line of `winrs`.
 
 use telarch_cli::Error;
-use telarch_cli::connection::{Login, Unencrypted, Verification};
+use telarch_cli::connection::{Connection, Login, Target, Unencrypted, Verification};
 use telarch_cli::secret::PasswordSource;
 use telarch_cli::winrs::{
-    Compression, Delegation, Echo, ExitCodeShown, Invocation, Profile, exit_status, parse, usage_failure,
+    Delegation, Echo, ExitCodeShown, Invocation, Profile, exit_status, parse, usage_failure,
 };
 
-use crate::winrs_command;
+use crate::{endpoint, winrs_command};
 
 fn refused(words: &[&str]) -> Error {
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
@@ -33,9 +33,9 @@ fn the_first_word_that_is_no_switch_begins_the_command() {
 #[test]
 fn without_switches_it_is_this_machine_and_the_defaults() {
     let command = winrs_command(&["hostname"]);
-    assert_eq!(command.connection.endpoint.to_string(), "http://localhost:5985/wsman");
+    assert_eq!(command.connection, Connection::default());
     assert_eq!((command.profile, command.echo), (Profile::Loaded, Echo::Shown));
-    assert_eq!((command.delegation, command.compression), (Delegation::Refused, Compression::Off));
+    assert_eq!((command.delegation, command.notices.len()), (Delegation::Refused, 0));
     assert_eq!((command.exit_code, command.directory), (ExitCodeShown::No, None));
 }
 
@@ -75,11 +75,14 @@ fn every_switch_has_a_long_and_a_short_form() {
     assert_eq!(long.directory.as_deref(), Some("C:\\"));
     assert_eq!(long.environment, [("A".to_owned(), "b=c".to_owned())]);
     assert_eq!((long.profile, long.echo), (Profile::Skipped, Echo::Hidden));
-    assert_eq!((long.delegation, long.compression), (Delegation::Allowed, Compression::On));
+    assert_eq!(long.delegation, Delegation::Allowed);
+    let notices: Vec<_> =
+        long.notices.iter().filter_map(|line| line.split_once(" changes nothing")).collect();
+    assert_eq!(notices.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["-compression", "-timeout"]);
     assert_eq!(long.exit_code, ExitCodeShown::Yes);
     assert_eq!(long.connection.unencrypted, Unencrypted::Allowed);
     for form in ["-ssl", "-usessl"] {
-        let endpoint = winrs_command(&["-r:h", form, "x"]).connection.endpoint;
+        let endpoint = endpoint(winrs_command(&["-r:h", form, "x"]).connection);
         assert_eq!(endpoint.to_string(), "https://h:5986/wsman");
     }
 }
@@ -98,6 +101,16 @@ fn unencrypted_means_nothing_over_https() {
     let connection = winrs_command(&["-r:https://h", "-un", "-skipCAcheck", "x"]).connection;
     assert_eq!(connection.unencrypted, Unencrypted::Refused);
     assert_eq!(connection.trust.issuer, Verification::Skipped);
+}
+
+#[test]
+fn on_this_machine_the_kernel_says_who_asks() {
+    for words in [&["-u:me", "x"][..], &["-p:x", "x"], &["-un", "x"], &["-ssl", "x"], &["-auth:none", "x"]] {
+        let error = refused(words);
+        assert!(error.to_string().contains("-remote"), "{words:?}: {error}");
+    }
+    let connection = winrs_command(&["-socket:/run/x.sock", "ls"]).connection;
+    assert_eq!(connection.target, Target::Local(vec!["/run/x.sock".into()]));
 }
 
 #[test]

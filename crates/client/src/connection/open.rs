@@ -1,8 +1,10 @@
 //! From an endpoint to a connection: find the host, connect, secure.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketType, netdevice, socket};
 
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
@@ -12,6 +14,7 @@ use super::{Connection, READ, Stream};
 use crate::authentication::Proof;
 use crate::error::Error;
 use crate::patience::{Expired, Patience};
+use crate::route::Route;
 use crate::tls::{Securer, TlsError};
 use crate::{Endpoint, Transport};
 
@@ -19,27 +22,36 @@ impl Connection {
     /// Opens a connection; nothing of the session goes over it yet.
     pub(crate) async fn open(
         endpoint: &Endpoint,
-        securer: &Securer,
+        route: &Route,
         proof: Proof,
         patience: &Patience,
     ) -> Result<Self, Error> {
-        let address = endpoint.authority();
-        let opened = patience.within(patience.connect, stream_to(endpoint, securer)).await;
-        let stream = opened.map_err(|expired| match expired {
-            Expired::Own => Error::ConnectTimedOut { address: address.clone(), after: patience.connect },
+        let opened = patience.within(patience.connect, stream_to(endpoint, route)).await;
+        let (stream, address) = opened.map_err(|expired| match expired {
+            Expired::Own => Error::ConnectTimedOut { address: route.peer(endpoint), after: patience.connect },
             Expired::Total(error) => error,
         })??;
         Ok(Self { stream, proof, address, received: Vec::with_capacity(READ) })
     }
 }
 
-async fn stream_to(endpoint: &Endpoint, securer: &Securer) -> Result<Box<dyn Stream>, Error> {
+/// The octets to and from a service, and whom they go to.
+async fn stream_to(endpoint: &Endpoint, route: &Route) -> Result<(Box<dyn Stream>, String), Error> {
+    match route {
+        Route::Network(securer) => Ok((network(endpoint, securer).await?, route.peer(endpoint))),
+        Route::Local(sockets) => {
+            let (stream, path) = sockets.connect().await?;
+            Ok((Box::new(stream), path.display().to_string()))
+        }
+    }
+}
+
+async fn network(endpoint: &Endpoint, securer: &Securer) -> Result<Box<dyn Stream>, Error> {
+    let failed = |source| Error::Connect { address: endpoint.place(), source };
     let addresses = resolve(endpoint).await?;
-    let connected = connect(addresses).await;
-    let stream = connected.map_err(|source| Error::Connect { address: endpoint.authority(), source })?;
+    let stream = connect(addresses).await.map_err(failed)?;
     // Each request is one write, which should leave at once.
-    let undelayed = stream.set_nodelay(true);
-    undelayed.map_err(|source| Error::Connect { address: endpoint.authority(), source })?;
+    stream.set_nodelay(true).map_err(failed)?;
     match endpoint.transport() {
         Transport::Http => Ok(Box::new(stream)),
         Transport::Https => {
@@ -51,16 +63,29 @@ async fn stream_to(endpoint: &Endpoint, securer: &Securer) -> Result<Box<dyn Str
 }
 
 async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
-    if let Ok(address) = endpoint.host().parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, endpoint.port())]);
+    let failed = |source| Error::NotResolved { host: endpoint.host_and_zone(), source };
+    match (endpoint.host().parse::<IpAddr>(), endpoint.zone()) {
+        (Ok(IpAddr::V6(address)), Some(zone)) => {
+            let scope = scope_of(zone).map_err(failed)?;
+            return Ok(vec![SocketAddrV6::new(address, endpoint.port(), 0, scope).into()]);
+        }
+        (Ok(address), _) => return Ok(vec![SocketAddr::new(address, endpoint.port())]),
+        (Err(_), _) => {}
     }
-    let failed = |source| Error::NotResolved { host: endpoint.host().to_owned(), source };
     let found = lookup_host((endpoint.host(), endpoint.port())).await.map_err(failed)?;
     let addresses: Vec<SocketAddr> = found.collect();
     if addresses.is_empty() {
         return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
     }
     Ok(addresses)
+}
+
+/// The number of an interface, which may also be written as such (RFC 4007 11.2).
+fn scope_of(zone: &str) -> io::Result<u32> {
+    let any = socket(AddressFamily::UNIX, SocketType::DGRAM, None)?;
+    netdevice::name_to_index(&any, zone)
+        .or_else(|_| zone.parse())
+        .map_err(|_| io::Error::new(io::ErrorKind::NotFound, format!("this machine has no interface {zone}")))
 }
 
 /// Connects to the first address that answers; each gets a head start before the next (RFC 8305 5).

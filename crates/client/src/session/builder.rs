@@ -12,8 +12,10 @@ use crate::Endpoint;
 use crate::affinity::Affinity;
 use crate::authentication::{Authentication, Credentials, Login, Unencrypted};
 use crate::error::Error;
+use crate::local::LocalSockets;
 use crate::pool::Pool;
 use crate::random::fresh_uuid;
+use crate::route::Route;
 use crate::tls::{Securer, TlsPolicy};
 
 /// Settings of a [`Session`], each with a default that suits most.
@@ -21,6 +23,7 @@ use crate::tls::{Securer, TlsPolicy};
 #[must_use]
 pub struct SessionBuilder {
     endpoint: Endpoint,
+    local: Option<LocalSockets>,
     credentials: Option<Credentials>,
     authentication: Option<Authentication>,
     unencrypted: Unencrypted,
@@ -39,6 +42,7 @@ impl SessionBuilder {
     pub(super) fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
+            local: None,
             credentials: None,
             authentication: None,
             unencrypted: Unencrypted::Refused,
@@ -52,6 +56,10 @@ impl SessionBuilder {
             locale: "en-US".to_owned(),
             encoding: Encoding::Utf8,
         }
+    }
+
+    pub(super) fn over(self, sockets: LocalSockets) -> Self {
+        Self { local: Some(sockets), ..self }
     }
 
     /// Who asks.
@@ -155,11 +163,21 @@ impl SessionBuilder {
             Some(_) => Authentication::Basic,
             None => Authentication::None,
         });
+        let route = match self.local {
+            None => Route::Network(Securer::new(self.tls)),
+            Some(sockets) if authentication == Authentication::None => Route::Local(sockets),
+            Some(_) => {
+                let reason = "over a Unix socket the kernel says who asks: give neither name nor password";
+                return setting("credentials", reason.to_owned());
+            }
+        };
         Ok(Session(Arc::new(Inner {
             login: Login::new(authentication, self.credentials)?,
+            peer: route.peer(&self.endpoint),
+            to: route.to(&self.endpoint),
             endpoint: self.endpoint,
+            route,
             unencrypted: self.unencrypted,
-            securer: Securer::new(self.tls),
             connect_timeout: self.connect_timeout.min(LONGEST),
             idle_timeout: idle_timeout.min(LONGEST + NETWORK_DELAY),
             total_timeout: self.total_timeout.map(|limit| limit.min(LONGEST)),

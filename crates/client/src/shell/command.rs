@@ -114,8 +114,10 @@ impl Command {
     ///
     /// # Errors
     /// [`Error`]; [`Error::is_gone`] if the command has ended.
-    pub async fn signal(&self, code: SignalCode) -> Result<(), Error> {
-        self.signaller().signal(code).await
+    pub fn signal(&self, code: SignalCode) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        // The command itself, whose request for output only one may wait for, must not travel along.
+        let signaller = self.signaller();
+        async move { signaller.signal(code).await }
     }
 
     /// Lets go of the command: ends it if it still runs, and frees what the service keeps of it.
@@ -213,9 +215,9 @@ async fn receive(channel: Channel, streams: Vec<String>, patience: Patience) -> 
             answer => answer?,
         };
         let Some(response) = answer.content_named("ReceiveResponse") else {
-            return Err(channel.session.lacking("a ReceiveResponse"));
+            return Err(channel.session.lacking("a ReceiveResponse", &answer));
         };
         let received = Received::parse(response);
-        return received.map_err(|fault| channel.session.unreadable(&fault));
+        return received.map_err(|fault| channel.session.unreadable(response, &fault));
     }
 }

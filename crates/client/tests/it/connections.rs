@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use client::{Error, Progress, Session};
+use client::{Endpoint, Error, Progress, Session, Unencrypted};
 use telarch_client as client;
 use tokio::sync::Notify;
 use wsman::Action;
@@ -209,6 +209,30 @@ async fn a_request_says_what_a_service_needs_to_know() {
 }
 
 #[tokio::test]
+async fn the_zone_of_an_address_leads_there_and_is_not_sent() {
+    let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else {
+        eprintln!("SKIPPED: this machine has no IPv6");
+        return;
+    };
+    let mut service = Service::listening(listener, Request::config);
+    let port = service.address.port();
+    for host in ["[::1%lo]", "[::1%25lo]", "[::1%1]"] {
+        let endpoint = Endpoint::parse(&format!("http://{host}:{port}/wsman")).unwrap();
+        let session = Session::builder(endpoint).unencrypted(Unencrypted::Allowed).build().unwrap();
+        session.get(&config()).await.unwrap();
+        let request = service.request().await;
+        assert_eq!(request.head.header("Host"), Some(format!("[::1]:{port}").as_str()), "{host}");
+        let to = request.parsed().head().to.clone();
+        assert_eq!(to, Some(format!("http://[::1]:{port}/wsman")), "{host}");
+    }
+    let endpoint = Endpoint::parse(&format!("http://[::1%nowhere0]:{port}/wsman")).unwrap();
+    let session = Session::builder(endpoint).unencrypted(Unencrypted::Allowed).build().unwrap();
+    let error = session.get(&config()).await.expect_err("no such interface");
+    assert!(matches!(&error, Error::NotResolved { host, .. } if host == "::1%nowhere0"), "{error}");
+    assert!(error.to_string().contains("no interface nowhere0"), "{error}");
+}
+
+#[tokio::test]
 async fn the_cookie_of_a_load_balancer_comes_back_and_no_other() {
     let mut service = Service::start(|request| {
         let message = request.message(crate::service::write_config);
@@ -226,18 +250,4 @@ async fn the_cookie_of_a_load_balancer_comes_back_and_no_other() {
         session.get(&config()).await.unwrap();
         assert_eq!(service.request().await.head.header("Cookie"), expected);
     }
-}
-
-#[test]
-fn sessions_and_what_they_open_travel_between_threads() {
-    fn is_send<T: Send>() {}
-    fn is_sync<T: Sync>() {}
-    is_send::<Session>();
-    is_sync::<Session>();
-    is_send::<client::Shell>();
-    is_send::<client::Command>();
-    is_send::<client::Stdin>();
-    is_send::<client::Enumerator>();
-    is_send::<Error>();
-    is_sync::<Error>();
 }

@@ -202,7 +202,10 @@ async fn a_page_without_a_way_on_and_without_an_end_is_refused() {
     })
     .await;
     let error = service.session().enumerate(&config(), EnumerateOptions::default()).await;
-    assert!(matches!(error, Err(Error::Protocol { violation: Violation::Lacking(_), .. })));
+    let Err(Error::Protocol { violation: Violation::Lacking { at, .. }, .. }) = error else {
+        panic!("no page")
+    };
+    assert_eq!(at, "s:Envelope/s:Body/n:EnumerateResponse");
 }
 
 #[tokio::test]

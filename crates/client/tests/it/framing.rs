@@ -174,7 +174,7 @@ async fn something_other_than_a_message_is_refused() {
     };
     assert!(matches!(violation(get_from(latin).await), Violation::Encoding(_)));
     let nothing = |_: &Request| vec![Step::Send(response_with(200, &[], b""))];
-    assert!(matches!(violation(get_from(nothing).await), Violation::Lacking(_)));
+    assert!(matches!(violation(get_from(nothing).await), Violation::Empty));
     let other_protocol = |_: &Request| vec![Step::Send(b"SSH-2.0-OpenSSH\r\n".to_vec())];
-    assert!(matches!(violation(get_from(other_protocol).await), Violation::Head(http::HeadError::NotHttp)));
+    assert!(matches!(violation(get_from(other_protocol).await), Violation::NotHttp));
 }

@@ -4,7 +4,9 @@
 mod connections;
 mod enumeration;
 mod framing;
+mod local;
 mod refusing;
+mod send;
 mod service;
 mod shell;
 mod time;

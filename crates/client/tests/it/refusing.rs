@@ -110,9 +110,32 @@ async fn a_status_without_a_message_has_the_number_that_windows_gives_it() {
         })
         .await;
         let error = service.session().get(&config()).await.expect_err("a failure");
-        assert!(matches!(error, Error::Http { status: found } if found == status), "{error}");
+        match &error {
+            Error::Http { status: found } => assert!(*found == status && body.is_empty(), "{error}"),
+            Error::NoMessage { status: found, seen } => {
+                assert_eq!(
+                    (*found, seen.media_type.as_str(), seen.octets),
+                    (status, "text/html", body.len())
+                );
+                assert_eq!(seen.beginning, body);
+            }
+            _ => panic!("{error}"),
+        }
         assert_eq!(error.code(), Some(code), "{status}");
     }
+}
+
+#[tokio::test]
+async fn what_came_instead_of_a_fault_is_shown_and_cannot_harm_a_terminal() {
+    let page = format!("<html>\r\n  <title>\x1b[2J{}</title>", "Ü".repeat(2_000));
+    let length = page.len();
+    let service = Service::start(move |_| vec![Step::Send(response_with(500, &[], page.as_bytes()))]).await;
+    let error = service.session().get(&config()).await.expect_err("a failure");
+    let Error::NoMessage { status: 500, seen } = &error else { panic!("{error}") };
+    assert_eq!((seen.media_type.as_str(), seen.octets), ("", length));
+    assert!(seen.beginning.starts_with("<html> <title> [2JÜÜ"), "{seen}");
+    assert_eq!(seen.beginning.chars().count(), 80);
+    assert!(error.to_string().contains("AllowUnencrypted"), "{error}");
 }
 
 #[tokio::test]

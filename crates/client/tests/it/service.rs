@@ -11,7 +11,7 @@ use client::{Credentials, Endpoint, Secret, Session, SessionBuilder, Unencrypted
 use http::{BodyFraming, Limits, RequestHead, ResponseWriter};
 use telarch_client as client;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use wsman::{Fault, Subcode, Uuid};
@@ -57,7 +57,15 @@ pub type Accepted = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
 
 impl Service {
     pub async fn start(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
-        Self::start_with(|stream| Box::pin(async move { Ok(Box::new(stream) as Stream) }), answer).await
+        Self::listening(TcpListener::bind("127.0.0.1:0").await.unwrap(), answer)
+    }
+
+    pub fn listening(
+        listener: TcpListener,
+        answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let plain = |stream| Box::pin(async move { Ok(Box::new(stream) as Stream) }) as Accepted;
+        Self::listening_with(listener, plain, answer)
     }
 
     /// `accept` does the handshake of a new connection.
@@ -65,7 +73,14 @@ impl Service {
         accept: impl Fn(tokio::net::TcpStream) -> Accepted + Send + Sync + 'static,
         answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::listening_with(TcpListener::bind("127.0.0.1:0").await.unwrap(), accept, answer)
+    }
+
+    fn listening_with(
+        listener: TcpListener,
+        accept: impl Fn(tokio::net::TcpStream) -> Accepted + Send + Sync + 'static,
+        answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let (told, requests) = mpsc::unbounded_channel();
         let answer = Arc::new(answer);
@@ -83,6 +98,27 @@ impl Service {
             }
         });
         Self { address, requests, accepting }
+    }
+
+    /// The same at a Unix socket; its address means nothing.
+    pub async fn at(
+        listener: std::os::unix::net::UnixListener,
+        answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        listener.set_nonblocking(true).unwrap();
+        let listener = UnixListener::from_std(listener).unwrap();
+        let (told, requests) = mpsc::unbounded_channel();
+        let (answer, count) = (Arc::new(answer), Arc::new(AtomicUsize::new(0)));
+        let accepting = tokio::spawn(async move {
+            for connection in 0.. {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (told, answer, count) = (told.clone(), Arc::clone(&answer), Arc::clone(&count));
+                tokio::spawn(async move {
+                    serve(Box::new(stream), connection, &count, &told, &*answer).await;
+                });
+            }
+        });
+        Self { address: SocketAddr::from(([127, 0, 0, 1], 0)), requests, accepting }
     }
 
     pub fn endpoint(&self) -> Endpoint {

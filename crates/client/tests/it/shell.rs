@@ -398,7 +398,7 @@ async fn answers_that_lack_what_is_needed_are_refused() {
     };
     let empty = Service::start(|request| request.answer(|_| {})).await;
     let error = empty.session().shell(ShellOptions::default()).await.expect_err("no shell");
-    assert!(matches!(violation(error), Violation::Lacking(_)));
+    assert!(matches!(violation(error), Violation::Lacking { what: "the identifier of the shell", .. }));
 
     let garbled = shell_service(|_, request| {
         request.answer(|body| {
@@ -408,5 +408,16 @@ async fn answers_that_lack_what_is_needed_are_refused() {
     })
     .await;
     let error = run(&garbled.session()).await.expect_err("garbled");
-    assert!(matches!(violation(error), Violation::Body(_)));
+    assert!(error.to_string().contains("s:Envelope/s:Body/rsp:ReceiveResponse: "), "{error}");
+    assert!(matches!(violation(error), Violation::Body { .. }));
+
+    let other = shell_service(|_, request| {
+        request.answer(|body| {
+            body.start("rsp:SignalResponse").end_empty();
+        })
+    })
+    .await;
+    let error = run(&other.session()).await.expect_err("another answer");
+    let told = "s:Envelope/s:Body, which holds rsp:SignalResponse, lacks a ReceiveResponse";
+    assert!(error.to_string().ends_with(told), "{error}");
 }

@@ -45,7 +45,7 @@ async fn an_answer_to_create_without_a_place_is_refused() {
     let mut representation = Writer::new();
     representation.start("Listener").end();
     let error = service.session().create(&listener(), &representation.into_fragment()).await;
-    assert!(matches!(error, Err(Error::Protocol { violation: Violation::Lacking(_), .. })));
+    assert!(matches!(error, Err(Error::Protocol { violation: Violation::Lacking { .. }, .. })));
 }
 
 #[tokio::test]

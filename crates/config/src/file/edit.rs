@@ -1,9 +1,9 @@
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
-use super::{ADDRESS, LISTENER, TRANSPORT};
+use super::literal::{of_kind, of_setting};
+use super::{ADDRESS, LISTENER, PRESET, TRANSPORT};
 use crate::listener::FIELDS;
-use crate::value::Kind;
-use crate::{Draft, Listener, Listeners, Setting};
+use crate::{Draft, Listener, Listeners, Preset};
 
 /// The text with the values changed that are different in two drafts, and everything else as it was.
 ///
@@ -16,7 +16,7 @@ pub(crate) fn edit(text: &str, before: &Draft, after: &Draft) -> Option<String> 
         for section in folder.split('/').filter(|section| !section.is_empty()) {
             table = inner_table(table, section)?;
         }
-        assign(table.as_table_like_mut()?, name, of_setting(setting, after));
+        assign(table.as_table_like_mut()?, name, of_setting(setting, &after.config));
     }
     if before.listeners != after.listeners {
         let list = document.entry(LISTENER).or_insert_with(|| Item::ArrayOfTables(ArrayOfTables::new()));
@@ -24,6 +24,18 @@ pub(crate) fn edit(text: &str, before: &Draft, after: &Draft) -> Option<String> 
         if after.listeners.is_empty() {
             document.remove(LISTENER);
         }
+    }
+    Some(document.to_string())
+}
+
+/// The text with another preset, and everything else as it was.
+///
+/// None means that the text is no TOML.
+pub(crate) fn edit_preset(text: &str, preset: Preset) -> Option<String> {
+    let mut document: DocumentMut = text.parse().ok()?;
+    // A file that says nothing of it has the usual one.
+    if document.contains_key(PRESET) || preset != Preset::default() {
+        assign(document.as_table_mut(), PRESET, preset.name().into());
     }
     Some(document.to_string())
 }
@@ -93,17 +105,5 @@ fn edit_listener(table: &mut Table, before: &Listener, after: &Listener) {
         if (field.show)(before) != text {
             assign(table, field.name, of_kind(field.kind, &text));
         }
-    }
-}
-
-fn of_setting(setting: &Setting, draft: &Draft) -> Value {
-    of_kind(setting.kind(), &setting.show(&draft.config))
-}
-
-fn of_kind(kind: Kind, text: &str) -> Value {
-    match kind {
-        Kind::Switch => Value::from(text == "true"),
-        Kind::Number { .. } => text.parse::<i64>().map_or_else(|_| Value::from(text), Value::from),
-        Kind::Text { .. } => Value::from(text),
     }
 }

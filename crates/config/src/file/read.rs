@@ -56,7 +56,8 @@ impl Reading<'_> {
             let result = match members.iter().find(|member| member.name() == name) {
                 Some(Member::Setting(setting)) => scalar(item)
                     .map_err(|reason| setting.error(reason))
-                    .and_then(|value| config.assign(setting, &value)),
+                    .and_then(|value| config.assign(setting, &value))
+                    .map(|()| config.named(setting)),
                 Some(Member::Section { members, .. }) => match item.as_table_like() {
                     Some(inner) => {
                         self.members(inner, &format!("{folder}{name}/"), members, config)?;

@@ -10,15 +10,22 @@ use telarch_config::{Config, Listener, ListenerKey, Store, StoreError};
 use tempfile::TempDir;
 
 const VARIABLE: &str = "TELARCH_CONFIG_WRITTEN_UNTIL_KILLED";
+/// So many at least, and more until one has fallen into the writing itself.
 const KILLS: u64 = 100;
+const KILLS_AT_MOST: u64 = 2_000;
 
 #[test]
 fn a_killed_writer_leaves_the_old_or_the_new_file() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("config.toml");
-    let mut last = 0;
-    for kill in 0..KILLS {
+    let (mut last, mut half_written) = (0, 0);
+    for kill in 0.. {
+        if kill >= KILLS && half_written > 0 {
+            break;
+        }
+        assert!(kill < KILLS_AT_MOST, "no kill fell into the writing of a file");
         let promised = write_until_killed(&path, kill);
+        half_written += u64::from(folder.path().join(".config.toml.new").exists());
         let store = Store::open(&path).unwrap_or_else(|error| panic!("after kill {kill}: {error}"));
         let number = assert_whole(&store);
         assert!(number >= promised.max(last), "after kill {kill}: {number} instead of at least {promised}");

@@ -38,6 +38,19 @@ fn a_listener_is_written_in_the_order_of_windows() {
 }
 
 #[test]
+fn the_service_adds_a_listener_for_each_compatibility_switch_that_is_on() {
+    let mut config = Config::default();
+    assert_eq!(Listener::of_compatibility(&config.service), []);
+    config.set("Service/EnableCompatibilityHttpsListener", "true").unwrap();
+    let only_https = Listener::of_compatibility(&config.service);
+    assert_eq!(only_https, [Listener::compatibility(Transport::Https, &config.service)]);
+    config.set("Service/EnableCompatibilityHttpListener", "true").unwrap();
+    let both = Listener::of_compatibility(&config.service);
+    assert_eq!(both.iter().map(|listener| listener.port.number()).collect::<Vec<_>>(), [80, 443]);
+    assert!(both.iter().all(|listener| listener.source == ListenerSource::Compatibility));
+}
+
+#[test]
 fn what_create_does_not_say_has_its_default() {
     let config = Config::default();
     let http = Listener::create(key("*", "http"), None, &config.service).unwrap();

@@ -1,6 +1,9 @@
 //! Each preset value by value, written down a second time on purpose.
 
-use telarch_config::{Config, Preset, Setting};
+use std::fs;
+
+use telarch_config::{Config, Listener, ListenerKey, Preset, Setting, Source, Store, StoreError};
+use tempfile::TempDir;
 
 #[test]
 fn ours_is_the_default_and_has_these_values() {
@@ -30,6 +33,133 @@ fn presets_are_found_by_name() {
     }
     assert_eq!(Preset::find("WinRM-2.0"), Some(Preset::Winrm20));
     assert_eq!(Preset::find("vista"), None);
+}
+
+struct Place {
+    _folder: TempDir,
+    store: Store,
+}
+
+impl Place {
+    fn with(text: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, text).unwrap();
+        Self { store: Store::open(path).unwrap(), _folder: folder }
+    }
+
+    fn text(&self) -> String {
+        fs::read_to_string(self.store.path()).unwrap()
+    }
+}
+
+#[test]
+fn another_preset_has_its_values_in_memory_and_in_the_file() {
+    let place = Place::with("");
+    let mut states = place.store.subscribe();
+    for (preset, column) in [
+        (Preset::Winrm20, (|[_, _, article]| article) as fn([&'static str; 3]) -> &'static str),
+        (Preset::Telarch, |[_, ours, _]| ours),
+    ] {
+        let state = place.store.set_preset(preset).unwrap();
+        assert_eq!(state.preset, preset);
+        assert_values(&state.config, column);
+        assert_values(&place.store.snapshot(), column);
+        assert_values(&Store::open(place.store.path()).unwrap().snapshot(), column);
+        assert!(states.has_changed().unwrap(), "{preset}");
+        assert_eq!(states.borrow_and_update().preset, preset);
+        assert_eq!(place.text(), format!("Preset = \"{preset}\"\n"));
+    }
+}
+
+#[test]
+fn a_file_that_names_no_preset_stays_as_it_is_when_it_gets_the_usual_one() {
+    let place = Place::with("MaxTimeoutms = 1000\n");
+    place.store.set_preset(Preset::Telarch).unwrap();
+    assert_eq!(place.text(), "MaxTimeoutms = 1000\n");
+}
+
+#[test]
+fn another_preset_changes_one_line_and_nothing_that_the_file_names() {
+    let place = Place::with(
+        "# ours\nWinrs.MaxShellsPerUser = 7\n\n# quiet\n[Service]\nMaxConnections = 300\n\n\
+         [[Listener]]\nAddress = \"*\" # all\nTransport = \"HTTP\"\n",
+    );
+    let before = place.store.state();
+    let state = place.store.set_preset(Preset::Winrm20).unwrap();
+    assert_eq!(
+        place.text(),
+        "# ours\nWinrs.MaxShellsPerUser = 7\nPreset = \"winrm-2.0\"\n\n# quiet\n[Service]\nMaxConnections = 300\n\n\
+         [[Listener]]\nAddress = \"*\" # all\nTransport = \"HTTP\"\n"
+    );
+    assert_eq!(state.config.winrs.max_shells_per_user.get(), 7);
+    assert_eq!(state.config.service.max_connections.get(), 300, "the file names it, as it happens like ours");
+    assert_eq!(state.config.winrs.max_processes_per_shell.get(), 15);
+    assert_eq!(state.listeners, before.listeners);
+
+    fs::write(place.store.path(), "Preset = \"winrm-2.0\" # as in 2009\n").unwrap();
+    place.store.set_preset(Preset::Telarch).unwrap();
+    assert_eq!(place.text(), "Preset = \"telarch\" # as in 2009\n");
+}
+
+#[test]
+fn a_file_that_only_the_old_preset_allows_keeps_it() {
+    let text = "Preset = \"winrm-2.0\"\nMaxProviderRequests = 25\n";
+    let place = Place::with(text);
+    let error = place.store.set_preset(Preset::Telarch).unwrap_err();
+    assert!(matches!(error, StoreError::Content { line: 2, .. }), "{error}");
+    assert_eq!(place.text(), text);
+    assert_eq!(place.store.state().preset, Preset::Winrm20);
+    // What somebody broke in the meantime is not made worse.
+    fs::write(place.store.path(), "Nonsense = 1\n").unwrap();
+    assert!(place.store.set_preset(Preset::Telarch).is_err());
+    assert_eq!(place.text(), "Nonsense = 1\n");
+}
+
+#[test]
+fn a_process_that_has_the_file_open_has_the_preset_after_its_next_change_or_reload() {
+    let place = Place::with("");
+    let others = [(); 2].map(|()| Store::open(place.store.path()).unwrap());
+    place.store.set_preset(Preset::Winrm20).unwrap();
+    others[0].reload().unwrap();
+    others[1].update(|draft| Ok::<_, StoreError>(draft.config.set("MaxTimeoutms", "1000")?)).unwrap();
+    for other in others {
+        assert_eq!(other.state().preset, Preset::Winrm20);
+        assert_eq!(other.snapshot().max_envelope_sizekb.get(), 150);
+    }
+    assert_eq!(place.text(), "Preset = \"winrm-2.0\"\nMaxTimeoutms = 1000\n");
+}
+
+#[test]
+fn what_the_file_names_is_known_to_be_named_also_if_it_is_the_default() {
+    let place = Place::with("MaxTimeoutms = 60000\n");
+    let source = |name: &str| place.store.snapshot().source(Setting::find(name).unwrap());
+    assert_eq!((source("MaxTimeoutms"), source("MaxBatchItems")), (Source::Local, Source::Default));
+}
+
+#[test]
+fn a_configuration_that_is_printed_line_by_line_is_read_as_the_same() {
+    for preset in Preset::ALL {
+        let mut config = preset.config();
+        for (name, value) in [
+            ("Client/TrustedHosts", "<local>, *.example.com, [fe80::1]"),
+            ("Service/IPv4Filter", ""),
+            ("Service/CertificateThumbprint", "00112233445566778899AABBCCDDEEFF00112233"),
+            ("Winrs/AllowRemoteShellAccess", "false"),
+        ] {
+            config.set(name, value).unwrap();
+        }
+        let key = ListenerKey::parse("IP:fe80::1", "HTTPS").unwrap();
+        let mut listener = Listener::new(key, &config.service);
+        listener.hostname = "node7.example.com".parse().unwrap();
+        listener.enabled = false;
+        let lines: Vec<_> = Setting::all().iter().map(|setting| setting.line(&config)).collect();
+        let text = format!("Preset = \"{preset}\"\n{}\n[[Listener]]\n{}", lines.join("\n"), listener.lines());
+        let read = Place::with(&text).store.state();
+        let differing: Vec<_> = read.config.differences(&config).map(Setting::path).collect();
+        assert_eq!((read.preset, differing), (preset, vec![]), "{text}");
+        assert_eq!(read.listeners.iter().collect::<Vec<_>>(), [&listener], "{text}");
+    }
 }
 
 fn assert_values(config: &Config, column: fn([&'static str; 3]) -> &'static str) {

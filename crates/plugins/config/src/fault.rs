@@ -1,8 +1,13 @@
 //! Where what is wrong with a change of the configuration gets its fault.
 
+use std::io::ErrorKind;
+
 use config::{ListenerError, ListenerKey, PutError, Reason, SettingError, StoreError};
+use service::{Call, Unfit};
 use wsman::{Action, Code, Detail, Fault, ResourceUri, Subcode, code};
 use xml::{Bounds, Document, Element, Writer};
+
+use crate::acceptance::Unacceptable;
 
 /// Why a change was not made; everything is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +16,8 @@ pub(crate) enum ChangeError {
     Put(#[from] PutError),
     #[error(transparent)]
     Listener(#[from] ListenerError),
+    #[error(transparent)]
+    Unacceptable(#[from] Unacceptable),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("there is no listener {0}")]
@@ -26,6 +33,7 @@ impl From<ChangeError> for Fault {
         match error {
             ChangeError::Put(error) | ChangeError::Listener(ListenerError::Content(error)) => of_put(&error),
             ChangeError::Listener(error) => of_listener(&error),
+            ChangeError::Unacceptable(error) => of_unacceptable(&error),
             ChangeError::NoSuchListener(key) => no_such_listener(key),
             ChangeError::Store(StoreError::Setting(error)) => of_setting(&error),
             ChangeError::Store(_) | ChangeError::Interrupted => {
@@ -86,14 +94,31 @@ fn of_listener(error: &ListenerError) -> Fault {
             Fault::new(Subcode::InvalidSelectors, code::INVALID_SELECTOR_VALUE, reason)
                 .with_detail(Detail::INVALID_VALUE)
         }
-        ListenerError::KeyChange(_) => {
-            Fault::new(Subcode::InvalidRepresentation, code::INVALID_VALUES, reason)
-                .with_detail(Detail::INVALID_VALUES)
-        }
+        ListenerError::KeyChange(_) => Fault::new(Subcode::InvalidRepresentation, CANNOT_CHANGE_KEYS, reason)
+            .with_detail(Detail::INVALID_VALUES),
         ListenerError::NotOurs { .. } => Fault::new(Subcode::AccessDenied, code::GOVERNED_BY_POLICY, reason),
         ListenerError::TooMany => Fault::new(Subcode::QuotaLimit, code::QUOTA_LIMIT, reason),
         _ => Fault::new(Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR, reason),
     }
+}
+
+/// The values are right in themselves, and the listener could not serve with them.
+fn of_unacceptable(error: &Unacceptable) -> Fault {
+    let code = match error {
+        Unacceptable::CertificateForHttp(_) => THUMBPRINT_SHOULD_BE_EMPTY,
+        Unacceptable::Conflict(..) => CANNOT_SHARE_PORT,
+        Unacceptable::Port(_, error) if error.source.kind() == ErrorKind::PermissionDenied => PORT_INVALID,
+        Unacceptable::Port(..) => CANNOT_SHARE_PORT,
+        Unacceptable::NoCertificate(..) => CERTIFICATE_NOT_FOUND,
+        Unacceptable::Unfit { unfit: Unfit::Expired { .. } | Unfit::NotYetValid { .. }, .. } => {
+            CERTIFICATE_EXPIRED
+        }
+        Unacceptable::Unfit { unfit: Unfit::NotForServers, .. } => CERTIFICATE_NOT_FOR_SERVERS,
+        Unacceptable::Unfit { .. } => CERTIFICATE_OF_ANOTHER_NAME,
+    };
+    // A fault is one line; the way out stands on a second one elsewhere.
+    let reason = error.to_string().replace("\n  ", "; ");
+    Fault::new(Subcode::InvalidRepresentation, code, reason).with_detail(Detail::INVALID_VALUES)
 }
 
 pub(crate) fn no_such_listener(key: ListenerKey) -> Fault {
@@ -123,13 +148,45 @@ pub(crate) fn unexpected_selector(name: &str) -> Fault {
     .with_detail(Detail::UNEXPECTED_SELECTORS)
 }
 
-pub(crate) fn missing_selector(name: &str) -> Fault {
+pub(crate) fn missing_selector(instance: &str, name: &str) -> Fault {
     Fault::new(
         Subcode::InvalidSelectors,
         code::INSUFFICIENT_SELECTORS,
-        format!("the request does not say which listener: the selector {name} is missing"),
+        format!("the request does not say which {instance}: the selector {name} is missing"),
     )
     .with_detail(Detail::INSUFFICIENT_SELECTORS)
+}
+
+pub(crate) fn no_such_instance(instance: &str) -> Fault {
+    Fault::new(
+        Subcode::InvalidSelectors,
+        code::UNEXPECTED_SELECTORS,
+        format!("there is no such {instance}: this service has none"),
+    )
+    .with_detail(Detail::UNEXPECTED_SELECTORS)
+}
+
+/// Whatever is listed, is listed as a whole.
+pub(crate) fn refuse_selectors_and_filter(call: &Call) -> Result<(), Fault> {
+    if let Some(selector) = call.request.head().selectors.iter().next() {
+        return Err(unexpected_selector(&selector.name));
+    }
+    match &call.enumerate {
+        Some(enumerate) if enumerate.filter.is_some() => Err(Fault::new(
+            Subcode::FilteringNotSupported,
+            code::FILTERING_NOT_SUPPORTED,
+            "this part of the configuration is listed without a filter: leave it out",
+        )),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn no_custom_shells() -> Fault {
+    Fault::new(
+        Subcode::UnsupportedFeature,
+        CUSTOM_SHELLS_DEPRECATED,
+        "custom remote shells are a thing of the past: winrm/config/winrs has the settings of remote shells",
+    )
 }
 
 pub(crate) fn action_not_supported(action: &Action) -> Fault {
@@ -149,14 +206,6 @@ pub(crate) fn no_fragments() -> Fault {
     .with_detail(Detail::FRAGMENT_LEVEL_ACCESS)
 }
 
-pub(crate) fn no_filters() -> Fault {
-    Fault::new(
-        Subcode::FilteringNotSupported,
-        code::FILTERING_NOT_SUPPORTED,
-        "listeners are listed without a filter: leave it out",
-    )
-}
-
 /// The element as a document of its own, which can go to another thread.
 pub(crate) fn detached(element: Element<'_>) -> Result<Document, Fault> {
     let mut writer = Writer::new();
@@ -169,3 +218,22 @@ pub(crate) fn detached(element: Element<'_>) -> Result<Document, Fault> {
         )
     })
 }
+
+/// `ERROR_WSMAN_CERT_NOT_FOUND`.
+const CERTIFICATE_NOT_FOUND: Code = 2_150_858_882;
+/// `ERROR_WSMAN_CONFIG_PORT_INVALID`.
+const PORT_INVALID: Code = 2_150_858_972;
+/// `ERROR_WSMAN_CONFIG_CANNOT_SHARE_SSL_CONFIG`.
+const CANNOT_SHARE_PORT: Code = 2_150_858_984;
+/// `ERROR_WSMAN_CONFIG_CERT_CN_DOES_NOT_MATCH_HOSTNAME`.
+const CERTIFICATE_OF_ANOTHER_NAME: Code = 2_150_858_985;
+/// `ERROR_WSMAN_CONFIG_THUMBPRINT_SHOULD_BE_EMPTY`.
+const THUMBPRINT_SHOULD_BE_EMPTY: Code = 2_150_858_987;
+/// `ERROR_WSMAN_CANNOT_CHANGE_KEYS`.
+const CANNOT_CHANGE_KEYS: Code = 2_150_858_989;
+/// `ERROR_WSMAN_CERT_INVALID_USAGE`.
+const CERTIFICATE_NOT_FOR_SERVERS: Code = 2_150_858_990;
+/// `ERROR_WSMAN_CUSTOMREMOTESHELL_DEPRECATED`.
+const CUSTOM_SHELLS_DEPRECATED: Code = 2_150_859_196;
+/// `CERT_E_EXPIRED`, which is said of certificates that are not valid yet, too.
+const CERTIFICATE_EXPIRED: Code = 2_148_204_801;

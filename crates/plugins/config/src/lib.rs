@@ -1,58 +1,94 @@
 //! `winrm/config` and what is below it as resources (MS-WSMV 2.2.4.1 onwards and 3.1.4.2 to 3.1.4.8).
 //!
 //! Sections are read and written as a whole, listeners are instances.
-//! A change is in the file before it is answered, and in force when it is.
+//! A change is judged before it is made, in the file before it is answered, and in force when it is.
 
+mod acceptance;
 mod fault;
 mod listener;
+mod listening;
+mod port;
 mod section;
+mod vacant;
 
-use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
-use config::{Draft, LISTENER_RESOURCE, ListenerKey, Section, Store};
-use service::{Answer, BoxFuture, Call, Item, Plugin, Resource, ResourceKind};
-use wsman::{Action, Fault, namespace};
+use config::{Draft, LISTENER_RESOURCE, Paths, Section, Store};
+use service::{Answer, BoxFuture, Call, Certificates, Listening, Plugin, Resource, ResourceKind};
+use wsman::{Fault, namespace};
 
 use self::fault::ChangeError;
-
-/// Tells on which addresses a listener listens now.
-pub type ListeningOn = Arc<dyn Fn(ListenerKey) -> Vec<IpAddr> + Send + Sync>;
+pub use self::listening::ListeningOn;
+use self::listening::Sockets;
+use self::vacant::Vacant;
 
 /// The plug-in for `http://schemas.microsoft.com/wbem/wsman/1/config`.
 pub struct ConfigPlugin {
     store: Arc<Store>,
-    listening_on: ListeningOn,
+    sockets: Sockets,
+    certificates: Arc<Certificates>,
 }
 
 /// What a URI below `winrm/config` is.
 enum Part {
     Section(Section),
     Listeners,
-    /// Certificate mappings and plug-ins: there are none yet, and that can be asked.
-    None,
+    Vacant(&'static Vacant),
 }
 
 impl ConfigPlugin {
-    /// A plug-in that shows and changes what is in the store.
+    /// A plug-in for a service whose sockets do not depend on the configuration.
+    ///
+    /// Certificates that listeners name are looked for beside the file of the settings.
     #[must_use]
     pub fn new(store: Arc<Store>, listening_on: ListeningOn) -> Self {
-        Self { store, listening_on }
+        let folder = store.path().parent().unwrap_or(Path::new("."));
+        let beside = Paths::new(store.path(), folder);
+        let certificates = Arc::new(Certificates::new(beside.certificates, beside.state));
+        Self { store, sockets: Sockets::Fixed(listening_on), certificates }
+    }
+
+    /// A plug-in for a service that listens as it is configured, with these certificates.
+    ///
+    /// Its answers to changes come once the listeners have followed.
+    #[must_use]
+    pub fn with_listeners(store: Arc<Store>, listening: Listening, certificates: Arc<Certificates>) -> Self {
+        Self { store, sockets: Sockets::Configured(listening), certificates }
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
+        let part = part(&call)?;
         if call.request.head().fragment.is_some() {
             return Err(fault::no_fragments());
         }
         call.request.head().options.require_known(&[])?;
-        match part(&call)? {
-            Part::Section(section) => section::answer(&self.store, section, call).await,
-            Part::Listeners => listener::answer(&self.store, &self.listening_on, call).await,
-            Part::None => match call.request.head().action {
-                Action::Enumerate => Ok(Answer::items(Vec::<Item>::new().into_iter())),
-                ref other => Err(fault::action_not_supported(other)),
-            },
+        match part {
+            Part::Section(section) => section::answer(self, section, call).await,
+            Part::Listeners => listener::answer(self, call).await,
+            Part::Vacant(vacant) => vacant.answer(&call),
         }
+    }
+
+    /// Makes a change if the listeners can be as it wants them, on a thread that may wait for the disk.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Draft) -> Result<T, ChangeError> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let (store, certificates) = (Arc::clone(&self.store), Arc::clone(&self.certificates));
+        let changing = move || {
+            let mut made = None;
+            store.update(|draft| {
+                let before = draft.clone();
+                made = Some(change(draft)?);
+                acceptance::judge(&before, draft, &certificates)?;
+                Ok::<_, ChangeError>(())
+            })?;
+            made.ok_or(ChangeError::Interrupted)
+        };
+        let changed = tokio::task::spawn_blocking(changing).await.unwrap_or(Err(ChangeError::Interrupted))?;
+        self.sockets.follow(&self.store).await;
+        Ok(changed)
     }
 }
 
@@ -77,24 +113,8 @@ fn part(call: &Call) -> Result<Part, Fault> {
         return Ok(Part::Listeners);
     }
     match uri.below(namespace::CONFIG).map(str::to_ascii_lowercase).as_deref() {
-        Some("/service/certmapping" | "/plugin") => Ok(Part::None),
-        _ => Err(fault::no_such_part(uri)),
+        Some("/winrs/customremoteshell") => Err(fault::no_custom_shells()),
+        Some(path) => vacant::find(path).map(Part::Vacant).ok_or_else(|| fault::no_such_part(uri)),
+        None => Err(fault::no_such_part(uri)),
     }
-}
-
-/// Makes a change on a thread that may wait for the disk.
-async fn change<T: Send + 'static>(
-    store: &Arc<Store>,
-    change: impl FnOnce(&mut Draft) -> Result<T, ChangeError> + Send + 'static,
-) -> Result<T, Fault> {
-    let store = Arc::clone(store);
-    let changing = move || {
-        let mut made = None;
-        store.update(|draft| {
-            made = Some(change(draft)?);
-            Ok::<_, ChangeError>(())
-        })?;
-        made.ok_or(ChangeError::Interrupted)
-    };
-    tokio::task::spawn_blocking(changing).await.unwrap_or(Err(ChangeError::Interrupted)).map_err(Fault::from)
 }

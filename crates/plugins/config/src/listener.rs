@@ -1,80 +1,94 @@
 //! Listeners: instances with the keys Address and Transport.
+//!
+//! Those of compatibility are shown after the others and cannot be changed. They have the same selectors as the
+//! listener they stand beside, as in Windows; where both are there, the selectors mean the other one.
 
-use std::sync::Arc;
-
-use config::{LISTENER_RESOURCE, Listener, ListenerKey, Store};
+use config::{Draft, LISTENER_RESOURCE, Listener, ListenerError, ListenerKey, State};
 use service::{Answer, Call, Item};
 use wsman::{Action, EndpointReference, Fault, ResourceUri, SelectorSet, namespace, write_resource_created};
 use xml::Writer;
 
+use crate::ConfigPlugin;
 use crate::fault::{self, ChangeError};
-use crate::{ListeningOn, change};
+use crate::listening::Sockets;
 
 const ADDRESS: &str = "Address";
 const TRANSPORT: &str = "Transport";
 
-pub(crate) async fn answer(
-    store: &Arc<Store>,
-    listening_on: &ListeningOn,
-    call: Call,
-) -> Result<Answer, Fault> {
+pub(crate) async fn answer(plugin: &ConfigPlugin, call: Call) -> Result<Answer, Fault> {
     match &call.request.head().action {
-        Action::Enumerate => enumerate(store, listening_on, &call),
+        Action::Enumerate => enumerate(plugin, &call),
         Action::Get => {
             let key = key(&call)?;
-            show(store, listening_on, key, &call)
+            show(plugin, key, &call)
         }
         Action::Put => {
             let key = key(&call)?;
-            put(store, key, &call).await?;
-            show(store, listening_on, key, &call)
+            put(plugin, key, &call).await?;
+            show(plugin, key, &call)
         }
-        Action::Create => create(store, &call).await,
+        Action::Create => create(plugin, &call).await,
         Action::Delete => {
             let key = key(&call)?;
-            change(store, move |draft| Ok(draft.listeners.delete(key)?)).await?;
+            plugin.change(move |draft| delete(draft, key)).await?;
             call.finish(call.reply())
         }
         other => Err(fault::action_not_supported(other)),
     }
 }
 
-fn enumerate(store: &Store, listening_on: &ListeningOn, call: &Call) -> Result<Answer, Fault> {
-    if call.enumerate.as_ref().is_some_and(|enumerate| enumerate.filter.is_some()) {
-        return Err(fault::no_filters());
-    }
-    let listeners = store.listeners();
-    let items = listeners.iter().map(|listener| item(listener, listening_on));
+fn enumerate(plugin: &ConfigPlugin, call: &Call) -> Result<Answer, Fault> {
+    fault::refuse_selectors_and_filter(call)?;
+    let state = plugin.store.state();
+    let compatibility = Listener::of_compatibility(&state.config.service);
+    let all = state.listeners.iter().chain(&compatibility);
+    let items = all.map(|listener| item(listener, &plugin.sockets));
     Ok(Answer::items(items.collect::<Result<Vec<_>, Fault>>()?.into_iter()))
 }
 
-fn show(store: &Store, listening_on: &ListeningOn, key: ListenerKey, call: &Call) -> Result<Answer, Fault> {
-    let listeners = store.listeners();
-    let listener = listeners.find(key).ok_or_else(|| fault::no_such_listener(key))?;
+fn show(plugin: &ConfigPlugin, key: ListenerKey, call: &Call) -> Result<Answer, Fault> {
+    let State { listeners, config, .. } = &*plugin.store.state();
+    let listener = listeners.find(key).cloned().or_else(|| compatibility(key, &config.service));
+    let listener = listener.ok_or_else(|| fault::no_such_listener(key))?;
     let mut reply = call.reply();
-    listener.write(addresses(listener, listening_on), reply.body());
+    listener.write(plugin.sockets.of(&listener), reply.body());
     call.finish(reply)
 }
 
-async fn put(store: &Arc<Store>, key: ListenerKey, call: &Call) -> Result<(), Fault> {
+async fn put(plugin: &ConfigPlugin, key: ListenerKey, call: &Call) -> Result<(), Fault> {
     let document = fault::detached(call.request.require_body("Listener")?)?;
-    change(store, move |draft| {
-        let listener = draft.listeners.find(key).ok_or(ChangeError::NoSuchListener(key))?;
+    let change = plugin.change(move |draft| {
+        let Some(listener) = draft.listeners.find(key) else {
+            let other = compatibility(key, &draft.config.service);
+            // Clients put back all they got, so what stays as it is does no harm.
+            other.ok_or(ChangeError::NoSuchListener(key))?.put(document.root())?;
+            return Ok(());
+        };
         let changed = listener.put(document.root())?;
         Ok(draft.listeners.replace(changed)?)
-    })
-    .await
+    });
+    change.await
 }
 
-async fn create(store: &Arc<Store>, call: &Call) -> Result<Answer, Fault> {
+fn delete(draft: &mut Draft, key: ListenerKey) -> Result<(), ChangeError> {
+    let other = compatibility(key, &draft.config.service);
+    match (draft.listeners.delete(key), other) {
+        (Err(ListenerError::NotFound(_)), Some(other)) => {
+            Err(ListenerError::NotOurs { key, made_by: other.source }.into())
+        }
+        (deleted, _) => Ok(deleted?),
+    }
+}
+
+async fn create(plugin: &ConfigPlugin, call: &Call) -> Result<Answer, Fault> {
     let key = key(call)?;
     let document = call.request.body().map(fault::detached).transpose()?;
-    change(store, move |draft| {
+    let change = plugin.change(move |draft| {
         let body = document.as_ref().map(|document| document.root());
         let listener = Listener::create(key, body, &draft.config.service)?;
         Ok(draft.listeners.create(listener)?)
-    })
-    .await?;
+    });
+    change.await?;
     let mut reply = call.reply();
     let mut reference = reference(key)?;
     if let Some(to) = &call.request.head().to {
@@ -84,14 +98,15 @@ async fn create(store: &Arc<Store>, call: &Call) -> Result<Answer, Fault> {
     call.finish(reply)
 }
 
-fn item(listener: &Listener, listening_on: &ListeningOn) -> Result<Item, Fault> {
-    let mut object = Writer::new();
-    listener.write(addresses(listener, listening_on), &mut object);
-    Ok(Item { object: object.into_fragment(), reference: Some(reference(listener.key())?) })
+/// The listener of a key that the service adds by itself.
+fn compatibility(key: ListenerKey, service: &config::Service) -> Option<Listener> {
+    Listener::of_compatibility(service).into_iter().find(|listener| listener.key() == key)
 }
 
-fn addresses(listener: &Listener, listening_on: &ListeningOn) -> Vec<std::net::IpAddr> {
-    if listener.enabled { listening_on(listener.key()) } else { Vec::new() }
+fn item(listener: &Listener, sockets: &Sockets) -> Result<Item, Fault> {
+    let mut object = Writer::new();
+    listener.write(sockets.of(listener), &mut object);
+    Ok(Item { object: object.into_fragment(), reference: Some(reference(listener.key())?) })
 }
 
 fn reference(key: ListenerKey) -> Result<EndpointReference, Fault> {
@@ -107,6 +122,6 @@ fn key(call: &Call) -> Result<ListenerKey, Fault> {
     if let Some(unknown) = selectors.iter().find(|selector| !known(&selector.name)) {
         return Err(fault::unexpected_selector(&unknown.name));
     }
-    let value = |name| selectors.text(name).ok_or_else(|| fault::missing_selector(name));
+    let value = |name| selectors.text(name).ok_or_else(|| fault::missing_selector("listener", name));
     Ok(ListenerKey::parse(value(ADDRESS)?, value(TRANSPORT)?).map_err(ChangeError::from)?)
 }

@@ -14,8 +14,8 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 
 pub use self::input::Stdin;
-pub use self::line::{CommandLine, without_outer_quotes};
-pub use self::output::{CommandState, Delivery, Stream, StreamSet};
+pub use self::line::{CommandLine, Startup, without_outer_quotes};
+pub use self::output::{CommandState, Committed, Delivery, Release, Stream, StreamSet};
 
 use self::group::{Fate, Group, supervise};
 use self::input::Input;
@@ -138,6 +138,12 @@ impl Command {
         self.output.is_reported()
     }
 
+    /// The client says that it is done with the command. [`Release::WithDelivery`] if the end stands in a delivery
+    /// that is neither committed nor dropped: then [`Delivery::commit`] answers [`Committed::Released`].
+    pub fn release(&self) -> Release {
+        self.output.release()
+    }
+
     /// Writes `data` to the command's standard input and waits until the command has room for all of it.
     ///
     /// While it waits, another Send gets [`CommandError::Busy`]. If the future is dropped the data is written all the
@@ -205,7 +211,7 @@ fn admit_text(spec: &CommandSpec) -> Result<(), CommandError> {
     };
     admit(spec.directory.as_os_str(), "working directory")?;
     match &spec.line {
-        CommandLine::Shell { program, line } => {
+        CommandLine::Shell { program, line, .. } => {
             admit(program.as_os_str(), "login shell")?;
             admit(line, "command line")?;
         }

@@ -9,7 +9,11 @@
 //! # use telarch_plugin_shell::*;
 //! # async fn run() -> Result<(), CommandError> {
 //! let command = Command::spawn(&CommandSpec {
-//!     line: CommandLine::Shell { program: "/bin/sh".into(), line: "echo hello".into() },
+//!     line: CommandLine::Shell {
+//!         program: "/bin/sh".into(),
+//!         startup: Startup::AsIsUsual,
+//!         line: "echo hello".into(),
+//!     },
 //!     environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
 //!     directory: "/".into(),
 //!     code_page: CodePage::UTF_8,
@@ -31,12 +35,13 @@ mod command;
 mod error;
 mod limits;
 mod plugin;
+mod processes;
 
 pub use self::codepage::CodePage;
 pub use self::command::{
-    Command, CommandLine, CommandSpec, CommandState, Delivery, Signal, Stdin, Stream, StreamSet,
-    without_outer_quotes,
+    Command, CommandLine, CommandSpec, CommandState, Committed, Delivery, Release, Signal, Startup, Stdin,
+    Stream, StreamSet, without_outer_quotes,
 };
 pub use self::error::CommandError;
 pub use self::limits::{Enclosure, Limits, delegated};
-pub use self::plugin::{ShellPlugin, Surroundings};
+pub use self::plugin::{Profiles, ShellPlugin, Surroundings};

@@ -1,29 +1,44 @@
 //! What the commands of one shell may use up together.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use tokio::time::sleep;
+
+use crate::processes::{Mark, Process, Snapshot};
 
 /// The quotas of a shell; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// `MaxMemoryPerShellMB`, in bytes.
     pub memory: Option<NonZeroU64>,
-    /// `MaxProcessesPerShell`; a thread counts as one.
+    /// `MaxProcessesPerShell`.
     pub processes: Option<NonZeroU32>,
+    /// How many files each process may have open: the soft limit, which it may raise again. `None` leaves them that
+    /// of this process.
+    pub open_files: Option<u64>,
 }
 
-/// A boundary around the processes of one shell, also around those that leave their process group.
+/// A boundary around the processes of one shell.
 ///
-/// With cgroup v2 all commands of the shell share one group, and the kernel counts their memory and processes.
-/// Without it memory is limited for each process by itself, and the number of processes is not: `RLIMIT_NPROC`
-/// counts all that the user has, also outside of the shell. That limit is on data (`RLIMIT_DATA`), not on the
-/// address space: PowerShell, Java and Go reserve far more addresses than they ever use.
+/// **With cgroup v2** all commands of the shell share one group, also what leaves their process groups. The kernel
+/// limits their memory together, and ends the shell with everything in it. It would count threads, not processes,
+/// and a Java program with its thirty threads is one process to those who set quotas; so it only keeps a shell from
+/// flooding the machine (at 64 threads for each process), and the processes are counted as below.
+///
+/// **Without it** memory is limited for each process by itself (`RLIMIT_DATA`). That limit is on data, not on the
+/// address space: PowerShell, Java and Go reserve far more addresses than they ever use. What belongs to the shell
+/// is what is in the process groups of its commands or has the shell's mark in its environment; a program that left
+/// the group *and* was started with another environment (`env -i setsid …`) escapes.
+///
+/// **Processes** are counted when a command is to be started, and while there are some about once a second. Shells
+/// that have more than they may lose their youngest ones. For up to a second a shell can therefore have more:
+/// `RLIMIT_NPROC`, which would stop it at once, counts all that the user has, also outside of the shell.
 ///
 /// A process is taken in right after it was started, with the children it has by then; later ones are born inside.
 /// This is a quota, not a sandbox: code between `fork` and `exec` would leave no gap, but would have to be unsafe.
@@ -31,6 +46,7 @@ pub struct Limits {
 pub struct Enclosure {
     limits: Limits,
     cgroup: Option<PathBuf>,
+    mark: Option<Mark>,
 }
 
 impl Enclosure {
@@ -41,7 +57,12 @@ impl Enclosure {
 
     /// Limits for each process by itself.
     pub fn per_process(limits: Limits) -> Self {
-        Self { limits, cgroup: None }
+        Self { limits, cgroup: None, mark: None }
+    }
+
+    /// The same, and its processes are found again wherever they go.
+    pub(crate) fn marked(limits: Limits, mark: Mark) -> Self {
+        Self { limits, cgroup: None, mark: Some(mark) }
     }
 
     /// A new group named `name` in `parent`: a cgroup v2 folder that was delegated to this user, holds no process of
@@ -50,14 +71,14 @@ impl Enclosure {
         let cgroup = parent.join(name);
         fs::create_dir(&cgroup)?;
         // Dropping it from here on removes the folder again.
-        let enclosure = Self { limits, cgroup: Some(cgroup) };
+        let enclosure = Self { limits, cgroup: Some(cgroup), mark: None };
         if let Some(memory) = limits.memory {
             enclosure.write("memory.max", memory)?;
             // Swapping would turn the limit into a delay. Kernels without swap lack the file.
             let _ = enclosure.write("memory.swap.max", 0);
         }
         if let Some(processes) = limits.processes {
-            enclosure.write("pids.max", processes)?;
+            enclosure.write("pids.max", u64::from(processes.get()) * TASKS_PER_PROCESS)?;
         }
         Ok(enclosure)
     }
@@ -65,6 +86,29 @@ impl Enclosure {
     /// What was asked for.
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// The variable that every command has, if processes are found by one.
+    pub(crate) fn variable(&self) -> Option<(&'static OsStr, &OsStr)> {
+        self.mark.as_ref().map(|mark| (OsStr::new(Mark::NAME), OsStr::new(mark.value())))
+    }
+
+    /// What processes that escaped are found by.
+    pub(crate) fn mark(&self) -> Option<&Mark> {
+        self.mark.as_ref()
+    }
+
+    /// Whether [`Enclosure::processes`] looks at the snapshot.
+    pub(crate) fn needs_snapshot(&self) -> bool {
+        self.cgroup.is_none()
+    }
+
+    /// What belongs to the shell: `groups` are those of its commands, which must not have been reaped since before
+    /// the snapshot.
+    pub(crate) fn processes(&self, groups: &[u32], snapshot: &Snapshot) -> Vec<Process> {
+        let Some(cgroup) = &self.cgroup else { return snapshot.members(groups, self.mark.as_ref()) };
+        let list = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+        list.lines().filter_map(|line| Process::of(Pid::from_raw(line.trim().parse().ok()?)?)).collect()
     }
 
     /// Takes a process in that was started this moment.
@@ -75,11 +119,7 @@ impl Enclosure {
         let mut family = vec![process];
         for _ in 0..LARGEST_FAMILY {
             let Some(process) = family.pop() else { return };
-            let result = match &self.cgroup {
-                Some(_) => self.write("cgroup.procs", process.as_raw_nonzero()),
-                None => self.limit_data_of(process),
-            };
-            if let Err(error) = result {
+            if let Err(error) = self.take_in(process) {
                 // Most likely it has ended already. A command is not refused for it.
                 tracing::debug!(process = process.as_raw_nonzero(), %error, "The limits of a shell were not applied");
             }
@@ -103,10 +143,21 @@ impl Enclosure {
         tracing::warn!(cgroup = %cgroup.display(), "The group of a closed shell is not empty");
     }
 
-    fn limit_data_of(&self, process: Pid) -> io::Result<()> {
-        let Some(memory) = self.limits.memory else { return Ok(()) };
-        let limit = Rlimit { current: Some(memory.get()), maximum: Some(memory.get()) };
-        prlimit(Some(process), Resource::Data, limit)?;
+    fn take_in(&self, process: Pid) -> io::Result<()> {
+        if let Some(open_files) = self.limits.open_files {
+            let maximum = getrlimit(Resource::Nofile).maximum;
+            let current = Some(maximum.map_or(open_files, |maximum| maximum.min(open_files)));
+            prlimit(Some(process), Resource::Nofile, Rlimit { current, maximum })?;
+        }
+        if self.cgroup.is_some() {
+            return self.write("cgroup.procs", process.as_raw_nonzero());
+        }
+        if let Some(memory) = self.limits.memory {
+            // Nobody may raise a limit that is lower already.
+            let maximum = getrlimit(Resource::Data).maximum;
+            let most = Some(maximum.map_or(memory.get(), |maximum| maximum.min(memory.get())));
+            prlimit(Some(process), Resource::Data, Rlimit { current: most, maximum: most })?;
+        }
         Ok(())
     }
 
@@ -133,6 +184,9 @@ fn children_of(process: Pid) -> Vec<Pid> {
     let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
     children.split_whitespace().filter_map(|child| Pid::from_raw(child.parse().ok()?)).collect()
 }
+
+/// Threads that programs have on large machines, and room for what is counted only once a second.
+const TASKS_PER_PROCESS: u64 = 64;
 
 /// More than any program starts in its first moment.
 const LARGEST_FAMILY: usize = 64;
@@ -166,8 +220,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const LIMITS: Limits =
-        Limits { memory: NonZeroU64::new(1024 * 1024 * 1024), processes: NonZeroU32::new(25) };
+    const LIMITS: Limits = Limits {
+        memory: NonZeroU64::new(1024 * 1024 * 1024),
+        processes: NonZeroU32::new(25),
+        open_files: None,
+    };
 
     #[test]
     fn a_group_is_given_its_limits_and_its_processes() {
@@ -177,10 +234,25 @@ mod tests {
         let written = |file| fs::read_to_string(parent.path().join("shell-1").join(file)).unwrap();
         assert_eq!(written("memory.max"), "1073741824");
         assert_eq!(written("memory.swap.max"), "0");
-        assert_eq!(written("pids.max"), "25");
+        assert_eq!(written("pids.max"), "1600");
         assert_eq!(written("cgroup.procs"), "4711");
         drop(enclosure);
         assert_eq!(written("cgroup.kill"), "1");
+    }
+
+    #[test]
+    fn the_processes_of_a_group_are_those_it_lists_and_that_live() {
+        let parent = tempfile::tempdir().unwrap();
+        let enclosure = Enclosure::in_cgroup(parent.path(), "shell-1", LIMITS).unwrap();
+        assert!(!enclosure.needs_snapshot());
+        let list = |text: String| fs::write(parent.path().join("shell-1/cgroup.procs"), text).unwrap();
+        // No process has such a number.
+        list(format!("{}\n{}\n", std::process::id(), i32::MAX));
+        let own = Pid::from_raw(i32::try_from(std::process::id()).unwrap());
+        let ids = |found: Vec<Process>| found.into_iter().map(|process| Some(process.id)).collect::<Vec<_>>();
+        assert_eq!(ids(enclosure.processes(&[], &Snapshot::default())), [own]);
+        list(String::new());
+        assert_eq!(ids(enclosure.processes(&[1], &Snapshot::take())), []);
     }
 
     #[test]

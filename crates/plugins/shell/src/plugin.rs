@@ -3,8 +3,11 @@
 mod fault;
 mod registry;
 mod shell;
+mod terms;
+mod watch;
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,13 +21,17 @@ use wsman::{
 use xml::Writer;
 
 use self::registry::Registry;
-use self::shell::Shell;
-use crate::{CommandState, Delivery, Stdin, Stream, StreamSet};
+use self::shell::{Opener, Shell};
+use self::terms::Terms;
+use self::watch::snapshot;
+use crate::processes::Snapshot;
+use crate::{CommandState, Committed, Delivery, Stdin, Stream, StreamSet};
 
-/// Whose home the commands run in, and with what around them.
-#[derive(Clone, Debug)]
+/// Whose home the commands run in, and with what around them; `Debug` hides the values of variables.
+#[derive(Clone)]
 pub struct Surroundings {
-    /// The program that reads command lines, such as `/bin/bash`.
+    /// The program that reads command lines, such as `/bin/bash`: called with `-c` and the line, as `sshd` does.
+    /// It is that of the account, unless the administrator wants another.
     pub login_shell: PathBuf,
     /// Where commands start unless the client says otherwise.
     pub home: PathBuf,
@@ -32,17 +39,48 @@ pub struct Surroundings {
     pub environment: Vec<(OsString, OsString)>,
 }
 
+/// Whether the profiles of system and user (`/etc/profile`, `~/.profile`) are read before a command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profiles {
+    /// They are not, whatever `WINRS_NOPROFILE` says: so it is with `sshd`.
+    #[default]
+    Never,
+    /// They are in shells that were opened with `WINRS_NOPROFILE` FALSE. Most clients say so without being asked, and
+    /// what a profile sets wins over the client's own environment.
+    WhenAsked,
+}
+
 /// The plug-in for command shells.
 pub struct ShellPlugin {
     registry: Arc<Registry>,
-    surroundings: Surroundings,
+    terms: Terms,
 }
 
 impl ShellPlugin {
     /// A plug-in that runs every command as the user of this process.
     #[must_use]
     pub fn new(surroundings: Surroundings) -> Self {
-        Self { registry: Arc::new(Registry::default()), surroundings }
+        let terms =
+            Terms { surroundings, profiles: Profiles::default(), open_files: None, watch: Arc::default() };
+        Self { registry: Arc::new(Registry::default()), terms }
+    }
+
+    /// Has every command start with this soft limit of open files (`RLIMIT_NOFILE`), which it may raise to the hard
+    /// one. Without it commands inherit the limit of this process.
+    ///
+    /// A service that raises its own limit gives the one it found, for with thousands programs that close every
+    /// file there could be are slow, and those that use `select` break.
+    #[must_use]
+    pub fn with_open_files(mut self, soft_limit: u64) -> Self {
+        self.terms.open_files = Some(soft_limit);
+        self
+    }
+
+    /// Says when profiles are read; they are not without it.
+    #[must_use]
+    pub fn with_profiles(mut self, profiles: Profiles) -> Self {
+        self.terms.profiles = profiles;
+        self
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
@@ -53,9 +91,9 @@ impl ShellPlugin {
         match &call.request.head().action {
             Action::Create => self.create(&call),
             Action::Delete => self.delete(&call).await,
-            Action::Get => self.get(&call),
-            Action::Enumerate => self.enumerate(&call),
-            Action::Shell(ShellVerb::Command) => self.command(&call),
+            Action::Get => self.get(&call).await,
+            Action::Enumerate => self.enumerate(&call).await,
+            Action::Shell(ShellVerb::Command) => self.command(&call).await,
             Action::Shell(ShellVerb::Send) => self.send(&call).await,
             Action::Shell(ShellVerb::Receive) => self.receive(&call).await,
             Action::Shell(ShellVerb::Signal) => self.signal(&call).await,
@@ -66,10 +104,19 @@ impl ShellPlugin {
     fn create(&self, call: &Call) -> Result<Answer, Fault> {
         let head = call.request.head();
         require_cmd(head.resource.as_ref())?;
+        if !call.config.winrs.allow_remote_shell_access {
+            return Err(fault::shell_access_disabled());
+        }
         let open = OpenShell::parse(call.request.require_body("Shell")?)?;
-        let shell = Shell::open(open, call, &self.surroundings)?;
-        let state = shell.state_at_creation();
-        self.registry.admit(shell, &call.config)?;
+        let opener = Opener {
+            owner: call.caller.sid(),
+            owner_name: &call.caller.identity().account().name,
+            client: call.caller.address(),
+            options: &head.options,
+            winrs: &call.config.winrs,
+        };
+        let shell = Shell::open(open, opener, &self.terms)?;
+        let state = shell.state();
 
         let mut reply = call.reply();
         let resource = ResourceUri::parse(namespace::SHELL_CMD)?;
@@ -77,7 +124,10 @@ impl ShellPlugin {
         let address = head.to.clone().unwrap_or_else(|| namespace::ANONYMOUS.to_owned());
         write_resource_created(reply.body(), &EndpointReference { address, resource, selectors });
         state.write(reply.body());
-        call.finish(reply)
+        // Nobody could close a shell that was opened and cannot be told of.
+        let answer = call.finish(reply)?;
+        self.registry.admit(shell, &call.config)?;
+        Ok(answer)
     }
 
     async fn delete(&self, call: &Call) -> Result<Answer, Fault> {
@@ -86,19 +136,20 @@ impl ShellPlugin {
         call.finish(call.reply())
     }
 
-    fn get(&self, call: &Call) -> Result<Answer, Fault> {
+    async fn get(&self, call: &Call) -> Result<Answer, Fault> {
         if call.request.head().resource.as_ref().is_some_and(|uri| *uri == *namespace::SHELL_CMD) {
             // Windows answers for the generic URI only (MS-WSMV 3.1.4.2).
             return Err(fault::action_not_supported(&Action::Get));
         }
         let shell = self.registry.find(shell_id(call)?, &call.caller)?;
+        let state = shell.state_in(&snapshot_for(std::slice::from_ref(&shell)).await);
         let mut reply = call.reply();
-        shell.state().write(reply.body());
+        state.write(reply.body());
         call.finish(reply)
     }
 
     /// Lists the caller's shells, or with a filter on ShellId the commands of one.
-    fn enumerate(&self, call: &Call) -> Result<Answer, Fault> {
+    async fn enumerate(&self, call: &Call) -> Result<Answer, Fault> {
         let head = call.request.head();
         if head.resource.as_ref().is_some_and(|uri| *uri == *namespace::SHELL_CMD) {
             return Err(fault::action_not_supported(&Action::Enumerate));
@@ -124,9 +175,11 @@ impl ShellPlugin {
         if head.resource.as_ref().is_some_and(|uri| *uri == *COMMANDS) {
             return Err(fault::filter_required());
         }
-        let items = self.registry.of(&call.caller).into_iter().map(|shell| {
+        let shells = self.registry.of(&call.caller);
+        let snapshot = snapshot_for(&shells).await;
+        let items = shells.into_iter().map(|shell| {
             let mut object = Writer::new();
-            shell.state().write(&mut object);
+            shell.state_in(&snapshot).write(&mut object);
             let resource = ResourceUri::parse(namespace::SHELL_CMD)?;
             let selectors = SelectorSet::new().with(message::option::SHELL_ID, shell.id());
             let reference = Some(EndpointReference::here(resource, selectors));
@@ -135,11 +188,12 @@ impl ShellPlugin {
         Ok(Answer::items(items.collect::<Result<Vec<_>, Fault>>()?.into_iter()))
     }
 
-    fn command(&self, call: &Call) -> Result<Answer, Fault> {
+    async fn command(&self, call: &Call) -> Result<Answer, Fault> {
         let shell = self.registry.find(shell_id(call)?, &call.caller)?;
         let _operation = shell.begin_operation();
         let line = message::CommandLine::parse(call.request.require_body("CommandLine")?)?;
         let directly = call.request.head().options.is_set(message::option::SKIP_CMD_SHELL);
+        shell.require_room().await?;
         let id = shell.start(line, directly)?;
         let mut reply = call.reply();
         message::write_command_response(reply.body(), &id);
@@ -167,12 +221,20 @@ impl ShellPlugin {
         let receive = Receive::parse(call.request.require_body("Receive")?)?;
         let wanted = stream_set(&receive.streams)?;
         let command = shell.find(receive.command_id.as_deref())?;
-        let limit = message::stream_capacity(call.reply_limit);
-        let delivery = command.receive(limit, wanted, call.timeout).await.map_err(fault::of_command)?;
+        let id = receive.command_id.unwrap_or_default();
+        let names: Vec<&str> = STREAMS.into_iter().filter(|s| wanted.contains(*s)).map(name).collect();
+        let limit = message::received_capacity(call.request.head(), &id, &names, call.reply_limit)
+            .ok_or_else(|| fault::no_room_for_output(call.reply_limit))?;
+        let delivery = command.receive(limit.get(), wanted, call.timeout).await.map_err(fault::of_command)?;
         drop(operation);
         let mut reply = call.reply();
-        write_delivery(&mut reply, &delivery, wanted, receive.command_id.as_deref().unwrap_or_default());
-        Ok(call.finish(reply)?.when_delivered(Box::new(move || delivery.commit())))
+        write_delivery(&mut reply, &delivery, &names, &id);
+        let delivered = move || {
+            if delivery.commit() == Committed::Released {
+                shell.forget(&id);
+            }
+        };
+        Ok(call.finish(reply)?.when_delivered(Box::new(delivered)))
     }
 
     async fn signal(&self, call: &Call) -> Result<Answer, Fault> {
@@ -206,24 +268,37 @@ impl Plugin for ShellPlugin {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.registry.close())
+        Box::pin(async {
+            self.registry.close().await;
+            self.terms.watch.finish().await;
+        })
     }
 }
 
-fn write_delivery(reply: &mut wsman::Reply, delivery: &Delivery, wanted: StreamSet, command_id: &str) {
+impl fmt::Debug for Surroundings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.environment.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Surroundings")
+            .field("login_shell", &self.login_shell)
+            .field("home", &self.home)
+            .field("environment", &names)
+            .finish()
+    }
+}
+
+/// What it takes to tell the processes of the shells.
+async fn snapshot_for(shells: &[Arc<Shell>]) -> Snapshot {
+    if shells.iter().any(|shell| shell.needs_snapshot()) { snapshot().await } else { Snapshot::default() }
+}
+
+fn write_delivery(reply: &mut wsman::Reply, delivery: &Delivery, wanted: &[&str], command_id: &str) {
     let pieces: Vec<StreamData<'_>> =
         delivery.chunks().map(|(stream, octets)| StreamData { name: name(stream), octets }).collect();
-    let ended: Vec<&str> = match delivery.state() {
-        CommandState::Running => Vec::new(),
-        CommandState::Done { .. } => {
-            [Stream::Stdout, Stream::Stderr].into_iter().filter(|s| wanted.contains(*s)).map(name).collect()
-        }
+    let (ended, state) = match delivery.state() {
+        CommandState::Running => (&[][..], message::CommandState::Running),
+        CommandState::Done { exit_code } => (wanted, message::CommandState::Done { exit_code }),
     };
-    let state = match delivery.state() {
-        CommandState::Running => message::CommandState::Running,
-        CommandState::Done { exit_code } => message::CommandState::Done { exit_code },
-    };
-    message::write_received(reply.body(), command_id, &pieces, &ended, state);
+    message::write_received(reply.body(), command_id, &pieces, ended, state);
 }
 
 fn name(stream: Stream) -> &'static str {
@@ -261,6 +336,7 @@ const OPTIONS: [&str; 5] = [
 
 /// The commands of a shell, for Enumerate.
 const COMMANDS: &str = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/Command";
+const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
 const STDOUT: &str = "stdout";
 const STDERR: &str = "stderr";
 

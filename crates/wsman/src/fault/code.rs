@@ -22,6 +22,8 @@ codes! {
     OPERATION_ABORTED = 995;
     /// Win32: user name or password wrong.
     LOGON_FAILURE = 1_326;
+    /// Win32: one process more than the quota allows.
+    NOT_ENOUGH_QUOTA = 1_816;
     /// HRESULT: no such file or directory.
     FILE_NOT_FOUND = 2_147_942_402;
     /// HRESULT: no such folder.
@@ -148,6 +150,8 @@ codes! {
     HTTP_NOT_FOUND = 2_150_859_027;
     /// The network took too long.
     NETWORK_TIMED_OUT = 2_150_859_046;
+    /// A way of listing subclasses that is unknown.
+    POLYMORPHISM_MODE_UNSUPPORTED = 2_150_859_063;
     /// A setting that cannot be written.
     READ_ONLY_SETTING = 2_150_859_071;
     /// A security descriptor that cannot be read.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::namespace::{ADDRESSING, ENUMERATION, EVENTING, SOAP, TRANSFER, WSMAN};
+use crate::namespace::{ADDRESSING, CIM_BINDING, ENUMERATION, EVENTING, SOAP, TRANSFER, WSMAN};
 
 /// Who has to change something (SOAP 1.2 part 1, 5.4.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ macro_rules! subcodes {
         /// The kind of a fault.
         ///
         /// Each is named as in its specification.
-        #[allow(missing_docs)] // The names are those of DSP0226 14.6, WS-Transfer, -Enumeration, -Eventing.
+        #[allow(missing_docs)] // The names are those of DSP0226 14.6, DSP0227, WS-Transfer, -Enumeration, -Eventing.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum Subcode {
@@ -120,10 +120,13 @@ subcodes! {
     EventSourceUnableToProcess: "e" Receiver,
     InvalidMessage: "e" Sender,
     UnableToRenew: "e" Receiver,
+    PolymorphismModeNotSupported: "b" Sender,
 }
 
 impl Subcode {
-    pub(super) fn qualified_name(&self) -> Option<String> {
+    /// The name with the prefix that services write: `w:AccessDenied`; none without a subcode.
+    #[must_use]
+    pub fn qualified_name(&self) -> Option<String> {
         let (prefix, name) = self.prefix_and_name()?;
         Some(if prefix.is_empty() { name.to_owned() } else { format!("{prefix}:{name}") })
     }
@@ -141,6 +144,8 @@ impl Subcode {
             Some(("x", _)) => TRANSFER,
             Some(("n", _)) => ENUMERATION,
             Some(("e", _)) => EVENTING,
+            // As that of WS-Management below, it leaves the end of the namespace out.
+            Some(("b", _)) => "http://schemas.dmtf.org/wbem/wsman/1/cimbinding",
             Some(_) => "http://schemas.dmtf.org/wbem/wsman/1/wsman",
             None => ADDRESSING,
         };
@@ -155,6 +160,7 @@ fn prefix_of(namespace: &str) -> Option<&'static str> {
         TRANSFER => Some("x"),
         ENUMERATION => Some("n"),
         EVENTING => Some("e"),
+        CIM_BINDING => Some("b"),
         SOAP => Some("s"),
         _ => None,
     }

@@ -1,13 +1,17 @@
 //! Starting a command.
 
+use std::fmt;
+
 use xml::{Element, Writer};
 
-use super::{identifier, named, named_text, require};
+use super::{Hidden, identifier, named, named_text, require};
 use crate::fault::Fault;
 use crate::namespace::SHELL;
 
 /// The body of Command (MS-WSMV 2.2.4.7).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// `Debug` hides what is to be run: passwords stand in command lines.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct CommandLine {
     /// The identifier the client wants.
     pub command_id: Option<String>,
@@ -57,8 +61,21 @@ impl CommandLine {
     }
 }
 
+impl fmt::Debug for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arguments: Vec<_> = self.arguments.iter().map(|text| Hidden(text.as_bytes())).collect();
+        f.debug_struct("CommandLine")
+            .field("command_id", &self.command_id)
+            .field("command", &Hidden(self.command.as_bytes()))
+            .field("arguments", &arguments)
+            .finish()
+    }
+}
+
 /// What a service tells of a command when it lists those of a shell (MS-WSMV 3.1.4.8).
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` hides what was run.
+#[derive(Clone, PartialEq, Eq)]
 pub struct CommandListing {
     /// Its identifier.
     pub command_id: String,
@@ -73,6 +90,16 @@ impl CommandListing {
     pub fn write(&self, writer: &mut Writer) {
         writer.start("rsp:Command").namespace("rsp", SHELL).element("rsp:CommandId", &self.command_id);
         writer.element("rsp:CommandLine", &self.command_line).element("rsp:CommandState", self.state).end();
+    }
+}
+
+impl fmt::Debug for CommandListing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommandListing")
+            .field("command_id", &self.command_id)
+            .field("command_line", &Hidden(self.command_line.as_bytes()))
+            .field("state", &self.state)
+            .finish()
     }
 }
 
@@ -111,6 +138,23 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(parse("", content).map(|command| command.line()).as_deref(), Ok(line), "{content}");
+        }
+    }
+
+    #[test]
+    fn what_is_run_is_not_shown() {
+        let line = CommandLine {
+            command_id: Some("ID".to_owned()),
+            command: "mysql".to_owned(),
+            arguments: vec!["-phunter2".to_owned()],
+        };
+        let listing =
+            CommandListing { command_id: "ID".to_owned(), command_line: line.line(), state: "Running" };
+        for shown in [format!("{line:?}"), format!("{listing:?}")] {
+            assert!(
+                shown.contains("ID") && !shown.contains("hunter2") && !shown.contains("mysql"),
+                "{shown}"
+            );
         }
     }
 

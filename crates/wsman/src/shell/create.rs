@@ -1,16 +1,19 @@
 //! Opening a shell, and what is told of one.
 
+use std::fmt;
 use std::time::Duration;
 
 use xml::{Element, Writer};
 
-use super::{identifier, named, named_text, require, schema_error};
+use super::{Hidden, Names, identifier, named, named_text, require, schema_error};
 use crate::fault::Fault;
 use crate::namespace::SHELL;
 use crate::{EndpointReference, duration};
 
 /// The `rsp:Shell` that a client sends with Create (MS-WSMV 2.2.4.37).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// `Debug` hides the values of variables.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct OpenShell {
     /// The identifier the client wants.
     pub shell_id: Option<String>,
@@ -30,7 +33,7 @@ pub struct OpenShell {
     pub output_streams: Vec<String>,
 }
 
-/// A time as the client wrote it: services repeat it in the same form.
+/// A time and how the client wrote it; services tell it in a form of their own (`PT60.000S`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdleTimeout {
     /// The time.
@@ -95,7 +98,9 @@ impl OpenShell {
 }
 
 /// What a service tells of a shell (MS-WSMV 2.2.4.37); what is unknown is left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// `Debug` hides the values of variables and the command line.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct ShellState {
     /// Its identifier.
     pub shell_id: String,
@@ -107,13 +112,13 @@ pub struct ShellState {
     pub owner: String,
     /// Where its owner asked from, an address.
     pub client_ip: String,
-    /// Variables the client gave for every command.
+    /// Variables the client gave for every command; Windows repeats them to the owner.
     pub environment: Vec<(String, String)>,
     /// Where commands start, if the client chose.
     pub working_directory: Option<String>,
-    /// When it ends however busy.
+    /// How much of its lifetime is left; Windows 7 and later do not tell (MS-WSMV 3.1.4.2.1).
     pub lifetime: Option<Duration>,
-    /// When it ends for want of requests, as text: it is repeated in the form it was asked.
+    /// When it ends for want of requests, as text: `PT7200.000S` in whatever form it was asked.
     pub idle_timeout: String,
     /// Streams it takes.
     pub input_streams: String,
@@ -123,14 +128,17 @@ pub struct ShellState {
     pub run_time: Duration,
     /// How long nobody has asked anything of it.
     pub inactivity: Duration,
+    /// How many processes it has, told by Get and Enumerate.
+    pub child_processes: Option<u32>,
     /// The command it runs, told by Get and Enumerate.
     pub command_line: Option<String>,
-    /// Its processes, told by Get and Enumerate.
-    pub child_processes: Option<u32>,
 }
 
 impl ShellState {
-    /// Writes the `rsp:Shell` element in Windows' order.
+    /// Writes the `rsp:Shell` element in the order of the schema and of Windows.
+    ///
+    /// The schema has no place for `rsp:CommandLine`, which MS-WSMV 3.1.4.2.1 demands of command shells; it stands
+    /// where the schema is open.
     pub fn write(&self, writer: &mut Writer) {
         writer.start("rsp:Shell").namespace("rsp", SHELL).element("rsp:ShellId", &self.shell_id);
         if let Some(name) = &self.name {
@@ -149,10 +157,10 @@ impl ShellState {
         optional("rsp:IdleTimeOut", Some(&self.idle_timeout));
         optional("rsp:InputStreams", Some(&self.input_streams));
         optional("rsp:OutputStreams", Some(&self.output_streams));
-        optional("rsp:CommandLine", self.command_line.as_deref());
         optional("rsp:ShellRunTime", Some(&duration::write_in_parts(self.run_time)));
         optional("rsp:ShellInactivity", Some(&duration::write_in_parts(self.inactivity)));
         optional("rsp:ChildProcesses", self.child_processes.map(|count| count.to_string()).as_deref());
+        optional("rsp:CommandLine", self.command_line.as_deref());
         writer.end();
     }
 
@@ -175,9 +183,46 @@ impl ShellState {
             output_streams: text("OutputStreams"),
             run_time: time("ShellRunTime").unwrap_or_default(),
             inactivity: time("ShellInactivity").unwrap_or_default(),
-            command_line: named_text(element, "CommandLine"),
             child_processes: named_text(element, "ChildProcesses").and_then(|count| count.parse().ok()),
+            command_line: named_text(element, "CommandLine"),
         }
+    }
+}
+
+impl fmt::Debug for OpenShell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenShell")
+            .field("shell_id", &self.shell_id)
+            .field("name", &self.name)
+            .field("environment", &Names(&self.environment))
+            .field("working_directory", &self.working_directory)
+            .field("lifetime", &self.lifetime)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("input_streams", &self.input_streams)
+            .field("output_streams", &self.output_streams)
+            .finish()
+    }
+}
+
+impl fmt::Debug for ShellState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShellState")
+            .field("shell_id", &self.shell_id)
+            .field("name", &self.name)
+            .field("resource_uri", &self.resource_uri)
+            .field("owner", &self.owner)
+            .field("client_ip", &self.client_ip)
+            .field("environment", &Names(&self.environment))
+            .field("working_directory", &self.working_directory)
+            .field("lifetime", &self.lifetime)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("input_streams", &self.input_streams)
+            .field("output_streams", &self.output_streams)
+            .field("run_time", &self.run_time)
+            .field("inactivity", &self.inactivity)
+            .field("child_processes", &self.child_processes)
+            .field("command_line", &self.command_line.as_deref().map(|line| Hidden(line.as_bytes())))
+            .finish()
     }
 }
 
@@ -280,6 +325,18 @@ mod tests {
             let fault = parse(&format!("<rsp:IdleTimeOut>{wrong}</rsp:IdleTimeOut>")).expect_err(wrong);
             assert_eq!(fault.code(), code::SCHEMA_VALIDATION_ERROR, "{wrong}");
         }
+    }
+
+    #[test]
+    fn values_of_variables_and_command_lines_are_not_shown() {
+        let environment = vec![("PASSWORD".to_owned(), "hunter2".to_owned())];
+        let open = OpenShell { environment: environment.clone(), ..OpenShell::default() };
+        let line = Some("mysql -phunter2".to_owned());
+        let state = ShellState { environment, command_line: line, ..ShellState::default() };
+        for shown in [format!("{open:?}"), format!("{state:#?}")] {
+            assert!(shown.contains("PASSWORD") && !shown.contains("hunter2"), "{shown}");
+        }
+        assert!(format!("{state:?}").contains("15 octets"), "{state:?}");
     }
 
     #[test]

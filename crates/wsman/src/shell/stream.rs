@@ -1,13 +1,17 @@
 //! Input and output of commands.
 
+use std::fmt;
+use std::num::NonZeroUsize;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use xml::{Element, Writer};
 
-use super::{identifier, named, require, schema_error};
+use super::{Hidden, identifier, named, require, schema_error};
 use crate::fault::{Fault, Subcode, code};
 use crate::namespace::SHELL;
+use crate::{Head, Reply, Uuid};
 
 /// The body of Receive (MS-WSMV 2.2.4.28).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +46,8 @@ impl Receive {
     }
 }
 
-/// A piece of a stream to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A piece of a stream to be written; `Debug` hides what it says.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct StreamData<'a> {
     /// The stream's name.
     pub name: &'a str,
@@ -102,10 +106,31 @@ pub fn write_received(
     writer.end().end();
 }
 
-/// How many octets of streams fit an answer to Receive of at most `envelope` octets.
+/// How many octets of `streams` fit the answer to a Receive, of which `limit` octets are taken at most.
+///
+/// They fit in every case: whatever the request has repeated, in whatever shares the streams have them, one piece of
+/// each, and whether the command runs or has ended. `None` if not a single octet is sure to fit.
+#[must_use]
+pub fn received_capacity(
+    request: &Head,
+    command_id: &str,
+    streams: &[&str],
+    limit: u32,
+) -> Option<NonZeroUsize> {
+    let mut longest = Reply::to(request, Uuid::from_random([0; 16]));
+    let pieces: Vec<_> = streams.iter().map(|name| StreamData { name, octets: &[] }).collect();
+    let state = CommandState::Done { exit_code: i32::MIN };
+    write_received(longest.body(), command_id, &pieces, streams, state);
+    let rest = longest.finish(u32::MAX).ok()?.len();
+    let groups = usize::try_from(limit).ok()?.checked_sub(rest)? / 4;
+    // Base64 ends every piece with a whole group: one octet in it wastes the room of two.
+    let wasted = streams.len().saturating_sub(1).saturating_mul(2);
+    NonZeroUsize::new(groups.saturating_mul(3).saturating_sub(wasted))
+}
+
+/// How many octets of a stream fit a Send of at most `envelope` octets, with headers of the usual length.
 #[must_use]
 pub fn stream_capacity(envelope: u32) -> usize {
-    // Header, state, end marks and the tags of some dozen pieces take less than this.
     const REST: u32 = 4_096;
     let characters = envelope.saturating_sub(REST);
     usize::try_from(characters / 4 * 3).unwrap_or(usize::MAX)
@@ -120,8 +145,8 @@ pub struct Received {
     pub state: Option<CommandState>,
 }
 
-/// A piece of a stream that was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A piece of a stream that was read; `Debug` hides what it says.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ReceivedStream {
     /// The stream's name.
     pub name: String,
@@ -131,6 +156,24 @@ pub struct ReceivedStream {
     pub end: bool,
     /// The command it belongs to; none means the shell itself.
     pub command_id: Option<String>,
+}
+
+impl fmt::Debug for StreamData<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let octets = Hidden(self.octets);
+        f.debug_struct("StreamData").field("name", &self.name).field("octets", &octets).finish()
+    }
+}
+
+impl fmt::Debug for ReceivedStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceivedStream")
+            .field("name", &self.name)
+            .field("octets", &Hidden(&self.octets))
+            .field("end", &self.end)
+            .field("command_id", &self.command_id)
+            .finish()
+    }
 }
 
 impl Received {

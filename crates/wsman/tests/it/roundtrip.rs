@@ -1,6 +1,8 @@
 //! What one end writes, the other reads.
 
-use telarch_wsman::enumeration::{Enumerate, EnumerationMode, Filter, Pull, parse_release, write_release};
+use telarch_wsman::enumeration::{
+    Enumerate, EnumerationMode, Filter, PolymorphismMode, Pull, parse_release, write_release,
+};
 use telarch_wsman::shell::{
     CommandLine, IdleTimeout, OpenShell, Receive, Send, ShellState, Signal, SignalCode, StreamData,
     parse_command_response, parse_created, write_command_response,
@@ -104,10 +106,16 @@ fn enumerate_pull_and_release_read_back_as_they_were_written() {
     for _ in 0..300 {
         let modes =
             [&EnumerationMode::Object, &EnumerationMode::Reference, &EnumerationMode::ObjectAndReference];
+        let ways = [
+            &PolymorphismMode::IncludeSubClassProperties,
+            &PolymorphismMode::ExcludeSubClassProperties,
+            &PolymorphismMode::None,
+        ];
         let enumerate = Enumerate {
             optimize: generator.below(2) == 0,
             max_elements: generator.maybe(|generator| number(generator, 1)),
             mode: *generator.pick(&modes),
+            polymorphism: *generator.pick(&ways),
             filter: generator.maybe(filter),
         };
         let read = sent(Action::Enumerate, |body| enumerate.write(body), Enumerate::parse);
@@ -290,8 +298,8 @@ fn shell_state(generator: &mut Generator) -> ShellState {
         output_streams: generator.word(),
         run_time: whole(generator.time()),
         inactivity: whole(generator.time()),
-        command_line: generator.maybe(Generator::word),
         child_processes: generator.maybe(|generator| number(generator, 0)),
+        command_line: generator.maybe(Generator::word),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Octets on their way through answers to Receive.
 
-use telarch_wsman::shell::{CommandState, Received, Send, StreamData, stream_capacity, write_received};
+use telarch_wsman::shell::{
+    CommandState, Received, Send, StreamData, received_capacity, stream_capacity, write_received,
+};
 use telarch_wsman::{
     Action, Detail, Fault, Head, Reply, Response, ShellVerb, Subcode, Uuid, code, namespace,
 };
@@ -40,21 +42,67 @@ fn an_answer_larger_than_the_reader_takes_is_refused_unread() {
 }
 
 #[test]
-fn what_is_said_to_fit_an_answer_fits() {
-    for limit in [Head::SMALLEST_ENVELOPE, 32 << 10, 153_600, 500 << 10] {
-        for count in [1, 2, 7, 24] {
-            let capacity = stream_capacity(limit);
-            assert!(capacity > usize::try_from(limit).unwrap() / 4, "only {capacity} octets fit {limit}");
-            let octets = vec![0xFF; capacity.div_ceil(count)];
-            let mut pieces = vec![piece("stdout", &octets); count - 1];
-            let last = &octets[..capacity - octets.len() * (count - 1)];
-            pieces.push(piece("stderr", last));
-            let reply = received(&pieces, &["stdout", "stderr"], CommandState::Done { exit_code: -1 });
-            assert!(reply.len() <= usize::try_from(limit).unwrap(), "{count} pieces do not fit {limit}");
-            assert!(reply.finish(limit).is_ok(), "{count} pieces do not fit {limit}");
+fn what_is_said_to_fit_an_answer_fits_however_long_its_headers_are() {
+    let mut generator = Generator::new(21);
+    let (mut with_room, mut without) = (0, 0);
+    for _ in 0..300 {
+        let head = receiving(&mut generator);
+        let id = generator.id();
+        let limit = Head::SMALLEST_ENVELOPE + u32::try_from(generator.below(6_000)).unwrap();
+        let streams: &[&str] = generator.pick(&[&["stdout", "stderr"][..], &["stdout"][..], &["stderr"][..]]);
+        let Some(capacity) = received_capacity(&head, &id, streams, limit) else {
+            // Then not one octet of each stream fits.
+            let one: Vec<_> = streams.iter().map(|name| piece(name, &[0])).collect();
+            let reply = answer(&head, &id, &one, streams, CommandState::Done { exit_code: i32::MIN });
+            assert!(reply.finish(limit).is_err(), "one octet fits {limit}");
+            without += 1;
+            continue;
+        };
+        with_room += 1;
+        let octets = vec![0xFF; capacity.get() + 3];
+        let first = generator.below(capacity.get() + 1);
+        for first in [0, 1, 2, first, capacity.get()] {
+            let shares: Vec<_> = streams.iter().zip([first, capacity.get() - first]).collect();
+            let share = |(name, length): (&&'static str, usize)| piece(name, &octets[..length]);
+            let pieces: Vec<_> = match shares.as_slice() {
+                [(name, _)] => vec![share((name, capacity.get()))],
+                both => both.iter().map(|(name, length)| share((name, *length))).collect(),
+            };
+            for (ended, state) in
+                [(streams, CommandState::Done { exit_code: i32::MIN }), (&[], CommandState::Running)]
+            {
+                let reply = answer(&head, &id, &pieces, ended, state);
+                assert!(reply.finish(limit).is_ok(), "{capacity} octets of {streams:?} do not fit {limit}");
+            }
         }
+        // Nothing is given away: one group more is too many.
+        let mut pieces: Vec<_> = streams.iter().map(|name| piece(name, &[])).collect();
+        pieces[0].octets = &octets[..capacity.get() + 3];
+        if let Some(second) = pieces.get_mut(1) {
+            second.octets = &[0];
+            pieces[0].octets = &octets[..capacity.get()];
+        }
+        let reply = answer(&head, &id, &pieces, streams, CommandState::Done { exit_code: i32::MIN });
+        assert!(reply.finish(limit).is_err(), "more than {capacity} octets of {streams:?} fit {limit}");
     }
+    assert!(with_room > 100 && without > 20, "{with_room} with room, {without} without");
+}
+
+#[test]
+fn a_usual_answer_of_the_smallest_size_is_mostly_output() {
+    let head = Head::new(Action::Shell(ShellVerb::Receive), Uuid::from_random([2; 16]));
+    let streams = ["stdout", "stderr"];
+    let capacity = received_capacity(&head, COMMAND_ID, &streams, Head::SMALLEST_ENVELOPE).unwrap();
+    assert!(capacity.get() > 4_500, "{capacity}");
+    // With the limit of most clients, base64 is what costs.
+    let capacity = received_capacity(&head, COMMAND_ID, &streams, 153_600).unwrap();
+    assert!(capacity.get() > 153_600 * 74 / 100, "{capacity}");
+}
+
+#[test]
+fn a_send_has_room_for_its_headers() {
     assert_eq!(stream_capacity(100), 0);
+    assert_eq!(stream_capacity(8_192), 3_072);
 }
 
 #[test]
@@ -129,9 +177,27 @@ fn received(pieces: &[StreamData<'_>], ended: &[&str], state: CommandState) -> R
     let mut head = Head::new(Action::Shell(ShellVerb::Receive), Uuid::from_random([2; 16]));
     head.operation_id = Some(head.message_id.clone());
     head.sequence_id = Some("1".to_owned());
-    let mut reply = Reply::to(&head, Uuid::from_random([1; 16]));
-    write_received(reply.body(), COMMAND_ID, pieces, ended, state);
+    answer(&head, COMMAND_ID, pieces, ended, state)
+}
+
+fn answer(head: &Head, id: &str, pieces: &[StreamData<'_>], ended: &[&str], state: CommandState) -> Reply {
+    let mut reply = Reply::to(head, Uuid::from_random([1; 16]));
+    write_received(reply.body(), id, pieces, ended, state);
     reply
+}
+
+/// A Receive whose repeated headers are anything from usual to as long as is taken, and then escaped.
+fn receiving(generator: &mut Generator) -> Head {
+    let mut head = Head::new(Action::Shell(ShellVerb::Receive), Uuid::from_random([2; 16]));
+    let repeated = |generator: &mut Generator| {
+        let text = if generator.below(2) == 0 { generator.word() } else { "&".to_owned() };
+        let longest = [40, 300, 2_048][generator.below(3)] / text.len();
+        text.repeat(longest.max(1))
+    };
+    head.message_id = repeated(generator);
+    head.operation_id = generator.maybe(repeated);
+    head.sequence_id = generator.maybe(repeated);
+    head
 }
 
 fn piece<'a>(name: &'a str, octets: &'a [u8]) -> StreamData<'a> {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod account;
+mod configuration;
 mod prompt;
 
 use std::io::Write as _;
@@ -45,7 +46,11 @@ fn account(path: &Path, arguments: &[&str], input: &str) -> Ran {
 fn help_and_version_say_what_there_is() {
     for arguments in [&["--help"][..], &["-h"], &[]] {
         let ran = run(&mut telarch(arguments), "");
-        assert!(ran.out.contains("  account ") && ran.code == 0, "{}", ran.out);
+        assert!(
+            ran.out.contains("  account ") && ran.out.contains("  config ") && ran.code == 0,
+            "{}",
+            ran.out
+        );
     }
     for arguments in [&["account", "--help"][..], &["account"], &["account", "add", "--help"]] {
         let ran = run(&mut telarch(arguments), "");

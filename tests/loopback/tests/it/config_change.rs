@@ -11,7 +11,7 @@ use crate::message::{self, fragment};
 use crate::{fault, refusal};
 
 /// A section with one setting in it, whose path from there is given.
-fn with(section: Section, path: &str, value: &str) -> Fragment {
+pub(crate) fn with(section: Section, path: &str, value: &str) -> Fragment {
     fragment(|writer| {
         writer.start(&format!("cfg:{}", section.element())).namespace("cfg", section.resource());
         let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));

@@ -1,12 +1,13 @@
 //! Reading the configuration.
 
-use client::{Error, Locator};
-use config::{Config, Section, Setting};
+use client::{Error, Locator, Session};
+use config::{Config, LISTENER_RESOURCE, Listener, ListenerKey, Section, Setting};
 use telarch_loopback::{Loopback, User};
+use wsman::enumeration::{Enumerate, EnumerationMode, Filter};
 use wsman::{FragmentTransfer, SelectorSet, Subcode, code, namespace};
-use xml::{Bounds, Document, Element};
+use xml::{Bounds, Document, Element, Fragment};
 
-use crate::message::fragment;
+use crate::message::{self, fragment};
 use crate::{fault, refusal, uri};
 
 pub(crate) fn of(section: Section) -> Locator {
@@ -83,30 +84,207 @@ async fn what_is_no_part_of_the_configuration_is_refused() {
     service.close().await;
 }
 
+/// What can be asked of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    Get,
+    Put,
+    Create,
+    List(EnumerationMode),
+    Method,
+    Delete,
+}
+
+/// Delete comes last, because it may be obeyed.
+const OPERATIONS: [Operation; 8] = [
+    Operation::Get,
+    Operation::Put,
+    Operation::Create,
+    Operation::List(EnumerationMode::Object),
+    Operation::List(EnumerationMode::Reference),
+    Operation::List(EnumerationMode::ObjectAndReference),
+    Operation::Method,
+    Operation::Delete,
+];
+
+impl Operation {
+    /// Asks; of a list, the number of items is told.
+    async fn ask(
+        self,
+        session: &Session,
+        locator: &Locator,
+        body: &Fragment,
+    ) -> Result<Option<usize>, Error> {
+        match self {
+            Self::Get => session.get(locator).await.map(|_| None),
+            Self::Put => session.put(locator, body).await.map(|_| None),
+            Self::Create => session.create(locator, body).await.map(|_| None),
+            Self::Delete => session.delete(locator).await.map(|_| None),
+            Self::Method => session.invoke(locator, "Restart", None).await.map(|_| None),
+            Self::List(mode) => {
+                // Whatever is listed, is listed as a whole.
+                let all = Locator { selectors: SelectorSet::new(), ..locator.clone() };
+                let asked =
+                    Enumerate { mode, optimize: true, max_elements: Some(100), ..Enumerate::default() };
+                let page = message::enumerate(session, &all, &asked).await?;
+                assert!(page.end, "{mode:?}");
+                Ok(Some(page.items))
+            }
+        }
+    }
+}
+
+/// A resource with a body for it, and what each operation answers.
+struct Resource {
+    locator: Locator,
+    body: Fragment,
+    answer: fn(Operation) -> Result<Option<usize>, (Subcode, u32)>,
+}
+
+const UNSUPPORTED: (Subcode, u32) = (Subcode::ActionNotSupported, code::ACTION_NOT_SUPPORTED);
+const NO_INSTANCE: (Subcode, u32) = (Subcode::InvalidSelectors, code::UNEXPECTED_SELECTORS);
+const NO_RESOURCE: (Subcode, u32) = (Subcode::DestinationUnreachable, code::INVALID_RESOURCE_URI);
+const WHOLE_ONLY: (Subcode, u32) = (Subcode::UnsupportedFeature, 2_150_858_871);
+const DEPRECATED: (Subcode, u32) = (Subcode::UnsupportedFeature, 2_150_859_196);
+
+fn below(path: &str, selectors: &[(&str, &str)]) -> Locator {
+    let set = selectors.iter().fold(SelectorSet::new(), |set, (name, value)| set.with(*name, *value));
+    Locator::new(uri(&format!("{}/{path}", namespace::CONFIG))).with_selectors(set)
+}
+
+fn sections(config: &Config) -> Vec<Resource> {
+    let section = |section: Section| Resource {
+        locator: of(section),
+        body: fragment(|writer| config.write(section, writer)),
+        answer: |operation| match operation {
+            Operation::Get | Operation::Put => Ok(None),
+            _ => Err(UNSUPPORTED),
+        },
+    };
+    Section::ALL.map(section).into()
+}
+
+/// A listener that there is, beside one of compatibility.
+fn listeners(service: &Loopback) -> Resource {
+    service.set("Service.EnableCompatibilityHttpsListener", "true");
+    let key = ListenerKey::parse("IP:127.0.0.1", "HTTP").unwrap();
+    service.change(|draft| draft.listeners.create(Listener::new(key, &draft.config.service)).unwrap());
+    Resource {
+        locator: below("Listener", &[("Address", "IP:127.0.0.1"), ("Transport", "HTTP")]),
+        body: fragment(|writer| {
+            writer.start("cfg:Listener").namespace("cfg", LISTENER_RESOURCE);
+        }),
+        answer: |operation| match operation {
+            Operation::Get | Operation::Put | Operation::Delete => Ok(None),
+            Operation::Create => Err((Subcode::AlreadyExists, code::ALREADY_EXISTS)),
+            Operation::List(_) => Ok(Some(2)),
+            Operation::Method => Err(UNSUPPORTED),
+        },
+    }
+}
+
+/// What there are no instances of yet, and what there is not at all.
+fn without_instances() -> Vec<Resource> {
+    let empty = |path: &str, selectors: &[(&str, &str)]| Resource {
+        locator: below(path, selectors),
+        body: fragment(|writer| {
+            writer.start("x:Any").namespace("x", "urn:x");
+        }),
+        answer: |operation| match operation {
+            Operation::Get | Operation::Put | Operation::Delete => Err(NO_INSTANCE),
+            Operation::List(_) => Ok(Some(0)),
+            Operation::Create | Operation::Method => Err(UNSUPPORTED),
+        },
+    };
+    vec![
+        empty("service/certmapping", &[("Issuer", "x"), ("Subject", "*"), ("URI", "*")]),
+        empty("Service/CertMapping", &[("issuer", "x"), ("subject", "*"), ("uri", "*")]),
+        empty("service/security", &[("Uri", "http://schemas.microsoft.com/wbem/wsman/1/wmi")]),
+        empty("plugin", &[("Name", "microsoft.powershell")]),
+        Resource { answer: |_| Err(DEPRECATED), ..empty("winrs/customremoteshell", &[]) },
+        Resource { answer: |_| Err(NO_RESOURCE), ..empty("nothing", &[]) },
+        Resource { answer: |_| Err(NO_RESOURCE), ..empty("service/auth/basic", &[]) },
+    ]
+}
+
 #[tokio::test]
-async fn a_part_of_an_instance_cannot_be_asked_for() {
+async fn each_resource_answers_each_operation_as_documented() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
+    answers(&session, sections(&service.config())).await;
+    answers(&session, vec![listeners(&service)]).await;
+    answers(&session, without_instances()).await;
+    service.close().await;
+}
+
+async fn answers(session: &Session, resources: Vec<Resource>) {
+    for Resource { locator, body, answer } in resources {
+        for operation in OPERATIONS {
+            let shown = format!("{operation:?} {locator:?}");
+            let outcome = operation.ask(session, &locator, &body).await;
+            match answer(operation) {
+                Ok(expected) => assert_eq!(outcome.unwrap(), expected, "{shown}"),
+                Err(expected) => assert_eq!(refusal(outcome), expected, "{shown}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_an_instance_can_neither_be_asked_for_nor_be_changed() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let before = service.config();
     let part = FragmentTransfer { dialect: None, expression: "MaxTimeoutms".to_owned() };
-    for resource in [Section::Config.resource(), Section::Winrs.resource(), config::LISTENER_RESOURCE] {
-        let locator = Locator::new(uri(resource)).with_fragment(part.clone());
-        let refused = fault(session.get(&locator).await);
-        assert_eq!((refused.subcode(), refused.code()), (&Subcode::UnsupportedFeature, 2_150_858_871));
-        assert_eq!(refused.detail(), Some(&wsman::Detail::FRAGMENT_LEVEL_ACCESS));
+    let mut resources = sections(&before);
+    resources.push(listeners(&service));
+    resources.extend(without_instances());
+    for Resource { locator, body, answer } in resources {
+        let expected = match answer(Operation::Get) {
+            Err(error) if error == NO_RESOURCE || error == DEPRECATED => error,
+            _ => WHOLE_ONLY,
+        };
+        let locator = locator.with_fragment(part.clone());
+        for operation in OPERATIONS {
+            let refused = fault(operation.ask(&session, &locator, &body).await);
+            let shown = format!("{operation:?} {locator:?}");
+            assert_eq!((refused.subcode().clone(), refused.code()), expected, "{shown}");
+            if expected == WHOLE_ONLY {
+                assert_eq!(refused.detail(), Some(&wsman::Detail::FRAGMENT_LEVEL_ACCESS), "{shown}");
+            }
+        }
     }
     service.close().await;
 }
 
 #[tokio::test]
-async fn there_are_no_certificate_mappings_and_no_plug_ins_and_that_can_be_asked() {
+async fn what_has_no_instances_is_listed_whole_and_asked_for_by_all_its_keys() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
-    for resource in ["config/service/certmapping", "config/plugin"] {
-        let locator = Locator::new(uri(&format!("http://schemas.microsoft.com/wbem/wsman/1/{resource}")));
-        let mut none = session.enumerate(&locator, Default::default()).await.unwrap();
-        assert!(none.next().await.is_none(), "{resource}");
-        let refused: Result<_, Error> = session.get(&locator).await;
-        assert_eq!(refusal(refused), (Subcode::ActionNotSupported, code::ACTION_NOT_SUPPORTED));
+    let too_few = (Subcode::InvalidSelectors, code::INSUFFICIENT_SELECTORS);
+    for (locator, expected) in [
+        (below("service/certmapping", &[]), &too_few),
+        (below("service/certmapping", &[("Issuer", "x"), ("URI", "*")]), &too_few),
+        (below("service/certmapping", &[("Name", "x")]), &NO_INSTANCE),
+        (below("service/security", &[]), &too_few),
+        (below("plugin", &[]), &too_few),
+        (below("plugin", &[("Name", "x"), ("Nothing", "x")]), &NO_INSTANCE),
+    ] {
+        assert_eq!(refusal(session.get(&locator).await), *expected, "{locator:?}");
+    }
+    for path in ["service/certmapping", "service/security", "plugin", "listener"] {
+        let part = below(path, &[("Name", "x")]);
+        let listing = message::enumerate(&session, &part, &Enumerate::default()).await;
+        assert_eq!(refusal(listing), NO_INSTANCE, "{path}");
+        let filter = Filter {
+            dialect: "http://schemas.microsoft.com/wbem/wsman/1/WQL".to_owned(),
+            text: "select * from x".to_owned(),
+            selectors: SelectorSet::new(),
+        };
+        let asked = Enumerate { filter: Some(filter), ..Enumerate::default() };
+        let listing = message::enumerate(&session, &below(path, &[]), &asked).await;
+        let expected = (Subcode::FilteringNotSupported, code::FILTERING_NOT_SUPPORTED);
+        assert_eq!(refusal(listing), expected, "{path}");
     }
     service.close().await;
 }

@@ -8,6 +8,7 @@ mod enumeration;
 mod identify;
 mod interruption;
 mod listener;
+mod local;
 mod message;
 mod quota;
 mod shell;

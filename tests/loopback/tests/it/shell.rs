@@ -1,10 +1,13 @@
 //! What commands take and give.
 
+mod answers;
+mod limits;
+
 use client::{Command, CommandOptions, Console, Finished, Interpreter, Output, Session, Shell, ShellOptions};
 use telarch_loopback::{Loopback, PATIENCE, User};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use wsman::shell::{CommandLine, SignalCode, stream_capacity};
+use wsman::shell::{CommandLine, SignalCode};
 use wsman::{Subcode, code};
 
 use crate::fault;
@@ -212,7 +215,9 @@ async fn small_envelopes_carry_large_output_in_small_pieces() {
     };
     let expected: String = (1..=50_000).map(|number| format!("{number}\n")).collect();
     assert!(finished.stdout == expected.as_bytes() && finished.stderr == expected.as_bytes());
-    assert_eq!((exit_code, largest), (4, stream_capacity(8_192)));
+    assert_eq!(exit_code, 4);
+    // What is left for headers and tags is what they really take.
+    assert!((4_500..8_192 / 4 * 3).contains(&largest), "{largest}");
     command.finish().await.unwrap();
 
     // Input is sent in pieces that fit as well.

@@ -231,6 +231,22 @@ async fn a_lifetime_ends_a_shell_however_busy() {
 }
 
 #[tokio::test]
+async fn a_shell_without_a_time_of_its_own_is_deleted_after_that_of_the_settings() {
+    let service = Loopback::start_with(&[("Winrs.IdleTimeout", "90000")]).await;
+    let session = service.session(User::Ada);
+    let shell = open(&session).await;
+    let mut command = start(&shell, ENDLESS).await;
+    let running = processes(&first_line(&mut command).await);
+    pass(Duration::from_secs(88)).await;
+    assert_eq!(text(&shell.run("echo here").await.unwrap()), ("here\n", "", 0));
+    pass(Duration::from_secs(91)).await;
+    ended(&running).await;
+    no_shells(&session).await;
+    assert!(shell.run("echo here").await.unwrap_err().is_gone());
+    service.close().await;
+}
+
+#[tokio::test]
 async fn the_shortest_lifetime_is_over_without_anybody_doing_anything() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);

@@ -39,6 +39,7 @@ pub(super) fn spawn(invocation: &Invocation, spec: &CommandSpec) -> Result<(Lead
         .args(&invocation.arguments)
         .env_clear()
         .envs(spec.environment.iter().map(|(name, value)| (name, value)))
+        .envs(spec.enclosure.variable())
         .current_dir(&spec.directory)
         .process_group(0)
         .stdin(Stdio::piped())

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -10,12 +11,16 @@ use rustix::fs::{Access, access};
 use crate::error::CommandError;
 
 /// What a client asked to be run (MS-WSMV 3.1.4.11, option `WINRS_SKIP_CMD_SHELL`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows the program only: passwords stand in command lines.
+#[derive(Clone, PartialEq, Eq)]
 pub enum CommandLine {
     /// `WINRS_SKIP_CMD_SHELL` is false: the user's login shell reads the line, as `sshd` has it do.
     Shell {
         /// The login shell; run as `program -c line`.
         program: PathBuf,
+        /// What it reads before.
+        startup: Startup,
         /// Command and Arguments, joined by single spaces. The outer quotes are still on:
         /// [`without_outer_quotes`] is applied when the command starts.
         line: OsString,
@@ -27,6 +32,30 @@ pub enum CommandLine {
         /// Handed over one by one, unread.
         arguments: Vec<OsString>,
     },
+}
+
+/// What a login shell reads before the command line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Startup {
+    /// What it always reads, which for most shells is nothing.
+    #[default]
+    AsIsUsual,
+    /// The profiles of the system and the user as well, as when one signs in at a terminal: `program -l -c line`.
+    Profile,
+}
+
+impl fmt::Debug for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shell { program, startup, .. } => {
+                let mut shown = f.debug_struct("Shell");
+                shown.field("program", program).field("startup", startup).finish_non_exhaustive()
+            }
+            Self::Direct { program, .. } => {
+                f.debug_struct("Direct").field("program", program).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 /// Takes off the quotes that wrap a whole line, as `cmd /c` does.
@@ -54,7 +83,8 @@ pub fn without_outer_quotes(line: &OsStr, is_program: impl Fn(&OsStr) -> bool) -
 }
 
 /// A program and its arguments, ready to be started.
-#[derive(Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
+#[derive(PartialEq, Eq)]
 pub(super) struct Invocation {
     /// Where it lies.
     pub(super) program: PathBuf,
@@ -67,7 +97,7 @@ impl Invocation {
     /// Finds the program of `line` on `search`.
     pub(super) fn of(line: &CommandLine, search: &Search<'_>) -> Result<Self, CommandError> {
         match line {
-            CommandLine::Shell { program, line } => {
+            CommandLine::Shell { program, startup, line } => {
                 let line = without_outer_quotes(line, |word| search.find(word).is_ok());
                 let line = match PowerShell::called_by(&line, search) {
                     PowerShell::AsItIs => line.into_owned(),
@@ -76,7 +106,11 @@ impl Invocation {
                 };
                 let shell = program.as_os_str();
                 let name = program.file_name().unwrap_or(shell).to_owned();
-                Ok(Self { program: search.find(shell)?, name, arguments: vec!["-c".into(), line] })
+                let arguments = match startup {
+                    Startup::AsIsUsual => vec!["-c".into(), line],
+                    Startup::Profile => vec!["-l".into(), "-c".into(), line],
+                };
+                Ok(Self { program: search.find(shell)?, name, arguments })
             }
             CommandLine::Direct { program, arguments } => {
                 let program = match PowerShell::called_by(program, search) {
@@ -223,6 +257,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_run_is_not_shown() {
+        let line = "mysql -phunter2";
+        let startup = Startup::Profile;
+        let shell = CommandLine::Shell { program: "/bin/sh".into(), startup, line: line.into() };
+        let direct = CommandLine::Direct { program: "mysql".into(), arguments: vec!["-phunter2".into()] };
+        for shown in [format!("{shell:?}"), format!("{direct:?}")] {
+            assert!(shown.contains("program") && !shown.contains("hunter2"), "{shown}");
+        }
+    }
+
+    #[test]
     fn a_line_is_read_by_the_login_shell_under_its_short_name() {
         let invocation = shell("echo $0", "/usr/bin:/bin").unwrap();
         assert_eq!(invocation.program, Path::new("/bin/sh"));
@@ -297,7 +342,8 @@ mod tests {
 
     fn shell(line: &str, path: impl AsRef<OsStr>) -> Result<Invocation, CommandError> {
         let search = Search::new(Some(path.as_ref()), Path::new("/"));
-        Invocation::of(&CommandLine::Shell { program: "/bin/sh".into(), line: line.into() }, &search)
+        let startup = Startup::AsIsUsual;
+        Invocation::of(&CommandLine::Shell { program: "/bin/sh".into(), startup, line: line.into() }, &search)
     }
 
     fn direct(program: &str, path: impl AsRef<OsStr>) -> Result<Invocation, CommandError> {

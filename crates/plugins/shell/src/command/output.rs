@@ -5,12 +5,13 @@
 //! is lent stays here until the reply was written, so that a reply lost with its connection is delivered again.
 
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, OwnedMutexGuard};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use self::buffer::Buffer;
 pub(super) use self::pump::{Source, pump};
@@ -66,9 +67,9 @@ pub enum CommandState {
 
 /// What one Receive answers: at most one piece of each stream.
 ///
-/// The output counts as delivered after [`Delivery::commit`]. A delivery dropped without it, because the reply could
-/// not be written, leaves everything as it was, and the next Receive gets it again. While a delivery is alive, the
-/// next Receive waits.
+/// The output counts as delivered after [`Delivery::commit`], however late that is. A delivery dropped without it,
+/// because the reply did not arrive, leaves everything as it was, and the next Receive gets it again. While a delivery
+/// is alive nobody knows which of the two it will be, and the next Receive waits.
 #[must_use = "a delivery that is not committed is delivered again"]
 pub struct Delivery {
     output: Arc<Output>,
@@ -93,15 +94,51 @@ impl Delivery {
         self.state
     }
 
-    /// The reply was written: its output is forgotten, and if it said Done, nothing follows.
-    pub fn commit(mut self) {
+    /// The reply arrived: its output is forgotten, and if it said Done, nothing follows.
+    pub fn commit(mut self) -> Committed {
         let (stdout, stderr) = (self.stdout, self.stderr);
         self.lent.stdout.drain(..stdout);
         self.lent.stderr.drain(..stderr);
-        if let CommandState::Done { .. } = self.state {
-            self.output.locked().ending.report();
+        let mut buffers = self.output.locked();
+        match (self.state, buffers.ending) {
+            (CommandState::Done { .. }, Ending::Ended { offer, .. }) => {
+                buffers.ending = Ending::Reported;
+                if offer == Offer::Released { Committed::Released } else { Committed::Kept }
+            }
+            _ => Committed::Kept,
         }
     }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        // After a commit there is nothing to take back.
+        if let CommandState::Done { .. } = self.state
+            && let Ending::Ended { offer, .. } = &mut self.output.locked().ending
+        {
+            *offer = Offer::Open;
+        }
+    }
+}
+
+/// What a commit leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Committed {
+    /// The command as it was.
+    Kept,
+    /// A command that the client is done with: [`super::Command::release`] was called meanwhile.
+    Released,
+}
+
+/// What becomes of a command that its client is done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// The end was told, and it can go.
+    Now,
+    /// It can go when the delivery that tells the end is committed.
+    WithDelivery,
+    /// It has something to tell yet.
+    NotYet,
 }
 
 /// Output taken out of the buffers and not yet committed.
@@ -146,6 +183,8 @@ pub(super) struct Output {
     arrived: Notify,
     /// Wakes the pump: a full buffer has room again.
     room: Notify,
+    /// Wakes the Receives that queue.
+    closed: Notify,
 }
 
 struct Buffers {
@@ -177,6 +216,7 @@ enum Ending {
     /// It has ended and its pipes are read to the end.
     Ended {
         exit_code: i32,
+        offer: Offer,
     },
     /// A client was told.
     Reported,
@@ -184,12 +224,15 @@ enum Ending {
     Closed,
 }
 
-impl Ending {
-    fn report(&mut self) {
-        if let Self::Ended { .. } = self {
-            *self = Self::Reported;
-        }
-    }
+/// Whether the end is on its way to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Offer {
+    /// No.
+    Open,
+    /// A delivery that tells it is alive.
+    Made,
+    /// The same, and the client is done with the command: so it has most likely arrived.
+    Released,
 }
 
 /// What a Receive is to do now.
@@ -211,6 +254,7 @@ impl Output {
             lent: Arc::default(),
             arrived: Notify::new(),
             room: Notify::new(),
+            closed: Notify::new(),
         }
     }
 
@@ -224,8 +268,7 @@ impl Output {
         let limit = limit.max(1);
         let now = Instant::now();
         let deadline = now.checked_add(wait).unwrap_or(now + FOREVER);
-        let queue = Arc::clone(&self.lent).lock_owned();
-        let mut lent = timeout_at(deadline, queue).await.map_err(|_| CommandError::TimedOut)?;
+        let mut lent = self.turn(deadline).await?;
         loop {
             match self.next(lent.len(wanted), limit, wanted, deadline)? {
                 Next::Deliver => break,
@@ -237,10 +280,38 @@ impl Output {
         Ok(Delivery { output: self, lent, stdout, stderr, state })
     }
 
+    /// Waits until every delivery before is committed or dropped.
+    async fn turn(&self, deadline: Instant) -> Result<OwnedMutexGuard<Lent>, CommandError> {
+        let closed = pin!(self.closed.notified());
+        // The notification counts from here on, the state for what was before.
+        if self.locked().ending == Ending::Closed {
+            return Err(CommandError::Closed);
+        }
+        tokio::select! {
+            biased;
+            lent = Arc::clone(&self.lent).lock_owned() => Ok(lent),
+            () = closed => Err(CommandError::Closed),
+            () = sleep_until(deadline) => Err(CommandError::TimedOut),
+        }
+    }
+
     /// Ends every Receive.
     pub(super) fn close(&self) {
         self.locked().ending = Ending::Closed;
+        self.closed.notify_waiters();
         self.arrived.notify_one();
+    }
+
+    /// See [`super::Command::release`].
+    pub(super) fn release(&self) -> Release {
+        match &mut self.locked().ending {
+            Ending::Reported | Ending::Closed => Release::Now,
+            Ending::Ended { offer: offer @ (Offer::Made | Offer::Released), .. } => {
+                *offer = Offer::Released;
+                Release::WithDelivery
+            }
+            Ending::Ended { .. } | Ending::NotYet => Release::NotYet,
+        }
     }
 
     /// Whether nothing more can come.
@@ -306,8 +377,11 @@ impl Output {
                 Stream::Stderr => stderr = taken.len().min(room),
             }
         }
-        let state = match buffers.ending {
-            Ending::Ended { exit_code } if all => CommandState::Done { exit_code },
+        let state = match &mut buffers.ending {
+            Ending::Ended { exit_code, offer } if all => {
+                *offer = Offer::Made;
+                CommandState::Done { exit_code: *exit_code }
+            }
             _ => CommandState::Running,
         };
         (stdout, stderr, state)
@@ -353,7 +427,7 @@ impl Output {
     fn end(&self, exit_code: i32) {
         let mut buffers = self.locked();
         if buffers.ending == Ending::NotYet {
-            buffers.ending = Ending::Ended { exit_code };
+            buffers.ending = Ending::Ended { exit_code, offer: Offer::Open };
             self.arrived.notify_one();
         }
     }

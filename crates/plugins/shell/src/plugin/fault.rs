@@ -123,9 +123,10 @@ pub(super) fn shell_exists(id: &str) -> Fault {
     Fault::new(Subcode::AlreadyExists, code::ALREADY_EXISTS, format!("there is a shell {id} already"))
 }
 
+/// MS-WSMV 2.2.4.42 wants `w:InternalError` here.
 pub(super) fn shell_access_disabled() -> Fault {
     Fault::new(
-        Subcode::AccessDenied,
+        Subcode::InternalError,
         code::SHELL_ACCESS_DISABLED,
         "remote shells are switched off on this machine: see Winrs/AllowRemoteShellAccess",
     )
@@ -155,4 +156,26 @@ pub(super) fn too_many_commands(limit: usize) -> Fault {
         code::MAX_OPERATIONS_PER_USER,
         format!("the shell runs {limit} commands, as many as one shell may"),
     )
+}
+
+/// MS-WSMV 2.2.4.42; the code is what Windows answers whoever starts one process too many.
+pub(super) fn too_many_processes(processes: usize, limit: usize) -> Fault {
+    Fault::new(
+        Subcode::InternalError,
+        code::NOT_ENOUGH_QUOTA,
+        format!(
+            "the shell has {processes} processes and Winrs/MaxProcessesPerShell allows {limit}: end some or raise it"
+        ),
+    )
+}
+
+pub(super) fn no_room_for_output(limit: u32) -> Fault {
+    Fault::new(
+        Subcode::EncodingLimit,
+        code::MAX_ENVELOPE_SIZE_EXCEEDED,
+        format!(
+            "an answer of {limit} octets has no room for output beside the headers that it repeats: raise MaxEnvelopeSize"
+        ),
+    )
+    .with_detail(Detail::MAX_ENVELOPE_SIZE)
 }

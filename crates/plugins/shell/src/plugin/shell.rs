@@ -3,23 +3,26 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::net::IpAddr;
-use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use config::Config;
+use config::Winrs;
 use sddl::Sid;
-use service::{Call, fresh_uuid};
+use service::fresh_uuid;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use wsman::shell::{CommandLine as Line, CommandListing, OpenShell, ShellState, option};
-use wsman::{Fault, duration, namespace};
+use wsman::shell::{CommandLine as Line, CommandListing, OpenShell, ShellState};
+use wsman::{Fault, OptionSet, duration, namespace};
 
+use super::fault;
 use super::registry::key;
-use super::{Surroundings, fault};
-use crate::limits::{Enclosure, Limits, delegated};
-use crate::{CodePage, Command, CommandLine, CommandSpec, Signal};
+use super::terms::{LONGEST_TIME, Terms, code_page, longest_run};
+use super::watch::{Watch, snapshot};
+use crate::limits::Enclosure;
+use crate::processes::Snapshot;
+use crate::{CodePage, Command, CommandLine, CommandSpec, Release, Signal, Startup};
 
 /// An open shell.
 pub(super) struct Shell {
@@ -29,20 +32,35 @@ pub(super) struct Shell {
     owner_name: String,
     client: IpAddr,
     login_shell: PathBuf,
+    startup: Startup,
     directory: PathBuf,
     asked_directory: Option<String>,
     environment: Vec<(OsString, OsString)>,
+    asked_environment: Vec<(String, String)>,
     code_page: CodePage,
     input_streams: String,
     output_streams: String,
     lifetime: Option<Duration>,
     idle_timeout: Duration,
-    idle_timeout_text: String,
     opened: Instant,
     activity: watch::Sender<Activity>,
     /// By identifier in upper case; `None` once the shell is closed.
     commands: Mutex<Option<HashMap<String, Entry>>>,
     enclosure: Arc<Enclosure>,
+    /// How many processes there were at the last count.
+    counted: AtomicUsize,
+    /// A command was started, and may have left something behind.
+    has_run: AtomicBool,
+    watch: Arc<Watch>,
+}
+
+/// Who opens a shell, and under which options and settings.
+pub(super) struct Opener<'a> {
+    pub(super) owner: Sid,
+    pub(super) owner_name: &'a str,
+    pub(super) client: IpAddr,
+    pub(super) options: &'a OptionSet,
+    pub(super) winrs: &'a Winrs,
 }
 
 /// A command of the shell, with what is told of it.
@@ -65,55 +83,57 @@ struct Activity {
 pub(super) struct Operation(Arc<Shell>);
 
 impl Shell {
-    pub(super) fn open(
-        open: OpenShell,
-        call: &Call,
-        surroundings: &Surroundings,
-    ) -> Result<Arc<Self>, Fault> {
+    pub(super) fn open(open: OpenShell, opener: Opener<'_>, terms: &Terms) -> Result<Arc<Self>, Fault> {
+        let Opener { owner, owner_name, client, options, winrs } = opener;
         let id = open.shell_id.unwrap_or_else(|| fresh_uuid().to_string());
-        let code_page = code_page(call)?;
+        let code_page = code_page(options)?;
+        let surroundings = &terms.surroundings;
         let directory = match &open.working_directory {
             Some(path) => surroundings.home.join(path),
             None => surroundings.home.clone(),
         };
         crate::command::admit_directory(&directory).map_err(fault::of_command)?;
         let mut environment = surroundings.environment.clone();
-        for (name, value) in open.environment {
-            environment.retain(|(known, _)| *known != *name);
+        for (name, value) in &open.environment {
+            environment.retain(|(known, _)| *known != **name);
             environment.push((name.into(), value.into()));
         }
-        let (idle_timeout, idle_timeout_text) = match open.idle_timeout {
-            // Below a minute Windows raises it; the text is repeated as asked (MS-WSMV 3.1.4.5).
-            Some(asked) => (asked.duration.max(SHORTEST_IDLE), asked.text),
-            None => {
-                let default = call.config.winrs.effective_idle_timeout();
-                (default, duration::write(default))
-            }
+        let idle_timeout = match open.idle_timeout {
+            // MS-WSMV 2.2.4.42 and MaxIdleTimeoutms of 2.2.4.30.
+            Some(asked) => asked.duration.clamp(SHORTEST_IDLE, LONGEST_TIME),
+            None => winrs.effective_idle_timeout(),
         };
         let or_usual = |names: Vec<String>, usual: &str| {
             if names.is_empty() { usual.to_owned() } else { names.join(" ") }
         };
         let now = Instant::now();
         Ok(Arc::new(Self {
-            enclosure: Arc::new(enclosure(&id, &call.config)),
+            enclosure: Arc::new(terms.enclosure(&id, winrs)),
             id,
             name: open.name,
-            owner: call.caller.sid(),
-            owner_name: call.caller.identity().account().name.clone(),
-            client: call.caller.address(),
+            owner,
+            owner_name: owner_name.to_owned(),
+            client,
             login_shell: surroundings.login_shell.clone(),
+            startup: terms.startup(options),
             directory,
             asked_directory: open.working_directory,
             environment,
+            asked_environment: open.environment,
             code_page,
             input_streams: or_usual(open.input_streams, "stdin"),
             output_streams: or_usual(open.output_streams, "stdout stderr"),
-            lifetime: open.lifetime,
+            lifetime: [open.lifetime, longest_run(winrs.max_shell_run_time.duration())]
+                .into_iter()
+                .flatten()
+                .min(),
             idle_timeout,
-            idle_timeout_text,
             opened: now,
             activity: watch::Sender::new(Activity { operations: 0, last: now, closed: false }),
             commands: Mutex::new(Some(HashMap::new())),
+            counted: AtomicUsize::new(0),
+            has_run: AtomicBool::new(false),
+            watch: Arc::clone(&terms.watch),
         }))
     }
 
@@ -125,10 +145,9 @@ impl Shell {
         self.owner
     }
 
-    /// What clients are told of it.
+    /// What clients are told of it in the answer to Create. Windows leaves the lifetime out.
     pub(super) fn state(&self) -> ShellState {
         let activity = *self.activity.borrow();
-        let running: Vec<String> = self.running().into_iter().map(|entry| entry.line).collect();
         let inactivity = if activity.operations > 0 { Duration::ZERO } else { activity.last.elapsed() };
         ShellState {
             shell_id: self.id.clone(),
@@ -136,22 +155,63 @@ impl Shell {
             resource_uri: namespace::SHELL_CMD.to_owned(),
             owner: self.owner_name.clone(),
             client_ip: self.client.to_string(),
+            environment: self.asked_environment.clone(),
             working_directory: self.asked_directory.clone(),
-            lifetime: self.lifetime,
-            idle_timeout: self.idle_timeout_text.clone(),
+            idle_timeout: duration::write(self.idle_timeout),
             input_streams: self.input_streams.clone(),
             output_streams: self.output_streams.clone(),
             run_time: self.opened.elapsed(),
             inactivity,
-            command_line: running.first().cloned(),
-            child_processes: Some(u32::try_from(running.len()).unwrap_or(u32::MAX)),
             ..ShellState::default()
         }
     }
 
-    /// The same as the answer to Create tells it, without what only Get and Enumerate tell.
-    pub(super) fn state_at_creation(&self) -> ShellState {
-        ShellState { command_line: None, child_processes: None, ..self.state() }
+    /// The same with what Get and Enumerate tell beyond that of a shell that runs something.
+    pub(super) fn state_in(&self, snapshot: &Snapshot) -> ShellState {
+        let command_line = self.running().into_iter().next().map(|entry| entry.line);
+        let processes = self.enclosure.processes(&self.groups(), snapshot).len();
+        let child_processes = u32::try_from(processes).unwrap_or(u32::MAX);
+        let child_processes = (command_line.is_some() || processes > 0).then_some(child_processes);
+        ShellState { command_line, child_processes, ..self.state() }
+    }
+
+    /// Whether it takes a look at the processes of the machine to tell those of the shell.
+    pub(super) fn needs_snapshot(&self) -> bool {
+        self.enclosure.needs_snapshot() && self.has_run.load(Ordering::Relaxed)
+    }
+
+    /// Counts the shell's processes, and ends the youngest where they are more than it may have. False if it has
+    /// none.
+    pub(super) fn count(&self, snapshot: &Snapshot) -> bool {
+        let groups = self.groups();
+        let mut processes = self.enclosure.processes(&groups, snapshot);
+        self.counted.store(processes.len(), Ordering::Relaxed);
+        let limit = self.most_processes().unwrap_or(usize::MAX);
+        if processes.len() > limit {
+            tracing::warn!(
+                shell = %self.id, processes = processes.len(), limit,
+                "A shell has more processes than MaxProcessesPerShell: the youngest are killed"
+            );
+            processes.sort_by_key(|process| process.started);
+            for process in processes.iter().skip(limit) {
+                process.kill();
+            }
+        }
+        !processes.is_empty() || !groups.is_empty()
+    }
+
+    /// The process groups of the commands that were not let go, none of which was reaped yet.
+    fn groups(&self) -> Vec<u32> {
+        let commands = self.commands();
+        commands
+            .iter()
+            .flat_map(|commands| commands.values())
+            .map(|entry| entry.command.process_id())
+            .collect()
+    }
+
+    fn most_processes(&self) -> Option<usize> {
+        self.enclosure.limits().processes.map(|limit| usize::try_from(limit.get()).unwrap_or(usize::MAX))
     }
 
     /// What is told of the commands that were not let go.
@@ -177,8 +237,20 @@ impl Shell {
         Operation(Arc::clone(self))
     }
 
+    /// Refuses another command while there are as many processes as there may be (MS-WSMV 2.2.4.42).
+    pub(super) async fn require_room(&self) -> Result<(), Fault> {
+        let Some(limit) = self.most_processes() else { return Ok(()) };
+        let has_commands = self.commands().as_ref().is_some_and(|commands| !commands.is_empty());
+        // One command after the other shall not cost a look each: what they left behind is known from the last one.
+        let is_needed = has_commands || self.counted.load(Ordering::Relaxed) > 0;
+        let is_needed = is_needed && self.enclosure.needs_snapshot();
+        let snapshot = if is_needed { snapshot().await } else { Snapshot::default() };
+        let processes = self.enclosure.processes(&self.groups(), &snapshot).len();
+        if processes < limit { Ok(()) } else { Err(fault::too_many_processes(processes, limit)) }
+    }
+
     /// Starts a command and returns its identifier.
-    pub(super) fn start(&self, line: Line, directly: bool) -> Result<String, Fault> {
+    pub(super) fn start(self: &Arc<Self>, line: Line, directly: bool) -> Result<String, Fault> {
         let mut commands = self.commands();
         let commands = commands.as_mut().ok_or_else(fault::unknown_shell)?;
         if commands.len() >= MOST_COMMANDS {
@@ -195,7 +267,8 @@ impl Shell {
                 arguments: line.arguments.into_iter().map(OsString::from).collect(),
             }
         } else {
-            CommandLine::Shell { program: self.login_shell.clone(), line: text.clone().into() }
+            let program = self.login_shell.clone();
+            CommandLine::Shell { program, startup: self.startup, line: text.clone().into() }
         };
         let command = Command::spawn(&CommandSpec {
             line,
@@ -208,6 +281,10 @@ impl Shell {
         tracing::debug!(shell = %self.id, command = %id, process = command.process_id(), "Command started");
         let entry = Entry { id: id.clone(), line: text, command: Arc::new(command) };
         commands.insert(key(&id), entry);
+        self.has_run.store(true, Ordering::Relaxed);
+        if self.most_processes().is_some() {
+            self.watch.count(self);
+        }
         Ok(id)
     }
 
@@ -237,14 +314,21 @@ impl Shell {
     /// code can still be received.
     pub(super) async fn terminate(&self, id: Option<&str>) -> Result<(), Fault> {
         let command = self.find(id)?;
-        if !command.is_reported() {
-            return command.signal(Signal::Terminate).map_err(fault::of_command);
+        match command.release() {
+            Release::Now => {
+                self.forget(id.unwrap_or_default());
+                command.close().await;
+                Ok(())
+            }
+            Release::WithDelivery => Ok(()),
+            Release::NotYet => command.signal(Signal::Terminate).map_err(fault::of_command),
         }
-        if let (Some(commands), Some(id)) = (self.commands().as_mut(), id) {
-            commands.remove(&key(id));
-        }
-        command.close().await;
-        Ok(())
+    }
+
+    /// Lets go of a command; what is left of it ends.
+    pub(super) fn forget(&self, id: &str) {
+        let forgotten = self.commands().as_mut().and_then(|commands| commands.remove(&key(id)));
+        drop(forgotten);
     }
 
     /// Ends every command; operations that wait for one are told.
@@ -255,6 +339,11 @@ impl Shell {
             entry.command.close().await;
         }
         self.enclosure.close().await;
+        if let Some(mark) = self.enclosure.mark()
+            && self.has_run.load(Ordering::Relaxed)
+        {
+            self.watch.clean_up(mark);
+        }
         tracing::debug!(shell = %self.id, "Shell closed");
     }
 
@@ -303,31 +392,51 @@ impl Drop for Operation {
     }
 }
 
-fn code_page(call: &Call) -> Result<CodePage, Fault> {
-    let Some(text) = call.request.head().options.value(option::CODE_PAGE) else {
-        return Ok(CodePage::UTF_8);
-    };
-    let number = text.trim().parse().map_err(|_| {
-        fault::invalid_parameter(format!("{} is not the number of a code page", option::CODE_PAGE))
-    })?;
-    CodePage::from_number(number).map_err(fault::of_command)
-}
-
-/// The boundary around the shell's processes, as tight as this machine lets it be.
-fn enclosure(id: &str, config: &Config) -> Enclosure {
-    let limits = Limits {
-        memory: config.winrs.max_memory_per_shell_mb.limit().and_then(NonZeroU64::new),
-        processes: config.winrs.max_processes_per_shell.limit().and_then(NonZeroU32::new),
-    };
-    let Some(parent) = delegated() else { return Enclosure::per_process(limits) };
-    let name: String = id.chars().filter(char::is_ascii_alphanumeric).collect();
-    Enclosure::in_cgroup(&parent, &format!("shell-{name}"), limits).unwrap_or_else(|error| {
-        tracing::warn!(%error, shell = id, "No control group for the shell: limits hold for each process alone");
-        Enclosure::per_process(limits)
-    })
-}
-
-/// MS-WSMV 3.1.4.5: a shorter time is raised to this.
+/// MS-WSMV 2.2.4.42: a shorter time is raised to this.
 const SHORTEST_IDLE: Duration = Duration::from_secs(60);
 /// Commands of one shell that were not let go; Windows' own limit for PowerShell is the same.
 const MOST_COMMANDS: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use config::Config;
+    use tokio::time::timeout;
+
+    use super::super::Surroundings;
+    use super::*;
+    use crate::plugin::Profiles;
+
+    fn opened(open: OpenShell, winrs: &Winrs) -> Arc<Shell> {
+        let environment = vec![("PATH".into(), "/usr/bin:/bin".into())];
+        let surroundings = Surroundings { login_shell: "/bin/sh".into(), home: "/".into(), environment };
+        let watch = Arc::default();
+        let terms = Terms { surroundings, profiles: Profiles::Never, open_files: None, watch };
+        let (owner, client) = (sddl::well_known::LOCAL_SYSTEM, IpAddr::from([127, 0, 0, 1]));
+        let opener = Opener { owner, owner_name: "ada", client, options: &OptionSet::new(), winrs };
+        Shell::open(open, opener, &terms).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_shell_is_there_longer_than_max_shell_run_time_whatever_it_was_opened_for() {
+        let mut config = Config::default();
+        // Read-only for everyone but policy, as in Windows.
+        config.govern("Winrs.MaxShellRunTime", "30000").unwrap();
+        for (asked, seconds) in [(None, 30), (Some(3_600), 30), (Some(20), 20)] {
+            let open = OpenShell { lifetime: asked.map(Duration::from_secs), ..OpenShell::default() };
+            let shell = opened(open, &config.winrs);
+            // However busy it is.
+            let _operation = shell.begin_operation();
+            let begin = Instant::now();
+            assert_eq!(shell.expired().await, Some("lifetime"), "{asked:?}");
+            assert_eq!(begin.elapsed().as_secs(), seconds, "{asked:?}");
+        }
+        for unlimited in ["0", "2147483647"] {
+            config.govern("Winrs.MaxShellRunTime", unlimited).unwrap();
+            let shell = opened(OpenShell::default(), &config.winrs);
+            let _operation = shell.begin_operation();
+            let a_year = Duration::from_secs(365 * 24 * 60 * 60);
+            assert!(timeout(a_year, shell.expired()).await.is_err(), "{unlimited}");
+        }
+    }
+}

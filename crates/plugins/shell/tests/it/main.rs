@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use telarch_plugin_shell::{
-    CodePage, Command, CommandLine, CommandSpec, CommandState, Delivery, Enclosure, Stream, StreamSet,
+    CodePage, Command, CommandLine, CommandSpec, CommandState, Delivery, Enclosure, Startup, Stream,
+    StreamSet,
 };
 
+mod delivery;
 mod end;
 mod input;
 mod output;
@@ -22,7 +24,8 @@ const REPLY: usize = 380_000;
 
 /// A line for the shell, in the way most clients have it.
 fn line(line: &str) -> CommandSpec {
-    spec(CommandLine::Shell { program: "/bin/sh".into(), line: line.into() })
+    let startup = Startup::AsIsUsual;
+    spec(CommandLine::Shell { program: "/bin/sh".into(), startup, line: line.into() })
 }
 
 /// A program without a shell.

@@ -61,7 +61,8 @@ async fn a_missing_directory_is_told_from_a_missing_program() {
     let error = Command::spawn(&program("no-such-program", &[])).err().unwrap();
     assert!(matches!(error, CommandError::NoSuchProgram { program } if program == "no-such-program"));
 
-    let shell = CommandLine::Shell { program: "/no/such/shell".into(), line: "true".into() };
+    let startup = Startup::AsIsUsual;
+    let shell = CommandLine::Shell { program: "/no/such/shell".into(), startup, line: "true".into() };
     let error = Command::spawn(&super::spec(shell)).err().unwrap();
     assert!(matches!(error, CommandError::NoSuchProgram { program } if program == "/no/such/shell"));
 }
@@ -136,9 +137,42 @@ async fn core_files_are_off_but_can_be_switched_on() {
 }
 
 #[tokio::test]
+async fn a_command_may_open_as_many_files_as_it_is_given_and_can_ask_for_more() {
+    let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    let more = hard.map_or_else(|| "unlimited".to_owned(), |hard| hard.to_string());
+    for (given, expected) in [(Some(333), "333"), (Some(u64::MAX - 1), more.as_str())] {
+        // The limit is in place as soon as there is a command to send to.
+        let mut spec = line("read go; ulimit -Sn; ulimit -Hn; sh -c 'ulimit -Sn'; ulimit -Sn $(ulimit -Hn)");
+        let limits = Limits { open_files: given, ..Limits::default() };
+        spec.enclosure = Arc::new(Enclosure::per_process(limits));
+        let command = spawn(spec);
+        command.send(b"go\n".to_vec(), Stdin::Closes).await.unwrap();
+        assert_eq!(
+            finish(&command).await.text(),
+            (format!("{expected}\n{more}\n{expected}\n").as_str(), "", 0)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_profile_is_read_only_if_the_startup_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    fs::write(home.path().join(".profile"), "GREETING=hello; export GREETING\n").unwrap();
+    for (startup, expected) in [(Startup::AsIsUsual, "|\n"), (Startup::Profile, "hello|\n")] {
+        for shell in ["/bin/sh", "/bin/bash"] {
+            let line = "echo \"$GREETING|\"".into();
+            let mut spec = spec(CommandLine::Shell { program: shell.into(), startup, line });
+            spec.environment.push(("HOME".into(), home.path().into()));
+            let ran = run(spec).await;
+            assert_eq!((ran.text().0, ran.exit_code), (expected, 0), "{shell} {startup:?} {ran:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_cgroups_each_process_is_limited_by_itself() {
     let mut spec = line("read go; ulimit -d; dd bs=256M count=1 if=/dev/zero of=/dev/null");
-    let limits = Limits { memory: NonZeroU64::new(64 << 20), processes: None };
+    let limits = Limits { memory: NonZeroU64::new(64 << 20), ..Limits::default() };
     spec.enclosure = Arc::new(Enclosure::per_process(limits));
     let command = spawn(spec);
     command.send(b"go\n".to_vec(), Stdin::Closes).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use telarch_wsman::enumeration::{Enumerate, EnumerationMode, Filter, Pull, write_release};
+use telarch_wsman::enumeration::{Enumerate, EnumerationMode, Filter, PolymorphismMode, Pull, write_release};
 use telarch_wsman::shell::{
     CommandLine, IdleTimeout, OpenShell, Receive, Send, Signal, SignalCode, StreamData, option,
 };
@@ -100,6 +100,7 @@ fn enumerate_asks_for_matching_items() {
         optimize: true,
         max_elements: Some(32_000),
         mode: EnumerationMode::ObjectAndReference,
+        polymorphism: PolymorphismMode::default(),
         filter: Some(Filter {
             dialect: namespace::DIALECT_WQL.to_owned(),
             text: "select * from Thing where Size > 1 and Name < 'x'".to_owned(),
@@ -108,6 +109,13 @@ fn enumerate_asks_for_matching_items() {
     };
     let text = head(Action::Enumerate, "urn:example/*").envelope(&[], |body| enumerate.write(body));
     golden("enumerate.xml", &text);
+}
+
+#[test]
+fn enumerate_asks_for_the_class_alone() {
+    let enumerate = Enumerate { polymorphism: PolymorphismMode::None, ..Enumerate::default() };
+    let text = head(Action::Enumerate, "urn:example/Thing").envelope(&[], |body| enumerate.write(body));
+    golden("enumerate-without-subclasses.xml", &text);
 }
 
 #[test]

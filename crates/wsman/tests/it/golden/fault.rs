@@ -49,6 +49,14 @@ fn a_fault_of_eventing_has_the_action_of_eventing() {
 }
 
 #[test]
+fn a_fault_of_the_cim_binding_declares_its_prefix() {
+    let reason = "this way with subclasses is unknown";
+    let fault =
+        Fault::new(Subcode::PolymorphismModeNotSupported, code::POLYMORPHISM_MODE_UNSUPPORTED, reason);
+    golden("fault-cim-binding.xml", &answer(&fault));
+}
+
+#[test]
 fn a_fault_of_another_kind_keeps_its_name() {
     let subcode = Subcode::Other { origin: Origin::Sender, name: "OutOfPaper".to_owned() };
     golden("fault-other.xml", &answer(&Fault::new(subcode, 0, "no paper")));

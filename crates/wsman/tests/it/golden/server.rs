@@ -187,7 +187,7 @@ fn shell() -> ShellState {
         output_streams: "stdout stderr".to_owned(),
         run_time: Duration::from_secs(93_784),
         inactivity: Duration::from_millis(5_900),
-        command_line: Some("sh -c 'exit 3'".to_owned()),
         child_processes: Some(2),
+        command_line: Some("sh -c 'exit 3'".to_owned()),
     }
 }

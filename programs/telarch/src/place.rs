@@ -1,24 +1,30 @@
-//! Where the accounts are when nobody says so.
+//! Where the files of the service are when nobody says so.
 
 use std::env;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
-use super::arguments::Action;
 use crate::failure::Failure;
 
-/// The usual file; its folder is made for the first account.
-pub(super) fn usual(action: &Action) -> Result<PathBuf, Failure> {
+/// What becomes of a folder that does not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IfMissing {
+    Leave,
+    Make,
+}
+
+/// The folder with the settings and the accounts of this user's service; root's is that of the machine.
+pub(crate) fn folder(if_missing: IfMissing) -> Result<PathBuf, Failure> {
     let is_root = rustix::process::geteuid().is_root();
     let folder = if is_root { PathBuf::from("/etc/telarch") } else { of_this_user()? };
-    if matches!(action, Action::Add { .. }) {
-        // What the service of the machine keeps there besides is for everyone to read.
+    if if_missing == IfMissing::Make {
+        // Every user's clients read the settings of the machine.
         let mode = if is_root { 0o755 } else { 0o700 };
         let made = DirBuilder::new().recursive(true).mode(mode).create(&folder);
         made.map_err(|error| Failure::Failed(format!("cannot make {}: {error}", folder.display())))?;
     }
-    Ok(folder.join("accounts"))
+    Ok(folder)
 }
 
 /// Where the settings of programs are kept (XDG Base Directory Specification).

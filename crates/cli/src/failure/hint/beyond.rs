@@ -1,0 +1,151 @@
+//! What is known about failures that share their number with others, or that only this side has.
+
+use super::super::Kind;
+use super::{Hint, hint};
+
+impl Hint {
+    /// All of them.
+    #[cfg(test)]
+    pub(super) const BEYOND: &[Self] = &[
+        Self::NOT_STARTED,
+        Self::NOT_CONFIGURED_BY_ITSELF,
+        Self::FOREIGN,
+        Self::NOT_LET_IN,
+        Self::UNSEALED,
+        Self::UNEXPLAINED,
+        Self::NO_MESSAGE,
+        Self::BROKEN,
+        Self::UNREADABLE,
+        Self::NOT_OFFERED,
+        Self::NO_CREDENTIALS,
+        Self::NOT_TLS,
+        Self::CERTIFICATE,
+        Self::NOT_HTTP,
+    ];
+
+    /// Nobody listens at a socket of this machine.
+    pub(crate) const NOT_STARTED: Self = hint(
+        &[],
+        Kind::Connect,
+        "no service of this machine listens",
+        &[
+            "start that of the machine, as root: systemctl start telarchd.socket",
+            "or one for this user alone: telarchd",
+            "or say where the socket is: -socket:FILE",
+            "or say which machine is meant: -remote:HOST",
+        ],
+    );
+    /// Quickconfig on a service that does not know it.
+    pub(crate) const NOT_CONFIGURED_BY_ITSELF: Self = hint(
+        &[],
+        Kind::Fault,
+        "the service runs, and this version of it cannot set up the rest by itself",
+        &[
+            "a listener: winrm create winrm/config/listener?Address=*+Transport=HTTPS '@{}'",
+            "for other machines, the firewall must let its port through: 5986, or 5985 for HTTP",
+        ],
+    );
+    /// Somebody else listens there.
+    pub(crate) const FOREIGN: Self = hint(
+        &[],
+        Kind::Connect,
+        "the service belongs to another user, so nothing was sent to it",
+        &[
+            "ask it as its user, or as anyone over the network: -remote:localhost",
+            "as root, the service of the machine is meant: systemctl start telarchd.socket",
+        ],
+    );
+    /// The service of this machine closed the connection without a word.
+    pub(crate) const NOT_LET_IN: Self = hint(
+        &[],
+        Kind::Connect,
+        "the service of this machine closed the connection without an answer",
+        &[
+            "a user's own service lets in nobody else; every other one the users that the machine knows",
+            "its log tells why: journalctl -u telarchd",
+        ],
+    );
+    /// HTTP 500 without a fault, over plain HTTP.
+    pub(crate) const UNSEALED: Self = hint(
+        &[],
+        Kind::Fault,
+        "the service gave no reason (HTTP 500 without a fault)",
+        &[
+            "most likely it refuses messages that are not sealed, as these over plain HTTP: use https://",
+            "or, where nobody else can listen, allow them on {host}:",
+            "    winrm set winrm/config/service -set:AllowUnencrypted=true",
+            "if they are allowed already, its log tells why",
+        ],
+    );
+    /// HTTP 500 without a fault, where nothing was readable.
+    pub(crate) const UNEXPLAINED: Self = hint(
+        &[],
+        Kind::Fault,
+        "the service gave no reason (HTTP 500 without a fault)",
+        &[
+            "see whether it is a WS-Management service at all: winrm identify -r:{host} -auth:none",
+            "its log tells why: the event log of WinRM on Windows, journalctl -u telarchd on Linux",
+        ],
+    );
+    /// Any other status without a fault.
+    pub(crate) const NO_MESSAGE: Self = hint(
+        &[],
+        Kind::Fault,
+        "what answered does not speak WS-Management",
+        &["check port and prefix: leave them away for 5985 or 5986 and wsman", "a proxy may be on the way"],
+    );
+    /// The connection broke.
+    pub(crate) const BROKEN: Self = hint(
+        &[],
+        Kind::Connect,
+        "the connection broke",
+        &["a service that closes at once may want HTTPS, or HTTP instead of it"],
+    );
+    /// An answer that the protocol does not allow.
+    pub(crate) const UNREADABLE: Self = hint(
+        &[],
+        Kind::Fault,
+        "the answer is not what the protocol allows",
+        &["see that nothing on the way changes it, such as a proxy or a login page"],
+    );
+    /// The service offers no scheme that was tried.
+    pub(crate) const NOT_OFFERED: Self = hint(
+        &[],
+        Kind::Authentication,
+        "the service does not offer what this program can sign in with",
+        &[
+            "Basic is offered over HTTPS, and over HTTP only where the service allows unencrypted messages",
+            "on {host}: winrm set winrm/config/service/auth -set:Basic=true",
+        ],
+    );
+    /// The service wants to know who asks, and nobody said it.
+    pub(crate) const NO_CREDENTIALS: Self = hint(
+        &[],
+        Kind::Authentication,
+        "the service asks who is there",
+        &["add -username:NAME; the password is asked for"],
+    );
+    /// The other end does not answer in TLS.
+    pub(crate) const NOT_TLS: Self = hint(
+        &[],
+        Kind::Connect,
+        "the connection cannot be secured",
+        &["the port may be one for HTTP: 5986 is that for HTTPS, unless its listener has another"],
+    );
+    /// A certificate that no switch makes acceptable.
+    pub(crate) const CERTIFICATE: Self = hint(
+        &[],
+        Kind::Connect,
+        "the certificate of the service cannot be accepted",
+        &[
+            "what is wrong with it must be mended on {host}; winrm enumerate winrm/config/listener names it there",
+        ],
+    );
+    /// The other end does not answer in HTTP.
+    pub(crate) const NOT_HTTP: Self = hint(
+        &[],
+        Kind::Connect,
+        "what answered does not speak HTTP",
+        &["the port may be one for HTTPS: write https://, or add -usessl"],
+    );
+}

@@ -1,0 +1,127 @@
+//! Commands without `-remote`: they go to the service of this machine.
+
+use std::os::unix::net::UnixListener;
+
+use telarch_cli::Format;
+use telarch_cli::connection::Target;
+
+use crate::service::{Answer, Asked, Service, fault};
+use crate::winrm_run::{Ran, execute};
+use crate::{command, winrs_command};
+
+struct Local {
+    service: Service,
+    folder: tempfile::TempDir,
+}
+
+impl Local {
+    fn start(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let service = Service::at(UnixListener::bind(folder.path().join("sock")).unwrap(), answer);
+        Self { service, folder }
+    }
+
+    fn ran(&self, line: &str) -> Ran {
+        execute(command(&format!("{line} -socket:{}", self.folder.path().join("sock").display())), "")
+    }
+}
+
+const CLIENT: &str = "<c:Client xmlns:c=\"urn:c\"><c:NetworkDelayms>5000</c:NetworkDelayms></c:Client>";
+const IDENTITY: &str =
+    "<i:IdentifyResponse xmlns:i=\"urn:i\"><i:ProductVendor>V</i:ProductVendor></i:IdentifyResponse>";
+
+#[test]
+fn every_operation_goes_there_without_credentials() {
+    let local = Local::start(|asked| match asked.action.as_str() {
+        "" => (200, IDENTITY.to_owned()),
+        "Enumerate" => {
+            let items = format!("<w:Items>{CLIENT}</w:Items><w:EndOfSequence/>");
+            (200, format!("<n:EnumerateResponse>{items}</n:EnumerateResponse>"))
+        }
+        "Create" => {
+            let created = "<x:ResourceCreated xmlns:x=\"urn:x\"><a:Address>here</a:Address><a:ReferenceParameters>\
+                <w:ResourceURI>urn:r</w:ResourceURI></a:ReferenceParameters></x:ResourceCreated>";
+            (200, created.to_owned())
+        }
+        "Delete" => (200, String::new()),
+        _ => (200, CLIENT.to_owned()),
+    });
+    for (line, out) in [
+        ("identify", "IdentifyResponse\n    ProductVendor = V\n\n"),
+        ("get winrm/config/client", "Client\n    NetworkDelayms = 5000\n\n"),
+        ("set winrm/config/client @{NetworkDelayms=5000}", "Client\n    NetworkDelayms = 5000\n\n"),
+        ("create winrm/config/listener?Address=* @{Port=1}", "ResourceCreated\n    Address = here\n"),
+        ("delete winrm/config/listener?Address=*", ""),
+        ("enumerate winrm/config/listener", "Client\n    NetworkDelayms = 5000\n\n"),
+        ("invoke Restore winrm/config", "Client\n    NetworkDelayms = 5000\n\n"),
+    ] {
+        let ran = local.ran(line);
+        assert!(ran.done.is_ok() && ran.out.starts_with(out), "{line}: {:?}, {}", ran.done, ran.out);
+    }
+    let asked = local.service.asked();
+    assert_eq!(asked.len(), 8, "set asks twice");
+    for asked in asked {
+        assert!(!asked.headers.contains("Authorization"), "{}", asked.headers);
+        assert!(!asked.headers.contains("WSMANIDENTIFY"), "the user is known: {}", asked.headers);
+        assert!(asked.headers.starts_with("POST /wsman HTTP/1.1\r\n"), "{}", asked.headers);
+    }
+}
+
+#[test]
+fn identify_may_be_asked_by_nobody_here_too() {
+    let local = Local::start(|_| (200, IDENTITY.to_owned()));
+    assert!(local.ran("identify -auth:none").done.is_ok());
+    assert!(local.service.asked().pop().unwrap().headers.contains("WSMANIDENTIFY: unauthenticated"));
+}
+
+#[test]
+fn a_denial_names_the_user_that_the_kernel_named() {
+    let local = Local::start(|_| fault(5, "w:AccessDenied", "access is denied"));
+    let (text, status) = local.ran("get winrm/config").report(Format::Text);
+    let user = match rustix::process::geteuid().as_raw() {
+        0 => "root".to_owned(),
+        number => format!("uid {number}"),
+    };
+    assert!(text.contains(&format!("\nwinrm: access denied to winrm/config as {user}\n")), "{text}");
+    assert!(text.contains("in RootSDDL on this machine\n"), "{text}");
+    assert!(text.contains("(fault w:AccessDenied, code 5,"), "{text}");
+    assert_eq!(status, 5);
+}
+
+#[test]
+fn a_connection_that_is_closed_at_once_is_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let closing = std::thread::spawn(move || drop(listener.accept().unwrap()));
+    let asking = command(&format!("get winrm/config -socket:{}", path.display()));
+    let (text, status) = execute(asking, "").report(Format::Text);
+    closing.join().unwrap();
+    assert!(text.contains("closed the connection without an answer"), "{text}");
+    assert!(text.contains("journalctl -u telarchd"), "{text}");
+    assert_eq!(status, 3);
+}
+
+#[test]
+fn where_nobody_listens_it_says_where_it_looked_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["first", "second"].map(|name| folder.path().join(name));
+    let mut lonely = command("get winrm/config");
+    lonely.connection.target = Target::Local(paths.to_vec());
+    let (text, status) = execute(lonely, "").report(Format::Text);
+    assert!(text.contains("\nError number:  -2144108526 0x80338012\n"), "{text}");
+    for path in &paths {
+        assert!(text.contains(&format!("{} is not there", path.display())), "{text}");
+    }
+    for way_out in
+        ["systemctl start telarchd.socket", "  or one for this user alone: telarchd\n", "-remote:HOST"]
+    {
+        assert!(text.contains(way_out), "{way_out} is not in {text}");
+    }
+    assert_eq!(status, 3);
+}
+
+#[test]
+fn a_remote_command_runs_here_unless_another_machine_is_named() {
+    assert_eq!(winrs_command(&["hostname"]).connection.target, Target::Local(config::local_sockets()));
+}

@@ -1,0 +1,186 @@
+//! A service that listens as it is configured, and on one more port for the test itself.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::{Account, AccountList};
+use client::{Credentials, Endpoint, Locator, Secret, Session, TlsPolicy, Transport, Unencrypted};
+use config::{Config, LISTENER_RESOURCE, Section, Store};
+use rcgen::CertifiedKey;
+use sddl::{DomainSid, Token, well_known};
+use service::{
+    Catalog, Certificate, Certificates, Listener, Listeners, Listening, Principals, Product, Service,
+    ServiceParts,
+};
+use telarch_plugin_config::ConfigPlugin;
+use tempfile::TempDir;
+use tokio::time::timeout;
+use wsman::{ResourceUri, SelectorSet};
+use xml::{Fragment, Writer};
+
+/// Longer than anything takes that does not fail.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PASSWORD: &str = "pass word";
+
+pub(crate) struct Running {
+    service: Arc<Service>,
+    store: Arc<Store>,
+    listening: Listening,
+    _listeners: Listeners,
+    address: SocketAddr,
+    folder: TempDir,
+}
+
+/// A certificate that the administrator has put into its place.
+pub(crate) struct Given {
+    pub(crate) thumbprint: String,
+    /// A file with the certificate only.
+    pub(crate) pem: PathBuf,
+}
+
+impl Running {
+    /// Starts with more lines in the file of the settings.
+    pub(crate) async fn start(settings: &str) -> Self {
+        Self::start_with(settings, Vec::new()).await
+    }
+
+    pub(crate) async fn start_with(settings: &str, inherited: Vec<TcpListener>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let [given, own] = ["certificates", "state"].map(|name| folder.path().join(name));
+        for part in [&given, &own] {
+            fs::create_dir(part).unwrap();
+        }
+        let path = folder.path().join("config.toml");
+        let usual = "Service.Auth.Basic = true\nService.AllowUnencrypted = true\n";
+        fs::write(&path, [usual, settings].concat()).unwrap();
+        let store = Arc::new(Store::open(path).unwrap());
+        let certificates = Arc::new(Certificates::new(given, own));
+        let listening = Listening::default();
+        let plugin =
+            ConfigPlugin::with_listeners(Arc::clone(&store), listening.clone(), Arc::clone(&certificates));
+        let service = Service::new(ServiceParts {
+            state: store.subscribe(),
+            authenticator: Arc::new(AccountList::parse(&format!("ada:{PASSWORD}")).unwrap()),
+            principals: Arc::new(Machine),
+            catalog: Catalog::new(vec![Arc::new(plugin)]),
+            product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },
+        });
+        let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), None).await.unwrap();
+        let address = listener.address();
+        tokio::spawn(listener.run(Arc::clone(&service)));
+        let listeners = Listeners::start(&service, certificates, inherited, listening.clone());
+        listeners.refresh().await;
+        Self { service, store, listening, _listeners: listeners, address, folder }
+    }
+
+    pub(crate) fn session(&self) -> Session {
+        self.session_at(self.address.port())
+    }
+
+    pub(crate) fn session_at(&self, port: u16) -> Session {
+        let endpoint = Endpoint::new(Transport::Http, "127.0.0.1", port, Endpoint::PATH).unwrap();
+        let builder = Session::builder(endpoint).credentials(credentials());
+        builder.unencrypted(Unencrypted::Allowed).build().unwrap()
+    }
+
+    /// A session with a listener for HTTPS that trusts this certificate.
+    pub(crate) fn secured(&self, port: u16, pem: &std::path::Path) -> Session {
+        let endpoint = Endpoint::new(Transport::Https, "localhost", port, Endpoint::PATH).unwrap();
+        let policy = TlsPolicy::new().ca_file(pem);
+        Session::builder(endpoint).credentials(credentials()).tls(policy).build().unwrap()
+    }
+
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.store.snapshot()
+    }
+
+    pub(crate) fn give_certificate(&self, name: &str) -> Given {
+        let CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let both = [cert.pem(), signing_key.serialize_pem()].concat();
+        let thumbprint = Certificate::from_pem(&both, self.folder.path()).unwrap().thumbprint();
+        let path = self.folder.path().join(format!("certificates/{thumbprint}.pem"));
+        fs::write(&path, both).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let pem = self.folder.path().join("trusted.pem");
+        fs::write(&pem, cert.pem()).unwrap();
+        Given { thumbprint, pem }
+    }
+
+    /// The thumbprint of the certificate that the service has made itself.
+    pub(crate) fn own_certificate(&self) -> String {
+        let mut files = fs::read_dir(self.folder.path().join("state")).unwrap();
+        let file = files.next().expect("there is one").unwrap().path();
+        file.file_stem().unwrap().to_str().unwrap().to_owned()
+    }
+
+    /// Waits until so many sockets are open.
+    pub(crate) async fn listens(&self, sockets: usize) {
+        let mut reports = self.listening.subscribe();
+        let open = timeout(PATIENCE, reports.wait_for(|report| report.sockets.len() == sockets)).await;
+        assert!(open.is_ok(), "{:?}", self.listening.report());
+    }
+
+    pub(crate) async fn stop(self) {
+        self.service.begin_shutdown();
+        timeout(PATIENCE, self.service.drained()).await.expect("every connection is closed");
+    }
+}
+
+/// A port that nobody has now.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+pub(crate) fn section(section: Section) -> Locator {
+    Locator::new(ResourceUri::parse(section.resource()).unwrap())
+}
+
+/// The listener of an address and a transport.
+pub(crate) fn of(address: &str, transport: &str) -> Locator {
+    let selectors = SelectorSet::new().with("Address", address).with("Transport", transport);
+    Locator::new(ResourceUri::parse(LISTENER_RESOURCE).unwrap()).with_selectors(selectors)
+}
+
+/// `cfg:Listener` with these fields.
+pub(crate) fn with(fields: &[(&str, &str)]) -> Fragment {
+    fragment(|writer| {
+        writer.start("cfg:Listener").namespace("cfg", LISTENER_RESOURCE);
+        for (name, value) in fields {
+            writer.element(&format!("cfg:{name}"), value);
+        }
+    })
+}
+
+pub(crate) fn fragment(write: impl FnOnce(&mut Writer)) -> Fragment {
+    let mut writer = Writer::new();
+    write(&mut writer);
+    writer.into_fragment()
+}
+
+/// Every value of a field.
+pub(crate) async fn fields(session: &Session, locator: &Locator, name: &str) -> Vec<String> {
+    let answer = session.get(locator).await.unwrap();
+    let listener = answer.content().unwrap();
+    let fields = listener.children().filter(|child| child.name() == name);
+    fields.map(|child| child.text().into_owned()).collect()
+}
+
+fn credentials() -> Credentials {
+    Credentials { user: "ada".to_owned(), password: Secret::new(PASSWORD.to_owned()) }
+}
+
+/// Ada is an administrator.
+struct Machine;
+
+impl Principals for Machine {
+    fn token(&self, _: &Account) -> Option<Token> {
+        let machine = DomainSid::new([11, 22, 33]);
+        let groups = vec![well_known::EVERYONE, well_known::AUTHENTICATED_USERS, well_known::ADMINISTRATORS];
+        Some(Token::new(machine.account(1_001), groups, machine))
+    }
+}

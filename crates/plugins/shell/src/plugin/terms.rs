@@ -1,0 +1,126 @@
+//! What shells are opened with: the same for all of them, the settings, and what the client asks for.
+
+use std::num::{NonZeroU32, NonZeroU64};
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::Winrs;
+use service::fresh_uuid;
+use wsman::shell::option;
+use wsman::{Fault, OptionSet};
+
+use super::watch::Watch;
+use super::{Profiles, Surroundings, fault};
+use crate::limits::{Enclosure, Limits, delegated};
+use crate::processes::Mark;
+use crate::{CodePage, Startup};
+
+/// What is the same for every shell.
+pub(super) struct Terms {
+    pub(super) surroundings: Surroundings,
+    pub(super) profiles: Profiles,
+    pub(super) open_files: Option<u64>,
+    pub(super) watch: Arc<Watch>,
+}
+
+impl Terms {
+    /// What the login shell reads first. Nearly every client that is not from Windows sends `WINRS_NOPROFILE` as
+    /// FALSE without its user having asked for a profile.
+    pub(super) fn startup(&self, options: &OptionSet) -> Startup {
+        let is_asked_for = options.value(option::NO_PROFILE).is_some() && !options.is_set(option::NO_PROFILE);
+        match self.profiles {
+            Profiles::WhenAsked if is_asked_for => Startup::Profile,
+            Profiles::WhenAsked | Profiles::Never => Startup::AsIsUsual,
+        }
+    }
+
+    /// The boundary around a shell's processes, as tight as this machine lets it be.
+    pub(super) fn enclosure(&self, shell: &str, winrs: &Winrs) -> Enclosure {
+        let limits = self.limits(winrs);
+        let marked = || Enclosure::marked(limits, Mark::new(fresh_uuid().to_string()));
+        let Some(parent) = delegated() else { return marked() };
+        let name: String = shell.chars().filter(char::is_ascii_alphanumeric).collect();
+        Enclosure::in_cgroup(&parent, &format!("shell-{name}"), limits).unwrap_or_else(|error| {
+            tracing::warn!(%error, shell, "No control group for the shell: its memory is limited for each process alone");
+            marked()
+        })
+    }
+
+    fn limits(&self, winrs: &Winrs) -> Limits {
+        Limits {
+            memory: winrs.max_memory_per_shell_mb.limit().and_then(NonZeroU64::new),
+            processes: winrs.max_processes_per_shell.limit().and_then(NonZeroU32::new),
+            open_files: self.open_files,
+        }
+    }
+}
+
+/// What the client wants the streams to be written in.
+pub(super) fn code_page(options: &OptionSet) -> Result<CodePage, Fault> {
+    let Some(text) = options.value(option::CODE_PAGE) else {
+        return Ok(CodePage::UTF_8);
+    };
+    let number = text.trim().parse().map_err(|_| {
+        fault::invalid_parameter(format!("{} is not the number of a code page", option::CODE_PAGE))
+    })?;
+    CodePage::from_number(number).map_err(fault::of_command)
+}
+
+/// `MaxShellRunTime`: 0 is for ever (MS-WSMV 2.2.4.42), and so is what recent Windows has as its only value.
+pub(super) fn longest_run(setting: Duration) -> Option<Duration> {
+    (setting > Duration::ZERO && setting < LONGEST_TIME).then_some(setting)
+}
+
+/// The largest value of times in Windows.
+pub(super) const LONGEST_TIME: Duration = Duration::from_millis(0x7FFF_FFFF);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use config::Config;
+
+    use super::*;
+
+    fn terms(profiles: Profiles, open_files: Option<u64>) -> Terms {
+        let surroundings =
+            Surroundings { login_shell: "/bin/sh".into(), home: "/".into(), environment: Vec::new() };
+        Terms { surroundings, profiles, open_files, watch: Arc::default() }
+    }
+
+    #[test]
+    fn a_profile_is_read_where_the_administrator_allows_it_and_the_client_says_so() {
+        for (value, allowed, startup) in [
+            (Some("FALSE"), Profiles::Never, Startup::AsIsUsual),
+            (Some("FALSE"), Profiles::WhenAsked, Startup::Profile),
+            (Some("0"), Profiles::WhenAsked, Startup::Profile),
+            (Some("True"), Profiles::WhenAsked, Startup::AsIsUsual),
+            // MS-WSMV 3.1.4.5.2: without the option there is no profile.
+            (None, Profiles::WhenAsked, Startup::AsIsUsual),
+        ] {
+            let options = value.map(|value| OptionSet::new().with(option::NO_PROFILE, value));
+            let options = options.unwrap_or_default();
+            assert_eq!(terms(allowed, None).startup(&options), startup, "{value:?} {allowed:?}");
+        }
+    }
+
+    #[test]
+    fn quotas_are_those_of_the_settings_and_0_is_none() {
+        let mut config = Config::default();
+        config.set("Winrs.MaxMemoryPerShellMB", "3").unwrap();
+        config.set("Winrs.MaxProcessesPerShell", "7").unwrap();
+        let limits = terms(Profiles::Never, Some(1_024)).limits(&config.winrs);
+        let processes = NonZeroU32::new(7);
+        assert_eq!(limits, Limits { memory: NonZeroU64::new(3 << 20), processes, open_files: Some(1_024) });
+        config.set("Winrs.MaxMemoryPerShellMB", "0").unwrap();
+        config.set("Winrs.MaxProcessesPerShell", "0").unwrap();
+        assert_eq!(terms(Profiles::Never, None).limits(&config.winrs), Limits::default());
+    }
+
+    #[test]
+    fn a_run_time_of_0_or_of_recent_windows_is_no_limit() {
+        let milliseconds = Duration::from_millis;
+        assert_eq!(longest_run(milliseconds(0)), None);
+        assert_eq!(longest_run(milliseconds(0x7FFF_FFFF)), None);
+        assert_eq!(longest_run(milliseconds(28_800_000)), Some(milliseconds(28_800_000)));
+    }
+}

@@ -1,0 +1,160 @@
+//! The service of this machine, over its Unix socket.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::{Account, AccountList, AuthError, LocalUsers};
+use client::{Error, Locator, Session, ShellOptions};
+use config::Store;
+use plugin_config::ConfigPlugin;
+use plugin_shell::{ShellPlugin, Surroundings};
+use sddl::{DomainSid, Token, well_known};
+use service::{Audience, Catalog, LocalSocket, Plugin, Principals, Product, Service, ServiceParts};
+use tempfile::TempDir;
+use tokio::time::timeout;
+use wsman::{SelectorSet, Subcode};
+use xml::Writer;
+
+use crate::{refusal, uri};
+
+const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Everyone on this machine, who may all do the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Everyone {
+    Administrators,
+    Strangers,
+}
+
+impl LocalUsers for Everyone {
+    fn account(&self, uid: u32) -> Result<Account, AuthError> {
+        Ok(Account { name: format!("user{uid}") })
+    }
+}
+
+impl Principals for Everyone {
+    fn token(&self, account: &Account) -> Option<Token> {
+        let machine = DomainSid::new([11, 22, 33]);
+        assert!(account.name.starts_with("user"), "nobody signs in here: {account}");
+        let mut groups = vec![well_known::EVERYONE, well_known::AUTHENTICATED_USERS];
+        if *self == Self::Administrators {
+            groups.push(well_known::ADMINISTRATORS);
+        }
+        Some(Token::new(machine.account(1_001), groups, machine))
+    }
+}
+
+/// A service that listens on a Unix socket and nowhere else, with the defaults: neither Basic nor unencrypted
+/// messages are allowed.
+struct Local {
+    service: Arc<Service>,
+    folder: TempDir,
+}
+
+impl Local {
+    fn start(users: Everyone) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open_with(folder.path().join("config.toml"), &[]).unwrap());
+        let listening_on = Arc::new(|_: &_| Vec::<IpAddr>::new());
+        let surroundings = Surroundings {
+            login_shell: "/bin/sh".into(),
+            home: folder.path().to_owned(),
+            environment: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        };
+        let plugins: Vec<Arc<dyn Plugin>> = vec![
+            Arc::new(ConfigPlugin::new(Arc::clone(&store), listening_on)),
+            Arc::new(ShellPlugin::new(surroundings)),
+        ];
+        let service = Service::new(ServiceParts {
+            state: store.subscribe(),
+            authenticator: Arc::new(AccountList::parse("").unwrap()),
+            principals: Arc::new(users),
+            catalog: Catalog::new(plugins),
+            product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },
+        });
+        let local = Self { service, folder };
+        let socket = LocalSocket::bind(&local.socket(), Audience::Owner).unwrap();
+        tokio::spawn(socket.run(Arc::clone(&local.service), Arc::new(users)));
+        local
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("local.sock")
+    }
+
+    fn session(&self) -> Session {
+        Session::local([self.folder.path().join("no.sock"), self.socket()]).build().unwrap()
+    }
+
+    async fn close(self) {
+        self.service.begin_shutdown();
+        timeout(PATIENCE, self.service.close_plugins()).await.expect("every shell ends");
+    }
+}
+
+#[tokio::test]
+async fn the_configuration_is_read_and_changed_without_a_password() {
+    let local = Local::start(Everyone::Administrators);
+    let session = local.session();
+    assert_eq!(session.identify().await.unwrap().identity.product_vendor, "Telarch");
+    let winrs = Locator::new(uri(&format!("{CONFIG}/winrs")));
+    let read = session.get(&winrs).await.unwrap();
+    assert!(read.content().unwrap().source().contains("<cfg:MaxShellsPerUser>30<"));
+    let mut change = Writer::new();
+    change.start("cfg:Winrs").namespace("cfg", CONFIG).element("cfg:MaxShellsPerUser", "31").end();
+    let changed = session.put(&winrs, &change.into_fragment()).await.unwrap();
+    assert!(changed.content().unwrap().source().contains("<cfg:MaxShellsPerUser>31<"));
+
+    let selectors = SelectorSet::new().with("Address", "IP:127.0.0.1").with("Transport", "HTTP");
+    let listener = Locator::new(uri(&format!("{CONFIG}/listener"))).with_selectors(selectors);
+    let mut made = Writer::new();
+    made.start("cfg:Listener").namespace("cfg", CONFIG).element("cfg:Port", "15985").end();
+    let created = session.create(&listener, &made.into_fragment()).await.unwrap();
+    assert_eq!(created.reference.address, "http://localhost/wsman");
+    let listeners = Locator::new(uri(&format!("{CONFIG}/listener")));
+    let mut items = session.enumerate(&listeners, client::EnumerateOptions::default()).await.unwrap();
+    assert!(items.next().await.unwrap().unwrap().xml().contains("15985"));
+    assert!(items.next().await.is_none());
+    session.delete(&listener).await.unwrap();
+    local.close().await;
+}
+
+#[tokio::test]
+async fn a_command_runs_without_a_password() {
+    let local = Local::start(Everyone::Administrators);
+    let shell = local.session().shell(ShellOptions::default()).await.unwrap();
+    let finished = shell.run("echo out; echo err >&2; exit 7").await.unwrap();
+    assert_eq!((finished.stdout.as_slice(), finished.stderr.as_slice()), (&b"out\n"[..], &b"err\n"[..]));
+    assert_eq!(finished.exit_code, 7);
+    shell.close().await.unwrap();
+    local.close().await;
+}
+
+#[tokio::test]
+async fn whoever_the_kernel_names_may_do_no_more_than_the_descriptor_allows() {
+    let local = Local::start(Everyone::Strangers);
+    let refused = refusal(local.session().shell(ShellOptions::default()).await);
+    assert_eq!(refused, (Subcode::AccessDenied, wsman::code::ACCESS_DENIED));
+    local.close().await;
+}
+
+#[tokio::test]
+async fn a_service_that_has_ended_is_not_there() {
+    let local = Local::start(Everyone::Administrators);
+    let session = local.session();
+    session.identify().await.unwrap();
+    local.service.begin_shutdown();
+    timeout(PATIENCE, local.service.drained()).await.expect("every connection is closed");
+    let error = loop {
+        match session.identify().await {
+            Err(error @ Error::NoLocalService { .. }) => break error,
+            // The socket may have been accepted before it was closed.
+            Err(Error::Disconnected { .. }) => tokio::task::yield_now().await,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(error.to_string().contains("no.sock is not there"), "{error}");
+}
