@@ -182,11 +182,12 @@ fn authentication(login: Login, host: &str) -> Result<(Authentication, Credentia
         Login::Password { scheme, user, password, .. } => (scheme, user, password),
     };
     let authentication = match scheme {
-        None | Some(PasswordScheme::Basic) => Authentication::Basic,
+        Some(PasswordScheme::Basic) => Authentication::Basic,
         Some(PasswordScheme::Digest) => return Err(missing("-authentication:digest")),
-        Some(PasswordScheme::Negotiate) => return Err(missing("-authentication:negotiate")),
+        // MS-WSMV 3.1.4.1: whoever gives a password and no scheme means this one.
+        None | Some(PasswordScheme::Negotiate) => Authentication::Negotiate,
         Some(PasswordScheme::Kerberos) => return Err(missing("-authentication:kerberos")),
-        Some(PasswordScheme::CredSsp) => return Err(missing("-authentication:credssp")),
+        Some(PasswordScheme::CredSsp) => Authentication::CredSsp,
     };
     let password = source.resolve(&user, host).map_err(|error| {
         let failure = Failure::here(Kind::Authentication, error.to_string());
