@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::fmt;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,7 +71,7 @@ pub enum ChannelBinding {
 pub struct Acceptor {
     service: Acceptors,
     binding: ChannelBinding,
-    state: State,
+    standing: Standing,
 }
 
 /// A client that has proven itself and has an account here.
@@ -84,8 +85,10 @@ pub struct Client {
     pub context: Context,
 }
 
-enum State {
-    Ready(RawContext),
+/// A client needs one token to prove itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Waiting,
     Over,
 }
 
@@ -119,16 +122,27 @@ impl Acceptors {
     /// The service's side of one authentication on a connection.
     #[must_use]
     pub fn acceptor(&self, binding: ChannelBinding) -> Acceptor {
-        let state = State::Ready(RawContext::new(&self.library));
-        Acceptor { service: self.clone(), binding, state }
+        Acceptor { service: self.clone(), binding, standing: Standing::Waiting }
     }
 
     /// The keys are opened for each client: so a new keytab counts at once, and a bad one is told of each time.
     fn keys(&self) -> Result<Credential, KerberosError> {
         let path = self.keytab.name();
         let store = path.as_deref().map(Stored::Keytab);
-        Credential::acquire(&self.library, None, Usage::Accept, store.as_slice())
-            .map_err(|failure| diagnose(failure, Trying::OpenKeytab(self.keytab.path())))
+        Credential::acquire(&self.library, None, Usage::Accept, store.as_slice()).map_err(|failure| {
+            match diagnose(failure, Trying::OpenKeytab(self.keytab.path())) {
+                KerberosError::Keytab { keytab, cause } => self.keytab_error(keytab, cause),
+                error => error,
+            }
+        })
+    }
+
+    /// To the library a file that it cannot read is one that is not there: the system knows better.
+    fn keytab_error(&self, keytab: Option<PathBuf>, cause: String) -> KerberosError {
+        let keytab = keytab.or_else(|| self.library.default_keytab());
+        let opened = keytab.as_ref().map(File::open);
+        let cause = opened.and_then(Result::err).map_or(cause, |error| error.to_string());
+        KerberosError::Keytab { keytab, cause }
     }
 }
 
@@ -138,20 +152,21 @@ impl Acceptor {
     /// # Errors
     /// [`KerberosError`]. After that, and once it is done, [`KerberosError::Over`].
     pub fn accept(&mut self, token: &[u8]) -> Result<Step<Client>, KerberosError> {
-        let State::Ready(mut raw) = std::mem::replace(&mut self.state, State::Over) else {
+        if std::mem::replace(&mut self.standing, Standing::Over) == Standing::Over {
             return Err(KerberosError::Over);
-        };
+        }
         if token.len() > MAX_TOKEN_OCTETS {
             return Err(KerberosError::Malformed { cause: format!("it has {} octets", token.len()) });
         }
         let keys = self.service.keys()?;
+        let mut raw = RawContext::new(&self.service.library);
         let trying = Trying::Accept(self.service.keytab.path());
         let (progress, client) = raw
             .accept(&keys, token, self.binding.application_data())
             .map_err(|failure| diagnose(failure, trying))?;
+        // Only the style of DCE (MS-KILE 3.4.5.1) has a third token, and messages of another form.
         if !progress.is_complete {
-            self.state = State::Ready(raw);
-            return Ok(Step::Continue(progress.token));
+            return Err(KerberosError::Malformed { cause: "it is in the style of DCE".to_owned() });
         }
         self.demand(progress.flags)?;
         let client = client.ok_or(KerberosError::Downgraded("a name"))?;

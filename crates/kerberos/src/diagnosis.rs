@@ -50,6 +50,9 @@ pub(crate) fn diagnose(failure: Failure, trying: Trying<'_>) -> KerberosError {
         (Trying::Accept(_), KT_IOERR | ENOENT | EACCES | KT_FORMAT) => {
             return E::Keytab { keytab: keytab(), cause };
         }
+        (Trying::Reach(spn, _), AP_ERR_BAD_INTEGRITY | AP_ERR_MODIFIED | AP_ERR_MUT_FAIL | MUTUAL_FAILED) => {
+            return E::ServiceUnproven { spn: spn.clone(), cause };
+        }
         (Trying::Reach(spn, _), S_PRINCIPAL_UNKNOWN | NO_TKT_IN_RLM) => {
             return E::UnknownServer { spn: spn.clone(), cause };
         }
@@ -64,14 +67,12 @@ pub(crate) fn diagnose(failure: Failure, trying: Trying<'_>) -> KerberosError {
         PREAUTH_FAILED | PREAUTH_FAILED_HERE | AP_ERR_BAD_INTEGRITY => {
             E::WrongPassword { principal: client(), cause }
         }
-        // In the keytab of a client.
-        KT_NOTFOUND | KEYTAB_NOMATCH => E::WrongPassword { principal: client(), cause },
         CLIENT_REVOKED | KEY_EXP | NAME_EXP | CLIENT_NOTYET | POLICY | NULL_KEY => {
             E::NotAllowed { principal: client(), cause }
         }
-        CC_NOTFOUND | FCC_NOFILE | FCC_PERM | CC_FORMAT | CC_IO | CCACHE_NOMATCH | TGT_MISSING
-        | EMPTY_CCACHE => E::NoTicket { cause },
-        ETYPE_NOSUPP | PROG_ETYPE_NOSUPP | CONFIG_ETYPE_NOSUPP | NOPERM_ETYPE | WRONG_ETYPE => {
+        KT_NOTFOUND | KEYTAB_NOMATCH | CC_NOTFOUND | FCC_NOFILE | FCC_PERM | CC_FORMAT | CC_IO
+        | CCACHE_NOMATCH | TGT_MISSING | EMPTY_CCACHE => E::NoTicket { cause },
+        ETYPE_NOSUPP | BAD_ENCTYPE | PROG_ETYPE_NOSUPP | CONFIG_ETYPE_NOSUPP | NOPERM_ETYPE | WRONG_ETYPE => {
             E::Encryption { cause }
         }
         _ if is_configuration(minor) => E::Configuration { cause },
@@ -83,6 +84,8 @@ pub(crate) fn diagnose(failure: Failure, trying: Trying<'_>) -> KerberosError {
             DEFECTIVE_TOKEN | BAD_MIC | BAD_MECH => E::Malformed { cause },
             CREDENTIALS_EXPIRED | CONTEXT_EXPIRED => E::TicketExpired { cause },
             NO_CRED if matches!(trying, Trying::SignIn(_) | Trying::Reach(..)) => E::NoTicket { cause },
+            // It has nothing to say about what it could not even read.
+            FAILURE if minor == 0 && matches!(trying, Trying::Accept(_)) => E::Malformed { cause },
             // The service has keys for Kerberos, so the token is of something else.
             NO_CRED if matches!(trying, Trying::Accept(_)) => E::Malformed { cause },
             _ => E::Other { function, cause },
@@ -117,6 +120,7 @@ const AP_ERR_MSG_TYPE: i32 = KRB5 + 40;
 const AP_ERR_MODIFIED: i32 = KRB5 + 41;
 const AP_ERR_BADKEYVER: i32 = KRB5 + 44;
 const AP_ERR_NOKEY: i32 = KRB5 + 45;
+const AP_ERR_MUT_FAIL: i32 = KRB5 + 46;
 const CONFIG_CANTOPEN: i32 = KRB5 + 135;
 const CONFIG_BADFORMAT: i32 = KRB5 + 136;
 const CC_NOTFOUND: i32 = KRB5 + 141;
@@ -125,10 +129,12 @@ const PROG_ETYPE_NOSUPP: i32 = KRB5 + 150;
 const WRONG_ETYPE: i32 = KRB5 + 152;
 const REALM_UNKNOWN: i32 = KRB5 + 154;
 const KDC_UNREACH: i32 = KRB5 + 156;
+const MUTUAL_FAILED: i32 = KRB5 + 158;
 const RC_REPLAY: i32 = KRB5 + 163;
 const KT_NOTFOUND: i32 = KRB5 + 181;
 const KT_IOERR: i32 = KRB5 + 184;
 const NO_TKT_IN_RLM: i32 = KRB5 + 185;
+const BAD_ENCTYPE: i32 = KRB5 + 188;
 const CC_IO: i32 = KRB5 + 193;
 const FCC_PERM: i32 = KRB5 + 194;
 const FCC_NOFILE: i32 = KRB5 + 195;
@@ -164,7 +170,81 @@ const BAD_BINDINGS: u32 = 4 << 16;
 const BAD_MIC: u32 = 6 << 16;
 const NO_CRED: u32 = 7 << 16;
 const DEFECTIVE_TOKEN: u32 = 9 << 16;
+const FAILURE: u32 = 13 << 16;
 const CREDENTIALS_EXPIRED: u32 = 11 << 16;
 const CONTEXT_EXPIRED: u32 = 12 << 16;
 /// The supplementary bit of a token that was seen before.
 const DUPLICATE_TOKEN: u32 = 2;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use auth::AuthError;
+
+    use super::*;
+
+    fn failure(major: u32, minor: i32) -> Failure {
+        Failure { function: "gss_some_function", major, minor, text: "the words of the library".to_owned() }
+    }
+
+    #[test]
+    fn every_failure_has_a_meaning_by_what_was_tried() {
+        use AuthError as A;
+        let spn = Spn::parse("HTTP/web").unwrap();
+        let accept = || Trying::Accept(Some(Path::new("/etc/krb5.keytab")));
+        let keytab = || Trying::OpenKeytab(Some(Path::new("/etc/krb5.keytab")));
+        let sign_in = || Trying::SignIn("alice@EXAMPLE.COM");
+        let reach = || Trying::Reach(&spn, "alice@EXAMPLE.COM");
+        let malformed = A::Malformed("not a token of Kerberos");
+        for (trying, major, minor, words, verdict) in [
+            (keytab(), NO_CRED, KT_NOTFOUND, "the keytab /etc/krb5.keytab cannot be used", A::Unavailable),
+            (keytab(), FAILURE, KT_FORMAT, "the keytab /etc/krb5.keytab cannot be used", A::Unavailable),
+            (keytab(), FAILURE, CONFIG_BADFORMAT, "configuration", A::Unavailable),
+            (accept(), FAILURE, EACCES, "the keytab /etc/krb5.keytab cannot be used", A::Unavailable),
+            (accept(), FAILURE, KT_KVNONOTFOUND, "write the keytab anew", A::Unproven),
+            (accept(), FAILURE, AP_ERR_NOT_US, "add the principal", A::Unproven),
+            (accept(), FAILURE, AP_ERR_MODIFIED, "write the keytab anew", A::Unproven),
+            (accept(), FAILURE, AP_ERR_SKEW, "NTP", A::ClockSkew),
+            (accept(), FAILURE, AP_ERR_TKT_EXPIRED, "kinit", A::Unproven),
+            (accept(), FAILURE, AP_ERR_REPEAT, "used before", A::Unproven),
+            (accept(), FAILURE | DUPLICATE_TOKEN, 0, "used before", A::Unproven),
+            (accept(), DUPLICATE_TOKEN, 0, "used before", A::Unproven),
+            (accept(), FAILURE, ETYPE_NOSUPP, "permitted_enctypes", A::Downgraded("an encryption type")),
+            (accept(), FAILURE, ASN1 + 6, "malformed", malformed),
+            (accept(), FAILURE, AP_ERR_MSG_TYPE, "malformed", malformed),
+            (accept(), FAILURE, 0, "malformed", malformed),
+            (accept(), DEFECTIVE_TOKEN, 0, "malformed", malformed),
+            (accept(), NO_CRED, 0, "malformed", malformed),
+            (accept(), BAD_BINDINGS, 0, "channel binding", A::ChannelBinding),
+            (sign_in(), NO_CRED, PREAUTH_FAILED, "alice@EXAMPLE.COM is wrong", A::WrongPassword),
+            (sign_in(), NO_CRED, AP_ERR_BAD_INTEGRITY, "alice@EXAMPLE.COM is wrong", A::WrongPassword),
+            (sign_in(), NO_CRED, C_PRINCIPAL_UNKNOWN, "does not know alice@EXAMPLE.COM", A::WrongPassword),
+            (sign_in(), NO_CRED, KEY_EXP, "kpasswd alice@EXAMPLE.COM", A::NotAllowed),
+            (sign_in(), NO_CRED, CLIENT_REVOKED, "locked", A::NotAllowed),
+            (sign_in(), NO_CRED, POLICY, "does not let alice@EXAMPLE.COM", A::NotAllowed),
+            (sign_in(), NO_CRED, KDC_UNREACH, "port 88", A::Unavailable),
+            (sign_in(), NO_CRED, REALM_UNKNOWN, "capitals", A::Unavailable),
+            (sign_in(), NO_CRED, FCC_NOFILE, "kinit", A::Unavailable),
+            (sign_in(), NO_CRED, EMPTY_CCACHE, "kinit", A::Unavailable),
+            (sign_in(), NO_CRED, 0, "kinit", A::Unavailable),
+            (sign_in(), CREDENTIALS_EXPIRED, 0, "expired", A::Unproven),
+            (sign_in(), FAILURE, CONFIG_NODEFREALM, "default_realm", A::Unavailable),
+            (sign_in(), FAILURE, PROFILE + 15, "krb5.conf", A::Unavailable),
+            (reach(), FAILURE, S_PRINCIPAL_UNKNOWN, "setspn -S HTTP/web", A::Unavailable),
+            (reach(), FAILURE, NO_TKT_IN_RLM, "[domain_realm]", A::Unavailable),
+            (reach(), FAILURE, KDC_UNREACH, "port 88", A::Unavailable),
+            (reach(), FAILURE, KDCREP_SKEW, "NTP", A::ClockSkew),
+            (reach(), FAILURE, MUTUAL_FAILED, "what answers is not HTTP/web", A::Unproven),
+            (reach(), FAILURE, AP_ERR_BAD_INTEGRITY, "what answers is not HTTP/web", A::Unproven),
+            (reach(), DEFECTIVE_TOKEN, 0, "malformed", malformed),
+            (Trying::Anything, FAILURE, 77, "gss_some_function", A::Unavailable),
+        ] {
+            let shown = format!("{trying:?} {major:x} {minor}");
+            let error = diagnose(failure(major, minor), trying);
+            assert!(error.to_string().contains(words), "{shown}: {error}");
+            assert_eq!(AuthError::from(&error), verdict, "{shown}: {error}");
+            let has_cause = error.to_string().contains("the words of the library");
+            assert!(has_cause || verdict == A::ChannelBinding, "{shown}: {error}");
+        }
+    }
+}

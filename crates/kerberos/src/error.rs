@@ -49,10 +49,20 @@ pub enum KerberosError {
     NotAName(String),
 
     /// The service has no keys.
-    #[error("the keytab {} cannot be used: {cause}\n  the service needs a readable keytab with the keys of HTTP/HOST, WSMAN/HOST and host/HOST, such as: ktutil, kadmin: ktadd, net ads keytab add HTTP", shown(keytab.as_ref()))]
+    #[error("the keytab {} cannot be used: {cause}\n  the service must be able to read it, and it needs the keys of HTTP/HOST, WSMAN/HOST and host/HOST (MIT: kadmin ktadd; Active Directory: net ads keytab add, or ktpass)", shown(keytab.as_ref()))]
     Keytab {
         /// Which; none for that of the environment.
         keytab: Option<PathBuf>,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// There is no key to sign in with.
+    #[error("{principal} cannot sign in with the keytab {}: {cause}\n  klist -k shows what is in a keytab", keytab.display())]
+    ClientKeytab {
+        /// Which.
+        keytab: PathBuf,
+        /// Who was to sign in.
+        principal: Principal,
         /// What is wrong with it.
         cause: String,
     },
@@ -96,10 +106,20 @@ pub enum KerberosError {
     },
     /// The realm knows no such service.
     #[error(
-        "the realm does not know the service {spn}: {cause}\n  register it (Windows: setspn -S {spn} COMPUTER; MIT: kadmin addprinc -randkey {spn}), ask for another such as {}, or connect by the name that is registered: an IP address never is",
+        "the realm does not know the service {spn}: {cause}\n  register it (Windows: setspn -S {spn} COMPUTER; MIT: kadmin addprinc -randkey {spn}), ask for another such as {}, or connect by the name that is registered: an IP address never is; where the host is of another realm, krb5.conf must say so ([domain_realm])",
         alternative(spn)
     )]
     UnknownServer {
+        /// What was asked for.
+        spn: Spn,
+        /// As the library says it.
+        cause: String,
+    },
+    /// The answer is not of the service that the ticket is for.
+    #[error(
+        "what answers is not {spn}: {cause}\n  the connection leads to another machine than the name, or its keytab belongs to somebody else"
+    )]
+    ServiceUnproven {
         /// What was asked for.
         spn: Spn,
         /// As the library says it.
@@ -224,7 +244,9 @@ impl From<&KerberosError> for AuthError {
             E::Malformed { .. } => Self::Malformed("not a token of Kerberos"),
             E::Downgraded(what) => Self::Downgraded(what),
             E::Encryption { .. } => Self::Downgraded("an encryption type"),
-            E::Replayed { .. } | E::TicketExpired { .. } | E::NoKey { .. } => Self::Unproven,
+            E::Replayed { .. } | E::TicketExpired { .. } | E::NoKey { .. } | E::ServiceUnproven { .. } => {
+                Self::Unproven
+            }
             // That there is no such account is told as for every other mechanism.
             E::NoAccount { why: Refusal::UnknownAccount, .. } => Self::WrongPassword,
             E::NoAccount { .. } => Self::NotAllowed,

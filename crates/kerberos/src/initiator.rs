@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::fmt;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -11,7 +12,7 @@ use auth::{AuthError, Initiated, Mutual, Secret, Step};
 
 use crate::acceptor::KeytabFile;
 use crate::diagnosis::{Trying, diagnose};
-use crate::library::{Credential, Name, NameForm, RawContext, Request, Stored, Usage};
+use crate::library::{Credential, Failure, Name, NameForm, RawContext, Request, Stored, Usage};
 use crate::{Cache, Context, KerberosError, Library, Principal, Spn, flag};
 
 /// What a client signs in with.
@@ -127,7 +128,9 @@ impl Initiator {
         Self { binding: Some(application_data), ..self }
     }
 
-    /// How long the context should be good at most; otherwise as long as the ticket is.
+    /// For how long a ticket of the service is asked for; otherwise for as long as the client's own is good.
+    ///
+    /// One that is in the cache already is taken as it is.
     #[must_use]
     pub fn lifetime(self, lifetime: Duration) -> Self {
         Self { lifetime: Some(lifetime), ..self }
@@ -245,24 +248,14 @@ impl Credentials {
     fn open(&self, library: &Arc<Library>) -> Result<Credential, KerberosError> {
         let client = self.client();
         let failed = |failure| diagnose(failure, Trying::SignIn(&client));
-        let name = |principal: &Principal| {
-            Name::import(library, &principal.to_string(), NameForm::Principal).map_err(failed)
-        };
         let credential = match self {
             Self::Tickets(cache) => return cache.open(library),
-            Self::Keytab(ClientKeytab { file, principal }) => {
-                let (keytab, cache) = (file.name(), private_cache(file, principal));
-                let stores = [Stored::ClientKeytab(&keytab), Stored::Cache(&cache)];
-                Credential::acquire(library, Some(&name(principal)?), Usage::Initiate, &stores)
-            }
+            Self::Keytab(keytab) => return keytab.open(library),
             Self::Password { principal, password } => {
-                Credential::with_password(library, &name(principal)?, password.expose())
+                Credential::with_password(library, &imported(library, principal)?, password.expose())
             }
         };
-        let credential = credential.map_err(failed)?;
-        // Until it is asked, the library has not tried the password or the key.
-        credential.inquire().map_err(failed)?;
-        Ok(credential)
+        credential.and_then(tried).map_err(failed)
     }
 
     /// Who signs in, for messages.
@@ -273,6 +266,35 @@ impl Credentials {
                 principal.to_string()
             }
         }
+    }
+}
+
+impl ClientKeytab {
+    fn open(&self, library: &Arc<Library>) -> Result<Credential, KerberosError> {
+        let Self { file, principal } = self;
+        let unusable = |cause: String| KerberosError::ClientKeytab {
+            keytab: file.path().to_owned(),
+            principal: principal.clone(),
+            cause,
+        };
+        // The library would look elsewhere, and complain of what it does not find there.
+        File::open(file.path()).map_err(|error| unusable(error.to_string()))?;
+        let (keytab, cache) = (file.name(), self.private_cache());
+        let stores = [Stored::ClientKeytab(&keytab), Stored::Cache(&cache)];
+        let name = imported(library, principal)?;
+        let credential = Credential::acquire(library, Some(&name), Usage::Initiate, &stores);
+        credential.and_then(tried).map_err(|failure| {
+            match diagnose(failure, Trying::SignIn(&principal.to_string())) {
+                KerberosError::NoTicket { .. } => unusable("it has no key of this name".to_owned()),
+                error => error,
+            }
+        })
+    }
+
+    /// One for each principal of each keytab: its tickets serve all initiators of this process.
+    fn private_cache(&self) -> CString {
+        let (path, principal) = (self.file.path().as_os_str().as_bytes(), self.principal.to_string());
+        CString::new([b"MEMORY:telarch:", path, b":", principal.as_bytes()].concat()).unwrap_or_default()
     }
 }
 
@@ -294,10 +316,16 @@ impl fmt::Debug for Initiator {
     }
 }
 
-/// One for each principal of each keytab: its tickets serve all initiators of this process.
-fn private_cache(file: &KeytabFile, principal: &Principal) -> CString {
-    let (path, principal) = (file.path().as_os_str().as_bytes(), principal.to_string());
-    CString::new([b"MEMORY:telarch:", path, b":", principal.as_bytes()].concat()).unwrap_or_default()
+fn imported(library: &Arc<Library>, principal: &Principal) -> Result<Name, KerberosError> {
+    let text = principal.to_string();
+    Name::import(library, &text, NameForm::Principal)
+        .map_err(|failure| diagnose(failure, Trying::SignIn(&text)))
+}
+
+/// Until it is asked, the library has not tried a password or a key.
+fn tried(credential: Credential) -> Result<Credential, Failure> {
+    credential.inquire()?;
+    Ok(credential)
 }
 
 /// Zero would mean that it does not matter.

@@ -9,13 +9,13 @@
 #![allow(unsafe_code)]
 
 mod buffer;
+mod configuration;
 mod credential;
 mod name;
 mod security;
 mod symbols;
 
-use std::ffi::{CStr, c_int, c_void};
-use std::ptr;
+use std::ffi::{CStr, c_int};
 use std::sync::Arc;
 
 use self::buffer::Owned;
@@ -60,51 +60,6 @@ impl Library {
         Ok(Arc::new(Self { gss: Gss::load(gss)?, krb5: Krb5::load(krb5)? }))
     }
 
-    /// The realm that this machine belongs to, as `krb5.conf` and the name service have it.
-    ///
-    /// # Errors
-    /// [`KerberosError::Configuration`].
-    pub fn default_realm(&self) -> Result<String, KerberosError> {
-        let mut context = ptr::null_mut();
-        // SAFETY: it writes the pointer only on success.
-        let code = unsafe { (self.krb5.krb5_init_context)(&raw mut context) };
-        if code != 0 {
-            return Err(self.configuration(ptr::null_mut(), code));
-        }
-        let mut realm = ptr::null_mut();
-        // SAFETY: the context is open; the realm is written on success.
-        let code = unsafe { (self.krb5.krb5_get_default_realm)(context, &raw mut realm) };
-        let outcome = if code == 0 && !realm.is_null() {
-            // SAFETY: on success it is a text that ends in NUL, and it is freed once, after the copy.
-            unsafe {
-                let copy = CStr::from_ptr(realm).to_string_lossy().into_owned();
-                (self.krb5.krb5_free_default_realm)(context, realm);
-                Ok(copy)
-            }
-        } else {
-            Err(self.configuration(context, code))
-        };
-        // SAFETY: it is open and not used again.
-        unsafe { (self.krb5.krb5_free_context)(context) };
-        outcome
-    }
-
-    /// The context may be null.
-    fn configuration(&self, context: *mut c_void, code: i32) -> KerberosError {
-        // SAFETY: the function takes any code, and a null context; it returns a text that ends in NUL or null.
-        let text = unsafe { (self.krb5.krb5_get_error_message)(context, code) };
-        if text.is_null() {
-            return KerberosError::Configuration { cause: format!("error {code}") };
-        }
-        // SAFETY: as above; it is freed once, after the copy.
-        let cause = unsafe {
-            let copy = readable(CStr::from_ptr(text).to_bytes());
-            (self.krb5.krb5_free_error_message)(context, text);
-            copy
-        };
-        KerberosError::Configuration { cause }
-    }
-
     /// Whether a function succeeded; its supplementary bits (RFC 2744 3.9.1), such as that more is to come.
     fn outcome(&self, function: &'static str, major: u32, minor: u32) -> Result<u32, Failure> {
         if major & ERROR_BITS == 0 {
@@ -115,6 +70,7 @@ impl Library {
 
     /// Must follow the failed call in the same thread: that is where the library keeps its words.
     fn failure(&self, function: &'static str, major: u32, minor: u32) -> Failure {
+        let minor = if minor == ZERO_IN_DISGUISE { 0 } else { minor };
         let details = if minor == 0 { Vec::new() } else { self.words(minor, MECHANISM_CODE) };
         // The general words say less than the particular ones; often only that there are particular ones.
         let words = if details.is_empty() { self.words(major & ERROR_BITS, GSS_CODE) } else { details };
@@ -168,6 +124,8 @@ fn readable(octets: &[u8]) -> String {
 
 /// Calling and routine errors (RFC 2744 3.9.1); the rest are the supplementary bits.
 pub(crate) const ERROR_BITS: u32 = 0xFFFF_0000;
+/// What the library makes of the minor status zero of the first mechanism that reports one beside an error.
+const ZERO_IN_DISGUISE: u32 = 100_001;
 const GSS_CODE: c_int = 1;
 const MECHANISM_CODE: c_int = 2;
 
@@ -187,6 +145,10 @@ mod tests {
     #[test]
     fn another_library_is_not_mistaken_for_it() {
         let error = Library::load_as(c"libc.so.6", c"libkrb5.so.3").expect_err("it is another");
+        if matches!(error, KerberosError::Missing { .. }) {
+            eprintln!("SKIPPED: there is no libc.so.6 here");
+            return;
+        }
         let expected = KerberosError::Symbol { library: "libc.so.6", symbol: "gss_accept_sec_context" };
         assert_eq!(error, expected);
     }

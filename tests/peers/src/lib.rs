@@ -19,6 +19,7 @@
 mod ansible;
 mod curl;
 mod kdc;
+mod kerberos_peer;
 mod process;
 mod programs;
 mod pypsrp;
@@ -33,6 +34,7 @@ mod way_in;
 pub use ansible::{Ansible, Connection, Outcome, Report};
 pub use curl::{Curl, Reply};
 pub use kdc::{Kdc, Keys, REALM, Realm, in_realm};
+pub use kerberos_peer::{End, KerberosPeer, Messages, Progress};
 pub use process::ends_within;
 pub use programs::{Password, Winrm, Winrs};
 pub use pypsrp::Pypsrp;

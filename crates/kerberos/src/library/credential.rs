@@ -9,9 +9,10 @@ use super::buffer::lent;
 use super::name::Name;
 use super::symbols::{GssCredential, KeyValue, KeyValueSet, Oid, OidSet};
 use super::{Failure, Library, oid};
-use crate::KERBEROS;
+use crate::{KERBEROS, MICROSOFT_KERBEROS};
 
-/// Credentials inside the library, for the mechanism Kerberos and no other; released when dropped.
+/// Credentials inside the library, for Kerberos under both its names and for no other mechanism; released when
+/// dropped.
 pub(crate) struct Credential {
     library: Arc<Library>,
     handle: NonNull<GssCredential>,
@@ -63,7 +64,7 @@ impl Credential {
         let set = KeyValueSet { count, elements: elements.as_mut_ptr() };
         let set = if elements.is_empty() { ptr::null() } else { &raw const set };
         let name = name.map_or(ptr::null_mut(), Name::handle);
-        Self::take(library, "gss_acquire_cred_from", |minor, mechanisms, handle| {
+        Self::take(library, "gss_acquire_cred_from", usage, |minor, mechanisms, handle| {
             // SAFETY: all pointers are to values that outlive the call, and the library copies what it keeps.
             unsafe {
                 (library.gss.gss_acquire_cred_from)(
@@ -88,7 +89,8 @@ impl Credential {
         password: &str,
     ) -> Result<Self, Failure> {
         let password = lent(password.as_bytes());
-        Self::take(library, "gss_acquire_cred_with_password", |minor, mechanisms, handle| {
+        let usage = Usage::Initiate;
+        Self::take(library, "gss_acquire_cred_with_password", usage, |minor, mechanisms, handle| {
             // SAFETY: as above.
             unsafe {
                 (library.gss.gss_acquire_cred_with_password)(
@@ -97,7 +99,7 @@ impl Credential {
                     &raw const password,
                     INDEFINITE,
                     mechanisms,
-                    Usage::Initiate.number(),
+                    usage.number(),
                     handle,
                     ptr::null_mut(),
                     ptr::null_mut(),
@@ -111,10 +113,13 @@ impl Credential {
     fn take(
         library: &Arc<Library>,
         function: &'static str,
+        usage: Usage,
         call: impl FnOnce(*mut u32, *const OidSet, *mut *mut GssCredential) -> u32,
     ) -> Result<Self, Failure> {
-        let mut kerberos: Oid = oid(KERBEROS);
-        let mechanisms = OidSet { count: 1, elements: &raw mut kerberos };
+        let mut kerberos: [Oid; 2] = [oid(KERBEROS), oid(MICROSOFT_KERBEROS)];
+        // A client writes one name only, and needs credentials only for that.
+        let count = if usage == Usage::Accept { 2 } else { 1 };
+        let mechanisms = OidSet { count, elements: kerberos.as_mut_ptr() };
         let (mut minor, mut handle) = (0, ptr::null_mut());
         let major = call(&raw mut minor, &raw const mechanisms, &raw mut handle);
         let credential = NonNull::new(handle).map(|handle| Self { library: Arc::clone(library), handle });

@@ -82,6 +82,7 @@ symbols! { Krb5:
     krb5_free_context(*mut c_void);
     krb5_get_default_realm(*mut c_void, *mut *mut c_char) -> i32;
     krb5_free_default_realm(*mut c_void, *mut c_char);
+    krb5_kt_default_name(*mut c_void, *mut c_char, c_int) -> i32;
     krb5_get_error_message(*mut c_void, i32) -> *const c_char;
     krb5_free_error_message(*mut c_void, *const c_char);
 }

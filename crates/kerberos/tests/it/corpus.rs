@@ -7,7 +7,8 @@ use telarch_kerberos::{Principal, Spn, oracle};
 
 #[test]
 fn the_corpus_and_its_mutations_keep_the_promises() {
-    let targets: [(&str, fn(&[u8])); 3] = [
+    type Oracle = fn(&[u8]);
+    let targets: [(&str, Oracle); 3] = [
         ("kerberos_principal", oracle::principal),
         ("kerberos_service_principal_name", oracle::service_principal_name),
         ("kerberos_message_token", oracle::message_token),
