@@ -18,6 +18,8 @@
 
 mod ansible;
 mod curl;
+mod kdc;
+mod kerberos_peer;
 mod process;
 mod programs;
 mod pypsrp;
@@ -31,6 +33,8 @@ mod way_in;
 
 pub use ansible::{Ansible, Connection, Outcome, Report};
 pub use curl::{Curl, Reply};
+pub use kdc::{Kdc, Keys, REALM, Realm, in_realm};
+pub use kerberos_peer::{End, KerberosPeer, Messages, Progress};
 pub use process::ends_within;
 pub use programs::{Password, Winrm, Winrs};
 pub use pypsrp::Pypsrp;

@@ -108,7 +108,14 @@ pub(crate) fn python() -> Command {
     command
 }
 
-fn script_command(script: &str) -> Command {
+/// Why the environment cannot import these modules; none if it can.
+pub(crate) fn missing_modules(names: &str) -> Option<String> {
+    let ended = run(python().args(["-c", &format!("import {names}")]), b"", LIMIT);
+    let complaint = String::from_utf8_lossy(&ended.stderr).lines().last().map(str::to_owned);
+    (ended.code != 0).then(|| complaint.unwrap_or_default())
+}
+
+pub(crate) fn script_command(script: &str) -> Command {
     let mut command = python();
     command.arg(package_folder().join("python").join(script));
     command
