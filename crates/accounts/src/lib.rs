@@ -46,6 +46,7 @@
 mod any_of;
 mod error;
 mod file;
+mod known;
 mod lockout;
 mod machine_sid;
 mod origin;
@@ -59,6 +60,7 @@ mod unix;
 pub use any_of::{AccountSource, AnyOf};
 pub use error::AccountsError;
 pub use file::{FileAccounts, IfMissing, read, update};
+pub use known::Listed;
 pub use lockout::{Attempts, Lockout, LockoutPolicy};
 pub use machine_sid::MachineSid;
 pub use origin::Origin;

@@ -8,10 +8,11 @@ use auth::credssp::Version;
 use auth::ntlm::{self, HostNames, NtlmVerifier, Verified};
 use auth::spnego::Mechanism;
 use auth::{
-    Acceptor, Account, AuthError, Authenticator, Binding, Oid, PasswordVerifier, Peer, Scheme, Secret,
-    VerifierCost, negotiate,
+    Acceptor, Account, AuthError, Authenticator, Binding, Hardening, Oid, PasswordVerifier, Peer, Scheme,
+    Secret, VerifierCost, negotiate,
 };
 use credssp::ServiceCertificate;
+use kerberos::Acceptors;
 
 use crate::lockout::Attempts;
 use crate::random;
@@ -20,6 +21,7 @@ use crate::random;
 pub struct SignIn {
     passwords: Arc<dyn PasswordVerifier>,
     attempts: Option<Arc<Attempts>>,
+    kerberos: Option<Acceptors>,
     ntlm: Option<Ntlm>,
     credssp: Option<CredSsp>,
 }
@@ -40,13 +42,19 @@ impl SignIn {
     /// With passwords in the clear only, which is Basic.
     #[must_use]
     pub fn new(passwords: Arc<dyn PasswordVerifier>) -> Self {
-        Self { passwords, attempts: None, ntlm: None, credssp: None }
+        Self { passwords, attempts: None, kerberos: None, ntlm: None, credssp: None }
     }
 
     /// With failures counted, over all schemes together, so that nobody can guess for long.
     #[must_use]
     pub fn counted(self, attempts: Arc<Attempts>) -> Self {
         Self { attempts: Some(attempts), ..self }
+    }
+
+    /// With Kerberos as well, by the keys of this machine.
+    #[must_use]
+    pub fn with_kerberos(self, acceptors: Acceptors) -> Self {
+        Self { kerberos: Some(acceptors), ..self }
     }
 
     /// With NTLM as well, on a machine with these names.
@@ -67,6 +75,10 @@ impl SignIn {
     /// The mechanisms there are, the stronger first.
     fn mechanisms(&self, address: IpAddr, binding: &Binding) -> Vec<Arc<dyn Mechanism>> {
         let mut mechanisms: Vec<Arc<dyn Mechanism>> = Vec::new();
+        if let Some(acceptors) = &self.kerberos {
+            mechanisms
+                .push(Arc::new(KerberosMechanism { acceptors: acceptors.clone(), binding: binding.clone() }));
+        }
         if let Some(ntlm) = &self.ntlm {
             let verifier = Arc::clone(&ntlm.verifier);
             let verifier = match &self.attempts {
@@ -84,7 +96,8 @@ impl Authenticator for SignIn {
     fn knows(&self, scheme: Scheme) -> bool {
         match scheme {
             Scheme::Basic => true,
-            Scheme::Negotiate => self.ntlm.is_some(),
+            Scheme::Negotiate => self.ntlm.is_some() || self.kerberos.is_some(),
+            Scheme::Kerberos => self.kerberos.is_some(),
             Scheme::CredSsp => self.credssp.is_some() && self.knows(Scheme::Negotiate),
             _ => false,
         }
@@ -137,6 +150,28 @@ impl CredSsp {
                 Ok(self.certificate.get_or_init(|| made))
             }
         }
+    }
+}
+
+/// Kerberos for one connection.
+struct KerberosMechanism {
+    acceptors: Acceptors,
+    binding: Binding,
+}
+
+impl Mechanism for KerberosMechanism {
+    fn oids(&self) -> &[Oid] {
+        &[Oid::KERBEROS, Oid::MICROSOFT_KERBEROS]
+    }
+
+    fn acceptor(&self) -> Result<Box<dyn Acceptor>, AuthError> {
+        let expected = self.binding.expected.as_ref().map(|binding| binding.application_data().to_vec());
+        let binding = match (self.binding.level, expected) {
+            (Hardening::None, _) | (_, None) => kerberos::ChannelBinding::None,
+            (Hardening::Relaxed, Some(octets)) => kerberos::ChannelBinding::Relaxed(octets),
+            (Hardening::Strict, Some(octets)) => kerberos::ChannelBinding::Strict(octets),
+        };
+        Ok(Box::new(self.acceptors.acceptor(binding)))
     }
 }
 

@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{Challenge, ResponseHead};
 use zeroize::Zeroizing;
 
+pub(crate) use self::mechanism::Beginning;
 use crate::error::{Error, Exposed};
 
 /// Who asks.
@@ -33,8 +34,11 @@ pub enum Authentication {
     /// With name and password in every request (RFC 7617).
     #[default]
     Basic,
-    /// With Kerberos or NTLM, as both ends agree (RFC 4559, MS-WSMV 2.1.1).
+    /// With Kerberos or NTLM, as both ends agree (RFC 4559, MS-WSMV 2.1.1); without credentials by a Kerberos ticket
+    /// that the user has.
     Negotiate,
+    /// With Kerberos alone; without credentials by a ticket that the user has (RFC 4120).
+    Kerberos,
     /// With Kerberos or NTLM inside, after which the password itself is handed over, so that the service can use
     /// it on other machines (MS-CSSP). Whoever rules the service then has it.
     CredSsp,
@@ -62,7 +66,8 @@ pub(crate) enum Login {
 #[derive(Clone, Debug)]
 pub(crate) struct Tokens {
     pub(crate) scheme: Scheme,
-    credentials: Arc<Credentials>,
+    /// None for whoever the user of this process has a ticket as.
+    credentials: Option<Arc<Credentials>>,
 }
 
 impl Login {
@@ -85,8 +90,9 @@ impl Login {
                 }
                 Ok(Self::Basic(credentials))
             }
-            Authentication::Negotiate => Tokens::new(Scheme::Negotiate, given("Negotiate")?),
-            Authentication::CredSsp => Tokens::new(Scheme::CredSsp, given("CredSSP")?),
+            Authentication::Negotiate => Tokens::new(Scheme::Negotiate, credentials.map(Arc::new)),
+            Authentication::Kerberos => Tokens::new(Scheme::Kerberos, credentials.map(Arc::new)),
+            Authentication::CredSsp => Tokens::new(Scheme::CredSsp, Some(given("CredSSP")?)),
         }
     }
 
@@ -110,11 +116,18 @@ impl Login {
 }
 
 impl Tokens {
-    fn new(scheme: Scheme, credentials: Arc<Credentials>) -> Result<Login, Error> {
+    fn new(scheme: Scheme, credentials: Option<Arc<Credentials>>) -> Result<Login, Error> {
         let failed =
             |error: UserNameError| Error::Setting { setting: "credentials", reason: error.to_string() };
-        UserName::parse(&credentials.user).map_err(failed)?;
+        if let Some(credentials) = &credentials {
+            UserName::parse(&credentials.user).map_err(failed)?;
+        }
         Ok(Login::Tokens(Self { scheme, credentials }))
+    }
+
+    /// Whether nothing but a ticket of the user can prove anything.
+    pub(crate) fn is_implicit(&self) -> bool {
+        self.credentials.is_none() || self.scheme == Scheme::Kerberos
     }
 }
 
@@ -149,7 +162,7 @@ impl Proof {
             Self::Anonymous => (None, None),
             Self::Basic(credentials) => (Some(Scheme::Basic), Some(credentials.user.clone())),
             Self::Pending(tokens) | Self::Established { tokens, .. } => {
-                (Some(tokens.scheme), Some(tokens.credentials.user.clone()))
+                (Some(tokens.scheme), tokens.credentials.as_ref().map(|credentials| credentials.user.clone()))
             }
         };
         Error::AuthenticationFailed { offered: offered(head), tried, user }

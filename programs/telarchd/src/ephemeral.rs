@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ::accounts::SignIn;
+use ::accounts::{Listed, SignIn};
 use auth::ntlm::HostNames;
 use config::{ListenerAddress, ListenerKey, Store};
 use plugin_config::ConfigPlugin;
@@ -21,7 +21,7 @@ use service::{Catalog, Certificate, Listener, Plugin, Service, ServiceParts, fre
 use self::accounts::EphemeralPrincipals;
 use crate::arguments::Ephemeral;
 use crate::signals::{Signals, Wish};
-use crate::{credssp_certificate, drain, product, surroundings};
+use crate::{credssp_certificate, drain, kerberos_setup, product, surroundings};
 
 /// Serves until a signal ends it.
 pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>> {
@@ -38,9 +38,14 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
         Arc::new(ConfigPlugin::new(Arc::clone(&store), Arc::new(listening_on))),
         Arc::new(ShellPlugin::new(surroundings::of_this_user())),
     ];
-    let sign_in = SignIn::new(Arc::clone(&accounts) as _)
-        .with_ntlm(accounts, names)
-        .with_credssp(credssp_certificate::make);
+    let mut sign_in = SignIn::new(Arc::clone(&accounts) as _);
+    // The machine's own keys are not for trying out.
+    if std::env::var_os("KRB5_KTNAME").is_some()
+        && let Some(acceptors) = kerberos_setup::acceptors(Arc::new(Listed(Arc::clone(&accounts))), None)
+    {
+        sign_in = sign_in.with_kerberos(acceptors);
+    }
+    let sign_in = sign_in.with_ntlm(accounts, names).with_credssp(credssp_certificate::make);
     let service = Service::new(ServiceParts {
         state: store.subscribe(),
         authenticator: Arc::new(sign_in),

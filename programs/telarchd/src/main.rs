@@ -7,6 +7,7 @@ mod credssp_certificate;
 mod drain;
 mod ephemeral;
 mod inherited;
+mod kerberos_setup;
 mod persistent;
 mod product;
 mod signals;

@@ -30,7 +30,7 @@ use crate::arguments::{Chosen, Persistent};
 use crate::audit::AuditFile;
 use crate::inherited::Inherited;
 use crate::signals::{Signals, Wish};
-use crate::{drain, product, surroundings};
+use crate::{credssp_certificate, drain, kerberos_setup, product, surroundings};
 
 /// Makes the directory of what the service keeps itself, which nobody else may change.
 pub(crate) fn make_state(arguments: &Persistent) -> Result<(), Box<dyn Error>> {
@@ -174,8 +174,13 @@ const PAM_SERVICE: &str = "winrm";
 fn service(files: &Files, listening: &Listening) -> Result<Arc<Service>, Box<dyn Error>> {
     let mut policy = LockoutPolicy::default();
     policy.slowed.extend(files.users.superusers()?);
-    let sign_in = SignIn::new(Arc::new(files.verifier())).counted(Arc::new(Attempts::new(policy)));
+    let mut sign_in = SignIn::new(Arc::new(files.verifier())).counted(Arc::new(Attempts::new(policy)));
     let logons = LocalPrincipals::new(files.serving, files.users.clone(), Some(files.accounts.clone()));
+    let table = files.store.path().with_file_name("principals");
+    if let Some(acceptors) = kerberos_setup::acceptors(Arc::new(logons.clone()), Some(&table)) {
+        sign_in = sign_in.with_kerberos(acceptors);
+    }
+    let sign_in = sign_in.with_credssp(credssp_certificate::make);
     let shell = ShellPlugin::new(surroundings::of_this_user());
     let shell: Arc<dyn Plugin> = match files.serving {
         Serving::Machine => {

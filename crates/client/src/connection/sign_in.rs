@@ -5,10 +5,11 @@ use auth::{AuthError, Initiated, Step};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::MediaType;
+use kerberos::Reason;
 use zeroize::Zeroizing;
 
 use super::{Connection, Request, Response};
-use crate::authentication::{Proof, Tokens, token};
+use crate::authentication::{Beginning, Proof, Tokens, token};
 use crate::error::{Error, Violation};
 use crate::patience::Patience;
 use crate::{Endpoint, Transport};
@@ -18,19 +19,32 @@ impl Connection {
     pub(super) async fn sign_in(&mut self, endpoint: &Endpoint, patience: &Patience) -> Result<(), Error> {
         let Proof::Pending(tokens) = &self.proof else { return Ok(()) };
         let tokens = tokens.clone();
-        let mut initiator = tokens.initiator(endpoint, self.channel.as_ref())?;
+        let Beginning { mut initiator, kerberos } = tokens.begin(endpoint, self.channel.as_ref())?;
         let mut received: Option<Vec<u8>> = None;
         let initiated = loop {
-            let step = initiator.step(received.as_deref()).map_err(|error| self.unproven(&tokens, error))?;
+            // Kerberos may have to ask a KDC, and files.
+            let stepping = tokio::task::spawn_blocking(move || {
+                let step = initiator.step(received.as_deref());
+                (initiator, step)
+            });
+            let (back, step) =
+                patience.for_bytes(stepping).await?.map_err(|error| tokens.failed(endpoint, &error))?;
+            initiator = back;
+            let step = step.map_err(|error| match kerberos.as_ref().and_then(Reason::get) {
+                Some(reason) if error != AuthError::NoMechanism || tokens.is_implicit() => {
+                    tokens.failed(endpoint, reason)
+                }
+                _ => tokens.failed(endpoint, &error),
+            })?;
             match step {
                 Step::Continue(token) => {
-                    received = Some(self.next_token(&tokens, &token, endpoint, patience).await?)
+                    received = Some(self.next_token(&tokens, &token, endpoint, patience).await?);
                 }
                 Step::Done { token: None, outcome } => break outcome,
                 Step::Done { token: Some(token), outcome } => {
                     let response = self.send_token(&tokens, &token, endpoint, patience).await?;
                     if response.head.status() == 401 {
-                        return Err(self.refusal(&tokens, &response, initiator.as_mut()));
+                        return Err(self.refusal(&tokens, endpoint, &response, initiator.as_mut()));
                     }
                     break outcome;
                 }
@@ -38,7 +52,7 @@ impl Connection {
         };
         let Initiated { context, .. } = initiated;
         if endpoint.transport() == Transport::Http && !context.can_seal() {
-            return Err(self.unproven(&tokens, AuthError::Downgraded("messages that are sealed")));
+            return Err(tokens.failed(endpoint, &AuthError::Downgraded("messages that are sealed")));
         }
         self.proof = Proof::Established { tokens, context };
         Ok(())
@@ -60,7 +74,7 @@ impl Connection {
             Some(token) => Ok(token),
             None if response.head.status() == 401 => Err(self.proof.refused(&response.head)),
             // It let us in without showing that it knows us.
-            None => Err(self.unproven(tokens, AuthError::Unproven)),
+            None => Err(tokens.failed(endpoint, &AuthError::Unproven)),
         }
     }
 
@@ -79,16 +93,18 @@ impl Connection {
     }
 
     /// Why the service says no: a reason of its own where the scheme has one.
-    fn refusal(&self, tokens: &Tokens, response: &Response, initiator: &mut dyn auth::Initiator) -> Error {
+    fn refusal(
+        &self,
+        tokens: &Tokens,
+        endpoint: &Endpoint,
+        response: &Response,
+        initiator: &mut dyn auth::Initiator,
+    ) -> Error {
         let reason = token(&response.head, tokens.scheme).map(|token| initiator.step(Some(&token)));
         match reason {
-            Some(Err(error @ AuthError::Refused(_))) => self.unproven(tokens, error),
+            Some(Err(error @ AuthError::Refused(_))) => tokens.failed(endpoint, &error),
             _ => self.proof.refused(&response.head),
         }
-    }
-
-    fn unproven(&self, tokens: &Tokens, error: AuthError) -> Error {
-        Error::SignIn { scheme: tokens.scheme, peer: self.address.clone(), reason: error.to_string() }
     }
 
     /// Sends a request so that only the service can read it, and opens the answer.
