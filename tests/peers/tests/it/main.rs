@@ -31,6 +31,7 @@ mod kerberos;
 mod own_suites;
 mod pypsrp;
 mod pywinrm;
+mod sign_in;
 mod telarchd;
 mod winrm;
 mod winrs;
