@@ -27,6 +27,7 @@ mod command_shell;
 mod configuration;
 mod curl;
 mod dialects;
+mod ntlm;
 mod own_suites;
 mod pypsrp;
 mod pywinrm;
