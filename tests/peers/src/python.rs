@@ -115,6 +115,7 @@ pub(crate) fn missing_modules(names: &str) -> Option<String> {
     (ended.code != 0).then(|| complaint.unwrap_or_default())
 }
 
+/// A script of `tests/peers/python`.
 pub(crate) fn script_command(script: &str) -> Command {
     let mut command = python();
     command.arg(package_folder().join("python").join(script));

@@ -28,6 +28,7 @@ mod configuration;
 mod curl;
 mod dialects;
 mod kerberos;
+mod ntlm;
 mod own_suites;
 mod pypsrp;
 mod pywinrm;
