@@ -1,8 +1,13 @@
 //! Who asks, and how that was proven.
 //!
-//! [`basic`] is the one scheme so far; [`Scheme`] names all that the service may offer.
-//! An [`Identity`] can only be made here, from a verdict of a [`PasswordVerifier`] or of
-//! [`LocalUsers`]: code that needs one cannot be reached without it.
+//! [`Scheme`] names all that the service may offer. An [`Identity`] can only be made here, from a verdict of a
+//! [`PasswordVerifier`] or of [`LocalUsers`]: code that needs one cannot be reached without it.
+//!
+//! * [`basic`] and [`digest`] prove a password; [`certificate_mapping`] finds whose a client certificate is.
+//! * [`Acceptor`] and [`Initiator`] are the two ends of a mechanism that goes on to protect messages, and
+//!   [`sealed_body`] lays these messages out as HTTP bodies.
+//! * [`choice`] is what a client tries; [`UserName`] and [`ServicePrincipalName`] are the names it needs for that.
+//! * [`account_file`] is the file of accounts; [`oracle`] holds what must be true of any input.
 //!
 //! Nothing here reads a socket, a file or a clock; where accounts are kept is the verifier's business.
 
