@@ -3,6 +3,8 @@
 //! An [`Acceptor`] belongs to the service, an [`Initiator`] to the client; each is good for one authentication on
 //! one connection and ends in a [`SecurityContext`].
 
+use zeroize::Zeroizing;
+
 use crate::{Account, AuthError, Oid};
 
 /// The service's side of one authentication.
@@ -21,7 +23,7 @@ pub trait Acceptor: Send {
         None
     }
 
-    /// The mechanism at work, once an acceptor that knows several has decided: for the record of who signed in how.
+    /// The mechanism at work, once an acceptor that knows several has decided: for the record of who came in how.
     fn mechanism(&self) -> Option<Oid> {
         None
     }
@@ -108,6 +110,20 @@ pub trait SecurityContext: Send {
     /// no further use then: close the connection.
     fn unseal(&mut self, header: &[u8], message: &mut Vec<u8>) -> Result<(), SealError>;
 
+    /// Opens header and message in one piece, as `GSS_Wrap` of the other end makes them (RFC 2743 2.3.4), and leaves
+    /// the message.
+    ///
+    /// By itself it takes the first 16 octets for the header, as that of NTLM is. A mechanism whose header says
+    /// itself where it ends looks there.
+    ///
+    /// # Errors
+    /// As [`unseal`](Self::unseal).
+    fn unseal_whole(&mut self, token: &mut Vec<u8>) -> Result<(), SealError> {
+        let message = token.split_off(token.len().min(16));
+        let header = std::mem::replace(token, message);
+        self.unseal(&header, token)
+    }
+
     /// The proof that a message is whole, without hiding it (RFC 2743 2.3.1).
     ///
     /// # Errors
@@ -136,6 +152,30 @@ pub trait SecurityContext: Send {
     /// Called after a `mechListMIC` was checked, when [`mech_list_mic_made`](Self::mech_list_mic_made) was called
     /// before: NTLM begins the cipher of what it receives anew, and that one only.
     fn mech_list_mic_checked(&mut self) {}
+
+    /// The context as octets, to go on with it in another process (RFC 2743 2.2.8); none if it cannot, or is of no
+    /// further use. It is given up for that, because two ends with the same keys would give them away.
+    fn export(self: Box<Self>) -> Option<Exported> {
+        None
+    }
+}
+
+/// A [`SecurityContext`] on its way to another process: as secret as its keys, so overwritten when dropped and
+/// never printed.
+pub struct Exported(Zeroizing<Vec<u8>>);
+
+impl Exported {
+    /// Takes octets into custody that begin with the name of their mechanism.
+    #[must_use]
+    pub fn new(octets: Vec<u8>) -> Self {
+        Self(Zeroizing::new(octets))
+    }
+
+    /// The octets, for the socket they go through.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// Whether the list of mechanisms must be signed.

@@ -91,6 +91,9 @@ pub enum AuthError {
     /// The token was made for another TLS connection, or for none where one is demanded (RFC 5929).
     #[error("the channel binding is not that of this connection")]
     ChannelBinding,
+    /// The client took this service for another one.
+    #[error("the token was made for another service")]
+    OtherService,
     /// What the other end has proven does not fit what was sent.
     #[error("the other end did not prove that it knows the secret")]
     Unproven,

@@ -4,6 +4,7 @@ use crate::account_file::{AccountFile, AccountName, Comment, NewAccount, Standin
 use crate::basic::{Login, authorization};
 use crate::credssp::{self, PasswordCredentials, PublicKey, TsRequest, Version};
 use crate::der::{self, Reader, element};
+use crate::ntlm::oracle as ntlm;
 use crate::spnego::{NegTokenInit, NegTokenResp};
 use crate::{Acceptor as _, Oid, negotiate};
 
@@ -89,7 +90,9 @@ pub fn spnego_token(octets: &[u8]) {
     if let Ok(token) = NegTokenResp::decode(octets) {
         assert_eq!(NegTokenResp::decode(&token.encode()), Ok(token));
     }
-    for mut acceptor in [negotiate::Acceptor::negotiate(Vec::new()), negotiate::Acceptor::kerberos(Vec::new())] {
+    for mut acceptor in
+        [negotiate::Acceptor::negotiate(Vec::new()), negotiate::Acceptor::kerberos(Vec::new())]
+    {
         assert!(acceptor.step(octets).is_err(), "nothing was offered");
         assert!(acceptor.step(octets).is_err(), "an error is the end");
     }
@@ -115,4 +118,37 @@ pub fn ts_request(octets: &[u8]) {
     let mut acceptor = credssp::Acceptor::new(inner, key, Version::V2);
     assert!(acceptor.step(octets).is_err(), "nothing was offered");
     assert!(acceptor.refusal().is_none_or(|refusal| TsRequest::decode(&refusal).is_ok()));
+}
+
+/// A message of NTLM that is read is written so that it reads back the same.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn ntlm_message(octets: &[u8]) {
+    ntlm::message(octets);
+}
+
+/// Whatever a client of NTLM sends, before and after the challenge, nobody but the one account there is gets in,
+/// and nobody twice.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn ntlm_acceptor(octets: &[u8]) {
+    ntlm::acceptor(octets);
+}
+
+/// Whatever a service of NTLM sends as its challenge, what our client answers can be read.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn ntlm_initiator(octets: &[u8]) {
+    ntlm::initiator(octets);
+}
+
+/// A context of NTLM that is imported exports as the same octets, and works.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn ntlm_context(octets: &[u8]) {
+    ntlm::context(octets);
 }

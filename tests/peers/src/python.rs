@@ -108,7 +108,8 @@ pub(crate) fn python() -> Command {
     command
 }
 
-fn script_command(script: &str) -> Command {
+/// A script of `tests/peers/python`.
+pub(crate) fn script_command(script: &str) -> Command {
     let mut command = python();
     command.arg(package_folder().join("python").join(script));
     command

@@ -4,9 +4,12 @@
 
 mod corpus;
 mod credssp;
+mod generator;
 mod negotiate;
+mod ntlm;
 mod secrecy;
 mod spnego;
 mod spnego_attacks;
+mod token_corpus;
 mod tokens;
 mod toy;
