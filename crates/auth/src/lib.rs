@@ -26,8 +26,8 @@ pub mod oracle;
 mod scheme;
 pub mod sealed_body;
 mod secret;
-mod spn;
 pub mod spnego;
+mod spn;
 mod user_name;
 
 pub use accounts::{AccountList, AccountListError};
