@@ -6,6 +6,7 @@
 //!   whoever looks after that file.
 //! - [`Pam`] judges them as the rest of the machine does.
 //! - [`AnyOf`] asks one after the other, and [`Lockout`] bounds how often anyone may guess.
+//! - [`SignIn`] makes of these every scheme that a service offers.
 //! - [`LocalPrincipals`] says which SIDs a name has, below the [`MachineSid`].
 //!
 //! ```
@@ -45,6 +46,7 @@
 mod any_of;
 mod error;
 mod file;
+mod known;
 mod lockout;
 mod machine_sid;
 mod origin;
@@ -52,15 +54,18 @@ mod pam;
 mod principals;
 mod random;
 mod seats;
+mod sign_in;
 mod unix;
 
 pub use any_of::{AccountSource, AnyOf};
 pub use error::AccountsError;
 pub use file::{FileAccounts, IfMissing, read, update};
+pub use known::Listed;
 pub use lockout::{Attempts, Lockout, LockoutPolicy};
 pub use machine_sid::MachineSid;
 pub use origin::Origin;
 pub use pam::{Pam, PamError};
 pub use principals::{LocalLogon, LocalPrincipals, LocalRole, LocalUser, Serving};
 pub use random::random;
+pub use sign_in::SignIn;
 pub use unix::{UnixUser, UnixUsers};

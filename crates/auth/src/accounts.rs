@@ -2,11 +2,15 @@
 
 use std::net::IpAddr;
 
+use crate::ntlm::{self, HostNames, NtHash, Verified};
 use crate::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
 
-/// Accounts that are known with their passwords.
+/// Accounts that are known with their passwords, so that they serve every scheme that works from one.
 #[derive(Debug)]
-pub struct AccountList(Vec<(Account, Secret)>);
+pub struct AccountList {
+    accounts: Vec<(Account, Secret)>,
+    names: HostNames,
+}
 
 /// Why a list cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,12 +73,21 @@ impl AccountList {
             }
             accounts.push((Account { name }, Secret::new(password.to_owned())));
         }
-        if accounts.is_empty() { Err(AccountListError::Empty) } else { Ok(Self(accounts)) }
+        if accounts.is_empty() {
+            return Err(AccountListError::Empty);
+        }
+        Ok(Self { accounts, names: HostNames::default() })
+    }
+
+    /// The same accounts on a machine with these names, any of which NTLM may put before that of an account.
+    #[must_use]
+    pub fn on_host(self, names: HostNames) -> Self {
+        Self { names, ..self }
     }
 
     /// The names, in the order of the list.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(account, _)| account.name.as_str())
+        self.accounts.iter().map(|(account, _)| account.name.as_str())
     }
 }
 
@@ -82,12 +95,40 @@ impl PasswordVerifier for AccountList {
     fn verify(&self, user: &str, password: &Secret, _from: IpAddr) -> Result<Account, AuthError> {
         // Every account is compared, so that time does not tell which names exist.
         let mut found = None;
-        for (account, secret) in &self.0 {
+        for (account, secret) in &self.accounts {
             if secret.matches(password) & (account.name == user) {
                 found = Some(account.clone());
             }
         }
         found.ok_or(AuthError::WrongPassword)
+    }
+
+    fn cost(&self) -> VerifierCost {
+        VerifierCost::Quick
+    }
+}
+
+impl ntlm::NtlmVerifier for AccountList {
+    fn verify(
+        &self,
+        domain: &str,
+        user: &str,
+        challenge: &[u8; 8],
+        nt_response: &[u8],
+    ) -> Result<Verified, AuthError> {
+        // Every password is hashed, so that time does not tell which names exist.
+        let name = self.names.local_account(domain, user);
+        let mut found = None;
+        for (account, secret) in &self.accounts {
+            let hash = NtHash::of_password(secret);
+            if name == Some(account.name.as_str()) {
+                found = Some((account, hash));
+            }
+        }
+        let hash = found.as_ref().map(|(_, hash)| hash);
+        let base_key = ntlm::judge(hash, domain, user, challenge, nt_response)?;
+        let (account, _) = found.ok_or(AuthError::WrongPassword)?;
+        Ok(Verified { account: account.clone(), base_key })
     }
 
     fn cost(&self) -> VerifierCost {

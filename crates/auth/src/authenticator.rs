@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::channel_binding::Binding;
 use crate::{
-    Acceptor, Account, AuthError, Identity, PasswordVerifier, Scheme, Secret, SecurityContext, Step,
+    Acceptor, Account, AuthError, Binding, Identity, PasswordVerifier, Scheme, Secret, SecurityContext, Step,
     VerifierCost,
 };
 
@@ -66,6 +65,11 @@ impl Handshake {
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
+    }
+
+    /// What the client is told after an error; most mechanisms are silent then.
+    pub fn refusal(&mut self) -> Option<Vec<u8>> {
+        self.acceptor.refusal()
     }
 
     /// Takes the client's next token. After an error it is of no further use.

@@ -1,5 +1,6 @@
 //! What ties a sign-in to the TLS connection it came over (RFC 5056, RFC 5929).
 
+use crate::der::{Reader, Tag};
 use md5::{Digest as _, Md5};
 use sha2::{Sha256, Sha384, Sha512};
 
@@ -11,6 +12,14 @@ use sha2::{Sha256, Sha384, Sha512};
 pub struct ChannelBinding(Vec<u8>);
 
 impl ChannelBinding {
+    /// The binding of a connection on which the service has shown this certificate, in DER.
+    #[must_use]
+    pub fn of_certificate(der: &[u8]) -> Self {
+        // One that cannot be read was not accepted either; its hash function is the usual one then.
+        let algorithm = signature_algorithm(der).unwrap_or_default();
+        Self::tls_server_end_point(&certificate_hash(algorithm, der))
+    }
+
     /// The binding of a connection on which the service has shown a certificate with this hash; see
     /// [`certificate_hash`].
     #[must_use]
@@ -74,6 +83,14 @@ pub fn certificate_hash(signature_algorithm: &[u8], der: &[u8]) -> Vec<u8> {
         return Sha512::digest(der).to_vec();
     }
     Sha256::digest(der).to_vec()
+}
+
+/// The content octets of the object identifier that a certificate is signed with (RFC 5280 4.1.1.2).
+fn signature_algorithm(der: &[u8]) -> Option<&[u8]> {
+    let mut certificate = Reader::new(Reader::new(der).expect(Tag::SEQUENCE).ok()?.content);
+    certificate.expect(Tag::SEQUENCE).ok()?;
+    let algorithm = certificate.expect(Tag::SEQUENCE).ok()?.content;
+    Reader::new(algorithm).expect(Tag::OID).ok().map(|oid| oid.content)
 }
 
 const UNIQUE_PREFIX: &[u8] = b"tls-server-end-point:";

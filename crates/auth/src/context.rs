@@ -3,7 +3,9 @@
 //! An [`Acceptor`] belongs to the service, an [`Initiator`] to the client; each is good for one authentication on
 //! one connection and ends in a [`SecurityContext`].
 
-use crate::{Account, AuthError};
+use zeroize::Zeroizing;
+
+use crate::{Account, AuthError, Oid};
 
 /// The service's side of one authentication.
 pub trait Acceptor: Send {
@@ -15,6 +17,16 @@ pub trait Acceptor: Send {
     /// # Errors
     /// [`AuthError`]; the peer is told none of it but that it failed.
     fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError>;
+
+    /// What the client is told after a step has failed; most mechanisms are silent then.
+    fn refusal(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// The mechanism at work, once an acceptor that knows several has decided: for the record of who came in how.
+    fn mechanism(&self) -> Option<Oid> {
+        None
+    }
 }
 
 /// The client's side of one authentication.
@@ -24,6 +36,14 @@ pub trait Initiator: Send {
     /// # Errors
     /// [`AuthError`].
     fn step(&mut self, token: Option<&[u8]>) -> Result<Step<Initiated>, AuthError>;
+
+    /// What protects messages already although the service's last token is still to come.
+    ///
+    /// With the token that ends its own part a client of CredSSP sends the first protected message (MS-CSSP 3.1.5).
+    /// Who asks for this context uses it at once.
+    fn established(&mut self) -> Option<&mut dyn SecurityContext> {
+        None
+    }
 }
 
 /// What comes of a token.
@@ -90,6 +110,20 @@ pub trait SecurityContext: Send {
     /// no further use then: close the connection.
     fn unseal(&mut self, header: &[u8], message: &mut Vec<u8>) -> Result<(), SealError>;
 
+    /// Opens header and message in one piece, as `GSS_Wrap` of the other end makes them (RFC 2743 2.3.4), and leaves
+    /// the message.
+    ///
+    /// By itself it takes the first 16 octets for the header, as that of NTLM is. A mechanism whose header says
+    /// itself where it ends looks there.
+    ///
+    /// # Errors
+    /// As [`unseal`](Self::unseal).
+    fn unseal_whole(&mut self, token: &mut Vec<u8>) -> Result<(), SealError> {
+        let message = token.split_off(token.len().min(16));
+        let header = std::mem::replace(token, message);
+        self.unseal(&header, token)
+    }
+
     /// The proof that a message is whole, without hiding it (RFC 2743 2.3.1).
     ///
     /// # Errors
@@ -106,7 +140,42 @@ pub trait SecurityContext: Send {
     fn mech_list_mic(&self) -> MechListMic;
 
     /// Called after a `mechListMIC` was made and checked: NTLM begins its ciphers anew (MS-SPNG 3.2.5.1).
-    fn mech_list_mic_exchanged(&mut self) {}
+    fn mech_list_mic_exchanged(&mut self) {
+        self.mech_list_mic_made();
+        self.mech_list_mic_checked();
+    }
+
+    /// Called after a `mechListMIC` was made, when messages follow before the other end's is there: NTLM begins
+    /// the cipher of what it sends anew, and that one only.
+    fn mech_list_mic_made(&mut self) {}
+
+    /// Called after a `mechListMIC` was checked, when [`mech_list_mic_made`](Self::mech_list_mic_made) was called
+    /// before: NTLM begins the cipher of what it receives anew, and that one only.
+    fn mech_list_mic_checked(&mut self) {}
+
+    /// The context as octets, to go on with it in another process (RFC 2743 2.2.8); none if it cannot, or is of no
+    /// further use. It is given up for that, because two ends with the same keys would give them away.
+    fn export(self: Box<Self>) -> Option<Exported> {
+        None
+    }
+}
+
+/// A [`SecurityContext`] on its way to another process: as secret as its keys, so overwritten when dropped and
+/// never printed.
+pub struct Exported(Zeroizing<Vec<u8>>);
+
+impl Exported {
+    /// Takes octets into custody that begin with the name of their mechanism.
+    #[must_use]
+    pub fn new(octets: Vec<u8>) -> Self {
+        Self(Zeroizing::new(octets))
+    }
+
+    /// The octets, for the socket they go through.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// Whether the list of mechanisms must be signed.
@@ -131,6 +200,16 @@ pub enum SealError {
     /// The mechanism gave up.
     #[error("the security mechanism failed")]
     Failed,
+}
+
+impl From<SealError> for AuthError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Forged => Self::Unproven,
+            SealError::Unavailable => Self::Downgraded("messages that are protected"),
+            SealError::Failed => Self::Unavailable,
+        }
+    }
 }
 
 impl std::fmt::Debug for Accepted {

@@ -91,6 +91,9 @@ pub enum AuthError {
     /// The token was made for another TLS connection, or for none where one is demanded (RFC 5929).
     #[error("the channel binding is not that of this connection")]
     ChannelBinding,
+    /// The client took this service for another one.
+    #[error("the token was made for another service")]
+    OtherService,
     /// What the other end has proven does not fit what was sent.
     #[error("the other end did not prove that it knows the secret")]
     Unproven,
@@ -100,6 +103,9 @@ pub enum AuthError {
     /// The clocks of the two ends are too far apart.
     #[error("the clocks of the two machines are too far apart")]
     ClockSkew,
+    /// The other end refused for a reason that has no other name here: an NTSTATUS (MS-ERREF 2.3).
+    #[error("the other end refused with status {0:#010x}")]
+    Refused(u32),
 }
 
 /// Something that knows passwords.
@@ -112,6 +118,16 @@ pub trait PasswordVerifier: Send + Sync {
 
     /// Whether [`verify`](Self::verify) may be called where others wait.
     fn cost(&self) -> VerifierCost;
+}
+
+impl<V: PasswordVerifier + ?Sized> PasswordVerifier for std::sync::Arc<V> {
+    fn verify(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
+        (**self).verify(user, password, from)
+    }
+
+    fn cost(&self) -> VerifierCost {
+        (**self).cost()
+    }
 }
 
 /// Something that knows the users of this machine by number.

@@ -57,9 +57,12 @@ impl Service {
             (Target::Local(_), Login::Implicit { .. }) => (Proven::Yes, Some(user_of_this_process())),
             _ => {
                 let (authentication, credentials) = authentication(login, target.host())?;
-                let user = credentials.user.clone();
-                builder = builder.authentication(authentication).credentials(credentials);
-                (Proven::Yes, Some(user))
+                let user = credentials.as_ref().map(|credentials| credentials.user.clone());
+                builder = builder.authentication(authentication);
+                if let Some(credentials) = credentials {
+                    builder = builder.credentials(credentials);
+                }
+                (Proven::Yes, user)
             }
         };
         let session = builder.build().map_err(|error| Failure::from_client(error, target.host()))?;
@@ -171,22 +174,27 @@ fn policy(trust: Trust) -> TlsPolicy {
 }
 
 /// What proves who asks a service on the network.
-fn authentication(login: Login, host: &str) -> Result<(Authentication, Credentials), Failure> {
+fn authentication(login: Login, host: &str) -> Result<(Authentication, Option<Credentials>), Failure> {
     let (scheme, user, source) = match login {
-        Login::Anonymous | Login::Implicit { scheme: ImplicitScheme::Default, .. } => {
+        Login::Anonymous => {
             let failure = Failure::here(Kind::Authentication, "there is no user to log in as");
             return Err(failure.advise("add -username:NAME, or -authentication:none for identify alone"));
         }
-        Login::Implicit { .. } => return Err(missing("logging in without a user name")),
+        // What the user of this process has: a ticket.
+        Login::Implicit { scheme: ImplicitScheme::Kerberos, .. } => {
+            return Ok((Authentication::Kerberos, None));
+        }
+        Login::Implicit { .. } => return Ok((Authentication::Negotiate, None)),
         Login::Certificate(_) => return Err(missing("logging in with a certificate")),
         Login::Password { scheme, user, password, .. } => (scheme, user, password),
     };
     let authentication = match scheme {
-        None | Some(PasswordScheme::Basic) => Authentication::Basic,
+        Some(PasswordScheme::Basic) => Authentication::Basic,
         Some(PasswordScheme::Digest) => return Err(missing("-authentication:digest")),
-        Some(PasswordScheme::Negotiate) => return Err(missing("-authentication:negotiate")),
-        Some(PasswordScheme::Kerberos) => return Err(missing("-authentication:kerberos")),
-        Some(PasswordScheme::CredSsp) => return Err(missing("-authentication:credssp")),
+        // MS-WSMV 3.1.4.1: whoever gives a password and no scheme means this one.
+        None | Some(PasswordScheme::Negotiate) => Authentication::Negotiate,
+        Some(PasswordScheme::Kerberos) => Authentication::Kerberos,
+        Some(PasswordScheme::CredSsp) => Authentication::CredSsp,
     };
     let password = source.resolve(&user, host).map_err(|error| {
         let failure = Failure::here(Kind::Authentication, error.to_string());
@@ -195,5 +203,5 @@ fn authentication(login: Login, host: &str) -> Result<(Authentication, Credentia
             None => failure,
         }
     })?;
-    Ok((authentication, Credentials { user, password }))
+    Ok((authentication, Some(Credentials { user, password })))
 }

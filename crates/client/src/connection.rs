@@ -1,11 +1,13 @@
 //! One connection to a service: a request goes out, its response comes in, one at a time.
 
 mod open;
+mod sign_in;
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+use auth::ChannelBinding;
 use http::{ChunkedDecoder, Limits, RequestWriter, ResponseFraming, ResponseHead};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use zeroize::Zeroizing;
@@ -22,6 +24,8 @@ use crate::patience::Patience;
 pub(crate) struct Connection {
     stream: Box<dyn Stream>,
     proof: Proof,
+    /// Which TLS connection it is.
+    channel: Option<ChannelBinding>,
     address: String,
     /// Read from the stream and not yet understood; empty between requests.
     received: Vec<u8>,
@@ -46,31 +50,47 @@ pub(crate) struct Request<'a> {
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) head: ResponseHead,
+    /// What the body is, once it is open.
+    pub(crate) content_type: Option<String>,
     pub(crate) body: Vec<u8>,
     /// Another request may follow on the same connection.
     pub(crate) reusable: bool,
 }
 
 impl Connection {
-    /// Sends a request and waits for its response, of a body of at most `limit` octets.
+    /// Sends a request and waits for its response, of a body of at most `limit` octets; signs in before, if that is
+    /// still to be done.
     pub(crate) async fn exchange(
         &mut self,
         request: &Request<'_>,
         limit: usize,
         patience: &Patience,
     ) -> Result<Response, Error> {
-        let written = self.write(request)?;
-        let response = match self.send(&written, patience).await? {
-            Ok(()) => self.read(limit, patience).await?,
-            // A service may refuse a request before it has read all of it: then it has answered already.
-            Err(error) => match self.read(limit, patience).await {
-                Ok(response) => Response { reusable: false, ..response },
-                Err(_) => return Err(self.broken(Progress::Sending, error)),
-            },
+        self.sign_in(request.endpoint, patience).await?;
+        let response = match self.seals(request.endpoint) {
+            true => self.exchange_sealed(request, limit, patience).await?,
+            false => self.converse(request, limit, patience).await?,
         };
         match response.head.status() {
             401 => Err(self.proof.refused(&response.head)),
             _ => Ok(response),
+        }
+    }
+
+    async fn converse(
+        &mut self,
+        request: &Request<'_>,
+        limit: usize,
+        patience: &Patience,
+    ) -> Result<Response, Error> {
+        let written = self.write(request)?;
+        match self.send(&written, patience).await? {
+            Ok(()) => self.read(limit, patience).await,
+            // A service may refuse a request before it has read all of it: then it has answered already.
+            Err(error) => match self.read(limit, patience).await {
+                Ok(response) => Ok(Response { reusable: false, ..response }),
+                Err(_) => Err(self.broken(Progress::Sending, error)),
+            },
         }
     }
 
@@ -135,7 +155,8 @@ impl Connection {
             ResponseFraming::UntilClose => self.read_until_close(limit, patience).await?,
         };
         let reusable = head.keep_alive() && self.received.is_empty();
-        Ok(Response { head, body, reusable })
+        let content_type = head.header("Content-Type").map(str::to_owned);
+        Ok(Response { head, content_type, body, reusable })
     }
 
     async fn read_head(&mut self, patience: &Patience) -> Result<ResponseHead, Error> {

@@ -98,6 +98,16 @@ pub enum Error {
         /// Whose name was given.
         user: Option<String>,
     },
+    /// Signing in failed on this side: what the service sent is not what was to be expected, or not enough.
+    #[error("cannot sign in to {peer} with {scheme}: {reason}")]
+    SignIn {
+        /// The scheme that was tried.
+        scheme: Scheme,
+        /// The service.
+        peer: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The service answered with nothing but a status.
     #[error("the service answered HTTP {status}{}", meaning_of(*status))]
     Http {
@@ -243,6 +253,18 @@ pub enum Violation {
     /// The body is not chunked as the head says.
     #[error(transparent)]
     Chunks(#[from] http::ChunkError),
+    /// The connection ends in the middle of signing in, which belongs to the connection.
+    #[error("it closes the connection while it asks who is there: a proxy on the way may do that")]
+    ClosedDuringSignIn,
+    /// A message came that anybody on the way could have written.
+    #[error("it answers a sealed message with HTTP {status} and an unsealed one")]
+    NotSealed {
+        /// The status.
+        status: u16,
+    },
+    /// A message is not what the service has sealed.
+    #[error(transparent)]
+    Sealed(#[from] auth::sealed_body::SealedBodyError),
     /// The body is larger than this session accepts.
     #[error("its body is larger than {limit} octets: ask for less at once, or raise answer_limit")]
     TooLarge {
@@ -301,7 +323,7 @@ impl Error {
             Self::ForeignSocket { .. } => code::ACCESS_DENIED,
             Self::ConnectTimedOut { .. } | Self::TimedOut { .. } => code::NETWORK_TIMED_OUT,
             Self::Tls { .. } => SECURE_FAILURE,
-            Self::AuthenticationFailed { .. } => code::LOGON_FAILURE,
+            Self::AuthenticationFailed { .. } | Self::SignIn { .. } => code::LOGON_FAILURE,
             Self::Http { status } | Self::NoMessage { status, .. } => match status {
                 301 | 302 | 307 | 308 => REDIRECTED,
                 401 | 403 => code::ACCESS_DENIED,

@@ -9,7 +9,15 @@ use wsman::Uuid;
 /// # Panics
 /// If the operating system has none to give: then no secret of this process would be safe either.
 pub(crate) fn fresh_uuid() -> Uuid {
-    let mut octets = [0; 16];
+    Uuid::from_random(random())
+}
+
+/// Octets from the system's randomness.
+///
+/// # Panics
+/// As [`fresh_uuid`].
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut octets = [0; N];
     let mut filled = 0;
     while let Some(rest) = octets.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         filled += match getrandom(rest, GetRandomFlags::empty()) {
@@ -18,5 +26,5 @@ pub(crate) fn fresh_uuid() -> Uuid {
             Err(error) => panic!("the system has no randomness: {error}"),
         };
     }
-    Uuid::from_random(octets)
+    octets
 }

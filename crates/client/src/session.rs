@@ -187,6 +187,8 @@ impl Session {
             let outcome = connection.exchange(request, limit, patience).await;
             match outcome {
                 Err(Error::Disconnected { when: Progress::Sending, .. }) => {}
+                // What the connection had proven is not believed for ever; nothing was done then.
+                Err(Error::AuthenticationFailed { .. }) => {}
                 Err(Error::Disconnected { when: Progress::Waiting, .. }) if repeat == Repeat::Harmless => {}
                 outcome => return self.keep(connection, outcome),
             }

@@ -6,8 +6,8 @@ mod tokens;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use auth::channel_binding::{Binding, ChannelBinding, Hardening};
 use auth::{AuthError, Identity, Scheme};
+use auth::{Binding, ChannelBinding, Hardening};
 use config::{CbtHardeningLevel, Config};
 use http::{Credentials, RequestHead};
 

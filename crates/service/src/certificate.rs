@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use auth::channel_binding::{ChannelBinding, certificate_hash};
+use auth::{ChannelBinding, certificate_hash};
 use aws_lc_rs::digest;
 use config::{Hostname, Thumbprint};
 use rcgen::{

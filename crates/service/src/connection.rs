@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::channel_binding::ChannelBinding;
+use auth::ChannelBinding;
 use http::{BodyFraming, Method, RequestHead};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;

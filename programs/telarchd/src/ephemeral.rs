@@ -11,6 +11,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use ::accounts::{Listed, SignIn};
+use auth::ntlm::HostNames;
 use config::{ListenerAddress, ListenerKey, Store};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
@@ -20,7 +22,7 @@ use self::accounts::EphemeralPrincipals;
 use crate::arguments::Ephemeral;
 use crate::open_files::OpenFiles;
 use crate::signals::{Signals, Wish};
-use crate::{drain, product, surroundings};
+use crate::{credssp_certificate, drain, kerberos_setup, product, surroundings};
 
 /// Serves until a signal ends it.
 pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>> {
@@ -28,7 +30,8 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     if rustix::process::geteuid().is_root() {
         tracing::warn!("Everyone who signs in runs commands as root: this is for trying out only");
     }
-    let accounts = accounts::read(&arguments.accounts)?;
+    let names = HostNames::of_host(&rustix::system::uname().nodename().to_string_lossy());
+    let accounts = Arc::new(accounts::read(&arguments.accounts)?.on_host(names.clone()));
     let state = tempfile::Builder::new().prefix("telarchd-").tempdir()?;
     let principals = EphemeralPrincipals::new(&accounts, random_numbers());
     let store = Arc::new(Store::open_with(state.path().join("config.toml"), &arguments.settings)?);
@@ -37,9 +40,17 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let shell = open_files.spare_commands(ShellPlugin::new(surroundings::of_this_user()));
     let plugins: Vec<Arc<dyn Plugin>> =
         vec![Arc::new(ConfigPlugin::new(Arc::clone(&store), Arc::new(listening_on))), Arc::new(shell)];
+    let mut sign_in = SignIn::new(Arc::clone(&accounts) as _);
+    // The machine's own keys are not for trying out.
+    if std::env::var_os("KRB5_KTNAME").is_some()
+        && let Some(acceptors) = kerberos_setup::acceptors(Arc::new(Listed(Arc::clone(&accounts))), None)
+    {
+        sign_in = sign_in.with_kerberos(acceptors);
+    }
+    let sign_in = sign_in.with_ntlm(accounts, names).with_credssp(credssp_certificate::make);
     let service = Service::new(ServiceParts {
         state: store.subscribe(),
-        authenticator: Arc::new(accounts),
+        authenticator: Arc::new(sign_in),
         principals: Arc::new(principals),
         catalog: Catalog::new(plugins),
         product: product::of_this_machine(),

@@ -3,9 +3,11 @@
 mod arguments;
 mod audit;
 mod check;
+mod credssp_certificate;
 mod drain;
 mod ephemeral;
 mod inherited;
+mod kerberos_setup;
 mod open_files;
 mod persistent;
 mod product;

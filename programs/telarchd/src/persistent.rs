@@ -13,8 +13,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use accounts::{
-    AccountSource, AnyOf, Attempts, FileAccounts, IfMissing, LocalPrincipals, Lockout, LockoutPolicy,
-    MachineSid, Pam, Serving, UnixUsers,
+    AccountSource, AnyOf, Attempts, FileAccounts, IfMissing, LocalPrincipals, LockoutPolicy, MachineSid, Pam,
+    Serving, SignIn, UnixUsers,
 };
 use config::Store;
 use plugin_config::ConfigPlugin;
@@ -31,7 +31,7 @@ use crate::audit::AuditFile;
 use crate::inherited::Inherited;
 use crate::open_files::OpenFiles;
 use crate::signals::{Signals, Wish};
-use crate::{drain, product, surroundings};
+use crate::{credssp_certificate, drain, kerberos_setup, product, surroundings};
 
 /// Makes the directory of what the service keeps itself, which nobody else may change.
 pub(crate) fn make_state(arguments: &Persistent) -> Result<(), Box<dyn Error>> {
@@ -181,8 +181,13 @@ fn service(
 ) -> Result<Arc<Service>, Box<dyn Error>> {
     let mut policy = LockoutPolicy::default();
     policy.slowed.extend(files.users.superusers()?);
-    let verifier = Lockout::new(files.verifier(), Arc::new(Attempts::new(policy)));
+    let mut sign_in = SignIn::new(Arc::new(files.verifier())).counted(Arc::new(Attempts::new(policy)));
     let logons = LocalPrincipals::new(files.serving, files.users.clone(), Some(files.accounts.clone()));
+    let table = files.store.path().with_file_name("principals");
+    if let Some(acceptors) = kerberos_setup::acceptors(Arc::new(logons.clone()), Some(&table)) {
+        sign_in = sign_in.with_kerberos(acceptors);
+    }
+    let sign_in = sign_in.with_credssp(credssp_certificate::make);
     let shell = open_files.spare_commands(ShellPlugin::new(surroundings::of_this_user()));
     let shell: Arc<dyn Plugin> = match files.serving {
         Serving::Machine => {
@@ -197,7 +202,7 @@ fn service(
     let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates);
     Ok(Service::new(ServiceParts {
         state: files.store.subscribe(),
-        authenticator: Arc::new(verifier),
+        authenticator: Arc::new(sign_in),
         principals: Arc::new(Principals::new(logons, files.machine)),
         catalog: Catalog::new(vec![Arc::new(settings), shell]),
         product: product::of_this_machine(),

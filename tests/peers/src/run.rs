@@ -179,7 +179,7 @@ impl Collected {
     }
 
     /// Waits until `found` finds something in what was written, or until the time is over.
-    fn wait_until<T>(&self, until: Instant, found: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+    pub(crate) fn wait_until<T>(&self, until: Instant, found: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
         let mut bytes = self.0.bytes.lock().expect("nobody panics with it");
         loop {
             let left = until.saturating_duration_since(Instant::now());

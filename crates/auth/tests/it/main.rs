@@ -1,5 +1,15 @@
-//! The crate's public promises: what a client sends to sign in is read, or refused without harm.
+//! The crate's public promises: what a peer sends to sign in is read, or refused without harm, and nobody is let in
+//! who has not proven who they are.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod corpus;
+mod credssp;
+mod generator;
+mod negotiate;
+mod ntlm;
 mod secrecy;
+mod spnego;
+mod spnego_attacks;
+mod token_corpus;
+mod tokens;
+mod toy;

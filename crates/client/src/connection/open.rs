@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketType, netdevice, socket};
 
+use auth::ChannelBinding;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -27,37 +28,49 @@ impl Connection {
         patience: &Patience,
     ) -> Result<Self, Error> {
         let opened = patience.within(patience.connect, stream_to(endpoint, route)).await;
-        let (stream, address) = opened.map_err(|expired| match expired {
+        let (stream, address, channel) = opened.map_err(|expired| match expired {
             Expired::Own => Error::ConnectTimedOut { address: route.peer(endpoint), after: patience.connect },
             Expired::Total(error) => error,
         })??;
-        Ok(Self { stream, proof, address, received: Vec::with_capacity(READ) })
+        Ok(Self { stream, proof, channel, address, received: Vec::with_capacity(READ) })
     }
 }
 
 /// The octets to and from a service, and whom they go to.
-async fn stream_to(endpoint: &Endpoint, route: &Route) -> Result<(Box<dyn Stream>, String), Error> {
+async fn stream_to(
+    endpoint: &Endpoint,
+    route: &Route,
+) -> Result<(Box<dyn Stream>, String, Option<ChannelBinding>), Error> {
     match route {
-        Route::Network(securer) => Ok((network(endpoint, securer).await?, route.peer(endpoint))),
+        Route::Network(securer) => {
+            let (stream, channel) = network(endpoint, securer).await?;
+            Ok((stream, route.peer(endpoint), channel))
+        }
         Route::Local(sockets) => {
             let (stream, path) = sockets.connect().await?;
-            Ok((Box::new(stream), path.display().to_string()))
+            Ok((Box::new(stream), path.display().to_string(), None))
         }
     }
 }
 
-async fn network(endpoint: &Endpoint, securer: &Securer) -> Result<Box<dyn Stream>, Error> {
+async fn network(
+    endpoint: &Endpoint,
+    securer: &Securer,
+) -> Result<(Box<dyn Stream>, Option<ChannelBinding>), Error> {
     let failed = |source| Error::Connect { address: endpoint.place(), source };
     let addresses = resolve(endpoint).await?;
     let stream = connect(addresses).await.map_err(failed)?;
     // Each request is one write, which should leave at once.
     stream.set_nodelay(true).map_err(failed)?;
     match endpoint.transport() {
-        Transport::Http => Ok(Box::new(stream)),
+        Transport::Http => Ok((Box::new(stream), None)),
         Transport::Https => {
             let secured = securer.secure(stream, endpoint.host()).await;
             let failed = |reason: TlsError| Error::Tls { host: endpoint.host().to_owned(), reason };
-            Ok(Box::new(secured.map_err(failed)?))
+            let secured = secured.map_err(failed)?;
+            let shown = secured.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            let channel = shown.map(|certificate| ChannelBinding::of_certificate(certificate));
+            Ok((Box::new(secured), channel))
         }
     }
 }

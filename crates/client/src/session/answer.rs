@@ -1,6 +1,6 @@
 //! What came back: a message, a fault, or something that is neither.
 
-use http::{MediaType, ResponseHead};
+use http::MediaType;
 use wsman::{Head, Response, ResponseError};
 use xml::{Bounds, Element, Encoding};
 
@@ -12,14 +12,15 @@ impl Session {
     /// Reads the message in a response. Its status only counts where there is no message: services differ
     /// in how they map faults to it.
     pub(super) fn understand(&self, head: &Head, response: connection::Response) -> Result<Response, Error> {
-        let connection::Response { head: http, body, .. } = response;
+        let connection::Response { head: http, content_type, body, .. } = response;
+        let content_type = content_type.as_deref();
         let status = http.status();
         let is_success = (200..300).contains(&status);
         if body.is_empty() {
             return Err(if is_success { self.violated(Violation::Empty) } else { Error::Http { status } });
         }
-        let seen = (!is_success).then(|| seen(&http, &body));
-        let read = decode(http.header("Content-Type"), body).map_err(Violation::from).and_then(|text| {
+        let seen = (!is_success).then(|| seen(content_type, &body));
+        let read = decode(content_type, body).map_err(Violation::from).and_then(|text| {
             let bounds = Bounds { octets: usize::MAX, ..Bounds::default() };
             let answer = Response::parse(text, &bounds).map_err(Violation::Message)?;
             // Identify has no identifier that an answer could relate to.
@@ -79,9 +80,8 @@ fn qualified_name(element: Element<'_>) -> String {
 }
 
 /// What a failed request brought, for those who look for the reason.
-fn seen(head: &ResponseHead, body: &[u8]) -> Seen {
-    let media_type = head.header("Content-Type").unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+fn seen(content_type: Option<&str>, body: &[u8]) -> Seen {
+    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let beginning = body.get(..MOST_READ).unwrap_or(body);
     let beginning = String::from_utf8_lossy(beginning);
     let words: Vec<&str> = beginning.split(|c: char| c.is_whitespace() || c.is_control()).collect();

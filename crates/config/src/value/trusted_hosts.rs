@@ -8,7 +8,7 @@ use crate::Reason;
 /// Hosts the client may talk to although nothing proves who they are.
 ///
 /// `*` means every host; otherwise names and addresses separated by commas, each with a `*` at its beginning
-/// or end if wanted; `<local>` means every name without a dot; IPv6 addresses stand in brackets.
+/// or end if wanted; `<local>` means every name without a dot that is no number; IPv6 addresses stand in brackets.
 /// The case of letters does not matter. At most 10 000 entries of 255 characters.
 #[derive(Clone, Default)]
 pub struct TrustedHosts {
@@ -39,7 +39,7 @@ impl TrustedHosts {
         let address = host.parse::<Ipv6Addr>().ok();
         self.patterns.iter().any(|pattern| match pattern {
             Pattern::Any => true,
-            Pattern::Local => !host.is_empty() && !host.contains(['.', ':']),
+            Pattern::Local => !host.is_empty() && !host.contains(['.', ':']) && !is_number(&host),
             Pattern::Exact(name) => host == *name,
             Pattern::StartsWith(head) => host.starts_with(head),
             Pattern::EndsWith(tail) => host.ends_with(tail),
@@ -112,6 +112,14 @@ impl Pattern {
     }
 }
 
+/// Resolvers take a lone number for an IPv4 address: `0x0a000001` is 10.0.0.1 (inet_aton(3)).
+fn is_number(host: &str) -> bool {
+    match host.strip_prefix("0x") {
+        Some(digits) => digits.bytes().all(|c| c.is_ascii_hexdigit()),
+        None => host.bytes().all(|c| c.is_ascii_digit()),
+    }
+}
+
 fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host)
 }
@@ -167,8 +175,41 @@ mod tests {
     fn local_means_a_name_without_a_dot_and_no_address() {
         let list = hosts("<LOCAL>");
         assert!(list.trusts("server"));
-        for stranger in ["", "server.contoso.com", "10.0.0.1", "fe80::1", "[fe80::1]"] {
+        for stranger in ["", "server.contoso.com", "server.", "10.0.0.1", "fe80::1", "[fe80::1]"] {
             assert!(!list.trusts(stranger), "{stranger}");
+        }
+        for address in ["167772161", "0x0a000001", "0X0A000001", "0"] {
+            assert!(!list.trusts(address), "{address} is an address to a resolver");
+        }
+        for name in ["localhost", "0xbeer", "node7", "7node", "face"] {
+            assert!(list.trusts(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn lists_trust_as_a_table() {
+        for (list, host, trusted) in [
+            ("*", "", true),
+            ("10.0.0.1", "10.0.0.1", true),
+            ("10.0.0.1", "10.0.0.10", false),
+            ("10.0.0.*", "10.0.0.255", true),
+            ("10.0.0.*", "10.0.1.1", false),
+            ("*.corp.example", ".corp.example", true),
+            ("*.corp.example", "corp.example", false),
+            ("*.corp.example", "evilcorp.example", false),
+            ("web*", "WEB-7.corp.example", true),
+            ("web*", "aweb", false),
+            ("[fe80::1]", "fe80:0::0:1", true),
+            ("[FE80::1]", "[fe80::1]", true),
+            ("[fe80::1]", "fe80::1%eth0", false),
+            ("[::1]", "::ffff:127.0.0.1", false),
+            ("[fe80::1]", "fe80", false),
+            ("a,<local>,[::2]", "b", true),
+            ("a,<local>,[::2]", "b.c", false),
+            ("a,<local>,[::2]", "[::2]", true),
+            ("bücher.example", "Bücher.EXAMPLE", true),
+        ] {
+            assert_eq!(hosts(list).trusts(host), trusted, "{list} {host}");
         }
     }
 

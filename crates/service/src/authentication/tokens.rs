@@ -78,12 +78,21 @@ impl Authentication {
                     (handshake, Instant::now() + LONGEST)
                 }
             };
-            let step = handshake.step(&token)?;
+            let step = handshake.step(&token);
             Ok((UnderWay { handshake, until }, step))
         };
         let stepped = tokio::task::spawn_blocking(stepping).await.unwrap_or(Err(AuthError::Unavailable));
-        let (under_way, step) =
-            stepped.inspect_err(|error| audit::not_signed_in(address, "", scheme, *error)).ok()?;
+        let refused = |error: &AuthError| audit::not_signed_in(address, "", scheme, *error);
+        let (mut under_way, step) = stepped.inspect_err(refused).ok()?;
+        let step = match step {
+            Ok(step) => step,
+            Err(error) => {
+                refused(&error);
+                // It ends here all the same: what the client sends next begins anew.
+                let refusal = under_way.handshake.refusal()?;
+                return Some(Admission::Continue(header(scheme, &refusal)));
+            }
+        };
         match step {
             Step::Continue(token) => {
                 self.standing = Standing::UnderWay(under_way);

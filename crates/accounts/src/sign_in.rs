@@ -1,0 +1,223 @@
+//! Every way of signing in to a service, from the stores of accounts there are.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::{Instant, SystemTime};
+
+use auth::credssp::Version;
+use auth::ntlm::{self, HostNames, NtlmVerifier, Verified};
+use auth::spnego::Mechanism;
+use auth::{
+    Acceptor, Account, AuthError, Authenticator, Binding, Hardening, Oid, PasswordVerifier, Peer, Scheme,
+    Secret, VerifierCost, negotiate,
+};
+use credssp::ServiceCertificate;
+use kerberos::Acceptors;
+
+use crate::lockout::Attempts;
+use crate::random;
+
+/// What the schemes of a service come from; what it is not given is not offered.
+pub struct SignIn {
+    passwords: Arc<dyn PasswordVerifier>,
+    attempts: Option<Arc<Attempts>>,
+    kerberos: Option<Acceptors>,
+    ntlm: Option<Ntlm>,
+    credssp: Option<CredSsp>,
+}
+
+/// A key takes a while to make, so it is made when the first client asks.
+struct CredSsp {
+    certificate: OnceLock<ServiceCertificate>,
+    make: Box<dyn Fn() -> Result<ServiceCertificate, String> + Send + Sync>,
+}
+
+#[derive(Clone)]
+struct Ntlm {
+    verifier: Arc<dyn NtlmVerifier>,
+    names: HostNames,
+}
+
+impl SignIn {
+    /// With passwords in the clear only, which is Basic.
+    #[must_use]
+    pub fn new(passwords: Arc<dyn PasswordVerifier>) -> Self {
+        Self { passwords, attempts: None, kerberos: None, ntlm: None, credssp: None }
+    }
+
+    /// With failures counted, over all schemes together, so that nobody can guess for long.
+    #[must_use]
+    pub fn counted(self, attempts: Arc<Attempts>) -> Self {
+        Self { attempts: Some(attempts), ..self }
+    }
+
+    /// With Kerberos as well, by the keys of this machine.
+    #[must_use]
+    pub fn with_kerberos(self, acceptors: Acceptors) -> Self {
+        Self { kerberos: Some(acceptors), ..self }
+    }
+
+    /// With NTLM as well, on a machine with these names.
+    #[must_use]
+    pub fn with_ntlm(self, verifier: Arc<dyn NtlmVerifier>, names: HostNames) -> Self {
+        Self { ntlm: Some(Ntlm { verifier, names }), ..self }
+    }
+
+    /// With CredSSP as well, around the mechanisms there are; its certificate is made when it is first needed.
+    #[must_use]
+    pub fn with_credssp(
+        self,
+        make: impl Fn() -> Result<ServiceCertificate, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { credssp: Some(CredSsp { certificate: OnceLock::new(), make: Box::new(make) }), ..self }
+    }
+
+    /// The mechanisms there are, the stronger first.
+    fn mechanisms(&self, address: IpAddr, binding: &Binding) -> Vec<Arc<dyn Mechanism>> {
+        let mut mechanisms: Vec<Arc<dyn Mechanism>> = Vec::new();
+        if let Some(acceptors) = &self.kerberos {
+            mechanisms
+                .push(Arc::new(KerberosMechanism { acceptors: acceptors.clone(), binding: binding.clone() }));
+        }
+        if let Some(ntlm) = &self.ntlm {
+            let verifier = Arc::clone(&ntlm.verifier);
+            let verifier = match &self.attempts {
+                Some(attempts) => Arc::new(Counted { verifier, attempts: Arc::clone(attempts), address }),
+                None => verifier,
+            };
+            let (names, binding) = (ntlm.names.clone(), binding.clone());
+            mechanisms.push(Arc::new(NtlmMechanism { verifier, names, binding }));
+        }
+        mechanisms
+    }
+}
+
+impl Authenticator for SignIn {
+    fn knows(&self, scheme: Scheme) -> bool {
+        match scheme {
+            Scheme::Basic => true,
+            Scheme::Negotiate => self.ntlm.is_some() || self.kerberos.is_some(),
+            Scheme::Kerberos => self.kerberos.is_some(),
+            Scheme::CredSsp => self.credssp.is_some() && self.knows(Scheme::Negotiate),
+            _ => false,
+        }
+    }
+
+    fn password(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
+        let verdict = || self.passwords.verify(user, password, from);
+        match &self.attempts {
+            Some(attempts) => attempts.judge(user, from, Instant::now(), verdict),
+            None => verdict(),
+        }
+    }
+
+    fn acceptor(&self, scheme: Scheme, peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
+        let negotiate = |binding: &Binding| {
+            Box::new(negotiate::Acceptor::negotiate(self.mechanisms(peer.address, binding)))
+        };
+        match (scheme, &self.credssp) {
+            (Scheme::Negotiate, _) => Ok(negotiate(&peer.binding)),
+            (Scheme::Kerberos, _) => {
+                let mechanisms = self.mechanisms(peer.address, &peer.binding);
+                Ok(Box::new(negotiate::Acceptor::kerberos(mechanisms)))
+            }
+            (Scheme::CredSsp, Some(credssp)) => {
+                let failed = |error: &dyn std::fmt::Display| {
+                    tracing::error!(%error, "CredSSP cannot begin");
+                    AuthError::Unavailable
+                };
+                let certificate = credssp.certificate().map_err(|error| failed(&error))?;
+                // It binds what is inside to its own TLS connection, by itself.
+                let inner = negotiate(&Binding::default());
+                let acceptor = credssp::Acceptor::new(certificate, inner, Version::V5);
+                Ok(Box::new(acceptor.map_err(|error| failed(&error))?))
+            }
+            _ => Err(AuthError::NoMechanism),
+        }
+    }
+
+    fn cost(&self) -> VerifierCost {
+        PasswordVerifier::cost(&self.passwords)
+    }
+}
+
+impl CredSsp {
+    fn certificate(&self) -> Result<&ServiceCertificate, String> {
+        match self.certificate.get() {
+            Some(certificate) => Ok(certificate),
+            None => {
+                let made = (self.make)()?;
+                Ok(self.certificate.get_or_init(|| made))
+            }
+        }
+    }
+}
+
+/// Kerberos for one connection.
+struct KerberosMechanism {
+    acceptors: Acceptors,
+    binding: Binding,
+}
+
+impl Mechanism for KerberosMechanism {
+    fn oids(&self) -> &[Oid] {
+        &[Oid::KERBEROS, Oid::MICROSOFT_KERBEROS]
+    }
+
+    fn acceptor(&self) -> Result<Box<dyn Acceptor>, AuthError> {
+        let expected = self.binding.expected.as_ref().map(|binding| binding.application_data().to_vec());
+        let binding = match (self.binding.level, expected) {
+            (Hardening::None, _) | (_, None) => kerberos::ChannelBinding::None,
+            (Hardening::Relaxed, Some(octets)) => kerberos::ChannelBinding::Relaxed(octets),
+            (Hardening::Strict, Some(octets)) => kerberos::ChannelBinding::Strict(octets),
+        };
+        Ok(Box::new(self.acceptors.acceptor(binding)))
+    }
+}
+
+/// NTLM for one connection.
+struct NtlmMechanism {
+    verifier: Arc<dyn NtlmVerifier>,
+    names: HostNames,
+    binding: Binding,
+}
+
+impl Mechanism for NtlmMechanism {
+    fn oids(&self) -> &[Oid] {
+        &[Oid::NTLM]
+    }
+
+    fn acceptor(&self) -> Result<Box<dyn Acceptor>, AuthError> {
+        let challenge = random().map_err(|error| {
+            tracing::error!(%error, "There is no randomness for a challenge");
+            AuthError::Unavailable
+        })?;
+        let fresh = ntlm::AcceptorFresh { challenge, now: SystemTime::now() };
+        let (verifier, names) = (Arc::clone(&self.verifier), self.names.clone());
+        Ok(Box::new(ntlm::Acceptor::new(verifier, names, self.binding.clone(), fresh)))
+    }
+}
+
+/// Counts failures together with those of all other schemes.
+struct Counted {
+    verifier: Arc<dyn NtlmVerifier>,
+    attempts: Arc<Attempts>,
+    address: IpAddr,
+}
+
+impl NtlmVerifier for Counted {
+    fn verify(
+        &self,
+        domain: &str,
+        user: &str,
+        challenge: &[u8; 8],
+        nt_response: &[u8],
+    ) -> Result<Verified, AuthError> {
+        let verdict = || self.verifier.verify(domain, user, challenge, nt_response);
+        self.attempts.judge(user, self.address, Instant::now(), verdict)
+    }
+
+    fn cost(&self) -> VerifierCost {
+        self.verifier.cost()
+    }
+}

@@ -1,0 +1,298 @@
+#![allow(clippy::unwrap_used)]
+
+use super::ClientScheme::{Basic, Certificate, CredSsp, Digest, Negotiate};
+use super::*;
+
+const KERBEROS: ClientScheme = ClientScheme::Kerberos;
+const NOBODY: ClientScheme = ClientScheme::None;
+
+/// Name and password, HTTP, a named host that is not trusted, no Kerberos; everything allowed by `Client/Auth`.
+fn usual() -> Situation {
+    Situation {
+        explicit: None,
+        credentials: Credentials::Password,
+        kerberos: Kerberos::Absent,
+        target: Target::Name,
+        transport: Transport::Http,
+        trust: Trust::Unlisted,
+        allowed: [Basic, Digest, Negotiate, KERBEROS, Certificate, CredSsp].into(),
+        offered: None,
+        unencrypted: Unencrypted::Refused,
+        sealing: Sealing::Wanted,
+    }
+}
+
+fn chosen(situation: &Situation) -> Result<(ClientScheme, Ntlm, Protection), Vec<(ClientScheme, Obstacle)>> {
+    choose(situation)
+        .map(|choice| (choice.scheme, choice.ntlm, choice.protection))
+        .map_err(|refusal| refusal.considered)
+}
+
+#[test]
+fn without_a_word_about_it_the_scheme_follows_from_credentials_ticket_and_host() {
+    use Credentials::{Ambient, Password};
+    use Kerberos::{Absent, Configured, Ticket};
+    use Target::{Address, Name, ThisMachine};
+    use Trust::{Listed, Unlisted};
+    let sealed = |scheme, ntlm| Ok((scheme, ntlm, Protection::Sealed));
+    let both = |first, second| Err(vec![(Negotiate, first), (KERBEROS, second)]);
+    for (credentials, kerberos, target, trust, expected) in [
+        (Ambient, Ticket, Name, Unlisted, sealed(KERBEROS, Ntlm::Forbidden)),
+        (Ambient, Ticket, Name, Listed, sealed(KERBEROS, Ntlm::Forbidden)),
+        (Ambient, Ticket, ThisMachine, Unlisted, sealed(Negotiate, Ntlm::Forbidden)),
+        (Ambient, Ticket, Address, Listed, both(Obstacle::NeedsName, Obstacle::NeedsName)),
+        (Ambient, Configured, Name, Listed, both(Obstacle::NoTicket, Obstacle::NoTicket)),
+        (Ambient, Absent, Name, Listed, both(Obstacle::NoKerberos, Obstacle::NoKerberos)),
+        (Password, Absent, Name, Listed, sealed(Negotiate, Ntlm::Allowed)),
+        (Password, Absent, Address, Listed, sealed(Negotiate, Ntlm::Allowed)),
+        (Password, Absent, ThisMachine, Unlisted, sealed(Negotiate, Ntlm::Allowed)),
+        (Password, Absent, Name, Unlisted, both(Obstacle::NotTrusted, Obstacle::NoKerberos)),
+        (Password, Absent, Address, Unlisted, both(Obstacle::NotTrusted, Obstacle::NeedsName)),
+        (Password, Configured, Address, Unlisted, both(Obstacle::NotTrusted, Obstacle::NeedsName)),
+        (Password, Configured, Name, Unlisted, sealed(Negotiate, Ntlm::Forbidden)),
+        (Password, Ticket, Name, Unlisted, sealed(Negotiate, Ntlm::Forbidden)),
+        (Password, Ticket, Name, Listed, sealed(Negotiate, Ntlm::Allowed)),
+    ] {
+        let situation = Situation { credentials, kerberos, target, trust, ..usual() };
+        assert_eq!(chosen(&situation), expected, "{credentials:?} {kerberos:?} {target:?} {trust:?}");
+    }
+}
+
+#[test]
+fn over_https_no_host_needs_to_be_trusted() {
+    let https = Situation { transport: Transport::Https, ..usual() };
+    for (explicit, credentials, scheme, ntlm) in [
+        (None, Credentials::Password, Negotiate, Ntlm::Allowed),
+        (Some(Basic), Credentials::Password, Basic, Ntlm::Forbidden),
+        (Some(Digest), Credentials::Password, Digest, Ntlm::Forbidden),
+        (Some(CredSsp), Credentials::Password, CredSsp, Ntlm::Allowed),
+        (None, Credentials::Certificate, Certificate, Ntlm::Forbidden),
+        (Some(NOBODY), Credentials::Ambient, NOBODY, Ntlm::Forbidden),
+    ] {
+        for target in [Target::Name, Target::Address, Target::ThisMachine] {
+            for sealing in [Sealing::Wanted, Sealing::Off] {
+                let situation = Situation { explicit, credentials, target, sealing, ..https.clone() };
+                assert_eq!(chosen(&situation), Ok((scheme, ntlm, Protection::Tls)), "{situation:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_could_be_read_on_the_way_takes_allow_unencrypted_and_a_trusted_host() {
+    use Trust::{Listed, Unlisted};
+    use Unencrypted::{Allowed, Refused};
+    for scheme in [Basic, Digest] {
+        for (unencrypted, trust, target, obstacle) in [
+            (Refused, Listed, Target::Name, Some(Obstacle::Readable)),
+            (Refused, Listed, Target::ThisMachine, Some(Obstacle::Readable)),
+            (Allowed, Unlisted, Target::Name, Some(Obstacle::NotTrusted)),
+            (Allowed, Unlisted, Target::Address, Some(Obstacle::NotTrusted)),
+            (Allowed, Unlisted, Target::ThisMachine, None),
+            (Allowed, Listed, Target::Name, None),
+        ] {
+            let situation = Situation { explicit: Some(scheme), unencrypted, trust, target, ..usual() };
+            let expected = match obstacle {
+                Some(obstacle) => Err(vec![(scheme, obstacle)]),
+                None => Ok((scheme, Ntlm::Forbidden, Protection::Plain)),
+            };
+            assert_eq!(chosen(&situation), expected, "{situation:?}");
+        }
+    }
+    for (unencrypted, expected) in [
+        (Refused, Err(vec![(Negotiate, Obstacle::Readable)])),
+        (Allowed, Ok((Negotiate, Ntlm::Allowed, Protection::Plain))),
+    ] {
+        let situation = Situation {
+            explicit: Some(Negotiate),
+            sealing: Sealing::Off,
+            trust: Listed,
+            unencrypted,
+            ..usual()
+        };
+        assert_eq!(chosen(&situation), expected);
+    }
+}
+
+#[test]
+fn a_scheme_that_was_chosen_is_used_or_refused() {
+    let ticket = Situation { kerberos: Kerberos::Ticket, credentials: Credentials::Ambient, ..usual() };
+    let explicit = |scheme, base: &Situation| Situation { explicit: Some(scheme), ..base.clone() };
+    for (situation, expected) in [
+        (explicit(KERBEROS, &ticket), Ok((KERBEROS, Ntlm::Forbidden, Protection::Sealed))),
+        (explicit(Negotiate, &ticket), Ok((Negotiate, Ntlm::Forbidden, Protection::Sealed))),
+        (
+            Situation { target: Target::ThisMachine, ..explicit(KERBEROS, &ticket) },
+            Ok((KERBEROS, Ntlm::Forbidden, Protection::Sealed)),
+        ),
+        (
+            Situation { target: Target::Address, trust: Trust::Listed, ..explicit(KERBEROS, &ticket) },
+            Err(vec![(KERBEROS, Obstacle::NeedsName)]),
+        ),
+        (
+            Situation { trust: Trust::Listed, ..explicit(KERBEROS, &usual()) },
+            Err(vec![(KERBEROS, Obstacle::NoKerberos)]),
+        ),
+        (explicit(Basic, &ticket), Err(vec![(Basic, Obstacle::NoPassword)])),
+        (explicit(Digest, &ticket), Err(vec![(Digest, Obstacle::NoPassword)])),
+        (explicit(CredSsp, &ticket), Err(vec![(CredSsp, Obstacle::NoPassword)])),
+        (explicit(CredSsp, &usual()), Err(vec![(CredSsp, Obstacle::NotTrusted)])),
+        (explicit(Certificate, &usual()), Err(vec![(Certificate, Obstacle::NoCertificate)])),
+        (
+            Situation { credentials: Credentials::Certificate, ..usual() },
+            Err(vec![(Certificate, Obstacle::NeedsHttps)]),
+        ),
+        (
+            Situation { credentials: Credentials::Certificate, ..explicit(Negotiate, &ticket) },
+            Err(vec![(Negotiate, Obstacle::CertificateGiven)]),
+        ),
+        (
+            Situation { credentials: Credentials::Certificate, ..explicit(KERBEROS, &ticket) },
+            Err(vec![(KERBEROS, Obstacle::CertificateGiven)]),
+        ),
+        (explicit(NOBODY, &usual()), Ok((NOBODY, Ntlm::Forbidden, Protection::Plain))),
+    ] {
+        assert_eq!(chosen(&situation), expected, "{situation:?}");
+    }
+}
+
+#[test]
+fn what_is_switched_off_or_not_offered_is_passed_over_unless_it_was_chosen() {
+    let ticket = Situation { kerberos: Kerberos::Ticket, credentials: Credentials::Ambient, ..usual() };
+    let without = |scheme: ClientScheme, base: &Situation| {
+        let mut situation = base.clone();
+        situation.allowed.remove(&scheme);
+        situation
+    };
+    let offering = |offered: &[ClientScheme], base: &Situation| Situation {
+        offered: Some(offered.iter().copied().collect()),
+        ..base.clone()
+    };
+    let trusted = Situation { trust: Trust::Listed, ..usual() };
+    for (situation, expected) in [
+        (without(KERBEROS, &ticket), Ok((Negotiate, Ntlm::Forbidden, Protection::Sealed))),
+        (offering(&[Negotiate, Basic], &ticket), Ok((Negotiate, Ntlm::Forbidden, Protection::Sealed))),
+        (offering(&[KERBEROS], &ticket), Ok((KERBEROS, Ntlm::Forbidden, Protection::Sealed))),
+        (
+            offering(&[KERBEROS], &Situation { credentials: Credentials::Password, ..ticket.clone() }),
+            Ok((KERBEROS, Ntlm::Forbidden, Protection::Sealed)),
+        ),
+        (
+            offering(&[Basic], &trusted),
+            Err(vec![(Negotiate, Obstacle::NotOffered), (KERBEROS, Obstacle::NotOffered)]),
+        ),
+        (
+            without(Negotiate, &trusted),
+            Err(vec![(Negotiate, Obstacle::SwitchedOff), (KERBEROS, Obstacle::NoKerberos)]),
+        ),
+        (
+            Situation { explicit: Some(KERBEROS), ..offering(&[Negotiate], &ticket) },
+            Err(vec![(KERBEROS, Obstacle::NotOffered)]),
+        ),
+        (
+            Situation { explicit: Some(Basic), ..without(Basic, &trusted) },
+            Err(vec![(Basic, Obstacle::SwitchedOff)]),
+        ),
+        (
+            Situation { explicit: Some(NOBODY), ..offering(&[], &trusted) },
+            Ok((NOBODY, Ntlm::Forbidden, Protection::Plain)),
+        ),
+    ] {
+        assert_eq!(chosen(&situation), expected, "{situation:?}");
+    }
+    let certificate = Situation {
+        credentials: Credentials::Certificate,
+        transport: Transport::Https,
+        ..offering(&[Negotiate], &usual())
+    };
+    assert_eq!(chosen(&certificate), Ok((Certificate, Ntlm::Forbidden, Protection::Tls)));
+}
+
+#[test]
+fn nothing_but_kerberos_reaches_a_host_that_is_not_trusted_over_http() {
+    let explicit = [None, Some(Basic), Some(Digest), Some(Negotiate), Some(KERBEROS), Some(CredSsp)];
+    let mut kerberos_only = 0;
+    for explicit in explicit {
+        for credentials in [Credentials::Ambient, Credentials::Password] {
+            for kerberos in [Kerberos::Absent, Kerberos::Configured, Kerberos::Ticket] {
+                for target in [Target::Name, Target::Address] {
+                    for (unencrypted, sealing) in [
+                        (Unencrypted::Refused, Sealing::Wanted),
+                        (Unencrypted::Allowed, Sealing::Wanted),
+                        (Unencrypted::Allowed, Sealing::Off),
+                    ] {
+                        let situation = Situation {
+                            explicit,
+                            credentials,
+                            kerberos,
+                            target,
+                            unencrypted,
+                            sealing,
+                            ..usual()
+                        };
+                        let Ok(choice) = choose(&situation) else { continue };
+                        assert_eq!(choice.ntlm, Ntlm::Forbidden, "{situation:?}");
+                        assert!(!matches!(choice.scheme, Basic | Digest), "{situation:?}");
+                        assert_ne!(kerberos, Kerberos::Absent, "{situation:?}");
+                        kerberos_only += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(kerberos_only > 10);
+}
+
+#[test]
+fn a_refusal_explains_every_scheme_and_has_the_number_that_scripts_know() {
+    let refusal = choose(&Situation { offered: Some([Negotiate, Basic].into()), ..usual() }).unwrap_err();
+    assert_eq!(
+        refusal.to_string(),
+        "there is no way to sign in\
+        \n  Negotiate: nothing would prove who the host is: use https:// or Kerberos, or add the host to \
+        TrustedHosts in winrm/config/client\
+        \n  Kerberos: the service does not offer it\
+        \n  the service offers Basic, Negotiate"
+    );
+    assert_eq!(refusal.code(), Some(2_150_858_980));
+    let code = |situation: Situation| choose(&situation).unwrap_err().code();
+    for (scheme, number) in [
+        (Basic, 2_150_858_975),
+        (Digest, 2_150_858_976),
+        (Negotiate, 2_150_858_977),
+        (KERBEROS, 2_150_858_978),
+        (Certificate, 2_150_858_979),
+        (CredSsp, 2_150_859_170),
+    ] {
+        let off = Situation { explicit: Some(scheme), allowed: BTreeSet::new(), ..usual() };
+        assert_eq!(code(off), Some(number), "{scheme}");
+    }
+    assert_eq!(code(Situation { explicit: Some(Basic), ..usual() }), Some(2_150_858_974));
+    let ambient = Situation { credentials: Credentials::Ambient, ..usual() };
+    assert_eq!(code(Situation { explicit: Some(Basic), ..ambient.clone() }), Some(2_150_858_981));
+    assert_eq!(code(Situation { explicit: Some(CredSsp), ..ambient.clone() }), Some(2_150_859_169));
+    assert_eq!(code(Situation { explicit: Some(Certificate), ..ambient.clone() }), Some(2_150_858_983));
+    assert_eq!(code(ambient), None);
+}
+
+#[test]
+fn hosts_are_told_apart_by_their_spelling() {
+    for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "[::1]", "::1", "::ffff:127.0.0.1"] {
+        assert_eq!(Target::of(host), Target::ThisMachine, "{host}");
+    }
+    for host in ["10.0.0.1", "[fe80::1]", "fe80::1", "0.0.0.0"] {
+        assert_eq!(Target::of(host), Target::Address, "{host}");
+    }
+    for host in ["node7", "node7.example.com", "localhost.example.com", "1.2.3", ""] {
+        assert_eq!(Target::of(host), Target::Name, "{host}");
+    }
+}
+
+#[test]
+fn challenges_name_what_can_be_offered_only() {
+    assert_eq!(ClientScheme::from_challenge("NEGOTIATE"), Some(Negotiate));
+    assert_eq!(ClientScheme::from_challenge("credssp"), Some(CredSsp));
+    for name in ["none", "Certificate", "Bearer", ""] {
+        assert_eq!(ClientScheme::from_challenge(name), None, "{name}");
+    }
+}

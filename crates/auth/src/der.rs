@@ -1,0 +1,260 @@
+//! As much of the Distinguished Encoding Rules as SPNEGO and CredSSP take (ITU-T X.690).
+//!
+//! Nothing here descends by itself: how deep a token may be is how deep its reader asks. Lengths must be definite and
+//! in their shortest form; no peer of WinRM is known to write others.
+
+use crate::AuthError;
+
+/// The first octet of an element: class, form and a number below 31.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag(pub(crate) u8);
+
+impl Tag {
+    pub(crate) const INTEGER: Self = Self(0x02);
+    pub(crate) const OCTET_STRING: Self = Self(0x04);
+    pub(crate) const OID: Self = Self(0x06);
+    pub(crate) const ENUMERATED: Self = Self(0x0a);
+    pub(crate) const GENERAL_STRING: Self = Self(0x1b);
+    pub(crate) const SEQUENCE: Self = Self(0x30);
+    /// A token of a GSS mechanism that begins an exchange (RFC 2743 3.1).
+    pub(crate) const INITIAL_TOKEN: Self = Self(0x60);
+
+    /// A field of a sequence, tagged explicitly; `number` is below 31.
+    pub(crate) const fn field(number: u8) -> Self {
+        Self(0xa0 | number)
+    }
+}
+
+/// One element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Element<'a> {
+    pub(crate) tag: Tag,
+    pub(crate) content: &'a [u8],
+    /// All of it as it was received, with tag and length.
+    pub(crate) whole: &'a [u8],
+}
+
+/// Reads one element after the other.
+#[derive(Clone)]
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(octets: &'a [u8]) -> Self {
+        Self { rest: octets }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// What was not read yet, such as what a mechanism writes after its name without regard for DER.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    pub(crate) fn element(&mut self) -> Result<Element<'a>, AuthError> {
+        let begin = self.rest;
+        let (tag, rest) = begin.split_first().ok_or(TRUNCATED)?;
+        if tag & 0x1f == 0x1f {
+            return Err(AuthError::Malformed("a tag of several octets"));
+        }
+        let (length, rest) = length(rest)?;
+        let (content, rest) = rest.split_at_checked(length).ok_or(TRUNCATED)?;
+        let whole = begin.get(..begin.len() - rest.len()).ok_or(TRUNCATED)?;
+        self.rest = rest;
+        Ok(Element { tag: Tag(*tag), content, whole })
+    }
+
+    /// The next element, which must have this tag.
+    pub(crate) fn expect(&mut self, tag: Tag) -> Result<Element<'a>, AuthError> {
+        let element = self.element()?;
+        if element.tag == tag { Ok(element) } else { Err(UNEXPECTED) }
+    }
+
+    /// What is in the field of this number, if that comes next.
+    pub(crate) fn field(&mut self, number: u8) -> Result<Option<&'a [u8]>, AuthError> {
+        if self.rest.first() != Some(&Tag::field(number).0) {
+            return Ok(None);
+        }
+        Ok(Some(self.element()?.content))
+    }
+
+    /// The octet string that is in the field of this number, if that comes next.
+    pub(crate) fn octets_field(&mut self, number: u8) -> Result<Option<&'a [u8]>, AuthError> {
+        self.field(number)?.map(|field| only(field, Tag::OCTET_STRING)).transpose()
+    }
+
+    /// Passes over fields that a later edition may have added: numbers above `last`.
+    pub(crate) fn skip_fields_after(mut self, last: u8) -> Result<(), AuthError> {
+        while !self.is_empty() {
+            let Tag(tag) = self.element()?.tag;
+            if tag & 0xc0 != 0x80 || tag & 0x1f <= last {
+                return Err(UNEXPECTED);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn end(self) -> Result<(), AuthError> {
+        if self.is_empty() { Ok(()) } else { Err(AuthError::Malformed("octets after the end")) }
+    }
+}
+
+/// The content of the one element that these octets are.
+pub(crate) fn only(octets: &[u8], tag: Tag) -> Result<&[u8], AuthError> {
+    let mut reader = Reader::new(octets);
+    let element = reader.expect(tag)?;
+    reader.end()?;
+    Ok(element.content)
+}
+
+/// The value of an INTEGER that is not negative.
+pub(crate) fn unsigned(content: &[u8]) -> Result<u32, AuthError> {
+    match content {
+        [] => Err(BAD_NUMBER),
+        [0, second, ..] if second & 0x80 == 0 => Err(BAD_NUMBER),
+        [first, ..] if first & 0x80 != 0 => Err(BAD_NUMBER),
+        [0, number @ ..] | number => big_endian(number),
+    }
+}
+
+/// The value of an INTEGER that is a status of 32 bits.
+///
+/// Some write it as four octets, whatever number they make, and some as a positive one of five.
+pub(crate) fn status(content: &[u8]) -> Result<u32, AuthError> {
+    match content {
+        [_, _, _, _] => big_endian(content),
+        _ => unsigned(content),
+    }
+}
+
+/// One element of these parts, in a piece of memory that never moved.
+pub(crate) fn element(tag: Tag, parts: &[&[u8]]) -> Vec<u8> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let mut written = Vec::with_capacity(length + 2 + size_of::<usize>());
+    written.push(tag.0);
+    match u8::try_from(length) {
+        Ok(short @ ..0x80) => written.push(short),
+        _ => {
+            let octets = length.to_be_bytes();
+            let digits = octets.iter().skip_while(|octet| **octet == 0);
+            written.push(0x80 | u8::try_from(digits.clone().count()).unwrap_or_default());
+            written.extend(digits);
+        }
+    }
+    for part in parts {
+        written.extend_from_slice(part);
+    }
+    written
+}
+
+/// A field of an octet string.
+pub(crate) fn octets_field(number: u8, octets: &[u8]) -> Vec<u8> {
+    element(Tag::field(number), &[&element(Tag::OCTET_STRING, &[octets])])
+}
+
+/// An INTEGER that is not negative.
+pub(crate) fn integer(value: u32) -> Vec<u8> {
+    let octets = value.to_be_bytes();
+    let zeros = octets.iter().take(3).take_while(|octet| **octet == 0).count();
+    let digits = octets.get(zeros..).unwrap_or_default();
+    let sign: &[u8] = if digits.first().is_some_and(|octet| octet & 0x80 != 0) { &[0] } else { &[] };
+    element(Tag::INTEGER, &[sign, digits])
+}
+
+/// The length at the beginning of these octets, and what follows it.
+fn length(octets: &[u8]) -> Result<(usize, &[u8]), AuthError> {
+    let (first, rest) = octets.split_first().ok_or(TRUNCATED)?;
+    let count = usize::from(first & 0x7f);
+    if first & 0x80 == 0 {
+        return Ok((count, rest));
+    }
+    if count == 0 || count > MOST_LENGTH_OCTETS {
+        return Err(AuthError::Malformed("a length that is indefinite or too large"));
+    }
+    let (digits, rest) = rest.split_at_checked(count).ok_or(TRUNCATED)?;
+    let length = digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit));
+    if digits.first() == Some(&0) || length < 0x80 {
+        return Err(AuthError::Malformed("a length that is longer than it needs to be"));
+    }
+    Ok((length, rest))
+}
+
+fn big_endian(digits: &[u8]) -> Result<u32, AuthError> {
+    if digits.len() > size_of::<u32>() {
+        return Err(BAD_NUMBER);
+    }
+    Ok(digits.iter().fold(0, |sum, digit| sum << 8 | u32::from(*digit)))
+}
+
+/// Tokens end below 64 KiB, so none has a longer length.
+const MOST_LENGTH_OCTETS: usize = 3;
+
+const TRUNCATED: AuthError = AuthError::Malformed("it ends too early");
+const UNEXPECTED: AuthError = AuthError::Malformed("an element that does not belong there");
+const BAD_NUMBER: AuthError = AuthError::Malformed("a number that is none, or too large");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_at_every_length() {
+        for length in [0, 1, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x1_0000] {
+            let content = vec![7; length];
+            let written = element(Tag::OCTET_STRING, &[&content]);
+            assert_eq!(only(&written, Tag::OCTET_STRING), Ok(&content[..]), "{length}");
+            let mut longer = written.clone();
+            longer.push(0);
+            assert!(only(&longer, Tag::OCTET_STRING).is_err(), "{length}: something after it");
+            let (_, cut) = written.split_last().expect("a tag at least");
+            assert!(only(cut, Tag::OCTET_STRING).is_err(), "{length}: cut");
+            assert!(only(&written, Tag::SEQUENCE).is_err(), "{length}: another tag");
+        }
+    }
+
+    #[test]
+    fn only_the_shortest_definite_length_is_read() {
+        for octets in [
+            &b"\x04"[..],
+            b"\x04\x80\x00\x00",
+            b"\x04\x81\x01\x00",
+            b"\x04\x82\x00\x80",
+            b"\x04\x82\x01",
+            b"\x04\x84\x00\x00\x00\x01\x00",
+            b"\x04\xff",
+            b"\x1f\x01\x00",
+        ] {
+            assert!(Reader::new(octets).element().is_err(), "{octets:02x?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_they_are_written() {
+        for (value, written) in [
+            (0, &b"\x02\x01\x00"[..]),
+            (6, b"\x02\x01\x06"),
+            (0x7f, b"\x02\x01\x7f"),
+            (0x80, b"\x02\x02\x00\x80"),
+            (0x1234, b"\x02\x02\x12\x34"),
+            (u32::MAX, b"\x02\x05\x00\xff\xff\xff\xff"),
+        ] {
+            assert_eq!(integer(value), written);
+            assert_eq!(only(written, Tag::INTEGER).and_then(unsigned), Ok(value));
+        }
+        for content in [&b""[..], b"\xff", b"\x00\x01", b"\x01\x00\x00\x00\x00", b"\x00\xff\x00\x00\x00\x00"]
+        {
+            assert!(unsigned(content).is_err(), "{content:02x?}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_read_in_both_of_its_forms() {
+        assert_eq!(status(b"\xc0\x00\x00\x6d"), Ok(0xc000_006d));
+        assert_eq!(status(b"\x00\xc0\x00\x00\x6d"), Ok(0xc000_006d));
+        assert_eq!(status(b"\x05"), Ok(5));
+        assert!(status(b"\xc0").is_err());
+    }
+}

@@ -1,0 +1,366 @@
+//! The three messages (MS-NLMP 2.2.1).
+
+use super::flags::Flags;
+use super::text;
+use crate::AuthError;
+
+/// The first: what the client can do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Negotiate {
+    pub(super) flags: Flags,
+}
+
+/// The second: what both can do, and a number that nobody could foresee.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Challenge {
+    pub(super) flags: Flags,
+    pub(super) challenge: [u8; 8],
+    pub(super) target_name: String,
+    /// A list of attributes; none where the service says nothing of itself.
+    pub(super) target_info: Vec<u8>,
+}
+
+/// The third: who the client is, and its proof.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Authenticate {
+    pub(super) flags: Flags,
+    pub(super) nt_response: Vec<u8>,
+    pub(super) domain: String,
+    pub(super) user: String,
+    /// The session key, encrypted.
+    pub(super) session_key: Vec<u8>,
+    /// Without this field its octets may be anything or missing; only the response tells.
+    pub(super) mic: Option<[u8; 16]>,
+}
+
+impl Negotiate {
+    pub(super) fn decode(octets: &[u8]) -> Result<Self, AuthError> {
+        let message = Message::open(octets, Type::Negotiate)?;
+        Ok(Self { flags: Flags(message.u32_at(12)?) })
+    }
+
+    pub(super) fn encode(&self) -> Result<Vec<u8>, AuthError> {
+        let mut writer = Writer::new(Type::Negotiate, 40);
+        writer.fixed(&self.flags.0.to_le_bytes());
+        writer.field(&[])?; // Domain and workstation are of no use to anybody.
+        writer.field(&[])?;
+        writer.fixed(&version(self.flags));
+        Ok(writer.finish())
+    }
+}
+
+impl Challenge {
+    pub(super) fn decode(octets: &[u8]) -> Result<Self, AuthError> {
+        let message = Message::open(octets, Type::Challenge)?;
+        let challenge = message.array_at(24)?;
+        let flags = Flags(message.u32_at(20)?);
+        let target_name = text::name(message.field_at(12)?.octets)?;
+        let target_info = message.field_at(40)?.octets;
+        let target_info = if flags.contains(Flags::TARGET_INFO) { target_info.to_vec() } else { Vec::new() };
+        Ok(Self { flags, challenge, target_name, target_info })
+    }
+
+    pub(super) fn encode(&self) -> Result<Vec<u8>, AuthError> {
+        let mut writer = Writer::new(Type::Challenge, 56);
+        writer.field(&text::utf16(&self.target_name))?;
+        writer.fixed(&self.flags.0.to_le_bytes());
+        writer.fixed(&self.challenge);
+        writer.fixed(&[0; 8]);
+        writer.field(&self.target_info)?;
+        writer.fixed(&version(self.flags));
+        Ok(writer.finish())
+    }
+}
+
+impl Authenticate {
+    pub(super) fn decode(octets: &[u8]) -> Result<Self, AuthError> {
+        let message = Message::open(octets, Type::Authenticate)?;
+        let fields = Self::fields(message)?;
+        let mic = Self::split_at_mic(octets).map(|(_, mic, _)| *mic);
+        let [_lm, nt, domain, user, _workstation, key] = fields;
+        Ok(Self {
+            flags: Flags(message.u32_at(60)?),
+            nt_response: nt.octets.to_vec(),
+            domain: text::name(domain.octets)?,
+            user: text::name(user.octets)?,
+            session_key: key.octets.to_vec(),
+            mic,
+        })
+    }
+
+    pub(super) fn encode(&self) -> Result<Vec<u8>, AuthError> {
+        let mut writer = Writer::new(Type::Authenticate, if self.mic.is_some() { 88 } else { 72 });
+        writer.field(&[0; 24])?; // The LM response proves nothing that the other does not (MS-NLMP 3.1.5.1.2).
+        writer.field(&self.nt_response)?;
+        writer.field(&text::utf16(&self.domain))?;
+        writer.field(&text::utf16(&self.user))?;
+        writer.field(&[])?; // A workstation.
+        writer.field(&self.session_key)?;
+        writer.fixed(&self.flags.0.to_le_bytes());
+        writer.fixed(&version(self.flags));
+        if let Some(mic) = &self.mic {
+            writer.fixed(mic);
+        }
+        Ok(writer.finish())
+    }
+
+    /// The integrity code of an encoded message, and what stands before and after it; none if there is no place.
+    pub(super) fn split_at_mic(octets: &[u8]) -> Option<(&[u8], &[u8; 16], &[u8])> {
+        let message = Message::open(octets, Type::Authenticate).ok()?;
+        let (before, rest) = octets.split_at_checked(mic_place(&Self::fields(message).ok()?)?)?;
+        let (mic, after) = rest.split_first_chunk()?;
+        Some((before, mic, after))
+    }
+
+    fn fields(message: Message<'_>) -> Result<[Field<'_>; 6], AuthError> {
+        let mut fields = [Field { offset: 0, octets: &[] }; 6];
+        for (field, place) in fields.iter_mut().zip([12, 20, 28, 36, 44, 52]) {
+            *field = message.field_at(place)?;
+        }
+        Ok(fields)
+    }
+}
+
+/// An integrity code stands after the version, or in its place, if the payload leaves room for it.
+fn mic_place(fields: &[Field<'_>]) -> Option<usize> {
+    let payload = fields.iter().filter(|field| !field.octets.is_empty()).map(|field| field.offset).min();
+    match payload? {
+        88.. => Some(72),
+        80.. => Some(64),
+        _ => None,
+    }
+}
+
+fn version(flags: Flags) -> [u8; 8] {
+    if flags.contains(Flags::VERSION) { VERSION } else { [0; 8] }
+}
+
+/// A message that has not been looked at.
+#[derive(Clone, Copy)]
+struct Message<'a> {
+    octets: &'a [u8],
+    kind: Type,
+}
+
+/// A part of the payload, and where it stands.
+#[derive(Clone, Copy)]
+struct Field<'a> {
+    offset: usize,
+    octets: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    fn open(octets: &'a [u8], expected: Type) -> Result<Self, AuthError> {
+        if octets.len() > MOST_OCTETS {
+            return Err(AuthError::Malformed("the NTLM message is too long"));
+        }
+        if !octets.starts_with(&SIGNATURE) {
+            return Err(AuthError::Malformed("it is not an NTLM message"));
+        }
+        let message = Self { octets, kind: expected };
+        if message.u32_at(8)? != expected.number() {
+            return Err(AuthError::Malformed("the NTLM message is not the next one"));
+        }
+        Ok(message)
+    }
+
+    fn array_at<const N: usize>(self, place: usize) -> Result<[u8; N], AuthError> {
+        let found = self.octets.get(place..).and_then(<[u8]>::first_chunk);
+        found.copied().ok_or(AuthError::Malformed("the NTLM message is cut short"))
+    }
+
+    fn u32_at(self, place: usize) -> Result<u32, AuthError> {
+        Ok(u32::from_le_bytes(self.array_at(place)?))
+    }
+
+    /// What length, room and offset at a place say; without a length the offset does not count.
+    fn field_at(self, place: usize) -> Result<Field<'a>, AuthError> {
+        let [a, b, _, _, rest @ ..] = self.array_at::<8>(place)?;
+        let length = usize::from(u16::from_le_bytes([a, b]));
+        if length == 0 {
+            return Ok(Field { offset: 0, octets: &[] });
+        }
+        let outside = AuthError::Malformed("a field is not inside the NTLM message");
+        let offset = usize::try_from(u32::from_le_bytes(rest)).map_err(|_| outside)?;
+        let (_before, from) = self.octets.split_at_checked(offset).ok_or(outside)?;
+        let (octets, _after) = from.split_at_checked(length).ok_or(outside)?;
+        if offset < self.kind.head_octets() {
+            return Err(AuthError::Malformed("a field lies over the head of the NTLM message"));
+        }
+        Ok(Field { offset, octets })
+    }
+}
+
+/// A message that is being written: what stands at fixed places, and the payload behind it.
+struct Writer {
+    head: Vec<u8>,
+    payload: Vec<u8>,
+    payload_offset: usize,
+}
+
+impl Writer {
+    fn new(message: Type, payload_offset: usize) -> Self {
+        let head = [SIGNATURE.as_slice(), &message.number().to_le_bytes()].concat();
+        Self { head, payload: Vec::new(), payload_offset }
+    }
+
+    fn fixed(&mut self, octets: &[u8]) {
+        self.head.extend_from_slice(octets);
+    }
+
+    fn field(&mut self, octets: &[u8]) -> Result<(), AuthError> {
+        let too_long = AuthError::Malformed("a field is too long for an NTLM message");
+        let length = u16::try_from(octets.len()).map_err(|_| too_long)?.to_le_bytes();
+        let offset = u32::try_from(self.payload_offset + self.payload.len()).map_err(|_| too_long)?;
+        self.head.extend([length, length].concat());
+        self.head.extend(offset.to_le_bytes());
+        self.payload.extend_from_slice(octets);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        debug_assert_eq!(self.head.len(), self.payload_offset, "the head is as long as was said");
+        self.head.append(&mut self.payload);
+        self.head
+    }
+}
+
+/// `MessageType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Type {
+    Negotiate,
+    Challenge,
+    Authenticate,
+}
+
+impl Type {
+    fn number(self) -> u32 {
+        match self {
+            Self::Negotiate => 1,
+            Self::Challenge => 2,
+            Self::Authenticate => 3,
+        }
+    }
+
+    /// No payload begins before this, even without version and integrity code.
+    fn head_octets(self) -> usize {
+        match self {
+            Self::Negotiate => 32,
+            Self::Challenge => 48,
+            Self::Authenticate => 64,
+        }
+    }
+}
+
+/// What every message begins with; by this NTLM is told from other tokens.
+pub(super) const SIGNATURE: [u8; 8] = *b"NTLMSSP\0";
+
+/// Windows 10, NTLM revision 15: what others say who are not Windows either.
+const VERSION: [u8; 8] = [0x0A, 0x00, 0x63, 0x45, 0x00, 0x00, 0x00, 0x0F];
+
+/// Longer messages are not looked at; real ones have less than a tenth of it.
+pub(super) const MOST_OCTETS: usize = 16_384;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    /// The message of MS-NLMP 4.2.4.3, which has a version and no integrity code.
+    fn example() -> Vec<u8> {
+        let name = |text| text::utf16(text).to_vec();
+        let blob = [
+            b"\x01\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0".as_slice(),
+            &[0xAA; 8],
+            b"\0\0\0\0\x02\0\x0C\0",
+            &name("Domain"),
+            b"\x01\0\x0C\0",
+            &name("Server"),
+            &[0; 8],
+        ];
+        [
+            b"NTLMSSP\0\x03\0\0\0\x18\0\x18\0\x6C\0\0\0\x54\0\x54\0\x84\0\0\0".as_slice(),
+            b"\x0C\0\x0C\0\x48\0\0\0\x08\0\x08\0\x54\0\0\0\x10\0\x10\0\x5C\0\0\0",
+            b"\x10\0\x10\0\xD8\0\0\0\x35\x82\x88\xE2\x05\x01\x28\x0A\0\0\0\x0F",
+            &[name("Domain"), name("User"), name("COMPUTER")].concat(),
+            &0x86C3_5097_AC9C_EC10_2554_764A_57CC_CC19_u128.to_be_bytes(),
+            &[0xAA; 8],
+            &0x68CD_0AB8_51E5_1C96_AABC_927B_EBEF_6A1C_u128.to_be_bytes(),
+            &blob.concat(),
+            &0xC5DA_D254_4FC9_7990_94CE_1CE9_0BC9_D03E_u128.to_be_bytes(),
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn the_example_of_the_specification_is_read() {
+        let message = Authenticate::decode(&example()).unwrap();
+        assert_eq!((message.domain.as_str(), message.user.as_str()), ("Domain", "User"));
+        assert_eq!((message.nt_response.len(), message.session_key.len()), (84, 16));
+        assert_eq!((message.flags, message.mic), (Flags(0xE288_8235), None));
+        let response = crate::ntlm::response::NtResponse::decode(&message.nt_response).unwrap();
+        let hash = crate::ntlm::NtHash::of_password(&crate::Secret::new("Password".to_owned()));
+        let key = hash.response_key(&message.domain, &message.user);
+        assert_eq!(*key.proof(b"\x01\x23\x45\x67\x89\xAB\xCD\xEF", response.blob), *response.proof);
+    }
+
+    #[test]
+    fn a_message_cut_anywhere_is_refused() {
+        let example = example();
+        for end in 0..example.len() {
+            assert!(Authenticate::decode(&example[..end]).is_err(), "{end}");
+        }
+        let negotiate = Negotiate { flags: Flags::WANTED }.encode().unwrap();
+        for end in 0..16 {
+            assert!(Negotiate::decode(&negotiate[..end]).is_err(), "{end}");
+        }
+        let name = "NODE7".to_owned();
+        let flags = Flags::WANTED | Flags::TARGET_INFO;
+        let challenge = Challenge { flags, challenge: [7; 8], target_name: name, target_info: vec![0; 4] };
+        let octets = challenge.encode().unwrap();
+        assert_eq!(Challenge::decode(&octets), Ok(challenge));
+        for end in 0..octets.len() {
+            assert!(Challenge::decode(&octets[..end]).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_lies_over_the_head_or_outside_is_refused() {
+        for offset in [0_u32, 63, 0xD9, u32::MAX] {
+            let mut message = example();
+            message[56..60].copy_from_slice(&offset.to_le_bytes());
+            assert!(matches!(Authenticate::decode(&message), Err(AuthError::Malformed(_))), "{offset}");
+        }
+        // Without a length the offset does not count.
+        let mut message = example();
+        message[52..60].copy_from_slice(&[0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
+        assert!(Authenticate::decode(&message).unwrap().session_key.is_empty());
+    }
+
+    #[test]
+    fn the_place_of_the_integrity_code_follows_from_the_payload() {
+        let mut message = Authenticate::decode(&example()).unwrap();
+        message.mic = Some([7; 16]);
+        let octets = message.encode().unwrap();
+        assert_eq!(Authenticate::decode(&octets), Ok(message));
+        let (before, mic, after) = Authenticate::split_at_mic(&octets).unwrap();
+        assert_eq!((before.len(), after.len() + before.len() + mic.len()), (72, octets.len()));
+        assert!(Authenticate::split_at_mic(&example()).is_none());
+
+        // Without a version everything stands eight octets further to the front.
+        let mut without_version = [&octets[..64], &octets[72..]].concat();
+        for place in [12, 20, 28, 36, 44, 52] {
+            without_version[place + 4] -= 8;
+        }
+        assert_eq!(Authenticate::decode(&without_version).unwrap().mic, Some([7; 16]));
+        assert_eq!(Authenticate::split_at_mic(&without_version).unwrap().0.len(), 64);
+    }
+
+    #[test]
+    fn only_the_message_whose_turn_it_is_is_read() {
+        let negotiate = Negotiate { flags: Flags::WANTED }.encode().unwrap();
+        assert!(Challenge::decode(&negotiate).is_err() && Authenticate::decode(&negotiate).is_err());
+        assert!(Negotiate::decode(&example()).is_err());
+        assert!(Negotiate::decode(&[negotiate, vec![0; MOST_OCTETS]].concat()).is_err());
+    }
+}

@@ -1,0 +1,138 @@
+//! Both ends with every set of options, which takes a client that asks for others than ours does.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use zeroize::Zeroizing;
+
+use super::flags::Flags;
+use super::message::{Challenge, Negotiate};
+use super::{Acceptor, AcceptorFresh, HostNames, Initiator, InitiatorFresh, Login, NtHash, Sealing};
+use crate::{
+    Accepted, Acceptor as _, AccountList, AuthError, Binding, Initiated, Initiator as _, MechListMic,
+    SealError, Secret, SecurityContext, Step,
+};
+
+#[test]
+fn both_ends_agree_on_every_set_of_options_or_refuse_it() {
+    let mut sealed = 0;
+    for flags in all_sets() {
+        let (accepted, initiated) = match sign_in(flags) {
+            Err(error) => {
+                assert!(!is_modern(flags), "{flags:X?}: {error}");
+                assert!(matches!(error, AuthError::Downgraded(_)), "{flags:X?}: {error}");
+                continue;
+            }
+            Ok(ends) => ends,
+        };
+        assert!(is_modern(flags), "{flags:X?}");
+        assert_eq!(accepted.account.name, "alice");
+        let (mut client, mut service) = (initiated.context, accepted.context);
+        let (signs, seals) = (flags.contains(Flags::SIGN), flags.contains(Flags::SIGN | Flags::SEAL));
+        for end in [&client, &service] {
+            assert_eq!((end.can_seal(), end.mech_list_mic()), (seals, MechListMic::Required), "{flags:X?}");
+        }
+        if signs {
+            exchange_mech_list_mic(client.as_mut(), service.as_mut());
+        } else {
+            assert_eq!(client.sign(b"list"), Err(SealError::Unavailable));
+            assert_eq!(service.verify(b"list", &[0; 16]), Err(SealError::Unavailable));
+        }
+        for text in ["", "first", "second"] {
+            pass(text, client.as_mut(), service.as_mut(), seals);
+            pass(text, service.as_mut(), client.as_mut(), seals);
+        }
+        sealed += u32::from(seals);
+    }
+    assert_eq!(sealed, 64, "six options do not matter for it");
+}
+
+#[test]
+fn a_client_that_must_seal_does_not_answer_a_service_that_will_not() {
+    for flags in all_sets() {
+        let needed = Flags::SIGN | Flags::SEAL | Flags::KEY_EXCH;
+        for (sealing, is_enough) in [(Sealing::Required, flags.contains(needed)), (Sealing::IfAgreed, true)] {
+            let mut client = client(sealing);
+            client.step(None).unwrap();
+            let (challenge, target_info) = ([1; 8], Vec::new());
+            let challenge = Challenge { flags, challenge, target_name: String::new(), target_info };
+            let answer = client.step(Some(&challenge.encode().unwrap()));
+            assert_eq!(answer.is_ok(), is_enough && is_modern(flags), "{flags:X?} {sealing:?}");
+        }
+    }
+}
+
+#[test]
+fn the_challenge_offers_what_was_asked_for_and_what_a_service_must_say() {
+    let always = 0x0082_8204;
+    for (asked, offered) in [(u32::MAX, 0xE28A_8235), (0x2008_0001, 0x208A_8205), (0xA008_0001, 0xA08A_8205)]
+    {
+        let negotiate = Negotiate { flags: Flags(asked) }.encode().unwrap();
+        let Ok(Step::Continue(challenge)) = service().step(&negotiate) else { panic!("{asked:X}") };
+        let challenge = Challenge::decode(&challenge).unwrap();
+        assert_eq!(challenge.flags, Flags(offered), "{asked:X}");
+        assert!(challenge.flags.contains(Flags(always)));
+        assert_eq!(challenge.target_name, "NODE7");
+    }
+}
+
+/// Every subset of what our client asks for.
+fn all_sets() -> impl Iterator<Item = Flags> {
+    let bits: Vec<u32> = (0..32).map(|shift| 1 << shift).filter(|bit| Flags::WANTED.0 & bit != 0).collect();
+    assert_eq!(bits.len(), 11);
+    (0..1_u32 << bits.len()).map(move |set| {
+        let chosen = bits.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1);
+        Flags(chosen.map(|(_, bit)| bit).sum())
+    })
+}
+
+fn is_modern(flags: Flags) -> bool {
+    flags.contains(Flags::UNICODE | Flags::EXTENDED_SESSION_SECURITY | Flags::KEY_128)
+}
+
+fn sign_in(flags: Flags) -> Result<(Accepted, Initiated), AuthError> {
+    let (mut client, mut service) = (client(Sealing::IfAgreed).asking(flags), service());
+    let Step::Continue(negotiate) = client.step(None)? else { panic!("done too early") };
+    let Step::Continue(challenge) = service.step(&negotiate)? else { panic!("done too early") };
+    let Step::Done { token, outcome: initiated } = client.step(Some(&challenge))? else { panic!("not done") };
+    let Step::Done { token: None, outcome } = service.step(&token.unwrap())? else { panic!("not done") };
+    Ok((outcome, initiated))
+}
+
+fn service() -> Acceptor {
+    let names = HostNames::of_host("node7");
+    let accounts = AccountList::parse("alice:s3cret").unwrap();
+    let fresh = AcceptorFresh { challenge: [1; 8], now: SystemTime::UNIX_EPOCH };
+    Acceptor::new(Arc::new(accounts), names, Binding::default(), fresh)
+}
+
+fn client(sealing: Sealing) -> Initiator {
+    let hash = NtHash::of_password(&Secret::new("s3cret".to_owned()));
+    let login = Login { domain: String::new(), user: "alice".to_owned(), hash };
+    let (session_key, now) = (Zeroizing::new([3; 16]), SystemTime::UNIX_EPOCH);
+    Initiator::new(login, sealing, InitiatorFresh { challenge: [2; 8], session_key, now })
+}
+
+fn exchange_mech_list_mic(client: &mut dyn SecurityContext, service: &mut dyn SecurityContext) {
+    let mic = client.sign(b"list").unwrap();
+    service.verify(b"list", &mic).unwrap();
+    let mic = service.sign(b"list").unwrap();
+    client.verify(b"list", &mic).unwrap();
+    client.mech_list_mic_exchanged();
+    service.mech_list_mic_exchanged();
+}
+
+fn pass(text: &str, from: &mut dyn SecurityContext, to: &mut dyn SecurityContext, seals: bool) {
+    let mut message = text.as_bytes().to_vec();
+    if !seals {
+        assert_eq!(from.seal(&mut message), Err(SealError::Unavailable));
+        assert_eq!(to.unseal(&[0; 16], &mut message), Err(SealError::Unavailable));
+        assert_eq!(message, text.as_bytes(), "it was not touched");
+        return;
+    }
+    let header = from.seal(&mut message).unwrap();
+    assert_eq!((header.len(), message.len()), (16, text.len()));
+    to.unseal(&header, &mut message).unwrap();
+    assert_eq!(message, text.as_bytes());
+}

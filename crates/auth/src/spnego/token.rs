@@ -1,0 +1,240 @@
+//! The two tokens (RFC 4178, 4.2).
+
+use super::MOST_OCTETS;
+use crate::der::{Reader, Tag, element, octets_field, only};
+use crate::{AuthError, Oid};
+
+/// What a client begins with (RFC 4178, 4.2.1), and what some services greet with (MS-SPNG 2.2.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NegTokenInit<'a> {
+    /// The mechanisms, the preferred one first.
+    pub mech_types: MechTypeList,
+    /// What the first of them has to say already.
+    pub mech_token: Option<&'a [u8]>,
+    /// What only services write.
+    pub neg_hints: Option<NegHints<'a>>,
+    /// The first mechanism's signature over the list, if it is ready by then.
+    pub mech_list_mic: Option<&'a [u8]>,
+}
+
+/// What a service of Windows adds to a greeting; nobody needs it (MS-SPNG 2.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NegHints<'a> {
+    /// Its name, or a text that says to ignore it.
+    pub hint_name: Option<&'a [u8]>,
+    /// Its address.
+    pub hint_address: Option<&'a [u8]>,
+}
+
+/// Every other token (RFC 4178, 4.2.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NegTokenResp<'a> {
+    /// How far it is.
+    pub neg_state: Option<NegState>,
+    /// The mechanism that the service chose, in its first token.
+    pub supported_mech: Option<Oid>,
+    /// The token of the mechanism.
+    pub response_token: Option<&'a [u8]>,
+    /// The mechanism's signature over the list.
+    pub mech_list_mic: Option<&'a [u8]>,
+}
+
+/// How far a negotiation is (RFC 4178, 4.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NegState {
+    /// The sender needs nothing more.
+    AcceptCompleted,
+    /// The sender needs another token.
+    AcceptIncomplete,
+    /// The sender ends it.
+    Reject,
+    /// As [`AcceptIncomplete`](Self::AcceptIncomplete), and the list must be signed; in a service's first token.
+    RequestMic,
+}
+
+/// A list of mechanisms, with the very octets that a `mechListMIC` is made over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MechTypeList {
+    /// INVARIANT: one at least, and [`MOST_MECHANISMS`] at most.
+    oids: Vec<Oid>,
+    /// INVARIANT: the DER sequence of `oids`.
+    octets: Vec<u8>,
+}
+
+impl MechTypeList {
+    /// Makes a list; the preferred mechanism comes first.
+    ///
+    /// # Errors
+    /// [`AuthError::NoMechanism`] for an empty one, and [`AuthError::Malformed`] for one that is too long.
+    pub fn new(oids: Vec<Oid>) -> Result<Self, AuthError> {
+        let elements: Vec<_> = oids.iter().map(|oid| element(Tag::OID, &[oid.octets()])).collect();
+        let parts: Vec<_> = elements.iter().map(Vec::as_slice).collect();
+        Self::of(oids, element(Tag::SEQUENCE, &parts))
+    }
+
+    /// The mechanisms in their order.
+    #[must_use]
+    pub fn oids(&self) -> &[Oid] {
+        &self.oids
+    }
+
+    /// The DER sequence, as it was received or is sent: what a `mechListMIC` signs.
+    #[must_use]
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    fn decode(octets: &[u8]) -> Result<Self, AuthError> {
+        let mut reader = Reader::new(only(octets, Tag::SEQUENCE)?);
+        let mut oids = Vec::new();
+        while !reader.is_empty() {
+            if oids.len() == MOST_MECHANISMS {
+                return Err(TOO_MANY);
+            }
+            oids.push(Oid::decode(reader.expect(Tag::OID)?.content)?);
+        }
+        Self::of(oids, octets.to_vec())
+    }
+
+    fn of(oids: Vec<Oid>, octets: Vec<u8>) -> Result<Self, AuthError> {
+        match oids.len() {
+            0 => Err(AuthError::NoMechanism),
+            1..=MOST_MECHANISMS => Ok(Self { oids, octets }),
+            _ => Err(TOO_MANY),
+        }
+    }
+}
+
+impl<'a> NegTokenInit<'a> {
+    /// Reads a whole token, with the frame that names SPNEGO (RFC 2743 3.1).
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`], and [`AuthError::NoMechanism`] when it offers none.
+    pub fn decode(octets: &'a [u8]) -> Result<Self, AuthError> {
+        let (mechanism, inner) = initial_token(octets)?;
+        if mechanism != Oid::SPNEGO {
+            return Err(AuthError::Malformed("a token of another mechanism"));
+        }
+        let mut reader = Reader::new(only(only(inner, Tag::field(0))?, Tag::SEQUENCE)?);
+        let mech_types = MechTypeList::decode(reader.field(0)?.ok_or(AuthError::NoMechanism)?)?;
+        reader.field(1)?; // What the client wants of the context is for the mechanisms to say (RFC 4178, 4.2.1).
+        let mech_token = reader.octets_field(2)?;
+        // Two editions disagree about what the third field is.
+        let (mut neg_hints, mut mech_list_mic, mut last) = (None, None, 2);
+        if let Some(third) = reader.field(3)? {
+            last = 3;
+            if third.first() == Some(&Tag::SEQUENCE.0) {
+                neg_hints = Some(NegHints::decode(third)?);
+                mech_list_mic = reader.octets_field(4)?;
+                last = 4;
+            } else {
+                mech_list_mic = Some(only(third, Tag::OCTET_STRING)?);
+            }
+        }
+        reader.skip_fields_after(last)?;
+        Ok(Self { mech_types, mech_token, neg_hints, mech_list_mic })
+    }
+
+    /// Writes a whole token.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut fields = vec![element(Tag::field(0), &[self.mech_types.octets()])];
+        fields.extend(self.mech_token.map(|token| octets_field(2, token)));
+        fields.extend(self.neg_hints.map(|hints| element(Tag::field(3), &[&hints.encode()])));
+        let number = if self.neg_hints.is_some() { 4 } else { 3 };
+        fields.extend(self.mech_list_mic.map(|mic| octets_field(number, mic)));
+        let inner = element(Tag::field(0), &[&sequence(&fields)]);
+        element(Tag::INITIAL_TOKEN, &[&element(Tag::OID, &[Oid::SPNEGO.octets()]), &inner])
+    }
+}
+
+impl<'a> NegHints<'a> {
+    fn decode(octets: &'a [u8]) -> Result<Self, AuthError> {
+        let mut reader = Reader::new(only(octets, Tag::SEQUENCE)?);
+        let hint_name = reader.field(0)?.map(|field| only(field, Tag::GENERAL_STRING)).transpose()?;
+        let hint_address = reader.octets_field(1)?;
+        reader.end()?;
+        Ok(Self { hint_name, hint_address })
+    }
+
+    fn encode(self) -> Vec<u8> {
+        let name = |name| element(Tag::field(0), &[&element(Tag::GENERAL_STRING, &[name])]);
+        let mut fields: Vec<_> = self.hint_name.map(name).into_iter().collect();
+        fields.extend(self.hint_address.map(|address| octets_field(1, address)));
+        sequence(&fields)
+    }
+}
+
+impl<'a> NegTokenResp<'a> {
+    /// Reads a whole token.
+    ///
+    /// # Errors
+    /// [`AuthError::Malformed`].
+    pub fn decode(octets: &'a [u8]) -> Result<Self, AuthError> {
+        if octets.len() > MOST_OCTETS {
+            return Err(TOO_LONG);
+        }
+        let mut reader = Reader::new(only(only(octets, Tag::field(1))?, Tag::SEQUENCE)?);
+        let neg_state = reader.field(0)?.map(NegState::decode).transpose()?;
+        let supported_mech = reader.field(1)?.map(|field| Oid::decode(only(field, Tag::OID)?)).transpose()?;
+        let response_token = reader.octets_field(2)?;
+        let mech_list_mic = reader.octets_field(3)?;
+        reader.skip_fields_after(3)?;
+        Ok(Self { neg_state, supported_mech, response_token, mech_list_mic })
+    }
+
+    /// Writes a whole token.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut fields = Vec::with_capacity(4);
+        fields.extend(self.neg_state.map(|state| element(Tag::field(0), &[&state.encode()])));
+        let mech = |oid: &Oid| element(Tag::field(1), &[&element(Tag::OID, &[oid.octets()])]);
+        fields.extend(self.supported_mech.as_ref().map(mech));
+        fields.extend(self.response_token.map(|token| octets_field(2, token)));
+        fields.extend(self.mech_list_mic.map(|mic| octets_field(3, mic)));
+        element(Tag::field(1), &[&sequence(&fields)])
+    }
+}
+
+impl NegState {
+    fn decode(octets: &[u8]) -> Result<Self, AuthError> {
+        match only(octets, Tag::ENUMERATED)? {
+            [0] => Ok(Self::AcceptCompleted),
+            [1] => Ok(Self::AcceptIncomplete),
+            [2] => Ok(Self::Reject),
+            [3] => Ok(Self::RequestMic),
+            _ => Err(AuthError::Malformed("a state of negotiation that does not exist")),
+        }
+    }
+
+    fn encode(self) -> Vec<u8> {
+        let number = match self {
+            Self::AcceptCompleted => 0,
+            Self::AcceptIncomplete => 1,
+            Self::Reject => 2,
+            Self::RequestMic => 3,
+        };
+        element(Tag::ENUMERATED, &[&[number]])
+    }
+}
+
+/// The mechanism that a token which begins an exchange is of, and what that mechanism wrote (RFC 2743 3.1).
+pub(crate) fn initial_token(octets: &[u8]) -> Result<(Oid, &[u8]), AuthError> {
+    if octets.len() > MOST_OCTETS {
+        return Err(TOO_LONG);
+    }
+    let mut reader = Reader::new(only(octets, Tag::INITIAL_TOKEN)?);
+    let mechanism = Oid::decode(reader.expect(Tag::OID)?.content)?;
+    Ok((mechanism, reader.rest()))
+}
+
+fn sequence(fields: &[Vec<u8>]) -> Vec<u8> {
+    let parts: Vec<_> = fields.iter().map(Vec::as_slice).collect();
+    element(Tag::SEQUENCE, &parts)
+}
+
+/// Windows offers four.
+const MOST_MECHANISMS: usize = 16;
+
+const TOO_MANY: AuthError = AuthError::Malformed("more mechanisms than anybody has");
+const TOO_LONG: AuthError = AuthError::Malformed("it is longer than 64 KiB");

@@ -1,0 +1,97 @@
+//! What a client speaks under `Negotiate` and `Kerberos` is recognized.
+
+use std::sync::Arc;
+
+use telarch_auth::negotiate::Acceptor;
+use telarch_auth::spnego::{Initiator, Mechanism};
+use telarch_auth::{Acceptor as _, AuthError, Initiator as _, Oid};
+
+use crate::toy::{Toy, converse, talk};
+
+#[test]
+fn ntlm_kerberos_and_spnego_are_told_apart_by_their_first_token() {
+    for toy in [Toy::like_ntlm(), Toy::like_kerberos()] {
+        for wrapped in [true, false] {
+            let mut service = Acceptor::negotiate(mechanisms());
+            assert_eq!(service.mechanism(), None);
+            let mut client =
+                if wrapped { Box::new(Initiator::new(vec![toy.offer()])) } else { toy.initiator() };
+            let (client, accepted) =
+                talk(|token| client.step(token), |token| service.step(token), |_, token| token);
+            converse(client.done().context.as_mut(), accepted.done().context.as_mut());
+            assert_eq!(service.mechanism().as_ref(), toy.oids.first());
+        }
+    }
+}
+
+#[test]
+fn kerberos_is_recognized_by_both_of_its_names() {
+    let twin = Toy { oids: vec![Oid::MICROSOFT_KERBEROS], ..Toy::like_kerberos() };
+    let mut service = Acceptor::negotiate(mechanisms());
+    service.step(&twin.token(1)).unwrap();
+    assert_eq!(service.mechanism(), Some(Oid::MICROSOFT_KERBEROS));
+}
+
+#[test]
+fn under_kerberos_there_is_no_ntlm() {
+    let (ntlm, kerberos) = (Toy::like_ntlm(), Toy::like_kerberos());
+    let wrapped = |toys: &[&Toy]| {
+        let mut client = Initiator::new(toys.iter().map(|toy| toy.offer()).collect());
+        match client.step(None).unwrap() {
+            telarch_auth::Step::Continue(token) => token,
+            telarch_auth::Step::Done { .. } => panic!("too early"),
+        }
+    };
+    for token in [ntlm.token(1), wrapped(&[&ntlm])] {
+        let mut service = Acceptor::kerberos(mechanisms());
+        assert_eq!(service.step(&token).unwrap_err(), AuthError::NoMechanism);
+    }
+    for token in [kerberos.token(1), wrapped(&[&kerberos]), wrapped(&[&kerberos, &ntlm])] {
+        let mut service = Acceptor::kerberos(mechanisms());
+        service.step(&token).unwrap();
+        assert_eq!(service.mechanism(), Some(Oid::KERBEROS));
+    }
+}
+
+#[test]
+fn a_first_token_of_nothing_known_is_refused() {
+    let unknown = Toy { oids: vec![Oid::NEGOEX], ..Toy::like_kerberos() };
+    let long = vec![0x60; 65_537];
+    for (token, error) in [
+        (&b""[..], None),
+        (b"NTLMSS", None),
+        (b"\x60\x02\x06\x00", None),
+        (b"\xa1\x07\x30\x05\xa0\x03\x0a\x01\x01", None),
+        (&unknown.token(1), Some(AuthError::NoMechanism)),
+        (&long, Some(AuthError::Malformed("it is longer than 64 KiB"))),
+    ] {
+        let refused = Acceptor::negotiate(mechanisms()).step(token).unwrap_err();
+        match error {
+            Some(error) => assert_eq!(refused, error),
+            None => assert!(matches!(refused, AuthError::Malformed(_)), "{refused}"),
+        }
+    }
+}
+
+#[test]
+fn a_mechanism_that_is_off_is_not_to_be_had() {
+    let kerberos: Arc<dyn Mechanism> = Arc::new(Toy::like_kerberos());
+    let refused = Acceptor::negotiate(vec![kerberos]).step(&Toy::like_ntlm().token(1)).unwrap_err();
+    assert_eq!(refused, AuthError::NoMechanism);
+    let absent: Arc<dyn Mechanism> = Arc::new(Toy { available: false, ..Toy::like_ntlm() });
+    let refused = Acceptor::negotiate(vec![absent]).step(&Toy::like_ntlm().token(1)).unwrap_err();
+    assert_eq!(refused, AuthError::Unavailable);
+}
+
+#[test]
+fn after_a_failure_no_other_token_is_taken() {
+    let mut service = Acceptor::negotiate(mechanisms());
+    assert!(service.step(b"nonsense").is_err());
+    for toy in [Toy::like_ntlm(), Toy::like_kerberos()] {
+        assert!(service.step(&toy.token(1)).is_err());
+    }
+}
+
+fn mechanisms() -> Vec<Arc<dyn Mechanism>> {
+    vec![Arc::new(Toy::like_kerberos()), Arc::new(Toy::like_ntlm())]
+}

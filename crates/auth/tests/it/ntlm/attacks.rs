@@ -1,0 +1,258 @@
+//! What somebody tries who does not know the password, or stands in between.
+
+use telarch_auth::ntlm::{self, Mic};
+use telarch_auth::{Acceptor as _, AuthError, Hardening, Initiator as _, MechListMic, Step};
+
+use super::{
+    Leg, Time, authenticate, binding, client, client_of, field, hardened, meet_with, refusal, service,
+    service_on, take_time_away,
+};
+
+/// Where the descriptors stand in an AUTHENTICATE message.
+const NT_RESPONSE: usize = 20;
+const USER: usize = 36;
+const SESSION_KEY: usize = 52;
+const MIC: usize = 72;
+
+#[test]
+fn a_forged_proof_is_refused_with_an_integrity_code_and_without() {
+    for time in [Time::Told, Time::Untold] {
+        for octet in 0..16 {
+            let mut service = service();
+            let mut message = authenticate(client(), &mut service, time);
+            let (offset, _) = field(&message, NT_RESPONSE);
+            message[offset + octet] ^= 0x80;
+            assert_eq!(service.step(&message).err(), Some(AuthError::WrongPassword), "{octet} {time:?}");
+        }
+        let mut service = service();
+        let message = authenticate(client_of("NODE7", "alice", "guess"), &mut service, time);
+        assert_eq!(service.step(&message).err(), Some(AuthError::WrongPassword), "{time:?}");
+    }
+}
+
+#[test]
+fn what_the_proof_covers_cannot_be_changed_where_there_is_no_integrity_code() {
+    let (offset, length) = {
+        let message = authenticate(client(), &mut service(), Time::Untold);
+        field(&message, NT_RESPONSE)
+    };
+    for at in offset..offset + length {
+        let mut service = service();
+        let mut message = authenticate(client(), &mut service, Time::Untold);
+        message[at] ^= 1;
+        assert!(service.step(&message).is_err(), "{at}");
+    }
+}
+
+#[test]
+fn an_integrity_code_that_was_announced_cannot_be_left_out() {
+    let mut zeros = service();
+    let mut message = authenticate(client(), &mut zeros, Time::Told);
+    message[MIC..MIC + 16].fill(0);
+    assert_eq!(zeros.step(&message).err(), Some(AuthError::Unproven));
+
+    // Without its place everything behind it stands sixteen octets further to the front.
+    let mut no_place = service();
+    let mut message = authenticate(client(), &mut no_place, Time::Told);
+    message.drain(MIC..MIC + 16);
+    for descriptor in [12, 20, 28, 36, 44, 52] {
+        message[descriptor + 4] -= 16;
+    }
+    assert!(matches!(no_place.step(&message).err(), Some(AuthError::Malformed(_))));
+
+    // To take away the announcement is to change what the proof covers.
+    let mut unannounced = service();
+    let mut message = authenticate(client(), &mut unannounced, Time::Told);
+    let at = message.windows(5).position(|octets| octets == [6, 0, 4, 0, 2]).expect("it is announced");
+    message[at + 4] = 0;
+    assert_eq!(unannounced.step(&message).err(), Some(AuthError::WrongPassword));
+}
+
+/// Somebody in between can make a client believe that the service is too old for integrity codes; that is noticed
+/// only where one is demanded.
+#[test]
+fn nothing_that_is_changed_on_the_way_goes_unnoticed() {
+    let mut undone = Vec::new();
+    for leg in [Leg::Negotiate, Leg::Challenge, Leg::Authenticate] {
+        let mut length = 0;
+        let measure = |at, message: &mut Vec<u8>| length = if at == leg { message.len() } else { length };
+        meet_with(client(), service(), measure).unwrap();
+        for bit in 0..length * 8 {
+            let flip = |at, message: &mut Vec<u8>| {
+                if at == leg {
+                    message[bit / 8] ^= 1 << (bit % 8);
+                }
+            };
+            let demanding = service().mic(Mic::Required);
+            assert!(meet_with(client(), demanding, flip).is_err(), "bit {bit} of {leg:?}");
+            if let Ok((accepted, _)) = meet_with(client(), service(), flip) {
+                assert_eq!(accepted.context.mech_list_mic(), MechListMic::Optional, "bit {bit} of {leg:?}");
+                undone.push((leg, bit));
+            }
+        }
+    }
+    // The flag that there are attributes, the number of the time among them, and lengths that swallow it.
+    assert!(undone.iter().all(|(leg, _)| *leg == Leg::Challenge) && undone.len() < 20, "{undone:?}");
+}
+
+#[test]
+fn messages_cut_anywhere_are_refused() {
+    for leg in [Leg::Negotiate, Leg::Challenge, Leg::Authenticate] {
+        let mut end = 0;
+        loop {
+            let mut is_whole = false;
+            let outcome = meet_with(client(), service(), |at, message| {
+                if at == leg {
+                    is_whole = end >= message.len();
+                    message.truncate(end);
+                }
+            });
+            if is_whole {
+                break;
+            }
+            assert!(outcome.is_err(), "{leg:?} of {end} octets");
+            end += 1;
+        }
+        assert!(end >= 40, "{leg:?}");
+    }
+}
+
+#[test]
+fn ntlmv1_and_lm_alone_are_refused() {
+    for length in [0_u8, 1, 16, 24] {
+        let mut service = service();
+        let mut message = authenticate(client(), &mut service, Time::Untold);
+        message[NT_RESPONSE..NT_RESPONSE + 4].copy_from_slice(&[length, 0, length, 0]);
+        assert_eq!(service.step(&message).err(), Some(AuthError::Downgraded("NTLMv2")), "{length}");
+    }
+}
+
+#[test]
+fn weaker_options_are_refused_in_either_message_of_a_client() {
+    for (bit, name) in
+        [(0x1, "Unicode"), (0x8_0000, "extended session security"), (0x2000_0000, "128-bit keys")]
+    {
+        let without = |message: &mut [u8], place: usize| {
+            let flags = u32::from_le_bytes(message[place..place + 4].try_into().unwrap()) & !bit;
+            message[place..place + 4].copy_from_slice(&flags.to_le_bytes());
+        };
+        for (leg, place) in [(Leg::Negotiate, 12), (Leg::Challenge, 20), (Leg::Authenticate, 60)] {
+            let outcome = meet_with(client(), service(), |at, message| match at {
+                at if at == leg => without(message, place),
+                Leg::Challenge => take_time_away(message),
+                _ => {}
+            });
+            assert_eq!(outcome.err(), Some(AuthError::Downgraded(name)), "{leg:?}");
+        }
+    }
+}
+
+#[test]
+fn a_session_key_must_have_its_length() {
+    for length in [0_u8, 15] {
+        let mut service = service();
+        let mut message = authenticate(client(), &mut service, Time::Untold);
+        message[SESSION_KEY..SESSION_KEY + 2].copy_from_slice(&[length, 0]);
+        assert!(matches!(service.step(&message).err(), Some(AuthError::Malformed(_))), "{length}");
+    }
+}
+
+#[test]
+fn a_challenge_is_answered_once() {
+    let mut asked = service();
+    let message = authenticate(client(), &mut asked, Time::Told);
+    asked.step(&message).unwrap();
+    assert!(matches!(asked.step(&message).err(), Some(AuthError::Malformed(_))));
+
+    let mut failed = service();
+    let message = authenticate(client(), &mut failed, Time::Told);
+    let mut wrong = message.clone();
+    wrong[MIC] ^= 1;
+    assert_eq!(failed.step(&wrong).err(), Some(AuthError::Unproven));
+    assert!(matches!(failed.step(&message).err(), Some(AuthError::Malformed(_))));
+
+    // Nor does it begin again, with a challenge that is known by now.
+    let Ok(Step::Continue(negotiate)) = client().step(None) else { panic!("it begins") };
+    let mut garbled = service();
+    assert!(garbled.step(b"NTLMSSP\0").is_err());
+    for mut over in [asked, failed, garbled] {
+        assert!(matches!(over.step(&negotiate).err(), Some(AuthError::Malformed(_))));
+    }
+}
+
+#[test]
+fn an_answer_to_another_challenge_is_refused() {
+    let overheard = authenticate(client(), &mut service(), Time::Told);
+    let mut other = service_on(Default::default(), [2; 8]);
+    authenticate(client(), &mut other, Time::Told);
+    assert_eq!(other.step(&overheard).err(), Some(AuthError::WrongPassword));
+}
+
+#[test]
+fn messages_out_of_turn_are_refused() {
+    let malformed =
+        |answer: Result<Step<_>, AuthError>| matches!(answer.err(), Some(AuthError::Malformed(_)));
+    let message = authenticate(client(), &mut service(), Time::Told);
+    assert!(malformed(service().step(&message)), "the last message first");
+
+    let Ok(Step::Continue(negotiate)) = client().step(None) else { panic!("it begins") };
+    let mut twice = service();
+    let Ok(Step::Continue(challenge)) = twice.step(&negotiate) else { panic!("it goes on") };
+    assert!(malformed(twice.step(&negotiate)), "the first message twice");
+    assert!(malformed(service().step(&challenge)), "a service's own message");
+    assert!(malformed(service().step(b"")) && malformed(service().step(b"NTLMSSP\0")));
+}
+
+#[test]
+fn another_name_does_not_get_in_with_a_response_that_was_overheard() {
+    let mut service = service();
+    let mut message = authenticate(client(), &mut service, Time::Untold);
+    let (offset, length) = field(&message, USER);
+    assert_eq!(length, 10);
+    message[offset] = b'A'; // The proof does not tell capitals, the list of accounts does.
+    assert_eq!(service.step(&message).err(), Some(AuthError::WrongPassword));
+}
+
+#[test]
+fn a_sign_in_that_is_passed_on_to_another_connection_is_refused() {
+    // The client talks to the attacker's certificate, the attacker to ours.
+    for level in [Hardening::Relaxed, Hardening::Strict] {
+        let relayed = refusal(client().channel_binding(binding(66)), service_on(hardened(level), [9; 8]));
+        assert_eq!(relayed, Some(AuthError::ChannelBinding), "{level:?}");
+    }
+}
+
+#[test]
+fn a_client_whose_clock_is_far_off_is_refused() {
+    use std::time::{Duration, SystemTime};
+    let at = |now: SystemTime| {
+        let hash = ntlm::NtHash::of_password(&telarch_auth::Secret::new("correct horse".to_owned()));
+        let login = ntlm::Login { domain: String::new(), user: "alice".to_owned(), hash };
+        let fresh = ntlm::InitiatorFresh { challenge: [1; 8], session_key: [2; 16].into(), now };
+        ntlm::Initiator::new(login, ntlm::Sealing::Required, fresh)
+    };
+    let own_clock = |client| {
+        meet_with(client, service(), |leg, message| {
+            if leg == Leg::Challenge {
+                take_time_away(message);
+            }
+        })
+        .err()
+    };
+    let half_an_hour = Duration::from_secs(30 * 60);
+    let second = Duration::from_secs(1);
+    assert_eq!(own_clock(at(super::now() + half_an_hour)), None);
+    assert_eq!(own_clock(at(super::now() - half_an_hour)), None);
+    for far in [super::now() + half_an_hour + second, super::now() - half_an_hour - second] {
+        assert_eq!(own_clock(at(far)), Some(AuthError::ClockSkew));
+        assert_eq!(refusal(at(far), service()), None, "a client that is told the time repeats it");
+    }
+}
+
+#[test]
+fn tokens_that_are_too_long_are_not_looked_at() {
+    let mut service = service();
+    let mut message = authenticate(client(), &mut service, Time::Untold);
+    message.resize(16_385, 0);
+    assert!(matches!(service.step(&message).err(), Some(AuthError::Malformed(_))));
+}

@@ -1,0 +1,143 @@
+//! Who gets in.
+
+use telarch_auth::ntlm::{self, Mic};
+use telarch_auth::{
+    AuthError, Binding, ChannelBinding, Hardening, Initiator as _, MechListMic, Mutual, Step,
+};
+
+use super::{
+    Leg, binding, client, client_of, hardened, meet, meet_with, refusal, service, service_on, take_time_away,
+};
+
+#[test]
+fn the_right_password_gets_in_and_proves_nothing_about_the_service() {
+    let (accepted, initiated) = meet(client(), service()).unwrap();
+    assert_eq!((accepted.account.name.as_str(), initiated.mutual), ("alice", Mutual::Unproven));
+    assert!(accepted.context.can_seal() && initiated.context.can_seal());
+    let wrong = Some(AuthError::WrongPassword);
+    for password in ["Correct horse", "", "b", "correct horse "] {
+        assert_eq!(refusal(client_of("", "alice", password), service()), wrong, "{password:?}");
+    }
+}
+
+#[test]
+fn names_are_local_or_foreign_and_never_anything_between() {
+    let as_whom = |domain: &str, user: &str| {
+        meet(client_of(domain, user, "correct horse"), service()).map(|(accepted, _)| accepted.account.name)
+    };
+    for (domain, user) in [
+        ("", "alice"),
+        (".", "alice"),
+        ("NODE7", "alice"),
+        ("node7", "alice"),
+        ("Node7.lab.example", "alice"),
+        ("", "alice@node7.lab.example"),
+        ("", "alice@NODE7"),
+    ] {
+        assert_eq!(as_whom(domain, user).as_deref(), Ok("alice"), "{domain}\\{user}");
+    }
+    for (domain, user) in [
+        ("CORP", "alice"),
+        ("lab.example", "alice"),
+        ("WORKGROUP", "alice"),
+        ("NODE7\\CORP", "alice"),
+        ("", "alice@lab.example"),
+        ("", "CORP\\alice"),
+        ("", "Alice"),
+        ("", "bob"),
+        ("", "eve"),
+    ] {
+        assert_eq!(as_whom(domain, user), Err(AuthError::WrongPassword), "{domain}\\{user}");
+    }
+}
+
+#[test]
+fn nobody_signs_in_without_a_name() {
+    for domain in ["", "NODE7"] {
+        let refused = refusal(client_of(domain, "", "correct horse"), service());
+        assert_eq!(refused, Some(AuthError::Downgraded("a user name")));
+    }
+}
+
+#[test]
+fn names_that_would_garble_a_log_are_refused() {
+    for (domain, user) in [("", "ali\nce"), ("NODE7\0", "alice"), ("", "\u{85}")] {
+        let refused = refusal(client_of(domain, user, "correct horse"), service());
+        assert!(matches!(refused, Some(AuthError::Malformed(_))), "{user:?}: {refused:?}");
+    }
+}
+
+#[test]
+fn the_channel_binding_is_judged_as_its_level_says() {
+    let wrong = Some(AuthError::ChannelBinding);
+    for (level, without, other) in
+        [(Hardening::None, None, None), (Hardening::Relaxed, None, wrong), (Hardening::Strict, wrong, wrong)]
+    {
+        let ask = |client| refusal(client, service_on(hardened(level), [9; 8]));
+        assert_eq!(ask(client().channel_binding(binding(7))), None, "{level:?}: the right one");
+        assert_eq!(ask(client()), without, "{level:?}: none");
+        assert_eq!(ask(client().channel_binding(binding(8))), other, "{level:?}: another");
+        let empty = ChannelBinding::tls_server_end_point(&[]);
+        assert_eq!(ask(client().channel_binding(empty)), other, "{level:?}: an empty one");
+
+        // Without TLS there is nothing to compare with.
+        let plain = Binding { level, expected: None };
+        let refused = refusal(client().channel_binding(binding(8)), service_on(plain, [9; 8]));
+        assert_eq!(refused, None, "{level:?}");
+    }
+}
+
+#[test]
+fn a_client_led_to_another_service_is_refused() {
+    let ours = || service().target_names(["HTTP/node7.lab.example".to_owned(), "HTTP/NODE7".to_owned()]);
+    for (name, error) in [
+        ("HTTP/node7.lab.example", None),
+        ("http/NODE7", None),
+        ("", None),
+        ("HTTP/node8.lab.example", Some(AuthError::OtherService)),
+        ("cifs/node7", Some(AuthError::OtherService)),
+    ] {
+        assert_eq!(refusal(client().target_name(name), ours()), error, "{name}");
+        assert_eq!(refusal(client().target_name(name), service()), None, "{name}");
+    }
+    assert_eq!(refusal(client(), ours()), None);
+}
+
+#[test]
+fn a_client_without_an_integrity_code_is_let_in_unless_one_is_demanded() {
+    let without_time = |leg, message: &mut Vec<u8>| {
+        if leg == Leg::Challenge {
+            take_time_away(message);
+        }
+    };
+    let (accepted, initiated) = meet_with(client(), service(), without_time).unwrap();
+    for context in [&accepted.context, &initiated.context] {
+        assert_eq!(context.mech_list_mic(), MechListMic::Optional);
+    }
+    let demanding = || service().mic(Mic::Required);
+    let refused = meet_with(client(), demanding(), without_time).err();
+    assert_eq!(refused, Some(AuthError::Downgraded("a message integrity code")));
+
+    let (accepted, initiated) = meet(client(), demanding()).unwrap();
+    for context in [&accepted.context, &initiated.context] {
+        assert_eq!(context.mech_list_mic(), MechListMic::Required);
+    }
+}
+
+#[test]
+fn an_initiator_speaks_first_and_is_good_for_one_sign_in() {
+    let malformed =
+        |answer: Result<Step<_>, AuthError>| matches!(answer.err(), Some(AuthError::Malformed(_)));
+    assert!(malformed(client().step(Some(b"NTLMSSP\0"))));
+    let mut twice = client();
+    assert!(twice.step(None).is_ok());
+    assert!(malformed(twice.step(None)));
+    assert!(malformed(twice.step(None)), "after an error it is of no further use");
+}
+
+#[test]
+fn a_token_of_ntlm_is_told_from_others() {
+    let Ok(Step::Continue(token)) = client().step(None) else { panic!("it begins") };
+    assert!(ntlm::is_message(&token));
+    assert!(!ntlm::is_message(b"NTLMSSP") && !ntlm::is_message(&[0x60, 0x40]));
+}

@@ -1,0 +1,223 @@
+//! Both ends of SPNEGO agree, whichever mechanism it takes and however many tokens that needs.
+
+use std::sync::Arc;
+
+use telarch_auth::spnego::{Acceptor, Initiator, Mechanism, NegState, NegTokenInit, NegTokenResp, Offer};
+use telarch_auth::{Accepted, Acceptor as _, AuthError, Initiated, Initiator as _, MechListMic, Oid, Step};
+
+use crate::toy::{Outcome, Toy, converse, talk};
+
+#[test]
+fn ends_with_the_same_first_choice_agree_on_it() {
+    for toy in [Toy::like_ntlm(), Toy::like_kerberos()] {
+        let (client, service, tokens) = recorded(vec![toy.offer()], &[&toy]);
+        assert_eq!(tokens.len(), if toy.tokens == 3 { 4 } else { 2 });
+        let first = NegTokenResp::decode(&tokens[1]).unwrap();
+        assert_eq!(first.supported_mech, Some(toy.oids[0].clone()));
+        let last = NegTokenResp::decode(tokens.last().unwrap()).unwrap();
+        assert_eq!(last.neg_state, Some(NegState::AcceptCompleted));
+        assert_eq!(last.mech_list_mic.is_some(), toy.mic == MechListMic::Required);
+        assert_eq!(service.account.name, "alice");
+        talk_on(client, service);
+    }
+}
+
+#[test]
+fn a_second_choice_takes_two_more_tokens_and_signatures() {
+    let (preferred, other) = (Toy::like_kerberos(), Toy::like_ntlm());
+    let absent = Toy { available: false, ..Toy::like_kerberos() };
+    for offered in [vec![&other], vec![&absent, &other]] {
+        let (client, service, tokens) = recorded(vec![preferred.offer(), other.offer()], &offered);
+        assert_eq!(tokens.len(), 6);
+        let first = NegTokenResp::decode(&tokens[1]).unwrap();
+        let expected = NegTokenResp {
+            neg_state: Some(NegState::RequestMic),
+            supported_mech: Some(Oid::NTLM),
+            ..NegTokenResp::default()
+        };
+        assert_eq!(first, expected);
+        assert!(NegTokenResp::decode(&tokens[4]).unwrap().mech_list_mic.is_some());
+        assert!(NegTokenResp::decode(&tokens[5]).unwrap().mech_list_mic.is_some());
+        talk_on(client, service);
+    }
+}
+
+#[test]
+fn a_mechanism_that_cannot_begin_is_not_offered() {
+    let (absent, other) = (Toy { available: false, ..Toy::like_kerberos() }, Toy::like_ntlm());
+    let (_, _, tokens) = recorded(vec![absent.offer(), other.offer()], &[&Toy::like_kerberos(), &other]);
+    assert_eq!(NegTokenInit::decode(&tokens[0]).unwrap().mech_types.oids(), [Oid::NTLM]);
+    let error = Initiator::new(vec![absent.offer()]).step(None).unwrap_err();
+    assert_eq!(error, AuthError::Unavailable);
+    assert_eq!(Initiator::new(Vec::new()).step(None).unwrap_err(), AuthError::NoMechanism);
+}
+
+#[test]
+fn both_ends_agree_however_many_tokens_the_mechanism_takes() {
+    for tokens in 2..=7 {
+        for mic in [MechListMic::Required, MechListMic::Optional] {
+            for first in [true, false] {
+                let toy = Toy { tokens, mic, ..Toy::like_ntlm() };
+                let mut offers = vec![toy.offer()];
+                if !first {
+                    offers.insert(0, Toy::like_kerberos().offer());
+                }
+                let (client, service) = meet(offers, &[&toy], |_, token| token);
+                assert!(client.is_done(), "{tokens} {mic:?} {first}: {client:?}");
+                assert!(service.is_done(), "{tokens} {mic:?} {first}: {service:?}");
+                talk_on(client.done(), service.done());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_conversation_without_end_is_ended() {
+    for tokens in [100, 101] {
+        let toy = Toy { tokens, ..Toy::like_ntlm() };
+        let mut count = 0;
+        let (client, service) = meet(vec![toy.offer()], &[&toy], |number, token| {
+            count = number;
+            token
+        });
+        assert!(count <= 21, "{count} tokens");
+        let too_many = AuthError::Malformed("one token too many");
+        assert!([client.error(), service.error()].contains(&Some(too_many)), "{client:?} {service:?}");
+    }
+}
+
+#[test]
+fn the_service_calls_the_mechanism_what_the_client_calls_it() {
+    let toy = Toy::like_kerberos();
+    let windows = [Oid::MICROSOFT_KERBEROS, Oid::KERBEROS, Oid::NEGOEX, Oid::NTLM];
+    let offer = Offer { oids: windows.to_vec(), initiator: toy.initiator() };
+    let (client, service, tokens) = recorded(vec![offer], &[&Toy::like_ntlm(), &toy]);
+    let reply = NegTokenResp::decode(&tokens[1]).unwrap();
+    assert_eq!(reply.supported_mech, Some(Oid::MICROSOFT_KERBEROS));
+    talk_on(client, service);
+}
+
+#[test]
+fn negoex_is_passed_over() {
+    let (toy, negoex) = (Toy::like_ntlm(), Toy { oids: vec![Oid::NEGOEX], ..Toy::like_kerberos() });
+    let (client, service) = meet(vec![negoex.offer(), toy.offer()], &[&toy], |_, token| token);
+    talk_on(client.done(), service.done());
+}
+
+#[test]
+fn a_client_may_hold_back_its_first_token() {
+    let toy = Toy::like_kerberos();
+    let mut acceptor = acceptor(&[&toy]);
+    let (_, _, tokens) = recorded(vec![toy.offer()], &[&toy]);
+    let token = NegTokenInit { mech_token: None, ..NegTokenInit::decode(&tokens[0]).unwrap() };
+    let Step::Continue(reply) = acceptor.step(&token.encode()).unwrap() else { panic!("too early") };
+    let reply = NegTokenResp::decode(&reply).unwrap();
+    assert_eq!(reply.neg_state, Some(NegState::AcceptIncomplete));
+    assert_eq!((reply.supported_mech, reply.response_token), (Some(Oid::KERBEROS), None));
+    let mech_token = toy.token(1);
+    let token = NegTokenResp { response_token: Some(&mech_token), ..NegTokenResp::default() };
+    let Step::Done { token: Some(reply), .. } = acceptor.step(&token.encode()).unwrap() else {
+        panic!("not through")
+    };
+    assert_eq!(NegTokenResp::decode(&reply).unwrap().supported_mech, None, "it was named before");
+}
+
+#[test]
+fn a_client_begins_again_when_the_service_wants_another_name_of_the_same_mechanism() {
+    let toy = Toy::like_kerberos();
+    let offer = Offer { oids: vec![Oid::MICROSOFT_KERBEROS, Oid::KERBEROS], initiator: toy.initiator() };
+    let only = Toy { oids: vec![Oid::KERBEROS], ..toy };
+    let (client, service) = meet(vec![offer], &[&only], |_, token| token);
+    talk_on(client.done(), service.done());
+}
+
+#[test]
+fn a_service_that_asks_for_a_signature_gets_one_even_over_the_first_choice() {
+    // As pyspnego does, and with its answer to the token at once.
+    let toy = Toy { mic: MechListMic::Optional, ..Toy::like_ntlm() };
+    let (client, service) = meet(vec![toy.offer()], &[&toy], |number, token| {
+        if number != 1 {
+            return token;
+        }
+        let reply = NegTokenResp::decode(&token).unwrap();
+        NegTokenResp { neg_state: Some(NegState::RequestMic), ..reply }.encode()
+    });
+    talk_on(client.done(), service.done());
+}
+
+#[test]
+fn ends_without_a_common_mechanism_part() {
+    let (client, service) = meet(vec![Toy::like_kerberos().offer()], &[&Toy::like_ntlm()], |_, token| token);
+    assert_eq!(service.error(), Some(AuthError::NoMechanism));
+    assert!(!client.is_done());
+    let (_, service) = meet(vec![Toy::like_ntlm().offer()], &[], |_, token| token);
+    assert_eq!(service.error(), Some(AuthError::NoMechanism));
+}
+
+#[test]
+fn a_wrong_password_is_one_here_too() {
+    let wrong = Toy { password: "guess", ..Toy::like_ntlm() };
+    let (_, service) = meet(vec![wrong.offer()], &[&Toy::like_ntlm()], |_, token| token);
+    assert_eq!(service.error(), Some(AuthError::WrongPassword));
+}
+
+#[test]
+fn the_client_may_protect_messages_before_the_services_signature_is_there() {
+    let toy = Toy::like_ntlm();
+    let (mut client, mut service) = (Initiator::new(vec![toy.offer()]), acceptor(&[&toy]));
+    let mut token = None;
+    let mut early = Vec::new();
+    let (mut initiated, mut accepted) = loop {
+        let step = client.step(token.as_deref()).unwrap();
+        let Step::Continue(to_service) = step else { panic!("too early") };
+        if let Some(context) = client.established() {
+            early = b"early".to_vec();
+            let header = context.seal(&mut early).unwrap();
+            early.splice(0..0, header);
+        }
+        match service.step(&to_service).unwrap() {
+            Step::Continue(to_client) => token = Some(to_client),
+            Step::Done { token, outcome } => {
+                let Step::Done { outcome: initiated, .. } = client.step(token.as_deref()).unwrap() else {
+                    panic!("not through")
+                };
+                break (initiated, outcome);
+            }
+        }
+    };
+    let mut message = early.split_off(16);
+    accepted.context.unseal(&early, &mut message).unwrap();
+    assert_eq!(message, b"early");
+    converse(initiated.context.as_mut(), accepted.context.as_mut());
+}
+
+pub(crate) fn acceptor(mechanisms: &[&Toy]) -> Acceptor {
+    Acceptor::new(mechanisms.iter().map(|toy| Arc::new((*toy).clone()) as Arc<dyn Mechanism>).collect())
+}
+
+pub(crate) fn meet(
+    offers: Vec<Offer>,
+    mechanisms: &[&Toy],
+    alter: impl FnMut(usize, Vec<u8>) -> Vec<u8>,
+) -> (Outcome<Initiated>, Outcome<Accepted>) {
+    let (mut client, mut service) = (Initiator::new(offers), acceptor(mechanisms));
+    let ends = talk(|token| client.step(token), |token| service.step(token), alter);
+    if ends.0.is_done() && ends.1.is_done() {
+        assert_eq!(client.mechanism(), service.mechanism(), "the ends use different mechanisms");
+    }
+    ends
+}
+
+/// An exchange that succeeds, with all its tokens.
+fn recorded(offers: Vec<Offer>, mechanisms: &[&Toy]) -> (Initiated, Accepted, Vec<Vec<u8>>) {
+    let mut tokens = Vec::new();
+    let (client, service) = meet(offers, mechanisms, |_, token| {
+        tokens.push(token.clone());
+        token
+    });
+    (client.done(), service.done(), tokens)
+}
+
+fn talk_on(mut client: Initiated, mut service: Accepted) {
+    converse(client.context.as_mut(), service.context.as_mut());
+}

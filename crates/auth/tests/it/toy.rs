@@ -1,0 +1,351 @@
+//! A mechanism for tests: as many tokens as wanted, and a context that notices whatever a real one would.
+//!
+//! Its ciphers begin anew as those of NTLM do, one direction at a time, so that both ends must do so at the same point.
+
+use sha2::{Digest as _, Sha256};
+use telarch_auth::spnego::{Mechanism, Offer};
+use telarch_auth::{
+    Accepted, Acceptor, Account, AuthError, Initiated, Initiator, MechListMic, Mutual, Oid, SealError,
+    SecurityContext, Step,
+};
+
+/// What both ends agree on without saying so.
+#[derive(Clone)]
+pub(crate) struct Toy {
+    pub(crate) oids: Vec<Oid>,
+    /// How many tokens it takes; the service sends the last one when the number is even.
+    pub(crate) tokens: u8,
+    pub(crate) mic: MechListMic,
+    pub(crate) seals: bool,
+    /// Whether headers are as long as those of Kerberos; else they are 16 octets, as NTLM's.
+    pub(crate) long_header: bool,
+    /// Whether it is there at all, as Kerberos without a keytab or a ticket is not.
+    pub(crate) available: bool,
+    pub(crate) user: &'static str,
+    pub(crate) password: &'static str,
+}
+
+impl Toy {
+    /// Three tokens, and the list must be signed.
+    pub(crate) fn like_ntlm() -> Self {
+        Self {
+            oids: vec![Oid::NTLM],
+            tokens: 3,
+            mic: MechListMic::Required,
+            seals: true,
+            long_header: false,
+            available: true,
+            user: "alice",
+            password: "s3cret",
+        }
+    }
+
+    /// Two tokens, and the list must be signed only if another mechanism was preferred.
+    pub(crate) fn like_kerberos() -> Self {
+        Self {
+            oids: vec![Oid::KERBEROS, Oid::MICROSOFT_KERBEROS],
+            tokens: 2,
+            mic: MechListMic::Optional,
+            long_header: true,
+            ..Self::like_ntlm()
+        }
+    }
+
+    /// The client's end, under the first name only.
+    pub(crate) fn offer(&self) -> Offer {
+        Offer { oids: self.oids[..1].to_vec(), initiator: self.initiator() }
+    }
+
+    pub(crate) fn initiator(&self) -> Box<dyn Initiator> {
+        Box::new(End { toy: self.clone(), sent: 0, received: 0 })
+    }
+
+    /// The token of this number, counted from one.
+    pub(crate) fn token(&self, number: u8) -> Vec<u8> {
+        let proof = digest(&[self.password.as_bytes(), &[number]]);
+        let token = [&[number][..], &proof].concat();
+        if self.oids.iter().all(|oid| *oid == Oid::NTLM) {
+            return [b"NTLMSSP\0".as_slice(), &token].concat();
+        }
+        if number > 1 {
+            return token;
+        }
+        // The frame of a token that begins an exchange (RFC 2743 3.1); its length is below 128.
+        let oid = self.oids[0].octets();
+        let length = |octets: &[u8]| u8::try_from(octets.len()).unwrap();
+        let inner = [&[6, length(oid)], oid, &token].concat();
+        [&[0x60, length(&inner)], &inner[..]].concat()
+    }
+
+    /// What messages are protected with at one end.
+    pub(crate) fn context(&self, service: bool) -> Context {
+        let key = digest(&[b"key", self.password.as_bytes()]);
+        let channel = |direction| Channel { key, direction, sequence: 0, position: 0 };
+        let (outgoing, incoming) = if service { (1, 0) } else { (0, 1) };
+        Context { toy: self.clone(), outgoing: channel(outgoing), incoming: channel(incoming) }
+    }
+}
+
+impl Mechanism for Toy {
+    fn oids(&self) -> &[Oid] {
+        &self.oids
+    }
+
+    fn acceptor(&self) -> Result<Box<dyn Acceptor>, AuthError> {
+        if !self.available {
+            return Err(AuthError::Unavailable);
+        }
+        Ok(Box::new(End { toy: self.clone(), sent: 0, received: 0 }))
+    }
+}
+
+/// Either end.
+struct End {
+    toy: Toy,
+    sent: u8,
+    received: u8,
+}
+
+impl End {
+    fn receive(&mut self, token: &[u8], first: u8) -> Result<(), AuthError> {
+        let number = first + 2 * self.received;
+        self.received += 1;
+        // Any name of the mechanism may be in the frame.
+        if token.len() < 33 || !token.ends_with(&self.toy.token(number)[self.toy.token(number).len() - 33..])
+        {
+            return Err(AuthError::WrongPassword);
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, first: u8) -> Option<Vec<u8>> {
+        let number = first + 2 * self.sent;
+        self.sent += 1;
+        (number <= self.toy.tokens).then(|| self.toy.token(number))
+    }
+}
+
+impl Acceptor for End {
+    fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
+        self.receive(token, 1)?;
+        let last = 2 * self.received >= self.toy.tokens;
+        let token = self.send(2);
+        if !last {
+            return Ok(Step::Continue(token.unwrap()));
+        }
+        let account = Account { name: self.toy.user.to_owned() };
+        Ok(Step::Done { token, outcome: Accepted { account, context: Box::new(self.toy.context(true)) } })
+    }
+}
+
+impl Initiator for End {
+    fn step(&mut self, token: Option<&[u8]>) -> Result<Step<Initiated>, AuthError> {
+        if !self.toy.available {
+            return Err(AuthError::Unavailable);
+        }
+        if let Some(token) = token {
+            self.receive(token, 2)?;
+        }
+        let token = self.send(1);
+        if 2 * self.sent <= self.toy.tokens {
+            return Ok(Step::Continue(token.unwrap()));
+        }
+        let (context, mutual) = (Box::new(self.toy.context(false)), Mutual::Proven);
+        Ok(Step::Done { token, outcome: Initiated { context, mutual } })
+    }
+}
+
+/// What protects messages: a stream and a counter for each direction.
+pub(crate) struct Context {
+    toy: Toy,
+    outgoing: Channel,
+    incoming: Channel,
+}
+
+struct Channel {
+    key: [u8; 32],
+    direction: u8,
+    sequence: u32,
+    /// Where the stream is.
+    position: u32,
+}
+
+impl Channel {
+    fn stream(&mut self, octets: &mut [u8]) {
+        for octet in octets {
+            *octet ^= digest(&[&self.key, &[self.direction], &self.position.to_le_bytes()])[0];
+            self.position += 1;
+        }
+    }
+
+    fn sign(&mut self, message: &[u8]) -> Vec<u8> {
+        let mac = digest(&[&self.key, &[self.direction], &self.sequence.to_le_bytes(), b"mac", message]);
+        let mut mac = mac[..16].to_vec();
+        self.stream(&mut mac);
+        self.sequence += 1;
+        mac
+    }
+}
+
+impl Context {
+    fn header(&self) -> usize {
+        if self.toy.long_header { 60 } else { 16 }
+    }
+}
+
+impl SecurityContext for Context {
+    fn can_seal(&self) -> bool {
+        self.toy.seals
+    }
+
+    fn seal(&mut self, message: &mut Vec<u8>) -> Result<Vec<u8>, SealError> {
+        if !self.toy.seals {
+            return Err(SealError::Unavailable);
+        }
+        let plain = message.clone();
+        self.outgoing.stream(message);
+        let mut header = self.outgoing.sign(&plain);
+        header.resize(self.header(), 7);
+        Ok(header)
+    }
+
+    fn unseal(&mut self, header: &[u8], message: &mut Vec<u8>) -> Result<(), SealError> {
+        self.incoming.stream(message);
+        let mut expected = self.incoming.sign(message);
+        expected.resize(self.header(), 7);
+        if header == expected { Ok(()) } else { Err(SealError::Forged) }
+    }
+
+    fn unseal_whole(&mut self, token: &mut Vec<u8>) -> Result<(), SealError> {
+        if token.len() < self.header() {
+            return Err(SealError::Forged);
+        }
+        let message = token.split_off(self.header());
+        let header = std::mem::replace(token, message);
+        self.unseal(&header, token)
+    }
+
+    fn sign(&mut self, message: &[u8]) -> Result<Vec<u8>, SealError> {
+        Ok(self.outgoing.sign(message))
+    }
+
+    fn verify(&mut self, message: &[u8], signature: &[u8]) -> Result<(), SealError> {
+        if self.incoming.sign(message) == signature { Ok(()) } else { Err(SealError::Forged) }
+    }
+
+    fn mech_list_mic(&self) -> MechListMic {
+        self.toy.mic
+    }
+
+    fn mech_list_mic_made(&mut self) {
+        self.outgoing.position = 0;
+    }
+
+    fn mech_list_mic_checked(&mut self) {
+        self.incoming.position = 0;
+    }
+}
+
+/// How an exchange ended at one end.
+#[derive(Debug)]
+pub(crate) enum Outcome<T> {
+    Done(T),
+    Failed(AuthError),
+    /// It waits for a token that never came.
+    Waiting,
+}
+
+impl<T> Outcome<T> {
+    pub(crate) fn done(self) -> T {
+        match self {
+            Self::Done(outcome) => outcome,
+            Self::Failed(error) => panic!("it failed: {error}"),
+            Self::Waiting => panic!("it waits"),
+        }
+    }
+
+    pub(crate) fn error(&self) -> Option<AuthError> {
+        match self {
+            Self::Failed(error) => Some(*error),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self, Self::Done(_))
+    }
+}
+
+/// Lets both ends talk until neither has anything to say; `alter` is whoever sits between them and may change the
+/// token of any number, counted from zero.
+pub(crate) fn talk<C, S>(
+    mut client: impl FnMut(Option<&[u8]>) -> Result<Step<C>, AuthError>,
+    mut service: impl FnMut(&[u8]) -> Result<Step<S>, AuthError>,
+    mut alter: impl FnMut(usize, Vec<u8>) -> Vec<u8>,
+) -> (Outcome<C>, Outcome<S>) {
+    let mut ends = (Outcome::Waiting, Outcome::Waiting);
+    let mut number = 0;
+    let mut alter = |token| {
+        number += 1;
+        alter(number - 1, token)
+    };
+    let mut to_client: Option<Vec<u8>> = None;
+    loop {
+        let to_service = match client(to_client.as_deref()) {
+            Ok(Step::Continue(token)) => Some(token),
+            Ok(Step::Done { token, outcome }) => {
+                ends.0 = Outcome::Done(outcome);
+                token
+            }
+            Err(error) => {
+                ends.0 = Outcome::Failed(error);
+                None
+            }
+        };
+        let Some(to_service) = to_service else { return ends };
+        if ends.1.is_done() {
+            return ends;
+        }
+        to_client = match service(&alter(to_service)) {
+            Ok(Step::Continue(token)) => Some(token),
+            Ok(Step::Done { token, outcome }) => {
+                ends.1 = Outcome::Done(outcome);
+                token
+            }
+            Err(error) => {
+                ends.1 = Outcome::Failed(error);
+                None
+            }
+        };
+        // After its end a client looks at nothing more.
+        if ends.0.is_done() || to_client.is_none() {
+            return ends;
+        }
+        to_client = to_client.map(&mut alter);
+    }
+}
+
+/// Messages in both directions, twice: the ends agree on keys, counters and streams.
+pub(crate) fn converse(client: &mut dyn SecurityContext, service: &mut dyn SecurityContext) {
+    for text in ["first", "second", ""] {
+        for (from, to) in [(true, "service"), (false, "client")] {
+            let (sender, receiver): (&mut dyn SecurityContext, &mut dyn SecurityContext) =
+                if from { (&mut *client, &mut *service) } else { (&mut *service, &mut *client) };
+            let mut message = text.as_bytes().to_vec();
+            let header = sender.seal(&mut message).unwrap();
+            receiver.unseal(&header, &mut message).unwrap_or_else(|error| panic!("{text} to {to}: {error}"));
+            assert_eq!(message, text.as_bytes());
+            let signature = sender.sign(text.as_bytes()).unwrap();
+            receiver.verify(text.as_bytes(), &signature).unwrap();
+        }
+    }
+}
+
+fn digest(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(u32::try_from(part.len()).unwrap().to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}

@@ -1,0 +1,105 @@
+//! The certificate of the service, which nobody vouches for: CredSSP itself proves that both ends see the same one.
+
+use std::sync::Arc;
+
+use auth::credssp::PublicKey;
+use rustls::ServerConfig;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use x509_parser::oid_registry::OID_PKCS1_RSAENCRYPTION;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use crate::CredSspError;
+
+/// What the service shows to every client of CredSSP.
+#[derive(Clone)]
+pub struct ServiceCertificate {
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) key: PublicKey,
+}
+
+impl ServiceCertificate {
+    /// Takes a certificate with its key, which must be RSA: clients read no other.
+    ///
+    /// One that the service made itself is usual, with the name `CN=CREDSSP-host`.
+    ///
+    /// # Errors
+    /// [`CredSspError`].
+    pub fn new(
+        certificate: CertificateDer<'static>,
+        private_key: PrivateKeyDer<'static>,
+    ) -> Result<Self, CredSspError> {
+        let key = public_key(&certificate)?;
+        if !is_rsa(&certificate) {
+            return Err(CredSspError::Certificate("its key is not RSA"));
+        }
+        // Sessions that can be resumed are left on: what announces them is the only thing that a service of TLS 1.3
+        // says after the client's last word, and without it that token would be empty.
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], private_key)?;
+        Ok(Self { config: Arc::new(config), key })
+    }
+}
+
+/// Takes any certificate, so long as its owner is at the other end.
+#[derive(Debug)]
+pub(crate) struct AnyCertificate(pub(crate) WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
+    }
+}
+
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+/// What the certificate's `subjectPublicKey` holds (RFC 5280, 4.1.2.7).
+pub(crate) fn public_key(certificate: &[u8]) -> Result<PublicKey, CredSspError> {
+    let (_, certificate) = X509Certificate::from_der(certificate).map_err(|_| UNREADABLE)?;
+    let octets = certificate.public_key().subject_public_key.data.to_vec();
+    PublicKey::new(octets).map_err(|_| UNREADABLE)
+}
+
+fn is_rsa(certificate: &[u8]) -> bool {
+    X509Certificate::from_der(certificate)
+        .is_ok_and(|(_, certificate)| certificate.public_key().algorithm.algorithm == OID_PKCS1_RSAENCRYPTION)
+}
+
+const UNREADABLE: CredSspError = CredSspError::Certificate("it is not X.509");

@@ -1,0 +1,316 @@
+//! The service's side (RFC 4121 4.1).
+
+use std::ffi::CString;
+use std::fmt;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use auth::{Accepted, Account, AuthError, Step};
+
+use crate::diagnosis::{Trying, diagnose};
+use crate::error::Mismatch;
+use crate::library::{Credential, Name, RawContext, Stored, Usage};
+use crate::{Context, KerberosError, Library, Principal, PrincipalMap, flag};
+
+/// What a service needs to sign its clients in; makes an [`Acceptor`] for each of them.
+#[derive(Clone)]
+pub struct Acceptors {
+    library: Arc<Library>,
+    keytab: Keytab,
+    sealing: Sealing,
+    principals: Arc<dyn PrincipalMap>,
+}
+
+/// Where the keys of the service are.
+///
+/// Any key of the keytab will do: clients ask for `HTTP/host`, `WSMAN/host` or `host/host`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Keytab {
+    /// Where `KRB5_KTNAME` or `krb5.conf` say; mostly `/etc/krb5.keytab`.
+    #[default]
+    OfThisMachine,
+    /// This file.
+    File(KeytabFile),
+}
+
+/// The path of a keytab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeytabFile(
+    /// INVARIANT: without a NUL character.
+    PathBuf,
+);
+
+/// Whether a client must be able to seal messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sealing {
+    /// Not where TLS protects them, or nothing has to.
+    #[default]
+    Optional,
+    /// Where nothing else protects them.
+    Required,
+}
+
+/// What the service's TLS connection is, and how far the client must have seen it (RFC 5929, `CbtHardeningLevel`).
+///
+/// The octets are the application data: `tls-server-end-point:` and the hash of the certificate.
+#[derive(Clone, PartialEq, Eq)]
+pub enum ChannelBinding {
+    /// It is not looked at; also where there is no TLS.
+    None,
+    /// One that is there must be right.
+    Relaxed(Vec<u8>),
+    /// There must be one, and it must be right.
+    Strict(Vec<u8>),
+}
+
+/// The service's side of one authentication.
+///
+/// Taking a token may wait for disks and, as it looks for the account, for whatever the list of accounts does.
+pub struct Acceptor {
+    service: Acceptors,
+    binding: ChannelBinding,
+    standing: Standing,
+}
+
+/// A client that has proven itself and has an account here.
+#[derive(Debug)]
+pub struct Client {
+    /// Who it is to its realm.
+    pub principal: Principal,
+    /// Who it is here.
+    pub account: Account,
+    /// What protects messages from now on.
+    pub context: Context,
+}
+
+/// A client needs one token to prove itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Waiting,
+    Over,
+}
+
+impl Acceptors {
+    /// For the machine's own keytab, without demanding that clients can seal.
+    #[must_use]
+    pub fn new(library: Arc<Library>, principals: Arc<dyn PrincipalMap>) -> Self {
+        Self { library, keytab: Keytab::default(), sealing: Sealing::default(), principals }
+    }
+
+    /// With the keys of another keytab.
+    #[must_use]
+    pub fn keytab(self, keytab: Keytab) -> Self {
+        Self { keytab, ..self }
+    }
+
+    /// Whether clients must be able to seal.
+    #[must_use]
+    pub fn sealing(self, sealing: Sealing) -> Self {
+        Self { sealing, ..self }
+    }
+
+    /// Whether there are keys, for a word of warning before the first client comes.
+    ///
+    /// # Errors
+    /// [`KerberosError::Keytab`] with what is missing, [`KerberosError::Configuration`].
+    pub fn check(&self) -> Result<(), KerberosError> {
+        self.keys().map(drop)
+    }
+
+    /// The service's side of one authentication on a connection.
+    #[must_use]
+    pub fn acceptor(&self, binding: ChannelBinding) -> Acceptor {
+        Acceptor { service: self.clone(), binding, standing: Standing::Waiting }
+    }
+
+    /// The keys are opened for each client: so a new keytab counts at once, and a bad one is told of each time.
+    fn keys(&self) -> Result<Credential, KerberosError> {
+        let path = self.keytab.name();
+        let store = path.as_deref().map(Stored::Keytab);
+        Credential::acquire(&self.library, None, Usage::Accept, store.as_slice()).map_err(|failure| {
+            match diagnose(failure, Trying::OpenKeytab(self.keytab.path())) {
+                KerberosError::Keytab { keytab, cause } => self.keytab_error(keytab, cause),
+                error => error,
+            }
+        })
+    }
+
+    /// To the library a file that it cannot read is one that is not there: the system knows better.
+    fn keytab_error(&self, keytab: Option<PathBuf>, cause: String) -> KerberosError {
+        let keytab = keytab.or_else(|| self.library.default_keytab());
+        let opened = keytab.as_ref().map(File::open);
+        let cause = opened.and_then(Result::err).map_or(cause, |error| error.to_string());
+        KerberosError::Keytab { keytab, cause }
+    }
+}
+
+impl Acceptor {
+    /// As [`auth::Acceptor::step`], with all that is known of the client, or of the reason for a failure.
+    ///
+    /// # Errors
+    /// [`KerberosError`]. After that, and once it is done, [`KerberosError::Over`].
+    pub fn accept(&mut self, token: &[u8]) -> Result<Step<Client>, KerberosError> {
+        if std::mem::replace(&mut self.standing, Standing::Over) == Standing::Over {
+            return Err(KerberosError::Over);
+        }
+        if token.len() > MAX_TOKEN_OCTETS {
+            return Err(KerberosError::Malformed { cause: format!("it has {} octets", token.len()) });
+        }
+        let keys = self.service.keys()?;
+        let mut raw = RawContext::new(&self.service.library);
+        let trying = Trying::Accept(self.service.keytab.path());
+        let (progress, client) = raw
+            .accept(&keys, token, self.binding.application_data())
+            .map_err(|failure| diagnose(failure, trying))?;
+        // Only the style of DCE (MS-KILE 3.4.5.1) has a third token, and messages of another form.
+        if !progress.is_complete {
+            return Err(KerberosError::Malformed { cause: "it is in the style of DCE".to_owned() });
+        }
+        self.demand(progress.flags)?;
+        let client = client.ok_or(KerberosError::Downgraded("a name"))?;
+        let (principal, account) = self.account(&client)?;
+        let context = Context::established(raw, progress.flags);
+        let token = (!progress.token.is_empty()).then_some(progress.token);
+        Ok(Step::Done { token, outcome: Client { principal, account, context } })
+    }
+
+    fn demand(&self, flags: u32) -> Result<(), KerberosError> {
+        if flags & flag::ANONYMOUS != 0 {
+            return Err(KerberosError::Downgraded("a name"));
+        }
+        if flags & flag::INTEGRITY == 0 {
+            return Err(KerberosError::Downgraded("integrity of messages"));
+        }
+        if self.service.sealing == Sealing::Required && flags & flag::CONFIDENTIALITY == 0 {
+            return Err(KerberosError::Downgraded("sealed messages"));
+        }
+        if matches!(self.binding, ChannelBinding::Strict(_)) && flags & flag::CHANNEL_BOUND == 0 {
+            return Err(KerberosError::ChannelBinding(Mismatch::Absent));
+        }
+        Ok(())
+    }
+
+    fn account(&self, client: &Name) -> Result<(Principal, Account), KerberosError> {
+        let text = client.display().map_err(|failure| diagnose(failure, Trying::Anything))?;
+        let text = String::from_utf8(text).map_err(|error| {
+            KerberosError::NotAPrincipal(String::from_utf8_lossy(error.as_bytes()).into_owned())
+        })?;
+        let principal = Principal::parse(&text)?;
+        let local_name = || {
+            let local = client.local();
+            let local = local.inspect_err(|failure| {
+                tracing::debug!(%principal, error = failure.text, "auth_to_local gives no name");
+            });
+            String::from_utf8(local.ok()?).ok()
+        };
+        let account = self.service.principals.account(&principal, &local_name)?;
+        tracing::debug!(%principal, %account, "Kerberos knows the client");
+        Ok((principal, account))
+    }
+}
+
+impl auth::Acceptor for Acceptor {
+    fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
+        let step = self.accept(token).map_err(|error| {
+            let verdict = AuthError::from(&error);
+            if verdict == AuthError::Unavailable && error != KerberosError::Over {
+                tracing::error!(%error, "Kerberos cannot judge sign-ins");
+            } else {
+                tracing::debug!(%error, "Kerberos refuses a client");
+            }
+            verdict
+        })?;
+        Ok(match step {
+            Step::Continue(token) => Step::Continue(token),
+            Step::Done { token, outcome: Client { account, context, .. } } => {
+                Step::Done { token, outcome: Accepted { account, context: Box::new(context) } }
+            }
+        })
+    }
+}
+
+impl Keytab {
+    /// This file.
+    ///
+    /// # Errors
+    /// [`KerberosError::NotAName`] for a path with a NUL character.
+    pub fn file(path: impl Into<PathBuf>) -> Result<Self, KerberosError> {
+        KeytabFile::new(path.into()).map(Self::File)
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::OfThisMachine => None,
+            Self::File(file) => Some(file.path()),
+        }
+    }
+
+    fn name(&self) -> Option<CString> {
+        match self {
+            Self::OfThisMachine => None,
+            Self::File(file) => Some(file.name()),
+        }
+    }
+}
+
+impl KeytabFile {
+    pub(crate) fn new(path: PathBuf) -> Result<Self, KerberosError> {
+        if path.as_os_str().as_bytes().contains(&0) {
+            return Err(KerberosError::NotAName(path.display().to_string()));
+        }
+        Ok(Self(path))
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// As the library wants it; without the type it would take a colon in the path for the end of one.
+    pub(crate) fn name(&self) -> CString {
+        CString::new([b"FILE:", self.0.as_os_str().as_bytes()].concat()).unwrap_or_default()
+    }
+}
+
+impl ChannelBinding {
+    fn application_data(&self) -> Option<&[u8]> {
+        match self {
+            Self::None => None,
+            Self::Relaxed(data) | Self::Strict(data) => Some(data),
+        }
+    }
+}
+
+impl fmt::Debug for ChannelBinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Relaxed(_) => "Relaxed(…)",
+            Self::Strict(_) => "Strict(…)",
+        })
+    }
+}
+
+impl fmt::Debug for Acceptors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptors")
+            .field("keytab", &self.keytab)
+            .field("sealing", &self.sealing)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acceptor")
+            .field("service", &self.service)
+            .field("binding", &self.binding)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Tickets with long lists of groups come to 48 KiB.
+const MAX_TOKEN_OCTETS: usize = 64 * 1_024;

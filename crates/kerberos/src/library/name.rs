@@ -1,0 +1,97 @@
+//! Names as the library holds them.
+
+use std::ptr;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use super::buffer::{Owned, lent};
+use super::symbols::GssName;
+use super::{Failure, Library, oid};
+use crate::KERBEROS;
+
+/// A name inside the library; released when dropped.
+pub(crate) struct Name {
+    library: Arc<Library>,
+    handle: NonNull<GssName>,
+}
+
+// SAFETY: a name is never changed once it is made, and no thread owns it (see the top of `library.rs`).
+unsafe impl Send for Name {}
+
+/// What a text is the name of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NameForm {
+    /// `service@host`, whose realm `krb5.conf` decides (RFC 2743 4.1).
+    HostService,
+    /// `name/instance@REALM` (RFC 1964 2.1.1).
+    Principal,
+}
+
+impl Name {
+    pub(crate) fn import(library: &Arc<Library>, text: &str, form: NameForm) -> Result<Self, Failure> {
+        let (text, form) = (lent(text.as_bytes()), oid(form.oid()));
+        let (mut minor, mut handle) = (0, ptr::null_mut());
+        // SAFETY: all pointers are to values of this frame; text and form are copied.
+        let major = unsafe {
+            (library.gss.gss_import_name)(&raw mut minor, &raw const text, &raw const form, &raw mut handle)
+        };
+        // SAFETY: the handle is the library's, and nobody else has it.
+        let name = unsafe { Self::of(library, handle) };
+        library.outcome("gss_import_name", major, minor)?;
+        name.ok_or_else(|| library.failure("gss_import_name", major, minor))
+    }
+
+    /// # Safety
+    /// The handle must be null or a name of the library that is now this one's to release.
+    pub(super) unsafe fn of(library: &Arc<Library>, handle: *mut GssName) -> Option<Self> {
+        NonNull::new(handle).map(|handle| Self { library: Arc::clone(library), handle })
+    }
+
+    pub(super) fn handle(&self) -> *mut GssName {
+        self.handle.as_ptr()
+    }
+
+    /// The name in full, as `krb5_unparse_name` writes it.
+    pub(crate) fn display(&self) -> Result<Vec<u8>, Failure> {
+        let mut text = Owned::empty(&self.library);
+        let mut minor = 0;
+        // SAFETY: the name is open; the text is released with `text`.
+        let major = unsafe {
+            (self.library.gss.gss_display_name)(&raw mut minor, self.handle(), text.out(), ptr::null_mut())
+        };
+        self.library.outcome("gss_display_name", major, minor)?;
+        Ok(text.octets().to_vec())
+    }
+
+    /// The name of an account that the rules `auth_to_local` of `krb5.conf` make of it.
+    pub(crate) fn local(&self) -> Result<Vec<u8>, Failure> {
+        let mechanism = oid(KERBEROS);
+        let mut text = Owned::empty(&self.library);
+        let mut minor = 0;
+        // SAFETY: as above.
+        let major = unsafe {
+            (self.library.gss.gss_localname)(&raw mut minor, self.handle(), &raw const mechanism, text.out())
+        };
+        self.library.outcome("gss_localname", major, minor)?;
+        Ok(text.octets().to_vec())
+    }
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        let (mut minor, mut handle) = (0, self.handle());
+        // SAFETY: it is open and not used again.
+        unsafe { (self.library.gss.gss_release_name)(&raw mut minor, &raw mut handle) };
+    }
+}
+
+impl NameForm {
+    fn oid(self) -> &'static [u8] {
+        match self {
+            // 1.2.840.113554.1.2.1.4
+            Self::HostService => b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x01\x04",
+            // 1.2.840.113554.1.2.2.1
+            Self::Principal => b"\x2a\x86\x48\x86\xf7\x12\x01\x02\x02\x01",
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Our client and our service in a realm of their own; without MIT's KDC these tests say so and do nothing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod binding;
+mod corpus;
+mod failures;
+mod handover;
+mod sealing;
+mod sign_in;
+
+use std::sync::Arc;
+
+use auth::{Account, AuthError, Secret, Step};
+use telarch_kerberos::{
+    Acceptors, Accounts, ChannelBinding, Client, Context, Credentials, Found, Initiator, KerberosError,
+    Library, Power, Principal, PrincipalRules, Reached, Spn,
+};
+use telarch_peers::{PASSWORD, REALM, USER};
+
+/// The users of a machine: that of the tests, and root.
+struct Machine;
+
+impl Accounts for Machine {
+    fn find(&self, name: &str) -> Result<Option<Found>, AuthError> {
+        let power = match name {
+            USER | "robot" => Power::Ordinary,
+            "root" => Power::Superuser,
+            _ => return Ok(None),
+        };
+        Ok(Some(Found { account: Account { name: name.to_owned() }, power }))
+    }
+}
+
+fn library() -> Arc<Library> {
+    Library::load().expect("the KDC needs it, too")
+}
+
+fn rules() -> PrincipalRules {
+    PrincipalRules::new(Arc::new(Machine)).realm(REALM)
+}
+
+fn service() -> Acceptors {
+    Acceptors::new(library(), Arc::new(rules()))
+}
+
+fn principal(name: &str) -> Principal {
+    Principal::parse(&format!("{name}@{REALM}")).unwrap()
+}
+
+fn password(password: &str) -> Credentials {
+    Credentials::Password { principal: principal(USER), password: Secret::new(password.to_owned()) }
+}
+
+fn client(credentials: Credentials) -> Initiator {
+    Initiator::new(library(), credentials, Spn::http("localhost").unwrap())
+}
+
+/// The first token of a client.
+fn token(initiator: &mut Initiator) -> Result<Vec<u8>, KerberosError> {
+    match initiator.advance(None)? {
+        Step::Continue(token) => Ok(token),
+        Step::Done { .. } => panic!("nobody has proven anything yet"),
+    }
+}
+
+/// Lets a client and a service meet.
+fn meet(mut initiator: Initiator, service: &Acceptors) -> Result<(Client, Reached), KerberosError> {
+    let token = token(&mut initiator)?;
+    let Step::Done { token: Some(answer), outcome: client } =
+        service.acceptor(ChannelBinding::None).accept(&token)?
+    else {
+        panic!("the service answers, and is done");
+    };
+    let Step::Done { token: None, outcome: reached } = initiator.advance(Some(&answer))? else {
+        panic!("the client is done");
+    };
+    Ok((client, reached))
+}
+
+/// The two ends of a sign-in by password: the service's and the client's.
+fn contexts() -> (Context, Context) {
+    let (client, reached) = meet(self::client(password(PASSWORD)), &service()).unwrap();
+    (client.context, reached.context)
+}

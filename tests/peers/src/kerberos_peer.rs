@@ -1,0 +1,172 @@
+//! Other people's ends of Kerberos, token by token.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::python::{missing_modules, script_command};
+use crate::telarchd::{PASSWORD, USER};
+
+/// A Python process that is one end; it belongs to the realm of this process (see [`in_realm`](crate::in_realm)).
+pub struct KerberosPeer {
+    child: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+/// Which end it is, and by whose library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A client of pyspnego, which signs in by password.
+    PyspnegoClient(Messages),
+    /// A service of pyspnego.
+    PyspnegoServer,
+    /// A client of pykerberos, which takes the ticket that is there.
+    PykerberosClient,
+}
+
+/// What a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Messages {
+    /// That the order of messages is looked after, too.
+    InSequence,
+    /// That they are protected each for itself.
+    InAnyOrder,
+}
+
+/// What came of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// What the other end needs; may be empty.
+    pub token: Vec<u8>,
+    /// Whether this end is done.
+    pub is_complete: bool,
+}
+
+impl KerberosPeer {
+    /// Whether the Python packages are installed that this takes; if not, it is said.
+    ///
+    /// # Panics
+    /// When there is no Python environment at all.
+    #[must_use]
+    pub fn is_installed() -> bool {
+        let missing = missing_modules("gssapi, krb5, kerberos");
+        if let Some(complaint) = &missing {
+            eprintln!(
+                "SKIPPED: the peers cannot sign in to Kerberos: {complaint} (libkrb5-dev, gcc, then ./test --install)"
+            );
+        }
+        missing.is_none()
+    }
+
+    /// Starts it, bound to a TLS connection or to none.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start(end: End, binding: Option<&[u8]>) -> Self {
+        let mut command = script_command("kerberos_peer.py");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let requests = child.stdin.take().expect("it was asked for");
+        let answers = BufReader::new(child.stdout.take().expect("it was asked for"));
+        let mut peer = Self { child, requests, answers };
+        let (end, in_sequence) = match end {
+            End::PyspnegoClient(messages) => ("pyspnego client", messages == Messages::InSequence),
+            End::PyspnegoServer => ("pyspnego server", true),
+            End::PykerberosClient => ("pykerberos client", true),
+        };
+        let binding = binding.map(|octets| STANDARD.encode(octets));
+        let request = json!({
+            "end": end, "binding": binding, "in_sequence": in_sequence,
+            "user": format!("{USER}@{}", crate::REALM), "password": PASSWORD,
+        });
+        peer.converse(&request).expect("it is one of those");
+        peer
+    }
+
+    /// Hands it the other end's token, empty at the beginning.
+    ///
+    /// # Errors
+    /// What it says when it refuses.
+    pub fn step(&mut self, token: &[u8]) -> Result<Progress, String> {
+        let answer = self.ask("step", &[token])?;
+        let is_complete = answer.get("complete").and_then(Value::as_bool).unwrap_or_default();
+        Ok(Progress { token: octets(&answer, "token"), is_complete })
+    }
+
+    /// Header and sealed message.
+    ///
+    /// # Errors
+    /// What it says when it refuses.
+    pub fn seal(&mut self, message: &[u8]) -> Result<(Vec<u8>, Vec<u8>), String> {
+        let answer = self.ask("seal", &[message])?;
+        Ok((octets(&answer, "header"), octets(&answer, "message")))
+    }
+
+    /// The message that was sealed.
+    ///
+    /// # Errors
+    /// What it says when it refuses.
+    pub fn unseal(&mut self, header: &[u8], message: &[u8]) -> Result<Vec<u8>, String> {
+        Ok(octets(&self.ask("unseal", &[header, message])?, "message"))
+    }
+
+    /// The signature of a message.
+    ///
+    /// # Errors
+    /// What it says when it refuses.
+    pub fn sign(&mut self, message: &[u8]) -> Result<Vec<u8>, String> {
+        Ok(octets(&self.ask("sign", &[message])?, "message"))
+    }
+
+    /// Checks the signature of a message.
+    ///
+    /// # Errors
+    /// What it says when it refuses.
+    pub fn verify(&mut self, message: &[u8], signature: &[u8]) -> Result<(), String> {
+        self.ask("verify", &[message, signature]).map(drop)
+    }
+
+    /// Whom a service takes its client for.
+    ///
+    /// # Errors
+    /// What it says when it refuses.
+    pub fn principal(&mut self) -> Result<String, String> {
+        let answer = self.ask("principal", &[])?;
+        Ok(answer.get("name").and_then(Value::as_str).unwrap_or_default().to_owned())
+    }
+
+    fn ask(&mut self, what: &str, octets: &[&[u8]]) -> Result<Value, String> {
+        let octets: Vec<String> = octets.iter().map(|octets| STANDARD.encode(octets)).collect();
+        self.converse(&json!({"ask": what, "octets": octets}))
+    }
+
+    fn converse(&mut self, request: &Value) -> Result<Value, String> {
+        writeln!(self.requests, "{request}").expect("it reads until its input ends");
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("it writes text");
+        let answer: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        match answer.get("refused").and_then(Value::as_str) {
+            Some(refused) => Err(refused.to_owned()),
+            None => Ok(answer),
+        }
+    }
+}
+
+impl Drop for KerberosPeer {
+    fn drop(&mut self) {
+        // Both do nothing to a child that has ended and was reaped.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn octets(answer: &Value, name: &str) -> Vec<u8> {
+    let text = answer.get(name).and_then(Value::as_str);
+    let text = text.unwrap_or_else(|| panic!("no {name} in {answer}"));
+    STANDARD.decode(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
