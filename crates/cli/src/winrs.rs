@@ -6,7 +6,7 @@ mod command_line;
 mod run;
 pub(crate) mod switches;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Delegation};
 use crate::connection::draft::{KERNEL_KNOWS, refuse};
 use crate::endpoint::Transport;
 use crate::error::Error;
@@ -68,15 +68,6 @@ pub enum Echo {
     Shown,
     /// It is not (`-noecho`).
     Hidden,
-}
-
-/// Whether the credentials may go on to a third machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delegation {
-    /// They stay.
-    Refused,
-    /// They may (`-allowdelegate`).
-    Allowed,
 }
 
 /// Whether the whole exit code is printed at the end.

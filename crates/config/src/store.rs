@@ -9,7 +9,7 @@ use std::{fmt, io};
 use tokio::sync::watch;
 
 use self::disk::Directory;
-use crate::{Config, FileError, Listeners, Preset, Setting, SettingError, file};
+use crate::{Config, FileError, Listeners, Mutability, Preset, Setting, SettingError, Source, file};
 
 /// Everything that is configured at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -253,6 +253,30 @@ fn state(path: &Path, text: &str, overrides: &Overrides) -> Result<State, StoreE
         draft.config.assign(setting, value)?;
     }
     Ok(State { preset, config: Arc::new(draft.config), listeners: draft.listeners })
+}
+
+impl Config {
+    /// What several files amount to: a file that names a setting wins over those before it, and one that is not
+    /// there names none.
+    ///
+    /// So clients read the settings of the machine, then those of their user. Nothing is kept open.
+    ///
+    /// # Errors
+    /// [`StoreError`] names the file, the line and what to do.
+    pub fn of_files<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        for path in paths {
+            let path = path.as_ref();
+            let one = state(path, &disk::read(path)?.text, &Vec::new())?.config;
+            for setting in Setting::all() {
+                if one.source(setting) != Source::Default && setting.mutability() == Mutability::Writable {
+                    all.assign(setting, &setting.show(&one))?;
+                    all.named(setting);
+                }
+            }
+        }
+        Ok(all)
+    }
 }
 
 impl Draft {

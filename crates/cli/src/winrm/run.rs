@@ -41,9 +41,13 @@ pub enum Done {
 ///
 /// # Errors
 /// [`Stop`].
-pub async fn run(command: Command, streams: &mut Streams<'_>) -> Result<Done, Stop> {
+pub async fn run(
+    command: Command,
+    settings: &ClientSettings,
+    streams: &mut Streams<'_>,
+) -> Result<Done, Stop> {
     let Command { operation, connection, options, format, .. } = command;
-    let service = Service::new(connection)?;
+    let service = Service::new(connection, settings, Delegation::Refused)?;
     let run = Run { service, options, format };
     match operation {
         Operation::QuickConfig { transport, asking, public_zone } => {
@@ -169,11 +173,13 @@ impl Run {
             ReturnType::Epr => EnumerationMode::Reference,
             ReturnType::ObjectAndEpr => EnumerationMode::ObjectAndReference,
         };
-        if enumeration.hierarchy != Hierarchy::Deep {
-            return Err(missing("-shallow or -basepropertiesonly").into());
-        }
+        let polymorphism = match enumeration.hierarchy {
+            Hierarchy::Deep => PolymorphismMode::IncludeSubClassProperties,
+            Hierarchy::Shallow => PolymorphismMode::None,
+            Hierarchy::BasePropertiesOnly => PolymorphismMode::ExcludeSubClassProperties,
+        };
         let filter = enumeration.filter.map(wire_filter).transpose()?;
-        let options = EnumerateOptions { mode, filter, ..EnumerateOptions::default() };
+        let options = EnumerateOptions { mode, polymorphism, filter, ..EnumerateOptions::default() };
         let mut items = self.told(self.service.session.enumerate(&target, options).await, locator)?;
         let mut results = self.format.results();
         out.write_all(results.open().as_bytes())?;
