@@ -59,9 +59,12 @@ impl ClientSettings {
             Origin::Given(client) => return Ok((**client).clone()),
             Origin::Files(files) => Config::of_files(files),
             Origin::Named(file) if !file.exists() => {
-                let message = format!("the settings of clients cannot be read: there is no {}", file.display());
+                let message =
+                    format!("the settings of clients cannot be read: there is no {}", file.display());
                 let failure = Failure::here(Kind::Usage, message);
-                return Err(failure.advise(format!("{CONFIG_VARIABLE} names the file; without it the usual ones are read")));
+                return Err(failure.advise(format!(
+                    "{CONFIG_VARIABLE} names the file; without it the usual ones are read"
+                )));
             }
             Origin::Named(file) => Config::of_files([file]),
         };

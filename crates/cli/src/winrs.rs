@@ -6,13 +6,14 @@ mod command_line;
 mod run;
 pub(crate) mod switches;
 
-use crate::connection::{Connection, Delegation};
+use crate::connection::Connection;
 use crate::connection::draft::{KERNEL_KNOWS, refuse};
 use crate::endpoint::Transport;
 use crate::error::Error;
 use crate::failure::ExitCodes;
 use crate::switch::{Filling, Item};
 
+pub use crate::connection::Delegation;
 pub use run::run;
 
 /// What a command line of `winrs` asks for.

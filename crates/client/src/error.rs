@@ -256,7 +256,7 @@ impl SignInCause {
             Self::NoKerberos => 0x8009_0305,
             Self::ServiceUnproven => 0x8009_0322,
             Self::NotDelegated => 0x8009_0345,
-            Self::NotAllowed => 1331,
+            Self::NotAllowed => 1327,
             Self::WrongPassword | Self::UnknownUser | Self::Refused | Self::Other => code::LOGON_FAILURE,
         }
     }

@@ -89,6 +89,14 @@ impl Session {
         &self.0.endpoint
     }
 
+    /// Whether the session may sign in at all, by its settings: what every operation asks before it sends anything.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] and [`Error::NoWayIn`].
+    pub fn may_sign_in(&self) -> Result<(), Error> {
+        self.require_protection()
+    }
+
     /// Whom it speaks with, for people.
     pub(crate) fn peer(&self) -> &str {
         &self.0.peer

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{
     ClientCertificate, Connection, Encoding, ImplicitScheme, Login, PasswordScheme, Proxy, ProxyAccess,
-    ProxyCredentials, ProxyLogin, ProxyScheme, ServiceName, SpnPort, Target, Thumbprint, Trust, Unencrypted, Verification,
+    ProxyCredentials, ProxyLogin, ProxyScheme, ServiceName, SpnPort, Target, Thumbprint, Trust, Unencrypted,
+    Verification,
 };
 use crate::endpoint::{Address, Transport};
 use crate::error::Error;

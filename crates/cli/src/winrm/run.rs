@@ -5,18 +5,20 @@ use std::path::Path;
 
 use client::EnumerateOptions;
 use wsman::Response;
-use wsman::enumeration::{EnumerationMode, Filter as WireFilter};
+use wsman::enumeration::{EnumerationMode, Filter as WireFilter, PolymorphismMode};
 use xml::{Bounds, Document, Encoding, Fragment as Markup, Writer};
 
 use super::{Command, Dialect, Enumeration, Filter, Hierarchy, Input, Operation, ReturnType, SddlTarget};
 use super::{quick_config, sddl};
 use crate::body;
+use crate::connection::Delegation;
 use crate::failure::{Failure, Kind};
 use crate::format::Format;
 use crate::input::KeyValues;
 use crate::locator::Locator;
 use crate::program::Stop;
 use crate::session::{Proven, Service, missing, selectors, target};
+use crate::settings::ClientSettings;
 
 /// The streams of a program.
 pub struct Streams<'s> {

@@ -13,8 +13,8 @@ use wsman::shell::{CommandLine, SignalCode};
 use super::{Echo, Profile, RemoteCommand};
 use crate::failure::{Failure, Kind};
 use crate::program::Stop;
-use crate::settings::ClientSettings;
 use crate::session::Service;
+use crate::settings::ClientSettings;
 use crate::terminal::Quieted;
 
 /// Runs the command with the standard input of this process; returns its exit code.

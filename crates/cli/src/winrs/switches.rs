@@ -1,7 +1,7 @@
 //! The table of switches of `winrs`.
 
-use crate::connection::draft::{self, Scheme};
 use crate::connection::ServiceName;
+use crate::connection::draft::{self, Scheme};
 use crate::endpoint::Address;
 use crate::failure::ExitCodes;
 use crate::switch::{Group, Switch, Value, names};

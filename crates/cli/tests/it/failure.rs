@@ -181,7 +181,7 @@ fn what_is_not_in_a_number_is_told_all_the_same() {
         (
             unauthorized(&["Negotiate"], Some(client::Scheme::Basic)),
             Kind::Authentication,
-            "winrm: server7: the service does not offer what this program can sign in with",
+            "winrm: server7: the service does not offer the scheme that was tried",
         ),
         (
             unauthorized(&["Basic"], None),
