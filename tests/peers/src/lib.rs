@@ -17,6 +17,7 @@
 //! Nothing here builds anything: `./test` does that first.
 
 mod ansible;
+mod apache;
 mod curl;
 mod kdc;
 mod kerberos_peer;
@@ -34,6 +35,7 @@ mod telarchd;
 mod way_in;
 
 pub use ansible::{Ansible, Connection, Outcome, Report};
+pub use apache::{Apache, Asking};
 pub use curl::{Curl, Reply};
 pub use kdc::{Kdc, Keys, REALM, Realm, in_realm};
 pub use kerberos_peer::{End, KerberosPeer, Messages, Progress};
