@@ -61,6 +61,24 @@ fn a_ticket_is_enough_over_http_and_https() {
 }
 
 #[test]
+fn where_the_first_scheme_is_not_offered_another_is_used_unless_one_was_asked_for() {
+    let name =
+        "kerberos_programs::where_the_first_scheme_is_not_offered_another_is_used_unless_one_was_asked_for";
+    in_realm(name, Keys::AesSha1, |realm| {
+        realm.kinit(&[]);
+        let service = Telarchd::start(&[("Service.Auth.Negotiate", "false")]);
+        let run = winrm(service.http()).run(&["get", "winrm/config/winrs"]);
+        assert_eq!(run.code, 0, "{run:?}");
+        let run = winrm(service.http()).switch("-authentication:negotiate").run(&["id"]);
+        assert_told(
+            &run,
+            "winrm: localhost: the service does not offer the scheme that was tried",
+            &["  try -authentication:kerberos", "  it offers Kerberos; Negotiate was tried"],
+        );
+    });
+}
+
+#[test]
 fn a_password_gets_a_ticket_and_so_does_the_key_of_a_keytab() {
     run("a_password_gets_a_ticket_and_so_does_the_key_of_a_keytab", |realm, service| {
         for user in [format!("{USER}@{REALM}"), format!("TELARCH\\{USER}"), USER.to_owned()] {
