@@ -7,7 +7,7 @@ use std::time::Duration;
 use auth::choice::Ntlm;
 use client::{
     Authentication, Credentials, HostTrust, Obstacle, Progress, Scheme, Sealing, Secret, Session,
-    SessionBuilder, SignInCause, TlsPolicy,
+    SessionBuilder, TlsPolicy,
 };
 use wsman::{FragmentTransfer, OptionSet, ResourceUri, SelectorSet};
 use xml::Encoding as XmlEncoding;
@@ -105,11 +105,18 @@ impl Service {
                 return Err(Failure::here(Kind::Usage, what).advise("use -authentication:kerberos"));
             }
         };
+        // A ticket that is to be handed on, or used because there is no password, is not to be had from NTLM.
+        let how_to_trust = match (delegation, &login) {
+            (Delegation::Refused, Login::Password { .. }) => {
+                how_to_trust(endpoint.host(), &settings, own_file)
+            }
+            _ => Vec::new(),
+        };
         let service = |session, login, user| Self {
             session,
             login,
             user,
-            trust: how_to_trust(endpoint.host(), &settings, own_file),
+            trust: how_to_trust.clone(),
             target: Target::Remote(endpoint.clone()),
         };
         if login == Login::Anonymous {
@@ -142,7 +149,7 @@ impl Service {
             &error,
             client::Error::Http { status: 500 } | client::Error::NoMessage { status: 500, .. }
         );
-        let untrusted = is_about_trust(&error);
+        let untrusted = is_about_trust(&error, &self.target);
         let mut failure = Failure::from_client(error, self.target.host());
         if untrusted {
             failure = self.trust.iter().fold(failure, Failure::advise);
@@ -363,14 +370,16 @@ fn service_name_of(name: ServiceName, login: &Login) -> client::ServiceName {
     }
 }
 
-/// Whether trusting the host would have helped.
-fn is_about_trust(error: &client::Error) -> bool {
+/// Whether trusting the host would have helped: then NTLM had been tried, too.
+fn is_about_trust(error: &client::Error, target: &Target) -> bool {
     match error {
         client::Error::NoWayIn { refusal, .. } => {
             refusal.considered().iter().any(|(_, obstacle)| *obstacle == Obstacle::NotTrusted)
         }
-        client::Error::SignIn { ntlm, cause, .. } => {
-            *ntlm == Ntlm::Forbidden && !matches!(cause, SignInCause::NotDelegated)
+        client::Error::SignIn {
+            scheme: Scheme::Negotiate | Scheme::CredSsp, ntlm: Ntlm::Forbidden, ..
+        } => {
+            matches!(target, Target::Remote(endpoint) if endpoint.transport() == Transport::Http)
         }
         _ => false,
     }

@@ -109,7 +109,6 @@ impl Session {
             mode: options.mode,
             polymorphism: options.polymorphism,
             filter: options.filter,
-            ..Enumerate::default()
         };
         let mut attempts = 1;
         let answer = loop {

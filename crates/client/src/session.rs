@@ -206,22 +206,15 @@ impl Session {
             tracing::trace!(peer = self.0.peer, "A pooled connection was dead");
             self.0.pool.clear();
         }
-        let mut login = self.login();
-        loop {
-            let proof = login.begin();
-            let (connection, outcome) = self.exchange_anew(proof, request, limit, patience).await?;
-            match outcome {
-                Err(Error::AuthenticationFailed { offered, tried: Some(tried), user }) => {
-                    match self.login_by_another_scheme(&offered, tried)? {
-                        Some(other) => login = other,
-                        None => {
-                            return Err(Error::AuthenticationFailed { offered, tried: Some(tried), user });
-                        }
-                    }
-                }
-                outcome => return self.keep(connection, outcome),
-            }
-        }
+        let (connection, outcome) =
+            self.exchange_anew(self.login().begin(), request, limit, patience).await?;
+        let Err(Error::AuthenticationFailed { offered, tried: Some(tried), .. }) = &outcome else {
+            return self.keep(connection, outcome);
+        };
+        // Once: what a service offers could change for ever.
+        let Some(other) = self.login_by_another_scheme(offered, *tried)? else { return outcome };
+        let (connection, outcome) = self.exchange_anew(other.begin(), request, limit, patience).await?;
+        self.keep(connection, outcome)
     }
 
     /// Over a new connection, or over two where the first was closed with a challenge.
@@ -234,13 +227,10 @@ impl Session {
     ) -> Result<(Connection, Result<connection::Response, Error>), Error> {
         let mut connection = self.connect(proof, patience).await?;
         let mut outcome = connection.exchange(request, limit, patience).await;
-        let closed = Violation::ClosedDuringSignIn;
-        if matches!(&outcome, Err(Error::Protocol { violation, .. }) if matches!(violation, Violation::ClosedDuringSignIn))
+        if let Err(Error::Protocol { violation: Violation::ClosedDuringSignIn, .. }) = &outcome
+            && let Some(proof) = connection.proof_to_go_on_with()
         {
-            connection = match connection.into_proof_to_go_on_with() {
-                Some(proof) => self.connect(proof, patience).await?,
-                None => return Err(Error::Protocol { address: self.peer().to_owned(), violation: closed }),
-            };
+            connection = self.connect(proof, patience).await?;
             outcome = connection.exchange(request, limit, patience).await;
         }
         Ok((connection, outcome))

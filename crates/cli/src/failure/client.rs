@@ -125,7 +125,7 @@ fn no_way_in(refusal: &Refusal, endpoint: &str, host: &str) -> Failure {
     // What stands in the way of the preferred scheme is what counts.
     let first = refusal.considered().first();
     let ways = first.map(|(scheme, obstacle)| ways_out(*scheme, *obstacle)).unwrap_or_default();
-    ways.into_iter().fold(failure, |failure, way| failure.advise(way))
+    ways.into_iter().fold(failure, Failure::advise)
 }
 
 /// What is in the way, without what to do about it, which follows on lines of its own.

@@ -194,9 +194,11 @@ impl Connection {
     }
 
     /// The proof of a connection that was closed while it was asked for, if another connection may go on with it.
-    pub(crate) fn into_proof_to_go_on_with(self) -> Option<Proof> {
+    pub(crate) fn proof_to_go_on_with(&mut self) -> Option<Proof> {
         match &self.proof {
-            Proof::Digest(answers) if !answers.is_new() => Some(self.proof),
+            Proof::Digest(answers) if !answers.is_new() => {
+                Some(std::mem::replace(&mut self.proof, Proof::Anonymous))
+            }
             _ => None,
         }
     }

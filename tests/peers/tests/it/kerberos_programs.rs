@@ -36,6 +36,9 @@ fn told(run: &Run) -> Vec<String> {
 
 fn assert_told(run: &Run, what: &str, lines: &[&str]) {
     let found = told(run);
+    let is_wanted = lines.iter().any(|line| line.contains("-set:TrustedHosts"));
+    let is_there = found.iter().any(|line| line.contains("-set:TrustedHosts"));
+    assert_eq!(is_there, is_wanted, "trust is advised where it helps, and only there: {found:#?}");
     assert_eq!(found.first().map(String::as_str), Some(what), "{run:?}");
     for line in lines {
         assert!(found.iter().any(|found| found.contains(line)), "{line} is not in {found:#?}");
