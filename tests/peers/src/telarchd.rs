@@ -133,6 +133,20 @@ impl Telarchd {
         &self.ready.state_folder
     }
 
+    /// Waits until it has logged `text` so many times, and returns everything it has logged so far.
+    ///
+    /// # Panics
+    ///
+    /// When it does not in time.
+    #[must_use]
+    pub fn log_with(&self, text: &str, times: usize) -> String {
+        let found = self.stderr.wait_until(Instant::now() + LOG_LIMIT, |octets| {
+            let log = String::from_utf8_lossy(octets).into_owned();
+            (log.matches(text).count() >= times).then_some(log)
+        });
+        found.unwrap_or_else(|| panic!("{text:?} was not logged {times} times: {}", self.log()))
+    }
+
     /// Everything it has logged so far.
     #[must_use]
     pub fn log(&self) -> String {
@@ -258,4 +272,6 @@ fn timespec(duration: Duration) -> Timespec {
 
 /// Far more than it needs on an idle machine; a loaded one may take seconds.
 const READY_LIMIT: Duration = Duration::from_secs(20);
+/// What it does is logged at once.
+const LOG_LIMIT: Duration = Duration::from_secs(10);
 const END_LIMIT: Duration = Duration::from_secs(10);
