@@ -2,7 +2,8 @@
 
 pub(crate) mod toy;
 
-use crate::account_file::{AccountFile, AccountName, Comment, NewAccount, Standing, UnixTime};
+use crate::account_file::smbpasswd;
+use crate::account_file::{AccountFile, AccountName, Comment, NewAccount, SealedNtHash, Standing, UnixTime};
 use crate::basic::{Login, authorization};
 use crate::credssp::{self, PasswordCredentials, PublicKey, TsRequest, Version};
 use crate::der::{self, Reader, element};
@@ -41,6 +42,9 @@ pub fn account_file(octets: &[u8]) {
     assert_eq!(found, Some(first.rid));
     file.set_standing(first.name.as_str(), Standing::Disabled).expect("it is there");
     assert!(reread(&file).records().any(|record| record.standing == Standing::Disabled));
+    let nt_hash = Some(SealedNtHash { nonce: [1; 12], sealed: [2; 32] });
+    file.set_nt_hash(first.name.as_str(), nt_hash).expect("it is there");
+    assert_eq!(reread(&file).find(first.name.as_str()).and_then(|record| record.nt_hash), nt_hash);
     file.remove(first.name.as_str()).expect("it is there");
     assert!(reread(&file).find(first.name.as_str()).is_none());
 
@@ -51,6 +55,27 @@ pub fn account_file(octets: &[u8]) {
     };
     assert!(rid > first.rid, "{rid} was given away before");
     assert_eq!(reread(&file).find("Newcomer").map(|record| record.rid), Some(rid));
+}
+
+/// Lines of `smbpasswd` are read with names that accounts can have; a file is its lines.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn smbpasswd(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    let lines: Vec<_> = text.lines().map(smbpasswd::parse_line).collect();
+    let whole = smbpasswd::parse(text);
+    assert!(whole.is_err() || lines.iter().all(Result::is_ok), "a file of a wrong line is read");
+    for line in lines.into_iter().flatten().flatten() {
+        match line {
+            smbpasswd::Line::Account(entry) => {
+                assert!(AccountName::parse(entry.name.as_str()).is_ok(), "{} is no name", entry.name);
+            }
+            smbpasswd::Line::Skipped { name, .. } => {
+                assert!(!name.chars().any(char::is_control), "{name:?} disturbs the log");
+            }
+        }
+    }
 }
 
 /// A message of NTLM that is read is written so that it reads back the same.
