@@ -29,6 +29,13 @@ pub trait NtlmVerifier: Send + Sync {
 
     /// Whether [`verify`](Self::verify) may be called where others wait.
     fn cost(&self) -> VerifierCost;
+
+    /// Whether there is anybody who could be let in; otherwise NTLM is not offered.
+    ///
+    /// It is asked with every request that has not been authenticated, so it must be cheap.
+    fn is_available(&self) -> bool {
+        true
+    }
 }
 
 /// What an [`NtlmVerifier`] finds out.
