@@ -68,7 +68,7 @@ pub enum LineError {
     TooLong,
     /// Something that is no record.
     #[error(
-        "{found} instead of 6 or 7 fields\n  a record is NAME:RID:FLAGS:CHANGED:PASSWORD:COMMENT; a comment begins with #"
+        "{found} instead of 6 fields\n  a record is NAME:RID:FLAGS:CHANGED:PASSWORD:COMMENT, with :NTHASH behind it if there is one; a comment begins with #"
     )]
     FieldCount {
         /// How many there are.
@@ -514,10 +514,10 @@ mod tests {
     fn a_wrong_line_is_named_with_its_reason() {
         let (alice, bob) = (line("alice", 3_000_000_001), line("bob", 3_000_000_001));
         let cases = [
-            ("\nalice".to_owned(), 2, "1 instead of 6 or 7 fields"),
+            ("\nalice".to_owned(), 2, "1 instead of 6 fields"),
             (format!("{alice}:"), 1, "aes-256-gcm"),
             (format!("{alice}:more"), 1, "aes-256-gcm"),
-            (format!("{alice}:{SEALED}:"), 1, "8 instead of 6 or 7 fields"),
+            (format!("{alice}:{SEALED}:"), 1, "8 instead of 6 fields"),
             (format!("# {}", "x".repeat(MAX_LINE_OCTETS)), 1, "longer than 2048"),
             ("\n".repeat(MAX_LINES + 1), MAX_LINES + 1, "at most 8192 lines"),
             (format!("{alice}\n{}", alice.replace("alice", "ALICE")), 2, "\"ALICE\" is listed twice"),
