@@ -63,27 +63,6 @@ pub fn account_file(octets: &[u8]) {
     assert_eq!(reread(&file).find("Newcomer").map(|record| record.rid), Some(rid));
 }
 
-/// Lines of `smbpasswd` are read with names that accounts can have; a file is its lines.
-///
-/// # Panics
-/// When the promise is broken; that is its purpose.
-pub fn smbpasswd(octets: &[u8]) {
-    let Ok(text) = std::str::from_utf8(octets) else { return };
-    let lines: Vec<_> = text.lines().map(smbpasswd::parse_line).collect();
-    let whole = smbpasswd::parse(text);
-    assert!(whole.is_err() || lines.iter().all(Result::is_ok), "a file of a wrong line is read");
-    for line in lines.into_iter().flatten().flatten() {
-        match line {
-            smbpasswd::Line::Account(entry) => {
-                assert!(AccountName::parse(entry.name.as_str()).is_ok(), "{} is no name", entry.name);
-            }
-            smbpasswd::Line::Skipped { name, .. } => {
-                assert!(!name.chars().any(char::is_control), "{name:?} disturbs the log");
-            }
-        }
-    }
-}
-
 /// A message of NTLM that is read is written so that it reads back the same.
 ///
 /// # Panics
