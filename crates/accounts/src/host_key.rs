@@ -1,21 +1,22 @@
-//! The key of this machine, and the NT hashes that are sealed with it.
+//! The key of this machine, and what is sealed with it because it has to be used again.
 
 use std::fmt;
 use std::path::Path;
 
-use auth::account_file::{AccountName, Record, Rid, SealedNtHash};
+use auth::account_file::{AccountName, Rid, SealedNtHash};
 use auth::ntlm::NtHash;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use zeroize::Zeroizing;
 
 use crate::AccountsError;
 use crate::state_file::{Secrecy, StateFile};
 
-/// A key that is made at random once and does not leave the machine, so that a copy of the file of accounts is no
-/// list of NT hashes.
+/// A key that is made at random once and does not leave the machine, so that a copy of a file with sealed secrets is
+/// no list of them.
 ///
-/// Whoever can read both files has the hashes: the key protects copies and backups of one of them, not against root.
-pub struct HostKey(LessSafeKey);
+/// Whoever can read both files has the secrets: the key protects copies and backups of one of them, not against root,
+/// or against the user whose service it is.
+pub struct HostKey(RandomizedNonceKey);
 
 impl HostKey {
     /// Reads the key from the file `host-key` of the state directory, or makes it there.
@@ -26,64 +27,79 @@ impl HostKey {
     /// [`AccountsError`] if the file cannot be read or written, holds something else, or could be read or written by
     /// someone other than root and the user of this process.
     pub fn load_or_make(state: &Path) -> Result<Self, AccountsError> {
-        let file = StateFile::new(state, FILE, Secrecy::Secret);
-        if let Some(key) = Self::read(&file)? {
+        if let Some(key) = Self::load(state)? {
             return Ok(key);
         }
+        let file = StateFile::new(state, FILE, Secrecy::Secret);
         file.make(Zeroizing::new(crate::random::<OCTETS>()?).as_slice())?;
         // Another process may have been quicker.
-        Self::read(&file)?.ok_or_else(|| AccountsError::HostKey { path: file.path().to_owned() })
+        Self::load(state)?.ok_or_else(|| AccountsError::HostKey { path: file.path().to_owned() })
     }
 
-    /// Seals the NT hash of an account. It opens in no other record than that of this name and RID.
+    /// Reads the key; none if it was not made yet.
     ///
     /// # Errors
-    /// [`AccountsError::Randomness`] and [`AccountsError::Sealing`].
-    pub fn seal(&self, hash: &NtHash, name: &AccountName, rid: Rid) -> Result<SealedNtHash, AccountsError> {
-        let nonce = crate::random()?;
-        let mut octets = Zeroizing::new(*hash.expose());
-        let tag = self
-            .0
-            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), bound_to(name, rid), &mut *octets)
-            .map_err(|_| AccountsError::Sealing)?;
-        let mut sealed = [0; 32];
-        for (octet, from) in sealed.iter_mut().zip(octets.iter().chain(tag.as_ref())) {
-            *octet = *from;
-        }
-        Ok(SealedNtHash { nonce, sealed })
-    }
-
-    /// The NT hash of an account; none if it was sealed with another key, or for another account.
-    #[must_use]
-    pub fn open(&self, sealed: &SealedNtHash, name: &AccountName, rid: Rid) -> Option<NtHash> {
-        let mut octets = Zeroizing::new(sealed.sealed);
-        let nonce = Nonce::assume_unique_for_key(sealed.nonce);
-        let hash = self.0.open_in_place(nonce, bound_to(name, rid), octets.as_mut_slice()).ok()?;
-        Some(NtHash::new(*hash.first_chunk()?))
-    }
-
-    /// The NT hash of a record. One that has none takes as long.
-    pub(crate) fn open_record(&self, record: &Record) -> Option<NtHash> {
-        let hash = record.nt_hash.as_ref().unwrap_or(&DECOY);
-        self.open(hash, &record.name, record.rid).filter(|_| record.nt_hash.is_some())
-    }
-
-    /// Takes as long as opening the NT hash of an account.
-    pub(crate) fn open_decoy(&self) {
-        let nonce = Nonce::assume_unique_for_key(DECOY.nonce);
-        let _ = self.0.open_in_place(nonce, Aad::empty(), &mut DECOY.sealed.clone());
-    }
-
-    fn read(file: &StateFile) -> Result<Option<Self>, AccountsError> {
-        // One octet more than there may be, to see it.
-        let Some(octets) = file.read(33)? else { return Ok(None) };
+    /// Those of [`load_or_make`](Self::load_or_make).
+    pub fn load(state: &Path) -> Result<Option<Self>, AccountsError> {
+        let file = StateFile::new(state, FILE, Secrecy::Secret);
+        let Some(octets) = file.read(ONE_TOO_MANY)? else { return Ok(None) };
         let wrong = || AccountsError::HostKey { path: file.path().to_owned() };
         // A file that was left empty by a full disk would be a key that everybody knows.
         if octets.len() != OCTETS || octets.iter().all(|octet| *octet == 0) {
             return Err(wrong());
         }
-        let key = UnboundKey::new(&AES_256_GCM, &octets).map_err(|_| wrong())?;
-        Ok(Some(Self(LessSafeKey::new(key))))
+        RandomizedNonceKey::new(&AES_256_GCM, &octets).map(|key| Some(Self(key))).map_err(|_| wrong())
+    }
+
+    /// Seals a secret with AES-256-GCM so that it opens only together with what it is about, which nothing else that
+    /// is sealed may be.
+    ///
+    /// # Errors
+    /// [`AccountsError::Sealing`].
+    pub fn seal(&self, secret: &[u8], about: &[u8]) -> Result<Vec<u8>, AccountsError> {
+        // Reserved at once, so that growing leaves no copy behind.
+        let mut sealed = Zeroizing::new(Vec::with_capacity(secret.len() + AES_256_GCM.tag_len()));
+        sealed.extend_from_slice(secret);
+        let nonce = self
+            .0
+            .seal_in_place_append_tag(Aad::from(about), &mut *sealed)
+            .map_err(|_| AccountsError::Sealing)?;
+        Ok([nonce.as_ref().as_slice(), sealed.as_slice()].concat())
+    }
+
+    /// Opens what was sealed with this key, unchanged, about the same.
+    #[must_use]
+    pub fn open(&self, sealed: &[u8], about: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
+        let mut octets = Zeroizing::new(sealed.to_vec());
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let length = self.0.open_in_place(nonce, Aad::from(about), &mut octets).ok()?.len();
+        octets.truncate(length);
+        Some(octets)
+    }
+
+    /// Seals the NT hash of an account. It opens in no other record than that of this name and RID.
+    ///
+    /// # Errors
+    /// [`AccountsError::Sealing`].
+    pub fn seal_nt_hash(
+        &self,
+        hash: &NtHash,
+        name: &AccountName,
+        rid: Rid,
+    ) -> Result<SealedNtHash, AccountsError> {
+        let octets = self.seal(hash.expose(), &nt_hash_of(name, rid))?;
+        let parts = octets.split_first_chunk().and_then(|(nonce, rest)| Some((nonce, rest.first_chunk()?)));
+        let (nonce, sealed) = parts.ok_or(AccountsError::Sealing)?;
+        Ok(SealedNtHash { nonce: *nonce, sealed: *sealed })
+    }
+
+    /// The NT hash of an account; none if it was sealed with another key, or for another account.
+    #[must_use]
+    pub fn open_nt_hash(&self, sealed: &SealedNtHash, name: &AccountName, rid: Rid) -> Option<NtHash> {
+        let octets = [sealed.nonce.as_slice(), &sealed.sealed].concat();
+        let hash = self.open(&octets, &nt_hash_of(name, rid))?;
+        Some(NtHash::new(*hash.first_chunk()?))
     }
 }
 
@@ -94,13 +110,14 @@ impl fmt::Debug for HostKey {
 }
 
 /// What a sealed hash belongs to. No name has a NUL, so that no two accounts have one text.
-fn bound_to(name: &AccountName, rid: Rid) -> Aad<Vec<u8>> {
-    Aad::from(format!("nt-hash\0{}\0{rid}", name.key()).into_bytes())
+fn nt_hash_of(name: &AccountName, rid: Rid) -> Vec<u8> {
+    format!("nt-hash\0{}\0{rid}", name.key()).into_bytes()
 }
 
 const FILE: &str = "host-key";
 const OCTETS: usize = 32;
-const DECOY: SealedNtHash = SealedNtHash { nonce: [0; 12], sealed: [0; 32] };
+/// So that a file that is too long is seen to be.
+const ONE_TOO_MANY: u64 = 33;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -126,9 +143,10 @@ mod tests {
         let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let key = HostKey::load_or_make(here.path()).unwrap();
         let hash = NtHash::of_password(&Secret::new("s3cret".to_owned()));
-        let sealed = key.seal(&hash, &name("Alice"), rid(0)).unwrap();
+        let sealed = key.seal_nt_hash(&hash, &name("Alice"), rid(0)).unwrap();
         let opens = |key: &HostKey, sealed: &SealedNtHash, whose: &str, number| {
-            key.open(sealed, &name(whose), rid(number)).map(|opened| *opened.expose()) == Some(*hash.expose())
+            key.open_nt_hash(sealed, &name(whose), rid(number)).map(|opened| *opened.expose())
+                == Some(*hash.expose())
         };
         assert!(opens(&key, &sealed, "Alice", 0) && opens(&key, &sealed, "alice", 0));
         assert!(!opens(&key, &sealed, "bob", 0), "it opens for another name");
@@ -139,7 +157,7 @@ mod tests {
             changed.sealed.iter_mut().nth(at).into_iter().for_each(|octet| *octet ^= 1);
             assert!(!opens(&key, &changed, "alice", 0), "octet {at} does not count");
         }
-        let again = key.seal(&hash, &name("Alice"), rid(0)).unwrap();
+        let again = key.seal_nt_hash(&hash, &name("Alice"), rid(0)).unwrap();
         assert!(again.nonce != sealed.nonce && again.sealed != sealed.sealed, "equal passwords can be seen");
         assert!(!sealed.sealed.windows(4).any(|octets| hash.expose().starts_with(octets)));
     }
@@ -153,8 +171,8 @@ mod tests {
             let keys: Vec<_> = (0..8).map(make).collect();
             let keys: Vec<HostKey> = keys.into_iter().map(|key| key.join().unwrap()).collect();
             let hash = NtHash::new([7; 16]);
-            let sealed = keys.first().unwrap().seal(&hash, &name("a"), rid(0)).unwrap();
-            assert!(keys.iter().all(|key| key.open(&sealed, &name("a"), rid(0)).is_some()));
+            let sealed = keys.first().unwrap().seal_nt_hash(&hash, &name("a"), rid(0)).unwrap();
+            assert!(keys.iter().all(|key| key.open_nt_hash(&sealed, &name("a"), rid(0)).is_some()));
         });
         let names: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["host-key"]);

@@ -57,8 +57,12 @@ impl StateFile {
             return Err(AccountsError::Foreign { path: path(), owner });
         }
         match self.secrecy {
-            Secrecy::Public if mode & 0o022 != 0 => return Err(AccountsError::Writable { path: path(), mode }),
-            Secrecy::Secret if mode & 0o077 != 0 => return Err(AccountsError::Exposed { path: path(), mode }),
+            Secrecy::Public if mode & 0o022 != 0 => {
+                return Err(AccountsError::Writable { path: path(), mode });
+            }
+            Secrecy::Secret if mode & 0o077 != 0 => {
+                return Err(AccountsError::Exposed { path: path(), mode });
+            }
             _ => {}
         }
         let mut octets = Zeroizing::new(Vec::with_capacity(usize::try_from(most).unwrap_or_default()));
@@ -72,8 +76,11 @@ impl StateFile {
         let random = u64::from_ne_bytes(crate::random()?);
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         let beside = self.path.with_file_name(format!(".{name}.{random:016x}"));
-        self.link(&beside, octets)
-            .map_err(|source| AccountsError::Disk { action: "write", path: self.path.clone(), source })
+        self.link(&beside, octets).map_err(|source| AccountsError::Disk {
+            action: "write",
+            path: self.path.clone(),
+            source,
+        })
     }
 
     fn link(&self, beside: &Path, octets: &[u8]) -> io::Result<()> {

@@ -166,9 +166,15 @@ mod tests {
         );
         assert!(text("", "ann").is_some_and(|text| !text.contains("NT-Domain")));
         let long = "x".repeat(MOST_NAME + 1);
-        for (domain, user) in
-            [("A\nB", "ann"), ("A", "ann\n."), ("A", "a\0"), ("A", "\u{85}"), ("A", ""), (&long, "a"), ("A", &long)]
-        {
+        for (domain, user) in [
+            ("A\nB", "ann"),
+            ("A", "ann\n."),
+            ("A", "a\0"),
+            ("A", "\u{85}"),
+            ("A", ""),
+            (&long, "a"),
+            ("A", &long),
+        ] {
             assert_eq!(text(domain, user), None, "{domain:?} {user:?}");
         }
     }
@@ -189,7 +195,11 @@ mod tests {
             ("", "ann@node7", None, Some("ann")),
         ] {
             assert_eq!(account(WinbindScope::Domains, domain, user).as_deref(), domains, "{domain}\\{user}");
-            assert_eq!(account(WinbindScope::Everyone, domain, user).as_deref(), everyone, "{domain}\\{user}");
+            assert_eq!(
+                account(WinbindScope::Everyone, domain, user).as_deref(),
+                everyone,
+                "{domain}\\{user}"
+            );
         }
     }
 }

@@ -134,7 +134,7 @@ impl Running {
     /// Reads up to the line that is a dot.
     fn read(&mut self, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, HelperError> {
         let mut answer = Zeroizing::new(Vec::with_capacity(MOST_ANSWER));
-        while !answer.ends_with(b"\n.\n") {
+        while !answer.ends_with(b"\n.\n") && answer.as_slice() != b".\n" {
             wait(&PollFd::new(&self.from, PollFlags::IN), deadline)?;
             let mut piece = Zeroizing::new([0; 512]);
             match self.from.read(piece.as_mut_slice()) {
@@ -169,7 +169,10 @@ fn wait(what: &PollFd<'_>, deadline: Instant) -> Result<(), HelperError> {
         if left.is_zero() {
             return Err(HelperError::TimedOut);
         }
-        let left = Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() };
+        let left = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        };
         match poll(&mut [what.clone()], Some(&left)) {
             Ok(0) | Err(Errno::INTR) => {}
             Ok(_) => return Ok(()),
