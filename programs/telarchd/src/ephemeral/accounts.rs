@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use auth::{Account, AccountList, AccountListError};
-use sddl::{DomainSid, Token, well_known};
+use auth::{Account, AccountList, AccountListError, Identity, Oid};
+use sddl::{DomainSid, Sid, Token, well_known};
 use service::Principals;
 
 /// Why a file of accounts cannot be used.
@@ -56,6 +56,17 @@ impl EphemeralPrincipals {
 
 impl Principals for EphemeralPrincipals {
     fn token(&self, account: &Account) -> Option<Token> {
+        self.token_with(account, None)
+    }
+
+    fn token_of(&self, identity: &Identity) -> Option<Token> {
+        let is_ntlm = identity.mechanism() == Some(&Oid::NTLM);
+        self.token_with(identity.account(), is_ntlm.then_some(well_known::NTLM_AUTHENTICATION))
+    }
+}
+
+impl EphemeralPrincipals {
+    fn token_with(&self, account: &Account, proof: Option<Sid>) -> Option<Token> {
         /// Beyond the identifiers that stand for users and groups of the machine.
         const FIRST: u32 = 0x8000_0000;
         let place = self.names.iter().position(|name| *name == account.name)?;
@@ -68,6 +79,6 @@ impl Principals for EphemeralPrincipals {
             well_known::THIS_ORGANIZATION,
             well_known::LOCAL_ACCOUNT,
         ];
-        Some(Token::new(user, groups, self.machine))
+        Some(Token::new(user, groups.into_iter().chain(proof), self.machine))
     }
 }
