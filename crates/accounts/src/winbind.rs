@@ -2,6 +2,7 @@
 
 mod process;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,16 +18,19 @@ use self::process::{Answer, Helper};
 
 /// Has winbind judge responses of NTLM, through Samba's program `ntlm_auth` (ntlm_auth(1), `ntlm-server-1`).
 ///
-/// The program runs as long as this value lives; should it end or not answer, it is started again, the sooner the
-/// longer it went well. winbind gives the key of a sign-in only to root and to the group `winbindd_priv`.
+/// The program runs as long as this value lives; should it end or not answer, it is started again, once a second at
+/// most, and less often the more often it fails. winbind gives the key of a sign-in only to root and to the group `winbindd_priv`.
 ///
-/// An account of a domain is called `DOMAIN\user`, the domain in capitals, the user in small letters.
+/// An account of a domain is called `DOMAIN\user`, the domain in capitals, the user in small letters, unless it is
+/// [`listed`](Self::listed) under another name.
 pub struct Winbind {
     names: HostNames,
     scope: WinbindScope,
     helper: Mutex<Helper>,
     waiting: AtomicUsize,
     timeout: Duration,
+    /// Who is called what here, in small letters.
+    listed: HashMap<String, String>,
 }
 
 /// Whom winbind is asked about.
@@ -43,7 +47,16 @@ impl Winbind {
     #[must_use]
     pub fn new(program: impl Into<PathBuf>, scope: WinbindScope, names: HostNames) -> Self {
         let helper = Mutex::new(Helper::new(program.into()));
-        Self { names, scope, helper, waiting: AtomicUsize::new(0), timeout: LONGEST }
+        let listed = HashMap::new();
+        Self { names, scope, helper, waiting: AtomicUsize::new(0), timeout: LONGEST, listed }
+    }
+
+    /// Has `theirs`, such as `CORP\\ann` or, as the client has written it, `ann@corp.example`, be the account
+    /// `ours` of this machine, in any case of letters.
+    #[must_use]
+    pub fn listed(mut self, theirs: &str, ours: &str) -> Self {
+        self.listed.insert(theirs.to_lowercase(), ours.to_owned());
+        self
     }
 
     /// Waits this long for an answer instead of 10 seconds.
@@ -67,6 +80,11 @@ impl Winbind {
 
     /// The name of the account that is meant; none if winbind is not asked about such.
     fn account(&self, domain: &str, user: &str) -> Option<String> {
+        let name = self.own_name(domain, user)?;
+        Some(self.listed.get(&name.to_lowercase()).cloned().unwrap_or(name))
+    }
+
+    fn own_name(&self, domain: &str, user: &str) -> Option<String> {
         match (self.names.local_account(domain, user), self.scope) {
             // Without a domain a name with an @ is of a realm.
             (Some(name), _) if domain.is_empty() && name.contains('@') => Some(user.to_lowercase()),
@@ -113,8 +131,12 @@ fn request(domain: &str, user: &str, challenge: &[u8; 8], nt_response: &[u8]) ->
         return None;
     }
     let mut text = Zeroizing::new(String::new());
-    if !domain.is_empty() {
-        text.push_str(&format!("NT-Domain:: {}\n", STANDARD.encode(domain)));
+    match domain {
+        // Left away, it is the domain that the machine belongs to, which knows its users by these names.
+        "" if user.contains('@') => {}
+        // The machine itself.
+        "" => text.push_str("NT-Domain: \n"),
+        domain => text.push_str(&format!("NT-Domain:: {}\n", STANDARD.encode(domain))),
     }
     text.push_str(&format!("Username:: {}\n", STANDARD.encode(user)));
     text.push_str(&format!("LANMAN-Challenge: {}\n", hexadecimal(challenge)));
@@ -164,7 +186,8 @@ mod tests {
                  NT-Response: 0102\nRequest-User-Session-Key: Yes\n.\n"
             )
         );
-        assert!(text("", "ann").is_some_and(|text| !text.contains("NT-Domain")));
+        assert!(text("", "ann").is_some_and(|text| text.starts_with("NT-Domain: \nUsername:: YW5u\n")));
+        assert!(text("", "ann@corp.example").is_some_and(|text| text.starts_with("Username:: ")));
         let long = "x".repeat(MOST_NAME + 1);
         for (domain, user) in [
             ("A\nB", "ann"),

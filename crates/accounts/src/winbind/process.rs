@@ -56,10 +56,10 @@ impl Helper {
     /// Writes a request and reads its answer. After an error nobody knows whose answer would come next, so the
     /// program is ended, and started again with the next request that comes late enough.
     pub(super) fn ask(&mut self, request: &[u8], deadline: Instant) -> Result<Answer, HelperError> {
-        let running = match self.running.take() {
+        let running = match self.running.take().and_then(Running::at_rest) {
+            Some(running) => running,
             // It may have ended since: that is nobody's fault, and no reason to refuse.
-            Some(running) if running.is_alive() => running,
-            _ => self.start()?,
+            None => self.start()?,
         };
         let asked = { running }.exchange(request, deadline);
         match asked {
@@ -104,10 +104,18 @@ impl Helper {
 }
 
 impl Running {
-    /// It closes its output when it ends, and says nothing unasked.
-    fn is_alive(&self) -> bool {
-        let mut ready = [PollFd::new(&self.from, PollFlags::IN)];
-        matches!(poll(&mut ready, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })), Ok(0))
+    /// None if it has ended, or says something unasked: then nobody knows whose answer would come next.
+    fn at_rest(mut self) -> Option<Self> {
+        let mut piece = [0; 64];
+        while poll(&mut [PollFd::new(&self.from, PollFlags::IN)], Some(&AT_ONCE)) != Ok(0) {
+            let count = self.from.read(&mut piece).ok()?;
+            // A second end of the answer before.
+            let is_end = piece.get(..count)?.iter().all(|octet| b".\n".contains(octet));
+            if count == 0 || !is_end {
+                return None;
+            }
+        }
+        Some(self)
     }
 
     fn exchange(mut self, request: &[u8], deadline: Instant) -> Result<(Self, Answer), HelperError> {
@@ -131,10 +139,11 @@ impl Running {
         Ok(())
     }
 
-    /// Reads up to the line that is a dot.
+    /// Reads up to the line that is a dot. After the answer to a wrong password Samba's program writes two of them,
+    /// and the second may come as late as this.
     fn read(&mut self, deadline: Instant) -> Result<Zeroizing<Vec<u8>>, HelperError> {
         let mut answer = Zeroizing::new(Vec::with_capacity(MOST_ANSWER));
-        while !answer.ends_with(b"\n.\n") && answer.as_slice() != b".\n" {
+        while !answer.ends_with(b"\n.\n") {
             wait(&PollFd::new(&self.from, PollFlags::IN), deadline)?;
             let mut piece = Zeroizing::new([0; 512]);
             match self.from.read(piece.as_mut_slice()) {
@@ -142,6 +151,9 @@ impl Running {
                 Ok(count) => answer.extend_from_slice(piece.get(..count).unwrap_or_default()),
                 Err(error) if is_transient(&error) => {}
                 Err(error) => return Err(error.into()),
+            }
+            while answer.starts_with(b".\n") {
+                answer.drain(..2);
             }
             if answer.len() > MOST_ANSWER - piece.len() {
                 return Err(HelperError::Answer);
@@ -184,6 +196,10 @@ fn wait(what: &PollFd<'_>, deadline: Instant) -> Result<(), HelperError> {
 /// Reads lines of `NAME: VALUE`; only the first of a name counts, and whoever is let in must have a key.
 fn understand(answer: &[u8]) -> Option<Answer> {
     let text = std::str::from_utf8(answer).ok()?;
+    // What follows the end would be the answer to another request.
+    if text.lines().skip_while(|line| *line != END).any(|line| line != END) {
+        return None;
+    }
     let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     match value("Authenticated")? {
         "Yes" => Some(Answer::Authenticated(key(value("User-Session-Key")?)?)),
@@ -205,6 +221,9 @@ fn key(digits: &str) -> Option<Zeroizing<[u8; 16]>> {
     Some(Zeroizing::new(key.to_be_bytes()))
 }
 
+/// The last line of requests and answers.
+const END: &str = ".";
+const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 /// Of a few hundred octets, all in all.
 const MOST_ANSWER: usize = 16 * 1_024;
 const SHORTEST_REST: Duration = Duration::from_secs(1);
@@ -234,6 +253,8 @@ mod tests {
             format!("Authenticated: No\n{yes}"),
             format!("Error: x\nUser-Session-Key: {digits}\n.\n"),
             ".\n".to_owned(),
+            format!(".\n{yes}"),
+            format!("{yes}{yes}"),
         ] {
             assert_eq!(key_of(&text), None, "{text}");
         }
