@@ -52,11 +52,12 @@ impl NtlmVerifier for FileNtlm {
         let record = name.and_then(|name| records.find(&AccountName::key_of(name)));
         let hash = self.hash(record);
         let base_key = judge(hash.as_ref().ok(), domain, user, challenge, nt_response);
-        // Said for every name alike, so that time tells nothing.
-        if let Err(lack) = &hash {
-            tracing::warn!(domain, user, reason = lack.reason(), "No NTLM for this account");
-        }
-        let (Ok(base_key), Some(record)) = (base_key, record) else { return Err(AuthError::WrongPassword) };
+        let (Ok(base_key), Some(record)) = (base_key, record) else {
+            // Said for every name alike, so that time tells nothing.
+            let reason = hash.err().map_or("the password is another one", Lack::reason);
+            tracing::warn!(domain, user, reason, "NTLM has failed");
+            return Err(AuthError::WrongPassword);
+        };
         permit(record)?;
         Ok(Verified { account: Account { name: record.name.to_string() }, base_key })
     }
