@@ -1,11 +1,13 @@
 //! The key of this machine, and what is sealed with it because it has to be used again.
 
+mod secret;
+
 use std::fmt;
 use std::path::Path;
 
 use auth::account_file::{AccountName, Rid, SealedNtHash};
 use auth::ntlm::NtHash;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
 use zeroize::Zeroizing;
 
 use crate::AccountsError;
@@ -16,7 +18,7 @@ use crate::state_file::{Secrecy, StateFile};
 ///
 /// Whoever can read both files has the secrets: the key protects copies and backups of one of them, not against root,
 /// or against the user whose service it is.
-pub struct HostKey(RandomizedNonceKey);
+pub struct HostKey(LessSafeKey);
 
 impl HostKey {
     /// Reads the key from the file `host-key` of the state directory, or makes it there.
@@ -48,47 +50,21 @@ impl HostKey {
         if octets.len() != OCTETS || octets.iter().all(|octet| *octet == 0) {
             return Err(wrong());
         }
-        RandomizedNonceKey::new(&AES_256_GCM, &octets).map(|key| Some(Self(key))).map_err(|_| wrong())
-    }
-
-    /// Seals a secret with AES-256-GCM so that it opens only together with what it is about, which nothing else that
-    /// is sealed may be.
-    ///
-    /// # Errors
-    /// [`AccountsError::Sealing`].
-    pub fn seal(&self, secret: &[u8], about: &[u8]) -> Result<Vec<u8>, AccountsError> {
-        // Reserved at once, so that growing leaves no copy behind.
-        let mut sealed = Zeroizing::new(Vec::with_capacity(secret.len() + AES_256_GCM.tag_len()));
-        sealed.extend_from_slice(secret);
-        let nonce = self
-            .0
-            .seal_in_place_append_tag(Aad::from(about), &mut *sealed)
-            .map_err(|_| AccountsError::Sealing)?;
-        Ok([nonce.as_ref().as_slice(), sealed.as_slice()].concat())
-    }
-
-    /// Opens what was sealed with this key, unchanged, about the same.
-    #[must_use]
-    pub fn open(&self, sealed: &[u8], about: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
-        let mut octets = Zeroizing::new(sealed.to_vec());
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = self.0.open_in_place(nonce, Aad::from(about), &mut octets).ok()?.len();
-        octets.truncate(length);
-        Some(octets)
+        let key = UnboundKey::new(&AES_256_GCM, &octets).map_err(|_| wrong())?;
+        Ok(Some(Self(LessSafeKey::new(key))))
     }
 
     /// Seals the NT hash of an account. It opens in no other record than that of this name and RID.
     ///
     /// # Errors
-    /// [`AccountsError::Sealing`].
+    /// [`AccountsError::Randomness`] and [`AccountsError::Sealing`].
     pub fn seal_nt_hash(
         &self,
         hash: &NtHash,
         name: &AccountName,
         rid: Rid,
     ) -> Result<SealedNtHash, AccountsError> {
-        let octets = self.seal(hash.expose(), &nt_hash_of(name, rid))?;
+        let octets = self.seal_secret(hash.expose(), &nt_hash_of(name, rid))?;
         let parts = octets.split_first_chunk().and_then(|(nonce, rest)| Some((nonce, rest.first_chunk()?)));
         let (nonce, sealed) = parts.ok_or(AccountsError::Sealing)?;
         Ok(SealedNtHash { nonce: *nonce, sealed: *sealed })
@@ -98,7 +74,7 @@ impl HostKey {
     #[must_use]
     pub fn open_nt_hash(&self, sealed: &SealedNtHash, name: &AccountName, rid: Rid) -> Option<NtHash> {
         let octets = [sealed.nonce.as_slice(), &sealed.sealed].concat();
-        let hash = self.open(&octets, &nt_hash_of(name, rid))?;
+        let hash = self.open_secret(&octets, &nt_hash_of(name, rid))?;
         Some(NtHash::new(*hash.first_chunk()?))
     }
 }

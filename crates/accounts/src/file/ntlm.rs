@@ -30,7 +30,7 @@ impl FileNtlm {
     /// The hash of an account. Where there is none, something else is opened, which takes as long.
     fn hash(&self, record: Option<&Record>) -> Result<NtHash, Lack> {
         let decoy = |lack| {
-            let _ = self.key.open(&[0; 44], b"nt-hash");
+            let _ = self.key.open_secret(&[0; 44], b"nt-hash");
             Err(lack)
         };
         let Some(record) = record else { return decoy(Lack::Account) };
