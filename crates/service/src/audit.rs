@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use auth::{AuthError, Scheme};
+use auth::{AuthError, Oid, Scheme};
 use sddl::{AccessMask, Outcome, Verdict};
 use wsman::Action;
 
@@ -46,15 +46,22 @@ pub(crate) fn signed_in(caller: &Caller) {
     );
 }
 
+/// Someone was not let in. `account` is the name that was claimed, and empty where it did not come so far.
+pub(crate) fn not_signed_in(
+    address: IpAddr,
+    account: &str,
+    scheme: Scheme,
+    mechanism: Option<&Oid>,
+    error: AuthError,
+) {
+    let mechanism = mechanism.map(ToString::to_string);
+    tracing::warn!(
+        target: AUDIT, event = "sign-in", outcome = "denied", account, %address, %scheme, mechanism,
+        reason = %error, "Sign-in failed"
+    );
+}
+
 /// What the scheme was filled with; where it leaves no choice, the record has no such field.
 fn mechanism(caller: &Caller) -> Option<String> {
     caller.identity().mechanism().map(ToString::to_string)
-}
-
-/// Someone was not let in. `account` is the name that was claimed, and empty where it did not come so far.
-pub(crate) fn not_signed_in(address: IpAddr, account: &str, scheme: Scheme, error: AuthError) {
-    tracing::warn!(
-        target: AUDIT, event = "sign-in", outcome = "denied", account, %address, %scheme, reason = %error,
-        "Sign-in failed"
-    );
 }

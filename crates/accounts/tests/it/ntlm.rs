@@ -8,7 +8,9 @@ use std::time::SystemTime;
 
 use auth::account_file::{AccountName, Rid, Standing, UnixTime};
 use auth::ntlm::{HostNames, Initiator, InitiatorFresh, Login, NtHash, NtlmVerifier, Sealing};
-use auth::{AuthError, Authenticator as _, Binding, Handshake, Identity, Initiator as _, Peer, Scheme, Step};
+use auth::{
+    AuthError, Authenticator as _, Binding, Handshake, Identity, Initiator as _, Oid, Peer, Scheme, Step,
+};
 use telarch_accounts::{
     AnyNtlm, AnyOf, Attempts, FileAccounts, FileNtlm, HostKey, IfMissing, LockoutPolicy, SignIn, random,
     update,
@@ -103,6 +105,8 @@ pub(crate) fn ntlm(
     let header = initiated.context.seal(&mut message).unwrap();
     established.context.unseal(&header, &mut message).unwrap();
     assert_eq!(message, b"message", "the two ends have different keys");
+    let how = (established.identity.scheme(), established.identity.mechanism());
+    assert_eq!(how, (Scheme::Negotiate, Some(&Oid::NTLM)));
     Ok(established.identity)
 }
 

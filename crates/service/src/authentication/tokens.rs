@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use auth::{AuthError, Handshake, Peer, Scheme, SecurityContext, Step};
+use auth::{AuthError, Handshake, Oid, Peer, Scheme, SecurityContext, Step};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config::Config;
@@ -54,7 +54,7 @@ impl Authentication {
         // Whatever the connection was, it is no longer while a new proof is asked for.
         let before = std::mem::replace(&mut self.standing, Standing::Nobody);
         let token = decode(encoded)
-            .inspect_err(|error| audit::not_signed_in(self.address, "", scheme, *error))
+            .inspect_err(|error| audit::not_signed_in(self.address, "", scheme, None, *error))
             .ok()?;
         let going_on = match before {
             Standing::UnderWay(UnderWay { handshake, until }) if handshake.scheme() == scheme => {
@@ -82,12 +82,14 @@ impl Authentication {
             Ok((UnderWay { handshake, until }, step))
         };
         let stepped = tokio::task::spawn_blocking(stepping).await.unwrap_or(Err(AuthError::Unavailable));
-        let refused = |error: &AuthError| audit::not_signed_in(address, "", scheme, *error);
-        let (mut under_way, step) = stepped.inspect_err(refused).ok()?;
+        let refused = |mechanism: Option<Oid>, error: &AuthError| {
+            audit::not_signed_in(address, "", scheme, mechanism.as_ref(), *error);
+        };
+        let (mut under_way, step) = stepped.inspect_err(|error| refused(None, error)).ok()?;
         let step = match step {
             Ok(step) => step,
             Err(error) => {
-                refused(&error);
+                refused(under_way.handshake.mechanism(), &error);
                 // It ends here all the same: what the client sends next begins anew.
                 let refusal = under_way.handshake.refusal()?;
                 return Some(Admission::Continue(header(scheme, &refusal)));

@@ -72,6 +72,9 @@ fn negotiate_is_offered_as_long_as_an_account_has_an_nt_hash_which_lets_it_in() 
     assert!(open_shell(port, Authentication::Negotiate, "mallory", PASSWORD).is_err());
     let text = fs::read_to_string(telarchd.state().join("audit.jsonl")).unwrap();
     let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let denied: Vec<&Value> = records.iter().filter(|record| record["outcome"] == "denied").collect();
+    assert_eq!(denied.len(), 2, "{records:#?}");
+    assert!(denied.iter().all(|record| record["mechanism"] == "NTLM"), "{records:#?}");
     let granted: Vec<&Value> = records.iter().filter(|record| record["outcome"] == "granted").collect();
     assert!(granted.iter().any(|record| record["event"] == "access"), "{records:#?}");
     for record in granted {
