@@ -34,6 +34,7 @@ impl NtlmVerifier for AnyNtlm {
         nt_response: &[u8],
     ) -> Result<Verified, AuthError> {
         let mut worst = AuthError::Unavailable;
+        let mut is_out_of_order = !self.is_available();
         for source in self.sources.iter().filter(|source| source.is_available()) {
             match source.verify(domain, user, challenge, nt_response) {
                 Ok(verified) => {
@@ -41,17 +42,24 @@ impl NtlmVerifier for AnyNtlm {
                     return Ok(verified);
                 }
                 // It counts as a guess even if another source is out of order.
-                Err(AuthError::WrongPassword) => worst = AuthError::WrongPassword,
-                Err(AuthError::Unavailable) => {}
+                Err(AuthError::WrongPassword) if source.covers(domain, user) => {
+                    worst = AuthError::WrongPassword;
+                }
+                Err(AuthError::WrongPassword) => {}
+                Err(AuthError::Unavailable) => is_out_of_order = true,
                 Err(error) => return Err(error),
             }
         }
-        Err(worst)
+        Err(if is_out_of_order { worst } else { AuthError::WrongPassword })
     }
 
     fn cost(&self) -> VerifierCost {
         let is_slow = self.sources.iter().any(|source| source.cost() == VerifierCost::Slow);
         if is_slow { VerifierCost::Slow } else { VerifierCost::Quick }
+    }
+
+    fn covers(&self, domain: &str, user: &str) -> bool {
+        self.sources.iter().any(|source| source.covers(domain, user))
     }
 
     fn is_available(&self) -> bool {

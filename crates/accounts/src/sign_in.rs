@@ -234,4 +234,12 @@ impl NtlmVerifier for Counted {
     fn cost(&self) -> VerifierCost {
         self.verifier.cost()
     }
+
+    fn covers(&self, domain: &str, user: &str) -> bool {
+        self.verifier.covers(domain, user)
+    }
+
+    fn is_available(&self) -> bool {
+        self.verifier.is_available()
+    }
 }

@@ -119,6 +119,10 @@ impl NtlmVerifier for Winbind {
     fn cost(&self) -> VerifierCost {
         VerifierCost::Slow
     }
+
+    fn covers(&self, domain: &str, user: &str) -> bool {
+        self.own_name(domain, user).is_some()
+    }
 }
 
 /// What is written to the program; none if a name cannot be one.

@@ -13,6 +13,7 @@ use config::{ListenerKey, State, Store};
 use service::{CertificateError, Certificates, Finding, Severity, examine};
 
 use crate::arguments::{Chosen, Persistent};
+use crate::ntlm_setup;
 use crate::persistent::is_private;
 
 /// Prints what is wrong, and fails if the service could not do what it is told.
@@ -20,6 +21,9 @@ pub(crate) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
     let mut report = Report::default();
     report.settings(arguments);
     report.accounts(arguments);
+    if let Err(error) = ntlm_setup::winbind(arguments) {
+        report.add(Severity::Error, &error.to_string(), None);
+    }
     if arguments.paths.state.exists()
         && let Err(error) = is_private(&arguments.paths.state)
     {

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-use accounts::{AccountSource, AnyNtlm, FileAccounts, FileNtlm, HostKey, Serving, Winbind};
+use accounts::{AccountSource, AnyNtlm, FileAccounts, FileNtlm, HostKey, Winbind};
 use auth::ntlm::{HostNames, NtlmVerifier};
 
 use crate::arguments::Persistent;
@@ -16,7 +16,6 @@ use crate::arguments::Persistent;
 pub(crate) fn verifier(
     arguments: &Persistent,
     accounts: &FileAccounts,
-    serving: Serving,
 ) -> Result<Option<Arc<dyn NtlmVerifier>>, Box<dyn Error>> {
     let mut sources: Vec<Arc<dyn NtlmVerifier>> = Vec::new();
     match HostKey::load_or_make(&arguments.paths.state) {
@@ -26,24 +25,32 @@ pub(crate) fn verifier(
             tracing::error!(error, "No account of the file can sign in with NTLM");
         }
     }
-    if let Some(scope) = arguments.winbind {
-        if serving != Serving::Machine {
-            return Err("--winbind is for the service of the machine, which runs as root".into());
-        }
-        let program = &arguments.ntlm_auth;
-        if !program.exists() {
-            let missing =
-                "is not there\n  it is part of Samba's package winbind; --ntlm-auth names it elsewhere";
-            return Err(format!("{} {missing}", program.display()).into());
-        }
-        let mut winbind = Winbind::new(program, scope, names());
-        for (theirs, ours) in read(&arguments.paths.config.with_file_name("domain-accounts"))? {
-            winbind = winbind.listed(&theirs, &ours);
-        }
+    if let Some(winbind) = winbind(arguments)? {
         sources.push(Arc::new(winbind));
     }
     let accounts: Arc<dyn AccountSource> = Arc::new(accounts.clone());
     Ok((!sources.is_empty()).then(|| Arc::new(AnyNtlm::new(sources, accounts)) as _))
+}
+
+/// winbind, if it is to be asked.
+///
+/// # Errors
+/// If it cannot be asked as it was told.
+pub(crate) fn winbind(arguments: &Persistent) -> Result<Option<Winbind>, Box<dyn Error>> {
+    let Some(scope) = arguments.winbind else { return Ok(None) };
+    if !rustix::process::geteuid().is_root() {
+        return Err("--winbind is for the service of the machine, which runs as root".into());
+    }
+    let program = &arguments.ntlm_auth;
+    if !program.exists() {
+        let missing = "is not there\n  it is part of Samba's package winbind; --ntlm-auth names it elsewhere";
+        return Err(format!("{} {missing}", program.display()).into());
+    }
+    let mut winbind = Winbind::new(program, scope, names());
+    for (theirs, ours) in read(&arguments.paths.config.with_file_name("domain-accounts"))? {
+        winbind = winbind.listed(&theirs, &ours);
+    }
+    Ok(Some(winbind))
 }
 
 /// What this machine is called.

@@ -131,7 +131,7 @@ impl Files {
         Ok(Self {
             store: Arc::new(store),
             certificates: Arc::new(Certificates::new(paths.certificates.clone(), paths.state.clone())),
-            ntlm: ntlm_setup::verifier(arguments, &accounts, serving)?,
+            ntlm: ntlm_setup::verifier(arguments, &accounts)?,
             accounts,
             users: UnixUsers::of_this_machine(),
             machine: MachineSid::load_or_make(&paths.state, random)?,

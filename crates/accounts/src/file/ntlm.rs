@@ -66,6 +66,10 @@ impl NtlmVerifier for FileNtlm {
         VerifierCost::Quick
     }
 
+    fn covers(&self, domain: &str, user: &str) -> bool {
+        self.names.local_account(domain, user).is_some()
+    }
+
     fn is_available(&self) -> bool {
         self.accounts.records(Instant::now()).is_ok_and(|records| records.can_ntlm)
     }

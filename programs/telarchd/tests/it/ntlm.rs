@@ -186,10 +186,14 @@ fn a_user_of_a_domain_signs_in_as_whom_the_table_says() {
 #[test]
 fn a_program_that_asks_winbind_must_be_there() {
     let telarchd = Telarchd::new("");
-    let output =
-        telarchd.command().args(["--winbind", "everyone", "--ntlm-auth", "/nonexistent"]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success());
+    let run = |more: &[&str]| {
+        let winbind = ["--winbind", "everyone", "--ntlm-auth", "/nonexistent"];
+        let output = telarchd.command().args(winbind).args(more).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
     let expected = if is_root() { "part of Samba's package winbind" } else { "runs as root" };
-    assert!(text.contains(expected), "{text}");
+    for text in [run(&[]), run(&["--check"])] {
+        assert!(text.contains(expected), "{text}");
+    }
 }
