@@ -6,7 +6,7 @@ mod list;
 mod nt_hash;
 mod password;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use accounts::{AccountsError, IfMissing};
@@ -16,7 +16,7 @@ use auth::account_file::{
 use auth::ntlm::NtHash;
 use lexopt::Parser;
 
-use self::arguments::{Action, Invocation, NewRole, Ntlm};
+use self::arguments::{Action, Add, Invocation, NewRole, Ntlm, PasswordFrom};
 use self::nt_hash::Sealing;
 use crate::failure::Failure;
 use crate::{Subcommand, place};
@@ -41,66 +41,8 @@ fn run(parser: Parser) -> Result<String, Failure> {
         }
     };
     match action {
-        Action::Add { name, password, role, comment, ntlm } => {
-            if let Some(known) = if_present(&path)?.as_ref().and_then(|file| file.find(name.as_str())) {
-                return Err(refused(ChangeError::Exists(known.name.clone()), &path));
-            }
-            let sealing = (ntlm == Ntlm::Can).then(|| Sealing::open(state)).transpose()?;
-            let secret = password::ask(name.as_str(), password)?;
-            let password = hashed(&secret)?;
-            let changed = now();
-            let shown = name.to_string();
-            let role = change(&path, IfMissing::Create, |file| {
-                let role = match role {
-                    NewRole::Usual => file.usual_role(),
-                    NewRole::Chosen(role) => role,
-                };
-                let added = NewAccount { name, password, role, changed, comment };
-                file.add(added).map_err(|error| refused(error, &path))?;
-                if let Some(sealing) = &sealing {
-                    sealing.seal(file, &shown, &NtHash::of_password(secret.secret()))?;
-                }
-                Ok(role)
-            })?;
-            let role = match role {
-                Role::Administrator => "an administrator",
-                Role::User => "a user",
-            };
-            let ntlm = sealing.map(|sealing| sealing.told(&shown)).unwrap_or_default();
-            Ok(format!("added {shown} to {} as {role}\n{ntlm}", path.display()))
-        }
-        Action::SetPassword { name, password, ntlm } => {
-            let file = accounts::read(&path)?;
-            let Some(record) = file.find(&name) else {
-                return Err(refused(ChangeError::Unknown(name), &path));
-            };
-            let had_ntlm = record.nt_hash.is_some();
-            let has_ntlm = match ntlm {
-                Ntlm::AsBefore => had_ntlm,
-                Ntlm::Can => true,
-                Ntlm::Cannot => false,
-            };
-            let sealing = has_ntlm.then(|| Sealing::open(state)).transpose()?;
-            if let (Ntlm::AsBefore, Some(sealing)) = (ntlm, &sealing) {
-                sealing.fits(record)?;
-            }
-            let secret = password::ask(&name, password)?;
-            let password = hashed(&secret)?;
-            let changed = now();
-            change(&path, IfMissing::Fail, |file| {
-                file.set_password(&name, password, changed).map_err(|error| refused(error, &path))?;
-                match &sealing {
-                    Some(sealing) => sealing.seal(file, &name, &NtHash::of_password(secret.secret())),
-                    None => Ok(()),
-                }
-            })?;
-            let ntlm = match (sealing, had_ntlm) {
-                (Some(sealing), _) => sealing.told(&name),
-                (None, true) => format!("{name} can no longer sign in with NTLM\n"),
-                (None, false) => String::new(),
-            };
-            Ok(format!("{name} has another password in {}\n{ntlm}", path.display()))
-        }
+        Action::Add(new) => add(&path, new, state),
+        Action::SetPassword { name, password, ntlm } => set_password(&path, name, password, ntlm, state),
         Action::SetStanding { name, standing } => {
             change(&path, IfMissing::Fail, |file| {
                 file.set_standing(&name, standing).map_err(|error| refused(error, &path))
@@ -121,6 +63,75 @@ fn run(parser: Parser) -> Result<String, Failure> {
         }
         Action::Import { from, existing } => import::import(&path, &from, existing, state),
     }
+}
+
+fn add(path: &Path, new: Add, state: Option<PathBuf>) -> Result<String, Failure> {
+    let Add { name, password, role, comment, ntlm } = new;
+    if let Some(known) = if_present(path)?.as_ref().and_then(|file| file.find(name.as_str())) {
+        return Err(refused(ChangeError::Exists(known.name.clone()), path));
+    }
+    let sealing = (ntlm == Ntlm::Can).then(|| Sealing::open(state)).transpose()?;
+    let secret = password::ask(name.as_str(), password)?;
+    let password = hashed(&secret)?;
+    let changed = now();
+    let shown = name.to_string();
+    let role = change(path, IfMissing::Create, |file| {
+        let role = match role {
+            NewRole::Usual => file.usual_role(),
+            NewRole::Chosen(role) => role,
+        };
+        let added = NewAccount { name, password, role, changed, comment };
+        file.add(added).map_err(|error| refused(error, path))?;
+        if let Some(sealing) = &sealing {
+            sealing.seal(file, &shown, &NtHash::of_password(secret.secret()))?;
+        }
+        Ok(role)
+    })?;
+    let role = match role {
+        Role::Administrator => "an administrator",
+        Role::User => "a user",
+    };
+    let ntlm = sealing.map(|sealing| sealing.told(&shown)).unwrap_or_default();
+    Ok(format!("added {shown} to {} as {role}\n{ntlm}", path.display()))
+}
+
+fn set_password(
+    path: &Path,
+    name: String,
+    password: PasswordFrom,
+    ntlm: Ntlm,
+    state: Option<PathBuf>,
+) -> Result<String, Failure> {
+    let file = accounts::read(path)?;
+    let Some(record) = file.find(&name) else {
+        return Err(refused(ChangeError::Unknown(name), path));
+    };
+    let had_ntlm = record.nt_hash.is_some();
+    let has_ntlm = match ntlm {
+        Ntlm::AsBefore => had_ntlm,
+        Ntlm::Can => true,
+        Ntlm::Cannot => false,
+    };
+    let sealing = has_ntlm.then(|| Sealing::open(state)).transpose()?;
+    if let (Ntlm::AsBefore, Some(sealing)) = (ntlm, &sealing) {
+        sealing.fits(record)?;
+    }
+    let secret = password::ask(&name, password)?;
+    let password = hashed(&secret)?;
+    let changed = now();
+    change(path, IfMissing::Fail, |file| {
+        file.set_password(&name, password, changed).map_err(|error| refused(error, path))?;
+        match &sealing {
+            Some(sealing) => sealing.seal(file, &name, &NtHash::of_password(secret.secret())),
+            None => Ok(()),
+        }
+    })?;
+    let ntlm = match (sealing, had_ntlm) {
+        (Some(sealing), _) => sealing.told(&name),
+        (None, true) => format!("{name} can no longer sign in with NTLM\n"),
+        (None, false) => String::new(),
+    };
+    Ok(format!("{name} has another password in {}\n{ntlm}", path.display()))
 }
 
 fn if_present(path: &Path) -> Result<Option<AccountFile>, Failure> {

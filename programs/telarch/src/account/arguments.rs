@@ -20,12 +20,22 @@ pub(super) struct Invocation {
 
 #[derive(Debug)]
 pub(super) enum Action {
-    Add { name: AccountName, password: PasswordFrom, role: NewRole, comment: Comment, ntlm: Ntlm },
+    Add(Add),
     SetPassword { name: String, password: PasswordFrom, ntlm: Ntlm },
     SetStanding { name: String, standing: Standing },
     Remove { name: String },
     List { format: ListFormat },
     Import { from: ImportFrom, existing: Existing },
+}
+
+/// An account to be made.
+#[derive(Debug)]
+pub(super) struct Add {
+    pub(super) name: AccountName,
+    pub(super) password: PasswordFrom,
+    pub(super) role: NewRole,
+    pub(super) comment: Comment,
+    pub(super) ntlm: Ntlm,
 }
 
 /// Whether an account can sign in with NTLM from now on.
@@ -141,13 +151,13 @@ impl Given {
         let mut name =
             || words.next().ok_or_else(|| wrong(format!("{action}: which account? the name is missing")));
         match action {
-            "add" => Ok(Action::Add {
+            "add" => Ok(Action::Add(Add {
                 name: AccountName::parse(&name()?).map_err(|error| Failure::Usage(error.to_string()))?,
                 password: take(&mut self.password),
                 role: take(&mut self.role),
                 comment: take(&mut self.comment),
                 ntlm: take(&mut self.ntlm),
-            }),
+            })),
             "set-password" => Ok(Action::SetPassword {
                 name: name()?,
                 password: take(&mut self.password),
@@ -225,7 +235,7 @@ mod tests {
                 panic!("{arguments:?}")
             };
             assert_eq!(file, Some(PathBuf::from("/x")));
-            let Action::Add { name, role, comment, .. } = action else { panic!("{action:?}") };
+            let Action::Add(Add { name, role, comment, .. }) = action else { panic!("{action:?}") };
             assert_eq!((name.as_str(), comment.as_str()), ("alice", "a b"));
             assert_eq!(role, NewRole::Chosen(Role::Administrator));
         }

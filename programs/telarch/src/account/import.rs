@@ -36,20 +36,18 @@ pub(super) fn import(
         ImportFrom::Shadow(_) => None,
     };
     let told = change(path, IfMissing::Create, |file| {
-        let mut told = Told::default();
+        let mut import = Import { path, existing, sealing: sealing.as_ref(), told: Told::default() };
         let mut seen = BTreeSet::new();
         for found in found {
             match found {
                 Found::Account(account) if !seen.insert(account.name.key()) => {
-                    told.skipped(account.name.as_str(), "it is listed twice");
+                    import.told.skipped(account.name.as_str(), "it is listed twice");
                 }
-                Found::Account(account) => {
-                    take_over(file, account, existing, sealing.as_ref(), &mut told, path)?;
-                }
-                Found::Skipped { name, reason } => told.skipped(&name, &reason),
+                Found::Account(account) => import.take_over(file, account)?,
+                Found::Skipped { name, reason } => import.told.skipped(&name, &reason),
             }
         }
-        Ok(told)
+        Ok(import.told)
     })?;
     Ok(told.finish(path))
 }
@@ -105,41 +103,48 @@ fn skipped(name: String, reason: &dyn std::fmt::Display) -> Found {
     Found::Skipped { name, reason: reason.lines().next().unwrap_or_default().to_owned() }
 }
 
-fn take_over(
-    file: &mut AccountFile,
-    account: Account,
+/// One change of the file.
+struct Import<'a> {
+    path: &'a Path,
     existing: Existing,
-    sealing: Option<&Sealing>,
-    told: &mut Told,
-    path: &Path,
-) -> Result<(), Failure> {
-    let Account { name, password, nt_hash, standing, changed } = account;
-    let (shown, changed) = (name.to_string(), changed.unwrap_or_else(now));
-    let is_new = match file.find(&shown).map(|record| record.standing) {
-        Some(_) if existing == Existing::Kept => {
-            told.skipped(&shown, "it exists already, and --replace was not given");
-            return Ok(());
-        }
-        Some(_) => {
-            file.set_password(&shown, password, changed).map_err(|error| refused(error, path))?;
-            false
-        }
-        None => {
+    sealing: Option<&'a Sealing>,
+    told: Told,
+}
+
+impl Import<'_> {
+    fn take_over(&mut self, file: &mut AccountFile, account: Account) -> Result<(), Failure> {
+        let Account { name, password, nt_hash, standing, changed } = account;
+        let (shown, changed) = (name.to_string(), changed.unwrap_or_else(now));
+        let failed = |error| refused(error, self.path);
+        let taken = if file.find(&shown).is_none() {
             let comment = Comment::default();
             let added = NewAccount { name, password, role: Role::User, changed, comment };
-            file.add(added).map_err(|error| refused(error, path))?;
-            true
+            file.add(added).map_err(failed)?;
+            Taken::Added
+        } else if self.existing == Existing::Replaced {
+            file.set_password(&shown, password, changed).map_err(failed)?;
+            Taken::Replaced
+        } else {
+            self.told.skipped(&shown, "it exists already, and --replace was not given");
+            return Ok(());
+        };
+        if let (Some(hash), Some(sealing)) = (&nt_hash, self.sealing) {
+            sealing.seal(file, &shown, hash)?;
         }
-    };
-    if let (Some(hash), Some(sealing)) = (&nt_hash, sealing) {
-        sealing.seal(file, &shown, hash)?;
+        // What the list says is no reason to let one in again that was shut out here.
+        if standing == Standing::Disabled {
+            file.set_standing(&shown, Standing::Disabled).map_err(failed)?;
+        }
+        self.told.taken(&shown, taken, standing);
+        Ok(())
     }
-    // What the list says is no reason to let one in again that was shut out here.
-    if standing == Standing::Disabled {
-        file.set_standing(&shown, Standing::Disabled).map_err(|error| refused(error, path))?;
-    }
-    told.taken(&shown, is_new, standing);
-    Ok(())
+}
+
+/// What became of an account that was not left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Added,
+    Replaced,
 }
 
 /// What became of each account.
@@ -152,9 +157,12 @@ struct Told {
 }
 
 impl Told {
-    fn taken(&mut self, name: &str, is_new: bool, standing: Standing) {
-        let word = if is_new { "added" } else { "replaced" };
-        *(if is_new { &mut self.added } else { &mut self.replaced }) += 1;
+    fn taken(&mut self, name: &str, taken: Taken, standing: Standing) {
+        let (word, count) = match taken {
+            Taken::Added => ("added", &mut self.added),
+            Taken::Replaced => ("replaced", &mut self.replaced),
+        };
+        *count += 1;
         let disabled = if standing == Standing::Disabled { ", disabled" } else { "" };
         self.text.push_str(&format!("{word} {name}{disabled}\n"));
     }
