@@ -82,3 +82,56 @@ impl EphemeralPrincipals {
         Some(Token::new(user, groups.into_iter().chain(proof), self.machine))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use ::accounts::{SignIn, random};
+    use auth::ntlm::{HostNames, Initiator, InitiatorFresh, Login, NtHash, Sealing};
+    use auth::{Binding, Handshake, Initiator as _, Peer, Scheme, Secret, Step, basic};
+
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    /// `ada`, who has proven the password with NTLM.
+    fn by_ntlm(sign_in: &SignIn) -> Identity {
+        let hash = NtHash::of_password(&Secret::new("s3cret".to_owned()));
+        let login = Login { domain: String::new(), user: "ada".to_owned(), hash };
+        let session_key = random::<16>().unwrap().into();
+        let fresh = InitiatorFresh { challenge: random().unwrap(), session_key, now: SystemTime::now() };
+        let mut client = Initiator::new(login, Sealing::Required, fresh);
+        let peer = Peer { address: HERE, binding: Binding::default() };
+        let mut service = Handshake::begin(Scheme::Negotiate, sign_in, &peer).unwrap();
+        let mut answer = None;
+        loop {
+            let token = match client.step(answer.as_deref()).unwrap() {
+                Step::Continue(token) => token,
+                Step::Done { token, .. } => token.unwrap(),
+            };
+            match service.step(&token).unwrap() {
+                Step::Continue(token) => answer = Some(token),
+                Step::Done { outcome, .. } => return outcome.identity,
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_came_with_ntlm_is_known_to_have() {
+        let accounts = Arc::new(AccountList::parse("ada:s3cret").unwrap());
+        let principals = EphemeralPrincipals::new(&accounts, [1, 2, 3]);
+        let sign_in =
+            SignIn::new(Arc::clone(&accounts) as _).with_ntlm(accounts, HostNames::of_host("node7"));
+        let login = basic::Login { user: "ada".to_owned(), password: Secret::new("s3cret".to_owned()) };
+        let by_password = Identity::by_password(&login, &sign_in, HERE).unwrap();
+        let is_known = |identity: &Identity| {
+            let token = principals.token_of(identity).unwrap();
+            token.holds(sddl::Principal::parse("S-1-5-64-10").unwrap())
+        };
+        assert_eq!((is_known(&by_ntlm(&sign_in)), is_known(&by_password)), (true, false));
+    }
+}
