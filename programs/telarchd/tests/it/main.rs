@@ -14,6 +14,7 @@ mod open_files;
 mod ordinary_user;
 mod running;
 mod service_manager;
+mod tampering;
 
 use std::time::Duration;
 
