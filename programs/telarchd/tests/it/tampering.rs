@@ -236,7 +236,11 @@ fn a_file_that_others_could_have_laid_or_changed_is_refused_with_a_sentence() {
             }
             let refusal = place.refusal();
             let said = refusal.unwrap_or_else(|what| panic!("{uid}, {name}, {trick:?}: {what}"));
-            let said = said.lines().skip_while(|line| !line.starts_with("telarchd: ")).collect::<Vec<_>>().join("\n");
+            let said = said
+                .lines()
+                .skip_while(|line| !line.starts_with("telarchd: "))
+                .collect::<Vec<_>>()
+                .join("\n");
             assert!(said.contains(expected), "{uid}, {name}, {trick:?}: {said}");
             assert!(said.contains(name), "{uid}, {name}, {trick:?}: it is not said which file: {said}");
             assert_eq!(fs::read_to_string(&victim).unwrap(), VICTIM, "{name}, {trick:?}");

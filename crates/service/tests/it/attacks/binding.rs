@@ -2,28 +2,24 @@
 
 use auth::{ChannelBinding, Initiator, Scheme};
 
-use super::visitor::{self, Visitor, credssp_of, ntlm_of, spnego_of};
 use super::fortress;
+use super::visitor::{self, Visitor, credssp_of, ntlm_of, spnego_of};
 use crate::message::Message;
 use crate::wire::{ADA, post};
 
 #[tokio::test]
 async fn a_sign_in_passed_on_from_another_tls_connection_is_refused_as_the_level_says() {
     // What a client sends: the certificate that it sees, none, or that of who stands in between.
-    for (level, expected) in [
-        ("None", [true, true, true]),
-        ("Relaxed", [true, true, false]),
-        ("Strict", [true, false, false]),
-    ] {
+    for (level, expected) in
+        [("None", [true, true, true]), ("Relaxed", [true, true, false]), ("Strict", [true, false, false])]
+    {
         let running = fortress(&[("Service.Auth.CbtHardeningLevel", level)]).await;
         let wire = running.connect_tls().await;
         let own = ChannelBinding::of_certificate(wire.certificate());
         let other = ChannelBinding::tls_server_end_point(&[7; 32]);
         for (sent, expected) in [Some(own.clone()), None, Some(other.clone())].into_iter().zip(expected) {
-            let clients: [Box<dyn Initiator>; 2] = [
-                Box::new(ntlm_of("ada", ADA, sent.clone())),
-                Box::new(spnego_of("ada", ADA, sent.clone())),
-            ];
+            let clients: [Box<dyn Initiator>; 2] =
+                [Box::new(ntlm_of("ada", ADA, sent.clone())), Box::new(spnego_of("ada", ADA, sent.clone()))];
             for mut client in clients {
                 let mut wire = running.connect_tls().await;
                 let outcome = visitor::sign_in(&mut wire, Scheme::Negotiate, client.as_mut()).await;

@@ -104,7 +104,14 @@ async fn attempt(running: &Running, from: u8, way: usize, user: &str, password: 
     let (scheme, mut initiator) = visitor::every_way(user, password).into_iter().nth(way).unwrap();
     match visitor::sign_in(&mut wire, scheme, initiator.as_mut()).await {
         Ok(_) => "in".to_owned(),
-        Err(answer) => refusal(&answer),
+        Err(visitor::Refused { answer, reason: None }) => refusal(&answer),
+        // CredSSP encrypts why it refuses, each time anew.
+        Err(visitor::Refused { answer, reason: Some(reason) }) => {
+            let said = refusal(&answer);
+            let (before, token) = said.split_once("CredSSP ").unwrap();
+            let (token, after) = token.split_once("\r\n").unwrap();
+            format!("{before}CredSSP {} characters, {reason}\r\n{after}", token.len())
+        }
     }
 }
 

@@ -93,8 +93,9 @@ async fn a_second_sign_in_that_fails_leaves_nothing_of_the_first() {
         assert_refused(&ada.wire.ask(&request).await);
     }
     let mut ada = Visitor::by_ntlm(running.connect().await, "ada", ADA).await;
-    let refused = visitor::sign_in(&mut ada.wire, Scheme::Negotiate, &mut ntlm_of("ben", "wrong", None)).await;
-    assert_refused(&refused.unwrap_err());
+    let refused =
+        visitor::sign_in(&mut ada.wire, Scheme::Negotiate, &mut ntlm_of("ben", "wrong", None)).await;
+    assert_refused(&refused.unwrap_err().answer);
     let request = ada.seal("after ben failed");
     assert_refused(&ada.wire.ask(&request).await);
     assert_eq!(calls(&running), vec!["before"; wrong.len()]);

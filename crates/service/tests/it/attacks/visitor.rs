@@ -4,7 +4,9 @@ use auth::credssp::{PasswordCredentials, Version};
 use auth::ntlm::{InitiatorFresh, Login, NtHash, Sealing};
 use auth::sealed_body::{self, Protocol};
 use auth::spnego::Offer;
-use auth::{ChannelBinding, Initiated, Initiator, Oid, Scheme, Secret, SecurityContext, Step, ntlm, spnego};
+use auth::{
+    AuthError, ChannelBinding, Initiated, Initiator, Oid, Scheme, Secret, SecurityContext, Step, ntlm, spnego,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::time::SystemTime;
@@ -28,7 +30,7 @@ impl Visitor {
     /// Signs in with these tokens, which have to be the right ones.
     pub(super) async fn by(mut wire: Wire, scheme: Scheme, mut initiator: Box<dyn Initiator>) -> Self {
         let signed_in = sign_in(&mut wire, scheme, initiator.as_mut()).await;
-        let context = signed_in.unwrap_or_else(|answer| panic!("not let in: {answer:?}")).context;
+        let context = signed_in.unwrap_or_else(|refused| panic!("not let in: {refused:?}")).context;
         Self { wire, scheme, context }
     }
 
@@ -107,12 +109,20 @@ pub(super) fn every_way(user: &str, password: &str) -> [(Scheme, Box<dyn Initiat
     ]
 }
 
-/// Passes tokens to and fro until the service lets the client in; or its refusal.
+/// How somebody was not let in.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) answer: Answer,
+    /// What the client learnt of it.
+    pub(super) reason: Option<AuthError>,
+}
+
+/// Passes tokens to and fro until the service lets the client in.
 pub(super) async fn sign_in(
     wire: &mut Wire,
     scheme: Scheme,
     initiator: &mut dyn Initiator,
-) -> Result<Initiated, Answer> {
+) -> Result<Initiated, Refused> {
     let mut step = initiator.step(None).unwrap();
     loop {
         let (token, outcome) = match step {
@@ -123,14 +133,14 @@ pub(super) async fn sign_in(
         let answer = offer(wire, scheme, &token).await;
         let said = token_of(&answer);
         if answer.status != 200 && (said.is_none() || outcome.is_some()) {
-            return Err(answer);
+            return Err(Refused { answer, reason: None });
         }
         step = match (outcome, said) {
             (Some(outcome), None) => return Ok(outcome),
             (None, Some(said)) => match initiator.step(Some(&said)) {
                 Ok(step) => step,
                 // CredSSP says why it refuses.
-                Err(_) => return Err(answer),
+                Err(reason) => return Err(Refused { answer, reason: Some(reason) }),
             },
             (outcome, said) => panic!("{} {said:?}: {answer:?}", outcome.is_some()),
         };
@@ -152,7 +162,10 @@ pub(super) fn token_of(answer: &Answer) -> Option<Vec<u8>> {
     let lines = answer.headers("WWW-Authenticate");
     let tokens: Vec<_> = lines.iter().filter_map(|line| line.split_once(' ')).collect();
     let [(scheme, token)] = tokens.as_slice() else { return None };
-    assert!(*scheme == "Basic" || lines.len() == 1, "clients read a token only if it stands alone: {lines:?}");
+    assert!(
+        *scheme == "Basic" || lines.len() == 1,
+        "clients read a token only if it stands alone: {lines:?}"
+    );
     (*scheme != "Basic").then(|| STANDARD.decode(token).unwrap())
 }
 
