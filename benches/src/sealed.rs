@@ -74,7 +74,8 @@ fn stream(effort: &Effort, service: &Telarchd, way: &Way, goal: Option<f64>) -> 
         effort.rounds.min(3),
         || {
             let mut connection = SealedConnection::new(Connection::plain(service.http())?, way)?;
-            let shell = Shell::created(&connection.exchange(&messages::create_shell())?)?;
+            let created = connection.exchange(&messages::create_shell())?;
+            let shell = Shell::created(&created)?;
             let started = connection.exchange(&shell.command(PRODUCER, ReadBy::LoginShell))?;
             let command = messages::command_id(&started)?;
             let receive = shell.receive(command);
@@ -85,7 +86,8 @@ fn stream(effort: &Effort, service: &Telarchd, way: &Way, goal: Option<f64>) -> 
         },
         || {
             let mut connection = Connection::plain(service.http())?;
-            let shell = Shell::created(connection.exchange(&messages::create_shell())?)?;
+            let created = connection.exchange(&messages::create_shell())?.to_vec();
+            let shell = Shell::created(&created)?;
             let started = connection.exchange(&shell.command(PRODUCER, ReadBy::LoginShell))?.to_vec();
             let command = messages::command_id(&started)?;
             let receive = shell.receive(command);
