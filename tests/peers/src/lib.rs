@@ -31,6 +31,7 @@ mod remote;
 mod run;
 mod suite;
 mod telarchd;
+mod walk;
 mod way_in;
 
 pub use ansible::{Ansible, Connection, Outcome, Report};
@@ -48,4 +49,5 @@ pub use remote::{Peer, Refusal, Remote};
 pub use run::{Run, Running};
 pub use suite::Suite;
 pub use telarchd::{PASSWORD, Telarchd, USER};
+pub use walk::{SignIn, Signed, walk};
 pub use way_in::WayIn;

@@ -29,6 +29,7 @@ mod credssp;
 mod curl;
 mod dialects;
 mod kerberos;
+mod matrix;
 mod ntlm;
 mod own_suites;
 mod pypsrp;
