@@ -215,10 +215,14 @@ impl auth::Acceptor for Acceptor {
     fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
         let step = self.accept(token).map_err(|error| {
             let verdict = AuthError::from(&error);
+            // In one line, and quoted: names in it come from elsewhere.
+            let reason = error.to_string().replace('\n', ";");
             if verdict == AuthError::Unavailable && error != KerberosError::Over {
-                tracing::error!(%error, "Kerberos cannot judge sign-ins");
+                tracing::error!(error = reason, "Kerberos cannot judge sign-ins");
+            } else if error.has_remedy() {
+                tracing::info!(error = reason, "Kerberos refuses a client");
             } else {
-                tracing::debug!(%error, "Kerberos refuses a client");
+                tracing::debug!(error = reason, "Kerberos refuses a client");
             }
             verdict
         })?;

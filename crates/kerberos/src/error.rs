@@ -214,6 +214,14 @@ pub enum KerberosError {
     },
 }
 
+impl KerberosError {
+    /// Whether somebody who keeps this machine, its realm or its clients can do something about it, so that the log
+    /// should tell it to them; anybody can send what is malformed or repeated.
+    pub(crate) fn has_remedy(&self) -> bool {
+        !matches!(self, Self::Malformed { .. } | Self::Replayed { .. } | Self::Downgraded(_) | Self::Over)
+    }
+}
+
 /// In which way a channel binding is not what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mismatch {

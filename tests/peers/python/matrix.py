@@ -13,9 +13,12 @@ import warnings
 import requests
 import winrm
 from pypsrp.encryption import WinRMEncryption
+from pypsrp.exceptions import AuthenticationError
 from pypsrp.shell import Process, WinRS
 from pypsrp.wsman import WSMan
 from requests_credssp import HttpCredSSPAuth
+from requests_credssp.exceptions import AuthenticationException, NTStatusException
+from winrm.exceptions import InvalidCredentialsError
 
 UTF_8 = 65001
 
@@ -111,10 +114,14 @@ def check(stdout, code):
 CLIENTS = {function.__name__: function for function in (pywinrm, pypsrp, requests_credssp)}
 
 
+# Each of them says that it was not let in; any other exception ends the script.
+REFUSALS = (InvalidCredentialsError, AuthenticationError, AuthenticationException, NTStatusException)
+
+
 def walk(cell):
     try:
         return "sealed" if CLIENTS[cell["client"]](cell) else "open"
-    except Exception as error:
+    except REFUSALS as error:
         return {"refused": "%s: %s" % (type(error).__name__, error)}
 
 

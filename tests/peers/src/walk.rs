@@ -33,7 +33,7 @@ pub enum Signed {
     Sealed,
     /// Messages went to and fro as they were.
     Open,
-    /// It ended with this exception.
+    /// It was not let in; the client's exception.
     Refused(String),
 }
 
@@ -41,7 +41,7 @@ pub enum Signed {
 ///
 /// # Panics
 ///
-/// When Python is not installed, or the script fails.
+/// When Python is not installed, or a client fails in another way than for not being let in.
 #[must_use]
 pub fn walk(sign_ins: &[SignIn]) -> Vec<Signed> {
     let cells = sign_ins.iter().map(|sign_in| {
