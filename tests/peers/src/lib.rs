@@ -16,6 +16,7 @@
 //! A peer that is not installed fails the test and names the command that installs it.
 //! Nothing here builds anything: `./test` does that first.
 
+mod acceptor;
 mod ansible;
 mod curl;
 mod kdc;
@@ -34,6 +35,7 @@ mod telarchd;
 mod walk;
 mod way_in;
 
+pub use acceptor::{Bound, PyspnegoService};
 pub use ansible::{Ansible, Connection, Outcome, Report};
 pub use curl::{Curl, Reply};
 pub use kdc::{Kdc, Keys, REALM, Realm, in_realm};

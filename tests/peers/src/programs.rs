@@ -34,6 +34,12 @@ impl Winrs {
         Self(self.0.switches(&[switch]))
     }
 
+    /// Who asks; none is whoever the user of this process has a ticket as.
+    #[must_use]
+    pub fn user(self, user: Option<&str>) -> Self {
+        Self(self.0.user(user))
+    }
+
     /// Where the password comes from.
     #[must_use]
     pub fn password(self, password: Password<'_>) -> Self {
@@ -68,10 +74,22 @@ impl Winrm {
         Self(Call::new(service.url(way)).switches(&way_switches(way)))
     }
 
+    /// Signs in to an address without asking to trust or allow anything.
+    #[must_use]
+    pub fn to(url: &str) -> Self {
+        Self(Call::new(url))
+    }
+
     /// Adds one switch, `-name:value`.
     #[must_use]
     pub fn switch(self, switch: &str) -> Self {
         Self(self.0.switches(&[switch]))
+    }
+
+    /// Who asks; none is whoever the user of this process has a ticket as.
+    #[must_use]
+    pub fn user(self, user: Option<&str>) -> Self {
+        Self(self.0.user(user))
     }
 
     /// Where the password comes from.
@@ -103,6 +121,7 @@ pub enum Password<'a> {
 /// The part of a command line that both programs share.
 struct Call {
     switches: Vec<String>,
+    user_switch: Option<String>,
     password_switch: Option<String>,
     password_variable: Option<String>,
     /// An empty home: settings of whoever runs the tests have no say.
@@ -112,9 +131,17 @@ struct Call {
 impl Call {
     fn new(url: &str) -> Self {
         let home = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("an empty home");
-        let switches = vec![format!("-r:{url}"), format!("-u:{USER}")];
-        Self { switches, password_switch: None, password_variable: None, home }
-            .password(Password::Switch(PASSWORD))
+        let switches = vec![format!("-r:{url}")];
+        Self { switches, user_switch: None, password_switch: None, password_variable: None, home }
+            .user(Some(USER))
+    }
+
+    fn user(mut self, user: Option<&str>) -> Self {
+        self.user_switch = user.map(|user| format!("-u:{user}"));
+        match user {
+            Some(_) => self.password(Password::Switch(PASSWORD)),
+            None => Self { password_switch: None, password_variable: None, ..self },
+        }
     }
 
     fn switches(mut self, more: &[&str]) -> Self {
@@ -133,7 +160,7 @@ impl Call {
     /// The operation comes before the switches, a remote command line after them.
     fn command(&self, program: &str, operation: &[&str]) -> Command {
         let mut command = Command::new(built_program(program));
-        command.args(operation).args(&self.switches).args(&self.password_switch);
+        command.args(operation).args(&self.switches).args(&self.user_switch).args(&self.password_switch);
         command.env("HOME", self.home.path()).env_remove("XDG_CONFIG_HOME").env_remove("TELARCH_PASSWORD");
         command.envs(self.password_variable.as_ref().map(|password| ("TELARCH_PASSWORD", password)));
         command

@@ -31,6 +31,7 @@ mod dialects;
 mod kerberos;
 mod matrix;
 mod ntlm;
+mod own_client;
 mod own_suites;
 mod pypsrp;
 mod pywinrm;

@@ -138,9 +138,10 @@ fn a_service_that_offers_kerberos_alone_lets_those_in_who_know_it_by_this_name()
             level: Level::Relaxed,
             binding: Binding::ByDefault,
         };
-        let [http, https] = [Transport::Http, Transport::Https].map(|at| cell(at).sign_in(&service, PASSWORD));
+        let [http, https] =
+            [Transport::Http, Transport::Https].map(|at| cell(at).sign_in(&service, PASSWORD));
         assert_eq!(walk(&[http.clone(), https]), [Signed::Sealed, Signed::Open]);
-        let ntlm = SignIn { scheme: "ntlm", user: USER.to_owned(), ..http };
+        let ntlm = SignIn { client: "pywinrm", scheme: "ntlm", user: USER.to_owned(), ..http };
         assert!(matches!(walk(&[ntlm]).as_slice(), [Signed::Refused(_)]), "NTLM is no Kerberos");
     });
 }
@@ -157,8 +158,7 @@ fn no_cell_is_absent_twice_or_without_a_reason() {
 
 fn assert_as_expected(cells: &[Cell]) {
     let outcomes = outcomes(cells, PASSWORD);
-    let wrong: Vec<_> =
-        outcomes.iter().filter(|(cell, verdict, _)| *verdict != cell.expected()).collect();
+    let wrong: Vec<_> = outcomes.iter().filter(|(cell, verdict, _)| *verdict != cell.expected()).collect();
     assert!(wrong.is_empty(), "{} of {} cells are not as expected: {wrong:#?}", wrong.len(), cells.len());
 }
 
@@ -168,10 +168,7 @@ fn outcomes(cells: &[Cell], password: &str) -> Vec<(Cell, Verdict, String)> {
         let level = format!("{level:?}");
         let needed = cells.iter().any(|cell| format!("{:?}", cell.level) == level);
         needed.then(|| {
-            Telarchd::start(&[
-                ("Service.Auth.CredSSP", "true"),
-                ("Service.Auth.CbtHardeningLevel", &level),
-            ])
+            Telarchd::start(&[("Service.Auth.CredSSP", "true"), ("Service.Auth.CbtHardeningLevel", &level)])
         })
     });
     let service = |cell: &Cell| match cell.level {
@@ -181,8 +178,7 @@ fn outcomes(cells: &[Cell], password: &str) -> Vec<(Cell, Verdict, String)> {
     };
     let (with_curl, in_python): (Vec<Cell>, Vec<Cell>) =
         cells.iter().partition(|cell| cell.client == Client::Curl);
-    let sign_ins: Vec<SignIn> =
-        in_python.iter().map(|cell| cell.sign_in(service(cell), password)).collect();
+    let sign_ins: Vec<SignIn> = in_python.iter().map(|cell| cell.sign_in(service(cell), password)).collect();
     let in_python = in_python.into_iter().zip(walk(&sign_ins)).map(|(cell, signed)| {
         let verdict = match signed {
             Signed::Sealed => Verdict::LetIn(Protection::Sealed),
@@ -251,7 +247,9 @@ impl Cell {
 
     fn can_switch_binding_off(self) -> bool {
         let has_switch = match self.client {
-            Client::Pywinrm | Client::Pypsrp => matches!(self.scheme, Ntlm | NegotiateNtlm | NegotiateKerberos | Kerberos),
+            Client::Pywinrm | Client::Pypsrp => {
+                matches!(self.scheme, Ntlm | NegotiateNtlm | NegotiateKerberos | Kerberos)
+            }
             Client::Curl | Client::RequestsCredSsp => false,
         };
         has_switch && self.transport == Transport::Https

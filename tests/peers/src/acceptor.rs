@@ -1,0 +1,87 @@
+//! A service whose sign-in and sealing are those of pyspnego, for our own client.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::python::script_command;
+use crate::run::{Collected, tail};
+use crate::telarchd::{PASSWORD, USER};
+
+/// A Python process that is the service, with one account for NTLM: [`USER`] and [`PASSWORD`].
+///
+/// Its tickets are those of the environment. Dropping it ends exactly the process it started.
+pub struct PyspnegoService {
+    child: Child,
+    stderr: Collected,
+    http: String,
+    https: String,
+}
+
+/// To what sign-ins over HTTPS have to be bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// To the certificate that is served.
+    ToThisCertificate,
+    /// To another one, as if somebody stood in between.
+    ToAnother,
+}
+
+impl PyspnegoService {
+    /// Starts it with these schemes, as `WWW-Authenticate` names them.
+    ///
+    /// # Panics
+    ///
+    /// When it is not installed, or does not listen.
+    #[must_use]
+    pub fn start(offers: &[&str], bound: Bound) -> Self {
+        let binding = if bound == Bound::ToThisCertificate { "right" } else { "wrong" };
+        let mut command = script_command("acceptor.py");
+        let settings = json!({"user": USER, "password": PASSWORD, "offers": offers, "binding": binding});
+        command.arg(settings.to_string());
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let stderr = Collected::from(child.stderr.take().expect("it was asked for"), ());
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().expect("it was asked for"));
+        stdout.read_line(&mut line).expect("it writes text");
+        let ready: Value = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("{error}: {line:?} {}", tail(&stderr.so_far())));
+        let address = |name: &str| ready.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self { child, stderr, http: address("http"), https: address("https") }
+    }
+
+    /// `http://localhost:PORT/wsman`.
+    #[must_use]
+    pub fn http(&self) -> &str {
+        &self.http
+    }
+
+    /// `https://localhost:PORT/wsman`, with a certificate that nobody vouches for.
+    #[must_use]
+    pub fn https(&self) -> &str {
+        &self.https
+    }
+
+    /// What it has complained about so far.
+    #[must_use]
+    pub fn complaints(&self) -> String {
+        String::from_utf8_lossy(&self.stderr.so_far()).into_owned()
+    }
+}
+
+impl Drop for PyspnegoService {
+    fn drop(&mut self) {
+        // Both do nothing to a child that has ended and was reaped.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the last lines of acceptor.py:\n{}", tail(&self.stderr.so_far()));
+        }
+    }
+}
