@@ -193,8 +193,8 @@ pub enum KerberosError {
         /// Why.
         why: Refusal,
     },
-    /// The list of accounts could not be asked.
-    #[error("the account of {principal} cannot be looked up: {cause}")]
+    /// The list of accounts could not be asked, or does not let the account in.
+    #[error("the account of {principal} cannot be used: {cause}")]
     Accounts {
         /// Whose.
         principal: Principal,

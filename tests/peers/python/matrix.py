@@ -68,7 +68,7 @@ def pypsrp(cell):
         auth=cell["scheme"],
         username=cell["user"],
         password=cell["password"],
-        negotiate_service="HTTP",
+        negotiate_service=cell["spn"],
         negotiate_send_cbt=cell["sends_binding"],
         credssp_auth_mechanism=cell["inner"] or "auto",
         no_proxy=True,

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -68,10 +69,16 @@ impl PyspnegoService {
         &self.https
     }
 
-    /// What it has complained about so far.
-    #[must_use]
-    pub fn complaints(&self) -> String {
-        String::from_utf8_lossy(&self.stderr.so_far()).into_owned()
+    /// Waits until it complains in these words.
+    ///
+    /// # Panics
+    ///
+    /// When it does not within ten seconds.
+    pub fn complained(&self, words: &str) {
+        let found = self.stderr.wait_until(Instant::now() + Duration::from_secs(10), |bytes| {
+            String::from_utf8_lossy(bytes).contains(words).then_some(())
+        });
+        assert!(found.is_some(), "it did not complain of {words:?}");
     }
 }
 

@@ -16,6 +16,8 @@ pub struct SignIn {
     pub scheme: &'static str,
     /// What CredSSP has inside, if that is to be said.
     pub inner: Option<&'static str>,
+    /// The first part of the service principal name that pypsrp asks a ticket for.
+    pub spn: &'static str,
     /// Whether it binds to the TLS connection if it can.
     pub sends_binding: bool,
     /// The address of the service.
@@ -46,7 +48,7 @@ pub enum Signed {
 pub fn walk(sign_ins: &[SignIn]) -> Vec<Signed> {
     let cells = sign_ins.iter().map(|sign_in| {
         json!({
-            "client": sign_in.client, "scheme": sign_in.scheme, "inner": sign_in.inner,
+            "client": sign_in.client, "scheme": sign_in.scheme, "inner": sign_in.inner, "spn": sign_in.spn,
             "sends_binding": sign_in.sends_binding, "url": sign_in.url, "user": sign_in.user,
             "password": sign_in.password,
         })

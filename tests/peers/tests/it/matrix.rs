@@ -191,7 +191,12 @@ fn outcomes(cells: &[Cell], password: &str) -> Vec<(Cell, Verdict, String)> {
         let (verdict, statuses) = cell.by_curl(service(&cell), password);
         (cell, verdict, format!("curl: without and with a message: {statuses:?}"))
     });
-    in_python.chain(with_curl).collect()
+    let outcomes = in_python.chain(with_curl).collect();
+    if cells.iter().any(|cell| cell.level == Level::Strict && !cell.is_bound()) && password == PASSWORD {
+        let refused = strict.as_ref().expect("it was needed");
+        refused.logged(&["Sign-in failed", "reason=the channel binding is not that of this connection"]);
+    }
+    outcomes
 }
 
 /// All that can be tried of these schemes.
@@ -283,6 +288,7 @@ impl Cell {
             },
             scheme,
             inner,
+            spn: "HTTP",
             sends_binding: self.binding == Binding::ByDefault,
             url: self.url(service),
             user: if BY_TICKET.contains(&self.scheme) { format!("{USER}@{REALM}") } else { USER.to_owned() },
