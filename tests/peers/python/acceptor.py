@@ -1,14 +1,14 @@
 """A service of WS-Management whose sign-in and sealing are pyspnego's and pypsrp's, for clients of others.
 
 The one argument is a JSON object: "user" and "password", of the one account for NTLM; "offers", the schemes in their
-order; "binding", "right" or "wrong", for the certificate that sign-ins over HTTPS are bound to. It prints the addresses as JSON and serves until its input ends.
+order; "binding", "right" or "wrong", for the certificate that sign-ins over HTTPS are bound to; "flaw", what it does
+that no client should put up with: "open answers" to sealed messages, or "no proof" of itself. It prints the addresses as JSON and serves until its input ends.
 
 It says who it is (Identify), with everything about the sign-in in the ProductVendor, and it has one kind of shell,
 whose every command returns its whole input.
 """
 
 import base64
-import datetime
 import hashlib
 import http.server
 import json
@@ -23,14 +23,12 @@ import xml.etree.ElementTree as ET
 import xml.sax.saxutils
 
 import spnego
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from pypsrp.encryption import WinRMEncryption
 from spnego._ntlm_raw.crypto import ntowfv1
 from spnego.channel_bindings import GssChannelBindings
 from spnego.exceptions import SpnegoError
+
+from own_certificate import tls_of_a_service
 
 SETTINGS = json.loads(sys.argv[1])
 
@@ -74,6 +72,8 @@ class Connection(http.server.BaseHTTPRequestHandler):
         challenge = ["%s %s" % (self.scheme, base64.b64encode(token).decode("ascii"))] if token else []
         if not self.context.complete:
             return self.answer(401, challenge)
+        if SETTINGS["flaw"] == "no proof":
+            challenge = []
         if not body:
             return self.answer(200, challenge)
         media_type = self.headers["Content-Type"]
@@ -87,6 +87,8 @@ class Connection(http.server.BaseHTTPRequestHandler):
         parts = body.count(b"Content-Type: application/octet-stream")
         most_parts[self.scheme] = max(most_parts.get(self.scheme, 0), parts)
         message = sealing.unwrap_message(body, re.search('boundary="(.*)"', media_type).group(1))
+        if SETTINGS["flaw"] == "open answers":
+            return self.answer(200, challenge, SOAP, reply(message, "anybody"))
         form, sealed = sealing.wrap_message(reply(message, self.story("sealed in %s" % ("parts" if most_parts[self.scheme] > 1 else "one"))))
         media_type = '%s;protocol="%s";boundary="Encrypted Boundary"' % (form, sealing.protocol)
         self.answer(200, challenge, media_type, sealed)
@@ -102,7 +104,7 @@ class Connection(http.server.BaseHTTPRequestHandler):
         return isinstance(self.connection, ssl.SSLSocket)
 
     def offers(self):
-        return [scheme for scheme in SETTINGS["offers"]]
+        return SETTINGS["offers"]
 
     def story(self, protection):
         return " ".join([self.scheme, self.context.negotiated_protocol, self.context.client_principal, protection])
@@ -185,21 +187,6 @@ def reply(message, story):
     ).encode("utf-8")
 
 
-def certificate(file):
-    """Writes a certificate with its key, and returns the certificate."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = made.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(hours=1))
-    made = made.not_valid_after(now + datetime.timedelta(days=1)).sign(key, hashes.SHA256())
-    pem = serialization.Encoding.PEM
-    file.write(made.public_bytes(pem))
-    file.write(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    file.flush()
-    return made.public_bytes(serialization.Encoding.DER)
-
-
 def serve(context=None):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Connection)
     if context:
@@ -214,10 +201,7 @@ accounts = tempfile.NamedTemporaryFile("w")
 accounts.write("%s:1000:%s:%s:[U]:LCT-00000000\n" % (SETTINGS["user"], "0" * 32, nt_hash))
 accounts.flush()
 os.environ["NTLM_USER_FILE"] = accounts.name
-tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-with tempfile.NamedTemporaryFile() as file:
-    served = certificate(file)
-    tls.load_cert_chain(file.name)
+tls, served = tls_of_a_service()
 bound = served if SETTINGS["binding"] == "right" else b"another certificate"
 APPLICATION_DATA = b"tls-server-end-point:" + hashlib.sha256(bound).digest()
 print(json.dumps({"http": serve(), "https": serve(tls)}), flush=True)

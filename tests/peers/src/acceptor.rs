@@ -20,13 +20,17 @@ pub struct PyspnegoService {
     https: String,
 }
 
-/// To what sign-ins over HTTPS have to be bound.
+/// What is wrong with the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
-    /// To the certificate that is served.
-    ToThisCertificate,
-    /// To another one, as if somebody stood in between.
-    ToAnother,
+pub enum Flaw {
+    /// Nothing.
+    None,
+    /// Sign-ins over HTTPS have to be bound to another certificate than its own, as if somebody stood in between.
+    OtherCertificate,
+    /// It answers messages that were sealed with ones that are not.
+    OpenAnswers,
+    /// It lets clients in without the token that proves that it is who it says.
+    NoProof,
 }
 
 impl PyspnegoService {
@@ -36,10 +40,17 @@ impl PyspnegoService {
     ///
     /// When it is not installed, or does not listen.
     #[must_use]
-    pub fn start(offers: &[&str], bound: Bound) -> Self {
-        let binding = if bound == Bound::ToThisCertificate { "right" } else { "wrong" };
+    pub fn start(offers: &[&str], flaw: Flaw) -> Self {
+        let binding = if flaw == Flaw::OtherCertificate { "wrong" } else { "right" };
+        let name = match flaw {
+            Flaw::None | Flaw::OtherCertificate => "none",
+            Flaw::OpenAnswers => "open answers",
+            Flaw::NoProof => "no proof",
+        };
         let mut command = script_command("acceptor.py");
-        let settings = json!({"user": USER, "password": PASSWORD, "offers": offers, "binding": binding});
+        let settings = json!({
+            "user": USER, "password": PASSWORD, "offers": offers, "binding": binding, "flaw": name,
+        });
         command.arg(settings.to_string());
         let mut child = command
             .stdin(Stdio::piped())

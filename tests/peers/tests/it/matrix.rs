@@ -4,7 +4,7 @@
 //! A test walks many cells with few services, and names each that is not as it should be.
 
 use telarch_peers::{
-    Curl, KerberosPeer, Keys, PASSWORD, REALM, SignIn, Signed, Telarchd, USER, in_realm, walk,
+    Curl, KerberosPeer, Keys, PASSWORD, REALM, Relay, SignIn, Signed, Telarchd, USER, in_realm, walk,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +144,48 @@ fn a_service_that_offers_kerberos_alone_lets_those_in_who_know_it_by_this_name()
         let ntlm = SignIn { client: "pywinrm", scheme: "ntlm", user: USER.to_owned(), ..http };
         assert!(matches!(walk(&[ntlm]).as_slice(), [Signed::Refused(_)]), "NTLM is no Kerberos");
     });
+}
+
+/// What a client has bound itself to is the certificate of who stands in between.
+#[test]
+fn who_stands_in_between_gets_in_only_where_bindings_are_not_looked_at() {
+    assert_relayed_as_expected(&[Ntlm, NegotiateNtlm], PASSWORD);
+}
+
+#[test]
+fn who_stands_in_between_gets_in_with_no_ticket_where_bindings_are_looked_at() {
+    if !KerberosPeer::is_installed() {
+        return;
+    }
+    let name = "matrix::who_stands_in_between_gets_in_with_no_ticket_where_bindings_are_looked_at";
+    in_realm(name, Keys::AesSha1, |realm| {
+        realm.kinit(&[]);
+        assert_relayed_as_expected(&[NegotiateKerberos, Kerberos], PASSWORD);
+    });
+}
+
+fn assert_relayed_as_expected(schemes: &[Scheme], password: &str) {
+    for level in LEVELS {
+        let service = Telarchd::start(&[("Service.Auth.CbtHardeningLevel", &format!("{level:?}"))]);
+        let relay = Relay::to(service.https());
+        let cells = cells(schemes).into_iter().filter(|cell| {
+            let is_bound = cell.binding == Binding::ByDefault && cell.client != Client::Curl;
+            cell.transport == Transport::Https && cell.level == level && is_bound
+        });
+        let cells: Vec<Cell> = cells.collect();
+        assert!(!cells.is_empty(), "nobody binds");
+        let sign_ins = cells
+            .iter()
+            .map(|cell| SignIn { url: relay.url().to_owned(), ..cell.sign_in(&service, password) });
+        for (cell, signed) in cells.iter().zip(walk(&sign_ins.collect::<Vec<_>>())) {
+            let gets_in = match (level, cell.client, cell.scheme) {
+                // Its first token, with which it does not wait to be asked, is bound to nothing.
+                (Level::Relaxed, Client::Pywinrm, Kerberos) => true,
+                _ => level == Level::None,
+            };
+            assert_eq!(signed == Signed::Open, gets_in, "{cell:?}: {signed:?}");
+        }
+    }
 }
 
 #[test]

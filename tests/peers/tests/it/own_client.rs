@@ -2,7 +2,8 @@
 
 use client::{Authentication, Credentials, Endpoint, Secret, Session, ShellOptions, TlsPolicy};
 use telarch_peers::{
-    Bound, KerberosPeer, Keys, PASSWORD, PyspnegoService, REALM, Realm, Run, USER, Winrm, Winrs, in_realm,
+    Flaw, KerberosPeer, Keys, PASSWORD, PyspnegoService, REALM, Realm, Run, Telarchd, USER, Winrm, Winrs,
+    in_realm,
 };
 
 /// One way of signing in, and how the service tells it afterwards.
@@ -64,7 +65,7 @@ fn kerberos_signs_in_and_seals_both_ways() {
 fn the_library_signs_in_and_seals_both_ways() {
     run("the_library_signs_in_and_seals_both_ways", |realm| {
         realm.kinit(&[]);
-        let service = PyspnegoService::start(&OFFERS, Bound::ToThisCertificate);
+        let service = PyspnegoService::start(&OFFERS, Flaw::None);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let by_ticket = [(Authentication::Kerberos, None), (Authentication::Negotiate, None)];
         let by_password = [(Authentication::Negotiate, Some(USER)), (Authentication::CredSsp, Some(USER))];
@@ -101,15 +102,61 @@ async fn told_to_library(url: &str, authentication: Authentication, user: Option
 
 #[test]
 fn a_service_that_is_bound_to_another_certificate_lets_nobody_in() {
-    let service = PyspnegoService::start(&OFFERS, Bound::ToAnother);
+    let service = PyspnegoService::start(&OFFERS, Flaw::OtherCertificate);
     let refused = winrm(service.https(), "negotiate", Some(USER)).run(&["id"]);
     let (stdout, stderr, code) = refused.text();
     assert_eq!((stdout, code), ("", 1), "{stderr}");
     service.complained("bindings do not match");
 }
 
+#[test]
+fn an_answer_that_is_not_sealed_is_not_taken() {
+    let service = PyspnegoService::start(&OFFERS, Flaw::OpenAnswers);
+    for scheme in ["negotiate", "credssp"] {
+        let refused = winrm(service.http(), scheme, Some(USER)).run(&["id"]);
+        let (stdout, stderr, code) = refused.text();
+        assert_eq!((stdout, code), ("", 1), "{scheme}: {stderr}");
+        assert!(stderr.contains("it answers a sealed message with HTTP 200 and an unsealed one"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_service_that_does_not_prove_itself_is_not_asked_anything() {
+    run("a_service_that_does_not_prove_itself_is_not_asked_anything", |realm| {
+        realm.kinit(&[]);
+        let service = PyspnegoService::start(&OFFERS, Flaw::NoProof);
+        for scheme in ["kerberos", "negotiate"] {
+            let refused = winrm(service.https(), scheme, None).run(&["id"]);
+            let (stdout, stderr, code) = refused.text();
+            assert_eq!((stdout, code), ("", 1), "{scheme}: {stderr}");
+            assert!(stderr.contains("the other end did not prove that it knows the secret"), "{stderr}");
+        }
+    });
+}
+
+/// Our own service, at every level of channel bindings.
+#[test]
+fn our_service_lets_our_client_in_by_every_scheme() {
+    run("our_service_lets_our_client_in_by_every_scheme", |realm| {
+        realm.kinit(&[]);
+        for level in ["None", "Relaxed", "Strict"] {
+            let settings = [("Service.Auth.CredSSP", "true"), ("Service.Auth.CbtHardeningLevel", level)];
+            let service = Telarchd::start(&settings);
+            let input = large_input();
+            for way in by_password().into_iter().chain(in_the_realm()) {
+                for url in [service.http(), service.https()] {
+                    let url = url.replace("127.0.0.1", "localhost");
+                    let cell = format!("{} as {:?} at {url}, {level}", way.scheme, way.user);
+                    let run = winrs(&url, way.scheme, way.user.as_deref()).run(&["cat"], &input);
+                    assert!(run.code == 0 && run.stdout == input, "{cell}: {run:?}");
+                }
+            }
+        }
+    });
+}
+
 fn assert_all_sign_in_and_seal(ways: &[Way]) {
-    let service = PyspnegoService::start(&OFFERS, Bound::ToThisCertificate);
+    let service = PyspnegoService::start(&OFFERS, Flaw::None);
     let input = large_input();
     let mut wrong = Vec::new();
     for way in ways {
