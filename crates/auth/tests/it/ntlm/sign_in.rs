@@ -53,11 +53,9 @@ fn names_are_local_or_foreign_and_never_anything_between() {
 
 #[test]
 fn the_name_that_is_claimed_is_known_whether_or_not_it_is_let_in() {
-    for (domain, user, claimed) in [
-        ("", "alice", "alice"),
-        ("CORP", "alice", r"CORP\alice"),
-        ("", "eve", "eve"),
-    ] {
+    for (domain, user, claimed) in
+        [("", "alice", "alice"), ("CORP", "alice", r"CORP\alice"), ("", "eve", "eve")]
+    {
         let (mut client, mut service) = (client_of(domain, user, "a guess"), service());
         let Ok(Step::Continue(token)) = client.step(None) else { panic!("it begins") };
         let Ok(Step::Continue(token)) = service.step(&token) else { panic!("a challenge") };
