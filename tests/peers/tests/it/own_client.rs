@@ -180,13 +180,20 @@ fn assert_all_sign_in_and_seal(ways: &[Way]) {
 
 fn winrm(url: &str, scheme: &str, user: Option<&str>) -> Winrm {
     let winrm = Winrm::to(url).user(user).switch(&format!("-authentication:{scheme}"));
+    let winrm = winrm.setting(TRUSTED).setting(CREDSSP);
     if url.starts_with("https") { winrm.switch("-skipCAcheck").switch("-skipCNcheck") } else { winrm }
 }
 
 fn winrs(url: &str, scheme: &str, user: Option<&str>) -> Winrs {
     let winrs = Winrs::to(url).user(user).switch(&format!("-authentication:{scheme}"));
+    let winrs = winrs.setting(TRUSTED).setting(CREDSSP);
     if url.starts_with("https") { winrs.switch("-skipCAcheck").switch("-skipCNcheck") } else { winrs }
 }
+
+/// NTLM cannot prove who the service is, so it is for trusted hosts only where TLS does not do that.
+const TRUSTED: &str = r#"Client.TrustedHosts = "localhost""#;
+/// It is off for clients unless somebody says otherwise.
+const CREDSSP: &str = "Client.Auth.CredSSP = true";
 
 /// Far more than one record of TLS holds, and than one line of Base64.
 fn large_input() -> Vec<u8> {
