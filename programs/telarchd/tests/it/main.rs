@@ -7,6 +7,7 @@ mod audit;
 mod certificates;
 mod check;
 mod exchange;
+mod kerberos;
 mod listeners;
 mod local;
 mod message;
