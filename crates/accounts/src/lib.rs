@@ -76,3 +76,9 @@ pub use random::random;
 pub use sign_in::SignIn;
 pub use unix::{UnixUser, UnixUsers};
 pub use winbind::{Winbind, WinbindScope};
+
+/// Opening a FIFO or a device under the name of a file must fail later instead of waiting now.
+fn not_waiting() -> i32 {
+    use rustix::fs::OFlags;
+    (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()
+}

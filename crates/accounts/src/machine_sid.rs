@@ -105,6 +105,11 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
         let error = MachineSid::load_or_make(state.path(), [1, 2, 3]).unwrap_err();
         assert!(error.to_string().contains("chmod go-w"), "{error}");
+        fs::remove_file(&path).unwrap();
+        let fifo = std::process::Command::new("mkfifo").arg("-m").arg("600").arg(&path).status().unwrap();
+        assert!(fifo.success());
+        let error = MachineSid::load_or_make(state.path(), [1, 2, 3]).unwrap_err();
+        assert!(matches!(error, AccountsError::NotAFile { .. }), "{error}");
         let missing = MachineSid::load_or_make(&state.path().join("none"), [1, 2, 3]).unwrap_err();
         assert!(matches!(missing, AccountsError::Disk { action: "write", .. }), "{missing}");
     }

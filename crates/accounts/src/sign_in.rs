@@ -86,14 +86,14 @@ impl SignIn {
         }
         if let Some(ntlm) = self.ntlm() {
             let verifier = Arc::clone(&ntlm.verifier);
+            let (names, binding) = (ntlm.names.clone(), binding.clone());
             let verifier = match &self.attempts {
                 Some(attempts) => {
-                    let (attempts, names) = (Arc::clone(attempts), ntlm.names.clone());
-                    Arc::new(Counted { verifier, attempts, names, address })
+                    let (names, attempts) = (names.clone(), Arc::clone(attempts));
+                    Arc::new(Counted { verifier, names, attempts, address })
                 }
                 None => verifier,
             };
-            let (names, binding) = (ntlm.names.clone(), binding.clone());
             mechanisms.push(Arc::new(NtlmMechanism { verifier, names, binding }));
         }
         mechanisms
@@ -209,8 +209,8 @@ impl Mechanism for NtlmMechanism {
 /// Counts failures together with those of all other schemes.
 struct Counted {
     verifier: Arc<dyn NtlmVerifier>,
-    attempts: Arc<Attempts>,
     names: HostNames,
+    attempts: Arc<Attempts>,
     address: IpAddr,
 }
 

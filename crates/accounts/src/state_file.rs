@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use crate::AccountsError;
+use crate::{AccountsError, not_waiting};
 
 /// Who else may see what is in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl StateFile {
         let path = || self.path.clone();
         let failed = |source| AccountsError::Disk { action: "read", path: path(), source };
         // The file that was opened is asked, not the path, which could lead elsewhere by now.
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+        let flags = not_waiting() | OFlags::NOFOLLOW.bits().cast_signed();
         let file = match OpenOptions::new().read(true).custom_flags(flags).open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use auth::{AuthError, Handshake, Oid, Peer, Scheme, SecurityContext, Step};
+use auth::{AuthError, Handshake, Peer, Scheme, SecurityContext, Step};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config::Config;
@@ -82,14 +82,16 @@ impl Authentication {
             Ok((UnderWay { handshake, until }, step))
         };
         let stepped = tokio::task::spawn_blocking(stepping).await.unwrap_or(Err(AuthError::Unavailable));
-        let refused = |mechanism: Option<Oid>, error: &AuthError| {
-            audit::not_signed_in(address, "", scheme, mechanism.as_ref(), *error);
+        let refused = |handshake: Option<&Handshake>, error: &AuthError| {
+            let claimed = handshake.and_then(Handshake::claimed).unwrap_or_default();
+            let mechanism = handshake.and_then(Handshake::mechanism);
+            audit::not_signed_in(address, &claimed, scheme, mechanism.as_ref(), *error);
         };
         let (mut under_way, step) = stepped.inspect_err(|error| refused(None, error)).ok()?;
         let step = match step {
             Ok(step) => step,
             Err(error) => {
-                refused(under_way.handshake.mechanism(), &error);
+                refused(Some(&under_way.handshake), &error);
                 // It ends here all the same: what the client sends next begins anew.
                 let refusal = under_way.handshake.refusal()?;
                 return Some(Admission::Continue(header(scheme, &refusal)));
