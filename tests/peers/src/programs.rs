@@ -228,6 +228,7 @@ fn way_switches(way: WayIn) -> Vec<&'static str> {
     let mut switches = vec![match way.scheme() {
         "basic" => "-authentication:basic",
         "credssp" => "-authentication:credssp",
+        "kerberos" => "-authentication:kerberos",
         // What NTLM is inside of.
         _ => "-authentication:negotiate",
     }];

@@ -217,7 +217,7 @@ fn a_ticket_is_handed_on_if_that_was_said_and_never_else() {
         for switch in ["-allowdelegate", "-ad"] {
             assert_eq!(winrs(Some(switch)).text(), ("done\n", "", 0));
         }
-        let log = service.log_with("has handed on its ticket", 2);
+        let log = service.logged_times(2, &["has handed on its ticket"]);
         assert_eq!(log.matches("has handed on its ticket").count(), 2, "{log}");
 
         realm.kinit(&["-F"]);
