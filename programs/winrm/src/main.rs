@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use cli::{ClientSettings, Format};
 use cli::connection::Login;
 use cli::failure::{ExitCodes, Failure, Kind, Program};
 use cli::help;
 use cli::program::{Stop, arguments};
 use cli::winrm::{Command, Done, Invocation, Streams, exit_codes, parse, run};
+use cli::{ClientSettings, Format};
 
 fn main() -> ExitCode {
     let (mut format, mut codes) = (Format::Text, ExitCodes::Plain);
