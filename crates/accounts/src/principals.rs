@@ -188,7 +188,7 @@ impl LocalRole {
         match self {
             Self::Administrator => well_known::ADMINISTRATORS,
             Self::RemoteManagementUser => well_known::REMOTE_MANAGEMENT_USERS,
-            Self::RemoteWmiUser => machine.account(REMOTE_WMI_USERS),
+            Self::RemoteWmiUser => machine.account(sddl::linux::REMOTE_WMI_USERS),
             Self::EventLogReader => well_known::EVENT_LOG_READERS,
         }
     }
@@ -204,9 +204,6 @@ impl LocalRole {
         }
     }
 }
-
-/// A RID that no user has, since users have 1000 + 2·uid and root has 500 (`sddl::linux`).
-const REMOTE_WMI_USERS: u32 = 1_000;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
