@@ -85,8 +85,8 @@ fn changed(before: &Draft) -> Draft {
     new.enabled = false;
     let shell = after.plugins.find_mut("Shell").expect("there is one");
     shell.enable(!shell.is_enabled()).expect("it is not needed");
-    let entry =
-        SecurityEntry::parse(shell.kind().resources[0].uri, "D:P(A;;GX;;;WD)", true).expect("an entry");
+    let uri = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
+    let entry = SecurityEntry::parse(uri, "D:P(A;;GX;;;WD)", true).expect("an entry");
     shell.secure(vec![entry]).expect("an entry of the shell");
     // Refused if the file has it already, which is as good.
     let _ = after.listeners.create(new);
