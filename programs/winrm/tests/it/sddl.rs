@@ -86,7 +86,7 @@ impl AtTerminal {
         // The terminal is closed with the program; until then everything is taken, so that it does not wait.
         let mut rest = [0; 512];
         while let Ok(read @ 1..) = self.person.read(&mut rest) {
-            self.shown.push_str(&String::from_utf8_lossy(&rest[..read]));
+            self.shown.extend(rest.iter().take(read).map(|octet| char::from(*octet)));
         }
         let (status, _, errors) = told(self.program.wait_with_output().unwrap());
         (errors, status, self.shown)
