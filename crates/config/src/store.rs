@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Everything that is configured at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct State {
     /// Which defaults hold for what the file does not name.
@@ -303,6 +303,13 @@ impl State {
     #[must_use]
     pub fn surroundings(&self) -> Surroundings<'_> {
         Surroundings { root: &self.config.service.root_sddl, machine: self.machine }
+    }
+}
+
+impl Default for State {
+    /// That of an empty file, on a machine without a SID.
+    fn default() -> Self {
+        Self::of(Preset::default(), Draft::default(), None)
     }
 }
 

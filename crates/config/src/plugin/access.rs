@@ -9,7 +9,7 @@ use super::{Plugins, SecurityEntry, Surroundings, begins};
 use crate::value::Descriptor;
 
 /// Every security descriptor of a service, ready to be asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     root: Descriptor,
     rules: Vec<Rule>,

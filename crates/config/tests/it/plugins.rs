@@ -132,6 +132,13 @@ fn the_shell_follows_rootsddl_until_it_has_entries_of_its_own() {
 }
 
 #[test]
+fn an_empty_file_and_no_file_have_the_same_usual_entries() {
+    let (store, _folder) = opened("");
+    assert_eq!(*store.unwrap().state(), State::default());
+    assert!(State::default().access.of(SHELL).guard.to_string().contains(";;RM)"));
+}
+
+#[test]
 fn what_is_shown_can_be_put_back_and_changes_nothing() {
     let state = State::default();
     for kind in PluginKind::all() {
