@@ -88,6 +88,7 @@ impl fmt::Display for Decider<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use sddl::DomainSid;
 
