@@ -4,6 +4,7 @@
 mod access;
 mod account;
 mod configuration;
+mod ntlm;
 mod prompt;
 
 use std::io::Write as _;

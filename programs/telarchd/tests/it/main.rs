@@ -7,13 +7,16 @@ mod audit;
 mod certificates;
 mod check;
 mod exchange;
+mod kerberos;
 mod listeners;
 mod local;
 mod message;
+mod ntlm;
 mod open_files;
 mod ordinary_user;
 mod running;
 mod service_manager;
+mod tampering;
 
 use std::time::Duration;
 
