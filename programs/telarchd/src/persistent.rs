@@ -127,6 +127,8 @@ impl Files {
         let random: [u8; 12] = accounts::random()?;
         let number = |at: usize| random.get(at..).and_then(|octets| octets.first_chunk()).copied();
         let random = [0, 4, 8].map(|at| u32::from_ne_bytes(number(at).unwrap_or_default()));
+        let machine = MachineSid::load_or_make(&paths.state, random)?;
+        store.set_machine(machine.domain());
         let accounts = FileAccounts::open(&paths.accounts)?;
         Ok(Self {
             store: Arc::new(store),
@@ -134,7 +136,7 @@ impl Files {
             ntlm: ntlm_setup::verifier(arguments, &accounts)?,
             accounts,
             users: UnixUsers::of_this_machine(),
-            machine: MachineSid::load_or_make(&paths.state, random)?,
+            machine,
             serving,
         })
     }
@@ -187,6 +189,8 @@ fn service(
     policy.slowed.extend(files.users.superusers()?);
     let mut sign_in = SignIn::new(Arc::new(files.verifier())).counted(Arc::new(Attempts::new(policy)));
     let logons = LocalPrincipals::new(files.serving, files.users.clone(), Some(files.accounts.clone()));
+    let state = files.store.subscribe();
+    let logons = logons.with_groups(move || Arc::clone(&state.borrow().groups));
     let table = files.store.path().with_file_name("principals");
     if let Some(acceptors) = kerberos_setup::acceptors(Arc::new(logons.clone()), Some(&table)) {
         sign_in = sign_in.with_kerberos(acceptors);
@@ -199,18 +203,20 @@ fn service(
     let shell: Arc<dyn Plugin> = match files.serving {
         Serving::Machine => {
             tracing::warn!(
-                "Commands run as root, whoever signed in: only administrators (root and members of winrm-admins) may open shells"
+                "Commands run as root, whoever signed in: only administrators (root and members of the groups that Groups.Administrators names) may open shells"
             );
             Arc::new(AdministratorsOnly::new(shell))
         }
         Serving::OneUser { .. } => Arc::new(shell),
     };
     let (store, certificates) = (Arc::clone(&files.store), Arc::clone(&files.certificates));
-    let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates);
+    let principals = Arc::new(Principals::new(logons, files.machine));
+    let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates)
+        .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>);
     Ok(Service::new(ServiceParts {
         state: files.store.subscribe(),
         authenticator: Arc::new(sign_in),
-        principals: Arc::new(Principals::new(logons, files.machine)),
+        principals,
         catalog: Catalog::new(vec![Arc::new(settings), shell]),
         product: product::of_this_machine(),
     }))
