@@ -265,11 +265,11 @@ impl SignInCause {
 impl From<&AuthError> for SignInCause {
     fn from(error: &AuthError) -> Self {
         match error {
-            AuthError::WrongPassword => Self::WrongPassword,
+            // So says the service; what a realm says comes as an error of Kerberos.
+            AuthError::WrongPassword | AuthError::Refused(_) => Self::Refused,
             AuthError::NotAllowed => Self::NotAllowed,
             AuthError::ClockSkew => Self::ClockSkew,
             AuthError::Unproven => Self::ServiceUnproven,
-            AuthError::Refused(_) => Self::Refused,
             _ => Self::Other,
         }
     }
