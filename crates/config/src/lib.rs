@@ -64,10 +64,10 @@ pub use schema::{Mutability, Setting, Source};
 pub use section::Section;
 pub use store::{Draft, State, Store, StoreError};
 pub use tree::{
-    Client, ClientAuth, ClientDefaultPorts, Config, Service, ServiceAuth, ServiceDefaultPorts, Winrs,
+    Client, ClientAuth, ClientDefaultPorts, Config, Service, ServiceAuth, ServiceDefaultPorts, Shell, Winrs,
 };
 pub use value::{
     Address, AddressFilter, CbtHardeningLevel, Count, Descriptor, FilterError, Hostname, IPv4Filter,
-    IPv6Filter, Kilobytes, Kind, Megabytes, Milliseconds, Number, Port, Quota, Seconds, Thumbprint,
-    TrustedHosts, UrlPrefix, unit,
+    IPv6Filter, Kilobytes, Kind, LoginShell, Megabytes, Milliseconds, Number, Port, Profiles, Quota, Seconds,
+    Thumbprint, TrustedHosts, UrlPrefix, unit,
 };
