@@ -11,7 +11,8 @@ use tokio::sync::watch;
 
 use self::disk::Directory;
 use crate::{
-    Access, Config, FileError, Groups, Listeners, Plugins, Preset, Setting, SettingError, Surroundings, file,
+    Access, Config, FileError, Groups, Listeners, Mutability, Plugins, Preset, Setting, SettingError, Source,
+    Surroundings, file,
 };
 
 /// Everything that is configured at one moment.
@@ -318,6 +319,30 @@ impl Default for State {
     /// That of an empty file, on a machine without a SID.
     fn default() -> Self {
         Self::of(Preset::default(), Draft::default(), None)
+    }
+}
+
+impl Config {
+    /// What several files amount to: a file that names a setting wins over those before it, and one that is not
+    /// there names none.
+    ///
+    /// So clients read the settings of the machine, then those of their user. Nothing is kept open.
+    ///
+    /// # Errors
+    /// [`StoreError`] names the file, the line and what to do.
+    pub fn of_files<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        for path in paths {
+            let path = path.as_ref();
+            let one = state(path, &disk::read(path)?.text, &Overrides::default())?.config;
+            for setting in Setting::all() {
+                if one.source(setting) != Source::Default && setting.mutability() == Mutability::Writable {
+                    all.assign(setting, &setting.show(&one))?;
+                    all.named(setting);
+                }
+            }
+        }
+        Ok(all)
     }
 }
 

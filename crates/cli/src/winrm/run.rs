@@ -5,18 +5,20 @@ use std::path::Path;
 
 use client::{EnumerateOptions, Item};
 use wsman::Response;
-use wsman::enumeration::{EnumerationMode, Filter as WireFilter};
+use wsman::enumeration::{EnumerationMode, Filter as WireFilter, PolymorphismMode};
 use xml::{Bounds, Document, Encoding, Fragment as Markup, Writer};
 
 use super::{Command, Dialect, Enumeration, Filter, Hierarchy, Input, Operation, ReturnType};
 use super::{quick_config, sddl};
 use crate::body;
+use crate::connection::Delegation;
 use crate::failure::{Failure, Kind};
 use crate::format::Format;
 use crate::input::KeyValues;
 use crate::locator::Locator;
 use crate::program::Stop;
 use crate::session::{Proven, Service, missing, selectors, target};
+use crate::settings::ClientSettings;
 
 /// The streams of a program.
 pub struct Streams<'s> {
@@ -41,9 +43,13 @@ pub enum Done {
 ///
 /// # Errors
 /// [`Stop`].
-pub async fn run(command: Command, streams: &mut Streams<'_>) -> Result<Done, Stop> {
+pub async fn run(
+    command: Command,
+    settings: &ClientSettings,
+    streams: &mut Streams<'_>,
+) -> Result<Done, Stop> {
     let Command { operation, connection, options, format, .. } = command;
-    let service = Service::new(connection)?;
+    let service = Service::new(connection, settings, Delegation::Refused)?;
     let run = Run { service, options, format };
     match operation {
         Operation::QuickConfig { transport, asking, public_zone } => {
@@ -182,11 +188,13 @@ impl Run {
             ReturnType::Epr => EnumerationMode::Reference,
             ReturnType::ObjectAndEpr => EnumerationMode::ObjectAndReference,
         };
-        if enumeration.hierarchy != Hierarchy::Deep {
-            return Err(missing("-shallow or -basepropertiesonly").into());
-        }
+        let polymorphism = match enumeration.hierarchy {
+            Hierarchy::Deep => PolymorphismMode::IncludeSubClassProperties,
+            Hierarchy::Shallow => PolymorphismMode::None,
+            Hierarchy::BasePropertiesOnly => PolymorphismMode::ExcludeSubClassProperties,
+        };
         let filter = enumeration.filter.map(wire_filter).transpose()?;
-        let options = EnumerateOptions { mode, filter, ..EnumerateOptions::default() };
+        let options = EnumerateOptions { mode, polymorphism, filter, ..EnumerateOptions::default() };
         let mut items = self.told(self.service.session.enumerate(&target, options).await, locator)?;
         let mut results = self.format.results();
         out.write_all(results.open().as_bytes())?;

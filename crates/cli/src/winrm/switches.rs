@@ -7,7 +7,7 @@ use super::filter::Dialect;
 use super::operations::Verb;
 use super::{Hierarchy, ReturnType};
 use crate::connection::draft::{self, Scheme};
-use crate::connection::{Encoding, ProxyAccess, ProxyScheme, Thumbprint};
+use crate::connection::{Encoding, ProxyAccess, ProxyScheme, ServiceName, Thumbprint};
 use crate::endpoint::{Address, Transport};
 use crate::failure::ExitCodes;
 use crate::format::Format;
@@ -235,6 +235,18 @@ pub(crate) const SWITCHES: &[Row] = &[
         d.connection.spn_port = true;
         Ok(())
     })
+    .on(REMOTE)
+    .under(Group::Login),
+    Row::new(
+        "spn",
+        Value::Text("SPN"),
+        "what Kerberos calls the service: HTTP (default), WSMAN, HOST, or CLASS/HOST[:PORT]",
+        |d, v| {
+            let form = "HTTP, WSMAN, HOST, or a whole name such as HTTP/server7.example.com";
+            d.connection.spn = Some(ServiceName::parse(v.text()).ok_or_else(|| v.bad_form(form))?);
+            Ok(())
+        },
+    )
     .on(REMOTE)
     .under(Group::Login),
     Row::new("proxyaccess", Value::Words(names::<ProxyAccess>), "where the proxy is found", |d, v| {

@@ -14,6 +14,7 @@ mod man;
 mod password;
 mod quick_config;
 mod service;
+mod sign_in;
 mod winrm_grammar;
 mod winrm_rules;
 mod winrm_run;
