@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use auth::account_file::AccountFileError;
+use auth::certificate_mapping::MappingError;
 
 /// Why a file of this crate cannot be used: which, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +77,33 @@ pub enum AccountsError {
     MachineSid {
         /// The file.
         path: PathBuf,
+    },
+    /// The file with the host key holds something else.
+    #[error("{path} does not hold a key of 32 octets\n  put it back from a backup; without it a new key is made, and what the old one sealed has to be entered again", path = path.display())]
+    HostKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What the host key protects cannot be sealed.
+    #[error("the host key does not seal")]
+    Sealing,
+    /// A file of certificate mappings that is not one.
+    #[error("{}, line {line}: {reason}", path.display())]
+    Mapping {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Mappings that cannot be together in one file.
+    #[error("{}: {source}", path.display())]
+    Mappings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: MappingError,
     },
     /// The system has no randomness to give.
     #[error("the system has no randomness to give: {0}")]

@@ -1,6 +1,6 @@
 //! The service's own accounts, from one file.
 
-mod disk;
+pub(crate) mod disk;
 
 use std::collections::HashMap;
 use std::net::IpAddr;

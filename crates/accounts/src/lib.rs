@@ -7,6 +7,7 @@
 //! - [`Pam`] judges them as the rest of the machine does.
 //! - [`AnyOf`] asks one after the other, and [`Lockout`] bounds how often anyone may guess.
 //! - [`SignIn`] makes of these every scheme that a service offers.
+//! - [`ClientCertificateFile`] keeps whose accounts the holders of certificates are, sealed by the [`HostKey`].
 //! - [`LocalPrincipals`] says which SIDs a name has, below the [`MachineSid`].
 //!
 //! ```
@@ -44,8 +45,10 @@
 //! and passwords changed through PAM, and NT hashes.
 
 mod any_of;
+mod client_certificates;
 mod error;
 mod file;
+mod host_key;
 mod known;
 mod lockout;
 mod machine_sid;
@@ -58,8 +61,10 @@ mod sign_in;
 mod unix;
 
 pub use any_of::{AccountSource, AnyOf};
+pub use client_certificates::{ClientCertificateFile, MappingChangeError};
 pub use error::AccountsError;
 pub use file::{FileAccounts, IfMissing, read, update};
+pub use host_key::HostKey;
 pub use known::Listed;
 pub use lockout::{Attempts, Lockout, LockoutPolicy};
 pub use machine_sid::MachineSid;
