@@ -294,7 +294,9 @@ mod tests {
         assert!(!text.contains("hunter2"));
         assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(!format!("{file:?}").contains("hunter2"));
-        for (from, to) in [("\tada\tenabled", "\troot\tenabled"), ("\tada\t*", "\tben\t*"), ("\t*\t", "\thttp*\t")] {
+        for (from, to) in
+            [("\tada\tenabled", "\troot\tenabled"), ("\tada\t*", "\tben\t*"), ("\t*\t", "\thttp*\t")]
+        {
             let changed = text.replacen(from, to, 1);
             assert_ne!(changed, text);
             fs::write(file.path(), changed).unwrap();

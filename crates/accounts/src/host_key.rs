@@ -1,12 +1,14 @@
 //! The key of this machine, under which secrets are kept that have to be used again.
 
+mod secret;
+
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::aead::{AES_256_GCM, LessSafeKey, UnboundKey};
 use zeroize::Zeroizing;
 
 use crate::AccountsError;
@@ -15,7 +17,7 @@ use crate::AccountsError;
 ///
 /// Whoever can read the state directory of the service can open them all the same: that is root, or the user whose
 /// service it is.
-pub struct HostKey(RandomizedNonceKey);
+pub struct HostKey(LessSafeKey);
 
 impl HostKey {
     /// Reads the key from the file `host-key` of the state directory, or makes it there.
@@ -36,32 +38,6 @@ impl HostKey {
         make(state, &path, &beside, octets.as_slice()).map_err(failed)?;
         // Another process may have been quicker.
         load(&path)?.ok_or_else(|| AccountsError::HostKey { path: path.clone() })
-    }
-
-    /// Seals a secret so that it opens only together with what it is about.
-    ///
-    /// # Errors
-    /// [`AccountsError::Sealing`].
-    pub fn seal(&self, secret: &[u8], about: &[u8]) -> Result<Vec<u8>, AccountsError> {
-        // Reserved at once, so that growing leaves no copy behind.
-        let mut sealed = Zeroizing::new(Vec::with_capacity(secret.len() + AES_256_GCM.tag_len()));
-        sealed.extend_from_slice(secret);
-        let nonce = self
-            .0
-            .seal_in_place_append_tag(Aad::from(about), &mut *sealed)
-            .map_err(|_| AccountsError::Sealing)?;
-        Ok([nonce.as_ref().as_slice(), sealed.as_slice()].concat())
-    }
-
-    /// Opens what was sealed with this key, unchanged, about the same.
-    #[must_use]
-    pub fn open(&self, sealed: &[u8], about: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
-        let mut octets = Zeroizing::new(sealed.to_vec());
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = self.0.open_in_place(nonce, Aad::from(about), &mut octets).ok()?.len();
-        octets.truncate(length);
-        Some(octets)
     }
 }
 
@@ -90,10 +66,12 @@ fn load(path: &Path) -> Result<Option<HostKey>, AccountsError> {
     let mut octets = Zeroizing::new(Vec::with_capacity(LENGTH + 1));
     let most = u64::try_from(LENGTH + 1).unwrap_or(u64::MAX);
     file.take(most).read_to_end(&mut octets).map_err(failed)?;
-    if octets.len() != LENGTH {
+    // A file that was left empty by a full disk would be a key that everybody knows.
+    if octets.len() != LENGTH || octets.iter().all(|octet| *octet == 0) {
         return Err(wrong());
     }
-    RandomizedNonceKey::new(&AES_256_GCM, &octets).map(|key| Some(HostKey(key))).map_err(|_| wrong())
+    let key = UnboundKey::new(&AES_256_GCM, &octets).map_err(|_| wrong())?;
+    Ok(Some(HostKey(LessSafeKey::new(key))))
 }
 
 /// Gives the whole file its name at once, unless something has it already.
@@ -111,31 +89,11 @@ fn make(state: &Path, path: &Path, beside: &Path, octets: &[u8]) -> io::Result<(
 const LENGTH: usize = 32;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-
-    #[test]
-    fn what_is_sealed_opens_with_the_same_key_about_the_same_only() {
-        let (here, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let key = HostKey::load_or_make(here.path()).unwrap();
-        let sealed = key.seal(b"secret", b"ada").unwrap();
-        assert!(!sealed.windows(6).any(|six| six == b"secret"));
-        assert_ne!(sealed, key.seal(b"secret", b"ada").unwrap());
-        let again = HostKey::load_or_make(here.path()).unwrap();
-        assert_eq!(again.open(&sealed, b"ada").unwrap().as_slice(), b"secret");
-        assert!(again.open(&sealed, b"ben").is_none());
-        let other = HostKey::load_or_make(elsewhere.path()).unwrap();
-        assert!(other.open(&sealed, b"ada").is_none());
-        for at in 0..sealed.len() {
-            let mut changed = sealed.clone();
-            changed[at] ^= 1;
-            assert!(key.open(&changed, b"ada").is_none(), "octet {at}");
-            assert!(key.open(&sealed[..at], b"ada").is_none(), "{at} octets");
-        }
-    }
 
     #[test]
     fn a_key_that_others_could_have_read_is_not_used() {
@@ -146,8 +104,8 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         assert!(matches!(HostKey::load_or_make(state.path()), Err(AccountsError::Exposed { .. })));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        for wrong in [31, 33, 0] {
-            fs::write(&path, vec![7; wrong]).unwrap();
+        for wrong in [vec![7; 31], vec![7; 33], vec![], vec![0; 32]] {
+            fs::write(&path, wrong).unwrap();
             assert!(matches!(HostKey::load_or_make(state.path()), Err(AccountsError::HostKey { .. })));
         }
     }

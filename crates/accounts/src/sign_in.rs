@@ -9,8 +9,8 @@ use auth::credssp::Version;
 use auth::ntlm::{self, HostNames, NtlmVerifier, Verified};
 use auth::spnego::Mechanism;
 use auth::{
-    Acceptor, Account, AuthError, Authenticator, Binding, ClientCertificates, Hardening, Oid, PasswordVerifier, Peer, Scheme,
-    Secret, VerifierCost, Whose, negotiate,
+    Acceptor, Account, AuthError, Authenticator, Binding, ClientCertificates, Hardening, Oid,
+    PasswordVerifier, Peer, Scheme, Secret, VerifierCost, Whose, negotiate,
 };
 use credssp::ServiceCertificate;
 use kerberos::Acceptors;

@@ -317,12 +317,8 @@ impl CertificateFacts {
         MappingRefusal::NoneFits { issuer: self.signer, name: name.unwrap_or_default() }
     }
 
+    /// What the certificate says of itself comes first: a chain cannot be good that ends in one that has expired.
     fn usable(&self, now: UnixTime) -> Result<(), MappingRefusal> {
-        match self.chain {
-            ChainVerdict::Trusted => {}
-            ChainVerdict::Untrusted => return Err(MappingRefusal::Untrusted),
-            ChainVerdict::Revoked => return Err(MappingRefusal::Revoked),
-        }
         if now < *self.valid.start() {
             return Err(MappingRefusal::NotYetValid);
         }
@@ -330,8 +326,13 @@ impl CertificateFacts {
             return Err(MappingRefusal::Expired);
         }
         match self.purpose {
-            Purpose::ClientAuthentication => Ok(()),
-            Purpose::Other | Purpose::Unsaid => Err(MappingRefusal::Purpose),
+            Purpose::ClientAuthentication => {}
+            Purpose::Other | Purpose::Unsaid => return Err(MappingRefusal::Purpose),
+        }
+        match self.chain {
+            ChainVerdict::Trusted => Ok(()),
+            ChainVerdict::Untrusted => Err(MappingRefusal::Untrusted),
+            ChainVerdict::Revoked => Err(MappingRefusal::Revoked),
         }
     }
 }

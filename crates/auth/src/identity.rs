@@ -97,6 +97,9 @@ pub enum AuthError {
     /// The account exists and may not sign in.
     #[error("the account is disabled or locked")]
     NotAllowed,
+    /// The client certificate is nobody's; the log says why.
+    #[error("the client certificate is mapped to no account")]
+    Unmapped,
     /// The store of accounts could not be asked.
     #[error("the accounts cannot be read")]
     Unavailable,

@@ -13,6 +13,7 @@ mod audit;
 mod authentication;
 mod catalog;
 mod certificate;
+mod client_certificate;
 mod connection;
 mod crowd;
 mod enumeration;

@@ -9,7 +9,6 @@ use auth::certificate_mapping::{CertificateThumbprint, Mapping, SubjectPattern, 
 use auth::{Secret, UserName};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use zeroize::Zeroizing;
 
 use crate::{AccountsError, HostKey};
 
@@ -21,15 +20,14 @@ pub(super) struct Entry {
 
 impl Entry {
     pub(super) fn seal(mapping: Mapping, password: &Secret, key: &HostKey) -> Result<Self, AccountsError> {
-        let sealed = key.seal(password.expose().as_bytes(), about(&mapping).as_bytes())?;
+        let sealed = key.seal_secret(password.expose().as_bytes(), about(&mapping).as_bytes())?;
         Ok(Self { mapping, sealed })
     }
 
     /// None if it was sealed for another mapping, or with another key.
     pub(super) fn password(&self, key: &HostKey) -> Option<Secret> {
-        let octets = key.open(&self.sealed, about(&self.mapping).as_bytes())?;
-        let text = Zeroizing::new(std::str::from_utf8(&octets).ok()?.to_owned());
-        Some(Secret::new(text.as_str().to_owned()))
+        let octets = key.open_secret(&self.sealed, about(&self.mapping).as_bytes())?;
+        std::str::from_utf8(&octets).ok().map(|text| Secret::new(text.to_owned()))
     }
 
     fn parse(line: &str) -> Result<Self, String> {
