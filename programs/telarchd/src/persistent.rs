@@ -13,9 +13,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use accounts::{
-    AccountSource, AnyOf, Attempts, FileAccounts, IfMissing, LocalPrincipals, LockoutPolicy, MachineSid, Pam,
-    Serving, SignIn, UnixUsers,
+    AccountSource, AnyOf, Attempts, ClientCertificateFile, FileAccounts, HostKey, IfMissing, LocalPrincipals,
+    LockoutPolicy, MachineSid, Pam, Serving, SignIn, UnixUsers,
 };
+use auth::Authenticator;
 use config::Store;
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
@@ -99,6 +100,7 @@ struct Files {
     store: Arc<Store>,
     certificates: Arc<Certificates>,
     accounts: FileAccounts,
+    client_certificates: ClientCertificateFile,
     users: UnixUsers,
     machine: MachineSid,
     serving: Serving,
@@ -129,6 +131,11 @@ impl Files {
             store: Arc::new(store),
             certificates: Arc::new(Certificates::new(paths.certificates.clone(), paths.state.clone())),
             accounts: FileAccounts::open(&paths.accounts)?,
+            client_certificates: ClientCertificateFile::new(
+                &paths.certificate_mappings,
+                &paths.client_authorities,
+                HostKey::load_or_make(&paths.state)?,
+            ),
             users: UnixUsers::of_this_machine(),
             machine: MachineSid::load_or_make(&paths.state, random)?,
             serving,
@@ -139,7 +146,7 @@ impl Files {
     /// signs in with accounts that cannot be read.
     async fn reload(&self) {
         let (store, certificates) = (Arc::clone(&self.store), Arc::clone(&self.certificates));
-        let accounts = self.accounts.clone();
+        let (accounts, client_certificates) = (self.accounts.clone(), self.client_certificates.clone());
         let reading = move || {
             if let Err(error) = store.reload() {
                 tracing::error!(error = one_line(&error), "The settings stay as they were");
@@ -149,6 +156,9 @@ impl Files {
             }
             if let Err(error) = accounts.reload() {
                 tracing::error!(error = one_line(&error), "Nobody can sign in with an account of the file");
+            }
+            if let Err(error) = client_certificates.reload() {
+                tracing::error!(error = one_line(&error), "Nobody can sign in with a certificate");
             }
         };
         match tokio::task::spawn_blocking(reading).await {
@@ -188,6 +198,8 @@ fn service(
         sign_in = sign_in.with_kerberos(acceptors);
     }
     let sign_in = sign_in.with_credssp(credssp_certificate::make);
+    let mappings = files.client_certificates.clone();
+    let sign_in: Arc<dyn Authenticator> = Arc::new(sign_in.with_certificates(mappings.clone()));
     let shell = open_files.spare_commands(ShellPlugin::new(surroundings::of_this_user()));
     let shell: Arc<dyn Plugin> = match files.serving {
         Serving::Machine => {
@@ -199,10 +211,11 @@ fn service(
         Serving::OneUser { .. } => Arc::new(shell),
     };
     let (store, certificates) = (Arc::clone(&files.store), Arc::clone(&files.certificates));
-    let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates);
+    let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates)
+        .with_certificate_mappings(mappings, Arc::clone(&sign_in));
     Ok(Service::new(ServiceParts {
         state: files.store.subscribe(),
-        authenticator: Arc::new(sign_in),
+        authenticator: sign_in,
         principals: Arc::new(Principals::new(logons, files.machine)),
         catalog: Catalog::new(vec![Arc::new(settings), shell]),
         product: product::of_this_machine(),

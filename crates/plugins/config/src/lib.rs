@@ -1,9 +1,10 @@
 //! `winrm/config` and what is below it as resources (MS-WSMV 2.2.4.1 onwards and 3.1.4.2 to 3.1.4.8).
 //!
-//! Sections are read and written as a whole, listeners are instances.
+//! Sections are read and written as a whole, listeners and mappings of client certificates are instances.
 //! A change is judged before it is made, in the file before it is answered, and in force when it is.
 
 mod acceptance;
+mod certificate_mapping;
 mod fault;
 mod listener;
 mod listening;
@@ -14,10 +15,13 @@ mod vacant;
 use std::path::Path;
 use std::sync::Arc;
 
+use accounts::ClientCertificateFile;
+use auth::Authenticator;
 use config::{Draft, LISTENER_RESOURCE, Paths, Section, Store};
 use service::{Answer, BoxFuture, Call, Certificates, Listening, Plugin, Resource, ResourceKind};
 use wsman::{Fault, namespace};
 
+use self::certificate_mapping::Mappings;
 use self::fault::ChangeError;
 pub use self::listening::ListeningOn;
 use self::listening::Sockets;
@@ -28,12 +32,15 @@ pub struct ConfigPlugin {
     store: Arc<Store>,
     sockets: Sockets,
     certificates: Arc<Certificates>,
+    /// None where client certificates lead nowhere.
+    mappings: Option<Mappings>,
 }
 
 /// What a URI below `winrm/config` is.
 enum Part {
     Section(Section),
     Listeners,
+    CertificateMappings(Mappings),
     Vacant(&'static Vacant),
 }
 
@@ -46,7 +53,7 @@ impl ConfigPlugin {
         let folder = store.path().parent().unwrap_or(Path::new("."));
         let beside = Paths::new(store.path(), folder);
         let certificates = Arc::new(Certificates::new(beside.certificates, beside.state));
-        Self { store, sockets: Sockets::Fixed(listening_on), certificates }
+        Self { store, sockets: Sockets::Fixed(listening_on), certificates, mappings: None }
     }
 
     /// A plug-in for a service that listens as it is configured, with these certificates.
@@ -54,11 +61,21 @@ impl ConfigPlugin {
     /// Its answers to changes come once the listeners have followed.
     #[must_use]
     pub fn with_listeners(store: Arc<Store>, listening: Listening, certificates: Arc<Certificates>) -> Self {
-        Self { store, sockets: Sockets::Configured(listening), certificates }
+        Self { store, sockets: Sockets::Configured(listening), certificates, mappings: None }
+    }
+
+    /// With mappings of client certificates in this file, to accounts that this authenticator knows.
+    #[must_use]
+    pub fn with_certificate_mappings(
+        self,
+        file: ClientCertificateFile,
+        authenticator: Arc<dyn Authenticator>,
+    ) -> Self {
+        Self { mappings: Some(Mappings { file, authenticator }), ..self }
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
-        let part = part(&call)?;
+        let part = self.part(&call)?;
         if call.request.head().fragment.is_some() {
             return Err(fault::no_fragments());
         }
@@ -66,7 +83,25 @@ impl ConfigPlugin {
         match part {
             Part::Section(section) => section::answer(self, section, call).await,
             Part::Listeners => listener::answer(self, call).await,
+            Part::CertificateMappings(mappings) => mappings.answer(call).await,
             Part::Vacant(vacant) => vacant.answer(&call),
+        }
+    }
+
+    fn part(&self, call: &Call) -> Result<Part, Fault> {
+        let uri = call.request.require_resource()?;
+        if let Some(section) = Section::of_resource(uri.as_str()) {
+            return Ok(Part::Section(section));
+        }
+        if *uri == *LISTENER_RESOURCE {
+            return Ok(Part::Listeners);
+        }
+        let path = uri.below(namespace::CONFIG).map(str::to_ascii_lowercase);
+        match (path.as_deref(), &self.mappings) {
+            (Some("/winrs/customremoteshell"), _) => Err(fault::no_custom_shells()),
+            (Some("/service/certmapping"), Some(mappings)) => Ok(Part::CertificateMappings(mappings.clone())),
+            (Some(path), _) => vacant::find(path).map(Part::Vacant).ok_or_else(|| fault::no_such_part(uri)),
+            (None, _) => Err(fault::no_such_part(uri)),
         }
     }
 
@@ -101,20 +136,5 @@ impl Plugin for ConfigPlugin {
 
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
         Box::pin(self.answer(call))
-    }
-}
-
-fn part(call: &Call) -> Result<Part, Fault> {
-    let uri = call.request.require_resource()?;
-    if let Some(section) = Section::of_resource(uri.as_str()) {
-        return Ok(Part::Section(section));
-    }
-    if *uri == *LISTENER_RESOURCE {
-        return Ok(Part::Listeners);
-    }
-    match uri.below(namespace::CONFIG).map(str::to_ascii_lowercase).as_deref() {
-        Some("/winrs/customremoteshell") => Err(fault::no_custom_shells()),
-        Some(path) => vacant::find(path).map(Part::Vacant).ok_or_else(|| fault::no_such_part(uri)),
-        None => Err(fault::no_such_part(uri)),
     }
 }
