@@ -7,8 +7,8 @@ use wsman::{FragmentTransfer, OptionSet, ResourceUri, SelectorSet};
 use xml::Encoding as XmlEncoding;
 
 use crate::connection::{
-    Connection, Encoding, ImplicitScheme, Login, PasswordScheme, ProxyAccess, Target, Trust, Unencrypted,
-    Verification,
+    ClientCertificate, Connection, Encoding, ImplicitScheme, Login, PasswordScheme, ProxyAccess, Target,
+    Trust, Unencrypted, Verification,
 };
 use crate::endpoint::{Endpoint, Transport};
 use crate::failure::{Failure, Hint, Kind};
@@ -51,6 +51,9 @@ impl Service {
         }
         if let Some(timeout) = timeout {
             builder = builder.operation_timeout(timeout);
+        }
+        if let Login::Certificate(certificate) = &login {
+            builder = builder.client_certificate(client_certificate(certificate)?);
         }
         let (proven, user) = match (&target, &login) {
             (_, Login::Anonymous) => (Proven::No, None),
@@ -173,6 +176,26 @@ fn policy(trust: Trust) -> TlsPolicy {
     policy
 }
 
+/// Reads the certificate that the command line names.
+fn client_certificate(named: &ClientCertificate) -> Result<client::ClientCertificate, Failure> {
+    let found = match named {
+        ClientCertificate::Files { certificate, key } => {
+            client::ClientCertificate::from_files(certificate, key)
+        }
+        ClientCertificate::Thumbprint(thumbprint) => {
+            let thumbprint = client::Thumbprint::parse(thumbprint.as_str())
+                .map_err(|error| Failure::here(Kind::Usage, error.to_string()))?;
+            client::ClientCertificate::find(thumbprint, config::client_certificates())
+        }
+    };
+    found.map_err(|error| {
+        let text = error.to_string();
+        let (what, way_out) = text.split_once("\n  ").unwrap_or((&text, ""));
+        let failure = Failure::here(Kind::Authentication, what);
+        if way_out.is_empty() { failure } else { failure.advise(way_out) }
+    })
+}
+
 /// What proves who asks a service on the network.
 fn authentication(login: Login, host: &str) -> Result<(Authentication, Option<Credentials>), Failure> {
     let (scheme, user, source) = match login {
@@ -185,7 +208,7 @@ fn authentication(login: Login, host: &str) -> Result<(Authentication, Option<Cr
             return Ok((Authentication::Kerberos, None));
         }
         Login::Implicit { .. } => return Ok((Authentication::Negotiate, None)),
-        Login::Certificate(_) => return Err(missing("logging in with a certificate")),
+        Login::Certificate(_) => return Ok((Authentication::Certificate, None)),
         Login::Password { scheme, user, password, .. } => (scheme, user, password),
     };
     let authentication = match scheme {

@@ -42,6 +42,8 @@ pub enum Authentication {
     /// With Kerberos or NTLM inside, after which the password itself is handed over, so that the service can use
     /// it on other machines (MS-CSSP). Whoever rules the service then has it.
     CredSsp,
+    /// With a certificate that the client shows in the TLS handshake, over HTTPS only (MS-WSMV 2.2.1).
+    Certificate,
 }
 
 /// Whether messages may be sent so that everyone on the way can read them.
@@ -60,6 +62,8 @@ pub(crate) enum Login {
     Anonymous,
     Basic(Arc<Credentials>),
     Tokens(Tokens),
+    /// The certificate itself is the connection's.
+    Certificate,
 }
 
 /// Who signs in by tokens.
@@ -93,6 +97,10 @@ impl Login {
             Authentication::Negotiate => Tokens::login(Scheme::Negotiate, credentials.map(Arc::new)),
             Authentication::Kerberos => Tokens::login(Scheme::Kerberos, credentials.map(Arc::new)),
             Authentication::CredSsp => Tokens::login(Scheme::CredSsp, Some(given("CredSSP")?)),
+            Authentication::Certificate if credentials.is_some() => {
+                Err(setting("a certificate goes without name and password".to_owned()))
+            }
+            Authentication::Certificate => Ok(Self::Certificate),
         }
     }
 
@@ -102,13 +110,14 @@ impl Login {
             Self::Anonymous => Proof::Anonymous,
             Self::Basic(credentials) => Proof::Basic(Arc::clone(credentials)),
             Self::Tokens(tokens) => Proof::Pending(tokens.clone()),
+            Self::Certificate => Proof::Certificate,
         }
     }
 
     /// What would be readable on the way over plain HTTP; `None` means that the scheme seals everything.
     pub(crate) fn exposes(&self) -> Option<Exposed> {
         match self {
-            Self::Anonymous => Some(Exposed::Messages),
+            Self::Anonymous | Self::Certificate => Some(Exposed::Messages),
             Self::Basic(_) => Some(Exposed::Password),
             Self::Tokens(_) => None,
         }
@@ -136,6 +145,8 @@ pub(crate) enum Proof {
     Anonymous,
     /// In every request.
     Basic(Arc<Credentials>),
+    /// In every request that the handshake has proven it.
+    Certificate,
     /// Before the first request.
     Pending(Tokens),
     /// Done for as long as the connection lasts.
@@ -152,6 +163,7 @@ impl Proof {
             Self::Basic(credentials) => {
                 Some(auth::basic::authorization(&credentials.user, &credentials.password))
             }
+            Self::Certificate => Some(Zeroizing::new(Scheme::Certificate.name().to_owned())),
             _ => None,
         }
     }
@@ -160,6 +172,7 @@ impl Proof {
     pub(crate) fn refused(&self, head: &ResponseHead) -> Error {
         let (tried, user) = match self {
             Self::Anonymous => (None, None),
+            Self::Certificate => (Some(Scheme::Certificate), None),
             Self::Basic(credentials) => (Some(Scheme::Basic), Some(credentials.user.clone())),
             Self::Pending(tokens) | Self::Established { tokens, .. } => {
                 (Some(tokens.scheme), tokens.credentials.as_ref().map(|credentials| credentials.user.clone()))

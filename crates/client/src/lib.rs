@@ -29,6 +29,7 @@
 
 mod affinity;
 mod authentication;
+mod client_certificate;
 mod connection;
 mod endpoint;
 mod enumeration;
@@ -47,6 +48,7 @@ mod transfer;
 
 pub use auth::{Scheme, Secret};
 pub use authentication::{Authentication, Credentials, Unencrypted};
+pub use client_certificate::{ClientCertificate, ClientCertificateError};
 pub use endpoint::{Endpoint, EndpointError, Transport};
 pub use enumeration::{EnumerateOptions, Enumerator, Item};
 pub use error::{Error, Exposed, Progress, Seen, Violation, Waiting};

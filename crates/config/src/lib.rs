@@ -50,7 +50,7 @@ pub use listener::{
     LISTENER_RESOURCE, Listener, ListenerAddress, ListenerError, ListenerKey, ListenerSource, Listeners,
     Transport,
 };
-pub use paths::{MACHINE_SOCKET, Paths, local_sockets};
+pub use paths::{MACHINE_SOCKET, Paths, client_certificates, local_sockets};
 pub use preset::Preset;
 pub use schema::{Mutability, Setting, Source};
 pub use section::Section;

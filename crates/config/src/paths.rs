@@ -86,6 +86,13 @@ pub fn local_sockets() -> Vec<PathBuf> {
     std::iter::once(PathBuf::from(MACHINE_SOCKET)).chain(own).collect()
 }
 
+/// Where a client looks for certificates to sign in with: in the directory of its user, then in that of the machine.
+#[must_use]
+pub fn client_certificates() -> Vec<PathBuf> {
+    let own = Paths::of_user(|name| env::var_os(name)).map(|paths| paths.certificates);
+    own.into_iter().chain([Paths::of_machine().certificates]).collect()
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

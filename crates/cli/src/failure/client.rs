@@ -92,6 +92,7 @@ fn refused(failure: Failure, offered: &[String], tried: Option<Scheme>) -> Failu
     let is_offered = |scheme| offered.iter().any(|name| Scheme::from_name(name) == Some(scheme));
     let failure = match tried {
         Some(tried) if is_offered(tried) => failure.of_kind(Kind::Authentication),
+        Some(Scheme::Certificate) => return failure.with_hint(&Hint::NOT_MAPPED),
         None if is_offered(Scheme::Basic) => failure.with_hint(&Hint::NO_CREDENTIALS),
         _ => failure.with_hint(&Hint::NOT_OFFERED),
     };

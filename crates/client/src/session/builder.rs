@@ -8,7 +8,6 @@ use wsman::Head;
 use xml::Encoding;
 
 use super::{Inner, Session};
-use crate::Endpoint;
 use crate::affinity::Affinity;
 use crate::authentication::{Authentication, Credentials, Login, Unencrypted};
 use crate::error::Error;
@@ -17,6 +16,7 @@ use crate::pool::Pool;
 use crate::random::fresh_uuid;
 use crate::route::Route;
 use crate::tls::{Securer, TlsPolicy};
+use crate::{ClientCertificate, Endpoint, Transport};
 
 /// Settings of a [`Session`], each with a default that suits most.
 #[derive(Clone, Debug)]
@@ -27,6 +27,7 @@ pub struct SessionBuilder {
     credentials: Option<Credentials>,
     authentication: Option<Authentication>,
     unencrypted: Unencrypted,
+    certificate: Option<ClientCertificate>,
     tls: TlsPolicy,
     connect_timeout: Duration,
     idle_timeout: Option<Duration>,
@@ -46,6 +47,7 @@ impl SessionBuilder {
             credentials: None,
             authentication: None,
             unencrypted: Unencrypted::Refused,
+            certificate: None,
             tls: TlsPolicy::new(),
             connect_timeout: Duration::from_secs(30),
             idle_timeout: None,
@@ -68,7 +70,14 @@ impl SessionBuilder {
         self
     }
 
-    /// How that is proven: by default with Basic if there are credentials, else not at all.
+    /// The certificate that proves who asks, over HTTPS.
+    pub fn client_certificate(mut self, certificate: ClientCertificate) -> Self {
+        self.certificate = Some(certificate);
+        self
+    }
+
+    /// How that is proven: by default with the certificate if there is one, with Basic if there are credentials, else
+    /// not at all.
     pub fn authentication(mut self, authentication: Authentication) -> Self {
         self.authentication = Some(authentication);
         self
@@ -159,12 +168,22 @@ impl SessionBuilder {
             let than = format!("{idle_timeout:?} is not longer than operation_timeout {operation_timeout:?}");
             return setting("idle_timeout", format!("{than}: silence that long is what a service may take"));
         }
-        let authentication = self.authentication.unwrap_or(match self.credentials {
-            Some(_) => Authentication::Basic,
-            None => Authentication::None,
+        let authentication = self.authentication.unwrap_or(match (&self.certificate, &self.credentials) {
+            (Some(_), _) => Authentication::Certificate,
+            (None, Some(_)) => Authentication::Basic,
+            (None, None) => Authentication::None,
         });
+        match (authentication, &self.certificate) {
+            (Authentication::Certificate, None) => {
+                return setting("client_certificate", "there is none to sign in with".to_owned());
+            }
+            (Authentication::Certificate, Some(_)) if self.endpoint.transport() != Transport::Https => {
+                return setting("client_certificate", "a certificate signs in over HTTPS only".to_owned());
+            }
+            _ => {}
+        }
         let route = match self.local {
-            None => Route::Network(Securer::new(self.tls)),
+            None => Route::Network(Securer::new(self.tls, self.certificate)),
             Some(sockets) if authentication == Authentication::None => Route::Local(sockets),
             Some(_) => {
                 let reason = "over a Unix socket the kernel says who asks: give neither name nor password";

@@ -4,6 +4,7 @@
 mod access;
 mod arrival;
 mod authentication;
+mod certificate;
 mod crowd;
 mod faults;
 mod framing;

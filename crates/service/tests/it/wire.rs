@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -102,6 +102,12 @@ pub(crate) fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
+/// What a client shows in a handshake.
+pub(crate) struct Shown {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
+}
+
 /// A connection to the service.
 pub(crate) struct Wire {
     io: Box<dyn Duplex>,
@@ -130,12 +136,17 @@ impl Wire {
     pub(crate) async fn connect_tls_abruptly(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_zero_linger().unwrap();
-        Self::secured(stream, &[]).await.unwrap()
+        Self::secured(stream, &[], None).await.unwrap()
     }
 
     /// Connects with TLS, believing any certificate.
     pub(crate) async fn connect_tls(address: SocketAddr, alpn: &[&str]) -> std::io::Result<Self> {
-        Self::secured(TcpStream::connect(address).await?, alpn).await
+        Self::secured(TcpStream::connect(address).await?, alpn, None).await
+    }
+
+    /// The same with a certificate for services that ask for one.
+    pub(crate) async fn connect_tls_as(address: SocketAddr, shown: &Shown) -> std::io::Result<Self> {
+        Self::secured(TcpStream::connect(address).await?, &[], Some(shown)).await
     }
 
     /// Connects to a Unix socket.
@@ -143,14 +154,23 @@ impl Wire {
         Self::over(UnixStream::connect(path).await.unwrap())
     }
 
-    async fn secured(stream: TcpStream, alpn: &[&str]) -> std::io::Result<Self> {
+    async fn secured(stream: TcpStream, alpn: &[&str], shown: Option<&Shown>) -> std::io::Result<Self> {
         let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        let signing = shown.map(|shown| {
+            let key = provider.key_provider.load_private_key(shown.key.clone_key()).unwrap();
+            // Whether they belong together is for the service to find out.
+            let pair = rustls::sign::CertifiedKey::new(shown.chain.clone(), key);
+            std::sync::Arc::new(rustls::sign::SingleCertAndKey::from(pair))
+        });
+        let builder = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .dangerous()
-            .with_custom_certificate_verifier(std::sync::Arc::new(Believing))
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(std::sync::Arc::new(Believing));
+        let mut config = match signing {
+            Some(signing) => builder.with_client_cert_resolver(signing),
+            None => builder.with_no_client_auth(),
+        };
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         let connector = TlsConnector::from(std::sync::Arc::new(config));
         let name = ServerName::try_from("localhost").unwrap();
