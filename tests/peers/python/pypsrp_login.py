@@ -9,6 +9,7 @@ from pypsrp.wsman import WSMan
 def connection(login):
     url = urllib.parse.urlsplit(login["url"])
     ssl = url.scheme == "https"
+    certificate, key = login["certificate"] or (None, None)
     return {
         "server": url.hostname,
         "port": url.port,
@@ -19,6 +20,7 @@ def connection(login):
         "encryption": login["encryption"],
         "username": login["user"],
         "password": login["password"],
+        **({"certificate_pem": certificate, "certificate_key_pem": key} if certificate else {}),
         "no_proxy": True,
     }
 

@@ -18,6 +18,7 @@
 
 mod ansible;
 mod curl;
+mod holder;
 mod kdc;
 mod kerberos_peer;
 mod layered;
@@ -35,6 +36,7 @@ mod way_in;
 
 pub use ansible::{Ansible, Connection, Outcome, Report};
 pub use curl::{Curl, Reply};
+pub use holder::{Authority, Holder};
 pub use kdc::{Kdc, Keys, REALM, Realm, in_realm};
 pub use kerberos_peer::{End, KerberosPeer, Messages, Progress};
 pub use layered::{CredSspSettings, Layer, LayeredPyspnego, Usage};

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::holder::Holder;
 use crate::run::{Run, Running, run};
 use crate::telarchd::{PASSWORD, Telarchd, USER, built_program};
 use crate::way_in::WayIn;
@@ -26,6 +27,12 @@ impl Winrs {
     #[must_use]
     pub fn to(url: &str) -> Self {
         Self(Call::new(url))
+    }
+
+    /// Signs in with a certificate.
+    #[must_use]
+    pub fn held_by(holder: &Holder, service: &Telarchd) -> Self {
+        Self(Call::held_by(holder, service))
     }
 
     /// Adds one switch, `-name:value`.
@@ -66,6 +73,25 @@ impl Winrm {
     #[must_use]
     pub fn against(service: &Telarchd, way: WayIn) -> Self {
         Self(Call::new(service.url(way)).switches(&way_switches(way)))
+    }
+
+    /// Signs in with a certificate.
+    #[must_use]
+    pub fn held_by(holder: &Holder, service: &Telarchd) -> Self {
+        Self(Call::held_by(holder, service))
+    }
+
+    /// Signs in with a certificate that is found by its thumbprint in the home of the user.
+    ///
+    /// # Panics
+    ///
+    /// When the home cannot be written to.
+    #[must_use]
+    pub fn held_at_home_by(holder: &Holder, service: &Telarchd) -> Self {
+        let switches = [format!("-certificate:{}", holder.thumbprint())];
+        let call = Call::secured(service, &switches);
+        holder.put_into(&call.home.path().join(".config/telarch/certificates"));
+        Self(call)
     }
 
     /// Adds one switch, `-name:value`.
@@ -115,6 +141,20 @@ impl Call {
         let switches = vec![format!("-r:{url}"), format!("-u:{USER}")];
         Self { switches, password_switch: None, password_variable: None, home }
             .password(Password::Switch(PASSWORD))
+    }
+
+    fn held_by(holder: &Holder, service: &Telarchd) -> Self {
+        let (certificate, key) = (holder.certificate(), holder.key());
+        let files = [("certfile", certificate), ("keyfile", key)];
+        Self::secured(service, &files.map(|(switch, file)| format!("-{switch}:{}", file.display())))
+    }
+
+    /// Over HTTPS without name and password, with the service's self-signed certificate taken on trust.
+    fn secured(service: &Telarchd, switches: &[String]) -> Self {
+        let Self { home, .. } = Self::new(service.https());
+        let usual = [&format!("-r:{}", service.https()), "-skipCAcheck", "-skipCNcheck"].map(str::to_owned);
+        let switches = usual.iter().chain(switches).cloned().collect();
+        Self { switches, password_switch: None, password_variable: None, home }
     }
 
     fn switches(mut self, more: &[&str]) -> Self {

@@ -21,6 +21,8 @@ pub enum WayIn {
     CredSspOverHttp,
     /// The same inside TLS.
     CredSspOverHttps,
+    /// With a client certificate, which the peer must be given.
+    CertificateOverHttps,
 }
 
 impl WayIn {
@@ -30,6 +32,7 @@ impl WayIn {
         match self {
             Self::BasicOverAllowedHttp => &[("Service.AllowUnencrypted", "true")],
             Self::CredSspOverHttp | Self::CredSspOverHttps => &[("Service.Auth.CredSSP", "true")],
+            Self::CertificateOverHttps => &[("Service.Auth.Certificate", "true")],
             _ => &[],
         }
     }
@@ -42,7 +45,8 @@ impl WayIn {
             | Self::NtlmOverHttps
             | Self::NtlmSealedOverHttps
             | Self::NegotiateOverHttps
-            | Self::CredSspOverHttps => true,
+            | Self::CredSspOverHttps
+            | Self::CertificateOverHttps => true,
             Self::BasicOverAllowedHttp
             | Self::NtlmOverHttp
             | Self::NegotiateOverHttp
@@ -58,6 +62,7 @@ impl WayIn {
             Self::NtlmOverHttp | Self::NtlmOverHttps | Self::NtlmSealedOverHttps => "ntlm",
             Self::NegotiateOverHttp | Self::NegotiateOverHttps => "negotiate",
             Self::CredSspOverHttp | Self::CredSspOverHttps => "credssp",
+            Self::CertificateOverHttps => "certificate",
         }
     }
 

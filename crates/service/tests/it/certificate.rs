@@ -269,6 +269,7 @@ async fn nobody_sends_a_body_for_a_certificate_that_leads_nowhere() {
     wire.send(waiting(&hello())).await;
     assert_eq!(wire.answer().await.status, 401);
     wire.ends().await;
+    drop(wire);
     let mut wire = connect(&running, &authority.signs("ada")).await;
     wire.send(waiting(&hello())).await;
     assert_eq!(wire.answer().await.status, 100);
