@@ -78,6 +78,14 @@ impl ClientCertificateFile {
         Self(Arc::new(Shared { path, authorities, key, seen: Mutex::default() }))
     }
 
+    /// Whether a file could be used, if it is there.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub fn examine(path: &Path) -> Result<(), AccountsError> {
+        Seen::default().load(path, Instant::now())
+    }
+
     /// Where the file is.
     #[must_use]
     pub fn path(&self) -> &Path {

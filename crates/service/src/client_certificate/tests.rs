@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use std::slice::from_ref;
+
 use auth::UserName;
 use auth::account_file::Standing;
 use auth::certificate_mapping::{Mapping, SubjectPattern, UriPattern};
@@ -73,11 +75,11 @@ fn verdict(chain: &[CertificateDer<'static>], known: &ClientCertificates) -> Cha
 fn a_certificate_of_an_authority_that_is_believed_leads_to_its_signer() {
     let (ours, other) = (authority("Ours"), authority("Other"));
     let leaf = signed(for_clients("ada"), &ours);
-    let found = facts(&[leaf.clone()], &known(&[], &[other.der(), ours.der()]));
+    let found = facts(from_ref(&leaf), &known(&[], &[other.der(), ours.der()]));
     assert_eq!((found.chain, found.signer), (ChainVerdict::Trusted, thumbprint(ours.der())));
     assert_eq!(found.purpose, Purpose::ClientAuthentication);
     assert!(found.valid.contains(&UnixTime::new(NOW)));
-    assert_eq!(verdict(&[leaf.clone()], &known(&[ours.der()], &[other.der()])), ChainVerdict::Untrusted);
+    assert_eq!(verdict(from_ref(&leaf), &known(&[ours.der()], &[other.der()])), ChainVerdict::Untrusted);
     // What the client shows beside it is no reason to believe anything.
     let shown = [leaf, ours.der().clone()];
     assert_eq!(verdict(&shown, &known(&[ours.der()], &[])), ChainVerdict::Untrusted);
@@ -120,7 +122,7 @@ fn of_an_authority_renewed_with_its_old_key_the_one_that_is_mapped_is_meant() {
         [(old.der(), [old.der(), renewed.der()]), (renewed.der(), [old.der(), renewed.der()])]
     {
         let authorities = authorities.map(|der| der.as_ref());
-        assert_eq!(facts(&[leaf.clone()], &known(&[mapped], &authorities)).signer, thumbprint(mapped));
+        assert_eq!(facts(from_ref(&leaf), &known(&[mapped], &authorities)).signer, thumbprint(mapped));
     }
 }
 
@@ -129,9 +131,9 @@ fn a_self_signed_certificate_is_believed_only_where_a_mapping_names_it() {
     // The second kind is that of openssl.
     for params in [for_clients("ada"), as_authority(for_clients("ada"))] {
         let own = self_signed(params.clone());
-        let found = facts(&[own.clone()], &known(&[&own], &[]));
+        let found = facts(from_ref(&own), &known(&[&own], &[]));
         assert_eq!((found.chain, found.signer), (ChainVerdict::Trusted, thumbprint(&own)));
-        assert_eq!(verdict(&[own.clone()], &known(&[], &[])), ChainVerdict::Untrusted);
+        assert_eq!(verdict(from_ref(&own), &known(&[], &[])), ChainVerdict::Untrusted);
         // Another one with the same names is another one.
         assert_eq!(verdict(&[self_signed(params)], &known(&[&own], &[])), ChainVerdict::Untrusted);
     }
@@ -141,7 +143,7 @@ fn a_self_signed_certificate_is_believed_only_where_a_mapping_names_it() {
 fn a_certificate_that_somebody_signed_is_not_believed_by_its_own_thumbprint() {
     let unknown = authority("Unknown");
     let leaf = signed(for_clients("ada"), &unknown);
-    assert_eq!(verdict(&[leaf.clone()], &known(&[&leaf], &[])), ChainVerdict::Untrusted);
+    assert_eq!(verdict(from_ref(&leaf), &known(&[&leaf], &[])), ChainVerdict::Untrusted);
 }
 
 #[test]
