@@ -121,7 +121,7 @@ fn of_an_authority_renewed_with_its_old_key_the_one_that_is_mapped_is_meant() {
     for (mapped, authorities) in
         [(old.der(), [old.der(), renewed.der()]), (renewed.der(), [old.der(), renewed.der()])]
     {
-        let authorities = authorities.map(|der| der.as_ref());
+        let authorities = authorities.map(AsRef::as_ref);
         assert_eq!(facts(from_ref(&leaf), &known(&[mapped], &authorities)).signer, thumbprint(mapped));
     }
 }
