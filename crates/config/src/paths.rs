@@ -16,7 +16,7 @@ pub struct Paths {
     pub accounts: PathBuf,
     /// The certificates of the administrator: the directory `certificates` beside the settings.
     pub certificates: PathBuf,
-    /// Whose accounts the holders of client certificates are: `certmappings` beside the settings.
+    /// Whose accounts the holders of client certificates are: `certmappings` beside the accounts.
     pub certificate_mappings: PathBuf,
     /// Whose signature on client certificates is believed: `client-authorities` in the directory of certificates.
     pub client_authorities: PathBuf,

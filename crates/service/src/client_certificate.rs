@@ -33,8 +33,13 @@ pub(crate) struct ClientCertificate(
 impl ClientCertificate {
     /// The one of a connection whose handshake is done, if the client has one.
     pub(crate) fn of(connection: &ServerConnection) -> Option<Self> {
-        let shown = connection.peer_certificates().filter(|shown| !shown.is_empty())?;
-        Some(Self(shown.iter().map(|certificate| certificate.clone().into_owned()).collect()))
+        let shown = connection.peer_certificates()?;
+        Self::new(shown.iter().map(|certificate| certificate.clone().into_owned()))
+    }
+
+    pub(crate) fn new(shown: impl IntoIterator<Item = CertificateDer<'static>>) -> Option<Self> {
+        let shown: Arc<[_]> = shown.into_iter().collect();
+        (!shown.is_empty()).then_some(Self(shown))
     }
 
     /// What decides whose it is: what it says, and whether one of `known` stands for it now.
@@ -133,7 +138,8 @@ fn names(certificate: &X509Certificate<'_>) -> Result<SubjectNames, String> {
             _ => {}
         }
     }
-    let common = certificate.subject().iter_common_name().next();
+    // From the root downwards: a directory puts CN=Users above CN=Ada.
+    let common = certificate.subject().iter_common_name().last();
     names.common_name = common.and_then(|name| name.as_str().ok()).map(str::to_owned);
     Ok(names)
 }

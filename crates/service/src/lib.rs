@@ -22,6 +22,7 @@ mod identify;
 mod listener;
 mod local_socket;
 mod notify;
+pub mod oracle;
 mod plugin;
 mod quota;
 mod random;

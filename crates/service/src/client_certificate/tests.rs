@@ -177,6 +177,15 @@ fn every_kind_of_name_is_read() {
 }
 
 #[test]
+fn of_several_common_names_the_last_is_that_of_the_subject_itself() {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 3]), "Users");
+    params.distinguished_name.push(DnType::CommonName, "Ada");
+    let names = facts(&[self_signed(params)], &known(&[], &[])).names;
+    assert_eq!(names.common_name.as_deref(), Some("Ada"));
+}
+
+#[test]
 fn two_user_principal_names_or_one_that_is_no_text_are_refused() {
     let with = |names: &[&[u8]]| {
         const USER_PRINCIPAL_NAME: [u8; 12] = [6, 10, 43, 6, 1, 4, 1, 130, 55, 20, 2, 3];

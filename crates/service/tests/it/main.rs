@@ -5,6 +5,7 @@ mod access;
 mod arrival;
 mod authentication;
 mod certificate;
+mod corpus;
 mod crowd;
 mod faults;
 mod framing;
