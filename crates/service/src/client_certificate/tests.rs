@@ -6,8 +6,8 @@ use auth::UserName;
 use auth::account_file::Standing;
 use auth::certificate_mapping::{Mapping, SubjectPattern, UriPattern};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType, ExtendedKeyUsagePurpose,
-    IsCa, KeyPair, SanType,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, SanType,
 };
 
 use super::*;
@@ -179,6 +179,7 @@ fn every_kind_of_name_is_read() {
 #[test]
 fn of_several_common_names_the_last_is_that_of_the_subject_itself() {
     let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 3]), "Users");
     params.distinguished_name.push(DnType::CommonName, "Ada");
     let names = facts(&[self_signed(params)], &known(&[], &[])).names;
