@@ -312,9 +312,7 @@ impl Mapping {
 
 impl CertificateFacts {
     fn fits_none(&self) -> MappingRefusal {
-        let names = self.names.that_count();
-        let name = names.first().map(|name| name.chars().take(80).collect());
-        MappingRefusal::NoneFits { issuer: self.signer, name: name.unwrap_or_default() }
+        MappingRefusal::NoneFits { issuer: self.signer, name: self.names.claimed().unwrap_or_default() }
     }
 
     /// What the certificate says of itself comes first: a chain cannot be good that ends in one that has expired.
@@ -344,6 +342,12 @@ impl fmt::Display for MappingKeys {
 }
 
 impl SubjectNames {
+    /// The first of those that count, cut short: what the holder claims to be, for records.
+    #[must_use]
+    pub fn claimed(&self) -> Option<String> {
+        self.that_count().first().map(|name| name.chars().take(80).collect())
+    }
+
     fn that_count(&self) -> Vec<&str> {
         let there = |name: &&str| !name.is_empty();
         let of_hosts = self.mail_addresses.iter().chain(&self.dns_names).take(MAX_NAMES).map(String::as_str);

@@ -111,11 +111,13 @@ impl Authentication {
     /// Tells the log and the audit why; the peer learns that it is not let in.
     fn refuse_certificate(&self, reason: &str) {
         let thumbprint = self.shown.as_ref().map(|shown| shown.certificate.thumbprint());
+        let judged = self.shown.as_ref().and_then(|shown| shown.judged.as_ref());
+        let claimed = judged.and_then(|judged| judged.facts.names.claimed()).unwrap_or_default();
         tracing::warn!(
             peer = %self.address, thumbprint = thumbprint.map(tracing::field::display), reason,
             "A client certificate lets nobody in"
         );
-        audit::not_signed_in(self.address, "", Scheme::Certificate, AuthError::Unmapped);
+        audit::not_signed_in(self.address, &claimed, Scheme::Certificate, AuthError::Unmapped);
     }
 }
 

@@ -15,6 +15,7 @@ use auth::{
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use wsman::code;
@@ -41,8 +42,12 @@ impl Authority {
     }
 
     fn signs(&self, name: &str) -> Shown {
+        self.signs_with(for_clients(name))
+    }
+
+    fn signs_with(&self, params: CertificateParams) -> Shown {
         let key = KeyPair::generate().unwrap();
-        let certificate = for_clients(name).signed_by(&key, &self.0).unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
         shown(certificate.der().clone(), &key)
     }
 
@@ -214,6 +219,23 @@ async fn whoever_is_not_mapped_is_not_let_in_and_can_sign_in_otherwise() {
     refused(&mut wire, &hello()).await;
     assert_eq!(account(&mut wire, &hello().signed_in("ada", ADA)).await, "ada");
     refused(&mut running.connect().await, &hello()).await;
+    assert_eq!(mapped.asked(), 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_certificate_out_of_its_time_or_for_something_else_lets_nobody_in() {
+    let authority = Authority::new();
+    let mapped = Mapped::new(&[&authority], vec![authority.maps("*", "*", "ada")]);
+    let running = Running::judged_by(Arc::clone(&mapped) as _, &[ON]).await;
+    let [mut expired, mut to_come, mut for_servers, mut unsaid] = [(); 4].map(|()| for_clients("ada"));
+    expired.not_after = date_time_ymd(2020, 1, 1);
+    to_come.not_before = date_time_ymd(4000, 1, 1);
+    for_servers.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    unsaid.extended_key_usages.clear();
+    for params in [expired, to_come, for_servers, unsaid] {
+        refused(&mut connect(&running, &authority.signs_with(params)).await, &hello()).await;
+    }
     assert_eq!(mapped.asked(), 0);
     running.stop().await;
 }

@@ -98,6 +98,18 @@ fn a_mapping_lets_its_holder_in_also_after_a_restart_until_the_password_is_anoth
     runtime.block_on(local(&telarchd).delete(&mapping(&holder))).unwrap();
     sign_in(&runtime, port, &holder).unwrap_err();
     assert!(!telarchd.log().contains(PASSWORD) && !telarchd.log().contains("another one"));
+
+    let records = fs::read_to_string(telarchd.state().join("audit.jsonl")).unwrap();
+    let sign_ins: Vec<[String; 2]> = records
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|record| record["event"] == "sign-in" && record["scheme"] == "Certificate")
+        .map(|record| ["outcome", "account"].map(|name| record[name].as_str().unwrap().to_owned()))
+        .collect();
+    let user = user();
+    let [granted, wrong] = ["granted", "denied"].map(|outcome| [outcome.to_owned(), user.clone()]);
+    let unmapped = ["denied", "holder"].map(str::to_owned);
+    assert_eq!(sign_ins, [&unmapped, &granted, &granted, &wrong, &granted, &unmapped].map(Clone::clone));
 }
 
 #[test]
