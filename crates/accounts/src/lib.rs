@@ -74,3 +74,9 @@ pub use principals::{LocalLogon, LocalPrincipals, LocalRole, LocalUser, Serving}
 pub use random::random;
 pub use sign_in::SignIn;
 pub use unix::{UnixUser, UnixUsers};
+
+/// Opening a FIFO or a device under the name of a file must fail later instead of waiting now.
+fn not_waiting() -> i32 {
+    use rustix::fs::OFlags;
+    (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()
+}

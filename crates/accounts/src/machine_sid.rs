@@ -8,7 +8,7 @@ use std::path::Path;
 
 use sddl::DomainSid;
 
-use crate::AccountsError;
+use crate::{AccountsError, not_waiting};
 
 /// `S-1-5-21-a-b-c`: made at random once, and kept, because rights are given to SIDs (MS-DTYP 2.4.2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,12 +52,15 @@ fn load(path: &Path) -> Result<Option<DomainSid>, AccountsError> {
     /// The longest SID of a machine has 43 characters.
     const MOST: u64 = 64;
     let failed = |source| AccountsError::Disk { action: "read", path: path.to_owned(), source };
-    let file = match File::open(path) {
+    let file = match OpenOptions::new().read(true).custom_flags(not_waiting()).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
     let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(AccountsError::NotAFile { path: path.to_owned() });
+    }
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
     if owner != 0 && owner != rustix::process::geteuid().as_raw() {
         return Err(AccountsError::Foreign { path: path.to_owned(), owner });
@@ -129,6 +132,11 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
         let error = MachineSid::load_or_make(state.path(), [1, 2, 3]).unwrap_err();
         assert!(error.to_string().contains("chmod go-w"), "{error}");
+        fs::remove_file(&path).unwrap();
+        let fifo = std::process::Command::new("mkfifo").arg("-m").arg("600").arg(&path).status().unwrap();
+        assert!(fifo.success());
+        let error = MachineSid::load_or_make(state.path(), [1, 2, 3]).unwrap_err();
+        assert!(matches!(error, AccountsError::NotAFile { .. }), "{error}");
         let missing = MachineSid::load_or_make(&state.path().join("none"), [1, 2, 3]).unwrap_err();
         assert!(matches!(missing, AccountsError::Disk { action: "write", .. }), "{missing}");
     }

@@ -89,11 +89,14 @@ impl SignIn {
         }
         if let Some(ntlm) = &self.ntlm {
             let verifier = Arc::clone(&ntlm.verifier);
+            let (names, binding) = (ntlm.names.clone(), binding.clone());
             let verifier = match &self.attempts {
-                Some(attempts) => Arc::new(Counted { verifier, attempts: Arc::clone(attempts), address }),
+                Some(attempts) => {
+                    let (names, attempts) = (names.clone(), Arc::clone(attempts));
+                    Arc::new(Counted { verifier, names, attempts, address })
+                }
                 None => verifier,
             };
-            let (names, binding) = (ntlm.names.clone(), binding.clone());
             mechanisms.push(Arc::new(NtlmMechanism { verifier, names, binding }));
         }
         mechanisms
@@ -224,6 +227,7 @@ impl Mechanism for NtlmMechanism {
 /// Counts failures together with those of all other schemes.
 struct Counted {
     verifier: Arc<dyn NtlmVerifier>,
+    names: HostNames,
     attempts: Arc<Attempts>,
     address: IpAddr,
 }
@@ -237,7 +241,9 @@ impl NtlmVerifier for Counted {
         nt_response: &[u8],
     ) -> Result<Verified, AuthError> {
         let verdict = || self.verifier.verify(domain, user, challenge, nt_response);
-        self.attempts.judge(user, self.address, Instant::now(), verdict)
+        // Under whatever name of this machine an account is asked for, it is one account.
+        let name = self.names.local_account(domain, user).unwrap_or(user);
+        self.attempts.judge(name, self.address, Instant::now(), verdict)
     }
 
     fn cost(&self) -> VerifierCost {

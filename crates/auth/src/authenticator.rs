@@ -102,6 +102,13 @@ impl Handshake {
         self.acceptor.refusal()
     }
 
+    /// Whose name the client has given, proven or not, or the beginning of it: for the record of who was not let in.
+    #[must_use]
+    pub fn claimed(&self) -> Option<String> {
+        const MOST: usize = 256;
+        Some(self.acceptor.claimed()?.chars().take(MOST).collect())
+    }
+
     /// Takes the client's next token. After an error it is of no further use.
     ///
     /// # Errors

@@ -23,6 +23,10 @@ pub enum WayIn {
     CredSspOverHttps,
     /// With a client certificate, which the peer must be given.
     CertificateOverHttps,
+    /// Kerberos, which seals every message; takes a realm (see [`in_realm`](crate::in_realm)).
+    KerberosOverHttp,
+    /// The same inside TLS.
+    KerberosOverHttps,
 }
 
 impl WayIn {
@@ -46,11 +50,13 @@ impl WayIn {
             | Self::NtlmSealedOverHttps
             | Self::NegotiateOverHttps
             | Self::CredSspOverHttps
-            | Self::CertificateOverHttps => true,
+            | Self::CertificateOverHttps
+            | Self::KerberosOverHttps => true,
             Self::BasicOverAllowedHttp
             | Self::NtlmOverHttp
             | Self::NegotiateOverHttp
-            | Self::CredSspOverHttp => false,
+            | Self::CredSspOverHttp
+            | Self::KerberosOverHttp => false,
         }
     }
 
@@ -63,6 +69,7 @@ impl WayIn {
             Self::NegotiateOverHttp | Self::NegotiateOverHttps => "negotiate",
             Self::CredSspOverHttp | Self::CredSspOverHttps => "credssp",
             Self::CertificateOverHttps => "certificate",
+            Self::KerberosOverHttp | Self::KerberosOverHttps => "kerberos",
         }
     }
 

@@ -82,12 +82,12 @@ impl Authentication {
             Ok((UnderWay { handshake, until }, step))
         };
         let stepped = tokio::task::spawn_blocking(stepping).await.unwrap_or(Err(AuthError::Unavailable));
-        let refused = |error: &AuthError| audit::not_signed_in(address, "", scheme, *error);
-        let (mut under_way, step) = stepped.inspect_err(refused).ok()?;
+        let refused = |claimed: &str, error| audit::not_signed_in(address, claimed, scheme, error);
+        let (mut under_way, step) = stepped.inspect_err(|error| refused("", *error)).ok()?;
         let step = match step {
             Ok(step) => step,
             Err(error) => {
-                refused(&error);
+                refused(&under_way.handshake.claimed().unwrap_or_default(), error);
                 // It ends here all the same: what the client sends next begins anew.
                 let refusal = under_way.handshake.refusal()?;
                 return Some(Admission::Continue(header(scheme, &refusal)));

@@ -3,6 +3,7 @@
 
 mod access;
 mod arrival;
+mod attacks;
 mod authentication;
 mod certificate;
 mod corpus;

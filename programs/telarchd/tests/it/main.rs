@@ -8,6 +8,7 @@ mod certificates;
 mod check;
 mod client_certificates;
 mod exchange;
+mod kerberos;
 mod listeners;
 mod local;
 mod message;
@@ -15,6 +16,7 @@ mod open_files;
 mod ordinary_user;
 mod running;
 mod service_manager;
+mod tampering;
 
 use std::time::Duration;
 
