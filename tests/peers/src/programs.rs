@@ -230,10 +230,9 @@ impl Call {
 
     /// Over HTTPS without name and password, with the service's self-signed certificate taken on trust.
     fn secured(service: &Telarchd, switches: &[String]) -> Self {
-        let Self { home, .. } = Self::new(service.https());
-        let usual = [&format!("-r:{}", service.https()), "-skipCAcheck", "-skipCNcheck"].map(str::to_owned);
-        let switches = usual.iter().chain(switches).cloned().collect();
-        Self { switches, password_switch: None, password_variable: None, home }
+        let switches: Vec<&str> = switches.iter().map(String::as_str).collect();
+        let call = Self::new(service.https()).user(None).switches(&["-skipCAcheck", "-skipCNcheck"]);
+        call.switches(&switches)
     }
 
     fn switches(mut self, more: &[&str]) -> Self {
