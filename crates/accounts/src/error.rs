@@ -78,13 +78,13 @@ pub enum AccountsError {
         /// The file.
         path: PathBuf,
     },
-    /// The file with the host key holds something else.
-    #[error("{path} does not hold a key of 32 octets\n  put it back from a backup; without it a new key is made, and what the old one sealed has to be entered again", path = path.display())]
+    /// The file with the key of the machine holds something else.
+    #[error("{path} does not hold a key of 32 octets\n  remove it to have another made; accounts that sign in with NTLM and certificate mappings then need their passwords set anew", path = path.display())]
     HostKey {
         /// The file.
         path: PathBuf,
     },
-    /// What the host key protects cannot be sealed.
+    /// AES-256-GCM gave up, which only a lack of memory explains.
     #[error("the host key does not seal")]
     Sealing,
     /// A file of certificate mappings that is not one.

@@ -59,7 +59,8 @@ impl SignIn {
         Self { kerberos: Some(acceptors), ..self }
     }
 
-    /// With NTLM as well, on a machine with these names.
+    /// With NTLM as well, on a machine with these names, whenever the verifier
+    /// [is available](NtlmVerifier::is_available).
     #[must_use]
     pub fn with_ntlm(self, verifier: Arc<dyn NtlmVerifier>, names: HostNames) -> Self {
         Self { ntlm: Some(Ntlm { verifier, names }), ..self }
@@ -80,6 +81,10 @@ impl SignIn {
         Self { certificates: Some(certificates), ..self }
     }
 
+    fn ntlm(&self) -> Option<&Ntlm> {
+        self.ntlm.as_ref().filter(|ntlm| ntlm.verifier.is_available())
+    }
+
     /// The mechanisms there are, the stronger first.
     fn mechanisms(&self, address: IpAddr, binding: &Binding) -> Vec<Arc<dyn Mechanism>> {
         let mut mechanisms: Vec<Arc<dyn Mechanism>> = Vec::new();
@@ -87,7 +92,7 @@ impl SignIn {
             mechanisms
                 .push(Arc::new(KerberosMechanism { acceptors: acceptors.clone(), binding: binding.clone() }));
         }
-        if let Some(ntlm) = &self.ntlm {
+        if let Some(ntlm) = self.ntlm() {
             let verifier = Arc::clone(&ntlm.verifier);
             let (names, binding) = (ntlm.names.clone(), binding.clone());
             let verifier = match &self.attempts {
@@ -107,7 +112,7 @@ impl Authenticator for SignIn {
     fn knows(&self, scheme: Scheme) -> bool {
         match scheme {
             Scheme::Basic => true,
-            Scheme::Negotiate => self.ntlm.is_some() || self.kerberos.is_some(),
+            Scheme::Negotiate => self.kerberos.is_some() || self.ntlm().is_some(),
             Scheme::Kerberos => self.kerberos.is_some(),
             Scheme::CredSsp => self.credssp.is_some() && self.knows(Scheme::Negotiate),
             Scheme::Certificate => self.certificates.is_some(),
@@ -241,12 +246,23 @@ impl NtlmVerifier for Counted {
         nt_response: &[u8],
     ) -> Result<Verified, AuthError> {
         let verdict = || self.verifier.verify(domain, user, challenge, nt_response);
-        // Under whatever name of this machine an account is asked for, it is one account.
-        let name = self.names.local_account(domain, user).unwrap_or(user);
-        self.attempts.judge(name, self.address, Instant::now(), verdict)
+        // However an account of this machine is spelt, it is one name to guess at.
+        let name = match self.names.local_account(domain, user) {
+            Some(name) => name.to_owned(),
+            None => format!("{domain}\\{user}"),
+        };
+        self.attempts.judge(&name, self.address, Instant::now(), verdict)
     }
 
     fn cost(&self) -> VerifierCost {
         self.verifier.cost()
+    }
+
+    fn covers(&self, domain: &str, user: &str) -> bool {
+        self.verifier.covers(domain, user)
+    }
+
+    fn is_available(&self) -> bool {
+        self.verifier.is_available()
     }
 }

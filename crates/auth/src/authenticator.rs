@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::certificate_mapping::{CertificateMappings, Mapping};
 use crate::{
-    Acceptor, Account, AuthError, Binding, Identity, PasswordVerifier, Scheme, Secret, SecurityContext, Step,
-    VerifierCost,
+    Acceptor, Account, AuthError, Binding, Identity, Oid, PasswordVerifier, Scheme, Secret, SecurityContext,
+    Step, VerifierCost,
 };
 
 /// Everything that can judge a proof, for one service: in the same process, or in one that it trusts more.
@@ -97,6 +97,12 @@ impl Handshake {
         self.scheme
     }
 
+    /// The mechanism at work, once it is decided; also after an error.
+    #[must_use]
+    pub fn mechanism(&self) -> Option<Oid> {
+        self.acceptor.mechanism()
+    }
+
     /// What the client is told after an error; most mechanisms are silent then.
     pub fn refusal(&mut self) -> Option<Vec<u8>> {
         self.acceptor.refusal()
@@ -122,6 +128,7 @@ impl Handshake {
             Step::Continue(token) => Step::Continue(token),
             Step::Done { token, outcome } => {
                 let identity = Identity::proven(outcome.account, self.scheme);
+                let identity = identity.by_mechanism(self.mechanism());
                 Step::Done { token, outcome: Established { identity, context: outcome.context } }
             }
         })

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};
 
+use sddl::DomainSid;
 use tokio::sync::watch;
 
 use self::disk::Directory;
-use crate::{Config, FileError, Listeners, Preset, Setting, SettingError, file};
+use crate::{
+    Access, Config, FileError, Groups, Listeners, Plugins, Preset, Setting, SettingError, Surroundings, file,
+};
 
 /// Everything that is configured at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct State {
     /// Which defaults hold for what the file does not name.
@@ -21,6 +24,14 @@ pub struct State {
     pub config: Arc<Config>,
     /// The listeners of the file; those that policy or compatibility add are not among them.
     pub listeners: Listeners,
+    /// The plug-ins.
+    pub plugins: Plugins,
+    /// Which security descriptor decides about which resource.
+    pub access: Access,
+    /// Which groups of the machine are groups of Windows; it is set in the file only.
+    pub groups: Arc<Groups>,
+    /// The SID of the machine, if it is known; default entries of plug-ins name groups below it.
+    pub machine: Option<DomainSid>,
 }
 
 /// What a change may change.
@@ -30,6 +41,10 @@ pub struct Draft {
     pub config: Config,
     /// The listeners.
     pub listeners: Listeners,
+    /// The plug-ins.
+    pub plugins: Plugins,
+    /// Which groups of the machine are groups of Windows; a change of them is not kept.
+    pub(crate) groups: Groups,
 }
 
 /// Keeps the configuration in one TOML file and tells whoever asks about changes.
@@ -43,8 +58,12 @@ pub struct Store {
     state: watch::Sender<Arc<State>>,
 }
 
-/// Values that hold for this process and are not in the file.
-type Overrides = Vec<(&'static Setting, String)>;
+/// What holds for this process and is not in the file.
+#[derive(Clone, Default)]
+struct Overrides {
+    settings: Vec<(&'static Setting, String)>,
+    machine: Option<DomainSid>,
+}
 
 /// Why the configuration cannot be read or kept.
 #[derive(Debug, thiserror::Error)]
@@ -126,9 +145,21 @@ impl Store {
         let overrides = overrides
             .iter()
             .map(|(name, value)| Ok((Setting::find(name.as_ref())?, value.as_ref().to_owned())))
-            .collect::<Result<Overrides, SettingError>>()?;
+            .collect::<Result<Vec<_>, SettingError>>()?;
+        let overrides = Overrides { settings: overrides, machine: None };
         let state = state(&path, &disk::read(&path)?.text, &overrides)?;
         Ok(Self { path, overrides: Mutex::new(overrides), state: watch::Sender::new(Arc::new(state)) })
+    }
+
+    /// Tells the SID of the machine, below which default entries of plug-ins name groups.
+    pub fn set_machine(&self, machine: DomainSid) {
+        let mut overrides = self.lock();
+        overrides.machine = Some(machine);
+        let now = self.state();
+        let config = Config::clone(&now.config);
+        let (listeners, plugins) = (now.listeners.clone(), now.plugins.clone());
+        let draft = Draft { config, listeners, plugins, groups: Groups::clone(&now.groups) };
+        self.publish(State::of(now.preset, draft, overrides.machine));
     }
 
     /// The settings as they are now.
@@ -176,14 +207,19 @@ impl Store {
         let directory = Directory::lock(&self.path)?;
         let found = disk::read(&self.path)?;
         let base = state(&self.path, &found.text, &overrides)?;
-        let before = Draft { config: Config::clone(&base.config), listeners: base.listeners };
+        let before = Draft {
+            config: Config::clone(&base.config),
+            listeners: base.listeners,
+            plugins: base.plugins,
+            groups: Groups::clone(&base.groups),
+        };
         let mut after = before.clone();
         change(&mut after)?;
 
         let no_place = || StoreError::NoPlace { path: self.path.clone() };
         let text = file::edit(&found.text, &before, &after).ok_or_else(no_place)?;
         let mut kept = overrides.clone();
-        kept.retain(|(setting, _)| setting.show(&before.config) == setting.show(&after.config));
+        kept.settings.retain(|(setting, _)| setting.show(&before.config) == setting.show(&after.config));
         // The file is the truth, so it must say what was asked for before it may replace the old one.
         let state = state(&self.path, &text, &kept)?;
         if !after.is(&state) {
@@ -257,16 +293,39 @@ fn state(path: &Path, text: &str, overrides: &Overrides) -> Result<State, StoreE
         line: mistake.line,
         error: mistake.error,
     })?;
-    for (setting, value) in overrides {
+    for (setting, value) in &overrides.settings {
         draft.config.assign(setting, value)?;
     }
-    Ok(State { preset, config: Arc::new(draft.config), listeners: draft.listeners })
+    Ok(State::of(preset, draft, overrides.machine))
+}
+
+impl State {
+    fn of(preset: Preset, draft: Draft, machine: Option<DomainSid>) -> Self {
+        let Draft { config, listeners, plugins, groups } = draft;
+        let access = Access::new(&plugins, Surroundings { root: &config.service.root_sddl, machine });
+        let groups = Arc::new(groups);
+        Self { preset, config: Arc::new(config), listeners, plugins, access, groups, machine }
+    }
+
+    /// What the default entries of plug-ins depend on.
+    #[must_use]
+    pub fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings { root: &self.config.service.root_sddl, machine: self.machine }
+    }
+}
+
+impl Default for State {
+    /// That of an empty file, on a machine without a SID.
+    fn default() -> Self {
+        Self::of(Preset::default(), Draft::default(), None)
+    }
 }
 
 impl Draft {
     /// Whether a state has the same values and listeners; who decided and in which order does not count.
     fn is(&self, state: &State) -> bool {
         self.config.differences(&state.config).next().is_none()
+            && self.plugins == state.plugins
             && self.listeners.len() == state.listeners.len()
             && self.listeners.iter().all(|listener| state.listeners.find(listener.key()) == Some(listener))
     }

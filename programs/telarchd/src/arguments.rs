@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use accounts::WinbindScope;
 use config::{Config, Paths};
 use lexopt::{Arg, Parser, ValueExt as _};
 
@@ -36,6 +37,10 @@ pub(crate) struct Persistent {
     pub(crate) config: Chosen,
     /// Where audit records go.
     pub(crate) audit: PathBuf,
+    /// Whom winbind is asked about, if it is.
+    pub(crate) winbind: Option<WinbindScope>,
+    /// The program that asks it.
+    pub(crate) ntlm_auth: PathBuf,
     /// Names and values, each known to be right.
     pub(crate) settings: Vec<(String, String)>,
 }
@@ -62,6 +67,8 @@ pub(crate) enum ArgumentError {
     NotASetting(String),
     #[error("--set: {0}")]
     Setting(#[from] config::SettingError),
+    #[error("--winbind: {0:?} is neither domains nor everyone")]
+    NotAScope(String),
     #[error("{0} is missing\n  telarchd --help shows a whole command line")]
     Missing(&'static str),
     #[error("{option} is only for {form}\n  telarchd --help shows the forms there are")]
@@ -84,6 +91,8 @@ struct Given {
     config: Option<PathBuf>,
     state: Option<PathBuf>,
     audit: Option<PathBuf>,
+    winbind: Option<WinbindScope>,
+    ntlm_auth: Option<PathBuf>,
     settings: Vec<(String, String)>,
 }
 
@@ -106,6 +115,8 @@ impl Arguments {
                 Arg::Long("config") => given.config = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("state") => given.state = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("audit") => given.audit = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("winbind") => given.winbind = Some(scope(parser.value()?.string()?)?),
+                Arg::Long("ntlm-auth") => given.ntlm_auth = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("set") => {
                     let setting = parser.value()?.string()?;
                     let Some((name, value)) = setting.split_once('=') else {
@@ -132,6 +143,8 @@ impl Given {
             ("--config", self.config.is_some()),
             ("--state", self.state.is_some()),
             ("--audit", self.audit.is_some()),
+            ("--winbind", self.winbind.is_some()),
+            ("--ntlm-auth", self.ntlm_auth.is_some()),
         ] {
             if is_given {
                 return Err(ArgumentError::OtherForm { option, form: "the form without --ephemeral" });
@@ -175,7 +188,17 @@ impl Given {
             paths.accounts = file;
         }
         let audit = self.audit.unwrap_or_else(|| paths.state.join("audit.jsonl"));
-        Ok(Box::new(Persistent { paths, accounts, config, audit, settings: self.settings }))
+        let ntlm_auth = self.ntlm_auth.unwrap_or_else(|| PathBuf::from("/usr/bin/ntlm_auth"));
+        let Self { winbind, settings, .. } = self;
+        Ok(Box::new(Persistent { paths, accounts, config, audit, winbind, ntlm_auth, settings }))
+    }
+}
+
+fn scope(text: String) -> Result<WinbindScope, ArgumentError> {
+    match text.as_str() {
+        "domains" => Ok(WinbindScope::Domains),
+        "everyone" => Ok(WinbindScope::Everyone),
+        _ => Err(ArgumentError::NotAScope(text)),
     }
 }
 
@@ -209,6 +232,10 @@ Options:
                          with --ephemeral lines NAME:PASSWORD; readable by its owner only (mode 0600)
   --audit FILE           who signed in or did not, what was denied, and what was changed or executed, one line
                          of JSON each: audit.jsonl in the state directory; SIGHUP has it opened again
+  --winbind WHO          as root: have Samba's winbind judge NTLM of accounts of its domains (domains), or
+                         also of accounts of this machine (everyone); the file domain-accounts beside the settings says who
+                         a domain's account is here, one line each, such as: CORP\\ann ann
+  --ntlm-auth PROGRAM    the program that asks winbind, instead of /usr/bin/ntlm_auth
   --set NAME=VALUE       change a setting of winrm/config for this run, such as Service.AllowUnencrypted=true;
                          may be given several times
   --http ADDRESS:PORT    with --ephemeral: listen for HTTP; port 0 asks for any free port
@@ -251,6 +278,8 @@ mod tests {
             (&["--http", "127.0.0.1:0", "--set", "Service.Nothing=1"], "Nothing"),
             (&["--http", "127.0.0.1:0", "--nothing"], "--nothing"),
             (&["--http", "127.0.0.1:0", "--state", "s"], "--state is only for"),
+            (&["--http", "127.0.0.1:0", "--winbind", "everyone"], "--winbind is only for"),
+            (&["--winbind", "nobody"], "neither domains nor everyone"),
             (&["--check"], "--check is only for"),
             (&[], "--http or --https"),
         ] {

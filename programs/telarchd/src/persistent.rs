@@ -17,6 +17,7 @@ use accounts::{
     LockoutPolicy, MachineSid, Pam, Serving, SignIn, UnixUsers,
 };
 use auth::Authenticator;
+use auth::ntlm::NtlmVerifier;
 use config::Store;
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
@@ -32,7 +33,7 @@ use crate::audit::AuditFile;
 use crate::inherited::Inherited;
 use crate::open_files::OpenFiles;
 use crate::signals::{Signals, Wish};
-use crate::{credssp_certificate, drain, kerberos_setup, product, surroundings};
+use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings};
 
 /// Makes the directory of what the service keeps itself, which nobody else may change.
 pub(crate) fn make_state(arguments: &Persistent) -> Result<(), Box<dyn Error>> {
@@ -104,6 +105,7 @@ struct Files {
     users: UnixUsers,
     machine: MachineSid,
     serving: Serving,
+    ntlm: Option<Arc<dyn NtlmVerifier>>,
 }
 
 impl Files {
@@ -127,17 +129,21 @@ impl Files {
         let random: [u8; 12] = accounts::random()?;
         let number = |at: usize| random.get(at..).and_then(|octets| octets.first_chunk()).copied();
         let random = [0, 4, 8].map(|at| u32::from_ne_bytes(number(at).unwrap_or_default()));
+        let machine = MachineSid::load_or_make(&paths.state, random)?;
+        store.set_machine(machine.domain());
+        let accounts = FileAccounts::open(&paths.accounts)?;
         Ok(Self {
             store: Arc::new(store),
             certificates: Arc::new(Certificates::new(paths.certificates.clone(), paths.state.clone())),
-            accounts: FileAccounts::open(&paths.accounts)?,
+            ntlm: ntlm_setup::verifier(arguments, &accounts)?,
+            accounts,
             client_certificates: ClientCertificateFile::new(
                 &paths.certificate_mappings,
                 &paths.client_authorities,
                 HostKey::load_or_make(&paths.state)?,
             ),
             users: UnixUsers::of_this_machine(),
-            machine: MachineSid::load_or_make(&paths.state, random)?,
+            machine,
             serving,
         })
     }
@@ -193,9 +199,14 @@ fn service(
     policy.slowed.extend(files.users.superusers()?);
     let mut sign_in = SignIn::new(Arc::new(files.verifier())).counted(Arc::new(Attempts::new(policy)));
     let logons = LocalPrincipals::new(files.serving, files.users.clone(), Some(files.accounts.clone()));
+    let state = files.store.subscribe();
+    let logons = logons.with_groups(move || Arc::clone(&state.borrow().groups));
     let table = files.store.path().with_file_name("principals");
     if let Some(acceptors) = kerberos_setup::acceptors(Arc::new(logons.clone()), Some(&table)) {
         sign_in = sign_in.with_kerberos(acceptors);
+    }
+    if let Some(verifier) = &files.ntlm {
+        sign_in = sign_in.with_ntlm(Arc::clone(verifier), ntlm_setup::names());
     }
     let sign_in = sign_in.with_credssp(credssp_certificate::make);
     let mappings = files.client_certificates.clone();
@@ -204,19 +215,21 @@ fn service(
     let shell: Arc<dyn Plugin> = match files.serving {
         Serving::Machine => {
             tracing::warn!(
-                "Commands run as root, whoever signed in: only administrators (root and members of winrm-admins) may open shells"
+                "Commands run as root, whoever signed in: only administrators (root and members of the groups that Groups.Administrators names) may open shells"
             );
             Arc::new(AdministratorsOnly::new(shell))
         }
         Serving::OneUser { .. } => Arc::new(shell),
     };
     let (store, certificates) = (Arc::clone(&files.store), Arc::clone(&files.certificates));
+    let principals = Arc::new(Principals::new(logons, files.machine));
     let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates)
+        .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>)
         .with_certificate_mappings(mappings, Arc::clone(&sign_in));
     Ok(Service::new(ServiceParts {
         state: files.store.subscribe(),
         authenticator: sign_in,
-        principals: Arc::new(Principals::new(logons, files.machine)),
+        principals,
         catalog: Catalog::new(vec![Arc::new(settings), shell]),
         product: product::of_this_machine(),
     }))

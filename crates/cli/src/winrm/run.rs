@@ -3,12 +3,12 @@
 use std::io::{BufRead, Read, Write};
 use std::path::Path;
 
-use client::EnumerateOptions;
+use client::{EnumerateOptions, Item};
 use wsman::Response;
 use wsman::enumeration::{EnumerationMode, Filter as WireFilter};
 use xml::{Bounds, Document, Encoding, Fragment as Markup, Writer};
 
-use super::{Command, Dialect, Enumeration, Filter, Hierarchy, Input, Operation, ReturnType, SddlTarget};
+use super::{Command, Dialect, Enumeration, Filter, Hierarchy, Input, Operation, ReturnType};
 use super::{quick_config, sddl};
 use crate::body;
 use crate::failure::{Failure, Kind};
@@ -53,12 +53,7 @@ pub async fn run(command: Command, streams: &mut Streams<'_>) -> Result<Done, St
         Operation::Enumerate { locator, enumeration } => {
             run.enumerate(&locator, enumeration, streams.out).await?;
         }
-        Operation::ConfigSddl { target: SddlTarget::Root, sddl } => sddl::run(&run, sddl, streams).await?,
-        Operation::ConfigSddl { target: SddlTarget::Resource(_), .. } => {
-            return Err(missing("the security descriptor of a single resource")
-                .advise("RootSDDL is edited with winrm configSDDL default")
-                .into());
-        }
+        Operation::ConfigSddl { target, sddl } => sddl::run(&run, target, sddl, streams).await?,
         operation => run.single(operation, streams).await?,
     }
     Ok(Done::Whole)
@@ -122,6 +117,24 @@ impl Run {
     pub(super) async fn read(&self, locator: &Locator) -> Result<Response, Stop> {
         let target = target(locator, &self.options, None)?;
         self.told(self.service.session.get(&target).await, locator)
+    }
+
+    /// Replaces a resource as a whole.
+    pub(super) async fn write(&self, locator: &Locator, body: &Markup) -> Result<Response, Stop> {
+        let target = target(locator, &self.options, None)?;
+        self.told(self.service.session.put(&target, body).await, locator)
+    }
+
+    /// All instances of a resource.
+    pub(super) async fn list(&self, locator: &Locator) -> Result<Vec<Item>, Stop> {
+        let target = target(locator, &self.options, None)?;
+        let options = EnumerateOptions::default();
+        let mut items = self.told(self.service.session.enumerate(&target, options).await, locator)?;
+        let mut all = Vec::new();
+        while let Some(item) = items.next().await {
+            all.push(self.told(item, locator)?);
+        }
+        Ok(all)
     }
 
     /// Sets some values of a resource: Get, replace, Put.

@@ -395,7 +395,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(QUICK)
     .under(Group::QuickConfig),
-    Row::new("sddl", Value::Text("SDDL"), "the new security descriptor, instead of an editor", |d, v| {
+    Row::new("sddl", Value::Text("SDDL"), "the new security descriptor, instead of a dialogue", |d, v| {
         d.sddl = Some(v.into_text());
         Ok(())
     })

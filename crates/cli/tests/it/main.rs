@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod completion;
+mod configsddl;
 mod endpoint;
 mod failure;
 mod format;

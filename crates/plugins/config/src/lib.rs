@@ -8,17 +8,19 @@ mod certificate_mapping;
 mod fault;
 mod listener;
 mod listening;
+mod plugins;
 mod port;
+mod principals;
 mod section;
 mod vacant;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use accounts::ClientCertificateFile;
 use auth::Authenticator;
-use config::{Draft, LISTENER_RESOURCE, Paths, Section, Store};
-use service::{Answer, BoxFuture, Call, Certificates, Listening, Plugin, Resource, ResourceKind};
+use config::{Draft, LISTENER_RESOURCE, PLUGIN_RESOURCE, Paths, Section, Store};
+use service::{Answer, BoxFuture, Call, Certificates, Listening, Plugin, Principals, Resource, ResourceKind};
 use wsman::{Fault, namespace};
 
 use self::certificate_mapping::Mappings;
@@ -34,6 +36,9 @@ pub struct ConfigPlugin {
     certificates: Arc<Certificates>,
     /// None where client certificates lead nowhere.
     mappings: Option<Mappings>,
+    principals: Option<Arc<dyn Principals>>,
+    /// What the service answers for: other plug-ins are not shown.
+    served: OnceLock<Vec<Resource>>,
 }
 
 /// What a URI below `winrm/config` is.
@@ -41,6 +46,7 @@ enum Part {
     Section(Section),
     Listeners,
     CertificateMappings(Mappings),
+    Plugins,
     Vacant(&'static Vacant),
 }
 
@@ -53,7 +59,7 @@ impl ConfigPlugin {
         let folder = store.path().parent().unwrap_or(Path::new("."));
         let beside = Paths::new(store.path(), folder);
         let certificates = Arc::new(Certificates::new(beside.certificates, beside.state));
-        Self { store, sockets: Sockets::Fixed(listening_on), certificates, mappings: None }
+        Self::of(store, Sockets::Fixed(listening_on), certificates)
     }
 
     /// A plug-in for a service that listens as it is configured, with these certificates.
@@ -61,7 +67,14 @@ impl ConfigPlugin {
     /// Its answers to changes come once the listeners have followed.
     #[must_use]
     pub fn with_listeners(store: Arc<Store>, listening: Listening, certificates: Arc<Certificates>) -> Self {
-        Self { store, sockets: Sockets::Configured(listening), certificates, mappings: None }
+        Self::of(store, Sockets::Configured(listening), certificates)
+    }
+
+    /// The same, and it tells those who write security descriptors which SIDs the users and groups of this machine
+    /// have.
+    #[must_use]
+    pub fn with_principals(self, principals: Arc<dyn Principals>) -> Self {
+        Self { principals: Some(principals), ..self }
     }
 
     /// With mappings of client certificates in this file, to accounts that this authenticator knows.
@@ -74,6 +87,10 @@ impl ConfigPlugin {
         Self { mappings: Some(Mappings { file, authenticator }), ..self }
     }
 
+    fn of(store: Arc<Store>, sockets: Sockets, certificates: Arc<Certificates>) -> Self {
+        Self { store, sockets, certificates, principals: None, mappings: None, served: OnceLock::new() }
+    }
+
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
         let part = self.part(&call)?;
         if call.request.head().fragment.is_some() {
@@ -81,9 +98,11 @@ impl ConfigPlugin {
         }
         call.request.head().options.require_known(&[])?;
         match part {
+            Part::Section(Section::Service) if principals::is_asked(&call) => principals::answer(self, &call),
             Part::Section(section) => section::answer(self, section, call).await,
             Part::Listeners => listener::answer(self, call).await,
             Part::CertificateMappings(mappings) => mappings.answer(call).await,
+            Part::Plugins => plugins::answer(self, call).await,
             Part::Vacant(vacant) => vacant.answer(&call),
         }
     }
@@ -95,6 +114,9 @@ impl ConfigPlugin {
         }
         if *uri == *LISTENER_RESOURCE {
             return Ok(Part::Listeners);
+        }
+        if *uri == *PLUGIN_RESOURCE {
+            return Ok(Part::Plugins);
         }
         let path = uri.below(namespace::CONFIG).map(str::to_ascii_lowercase);
         match (path.as_deref(), &self.mappings) {
@@ -132,6 +154,11 @@ impl Plugin for ConfigPlugin {
         const RESOURCES: [Resource; 1] =
             [Resource { uri: namespace::CONFIG, with_children: true, kind: ResourceKind::Instances }];
         &RESOURCES
+    }
+
+    fn served(&self, all: &[Resource]) {
+        // A plug-in is in one catalog.
+        let _ = self.served.set(all.to_vec());
     }
 
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {

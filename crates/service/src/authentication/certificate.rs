@@ -49,7 +49,7 @@ impl Authentication {
         self.standing = Standing::Nobody;
         let Some(shown) = &mut self.shown else {
             tracing::debug!(peer = %self.address, "The connection has no client certificate");
-            audit::not_signed_in(self.address, "", Scheme::Certificate, AuthError::Unproven);
+            audit::not_signed_in(self.address, "", Scheme::Certificate, None, AuthError::Unproven);
             return false;
         };
         let refusal = match shown.judge(service).await {
@@ -97,7 +97,7 @@ impl Authentication {
                 peer = %address, mapping = %mapping.keys(), account = %user, %error,
                 "The account of a certificate mapping does not let in: is its password still the same?"
             );
-            audit::not_signed_in(address, &user, Scheme::Certificate, *error);
+            audit::not_signed_in(address, &user, Scheme::Certificate, None, *error);
         };
         let identity = verdict.inspect_err(refused).ok()?;
         let caller = self.caller(identity, service)?;
@@ -117,7 +117,7 @@ impl Authentication {
             peer = %self.address, thumbprint = thumbprint.map(tracing::field::display), reason,
             "A client certificate lets nobody in"
         );
-        audit::not_signed_in(self.address, &claimed, Scheme::Certificate, AuthError::Unmapped);
+        audit::not_signed_in(self.address, &claimed, Scheme::Certificate, None, AuthError::Unmapped);
     }
 }
 

@@ -15,6 +15,7 @@ mod limits;
 mod malformed;
 mod message;
 mod plugin;
+mod plugins;
 mod probe;
 mod running;
 mod tls;

@@ -1,8 +1,10 @@
 //! The program as its users run it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod access;
 mod account;
 mod configuration;
+mod ntlm;
 mod prompt;
 
 use std::io::Write as _;

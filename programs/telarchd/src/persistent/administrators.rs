@@ -21,6 +21,10 @@ impl<P: Plugin> Plugin for AdministratorsOnly<P> {
         self.0.resources()
     }
 
+    fn served(&self, all: &[Resource]) {
+        self.0.served(all);
+    }
+
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
         if call.caller.token().holds(well_known::ADMINISTRATORS.into()) {
             return self.0.call(call);

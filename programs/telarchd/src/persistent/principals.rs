@@ -1,9 +1,9 @@
 //! From an identity to the SIDs that access is decided with.
 
 use accounts::{LocalPrincipals, MachineSid};
-use auth::{Account, Identity, Scheme};
-use sddl::Token;
+use auth::{Account, Identity, Oid, Scheme};
 use sddl::linux::Proof;
+use sddl::{Sid, Token};
 
 /// The users and accounts of this machine.
 pub(crate) struct Principals {
@@ -27,12 +27,21 @@ impl service::Principals for Principals {
     }
 
     fn token_of(&self, identity: &Identity) -> Option<Token> {
-        let proof = match identity.scheme() {
-            Scheme::Local => Proof::UnixSocket,
-            Scheme::Kerberos => Proof::Kerberos,
-            Scheme::Certificate => Proof::Certificate,
+        let proof = match (identity.scheme(), identity.mechanism()) {
+            (Scheme::Local, _) => Proof::UnixSocket,
+            (Scheme::Certificate, _) => Proof::Certificate,
+            (_, Some(mechanism)) if mechanism.is_kerberos() => Proof::Kerberos,
+            (_, Some(mechanism)) if *mechanism == Oid::NTLM => Proof::Ntlm,
             _ => Proof::Password,
         };
         self.by_proof(identity.account(), proof)
+    }
+
+    fn sid_of(&self, name: &str) -> Option<Sid> {
+        self.logons.sid_of(name, self.machine.domain())
+    }
+
+    fn name_of(&self, sid: Sid) -> Option<String> {
+        self.logons.name_of(sid, self.machine.domain())
     }
 }

@@ -12,6 +12,7 @@ mod kerberos;
 mod listeners;
 mod local;
 mod message;
+mod ntlm;
 mod open_files;
 mod ordinary_user;
 mod running;
