@@ -54,7 +54,7 @@ pub use listener::{
     LISTENER_RESOURCE, Listener, ListenerAddress, ListenerError, ListenerKey, ListenerSource, Listeners,
     Transport,
 };
-pub use paths::{MACHINE_SOCKET, Paths, local_sockets};
+pub use paths::{MACHINE_SOCKET, Paths, client_certificates, local_sockets};
 pub use plugin::{
     Access, Decider, Deciding, PLUGIN_NAMESPACE, PLUGIN_RESOURCE, Plugin, PluginError, PluginKind,
     PluginResource, Plugins, SecurityEntry, Surroundings,

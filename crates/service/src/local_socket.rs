@@ -146,7 +146,13 @@ fn take(stream: UnixStream, service: &Arc<Service>, users: &Arc<dyn LocalUsers>,
         let serving = async {
             let Some(caller) = identify(uid, &service, users).await else { return };
             let address = SocketAddr::new(HERE, 0);
-            let peer = Peer { address, transport: Transport::Local, door: Door::local(), channel: None };
+            let peer = Peer {
+                address,
+                transport: Transport::Local,
+                door: Door::local(),
+                channel: None,
+                certificate: None,
+            };
             connection::serve_as(stream, peer, Authentication::local(caller), &place, &service).await;
         };
         tokio::select! {

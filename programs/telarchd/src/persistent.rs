@@ -13,9 +13,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use accounts::{
-    AccountSource, AnyOf, Attempts, FileAccounts, IfMissing, LocalPrincipals, LockoutPolicy, MachineSid, Pam,
-    Serving, SignIn, UnixUsers,
+    AccountSource, AnyOf, Attempts, ClientCertificateFile, FileAccounts, HostKey, IfMissing, LocalPrincipals,
+    LockoutPolicy, MachineSid, Pam, Serving, SignIn, UnixUsers,
 };
+use auth::Authenticator;
 use auth::ntlm::NtlmVerifier;
 use config::Store;
 use plugin_config::ConfigPlugin;
@@ -100,6 +101,7 @@ struct Files {
     store: Arc<Store>,
     certificates: Arc<Certificates>,
     accounts: FileAccounts,
+    client_certificates: ClientCertificateFile,
     users: UnixUsers,
     machine: MachineSid,
     serving: Serving,
@@ -135,6 +137,11 @@ impl Files {
             certificates: Arc::new(Certificates::new(paths.certificates.clone(), paths.state.clone())),
             ntlm: ntlm_setup::verifier(arguments, &accounts)?,
             accounts,
+            client_certificates: ClientCertificateFile::new(
+                &paths.certificate_mappings,
+                &paths.client_authorities,
+                HostKey::load_or_make(&paths.state)?,
+            ),
             users: UnixUsers::of_this_machine(),
             machine,
             serving,
@@ -145,7 +152,7 @@ impl Files {
     /// signs in with accounts that cannot be read.
     async fn reload(&self) {
         let (store, certificates) = (Arc::clone(&self.store), Arc::clone(&self.certificates));
-        let accounts = self.accounts.clone();
+        let (accounts, client_certificates) = (self.accounts.clone(), self.client_certificates.clone());
         let reading = move || {
             if let Err(error) = store.reload() {
                 tracing::error!(error = one_line(&error), "The settings stay as they were");
@@ -155,6 +162,9 @@ impl Files {
             }
             if let Err(error) = accounts.reload() {
                 tracing::error!(error = one_line(&error), "Nobody can sign in with an account of the file");
+            }
+            if let Err(error) = client_certificates.reload() {
+                tracing::error!(error = one_line(&error), "Nobody can sign in with a certificate");
             }
         };
         match tokio::task::spawn_blocking(reading).await {
@@ -199,6 +209,8 @@ fn service(
         sign_in = sign_in.with_ntlm(Arc::clone(verifier), ntlm_setup::names());
     }
     let sign_in = sign_in.with_credssp(credssp_certificate::make);
+    let mappings = files.client_certificates.clone();
+    let sign_in: Arc<dyn Authenticator> = Arc::new(sign_in.with_certificates(mappings.clone()));
     let shell = open_files.spare_commands(ShellPlugin::new(surroundings::of_this_user()));
     let shell: Arc<dyn Plugin> = match files.serving {
         Serving::Machine => {
@@ -212,10 +224,11 @@ fn service(
     let (store, certificates) = (Arc::clone(&files.store), Arc::clone(&files.certificates));
     let principals = Arc::new(Principals::new(logons, files.machine));
     let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates)
-        .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>);
+        .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>)
+        .with_certificate_mappings(mappings, Arc::clone(&sign_in));
     Ok(Service::new(ServiceParts {
         state: files.store.subscribe(),
-        authenticator: Arc::new(sign_in),
+        authenticator: sign_in,
         principals,
         catalog: Catalog::new(vec![Arc::new(settings), shell]),
         product: product::of_this_machine(),
