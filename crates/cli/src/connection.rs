@@ -1,6 +1,7 @@
 //! How the service is reached, and who asks: what `winrm` and `winrs` have in common.
 
 pub(crate) mod draft;
+pub(crate) mod switches;
 
 use std::path::PathBuf;
 use std::time::Duration;

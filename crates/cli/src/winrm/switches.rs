@@ -6,13 +6,12 @@ use std::time::Duration;
 use super::filter::Dialect;
 use super::operations::Verb;
 use super::{Hierarchy, ReturnType};
-use crate::connection::draft::{self, Scheme};
-use crate::connection::{Encoding, ProxyAccess, ProxyScheme, ServiceName, Thumbprint};
+use crate::connection::switches::{self, Connects};
+use crate::connection::{Encoding, ProxyAccess, ProxyScheme, draft};
 use crate::endpoint::{Address, Transport};
 use crate::failure::ExitCodes;
 use crate::format::Format;
 use crate::input::KeyValues;
-use crate::secret::PasswordSource;
 use crate::switch::{Group, Keyword, Scope, Switch, Value, find_keyword, names};
 
 /// What the switches said.
@@ -70,6 +69,12 @@ const ANYWHERE: Scope = REMOTE.and(QUICK);
 const ENUMERATE: Scope = Verb::Enumerate.scope();
 const QUICK: Scope = Verb::QuickConfig.scope();
 
+impl Connects for Draft {
+    fn connection(&mut self) -> &mut draft::Draft {
+        &mut self.connection
+    }
+}
+
 type Row = Switch<Draft>;
 
 /// Every switch, in the order in which help lists them.
@@ -86,61 +91,24 @@ pub(crate) const SWITCHES: &[Row] = &[
     .short(&["r", "machine"])
     .on(REMOTE)
     .under(Group::Remote),
-    Row::new("socket", Value::File("FILE"), "this machine, by the Unix socket of its service", |d, v| {
-        d.connection.socket = Some(v.into_text().into());
-        Ok(())
-    })
-    .on(ANYWHERE)
-    .under(Group::Remote),
-    Row::new("usessl", Value::None, "HTTPS on port 5986, for an endpoint without transport", |d, _| {
-        d.connection.ssl = true;
-        Ok(())
-    })
-    .short(&["ssl"])
-    .on(REMOTE)
-    .under(Group::Remote),
+    switches::socket().on(ANYWHERE),
+    switches::usessl().on(REMOTE),
     Row::new("port", Value::Text("PORT"), "the port, for an endpoint without one", |d, v| {
         d.connection.port = u16::try_from(v.number(1..=65_535)?).ok();
         Ok(())
     })
     .on(REMOTE)
     .under(Group::Remote),
-    Row::new(
-        "unencrypted",
-        Value::None,
-        "send messages over HTTP that anyone on the way can read",
-        |d, _| {
-            d.connection.unencrypted = true;
-            Ok(())
-        },
-    )
-    .short(&["un"])
-    .on(REMOTE)
-    .under(Group::Remote),
-    Row::new("skipCAcheck", Value::None, "accept a certificate of an unknown issuer", |d, _| {
-        d.connection.skip_issuer = true;
-        Ok(())
-    })
-    .on(REMOTE)
-    .under(Group::Remote),
-    Row::new("skipCNcheck", Value::None, "accept a certificate for another name", |d, _| {
-        d.connection.skip_name = true;
-        Ok(())
-    })
-    .on(REMOTE)
-    .under(Group::Remote),
+    switches::unencrypted().on(REMOTE),
+    switches::skip_ca_check().on(REMOTE),
+    switches::skip_cn_check().on(REMOTE),
     Row::new("skipRevocationcheck", Value::None, "of no effect yet: revocation is not looked at", |d, _| {
         d.connection.skip_revocation = true;
         Ok(())
     })
     .on(REMOTE)
     .under(Group::Remote),
-    Row::new("ca", Value::File("FILE"), "PEM file with issuers of certificates to trust as well", |d, v| {
-        d.connection.ca = Some(v.into_text().into());
-        Ok(())
-    })
-    .on(REMOTE)
-    .under(Group::Remote),
+    switches::ca().on(REMOTE),
     Row::new(
         "encoding",
         Value::Words(names::<Encoding>),
@@ -163,92 +131,21 @@ pub(crate) const SWITCHES: &[Row] = &[
     )
     .on(REMOTE)
     .under(Group::Remote),
-    Row::new("authentication", Value::Words(names::<Scheme>), "how to prove who asks", |d, v| {
-        d.connection.scheme = Some(v.keyword()?);
-        Ok(())
-    })
-    .short(&["a", "auth"])
-    .on(REMOTE)
-    .under(Group::Login),
-    Row::new("username", Value::Text("USER"), "the user: USER, DOMAIN\\USER or USER@DOMAIN", |d, v| {
-        d.connection.user = Some(v.into_text());
-        Ok(())
-    })
-    .short(&["u"])
-    .on(REMOTE)
-    .under(Group::Login),
-    Row::new(
-        "password",
-        Value::Optional("PASSWORD"),
-        "the password; alone it is asked for, - reads standard input",
-        |d, v| {
-            d.connection.password = Some(password(v.into_secret()));
-            Ok(())
-        },
-    )
-    .short(&["p"])
-    .on(REMOTE)
-    .under(Group::Login),
-    Row::new(
-        "passwordfile",
-        Value::File("FILE"),
-        "file whose first line is the password, mode 600",
-        |d, v| {
-            d.connection.password_file = Some(v.into_text().into());
-            Ok(())
-        },
-    )
-    .on(REMOTE)
-    .under(Group::Login),
-    Row::new(
-        "certificate",
-        Value::Text("THUMBPRINT"),
-        "log in with the certificate of this SHA-1 thumbprint",
-        |d, v| {
-            let form = "the 40 hexadecimal digits of a SHA-1 thumbprint; a file goes with -certfile";
-            d.connection.thumbprint = Some(Thumbprint::parse(v.text()).ok_or_else(|| v.bad_form(form))?);
-            Ok(())
-        },
-    )
-    .short(&["c"])
-    .on(REMOTE)
-    .under(Group::Login),
-    Row::new("certfile", Value::File("FILE"), "log in with the certificate in this PEM file", |d, v| {
-        d.connection.certificate_file = Some(v.into_text().into());
-        Ok(())
-    })
-    .on(REMOTE)
-    .under(Group::Login),
-    Row::new("keyfile", Value::File("FILE"), "PEM file with the private key of -certfile", |d, v| {
-        d.connection.key_file = Some(v.into_text().into());
-        Ok(())
-    })
-    .on(REMOTE)
-    .under(Group::Login),
+    switches::authentication().on(REMOTE),
+    switches::username().on(REMOTE),
+    switches::password().on(REMOTE),
+    switches::passwordfile().on(REMOTE),
+    switches::certificate().on(REMOTE),
+    switches::certfile().on(REMOTE),
+    switches::keyfile().on(REMOTE),
     Row::new("defaultCreds", Value::None, "with negotiate over HTTPS: credentials of this user", |d, _| {
         d.connection.default_credentials = true;
         Ok(())
     })
     .on(REMOTE)
     .under(Group::Login),
-    Row::new("SPNPort", Value::None, "put the port into the service principal name", |d, _| {
-        d.connection.spn_port = true;
-        Ok(())
-    })
-    .on(REMOTE)
-    .under(Group::Login),
-    Row::new(
-        "spn",
-        Value::Text("SPN"),
-        "what Kerberos calls the service: HTTP (default), WSMAN, HOST, or CLASS/HOST[:PORT]",
-        |d, v| {
-            let form = "HTTP, WSMAN, HOST, or a whole name such as HTTP/server7.example.com";
-            d.connection.spn = Some(ServiceName::parse(v.text()).ok_or_else(|| v.bad_form(form))?);
-            Ok(())
-        },
-    )
-    .on(REMOTE)
-    .under(Group::Login),
+    switches::spn_port().on(REMOTE),
+    switches::spn().on(REMOTE),
     Row::new("proxyaccess", Value::Words(names::<ProxyAccess>), "where the proxy is found", |d, v| {
         d.connection.proxy_access = Some(v.keyword()?);
         Ok(())
@@ -414,12 +311,3 @@ pub(crate) const SWITCHES: &[Row] = &[
     .on(Verb::ConfigSddl.scope())
     .under(Group::Input),
 ];
-
-/// What the value of `-password` means: nothing asks, `-` reads standard input.
-pub(crate) fn password(given: crate::secret::Secret) -> PasswordSource {
-    match given.expose() {
-        "" => PasswordSource::Ask,
-        "-" => PasswordSource::StandardInput,
-        _ => PasswordSource::Argument(given),
-    }
-}

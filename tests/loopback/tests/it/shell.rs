@@ -61,7 +61,8 @@ pub(crate) fn text(finished: &Finished) -> (&str, &str, i32) {
     (text(&finished.stdout), text(&finished.stderr), finished.exit_code)
 }
 
-/// `Shell/LoginShell` and `Shell/Profiles` hold for the next shell, and no message can change them.
+/// `Shell/LoginShell` and `Shell/Profiles` hold for the next shell. No message can change them, nor who is an
+/// administrator.
 #[tokio::test]
 async fn how_a_shell_begins_is_set_on_the_machine() {
     let service = Loopback::start().await;
@@ -85,12 +86,14 @@ async fn how_a_shell_begins_is_set_on_the_machine() {
     assert_eq!(printed(&back).await, "line\n");
 
     let locator = Locator::new(uri(Section::Config.resource()));
-    let body = fragment(|writer| {
-        writer.start("cfg:Config").namespace("cfg", Section::Config.resource());
-        writer.start("cfg:Shell").start("cfg:LoginShell").text("/bin/true").end().end().end();
-    });
-    let refused = refusal(session.put(&locator, &body).await);
-    assert_eq!(refused, (Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR));
+    for (table, name) in [("cfg:Shell", "cfg:LoginShell"), ("cfg:Groups", "cfg:Administrators")] {
+        let body = fragment(|writer| {
+            writer.start("cfg:Config").namespace("cfg", Section::Config.resource());
+            writer.start(table).start(name).text("/bin/true").end().end().end();
+        });
+        let refused = refusal(session.put(&locator, &body).await);
+        assert_eq!(refused, (Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR), "{name}");
+    }
     assert_eq!(printed(&[]).await, "line\n");
     service.close().await;
 }
