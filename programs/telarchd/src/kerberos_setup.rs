@@ -16,7 +16,7 @@ pub(crate) fn acceptors(accounts: Arc<dyn Accounts>, table: Option<&Path>) -> Op
     match try_acceptors(accounts, table) {
         Ok(acceptors) => Some(acceptors),
         Err(error) => {
-            let error = error.to_string().replace('\n', ";");
+            let error = error.to_string().replace("\n  ", "; ");
             tracing::info!(error, "Kerberos is not offered");
             None
         }
