@@ -34,10 +34,21 @@ pub(crate) struct Persistent {
     pub(crate) paths: Paths,
     pub(crate) accounts: Chosen,
     pub(crate) config: Chosen,
+    /// Whether to serve from processes that are separated from each other, and this one's part.
+    pub(crate) separate: Option<Separate>,
     /// Where audit records go.
     pub(crate) audit: PathBuf,
     /// Names and values, each known to be right.
     pub(crate) settings: Vec<(String, String)>,
+}
+
+/// How the processes of the service are separated.
+#[derive(Clone, Debug)]
+pub(crate) struct Separate {
+    /// Whether this process is the gateway, which the broker has started.
+    pub(crate) is_gateway: bool,
+    /// As whom the gateway runs.
+    pub(crate) gateway_user: String,
 }
 
 /// Who chose where a file is: the usual ones are made if they are missing, others may be slips of the pen.
@@ -77,6 +88,9 @@ pub(crate) enum ArgumentError {
 struct Given {
     ephemeral: bool,
     check: bool,
+    separate: bool,
+    is_gateway: bool,
+    gateway_user: Option<String>,
     http: Option<SocketAddr>,
     https: Option<SocketAddr>,
     accounts: Option<PathBuf>,
@@ -99,6 +113,10 @@ impl Arguments {
                 }
                 Arg::Long("ephemeral") => given.ephemeral = true,
                 Arg::Long("check") => given.check = true,
+                // These are not for people yet.
+                Arg::Long("separate") => given.separate = true,
+                Arg::Long("gateway") => given.is_gateway = true,
+                Arg::Long("gateway-user") => given.gateway_user = Some(parser.value()?.string()?),
                 Arg::Long("http") => given.http = Some(loopback("http", &parser.value()?.string()?)?),
                 Arg::Long("https") => given.https = Some(loopback("https", &parser.value()?.string()?)?),
                 Arg::Long("accounts") => given.accounts = Some(PathBuf::from(parser.value()?)),
@@ -174,7 +192,10 @@ impl Given {
             paths.accounts = file;
         }
         let audit = self.audit.unwrap_or_else(|| paths.state.join("audit.jsonl"));
-        Ok(Box::new(Persistent { paths, accounts, config, audit, settings: self.settings }))
+        let gateway_user = self.gateway_user.unwrap_or_else(|| "telarch".to_owned());
+        let separate =
+            self.separate.then_some(Separate { is_gateway: self.is_gateway, gateway_user });
+        Ok(Box::new(Persistent { paths, accounts, config, separate, audit, settings: self.settings }))
     }
 }
 

@@ -41,6 +41,11 @@ impl AuditFile {
         }
     }
 
+    /// Goes on into a file that another process has opened.
+    pub(crate) fn replace(&self, file: File) {
+        *self.0.file.lock().unwrap_or_else(PoisonError::into_inner) = file;
+    }
+
     /// Appends a line. One write is one record, also when several processes share the file.
     fn append(&self, record: &Value) {
         let line = format!("{record}\n");
@@ -57,7 +62,8 @@ impl AuditFile {
     }
 }
 
-fn append(path: &Path) -> io::Result<File> {
+/// Opens a file of audit records, and makes it where it is missing.
+pub(crate) fn append(path: &Path) -> io::Result<File> {
     let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
     OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)
 }

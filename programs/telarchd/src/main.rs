@@ -10,6 +10,7 @@ mod inherited;
 mod kerberos_setup;
 mod persistent;
 mod product;
+mod separate;
 mod signals;
 mod surroundings;
 
@@ -33,6 +34,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    if let Some(code) = separate::hidden()? {
+        return Ok(code);
+    }
     match Arguments::parse(lexopt::Parser::from_env())? {
         Arguments::Print(text) => std::io::stdout().write_all(text.as_bytes())?,
         Arguments::Check(persistent) => return check::run(&persistent),
@@ -48,6 +52,9 @@ fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
                 format!("cannot open {} for audit records: {error}", persistent.audit.display())
             })?;
             begin_log(Some(audit.clone()));
+            if let Some(separate) = persistent.separate.clone().filter(|_| rustix::process::geteuid().is_root()) {
+                return separate::run(*persistent, &separate, inherited, audit);
+            }
             runtime()?.block_on(persistent::run(*persistent, inherited, audit))?;
         }
     }

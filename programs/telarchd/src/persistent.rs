@@ -1,9 +1,9 @@
 //! The service of a machine or of a user: what its configuration says, until it is ended.
 
 mod administrators;
-mod delegation;
-mod principals;
-mod watch;
+pub(crate) mod delegation;
+pub(crate) mod principals;
+pub(crate) mod watch;
 
 use std::error::Error;
 use std::fs::{self, DirBuilder};
@@ -92,17 +92,17 @@ pub(crate) async fn run(
 }
 
 /// What the service reads, and reads again when it is told to.
-struct Files {
-    store: Arc<Store>,
-    certificates: Arc<Certificates>,
-    accounts: FileAccounts,
-    users: UnixUsers,
-    machine: MachineSid,
+pub(crate) struct Files {
+    pub(crate) store: Arc<Store>,
+    pub(crate) certificates: Arc<Certificates>,
+    pub(crate) accounts: FileAccounts,
+    pub(crate) users: UnixUsers,
+    pub(crate) machine: MachineSid,
     serving: Serving,
 }
 
 impl Files {
-    fn open(arguments: &Persistent) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn open(arguments: &Persistent) -> Result<Self, Box<dyn Error>> {
         let paths = &arguments.paths;
         let me = rustix::process::geteuid();
         let (serving, config_mode) = match me.is_root() {
@@ -134,7 +134,7 @@ impl Files {
 
     /// Reads everything again. What is wrong is told, and what depends on it stays as it was, except that nobody
     /// signs in with accounts that cannot be read.
-    async fn reload(&self) {
+    pub(crate) async fn reload(&self) {
         let (store, certificates) = (Arc::clone(&self.store), Arc::clone(&self.certificates));
         let accounts = self.accounts.clone();
         let reading = move || {
@@ -154,7 +154,7 @@ impl Files {
         }
     }
 
-    fn verifier(&self) -> AnyOf {
+    pub(crate) fn verifier(&self) -> AnyOf {
         let mut sources: Vec<Box<dyn AccountSource>> = vec![Box::new(self.accounts.clone())];
         if self.serving == Serving::Machine {
             match Pam::load(PAM_SERVICE) {
@@ -169,9 +169,10 @@ impl Files {
 }
 
 /// The file in `/etc/pam.d`.
-const PAM_SERVICE: &str = "winrm";
+pub(crate) const PAM_SERVICE: &str = "winrm";
 
-fn service(files: &Files, listening: &Listening) -> Result<Arc<Service>, Box<dyn Error>> {
+/// Everything that can judge a proof, and what a proven name means.
+pub(crate) fn sign_in(files: &Files) -> Result<(SignIn, Principals), Box<dyn Error>> {
     let mut policy = LockoutPolicy::default();
     policy.slowed.extend(files.users.superusers()?);
     let mut sign_in = SignIn::new(Arc::new(files.verifier())).counted(Arc::new(Attempts::new(policy)));
@@ -180,7 +181,11 @@ fn service(files: &Files, listening: &Listening) -> Result<Arc<Service>, Box<dyn
     if let Some(acceptors) = kerberos_setup::acceptors(Arc::new(logons.clone()), Some(&table)) {
         sign_in = sign_in.with_kerberos(acceptors);
     }
-    let sign_in = sign_in.with_credssp(credssp_certificate::make);
+    Ok((sign_in.with_credssp(credssp_certificate::make), Principals::new(logons, files.machine)))
+}
+
+fn service(files: &Files, listening: &Listening) -> Result<Arc<Service>, Box<dyn Error>> {
+    let (sign_in, principals) = sign_in(files)?;
     let shell = ShellPlugin::new(surroundings::of_this_user());
     let shell: Arc<dyn Plugin> = match files.serving {
         Serving::Machine => {
@@ -196,14 +201,14 @@ fn service(files: &Files, listening: &Listening) -> Result<Arc<Service>, Box<dyn
     Ok(Service::new(ServiceParts {
         state: files.store.subscribe(),
         authenticator: Arc::new(sign_in),
-        principals: Arc::new(Principals::new(logons, files.machine)),
+        principals: Arc::new(principals),
         catalog: Catalog::new(vec![Arc::new(settings), shell]),
         product: product::of_this_machine(),
     }))
 }
 
 /// Those that were handed over, or else one of its own.
-fn local_sockets(
+pub(crate) fn local_sockets(
     arguments: &Persistent,
     inherited: Vec<std::os::unix::net::UnixListener>,
 ) -> Result<Vec<LocalSocket>, Box<dyn Error>> {
@@ -221,7 +226,7 @@ fn local_sockets(
     Ok(vec![socket])
 }
 
-fn manager() -> Arc<ServiceManager> {
+pub(crate) fn manager() -> Arc<ServiceManager> {
     let address = std::env::var_os("NOTIFY_SOCKET");
     let manager = ServiceManager::at(address.as_deref()).unwrap_or_else(|error| {
         tracing::warn!(%error, "The service manager cannot be told how the service is");
@@ -254,6 +259,6 @@ pub(crate) fn is_private(path: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// An error with its way out, as a line of the log.
-fn one_line(error: &dyn Error) -> String {
+pub(crate) fn one_line(error: &dyn Error) -> String {
     error.to_string().replace("\n  ", "; ")
 }

@@ -267,6 +267,10 @@ impl Plugin for ShellPlugin {
         Box::pin(self.answer(call))
     }
 
+    fn in_use(&self) -> usize {
+        self.registry.count()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.registry.close().await;

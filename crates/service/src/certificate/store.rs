@@ -75,6 +75,22 @@ impl Certificates {
         Ok(certificate)
     }
 
+    /// Reads all there are, and makes the self-signed one if there is none: for a process that may read and write
+    /// nothing later. What cannot be used is told to the log, and left out.
+    pub fn read_all(&self, now: SystemTime) {
+        let files = fs::read_dir(&self.given).into_iter().flatten().filter_map(Result::ok);
+        for file in files {
+            let path = file.path();
+            let named = path.file_stem().and_then(|stem| Thumbprint::parse(stem.to_str()?).ok());
+            if let Some(Err(error)) = named.map(|thumbprint| self.find(thumbprint)) {
+                tracing::warn!(%error, "A certificate cannot be used");
+            }
+        }
+        if let Err(error) = self.own(&super::names::of_this_machine([]), now) {
+            tracing::warn!(%error, "There is no self-signed certificate");
+        }
+    }
+
     /// The self-signed certificate if there is one; none is made.
     #[must_use]
     pub fn made_before(&self) -> Option<Certificate> {

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Makes the group ready, if there is one; without it shells have less exact limits.
-pub(super) fn prepare() {
+pub(crate) fn prepare() {
     let Ok(membership) = fs::read_to_string("/proc/self/cgroup") else { return };
     // Set by systemd since version 251.
     let is_delegated = |group: &Path| {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use service::{Listening, Report, Service, ServiceManager};
 
 /// Tells it what the listeners do, whenever that changes.
-pub(super) async fn status(listening: Listening, manager: Arc<ServiceManager>) {
+pub(crate) async fn status(listening: Listening, manager: Arc<ServiceManager>) {
     let mut reports = listening.subscribe();
     loop {
         manager.status(&shown(&reports.borrow_and_update()));
@@ -31,7 +31,7 @@ fn shown(report: &Report) -> String {
 }
 
 /// Tells it that the service is alive, as long as the service answers: twice as often as it wants to hear it.
-pub(super) async fn health(service: Arc<Service>, manager: Arc<ServiceManager>, interval: Duration) {
+pub(crate) async fn health(service: Arc<Service>, manager: Arc<ServiceManager>, interval: Duration) {
     let half = interval / 2;
     let mut ticks = tokio::time::interval(half);
     loop {
