@@ -13,8 +13,9 @@
 //! | RID | the last number of the account's SID: [`Rid`]; no two accounts ever share one |
 //! | flags | nothing, `admin`, `disabled`, or both with a comma |
 //! | changed | when the password was set, in seconds since 1970: [`UnixTime`] |
-//! | password | Argon2id as a PHC string: [`PasswordHash`] |
+//! | password | Argon2id as a PHC string, a hash of the shadow file, or `*`: [`PasswordHash`] |
 //! | comment | [`Comment`], often empty |
+//! | NT hash | what NTLM needs: [`SealedNtHash`]; field and colon are there only if there is one |
 //!
 //! `@next-rid` is the RID of the next account, so that the number of one that was removed is not given to
 //! another; a file without that line counts on from its highest RID.
@@ -25,12 +26,15 @@
 
 mod password_hash;
 mod record;
+mod sealed_nt_hash;
+pub mod smbpasswd;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 pub use password_hash::{HashError, NewPassword, PasswordHash, PasswordRuleError};
 pub use record::{AccountName, Comment, FieldError, Record, Rid, Role, Standing, UnixTime};
+pub use sealed_nt_hash::SealedNtHash;
 
 /// The accounts of one file, in the order and with the comments of its lines.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +68,7 @@ pub enum LineError {
     TooLong,
     /// Something that is no record.
     #[error(
-        "{found} instead of 6 fields\n  a record is NAME:RID:FLAGS:CHANGED:PASSWORD:COMMENT; a comment begins with #"
+        "{found} instead of 6 fields\n  a record is NAME:RID:FLAGS:CHANGED:PASSWORD:COMMENT, with :NTHASH behind it if there is one; a comment begins with #"
     )]
     FieldCount {
         /// How many there are.
@@ -199,11 +203,13 @@ impl AccountFile {
             changed: account.changed,
             password: account.password,
             comment: account.comment,
+            nt_hash: None,
         })));
         Ok(rid)
     }
 
-    /// Gives an account another password.
+    /// Gives an account another password. Its NT hash is taken away, for it is that of the old one; see
+    /// [`set_nt_hash`](Self::set_nt_hash).
     ///
     /// # Errors
     /// [`ChangeError::Unknown`].
@@ -216,6 +222,16 @@ impl AccountFile {
         let record = self.find_mut(name)?;
         record.password = password;
         record.changed = changed;
+        record.nt_hash = None;
+        Ok(())
+    }
+
+    /// Lets an account sign in with NTLM, or no longer.
+    ///
+    /// # Errors
+    /// [`ChangeError::Unknown`].
+    pub fn set_nt_hash(&mut self, name: &str, nt_hash: Option<SealedNtHash>) -> Result<(), ChangeError> {
+        self.find_mut(name)?.nt_hash = nt_hash;
         Ok(())
     }
 
@@ -381,6 +397,8 @@ mod tests {
 
     const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$ZmFrZWZha2VmYWtlZmFrZQ";
 
+    const SEALED: &str = "$aes-256-gcm$AAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
     fn line(name: &str, rid: u32) -> String {
         format!("{name}:{rid}::1763719754:{HASH}:")
     }
@@ -469,8 +487,27 @@ mod tests {
             comment: Comment::parse(&"𝔘".repeat(200)).unwrap(),
         })
         .unwrap();
+        file.set_nt_hash(&"𝔘".repeat(64), Some(SealedNtHash { nonce: [0; 12], sealed: [0; 32] })).unwrap();
         let again = AccountFile::parse(&file.to_string()).unwrap();
         assert_eq!(again.records().count(), 1);
+        assert!(again.records().all(|record| record.nt_hash.is_some()));
+    }
+
+    #[test]
+    fn an_nt_hash_is_kept_until_the_password_is_another_one() {
+        let mut file = AccountFile::parse(&line("alice", 3_000_000_000)).unwrap();
+        let before = file.to_string();
+        assert_eq!(file.find("alice").unwrap().nt_hash, None);
+        let sealed = SealedNtHash { nonce: [0; 12], sealed: [0; 32] };
+        file.set_nt_hash("ALICE", Some(sealed)).unwrap();
+        assert_eq!(file.to_string().trim_end(), format!("{}:{SEALED}", before.trim_end()));
+        file.set_standing("alice", Standing::Disabled).unwrap();
+        let mut file = AccountFile::parse(&file.to_string()).unwrap();
+        assert_eq!(file.find("alice").unwrap().nt_hash, Some(sealed));
+        file.set_password("alice", PasswordHash::never(), UnixTime::new(7)).unwrap();
+        assert_eq!(file.find("alice").unwrap().nt_hash, None);
+        assert!(file.to_string().ends_with(":disabled:7:*:\n"), "{file}");
+        assert_eq!(file.set_nt_hash("bob", None), Err(ChangeError::Unknown("bob".to_owned())));
     }
 
     #[test]
@@ -478,7 +515,9 @@ mod tests {
         let (alice, bob) = (line("alice", 3_000_000_001), line("bob", 3_000_000_001));
         let cases = [
             ("\nalice".to_owned(), 2, "1 instead of 6 fields"),
-            (format!("{alice}:more"), 1, "7 instead of 6 fields"),
+            (format!("{alice}:"), 1, "aes-256-gcm"),
+            (format!("{alice}:more"), 1, "aes-256-gcm"),
+            (format!("{alice}:{SEALED}:"), 1, "8 instead of 6 fields"),
             (format!("# {}", "x".repeat(MAX_LINE_OCTETS)), 1, "longer than 2048"),
             ("\n".repeat(MAX_LINES + 1), MAX_LINES + 1, "at most 8192 lines"),
             (format!("{alice}\n{}", alice.replace("alice", "ALICE")), 2, "\"ALICE\" is listed twice"),
@@ -490,7 +529,9 @@ mod tests {
             (format!("@next-rid:3000000001\n{alice}"), 1, "3000000002 to"),
             (alice.replace("3000000001", "1000"), 1, "RID"),
             (alice.replace("::", ":adm:"), 1, "adm"),
-            (alice.replace(HASH, "$6$salt$hash"), 1, "argon2id"),
+            (alice.replace(HASH, "$1$salt$hash"), 1, "argon2id"),
+            (alice.replace(HASH, "$6$salt$hash"), 1, "not whole"),
+            (alice.replace(HASH, "$6$rounds=9999999$salt$hash"), 1, "1000 to 1000000"),
         ];
         for (text, number, part) in cases {
             let error = AccountFile::parse(&text).expect_err(part);

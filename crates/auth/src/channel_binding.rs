@@ -1,7 +1,7 @@
 //! What ties a sign-in to the TLS connection it came over (RFC 5056, RFC 5929).
 
-use md5::{Digest as _, Md5};
 use crate::der::{Reader, Tag};
+use md5::{Digest as _, Md5};
 use sha2::{Sha256, Sha384, Sha512};
 
 /// The channel binding of a TLS connection, made from the service's certificate: `tls-server-end-point`

@@ -23,7 +23,7 @@ pub trait Acceptor: Send {
         None
     }
 
-    /// The mechanism at work, once an acceptor that knows several has decided: for the record of who signed in how.
+    /// The mechanism at work, once an acceptor that knows several has decided: for the record of who came in how.
     fn mechanism(&self) -> Option<Oid> {
         None
     }
@@ -109,6 +109,20 @@ pub trait SecurityContext: Send {
     /// [`SealError::Forged`] for a message that was changed, repeated, left out or put elsewhere. The context is of
     /// no further use then: close the connection.
     fn unseal(&mut self, header: &[u8], message: &mut Vec<u8>) -> Result<(), SealError>;
+
+    /// Opens header and message in one piece, as `GSS_Wrap` of the other end makes them (RFC 2743 2.3.4), and leaves
+    /// the message.
+    ///
+    /// By itself it takes the first 16 octets for the header, as that of NTLM is. A mechanism whose header says
+    /// itself where it ends looks there.
+    ///
+    /// # Errors
+    /// As [`unseal`](Self::unseal).
+    fn unseal_whole(&mut self, token: &mut Vec<u8>) -> Result<(), SealError> {
+        let message = token.split_off(token.len().min(16));
+        let header = std::mem::replace(token, message);
+        self.unseal(&header, token)
+    }
 
     /// The proof that a message is whole, without hiding it (RFC 2743 2.3.1).
     ///

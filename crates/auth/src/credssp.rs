@@ -29,19 +29,11 @@ fn wrap(context: &mut dyn SecurityContext, mut message: Zeroizing<Vec<u8>>) -> R
 }
 
 /// Opens a part of a request.
-///
-/// Where NTLM's header ends is known; a token of Kerberos says so itself, wherever it is divided.
 fn unwrap(context: &mut dyn SecurityContext, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    let (header, message) = wrapped.split_at_checked(NTLM_SIGNATURE).ok_or(SealError::Forged)?;
-    // Room for all of it, in case the mechanism joins the two again.
-    let mut opened = Zeroizing::new(Vec::with_capacity(wrapped.len()));
-    opened.extend_from_slice(message);
-    context.unseal(header, &mut opened)?;
+    let mut opened = Zeroizing::new(wrapped.to_vec());
+    context.unseal_whole(&mut opened)?;
     Ok(opened)
 }
-
-/// The length of what NTLM puts before a sealed message (MS-NLMP 2.2.2.9).
-const NTLM_SIGNATURE: usize = 16;
 
 const AFTER_THE_END: AuthError = AuthError::Malformed("it comes after the end");
 const NO_SEALING: AuthError = AuthError::Downgraded("messages that are sealed");

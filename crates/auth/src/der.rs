@@ -1,7 +1,7 @@
 //! As much of the Distinguished Encoding Rules as SPNEGO and CredSSP take (ITU-T X.690).
 //!
 //! Nothing here descends by itself: how deep a token may be is how deep its reader asks. Lengths must be definite and
-//! in their shortest form, as those of all peers of WinRM are.
+//! in their shortest form; no peer of WinRM is known to write others.
 
 use crate::AuthError;
 

@@ -2,13 +2,20 @@
 
 pub(crate) mod toy;
 
-use crate::account_file::{AccountFile, AccountName, Comment, NewAccount, Standing, UnixTime};
+use crate::account_file::smbpasswd;
+use crate::account_file::{AccountFile, AccountName, Comment, NewAccount, SealedNtHash, Standing, UnixTime};
 use crate::basic::{Login, authorization};
+use crate::certificate_mapping::{CertificateThumbprint, SubjectPattern, UriPattern};
 use crate::credssp::{self, PasswordCredentials, PublicKey, TsRequest, Version};
 use crate::der::{self, Reader, element};
+use crate::digest::{Challenge, Session};
 use crate::ntlm::oracle as ntlm;
+use crate::sealed_body::{OpenBody, Protocol, SealedBodyError, seal, unseal};
 use crate::spnego::{NegTokenInit, NegTokenResp};
 use crate::{Acceptor as _, Oid, negotiate};
+use crate::{Secret, ServicePrincipalName, UserName, Whose};
+
+use self::toy::Toy;
 
 /// A login that is read is written so that it reads back the same.
 ///
@@ -41,6 +48,9 @@ pub fn account_file(octets: &[u8]) {
     assert_eq!(found, Some(first.rid));
     file.set_standing(first.name.as_str(), Standing::Disabled).expect("it is there");
     assert!(reread(&file).records().any(|record| record.standing == Standing::Disabled));
+    let nt_hash = Some(SealedNtHash { nonce: [1; 12], sealed: [2; 32] });
+    file.set_nt_hash(first.name.as_str(), nt_hash).expect("it is there");
+    assert_eq!(reread(&file).find(first.name.as_str()).and_then(|record| record.nt_hash), nt_hash);
     file.remove(first.name.as_str()).expect("it is there");
     assert!(reread(&file).find(first.name.as_str()).is_none());
 
@@ -135,6 +145,29 @@ pub fn spnego_token(octets: &[u8]) {
 
 /// Requests and credentials of CredSSP that are read are written so that they read back the same, and nobody is let
 /// in who has not proven who they are.
+/// Lines of `smbpasswd` are read with names that accounts can have; a file is its lines.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn smbpasswd(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    let lines: Vec<_> = text.lines().map(smbpasswd::parse_line).collect();
+    let whole = smbpasswd::parse(text);
+    assert!(whole.is_err() || lines.iter().all(Result::is_ok), "a file of a wrong line is read");
+    for line in lines.into_iter().flatten().flatten() {
+        match line {
+            smbpasswd::Line::Account(entry) => {
+                assert!(AccountName::parse(entry.name.as_str()).is_ok(), "{} is no name", entry.name);
+            }
+            smbpasswd::Line::Skipped { name, .. } => {
+                assert!(!name.chars().any(char::is_control), "{name:?} disturbs the log");
+            }
+        }
+    }
+}
+
+/// Requests and credentials of CredSSP that are read are written so that they read back the same, and nobody is let
+/// in who has not proven who they are.
 ///
 /// # Panics
 /// When the promise is broken; that is its purpose.
@@ -153,4 +186,126 @@ pub fn ts_request(octets: &[u8]) {
     let mut acceptor = credssp::Acceptor::new(inner, key, Version::V2);
     assert!(acceptor.step(octets).is_err(), "nothing was offered");
     assert!(acceptor.refusal().is_none_or(|refusal| TsRequest::decode(&refusal).is_ok()));
+}
+
+/// Whatever the octets are: as a sealed body they are opened within the limit or refused, alike every time; as a
+/// plain body they come back from being sealed.
+///
+/// The first line is the content type, what follows the body.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+#[allow(clippy::expect_used)]
+pub fn sealed_body(octets: &[u8]) {
+    let end = octets.iter().position(|octet| *octet == b'\n').unwrap_or(octets.len());
+    let (line, body) = octets.split_at_checked(end).unwrap_or((octets, &[]));
+    let content_type = String::from_utf8_lossy(line);
+    let body = body.strip_prefix(b"\n").unwrap_or(body);
+    for protocol in [Protocol::Spnego, Protocol::Kerberos, Protocol::CredSsp] {
+        let open =
+            |limit: usize| unseal(&mut Toy::new(protocol, 0), protocol, &content_type, body.to_vec(), limit);
+        if let Ok(opened) = open(PLAIN_LIMIT) {
+            assert!(opened.body.len() <= PLAIN_LIMIT, "more comes out than the limit allows");
+            assert_eq!(open(PLAIN_LIMIT).expect("the same again").body, opened.body);
+            sealed_again(protocol, opened);
+        }
+        sealed_again(
+            protocol,
+            OpenBody { content_type: content_type.clone().into_owned(), body: body.to_vec() },
+        );
+    }
+}
+
+/// What is sealed in one part or in many is opened again.
+#[allow(clippy::expect_used)]
+fn sealed_again(protocol: Protocol, plain: OpenBody) {
+    for largest in [16_384, 4_096] {
+        let (mut ours, mut theirs) = (Toy::new(protocol, 5).with_largest(largest), Toy::new(protocol, 5));
+        let sealed = match seal(&mut ours, protocol, &plain.content_type, plain.body.clone()) {
+            Ok(sealed) => sealed,
+            Err(SealedBodyError::ContentType) => return,
+            Err(error) => panic!("{error}"),
+        };
+        let limit = plain.body.len();
+        let opened = unseal(&mut theirs, protocol, sealed.content_type, sealed.body, limit)
+            .expect("what we seal, we open");
+        let padding = plain.body.strip_prefix(opened.body.as_slice()).expect("the same octets");
+        assert!(padding.iter().all(|octet| *octet == 0), "more than padding is gone");
+    }
+}
+
+const PLAIN_LIMIT: usize = 64 * 1024;
+
+/// A challenge of lines `name=value` that is answered gives one line, in which the user can be found again.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+#[allow(clippy::expect_used)]
+pub fn digest_challenge(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    let parameters = || text.lines().filter_map(|line| line.split_once('='));
+    let Ok(challenge) = Challenge::parse(parameters()) else { return };
+    assert_eq!(Challenge::strongest([challenge.clone()]).as_ref(), Some(&challenge));
+    let mut session = Session::new("us\\er\"", Secret::new("s3cret".to_owned())).expect("a name");
+    session.challenge(challenge).expect("the first one is answered");
+    for count in 1..=2 {
+        let value =
+            session.authorization("POST", "/wsman?a=\"b\"", "0123456789").expect("a challenge is there");
+        assert!(value.starts_with("Digest username=\"") && !value.contains("s3cret"), "{}", *value);
+        assert!(!value.chars().any(char::is_control), "{:?} is not one line", *value);
+        // Inside quotes the quote after the sign would have a backslash before it.
+        if value.contains(", cnonce=\"") {
+            assert!(value.contains(&format!(", nc=0000000{count}, ")), "{} is counted wrongly", *value);
+        }
+        let nonce = parameters().find(|(name, _)| name.eq_ignore_ascii_case("nonce")).map(|(_, nonce)| nonce);
+        let quoted = nonce.expect("it has one").replace('\\', "\\\\").replace('"', "\\\"");
+        assert!(value.contains(&format!(", nonce=\"{quoted}\", ")), "{} has another nonce", *value);
+    }
+}
+
+/// The name of a user reads back the same, and is local under no foreign name.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+#[allow(clippy::expect_used)]
+pub fn user_name(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    let Ok(name) = UserName::parse(text) else { return };
+    assert_eq!(UserName::parse(&name.to_string()).as_ref(), Ok(&name));
+    assert!(!name.to_string().chars().any(char::is_control), "{name:?} disturbs the log");
+    let (domain, user) = name.ntlm();
+    let received = UserName::from_ntlm(domain, &user).expect("what we send, we read");
+    assert!(received.to_string().contains(name.user()), "{received:?} is another than {name:?}");
+    let is_foreign = matches!(name.whose(), Whose::Domain(_) | Whose::Realm(_));
+    assert_eq!(name.local(&[]).is_none(), is_foreign, "{name:?} is taken for a local one");
+}
+
+/// The name of a service reads back the same.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn service_principal_name(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    let Ok(name) = ServicePrincipalName::parse(text) else { return };
+    assert_eq!(ServicePrincipalName::parse(&name.to_string()).as_ref(), Ok(&name));
+    assert_eq!(name.host_based().replacen('@', "/", 1), name.to_string());
+}
+
+/// The keys of a certificate mapping read back the same, and a pattern without a star fits itself.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn certificate_mapping(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    if let Ok(thumbprint) = CertificateThumbprint::parse(text) {
+        assert_eq!(CertificateThumbprint::parse(&thumbprint.to_string()), Ok(thumbprint));
+    }
+    if let Ok(subject) = SubjectPattern::parse(text) {
+        assert_eq!(SubjectPattern::parse(&subject.to_string()).as_ref(), Ok(&subject));
+        assert!(subject.fits(&text.replace('*', "")), "{subject} does not fit itself");
+    }
+    if let Ok(uri) = UriPattern::parse(text) {
+        assert_eq!(UriPattern::parse(&uri.to_string()).as_ref(), Ok(&uri));
+        assert!(uri.fits(&text.replace('*', "x")) || !text.contains('*'), "{uri} does not fit itself");
+    }
 }

@@ -83,7 +83,7 @@ impl UserName {
     pub fn from_ntlm(domain: &str, user: &str) -> Result<Self, UserNameError> {
         match domain {
             // Here clients put a user principal name when they know no domain.
-            "" if !user.contains('\\') => Self::parse(user),
+            "" if !user.contains('\\') => Self::parse(user).or_else(|_| Self::parse(&format!("\\{user}"))),
             _ => Self::parse(&format!("{domain}\\{user}")),
         }
     }
@@ -244,6 +244,7 @@ mod tests {
             assert_eq!(received.ntlm(), name.ntlm(), "{text}");
         }
         assert_eq!(UserName::from_ntlm(".", "ann").unwrap().whose(), &Whose::ThisMachine);
+        assert_eq!(UserName::from_ntlm("", "ann@").unwrap().whose(), &Whose::Unsaid);
         assert_eq!(UserName::from_ntlm("", "CORP\\ann"), Err(UserNameError::Character));
         assert_eq!(UserName::from_ntlm("CORP", "x\\ann"), Err(UserNameError::Character));
         assert_eq!(UserName::from_ntlm("CORP\\x", "ann"), Err(UserNameError::Character));

@@ -103,9 +103,7 @@ impl Gateway {
             schemes: Mutex::default(),
         });
         let listening = Arc::clone(&gateway);
-        std::thread::Builder::new()
-            .name("broker".to_owned())
-            .spawn(move || listening.listen(unasked))?;
+        std::thread::Builder::new().name("broker".to_owned()).spawn(move || listening.listen(unasked))?;
         match gateway.ask(&Ask::Hello) {
             Some((Tell::Hello(schemes), _)) => *lock(&gateway.schemes) = schemes,
             _ => return Err(io::ErrorKind::InvalidData.into()),

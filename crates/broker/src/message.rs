@@ -282,11 +282,9 @@ impl Ask {
             4 => Self::Step { handshake: r.u64()?, token: r.octets()?.to_vec() },
             5 => Self::Forget { number: r.u64()? },
             6 => Self::Seal { context: r.u64()?, message: secret(r.octets()?) },
-            7 => Self::Unseal {
-                context: r.u64()?,
-                header: r.octets()?.to_vec(),
-                message: secret(r.octets()?),
-            },
+            7 => {
+                Self::Unseal { context: r.u64()?, header: r.octets()?.to_vec(), message: secret(r.octets()?) }
+            }
             8 => Self::End(SessionId(r.fixed()?)),
             9 => Self::Host(SessionId(r.fixed()?)),
             10 => Self::Change {
@@ -325,9 +323,11 @@ impl Tell {
                 signed_in.write(w.u8(5).optional(token.as_ref(), put_token));
                 match context {
                     ContextForm::Exported(octets) => w.u8(1).octets(octets),
-                    ContextForm::Kept { number, can_seal, largest } => {
-                        w.u8(2).u64(*number).u8(u8::from(*can_seal)).optional(*largest, |w, most| _ = w.u64(most))
-                    }
+                    ContextForm::Kept { number, can_seal, largest } => w
+                        .u8(2)
+                        .u64(*number)
+                        .u8(u8::from(*can_seal))
+                        .optional(*largest, |w, most| _ = w.u64(most)),
                 }
             }
             Self::Sealed { header, message } => w.u8(6).octets(header).octets(message),

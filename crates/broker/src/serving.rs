@@ -182,17 +182,15 @@ impl Broker {
             },
             Ask::Host(session) => {
                 let asked = self.sessions.find(session);
-                return match asked.and_then(|proven| self.duties.host(&proven.identity, &proven.token))
-                {
+                return match asked.and_then(|proven| self.duties.host(&proven.identity, &proven.token)) {
                     Ok(descriptor) => (Tell::Host, Some(descriptor)),
                     Err(denied) => (Tell::Denied(denied), None),
                 };
             }
             Ask::Change { session, before, after } => {
                 let asked = self.sessions.find(session);
-                let done = asked.and_then(|proven| {
-                    self.duties.change(&proven.identity, &proven.token, &before, &after)
-                });
+                let done = asked
+                    .and_then(|proven| self.duties.change(&proven.identity, &proven.token, &before, &after));
                 done.map_or_else(Tell::Denied, |()| Tell::Changed)
             }
             other => {

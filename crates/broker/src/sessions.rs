@@ -31,8 +31,7 @@ impl Sessions {
             return None;
         }
         let session = SessionId(octets);
-        let signed_in =
-            SignedIn { session, account: identity.account().name.clone(), token: token.clone() };
+        let signed_in = SignedIn { session, account: identity.account().name.clone(), token: token.clone() };
         all.insert(session, Arc::new(Proven { identity, token }));
         Some(signed_in)
     }

@@ -181,7 +181,9 @@ fn authentication(login: Login, host: &str) -> Result<(Authentication, Option<Cr
             return Err(failure.advise("add -username:NAME, or -authentication:none for identify alone"));
         }
         // What the user of this process has: a ticket.
-        Login::Implicit { scheme: ImplicitScheme::Kerberos, .. } => return Ok((Authentication::Kerberos, None)),
+        Login::Implicit { scheme: ImplicitScheme::Kerberos, .. } => {
+            return Ok((Authentication::Kerberos, None));
+        }
         Login::Implicit { .. } => return Ok((Authentication::Negotiate, None)),
         Login::Certificate(_) => return Err(missing("logging in with a certificate")),
         Login::Password { scheme, user, password, .. } => (scheme, user, password),

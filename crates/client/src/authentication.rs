@@ -90,9 +90,9 @@ impl Login {
                 }
                 Ok(Self::Basic(credentials))
             }
-            Authentication::Negotiate => Tokens::new(Scheme::Negotiate, credentials.map(Arc::new)),
-            Authentication::Kerberos => Tokens::new(Scheme::Kerberos, credentials.map(Arc::new)),
-            Authentication::CredSsp => Tokens::new(Scheme::CredSsp, Some(given("CredSSP")?)),
+            Authentication::Negotiate => Tokens::login(Scheme::Negotiate, credentials.map(Arc::new)),
+            Authentication::Kerberos => Tokens::login(Scheme::Kerberos, credentials.map(Arc::new)),
+            Authentication::CredSsp => Tokens::login(Scheme::CredSsp, Some(given("CredSSP")?)),
         }
     }
 
@@ -116,7 +116,7 @@ impl Login {
 }
 
 impl Tokens {
-    fn new(scheme: Scheme, credentials: Option<Arc<Credentials>>) -> Result<Login, Error> {
+    fn login(scheme: Scheme, credentials: Option<Arc<Credentials>>) -> Result<Login, Error> {
         let failed =
             |error: UserNameError| Error::Setting { setting: "credentials", reason: error.to_string() };
         if let Some(credentials) = &credentials {

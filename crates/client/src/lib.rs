@@ -15,6 +15,8 @@
 //! # }
 //! ```
 //!
+//! [`Session::local`] reaches the service of this machine over its Unix socket, where the kernel says who asks.
+//!
 //! What a session promises:
 //!
 //! * Nothing leaves the process readable for others unless [`Unencrypted::Allowed`] says so.

@@ -71,7 +71,7 @@ pub enum ListenerError {
     #[error("address and transport of listener {0} cannot change: delete it and create another")]
     KeyChange(ListenerKey),
     /// The listener was not made here.
-    #[error("listener {key} cannot be changed here: {}", made_by.owner())]
+    #[error("listener {key} cannot be changed here: {}", made_by.owner(key.transport))]
     NotOurs {
         /// The listener.
         key: ListenerKey,
@@ -191,7 +191,7 @@ impl Listener {
     }
 
     fn with(&self, element: xml::Element<'_>) -> Result<Self, ListenerError> {
-        if element.name() != "Listener" {
+        if !element.name().eq_ignore_ascii_case("Listener") {
             let found = excerpt(element.name());
             return Err(ListenerError::Content(PutError::Root { expected: "Listener", found }));
         }
@@ -240,12 +240,15 @@ impl ListenerSource {
         }
     }
 
-    fn owner(self) -> &'static str {
-        match self {
-            Self::Local => "it belongs to this machine",
-            Self::Policy => "policy made it, change it there",
-            Self::Compatibility => {
-                "Service/EnableCompatibilityHttpListener and …HttpsListener made it, change those"
+    fn owner(self, transport: Transport) -> &'static str {
+        match (self, transport) {
+            (Self::Local, _) => "it belongs to this machine",
+            (Self::Policy, _) => "policy made it, change it there",
+            (Self::Compatibility, Transport::Http) => {
+                "Service/EnableCompatibilityHttpListener made it, set that to false instead"
+            }
+            (Self::Compatibility, Transport::Https) => {
+                "Service/EnableCompatibilityHttpsListener made it, set that to false instead"
             }
         }
     }

@@ -1,10 +1,10 @@
 //! What must hold for any octets at all; fuzz targets and the corpus test call these.
 
-use crate::file::{edit, read};
+use crate::file::{edit, edit_preset, read};
 use crate::value::Address;
 use crate::{
-    AddressFilter, Draft, IPv4Filter, IPv6Filter, Listener, ListenerAddress, ListenerKey, Listeners, Preset,
-    Transport,
+    AddressFilter, Draft, FileError, IPv4Filter, IPv6Filter, Listener, ListenerAddress, ListenerKey,
+    Listeners, Preset, Transport,
 };
 
 /// Any text is read or refused without panic, and what was read can be written, changed and read again.
@@ -16,6 +16,10 @@ pub fn config_toml(octets: &[u8]) {
     let Ok((preset, first)) = read(text) else { return };
     again(text, &first, &first);
     again(text, &first, &changed(&first));
+
+    for other in Preset::ALL {
+        presets(text, other);
+    }
 
     let header = if preset == Preset::default() { String::new() } else { format!("Preset = \"{preset}\"\n") };
     let untouched = Draft { config: preset.config(), listeners: Listeners::default() };
@@ -39,6 +43,16 @@ fn again(text: &str, before: &Draft, after: &Draft) {
     let different: Vec<_> = read.config.differences(&after.config).map(crate::Setting::path).collect();
     assert!(different.is_empty(), "{different:?} differ after editing {text:?} to {edited:?}");
     assert_eq!(read.listeners, after.listeners, "after editing {text:?} to {edited:?}");
+}
+
+/// The edited text has the preset, unless it names what only another one allows or becomes too large by it.
+fn presets(text: &str, preset: Preset) {
+    let edited = edit_preset(text, preset).expect("what was read has a place for a preset");
+    match read(&edited).map_err(|mistake| mistake.error) {
+        Ok((read, _)) => assert_eq!(read, preset, "after editing {text:?} to {edited:?}"),
+        Err(FileError::Setting(_) | FileError::TooLarge) => {}
+        Err(error) => panic!("{error} after editing {text:?} to {edited:?}"),
+    }
 }
 
 /// A change in every kind of place: root, a section, a section in it, and the listeners.

@@ -21,13 +21,14 @@ impl Config {
 
     /// The configuration with a section replaced by what a message brought.
     ///
-    /// Elements are matched by their local name. What is absent stays as it is; what cannot be changed may be
+    /// Elements are matched by their local name; that of the root may be in any case of letters, since `winrm` takes it
+    /// from the address as it was typed. What is absent stays as it is; what cannot be changed may be
     /// there with the value it has.
     ///
     /// # Errors
     /// [`PutError`] lists everything that is wrong; the configuration itself is not touched.
     pub fn put(&self, section: Section, element: xml::Element<'_>) -> Result<Config, PutError> {
-        if element.name() != section.element() {
+        if !element.name().eq_ignore_ascii_case(section.element()) {
             return Err(PutError::Root { expected: section.element(), found: excerpt(element.name()) });
         }
         let mut put = Put { config: self.clone(), seen: Vec::new(), errors: Vec::new() };

@@ -61,6 +61,9 @@ impl auth::Acceptor for Acceptor {
                 return Err(AuthError::Malformed("there is nothing in it"));
             }
             let answer = tls.pending().map_err(broken)?;
+            if answer.is_empty() && tls.is_handshaking() {
+                return Err(AuthError::Malformed("half a message of TLS"));
+            }
             self.tls = Some(tls);
             return Ok(Step::Continue(answer));
         }
@@ -74,7 +77,7 @@ impl auth::Acceptor for Acceptor {
             Ok(Step::Done { token, outcome: Delegation { account, credentials } }) => {
                 self.credentials = Some(credentials);
                 let token = token.map(|token| tls.send(&token)).transpose().map_err(broken)?;
-                let context = Box::new(Context(tls));
+                let context = Box::new(Context::new(tls));
                 Ok(Step::Done { token, outcome: Accepted { account, context } })
             }
         }

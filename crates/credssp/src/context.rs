@@ -6,7 +6,16 @@ use tracing::debug;
 use crate::tls::Tls;
 
 /// Seals what may be one record at most.
-pub(crate) struct Context(pub(crate) Tls);
+pub(crate) struct Context {
+    /// Nothing after a failure: the records of both ends no longer fit.
+    tls: Option<Tls>,
+}
+
+impl Context {
+    pub(crate) fn new(tls: Tls) -> Self {
+        Self { tls: Some(tls) }
+    }
+}
 
 impl SecurityContext for Context {
     fn can_seal(&self) -> bool {
@@ -19,26 +28,31 @@ impl SecurityContext for Context {
 
     /// The header is the beginning of the record, as long as the record's trailer is: clients join the two again.
     fn seal(&mut self, message: &mut Vec<u8>) -> Result<Vec<u8>, SealError> {
+        let mut tls = self.tls.take().ok_or(SealError::Failed)?;
         if message.is_empty() || message.len() > MOST_PLAIN {
             return Err(SealError::Failed);
         }
-        let mut records = self.0.send(message).map_err(failed)?;
-        let mut header = records.split_off(self.0.trailer().min(records.len()));
-        std::mem::swap(&mut header, &mut records);
-        *message = records;
+        let mut header = tls.send(message).map_err(|error| {
+            debug!(%error, "A message was not sealed");
+            SealError::Failed
+        })?;
+        *message = header.split_off(tls.trailer().min(header.len()));
+        self.tls = Some(tls);
         Ok(header)
     }
 
     /// Takes whole records, wherever they are divided.
     fn unseal(&mut self, header: &[u8], message: &mut Vec<u8>) -> Result<(), SealError> {
+        let mut tls = self.tls.take().ok_or(SealError::Failed)?;
         let records = [header, message].concat();
         if !are_whole_records(&records) {
             return Err(SealError::Forged);
         }
-        *message = self.0.receive(&records).map_err(|error| {
+        *message = tls.receive(&records).map_err(|error| {
             debug!(%error, "A sealed message was refused");
             SealError::Forged
         })?;
+        self.tls = Some(tls);
         Ok(())
     }
 
@@ -69,11 +83,6 @@ fn are_whole_records(mut octets: &[u8]) -> bool {
             _ => return false,
         }
     }
-}
-
-fn failed(error: rustls::Error) -> SealError {
-    debug!(%error, "A message was not sealed");
-    SealError::Failed
 }
 
 /// The most that fits into one record (RFC 8446, 5.1).

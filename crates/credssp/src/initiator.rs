@@ -115,7 +115,7 @@ impl Initiator {
             }
             Step::Done { token, outcome: mutual } => {
                 let token = token.map(|token| tls.send(&token)).transpose().map_err(broken)?;
-                Ok(Step::Done { token, outcome: Initiated { context: Box::new(Context(tls)), mutual } })
+                Ok(Step::Done { token, outcome: Initiated { context: Box::new(Context::new(tls)), mutual } })
             }
         }
     }

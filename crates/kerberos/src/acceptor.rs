@@ -31,7 +31,7 @@ pub enum Keytab {
     /// Where `KRB5_KTNAME` or `krb5.conf` say; mostly `/etc/krb5.keytab`.
     #[default]
     OfThisMachine,
-    /// This file. INVARIANT: without a NUL character.
+    /// This file.
     File(KeytabFile),
 }
 

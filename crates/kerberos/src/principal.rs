@@ -83,16 +83,17 @@ impl fmt::Display for Principal {
             if at > 0 {
                 f.write_char('/')?;
             }
-            write_escaped(f, component)?;
+            write_escaped(f, component, &['/', '@', '\\'])?;
         }
         f.write_char('@')?;
-        write_escaped(f, &self.realm)
+        write_escaped(f, &self.realm, &['@', '\\'])
     }
 }
 
-fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+/// Only what must be: no principal is longer written than it was read.
+fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str, special: &[char]) -> fmt::Result {
     for character in text.chars() {
-        if matches!(character, '/' | '@' | '\\') {
+        if special.contains(&character) {
             f.write_char('\\')?;
         }
         f.write_char(character)?;
@@ -129,7 +130,9 @@ mod tests {
 
     #[test]
     fn a_slash_in_the_realm_belongs_to_it() {
-        assert_eq!(Principal::parse("a@R/X").unwrap().to_string(), r"a@R\/X");
+        let principal = Principal::parse(r"a@R\/X/\@Y").unwrap();
+        assert_eq!(principal.realm(), "R/X/@Y");
+        assert_eq!(principal.to_string(), r"a@R/X/\@Y");
     }
 
     #[test]

@@ -49,25 +49,27 @@ pub(crate) struct Peer {
 }
 
 /// Serves a connection until either end closes it.
-pub(crate) async fn serve<I>(io: I, peer: Peer, place: &Place, service: &Arc<Service>)
-where
-    I: Link,
-{
+pub(crate) fn serve<'s, I: Link>(
+    io: I,
+    peer: Peer,
+    place: &'s Place,
+    service: &'s Arc<Service>,
+) -> impl Future<Output = ()> + Send {
     let nobody = Authentication::new(peer.address.ip(), peer.transport, peer.channel.clone());
-    serve_as(io, peer, nobody, place, service).await;
+    serve_as(io, peer, nobody, place, service)
 }
 
 /// Serves a connection of which something is known already.
-pub(crate) async fn serve_as<I>(
+///
+/// What is idle for most of its time has its memory for as long, so the future holds the connection once: arguments of
+/// an `async fn` would stay beside what is made of them.
+pub(crate) fn serve_as<'s, I: Link>(
     io: I,
     peer: Peer,
     authentication: Authentication,
-    place: &Place,
-    service: &Arc<Service>,
-) where
-    I: Link,
-{
-    let address = peer.address;
+    place: &'s Place,
+    service: &'s Arc<Service>,
+) -> impl Future<Output = ()> + Send {
     let mut connection = Connection {
         io,
         received: Vec::new(),
@@ -78,18 +80,19 @@ pub(crate) async fn serve_as<I>(
         service,
         is_trusted: false,
     };
-    let ended = loop {
-        match connection.exchange().await {
-            Ok(Next::Request) => {}
-            Ok(Next::Close) => break None,
-            Err(ended) => break Some(ended),
+    async move {
+        let ended = loop {
+            match connection.exchange().await {
+                Ok(Next::Request) => {}
+                Ok(Next::Close) => break None,
+                Err(ended) => break Some(ended),
+            }
+        };
+        if let Some(Ended(reason)) = &ended {
+            tracing::trace!(peer = %connection.peer.address, reason, "Connection ended");
         }
-    };
-    if let Some(Ended(reason)) = &ended {
-        tracing::trace!(peer = %address, reason, "Connection ended");
+        Box::pin(connection.end(ended)).await;
     }
-    // Apart, because its memory is not needed before.
-    Box::pin(connection.end(ended)).await;
 }
 
 struct Connection<'s, I> {

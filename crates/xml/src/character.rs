@@ -21,6 +21,28 @@ pub(crate) fn continues_name(c: char) -> bool {
         || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
 }
 
+/// The length in octets of the unqualified name that a text begins with; zero if it begins with none.
+pub(crate) fn name_length(text: &str) -> usize {
+    let octets = text.as_bytes();
+    let continues = |octet: &&u8| octet.is_ascii_alphanumeric() || matches!(**octet, b'_' | b'-' | b'.');
+    let length = octets.iter().take_while(continues).count();
+    match octets.get(length) {
+        // Nearly every name is one of ASCII.
+        None | Some(..0x80) => match octets.first() {
+            Some(first) if first.is_ascii_alphabetic() || *first == b'_' => length,
+            _ => 0,
+        },
+        Some(_) => {
+            let mut characters = text.char_indices();
+            match characters.next() {
+                Some((_, first)) if starts_name(first) => {}
+                _ => return 0,
+            }
+            characters.find(|(_, c)| !continues_name(*c)).map_or(text.len(), |(at, _)| at)
+        }
+    }
+}
+
 /// White space between the parts of markup (production `S`).
 pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
@@ -38,4 +60,46 @@ pub(crate) fn first_illegal(text: &str) -> Option<usize> {
         return None;
     }
     text.char_indices().find(|(_, c)| !is_legal(*c)).map(|(at, _)| at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_as_long_as_the_characters_it_may_have() {
+        let texts = [
+            "",
+            ":",
+            "a",
+            "a:b",
+            "Win32_Process",
+            "x-y.z0 ",
+            "_/>",
+            "-a",
+            ".a",
+            "0a",
+            "größe=",
+            "a\u{b7}b>",
+            "é",
+            "日本語 ",
+            "\u{b7}",
+            "a\u{d7}b",
+            "a×",
+            "abc\u{300}\u{2040}-",
+            "\u{fffe}",
+            "a\u{10000}b",
+        ];
+        for text in texts {
+            let mut length = 0;
+            for (at, c) in text.char_indices() {
+                let fits = if at == 0 { starts_name(c) } else { continues_name(c) };
+                if !fits {
+                    break;
+                }
+                length = at + c.len_utf8();
+            }
+            assert_eq!(name_length(text), length, "{text:?}");
+        }
+    }
 }

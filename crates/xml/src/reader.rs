@@ -1,6 +1,6 @@
 //! The parser: one pass over the text, one stack, no recursion.
 
-use crate::character::{continues_name, first_illegal, is_space, starts_name};
+use crate::character::{first_illegal, is_space, name_length};
 use crate::document::{
     Declaration, Document, Kind, NO_NAMESPACE, NONE, Node, RawAttribute, Span, Uri, slice,
 };
@@ -101,18 +101,13 @@ impl<'t> Reader<'t> {
             self.at += length;
             self.character_data(start)?;
         }
-        if self.looking_at("</") {
-            self.end_tag()
-        } else if self.looking_at("<!--") {
-            self.comment()
-        } else if self.looking_at("<![CDATA[") {
-            self.cdata()
-        } else if self.looking_at("<!") {
-            self.fail(Reason::DoctypeRefused)
-        } else if self.looking_at("<?") {
-            self.fail(Reason::InstructionRefused)
-        } else {
-            self.start_tag()
+        match self.text.as_bytes().get(self.at + 1) {
+            Some(b'/') => self.end_tag(),
+            Some(b'!') if self.looking_at("<!--") => self.comment(),
+            Some(b'!') if self.looking_at("<![CDATA[") => self.cdata(),
+            Some(b'!') => self.fail(Reason::DoctypeRefused),
+            Some(b'?') => self.fail(Reason::InstructionRefused),
+            _ => self.start_tag(),
         }
     }
 
@@ -128,8 +123,10 @@ impl<'t> Reader<'t> {
                 return self.fail_at(start + at, Reason::UnknownReference);
             }
         }
-        if let Some(at) = memchr::memmem::find(raw.as_bytes(), b"]]>") {
-            return self.fail_at(start + at, Reason::BadCharacterData);
+        for at in memchr::memchr_iter(b']', raw.as_bytes()) {
+            if raw.as_bytes().get(at..).is_some_and(|rest| rest.starts_with(b"]]>")) {
+                return self.fail_at(start + at, Reason::BadCharacterData);
+            }
         }
         let kind = if coded { Kind::CodedText } else { Kind::Text };
         self.push_text(kind, start, self.at)
@@ -412,14 +409,7 @@ impl<'t> Reader<'t> {
 
     fn name(&mut self) -> Result<Span, ReadError> {
         let rest = self.rest();
-        let mut length = 0;
-        for (at, c) in rest.char_indices() {
-            let fits = if at == 0 { starts_name(c) } else { continues_name(c) };
-            if !fits {
-                break;
-            }
-            length = at + c.len_utf8();
-        }
+        let length = name_length(rest);
         if length == 0 {
             let reason = if rest.is_empty() { Reason::UnexpectedEnd } else { Reason::BadName };
             return self.fail(reason);
@@ -521,11 +511,12 @@ impl<'t> Reader<'t> {
     }
 
     fn looking_at(&self, start: &str) -> bool {
-        self.rest().starts_with(start)
+        self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(start.as_bytes()))
     }
 
     fn skip_space(&mut self) -> usize {
-        let count = self.rest().bytes().take_while(|byte| is_space(*byte)).count();
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let count = rest.iter().take_while(|byte| is_space(**byte)).count();
         self.at += count;
         count
     }

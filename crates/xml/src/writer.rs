@@ -254,8 +254,13 @@ enum Place {
 }
 
 fn escape(out: &mut String, text: &str, place: Place) {
-    let special = |byte: u8| byte < 0x20 || matches!(byte, b'<' | b'>' | b'&' | b'"' | 0xEF);
-    if !text.bytes().any(special) {
+    let is_kept = |byte| match place {
+        Place::Text => matches!(byte, b'\t' | b'\n' | b'"'),
+        Place::Attribute => false,
+    };
+    // Judged to the end without a branch, because that is faster than to stop at the first one.
+    let special = |byte| (byte < 0x20 || matches!(byte, b'<' | b'>' | b'&' | b'"' | 0xEF)) & !is_kept(byte);
+    if !text.bytes().fold(false, |found, byte| found | special(byte)) {
         out.push_str(text);
         return;
     }
@@ -284,6 +289,13 @@ mod tests {
         let mut writer = Writer::new();
         writer.start("a").attribute("b", "\"><x>&\n").text("</a>&\r\u{1}").end();
         assert_eq!(writer.finish(), "<a b=\"&quot;&gt;&lt;x&gt;&amp;&#xA;\">&lt;/a&gt;&amp;&#xD;?</a>");
+    }
+
+    #[test]
+    fn white_space_and_quotes_are_kept_where_readers_keep_them() {
+        let mut writer = Writer::new();
+        writer.start("a").attribute("b", "\t\"ü日\u{ffff}").text("\t\"\n").text("ü日\n\u{ffff}\r").end();
+        assert_eq!(writer.finish(), "<a b=\"&#x9;&quot;ü日?\">\t\"\nü日\n?&#xD;</a>");
     }
 
     #[test]

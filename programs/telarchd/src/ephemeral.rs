@@ -20,6 +20,7 @@ use service::{Catalog, Certificate, Listener, Plugin, Service, ServiceParts, fre
 
 use self::accounts::EphemeralPrincipals;
 use crate::arguments::Ephemeral;
+use crate::open_files::OpenFiles;
 use crate::signals::{Signals, Wish};
 use crate::{credssp_certificate, drain, kerberos_setup, product, surroundings};
 
@@ -34,10 +35,11 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let state = tempfile::Builder::new().prefix("telarchd-").tempdir()?;
     let principals = EphemeralPrincipals::new(&accounts, random_numbers());
     let store = Arc::new(Store::open_with(state.path().join("config.toml"), &arguments.settings)?);
-    let plugins: Vec<Arc<dyn Plugin>> = vec![
-        Arc::new(ConfigPlugin::new(Arc::clone(&store), Arc::new(listening_on))),
-        Arc::new(ShellPlugin::new(surroundings::of_this_user())),
-    ];
+    let open_files = OpenFiles::raise();
+    open_files.warn_if_too_few(&store.snapshot());
+    let shell = open_files.spare_commands(ShellPlugin::new(surroundings::of_this_user()));
+    let plugins: Vec<Arc<dyn Plugin>> =
+        vec![Arc::new(ConfigPlugin::new(Arc::clone(&store), Arc::new(listening_on))), Arc::new(shell)];
     let mut sign_in = SignIn::new(Arc::clone(&accounts) as _);
     // The machine's own keys are not for trying out.
     if std::env::var_os("KRB5_KTNAME").is_some()

@@ -29,6 +29,7 @@ use self::principals::Principals;
 use crate::arguments::{Chosen, Persistent};
 use crate::audit::AuditFile;
 use crate::inherited::Inherited;
+use crate::open_files::OpenFiles;
 use crate::signals::{Signals, Wish};
 use crate::{credssp_certificate, drain, kerberos_setup, product, surroundings};
 
@@ -50,9 +51,11 @@ pub(crate) async fn run(
         tracing::warn!(error = refused, "What the service manager handed over cannot be used");
     }
     delegation::prepare();
+    let open_files = OpenFiles::raise();
     let files = Files::open(&arguments)?;
+    open_files.warn_if_too_few(&files.store.snapshot());
     let listening = Listening::default();
-    let service = service(&files, &listening)?;
+    let service = service(&files, &listening, open_files)?;
     let listeners =
         Listeners::start(&service, Arc::clone(&files.certificates), inherited.network, listening.clone());
     for socket in local_sockets(&arguments, inherited.local)? {
@@ -184,9 +187,13 @@ pub(crate) fn sign_in(files: &Files) -> Result<(SignIn, Principals), Box<dyn Err
     Ok((sign_in.with_credssp(credssp_certificate::make), Principals::new(logons, files.machine)))
 }
 
-fn service(files: &Files, listening: &Listening) -> Result<Arc<Service>, Box<dyn Error>> {
+fn service(
+    files: &Files,
+    listening: &Listening,
+    open_files: OpenFiles,
+) -> Result<Arc<Service>, Box<dyn Error>> {
     let (sign_in, principals) = sign_in(files)?;
-    let shell = ShellPlugin::new(surroundings::of_this_user());
+    let shell = open_files.spare_commands(ShellPlugin::new(surroundings::of_this_user()));
     let shell: Arc<dyn Plugin> = match files.serving {
         Serving::Machine => {
             tracing::warn!(
@@ -196,8 +203,8 @@ fn service(files: &Files, listening: &Listening) -> Result<Arc<Service>, Box<dyn
         }
         Serving::OneUser { .. } => Arc::new(shell),
     };
-    let listening = listening.clone();
-    let settings = ConfigPlugin::new(Arc::clone(&files.store), Arc::new(move |key| listening.on(key)));
+    let (store, certificates) = (Arc::clone(&files.store), Arc::clone(&files.certificates));
+    let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates);
     Ok(Service::new(ServiceParts {
         state: files.store.subscribe(),
         authenticator: Arc::new(sign_in),

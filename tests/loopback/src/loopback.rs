@@ -60,7 +60,7 @@ impl Loopback {
         ];
         let service = Service::new(ServiceParts {
             state: store.subscribe(),
-            verifier: Arc::new(accounts()),
+            authenticator: Arc::new(accounts()),
             principals: Arc::new(Machine),
             catalog: Catalog::new(plugins),
             product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },

@@ -16,8 +16,7 @@ def connection(login):
         "ssl": ssl,
         "cert_validation": False,
         "auth": login["transport"],
-        # Basic has no keys of its own to seal with.
-        "encryption": "auto" if ssl or login["transport"] != "basic" else "never",
+        "encryption": login["encryption"],
         "username": login["user"],
         "password": login["password"],
         "no_proxy": True,

@@ -23,6 +23,7 @@ def protocol(login, operation_timeout=None):
         username=login["user"],
         password=login["password"],
         server_cert_validation="ignore",
+        message_encryption=login["encryption"],
         operation_timeout_sec=operation_timeout or winrm.Protocol.DEFAULT_OPERATION_TIMEOUT_SEC,
         proxy=None,
     )

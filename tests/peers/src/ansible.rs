@@ -97,16 +97,15 @@ impl Ansible {
             Connection::Winrm => json!({
                 "ansible_connection": "winrm",
                 "ansible_winrm_scheme": scheme,
-                "ansible_winrm_transport": "basic",
+                "ansible_winrm_transport": self.way.scheme(),
                 "ansible_winrm_server_cert_validation": "ignore",
             }),
             Connection::Psrp => json!({
                 "ansible_connection": "psrp",
                 "ansible_psrp_protocol": scheme,
-                "ansible_psrp_auth": "basic",
+                "ansible_psrp_auth": self.way.scheme(),
                 "ansible_psrp_cert_validation": "ignore",
-                // Basic has no keys of its own to seal with.
-                "ansible_psrp_message_encryption": if self.way.is_tls() { "auto" } else { "never" },
+                "ansible_psrp_message_encryption": self.way.encryption(),
             }),
         };
         let variables = host.as_object_mut().expect("written as one above");

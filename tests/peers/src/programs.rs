@@ -19,7 +19,7 @@ impl Winrs {
     /// Signs in by `way`, with the switches it takes to do so.
     #[must_use]
     pub fn against(service: &Telarchd, way: WayIn) -> Self {
-        Self(Call::new(service.url(way)).switches(way_switches(way)))
+        Self(Call::new(service.url(way)).switches(&way_switches(way)))
     }
 
     /// Signs in to an address without asking to trust or allow anything.
@@ -65,7 +65,7 @@ impl Winrm {
     /// Signs in with Basic by `way`, with the switches it takes to do so.
     #[must_use]
     pub fn against(service: &Telarchd, way: WayIn) -> Self {
-        Self(Call::new(service.url(way)).switches(&["-a:basic"]).switches(way_switches(way)))
+        Self(Call::new(service.url(way)).switches(&way_switches(way)))
     }
 
     /// Adds one switch, `-name:value`.
@@ -140,11 +140,20 @@ impl Call {
     }
 }
 
-fn way_switches(way: WayIn) -> &'static [&'static str] {
-    match way {
-        WayIn::BasicOverHttps => &["-skipCAcheck", "-skipCNcheck"],
-        WayIn::BasicOverAllowedHttp => &["-unencrypted"],
+fn way_switches(way: WayIn) -> Vec<&'static str> {
+    let mut switches = vec![match way.scheme() {
+        "basic" => "-authentication:basic",
+        "credssp" => "-authentication:credssp",
+        // What NTLM is inside of.
+        _ => "-authentication:negotiate",
+    }];
+    if way.is_tls() {
+        switches.extend(["-skipCAcheck", "-skipCNcheck"]);
     }
+    if way == WayIn::BasicOverAllowedHttp {
+        switches.push("-unencrypted");
+    }
+    switches
 }
 
 /// A program that takes longer hangs.

@@ -39,13 +39,13 @@ impl Login {
         script: &str,
         steps: [(&str, Value); N],
     ) -> [Result<Value, Refusal>; N] {
-        let transport = match self.way {
-            WayIn::BasicOverHttps | WayIn::BasicOverAllowedHttp => "basic",
-        };
         let actions = steps.each_ref().map(|(action, _)| *action);
         let request = json!({
             "steps": steps.map(|(action, arguments)| json!({"action": action, "arguments": arguments})).to_vec(),
-            "login": {"url": self.url, "transport": transport, "user": USER, "password": self.password},
+            "login": {
+                "url": self.url, "transport": self.way.scheme(), "encryption": self.way.encryption(),
+                "user": USER, "password": self.password,
+            },
         });
         let ended = run(&mut script_command(script), request.to_string().as_bytes(), LIMIT);
         assert_eq!(ended.code, 0, "{script} {actions:?} failed: {}", tail(&ended.stderr));
@@ -115,6 +115,7 @@ pub(crate) fn missing_modules(names: &str) -> Option<String> {
     (ended.code != 0).then(|| complaint.unwrap_or_default())
 }
 
+/// A script of `tests/peers/python`.
 pub(crate) fn script_command(script: &str) -> Command {
     let mut command = python();
     command.arg(package_folder().join("python").join(script));

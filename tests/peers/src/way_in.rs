@@ -7,6 +7,20 @@ pub enum WayIn {
     BasicOverHttps,
     /// Basic in plain text, on a service that has `Service.AllowUnencrypted` on.
     BasicOverAllowedHttp,
+    /// NTLM without SPNEGO around it, which seals every message.
+    NtlmOverHttp,
+    /// The same inside TLS, which is all that protects messages then.
+    NtlmOverHttps,
+    /// The same inside TLS, and sealed all the same.
+    NtlmSealedOverHttps,
+    /// Whatever SPNEGO agrees upon, which seals every message.
+    NegotiateOverHttp,
+    /// The same inside TLS.
+    NegotiateOverHttps,
+    /// CredSSP, which seals every message with the TLS connection inside it.
+    CredSspOverHttp,
+    /// The same inside TLS.
+    CredSspOverHttps,
 }
 
 impl WayIn {
@@ -14,8 +28,9 @@ impl WayIn {
     #[must_use]
     pub fn settings(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::BasicOverHttps => &[],
             Self::BasicOverAllowedHttp => &[("Service.AllowUnencrypted", "true")],
+            Self::CredSspOverHttp | Self::CredSspOverHttps => &[("Service.Auth.CredSSP", "true")],
+            _ => &[],
         }
     }
 
@@ -23,8 +38,36 @@ impl WayIn {
     #[must_use]
     pub fn is_tls(self) -> bool {
         match self {
-            Self::BasicOverHttps => true,
-            Self::BasicOverAllowedHttp => false,
+            Self::BasicOverHttps
+            | Self::NtlmOverHttps
+            | Self::NtlmSealedOverHttps
+            | Self::NegotiateOverHttps
+            | Self::CredSspOverHttps => true,
+            Self::BasicOverAllowedHttp
+            | Self::NtlmOverHttp
+            | Self::NegotiateOverHttp
+            | Self::CredSspOverHttp => false,
+        }
+    }
+
+    /// The scheme, as clients in Python and our own call it.
+    #[must_use]
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::BasicOverHttps | Self::BasicOverAllowedHttp => "basic",
+            Self::NtlmOverHttp | Self::NtlmOverHttps | Self::NtlmSealedOverHttps => "ntlm",
+            Self::NegotiateOverHttp | Self::NegotiateOverHttps => "negotiate",
+            Self::CredSspOverHttp | Self::CredSspOverHttps => "credssp",
+        }
+    }
+
+    /// When clients in Python seal: always, never, or where nothing else protects messages.
+    #[must_use]
+    pub fn encryption(self) -> &'static str {
+        match self {
+            Self::BasicOverAllowedHttp => "never",
+            Self::NtlmSealedOverHttps => "always",
+            _ => "auto",
         }
     }
 }

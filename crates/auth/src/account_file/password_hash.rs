@@ -1,27 +1,38 @@
-//! Passwords as they are kept: Argon2id (RFC 9106) in the notation of PHC strings.
+//! Passwords as they are kept: Argon2id, or as the machine's own shadow file has them.
+
+mod argon2id;
+mod crypt_base64;
+mod sha512_crypt;
+mod yescrypt;
 
 use std::fmt;
 
-use argon2::{Algorithm, Argon2, Block, Params, Version};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
-use subtle::ConstantTimeEq as _;
-use zeroize::Zeroizing;
-
-use super::record::{beginning, decimal};
+use self::argon2id::Argon2id;
+use self::sha512_crypt::Sha512Crypt;
+use self::yescrypt::Yescrypt;
+use super::record::beginning;
 use crate::Secret;
 
-/// What is kept instead of a password: `$argon2id$v=19$m=19456,t=2,p=1$SALT$OUTPUT`.
+/// What is kept instead of a password.
 ///
-/// Comparing takes the memory and the time the string asks for, within bounds: at most 64 MiB, 10 passes
-/// and 4 lanes.
+/// | begins with | what it is | where it comes from |
+/// |---|---|---|
+/// | `$argon2id$` | Argon2id (RFC 9106) as a PHC string | [`make`](Self::make) |
+/// | `$y$` | yescrypt in its own mode | `/etc/shadow` of today |
+/// | `$6$` | SHA-512-crypt | `/etc/shadow` of before |
+/// | `*` | nothing: no password is right | an account that signs in otherwise |
+///
+/// Comparing takes the memory and the time the text asks for, within bounds: 64 MiB at most, 10 passes and 4 lanes
+/// for Argon2id, 1 000 000 rounds for SHA-512-crypt.
 #[derive(Clone)]
-pub struct PasswordHash {
-    params: Params,
-    /// INVARIANT: 8 to 64 octets.
-    salt: Vec<u8>,
-    /// INVARIANT: 16 to 64 octets.
-    output: Vec<u8>,
+pub struct PasswordHash(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Argon2id(Argon2id),
+    Yescrypt(Yescrypt),
+    Sha512Crypt(Sha512Crypt),
+    Never,
 }
 
 /// Why a text is not a hash that passwords can be compared with. The text itself is not shown.
@@ -30,20 +41,23 @@ pub struct PasswordHash {
 pub enum HashError {
     /// Another way of hashing, or none.
     #[error(
-        "the password is hashed with {scheme:?} instead of argon2id\n  give the account a password with telarch account set-password"
+        "the password is hashed with {scheme:?} instead of argon2id, y (yescrypt) or 6 (SHA-512)\n  give the account a password with telarch account set-password"
     )]
     Scheme {
         /// What stands between the first two dollar signs, cut short.
         scheme: String,
     },
-    /// Not `$argon2id$v=19$m=…,t=…,p=…$…$…`.
+    /// Not in the form that its scheme has.
     #[error(
-        "the password is not a whole PHC string of argon2id, version 19\n  give the account a password with telarch account set-password"
+        "the hash of the password is not whole, or in a form that is not known\n  give the account a password with telarch account set-password"
     )]
     Malformed,
     /// Numbers that would take too much memory or time, or too little to be a hash.
     #[error(
-        "the password asks argon2id for m={memory},t={passes},p={lanes}\n  at most m={MAX_MEMORY},t={MAX_PASSES},p={MAX_LANES} is allowed, and m not below 8 times p"
+        "the password asks argon2id for m={memory},t={passes},p={lanes}\n  at most m={},t={},p={} is allowed, and m not below 8 times p",
+        argon2id::MAX_MEMORY,
+        argon2id::MAX_PASSES,
+        argon2id::MAX_LANES
     )]
     Costs {
         /// In KiB.
@@ -53,60 +67,102 @@ pub enum HashError {
         /// How many threads could work at it.
         lanes: u32,
     },
+    /// More memory than is given, more than one lane, or more passes than the usual one.
+    #[error(
+        "the password asks yescrypt for more than {} MiB, or for lanes or passes that are not known here",
+        yescrypt::MAX_MEMORY >> 20
+    )]
+    YescryptCosts,
+    /// Too many rounds, or too few to be a hash.
+    #[error(
+        "the password asks SHA-512-crypt for {rounds} rounds; {} to {} are allowed",
+        sha512_crypt::MIN_ROUNDS,
+        sha512_crypt::MAX_ROUNDS
+    )]
+    Rounds {
+        /// How many.
+        rounds: u32,
+    },
 }
 
 impl PasswordHash {
-    /// Hashes a password: 19 MiB of memory and two passes, some 35 ms.
+    /// Hashes a password with Argon2id: 19 MiB of memory and two passes, some 35 ms.
     ///
     /// The salt is random and of this password only.
     #[must_use]
     pub fn make(password: &NewPassword, salt: [u8; 16]) -> Self {
-        let params = Params::DEFAULT;
-        let output = derive(&params, password.0.expose(), &salt, OUTPUT_OCTETS);
-        Self { params, salt: salt.to_vec(), output: output.to_vec() }
+        Self(Kind::Argon2id(Argon2id::make(&password.0, salt)))
     }
 
     /// A hash that costs what those of [`make`](Self::make) cost and that no password has: what is compared
     /// with for an account that does not exist.
     #[must_use]
     pub fn decoy() -> Self {
-        Self { params: Params::DEFAULT, salt: vec![0; 16], output: vec![0; OUTPUT_OCTETS] }
+        Self(Kind::Argon2id(Argon2id::decoy()))
     }
 
-    /// Reads a PHC string.
+    /// What an account has that cannot sign in with a password compared here: `*`.
+    #[must_use]
+    pub fn never() -> Self {
+        Self(Kind::Never)
+    }
+
+    /// Reads what is kept.
     ///
     /// # Errors
     /// [`HashError`].
     pub fn parse(text: &str) -> Result<Self, HashError> {
-        let mut parts = text.split('$');
-        let scheme = match (parts.next(), parts.next()) {
-            (Some(""), Some(scheme)) => scheme,
-            _ => "",
-        };
-        if scheme != SCHEME {
-            return Err(HashError::Scheme { scheme: beginning(scheme) });
+        if text == NEVER {
+            return Ok(Self::never());
         }
-        let rest: Vec<&str> = parts.collect();
-        let ["v=19", costs, salt, output] = rest.as_slice() else { return Err(HashError::Malformed) };
-        let params = parse_costs(costs)?;
-        let salt = decode(salt, 8).ok_or(HashError::Malformed)?;
-        let output = decode(output, 16).ok_or(HashError::Malformed)?;
-        Ok(Self { params, salt, output })
+        let (scheme, rest) = match text.strip_prefix('$') {
+            Some(text) => text.split_once('$').unwrap_or((text, "")),
+            None => ("", ""),
+        };
+        match scheme {
+            argon2id::SCHEME => Argon2id::parse(rest).map(Kind::Argon2id).map(Self),
+            yescrypt::SCHEME => Yescrypt::parse(rest).map(Kind::Yescrypt).map(Self),
+            sha512_crypt::SCHEME => Sha512Crypt::parse(rest).map(Kind::Sha512Crypt).map(Self),
+            other => Err(HashError::Scheme { scheme: beginning(other) }),
+        }
     }
 
     /// Whether this was made from the password. How long it takes tells nothing about the answer.
+    ///
+    /// Hashes that would be compared much sooner than the [`decoy`](Self::decoy) take as long as that in addition, so
+    /// that an account that has one cannot be told from one that does not exist.
     #[must_use]
     pub fn verify(&self, password: &Secret) -> bool {
-        derive(&self.params, password.expose(), &self.salt, self.output.len()).ct_eq(&self.output).into()
+        let (is_right, speed) = match &self.0 {
+            Kind::Argon2id(hash) => (hash.verify(password), Speed::AsUsual),
+            // Some of these take time in proportion to the square of the length.
+            _ if password.expose().len() > MAX_PASSWORD_OCTETS => (false, Speed::Quick),
+            Kind::Yescrypt(hash) => (hash.verify(password), hash.speed()),
+            Kind::Sha512Crypt(hash) => (hash.verify(password), hash.speed()),
+            Kind::Never => (false, Speed::Quick),
+        };
+        if speed == Speed::Quick {
+            let _ = Argon2id::decoy().verify(password);
+        }
+        is_right
     }
+}
+
+/// How long a comparison takes beside that of a hash that was made here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speed {
+    Quick,
+    AsUsual,
 }
 
 impl fmt::Display for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { params, salt, output } = self;
-        let (m, t, p) = (params.m_cost(), params.t_cost(), params.p_cost());
-        let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
-        write!(f, "${SCHEME}$v=19$m={m},t={t},p={p}${salt}${output}")
+        match &self.0 {
+            Kind::Argon2id(hash) => hash.fmt(f),
+            Kind::Yescrypt(hash) => hash.fmt(f),
+            Kind::Sha512Crypt(hash) => hash.fmt(f),
+            Kind::Never => f.write_str(NEVER),
+        }
     }
 }
 
@@ -155,52 +211,11 @@ impl NewPassword {
     }
 }
 
-fn derive(params: &Params, password: &str, salt: &[u8], octets: usize) -> Zeroizing<Vec<u8>> {
-    let mut output = Zeroizing::new(vec![0; octets]);
-    let mut memory = Zeroizing::new(vec![Block::default(); params.block_count()]);
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-    let (password, blocks) = (password.as_bytes(), memory.as_mut_slice());
-    if argon2.hash_password_into_with_memory(password, salt, &mut output, blocks).is_err() {
-        // Lengths and costs are within Argon2's limits by type. Should it ever refuse them all the same, an
-        // output of no octets equals nothing that is kept.
-        output.clear();
-    }
-    output
-}
-
-fn parse_costs(text: &str) -> Result<Params, HashError> {
-    let mut costs = text
-        .split(',')
-        .zip(["m=", "t=", "p="])
-        .map(|(cost, name)| decimal(cost.strip_prefix(name)?).and_then(|number| u32::try_from(number).ok()));
-    let (Some(Some(memory)), Some(Some(passes)), Some(Some(lanes))) =
-        (costs.next(), costs.next(), costs.next())
-    else {
-        return Err(HashError::Malformed);
-    };
-    if text.split(',').count() != 3 {
-        return Err(HashError::Malformed);
-    }
-    let is_bounded = memory <= MAX_MEMORY && passes <= MAX_PASSES && lanes <= MAX_LANES;
-    let params = if is_bounded { Params::new(memory, passes, lanes, None).ok() } else { None };
-    params.ok_or(HashError::Costs { memory, passes, lanes })
-}
-
-fn decode(text: &str, least: usize) -> Option<Vec<u8>> {
-    let octets = STANDARD_NO_PAD.decode(text).ok()?;
-    (least..=64).contains(&octets.len()).then_some(octets)
-}
-
-const SCHEME: &str = "argon2id";
-const OUTPUT_OCTETS: usize = 32;
+const NEVER: &str = "*";
 const MAX_PASSWORD_OCTETS: usize = 256;
-/// In KiB.
-const MAX_MEMORY: u32 = 65_536;
-const MAX_PASSES: u32 = 10;
-const MAX_LANES: u32 = 4;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 
@@ -228,13 +243,99 @@ mod tests {
         }
     }
 
+    /// Made by crypt(3) of libxcrypt 4.4.33.
+    const SHADOW: [(&str, &str); 8] = [
+        ("correct horse", "$y$j9T$F5Jx5fExrKuPp53xLKQ..1$zwtVrjrUCmXcyLTs6oxLTQlzifSUkF8RHJ./tK5KU79"),
+        ("grün 1", "$y$j9T$LdJMENpBABJJ3hIHjB1Bi.$BeoXzBrtCEcskOzxe4PBXMlTkHijnIZOUAC9qqh1Kr1"),
+        ("correct horse", "$y$j75$LdJMENpBABJJ3hIHjB1Bi.$rfA07bT0O97FNWV5Cb8oFDnoGBJLXwSI4w/PIpLfyy2"),
+        ("x", "$y$j75$LdJMENpBAB.$5CxcKiny.hlA1.HPnDRiUGZaCHmP2omkRCNGcorYG52"),
+        (
+            "Hello world!",
+            "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
+        ),
+        (
+            "Hello world!",
+            "$6$rounds=10000$saltstringsaltst$OW1/O6BYHV6BcXZu8QVeXbDWra3Oeqh0sbHbbMCVNSnCM/UrjmM0Dp8vOuZeHBy/YTBmSK6H9qs/y3RnOaw5v.",
+        ),
+        (
+            "grün 1",
+            "$6$ab$juFsfmfEmCGxTAzlbmaCK70SMQo58PbYYtYDuzeYIHcmZKr5OQOCd4eBzn3Aa7ffxiALFRQiV0WDnqArhoaoV/",
+        ),
+        (
+            "",
+            "$6$rounds=1000$./09AZaz$RI4qWLGKgn05Yy3sNt9S0dYYZzZErEV2NSj77tIjAQqmz0i4vIW0WlPGJoJsa.7Hna9PdIItRjYGflCUJv7.o.",
+        ),
+    ];
+
     #[test]
-    fn the_decoy_has_no_password_and_costs_as_much_as_others() {
-        let (decoy, made) = (PasswordHash::decoy(), PasswordHash::make(&NewPassword(secret("x")), [1; 16]));
-        assert!(!decoy.verify(&secret("")));
-        assert_eq!(decoy.params.m_cost(), made.params.m_cost());
-        assert_eq!(decoy.params.t_cost(), made.params.t_cost());
-        assert_eq!(decoy.params.p_cost(), made.params.p_cost());
+    fn passwords_of_the_shadow_file_are_recognised() {
+        for (password, text) in SHADOW {
+            let hash = PasswordHash::parse(text).unwrap();
+            assert_eq!(hash.to_string(), text);
+            assert!(hash.verify(&secret(password)), "{text}");
+            assert!(!hash.verify(&secret(&format!("{password} "))), "{text}");
+        }
+        let long = PasswordHash::parse(SHADOW[2].1).unwrap();
+        assert!(!long.verify(&secret(&"y".repeat(MAX_PASSWORD_OCTETS + 1))));
+    }
+
+    #[test]
+    fn no_password_is_right_where_there_is_none() {
+        let never = PasswordHash::parse("*").unwrap();
+        assert_eq!(never.to_string(), "*");
+        for password in ["", "*", "x"] {
+            assert!(!never.verify(&secret(password)));
+        }
+    }
+
+    #[test]
+    fn hashes_of_the_shadow_file_that_are_not_whole_or_ask_too_much_are_refused() {
+        let rounds = |rounds: u32| HashError::Rounds { rounds };
+        let yescrypt = SHADOW[0].1;
+        let sha512 = SHADOW[5].1;
+        let with = |text: &str, from: &str, to: &str| text.replacen(from, to, 1);
+        for (text, error) in [
+            ("$y$".to_owned(), HashError::Malformed),
+            ("$y$j9T$F5Jx5fExrKuPp53xLKQ..1".to_owned(), HashError::Malformed),
+            (format!("{yescrypt}$"), HashError::Malformed),
+            (format!("{yescrypt}."), HashError::Malformed),
+            (with(yescrypt, "U79", "U7"), HashError::Malformed),
+            (with(yescrypt, "U79", "U7z"), HashError::Malformed),
+            (with(yescrypt, "U79", "U7-"), HashError::Malformed),
+            (with(yescrypt, "F5Jx5fExrKuPp53xLKQ..1", ""), HashError::Malformed),
+            (with(yescrypt, "F5Jx5fExrKuPp53xLKQ..1", &".".repeat(88)), HashError::Malformed),
+            (with(yescrypt, "Q..1", "Q..z"), HashError::Malformed),
+            (with(yescrypt, "j9T", ""), HashError::Malformed),
+            (with(yescrypt, "j9T", "j"), HashError::Malformed),
+            (with(yescrypt, "j9T", "j9"), HashError::Malformed),
+            (with(yescrypt, "j9T", "j9T-"), HashError::Malformed),
+            (with(yescrypt, "j9T", "j9TD"), HashError::Malformed),
+            (with(yescrypt, "j9T", "é9T"), HashError::Malformed),
+            (with(yescrypt, "j9T", "jCT"), HashError::YescryptCosts),
+            (with(yescrypt, "j9T", "jzzzzzzz"), HashError::Malformed),
+            (with(yescrypt, "j9T", "jyT"), HashError::Malformed),
+            (with(yescrypt, "j9T", "jfT"), HashError::YescryptCosts),
+            (with(yescrypt, "j9T", "/9T"), HashError::YescryptCosts),
+            (with(yescrypt, "j9T", ".9T"), HashError::YescryptCosts),
+            (with(yescrypt, "j9T", "j95.0"), HashError::YescryptCosts),
+            (with(yescrypt, "j9T", "j95/7"), HashError::YescryptCosts),
+            ("$6$".to_owned(), HashError::Malformed),
+            ("$6$salt$hash".to_owned(), HashError::Malformed),
+            (format!("{sha512}$"), HashError::Malformed),
+            (with(sha512, "5v.", "5v"), HashError::Malformed),
+            (with(sha512, "5v.", "5vz"), HashError::Malformed),
+            (with(sha512, "5v.", "5-."), HashError::Malformed),
+            (with(sha512, "saltst$", "saltsts$"), HashError::Malformed),
+            (with(sha512, "saltstringsaltst", ""), HashError::Malformed),
+            (with(sha512, "saltstringsaltst", "salt,"), HashError::Malformed),
+            (with(sha512, "rounds=10000", "rounds=999"), rounds(999)),
+            (with(sha512, "rounds=10000", "rounds=1000001"), rounds(1_000_001)),
+            (with(sha512, "rounds=10000", "rounds=010000"), HashError::Malformed),
+            (with(sha512, "rounds=10000", "rounds=9999999999"), HashError::Malformed),
+            (with(sha512, "rounds=10000", "rounds="), HashError::Malformed),
+        ] {
+            assert_eq!(PasswordHash::parse(&text).err(), Some(error), "{text}");
+        }
     }
 
     #[test]
@@ -245,7 +346,9 @@ mod tests {
         for (text, error) in [
             (String::new(), scheme("")),
             ("password".to_owned(), scheme("")),
-            ("$y$j9T$salt$hash".to_owned(), scheme("y")),
+            ("$1$salt$hash".to_owned(), scheme("1")),
+            ("!$6$salt$hash".to_owned(), scheme("")),
+            ("**".to_owned(), scheme("")),
             (with("argon2id", "argon2i"), scheme("argon2i")),
             (with("v=19", "v=16"), HashError::Malformed),
             (with("m=256,t=2,p=1", "t=2,m=256,p=1"), HashError::Malformed),

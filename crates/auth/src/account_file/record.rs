@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::LineError;
 use super::password_hash::{HashError, PasswordHash};
+use super::sealed_nt_hash::SealedNtHash;
 
 /// One account of the file.
 #[derive(Clone, Debug)]
@@ -22,12 +23,18 @@ pub struct Record {
     pub password: PasswordHash,
     /// Any remark.
     pub comment: Comment,
+    /// What NTLM proves the password with; without it the account cannot sign in that way.
+    pub nt_hash: Option<SealedNtHash>,
 }
 
 impl Record {
     pub(super) fn parse(line: &str) -> Result<Self, LineError> {
         let fields: Vec<&str> = line.split(':').collect();
-        let [name, rid, flags, changed, password, comment] = fields.as_slice() else {
+        let (nt_hash, fields) = match fields.as_slice() {
+            [fields @ .., nt_hash] if fields.len() == 6 => (Some(*nt_hash), fields),
+            fields => (None, fields),
+        };
+        let [name, rid, flags, changed, password, comment] = fields else {
             return Err(LineError::FieldCount { found: fields.len() });
         };
         let (role, standing) = parse_flags(flags)?;
@@ -39,6 +46,7 @@ impl Record {
             changed: UnixTime::parse(changed)?,
             password: PasswordHash::parse(password).map_err(FieldError::Password)?,
             comment: Comment::parse(comment)?,
+            nt_hash: nt_hash.map(|text| SealedNtHash::parse(text).ok_or(FieldError::NtHash)).transpose()?,
         })
     }
 }
@@ -46,14 +54,15 @@ impl Record {
 /// The record as its line, without the end of it.
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, rid, role, standing, changed, password, comment } = self;
+        let Self { name, rid, role, standing, changed, password, comment, nt_hash } = self;
         let flags = match (role, standing) {
             (Role::User, Standing::Enabled) => "",
             (Role::Administrator, Standing::Enabled) => ADMIN,
             (Role::User, Standing::Disabled) => DISABLED,
             (Role::Administrator, Standing::Disabled) => "admin,disabled",
         };
-        write!(f, "{name}:{rid}:{flags}:{changed}:{password}:{comment}")
+        write!(f, "{name}:{rid}:{flags}:{changed}:{password}:{comment}")?;
+        nt_hash.map_or(Ok(()), |nt_hash| write!(f, ":{nt_hash}"))
     }
 }
 
@@ -93,6 +102,11 @@ pub enum FieldError {
     /// A comment that does not fit into a line.
     #[error("the comment is longer than {} characters, or has a colon or a control character", Comment::MAX)]
     Comment,
+    /// An NT hash that cannot be opened.
+    #[error(
+        "the last of 7 fields is not an NT hash sealed with aes-256-gcm\n  delete it with the colon before it, or give the account a password with telarch account set-password"
+    )]
+    NtHash,
 }
 
 /// The name of an account.

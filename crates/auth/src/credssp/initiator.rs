@@ -146,7 +146,9 @@ impl Initiator {
 /// What a service's reason means here (MS-ERREF 2.3.1).
 fn refused(status: u32) -> AuthError {
     match status {
-        STATUS_NO_SUCH_USER | STATUS_WRONG_PASSWORD | STATUS_LOGON_FAILURE => AuthError::WrongPassword,
+        STATUS_NO_SUCH_USER | STATUS_WRONG_PASSWORD | STATUS_LOGON_FAILURE | SEC_E_LOGON_DENIED => {
+            AuthError::WrongPassword
+        }
         STATUS_ACCOUNT_RESTRICTION..=STATUS_ACCOUNT_DISABLED
         | STATUS_LOGON_TYPE_NOT_GRANTED
         | STATUS_ACCOUNT_EXPIRED
@@ -168,6 +170,8 @@ const STATUS_LOGON_TYPE_NOT_GRANTED: u32 = 0xc000_015b;
 const STATUS_ACCOUNT_EXPIRED: u32 = 0xc000_0193;
 const STATUS_PASSWORD_MUST_CHANGE: u32 = 0xc000_0224;
 const STATUS_ACCOUNT_LOCKED_OUT: u32 = 0xc000_0234;
+/// No NTSTATUS, but what some send in its place (MS-ERREF 2.1.1).
+const SEC_E_LOGON_DENIED: u32 = 0x8009_030c;
 
 const OUT_OF_TURN: AuthError = AuthError::Malformed("a part is missing or out of turn");
 const TOO_OLD: AuthError = AuthError::Downgraded("a version of CredSSP that is new enough");

@@ -76,7 +76,7 @@ impl Authenticate {
     pub(super) fn decode(octets: &[u8]) -> Result<Self, AuthError> {
         let message = Message::open(octets, Type::Authenticate)?;
         let fields = Self::fields(message)?;
-        let mic = mic_place(&fields).map(|place| message.array_at(place)).transpose()?;
+        let mic = Self::split_at_mic(octets).map(|(_, mic, _)| *mic);
         let [_lm, nt, domain, user, _workstation, key] = fields;
         Ok(Self {
             flags: Flags(message.u32_at(60)?),
@@ -104,12 +104,12 @@ impl Authenticate {
         Ok(writer.finish())
     }
 
-    /// The octets before and after the place of the integrity code in an encoded message, if it has one.
-    pub(super) fn around_mic(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    /// The integrity code of an encoded message, and what stands before and after it; none if there is no place.
+    pub(super) fn split_at_mic(octets: &[u8]) -> Option<(&[u8], &[u8; 16], &[u8])> {
         let message = Message::open(octets, Type::Authenticate).ok()?;
         let (before, rest) = octets.split_at_checked(mic_place(&Self::fields(message).ok()?)?)?;
-        let (_mic, after) = rest.split_first_chunk::<16>()?;
-        Some((before, after))
+        let (mic, after) = rest.split_first_chunk()?;
+        Some((before, mic, after))
     }
 
     fn fields(message: Message<'_>) -> Result<[Field<'_>; 6], AuthError> {
@@ -343,9 +343,9 @@ mod tests {
         message.mic = Some([7; 16]);
         let octets = message.encode().unwrap();
         assert_eq!(Authenticate::decode(&octets), Ok(message));
-        let (before, after) = Authenticate::around_mic(&octets).unwrap();
-        assert_eq!((before.len(), after.len() + before.len() + 16), (72, octets.len()));
-        assert!(Authenticate::around_mic(&example()).is_none());
+        let (before, mic, after) = Authenticate::split_at_mic(&octets).unwrap();
+        assert_eq!((before.len(), after.len() + before.len() + mic.len()), (72, octets.len()));
+        assert!(Authenticate::split_at_mic(&example()).is_none());
 
         // Without a version everything stands eight octets further to the front.
         let mut without_version = [&octets[..64], &octets[72..]].concat();
@@ -353,7 +353,7 @@ mod tests {
             without_version[place + 4] -= 8;
         }
         assert_eq!(Authenticate::decode(&without_version).unwrap().mic, Some([7; 16]));
-        assert_eq!(Authenticate::around_mic(&without_version).unwrap().0.len(), 64);
+        assert_eq!(Authenticate::split_at_mic(&without_version).unwrap().0.len(), 64);
     }
 
     #[test]

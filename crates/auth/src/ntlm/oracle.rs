@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 use super::message::{Authenticate, Challenge, MOST_OCTETS, Negotiate};
 use super::{Acceptor, AcceptorFresh, Context, HostNames, Initiator, InitiatorFresh, Login, NtHash, Sealing};
 use crate::{
-    Acceptor as _, AccountList, AuthError, Binding, Initiator as _, Secret, SecurityContext as _, Step,
+    Acceptor as _, AccountList, AuthError, Binding, Initiator as _, SealError, Secret, SecurityContext as _,
+    Step,
 };
 
 pub(crate) fn message(octets: &[u8]) {
@@ -22,11 +23,10 @@ pub(crate) fn message(octets: &[u8]) {
     {
         assert_eq!(Challenge::decode(&written), Ok(first));
     }
-    if let Ok(first) = Authenticate::decode(octets) {
-        assert_eq!(first.mic.is_some(), Authenticate::around_mic(octets).is_some());
-        if let Some(written) = readable(first.encode()) {
-            assert_eq!(Authenticate::decode(&written), Ok(first));
-        }
+    if let Ok(first) = Authenticate::decode(octets)
+        && let Some(written) = readable(first.encode())
+    {
+        assert_eq!(Authenticate::decode(&written), Ok(first));
     }
 }
 
@@ -67,9 +67,10 @@ pub(crate) fn context(octets: &[u8]) {
     let (Some(first), Some(mut second)) = (import(), import()) else { return };
     let exported = first.export().expect("it was not used");
     assert_eq!(exported.expose(), octets);
-    let mut plain = b"text".to_vec();
-    assert_eq!(second.seal(&mut plain).is_ok_and(|header| header.len() == 16), second.can_seal());
-    let _ = second.verify(b"text", &[0; 16]);
+    // The last sequence number may have been used.
+    let sealed = second.seal(&mut b"text".to_vec());
+    assert_eq!(second.can_seal(), sealed != Err(SealError::Unavailable));
+    assert!(second.verify(b"text", &[0; 16]).is_err(), "nobody finds a signature by chance");
 }
 
 /// The one sign-in that the corpus has a right answer for.

@@ -103,45 +103,52 @@ impl Acceptor {
         let Negotiation { mut inner, list, signing, unnamed } = negotiation;
         let step = inner.step(mech_token)?;
         let reply = NegTokenResp { supported_mech: unnamed, ..NegTokenResp::default() };
-        let (answer, mut accepted) = match step {
+        match step {
             Step::Continue(_) if mic.is_some() => {
-                return Err(AuthError::Malformed("the list is signed before the mechanism is through"));
+                Err(AuthError::Malformed("the list is signed before the mechanism is through"))
             }
             Step::Continue(answer) => {
                 self.state = State::Stepping(Negotiation { inner, list, signing, unnamed: None });
                 let neg_state = Some(NegState::AcceptIncomplete);
                 let reply = NegTokenResp { neg_state, response_token: Some(&answer), ..reply };
-                return Ok(Step::Continue(reply.encode()));
+                Ok(Step::Continue(reply.encode()))
             }
-            Step::Done { token, outcome } => (token, outcome),
-        };
+            Step::Done { token, outcome } => {
+                let reply = NegTokenResp { response_token: token.as_deref(), ..reply };
+                self.conclude(list, signing, outcome, mic, reply)
+            }
+        }
+    }
+
+    /// The mechanism is through; `reply` lacks its state and its signature.
+    fn conclude(
+        &mut self,
+        list: MechTypeList,
+        signing: Signing,
+        mut accepted: Accepted,
+        mic: Option<&[u8]>,
+        reply: NegTokenResp<'_>,
+    ) -> Result<Step<Accepted>, AuthError> {
         let context = accepted.context.as_mut();
-        let mut own_mic = None;
+        let completed = NegTokenResp { neg_state: Some(NegState::AcceptCompleted), ..reply.clone() };
         if let Some(mic) = mic {
             context.verify(list.octets(), mic)?;
-            own_mic = Some(context.sign(list.octets())?);
-            context.mech_list_mic_exchanged();
-        } else if signing.demanded_over(context) {
-            // Whoever sends the last token of the mechanism signs with it (RFC 4178, 5 b and c).
-            let answer = answer.ok_or(NO_MIC)?;
             let own_mic = context.sign(list.octets())?;
-            let reply = NegTokenResp {
-                neg_state: Some(NegState::AcceptIncomplete),
-                response_token: Some(&answer),
-                mech_list_mic: Some(&own_mic),
-                ..reply
-            };
-            let reply = reply.encode();
-            self.state = State::AwaitingMic(list, accepted);
-            return Ok(Step::Continue(reply));
+            context.mech_list_mic_exchanged();
+            let completed = NegTokenResp { mech_list_mic: Some(&own_mic), ..completed };
+            return Ok(Step::Done { token: Some(completed.encode()), outcome: accepted });
         }
-        let reply = NegTokenResp {
-            neg_state: Some(NegState::AcceptCompleted),
-            response_token: answer.as_deref(),
-            mech_list_mic: own_mic.as_deref(),
-            ..reply
-        };
-        Ok(Step::Done { token: Some(reply.encode()), outcome: accepted })
+        if !signing.demanded_over(context) {
+            return Ok(Step::Done { token: Some(completed.encode()), outcome: accepted });
+        }
+        // Whoever sends the last token of the mechanism signs with it (RFC 4178, 5 b and c).
+        if reply.response_token.is_none() {
+            return Err(NO_MIC);
+        }
+        let own_mic = context.sign(list.octets())?;
+        self.state = State::AwaitingMic(list, accepted);
+        let neg_state = Some(NegState::AcceptIncomplete);
+        Ok(Step::Continue(NegTokenResp { neg_state, mech_list_mic: Some(&own_mic), ..reply }.encode()))
     }
 
     fn finish(

@@ -143,25 +143,38 @@ impl Initiator {
         token: &NegTokenResp<'_>,
     ) -> Result<Step<Initiated>, AuthError> {
         let step = negotiation.inner.step(Some(response))?;
-        let completed = token.neg_state == Some(NegState::AcceptCompleted);
         let awaited = matches!(step, Step::Continue(_) | Step::Done { token: Some(_), .. });
+        let completed = token.neg_state == Some(NegState::AcceptCompleted);
         if awaited && (completed || token.mech_list_mic.is_some()) {
             return Err(AuthError::Malformed("it is through before the mechanism is"));
         }
-        let (mech_token, mut initiated) = match step {
-            Step::Continue(mech_token) => return Ok(self.send(negotiation, &mech_token)),
-            Step::Done { token, outcome } => (token, outcome),
-        };
-        let Negotiation { list, signing, .. } = negotiation;
+        match step {
+            Step::Continue(mech_token) => Ok(self.send(negotiation, &mech_token)),
+            Step::Done { token: last, outcome } => {
+                let Negotiation { list, signing, .. } = negotiation;
+                self.conclude(list, signing, outcome, last, token)
+            }
+        }
+    }
+
+    /// The mechanism is through, with a last token for the service or without, after the service's `token`.
+    fn conclude(
+        &mut self,
+        list: MechTypeList,
+        signing: Signing,
+        mut initiated: Initiated,
+        last: Option<Vec<u8>>,
+        token: &NegTokenResp<'_>,
+    ) -> Result<Step<Initiated>, AuthError> {
         let context = initiated.context.as_mut();
+        let completed = token.neg_state == Some(NegState::AcceptCompleted);
         if let Some(mic) = token.mech_list_mic {
             context.verify(list.octets(), mic)?;
-            let reply = if completed {
-                None
-            } else {
+            let mut reply = None;
+            if !completed {
                 let own_mic = context.sign(list.octets())?;
-                Some(answer(NegState::AcceptCompleted, None, Some(&own_mic)))
-            };
+                reply = Some(answer(NegState::AcceptCompleted, None, Some(&own_mic)));
+            }
             context.mech_list_mic_exchanged();
             return Ok(Step::Done { token: reply, outcome: initiated });
         }
@@ -170,14 +183,14 @@ impl Initiator {
             return Err(NO_MIC);
         }
         // A service that has sent the mechanism's last token and is not through waits for the signature.
-        let waits = mech_token.is_none() && token.neg_state.is_some() && !completed;
+        let waits = last.is_none() && token.neg_state.is_some() && !completed;
         if !demanded && !waits {
-            let last = |token: Vec<u8>| answer(NegState::AcceptCompleted, Some(&token), None);
-            return Ok(Step::Done { token: mech_token.map(last), outcome: initiated });
+            let last = last.map(|last| answer(NegState::AcceptCompleted, Some(&last), None));
+            return Ok(Step::Done { token: last, outcome: initiated });
         }
         let own_mic = context.sign(list.octets())?;
         self.state = State::AwaitingMic(Signed { list, initiated, used: false });
-        Ok(Step::Continue(answer(NegState::AcceptIncomplete, mech_token.as_deref(), Some(&own_mic))))
+        Ok(Step::Continue(answer(NegState::AcceptIncomplete, last.as_deref(), Some(&own_mic))))
     }
 
     fn finish(&self, signed: Signed, token: &[u8]) -> Result<Step<Initiated>, AuthError> {

@@ -1,32 +1,44 @@
-//! The oracle over the stored corpus of the fuzz target, its beginnings and its mutations.
+//! The oracles over the stored corpora of the fuzz targets, their beginnings and their mutations.
 
 use std::fs;
 use std::path::Path;
 
 use telarch_auth::basic::{Login, LoginError};
-use telarch_auth::oracle;
+use telarch_auth::ntlm::Context;
+use telarch_auth::{Acceptor as _, AuthError, Initiator as _, Step, oracle};
+
+use crate::ntlm::{client, service};
 
 #[test]
 fn logins_of_the_corpus_and_their_mutations_keep_the_promises() {
-    let cases = corpus();
-    assert!(cases.len() >= 15, "only {} cases", cases.len());
-    for (_, octets) in &cases {
-        oracle::login(octets);
-        let step = (octets.len() / 60).max(1);
-        for at in (0..octets.len()).step_by(step) {
-            oracle::login(&octets[..at]);
-            for octet in *b"=+/-_AQ4 \r\0\xFF" {
-                let mut changed = octets.clone();
-                changed[at] = octet;
-                oracle::login(&changed);
-            }
-        }
-    }
+    mutate("auth_login", 15, b"=+/-_AQ4 \r\0\xFF", oracle::login);
+}
+
+#[test]
+fn sealed_bodies_of_the_corpus_and_their_mutations_keep_the_promises() {
+    mutate("auth_sealed_body", 19, b"-\x17\x03\0\xFF\r\n\t;=\"1", oracle::sealed_body);
+}
+
+#[test]
+fn digest_challenges_of_the_corpus_and_their_mutations_keep_the_promises() {
+    mutate("auth_digest_challenge", 11, b"=\n\"\\,- aS\0\xC3\xFF", oracle::digest_challenge);
+}
+
+#[test]
+fn names_of_the_corpus_and_their_mutations_keep_the_promises() {
+    mutate("auth_user_name", 15, b"\\@.A \0\n\xC3\xBC", oracle::user_name);
+    mutate("auth_service_principal_name", 10, b"/:[].@-0 H\xC3", oracle::service_principal_name);
+    mutate("auth_certificate_mapping", 10, b"*@ a0F\0\n\xC3", oracle::certificate_mapping);
+}
+
+#[test]
+fn accounts_of_samba_in_the_corpus_and_their_mutations_keep_the_promises() {
+    mutate("auth_smbpasswd", 12, b":[]X UNDW#-0F\r\n\xC3", oracle::smbpasswd);
 }
 
 #[test]
 fn each_case_of_the_corpus_is_read_or_refused_as_it_should_be() {
-    let cases = corpus();
+    let cases = corpus("auth_login");
     let read = |name: &str| {
         let (_, octets) =
             cases.iter().find(|(case, _)| case == name).unwrap_or_else(|| panic!("no case {name}"));
@@ -61,9 +73,91 @@ fn each_case_of_the_corpus_is_read_or_refused_as_it_should_be() {
     }
 }
 
+#[test]
+fn whatever_is_sent_in_place_of_ntlm_breaks_no_promise() {
+    type Oracle = fn(&[u8]);
+    let targets: [(&str, Oracle, usize); 4] = [
+        ("auth_ntlm_message", oracle::ntlm_message, 12),
+        ("auth_ntlm_acceptor", oracle::ntlm_acceptor, 13),
+        ("auth_ntlm_initiator", oracle::ntlm_initiator, 5),
+        ("auth_ntlm_context", oracle::ntlm_context, 5),
+    ];
+    for (target, oracle, least) in targets {
+        let cases = corpus(target);
+        assert!(cases.len() >= least, "only {} cases of {target}", cases.len());
+        for (_, octets) in &cases {
+            oracle(octets);
+            // All of a head, and samples of what follows.
+            for at in (0..octets.len()).filter(|at| *at < 88 || at % 7 == 0) {
+                oracle(&octets[..at]);
+                for octet in [0, 1, 0xFF] {
+                    let mut changed = octets.clone();
+                    changed[at] = octet;
+                    oracle(&changed);
+                }
+            }
+        }
+    }
+}
+
+/// Every case, as it is, cut short, and with one octet replaced.
+fn mutate(target: &str, least: usize, replacements: &[u8], oracle: impl Fn(&[u8])) {
+    let cases = corpus(target);
+    assert!(cases.len() >= least, "only {} cases of {target}", cases.len());
+    for (_, octets) in &cases {
+        oracle(octets);
+        let step = (octets.len() / 60).max(1);
+        for at in (0..octets.len()).step_by(step) {
+            oracle(&octets[..at]);
+            for octet in replacements {
+                let mut changed = octets.clone();
+                changed[at] = *octet;
+                oracle(&changed);
+            }
+        }
+    }
+}
+
+#[test]
+fn each_answer_of_the_corpus_is_let_in_or_refused_as_it_should_be() {
+    let (wrong, malformed) =
+        (AuthError::WrongPassword, AuthError::Malformed("the NTLM message is not the next one"));
+    for (name, error) in [
+        ("right-password", None),
+        ("right-password-without-mic", None),
+        ("channel-binding", None),
+        ("wrong-password", Some(wrong)),
+        ("foreign-domain", Some(wrong)),
+        ("ntlmv1", Some(AuthError::Downgraded("NTLMv2"))),
+        ("authenticate-pyspnego", Some(AuthError::Unproven)),
+        ("negotiate", Some(malformed)),
+        ("negotiate-short", Some(malformed)),
+        ("other-token", Some(AuthError::Malformed("it is not an NTLM message"))),
+        ("empty", Some(AuthError::Malformed("it is not an NTLM message"))),
+    ] {
+        let mut asked = service();
+        let Ok(Step::Continue(negotiate)) = client().step(None) else { panic!("it begins") };
+        asked.step(&negotiate).unwrap();
+        let answer = asked.step(&case("auth_ntlm_acceptor", name));
+        assert_eq!(answer.err(), error, "{name}");
+    }
+    for (name, is_context) in
+        [("used", true), ("service", true), ("octet-twice-in-the-cipher", false), ("other-version", false)]
+    {
+        assert_eq!(Context::import(&case("auth_ntlm_context", name)).is_ok(), is_context, "{name}");
+    }
+}
+
+/// One stored case.
+fn case(target: &str, name: &str) -> Vec<u8> {
+    let mut cases = corpus(target).into_iter();
+    let (_, octets) = cases.find(|(case, _)| case == name).unwrap_or_else(|| panic!("no case {name}"));
+    octets
+}
+
 /// Name and content of every stored case.
-fn corpus() -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/auth_login");
+fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort(); // The mutations must not depend on the file system.

@@ -10,5 +10,6 @@ mod ntlm;
 mod secrecy;
 mod spnego;
 mod spnego_attacks;
+mod token_corpus;
 mod tokens;
 mod toy;

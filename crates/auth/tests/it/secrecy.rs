@@ -1,9 +1,11 @@
 //! Passwords do not show.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
 
+use telarch_auth::account_file::PasswordHash;
 use telarch_auth::basic::Login;
-use telarch_auth::{AccountList, AuthError, Identity};
+use telarch_auth::{AccountList, AuthError, Identity, Secret};
 
 #[test]
 fn neither_a_login_nor_a_list_of_accounts_shows_its_passwords() {
@@ -38,6 +40,23 @@ fn an_identity_comes_from_a_verdict_only() {
     for other in ["alice:S3cret", "Alice:s3cret", "bob:s3cret"] {
         let verdict = Identity::by_password(&login(), &AccountList::parse(other).unwrap(), from);
         assert_eq!(verdict.err(), Some(AuthError::WrongPassword), "{other}");
+    }
+}
+
+#[test]
+fn a_hash_that_is_compared_sooner_takes_as_long_as_that_of_nobody() {
+    let yescrypt_with_1_mib = "$y$j75$LdJMENpBABJJ3hIHjB1Bi.$rfA07bT0O97FNWV5Cb8oFDnoGBJLXwSI4w/PIpLfyy2";
+    let sha512_with_1000_rounds = "$6$rounds=1000$./09AZaz$RI4qWLGKgn05Yy3sNt9S0dYYZzZErEV2NSj77tIjAQqmz0i4vIW0WlPGJoJsa.7Hna9PdIItRjYGflCUJv7.o.";
+    let measure = |hash: &PasswordHash| {
+        let start = Instant::now();
+        assert!(!hash.verify(&Secret::new("wrong".to_owned())));
+        start.elapsed()
+    };
+    let decoy = PasswordHash::decoy();
+    for text in [yescrypt_with_1_mib, sha512_with_1000_rounds, "*"] {
+        let hash = PasswordHash::parse(text).unwrap();
+        let pairs: Vec<_> = (0..3).map(|_| (measure(&decoy), measure(&hash))).collect();
+        assert!(pairs.iter().any(|(decoy, other)| *other > *decoy / 2), "{text}: {pairs:?}");
     }
 }
 

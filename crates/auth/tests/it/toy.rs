@@ -17,8 +17,8 @@ pub(crate) struct Toy {
     pub(crate) tokens: u8,
     pub(crate) mic: MechListMic,
     pub(crate) seals: bool,
-    /// Whether a header says itself where it ends, as that of Kerberos; else it is 16 octets, as NTLM's.
-    pub(crate) joins: bool,
+    /// Whether headers are as long as those of Kerberos; else they are 16 octets, as NTLM's.
+    pub(crate) long_header: bool,
     /// Whether it is there at all, as Kerberos without a keytab or a ticket is not.
     pub(crate) available: bool,
     pub(crate) user: &'static str,
@@ -33,7 +33,7 @@ impl Toy {
             tokens: 3,
             mic: MechListMic::Required,
             seals: true,
-            joins: false,
+            long_header: false,
             available: true,
             user: "alice",
             password: "s3cret",
@@ -46,7 +46,7 @@ impl Toy {
             oids: vec![Oid::KERBEROS, Oid::MICROSOFT_KERBEROS],
             tokens: 2,
             mic: MechListMic::Optional,
-            joins: true,
+            long_header: true,
             ..Self::like_ntlm()
         }
     }
@@ -189,7 +189,7 @@ impl Channel {
 
 impl Context {
     fn header(&self) -> usize {
-        if self.toy.joins { 60 } else { 16 }
+        if self.toy.long_header { 60 } else { 16 }
     }
 }
 
@@ -210,18 +210,19 @@ impl SecurityContext for Context {
     }
 
     fn unseal(&mut self, header: &[u8], message: &mut Vec<u8>) -> Result<(), SealError> {
-        let mut header = header.to_vec();
-        if self.toy.joins {
-            header.append(message);
-            if header.len() < self.header() {
-                return Err(SealError::Forged);
-            }
-            *message = header.split_off(self.header());
-        }
         self.incoming.stream(message);
         let mut expected = self.incoming.sign(message);
         expected.resize(self.header(), 7);
         if header == expected { Ok(()) } else { Err(SealError::Forged) }
+    }
+
+    fn unseal_whole(&mut self, token: &mut Vec<u8>) -> Result<(), SealError> {
+        if token.len() < self.header() {
+            return Err(SealError::Forged);
+        }
+        let message = token.split_off(self.header());
+        let header = std::mem::replace(token, message);
+        self.unseal(&header, token)
     }
 
     fn sign(&mut self, message: &[u8]) -> Result<Vec<u8>, SealError> {

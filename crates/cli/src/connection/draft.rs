@@ -316,7 +316,7 @@ impl Draft {
 
 /// Why nobody signs in to the service of this machine.
 pub(crate) const KERNEL_KNOWS: &str =
-    "leave it away: on this machine the kernel says who asks; or add -remote:HOST to sign in there";
+    "on this machine the kernel says who asks; to sign in over the network, add -remote:HOST";
 
 /// An error about switches that do not fit together, if that is so.
 pub(crate) fn refuse(collides: bool, problem: &'static str, way_out: &'static str) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use crate::Reason;
 /// Hosts the client may talk to although nothing proves who they are.
 ///
 /// `*` means every host; otherwise names and addresses separated by commas, each with a `*` at its beginning
-/// or end if wanted; `<local>` means every name without a dot; IPv6 addresses stand in brackets.
+/// or end if wanted; `<local>` means every name without a dot that is no number; IPv6 addresses stand in brackets.
 /// The case of letters does not matter. At most 10 000 entries of 255 characters.
 #[derive(Clone, Default)]
 pub struct TrustedHosts {

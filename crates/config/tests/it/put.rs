@@ -37,6 +37,19 @@ fn what_is_absent_stays_as_it_is() {
 }
 
 #[test]
+fn the_root_may_be_in_the_case_of_letters_in_which_its_address_was_typed() {
+    assert_eq!(
+        put(Section::Winrs, "<winrs><MaxShellsPerUser>7</MaxShellsPerUser></winrs>")
+            .unwrap()
+            .winrs
+            .max_shells_per_user
+            .get(),
+        7
+    );
+    assert!(matches!(put(Section::Winrs, "<Shells/>"), Err(PutError::Root { expected: "Winrs", .. })));
+}
+
+#[test]
 fn a_part_and_the_whole_name_the_same_setting() {
     let whole =
         put(Section::Config, "<Config><Client><Auth><Digest>0</Digest></Auth></Client></Config>").unwrap();

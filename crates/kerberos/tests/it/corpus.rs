@@ -46,6 +46,7 @@ fn each_name_of_the_corpus_is_read_or_refused_as_it_should_be() {
         "machine",
         "service",
         "slash-in-name",
+        "slashes-in-realm",
         "ticket-granting",
         "umlauts",
         "user",

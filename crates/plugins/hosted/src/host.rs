@@ -145,7 +145,8 @@ impl Served {
     }
 
     fn take(&mut self, message: &[u8]) -> io::Result<()> {
-        let invalid = |error: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
+        let invalid =
+            |error: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
         match ToHost::decode(message).map_err(|error| invalid(&error))? {
             ToHost::Settings(settings) => {
                 let mut config = Config::default();

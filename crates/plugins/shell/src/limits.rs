@@ -41,7 +41,9 @@ pub struct Limits {
 /// `RLIMIT_NPROC`, which would stop it at once, counts all that the user has, also outside of the shell.
 ///
 /// A process is taken in right after it was started, with the children it has by then; later ones are born inside.
-/// This is a quota, not a sandbox: code between `fork` and `exec` would leave no gap, but would have to be unsafe.
+/// One that took more memory than it may in that moment is killed at the next count. Code between `fork` and `exec`
+/// would leave no gap, but would have to be unsafe, and `fork` copies what is mapped here: with 20 MB that takes
+/// several times as long as all the rest of a start. This is a quota, not a sandbox.
 #[derive(Debug, Default)]
 pub struct Enclosure {
     limits: Limits,
@@ -127,6 +129,17 @@ impl Enclosure {
         }
     }
 
+    /// Whether there is a limit that only looking at the processes can enforce.
+    pub(crate) fn is_to_be_counted(&self) -> bool {
+        self.limits.processes.is_some() || (self.limits.memory.is_some() && self.cgroup.is_none())
+    }
+
+    /// Whether a process has more memory than one may: it took it before there was a limit.
+    pub(crate) fn is_exceeded_by(&self, process: &Process) -> bool {
+        let limit = self.limits.memory.filter(|_| self.cgroup.is_none());
+        limit.is_some_and(|limit| process.data() > Some(limit.get()))
+    }
+
     /// Kills what is left inside and removes the group.
     pub async fn close(&self) {
         let Some(cgroup) = &self.cgroup else { return };
@@ -185,11 +198,11 @@ fn children_of(process: Pid) -> Vec<Pid> {
     children.split_whitespace().filter_map(|child| Pid::from_raw(child.parse().ok()?)).collect()
 }
 
-/// Threads that programs have on large machines, and room for what is counted only once a second.
-const TASKS_PER_PROCESS: u64 = 64;
-
 /// More than any program starts in its first moment.
 const LARGEST_FAMILY: usize = 64;
+
+/// Threads that programs have on large machines, and room for what is counted only once a second.
+const TASKS_PER_PROCESS: u64 = 64;
 
 /// Since Linux 5.14; before that the commands' own process groups have to do.
 fn kill_all(cgroup: &Path) {
@@ -211,8 +224,10 @@ fn delegated_in(root: &Path, membership: &str) -> Option<PathBuf> {
     let parent = root.join(Path::new(own).parent()?);
     let controllers = fs::read_to_string(parent.join("cgroup.subtree_control")).ok()?;
     let has = |name| controllers.split_whitespace().any(|controller| controller == name);
-    let writable = rustix::fs::access(&parent, rustix::fs::Access::WRITE_OK).is_ok();
-    (has("memory") && has("pids") && writable).then_some(parent)
+    let writable = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
+    // Who moves a process needs to write where the two groups meet as well (cgroups(7), "Delegation containment").
+    let delegated = writable(&parent) && writable(&parent.join("cgroup.procs"));
+    (has("memory") && has("pids") && delegated).then_some(parent)
 }
 
 #[cfg(test)]
@@ -278,6 +293,20 @@ mod tests {
     }
 
     #[test]
+    fn who_has_more_memory_than_he_may_is_found_out() {
+        let own = Process::of(Pid::from_raw(i32::try_from(std::process::id()).unwrap()).unwrap()).unwrap();
+        let limited = |memory| Enclosure::per_process(Limits { memory, ..Limits::default() });
+        // Every program has some.
+        assert!(limited(NonZeroU64::new(1)).is_exceeded_by(&own));
+        assert!(!limited(NonZeroU64::new(1 << 50)).is_exceeded_by(&own));
+        assert!(!limited(None).is_exceeded_by(&own));
+        let parent = tempfile::tempdir().unwrap();
+        let limits = Limits { memory: NonZeroU64::new(1), ..Limits::default() };
+        let together = Enclosure::in_cgroup(parent.path(), "shell-1", limits).unwrap();
+        assert!(!together.is_exceeded_by(&own), "there the kernel counts");
+    }
+
+    #[test]
     fn a_group_that_cannot_be_made_is_an_error() {
         let parent = tempfile::tempdir().unwrap();
         assert!(Enclosure::in_cgroup(&parent.path().join("missing"), "shell-1", LIMITS).is_err());
@@ -293,6 +322,8 @@ mod tests {
         fs::write(service.join("cgroup.subtree_control"), "cpu memory\n").unwrap();
         assert_eq!(delegated_in(root.path(), membership), None);
         fs::write(service.join("cgroup.subtree_control"), "memory pids\n").unwrap();
+        assert_eq!(delegated_in(root.path(), membership), None);
+        fs::write(service.join("cgroup.procs"), "").unwrap();
         assert_eq!(delegated_in(root.path(), membership), Some(service));
         assert_eq!(delegated_in(root.path(), "4:memory:/x\n"), None);
         assert_eq!(delegated_in(root.path(), "0::/\n"), None);

@@ -11,7 +11,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use service::{Answer, BoxFuture, Call, Item, Plugin, Resource, ResourceKind};
+use service::{Answer, BoxFuture, Call, Item, Plugin, Resource, ResourceKind, fresh_uuid};
 use wsman::enumeration::EnumerationMode;
 use wsman::shell::{self as message, OpenShell, Receive, Send, Signal, SignalCode, StreamData};
 use wsman::{
@@ -83,6 +83,8 @@ impl ShellPlugin {
         self
     }
 
+    /// Whatever changes something makes its answer first: an answer that turns out to be larger than the client takes
+    /// becomes a fault, and nothing may have been done then.
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
         if call.request.head().fragment.is_some() {
             return Err(fault::no_fragments());
@@ -124,16 +126,16 @@ impl ShellPlugin {
         let address = head.to.clone().unwrap_or_else(|| namespace::ANONYMOUS.to_owned());
         write_resource_created(reply.body(), &EndpointReference { address, resource, selectors });
         state.write(reply.body());
-        // Nobody could close a shell that was opened and cannot be told of.
         let answer = call.finish(reply)?;
         self.registry.admit(shell, &call.config)?;
         Ok(answer)
     }
 
     async fn delete(&self, call: &Call) -> Result<Answer, Fault> {
+        let answer = call.finish(call.reply())?;
         let shell = self.registry.remove(shell_id(call)?, &call.caller)?;
         shell.close().await;
-        call.finish(call.reply())
+        Ok(answer)
     }
 
     async fn get(&self, call: &Call) -> Result<Answer, Fault> {
@@ -191,28 +193,31 @@ impl ShellPlugin {
     async fn command(&self, call: &Call) -> Result<Answer, Fault> {
         let shell = self.registry.find(shell_id(call)?, &call.caller)?;
         let _operation = shell.begin_operation();
-        let line = message::CommandLine::parse(call.request.require_body("CommandLine")?)?;
+        let mut line = message::CommandLine::parse(call.request.require_body("CommandLine")?)?;
+        let id = line.command_id.get_or_insert_with(|| fresh_uuid().to_string()).clone();
         let directly = call.request.head().options.is_set(message::option::SKIP_CMD_SHELL);
-        shell.require_room().await?;
-        let id = shell.start(line, directly)?;
         let mut reply = call.reply();
         message::write_command_response(reply.body(), &id);
-        call.finish(reply)
+        let answer = call.finish(reply)?;
+        shell.require_room().await?;
+        shell.start(id, line, directly)?;
+        Ok(answer)
     }
 
     async fn send(&self, call: &Call) -> Result<Answer, Fault> {
         let shell = self.registry.find(shell_id(call)?, &call.caller)?;
         let _operation = shell.begin_operation();
         let send = Send::parse(call.request.require_body("Send")?)?;
+        let mut reply = call.reply();
+        message::write_send_response(reply.body());
+        let answer = call.finish(reply)?;
         for piece in send.streams {
             shell.require_input(&piece.name)?;
             let command = shell.find(piece.command_id.as_deref())?;
             let stdin = if piece.end { Stdin::Closes } else { Stdin::StaysOpen };
             command.send(piece.octets, stdin).await.map_err(fault::of_command)?;
         }
-        let mut reply = call.reply();
-        message::write_send_response(reply.body());
-        call.finish(reply)
+        Ok(answer)
     }
 
     async fn receive(&self, call: &Call) -> Result<Answer, Fault> {
@@ -241,15 +246,16 @@ impl ShellPlugin {
         let shell = self.registry.find(shell_id(call)?, &call.caller)?;
         let _operation = shell.begin_operation();
         let signal = Signal::parse(call.request.require_body("Signal")?)?;
+        let mut reply = call.reply();
+        reply.body().start("rsp:SignalResponse").end_empty();
+        let answer = call.finish(reply)?;
         let id = signal.command_id.as_deref();
         match signal.code {
             SignalCode::Terminate => shell.terminate(id).await?,
             SignalCode::CtrlC | SignalCode::PowerShellStop => shell.interrupt(id, crate::Signal::CtrlC)?,
             SignalCode::CtrlBreak => shell.interrupt(id, crate::Signal::CtrlBreak)?,
         }
-        let mut reply = call.reply();
-        reply.body().start("rsp:SignalResponse").end_empty();
-        call.finish(reply)
+        Ok(answer)
     }
 }
 

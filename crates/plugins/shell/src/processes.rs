@@ -55,6 +55,13 @@ impl Process {
         (!matches!(state, "Z" | "X")).then_some(Self { id, group, started, mark: None })
     }
 
+    /// How much memory it has that nobody shares, in bytes: what `RLIMIT_DATA` counts (proc_pid_status(5)).
+    pub(crate) fn data(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("{PROC}/{}/status", self.id.as_raw_nonzero())).ok()?;
+        let size = status.lines().find_map(|line| line.strip_prefix("VmData:"))?;
+        size.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+    }
+
     /// Kills this very process: not one that has got its number since.
     pub(crate) fn kill(&self) {
         let killed = pidfd_open(self.id, PidfdFlags::empty()).and_then(|process| {
@@ -153,7 +160,9 @@ mod tests {
         assert_eq!(both, expected);
         assert_eq!(snapshot.members(&[], None), []);
         drop((first.stdin.take(), second.stdin.take()));
-        (first.wait().unwrap(), second.wait().unwrap());
+        for child in [&mut first, &mut second] {
+            child.wait().unwrap();
+        }
     }
 
     #[test]
@@ -195,6 +204,7 @@ mod tests {
         process("self", "");
         let found = Snapshot::of(root.path()).unwrap().members(&[42], None);
         assert_eq!(ids(&found), [7]);
-        assert_eq!((found[0].started, found[0].mark.as_ref().unwrap().value()), (4711, "m"));
+        let found = found.first().unwrap();
+        assert_eq!((found.started, found.mark.as_ref().unwrap().value()), (4711, "m"));
     }
 }

@@ -8,12 +8,14 @@ use std::time::Duration;
 use rustix::net::sockopt::set_ipv6_v6only;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::Door;
 use super::site::Site;
 use crate::certificate::Certificate;
 use crate::connection::{self, Peer};
+use crate::crowd::Place;
 use crate::service::Service;
 
 /// Why an address cannot be listened on.
@@ -127,14 +129,10 @@ fn take(
     let service = Arc::clone(service);
     tokio::spawn(async move {
         let serving = async {
-            let Some(certificate) = certificate else {
-                return connection::serve(stream, peer, &place, &service).await;
-            };
-            let acceptor = TlsAcceptor::from(certificate.server());
-            match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => connection::serve(stream, peer, &place, &service).await,
-                Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS handshake failed"),
-                Err(_) => tracing::debug!(peer = %address, "TLS handshake took too long"),
+            match certificate {
+                None => connection::serve(stream, peer, &place, &service).await,
+                // Apart, because the others have to have no memory for it.
+                Some(certificate) => Box::pin(secure(&certificate, stream, peer, &place, &service)).await,
             }
         };
         tokio::select! {
@@ -143,6 +141,24 @@ fn take(
         }
     });
     Ok(())
+}
+
+/// Serves a connection over TLS.
+async fn secure(
+    certificate: &Certificate,
+    stream: TcpStream,
+    peer: Peer,
+    place: &Place,
+    service: &Arc<Service>,
+) {
+    let address = peer.address;
+    let acceptor = TlsAcceptor::from(certificate.server());
+    let handshake = Box::pin(timeout(HANDSHAKE, acceptor.accept(stream)));
+    match handshake.await {
+        Ok(Ok(stream)) => connection::serve(stream, peer, place, service).await,
+        Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!(peer = %address, "TLS handshake took too long"),
+    }
 }
 
 /// How long a TLS handshake may take.

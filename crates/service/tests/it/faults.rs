@@ -7,13 +7,13 @@ mod configuration;
 mod enumeration;
 mod header;
 mod quota;
-mod shell;
+pub(crate) mod shell;
 
 use wsman::namespace::{CONFIG, FAULT_DETAIL, SHELL, SHELL_CMD};
 use wsman::{Code, Origin, Subcode, code};
 
 use crate::message::Message;
-use crate::probe::Event;
+use crate::probe::{self, Event};
 use crate::running::Running;
 use crate::wire::{ADA, Answer, BEN, Post, Wire, post};
 
@@ -177,6 +177,7 @@ fn action(subcode: &Subcode) -> &'static str {
         | Subcode::FilterDialectRequestedUnavailable
         | Subcode::CannotProcessFilter => "http://schemas.xmlsoap.org/ws/2004/09/enumeration/fault",
         Subcode::InvalidRepresentation => "http://schemas.xmlsoap.org/ws/2004/09/transfer/fault",
+        Subcode::PolymorphismModeNotSupported => "http://schemas.dmtf.org/wbem/wsman/1/cimbinding/fault",
         _ => "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault",
     }
 }
@@ -355,6 +356,24 @@ async fn more_operations_at_a_time_than_one_user_may_have_are_a_fault_for_that_u
     drop((first, second));
     while running.probe.next().await != Event::Abandoned("busy".into()) {}
     assert_eq!(wire.ask(&get).await.status, 200);
+    running.stop().await;
+}
+
+/// The instances listed here have no subclasses, so each known mode asks for the same (DSP0227 8.1).
+#[tokio::test]
+async fn every_known_way_with_subclasses_lists_what_has_none() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    for resource in [probe::URI.to_owned(), format!("{}/Listener", wsman::namespace::CONFIG)] {
+        for mode in ["IncludeSubClassProperties", "ExcludeSubClassProperties", "None"] {
+            let body = enumeration::with_subclasses(mode);
+            let message = Message::enumeration(&resource, "Enumerate").body(&body);
+            let response = wire.ask(&post(message)).await.response();
+            let page = wsman::enumeration::Page::parse(response.content().unwrap());
+            let expected = if resource == probe::URI { 3 } else { 0 };
+            assert_eq!((page.items.len(), page.end), (expected, true), "{resource} {mode}");
+        }
+    }
     running.stop().await;
 }
 

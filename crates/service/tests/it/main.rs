@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod access;
+mod arrival;
 mod authentication;
 mod crowd;
 mod faults;
 mod framing;
+mod half_closed;
 mod limits;
 mod malformed;
 mod message;

@@ -1,58 +1,38 @@
 //! What the service promises to a plug-in, and what a plug-in cannot do to it.
 
+use std::time::{Duration, Instant};
+
 use crate::message::Message;
 use crate::probe::Event;
 use crate::running::Running;
-use crate::wire::post;
+use crate::wire::{Wire, post};
 
 fn event(kind: fn(String) -> Event, text: &str) -> Event {
     kind(text.to_owned())
 }
 
 #[tokio::test]
-async fn a_plug_in_is_told_that_its_answer_was_written_once_it_was() {
-    let running = Running::start(&[]).await;
-    let mut wire = running.connect().await;
-    for octets in [1, 100_000, 500_000] {
-        let text = octets.to_string();
-        let answer = wire.ask(&post(Message::probe("huge", &text))).await;
-        assert_eq!(answer.response().content().unwrap().text().len(), octets);
-        let events =
-            [event(Event::Called, &text), event(Event::Answered, &text), event(Event::Delivered, &text)];
-        running.probe.expect(&events).await;
-    }
-    running.stop().await;
-}
-
-#[tokio::test]
-async fn a_plug_in_is_dropped_when_its_client_goes_away_and_nothing_counts_as_delivered() {
+async fn a_plug_in_is_dropped_at_once_when_the_connection_breaks() {
     let running = Running::start(&[]).await;
     for tls in [false, true] {
-        let mut wire = if tls { running.connect_tls().await } else { running.connect().await };
+        let mut wire = match tls {
+            false => Wire::connect_abruptly(running.http).await,
+            true => Wire::connect_tls_abruptly(running.https).await,
+        };
         wire.send(post(Message::probe("slow", "gone")).octets()).await;
         running.probe.expect(&[event(Event::Called, "gone")]).await;
+        let start = Instant::now();
         drop(wire);
         running.probe.expect(&[event(Event::Abandoned, "gone")]).await;
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     }
     // A request that was sent ahead goes with the connection.
-    let mut wire = running.connect().await;
+    let mut wire = Wire::connect_abruptly(running.http).await;
     let requests = ["first", "ahead"].map(|text| post(Message::probe("slow", text)).octets());
     wire.send(requests.concat()).await;
     running.probe.expect(&[event(Event::Called, "first")]).await;
     drop(wire);
     running.probe.expect(&[event(Event::Abandoned, "first")]).await;
-    running.stop().await;
-}
-
-#[tokio::test]
-async fn an_answer_that_was_written_in_part_only_is_not_delivered() {
-    let running = Running::start(&[("MaxEnvelopeSizekb", "32768")]).await;
-    let mut wire = running.connect().await;
-    let huge = (28 * 1_024 * 1_024).to_string();
-    wire.send(post(Message::probe("huge", &huge)).octets()).await;
-    running.probe.expect(&[event(Event::Called, &huge), event(Event::Answered, &huge)]).await;
-    drop(wire);
-    running.probe.expect(&[event(Event::Lost, &huge)]).await;
     running.stop().await;
 }
 

@@ -1,15 +1,18 @@
 //! A service that runs in the test's own runtime, on free ports of the loopback interface.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use auth::{Account, AccountList, Authenticator};
+use auth::{Account, AccountList, AuthError, Authenticator, LocalUsers};
 use config::{Draft, Store, StoreError};
 use plugin_config::ConfigPlugin;
 use plugin_shell::{ShellPlugin, Surroundings};
 use sddl::{DomainSid, Token, well_known};
-use telarch_service::{Catalog, Certificate, Listener, Plugin, Principals, Product, Service, ServiceParts};
+use telarch_service::{
+    Audience, Catalog, Certificate, Listener, LocalSocket, Plugin, Principals, Product, Service, ServiceParts,
+};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
@@ -26,7 +29,7 @@ pub(crate) struct Running {
     pub(crate) service: Arc<Service>,
     pub(crate) probe: Observer,
     pub(crate) store: Arc<Store>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Running {
@@ -56,7 +59,7 @@ impl Running {
         });
         let http = listen(&service, None).await;
         let https = listen(&service, Some(certificate())).await;
-        Self { http, https, service, probe: observer, store, _folder: folder }
+        Self { http, https, service, probe: observer, store, folder }
     }
 
     /// A new connection over HTTP.
@@ -67,6 +70,14 @@ impl Running {
     /// A new connection over HTTPS.
     pub(crate) async fn connect_tls(&self) -> Wire {
         Wire::connect_tls(self.https, &["http/1.1"]).await.unwrap()
+    }
+
+    /// Opens a Unix socket at which everybody is ada.
+    pub(crate) fn local(&self) -> PathBuf {
+        let path = self.folder.path().join("local.sock");
+        let socket = LocalSocket::bind(&path, Audience::Owner).unwrap();
+        tokio::spawn(socket.run(Arc::clone(&self.service), Arc::new(OnlyAda)));
+        path
     }
 
     /// Changes a setting while the service runs.
@@ -110,6 +121,15 @@ fn surroundings(home: &TempDir) -> Surroundings {
         login_shell: "/bin/sh".into(),
         home: home.path().to_owned(),
         environment: vec![("PATH".into(), "/usr/bin:/bin".into()), ("HOME".into(), home.path().into())],
+    }
+}
+
+/// Every user of the machine is ada.
+struct OnlyAda;
+
+impl LocalUsers for OnlyAda {
+    fn account(&self, _: u32) -> Result<Account, AuthError> {
+        Ok(Account { name: "ada".to_owned() })
     }
 }
 

@@ -1,12 +1,13 @@
 //! The other end of a connection, octet by octet: nothing here is cleverer than a socket.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use wsman::{Fault, Response, ResponseError, Uuid};
@@ -118,9 +119,31 @@ impl Wire {
         Self::over(stream)
     }
 
+    /// A connection that is reset when it is dropped, as if the network had broken.
+    pub(crate) async fn connect_abruptly(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_zero_linger().unwrap();
+        Self::over(stream)
+    }
+
+    /// The same with TLS.
+    pub(crate) async fn connect_tls_abruptly(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_zero_linger().unwrap();
+        Self::secured(stream, &[]).await.unwrap()
+    }
+
     /// Connects with TLS, believing any certificate.
     pub(crate) async fn connect_tls(address: SocketAddr, alpn: &[&str]) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+        Self::secured(TcpStream::connect(address).await?, alpn).await
+    }
+
+    /// Connects to a Unix socket.
+    pub(crate) async fn connect_local(path: &Path) -> Self {
+        Self::over(UnixStream::connect(path).await.unwrap())
+    }
+
+    async fn secured(stream: TcpStream, alpn: &[&str]) -> std::io::Result<Self> {
         let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -176,17 +199,30 @@ impl Wire {
         timeout(PATIENCE, self.read_answer()).await.expect("an answer, or the end, in time")
     }
 
-    async fn read_answer(&mut self) -> Option<Answer> {
+    /// Waits until an answer begins, reads no more than that, and says how long its body will be.
+    pub(crate) async fn beginning(&mut self) -> usize {
+        let head = timeout(PATIENCE, self.read_head()).await.expect("an answer in time").expect("an answer");
+        let length = head.split("Content-Length: ").nth(1).and_then(|rest| rest.split("\r\n").next());
+        length.expect("a length").parse().unwrap()
+    }
+
+    async fn read_head(&mut self) -> Option<String> {
         let head = loop {
             if let Some(end) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
                 break self.received.drain(..end + 4).collect::<Vec<u8>>();
             }
+            // A little at a time, so that what comes behind stays where it is.
+            self.received.reserve_exact(512);
             if self.io.read_buf(&mut self.received).await.expect("no reset inside an answer") == 0 {
                 assert!(self.received.is_empty(), "half a head: {:?}", self.received);
                 return None;
             }
         };
-        let head = String::from_utf8(head).expect("a head of ASCII");
+        Some(String::from_utf8(head).expect("a head of ASCII"))
+    }
+
+    async fn read_answer(&mut self) -> Option<Answer> {
+        let head = self.read_head().await?;
         let (start, _) = head.split_once("\r\n").unwrap();
         let status = start.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
         let status = status.unwrap_or_else(|| panic!("not a start line: {start:?}"));
@@ -194,14 +230,22 @@ impl Wire {
         if status != 100 {
             let lengths = answer.headers("Content-Length");
             assert_eq!(lengths.len(), 1, "one Content-Length in {:?}", answer.head);
-            let length: usize = lengths[0].parse().expect("a length");
-            while self.received.len() < length {
-                let read = self.io.read_buf(&mut self.received).await.expect("no reset inside an answer");
-                assert_ne!(read, 0, "the body was promised {length} octets");
-            }
-            answer.body = self.received.drain(..length).collect();
+            answer.body = self.read_body(lengths[0].parse().expect("a length")).await;
         }
         Some(answer)
+    }
+
+    /// Reads the rest of an answer that has begun.
+    pub(crate) async fn rest(&mut self, length: usize) -> Vec<u8> {
+        timeout(PATIENCE, self.read_body(length)).await.expect("the rest of an answer in time")
+    }
+
+    async fn read_body(&mut self, length: usize) -> Vec<u8> {
+        while self.received.len() < length {
+            let read = self.io.read_buf(&mut self.received).await.expect("no reset inside an answer");
+            assert_ne!(read, 0, "the body was promised {length} octets");
+        }
+        self.received.drain(..length).collect()
     }
 
     /// Waits for the service to end the connection in an orderly way, with nothing more said.
@@ -223,6 +267,12 @@ impl Wire {
     pub(crate) async fn is_over(&mut self) {
         let ending = async { while matches!(self.io.read_buf(&mut self.received).await, Ok(1..)) {} };
         timeout(PATIENCE, ending).await.expect("the end of the connection");
+    }
+
+    /// Reads until the connection ends, in whichever way, and says how many octets came.
+    pub(crate) async fn as_much_as_comes(&mut self) -> usize {
+        self.is_over().await;
+        self.received.len()
     }
 
     /// The same without a bound, for tests whose clock does not run.

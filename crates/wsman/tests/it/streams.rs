@@ -189,15 +189,16 @@ fn answer(head: &Head, id: &str, pieces: &[StreamData<'_>], ended: &[&str], stat
 /// A Receive whose repeated headers are anything from usual to as long as is taken, and then escaped.
 fn receiving(generator: &mut Generator) -> Head {
     let mut head = Head::new(Action::Shell(ShellVerb::Receive), Uuid::from_random([2; 16]));
-    let repeated = |generator: &mut Generator| {
-        let text = if generator.below(2) == 0 { generator.word() } else { "&".to_owned() };
-        let longest = [40, 300, 2_048][generator.below(3)] / text.len();
-        text.repeat(longest.max(1))
-    };
     head.message_id = repeated(generator);
     head.operation_id = generator.maybe(repeated);
     head.sequence_id = generator.maybe(repeated);
     head
+}
+
+fn repeated(generator: &mut Generator) -> String {
+    let text = if generator.below(2) == 0 { generator.word() } else { "&".to_owned() };
+    let longest = [40, 300, 2_048][generator.below(3)] / text.len();
+    text.repeat(longest.max(1))
 }
 
 fn piece<'a>(name: &'a str, octets: &'a [u8]) -> StreamData<'a> {

@@ -10,6 +10,7 @@ mod exchange;
 mod listeners;
 mod local;
 mod message;
+mod open_files;
 mod ordinary_user;
 mod running;
 mod service_manager;

@@ -9,6 +9,7 @@ mod service;
 use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Output, Stdio};
 
 use service::{Asked, Service, fault};
@@ -69,6 +70,35 @@ fn results_and_failures_go_apart() {
         "{errors}"
     );
     assert_eq!(service.asked().len(), 2);
+}
+
+const CONFIG: &str = "<c:Config xmlns:c=\"urn:c\"><c:A>1</c:A></c:Config>";
+
+#[test]
+fn without_remote_the_service_of_this_user_is_found() {
+    if std::path::Path::new("/run/telarch/local.sock").exists() {
+        eprintln!("SKIPPED: this machine has a service of its own, which comes first");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("telarch")).unwrap();
+    let socket = folder.path().join("telarch/local.sock");
+    let service = Service::at(UnixListener::bind(socket).unwrap(), |_| (200, CONFIG.to_owned()));
+    let mut command = winrm(&["get", "winrm/config"]);
+    let output = command.env("XDG_STATE_HOME", folder.path()).output().unwrap();
+    assert_eq!(told(output), (0, "Config\n    A = 1\n\n".to_owned(), String::new()));
+    assert!(!service.asked().pop().unwrap().headers.contains("Authorization"));
+}
+
+#[test]
+fn what_changes_nothing_is_said_beside_the_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("sock");
+    let _service = Service::at(UnixListener::bind(&socket).unwrap(), |_| (200, CONFIG.to_owned()));
+    let (status, out, errors) =
+        ran(&["get", "winrm/config", &format!("-socket:{}", socket.display()), "--verbose"]);
+    assert_eq!((status, out.as_str()), (0, "Config\n    A = 1\n\n"));
+    assert_eq!(errors, "winrm: --verbose is passed over: a switch begins with one - or /\n");
 }
 
 #[test]

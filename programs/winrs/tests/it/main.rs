@@ -16,14 +16,18 @@ use service::{Answer, Asked, Service};
 
 /// A shell whose one command does what a test says when it is received from.
 fn shell(receive: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Service {
-    Service::start(move |asked: &Asked| match asked.action.as_str() {
+    Service::start(move |asked: &Asked| answer(asked, &receive))
+}
+
+fn answer(asked: &Asked, receive: &impl Fn(&Asked) -> Answer) -> Answer {
+    match asked.action.as_str() {
         "Create" => (200, CREATED.to_owned()),
         "Command" => {
             (200, body("<rsp:CommandResponse XMLNS><rsp:CommandId>C1</rsp:CommandId></rsp:CommandResponse>"))
         }
         "Receive" | "Signal" | "Send" => receive(asked),
         _ => (200, String::new()),
-    })
+    }
 }
 
 const CREATED: &str = "<x:ResourceCreated xmlns:x=\"http://schemas.xmlsoap.org/ws/2004/09/transfer\">\
@@ -79,6 +83,26 @@ fn both_streams_and_the_exit_code_come_through() {
         assert!(command.body().contains("<rsp:Command>netdom join x /domain:d</rsp:Command>"));
         assert_eq!(asked.last().unwrap().action, "Delete");
     }
+}
+
+#[test]
+fn on_this_machine_a_command_runs_without_a_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("sock");
+    let receive = |asked: &Asked| match asked.action.as_str() {
+        "Receive" => ended("b3V0Cg==", "", 3),
+        action => done(action),
+    };
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let service = Service::at(listener, move |asked| answer(asked, &receive));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_winrs"));
+    command.arg(format!("-socket:{}", socket.display())).args(["-compression", "ls"]).stdin(Stdio::null());
+    let (status, out, errors) = told(command.output().unwrap());
+    assert_eq!((status, out.as_str()), (3, "out\n"));
+    assert_eq!(errors, "winrs: -compression changes nothing: this version sends messages as they are\n");
+    let asked = service.asked();
+    assert!(asked.iter().all(|asked| !asked.headers.contains("Authorization")));
+    assert_eq!(asked.last().unwrap().action, "Delete");
 }
 
 #[test]

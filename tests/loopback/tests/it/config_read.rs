@@ -134,11 +134,14 @@ impl Operation {
     }
 }
 
+/// Success, with the number of items of a list, or what programs decide by.
+type Expected = Result<Option<usize>, (Subcode, u32)>;
+
 /// A resource with a body for it, and what each operation answers.
 struct Resource {
     locator: Locator,
     body: Fragment,
-    answer: fn(Operation) -> Result<Option<usize>, (Subcode, u32)>,
+    answer: fn(Operation) -> Expected,
 }
 
 const UNSUPPORTED: (Subcode, u32) = (Subcode::ActionNotSupported, code::ACTION_NOT_SUPPORTED);

@@ -451,6 +451,11 @@ async fn listeners_that_cannot_share_a_port_do_not_get_the_same() {
     let off = with(&[("Port", &port), ("Enabled", "false")]);
     session.put(&second, &off).await.unwrap();
     is_unacceptable(session.put(&second, &with(&[("Enabled", "true")])).await, PORT_TAKEN, other);
+
+    // A compatibility listener has the key of another and is in its way all the same.
+    service.set("Service.EnableCompatibilityHttpsListener", "true");
+    let beside = session.create(&of("*", "HTTPS"), &https("443", &a)).await;
+    is_unacceptable(beside, PORT_TAKEN, "port 443 is already used by listener Address=*+Transport=HTTPS");
     service.close().await;
 }
 
@@ -565,7 +570,8 @@ async fn compatibility_listeners_are_listed_last_with_their_source_and_stay_as_t
     session.put(&there, &with(&[("URLPrefix", "other")])).await.unwrap();
     session.delete(&there).await.unwrap();
     for (transport, port) in [("HTTP", "80"), ("HTTPS", "443")] {
-        let there = of("*", transport);
+        let (there, switch) =
+            (of("*", transport), format!("enablecompatibility{transport}listener").to_lowercase());
         let got = session.get(&there).await.unwrap();
         let element = got.content().unwrap();
         assert_eq!(element.attribute("", "Source").as_deref(), Some("Compatibility"));
@@ -577,7 +583,7 @@ async fn compatibility_listeners_are_listed_last_with_their_source_and_stay_as_t
         for (name, value) in [("Port", "8080"), ("Enabled", "false"), ("Hostname", "x"), ("URLPrefix", "y")] {
             let refused = fault(session.put(&there, &with(&[(name, value)])).await);
             assert_eq!((refused.subcode().clone(), refused.code()), GOVERNED, "{name}");
-            assert!(refused.reason().contains("EnableCompatibilityHttpListener"), "{refused}");
+            assert!(refused.reason().to_lowercase().contains(&switch), "{refused}");
         }
         assert_eq!(refusal(session.delete(&there).await), GOVERNED);
         assert_eq!(settings(session.get(&there).await.unwrap().content().unwrap()), settings(element));

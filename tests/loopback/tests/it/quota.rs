@@ -117,7 +117,7 @@ async fn shells_that_are_switched_off_are_not_opened_and_open_ones_go_on() {
     let shell = session.shell(ShellOptions::default()).await.unwrap();
     service.set("Winrs.AllowRemoteShellAccess", "false");
     let refused = refusal(session.shell(ShellOptions::default()).await);
-    assert_eq!(refused, (Subcode::AccessDenied, code::SHELL_ACCESS_DISABLED));
+    assert_eq!(refused, (Subcode::InternalError, code::SHELL_ACCESS_DISABLED));
     assert_eq!(shell.run("echo still").await.unwrap().stdout, b"still\n");
     shell.close().await.unwrap();
     service.set("Winrs.AllowRemoteShellAccess", "true");

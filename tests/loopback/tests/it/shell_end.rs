@@ -70,6 +70,23 @@ async fn a_terminated_command_ends_with_its_children_and_its_shell_goes_on() {
 }
 
 #[tokio::test]
+async fn the_keys_that_interrupt_reach_a_command_and_what_it_waits_for() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let shell = open(&session).await;
+    for (signal, exit_code) in [(SignalCode::CtrlC, 130), (SignalCode::CtrlBreak, 131)] {
+        let mut command = start(&shell, "sh -c 'echo $$ $PPID; exec sleep 1000'; echo not reached").await;
+        let running = processes(&first_line(&mut command).await);
+        command.signal(signal).await.unwrap();
+        assert_eq!(text(&rest(&mut command).await), ("", "", exit_code));
+        ended(&running).await;
+        command.finish().await.unwrap();
+    }
+    shell.close().await.unwrap();
+    service.close().await;
+}
+
+#[tokio::test]
 async fn a_signal_reaches_a_command_while_its_output_is_waited_for() {
     let service = Loopback::start().await;
     let session = service.session(User::Ada);
@@ -276,6 +293,31 @@ async fn a_shell_that_nobody_asks_anything_is_deleted_in_time_and_not_before() {
         assert!(shell.run("echo here").await.unwrap_err().is_gone());
         assert!(command.next_output().await.unwrap_err().is_gone());
     }
+    no_shells(&session).await;
+    service.close().await;
+}
+
+#[tokio::test]
+async fn a_client_that_vanished_while_it_waited_does_not_keep_its_shell() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let options = ShellOptions { idle_timeout: Some(Duration::from_secs(60)), ..ShellOptions::default() };
+    let shell = session.shell(options).await.unwrap();
+    let mut command = start(&shell, ENDLESS).await;
+    let running = processes(&first_line(&mut command).await);
+    let patient = service.over_http(User::Ada).operation_timeout(Duration::from_secs(3_600)).build().unwrap();
+    let (there, id) = (message::shell(shell.id()), command.id().to_owned());
+    let waiting = tokio::spawn(async move { receive(&patient, &there, &id).await.map(|_| ()) });
+    is_being_answered(&service, &session).await;
+    pass(Duration::from_secs(70)).await;
+    assert_eq!(ids(&session).await.len(), 1, "as long as it waits the shell is not idle");
+    // With the task goes its connection.
+    waiting.abort();
+    service.set("Service.MaxConcurrentOperationsPerUser", "1");
+    let noticed = async { while session.get(&config_read::of(Section::Winrs)).await.is_err() {} };
+    timeout(PATIENCE, noticed).await.expect("the service notices");
+    pass(Duration::from_secs(61)).await;
+    ended(&running).await;
     no_shells(&session).await;
     service.close().await;
 }

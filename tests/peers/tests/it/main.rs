@@ -25,12 +25,16 @@ macro_rules! for_each_way_in {
 mod ansible;
 mod command_shell;
 mod configuration;
+mod credssp;
 mod curl;
 mod dialects;
 mod kerberos;
+mod ntlm;
 mod own_suites;
 mod pypsrp;
 mod pywinrm;
+mod sign_in;
+mod spnego;
 mod telarchd;
 mod winrm;
 mod winrs;

@@ -128,8 +128,6 @@ mod pypsrp {
             (r#"C:\\Windows\r\n"#, r#"/usr\n"#),
             (r#"C:\\Windows""#, r#"/usr""#),
             (r#""powershell.exe", ["Write-Host こんにちは"]"#, r#""echo", ["こんにちは"]"#),
-            // A time is repeated in the form in which it was asked; Windows writes another.
-            (r#""PT60.000S""#, r#""PT60S""#),
             // What the service itself calls the fault and its plug-in.
             ("The parameter is incorrect.", "the request names no command: give its CommandId"),
             (r#"%systemroot%\\system32\\winrscmd.dll"#, "telarchd"),

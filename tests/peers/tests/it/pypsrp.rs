@@ -27,7 +27,7 @@ fn the_answer_to_create_describes_the_shell() {
     assert_eq!(shell["selectors"], json!({"ShellId": shell["id"]}));
     let owner = shell["owner"].as_str().expect("an owner");
     assert!(owner.to_lowercase().ends_with(USER), "{shell}");
-    assert_eq!(shell["idle_time_out"], "PT60S", "not in the form in which it was asked: {shell}");
+    assert_eq!(shell["idle_time_out"], "PT60.000S", "not in the form in which Windows tells it: {shell}");
 }
 
 #[test]

@@ -170,6 +170,14 @@ fn a_challenge_is_answered_once() {
     wrong[MIC] ^= 1;
     assert_eq!(failed.step(&wrong).err(), Some(AuthError::Unproven));
     assert!(matches!(failed.step(&message).err(), Some(AuthError::Malformed(_))));
+
+    // Nor does it begin again, with a challenge that is known by now.
+    let Ok(Step::Continue(negotiate)) = client().step(None) else { panic!("it begins") };
+    let mut garbled = service();
+    assert!(garbled.step(b"NTLMSSP\0").is_err());
+    for mut over in [asked, failed, garbled] {
+        assert!(matches!(over.step(&negotiate).err(), Some(AuthError::Malformed(_))));
+    }
 }
 
 #[test]

@@ -34,6 +34,7 @@ use crate::error::CommandError;
 ///
 /// Blocks until the program has been executed, typically for about a millisecond.
 pub(super) fn spawn(invocation: &Invocation, spec: &CommandSpec) -> Result<(Leader, Pipes), CommandError> {
+    let failed = |source| spawn_error(source, invocation);
     let mut child = std::process::Command::new(&invocation.program)
         .arg0(&invocation.name)
         .args(&invocation.arguments)
@@ -46,7 +47,7 @@ pub(super) fn spawn(invocation: &Invocation, spec: &CommandSpec) -> Result<(Lead
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|source| spawn_error(source, invocation))?;
+        .map_err(failed)?;
     // At once: what the program starts before it is inside has to be fetched.
     let pid = Pid::from_child(&child);
     spec.enclosure.admit(pid);
@@ -54,8 +55,8 @@ pub(super) fn spawn(invocation: &Invocation, spec: &CommandSpec) -> Result<(Lead
     // Fails only when the process has already ended.
     let _ = prlimit(Some(pid), Resource::Core, core);
     // From here on dropping the leader kills the group.
-    let leader = Leader::of(pid).map_err(|source| spawn_error(source, invocation))?;
-    let pipes = Pipes::of(&mut child).ok_or_else(|| spawn_error(Errno::BADF.into(), invocation))?;
+    let leader = Leader::of(pid).map_err(failed)?;
+    let pipes = Pipes::of(&mut child).ok_or_else(|| failed(Errno::BADF.into()))?;
     Ok((leader, pipes))
 }
 

@@ -180,12 +180,16 @@ impl Shell {
         self.enclosure.needs_snapshot() && self.has_run.load(Ordering::Relaxed)
     }
 
-    /// Counts the shell's processes, and ends the youngest where they are more than it may have. False if it has
-    /// none.
+    /// Counts the shell's processes, and ends those that have more memory than they may, and the youngest where they
+    /// are more than there may be. False if there are none.
     pub(super) fn count(&self, snapshot: &Snapshot) -> bool {
         let groups = self.groups();
         let mut processes = self.enclosure.processes(&groups, snapshot);
         self.counted.store(processes.len(), Ordering::Relaxed);
+        for process in processes.extract_if(.., |process| self.enclosure.is_exceeded_by(process)) {
+            tracing::warn!(shell = %self.id, "A process has more memory than MaxMemoryPerShellMB and is killed");
+            process.kill();
+        }
         let limit = self.most_processes().unwrap_or(usize::MAX);
         if processes.len() > limit {
             tracing::warn!(
@@ -249,14 +253,13 @@ impl Shell {
         if processes < limit { Ok(()) } else { Err(fault::too_many_processes(processes, limit)) }
     }
 
-    /// Starts a command and returns its identifier.
-    pub(super) fn start(self: &Arc<Self>, line: Line, directly: bool) -> Result<String, Fault> {
+    /// Starts a command under an identifier of the client's or ours.
+    pub(super) fn start(self: &Arc<Self>, id: String, line: Line, directly: bool) -> Result<(), Fault> {
         let mut commands = self.commands();
         let commands = commands.as_mut().ok_or_else(fault::unknown_shell)?;
         if commands.len() >= MOST_COMMANDS {
             return Err(fault::too_many_commands(MOST_COMMANDS));
         }
-        let id = line.command_id.clone().unwrap_or_else(|| fresh_uuid().to_string());
         if commands.contains_key(&key(&id)) {
             return Err(fault::invalid_parameter(format!("the shell has a command {id} already")));
         }
@@ -279,13 +282,12 @@ impl Shell {
         })
         .map_err(fault::of_command)?;
         tracing::debug!(shell = %self.id, command = %id, process = command.process_id(), "Command started");
-        let entry = Entry { id: id.clone(), line: text, command: Arc::new(command) };
-        commands.insert(key(&id), entry);
+        commands.insert(key(&id), Entry { id, line: text, command: Arc::new(command) });
         self.has_run.store(true, Ordering::Relaxed);
-        if self.most_processes().is_some() {
+        if self.enclosure.is_to_be_counted() {
             self.watch.count(self);
         }
-        Ok(id)
+        Ok(())
     }
 
     /// The command of this identifier.
@@ -335,15 +337,16 @@ impl Shell {
     pub(super) async fn close(&self) {
         let commands = self.commands().take().unwrap_or_default();
         self.activity.send_modify(|activity| activity.closed = true);
-        for entry in commands.into_values() {
-            entry.command.close().await;
-        }
-        self.enclosure.close().await;
+        // Before anything is waited for, because whoever asked may go away meanwhile.
         if let Some(mark) = self.enclosure.mark()
             && self.has_run.load(Ordering::Relaxed)
         {
             self.watch.clean_up(mark);
         }
+        for entry in commands.into_values() {
+            entry.command.close().await;
+        }
+        self.enclosure.close().await;
         tracing::debug!(shell = %self.id, "Shell closed");
     }
 

@@ -125,10 +125,7 @@ async fn a_command_starts_with_an_empty_signal_mask_and_dies_of_a_broken_pipe() 
 
 #[tokio::test]
 async fn core_files_are_off_but_can_be_switched_on() {
-    // The limit is in place as soon as there is a command to send to.
-    let command = spawn(line("read go; ulimit -Sc; ulimit -Hc"));
-    command.send(b"go\n".to_vec(), Stdin::Closes).await.unwrap();
-    let ran = finish(&command).await;
+    let ran = gone(&spawn(line("read go; ulimit -Sc; ulimit -Hc"))).await;
     let hard = fs::read_to_string("/proc/self/limits").unwrap();
     let hard = hard.lines().find(|limit| limit.starts_with("Max core file size")).unwrap().to_owned();
     let hard_is_zero = hard.split_whitespace().nth(5) == Some("0");
@@ -141,16 +138,11 @@ async fn a_command_may_open_as_many_files_as_it_is_given_and_can_ask_for_more() 
     let hard = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
     let more = hard.map_or_else(|| "unlimited".to_owned(), |hard| hard.to_string());
     for (given, expected) in [(Some(333), "333"), (Some(u64::MAX - 1), more.as_str())] {
-        // The limit is in place as soon as there is a command to send to.
         let mut spec = line("read go; ulimit -Sn; ulimit -Hn; sh -c 'ulimit -Sn'; ulimit -Sn $(ulimit -Hn)");
         let limits = Limits { open_files: given, ..Limits::default() };
         spec.enclosure = Arc::new(Enclosure::per_process(limits));
-        let command = spawn(spec);
-        command.send(b"go\n".to_vec(), Stdin::Closes).await.unwrap();
-        assert_eq!(
-            finish(&command).await.text(),
-            (format!("{expected}\n{more}\n{expected}\n").as_str(), "", 0)
-        );
+        let ran = gone(&spawn(spec)).await;
+        assert_eq!(ran.text(), (format!("{expected}\n{more}\n{expected}\n").as_str(), "", 0));
     }
 }
 
@@ -171,12 +163,36 @@ async fn a_profile_is_read_only_if_the_startup_says_so() {
 
 #[tokio::test]
 async fn without_cgroups_each_process_is_limited_by_itself() {
-    let mut spec = line("read go; ulimit -d; dd bs=256M count=1 if=/dev/zero of=/dev/null");
     let limits = Limits { memory: NonZeroU64::new(64 << 20), ..Limits::default() };
-    spec.enclosure = Arc::new(Enclosure::per_process(limits));
-    let command = spawn(spec);
-    command.send(b"go\n".to_vec(), Stdin::Closes).await.unwrap();
-    let ran = finish(&command).await;
-    assert_eq!(ran.text().0, "65536\n");
-    assert_eq!(ran.exit_code, 1);
+    let enclosure = Arc::new(Enclosure::per_process(limits));
+    let limited = |text: &str| CommandSpec { enclosure: Arc::clone(&enclosure), ..line(text) };
+    let ran = gone(&spawn(limited("read go; ulimit -Sd; ulimit -Hd; sh -c 'ulimit -d'"))).await;
+    assert_eq!(ran.text(), ("65536\n65536\n65536\n", "", 0));
+    for (size, exit_code) in [(16, 0), (256, 1)] {
+        let dd = format!("read go; dd bs={size}M count=1 if=/dev/zero of=/dev/null");
+        assert_eq!(gone(&spawn(limited(&dd))).await.exit_code, exit_code, "{size} MB");
+    }
 }
+
+#[tokio::test]
+async fn a_program_that_needs_more_memory_than_it_may_have_can_deal_with_it() {
+    let mut spec = program("python3", &["-c", PYTHON]);
+    let limits = Limits { memory: NonZeroU64::new(256 << 20), ..Limits::default() };
+    spec.enclosure = Arc::new(Enclosure::per_process(limits));
+    assert_eq!(gone(&spawn(spec)).await.text(), ("100 MB\nMemoryError\n", "", 0));
+}
+
+/// Lets a command go that waits for a line. Its limits are in place as soon as there is a command to send to.
+async fn gone(command: &Command) -> Ran {
+    command.send(b"go\n".to_vec(), Stdin::Closes).await.unwrap();
+    finish(command).await
+}
+
+const PYTHON: &str = "
+input()
+print(len(bytearray(100 << 20)) >> 20, 'MB')
+try:
+    bytearray(1 << 30)
+except MemoryError:
+    print('MemoryError')
+";

@@ -1,6 +1,6 @@
 //! Faults of enumerations (WS-Enumeration 4; DSP0226 8).
 
-use wsman::namespace::{CONFIG, ENUMERATION};
+use wsman::namespace::{CIM_BINDING, CONFIG, ENUMERATION};
 use wsman::{Subcode, code};
 
 use super::Row;
@@ -11,6 +11,14 @@ use crate::wire::Answer;
 /// Begins an enumeration of numbers, without any of them.
 pub(super) fn enumerate(count: &str) -> Message {
     Message::enumeration(URI, "Enumerate").body(&format!("<n:Enumerate>{count}</n:Enumerate>"))
+}
+
+/// Says what is to be told of instances of subclasses (DSP0227 8.1).
+pub(super) fn with_subclasses(mode: &str) -> String {
+    format!(
+        "<n:Enumerate><w:OptimizeEnumeration/><w:MaxElements>10</w:MaxElements>\
+         <b:PolymorphismMode xmlns:b=\"{CIM_BINDING}\">{mode}</b:PolymorphismMode></n:Enumerate>"
+    )
 }
 
 pub(super) fn pull(context: &str) -> Message {
@@ -51,6 +59,11 @@ pub(super) fn rows() -> Vec<Row> {
             code::ENUMERATION_MODE,
         )
         .detail("EnumerationMode"),
+        Row::new(
+            Message::enumeration(URI, "Enumerate").body(&with_subclasses("Deep")),
+            Subcode::PolymorphismModeNotSupported,
+            code::POLYMORPHISM_MODE_UNSUPPORTED,
+        ),
         Row::new(
             listeners(&format!("<n:Enumerate>{filter}</n:Enumerate>")),
             Subcode::FilteringNotSupported,

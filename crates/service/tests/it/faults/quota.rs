@@ -6,7 +6,7 @@ use super::{Row, shell};
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
-        Row::new(shell::create("OURS"), Subcode::AccessDenied, code::SHELL_ACCESS_DISABLED)
+        Row::new(shell::create("OURS"), Subcode::InternalError, code::SHELL_ACCESS_DISABLED)
             .setting("Winrs.AllowRemoteShellAccess", "false"),
         Row::new(shell::create("THIRD"), Subcode::QuotaLimit, code::MAX_SHELLS_PER_USER)
             .setting("Winrs.MaxShellsPerUser", "2")

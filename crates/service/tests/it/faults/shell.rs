@@ -6,7 +6,7 @@ use wsman::{Code, Subcode, code};
 use super::{ANY_SHELL, Row};
 use crate::message::Message;
 
-pub(super) fn create(id: &str) -> Message {
+pub(crate) fn create(id: &str) -> Message {
     opening(&format!(
         "<rsp:Shell ShellId=\"{id}\"><rsp:InputStreams>stdin</rsp:InputStreams><rsp:OutputStreams>stdout stderr</rsp:OutputStreams></rsp:Shell>"
     ))
@@ -16,7 +16,7 @@ fn opening(body: &str) -> Message {
     Message::transfer(SHELL_CMD, "Create").body(body)
 }
 
-pub(super) fn command(shell: &str, id: &str, line: &str) -> Message {
+pub(crate) fn command(shell: &str, id: &str, line: &str) -> Message {
     verb(
         "Command",
         shell,
@@ -24,7 +24,7 @@ pub(super) fn command(shell: &str, id: &str, line: &str) -> Message {
     )
 }
 
-pub(super) fn send(shell: &str, command: &str, stream: &str, base64: &str) -> Message {
+pub(crate) fn send(shell: &str, command: &str, stream: &str, base64: &str) -> Message {
     verb(
         "Send",
         shell,
@@ -34,7 +34,7 @@ pub(super) fn send(shell: &str, command: &str, stream: &str, base64: &str) -> Me
     )
 }
 
-pub(super) fn receive(shell: &str, command: &str) -> Message {
+pub(crate) fn receive(shell: &str, command: &str) -> Message {
     receiving(shell, command, "stdout stderr")
 }
 

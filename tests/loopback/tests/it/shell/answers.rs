@@ -6,7 +6,7 @@ use telarch_loopback::{Loopback, User};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use wsman::shell::{CommandState, OpenShell, Received, parse_created};
-use wsman::{Action, Response, ResponseError, Subcode, code, namespace};
+use wsman::{Action, Response, ResponseError, ShellVerb, Subcode, code, namespace};
 use xml::{Bounds, Element};
 
 use crate::message::{self, fragment, open_shell, start};
@@ -152,19 +152,28 @@ async fn post(service: &Loopback, message: &str) -> String {
     body.to_owned()
 }
 
-/// A Receive with these headers, which the answer repeats.
-fn receiving(shell: &str, command: &str, size: usize, id: &str, sequence: &str) -> String {
-    let (soap, addressing, wsman, microsoft) =
-        (namespace::SOAP, namespace::ADDRESSING, namespace::WSMAN, namespace::MICROSOFT);
-    format!(
-        "<s:Envelope xmlns:s='{soap}' xmlns:a='{addressing}' xmlns:w='{wsman}' xmlns:p='{microsoft}' xmlns:rsp='{SHELL}'>\
-         <s:Header><a:Action>{SHELL}/Receive</a:Action><a:MessageID>{id}</a:MessageID>\
-         <a:ReplyTo><a:Address>{}</a:Address></a:ReplyTo><w:ResourceURI>{SHELL}/cmd</w:ResourceURI>\
-         <w:MaxEnvelopeSize>{size}</w:MaxEnvelopeSize><p:OperationID>{id}</p:OperationID><p:SequenceId>{sequence}</p:SequenceId>\
-         <w:SelectorSet><w:Selector Name='ShellId'>{shell}</w:Selector></w:SelectorSet></s:Header><s:Body><rsp:Receive>\
-         <rsp:DesiredStream CommandId='{command}'>stdout stderr</rsp:DesiredStream></rsp:Receive></s:Body></s:Envelope>",
-        namespace::ANONYMOUS
-    )
+/// A message to a shell with these headers, which the answer repeats.
+struct Repeated<'a> {
+    identifier: &'a str,
+    sequence: &'a str,
+    max_envelope_size: usize,
+}
+
+impl Repeated<'_> {
+    fn message(&self, shell: &str, verb: &str, body: &str) -> String {
+        let Self { identifier, sequence, max_envelope_size } = self;
+        let (soap, addressing, wsman, microsoft) =
+            (namespace::SOAP, namespace::ADDRESSING, namespace::WSMAN, namespace::MICROSOFT);
+        format!(
+            "<s:Envelope xmlns:s='{soap}' xmlns:a='{addressing}' xmlns:w='{wsman}' xmlns:p='{microsoft}' \
+             xmlns:rsp='{SHELL}'><s:Header><a:Action>{SHELL}/{verb}</a:Action><a:MessageID>{identifier}</a:MessageID>\
+             <a:ReplyTo><a:Address>{}</a:Address></a:ReplyTo><w:ResourceURI>{SHELL}/cmd</w:ResourceURI>\
+             <w:MaxEnvelopeSize>{max_envelope_size}</w:MaxEnvelopeSize><p:OperationID>{identifier}</p:OperationID>\
+             <p:SequenceId>{sequence}</p:SequenceId><w:SelectorSet><w:Selector Name='ShellId'>{shell}</w:Selector>\
+             </w:SelectorSet></s:Header><s:Body>{body}</s:Body></s:Envelope>",
+            namespace::ANONYMOUS
+        )
+    }
 }
 
 #[tokio::test]
@@ -174,6 +183,9 @@ async fn an_answer_fits_whatever_it_has_to_repeat_and_all_output_arrives() {
     let shell = open_shell(&session, &OpenShell::default()).await.unwrap();
     let id = shell.selectors.text("ShellId").unwrap();
     let command = start(&session, &shell, "seq 1 20000; seq 1 20000 >&2; exit 6").await.unwrap();
+    let body = format!(
+        "<rsp:Receive><rsp:DesiredStream CommandId='{command}'>stdout stderr</rsp:DesiredStream></rsp:Receive>"
+    );
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let exit_code = 'received: loop {
         // From hardly any to more than an envelope of the smallest size can hold.
@@ -182,7 +194,8 @@ async fn an_answer_fits_whatever_it_has_to_repeat_and_all_output_arrives() {
         {
             let (identifier, sequence) =
                 ("&amp;".repeat(length / 2) + &"x".repeat(length / 2), "7".repeat(length));
-            let text = post(&service, &receiving(id, &command, size, &identifier, &sequence)).await;
+            let headers = Repeated { identifier: &identifier, sequence: &sequence, max_envelope_size: size };
+            let text = post(&service, &headers.message(id, "Receive", &body)).await;
             let answer = match Response::parse(text.as_str(), &Bounds::default()) {
                 Ok(answer) => answer,
                 Err(ResponseError::Fault(fault)) => {
@@ -213,6 +226,51 @@ async fn an_answer_fits_whatever_it_has_to_repeat_and_all_output_arrives() {
     let expected: String = (1..=20_000).map(|number| format!("{number}\n")).collect();
     assert!(stdout == expected.as_bytes() && stderr == expected.as_bytes());
     assert_eq!(exit_code, 6);
+    session.delete(&shell).await.unwrap();
+    service.close().await;
+}
+
+#[tokio::test]
+async fn nothing_is_done_for_a_request_whose_answer_would_be_too_large() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let shell = open_shell(&session, &OpenShell::default()).await.unwrap();
+    let id = shell.selectors.text("ShellId").unwrap();
+    let command = start(&session, &shell, "echo ready; exec cat").await.unwrap();
+    let ready = message::receive(&session, &shell, &command).await.unwrap();
+    assert_eq!(ready.streams[0].octets, b"ready\n");
+    let identifier = "&amp;".repeat(2_000);
+    let headers = Repeated { identifier: &identifier, sequence: "1", max_envelope_size: 8_192 };
+    for (verb, body) in [
+        ("Command", "<rsp:CommandLine><rsp:Command>touch started</rsp:Command></rsp:CommandLine>".to_owned()),
+        (
+            "Send",
+            format!("<rsp:Send><rsp:Stream Name='stdin' CommandId='{command}'>QUFB</rsp:Stream></rsp:Send>"),
+        ),
+        (
+            "Signal",
+            format!(
+                "<rsp:Signal CommandId='{command}'><rsp:Code>{SHELL}/signal/terminate</rsp:Code></rsp:Signal>"
+            ),
+        ),
+    ] {
+        let text = post(&service, &headers.message(id, verb, &body)).await;
+        let Err(ResponseError::Fault(fault)) = Response::parse(text.as_str(), &Bounds::default()) else {
+            panic!("{verb}: {text}")
+        };
+        assert_eq!(fault.code(), code::MAX_ENVELOPE_SIZE_EXCEEDED, "{verb}: {fault}");
+    }
+    let end = |body: &mut xml::Writer| {
+        let last = wsman::shell::StreamData { name: "stdin", octets: b"last" };
+        wsman::shell::Send::write(body, last, &command, true);
+    };
+    message::ask(&session, &shell, ShellVerb::Send, end).await.unwrap();
+    let done = message::receive(&session, &shell, &command).await.unwrap();
+    assert_eq!(
+        (done.streams[0].octets.as_slice(), done.state),
+        (b"last".as_slice(), Some(CommandState::Done { exit_code: 0 }))
+    );
+    assert!(!service.home().join("started").exists());
     session.delete(&shell).await.unwrap();
     service.close().await;
 }

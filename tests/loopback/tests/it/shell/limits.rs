@@ -89,17 +89,25 @@ async fn a_shell_without_a_limit_has_as_many_processes_as_it_likes() {
 async fn a_process_gets_no_more_memory_than_its_shell_may_have() {
     let service = Loopback::start_with(&[("Winrs.MaxMemoryPerShellMB", "64")]).await;
     let session = service.session(User::Ada);
+    // The limit is in place when the service has answered that there is a command.
+    let take = async |shell: &Shell, megabytes: u32| {
+        let line = format!("read go; dd bs={megabytes}M count=1 if=/dev/zero of=/dev/null 2>&1");
+        let mut command = start(shell, &line).await;
+        command.input().write(b"go\n").await.unwrap();
+        let finished = rest(&mut command).await;
+        command.finish().await.unwrap();
+        finished
+    };
     let shell = open(&session).await;
-    let take = |megabytes: u32| format!("dd bs={megabytes}M count=1 if=/dev/zero of=/dev/null 2>&1");
-    assert_eq!(shell.run(&take(16)).await.unwrap().exit_code, 0);
-    let refused = shell.run(&take(256)).await.unwrap();
+    assert_eq!(take(&shell, 16).await.exit_code, 0);
+    let refused = take(&shell, 256).await;
     let said = text(&refused);
     assert!(said.0.contains("memory") && said.2 != 0, "{said:?}");
     shell.close().await.unwrap();
     // A limit holds for the shells that are opened from then on.
     service.set("Winrs.MaxMemoryPerShellMB", "0");
     let shell = open(&session).await;
-    assert_eq!(shell.run(&take(256)).await.unwrap().exit_code, 0);
+    assert_eq!(take(&shell, 256).await.exit_code, 0);
     shell.close().await.unwrap();
     service.close().await;
 }

@@ -59,10 +59,12 @@ fn input_in_lines_of_base64_arrives_whole() {
 
 /// It writes an hour as no other client does.
 #[test]
-fn idle_time_out_is_told_in_the_form_in_which_it_was_asked() {
+fn idle_time_out_is_told_in_seconds_whatever_the_form_in_which_it_was_asked() {
     let client = Client::new(&WINRB);
-    for form in ["PT60M0S", "PT2H0.000S", "P1DT1S"] {
-        let (shell, text) = client.open_with(&format!("<rsp:IdleTimeOut>{form}</rsp:IdleTimeOut>"));
+    for (asked, form) in
+        [("PT60M0S", "PT3600.000S"), ("PT2H0.000S", "PT7200.000S"), ("P1DT1S", "PT86401.000S")]
+    {
+        let (shell, text) = client.open_with(&format!("<rsp:IdleTimeOut>{asked}</rsp:IdleTimeOut>"));
         assert_eq!(element(&text, "rsp:IdleTimeOut"), form);
         let get = Message { action: GET, resource: SHELL, shell: Some(&shell), ..Message::default() };
         assert_eq!(element(&client.answer(&get), "rsp:IdleTimeOut"), form);

@@ -1,0 +1,152 @@
+//! Someone between the ends, or at one of them, gets nothing.
+
+use auth::{Acceptor as _, AuthError, Initiator as _, Step};
+use rustls::version::{TLS12, TLS13};
+
+use crate::exchange::raw_client;
+use crate::tls::Tls;
+use crate::toy::{Toy, talk};
+use crate::{KeyedCertificate, acceptor, initiator};
+
+#[test]
+fn someone_in_between_who_ends_both_connections_gets_no_credentials() {
+    let own = KeyedCertificate::rsa();
+    for version in [&TLS12, &TLS13] {
+        let toy = Toy::like_ntlm();
+        let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
+        let (mut to_client, mut to_service) = (Tls::server(&own), Tls::client(version));
+        to_service.shake_hands(&mut service);
+        let mut relayed = 0;
+        let mut token: Option<Vec<u8>> = None;
+        // Every request is passed on as it is.
+        let error = loop {
+            let Step::Continue(said) = client.step(token.as_deref()).unwrap() else { panic!("handed over") };
+            let request = to_client.receive(&said);
+            if request.is_empty() {
+                token = Some(to_client.pending());
+                continue;
+            }
+            relayed += 1;
+            match service.step(&to_service.send(&request)) {
+                Ok(Step::Continue(answer)) => token = Some(to_client.send(&to_service.receive(&answer))),
+                Ok(Step::Done { .. }) => panic!("let in"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((error, relayed), (AuthError::ChannelBinding, 2));
+        assert!(service.take_credentials().is_none());
+        // Even if the client is told that all is well.
+        let lie = auth::credssp::TsRequest { version: 6, pub_key_auth: Some(&[0; 48]), ..Default::default() };
+        let lie = to_client.send(&lie.encode());
+        assert!(client.step(Some(&lie)).is_err());
+    }
+}
+
+#[test]
+fn whatever_octet_of_whatever_token_is_changed_nobody_is_let_in() {
+    let toy = Toy::like_ntlm();
+    let mut lengths = Vec::new();
+    let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
+    let ends = talk(
+        |token| client.step(token),
+        |token| service.step(token),
+        |_, token| {
+            lengths.push(token.len());
+            token
+        },
+    );
+    assert!(ends.0.is_done() && ends.1.is_done());
+    for (attacked, length) in lengths.iter().enumerate() {
+        for part in 0..8 {
+            let at = length * part / 8;
+            let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
+            let ends = talk(
+                |token| client.step(token),
+                |token| service.step(token),
+                |number, mut token| {
+                    if number == attacked && at < token.len() {
+                        token[at] ^= 0x11;
+                    }
+                    token
+                },
+            );
+            // What the service says after the handshake may be read or not; all else must be.
+            assert!(!ends.1.is_done(), "token {attacked}, octet {at}");
+            assert!(service.take_credentials().is_none());
+        }
+    }
+}
+
+#[test]
+fn a_conversation_without_end_is_ended() {
+    let toy = Toy { tokens: 99, ..Toy::like_ntlm() };
+    let too_long = AuthError::Malformed("one token too many, or longer than 64 KiB");
+    let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
+    let ends = talk(|token| client.step(token), |token| service.step(token), |_, token| token);
+    assert_eq!([ends.0.error(), ends.1.error()].iter().flatten().next(), Some(&too_long));
+
+    // Nor is a message read piece by piece.
+    let hello = Tls::client(&TLS13).pending();
+    let half = acceptor(&toy).step(&hello[..hello.len() / 2]).unwrap_err();
+    assert_eq!(half, AuthError::Malformed("half a message of TLS"));
+    assert_eq!(acceptor(&toy).step(&vec![0x16; 65_537]).unwrap_err(), too_long);
+}
+
+#[test]
+fn what_is_no_tls_or_says_nothing_is_refused() {
+    let toy = Toy::like_ntlm();
+    for token in [&b"NTLMSSP\0\x01\0\0\0"[..], b"\x30\x05\xa0\x03\x02\x01\x06", &[0x16, 3, 1, 0, 1, 9]] {
+        let mut service = acceptor(&toy);
+        assert!(matches!(service.step(token), Err(AuthError::Malformed(_))));
+        assert_eq!(service.refusal(), None);
+        assert!(matches!(service.step(token), Err(AuthError::Malformed(_))), "an error is the end");
+
+        let mut client = initiator(&toy);
+        client.step(None).unwrap();
+        assert!(matches!(client.step(Some(token)), Err(AuthError::Malformed(_))));
+    }
+    let mut service = acceptor(&toy);
+    let mut client = raw_client(&TLS13, &mut service);
+    assert_eq!(service.step(b"").unwrap_err(), AuthError::Malformed("there is nothing in it"));
+    assert!(service.step(&client.tls.send(b"late")).is_err());
+
+    let mut client = initiator(&toy);
+    client.step(None).unwrap();
+    assert!(matches!(client.step(Some(b"")), Err(AuthError::Malformed(_))), "a handshake that stops");
+}
+
+#[test]
+fn a_client_that_closes_the_connection_is_not_let_in() {
+    let mut service = acceptor(&Toy::like_ntlm());
+    let mut client = raw_client(&TLS13, &mut service);
+    let requests = client.requests();
+    let (last, others) = requests.split_last().unwrap();
+    for request in others {
+        client.send(&mut service, request);
+    }
+    let mut token = client.tls.send(last);
+    client.tls.0.send_close_notify();
+    token.append(&mut client.tls.pending());
+    assert!(service.step(&token).is_err());
+    assert!(service.take_credentials().is_none());
+}
+
+#[test]
+fn after_the_end_there_is_nothing() {
+    let toy = Toy::like_ntlm();
+    let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
+    let mut last = Vec::new();
+    let ends = talk(
+        |token| client.step(token),
+        |token| service.step(token),
+        |_, token| {
+            last.clone_from(&token);
+            token
+        },
+    );
+    assert!(ends.0.is_done() && ends.1.is_done());
+    for _ in 0..300 {
+        assert!(matches!(service.step(&last), Err(AuthError::Malformed(_))));
+        assert!(matches!(client.step(Some(&last)), Err(AuthError::Malformed(_))));
+    }
+}

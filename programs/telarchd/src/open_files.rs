@@ -1,0 +1,54 @@
+//! How many files this process may have open (getrlimit(2), `RLIMIT_NOFILE`): every connection is one, and every
+//! command has three pipes.
+
+use config::Config;
+use plugin_shell::ShellPlugin;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// The limit as it was found and as it is now; `None` is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OpenFiles {
+    found: Option<u64>,
+    now: Option<u64>,
+}
+
+impl OpenFiles {
+    /// Raises the soft limit as far as it goes; usually it is low only for the sake of programs that use `select`.
+    pub(crate) fn raise() -> Self {
+        let Rlimit { current: found, maximum } = getrlimit(Resource::Nofile);
+        match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+            Ok(()) => Self { found, now: maximum },
+            Err(error) => {
+                tracing::debug!(%error, "The limit of open files stays as it was");
+                Self { found, now: found }
+            }
+        }
+    }
+
+    /// Tells the log if there cannot be as many requests at a time as the settings allow.
+    pub(crate) fn warn_if_too_few(self, config: &Config) {
+        let needed = needed(config.service.max_connections.get());
+        if let Some(limit) = self.now.filter(|limit| *limit < needed) {
+            tracing::warn!(
+                limit,
+                needed,
+                "Service/MaxConnections allows more requests than files may be open for: raise LimitNOFILE of the unit (ulimit -Hn), or lower the setting"
+            );
+        }
+    }
+
+    /// Gives every command the limit that was found.
+    pub(crate) fn spare_commands(self, shell: ShellPlugin) -> ShellPlugin {
+        match self.found {
+            Some(found) => shell.with_open_files(found),
+            None => shell,
+        }
+    }
+}
+
+/// How many files it takes to answer so many requests at a time: each has a connection, and a command with three pipes.
+fn needed(requests: u32) -> u64 {
+    /// Listeners, files, what the runtime needs, and connections that are idle.
+    const OTHERS: u64 = 100;
+    u64::from(requests) * 4 + OTHERS
+}
