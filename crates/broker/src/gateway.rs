@@ -16,12 +16,14 @@ use sddl::Token;
 use zeroize::Zeroizing;
 
 use crate::link::Link;
-use crate::message::{Ask, ContextForm, Denial, Denied, SessionId, SignedIn, Tell};
+use crate::message::{Ask, ContextForm, Denial, Denied, SessionId, SignedIn, Tell, Unchanged};
 
 /// The broker, as the gateway sees it.
 pub struct Gateway {
     me: Weak<Self>,
-    link: Link,
+    link: Arc<Link>,
+    /// What is told without an answer goes through a thread: whoever hears the broker must never wait for it.
+    teller: mpsc::Sender<Zeroizing<Vec<u8>>>,
     last: AtomicU64,
     waiting: Mutex<Option<HashMap<u64, mpsc::SyncSender<(Tell, Option<OwnedFd>)>>>>,
     sessions: Mutex<HashMap<(String, Scheme), Remembered>>,
@@ -94,9 +96,17 @@ impl Gateway {
     /// # Errors
     /// The system's, and [`io::ErrorKind::InvalidData`] for a broker that does not answer as one.
     pub fn connect(link: Link, unasked: impl FnMut(Unasked) + Send + 'static) -> io::Result<Arc<Self>> {
+        let link = Arc::new(link);
+        let (teller, told) = mpsc::channel::<Zeroizing<Vec<u8>>>();
+        let telling = Arc::clone(&link);
+        std::thread::Builder::new().name("to broker".to_owned()).spawn(move || {
+            // If it cannot be told, it is gone, and the other thread notices.
+            while told.recv().is_ok_and(|message| telling.send(&message, &[]).is_ok()) {}
+        })?;
         let gateway = Arc::new_cyclic(|me| Self {
             me: me.clone(),
             link,
+            teller,
             last: AtomicU64::new(0),
             waiting: Mutex::new(Some(HashMap::new())),
             sessions: Mutex::default(),
@@ -133,20 +143,20 @@ impl Gateway {
     /// Has the settings changed. Waits for the broker.
     ///
     /// # Errors
-    /// [`Denied`].
-    pub fn change(&self, session: &Session, before: &str, after: &str) -> Result<(), Denied> {
+    /// [`Unchanged`].
+    pub fn change(&self, session: &Session, before: &str, after: &str) -> Result<(), Unchanged> {
         let (before, after) = (before.to_owned(), after.to_owned());
         match self.ask(&Ask::Change { session: session.id, before, after }) {
             Some((Tell::Changed, _)) => Ok(()),
-            Some((Tell::Denied(denied), _)) => Err(denied),
-            _ => Err(Denied::new(Denial::Failed, "the broker does not answer")),
+            Some((Tell::Outdated(text), _)) => Err(Unchanged::Outdated(text)),
+            Some((Tell::Denied(denied), _)) => Err(Unchanged::Denied(denied)),
+            _ => Err(Unchanged::Denied(Denied::new(Denial::Failed, "the broker does not answer"))),
         }
     }
 
     /// Tells the broker something that it does not answer.
     pub fn tell(&self, ask: &Ask) {
-        // If it cannot be told, it is gone, and the other thread notices.
-        let _ = self.link.send(&ask.encode(0), &[]);
+        let _ = self.teller.send(ask.encode(0));
     }
 
     fn ask(&self, ask: &Ask) -> Option<(Tell, Option<OwnedFd>)> {

@@ -8,6 +8,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
@@ -22,7 +23,7 @@ pub const HEAD: [u8; 4] = *b"TL\x01\x00";
 pub const LONGEST: usize = 4 << 20;
 
 /// How many descriptors a frame may bring.
-pub const MOST_DESCRIPTORS: usize = 64;
+pub(crate) const MOST_DESCRIPTORS: usize = 64;
 
 /// One end. Frames are read by one thread and written by any.
 #[derive(Debug)]
@@ -126,6 +127,14 @@ impl Link {
         let mut message = Zeroizing::new(vec![0; length]);
         socket.read_exact(&mut message)?;
         Ok(Some(Frame { message, descriptors }))
+    }
+
+    /// Bounds how long [`receive`](Self::receive) waits.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn wait_at_most(&self, time: Option<Duration>) -> io::Result<()> {
+        self.socket.set_read_timeout(time)
     }
 
     /// Ends both directions; whoever waits for a frame gets none.

@@ -137,6 +137,8 @@ pub enum Tell {
     Changed,
     /// It was not done.
     Denied(Denied),
+    /// It was not done, because the settings are others than the change began with: these.
+    Outdated(String),
     /// A program of this machine has connected; its descriptor comes with it.
     Local {
         /// The user, as the kernel names it.
@@ -199,13 +201,20 @@ pub struct Denied {
     pub reason: String,
 }
 
+/// Why settings were not changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unchanged {
+    /// Somebody may not, or it went wrong.
+    Denied(Denied),
+    /// They are others than the change began with: these.
+    Outdated(String),
+}
+
 /// What kinds of reasons there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
     /// The session may not, or there is none.
     Access,
-    /// The settings are others than the change began with.
-    Outdated,
     /// It went wrong.
     Failed,
 }
@@ -340,14 +349,14 @@ impl Tell {
             Self::Changed => w.u8(9),
             Self::Denied(denied) => w.u8(10).text(&denied.reason).u8(match denied.kind {
                 Denial::Access => 1,
-                Denial::Outdated => 2,
-                Denial::Failed => 3,
+                Denial::Failed => 2,
             }),
             Self::Local { uid, signed_in } => signed_in.write(w.u8(11).u32(*uid)),
             Self::Sockets => w.u8(12),
             Self::Settings(text) => w.u8(13).text(text),
             Self::Reload(text) => w.u8(14).text(text),
             Self::Stop => w.u8(15),
+            Self::Outdated(text) => w.u8(16).text(text),
         };
         w.finish()
     }
@@ -391,8 +400,7 @@ impl Tell {
                 let reason = r.text()?.to_owned();
                 let kind = match r.u8()? {
                     1 => Denial::Access,
-                    2 => Denial::Outdated,
-                    3 => Denial::Failed,
+                    2 => Denial::Failed,
                     _ => return Err(Malformed("a reason that nobody knows")),
                 };
                 Self::Denied(Denied { kind, reason })
@@ -402,6 +410,7 @@ impl Tell {
             13 => Self::Settings(r.text()?.to_owned()),
             14 => Self::Reload(r.text()?.to_owned()),
             15 => Self::Stop,
+            16 => Self::Outdated(r.text()?.to_owned()),
             _ => return Err(Malformed("nobody knows what is told")),
         };
         r.finish()?;
@@ -411,33 +420,36 @@ impl Tell {
 
 impl SignedIn {
     fn write<'w>(&self, w: &'w mut Writer) -> &'w mut Writer {
-        w.fixed(&self.session.0).text(&self.account).text(&self.machine().to_string());
-        w.octets(&self.token.user().encode());
-        let groups: Vec<Sid> = self.token.groups().collect();
-        w.u32(u32::try_from(groups.len()).unwrap_or(u32::MAX));
-        for group in groups {
-            w.octets(&group.encode());
-        }
-        w
+        write_token(w.fixed(&self.session.0).text(&self.account), &self.token)
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let session = SessionId(r.fixed()?);
-        let account = r.text()?.to_owned();
-        let machine = DomainSid::parse(r.text()?).map_err(|_| Malformed("no SID of a machine"))?;
-        let sid = |r: &mut Reader<'_>| Sid::decode(r.octets()?).map_err(|_| Malformed("no SID"));
-        let user = sid(r)?;
-        let count = r.u32()?;
-        if count > MOST_GROUPS {
-            return Err(Malformed("more groups than anybody has"));
-        }
-        let groups = (0..count).map(|_| sid(r)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { session, account, token: Token::new(user, groups, machine) })
+        Ok(Self { session: SessionId(r.fixed()?), account: r.text()?.to_owned(), token: read_token(r)? })
     }
+}
 
-    fn machine(&self) -> DomainSid {
-        self.token.machine()
+/// Appends what access is decided with.
+pub(crate) fn write_token<'w>(w: &'w mut Writer, token: &Token) -> &'w mut Writer {
+    w.text(&token.machine().to_string()).octets(&token.user().encode());
+    let groups: Vec<Sid> = token.groups().collect();
+    w.u32(u32::try_from(groups.len()).unwrap_or(u32::MAX));
+    for group in groups {
+        w.octets(&group.encode());
     }
+    w
+}
+
+/// Takes what access is decided with.
+pub(crate) fn read_token(r: &mut Reader<'_>) -> Result<Token, Malformed> {
+    let machine = DomainSid::parse(r.text()?).map_err(|_| Malformed("no SID of a machine"))?;
+    let sid = |r: &mut Reader<'_>| Sid::decode(r.octets()?).map_err(|_| Malformed("no SID"));
+    let user = sid(r)?;
+    let count = r.u32()?;
+    if count > MOST_GROUPS {
+        return Err(Malformed("more groups than anybody has"));
+    }
+    let groups = (0..count).map(|_| sid(r)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Token::new(user, groups, machine))
 }
 
 /// Linux allows 65536 groups (setgroups(2)); a token has a few more.

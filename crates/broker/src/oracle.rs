@@ -2,6 +2,7 @@
 #![allow(clippy::panic, clippy::expect_used)]
 
 use crate::message::{Ask, Tell};
+use crate::order::{Order, Report};
 
 /// A message is refused, or is the same again once it was written.
 pub fn broker_message(octets: &[u8]) {
@@ -14,5 +15,12 @@ pub fn broker_message(octets: &[u8]) {
         let again = tell.encode(number);
         let (_, read) = Tell::decode(&again).expect("what was written can be read");
         assert_eq!(format!("{tell:?}"), format!("{read:?}"));
+    }
+    if let Ok(order) = Order::decode(octets) {
+        let read = Order::decode(&order.encode()).expect("what was written can be read");
+        assert_eq!(format!("{order:?}"), format!("{read:?}"));
+    }
+    if let Ok(report) = Report::decode(octets) {
+        assert_eq!(Report::decode(&report.encode()), Ok(report));
     }
 }

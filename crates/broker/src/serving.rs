@@ -18,7 +18,7 @@ use sddl::Token;
 use zeroize::Zeroizing;
 
 use crate::link::Link;
-use crate::message::{Ask, ContextForm, Denial, Denied, SignedIn, Tell};
+use crate::message::{Ask, ContextForm, Denial, Denied, SignedIn, Tell, Unchanged};
 use crate::sessions::Sessions;
 
 /// What the program of the broker does for it. Each is asked about somebody whose proof was judged here.
@@ -35,8 +35,8 @@ pub trait Duties: Send + Sync {
     /// Changes the file of the settings from one text to another.
     ///
     /// # Errors
-    /// [`Denied`].
-    fn change(&self, identity: &Identity, token: &Token, before: &str, after: &str) -> Result<(), Denied>;
+    /// [`Unchanged`].
+    fn change(&self, identity: &Identity, token: &Token, before: &str, after: &str) -> Result<(), Unchanged>;
 
     /// The gateway says how it is.
     fn notice(&self, notice: Notice);
@@ -188,10 +188,15 @@ impl Broker {
                 };
             }
             Ask::Change { session, before, after } => {
-                let asked = self.sessions.find(session);
-                let done = asked
-                    .and_then(|proven| self.duties.change(&proven.identity, &proven.token, &before, &after));
-                done.map_or_else(Tell::Denied, |()| Tell::Changed)
+                let done =
+                    self.sessions.find(session).map_err(Unchanged::Denied).and_then(|proven| {
+                        self.duties.change(&proven.identity, &proven.token, &before, &after)
+                    });
+                match done {
+                    Ok(()) => Tell::Changed,
+                    Err(Unchanged::Denied(denied)) => Tell::Denied(denied),
+                    Err(Unchanged::Outdated(text)) => Tell::Outdated(text),
+                }
             }
             other => {
                 tracing::debug!(?other, "Nothing has to be answered");

@@ -96,6 +96,15 @@ impl LocalSocket {
         Ok(Self { socket: UnixListener::from_std(socket)?, path: None })
     }
 
+    /// Takes one connection, for a process that hands it on; see [`HandedOver`].
+    ///
+    /// # Errors
+    /// The system's.
+    pub async fn accept(&self) -> io::Result<std::os::unix::net::UnixStream> {
+        let (stream, _) = self.socket.accept().await?;
+        stream.into_std()
+    }
+
     /// Takes connections until the service ends, then removes the socket.
     pub async fn run(self, service: Arc<Service>, users: Arc<dyn LocalUsers>) {
         let callers = Arc::default();

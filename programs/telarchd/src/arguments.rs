@@ -193,8 +193,7 @@ impl Given {
         }
         let audit = self.audit.unwrap_or_else(|| paths.state.join("audit.jsonl"));
         let gateway_user = self.gateway_user.unwrap_or_else(|| "telarch".to_owned());
-        let separate =
-            self.separate.then_some(Separate { is_gateway: self.is_gateway, gateway_user });
+        let separate = self.separate.then_some(Separate { is_gateway: self.is_gateway, gateway_user });
         Ok(Box::new(Persistent { paths, accounts, config, separate, audit, settings: self.settings }))
     }
 }

@@ -67,14 +67,16 @@ pub(crate) async fn run(
     let interval =
         watchdog(asks("WATCHDOG_USEC").as_deref(), asks("WATCHDOG_PID").as_deref(), std::process::id());
     if let Some(interval) = interval {
-        tokio::spawn(watch::health(Arc::clone(&service), Arc::clone(&manager), interval));
+        let telling = Arc::clone(&manager);
+        tokio::spawn(watch::health(Arc::clone(&service), interval, move || telling.alive()));
     }
     tracing::info!(
         config = %files.store.path().display(), state = %arguments.paths.state.display(),
         version = env!("CARGO_PKG_VERSION"), "Ready"
     );
     manager.ready();
-    tokio::spawn(watch::status(listening, Arc::clone(&manager)));
+    let telling = Arc::clone(&manager);
+    tokio::spawn(watch::status(listening, move |text| telling.status(&text)));
 
     let signal = loop {
         match signals.received().await {

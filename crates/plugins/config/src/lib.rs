@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use config::{Draft, LISTENER_RESOURCE, Paths, Section, Store};
-use service::{Answer, BoxFuture, Call, Certificates, Listening, Plugin, Resource, ResourceKind};
+use service::{Answer, BoxFuture, Call, Caller, Certificates, Listening, Plugin, Resource, ResourceKind};
 use wsman::{Fault, namespace};
 
 use self::fault::ChangeError;
@@ -26,9 +26,33 @@ use self::vacant::Vacant;
 /// The plug-in for `http://schemas.microsoft.com/wbem/wsman/1/config`.
 pub struct ConfigPlugin {
     store: Arc<Store>,
+    keeper: Option<Arc<dyn FileKeeper>>,
     sockets: Sockets,
     certificates: Arc<Certificates>,
 }
+
+/// Replaces the file of the settings, where this process may not.
+pub trait FileKeeper: Send + Sync {
+    /// Replaces one text by another for a caller, or says why not. Waits.
+    ///
+    /// # Errors
+    /// [`NotReplaced`].
+    fn replace(&self, caller: &Caller, before: &str, after: &str) -> Result<(), NotReplaced>;
+}
+
+/// Why the file of the settings stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReplaced {
+    /// It is no longer what the change was made to, but this.
+    #[error("the settings were changed at the same time")]
+    Outdated(String),
+    /// The keeper does not want to, or cannot.
+    #[error("{0}")]
+    Refused(Fault),
+}
+
+/// Times a change is drawn up again because somebody else was faster.
+const MOST_ATTEMPTS: usize = 3;
 
 /// What a URI below `winrm/config` is.
 enum Part {
@@ -46,7 +70,7 @@ impl ConfigPlugin {
         let folder = store.path().parent().unwrap_or(Path::new("."));
         let beside = Paths::new(store.path(), folder);
         let certificates = Arc::new(Certificates::new(beside.certificates, beside.state));
-        Self { store, sockets: Sockets::Fixed(listening_on), certificates }
+        Self { store, keeper: None, sockets: Sockets::Fixed(listening_on), certificates }
     }
 
     /// A plug-in for a service that listens as it is configured, with these certificates.
@@ -54,7 +78,13 @@ impl ConfigPlugin {
     /// Its answers to changes come once the listeners have followed.
     #[must_use]
     pub fn with_listeners(store: Arc<Store>, listening: Listening, certificates: Arc<Certificates>) -> Self {
-        Self { store, sockets: Sockets::Configured(listening), certificates }
+        Self { store, keeper: None, sockets: Sockets::Configured(listening), certificates }
+    }
+
+    /// Has changes made by another process, which keeps the file.
+    #[must_use]
+    pub fn kept_by(self, keeper: Arc<dyn FileKeeper>) -> Self {
+        Self { keeper: Some(keeper), ..self }
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
@@ -73,18 +103,36 @@ impl ConfigPlugin {
     /// Makes a change if the listeners can be as it wants them, on a thread that may wait for the disk.
     async fn change<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&mut Draft) -> Result<T, ChangeError> + Send + 'static,
+        call: &Call,
+        change: impl Fn(&mut Draft) -> Result<T, ChangeError> + Send + 'static,
     ) -> Result<T, Fault> {
         let (store, certificates) = (Arc::clone(&self.store), Arc::clone(&self.certificates));
+        let (keeper, caller) = (self.keeper.clone(), Arc::clone(&call.caller));
         let changing = move || {
             let mut made = None;
-            store.update(|draft| {
+            let mut draw_up = |draft: &mut Draft| {
                 let before = draft.clone();
                 made = Some(change(draft)?);
                 acceptance::judge(&before, draft, &certificates)?;
                 Ok::<_, ChangeError>(())
-            })?;
-            made.ok_or(ChangeError::Interrupted)
+            };
+            let Some(keeper) = keeper else {
+                store.update(draw_up)?;
+                return made.ok_or(ChangeError::Interrupted);
+            };
+            for _ in 0..MOST_ATTEMPTS {
+                let replace = |before: &str, after: &str| Ok(keeper.replace(&caller, before, after)?);
+                match store.update_through(&mut draw_up, replace) {
+                    Err(ChangeError::Kept(NotReplaced::Outdated(text))) => {
+                        store.adopt(&text)?;
+                    }
+                    done => {
+                        done?;
+                        return made.ok_or(ChangeError::Interrupted);
+                    }
+                }
+            }
+            Err(ChangeError::Interrupted)
         };
         let changed = tokio::task::spawn_blocking(changing).await.unwrap_or(Err(ChangeError::Interrupted))?;
         self.sockets.follow(&self.store).await;

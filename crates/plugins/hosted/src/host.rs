@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use config::Config;
 use sddl::Token;
 use service::{Answer, Call, Caller, Content, Delivered, Item, Items, Plugin, fresh_uuid};
 use tokio::net::UnixStream;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use wsman::enumeration::Enumerate;
@@ -32,33 +31,48 @@ pub struct Host {
 /// When something was last asked of a host.
 #[derive(Debug)]
 pub struct Activity {
-    under_way: AtomicUsize,
-    last: Mutex<Instant>,
-    leave: Notify,
+    now: Mutex<Now>,
+    /// Which connections are served: those that began since somebody last wanted to leave.
+    generation: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Now {
+    under_way: usize,
+    last: Instant,
 }
 
 impl Default for Activity {
     fn default() -> Self {
-        Self { under_way: AtomicUsize::new(0), last: Mutex::new(Instant::now()), leave: Notify::new() }
+        let now = Mutex::new(Now { under_way: 0, last: Instant::now() });
+        Self { now, generation: watch::Sender::new(0) }
     }
 }
 
 impl Activity {
-    /// For how long nothing was asked; none while something is.
-    #[must_use]
-    pub fn idle(&self) -> Option<Duration> {
-        let is_idle = self.under_way.load(Ordering::Acquire) == 0;
-        is_idle.then(|| self.last.lock().unwrap_or_else(PoisonError::into_inner).elapsed())
+    /// Lets no more calls begin on the connections there are, if nothing was asked for this long; says whether that
+    /// is so.
+    pub fn leave(&self, idle: Duration, is_unused: impl FnOnce() -> bool) -> bool {
+        // Under the lock, so that no call begins in between.
+        let now = self.now();
+        let leaves = now.under_way == 0 && now.last.elapsed() >= idle && is_unused();
+        if leaves {
+            self.generation.send_modify(|generation| *generation = generation.wrapping_add(1));
+        }
+        leaves
     }
 
-    /// Has every connection told that it is about to end.
-    pub fn leave(&self) {
-        self.leave.notify_waiters();
+    fn begin(self: &Arc<Self>, generation: u64) -> Option<UnderWay> {
+        let mut now = self.now();
+        if *self.generation.borrow() != generation {
+            return None;
+        }
+        now.under_way = now.under_way.saturating_add(1);
+        Some(UnderWay(Arc::clone(self)))
     }
 
-    fn begin(self: &Arc<Self>) -> UnderWay {
-        self.under_way.fetch_add(1, Ordering::AcqRel);
-        UnderWay(Arc::clone(self))
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -66,8 +80,9 @@ struct UnderWay(Arc<Activity>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
+        let mut now = self.0.now();
+        now.last = Instant::now();
+        now.under_way = now.under_way.saturating_sub(1);
     }
 }
 
@@ -93,14 +108,16 @@ impl Host {
         let mut from = tokio::io::BufReader::new(from);
         let (sender, messages) = mpsc::unbounded_channel();
         let writing = tokio::spawn(stream::write_all(messages, to));
+        let mut generation = self.activity.generation.subscribe();
+        let born = *generation.borrow_and_update();
         let mut served = Served {
             host: Arc::clone(&self),
+            generation: born,
             sender,
             config: Arc::new(Config::default()),
             calls: JoinSet::new(),
             known: Arc::default(),
         };
-        let activity = Arc::clone(&self.activity);
         let reading = async {
             loop {
                 tokio::select! {
@@ -108,7 +125,7 @@ impl Host {
                         Some(message) => served.take(&message)?,
                         None => break Ok(()),
                     },
-                    () = activity.leave.notified() => served.say(&FromHost::Leaving),
+                    Ok(()) = generation.changed() => served.say(&FromHost::Leaving),
                     Some(_) = served.calls.join_next() => {}
                 }
             }
@@ -124,6 +141,7 @@ impl Host {
 /// One connection of a gateway.
 struct Served {
     host: Arc<Host>,
+    generation: u64,
     sender: mpsc::UnboundedSender<Vec<u8>>,
     config: Arc<Config>,
     calls: JoinSet<()>,
@@ -193,7 +211,10 @@ impl Served {
         let number = message.number;
         let (host, config) = (Arc::clone(&self.host), Arc::clone(&self.config));
         let (sender, known) = (self.sender.clone(), Arc::clone(&self.known));
-        let under_way = self.host.activity.begin();
+        let Some(under_way) = self.host.activity.begin(self.generation) else {
+            self.say(&FromHost::NotTaken(number));
+            return;
+        };
         // Whoever cancels must find it, so it begins only once it is known.
         let mut all = locked(&self.known);
         let calling = self.calls.spawn(async move {

@@ -53,6 +53,8 @@ pub(crate) enum FromHost {
     Fault { number: u64, envelope: String },
     /// How many shells there are.
     InUse(u32),
+    /// This call was not begun, for the host is about to end: another one will do it.
+    NotTaken(u64),
     /// No further calls are taken on this connection.
     Leaving,
     /// Everything is closed.
@@ -132,6 +134,7 @@ impl FromHost {
             Self::Fault { number, envelope } => _ = w.u8(5).u64(*number).text(envelope),
             Self::InUse(count) => _ = w.u8(6).u32(*count),
             Self::Leaving => _ = w.u8(7),
+            Self::NotTaken(number) => _ = w.u8(9).u64(*number),
             Self::Closed => _ = w.u8(8),
         }
         w.finish().to_vec()
@@ -155,6 +158,7 @@ impl FromHost {
             6 => Self::InUse(r.u32()?),
             7 => Self::Leaving,
             8 => Self::Closed,
+            9 => Self::NotTaken(r.u64()?),
             _ => return Err(Malformed("nobody knows what a host tells")),
         };
         r.finish()?;
@@ -168,6 +172,7 @@ impl FromHost {
             | Self::Items(number)
             | Self::Item { number, .. }
             | Self::End(number)
+            | Self::NotTaken(number)
             | Self::Fault { number, .. } => Some(*number),
             Self::InUse(_) | Self::Leaving | Self::Closed => None,
         }

@@ -53,12 +53,27 @@ impl HostedPlugin {
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
-        let connection = self.connection(&call).await?;
-        let (number, mut told) = connection.begin(&call)?;
+        for _ in 0..MOST_ATTEMPTS {
+            if let Some(answer) = self.attempt(&call).await? {
+                return Ok(answer);
+            }
+        }
+        Err(nonsense())
+    }
+
+    /// Has a host answer; none if it was about to end and has not begun.
+    async fn attempt(&self, call: &Call) -> Result<Option<Answer>, Fault> {
+        let connection = self.connection(call).await?;
+        let (number, mut told) = connection.begin(call)?;
         let mut waiting = Waiting { connection: Arc::clone(&connection), number, is_over: false };
         let Some(message) = told.recv().await else { return Err(died()) };
         waiting.is_over = true;
-        match message {
+        let answer = match message {
+            FromHost::NotTaken(_) => {
+                connection.forget(number);
+                connection.is_gone.store(true, Ordering::Release);
+                return Ok(None);
+            }
             FromHost::Envelope { envelope, is_promised: false, .. } => {
                 connection.forget(number);
                 Ok(Answer::new(envelope))
@@ -78,7 +93,8 @@ impl HostedPlugin {
                 Err(fault(envelope))
             }
             _ => Err(nonsense()),
-        }
+        };
+        answer.map(Some)
     }
 
     /// The connection to the caller's host, which is made if there is none.
@@ -372,6 +388,9 @@ fn nonsense() -> Fault {
         "the process that works for this user did not answer as it should",
     )
 }
+
+/// Hosts that end one after the other while a call is on its way.
+const MOST_ATTEMPTS: usize = 3;
 
 /// How long hosts may take to close their shells.
 const LONGEST_CLOSING: Duration = Duration::from_secs(3);

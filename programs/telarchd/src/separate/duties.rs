@@ -1,0 +1,99 @@
+//! What the broker does for somebody whose proof it has judged.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use accounts::UnixUsers;
+use auth::Identity;
+use broker::{Denial, Denied, Duties, Notice, Unchanged};
+use config::{Store, StoreError};
+use sddl::{AccessMask, Token};
+use service::Principals as _;
+use tokio::sync::mpsc;
+
+use super::hosts::Hosts;
+use super::user;
+use crate::persistent::one_line;
+use crate::persistent::principals::Principals;
+
+/// Everything that takes root's rights.
+pub(super) struct Machine {
+    pub(super) principals: Principals,
+    pub(super) users: UnixUsers,
+    pub(super) store: Arc<Store>,
+    pub(super) hosts: Arc<Hosts>,
+    pub(super) notices: mpsc::UnboundedSender<Notice>,
+}
+
+impl Machine {
+    /// The gateway decides this as well; but it may have been taken over.
+    fn may(&self, identity: &Identity, token: &Token, desired: AccessMask) -> Result<(), Denied> {
+        let config = self.store.snapshot();
+        if config.service.root_sddl.guard().access_check(token, desired).is_granted() {
+            return Ok(());
+        }
+        let account = identity.account();
+        tracing::warn!(%account, right = %desired, "Refused: RootSDDL does not give this right");
+        let reason = format!(
+            "access is denied: {account} needs the right {desired} here, which RootSDDL of the service does not give"
+        );
+        Err(Denied::new(Denial::Access, reason))
+    }
+}
+
+impl Duties for Machine {
+    fn token(&self, identity: &Identity) -> Option<Token> {
+        self.principals.token_of(identity)
+    }
+
+    fn host(&self, identity: &Identity, token: &Token) -> Result<OwnedFd, Denied> {
+        self.may(identity, token, AccessMask::GENERIC_EXECUTE)?;
+        let name = &identity.account().name;
+        let found = user::find(&self.users, name).map_err(|error| {
+            tracing::error!(%error, "The users of this machine cannot be read");
+            Denied::new(Denial::Failed, "the users of this machine cannot be read: the log says why")
+        })?;
+        let Some(numbers) = found else {
+            let reason = format!(
+                "{name} has an account, but is no user of this machine: there is nobody to do this as"
+            );
+            return Err(Denied::new(Denial::Access, reason));
+        };
+        self.hosts.connect(name, numbers.uid, token).map_err(|error| {
+            tracing::error!(account = %name, %error, "A host cannot be started");
+            let (kind, reason) = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => {
+                    (Denial::Access, format!("access is denied: this machine does not let {name} in"))
+                }
+                _ => (Denial::Failed, format!("no process can be started for {name}: the log says why")),
+            };
+            Denied::new(kind, reason)
+        })
+    }
+
+    fn change(&self, identity: &Identity, token: &Token, before: &str, after: &str) -> Result<(), Unchanged> {
+        self.may(identity, token, AccessMask::GENERIC_WRITE).map_err(Unchanged::Denied)?;
+        match self.store.replace(before, after) {
+            Ok(_) => {
+                tracing::info!(account = %identity.account(), "The settings were changed");
+                Ok(())
+            }
+            Err(StoreError::Changed { .. }) => {
+                // Somebody has edited the file: what is in it holds from now on, if it can.
+                match self.store.reload() {
+                    Ok(_) => Err(Unchanged::Outdated(self.store.text())),
+                    Err(error) => Err(failed(&error)),
+                }
+            }
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    fn notice(&self, notice: Notice) {
+        let _ = self.notices.send(notice);
+    }
+}
+
+fn failed(error: &StoreError) -> Unchanged {
+    Unchanged::Denied(Denied::new(Denial::Failed, one_line(error)))
+}
