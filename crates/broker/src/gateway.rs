@@ -16,7 +16,9 @@ use sddl::Token;
 use zeroize::Zeroizing;
 
 use crate::link::Link;
-use crate::message::{Ask, ContextForm, Denial, Denied, SessionId, SignedIn, Tell, Unchanged};
+use crate::message::{
+    Ask, CertificateWish, ContextForm, Denial, Denied, SessionId, SignedIn, Tell, Unchanged,
+};
 
 /// The broker, as the gateway sees it.
 pub struct Gateway {
@@ -135,6 +137,18 @@ impl Gateway {
     pub fn host(&self, session: &Session) -> Result<OwnedFd, Denied> {
         match self.ask(&Ask::Host(session.id)) {
             Some((Tell::Host, Some(descriptor))) => Ok(descriptor),
+            Some((Tell::Denied(denied), _)) => Err(denied),
+            _ => Err(Denied::new(Denial::Failed, "the broker does not answer")),
+        }
+    }
+
+    /// The files of a certificate. Waits for the broker.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn certificate(&self, wish: CertificateWish) -> Result<Secret, Denied> {
+        match self.ask(&Ask::Certificate(wish)) {
+            Some((Tell::Certificate(pem), _)) => Ok(pem),
             Some((Tell::Denied(denied), _)) => Err(denied),
             _ => Err(Denied::new(Denial::Failed, "the broker does not answer")),
         }

@@ -84,12 +84,23 @@ pub enum Ask {
         /// As it is to be.
         after: String,
     },
+    /// The files of a certificate for listeners.
+    Certificate(CertificateWish),
     /// Nothing: it serves now.
     Ready,
     /// Nothing: how it is, for people.
     Status(String),
     /// Nothing: it still answers.
     Alive,
+}
+
+/// Which certificate a gateway needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateWish {
+    /// The one with this thumbprint.
+    Named(String),
+    /// The one that the service makes itself, for these names.
+    Own(Vec<String>),
 }
 
 /// What the broker tells.
@@ -146,6 +157,8 @@ pub enum Tell {
         /// Who that is.
         signed_in: SignedIn,
     },
+    /// The files of a certificate: PEM, with the key.
+    Certificate(Secret),
     /// The sockets that were handed over: they listen on the network.
     Sockets,
     /// The settings as they are now.
@@ -257,6 +270,11 @@ impl Ask {
             Self::Ready => w.u8(11),
             Self::Status(text) => w.u8(12).text(text),
             Self::Alive => w.u8(13),
+            Self::Certificate(CertificateWish::Named(thumbprint)) => w.u8(14).text(thumbprint),
+            Self::Certificate(CertificateWish::Own(names)) => {
+                w.u8(15).u32(u32::try_from(names.len()).unwrap_or(u32::MAX));
+                names.iter().fold(&mut w, |w, name| w.text(name))
+            }
         };
         w.finish()
     }
@@ -304,6 +322,15 @@ impl Ask {
             11 => Self::Ready,
             12 => Self::Status(r.text()?.to_owned()),
             13 => Self::Alive,
+            14 => Self::Certificate(CertificateWish::Named(r.text()?.to_owned())),
+            15 => {
+                let count = r.u32()?;
+                if count > MOST_NAMES {
+                    return Err(Malformed("more names than any certificate has"));
+                }
+                let names = (0..count).map(|_| r.text().map(str::to_owned)).collect::<Result<_, _>>()?;
+                Self::Certificate(CertificateWish::Own(names))
+            }
             _ => return Err(Malformed("nobody knows what is asked")),
         };
         r.finish()?;
@@ -357,6 +384,7 @@ impl Tell {
             Self::Reload(text) => w.u8(14).text(text),
             Self::Stop => w.u8(15),
             Self::Outdated(text) => w.u8(16).text(text),
+            Self::Certificate(pem) => w.u8(17).text(pem.expose()),
         };
         w.finish()
     }
@@ -411,6 +439,7 @@ impl Tell {
             14 => Self::Reload(r.text()?.to_owned()),
             15 => Self::Stop,
             16 => Self::Outdated(r.text()?.to_owned()),
+            17 => Self::Certificate(Secret::new(r.text()?.to_owned())),
             _ => return Err(Malformed("nobody knows what is told")),
         };
         r.finish()?;
@@ -451,6 +480,9 @@ pub(crate) fn read_token(r: &mut Reader<'_>) -> Result<Token, Malformed> {
     let groups = (0..count).map(|_| sid(r)).collect::<Result<Vec<_>, _>>()?;
     Ok(Token::new(user, groups, machine))
 }
+
+/// Far more than a machine has.
+const MOST_NAMES: u32 = 1_000;
 
 /// Linux allows 65536 groups (setgroups(2)); a token has a few more.
 const MOST_GROUPS: u32 = 70_000;

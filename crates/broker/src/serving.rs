@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use auth::basic::Login;
 use auth::{
-    AuthError, Authenticator, Established, Handshake, Identity, LocalUsers, Peer, Scheme, SealError,
+    AuthError, Authenticator, Established, Handshake, Identity, LocalUsers, Peer, Scheme, SealError, Secret,
     SecurityContext, Step,
 };
 use rustix::net::sockopt;
@@ -18,7 +18,7 @@ use sddl::Token;
 use zeroize::Zeroizing;
 
 use crate::link::Link;
-use crate::message::{Ask, ContextForm, Denial, Denied, SignedIn, Tell, Unchanged};
+use crate::message::{Ask, CertificateWish, ContextForm, Denial, Denied, SignedIn, Tell, Unchanged};
 use crate::sessions::Sessions;
 
 /// What the program of the broker does for it. Each is asked about somebody whose proof was judged here.
@@ -37,6 +37,12 @@ pub trait Duties: Send + Sync {
     /// # Errors
     /// [`Unchanged`].
     fn change(&self, identity: &Identity, token: &Token, before: &str, after: &str) -> Result<(), Unchanged>;
+
+    /// The files of a certificate that the gateway needs for its listeners.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    fn certificate(&self, wish: &CertificateWish) -> Result<Secret, Denied>;
 
     /// The gateway says how it is.
     fn notice(&self, notice: Notice);
@@ -187,6 +193,9 @@ impl Broker {
                     Err(denied) => (Tell::Denied(denied), None),
                 };
             }
+            Ask::Certificate(wish) => {
+                self.duties.certificate(&wish).map_or_else(Tell::Denied, Tell::Certificate)
+            }
             Ask::Change { session, before, after } => {
                 let done =
                     self.sessions.find(session).map_err(Unchanged::Denied).and_then(|proven| {
@@ -331,7 +340,7 @@ impl Kept {
 /// What is told when nobody can see to it.
 fn too_busy(ask: &Ask) -> Tell {
     match ask {
-        Ask::Host(_) | Ask::Change { .. } => {
+        Ask::Host(_) | Ask::Change { .. } | Ask::Certificate(_) => {
             Tell::Denied(Denied::new(Denial::Failed, "the service is busy: ask again"))
         }
         _ => Tell::Refused { error: AuthError::Unavailable, token: None },

@@ -29,7 +29,7 @@ mod service;
 pub use access::{Caller, Principals, Proof};
 pub use audit::AUDIT;
 pub use catalog::Catalog;
-pub use certificate::{Certificate, CertificateError, Certificates, Unfit};
+pub use certificate::{Certificate, CertificateError, CertificateKeeper, Certificates, Unfit};
 pub use listener::{
     Finding, ListenError, Listener, ListenerReport, Listeners, Listening, PortConflict, Report, Severity,
     Transport, check_port, examine,

@@ -34,8 +34,8 @@ pub(crate) struct Persistent {
     pub(crate) paths: Paths,
     pub(crate) accounts: Chosen,
     pub(crate) config: Chosen,
-    /// Whether to serve from processes that are separated from each other, and this one's part.
-    pub(crate) separate: Option<Separate>,
+    /// How the processes are separated, if root serves.
+    pub(crate) separate: Separate,
     /// Where audit records go.
     pub(crate) audit: PathBuf,
     /// Names and values, each known to be right.
@@ -88,7 +88,6 @@ pub(crate) enum ArgumentError {
 struct Given {
     ephemeral: bool,
     check: bool,
-    separate: bool,
     is_gateway: bool,
     gateway_user: Option<String>,
     http: Option<SocketAddr>,
@@ -113,8 +112,7 @@ impl Arguments {
                 }
                 Arg::Long("ephemeral") => given.ephemeral = true,
                 Arg::Long("check") => given.check = true,
-                // These are not for people yet.
-                Arg::Long("separate") => given.separate = true,
+                // With this the broker starts the gateway.
                 Arg::Long("gateway") => given.is_gateway = true,
                 Arg::Long("gateway-user") => given.gateway_user = Some(parser.value()?.string()?),
                 Arg::Long("http") => given.http = Some(loopback("http", &parser.value()?.string()?)?),
@@ -150,6 +148,7 @@ impl Given {
             ("--config", self.config.is_some()),
             ("--state", self.state.is_some()),
             ("--audit", self.audit.is_some()),
+            ("--gateway-user", self.gateway_user.is_some()),
         ] {
             if is_given {
                 return Err(ArgumentError::OtherForm { option, form: "the form without --ephemeral" });
@@ -193,7 +192,7 @@ impl Given {
         }
         let audit = self.audit.unwrap_or_else(|| paths.state.join("audit.jsonl"));
         let gateway_user = self.gateway_user.unwrap_or_else(|| "telarch".to_owned());
-        let separate = self.separate.then_some(Separate { is_gateway: self.is_gateway, gateway_user });
+        let separate = Separate { is_gateway: self.is_gateway, gateway_user };
         Ok(Box::new(Persistent { paths, accounts, config, separate, audit, settings: self.settings }))
     }
 }
@@ -228,6 +227,7 @@ Options:
                          with --ephemeral lines NAME:PASSWORD; readable by its owner only (mode 0600)
   --audit FILE           who signed in or did not, what was denied, and what was changed or executed, one line
                          of JSON each: audit.jsonl in the state directory; SIGHUP has it opened again
+  --gateway-user NAME    as root: the user without rights that reads the network; telarch as given none
   --set NAME=VALUE       change a setting of winrm/config for this run, such as Service.AllowUnencrypted=true;
                          may be given several times
   --http ADDRESS:PORT    with --ephemeral: listen for HTTP; port 0 asks for any free port

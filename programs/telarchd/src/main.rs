@@ -53,10 +53,8 @@ fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
                 format!("cannot open {} for audit records: {error}", persistent.audit.display())
             })?;
             begin_log(Some(audit.clone()));
-            if let Some(separate) =
-                persistent.separate.clone().filter(|_| rustix::process::geteuid().is_root())
-            {
-                return separate::run(*persistent, &separate, inherited, audit);
+            if rustix::process::geteuid().is_root() {
+                return separate::run(&persistent, inherited, audit);
             }
             runtime()?.block_on(persistent::run(*persistent, inherited, audit))?;
         }

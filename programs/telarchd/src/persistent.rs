@@ -1,6 +1,5 @@
-//! The service of a machine or of a user: what its configuration says, until it is ended.
+//! The service of a user: what its configuration says, until it is ended. That of a machine has the same files.
 
-mod administrators;
 pub(crate) mod delegation;
 pub(crate) mod principals;
 pub(crate) mod watch;
@@ -24,7 +23,6 @@ use service::{
     ServiceParts, watchdog,
 };
 
-use self::administrators::AdministratorsOnly;
 use self::principals::Principals;
 use crate::arguments::{Chosen, Persistent};
 use crate::audit::AuditFile;
@@ -196,15 +194,7 @@ fn service(
 ) -> Result<Arc<Service>, Box<dyn Error>> {
     let (sign_in, principals) = sign_in(files)?;
     let shell = open_files.spare_commands(ShellPlugin::new(surroundings::of_this_user()));
-    let shell: Arc<dyn Plugin> = match files.serving {
-        Serving::Machine => {
-            tracing::warn!(
-                "Commands run as root, whoever signed in: only administrators (root and members of winrm-admins) may open shells"
-            );
-            Arc::new(AdministratorsOnly::new(shell))
-        }
-        Serving::OneUser { .. } => Arc::new(shell),
-    };
+    let shell: Arc<dyn Plugin> = Arc::new(shell);
     let (store, certificates) = (Arc::clone(&files.store), Arc::clone(&files.certificates));
     let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates);
     Ok(Service::new(ServiceParts {

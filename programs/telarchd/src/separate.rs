@@ -19,7 +19,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 
-use crate::arguments::{Persistent, Separate};
+use crate::arguments::Persistent;
 use crate::audit::AuditFile;
 use crate::inherited::Inherited;
 
@@ -37,15 +37,14 @@ pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
 
 /// Serves as the process that the arguments say.
 pub(crate) fn run(
-    arguments: Persistent,
-    separate: &Separate,
+    arguments: &Persistent,
     inherited: Inherited,
     audit: AuditFile,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    if separate.is_gateway {
-        return gateway::run(&arguments, separate, audit);
+    if arguments.separate.is_gateway {
+        return gateway::run(arguments, audit);
     }
-    broker::run(&arguments, separate, inherited, audit)
+    broker::run(arguments, inherited, audit)
 }
 
 /// What the process is told first that opens a user's session and starts the host in it.

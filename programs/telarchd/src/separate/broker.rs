@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::duties::Machine;
 use super::hosts::Hosts;
 use super::{this_program, user};
-use crate::arguments::{Persistent, Separate};
+use crate::arguments::Persistent;
 use crate::audit::{self, AuditFile};
 use crate::inherited::Inherited;
 use crate::persistent::{Files, delegation, local_sockets, manager, sign_in};
@@ -27,12 +27,11 @@ use crate::signals::{Signals, Wish};
 /// Is the broker until a signal ends it.
 pub(super) fn run(
     arguments: &Persistent,
-    separate: &Separate,
     inherited: Inherited,
     audit: AuditFile,
 ) -> Result<ExitCode, Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let done = runtime.block_on(serve(arguments, separate, inherited, audit));
+    let done = runtime.block_on(serve(arguments, inherited, audit));
     // A question may still wait for PAM.
     runtime.shutdown_timeout(Duration::from_millis(200));
     done
@@ -40,7 +39,6 @@ pub(super) fn run(
 
 async fn serve(
     arguments: &Persistent,
-    separate: &Separate,
     inherited: Inherited,
     audit: AuditFile,
 ) -> Result<ExitCode, Box<dyn Error>> {
@@ -51,7 +49,7 @@ async fn serve(
     }
     delegation::prepare();
     let files = Files::open(arguments)?;
-    require_user(&files.users, &separate.gateway_user)?;
+    require_user(&files.users, &arguments.separate.gateway_user)?;
     let (sign_in, principals) = sign_in(&files)?;
     let hosts = Arc::new(Hosts::default());
     let (noticing, mut notices) = mpsc::unbounded_channel();
@@ -59,6 +57,7 @@ async fn serve(
         principals,
         users: files.users.clone(),
         store: Arc::clone(&files.store),
+        certificates: Arc::clone(&files.certificates),
         hosts: Arc::clone(&hosts),
         notices: noticing,
     };

@@ -1,14 +1,16 @@
 //! What the broker does for somebody whose proof it has judged.
 
+use std::error::Error;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use accounts::UnixUsers;
-use auth::Identity;
-use broker::{Denial, Denied, Duties, Notice, Unchanged};
-use config::{Store, StoreError};
+use auth::{Identity, Secret};
+use broker::{CertificateWish, Denial, Denied, Duties, Notice, Unchanged};
+use config::{Store, StoreError, Thumbprint};
 use sddl::{AccessMask, Token};
-use service::Principals as _;
+use service::{Certificates, Principals as _};
 use tokio::sync::mpsc;
 
 use super::hosts::Hosts;
@@ -21,6 +23,7 @@ pub(super) struct Machine {
     pub(super) principals: Principals,
     pub(super) users: UnixUsers,
     pub(super) store: Arc<Store>,
+    pub(super) certificates: Arc<Certificates>,
     pub(super) hosts: Arc<Hosts>,
     pub(super) notices: mpsc::UnboundedSender<Notice>,
 }
@@ -87,6 +90,18 @@ impl Duties for Machine {
             }
             Err(error) => Err(failed(&error)),
         }
+    }
+
+    fn certificate(&self, wish: &CertificateWish) -> Result<Secret, Denied> {
+        let failed = |error: &dyn Error| Denied::new(Denial::Failed, error.to_string());
+        let pem = match wish {
+            CertificateWish::Named(text) => {
+                let thumbprint = Thumbprint::parse(text).map_err(|error| failed(&error))?;
+                self.certificates.pem(thumbprint)
+            }
+            CertificateWish::Own(names) => self.certificates.own_pem(names, SystemTime::now()),
+        };
+        pem.map(|mut pem| Secret::new(std::mem::take(&mut *pem))).map_err(|error| failed(&error))
     }
 
     fn notice(&self, notice: Notice) {

@@ -5,48 +5,41 @@ use std::fs::File;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::SystemTime;
+use zeroize::Zeroizing;
 
 use accounts::UnixUsers;
 use auth::{Account, AuthError, Identity, LocalUsers};
-use broker::{Ask, Denial, Denied, Gateway, Link, Local, Session, Unasked, Unchanged};
-use config::{Config, Store};
+use broker::{Ask, CertificateWish, Denial, Denied, Gateway, Link, Local, Session, Unasked, Unchanged};
+use config::{Config, Store, Thumbprint};
 use plugin_config::{ConfigPlugin, FileKeeper, NotReplaced};
 use plugin_hosted::{HostedPlugin, Hosts, UserQuota};
 use plugin_shell::ShellPlugin;
 use sddl::Token;
 use service::{
-    BoxFuture, Caller, Catalog, Certificates, HandedOver, Listeners, Listening, Principals, Proof, Service,
-    ServiceParts, watchdog,
+    BoxFuture, Caller, Catalog, CertificateKeeper, Certificates, HandedOver, Listeners, Listening,
+    Principals, Proof, Service, ServiceParts, watchdog,
 };
 use tokio::sync::mpsc;
 use wsman::{Fault, Subcode, code};
 
 use super::{confinement, given_socket, user};
-use crate::arguments::{Persistent, Separate};
+use crate::arguments::Persistent;
 use crate::audit::AuditFile;
 use crate::open_files::OpenFiles;
 use crate::persistent::{one_line, watch};
 use crate::{drain, product};
 
 /// Is the gateway until the broker ends it.
-pub(super) fn run(
-    arguments: &Persistent,
-    separate: &Separate,
-    audit: AuditFile,
-) -> Result<ExitCode, Box<dyn Error>> {
+pub(super) fn run(arguments: &Persistent, audit: AuditFile) -> Result<ExitCode, Box<dyn Error>> {
     let link = Link::given(given_socket()?)?;
     // What a terminal tells its programs is for the broker.
     rustix::process::setsid()?;
-    let numbers = user::find(&UnixUsers::of_this_machine(), &separate.gateway_user)?;
+    let numbers = user::find(&UnixUsers::of_this_machine(), &arguments.separate.gateway_user)?;
     let numbers = numbers.filter(|numbers| numbers.uid != 0).ok_or("there is no user to be")?;
     let open_files = OpenFiles::raise();
     // The last that it reads as root.
     let store = Arc::new(Store::open_with(&arguments.paths.config, &arguments.settings)?);
     open_files.warn_if_too_few(&store.snapshot());
-    let certificates =
-        Arc::new(Certificates::new(arguments.paths.certificates.clone(), arguments.paths.state.clone()));
-    certificates.read_all(SystemTime::now());
     let product = product::of_this_machine();
     std::env::set_current_dir("/")?;
     user::become_gateway(numbers.uid, numbers.gid)?;
@@ -55,7 +48,7 @@ pub(super) fn run(
     let (sender, unasked) = mpsc::unbounded_channel();
     let gateway = Gateway::connect(link, move |one| _ = sender.send(one))?;
     let runtime = crate::runtime()?;
-    runtime.block_on(serve(gateway, unasked, store, certificates, audit, product))?;
+    runtime.block_on(serve(gateway, unasked, store, audit, product))?;
     runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)
 }
@@ -64,7 +57,6 @@ async fn serve(
     gateway: Arc<Gateway>,
     mut unasked: mpsc::UnboundedReceiver<Unasked>,
     store: Arc<Store>,
-    certificates: Arc<Certificates>,
     audit: AuditFile,
     product: service::Product,
 ) -> Result<(), Box<dyn Error>> {
@@ -78,6 +70,7 @@ async fn serve(
         }
     }
     let listening = Listening::default();
+    let certificates = Arc::new(Certificates::kept_by(Arc::new(Broker(Arc::clone(&gateway)))));
     let settings =
         ConfigPlugin::with_listeners(Arc::clone(&store), listening.clone(), Arc::clone(&certificates))
             .kept_by(Arc::new(Broker(Arc::clone(&gateway))));
@@ -160,6 +153,13 @@ impl Broker {
     }
 }
 
+impl Broker {
+    fn certificate(&self, wish: CertificateWish) -> Result<Zeroizing<String>, String> {
+        let pem = self.0.certificate(wish).map_err(|denied| denied.reason)?;
+        Ok(Zeroizing::new(pem.expose().to_owned()))
+    }
+}
+
 impl Principals for Broker {
     /// A name proves nothing here.
     fn token(&self, _: &Account) -> Option<Token> {
@@ -198,6 +198,16 @@ impl FileKeeper for Broker {
             Unchanged::Outdated(text) => NotReplaced::Outdated(text),
             Unchanged::Denied(denied) => NotReplaced::Refused(fault(denied)),
         })
+    }
+}
+
+impl CertificateKeeper for Broker {
+    fn find(&self, thumbprint: Thumbprint) -> Result<Zeroizing<String>, String> {
+        self.certificate(CertificateWish::Named(thumbprint.to_string()))
+    }
+
+    fn own(&self, names: &[String]) -> Result<Zeroizing<String>, String> {
+        self.certificate(CertificateWish::Own(names.to_vec()))
     }
 }
 

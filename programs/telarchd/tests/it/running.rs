@@ -21,6 +21,9 @@ use crate::PATIENCE;
 /// The password of every account of these tests.
 pub(crate) const PASSWORD: &str = "correct horse";
 
+/// Who reads the network if root runs the tests: there on every machine.
+pub(crate) const GATEWAY_USER: &str = "nobody";
+
 /// What lets a test ask without TLS.
 pub(crate) const BASIC_OVER_HTTP: &str =
     "Service.AllowUnencrypted = true\nService.Auth.Basic = true\nService.IPv6Filter = \"\"\n";
@@ -94,6 +97,7 @@ impl Telarchd {
 
     pub(crate) fn arguments(&self, command: &mut Command) {
         command.arg("--config").arg(self.file("config.toml")).arg("--state").arg(self.state());
+        command.args(["--gateway-user", GATEWAY_USER]);
     }
 
     /// Starts the program and waits until it is ready.
