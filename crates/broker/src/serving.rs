@@ -226,22 +226,28 @@ impl Broker {
                 None => Tell::Refused { error: AuthError::Unavailable, token: None },
             },
             Ok(Step::Done { token, outcome: Established { identity, context } }) => {
-                let (can_seal, largest) = (context.can_seal(), context.largest_message());
                 let signed_in = match self.sign_in(identity) {
                     Ok(signed_in) => signed_in,
                     Err(error) => return Tell::Refused { error, token: None },
                 };
-                let largest = largest.and_then(|most| u64::try_from(most).ok());
-                let kept = self.kept().keep_context(context);
-                match kept {
-                    Some(number) => {
-                        let context = ContextForm::Kept { number, can_seal, largest };
-                        Tell::Done { token, signed_in, context }
-                    }
+                match self.hand_on(context) {
+                    Some(context) => Tell::Done { token, signed_in, context },
                     None => Tell::Refused { error: AuthError::Unavailable, token: None },
                 }
             }
         }
+    }
+
+    /// The gateway goes on with what it can go on with; the rest is kept for it.
+    fn hand_on(&self, context: Box<dyn SecurityContext>) -> Option<ContextForm> {
+        if context.can_export() {
+            let exported = context.export()?;
+            return Some(ContextForm::Exported(Zeroizing::new(exported.expose().to_vec())));
+        }
+        let (can_seal, largest) = (context.can_seal(), context.largest_message());
+        let largest = largest.and_then(|most| u64::try_from(most).ok());
+        let number = self.kept().keep_context(context)?;
+        Some(ContextForm::Kept { number, can_seal, largest })
     }
 
     fn sign_in(&self, identity: Identity) -> Result<SignedIn, AuthError> {

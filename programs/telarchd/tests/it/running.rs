@@ -166,6 +166,16 @@ impl Telarchd {
         Pid::from_child(self.child.as_ref().unwrap())
     }
 
+    /// The process that reads the network: if root serves, the gateway.
+    pub(crate) fn serving_pid(&self) -> i32 {
+        let own = self.pid().as_raw_nonzero().get();
+        if is_root() {
+            children(own).into_iter().find(|child| shown(*child).contains(": gateway")).unwrap()
+        } else {
+            own
+        }
+    }
+
     /// Everything logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.text.lock().unwrap().clone()
@@ -200,6 +210,21 @@ impl Drop for Telarchd {
             eprintln!("the log of telarchd:\n{}", self.log());
         }
     }
+}
+
+/// The processes that a process has started and not outlived.
+pub(crate) fn children(process: i32) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().filter_map(Result::ok);
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().map(|child| child.parse().unwrap()).collect::<Vec<_>>())
+        .collect()
+}
+
+/// What lists of processes show of one.
+pub(crate) fn shown(process: i32) -> String {
+    let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).replace('\0', " ")
 }
 
 /// The lines of a listener.
