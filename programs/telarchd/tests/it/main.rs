@@ -12,7 +12,9 @@ mod local;
 mod message;
 mod open_files;
 mod ordinary_user;
+mod person;
 mod running;
+mod separated;
 mod service_manager;
 
 use std::time::Duration;

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
@@ -189,6 +189,11 @@ impl Telarchd {
         let (log, waited) = self.log.grown.wait_timeout_while(log, PATIENCE, is_missing).unwrap();
         let log = log.clone();
         assert!(!waited.timed_out(), "no line with {parts:?} in the log:\n{log}");
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        self.child.take().unwrap().wait().unwrap()
     }
 
     /// Ends it, and waits until it has.
