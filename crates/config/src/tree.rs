@@ -149,9 +149,9 @@ sections! {
         "IdleTimeout" idle_timeout: Milliseconds<0, MAX_31> = Number::of::<7_200_000>(), Writable;
         /// Most users that may have shells open at the same time.
         "MaxConcurrentUsers" max_concurrent_users: Count<1, MAX_31> = Number::of::<10>(), Writable;
-        /// Longest time a command may run; has no effect.
+        /// Longest time a shell may be there, whatever it was opened for; 0 and 2147483647 are for ever.
         "MaxShellRunTime" max_shell_run_time: Milliseconds<0, MAX_31> = Number::of::<MAX_31>(), ReadOnly;
-        /// Most processes in one shell.
+        /// Most processes in one shell; threads do not count.
         "MaxProcessesPerShell" max_processes_per_shell: Quota<MAX_31> = Number::of::<25>(), Writable;
         /// Most memory of one shell with all its processes.
         "MaxMemoryPerShellMB" max_memory_per_shell_mb: Megabytes<MAX_31> = Number::of::<1_024>(), Writable;

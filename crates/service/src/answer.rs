@@ -7,7 +7,7 @@ use config::Config;
 use tokio::sync::Notify;
 use wsman::enumeration::Enumerate;
 use wsman::{Action, Detail, Fault, Head, Reply, Request, Subcode, code};
-use xml::{Bounds, EncodingError};
+use xml::{Bounds, Encoding, EncodingError};
 
 use crate::access::{self, Caller};
 use crate::enumeration::Enumeration;
@@ -35,12 +35,14 @@ impl Message {
 impl Service {
     /// Answers one message of someone who was let in.
     ///
-    /// `host` is the name the client called this machine by; `hurry` is told when it is not to wait any longer.
+    /// `host` is the name the client called this machine by, and `encoding` that of the answer; `hurry` is told when
+    /// it is not to wait any longer.
     pub(crate) async fn answer(
         &self,
         caller: Arc<Caller>,
         text: String,
         host: &str,
+        encoding: Encoding,
         hurry: &Notify,
     ) -> Message {
         let config = self.config();
@@ -50,7 +52,7 @@ impl Service {
                 let head = request.head().clone();
                 let dispatched = tokio::select! {
                     biased;
-                    dispatched = self.dispatch(caller, request, config) => dispatched,
+                    dispatched = self.dispatch(caller, request, encoding, config) => dispatched,
                     () = hurry.notified() => Err(not_yet()),
                 };
                 match dispatched {
@@ -71,9 +73,10 @@ impl Service {
         &self,
         caller: Arc<Caller>,
         request: Request,
+        encoding: Encoding,
         config: Arc<Config>,
     ) -> Result<Answer, Fault> {
-        let limits = Limits::of(request.head(), &config);
+        let limits = Limits::of(request.head(), encoding, &config);
         let head = request.head().clone();
         if head.action == Action::Identify {
             return identify_answer(&identify::identity(&self.product, &config), &head, &limits);
@@ -113,7 +116,7 @@ impl Service {
     }
 
     /// Answers someone who has not signed in: Identify is all there is, and it tells nothing.
-    pub(crate) fn answer_anonymous(&self, text: String) -> Option<Message> {
+    pub(crate) fn answer_anonymous(&self, text: String, encoding: Encoding) -> Option<Message> {
         let small = Bounds { octets: ANONYMOUS_REQUEST, nodes: 100, ..Bounds::default() };
         let request = Request::parse(text, &small).ok()?;
         if request.head().action != Action::Identify {
@@ -121,7 +124,8 @@ impl Service {
         }
         let config = self.config();
         let identity = wsman::identify::Identity::anonymous(&self.product.vendor);
-        let answer = identify_answer(&identity, request.head(), &Limits::of(request.head(), &config)).ok()?;
+        let limits = Limits::of(request.head(), encoding, &config);
+        let answer = identify_answer(&identity, request.head(), &limits).ok()?;
         match answer.content {
             Content::Envelope(envelope) => Some(Message { envelope, is_fault: false, delivered: None }),
             Content::Items(_) => None,
@@ -134,7 +138,7 @@ pub(crate) const ANONYMOUS_REQUEST: usize = 4_096;
 
 /// What a request may take: the smaller of what it asks and what the service allows.
 pub(crate) struct Limits {
-    /// The largest answer, in octets.
+    /// The largest answer, in octets of UTF-8.
     pub(crate) reply: u32,
     /// How long the client waits.
     pub(crate) timeout: Duration,
@@ -145,7 +149,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    fn of(head: &Head, config: &Config) -> Self {
+    fn of(head: &Head, encoding: Encoding, config: &Config) -> Self {
         /// Shorter ones are raised to this (MS-WSMV 3.1.4.1.13).
         const SHORTEST: Duration = Duration::from_millis(500);
         let largest = u32::try_from(config.max_envelope_sizekb.octets()).unwrap_or(u32::MAX);
@@ -154,8 +158,13 @@ impl Limits {
         let is_shell = matches!(head.action, Action::Shell(_));
         let asked = head.operation_timeout.unwrap_or(longest);
         let timeout = if is_shell { asked } else { asked.min(longest) };
+        let reply = head.max_envelope_size.unwrap_or(largest).min(largest);
         Self {
-            reply: head.max_envelope_size.unwrap_or(largest).min(largest),
+            reply: match encoding {
+                Encoding::Utf8 => reply,
+                // The answer is measured before it is encoded; that makes it at most twice as long.
+                Encoding::Utf16 => reply / 2,
+            },
             timeout: timeout.max(SHORTEST),
             batch: config.max_batch_items.get(),
             enumeration_timeout: config.service.enumeration_timeoutms.duration(),

@@ -223,7 +223,7 @@ impl<I: Link> Connection<'_, I> {
         let host = exchange::host(&head).to_owned();
         let hurry = Notify::new();
         // Apart, because an idle connection has to have no memory for it.
-        let answering = Box::pin(service.answer(caller, text, &host, &hurry));
+        let answering = Box::pin(service.answer(caller, text, &host, encoding, &hurry));
         let Some(message) = self.unless_gone(answering, &hurry).await else {
             return Err(Ended("the client went away while it waited"));
         };
@@ -239,7 +239,8 @@ impl<I: Link> Connection<'_, I> {
             Ok(body) => body,
             Err(Refusal(status)) => return self.refuse(status).await,
         };
-        let message = encoding.decode(body).ok().and_then(|text| self.service.answer_anonymous(text));
+        let message =
+            encoding.decode(body).ok().and_then(|text| self.service.answer_anonymous(text, encoding));
         let mut exchange = exchange;
         match message {
             Some(message) => {

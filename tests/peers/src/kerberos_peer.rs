@@ -1,21 +1,13 @@
 //! Other people's ends of Kerberos, token by token.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::conversation::{Conversation, decoded, encoded, verdict};
 use crate::python::{missing_modules, script_command};
 use crate::telarchd::{PASSWORD, USER};
 
 /// A Python process that is one end; it belongs to the realm of this process (see [`in_realm`](crate::in_realm)).
-pub struct KerberosPeer {
-    child: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
+pub struct KerberosPeer(Conversation);
 
 /// Which end it is, and by whose library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,18 +60,13 @@ impl KerberosPeer {
     /// When it cannot be started.
     #[must_use]
     pub fn start(end: End, binding: Option<&[u8]>) -> Self {
-        let mut command = script_command("kerberos_peer.py");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        let requests = child.stdin.take().expect("it was asked for");
-        let answers = BufReader::new(child.stdout.take().expect("it was asked for"));
-        let mut peer = Self { child, requests, answers };
+        let mut peer = Self(Conversation::start(script_command("kerberos_peer.py")));
         let (end, in_sequence) = match end {
             End::PyspnegoClient(messages) => ("pyspnego client", messages == Messages::InSequence),
             End::PyspnegoServer => ("pyspnego server", true),
             End::PykerberosClient => ("pykerberos client", true),
         };
-        let binding = binding.map(|octets| STANDARD.encode(octets));
+        let binding = binding.map(encoded);
         let request = json!({
             "end": end, "binding": binding, "in_sequence": in_sequence,
             "user": format!("{USER}@{}", crate::REALM), "password": PASSWORD,
@@ -141,32 +128,16 @@ impl KerberosPeer {
     }
 
     fn ask(&mut self, what: &str, octets: &[&[u8]]) -> Result<Value, String> {
-        let octets: Vec<String> = octets.iter().map(|octets| STANDARD.encode(octets)).collect();
+        let octets: Vec<String> = octets.iter().map(|octets| encoded(octets)).collect();
         self.converse(&json!({"ask": what, "octets": octets}))
     }
 
     fn converse(&mut self, request: &Value) -> Result<Value, String> {
-        writeln!(self.requests, "{request}").expect("it reads until its input ends");
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("it writes text");
-        let answer: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
-        match answer.get("refused").and_then(Value::as_str) {
-            Some(refused) => Err(refused.to_owned()),
-            None => Ok(answer),
-        }
-    }
-}
-
-impl Drop for KerberosPeer {
-    fn drop(&mut self) {
-        // Both do nothing to a child that has ended and was reaped.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let answer = self.0.ask(request);
+        verdict(&answer).cloned()
     }
 }
 
 fn octets(answer: &Value, name: &str) -> Vec<u8> {
-    let text = answer.get(name).and_then(Value::as_str);
-    let text = text.unwrap_or_else(|| panic!("no {name} in {answer}"));
-    STANDARD.decode(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    decoded(answer.get(name).unwrap_or(&Value::Null))
 }

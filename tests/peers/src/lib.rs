@@ -17,10 +17,10 @@
 //! Nothing here builds anything: `./test` does that first.
 
 mod ansible;
+mod conversation;
 mod curl;
 mod kdc;
 mod kerberos_peer;
-mod layered;
 mod process;
 mod programs;
 mod pypsrp;
@@ -37,11 +37,10 @@ pub use ansible::{Ansible, Connection, Outcome, Report};
 pub use curl::{Curl, Reply};
 pub use kdc::{Kdc, Keys, REALM, Realm, in_realm};
 pub use kerberos_peer::{End, KerberosPeer, Messages, Progress};
-pub use layered::{CredSspSettings, Layer, LayeredPyspnego, Usage};
 pub use process::ends_within;
 pub use programs::{Password, Winrm, Winrs};
 pub use pypsrp::Pypsrp;
-pub use pyspnego::{Pyspnego, PyspnegoSettings};
+pub use pyspnego::{CredSspSettings, Layer, Pyspnego, PyspnegoSettings};
 pub use python::{served_pem, served_thumbprint};
 pub use pywinrm::Pywinrm;
 pub use remote::{Peer, Refusal, Remote};

@@ -1,34 +1,25 @@
-//! pyspnego, the NTLM of pywinrm and pypsrp, as one end of a sign-in without HTTP around it.
+//! pyspnego, the sign-in of pywinrm and pypsrp, as one end without HTTP around it.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::io::Write as _;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
+use crate::conversation::{Conversation, decoded, encoded, verdict};
 use crate::python::script_command;
-use crate::run::{Collected, tail};
 
 /// One end of one sign-in, in a Python process of its own.
-///
-/// Dropping it ends exactly the process it started.
 pub struct Pyspnego {
-    child: Child,
-    stdin: ChildStdin,
-    answers: Receiver<String>,
-    stderr: Collected,
-    is_complete: bool,
-    principal: Option<String>,
+    conversation: Conversation,
+    known: Value,
     _accounts: Option<NamedTempFile>,
 }
 
 /// How pyspnego is to sign in, or to let in.
 #[derive(Clone, Debug)]
 pub struct PyspnegoSettings<'a> {
+    /// The mechanism, and what is around it.
+    pub layer: Layer,
     /// `NAME` or `DOMAIN\NAME`, of the client or of the one account of the service.
     pub user: &'a str,
     /// The password.
@@ -39,6 +30,38 @@ pub struct PyspnegoSettings<'a> {
     pub application_data: Option<&'a [u8]>,
     /// `LM_COMPAT_LEVEL`: below 3 it answers with NTLMv1.
     pub compatibility: u8,
+}
+
+/// What pyspnego speaks; there is NTLM inside.
+#[derive(Clone, Copy, Debug)]
+pub enum Layer {
+    /// NTLM with nothing around it.
+    Ntlm,
+    /// SPNEGO.
+    Negotiate,
+    /// CredSSP.
+    CredSsp(CredSspSettings),
+}
+
+/// How pyspnego speaks CredSSP.
+#[derive(Clone, Copy, Debug)]
+pub struct CredSspSettings {
+    /// The only version of TLS: `TLSv1_2` or `TLSv1_3`.
+    pub tls: &'static str,
+    /// What is inside: `negotiate` or `ntlm`.
+    pub inner: &'static str,
+    /// The newest version of CredSSP.
+    pub version: u32,
+    /// The name that a client hands over; its own unless told so.
+    pub hands_over: Option<&'static str>,
+}
+
+impl<'a> PyspnegoSettings<'a> {
+    /// With sealing, NTLMv2, and no channel binding.
+    #[must_use]
+    pub fn new(layer: Layer, user: &'a str, password: &'a str) -> Self {
+        Self { layer, user, password, seals: true, application_data: None, compatibility: 3 }
+    }
 }
 
 impl Pyspnego {
@@ -66,7 +89,7 @@ impl Pyspnego {
     ///
     /// # Errors
     ///
-    /// The name of its exception.
+    /// Its exception: the name, a colon and the text.
     ///
     /// # Panics
     ///
@@ -80,7 +103,7 @@ impl Pyspnego {
     ///
     /// # Errors
     ///
-    /// The name of its exception.
+    /// Its exception.
     pub fn wrap(&mut self, message: &[u8]) -> Result<(Vec<u8>, Vec<u8>), String> {
         let mut parts = self.ask("wrap", &[message])?.into_iter();
         Ok((parts.next().expect("a header"), parts.next().expect("a message")))
@@ -90,7 +113,7 @@ impl Pyspnego {
     ///
     /// # Errors
     ///
-    /// The name of its exception.
+    /// Its exception.
     pub fn unwrap(&mut self, header: &[u8], message: &[u8]) -> Result<Vec<u8>, String> {
         Ok(self.ask("unwrap", &[header, message])?.into_iter().next().expect("a message"))
     }
@@ -99,7 +122,7 @@ impl Pyspnego {
     ///
     /// # Errors
     ///
-    /// The name of its exception.
+    /// Its exception.
     pub fn sign(&mut self, message: &[u8]) -> Result<Vec<u8>, String> {
         Ok(self.ask("sign", &[message])?.into_iter().next().expect("a signature"))
     }
@@ -108,12 +131,12 @@ impl Pyspnego {
     ///
     /// # Errors
     ///
-    /// The name of its exception.
+    /// Its exception.
     pub fn verify(&mut self, message: &[u8], signature: &[u8]) -> Result<(), String> {
         self.ask("verify", &[message, signature]).map(|_| ())
     }
 
-    /// Does what its SPNEGO does after both `mechListMIC`.
+    /// Does with NTLM what its SPNEGO does after both `mechListMIC`.
     ///
     /// # Panics
     ///
@@ -125,68 +148,57 @@ impl Pyspnego {
     /// Whether it takes the sign-in for done.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.is_complete
+        self.known.get("complete").and_then(Value::as_bool).unwrap_or_default()
     }
 
     /// Whom it has let in.
     #[must_use]
     pub fn principal(&self) -> Option<&str> {
-        self.principal.as_deref()
+        self.known.get("principal").and_then(Value::as_str)
+    }
+
+    /// The mechanism that was agreed upon.
+    #[must_use]
+    pub fn mechanism(&self) -> Option<&str> {
+        self.known.get("mechanism").and_then(Value::as_str)
+    }
+
+    /// What it was handed over: domain, name and password.
+    #[must_use]
+    pub fn credential(&self) -> Option<[&str; 3]> {
+        let [domain, user, password] = &self.known.get("credential")?.as_array()?[..] else { return None };
+        Some([domain.as_str()?, user.as_str()?, password.as_str()?])
     }
 
     fn start(usage: &str, settings: &PyspnegoSettings<'_>) -> Self {
         let accounts = (usage == "accept").then(|| write_account(settings));
+        let (protocol, credssp) = match settings.layer {
+            Layer::Ntlm => ("ntlm", Value::Null),
+            Layer::Negotiate => ("negotiate", Value::Null),
+            Layer::CredSsp(CredSspSettings { tls, inner, version, hands_over }) => {
+                ("credssp", json!({"tls": tls, "inner": inner, "version": version, "hands_over": hands_over}))
+            }
+        };
         let request = json!({
             "usage": usage,
+            "protocol": protocol,
             "user": settings.user,
             "password": settings.password,
             "seals": settings.seals,
-            "application_data": settings.application_data.map(|octets| STANDARD.encode(octets)),
-            "hostname": "node7.lab.example",
+            "application_data": settings.application_data.map(encoded),
+            "credssp": credssp,
         });
-        let mut command = script_command("ntlm.py");
+        let mut command = script_command("pyspnego.py");
         command.arg(request.to_string()).env("LM_COMPAT_LEVEL", settings.compatibility.to_string());
         command.envs(accounts.as_ref().map(|file| ("NTLM_USER_FILE", file.path())));
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        let stdin = child.stdin.take().expect("it was asked for");
-        let stderr = Collected::from(child.stderr.take().expect("it was asked for"), ());
-        let stdout = BufReader::new(child.stdout.take().expect("it was asked for"));
-        let (sender, answers) = channel();
-        std::thread::spawn(move || {
-            stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-        });
-        Self { child, stdin, answers, stderr, is_complete: false, principal: None, _accounts: accounts }
+        Self { conversation: Conversation::start(command), known: Value::Null, _accounts: accounts }
     }
 
     fn ask(&mut self, verb: &str, arguments: &[&[u8]]) -> Result<Vec<Vec<u8>>, String> {
-        let encoded: Vec<String> = arguments.iter().map(|octets| STANDARD.encode(octets)).collect();
-        // If it has ended, the missing answer tells more.
-        let _ = writeln!(self.stdin, "{}", json!({"verb": verb, "arguments": encoded}));
-        let line = self.answers.recv_timeout(LIMIT);
-        let line =
-            line.unwrap_or_else(|_| panic!("ntlm.py did not answer {verb}: {}", tail(&self.stderr.so_far())));
-        let answer: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        self.is_complete = answer.get("complete").and_then(Value::as_bool).unwrap_or_default();
-        self.principal = answer.get("principal").and_then(Value::as_str).map(str::to_owned);
-        if let Some(refused) = answer.get("refused").and_then(Value::as_str) {
-            return Err(refused.to_owned());
-        }
-        let words = answer.get("answer").and_then(Value::as_array).expect("an answer or a refusal");
-        let decode = |word: &Value| STANDARD.decode(word.as_str().unwrap_or("?")).expect("Base64");
-        Ok(words.iter().map(decode).collect())
-    }
-}
-
-impl Drop for Pyspnego {
-    fn drop(&mut self) {
-        // Both do nothing to a child that was waited for.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let arguments: Vec<String> = arguments.iter().map(|octets| encoded(octets)).collect();
+        self.known = self.conversation.ask(&json!({"verb": verb, "arguments": arguments}));
+        let words = verdict(&self.known)?.get("answer").and_then(Value::as_array);
+        Ok(words.expect("an answer or a refusal").iter().map(decoded).collect())
     }
 }
 
@@ -196,6 +208,3 @@ fn write_account(settings: &PyspnegoSettings<'_>) -> NamedTempFile {
     writeln!(file, "{domain}:{user}:{}", settings.password).expect("a line");
     file
 }
-
-/// An answer that takes longer never comes.
-const LIMIT: Duration = Duration::from_secs(60);

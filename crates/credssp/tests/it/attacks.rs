@@ -1,12 +1,14 @@
 //! Someone between the ends, or at one of them, gets nothing.
 
+use auth::credssp::{TsRequest, Version};
 use auth::{Acceptor as _, AuthError, Initiator as _, Step};
 use rustls::version::{TLS12, TLS13};
+use telarch_credssp::Initiator;
 
 use crate::exchange::raw_client;
 use crate::tls::Tls;
 use crate::toy::{Toy, talk};
-use crate::{KeyedCertificate, acceptor, initiator};
+use crate::{CERTIFICATE, KeyedCertificate, acceptor, credentials, initiator};
 
 #[test]
 fn someone_in_between_who_ends_both_connections_gets_no_credentials() {
@@ -36,7 +38,7 @@ fn someone_in_between_who_ends_both_connections_gets_no_credentials() {
         assert_eq!((error, relayed), (AuthError::ChannelBinding, 2));
         assert!(service.take_credentials().is_none());
         // Even if the client is told that all is well.
-        let lie = auth::credssp::TsRequest { version: 6, pub_key_auth: Some(&[0; 48]), ..Default::default() };
+        let lie = TsRequest { version: 6, pub_key_auth: Some(&[0; 48]), ..Default::default() };
         let lie = to_client.send(&lie.encode());
         assert!(client.step(Some(&lie)).is_err());
     }
@@ -84,6 +86,36 @@ fn a_conversation_without_end_is_ended() {
     let (mut client, mut service) = (initiator(&toy), acceptor(&toy));
     let ends = talk(|token| client.step(token), |token| service.step(token), |_, token| token);
     assert_eq!([ends.0.error(), ends.1.error()].iter().flatten().next(), Some(&too_long));
+
+    // A client that goes on for ever, with a mechanism that would.
+    let mut service = acceptor(&toy);
+    let mut tls = Tls::client(&TLS13);
+    tls.shake_hands(&mut service);
+    let requests = (1..99).step_by(2).map(|number| {
+        let token = toy.token(number);
+        TsRequest { version: 6, nego_token: Some(&token), ..TsRequest::default() }.encode()
+    });
+    let answered = requests.take_while(|request| service.step(&tls.send(request)).is_ok()).count();
+    assert_eq!(answered, 8, "ten, with the two of TLS");
+
+    // And a service that does, with a client that knows no other end.
+    let mut client = Initiator::new(toy.initiator(), credentials(), Version::default()).unwrap();
+    let (mut tls, mut token, mut number) = (Tls::server(&CERTIFICATE), None, 0);
+    let error = loop {
+        let said = match client.step(token.as_deref()) {
+            Ok(Step::Continue(said)) => said,
+            Ok(Step::Done { .. }) => panic!("handed over"),
+            Err(error) => break error,
+        };
+        token = Some(if tls.receive(&said).is_empty() {
+            tls.pending()
+        } else {
+            number += 2;
+            let answer = toy.token(number);
+            tls.send(&TsRequest { version: 6, nego_token: Some(&answer), ..TsRequest::default() }.encode())
+        });
+    };
+    assert_eq!((error, number), (too_long, 16));
 
     // Nor is a message read piece by piece.
     let hello = Tls::client(&TLS13).pending();

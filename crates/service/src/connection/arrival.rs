@@ -16,7 +16,8 @@
 //!
 //! Over TCP, it is the client's system that acknowledges. If the client resets the connection after that without
 //! having read, the answer is lost: nothing tells it from a proxy that has read everything and closes by a reset, as
-//! some do as a rule. Over a Unix socket the answer has arrived when it was read.
+//! some do as a rule. If it reads all and resets before its system has acknowledged that, it is given the same again:
+//! the kernel does not look at what a reset acknowledges. Over a Unix socket the answer has arrived when it was read.
 
 use std::time::Duration;
 

@@ -32,7 +32,8 @@ pub enum PortConflict {
 
 /// Says whether a listener can have its port beside others; those that are not enabled have none.
 ///
-/// Others with its own key are passed over, so that a change can be judged before it is made.
+/// The one it replaces, which has its key and its source, is passed over, so that a change can be judged before it is
+/// made.
 ///
 /// # Errors
 /// [`PortConflict`].
@@ -42,7 +43,8 @@ pub fn check_port<'l>(
     service: &Service,
 ) -> Result<(), PortConflict> {
     let mut ports = Ports::default();
-    for other in others.into_iter().filter(|other| other.key() != listener.key()) {
+    let identity = |listener: &config::Listener| (listener.key(), listener.source);
+    for other in others.into_iter().filter(|other| identity(other) != identity(listener)) {
         // One that is in conflict with an earlier one has no port to take from this one.
         let _ = ports.claim(other, service);
     }
@@ -151,5 +153,14 @@ mod tests {
         let old = listener("*", "HTTPS", 5986, Some(1));
         let new = listener("*", "HTTPS", 5986, Some(2));
         assert_eq!(check_port(&new, [&old], &Service::default()), Ok(()));
+    }
+
+    #[test]
+    fn the_listener_of_compatibility_is_another_one_although_its_key_is_the_same() {
+        let service = Service::default();
+        let compatibility = Listener::compatibility(Transport::Https, &service);
+        let ours = listener("*", "HTTPS", 443, Some(1));
+        let conflict = Err(PortConflict::Certificate { port: 443, other: compatibility.key() });
+        assert_eq!(check_port(&ours, [&compatibility], &service), conflict);
     }
 }

@@ -112,6 +112,23 @@ async fn a_reply_is_never_larger_than_client_or_service_allow_and_never_cut_shor
     running.stop().await;
 }
 
+#[tokio::test]
+async fn a_reply_in_utf_16_is_not_larger_than_allowed_either() {
+    let running = Running::start(&small()).await;
+    let mut wire = running.connect().await;
+    let asking = |octets: usize| {
+        let message = Message::probe("huge", &octets.to_string()).text();
+        post(message.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>())
+            .header("Content-Type", "application/soap+xml;charset=UTF-16")
+    };
+    let small = wire.ask(&asking(1)).await.body.len();
+    let largest = (LIMIT - small) / 2 + 1;
+    assert!((LIMIT - 2..=LIMIT).contains(&wire.ask(&asking(largest)).await.body.len()));
+    let fault = wire.ask(&asking(largest + 2)).await.fault();
+    assert_eq!(fault.code(), wsman::code::MAX_ENVELOPE_SIZE_EXCEEDED);
+    running.stop().await;
+}
+
 fn quick() -> [(&'static str, &'static str); 1] {
     [("Service.MaxPacketRetrievalTimeSeconds", "1")]
 }

@@ -7,7 +7,7 @@ use auth::spnego::Initiator as Spnego;
 use auth::{Acceptor as _, AuthError, Oid, Secret, negotiate};
 use credssp::{Acceptor, Initiator, ServiceCertificate};
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
-use telarch_peers::{CredSspSettings, Layer, LayeredPyspnego, Usage};
+use telarch_peers::{CredSspSettings, Layer, Pyspnego, PyspnegoSettings};
 
 use crate::spnego::{Ntlm, PASSWORD, USER, converse, let_in, ntlm_offer, sign_in};
 
@@ -37,7 +37,7 @@ fn messages_of_pyspnego_are_sealed_both_ways() {
         let accepted = let_in(&mut client, &mut service(Version::default())).expect("the right password");
         converse(&mut client, accepted.context);
 
-        let mut service = LayeredPyspnego::start(Usage::Accept, Layer::CredSsp(settings), USER, PASSWORD);
+        let mut service = Pyspnego::acceptor(&with(settings, PASSWORD));
         let initiated = sign_in(&mut our_client(settings, PASSWORD), &mut service).expect("signed in");
         converse(&mut service, initiated.context);
     }
@@ -46,7 +46,7 @@ fn messages_of_pyspnego_are_sealed_both_ways() {
 #[test]
 fn we_hand_over_a_password_to_pyspnego() {
     for settings in ways() {
-        let mut service = LayeredPyspnego::start(Usage::Accept, Layer::CredSsp(settings), USER, PASSWORD);
+        let mut service = Pyspnego::acceptor(&with(settings, PASSWORD));
         sign_in(&mut our_client(settings, PASSWORD), &mut service).expect("the right password");
         assert!(service.is_complete(), "{settings:?}");
         assert_eq!(service.principal(), Some(USER));
@@ -64,7 +64,7 @@ fn versions_of_pyspnego_are_taken_down_to_the_minimum() {
             let expected = if version >= 5 || minimum == Version::V2 { Ok(()) } else { Err(too_old) };
             assert_eq!(verdict, expected, "{version}");
 
-            let mut service = LayeredPyspnego::start(Usage::Accept, Layer::CredSsp(settings), USER, PASSWORD);
+            let mut service = Pyspnego::acceptor(&with(settings, PASSWORD));
             let mut client = initiator(MODERN, PASSWORD, minimum);
             let verdict = sign_in(&mut client, &mut service).map(|_| ());
             assert_eq!(verdict, expected.map_err(|error| error.to_string()), "{version}");
@@ -89,7 +89,7 @@ fn pyspnego_understands_why_it_is_refused() {
 
 #[test]
 fn we_understand_that_pyspnego_refuses() {
-    let mut service = LayeredPyspnego::start(Usage::Accept, Layer::CredSsp(MODERN), USER, PASSWORD);
+    let mut service = Pyspnego::acceptor(&with(MODERN, PASSWORD));
     let refused = sign_in(&mut our_client(MODERN, "guess"), &mut service).err();
     assert_eq!(refused, Some(AuthError::WrongPassword.to_string()));
 }
@@ -111,8 +111,12 @@ fn ways() -> [CredSspSettings; 4] {
         .map(|(tls, inner)| CredSspSettings { tls, inner, ..MODERN })
 }
 
-fn client(settings: CredSspSettings, password: &str) -> LayeredPyspnego {
-    LayeredPyspnego::start(Usage::Initiate, Layer::CredSsp(settings), USER, password)
+fn with(settings: CredSspSettings, password: &str) -> PyspnegoSettings<'_> {
+    PyspnegoSettings::new(Layer::CredSsp(settings), USER, password)
+}
+
+fn client(settings: CredSspSettings, password: &str) -> Pyspnego {
+    Pyspnego::initiator(&with(settings, password))
 }
 
 fn service(minimum: Version) -> Acceptor {

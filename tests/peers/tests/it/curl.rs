@@ -6,7 +6,7 @@ use telarch_peers::{Curl, PASSWORD, Reply, Telarchd, USER, served_thumbprint};
 fn without_credentials_the_answer_is_401_with_one_line_per_scheme_and_no_body() {
     let service = Telarchd::start(&[("Service.AllowUnencrypted", "true")]);
     for url in [service.https(), service.http()] {
-        assert_unauthorized(&Curl::to(url).body(IDENTIFY).send(), BASIC_ONLY);
+        assert_unauthorized(&Curl::to(url).body(IDENTIFY).send(), WITH_BASIC);
     }
 }
 
@@ -15,15 +15,18 @@ fn a_wrong_password_and_an_unknown_user_get_the_same_401() {
     let service = Telarchd::start(&[]);
     for (user, password) in [(USER, "wrong"), ("nobody-here", PASSWORD), (USER, "")] {
         let reply = Curl::to(service.https()).basic(user, password).body(IDENTIFY).send();
-        assert_unauthorized(&reply, BASIC_ONLY);
+        assert_unauthorized(&reply, WITH_BASIC);
     }
 }
 
 #[test]
 fn basic_is_neither_offered_nor_taken_over_http_unless_allowed() {
     let service = Telarchd::start(&[("Service.AllowUnencrypted", "false")]);
-    assert_unauthorized(&Curl::to(service.http()).body(IDENTIFY).send(), &[]);
-    assert_unauthorized(&Curl::to(service.http()).basic(USER, PASSWORD).body(IDENTIFY).send(), &[]);
+    assert_unauthorized(&Curl::to(service.http()).body(IDENTIFY).send(), &["Negotiate"]);
+    assert_unauthorized(
+        &Curl::to(service.http()).basic(USER, PASSWORD).body(IDENTIFY).send(),
+        &["Negotiate"],
+    );
     // The same credentials are right where they are sealed.
     assert_eq!(signed_in(service.https()).body(IDENTIFY).send().status, 200);
 }
@@ -32,8 +35,8 @@ fn basic_is_neither_offered_nor_taken_over_http_unless_allowed() {
 fn basic_is_neither_offered_nor_taken_where_it_is_switched_off() {
     let service = Telarchd::start(&[("Service.Auth.Basic", "false"), ("Service.AllowUnencrypted", "true")]);
     for url in [service.https(), service.http()] {
-        assert_unauthorized(&Curl::to(url).body(IDENTIFY).send(), &[]);
-        assert_unauthorized(&signed_in(url).body(IDENTIFY).send(), &[]);
+        assert_unauthorized(&Curl::to(url).body(IDENTIFY).send(), &["Negotiate"]);
+        assert_unauthorized(&signed_in(url).body(IDENTIFY).send(), &["Negotiate"]);
     }
 }
 
@@ -169,7 +172,7 @@ fn identify_of(octets: usize) -> String {
     format!("{IDENTIFY}{}", " ".repeat(octets - IDENTIFY.len()))
 }
 
-const BASIC_ONLY: &[&str] = &["Basic realm=\"WSMAN\""];
+const WITH_BASIC: &[&str] = &["Negotiate", "Basic realm=\"WSMAN\""];
 
 const IDENTIFY: &str = concat!(
     "<s:Envelope xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\"",

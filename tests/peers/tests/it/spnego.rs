@@ -9,14 +9,14 @@ use auth::{
     Accepted, Acceptor, AccountList, AuthError, Binding, Initiated, Oid, Secret, SecurityContext, Step,
     negotiate,
 };
-use telarch_peers::{Layer, LayeredPyspnego, Usage};
+use telarch_peers::{Layer, Pyspnego, PyspnegoSettings};
 
 pub(crate) const USER: &str = "jürgen";
 pub(crate) const PASSWORD: &str = "größer als €5 😀";
 
 #[test]
 fn pyspnego_signs_in_and_seals_both_ways() {
-    let mut client = LayeredPyspnego::start(Usage::Initiate, Layer::Negotiate, USER, PASSWORD);
+    let mut client = Pyspnego::initiator(&with(PASSWORD));
     let mut service = negotiate::Acceptor::negotiate(vec![Arc::new(Ntlm)]);
     let accepted = let_in(&mut client, &mut service).expect("the right password");
     assert_eq!(accepted.account.name, USER);
@@ -28,7 +28,7 @@ fn pyspnego_signs_in_and_seals_both_ways() {
 
 #[test]
 fn we_sign_in_to_pyspnego_and_seal_both_ways() {
-    let mut service = LayeredPyspnego::start(Usage::Accept, Layer::Negotiate, USER, PASSWORD);
+    let mut service = Pyspnego::acceptor(&with(PASSWORD));
     let mut client = Initiator::new(vec![ntlm_offer(PASSWORD)]);
     let initiated = sign_in(&mut client, &mut service).expect("the right password");
     assert_eq!(client.mechanism(), Some(Oid::NTLM));
@@ -39,11 +39,11 @@ fn we_sign_in_to_pyspnego_and_seal_both_ways() {
 
 #[test]
 fn a_wrong_password_is_refused_by_either_end() {
-    let mut client = LayeredPyspnego::start(Usage::Initiate, Layer::Negotiate, USER, "guess");
+    let mut client = Pyspnego::initiator(&with("guess"));
     let mut service = negotiate::Acceptor::negotiate(vec![Arc::new(Ntlm)]);
     assert_eq!(let_in(&mut client, &mut service).err(), Some(AuthError::WrongPassword));
 
-    let mut service = LayeredPyspnego::start(Usage::Accept, Layer::Negotiate, USER, PASSWORD);
+    let mut service = Pyspnego::acceptor(&with(PASSWORD));
     let mut client = Initiator::new(vec![ntlm_offer("guess")]);
     let refused = sign_in(&mut client, &mut service).expect_err("refused");
     assert!(refused.contains("Invalid NTLM response"), "{refused}");
@@ -51,9 +51,13 @@ fn a_wrong_password_is_refused_by_either_end() {
 
 #[test]
 fn pyspnego_is_refused_where_only_kerberos_is_taken() {
-    let mut client = LayeredPyspnego::start(Usage::Initiate, Layer::Negotiate, USER, PASSWORD);
+    let mut client = Pyspnego::initiator(&with(PASSWORD));
     let mut service = negotiate::Acceptor::kerberos(vec![Arc::new(Ntlm)]);
     assert_eq!(let_in(&mut client, &mut service).err(), Some(AuthError::NoMechanism));
+}
+
+fn with(password: &str) -> PyspnegoSettings<'_> {
+    PyspnegoSettings::new(Layer::Negotiate, USER, password)
 }
 
 /// NTLM as the service offers it.
@@ -85,10 +89,7 @@ pub(crate) fn ntlm_offer(password: &str) -> Offer {
 }
 
 /// What pyspnego as the client and our service say to each other.
-pub(crate) fn let_in(
-    client: &mut LayeredPyspnego,
-    service: &mut dyn Acceptor,
-) -> Result<Accepted, AuthError> {
+pub(crate) fn let_in(client: &mut Pyspnego, service: &mut dyn Acceptor) -> Result<Accepted, AuthError> {
     let mut token = client.step(None).expect("it speaks first").expect("a token");
     loop {
         match service.step(&token)? {
@@ -106,10 +107,7 @@ pub(crate) fn let_in(
 }
 
 /// What our client and pyspnego as the service say to each other; the error is the service's.
-pub(crate) fn sign_in(
-    client: &mut dyn auth::Initiator,
-    service: &mut LayeredPyspnego,
-) -> Result<Initiated, String> {
+pub(crate) fn sign_in(client: &mut dyn auth::Initiator, service: &mut Pyspnego) -> Result<Initiated, String> {
     let mut token: Option<Vec<u8>> = None;
     loop {
         match client.step(token.as_deref()).map_err(|error| error.to_string())? {
@@ -126,7 +124,7 @@ pub(crate) fn sign_in(
 }
 
 /// Messages of several sizes, both ways and not always by turns.
-pub(crate) fn converse(peer: &mut LayeredPyspnego, mut ours: Box<dyn SecurityContext>) {
+pub(crate) fn converse(peer: &mut Pyspnego, mut ours: Box<dyn SecurityContext>) {
     let large = vec![b'x'; 16_384];
     for text in [b"<s:Envelope/>".as_slice(), &large, b"last"] {
         for _ in 0..2 {

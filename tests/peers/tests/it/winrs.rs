@@ -146,7 +146,7 @@ fn a_certificate_nobody_vouched_for_is_refused() {
 #[test]
 fn a_password_is_not_sent_in_the_clear_unless_asked_to() {
     let service = Telarchd::start(&[("Service.AllowUnencrypted", "true")]);
-    let run = Winrs::to(service.http()).run(&["echo hi"], b"");
+    let run = Winrs::to(service.http()).switch("-auth:basic").run(&["echo hi"], b"");
     let (stdout, stderr, code) = run.text();
     assert_eq!((stdout, code != 0, stderr.is_empty()), ("", true, false), "{run:?}");
 }

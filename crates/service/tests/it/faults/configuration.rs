@@ -20,9 +20,11 @@ fn listener(verb: &str, address: &str, transport: &str) -> Message {
     ))
 }
 
+/// It is not enabled, so that the port is not wanted.
 fn with_port(message: Message, port: &str) -> Message {
     message.body(&format!(
-        "<cfg:Listener xmlns:cfg=\"{CONFIG}/listener\"><cfg:Port>{port}</cfg:Port></cfg:Listener>"
+        "<cfg:Listener xmlns:cfg=\"{CONFIG}/listener\">\
+         <cfg:Port>{port}</cfg:Port><cfg:Enabled>false</cfg:Enabled></cfg:Listener>"
     ))
 }
 
