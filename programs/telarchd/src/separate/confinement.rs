@@ -70,13 +70,25 @@ fn denied() -> Result<BTreeMap<i64, Vec<SeccompRule>>, Box<dyn Error>> {
     let writes = [libc::O_WRONLY, libc::O_RDWR, libc::O_CREAT, libc::O_TRUNC];
     denied
         .insert(libc::SYS_openat, writes.iter().map(|flag| has(2, *flag, *flag)).collect::<Result<_, _>>()?);
-    // Sockets for TCP and UDP, and for asking the kernel which addresses there are.
-    let others = [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK].iter().map(|family| {
-        let is_not = SeccompCmpOp::Ne;
-        Ok(SeccompCondition::new(0, SeccompCmpArgLen::Dword, is_not, u64::try_from(*family)?)?)
-    });
-    let others: Result<Vec<_>, Box<dyn Error>> = others.collect();
-    denied.insert(libc::SYS_socket, vec![SeccompRule::new(others?)?]);
+    // Sockets for TCP, and for asking the kernel which addresses there are.
+    let is = |argument: u8, operator: SeccompCmpOp, value: i32| -> Result<SeccompCondition, Box<dyn Error>> {
+        Ok(SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, u64::try_from(value)?)?)
+    };
+    let others =
+        [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK].map(|family| is(0, SeccompCmpOp::Ne, family));
+    let mut sockets = vec![SeccompRule::new(others.into_iter().collect::<Result<_, _>>()?)?];
+    for family in [libc::AF_INET, libc::AF_INET6] {
+        for kind in [libc::SOCK_DGRAM, libc::SOCK_RAW, libc::SOCK_RDM, libc::SOCK_SEQPACKET, libc::SOCK_DCCP]
+        {
+            let is_kind = SeccompCmpOp::MaskedEq(0xF);
+            sockets.push(SeccompRule::new(vec![is(0, SeccompCmpOp::Eq, family)?, is(1, is_kind, kind)?])?);
+        }
+    }
+    denied.insert(libc::SYS_socket, sockets);
+    // They can connect as well.
+    for (call, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
+        denied.insert(call, vec![has(flags, libc::MSG_FASTOPEN, libc::MSG_FASTOPEN)?]);
+    }
     #[cfg(target_arch = "x86_64")]
     {
         // The same calls by their other numbers, where the kernel has the x32 ABI, and those it has for itself.
@@ -234,3 +246,55 @@ const OLD: &[i64] = &[
     libc::SYS_uselib,
     libc::SYS_ustat,
 ];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs::{self, File};
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::unix::net::UnixStream;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_confined_thread_serves_sockets_and_does_nothing_else() {
+        let there = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = there.local_addr().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "before").unwrap();
+        // All of it is about the thread that asks for it.
+        let is_known = std::thread::spawn(landlock_is_known).join().unwrap();
+        let confined = std::thread::spawn(move || {
+            confine().unwrap();
+            assert!(Command::new("/bin/true").spawn().is_err(), "a program");
+            assert!(TcpStream::connect(address).is_err(), "a connection");
+            assert!(UdpSocket::bind("127.0.0.1:0").is_err(), "a socket for messages");
+            assert!(UnixStream::connect("/run/dbus/system_bus_socket").is_err());
+            assert!(File::create(&file).is_err() && File::options().append(true).open(&file).is_err());
+            assert!(fs::remove_file(&file).is_err() && fs::create_dir(file.with_extension("d")).is_err());
+            assert!(
+                rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::URG)
+                    .is_err()
+            );
+            assert!(rustix::thread::set_thread_uid(rustix::fs::Uid::ROOT).is_err());
+            assert_eq!(File::open("/etc/passwd").is_err(), is_known, "files are Landlock's");
+
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            assert!(listener.local_addr().is_ok() && UnixStream::pair().is_ok());
+            assert!(
+                fs::read_to_string("/etc/hosts").is_ok() || !fs::exists("/etc/hosts").unwrap_or_default()
+            );
+            std::thread::spawn(|| Command::new("/bin/true").spawn().is_err()).join().unwrap()
+        });
+        assert!(confined.join().unwrap(), "a thread of its own is confined as well");
+        assert!(TcpStream::connect(address).is_ok(), "others are not");
+        assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "before");
+    }
+
+    fn landlock_is_known() -> bool {
+        let status = Ruleset::default().handle_access(AccessFs::from_all(ABI::V1)).unwrap().create().unwrap();
+        status.restrict_self().unwrap().ruleset != RulesetStatus::NotEnforced
+    }
+}

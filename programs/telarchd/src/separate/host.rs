@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use super::{HOST, empty_stdin, given_socket, this_program, user};
 use crate::open_files::OpenFiles;
-use crate::persistent::PAM_SERVICE;
+use crate::persistent::{PAM_SERVICE, delegation};
 use crate::{begin_log, surroundings};
 
 /// Opens a session for a user, starts the host in it, and closes the session after the host (pam_open_session(3)).
@@ -64,6 +64,7 @@ fn start(
     let mut child = command.spawn()?;
     empty_stdin()?;
     let status = child.wait()?;
+    delegation::leave(numbers.uid);
     if !status.success() {
         tracing::debug!(account = name, %status, "The host has ended");
     }
@@ -77,6 +78,9 @@ pub(super) fn run(uid: u32, gid: u32) -> Result<ExitCode, Box<dyn Error>> {
     let _ = rustix::process::setsid();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     limit_processes(uid);
+    if uid != 0 {
+        delegation::join(uid, gid);
+    }
     let open_files = OpenFiles::raise();
     user::become_user(uid, gid)?;
     if uid != 0 {
