@@ -27,10 +27,14 @@ pub struct Gateway {
     /// What is told without an answer goes through a thread: whoever hears the broker must never wait for it.
     teller: mpsc::Sender<Zeroizing<Vec<u8>>>,
     last: AtomicU64,
-    waiting: Mutex<Option<HashMap<u64, mpsc::SyncSender<(Tell, Option<OwnedFd>)>>>>,
+    /// Who waits for the answer of which number; none once the broker is gone.
+    waiting: Mutex<Option<HashMap<u64, Asker>>>,
     sessions: Mutex<HashMap<(String, Scheme), Remembered>>,
     schemes: Mutex<Vec<Scheme>>,
 }
+
+/// Where an answer goes, with what came along.
+type Asker = mpsc::SyncSender<(Tell, Option<OwnedFd>)>;
 
 /// Somebody who has signed in. When the last one that holds it lets go, the broker forgets it.
 pub struct Session {

@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 /// What every frame begins with; another form of the messages gets another number.
 pub const HEAD: [u8; 4] = *b"TL\x01\x00";
 
-/// The longest message, in octets: an envelope of the largest size there may be, sealed.
-pub const LONGEST: usize = 4 << 20;
+/// The longest message, in octets: far more than the largest envelope of a service that is set up with sense.
+pub const LONGEST: usize = 64 << 20;
 
 /// How many descriptors a frame may bring.
 pub(crate) const MOST_DESCRIPTORS: usize = 64;

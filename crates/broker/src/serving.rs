@@ -148,7 +148,11 @@ impl Broker {
 
     /// Answers on a thread of its own, unless the gateway wants too much at the same time.
     fn work(self: &Arc<Self>, number: u64, ask: Ask) {
-        if self.busy.fetch_add(1, Ordering::AcqRel) >= MOST_AT_ONCE {
+        let most = match ask {
+            Ask::Password { .. } | Ask::Begin { .. } | Ask::Step { .. } => MOST_SIGN_INS,
+            _ => MOST_AT_ONCE,
+        };
+        if self.busy.fetch_add(1, Ordering::AcqRel) >= most {
             self.busy.fetch_sub(1, Ordering::AcqRel);
             tracing::warn!("Too much is asked of the broker at the same time");
             self.tell(number, &too_busy(&ask), None);
@@ -354,7 +358,9 @@ fn too_busy(ask: &Ask) -> Tell {
 }
 
 /// More questions at the same time are not answered.
-const MOST_AT_ONCE: usize = 64;
+const MOST_AT_ONCE: usize = 256;
+/// Those who are still to prove something leave room for those who have.
+const MOST_SIGN_INS: usize = 192;
 /// A gateway has no more connections than these.
 const MOST_KEPT: usize = 1_024;
 /// As long as the gateway lets a client take.

@@ -105,11 +105,14 @@ impl Host {
     /// The system's, and [`io::ErrorKind::InvalidData`] for a message that is none.
     pub async fn serve(self: Arc<Self>, socket: UnixStream) -> io::Result<()> {
         let (from, to) = socket.into_split();
-        let mut from = tokio::io::BufReader::new(from);
+        // Reading is a task of its own: what is waited for together with it must not cut a message in two.
+        let (incoming, mut came) = mpsc::channel(MOST_WAITING);
+        let reading = tokio::spawn(stream::read_all(from, incoming));
         let (sender, messages) = mpsc::unbounded_channel();
         let writing = tokio::spawn(stream::write_all(messages, to));
         let mut generation = self.activity.generation.subscribe();
         let born = *generation.borrow_and_update();
+        let mut ticks = tokio::time::interval(COUNTED_EVERY);
         let mut served = Served {
             host: Arc::clone(&self),
             generation: born,
@@ -118,19 +121,26 @@ impl Host {
             calls: JoinSet::new(),
             known: Arc::default(),
         };
-        let reading = async {
+        let serving = async {
             loop {
                 tokio::select! {
-                    message = stream::read(&mut from) => match message? {
-                        Some(message) => served.take(&message)?,
+                    message = came.recv() => match message {
+                        Some(message) => served.take(&message?)?,
                         None => break Ok(()),
                     },
                     Ok(()) = generation.changed() => served.say(&FromHost::Leaving),
                     Some(_) = served.calls.join_next() => {}
+                    _ = ticks.tick() => {
+                        // Some end by themselves.
+                        if locked(&served.known).counted != self.in_use() {
+                            served.say(&self.count(&served.known));
+                        }
+                    }
                 }
             }
         };
-        let ended = reading.await;
+        let ended = serving.await;
+        reading.abort();
         // Calls and answers that nobody waits for are dropped as if the client had gone away.
         drop(served);
         writing.abort();
@@ -155,6 +165,8 @@ struct Known {
     promises: HashMap<u64, Delivered>,
     /// Each has a task that gives an item whenever it is asked to.
     items: HashMap<u64, (mpsc::UnboundedSender<()>, AbortHandle)>,
+    /// How many shells the gateway knows of.
+    counted: u32,
 }
 
 impl Served {
@@ -222,6 +234,8 @@ impl Served {
             // It is over: what is done now is not to be cut short.
             locked(&known).calls.remove(&number);
             let say = |message: FromHost| _ = sender.send(message.encode());
+            // Before the answer, so that nobody is counted too late.
+            say(host.count(&known));
             match answered.map(Answer::into_parts) {
                 Ok((Content::Envelope(envelope), delivered)) => {
                     let is_promised = delivered.is_some();
@@ -238,8 +252,6 @@ impl Served {
                 }
                 Err(fault) => say(FromHost::Fault { number, envelope: written(&fault) }),
             }
-            let count = u32::try_from(host.plugin.in_use()).unwrap_or(u32::MAX);
-            say(FromHost::InUse(count));
             drop(under_way);
         });
         all.calls.insert(number, calling);
@@ -247,6 +259,16 @@ impl Served {
 }
 
 impl Host {
+    fn in_use(&self) -> u32 {
+        u32::try_from(self.plugin.in_use()).unwrap_or(u32::MAX)
+    }
+
+    fn count(&self, known: &Mutex<Known>) -> FromHost {
+        let count = self.in_use();
+        locked(known).counted = count;
+        FromHost::InUse(count)
+    }
+
     async fn answer(&self, message: CallMessage, config: Arc<Config>) -> Result<Answer, Fault> {
         let bounds = Bounds { octets: broker::LONGEST, ..Bounds::default() };
         let request = Request::parse(message.envelope, &bounds).map_err(|refused| refused.fault)?;
@@ -304,6 +326,11 @@ fn written(fault: &Fault) -> String {
     }
     fault.envelope(None, None, fresh_uuid())
 }
+
+/// Messages that are read ahead.
+const MOST_WAITING: usize = 16;
+/// How soon it is known how many shells have ended by themselves.
+const COUNTED_EVERY: Duration = Duration::from_secs(2);
 
 fn locked(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
     known.lock().unwrap_or_else(PoisonError::into_inner)

@@ -10,7 +10,7 @@ use config::{Config, Setting};
 use sddl::Sid;
 use service::{Answer, BoxFuture, Call, Caller, Item, Items, Plugin, Resource};
 use tokio::sync::{Notify, mpsc};
-use wsman::{Action, EndpointReference, Fault, Response, ResponseError, Subcode, code};
+use wsman::{Action, Detail, EndpointReference, Fault, Response, ResponseError, Subcode, code};
 use xml::{Bounds, Document, Fragment};
 
 use crate::message::{CallMessage, FromHost, ToHost};
@@ -27,7 +27,40 @@ pub struct HostedPlugin {
     resources: Vec<Resource>,
     hosts: Arc<dyn Hosts>,
     quota: Option<UserQuota>,
-    open: tokio::sync::Mutex<HashMap<Sid, Arc<Connection>>>,
+    users: Mutex<HashMap<Sid, Arc<User>>>,
+}
+
+/// What there is of one user.
+#[derive(Default)]
+struct User {
+    connection: Mutex<Option<Arc<Connection>>>,
+    /// Starting a host takes a moment, in which only its own user waits.
+    connecting: tokio::sync::Mutex<()>,
+    /// How many shells are being opened, which the host does not count yet.
+    opening: AtomicU64,
+}
+
+impl User {
+    /// The connection, if it can be used.
+    fn connection(&self) -> Option<Arc<Connection>> {
+        let connection = locked(&self.connection).clone();
+        connection.filter(|connection| !connection.is_gone.load(Ordering::Acquire))
+    }
+
+    fn has_something(&self) -> bool {
+        let in_use =
+            || self.connection().is_some_and(|connection| connection.in_use.load(Ordering::Acquire) > 0);
+        self.opening.load(Ordering::Acquire) > 0 || in_use()
+    }
+}
+
+/// A shell that is being opened.
+struct Opening(Arc<User>);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.0.opening.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// How many users may use the plug-in at the same time, which no single host can know.
@@ -43,7 +76,7 @@ impl HostedPlugin {
     /// Answers for these resources.
     #[must_use]
     pub fn new(resources: &[Resource], hosts: Arc<dyn Hosts>) -> Self {
-        Self { resources: resources.to_vec(), hosts, quota: None, open: tokio::sync::Mutex::default() }
+        Self { resources: resources.to_vec(), hosts, quota: None, users: Mutex::default() }
     }
 
     /// Bounds how many users may have something open in it.
@@ -63,7 +96,8 @@ impl HostedPlugin {
 
     /// Has a host answer; none if it was about to end and has not begun.
     async fn attempt(&self, call: &Call) -> Result<Option<Answer>, Fault> {
-        let connection = self.connection(call).await?;
+        let (user, _opening) = self.admit(call)?;
+        let connection = self.connection(call, &user).await?;
         let (number, mut told) = connection.begin(call)?;
         let mut waiting = Waiting { connection: Arc::clone(&connection), number, is_over: false };
         let Some(message) = told.recv().await else { return Err(died()) };
@@ -97,28 +131,41 @@ impl HostedPlugin {
         answer.map(Some)
     }
 
-    /// The connection to the caller's host, which is made if there is none.
-    async fn connection(&self, call: &Call) -> Result<Arc<Connection>, Fault> {
+    /// What there is of the caller, unless too many others have something open.
+    fn admit(&self, call: &Call) -> Result<(Arc<User>, Option<Opening>), Fault> {
         let sid = call.caller.sid();
-        let mut open = self.open.lock().await;
-        open.retain(|_, connection| !connection.is_gone.load(Ordering::Acquire));
-        if let (Some(quota), Action::Create) = (self.quota, &call.request.head().action) {
-            let uses = |connection: &Arc<Connection>| connection.in_use.load(Ordering::Acquire) > 0;
-            let others = open.iter().filter(|(other, connection)| **other != sid && uses(connection)).count();
-            let most = (quota.most)(&call.config);
-            if others >= usize::try_from(most).unwrap_or(usize::MAX) {
-                return Err((quota.refusal)(most));
-            }
+        let mut users = locked(&self.users);
+        users.retain(|other, user| {
+            *other == sid || Arc::strong_count(user) > 1 || user.connection().is_some()
+        });
+        let user = Arc::clone(users.entry(sid).or_default());
+        let (Some(quota), Action::Create) = (self.quota, &call.request.head().action) else {
+            return Ok((user, None));
+        };
+        let others = users.iter().filter(|(other, user)| **other != sid && user.has_something()).count();
+        let most = (quota.most)(&call.config);
+        if others >= usize::try_from(most).unwrap_or(usize::MAX) {
+            return Err((quota.refusal)(most));
         }
-        if let Some(connection) = open.get(&sid) {
-            return Ok(Arc::clone(connection));
+        user.opening.fetch_add(1, Ordering::AcqRel);
+        Ok((Arc::clone(&user), Some(Opening(user))))
+    }
+
+    /// The connection to the caller's host, which is made if there is none.
+    async fn connection(&self, call: &Call, user: &User) -> Result<Arc<Connection>, Fault> {
+        if let Some(connection) = user.connection() {
+            return Ok(connection);
+        }
+        let _turn = user.connecting.lock().await;
+        if let Some(connection) = user.connection() {
+            return Ok(connection);
         }
         let socket = self.hosts.connect(Arc::clone(&call.caller)).await?;
         let connection = Connection::start(socket).map_err(|error| {
             tracing::error!(%error, "A host cannot be spoken to");
             nonsense()
         })?;
-        open.insert(sid, Arc::clone(&connection));
+        *locked(&user.connection) = Some(Arc::clone(&connection));
         Ok(connection)
     }
 }
@@ -134,7 +181,8 @@ impl Plugin for HostedPlugin {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            let open: Vec<_> = self.open.lock().await.drain().map(|(_, connection)| connection).collect();
+            let users: Vec<_> = locked(&self.users).drain().map(|(_, user)| user).collect();
+            let open: Vec<_> = users.iter().filter_map(|user| user.connection()).collect();
             for connection in &open {
                 connection.say(&ToHost::Close);
             }
@@ -204,6 +252,9 @@ impl Connection {
     }
 
     fn begin(&self, call: &Call) -> Result<(u64, mpsc::UnboundedReceiver<FromHost>), Fault> {
+        if call.request.source().len() > LONGEST_ENVELOPE {
+            return Err(too_large());
+        }
         let number = self.last.fetch_add(1, Ordering::Relaxed);
         let (sender, told) = mpsc::unbounded_channel();
         let mut state = self.state();
@@ -273,8 +324,13 @@ impl Connection {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What each of them guards is whole at any moment.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A call that is waited for: dropped before its answer came, it is taken back.
@@ -373,6 +429,14 @@ fn fault(envelope: String) -> Fault {
     }
 }
 
+fn too_large() -> Fault {
+    let reason = format!(
+        "a message of more than {LONGEST_ENVELOPE} octets cannot be given to the process that works for this user"
+    );
+    Fault::new(Subcode::EncodingLimit, code::MAX_ENVELOPE_SIZE_EXCEEDED, reason)
+        .with_detail(Detail::MAX_ENVELOPE_SIZE)
+}
+
 fn died() -> Fault {
     Fault::new(
         Subcode::InternalError,
@@ -388,6 +452,9 @@ fn nonsense() -> Fault {
         "the process that works for this user did not answer as it should",
     )
 }
+
+/// Leaves room for what stands around an envelope.
+const LONGEST_ENVELOPE: usize = broker::LONGEST - 4_096;
 
 /// Hosts that end one after the other while a call is on its way.
 const MOST_ATTEMPTS: usize = 3;

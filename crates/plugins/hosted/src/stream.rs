@@ -3,8 +3,19 @@
 use std::io::{self, ErrorKind};
 
 use broker::{HEAD, LONGEST, message_length};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::mpsc;
+
+/// Reads messages until the end, or until one is none.
+pub(crate) async fn read_all(from: impl AsyncRead + Unpin, to: mpsc::Sender<io::Result<Vec<u8>>>) {
+    let mut from = BufReader::new(from);
+    while let Some(message) = read(&mut from).await.transpose() {
+        let is_last = message.is_err();
+        if to.send(message).await.is_err() || is_last {
+            return;
+        }
+    }
+}
 
 /// Reads one message; none at the end.
 pub(crate) async fn read(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Vec<u8>>> {

@@ -165,7 +165,7 @@ fn watch(account: &str, mut child: Child, link: &Arc<Link>, slot: &Slot) {
     };
     match child.wait() {
         Ok(status) if was_there => {
-            tracing::warn!(account, %status, "A host has ended, and its shells with it")
+            tracing::warn!(account, %status, "A host has ended, and its shells with it");
         }
         Ok(status) => tracing::debug!(account, %status, has_left, "A host has ended"),
         Err(error) => tracing::error!(account, %error, "The end of a host cannot be seen"),
