@@ -29,6 +29,7 @@ mod credssp;
 mod curl;
 mod dialects;
 mod kerberos;
+mod machine;
 mod ntlm;
 mod own_suites;
 mod pypsrp;
