@@ -19,6 +19,8 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 
+use accounts::UnixUsers;
+
 use crate::arguments::Persistent;
 use crate::audit::AuditFile;
 use crate::inherited::Inherited;
@@ -45,6 +47,20 @@ pub(crate) fn run(
         return gateway::run(arguments, audit);
     }
     broker::run(arguments, inherited, audit)
+}
+
+/// The gateway's user must exist, and have no rights.
+pub(crate) fn require_user(users: &UnixUsers, name: &str) -> Result<(), Box<dyn Error>> {
+    match user::find(users, name)? {
+        None => Err(format!(
+            "there is no user {name}, which is to read the network\n  make it: useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin {name}"
+        )
+        .into()),
+        Some(numbers) if numbers.uid == 0 => {
+            Err(format!("{name} is root: what reads the network needs a user without rights").into())
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 /// What the process is told first that opens a user's session and starts the host in it.

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::duties::Machine;
 use super::hosts::Hosts;
-use super::{this_program, user};
+use super::{require_user, this_program};
 use crate::arguments::Persistent;
 use crate::audit::{self, AuditFile};
 use crate::inherited::Inherited;
@@ -196,20 +196,6 @@ async fn accept(socket: LocalSocket, current: Arc<Mutex<Option<Arc<Broker>>>>, u
 
 fn set(current: &Mutex<Option<Arc<Broker>>>, to: Option<Arc<Broker>>) {
     *current.lock().unwrap_or_else(PoisonError::into_inner) = to;
-}
-
-/// The gateway's user must exist, and be nobody else's.
-fn require_user(users: &UnixUsers, name: &str) -> Result<(), Box<dyn Error>> {
-    match user::find(users, name)? {
-        None => Err(format!(
-            "there is no user {name}, which is to read the network\n  make it: useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin {name}"
-        )
-        .into()),
-        Some(numbers) if numbers.uid == 0 => {
-            Err(format!("{name} is root: what reads the network needs a user without rights").into())
-        }
-        Some(_) => Ok(()),
-    }
 }
 
 /// How often the gateway was started again.

@@ -298,6 +298,9 @@ fn a_gateway_without_a_user_is_told_how_to_make_one() {
         let output = command.args(["--gateway-user", name]).output().unwrap();
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && text.contains(part), "{text}");
+        let output = command.arg("--check").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(!output.status.success() && text.contains(part), "{text}");
     }
 }
 
