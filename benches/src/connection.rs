@@ -25,6 +25,7 @@ enum Link {
 /// What came back.
 pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
+    pub(crate) head: &'a [u8],
     pub(crate) body: &'a [u8],
 }
 
@@ -66,8 +67,8 @@ impl Connection {
     /// The body of the next answer, whose status must be 200.
     pub(crate) fn receive(&mut self) -> Result<&[u8]> {
         match self.receive_any()? {
-            Answer { status: 200, body } => Ok(body),
-            Answer { status, body } => {
+            Answer { status: 200, body, .. } => Ok(body),
+            Answer { status, body, .. } => {
                 let body = String::from_utf8_lossy(body);
                 Err(format!("the server answered {status}: {body:.2000}").into())
             }
@@ -95,7 +96,7 @@ impl Connection {
         }
         let status = self.buffer.strip_prefix(b"HTTP/1.1 ").and_then(|rest| rest.get(..3));
         let status = std::str::from_utf8(status.ok_or("an answer is not HTTP/1.1")?)?.parse()?;
-        Ok(Answer { status, body: &self.buffer[head..end] })
+        Ok(Answer { status, head: &self.buffer[..head], body: &self.buffer[head..end] })
     }
 
     fn read(&mut self, filled: usize) -> Result<usize> {

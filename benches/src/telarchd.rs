@@ -20,6 +20,7 @@ use tempfile::TempDir;
 
 use crate::Result;
 use crate::connection::Connection;
+use crate::realm;
 
 /// A running `telarchd` with Basic over HTTP and HTTPS; dropping it ends it.
 pub(crate) struct Telarchd {
@@ -38,6 +39,20 @@ pub(crate) const PASSWORD: &str = "not-a-secret";
 impl Telarchd {
     /// Starts the service with more settings, such as `Service.MaxConnections=1000`.
     pub(crate) fn start(settings: &[&str]) -> Result<Self> {
+        Self::start_with(settings, |command| {
+            // What other measurements weigh must not depend on it.
+            for name in realm::VARIABLES {
+                command.env_remove(name);
+            }
+        })
+    }
+
+    /// The same with every scheme there is, Kerberos included where this process belongs to a realm.
+    pub(crate) fn start_with_every_scheme() -> Result<Self> {
+        Self::start_with(&["Service.Auth.CredSSP=true"], |_| {})
+    }
+
+    fn start_with(settings: &[&str], prepare: impl FnOnce(&mut Command)) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("telarch-benches-").tempdir()?;
         let accounts = folder.path().join("accounts");
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&accounts)?;
@@ -57,6 +72,7 @@ impl Telarchd {
         }
         // The first log lines are of no interest, what goes wrong is.
         command.env("TELARCH_LOG", "error").stdin(Stdio::null());
+        prepare(&mut command);
         let mut child = command.spawn().map_err(|error| format!("cannot start {command:?}: {error}"))?;
 
         let announced = poll(&mut [PollFd::new(&watch, PollFlags::IN)], Some(&STARTING));

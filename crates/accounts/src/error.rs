@@ -77,6 +77,15 @@ pub enum AccountsError {
         /// The file.
         path: PathBuf,
     },
+    /// The file with the key of the machine holds something else.
+    #[error("{path} does not hold a key of 32 octets\n  remove it to have another made; accounts that sign in with NTLM then need their passwords set anew", path = path.display())]
+    HostKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// AES-256-GCM gave up, which only a lack of memory explains.
+    #[error("an NT hash cannot be sealed")]
+    Sealing,
     /// The system has no randomness to give.
     #[error("the system has no randomness to give: {0}")]
     Randomness(#[source] io::Error),

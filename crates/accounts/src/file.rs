@@ -1,6 +1,7 @@
 //! The service's own accounts, from one file.
 
 mod disk;
+mod ntlm;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
 
 use self::disk::Stamp;
 pub use self::disk::{IfMissing, read, update};
+pub use self::ntlm::FileNtlm;
 use crate::seats::{SeatLimits, Seats};
 use crate::{AccountSource, AccountsError, Origin};
 
@@ -45,8 +47,20 @@ struct Seen {
     records: Option<Arc<Records>>,
 }
 
-/// Accounts by the key of their names.
-type Records = HashMap<String, Record>;
+/// What the file says.
+#[derive(Debug)]
+struct Records {
+    /// Accounts by the key of their names.
+    by_key: HashMap<String, Record>,
+    /// Whether an account that may sign in has an NT hash.
+    can_ntlm: bool,
+}
+
+impl Records {
+    fn find(&self, key: &str) -> Option<&Record> {
+        self.by_key.get(key)
+    }
+}
 
 impl FileAccounts {
     /// Reads a file that only its owner can read, and that belongs to root or to the user of this process.
@@ -73,7 +87,7 @@ impl FileAccounts {
     /// [`AuthError::Unavailable`] while the file cannot be used.
     pub fn find(&self, name: &str) -> Result<Option<Record>, AuthError> {
         let records = self.records(Instant::now())?;
-        Ok(records.get(&AccountName::key_of(name)).cloned())
+        Ok(records.find(&AccountName::key_of(name)).cloned())
     }
 
     /// Looks at the file now, as after `SIGHUP`.
@@ -127,7 +141,7 @@ impl PasswordVerifier for FileAccounts {
             tracing::warn!(peer = %from, "Too many sign-ins wait to be judged");
             return Err(AuthError::Unavailable);
         };
-        let record = records.get(&AccountName::key_of(user));
+        let record = records.find(&AccountName::key_of(user));
         let is_right = record.map_or(&self.0.decoy, |record| &record.password).verify(password);
         match record {
             // Only who knows the password learns that the account is disabled.
@@ -155,7 +169,11 @@ fn permit(record: &Record) -> Result<(), AuthError> {
 }
 
 fn records(file: &AccountFile) -> Arc<Records> {
-    Arc::new(file.records().map(|record| (record.name.key(), record.clone())).collect())
+    let can_ntlm = |record: &Record| record.nt_hash.is_some() && record.standing == Standing::Enabled;
+    Arc::new(Records {
+        by_key: file.records().map(|record| (record.name.key(), record.clone())).collect(),
+        can_ntlm: file.records().any(can_ntlm),
+    })
 }
 
 /// Each hashing takes 19 MiB and a processor for some 35 ms, so more of them at once would only take memory.
@@ -192,7 +210,7 @@ mod tests {
         let start = accounts.0.seen.lock().unwrap().looked;
         let names = |after: u64| {
             accounts.records(start + Duration::from_millis(after)).map(|records| {
-                let mut names: Vec<_> = records.keys().cloned().collect();
+                let mut names: Vec<_> = records.by_key.keys().cloned().collect();
                 names.sort();
                 names.join(" ")
             })

@@ -8,6 +8,9 @@ use crate::principals::{LocalPrincipals, LocalUser};
 /// The accounts of a machine or of a user's service, whoever proves that somebody is one of them.
 impl kerberos::Accounts for LocalPrincipals {
     fn find(&self, name: &str) -> Result<Option<Found>, AuthError> {
+        if self.is_disabled(name)? {
+            return Err(AuthError::NotAllowed);
+        }
         let Some(logon) = self.logon(name) else { return Ok(None) };
         let power = match logon.user {
             LocalUser::Unix { uid: 0, .. } => Power::Superuser,

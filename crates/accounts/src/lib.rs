@@ -3,8 +3,8 @@
 //! For the service and for `telarch account`:
 //!
 //! - [`FileAccounts`] judges passwords by the service's own file of accounts; [`read`] and [`update`] are for
-//!   whoever looks after that file.
-//! - [`Pam`] judges them as the rest of the machine does.
+//!   whoever looks after that file. [`FileNtlm`] judges NTLM by it, with NT hashes that the [`HostKey`] seals.
+//! - [`Pam`] judges them as the rest of the machine does, and [`Winbind`] has Samba judge NTLM.
 //! - [`AnyOf`] asks one after the other, and [`Lockout`] bounds how often anyone may guess.
 //! - [`SignIn`] makes of these every scheme that a service offers.
 //! - [`LocalPrincipals`] says which SIDs a name has, below the [`MachineSid`].
@@ -40,12 +40,14 @@
 //! Nothing here is asynchronous: verifiers block, some for seconds, and say so with
 //! [`VerifierCost::Slow`](auth::VerifierCost::Slow).
 //!
-//! Left out on purpose: users that only the name service knows (NSS beyond `/etc/passwd`), sessions
-//! and passwords changed through PAM, and NT hashes.
+//! Left out on purpose: users that only the name service knows (NSS beyond `/etc/passwd`), and sessions and
+//! passwords changed through PAM.
 
+mod any_ntlm;
 mod any_of;
 mod error;
 mod file;
+mod host_key;
 mod known;
 mod lockout;
 mod machine_sid;
@@ -55,11 +57,15 @@ mod principals;
 mod random;
 mod seats;
 mod sign_in;
+mod state_file;
 mod unix;
+mod winbind;
 
+pub use any_ntlm::AnyNtlm;
 pub use any_of::{AccountSource, AnyOf};
 pub use error::AccountsError;
-pub use file::{FileAccounts, IfMissing, read, update};
+pub use file::{FileAccounts, FileNtlm, IfMissing, read, update};
+pub use host_key::HostKey;
 pub use known::Listed;
 pub use lockout::{Attempts, Lockout, LockoutPolicy};
 pub use machine_sid::MachineSid;
@@ -69,3 +75,10 @@ pub use principals::{LocalLogon, LocalPrincipals, LocalRole, LocalUser, Serving}
 pub use random::random;
 pub use sign_in::SignIn;
 pub use unix::{UnixUser, UnixUsers};
+pub use winbind::{Winbind, WinbindScope};
+
+/// Opening a FIFO or a device under the name of a file must fail later instead of waiting now.
+fn not_waiting() -> i32 {
+    use rustix::fs::OFlags;
+    (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()
+}

@@ -1,14 +1,12 @@
 //! The SID of this machine, below which its users and accounts have theirs.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use sddl::DomainSid;
 
 use crate::AccountsError;
+use crate::state_file::{Secrecy, StateFile};
 
 /// `S-1-5-21-a-b-c`: made at random once, and kept, because rights are given to SIDs (MS-DTYP 2.4.2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,15 +22,21 @@ impl MachineSid {
     /// [`AccountsError`] if the file cannot be read or written, holds something else, or could have been
     /// written by someone other than root and the user of this process.
     pub fn load_or_make(state: &Path, random: [u32; 3]) -> Result<Self, AccountsError> {
-        let path = state.join("machine-sid");
-        if let Some(sid) = load(&path)? {
+        let file = StateFile::new(state, "machine-sid", Secrecy::Public);
+        if let Some(sid) = load(&file)? {
             return Ok(Self(sid));
         }
-        let failed = |source| AccountsError::Disk { action: "write", path: path.clone(), source };
-        let beside = state.join(format!(".machine-sid.{:016x}", u64::from_ne_bytes(crate::random()?)));
-        make(state, &path, &beside, DomainSid::new(random)).map_err(failed)?;
+        file.make(format!("{}\n", DomainSid::new(random)).as_bytes())?;
         // Another process may have been quicker.
-        load(&path)?.map(Self).ok_or_else(|| AccountsError::MachineSid { path: path.clone() })
+        load(&file)?.map(Self).ok_or_else(|| AccountsError::MachineSid { path: file.path().to_owned() })
+    }
+
+    /// Reads the SID; none if it was not made yet.
+    ///
+    /// # Errors
+    /// Those of [`load_or_make`](Self::load_or_make).
+    pub fn load(state: &Path) -> Result<Option<Self>, AccountsError> {
+        Ok(load(&StateFile::new(state, "machine-sid", Secrecy::Public))?.map(Self))
     }
 
     /// What the SIDs of users and accounts begin with.
@@ -48,46 +52,18 @@ impl fmt::Display for MachineSid {
     }
 }
 
-fn load(path: &Path) -> Result<Option<DomainSid>, AccountsError> {
+fn load(file: &StateFile) -> Result<Option<DomainSid>, AccountsError> {
     /// The longest SID of a machine has 43 characters.
     const MOST: u64 = 64;
-    let failed = |source| AccountsError::Disk { action: "read", path: path.to_owned(), source };
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let metadata = file.metadata().map_err(failed)?;
-    let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
-    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
-        return Err(AccountsError::Foreign { path: path.to_owned(), owner });
-    }
-    if mode & 0o022 != 0 {
-        return Err(AccountsError::Writable { path: path.to_owned(), mode });
-    }
-    let mut octets = Vec::new();
-    file.take(MOST).read_to_end(&mut octets).map_err(failed)?;
+    let Some(octets) = file.read(MOST)? else { return Ok(None) };
     let sid = std::str::from_utf8(&octets).ok().and_then(|text| DomainSid::parse(text.trim_end()).ok());
-    sid.map(Some).ok_or_else(|| AccountsError::MachineSid { path: path.to_owned() })
-}
-
-/// Gives the whole file its name at once, unless something has it already.
-fn make(state: &Path, path: &Path, beside: &Path, sid: DomainSid) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(beside)?;
-    let linked = file
-        .write_all(format!("{sid}\n").as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::hard_link(beside, path));
-    fs::remove_file(beside)?;
-    match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => File::open(state)?.sync_all(),
-    }
+    sid.map(Some).ok_or_else(|| AccountsError::MachineSid { path: file.path().to_owned() })
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
     use std::thread;
 
@@ -129,6 +105,11 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
         let error = MachineSid::load_or_make(state.path(), [1, 2, 3]).unwrap_err();
         assert!(error.to_string().contains("chmod go-w"), "{error}");
+        fs::remove_file(&path).unwrap();
+        let fifo = std::process::Command::new("mkfifo").arg("-m").arg("600").arg(&path).status().unwrap();
+        assert!(fifo.success());
+        let error = MachineSid::load_or_make(state.path(), [1, 2, 3]).unwrap_err();
+        assert!(matches!(error, AccountsError::NotAFile { .. }), "{error}");
         let missing = MachineSid::load_or_make(&state.path().join("none"), [1, 2, 3]).unwrap_err();
         assert!(matches!(missing, AccountsError::Disk { action: "write", .. }), "{missing}");
     }

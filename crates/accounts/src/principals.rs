@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use auth::AuthError;
 use auth::account_file::{Record, Rid, Role, Standing};
 use sddl::linux::{Logon, Proof};
 use sddl::{DomainSid, Sid, Token, well_known};
@@ -113,6 +114,12 @@ impl LocalPrincipals {
                 Some(logon)
             }
         }
+    }
+
+    /// Whether the file has the account, and as one that may not sign in.
+    pub(crate) fn is_disabled(&self, name: &str) -> Result<bool, AuthError> {
+        let Some(accounts) = &self.accounts else { return Ok(false) };
+        Ok(accounts.find(name)?.is_some_and(|record| record.standing == Standing::Disabled))
     }
 
     /// None if that cannot be found out.

@@ -57,7 +57,8 @@ impl SignIn {
         Self { kerberos: Some(acceptors), ..self }
     }
 
-    /// With NTLM as well, on a machine with these names.
+    /// With NTLM as well, on a machine with these names, whenever the verifier
+    /// [is available](NtlmVerifier::is_available).
     #[must_use]
     pub fn with_ntlm(self, verifier: Arc<dyn NtlmVerifier>, names: HostNames) -> Self {
         Self { ntlm: Some(Ntlm { verifier, names }), ..self }
@@ -72,6 +73,10 @@ impl SignIn {
         Self { credssp: Some(CredSsp { certificate: OnceLock::new(), make: Box::new(make) }), ..self }
     }
 
+    fn ntlm(&self) -> Option<&Ntlm> {
+        self.ntlm.as_ref().filter(|ntlm| ntlm.verifier.is_available())
+    }
+
     /// The mechanisms there are, the stronger first.
     fn mechanisms(&self, address: IpAddr, binding: &Binding) -> Vec<Arc<dyn Mechanism>> {
         let mut mechanisms: Vec<Arc<dyn Mechanism>> = Vec::new();
@@ -79,13 +84,16 @@ impl SignIn {
             mechanisms
                 .push(Arc::new(KerberosMechanism { acceptors: acceptors.clone(), binding: binding.clone() }));
         }
-        if let Some(ntlm) = &self.ntlm {
+        if let Some(ntlm) = self.ntlm() {
             let verifier = Arc::clone(&ntlm.verifier);
+            let (names, binding) = (ntlm.names.clone(), binding.clone());
             let verifier = match &self.attempts {
-                Some(attempts) => Arc::new(Counted { verifier, attempts: Arc::clone(attempts), address }),
+                Some(attempts) => {
+                    let (names, attempts) = (names.clone(), Arc::clone(attempts));
+                    Arc::new(Counted { verifier, names, attempts, address })
+                }
                 None => verifier,
             };
-            let (names, binding) = (ntlm.names.clone(), binding.clone());
             mechanisms.push(Arc::new(NtlmMechanism { verifier, names, binding }));
         }
         mechanisms
@@ -96,7 +104,7 @@ impl Authenticator for SignIn {
     fn knows(&self, scheme: Scheme) -> bool {
         match scheme {
             Scheme::Basic => true,
-            Scheme::Negotiate => self.ntlm.is_some() || self.kerberos.is_some(),
+            Scheme::Negotiate => self.kerberos.is_some() || self.ntlm().is_some(),
             Scheme::Kerberos => self.kerberos.is_some(),
             Scheme::CredSsp => self.credssp.is_some() && self.knows(Scheme::Negotiate),
             _ => false,
@@ -201,6 +209,7 @@ impl Mechanism for NtlmMechanism {
 /// Counts failures together with those of all other schemes.
 struct Counted {
     verifier: Arc<dyn NtlmVerifier>,
+    names: HostNames,
     attempts: Arc<Attempts>,
     address: IpAddr,
 }
@@ -214,10 +223,23 @@ impl NtlmVerifier for Counted {
         nt_response: &[u8],
     ) -> Result<Verified, AuthError> {
         let verdict = || self.verifier.verify(domain, user, challenge, nt_response);
-        self.attempts.judge(user, self.address, Instant::now(), verdict)
+        // However an account of this machine is spelt, it is one name to guess at.
+        let name = match self.names.local_account(domain, user) {
+            Some(name) => name.to_owned(),
+            None => format!("{domain}\\{user}"),
+        };
+        self.attempts.judge(&name, self.address, Instant::now(), verdict)
     }
 
     fn cost(&self) -> VerifierCost {
         self.verifier.cost()
+    }
+
+    fn covers(&self, domain: &str, user: &str) -> bool {
+        self.verifier.covers(domain, user)
+    }
+
+    fn is_available(&self) -> bool {
+        self.verifier.is_available()
     }
 }

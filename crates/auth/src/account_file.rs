@@ -27,6 +27,7 @@
 mod password_hash;
 mod record;
 mod sealed_nt_hash;
+pub mod shadow;
 pub mod smbpasswd;
 
 use std::collections::BTreeSet;

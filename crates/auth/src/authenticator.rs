@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use crate::{
-    Acceptor, Account, AuthError, Binding, Identity, PasswordVerifier, Scheme, Secret, SecurityContext, Step,
-    VerifierCost,
+    Acceptor, Account, AuthError, Binding, Identity, Oid, PasswordVerifier, Scheme, Secret, SecurityContext,
+    Step, VerifierCost,
 };
 
 /// Everything that can judge a proof, for one service: in the same process, or in one that it trusts more.
@@ -67,9 +67,22 @@ impl Handshake {
         self.scheme
     }
 
+    /// The mechanism at work, once it is decided; also after an error.
+    #[must_use]
+    pub fn mechanism(&self) -> Option<Oid> {
+        self.acceptor.mechanism()
+    }
+
     /// What the client is told after an error; most mechanisms are silent then.
     pub fn refusal(&mut self) -> Option<Vec<u8>> {
         self.acceptor.refusal()
+    }
+
+    /// Whose name the client has given, proven or not, or the beginning of it: for the record of who was not let in.
+    #[must_use]
+    pub fn claimed(&self) -> Option<String> {
+        const MOST: usize = 256;
+        Some(self.acceptor.claimed()?.chars().take(MOST).collect())
     }
 
     /// Takes the client's next token. After an error it is of no further use.
@@ -85,6 +98,7 @@ impl Handshake {
             Step::Continue(token) => Step::Continue(token),
             Step::Done { token, outcome } => {
                 let identity = Identity::proven(outcome.account, self.scheme);
+                let identity = identity.by_mechanism(self.mechanism());
                 Step::Done { token, outcome: Established { identity, context: outcome.context } }
             }
         })

@@ -27,6 +27,13 @@ pub trait Acceptor: Send {
     fn mechanism(&self) -> Option<Oid> {
         None
     }
+
+    /// Whose name the client has given, proven or not, once it has given one: for the record of who was not let in.
+    ///
+    /// It is what the client has written, whatever that may be.
+    fn claimed(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The client's side of one authentication.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::{Authenticator, Scheme, Secret, basic};
+use crate::{Authenticator, Oid, Scheme, Secret, basic};
 
 /// Someone whose identity was proven on this connection.
 ///
@@ -11,11 +11,16 @@ use crate::{Authenticator, Scheme, Secret, basic};
 pub struct Identity {
     account: Account,
     scheme: Scheme,
+    mechanism: Option<Oid>,
 }
 
 impl Identity {
     pub(crate) fn proven(account: Account, scheme: Scheme) -> Self {
-        Self { account, scheme }
+        Self { account, scheme, mechanism: None }
+    }
+
+    pub(crate) fn by_mechanism(self, mechanism: Option<Oid>) -> Self {
+        Self { mechanism, ..self }
     }
 
     /// Lets an authenticator judge what came in a header `Authorization: Basic`.
@@ -53,6 +58,13 @@ impl Identity {
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
+    }
+
+    /// Which mechanism it was proven with, where the scheme leaves a choice: Kerberos or NTLM within `Negotiate` and
+    /// CredSSP.
+    #[must_use]
+    pub fn mechanism(&self) -> Option<&Oid> {
+        self.mechanism.as_ref()
     }
 }
 

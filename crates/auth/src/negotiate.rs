@@ -57,6 +57,14 @@ impl Inner for Acceptor {
             State::Bare(oid, _) => Some(oid.clone()),
         }
     }
+
+    fn claimed(&self) -> Option<String> {
+        match &self.state {
+            State::Beginning(_) => None,
+            State::Spnego(acceptor) => acceptor.claimed(),
+            State::Bare(_, inner) => inner.claimed(),
+        }
+    }
 }
 
 fn begin(mechanisms: Vec<Arc<dyn Mechanism>>, token: &[u8]) -> Result<State, AuthError> {

@@ -47,6 +47,7 @@ mod host_names;
 mod initiator;
 mod keys;
 mod message;
+mod one_pass;
 pub(crate) mod oracle;
 mod rc4;
 mod response;

@@ -2,8 +2,10 @@
 
 pub(crate) mod toy;
 
-use crate::account_file::smbpasswd;
-use crate::account_file::{AccountFile, AccountName, Comment, NewAccount, SealedNtHash, Standing, UnixTime};
+use crate::account_file::{
+    AccountFile, AccountName, Comment, NewAccount, PasswordHash, SealedNtHash, Standing, UnixTime,
+};
+use crate::account_file::{shadow, smbpasswd};
 use crate::basic::{Login, authorization};
 use crate::certificate_mapping::{CertificateThumbprint, SubjectPattern, UriPattern};
 use crate::credssp::{self, PasswordCredentials, PublicKey, TsRequest, Version};
@@ -145,6 +147,35 @@ pub fn spnego_token(octets: &[u8]) {
 
 /// Requests and credentials of CredSSP that are read are written so that they read back the same, and nobody is let
 /// in who has not proven who they are.
+/// Lines of `shadow` are read with names and passwords that accounts can have; a file is its lines.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+#[allow(clippy::expect_used)]
+pub fn shadow(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    let lines: Vec<_> = text.lines().map(shadow::parse_line).collect();
+    let whole = shadow::parse(text);
+    assert!(whole.is_err() || lines.iter().all(Result::is_ok), "a file of a wrong line is read");
+    for line in lines.into_iter().flatten().flatten() {
+        match line {
+            shadow::Line::Account(entry) => {
+                assert!(AccountName::parse(entry.name.as_str()).is_ok(), "{} is no name", entry.name);
+                let written = entry.password.to_string();
+                assert!(
+                    !entry.password.is_never() && !written.contains(':'),
+                    "{} has no password",
+                    entry.name
+                );
+                PasswordHash::parse(&written).expect("what we write, we read");
+            }
+            shadow::Line::Skipped { name, .. } => {
+                assert!(!name.chars().any(char::is_control), "{name:?} disturbs the log");
+            }
+        }
+    }
+}
+
 /// Lines of `smbpasswd` are read with names that accounts can have; a file is its lines.
 ///
 /// # Panics

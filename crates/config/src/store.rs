@@ -68,7 +68,15 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// The file belongs to a user who must not decide what root does.
+    /// A group may write the file that root obeys.
+    #[error("{path} may be written by group {group}: run chmod g-w {path} after reading what is in it", path = path.display())]
+    GroupWritable {
+        /// The file.
+        path: PathBuf,
+        /// The group's number.
+        group: u32,
+    },
+    /// The file belongs neither to root nor to the user who would obey it.
     #[error("{path} belongs to user {owner}: run chown root {path} after reading what is in it", path = path.display())]
     ForeignOwner {
         /// The file.

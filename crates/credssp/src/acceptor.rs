@@ -90,6 +90,10 @@ impl auth::Acceptor for Acceptor {
     fn mechanism(&self) -> Option<Oid> {
         self.inner.mechanism()
     }
+
+    fn claimed(&self) -> Option<String> {
+        self.inner.claimed()
+    }
 }
 
 fn broken(error: rustls::Error) -> AuthError {

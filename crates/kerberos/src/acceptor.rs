@@ -72,6 +72,7 @@ pub struct Acceptor {
     service: Acceptors,
     binding: ChannelBinding,
     standing: Standing,
+    claimed: Option<Principal>,
 }
 
 /// A client that has proven itself and has an account here.
@@ -122,19 +123,26 @@ impl Acceptors {
     /// The service's side of one authentication on a connection.
     #[must_use]
     pub fn acceptor(&self, binding: ChannelBinding) -> Acceptor {
-        Acceptor { service: self.clone(), binding, standing: Standing::Waiting }
+        Acceptor { service: self.clone(), binding, standing: Standing::Waiting, claimed: None }
     }
 
     /// The keys are opened for each client: so a new keytab counts at once, and a bad one is told of each time.
     fn keys(&self) -> Result<Credential, KerberosError> {
         let path = self.keytab.name();
         let store = path.as_deref().map(Stored::Keytab);
-        Credential::acquire(&self.library, None, Usage::Accept, store.as_slice()).map_err(|failure| {
-            match diagnose(failure, Trying::OpenKeytab(self.keytab.path())) {
-                KerberosError::Keytab { keytab, cause } => self.keytab_error(keytab, cause),
-                error => error,
+        Credential::acquire(&self.library, None, Usage::Accept, store.as_slice())
+            .map_err(|failure| self.naming_keytab(diagnose(failure, Trying::OpenKeytab(self.keytab.path()))))
+    }
+
+    /// The keytab of the environment is told by its name where that is known.
+    fn naming_keytab(&self, error: KerberosError) -> KerberosError {
+        match error {
+            KerberosError::NoKey { keytab: None, cause } => {
+                KerberosError::NoKey { keytab: self.library.default_keytab(), cause }
             }
-        })
+            KerberosError::Keytab { keytab, cause } => self.keytab_error(keytab, cause),
+            error => error,
+        }
     }
 
     /// To the library a file that it cannot read is one that is not there: the system knows better.
@@ -163,7 +171,7 @@ impl Acceptor {
         let trying = Trying::Accept(self.service.keytab.path());
         let (progress, client) = raw
             .accept(&keys, token, self.binding.application_data())
-            .map_err(|failure| diagnose(failure, trying))?;
+            .map_err(|failure| self.service.naming_keytab(diagnose(failure, trying)))?;
         // Only the style of DCE (MS-KILE 3.4.5.1) has a third token, and messages of another form.
         if !progress.is_complete {
             return Err(KerberosError::Malformed { cause: "it is in the style of DCE".to_owned() });
@@ -215,10 +223,19 @@ impl auth::Acceptor for Acceptor {
     fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
         let step = self.accept(token).map_err(|error| {
             let verdict = AuthError::from(&error);
+            if let KerberosError::NoAccount { principal, .. } | KerberosError::Accounts { principal, .. } =
+                &error
+            {
+                self.claimed = Some(principal.clone());
+            }
+            // In one line, and quoted: names in it come from elsewhere.
+            let reason = error.to_string().replace('\n', ";");
             if verdict == AuthError::Unavailable && error != KerberosError::Over {
-                tracing::error!(%error, "Kerberos cannot judge sign-ins");
+                tracing::error!(error = reason, "Kerberos cannot judge sign-ins");
+            } else if error.has_remedy() {
+                tracing::info!(error = reason, "Kerberos refuses a client");
             } else {
-                tracing::debug!(%error, "Kerberos refuses a client");
+                tracing::debug!(error = reason, "Kerberos refuses a client");
             }
             verdict
         })?;
@@ -228,6 +245,10 @@ impl auth::Acceptor for Acceptor {
                 Step::Done { token, outcome: Accepted { account, context: Box::new(context) } }
             }
         })
+    }
+
+    fn claimed(&self) -> Option<String> {
+        self.claimed.as_ref().map(ToString::to_string)
     }
 }
 

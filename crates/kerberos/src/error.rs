@@ -193,8 +193,8 @@ pub enum KerberosError {
         /// Why.
         why: Refusal,
     },
-    /// The list of accounts could not be asked.
-    #[error("the account of {principal} cannot be looked up: {cause}")]
+    /// The list of accounts could not be asked, or does not let the account in.
+    #[error("the account of {principal} cannot be used: {cause}")]
     Accounts {
         /// Whose.
         principal: Principal,
@@ -212,6 +212,14 @@ pub enum KerberosError {
         /// As the library says it.
         cause: String,
     },
+}
+
+impl KerberosError {
+    /// Whether somebody who keeps this machine, its realm or its clients can do something about it, so that the log
+    /// should tell it to them; anybody can send what is malformed or repeated.
+    pub(crate) fn has_remedy(&self) -> bool {
+        !matches!(self, Self::Malformed { .. } | Self::Replayed { .. } | Self::Downgraded(_) | Self::Over)
+    }
 }
 
 /// In which way a channel binding is not what it should be.

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use auth::{AuthError, Scheme};
+use auth::{AuthError, Oid, Scheme};
 use sddl::{AccessMask, Outcome, Verdict};
 use wsman::Action;
 
@@ -23,15 +23,15 @@ pub(crate) fn access(
     verdict: &Verdict,
 ) {
     let (account, sid, address) = (caller.identity().account(), caller.sid(), caller.address());
-    let (scheme, action) = (caller.identity().scheme(), action.uri());
+    let (scheme, mechanism, action) = (caller.identity().scheme(), mechanism(caller), action.uri());
     match Outcome::from(*verdict) {
         Outcome::Granted => tracing::debug!(
             target: AUDIT, event = "access", outcome = "granted",
-            %account, %sid, %address, %scheme, %action, resource, %rights, reason = %verdict, "Access granted"
+            %account, %sid, %address, %scheme, mechanism, %action, resource, %rights, reason = %verdict, "Access granted"
         ),
         Outcome::Denied => tracing::warn!(
             target: AUDIT, event = "access", outcome = "denied",
-            %account, %sid, %address, %scheme, %action, resource, %rights, reason = %verdict, "Access denied"
+            %account, %sid, %address, %scheme, mechanism, %action, resource, %rights, reason = %verdict, "Access denied"
         ),
     }
 }
@@ -39,16 +39,29 @@ pub(crate) fn access(
 /// Someone has proven who they are.
 pub(crate) fn signed_in(caller: &Caller) {
     let (account, sid, address) = (caller.identity().account(), caller.sid(), caller.address());
-    let scheme = caller.identity().scheme();
+    let (scheme, mechanism) = (caller.identity().scheme(), mechanism(caller));
     tracing::debug!(
-        target: AUDIT, event = "sign-in", outcome = "granted", %account, %sid, %address, %scheme, "Signed in"
+        target: AUDIT, event = "sign-in", outcome = "granted", %account, %sid, %address, %scheme, mechanism,
+        "Signed in"
     );
 }
 
 /// Someone was not let in. `account` is the name that was claimed, and empty where it did not come so far.
-pub(crate) fn not_signed_in(address: IpAddr, account: &str, scheme: Scheme, error: AuthError) {
+pub(crate) fn not_signed_in(
+    address: IpAddr,
+    account: &str,
+    scheme: Scheme,
+    mechanism: Option<&Oid>,
+    error: AuthError,
+) {
+    let mechanism = mechanism.map(ToString::to_string);
     tracing::warn!(
-        target: AUDIT, event = "sign-in", outcome = "denied", account, %address, %scheme, reason = %error,
-        "Sign-in failed"
+        target: AUDIT, event = "sign-in", outcome = "denied", account, %address, %scheme, mechanism,
+        reason = %error, "Sign-in failed"
     );
+}
+
+/// What the scheme was filled with; where it leaves no choice, the record has no such field.
+fn mechanism(caller: &Caller) -> Option<String> {
+    caller.identity().mechanism().map(ToString::to_string)
 }

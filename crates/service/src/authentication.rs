@@ -149,7 +149,8 @@ impl Authentication {
         let Some(token) = service.principals.token_of(&identity) else {
             let account = identity.account();
             tracing::warn!(peer = %self.address, %account, "The account has no identity on this machine");
-            audit::not_signed_in(self.address, &account.name, identity.scheme(), AuthError::NotAllowed);
+            let (scheme, mechanism) = (identity.scheme(), identity.mechanism());
+            audit::not_signed_in(self.address, &account.name, scheme, mechanism, AuthError::NotAllowed);
             return None;
         };
         let proof = service.principals.proof_of(&identity);

@@ -27,6 +27,17 @@ pub(crate) fn folder(if_missing: IfMissing) -> Result<PathBuf, Failure> {
     Ok(folder)
 }
 
+/// The directory of what this user's service makes itself.
+pub(crate) fn state() -> Result<PathBuf, Failure> {
+    let paths = config::Paths::of_this_process().ok_or_else(|| {
+        Failure::failed(
+            "neither XDG_STATE_HOME nor HOME says where the service keeps its state",
+            "name the directory with --state",
+        )
+    })?;
+    Ok(paths.state)
+}
+
 /// Where the settings of programs are kept (XDG Base Directory Specification).
 fn of_this_user() -> Result<PathBuf, Failure> {
     // A relative path is to be ignored.

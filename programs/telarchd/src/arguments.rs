@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use accounts::WinbindScope;
 use config::{Config, Paths};
 use lexopt::{Arg, Parser, ValueExt as _};
 
@@ -38,6 +39,10 @@ pub(crate) struct Persistent {
     pub(crate) separate: Separate,
     /// Where audit records go.
     pub(crate) audit: PathBuf,
+    /// Whom winbind is asked about, if it is.
+    pub(crate) winbind: Option<WinbindScope>,
+    /// The program that asks it.
+    pub(crate) ntlm_auth: PathBuf,
     /// Names and values, each known to be right.
     pub(crate) settings: Vec<(String, String)>,
 }
@@ -73,6 +78,8 @@ pub(crate) enum ArgumentError {
     NotASetting(String),
     #[error("--set: {0}")]
     Setting(#[from] config::SettingError),
+    #[error("--winbind: {0:?} is neither domains nor everyone")]
+    NotAScope(String),
     #[error("{0} is missing\n  telarchd --help shows a whole command line")]
     Missing(&'static str),
     #[error("{option} is only for {form}\n  telarchd --help shows the forms there are")]
@@ -97,6 +104,8 @@ struct Given {
     config: Option<PathBuf>,
     state: Option<PathBuf>,
     audit: Option<PathBuf>,
+    winbind: Option<WinbindScope>,
+    ntlm_auth: Option<PathBuf>,
     settings: Vec<(String, String)>,
 }
 
@@ -122,6 +131,8 @@ impl Arguments {
                 Arg::Long("config") => given.config = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("state") => given.state = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("audit") => given.audit = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("winbind") => given.winbind = Some(scope(parser.value()?.string()?)?),
+                Arg::Long("ntlm-auth") => given.ntlm_auth = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("set") => {
                     let setting = parser.value()?.string()?;
                     let Some((name, value)) = setting.split_once('=') else {
@@ -149,6 +160,8 @@ impl Given {
             ("--state", self.state.is_some()),
             ("--audit", self.audit.is_some()),
             ("--gateway-user", self.gateway_user.is_some()),
+            ("--winbind", self.winbind.is_some()),
+            ("--ntlm-auth", self.ntlm_auth.is_some()),
         ] {
             if is_given {
                 return Err(ArgumentError::OtherForm { option, form: "the form without --ephemeral" });
@@ -193,7 +206,17 @@ impl Given {
         let audit = self.audit.unwrap_or_else(|| paths.state.join("audit.jsonl"));
         let gateway_user = self.gateway_user.unwrap_or_else(|| "telarch".to_owned());
         let separate = Separate { is_gateway: self.is_gateway, gateway_user };
-        Ok(Box::new(Persistent { paths, accounts, config, separate, audit, settings: self.settings }))
+        let ntlm_auth = self.ntlm_auth.unwrap_or_else(|| PathBuf::from("/usr/bin/ntlm_auth"));
+        let Self { winbind, settings, .. } = self;
+        Ok(Box::new(Persistent { paths, accounts, config, separate, audit, winbind, ntlm_auth, settings }))
+    }
+}
+
+fn scope(text: String) -> Result<WinbindScope, ArgumentError> {
+    match text.as_str() {
+        "domains" => Ok(WinbindScope::Domains),
+        "everyone" => Ok(WinbindScope::Everyone),
+        _ => Err(ArgumentError::NotAScope(text)),
     }
 }
 
@@ -228,6 +251,10 @@ Options:
   --audit FILE           who signed in or did not, what was denied, and what was changed or executed, one line
                          of JSON each: audit.jsonl in the state directory; SIGHUP has it opened again
   --gateway-user NAME    as root: the user without rights that reads the network; telarch as given none
+  --winbind WHO          as root: have Samba's winbind judge NTLM of accounts of its domains (domains), or
+                         also of accounts of this machine (everyone); the file domain-accounts beside the settings says who
+                         a domain's account is here, one line each, such as: CORP\\ann ann
+  --ntlm-auth PROGRAM    the program that asks winbind, instead of /usr/bin/ntlm_auth
   --set NAME=VALUE       change a setting of winrm/config for this run, such as Service.AllowUnencrypted=true;
                          may be given several times
   --http ADDRESS:PORT    with --ephemeral: listen for HTTP; port 0 asks for any free port
@@ -270,6 +297,8 @@ mod tests {
             (&["--http", "127.0.0.1:0", "--set", "Service.Nothing=1"], "Nothing"),
             (&["--http", "127.0.0.1:0", "--nothing"], "--nothing"),
             (&["--http", "127.0.0.1:0", "--state", "s"], "--state is only for"),
+            (&["--http", "127.0.0.1:0", "--winbind", "everyone"], "--winbind is only for"),
+            (&["--winbind", "nobody"], "neither domains nor everyone"),
             (&["--check"], "--check is only for"),
             (&[], "--http or --https"),
         ] {

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use serde_json::{Map, Value};
 use service::AUDIT;
 use tracing::Subscriber;
@@ -62,10 +64,28 @@ impl AuditFile {
     }
 }
 
-/// Opens a file of audit records, and makes it where it is missing.
+/// Opens the file at the end of which records go: one that nobody else could have written, or put there.
 pub(crate) fn append(path: &Path) -> io::Result<File> {
-    let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
-    OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)
+    // A FIFO or a device under this name must be refused instead of waited for.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
+    let file = file.map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::LOOP) => io::Error::other("it is a symbolic link, which audit records do not follow"),
+        Some(Errno::NXIO | Errno::ISDIR) => io::Error::other("it is not a file"),
+        _ => error,
+    })?;
+    let metadata = file.metadata()?;
+    let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(format!("it belongs to user {owner}; move it away")));
+    }
+    if mode & 0o022 != 0 {
+        return Err(io::Error::other(format!("it has mode {mode:04o}: others can change it; chmod go-w it")));
+    }
+    Ok(file)
 }
 
 impl<S: Subscriber> Layer<S> for AuditFile {

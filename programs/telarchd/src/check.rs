@@ -7,11 +7,13 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use accounts::{AccountsError, UnixUsers};
+use accounts::{AccountsError, HostKey, UnixUsers};
+use auth::account_file::{AccountFile, Record};
 use config::{ListenerKey, State, Store};
 use service::{CertificateError, Certificates, Finding, Severity, examine};
 
 use crate::arguments::{Chosen, Persistent};
+use crate::ntlm_setup;
 use crate::persistent::is_private;
 use crate::separate::require_user;
 
@@ -20,6 +22,9 @@ pub(crate) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
     let mut report = Report::default();
     report.settings(arguments);
     report.accounts(arguments);
+    if let Err(error) = ntlm_setup::winbind(arguments) {
+        report.add(Severity::Error, &error.to_string(), None);
+    }
     if arguments.paths.state.exists()
         && let Err(error) = is_private(&arguments.paths.state)
     {
@@ -104,9 +109,33 @@ impl Report {
 
     fn accounts(&mut self, arguments: &Persistent) {
         match accounts::read(&arguments.paths.accounts) {
-            Ok(_) => {}
+            Ok(file) => self.nt_hashes(arguments, &file),
             Err(AccountsError::Missing { .. }) if arguments.accounts == Chosen::ByDefault => {}
             Err(error) => self.add(Severity::Error, &error.to_string(), None),
+        }
+    }
+
+    /// Those that were sealed elsewhere, as in a file that came from another machine.
+    fn nt_hashes(&mut self, arguments: &Persistent, file: &AccountFile) {
+        let sealed = |record: &&Record| record.nt_hash.is_some();
+        let key = match HostKey::load(&arguments.paths.state) {
+            Ok(Some(key)) => Some(key),
+            Ok(None) if file.records().find(sealed).is_none() => return,
+            Ok(None) => None,
+            Err(error) => return self.add(Severity::Error, &error.to_string(), None),
+        };
+        for record in file.records().filter(sealed) {
+            let open = |hash| key.as_ref()?.open_nt_hash(hash, &record.name, record.rid);
+            if record.nt_hash.as_ref().and_then(open).is_none() {
+                let what = format!(
+                    "account {}: its NT hash was not sealed with host-key in {}, so it cannot sign in with NTLM\n  give it a password: telarch account set-password {} --ntlm",
+                    record.name,
+                    arguments.paths.state.display(),
+                    record.name
+                );
+                let place = arguments.paths.accounts.display().to_string();
+                self.add(Severity::Warning, &what, Some(&place));
+            }
         }
     }
 

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use ::accounts::{Listed, SignIn};
-use auth::ntlm::HostNames;
 use config::{ListenerAddress, ListenerKey, Store};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
@@ -22,7 +21,7 @@ use self::accounts::EphemeralPrincipals;
 use crate::arguments::Ephemeral;
 use crate::open_files::OpenFiles;
 use crate::signals::{Signals, Wish};
-use crate::{credssp_certificate, drain, kerberos_setup, product, surroundings};
+use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings};
 
 /// Serves until a signal ends it.
 pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>> {
@@ -30,7 +29,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     if rustix::process::geteuid().is_root() {
         tracing::warn!("Everyone who signs in runs commands as root: this is for trying out only");
     }
-    let names = HostNames::of_host(&rustix::system::uname().nodename().to_string_lossy());
+    let names = ntlm_setup::names();
     let accounts = Arc::new(accounts::read(&arguments.accounts)?.on_host(names.clone()));
     let state = tempfile::Builder::new().prefix("telarchd-").tempdir()?;
     let principals = EphemeralPrincipals::new(&accounts, random_numbers());

@@ -1,9 +1,13 @@
 //! Kerberos, where this machine has it: keys in a keytab, and rules that say who a principal is here.
 
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use kerberos::{Acceptors, Accounts, AuthToLocal, Library, Principal, PrincipalRules};
+use rustix::fs::OFlags;
 
 /// Ready to sign clients in; `None`, with a word to the log, where there is no Kerberos or no key.
 ///
@@ -27,7 +31,10 @@ fn try_acceptors(
     let realm = library.default_realm()?;
     let mut rules = PrincipalRules::new(accounts).realm(&realm).auth_to_local(AuthToLocal::Followed);
     if let Some(path) = table {
-        for (principal, account) in read(path)? {
+        let listed = read(path).inspect_err(|error| {
+            tracing::error!(%error, "Nobody can sign in with Kerberos: the table of principals is of no use");
+        })?;
+        for (principal, account) in listed {
             rules = rules.list(principal, &account);
         }
     }
@@ -38,10 +45,10 @@ fn try_acceptors(
 
 /// Reads lines of `PRINCIPAL ACCOUNT`; empty ones and those that begin with `#` do not count.
 fn read(path: &Path) -> Result<Vec<(Principal, String)>, Box<dyn std::error::Error>> {
-    let text = match std::fs::read_to_string(path) {
+    let text = match text_of(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(format!("cannot read {}: {error}", path.display()).into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(format!("cannot use {}: {error}", path.display()).into()),
     };
     let mut listed = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -66,10 +73,69 @@ fn read(path: &Path) -> Result<Vec<(Principal, String)>, Box<dyn std::error::Err
     Ok(listed)
 }
 
+/// The text of a table that nobody else could have written: it says who is root.
+fn text_of(path: &Path) -> io::Result<String> {
+    /// Some ten thousand lines, in octets.
+    const LARGEST: u64 = 1 << 20;
+    let not_waiting = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(not_waiting).open(path)?;
+    let metadata = file.metadata()?;
+    let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        return Err(io::Error::other("it is not a file of at most 1 MiB"));
+    }
+    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(format!(
+            "it belongs to user {owner}; as root, look at what is in it, then chown root it"
+        )));
+    }
+    if mode & 0o022 != 0 {
+        return Err(io::Error::other(format!(
+            "it has mode {mode:04o}: others can change who is who; look at what is in it, then chmod go-w it"
+        )));
+    }
+    let mut text = String::new();
+    file.take(LARGEST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+
     use super::*;
+
+    #[test]
+    fn a_table_that_others_could_have_written_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("principals");
+        let set_mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        fs::write(&path, "mallory@LAB.EXAMPLE root\n").unwrap();
+        for mode in [0o666, 0o664, 0o622, 0o602] {
+            set_mode(mode);
+            let error = read(&path).unwrap_err().to_string();
+            assert!(error.contains("others can change who is who"), "{mode:o}: {error}");
+        }
+        set_mode(0o644);
+        assert_eq!(read(&path).unwrap().len(), 1);
+        // A link is as good as what it leads to.
+        let link = folder.path().join("link");
+        symlink(&path, &link).unwrap();
+        assert_eq!(read(&link).unwrap().len(), 1);
+        if chown(&path, Some(12_345), None).is_ok() {
+            for path in [&path, &link] {
+                assert!(read(path).unwrap_err().to_string().contains("belongs to user 12345"));
+            }
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(read(&path).unwrap_err().to_string().contains("it is not a file"));
+        fs::remove_dir(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(read(&path).unwrap_err().to_string().contains("it is not a file"));
+    }
 
     #[test]
     fn a_table_names_its_wrong_line_and_none_is_empty() {

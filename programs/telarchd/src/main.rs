@@ -8,6 +8,7 @@ mod drain;
 mod ephemeral;
 mod inherited;
 mod kerberos_setup;
+mod ntlm_setup;
 mod open_files;
 mod persistent;
 mod product;

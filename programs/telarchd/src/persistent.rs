@@ -15,6 +15,7 @@ use accounts::{
     AccountSource, AnyOf, Attempts, FileAccounts, IfMissing, LocalPrincipals, LockoutPolicy, MachineSid, Pam,
     Serving, SignIn, UnixUsers,
 };
+use auth::ntlm::NtlmVerifier;
 use config::Store;
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
@@ -29,7 +30,7 @@ use crate::audit::AuditFile;
 use crate::inherited::Inherited;
 use crate::open_files::OpenFiles;
 use crate::signals::{Signals, Wish};
-use crate::{credssp_certificate, drain, kerberos_setup, product, surroundings};
+use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings};
 
 /// Makes the directory of what the service keeps itself, which nobody else may change.
 pub(crate) fn make_state(arguments: &Persistent) -> Result<(), Box<dyn Error>> {
@@ -102,6 +103,7 @@ pub(crate) struct Files {
     pub(crate) users: UnixUsers,
     pub(crate) machine: MachineSid,
     serving: Serving,
+    ntlm: Option<Arc<dyn NtlmVerifier>>,
 }
 
 impl Files {
@@ -125,10 +127,12 @@ impl Files {
         let random: [u8; 12] = accounts::random()?;
         let number = |at: usize| random.get(at..).and_then(|octets| octets.first_chunk()).copied();
         let random = [0, 4, 8].map(|at| u32::from_ne_bytes(number(at).unwrap_or_default()));
+        let accounts = FileAccounts::open(&paths.accounts)?;
         Ok(Self {
             store: Arc::new(store),
             certificates: Arc::new(Certificates::new(paths.certificates.clone(), paths.state.clone())),
-            accounts: FileAccounts::open(&paths.accounts)?,
+            ntlm: ntlm_setup::verifier(arguments, &accounts)?,
+            accounts,
             users: UnixUsers::of_this_machine(),
             machine: MachineSid::load_or_make(&paths.state, random)?,
             serving,
@@ -183,6 +187,9 @@ pub(crate) fn sign_in(files: &Files) -> Result<(SignIn, Principals), Box<dyn Err
     let table = files.store.path().with_file_name("principals");
     if let Some(acceptors) = kerberos_setup::acceptors(Arc::new(logons.clone()), Some(&table)) {
         sign_in = sign_in.with_kerberos(acceptors);
+    }
+    if let Some(verifier) = &files.ntlm {
+        sign_in = sign_in.with_ntlm(Arc::clone(verifier), ntlm_setup::names());
     }
     Ok((sign_in.with_credssp(credssp_certificate::make), Principals::new(logons, files.machine)))
 }

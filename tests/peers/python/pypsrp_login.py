@@ -4,6 +4,7 @@ import urllib.parse
 
 from pypsrp.exceptions import WinRMError, WinRMTransportError, WSManFaultError
 from pypsrp.wsman import WSMan
+from requests_credssp.exceptions import AuthenticationException, NTStatusException
 
 
 def connection(login):
@@ -31,6 +32,7 @@ def fault_code(error):
     if isinstance(error, WSManFaultError):
         # Without a WSManFault in it, pypsrp puts the subcode there.
         return error.code if isinstance(error.code, int) else None
-    if isinstance(error, (WinRMError, WinRMTransportError)):
+    # What the package for CredSSP says is passed on as it is.
+    if isinstance(error, (WinRMError, WinRMTransportError, AuthenticationException, NTStatusException)):
         return None
     raise TypeError

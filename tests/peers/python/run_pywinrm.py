@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 import winrm
 import xmltodict
+from requests_credssp.exceptions import AuthenticationException, NTStatusException
 from winrm.exceptions import WinRMError, WinRMOperationTimeoutError, WinRMTransportError
 
 from exchange import command_result, pieces_of_input, serve
@@ -138,7 +139,8 @@ def max_envelope_size_kb(login, arguments):
 def fault_code(error):
     if isinstance(error, WinRMError):
         return getattr(error, "wsman_fault_code", None)
-    if isinstance(error, WinRMTransportError):
+    # What the package for CredSSP says is passed on as it is.
+    if isinstance(error, (WinRMTransportError, AuthenticationException, NTStatusException)):
         return None
     raise TypeError
 

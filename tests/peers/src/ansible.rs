@@ -4,8 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use crate::kdc::REALM;
 use crate::python::environment_program;
 use crate::run::{Run, run};
 use crate::telarchd::{PASSWORD, Telarchd, USER};
@@ -44,6 +45,8 @@ pub enum Outcome {
     Ran(Run),
     /// It did not come to that; the text says why.
     Unreachable(String),
+    /// It did not come to that for a reason that Ansible does not take for the host's; the text says which.
+    Failed(String),
 }
 
 impl Ansible {
@@ -67,22 +70,22 @@ impl Ansible {
     /// When Ansible is not installed, does not end in time, or ends without having tried.
     #[must_use]
     pub fn raw(&self, command: &str) -> Report {
-        let home =
-            tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for its files");
-        let inventory = home.path().join("inventory.json");
-        fs::write(&inventory, self.inventory().to_string()).expect("a fresh file");
-        let results = home.path().join("results");
-        let mut ansible = environment_program("ansible");
-        ansible.arg("all").arg("--inventory").arg(&inventory).arg("--tree").arg(&results);
-        ansible.args(["--module-name", "ansible.builtin.raw", "--args", command]);
-        ansible.env("ANSIBLE_HOME", home.path()).env("HOME", home.path()).env("ANSIBLE_NOCOLOR", "1");
-        // It refuses to start under any other locale.
-        ansible.env("LC_ALL", "C.UTF-8").current_dir(home.path());
-        let ended = run(&mut ansible, b"", LIMIT);
-        Report { code: ended.code, outcome: Outcome::read(&results.join(HOST), &ended) }
+        let (code, outcomes) = raw(&[self], command);
+        let outcome = outcomes.into_iter().next().expect("one for each host");
+        Report { code, outcome }
     }
 
-    fn inventory(&self) -> Value {
+    /// Runs one command on all of them at once, as on so many hosts.
+    ///
+    /// # Panics
+    ///
+    /// As [`Ansible::raw`].
+    #[must_use]
+    pub fn raw_on_all(hosts: &[Self], command: &str) -> Vec<Outcome> {
+        raw(&hosts.iter().collect::<Vec<_>>(), command).1
+    }
+
+    fn variables(&self) -> Value {
         let port = self.url.rsplit(':').next().and_then(|rest| rest.split('/').next());
         let port: u16 = port.and_then(|port| port.parse().ok()).expect("the service announces its port");
         let scheme = if self.way.is_tls() { "https" } else { "http" };
@@ -106,12 +109,42 @@ impl Ansible {
                 "ansible_psrp_auth": self.way.scheme(),
                 "ansible_psrp_cert_validation": "ignore",
                 "ansible_psrp_message_encryption": self.way.encryption(),
+                "ansible_psrp_negotiate_service": "HTTP",
             }),
         };
+        // No address has a ticket, and kinit has to find the realm of the test.
+        let of_kerberos = json!({
+            "ansible_host": "localhost",
+            "ansible_user": format!("{USER}@{REALM}"),
+            "ansible_winrm_kinit_mode": "managed",
+            "ansible_winrm_kinit_env_vars": ["KRB5_CONFIG"],
+        });
+        let of_scheme = if self.way.scheme() == "kerberos" { of_kerberos } else { json!({}) };
         let variables = host.as_object_mut().expect("written as one above");
-        variables.extend(of_connection.as_object().cloned().into_iter().flatten());
-        json!({"all": {"hosts": {HOST: host}}})
+        for more in [of_connection, of_scheme] {
+            variables.extend(more.as_object().cloned().into_iter().flatten());
+        }
+        host
     }
+}
+
+/// Runs one command on every host, each with its own way in; with the exit code of `ansible`.
+fn raw(hosts: &[&Ansible], command: &str) -> (i32, Vec<Outcome>) {
+    let home = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder for its files");
+    let names: Vec<String> = (0..hosts.len()).map(|number| format!("peer{number}")).collect();
+    let inventory = names.iter().zip(hosts).map(|(name, host)| (name.clone(), host.variables()));
+    let inventory = json!({"all": {"hosts": inventory.collect::<Map<String, Value>>()}});
+    let inventory_file = home.path().join("inventory.json");
+    fs::write(&inventory_file, inventory.to_string()).expect("a fresh file");
+    let results = home.path().join("results");
+    let mut ansible = environment_program("ansible");
+    ansible.arg("all").arg("--inventory").arg(&inventory_file).arg("--tree").arg(&results);
+    ansible.args(["--module-name", "ansible.builtin.raw", "--args", command]);
+    ansible.env("ANSIBLE_HOME", home.path()).env("HOME", home.path()).env("ANSIBLE_NOCOLOR", "1");
+    // It refuses to start under any other locale.
+    ansible.env("LC_ALL", "C.UTF-8").current_dir(home.path());
+    let ended = run(&mut ansible, b"", LIMIT);
+    (ended.code, names.iter().map(|name| Outcome::read(&results.join(name), &ended)).collect())
 }
 
 impl Outcome {
@@ -123,7 +156,7 @@ impl Outcome {
         if result.get("unreachable") == Some(&Value::Bool(true)) {
             return Self::Unreachable(field("msg"));
         }
-        let code = result.get("rc").and_then(Value::as_i64).unwrap_or_else(|| panic!("no rc in {text}"));
+        let Some(code) = result.get("rc").and_then(Value::as_i64) else { return Self::Failed(field("msg")) };
         Self::Ran(Run {
             stdout: field("stdout").into_bytes(),
             stderr: field("stderr").into_bytes(),
@@ -132,9 +165,6 @@ impl Outcome {
         })
     }
 }
-
-/// What the inventory calls the service.
-const HOST: &str = "peer";
 
 /// It takes about a second on an idle machine; one that takes longer than this hangs.
 const LIMIT: Duration = Duration::from_secs(90);

@@ -57,6 +57,12 @@ impl Curl {
         self.option(["--basic", "--user", &format!("{user}:{password}")])
     }
 
+    /// Signs in with another scheme, by its switch; see [`Curl::last_status`].
+    #[must_use]
+    pub fn scheme(self, switch: &str, credentials: &str) -> Self {
+        self.option([switch, "--user", credentials])
+    }
+
     /// Sends one more header field, `Name: value`.
     #[must_use]
     pub fn header(self, field: &str) -> Self {
@@ -84,6 +90,17 @@ impl Curl {
     pub fn send(&self) -> Reply {
         let ended = self.run(["--include", &self.url]);
         Reply::parse(&ended.stdout)
+    }
+
+    /// Sends the request and returns the last status: that after the sign-in, where one takes several.
+    ///
+    /// # Panics
+    ///
+    /// As [`Curl::send`].
+    #[must_use]
+    pub fn last_status(&self) -> u16 {
+        let ended = self.run(["--output", "/dev/null", "--write-out", "%{http_code}", &self.url]);
+        ended.text().0.parse().unwrap_or_else(|_| panic!("no status: {ended:?}"))
     }
 
     /// Sends the request twice, one after the other, and returns for each its status and how many connections had

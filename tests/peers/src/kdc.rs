@@ -151,9 +151,30 @@ impl Realm {
     /// # Panics
     /// When it is refused.
     pub fn kinit(&self, options: &[&str]) {
+        self.kinit_as(USER, options);
+    }
+
+    /// The same for another user with the same password.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub fn kinit_as(&self, user: &str, options: &[&str]) {
         let mut kinit = self.command("kinit");
-        let ended = run(kinit.args(options).arg(USER), format!("{PASSWORD}\n").as_bytes(), LIMIT);
+        let ended = run(kinit.args(options).arg(user), format!("{PASSWORD}\n").as_bytes(), LIMIT);
         assert_eq!(ended.code, 0, "kinit: {ended:?}");
+    }
+
+    /// Lets these rules say which name a principal has here, each a value of `auth_to_local` in krb5.conf(5).
+    ///
+    /// # Panics
+    /// When the settings cannot be written.
+    pub fn auth_to_local(&self, rules: &[&str]) {
+        let text = fs::read_to_string(self.path("krb5.conf")).expect("it was written");
+        let rules: String = rules.iter().map(|rule| format!("    auth_to_local = {rule}\n")).collect();
+        let realm = format!("  {REALM} = {{\n");
+        assert!(text.contains(&realm), "{text}");
+        fs::write(self.path("krb5.conf"), text.replace(&realm, &(realm.clone() + &rules)))
+            .expect("it was writable");
     }
 
     /// Runs a program of MIT Kerberos in the realm, which must succeed.

@@ -16,6 +16,7 @@
 //! A peer that is not installed fails the test and names the command that installs it.
 //! Nothing here builds anything: `./test` does that first.
 
+mod acceptor;
 mod ansible;
 mod conversation;
 mod curl;
@@ -28,12 +29,15 @@ mod pypsrp;
 mod pyspnego;
 mod python;
 mod pywinrm;
+mod relay;
 mod remote;
 mod run;
 mod suite;
 mod telarchd;
+mod walk;
 mod way_in;
 
+pub use acceptor::{Flaw, PyspnegoService};
 pub use ansible::{Ansible, Connection, Outcome, Report};
 pub use curl::{Curl, Reply};
 pub use kdc::{Kdc, Keys, REALM, Realm, in_realm};
@@ -45,8 +49,10 @@ pub use pypsrp::Pypsrp;
 pub use pyspnego::{CredSspSettings, Layer, Pyspnego, PyspnegoSettings};
 pub use python::{served_pem, served_thumbprint};
 pub use pywinrm::Pywinrm;
+pub use relay::Relay;
 pub use remote::{Peer, Refusal, Remote};
 pub use run::{Run, Running};
 pub use suite::Suite;
 pub use telarchd::{PASSWORD, Telarchd, USER};
+pub use walk::{SignIn, Signed, walk};
 pub use way_in::WayIn;

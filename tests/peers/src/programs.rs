@@ -19,7 +19,7 @@ impl Winrs {
     /// Signs in by `way`, with the switches it takes to do so.
     #[must_use]
     pub fn against(service: &Telarchd, way: WayIn) -> Self {
-        Self(Call::new(service.url(way)).switches(&way_switches(way)))
+        Self(Call::by(service, way))
     }
 
     /// Signs in to an address without asking to trust or allow anything.
@@ -38,6 +38,24 @@ impl Winrs {
     #[must_use]
     pub fn password(self, password: Password<'_>) -> Self {
         Self(self.0.password(password))
+    }
+
+    /// Adds a line to the settings of clients, such as `Client.Auth.CredSSP = true`; there are no others.
+    #[must_use]
+    pub fn setting(self, line: &str) -> Self {
+        Self(self.0.setting(line))
+    }
+
+    /// Who signs in, in place of the account of these tests; none for whoever has a ticket.
+    #[must_use]
+    pub fn user(self, user: Option<&str>) -> Self {
+        Self(self.0.user(user))
+    }
+
+    /// With a variable of the environment.
+    #[must_use]
+    pub fn variable(self, name: &'static str, value: &str) -> Self {
+        Self(self.0.variable(name, value))
     }
 
     /// Runs a remote command line, with `input` as the whole standard input.
@@ -62,10 +80,16 @@ impl Winrs {
 }
 
 impl Winrm {
-    /// Signs in with Basic by `way`, with the switches it takes to do so.
+    /// Signs in to an address without asking to trust or allow anything.
+    #[must_use]
+    pub fn to(url: &str) -> Self {
+        Self(Call::new(url))
+    }
+
+    /// Signs in by `way`, with the switches it takes to do so.
     #[must_use]
     pub fn against(service: &Telarchd, way: WayIn) -> Self {
-        Self(Call::new(service.url(way)).switches(&way_switches(way)))
+        Self(Call::by(service, way))
     }
 
     /// Adds one switch, `-name:value`.
@@ -78,6 +102,24 @@ impl Winrm {
     #[must_use]
     pub fn password(self, password: Password<'_>) -> Self {
         Self(self.0.password(password))
+    }
+
+    /// Adds a line to the settings of clients, such as `Client.Auth.CredSSP = true`; there are no others.
+    #[must_use]
+    pub fn setting(self, line: &str) -> Self {
+        Self(self.0.setting(line))
+    }
+
+    /// Who signs in, in place of the account of these tests; none for whoever has a ticket.
+    #[must_use]
+    pub fn user(self, user: Option<&str>) -> Self {
+        Self(self.0.user(user))
+    }
+
+    /// With a variable of the environment.
+    #[must_use]
+    pub fn variable(self, name: &'static str, value: &str) -> Self {
+        Self(self.0.variable(name, value))
     }
 
     /// Runs one operation, such as `["get", "winrm/config"]`.
@@ -103,18 +145,55 @@ pub enum Password<'a> {
 /// The part of a command line that both programs share.
 struct Call {
     switches: Vec<String>,
+    user: Option<String>,
+    settings: String,
+    environment: Vec<(&'static str, String)>,
     password_switch: Option<String>,
     password_variable: Option<String>,
-    /// An empty home: settings of whoever runs the tests have no say.
+    /// A home of its own: settings of whoever runs the tests have no say.
     home: TempDir,
 }
 
 impl Call {
     fn new(url: &str) -> Self {
         let home = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("an empty home");
-        let switches = vec![format!("-r:{url}"), format!("-u:{USER}")];
-        Self { switches, password_switch: None, password_variable: None, home }
-            .password(Password::Switch(PASSWORD))
+        Self {
+            switches: vec![format!("-r:{url}")],
+            user: Some(USER.to_owned()),
+            settings: String::new(),
+            environment: Vec::new(),
+            password_switch: None,
+            password_variable: None,
+            home,
+        }
+        .password(Password::Switch(PASSWORD))
+    }
+
+    fn by(service: &Telarchd, way: WayIn) -> Self {
+        let call = Self::new(service.url(way)).switches(&way_switches(way));
+        match way.scheme() {
+            "credssp" => call.setting("Client.Auth.CredSSP = true"),
+            _ => call,
+        }
+    }
+
+    fn setting(mut self, line: &str) -> Self {
+        self.settings.push_str(line);
+        self.settings.push('\n');
+        self
+    }
+
+    fn user(mut self, user: Option<&str>) -> Self {
+        self.user = user.map(str::to_owned);
+        if user.is_none() {
+            (self.password_switch, self.password_variable) = (None, None);
+        }
+        self
+    }
+
+    fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
     }
 
     fn switches(mut self, more: &[&str]) -> Self {
@@ -133,7 +212,11 @@ impl Call {
     /// The operation comes before the switches, a remote command line after them.
     fn command(&self, program: &str, operation: &[&str]) -> Command {
         let mut command = Command::new(built_program(program));
-        command.args(operation).args(&self.switches).args(&self.password_switch);
+        let user = self.user.as_ref().map(|user| format!("-u:{user}"));
+        command.args(operation).args(&self.switches).args(user).args(&self.password_switch);
+        let settings = self.home.path().join("clients.toml");
+        std::fs::write(&settings, &self.settings).expect("a fresh folder");
+        command.env("TELARCH_CLIENT_CONFIG", settings).envs(self.environment.iter().cloned());
         command.env("HOME", self.home.path()).env_remove("XDG_CONFIG_HOME").env_remove("TELARCH_PASSWORD");
         command.envs(self.password_variable.as_ref().map(|password| ("TELARCH_PASSWORD", password)));
         command
@@ -144,6 +227,7 @@ fn way_switches(way: WayIn) -> Vec<&'static str> {
     let mut switches = vec![match way.scheme() {
         "basic" => "-authentication:basic",
         "credssp" => "-authentication:credssp",
+        "kerberos" => "-authentication:kerberos",
         // What NTLM is inside of.
         _ => "-authentication:negotiate",
     }];

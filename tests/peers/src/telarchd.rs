@@ -139,6 +139,29 @@ impl Telarchd {
         String::from_utf8_lossy(&self.stderr.so_far()).into_owned()
     }
 
+    /// Waits until a line of the log has all of these parts, and returns the log up to then.
+    ///
+    /// # Panics
+    ///
+    /// When none has within ten seconds.
+    pub fn logged(&self, parts: &[&str]) -> String {
+        self.logged_times(1, parts)
+    }
+
+    /// Waits until so many lines of the log have all of these parts, and returns the log up to then.
+    ///
+    /// # Panics
+    ///
+    /// When there are fewer after ten seconds.
+    pub fn logged_times(&self, times: usize, parts: &[&str]) -> String {
+        let has_all = |line: &&str| parts.iter().all(|part| line.contains(part));
+        let log = self.stderr.wait_until(Instant::now() + LOG_LIMIT, |bytes| {
+            let log = String::from_utf8_lossy(bytes).into_owned();
+            (log.lines().filter(has_all).count() >= times).then_some(log)
+        });
+        log.unwrap_or_else(|| panic!("no {times} lines with all of {parts:?} in the log:\n{}", self.log()))
+    }
+
     /// Ends the process, and says what was wrong with its end.
     fn end(&mut self) -> Result<(), String> {
         let id = Pid::from_child(&self.child);
@@ -258,4 +281,6 @@ fn timespec(duration: Duration) -> Timespec {
 
 /// Far more than it needs on an idle machine; a loaded one may take seconds.
 const READY_LIMIT: Duration = Duration::from_secs(20);
+/// What is logged is there at once; a loaded machine may take a while to pass it on.
+const LOG_LIMIT: Duration = Duration::from_secs(10);
 const END_LIMIT: Duration = Duration::from_secs(10);

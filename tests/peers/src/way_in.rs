@@ -21,6 +21,10 @@ pub enum WayIn {
     CredSspOverHttp,
     /// The same inside TLS.
     CredSspOverHttps,
+    /// Kerberos, which seals every message; takes a realm (see [`in_realm`](crate::in_realm)).
+    KerberosOverHttp,
+    /// The same inside TLS.
+    KerberosOverHttps,
 }
 
 impl WayIn {
@@ -42,11 +46,13 @@ impl WayIn {
             | Self::NtlmOverHttps
             | Self::NtlmSealedOverHttps
             | Self::NegotiateOverHttps
-            | Self::CredSspOverHttps => true,
+            | Self::CredSspOverHttps
+            | Self::KerberosOverHttps => true,
             Self::BasicOverAllowedHttp
             | Self::NtlmOverHttp
             | Self::NegotiateOverHttp
-            | Self::CredSspOverHttp => false,
+            | Self::CredSspOverHttp
+            | Self::KerberosOverHttp => false,
         }
     }
 
@@ -58,6 +64,7 @@ impl WayIn {
             Self::NtlmOverHttp | Self::NtlmOverHttps | Self::NtlmSealedOverHttps => "ntlm",
             Self::NegotiateOverHttp | Self::NegotiateOverHttps => "negotiate",
             Self::CredSspOverHttp | Self::CredSspOverHttps => "credssp",
+            Self::KerberosOverHttp | Self::KerberosOverHttps => "kerberos",
         }
     }
 

@@ -7,9 +7,8 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use auth::account_file::{AccountFile, MAX_OCTETS};
-use rustix::fs::OFlags;
 
-use crate::AccountsError;
+use crate::{AccountsError, not_waiting};
 
 /// Reads a file of accounts that nobody but its owner could have changed.
 ///
@@ -207,11 +206,6 @@ fn opening(path: &Path, source: io::Error) -> AccountsError {
 
 fn disk<'a>(action: &'static str, path: &'a Path) -> impl Fn(io::Error) -> AccountsError + 'a {
     move |source| AccountsError::Disk { action, path: path.to_owned(), source }
-}
-
-/// Opening a FIFO or a device under this name must fail later instead of waiting now.
-fn not_waiting() -> i32 {
-    (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()
 }
 
 /// Hashes can be guessed at by whoever can read them.

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod corpus;
+mod ntlm;
 mod pam;
 mod permissions;
 mod processes;
 mod verifying;
+mod winbind;
 
 use std::net::IpAddr;
 use std::path::Path;

@@ -110,8 +110,11 @@ fn a_disabled_account_acts_as_nobody() {
     let users = UnixUsers::below(folder.path());
     let principals = LocalPrincipals::new(Serving::OneUser { uid: 1 }, users, Some(accounts.clone()));
     assert!(principals.logon("alice").is_some());
+    let by_ticket = || kerberos::Accounts::find(&principals, "alice").map(|found| found.is_some());
+    assert_eq!(by_ticket(), Ok(true));
     update(&path, IfMissing::Fail, |file| Ok::<_, Error>(file.set_standing("alice", Standing::Disabled)?))
         .unwrap();
     accounts.reload().unwrap();
     assert!(principals.logon("alice").is_none());
+    assert_eq!(by_ticket(), Err(AuthError::NotAllowed), "and not as somebody who is unknown");
 }

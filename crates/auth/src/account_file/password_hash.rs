@@ -107,6 +107,12 @@ impl PasswordHash {
         Self(Kind::Never)
     }
 
+    /// Whether no password is right, as with [`never`](Self::never).
+    #[must_use]
+    pub fn is_never(&self) -> bool {
+        matches!(self.0, Kind::Never)
+    }
+
     /// Reads what is kept.
     ///
     /// # Errors
@@ -209,6 +215,12 @@ impl NewPassword {
         }
         Ok(Self(secret))
     }
+
+    /// The password, for what else is made of it.
+    #[must_use]
+    pub fn secret(&self) -> &Secret {
+        &self.0
+    }
 }
 
 const NEVER: &str = "*";
@@ -283,6 +295,7 @@ mod tests {
     fn no_password_is_right_where_there_is_none() {
         let never = PasswordHash::parse("*").unwrap();
         assert_eq!(never.to_string(), "*");
+        assert!(never.is_never() && !PasswordHash::decoy().is_never());
         for password in ["", "*", "x"] {
             assert!(!never.verify(&secret(password)));
         }

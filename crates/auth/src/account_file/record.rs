@@ -286,6 +286,11 @@ impl fmt::Display for Comment {
     }
 }
 
+/// Enough of a name to find it, without anything that would disturb a log or a terminal.
+pub(super) fn shown(name: &str) -> String {
+    name.chars().take(64).map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
 fn parse_flags(text: &str) -> Result<(Role, Standing), FieldError> {
     let (mut role, mut standing) = (Role::User, Standing::Enabled);
     if text.is_empty() {

@@ -19,7 +19,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::record::{AccountName, FieldError, Standing, UnixTime};
+use super::record::{AccountName, FieldError, Standing, UnixTime, shown};
 use super::{MAX_LINE_OCTETS, MAX_LINES};
 
 /// What a line says.
@@ -54,7 +54,7 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Skip {
-    /// Flag `N`: it takes no password to sign in.
+    /// Flag `N`, or the hash of nothing: it takes no password to sign in.
     #[error("it has no password")]
     NoPassword,
     /// Flag `W` or `S`: a machine of a domain.
@@ -149,6 +149,7 @@ pub fn parse_line(text: &str) -> Result<Option<Line>, LineError> {
     match (AccountName::parse(name), nt_hash) {
         (Err(reason), _) => skipped(Skip::Name(reason)),
         (Ok(_), None) => skipped(Skip::NoHash),
+        (Ok(_), Some(nt_hash)) if *nt_hash == OF_NOTHING => skipped(Skip::NoPassword),
         (Ok(name), Some(nt_hash)) => {
             Ok(Some(Line::Account(Entry { name, nt_hash, standing: flags.standing(), changed })))
         }
@@ -229,12 +230,9 @@ fn parse_time(text: &str) -> Result<UnixTime, LineError> {
     u64::from_str_radix(digits, 16).map(UnixTime::new).map_err(|_| LineError::Time)
 }
 
-/// Enough of a name to find it, without anything that would disturb a log or a terminal.
-fn shown(name: &str) -> String {
-    name.chars().take(64).map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
-}
-
 const HASH_DIGITS: usize = 32;
+/// The NT hash of the empty password: MD4 of nothing (RFC 1320, A.5).
+const OF_NOTHING: [u8; 16] = 0x31D6_CFE0_D16A_E931_B73C_59D7_E0C0_89C0_u128.to_be_bytes();
 /// User, disabled, no password, never expires, workstation, server, domain, locked, home needed, duplicate, MNS.
 const FLAGS: &str = "UDNXWSILHTM";
 
@@ -291,6 +289,11 @@ mod tests {
             (with("[U", "[I"), "alice", Skip::Domain),
             (with("[U ", "[UN"), "alice", Skip::NoPassword),
             (with("[U ", "[ND"), "alice", Skip::NoPassword),
+            (
+                with("8846F7EAEE8FB117AD06BDD830B7586C", "31d6cfe0d16ae931b73c59d7e0c089c0"),
+                "alice",
+                Skip::NoPassword,
+            ),
             (with("[U", "[ "), "alice", Skip::NotAUser),
             (with("[U ", "[UT"), "alice", Skip::NotAUser),
             (with("8846F7EAEE8FB117AD06BDD830B7586C", &"X".repeat(32)), "alice", Skip::NoHash),

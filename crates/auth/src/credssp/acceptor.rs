@@ -77,6 +77,12 @@ impl Acceptor {
         self.inner.mechanism()
     }
 
+    /// Whose name the client has given to the mechanism inside.
+    #[must_use]
+    pub fn claimed(&self) -> Option<String> {
+        self.inner.claimed()
+    }
+
     fn answer(&mut self, stage: Stage, request: &[u8]) -> Result<Step<Delegation>, AuthError> {
         let request = TsRequest::decode(request)?;
         let version = self.version(request.version)?;

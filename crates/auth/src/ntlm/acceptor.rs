@@ -26,6 +26,7 @@ pub struct Acceptor {
     mic: Mic,
     target_names: Vec<String>,
     fresh: AcceptorFresh,
+    claimed: Option<String>,
     turn: Turn,
 }
 
@@ -60,7 +61,7 @@ impl Acceptor {
         fresh: AcceptorFresh,
     ) -> Self {
         let (mic, target_names, turn) = (Mic::default(), Vec::new(), Turn::Negotiate);
-        Self { verifier, names, binding, mic, target_names, fresh, turn }
+        Self { verifier, names, binding, mic, target_names, fresh, claimed: None, turn }
     }
 
     /// Whether there must be an integrity code.
@@ -109,12 +110,16 @@ impl Acceptor {
 
     /// The steps of MS-NLMP 3.2.5.1.2, the password first: nothing else counts before that is proven.
     fn authenticate(
-        &self,
+        &mut self,
         token: &[u8],
         offered: Flags,
         before: [&[u8]; 2],
     ) -> Result<Step<Accepted>, AuthError> {
         let message = Authenticate::decode(token)?;
+        self.claimed = Some(match message.domain.as_str() {
+            "" => message.user.clone(),
+            domain => format!("{domain}\\{}", message.user),
+        });
         let flags = (message.flags & offered).require_modern()?;
         if message.user.is_empty() {
             return Err(AuthError::Downgraded("a user name"));
@@ -189,6 +194,10 @@ impl crate::Acceptor for Acceptor {
             }
             Turn::Over => Err(AuthError::Malformed("it comes after the last NTLM message")),
         }
+    }
+
+    fn claimed(&self) -> Option<String> {
+        self.claimed.clone()
     }
 }
 

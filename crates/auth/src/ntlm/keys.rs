@@ -199,6 +199,24 @@ mod tests {
         assert_eq!(*base.exchange(exchanged), [0x55; 16]);
     }
 
+    /// MS-NLMP 4.2.4.1.3 and 4.2.4.2.2: `temp`, and the proof of it.
+    #[test]
+    fn the_proof_is_that_of_the_example() {
+        let blob = [
+            b"\x01\x01\0\0\0\0\0\0".as_slice(),
+            &[0; 8],
+            &[0xAA; 8],
+            &[0; 4],
+            b"\x02\0\x0C\0D\0o\0m\0a\0i\0n\0",
+            b"\x01\0\x0C\0S\0e\0r\0v\0e\0r\0",
+            &[0; 8],
+        ]
+        .concat();
+        let key = NtHash::of_password(&Secret::new("Password".to_owned())).response_key("Domain", "User");
+        let proof = key.proof(&0x0123_4567_89AB_CDEF_u64.to_be_bytes(), &blob);
+        assert_eq!(number(*proof), 0x68CD_0AB8_51E5_1C96_AABC_927B_EBEF_6A1C);
+    }
+
     #[test]
     fn the_keys_of_a_session_are_those_of_the_examples() {
         let key = SessionKey::new(Zeroizing::new([0x55; 16]));

@@ -6,6 +6,12 @@ use zeroize::Zeroizing;
 pub(super) struct Rc4 {
     /// INVARIANT: every octet once.
     state: Zeroizing<[u8; 256]>,
+    place: Place,
+}
+
+/// Where in the key stream.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
     i: u8,
     j: u8,
 }
@@ -26,38 +32,66 @@ impl Rc4 {
             j = j.wrapping_add(at(&state, i)).wrapping_add(*key);
             state.swap(usize::from(i), usize::from(j));
         }
-        Self { state, i: 0, j: 0 }
+        Self { state, place: Place { i: 0, j: 0 } }
     }
 
     /// Encrypts, or decrypts, with what comes next.
     pub(super) fn apply(&mut self, octets: &mut [u8]) {
-        for octet in octets {
-            self.i = self.i.wrapping_add(1);
-            self.j = self.j.wrapping_add(at(&self.state, self.i));
-            self.state.swap(usize::from(self.i), usize::from(self.j));
-            let index = at(&self.state, self.i).wrapping_add(at(&self.state, self.j));
-            *octet ^= at(&self.state, index);
-        }
+        self.along(|state, place| {
+            for octet in octets {
+                *octet ^= next(state, place);
+            }
+        });
+    }
+
+    /// Lets somebody take octets of the key stream with [`next`]; the place is best known to the processor alone
+    /// meanwhile.
+    pub(super) fn along(&mut self, take: impl FnOnce(&mut [u8; 256], &mut Place)) {
+        let mut place = self.place;
+        take(&mut self.state, &mut place);
+        self.place = place;
     }
 
     /// The place in the stream, for [`resume`](Self::resume).
     pub(super) fn write(&self, into: &mut Vec<u8>) {
         into.extend_from_slice(self.state.as_slice());
-        into.extend([self.i, self.j]);
+        into.extend([self.place.i, self.place.j]);
     }
 
     /// Goes on where [`write`](Self::write) was called; nothing if these octets cannot have come from there.
     pub(super) fn resume(octets: &[u8; Self::WRITTEN]) -> Option<Self> {
         let (state, [i, j]) = octets.split_first_chunk::<256>()? else { return None };
         let is_whole = (0..=u8::MAX).all(|octet| state.contains(&octet));
-        is_whole.then(|| Self { state: Zeroizing::new(*state), i: *i, j: *j })
+        let place = Place { i: *i, j: *j };
+        is_whole.then(|| Self { state: Zeroizing::new(*state), place })
     }
 
     /// How many octets [`write`](Self::write) makes.
     pub(super) const WRITTEN: usize = 258;
 }
 
+/// The next octet of the key stream.
+#[inline(always)]
+pub(super) fn next(state: &mut [u8; 256], place: &mut Place) -> u8 {
+    place.i = place.i.wrapping_add(1);
+    let one = at(state, place.i);
+    place.j = place.j.wrapping_add(one);
+    let other = at(state, place.j);
+    set(state, place.i, other);
+    set(state, place.j, one);
+    at(state, one.wrapping_add(other))
+}
+
 /// There are as many octets as an octet has values, so there always is one.
+#[inline(always)]
+fn set(state: &mut [u8; 256], index: u8, value: u8) {
+    if let Some(octet) = state.get_mut(usize::from(index)) {
+        *octet = value;
+    }
+}
+
+/// As for [`set`].
+#[inline(always)]
 fn at(state: &[u8; 256], index: u8) -> u8 {
     state.get(usize::from(index)).copied().unwrap_or_default()
 }

@@ -5,6 +5,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::flags::Flags;
 use super::keys::{Direction, SessionKey, hmac_md5};
+use super::one_pass;
 use super::rc4::Rc4;
 use crate::{AuthError, Exported, MechListMic, SealError, SecurityContext};
 
@@ -82,16 +83,14 @@ impl SecurityContext for Context {
     fn seal(&mut self, message: &mut Vec<u8>) -> Result<Vec<u8>, SealError> {
         self.usable(self.protection.seals)?;
         // The checksum is that of the plain message, and takes what follows the message in the stream.
-        let checksum = self.outgoing.checksum(message);
-        self.outgoing.cipher.apply(message);
+        let checksum = self.outgoing.encrypt(message);
         let signature = self.outgoing.sign(checksum, self.protection)?;
         Ok(signature.to_vec())
     }
 
     fn unseal(&mut self, header: &[u8], message: &mut Vec<u8>) -> Result<(), SealError> {
         self.usable(self.protection.seals)?;
-        self.incoming.cipher.apply(message);
-        let checksum = self.incoming.checksum(message);
+        let checksum = self.incoming.decrypt(message);
         let verdict = match self.incoming.sign(checksum, self.protection) {
             Ok(signature) if bool::from(signature.ct_eq(header)) => return Ok(()),
             Ok(_) => self.lose(),
@@ -167,6 +166,18 @@ impl Channel {
     /// The checksum of the message whose turn it is, before it is encrypted (MS-NLMP 3.4.4.2).
     fn checksum(&self, message: &[u8]) -> [u8; 8] {
         let mac = hmac_md5(&self.signing_key, &[&self.sequence.to_le_bytes(), message]);
+        mac.first_chunk().copied().unwrap_or_default()
+    }
+
+    /// Encrypts the message whose turn it is, and returns the checksum of what it was.
+    fn encrypt(&mut self, message: &mut [u8]) -> [u8; 8] {
+        let mac = one_pass::seal(&self.signing_key, self.sequence, &mut self.cipher, message);
+        mac.first_chunk().copied().unwrap_or_default()
+    }
+
+    /// Decrypts the message whose turn it is, and returns the checksum of what it is now.
+    fn decrypt(&mut self, message: &mut [u8]) -> [u8; 8] {
+        let mac = one_pass::unseal(&self.signing_key, self.sequence, &mut self.cipher, message);
         mac.first_chunk().copied().unwrap_or_default()
     }
 

@@ -29,6 +29,20 @@ pub trait NtlmVerifier: Send + Sync {
 
     /// Whether [`verify`](Self::verify) may be called where others wait.
     fn cost(&self) -> VerifierCost;
+
+    /// Whether such an account would be one that is known here. What is said of others, and takes as long, means
+    /// nothing.
+    fn covers(&self, domain: &str, user: &str) -> bool {
+        let _ = (domain, user);
+        true
+    }
+
+    /// Whether there is anybody who could be let in; otherwise NTLM is not offered.
+    ///
+    /// It is asked with every request that has not been authenticated, so it must be cheap.
+    fn is_available(&self) -> bool {
+        true
+    }
 }
 
 /// What an [`NtlmVerifier`] finds out.

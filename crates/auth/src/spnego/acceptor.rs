@@ -28,6 +28,7 @@ pub trait Mechanism: Send + Sync {
 pub struct Acceptor {
     mechanisms: Vec<Arc<dyn Mechanism>>,
     chosen: Option<Oid>,
+    claimed: Option<String>,
     steps: u8,
     state: State,
 }
@@ -53,7 +54,7 @@ impl Acceptor {
     /// Offers these mechanisms to one client.
     #[must_use]
     pub fn new(mechanisms: Vec<Arc<dyn Mechanism>>) -> Self {
-        Self { mechanisms, chosen: None, steps: 0, state: State::Beginning }
+        Self { mechanisms, chosen: None, claimed: None, steps: 0, state: State::Beginning }
     }
 
     fn begin(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
@@ -101,7 +102,9 @@ impl Acceptor {
         mic: Option<&[u8]>,
     ) -> Result<Step<Accepted>, AuthError> {
         let Negotiation { mut inner, list, signing, unnamed } = negotiation;
-        let step = inner.step(mech_token)?;
+        let step = inner.step(mech_token);
+        self.claimed = inner.claimed();
+        let step = step?;
         let reply = NegTokenResp { supported_mech: unnamed, ..NegTokenResp::default() };
         match step {
             Step::Continue(_) if mic.is_some() => {
@@ -195,5 +198,9 @@ impl Inner for Acceptor {
 
     fn mechanism(&self) -> Option<Oid> {
         self.chosen.clone()
+    }
+
+    fn claimed(&self) -> Option<String> {
+        self.claimed.clone()
     }
 }

@@ -37,6 +37,11 @@ fn accounts_of_samba_in_the_corpus_and_their_mutations_keep_the_promises() {
 }
 
 #[test]
+fn users_of_a_machine_in_the_corpus_and_their_mutations_keep_the_promises() {
+    mutate("auth_shadow", 10, b":!*$ y6#-0.\r\n\xC3", oracle::shadow);
+}
+
+#[test]
 fn each_case_of_the_corpus_is_read_or_refused_as_it_should_be() {
     let cases = corpus("auth_login");
     let read = |name: &str| {

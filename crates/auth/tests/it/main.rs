@@ -7,6 +7,7 @@ mod credssp;
 mod generator;
 mod negotiate;
 mod ntlm;
+mod sealed_bodies;
 mod secrecy;
 mod spnego;
 mod spnego_attacks;

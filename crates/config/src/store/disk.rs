@@ -6,6 +6,8 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 use super::StoreError;
 use crate::FileError;
 use crate::file::MAX_OCTETS;
@@ -36,7 +38,7 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
 /// Reads the file if nobody who must not could have written it.
 pub(super) fn read(path: &Path) -> Result<Found, StoreError> {
     let disk = |source| StoreError::Disk { action: "read", path: path.to_owned(), source };
-    let file = match File::open(path) {
+    let file = match OpenOptions::new().read(true).custom_flags(not_waiting()).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
         Err(error) => return Err(disk(error)),
@@ -45,12 +47,16 @@ pub(super) fn read(path: &Path) -> Result<Found, StoreError> {
     if !metadata.is_file() {
         return Err(disk(io::Error::other("it is not a file")));
     }
-    let me = rustix::process::geteuid();
-    if me.is_root() && metadata.uid() != me.as_raw() {
-        return Err(StoreError::ForeignOwner { path: path.to_owned(), owner: metadata.uid() });
+    let (me, owner, group) = (rustix::process::geteuid(), metadata.uid(), metadata.gid());
+    if owner != 0 && owner != me.as_raw() {
+        return Err(StoreError::ForeignOwner { path: path.to_owned(), owner });
     }
     if metadata.mode() & 0o002 != 0 {
         return Err(StoreError::WorldWritable { path: path.to_owned() });
+    }
+    // The usual group of a user has nobody else in it; whom root obeys must not be a matter of habit.
+    if me.is_root() && group != 0 && metadata.mode() & 0o020 != 0 {
+        return Err(StoreError::GroupWritable { path: path.to_owned(), group });
     }
     let mut text = String::new();
     file.take(MAX_OCTETS as u64 + 1).read_to_string(&mut text).map_err(disk)?;
@@ -107,6 +113,11 @@ impl Directory {
 /// Every user's clients read the file of the system; the file of a user is their own.
 fn new_mode() -> u32 {
     if rustix::process::geteuid().is_root() { 0o644 } else { 0o600 }
+}
+
+/// Opening a FIFO or a device under this name must fail later instead of waiting now.
+fn not_waiting() -> i32 {
+    (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed()
 }
 
 fn parent(path: &Path) -> &Path {

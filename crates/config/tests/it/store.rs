@@ -259,6 +259,33 @@ fn a_file_that_everyone_may_write_is_refused() {
 }
 
 #[test]
+fn root_does_not_obey_a_file_that_a_group_may_write() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let place = Place::with("MaxTimeoutms = 1000\n");
+    fs::set_permissions(&place.path, fs::Permissions::from_mode(0o664)).unwrap();
+    let is_root = fs::metadata(&place.path).unwrap().uid() == 0;
+    // The group of a user is the user's own; that of root has nobody else in it.
+    assert!(Store::open(&place.path).is_ok());
+    if is_root && chown(&place.path, None, Some(50)).is_ok() {
+        fs::set_permissions(&place.path, fs::Permissions::from_mode(0o664)).unwrap();
+        let error = Store::open(&place.path).unwrap_err();
+        assert!(matches!(error, StoreError::GroupWritable { group: 50, .. }), "{error}");
+        assert!(error.to_string().contains("run chmod g-w "), "{error}");
+    }
+}
+
+#[test]
+fn what_is_no_file_is_refused_at_once() {
+    let place = Place::empty();
+    fs::create_dir(&place.path).unwrap();
+    assert!(Store::open(&place.path).unwrap_err().to_string().contains("it is not a file"));
+    fs::remove_dir(&place.path).unwrap();
+    let fifo = std::process::Command::new("mkfifo").arg("-m").arg("600").arg(&place.path).status().unwrap();
+    assert!(fifo.success());
+    assert!(Store::open(&place.path).unwrap_err().to_string().contains("it is not a file"));
+}
+
+#[test]
 fn root_does_not_obey_a_file_of_another_user() {
     let place = Place::with("MaxTimeoutms = 1000\n");
     // Only root may give a file away; for anyone else there is nothing to refuse.

@@ -5,6 +5,10 @@ extern crate auth as telarch_auth;
 
 mod attacks;
 mod exchange;
+#[allow(dead_code)] // It serves the tests of `auth`, too.
+#[path = "../../../auth/tests/it/generator.rs"]
+mod generator;
+mod sealed_bodies;
 mod sealing;
 mod tls;
 #[allow(dead_code)] // It serves the tests of `auth`, too.

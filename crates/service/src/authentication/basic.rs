@@ -48,8 +48,9 @@ impl Authentication {
                 tokio::task::spawn_blocking(judge).await.unwrap_or(Err(AuthError::Unavailable))
             }
         };
-        let identity =
-            verdict.inspect_err(|error| audit::not_signed_in(address, &user, Scheme::Basic, *error)).ok()?;
+        let identity = verdict
+            .inspect_err(|error| audit::not_signed_in(address, &user, Scheme::Basic, None, *error))
+            .ok()?;
         let caller = self.caller(identity, service)?;
         self.remembered = Some(Remembered {
             tag: hmac::sign(service.header_key(), header.as_bytes()),

@@ -54,7 +54,7 @@ impl Authentication {
         // Whatever the connection was, it is no longer while a new proof is asked for.
         let before = std::mem::replace(&mut self.standing, Standing::Nobody);
         let token = decode(encoded)
-            .inspect_err(|error| audit::not_signed_in(self.address, "", scheme, *error))
+            .inspect_err(|error| audit::not_signed_in(self.address, "", scheme, None, *error))
             .ok()?;
         let going_on = match before {
             Standing::UnderWay(UnderWay { handshake, until }) if handshake.scheme() == scheme => {
@@ -82,12 +82,16 @@ impl Authentication {
             Ok((UnderWay { handshake, until }, step))
         };
         let stepped = tokio::task::spawn_blocking(stepping).await.unwrap_or(Err(AuthError::Unavailable));
-        let refused = |error: &AuthError| audit::not_signed_in(address, "", scheme, *error);
-        let (mut under_way, step) = stepped.inspect_err(refused).ok()?;
+        let refused = |handshake: Option<&Handshake>, error: &AuthError| {
+            let claimed = handshake.and_then(Handshake::claimed).unwrap_or_default();
+            let mechanism = handshake.and_then(Handshake::mechanism);
+            audit::not_signed_in(address, &claimed, scheme, mechanism.as_ref(), *error);
+        };
+        let (mut under_way, step) = stepped.inspect_err(|error| refused(None, error)).ok()?;
         let step = match step {
             Ok(step) => step,
             Err(error) => {
-                refused(&error);
+                refused(Some(&under_way.handshake), &error);
                 // It ends here all the same: what the client sends next begins anew.
                 let refusal = under_way.handshake.refusal()?;
                 return Some(Admission::Continue(header(scheme, &refusal)));

@@ -1,7 +1,7 @@
 //! Where the certificates of this machine are kept, each found by its thumbprint.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use config::Thumbprint;
+use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::{Certificate, CertificateError};
@@ -243,7 +244,9 @@ fn text_of(path: &Path, secrecy: Secrecy) -> Result<Option<Text>, CertificateErr
     /// Far more than any chain with its key, in octets.
     const LARGEST: u64 = 1 << 20;
     let disk = |source| CertificateError::Disk { action: "read", path: path.to_owned(), source };
-    let file = match File::open(path) {
+    // Opening a FIFO or a device under this name must fail later instead of waiting now.
+    let not_waiting = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = match OpenOptions::new().read(true).custom_flags(not_waiting).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(disk(error)),

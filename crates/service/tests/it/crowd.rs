@@ -78,7 +78,7 @@ async fn half_open(running: &Running, count: usize) -> Vec<Wire> {
 }
 
 /// The memory of this process that is not swapped out, in octets (proc(5), /proc/pid/status).
-fn resident() -> usize {
+pub(crate) fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1_024

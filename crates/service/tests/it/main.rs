@@ -3,6 +3,7 @@
 
 mod access;
 mod arrival;
+mod attacks;
 mod authentication;
 mod crowd;
 mod faults;

@@ -1,13 +1,13 @@
 //! The other end of a connection, octet by octet: nothing here is cleverer than a socket.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use wsman::{Fault, Response, ResponseError, Uuid};
@@ -106,6 +106,8 @@ pub(crate) fn basic(user: &str, password: &str) -> String {
 pub(crate) struct Wire {
     io: Box<dyn Duplex>,
     received: Vec<u8>,
+    /// What the service has shown in the handshake of TLS.
+    certificate: Vec<u8>,
 }
 
 trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -143,25 +145,42 @@ impl Wire {
         Self::over(UnixStream::connect(path).await.unwrap())
     }
 
+    /// Connects from another address of the loopback network.
+    pub(crate) async fn connect_from(source: Ipv4Addr, address: SocketAddr) -> Self {
+        Self::over(stream_from(source, address).await)
+    }
+
+    /// The same with TLS.
+    pub(crate) async fn connect_tls_from(source: Ipv4Addr, address: SocketAddr) -> Self {
+        Self::secured(stream_from(source, address).await, &[]).await.unwrap()
+    }
+
+    /// TLS without a socket, for what carries it elsewhere.
+    pub(crate) fn believing_client() -> rustls::ClientConnection {
+        let name = ServerName::try_from("localhost").unwrap();
+        rustls::ClientConnection::new(std::sync::Arc::new(believing_config()), name).unwrap()
+    }
+
+    /// The certificate that the service has shown, as DER.
+    pub(crate) fn certificate(&self) -> &[u8] {
+        &self.certificate
+    }
+
     async fn secured(stream: TcpStream, alpn: &[&str]) -> std::io::Result<Self> {
-        let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .dangerous()
-            .with_custom_certificate_verifier(std::sync::Arc::new(Believing))
-            .with_no_client_auth();
+        let mut config = believing_config();
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         let connector = TlsConnector::from(std::sync::Arc::new(config));
         let name = ServerName::try_from("localhost").unwrap();
         let mut stream = timeout(PATIENCE, connector.connect(name, stream)).await.unwrap()?;
         // With TLS 1.3 the client is ready before the service has judged it.
         stream.flush().await?;
-        Ok(Self::over(stream))
+        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let certificate = shown.map(|shown| shown.to_vec()).unwrap_or_default();
+        Ok(Self { certificate, ..Self::over(stream) })
     }
 
     fn over(io: impl Duplex + 'static) -> Self {
-        Self { io: Box::new(io), received: Vec::new() }
+        Self { io: Box::new(io), received: Vec::new(), certificate: Vec::new() }
     }
 
     /// Sends octets; the service has to take them.
@@ -283,6 +302,22 @@ impl Wire {
     fn shown(&self) -> String {
         String::from_utf8_lossy(&self.received).chars().take(2_000).collect()
     }
+}
+
+async fn stream_from(source: Ipv4Addr, address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    socket.connect(address).await.unwrap()
+}
+
+fn believing_config() -> rustls::ClientConfig {
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(std::sync::Arc::new(Believing))
+        .with_no_client_auth()
 }
 
 /// What the service said.

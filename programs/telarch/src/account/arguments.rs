@@ -14,15 +14,53 @@ pub(super) struct Invocation {
     pub(super) action: Action,
     /// The file of the accounts, if it is not the usual one.
     pub(super) file: Option<PathBuf>,
+    /// The directory with the host key, if it is not the usual one.
+    pub(super) state: Option<PathBuf>,
 }
 
 #[derive(Debug)]
 pub(super) enum Action {
-    Add { name: AccountName, password: PasswordFrom, role: NewRole, comment: Comment },
-    SetPassword { name: String, password: PasswordFrom },
+    Add(Add),
+    SetPassword { name: String, password: PasswordFrom, ntlm: Ntlm },
     SetStanding { name: String, standing: Standing },
     Remove { name: String },
     List { format: ListFormat },
+    Import { from: ImportFrom, existing: Existing },
+}
+
+/// An account to be made.
+#[derive(Debug)]
+pub(super) struct Add {
+    pub(super) name: AccountName,
+    pub(super) password: PasswordFrom,
+    pub(super) role: NewRole,
+    pub(super) comment: Comment,
+    pub(super) ntlm: Ntlm,
+}
+
+/// Whether an account can sign in with NTLM from now on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Ntlm {
+    /// If it could before; a new one cannot.
+    #[default]
+    AsBefore,
+    Can,
+    Cannot,
+}
+
+/// A list of accounts of another kind; `-` is standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ImportFrom {
+    SmbPasswd(PathBuf),
+    Shadow(PathBuf),
+}
+
+/// What becomes of an account whose name is in the file already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Existing {
+    #[default]
+    Kept,
+    Replaced,
 }
 
 /// Where a password comes from.
@@ -51,6 +89,18 @@ impl Invocation {
             match argument {
                 Arg::Value(word) => words.push(word.string()?),
                 Arg::Short('h') | Arg::Long("help") => return Ok(None),
+                Arg::Long("ntlm") => set(&mut given.ntlm, "--ntlm", Ntlm::Can)?,
+                Arg::Long("no-ntlm") => set(&mut given.ntlm, "--no-ntlm", Ntlm::Cannot)?,
+                Arg::Long("smbpasswd") => {
+                    let from = ImportFrom::SmbPasswd(PathBuf::from(parser.value()?));
+                    set(&mut given.import, "--smbpasswd", from)?;
+                }
+                Arg::Long("shadow") => {
+                    let from = ImportFrom::Shadow(PathBuf::from(parser.value()?));
+                    set(&mut given.import, "--shadow", from)?;
+                }
+                Arg::Long("replace") => set(&mut given.existing, "--replace", Existing::Replaced)?,
+                Arg::Long("state") => set(&mut given.state, "--state", PathBuf::from(parser.value()?))?,
                 Arg::Long("file") => set(&mut given.file, "--file", PathBuf::from(parser.value()?))?,
                 Arg::Long("password-stdin") => {
                     set(&mut given.password, "--password-stdin", PasswordFrom::StandardInput)?;
@@ -74,7 +124,10 @@ impl Invocation {
         match (words.next(), given.left_over()) {
             (Some(word), _) => Err(wrong(format!("{word:?} is one word too many"))),
             (None, Some(option)) => Err(wrong(format!("{option} means nothing to this action"))),
-            (None, None) => Ok(Some(Self { action, file: given.file.map(|(_, file)| file) })),
+            (None, None) => {
+                let path = |slot: Option<(_, PathBuf)>| slot.map(|(_, path)| path);
+                Ok(Some(Self { action, file: path(given.file), state: path(given.state) }))
+            }
         }
     }
 }
@@ -87,6 +140,10 @@ struct Given {
     role: Option<(&'static str, NewRole)>,
     comment: Option<(&'static str, Comment)>,
     format: Option<(&'static str, ListFormat)>,
+    ntlm: Option<(&'static str, Ntlm)>,
+    import: Option<(&'static str, ImportFrom)>,
+    existing: Option<(&'static str, Existing)>,
+    state: Option<(&'static str, PathBuf)>,
 }
 
 impl Given {
@@ -94,25 +151,37 @@ impl Given {
         let mut name =
             || words.next().ok_or_else(|| wrong(format!("{action}: which account? the name is missing")));
         match action {
-            "add" => Ok(Action::Add {
+            "add" => Ok(Action::Add(Add {
                 name: AccountName::parse(&name()?).map_err(|error| Failure::Usage(error.to_string()))?,
                 password: take(&mut self.password),
                 role: take(&mut self.role),
                 comment: take(&mut self.comment),
+                ntlm: take(&mut self.ntlm),
+            })),
+            "set-password" => Ok(Action::SetPassword {
+                name: name()?,
+                password: take(&mut self.password),
+                ntlm: take(&mut self.ntlm),
             }),
-            "set-password" => Ok(Action::SetPassword { name: name()?, password: take(&mut self.password) }),
             "disable" => Ok(Action::SetStanding { name: name()?, standing: Standing::Disabled }),
             "enable" => Ok(Action::SetStanding { name: name()?, standing: Standing::Enabled }),
             "remove" => Ok(Action::Remove { name: name()? }),
             "list" => Ok(Action::List { format: take(&mut self.format) }),
+            "import" => {
+                let nothing = || wrong("import: from where? give --smbpasswd FILE or --shadow FILE");
+                let (_, from) = self.import.take().ok_or_else(nothing)?;
+                Ok(Action::Import { from, existing: take(&mut self.existing) })
+            }
             other => Err(wrong(format!("unknown action {other:?}"))),
         }
     }
 
     /// An option that no action has taken.
     fn left_over(&self) -> Option<&'static str> {
-        let Self { file: _, password, role, comment, format } = self;
-        spelling(password).or(spelling(role)).or(spelling(comment)).or(spelling(format))
+        let Self { file: _, state: _, password, role, comment, format, ntlm, import, existing } = self;
+        let left = [spelling(password), spelling(role), spelling(comment), spelling(format)];
+        let more = [spelling(ntlm), spelling(import), spelling(existing)];
+        left.into_iter().chain(more).flatten().next()
     }
 }
 
@@ -162,9 +231,11 @@ mod tests {
             ["add", "alice", "--admin", "--file", "/x", "--comment", "a b"],
             ["--file=/x", "--admin", "--comment=a b", "add", "alice", "--password-stdin", "--"],
         ] {
-            let Ok(Some(Invocation { action, file })) = parse(&arguments) else { panic!("{arguments:?}") };
+            let Ok(Some(Invocation { action, file, .. })) = parse(&arguments) else {
+                panic!("{arguments:?}")
+            };
             assert_eq!(file, Some(PathBuf::from("/x")));
-            let Action::Add { name, role, comment, .. } = action else { panic!("{action:?}") };
+            let Action::Add(Add { name, role, comment, .. }) = action else { panic!("{action:?}") };
             assert_eq!((name.as_str(), comment.as_str()), ("alice", "a b"));
             assert_eq!(role, NewRole::Chosen(Role::Administrator));
         }
@@ -185,6 +256,13 @@ mod tests {
             (&["add", "a", "--admin", "--no-admin"], "--admin and --no-admin contradict"),
             (&["add", "a", "--file", "x", "--file", "y"], "--file is given twice"),
             (&["add", "a", "--comment", "x:y"], "colon"),
+            (&["add", "a", "--ntlm", "--no-ntlm"], "--ntlm and --no-ntlm contradict"),
+            (&["list", "--ntlm"], "--ntlm means nothing"),
+            (&["import"], "--smbpasswd FILE or --shadow FILE"),
+            (&["import", "--smbpasswd", "a", "--shadow", "b"], "--smbpasswd and --shadow contradict"),
+            (&["import", "--shadow", "a", "bob"], "\"bob\" is one word too many"),
+            (&["add", "a", "--replace"], "--replace means nothing"),
+            (&["add", "a", "--shadow", "b"], "--shadow means nothing"),
             (&["list", "--format", "xml"], "\"xml\" is neither"),
             (&["list", "--form"], "--form"),
             (&["list", "--format"], "--format"),

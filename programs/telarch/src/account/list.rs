@@ -30,6 +30,8 @@ fn object(record: &Record) -> serde_json::Value {
         "rid": record.rid.number(),
         "admin": record.role == Role::Administrator,
         "enabled": record.standing == Standing::Enabled,
+        "password": !record.password.is_never(),
+        "ntlm": record.nt_hash.is_some(),
         "password_set": record.changed.seconds(),
         "comment": record.comment.as_str(),
     })
@@ -45,24 +47,35 @@ fn table<'a>(records: impl Iterator<Item = &'a Record>) -> String {
             Role::Administrator => "admin",
             Role::User => "user",
         };
-        let columns =
-            [record.name.as_str(), standing, role, &minute(record.changed), record.comment.as_str()];
-        columns.map(str::to_owned)
+        let (name, set, comment) = (record.name.as_str(), &minute(record.changed), record.comment.as_str());
+        [name, standing, role, proofs(record), set, comment].map(str::to_owned)
     });
-    let head = ["NAME", "STATE", "ROLE", "PASSWORD SET", "COMMENT"].map(str::to_owned);
-    let rows: Vec<[String; 5]> = std::iter::once(head).chain(rows).collect();
-    let mut widths = [0; 5];
+    let head = ["NAME", "STATE", "ROLE", "PROOF", "PASSWORD SET", "COMMENT"].map(str::to_owned);
+    let rows: Vec<[String; COLUMNS]> = std::iter::once(head).chain(rows).collect();
+    let mut widths = [0; COLUMNS];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
         }
     }
-    let line = |row: &[String; 5]| {
+    let line = |row: &[String; COLUMNS]| {
         let cells: Vec<String> =
             row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         format!("{}\n", cells.join("  ").trim_end())
     };
     rows.iter().map(line).collect()
+}
+
+const COLUMNS: usize = 6;
+
+/// With what this file lets an account prove who it is.
+fn proofs(record: &Record) -> &'static str {
+    match (record.password.is_never(), record.nt_hash.is_some()) {
+        (false, false) => "password",
+        (false, true) => "password, ntlm",
+        (true, true) => "ntlm",
+        (true, false) => "none",
+    }
 }
 
 /// A time as `2026-11-21 10:22Z`.

@@ -43,9 +43,10 @@ fn an_account_is_added_listed_changed_disabled_and_removed() {
 
     let table = account(&path, &["list"], "");
     let rows: Vec<Vec<&str>> = table.out.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["NAME", "STATE", "ROLE", "PASSWORD", "SET", "COMMENT"]);
-    assert_eq!((&rows[1][..3], &rows[1][5..]), (&["Alice", "disabled", "admin"][..], &["on", "call"][..]));
-    assert_eq!((&rows[2][..3], rows.len()), (&["bob", "enabled", "user"][..], 3));
+    assert_eq!(rows[0], ["NAME", "STATE", "ROLE", "PROOF", "PASSWORD", "SET", "COMMENT"]);
+    assert_eq!(rows[1][..4], ["Alice", "disabled", "admin", "password"]);
+    assert_eq!((&rows[1][6..], rows.len()), (&["on", "call"][..], 3));
+    assert_eq!(rows[2][..4], ["bob", "enabled", "user", "password"]);
     let json: serde_json::Value =
         serde_json::from_str(&account(&path, &["list", "--format", "json"], "").out).unwrap();
     assert_eq!(

@@ -3,6 +3,7 @@
 
 mod account;
 mod configuration;
+mod ntlm;
 mod prompt;
 
 use std::io::Write as _;

@@ -5,8 +5,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use auth::{Account, AccountList, AccountListError};
-use sddl::{DomainSid, Token, well_known};
+use auth::{Account, AccountList, AccountListError, Identity, Oid};
+use sddl::{DomainSid, Sid, Token, well_known};
 use service::Principals;
 
 /// Why a file of accounts cannot be used.
@@ -56,6 +56,17 @@ impl EphemeralPrincipals {
 
 impl Principals for EphemeralPrincipals {
     fn token(&self, account: &Account) -> Option<Token> {
+        self.token_with(account, None)
+    }
+
+    fn token_of(&self, identity: &Identity) -> Option<Token> {
+        let is_ntlm = identity.mechanism() == Some(&Oid::NTLM);
+        self.token_with(identity.account(), is_ntlm.then_some(well_known::NTLM_AUTHENTICATION))
+    }
+}
+
+impl EphemeralPrincipals {
+    fn token_with(&self, account: &Account, proof: Option<Sid>) -> Option<Token> {
         /// Beyond the identifiers that stand for users and groups of the machine.
         const FIRST: u32 = 0x8000_0000;
         let place = self.names.iter().position(|name| *name == account.name)?;
@@ -68,6 +79,59 @@ impl Principals for EphemeralPrincipals {
             well_known::THIS_ORGANIZATION,
             well_known::LOCAL_ACCOUNT,
         ];
-        Some(Token::new(user, groups, self.machine))
+        Some(Token::new(user, groups.into_iter().chain(proof), self.machine))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use ::accounts::{SignIn, random};
+    use auth::ntlm::{HostNames, Initiator, InitiatorFresh, Login, NtHash, Sealing};
+    use auth::{Binding, Handshake, Initiator as _, Peer, Scheme, Secret, Step, basic};
+
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    /// `ada`, who has proven the password with NTLM.
+    fn by_ntlm(sign_in: &SignIn) -> Identity {
+        let hash = NtHash::of_password(&Secret::new("s3cret".to_owned()));
+        let login = Login { domain: String::new(), user: "ada".to_owned(), hash };
+        let session_key = random::<16>().unwrap().into();
+        let fresh = InitiatorFresh { challenge: random().unwrap(), session_key, now: SystemTime::now() };
+        let mut client = Initiator::new(login, Sealing::Required, fresh);
+        let peer = Peer { address: HERE, binding: Binding::default() };
+        let mut service = Handshake::begin(Scheme::Negotiate, sign_in, &peer).unwrap();
+        let mut answer = None;
+        loop {
+            let token = match client.step(answer.as_deref()).unwrap() {
+                Step::Continue(token) => token,
+                Step::Done { token, .. } => token.unwrap(),
+            };
+            match service.step(&token).unwrap() {
+                Step::Continue(token) => answer = Some(token),
+                Step::Done { outcome, .. } => return outcome.identity,
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_came_with_ntlm_is_known_to_have() {
+        let accounts = Arc::new(AccountList::parse("ada:s3cret").unwrap());
+        let principals = EphemeralPrincipals::new(&accounts, [1, 2, 3]);
+        let sign_in =
+            SignIn::new(Arc::clone(&accounts) as _).with_ntlm(accounts, HostNames::of_host("node7"));
+        let login = basic::Login { user: "ada".to_owned(), password: Secret::new("s3cret".to_owned()) };
+        let by_password = Identity::by_password(&login, &sign_in, HERE).unwrap();
+        let is_known = |identity: &Identity| {
+            let token = principals.token_of(identity).unwrap();
+            token.holds(sddl::Principal::parse("S-1-5-64-10").unwrap())
+        };
+        assert_eq!((is_known(&by_ntlm(&sign_in)), is_known(&by_password)), (true, false));
     }
 }

@@ -1,7 +1,7 @@
 //! From an identity to the SIDs that access is decided with.
 
 use accounts::{LocalPrincipals, MachineSid};
-use auth::{Account, Identity, Scheme};
+use auth::{Account, Identity, Oid, Scheme};
 use sddl::Token;
 use sddl::linux::Proof;
 
@@ -27,10 +27,11 @@ impl service::Principals for Principals {
     }
 
     fn token_of(&self, identity: &Identity) -> Option<Token> {
-        let proof = match identity.scheme() {
-            Scheme::Local => Proof::UnixSocket,
-            Scheme::Kerberos => Proof::Kerberos,
-            Scheme::Certificate => Proof::Certificate,
+        let proof = match (identity.scheme(), identity.mechanism()) {
+            (Scheme::Local, _) => Proof::UnixSocket,
+            (Scheme::Certificate, _) => Proof::Certificate,
+            (_, Some(mechanism)) if mechanism.is_kerberos() => Proof::Kerberos,
+            (_, Some(mechanism)) if *mechanism == Oid::NTLM => Proof::Ntlm,
             _ => Proof::Password,
         };
         self.by_proof(identity.account(), proof)

@@ -7,15 +7,18 @@ mod audit;
 mod certificates;
 mod check;
 mod exchange;
+mod kerberos;
 mod listeners;
 mod local;
 mod message;
+mod ntlm;
 mod open_files;
 mod ordinary_user;
 mod person;
 mod running;
 mod separated;
 mod service_manager;
+mod tampering;
 
 use std::time::Duration;
 

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use telarch_peers::{Ansible, Connection, Outcome, Report, Run, Telarchd, WayIn};
+use telarch_peers::{
+    Ansible, Connection, KerberosPeer, Keys, Outcome, Report, Run, Telarchd, WayIn, in_realm,
+};
 
 for_each_way_in! {
     a_raw_command_succeeds_with_both_streams,
@@ -47,18 +49,108 @@ fn powershell_remoting_makes_the_host_unreachable_at_once_and_says_why(way: WayI
     assert!(begin.elapsed() < Duration::from_secs(15), "it took {:?}", begin.elapsed());
 }
 
+#[test]
+fn a_raw_command_succeeds_by_every_scheme_that_needs_a_password_only() {
+    assert_all_run(&BY_PASSWORD);
+}
+
+/// Ansible gets the ticket itself, by the password.
+#[test]
+fn a_raw_command_succeeds_by_kerberos() {
+    in_a_realm("a_raw_command_succeeds_by_kerberos", || assert_all_run(&BY_KERBEROS));
+}
+
+fn assert_all_run(ways: &[WayIn]) {
+    let service = service_with_powershell_and(&[CREDSSP]);
+    let hosts: Vec<_> = ways.iter().map(|way| Ansible::against(&service, *way, Connection::Winrm)).collect();
+    let outcomes = Ansible::raw_on_all(&hosts, "echo 'hi'; echo err >&2");
+    for (way, outcome) in ways.iter().zip(&outcomes) {
+        assert!(
+            matches!(outcome, Outcome::Ran(run) if run.text() == ("hi\n", "err\n", 0)),
+            "{way:?}: {outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_password_makes_the_host_unreachable_by_every_scheme() {
+    assert_all_refused(&BY_PASSWORD, &["credentials were rejected", "STATUS_LOGON_FAILURE"]);
+}
+
+#[test]
+fn a_wrong_password_makes_the_host_unreachable_by_kerberos() {
+    in_a_realm("a_wrong_password_makes_the_host_unreachable_by_kerberos", || {
+        assert_all_refused(&BY_KERBEROS, &["Kerberos auth failure"]);
+    });
+}
+
+fn assert_all_refused(ways: &[WayIn], reasons: &[&str]) {
+    let service = service_with_powershell_and(&[CREDSSP]);
+    let hosts: Vec<_> = ways
+        .iter()
+        .map(|way| Ansible::against(&service, *way, Connection::Winrm).with_password("wrong"))
+        .collect();
+    for (way, outcome) in ways.iter().zip(Ansible::raw_on_all(&hosts, "echo 'hi'")) {
+        let says = |why: &String| reasons.iter().any(|reason| why.contains(reason));
+        assert!(matches!(&outcome, Outcome::Unreachable(why) if says(why)), "{way:?}: {outcome:?}");
+    }
+}
+
+/// Signed in, and then told that there is no PowerShell.
+#[test]
+fn powershell_remoting_is_refused_in_words_by_every_scheme() {
+    assert_no_powershell(&BY_PASSWORD);
+}
+
+#[test]
+fn powershell_remoting_is_refused_in_words_by_kerberos() {
+    in_a_realm("powershell_remoting_is_refused_in_words_by_kerberos", || assert_no_powershell(&BY_KERBEROS));
+}
+
+fn assert_no_powershell(ways: &[WayIn]) {
+    let service = service_with_powershell_and(&[CREDSSP]);
+    let hosts: Vec<_> = ways.iter().map(|way| Ansible::against(&service, *way, Connection::Psrp)).collect();
+    for (way, outcome) in ways.iter().zip(Ansible::raw_on_all(&hosts, "echo 'hi'")) {
+        let is_told = match (way, &outcome) {
+            // Inside TLS it sends the request along with every token, and requests-credssp can only take 200 for an
+            // answer to its last one: it asks for another token before it looks at the fault.
+            (WayIn::CredSspOverHttps, Outcome::Failed(why)) => why.contains("after step Credential exchange"),
+            (_, Outcome::Unreachable(why)) => {
+                why.contains("http://schemas.microsoft.com/powershell/Microsoft.PowerShell")
+            }
+            _ => false,
+        };
+        assert!(is_told, "{way:?}: {outcome:?}");
+    }
+}
+
+fn in_a_realm(name: &str, body: impl FnOnce()) {
+    if KerberosPeer::is_installed() {
+        in_realm(&format!("ansible::{name}"), Keys::AesSha1, |_| body());
+    }
+}
+
+const BY_PASSWORD: [WayIn; 4] =
+    [WayIn::NtlmOverHttp, WayIn::NtlmOverHttps, WayIn::CredSspOverHttp, WayIn::CredSspOverHttps];
+const BY_KERBEROS: [WayIn; 2] = [WayIn::KerberosOverHttp, WayIn::KerberosOverHttps];
+const CREDSSP: (&str, &str) = ("Service.Auth.CredSSP", "true");
+
 /// Whatever it runs, Ansible starts `PowerShell` for it; a script of that name takes its place.
 fn service_with_powershell(way: WayIn) -> Telarchd {
+    service_with_powershell_and(way.settings())
+}
+
+fn service_with_powershell_and(settings: &[(&str, &str)]) -> Telarchd {
     let stand_ins = concat!(env!("CARGO_MANIFEST_DIR"), "/stand-ins");
     let path = format!("PATH={stand_ins}:{}", std::env::var("PATH").expect("a PATH"));
     // Remote commands inherit the PATH of the service.
-    Telarchd::start_through(&["env", &path], way.settings())
+    Telarchd::start_through(&["env", &path], settings)
 }
 
 fn ran(report: &Report) -> &Run {
     match &report.outcome {
         Outcome::Ran(run) => run,
-        Outcome::Unreachable(reason) => panic!("unreachable: {reason}"),
+        Outcome::Unreachable(reason) | Outcome::Failed(reason) => panic!("it did not run: {reason}"),
     }
 }
 

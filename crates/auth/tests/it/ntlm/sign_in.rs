@@ -2,7 +2,7 @@
 
 use telarch_auth::ntlm::{self, Mic};
 use telarch_auth::{
-    AuthError, Binding, ChannelBinding, Hardening, Initiator as _, MechListMic, Mutual, Step,
+    Acceptor as _, AuthError, Binding, ChannelBinding, Hardening, Initiator as _, MechListMic, Mutual, Step,
 };
 
 use super::{
@@ -48,6 +48,21 @@ fn names_are_local_or_foreign_and_never_anything_between() {
         ("", "eve"),
     ] {
         assert_eq!(as_whom(domain, user), Err(AuthError::WrongPassword), "{domain}\\{user}");
+    }
+}
+
+#[test]
+fn the_name_that_is_claimed_is_known_whether_or_not_it_is_let_in() {
+    for (domain, user, claimed) in
+        [("", "alice", "alice"), ("CORP", "alice", r"CORP\alice"), ("", "eve", "eve")]
+    {
+        let (mut client, mut service) = (client_of(domain, user, "a guess"), service());
+        let Ok(Step::Continue(token)) = client.step(None) else { panic!("it begins") };
+        let Ok(Step::Continue(token)) = service.step(&token) else { panic!("a challenge") };
+        assert_eq!(service.claimed(), None, "nobody has said anything yet");
+        let Ok(Step::Done { token: Some(token), .. }) = client.step(Some(&token)) else { panic!("a proof") };
+        assert_eq!(service.step(&token).err(), Some(AuthError::WrongPassword));
+        assert_eq!(service.claimed().as_deref(), Some(claimed));
     }
 }
 

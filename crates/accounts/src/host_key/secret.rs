@@ -1,0 +1,61 @@
+//! Secrets of any length, sealed together with what they are about.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce};
+use zeroize::Zeroizing;
+
+use super::HostKey;
+use crate::AccountsError;
+
+impl HostKey {
+    /// Seals a secret so that it opens only together with what it is about.
+    ///
+    /// # Errors
+    /// [`AccountsError::Randomness`] and [`AccountsError::Sealing`].
+    pub fn seal_secret(&self, secret: &[u8], about: &[u8]) -> Result<Vec<u8>, AccountsError> {
+        let nonce: [u8; NONCE_LEN] = crate::random()?;
+        // Reserved at once, so that growing leaves no copy behind.
+        let mut sealed = Zeroizing::new(Vec::with_capacity(secret.len() + AES_256_GCM.tag_len()));
+        sealed.extend_from_slice(secret);
+        self.0
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(about), &mut *sealed)
+            .map_err(|_| AccountsError::Sealing)?;
+        Ok([nonce.as_slice(), sealed.as_slice()].concat())
+    }
+
+    /// Opens what was sealed with this key, unchanged, about the same.
+    #[must_use]
+    pub fn open_secret(&self, sealed: &[u8], about: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
+        let mut octets = Zeroizing::new(sealed.to_vec());
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let length = self.0.open_in_place(nonce, Aad::from(about), &mut octets).ok()?.len();
+        octets.truncate(length);
+        Some(octets)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_opens_with_the_same_key_about_the_same_only() {
+        let (here, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let key = HostKey::load_or_make(here.path()).unwrap();
+        let sealed = key.seal_secret(b"secret", b"ada").unwrap();
+        assert!(!sealed.windows(6).any(|six| six == b"secret"));
+        assert_ne!(sealed, key.seal_secret(b"secret", b"ada").unwrap());
+        let again = HostKey::load_or_make(here.path()).unwrap();
+        assert_eq!(again.open_secret(&sealed, b"ada").unwrap().as_slice(), b"secret");
+        assert!(again.open_secret(&sealed, b"ben").is_none());
+        let other = HostKey::load_or_make(elsewhere.path()).unwrap();
+        assert!(other.open_secret(&sealed, b"ada").is_none());
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(key.open_secret(&changed, b"ada").is_none(), "octet {at}");
+            assert!(key.open_secret(&sealed[..at], b"ada").is_none(), "{at} octets");
+        }
+    }
+}

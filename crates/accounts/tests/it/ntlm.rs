@@ -1,0 +1,227 @@
+//! NTLM with accounts of a real file: a whole handshake with a client of ours.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use auth::account_file::{AccountName, Rid, Standing, UnixTime};
+use auth::ntlm::{HostNames, Initiator, InitiatorFresh, Login, NtHash, NtlmVerifier, Sealing};
+use auth::{
+    AuthError, Authenticator as _, Binding, Handshake, Identity, Initiator as _, Oid, Peer, Scheme, Step,
+};
+use telarch_accounts::{
+    AnyNtlm, AnyOf, Attempts, FileAccounts, FileNtlm, HostKey, IfMissing, LockoutPolicy, SignIn, random,
+    update,
+};
+use tempfile::TempDir;
+
+use super::{CHEAP_HASH, Error, HERE, add, secret};
+
+/// A machine called `node7` with the account `Alice`, whose password is `s3cret`, and `bob`, who has no NT hash.
+pub(crate) struct Machine {
+    pub(crate) folder: TempDir,
+    pub(crate) path: PathBuf,
+    pub(crate) accounts: FileAccounts,
+}
+
+impl Machine {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("accounts");
+        let cheap = || auth::account_file::PasswordHash::parse(CHEAP_HASH).unwrap();
+        let rid = add(&path, "Alice", cheap()).unwrap();
+        add(&path, "bob", cheap()).unwrap();
+        let accounts = FileAccounts::open(&path).unwrap();
+        let machine = Self { folder, path, accounts };
+        machine.set_hash("Alice", rid);
+        machine
+    }
+
+    pub(crate) fn names() -> HostNames {
+        HostNames::of_host("node7.lab.example")
+    }
+
+    fn key(&self) -> HostKey {
+        HostKey::load_or_make(self.folder.path()).unwrap()
+    }
+
+    /// Seals the hash of `s3cret` for a name and a RID, and gives it to Alice.
+    fn set_hash(&self, sealed_for: &str, rid: Rid) {
+        let hash = NtHash::of_password(&secret("s3cret"));
+        let sealed = self.key().seal_nt_hash(&hash, &AccountName::parse(sealed_for).unwrap(), rid).unwrap();
+        self.change(|file| file.set_nt_hash("alice", Some(sealed)));
+    }
+
+    fn change(
+        &self,
+        change: impl FnOnce(&mut auth::account_file::AccountFile) -> Result<(), auth::account_file::ChangeError>,
+    ) {
+        update(&self.path, IfMissing::Fail, |file| Ok::<_, Error>(change(file)?)).unwrap();
+        self.accounts.reload().unwrap();
+    }
+
+    pub(crate) fn verifier(&self) -> Arc<FileNtlm> {
+        Arc::new(FileNtlm::new(self.accounts.clone(), self.key(), Self::names()))
+    }
+
+    pub(crate) fn sign_in(&self) -> SignIn {
+        offering(self.verifier(), &self.accounts)
+    }
+}
+
+/// What a service is given that has these accounts.
+pub(crate) fn offering(verifier: Arc<dyn NtlmVerifier>, accounts: &FileAccounts) -> SignIn {
+    let passwords = Arc::new(AnyOf::new(vec![Box::new(accounts.clone())]));
+    let attempts = Arc::new(Attempts::new(LockoutPolicy::default()));
+    SignIn::new(passwords).counted(attempts).with_ntlm(verifier, Machine::names())
+}
+
+/// Lets a client sign in, and seal a message that the service then reads.
+pub(crate) fn ntlm(
+    sign_in: &SignIn,
+    from: IpAddr,
+    domain: &str,
+    user: &str,
+    password: &str,
+) -> Result<Identity, AuthError> {
+    let peer = Peer { address: from, binding: Binding::default() };
+    let mut service = Handshake::begin(Scheme::Negotiate, sign_in, &peer)?;
+    let hash = NtHash::of_password(&secret(password));
+    let login = Login { domain: domain.to_owned(), user: user.to_owned(), hash };
+    let session_key = random::<16>().unwrap().into();
+    let fresh = InitiatorFresh { challenge: random().unwrap(), session_key, now: SystemTime::now() };
+    let mut client = Initiator::new(login, Sealing::Required, fresh);
+    let Step::Continue(negotiate) = client.step(None).unwrap() else { panic!("no first token") };
+    let Step::Continue(challenge) = service.step(&negotiate)? else { panic!("no challenge") };
+    let Step::Done { token, outcome: mut initiated } = client.step(Some(&challenge)).unwrap() else {
+        panic!("no response")
+    };
+    let Step::Done { outcome: mut established, .. } = service.step(&token.unwrap())? else {
+        panic!("there is no end to it")
+    };
+    let mut message = b"message".to_vec();
+    let header = initiated.context.seal(&mut message).unwrap();
+    established.context.unseal(&header, &mut message).unwrap();
+    assert_eq!(message, b"message", "the two ends have different keys");
+    let how = (established.identity.scheme(), established.identity.mechanism());
+    assert_eq!(how, (Scheme::Negotiate, Some(&Oid::NTLM)));
+    Ok(established.identity)
+}
+
+fn from_here(sign_in: &SignIn, domain: &str, user: &str, password: &str) -> Result<String, AuthError> {
+    ntlm(sign_in, HERE, domain, user, password).map(|identity| identity.account().name.clone())
+}
+
+#[test]
+fn an_account_with_an_nt_hash_signs_in_however_it_is_spelt() {
+    let machine = Machine::new();
+    let sign_in = machine.sign_in();
+    for (domain, user) in [
+        ("", "Alice"),
+        ("", "ALICE"),
+        (".", "alice"),
+        ("NODE7", "alice"),
+        ("node7.lab.example", "alice"),
+        ("", "alice@node7"),
+    ] {
+        assert_eq!(from_here(&sign_in, domain, user, "s3cret").as_deref(), Ok("Alice"), "{domain}\\{user}");
+    }
+    // Never more than a guess an account, or it would be locked.
+    for (domain, user, password) in [
+        ("", "alice", "S3cret"),
+        ("CORP", "alice", "s3cret"),
+        ("", "alice@corp.example", "s3cret"),
+        ("", "bob", "s3cret"),
+        ("", "nobody", "s3cret"),
+    ] {
+        let verdict = from_here(&sign_in, domain, user, password);
+        assert_eq!(verdict, Err(AuthError::WrongPassword), "{domain}\\{user}");
+    }
+}
+
+#[test]
+fn only_who_has_proven_the_password_learns_that_an_account_is_disabled() {
+    let machine = Machine::new();
+    let sign_in = machine.sign_in();
+    // Somebody must be left who can use NTLM, or it would not be offered.
+    let hash = NtHash::of_password(&secret("other"));
+    let rid = machine.accounts.find("bob").unwrap().unwrap().rid;
+    let sealed = machine.key().seal_nt_hash(&hash, &AccountName::parse("bob").unwrap(), rid).unwrap();
+    machine.change(|file| file.set_nt_hash("bob", Some(sealed)));
+    machine.change(|file| file.set_standing("alice", Standing::Disabled));
+    assert_eq!(from_here(&sign_in, "", "alice", "other"), Err(AuthError::WrongPassword));
+    assert_eq!(from_here(&sign_in, "", "alice", "s3cret"), Err(AuthError::NotAllowed));
+    assert_eq!(from_here(&sign_in, "", "bob", "other").as_deref(), Ok("bob"));
+}
+
+#[test]
+fn a_hash_of_another_account_or_machine_proves_nothing() {
+    let machine = Machine::new();
+    let sign_in = machine.sign_in();
+    let rid = |number| Rid::new(number).unwrap();
+    for (sealed_for, number, verdict) in [
+        ("bob", 3_000_000_000, Err(AuthError::WrongPassword)),
+        ("alice", 3_000_000_001, Err(AuthError::WrongPassword)),
+        ("alice", 3_000_000_000, Ok("Alice".to_owned())),
+    ] {
+        machine.set_hash(sealed_for, rid(number));
+        assert_eq!(from_here(&sign_in, "", "alice", "s3cret"), verdict, "{sealed_for} {number}");
+    }
+    fs::remove_file(machine.folder.path().join("host-key")).unwrap();
+    assert_eq!(from_here(&machine.sign_in(), "", "alice", "s3cret"), Err(AuthError::WrongPassword));
+}
+
+#[test]
+fn guesses_are_counted_together_with_those_of_other_schemes() {
+    let machine = Machine::new();
+    let sign_in = machine.sign_in();
+    let address = |at: u8| IpAddr::from([192, 0, 2, at]);
+    for at in 0..5 {
+        assert!(ntlm(&sign_in, address(at), "", "alice", "guess").is_err());
+        assert!(sign_in.password("ALICE", &secret("guess"), address(100 + at)).is_err());
+    }
+    let verdict = ntlm(&sign_in, address(50), "NODE7", "alice", "s3cret").map(|_| ());
+    assert!(verdict.is_err(), "ten guesses have not locked the account");
+}
+
+#[test]
+fn ntlm_is_offered_while_an_account_can_use_it() {
+    let machine = Machine::new();
+    let sign_in = machine.sign_in();
+    let offered = || sign_in.knows(Scheme::Negotiate);
+    assert!(offered() && sign_in.knows(Scheme::Basic));
+    machine.change(|file| file.set_standing("alice", Standing::Disabled));
+    assert!(!offered(), "the only account that could use it is disabled");
+    machine.change(|file| file.set_standing("alice", Standing::Enabled));
+    assert!(offered());
+    let password = auth::account_file::PasswordHash::parse(CHEAP_HASH).unwrap();
+    machine.change(|file| file.set_password("alice", password, UnixTime::new(1)));
+    assert!(!offered(), "the hash of an old password is still there");
+    assert!(matches!(from_here(&sign_in, "", "alice", "s3cret"), Err(AuthError::NoMechanism)));
+    fs::write(&machine.path, "half a reco").unwrap();
+    assert!(machine.accounts.reload().is_err());
+    assert!(!offered(), "nobody can sign in");
+}
+
+#[test]
+fn an_account_that_is_disabled_here_does_not_come_in_through_another_source() {
+    let machine = Machine::new();
+    let everybody = auth::AccountList::parse("bob:s3cret\nann:s3cret\n").unwrap().on_host(Machine::names());
+    let sources: Vec<Arc<dyn NtlmVerifier>> = vec![machine.verifier(), Arc::new(everybody)];
+    let any = Arc::new(AnyNtlm::new(sources, Arc::new(machine.accounts.clone())));
+    let sign_in = offering(any, &machine.accounts);
+    for (user, password, verdict) in [
+        ("alice", "s3cret", Ok("Alice")),
+        ("bob", "s3cret", Ok("bob")),
+        ("ann", "s3cret", Ok("ann")),
+        ("ann", "other", Err(AuthError::WrongPassword)),
+    ] {
+        assert_eq!(from_here(&sign_in, "", user, password), verdict.map(str::to_owned), "{user}");
+    }
+    machine.change(|file| file.set_standing("bob", Standing::Disabled));
+    assert_eq!(from_here(&sign_in, "", "bob", "s3cret"), Err(AuthError::NotAllowed));
+    machine.change(|file| file.set_standing("alice", Standing::Disabled));
+    assert!(sign_in.knows(Scheme::Negotiate), "another source still knows somebody");
+}

@@ -1,0 +1,105 @@
+//! NTLM, where somebody can be judged by it: accounts of the file that have an NT hash, and those that winbind knows.
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+
+use accounts::{AccountSource, AnyNtlm, FileAccounts, FileNtlm, HostKey, Winbind};
+use auth::ntlm::{HostNames, NtlmVerifier};
+
+use crate::arguments::Persistent;
+
+/// What judges NTLM; `None`, with a word to the log, where nothing can.
+///
+/// # Errors
+/// If winbind cannot be asked as it was told.
+pub(crate) fn verifier(
+    arguments: &Persistent,
+    accounts: &FileAccounts,
+) -> Result<Option<Arc<dyn NtlmVerifier>>, Box<dyn Error>> {
+    let mut sources: Vec<Arc<dyn NtlmVerifier>> = Vec::new();
+    match HostKey::load_or_make(&arguments.paths.state) {
+        Ok(key) => sources.push(Arc::new(FileNtlm::new(accounts.clone(), key, names()))),
+        Err(error) => {
+            let error = error.to_string().replace("\n  ", "; ");
+            tracing::error!(error, "No account of the file can sign in with NTLM");
+        }
+    }
+    if let Some(winbind) = winbind(arguments)? {
+        sources.push(Arc::new(winbind));
+    }
+    let accounts: Arc<dyn AccountSource> = Arc::new(accounts.clone());
+    Ok((!sources.is_empty()).then(|| Arc::new(AnyNtlm::new(sources, accounts)) as _))
+}
+
+/// winbind, if it is to be asked.
+///
+/// # Errors
+/// If it cannot be asked as it was told.
+pub(crate) fn winbind(arguments: &Persistent) -> Result<Option<Winbind>, Box<dyn Error>> {
+    let Some(scope) = arguments.winbind else { return Ok(None) };
+    if !rustix::process::geteuid().is_root() {
+        return Err("--winbind is for the service of the machine, which runs as root".into());
+    }
+    let program = &arguments.ntlm_auth;
+    if !program.exists() {
+        let missing = "is not there\n  it is part of Samba's package winbind; --ntlm-auth names it elsewhere";
+        return Err(format!("{} {missing}", program.display()).into());
+    }
+    let mut winbind = Winbind::new(program, scope, names());
+    for (theirs, ours) in read(&arguments.paths.config.with_file_name("domain-accounts"))? {
+        winbind = winbind.listed(&theirs, &ours);
+    }
+    Ok(Some(winbind))
+}
+
+/// What this machine is called.
+pub(crate) fn names() -> HostNames {
+    HostNames::of_host(&rustix::system::uname().nodename().to_string_lossy())
+}
+
+/// Reads lines of `DOMAIN\\user ACCOUNT`; empty ones and those that begin with `#` do not count.
+fn read(path: &Path) -> Result<Vec<(String, String)>, Box<dyn Error>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(format!("cannot read {}: {error}", path.display()).into()),
+    };
+    let mut listed = Vec::new();
+    for (line, text) in (1..).zip(text.lines()).filter(|(_, text)| !text.trim_start().starts_with('#')) {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        match words.as_slice() {
+            [] => {}
+            [theirs, ours] if theirs.contains(['\\', '@']) => {
+                listed.push(((*theirs).to_owned(), (*ours).to_owned()));
+            }
+            _ => {
+                let form = "it is not DOMAIN\\user ACCOUNT, such as CORP\\ann ann";
+                return Err(format!("{}, line {line}: {form}", path.display()).into());
+            }
+        }
+    }
+    Ok(listed)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_names_its_wrong_line_and_none_is_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("domain-accounts");
+        assert!(read(&path).unwrap().is_empty());
+        std::fs::write(&path, "# who is who\n\nCORP\\Ann  ann\nbob@corp.example root\n").unwrap();
+        let listed = read(&path).unwrap();
+        let pair = |theirs: &str, ours: &str| (theirs.to_owned(), ours.to_owned());
+        assert_eq!(listed, [pair("CORP\\Ann", "ann"), pair("bob@corp.example", "root")]);
+        for wrong in ["ann ann", "CORP\\ann", "CORP\\ann ann root"] {
+            std::fs::write(&path, format!("\n{wrong}\n")).unwrap();
+            let error = read(&path).unwrap_err().to_string();
+            assert!(error.contains("line 2") && error.contains("CORP\\ann ann"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Principals and the accounts of the file; without MIT's KDC these tests say so and do nothing.
+
+use accounts::IfMissing;
+use auth::account_file::{Role, Standing};
+use telarch_peers::{Curl, Keys, REALM, Realm, USER, in_realm};
+
+use crate::running::{Telarchd, free_ports, listener};
+
+/// A service in the realm, with the account of the user there, and its address.
+fn service(table: &str) -> (Telarchd, String) {
+    let [port] = free_ports();
+    let mut telarchd = Telarchd::new(&listener("IP:127.0.0.1", "HTTP", port, ""));
+    telarchd.account(USER, Role::Administrator);
+    std::fs::write(telarchd.file("principals"), table).unwrap();
+    telarchd.run();
+    (telarchd, format!("http://localhost:{port}/wsman"))
+}
+
+/// What the holder of the ticket gets.
+fn status(url: &str) -> u16 {
+    Curl::to(url).scheme("--negotiate", ":").last_status()
+}
+
+#[test]
+fn an_account_that_is_disabled_lets_no_ticket_in_and_the_log_tells_why() {
+    let name = "kerberos::an_account_that_is_disabled_lets_no_ticket_in_and_the_log_tells_why";
+    in_realm(name, Keys::AesSha1, |realm: &Realm| {
+        realm.kinit(&[]);
+        let (telarchd, url) = service("");
+        assert_eq!(status(&url), 200);
+        let standing = |standing| {
+            accounts::update(&telarchd.file("accounts"), IfMissing::Fail, |file| {
+                file.set_standing(USER, standing)?;
+                Ok::<_, Box<dyn std::error::Error>>(())
+            })
+            .unwrap();
+            telarchd.reload();
+        };
+        standing(Standing::Disabled);
+        assert_eq!(status(&url), 401);
+        let principal = format!("{USER}@{REALM}");
+        let refused = format!("the account of {principal} cannot be used: the account is disabled or locked");
+        telarchd.logged(&["Kerberos refuses a client", &refused]);
+        telarchd.logged(&["Sign-in failed", &format!("account=\"{principal}\""), "disabled or locked"]);
+        standing(Standing::Enabled);
+        assert_eq!(status(&url), 200);
+    });
+}
+
+#[test]
+fn the_table_of_principals_gives_an_instance_its_account() {
+    let name = "kerberos::the_table_of_principals_gives_an_instance_its_account";
+    in_realm(name, Keys::AesSha1, |realm: &Realm| {
+        realm.kinit_as(&format!("{USER}/admin"), &[]);
+        let (_telarchd, url) = service(&format!("# who is who\n{USER}/admin@{REALM} {USER}\n"));
+        assert_eq!(status(&url), 200);
+        let (telarchd, url) = service("");
+        assert_eq!(status(&url), 401);
+        telarchd.logged(&[&format!("{USER}/admin@{REALM} has no account here"), "is not listed"]);
+    });
+}

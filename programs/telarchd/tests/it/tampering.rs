@@ -1,0 +1,317 @@
+//! Files that somebody else has laid, linked or opened to others: they are refused with a sentence, and at once.
+//!
+//! Everything is tried as root, where the tests run as root, and as an ordinary user.
+
+use std::fs;
+use std::io::Read as _;
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::PATIENCE;
+use crate::running::{Telarchd, is_root, listener};
+
+/// A user whom the machine does not know.
+const STRANGER: u32 = 54_321;
+/// The one who tampers.
+const MALLORY: u32 = 54_322;
+
+/// A folder with files as they should be, all of one user, who starts the service.
+struct Place {
+    folder: tempfile::TempDir,
+    uid: u32,
+}
+
+/// What is done to a file.
+#[derive(Clone, Copy, Debug)]
+enum Trick {
+    Mode(u32),
+    /// A group other than the user's own may write.
+    Group,
+    GivenAway,
+    LinkToGivenAway,
+    Link,
+    Fifo,
+    Directory,
+    File,
+}
+
+impl Place {
+    fn of(uid: u32) -> Self {
+        let folder = tempfile::Builder::new().prefix("telarchd-it-").tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let place = Self { folder, uid };
+        let program = place.path("telarchd");
+        fs::hard_link(env!("CARGO_BIN_EXE_telarchd"), &program)
+            .or_else(|_| fs::copy(env!("CARGO_BIN_EXE_telarchd"), &program).map(drop))
+            .unwrap();
+        fs::create_dir(place.path("files")).unwrap();
+        for name in ["config.toml", "accounts", "state/machine-sid", "state/audit.jsonl"] {
+            let text = if name.ends_with("sid") { "S-1-5-21-1-2-3\n" } else { "" };
+            let path = place.file(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            place.own(&path, 0o600);
+        }
+        place.own(&place.file("state"), 0o700);
+        place.own(&place.file(""), 0o755);
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.path("files").join(name)
+    }
+
+    fn own(&self, path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        if is_root() {
+            chown(path, Some(self.uid), Some(self.uid)).unwrap();
+        }
+    }
+
+    /// Tampers with a file. `None` where only root could.
+    fn tamper(&self, name: &str, trick: Trick) -> Option<()> {
+        let path = self.file(name);
+        let remove = || {
+            let _ = fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path));
+        };
+        match trick {
+            Trick::Mode(mode) => self.own(&path, mode),
+            Trick::Group if is_root() => {
+                chown(&path, None, Some(MALLORY)).unwrap();
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o660)).unwrap();
+            }
+            Trick::GivenAway if is_root() => give_away(&path),
+            Trick::LinkToGivenAway if is_root() => {
+                let elsewhere = self.path("elsewhere");
+                fs::rename(&path, &elsewhere).unwrap();
+                give_away(&elsewhere);
+                symlink(&elsewhere, &path).unwrap();
+            }
+            Trick::Group | Trick::GivenAway | Trick::LinkToGivenAway => return None,
+            Trick::Link => {
+                remove();
+                symlink(self.victim(), &path).unwrap();
+            }
+            Trick::Fifo => {
+                remove();
+                assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+                self.own(&path, 0o600);
+            }
+            Trick::Directory => {
+                remove();
+                fs::create_dir(&path).unwrap();
+                self.own(&path, 0o700);
+            }
+            Trick::File => {
+                remove();
+                fs::write(&path, "").unwrap();
+                self.own(&path, 0o600);
+            }
+        }
+        Some(())
+    }
+
+    /// A file of the same user that nobody wants written.
+    fn victim(&self) -> PathBuf {
+        let path = self.path("victim");
+        if !path.exists() {
+            fs::write(&path, VICTIM).unwrap();
+            self.own(&path, 0o600);
+        }
+        path
+    }
+
+    fn command(&self) -> Command {
+        let mut command = if is_root() && self.uid != 0 {
+            let mut command = Command::new("setpriv");
+            command.arg(format!("--reuid={}", self.uid)).arg(format!("--regid={}", self.uid));
+            command.args(["--clear-groups", "--"]).arg(self.path("telarchd"));
+            command
+        } else {
+            Command::new(self.path("telarchd"))
+        };
+        command.arg("--config").arg(self.file("config.toml")).arg("--state").arg(self.file("state"));
+        command.arg("--accounts").arg(self.file("accounts"));
+        command.env_remove("NOTIFY_SOCKET").current_dir(self.folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    }
+
+    /// What it says when it is started and does not; an end that does not come is one that hangs, or starts.
+    fn refusal(&self) -> Result<String, &'static str> {
+        let mut child = self.command().spawn().unwrap();
+        let mut stderr = child.stderr.take().unwrap();
+        let (said, says) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            let _ = stderr.read_to_string(&mut text);
+            let _ = said.send(text);
+        });
+        let begin = Instant::now();
+        let socket = self.file("state/local.sock");
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                assert!(!status.success(), "it ended as if all were well");
+                return Ok(says.recv().unwrap());
+            }
+            let is_listening = std::os::unix::net::UnixStream::connect(&socket).is_ok();
+            if is_listening || begin.elapsed() > PATIENCE {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(if is_listening { "it has started" } else { "it waits for ever" });
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+}
+
+/// Everybody can still read it, so that it is not for want of rights that it is refused.
+fn give_away(path: &Path) {
+    let mode = if path.is_dir() { 0o755 } else { 0o644 };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    chown(path, Some(MALLORY), Some(MALLORY)).unwrap();
+}
+
+const VICTIM: &str = "not for writing\n";
+
+/// As whom the service is started.
+fn users() -> Vec<u32> {
+    if !is_root() {
+        return vec![rustix::process::geteuid().as_raw()];
+    }
+    vec![0, STRANGER]
+}
+
+#[test]
+fn files_in_order_are_taken_as_root_and_as_an_ordinary_user() {
+    for uid in users() {
+        assert_eq!(Place::of(uid).refusal(), Err("it has started"), "{uid}");
+    }
+}
+
+#[test]
+fn a_file_that_others_could_have_laid_or_changed_is_refused_with_a_sentence() {
+    use Trick::{Directory, Fifo, File, GivenAway, Group, Link, LinkToGivenAway, Mode};
+    let tricks: [(&str, Trick, &str); 33] = [
+        ("config.toml", Mode(0o646), "may be written by everyone: run chmod o-w"),
+        ("config.toml", GivenAway, "belongs to user 54322: run chown root"),
+        ("config.toml", LinkToGivenAway, "belongs to user 54322: run chown root"),
+        ("config.toml", Fifo, "it is not a file"),
+        ("config.toml", Directory, "it is not a file"),
+        ("accounts", Mode(0o604), "others can read or change it\n  look at what is in it, then: chmod 600"),
+        ("accounts", Mode(0o640), "others can read or change it"),
+        ("accounts", Mode(0o620), "others can read or change it"),
+        ("accounts", Mode(0o602), "others can read or change it"),
+        ("accounts", Group, "others can read or change it"),
+        ("accounts", GivenAway, "belongs to user 54322: only its owner or root may decide who signs in"),
+        ("accounts", LinkToGivenAway, "belongs to user 54322"),
+        ("accounts", Fifo, "is not a file"),
+        ("accounts", Directory, "is not a file"),
+        ("state/machine-sid", Mode(0o602), "others can change it\n  look at what is in it, then: chmod go-w"),
+        ("state/machine-sid", Group, "others can change it"),
+        ("state/machine-sid", GivenAway, "belongs to user 54322"),
+        ("state/machine-sid", LinkToGivenAway, "belongs to user 54322"),
+        ("state/machine-sid", Fifo, "is not a file"),
+        ("state/machine-sid", Directory, "is not a file"),
+        ("state/audit.jsonl", Mode(0o602), "others can change it; chmod go-w it"),
+        ("state/audit.jsonl", Group, "others can change it; chmod go-w it"),
+        ("state/audit.jsonl", GivenAway, ""),
+        ("state/audit.jsonl", Link, "it is a symbolic link, which audit records do not follow"),
+        ("state/audit.jsonl", Fifo, "it is not a file"),
+        ("state/audit.jsonl", Directory, "it is not a file"),
+        ("state", Mode(0o702), "others can change what is in it\n  look at what is in it, then: chmod 700"),
+        ("state", Group, "others can change what is in it"),
+        ("state", GivenAway, ""),
+        ("state", File, "state"),
+        ("state/local.sock", Link, "is in the way: it is not a socket"),
+        ("state/local.sock", File, "is in the way: it is not a socket"),
+        ("state/local.sock", Directory, "is in the way: it is not a socket"),
+    ];
+    let mut tried = 0;
+    for uid in users() {
+        for (name, trick, expected) in tricks {
+            let place = Place::of(uid);
+            let victim = place.victim();
+            if place.tamper(name, trick).is_none() {
+                continue;
+            }
+            let refusal = place.refusal();
+            let said = refusal.unwrap_or_else(|what| panic!("{uid}, {name}, {trick:?}: {what}"));
+            let said = said
+                .lines()
+                .skip_while(|line| !line.starts_with("telarchd: "))
+                .collect::<Vec<_>>()
+                .join("\n");
+            assert!(said.contains(expected), "{uid}, {name}, {trick:?}: {said}");
+            // A link is told by where it leads.
+            let is_named = said.contains(name) || said.contains("/elsewhere ");
+            assert!(is_named, "{uid}, {name}, {trick:?}: it is not said which file: {said}");
+            assert_eq!(fs::read_to_string(&victim).unwrap(), VICTIM, "{name}, {trick:?}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 20, "{tried}");
+}
+
+#[test]
+fn root_obeys_no_file_that_a_group_may_write_and_a_user_their_own_group() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::of(0);
+    place.tamper("config.toml", Trick::Group).unwrap();
+    let said = place.refusal().unwrap();
+    assert!(said.contains("may be written by group 54322: run chmod g-w"), "{said}");
+    let place = Place::of(STRANGER);
+    place.own(&place.file("config.toml"), 0o664);
+    assert_eq!(place.refusal(), Err("it has started"));
+}
+
+#[test]
+fn links_left_where_files_are_made_are_replaced_and_not_followed() {
+    for uid in users() {
+        let place = Place::of(uid);
+        fs::remove_file(place.file("state/machine-sid")).unwrap();
+        let victim = place.victim();
+        for name in ["state/local.new", ".config.toml.new", ".accounts.new"] {
+            symlink(&victim, place.file(name)).unwrap();
+        }
+        assert_eq!(place.refusal(), Err("it has started"), "{uid}");
+        assert_eq!(fs::read_to_string(&victim).unwrap(), VICTIM);
+        assert!(fs::symlink_metadata(place.file("state/machine-sid")).unwrap().is_file());
+    }
+}
+
+#[test]
+fn a_certificate_that_is_no_file_does_not_hold_up_the_service() {
+    let thumbprint = "0123456789ABCDEF0123456789ABCDEF01234567";
+    let certificate = format!("CertificateThumbprint = \"{thumbprint}\"");
+    let telarchd = Telarchd::new(&listener("IP:127.0.0.1", "HTTPS", 45_986, &certificate));
+    let path = telarchd.file("certificates").join(format!("{thumbprint}.pem"));
+    assert!(Command::new("mkfifo").arg("-m").arg("600").arg(&path).status().unwrap().success());
+    let output = telarchd.command().arg("--check").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("it is not a file of at most 1 MiB"), "{text}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn what_becomes_untrustworthy_while_the_service_runs_is_refused_when_it_is_read_again() {
+    let telarchd = Telarchd::start("");
+    let set_mode = |name: &str, mode| {
+        fs::set_permissions(telarchd.file(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set_mode("config.toml", 0o666);
+    set_mode("accounts", 0o666);
+    set_mode("state/audit.jsonl", 0o666);
+    telarchd.reload();
+    telarchd.logged(&["The settings stay as they were", "may be written by everyone"]);
+    telarchd.logged(&["Nobody can sign in with an account of the file", "others can read or change it"]);
+    telarchd.logged(&["Audit records go on into the old file", "others can change it"]);
+}

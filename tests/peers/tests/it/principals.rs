@@ -1,0 +1,69 @@
+//! Tickets at the service: which of its names they may be for, and whose account they lead to.
+
+use telarch_peers::{
+    Curl, KerberosPeer, Keys, PASSWORD, REALM, Realm, SignIn, Signed, Telarchd, USER, in_realm, walk,
+};
+
+#[test]
+fn a_ticket_for_any_name_in_the_keytab_is_taken() {
+    run("a_ticket_for_any_name_in_the_keytab_is_taken", |_| {
+        let service = Telarchd::start(&[]);
+        let sign_ins = ["HTTP", "WSMAN", "host"].map(|spn| SignIn {
+            client: "pypsrp",
+            scheme: "kerberos",
+            inner: None,
+            spn,
+            sends_binding: true,
+            url: service.http().replace("127.0.0.1", "localhost"),
+            user: format!("{USER}@{REALM}"),
+            password: PASSWORD.to_owned(),
+        });
+        assert_eq!(walk(&sign_ins), [Signed::Sealed, Signed::Sealed, Signed::Sealed]);
+    });
+}
+
+#[test]
+fn auth_to_local_gives_a_principal_its_account() {
+    run("auth_to_local_gives_a_principal_its_account", |realm| {
+        realm.kadmin(&format!("addprinc -pw \"{PASSWORD}\" countess"));
+        realm.kinit_as("countess", &[]);
+        let service = service();
+        assert_eq!(by_ticket(&service), 401);
+        service.logged(&[&format!("countess@{REALM} has no account here: nobody has its name")]);
+
+        realm.auth_to_local(&[&format!(r"RULE:[1:$1@$0](^countess@{REALM}$)s/.*/{USER}/"), "DEFAULT"]);
+        let mapping = self::service();
+        assert_eq!(by_ticket(&mapping), 200);
+        mapping.logged(&["Signed in", &format!("account={USER}"), "scheme=Negotiate"]);
+        realm.kinit(&[]);
+        assert_eq!(by_ticket(&mapping), 200, "who has the name of an account still has it");
+    });
+}
+
+#[test]
+fn an_instance_of_a_user_is_not_the_user() {
+    run("an_instance_of_a_user_is_not_the_user", |realm| {
+        realm.kinit_as(&format!("{USER}/admin"), &[]);
+        let service = service();
+        assert_eq!(by_ticket(&service), 401);
+        service.logged(&[&format!("{USER}/admin@{REALM} has no account here: it has an instance")]);
+    });
+}
+
+/// What curl gets for whoever has the ticket.
+fn by_ticket(service: &Telarchd) -> u16 {
+    let url = service.https().replace("127.0.0.1", "localhost");
+    Curl::to(&url).scheme("--negotiate", ":").last_status()
+}
+
+/// It logs who has signed in.
+fn service() -> Telarchd {
+    Telarchd::start_through(&["env", "TELARCH_LOG=debug"], &[])
+}
+
+/// Runs `body` in a process of its own in a new realm, if the peers and the KDC are installed.
+fn run(name: &str, body: impl FnOnce(&Realm)) {
+    if KerberosPeer::is_installed() {
+        in_realm(&format!("principals::{name}"), Keys::AesSha1, body);
+    }
+}
