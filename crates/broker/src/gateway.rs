@@ -9,15 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::time::{Duration, Instant};
 
 use auth::{
-    Accepted, Acceptor, Account, AuthError, Authenticator, Identity, MechListMic, Peer, Scheme, SealError,
-    Secret, SecurityContext, Step, VerifierCost,
+    Accepted, Acceptor, Account, AuthError, Authenticator, Identity, MechListMic, Oid, Peer, Scheme,
+    SealError, Secret, SecurityContext, Step, VerifierCost,
 };
 use sddl::Token;
 use zeroize::Zeroizing;
 
 use crate::link::Link;
 use crate::message::{
-    Ask, CertificateWish, ContextForm, Denial, Denied, SessionId, SignedIn, Tell, Unchanged,
+    Ask, CertificateWish, Claim, ContextForm, Denial, Denied, SessionId, SignedIn, Tell, Unchanged,
 };
 
 /// The broker, as the gateway sees it.
@@ -29,9 +29,12 @@ pub struct Gateway {
     last: AtomicU64,
     /// Who waits for the answer of which number; none once the broker is gone.
     waiting: Mutex<Option<HashMap<u64, Asker>>>,
-    sessions: Mutex<HashMap<(String, Scheme), Remembered>>,
+    sessions: Mutex<HashMap<Way, Remembered>>,
     schemes: Mutex<Vec<Scheme>>,
 }
+
+/// Whose session, and how it was proven: both decide what access is decided with.
+type Way = (String, Scheme, Option<Oid>);
 
 /// Where an answer goes, with what came along.
 type Asker = mpsc::SyncSender<(Tell, Option<OwnedFd>)>;
@@ -130,7 +133,7 @@ impl Gateway {
     /// The session of somebody who has just signed in.
     #[must_use]
     pub fn session(&self, identity: &Identity) -> Option<Arc<Session>> {
-        let key = (identity.account().name.clone(), identity.scheme());
+        let key = (identity.account().name.clone(), identity.scheme(), identity.mechanism().cloned());
         lock(&self.sessions).get(&key).map(|found| Arc::clone(&found.session))
     }
 
@@ -223,6 +226,10 @@ impl Gateway {
                     descriptors.extend(last);
                     Unasked::Sockets(descriptors)
                 }
+                (Tell::Hello(schemes), _) => {
+                    *lock(&self.schemes) = schemes;
+                    continue;
+                }
                 (Tell::Settings(text), _) => Unasked::Settings(text),
                 (Tell::Reload(settings), audit) => Unasked::Reload { settings, audit },
                 (Tell::Stop, _) => Unasked::Stop,
@@ -236,12 +243,12 @@ impl Gateway {
     }
 
     fn remember(&self, signed_in: SignedIn, scheme: Scheme) {
-        let SignedIn { session: id, account, token } = signed_in;
+        let SignedIn { session: id, account, mechanism, token } = signed_in;
         let session = Arc::new(Session { id, token, gateway: self.me.clone() });
         let now = Instant::now();
         let mut sessions = lock(&self.sessions);
         let mut over: Vec<Remembered> = Vec::new();
-        over.extend(sessions.insert((account, scheme), Remembered { session, since: now }));
+        over.extend(sessions.insert((account, scheme, mechanism), Remembered { session, since: now }));
         let is_over = |one: &mut Remembered| {
             now.duration_since(one.since) > REMEMBERED_FOR && Arc::strong_count(&one.session) == 1
         };
@@ -280,7 +287,14 @@ impl Authenticator for Gateway {
             return Err(AuthError::NoMechanism);
         }
         let gateway = self.me.upgrade().ok_or(AuthError::Unavailable)?;
-        Ok(Box::new(Remote { gateway, scheme, peer: peer.clone(), under_way: None, refusal: None }))
+        Ok(Box::new(Remote {
+            gateway,
+            scheme,
+            peer: peer.clone(),
+            under_way: None,
+            refusal: None,
+            claim: Claim::default(),
+        }))
     }
 
     fn cost(&self) -> VerifierCost {
@@ -295,6 +309,7 @@ struct Remote {
     peer: Peer,
     under_way: Option<u64>,
     refusal: Option<Vec<u8>>,
+    claim: Claim,
 }
 
 impl Acceptor for Remote {
@@ -314,12 +329,14 @@ impl Acceptor for Remote {
             }
             Tell::Done { token, signed_in, context } => {
                 let account = Account { name: signed_in.account.clone() };
+                self.claim.mechanism.clone_from(&signed_in.mechanism);
                 self.gateway.remember(signed_in, self.scheme);
                 let context = self.context(context)?;
                 Ok(Step::Done { token, outcome: Accepted { account, context } })
             }
-            Tell::Refused { error, token } => {
+            Tell::Refused { error, token, claim } => {
                 self.refusal = token;
+                self.claim = claim;
                 Err(error)
             }
             _ => Err(AuthError::Unavailable),
@@ -328,6 +345,14 @@ impl Acceptor for Remote {
 
     fn refusal(&mut self) -> Option<Vec<u8>> {
         self.refusal.take()
+    }
+
+    fn mechanism(&self) -> Option<Oid> {
+        self.claim.mechanism.clone()
+    }
+
+    fn claimed(&self) -> Option<String> {
+        self.claim.name.clone()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use auth::{AuthError, Binding, ChannelBinding, Hardening, Scheme, SealError, Secret};
+use auth::{AuthError, Binding, ChannelBinding, Hardening, Oid, Scheme, SealError, Secret};
 use sddl::{DomainSid, Sid, Token};
 use zeroize::Zeroizing;
 
@@ -116,6 +116,8 @@ pub enum Tell {
         error: AuthError,
         /// What the client is told.
         token: Option<Vec<u8>>,
+        /// Who it was to be.
+        claim: Claim,
     },
     /// The other end is to answer this.
     Continue {
@@ -176,8 +178,19 @@ pub struct SignedIn {
     pub session: SessionId,
     /// The account.
     pub account: String,
+    /// With what it was proven, where the scheme leaves a choice.
+    pub mechanism: Option<Oid>,
     /// What access is decided with.
     pub token: Token,
+}
+
+/// Who somebody said to be, and with what it was to be proven, for the records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// The mechanism, once it was decided.
+    pub mechanism: Option<Oid>,
+    /// The name that the client gave.
+    pub name: Option<String>,
 }
 
 /// How the gateway comes to what seals messages.
@@ -339,6 +352,12 @@ impl Ask {
 }
 
 impl Tell {
+    /// A refusal of somebody of whom nothing else is known.
+    #[must_use]
+    pub fn refused(error: AuthError) -> Self {
+        Self::Refused { error, token: None, claim: Claim::default() }
+    }
+
     /// The message, with the number of the question; 0 if nobody asked.
     #[must_use]
     pub fn encode(&self, number: u64) -> Zeroizing<Vec<u8>> {
@@ -350,9 +369,11 @@ impl Tell {
                 w.u8(1).octets(&schemes.iter().map(|scheme| scheme_number(*scheme)).collect::<Vec<_>>())
             }
             Self::SignedIn(signed_in) => signed_in.write(w.u8(2)),
-            Self::Refused { error, token } => {
+            Self::Refused { error, token, claim } => {
                 let (kind, status) = error_number(*error);
-                w.u8(3).u8(kind).u32(status).optional(token.as_ref(), put_token)
+                w.u8(3).u8(kind).u32(status).optional(token.as_ref(), put_token);
+                w.optional(claim.mechanism.as_ref(), put_oid);
+                w.optional(claim.name.as_ref(), |w, name| _ = w.text(name))
             }
             Self::Continue { handshake, token } => w.u8(4).u64(*handshake).octets(token),
             Self::Done { token, signed_in, context } => {
@@ -400,7 +421,12 @@ impl Tell {
         let tell = match r.u8()? {
             1 => Self::Hello(r.octets()?.iter().map(|number| scheme(*number)).collect::<Result<_, _>>()?),
             2 => Self::SignedIn(SignedIn::read(&mut r)?),
-            3 => Self::Refused { error: error(r.u8()?, r.u32()?)?, token: r.optional(token)? },
+            3 => {
+                let (error, token) = (error(r.u8()?, r.u32()?)?, r.optional(token)?);
+                let name = |r: &mut Reader<'_>| r.text().map(str::to_owned);
+                let claim = Claim { mechanism: r.optional(oid)?, name: r.optional(name)? };
+                Self::Refused { error, token, claim }
+            }
             4 => Self::Continue { handshake: r.u64()?, token: r.octets()?.to_vec() },
             5 => {
                 let (token, signed_in) = (r.optional(token)?, SignedIn::read(&mut r)?);
@@ -449,12 +475,22 @@ impl Tell {
 
 impl SignedIn {
     fn write<'w>(&self, w: &'w mut Writer) -> &'w mut Writer {
-        write_token(w.fixed(&self.session.0).text(&self.account), &self.token)
+        let w = w.fixed(&self.session.0).text(&self.account);
+        write_token(w.optional(self.mechanism.as_ref(), put_oid), &self.token)
     }
 
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self { session: SessionId(r.fixed()?), account: r.text()?.to_owned(), token: read_token(r)? })
+        let (session, account) = (SessionId(r.fixed()?), r.text()?.to_owned());
+        Ok(Self { session, account, mechanism: r.optional(oid)?, token: read_token(r)? })
     }
+}
+
+fn put_oid(w: &mut Writer, oid: &Oid) {
+    w.octets(oid.octets());
+}
+
+fn oid(r: &mut Reader<'_>) -> Result<Oid, Malformed> {
+    Oid::decode(r.octets()?).map_err(|_| Malformed("no mechanism"))
 }
 
 /// Appends what access is decided with.

@@ -18,7 +18,7 @@ use sddl::Token;
 use zeroize::Zeroizing;
 
 use crate::link::Link;
-use crate::message::{Ask, CertificateWish, ContextForm, Denial, Denied, SignedIn, Tell, Unchanged};
+use crate::message::{Ask, CertificateWish, Claim, ContextForm, Denial, Denied, SignedIn, Tell, Unchanged};
 use crate::sessions::Sessions;
 
 /// What the program of the broker does for it. Each is asked about somebody whose proof was judged here.
@@ -68,6 +68,7 @@ pub struct Broker {
     kept: Mutex<Kept>,
     /// How many questions are being answered that take long.
     busy: AtomicUsize,
+    told_schemes: Mutex<Vec<Scheme>>,
 }
 
 /// What is between two questions.
@@ -83,7 +84,8 @@ impl Broker {
     #[must_use]
     pub fn new(link: Link, authenticator: Arc<dyn Authenticator>, duties: Arc<dyn Duties>) -> Arc<Self> {
         let (sessions, kept, busy) = (Sessions::default(), Mutex::default(), AtomicUsize::new(0));
-        Arc::new(Self { link, authenticator, duties, sessions, kept, busy })
+        let told_schemes = Mutex::default();
+        Arc::new(Self { link, authenticator, duties, sessions, kept, busy, told_schemes })
     }
 
     /// Answers until the gateway is gone, or says what no gateway says.
@@ -103,7 +105,11 @@ impl Broker {
                 Ask::Alive => self.duties.notice(Notice::Alive),
                 Ask::End(session) => self.sessions.end(session),
                 Ask::Forget { number } => self.kept().forget(number),
-                Ask::Hello => self.tell(number, &Tell::Hello(self.schemes()), None),
+                Ask::Hello => {
+                    let schemes = self.schemes();
+                    self.told_schemes.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&schemes);
+                    self.tell(number, &Tell::Hello(schemes), None);
+                }
                 Ask::Seal { context, message } => self.tell(number, &self.seal(context, message), None),
                 Ask::Unseal { context, header, message } => {
                     self.tell(number, &self.unseal(context, &header, message), None);
@@ -118,6 +124,16 @@ impl Broker {
     pub fn announce(&self, tell: &Tell, descriptors: &[BorrowedFd<'_>]) {
         if let Err(error) = self.link.send(&tell.encode(0), descriptors) {
             tracing::debug!(%error, "The gateway cannot be told");
+        }
+    }
+
+    /// Tells which schemes lead somewhere now, if that has changed.
+    pub fn announce_schemes(&self) {
+        let now = self.schemes();
+        let mut told = self.told_schemes.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told != now {
+            told.clone_from(&now);
+            self.announce(&Tell::Hello(now), &[]);
         }
     }
 
@@ -167,7 +183,7 @@ impl Broker {
         if let Err(error) = std::thread::Builder::new().name("asked".to_owned()).spawn(answering) {
             tracing::error!(%error, "Nobody can answer the gateway");
             self.busy.fetch_sub(1, Ordering::AcqRel);
-            self.tell(number, &Tell::Refused { error: AuthError::Unavailable, token: None }, None);
+            self.tell(number, &Tell::refused(AuthError::Unavailable), None);
         }
     }
 
@@ -177,18 +193,18 @@ impl Broker {
                 let login = Login { user, password };
                 Identity::by_password(&login, self.authenticator.as_ref(), from)
                     .and_then(|identity| self.sign_in(identity))
-                    .map_or_else(|error| Tell::Refused { error, token: None }, Tell::SignedIn)
+                    .map_or_else(Tell::refused, Tell::SignedIn)
             }
             Ask::Begin { scheme, address, binding, token } => {
                 let peer = Peer { address, binding };
                 match Handshake::begin(scheme, self.authenticator.as_ref(), &peer) {
                     Ok(handshake) => self.step(handshake, Instant::now() + LONGEST_HANDSHAKE, &token),
-                    Err(error) => Tell::Refused { error, token: None },
+                    Err(error) => Tell::refused(error),
                 }
             }
             Ask::Step { handshake, token } => match self.kept().take_handshake(handshake) {
                 Some((handshake, until)) => self.step(handshake, until, &token),
-                None => Tell::Refused { error: AuthError::Malformed("no such sign-in"), token: None },
+                None => Tell::refused(AuthError::Malformed("no such sign-in")),
             },
             Ask::Host(session) => {
                 let asked = self.sessions.find(session);
@@ -223,20 +239,21 @@ impl Broker {
         match handshake.step(token) {
             Err(error) => {
                 tracing::debug!(%error, scheme = %handshake.scheme(), "A sign-in by tokens failed");
-                Tell::Refused { error, token: handshake.refusal() }
+                let claim = Claim { mechanism: handshake.mechanism(), name: handshake.claimed() };
+                Tell::Refused { error, token: handshake.refusal(), claim }
             }
             Ok(Step::Continue(token)) => match self.kept().keep_handshake(handshake, until) {
                 Some(handshake) => Tell::Continue { handshake, token },
-                None => Tell::Refused { error: AuthError::Unavailable, token: None },
+                None => Tell::refused(AuthError::Unavailable),
             },
             Ok(Step::Done { token, outcome: Established { identity, context } }) => {
                 let signed_in = match self.sign_in(identity) {
                     Ok(signed_in) => signed_in,
-                    Err(error) => return Tell::Refused { error, token: None },
+                    Err(error) => return Tell::refused(error),
                 };
                 match self.hand_on(context) {
                     Some(context) => Tell::Done { token, signed_in, context },
-                    None => Tell::Refused { error: AuthError::Unavailable, token: None },
+                    None => Tell::refused(AuthError::Unavailable),
                 }
             }
         }
@@ -353,7 +370,7 @@ fn too_busy(ask: &Ask) -> Tell {
         Ask::Host(_) | Ask::Change { .. } | Ask::Certificate(_) => {
             Tell::Denied(Denied::new(Denial::Failed, "the service is busy: ask again"))
         }
-        _ => Tell::Refused { error: AuthError::Unavailable, token: None },
+        _ => Tell::refused(AuthError::Unavailable),
     }
 }
 

@@ -31,7 +31,9 @@ impl Sessions {
             return None;
         }
         let session = SessionId(octets);
-        let signed_in = SignedIn { session, account: identity.account().name.clone(), token: token.clone() };
+        let mechanism = identity.mechanism().cloned();
+        let signed_in =
+            SignedIn { session, account: identity.account().name.clone(), mechanism, token: token.clone() };
         all.insert(session, Arc::new(Proven { identity, token }));
         Some(signed_in)
     }

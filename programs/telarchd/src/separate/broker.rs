@@ -76,6 +76,7 @@ async fn serve(
     let start = || gateways.start().inspect(|gateway| set(&current, Some(Arc::clone(gateway))));
     let mut gateway = start()?;
 
+    let mut ticks = tokio::time::interval(SCHEMES_LOOKED_AT_EVERY);
     let (signal, code) = loop {
         tokio::select! {
             wish = signals.received() => match wish {
@@ -84,12 +85,15 @@ async fn serve(
                     manager.reloading();
                     audit.reopen();
                     files.reload().await;
+                    gateway.announce_schemes();
                     match audit::append(&arguments.audit) {
                         Ok(file) => gateway.announce(&Tell::Reload(files.store.text()), &[file.as_fd()]),
                         Err(_) => gateway.announce(&Tell::Reload(files.store.text()), &[]),
                     }
                 }
             },
+            // An account of the file may have got or lost what a scheme takes.
+            _ = ticks.tick() => gateway.announce_schemes(),
             Some(notice) = notices.recv() => match notice {
                 Notice::Ready => {
                     restarts.works = true;
@@ -214,6 +218,9 @@ impl Restarts {
         self.works && self.recent.len() <= 5
     }
 }
+
+/// How soon it is noticed that a scheme leads somewhere, or no longer.
+const SCHEMES_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
 
 /// How long hosts, and a gateway that does not obey, may take to end.
 const LONGEST_END: Duration = Duration::from_secs(3);
