@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use auth::account_file::{AccountFile, AccountName, PasswordHash, Record, Standing};
+use auth::account_file::{AccountFile, AccountName, PasswordHash, Record, Rid, Standing};
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
 
 use self::disk::Stamp;
@@ -88,6 +88,15 @@ impl FileAccounts {
     pub fn find(&self, name: &str) -> Result<Option<Record>, AuthError> {
         let records = self.records(Instant::now())?;
         Ok(records.find(&AccountName::key_of(name)).cloned())
+    }
+
+    /// The account with this number at the end of its SID.
+    ///
+    /// # Errors
+    /// As for [`FileAccounts::find`].
+    pub fn find_rid(&self, rid: Rid) -> Result<Option<Record>, AuthError> {
+        let records = self.records(Instant::now())?;
+        Ok(records.by_key.values().find(|record| record.rid == rid).cloned())
     }
 
     /// Looks at the file now, as after `SIGHUP`.

@@ -72,7 +72,9 @@ mod tests {
     #[test]
     fn a_machine_keeps_the_sid_it_was_given_first() {
         let state = tempfile::tempdir().unwrap();
+        assert_eq!(MachineSid::load(state.path()).unwrap(), None);
         let first = MachineSid::load_or_make(state.path(), [1, u32::MAX, 3]).unwrap();
+        assert_eq!(MachineSid::load(state.path()).unwrap(), Some(first));
         assert_eq!(first.to_string(), "S-1-5-21-1-4294967295-3");
         assert_eq!(MachineSid::load_or_make(state.path(), [4, 5, 6]).unwrap(), first);
         assert_eq!(first.domain(), DomainSid::new([1, u32::MAX, 3]));

@@ -1,9 +1,14 @@
 //! From the name of an account to the SIDs that access is decided with.
 
+mod names;
+
 use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
 
 use auth::AuthError;
 use auth::account_file::{Record, Rid, Role, Standing};
+use config::Groups;
 use sddl::linux::{Logon, Proof};
 use sddl::{DomainSid, Sid, Token, well_known};
 
@@ -17,7 +22,12 @@ pub struct LocalPrincipals {
     serving: Serving,
     users: UnixUsers,
     accounts: Option<FileAccounts>,
+    groups: GroupSource,
 }
+
+/// Tells which groups of the machine are groups of Windows; it is asked every time.
+#[derive(Clone)]
+struct GroupSource(Arc<dyn Fn() -> Arc<Groups> + Send + Sync>);
 
 /// For whom the service works, which decides what the name of an account means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,13 +81,13 @@ pub enum LocalUser {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum LocalRole {
-    /// `BUILTIN\Administrators`: the group `winrm-admins`, root, and whoever [`Serving`] makes one.
+    /// `BUILTIN\Administrators`: the groups that [`Groups`] names (`winrm-admins` by default), root, and whoever [`Serving`] makes one.
     Administrator,
-    /// `BUILTIN\Remote Management Users`: the group `winrm-users`.
+    /// `BUILTIN\Remote Management Users`: `winrm-users` by default.
     RemoteManagementUser,
-    /// `WinRMRemoteWMIUsers__`: the group of that name, or `winrmremotewmiusers`.
+    /// `WinRMRemoteWMIUsers__`: the group of that name, or `winrmremotewmiusers`, by default.
     RemoteWmiUser,
-    /// `BUILTIN\Event Log Readers`: the group `winrm-event-readers`.
+    /// `BUILTIN\Event Log Readers`: `winrm-event-readers` by default.
     EventLogReader,
 }
 
@@ -85,7 +95,14 @@ impl LocalPrincipals {
     /// Looks names up among the users of the machine and, if there is one, in the file of accounts.
     #[must_use]
     pub fn new(serving: Serving, users: UnixUsers, accounts: Option<FileAccounts>) -> Self {
-        Self { serving, users, accounts }
+        let usual = Arc::new(Groups::default());
+        Self { serving, users, accounts, groups: GroupSource(Arc::new(move || Arc::clone(&usual))) }
+    }
+
+    /// The same with other groups that are groups of Windows; `groups` is asked at every question.
+    #[must_use]
+    pub fn with_groups(self, groups: impl Fn() -> Arc<Groups> + Send + Sync + 'static) -> Self {
+        Self { groups: GroupSource(Arc::new(groups)), ..self }
     }
 
     /// As whom the account of this name acts; `None` if it is nobody here, if its record is disabled, or if
@@ -103,13 +120,13 @@ impl LocalPrincipals {
         }
         match (self.serving, record) {
             (Serving::Machine, record) => {
-                let user = self.unix_user(name)?.map(|user| LocalLogon::unix(&user));
+                let user = self.unix_user(name)?.map(|user| LocalLogon::unix(&user, &(self.groups.0)()));
                 user.or_else(|| record.map(|record| LocalLogon::without_role(record.rid)))
             }
             (Serving::OneUser { .. }, Some(record)) => Some(LocalLogon::of_record(&record)),
             (Serving::OneUser { uid }, None) => {
                 let owner = self.unix_user(name)?.filter(|user| user.uid == uid)?;
-                let mut logon = LocalLogon::unix(&owner);
+                let mut logon = LocalLogon::unix(&owner, &(self.groups.0)());
                 logon.roles.insert(LocalRole::Administrator);
                 Some(logon)
             }
@@ -165,9 +182,10 @@ impl LocalLogon {
         }
     }
 
-    fn unix(user: &UnixUser) -> Self {
+    fn unix(user: &UnixUser, groups: &Groups) -> Self {
         let names = user.groups.iter().filter_map(|group| group.name.as_deref());
-        let mut roles: BTreeSet<LocalRole> = names.filter_map(LocalRole::of_group).collect();
+        let mut roles: BTreeSet<LocalRole> =
+            names.flat_map(|name| LocalRole::of_group(name, groups)).collect();
         if user.uid == 0 {
             roles.insert(LocalRole::Administrator);
         }
@@ -195,25 +213,29 @@ impl LocalRole {
         match self {
             Self::Administrator => well_known::ADMINISTRATORS,
             Self::RemoteManagementUser => well_known::REMOTE_MANAGEMENT_USERS,
-            Self::RemoteWmiUser => machine.account(REMOTE_WMI_USERS),
+            Self::RemoteWmiUser => machine.account(sddl::linux::REMOTE_WMI_USERS),
             Self::EventLogReader => well_known::EVENT_LOG_READERS,
         }
     }
 
-    /// The role that the members of a group of the machine have.
-    fn of_group(name: &str) -> Option<Self> {
-        match name {
-            "winrm-admins" => Some(Self::Administrator),
-            "winrm-users" => Some(Self::RemoteManagementUser),
-            "WinRMRemoteWMIUsers__" | "winrmremotewmiusers" => Some(Self::RemoteWmiUser),
-            "winrm-event-readers" => Some(Self::EventLogReader),
-            _ => None,
-        }
+    /// The roles that the members of a group of the machine have.
+    fn of_group<'a>(name: &'a str, groups: &'a Groups) -> impl Iterator<Item = Self> + use<'a> {
+        let named = [
+            (Self::Administrator, &groups.administrators),
+            (Self::RemoteManagementUser, &groups.remote_management_users),
+            (Self::RemoteWmiUser, &groups.remote_wmi_users),
+            (Self::EventLogReader, &groups.event_log_readers),
+        ];
+        let is_it = move |names: &Vec<String>| names.iter().any(|own| own == name);
+        named.into_iter().filter(move |(_, names)| is_it(names)).map(|(role, _)| role)
     }
 }
 
-/// A RID that no user has, since users have 1000 + 2·uid and root has 500 (`sddl::linux`).
-const REMOTE_WMI_USERS: u32 = 1_000;
+impl fmt::Debug for GroupSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("GroupSource")
+    }
+}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -329,5 +351,42 @@ mod tests {
         ] {
             assert_eq!(holds(name, proof, alias), expected, "{name} {alias}");
         }
+    }
+
+    #[test]
+    fn the_groups_that_give_roles_can_be_others_and_change_while_the_service_runs() {
+        let (principals, _folder) = principals(Serving::Machine);
+        let chosen = Arc::new(std::sync::Mutex::new(Arc::new(Groups::default())));
+        let asked = Arc::clone(&chosen);
+        let principals = principals.with_groups(move || Arc::clone(&asked.lock().unwrap()));
+        assert_eq!(shown(&principals, "alice").unwrap().1, [ADMIN, LocalRole::RemoteManagementUser]);
+        let mut groups = Groups::default();
+        groups.administrators = vec!["wheel".to_owned(), "sudo".to_owned()];
+        groups.remote_management_users = vec!["sudo".to_owned()];
+        *chosen.lock().unwrap() = Arc::new(groups);
+        assert_eq!(shown(&principals, "alice").unwrap().1, []);
+        let of_bob = shown(&principals, "bob").unwrap().1;
+        assert!(of_bob.contains(&ADMIN) && of_bob.contains(&LocalRole::RemoteManagementUser), "{of_bob:?}");
+    }
+
+    #[test]
+    fn names_and_sids_are_found_by_each_other() {
+        let (principals, _folder) = principals(Serving::Machine);
+        for (name, rid, told) in [
+            ("root", 500, "root"),
+            ("alice", 3_000, "alice"),
+            ("sudo", 1_055, "group sudo"),
+            ("group sudo", 1_055, "group sudo"),
+            ("clerk", 3_000_000_002, "clerk"),
+            ("winrmremotewmiusers__", 1_000, "WinRMRemoteWMIUsers__"),
+        ] {
+            let sid = MACHINE.account(rid);
+            assert_eq!(principals.sid_of(name, MACHINE), Some(sid), "{name}");
+            assert_eq!(principals.name_of(sid, MACHINE).as_deref(), Some(told));
+        }
+        assert_eq!(principals.sid_of("nobody-at-all", MACHINE), None);
+        assert_eq!(principals.sid_of("group alice", MACHINE), None);
+        assert_eq!(principals.name_of(MACHINE.account(9), MACHINE), None);
+        assert_eq!(principals.name_of(DomainSid::new([9, 9, 9]).account(3_000), MACHINE), None);
     }
 }

@@ -42,7 +42,11 @@ impl StateFile {
         let path = || self.path.clone();
         let failed = |source| AccountsError::Disk { action: "read", path: path(), source };
         // The file that was opened is asked, not the path, which could lead elsewhere by now.
-        let flags = not_waiting() | OFlags::NOFOLLOW.bits().cast_signed();
+        let flags = match self.secrecy {
+            Secrecy::Public => not_waiting(),
+            // Nobody has a reason to keep a secret elsewhere.
+            Secrecy::Secret => not_waiting() | OFlags::NOFOLLOW.bits().cast_signed(),
+        };
         let file = match OpenOptions::new().read(true).custom_flags(flags).open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -66,6 +66,23 @@ impl UnixUsers {
         self.find_by(|entry| entry.uid == uid)
     }
 
+    /// The name of the first user with a number like that.
+    pub(crate) fn find_uid_where(&self, is_wanted: impl Fn(u32) -> bool) -> io::Result<Option<String>> {
+        let text = read(&self.passwd)?;
+        let found = text.lines().filter_map(Entry::parse).find(|entry| is_wanted(entry.uid));
+        Ok(found.map(|entry| entry.name.to_owned()))
+    }
+
+    /// Name and number of the first group like that.
+    pub(crate) fn find_group(
+        &self,
+        is_wanted: impl Fn(&str, u32) -> bool,
+    ) -> io::Result<Option<(String, u32)>> {
+        let text = read(&self.group)?;
+        let found = text.lines().filter_map(Group::parse).find(|group| is_wanted(group.name, group.gid));
+        Ok(found.map(|group| (group.name.to_owned(), group.gid)))
+    }
+
     /// The names of all users with the number 0.
     ///
     /// # Errors

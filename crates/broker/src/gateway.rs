@@ -12,7 +12,7 @@ use auth::{
     Accepted, Acceptor, Account, AuthError, Authenticator, Identity, MechListMic, Oid, Peer, Scheme,
     SealError, Secret, SecurityContext, Step, VerifierCost,
 };
-use sddl::Token;
+use sddl::{Sid, Token};
 use zeroize::Zeroizing;
 
 use crate::link::Link;
@@ -158,6 +158,24 @@ impl Gateway {
             Some((Tell::Certificate(pem), _)) => Ok(pem),
             Some((Tell::Denied(denied), _)) => Err(denied),
             _ => Err(Denied::new(Denial::Failed, "the broker does not answer")),
+        }
+    }
+
+    /// The SID of a user or a group of this machine. Waits for the broker.
+    #[must_use]
+    pub fn sid_of(&self, name: &str) -> Option<Sid> {
+        match self.ask(&Ask::SidOf(name.to_owned())) {
+            Some((Tell::Found(found), _)) => Sid::parse(&found?).ok(),
+            _ => None,
+        }
+    }
+
+    /// The name of the user or the group of this machine that has a SID. Waits for the broker.
+    #[must_use]
+    pub fn name_of(&self, sid: Sid) -> Option<String> {
+        match self.ask(&Ask::NameOf(sid)) {
+            Some((Tell::Found(found), _)) => found,
+            _ => None,
         }
     }
 

@@ -86,6 +86,10 @@ pub enum Ask {
     },
     /// The files of a certificate for listeners.
     Certificate(CertificateWish),
+    /// The SID of a user or a group of this machine.
+    SidOf(String),
+    /// The name of the user or the group of this machine that has a SID.
+    NameOf(Sid),
     /// Nothing: it serves now.
     Ready,
     /// Nothing: how it is, for people.
@@ -161,6 +165,8 @@ pub enum Tell {
     },
     /// The files of a certificate: PEM, with the key.
     Certificate(Secret),
+    /// A name, or a SID as text; none if there is none.
+    Found(Option<String>),
     /// The sockets that were handed over: they listen on the network.
     Sockets,
     /// The settings as they are now.
@@ -284,6 +290,8 @@ impl Ask {
             Self::Status(text) => w.u8(12).text(text),
             Self::Alive => w.u8(13),
             Self::Certificate(CertificateWish::Named(thumbprint)) => w.u8(14).text(thumbprint),
+            Self::SidOf(name) => w.u8(16).text(name),
+            Self::NameOf(sid) => w.u8(17).octets(&sid.encode()),
             Self::Certificate(CertificateWish::Own(names)) => {
                 w.u8(15).u32(u32::try_from(names.len()).unwrap_or(u32::MAX));
                 names.iter().fold(&mut w, |w, name| w.text(name))
@@ -335,6 +343,8 @@ impl Ask {
             11 => Self::Ready,
             12 => Self::Status(r.text()?.to_owned()),
             13 => Self::Alive,
+            16 => Self::SidOf(r.text()?.to_owned()),
+            17 => Self::NameOf(Sid::decode(r.octets()?).map_err(|_| Malformed("no SID"))?),
             14 => Self::Certificate(CertificateWish::Named(r.text()?.to_owned())),
             15 => {
                 let count = r.u32()?;
@@ -406,6 +416,7 @@ impl Tell {
             Self::Stop => w.u8(15),
             Self::Outdated(text) => w.u8(16).text(text),
             Self::Certificate(pem) => w.u8(17).text(pem.expose()),
+            Self::Found(found) => w.u8(18).optional(found.as_ref(), |w, text| _ = w.text(text)),
         };
         w.finish()
     }
@@ -465,6 +476,7 @@ impl Tell {
             14 => Self::Reload(r.text()?.to_owned()),
             15 => Self::Stop,
             16 => Self::Outdated(r.text()?.to_owned()),
+            18 => Self::Found(r.optional(|r| r.text().map(str::to_owned))?),
             17 => Self::Certificate(Secret::new(r.text()?.to_owned())),
             _ => return Err(Malformed("nobody knows what is told")),
         };

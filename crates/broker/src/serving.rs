@@ -14,7 +14,7 @@ use auth::{
     SecurityContext, Step,
 };
 use rustix::net::sockopt;
-use sddl::Token;
+use sddl::{Sid, Token};
 use zeroize::Zeroizing;
 
 use crate::link::Link;
@@ -43,6 +43,12 @@ pub trait Duties: Send + Sync {
     /// # Errors
     /// [`Denied`].
     fn certificate(&self, wish: &CertificateWish) -> Result<Secret, Denied>;
+
+    /// The SID of a user or a group of this machine.
+    fn sid_of(&self, name: &str) -> Option<Sid>;
+
+    /// The name of the user or the group of this machine that has a SID.
+    fn name_of(&self, sid: Sid) -> Option<String>;
 
     /// The gateway says how it is.
     fn notice(&self, notice: Notice);
@@ -213,6 +219,8 @@ impl Broker {
                     Err(denied) => (Tell::Denied(denied), None),
                 };
             }
+            Ask::SidOf(name) => Tell::Found(self.duties.sid_of(&name).map(|sid| sid.numeric().to_string())),
+            Ask::NameOf(sid) => Tell::Found(self.duties.name_of(sid)),
             Ask::Certificate(wish) => {
                 self.duties.certificate(&wish).map_or_else(Tell::Denied, Tell::Certificate)
             }

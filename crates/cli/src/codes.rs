@@ -100,8 +100,18 @@ const WIN32: &[(u32, &str)] = &[
     (995, "ERROR_OPERATION_ABORTED"),
     (1018, "ERROR_KEY_DELETED"),
     (1326, "ERROR_LOGON_FAILURE"),
+    (1327, "ERROR_ACCOUNT_RESTRICTION"),
     (1460, "ERROR_TIMEOUT"),
     (12_175, "ERROR_WINHTTP_SECURE_FAILURE"),
+    (0x8009_0303, "SEC_E_TARGET_UNKNOWN"),
+    (0x8009_0305, "SEC_E_SECPKG_NOT_FOUND"),
+    (0x8009_030E, "SEC_E_NO_CREDENTIALS"),
+    (0x8009_0311, "SEC_E_NO_AUTHENTICATING_AUTHORITY"),
+    (0x8009_0317, "SEC_E_CONTEXT_EXPIRED"),
+    (0x8009_0322, "SEC_E_WRONG_PRINCIPAL"),
+    (0x8009_0324, "SEC_E_TIME_SKEW"),
+    (0x8009_0345, "SEC_E_DELEGATION_REQUIRED"),
+    (0x800B_0101, "CERT_E_EXPIRED"),
 ];
 
 #[cfg(test)]
@@ -145,6 +155,8 @@ mod tests {
         assert_eq!(WSMAN.lines().count(), 475);
         let wsman: Vec<u32> = rows.iter().take(474).map(|(number, _)| *number).collect();
         assert!(wsman.is_sorted_by(|a, b| a < b), "a number stands twice or out of order");
-        assert!(rows.iter().all(|(_, name)| name.starts_with("ERROR_")));
+        let is_symbol =
+            |name: &str| ["ERROR_", "SEC_E_", "CERT_E_"].iter().any(|start| name.starts_with(start));
+        assert!(rows.iter().all(|(_, name)| is_symbol(name)));
     }
 }

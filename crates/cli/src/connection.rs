@@ -5,6 +5,8 @@ pub(crate) mod draft;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use auth::{ServiceClass, ServicePrincipalName};
+
 use crate::endpoint::Endpoint;
 use crate::secret::{PasswordSource, Secret};
 use crate::switch::Keyword;
@@ -16,6 +18,8 @@ pub struct Connection {
     pub target: Target,
     /// Who asks, and how that is proven.
     pub login: Login,
+    /// What the service is called to its realm.
+    pub service_name: ServiceName,
     /// How the certificate of the service is looked at; of no meaning over HTTP.
     pub trust: Trust,
     /// Whether messages over HTTP may travel unsealed.
@@ -34,6 +38,7 @@ impl Default for Connection {
         Self {
             target: Target::local(),
             login: Login::Implicit { scheme: ImplicitScheme::Default, spn: SpnPort::Left },
+            service_name: ServiceName::default(),
             trust: Trust::default(),
             unencrypted: Unencrypted::Refused,
             encoding: Encoding::Utf8,
@@ -168,6 +173,42 @@ pub enum SpnPort {
     Left,
     /// `HTTP/host:port`
     Appended,
+}
+
+/// Whether the credentials may go on to a third machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delegation {
+    /// They stay.
+    Refused,
+    /// They may (`-allowdelegate`).
+    Allowed,
+}
+
+/// What the service is called to its realm (`-spn`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServiceName {
+    /// The host as it is addressed, with this class: `HTTP/server7`.
+    OfHost(ServiceClass),
+    /// This, wherever the endpoint is.
+    Chosen(ServicePrincipalName),
+}
+
+impl Default for ServiceName {
+    fn default() -> Self {
+        Self::OfHost(ServiceClass::Http)
+    }
+}
+
+impl ServiceName {
+    /// Reads a class alone, or a whole name.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "http" => Some(Self::OfHost(ServiceClass::Http)),
+            "wsman" => Some(Self::OfHost(ServiceClass::Wsman)),
+            "host" => Some(Self::OfHost(ServiceClass::Host)),
+            _ => ServicePrincipalName::parse(text).ok().map(Self::Chosen),
+        }
+    }
 }
 
 /// How the certificate of the service is looked at.

@@ -36,6 +36,25 @@ pub struct Endpoint {
     port_origin: PortOrigin,
     /// INVARIANT: without slashes at its ends.
     prefix: String,
+    prefix_origin: PrefixOrigin,
+}
+
+/// Whose choice the prefix was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PrefixOrigin {
+    Given,
+    Default,
+}
+
+/// What an endpoint is completed with where nothing was typed (`Client/DefaultPorts`, `Client/URLPrefix`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    /// The port of HTTP.
+    pub http: u16,
+    /// The port of HTTPS.
+    pub https: u16,
+    /// The prefix.
+    pub prefix: String,
 }
 
 impl Endpoint {
@@ -67,6 +86,21 @@ impl Endpoint {
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// The same with other defaults in the place of those that were taken.
+    #[must_use]
+    pub fn with_defaults(mut self, defaults: &Defaults) -> Self {
+        if self.port_origin == PortOrigin::Default {
+            self.port = match self.transport {
+                Transport::Http => defaults.http,
+                Transport::Https => defaults.https,
+            };
+        }
+        if self.prefix_origin == PrefixOrigin::Default {
+            self.prefix = defaults.prefix.trim_matches('/').to_owned();
+        }
+        self
     }
 
     /// Where the administrator probably meant to go: the WinRM port beside 80 or 443.
@@ -147,6 +181,7 @@ impl Address {
             host: self.host,
             port,
             port_origin,
+            prefix_origin: if self.prefix.is_some() { PrefixOrigin::Given } else { PrefixOrigin::Default },
             prefix: self.prefix.unwrap_or_else(|| "wsman".to_owned()),
         }
     }

@@ -4,6 +4,7 @@ use crate::failure::Kind;
 use crate::help::TOPICS;
 use crate::locator::ALIASES;
 use crate::secret::PASSWORD_VARIABLE;
+use crate::settings::CONFIG_VARIABLE;
 use crate::switch::{Scope, Switch};
 use crate::winrm::operations::OPERATIONS;
 use crate::winrm::switches;
@@ -122,8 +123,17 @@ impl Roff {
     }
 
     fn environment(&mut self) {
+        self.section("FILES");
+        self.item("/etc/telarch/config.toml", "the settings of the machine; Client is for winrm and winrs");
+        self.item("~/.config/telarch/config.toml", "those of the user, which win");
         self.section("ENVIRONMENT");
         self.item(PASSWORD_VARIABLE, "the password, if no switch gives one");
+        self.item(
+            CONFIG_VARIABLE,
+            "the file with the settings of clients, in place of those of machine and user",
+        );
+        self.item("KRB5CCNAME", "where Kerberos tickets are");
+        self.item("KRB5_CLIENT_KTNAME", "the keytab with the key of a user, with which a ticket is got");
     }
 }
 

@@ -1,19 +1,27 @@
 //! From what a command line says about the connection to a session of the client.
 
 use std::borrow::Cow;
+use std::path::PathBuf;
+use std::time::Duration;
 
-use client::{Authentication, Credentials, Progress, Session, TlsPolicy};
+use auth::choice::Ntlm;
+use client::{
+    Authentication, Credentials, HostTrust, Obstacle, Progress, Scheme, Sealing, Secret, Session,
+    SessionBuilder, TlsPolicy,
+};
 use wsman::{FragmentTransfer, OptionSet, ResourceUri, SelectorSet};
 use xml::Encoding as XmlEncoding;
 
 use crate::connection::{
-    Connection, Encoding, ImplicitScheme, Login, PasswordScheme, ProxyAccess, Target, Trust, Unencrypted,
-    Verification,
+    Connection, Delegation, Encoding, ImplicitScheme, Login, PasswordScheme, ProxyAccess, ServiceName,
+    SpnPort, Target, Trust, Unencrypted, Verification,
 };
-use crate::endpoint::{Endpoint, Transport};
+use crate::endpoint::{Defaults, Endpoint, Transport};
 use crate::failure::{Failure, Hint, Kind};
 use crate::input::{KeyValues, Value};
 use crate::locator::Locator;
+use crate::secret::PasswordSource;
+use crate::settings::ClientSettings;
 use crate::winrm::Fragment;
 
 /// A session, and what to say about it when something goes wrong.
@@ -22,6 +30,8 @@ pub(crate) struct Service {
     pub(crate) login: Proven,
     target: Target,
     user: Option<String>,
+    /// What to do about a host that is not trusted.
+    trust: Vec<String>,
 }
 
 /// Whether a session says who asks.
@@ -33,40 +43,102 @@ pub(crate) enum Proven {
 
 impl Service {
     /// Finds the password, asking for it if need be, and makes the session; nothing is sent yet.
-    pub(crate) fn new(connection: Connection) -> Result<Self, Failure> {
-        let Connection { target, login, trust, unencrypted, encoding, timeout, proxy } = connection;
-        if proxy.is_some_and(|proxy| proxy.access != ProxyAccess::None) {
+    pub(crate) fn new(
+        connection: Connection,
+        settings: &ClientSettings,
+        delegation: Delegation,
+    ) -> Result<Self, Failure> {
+        if connection.proxy.as_ref().is_some_and(|proxy| proxy.access != ProxyAccess::None) {
             return Err(missing("a proxy"));
         }
-        let builder = match &target {
-            Target::Local(sockets) => Session::local(sockets),
-            Target::Remote(endpoint) => Session::builder(address(endpoint)?).tls(policy(trust)),
+        match &connection.target {
+            Target::Local(sockets) => {
+                let builder = Session::local(sockets);
+                Self::here(builder, connection, delegation)
+            }
+            Target::Remote(endpoint) => {
+                let settings = (settings.read()?, settings.own_file());
+                let endpoint = endpoint.clone().with_defaults(&defaults(&settings.0));
+                Self::over_there(endpoint, connection, settings, delegation)
+            }
+        }
+    }
+
+    /// The service of this machine: the kernel says who asks.
+    fn here(
+        builder: SessionBuilder,
+        connection: Connection,
+        delegation: Delegation,
+    ) -> Result<Self, Failure> {
+        if delegation == Delegation::Allowed {
+            let failure = Failure::here(Kind::Usage, "-allowdelegate needs -remote");
+            return Err(
+                failure.advise("on this machine the kernel says who asks: there is nothing to hand on")
+            );
+        }
+        let Connection { target, login, encoding, timeout, .. } = connection;
+        let (proven, user) = match login {
+            Login::Anonymous => (Proven::No, None),
+            _ => (Proven::Yes, Some(user_of_this_process())),
         };
-        let mut builder = builder.encoding(match encoding {
-            Encoding::Utf8 => XmlEncoding::Utf8,
-            Encoding::Utf16 => XmlEncoding::Utf16,
-        });
-        if unencrypted == Unencrypted::Allowed {
-            builder = builder.unencrypted(client::Unencrypted::Allowed);
-        }
-        if let Some(timeout) = timeout {
-            builder = builder.operation_timeout(timeout);
-        }
-        let (proven, user) = match (&target, &login) {
-            (_, Login::Anonymous) => (Proven::No, None),
-            (Target::Local(_), Login::Implicit { .. }) => (Proven::Yes, Some(user_of_this_process())),
-            _ => {
-                let (authentication, credentials) = authentication(login, target.host())?;
-                let user = credentials.as_ref().map(|credentials| credentials.user.clone());
-                builder = builder.authentication(authentication);
-                if let Some(credentials) = credentials {
-                    builder = builder.credentials(credentials);
-                }
-                (Proven::Yes, user)
+        let session = finished(builder, encoding, timeout)?;
+        Ok(Self { session, login: proven, target, user, trust: Vec::new() })
+    }
+
+    fn over_there(
+        endpoint: Endpoint,
+        connection: Connection,
+        (settings, own_file): (config::Client, Option<&PathBuf>),
+        delegation: Delegation,
+    ) -> Result<Self, Failure> {
+        let Connection { login, service_name, trust, unencrypted, encoding, timeout, .. } = connection;
+        let spn = service_name_of(service_name, &login);
+        let builder = Session::builder(address(&endpoint)?).tls(policy(trust)).service_name(spn);
+        let builder = obeying(builder, &settings, endpoint.host(), unencrypted);
+        let builder = match (delegation, &login) {
+            (Delegation::Refused, _) => builder,
+            (Delegation::Allowed, login) if login.can_be_delegated() => {
+                builder.delegation(client::Delegation::Demanded)
+            }
+            (Delegation::Allowed, _) => {
+                let what = "-allowdelegate goes with negotiate, kerberos and credssp only";
+                return Err(Failure::here(Kind::Usage, what).advise("use -authentication:kerberos"));
             }
         };
-        let session = builder.build().map_err(|error| Failure::from_client(error, target.host()))?;
-        Ok(Self { session, login: proven, target, user })
+        // A ticket that is to be handed on, or used because there is no password, is not to be had from NTLM.
+        let how_to_trust = match (delegation, &login) {
+            (Delegation::Refused, Login::Password { .. }) => {
+                how_to_trust(endpoint.host(), &settings, own_file)
+            }
+            _ => Vec::new(),
+        };
+        let service = |session, login, user| Self {
+            session,
+            login,
+            user,
+            trust: how_to_trust.clone(),
+            target: Target::Remote(endpoint.clone()),
+        };
+        if login == Login::Anonymous {
+            let builder = builder.authentication(Authentication::None);
+            return Ok(service(finished(builder, encoding, timeout)?, Proven::No, None));
+        }
+        let (authentication, password) = authentication(login)?;
+        let builder = builder.authentication(authentication);
+        let Some((user, source)) = password else {
+            return Ok(service(finished(builder, encoding, timeout)?, Proven::Yes, None));
+        };
+        // Nobody is asked for a password that would not be sent.
+        let nameless = Credentials { user: user.clone(), password: Secret::new(String::new()) };
+        let asking = service(
+            finished(builder.clone().credentials(nameless), encoding, timeout)?,
+            Proven::Yes,
+            Some(user.clone()),
+        );
+        asking.session.may_sign_in().map_err(|error| asking.failure(error))?;
+        let password = resolve(source, &user, endpoint.host())?;
+        let builder = builder.credentials(Credentials { user: user.clone(), password });
+        Ok(service(finished(builder, encoding, timeout)?, Proven::Yes, Some(user)))
     }
 
     /// What a failure of the client means here.
@@ -77,7 +149,11 @@ impl Service {
             &error,
             client::Error::Http { status: 500 } | client::Error::NoMessage { status: 500, .. }
         );
+        let untrusted = is_about_trust(&error, &self.target);
         let mut failure = Failure::from_client(error, self.target.host());
+        if untrusted {
+            failure = self.trust.iter().fold(failure, Failure::advise);
+        }
         if let Some(user) = &self.user {
             failure = failure.as_user(user);
         }
@@ -173,35 +249,155 @@ fn policy(trust: Trust) -> TlsPolicy {
     policy
 }
 
-/// What proves who asks a service on the network.
-fn authentication(login: Login, host: &str) -> Result<(Authentication, Option<Credentials>), Failure> {
+/// What proves who asks a service on the network, and who that is.
+type Way = (Authentication, Option<(String, PasswordSource)>);
+
+fn authentication(login: Login) -> Result<Way, Failure> {
     let (scheme, user, source) = match login {
-        Login::Anonymous => {
-            let failure = Failure::here(Kind::Authentication, "there is no user to log in as");
-            return Err(failure.advise("add -username:NAME, or -authentication:none for identify alone"));
-        }
+        Login::Anonymous => return Ok((Authentication::None, None)),
         // What the user of this process has: a ticket.
-        Login::Implicit { scheme: ImplicitScheme::Kerberos, .. } => {
-            return Ok((Authentication::Kerberos, None));
+        Login::Implicit { scheme, .. } => {
+            let authentication = match scheme {
+                ImplicitScheme::Default => Authentication::Automatic,
+                ImplicitScheme::Kerberos => Authentication::Kerberos,
+                ImplicitScheme::Negotiate | ImplicitScheme::NegotiateDefaultCredentials => {
+                    Authentication::Negotiate
+                }
+            };
+            return Ok((authentication, None));
         }
-        Login::Implicit { .. } => return Ok((Authentication::Negotiate, None)),
         Login::Certificate(_) => return Err(missing("logging in with a certificate")),
         Login::Password { scheme, user, password, .. } => (scheme, user, password),
     };
     let authentication = match scheme {
+        // MS-WSMV 3.1.4.1: whoever gives a password and no scheme means Negotiate.
+        None => Authentication::Automatic,
         Some(PasswordScheme::Basic) => Authentication::Basic,
-        Some(PasswordScheme::Digest) => return Err(missing("-authentication:digest")),
-        // MS-WSMV 3.1.4.1: whoever gives a password and no scheme means this one.
-        None | Some(PasswordScheme::Negotiate) => Authentication::Negotiate,
+        Some(PasswordScheme::Digest) => Authentication::Digest,
+        Some(PasswordScheme::Negotiate) => Authentication::Negotiate,
         Some(PasswordScheme::Kerberos) => Authentication::Kerberos,
         Some(PasswordScheme::CredSsp) => Authentication::CredSsp,
     };
-    let password = source.resolve(&user, host).map_err(|error| {
+    Ok((authentication, Some((user, source))))
+}
+
+fn resolve(source: PasswordSource, user: &str, host: &str) -> Result<Secret, Failure> {
+    source.resolve(user, host).map_err(|error| {
         let failure = Failure::here(Kind::Authentication, error.to_string());
         match error.way_out() {
             Some(line) => failure.advise(line),
             None => failure,
         }
-    })?;
-    Ok((authentication, Some(Credentials { user, password })))
+    })
+}
+
+impl Login {
+    /// Whether it has a ticket or a password to hand on.
+    fn can_be_delegated(&self) -> bool {
+        match self {
+            Self::Implicit { .. } => true,
+            Self::Password { scheme, .. } => {
+                !matches!(scheme, Some(PasswordScheme::Basic | PasswordScheme::Digest))
+            }
+            Self::Anonymous | Self::Certificate(_) => false,
+        }
+    }
+}
+
+fn finished(
+    builder: SessionBuilder,
+    encoding: Encoding,
+    timeout: Option<Duration>,
+) -> Result<Session, Failure> {
+    let builder = builder.encoding(match encoding {
+        Encoding::Utf8 => XmlEncoding::Utf8,
+        Encoding::Utf16 => XmlEncoding::Utf16,
+    });
+    let builder = match timeout {
+        Some(timeout) => builder.operation_timeout(timeout),
+        None => builder,
+    };
+    builder.build().map_err(|error| Failure::here(Kind::Usage, error.to_string()))
+}
+
+/// A session as `winrm/config/client` of this machine wants it.
+fn obeying(
+    builder: SessionBuilder,
+    settings: &config::Client,
+    host: &str,
+    unencrypted: Unencrypted,
+) -> SessionBuilder {
+    let auth = &settings.auth;
+    let schemes = [
+        (Scheme::Basic, auth.basic),
+        (Scheme::Digest, auth.digest),
+        (Scheme::Kerberos, auth.kerberos),
+        (Scheme::Negotiate, auth.negotiate),
+        (Scheme::Certificate, auth.certificate),
+        (Scheme::CredSsp, auth.credssp),
+    ];
+    let trusted = settings.trusted_hosts.trusts(host);
+    let builder = builder
+        .allowed_schemes(schemes.into_iter().filter(|(_, on)| *on).map(|(scheme, _)| scheme))
+        .host_trust(if trusted { HostTrust::Listed } else { HostTrust::Unlisted })
+        .network_delay(settings.network_delayms.duration());
+    match unencrypted {
+        Unencrypted::Allowed => builder.unencrypted(client::Unencrypted::Allowed).sealing(Sealing::Off),
+        Unencrypted::Refused if settings.allow_unencrypted => {
+            builder.unencrypted(client::Unencrypted::Allowed)
+        }
+        Unencrypted::Refused => builder,
+    }
+}
+
+fn defaults(settings: &config::Client) -> Defaults {
+    Defaults {
+        http: settings.default_ports.http.number(),
+        https: settings.default_ports.https.number(),
+        prefix: settings.url_prefix.as_str().to_owned(),
+    }
+}
+
+fn service_name_of(name: ServiceName, login: &Login) -> client::ServiceName {
+    let appended = matches!(
+        login,
+        Login::Implicit { spn: SpnPort::Appended, .. } | Login::Password { spn: SpnPort::Appended, .. }
+    );
+    let port = if appended { client::SpnPort::Appended } else { client::SpnPort::Left };
+    match name {
+        ServiceName::OfHost(class) => client::ServiceName::OfEndpoint { class, port },
+        ServiceName::Chosen(name) => client::ServiceName::Chosen(name),
+    }
+}
+
+/// Whether trusting the host would have helped: then NTLM had been tried, too.
+fn is_about_trust(error: &client::Error, target: &Target) -> bool {
+    match error {
+        client::Error::NoWayIn { refusal, .. } => {
+            refusal.considered().iter().any(|(_, obstacle)| *obstacle == Obstacle::NotTrusted)
+        }
+        client::Error::SignIn {
+            scheme: Scheme::Negotiate | Scheme::CredSsp, ntlm: Ntlm::Forbidden, ..
+        } => {
+            matches!(target, Target::Remote(endpoint) if endpoint.transport() == Transport::Http)
+        }
+        _ => false,
+    }
+}
+
+/// The exact way to put a host on the list of those that need no proof.
+fn how_to_trust(host: &str, settings: &config::Client, own_file: Option<&PathBuf>) -> Vec<String> {
+    let mut list = settings.trusted_hosts.to_string();
+    if !list.is_empty() {
+        list.push(',');
+    }
+    list.push_str(&bracketed(host));
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-,".contains(c);
+    let quote = if list.chars().all(plain) { "" } else { "'" };
+    let command = format!(
+        "or trust it without proof: winrm set winrm/config/client {quote}-set:TrustedHosts={list}{quote}"
+    );
+    let file =
+        own_file.map(|file| format!("    the same in {}: Client.TrustedHosts = \"{list}\"", file.display()));
+    std::iter::once(command).chain(file).collect()
 }

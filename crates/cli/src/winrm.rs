@@ -121,7 +121,7 @@ pub enum Operation {
     ConfigSddl {
         /// Which descriptor.
         target: SddlTarget,
-        /// The new descriptor; without it an editor opens.
+        /// The new descriptor; without it a dialogue asks at the terminal.
         sddl: Option<String>,
     },
 }

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::failure::ExitCodes;
 use crate::switch::{Filling, Item};
 
+pub use crate::connection::Delegation;
 pub use run::run;
 
 /// What a command line of `winrs` asks for.
@@ -68,15 +69,6 @@ pub enum Echo {
     Shown,
     /// It is not (`-noecho`).
     Hidden,
-}
-
-/// Whether the credentials may go on to a third machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delegation {
-    /// They stay.
-    Refused,
-    /// They may (`-allowdelegate`).
-    Allowed,
 }
 
 /// Whether the whole exit code is printed at the end.

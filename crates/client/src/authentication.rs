@@ -3,17 +3,27 @@
 //! An [`Authentication`] is chosen once for a session; every connection gets a [`Proof`] of its own, because most
 //! schemes authenticate the connection, not the request.
 
+mod digest;
+mod kerberos;
 mod mechanism;
+mod rules;
+mod service_name;
 
 use std::sync::Arc;
 
+use auth::choice::{Choice, ClientScheme, Ntlm, Protection, Refusal};
 use auth::{Scheme, Secret, SecurityContext, UserName, UserNameError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Challenge, ResponseHead};
 use zeroize::Zeroizing;
 
+use self::digest::Answers;
+pub(crate) use self::digest::Asked;
 pub(crate) use self::mechanism::Beginning;
+pub use self::rules::Delegation;
+pub(crate) use self::rules::{Automatic, Rules, exposed};
+pub use self::service_name::{ServiceName, SpnPort};
 use crate::error::{Error, Exposed};
 
 /// Who asks.
@@ -34,6 +44,8 @@ pub enum Authentication {
     /// With name and password in every request (RFC 7617).
     #[default]
     Basic,
+    /// With a digest of the password in every request (RFC 7616). Nothing is sealed, and the service proves nothing.
+    Digest,
     /// With Kerberos or NTLM, as both ends agree (RFC 4559, MS-WSMV 2.1.1); without credentials by a Kerberos ticket
     /// that the user has.
     Negotiate,
@@ -42,6 +54,9 @@ pub enum Authentication {
     /// With Kerberos or NTLM inside, after which the password itself is handed over, so that the service can use
     /// it on other machines (MS-CSSP). Whoever rules the service then has it.
     CredSsp,
+    /// With what fits: Kerberos where the user has a ticket and the host a name, else Negotiate. Neither shows the
+    /// password to anybody.
+    Automatic,
 }
 
 /// Whether messages may be sent so that everyone on the way can read them.
@@ -59,7 +74,10 @@ pub enum Unencrypted {
 pub(crate) enum Login {
     Anonymous,
     Basic(Arc<Credentials>),
+    Digest(Arc<Credentials>),
     Tokens(Tokens),
+    /// There is no way that is allowed.
+    Refused(Arc<Refusal>),
 }
 
 /// Who signs in by tokens.
@@ -68,39 +86,67 @@ pub(crate) struct Tokens {
     pub(crate) scheme: Scheme,
     /// None for whoever the user of this process has a ticket as.
     credentials: Option<Arc<Credentials>>,
+    pub(crate) ntlm: Ntlm,
+    pub(crate) protection: Protection,
+    service_name: ServiceName,
+    delegation: Delegation,
 }
 
 impl Login {
-    pub(crate) fn new(
-        authentication: Authentication,
-        credentials: Option<Credentials>,
-    ) -> Result<Self, Error> {
+    fn new(choice: Choice, credentials: Option<Credentials>, rules: &Rules) -> Result<Self, Error> {
         let setting = |reason: String| Error::Setting { setting: "credentials", reason };
-        let given = |scheme: &str| {
-            let credentials = credentials.clone();
-            credentials.map(Arc::new).ok_or_else(|| setting(format!("{scheme} needs a name and a password")))
+        let credentials = credentials.map(Arc::new);
+        let given = || credentials.clone().ok_or_else(|| setting("there are none".to_owned()));
+        let tokens = |scheme| {
+            if let Some(credentials) = &credentials {
+                UserName::parse(&credentials.user)
+                    .map_err(|error: UserNameError| setting(error.to_string()))?;
+            }
+            Ok(Self::Tokens(Tokens {
+                scheme,
+                credentials: credentials.clone(),
+                // NTLM has nothing that could be handed on.
+                ntlm: if rules.delegation == Delegation::Demanded && scheme != Scheme::CredSsp {
+                    Ntlm::Forbidden
+                } else {
+                    choice.ntlm
+                },
+                protection: choice.protection,
+                service_name: rules.service_name.clone(),
+                delegation: rules.delegation,
+            }))
         };
-        match authentication {
-            Authentication::None => Ok(Self::Anonymous),
-            Authentication::Basic => {
-                let credentials = given("Basic")?;
+        match choice.scheme {
+            ClientScheme::Basic => {
+                let credentials = given()?;
                 // RFC 7617 2: the first colon ends the name.
                 if credentials.user.is_empty() || credentials.user.contains(':') {
                     return Err(setting("the name for Basic is empty or contains a colon".to_owned()));
                 }
                 Ok(Self::Basic(credentials))
             }
-            Authentication::Negotiate => Tokens::login(Scheme::Negotiate, credentials.map(Arc::new)),
-            Authentication::Kerberos => Tokens::login(Scheme::Kerberos, credentials.map(Arc::new)),
-            Authentication::CredSsp => Tokens::login(Scheme::CredSsp, Some(given("CredSSP")?)),
+            ClientScheme::Digest => {
+                let credentials = given()?;
+                Answers::new(&credentials).map_err(|error| setting(error.to_string()))?;
+                Ok(Self::Digest(credentials))
+            }
+            ClientScheme::Negotiate => tokens(Scheme::Negotiate),
+            ClientScheme::Kerberos => tokens(Scheme::Kerberos),
+            ClientScheme::CredSsp => tokens(Scheme::CredSsp),
+            ClientScheme::None | ClientScheme::Certificate => Ok(Self::Anonymous),
         }
     }
 
     /// A proof for a new connection.
     pub(crate) fn begin(&self) -> Proof {
         match self {
-            Self::Anonymous => Proof::Anonymous,
+            // Who is refused never comes here; without a proof no harm is done.
+            Self::Anonymous | Self::Refused(_) => Proof::Anonymous,
             Self::Basic(credentials) => Proof::Basic(Arc::clone(credentials)),
+            Self::Digest(credentials) => match Answers::new(credentials) {
+                Ok(answers) => Proof::Digest(Box::new(answers)),
+                Err(_) => Proof::Anonymous,
+            },
             Self::Tokens(tokens) => Proof::Pending(tokens.clone()),
         }
     }
@@ -108,26 +154,22 @@ impl Login {
     /// What would be readable on the way over plain HTTP; `None` means that the scheme seals everything.
     pub(crate) fn exposes(&self) -> Option<Exposed> {
         match self {
-            Self::Anonymous => Some(Exposed::Messages),
+            Self::Anonymous | Self::Digest(_) => Some(Exposed::Messages),
             Self::Basic(_) => Some(Exposed::Password),
-            Self::Tokens(_) => None,
+            Self::Tokens(tokens) => (tokens.protection == Protection::Plain).then_some(Exposed::Messages),
+            Self::Refused(_) => None,
         }
     }
 }
 
 impl Tokens {
-    fn login(scheme: Scheme, credentials: Option<Arc<Credentials>>) -> Result<Login, Error> {
-        let failed =
-            |error: UserNameError| Error::Setting { setting: "credentials", reason: error.to_string() };
-        if let Some(credentials) = &credentials {
-            UserName::parse(&credentials.user).map_err(failed)?;
+    /// The scheme in the words of clients.
+    pub(crate) fn known_as(&self) -> ClientScheme {
+        match self.scheme {
+            Scheme::Kerberos => ClientScheme::Kerberos,
+            Scheme::CredSsp => ClientScheme::CredSsp,
+            _ => ClientScheme::Negotiate,
         }
-        Ok(Login::Tokens(Self { scheme, credentials }))
-    }
-
-    /// Whether nothing but a ticket of the user can prove anything.
-    pub(crate) fn is_implicit(&self) -> bool {
-        self.credentials.is_none() || self.scheme == Scheme::Kerberos
     }
 }
 
@@ -136,6 +178,8 @@ pub(crate) enum Proof {
     Anonymous,
     /// In every request.
     Basic(Arc<Credentials>),
+    /// In every request, each an answer of its own.
+    Digest(Box<Answers>),
     /// Before the first request.
     Pending(Tokens),
     /// Done for as long as the connection lasts.
@@ -146,23 +190,26 @@ pub(crate) enum Proof {
 }
 
 impl Proof {
-    /// The value of `Authorization` for the next request, if it needs one.
-    pub(crate) fn authorization(&self) -> Option<Zeroizing<String>> {
+    /// The value of `Authorization` for the next request, a POST to `target`, if it needs one.
+    pub(crate) fn authorization(&mut self, target: &str) -> Option<Zeroizing<String>> {
         match self {
             Self::Basic(credentials) => {
                 Some(auth::basic::authorization(&credentials.user, &credentials.password))
             }
+            Self::Digest(answers) => answers.next("POST", target),
             _ => None,
         }
     }
 
     /// What a 401 means: with the schemes there are, that the proof was not accepted.
     pub(crate) fn refused(&self, head: &ResponseHead) -> Error {
+        let user = |credentials: &Credentials| Some(credentials.user.clone());
         let (tried, user) = match self {
             Self::Anonymous => (None, None),
-            Self::Basic(credentials) => (Some(Scheme::Basic), Some(credentials.user.clone())),
+            Self::Basic(credentials) => (Some(ClientScheme::Basic), user(credentials)),
+            Self::Digest(answers) => (Some(ClientScheme::Digest), Some(answers.user().to_owned())),
             Self::Pending(tokens) | Self::Established { tokens, .. } => {
-                (Some(tokens.scheme), tokens.credentials.as_ref().map(|credentials| credentials.user.clone()))
+                (Some(tokens.known_as()), tokens.credentials.as_deref().and_then(user))
             }
         };
         Error::AuthenticationFailed { offered: offered(head), tried, user }

@@ -67,13 +67,16 @@ impl Connection {
         patience: &Patience,
     ) -> Result<Response, Error> {
         self.sign_in(request.endpoint, patience).await?;
-        let response = match self.seals(request.endpoint) {
-            true => self.exchange_sealed(request, limit, patience).await?,
-            false => self.converse(request, limit, patience).await?,
-        };
-        match response.head.status() {
-            401 => Err(self.proof.refused(&response.head)),
-            _ => Ok(response),
+        loop {
+            let response = match self.seals() {
+                true => self.exchange_sealed(request, limit, patience).await?,
+                false => self.converse(request, limit, patience).await?,
+            };
+            match response.head.status() {
+                // A challenge that is new, or whose nonce is, is answered once.
+                401 => self.take_challenge(request.endpoint, &response)?,
+                _ => return Ok(response),
+            }
         }
     }
 
@@ -107,7 +110,7 @@ impl Connection {
     /// Head and body in one piece: a service would wait for the second one (interop-clients).
     fn write(&mut self, request: &Request<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
         const HEAD: usize = 1_024;
-        let authorization = self.proof.authorization();
+        let authorization = self.proof.authorization(request.endpoint.path());
         let secret = authorization.as_ref().map_or(0, |value| value.len());
         // Reserved at once, so that growing leaves no copy of a password behind.
         let mut out = Zeroizing::new(Vec::with_capacity(HEAD + secret + request.body.len()));

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use tokio::runtime::Handle;
 use tokio::time::Instant;
-use wsman::enumeration::{Enumerate, EnumerationMode, Filter, Page, Pull, write_release};
+use wsman::enumeration::{Enumerate, EnumerationMode, Filter, Page, PolymorphismMode, Pull, write_release};
 use wsman::{Action, EndpointReference, Response};
 use xml::{Bounds, Document, Element, Writer};
 
@@ -19,6 +19,8 @@ use crate::{Locator, Session};
 pub struct EnumerateOptions {
     /// What each item is.
     pub mode: EnumerationMode,
+    /// How instances of subclasses are listed; services without classes take no notice.
+    pub polymorphism: PolymorphismMode,
     /// Which items.
     pub filter: Option<Filter>,
     /// How many items one answer may bring; 32,000 by default, so that only its size counts.
@@ -27,7 +29,12 @@ pub struct EnumerateOptions {
 
 impl Default for EnumerateOptions {
     fn default() -> Self {
-        Self { mode: EnumerationMode::Object, filter: None, max_elements: 32_000 }
+        Self {
+            mode: EnumerationMode::Object,
+            polymorphism: PolymorphismMode::default(),
+            filter: None,
+            max_elements: 32_000,
+        }
     }
 }
 
@@ -100,8 +107,8 @@ impl Session {
             optimize: true,
             max_elements: Some(options.max_elements),
             mode: options.mode,
+            polymorphism: options.polymorphism,
             filter: options.filter,
-            ..Enumerate::default()
         };
         let mut attempts = 1;
         let answer = loop {

@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use auth::Scheme;
+use auth::AuthError;
+use auth::choice::{ClientScheme as Scheme, Ntlm, Refusal};
+use kerberos::KerberosError;
 use wsman::{Fault, ResponseError, code};
 
 use crate::local::Unreached;
@@ -32,6 +34,14 @@ pub enum Error {
         what: Exposed,
         /// To whom.
         endpoint: String,
+    },
+    /// There is no way to sign in that is allowed. Nothing has left this process.
+    #[error("refused to sign in to {endpoint}: {refusal}")]
+    NoWayIn {
+        /// To whom.
+        endpoint: String,
+        /// Each way that was considered, and what stands in its way.
+        refusal: Refusal,
     },
     /// The name of the host is unknown.
     #[error("cannot find the host {host}: {source}")]
@@ -98,15 +108,20 @@ pub enum Error {
         /// Whose name was given.
         user: Option<String>,
     },
-    /// Signing in failed on this side: what the service sent is not what was to be expected, or not enough.
+    /// Signing in failed on this side: there is nothing to sign in with, or what the service sent is not what was to
+    /// be expected. The first line says what is wrong; the next, what to do.
     #[error("cannot sign in to {peer} with {scheme}: {reason}")]
     SignIn {
         /// The scheme that was tried.
         scheme: Scheme,
         /// The service.
         peer: String,
-        /// What is wrong.
+        /// What sort of failure it is.
+        cause: SignInCause,
+        /// What is wrong, and what to do.
         reason: String,
+        /// Whether NTLM was left out because it would not prove who the host is.
+        ntlm: Ntlm,
     },
     /// The service answered with nothing but a status.
     #[error("the service answered HTTP {status}{}", meaning_of(*status))]
@@ -177,6 +192,86 @@ impl std::fmt::Display for Exposed {
             Self::Password => "a password",
             Self::Messages => "messages",
         })
+    }
+}
+
+/// Why signing in failed before the service had its say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignInCause {
+    /// The realm does not take the password.
+    WrongPassword,
+    /// The realm does not know the user.
+    UnknownUser,
+    /// The account is locked, disabled or expired.
+    NotAllowed,
+    /// There is no ticket to sign in with.
+    NoTicket,
+    /// The ticket was good once.
+    TicketExpired,
+    /// The clocks are too far apart.
+    ClockSkew,
+    /// The realm does not know the service.
+    UnknownService,
+    /// No KDC answers.
+    KdcUnreachable,
+    /// Kerberos is not installed here, or not set up.
+    NoKerberos,
+    /// What answers has not proven that it is the service.
+    ServiceUnproven,
+    /// A ticket was to be handed on and cannot be.
+    NotDelegated,
+    /// The service refuses with a status of its own.
+    Refused,
+    /// Anything else.
+    Other,
+}
+
+impl SignInCause {
+    pub(crate) fn of_kerberos(error: &KerberosError) -> Self {
+        use KerberosError as E;
+        match error {
+            E::WrongPassword { .. } => Self::WrongPassword,
+            E::UnknownClient { .. } => Self::UnknownUser,
+            E::NotAllowed { .. } => Self::NotAllowed,
+            E::NoTicket { .. } => Self::NoTicket,
+            E::TicketExpired { .. } => Self::TicketExpired,
+            E::ClockSkew { .. } => Self::ClockSkew,
+            E::UnknownServer { .. } | E::NotAnSpn(_) => Self::UnknownService,
+            E::KdcUnreachable { .. } => Self::KdcUnreachable,
+            E::Missing { .. } | E::Symbol { .. } | E::Configuration { .. } => Self::NoKerberos,
+            E::ServiceUnproven { .. } => Self::ServiceUnproven,
+            _ => Self::Other,
+        }
+    }
+
+    /// The number that Windows' client gives (winerror.h, `SEC_E_…`).
+    fn code(self) -> u32 {
+        match self {
+            Self::NoTicket => 0x8009_030E,
+            Self::TicketExpired => 0x8009_0317,
+            Self::ClockSkew => 0x8009_0324,
+            Self::UnknownService => 0x8009_0303,
+            Self::KdcUnreachable => 0x8009_0311,
+            Self::NoKerberos => 0x8009_0305,
+            Self::ServiceUnproven => 0x8009_0322,
+            Self::NotDelegated => 0x8009_0345,
+            Self::NotAllowed => 1327,
+            Self::WrongPassword | Self::UnknownUser | Self::Refused | Self::Other => code::LOGON_FAILURE,
+        }
+    }
+}
+
+impl From<&AuthError> for SignInCause {
+    fn from(error: &AuthError) -> Self {
+        match error {
+            // So says the service; what a realm says comes as an error of Kerberos.
+            AuthError::WrongPassword | AuthError::Refused(_) => Self::Refused,
+            AuthError::NotAllowed => Self::NotAllowed,
+            AuthError::ClockSkew => Self::ClockSkew,
+            AuthError::Unproven => Self::ServiceUnproven,
+            _ => Self::Other,
+        }
     }
 }
 
@@ -318,12 +413,14 @@ impl Error {
             Self::Fault(fault) => return Some(fault.code()).filter(|code| *code != 0),
             Self::Setting { .. } | Self::OutputTooLarge { .. } => return None,
             Self::Refused { .. } => code::UNENCRYPTED_DISABLED,
+            Self::NoWayIn { refusal, .. } => return refusal.code(),
+            Self::SignIn { cause, .. } => cause.code(),
             Self::NotResolved { .. } => code::NAME_NOT_RESOLVED,
             Self::Connect { .. } | Self::NoLocalService { .. } => code::CANNOT_CONNECT,
             Self::ForeignSocket { .. } => code::ACCESS_DENIED,
             Self::ConnectTimedOut { .. } | Self::TimedOut { .. } => code::NETWORK_TIMED_OUT,
             Self::Tls { .. } => SECURE_FAILURE,
-            Self::AuthenticationFailed { .. } | Self::SignIn { .. } => code::LOGON_FAILURE,
+            Self::AuthenticationFailed { .. } => code::LOGON_FAILURE,
             Self::Http { status } | Self::NoMessage { status, .. } => match status {
                 301 | 302 | 307 | 308 => REDIRECTED,
                 401 | 403 => code::ACCESS_DENIED,
@@ -377,7 +474,7 @@ fn refusal_of(offered: &[String], tried: Option<Scheme>, user: Option<&str>) -> 
     };
     if offered.is_empty() {
         format!("the service does not accept{who} and offers no scheme to sign in with")
-    } else if offered.iter().any(|scheme| Scheme::from_name(scheme) == Some(tried)) {
+    } else if offered.iter().any(|scheme| Scheme::from_challenge(scheme) == Some(tried)) {
         format!("the service does not accept{who} with {tried}: check name and password")
     } else {
         format!("the service does not offer {tried}: use one of {list}")

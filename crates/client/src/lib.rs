@@ -20,6 +20,8 @@
 //! What a session promises:
 //!
 //! * Nothing leaves the process readable for others unless [`Unencrypted::Allowed`] says so.
+//! * Over HTTP nothing but Kerberos is tried with a host that is not this machine, unless [`HostTrust::Listed`] says
+//!   that it needs no proof.
 //! * Whatever a service sends is bounded before it is looked at, in size and in time.
 //! * A request is sent twice only where that does no harm.
 //! * A slow command is not a failed one: what has nothing to say yet is asked again.
@@ -45,11 +47,12 @@ mod shell;
 mod tls;
 mod transfer;
 
-pub use auth::{Scheme, Secret};
-pub use authentication::{Authentication, Credentials, Unencrypted};
+pub use auth::choice::{ClientScheme as Scheme, Obstacle, Refusal, Sealing, Trust as HostTrust};
+pub use auth::{Secret, ServiceClass, ServicePrincipalName, SpnError};
+pub use authentication::{Authentication, Credentials, Delegation, ServiceName, SpnPort, Unencrypted};
 pub use endpoint::{Endpoint, EndpointError, Transport};
 pub use enumeration::{EnumerateOptions, Enumerator, Item};
-pub use error::{Error, Exposed, Progress, Seen, Violation, Waiting};
+pub use error::{Error, Exposed, Progress, Seen, SignInCause, Violation, Waiting};
 pub use identify::Identified;
 pub use local::Unreached;
 pub use locator::Locator;

@@ -3,10 +3,11 @@
 mod answer;
 mod builder;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,15 +17,15 @@ use xml::{Encoding, Writer};
 pub use builder::SessionBuilder;
 
 use crate::affinity::Affinity;
-use crate::authentication::{Login, Unencrypted};
+use crate::authentication::{Automatic, Login, Proof, Unencrypted, exposed};
 use crate::connection::{self, Connection};
-use crate::error::{Error, Progress};
+use crate::error::{Error, Progress, Violation};
 use crate::local::LocalSockets;
 use crate::patience::Patience;
 use crate::pool::Pool;
 use crate::random::fresh_uuid;
 use crate::route::Route;
-use crate::{Endpoint, Locator, Transport};
+use crate::{Endpoint, Locator, Refusal, Scheme, Transport};
 
 /// Operations on one service. Cloning it is cheap, and all clones share their connections.
 ///
@@ -40,7 +41,9 @@ pub(crate) struct Inner {
     peer: String,
     /// What its messages are addressed to.
     to: String,
-    login: Login,
+    login: Mutex<Login>,
+    /// How another scheme is found where a service does not offer the first one.
+    automatic: Option<Automatic>,
     unencrypted: Unencrypted,
     connect_timeout: Duration,
     idle_timeout: Duration,
@@ -84,6 +87,14 @@ impl Session {
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.0.endpoint
+    }
+
+    /// Whether the session may sign in at all, by its settings: what every operation asks before it sends anything.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] and [`Error::NoWayIn`].
+    pub fn may_sign_in(&self) -> Result<(), Error> {
+        self.require_protection()
     }
 
     /// Whom it speaks with, for people.
@@ -160,7 +171,7 @@ impl Session {
     ) -> Result<Response, Error> {
         let patience = self.patience();
         let message = self.0.encoding.encode(head.envelope(&[], body));
-        let mut connection = self.open(Login::Anonymous, &patience).await?;
+        let mut connection = self.connect(Login::Anonymous.begin(), &patience).await?;
         let request = self.request(&message, headers);
         let response = connection.exchange(&request, self.body_limit(), &patience).await?;
         self.understand(head, response)
@@ -195,9 +206,54 @@ impl Session {
             tracing::trace!(peer = self.0.peer, "A pooled connection was dead");
             self.0.pool.clear();
         }
-        let mut connection = self.open(self.0.login.clone(), patience).await?;
-        let outcome = connection.exchange(request, limit, patience).await;
+        let (connection, outcome) =
+            self.exchange_anew(self.login().begin(), request, limit, patience).await?;
+        let Err(Error::AuthenticationFailed { offered, tried: Some(tried), .. }) = &outcome else {
+            return self.keep(connection, outcome);
+        };
+        // Once: what a service offers could change for ever.
+        let Some(other) = self.login_by_another_scheme(offered, *tried)? else { return outcome };
+        let (connection, outcome) = self.exchange_anew(other.begin(), request, limit, patience).await?;
         self.keep(connection, outcome)
+    }
+
+    /// Over a new connection, or over two where the first was closed with a challenge.
+    async fn exchange_anew(
+        &self,
+        proof: Proof,
+        request: &connection::Request<'_>,
+        limit: usize,
+        patience: &Patience,
+    ) -> Result<(Connection, Result<connection::Response, Error>), Error> {
+        let mut connection = self.connect(proof, patience).await?;
+        let mut outcome = connection.exchange(request, limit, patience).await;
+        if let Err(Error::Protocol { violation: Violation::ClosedDuringSignIn, .. }) = &outcome
+            && let Some(proof) = connection.proof_to_go_on_with()
+        {
+            connection = self.connect(proof, patience).await?;
+            outcome = connection.exchange(request, limit, patience).await;
+        }
+        Ok((connection, outcome))
+    }
+
+    /// How the session signs in from now on if the service does not offer what was tried, and that was nobody's wish.
+    fn login_by_another_scheme(&self, offered: &[String], tried: Scheme) -> Result<Option<Login>, Error> {
+        let Some(automatic) = &self.0.automatic else { return Ok(None) };
+        let offered: BTreeSet<Scheme> =
+            offered.iter().filter_map(|name| Scheme::from_challenge(name)).collect();
+        if offered.contains(&tried) {
+            return Ok(None);
+        }
+        let other = automatic.login(&self.0.endpoint, Some(offered))?;
+        if matches!(other, Login::Refused(_)) {
+            return Ok(None);
+        }
+        self.0.login.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&other);
+        Ok(Some(other))
+    }
+
+    fn login(&self) -> Login {
+        self.0.login.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn keep(
@@ -214,21 +270,31 @@ impl Session {
         outcome
     }
 
-    async fn open(&self, login: Login, patience: &Patience) -> Result<Connection, Error> {
-        Connection::open(&self.0.endpoint, &self.0.route, login.begin(), patience).await
+    async fn connect(&self, proof: Proof, patience: &Patience) -> Result<Connection, Error> {
+        Connection::open(&self.0.endpoint, &self.0.route, proof, patience).await
     }
 
-    /// Nothing may leave this process readable for others unless that is allowed.
+    /// Nothing may leave this process readable for others, or go to a host that nothing proves, unless that is
+    /// allowed.
     fn require_protection(&self) -> Result<(), Error> {
         let inner = &self.0;
         if matches!(inner.route, Route::Local(_)) {
             return Ok(());
         }
-        match (inner.endpoint.transport(), inner.unencrypted, inner.login.exposes()) {
-            (Transport::Http, Unencrypted::Refused, Some(what)) => {
-                Err(Error::Refused { what, endpoint: inner.endpoint.to_string() })
+        let login = self.login();
+        let (what, refusal) = match &login {
+            Login::Refused(refusal) => (exposed(refusal), Some(refusal)),
+            login => match (inner.endpoint.transport(), inner.unencrypted) {
+                (Transport::Http, Unencrypted::Refused) => (login.exposes(), None),
+                _ => (None, None),
+            },
+        };
+        match (what, refusal) {
+            (Some(what), _) => Err(Error::Refused { what, endpoint: inner.endpoint.to_string() }),
+            (None, Some(refusal)) => {
+                Err(Error::NoWayIn { endpoint: inner.endpoint.to_string(), refusal: Refusal::clone(refusal) })
             }
-            _ => Ok(()),
+            (None, None) => Ok(()),
         }
     }
 

@@ -4,6 +4,7 @@ mod command;
 mod run;
 mod stdin;
 
+use std::fmt;
 use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -32,7 +33,9 @@ pub struct Shell {
 }
 
 /// What a shell is to be like.
-#[derive(Clone, Debug)]
+///
+/// `Debug` shows the names of variables only: passwords travel in their values.
+#[derive(Clone)]
 pub struct ShellOptions {
     /// Variables for every command, beside those of the user.
     pub environment: Vec<(String, String)>,
@@ -106,6 +109,23 @@ impl Default for ShellOptions {
             output_streams: vec!["stdout".to_owned(), "stderr".to_owned()],
             output_limit: 64 << 20,
         }
+    }
+}
+
+impl fmt::Debug for ShellOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.environment.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("ShellOptions")
+            .field("environment", &names)
+            .field("directory", &self.directory)
+            .field("code_page", &self.code_page)
+            .field("profile", &self.profile)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("name", &self.name)
+            .field("input_streams", &self.input_streams)
+            .field("output_streams", &self.output_streams)
+            .field("output_limit", &self.output_limit)
+            .finish()
     }
 }
 

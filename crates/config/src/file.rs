@@ -2,12 +2,13 @@
 
 mod edit;
 mod literal;
+mod plugins;
 mod read;
 
 pub(crate) use edit::{edit, edit_preset};
 pub(crate) use read::read;
 
-use crate::{ListenerError, SettingError};
+use crate::{ListenerError, PluginError, SettingError};
 
 /// The largest file that is looked at, in octets: 1 MiB.
 pub(crate) const MAX_OCTETS: usize = 1 << 20;
@@ -16,6 +17,10 @@ pub(crate) const MAX_OCTETS: usize = 1 << 20;
 const PRESET: &str = "Preset";
 /// The key of the list of listeners.
 const LISTENER: &str = "Listener";
+/// The key of the list of plug-ins.
+const PLUGIN: &str = "Plugin";
+/// The key of the table of groups.
+const GROUPS: &str = "Groups";
 const ADDRESS: &str = "Address";
 const TRANSPORT: &str = "Transport";
 
@@ -35,6 +40,9 @@ pub enum FileError {
     /// A listener cannot be as it is written.
     #[error(transparent)]
     Listener(ListenerError),
+    /// A plug-in cannot be as it is written.
+    #[error("Plugin: {0}")]
+    Plugin(PluginError),
     /// There is no such preset.
     #[error("Preset: {0} is no preset: write \"telarch\" or \"winrm-2.0\"")]
     Preset(String),

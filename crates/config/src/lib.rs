@@ -2,7 +2,8 @@
 //!
 //! [`Config`] is a snapshot with one typed field for each setting; reading it costs a field access.
 //! [`Setting`] describes a setting: parsers, defaults, ranges, XML and documentation come from there.
-//! [`Listener`] is an element of `winrm/config/listener`.
+//! [`Listener`] is an element of `winrm/config/listener`, and [`Plugin`] one of `winrm/config/plugin`.
+//! [`Access`] says which security descriptor decides about a resource.
 //! [`Store`] keeps both in one TOML file and tells subscribers about changes.
 //!
 //! ```
@@ -33,9 +34,11 @@ mod sections;
 mod change;
 mod error;
 mod file;
+mod groups;
 mod listener;
 pub mod oracle;
 mod paths;
+mod plugin;
 mod preset;
 mod representation;
 mod schema;
@@ -46,11 +49,16 @@ mod value;
 
 pub use error::{PutError, Reason, SettingError};
 pub use file::FileError;
+pub use groups::Groups;
 pub use listener::{
     LISTENER_RESOURCE, Listener, ListenerAddress, ListenerError, ListenerKey, ListenerSource, Listeners,
     Transport,
 };
 pub use paths::{MACHINE_SOCKET, Paths, local_sockets};
+pub use plugin::{
+    Access, Decider, Deciding, PLUGIN_NAMESPACE, PLUGIN_RESOURCE, Plugin, PluginError, PluginKind,
+    PluginResource, Plugins, SecurityEntry, Surroundings,
+};
 pub use preset::Preset;
 pub use schema::{Mutability, Setting, Source};
 pub use section::Section;
@@ -59,7 +67,7 @@ pub use tree::{
     Client, ClientAuth, ClientDefaultPorts, Config, Service, ServiceAuth, ServiceDefaultPorts, Winrs,
 };
 pub use value::{
-    Address, AddressFilter, CbtHardeningLevel, Count, FilterError, Hostname, IPv4Filter, IPv6Filter,
-    Kilobytes, Kind, Megabytes, Milliseconds, Number, Port, Quota, RootSddl, Seconds, Thumbprint,
+    Address, AddressFilter, CbtHardeningLevel, Count, Descriptor, FilterError, Hostname, IPv4Filter,
+    IPv6Filter, Kilobytes, Kind, Megabytes, Milliseconds, Number, Port, Quota, Seconds, Thumbprint,
     TrustedHosts, UrlPrefix, unit,
 };

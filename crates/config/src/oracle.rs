@@ -3,8 +3,8 @@
 use crate::file::{edit, edit_preset, read};
 use crate::value::Address;
 use crate::{
-    AddressFilter, Draft, FileError, IPv4Filter, IPv6Filter, Listener, ListenerAddress, ListenerKey,
-    Listeners, Preset, Transport,
+    AddressFilter, Draft, FileError, IPv4Filter, IPv6Filter, Listener, ListenerAddress, ListenerKey, Preset,
+    SecurityEntry, Transport,
 };
 
 /// Any text is read or refused without panic, and what was read can be written, changed and read again.
@@ -22,7 +22,7 @@ pub fn config_toml(octets: &[u8]) {
     }
 
     let header = if preset == Preset::default() { String::new() } else { format!("Preset = \"{preset}\"\n") };
-    let untouched = Draft { config: preset.config(), listeners: Listeners::default() };
+    let untouched = Draft { config: preset.config(), ..Draft::default() };
     again(&header, &untouched, &first);
 }
 
@@ -43,6 +43,7 @@ fn again(text: &str, before: &Draft, after: &Draft) {
     let different: Vec<_> = read.config.differences(&after.config).map(crate::Setting::path).collect();
     assert!(different.is_empty(), "{different:?} differ after editing {text:?} to {edited:?}");
     assert_eq!(read.listeners, after.listeners, "after editing {text:?} to {edited:?}");
+    assert_eq!(read.plugins, after.plugins, "after editing {text:?} to {edited:?}");
 }
 
 /// The edited text has the preset, unless it names what only another one allows or becomes too large by it.
@@ -82,6 +83,11 @@ fn changed(before: &Draft) -> Draft {
     let key = ListenerKey { address: ListenerAddress::Mac([0xFE; 6]), transport: Transport::Https };
     let mut new = Listener::new(key, &after.config.service);
     new.enabled = false;
+    let shell = after.plugins.find_mut("Shell").expect("there is one");
+    shell.enable(!shell.is_enabled()).expect("it is not needed");
+    let uri = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
+    let entry = SecurityEntry::parse(uri, "D:P(A;;GX;;;WD)", true).expect("an entry");
+    shell.secure(vec![entry]).expect("an entry of the shell");
     // Refused if the file has it already, which is as good.
     let _ = after.listeners.create(new);
     after

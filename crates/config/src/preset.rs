@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::Config;
-use crate::value::{Number, RootSddl};
+use crate::value::{Descriptor, Number};
 
 /// A set of defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl fmt::Display for Preset {
 fn winrm_2_0(config: &mut Config) {
     config.max_envelope_sizekb = Number::of::<150>();
     config.max_provider_requests = Number::of::<25>();
-    config.service.root_sddl = RootSddl::constant(WINRM_2_0_SDDL);
+    config.service.root_sddl = Descriptor::constant(WINRM_2_0_SDDL);
     config.service.max_concurrent_operations = Number::of::<100>();
     config.service.enumeration_timeoutms = Number::of::<60_000>();
     config.service.max_connections = Number::of::<25>();

@@ -6,13 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fmt, io};
 
+use sddl::DomainSid;
 use tokio::sync::watch;
 
 use self::disk::Directory;
-use crate::{Config, FileError, Listeners, Preset, Setting, SettingError, file};
+use crate::{
+    Access, Config, FileError, Groups, Listeners, Mutability, Plugins, Preset, Setting, SettingError, Source,
+    Surroundings, file,
+};
 
 /// Everything that is configured at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct State {
     /// Which defaults hold for what the file does not name.
@@ -21,6 +25,14 @@ pub struct State {
     pub config: Arc<Config>,
     /// The listeners of the file; those that policy or compatibility add are not among them.
     pub listeners: Listeners,
+    /// The plug-ins.
+    pub plugins: Plugins,
+    /// Which security descriptor decides about which resource.
+    pub access: Access,
+    /// Which groups of the machine are groups of Windows; it is set in the file only.
+    pub groups: Arc<Groups>,
+    /// The SID of the machine, if it is known; default entries of plug-ins name groups below it.
+    pub machine: Option<DomainSid>,
 }
 
 /// What a change may change.
@@ -30,6 +42,10 @@ pub struct Draft {
     pub config: Config,
     /// The listeners.
     pub listeners: Listeners,
+    /// The plug-ins.
+    pub plugins: Plugins,
+    /// Which groups of the machine are groups of Windows; a change of them is not kept.
+    pub(crate) groups: Groups,
 }
 
 /// Keeps the configuration in one TOML file and tells whoever asks about changes.
@@ -45,8 +61,12 @@ pub struct Store {
     text: Mutex<String>,
 }
 
-/// Values that hold for this process and are not in the file.
-type Overrides = Vec<(&'static Setting, String)>;
+/// What holds for this process and is not in the file.
+#[derive(Clone, Default)]
+struct Overrides {
+    settings: Vec<(&'static Setting, String)>,
+    machine: Option<DomainSid>,
+}
 
 /// Why the configuration cannot be read or kept.
 #[derive(Debug, thiserror::Error)]
@@ -134,11 +154,23 @@ impl Store {
         let overrides = overrides
             .iter()
             .map(|(name, value)| Ok((Setting::find(name.as_ref())?, value.as_ref().to_owned())))
-            .collect::<Result<Overrides, SettingError>>()?;
+            .collect::<Result<Vec<_>, SettingError>>()?;
+        let overrides = Overrides { settings: overrides, machine: None };
         let text = disk::read(&path)?.text;
         let state = state(&path, &text, &overrides)?;
         let (overrides, text) = (Mutex::new(overrides), Mutex::new(text));
         Ok(Self { path, overrides, state: watch::Sender::new(Arc::new(state)), text })
+    }
+
+    /// Tells the SID of the machine, below which default entries of plug-ins name groups.
+    pub fn set_machine(&self, machine: DomainSid) {
+        let mut overrides = self.lock();
+        overrides.machine = Some(machine);
+        let now = self.state();
+        let config = Config::clone(&now.config);
+        let (listeners, plugins) = (now.listeners.clone(), now.plugins.clone());
+        let draft = Draft { config, listeners, plugins, groups: Groups::clone(&now.groups) };
+        self.publish(State::of(now.preset, draft, overrides.machine));
     }
 
     /// The settings as they are now.
@@ -186,14 +218,19 @@ impl Store {
         let directory = Directory::lock(&self.path)?;
         let found = disk::read(&self.path)?;
         let base = state(&self.path, &found.text, &overrides)?;
-        let before = Draft { config: Config::clone(&base.config), listeners: base.listeners };
+        let before = Draft {
+            config: Config::clone(&base.config),
+            listeners: base.listeners,
+            plugins: base.plugins,
+            groups: Groups::clone(&base.groups),
+        };
         let mut after = before.clone();
         change(&mut after)?;
 
         let no_place = || StoreError::NoPlace { path: self.path.clone() };
         let text = file::edit(&found.text, &before, &after).ok_or_else(no_place)?;
         let mut kept = overrides.clone();
-        kept.retain(|(setting, _)| setting.show(&before.config) == setting.show(&after.config));
+        kept.settings.retain(|(setting, _)| setting.show(&before.config) == setting.show(&after.config));
         // The file is the truth, so it must say what was asked for before it may replace the old one.
         let state = state(&self.path, &text, &kept)?;
         if !after.is(&state) {
@@ -220,13 +257,18 @@ impl Store {
         let mut overrides = self.lock();
         let found = self.text();
         let base = state(&self.path, &found, &overrides)?;
-        let before = Draft { config: Config::clone(&base.config), listeners: base.listeners };
+        let before = Draft {
+            config: Config::clone(&base.config),
+            listeners: base.listeners,
+            plugins: base.plugins,
+            groups: Groups::clone(&base.groups),
+        };
         let mut after = before.clone();
         change(&mut after)?;
         let no_place = || StoreError::NoPlace { path: self.path.clone() };
         let text = file::edit(&found, &before, &after).ok_or_else(no_place)?;
         let mut kept = overrides.clone();
-        kept.retain(|(setting, _)| setting.show(&before.config) == setting.show(&after.config));
+        kept.settings.retain(|(setting, _)| setting.show(&before.config) == setting.show(&after.config));
         let state = state(&self.path, &text, &kept)?;
         if !after.is(&state) {
             return Err(no_place().into());
@@ -250,9 +292,10 @@ impl Store {
         if found.text != before {
             return Err(StoreError::Changed { path: self.path.clone() });
         }
-        let (old, new) = (state(&self.path, before, &Vec::new())?, state(&self.path, after, &Vec::new())?);
+        let none = Overrides::default();
+        let (old, new) = (state(&self.path, before, &none)?, state(&self.path, after, &none)?);
         let mut kept = overrides.clone();
-        kept.retain(|(setting, _)| setting.show(&old.config) == setting.show(&new.config));
+        kept.settings.retain(|(setting, _)| setting.show(&old.config) == setting.show(&new.config));
         let state = state(&self.path, after, &kept)?;
         directory.replace(&self.path, after, &found)?;
         *overrides = kept;
@@ -345,16 +388,63 @@ fn state(path: &Path, text: &str, overrides: &Overrides) -> Result<State, StoreE
         line: mistake.line,
         error: mistake.error,
     })?;
-    for (setting, value) in overrides {
+    for (setting, value) in &overrides.settings {
         draft.config.assign(setting, value)?;
     }
-    Ok(State { preset, config: Arc::new(draft.config), listeners: draft.listeners })
+    Ok(State::of(preset, draft, overrides.machine))
+}
+
+impl State {
+    fn of(preset: Preset, draft: Draft, machine: Option<DomainSid>) -> Self {
+        let Draft { config, listeners, plugins, groups } = draft;
+        let access = Access::new(&plugins, Surroundings { root: &config.service.root_sddl, machine });
+        let groups = Arc::new(groups);
+        Self { preset, config: Arc::new(config), listeners, plugins, access, groups, machine }
+    }
+
+    /// What the default entries of plug-ins depend on.
+    #[must_use]
+    pub fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings { root: &self.config.service.root_sddl, machine: self.machine }
+    }
+}
+
+impl Default for State {
+    /// That of an empty file, on a machine without a SID.
+    fn default() -> Self {
+        Self::of(Preset::default(), Draft::default(), None)
+    }
+}
+
+impl Config {
+    /// What several files amount to: a file that names a setting wins over those before it, and one that is not
+    /// there names none.
+    ///
+    /// So clients read the settings of the machine, then those of their user. Nothing is kept open.
+    ///
+    /// # Errors
+    /// [`StoreError`] names the file, the line and what to do.
+    pub fn of_files<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        for path in paths {
+            let path = path.as_ref();
+            let one = state(path, &disk::read(path)?.text, &Overrides::default())?.config;
+            for setting in Setting::all() {
+                if one.source(setting) != Source::Default && setting.mutability() == Mutability::Writable {
+                    all.assign(setting, &setting.show(&one))?;
+                    all.named(setting);
+                }
+            }
+        }
+        Ok(all)
+    }
 }
 
 impl Draft {
     /// Whether a state has the same values and listeners; who decided and in which order does not count.
     fn is(&self, state: &State) -> bool {
         self.config.differences(&state.config).next().is_none()
+            && self.plugins == state.plugins
             && self.listeners.len() == state.listeners.len()
             && self.listeners.iter().all(|listener| state.listeners.find(listener.key()) == Some(listener))
     }

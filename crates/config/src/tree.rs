@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use crate::Mutability::{Deprecated, ReadOnly, Writable};
 use crate::schema::{Member, Setting, Source, exchange};
 use crate::value::{
-    CbtHardeningLevel, Count, IPv4Filter, IPv6Filter, Kilobytes, Megabytes, Milliseconds, Number, Port,
-    Quota, RootSddl, Seconds, Thumbprint, TrustedHosts, UrlPrefix, Value,
+    CbtHardeningLevel, Count, Descriptor, IPv4Filter, IPv6Filter, Kilobytes, Megabytes, Milliseconds, Number,
+    Port, Quota, Seconds, Thumbprint, TrustedHosts, UrlPrefix, Value,
 };
 
 /// The largest value of the quotas and times that Windows keeps in 31 bits.
@@ -82,7 +82,7 @@ sections! {
     /// What this machine's service does.
     Service ["Service/", (service)] {
         /// Security descriptor that decides who may do what where a resource has none of its own.
-        "RootSDDL" root_sddl: RootSddl = RootSddl::default(), Writable;
+        "RootSDDL" root_sddl: Descriptor = Descriptor::default(), Writable;
         /// Most concurrent operations of all users; replaced by MaxConcurrentOperationsPerUser.
         "MaxConcurrentOperations" max_concurrent_operations: Count<1, { u32::MAX }>
             = Number::of::<{ u32::MAX }>(), Deprecated;

@@ -2,9 +2,9 @@
 
 mod address_filter;
 mod cbt_hardening;
+mod descriptor;
 mod hostname;
 mod number;
-mod root_sddl;
 mod switch;
 mod thumbprint;
 mod trusted_hosts;
@@ -12,9 +12,9 @@ mod url_prefix;
 
 pub use address_filter::{Address, AddressFilter, FilterError, IPv4Filter, IPv6Filter};
 pub use cbt_hardening::CbtHardeningLevel;
+pub use descriptor::Descriptor;
 pub use hostname::Hostname;
 pub use number::{Count, Kilobytes, Megabytes, Milliseconds, Number, Port, Quota, Seconds, unit};
-pub use root_sddl::RootSddl;
 pub use thumbprint::Thumbprint;
 pub use trusted_hosts::TrustedHosts;
 pub use url_prefix::UrlPrefix;
@@ -47,7 +47,7 @@ macro_rules! from_str {
     )*};
 }
 
-from_str!(CbtHardeningLevel, Hostname, RootSddl, TrustedHosts, UrlPrefix);
+from_str!(CbtHardeningLevel, Hostname, Descriptor, TrustedHosts, UrlPrefix);
 
 /// What sort of value a setting holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

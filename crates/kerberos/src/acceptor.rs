@@ -12,7 +12,7 @@ use auth::{Accepted, Account, AuthError, Step};
 use crate::diagnosis::{Trying, diagnose};
 use crate::error::Mismatch;
 use crate::library::{Credential, Name, RawContext, Stored, Usage};
-use crate::{Context, KerberosError, Library, Principal, PrincipalMap, flag};
+use crate::{Context, Delegated, KerberosError, Library, Principal, PrincipalMap, flag};
 
 /// What a service needs to sign its clients in; makes an [`Acceptor`] for each of them.
 #[derive(Clone)]
@@ -84,6 +84,8 @@ pub struct Client {
     pub account: Account,
     /// What protects messages from now on.
     pub context: Context,
+    /// Whether the client has handed on its ticket; it is not kept here.
+    pub delegated: Delegated,
 }
 
 /// A client needs one token to prove itself.
@@ -179,9 +181,16 @@ impl Acceptor {
         self.demand(progress.flags)?;
         let client = client.ok_or(KerberosError::Downgraded("a name"))?;
         let (principal, account) = self.account(&client)?;
+        let delegated = match progress.flags & flag::DELEGATION {
+            0 => Delegated::Nothing,
+            _ => Delegated::Ticket,
+        };
+        if delegated == Delegated::Ticket {
+            tracing::info!(%principal, "The client has handed on its ticket, which is not kept");
+        }
         let context = Context::established(raw, progress.flags);
         let token = (!progress.token.is_empty()).then_some(progress.token);
-        Ok(Step::Done { token, outcome: Client { principal, account, context } })
+        Ok(Step::Done { token, outcome: Client { principal, account, context, delegated } })
     }
 
     fn demand(&self, flags: u32) -> Result<(), KerberosError> {

@@ -98,6 +98,10 @@ impl Proof {
     }
 }
 
+/// The RID of `WinRMRemoteWMIUsers__`, whose members may use WMI remotely: no user has it, since users have
+/// 1000 + 2·uid and root has 500.
+pub const REMOTE_WMI_USERS: u32 = 1_000;
+
 /// The largest number whose RID fits into 32 bits with room for a group beside each user.
 const LARGEST_MAPPED: u32 = 1 << 30;
 

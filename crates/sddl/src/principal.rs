@@ -25,6 +25,18 @@ impl Principal {
         parse_all(text, Self::read)
     }
 
+    /// The principal that [`Principal::describe`] calls so, with or without what stands before the last backslash;
+    /// the case of letters does not count.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let is_it = |own: &str| {
+            let last = own.rsplit('\\').next().unwrap_or(own);
+            own.eq_ignore_ascii_case(name) || last.eq_ignore_ascii_case(name)
+        };
+        let known = well_known::ALIASES.iter().find(|known| is_it(known.name)).map(|known| known.sid.into());
+        known.or_else(|| RelativeSid::ALL.into_iter().find(|own| is_it(own.name())).map(Self::Relative))
+    }
+
     /// The text for people: name and alias (`BUILTIN\Administrators (BA)`), or the numbers of the SID.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -198,5 +210,19 @@ mod tests {
         assert_eq!(Principal::parse("BA").unwrap().describe(), r"BUILTIN\Administrators (BA)");
         assert_eq!(Principal::parse("LA").unwrap().describe(), "Administrator (LA)");
         assert_eq!(Principal::parse("S-1-5-21-1-2-3-1000").unwrap().describe(), "S-1-5-21-1-2-3-1000");
+    }
+
+    #[test]
+    fn principals_are_found_by_their_names() {
+        for (name, alias) in [
+            ("BUILTIN\\Administrators", Some("BA")),
+            ("remote management users", Some("RM")),
+            ("everyone", Some("WD")),
+            ("Domain Admins", Some("DA")),
+            ("alice", None),
+            ("", None),
+        ] {
+            assert_eq!(Principal::named(name).map(|found| found.to_string()).as_deref(), alias, "{name}");
+        }
     }
 }

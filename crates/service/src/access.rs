@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use auth::{Account, Identity};
-use config::Config;
+use config::{Access, Decider, Deciding, Plugins};
 use sddl::{AccessMask, Outcome, Sid, Token};
-use wsman::{Action, Fault, Subcode, code};
+use wsman::{Action, Detail, Fault, ResourceUri, Subcode, code};
 
-use crate::audit;
+use crate::audit::{self, Accessed};
 use crate::plugin::ResourceKind;
 
 /// Someone who was let in, and where from.
@@ -38,6 +38,16 @@ pub trait Principals: Send + Sync {
     /// What is to be kept of the proof while there is a [`Caller`] because of it.
     fn proof_of(&self, identity: &Identity) -> Option<Proof> {
         let _ = identity;
+        None
+    }
+
+    /// The SID of a user or a group of this machine, for those who write security descriptors.
+    fn sid_of(&self, _name: &str) -> Option<Sid> {
+        None
+    }
+
+    /// The name of the user or the group of this machine that has a SID.
+    fn name_of(&self, _sid: Sid) -> Option<String> {
         None
     }
 }
@@ -97,37 +107,63 @@ impl fmt::Debug for Caller {
     }
 }
 
-/// Decides by RootSDDL whether the caller may do this to a resource of this kind.
+/// Decides by the descriptor that fits the resource best whether the caller may do this to it.
 ///
 /// # Errors
 /// `w:AccessDenied`; which entry decided goes to the log only.
 pub(crate) fn check(
     caller: &Caller,
-    config: &Config,
+    access: &Access,
     kind: ResourceKind,
     resource: &str,
     action: &Action,
 ) -> Result<(), Fault> {
     let desired = rights(kind, action);
-    let guard = config.service.root_sddl.guard();
+    let Deciding { guard, decider } = access.of(resource);
     let verdict = guard.access_check(caller.token(), desired);
-    if guard.audit(caller.token(), desired, Outcome::from(verdict))
-        && !(verdict.is_granted() && goes_on(action))
-    {
-        audit::access(caller, action, resource, desired, &verdict);
+    let is_granted = verdict.is_granted();
+    // Whatever a SACL leaves out, denials and changes are recorded; it decides about the rest, such as reading.
+    let is_always_recorded = !is_granted || !desired.intersection(CHANGES).is_empty();
+    let is_wanted = is_always_recorded || guard.audit(caller.token(), desired, Outcome::from(verdict));
+    if is_wanted && !(is_granted && goes_on(action)) {
+        let ace = verdict.ace().and_then(|ace| guard.dacl()?.aces.get(ace));
+        audit::access(caller, &Accessed { action, resource, rights: desired, decider, ace, verdict });
     }
-    if verdict.is_granted() {
+    if is_granted {
         return Ok(());
     }
+    let place = match decider {
+        Decider::Plugin { plugin, .. } => format!("the security descriptor of the plug-in {plugin}"),
+        _ => "RootSDDL of the service".to_owned(),
+    };
     Err(Fault::new(
         Subcode::AccessDenied,
         code::ACCESS_DENIED,
         format!(
-            "access is denied: {} needs the right {desired} here, which RootSDDL of the service does not give",
+            "access is denied: {} needs the right {desired} here, which {place} does not give",
             caller.identity.account()
         ),
     ))
 }
+
+/// Refuses what belongs to a plug-in that is switched off, as if there were none.
+///
+/// # Errors
+/// `a:DestinationUnreachable`, as for a resource that does not exist.
+pub(crate) fn is_on(plugins: &Plugins, uri: &ResourceUri) -> Result<(), Fault> {
+    match plugins.answering(uri.as_str()) {
+        Some(plugin) if !plugin.is_enabled() => {
+            let name = plugin.kind().name;
+            let reason = format!("the plug-in {name}, which answers for {uri}, is switched off");
+            Err(Fault::new(Subcode::DestinationUnreachable, code::INVALID_RESOURCE_URI, reason)
+                .with_detail(Detail::INVALID_RESOURCE_URI))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The rights whose use is recorded in any case.
+const CHANGES: AccessMask = AccessMask::GENERIC_WRITE.union(AccessMask::GENERIC_EXECUTE);
 
 /// Whether it only goes on with what was recorded when it began: a command's output comes in many pieces.
 fn goes_on(action: &Action) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::Config;
+use config::{Config, State};
 use tokio::sync::Notify;
 use wsman::enumeration::Enumerate;
 use wsman::{Action, Detail, Fault, Head, Reply, Request, Subcode, code};
@@ -45,14 +45,14 @@ impl Service {
         encoding: Encoding,
         hurry: &Notify,
     ) -> Message {
-        let config = self.config();
-        match Request::parse(text, &bounds(&config)) {
+        let state = self.state();
+        match Request::parse(text, &bounds(&state.config)) {
             Err(refused) => fault_message(&refused.fault, None, refused.relates_to.as_deref(), host),
             Ok(request) => {
                 let head = request.head().clone();
                 let dispatched = tokio::select! {
                     biased;
-                    dispatched = self.dispatch(caller, request, encoding, config) => dispatched,
+                    dispatched = self.dispatch(caller, request, encoding, &state) => dispatched,
                     () = hurry.notified() => Err(not_yet()),
                 };
                 match dispatched {
@@ -74,8 +74,9 @@ impl Service {
         caller: Arc<Caller>,
         request: Request,
         encoding: Encoding,
-        config: Arc<Config>,
+        state: &State,
     ) -> Result<Answer, Fault> {
+        let config = Arc::clone(&state.config);
         let limits = Limits::of(request.head(), encoding, &config);
         let head = request.head().clone();
         if head.action == Action::Identify {
@@ -83,7 +84,8 @@ impl Service {
         }
         let uri = request.require_resource()?;
         let (plugin, resource) = self.catalog.find(uri)?;
-        access::check(&caller, &config, resource.kind, uri.as_str(), &head.action)?;
+        access::is_on(&state.plugins, uri)?;
+        access::check(&caller, &state.access, resource.kind, uri.as_str(), &head.action)?;
         tracing::debug!(
             account = %caller.identity().account(), action = %head.action.uri(), resource = resource.uri,
             "Request"

@@ -6,7 +6,8 @@
 use std::net::IpAddr;
 
 use auth::{AuthError, Oid, Scheme};
-use sddl::{AccessMask, Outcome, Verdict};
+use config::Decider;
+use sddl::{AccessKind, AccessMask, Ace, Outcome, Verdict};
 use wsman::Action;
 
 use crate::access::Caller;
@@ -14,24 +15,36 @@ use crate::access::Caller;
 /// The target of audit records.
 pub const AUDIT: &str = "audit";
 
-/// Someone asked for something, which an entry of the SACL wants to have recorded.
-pub(crate) fn access(
-    caller: &Caller,
-    action: &Action,
-    resource: &str,
-    rights: AccessMask,
-    verdict: &Verdict,
-) {
+/// What somebody asked for, and what decided about it.
+pub(crate) struct Accessed<'a> {
+    pub(crate) action: &'a Action,
+    pub(crate) resource: &'a str,
+    pub(crate) rights: AccessMask,
+    /// Where the descriptor stands.
+    pub(crate) decider: Decider<'a>,
+    /// The entry of its DACL that decided, if one did.
+    pub(crate) ace: Option<&'a Ace<AccessKind>>,
+    pub(crate) verdict: Verdict,
+}
+
+/// Someone asked for something that is to be recorded.
+pub(crate) fn access(caller: &Caller, accessed: &Accessed<'_>) {
+    let Accessed { resource, rights, decider, ace, verdict, .. } = *accessed;
     let (account, sid, address) = (caller.identity().account(), caller.sid(), caller.address());
-    let (scheme, mechanism, action) = (caller.identity().scheme(), mechanism(caller), action.uri());
-    match Outcome::from(*verdict) {
+    let (scheme, mechanism, action) = (caller.identity().scheme(), mechanism(caller), accessed.action.uri());
+    let ace = ace.map(ToString::to_string).unwrap_or_default();
+    match Outcome::from(verdict) {
         Outcome::Granted => tracing::debug!(
             target: AUDIT, event = "access", outcome = "granted",
-            %account, %sid, %address, %scheme, mechanism, %action, resource, %rights, reason = %verdict, "Access granted"
+            %account, %sid, %address, %scheme, mechanism, %action, resource, %rights, %decider, ace,
+            reason = %verdict,
+            "Access granted"
         ),
         Outcome::Denied => tracing::warn!(
             target: AUDIT, event = "access", outcome = "denied",
-            %account, %sid, %address, %scheme, mechanism, %action, resource, %rights, reason = %verdict, "Access denied"
+            %account, %sid, %address, %scheme, mechanism, %action, resource, %rights, %decider, ace,
+            reason = %verdict,
+            "Access denied"
         ),
     }
 }

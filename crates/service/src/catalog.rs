@@ -13,9 +13,13 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// A catalog of these plug-ins.
+    /// A catalog of these plug-ins, which hear what the others answer for.
     #[must_use]
     pub fn new(plugins: Vec<Arc<dyn Plugin>>) -> Self {
+        let all: Vec<Resource> = plugins.iter().flat_map(|plugin| plugin.resources()).copied().collect();
+        for plugin in &plugins {
+            plugin.served(&all);
+        }
         Self { plugins }
     }
 

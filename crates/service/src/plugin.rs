@@ -20,6 +20,9 @@ pub trait Plugin: Send + Sync {
     /// The resources it answers for.
     fn resources(&self) -> &[Resource];
 
+    /// Hears once what the whole service answers for, before anybody asks it anything.
+    fn served(&self, _all: &[Resource]) {}
+
     /// Answers one request, which has passed the access check.
     ///
     /// Cancelled by dropping the future when the client goes away: leave nothing half done.

@@ -80,6 +80,11 @@ impl Service {
         &self.header_key
     }
 
+    /// All that is configured now.
+    pub(crate) fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state.borrow())
+    }
+
     /// The settings in force now.
     pub(crate) fn config(&self) -> Arc<Config> {
         Arc::clone(&self.state.borrow().config)

@@ -2,6 +2,7 @@
 //!
 //! Each subcommand is a file of its own and one line in [`SUBCOMMANDS`].
 
+mod access;
 mod account;
 mod configuration;
 mod failure;
@@ -27,7 +28,7 @@ struct Subcommand {
 }
 
 const SUBCOMMANDS: &[Subcommand] =
-    &[account::SUBCOMMAND, configuration::SUBCOMMAND, pages::MAN, pages::COMPLETION];
+    &[access::SUBCOMMAND, account::SUBCOMMAND, configuration::SUBCOMMAND, pages::MAN, pages::COMPLETION];
 
 fn main() -> ExitCode {
     let printed = run(Parser::from_env())
@@ -65,6 +66,7 @@ telarch: looks after the Telarch service of this machine.
 Examples:
   telarch account add alice
   telarch config show --changed
+  telarch access show alice
 
 Commands:
 "

@@ -124,9 +124,8 @@ impl Files {
             // An empty list lets nobody in, and is noticed when it is filled.
             accounts::update(&paths.accounts, IfMissing::Create, |_| Ok::<(), Box<dyn Error>>(()))?;
         }
-        let random: [u8; 12] = accounts::random()?;
-        let number = |at: usize| random.get(at..).and_then(|octets| octets.first_chunk()).copied();
-        let random = [0, 4, 8].map(|at| u32::from_ne_bytes(number(at).unwrap_or_default()));
+        let machine = machine_sid(paths)?;
+        store.set_machine(machine.domain());
         let accounts = FileAccounts::open(&paths.accounts)?;
         Ok(Self {
             store: Arc::new(store),
@@ -134,7 +133,7 @@ impl Files {
             ntlm: ntlm_setup::verifier(arguments, &accounts)?,
             accounts,
             users: UnixUsers::of_this_machine(),
-            machine: MachineSid::load_or_make(&paths.state, random)?,
+            machine,
             serving,
         })
     }
@@ -175,6 +174,14 @@ impl Files {
     }
 }
 
+/// The SID of the machine, which is made if there is none.
+pub(crate) fn machine_sid(paths: &config::Paths) -> Result<MachineSid, Box<dyn Error>> {
+    let random: [u8; 12] = accounts::random()?;
+    let number = |at: usize| random.get(at..).and_then(|octets| octets.first_chunk()).copied();
+    let random = [0, 4, 8].map(|at| u32::from_ne_bytes(number(at).unwrap_or_default()));
+    Ok(MachineSid::load_or_make(&paths.state, random)?)
+}
+
 /// The file in `/etc/pam.d`.
 pub(crate) const PAM_SERVICE: &str = "winrm";
 
@@ -184,6 +191,8 @@ pub(crate) fn sign_in(files: &Files) -> Result<(SignIn, Principals), Box<dyn Err
     policy.slowed.extend(files.users.superusers()?);
     let mut sign_in = SignIn::new(Arc::new(files.verifier())).counted(Arc::new(Attempts::new(policy)));
     let logons = LocalPrincipals::new(files.serving, files.users.clone(), Some(files.accounts.clone()));
+    let state = files.store.subscribe();
+    let logons = logons.with_groups(move || Arc::clone(&state.borrow().groups));
     let table = files.store.path().with_file_name("principals");
     if let Some(acceptors) = kerberos_setup::acceptors(Arc::new(logons.clone()), Some(&table)) {
         sign_in = sign_in.with_kerberos(acceptors);
@@ -203,11 +212,13 @@ fn service(
     let shell = open_files.spare_commands(ShellPlugin::new(surroundings::of_this_user()));
     let shell: Arc<dyn Plugin> = Arc::new(shell);
     let (store, certificates) = (Arc::clone(&files.store), Arc::clone(&files.certificates));
-    let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates);
+    let principals = Arc::new(principals);
+    let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates)
+        .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>);
     Ok(Service::new(ServiceParts {
         state: files.store.subscribe(),
         authenticator: Arc::new(sign_in),
-        principals: Arc::new(principals),
+        principals,
         catalog: Catalog::new(vec![Arc::new(settings), shell]),
         product: product::of_this_machine(),
     }))

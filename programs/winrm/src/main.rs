@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use cli::Format;
 use cli::connection::Login;
 use cli::failure::{ExitCodes, Failure, Kind, Program};
 use cli::help;
 use cli::program::{Stop, arguments};
 use cli::winrm::{Command, Done, Invocation, Streams, exit_codes, parse, run};
+use cli::{ClientSettings, Format};
 
 fn main() -> ExitCode {
     let (mut format, mut codes) = (Format::Text, ExitCodes::Plain);
@@ -45,7 +45,7 @@ fn carry_out(command: Command) -> Result<Done, Stop> {
     // Not locked: the password may come from its first line.
     let mut input = io::BufReader::new(io::stdin());
     let mut streams = Streams { out: &mut out, errors: &mut errors, input: &mut input };
-    let done = runtime.block_on(run(command, &mut streams));
+    let done = runtime.block_on(run(command, &ClientSettings::of_this_process(), &mut streams));
     out.flush()?;
     done
 }

@@ -3,13 +3,13 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use cli::Format;
 use cli::connection::Login;
 use cli::failure::{ExitCodes, Failure, Kind, Program};
 use cli::help;
 use cli::program::{Stop, arguments};
 use cli::winrm::exit_codes;
 use cli::winrs::{ExitCodeShown, Invocation, RemoteCommand, exit_status, parse, run, usage_failure};
+use cli::{ClientSettings, Format};
 
 fn main() -> ExitCode {
     let mut codes = ExitCodes::Plain;
@@ -45,7 +45,8 @@ fn carry_out(command: RemoteCommand) -> Result<u8, Stop> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::here(Kind::Connect, format!("cannot start: {error}")))?;
     let shown = command.exit_code;
-    let exit_code = runtime.block_on(run(command, &mut out, &mut errors))?;
+    let exit_code =
+        runtime.block_on(run(command, &ClientSettings::of_this_process(), &mut out, &mut errors))?;
     if shown == ExitCodeShown::Yes {
         writeln!(errors, "winrs: exit code {exit_code}")?;
     }

@@ -3,10 +3,9 @@
 The one argument is the https address that is passed on to. It prints its own address and serves until its input ends.
 """
 
-import socket
+import asyncio
 import ssl
 import sys
-import threading
 import urllib.parse
 
 from own_certificate import tls_of_a_service
@@ -15,34 +14,30 @@ upstream = urllib.parse.urlsplit(sys.argv[1])
 trusting = ssl.create_default_context()
 trusting.check_hostname = False
 trusting.verify_mode = ssl.CERT_NONE
-tls, _ = tls_of_a_service()
 
 
-def pass_on(source, target):
+async def pass_on(source, target):
     try:
-        while octets := source.recv(65_536):
-            target.sendall(octets)
-        target.shutdown(socket.SHUT_WR)
+        while octets := await source.read(65_536):
+            target.write(octets)
+            await target.drain()
     except OSError:
         pass
+    finally:
+        # TLS has no half of a connection that could stay open.
+        target.close()
 
 
-def stand_between(client):
-    with client, socket.create_connection((upstream.hostname, upstream.port)) as connection:
-        with tls.wrap_socket(client, server_side=True) as near, trusting.wrap_socket(connection) as far:
-            back = threading.Thread(target=pass_on, args=(far, near), daemon=True)
-            back.start()
-            pass_on(near, far)
-            back.join()
+async def stand_between(from_client, to_client):
+    from_service, to_service = await asyncio.open_connection(upstream.hostname, upstream.port, ssl=trusting)
+    await asyncio.gather(pass_on(from_client, to_service), pass_on(from_service, to_client))
 
 
-def accept(listener):
-    while True:
-        client, _ = listener.accept()
-        threading.Thread(target=stand_between, args=(client,), daemon=True).start()
+async def main():
+    tls, _ = tls_of_a_service()
+    server = await asyncio.start_server(stand_between, "127.0.0.1", 0, ssl=tls)
+    print("https://localhost:%d%s" % (server.sockets[0].getsockname()[1], upstream.path), flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
-listener = socket.create_server(("127.0.0.1", 0))
-threading.Thread(target=accept, args=(listener,), daemon=True).start()
-print("https://localhost:%d%s" % (listener.getsockname()[1], upstream.path), flush=True)
-sys.stdin.read()
+asyncio.run(main())

@@ -18,6 +18,7 @@
 
 mod acceptor;
 mod ansible;
+mod apache;
 mod conversation;
 mod curl;
 mod kdc;
@@ -39,6 +40,7 @@ mod way_in;
 
 pub use acceptor::{Flaw, PyspnegoService};
 pub use ansible::{Ansible, Connection, Outcome, Report};
+pub use apache::{Apache, Asking};
 pub use curl::{Curl, Reply};
 pub use kdc::{Kdc, Keys, REALM, Realm, in_realm};
 pub use kerberos_peer::{End, KerberosPeer, Messages, Progress};

@@ -1,6 +1,7 @@
 //! Our own command lines as real programs.
 
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -75,7 +76,7 @@ impl Winrs {
     /// When the program has not been built.
     #[must_use]
     pub fn start(&self, command_line: &[&str]) -> Running {
-        Running::start(self.0.command("winrs", &[]).args(command_line), b"", LIMIT)
+        Running::start(self.0.command("winrs", &[]).args(command_line), b"", LIMIT).with(&self.0.home)
     }
 }
 
@@ -151,7 +152,7 @@ struct Call {
     password_switch: Option<String>,
     password_variable: Option<String>,
     /// A home of its own: settings of whoever runs the tests have no say.
-    home: TempDir,
+    home: Arc<TempDir>,
 }
 
 impl Call {
@@ -164,7 +165,7 @@ impl Call {
             environment: Vec::new(),
             password_switch: None,
             password_variable: None,
-            home,
+            home: Arc::new(home),
         }
         .password(Password::Switch(PASSWORD))
     }

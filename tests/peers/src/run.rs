@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
 
 /// What a command left behind, whether it ran here or at the far end of a peer.
 #[derive(Clone, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub struct Running {
     end: Receiver<()>,
     limit: Duration,
     until: Instant,
+    /// What it needs as long as it runs.
+    folder: Option<Arc<TempDir>>,
 }
 
 impl Running {
@@ -88,7 +91,13 @@ impl Running {
         let (ended, end) = channel();
         let stdout = Collected::from(child.stdout.take().expect("it was asked for"), ended.clone());
         let stderr = Collected::from(child.stderr.take().expect("it was asked for"), ended);
-        Self { name, child, stdout, stderr, end, limit, until }
+        Self { name, child, stdout, stderr, end, limit, until, folder: None }
+    }
+
+    /// Keeps a folder that it reads.
+    pub(crate) fn with(mut self, folder: &Arc<TempDir>) -> Self {
+        self.folder = Some(Arc::clone(folder));
+        self
     }
 
     /// Waits until its standard output contains `text`, and returns all of it.

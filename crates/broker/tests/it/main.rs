@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
-use sddl::{DomainSid, Token};
+use sddl::{DomainSid, Sid, Token};
 use telarch_broker::{Broker, CertificateWish, Denial, Denied, Duties, Link, Notice, Unchanged};
 
 use auth::ntlm::{self, HostNames};
@@ -125,6 +125,14 @@ impl Duties for Notebook {
             CertificateWish::Own(names) => Ok(Secret::new(format!("certificate of {}", names.join(" ")))),
             CertificateWish::Named(name) => Err(Denied::new(Denial::Failed, format!("there is no {name}"))),
         }
+    }
+
+    fn sid_of(&self, name: &str) -> Option<Sid> {
+        (name == "alice").then(|| MACHINE.account(3_000))
+    }
+
+    fn name_of(&self, sid: Sid) -> Option<String> {
+        (sid == MACHINE.account(3_000)).then(|| "alice".to_owned())
     }
 
     fn notice(&self, notice: Notice) {

@@ -115,6 +115,9 @@ fn certificates_and_words_for_the_service_manager_come_through() {
     assert_eq!(own.expose(), "certificate of a b");
     let missing = gateway.certificate(CertificateWish::Named("FF".to_owned())).unwrap_err();
     assert_eq!(missing.reason, "there is no FF");
+    let alice = gateway.sid_of("alice").unwrap();
+    assert_eq!(gateway.name_of(alice).as_deref(), Some("alice"));
+    assert!(gateway.sid_of("nobody").is_none() && gateway.name_of(sddl::well_known::EVERYONE).is_none());
     gateway.tell(&Ask::Ready);
     gateway.tell(&Ask::Status("busy".to_owned()));
     served.broker.announce(&Tell::Settings("x".to_owned()), &[]);

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{
     ClientCertificate, Connection, Encoding, ImplicitScheme, Login, PasswordScheme, Proxy, ProxyAccess,
-    ProxyCredentials, ProxyLogin, ProxyScheme, SpnPort, Target, Thumbprint, Trust, Unencrypted, Verification,
+    ProxyCredentials, ProxyLogin, ProxyScheme, ServiceName, SpnPort, Target, Thumbprint, Trust, Unencrypted,
+    Verification,
 };
 use crate::endpoint::{Address, Transport};
 use crate::error::Error;
@@ -29,6 +30,7 @@ pub(crate) struct Draft {
     pub(crate) key_file: Option<PathBuf>,
     pub(crate) default_credentials: bool,
     pub(crate) spn_port: bool,
+    pub(crate) spn: Option<ServiceName>,
     pub(crate) skip_issuer: bool,
     pub(crate) skip_name: bool,
     pub(crate) skip_revocation: bool,
@@ -78,6 +80,7 @@ impl Draft {
         )?;
         let proxy = self.proxy()?;
         let login = self.login(transport)?;
+        let service_name = self.spn.take().unwrap_or_default();
         let target = match (self.remote, self.socket) {
             (Some(address), _) => Target::Remote(address.complete(transport, self.port)),
             (None, Some(socket)) => Target::Local(vec![socket]),
@@ -86,6 +89,7 @@ impl Draft {
         Ok(Connection {
             target,
             login,
+            service_name,
             trust: Trust {
                 issuer: verification(self.skip_issuer),
                 name: verification(self.skip_name),
@@ -105,17 +109,10 @@ impl Draft {
 
     /// What was given and changes nothing, a line each.
     pub(crate) fn notices(&self) -> Vec<String> {
-        let is_basic = matches!(self.scheme, None | Some(Scheme::Password(PasswordScheme::Basic)));
-        let said = [
-            (
-                self.skip_revocation,
-                "-skipRevocationcheck changes nothing: this version never asks whether a certificate was revoked",
-            ),
-            (
-                self.spn_port && self.user.is_some() && is_basic,
-                "-SPNPort changes nothing: it is about Kerberos, and this version signs in with Basic",
-            ),
-        ];
+        let said = [(
+            self.skip_revocation,
+            "-skipRevocationcheck changes nothing: this version never asks whether a certificate was revoked",
+        )];
         said.into_iter().filter(|(given, _)| *given).map(|(_, line)| line.to_owned()).collect()
     }
 
@@ -149,6 +146,7 @@ impl Draft {
             (self.thumbprint.is_some() || files, "a certificate needs -remote"),
             (self.default_credentials, "-defaultCreds needs -remote"),
             (self.spn_port, "-SPNPort needs -remote"),
+            (self.spn.is_some(), "-spn needs -remote"),
             (self.scheme.is_some_and(|scheme| scheme != Scheme::None), "-authentication needs -remote"),
         ] {
             refuse(given, problem, KERNEL_KNOWS)?;
@@ -188,6 +186,24 @@ impl Draft {
                 ),
             "-SPNPort goes with negotiate and kerberos only",
             "leave -SPNPort away, or use -authentication:kerberos",
+        )?;
+        refuse(
+            self.spn.is_some()
+                && matches!(
+                    self.scheme,
+                    Some(
+                        Scheme::None
+                            | Scheme::Certificate
+                            | Scheme::Password(PasswordScheme::Basic | PasswordScheme::Digest)
+                    )
+                ),
+            "-spn goes with negotiate, kerberos and credssp only",
+            "leave -spn away, or use -authentication:kerberos",
+        )?;
+        refuse(
+            self.spn_port && matches!(self.spn, Some(ServiceName::Chosen(_))),
+            "-SPNPort does not go with a whole name in -spn",
+            "write the port into it: -spn:HTTP/HOST:PORT",
         )?;
         refuse(
             self.default_credentials

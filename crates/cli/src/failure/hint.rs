@@ -104,14 +104,53 @@ const HINTS: &[Hint] = &[
     hint(
         &[2_150_858_975],
         Kind::Denied,
-        "Basic authentication is not allowed on this side",
-        &["use -auth:negotiate, which never sends the password"],
+        "Basic authentication is not allowed on this side (Client/Auth/Basic)",
+        &["or use -authentication:negotiate, which never sends the password"],
+    ),
+    hint(
+        &[2_150_858_976],
+        Kind::Denied,
+        "Digest authentication is not allowed on this side (Client/Auth/Digest)",
+        &["or use another: winrm help auth"],
+    ),
+    hint(
+        &[2_150_858_977],
+        Kind::Denied,
+        "Negotiate authentication is not allowed on this side (Client/Auth/Negotiate)",
+        &["or use another: winrm help auth"],
+    ),
+    hint(
+        &[2_150_858_978],
+        Kind::Denied,
+        "Kerberos authentication is not allowed on this side (Client/Auth/Kerberos)",
+        &["or use another: winrm help auth"],
+    ),
+    hint(
+        &[2_150_858_979],
+        Kind::Denied,
+        "certificates are not allowed to log in on this side (Client/Auth/Certificate)",
+        &["or use another scheme: winrm help auth"],
+    ),
+    hint(
+        &[2_150_859_170],
+        Kind::Denied,
+        "CredSSP authentication is not allowed on this side (Client/Auth/CredSSP)",
+        &[
+            "it hands the password over: whoever rules {host} then has it",
+            "for one more machine behind {host}, winrs -allowdelegate with Kerberos shows it to nobody",
+        ],
+    ),
+    hint(
+        &[2_150_858_981, 2_150_859_169],
+        Kind::Authentication,
+        "the scheme takes a name and a password",
+        &["the password is asked for unless -passwordfile or the variable TELARCH_PASSWORD gives it"],
     ),
     hint(
         &[2_150_858_980],
         Kind::Denied,
-        "the host is not trusted",
-        &["use https:// or Kerberos, or add {host} alone to TrustedHosts in winrm/config/client"],
+        "nothing proves who the host is, so nothing was sent to it",
+        &["whoever answers in the name of a trusted host learns what is sent: winrm help config"],
     ),
     hint(
         &[2_150_859_180],
@@ -189,8 +228,67 @@ const HINTS: &[Hint] = &[
     hint(
         &[2_150_858_890],
         Kind::Fault,
-        "a policy owns this setting",
-        &["values marked [Source=\"GPO\"] are changed in the policy, not here"],
+        "this is not decided here, but by a policy or by another setting",
+        &[
+            "values marked [Source=\"GPO\"] are changed in the policy",
+            "a listener of [Source=\"Compatibility\"] is switched in winrm/config/service:",
+            "    winrm set winrm/config/service -set:EnableCompatibilityHttpListener=false",
+        ],
+    ),
+    // Listeners.
+    hint(
+        &[2_150_858_984],
+        Kind::Fault,
+        "the port is taken",
+        &[
+            "by another listener: winrm enumerate winrm/config/listener; or a program: ss -ltnp",
+            "HTTP and HTTPS need ports of their own: -set:Port=NUMBER",
+        ],
+    ),
+    hint(
+        &[2_150_858_972],
+        Kind::Fault,
+        "the port cannot be used",
+        &["below 1024 it takes the service of the machine, which root starts: use 1024 to 65535"],
+    ),
+    hint(
+        &[2_150_858_882],
+        Kind::Fault,
+        "there is no certificate of this thumbprint",
+        &[
+            "certificate and key belong into the folder certificates beside config.toml on {host}",
+            "the thumbprint is SHA-1: openssl x509 -in FILE -noout -fingerprint -sha1",
+        ],
+    ),
+    hint(
+        &[2_150_858_985],
+        Kind::Fault,
+        "the certificate is for another name",
+        &["set Hostname to a name in the certificate, or choose a certificate with the name of the host"],
+    ),
+    hint(
+        &[2_150_858_987],
+        Kind::Fault,
+        "a listener of HTTP has no certificate",
+        &["leave CertificateThumbprint away, or make the listener one of Transport=HTTPS"],
+    ),
+    hint(
+        &[2_150_858_989],
+        Kind::Fault,
+        "Address and Transport are the name of the listener and stay as they are",
+        &["delete it and create another: winrm delete winrm/config/listener?Address=*+Transport=HTTP"],
+    ),
+    hint(
+        &[2_150_858_990],
+        Kind::Fault,
+        "the certificate is not made for servers",
+        &["it needs the purpose server authentication (extendedKeyUsage = serverAuth)"],
+    ),
+    hint(
+        &[2_148_204_801],
+        Kind::Fault,
+        "the certificate has expired, or is not valid yet",
+        &["put a new one into its place, or name another: -set:CertificateThumbprint=THUMBPRINT"],
     ),
     hint(
         &[2_150_859_071, 2_150_859_182],

@@ -196,8 +196,10 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         input: InputUse::Refused,
         about: "edit who may use a resource",
         example: "winrm configSDDL default",
-        details: "The security descriptor opens in $EDITOR, or -sddl gives the new one. The word default\n\
-                  stands for RootSDDL, which counts wherever no other descriptor does.\n",
+        details: "At a terminal it shows who may do what, asks for changes, and asks again before it writes them;\n\
+                  without one, -sddl gives the new security descriptor as text. The word default stands for\n\
+                  RootSDDL, which counts wherever no plug-in has an entry of its own; a URI stands for the\n\
+                  entry of the plug-in that answers for it, and for all that begins with it.\n",
     },
     Entry {
         verb: Verb::HelpMsg,

@@ -3,20 +3,22 @@
 use std::io::{BufRead, Read, Write};
 use std::path::Path;
 
-use client::EnumerateOptions;
+use client::{EnumerateOptions, Item};
 use wsman::Response;
-use wsman::enumeration::{EnumerationMode, Filter as WireFilter};
+use wsman::enumeration::{EnumerationMode, Filter as WireFilter, PolymorphismMode};
 use xml::{Bounds, Document, Encoding, Fragment as Markup, Writer};
 
-use super::{Command, Dialect, Enumeration, Filter, Hierarchy, Input, Operation, ReturnType, SddlTarget};
+use super::{Command, Dialect, Enumeration, Filter, Hierarchy, Input, Operation, ReturnType};
 use super::{quick_config, sddl};
 use crate::body;
+use crate::connection::Delegation;
 use crate::failure::{Failure, Kind};
 use crate::format::Format;
 use crate::input::KeyValues;
 use crate::locator::Locator;
 use crate::program::Stop;
 use crate::session::{Proven, Service, missing, selectors, target};
+use crate::settings::ClientSettings;
 
 /// The streams of a program.
 pub struct Streams<'s> {
@@ -41,9 +43,13 @@ pub enum Done {
 ///
 /// # Errors
 /// [`Stop`].
-pub async fn run(command: Command, streams: &mut Streams<'_>) -> Result<Done, Stop> {
+pub async fn run(
+    command: Command,
+    settings: &ClientSettings,
+    streams: &mut Streams<'_>,
+) -> Result<Done, Stop> {
     let Command { operation, connection, options, format, .. } = command;
-    let service = Service::new(connection)?;
+    let service = Service::new(connection, settings, Delegation::Refused)?;
     let run = Run { service, options, format };
     match operation {
         Operation::QuickConfig { transport, asking, public_zone } => {
@@ -53,12 +59,7 @@ pub async fn run(command: Command, streams: &mut Streams<'_>) -> Result<Done, St
         Operation::Enumerate { locator, enumeration } => {
             run.enumerate(&locator, enumeration, streams.out).await?;
         }
-        Operation::ConfigSddl { target: SddlTarget::Root, sddl } => sddl::run(&run, sddl, streams).await?,
-        Operation::ConfigSddl { target: SddlTarget::Resource(_), .. } => {
-            return Err(missing("the security descriptor of a single resource")
-                .advise("RootSDDL is edited with winrm configSDDL default")
-                .into());
-        }
+        Operation::ConfigSddl { target, sddl } => sddl::run(&run, target, sddl, streams).await?,
         operation => run.single(operation, streams).await?,
     }
     Ok(Done::Whole)
@@ -124,6 +125,24 @@ impl Run {
         self.told(self.service.session.get(&target).await, locator)
     }
 
+    /// Replaces a resource as a whole.
+    pub(super) async fn write(&self, locator: &Locator, body: &Markup) -> Result<Response, Stop> {
+        let target = target(locator, &self.options, None)?;
+        self.told(self.service.session.put(&target, body).await, locator)
+    }
+
+    /// All instances of a resource.
+    pub(super) async fn list(&self, locator: &Locator) -> Result<Vec<Item>, Stop> {
+        let target = target(locator, &self.options, None)?;
+        let options = EnumerateOptions::default();
+        let mut items = self.told(self.service.session.enumerate(&target, options).await, locator)?;
+        let mut all = Vec::new();
+        while let Some(item) = items.next().await {
+            all.push(self.told(item, locator)?);
+        }
+        Ok(all)
+    }
+
     /// Sets some values of a resource: Get, replace, Put.
     pub(super) async fn set(&self, locator: &Locator, values: &KeyValues) -> Result<Response, Stop> {
         let target = target(locator, &self.options, None)?;
@@ -169,11 +188,13 @@ impl Run {
             ReturnType::Epr => EnumerationMode::Reference,
             ReturnType::ObjectAndEpr => EnumerationMode::ObjectAndReference,
         };
-        if enumeration.hierarchy != Hierarchy::Deep {
-            return Err(missing("-shallow or -basepropertiesonly").into());
-        }
+        let polymorphism = match enumeration.hierarchy {
+            Hierarchy::Deep => PolymorphismMode::IncludeSubClassProperties,
+            Hierarchy::Shallow => PolymorphismMode::None,
+            Hierarchy::BasePropertiesOnly => PolymorphismMode::ExcludeSubClassProperties,
+        };
         let filter = enumeration.filter.map(wire_filter).transpose()?;
-        let options = EnumerateOptions { mode, filter, ..EnumerateOptions::default() };
+        let options = EnumerateOptions { mode, polymorphism, filter, ..EnumerateOptions::default() };
         let mut items = self.told(self.service.session.enumerate(&target, options).await, locator)?;
         let mut results = self.format.results();
         out.write_all(results.open().as_bytes())?;

@@ -7,7 +7,7 @@ use super::filter::Dialect;
 use super::operations::Verb;
 use super::{Hierarchy, ReturnType};
 use crate::connection::draft::{self, Scheme};
-use crate::connection::{Encoding, ProxyAccess, ProxyScheme, Thumbprint};
+use crate::connection::{Encoding, ProxyAccess, ProxyScheme, ServiceName, Thumbprint};
 use crate::endpoint::{Address, Transport};
 use crate::failure::ExitCodes;
 use crate::format::Format;
@@ -237,6 +237,18 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(REMOTE)
     .under(Group::Login),
+    Row::new(
+        "spn",
+        Value::Text("SPN"),
+        "what Kerberos calls the service: HTTP (default), WSMAN, HOST, or CLASS/HOST[:PORT]",
+        |d, v| {
+            let form = "HTTP, WSMAN, HOST, or a whole name such as HTTP/server7.example.com";
+            d.connection.spn = Some(ServiceName::parse(v.text()).ok_or_else(|| v.bad_form(form))?);
+            Ok(())
+        },
+    )
+    .on(REMOTE)
+    .under(Group::Login),
     Row::new("proxyaccess", Value::Words(names::<ProxyAccess>), "where the proxy is found", |d, v| {
         d.connection.proxy_access = Some(v.keyword()?);
         Ok(())
@@ -395,7 +407,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(QUICK)
     .under(Group::QuickConfig),
-    Row::new("sddl", Value::Text("SDDL"), "the new security descriptor, instead of an editor", |d, v| {
+    Row::new("sddl", Value::Text("SDDL"), "the new security descriptor, instead of a dialogue", |d, v| {
         d.sddl = Some(v.into_text());
         Ok(())
     })

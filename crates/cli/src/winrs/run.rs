@@ -10,22 +10,25 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use wsman::shell::{CommandLine, SignalCode};
 
-use super::{Delegation, Echo, Profile, RemoteCommand};
+use super::{Echo, Profile, RemoteCommand};
 use crate::failure::{Failure, Kind};
 use crate::program::Stop;
-use crate::session::{Service, missing};
+use crate::session::Service;
+use crate::settings::ClientSettings;
 use crate::terminal::Quieted;
 
 /// Runs the command with the standard input of this process; returns its exit code.
 ///
 /// # Errors
 /// [`Stop`]; the shell is closed then too, as far as that is possible.
-pub async fn run(command: RemoteCommand, out: &mut dyn Write, errors: &mut dyn Write) -> Result<i32, Stop> {
-    if command.delegation == Delegation::Allowed {
-        return Err(missing("-allowdelegate").into());
-    }
+pub async fn run(
+    command: RemoteCommand,
+    settings: &ClientSettings,
+    out: &mut dyn Write,
+    errors: &mut dyn Write,
+) -> Result<i32, Stop> {
     let mut interrupts = Interrupts::new()?;
-    let service = Service::new(command.connection)?;
+    let service = Service::new(command.connection, settings, command.delegation)?;
     let options = ShellOptions {
         environment: command.environment,
         directory: command.directory,

@@ -1,5 +1,6 @@
 //! The table of switches of `winrs`.
 
+use crate::connection::ServiceName;
 use crate::connection::draft::{self, Scheme};
 use crate::endpoint::Address;
 use crate::failure::ExitCodes;
@@ -101,7 +102,23 @@ pub(crate) const SWITCHES: &[Row] = &[
         Ok(())
     })
     .under(Group::Login),
-    Row::new("allowdelegate", Value::None, "let the credentials go on to a third machine", |d, _| {
+    Row::new("SPNPort", Value::None, "put the port into the service principal name", |d, _| {
+        d.connection.spn_port = true;
+        Ok(())
+    })
+    .under(Group::Login),
+    Row::new(
+        "spn",
+        Value::Text("SPN"),
+        "what Kerberos calls the service: HTTP (default), WSMAN, HOST, or CLASS/HOST[:PORT]",
+        |d, v| {
+            let form = "HTTP, WSMAN, HOST, or a whole name such as HTTP/server7.example.com";
+            d.connection.spn = Some(ServiceName::parse(v.text()).ok_or_else(|| v.bad_form(form))?);
+            Ok(())
+        },
+    )
+    .under(Group::Login),
+    Row::new("allowdelegate", Value::None, "let the service use the Kerberos ticket elsewhere", |d, _| {
         d.delegate = true;
         Ok(())
     })

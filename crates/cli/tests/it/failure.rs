@@ -181,7 +181,7 @@ fn what_is_not_in_a_number_is_told_all_the_same() {
         (
             unauthorized(&["Negotiate"], Some(client::Scheme::Basic)),
             Kind::Authentication,
-            "winrm: server7: the service does not offer what this program can sign in with",
+            "winrm: server7: the service does not offer the scheme that was tried",
         ),
         (
             unauthorized(&["Basic"], None),
@@ -302,4 +302,68 @@ fn the_kind_of_a_code() {
     }
     let forwarded = Failure::fault(Code(2_150_858_770), "h", "").of_kind(Kind::Fault);
     assert_eq!(forwarded.kind(), Kind::Fault);
+}
+
+#[test]
+fn every_cause_of_a_failed_sign_in_has_its_own_words_number_and_way_out() {
+    use auth::choice::{ClientScheme, Ntlm};
+    use client::SignInCause as Cause;
+    let mut seen = Vec::new();
+    for (cause, number, what) in [
+        (Cause::WrongPassword, 1326, "login refused: the realm does not take the password"),
+        (Cause::UnknownUser, 1326, "login refused: the realm does not know the user"),
+        (Cause::NotAllowed, 1327, "login refused: the account may not sign in"),
+        (Cause::Refused, 1326, "login refused"),
+        (Cause::NoTicket, 0x8009_030E, "there is no Kerberos ticket to sign in with"),
+        (Cause::TicketExpired, 0x8009_0317, "the Kerberos ticket has expired"),
+        (Cause::ClockSkew, 0x8009_0324, "the clocks of this machine and of the realm are too far apart"),
+        (Cause::UnknownService, 0x8009_0303, "the realm does not know the service"),
+        (Cause::KdcUnreachable, 0x8009_0311, "no server of the Kerberos realm answers"),
+        (Cause::NoKerberos, 0x8009_0305, "Kerberos cannot be used on this machine"),
+        (Cause::ServiceUnproven, 0x8009_0322, "what answers has not proven that it is the service"),
+        (Cause::NotDelegated, 0x8009_0345, "the service cannot be given a ticket to use elsewhere"),
+        (Cause::Other, 1326, "signing in failed on this side"),
+    ] {
+        let reason = "no such file: libgssapi_krb5.so.2\n  install MIT Kerberos".to_owned();
+        let error = client::Error::SignIn {
+            scheme: ClientScheme::Kerberos,
+            peer: "server7:5985".to_owned(),
+            cause,
+            reason,
+            ntlm: Ntlm::Allowed,
+        };
+        let failure = Failure::from_client(error, "server7");
+        assert_eq!((failure.code(), failure.kind()), (Some(Code(number)), Kind::Authentication), "{cause:?}");
+        assert!(Code(number).symbol().is_some(), "{number:#x} has no name");
+        let report = failure.report(Program::Winrm, Format::Text);
+        let message = "cannot sign in to server7:5985 with Kerberos: no such file: libgssapi_krb5.so.2";
+        assert!(report.starts_with(&format!("WSManFault\n    Message = {message}\n")), "{report}");
+        let lines: Vec<&str> = report.split("\n\n").last().unwrap().lines().collect();
+        assert_eq!(lines.first(), Some(&format!("winrm: server7: {what}").as_str()));
+        assert_eq!(lines.get(1), Some(&"  install MIT Kerberos"), "what the library advises comes first");
+        assert!(lines.len() >= 4, "{report}");
+        assert!(!seen.contains(&what), "{what} is told of two causes");
+        seen.push(what);
+    }
+}
+
+#[test]
+fn every_refusal_of_a_listener_has_a_way_out() {
+    for number in [
+        2_150_858_984,
+        2_150_858_972,
+        2_150_858_882,
+        2_150_858_985,
+        2_150_858_987,
+        2_150_858_989,
+        2_150_858_990,
+        2_148_204_801,
+    ] {
+        let report = Failure::fault(Code(number), "server7", "").report(Program::Winrm, Format::Text);
+        assert!(!report.contains("the service answered with a fault"), "{number} has no hint: {report}");
+    }
+    let owned = Failure::fault(Code(2_150_858_890), "server7", "").report(Program::Winrm, Format::Text);
+    for word in ["policy", "-set:EnableCompatibilityHttpListener=false"] {
+        assert!(owned.contains(word), "{owned}");
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod completion;
+mod configsddl;
 mod endpoint;
 mod failure;
 mod format;
@@ -13,6 +14,7 @@ mod man;
 mod password;
 mod quick_config;
 mod service;
+mod sign_in;
 mod winrm_grammar;
 mod winrm_rules;
 mod winrm_run;

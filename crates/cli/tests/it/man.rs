@@ -6,7 +6,9 @@ use telarch_cli::man;
 fn a_man_page_has_its_sections_and_every_switch() {
     let page = man::winrm();
     assert!(page.starts_with(".TH WINRM 1 "), "{page}");
-    for section in ["NAME", "SYNOPSIS", "OPERATIONS", "SWITCHES", "FILTERS", "EXIT STATUS", "ENVIRONMENT"] {
+    for section in
+        ["NAME", "SYNOPSIS", "OPERATIONS", "SWITCHES", "FILTERS", "EXIT STATUS", "FILES", "ENVIRONMENT"]
+    {
         assert!(page.contains(&format!("\n.SH {section}\n")), "{section} is missing");
     }
     assert!(page.contains("\\fB\\-remote:ENDPOINT, \\-r, \\-machine\\fR"), "{page}");

@@ -86,6 +86,8 @@ fn switches_that_fit_make_a_connection() {
         "id -r:h -u:me",
         "id -r:h -auth:kerberos -SPNPort",
         "id -r:h -SPNPort",
+        "id -r:h -u:me -SPNPort -spn:wsman",
+        "id -r:h -auth:kerberos -spn:HTTP/web.example.com:5985",
         "id -r:https://h -auth:negotiate -defaultCreds",
         "id -r:h -auth:credssp -u:me -p:x",
         "id -r:h -pac:no_proxy",
@@ -103,7 +105,6 @@ fn switches_that_fit_make_a_connection() {
 fn what_changes_nothing_is_said() {
     for (line, notice) in [
         ("id -r:https://h -skipRevocationcheck", "-skipRevocationcheck changes nothing"),
-        ("id -r:h -u:me -SPNPort", "-SPNPort changes nothing"),
         ("get winrm/config --remote:h", "--remote:h is passed over"),
         ("set winrm/config @{a=1} -file:x.xml", "-file:x.xml is passed over"),
     ] {

@@ -2,10 +2,10 @@
 
 use std::io::BufReader;
 
-use telarch_cli::Format;
 use telarch_cli::failure::{ExitCodes, Kind, Program};
 use telarch_cli::program::Stop;
 use telarch_cli::winrm::{Command, Done, Invocation, Streams, parse, run};
+use telarch_cli::{ClientSettings, Format};
 
 use crate::service::{Answer, Asked, Service, fault};
 use crate::words;
@@ -28,7 +28,7 @@ impl Ran {
 }
 
 /// Runs a line against a service, logged in with Basic over loopback.
-fn ran(service: &Service, line: &str) -> Ran {
+pub(crate) fn ran(service: &Service, line: &str) -> Ran {
     let line = format!("{line} -r:http://127.0.0.1:{}/wsman -un -auth:basic -u:ann -p:secret", service.port);
     match parse(&words(&line)) {
         Ok(Invocation::Run(command)) => execute(*command, ""),
@@ -36,12 +36,26 @@ fn ran(service: &Service, line: &str) -> Ran {
     }
 }
 
+/// With the settings that nobody has changed.
 pub(crate) fn execute(command: Command, input: &str) -> Ran {
+    execute_with(command, &settings(&[]), input)
+}
+
+/// `winrm/config/client` with these changes.
+pub(crate) fn settings(changes: &[(&str, &str)]) -> ClientSettings {
+    let mut config = config::Config::default();
+    for (name, value) in changes {
+        config.set(&format!("Client/{name}"), value).unwrap();
+    }
+    ClientSettings::new(config.client)
+}
+
+pub(crate) fn execute_with(command: Command, settings: &ClientSettings, input: &str) -> Ran {
     let (mut out, mut errors) = (Vec::new(), Vec::new());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut input = BufReader::new(input.as_bytes());
     let mut streams = Streams { out: &mut out, errors: &mut errors, input: &mut input };
-    let done = runtime.block_on(run(command, &mut streams));
+    let done = runtime.block_on(run(command, settings, &mut streams));
     Ran { done, out: String::from_utf8(out).unwrap(), errors: String::from_utf8(errors).unwrap() }
 }
 
@@ -301,10 +315,25 @@ fn configsddl_sets_the_root_descriptor() {
 #[test]
 fn what_the_client_cannot_do_yet_is_refused_before_anything_is_sent() {
     let service = always(CLIENT);
-    for line in ["e wmicimv2/A -shallow", "configSDDL shell/cmd", "id -pac:auto_detect"] {
-        let (report, status) = ran(&service, line).report(Format::Text);
-        assert!(report.contains("is not supported by this version\n"), "{line}: {report}");
-        assert_eq!((status, service.asked().len()), (2, 0), "{line}");
+    let (report, status) = ran(&service, "id -pac:auto_detect").report(Format::Text);
+    assert!(report.contains("is not supported by this version\n"), "{report}");
+    assert_eq!((status, service.asked().len()), (2, 0));
+}
+
+#[test]
+fn how_subclasses_are_listed_is_sent_to_the_service_to_decide() {
+    for (switches, mode) in [
+        ("", None),
+        ("-shallow", Some("None")),
+        ("-basepropertiesonly", Some("ExcludeSubClassProperties")),
+        ("-shallow -basepropertiesonly", Some("None")),
+    ] {
+        let service =
+            always("<n:EnumerateResponse><n:EnumerationContext/><w:EndOfSequence/></n:EnumerateResponse>");
+        ran(&service, &format!("e winrm/config/listener {switches}")).done.unwrap();
+        let asked = service.asked().pop().unwrap();
+        assert_eq!(asked.body().contains("PolymorphismMode"), mode.is_some(), "{}", asked.body());
+        assert_eq!(asked.text("b:PolymorphismMode"), mode.unwrap_or_default(), "{switches}");
     }
 }
 

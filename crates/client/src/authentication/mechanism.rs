@@ -3,25 +3,38 @@
 use std::net::IpAddr;
 use std::time::SystemTime;
 
+use auth::choice::{Ntlm, Protection};
 use auth::credssp::{PasswordCredentials, Version};
 use auth::ntlm::{self, InitiatorFresh, NtHash, Sealing};
 use auth::spnego::{self, Offer};
 use auth::{
-    ChannelBinding, Initiator, Oid, Scheme, Secret, ServiceClass, ServicePrincipalName, UserName, Whose,
+    AuthError, ChannelBinding, Initiator, Oid, Scheme, Secret, ServicePrincipalName, UserName, Whose,
 };
-use kerberos::{KerberosError, Library, Principal, Reason, Spn};
+use kerberos::{KerberosError, Library, Reason};
 use zeroize::Zeroizing;
 
-use super::{Credentials, Tokens};
-use crate::error::Error;
+use super::kerberos as krb;
+use super::{Credentials, ServiceName, Tokens};
+use crate::Endpoint;
+use crate::error::{Error, SignInCause};
 use crate::random::random;
-use crate::{Endpoint, Transport};
 
 /// One authentication that is about to begin.
 pub(crate) struct Beginning {
     pub(crate) initiator: Box<dyn Initiator>,
-    /// Where Kerberos says why it failed.
-    pub(crate) kerberos: Option<Reason>,
+    pub(crate) kerberos: Option<KerberosStanding>,
+}
+
+/// What Kerberos says of itself where it is one of the mechanisms.
+pub(crate) struct KerberosStanding {
+    reason: Reason,
+    handed_on: krb::HandedOn,
+}
+
+impl KerberosStanding {
+    fn of(initiator: &krb::Initiator) -> Self {
+        Self { reason: initiator.reason(), handed_on: initiator.handed_on() }
+    }
 }
 
 impl Tokens {
@@ -36,7 +49,7 @@ impl Tokens {
         match (self.scheme, &self.credentials) {
             (Scheme::Kerberos, credentials) => {
                 let initiator = self.kerberos(credentials.as_deref(), endpoint, channel)?;
-                let kerberos = Some(initiator.reason());
+                let kerberos = Some(KerberosStanding::of(&initiator));
                 Ok(Beginning { initiator: Box::new(initiator), kerberos })
             }
             // It binds what is inside to its own TLS connection, and seals with that.
@@ -49,39 +62,50 @@ impl Tokens {
                     credentials.password.clone(),
                 );
                 let initiator = credssp::Initiator::new(inner, delegated, Version::V5)
-                    .map_err(|error| self.failed(endpoint, &error))?;
+                    .map_err(|error| self.failed(endpoint, SignInCause::Other, &error))?;
                 Ok(Beginning { initiator: Box::new(initiator), kerberos })
             }
             _ => self.spnego(endpoint, channel),
         }
     }
 
-    /// Kerberos where it can be had, else NTLM.
+    /// Kerberos where it can be had, else NTLM if that may be.
     fn spnego(&self, endpoint: &Endpoint, channel: Option<&ChannelBinding>) -> Result<Beginning, Error> {
         let mut offers = Vec::new();
-        let mut reason = None;
+        let mut standing = None;
         let credentials = self.credentials.as_deref();
-        // A password needs a realm to be asked in; a ticket cannot be had for an address.
-        let has_realm = match credentials {
-            Some(credentials) => matches!(name_of(credentials)?.whose(), Whose::Realm(_)),
-            None => true,
-        };
-        if has_realm && (credentials.is_none() || is_name(endpoint.host())) {
+        if self.is_for_kerberos(credentials, endpoint)? {
             match self.kerberos(credentials, endpoint, channel) {
                 Ok(initiator) => {
-                    reason = Some(initiator.reason());
+                    standing = Some(KerberosStanding::of(&initiator));
                     let oids = vec![Oid::KERBEROS, Oid::MICROSOFT_KERBEROS];
                     offers.push(Offer { oids, initiator: Box::new(initiator) });
                 }
-                Err(error) if credentials.is_none() => return Err(error),
+                Err(error) if self.ntlm == Ntlm::Forbidden => return Err(error),
                 Err(error) => tracing::debug!(%error, "Kerberos is left out"),
             }
         }
-        if let Some(credentials) = credentials {
-            let initiator = ntlm(credentials, endpoint, channel)?;
+        if let (Some(credentials), Ntlm::Allowed) = (credentials, self.ntlm) {
+            let initiator = self.ntlm(credentials, endpoint, channel)?;
             offers.push(Offer { oids: vec![Oid::NTLM], initiator });
         }
-        Ok(Beginning { initiator: Box::new(spnego::Initiator::new(offers)), kerberos: reason })
+        Ok(Beginning { initiator: Box::new(spnego::Initiator::new(offers)), kerberos: standing })
+    }
+
+    /// Whether Kerberos is worth trying. A password needs a realm to be asked in; an address has no tickets.
+    fn is_for_kerberos(&self, credentials: Option<&Credentials>, endpoint: &Endpoint) -> Result<bool, Error> {
+        let Some(credentials) = credentials else { return Ok(true) };
+        if self.ntlm == Ntlm::Forbidden {
+            return Ok(true);
+        }
+        let has_realm = match name_of(credentials)?.whose() {
+            Whose::Realm(_) => true,
+            Whose::Domain(domain) => {
+                Library::load().is_ok_and(|library| krb::is_default_realm(&library, domain))
+            }
+            _ => false,
+        };
+        Ok(has_realm && (is_name(endpoint.host()) || matches!(self.service_name, ServiceName::Chosen(_))))
     }
 
     fn kerberos(
@@ -89,59 +113,93 @@ impl Tokens {
         credentials: Option<&Credentials>,
         endpoint: &Endpoint,
         channel: Option<&ChannelBinding>,
-    ) -> Result<kerberos::Initiator, Error> {
-        let failed = |error: KerberosError| self.failed(endpoint, &error);
+    ) -> Result<krb::Initiator, Error> {
+        let failed = |error: KerberosError| self.failed(endpoint, SignInCause::of_kerberos(&error), &error);
+        let library = Library::load().map_err(failed)?;
         let credentials = match credentials {
             None => kerberos::Credentials::of_this_user(),
             Some(credentials) => {
                 let name = name_of(credentials)?;
-                let text = match name.whose() {
-                    Whose::Realm(realm) | Whose::Domain(realm) => format!("{}@{realm}", name.user()),
-                    _ => {
-                        let realm =
-                            Library::load().and_then(|library| library.default_realm()).map_err(failed)?;
-                        format!("{}@{realm}", name.user())
-                    }
-                };
-                let principal = Principal::parse(&text).map_err(failed)?;
+                let principal = krb::principal(&library, &name, endpoint.host()).map_err(failed)?;
                 kerberos::Credentials::Password { principal, password: credentials.password.clone() }
             }
         };
-        let library = Library::load().map_err(failed)?;
-        let spn = Spn::http(endpoint.host()).map_err(failed)?;
+        let name = self.service_name(endpoint)?;
+        let spn = krb::spn(&name).map_err(failed)?;
         let initiator = kerberos::Initiator::new(library, credentials, spn);
-        Ok(match channel {
+        let initiator = match channel {
             Some(channel) => initiator.channel_binding(channel.application_data().to_vec()),
             None => initiator,
+        };
+        Ok(krb::Initiator::new(initiator, self.delegation))
+    }
+
+    fn ntlm(
+        &self,
+        credentials: &Credentials,
+        endpoint: &Endpoint,
+        channel: Option<&ChannelBinding>,
+    ) -> Result<Box<dyn Initiator>, Error> {
+        let (domain, user) = ntlm_names(&name_of(credentials)?);
+        let login = ntlm::Login { domain, user, hash: NtHash::of_password(&credentials.password) };
+        let fresh = InitiatorFresh {
+            challenge: random(),
+            session_key: Zeroizing::new(random()),
+            now: SystemTime::now(),
+        };
+        let sealing = match self.protection {
+            Protection::Sealed => Sealing::Required,
+            Protection::Tls | Protection::Plain => Sealing::IfAgreed,
+        };
+        let initiator = ntlm::Initiator::new(login, sealing, fresh);
+        let initiator = initiator.target_name(&self.service_name(endpoint)?.to_string());
+        Ok(match channel {
+            Some(channel) => Box::new(initiator.channel_binding(channel.clone())),
+            None => Box::new(initiator),
         })
     }
 
-    pub(crate) fn failed(&self, endpoint: &Endpoint, reason: &dyn std::fmt::Display) -> Error {
-        Error::SignIn { scheme: self.scheme, peer: endpoint.place(), reason: reason.to_string() }
+    fn service_name(&self, endpoint: &Endpoint) -> Result<ServicePrincipalName, Error> {
+        let wrong =
+            |error: auth::SpnError| Error::Setting { setting: "service_name", reason: error.to_string() };
+        self.service_name.at(endpoint).map_err(wrong)
     }
-}
 
-fn ntlm(
-    credentials: &Credentials,
-    endpoint: &Endpoint,
-    channel: Option<&ChannelBinding>,
-) -> Result<Box<dyn Initiator>, Error> {
-    let (domain, user) = ntlm_names(&name_of(credentials)?);
-    let login = ntlm::Login { domain, user, hash: NtHash::of_password(&credentials.password) };
-    let fresh =
-        InitiatorFresh { challenge: random(), session_key: Zeroizing::new(random()), now: SystemTime::now() };
-    let sealing = match endpoint.transport() {
-        Transport::Http => Sealing::Required,
-        Transport::Https => Sealing::IfAgreed,
-    };
-    let mut initiator = ntlm::Initiator::new(login, sealing, fresh);
-    if let Ok(name) = ServicePrincipalName::new(ServiceClass::Http, endpoint.host(), None) {
-        initiator = initiator.target_name(&name.to_string());
+    /// Why a step of a mechanism failed; where Kerberos is the only one that could, in its words.
+    pub(crate) fn step_failed(
+        &self,
+        endpoint: &Endpoint,
+        error: &AuthError,
+        kerberos: Option<&KerberosStanding>,
+    ) -> Error {
+        let Some(standing) = kerberos else { return self.failed(endpoint, error.into(), error) };
+        if standing.handed_on.failed() {
+            let reason = "the ticket cannot be handed on to the service\n  \
+                get one that can be with: kinit -f; the realm must allow it for the user and for the service";
+            return self.failed(endpoint, SignInCause::NotDelegated, &reason);
+        }
+        match standing.reason.get() {
+            Some(reason) if self.ntlm == Ntlm::Forbidden || *error != AuthError::NoMechanism => {
+                self.failed(endpoint, SignInCause::of_kerberos(reason), reason)
+            }
+            _ => self.failed(endpoint, error.into(), error),
+        }
     }
-    Ok(match channel {
-        Some(channel) => Box::new(initiator.channel_binding(channel.clone())),
-        None => Box::new(initiator),
-    })
+
+    pub(crate) fn failed(
+        &self,
+        endpoint: &Endpoint,
+        cause: SignInCause,
+        reason: &dyn std::fmt::Display,
+    ) -> Error {
+        Error::SignIn {
+            scheme: self.known_as(),
+            peer: endpoint.place(),
+            cause,
+            reason: reason.to_string(),
+            ntlm: self.ntlm,
+        }
+    }
 }
 
 fn name_of(credentials: &Credentials) -> Result<UserName, Error> {

@@ -1,24 +1,29 @@
-//! Signing in by tokens, and what follows from it: messages that only the two ends can read.
+//! Signing in by tokens or a challenge, and what follows from it: messages that only the two ends can read.
 
+use auth::choice::{ClientScheme, Ntlm, Protection};
 use auth::sealed_body::{self, Protocol};
 use auth::{AuthError, Initiated, Step};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::MediaType;
-use kerberos::Reason;
 use zeroize::Zeroizing;
 
 use super::{Connection, Request, Response};
-use crate::authentication::{Beginning, Proof, Tokens, token};
-use crate::error::{Error, Violation};
+use crate::Endpoint;
+use crate::authentication::{Asked, Beginning, Proof, Tokens, token};
+use crate::error::{Error, SignInCause as Cause, Violation};
 use crate::patience::Patience;
-use crate::{Endpoint, Transport};
 
 impl Connection {
     /// Makes the connection the user's, if that is still to be done.
     pub(super) async fn sign_in(&mut self, endpoint: &Endpoint, patience: &Patience) -> Result<(), Error> {
-        let Proof::Pending(tokens) = &self.proof else { return Ok(()) };
-        let tokens = tokens.clone();
+        let tokens = match &self.proof {
+            Proof::Pending(tokens) => tokens.clone(),
+            Proof::Digest(answers) if answers.is_new() => {
+                return self.ask_for_challenge(endpoint, patience).await;
+            }
+            _ => return Ok(()),
+        };
         let Beginning { mut initiator, kerberos } = tokens.begin(endpoint, self.channel.as_ref())?;
         let mut received: Option<Vec<u8>> = None;
         let initiated = loop {
@@ -27,15 +32,12 @@ impl Connection {
                 let step = initiator.step(received.as_deref());
                 (initiator, step)
             });
-            let (back, step) =
-                patience.for_bytes(stepping).await?.map_err(|error| tokens.failed(endpoint, &error))?;
+            let (back, step) = patience
+                .for_bytes(stepping)
+                .await?
+                .map_err(|error| tokens.failed(endpoint, Cause::Other, &error))?;
             initiator = back;
-            let step = step.map_err(|error| match kerberos.as_ref().and_then(Reason::get) {
-                Some(reason) if error != AuthError::NoMechanism || tokens.is_implicit() => {
-                    tokens.failed(endpoint, reason)
-                }
-                _ => tokens.failed(endpoint, &error),
-            })?;
+            let step = step.map_err(|error| tokens.step_failed(endpoint, &error, kerberos.as_ref()))?;
             match step {
                 Step::Continue(token) => {
                     received = Some(self.next_token(&tokens, &token, endpoint, patience).await?);
@@ -51,8 +53,9 @@ impl Connection {
             }
         };
         let Initiated { context, .. } = initiated;
-        if endpoint.transport() == Transport::Http && !context.can_seal() {
-            return Err(tokens.failed(endpoint, &AuthError::Downgraded("messages that are sealed")));
+        if tokens.protection == Protection::Sealed && !context.can_seal() {
+            let error = AuthError::Downgraded("messages that are sealed");
+            return Err(tokens.failed(endpoint, Cause::Other, &error));
         }
         self.proof = Proof::Established { tokens, context };
         Ok(())
@@ -74,7 +77,7 @@ impl Connection {
             Some(token) => Ok(token),
             None if response.head.status() == 401 => Err(self.proof.refused(&response.head)),
             // It let us in without showing that it knows us.
-            None => Err(tokens.failed(endpoint, &AuthError::Unproven)),
+            None => Err(tokens.failed(endpoint, Cause::ServiceUnproven, &AuthError::Unproven)),
         }
     }
 
@@ -102,7 +105,7 @@ impl Connection {
     ) -> Error {
         let reason = token(&response.head, tokens.scheme).map(|token| initiator.step(Some(&token)));
         match reason {
-            Some(Err(error @ AuthError::Refused(_))) => tokens.failed(endpoint, &error),
+            Some(Err(error @ AuthError::Refused(_))) => tokens.failed(endpoint, (&error).into(), &error),
             _ => self.proof.refused(&response.head),
         }
     }
@@ -151,9 +154,53 @@ impl Connection {
     }
 
     /// Whether messages over this connection are to be sealed.
-    pub(super) fn seals(&self, endpoint: &Endpoint) -> bool {
-        endpoint.transport() == Transport::Http
-            && matches!(&self.proof, Proof::Established { context, .. } if context.can_seal())
+    pub(super) fn seals(&self) -> bool {
+        matches!(&self.proof, Proof::Established { tokens, .. } if tokens.protection == Protection::Sealed)
+    }
+
+    /// Gets the challenge of Digest without sending a message: an empty request is answered by it.
+    async fn ask_for_challenge(&mut self, endpoint: &Endpoint, patience: &Patience) -> Result<(), Error> {
+        let media_type = "application/soap+xml;charset=UTF-8";
+        let request = Request { endpoint, media_type, headers: &[], body: &[] };
+        let response = self.converse(&request, MOST_OCTETS, patience).await?;
+        if response.head.status() == 401 {
+            return self.take_challenge(endpoint, &response);
+        }
+        if let Proof::Digest(answers) = &mut self.proof {
+            answers.not_asked();
+        }
+        // A connection that ends here has let nobody in and taken nothing.
+        if response.reusable { Ok(()) } else { Err(self.violated(Violation::ClosedDuringSignIn)) }
+    }
+
+    /// What a 401 means: `Ok` that the request is to be sent again.
+    pub(super) fn take_challenge(&mut self, endpoint: &Endpoint, response: &Response) -> Result<(), Error> {
+        let asked = match &mut self.proof {
+            Proof::Digest(answers) => answers.asked(&response.head),
+            _ => Asked::Refused,
+        };
+        match asked {
+            Asked::Again if response.reusable => Ok(()),
+            Asked::Again => Err(self.violated(Violation::ClosedDuringSignIn)),
+            Asked::Refused => Err(self.proof.refused(&response.head)),
+            Asked::Unanswerable(error) => Err(Error::SignIn {
+                scheme: ClientScheme::Digest,
+                peer: endpoint.place(),
+                cause: Cause::Other,
+                reason: error.to_string(),
+                ntlm: Ntlm::Forbidden,
+            }),
+        }
+    }
+
+    /// The proof of a connection that was closed while it was asked for, if another connection may go on with it.
+    pub(crate) fn proof_to_go_on_with(&mut self) -> Option<Proof> {
+        match &self.proof {
+            Proof::Digest(answers) if !answers.is_new() => {
+                Some(std::mem::replace(&mut self.proof, Proof::Anonymous))
+            }
+            _ => None,
+        }
     }
 }
 

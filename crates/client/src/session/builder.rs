@@ -1,22 +1,24 @@
 //! The settings of a session.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use wsman::Head;
 use xml::Encoding;
 
 use super::{Inner, Session};
-use crate::Endpoint;
 use crate::affinity::Affinity;
-use crate::authentication::{Authentication, Credentials, Login, Unencrypted};
+use crate::authentication::{
+    Authentication, Automatic, Credentials, Delegation, Login, Rules, ServiceName, Unencrypted,
+};
 use crate::error::Error;
 use crate::local::LocalSockets;
 use crate::pool::Pool;
 use crate::random::fresh_uuid;
 use crate::route::Route;
 use crate::tls::{Securer, TlsPolicy};
+use crate::{Endpoint, HostTrust, Scheme, Sealing};
 
 /// Settings of a [`Session`], each with a default that suits most.
 #[derive(Clone, Debug)]
@@ -26,10 +28,11 @@ pub struct SessionBuilder {
     local: Option<LocalSockets>,
     credentials: Option<Credentials>,
     authentication: Option<Authentication>,
-    unencrypted: Unencrypted,
+    rules: Rules,
     tls: TlsPolicy,
     connect_timeout: Duration,
     idle_timeout: Option<Duration>,
+    network_delay: Duration,
     total_timeout: Option<Duration>,
     operation_timeout: Duration,
     max_envelope_size: u32,
@@ -45,10 +48,11 @@ impl SessionBuilder {
             local: None,
             credentials: None,
             authentication: None,
-            unencrypted: Unencrypted::Refused,
+            rules: Rules::default(),
             tls: TlsPolicy::new(),
             connect_timeout: Duration::from_secs(30),
             idle_timeout: None,
+            network_delay: NETWORK_DELAY,
             total_timeout: None,
             operation_timeout: Duration::from_secs(60),
             max_envelope_size: 512_000,
@@ -76,7 +80,43 @@ impl SessionBuilder {
 
     /// Whether messages may be readable on the way; refused by default.
     pub fn unencrypted(mut self, unencrypted: Unencrypted) -> Self {
-        self.unencrypted = unencrypted;
+        self.rules.unencrypted = unencrypted;
+        self
+    }
+
+    /// Whether the host may be talked to although nothing proves who it is, as a list such as `TrustedHosts` says; not
+    /// by default.
+    ///
+    /// Over HTTP only Kerberos proves who the host is. To others than this machine and listed hosts, nothing but that
+    /// is tried there.
+    pub fn host_trust(mut self, trust: HostTrust) -> Self {
+        self.rules.trust = trust;
+        self
+    }
+
+    /// Which schemes may be used at all; every one by default.
+    pub fn allowed_schemes(mut self, schemes: impl IntoIterator<Item = Scheme>) -> Self {
+        self.rules.allowed = schemes.into_iter().chain([Scheme::None]).collect();
+        self
+    }
+
+    /// Whether messages are sealed over HTTP by the schemes that can; they are by default. Without it they take
+    /// [`Unencrypted::Allowed`].
+    pub fn sealing(mut self, sealing: Sealing) -> Self {
+        self.rules.sealing = sealing;
+        self
+    }
+
+    /// What the service is called to its realm; `HTTP/host` by default.
+    pub fn service_name(mut self, name: ServiceName) -> Self {
+        self.rules.service_name = name;
+        self
+    }
+
+    /// Whether the service may act as the user on other machines; it may not by default. That is for Kerberos;
+    /// [`Authentication::CredSsp`] always hands the password over.
+    pub fn delegation(mut self, delegation: Delegation) -> Self {
+        self.rules.delegation = delegation;
         self
     }
 
@@ -93,9 +133,15 @@ impl SessionBuilder {
     }
 
     /// How long the connection may be silent while an answer is due; must be longer than
-    /// [`Self::operation_timeout`], and is 10 seconds longer by default.
+    /// [`Self::operation_timeout`], and is longer by [`Self::network_delay`] by default.
     pub fn idle_timeout(mut self, limit: Duration) -> Self {
         self.idle_timeout = Some(limit);
+        self
+    }
+
+    /// What the network may add to the time a service takes; 10 seconds by default.
+    pub fn network_delay(mut self, delay: Duration) -> Self {
+        self.network_delay = delay;
         self
     }
 
@@ -154,7 +200,8 @@ impl SessionBuilder {
             return setting("operation_timeout", "no service answers in no time".to_owned());
         }
         let operation_timeout = self.operation_timeout.min(LONGEST);
-        let idle_timeout = self.idle_timeout.unwrap_or(operation_timeout + NETWORK_DELAY);
+        let network_delay = self.network_delay.min(LONGEST);
+        let idle_timeout = self.idle_timeout.unwrap_or(operation_timeout + network_delay);
         if idle_timeout <= operation_timeout {
             let than = format!("{idle_timeout:?} is not longer than operation_timeout {operation_timeout:?}");
             return setting("idle_timeout", format!("{than}: silence that long is what a service may take"));
@@ -171,15 +218,22 @@ impl SessionBuilder {
                 return setting("credentials", reason.to_owned());
             }
         };
+        let unencrypted = self.rules.unencrypted;
+        let automatic = Automatic { authentication, credentials: self.credentials, rules: self.rules };
+        let login = match &route {
+            Route::Local(_) => Login::Anonymous,
+            Route::Network(_) => automatic.login(&self.endpoint, None)?,
+        };
         Ok(Session(Arc::new(Inner {
-            login: Login::new(authentication, self.credentials)?,
+            login: Mutex::new(login),
+            automatic: (authentication == Authentication::Automatic).then_some(automatic),
             peer: route.peer(&self.endpoint),
             to: route.to(&self.endpoint),
             endpoint: self.endpoint,
             route,
-            unencrypted: self.unencrypted,
+            unencrypted,
             connect_timeout: self.connect_timeout.min(LONGEST),
-            idle_timeout: idle_timeout.min(LONGEST + NETWORK_DELAY),
+            idle_timeout: idle_timeout.min(LONGEST + LONGEST),
             total_timeout: self.total_timeout.map(|limit| limit.min(LONGEST)),
             operation_timeout,
             max_envelope_size: self.max_envelope_size,

@@ -100,6 +100,7 @@ async fn references_are_read_alone_and_beside_their_objects() {
     };
     let options = EnumerateOptions {
         mode: EnumerationMode::ObjectAndReference,
+        polymorphism: wsman::enumeration::PolymorphismMode::None,
         filter: Some(filter.clone()),
         max_elements: 7,
     };

@@ -9,6 +9,7 @@ mod refusing;
 mod send;
 mod service;
 mod shell;
+mod sign_in;
 mod time;
 mod tls;
 mod transfer;

@@ -25,6 +25,9 @@ pub(crate) fn edit(text: &str, before: &Draft, after: &Draft) -> Option<String> 
             document.remove(LISTENER);
         }
     }
+    if before.plugins != after.plugins {
+        super::plugins::edit(&mut document, &before.plugins, &after.plugins)?;
+    }
     Some(document.to_string())
 }
 
@@ -62,7 +65,7 @@ fn inner_table<'t>(table: &'t mut Item, name: &str) -> Option<&'t mut Item> {
 }
 
 /// Puts a value in its place; spaces and comments around an old value stay.
-fn assign(table: &mut dyn TableLike, name: &str, mut new: Value) {
+pub(super) fn assign(table: &mut dyn TableLike, name: &str, mut new: Value) {
     match table.get_mut(name).and_then(Item::as_value_mut) {
         Some(old) => {
             *new.decor_mut() = old.decor().clone();

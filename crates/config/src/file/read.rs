@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use toml_edit::{Document, Item, Key, Table, TableLike};
 
-use super::{ADDRESS, FileError, LISTENER, MAX_OCTETS, Mistake, PRESET, TRANSPORT};
+use super::{ADDRESS, FileError, GROUPS, LISTENER, MAX_OCTETS, Mistake, PLUGIN, PRESET, TRANSPORT};
 use crate::listener::Field;
 use crate::schema::{Member, most_similar};
 use crate::value::{excerpt, malformed};
@@ -24,13 +24,18 @@ pub(crate) fn read(text: &str) -> Result<(Preset, Draft), Mistake> {
     let reading = Reading { text };
     let root = document.as_table();
     let preset = reading.preset(root)?;
-    let mut draft = Draft { config: preset.config(), listeners: crate::Listeners::default() };
+    let mut draft = Draft { config: preset.config(), ..Draft::default() };
     reading.members(root, "", Config::MEMBERS, &mut draft.config)?;
     reading.listeners(root, &mut draft)?;
+    reading.plugins(root, &mut draft)?;
+    reading.groups(root, &mut draft)?;
     Ok((preset, draft))
 }
 
-struct Reading<'t> {
+/// What stands beside the settings of the root.
+const BESIDE_SETTINGS: [&str; 4] = [PRESET, LISTENER, PLUGIN, GROUPS];
+
+pub(super) struct Reading<'t> {
     text: &'t str,
 }
 
@@ -49,7 +54,7 @@ impl Reading<'_> {
         config: &mut Config,
     ) -> Result<(), Mistake> {
         for (name, item) in table.iter() {
-            if folder.is_empty() && (name == PRESET || name == LISTENER) {
+            if folder.is_empty() && BESIDE_SETTINGS.contains(&name) {
                 continue;
             }
             let path = || format!("{folder}{}", excerpt(name));
@@ -129,20 +134,26 @@ impl Reading<'_> {
             .map_err(|error| self.item_mistake(table, name, item, error))
     }
 
-    fn item_mistake(&self, table: &dyn TableLike, name: &str, item: &Item, error: FileError) -> Mistake {
+    pub(super) fn item_mistake(
+        &self,
+        table: &dyn TableLike,
+        name: &str,
+        item: &Item,
+        error: FileError,
+    ) -> Mistake {
         match table.get_key_value(name) {
             Some((key, _)) => self.mistake(key, item, error),
             None => Mistake { line: line(self.text, item.span()), error },
         }
     }
 
-    fn mistake(&self, key: &Key, item: &Item, error: FileError) -> Mistake {
+    pub(super) fn mistake(&self, key: &Key, item: &Item, error: FileError) -> Mistake {
         Mistake { line: line(self.text, key.span().or_else(|| item.span())), error }
     }
 }
 
 /// The value as the parsers of settings read it.
-fn scalar(item: &Item) -> Result<Cow<'_, str>, Reason> {
+pub(super) fn scalar(item: &Item) -> Result<Cow<'_, str>, Reason> {
     match item.as_value() {
         Some(toml_edit::Value::String(text)) => Ok(Cow::Borrowed(text.value())),
         Some(toml_edit::Value::Integer(number)) => Ok(Cow::Owned(number.value().to_string())),
@@ -155,7 +166,7 @@ fn unknown(folder: &str, name: &str, members: &'static [Member]) -> Reason {
     let here = members
         .iter()
         .map(Member::name)
-        .chain(folder.is_empty().then_some([PRESET, LISTENER]).into_iter().flatten());
+        .chain(folder.is_empty().then_some(BESIDE_SETTINGS).into_iter().flatten());
     let nearest = match most_similar(here, name) {
         Some(similar) => Some(format!("{folder}{similar}")),
         None => crate::schema::nearest(&format!("{folder}{name}"))
@@ -165,7 +176,7 @@ fn unknown(folder: &str, name: &str, members: &'static [Member]) -> Reason {
     Reason::Unknown { nearest }
 }
 
-fn shown(item: &Item) -> String {
+pub(super) fn shown(item: &Item) -> String {
     match item.as_value() {
         Some(toml_edit::Value::String(text)) => excerpt(text.value()),
         Some(value) => excerpt(value.to_string().trim()),

@@ -6,6 +6,7 @@ mod documentation;
 mod file;
 mod killed;
 mod listeners;
+mod plugins;
 mod presets;
 mod put;
 mod representation;

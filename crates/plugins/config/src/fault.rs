@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use config::{ListenerError, ListenerKey, PutError, Reason, SettingError, StoreError};
+use config::{ListenerError, ListenerKey, PluginError, PutError, Reason, SettingError, StoreError};
 use service::{Call, Unfit};
 use wsman::{Action, Code, Detail, Fault, ResourceUri, Subcode, code};
 use xml::{Bounds, Document, Element, Writer};
@@ -23,6 +23,8 @@ pub(crate) enum ChangeError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Kept(#[from] NotReplaced),
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
     #[error("there is no listener {0}")]
     NoSuchListener(ListenerKey),
     #[error("the change was interrupted")]
@@ -36,6 +38,7 @@ impl From<ChangeError> for Fault {
         match error {
             ChangeError::Put(error) | ChangeError::Listener(ListenerError::Content(error)) => of_put(&error),
             ChangeError::Listener(error) => of_listener(&error),
+            ChangeError::Plugin(error) => of_plugin(&error),
             ChangeError::Unacceptable(error) => of_unacceptable(&error),
             ChangeError::NoSuchListener(key) => no_such_listener(key),
             ChangeError::Store(StoreError::Setting(error)) => of_setting(&error),
@@ -106,6 +109,23 @@ fn of_listener(error: &ListenerError) -> Fault {
     }
 }
 
+fn of_plugin(error: &PluginError) -> Fault {
+    let reason = error.to_string();
+    match error {
+        PluginError::Content(error) => of_put(error),
+        PluginError::Unknown(_) => Fault::new(Subcode::InvalidSelectors, code::UNEXPECTED_SELECTORS, reason)
+            .with_detail(Detail::UNEXPECTED_SELECTORS),
+        PluginError::Descriptor { .. } => {
+            Fault::new(Subcode::SchemaValidationError, code::INVALID_SECURITY_DESCRIPTOR, reason)
+        }
+        PluginError::Needed(_) | PluginError::ReadOnly { .. } => {
+            Fault::new(Subcode::AccessDenied, code::READ_ONLY_SETTING, reason)
+        }
+        PluginError::TooMany(_) => Fault::new(Subcode::QuotaLimit, code::QUOTA_LIMIT, reason),
+        _ => Fault::new(Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR, reason),
+    }
+}
+
 /// The values are right in themselves, and the listener could not serve with them.
 fn of_unacceptable(error: &Unacceptable) -> Fault {
     let code = match error {
@@ -130,6 +150,16 @@ pub(crate) fn no_such_listener(key: ListenerKey) -> Fault {
         Subcode::InvalidSelectors,
         code::UNEXPECTED_SELECTORS,
         format!("there is no listener {key}; winrm enumerate winrm/config/listener lists those there are"),
+    )
+    .with_detail(Detail::UNEXPECTED_SELECTORS)
+}
+
+pub(crate) fn no_such_plugin(name: &str) -> Fault {
+    let name: String = name.chars().take(60).collect();
+    Fault::new(
+        Subcode::InvalidSelectors,
+        code::UNEXPECTED_SELECTORS,
+        format!("there is no plug-in {name:?}; winrm enumerate winrm/config/plugin lists those there are"),
     )
     .with_detail(Detail::UNEXPECTED_SELECTORS)
 }

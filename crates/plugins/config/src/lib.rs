@@ -7,15 +7,19 @@ mod acceptance;
 mod fault;
 mod listener;
 mod listening;
+mod plugins;
 mod port;
+mod principals;
 mod section;
 mod vacant;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use config::{Draft, LISTENER_RESOURCE, Paths, Section, Store};
-use service::{Answer, BoxFuture, Call, Caller, Certificates, Listening, Plugin, Resource, ResourceKind};
+use config::{Draft, LISTENER_RESOURCE, PLUGIN_RESOURCE, Paths, Section, Store};
+use service::{
+    Answer, BoxFuture, Call, Caller, Certificates, Listening, Plugin, Principals, Resource, ResourceKind,
+};
 use wsman::{Fault, namespace};
 
 use self::fault::ChangeError;
@@ -29,6 +33,9 @@ pub struct ConfigPlugin {
     keeper: Option<Arc<dyn FileKeeper>>,
     sockets: Sockets,
     certificates: Arc<Certificates>,
+    principals: Option<Arc<dyn Principals>>,
+    /// What the service answers for: other plug-ins are not shown.
+    served: OnceLock<Vec<Resource>>,
 }
 
 /// Replaces the file of the settings, where this process may not.
@@ -58,10 +65,15 @@ const MOST_ATTEMPTS: usize = 3;
 enum Part {
     Section(Section),
     Listeners,
+    Plugins,
     Vacant(&'static Vacant),
 }
 
 impl ConfigPlugin {
+    /// What it answers for.
+    pub const RESOURCES: [Resource; 1] =
+        [Resource { uri: namespace::CONFIG, with_children: true, kind: ResourceKind::Instances }];
+
     /// A plug-in for a service whose sockets do not depend on the configuration.
     ///
     /// Certificates that listeners name are looked for beside the file of the settings.
@@ -70,7 +82,7 @@ impl ConfigPlugin {
         let folder = store.path().parent().unwrap_or(Path::new("."));
         let beside = Paths::new(store.path(), folder);
         let certificates = Arc::new(Certificates::new(beside.certificates, beside.state));
-        Self { store, keeper: None, sockets: Sockets::Fixed(listening_on), certificates }
+        Self::of(store, Sockets::Fixed(listening_on), certificates)
     }
 
     /// A plug-in for a service that listens as it is configured, with these certificates.
@@ -78,13 +90,24 @@ impl ConfigPlugin {
     /// Its answers to changes come once the listeners have followed.
     #[must_use]
     pub fn with_listeners(store: Arc<Store>, listening: Listening, certificates: Arc<Certificates>) -> Self {
-        Self { store, keeper: None, sockets: Sockets::Configured(listening), certificates }
+        Self::of(store, Sockets::Configured(listening), certificates)
     }
 
     /// Has changes made by another process, which keeps the file.
     #[must_use]
     pub fn kept_by(self, keeper: Arc<dyn FileKeeper>) -> Self {
         Self { keeper: Some(keeper), ..self }
+    }
+
+    /// The same, and it tells those who write security descriptors which SIDs the users and groups of this machine
+    /// have.
+    #[must_use]
+    pub fn with_principals(self, principals: Arc<dyn Principals>) -> Self {
+        Self { principals: Some(principals), ..self }
+    }
+
+    fn of(store: Arc<Store>, sockets: Sockets, certificates: Arc<Certificates>) -> Self {
+        Self { store, keeper: None, sockets, certificates, principals: None, served: OnceLock::new() }
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
@@ -94,8 +117,10 @@ impl ConfigPlugin {
         }
         call.request.head().options.require_known(&[])?;
         match part {
+            Part::Section(Section::Service) if principals::is_asked(&call) => principals::answer(self, &call),
             Part::Section(section) => section::answer(self, section, call).await,
             Part::Listeners => listener::answer(self, call).await,
+            Part::Plugins => plugins::answer(self, call).await,
             Part::Vacant(vacant) => vacant.answer(&call),
         }
     }
@@ -142,9 +167,12 @@ impl ConfigPlugin {
 
 impl Plugin for ConfigPlugin {
     fn resources(&self) -> &[Resource] {
-        const RESOURCES: [Resource; 1] =
-            [Resource { uri: namespace::CONFIG, with_children: true, kind: ResourceKind::Instances }];
-        &RESOURCES
+        &Self::RESOURCES
+    }
+
+    fn served(&self, all: &[Resource]) {
+        // A plug-in is in one catalog.
+        let _ = self.served.set(all.to_vec());
     }
 
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
@@ -159,6 +187,9 @@ fn part(call: &Call) -> Result<Part, Fault> {
     }
     if *uri == *LISTENER_RESOURCE {
         return Ok(Part::Listeners);
+    }
+    if *uri == *PLUGIN_RESOURCE {
+        return Ok(Part::Plugins);
     }
     match uri.below(namespace::CONFIG).map(str::to_ascii_lowercase).as_deref() {
         Some("/winrs/customremoteshell") => Err(fault::no_custom_shells()),

@@ -15,14 +15,13 @@ pub(crate) struct Vacant {
 }
 
 /// MS-WSMV 2.2.4 names them and their selectors.
-const ALL: [Vacant; 3] = [
+const ALL: [Vacant; 2] = [
     Vacant {
         path: "/service/certmapping",
         instance: "certificate mapping",
         keys: &["Issuer", "Subject", "URI"],
     },
     Vacant { path: "/service/security", instance: "security descriptor of a URI", keys: &["Uri"] },
-    Vacant { path: "/plugin", instance: "plug-in configuration", keys: &["Name"] },
 ];
 
 /// The resource of a path below `winrm/config` in lower case.

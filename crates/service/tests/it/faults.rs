@@ -4,7 +4,7 @@
 //! Whoever adds a resource adds rows to one of the tables, or a table beside them.
 
 mod configuration;
-mod enumeration;
+pub(crate) mod enumeration;
 mod header;
 mod quota;
 pub(crate) mod shell;

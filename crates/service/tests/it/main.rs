@@ -13,6 +13,7 @@ mod limits;
 mod malformed;
 mod message;
 mod plugin;
+mod plugins;
 mod probe;
 mod running;
 mod tls;

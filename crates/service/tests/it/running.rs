@@ -9,7 +9,7 @@ use auth::{Account, AccountList, AuthError, Authenticator, LocalUsers};
 use config::{Draft, Store, StoreError};
 use plugin_config::ConfigPlugin;
 use plugin_shell::{ShellPlugin, Surroundings};
-use sddl::{DomainSid, Token, well_known};
+use sddl::{DomainSid, Sid, Token, well_known};
 use telarch_service::{
     Audience, Catalog, Certificate, Listener, LocalSocket, Plugin, Principals, Product, Service, ServiceParts,
 };
@@ -47,7 +47,7 @@ impl Running {
         let listening_on = Arc::new(|_| vec![IpAddr::from([127, 0, 0, 1])]);
         let plugins: Vec<Arc<dyn Plugin>> = vec![
             Arc::new(probe),
-            Arc::new(ConfigPlugin::new(Arc::clone(&store), listening_on)),
+            Arc::new(ConfigPlugin::new(Arc::clone(&store), listening_on).with_principals(Arc::new(Machine))),
             Arc::new(ShellPlugin::new(surroundings(&folder))),
         ];
         let service = Service::new(ServiceParts {
@@ -149,5 +149,13 @@ impl Principals for Machine {
             _ => return None,
         };
         Some(Token::new(machine.account(rid), groups, machine))
+    }
+
+    fn sid_of(&self, name: &str) -> Option<Sid> {
+        Some(self.token(&Account { name: name.to_owned() })?.user())
+    }
+
+    fn name_of(&self, sid: Sid) -> Option<String> {
+        ["ada", "ben"].into_iter().find(|name| self.sid_of(name) == Some(sid)).map(str::to_owned)
     }
 }

@@ -1,6 +1,7 @@
 //! The program as its users run it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod access;
 mod account;
 mod configuration;
 mod ntlm;

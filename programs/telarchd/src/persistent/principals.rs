@@ -2,8 +2,8 @@
 
 use accounts::{LocalPrincipals, MachineSid};
 use auth::{Account, Identity, Oid, Scheme};
-use sddl::Token;
 use sddl::linux::Proof;
+use sddl::{Sid, Token};
 
 /// The users and accounts of this machine.
 pub(crate) struct Principals {
@@ -35,5 +35,13 @@ impl service::Principals for Principals {
             _ => Proof::Password,
         };
         self.by_proof(identity.account(), proof)
+    }
+
+    fn sid_of(&self, name: &str) -> Option<Sid> {
+        self.logons.sid_of(name, self.machine.domain())
+    }
+
+    fn name_of(&self, sid: Sid) -> Option<String> {
+        self.logons.name_of(sid, self.machine.domain())
     }
 }

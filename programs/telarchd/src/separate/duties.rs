@@ -9,8 +9,10 @@ use accounts::UnixUsers;
 use auth::{Identity, Secret};
 use broker::{CertificateWish, Denial, Denied, Duties, Notice, Unchanged};
 use config::{Store, StoreError, Thumbprint};
-use sddl::{AccessMask, Token};
-use service::{Certificates, Principals as _};
+use plugin_config::ConfigPlugin;
+use plugin_shell::ShellPlugin;
+use sddl::{AccessMask, Sid, Token};
+use service::{Certificates, Principals as _, Resource};
 use tokio::sync::mpsc;
 
 use super::hosts::Hosts;
@@ -29,14 +31,22 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// The gateway decides this as well; but it may have been taken over.
-    fn may(&self, identity: &Identity, token: &Token, desired: AccessMask) -> Result<(), Denied> {
-        let config = self.store.snapshot();
-        if config.service.root_sddl.guard().access_check(token, desired).is_granted() {
+    /// The gateway decides this as well, and for the very resource; but it may have been taken over. Here it is enough
+    /// that somebody has the right somewhere in one of these resources.
+    fn may(
+        &self,
+        identity: &Identity,
+        token: &Token,
+        desired: AccessMask,
+        resources: &[Resource],
+    ) -> Result<(), Denied> {
+        let state = self.store.state();
+        let mut guards = resources.iter().flat_map(|resource| state.access.at_or_below(resource.uri));
+        if guards.any(|guard| guard.access_check(token, desired).is_granted()) {
             return Ok(());
         }
         let account = identity.account();
-        tracing::warn!(%account, right = %desired, "Refused: RootSDDL does not give this right");
+        tracing::warn!(%account, right = %desired, "Refused: no security descriptor gives this right");
         let reason = format!(
             "access is denied: {account} needs the right {desired} here, which RootSDDL of the service does not give"
         );
@@ -50,7 +60,7 @@ impl Duties for Machine {
     }
 
     fn host(&self, identity: &Identity, token: &Token) -> Result<OwnedFd, Denied> {
-        self.may(identity, token, AccessMask::GENERIC_EXECUTE)?;
+        self.may(identity, token, AccessMask::GENERIC_EXECUTE, &ShellPlugin::RESOURCES)?;
         let name = &identity.account().name;
         let found = user::find(&self.users, name).map_err(|error| {
             tracing::error!(%error, "The users of this machine cannot be read");
@@ -75,7 +85,8 @@ impl Duties for Machine {
     }
 
     fn change(&self, identity: &Identity, token: &Token, before: &str, after: &str) -> Result<(), Unchanged> {
-        self.may(identity, token, AccessMask::GENERIC_WRITE).map_err(Unchanged::Denied)?;
+        self.may(identity, token, AccessMask::GENERIC_WRITE, &ConfigPlugin::RESOURCES)
+            .map_err(Unchanged::Denied)?;
         match self.store.replace(before, after) {
             Ok(_) => {
                 tracing::info!(account = %identity.account(), "The settings were changed");
@@ -102,6 +113,14 @@ impl Duties for Machine {
             CertificateWish::Own(names) => self.certificates.own_pem(names, SystemTime::now()),
         };
         pem.map(|mut pem| Secret::new(std::mem::take(&mut *pem))).map_err(|error| failed(&error))
+    }
+
+    fn sid_of(&self, name: &str) -> Option<Sid> {
+        self.principals.sid_of(name)
+    }
+
+    fn name_of(&self, sid: Sid) -> Option<String> {
+        self.principals.name_of(sid)
     }
 
     fn notice(&self, notice: Notice) {

@@ -14,7 +14,7 @@ use config::{Config, Store, Thumbprint};
 use plugin_config::{ConfigPlugin, FileKeeper, NotReplaced};
 use plugin_hosted::{HostedPlugin, Hosts, UserQuota};
 use plugin_shell::ShellPlugin;
-use sddl::Token;
+use sddl::{Sid, Token};
 use service::{
     BoxFuture, Caller, Catalog, CertificateKeeper, Certificates, HandedOver, Listeners, Listening,
     Principals, Proof, Service, ServiceParts, watchdog,
@@ -26,7 +26,7 @@ use super::{confinement, given_socket, user};
 use crate::arguments::Persistent;
 use crate::audit::AuditFile;
 use crate::open_files::OpenFiles;
-use crate::persistent::{one_line, watch};
+use crate::persistent::{machine_sid, one_line, watch};
 use crate::{drain, product};
 
 /// Is the gateway until the broker ends it.
@@ -39,6 +39,7 @@ pub(super) fn run(arguments: &Persistent, audit: AuditFile) -> Result<ExitCode, 
     let open_files = OpenFiles::raise();
     // The last that it reads as root.
     let store = Arc::new(Store::open_with(&arguments.paths.config, &arguments.settings)?);
+    store.set_machine(machine_sid(&arguments.paths)?.domain());
     open_files.warn_if_too_few(&store.snapshot());
     let product = product::of_this_machine();
     std::env::set_current_dir("/")?;
@@ -73,7 +74,8 @@ async fn serve(
     let certificates = Arc::new(Certificates::kept_by(Arc::new(Broker(Arc::clone(&gateway)))));
     let settings =
         ConfigPlugin::with_listeners(Arc::clone(&store), listening.clone(), Arc::clone(&certificates))
-            .kept_by(Arc::new(Broker(Arc::clone(&gateway))));
+            .kept_by(Arc::new(Broker(Arc::clone(&gateway))))
+            .with_principals(Arc::new(Broker(Arc::clone(&gateway))));
     let quota = UserQuota { most: most_users, refusal: plugin_shell::too_many_users };
     let shells =
         HostedPlugin::new(&ShellPlugin::RESOURCES, Arc::new(Broker(Arc::clone(&gateway)))).with_users(quota);
@@ -168,6 +170,14 @@ impl Principals for Broker {
 
     fn token_of(&self, identity: &Identity) -> Option<Token> {
         self.0.session(identity).map(|session| session.token().clone())
+    }
+
+    fn sid_of(&self, name: &str) -> Option<Sid> {
+        self.0.sid_of(name)
+    }
+
+    fn name_of(&self, sid: Sid) -> Option<String> {
+        self.0.name_of(sid)
     }
 
     fn proof_of(&self, identity: &Identity) -> Option<Proof> {

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use auth::account_file::Role;
 use serde_json::Value;
 
 use crate::exchange::Connection;
@@ -42,4 +43,59 @@ fn sign_ins_denials_changes_and_executions_are_on_record_and_reading_is_not() {
     assert!(records[2]["action"].as_str().unwrap().ends_with("/Create"), "{records:#?}");
     assert!(records[2]["resource"].as_str().unwrap().ends_with("/shell/cmd"), "{records:#?}");
     assert!(records[2]["sid"].as_str().unwrap().starts_with("S-1-5-21-"), "{records:#?}");
+}
+
+/// What records of access say: who, how it ended, what decided, and which entry of it.
+fn accesses(telarchd: &Telarchd) -> Vec<[String; 4]> {
+    let is_access = |record: &Value| record["event"] == "access";
+    let shown = |record: Value| {
+        ["account", "outcome", "decider", "ace"].map(|name| record[name].as_str().unwrap().to_owned())
+    };
+    records(telarchd).into_iter().filter(is_access).map(shown).collect()
+}
+
+fn with_sddl(sddl: &str, more: &str) -> (Telarchd, u16) {
+    let [port] = free_ports();
+    let http = listener("IP:127.0.0.1", "HTTP", port, "");
+    let root = format!("Service.RootSDDL = \"{sddl}\"\n");
+    let mut telarchd = Telarchd::new(&[BASIC_OVER_HTTP, &root, &http, more].concat());
+    telarchd.account("clerk", Role::User);
+    telarchd.run();
+    (telarchd, port)
+}
+
+#[test]
+fn the_sacl_says_whose_reading_is_on_record() {
+    let (telarchd, port) = with_sddl("D:P(A;;GA;;;BA)(A;;GR;;;WD)S:P(AU;SA;GR;;;BA)", "");
+    let mut connection = Connection::open(local(port));
+    assert_eq!(connection.ask("/wsman", &message::settings()).status, 200);
+    assert_eq!(connection.ask_as("clerk", "/wsman", &message::settings()).status, 200);
+    let expected = [[user(), "granted".to_owned(), "RootSDDL".to_owned(), "(A;;GA;;;BA)".to_owned()]];
+    assert_eq!(accesses(&telarchd), expected);
+}
+
+#[test]
+fn without_a_sacl_denials_and_executions_are_on_record_all_the_same() {
+    let (telarchd, port) = with_sddl("D:P(A;;GA;;;BA)", "");
+    let mut connection = Connection::open(local(port));
+    assert_eq!(connection.ask("/wsman", &message::settings()).status, 200);
+    assert_eq!(connection.ask_as("clerk", "/wsman", &message::settings()).status, 500);
+    assert_eq!(connection.ask("/wsman", &message::create_shell()).status, 200);
+    let found = accesses(&telarchd);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(found[0], ["clerk", "denied", "RootSDDL", ""]);
+    assert_eq!(found[1][..2], [user(), "granted".to_owned()]);
+}
+
+#[test]
+fn the_record_names_the_entry_of_the_plug_in_that_decided() {
+    let shell = wsman::namespace::SHELL;
+    let entry = format!(
+        "[[Plugin]]\nName = \"Shell\"\n[[Plugin.Security]]\nUri = \"{shell}\"\nSddl = \"D:P(D;;GX;;;AU)\"\n"
+    );
+    let (telarchd, port) = with_sddl("D:P(A;;GA;;;BA)", &entry);
+    let mut connection = Connection::open(local(port));
+    assert_eq!(connection.ask("/wsman", &message::create_shell()).status, 500);
+    let decider = format!("Security of Shell for {shell}");
+    assert_eq!(accesses(&telarchd), [[user(), "denied".to_owned(), decider, "(D;;GX;;;AU)".to_owned()]]);
 }

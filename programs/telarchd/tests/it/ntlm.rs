@@ -75,6 +75,7 @@ fn negotiate_is_offered_as_long_as_an_account_has_an_nt_hash_which_lets_it_in() 
     let denied: Vec<&Value> = records.iter().filter(|record| record["outcome"] == "denied").collect();
     assert_eq!(denied.len(), 2, "{records:#?}");
     assert!(denied.iter().all(|record| record["mechanism"] == "NTLM"), "{records:#?}");
+    assert!(denied.iter().any(|record| record["account"] == "mallory"), "{records:#?}");
     let granted: Vec<&Value> = records.iter().filter(|record| record["outcome"] == "granted").collect();
     assert!(granted.iter().any(|record| record["event"] == "access"), "{records:#?}");
     for record in granted {

@@ -203,7 +203,15 @@ fn without_instances() -> Vec<Resource> {
         empty("service/certmapping", &[("Issuer", "x"), ("Subject", "*"), ("URI", "*")]),
         empty("Service/CertMapping", &[("issuer", "x"), ("subject", "*"), ("uri", "*")]),
         empty("service/security", &[("Uri", "http://schemas.microsoft.com/wbem/wsman/1/wmi")]),
-        empty("plugin", &[("Name", "microsoft.powershell")]),
+        // The configuration and shells have plug-ins, which are neither made nor deleted.
+        Resource {
+            answer: |operation| match operation {
+                Operation::Get | Operation::Put => Err(NO_INSTANCE),
+                Operation::List(_) => Ok(Some(2)),
+                Operation::Create | Operation::Delete | Operation::Method => Err(UNSUPPORTED),
+            },
+            ..empty("plugin", &[("Name", "microsoft.powershell")])
+        },
         Resource { answer: |_| Err(DEPRECATED), ..empty("winrs/customremoteshell", &[]) },
         Resource { answer: |_| Err(NO_RESOURCE), ..empty("nothing", &[]) },
         Resource { answer: |_| Err(NO_RESOURCE), ..empty("service/auth/basic", &[]) },

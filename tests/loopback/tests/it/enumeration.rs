@@ -69,7 +69,7 @@ async fn every_mode_and_every_size_of_portion_brings_every_item_once_and_in_orde
     let modes = [EnumerationMode::Object, EnumerationMode::Reference, EnumerationMode::ObjectAndReference];
     for mode in modes {
         for max_elements in (1..=13).chain([32_000]) {
-            let options = EnumerateOptions { mode, max_elements, filter: None };
+            let options = EnumerateOptions { mode, max_elements, ..EnumerateOptions::default() };
             let listing = session.enumerate(&listeners(), options).await.unwrap();
             assert_eq!(rest(listing).await, addresses(12), "{mode:?}, {max_elements} at a time");
         }

@@ -112,3 +112,18 @@ fn a_resource_that_does_not_exist_is_a_fault_on_standard_error() {
     assert!(stderr.starts_with("WSManFault\n    Message = "), "{run:?}");
     assert!(stderr.contains("\nError number:  -2144108544 0x80338000\n"), "{run:?}");
 }
+
+#[test]
+fn how_subclasses_are_to_be_listed_is_no_matter_for_the_configuration() {
+    let way = WayIn::BasicOverHttps;
+    let service = Telarchd::start_for(way);
+    let list = |switches: &[&str]| {
+        let winrm = switches.iter().fold(Winrm::against(&service, way), |winrm, switch| winrm.switch(switch));
+        winrm.run(&["enumerate", "winrm/config/listener"])
+    };
+    let all = list(&[]);
+    assert!(all.code == 0 && all.text().0.contains("Transport = HTTPS"), "{all:?}");
+    for switches in [&["-shallow"][..], &["-basepropertiesonly"], &["-shallow", "-basepropertiesonly"]] {
+        assert_eq!(list(switches), all, "{switches:?}");
+    }
+}

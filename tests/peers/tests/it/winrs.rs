@@ -159,3 +159,47 @@ fn a_service_that_is_not_there_is_named() {
     assert_eq!((stdout, code != 0), ("", true), "{run:?}");
     assert!(stderr.contains("127.0.0.1"), "{run:?}");
 }
+
+#[test]
+fn credssp_hands_the_password_over_only_where_this_side_is_set_to() {
+    for way in [WayIn::CredSspOverHttp, WayIn::CredSspOverHttps] {
+        let service = Telarchd::start_for(way);
+        let run = Winrs::against(&service, way).run(&["cat; exit 7"], b"sealed");
+        assert_eq!(run.text(), ("sealed", "", 7), "{way:?}");
+
+        let unset = Winrs::to(service.url(way)).switch("-authentication:credssp");
+        let run = unset.run(&["echo not run"], b"");
+        let (stdout, stderr, code) = run.text();
+        assert_eq!((stdout, code), ("", 1), "{way:?}");
+        for line in [
+            "winrs: 127.0.0.1: CredSSP authentication is not allowed on this side (Client/Auth/CredSSP)",
+            "\n  allow it here: winrm set winrm/config/client/auth -set:CredSSP=true\n",
+        ] {
+            assert!(stderr.contains(line), "{line} is not in {stderr}");
+        }
+    }
+}
+
+#[test]
+fn messages_are_sealed_over_http_unless_both_ends_were_told_to_let_them_be_read() {
+    for (allowed, switch, runs) in [
+        ("false", None, true),
+        ("false", Some("-unencrypted"), false),
+        ("true", Some("-unencrypted"), true),
+        ("true", None, true),
+    ] {
+        let service = Telarchd::start(&[("Service.AllowUnencrypted", allowed)]);
+        let winrs = switch.into_iter().fold(Winrs::to(service.http()), Winrs::switch);
+        let run = winrs.run(&["echo done"], b"");
+        match runs {
+            true => assert_eq!(run.text(), ("done\n", "", 0), "{allowed} {switch:?}"),
+            false => {
+                assert_eq!(run.code, 1, "{allowed} {switch:?}: {run:?}");
+                assert!(
+                    run.text().1.contains("most likely it refuses messages that are not sealed"),
+                    "{run:?}"
+                );
+            }
+        }
+    }
+}

@@ -21,6 +21,20 @@ impl Hint {
         Self::NOT_TLS,
         Self::CERTIFICATE,
         Self::NOT_HTTP,
+        Self::NO_TICKET,
+        Self::TICKET_EXPIRED,
+        Self::CLOCK_SKEW,
+        Self::UNKNOWN_SERVICE,
+        Self::NO_KDC,
+        Self::NO_KERBEROS,
+        Self::UNPROVEN,
+        Self::NOT_DELEGATED,
+        Self::REFUSED,
+        Self::WRONG_PASSWORD,
+        Self::UNKNOWN_USER,
+        Self::NOT_ALLOWED,
+        Self::NOT_SIGNED_IN,
+        Self::WEB_SERVER,
     ];
 
     /// Nobody listens at a socket of this machine.
@@ -112,10 +126,10 @@ impl Hint {
     pub(crate) const NOT_OFFERED: Self = hint(
         &[],
         Kind::Authentication,
-        "the service does not offer what this program can sign in with",
+        "the service does not offer the scheme that was tried",
         &[
             "Basic is offered over HTTPS, and over HTTP only where the service allows unencrypted messages",
-            "on {host}: winrm set winrm/config/service/auth -set:Basic=true",
+            "on {host}: winrm set winrm/config/service/auth -set:SCHEME=true",
         ],
     );
     /// The service wants to know who asks, and nobody said it.
@@ -147,5 +161,105 @@ impl Hint {
         Kind::Connect,
         "what answered does not speak HTTP",
         &["the port may be one for HTTPS: write https://, or add -usessl"],
+    );
+    /// Nothing to sign in with.
+    pub(crate) const NO_TICKET: Self = hint(
+        &[],
+        Kind::Authentication,
+        "there is no Kerberos ticket to sign in with",
+        &["or give a user: -username:USER@REALM; the password is asked for"],
+    );
+    /// It was good once.
+    pub(crate) const TICKET_EXPIRED: Self = hint(
+        &[],
+        Kind::Authentication,
+        "the Kerberos ticket has expired",
+        &["klist shows what there is and how long it is good"],
+    );
+    /// Kerberos allows five minutes.
+    pub(crate) const CLOCK_SKEW: Self = hint(
+        &[],
+        Kind::Authentication,
+        "the clocks of this machine and of the realm are too far apart",
+        &["on this machine: timedatectl shows whether its clock follows others"],
+    );
+    /// No ticket for what the service is called.
+    pub(crate) const UNKNOWN_SERVICE: Self = hint(
+        &[],
+        Kind::Authentication,
+        "the realm does not know the service",
+        &["ask for it by another name: -spn:WSMAN, -spn:HOST or -spn:HTTP/NAME; with its port: -SPNPort"],
+    );
+    /// Nobody to ask for a ticket.
+    pub(crate) const NO_KDC: Self = hint(
+        &[],
+        Kind::Authentication,
+        "no server of the Kerberos realm answers",
+        &["the name of the user may have another realm: -username:USER@REALM"],
+    );
+    /// The library or its settings are missing.
+    pub(crate) const NO_KERBEROS: Self = hint(
+        &[],
+        Kind::Authentication,
+        "Kerberos cannot be used on this machine",
+        &["without Kerberos, NTLM takes -usessl, or a host in TrustedHosts"],
+    );
+    /// Mutual authentication failed.
+    pub(crate) const UNPROVEN: Self = hint(
+        &[],
+        Kind::Authentication,
+        "what answers has not proven that it is the service",
+        &["nothing but the request to sign in was sent"],
+    );
+    /// `-allowdelegate` with a ticket that is not forwardable.
+    pub(crate) const NOT_DELEGATED: Self = hint(
+        &[],
+        Kind::Authentication,
+        "the service cannot be given a ticket to use elsewhere",
+        &["without -allowdelegate the command runs, but reaches no third machine"],
+    );
+    /// A status of the service, inside CredSSP.
+    pub(crate) const REFUSED: Self = hint(
+        &[],
+        Kind::Authentication,
+        "login refused",
+        &["user name or password are wrong, or the account may not log in over the network"],
+    );
+    /// A KDC says so.
+    pub(crate) const WRONG_PASSWORD: Self = hint(
+        &[],
+        Kind::Authentication,
+        "login refused: the realm does not take the password",
+        &["a local account of the host is HOST\\USER or .\\USER, and NTLM: Kerberos knows none"],
+    );
+    /// A KDC says so, too.
+    pub(crate) const UNKNOWN_USER: Self = hint(
+        &[],
+        Kind::Authentication,
+        "login refused: the realm does not know the user",
+        &["a local account of the host is HOST\\USER or .\\USER, and NTLM: Kerberos knows none"],
+    );
+    /// Locked, disabled or expired.
+    pub(crate) const NOT_ALLOWED: Self = hint(
+        &[],
+        Kind::Authentication,
+        "login refused: the account may not sign in",
+        &["an administrator of the realm sees why"],
+    );
+    /// Anything else that ends a sign-in here.
+    pub(crate) const NOT_SIGNED_IN: Self = hint(
+        &[],
+        Kind::Authentication,
+        "signing in failed on this side",
+        &[
+            "see what the service offers: winrm identify -r:{host} -auth:none; winrm help auth tells the schemes",
+        ],
+    );
+    /// The service offers Digest, which telarchd and Windows never do.
+    pub(crate) const WEB_SERVER: Self = hint(
+        &[],
+        Kind::Authentication,
+        "the service does not offer the scheme that was tried",
+        &["with Digest, a web server or proxy stands before it: -authentication:digest"],
     );
 }

@@ -20,12 +20,12 @@ const FLAGS: usize = 60;
 const MIC: usize = 72;
 
 /// Makes another attribute of the time, without which clients send no integrity code.
-fn untimed(challenge: &mut Vec<u8>) {
+fn untimed(challenge: &mut [u8]) {
     let at = challenge.windows(4).position(|octets| octets == [7, 0, 8, 0]).expect("the time is told");
     challenge[at] = 0x77;
 }
 
-fn timed(_: &mut Vec<u8>) {}
+fn timed(_: &mut [u8]) {}
 
 fn set_length(message: &mut [u8], field: usize, length: u16) {
     message[field..field + 2].copy_from_slice(&length.to_le_bytes());
@@ -40,7 +40,7 @@ fn offset(message: &[u8], field: usize) -> usize {
 async fn a_proof_that_is_not_the_passwords_lets_nobody_in() {
     let running = fortress(&[]).await;
     let mut wire = running.connect().await;
-    for meddle in [timed, untimed] {
+    for meddle in [timed as fn(&mut [u8]), untimed] {
         for octet in [0, 7, 15] {
             let mut client = ntlm_of("ada", ADA, None);
             let (mut last, _) = last_token(&mut wire, &mut client, meddle).await;
@@ -277,8 +277,9 @@ async fn tokens_out_of_their_turn_or_under_another_scheme_lead_nowhere() {
     let authenticate = token.unwrap();
     let spnego = NegTokenResp { response_token: Some(&authenticate), ..NegTokenResp::default() }.encode();
 
-    let (n, c, a, s) = (&negotiate, &challenge, &authenticate, &spnego);
-    let sequences: [(&str, &[(Scheme, &Vec<u8>)]); 8] = [
+    let (n, c, a, s) = (&negotiate[..], &challenge[..], &authenticate[..], &spnego[..]);
+    type Sequence<'a> = (&'a str, &'a [(Scheme, &'a [u8])]);
+    let sequences: [Sequence; 8] = [
         ("the last message first", &[(Scheme::Negotiate, a)]),
         ("the service's own message", &[(Scheme::Negotiate, c)]),
         ("the service's own message in the middle", &[(Scheme::Negotiate, n), (Scheme::Negotiate, c)]),

@@ -180,7 +180,7 @@ pub(super) fn sealed(context: &mut dyn SecurityContext, scheme: Scheme, body: Ve
 pub(super) async fn last_token(
     wire: &mut Wire,
     initiator: &mut dyn Initiator,
-    meddle: impl FnOnce(&mut Vec<u8>),
+    meddle: impl FnOnce(&mut [u8]),
 ) -> (Vec<u8>, Initiated) {
     let Step::Continue(first) = initiator.step(None).unwrap() else { panic!("it begins") };
     let answer = offer(wire, Scheme::Negotiate, &first).await;

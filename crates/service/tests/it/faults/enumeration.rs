@@ -9,7 +9,7 @@ use crate::probe::URI;
 use crate::wire::Answer;
 
 /// Begins an enumeration of numbers, without any of them.
-pub(super) fn enumerate(count: &str) -> Message {
+pub(crate) fn enumerate(count: &str) -> Message {
     Message::enumeration(URI, "Enumerate").body(&format!("<n:Enumerate>{count}</n:Enumerate>"))
 }
 
@@ -21,18 +21,18 @@ pub(super) fn with_subclasses(mode: &str) -> String {
     )
 }
 
-pub(super) fn pull(context: &str) -> Message {
+pub(crate) fn pull(context: &str) -> Message {
     let context = format!("<n:EnumerationContext>{context}</n:EnumerationContext>");
     Message::enumeration(URI, "Pull").body(&format!("<n:Pull>{context}</n:Pull>"))
 }
 
-pub(super) fn release(context: &str) -> Message {
+pub(crate) fn release(context: &str) -> Message {
     let context = format!("<n:EnumerationContext>{context}</n:EnumerationContext>");
     Message::enumeration(URI, "Release").body(&format!("<n:Release>{context}</n:Release>"))
 }
 
 /// The context that an answer gives.
-pub(super) fn context(answer: &Answer) -> String {
+pub(crate) fn context(answer: &Answer) -> String {
     let response = answer.response();
     let context = response.content().unwrap().child(ENUMERATION, "EnumerationContext");
     context.expect("a context").text().into_owned()

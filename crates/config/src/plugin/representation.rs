@@ -1,0 +1,178 @@
+//! Plug-ins as messages carry them (MS-WSMV 2.2.4; the elements of `winrm get winrm/config/plugin`).
+
+use super::{Plugin, PluginError, PluginResource, SecurityEntry, Surroundings};
+use crate::value::{Value as _, excerpt};
+use crate::{PutError, Reason};
+
+/// The resource URI of plug-ins.
+pub const PLUGIN_RESOURCE: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/plugin";
+
+/// The namespace of `PlugInConfiguration`.
+pub const PLUGIN_NAMESPACE: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/PluginConfiguration";
+
+const ROOT: &str = "PlugInConfiguration";
+
+impl Plugin {
+    /// Writes `PlugInConfiguration`.
+    pub fn write(&self, surroundings: Surroundings<'_>, writer: &mut xml::Writer) {
+        writer.start(ROOT).namespace("", PLUGIN_NAMESPACE);
+        for (name, value) in self.attributes() {
+            writer.attribute(name, value);
+        }
+        writer.attribute("Enabled", &self.is_enabled().show()).attribute("xml:lang", "en-US");
+        writer.start("Resources");
+        let entries = self.security(surroundings);
+        for resource in self.kind().resources {
+            writer.start("Resource");
+            writer.attribute("ResourceUri", resource.uri);
+            writer.attribute("SupportsOptions", "true").attribute("ExactMatch", "false");
+            for entry in entries.iter().filter(|entry| super::begins(&entry.uri, resource.uri)) {
+                writer.start("Security").attribute("Uri", &entry.uri);
+                writer.attribute("Sddl", entry.descriptor.as_str());
+                writer.attribute("ExactMatch", &entry.exact_match.show()).end_empty();
+            }
+            for capability in resource.capabilities {
+                writer.start("Capability").attribute("Type", capability).end_empty();
+            }
+            writer.end();
+        }
+        writer.end().end();
+    }
+
+    /// The plug-in as Put wants it. What is absent from the message stays as it is; the entries of a resource
+    /// that is there are replaced by those within.
+    ///
+    /// # Errors
+    /// [`PluginError`] says what is wrong; nothing was changed then.
+    pub fn put(
+        &self,
+        element: xml::Element<'_>,
+        surroundings: Surroundings<'_>,
+    ) -> Result<Self, PluginError> {
+        if !element.name().eq_ignore_ascii_case(ROOT) {
+            let found = excerpt(element.name());
+            return Err(PluginError::Content(PutError::Root { expected: ROOT, found }));
+        }
+        let mut changed = self.clone();
+        for attribute in element.attributes().filter(|attribute| attribute.namespace().is_empty()) {
+            let (name, value) = (attribute.name(), attribute.value());
+            if name == "Enabled" {
+                let enabled = switch("Plugin/Enabled", &value)?;
+                if enabled != self.enabled {
+                    changed.enable(enabled)?;
+                }
+                continue;
+            }
+            let known = self.attributes().into_iter().find(|(own, _)| *own == name);
+            match known {
+                // Names are compared as selectors are.
+                Some((_, own)) if own.eq_ignore_ascii_case(value.trim()) => {}
+                Some(_) => return Err(self.read_only(name)),
+                None => return Err(unknown(&format!("Plugin/{}", excerpt(name)))),
+            }
+        }
+        let before = self.security(surroundings);
+        let mut entries = before.clone();
+        for child in element.children() {
+            match child.name() {
+                "Resources" => self.resources(child, &mut entries)?,
+                // What stands there is what clients got from Windows; here the settings of Winrs say it.
+                "Quotas" => return Err(self.read_only("Quotas")),
+                "InitializationParameters" if child.children().next().is_none() => {}
+                "InitializationParameters" => return Err(self.read_only("InitializationParameters")),
+                name => return Err(unknown(&format!("Plugin/{}", excerpt(name)))),
+            }
+        }
+        // Clients put back all they got: defaults that stay as they are remain defaults.
+        if entries != before {
+            changed.secure(entries)?;
+        }
+        Ok(changed)
+    }
+
+    fn resources(
+        &self,
+        element: xml::Element<'_>,
+        entries: &mut Vec<SecurityEntry>,
+    ) -> Result<(), PluginError> {
+        let mut seen: Vec<&PluginResource> = Vec::new();
+        for child in element.children() {
+            let uri = child.attribute("", "ResourceUri").unwrap_or_default();
+            let own = self.kind().resources.iter().find(|own| own.uri.eq_ignore_ascii_case(uri.trim()));
+            let Some(own) = own.filter(|_| child.name() == "Resource") else {
+                return Err(self.read_only(&format!("the list of resources ({})", excerpt(&uri))));
+            };
+            if seen.contains(&own) {
+                return Err(PluginError::setting("Plugin/Resource", Reason::Repeated));
+            }
+            seen.push(own);
+            let is_here = |entry: &SecurityEntry| super::begins(&entry.uri, own.uri);
+            let mut put = Vec::new();
+            for child in child.children() {
+                match child.name() {
+                    "Security" if put.len() >= Self::MAX_ENTRIES => {
+                        return Err(PluginError::TooMany(self.kind().name));
+                    }
+                    "Security" => put.push(security(child)?),
+                    "Capability" => {
+                        let kind = child.attribute("", "Type").unwrap_or_default();
+                        if !own.capabilities.contains(&kind.as_ref()) {
+                            return Err(self.read_only(&format!("the capability {}", excerpt(&kind))));
+                        }
+                    }
+                    name => return Err(unknown(&format!("Plugin/Resource/{}", excerpt(name)))),
+                }
+            }
+            if let Some(foreign) = put.iter().find(|entry| !is_here(entry)) {
+                let uri = excerpt(&foreign.uri);
+                return Err(PluginError::ForeignUri { uri, plugin: self.kind().name });
+            }
+            let place = entries.iter().position(&is_here).unwrap_or(entries.len());
+            entries.retain(|entry| !is_here(entry));
+            entries.splice(place..place, put);
+        }
+        Ok(())
+    }
+
+    /// What is always so.
+    fn attributes(&self) -> [(&'static str, &'static str); 10] {
+        [
+            ("Name", self.kind().name),
+            ("Filename", self.kind().filename),
+            ("SDKVersion", "2"),
+            ("XmlRenderingType", "text"),
+            ("UseSharedProcess", "false"),
+            ("AutoRestart", "false"),
+            ("ProcessIdleTimeoutSec", "0"),
+            ("RunAsUser", ""),
+            ("RunAsPassword", ""),
+            ("OutputBufferingMode", "Block"),
+        ]
+    }
+
+    fn read_only(&self, what: &str) -> PluginError {
+        PluginError::ReadOnly { plugin: self.kind().name, what: what.to_owned() }
+    }
+}
+
+fn security(element: xml::Element<'_>) -> Result<SecurityEntry, PluginError> {
+    let attribute = |name: &str| element.attribute("", name).unwrap_or_default();
+    for known in element.attributes().filter(|attribute| attribute.namespace().is_empty()) {
+        if !["Uri", "Sddl", "ExactMatch"].contains(&known.name()) {
+            return Err(unknown(&format!("Plugin/Security/{}", excerpt(known.name()))));
+        }
+    }
+    let exact_match = match element.attribute("", "ExactMatch") {
+        Some(text) => switch("Plugin/Security/ExactMatch", &text)?,
+        None => false,
+    };
+    SecurityEntry::parse(&attribute("Uri"), &attribute("Sddl"), exact_match)
+}
+
+fn switch(path: &str, text: &str) -> Result<bool, PluginError> {
+    bool::parse(text).map_err(|reason| PluginError::setting(path, reason))
+}
+
+fn unknown(path: &str) -> PluginError {
+    PluginError::setting(path, Reason::Unknown { nearest: None })
+}

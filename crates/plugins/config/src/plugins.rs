@@ -1,0 +1,89 @@
+//! Plug-ins: instances with the key Name, which are there as long as the service is.
+
+use config::{PLUGIN_RESOURCE, Plugin, State};
+use service::{Answer, Call, Item};
+use wsman::{Action, EndpointReference, Fault, ResourceUri, SelectorSet, namespace};
+use xml::Writer;
+
+use crate::ConfigPlugin;
+use crate::fault;
+
+const NAME: &str = "Name";
+
+pub(crate) async fn answer(plugin: &ConfigPlugin, call: Call) -> Result<Answer, Fault> {
+    match &call.request.head().action {
+        Action::Enumerate => enumerate(plugin, &call),
+        Action::Get => {
+            let name = name(plugin, &call)?;
+            show(plugin, &name, &call)
+        }
+        Action::Put => {
+            let name = name(plugin, &call)?;
+            put(plugin, name.clone(), &call).await?;
+            show(plugin, &name, &call)
+        }
+        other => Err(fault::action_not_supported(other)),
+    }
+}
+
+fn enumerate(plugin: &ConfigPlugin, call: &Call) -> Result<Answer, Fault> {
+    fault::refuse_selectors_and_filter(call)?;
+    let state = plugin.store.state();
+    let served = state.plugins.iter().filter(|other| is_served(plugin, other));
+    let items = served.map(|other| item(other, &state));
+    Ok(Answer::items(items.collect::<Result<Vec<_>, Fault>>()?.into_iter()))
+}
+
+fn show(plugin: &ConfigPlugin, name: &str, call: &Call) -> Result<Answer, Fault> {
+    let state = plugin.store.state();
+    let mut reply = call.reply();
+    let found = state.plugins.find(name).ok_or_else(|| fault::no_such_plugin(name))?;
+    found.write(state.surroundings(), reply.body());
+    call.finish(reply)
+}
+
+async fn put(plugin: &ConfigPlugin, name: String, call: &Call) -> Result<(), Fault> {
+    let document = fault::detached(call.request.require_body("PlugInConfiguration")?)?;
+    let machine = plugin.store.state().machine;
+    let change = plugin.change(call, move |draft| {
+        let surroundings = config::Surroundings { root: &draft.config.service.root_sddl, machine };
+        let place = draft.plugins.find_mut(&name)?;
+        *place = place.put(document.root(), surroundings)?;
+        Ok(())
+    });
+    change.await
+}
+
+fn item(plugin: &Plugin, state: &State) -> Result<Item, Fault> {
+    let mut object = Writer::new();
+    plugin.write(state.surroundings(), &mut object);
+    let selectors = SelectorSet::new().with(NAME, plugin.kind().name);
+    let resource = ResourceUri::parse(PLUGIN_RESOURCE)?;
+    let reference = EndpointReference { address: namespace::ANONYMOUS.to_owned(), resource, selectors };
+    Ok(Item { object: object.into_fragment(), reference: Some(reference) })
+}
+
+/// The name that the request means, if there is such a plug-in in this service.
+fn name(plugin: &ConfigPlugin, call: &Call) -> Result<String, Fault> {
+    let selectors = &call.request.head().selectors;
+    if let Some(unknown) = selectors.iter().find(|selector| !selector.name.eq_ignore_ascii_case(NAME)) {
+        return Err(fault::unexpected_selector(&unknown.name));
+    }
+    let name = selectors.text(NAME).ok_or_else(|| fault::missing_selector("plug-in", NAME))?;
+    let state = plugin.store.state();
+    match state.plugins.find(name) {
+        Some(found) if is_served(plugin, found) => Ok(found.kind().name.to_owned()),
+        _ => Err(fault::no_such_plugin(name)),
+    }
+}
+
+/// Whether the service has the plug-in at all.
+fn is_served(plugin: &ConfigPlugin, other: &Plugin) -> bool {
+    let served = plugin.served.get().map(Vec::as_slice).unwrap_or_default();
+    let covers = |uri: &str| {
+        ResourceUri::parse(uri).ok().is_some_and(|uri| {
+            other.kind().resources.iter().any(|resource| uri.below(resource.uri).is_some())
+        })
+    };
+    served.iter().any(|resource| covers(resource.uri))
+}

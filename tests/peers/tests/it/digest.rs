@@ -1,0 +1,114 @@
+//! Digest and Basic at a real web server that stands before the service.
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use telarch_peers::{Apache, Asking, PASSWORD, Password, Run, Telarchd, Winrm, Winrs};
+
+/// The service, and Apache before it; none where Apache is missing.
+fn start(asking: Asking) -> Option<(Telarchd, Apache)> {
+    let service = Telarchd::start(&[("Service.AllowUnencrypted", "true")]);
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).expect("a certificate");
+    let apache = Apache::start(&service, asking, (&cert.pem(), &signing_key.serialize_pem()))?;
+    Some((service, apache))
+}
+
+const CHECKED: [&str; 3] = ["-authentication:digest", "-skipCAcheck", "-skipCNcheck"];
+
+fn winrm(url: &str, switches: &[&str]) -> Winrm {
+    switches.iter().fold(Winrm::to(url), |winrm, switch| winrm.switch(switch))
+}
+
+fn is_configuration(run: &Run) -> bool {
+    run.code == 0 && run.text().0.starts_with("Config\n    MaxEnvelopeSizekb = ")
+}
+
+#[test]
+fn a_digest_of_the_password_lets_in_over_https_and_where_unencrypted_messages_are_allowed() {
+    let Some((_service, apache)) = start(Asking::Digest(300)) else { return };
+    for (url, switches) in
+        [(apache.https(), &CHECKED[..]), (apache.http(), &["-authentication:digest", "-unencrypted"])]
+    {
+        let run = winrm(&url, switches).run(&["get", "winrm/config"]);
+        assert!(is_configuration(&run), "{url}: {run:?}");
+    }
+    let requests = apache.requests();
+    assert!(requests.iter().all(|line| !line.contains("Basic")), "the password was not sent: {requests:?}");
+    let statuses: Vec<&str> = requests.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(statuses, ["401", "200", "401", "200"], "one challenge, one answer: {requests:?}");
+}
+
+#[test]
+fn a_digest_is_not_sent_where_anyone_could_read_the_messages() {
+    let Some((_service, apache)) = start(Asking::Digest(300)) else { return };
+    let run = winrm(&apache.http(), &["-authentication:digest"]).run(&["get", "winrm/config"]);
+    let (_, stderr, code) = run.text();
+    assert_eq!(code, 1);
+    assert!(stderr.contains("unencrypted messages are not allowed on this side"), "{run:?}");
+    assert!(apache.requests().is_empty(), "something was sent: {:?}", apache.requests());
+}
+
+#[test]
+fn every_request_of_a_remote_command_is_answered_anew_and_counted() {
+    let Some((_service, apache)) = start(Asking::Digest(300)) else { return };
+    let winrs = CHECKED.iter().fold(Winrs::to(&apache.https()), |winrs, switch| winrs.switch(switch));
+    let run = winrs.run(&["cat; echo err 1>&2; exit 7"], b"through the gate");
+    assert_eq!(run.text(), ("through the gate", "err\n", 7));
+    let requests = apache.requests();
+    for count in ["nc=00000001,", "nc=00000002,", "nc=00000003,"] {
+        assert!(requests.iter().any(|line| line.contains(count)), "{count} is not in {requests:?}");
+    }
+    let mut answers: Vec<&str> = requests.iter().filter_map(|line| line.split("response=").nth(1)).collect();
+    let sent = answers.len();
+    answers.sort_unstable();
+    answers.dedup();
+    assert_eq!(answers.len(), sent, "an answer was repeated: {requests:?}");
+}
+
+#[test]
+fn a_nonce_that_has_become_stale_is_replaced_without_asking_anyone() {
+    let Some((_service, apache)) = start(Asking::Digest(1)) else { return };
+    let winrs = CHECKED.iter().fold(Winrs::to(&apache.https()), |winrs, switch| winrs.switch(switch));
+    let run = winrs.run(&["sleep 3; echo late"], b"");
+    assert_eq!(run.text(), ("late\n", "", 0));
+    let requests = apache.requests();
+    let is_stale = |line: &&String| line.starts_with("401") && line.contains("stale=true");
+    assert!(requests.iter().filter(is_stale).count() >= 1, "{requests:?}");
+}
+
+#[test]
+fn a_wrong_password_is_told_as_such() {
+    for asking in [Asking::Digest(300), Asking::Basic] {
+        let Some((_service, apache)) = start(asking) else { return };
+        let (scheme, word) = match asking {
+            Asking::Basic => ("-authentication:basic", "Basic"),
+            Asking::Digest(_) => ("-authentication:digest", "Digest"),
+        };
+        let winrm = winrm(&apache.https(), &[scheme, "-skipCAcheck", "-skipCNcheck"]);
+        let run = winrm.password(Password::Switch("not-the-password")).run(&["get", "winrm/config"]);
+        let (stdout, stderr, code) = run.text();
+        assert_eq!((stdout, code), ("", 1), "{run:?}");
+        for line in [
+            format!("the service does not accept ada with {word}: check name and password\n"),
+            "winrm: 127.0.0.1: login refused as ada\n".to_owned(),
+            format!("  it offers {word}; {word} was tried\n"),
+        ] {
+            assert!(stderr.contains(&line), "{line} is not in {stderr}");
+        }
+        assert!(!stderr.contains("not-the-password") && !stderr.contains(PASSWORD), "{run:?}");
+    }
+}
+
+#[test]
+fn basic_is_taken_by_a_web_server_and_another_scheme_is_named_with_the_one_that_would_do() {
+    let Some((_service, apache)) = start(Asking::Basic) else { return };
+    let to = |scheme: &str| winrm(&apache.https(), &[scheme, "-skipCAcheck", "-skipCNcheck"]);
+    let run = to("-authentication:basic").run(&["get", "winrm/config"]);
+    assert!(is_configuration(&run), "{run:?}");
+    for scheme in ["digest", "negotiate"] {
+        let run = to(&format!("-authentication:{scheme}")).run(&["id"]);
+        let (_, stderr, code) = run.text();
+        assert_eq!(code, 1);
+        assert!(stderr.contains("  try -authentication:basic\n"), "{scheme}: {stderr}");
+        assert!(stderr.contains("  it offers Basic; "), "{scheme}: {stderr}");
+    }
+}
