@@ -110,8 +110,11 @@ impl Drop for Told {
 /// Hosts in this process, one for each connection that is asked for.
 pub(crate) struct Here {
     told: mpsc::UnboundedSender<String>,
-    pub(crate) started: Mutex<Vec<(Arc<Thing>, Arc<Host>, tokio::task::AbortHandle)>>,
+    started: Mutex<Vec<Started>>,
 }
+
+/// A plug-in, its host, and what ends it.
+type Started = (Arc<Thing>, Arc<Host>, tokio::task::AbortHandle);
 
 impl Here {
     pub(crate) fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<String>) {
