@@ -70,6 +70,10 @@ fn denied() -> Result<BTreeMap<i64, Vec<SeccompRule>>, Box<dyn Error>> {
     let writes = [libc::O_WRONLY, libc::O_RDWR, libc::O_CREAT, libc::O_TRUNC];
     denied
         .insert(libc::SYS_openat, writes.iter().map(|flag| has(2, *flag, *flag)).collect::<Result<_, _>>()?);
+    // A file that only grows stays one (O_APPEND of the audit records).
+    let sets_flags =
+        SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::try_from(libc::F_SETFL)?)?;
+    denied.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![sets_flags])?]);
     // Sockets for TCP, and for asking the kernel which addresses there are.
     let is = |argument: u8, operator: SeccompCmpOp, value: i32| -> Result<SeccompCondition, Box<dyn Error>> {
         Ok(SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, u64::try_from(value)?)?)
@@ -264,6 +268,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "before").unwrap();
+        let growing = File::options().append(true).open(&file).unwrap();
         // All of it is about the thread that asks for it.
         let is_known = std::thread::spawn(landlock_is_known).join().unwrap();
         let confined = std::thread::spawn(move || {
@@ -280,6 +285,9 @@ mod tests {
             );
             assert!(rustix::thread::set_thread_uid(rustix::fs::Uid::ROOT).is_err());
             assert_eq!(File::open("/etc/passwd").is_err(), is_known, "files are Landlock's");
+
+            let flags = rustix::fs::OFlags::WRONLY;
+            assert!(rustix::fs::fcntl_setfl(&growing, flags).is_err(), "to write elsewhere than at the end");
 
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             assert!(listener.local_addr().is_ok() && UnixStream::pair().is_ok());
