@@ -90,7 +90,8 @@ impl Running {
         // Or else the link would not end with the host.
         drop(command);
         let token = token.clone();
-        link.send(&Order::Begin { account: account.to_owned(), token }.encode(), &[])?;
+        // If it has ended already, it has said why.
+        let _ = link.send(&Order::Begin { account: account.to_owned(), token }.encode(), &[]);
         link.wait_at_most(Some(LONGEST_START))?;
         let started = first_report(&link).and_then(|()| link.wait_at_most(None));
         if let Err(error) = started {
