@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use auth::account_file::AccountFileError;
+use auth::certificate_mapping::MappingError;
 
 /// Why a file of this crate cannot be used: which, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -78,14 +79,32 @@ pub enum AccountsError {
         path: PathBuf,
     },
     /// The file with the key of the machine holds something else.
-    #[error("{path} does not hold a key of 32 octets\n  remove it to have another made; accounts that sign in with NTLM then need their passwords set anew", path = path.display())]
+    #[error("{path} does not hold a key of 32 octets\n  remove it to have another made; accounts that sign in with NTLM and certificate mappings then need their passwords set anew", path = path.display())]
     HostKey {
         /// The file.
         path: PathBuf,
     },
     /// AES-256-GCM gave up, which only a lack of memory explains.
-    #[error("an NT hash cannot be sealed")]
+    #[error("the host key does not seal")]
     Sealing,
+    /// A file of certificate mappings that is not one.
+    #[error("{}, line {line}: {reason}", path.display())]
+    Mapping {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Mappings that cannot be together in one file.
+    #[error("{}: {source}", path.display())]
+    Mappings {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: MappingError,
+    },
     /// The system has no randomness to give.
     #[error("the system has no randomness to give: {0}")]
     Randomness(#[source] io::Error),

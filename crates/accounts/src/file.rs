@@ -1,6 +1,6 @@
 //! The service's own accounts, from one file.
 
-mod disk;
+pub(crate) mod disk;
 mod ntlm;
 
 use std::collections::HashMap;

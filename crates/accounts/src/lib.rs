@@ -7,6 +7,7 @@
 //! - [`Pam`] judges them as the rest of the machine does, and [`Winbind`] has Samba judge NTLM.
 //! - [`AnyOf`] asks one after the other, and [`Lockout`] bounds how often anyone may guess.
 //! - [`SignIn`] makes of these every scheme that a service offers.
+//! - [`ClientCertificateFile`] keeps whose accounts the holders of certificates are, sealed by the [`HostKey`].
 //! - [`LocalPrincipals`] says which SIDs a name has, below the [`MachineSid`].
 //!
 //! ```
@@ -45,6 +46,7 @@
 
 mod any_ntlm;
 mod any_of;
+mod client_certificates;
 mod error;
 mod file;
 mod host_key;
@@ -63,6 +65,7 @@ mod winbind;
 
 pub use any_ntlm::AnyNtlm;
 pub use any_of::{AccountSource, AnyOf};
+pub use client_certificates::{ClientCertificateFile, MappingChangeError};
 pub use error::AccountsError;
 pub use file::{FileAccounts, FileNtlm, IfMissing, read, update};
 pub use host_key::HostKey;

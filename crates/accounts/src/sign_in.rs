@@ -4,18 +4,19 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
+use auth::certificate_mapping::Mapping;
 use auth::credssp::Version;
 use auth::ntlm::{self, HostNames, NtlmVerifier, Verified};
 use auth::spnego::Mechanism;
 use auth::{
-    Acceptor, Account, AuthError, Authenticator, Binding, Hardening, Oid, PasswordVerifier, Peer, Scheme,
-    Secret, VerifierCost, negotiate,
+    Acceptor, Account, AuthError, Authenticator, Binding, ClientCertificates, Hardening, Oid,
+    PasswordVerifier, Peer, Scheme, Secret, VerifierCost, Whose, negotiate,
 };
 use credssp::ServiceCertificate;
 use kerberos::Acceptors;
 
 use crate::lockout::Attempts;
-use crate::random;
+use crate::{ClientCertificateFile, random};
 
 /// What the schemes of a service come from; what it is not given is not offered.
 pub struct SignIn {
@@ -24,6 +25,7 @@ pub struct SignIn {
     kerberos: Option<Acceptors>,
     ntlm: Option<Ntlm>,
     credssp: Option<CredSsp>,
+    certificates: Option<ClientCertificateFile>,
 }
 
 /// A key takes a while to make, so it is made when the first client asks.
@@ -42,7 +44,7 @@ impl SignIn {
     /// With passwords in the clear only, which is Basic.
     #[must_use]
     pub fn new(passwords: Arc<dyn PasswordVerifier>) -> Self {
-        Self { passwords, attempts: None, kerberos: None, ntlm: None, credssp: None }
+        Self { passwords, attempts: None, kerberos: None, ntlm: None, credssp: None, certificates: None }
     }
 
     /// With failures counted, over all schemes together, so that nobody can guess for long.
@@ -71,6 +73,12 @@ impl SignIn {
         make: impl Fn() -> Result<ServiceCertificate, String> + Send + Sync + 'static,
     ) -> Self {
         Self { credssp: Some(CredSsp { certificate: OnceLock::new(), make: Box::new(make) }), ..self }
+    }
+
+    /// With client certificates as well, by these mappings.
+    #[must_use]
+    pub fn with_certificates(self, certificates: ClientCertificateFile) -> Self {
+        Self { certificates: Some(certificates), ..self }
     }
 
     fn ntlm(&self) -> Option<&Ntlm> {
@@ -107,6 +115,7 @@ impl Authenticator for SignIn {
             Scheme::Negotiate => self.kerberos.is_some() || self.ntlm().is_some(),
             Scheme::Kerberos => self.kerberos.is_some(),
             Scheme::CredSsp => self.credssp.is_some() && self.knows(Scheme::Negotiate),
+            Scheme::Certificate => self.certificates.is_some(),
             _ => false,
         }
     }
@@ -146,6 +155,20 @@ impl Authenticator for SignIn {
 
     fn cost(&self) -> VerifierCost {
         PasswordVerifier::cost(&self.passwords)
+    }
+
+    fn client_certificates(&self) -> Result<Arc<ClientCertificates>, AuthError> {
+        self.certificates.as_ref().ok_or(AuthError::NoMechanism)?.known()
+    }
+
+    fn mapped(&self, mapping: &Mapping, from: IpAddr) -> Result<Account, AuthError> {
+        let certificates = self.certificates.as_ref().ok_or(AuthError::NoMechanism)?;
+        // A certificate is never a way into another machine or domain.
+        let (Whose::Unsaid | Whose::ThisMachine) = mapping.user.whose() else {
+            return Err(AuthError::NotAllowed);
+        };
+        let password = certificates.password(mapping)?;
+        self.password(mapping.user.user(), &password, from)
     }
 }
 

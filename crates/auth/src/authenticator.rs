@@ -1,7 +1,9 @@
 //! What a service needs to know who somebody is, whatever the scheme.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use crate::certificate_mapping::{CertificateMappings, Mapping};
 use crate::{
     Acceptor, Account, AuthError, Binding, Identity, Oid, PasswordVerifier, Scheme, Secret, SecurityContext,
     Step, VerifierCost,
@@ -26,6 +28,34 @@ pub trait Authenticator: Send + Sync {
 
     /// Whether its judgements take long; see [`VerifierCost`].
     fn cost(&self) -> VerifierCost;
+
+    /// By what client certificates are judged; may wait for the disk.
+    ///
+    /// As long as nothing has changed, it is the same value each time, and not only an equal one.
+    ///
+    /// # Errors
+    /// [`AuthError::NoMechanism`] where certificates lead nowhere, and [`AuthError::Unavailable`].
+    fn client_certificates(&self) -> Result<Arc<ClientCertificates>, AuthError> {
+        Err(AuthError::NoMechanism)
+    }
+
+    /// Judges whether the account of a mapping still has the password that is kept with the mapping.
+    ///
+    /// # Errors
+    /// [`AuthError`], as of [`password`](Self::password).
+    fn mapped(&self, mapping: &Mapping, from: IpAddr) -> Result<Account, AuthError> {
+        let _ = (mapping, from);
+        Err(AuthError::NoMechanism)
+    }
+}
+
+/// By what client certificates are judged.
+#[derive(Debug, Default)]
+pub struct ClientCertificates {
+    /// Whose account the holder of one is.
+    pub mappings: CertificateMappings,
+    /// The certificates, in DER, of those whose signature is believed.
+    pub authorities: Vec<Vec<u8>>,
 }
 
 /// The other end of a connection, as far as authentication is concerned with it.

@@ -61,6 +61,17 @@ pub struct Mapping {
     pub standing: Standing,
 }
 
+/// What tells one mapping from another, and what it is found by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappingKeys {
+    /// `Issuer`.
+    pub issuer: CertificateThumbprint,
+    /// `Subject`.
+    pub subject: SubjectPattern,
+    /// `URI`.
+    pub uri: UriPattern,
+}
+
 /// The SHA-1 hash of a certificate, which names it and proves nothing.
 ///
 /// Printed as 40 upper-case hexadecimal digits; read also in lower case and with white space between.
@@ -220,21 +231,10 @@ impl CertificateMappings {
         resource: &str,
         now: UnixTime,
     ) -> Result<&Mapping, MappingRefusal> {
-        certificate.usable(now)?;
-        let names = certificate.names.that_count();
-        let name = names.first().ok_or(MappingRefusal::Nameless)?;
-        let issuer = certificate.signer;
-
-        let of_issuer = || self.0.iter().filter(|mapping| mapping.issuer == issuer);
-        if of_issuer().next().is_none() {
-            return Err(MappingRefusal::UnknownIssuer(issuer));
-        }
-        let fitting = |mapping: &&Mapping| {
-            mapping.uri.fits(resource) && names.iter().any(|name| mapping.subject.fits(name))
-        };
+        let fitting = self.for_holder(certificate, now)?;
         let mut best: Option<(&Mapping, Rivals)> = None;
         let mut disabled = false;
-        for mapping in of_issuer().filter(fitting) {
+        for mapping in fitting.into_iter().filter(|mapping| mapping.uri.fits(resource)) {
             if mapping.standing == Standing::Disabled {
                 disabled = true;
                 continue;
@@ -249,8 +249,40 @@ impl CertificateMappings {
             Some((mapping, Rivals::None)) => Ok(mapping),
             Some((_, Rivals::Some)) => Err(MappingRefusal::Ambiguous),
             None if disabled => Err(MappingRefusal::Disabled),
-            None => Err(MappingRefusal::NoneFits { issuer, name: name.chars().take(80).collect() }),
+            None => Err(certificate.fits_none()),
         }
+    }
+
+    /// Whether there is any resource that a certificate leads to, for who does not know yet which is asked for.
+    ///
+    /// # Errors
+    /// [`MappingRefusal`].
+    pub fn consider(&self, certificate: &CertificateFacts, now: UnixTime) -> Result<(), MappingRefusal> {
+        let fitting = self.for_holder(certificate, now)?;
+        match fitting.iter().any(|mapping| mapping.standing == Standing::Enabled) {
+            true => Ok(()),
+            false => Err(MappingRefusal::Disabled),
+        }
+    }
+
+    /// Those whose issuer and subject are a certificate's: at least one.
+    fn for_holder(
+        &self,
+        certificate: &CertificateFacts,
+        now: UnixTime,
+    ) -> Result<Vec<&Mapping>, MappingRefusal> {
+        certificate.usable(now)?;
+        let names = certificate.names.that_count();
+        if names.is_empty() {
+            return Err(MappingRefusal::Nameless);
+        }
+        let of_issuer = || self.0.iter().filter(|mapping| mapping.issuer == certificate.signer);
+        if of_issuer().next().is_none() {
+            return Err(MappingRefusal::UnknownIssuer(certificate.signer));
+        }
+        let fitting: Vec<_> =
+            of_issuer().filter(|mapping| names.iter().any(|name| mapping.subject.fits(name))).collect();
+        if fitting.is_empty() { Err(certificate.fits_none()) } else { Ok(fitting) }
     }
 }
 
@@ -262,6 +294,12 @@ enum Rivals {
 }
 
 impl Mapping {
+    /// What it is found by.
+    #[must_use]
+    pub fn keys(&self) -> MappingKeys {
+        MappingKeys { issuer: self.issuer, subject: self.subject.clone(), uri: self.uri.clone() }
+    }
+
     fn has_keys_of(&self, other: &Self) -> bool {
         (self.issuer, &self.subject, &self.uri) == (other.issuer, &other.subject, &other.uri)
     }
@@ -273,12 +311,12 @@ impl Mapping {
 }
 
 impl CertificateFacts {
+    fn fits_none(&self) -> MappingRefusal {
+        MappingRefusal::NoneFits { issuer: self.signer, name: self.names.claimed().unwrap_or_default() }
+    }
+
+    /// What the certificate says of itself comes first: a chain cannot be good that ends in one that has expired.
     fn usable(&self, now: UnixTime) -> Result<(), MappingRefusal> {
-        match self.chain {
-            ChainVerdict::Trusted => {}
-            ChainVerdict::Untrusted => return Err(MappingRefusal::Untrusted),
-            ChainVerdict::Revoked => return Err(MappingRefusal::Revoked),
-        }
         if now < *self.valid.start() {
             return Err(MappingRefusal::NotYetValid);
         }
@@ -286,13 +324,30 @@ impl CertificateFacts {
             return Err(MappingRefusal::Expired);
         }
         match self.purpose {
-            Purpose::ClientAuthentication => Ok(()),
-            Purpose::Other | Purpose::Unsaid => Err(MappingRefusal::Purpose),
+            Purpose::ClientAuthentication => {}
+            Purpose::Other | Purpose::Unsaid => return Err(MappingRefusal::Purpose),
+        }
+        match self.chain {
+            ChainVerdict::Trusted => Ok(()),
+            ChainVerdict::Untrusted => Err(MappingRefusal::Untrusted),
+            ChainVerdict::Revoked => Err(MappingRefusal::Revoked),
         }
     }
 }
 
+impl fmt::Display for MappingKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Issuer={}+Subject={}+URI={}", self.issuer, self.subject, self.uri)
+    }
+}
+
 impl SubjectNames {
+    /// The first of those that count, cut short: what the holder claims to be, for records.
+    #[must_use]
+    pub fn claimed(&self) -> Option<String> {
+        self.that_count().first().map(|name| name.chars().take(80).collect())
+    }
+
     fn that_count(&self) -> Vec<&str> {
         let there = |name: &&str| !name.is_empty();
         let of_hosts = self.mail_addresses.iter().chain(&self.dns_names).take(MAX_NAMES).map(String::as_str);

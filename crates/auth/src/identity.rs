@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::certificate_mapping::Mapping;
 use crate::{Authenticator, Oid, Scheme, Secret, basic};
 
 /// Someone whose identity was proven on this connection.
@@ -36,6 +37,23 @@ impl Identity {
     ) -> Result<Self, AuthError> {
         let account = authenticator.password(&login.user, &login.password, from)?;
         Ok(Self::proven(account, Scheme::Basic))
+    }
+
+    /// Lets an authenticator judge the account that a client certificate is mapped to.
+    ///
+    /// The mapping must be the one that [`CertificateMappings::choose`] gave for the certificate of this very
+    /// connection. This may take as long as the authenticator does.
+    ///
+    /// # Errors
+    /// Its verdict.
+    ///
+    /// [`CertificateMappings::choose`]: crate::certificate_mapping::CertificateMappings::choose
+    pub fn by_certificate(
+        mapping: &Mapping,
+        authenticator: &dyn Authenticator,
+        from: IpAddr,
+    ) -> Result<Self, AuthError> {
+        Ok(Self::proven(authenticator.mapped(mapping, from)?, Scheme::Certificate))
     }
 
     /// The user whom the kernel names as the other end of a Unix socket (unix(7), `SO_PEERCRED`).
@@ -91,6 +109,9 @@ pub enum AuthError {
     /// The account exists and may not sign in.
     #[error("the account is disabled or locked")]
     NotAllowed,
+    /// The client certificate is nobody's; the log says why.
+    #[error("the client certificate is mapped to no account")]
+    Unmapped,
     /// The store of accounts could not be asked.
     #[error("the accounts cannot be read")]
     Unavailable,

@@ -31,7 +31,7 @@ pub mod spnego;
 mod user_name;
 
 pub use accounts::{AccountList, AccountListError};
-pub use authenticator::{Authenticator, Established, Handshake, Peer};
+pub use authenticator::{Authenticator, ClientCertificates, Established, Handshake, Peer};
 pub use channel_binding::{Binding, ChannelBinding, Hardening, certificate_hash};
 pub use context::{
     Accepted, Acceptor, Exported, Initiated, Initiator, MechListMic, Mutual, SealError, SecurityContext, Step,

@@ -13,8 +13,8 @@ use wsman::{FragmentTransfer, OptionSet, ResourceUri, SelectorSet};
 use xml::Encoding as XmlEncoding;
 
 use crate::connection::{
-    Connection, Delegation, Encoding, ImplicitScheme, Login, PasswordScheme, ProxyAccess, ServiceName,
-    SpnPort, Target, Trust, Unencrypted, Verification,
+    ClientCertificate, Connection, Delegation, Encoding, ImplicitScheme, Login, PasswordScheme, ProxyAccess,
+    ServiceName, SpnPort, Target, Trust, Unencrypted, Verification,
 };
 use crate::endpoint::{Defaults, Endpoint, Transport};
 use crate::failure::{Failure, Hint, Kind};
@@ -95,6 +95,10 @@ impl Service {
         let spn = service_name_of(service_name, &login);
         let builder = Session::builder(address(&endpoint)?).tls(policy(trust)).service_name(spn);
         let builder = obeying(builder, &settings, endpoint.host(), unencrypted);
+        let builder = match &login {
+            Login::Certificate(certificate) => builder.client_certificate(client_certificate(certificate)?),
+            _ => builder,
+        };
         let builder = match (delegation, &login) {
             (Delegation::Refused, _) => builder,
             (Delegation::Allowed, login) if login.can_be_delegated() => {
@@ -249,6 +253,26 @@ fn policy(trust: Trust) -> TlsPolicy {
     policy
 }
 
+/// Reads the certificate that the command line names.
+fn client_certificate(named: &ClientCertificate) -> Result<client::ClientCertificate, Failure> {
+    let found = match named {
+        ClientCertificate::Files { certificate, key } => {
+            client::ClientCertificate::from_files(certificate, key)
+        }
+        ClientCertificate::Thumbprint(thumbprint) => {
+            let thumbprint = client::Thumbprint::parse(thumbprint.as_str())
+                .map_err(|error| Failure::here(Kind::Usage, error.to_string()))?;
+            client::ClientCertificate::find(thumbprint, config::client_certificates())
+        }
+    };
+    found.map_err(|error| {
+        let text = error.to_string();
+        let (what, way_out) = text.split_once("\n  ").unwrap_or((&text, ""));
+        let failure = Failure::here(Kind::Authentication, what);
+        if way_out.is_empty() { failure } else { failure.advise(way_out) }
+    })
+}
+
 /// What proves who asks a service on the network, and who that is.
 type Way = (Authentication, Option<(String, PasswordSource)>);
 
@@ -266,7 +290,7 @@ fn authentication(login: Login) -> Result<Way, Failure> {
             };
             return Ok((authentication, None));
         }
-        Login::Certificate(_) => return Err(missing("logging in with a certificate")),
+        Login::Certificate(_) => return Ok((Authentication::Certificate, None)),
         Login::Password { scheme, user, password, .. } => (scheme, user, password),
     };
     let authentication = match scheme {

@@ -57,6 +57,8 @@ pub enum Authentication {
     /// With what fits: Kerberos where the user has a ticket and the host a name, else Negotiate. Neither shows the
     /// password to anybody.
     Automatic,
+    /// With a certificate that the client shows in the TLS handshake, over HTTPS only (MS-WSMV 2.2.1).
+    Certificate,
 }
 
 /// Whether messages may be sent so that everyone on the way can read them.
@@ -78,6 +80,8 @@ pub(crate) enum Login {
     Tokens(Tokens),
     /// There is no way that is allowed.
     Refused(Arc<Refusal>),
+    /// The certificate itself is the connection's.
+    Certificate,
 }
 
 /// Who signs in by tokens.
@@ -133,7 +137,11 @@ impl Login {
             ClientScheme::Negotiate => tokens(Scheme::Negotiate),
             ClientScheme::Kerberos => tokens(Scheme::Kerberos),
             ClientScheme::CredSsp => tokens(Scheme::CredSsp),
-            ClientScheme::None | ClientScheme::Certificate => Ok(Self::Anonymous),
+            ClientScheme::Certificate if credentials.is_some() => {
+                Err(setting("a certificate goes without name and password".to_owned()))
+            }
+            ClientScheme::Certificate => Ok(Self::Certificate),
+            ClientScheme::None => Ok(Self::Anonymous),
         }
     }
 
@@ -148,13 +156,14 @@ impl Login {
                 Err(_) => Proof::Anonymous,
             },
             Self::Tokens(tokens) => Proof::Pending(tokens.clone()),
+            Self::Certificate => Proof::Certificate,
         }
     }
 
     /// What would be readable on the way over plain HTTP; `None` means that the scheme seals everything.
     pub(crate) fn exposes(&self) -> Option<Exposed> {
         match self {
-            Self::Anonymous | Self::Digest(_) => Some(Exposed::Messages),
+            Self::Anonymous | Self::Digest(_) | Self::Certificate => Some(Exposed::Messages),
             Self::Basic(_) => Some(Exposed::Password),
             Self::Tokens(tokens) => (tokens.protection == Protection::Plain).then_some(Exposed::Messages),
             Self::Refused(_) => None,
@@ -180,6 +189,8 @@ pub(crate) enum Proof {
     Basic(Arc<Credentials>),
     /// In every request, each an answer of its own.
     Digest(Box<Answers>),
+    /// In every request that the handshake has proven it.
+    Certificate,
     /// Before the first request.
     Pending(Tokens),
     /// Done for as long as the connection lasts.
@@ -197,6 +208,7 @@ impl Proof {
                 Some(auth::basic::authorization(&credentials.user, &credentials.password))
             }
             Self::Digest(answers) => answers.next("POST", target),
+            Self::Certificate => Some(Zeroizing::new(Scheme::Certificate.name().to_owned())),
             _ => None,
         }
     }
@@ -206,6 +218,7 @@ impl Proof {
         let user = |credentials: &Credentials| Some(credentials.user.clone());
         let (tried, user) = match self {
             Self::Anonymous => (None, None),
+            Self::Certificate => (Some(ClientScheme::Certificate), None),
             Self::Basic(credentials) => (Some(ClientScheme::Basic), user(credentials)),
             Self::Digest(answers) => (Some(ClientScheme::Digest), Some(answers.user().to_owned())),
             Self::Pending(tokens) | Self::Established { tokens, .. } => {

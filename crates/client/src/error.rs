@@ -472,7 +472,10 @@ fn refusal_of(offered: &[String], tried: Option<Scheme>, user: Option<&str>) -> 
         }
         return format!("the service asks who is there: give credentials (it offers {list})");
     };
-    if offered.is_empty() {
+    if tried == Scheme::Certificate {
+        // It is never offered, so that nothing can be told from what is.
+        "the service does not accept the client certificate".to_owned()
+    } else if offered.is_empty() {
         format!("the service does not accept{who} and offers no scheme to sign in with")
     } else if offered.iter().any(|scheme| Scheme::from_challenge(scheme) == Some(tried)) {
         format!("the service does not accept{who} with {tried}: check name and password")

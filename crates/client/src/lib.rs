@@ -31,6 +31,7 @@
 
 mod affinity;
 mod authentication;
+mod client_certificate;
 mod connection;
 mod endpoint;
 mod enumeration;
@@ -50,6 +51,7 @@ mod transfer;
 pub use auth::choice::{ClientScheme as Scheme, Obstacle, Refusal, Sealing, Trust as HostTrust};
 pub use auth::{Secret, ServiceClass, ServicePrincipalName, SpnError};
 pub use authentication::{Authentication, Credentials, Delegation, ServiceName, SpnPort, Unencrypted};
+pub use client_certificate::{ClientCertificate, ClientCertificateError};
 pub use endpoint::{Endpoint, EndpointError, Transport};
 pub use enumeration::{EnumerateOptions, Enumerator, Item};
 pub use error::{Error, Exposed, Progress, Seen, SignInCause, Violation, Waiting};

@@ -2,6 +2,7 @@
 
 mod verifier;
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -13,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::ClientCertificate;
 use verifier::{Chain, Verifier, WrongPin};
 
 /// What a certificate must prove. By default everything: an authority of this system, the name, the dates.
@@ -100,6 +102,17 @@ impl Thumbprint {
     }
 }
 
+/// In upper-case hexadecimal digits.
+impl fmt::Display for Thumbprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let octets: &[u8] = match self {
+            Self::Sha1(octets) => octets,
+            Self::Sha256(octets) => octets,
+        };
+        octets.iter().try_for_each(|octet| write!(f, "{octet:02X}"))
+    }
+}
+
 fn low_octet(number: u32) -> u8 {
     let [.., octet] = number.to_be_bytes();
     octet
@@ -161,12 +174,14 @@ pub enum TlsError {
 #[derive(Debug)]
 pub(crate) struct Securer {
     policy: TlsPolicy,
+    /// What the service gets that asks who connects.
+    certificate: Option<ClientCertificate>,
     config: OnceLock<Arc<ClientConfig>>,
 }
 
 impl Securer {
-    pub(crate) fn new(policy: TlsPolicy) -> Self {
-        Self { policy, config: OnceLock::new() }
+    pub(crate) fn new(policy: TlsPolicy, certificate: Option<ClientCertificate>) -> Self {
+        Self { policy, certificate, config: OnceLock::new() }
     }
 
     /// Does the handshake.
@@ -185,12 +200,12 @@ impl Securer {
         if let Some(config) = self.config.get() {
             return Ok(Arc::clone(config));
         }
-        let config = Arc::new(configure(&self.policy)?);
+        let config = Arc::new(configure(&self.policy, self.certificate.as_ref())?);
         Ok(Arc::clone(self.config.get_or_init(|| config)))
     }
 }
 
-fn configure(policy: &TlsPolicy) -> Result<ClientConfig, TlsError> {
+fn configure(policy: &TlsPolicy, certificate: Option<&ClientCertificate>) -> Result<ClientConfig, TlsError> {
     let extra = policy.authorities.as_deref().map(read_authorities).transpose()?.unwrap_or_default();
     let pin_suffices = matches!(policy.pin, Some(Thumbprint::Sha256(_)));
     let chain = if policy.skip_ca || pin_suffices { Chain::Skipped } else { Chain::To(authorities(&extra)) };
@@ -202,13 +217,15 @@ fn configure(policy: &TlsPolicy) -> Result<ClientConfig, TlsError> {
         skip_name: policy.skip_name,
         algorithms: provider.signature_verification_algorithms,
     };
-    let config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Other)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
-    Ok(config)
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    Ok(match certificate {
+        Some(certificate) => builder.with_client_cert_resolver(certificate.resolver()),
+        None => builder.with_no_client_auth(),
+    })
 }
 
 /// The authorities of this system, read once for the whole process, and those of the policy.

@@ -52,7 +52,7 @@ impl Config {
             (Source::Policy, _) => Some(Reason::GovernedByPolicy),
             (_, Mutability::ReadOnly) => Some(Reason::ReadOnly),
             (_, Mutability::Deprecated) => Some(Reason::Deprecated),
-            (_, Mutability::Writable) => None,
+            (_, Mutability::Writable | Mutability::FileOnly) => None,
         };
         let Some(obstacle) = obstacle else {
             let change = setting.replace(self, value).map_err(|reason| setting.error(reason))?;

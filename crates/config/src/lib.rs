@@ -54,7 +54,7 @@ pub use listener::{
     LISTENER_RESOURCE, Listener, ListenerAddress, ListenerError, ListenerKey, ListenerSource, Listeners,
     Transport,
 };
-pub use paths::{MACHINE_SOCKET, Paths, local_sockets};
+pub use paths::{MACHINE_SOCKET, Paths, client_certificates, local_sockets};
 pub use plugin::{
     Access, Decider, Deciding, PLUGIN_NAMESPACE, PLUGIN_RESOURCE, Plugin, PluginError, PluginKind,
     PluginResource, Plugins, SecurityEntry, Surroundings,
@@ -64,10 +64,10 @@ pub use schema::{Mutability, Setting, Source};
 pub use section::Section;
 pub use store::{Draft, State, Store, StoreError};
 pub use tree::{
-    Client, ClientAuth, ClientDefaultPorts, Config, Service, ServiceAuth, ServiceDefaultPorts, Winrs,
+    Client, ClientAuth, ClientDefaultPorts, Config, Service, ServiceAuth, ServiceDefaultPorts, Shell, Winrs,
 };
 pub use value::{
     Address, AddressFilter, CbtHardeningLevel, Count, Descriptor, FilterError, Hostname, IPv4Filter,
-    IPv6Filter, Kilobytes, Kind, Megabytes, Milliseconds, Number, Port, Quota, Seconds, Thumbprint,
-    TrustedHosts, UrlPrefix, unit,
+    IPv6Filter, Kilobytes, Kind, LoginShell, Megabytes, Milliseconds, Number, Port, Profiles, Quota, Seconds,
+    Thumbprint, TrustedHosts, UrlPrefix, unit,
 };

@@ -16,6 +16,10 @@ pub struct Paths {
     pub accounts: PathBuf,
     /// The certificates of the administrator: the directory `certificates` beside the settings.
     pub certificates: PathBuf,
+    /// Whose accounts the holders of client certificates are: `certmappings` beside the accounts.
+    pub certificate_mappings: PathBuf,
+    /// Whose signature on client certificates is believed: `client-authorities` in the directory of certificates.
+    pub client_authorities: PathBuf,
     /// The directory of what the service makes itself: `/var/lib/telarch`, or `telarch` in `$XDG_STATE_HOME`.
     pub state: PathBuf,
     /// The Unix socket: [`MACHINE_SOCKET`], or `local.sock` in the state directory.
@@ -65,6 +69,8 @@ impl Paths {
             config: config.to_owned(),
             accounts: config.with_file_name("accounts"),
             certificates: config.with_file_name("certificates"),
+            certificate_mappings: config.with_file_name("certmappings"),
+            client_authorities: config.with_file_name("certificates").join("client-authorities"),
             state: state.to_owned(),
             local_socket: state.join(SOCKET),
         }
@@ -78,6 +84,13 @@ impl Paths {
 pub fn local_sockets() -> Vec<PathBuf> {
     let own = Paths::of_user(|name| env::var_os(name)).map(|paths| paths.local_socket);
     std::iter::once(PathBuf::from(MACHINE_SOCKET)).chain(own).collect()
+}
+
+/// Where a client looks for certificates to sign in with: in the directory of its user, then in that of the machine.
+#[must_use]
+pub fn client_certificates() -> Vec<PathBuf> {
+    let own = Paths::of_user(|name| env::var_os(name)).map(|paths| paths.certificates);
+    own.into_iter().chain([Paths::of_machine().certificates]).collect()
 }
 
 #[cfg(test)]
@@ -112,6 +125,8 @@ mod tests {
     fn the_service_of_the_machine_has_the_places_of_the_system() {
         let paths = Paths::of_machine();
         assert_eq!(paths.certificates, Path::new("/etc/telarch/certificates"));
+        assert_eq!(paths.certificate_mappings, Path::new("/etc/telarch/certmappings"));
+        assert_eq!(paths.client_authorities, Path::new("/etc/telarch/certificates/client-authorities"));
         assert_eq!(paths.local_socket, Path::new("/run/telarch/local.sock"));
     }
 }

@@ -45,7 +45,7 @@ impl Config {
     }
 
     fn write_members(&self, members: &'static [Member], writer: &mut xml::Writer) {
-        for member in members {
+        for member in members.iter().filter(|member| member.is_in_messages()) {
             match member {
                 Member::Setting(setting) => {
                     writer.start(setting.element());
@@ -64,7 +64,7 @@ impl Config {
     }
 
     fn list(&self, members: &'static [Member], depth: usize, text: &mut String) {
-        for member in members {
+        for member in members.iter().filter(|member| member.is_in_messages()) {
             text.extend(std::iter::repeat_n("    ", depth));
             text.push_str(member.name());
             match member {
@@ -97,7 +97,8 @@ impl Put {
             if self.errors.len() >= MAX_ERRORS {
                 return;
             }
-            match members.iter().find(|member| member.name() == child.name()) {
+            let mut known = members.iter().filter(|member| member.is_in_messages());
+            match known.find(|member| member.name() == child.name()) {
                 Some(Member::Setting(setting)) => self.setting(setting, child),
                 Some(Member::Section { name, members, .. }) => {
                     self.members(&format!("{folder}{name}/"), members, child);

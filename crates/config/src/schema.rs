@@ -26,6 +26,8 @@ pub enum Mutability {
     ReadOnly,
     /// No longer; it is there for clients that expect it.
     Deprecated,
+    /// In the file of settings only; messages have it neither way.
+    FileOnly,
 }
 
 /// Who decided on a value.
@@ -146,6 +148,14 @@ impl Member {
         match self {
             Self::Setting(setting) => setting.name(),
             Self::Section { name, .. } => name,
+        }
+    }
+
+    /// Whether messages have it.
+    pub(crate) fn is_in_messages(&self) -> bool {
+        match self {
+            Self::Setting(setting) => setting.mutability() != Mutability::FileOnly,
+            Self::Section { members, .. } => members.iter().any(Self::is_in_messages),
         }
     }
 }

@@ -2,15 +2,16 @@
 //!
 //! A line gives its meaning, its name in messages, its field, its type with the range, its default and
 //! whether it may be changed. Structs, defaults, parsers, errors, XML, listings and `docs/settings.md` follow.
-//! Names and order are those of `winrm get winrm/config` on a current Windows Server.
+//! Names and order are those of `winrm get winrm/config` on a current Windows Server; what only this service has stands
+//! last, and in the file only.
 
 use std::collections::BTreeMap;
 
-use crate::Mutability::{Deprecated, ReadOnly, Writable};
+use crate::Mutability::{Deprecated, FileOnly, ReadOnly, Writable};
 use crate::schema::{Member, Setting, Source, exchange};
 use crate::value::{
-    CbtHardeningLevel, Count, Descriptor, IPv4Filter, IPv6Filter, Kilobytes, Megabytes, Milliseconds, Number,
-    Port, Quota, Seconds, Thumbprint, TrustedHosts, UrlPrefix, Value,
+    CbtHardeningLevel, Count, Descriptor, IPv4Filter, IPv6Filter, Kilobytes, LoginShell, Megabytes,
+    Milliseconds, Number, Port, Profiles, Quota, Seconds, Thumbprint, TrustedHosts, UrlPrefix, Value,
 };
 
 /// The largest value of the quotas and times that Windows keeps in 31 bits.
@@ -36,6 +37,8 @@ sections! {
         "Service" service: Service;
         /// What remote shells may use.
         "Winrs" winrs: Winrs;
+        /// How remote shells begin on this machine.
+        "Shell" shell: Shell;
         + sources: BTreeMap<&'static str, Source>
     }
 
@@ -157,5 +160,13 @@ sections! {
         "MaxMemoryPerShellMB" max_memory_per_shell_mb: Megabytes<MAX_31> = Number::of::<1_024>(), Writable;
         /// Most shells one user may have open at the same time.
         "MaxShellsPerUser" max_shells_per_user: Quota<MAX_31> = Number::of::<30>(), Writable;
+    }
+
+    /// How remote shells begin on this machine; Windows has no such settings.
+    Shell ["Shell/", (shell)] {
+        /// Program that reads command lines, called with -c and the line.
+        "LoginShell" login_shell: LoginShell = LoginShell::default(), FileOnly;
+        /// Whether a shell reads the profiles of system and user first.
+        "Profiles" profiles: Profiles = Profiles::Never, FileOnly;
     }
 }

@@ -69,6 +69,12 @@ impl Service {
         }
     }
 
+    /// The resource that a message asks for, if it can be read and names one.
+    pub(crate) fn resource_of(&self, text: String) -> Option<String> {
+        let request = Request::parse(text, &bounds(&self.config())).ok()?;
+        request.head().resource.as_ref().map(|resource| resource.as_str().to_owned())
+    }
+
     async fn dispatch(
         &self,
         caller: Arc<Caller>,

@@ -1,6 +1,7 @@
 //! Lets someone in, or not: from HTTP headers to a [`Caller`].
 
 mod basic;
+mod certificate;
 mod tokens;
 
 use std::net::IpAddr;
@@ -12,9 +13,11 @@ use config::{CbtHardeningLevel, Config};
 use http::{Credentials, RequestHead};
 
 use self::basic::Remembered;
+use self::certificate::Shown;
 use self::tokens::{Established, UnderWay};
 use crate::access::Caller;
 use crate::audit;
+use crate::client_certificate::ClientCertificate;
 use crate::listener::Transport;
 use crate::service::Service;
 
@@ -24,13 +27,15 @@ pub(crate) struct Authentication {
     transport: Transport,
     /// Which TLS connection it is, for tokens that are bound to one.
     channel: Option<ChannelBinding>,
+    /// What the client has shown in the handshake.
+    shown: Option<Box<Shown>>,
     standing: Standing,
     remembered: Option<Remembered>,
 }
 
 /// How far the connection itself is authenticated.
 ///
-/// Basic proves each request and never changes it.
+/// Basic and certificates prove each request and never change it.
 enum Standing {
     /// Not at all.
     Nobody,
@@ -46,6 +51,9 @@ enum Standing {
 pub(crate) enum Admission {
     /// Someone, proven; with the value of `WWW-Authenticate` that the answer has to carry, if any.
     Caller(Arc<Caller>, Option<String>),
+    /// Somebody with a certificate; whose account that is depends on the resource:
+    /// [`by_certificate`](Authentication::by_certificate) says it once the body is read.
+    ByResource,
     /// Nobody yet: answer 401 with this value of `WWW-Authenticate` alone.
     Continue(String),
     /// Nobody: answer 401 and offer these.
@@ -53,15 +61,21 @@ pub(crate) enum Admission {
 }
 
 impl Authentication {
-    pub(crate) fn new(address: IpAddr, transport: Transport, channel: Option<ChannelBinding>) -> Self {
-        Self { address, transport, channel, standing: Standing::Nobody, remembered: None }
+    pub(crate) fn new(
+        address: IpAddr,
+        transport: Transport,
+        channel: Option<ChannelBinding>,
+        shown: Option<ClientCertificate>,
+    ) -> Self {
+        let shown = shown.map(|certificate| Box::new(Shown::new(certificate)));
+        Self { address, transport, channel, shown, standing: Standing::Nobody, remembered: None }
     }
 
     /// A connection of which the kernel has said whose it is: no header is needed or looked at.
     pub(crate) fn local(caller: Arc<Caller>) -> Self {
         let address = caller.address();
         let standing = Standing::Local(caller);
-        Self { address, transport: Transport::Local, channel: None, standing, remembered: None }
+        Self { address, transport: Transport::Local, channel: None, shown: None, standing, remembered: None }
     }
 
     /// Judges one request.
@@ -94,6 +108,11 @@ impl Authentication {
                 let caller = self.by_password(header, credentials.rest(), service).await;
                 caller.map(|caller| Admission::Caller(caller, None))
             }
+            Scheme::Certificate => {
+                // Apart, because the others have to have no memory for it.
+                let holds = Box::pin(self.holds_certificate(service)).await;
+                holds.then_some(Admission::ByResource)
+            }
             _ => self.by_tokens(scheme, credentials.rest(), &config, service).await,
         };
         admitted.unwrap_or_else(|| self.refuse(&config, service))
@@ -113,6 +132,7 @@ impl Authentication {
             (Scheme::Kerberos, switches.kerberos),
             (Scheme::CredSsp, switches.credssp),
             (Scheme::Basic, switches.basic && is_private),
+            (Scheme::Certificate, switches.certificate && self.transport == Transport::Https),
         ]
         .into_iter()
         .filter(|(scheme, is_on)| *is_on && service.authenticator.knows(*scheme))

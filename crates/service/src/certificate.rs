@@ -23,6 +23,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use self::fitness::Claims;
+use crate::client_certificate::Asking;
 
 /// A certificate with its key, ready to serve TLS.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ pub struct Certificate {
     chain: Vec<CertificateDer<'static>>,
     claims: Arc<Claims>,
     server: Arc<ServerConfig>,
+    /// The same, asking clients for certificates of theirs.
+    asking: Arc<ServerConfig>,
 }
 
 /// A certificate equals itself and its copies; one read again is another, since its key may be.
@@ -160,12 +163,17 @@ impl Certificate {
         let first = chain.first().ok_or_else(|| CertificateError::Certificate("there is none".to_owned()))?;
         let claims = Arc::new(Claims::read(first).map_err(CertificateError::Certificate)?);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut server = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain.clone(), key)?;
-        server.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { chain, claims, server: Arc::new(server) })
+        let asks = Arc::new(Asking(provider.signature_verification_algorithms));
+        let builder = || {
+            ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()
+        };
+        let mut server = builder()?.with_no_client_auth().with_single_cert(chain.clone(), key)?;
+        let resolver = Arc::clone(&server.cert_resolver);
+        let mut asking = builder()?.with_client_cert_verifier(asks).with_cert_resolver(resolver);
+        for config in [&mut server, &mut asking] {
+            config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
+        Ok(Self { chain, claims, server: Arc::new(server), asking: Arc::new(asking) })
     }
 
     /// SHA-1 of the certificate as 40 upper-case hexadecimal digits: a name for it, never a reason to trust.
@@ -206,6 +214,11 @@ impl Certificate {
 
     pub(crate) fn server(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.server)
+    }
+
+    /// The same, asking clients for certificates of theirs.
+    pub(crate) fn asking_server(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.asking)
     }
 }
 

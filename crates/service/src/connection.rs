@@ -32,8 +32,10 @@ use self::arrival::Undecided;
 use self::exchange::{Exchange, Unreadable};
 pub(crate) use self::link::Link;
 use self::link::receive;
+use crate::access::Caller;
 use crate::answer::{ANONYMOUS_REQUEST, Message};
 use crate::authentication::{Admission, Authentication};
+use crate::client_certificate::ClientCertificate;
 use crate::crowd::Place;
 use crate::listener::{Door, Transport};
 use crate::service::Service;
@@ -46,6 +48,8 @@ pub(crate) struct Peer {
     pub(crate) door: Door,
     /// Which TLS connection it is.
     pub(crate) channel: Option<ChannelBinding>,
+    /// What it has shown in the handshake.
+    pub(crate) certificate: Option<ClientCertificate>,
 }
 
 /// Serves a connection until either end closes it.
@@ -55,7 +59,8 @@ pub(crate) fn serve<'s, I: Link>(
     place: &'s Place,
     service: &'s Arc<Service>,
 ) -> impl Future<Output = ()> + Send {
-    let nobody = Authentication::new(peer.address.ip(), peer.transport, peer.channel.clone());
+    let (channel, certificate) = (peer.channel.clone(), peer.certificate.clone());
+    let nobody = Authentication::new(peer.address.ip(), peer.transport, channel, certificate);
     serve_as(io, peer, nobody, place, service)
 }
 
@@ -150,8 +155,9 @@ impl<I: Link> Connection<'_, I> {
         let caller = match self.authentication.admit(&head, self.service).await {
             Admission::Caller(caller, token) => {
                 exchange.token = token;
-                caller
+                Some(caller)
             }
+            Admission::ByResource => None,
             Admission::Continue(token) => {
                 exchange.token = Some(token);
                 return self.send_status_after_body(&head, exchange, 401).await;
@@ -161,9 +167,8 @@ impl<I: Link> Connection<'_, I> {
                 return self.send_status_after_body(&head, exchange, 401).await;
             }
         };
-        if !self.is_trusted {
-            self.is_trusted = true;
-            self.place.is_known();
+        if caller.is_some() {
+            self.trust();
         }
         let service = Arc::clone(self.service);
         let Some(_seat) = service.crowd.seat(service.config().service.max_connections.get()) else {
@@ -181,6 +186,17 @@ impl<I: Link> Connection<'_, I> {
         let mut body = match self.body(&head, limit).await? {
             Ok(body) => body,
             Err(Refusal(status)) => return self.refuse(status).await,
+        };
+        let caller = match caller {
+            Some(caller) => caller,
+            // Apart, because the others have to have no memory for it.
+            None => match Box::pin(self.by_certificate(&body, &encoding)).await {
+                Some(caller) => caller,
+                None => {
+                    exchange.challenge(&self.authentication.offered(&service.config(), &service));
+                    return self.send(exchange, 401, None).await;
+                }
+            },
         };
         if body.is_empty() {
             // Clients that seal their messages finish the handshake this way.
@@ -229,6 +245,28 @@ impl<I: Link> Connection<'_, I> {
         };
         exchange.encoding = encoding;
         self.deliver(exchange, message).await
+    }
+
+    /// Whose account the client's certificate is for what a message asks for.
+    async fn by_certificate(
+        &mut self,
+        body: &[u8],
+        encoding: &Result<Encoding, Unreadable>,
+    ) -> Option<Arc<Caller>> {
+        let text = encoding.as_ref().ok().and_then(|encoding| encoding.decode(body.to_vec()).ok());
+        // What cannot be read asks for nothing; whoever may ask for everything is told what is wrong with it.
+        let resource = text.and_then(|text| self.service.resource_of(text)).unwrap_or_default();
+        let caller = self.authentication.by_certificate(&resource, self.service).await?;
+        self.trust();
+        Some(caller)
+    }
+
+    /// Somebody has signed in.
+    fn trust(&mut self) {
+        if !self.is_trusted {
+            self.is_trusted = true;
+            self.place.is_known();
+        }
     }
 
     async fn anonymous(&mut self, head: &RequestHead, exchange: Exchange) -> Result<Next, Ended> {

@@ -18,7 +18,13 @@ impl Service {
         let (mut client, server) = tokio::io::duplex(4_096);
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
         // Nobody is signed in on it, so it can do no more than anyone from the network.
-        let peer = Peer { address, transport: Transport::Http, door: Door::local(), channel: None };
+        let peer = Peer {
+            address,
+            transport: Transport::Http,
+            door: Door::local(),
+            channel: None,
+            certificate: None,
+        };
         let service = Arc::clone(self);
         // Everybody who is connected has signed in: busy, but answering.
         let Some(place) = service.crowd.admit() else { return true };

@@ -195,7 +195,13 @@ fn take_of(
         let serving = async {
             let Some(caller) = identify(uid, &service, users).await else { return };
             let address = SocketAddr::new(HERE, 0);
-            let peer = Peer { address, transport: Transport::Local, door: Door::local(), channel: None };
+            let peer = Peer {
+                address,
+                transport: Transport::Local,
+                door: Door::local(),
+                channel: None,
+                certificate: None,
+            };
             connection::serve_as(stream, peer, Authentication::local(caller), &place, &service).await;
         };
         tokio::select! {

@@ -201,6 +201,7 @@ impl Given {
         let chosen = |given: bool| if given { Chosen::ByUser } else { Chosen::ByDefault };
         let (config, accounts) = (chosen(self.config.is_some()), chosen(self.accounts.is_some()));
         if let Some(file) = self.accounts {
+            paths.certificate_mappings = file.with_file_name("certmappings");
             paths.accounts = file;
         }
         let audit = self.audit.unwrap_or_else(|| paths.state.join("audit.jsonl"));
@@ -322,6 +323,7 @@ mod tests {
         let elsewhere = ["--check", "--config", "/c/x.toml", "--state", "/s", "--accounts", "/a"];
         let Ok(Arguments::Check(elsewhere)) = parse(&elsewhere) else { panic!("it was refused") };
         assert_eq!(elsewhere.paths.accounts.to_str(), Some("/a"));
+        assert_eq!(elsewhere.paths.certificate_mappings.to_str(), Some("/certmappings"));
         assert_eq!(elsewhere.accounts, Chosen::ByUser);
     }
 }

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use accounts::{AccountsError, HostKey, UnixUsers};
+use accounts::{AccountsError, ClientCertificateFile, HostKey, UnixUsers};
 use auth::account_file::{AccountFile, Record};
 use config::{ListenerKey, State, Store};
 use service::{CertificateError, Certificates, Finding, Severity, examine};
@@ -22,6 +22,7 @@ pub(crate) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
     let mut report = Report::default();
     report.settings(arguments);
     report.accounts(arguments);
+    report.certificate_mappings(arguments);
     if let Err(error) = ntlm_setup::winbind(arguments) {
         report.add(Severity::Error, &error.to_string(), None);
     }
@@ -92,7 +93,8 @@ impl Report {
     /// Those that no listener uses yet.
     fn other_certificates(&mut self, directory: &Path, certificates: &Certificates) {
         let Ok(files) = fs::read_dir(directory) else { return };
-        for path in files.filter_map(Result::ok).map(|file| file.path()) {
+        // Beside them is the directory of those who sign the certificates of clients.
+        for path in files.filter_map(Result::ok).map(|file| file.path()).filter(|path| !path.is_dir()) {
             let named = path.file_stem().and_then(|stem| stem.to_str());
             let thumbprint = named.and_then(|name| config::Thumbprint::parse(name).ok());
             match thumbprint.map(|thumbprint| certificates.find(thumbprint)) {
@@ -112,6 +114,12 @@ impl Report {
             Ok(file) => self.nt_hashes(arguments, &file),
             Err(AccountsError::Missing { .. }) if arguments.accounts == Chosen::ByDefault => {}
             Err(error) => self.add(Severity::Error, &error.to_string(), None),
+        }
+    }
+
+    fn certificate_mappings(&mut self, arguments: &Persistent) {
+        if let Err(error) = ClientCertificateFile::examine(&arguments.paths.certificate_mappings) {
+            self.add(Severity::Error, &error.to_string(), None);
         }
     }
 

@@ -11,8 +11,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ::accounts::{Listed, SignIn};
-use config::{ListenerAddress, ListenerKey, Store};
+use ::accounts::{ClientCertificateFile, HostKey, Listed, SignIn};
+use auth::Authenticator;
+use config::{ListenerAddress, ListenerKey, Paths, Store};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
 use service::{Catalog, Certificate, Listener, Plugin, Service, ServiceParts, fresh_uuid};
@@ -37,8 +38,6 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let open_files = OpenFiles::raise();
     open_files.warn_if_too_few(&store.snapshot());
     let shell = open_files.spare_commands(ShellPlugin::new(surroundings::of_this_user()));
-    let plugins: Vec<Arc<dyn Plugin>> =
-        vec![Arc::new(ConfigPlugin::new(Arc::clone(&store), Arc::new(listening_on))), Arc::new(shell)];
     let mut sign_in = SignIn::new(Arc::clone(&accounts) as _);
     // The machine's own keys are not for trying out.
     if std::env::var_os("KRB5_KTNAME").is_some()
@@ -46,10 +45,17 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     {
         sign_in = sign_in.with_kerberos(acceptors);
     }
+    let paths = Paths::new(store.path(), state.path());
+    let key = HostKey::load_or_make(&paths.state)?;
+    let mappings = ClientCertificateFile::new(paths.certificate_mappings, paths.client_authorities, key);
     let sign_in = sign_in.with_ntlm(accounts, names).with_credssp(credssp_certificate::make);
+    let sign_in: Arc<dyn Authenticator> = Arc::new(sign_in.with_certificates(mappings.clone()));
+    let settings = ConfigPlugin::new(Arc::clone(&store), Arc::new(listening_on))
+        .with_certificate_mappings(mappings, Arc::clone(&sign_in));
+    let plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), Arc::new(shell)];
     let service = Service::new(ServiceParts {
         state: store.subscribe(),
-        authenticator: Arc::new(sign_in),
+        authenticator: sign_in,
         principals: Arc::new(principals),
         catalog: Catalog::new(plugins),
         product: product::of_this_machine(),

@@ -12,9 +12,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use accounts::{
-    AccountSource, AnyOf, Attempts, FileAccounts, IfMissing, LocalPrincipals, LockoutPolicy, MachineSid, Pam,
-    Serving, SignIn, UnixUsers,
+    AccountSource, AnyOf, Attempts, ClientCertificateFile, FileAccounts, HostKey, IfMissing, LocalPrincipals,
+    LockoutPolicy, MachineSid, Pam, Serving, SignIn, UnixUsers,
 };
+use auth::Authenticator;
 use auth::ntlm::NtlmVerifier;
 use config::Store;
 use plugin_config::ConfigPlugin;
@@ -100,6 +101,7 @@ pub(crate) struct Files {
     pub(crate) store: Arc<Store>,
     pub(crate) certificates: Arc<Certificates>,
     pub(crate) accounts: FileAccounts,
+    client_certificates: ClientCertificateFile,
     pub(crate) users: UnixUsers,
     pub(crate) machine: MachineSid,
     serving: Serving,
@@ -132,6 +134,11 @@ impl Files {
             certificates: Arc::new(Certificates::new(paths.certificates.clone(), paths.state.clone())),
             ntlm: ntlm_setup::verifier(arguments, &accounts)?,
             accounts,
+            client_certificates: ClientCertificateFile::new(
+                &paths.certificate_mappings,
+                &paths.client_authorities,
+                HostKey::load_or_make(&paths.state)?,
+            ),
             users: UnixUsers::of_this_machine(),
             machine,
             serving,
@@ -142,7 +149,7 @@ impl Files {
     /// signs in with accounts that cannot be read.
     pub(crate) async fn reload(&self) {
         let (store, certificates) = (Arc::clone(&self.store), Arc::clone(&self.certificates));
-        let accounts = self.accounts.clone();
+        let (accounts, client_certificates) = (self.accounts.clone(), self.client_certificates.clone());
         let reading = move || {
             if let Err(error) = store.reload() {
                 tracing::error!(error = one_line(&error), "The settings stay as they were");
@@ -152,6 +159,9 @@ impl Files {
             }
             if let Err(error) = accounts.reload() {
                 tracing::error!(error = one_line(&error), "Nobody can sign in with an account of the file");
+            }
+            if let Err(error) = client_certificates.reload() {
+                tracing::error!(error = one_line(&error), "Nobody can sign in with a certificate");
             }
         };
         match tokio::task::spawn_blocking(reading).await {
@@ -209,15 +219,18 @@ fn service(
     open_files: OpenFiles,
 ) -> Result<Arc<Service>, Box<dyn Error>> {
     let (sign_in, principals) = sign_in(files)?;
+    let mappings = files.client_certificates.clone();
+    let sign_in: Arc<dyn Authenticator> = Arc::new(sign_in.with_certificates(mappings.clone()));
     let shell = open_files.spare_commands(ShellPlugin::new(surroundings::of_this_user()));
     let shell: Arc<dyn Plugin> = Arc::new(shell);
     let (store, certificates) = (Arc::clone(&files.store), Arc::clone(&files.certificates));
     let principals = Arc::new(principals);
     let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates)
-        .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>);
+        .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>)
+        .with_certificate_mappings(mappings, Arc::clone(&sign_in));
     Ok(Service::new(ServiceParts {
         state: files.store.subscribe(),
-        authenticator: Arc::new(sign_in),
+        authenticator: sign_in,
         principals,
         catalog: Catalog::new(vec![Arc::new(settings), shell]),
         product: product::of_this_machine(),

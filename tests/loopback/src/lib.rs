@@ -19,12 +19,14 @@
 //! Everything here panics where something fails: whoever uses it is a test.
 
 mod certificate;
+mod holder;
 mod loopback;
 mod process;
 mod proxy;
 mod user;
 
 pub use certificate::SelfSigned;
+pub use holder::Holder;
 pub use loopback::{Loopback, PATIENCE};
 pub use process::Process;
 pub use proxy::CuttingProxy;

@@ -5,6 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use accounts::{ClientCertificateFile, HostKey, SignIn};
+use auth::UserName;
+use auth::account_file::Standing;
+use auth::certificate_mapping::{Mapping, SubjectPattern, UriPattern};
 use client::{Endpoint, Session, SessionBuilder, TlsPolicy, Transport, Unencrypted};
 use config::{Draft, ListenerAddress, ListenerKey, Store, StoreError};
 use plugin_config::ConfigPlugin;
@@ -18,6 +22,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
 
 use crate::certificate::SelfSigned;
+use crate::holder::Holder;
 use crate::user::{Machine, User, accounts};
 
 /// Longer than anything takes that does not fail.
@@ -30,6 +35,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Loopback {
     service: Arc<Service>,
     store: Arc<Store>,
+    mappings: ClientCertificateFile,
     http: SocketAddr,
     https: SocketAddr,
     folder: TempDir,
@@ -58,16 +64,21 @@ impl Loopback {
             Arc::new(ConfigPlugin::new(Arc::clone(&store), listening_on)),
             Arc::new(ShellPlugin::new(surroundings(home))),
         ];
+        let key = HostKey::load_or_make(folder.path()).expect("the folder takes files");
+        let parts = ["certmappings", "client-authorities"].map(|name| folder.path().join(name));
+        let [mappings, authorities] = parts;
+        let mappings = ClientCertificateFile::new(mappings, authorities, key);
+        let sign_in = SignIn::new(Arc::new(accounts())).with_certificates(mappings.clone());
         let service = Service::new(ServiceParts {
             state: store.subscribe(),
-            authenticator: Arc::new(accounts()),
+            authenticator: Arc::new(sign_in),
             principals: Arc::new(Machine),
             catalog: Catalog::new(plugins),
             product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },
         });
         let http = listen(&service, None).await;
         let https = listen(&service, Some(&certificate.served)).await;
-        Self { service, store, http, https, folder }
+        Self { service, store, mappings, http, https, folder }
     }
 
     /// A session over HTTP.
@@ -86,6 +97,25 @@ impl Loopback {
         let policy = TlsPolicy::new().ca_file(self.certificate_file());
         let builder = Session::builder(self.endpoint(Transport::Https, "localhost"));
         builder.credentials(user.credentials()).tls(policy)
+    }
+
+    /// Settings of a session over HTTPS that shows a certificate.
+    pub fn over_https_with(&self, holder: &Holder) -> SessionBuilder {
+        let policy = TlsPolicy::new().ca_file(self.certificate_file());
+        let builder = Session::builder(self.endpoint(Transport::Https, "localhost"));
+        builder.client_certificate(holder.certificate().clone()).tls(policy)
+    }
+
+    /// Lets whoever holds a self-signed certificate sign in as a user where these resources are asked for.
+    pub fn map(&self, holder: &Holder, uri: &str, user: User) {
+        let mapping = Mapping {
+            issuer: holder.thumbprint(),
+            subject: SubjectPattern::parse("*").expect("this is a pattern"),
+            uri: UriPattern::parse(uri).expect("this is a pattern"),
+            user: UserName::parse(user.name()).expect("this is a name"),
+            standing: Standing::Enabled,
+        };
+        self.mappings.create(mapping, &user.credentials().password).expect("the folder takes files");
     }
 
     /// Where the service is, by a name of this machine.

@@ -10,6 +10,7 @@ from requests_credssp.exceptions import AuthenticationException, NTStatusExcepti
 def connection(login):
     url = urllib.parse.urlsplit(login["url"])
     ssl = url.scheme == "https"
+    certificate, key = login["certificate"] or (None, None)
     return {
         "server": url.hostname,
         "port": url.port,
@@ -20,6 +21,7 @@ def connection(login):
         "encryption": login["encryption"],
         "username": login["user"],
         "password": login["password"],
+        **({"certificate_pem": certificate, "certificate_key_pem": key} if certificate else {}),
         "no_proxy": True,
     }
 

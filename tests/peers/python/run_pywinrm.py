@@ -18,11 +18,14 @@ UTF_8 = 65001
 
 
 def protocol(login, operation_timeout=None):
+    certificate, key = login["certificate"] or (None, None)
     return winrm.Protocol(
         login["url"],
         transport=login["transport"],
         username=login["user"],
         password=login["password"],
+        cert_pem=certificate,
+        cert_key_pem=key,
         server_cert_validation="ignore",
         message_encryption=login["encryption"],
         operation_timeout_sec=operation_timeout or winrm.Protocol.DEFAULT_OPERATION_TIMEOUT_SEC,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use crate::holder::Holder;
 use crate::run::{Run, Running, run};
 use crate::telarchd::{PASSWORD, Telarchd, USER, built_program};
 use crate::way_in::WayIn;
@@ -27,6 +28,12 @@ impl Winrs {
     #[must_use]
     pub fn to(url: &str) -> Self {
         Self(Call::new(url))
+    }
+
+    /// Signs in with a certificate.
+    #[must_use]
+    pub fn held_by(holder: &Holder, service: &Telarchd) -> Self {
+        Self(Call::held_by(holder, service))
     }
 
     /// Adds one switch, `-name:value`.
@@ -91,6 +98,25 @@ impl Winrm {
     #[must_use]
     pub fn against(service: &Telarchd, way: WayIn) -> Self {
         Self(Call::by(service, way))
+    }
+
+    /// Signs in with a certificate.
+    #[must_use]
+    pub fn held_by(holder: &Holder, service: &Telarchd) -> Self {
+        Self(Call::held_by(holder, service))
+    }
+
+    /// Signs in with a certificate that is found by its thumbprint in the home of the user.
+    ///
+    /// # Panics
+    ///
+    /// When the home cannot be written to.
+    #[must_use]
+    pub fn held_at_home_by(holder: &Holder, service: &Telarchd) -> Self {
+        let switches = [format!("-certificate:{}", holder.thumbprint())];
+        let call = Call::secured(service, &switches);
+        holder.put_into(&call.home.path().join(".config/telarch/certificates"));
+        Self(call)
     }
 
     /// Adds one switch, `-name:value`.
@@ -195,6 +221,19 @@ impl Call {
     fn variable(mut self, name: &'static str, value: &str) -> Self {
         self.environment.push((name, value.to_owned()));
         self
+    }
+
+    fn held_by(holder: &Holder, service: &Telarchd) -> Self {
+        let (certificate, key) = (holder.certificate(), holder.key());
+        let files = [("certfile", certificate), ("keyfile", key)];
+        Self::secured(service, &files.map(|(switch, file)| format!("-{switch}:{}", file.display())))
+    }
+
+    /// Over HTTPS without name and password, with the service's self-signed certificate taken on trust.
+    fn secured(service: &Telarchd, switches: &[String]) -> Self {
+        let switches: Vec<&str> = switches.iter().map(String::as_str).collect();
+        let call = Self::new(service.https()).user(None).switches(&["-skipCAcheck", "-skipCNcheck"]);
+        call.switches(&switches)
     }
 
     fn switches(mut self, more: &[&str]) -> Self {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::holder::Holder;
 use crate::remote::Refusal;
 use crate::run::{run, tail};
 use crate::telarchd::{PASSWORD, Telarchd, USER};
@@ -16,15 +17,21 @@ pub(crate) struct Login {
     url: String,
     way: WayIn,
     password: String,
+    /// The files of the certificate and its key.
+    certificate: Option<[PathBuf; 2]>,
 }
 
 impl Login {
     pub(crate) fn new(service: &Telarchd, way: WayIn) -> Self {
-        Self { url: service.url(way).to_owned(), way, password: PASSWORD.to_owned() }
+        Self { url: service.url(way).to_owned(), way, password: PASSWORD.to_owned(), certificate: None }
     }
 
     pub(crate) fn with_password(self, password: &str) -> Self {
         Self { password: password.to_owned(), ..self }
+    }
+
+    pub(crate) fn with_certificate(self, holder: &Holder) -> Self {
+        Self { certificate: Some([holder.certificate(), holder.key()]), ..self }
     }
 
     /// Runs a script of `tests/peers/python` and returns what it answers.
@@ -45,6 +52,7 @@ impl Login {
             "login": {
                 "url": self.url, "transport": self.way.scheme(), "encryption": self.way.encryption(),
                 "user": USER, "password": self.password,
+                "certificate": self.certificate.as_ref().map(|files| files.each_ref().map(|file| json!(file))),
             },
         });
         let ended = run(&mut script_command(script), request.to_string().as_bytes(), LIMIT);

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::holder::Holder;
 use crate::python::Login;
 use crate::remote::{Peer, Refusal};
 use crate::telarchd::Telarchd;
@@ -17,6 +18,10 @@ impl Peer for Pywinrm {
 
     fn with_password(self, password: &str) -> Self {
         Self(self.0.with_password(password))
+    }
+
+    fn with_certificate(self, holder: &Holder) -> Self {
+        Self(self.0.with_certificate(holder))
     }
 
     fn ask(&self, action: &str, arguments: Value) -> Result<Value, Refusal> {

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value, json};
 
+use crate::holder::Holder;
 use crate::run::Run;
 use crate::telarchd::Telarchd;
 use crate::way_in::WayIn;
@@ -19,6 +20,10 @@ pub trait Peer: Sized {
     /// Signs in with another password.
     #[must_use]
     fn with_password(self, password: &str) -> Self;
+
+    /// Signs in with a certificate, where the way in is by one.
+    #[must_use]
+    fn with_certificate(self, holder: &Holder) -> Self;
 
     /// Has the client do one `action` of its script in `tests/peers/python`, with a time limit.
     ///

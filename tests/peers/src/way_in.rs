@@ -21,6 +21,8 @@ pub enum WayIn {
     CredSspOverHttp,
     /// The same inside TLS.
     CredSspOverHttps,
+    /// With a client certificate, which the peer must be given.
+    CertificateOverHttps,
     /// Kerberos, which seals every message; takes a realm (see [`in_realm`](crate::in_realm)).
     KerberosOverHttp,
     /// The same inside TLS.
@@ -34,6 +36,7 @@ impl WayIn {
         match self {
             Self::BasicOverAllowedHttp => &[("Service.AllowUnencrypted", "true")],
             Self::CredSspOverHttp | Self::CredSspOverHttps => &[("Service.Auth.CredSSP", "true")],
+            Self::CertificateOverHttps => &[("Service.Auth.Certificate", "true")],
             _ => &[],
         }
     }
@@ -47,6 +50,7 @@ impl WayIn {
             | Self::NtlmSealedOverHttps
             | Self::NegotiateOverHttps
             | Self::CredSspOverHttps
+            | Self::CertificateOverHttps
             | Self::KerberosOverHttps => true,
             Self::BasicOverAllowedHttp
             | Self::NtlmOverHttp
@@ -64,6 +68,7 @@ impl WayIn {
             Self::NtlmOverHttp | Self::NtlmOverHttps | Self::NtlmSealedOverHttps => "ntlm",
             Self::NegotiateOverHttp | Self::NegotiateOverHttps => "negotiate",
             Self::CredSspOverHttp | Self::CredSspOverHttps => "credssp",
+            Self::CertificateOverHttps => "certificate",
             Self::KerberosOverHttp | Self::KerberosOverHttps => "kerberos",
         }
     }

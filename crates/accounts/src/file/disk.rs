@@ -39,12 +39,23 @@ pub fn update<T, E: From<AccountsError>>(
     if_missing: IfMissing,
     change: impl FnOnce(&mut AccountFile) -> Result<T, E>,
 ) -> Result<T, E> {
+    update_text(path, if_missing, |path, old| {
+        let mut file = parse(old, path)?;
+        let outcome = change(&mut file)?;
+        Ok((file.to_string(), outcome))
+    })
+}
+
+/// The same for a file of another kind, which the change gets with its resolved path.
+pub(crate) fn update_text<T, E: From<AccountsError>>(
+    path: &Path,
+    if_missing: IfMissing,
+    change: impl FnOnce(&Path, &str) -> Result<(String, T), E>,
+) -> Result<T, E> {
     let path = resolve(path)?;
     let locked = lock(&path, if_missing)?;
     let old = text(&locked, &path)?;
-    let mut file = parse(&old, &path)?;
-    let outcome = change(&mut file)?;
-    let new = file.to_string();
+    let (new, outcome) = change(&path, &old)?;
     if new != old {
         replace(&path, &new)?;
     }
@@ -56,7 +67,7 @@ pub fn update<T, E: From<AccountsError>>(
 /// What tells a changed file from an unchanged one. The time of the last change of the inode also tells of
 /// permissions, and nobody can set it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     device: u64,
     inode: u64,
     octets: u64,
@@ -66,7 +77,7 @@ pub(super) struct Stamp {
 
 impl Stamp {
     /// That of the file that has this name now, if any.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    pub(crate) fn of(path: &Path) -> Option<Self> {
         fs::metadata(path).ok().map(|metadata| Self::from(&metadata))
     }
 }
@@ -84,6 +95,12 @@ impl From<&Metadata> for Stamp {
 }
 
 pub(super) fn read_with_stamp(path: &Path) -> Result<(AccountFile, Stamp), AccountsError> {
+    let (text, stamp) = text_with_stamp(path)?;
+    Ok((parse(&text, path)?, stamp))
+}
+
+/// The text of a file that nobody but its owner could have read or changed.
+pub(crate) fn text_with_stamp(path: &Path) -> Result<(String, Stamp), AccountsError> {
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(not_waiting())
@@ -91,7 +108,7 @@ pub(super) fn read_with_stamp(path: &Path) -> Result<(AccountFile, Stamp), Accou
         .map_err(|source| opening(path, source))?;
     // Taken before reading: what changes meanwhile is seen as a change.
     let stamp = Stamp::from(&trusted(&file, path)?);
-    Ok((parse(&text(&file, path)?, path)?, stamp))
+    Ok((text(&file, path)?, stamp))
 }
 
 /// The file behind symbolic links, so that replacing it leaves the links alone.

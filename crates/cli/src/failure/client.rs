@@ -98,6 +98,7 @@ fn refused(failure: Failure, offered: &[String], tried: Option<Scheme>) -> Failu
     let known: Vec<Scheme> = offered.iter().filter_map(|name| Scheme::from_challenge(name)).collect();
     let failure = match tried {
         Some(tried) if is_offered(tried) => failure.of_kind(Kind::Authentication),
+        Some(Scheme::Certificate) => return failure.with_hint(&Hint::NOT_MAPPED),
         None if !known.is_empty() => failure.with_hint(&Hint::NO_CREDENTIALS),
         _ => match known.first() {
             Some(other) => failure.advise(format!("try -authentication:{}", word(*other))),

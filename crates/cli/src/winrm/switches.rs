@@ -205,7 +205,7 @@ pub(crate) const SWITCHES: &[Row] = &[
         Value::Text("THUMBPRINT"),
         "log in with the certificate of this SHA-1 thumbprint",
         |d, v| {
-            let form = "the 40 hexadecimal digits of a SHA-1 thumbprint";
+            let form = "the 40 hexadecimal digits of a SHA-1 thumbprint; a file goes with -certfile";
             d.connection.thumbprint = Some(Thumbprint::parse(v.text()).ok_or_else(|| v.bad_form(form))?);
             Ok(())
         },

@@ -1,7 +1,7 @@
 //! The table of switches of `winrs`.
 
-use crate::connection::ServiceName;
 use crate::connection::draft::{self, Scheme};
+use crate::connection::{ServiceName, Thumbprint};
 use crate::endpoint::Address;
 use crate::failure::ExitCodes;
 use crate::switch::{Group, Switch, Value, names};
@@ -91,6 +91,17 @@ pub(crate) const SWITCHES: &[Row] = &[
         d.connection.password_file = Some(v.into_text().into());
         Ok(())
     })
+    .under(Group::Login),
+    Row::new(
+        "certificate",
+        Value::Text("THUMBPRINT"),
+        "log in with the certificate of this thumbprint",
+        |d, v| {
+            let form = "the 40 hexadecimal digits of a SHA-1 thumbprint; a file goes with -certfile";
+            d.connection.thumbprint = Some(Thumbprint::parse(v.text()).ok_or_else(|| v.bad_form(form))?);
+            Ok(())
+        },
+    )
     .under(Group::Login),
     Row::new("certfile", Value::File("FILE"), "log in with the certificate in this PEM file", |d, v| {
         d.connection.certificate_file = Some(v.into_text().into());

@@ -97,9 +97,10 @@ impl Rules {
     ) -> Situation {
         Situation {
             explicit: authentication.scheme(),
-            credentials: match credentials {
-                Some(_) => choice::Credentials::Password,
-                None => choice::Credentials::Ambient,
+            credentials: match (authentication, credentials) {
+                (Authentication::Certificate, _) => choice::Credentials::Certificate,
+                (_, Some(_)) => choice::Credentials::Password,
+                (_, None) => choice::Credentials::Ambient,
             },
             kerberos: if authentication.may_be_kerberos() {
                 kerberos_here(credentials, endpoint.host())
@@ -137,11 +138,12 @@ impl Authentication {
             Self::Negotiate => ClientScheme::Negotiate,
             Self::Kerberos => ClientScheme::Kerberos,
             Self::CredSsp => ClientScheme::CredSsp,
+            Self::Certificate => ClientScheme::Certificate,
         })
     }
 
     fn may_be_kerberos(self) -> bool {
-        !matches!(self, Self::None | Self::Basic | Self::Digest)
+        !matches!(self, Self::None | Self::Basic | Self::Digest | Self::Certificate)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::pool::Pool;
 use crate::random::fresh_uuid;
 use crate::route::Route;
 use crate::tls::{Securer, TlsPolicy};
-use crate::{Endpoint, HostTrust, Scheme, Sealing};
+use crate::{ClientCertificate, Endpoint, HostTrust, Scheme, Sealing, Transport};
 
 /// Settings of a [`Session`], each with a default that suits most.
 #[derive(Clone, Debug)]
@@ -29,6 +29,7 @@ pub struct SessionBuilder {
     credentials: Option<Credentials>,
     authentication: Option<Authentication>,
     rules: Rules,
+    certificate: Option<ClientCertificate>,
     tls: TlsPolicy,
     connect_timeout: Duration,
     idle_timeout: Option<Duration>,
@@ -49,6 +50,7 @@ impl SessionBuilder {
             credentials: None,
             authentication: None,
             rules: Rules::default(),
+            certificate: None,
             tls: TlsPolicy::new(),
             connect_timeout: Duration::from_secs(30),
             idle_timeout: None,
@@ -72,7 +74,14 @@ impl SessionBuilder {
         self
     }
 
-    /// How that is proven: by default with Basic if there are credentials, else not at all.
+    /// The certificate that proves who asks, over HTTPS.
+    pub fn client_certificate(mut self, certificate: ClientCertificate) -> Self {
+        self.certificate = Some(certificate);
+        self
+    }
+
+    /// How that is proven: by default with the certificate if there is one, with Basic if there are credentials, else
+    /// not at all.
     pub fn authentication(mut self, authentication: Authentication) -> Self {
         self.authentication = Some(authentication);
         self
@@ -206,12 +215,22 @@ impl SessionBuilder {
             let than = format!("{idle_timeout:?} is not longer than operation_timeout {operation_timeout:?}");
             return setting("idle_timeout", format!("{than}: silence that long is what a service may take"));
         }
-        let authentication = self.authentication.unwrap_or(match self.credentials {
-            Some(_) => Authentication::Basic,
-            None => Authentication::None,
+        let authentication = self.authentication.unwrap_or(match (&self.certificate, &self.credentials) {
+            (Some(_), _) => Authentication::Certificate,
+            (None, Some(_)) => Authentication::Basic,
+            (None, None) => Authentication::None,
         });
+        match (authentication, &self.certificate) {
+            (Authentication::Certificate, None) => {
+                return setting("client_certificate", "there is none to sign in with".to_owned());
+            }
+            (Authentication::Certificate, Some(_)) if self.endpoint.transport() != Transport::Https => {
+                return setting("client_certificate", "a certificate signs in over HTTPS only".to_owned());
+            }
+            _ => {}
+        }
         let route = match self.local {
-            None => Route::Network(Securer::new(self.tls)),
+            None => Route::Network(Securer::new(self.tls, self.certificate)),
             Some(sockets) if authentication == Authentication::None => Route::Local(sockets),
             Some(_) => {
                 let reason = "over a Unix socket the kernel says who asks: give neither name nor password";

@@ -146,6 +146,8 @@ fn a_configuration_that_is_printed_line_by_line_is_read_as_the_same() {
             ("Service/IPv4Filter", ""),
             ("Service/CertificateThumbprint", "00112233445566778899AABBCCDDEEFF00112233"),
             ("Winrs/AllowRemoteShellAccess", "false"),
+            ("Shell/LoginShell", "/bin/my \"shell\""),
+            ("Shell/Profiles", "WhenAsked"),
         ] {
             config.set(name, value).unwrap();
         }
@@ -171,7 +173,7 @@ fn assert_values(config: &Config, column: fn([&'static str; 3]) -> &'static str)
 }
 
 /// Path, ours, and the article "Installation and Configuration for Windows Remote Management" for WinRM 2.0.
-const VALUES: [[&str; 3]; 44] = [
+const VALUES: [[&str; 3]; 46] = [
     ["MaxEnvelopeSizekb", "500", "150"],
     ["MaxTimeoutms", "60000", "60000"],
     ["MaxBatchItems", "32000", "32000"],
@@ -220,4 +222,6 @@ const VALUES: [[&str; 3]; 44] = [
     ["Winrs/MaxProcessesPerShell", "25", "15"],
     ["Winrs/MaxMemoryPerShellMB", "1024", "150"],
     ["Winrs/MaxShellsPerUser", "30", "5"],
+    ["Shell/LoginShell", "", ""],
+    ["Shell/Profiles", "Never", "Never"],
 ];

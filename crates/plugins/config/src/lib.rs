@@ -1,9 +1,10 @@
 //! `winrm/config` and what is below it as resources (MS-WSMV 2.2.4.1 onwards and 3.1.4.2 to 3.1.4.8).
 //!
-//! Sections are read and written as a whole, listeners are instances.
+//! Sections are read and written as a whole, listeners and mappings of client certificates are instances.
 //! A change is judged before it is made, in the file before it is answered, and in force when it is.
 
 mod acceptance;
+mod certificate_mapping;
 mod fault;
 mod listener;
 mod listening;
@@ -16,12 +17,15 @@ mod vacant;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use accounts::ClientCertificateFile;
+use auth::Authenticator;
 use config::{Draft, LISTENER_RESOURCE, PLUGIN_RESOURCE, Paths, Section, Store};
 use service::{
     Answer, BoxFuture, Call, Caller, Certificates, Listening, Plugin, Principals, Resource, ResourceKind,
 };
 use wsman::{Fault, namespace};
 
+use self::certificate_mapping::Mappings;
 use self::fault::ChangeError;
 pub use self::listening::ListeningOn;
 use self::listening::Sockets;
@@ -33,6 +37,8 @@ pub struct ConfigPlugin {
     keeper: Option<Arc<dyn FileKeeper>>,
     sockets: Sockets,
     certificates: Arc<Certificates>,
+    /// None where client certificates lead nowhere.
+    mappings: Option<Mappings>,
     principals: Option<Arc<dyn Principals>>,
     /// What the service answers for: other plug-ins are not shown.
     served: OnceLock<Vec<Resource>>,
@@ -65,6 +71,7 @@ const MOST_ATTEMPTS: usize = 3;
 enum Part {
     Section(Section),
     Listeners,
+    CertificateMappings(Mappings),
     Plugins,
     Vacant(&'static Vacant),
 }
@@ -106,12 +113,30 @@ impl ConfigPlugin {
         Self { principals: Some(principals), ..self }
     }
 
+    /// With mappings of client certificates in this file, to accounts that this authenticator knows.
+    #[must_use]
+    pub fn with_certificate_mappings(
+        self,
+        file: ClientCertificateFile,
+        authenticator: Arc<dyn Authenticator>,
+    ) -> Self {
+        Self { mappings: Some(Mappings { file, authenticator }), ..self }
+    }
+
     fn of(store: Arc<Store>, sockets: Sockets, certificates: Arc<Certificates>) -> Self {
-        Self { store, keeper: None, sockets, certificates, principals: None, served: OnceLock::new() }
+        Self {
+            store,
+            keeper: None,
+            sockets,
+            certificates,
+            principals: None,
+            mappings: None,
+            served: OnceLock::new(),
+        }
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
-        let part = part(&call)?;
+        let part = self.part(&call)?;
         if call.request.head().fragment.is_some() {
             return Err(fault::no_fragments());
         }
@@ -120,8 +145,29 @@ impl ConfigPlugin {
             Part::Section(Section::Service) if principals::is_asked(&call) => principals::answer(self, &call),
             Part::Section(section) => section::answer(self, section, call).await,
             Part::Listeners => listener::answer(self, call).await,
+            Part::CertificateMappings(mappings) => mappings.answer(call).await,
             Part::Plugins => plugins::answer(self, call).await,
             Part::Vacant(vacant) => vacant.answer(&call),
+        }
+    }
+
+    fn part(&self, call: &Call) -> Result<Part, Fault> {
+        let uri = call.request.require_resource()?;
+        if let Some(section) = Section::of_resource(uri.as_str()) {
+            return Ok(Part::Section(section));
+        }
+        if *uri == *LISTENER_RESOURCE {
+            return Ok(Part::Listeners);
+        }
+        if *uri == *PLUGIN_RESOURCE {
+            return Ok(Part::Plugins);
+        }
+        let path = uri.below(namespace::CONFIG).map(str::to_ascii_lowercase);
+        match (path.as_deref(), &self.mappings) {
+            (Some("/winrs/customremoteshell"), _) => Err(fault::no_custom_shells()),
+            (Some("/service/certmapping"), Some(mappings)) => Ok(Part::CertificateMappings(mappings.clone())),
+            (Some(path), _) => vacant::find(path).map(Part::Vacant).ok_or_else(|| fault::no_such_part(uri)),
+            (None, _) => Err(fault::no_such_part(uri)),
         }
     }
 
@@ -177,23 +223,5 @@ impl Plugin for ConfigPlugin {
 
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
         Box::pin(self.answer(call))
-    }
-}
-
-fn part(call: &Call) -> Result<Part, Fault> {
-    let uri = call.request.require_resource()?;
-    if let Some(section) = Section::of_resource(uri.as_str()) {
-        return Ok(Part::Section(section));
-    }
-    if *uri == *LISTENER_RESOURCE {
-        return Ok(Part::Listeners);
-    }
-    if *uri == *PLUGIN_RESOURCE {
-        return Ok(Part::Plugins);
-    }
-    match uri.below(namespace::CONFIG).map(str::to_ascii_lowercase).as_deref() {
-        Some("/winrs/customremoteshell") => Err(fault::no_custom_shells()),
-        Some(path) => vacant::find(path).map(Part::Vacant).ok_or_else(|| fault::no_such_part(uri)),
-        None => Err(fault::no_such_part(uri)),
     }
 }

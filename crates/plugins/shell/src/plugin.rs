@@ -32,23 +32,12 @@ use crate::{CommandState, Committed, Delivery, Stdin, Stream, StreamSet};
 #[derive(Clone)]
 pub struct Surroundings {
     /// The program that reads command lines, such as `/bin/bash`: called with `-c` and the line, as `sshd` does.
-    /// It is that of the account, unless the administrator wants another.
+    /// It is that of the account; `Shell/LoginShell` may name another one.
     pub login_shell: PathBuf,
     /// Where commands start unless the client says otherwise.
     pub home: PathBuf,
     /// The environment before the client's own variables.
     pub environment: Vec<(OsString, OsString)>,
-}
-
-/// Whether the profiles of system and user (`/etc/profile`, `~/.profile`) are read before a command line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Profiles {
-    /// They are not, whatever `WINRS_NOPROFILE` says: so it is with `sshd`.
-    #[default]
-    Never,
-    /// They are in shells that were opened with `WINRS_NOPROFILE` FALSE. Most clients say so without being asked, and
-    /// what a profile sets wins over the client's own environment.
-    WhenAsked,
 }
 
 /// The plug-in for command shells.
@@ -68,8 +57,7 @@ impl ShellPlugin {
     /// A plug-in that runs every command as the user of this process.
     #[must_use]
     pub fn new(surroundings: Surroundings) -> Self {
-        let terms =
-            Terms { surroundings, profiles: Profiles::default(), open_files: None, watch: Arc::default() };
+        let terms = Terms { surroundings, open_files: None, watch: Arc::default() };
         Self { registry: Arc::new(Registry::default()), terms }
     }
 
@@ -81,13 +69,6 @@ impl ShellPlugin {
     #[must_use]
     pub fn with_open_files(mut self, soft_limit: u64) -> Self {
         self.terms.open_files = Some(soft_limit);
-        self
-    }
-
-    /// Says when profiles are read; they are not without it.
-    #[must_use]
-    pub fn with_profiles(mut self, profiles: Profiles) -> Self {
-        self.terms.profiles = profiles;
         self
     }
 
@@ -123,7 +104,7 @@ impl ShellPlugin {
             owner_name: &call.caller.identity().account().name,
             client: call.caller.address(),
             options: &head.options,
-            winrs: &call.config.winrs,
+            config: &call.config,
         };
         let shell = Shell::open(open, opener, &self.terms)?;
         let state = shell.state();

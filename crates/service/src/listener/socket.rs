@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use super::Door;
 use super::site::Site;
 use crate::certificate::Certificate;
+use crate::client_certificate::ClientCertificate;
 use crate::connection::{self, Peer};
 use crate::crowd::Place;
 use crate::service::Service;
@@ -125,7 +126,7 @@ fn take(
         return Ok(());
     }
     let channel = certificate.as_ref().map(Certificate::channel_binding);
-    let peer = Peer { address, transport, door, channel };
+    let peer = Peer { address, transport, door, channel, certificate: None };
     let service = Arc::clone(service);
     tokio::spawn(async move {
         let serving = async {
@@ -147,15 +148,23 @@ fn take(
 async fn secure(
     certificate: &Certificate,
     stream: TcpStream,
-    peer: Peer,
+    mut peer: Peer,
     place: &Place,
     service: &Arc<Service>,
 ) {
     let address = peer.address;
-    let acceptor = TlsAcceptor::from(certificate.server());
+    // It has to be asked for now or never: there is no second handshake on a connection.
+    let server = match service.config().service.auth.certificate {
+        true => certificate.asking_server(),
+        false => certificate.server(),
+    };
+    let acceptor = TlsAcceptor::from(server);
     let handshake = Box::pin(timeout(HANDSHAKE, acceptor.accept(stream)));
     match handshake.await {
-        Ok(Ok(stream)) => connection::serve(stream, peer, place, service).await,
+        Ok(Ok(stream)) => {
+            peer.certificate = ClientCertificate::of(stream.get_ref().1);
+            connection::serve(stream, peer, place, service).await;
+        }
         Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(peer = %address, "TLS handshake took too long"),
     }

@@ -5,6 +5,8 @@ mod access;
 mod arrival;
 mod attacks;
 mod authentication;
+mod certificate;
+mod corpus;
 mod crowd;
 mod faults;
 mod framing;

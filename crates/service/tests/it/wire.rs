@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -102,6 +102,12 @@ pub(crate) fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
+/// What a client shows in a handshake.
+pub(crate) struct Shown {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
+}
+
 /// A connection to the service.
 pub(crate) struct Wire {
     io: Box<dyn Duplex>,
@@ -132,12 +138,17 @@ impl Wire {
     pub(crate) async fn connect_tls_abruptly(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_zero_linger().unwrap();
-        Self::secured(stream, &[]).await.unwrap()
+        Self::secured(stream, &[], None).await.unwrap()
     }
 
     /// Connects with TLS, believing any certificate.
     pub(crate) async fn connect_tls(address: SocketAddr, alpn: &[&str]) -> std::io::Result<Self> {
-        Self::secured(TcpStream::connect(address).await?, alpn).await
+        Self::secured(TcpStream::connect(address).await?, alpn, None).await
+    }
+
+    /// The same with a certificate for services that ask for one.
+    pub(crate) async fn connect_tls_as(address: SocketAddr, shown: &Shown) -> std::io::Result<Self> {
+        Self::secured(TcpStream::connect(address).await?, &[], Some(shown)).await
     }
 
     /// Connects to a Unix socket.
@@ -152,13 +163,13 @@ impl Wire {
 
     /// The same with TLS.
     pub(crate) async fn connect_tls_from(source: Ipv4Addr, address: SocketAddr) -> Self {
-        Self::secured(stream_from(source, address).await, &[]).await.unwrap()
+        Self::secured(stream_from(source, address).await, &[], None).await.unwrap()
     }
 
     /// TLS without a socket, for what carries it elsewhere.
     pub(crate) fn believing_client() -> rustls::ClientConnection {
         let name = ServerName::try_from("localhost").unwrap();
-        rustls::ClientConnection::new(std::sync::Arc::new(believing_config()), name).unwrap()
+        rustls::ClientConnection::new(std::sync::Arc::new(believing_config(None)), name).unwrap()
     }
 
     /// The certificate that the service has shown, as DER.
@@ -166,8 +177,8 @@ impl Wire {
         &self.certificate
     }
 
-    async fn secured(stream: TcpStream, alpn: &[&str]) -> std::io::Result<Self> {
-        let mut config = believing_config();
+    async fn secured(stream: TcpStream, alpn: &[&str], shown: Option<&Shown>) -> std::io::Result<Self> {
+        let mut config = believing_config(shown);
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         let connector = TlsConnector::from(std::sync::Arc::new(config));
         let name = ServerName::try_from("localhost").unwrap();
@@ -310,14 +321,23 @@ async fn stream_from(source: Ipv4Addr, address: SocketAddr) -> TcpStream {
     socket.connect(address).await.unwrap()
 }
 
-fn believing_config() -> rustls::ClientConfig {
+fn believing_config(shown: Option<&Shown>) -> rustls::ClientConfig {
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    rustls::ClientConfig::builder_with_provider(provider)
+    let signing = shown.map(|shown| {
+        let key = provider.key_provider.load_private_key(shown.key.clone_key()).unwrap();
+        // Whether they belong together is for the service to find out.
+        let pair = rustls::sign::CertifiedKey::new(shown.chain.clone(), key);
+        std::sync::Arc::new(rustls::sign::SingleCertAndKey::from(pair))
+    });
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(std::sync::Arc::new(Believing))
-        .with_no_client_auth()
+        .with_custom_certificate_verifier(std::sync::Arc::new(Believing));
+    match signing {
+        Some(signing) => builder.with_client_cert_resolver(signing),
+        None => builder.with_no_client_auth(),
+    }
 }
 
 /// What the service said.

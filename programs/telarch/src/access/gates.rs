@@ -138,10 +138,8 @@ impl Asked {
     fn sources(&self, logon: &LocalLogon, report: &mut Report) -> bool {
         report.title("signing in");
         let is_unix = matches!(logon.user, LocalUser::Unix { .. });
-        let has_record = self
-            .accounts
-            .as_ref()
-            .is_some_and(|accounts| accounts.find(&self.user).is_ok_and(|found| found.is_some()));
+        let record = self.accounts.as_ref().and_then(|accounts| accounts.find(&self.user).ok().flatten());
+        let has_record = record.is_some();
         let auth = &self.settings.config.service.auth;
         let mut is_possible = false;
         let mut source = |gate: Gate, text: &str| {
@@ -169,11 +167,12 @@ impl Asked {
             ),
             (true, on) => source(Gate::Open, &format!("{whose}, by {}", on.join(" and "))),
         }
-        if has_password && auth.negotiate && has_record {
-            source(
-                Gate::Open,
-                "the password of the file of accounts, by Negotiate (NTLM), if it has an NT hash",
-            );
+        match (auth.negotiate, &record) {
+            (true, Some(record)) if record.nt_hash.is_some() => {
+                source(Gate::Open, "the password of the file of accounts, by Negotiate (NTLM)");
+            }
+            (true, Some(_)) => source(Gate::Told, "no NTLM: the file of accounts keeps no NT hash"),
+            _ => {}
         }
         match auth.kerberos || auth.negotiate {
             true => source(

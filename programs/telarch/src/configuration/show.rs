@@ -77,6 +77,7 @@ impl Row<'_> {
             Mutability::Writable => {}
             Mutability::ReadOnly => remark.push_str("; read-only"),
             Mutability::Deprecated => remark.push_str("; deprecated"),
+            Mutability::FileOnly => remark.push_str("; in this file only"),
         }
         remark
     }

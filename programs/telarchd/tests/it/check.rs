@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use service::Certificate;
 
-use crate::running::{Telarchd, listener};
+use crate::running::{Telarchd, listener, private, set_mode};
 
 const HTTP: &str = "[[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"HTTP\"\n";
 
@@ -38,6 +38,21 @@ fn a_setting_that_cannot_be_is_named_with_its_line() {
     let telarchd = Telarchd::new(&format!("[Service]\nMaxConnections = 0\n{HTTP}"));
     let expected = "error: Service/MaxConnections: 0 is outside 1 to 512 (config.toml, line 2)\nconfig.toml: errors: 1, warnings: 0\n";
     assert_eq!(checked(&telarchd), (1, expected.to_owned()));
+}
+
+#[test]
+fn mappings_of_certificates_that_cannot_be_used_are_an_error() {
+    let telarchd = Telarchd::new(HTTP);
+    fs::create_dir(telarchd.file("certificates/client-authorities")).unwrap();
+    let mappings = telarchd.file("certmappings");
+    private(&mappings, "# none\n\n");
+    assert_eq!(checked(&telarchd), (0, "config.toml: nothing is wrong\n".to_owned()));
+    private(&mappings, "# one\n*\n");
+    let expected = "error: certmappings, line 2: there are 1 fields with tabs between, and not 6\nconfig.toml: errors: 1, warnings: 0\n";
+    assert_eq!(checked(&telarchd), (1, expected.to_owned()));
+    set_mode(&mappings, 0o644);
+    let (code, text) = checked(&telarchd);
+    assert!(code == 1 && text.contains("chmod 600 certmappings"), "{text}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod audit;
 mod certificates;
 mod check;
+mod client_certificates;
 mod exchange;
 mod kerberos;
 mod listeners;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod authentication;
+mod client_certificate;
 mod config_change;
 mod config_read;
 mod enumeration;

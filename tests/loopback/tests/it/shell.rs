@@ -3,14 +3,21 @@
 mod answers;
 mod limits;
 
-use client::{Command, CommandOptions, Console, Finished, Interpreter, Output, Session, Shell, ShellOptions};
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
+use client::{
+    Command, CommandOptions, Console, Finished, Interpreter, Locator, Output, Session, Shell, ShellOptions,
+};
+use config::Section;
 use telarch_loopback::{Loopback, PATIENCE, User};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use wsman::shell::{CommandLine, SignalCode};
 use wsman::{Subcode, code};
 
-use crate::fault;
+use crate::message::fragment;
+use crate::{fault, refusal, uri};
 
 pub(crate) async fn open(session: &Session) -> Shell {
     session.shell(ShellOptions::default()).await.unwrap()
@@ -52,6 +59,40 @@ pub(crate) async fn first_line(command: &mut Command) -> String {
 pub(crate) fn text(finished: &Finished) -> (&str, &str, i32) {
     let text = |octets| str::from_utf8(octets).unwrap();
     (text(&finished.stdout), text(&finished.stderr), finished.exit_code)
+}
+
+/// `Shell/LoginShell` and `Shell/Profiles` hold for the next shell, and no message can change them.
+#[tokio::test]
+async fn how_a_shell_begins_is_set_on_the_machine() {
+    let service = Loopback::start().await;
+    let session = service.session(User::Ada);
+    let reader = service.home().join("reader");
+    std::fs::write(&reader, "#!/bin/sh\necho \"$@\"\n").unwrap();
+    std::fs::set_permissions(&reader, Permissions::from_mode(0o755)).unwrap();
+    std::fs::write(service.home().join(".profile"), "echo profile\n").unwrap();
+    let printed = async |settings: &[(&str, &str)]| {
+        for (name, value) in settings {
+            service.set(name, value);
+        }
+        let shell = open(&session).await;
+        let finished = shell.run("echo line").await.unwrap();
+        String::from_utf8(finished.stdout).unwrap()
+    };
+    assert_eq!(printed(&[]).await, "line\n");
+    assert_eq!(printed(&[("Shell.Profiles", "WhenAsked")]).await, "profile\nline\n");
+    assert_eq!(printed(&[("Shell.LoginShell", reader.to_str().unwrap())]).await, "-l -c echo line\n");
+    let back = [("Shell.LoginShell", ""), ("Shell.Profiles", "Never")];
+    assert_eq!(printed(&back).await, "line\n");
+
+    let locator = Locator::new(uri(Section::Config.resource()));
+    let body = fragment(|writer| {
+        writer.start("cfg:Config").namespace("cfg", Section::Config.resource());
+        writer.start("cfg:Shell").start("cfg:LoginShell").text("/bin/true").end().end().end();
+    });
+    let refused = refusal(session.put(&locator, &body).await);
+    assert_eq!(refused, (Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR));
+    assert_eq!(printed(&[]).await, "line\n");
+    service.close().await;
 }
 
 /// Octets of every value in an order without a period that matters.

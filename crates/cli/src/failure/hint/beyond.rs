@@ -17,6 +17,7 @@ impl Hint {
         Self::BROKEN,
         Self::UNREADABLE,
         Self::NOT_OFFERED,
+        Self::NOT_MAPPED,
         Self::NO_CREDENTIALS,
         Self::NOT_TLS,
         Self::CERTIFICATE,
@@ -130,6 +131,17 @@ impl Hint {
         &[
             "Basic is offered over HTTPS, and over HTTP only where the service allows unencrypted messages",
             "on {host}: winrm set winrm/config/service/auth -set:SCHEME=true",
+        ],
+    );
+    /// The certificate of the client lets nobody in.
+    pub(crate) const NOT_MAPPED: Self = hint(
+        &[],
+        Kind::Authentication,
+        "the service does not let the holder of this certificate in",
+        &[
+            "on {host}: winrm set winrm/config/service/auth -set:Certificate=true",
+            "and a mapping to an account whose password is the same as when it was made:",
+            "winrm enumerate winrm/config/service/certmapping; the log of the service says what is missing",
         ],
     );
     /// The service wants to know who asks, and nobody said it.

@@ -1,6 +1,7 @@
 //! Changes of listeners where the listeners follow them.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod certificate_mapping;
 mod running;
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::{Account, AccountList};
+use auth::{Account, AccountList, Authenticator};
 use client::{Credentials, Endpoint, Locator, Secret, Session, TlsPolicy, Transport, Unencrypted};
 use config::{Config, LISTENER_RESOURCE, Section, Store};
 use rcgen::CertifiedKey;
@@ -22,9 +22,11 @@ use tokio::time::timeout;
 use wsman::{ResourceUri, SelectorSet};
 use xml::{Fragment, Writer};
 
+use crate::certificate_mapping;
+
 /// Longer than anything takes that does not fail.
 const PATIENCE: Duration = Duration::from_secs(60);
-const PASSWORD: &str = "pass word";
+pub(crate) const PASSWORD: &str = "pass word";
 
 pub(crate) struct Running {
     service: Arc<Service>,
@@ -60,11 +62,15 @@ impl Running {
         let store = Arc::new(Store::open(path).unwrap());
         let certificates = Arc::new(Certificates::new(given, own));
         let listening = Listening::default();
+        let accounts: Arc<dyn Authenticator> =
+            Arc::new(AccountList::parse(&format!("ada:{PASSWORD}")).unwrap());
+        let mappings = certificate_mapping::file_in(folder.path());
         let plugin =
-            ConfigPlugin::with_listeners(Arc::clone(&store), listening.clone(), Arc::clone(&certificates));
+            ConfigPlugin::with_listeners(Arc::clone(&store), listening.clone(), Arc::clone(&certificates))
+                .with_certificate_mappings(mappings, Arc::clone(&accounts));
         let service = Service::new(ServiceParts {
             state: store.subscribe(),
-            authenticator: Arc::new(AccountList::parse(&format!("ada:{PASSWORD}")).unwrap()),
+            authenticator: accounts,
             principals: Arc::new(Machine),
             catalog: Catalog::new(vec![Arc::new(plugin)]),
             product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },
@@ -92,6 +98,11 @@ impl Running {
         let endpoint = Endpoint::new(Transport::Https, "localhost", port, Endpoint::PATH).unwrap();
         let policy = TlsPolicy::new().ca_file(pem);
         Session::builder(endpoint).credentials(credentials()).tls(policy).build().unwrap()
+    }
+
+    /// The file of certificate mappings.
+    pub(crate) fn mappings(&self) -> PathBuf {
+        self.folder.path().join("certmappings")
     }
 
     pub(crate) fn config(&self) -> Arc<Config> {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use config::Winrs;
+use config::Config;
 use sddl::Sid;
 use service::fresh_uuid;
 use tokio::sync::watch;
@@ -18,7 +18,7 @@ use wsman::{Fault, OptionSet, duration, namespace};
 
 use super::fault;
 use super::registry::key;
-use super::terms::{LONGEST_TIME, Terms, code_page, longest_run};
+use super::terms::{LONGEST_TIME, Terms, code_page, longest_run, startup};
 use super::watch::{Watch, snapshot};
 use crate::limits::Enclosure;
 use crate::processes::Snapshot;
@@ -60,7 +60,7 @@ pub(super) struct Opener<'a> {
     pub(super) owner_name: &'a str,
     pub(super) client: IpAddr,
     pub(super) options: &'a OptionSet,
-    pub(super) winrs: &'a Winrs,
+    pub(super) config: &'a Config,
 }
 
 /// A command of the shell, with what is told of it.
@@ -84,7 +84,8 @@ pub(super) struct Operation(Arc<Shell>);
 
 impl Shell {
     pub(super) fn open(open: OpenShell, opener: Opener<'_>, terms: &Terms) -> Result<Arc<Self>, Fault> {
-        let Opener { owner, owner_name, client, options, winrs } = opener;
+        let Opener { owner, owner_name, client, options, config } = opener;
+        let (winrs, own) = (&config.winrs, &config.shell);
         let id = open.shell_id.unwrap_or_else(|| fresh_uuid().to_string());
         let code_page = code_page(options)?;
         let surroundings = &terms.surroundings;
@@ -114,8 +115,8 @@ impl Shell {
             owner,
             owner_name: owner_name.to_owned(),
             client,
-            login_shell: surroundings.login_shell.clone(),
-            startup: terms.startup(options),
+            login_shell: own.login_shell.path().unwrap_or(&surroundings.login_shell).to_owned(),
+            startup: startup(own.profiles, options),
             directory,
             asked_directory: open.working_directory,
             environment,
@@ -403,20 +404,17 @@ const MOST_COMMANDS: usize = 1_000;
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use config::Config;
     use tokio::time::timeout;
 
     use super::super::Surroundings;
     use super::*;
-    use crate::plugin::Profiles;
 
-    fn opened(open: OpenShell, winrs: &Winrs) -> Arc<Shell> {
+    fn opened(open: OpenShell, config: &Config) -> Arc<Shell> {
         let environment = vec![("PATH".into(), "/usr/bin:/bin".into())];
         let surroundings = Surroundings { login_shell: "/bin/sh".into(), home: "/".into(), environment };
-        let watch = Arc::default();
-        let terms = Terms { surroundings, profiles: Profiles::Never, open_files: None, watch };
+        let terms = Terms { surroundings, open_files: None, watch: Arc::default() };
         let (owner, client) = (sddl::well_known::LOCAL_SYSTEM, IpAddr::from([127, 0, 0, 1]));
-        let opener = Opener { owner, owner_name: "ada", client, options: &OptionSet::new(), winrs };
+        let opener = Opener { owner, owner_name: "ada", client, options: &OptionSet::new(), config };
         Shell::open(open, opener, &terms).unwrap()
     }
 
@@ -427,7 +425,7 @@ mod tests {
         config.govern("Winrs.MaxShellRunTime", "30000").unwrap();
         for (asked, seconds) in [(None, 30), (Some(3_600), 30), (Some(20), 20)] {
             let open = OpenShell { lifetime: asked.map(Duration::from_secs), ..OpenShell::default() };
-            let shell = opened(open, &config.winrs);
+            let shell = opened(open, &config);
             // However busy it is.
             let _operation = shell.begin_operation();
             let begin = Instant::now();
@@ -436,7 +434,7 @@ mod tests {
         }
         for unlimited in ["0", "2147483647"] {
             config.govern("Winrs.MaxShellRunTime", unlimited).unwrap();
-            let shell = opened(OpenShell::default(), &config.winrs);
+            let shell = opened(OpenShell::default(), &config);
             let _operation = shell.begin_operation();
             let a_year = Duration::from_secs(365 * 24 * 60 * 60);
             assert!(timeout(a_year, shell.expired()).await.is_err(), "{unlimited}");

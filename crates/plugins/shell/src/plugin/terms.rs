@@ -4,13 +4,13 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
-use config::Winrs;
+use config::{Profiles, Winrs};
 use service::fresh_uuid;
 use wsman::shell::option;
 use wsman::{Fault, OptionSet};
 
 use super::watch::Watch;
-use super::{Profiles, Surroundings, fault};
+use super::{Surroundings, fault};
 use crate::limits::{Enclosure, Limits, delegated};
 use crate::processes::Mark;
 use crate::{CodePage, Startup};
@@ -18,22 +18,11 @@ use crate::{CodePage, Startup};
 /// What is the same for every shell.
 pub(super) struct Terms {
     pub(super) surroundings: Surroundings,
-    pub(super) profiles: Profiles,
     pub(super) open_files: Option<u64>,
     pub(super) watch: Arc<Watch>,
 }
 
 impl Terms {
-    /// What the login shell reads first. Nearly every client that is not from Windows sends `WINRS_NOPROFILE` as
-    /// FALSE without its user having asked for a profile.
-    pub(super) fn startup(&self, options: &OptionSet) -> Startup {
-        let is_asked_for = options.value(option::NO_PROFILE).is_some() && !options.is_set(option::NO_PROFILE);
-        match self.profiles {
-            Profiles::WhenAsked if is_asked_for => Startup::Profile,
-            Profiles::WhenAsked | Profiles::Never => Startup::AsIsUsual,
-        }
-    }
-
     /// The boundary around a shell's processes, as tight as this machine lets it be.
     pub(super) fn enclosure(&self, shell: &str, winrs: &Winrs) -> Enclosure {
         let limits = self.limits(winrs);
@@ -52,6 +41,16 @@ impl Terms {
             processes: winrs.max_processes_per_shell.limit().and_then(NonZeroU32::new),
             open_files: self.open_files,
         }
+    }
+}
+
+/// What the login shell reads first. Nearly every client that is not from Windows sends `WINRS_NOPROFILE` as FALSE
+/// without its user having asked for a profile.
+pub(super) fn startup(profiles: Profiles, options: &OptionSet) -> Startup {
+    let is_asked_for = options.value(option::NO_PROFILE).is_some() && !options.is_set(option::NO_PROFILE);
+    match profiles {
+        Profiles::WhenAsked if is_asked_for => Startup::Profile,
+        Profiles::WhenAsked | Profiles::Never => Startup::AsIsUsual,
     }
 }
 
@@ -81,10 +80,10 @@ mod tests {
 
     use super::*;
 
-    fn terms(profiles: Profiles, open_files: Option<u64>) -> Terms {
+    fn terms(open_files: Option<u64>) -> Terms {
         let surroundings =
             Surroundings { login_shell: "/bin/sh".into(), home: "/".into(), environment: Vec::new() };
-        Terms { surroundings, profiles, open_files, watch: Arc::default() }
+        Terms { surroundings, open_files, watch: Arc::default() }
     }
 
     #[test]
@@ -99,7 +98,7 @@ mod tests {
         ] {
             let options = value.map(|value| OptionSet::new().with(option::NO_PROFILE, value));
             let options = options.unwrap_or_default();
-            assert_eq!(terms(allowed, None).startup(&options), startup, "{value:?} {allowed:?}");
+            assert_eq!(super::startup(allowed, &options), startup, "{value:?} {allowed:?}");
         }
     }
 
@@ -108,12 +107,12 @@ mod tests {
         let mut config = Config::default();
         config.set("Winrs.MaxMemoryPerShellMB", "3").unwrap();
         config.set("Winrs.MaxProcessesPerShell", "7").unwrap();
-        let limits = terms(Profiles::Never, Some(1_024)).limits(&config.winrs);
+        let limits = terms(Some(1_024)).limits(&config.winrs);
         let processes = NonZeroU32::new(7);
         assert_eq!(limits, Limits { memory: NonZeroU64::new(3 << 20), processes, open_files: Some(1_024) });
         config.set("Winrs.MaxMemoryPerShellMB", "0").unwrap();
         config.set("Winrs.MaxProcessesPerShell", "0").unwrap();
-        assert_eq!(terms(Profiles::Never, None).limits(&config.winrs), Limits::default());
+        assert_eq!(terms(None).limits(&config.winrs), Limits::default());
     }
 
     #[test]

@@ -1,0 +1,273 @@
+//! The certificate by which a client proves who asks, with its key.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use rustls::client::ResolvesClientCert;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use zeroize::Zeroizing;
+
+use crate::Thumbprint;
+
+/// A certificate with its private key, which have been found to belong together.
+///
+/// A service that asks for a certificate in the TLS handshake gets this one (MS-WSMV 2.2.1, https/mutual).
+#[derive(Clone)]
+pub struct ClientCertificate(Arc<CertifiedKey>);
+
+/// Why there is no certificate to sign in with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientCertificateError {
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Others can read the key.
+    #[error("{path} holds a key and has mode {mode:04o}: others can read or change it\n  run chmod 600 {path}, and use another key if others had access", path = path.display())]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// A file holds no certificate.
+    #[error("{} holds no certificate in PEM", path.display())]
+    NoCertificate {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A file holds no key.
+    #[error("{} holds no private key in PEM", path.display())]
+    NoKey {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The key wants a passphrase.
+    #[error("the key in {path} is encrypted, which this version cannot open\n  write it without a passphrase into a file of mode 600: openssl pkey -in {path} -out FILE", path = path.display())]
+    Encrypted {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Certificate and key are no pair, or not for TLS.
+    #[error("the certificate in {} cannot be used with its key: {source}", path.display())]
+    Unusable {
+        /// The file of the certificate.
+        path: PathBuf,
+        /// What is wrong.
+        source: rustls::Error,
+    },
+    /// No directory has a certificate of this name.
+    #[error(
+        "there is no client certificate {name}\n  put it with its key into {}, mode 600",
+        looked_at(directories, name)
+    )]
+    NotFound {
+        /// The thumbprint, in upper-case hexadecimal digits.
+        name: String,
+        /// Where it was looked for.
+        directories: Vec<PathBuf>,
+    },
+    /// A file holds another certificate than its name says.
+    #[error("{} holds the certificate {found}\n  name the file {found}.pem", path.display())]
+    Misnamed {
+        /// Which file.
+        path: PathBuf,
+        /// What is in it.
+        found: String,
+    },
+}
+
+fn looked_at(directories: &[PathBuf], name: &str) -> String {
+    let files = directories.iter().map(|directory| directory.join(name).display().to_string() + ".pem");
+    files.collect::<Vec<_>>().join(" or ")
+}
+
+impl ClientCertificate {
+    /// Reads the certificate, with those between it and its authority, from one PEM file, and its key from another or
+    /// the same one. The file with the key must not be readable by others.
+    ///
+    /// # Errors
+    /// [`ClientCertificateError`].
+    pub fn from_files(certificate: &Path, key: &Path) -> Result<Self, ClientCertificateError> {
+        let text = read(certificate, if certificate == key { Secrecy::Key } else { Secrecy::None })?;
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+        let chain = chain.unwrap_or_default();
+        if chain.is_empty() {
+            return Err(ClientCertificateError::NoCertificate { path: certificate.to_owned() });
+        }
+        let text = if certificate == key { text } else { read(key, Secrecy::Key)? };
+        let private = PrivateKeyDer::from_pem_slice(&text).map_err(|_| {
+            let path = key.to_owned();
+            let is_encrypted = text.windows(ENCRYPTED.len()).any(|part| part == ENCRYPTED);
+            match is_encrypted {
+                true => ClientCertificateError::Encrypted { path },
+                false => ClientCertificateError::NoKey { path },
+            }
+        })?;
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let pair = CertifiedKey::from_der(chain, private, &provider)
+            .map_err(|source| ClientCertificateError::Unusable { path: certificate.to_owned(), source })?;
+        Ok(Self(Arc::new(pair)))
+    }
+
+    /// Finds the certificate of a thumbprint as `THUMBPRINT.pem`, with its key in the same file, in the first of these
+    /// directories that has it.
+    ///
+    /// # Errors
+    /// [`ClientCertificateError`].
+    pub fn find(
+        thumbprint: Thumbprint,
+        directories: impl IntoIterator<Item = PathBuf>,
+    ) -> Result<Self, ClientCertificateError> {
+        let directories: Vec<PathBuf> = directories.into_iter().collect();
+        let name = thumbprint.to_string();
+        let files = directories.iter().map(|directory| directory.join(format!("{name}.pem")));
+        let Some(path) = files.into_iter().find(|path| path.exists()) else {
+            return Err(ClientCertificateError::NotFound { name, directories });
+        };
+        let found = Self::from_files(&path, &path)?;
+        if found.has(thumbprint) {
+            return Ok(found);
+        }
+        Err(ClientCertificateError::Misnamed { path, found: found.thumbprint().to_string() })
+    }
+
+    /// The SHA-1 thumbprint, by which mappings name a self-signed certificate.
+    #[must_use]
+    pub fn thumbprint(&self) -> Thumbprint {
+        let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, self.der());
+        Thumbprint::Sha1(sha1.as_ref().try_into().unwrap_or_default())
+    }
+
+    fn has(&self, thumbprint: Thumbprint) -> bool {
+        match thumbprint {
+            Thumbprint::Sha1(_) => self.thumbprint() == thumbprint,
+            Thumbprint::Sha256(wanted) => digest(&SHA256, self.der()).as_ref() == wanted,
+        }
+    }
+
+    fn der(&self) -> &[u8] {
+        self.0.cert.first().map(AsRef::as_ref).unwrap_or_default()
+    }
+
+    /// Gives it to services that ask for one.
+    pub(crate) fn resolver(&self) -> Arc<dyn ResolvesClientCert> {
+        Arc::new(SingleCertAndKey::from(Arc::clone(&self.0)))
+    }
+}
+
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ClientCertificate").field(&self.thumbprint()).finish()
+    }
+}
+
+/// Whether a file holds something that others must not read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Secrecy {
+    None,
+    Key,
+}
+
+fn read(path: &Path, secrecy: Secrecy) -> Result<Zeroizing<Vec<u8>>, ClientCertificateError> {
+    /// Far more than any chain with its key, in octets.
+    const LARGEST: u64 = 1 << 20;
+    let failed = |source| ClientCertificateError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() || metadata.len() > LARGEST {
+        return Err(failed(io::Error::other("it is not a file of at most 1 MiB")));
+    }
+    let mode = metadata.mode() & 0o7777;
+    if secrecy == Secrecy::Key && mode & 0o077 != 0 {
+        return Err(ClientCertificateError::Exposed { path: path.to_owned(), mode });
+    }
+    let room = usize::try_from(metadata.len()).unwrap_or_default().saturating_add(1);
+    let mut text = Zeroizing::new(Vec::with_capacity(room));
+    file.take(LARGEST).read_to_end(&mut text).map_err(failed)?;
+    Ok(text)
+}
+
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use rcgen::CertifiedKey as Pair;
+
+    use super::*;
+
+    fn put(path: &Path, text: &str, mode: u32) {
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_certificate_is_found_by_its_thumbprint_and_nothing_is_taken_for_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+        for directory in [&first, &second] {
+            fs::create_dir(directory).unwrap();
+        }
+        let Pair { cert, signing_key } = rcgen::generate_simple_self_signed(["ada".to_owned()]).unwrap();
+        let both = [cert.pem(), signing_key.serialize_pem()].concat();
+        let path = second.join("any.pem");
+        put(&path, &both, 0o600);
+        let thumbprint = ClientCertificate::from_files(&path, &path).unwrap().thumbprint();
+        let find = || ClientCertificate::find(thumbprint, [first.clone(), second.clone()]);
+        let missing = find().unwrap_err().to_string();
+        assert!(missing.contains(&format!("second/{thumbprint}.pem, mode 600")), "{missing}");
+        fs::rename(&path, second.join(format!("{thumbprint}.pem"))).unwrap();
+        assert_eq!(find().unwrap().thumbprint(), thumbprint);
+        // The first directory goes before, and what is in the file goes before its name.
+        let Pair { cert, signing_key } = rcgen::generate_simple_self_signed(["ben".to_owned()]).unwrap();
+        let other = [cert.pem(), signing_key.serialize_pem()].concat();
+        put(&first.join(format!("{thumbprint}.pem")), &other, 0o600);
+        assert!(matches!(find(), Err(ClientCertificateError::Misnamed { .. })));
+    }
+
+    #[test]
+    fn files_that_do_not_fit_are_refused_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| folder.path().join(name));
+        let Pair { cert, signing_key } = rcgen::generate_simple_self_signed(["ada".to_owned()]).unwrap();
+        let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+        let (pem, right) = (cert.pem(), signing_key.serialize_pem());
+        let refused = |text: &str, private: &str, mode| {
+            put(&certificate, text, 0o644);
+            put(&key, private, mode);
+            ClientCertificate::from_files(&certificate, &key).map(drop)
+        };
+        refused(&pem, &right, 0o600).unwrap();
+        assert!(matches!(
+            refused(&pem, &right, 0o640),
+            Err(ClientCertificateError::Exposed { mode: 0o640, .. })
+        ));
+        assert!(matches!(refused(&pem, &other, 0o600), Err(ClientCertificateError::Unusable { .. })));
+        assert!(matches!(refused(&right, &right, 0o600), Err(ClientCertificateError::NoCertificate { .. })));
+        assert!(matches!(refused(&pem, &pem, 0o600), Err(ClientCertificateError::NoKey { .. })));
+        let encrypted = right.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+        assert!(matches!(refused(&pem, &encrypted, 0o600), Err(ClientCertificateError::Encrypted { .. })));
+        fs::remove_file(&key).unwrap();
+        let error = ClientCertificate::from_files(&certificate, &key).unwrap_err();
+        assert!(matches!(&error, ClientCertificateError::Read { path, .. } if *path == key), "{error}");
+        assert!(
+            !format!("{:?}", ClientCertificate::from_files(&certificate, &certificate)).contains("PRIVATE")
+        );
+    }
+}

@@ -1,0 +1,36 @@
+use std::path::{Path, PathBuf};
+
+use super::{Kind, Value, excerpt, malformed};
+use crate::Reason;
+
+/// The program that reads command lines; without a path it is that of the account (passwd(5)).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoginShell(Option<PathBuf>);
+
+impl LoginShell {
+    /// Where the program is, if it is not that of the account.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.0.as_deref()
+    }
+}
+
+impl Value for LoginShell {
+    const KIND: Kind = Kind::Text { expected: "an absolute path, or nothing for the shell of the account" };
+
+    fn parse(text: &str) -> Result<Self, Reason> {
+        const LONGEST: usize = 4_095;
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        if !text.starts_with('/') || text.len() > LONGEST || text.contains(char::is_control) {
+            return Err(malformed(&excerpt(text), Self::KIND.expected()));
+        }
+        Ok(Self(Some(text.into())))
+    }
+
+    fn show(&self) -> String {
+        self.0.as_ref().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+}

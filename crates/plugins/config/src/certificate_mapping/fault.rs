@@ -1,0 +1,123 @@
+//! Where what is wrong with a mapping gets its fault.
+
+use accounts::{AccountsError, MappingChangeError};
+use auth::certificate_mapping::{MappingKeys, PatternError};
+use auth::{AuthError, UserNameError};
+use wsman::{Code, Detail, Fault, Subcode, code};
+
+/// Why a mapping cannot be shown, made, changed or deleted; everything is as it was.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MappingFault {
+    #[error("Issuer: {0}")]
+    Issuer(PatternError),
+    #[error("Subject: {0}")]
+    Subject(PatternError),
+    #[error("URI: {0}")]
+    Uri(PatternError),
+    #[error(
+        "there is no certificate mapping {0}; winrm enumerate winrm/config/service/certmapping lists those there are"
+    )]
+    Missing(MappingKeys),
+    #[error("there is a certificate mapping {0} already")]
+    Exists(MappingKeys),
+    #[error("the body is {0} where CertMapping is expected")]
+    Root(String),
+    #[error("CertMapping/{0} is there twice")]
+    Repeated(String),
+    #[error("CertMapping/{0} is not a text")]
+    NotText(String),
+    #[error("CertMapping/{0} is unknown: there are UserName, Password and Enabled")]
+    Unknown(String),
+    #[error("CertMapping/Enabled is {0:?}, and neither true nor false")]
+    Enabled(String),
+    #[error("the key {0} of a certificate mapping cannot change: delete it and create another")]
+    KeyChange(String),
+    #[error("CertMapping/UserName: {0}")]
+    User(UserNameError),
+    #[error("certificates are for accounts of this machine, and {0} is elsewhere")]
+    Elsewhere(String),
+    #[error("this machine does not let {0} sign in with this password")]
+    Credentials(String),
+    #[error("CertMapping/Password is longer than 256 characters")]
+    TooLong,
+    #[error("CertMapping/Password is empty")]
+    Blank,
+    #[error("a certificate mapping needs UserName and Password, and both together to get another user")]
+    Incomplete,
+    #[error(transparent)]
+    Change(#[from] MappingChangeError),
+    #[error(transparent)]
+    File(AccountsError),
+    #[error("{0}")]
+    Unusable(AuthError),
+    #[error("the change was interrupted")]
+    Interrupted,
+}
+
+impl From<MappingFault> for Fault {
+    fn from(error: MappingFault) -> Self {
+        // A fault is one line; the way out stands on a second one elsewhere.
+        let reason = error.to_string().replace("\n  ", "; ");
+        match error {
+            MappingFault::Issuer(_) => of_key(INVALID_ISSUER, reason),
+            MappingFault::Subject(_) => of_key(INVALID_SUBJECT, reason),
+            MappingFault::Uri(_) => of_key(code::INVALID_SELECTOR_VALUE, reason),
+            MappingFault::Missing(_) | MappingFault::Change(MappingChangeError::Missing(_)) => {
+                Fault::new(Subcode::InvalidSelectors, code::UNEXPECTED_SELECTORS, reason)
+                    .with_detail(Detail::UNEXPECTED_SELECTORS)
+            }
+            MappingFault::Exists(_) | MappingFault::Change(MappingChangeError::Exists(_)) => {
+                Fault::new(Subcode::AlreadyExists, code::ALREADY_EXISTS, reason)
+                    .with_detail(Detail::TARGET_ALREADY_EXISTS)
+            }
+            MappingFault::Root(_)
+            | MappingFault::Repeated(_)
+            | MappingFault::NotText(_)
+            | MappingFault::Unknown(_)
+            | MappingFault::Enabled(_) => {
+                Fault::new(Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR, reason)
+            }
+            MappingFault::KeyChange(_) => of_values(CANNOT_CHANGE_KEYS, reason),
+            MappingFault::User(_) | MappingFault::Elsewhere(_) | MappingFault::Credentials(_) => {
+                of_values(INVALID_CREDENTIALS, reason)
+            }
+            MappingFault::TooLong => of_values(PASSWORD_TOO_LONG, reason),
+            MappingFault::Blank => of_values(PASSWORD_BLANK, reason),
+            MappingFault::Incomplete | MappingFault::Change(MappingChangeError::PasswordMissing(_)) => {
+                of_values(USER_WITHOUT_PASSWORD, reason)
+            }
+            MappingFault::Change(MappingChangeError::Mappings(_)) => {
+                Fault::new(Subcode::QuotaLimit, TOO_MANY, reason)
+            }
+            MappingFault::Change(_)
+            | MappingFault::File(_)
+            | MappingFault::Unusable(_)
+            | MappingFault::Interrupted => Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, reason),
+        }
+    }
+}
+
+fn of_key(code: Code, reason: String) -> Fault {
+    Fault::new(Subcode::InvalidSelectors, code, reason).with_detail(Detail::INVALID_VALUE)
+}
+
+fn of_values(code: Code, reason: String) -> Fault {
+    Fault::new(Subcode::InvalidRepresentation, code, reason).with_detail(Detail::INVALID_VALUES)
+}
+
+/// `ERROR_WSMAN_CERTMAPPING_CONFIGLIMIT_EXCEEDED`.
+const TOO_MANY: Code = 2_150_859_091;
+/// `ERROR_WSMAN_CERTMAPPING_INVALIDUSERCREDENTIALS`.
+const INVALID_CREDENTIALS: Code = 2_150_859_092;
+/// `ERROR_WSMAN_CERTMAPPING_INVALIDSUBJECTKEY`.
+const INVALID_SUBJECT: Code = 2_150_859_105;
+/// `ERROR_WSMAN_CERTMAPPING_INVALIDISSUERKEY`.
+const INVALID_ISSUER: Code = 2_150_859_106;
+/// `ERROR_WSMAN_CERTMAPPING_PASSWORDTOOLONG`.
+const PASSWORD_TOO_LONG: Code = 2_150_859_114;
+/// `ERROR_WSMAN_CERTMAPPING_PASSWORDBLANK`.
+const PASSWORD_BLANK: Code = 2_150_859_115;
+/// `ERROR_WSMAN_CERTMAPPING_PASSWORDUSERTUPLE`.
+const USER_WITHOUT_PASSWORD: Code = 2_150_859_116;
+/// `ERROR_WSMAN_CONFIG_CANNOT_CHANGE_CERTMAPPING_KEYS`.
+const CANNOT_CHANGE_KEYS: Code = 2_150_859_122;

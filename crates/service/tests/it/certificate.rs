@@ -1,0 +1,364 @@
+//! Client certificates: who shows one and says so is judged by the mappings, for each request anew.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use auth::account_file::Standing;
+use auth::certificate_mapping::{
+    CertificateMappings, CertificateThumbprint, Mapping, SubjectPattern, UriPattern,
+};
+use auth::{
+    Acceptor, Account, AccountList, AuthError, Authenticator, ClientCertificates, PasswordVerifier, Peer,
+    Scheme, Secret, UserName, VerifierCost,
+};
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    date_time_ymd,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use wsman::code;
+use wsman::namespace::CONFIG;
+
+use crate::message::Message;
+use crate::probe;
+use crate::running::{Running, accounts};
+use crate::wire::{ADA, BEN, Post, Shown, Wire, post};
+
+const CERTIFICATE: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual";
+const ON: (&str, &str) = ("Service.Auth.Certificate", "true");
+const EVERYONE: (&str, &str) = ("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;WD)");
+
+/// An authority that signs certificates of clients.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "Clients");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn signs(&self, name: &str) -> Shown {
+        self.signs_with(for_clients(name))
+    }
+
+    fn signs_with(&self, params: CertificateParams) -> Shown {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        shown(certificate.der().clone(), &key)
+    }
+
+    fn maps(&self, subject: &str, uri: &str, user: &str) -> Mapping {
+        mapping(self.0.der(), subject, uri, user)
+    }
+}
+
+fn for_clients(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params
+}
+
+fn self_signed(name: &str) -> Shown {
+    let key = KeyPair::generate().unwrap();
+    let certificate = for_clients(name).self_signed(&key).unwrap();
+    shown(certificate.der().clone(), &key)
+}
+
+fn shown(certificate: CertificateDer<'static>, key: &KeyPair) -> Shown {
+    Shown { chain: vec![certificate], key: PrivateKeyDer::Pkcs8(key.serialize_der().into()) }
+}
+
+fn mapping(issuer: &[u8], subject: &str, uri: &str, user: &str) -> Mapping {
+    let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, issuer);
+    Mapping {
+        issuer: CertificateThumbprint(sha1.as_ref().try_into().unwrap()),
+        subject: SubjectPattern::parse(subject).unwrap(),
+        uri: UriPattern::parse(uri).unwrap(),
+        user: UserName::parse(user).unwrap(),
+        standing: Standing::Enabled,
+    }
+}
+
+/// Has mappings and the passwords that go with them, and counts how often accounts are asked for.
+struct Mapped {
+    accounts: AccountList,
+    known: Mutex<Arc<ClientCertificates>>,
+    /// Of ada and ben, as the mappings have them.
+    passwords: Mutex<[&'static str; 2]>,
+    asked: AtomicUsize,
+}
+
+impl Mapped {
+    fn new(authorities: &[&Authority], mappings: Vec<Mapping>) -> Arc<Self> {
+        let mapped = Self {
+            accounts: accounts(),
+            known: Mutex::default(),
+            passwords: Mutex::new([ADA, BEN]),
+            asked: AtomicUsize::new(0),
+        };
+        mapped.know(authorities, mappings);
+        Arc::new(mapped)
+    }
+
+    fn know(&self, authorities: &[&Authority], mappings: Vec<Mapping>) {
+        let mappings = CertificateMappings::new(mappings).unwrap();
+        let authorities = authorities.iter().map(|authority| authority.0.der().to_vec()).collect();
+        *self.known.lock().unwrap() = Arc::new(ClientCertificates { mappings, authorities });
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Authenticator for Mapped {
+    fn knows(&self, scheme: Scheme) -> bool {
+        matches!(scheme, Scheme::Basic | Scheme::Certificate)
+    }
+
+    fn password(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
+        self.accounts.verify(user, password, from)
+    }
+
+    fn acceptor(&self, _: Scheme, _: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
+        Err(AuthError::NoMechanism)
+    }
+
+    fn cost(&self) -> VerifierCost {
+        VerifierCost::Quick
+    }
+
+    fn client_certificates(&self) -> Result<Arc<ClientCertificates>, AuthError> {
+        Ok(Arc::clone(&self.known.lock().unwrap()))
+    }
+
+    fn mapped(&self, mapping: &Mapping, from: IpAddr) -> Result<Account, AuthError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let [ada, ben] = *self.passwords.lock().unwrap();
+        let password = if mapping.user.user() == "ada" { ada } else { ben };
+        self.password(mapping.user.user(), &Secret::new(password.to_owned()), from)
+    }
+}
+
+fn by_certificate(post: Post) -> Post {
+    post.header("Authorization", CERTIFICATE)
+}
+
+fn hello() -> Post {
+    by_certificate(post(Message::probe("echo", "hello")))
+}
+
+fn get() -> Post {
+    by_certificate(post(Message::transfer(CONFIG, "Get")))
+}
+
+async fn connect(running: &Running, shown: &Shown) -> Wire {
+    Wire::connect_tls_as(running.https, shown).await.unwrap()
+}
+
+async fn account(wire: &mut Wire, post: &Post) -> String {
+    let answer = wire.ask(post).await;
+    let account = answer.response().content().unwrap().attribute("", "Account").unwrap().into_owned();
+    assert_eq!(answer.header("WWW-Authenticate"), None);
+    account
+}
+
+async fn refused(wire: &mut Wire, post: &Post) {
+    let answer = wire.ask(post).await;
+    assert_eq!((answer.status, answer.body.len()), (401, 0), "{answer:?}");
+    assert_eq!(answer.headers("WWW-Authenticate"), ["Basic realm=\"WSMAN\""]);
+}
+
+#[tokio::test]
+async fn each_request_is_the_accounts_to_which_its_resource_leads() {
+    let authority = Authority::new();
+    let probes = format!("{}*", probe::URI);
+    let mappings = vec![authority.maps("ada", "*", "ada"), authority.maps("ada", &probes, "ben")];
+    let running = Running::judged_by(Mapped::new(&[&authority], mappings), &[ON, EVERYONE]).await;
+    let mut wire = connect(&running, &authority.signs("ada")).await;
+    for _ in 0..2 {
+        assert_eq!(account(&mut wire, &hello()).await, "ben");
+        assert_eq!(wire.ask(&get()).await.status, 200);
+        // The scheme is said each time, and what was said before is of no use.
+        refused(&mut wire, &hello().anonymous()).await;
+        assert_eq!(account(&mut wire, &hello().signed_in("ada", ADA)).await, "ada");
+        refused(&mut wire, &hello().anonymous()).await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_lets_in_where_a_mapping_names_it() {
+    let (ada, eve) = (self_signed("ada"), self_signed("ada"));
+    let mapped = Mapped::new(&[], vec![mapping(&ada.chain[0], "ada", "*", "ada")]);
+    let running = Running::judged_by(mapped, &[ON]).await;
+    assert_eq!(account(&mut connect(&running, &ada).await, &hello()).await, "ada");
+    refused(&mut connect(&running, &eve).await, &hello()).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_is_not_mapped_is_not_let_in_and_can_sign_in_otherwise() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let mapped = Mapped::new(&[&authority], vec![authority.maps("ada", "*", "ada")]);
+    let running = Running::judged_by(Arc::clone(&mapped) as _, &[ON]).await;
+    for shown in [other.signs("ada"), authority.signs("ben"), self_signed("ada")] {
+        let mut wire = connect(&running, &shown).await;
+        refused(&mut wire, &hello()).await;
+        refused(&mut wire, &hello().anonymous()).await;
+        assert_eq!(account(&mut wire, &hello().signed_in("ada", ADA)).await, "ada");
+        refused(&mut wire, &hello()).await;
+    }
+    // Without any, and where nothing proves anything.
+    let mut wire = running.connect_tls().await;
+    refused(&mut wire, &hello()).await;
+    assert_eq!(account(&mut wire, &hello().signed_in("ada", ADA)).await, "ada");
+    refused(&mut running.connect().await, &hello()).await;
+    assert_eq!(mapped.asked(), 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_certificate_out_of_its_time_or_for_something_else_lets_nobody_in() {
+    let authority = Authority::new();
+    let mapped = Mapped::new(&[&authority], vec![authority.maps("*", "*", "ada")]);
+    let running = Running::judged_by(Arc::clone(&mapped) as _, &[ON]).await;
+    let [mut expired, mut to_come, mut for_servers, mut unsaid] = [(); 4].map(|()| for_clients("ada"));
+    expired.not_after = date_time_ymd(2020, 1, 1);
+    to_come.not_before = date_time_ymd(4000, 1, 1);
+    for_servers.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    unsaid.extended_key_usages.clear();
+    for params in [expired, to_come, for_servers, unsaid] {
+        refused(&mut connect(&running, &authority.signs_with(params)).await, &hello()).await;
+    }
+    assert_eq!(mapped.asked(), 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_certificate_without_its_key_is_refused_in_the_handshake() {
+    let authority = Authority::new();
+    let mapped = Mapped::new(&[&authority], vec![authority.maps("*", "*", "ada")]);
+    let running = Running::judged_by(mapped, &[ON]).await;
+    let (ada, eve) = (authority.signs("ada"), authority.signs("eve"));
+    let stolen = Shown { chain: ada.chain.clone(), key: eve.key.clone_key() };
+    // With TLS 1.3 a client may write before it hears of the refusal.
+    if let Ok(mut wire) = Wire::connect_tls_as(running.https, &stolen).await {
+        let _ = wire.try_send(hello().octets()).await;
+        assert_eq!(wire.as_much_as_comes().await, 0);
+    }
+    assert_eq!(running.probe.so_far(), []);
+    assert_eq!(account(&mut connect(&running, &ada).await, &hello()).await, "ada");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_switch_holds_for_requests_and_for_new_connections() {
+    let authority = Authority::new();
+    let mapped = Mapped::new(&[&authority], vec![authority.maps("*", "*", "ada")]);
+    let running = Running::judged_by(mapped, &[]).await;
+    let ada = authority.signs("ada");
+    let mut before = connect(&running, &ada).await;
+    refused(&mut before, &hello()).await;
+    running.set("Service.Auth.Certificate", "true");
+    // It was not asked for in that handshake.
+    refused(&mut before, &hello()).await;
+    let mut after = connect(&running, &ada).await;
+    assert_eq!(account(&mut after, &hello()).await, "ada");
+    running.set("Service.Auth.Certificate", "false");
+    refused(&mut after, &hello()).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_sends_a_body_for_a_certificate_that_leads_nowhere() {
+    let authority = Authority::new();
+    let mapped = Mapped::new(&[&authority], vec![authority.maps("ada", "*", "ada")]);
+    let running = Running::judged_by(mapped, &[ON]).await;
+    let waiting = |post: &Post| {
+        let length = post.body.len();
+        format!("{}Expect: 100-continue\r\nContent-Length: {length}\r\n\r\n", post.head())
+    };
+    let mut wire = connect(&running, &authority.signs("ben")).await;
+    wire.send(waiting(&hello())).await;
+    assert_eq!(wire.answer().await.status, 401);
+    wire.ends().await;
+    drop(wire);
+    let mut wire = connect(&running, &authority.signs("ada")).await;
+    wire.send(waiting(&hello())).await;
+    assert_eq!(wire.answer().await.status, 100);
+    wire.send(hello().body).await;
+    assert_eq!(wire.answer().await.status, 200);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_asks_for_nothing_is_for_those_who_may_ask_for_everything() {
+    let authority = Authority::new();
+    let probes = format!("{}*", probe::URI);
+    let mappings = vec![authority.maps("ada", "*", "ada"), authority.maps("ben", &probes, "ben")];
+    let running = Running::judged_by(Mapped::new(&[&authority], mappings), &[ON, EVERYONE]).await;
+    let mut ada = connect(&running, &authority.signs("ada")).await;
+    let mut ben = connect(&running, &authority.signs("ben")).await;
+    assert_eq!(account(&mut ben, &hello()).await, "ben");
+    refused(&mut ben, &get()).await;
+    let nonsense = by_certificate(post("<x/>"));
+    let empty = by_certificate(post(""));
+    assert_eq!(ada.ask(&nonsense).await.status, 500);
+    assert_eq!(ada.ask(&empty).await.status, 200);
+    refused(&mut ben, &nonsense).await;
+    refused(&mut ben, &empty).await;
+    // The resource counts as it is in the message, whatever else names it.
+    let disguised = Message::transfer(CONFIG, "Get").header(&format!(
+        "<w:ResourceURI xmlns:w=\"{}\">{}</w:ResourceURI>",
+        wsman::namespace::WSMAN,
+        probe::URI
+    ));
+    refused(&mut ben, &by_certificate(post(disguised))).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_account_is_asked_for_once_until_something_changes() {
+    let authority = Authority::new();
+    let mapped = Mapped::new(&[&authority], vec![authority.maps("*", "*", "ada")]);
+    let running = Running::judged_by(Arc::clone(&mapped) as _, &[ON]).await;
+    let mut wire = connect(&running, &authority.signs("ada")).await;
+    for _ in 0..3 {
+        assert_eq!(account(&mut wire, &hello()).await, "ada");
+    }
+    assert_eq!(mapped.asked(), 1);
+    // The password of the account has changed, and the mapping still has the old one.
+    *mapped.passwords.lock().unwrap() = ["old", BEN];
+    let mut other = connect(&running, &authority.signs("ada")).await;
+    refused(&mut other, &hello()).await;
+    refused(&mut other, &hello()).await;
+    assert_eq!(mapped.asked(), 3);
+    // Any change of the mappings makes every connection ask again.
+    mapped.know(&[&authority], vec![authority.maps("*", "*", "ada"), authority.maps("x", "*", "ben")]);
+    refused(&mut wire, &hello()).await;
+    *mapped.passwords.lock().unwrap() = [ADA, BEN];
+    assert_eq!(account(&mut wire, &hello()).await, "ada");
+    // So does an authority that is no longer believed.
+    mapped.know(&[], vec![authority.maps("*", "*", "ada")]);
+    refused(&mut wire, &hello()).await;
+    mapped.know(&[&authority], vec![]);
+    refused(&mut wire, &hello()).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_access_check_is_that_of_the_account() {
+    let authority = Authority::new();
+    let mappings = vec![authority.maps("ben", "*", "ben"), authority.maps("eve", "*", "eve")];
+    let running = Running::judged_by(Mapped::new(&[&authority], mappings), &[ON]).await;
+    let mut ben = connect(&running, &authority.signs("ben")).await;
+    assert_eq!(ben.ask(&get()).await.fault().fault.code(), code::ACCESS_DENIED);
+    refused(&mut connect(&running, &authority.signs("eve")).await, &get()).await;
+    running.stop().await;
+}

@@ -1,0 +1,136 @@
+//! Mappings of client certificates: made over the Unix socket, kept, and used over HTTPS.
+
+use std::fs;
+use std::path::Path;
+
+use accounts::IfMissing;
+use auth::Secret;
+use auth::account_file::{NewPassword, PasswordHash, UnixTime};
+use client::{ClientCertificate, Endpoint, Error, Locator, Session, TlsPolicy, Transport};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
+use tokio::runtime::Runtime;
+use wsman::{ResourceUri, SelectorSet};
+use xml::Writer;
+
+use crate::running::{PASSWORD, Telarchd, free_ports, listener, mode, private, user};
+
+const ON: &str = "Service.Auth.Certificate = true\nService.IPv6Filter = \"\"\n";
+const MAPPINGS: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service/certmapping";
+
+/// Somebody with a self-signed certificate.
+fn holder(folder: &Path) -> ClientCertificate {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "holder");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let certificate = params.self_signed(&key).unwrap();
+    let path = folder.join("holder.pem");
+    private(&path, &[certificate.pem(), key.serialize_pem()].concat());
+    ClientCertificate::from_files(&path, &path).unwrap()
+}
+
+fn mapping(holder: &ClientCertificate) -> Locator {
+    let selectors = SelectorSet::new()
+        .with("Issuer", holder.thumbprint().to_string())
+        .with("Subject", "holder")
+        .with("URI", "*");
+    Locator::new(ResourceUri::parse(MAPPINGS).unwrap()).with_selectors(selectors)
+}
+
+/// As a program of this machine would ask.
+fn local(telarchd: &Telarchd) -> Session {
+    Session::local([telarchd.state().join("local.sock")]).build().unwrap()
+}
+
+/// Signs in anew and asks for the settings.
+fn sign_in(runtime: &Runtime, port: u16, holder: &ClientCertificate) -> Result<(), Error> {
+    let endpoint = Endpoint::new(Transport::Https, "localhost", port, Endpoint::PATH).unwrap();
+    let trust = TlsPolicy::new().skip_ca().skip_name();
+    let session = Session::builder(endpoint).tls(trust).client_certificate(holder.clone()).build().unwrap();
+    let settings = Locator::new(ResourceUri::parse(wsman::namespace::CONFIG).unwrap());
+    runtime.block_on(session.get(&settings)).map(drop)
+}
+
+fn body(fields: &[(&str, &str)]) -> xml::Fragment {
+    let mut writer = Writer::new();
+    writer.start("cfg:CertMapping").namespace("cfg", MAPPINGS);
+    for (name, value) in fields {
+        writer.element(&format!("cfg:{name}"), value);
+    }
+    writer.into_fragment()
+}
+
+#[test]
+fn a_mapping_lets_its_holder_in_also_after_a_restart_until_the_password_is_another() {
+    let [port] = free_ports();
+    let mut telarchd = Telarchd::start(&[ON, &listener("IP:127.0.0.1", "HTTPS", port, "")].concat());
+    let runtime = Runtime::new().unwrap();
+    let holder = holder(telarchd.folder.path());
+    assert!(matches!(sign_in(&runtime, port, &holder), Err(Error::AuthenticationFailed { .. })));
+
+    let fields = [("UserName", user()), ("Password", PASSWORD.to_owned())];
+    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+    runtime.block_on(local(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
+    sign_in(&runtime, port, &holder).unwrap();
+    let kept = telarchd.file("certmappings");
+    assert!(!fs::read_to_string(&kept).unwrap().contains(PASSWORD));
+    assert_eq!((mode(&kept), mode(&telarchd.state().join("host-key"))), (0o600, 0o600));
+
+    telarchd.end();
+    telarchd.run();
+    sign_in(&runtime, port, &holder).unwrap();
+
+    let other = NewPassword::new(Secret::new("another one".to_owned())).unwrap();
+    let other = PasswordHash::make(&other, accounts::random().unwrap());
+    accounts::update(&telarchd.file("accounts"), IfMissing::Fail, |file| {
+        file.set_password(&user(), other, UnixTime::new(1_763_719_755))?;
+        Ok::<_, Box<dyn std::error::Error>>(())
+    })
+    .unwrap();
+    telarchd.reload();
+    let refused = sign_in(&runtime, port, &holder).unwrap_err();
+    assert!(refused.to_string().contains("does not accept the client certificate"), "{refused}");
+    telarchd.logged(&["is its password still the same?"]);
+
+    let fields = [("Password", "another one")];
+    runtime.block_on(local(&telarchd).put(&mapping(&holder), &body(&fields))).unwrap();
+    sign_in(&runtime, port, &holder).unwrap();
+    runtime.block_on(local(&telarchd).delete(&mapping(&holder))).unwrap();
+    sign_in(&runtime, port, &holder).unwrap_err();
+    assert!(!telarchd.log().contains(PASSWORD) && !telarchd.log().contains("another one"));
+
+    let records = fs::read_to_string(telarchd.state().join("audit.jsonl")).unwrap();
+    let sign_ins: Vec<[String; 2]> = records
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .filter(|record| record["event"] == "sign-in" && record["scheme"] == "Certificate")
+        .map(|record| ["outcome", "account"].map(|name| record[name].as_str().unwrap().to_owned()))
+        .collect();
+    let user = user();
+    let [granted, wrong] = ["granted", "denied"].map(|outcome| [outcome.to_owned(), user.clone()]);
+    let unmapped = ["denied", "holder"].map(str::to_owned);
+    assert_eq!(sign_ins, [&unmapped, &granted, &granted, &wrong, &granted, &unmapped].map(Clone::clone));
+}
+
+#[test]
+fn mappings_that_others_can_read_let_nobody_in_and_the_log_says_so() {
+    let [port] = free_ports();
+    let telarchd = Telarchd::start(&[ON, &listener("IP:127.0.0.1", "HTTPS", port, "")].concat());
+    let runtime = Runtime::new().unwrap();
+    let holder = holder(telarchd.folder.path());
+    let user = user();
+    let fields = [("UserName", user.as_str()), ("Password", PASSWORD)];
+    runtime.block_on(local(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
+    sign_in(&runtime, port, &holder).unwrap();
+    let kept = telarchd.file("certmappings");
+    crate::running::set_mode(&kept, 0o644);
+    telarchd.reload();
+    sign_in(&runtime, port, &holder).unwrap_err();
+    telarchd.logged(&["Nobody can sign in with a certificate", "certmappings", "chmod 600"]);
+    // Whoever looks is told as well.
+    let refused = runtime.block_on(local(&telarchd).get(&mapping(&holder))).unwrap_err();
+    assert!(refused.to_string().contains("chmod 600"), "{refused}");
+    crate::running::set_mode(&kept, 0o600);
+    telarchd.reload();
+    sign_in(&runtime, port, &holder).unwrap();
+}
