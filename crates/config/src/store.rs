@@ -117,6 +117,12 @@ pub enum StoreError {
     /// A setting cannot have a value it was given.
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// A change that no message can ask for.
+    #[error("{name} can be changed in the file of settings only")]
+    NotByMessage {
+        /// What was to be changed.
+        name: String,
+    },
     /// It is no longer what a change was made to.
     #[error("{} was changed at the same time: ask again", path.display())]
     Changed {
@@ -294,6 +300,14 @@ impl Store {
         }
         let none = Overrides::default();
         let (old, new) = (state(&self.path, before, &none)?, state(&self.path, after, &none)?);
+        let is_forbidden = |setting: &&Setting| setting.mutability() != Mutability::Writable;
+        let forbidden =
+            old.config.differences(&new.config).find(is_forbidden).map(|setting| setting.path().to_owned());
+        let others =
+            (old.preset != new.preset || old.groups != new.groups).then(|| "Preset or Groups".to_owned());
+        if let Some(name) = forbidden.or(others) {
+            return Err(StoreError::NotByMessage { name });
+        }
         let mut kept = overrides.clone();
         kept.settings.retain(|(setting, _)| setting.show(&old.config) == setting.show(&new.config));
         let state = state(&self.path, after, &kept)?;
