@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ pub(crate) struct Connection {
 
 enum Link {
     Plain(TcpStream),
+    Local(UnixStream),
     Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
@@ -33,6 +36,13 @@ impl Connection {
     /// Connects without TLS.
     pub(crate) fn plain(address: SocketAddr) -> Result<Self> {
         Ok(Self { link: Link::Plain(open(address)?), buffer: vec![0; FIRST_BUFFER] })
+    }
+
+    /// Connects to a Unix socket.
+    pub(crate) fn local(path: &Path) -> Result<Self> {
+        let socket = UnixStream::connect(path)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        Ok(Self { link: Link::Local(socket), buffer: vec![0; FIRST_BUFFER] })
     }
 
     /// Connects, and has the handshake behind it.
@@ -56,6 +66,7 @@ impl Connection {
     pub(crate) fn send(&mut self, request: &[u8]) -> Result<()> {
         match &mut self.link {
             Link::Plain(link) => link.write_all(request)?,
+            Link::Local(link) => link.write_all(request)?,
             Link::Tls(link) => {
                 link.write_all(request)?;
                 link.flush()?;
@@ -103,6 +114,7 @@ impl Connection {
         let room = &mut self.buffer[filled..];
         let read = match &mut self.link {
             Link::Plain(link) => link.read(room)?,
+            Link::Local(link) => link.read(room)?,
             Link::Tls(link) => link.read(room)?,
         };
         if read == 0 {

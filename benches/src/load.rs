@@ -52,7 +52,7 @@ pub(crate) fn drive(
     server: u32,
     until: Until,
 ) -> Result<Load> {
-    let _together = if connections.len() == 1 { Some(Together::with(server)?) } else { None };
+    let _together = if connections.len() == 1 { Some(Together::with(&[server])?) } else { None };
     let (server_before, generator_before) = (process::cpu(server)?, thread_cpu());
     let begin = Instant::now();
     let is_over = |requests| match until {

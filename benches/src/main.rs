@@ -9,6 +9,7 @@ mod canned;
 mod client;
 mod connection;
 mod effort;
+mod hop;
 mod load;
 mod memory;
 mod messages;
@@ -82,10 +83,11 @@ struct Group {
     measure: fn(&Effort) -> Result<Vec<Row>>,
 }
 
-const GROUPS: [Group; 8] = [
+const GROUPS: [Group; 9] = [
     Group { name: "requests", measure: requests::measure },
     Group { name: "steps", measure: steps::measure },
     Group { name: "shell", measure: shell_run::measure },
+    Group { name: "hop", measure: hop::measure },
     Group { name: "stream", measure: stream::measure },
     Group { name: "memory", measure: memory::measure },
     Group { name: "client", measure: client::measure },

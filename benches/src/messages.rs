@@ -92,6 +92,10 @@ impl<'a> Shell<'a> {
         self.operation("Signal", "", &body)
     }
 
+    pub(crate) fn get(&self) -> Vec<u8> {
+        operation("http://schemas.xmlsoap.org/ws/2004/09/transfer/Get", SHELL, &self.selectors(), "")
+    }
+
     pub(crate) fn delete(&self) -> Vec<u8> {
         let selectors = self.selectors();
         operation("http://schemas.xmlsoap.org/ws/2004/09/transfer/Delete", SHELL, &selectors, "")

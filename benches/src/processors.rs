@@ -10,28 +10,30 @@ use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 
 use crate::Result;
 
-/// While it lives, this thread and a process share one processor.
+/// While it lives, this thread and some processes share one processor.
 pub(crate) struct Together {
-    process: u32,
+    processes: Vec<u32>,
     before: CpuSet,
 }
 
 impl Together {
-    pub(crate) fn with(process: u32) -> Result<Self> {
+    pub(crate) fn with(processes: &[u32]) -> Result<Self> {
         let before = sched_getaffinity(None)?;
         let first = (0..CpuSet::MAX_CPU).find(|&processor| before.is_set(processor));
         let mut one = CpuSet::new();
         one.set(first.ok_or("this thread may run nowhere")?);
-        let together = Self { process, before };
+        let together = Self { processes: processes.to_vec(), before };
         together.confine(&one)?;
         Ok(together)
     }
 
     fn confine(&self, processors: &CpuSet) -> Result<()> {
         sched_setaffinity(None, processors)?;
-        for task in fs::read_dir(format!("/proc/{}/task", self.process))? {
-            let task = task?.file_name().to_string_lossy().parse()?;
-            sched_setaffinity(Pid::from_raw(task), processors)?;
+        for process in &self.processes {
+            for task in fs::read_dir(format!("/proc/{process}/task"))? {
+                let task = task?.file_name().to_string_lossy().parse()?;
+                sched_setaffinity(Pid::from_raw(task), processors)?;
+            }
         }
         Ok(())
     }

@@ -124,7 +124,7 @@ fn get(effort: &Effort, service: &Telarchd, way: &Way, goal: Option<f64>) -> Res
     let mut plain = Connection::plain(service.http())?;
     let mut sealed = SealedConnection::new(Connection::plain(service.http())?, way)?;
     let turn = |one: &mut dyn FnMut() -> Result<()>| -> Result<Turn> {
-        let _together = crate::processors::Together::with(service.process())?;
+        let _together = crate::processors::Together::with(&[service.process()])?;
         let (before, begin) = (cpu(service.process())?, Instant::now());
         let mut count = 0.0;
         while begin.elapsed() < effort.round {

@@ -82,6 +82,33 @@ impl Pam {
         Ok(Self { folder: Some(name), ..pam })
     }
 
+    /// Opens a session for a user whose identity was proven, does something in it, and closes it (pam_open_session(3)).
+    ///
+    /// Modules change the process that opens a session: its limits, its control group, its login number. So it
+    /// belongs into a process of its own, whose child is what works for the user. What is done gets the variables
+    /// that the modules set.
+    ///
+    /// # Errors
+    /// A text for the log if PAM does not let the user in; then nothing is done.
+    pub fn in_session<T>(
+        &self,
+        user: &str,
+        from: IpAddr,
+        run: impl FnOnce(Vec<(String, String)>) -> T,
+    ) -> Result<T, String> {
+        let user = CString::new(user).map_err(|_| "the name has a NUL character".to_owned())?;
+        let peer = CString::new(from.to_canonical().to_string()).map_err(|error| error.to_string())?;
+        let attempt = Attempt {
+            service: &self.service,
+            folder: self.folder.as_deref(),
+            user: &user,
+            password: c"",
+            peer: &peer,
+            terminal: TERMINAL,
+        };
+        self.library.in_session(&attempt, run).map_err(|refusal| refusal.to_string())
+    }
+
     /// What PAM says to a name and a password.
     fn sign_in(&self, user: &str, password: &Secret, from: IpAddr) -> Option<Result<String, Refusal>> {
         // PAM reads up to the first NUL: what it would judge is not what was sent.
@@ -160,7 +187,7 @@ fn verdict(refusal: &Refusal) -> AuthError {
             | MODULE_UNKNOWN | BAD_ITEM,
         ) => AuthError::Unavailable,
         (Stage::Authenticate, _) => AuthError::WrongPassword,
-        (Stage::Account, _) => AuthError::NotAllowed,
+        (Stage::Account | Stage::Session, _) => AuthError::NotAllowed,
     }
 }
 

@@ -160,6 +160,11 @@ pub trait SecurityContext: Send {
     /// before: NTLM begins the cipher of what it receives anew, and that one only.
     fn mech_list_mic_checked(&mut self) {}
 
+    /// Whether [`export`](Self::export) gives anything.
+    fn can_export(&self) -> bool {
+        false
+    }
+
     /// The context as octets, to go on with it in another process (RFC 2743 2.2.8); none if it cannot, or is of no
     /// further use. It is given up for that, because two ends with the same keys would give them away.
     fn export(self: Box<Self>) -> Option<Exported> {

@@ -57,6 +57,8 @@ pub struct Store {
     /// Whoever holds them is the only one to change the state.
     overrides: Mutex<Overrides>,
     state: watch::Sender<Arc<State>>,
+    /// What the file was when it was last read or written.
+    text: Mutex<String>,
 }
 
 /// What holds for this process and is not in the file.
@@ -115,6 +117,18 @@ pub enum StoreError {
     /// A setting cannot have a value it was given.
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// A change that no message can ask for.
+    #[error("{name} can be changed in the file of settings only")]
+    NotByMessage {
+        /// What was to be changed.
+        name: String,
+    },
+    /// It is no longer what a change was made to.
+    #[error("{} was changed at the same time: ask again", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file cannot say what the change asks for, so nothing was changed.
     #[error("the change has no place in {}: write it there by hand and reload", path.display())]
     NoPlace {
@@ -148,8 +162,10 @@ impl Store {
             .map(|(name, value)| Ok((Setting::find(name.as_ref())?, value.as_ref().to_owned())))
             .collect::<Result<Vec<_>, SettingError>>()?;
         let overrides = Overrides { settings: overrides, machine: None };
-        let state = state(&path, &disk::read(&path)?.text, &overrides)?;
-        Ok(Self { path, overrides: Mutex::new(overrides), state: watch::Sender::new(Arc::new(state)) })
+        let text = disk::read(&path)?.text;
+        let state = state(&path, &text, &overrides)?;
+        let (overrides, text) = (Mutex::new(overrides), Mutex::new(text));
+        Ok(Self { path, overrides, state: watch::Sender::new(Arc::new(state)), text })
     }
 
     /// Tells the SID of the machine, below which default entries of plug-ins name groups.
@@ -229,8 +245,97 @@ impl Store {
         if text != found.text {
             directory.replace(&self.path, &text, &found)?;
         }
+        self.remember(text);
         *overrides = kept;
         Ok(self.publish(state))
+    }
+
+    /// As [`update`](Self::update), where another process keeps the file: `replace` gets the text it had and the one it
+    /// is to have.
+    ///
+    /// # Errors
+    /// Those of the change and of `replace`, and [`StoreError`].
+    pub fn update_through<E: From<StoreError>>(
+        &self,
+        change: impl FnOnce(&mut Draft) -> Result<(), E>,
+        replace: impl FnOnce(&str, &str) -> Result<(), E>,
+    ) -> Result<Arc<State>, E> {
+        let mut overrides = self.lock();
+        let found = self.text();
+        let base = state(&self.path, &found, &overrides)?;
+        let before = Draft {
+            config: Config::clone(&base.config),
+            listeners: base.listeners,
+            plugins: base.plugins,
+            groups: Groups::clone(&base.groups),
+        };
+        let mut after = before.clone();
+        change(&mut after)?;
+        let no_place = || StoreError::NoPlace { path: self.path.clone() };
+        let text = file::edit(&found, &before, &after).ok_or_else(no_place)?;
+        let mut kept = overrides.clone();
+        kept.settings.retain(|(setting, _)| setting.show(&before.config) == setting.show(&after.config));
+        let state = state(&self.path, &text, &kept)?;
+        if !after.is(&state) {
+            return Err(no_place().into());
+        }
+        if text != found {
+            replace(&found, &text)?;
+        }
+        *overrides = kept;
+        self.remember(text);
+        Ok(self.publish(state))
+    }
+
+    /// Replaces the text of the file by another one, if it is still the one that the change was made to.
+    ///
+    /// # Errors
+    /// [`StoreError`]; also [`StoreError::Changed`].
+    pub fn replace(&self, before: &str, after: &str) -> Result<Arc<State>, StoreError> {
+        let mut overrides = self.lock();
+        let directory = Directory::lock(&self.path)?;
+        let found = disk::read(&self.path)?;
+        if found.text != before {
+            return Err(StoreError::Changed { path: self.path.clone() });
+        }
+        let none = Overrides::default();
+        let (old, new) = (state(&self.path, before, &none)?, state(&self.path, after, &none)?);
+        let is_forbidden = |setting: &&Setting| setting.mutability() != Mutability::Writable;
+        let forbidden =
+            old.config.differences(&new.config).find(is_forbidden).map(|setting| setting.path().to_owned());
+        let others =
+            (old.preset != new.preset || old.groups != new.groups).then(|| "Preset or Groups".to_owned());
+        if let Some(name) = forbidden.or(others) {
+            return Err(StoreError::NotByMessage { name });
+        }
+        let mut kept = overrides.clone();
+        kept.settings.retain(|(setting, _)| setting.show(&old.config) == setting.show(&new.config));
+        let state = state(&self.path, after, &kept)?;
+        directory.replace(&self.path, after, &found)?;
+        *overrides = kept;
+        self.remember(after.to_owned());
+        Ok(self.publish(state))
+    }
+
+    /// Takes a text for what is in the file: another process that keeps it says so.
+    ///
+    /// # Errors
+    /// [`StoreError`] says what is wrong in it; everything then stays as it was.
+    pub fn adopt(&self, text: &str) -> Result<Arc<State>, StoreError> {
+        let overrides = self.lock();
+        let state = state(&self.path, text, &overrides)?;
+        self.remember(text.to_owned());
+        Ok(self.publish(state))
+    }
+
+    /// The text of the file when it was last read or written.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, text: String) {
+        *self.text.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
 
     /// Changes which defaults hold for what the file does not name: in the file first, then in memory, both or
@@ -256,6 +361,7 @@ impl Store {
         if text != found.text {
             directory.replace(&self.path, &text, &found)?;
         }
+        self.remember(text);
         Ok(self.publish(state))
     }
 
@@ -265,7 +371,9 @@ impl Store {
     /// [`StoreError`] says what is wrong in it; everything then stays as it was.
     pub fn reload(&self) -> Result<Arc<State>, StoreError> {
         let overrides = self.lock();
-        let state = state(&self.path, &disk::read(&self.path)?.text, &overrides)?;
+        let text = disk::read(&self.path)?.text;
+        let state = state(&self.path, &text, &overrides)?;
+        self.remember(text);
         Ok(self.publish(state))
     }
 

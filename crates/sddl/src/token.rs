@@ -44,6 +44,12 @@ impl Token {
         self.user
     }
 
+    /// The machine that it was made for.
+    #[must_use]
+    pub fn machine(&self) -> DomainSid {
+        self.machine
+    }
+
     /// The groups, each once, in ascending order.
     pub fn groups(&self) -> impl Iterator<Item = Sid> {
         self.groups.iter().copied()

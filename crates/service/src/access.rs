@@ -1,6 +1,9 @@
 //! Who asks, in the terms access is decided in, and the decision.
 
+use std::any::Any;
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use auth::{Account, Identity};
 use config::{Access, Decider, Deciding, Plugins};
@@ -11,12 +14,15 @@ use crate::audit::{self, Accessed};
 use crate::plugin::ResourceKind;
 
 /// Someone who was let in, and where from.
-#[derive(Debug)]
 pub struct Caller {
     identity: Identity,
     token: Token,
     address: IpAddr,
+    proof: Option<Proof>,
 }
+
+/// What a program keeps of a proof for as long as somebody acts on it, and only it understands.
+pub type Proof = Arc<dyn Any + Send + Sync>;
 
 /// Knows the SIDs of accounts.
 pub trait Principals: Send + Sync {
@@ -27,6 +33,12 @@ pub trait Principals: Send + Sync {
     /// machine makes its user interactive, NTLM and certificates have SIDs of their own.
     fn token_of(&self, identity: &Identity) -> Option<Token> {
         self.token(identity.account())
+    }
+
+    /// What is to be kept of the proof while there is a [`Caller`] because of it.
+    fn proof_of(&self, identity: &Identity) -> Option<Proof> {
+        let _ = identity;
+        None
     }
 
     /// The SID of a user or a group of this machine, for those who write security descriptors.
@@ -42,8 +54,21 @@ pub trait Principals: Send + Sync {
 
 impl Caller {
     /// Only an [`Identity`] makes a caller, and only authentication makes an identity.
-    pub(crate) fn new(identity: Identity, token: Token, address: IpAddr) -> Self {
-        Self { identity, token, address }
+    #[must_use]
+    pub fn new(identity: Identity, token: Token, address: IpAddr) -> Self {
+        Self { identity, token, address, proof: None }
+    }
+
+    /// With what is to be kept of the proof.
+    #[must_use]
+    pub fn with_proof(self, proof: Option<Proof>) -> Self {
+        Self { proof, ..self }
+    }
+
+    /// What was kept of the proof.
+    #[must_use]
+    pub fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref()
     }
 
     /// What was proven.
@@ -68,6 +93,17 @@ impl Caller {
     #[must_use]
     pub fn address(&self) -> IpAddr {
         self.address
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { identity, token, address, .. } = self;
+        f.debug_struct("Caller")
+            .field("identity", identity)
+            .field("token", token)
+            .field("address", address)
+            .finish_non_exhaustive()
     }
 }
 

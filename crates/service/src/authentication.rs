@@ -173,7 +173,8 @@ impl Authentication {
             audit::not_signed_in(self.address, &account.name, scheme, mechanism, AuthError::NotAllowed);
             return None;
         };
-        let caller = Arc::new(Caller::new(identity, token, self.address));
+        let proof = service.principals.proof_of(&identity);
+        let caller = Arc::new(Caller::new(identity, token, self.address).with_proof(proof));
         audit::signed_in(&caller);
         Some(caller)
     }

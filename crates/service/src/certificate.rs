@@ -5,7 +5,7 @@ pub(crate) mod names;
 mod store;
 
 pub use fitness::Unfit;
-pub use store::Certificates;
+pub use store::{CertificateKeeper, Certificates};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -97,6 +97,9 @@ pub enum CertificateError {
         /// Its permissions.
         mode: u32,
     },
+    /// The process that keeps the files does not give it.
+    #[error("{0}")]
+    Kept(String),
     /// The file holds another certificate than its name says.
     #[error("{} holds the certificate {found}\n  name the file {found}.pem and set CertificateThumbprint to that", path.display())]
     Misnamed {

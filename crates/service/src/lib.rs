@@ -28,16 +28,16 @@ mod quota;
 mod random;
 mod service;
 
-pub use access::{Caller, Principals};
+pub use access::{Caller, Principals, Proof};
 pub use audit::AUDIT;
 pub use catalog::Catalog;
-pub use certificate::{Certificate, CertificateError, Certificates, Unfit};
+pub use certificate::{Certificate, CertificateError, CertificateKeeper, Certificates, Unfit};
 pub use listener::{
     Finding, ListenError, Listener, ListenerReport, Listeners, Listening, PortConflict, Report, Severity,
     Transport, check_port, examine,
 };
-pub use local_socket::{Audience, LocalSocket, LocalSocketError};
+pub use local_socket::{Audience, HandedOver, LocalSocket, LocalSocketError};
 pub use notify::{ServiceManager, watchdog};
-pub use plugin::{Answer, BoxFuture, Call, Delivered, Item, Items, Plugin, Resource, ResourceKind};
+pub use plugin::{Answer, BoxFuture, Call, Content, Delivered, Item, Items, Plugin, Resource, ResourceKind};
 pub use random::fresh_uuid;
 pub use service::{Product, Service, ServiceParts, Shutdown};

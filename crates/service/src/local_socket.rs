@@ -96,6 +96,15 @@ impl LocalSocket {
         Ok(Self { socket: UnixListener::from_std(socket)?, path: None })
     }
 
+    /// Takes one connection, for a process that hands it on; see [`HandedOver`].
+    ///
+    /// # Errors
+    /// The system's.
+    pub async fn accept(&self) -> io::Result<std::os::unix::net::UnixStream> {
+        let (stream, _) = self.socket.accept().await?;
+        stream.into_std()
+    }
+
     /// Takes connections until the service ends, then removes the socket.
     pub async fn run(self, service: Arc<Service>, users: Arc<dyn LocalUsers>) {
         let callers = Arc::default();
@@ -125,6 +134,36 @@ impl Drop for LocalSocket {
     }
 }
 
+/// Serves local connections that another process has accepted, and asked the kernel whose they are.
+pub struct HandedOver {
+    service: Arc<Service>,
+    callers: Arc<Callers>,
+}
+
+impl HandedOver {
+    /// For a service.
+    #[must_use]
+    pub fn to(service: &Arc<Service>) -> Self {
+        Self { service: Arc::clone(service), callers: Arc::default() }
+    }
+
+    /// Serves one of them; `uid` is what the kernel said to that process, and `users` what it says of it.
+    ///
+    /// # Errors
+    /// The system's, if the socket cannot be used.
+    pub fn serve(
+        &self,
+        socket: std::os::unix::net::UnixStream,
+        uid: u32,
+        users: Arc<dyn LocalUsers>,
+    ) -> io::Result<()> {
+        socket.set_nonblocking(true)?;
+        let stream = UnixStream::from_std(socket)?;
+        take_of(stream, uid, &self.service, &users, &self.callers);
+        Ok(())
+    }
+}
+
 fn take(stream: UnixStream, service: &Arc<Service>, users: &Arc<dyn LocalUsers>, callers: &Arc<Callers>) {
     let uid = match stream.peer_cred() {
         Ok(credentials) => credentials.uid(),
@@ -133,6 +172,16 @@ fn take(stream: UnixStream, service: &Arc<Service>, users: &Arc<dyn LocalUsers>,
             return;
         }
     };
+    take_of(stream, uid, service, users, callers);
+}
+
+fn take_of(
+    stream: UnixStream,
+    uid: u32,
+    service: &Arc<Service>,
+    users: &Arc<dyn LocalUsers>,
+    callers: &Arc<Callers>,
+) {
     let Some(share) = Callers::admit(callers, uid) else {
         tracing::warn!(uid, most = Callers::MOST, "Local connection refused: this user has too many");
         return;
@@ -174,7 +223,8 @@ async fn identify(uid: u32, service: &Arc<Service>, users: Arc<dyn LocalUsers>) 
             Identity::by_peer_credentials(uid, users.as_ref()).map_err(|error| error.to_string())?;
         let token = principals.token_of(&identity);
         let token = token.ok_or_else(|| "the account has no identity on this machine".to_owned())?;
-        Ok::<_, String>(Arc::new(Caller::new(identity, token, HERE)))
+        let proof = principals.proof_of(&identity);
+        Ok::<_, String>(Arc::new(Caller::new(identity, token, HERE).with_proof(proof)))
     };
     let caller = tokio::task::spawn_blocking(identify).await.unwrap_or_else(|error| Err(error.to_string()));
     caller.inspect_err(|error| tracing::warn!(uid, error, "Local connection refused")).ok()

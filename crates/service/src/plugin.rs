@@ -28,6 +28,11 @@ pub trait Plugin: Send + Sync {
     /// Cancelled by dropping the future when the client goes away: leave nothing half done.
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>>;
 
+    /// How many things it holds that outlive a request, such as shells. While there are any, its process is needed.
+    fn in_use(&self) -> usize {
+        0
+    }
+
     /// Lets go of everything because the service stops; processes are ended, files are closed.
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
@@ -95,7 +100,8 @@ pub struct Answer {
     pub(crate) delivered: Option<Delivered>,
 }
 
-pub(crate) enum Content {
+/// The two forms of an answer.
+pub enum Content {
     /// A whole envelope.
     Envelope(String),
     /// What an enumeration goes through; the engine makes pages of it.
@@ -107,7 +113,9 @@ pub(crate) enum Content {
 pub type Delivered = Box<dyn FnOnce() + Send>;
 
 impl Answer {
-    pub(crate) fn new(envelope: String) -> Self {
+    /// Answers with a whole envelope, as [`Call::finish`] makes it.
+    #[must_use]
+    pub fn new(envelope: String) -> Self {
         Self { content: Content::Envelope(envelope), delivered: None }
     }
 
@@ -115,6 +123,12 @@ impl Answer {
     #[must_use]
     pub fn items(items: impl Items + 'static) -> Self {
         Self { content: Content::Items(Box::new(items)), delivered: None }
+    }
+
+    /// The answer, and who asks to be told when it has arrived.
+    #[must_use]
+    pub fn into_parts(self) -> (Content, Option<Delivered>) {
+        (self.content, self.delivered)
     }
 
     /// Asks to be told when the answer has arrived.

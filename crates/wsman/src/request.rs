@@ -47,6 +47,12 @@ impl Request {
         }
     }
 
+    /// The envelope as it came.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.document.source()
+    }
+
     /// What is asked.
     #[must_use]
     pub fn head(&self) -> &Head {

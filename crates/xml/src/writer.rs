@@ -21,6 +21,13 @@ pub struct Writer {
 pub struct Fragment(String);
 
 impl Fragment {
+    /// What a [`Writer`] of another process of ours wrote. It is not looked at: whoever gets it must be the one whom
+    /// that process works for.
+    #[must_use]
+    pub fn written_elsewhere(markup: String) -> Self {
+        Self(markup)
+    }
+
     /// The markup.
     #[must_use]
     pub fn as_str(&self) -> &str {

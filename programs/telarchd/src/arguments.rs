@@ -35,6 +35,8 @@ pub(crate) struct Persistent {
     pub(crate) paths: Paths,
     pub(crate) accounts: Chosen,
     pub(crate) config: Chosen,
+    /// How the processes are separated, if root serves.
+    pub(crate) separate: Separate,
     /// Where audit records go.
     pub(crate) audit: PathBuf,
     /// Whom winbind is asked about, if it is.
@@ -43,6 +45,15 @@ pub(crate) struct Persistent {
     pub(crate) ntlm_auth: PathBuf,
     /// Names and values, each known to be right.
     pub(crate) settings: Vec<(String, String)>,
+}
+
+/// How the processes of the service are separated.
+#[derive(Clone, Debug)]
+pub(crate) struct Separate {
+    /// Whether this process is the gateway, which the broker has started.
+    pub(crate) is_gateway: bool,
+    /// As whom the gateway runs.
+    pub(crate) gateway_user: String,
 }
 
 /// Who chose where a file is: the usual ones are made if they are missing, others may be slips of the pen.
@@ -84,6 +95,8 @@ pub(crate) enum ArgumentError {
 struct Given {
     ephemeral: bool,
     check: bool,
+    is_gateway: bool,
+    gateway_user: Option<String>,
     http: Option<SocketAddr>,
     https: Option<SocketAddr>,
     accounts: Option<PathBuf>,
@@ -108,6 +121,9 @@ impl Arguments {
                 }
                 Arg::Long("ephemeral") => given.ephemeral = true,
                 Arg::Long("check") => given.check = true,
+                // With this the broker starts the gateway.
+                Arg::Long("gateway") => given.is_gateway = true,
+                Arg::Long("gateway-user") => given.gateway_user = Some(parser.value()?.string()?),
                 Arg::Long("http") => given.http = Some(loopback("http", &parser.value()?.string()?)?),
                 Arg::Long("https") => given.https = Some(loopback("https", &parser.value()?.string()?)?),
                 Arg::Long("accounts") => given.accounts = Some(PathBuf::from(parser.value()?)),
@@ -143,6 +159,7 @@ impl Given {
             ("--config", self.config.is_some()),
             ("--state", self.state.is_some()),
             ("--audit", self.audit.is_some()),
+            ("--gateway-user", self.gateway_user.is_some()),
             ("--winbind", self.winbind.is_some()),
             ("--ntlm-auth", self.ntlm_auth.is_some()),
         ] {
@@ -188,9 +205,11 @@ impl Given {
             paths.accounts = file;
         }
         let audit = self.audit.unwrap_or_else(|| paths.state.join("audit.jsonl"));
+        let gateway_user = self.gateway_user.unwrap_or_else(|| "telarch".to_owned());
+        let separate = Separate { is_gateway: self.is_gateway, gateway_user };
         let ntlm_auth = self.ntlm_auth.unwrap_or_else(|| PathBuf::from("/usr/bin/ntlm_auth"));
         let Self { winbind, settings, .. } = self;
-        Ok(Box::new(Persistent { paths, accounts, config, audit, winbind, ntlm_auth, settings }))
+        Ok(Box::new(Persistent { paths, accounts, config, separate, audit, winbind, ntlm_auth, settings }))
     }
 }
 
@@ -232,6 +251,7 @@ Options:
                          with --ephemeral lines NAME:PASSWORD; readable by its owner only (mode 0600)
   --audit FILE           who signed in or did not, what was denied, and what was changed or executed, one line
                          of JSON each: audit.jsonl in the state directory; SIGHUP has it opened again
+  --gateway-user NAME    as root: the user without rights that reads the network; telarch as given none
   --winbind WHO          as root: have Samba's winbind judge NTLM of accounts of its domains (domains), or
                          also of accounts of this machine (everyone); the file domain-accounts beside the settings says who
                          a domain's account is here, one line each, such as: CORP\\ann ann

@@ -43,6 +43,11 @@ impl AuditFile {
         }
     }
 
+    /// Goes on into a file that another process has opened.
+    pub(crate) fn replace(&self, file: File) {
+        *self.0.file.lock().unwrap_or_else(PoisonError::into_inner) = file;
+    }
+
     /// Appends a line. One write is one record, also when several processes share the file.
     fn append(&self, record: &Value) {
         let line = format!("{record}\n");
@@ -60,7 +65,7 @@ impl AuditFile {
 }
 
 /// Opens the file at the end of which records go: one that nobody else could have written, or put there.
-fn append(path: &Path) -> io::Result<File> {
+pub(crate) fn append(path: &Path) -> io::Result<File> {
     // A FIFO or a device under this name must be refused instead of waited for.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path);

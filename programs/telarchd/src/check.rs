@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use accounts::{AccountsError, ClientCertificateFile, HostKey};
+use accounts::{AccountsError, ClientCertificateFile, HostKey, UnixUsers};
 use auth::account_file::{AccountFile, Record};
 use config::{ListenerKey, State, Store};
 use service::{CertificateError, Certificates, Finding, Severity, examine};
@@ -15,6 +15,7 @@ use service::{CertificateError, Certificates, Finding, Severity, examine};
 use crate::arguments::{Chosen, Persistent};
 use crate::ntlm_setup;
 use crate::persistent::is_private;
+use crate::separate::require_user;
 
 /// Prints what is wrong, and fails if the service could not do what it is told.
 pub(crate) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
@@ -27,6 +28,11 @@ pub(crate) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
     }
     if arguments.paths.state.exists()
         && let Err(error) = is_private(&arguments.paths.state)
+    {
+        report.add(Severity::Error, &error.to_string(), None);
+    }
+    if rustix::process::geteuid().is_root()
+        && let Err(error) = require_user(&UnixUsers::of_this_machine(), &arguments.separate.gateway_user)
     {
         report.add(Severity::Error, &error.to_string(), None);
     }

@@ -12,6 +12,7 @@ mod ntlm_setup;
 mod open_files;
 mod persistent;
 mod product;
+mod separate;
 mod signals;
 mod surroundings;
 
@@ -35,6 +36,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    if let Some(code) = separate::hidden()? {
+        return Ok(code);
+    }
     match Arguments::parse(lexopt::Parser::from_env())? {
         Arguments::Print(text) => std::io::stdout().write_all(text.as_bytes())?,
         Arguments::Check(persistent) => return check::run(&persistent),
@@ -50,6 +54,9 @@ fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
                 format!("cannot open {} for audit records: {error}", persistent.audit.display())
             })?;
             begin_log(Some(audit.clone()));
+            if rustix::process::geteuid().is_root() {
+                return separate::run(&persistent, inherited, audit);
+            }
             runtime()?.block_on(persistent::run(*persistent, inherited, audit))?;
         }
     }

@@ -1,9 +1,8 @@
-//! The service of a machine or of a user: what its configuration says, until it is ended.
+//! The service of a user: what its configuration says, until it is ended. That of a machine has the same files.
 
-mod administrators;
-mod delegation;
-mod principals;
-mod watch;
+pub(crate) mod delegation;
+pub(crate) mod principals;
+pub(crate) mod watch;
 
 use std::error::Error;
 use std::fs::{self, DirBuilder};
@@ -26,7 +25,6 @@ use service::{
     ServiceParts, watchdog,
 };
 
-use self::administrators::AdministratorsOnly;
 use self::principals::Principals;
 use crate::arguments::{Chosen, Persistent};
 use crate::audit::AuditFile;
@@ -69,14 +67,16 @@ pub(crate) async fn run(
     let interval =
         watchdog(asks("WATCHDOG_USEC").as_deref(), asks("WATCHDOG_PID").as_deref(), std::process::id());
     if let Some(interval) = interval {
-        tokio::spawn(watch::health(Arc::clone(&service), Arc::clone(&manager), interval));
+        let telling = Arc::clone(&manager);
+        tokio::spawn(watch::health(Arc::clone(&service), interval, move || telling.alive()));
     }
     tracing::info!(
         config = %files.store.path().display(), state = %arguments.paths.state.display(),
         version = env!("CARGO_PKG_VERSION"), "Ready"
     );
     manager.ready();
-    tokio::spawn(watch::status(listening, Arc::clone(&manager)));
+    let telling = Arc::clone(&manager);
+    tokio::spawn(watch::status(listening, move |text| telling.status(&text)));
 
     let signal = loop {
         match signals.received().await {
@@ -97,19 +97,19 @@ pub(crate) async fn run(
 }
 
 /// What the service reads, and reads again when it is told to.
-struct Files {
-    store: Arc<Store>,
-    certificates: Arc<Certificates>,
-    accounts: FileAccounts,
+pub(crate) struct Files {
+    pub(crate) store: Arc<Store>,
+    pub(crate) certificates: Arc<Certificates>,
+    pub(crate) accounts: FileAccounts,
     client_certificates: ClientCertificateFile,
-    users: UnixUsers,
-    machine: MachineSid,
+    pub(crate) users: UnixUsers,
+    pub(crate) machine: MachineSid,
     serving: Serving,
     ntlm: Option<Arc<dyn NtlmVerifier>>,
 }
 
 impl Files {
-    fn open(arguments: &Persistent) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn open(arguments: &Persistent) -> Result<Self, Box<dyn Error>> {
         let paths = &arguments.paths;
         let me = rustix::process::geteuid();
         let (serving, config_mode) = match me.is_root() {
@@ -126,10 +126,7 @@ impl Files {
             // An empty list lets nobody in, and is noticed when it is filled.
             accounts::update(&paths.accounts, IfMissing::Create, |_| Ok::<(), Box<dyn Error>>(()))?;
         }
-        let random: [u8; 12] = accounts::random()?;
-        let number = |at: usize| random.get(at..).and_then(|octets| octets.first_chunk()).copied();
-        let random = [0, 4, 8].map(|at| u32::from_ne_bytes(number(at).unwrap_or_default()));
-        let machine = MachineSid::load_or_make(&paths.state, random)?;
+        let machine = machine_sid(paths)?;
         store.set_machine(machine.domain());
         let accounts = FileAccounts::open(&paths.accounts)?;
         Ok(Self {
@@ -150,7 +147,7 @@ impl Files {
 
     /// Reads everything again. What is wrong is told, and what depends on it stays as it was, except that nobody
     /// signs in with accounts that cannot be read.
-    async fn reload(&self) {
+    pub(crate) async fn reload(&self) {
         let (store, certificates) = (Arc::clone(&self.store), Arc::clone(&self.certificates));
         let (accounts, client_certificates) = (self.accounts.clone(), self.client_certificates.clone());
         let reading = move || {
@@ -173,7 +170,7 @@ impl Files {
         }
     }
 
-    fn verifier(&self) -> AnyOf {
+    pub(crate) fn verifier(&self) -> AnyOf {
         let mut sources: Vec<Box<dyn AccountSource>> = vec![Box::new(self.accounts.clone())];
         if self.serving == Serving::Machine {
             match Pam::load(PAM_SERVICE) {
@@ -187,14 +184,19 @@ impl Files {
     }
 }
 
-/// The file in `/etc/pam.d`.
-const PAM_SERVICE: &str = "winrm";
+/// The SID of the machine, which is made if there is none.
+pub(crate) fn machine_sid(paths: &config::Paths) -> Result<MachineSid, Box<dyn Error>> {
+    let random: [u8; 12] = accounts::random()?;
+    let number = |at: usize| random.get(at..).and_then(|octets| octets.first_chunk()).copied();
+    let random = [0, 4, 8].map(|at| u32::from_ne_bytes(number(at).unwrap_or_default()));
+    Ok(MachineSid::load_or_make(&paths.state, random)?)
+}
 
-fn service(
-    files: &Files,
-    listening: &Listening,
-    open_files: OpenFiles,
-) -> Result<Arc<Service>, Box<dyn Error>> {
+/// The file in `/etc/pam.d`.
+pub(crate) const PAM_SERVICE: &str = "winrm";
+
+/// Everything that can judge a proof, and what a proven name means.
+pub(crate) fn sign_in(files: &Files) -> Result<(SignIn, Principals), Box<dyn Error>> {
     let mut policy = LockoutPolicy::default();
     policy.slowed.extend(files.users.superusers()?);
     let mut sign_in = SignIn::new(Arc::new(files.verifier())).counted(Arc::new(Attempts::new(policy)));
@@ -208,21 +210,21 @@ fn service(
     if let Some(verifier) = &files.ntlm {
         sign_in = sign_in.with_ntlm(Arc::clone(verifier), ntlm_setup::names());
     }
-    let sign_in = sign_in.with_credssp(credssp_certificate::make);
+    Ok((sign_in.with_credssp(credssp_certificate::make), Principals::new(logons, files.machine)))
+}
+
+fn service(
+    files: &Files,
+    listening: &Listening,
+    open_files: OpenFiles,
+) -> Result<Arc<Service>, Box<dyn Error>> {
+    let (sign_in, principals) = sign_in(files)?;
     let mappings = files.client_certificates.clone();
     let sign_in: Arc<dyn Authenticator> = Arc::new(sign_in.with_certificates(mappings.clone()));
     let shell = open_files.spare_commands(ShellPlugin::new(surroundings::of_this_user()));
-    let shell: Arc<dyn Plugin> = match files.serving {
-        Serving::Machine => {
-            tracing::warn!(
-                "Commands run as root, whoever signed in: only administrators (root and members of the groups that Groups.Administrators names) may open shells"
-            );
-            Arc::new(AdministratorsOnly::new(shell))
-        }
-        Serving::OneUser { .. } => Arc::new(shell),
-    };
+    let shell: Arc<dyn Plugin> = Arc::new(shell);
     let (store, certificates) = (Arc::clone(&files.store), Arc::clone(&files.certificates));
-    let principals = Arc::new(Principals::new(logons, files.machine));
+    let principals = Arc::new(principals);
     let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates)
         .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>)
         .with_certificate_mappings(mappings, Arc::clone(&sign_in));
@@ -236,7 +238,7 @@ fn service(
 }
 
 /// Those that were handed over, or else one of its own.
-fn local_sockets(
+pub(crate) fn local_sockets(
     arguments: &Persistent,
     inherited: Vec<std::os::unix::net::UnixListener>,
 ) -> Result<Vec<LocalSocket>, Box<dyn Error>> {
@@ -254,7 +256,7 @@ fn local_sockets(
     Ok(vec![socket])
 }
 
-fn manager() -> Arc<ServiceManager> {
+pub(crate) fn manager() -> Arc<ServiceManager> {
     let address = std::env::var_os("NOTIFY_SOCKET");
     let manager = ServiceManager::at(address.as_deref()).unwrap_or_else(|error| {
         tracing::warn!(%error, "The service manager cannot be told how the service is");
@@ -287,6 +289,6 @@ pub(crate) fn is_private(path: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// An error with its way out, as a line of the log.
-fn one_line(error: &dyn Error) -> String {
+pub(crate) fn one_line(error: &dyn Error) -> String {
     error.to_string().replace("\n  ", "; ")
 }

@@ -13,7 +13,7 @@ fn floor(folder: &str) -> u8 {
         "crates/xml" => 0,
         "crates/http" | "crates/wsman" | "crates/auth" | "crates/sddl" => 1,
         "crates/config" | "crates/credssp" | "crates/kerberos" => 2,
-        "crates/accounts" | "crates/client" | "crates/service" => 3,
+        "crates/accounts" | "crates/broker" | "crates/client" | "crates/service" => 3,
         "crates/cli" => 4,
         folder if folder.starts_with("crates/plugins/") => 4,
         folder if folder.starts_with("programs/") => 5,

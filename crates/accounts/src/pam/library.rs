@@ -27,6 +27,10 @@ pub(super) struct Library {
     get_item: GetItem,
     authenticate: Judge,
     acct_mgmt: Judge,
+    setcred: Judge,
+    open_session: Judge,
+    close_session: Judge,
+    getenvlist: EnvList,
     end: End,
 }
 
@@ -58,6 +62,8 @@ pub(super) enum Stage {
     Authenticate,
     /// `pam_acct_mgmt`: the password was right.
     Account,
+    /// `pam_setcred` and `pam_open_session`: the user may sign in.
+    Session,
 }
 
 impl fmt::Display for Refusal {
@@ -66,6 +72,7 @@ impl fmt::Display for Refusal {
             Stage::Start => "pam_start",
             Stage::Authenticate => "pam_authenticate",
             Stage::Account => "pam_acct_mgmt",
+            Stage::Session => "pam_open_session",
         };
         write!(f, "{function} returned {}", self.code)
     }
@@ -95,6 +102,10 @@ impl Library {
                 get_item: transmute::<NonNull<c_void>, GetItem>(require(c"pam_get_item")?),
                 authenticate: transmute::<NonNull<c_void>, Judge>(require(c"pam_authenticate")?),
                 acct_mgmt: transmute::<NonNull<c_void>, Judge>(require(c"pam_acct_mgmt")?),
+                setcred: transmute::<NonNull<c_void>, Judge>(require(c"pam_setcred")?),
+                open_session: transmute::<NonNull<c_void>, Judge>(require(c"pam_open_session")?),
+                close_session: transmute::<NonNull<c_void>, Judge>(require(c"pam_close_session")?),
+                getenvlist: transmute::<NonNull<c_void>, EnvList>(require(c"pam_getenvlist")?),
                 end: transmute::<NonNull<c_void>, End>(require(c"pam_end")?),
             })
         }
@@ -114,6 +125,30 @@ impl Library {
         transaction.judge(Stage::Authenticate, self.authenticate)?;
         transaction.judge(Stage::Account, self.acct_mgmt)?;
         transaction.user()
+    }
+
+    /// Opens a session for a user who has proven who it is, and closes it after `run`.
+    pub(super) fn in_session<T>(
+        &self,
+        attempt: &Attempt<'_>,
+        run: impl FnOnce(Vec<(String, String)>) -> T,
+    ) -> Result<T, Refusal> {
+        let conversation = Conversation { converse, context: attempt.password.as_ptr().cast_mut().cast() };
+        let mut transaction = self.start(attempt, &conversation)?;
+        transaction.set(PAM_RHOST, attempt.peer)?;
+        transaction.set(PAM_TTY, attempt.terminal)?;
+        transaction.judge(Stage::Account, self.acct_mgmt)?;
+        transaction.call(self.setcred, PAM_ESTABLISH_CRED | PAM_SILENT)?;
+        let opened = transaction.call(self.open_session, PAM_SILENT);
+        let done = opened.map(|()| {
+            let done = run(transaction.variables());
+            if let Err(refusal) = transaction.call(self.close_session, PAM_SILENT) {
+                tracing::warn!(code = refusal.code, "PAM cannot close a session");
+            }
+            done
+        });
+        let _ = transaction.call(self.setcred, PAM_DELETE_CRED | PAM_SILENT);
+        done
     }
 
     fn start<'a>(
@@ -159,6 +194,41 @@ impl Transaction<'_> {
         // SAFETY: the handle is open, and the context of its conversation, the password, is still there.
         self.code = unsafe { function(self.handle.as_ptr(), PAM_SILENT | PAM_DISALLOW_NULL_AUTHTOK) };
         self.outcome(stage)
+    }
+
+    fn call(&mut self, function: Judge, flags: c_int) -> Result<(), Refusal> {
+        // SAFETY: the handle is open, and the context of its conversation, the password, is still there.
+        self.code = unsafe { function(self.handle.as_ptr(), flags) };
+        self.outcome(Stage::Session)
+    }
+
+    /// What the modules want in the environment of the session; what is not text is left out.
+    fn variables(&mut self) -> Vec<(String, String)> {
+        let mut variables = Vec::new();
+        // SAFETY: the handle is open; the list belongs to the caller.
+        let list = unsafe { (self.library.getenvlist)(self.handle.as_ptr()) };
+        if list.is_null() {
+            return variables;
+        }
+        let mut at = list;
+        loop {
+            // SAFETY: the list ends in a null pointer, and none was seen before this one.
+            let text = unsafe { *at };
+            if text.is_null() {
+                break;
+            }
+            // SAFETY: each is a string that ends in NUL, from malloc(3), and is freed once, after its last use.
+            unsafe {
+                let pair = CStr::from_ptr(text).to_str().ok().and_then(|text| text.split_once('='));
+                variables.extend(pair.map(|(name, value)| (name.to_owned(), value.to_owned())));
+                free(text.cast());
+            }
+            // SAFETY: there is at least the null pointer after one that is not null.
+            at = unsafe { at.add(1) };
+        }
+        // SAFETY: from malloc(3), and not used again.
+        unsafe { free(list.cast()) };
+        variables
     }
 
     /// Whose password it was in the end.
@@ -331,6 +401,7 @@ type StartConfdir = unsafe extern "C" fn(
 type SetItem = unsafe extern "C" fn(*mut c_void, c_int, *const c_void) -> c_int;
 type GetItem = unsafe extern "C" fn(*const c_void, c_int, *mut *const c_void) -> c_int;
 type Judge = unsafe extern "C" fn(*mut c_void, c_int) -> c_int;
+type EnvList = unsafe extern "C" fn(*mut c_void) -> *mut *mut c_char;
 type End = unsafe extern "C" fn(*mut c_void, c_int) -> c_int;
 
 // SAFETY: declared as in dlopen(3), dlsym(3), dlerror(3) and malloc(3), with which std itself is linked.
@@ -354,6 +425,8 @@ const PAM_USER: c_int = 2;
 const PAM_TTY: c_int = 3;
 const PAM_RHOST: c_int = 4;
 
+const PAM_ESTABLISH_CRED: c_int = 2;
+const PAM_DELETE_CRED: c_int = 4;
 const PAM_DISALLOW_NULL_AUTHTOK: c_int = 1;
 const PAM_SILENT: c_int = 0x8000;
 

@@ -128,6 +128,10 @@ impl SecurityContext for Context {
         self.incoming.begin_cipher();
     }
 
+    fn can_export(&self) -> bool {
+        !self.is_lost
+    }
+
     fn export(self: Box<Self>) -> Option<Exported> {
         if self.is_lost {
             return None;

@@ -56,6 +56,12 @@ impl Access {
         Self { root: surroundings.root.clone(), rules: rules.collect() }
     }
 
+    /// The descriptors that decide about a resource or anything below it.
+    pub fn at_or_below(&self, uri: &str) -> impl Iterator<Item = &Arc<Guard>> {
+        let below = self.rules.iter().filter(move |rule| begins(&rule.entry.uri, uri));
+        std::iter::once(self.of(uri).guard).chain(below.map(|rule| rule.entry.descriptor.guard()))
+    }
+
     /// The descriptor that decides about a resource: the entry for exactly this URI, else that of the longest
     /// beginning of it, else `RootSDDL` (MS-WSMV 3.1.4.1.28).
     #[must_use]

@@ -359,3 +359,29 @@ fn of_several_files_one_that_is_wrong_is_named_with_its_line() {
     let error = Config::of_files([&right.path, &wrong.path]).unwrap_err();
     assert!(error.to_string().ends_with(&format!("({}, line 2)", wrong.path.display())), "{error}");
 }
+
+#[test]
+fn another_process_replaces_what_a_change_was_made_to_and_only_what_messages_may_change() {
+    let place = Place::with("Winrs.MaxShellsPerUser = 3 # few\n");
+    let (keeper, other) = (place.open(), place.open());
+    let before = place.text();
+    let after = before.replace('3', "4");
+    keeper.replace(&before, &after).unwrap();
+    assert_eq!(place.text(), after);
+    assert!(matches!(keeper.replace(&before, &after), Err(StoreError::Changed { .. })));
+    other.adopt(&after).unwrap();
+    assert_eq!(Setting::find("Winrs.MaxShellsPerUser").unwrap().show(&other.snapshot()), "4");
+    for more in ["Shell.LoginShell = \"/bin/false\"\n", "Preset = \"winrm-2.0\"\n"] {
+        let forbidden = [more, &after].concat();
+        let error = keeper.replace(&after, &forbidden).unwrap_err();
+        assert!(matches!(error, StoreError::NotByMessage { .. }), "{error}");
+    }
+    assert_eq!(place.text(), after, "the file is as it was");
+
+    let changed = other.update_through(
+        |draft| Ok::<_, Failure>(draft.config.set("Winrs.MaxShellsPerUser", "5")?),
+        |before, after| Ok(keeper.replace(before, after).map(drop)?),
+    );
+    changed.unwrap();
+    assert!(place.text().contains("= 5 # few"), "{}", place.text());
+}

@@ -7,6 +7,7 @@ use service::{Call, Unfit};
 use wsman::{Action, Code, Detail, Fault, ResourceUri, Subcode, code};
 use xml::{Bounds, Document, Element, Writer};
 
+use crate::NotReplaced;
 use crate::acceptance::Unacceptable;
 
 /// Why a change was not made; everything is as it was.
@@ -20,6 +21,8 @@ pub(crate) enum ChangeError {
     Unacceptable(#[from] Unacceptable),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Kept(#[from] NotReplaced),
     #[error(transparent)]
     Plugin(#[from] PluginError),
     #[error("there is no listener {0}")]
@@ -39,7 +42,8 @@ impl From<ChangeError> for Fault {
             ChangeError::Unacceptable(error) => of_unacceptable(&error),
             ChangeError::NoSuchListener(key) => no_such_listener(key),
             ChangeError::Store(StoreError::Setting(error)) => of_setting(&error),
-            ChangeError::Store(_) | ChangeError::Interrupted => {
+            ChangeError::Kept(NotReplaced::Refused(fault)) => fault,
+            ChangeError::Store(_) | ChangeError::Interrupted | ChangeError::Kept(_) => {
                 Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, reason)
             }
         }

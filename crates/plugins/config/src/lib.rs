@@ -20,7 +20,9 @@ use std::sync::{Arc, OnceLock};
 use accounts::ClientCertificateFile;
 use auth::Authenticator;
 use config::{Draft, LISTENER_RESOURCE, PLUGIN_RESOURCE, Paths, Section, Store};
-use service::{Answer, BoxFuture, Call, Certificates, Listening, Plugin, Principals, Resource, ResourceKind};
+use service::{
+    Answer, BoxFuture, Call, Caller, Certificates, Listening, Plugin, Principals, Resource, ResourceKind,
+};
 use wsman::{Fault, namespace};
 
 use self::certificate_mapping::Mappings;
@@ -32,6 +34,7 @@ use self::vacant::Vacant;
 /// The plug-in for `http://schemas.microsoft.com/wbem/wsman/1/config`.
 pub struct ConfigPlugin {
     store: Arc<Store>,
+    keeper: Option<Arc<dyn FileKeeper>>,
     sockets: Sockets,
     certificates: Arc<Certificates>,
     /// None where client certificates lead nowhere.
@@ -40,6 +43,29 @@ pub struct ConfigPlugin {
     /// What the service answers for: other plug-ins are not shown.
     served: OnceLock<Vec<Resource>>,
 }
+
+/// Replaces the file of the settings, where this process may not.
+pub trait FileKeeper: Send + Sync {
+    /// Replaces one text by another for a caller, or says why not. Waits.
+    ///
+    /// # Errors
+    /// [`NotReplaced`].
+    fn replace(&self, caller: &Caller, before: &str, after: &str) -> Result<(), NotReplaced>;
+}
+
+/// Why the file of the settings stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReplaced {
+    /// It is no longer what the change was made to, but this.
+    #[error("the settings were changed at the same time")]
+    Outdated(String),
+    /// The keeper does not want to, or cannot.
+    #[error("{0}")]
+    Refused(Fault),
+}
+
+/// Times a change is drawn up again because somebody else was faster.
+const MOST_ATTEMPTS: usize = 3;
 
 /// What a URI below `winrm/config` is.
 enum Part {
@@ -51,6 +77,10 @@ enum Part {
 }
 
 impl ConfigPlugin {
+    /// What it answers for.
+    pub const RESOURCES: [Resource; 1] =
+        [Resource { uri: namespace::CONFIG, with_children: true, kind: ResourceKind::Instances }];
+
     /// A plug-in for a service whose sockets do not depend on the configuration.
     ///
     /// Certificates that listeners name are looked for beside the file of the settings.
@@ -68,6 +98,12 @@ impl ConfigPlugin {
     #[must_use]
     pub fn with_listeners(store: Arc<Store>, listening: Listening, certificates: Arc<Certificates>) -> Self {
         Self::of(store, Sockets::Configured(listening), certificates)
+    }
+
+    /// Has changes made by another process, which keeps the file.
+    #[must_use]
+    pub fn kept_by(self, keeper: Arc<dyn FileKeeper>) -> Self {
+        Self { keeper: Some(keeper), ..self }
     }
 
     /// The same, and it tells those who write security descriptors which SIDs the users and groups of this machine
@@ -88,7 +124,15 @@ impl ConfigPlugin {
     }
 
     fn of(store: Arc<Store>, sockets: Sockets, certificates: Arc<Certificates>) -> Self {
-        Self { store, sockets, certificates, principals: None, mappings: None, served: OnceLock::new() }
+        Self {
+            store,
+            keeper: None,
+            sockets,
+            certificates,
+            principals: None,
+            mappings: None,
+            served: OnceLock::new(),
+        }
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
@@ -130,18 +174,36 @@ impl ConfigPlugin {
     /// Makes a change if the listeners can be as it wants them, on a thread that may wait for the disk.
     async fn change<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&mut Draft) -> Result<T, ChangeError> + Send + 'static,
+        call: &Call,
+        change: impl Fn(&mut Draft) -> Result<T, ChangeError> + Send + 'static,
     ) -> Result<T, Fault> {
         let (store, certificates) = (Arc::clone(&self.store), Arc::clone(&self.certificates));
+        let (keeper, caller) = (self.keeper.clone(), Arc::clone(&call.caller));
         let changing = move || {
             let mut made = None;
-            store.update(|draft| {
+            let mut draw_up = |draft: &mut Draft| {
                 let before = draft.clone();
                 made = Some(change(draft)?);
                 acceptance::judge(&before, draft, &certificates)?;
                 Ok::<_, ChangeError>(())
-            })?;
-            made.ok_or(ChangeError::Interrupted)
+            };
+            let Some(keeper) = keeper else {
+                store.update(draw_up)?;
+                return made.ok_or(ChangeError::Interrupted);
+            };
+            for _ in 0..MOST_ATTEMPTS {
+                let replace = |before: &str, after: &str| Ok(keeper.replace(&caller, before, after)?);
+                match store.update_through(&mut draw_up, replace) {
+                    Err(ChangeError::Kept(NotReplaced::Outdated(text))) => {
+                        store.adopt(&text)?;
+                    }
+                    done => {
+                        done?;
+                        return made.ok_or(ChangeError::Interrupted);
+                    }
+                }
+            }
+            Err(ChangeError::Interrupted)
         };
         let changed = tokio::task::spawn_blocking(changing).await.unwrap_or(Err(ChangeError::Interrupted))?;
         self.sockets.follow(&self.store).await;
@@ -151,9 +213,7 @@ impl ConfigPlugin {
 
 impl Plugin for ConfigPlugin {
     fn resources(&self) -> &[Resource] {
-        const RESOURCES: [Resource; 1] =
-            [Resource { uri: namespace::CONFIG, with_children: true, kind: ResourceKind::Instances }];
-        &RESOURCES
+        &Self::RESOURCES
     }
 
     fn served(&self, all: &[Resource]) {

@@ -30,7 +30,7 @@ pub(crate) async fn answer(plugin: &ConfigPlugin, call: Call) -> Result<Answer, 
         Action::Create => create(plugin, &call).await,
         Action::Delete => {
             let key = key(&call)?;
-            plugin.change(move |draft| delete(draft, key)).await?;
+            plugin.change(&call, move |draft| delete(draft, key)).await?;
             call.finish(call.reply())
         }
         other => Err(fault::action_not_supported(other)),
@@ -57,7 +57,7 @@ fn show(plugin: &ConfigPlugin, key: ListenerKey, call: &Call) -> Result<Answer, 
 
 async fn put(plugin: &ConfigPlugin, key: ListenerKey, call: &Call) -> Result<(), Fault> {
     let document = fault::detached(call.request.require_body("Listener")?)?;
-    let change = plugin.change(move |draft| {
+    let change = plugin.change(call, move |draft| {
         let Some(listener) = draft.listeners.find(key) else {
             let other = compatibility(key, &draft.config.service);
             // Clients put back all they got, so what stays as it is does no harm.
@@ -83,7 +83,7 @@ fn delete(draft: &mut Draft, key: ListenerKey) -> Result<(), ChangeError> {
 async fn create(plugin: &ConfigPlugin, call: &Call) -> Result<Answer, Fault> {
     let key = key(call)?;
     let document = call.request.body().map(fault::detached).transpose()?;
-    let change = plugin.change(move |draft| {
+    let change = plugin.change(call, move |draft| {
         let body = document.as_ref().map(|document| document.root());
         let listener = Listener::create(key, body, &draft.config.service)?;
         Ok(draft.listeners.create(listener)?)

@@ -45,7 +45,7 @@ fn show(plugin: &ConfigPlugin, name: &str, call: &Call) -> Result<Answer, Fault>
 async fn put(plugin: &ConfigPlugin, name: String, call: &Call) -> Result<(), Fault> {
     let document = fault::detached(call.request.require_body("PlugInConfiguration")?)?;
     let machine = plugin.store.state().machine;
-    let change = plugin.change(move |draft| {
+    let change = plugin.change(call, move |draft| {
         let surroundings = config::Surroundings { root: &draft.config.service.root_sddl, machine };
         let place = draft.plugins.find_mut(&name)?;
         *place = place.put(document.root(), surroundings)?;

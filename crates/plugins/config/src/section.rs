@@ -32,7 +32,7 @@ async fn put(plugin: &ConfigPlugin, section: Section, call: &Call) -> Result<(),
     let body = call.request.require_body(section.element())?;
     // The element travels to another thread as a document of its own.
     let document = fault::detached(body)?;
-    let change = plugin.change(move |draft| {
+    let change = plugin.change(call, move |draft| {
         draft.config = draft.config.put(section, document.root())?;
         Ok(())
     });

@@ -44,4 +44,4 @@ pub use self::command::{
 };
 pub use self::error::CommandError;
 pub use self::limits::{Enclosure, Limits, delegated};
-pub use self::plugin::{ShellPlugin, Surroundings};
+pub use self::plugin::{ShellPlugin, Surroundings, too_many_users};

@@ -20,6 +20,7 @@ use wsman::{
 };
 use xml::Writer;
 
+pub use self::fault::too_many_users;
 use self::registry::Registry;
 use self::shell::{Opener, Shell};
 use self::terms::Terms;
@@ -46,6 +47,13 @@ pub struct ShellPlugin {
 }
 
 impl ShellPlugin {
+    /// What it answers for.
+    pub const RESOURCES: [Resource; 3] = [
+        Resource { uri: COMMANDS, with_children: false, kind: ResourceKind::Shells },
+        Resource { uri: namespace::SHELL_CMD, with_children: false, kind: ResourceKind::Shells },
+        Resource { uri: namespace::SHELL, with_children: false, kind: ResourceKind::Shells },
+    ];
+
     /// A plug-in that runs every command as the user of this process.
     #[must_use]
     pub fn new(surroundings: Surroundings) -> Self {
@@ -242,16 +250,15 @@ impl ShellPlugin {
 
 impl Plugin for ShellPlugin {
     fn resources(&self) -> &[Resource] {
-        const RESOURCES: [Resource; 3] = [
-            Resource { uri: COMMANDS, with_children: false, kind: ResourceKind::Shells },
-            Resource { uri: namespace::SHELL_CMD, with_children: false, kind: ResourceKind::Shells },
-            Resource { uri: namespace::SHELL, with_children: false, kind: ResourceKind::Shells },
-        ];
-        &RESOURCES
+        &Self::RESOURCES
     }
 
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
         Box::pin(self.answer(call))
+    }
+
+    fn in_use(&self) -> usize {
+        self.registry.count()
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

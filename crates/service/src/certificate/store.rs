@@ -5,11 +5,12 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use config::Thumbprint;
 use rustix::fs::OFlags;
+use zeroize::Zeroizing;
 
 use super::{Certificate, CertificateError};
 
@@ -19,11 +20,26 @@ use super::{Certificate, CertificateError};
 /// An administrator's are in one directory, each in a file `THUMBPRINT.pem` with the chain and the key, or in
 /// `THUMBPRINT.crt` and `THUMBPRINT.key`. The self-signed one is made when it is first asked for and kept in
 /// the state directory, so that clients that trust it need to be told only once.
-#[derive(Debug)]
 pub struct Certificates {
     given: PathBuf,
     own: PathBuf,
+    keeper: Option<Arc<dyn CertificateKeeper>>,
     loaded: Mutex<Loaded>,
+}
+
+/// Reads and makes the files, where this process may not. What is given is the text of a PEM file.
+pub trait CertificateKeeper: Send + Sync {
+    /// Those of the certificate with a thumbprint. Waits.
+    ///
+    /// # Errors
+    /// A text that says why not.
+    fn find(&self, thumbprint: Thumbprint) -> Result<Zeroizing<String>, String>;
+
+    /// Those of the self-signed certificate, made for these names if there is none. Waits.
+    ///
+    /// # Errors
+    /// A text that says why not.
+    fn own(&self, names: &[String]) -> Result<Zeroizing<String>, String>;
 }
 
 #[derive(Debug, Default)]
@@ -35,13 +51,19 @@ struct Loaded {
 
 /// Files as they were read; they hold keys.
 #[derive(PartialEq, Eq)]
-struct Text(zeroize::Zeroizing<String>);
+struct Text(Zeroizing<String>);
 
 impl Certificates {
     /// `given` is the administrator's directory, `own` the state directory; neither has to exist yet.
     #[must_use]
     pub fn new(given: PathBuf, own: PathBuf) -> Self {
-        Self { given, own, loaded: Mutex::default() }
+        Self { given, own, keeper: None, loaded: Mutex::default() }
+    }
+
+    /// Has the files read by another process.
+    #[must_use]
+    pub fn kept_by(keeper: Arc<dyn CertificateKeeper>) -> Self {
+        Self { keeper: Some(keeper), ..Self::new(PathBuf::new(), PathBuf::new()) }
     }
 
     /// The certificate with a thumbprint. Waits for the disk the first time.
@@ -67,18 +89,39 @@ impl Certificates {
         if let Some((_, certificate)) = loaded.own.and_then(|own| loaded.by_name.get(&own)) {
             return Ok(certificate.clone());
         }
-        let (text, certificate) = match self.kept() {
-            Some(kept) => kept,
-            None => self.make(names, now)?,
+        let (text, certificate) = match (&self.keeper, self.kept()) {
+            (Some(keeper), _) => taken(keeper.own(names))?,
+            (None, Some(kept)) => kept,
+            (None, None) => self.make(names, now)?,
         };
         loaded.own = Some(certificate.name());
         loaded.by_name.insert(certificate.name(), (text, certificate.clone()));
         Ok(certificate)
     }
 
+    /// The files of a thumbprint as they are now, for another process.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn pem(&self, thumbprint: Thumbprint) -> Result<Zeroizing<String>, CertificateError> {
+        self.read(thumbprint).map(|(text, _)| text.0)
+    }
+
+    /// The files of the self-signed certificate, for another process.
+    ///
+    /// # Errors
+    /// As [`own`](Self::own).
+    pub fn own_pem(&self, names: &[String], now: SystemTime) -> Result<Zeroizing<String>, CertificateError> {
+        self.own(names, now).and_then(|own| self.pem(own.name()))
+    }
+
     /// The self-signed certificate if there is one; none is made.
     #[must_use]
     pub fn made_before(&self) -> Option<Certificate> {
+        if self.keeper.is_some() {
+            let loaded = self.lock();
+            return loaded.own.and_then(|own| Some(loaded.by_name.get(&own)?.1.clone()));
+        }
         self.kept().map(|(_, certificate)| certificate)
     }
 
@@ -102,6 +145,12 @@ impl Certificates {
 
     /// Reads the files of a thumbprint.
     fn read(&self, thumbprint: Thumbprint) -> Result<(Text, Certificate), CertificateError> {
+        if let Some(keeper) = &self.keeper {
+            return taken(keeper.find(thumbprint)).and_then(|(text, certificate)| match certificate.name() {
+                found if found == thumbprint => Ok((text, certificate)),
+                found => Err(CertificateError::Misnamed { path: PathBuf::new(), found }),
+            });
+        }
         let base = self.given.join(thumbprint.to_string());
         let both = [base.with_extension("crt"), base.with_extension("key")];
         let own = self.own.join(format!("{thumbprint}.pem"));
@@ -111,7 +160,7 @@ impl Certificates {
             None => match (text_of(&both[0], Secrecy::None)?, text_of(&both[1], Secrecy::Key)?) {
                 (Some(chain), Some(key)) => {
                     let [path, _] = both;
-                    (Text(zeroize::Zeroizing::new([chain.0.as_str(), "\n", key.0.as_str()].concat())), path)
+                    (Text(Zeroizing::new([chain.0.as_str(), "\n", key.0.as_str()].concat())), path)
                 }
                 _ => match text_of(&own, Secrecy::Key)? {
                     Some(text) => (text, own),
@@ -150,7 +199,7 @@ impl Certificates {
 
     fn make(&self, names: &[String], now: SystemTime) -> Result<(Text, Certificate), CertificateError> {
         let (certificate, pem) = Certificate::self_signed(names, now)?;
-        let pem = Text(zeroize::Zeroizing::new(pem));
+        let pem = Text(Zeroizing::new(pem));
         let path = self.own.join(format!("{}.pem", certificate.name()));
         write(&path, &pem).map_err(|source| CertificateError::Disk {
             action: "write",
@@ -167,6 +216,19 @@ impl Certificates {
     fn lock(&self) -> MutexGuard<'_, Loaded> {
         // Each entry is whole at any moment.
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A certificate of what another process has read.
+fn taken(text: Result<Zeroizing<String>, String>) -> Result<(Text, Certificate), CertificateError> {
+    let text = Text(text.map_err(CertificateError::Kept)?);
+    let certificate = Certificate::from_pem(&text.0, Path::new("what the broker has read"))?;
+    Ok((text, certificate))
+}
+
+impl std::fmt::Debug for Certificates {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Certificates").field("given", &self.given).finish_non_exhaustive()
     }
 }
 
@@ -198,7 +260,7 @@ fn text_of(path: &Path, secrecy: Secrecy) -> Result<Option<Text>, CertificateErr
     if secrecy == Secrecy::Key && mode & 0o007 != 0 {
         return Err(CertificateError::Exposed { path: path.to_owned(), mode });
     }
-    let mut text = zeroize::Zeroizing::new(String::with_capacity(
+    let mut text = Zeroizing::new(String::with_capacity(
         usize::try_from(metadata.len()).unwrap_or_default().saturating_add(1),
     ));
     file.take(LARGEST).read_to_string(&mut text).map_err(disk)?;

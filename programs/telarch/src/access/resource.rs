@@ -1,6 +1,6 @@
 //! The gates in front of one resource.
 
-use accounts::{LocalLogon, LocalRole, Serving};
+use accounts::{LocalLogon, LocalUser, Serving};
 use sddl::linux::Proof;
 use sddl::{AccessMask, Explanation, Principal, SecurityDescriptor, Verdict};
 
@@ -102,9 +102,9 @@ impl Asked {
         );
         if self.serving == Serving::Machine {
             switch(
-                logon.roles.contains(&LocalRole::Administrator),
-                "commands run as root, and this is an administrator",
-                "commands run as root, so only administrators open shells",
+                matches!(logon.user, LocalUser::Unix { .. }),
+                "commands run as this user of the machine",
+                "it is no user of this machine, so there is nobody to run commands as",
             );
         }
         let limit =

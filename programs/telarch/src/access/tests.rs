@@ -94,7 +94,7 @@ fn the_entry_of_the_plug_in_and_the_switches_of_shells_are_gates() {
     let (report, _folder) = machine("", Serving::Machine);
     let shown = report("bob", Some(SHELL));
     let granted = "+ execute (open shells, run commands): granted by (A;;GA;;;RM)";
-    has(&shown, &[granted, ". stopped by commands run as root, so only administrators open shells"]);
+    has(&shown, &[granted, "+ commands run as this user of the machine", ". nothing stops them"]);
 
     let (report, _folder) = machine("Winrs.AllowRemoteShellAccess = false\n", Serving::Machine);
     let shown = report("root", Some(SHELL));

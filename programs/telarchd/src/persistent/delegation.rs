@@ -6,21 +6,72 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
 /// Makes the group ready, if there is one; without it shells have less exact limits.
-pub(super) fn prepare() {
+pub(crate) fn prepare() {
     let Ok(membership) = fs::read_to_string("/proc/self/cgroup") else { return };
-    // Set by systemd since version 251.
-    let is_delegated = |group: &Path| {
-        let mut value = [0; 1];
-        rustix::fs::getxattr(group, "user.delegate", &mut value).is_ok() && value == *b"1"
-    };
-    match prepare_in(Path::new("/sys/fs/cgroup"), &membership, is_delegated) {
+    match prepare_in(Path::new(ROOT), &membership, is_delegated) {
         Ok(Some(group)) => tracing::debug!(group = %group.display(), "Shells have groups of their own"),
         Ok(None) => {}
         Err(error) => tracing::warn!(%error, "Shells cannot have groups of their own"),
     }
+}
+
+/// Takes this process, which becomes the host of a user, into a group of that user's own, in which its shells have
+/// theirs. The daemon must be in its own group already.
+pub(crate) fn join(uid: u32, gid: u32) {
+    let Ok(membership) = fs::read_to_string("/proc/self/cgroup") else { return };
+    if let Err(error) = join_in(Path::new(ROOT), &membership, (uid, gid), is_delegated) {
+        tracing::warn!(%error, "The shells of this user cannot have groups of their own");
+    }
+}
+
+/// Removes the group of a user whose host has ended, unless something is left in it.
+pub(crate) fn leave(uid: u32) {
+    let Ok(membership) = fs::read_to_string("/proc/self/cgroup") else { return };
+    if let Some(group) = group_of_user(Path::new(ROOT), &membership, uid) {
+        let removed = fs::remove_dir(group.join("host")).and_then(|()| fs::remove_dir(&group));
+        tracing::debug!(group = %group.display(), ?removed, "The group of a user is no longer needed");
+    }
+}
+
+const ROOT: &str = "/sys/fs/cgroup";
+
+/// Set by systemd since version 251.
+fn is_delegated(group: &Path) -> bool {
+    let mut value = [0; 1];
+    rustix::fs::getxattr(group, "user.delegate", &mut value).is_ok() && value == *b"1"
+}
+
+/// Beside the group that the daemon is in.
+fn group_of_user(root: &Path, membership: &str, uid: u32) -> Option<PathBuf> {
+    let own = membership.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    Some(root.join(Path::new(own).parent()?).join(format!("user-{uid}")))
+}
+
+fn join_in(
+    root: &Path,
+    membership: &str,
+    (uid, gid): (u32, u32),
+    is_delegated: impl Fn(&Path) -> bool,
+) -> io::Result<()> {
+    let Some(group) = group_of_user(root, membership, uid) else { return Ok(()) };
+    if !group.parent().is_some_and(is_delegated) {
+        return Ok(());
+    }
+    let host = group.join("host");
+    fs::create_dir_all(&host)?;
+    fs::write(group.join("cgroup.subtree_control"), "+memory +pids")?;
+    // Who moves a process writes to the group it comes from, the one it goes to, and where the two meet.
+    for path in [&group, &group.join("cgroup.procs"), &host, &host.join("cgroup.procs")] {
+        match chown(path, Some(uid), Some(gid)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::write(host.join("cgroup.procs"), "0")
 }
 
 fn prepare_in(
@@ -61,6 +112,23 @@ mod tests {
         assert_eq!(found.unwrap(), Some(group.clone()));
         assert_eq!(fs::read_to_string(group.join("daemon/cgroup.procs")).unwrap(), "0");
         assert_eq!(fs::read_to_string(group.join("cgroup.subtree_control")).unwrap(), "+memory +pids");
+    }
+
+    #[test]
+    fn a_host_gets_a_group_of_its_user_beside_the_daemon_s() {
+        let root = tempfile::tempdir().unwrap();
+        let group = root.path().join("telarchd.service");
+        let me = rustix::process::geteuid().as_raw();
+        let own = (me, rustix::process::getegid().as_raw());
+        let membership = "0::/telarchd.service/daemon\n";
+        fs::create_dir_all(group.join("daemon")).unwrap();
+        join_in(root.path(), membership, own, |_| false).unwrap();
+        assert_eq!(fs::read_dir(&group).unwrap().count(), 1, "nobody has delegated it");
+        join_in(root.path(), membership, own, |path| path == group).unwrap();
+        let users = group.join(format!("user-{me}"));
+        assert_eq!(fs::read_to_string(users.join("cgroup.subtree_control")).unwrap(), "+memory +pids");
+        assert_eq!(fs::read_to_string(users.join("host/cgroup.procs")).unwrap(), "0");
+        assert_eq!(group_of_user(root.path(), membership, me), Some(users));
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use service::{Listening, Report, Service, ServiceManager};
+use service::{Listening, Report, Service};
 
 /// Tells it what the listeners do, whenever that changes.
-pub(super) async fn status(listening: Listening, manager: Arc<ServiceManager>) {
+pub(crate) async fn status(listening: Listening, tell: impl Fn(String)) {
     let mut reports = listening.subscribe();
     loop {
-        manager.status(&shown(&reports.borrow_and_update()));
+        let status = shown(&reports.borrow_and_update());
+        tell(status);
         if reports.changed().await.is_err() {
             return;
         }
@@ -31,13 +32,13 @@ fn shown(report: &Report) -> String {
 }
 
 /// Tells it that the service is alive, as long as the service answers: twice as often as it wants to hear it.
-pub(super) async fn health(service: Arc<Service>, manager: Arc<ServiceManager>, interval: Duration) {
+pub(crate) async fn health(service: Arc<Service>, interval: Duration, tell_alive: impl Fn()) {
     let half = interval / 2;
     let mut ticks = tokio::time::interval(half);
     loop {
         ticks.tick().await;
         if service.is_answering(half).await {
-            manager.alive();
+            tell_alive();
         } else {
             tracing::error!("The service does not answer itself");
         }

@@ -15,7 +15,9 @@ mod message;
 mod ntlm;
 mod open_files;
 mod ordinary_user;
+mod person;
 mod running;
+mod separated;
 mod service_manager;
 mod tampering;
 

@@ -18,6 +18,13 @@ pub(crate) fn settings() -> String {
     request(CONFIG, &format!("{TRANSFER}/Get"), "", "")
 }
 
+/// Puts one setting of `Winrs`.
+pub(crate) fn put_winrs(name: &str, value: &str) -> String {
+    let resource = format!("{CONFIG}/Winrs");
+    let body = format!("<c:Winrs xmlns:c=\"{resource}\"><c:{name}>{value}</c:{name}></c:Winrs>");
+    request(&resource, &format!("{TRANSFER}/Put"), "", &body)
+}
+
 pub(crate) fn create_shell() -> String {
     let body = format!(
         "<r:Shell xmlns:r=\"{SHELL}\"><r:InputStreams>stdin</r:InputStreams><r:OutputStreams>stdout stderr</r:OutputStreams></r:Shell>"

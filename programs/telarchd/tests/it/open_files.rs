@@ -24,7 +24,7 @@ fn the_service_raises_its_limit_and_its_commands_have_the_one_it_found() {
     let [port] = free_ports();
     let listener = listener("IP:127.0.0.1", "HTTP", port, "");
     let telarchd = start(&[BASIC_OVER_HTTP, &listener].concat(), 333, 3_000);
-    let limits = fs::read_to_string(format!("/proc/{}/limits", telarchd.pid().as_raw_nonzero())).unwrap();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", telarchd.serving_pid())).unwrap();
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     assert!(line.split_whitespace().skip(3).take(2).eq(["3000", "3000"]), "{line}");
     assert!(!telarchd.log().contains("LimitNOFILE"), "{}", telarchd.log());

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
@@ -20,6 +20,9 @@ use crate::PATIENCE;
 
 /// The password of every account of these tests.
 pub(crate) const PASSWORD: &str = "correct horse";
+
+/// Who reads the network if root runs the tests: there on every machine.
+pub(crate) const GATEWAY_USER: &str = "nobody";
 
 /// What lets a test ask without TLS.
 pub(crate) const BASIC_OVER_HTTP: &str =
@@ -94,6 +97,7 @@ impl Telarchd {
 
     pub(crate) fn arguments(&self, command: &mut Command) {
         command.arg("--config").arg(self.file("config.toml")).arg("--state").arg(self.state());
+        command.args(["--gateway-user", GATEWAY_USER]);
     }
 
     /// Starts the program and waits until it is ready.
@@ -162,6 +166,16 @@ impl Telarchd {
         Pid::from_child(self.child.as_ref().unwrap())
     }
 
+    /// The process that reads the network: if root serves, the gateway.
+    pub(crate) fn serving_pid(&self) -> i32 {
+        let own = self.pid().as_raw_nonzero().get();
+        if is_root() {
+            children(own).into_iter().find(|child| shown(*child).contains(": gateway")).unwrap()
+        } else {
+            own
+        }
+    }
+
     /// Everything logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.text.lock().unwrap().clone()
@@ -175,6 +189,11 @@ impl Telarchd {
         let (log, waited) = self.log.grown.wait_timeout_while(log, PATIENCE, is_missing).unwrap();
         let log = log.clone();
         assert!(!waited.timed_out(), "no line with {parts:?} in the log:\n{log}");
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        self.child.take().unwrap().wait().unwrap()
     }
 
     /// Ends it, and waits until it has.
@@ -196,6 +215,21 @@ impl Drop for Telarchd {
             eprintln!("the log of telarchd:\n{}", self.log());
         }
     }
+}
+
+/// The processes that a process has started and not outlived.
+pub(crate) fn children(process: i32) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().filter_map(Result::ok);
+    let lists = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().map(|child| child.parse().unwrap()).collect::<Vec<_>>())
+        .collect()
+}
+
+/// What lists of processes show of one.
+pub(crate) fn shown(process: i32) -> String {
+    let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).replace('\0', " ")
 }
 
 /// The lines of a listener.

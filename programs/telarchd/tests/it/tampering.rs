@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::PATIENCE;
-use crate::running::{Telarchd, is_root, listener};
+use crate::running::{GATEWAY_USER, Telarchd, is_root, listener};
 
 /// A user whom the machine does not know.
 const STRANGER: u32 = 54_321;
@@ -137,7 +137,7 @@ impl Place {
             Command::new(self.path("telarchd"))
         };
         command.arg("--config").arg(self.file("config.toml")).arg("--state").arg(self.file("state"));
-        command.arg("--accounts").arg(self.file("accounts"));
+        command.arg("--accounts").arg(self.file("accounts")).args(["--gateway-user", GATEWAY_USER]);
         command.env_remove("NOTIFY_SOCKET").current_dir(self.folder.path());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command

@@ -32,6 +32,7 @@ mod dialects;
 mod digest;
 mod kerberos;
 mod kerberos_programs;
+mod machine;
 mod matrix;
 mod ntlm;
 mod own_client;

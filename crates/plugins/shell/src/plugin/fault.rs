@@ -142,7 +142,9 @@ pub(super) fn too_many_shells(limit: u32) -> Fault {
     )
 }
 
-pub(super) fn too_many_users(limit: u32) -> Fault {
+/// The fault for a user who wants a shell while as many others have one as `Winrs/MaxConcurrentUsers` allows.
+#[must_use]
+pub fn too_many_users(limit: u32) -> Fault {
     Fault::new(
         Subcode::QuotaLimit,
         code::MAX_SHELL_USERS,

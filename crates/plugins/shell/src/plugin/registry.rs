@@ -68,6 +68,11 @@ impl Registry {
         if self.take_exactly(&shell) { Ok(shell) } else { Err(fault::unknown_shell()) }
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.locked().len()
+    }
+
     /// Closes every shell.
     pub(super) async fn close(&self) {
         let shells: Vec<_> = self.locked().drain().map(|(_, shell)| shell).collect();

@@ -1,0 +1,467 @@
+//! The gateway's end of the link.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::time::{Duration, Instant};
+
+use auth::{
+    Accepted, Acceptor, Account, AuthError, Authenticator, Identity, MechListMic, Oid, Peer, Scheme,
+    SealError, Secret, SecurityContext, Step, VerifierCost,
+};
+use sddl::{Sid, Token};
+use zeroize::Zeroizing;
+
+use crate::link::Link;
+use crate::message::{
+    Ask, CertificateWish, Claim, ContextForm, Denial, Denied, SessionId, SignedIn, Tell, Unchanged,
+};
+
+/// The broker, as the gateway sees it.
+pub struct Gateway {
+    me: Weak<Self>,
+    link: Arc<Link>,
+    /// What is told without an answer goes through a thread: whoever hears the broker must never wait for it.
+    teller: mpsc::Sender<Zeroizing<Vec<u8>>>,
+    last: AtomicU64,
+    /// Who waits for the answer of which number; none once the broker is gone.
+    waiting: Mutex<Option<HashMap<u64, Asker>>>,
+    sessions: Mutex<HashMap<Way, Remembered>>,
+    schemes: Mutex<Vec<Scheme>>,
+}
+
+/// Whose session, and how it was proven: both decide what access is decided with.
+type Way = (String, Scheme, Option<Oid>);
+
+/// Where an answer goes, with what came along.
+type Asker = mpsc::SyncSender<(Tell, Option<OwnedFd>)>;
+
+/// Somebody who has signed in. When the last one that holds it lets go, the broker forgets it.
+pub struct Session {
+    id: SessionId,
+    token: Token,
+    gateway: Weak<Gateway>,
+}
+
+impl Session {
+    /// What access is decided with.
+    #[must_use]
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(gateway) = self.gateway.upgrade() {
+            gateway.tell(&Ask::End(self.id));
+        }
+    }
+}
+
+struct Remembered {
+    session: Arc<Session>,
+    since: Instant,
+}
+
+/// What the broker tells without being asked.
+#[derive(Debug)]
+pub enum Unasked {
+    /// A program of this machine has connected.
+    Local(Local),
+    /// These listen on the network already.
+    Sockets(Vec<OwnedFd>),
+    /// The settings have changed.
+    Settings(String),
+    /// Everything is to be read again.
+    Reload {
+        /// The settings.
+        settings: String,
+        /// The file of audit records.
+        audit: Option<OwnedFd>,
+    },
+    /// The end.
+    Stop,
+}
+
+/// A program of this machine.
+#[derive(Debug)]
+pub struct Local {
+    /// The connection.
+    pub socket: OwnedFd,
+    /// Its user.
+    pub uid: u32,
+    /// The account of that user.
+    pub account: Account,
+}
+
+impl Gateway {
+    /// Begins to listen to the broker; `unasked` is called with what it tells by itself, from a thread of its own, and
+    /// a last time with [`Unasked::Stop`] when it is gone.
+    ///
+    /// # Errors
+    /// The system's, and [`io::ErrorKind::InvalidData`] for a broker that does not answer as one.
+    pub fn connect(link: Link, unasked: impl FnMut(Unasked) + Send + 'static) -> io::Result<Arc<Self>> {
+        let link = Arc::new(link);
+        let (teller, told) = mpsc::channel::<Zeroizing<Vec<u8>>>();
+        let telling = Arc::clone(&link);
+        std::thread::Builder::new().name("to broker".to_owned()).spawn(move || {
+            // If it cannot be told, it is gone, and the other thread notices.
+            while told.recv().is_ok_and(|message| telling.send(&message, &[]).is_ok()) {}
+        })?;
+        let gateway = Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            link,
+            teller,
+            last: AtomicU64::new(0),
+            waiting: Mutex::new(Some(HashMap::new())),
+            sessions: Mutex::default(),
+            schemes: Mutex::default(),
+        });
+        let listening = Arc::clone(&gateway);
+        std::thread::Builder::new().name("broker".to_owned()).spawn(move || listening.listen(unasked))?;
+        match gateway.ask(&Ask::Hello) {
+            Some((Tell::Hello(schemes), _)) => *lock(&gateway.schemes) = schemes,
+            _ => return Err(io::ErrorKind::InvalidData.into()),
+        }
+        Ok(gateway)
+    }
+
+    /// The session of somebody who has just signed in.
+    #[must_use]
+    pub fn session(&self, identity: &Identity) -> Option<Arc<Session>> {
+        let key = (identity.account().name.clone(), identity.scheme(), identity.mechanism().cloned());
+        lock(&self.sessions).get(&key).map(|found| Arc::clone(&found.session))
+    }
+
+    /// A connection to the process that works for the user of a session. Waits for the broker.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn host(&self, session: &Session) -> Result<OwnedFd, Denied> {
+        match self.ask(&Ask::Host(session.id)) {
+            Some((Tell::Host, Some(descriptor))) => Ok(descriptor),
+            Some((Tell::Denied(denied), _)) => Err(denied),
+            _ => Err(Denied::new(Denial::Failed, "the broker does not answer")),
+        }
+    }
+
+    /// The files of a certificate. Waits for the broker.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn certificate(&self, wish: CertificateWish) -> Result<Secret, Denied> {
+        match self.ask(&Ask::Certificate(wish)) {
+            Some((Tell::Certificate(pem), _)) => Ok(pem),
+            Some((Tell::Denied(denied), _)) => Err(denied),
+            _ => Err(Denied::new(Denial::Failed, "the broker does not answer")),
+        }
+    }
+
+    /// The SID of a user or a group of this machine. Waits for the broker.
+    #[must_use]
+    pub fn sid_of(&self, name: &str) -> Option<Sid> {
+        match self.ask(&Ask::SidOf(name.to_owned())) {
+            Some((Tell::Found(found), _)) => Sid::parse(&found?).ok(),
+            _ => None,
+        }
+    }
+
+    /// The name of the user or the group of this machine that has a SID. Waits for the broker.
+    #[must_use]
+    pub fn name_of(&self, sid: Sid) -> Option<String> {
+        match self.ask(&Ask::NameOf(sid)) {
+            Some((Tell::Found(found), _)) => found,
+            _ => None,
+        }
+    }
+
+    /// Has the settings changed. Waits for the broker.
+    ///
+    /// # Errors
+    /// [`Unchanged`].
+    pub fn change(&self, session: &Session, before: &str, after: &str) -> Result<(), Unchanged> {
+        let (before, after) = (before.to_owned(), after.to_owned());
+        match self.ask(&Ask::Change { session: session.id, before, after }) {
+            Some((Tell::Changed, _)) => Ok(()),
+            Some((Tell::Outdated(text), _)) => Err(Unchanged::Outdated(text)),
+            Some((Tell::Denied(denied), _)) => Err(Unchanged::Denied(denied)),
+            _ => Err(Unchanged::Denied(Denied::new(Denial::Failed, "the broker does not answer"))),
+        }
+    }
+
+    /// Tells the broker something that it does not answer.
+    pub fn tell(&self, ask: &Ask) {
+        let _ = self.teller.send(ask.encode(0));
+    }
+
+    fn ask(&self, ask: &Ask) -> Option<(Tell, Option<OwnedFd>)> {
+        let number = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let (sender, receiver) = mpsc::sync_channel(1);
+        lock(&self.waiting).as_mut()?.insert(number, sender);
+        if self.link.send(&ask.encode(number), &[]).is_err() {
+            lock(&self.waiting).as_mut()?.remove(&number);
+            return None;
+        }
+        receiver.recv().ok()
+    }
+
+    fn listen(&self, mut unasked: impl FnMut(Unasked)) {
+        loop {
+            let frame = match self.link.receive() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!(%error, "The broker cannot be heard");
+                    break;
+                }
+            };
+            let (number, told) = match Tell::decode(&frame.message) {
+                Ok(told) => told,
+                Err(error) => {
+                    tracing::error!(%error, "The broker is not understood");
+                    break;
+                }
+            };
+            let mut descriptors = frame.descriptors;
+            if number > 0 {
+                let asker = lock(&self.waiting).as_mut().and_then(|waiting| waiting.remove(&number));
+                if let Some(asker) = asker {
+                    let _ = asker.send((told, descriptors.pop()));
+                }
+                continue;
+            }
+            let told = match (told, descriptors.pop()) {
+                (Tell::Local { uid, signed_in }, Some(socket)) => {
+                    let account = Account { name: signed_in.account.clone() };
+                    self.remember(signed_in, Scheme::Local);
+                    Unasked::Local(Local { socket, uid, account })
+                }
+                (Tell::Sockets, last) => {
+                    descriptors.extend(last);
+                    Unasked::Sockets(descriptors)
+                }
+                (Tell::Hello(schemes), _) => {
+                    *lock(&self.schemes) = schemes;
+                    continue;
+                }
+                (Tell::Settings(text), _) => Unasked::Settings(text),
+                (Tell::Reload(settings), audit) => Unasked::Reload { settings, audit },
+                (Tell::Stop, _) => Unasked::Stop,
+                _ => continue,
+            };
+            unasked(told);
+        }
+        // Whoever waits for an answer gets none.
+        *lock(&self.waiting) = None;
+        unasked(Unasked::Stop);
+    }
+
+    fn remember(&self, signed_in: SignedIn, scheme: Scheme) {
+        let SignedIn { session: id, account, mechanism, token } = signed_in;
+        let session = Arc::new(Session { id, token, gateway: self.me.clone() });
+        let now = Instant::now();
+        let mut sessions = lock(&self.sessions);
+        let mut over: Vec<Remembered> = Vec::new();
+        over.extend(sessions.insert((account, scheme, mechanism), Remembered { session, since: now }));
+        let is_over = |one: &mut Remembered| {
+            now.duration_since(one.since) > REMEMBERED_FOR && Arc::strong_count(&one.session) == 1
+        };
+        over.extend(sessions.extract_if(|_, one| is_over(one)).map(|(_, one)| one));
+        drop(sessions);
+        // Dropped only now: the broker is told.
+        drop(over);
+    }
+
+    /// Asks for a verdict.
+    fn verdict(&self, ask: &Ask) -> Result<Tell, AuthError> {
+        self.ask(ask).map(|(told, _)| told).ok_or(AuthError::Unavailable)
+    }
+}
+
+impl Authenticator for Gateway {
+    fn knows(&self, scheme: Scheme) -> bool {
+        lock(&self.schemes).contains(&scheme)
+    }
+
+    fn password(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
+        let ask = Ask::Password { user: user.to_owned(), password: password.clone(), from };
+        match self.verdict(&ask)? {
+            Tell::SignedIn(signed_in) => {
+                let account = Account { name: signed_in.account.clone() };
+                self.remember(signed_in, Scheme::Basic);
+                Ok(account)
+            }
+            Tell::Refused { error, .. } => Err(error),
+            _ => Err(AuthError::Unavailable),
+        }
+    }
+
+    fn acceptor(&self, scheme: Scheme, peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
+        if !self.knows(scheme) {
+            return Err(AuthError::NoMechanism);
+        }
+        let gateway = self.me.upgrade().ok_or(AuthError::Unavailable)?;
+        Ok(Box::new(Remote {
+            gateway,
+            scheme,
+            peer: peer.clone(),
+            under_way: None,
+            refusal: None,
+            claim: Claim::default(),
+        }))
+    }
+
+    fn cost(&self) -> VerifierCost {
+        VerifierCost::Slow
+    }
+}
+
+/// A sign-in that the broker judges.
+struct Remote {
+    gateway: Arc<Gateway>,
+    scheme: Scheme,
+    peer: Peer,
+    under_way: Option<u64>,
+    refusal: Option<Vec<u8>>,
+    claim: Claim,
+}
+
+impl Acceptor for Remote {
+    fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
+        let token = token.to_vec();
+        let ask = match self.under_way.take() {
+            Some(handshake) => Ask::Step { handshake, token },
+            None => {
+                let Peer { address, binding } = self.peer.clone();
+                Ask::Begin { scheme: self.scheme, address, binding, token }
+            }
+        };
+        match self.gateway.verdict(&ask)? {
+            Tell::Continue { handshake, token } => {
+                self.under_way = Some(handshake);
+                Ok(Step::Continue(token))
+            }
+            Tell::Done { token, signed_in, context } => {
+                let account = Account { name: signed_in.account.clone() };
+                self.claim.mechanism.clone_from(&signed_in.mechanism);
+                self.gateway.remember(signed_in, self.scheme);
+                let context = self.context(context)?;
+                Ok(Step::Done { token, outcome: Accepted { account, context } })
+            }
+            Tell::Refused { error, token, claim } => {
+                self.refusal = token;
+                self.claim = claim;
+                Err(error)
+            }
+            _ => Err(AuthError::Unavailable),
+        }
+    }
+
+    fn refusal(&mut self) -> Option<Vec<u8>> {
+        self.refusal.take()
+    }
+
+    fn mechanism(&self) -> Option<Oid> {
+        self.claim.mechanism.clone()
+    }
+
+    fn claimed(&self) -> Option<String> {
+        self.claim.name.clone()
+    }
+}
+
+impl Remote {
+    fn context(&self, form: ContextForm) -> Result<Box<dyn SecurityContext>, AuthError> {
+        match form {
+            ContextForm::Kept { number, can_seal, largest } => Ok(Box::new(Kept {
+                gateway: Arc::clone(&self.gateway),
+                number,
+                can_seal,
+                largest: largest.and_then(|most| usize::try_from(most).ok()),
+            })),
+            ContextForm::Exported(octets) => Ok(Box::new(auth::ntlm::Context::import(&octets)?)),
+        }
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        if let Some(number) = self.under_way {
+            self.gateway.tell(&Ask::Forget { number });
+        }
+    }
+}
+
+/// What seals messages and stays with the broker: CredSSP's TLS and the contexts of Kerberos.
+struct Kept {
+    gateway: Arc<Gateway>,
+    number: u64,
+    can_seal: bool,
+    largest: Option<usize>,
+}
+
+impl Kept {
+    fn ask(&self, ask: &Ask) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), SealError> {
+        match self.gateway.ask(ask) {
+            Some((Tell::Sealed { header, message }, _)) => Ok((header, message)),
+            Some((Tell::NotSealed(error), _)) => Err(error),
+            _ => Err(SealError::Failed),
+        }
+    }
+}
+
+impl SecurityContext for Kept {
+    fn can_seal(&self) -> bool {
+        self.can_seal
+    }
+
+    fn largest_message(&self) -> Option<usize> {
+        self.largest
+    }
+
+    fn seal(&mut self, message: &mut Vec<u8>) -> Result<Vec<u8>, SealError> {
+        let asked = Zeroizing::new(std::mem::take(message));
+        let (header, mut sealed) = self.ask(&Ask::Seal { context: self.number, message: asked })?;
+        *message = std::mem::take(&mut *sealed);
+        Ok(header)
+    }
+
+    fn unseal(&mut self, header: &[u8], message: &mut Vec<u8>) -> Result<(), SealError> {
+        let asked = Zeroizing::new(std::mem::take(message));
+        let header = header.to_vec();
+        let (_, mut opened) = self.ask(&Ask::Unseal { context: self.number, header, message: asked })?;
+        *message = std::mem::take(&mut *opened);
+        Ok(())
+    }
+
+    /// It is for negotiating, which is over.
+    fn sign(&mut self, _: &[u8]) -> Result<Vec<u8>, SealError> {
+        Err(SealError::Unavailable)
+    }
+
+    fn verify(&mut self, _: &[u8], _: &[u8]) -> Result<(), SealError> {
+        Err(SealError::Unavailable)
+    }
+
+    fn mech_list_mic(&self) -> MechListMic {
+        MechListMic::Optional
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.gateway.tell(&Ask::Forget { number: self.number });
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What each of them guards is whole at any moment.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As long as a verdict on a password stands without being asked for again.
+const REMEMBERED_FOR: Duration = Duration::from_secs(120);

@@ -1,0 +1,31 @@
+//! The one process that keeps root's rights, and how the others ask it.
+//!
+//! As root the service is several processes. The **gateway** reads the network and may do nothing; the **broker**
+//! judges proofs and starts the **hosts**, each of which works for one user and as that user.
+//!
+//! - [`Broker`] is the broker: it serves one gateway over a [`Link`], with what its program gives it as [`Duties`].
+//! - [`Gateway`] is the gateway's end of that link, and an [`Authenticator`](auth::Authenticator) for the service.
+//! - [`wire`] and [`Frame`] are the codec that all of these processes speak.
+//!
+//! The broker believes nothing the gateway says: who somebody is it knows from a proof that it judged itself, and
+//! what the gateway gets for it is a [`SessionId`] of 128 random bits. A message that does not follow the codec ends
+//! the gateway.
+//!
+//! No XML is read here, nothing listens here, and nothing here is asynchronous.
+
+mod gateway;
+mod link;
+mod message;
+pub mod oracle;
+mod order;
+mod serving;
+mod sessions;
+pub mod wire;
+
+pub use gateway::{Gateway, Local, Session, Unasked};
+pub use link::{Frame, HEAD, LONGEST, Link, is_of_root_or_own, message_length};
+pub use message::{
+    Ask, CertificateWish, Claim, ContextForm, Denial, Denied, SessionId, SignedIn, Tell, Unchanged,
+};
+pub use order::{Order, Report};
+pub use serving::{Broker, Duties, Notice};

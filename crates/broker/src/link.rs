@@ -1,0 +1,172 @@
+//! A socket between two of our processes: whole frames, perhaps with a descriptor.
+//!
+//! A frame is `T` `L` version 0, the length of the message in four octets, and the message. A descriptor comes with
+//! the first octet of its frame (unix(7), `SCM_RIGHTS`).
+
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read as _, Write as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg, sockopt,
+};
+use zeroize::Zeroizing;
+
+/// What every frame begins with; another form of the messages gets another number.
+pub const HEAD: [u8; 4] = *b"TL\x01\x00";
+
+/// The longest message, in octets: far more than the largest envelope of a service that is set up with sense.
+pub const LONGEST: usize = 64 << 20;
+
+/// How many descriptors a frame may bring.
+pub(crate) const MOST_DESCRIPTORS: usize = 64;
+
+/// One end. Frames are read by one thread and written by any.
+#[derive(Debug)]
+pub struct Link {
+    socket: UnixStream,
+    writing: Mutex<()>,
+}
+
+/// One frame that came.
+#[derive(Debug)]
+pub struct Frame {
+    /// The message; it may hold a secret.
+    pub message: Zeroizing<Vec<u8>>,
+    /// The descriptors that came with it.
+    pub descriptors: Vec<OwnedFd>,
+}
+
+impl Link {
+    /// Both ends of a new one.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn pair() -> io::Result<(Self, UnixStream)> {
+        let (ours, theirs) = UnixStream::pair()?;
+        Ok((Self { socket: ours, writing: Mutex::default() }, theirs))
+    }
+
+    /// Takes an end that this process was given by the one that started it, which must be root's or of the own user.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PermissionDenied`] if somebody else has made it.
+    pub fn given(socket: UnixStream) -> io::Result<Self> {
+        is_of_root_or_own(&socket)?;
+        Ok(Self { socket, writing: Mutex::default() })
+    }
+
+    /// Sends one frame.
+    ///
+    /// # Errors
+    /// The system's, and [`ErrorKind::InvalidInput`] for what no frame can carry.
+    pub fn send(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let length = u32::try_from(message.len()).ok().filter(|_| message.len() <= LONGEST);
+        let (Some(length), true) = (length, descriptors.len() <= MOST_DESCRIPTORS) else {
+            return Err(ErrorKind::InvalidInput.into());
+        };
+        let mut head = [0; 8];
+        for (to, from) in head.iter_mut().zip(HEAD.iter().chain(&length.to_be_bytes())) {
+            *to = *from;
+        }
+        let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+            return Err(ErrorKind::InvalidInput.into());
+        }
+        let parts = [IoSlice::new(&head), IoSlice::new(message)];
+        let sent = loop {
+            match sendmsg(&self.socket, &parts, &mut ancillary, SendFlags::NOSIGNAL) {
+                Err(rustix::io::Errno::INTR) => {}
+                other => break other?,
+            }
+        };
+        let mut socket = &self.socket;
+        if let Some(rest) = head.get(sent..) {
+            socket.write_all(rest)?;
+        }
+        socket.write_all(message.get(sent.saturating_sub(head.len())..).unwrap_or_default())
+    }
+
+    /// Waits for the next frame; none when the other end is gone.
+    ///
+    /// # Errors
+    /// The system's, and [`ErrorKind::InvalidData`] for what is no frame. The link is of no further use then.
+    pub fn receive(&self) -> io::Result<Option<Frame>> {
+        let mut head = [0; 8];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let received = loop {
+            let mut parts = [IoSliceMut::new(&mut head)];
+            match recvmsg(&self.socket, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+                Err(rustix::io::Errno::INTR) => {}
+                other => break other?.bytes,
+            }
+        };
+        let descriptors = ancillary
+            .drain()
+            .filter_map(|message| match message {
+                RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors.collect::<Vec<_>>()),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        if received == 0 {
+            return Ok(None);
+        }
+        let mut socket = &self.socket;
+        if let Some(rest) = head.get_mut(received..) {
+            socket.read_exact(rest)?;
+        }
+        let length = message_length(head).ok_or(ErrorKind::InvalidData)?;
+        let mut message = Zeroizing::new(vec![0; length]);
+        socket.read_exact(&mut message)?;
+        Ok(Some(Frame { message, descriptors }))
+    }
+
+    /// Bounds how long [`receive`](Self::receive) waits.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn wait_at_most(&self, time: Option<Duration>) -> io::Result<()> {
+        self.socket.set_read_timeout(time)
+    }
+
+    /// Ends both directions; whoever waits for a frame gets none.
+    pub fn close(&self) {
+        let _ = self.socket.shutdown(std::net::Shutdown::Both);
+    }
+
+    /// The socket, to be handed to a process that is started.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn try_clone(&self) -> io::Result<OwnedFd> {
+        self.socket.as_fd().try_clone_to_owned()
+    }
+}
+
+/// The length of the message that a head announces; none if it is no head or the message is too long.
+#[must_use]
+pub fn message_length(head: [u8; 8]) -> Option<usize> {
+    let [first @ .., a, b, c, d] = head;
+    let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).ok()?;
+    (first == HEAD && length <= LONGEST).then_some(length)
+}
+
+/// Whether a socket was made by root or by the user of this process (unix(7), `SO_PEERCRED`).
+///
+/// # Errors
+/// [`ErrorKind::PermissionDenied`] if it was not.
+pub fn is_of_root_or_own(socket: &UnixStream) -> io::Result<()> {
+    let maker = sockopt::socket_peercred(socket)?.uid;
+    if maker.is_root() || maker == rustix::process::geteuid() {
+        return Ok(());
+    }
+    Err(ErrorKind::PermissionDenied.into())
+}

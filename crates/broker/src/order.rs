@@ -1,0 +1,94 @@
+//! What the broker and a host say to each other.
+
+use sddl::Token;
+use zeroize::Zeroizing;
+
+use crate::message::{read_token, write_token};
+use crate::wire::{Malformed, Reader, Writer};
+
+/// What a host is told.
+#[derive(Debug)]
+pub enum Order {
+    /// Whom it works for; the first order, and given once.
+    Begin {
+        /// The account.
+        account: String,
+        /// What access is decided with.
+        token: Token,
+    },
+    /// To serve the gateway at the other end of the descriptor that comes with it.
+    Connect,
+}
+
+/// What a host tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// It works.
+    Started,
+    /// It does not, and why, for the log.
+    Refused(String),
+    /// It has had nothing to do for a while and ends as soon as the broker has closed the link. The broker does not
+    /// if it has given more orders to connect than these, which are still on their way.
+    Leaving {
+        /// How many orders to connect have come.
+        connected: u64,
+    },
+}
+
+impl Order {
+    /// The message.
+    #[must_use]
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let mut w = Writer::default();
+        match self {
+            Self::Begin { account, token } => _ = write_token(w.u8(1).text(account), token),
+            Self::Connect => _ = w.u8(2),
+        }
+        w.finish()
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub fn decode(message: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new(message);
+        let order = match r.u8()? {
+            1 => Self::Begin { account: r.text()?.to_owned(), token: read_token(&mut r)? },
+            2 => Self::Connect,
+            _ => return Err(Malformed("nobody knows the order")),
+        };
+        r.finish()?;
+        Ok(order)
+    }
+}
+
+impl Report {
+    /// The message.
+    #[must_use]
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let mut w = Writer::default();
+        match self {
+            Self::Started => _ = w.u8(1),
+            Self::Refused(reason) => _ = w.u8(2).text(reason),
+            Self::Leaving { connected } => _ = w.u8(3).u64(*connected),
+        }
+        w.finish()
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// [`Malformed`].
+    pub fn decode(message: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new(message);
+        let report = match r.u8()? {
+            1 => Self::Started,
+            2 => Self::Refused(r.text()?.to_owned()),
+            3 => Self::Leaving { connected: r.u64()? },
+            _ => return Err(Malformed("nobody knows the report")),
+        };
+        r.finish()?;
+        Ok(report)
+    }
+}

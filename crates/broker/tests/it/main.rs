@@ -1,0 +1,141 @@
+//! What a gateway gets from the broker, and what it does not get whatever it says.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod corpus;
+mod lies;
+mod sign_in;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime};
+
+use sddl::{DomainSid, Sid, Token};
+use telarch_broker::{Broker, CertificateWish, Denial, Denied, Duties, Link, Notice, Unchanged};
+
+use auth::ntlm::{self, HostNames};
+use auth::{
+    Acceptor, Account, AccountList, AuthError, Authenticator, Identity, Peer, Scheme, Secret, VerifierCost,
+};
+
+pub(crate) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
+
+/// A broker that serves, and the other end of its link.
+pub(crate) struct Served {
+    pub(crate) duties: Arc<Notebook>,
+    pub(crate) broker: Arc<Broker>,
+    serving: JoinHandle<io::Result<()>>,
+}
+
+impl Served {
+    pub(crate) fn start() -> (Self, Link) {
+        let (ours, theirs) = Link::pair().unwrap();
+        let duties = Arc::<Notebook>::default();
+        let broker = Broker::new(ours, Arc::new(Accounts), Arc::clone(&duties) as Arc<dyn Duties>);
+        let serving = Arc::clone(&broker);
+        let serving = std::thread::spawn(move || serving.serve());
+        (Self { duties, broker, serving }, Link::given(theirs).unwrap())
+    }
+
+    /// How it ended.
+    pub(crate) fn end(self) -> io::Result<()> {
+        self.serving.join().unwrap()
+    }
+}
+
+/// Two people: by password, and by NTLM.
+struct Accounts;
+
+impl Authenticator for Accounts {
+    fn knows(&self, scheme: Scheme) -> bool {
+        matches!(scheme, Scheme::Basic | Scheme::Negotiate)
+    }
+
+    fn password(&self, user: &str, password: &Secret, _: IpAddr) -> Result<Account, AuthError> {
+        match (user, password.expose()) {
+            ("alice" | "ALICE", "correct horse") => Ok(Account { name: "alice".to_owned() }),
+            ("bob", "battery") => Ok(Account { name: "bob".to_owned() }),
+            _ => Err(AuthError::WrongPassword),
+        }
+    }
+
+    fn acceptor(&self, _: Scheme, peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
+        let names = HostNames::of_host("node7.lab.example");
+        let accounts = AccountList::parse("alice:correct horse\nbob:battery").unwrap().on_host(names.clone());
+        let fresh = ntlm::AcceptorFresh { challenge: *b"\x01\x23\x45\x67\x89\xAB\xCD\xEF", now: now() };
+        Ok(Box::new(ntlm::Acceptor::new(Arc::new(accounts), names, peer.binding.clone(), fresh)))
+    }
+
+    fn cost(&self) -> VerifierCost {
+        VerifierCost::Slow
+    }
+}
+
+/// 2025-11-21 10:00:00 UTC.
+pub(crate) fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_763_719_200)
+}
+
+/// Writes down what the broker was moved to do, and for whom.
+#[derive(Default)]
+pub(crate) struct Notebook(pub(crate) Mutex<Vec<String>>);
+
+impl Notebook {
+    fn write(&self, line: String) {
+        self.0.lock().unwrap().push(line);
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Duties for Notebook {
+    fn token(&self, identity: &Identity) -> Option<Token> {
+        let rid = match identity.account().name.as_str() {
+            "alice" => 3_000,
+            "bob" => 3_002,
+            _ => return None,
+        };
+        Some(Token::new(MACHINE.account(rid), [], MACHINE))
+    }
+
+    fn host(&self, identity: &Identity, _: &Token) -> Result<OwnedFd, Denied> {
+        self.write(format!("host of {}", identity.account()));
+        Ok(UnixStream::pair().unwrap().0.into())
+    }
+
+    fn change(&self, identity: &Identity, _: &Token, before: &str, after: &str) -> Result<(), Unchanged> {
+        match (identity.account().name.as_str(), before) {
+            ("alice", "now") => {
+                self.write(format!("settings {after}"));
+                Ok(())
+            }
+            ("alice", _) => Err(Unchanged::Outdated("now".to_owned())),
+            _ => Err(Unchanged::Denied(Denied::new(Denial::Access, "only alice may"))),
+        }
+    }
+
+    fn certificate(&self, wish: &CertificateWish) -> Result<Secret, Denied> {
+        match wish {
+            CertificateWish::Own(names) => Ok(Secret::new(format!("certificate of {}", names.join(" ")))),
+            CertificateWish::Named(name) => Err(Denied::new(Denial::Failed, format!("there is no {name}"))),
+        }
+    }
+
+    fn sid_of(&self, name: &str) -> Option<Sid> {
+        (name == "alice").then(|| MACHINE.account(3_000))
+    }
+
+    fn name_of(&self, sid: Sid) -> Option<String> {
+        (sid == MACHINE.account(3_000)).then(|| "alice".to_owned())
+    }
+
+    fn notice(&self, notice: Notice) {
+        self.write(format!("{notice:?}"));
+    }
+}

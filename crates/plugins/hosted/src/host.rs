@@ -1,0 +1,337 @@
+//! The host's end: gives calls to the plug-in.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use auth::Identity;
+use config::Config;
+use sddl::Token;
+use service::{Answer, Call, Caller, Content, Delivered, Item, Items, Plugin, fresh_uuid};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
+use wsman::enumeration::Enumerate;
+use wsman::{Action, Fault, Request, Subcode, code, namespace};
+use xml::{Bounds, Writer};
+
+use crate::message::{CallMessage, FromHost, ToHost};
+use crate::stream;
+
+/// A plug-in that works for one user, in a process of that user.
+pub struct Host {
+    plugin: Arc<dyn Plugin>,
+    identity: Identity,
+    token: Token,
+    activity: Arc<Activity>,
+}
+
+/// When something was last asked of a host.
+#[derive(Debug)]
+pub struct Activity {
+    now: Mutex<Now>,
+    /// Which connections are served: those that began since somebody last wanted to leave.
+    generation: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Now {
+    under_way: usize,
+    last: Instant,
+}
+
+impl Default for Activity {
+    fn default() -> Self {
+        let now = Mutex::new(Now { under_way: 0, last: Instant::now() });
+        Self { now, generation: watch::Sender::new(0) }
+    }
+}
+
+impl Activity {
+    /// Lets no more calls begin on the connections there are, if nothing was asked for this long; says whether that
+    /// is so.
+    pub fn leave(&self, idle: Duration, is_unused: impl FnOnce() -> bool) -> bool {
+        // Under the lock, so that no call begins in between.
+        let now = self.now();
+        let leaves = now.under_way == 0 && now.last.elapsed() >= idle && is_unused();
+        if leaves {
+            self.generation.send_modify(|generation| *generation = generation.wrapping_add(1));
+        }
+        leaves
+    }
+
+    fn begin(self: &Arc<Self>, generation: u64) -> Option<UnderWay> {
+        let mut now = self.now();
+        if *self.generation.borrow() != generation {
+            return None;
+        }
+        now.under_way = now.under_way.saturating_add(1);
+        Some(UnderWay(Arc::clone(self)))
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct UnderWay(Arc<Activity>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut now = self.0.now();
+        now.last = Instant::now();
+        now.under_way = now.under_way.saturating_sub(1);
+    }
+}
+
+impl Host {
+    /// A host of this plug-in; the identity and the SID are those of the user of this process.
+    #[must_use]
+    pub fn new(plugin: Arc<dyn Plugin>, identity: Identity, token: Token) -> Arc<Self> {
+        Arc::new(Self { plugin, identity, token, activity: Arc::default() })
+    }
+
+    /// When something was last asked.
+    #[must_use]
+    pub fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
+    /// Serves a gateway until it is gone.
+    ///
+    /// # Errors
+    /// The system's, and [`io::ErrorKind::InvalidData`] for a message that is none.
+    pub async fn serve(self: Arc<Self>, socket: UnixStream) -> io::Result<()> {
+        let (from, to) = socket.into_split();
+        // Reading is a task of its own: what is waited for together with it must not cut a message in two.
+        let (incoming, mut came) = mpsc::channel(MOST_WAITING);
+        let reading = tokio::spawn(stream::read_all(from, incoming));
+        let (sender, messages) = mpsc::unbounded_channel();
+        let writing = tokio::spawn(stream::write_all(messages, to));
+        let mut generation = self.activity.generation.subscribe();
+        let born = *generation.borrow_and_update();
+        let mut ticks = tokio::time::interval(COUNTED_EVERY);
+        let mut served = Served {
+            host: Arc::clone(&self),
+            generation: born,
+            sender,
+            config: Arc::new(Config::default()),
+            calls: JoinSet::new(),
+            known: Arc::default(),
+        };
+        let serving = async {
+            loop {
+                tokio::select! {
+                    message = came.recv() => match message {
+                        Some(message) => served.take(&message?)?,
+                        None => break Ok(()),
+                    },
+                    Ok(()) = generation.changed() => served.say(&FromHost::Leaving),
+                    Some(_) = served.calls.join_next() => {}
+                    _ = ticks.tick() => {
+                        // Some end by themselves.
+                        if locked(&served.known).counted != self.in_use() {
+                            served.say(&self.count(&served.known));
+                        }
+                    }
+                }
+            }
+        };
+        let ended = serving.await;
+        reading.abort();
+        // Calls and answers that nobody waits for are dropped as if the client had gone away.
+        drop(served);
+        writing.abort();
+        ended
+    }
+}
+
+/// One connection of a gateway.
+struct Served {
+    host: Arc<Host>,
+    generation: u64,
+    sender: mpsc::UnboundedSender<Vec<u8>>,
+    config: Arc<Config>,
+    calls: JoinSet<()>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// What is known by its number.
+#[derive(Default)]
+struct Known {
+    calls: HashMap<u64, AbortHandle>,
+    promises: HashMap<u64, Delivered>,
+    /// Each has a task that gives an item whenever it is asked to.
+    items: HashMap<u64, (mpsc::UnboundedSender<()>, AbortHandle)>,
+    /// How many shells the gateway knows of.
+    counted: u32,
+}
+
+impl Served {
+    fn say(&self, message: &FromHost) {
+        let _ = self.sender.send(message.encode());
+    }
+
+    fn take(&mut self, message: &[u8]) -> io::Result<()> {
+        let invalid =
+            |error: &dyn std::fmt::Display| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
+        match ToHost::decode(message).map_err(|error| invalid(&error))? {
+            ToHost::Settings(settings) => {
+                let mut config = Config::default();
+                for (name, value) in settings {
+                    config.govern(&name, &value).map_err(|error| invalid(&error))?;
+                }
+                self.config = Arc::new(config);
+            }
+            ToHost::Call(call) => self.call(call),
+            ToHost::Cancel(number) => {
+                if let Some(call) = locked(&self.known).calls.remove(&number) {
+                    call.abort();
+                }
+            }
+            ToHost::Delivered(number) => {
+                let promise = locked(&self.known).promises.remove(&number);
+                if let Some(delivered) = promise {
+                    delivered();
+                }
+            }
+            ToHost::Withheld(number) => drop(locked(&self.known).promises.remove(&number)),
+            ToHost::Next(number) => {
+                if let Some((ask, _)) = locked(&self.known).items.get(&number) {
+                    let _ = ask.send(());
+                }
+            }
+            ToHost::Release(number) => {
+                if let Some((_, giving)) = locked(&self.known).items.remove(&number) {
+                    giving.abort();
+                }
+            }
+            ToHost::Close => {
+                let (host, sender) = (Arc::clone(&self.host), self.sender.clone());
+                self.calls.spawn(async move {
+                    host.plugin.close().await;
+                    let _ = sender.send(FromHost::Closed.encode());
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, message: CallMessage) {
+        let number = message.number;
+        let (host, config) = (Arc::clone(&self.host), Arc::clone(&self.config));
+        let (sender, known) = (self.sender.clone(), Arc::clone(&self.known));
+        let Some(under_way) = self.host.activity.begin(self.generation) else {
+            self.say(&FromHost::NotTaken(number));
+            return;
+        };
+        // Whoever cancels must find it, so it begins only once it is known.
+        let mut all = locked(&self.known);
+        let calling = self.calls.spawn(async move {
+            let answered = host.answer(message, config).await;
+            // It is over: what is done now is not to be cut short.
+            locked(&known).calls.remove(&number);
+            let say = |message: FromHost| _ = sender.send(message.encode());
+            // Before the answer, so that nobody is counted too late.
+            say(host.count(&known));
+            match answered.map(Answer::into_parts) {
+                Ok((Content::Envelope(envelope), delivered)) => {
+                    let is_promised = delivered.is_some();
+                    if let Some(delivered) = delivered {
+                        locked(&known).promises.insert(number, delivered);
+                    }
+                    say(FromHost::Envelope { number, envelope, is_promised });
+                }
+                Ok((Content::Items(items), _)) => {
+                    let (ask, asked) = mpsc::unbounded_channel();
+                    let giving = tokio::spawn(give(items, number, asked, sender.clone())).abort_handle();
+                    locked(&known).items.insert(number, (ask, giving));
+                    say(FromHost::Items(number));
+                }
+                Err(fault) => say(FromHost::Fault { number, envelope: written(&fault) }),
+            }
+            drop(under_way);
+        });
+        all.calls.insert(number, calling);
+    }
+}
+
+impl Host {
+    fn in_use(&self) -> u32 {
+        u32::try_from(self.plugin.in_use()).unwrap_or(u32::MAX)
+    }
+
+    fn count(&self, known: &Mutex<Known>) -> FromHost {
+        let count = self.in_use();
+        locked(known).counted = count;
+        FromHost::InUse(count)
+    }
+
+    async fn answer(&self, message: CallMessage, config: Arc<Config>) -> Result<Answer, Fault> {
+        let bounds = Bounds { octets: broker::LONGEST, ..Bounds::default() };
+        let request = Request::parse(message.envelope, &bounds).map_err(|refused| refused.fault)?;
+        let enumerate = match request.head().action {
+            Action::Enumerate => Some(Enumerate::parse(request.require_body("Enumerate")?)?),
+            _ => None,
+        };
+        let CallMessage { address, reply_limit, timeout, message_id, .. } = message;
+        let caller = Arc::new(Caller::new(self.identity.clone(), self.token.clone(), address));
+        self.plugin.call(Call { caller, request, config, reply_limit, timeout, message_id, enumerate }).await
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let known = std::mem::take(&mut *locked(&self.known));
+        for (_, giving) in known.items.into_values() {
+            giving.abort();
+        }
+    }
+}
+
+/// Gives one item each time it is asked to.
+async fn give(
+    mut items: Box<dyn Items>,
+    number: u64,
+    mut asked: mpsc::UnboundedReceiver<()>,
+    sender: mpsc::UnboundedSender<Vec<u8>>,
+) {
+    while asked.recv().await.is_some() {
+        let message = match items.next().await {
+            Some(Ok(Item { object, reference })) => FromHost::Item {
+                number,
+                object: object.as_str().to_owned(),
+                reference: reference.map(|reference| {
+                    let mut writer = Writer::new();
+                    writer.start("x").namespace("a", namespace::ADDRESSING).namespace("w", namespace::WSMAN);
+                    reference.write(&mut writer, "a:EndpointReference");
+                    writer.finish()
+                }),
+            },
+            Some(Err(fault)) => FromHost::Fault { number, envelope: written(&fault) },
+            None => FromHost::End(number),
+        };
+        if sender.send(message.encode()).is_err() {
+            return;
+        }
+    }
+}
+
+/// A fault as the envelope that says so.
+fn written(fault: &Fault) -> String {
+    if *fault.subcode() == Subcode::InternalError && fault.code() == code::INTERNAL_ERROR {
+        tracing::warn!(%fault, "A request failed inside the host");
+    }
+    fault.envelope(None, None, fresh_uuid())
+}
+
+/// Messages that are read ahead.
+const MOST_WAITING: usize = 16;
+/// How soon it is known how many shells have ended by themselves.
+const COUNTED_EVERY: Duration = Duration::from_secs(2);
+
+fn locked(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}

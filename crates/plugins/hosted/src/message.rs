@@ -1,0 +1,183 @@
+//! What gateway and host say to each other.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use broker::wire::{Malformed, Reader, Writer};
+use wsman::Uuid;
+
+/// From the gateway.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum ToHost {
+    /// The settings that differ from their defaults; they hold for all calls that follow.
+    Settings(Vec<(String, String)>),
+    /// A call.
+    Call(CallMessage),
+    /// Nobody waits for it any more.
+    Cancel(u64),
+    /// Its answer has arrived at the client.
+    Delivered(u64),
+    /// Its answer has not.
+    Withheld(u64),
+    /// The next item.
+    Next(u64),
+    /// No more items.
+    Release(u64),
+    /// Close everything: the service stops.
+    Close,
+}
+
+/// A call on its way to a plug-in.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CallMessage {
+    pub(crate) number: u64,
+    pub(crate) address: IpAddr,
+    pub(crate) reply_limit: u32,
+    pub(crate) timeout: Duration,
+    pub(crate) message_id: Uuid,
+    pub(crate) envelope: String,
+}
+
+/// From the host.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum FromHost {
+    /// A whole answer, and whether the plug-in wants to know that it arrived.
+    Envelope { number: u64, envelope: String, is_promised: bool },
+    /// Items are there to be asked for.
+    Items(u64),
+    /// One of them.
+    Item { number: u64, object: String, reference: Option<String> },
+    /// There are no more.
+    End(u64),
+    /// It went wrong: an envelope with the fault.
+    Fault { number: u64, envelope: String },
+    /// How many shells there are.
+    InUse(u32),
+    /// This call was not begun, for the host is about to end: another one will do it.
+    NotTaken(u64),
+    /// No further calls are taken on this connection.
+    Leaving,
+    /// Everything is closed.
+    Closed,
+}
+
+impl ToHost {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        match self {
+            Self::Settings(settings) => {
+                w.u8(1).u32(u32::try_from(settings.len()).unwrap_or(u32::MAX));
+                for (name, value) in settings {
+                    w.text(name).text(value);
+                }
+            }
+            Self::Call(call) => {
+                let milliseconds = u64::try_from(call.timeout.as_millis()).unwrap_or(u64::MAX);
+                w.u8(2).u64(call.number).address(call.address).u32(call.reply_limit).u64(milliseconds);
+                w.text(&call.message_id.to_string()).text(&call.envelope);
+            }
+            Self::Cancel(number) => _ = w.u8(3).u64(*number),
+            Self::Delivered(number) => _ = w.u8(4).u64(*number),
+            Self::Withheld(number) => _ = w.u8(5).u64(*number),
+            Self::Next(number) => _ = w.u8(6).u64(*number),
+            Self::Release(number) => _ = w.u8(7).u64(*number),
+            Self::Close => _ = w.u8(8),
+        }
+        w.finish().to_vec()
+    }
+
+    pub(crate) fn decode(message: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new(message);
+        let read = match r.u8()? {
+            1 => {
+                let count = r.u32()?;
+                if count > MOST_SETTINGS {
+                    return Err(Malformed("more settings than there are"));
+                }
+                let pair = |r: &mut Reader<'_>| Ok((r.text()?.to_owned(), r.text()?.to_owned()));
+                Self::Settings((0..count).map(|_| pair(&mut r)).collect::<Result<_, _>>()?)
+            }
+            2 => Self::Call(CallMessage {
+                number: r.u64()?,
+                address: r.address()?,
+                reply_limit: r.u32()?,
+                timeout: Duration::from_millis(r.u64()?),
+                message_id: Uuid::parse(r.text()?).ok_or(Malformed("no identifier"))?,
+                envelope: r.text()?.to_owned(),
+            }),
+            3 => Self::Cancel(r.u64()?),
+            4 => Self::Delivered(r.u64()?),
+            5 => Self::Withheld(r.u64()?),
+            6 => Self::Next(r.u64()?),
+            7 => Self::Release(r.u64()?),
+            8 => Self::Close,
+            _ => return Err(Malformed("nobody knows what a host is told")),
+        };
+        r.finish()?;
+        Ok(read)
+    }
+}
+
+impl FromHost {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::default();
+        match self {
+            Self::Envelope { number, envelope, is_promised } => {
+                w.u8(1).u64(*number).u8(u8::from(*is_promised)).text(envelope);
+            }
+            Self::Items(number) => _ = w.u8(2).u64(*number),
+            Self::Item { number, object, reference } => {
+                w.u8(3).u64(*number).text(object);
+                w.optional(reference.as_ref(), |w, reference| _ = w.text(reference));
+            }
+            Self::End(number) => _ = w.u8(4).u64(*number),
+            Self::Fault { number, envelope } => _ = w.u8(5).u64(*number).text(envelope),
+            Self::InUse(count) => _ = w.u8(6).u32(*count),
+            Self::Leaving => _ = w.u8(7),
+            Self::NotTaken(number) => _ = w.u8(9).u64(*number),
+            Self::Closed => _ = w.u8(8),
+        }
+        w.finish().to_vec()
+    }
+
+    pub(crate) fn decode(message: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new(message);
+        let read = match r.u8()? {
+            1 => {
+                let (number, is_promised) = (r.u64()?, r.u8()? == 1);
+                Self::Envelope { number, is_promised, envelope: r.text()?.to_owned() }
+            }
+            2 => Self::Items(r.u64()?),
+            3 => Self::Item {
+                number: r.u64()?,
+                object: r.text()?.to_owned(),
+                reference: r.optional(|r| r.text().map(str::to_owned))?,
+            },
+            4 => Self::End(r.u64()?),
+            5 => Self::Fault { number: r.u64()?, envelope: r.text()?.to_owned() },
+            6 => Self::InUse(r.u32()?),
+            7 => Self::Leaving,
+            8 => Self::Closed,
+            9 => Self::NotTaken(r.u64()?),
+            _ => return Err(Malformed("nobody knows what a host tells")),
+        };
+        r.finish()?;
+        Ok(read)
+    }
+
+    /// Which call it is about.
+    pub(crate) fn number(&self) -> Option<u64> {
+        match self {
+            Self::Envelope { number, .. }
+            | Self::Items(number)
+            | Self::Item { number, .. }
+            | Self::End(number)
+            | Self::NotTaken(number)
+            | Self::Fault { number, .. } => Some(*number),
+            Self::InUse(_) | Self::Leaving | Self::Closed => None,
+        }
+    }
+}
+
+/// Far more than there are.
+const MOST_SETTINGS: u32 = 10_000;

@@ -1,0 +1,463 @@
+//! The gateway's end: a plug-in that has the host of the caller answer.
+
+use std::collections::HashMap;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use config::{Config, Setting};
+use sddl::Sid;
+use service::{Answer, BoxFuture, Call, Caller, Item, Items, Plugin, Resource};
+use tokio::sync::{Notify, mpsc};
+use wsman::{Action, Detail, EndpointReference, Fault, Response, ResponseError, Subcode, code};
+use xml::{Bounds, Document, Fragment};
+
+use crate::message::{CallMessage, FromHost, ToHost};
+use crate::stream;
+
+/// Finds hosts, and has them started.
+pub trait Hosts: Send + Sync {
+    /// A connection to the host of a caller.
+    fn connect(&self, caller: Arc<Caller>) -> BoxFuture<'static, Result<UnixStream, Fault>>;
+}
+
+/// A plug-in that runs in another process for each of its callers.
+pub struct HostedPlugin {
+    resources: Vec<Resource>,
+    hosts: Arc<dyn Hosts>,
+    quota: Option<UserQuota>,
+    users: Mutex<HashMap<Sid, Arc<User>>>,
+}
+
+/// What there is of one user.
+#[derive(Default)]
+struct User {
+    connection: Mutex<Option<Arc<Connection>>>,
+    /// Starting a host takes a moment, in which only its own user waits.
+    connecting: tokio::sync::Mutex<()>,
+    /// How many shells are being opened, which the host does not count yet.
+    opening: AtomicU64,
+}
+
+impl User {
+    /// The connection, if it can be used.
+    fn connection(&self) -> Option<Arc<Connection>> {
+        let connection = locked(&self.connection).clone();
+        connection.filter(|connection| !connection.is_gone.load(Ordering::Acquire))
+    }
+
+    fn has_something(&self) -> bool {
+        let in_use =
+            || self.connection().is_some_and(|connection| connection.in_use.load(Ordering::Acquire) > 0);
+        self.opening.load(Ordering::Acquire) > 0 || in_use()
+    }
+}
+
+/// A shell that is being opened.
+struct Opening(Arc<User>);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.0.opening.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// How many users may use the plug-in at the same time, which no single host can know.
+#[derive(Clone, Copy)]
+pub struct UserQuota {
+    /// The most, by the settings.
+    pub most: fn(&Config) -> u32,
+    /// What is said to one who is too much.
+    pub refusal: fn(u32) -> Fault,
+}
+
+impl HostedPlugin {
+    /// Answers for these resources.
+    #[must_use]
+    pub fn new(resources: &[Resource], hosts: Arc<dyn Hosts>) -> Self {
+        Self { resources: resources.to_vec(), hosts, quota: None, users: Mutex::default() }
+    }
+
+    /// Bounds how many users may have something open in it.
+    #[must_use]
+    pub fn with_users(self, quota: UserQuota) -> Self {
+        Self { quota: Some(quota), ..self }
+    }
+
+    async fn answer(&self, call: Call) -> Result<Answer, Fault> {
+        for _ in 0..MOST_ATTEMPTS {
+            if let Some(answer) = self.attempt(&call).await? {
+                return Ok(answer);
+            }
+        }
+        Err(nonsense())
+    }
+
+    /// Has a host answer; none if it was about to end and has not begun.
+    async fn attempt(&self, call: &Call) -> Result<Option<Answer>, Fault> {
+        let (user, _opening) = self.admit(call)?;
+        let connection = self.connection(call, &user).await?;
+        let (number, mut told) = connection.begin(call)?;
+        let mut waiting = Waiting { connection: Arc::clone(&connection), number, is_over: false };
+        let Some(message) = told.recv().await else { return Err(died()) };
+        waiting.is_over = true;
+        let answer = match message {
+            FromHost::NotTaken(_) => {
+                connection.forget(number);
+                connection.is_gone.store(true, Ordering::Release);
+                return Ok(None);
+            }
+            FromHost::Envelope { envelope, is_promised: false, .. } => {
+                connection.forget(number);
+                Ok(Answer::new(envelope))
+            }
+            FromHost::Envelope { envelope, is_promised: true, .. } => {
+                let promise = Promise(Some(connection), number);
+                Ok(Answer::new(envelope).when_delivered(Box::new(move || promise.keep())))
+            }
+            FromHost::Items(_) => {
+                // From now on it is about items, which have the same number.
+                connection.forget(number);
+                let told = connection.listen(number).ok_or_else(died)?;
+                Ok(Answer::items(HostedItems { connection, number, told, is_asked: false }))
+            }
+            FromHost::Fault { envelope, .. } => {
+                connection.forget(number);
+                Err(fault(envelope))
+            }
+            _ => Err(nonsense()),
+        };
+        answer.map(Some)
+    }
+
+    /// What there is of the caller, unless too many others have something open.
+    fn admit(&self, call: &Call) -> Result<(Arc<User>, Option<Opening>), Fault> {
+        let sid = call.caller.sid();
+        let mut users = locked(&self.users);
+        users.retain(|other, user| {
+            *other == sid || Arc::strong_count(user) > 1 || user.connection().is_some()
+        });
+        let user = Arc::clone(users.entry(sid).or_default());
+        let (Some(quota), Action::Create) = (self.quota, &call.request.head().action) else {
+            return Ok((user, None));
+        };
+        let others = users.iter().filter(|(other, user)| **other != sid && user.has_something()).count();
+        let most = (quota.most)(&call.config);
+        if others >= usize::try_from(most).unwrap_or(usize::MAX) {
+            return Err((quota.refusal)(most));
+        }
+        user.opening.fetch_add(1, Ordering::AcqRel);
+        Ok((Arc::clone(&user), Some(Opening(user))))
+    }
+
+    /// The connection to the caller's host, which is made if there is none.
+    async fn connection(&self, call: &Call, user: &User) -> Result<Arc<Connection>, Fault> {
+        if let Some(connection) = user.connection() {
+            return Ok(connection);
+        }
+        let _turn = user.connecting.lock().await;
+        if let Some(connection) = user.connection() {
+            return Ok(connection);
+        }
+        let socket = self.hosts.connect(Arc::clone(&call.caller)).await?;
+        let connection = Connection::start(socket).map_err(|error| {
+            tracing::error!(%error, "A host cannot be spoken to");
+            nonsense()
+        })?;
+        *locked(&user.connection) = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+}
+
+impl Plugin for HostedPlugin {
+    fn resources(&self) -> &[Resource] {
+        &self.resources
+    }
+
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
+        Box::pin(self.answer(call))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let users: Vec<_> = locked(&self.users).drain().map(|(_, user)| user).collect();
+            let open: Vec<_> = users.iter().filter_map(|user| user.connection()).collect();
+            for connection in &open {
+                connection.say(&ToHost::Close);
+            }
+            for connection in open {
+                let _ = tokio::time::timeout(LONGEST_CLOSING, connection.closed.notified()).await;
+            }
+        })
+    }
+}
+
+/// A connection to one host.
+struct Connection {
+    sender: mpsc::UnboundedSender<Vec<u8>>,
+    state: Mutex<State>,
+    last: AtomicU64,
+    /// No further calls.
+    is_gone: AtomicBool,
+    in_use: AtomicU64,
+    closed: Notify,
+}
+
+struct State {
+    /// None once nothing more will come.
+    waiting: Option<HashMap<u64, mpsc::UnboundedSender<FromHost>>>,
+    config: Option<Arc<Config>>,
+}
+
+impl Connection {
+    fn start(socket: UnixStream) -> std::io::Result<Arc<Self>> {
+        broker::is_of_root_or_own(&socket)?;
+        socket.set_nonblocking(true)?;
+        let (mut from, to) = tokio::net::UnixStream::from_std(socket)?.into_split();
+        let (sender, messages) = mpsc::unbounded_channel();
+        let connection = Arc::new(Self {
+            sender,
+            state: Mutex::new(State { waiting: Some(HashMap::new()), config: None }),
+            last: AtomicU64::new(0),
+            is_gone: AtomicBool::new(false),
+            in_use: AtomicU64::new(0),
+            closed: Notify::new(),
+        });
+        let writing = tokio::spawn(stream::write_all(messages, to));
+        let reader = Arc::clone(&connection);
+        tokio::spawn(async move {
+            let mut from = tokio::io::BufReader::new(&mut from);
+            loop {
+                let message = match stream::read(&mut from).await {
+                    Ok(Some(message)) => message,
+                    Ok(None) => break,
+                    Err(error) => {
+                        tracing::debug!(%error, "A host is gone");
+                        break;
+                    }
+                };
+                match FromHost::decode(&message) {
+                    Ok(message) => reader.take(message),
+                    Err(error) => {
+                        tracing::warn!(%error, "A host is not understood");
+                        break;
+                    }
+                }
+            }
+            reader.end();
+            writing.abort();
+        });
+        Ok(connection)
+    }
+
+    fn begin(&self, call: &Call) -> Result<(u64, mpsc::UnboundedReceiver<FromHost>), Fault> {
+        if call.request.source().len() > LONGEST_ENVELOPE {
+            return Err(too_large());
+        }
+        let number = self.last.fetch_add(1, Ordering::Relaxed);
+        let (sender, told) = mpsc::unbounded_channel();
+        let mut state = self.state();
+        state.waiting.as_mut().ok_or_else(died)?.insert(number, sender);
+        // Both under one lock: a call must not overtake its settings.
+        if !state.config.as_ref().is_some_and(|known| Arc::ptr_eq(known, &call.config)) {
+            let default = Config::default();
+            let differing = call.config.differences(&default);
+            let shown = |setting: &Setting| (setting.path().to_owned(), setting.show(&call.config));
+            self.say(&ToHost::Settings(differing.map(shown).collect()));
+            state.config = Some(Arc::clone(&call.config));
+        }
+        self.say(&ToHost::Call(CallMessage {
+            number,
+            address: call.caller.address(),
+            reply_limit: call.reply_limit,
+            timeout: call.timeout,
+            message_id: call.message_id,
+            envelope: call.request.source().to_owned(),
+        }));
+        Ok((number, told))
+    }
+
+    fn listen(&self, number: u64) -> Option<mpsc::UnboundedReceiver<FromHost>> {
+        let (sender, told) = mpsc::unbounded_channel();
+        self.state().waiting.as_mut()?.insert(number, sender);
+        Some(told)
+    }
+
+    fn say(&self, message: &ToHost) {
+        // If it cannot be said, the host is gone, which whoever waits is told.
+        let _ = self.sender.send(message.encode());
+    }
+
+    fn take(&self, message: FromHost) {
+        match message.number() {
+            Some(number) => {
+                let state = self.state();
+                let waiting = state.waiting.as_ref().and_then(|waiting| waiting.get(&number));
+                if let Some(waiting) = waiting {
+                    let _ = waiting.send(message);
+                } else if matches!(message, FromHost::Envelope { is_promised: true, .. }) {
+                    // Its client has gone away while it was on its way.
+                    self.say(&ToHost::Withheld(number));
+                } else if matches!(message, FromHost::Items(_)) {
+                    self.say(&ToHost::Release(number));
+                }
+            }
+            None => match message {
+                FromHost::InUse(count) => self.in_use.store(u64::from(count), Ordering::Release),
+                FromHost::Leaving => self.is_gone.store(true, Ordering::Release),
+                _ => self.closed.notify_one(),
+            },
+        }
+    }
+
+    fn forget(&self, number: u64) {
+        if let Some(waiting) = self.state().waiting.as_mut() {
+            waiting.remove(&number);
+        }
+    }
+
+    fn end(&self) {
+        self.is_gone.store(true, Ordering::Release);
+        self.state().waiting = None;
+        self.closed.notify_one();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        locked(&self.state)
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What each of them guards is whole at any moment.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A call that is waited for: dropped before its answer came, it is taken back.
+struct Waiting {
+    connection: Arc<Connection>,
+    number: u64,
+    is_over: bool,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.connection.forget(self.number);
+            self.connection.say(&ToHost::Cancel(self.number));
+            // The answer may be on its way already.
+            self.connection.say(&ToHost::Withheld(self.number));
+            self.connection.say(&ToHost::Release(self.number));
+        }
+    }
+}
+
+/// An answer whose arrival somebody waits to hear of.
+struct Promise(Option<Arc<Connection>>, u64);
+
+impl Promise {
+    fn keep(mut self) {
+        if let Some(connection) = self.0.take() {
+            connection.forget(self.1);
+            connection.say(&ToHost::Delivered(self.1));
+        }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            connection.forget(self.1);
+            connection.say(&ToHost::Withheld(self.1));
+        }
+    }
+}
+
+/// Items that the host has.
+struct HostedItems {
+    connection: Arc<Connection>,
+    number: u64,
+    told: mpsc::UnboundedReceiver<FromHost>,
+    /// Asked for and not yet there: a future that was dropped must not lose it.
+    is_asked: bool,
+}
+
+impl Items for HostedItems {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
+        Box::pin(async {
+            if !self.is_asked {
+                self.connection.say(&ToHost::Next(self.number));
+                self.is_asked = true;
+            }
+            let told = self.told.recv().await;
+            self.is_asked = false;
+            match told {
+                None => Some(Err(died())),
+                Some(FromHost::Item { object, reference, .. }) => {
+                    let object = Fragment::written_elsewhere(object);
+                    let reference = match reference.map(endpoint).transpose() {
+                        Ok(reference) => reference,
+                        Err(fault) => return Some(Err(fault)),
+                    };
+                    Some(Ok(Item { object, reference }))
+                }
+                Some(FromHost::Fault { envelope, .. }) => Some(Err(fault(envelope))),
+                Some(_) => None,
+            }
+        })
+    }
+}
+
+impl Drop for HostedItems {
+    fn drop(&mut self) {
+        self.connection.forget(self.number);
+        self.connection.say(&ToHost::Release(self.number));
+    }
+}
+
+fn endpoint(text: String) -> Result<EndpointReference, Fault> {
+    let document = Document::parse(text, &Bounds::default()).map_err(|_| nonsense())?;
+    let reference = document.root().children().next().ok_or_else(nonsense)?;
+    EndpointReference::parse(reference)
+}
+
+/// The fault of an envelope.
+fn fault(envelope: String) -> Fault {
+    match Response::parse(envelope, &Bounds::default()) {
+        Err(ResponseError::Fault(fault)) => fault,
+        _ => nonsense(),
+    }
+}
+
+fn too_large() -> Fault {
+    let reason = format!(
+        "a message of more than {LONGEST_ENVELOPE} octets cannot be given to the process that works for this user"
+    );
+    Fault::new(Subcode::EncodingLimit, code::MAX_ENVELOPE_SIZE_EXCEEDED, reason)
+        .with_detail(Detail::MAX_ENVELOPE_SIZE)
+}
+
+fn died() -> Fault {
+    Fault::new(
+        Subcode::InternalError,
+        code::INTERNAL_ERROR,
+        "the process that works for this user has ended, and its shells with it: open a new one",
+    )
+}
+
+fn nonsense() -> Fault {
+    Fault::new(
+        Subcode::InternalError,
+        code::INTERNAL_ERROR,
+        "the process that works for this user did not answer as it should",
+    )
+}
+
+/// Leaves room for what stands around an envelope.
+const LONGEST_ENVELOPE: usize = broker::LONGEST - 4_096;
+
+/// Hosts that end one after the other while a call is on its way.
+const MOST_ATTEMPTS: usize = 3;
+
+/// How long hosts may take to close their shells.
+const LONGEST_CLOSING: Duration = Duration::from_secs(3);

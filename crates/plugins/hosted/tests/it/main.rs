@@ -1,0 +1,218 @@
+//! Both ends over a socket: what a plug-in answers comes through, and so does what becomes of the answer.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod corpus;
+mod passing;
+mod users;
+
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use auth::{Account, AuthError, Identity, LocalUsers};
+use config::Config;
+use sddl::{DomainSid, Token};
+use service::{Answer, BoxFuture, Call, Caller, Item, Plugin, Resource, ResourceKind, fresh_uuid};
+use telarch_plugin_hosted::{Host, HostedPlugin, Hosts};
+use tokio::sync::{Notify, mpsc};
+use wsman::{Action, Fault, Request, Subcode, code};
+use xml::{Bounds, Writer};
+
+pub(crate) const RESOURCE: Resource =
+    Resource { uri: "http://example.com/thing", with_children: false, kind: ResourceKind::Instances };
+const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A plug-in that says what happens to it.
+pub(crate) struct Thing {
+    told: mpsc::UnboundedSender<String>,
+    pub(crate) go_on: Notify,
+    pub(crate) shells: AtomicUsize,
+}
+
+impl Plugin for Thing {
+    fn resources(&self) -> &[Resource] {
+        const RESOURCES: [Resource; 1] = [RESOURCE];
+        &RESOURCES
+    }
+
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
+        Box::pin(async move {
+            let dropped = Told(self.told.clone(), "cancelled");
+            match call.request.head().action {
+                Action::Get => {
+                    let mut reply = call.reply();
+                    reply
+                        .body()
+                        .start("Shells")
+                        .text(&call.config.winrs.max_shells_per_user.to_string())
+                        .end();
+                    dropped.forget();
+                    call.finish(reply)
+                }
+                Action::Put => {
+                    let _ = self.told.send("begun".to_owned());
+                    self.go_on.notified().await;
+                    let kept = Told(self.told.clone(), "withheld");
+                    dropped.forget();
+                    let told = self.told.clone();
+                    let answer = call.finish(call.reply())?;
+                    Ok(answer.when_delivered(Box::new(move || {
+                        kept.forget();
+                        let _ = told.send("delivered".to_owned());
+                    })))
+                }
+                Action::Create => {
+                    self.shells.fetch_add(1, Ordering::AcqRel);
+                    dropped.forget();
+                    call.finish(call.reply())
+                }
+                Action::Enumerate => {
+                    dropped.forget();
+                    let items = ["one", "two"].map(|text| {
+                        let mut object = Writer::new();
+                        object.start("Thing").text(text).end();
+                        Item { object: object.into_fragment(), reference: None }
+                    });
+                    Ok(Answer::items(Vec::from(items).into_iter()))
+                }
+                _ => {
+                    dropped.forget();
+                    Err(Fault::new(Subcode::ActionNotSupported, code::ACTION_NOT_SUPPORTED, "not that"))
+                }
+            }
+        })
+    }
+
+    fn in_use(&self) -> usize {
+        self.shells.load(Ordering::Acquire)
+    }
+}
+
+/// Says a word when it is dropped.
+struct Told(mpsc::UnboundedSender<String>, &'static str);
+
+impl Told {
+    fn forget(mut self) {
+        self.1 = "";
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if !self.1.is_empty() {
+            let _ = self.0.send(self.1.to_owned());
+        }
+    }
+}
+
+/// Hosts in this process, one for each connection that is asked for.
+pub(crate) struct Here {
+    told: mpsc::UnboundedSender<String>,
+    started: Mutex<Vec<Started>>,
+}
+
+/// A plug-in, its host, and what ends it.
+type Started = (Arc<Thing>, Arc<Host>, tokio::task::AbortHandle);
+
+impl Here {
+    pub(crate) fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<String>) {
+        let (told, said) = mpsc::unbounded_channel();
+        (Arc::new(Self { told, started: Mutex::default() }), said)
+    }
+
+    /// What was started at this place in the order.
+    pub(crate) fn thing(&self, at: usize) -> Arc<Thing> {
+        Arc::clone(&self.started.lock().unwrap()[at].0)
+    }
+
+    pub(crate) fn host(&self, at: usize) -> Arc<Host> {
+        Arc::clone(&self.started.lock().unwrap()[at].1)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.started.lock().unwrap().len()
+    }
+
+    /// Ends one as if it had been killed.
+    pub(crate) fn kill(&self, at: usize) {
+        self.started.lock().unwrap()[at].2.abort();
+    }
+}
+
+impl Hosts for Here {
+    fn connect(&self, caller: Arc<Caller>) -> BoxFuture<'static, Result<UnixStream, Fault>> {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let thing =
+            Arc::new(Thing { told: self.told.clone(), go_on: Notify::new(), shells: AtomicUsize::new(0) });
+        let (identity, token) = (caller.identity().clone(), caller.token().clone());
+        let host = Host::new(Arc::clone(&thing) as Arc<dyn Plugin>, identity, token);
+        let serving = Arc::clone(&host);
+        let theirs = tokio::net::UnixStream::from_std(theirs).unwrap();
+        let serving = tokio::spawn(async move {
+            let _ = serving.serve(theirs).await;
+        });
+        self.started.lock().unwrap().push((thing, host, serving.abort_handle()));
+        Box::pin(async move { Ok(ours) })
+    }
+}
+
+pub(crate) fn plugin(hosts: &Arc<Here>) -> HostedPlugin {
+    HostedPlugin::new(&[RESOURCE], Arc::clone(hosts) as Arc<dyn Hosts>)
+}
+
+/// A call of the user with this number.
+pub(crate) fn call(user: u32, action: &str) -> Call {
+    call_with(user, action, Config::default())
+}
+
+pub(crate) fn call_with(user: u32, action: &str, config: Config) -> Call {
+    struct Users;
+    impl LocalUsers for Users {
+        fn account(&self, uid: u32) -> Result<Account, AuthError> {
+            Ok(Account { name: format!("user{uid}") })
+        }
+    }
+    let identity = Identity::by_peer_credentials(user, &Users).unwrap();
+    let token = Token::new(MACHINE.account(user), [], MACHINE);
+    let body = match action.rsplit('/').next() {
+        Some("Enumerate") => format!("<n:Enumerate xmlns:n=\"{}\"/>", wsman::namespace::ENUMERATION),
+        _ => "<x/>".to_owned(),
+    };
+    let envelope = format!(
+        "<s:Envelope xmlns:s=\"{}\" xmlns:a=\"{}\" xmlns:w=\"{}\"><s:Header>\
+         <w:ResourceURI s:mustUnderstand=\"true\">{}</w:ResourceURI>\
+         <a:Action s:mustUnderstand=\"true\">{action}</a:Action><a:MessageID>uuid:{}</a:MessageID>\
+         <a:To>http://localhost/wsman</a:To><a:ReplyTo><a:Address>{}</a:Address></a:ReplyTo>\
+         </s:Header><s:Body>{body}</s:Body></s:Envelope>",
+        wsman::namespace::SOAP,
+        wsman::namespace::ADDRESSING,
+        wsman::namespace::WSMAN,
+        RESOURCE.uri,
+        fresh_uuid(),
+        wsman::namespace::ANONYMOUS,
+    );
+    let request = Request::parse(envelope, &Bounds::default()).unwrap_or_else(|_| panic!("a request"));
+    let enumerate = matches!(request.head().action, Action::Enumerate)
+        .then(|| wsman::enumeration::Enumerate::parse(request.require_body("Enumerate").unwrap()).unwrap());
+    Call {
+        caller: Arc::new(Caller::new(identity, token, [127, 0, 0, 1].into())),
+        request,
+        config: Arc::new(config),
+        reply_limit: 500_000,
+        timeout: Duration::from_secs(60),
+        message_id: fresh_uuid(),
+        enumerate,
+    }
+}
+
+pub(crate) fn transfer(verb: &str) -> String {
+    format!("{}/{verb}", wsman::namespace::TRANSFER)
+}
+
+/// The next word of a plug-in.
+pub(crate) async fn next(said: &mut mpsc::UnboundedReceiver<String>) -> String {
+    tokio::time::timeout(PATIENCE, said.recv()).await.expect("a word").expect("one more word")
+}

@@ -1,0 +1,90 @@
+//! Calls, answers, and what becomes of them.
+
+use config::Config;
+use service::{Content, Plugin as _};
+
+use crate::{Here, call, call_with, next, plugin, transfer};
+
+#[tokio::test]
+async fn an_answer_is_made_with_the_settings_of_its_call() {
+    let (hosts, _said) = Here::new();
+    let plugin = plugin(&hosts);
+    for shells in ["30", "7", "7", "30"] {
+        let mut config = Config::default();
+        config.set("Winrs.MaxShellsPerUser", shells).unwrap();
+        let answer = plugin.call(call_with(1, &transfer("Get"), config)).await.unwrap();
+        let (Content::Envelope(envelope), None) = answer.into_parts() else { panic!("an envelope") };
+        assert!(envelope.contains(&format!("<Shells>{shells}</Shells>")), "{envelope}");
+    }
+    assert_eq!(hosts.count(), 1, "one host does it all");
+}
+
+#[tokio::test]
+async fn a_fault_is_the_same_at_the_other_end() {
+    let (hosts, _said) = Here::new();
+    let fault = plugin(&hosts).call(call(1, &transfer("Delete"))).await.err().unwrap();
+    assert_eq!((fault.code(), fault.to_string()), (wsman::code::ACTION_NOT_SUPPORTED, "not that".to_owned()));
+}
+
+#[tokio::test]
+async fn the_plug_in_learns_whether_its_answer_arrived() {
+    let (hosts, mut said) = Here::new();
+    let plugin = plugin(&hosts);
+    for arrives in [true, false] {
+        let calling = plugin.call(call(1, &transfer("Put")));
+        let (answer, ()) = tokio::join!(calling, async {
+            assert_eq!(next(&mut said).await, "begun");
+            hosts.thing(0).go_on.notify_one();
+        });
+        let (_, delivered) = answer.unwrap().into_parts();
+        let delivered = delivered.expect("somebody wants to know");
+        if arrives {
+            delivered();
+            assert_eq!(next(&mut said).await, "delivered");
+        } else {
+            drop(delivered);
+            assert_eq!(next(&mut said).await, "withheld");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_is_cancelled() {
+    let (hosts, mut said) = Here::new();
+    let plugin = plugin(&hosts);
+    let calling = plugin.call(call(1, &transfer("Put")));
+    tokio::select! {
+        _ = calling => panic!("it waits"),
+        word = next(&mut said) => assert_eq!(word, "begun"),
+    }
+    assert_eq!(next(&mut said).await, "cancelled");
+    assert!(plugin.call(call(1, &transfer("Get"))).await.is_ok(), "the next one is not concerned");
+}
+
+#[tokio::test]
+async fn items_come_one_by_one_to_their_end() {
+    let (hosts, _said) = Here::new();
+    let enumerate = format!("{}/Enumerate", wsman::namespace::ENUMERATION);
+    let answer = plugin(&hosts).call(call(1, &enumerate)).await.unwrap();
+    let (Content::Items(mut items), _) = answer.into_parts() else { panic!("items") };
+    for text in ["one", "two"] {
+        let item = items.next().await.unwrap().unwrap();
+        assert_eq!(item.object.as_str(), format!("<Thing>{text}</Thing>"));
+    }
+    assert!(items.next().await.is_none());
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_host_that_dies_is_told_and_the_next_call_has_a_new_one() {
+    let (hosts, mut said) = Here::new();
+    let plugin = plugin(&hosts);
+    let calling = plugin.call(call(1, &transfer("Put")));
+    let (answer, ()) = tokio::join!(calling, async {
+        assert_eq!(next(&mut said).await, "begun");
+        hosts.kill(0);
+    });
+    let fault = answer.err().unwrap().to_string();
+    assert!(fault.contains("has ended, and its shells with it"), "{fault}");
+    assert!(plugin.call(call(1, &transfer("Get"))).await.is_ok());
+    assert_eq!(hosts.count(), 2);
+}

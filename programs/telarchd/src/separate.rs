@@ -1,0 +1,92 @@
+//! The service of a machine as processes that are separated from each other.
+//!
+//! The **broker**, this process, keeps root's rights and reads nothing from the network. It starts the **gateway**,
+//! which reads the network and may do nothing else, and for each user who has something done a **host** that is that
+//! user. All are this program, started anew; what one needs of another goes through sockets that the broker makes.
+
+mod broker;
+mod confinement;
+mod duties;
+mod gateway;
+mod host;
+mod hosts;
+mod user;
+
+use std::error::Error;
+use std::fs::File;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, ExitCode};
+
+use accounts::UnixUsers;
+
+use crate::arguments::Persistent;
+use crate::audit::AuditFile;
+use crate::inherited::Inherited;
+
+/// Does what this process was started for, if that is to be a host; none if it was started by anybody else.
+pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).filter_map(|one| one.into_string().ok()).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        [KEEPER, user] => host::keep(user).map(Some),
+        [HOST, uid, gid] => host::run(uid.parse()?, gid.parse()?).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Serves as the process that the arguments say.
+pub(crate) fn run(
+    arguments: &Persistent,
+    inherited: Inherited,
+    audit: AuditFile,
+) -> Result<ExitCode, Box<dyn Error>> {
+    if arguments.separate.is_gateway {
+        return gateway::run(arguments, audit);
+    }
+    broker::run(arguments, inherited, audit)
+}
+
+/// The gateway's user must exist, and have no rights.
+pub(crate) fn require_user(users: &UnixUsers, name: &str) -> Result<(), Box<dyn Error>> {
+    match user::find(users, name)? {
+        None => Err(format!(
+            "there is no user {name}, which is to read the network\n  make it: useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin {name}"
+        )
+        .into()),
+        Some(numbers) if numbers.uid == 0 => {
+            Err(format!("{name} is root: what reads the network needs a user without rights").into())
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// What the process is told first that opens a user's session and starts the host in it.
+const KEEPER: &str = "--keep-host";
+/// What a host is told first.
+const HOST: &str = "--host";
+
+/// This program once more; `shown` is what lists of processes show. It is found although its file was replaced.
+fn this_program(shown: &str) -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0(shown);
+    command
+}
+
+/// Takes the socket that this process was given as its standard input, which becomes empty.
+fn given_socket() -> Result<UnixStream, Box<dyn Error>> {
+    let stdin = std::io::stdin();
+    let socket = stdin.as_fd().try_clone_to_owned()?;
+    empty_stdin()?;
+    rustix::net::sockopt::socket_type(&socket)
+        .map_err(|_| "this is how telarchd starts itself, not for people")?;
+    Ok(UnixStream::from(socket))
+}
+
+/// Lets go of what was standard input.
+fn empty_stdin() -> std::io::Result<()> {
+    let nothing = OwnedFd::from(File::open("/dev/null")?);
+    Ok(rustix::stdio::dup2_stdin(&nothing)?)
+}

@@ -1,0 +1,245 @@
+//! The broker: keeps root's rights, and starts and ends everything else.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::process::{Child, ExitCode, ExitStatus};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use accounts::UnixUsers;
+use auth::Authenticator;
+use broker::{Broker, Duties, Link, Notice, Tell};
+use service::{LocalSocket, watchdog};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::duties::Machine;
+use super::hosts::Hosts;
+use super::{require_user, this_program};
+use crate::arguments::Persistent;
+use crate::audit::{self, AuditFile};
+use crate::inherited::Inherited;
+use crate::persistent::{Files, delegation, local_sockets, manager, sign_in};
+use crate::signals::{Signals, Wish};
+
+/// Is the broker until a signal ends it.
+pub(super) fn run(
+    arguments: &Persistent,
+    inherited: Inherited,
+    audit: AuditFile,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(serve(arguments, inherited, audit));
+    // A question may still wait for PAM.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    done
+}
+
+async fn serve(
+    arguments: &Persistent,
+    inherited: Inherited,
+    audit: AuditFile,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let mut signals = Signals::listen()?;
+    let manager = manager();
+    for refused in &inherited.refused {
+        tracing::warn!(error = refused, "What the service manager handed over cannot be used");
+    }
+    delegation::prepare();
+    let files = Files::open(arguments)?;
+    require_user(&files.users, &arguments.separate.gateway_user)?;
+    let (sign_in, principals) = sign_in(&files)?;
+    let hosts = Arc::new(Hosts::default());
+    let (noticing, mut notices) = mpsc::unbounded_channel();
+    let machine = Machine {
+        principals,
+        users: files.users.clone(),
+        store: Arc::clone(&files.store),
+        certificates: Arc::clone(&files.certificates),
+        hosts: Arc::clone(&hosts),
+        notices: noticing,
+    };
+    let (ending, mut ends) = mpsc::unbounded_channel();
+    let gateways = Gateways {
+        authenticator: Arc::new(sign_in),
+        duties: Arc::new(machine),
+        sockets: inherited.network.into_iter().map(OwnedFd::from).collect(),
+        ending,
+    };
+    let current: Arc<Mutex<Option<Arc<Broker>>>> = Arc::default();
+    for socket in local_sockets(arguments, inherited.local)? {
+        tokio::spawn(accept(socket, Arc::clone(&current), files.users.clone()));
+    }
+    let mut restarts = Restarts::default();
+    let start = || gateways.start().inspect(|gateway| set(&current, Some(Arc::clone(gateway))));
+    let mut gateway = start()?;
+
+    let mut ticks = tokio::time::interval(SCHEMES_LOOKED_AT_EVERY);
+    let (signal, code) = loop {
+        tokio::select! {
+            wish = signals.received() => match wish {
+                Wish::End(signal) => break (signal, ExitCode::SUCCESS),
+                Wish::Reload => {
+                    manager.reloading();
+                    audit.reopen();
+                    files.reload().await;
+                    gateway.announce_schemes();
+                    match audit::append(&arguments.audit) {
+                        Ok(file) => gateway.announce(&Tell::Reload(files.store.text()), &[file.as_fd()]),
+                        Err(_) => gateway.announce(&Tell::Reload(files.store.text()), &[]),
+                    }
+                }
+            },
+            // An account of the file may have got or lost what a scheme takes.
+            _ = ticks.tick() => gateway.announce_schemes(),
+            Some(notice) = notices.recv() => match notice {
+                Notice::Ready => {
+                    restarts.works = true;
+                    manager.ready();
+                }
+                Notice::Status(text) => manager.status(&text),
+                Notice::Alive => manager.alive(),
+            },
+            Some(status) = ends.recv() => {
+                tracing::error!(%status, "The gateway has ended");
+                set(&current, None);
+                if !restarts.may_start_again(Instant::now()) {
+                    hosts.end(LONGEST_END);
+                    return Err("the gateway does not stay: the log says why".into());
+                }
+                gateway = start()?;
+            }
+        }
+    };
+    tracing::info!(signal, "Ending");
+    manager.stopping();
+    set(&current, None);
+    gateway.announce(&Tell::Stop, &[]);
+    // It gives requests under way 3 seconds, and their answers 2 more.
+    if timeout(Duration::from_secs(7), ends.recv()).await.is_err() {
+        tracing::warn!("The gateway is ended by force");
+        gateway.close();
+        let _ = timeout(LONGEST_END, ends.recv()).await;
+    }
+    hosts.end(LONGEST_END);
+    Ok(code)
+}
+
+/// What every gateway is started with.
+struct Gateways {
+    authenticator: Arc<dyn Authenticator>,
+    duties: Arc<dyn Duties>,
+    /// They listen already, and stay open when a gateway ends.
+    sockets: Vec<OwnedFd>,
+    ending: mpsc::UnboundedSender<ExitStatus>,
+}
+
+impl Gateways {
+    fn start(&self) -> io::Result<Arc<Broker>> {
+        let (link, theirs) = Link::pair()?;
+        let mut command = this_program("telarchd: gateway");
+        command.args(std::env::args_os().skip(1)).arg("--gateway").stdin(OwnedFd::from(theirs));
+        // Who notifies the manager is the broker; how often the gateway has to, it finds in WATCHDOG_USEC.
+        for name in ["NOTIFY_SOCKET", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] {
+            command.env_remove(name);
+        }
+        let asks = |name: &str| std::env::var(name).ok();
+        if watchdog(asks("WATCHDOG_USEC").as_deref(), asks("WATCHDOG_PID").as_deref(), std::process::id())
+            .is_none()
+        {
+            command.env_remove("WATCHDOG_USEC");
+        }
+        let child = command.spawn()?;
+        drop(command);
+        let broker = Broker::new(link, Arc::clone(&self.authenticator), Arc::clone(&self.duties));
+        if !self.sockets.is_empty() {
+            let sockets: Vec<_> = self.sockets.iter().map(OwnedFd::as_fd).collect();
+            broker.announce(&Tell::Sockets, &sockets);
+        }
+        let (serving, ending) = (Arc::clone(&broker), self.ending.clone());
+        std::thread::Builder::new()
+            .name("gateway".to_owned())
+            .spawn(move || attend(&serving, child, &ending))?;
+        Ok(broker)
+    }
+}
+
+/// Serves a gateway to its end, which comes at once if it says what no gateway says.
+fn attend(broker: &Arc<Broker>, mut child: Child, ending: &mpsc::UnboundedSender<ExitStatus>) {
+    if let Err(error) = broker.serve() {
+        tracing::error!(%error, "The gateway is ended: it does not speak as one");
+        let _ = child.kill();
+    }
+    broker.close();
+    match child.wait() {
+        Ok(status) => _ = ending.send(status),
+        Err(error) => tracing::error!(%error, "The end of the gateway cannot be seen"),
+    }
+}
+
+/// Asks the kernel who connects to the local socket, and hands the connection to the gateway.
+async fn accept(socket: LocalSocket, current: Arc<Mutex<Option<Arc<Broker>>>>, users: UnixUsers) {
+    loop {
+        let stream = match socket.accept().await {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::error!(%error, "Cannot accept local connections");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let broker = current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(broker) = broker {
+            let users = users.clone();
+            tokio::task::spawn_blocking(move || broker.hand_over(&stream, &users));
+        }
+    }
+}
+
+fn set(current: &Mutex<Option<Arc<Broker>>>, to: Option<Arc<Broker>>) {
+    *current.lock().unwrap_or_else(PoisonError::into_inner) = to;
+}
+
+/// How often the gateway was started again.
+#[derive(Default)]
+struct Restarts {
+    /// Whether any gateway has ever served.
+    works: bool,
+    recent: VecDeque<Instant>,
+}
+
+impl Restarts {
+    /// A gateway that never served will not, and one that ends all the time is of no use.
+    fn may_start_again(&mut self, now: Instant) -> bool {
+        self.recent.retain(|then| now.duration_since(*then) < Duration::from_secs(60));
+        self.recent.push_back(now);
+        self.works && self.recent.len() <= 5
+    }
+}
+
+/// How soon it is noticed that a scheme leads somewhere, or no longer.
+const SCHEMES_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
+
+/// How long hosts, and a gateway that does not obey, may take to end.
+const LONGEST_END: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_that_ends_all_the_time_is_given_up() {
+        let now = Instant::now();
+        let mut never = Restarts::default();
+        assert!(!never.may_start_again(now), "it has never served");
+        let mut restarts = Restarts { works: true, recent: VecDeque::new() };
+        assert!((0..5).all(|_| restarts.may_start_again(now)));
+        assert!(!restarts.may_start_again(now));
+        assert!(
+            restarts.may_start_again(now + Duration::from_secs(61)),
+            "a minute later it is another story"
+        );
+    }
+}

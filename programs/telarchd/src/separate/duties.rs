@@ -1,0 +1,133 @@
+//! What the broker does for somebody whose proof it has judged.
+
+use std::error::Error;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use accounts::UnixUsers;
+use auth::{Identity, Secret};
+use broker::{CertificateWish, Denial, Denied, Duties, Notice, Unchanged};
+use config::{Store, StoreError, Thumbprint};
+use plugin_config::ConfigPlugin;
+use plugin_shell::ShellPlugin;
+use sddl::{AccessMask, Sid, Token};
+use service::{Certificates, Principals as _, Resource};
+use tokio::sync::mpsc;
+
+use super::hosts::Hosts;
+use super::user;
+use crate::persistent::one_line;
+use crate::persistent::principals::Principals;
+
+/// Everything that takes root's rights.
+pub(super) struct Machine {
+    pub(super) principals: Principals,
+    pub(super) users: UnixUsers,
+    pub(super) store: Arc<Store>,
+    pub(super) certificates: Arc<Certificates>,
+    pub(super) hosts: Arc<Hosts>,
+    pub(super) notices: mpsc::UnboundedSender<Notice>,
+}
+
+impl Machine {
+    /// The gateway decides this as well, and for the very resource; but it may have been taken over. Here it is enough
+    /// that somebody has the right somewhere in one of these resources.
+    fn may(
+        &self,
+        identity: &Identity,
+        token: &Token,
+        desired: AccessMask,
+        resources: &[Resource],
+    ) -> Result<(), Denied> {
+        let state = self.store.state();
+        let mut guards = resources.iter().flat_map(|resource| state.access.at_or_below(resource.uri));
+        if guards.any(|guard| guard.access_check(token, desired).is_granted()) {
+            return Ok(());
+        }
+        let account = identity.account();
+        tracing::warn!(%account, right = %desired, "Refused: no security descriptor gives this right");
+        let reason = format!(
+            "access is denied: {account} needs the right {desired} here, which RootSDDL of the service does not give"
+        );
+        Err(Denied::new(Denial::Access, reason))
+    }
+}
+
+impl Duties for Machine {
+    fn token(&self, identity: &Identity) -> Option<Token> {
+        self.principals.token_of(identity)
+    }
+
+    fn host(&self, identity: &Identity, token: &Token) -> Result<OwnedFd, Denied> {
+        self.may(identity, token, AccessMask::GENERIC_EXECUTE, &ShellPlugin::RESOURCES)?;
+        let name = &identity.account().name;
+        let found = user::find(&self.users, name).map_err(|error| {
+            tracing::error!(%error, "The users of this machine cannot be read");
+            Denied::new(Denial::Failed, "the users of this machine cannot be read: the log says why")
+        })?;
+        let Some(numbers) = found else {
+            let reason = format!(
+                "{name} has an account, but is no user of this machine: there is nobody to do this as"
+            );
+            return Err(Denied::new(Denial::Access, reason));
+        };
+        self.hosts.connect(name, numbers.uid, token).map_err(|error| {
+            tracing::error!(account = %name, %error, "A host cannot be started");
+            let (kind, reason) = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => {
+                    (Denial::Access, format!("access is denied: this machine does not let {name} in"))
+                }
+                _ => (Denial::Failed, format!("no process can be started for {name}: the log says why")),
+            };
+            Denied::new(kind, reason)
+        })
+    }
+
+    fn change(&self, identity: &Identity, token: &Token, before: &str, after: &str) -> Result<(), Unchanged> {
+        self.may(identity, token, AccessMask::GENERIC_WRITE, &ConfigPlugin::RESOURCES)
+            .map_err(Unchanged::Denied)?;
+        match self.store.replace(before, after) {
+            Ok(_) => {
+                tracing::info!(account = %identity.account(), "The settings were changed");
+                Ok(())
+            }
+            Err(StoreError::Changed { .. }) => {
+                // Somebody has edited the file: what is in it holds from now on, if it can.
+                match self.store.reload() {
+                    Ok(_) => Err(Unchanged::Outdated(self.store.text())),
+                    Err(error) => Err(failed(&error)),
+                }
+            }
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    fn certificate(&self, wish: &CertificateWish) -> Result<Secret, Denied> {
+        let failed = |error: &dyn Error| Denied::new(Denial::Failed, error.to_string());
+        let pem = match wish {
+            CertificateWish::Named(text) => {
+                let thumbprint = Thumbprint::parse(text).map_err(|error| failed(&error))?;
+                self.certificates.pem(thumbprint)
+            }
+            CertificateWish::Own(names) => self.certificates.own_pem(names, SystemTime::now()),
+        };
+        pem.map(|mut pem| Secret::new(std::mem::take(&mut *pem))).map_err(|error| failed(&error))
+    }
+
+    fn sid_of(&self, name: &str) -> Option<Sid> {
+        self.principals.sid_of(name)
+    }
+
+    fn name_of(&self, sid: Sid) -> Option<String> {
+        self.principals.name_of(sid)
+    }
+
+    fn notice(&self, notice: Notice) {
+        let _ = self.notices.send(notice);
+    }
+}
+
+fn failed(error: &StoreError) -> Unchanged {
+    Unchanged::Denied(Denied::new(Denial::Failed, one_line(error)))
+}

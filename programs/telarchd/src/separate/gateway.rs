@@ -1,0 +1,242 @@
+//! The gateway: reads the network, and asks the broker and the hosts for everything else.
+
+use std::error::Error;
+use std::fs::File;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+use accounts::UnixUsers;
+use auth::{Account, AuthError, Identity, LocalUsers};
+use broker::{Ask, CertificateWish, Denial, Denied, Gateway, Link, Local, Session, Unasked, Unchanged};
+use config::{Config, Store, Thumbprint};
+use plugin_config::{ConfigPlugin, FileKeeper, NotReplaced};
+use plugin_hosted::{HostedPlugin, Hosts, UserQuota};
+use plugin_shell::ShellPlugin;
+use sddl::{Sid, Token};
+use service::{
+    BoxFuture, Caller, Catalog, CertificateKeeper, Certificates, HandedOver, Listeners, Listening,
+    Principals, Proof, Service, ServiceParts, watchdog,
+};
+use tokio::sync::mpsc;
+use wsman::{Fault, Subcode, code};
+
+use super::{confinement, given_socket, user};
+use crate::arguments::Persistent;
+use crate::audit::AuditFile;
+use crate::open_files::OpenFiles;
+use crate::persistent::{machine_sid, one_line, watch};
+use crate::{drain, product};
+
+/// Is the gateway until the broker ends it.
+pub(super) fn run(arguments: &Persistent, audit: AuditFile) -> Result<ExitCode, Box<dyn Error>> {
+    let link = Link::given(given_socket()?)?;
+    // What a terminal tells its programs is for the broker.
+    rustix::process::setsid()?;
+    let numbers = user::find(&UnixUsers::of_this_machine(), &arguments.separate.gateway_user)?;
+    let numbers = numbers.filter(|numbers| numbers.uid != 0).ok_or("there is no user to be")?;
+    let open_files = OpenFiles::raise();
+    // The last that it reads as root.
+    let store = Arc::new(Store::open_with(&arguments.paths.config, &arguments.settings)?);
+    store.set_machine(machine_sid(&arguments.paths)?.domain());
+    open_files.warn_if_too_few(&store.snapshot());
+    let product = product::of_this_machine();
+    std::env::set_current_dir("/")?;
+    user::become_gateway(numbers.uid, numbers.gid)?;
+    confinement::confine()?;
+
+    let (sender, unasked) = mpsc::unbounded_channel();
+    let gateway = Gateway::connect(link, move |one| _ = sender.send(one))?;
+    let runtime = crate::runtime()?;
+    runtime.block_on(serve(gateway, unasked, store, audit, product))?;
+    runtime.shutdown_background();
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(
+    gateway: Arc<Gateway>,
+    mut unasked: mpsc::UnboundedReceiver<Unasked>,
+    store: Arc<Store>,
+    audit: AuditFile,
+    product: service::Product,
+) -> Result<(), Box<dyn Error>> {
+    // They came before the answer to the first question.
+    let mut sockets = Vec::new();
+    let mut early = Vec::new();
+    while let Ok(one) = unasked.try_recv() {
+        match one {
+            Unasked::Sockets(given) => sockets.extend(given.into_iter().map(std::net::TcpListener::from)),
+            other => early.push(other),
+        }
+    }
+    let listening = Listening::default();
+    let certificates = Arc::new(Certificates::kept_by(Arc::new(Broker(Arc::clone(&gateway)))));
+    let settings =
+        ConfigPlugin::with_listeners(Arc::clone(&store), listening.clone(), Arc::clone(&certificates))
+            .kept_by(Arc::new(Broker(Arc::clone(&gateway))))
+            .with_principals(Arc::new(Broker(Arc::clone(&gateway))));
+    let quota = UserQuota { most: most_users, refusal: plugin_shell::too_many_users };
+    let shells =
+        HostedPlugin::new(&ShellPlugin::RESOURCES, Arc::new(Broker(Arc::clone(&gateway)))).with_users(quota);
+    let service = Service::new(ServiceParts {
+        state: store.subscribe(),
+        authenticator: Arc::clone(&gateway) as Arc<dyn auth::Authenticator>,
+        principals: Arc::new(Broker(Arc::clone(&gateway))),
+        catalog: Catalog::new(vec![Arc::new(settings), Arc::new(shells)]),
+        product,
+    });
+    let listeners = Listeners::start(&service, Arc::clone(&certificates), sockets, listening.clone());
+    listeners.refresh().await;
+
+    let microseconds = std::env::var("WATCHDOG_USEC").ok();
+    if let Some(interval) = watchdog(microseconds.as_deref(), None, std::process::id()) {
+        let telling = Arc::clone(&gateway);
+        tokio::spawn(watch::health(Arc::clone(&service), interval, move || telling.tell(&Ask::Alive)));
+    }
+    tracing::info!(config = %store.path().display(), version = env!("CARGO_PKG_VERSION"), "Ready");
+    gateway.tell(&Ask::Ready);
+    let telling = Arc::clone(&gateway);
+    tokio::spawn(watch::status(listening, move |text| telling.tell(&Ask::Status(text))));
+
+    let handed = HandedOver::to(&service);
+    let mut early = early.into_iter();
+    loop {
+        let told = match early.next() {
+            Some(told) => told,
+            None => unasked.recv().await.unwrap_or(Unasked::Stop),
+        };
+        match told {
+            Unasked::Local(Local { socket, uid, account }) => {
+                let users = Arc::new(Known(account));
+                if let Err(error) = handed.serve(UnixStream::from(socket), uid, users) {
+                    tracing::error!(%error, "A local connection cannot be used");
+                }
+            }
+            Unasked::Settings(text) => adopt(&store, text).await,
+            Unasked::Reload { settings, audit: file } => {
+                if let Some(file) = file {
+                    audit.replace(File::from(file));
+                }
+                adopt(&store, settings).await;
+                let read = Arc::clone(&certificates);
+                let errors = tokio::task::spawn_blocking(move || read.reload()).await.unwrap_or_default();
+                for error in errors {
+                    tracing::error!(error = one_line(&error), "A certificate stays as it was");
+                }
+                listeners.refresh().await;
+                gateway.tell(&Ask::Ready);
+            }
+            Unasked::Sockets(_) => tracing::warn!("Sockets came too late"),
+            Unasked::Stop => break,
+        }
+    }
+    drain::end(&service).await;
+    Ok(())
+}
+
+/// Takes the settings that the broker has read.
+async fn adopt(store: &Arc<Store>, text: String) {
+    let taking = Arc::clone(store);
+    match tokio::task::spawn_blocking(move || taking.adopt(&text)).await {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => tracing::error!(error = one_line(&error), "The settings stay as they were"),
+        Err(error) => tracing::error!(%error, "Taking new settings was cut short"),
+    }
+}
+
+/// What the gateway has of the broker.
+struct Broker(Arc<Gateway>);
+
+impl Broker {
+    fn session(caller: &Caller) -> Result<Arc<Session>, Denied> {
+        let session = caller.proof().and_then(|proof| Arc::clone(proof).downcast::<Session>().ok());
+        session.ok_or_else(|| Denied::new(Denial::Access, "nobody has this session: sign in again"))
+    }
+}
+
+impl Broker {
+    fn certificate(&self, wish: CertificateWish) -> Result<Zeroizing<String>, String> {
+        let pem = self.0.certificate(wish).map_err(|denied| denied.reason)?;
+        Ok(Zeroizing::new(pem.expose().to_owned()))
+    }
+}
+
+impl Principals for Broker {
+    /// A name proves nothing here.
+    fn token(&self, _: &Account) -> Option<Token> {
+        None
+    }
+
+    fn token_of(&self, identity: &Identity) -> Option<Token> {
+        self.0.session(identity).map(|session| session.token().clone())
+    }
+
+    fn sid_of(&self, name: &str) -> Option<Sid> {
+        self.0.sid_of(name)
+    }
+
+    fn name_of(&self, sid: Sid) -> Option<String> {
+        self.0.name_of(sid)
+    }
+
+    fn proof_of(&self, identity: &Identity) -> Option<Proof> {
+        self.0.session(identity).map(|session| session as Proof)
+    }
+}
+
+impl Hosts for Broker {
+    fn connect(&self, caller: Arc<Caller>) -> BoxFuture<'static, Result<UnixStream, Fault>> {
+        let gateway = Arc::clone(&self.0);
+        let connecting = move || {
+            let session = Self::session(&caller)?;
+            gateway.host(&session).map(UnixStream::from)
+        };
+        Box::pin(async move {
+            let connected = tokio::task::spawn_blocking(connecting).await;
+            connected
+                .unwrap_or_else(|error| Err(Denied::new(Denial::Failed, error.to_string())))
+                .map_err(fault)
+        })
+    }
+}
+
+impl FileKeeper for Broker {
+    fn replace(&self, caller: &Caller, before: &str, after: &str) -> Result<(), NotReplaced> {
+        let session = Self::session(caller).map_err(|denied| NotReplaced::Refused(fault(denied)))?;
+        self.0.change(&session, before, after).map_err(|unchanged| match unchanged {
+            Unchanged::Outdated(text) => NotReplaced::Outdated(text),
+            Unchanged::Denied(denied) => NotReplaced::Refused(fault(denied)),
+        })
+    }
+}
+
+impl CertificateKeeper for Broker {
+    fn find(&self, thumbprint: Thumbprint) -> Result<Zeroizing<String>, String> {
+        self.certificate(CertificateWish::Named(thumbprint.to_string()))
+    }
+
+    fn own(&self, names: &[String]) -> Result<Zeroizing<String>, String> {
+        self.certificate(CertificateWish::Own(names.to_vec()))
+    }
+}
+
+fn fault(denied: Denied) -> Fault {
+    match denied.kind {
+        Denial::Access => Fault::new(Subcode::AccessDenied, code::ACCESS_DENIED, denied.reason),
+        Denial::Failed => Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, denied.reason),
+    }
+}
+
+fn most_users(config: &Config) -> u32 {
+    config.winrs.max_concurrent_users.get()
+}
+
+/// The account that the broker has named with a connection.
+struct Known(Account);
+
+impl LocalUsers for Known {
+    fn account(&self, _: u32) -> Result<Account, AuthError> {
+        Ok(self.0.clone())
+    }
+}

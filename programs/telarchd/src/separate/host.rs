@@ -1,0 +1,203 @@
+//! A host: works for one user, as that user.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::net::UnixStream;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use accounts::{Pam, UnixUsers};
+use auth::{Account, AuthError, Identity, LocalUsers};
+use broker::{Link, Order, Report};
+use plugin_hosted::Host;
+use plugin_shell::ShellPlugin;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
+use service::Plugin;
+use tokio::sync::mpsc;
+
+use super::{HOST, empty_stdin, given_socket, this_program, user};
+use crate::open_files::OpenFiles;
+use crate::persistent::{PAM_SERVICE, delegation};
+use crate::{begin_log, surroundings};
+
+/// Opens a session for a user, starts the host in it, and closes the session after the host (pam_open_session(3)).
+pub(super) fn keep(name: &str) -> Result<ExitCode, Box<dyn Error>> {
+    begin_log(None);
+    let outcome = try_keep(name);
+    if let Err(error) = &outcome {
+        // The socket is still there if no host was started.
+        let reason = error.to_string();
+        tracing::error!(account = name, error = reason, "No session");
+        if let Ok(link) = given_socket().and_then(|socket| Ok(Link::given(socket)?)) {
+            let _ = link.send(&Report::Refused(reason).encode(), &[]);
+        }
+    }
+    Ok(outcome.unwrap_or(ExitCode::FAILURE))
+}
+
+fn try_keep(name: &str) -> Result<ExitCode, Box<dyn Error>> {
+    let users = UnixUsers::of_this_machine();
+    let numbers = user::find(&users, name)?.ok_or("there is no such user")?;
+    rustix::process::setsid()?;
+    user::take_groups(&numbers.groups)?;
+    let run = |variables: Vec<(String, String)>| start(name, &numbers, variables);
+    match Pam::load(PAM_SERVICE) {
+        Ok(pam) => pam.in_session(name, IpAddr::V4(Ipv4Addr::LOCALHOST), run)?,
+        Err(error) => {
+            tracing::debug!(%error, "There is no PAM, and no session");
+            run(Vec::new())
+        }
+    }
+}
+
+/// Starts the host and waits for its end.
+fn start(
+    name: &str,
+    numbers: &user::Numbers,
+    variables: Vec<(String, String)>,
+) -> Result<ExitCode, Box<dyn Error>> {
+    let mut command: Command = this_program(&format!("telarchd: host of {name}"));
+    command.arg(HOST).arg(numbers.uid.to_string()).arg(numbers.gid.to_string());
+    command.envs(variables).stdin(Stdio::inherit()).current_dir("/");
+    let mut child = command.spawn()?;
+    empty_stdin()?;
+    let status = child.wait()?;
+    delegation::leave(numbers.uid);
+    if !status.success() {
+        tracing::debug!(account = name, %status, "The host has ended");
+    }
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Is a host, until it has had nothing to do for a while or the broker is gone.
+pub(super) fn run(uid: u32, gid: u32) -> Result<ExitCode, Box<dyn Error>> {
+    let socket = given_socket()?;
+    begin_log(None);
+    let _ = rustix::process::setsid();
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    limit_processes(uid);
+    if uid != 0 {
+        delegation::join(uid, gid);
+    }
+    let open_files = OpenFiles::raise();
+    user::become_user(uid, gid)?;
+    if uid != 0 {
+        // Whatever else the user runs cannot look into it.
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    }
+    let link = Arc::new(Link::given(socket)?);
+    let (account, token) = match link.receive()?.map(|frame| Order::decode(&frame.message)) {
+        Some(Ok(Order::Begin { account, token })) => (account, token),
+        _ => return Err("the broker has not said whom to work for".into()),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let identity = Identity::by_peer_credentials(uid, &Known(account.clone()))?;
+        let shell = open_files.spare_commands(ShellPlugin::new(surroundings_of_login()));
+        let shell: Arc<dyn Plugin> = Arc::new(shell);
+        let host = Host::new(Arc::clone(&shell), identity, token);
+        let (sender, connections) = mpsc::unbounded_channel();
+        let listening = Arc::clone(&link);
+        std::thread::Builder::new().name("broker".to_owned()).spawn(move || listen(&listening, &sender))?;
+        link.send(&Report::Started.encode(), &[])?;
+        serve(&host, &shell, connections, &link).await;
+        shell.close().await;
+        Ok::<_, Box<dyn Error>>(())
+    })?;
+    // Somebody may still read a file for a command that is gone.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Passes on what the broker orders, until it closes the link.
+fn listen(link: &Link, connections: &mpsc::UnboundedSender<UnixStream>) {
+    while let Ok(Some(mut frame)) = link.receive() {
+        match (Order::decode(&frame.message), frame.descriptors.pop()) {
+            (Ok(Order::Connect), Some(descriptor)) => {
+                let _ = connections.send(UnixStream::from(descriptor));
+            }
+            _ => {
+                tracing::error!("The broker is not understood");
+                return;
+            }
+        }
+    }
+}
+
+/// Serves gateways until the broker has no further use for this host.
+async fn serve(
+    host: &Arc<Host>,
+    shell: &Arc<dyn Plugin>,
+    mut connections: mpsc::UnboundedReceiver<UnixStream>,
+    link: &Arc<Link>,
+) {
+    let mut connected: u64 = 0;
+    let mut ticks = tokio::time::interval(IDLE / 4);
+    loop {
+        let socket = tokio::select! {
+            socket = connections.recv() => socket,
+            _ = ticks.tick() => {
+                if host.activity().leave(IDLE, || shell.in_use() == 0) {
+                    // The broker closes the link, unless a connection is on its way.
+                    let _ = link.send(&Report::Leaving { connected }.encode(), &[]);
+                }
+                continue;
+            }
+        };
+        let Some(socket) = socket else { return };
+        connected = connected.wrapping_add(1);
+        let prepared = broker::is_of_root_or_own(&socket)
+            .and_then(|()| socket.set_nonblocking(true))
+            .and_then(|()| tokio::net::UnixStream::from_std(socket));
+        match prepared {
+            Ok(socket) => {
+                let host = Arc::clone(host);
+                tokio::spawn(async move {
+                    if let Err(error) = host.serve(socket).await {
+                        tracing::warn!(%error, "A gateway is not understood");
+                    }
+                });
+            }
+            Err(error) => tracing::error!(%error, "A connection cannot be used"),
+        }
+    }
+}
+
+/// What commands find around them, with what the modules of PAM have set.
+fn surroundings_of_login() -> plugin_shell::Surroundings {
+    let mut surroundings = surroundings::of_this_user();
+    let is_there = |name: &OsString| surroundings.environment.iter().any(|(other, _)| other == name);
+    let is_ours = |name: &OsString| ["TELARCH_LOG", "JOURNAL_STREAM"].iter().any(|ours| name == ours);
+    let more: Vec<_> = std::env::vars_os().filter(|(name, _)| !is_there(name) && !is_ours(name)).collect();
+    surroundings.environment.extend(more);
+    surroundings
+}
+
+/// Bounds how many processes the user may have, unless somebody has already: a machine is to survive the mistakes of
+/// one user. Root has no such bound (getrlimit(2), `RLIMIT_NPROC`).
+fn limit_processes(uid: u32) {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nproc);
+    let at_most = |limit: Option<u64>| Some(limit.map_or(MOST_PROCESSES, |limit| limit.min(MOST_PROCESSES)));
+    let limit = Rlimit { current: at_most(current), maximum: at_most(maximum) };
+    if uid != 0
+        && let Err(error) = setrlimit(Resource::Nproc, limit)
+    {
+        tracing::warn!(%error, "The number of processes cannot be limited");
+    }
+}
+
+/// The user of this process, under the name that signed in.
+struct Known(String);
+
+impl LocalUsers for Known {
+    fn account(&self, _: u32) -> Result<Account, AuthError> {
+        Ok(Account { name: self.0.clone() })
+    }
+}
+
+/// How long a host without shells waits for something to do.
+const IDLE: Duration = Duration::from_secs(60);
+/// As many as systemd gives the tasks of a unit on most machines (`DefaultTasksMax`), and far more than anybody needs.
+const MOST_PROCESSES: u64 = 4_096;

@@ -1,0 +1,321 @@
+//! The service of a machine: a broker, a gateway, and a host for each user.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::process::Command;
+
+use auth::account_file::Role;
+use client::{EnumerateOptions, Locator, Output, ShellOptions};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use wsman::shell::CommandLine;
+use wsman::{ResourceUri, SelectorSet};
+
+use crate::exchange::Connection;
+use crate::message;
+use crate::person::Person;
+use crate::running::{Telarchd, children, free_ports, is_root, listener, local, shown};
+
+/// Everyone who signs in may run commands, and administrators may do everything.
+const OPEN_TO_USERS: &str = "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;AU)\"\n";
+
+/// A service for people, by HTTPS.
+fn start(more: &str) -> (Telarchd, u16) {
+    let [port] = free_ports();
+    let https = listener("IP:127.0.0.1", "HTTPS", port, "");
+    let telarchd = Telarchd::start(&[OPEN_TO_USERS, "Service.Auth.Basic = true\n", more, &https].concat());
+    (telarchd, port)
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// The hosts of a service, each by the process that keeps its session.
+fn hosts(telarchd: &Telarchd) -> Vec<i32> {
+    let keepers = children(telarchd.pid().as_raw_nonzero().get())
+        .into_iter()
+        .filter(|child| shown(*child).contains(": session"));
+    keepers.flat_map(children).collect()
+}
+
+/// One line of `/proc/PID/status`.
+fn status(process: i32, line: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let found = status.lines().find_map(|all| all.strip_prefix(&format!("{line}:")));
+    found.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The sockets that listen on TCP and that a process has open.
+fn listens(process: i32) -> bool {
+    let tables =
+        ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
+    let listening: BTreeSet<String> = tables
+        .iter()
+        .flat_map(|table| table.lines())
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|fields| fields.get(3) == Some(&"0A"))
+        .filter_map(|fields| Some(format!("socket:[{}]", fields.get(9)?)))
+        .collect();
+    let open = fs::read_dir(format!("/proc/{process}/fd")).unwrap().filter_map(Result::ok);
+    open.filter_map(|entry| fs::read_link(entry.path()).ok())
+        .any(|target| listening.contains(&target.to_string_lossy().into_owned()))
+}
+
+fn kill(process: i32) {
+    kill_process(Pid::from_raw(process).unwrap(), Signal::KILL).unwrap();
+}
+
+#[test]
+fn whoever_signs_in_by_pam_is_themselves_in_their_shell() {
+    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (_telarchd, port) = start("");
+    block_on(async {
+        for person in [&ann, &ben] {
+            let shown =
+                person.run(port, "id -un; id -Gn; pwd; umask; echo $HOME $USER; touch mine").await.unwrap();
+            let lines: Vec<_> = shown.lines().collect();
+            let home = format!("/home/{}", person.name);
+            assert_eq!(lines[0], person.name);
+            let groups: BTreeSet<_> = lines[1].split(' ').collect();
+            assert_eq!(groups, BTreeSet::from([person.name.as_str(), person.group()]), "{shown}");
+            assert_eq!(lines[2..], [home.as_str(), "0022", &format!("{home} {}", person.name)]);
+            assert_eq!(fs::metadata(format!("{home}/mine")).unwrap().uid(), person.uid);
+        }
+        let wrong = ben.session(port).shell(ShellOptions::default()).await.unwrap();
+        let resource = || Locator::new(ResourceUri::parse(wsman::namespace::SHELL).unwrap());
+        let theirs = resource().with_selectors(SelectorSet::new().with("ShellId", wrong.id()));
+        assert!(ben.session(port).get(&theirs).await.is_ok());
+        let error = ann.session(port).get(&theirs).await.unwrap_err().to_string();
+        assert!(error.contains("there is no such shell"), "{error}");
+        let mut all = ann.session(port).enumerate(&resource(), EnumerateOptions::default()).await.unwrap();
+        assert!(all.next().await.is_none(), "shells of others are not shown");
+        let mut all = ben.session(port).enumerate(&resource(), EnumerateOptions::default()).await.unwrap();
+        assert!(all.next().await.unwrap().unwrap().xml().contains(wrong.id()));
+    });
+}
+
+#[test]
+fn each_process_has_the_rights_it_needs_and_no_others() {
+    let Some(ann) = Person::make() else { return };
+    let (telarchd, port) = start("");
+    let (broker, gateway) = (telarchd.pid().as_raw_nonzero().get(), telarchd.serving_pid());
+    let session = ann.session(port);
+    let _shell = block_on(session.shell(ShellOptions::default())).unwrap();
+    let hosts = hosts(&telarchd);
+    let [host] = hosts[..] else { panic!("{hosts:?}") };
+
+    assert_eq!(status(broker, "Uid"), "0 0 0 0");
+    assert!(!listens(broker) && !listens(host) && listens(gateway));
+
+    assert_eq!(status(gateway, "Uid"), "65534 65534 65534 65534");
+    assert_eq!(status(gateway, "Groups"), "");
+    assert_eq!((status(gateway, "NoNewPrivs"), status(gateway, "Seccomp")), ("1".to_owned(), "2".to_owned()));
+    for set in ["CapInh", "CapAmb"] {
+        assert_eq!(status(gateway, set), "0000000000000000");
+    }
+    // To listen on ports below 1024, which is CAP_NET_BIND_SERVICE, number 10.
+    for set in ["CapPrm", "CapEff"] {
+        assert_eq!(status(gateway, set), "0000000000000400");
+    }
+
+    let (uid, all) = (ann.uid, format!("{0} {0} {0} {0}", ann.uid));
+    assert_eq!(status(host, "Uid"), all);
+    assert_eq!(status(host, "CapPrm"), "0000000000000000");
+    assert_ne!(uid, 0);
+    let limits = fs::read_to_string(format!("/proc/{host}/limits")).unwrap();
+    let processes = limits.lines().find(|line| line.starts_with("Max processes")).unwrap();
+    let hard: u64 = processes.split_whitespace().nth(3).unwrap().parse().unwrap();
+    assert!(hard <= 4_096, "{processes}");
+}
+
+#[test]
+fn a_host_that_was_killed_takes_only_its_own_shells_along() {
+    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (telarchd, port) = start("");
+    block_on(async {
+        let bens = ben.session(port).shell(ShellOptions::default()).await.unwrap();
+        let anns = ann.session(port).shell(ShellOptions::default()).await.unwrap();
+        let line = CommandLine { command: "echo here; sleep 100".to_owned(), ..CommandLine::default() };
+        let mut command = anns.start(&line, client::CommandOptions::default()).await.unwrap();
+        assert!(matches!(command.next_output().await.unwrap(), Output::Stdout(_)));
+        let mine = |host: &i32| status(*host, "Uid").starts_with(&ann.uid.to_string());
+        let host = hosts(&telarchd).into_iter().find(mine).unwrap();
+        let killing = async {
+            while telarchd.log().matches("shell/Receive").count() < 2 {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            // A moment after it is logged it waits in the host.
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            kill(host);
+        };
+        let (next, ()) = tokio::join!(command.next_output(), killing);
+        let error = next.unwrap_err().to_string();
+        assert!(error.contains("has ended, and its shells with it"), "{error}");
+        assert_eq!(ann.run(port, "echo again").await.unwrap(), "again\n", "the next one finds a new host");
+        assert_eq!(bens.run("echo still").await.unwrap().stdout, b"still\n", "others notice nothing");
+    });
+}
+
+#[test]
+fn a_gateway_that_was_killed_is_started_again_and_finds_the_shells_there_were() {
+    let Some(ann) = Person::make() else { return };
+    let (mut telarchd, port) = start("");
+    block_on(async {
+        let shell = ann.session(port).shell(ShellOptions::default()).await.unwrap();
+        kill(telarchd.serving_pid());
+        telarchd.told("READY=1");
+        let theirs = Locator::new(ResourceUri::parse(wsman::namespace::SHELL).unwrap());
+        let theirs = theirs.with_selectors(SelectorSet::new().with("ShellId", shell.id()));
+        ann.session(port).get(&theirs).await.unwrap();
+    });
+    telarchd.logged(&["The gateway has ended"]);
+    telarchd.end();
+}
+
+#[test]
+fn a_gateway_that_does_not_stay_ends_the_service() {
+    if !is_root() {
+        eprintln!("SKIPPED: only the service of root has a gateway");
+        return;
+    }
+    let (mut telarchd, _) = start("");
+    for _ in 0..5 {
+        kill(telarchd.serving_pid());
+        telarchd.told("READY=1");
+    }
+    kill(telarchd.serving_pid());
+    let status = telarchd.ended();
+    assert_eq!(status.code(), Some(1));
+    telarchd.logged(&["the gateway does not stay"]);
+}
+
+#[test]
+fn the_end_of_the_service_is_the_end_of_all_its_processes() {
+    let Some(ann) = Person::make() else { return };
+    let (mut telarchd, port) = start("");
+    let session = ann.session(port);
+    let shell = block_on(session.shell(ShellOptions::default())).unwrap();
+    let line = CommandLine { command: "echo $$; exec sleep 100".to_owned(), ..CommandLine::default() };
+    let mut command = block_on(shell.start(&line, client::CommandOptions::default())).unwrap();
+    let Output::Stdout(octets) = block_on(command.next_output()).unwrap() else { panic!("its number") };
+    let sleeping: i32 = String::from_utf8(octets).unwrap().trim().parse().unwrap();
+    let mut all = hosts(&telarchd);
+    all.extend([telarchd.serving_pid(), sleeping]);
+    telarchd.end();
+    for process in all {
+        assert!(test_kill_process(Pid::from_raw(process).unwrap()).is_err(), "{process} {}", shown(process));
+    }
+    std::mem::forget((command, shell));
+}
+
+#[test]
+fn one_user_s_fork_bomb_leaves_the_others_alone() {
+    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (_telarchd, port) = start("");
+    block_on(async {
+        let bomb = "ulimit -u 80; f() { f | f & }; f 2>/dev/null; sleep 1; echo over";
+        let (bomb, other) = tokio::join!(ann.run(port, bomb), ben.run(port, "echo fine"));
+        assert_eq!(other.unwrap(), "fine\n");
+        // What becomes of it itself is its own affair.
+        drop(bomb);
+        assert_eq!(ben.run(port, "echo fine").await.unwrap(), "fine\n");
+    });
+}
+
+#[test]
+fn as_many_users_have_shells_as_the_settings_allow_whatever_hosts_they_are_in() {
+    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (_telarchd, port) = start("Winrs.MaxConcurrentUsers = 1\n");
+    block_on(async {
+        let shell = ann.session(port).shell(ShellOptions::default()).await.unwrap();
+        let error = ben.run(port, "true").await.unwrap_err().to_string();
+        assert!(error.contains("MaxConcurrentUsers"), "{error}");
+        let own = ann.session(port).shell(ShellOptions::default()).await.unwrap();
+        own.close().await.unwrap();
+        shell.close().await.unwrap();
+        assert_eq!(ben.run(port, "echo in").await.unwrap(), "in\n");
+    });
+}
+
+#[test]
+fn a_changed_setting_holds_at_once_and_only_for_those_who_may_change_it() {
+    let Some(ann) = Person::make() else { return };
+    let [http] = free_ports();
+    let (mut telarchd, port) =
+        start(&format!("Service.AllowUnencrypted = true\n{}", listener("IP:127.0.0.1", "HTTP", http, "")));
+    let mut connection = Connection::open(local(http));
+    block_on(async {
+        let first = ann.session(port).shell(ShellOptions::default()).await.unwrap();
+        let answer = connection.ask_as(&ann.name, "/wsman", &message::put_winrs("MaxShellsPerUser", "1"));
+        assert_eq!((answer.status, answer.body.contains("AccessDenied")), (500, true), "{answer:?}");
+        let answer = connection.ask("/wsman", &message::put_winrs("MaxShellsPerUser", "1"));
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let error = ann.run(port, "true").await.unwrap_err().to_string();
+        assert!(error.contains("MaxShellsPerUser"), "{error}");
+        first.close().await.unwrap();
+    });
+    let file = fs::read_to_string(telarchd.file("config.toml")).unwrap();
+    assert!(file.contains("MaxShellsPerUser = 1"), "{file}");
+    assert_eq!(fs::metadata(telarchd.file("config.toml")).unwrap().uid(), 0);
+
+    // Somebody edits the file and says nothing.
+    telarchd.configure(&file.replace("MaxShellsPerUser = 1", "MaxShellsPerUser = 2"));
+    let answer = connection.ask("/wsman", &message::put_winrs("MaxProcessesPerShell", "7"));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let file = fs::read_to_string(telarchd.file("config.toml")).unwrap();
+    assert!(file.contains("MaxShellsPerUser = 2") && file.contains("MaxProcessesPerShell = 7"), "{file}");
+    telarchd.end();
+}
+
+#[test]
+fn a_user_whom_the_machine_does_not_let_in_gets_no_host_although_the_password_is_right() {
+    let Some(ann) = Person::make() else { return };
+    let [port] = free_ports();
+    let https = listener("IP:127.0.0.1", "HTTPS", port, "");
+    let mut telarchd = Telarchd::new(&[OPEN_TO_USERS, "Service.Auth.Basic = true\n", &https].concat());
+    // Its password is in the service's own file, so PAM is not asked for it.
+    telarchd.account(&ann.name, Role::User);
+    telarchd.run();
+    assert_eq!(block_on(ann.run(port, "id -un")).unwrap().trim(), ann.name);
+    kill(hosts(&telarchd)[0]);
+    telarchd.logged(&["A host has ended"]);
+    assert!(Command::new("usermod").args(["--expiredate", "1", &ann.name]).status().unwrap().success());
+    let error = block_on(ann.run(port, "id")).unwrap_err().to_string();
+    assert!(error.contains("this machine does not let"), "{error}");
+}
+
+#[test]
+fn a_gateway_without_a_user_is_told_how_to_make_one() {
+    if !is_root() {
+        eprintln!("SKIPPED: only the service of root has a gateway");
+        return;
+    }
+    let telarchd = Telarchd::new("");
+    for (name, part) in [("telarch-nobody-has-made", "useradd --system"), ("root", "root is root")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_telarchd"));
+        telarchd.arguments(&mut command);
+        let output = command.args(["--gateway-user", name]).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains(part), "{text}");
+        let output = command.arg("--check").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(!output.status.success() && text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn what_is_for_the_processes_among_themselves_is_nothing_for_people() {
+    for arguments in [&["--host", "0", "0"][..], &["--host", "1000", "1000"], &["--gateway"]] {
+        let telarchd = Telarchd::new("");
+        let mut command = telarchd.command();
+        if arguments[0] == "--host" {
+            command = Command::new(env!("CARGO_BIN_EXE_telarchd"));
+        } else if !is_root() {
+            continue;
+        }
+        let output = command.args(arguments).stdin(std::process::Stdio::null()).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains("not for people"), "{arguments:?}: {text}");
+    }
+}
