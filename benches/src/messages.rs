@@ -93,7 +93,9 @@ impl<'a> Shell<'a> {
     }
 
     pub(crate) fn get(&self) -> Vec<u8> {
-        operation("http://schemas.xmlsoap.org/ws/2004/09/transfer/Get", SHELL, &self.selectors(), "")
+        // It is all shells whose descriptions can be had.
+        let shells = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell";
+        operation("http://schemas.xmlsoap.org/ws/2004/09/transfer/Get", shells, &self.selectors(), "")
     }
 
     pub(crate) fn delete(&self) -> Vec<u8> {
