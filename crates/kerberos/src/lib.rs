@@ -33,8 +33,10 @@ mod flag;
 mod initiator;
 mod library;
 mod map;
+mod message_protection;
 mod message_token;
 pub mod oracle;
+mod order;
 mod principal;
 mod spn;
 
