@@ -1,4 +1,5 @@
 //! Our protection of messages against that of the library, over contexts that it established.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use auth::{SealError, SecurityContext as _};
 use telarch_peers::{Keys, PASSWORD, REALM, USER, in_realm};

@@ -183,6 +183,8 @@ const CHUNK_OCTETS: usize = 4_096;
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
     use super::*;
 
     #[test]

@@ -166,6 +166,8 @@ fn folded(octets: &[u8]) -> u128 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
     use super::*;
 
     fn octets(text: &str) -> Vec<u8> {
