@@ -5,9 +5,9 @@
 
 mod cipher;
 mod encryption_type;
+mod mac;
 
 use auth::SealError;
-use aws_lc_rs::hmac;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
@@ -15,6 +15,7 @@ pub(crate) use self::cipher::BLOCK_OCTETS;
 use self::cipher::{Opener, Pieces, Sealer};
 pub(crate) use self::encryption_type::EncryptionType;
 use self::encryption_type::{Purpose, derived};
+use self::mac::Mac;
 use crate::order::Order;
 
 /// What both ends have agreed upon, and how far one of them is in its messages.
@@ -54,15 +55,15 @@ pub(crate) struct Protection {
 /// The keys for what this end sends.
 struct Sent {
     sealer: Sealer,
-    integrity: hmac::Key,
-    checksum: hmac::Key,
+    integrity: Mac,
+    checksum: Mac,
 }
 
 /// The keys for what the other end sends.
 struct Received {
     opener: Opener,
-    integrity: hmac::Key,
-    checksum: hmac::Key,
+    integrity: Mac,
+    checksum: Mac,
 }
 
 impl Protection {
@@ -70,7 +71,7 @@ impl Protection {
     pub(crate) fn new(agreement: Agreement) -> Option<Self> {
         let Agreement { side, encryption_type: kind, ref key, .. } = agreement;
         let key_of = |usage, purpose| derived(kind, key, usage, purpose);
-        let mac_of = |usage, purpose| Some(hmac::Key::new(kind.hash(), &key_of(usage, purpose)?));
+        let mac_of = |usage, purpose| Mac::new(kind, &key_of(usage, purpose)?);
         let (own, other) = (side, side.other());
         let sent = Sent {
             sealer: Sealer::new(&key_of(own.seal_usage(), Purpose::Encryption)?)?,
@@ -102,13 +103,13 @@ impl Protection {
         let mut mac = kind.mac_over().begun(&self.sent.integrity);
         let pieces = Pieces { first: &mut confounder, middle: message, last: &mut last };
         self.sent.sealer.seal(pieces, kind.mac_over(), &mut mac);
-        let mac = mac.sign();
+        let mac = mac.tag();
 
         let mut header = Vec::with_capacity(turn.saturating_add(2 * BLOCK_OCTETS));
         // A turn is no more than forty octets.
         header.extend_from_slice(&wrap_head(flags, u16::try_from(turn).unwrap_or_default(), sequence));
         header.extend_from_slice(&last);
-        header.extend(mac.as_ref().iter().take(kind.mac_octets()));
+        header.extend(mac.iter().take(kind.mac_octets()));
         header.extend_from_slice(&confounder);
         header
     }
@@ -132,7 +133,7 @@ impl Protection {
         let flags = self.flags_of(self.agreement.side);
         let mut token = signature_head(flags, self.next_sent()).to_vec();
         let mac = mac_of_signed(&self.sent.checksum, message, &token);
-        token.extend(mac.as_ref().iter().take(self.agreement.encryption_type.mac_octets()));
+        token.extend(mac.iter().take(self.agreement.encryption_type.mac_octets()));
         token
     }
 
@@ -193,7 +194,7 @@ impl Protection {
         let Pieces { first, middle, last } = pieces;
         let pieces = Pieces { first, middle: &mut *middle, last: &mut *last };
         self.received.opener.open(pieces, over, &mut mac);
-        let outcome = self.is_mac(&mac.sign(), expected).and_then(|()| is_copy(last, head));
+        let outcome = self.is_mac(&mac.tag(), expected).and_then(|()| is_copy(last, head));
         if outcome.is_err() {
             // Nobody is to see what nobody has vouched for.
             middle.fill(0);
@@ -201,8 +202,8 @@ impl Protection {
         outcome
     }
 
-    fn is_mac(&self, tag: &hmac::Tag, mac: &[u8]) -> Result<(), SealError> {
-        let expected = tag.as_ref().get(..self.agreement.encryption_type.mac_octets());
+    fn is_mac(&self, tag: &[u8], mac: &[u8]) -> Result<(), SealError> {
+        let expected = tag.get(..self.agreement.encryption_type.mac_octets());
         let is_mac = expected.is_some_and(|expected| bool::from(expected.ct_eq(mac)));
         if is_mac { Ok(()) } else { Err(SealError::Forged) }
     }
@@ -295,11 +296,11 @@ fn head(begin: [u8; 8], sequence: u64) -> [u8; HEAD_OCTETS] {
     head
 }
 
-fn mac_of_signed(key: &hmac::Key, message: &[u8], head: &[u8]) -> hmac::Tag {
-    let mut mac = hmac::Context::with_key(key);
+fn mac_of_signed(key: &Mac, message: &[u8], head: &[u8]) -> Vec<u8> {
+    let mut mac = key.clone();
     mac.update(message);
     mac.update(head);
-    mac.sign()
+    mac.tag()
 }
 
 /// Whether the copy of the head that was sealed is that of the head; how far the whole was turned does not matter,

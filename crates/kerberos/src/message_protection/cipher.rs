@@ -3,11 +3,12 @@
 use aes::cipher::array::Array;
 use aes::cipher::consts::U16;
 use aes::cipher::{
-    BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt as _, BlockModeEncrypt as _, InnerIvInit as _,
-    KeyInit as _,
+    BlockCipherDecrypt, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt as _,
+    BlockModeDecrypt as _, BlockSizeUser, InnerIvInit as _, KeyInit as _,
 };
 use aes::{Aes128Dec, Aes128Enc, Aes256Dec, Aes256Enc};
-use aws_lc_rs::hmac;
+
+use super::mac::Mac;
 
 /// What is sealed together, in its order; the octets need not lie side by side.
 pub(crate) struct Pieces<'a> {
@@ -41,21 +42,30 @@ pub(crate) enum Opener {
 
 impl MacOver {
     /// What comes before everything else is already in it.
-    pub(crate) fn begun(self, key: &hmac::Key) -> hmac::Context {
-        let mut mac = hmac::Context::with_key(key);
+    pub(crate) fn begun(self, key: &Mac) -> Mac {
+        let mut mac = key.clone();
         if self == Self::Ciphertext {
             mac.update(&[0; BLOCK_OCTETS]);
         }
         mac
     }
 
-    fn plain(self, mac: &mut hmac::Context, octets: &[u8]) {
+    /// How many octets of the message there are to be hashed first, and how many by turns then: whole blocks of the
+    /// hash, the longest of which has 128 octets. Before them, there is the confounder, and maybe the initial vector.
+    fn steps(self) -> (usize, usize) {
+        match self {
+            Self::Plaintext => (48, 64),
+            Self::Ciphertext => (96, 128),
+        }
+    }
+
+    fn plain(self, mac: &mut Mac, octets: &[u8]) {
         if self == Self::Plaintext {
             mac.update(octets);
         }
     }
 
-    fn sealed(self, mac: &mut hmac::Context, octets: &[u8]) {
+    fn sealed(self, mac: &mut Mac, octets: &[u8]) {
         if self == Self::Ciphertext {
             mac.update(octets);
         }
@@ -71,10 +81,10 @@ impl Sealer {
         }
     }
 
-    pub(crate) fn seal(&self, pieces: Pieces<'_>, over: MacOver, mac: &mut hmac::Context) {
+    pub(crate) fn seal(&self, pieces: Pieces<'_>, over: MacOver, mac: &mut Mac) {
         match self {
-            Self::Aes128(cipher) => seal(cipher, pieces, over, mac),
-            Self::Aes256(cipher) => seal(cipher, pieces, over, mac),
+            Self::Aes128(cipher) => cipher.encrypt_with_backend(Sealing { pieces, over, mac }),
+            Self::Aes256(cipher) => cipher.encrypt_with_backend(Sealing { pieces, over, mac }),
         }
     }
 }
@@ -88,7 +98,7 @@ impl Opener {
         }
     }
 
-    pub(crate) fn open(&self, pieces: Pieces<'_>, over: MacOver, mac: &mut hmac::Context) {
+    pub(crate) fn open(&self, pieces: Pieces<'_>, over: MacOver, mac: &mut Mac) {
         match self {
             Self::Aes128(cipher) => open(cipher, pieces, over, mac),
             Self::Aes256(cipher) => open(cipher, pieces, over, mac),
@@ -96,39 +106,57 @@ impl Opener {
     }
 }
 
-fn seal<C: BlockCipherEncrypt<BlockSize = U16>>(
-    cipher: &C,
-    pieces: Pieces<'_>,
+/// One message while it is sealed.
+///
+/// A block waits for the one before, and so does its part of the hash; taking a little of both by turns lets the
+/// processor do the one while it waits for the other, which makes up for a third of the time.
+struct Sealing<'a> {
+    pieces: Pieces<'a>,
     over: MacOver,
-    mac: &mut hmac::Context,
-) {
-    let mut chain = cbc::Encryptor::inner_iv_init(cipher, &Block::default());
-    let Parts { whole, tail, last } = Parts::of(pieces);
-    for part in whole {
-        // In pieces that stay in the cache from one step to the other.
-        for chunk in part.chunks_mut(CHUNK_OCTETS) {
-            over.plain(mac, chunk);
-            chain.encrypt_blocks(Array::slice_as_chunks_mut(chunk).0);
-            over.sealed(mac, chunk);
+    mac: &'a mut Mac,
+}
+
+impl BlockSizeUser for Sealing<'_> {
+    type BlockSize = U16;
+}
+
+impl BlockCipherEncClosure for Sealing<'_> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, cipher: &B) {
+        let Self { pieces, over, mac } = self;
+        let Parts { whole: [first, whole], tail, last } = Parts::of(pieces);
+        let mut chain = Block::default();
+        let mut encrypt = |block: &mut Block| {
+            chain.iter_mut().zip(block.iter()).for_each(|(chained, octet)| *chained ^= octet);
+            cipher.encrypt_block((&mut chain).into());
+            *block = chain;
+        };
+        // After the first of them, the hash is always at the beginning of a block of its own.
+        let (begin, step) = over.steps();
+        let (begin, rest) = whole.split_at_mut(begin.min(whole.len()));
+        for group in [first, begin].into_iter().chain(rest.chunks_mut(step)) {
+            over.plain(mac, group);
+            Array::slice_as_chunks_mut(group).0.iter_mut().for_each(&mut encrypt);
+            over.sealed(mac, group);
         }
+        over.plain(mac, tail);
+        over.plain(mac, last);
+        // The last block is filled with zeros, and the one before it ends where the message did.
+        let (mut before, mut end) = (Block::default(), Block::default());
+        copy(before.iter_mut().chain(end.iter_mut()), tail.iter().chain(last.iter()));
+        encrypt(&mut before);
+        encrypt(&mut end);
+        copy(tail.iter_mut().chain(last.iter_mut()), end.iter().chain(before.iter()));
+        over.sealed(mac, tail);
+        over.sealed(mac, last);
     }
-    over.plain(mac, tail);
-    over.plain(mac, last);
-    // The last block is filled with zeros, and the one before it ends where the message did.
-    let (mut before, mut end) = (Block::default(), Block::default());
-    copy(before.iter_mut().chain(end.iter_mut()), tail.iter().chain(last.iter()));
-    chain.encrypt_block(&mut before);
-    chain.encrypt_block(&mut end);
-    copy(tail.iter_mut().chain(last.iter_mut()), end.iter().chain(before.iter()));
-    over.sealed(mac, tail);
-    over.sealed(mac, last);
 }
 
 fn open<C: BlockCipherDecrypt<BlockSize = U16>>(
     cipher: &C,
     pieces: Pieces<'_>,
     over: MacOver,
-    mac: &mut hmac::Context,
+    mac: &mut Mac,
 ) {
     let mut chain = cbc::Decryptor::inner_iv_init(cipher, &Block::default());
     let Parts { whole, tail, last } = Parts::of(pieces);
@@ -186,13 +214,14 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
     use super::*;
+    use crate::message_protection::EncryptionType;
 
     #[test]
     fn the_last_two_blocks_are_stolen_as_rfc_3962_shows() {
         let text = b"I would like the General Gau's Chicken, please, and wonton soup.";
         let sealer = Sealer::new(b"chicken teriyaki").unwrap();
         let opener = Opener::new(b"chicken teriyaki").unwrap();
-        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, b"any");
+        let key = Mac::new(EncryptionType::Aes128Sha1, b"any").unwrap();
         for (length, expected) in [
             (32, "39312523a78662d5be7fcbcc98ebf5a897687268d6ecccc0c07b25e25ecfe584"),
             (
@@ -210,10 +239,10 @@ mod tests {
             ),
         ] {
             let mut octets = text[..length].to_vec();
-            sealer.seal(pieces(&mut octets), MacOver::Plaintext, &mut hmac::Context::with_key(&key));
+            sealer.seal(pieces(&mut octets), MacOver::Plaintext, &mut key.clone());
             let written: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
             assert_eq!(written, expected, "{length}");
-            opener.open(pieces(&mut octets), MacOver::Plaintext, &mut hmac::Context::with_key(&key));
+            opener.open(pieces(&mut octets), MacOver::Plaintext, &mut key.clone());
             assert_eq!(octets, text[..length], "{length}");
         }
     }

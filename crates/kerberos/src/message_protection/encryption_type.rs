@@ -2,10 +2,10 @@
 
 use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
 use aes::{Aes128Enc, Aes256Enc};
-use aws_lc_rs::hmac;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::cipher::{BLOCK_OCTETS, MacOver};
+use super::mac::Mac;
 
 /// How messages are hidden, and kept whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,14 +59,6 @@ impl EncryptionType {
         }
     }
 
-    pub(crate) fn hash(self) -> hmac::Algorithm {
-        match self {
-            Self::Aes128Sha1 | Self::Aes256Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-            Self::Aes128Sha256 => hmac::HMAC_SHA256,
-            Self::Aes256Sha384 => hmac::HMAC_SHA384,
-        }
-    }
-
     pub(crate) fn mac_over(self) -> MacOver {
         match self {
             Self::Aes128Sha1 | Self::Aes256Sha1 => MacOver::Plaintext,
@@ -113,7 +105,10 @@ impl Purpose {
 }
 
 /// DK of RFC 3961 5.1 with AES, as long as two blocks, which the longest key is.
-fn encrypted_constant(base: &[u8], constant: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+fn encrypted_constant<const OCTETS: usize>(
+    base: &[u8],
+    constant: &[u8; OCTETS],
+) -> Option<Zeroizing<Vec<u8>>> {
     let mut key = Zeroizing::new(Vec::with_capacity(2 * BLOCK_OCTETS));
     let mut block = folded(constant).to_be_bytes().into();
     for _ in 0..2 {
@@ -135,31 +130,28 @@ fn hashed_constant(
     octets: usize,
 ) -> Option<Zeroizing<Vec<u8>>> {
     let bits = u32::try_from(octets).ok()?.checked_mul(8)?;
-    let key = hmac::Key::new(kind.hash(), base);
-    let input = [&1_u32.to_be_bytes()[..], &constant, &[0], &bits.to_be_bytes()].concat();
-    let mut output = Zeroizing::new(vec![0; kind.hash().tag_len()]);
-    hmac::sign_to_buffer(&key, &input, &mut output).ok()?;
-    Some(output)
+    let mut mac = Mac::new(kind, base)?;
+    mac.update(&[&1_u32.to_be_bytes()[..], &constant, &[0], &bits.to_be_bytes()].concat());
+    Some(Zeroizing::new(mac.tag()))
 }
 
-/// 128-fold of RFC 3961 5.1: copies of the octets, each turned by 13 bits more than the one before, are laid end to
-/// end until they fill whole blocks, and the blocks are added with the carry brought round.
-fn folded(octets: &[u8]) -> u128 {
-    let bits = octets.len().saturating_mul(8);
+/// 128-fold of RFC 3961 5.1, of sixteen octets at most: copies of them, each turned by 13 bits more than the one
+/// before, are laid end to end until they fill whole blocks, and the blocks are added with the carry brought round.
+fn folded<const OCTETS: usize>(octets: &[u8; OCTETS]) -> u128 {
+    const { assert!(OCTETS > 0 && OCTETS <= BLOCK_OCTETS) };
+    let bits = 8 * OCTETS;
+    let value = octets.iter().fold(0_u128, |value, octet| value << 8 | u128::from(*octet));
     // The least that whole copies fill: a block has two to the fourth octets.
-    let blocks = octets.len() >> octets.len().trailing_zeros().min(4);
-    let bit = |at: usize| {
-        let copy = at.checked_div(bits).unwrap_or_default();
-        // Turned to the right: what is here was so many bits before.
-        let turned = copy.wrapping_mul(13).checked_rem(bits).unwrap_or_default();
-        let from = at.saturating_add(bits).wrapping_sub(turned).checked_rem(bits).unwrap_or_default();
-        let octet = octets.get(from / 8).copied().unwrap_or_default();
-        u128::from(octet >> (7 - from % 8) & 1)
-    };
-    (0..blocks).fold(0, |sum: u128, block| {
-        let value =
-            (0..128).fold(0, |value, at| value << 1 | bit(block.saturating_mul(128).saturating_add(at)));
-        let (sum, is_over) = sum.overflowing_add(value);
+    let blocks = OCTETS >> OCTETS.trailing_zeros().min(4);
+    let laid: Vec<u8> = (0..blocks * BLOCK_OCTETS / OCTETS)
+        .flat_map(|copy| {
+            let turn = copy * 13 % bits;
+            let turned = value >> turn | value.unbounded_shl(u32::try_from(bits - turn).unwrap_or_default());
+            turned.to_be_bytes().into_iter().skip(BLOCK_OCTETS - OCTETS)
+        })
+        .collect();
+    laid.as_chunks::<BLOCK_OCTETS>().0.iter().fold(0, |sum: u128, block| {
+        let (sum, is_over) = sum.overflowing_add(u128::from_be_bytes(*block));
         sum.wrapping_add(is_over.into())
     })
 }

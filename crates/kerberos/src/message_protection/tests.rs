@@ -77,8 +77,8 @@ fn a_message_is_opened_wherever_it_was_cut_however_it_was_turned_and_filled_up()
             let mut mac = kind.mac_over().begun(&client.sent.integrity);
             let pieces = Pieces { first: &mut first, middle: &mut middle, last: &mut last };
             client.sent.sealer.seal(pieces, kind.mac_over(), &mut mac);
-            let mac = mac.sign();
-            let token = [&head[..], &first, &middle, &last, &mac.as_ref()[..kind.mac_octets()]].concat();
+            let mac = mac.tag();
+            let token = [&head[..], &first, &middle, &last, &mac[..kind.mac_octets()]].concat();
             let mut opened = token[16..].to_vec();
             service.open(&token[..16], &mut opened, &mut Order::NotBegun).unwrap();
             assert!(opened == text, "{kind:?} {length}");
