@@ -4,7 +4,7 @@
 //! - [`Acceptors`] signs clients in with the keys of a keytab; a [`PrincipalMap`], mostly [`PrincipalRules`], says
 //!   which account a principal has here.
 //! - [`Initiator`] signs in with a ticket, a keytab or a password.
-//! - [`Context`] protects messages afterwards, and can be handed to another process.
+//! - [`Context`] protects messages afterwards, those of AES without the library, and can be handed to another process.
 //!
 //! ```no_run
 //! use auth::Step;
@@ -33,8 +33,10 @@ mod flag;
 mod initiator;
 mod library;
 mod map;
+mod message_protection;
 mod message_token;
 pub mod oracle;
+mod order;
 mod principal;
 mod spn;
 

@@ -11,6 +11,7 @@
 mod buffer;
 mod configuration;
 mod credential;
+mod lucid;
 mod name;
 mod security;
 mod symbols;
@@ -20,9 +21,10 @@ use std::sync::Arc;
 
 use self::buffer::Owned;
 pub(crate) use self::credential::{Credential, Stored, Usage};
+pub(crate) use self::lucid::Keys;
 pub(crate) use self::name::{Name, NameForm};
 pub(crate) use self::security::{MessageFailure, RawContext, Request};
-use self::symbols::{Gss, Krb5, Oid};
+use self::symbols::{Gss, GssKrb5, Krb5, Oid};
 use crate::{KERBEROS, KerberosError};
 
 /// MIT Kerberos as it is installed on this machine.
@@ -31,6 +33,8 @@ use crate::{KERBEROS, KerberosError};
 #[derive(Debug)]
 pub struct Library {
     gss: Gss,
+    /// What gives the keys of a context away, where it is there.
+    gss_krb5: Option<GssKrb5>,
     krb5: Krb5,
 }
 
@@ -57,7 +61,11 @@ impl Library {
     }
 
     fn load_as(gss: &'static CStr, krb5: &'static CStr) -> Result<Arc<Self>, KerberosError> {
-        Ok(Arc::new(Self { gss: Gss::load(gss)?, krb5: Krb5::load(krb5)? }))
+        Ok(Arc::new(Self {
+            gss: Gss::load(gss)?,
+            gss_krb5: GssKrb5::load(gss).ok(),
+            krb5: Krb5::load(krb5)?,
+        }))
     }
 
     /// Whether a function succeeded; its supplementary bits (RFC 2744 3.9.1), such as that more is to come.

@@ -1,6 +1,11 @@
 //! What must hold for any octets at all; fuzz targets and the corpus test call these.
 
+use auth::SealError;
+use zeroize::Zeroizing;
+
+use crate::message_protection::{Agreement, EncryptionType, KeyOwner, Protection, Side};
 use crate::message_token::MessageToken;
+use crate::order::Order;
 use crate::{Principal, Spn};
 
 /// A principal that is read is written so that it reads back the same.
@@ -36,4 +41,44 @@ pub fn message_token(octets: &[u8]) {
     if MessageToken::parse(octets).is_some() {
         assert!(octets.len() >= 16);
     }
+}
+
+/// Whatever comes is opened or refused without a panic; what one end seals the other opens, wherever it is cut, and
+/// nobody opens what was changed.
+///
+/// The first octet chooses the encryption type, the second one where the rest is cut in two.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+#[allow(clippy::expect_used)]
+pub fn sealed_message(octets: &[u8]) {
+    let [kind, cut, rest @ ..] = octets else { return };
+    let number = 17 + u32::from(kind % 4);
+    let kind = EncryptionType::of_number(number).expect("there are four of them");
+    let end = |side| {
+        let key = Zeroizing::new((1..).take(kind.key_octets()).collect());
+        let agreement =
+            Agreement { side, owner: KeyOwner::Acceptor, encryption_type: kind, key, next_sent: 0 };
+        Protection::new(agreement).expect("the key has its length")
+    };
+    let (mut client, service) = (end(Side::Initiator), end(Side::Acceptor));
+    let open = |token: &[u8]| {
+        let (header, message) = token.split_at(usize::from(*cut).min(token.len()));
+        let mut message = message.to_vec();
+        service.open(header, &mut message, &mut Order::NotBegun).map(|()| message)
+    };
+    if let Ok(message) = open(rest) {
+        assert!(message.len() < rest.len(), "a message is shorter than what it is sealed in");
+    }
+    let _ = service.verify(b"", rest, &mut Order::NotBegun);
+
+    let mut message = rest.to_vec();
+    let header = client.seal([*cut; 16], &mut message);
+    let mut token = [header, message].concat();
+    assert_eq!(open(&token).as_deref(), Ok(rest));
+    let at = usize::from(*cut).checked_rem(token.len()).unwrap_or_default();
+    token.iter_mut().skip(at).take(1).for_each(|octet| *octet ^= 0x10);
+    assert_eq!(open(&token), Err(SealError::Forged));
+    let signature = client.sign(rest);
+    assert_eq!(service.verify(rest, &signature, &mut Order::NotBegun), Ok(()));
 }

@@ -17,9 +17,9 @@ use crate::KERBEROS;
 ///
 /// It must not be used again after a function has failed.
 pub(crate) struct RawContext {
-    library: Arc<Library>,
+    pub(super) library: Arc<Library>,
     /// Null before the first token.
-    handle: *mut GssContext,
+    pub(super) handle: *mut GssContext,
 }
 
 // SAFETY: a context has one owner, and no thread owns it (see the top of `library.rs`). It is not `Sync`.

@@ -77,6 +77,14 @@ symbols! { Gss:
     gss_wrap_iov(*mut u32, *mut GssContext, c_int, u32, *mut c_int, *mut IovBuffer, c_int) -> u32;
 }
 
+// Of `gssapi/gssapi_krb5.h`; there is none of it in what only looks like MIT Kerberos.
+symbols! { GssKrb5:
+    gss_inquire_sec_context_by_oid(*mut u32, *mut GssContext, *const Oid, *mut *mut BufferSet) -> u32;
+    gss_release_buffer_set(*mut u32, *mut *mut BufferSet) -> u32;
+    gss_krb5_export_lucid_sec_context(*mut u32, *mut *mut GssContext, u32, *mut *mut c_void) -> u32;
+    gss_krb5_free_lucid_sec_context(*mut u32, *mut c_void) -> u32;
+}
+
 symbols! { Krb5:
     krb5_init_context(*mut *mut c_void) -> i32;
     krb5_free_context(*mut c_void);
@@ -88,6 +96,12 @@ symbols! { Krb5:
 }
 
 impl Gss {
+    pub(super) fn load(name: &'static CStr) -> Result<Self, KerberosError> {
+        Self::find(&Loaded::open(name)?)
+    }
+}
+
+impl GssKrb5 {
     pub(super) fn load(name: &'static CStr) -> Result<Self, KerberosError> {
         Self::find(&Loaded::open(name)?)
     }
@@ -162,6 +176,50 @@ pub(super) struct GssContext {
 pub(super) struct Buffer {
     pub(super) length: usize,
     pub(super) value: *mut c_void,
+}
+
+/// `gss_buffer_set_desc`
+#[repr(C)]
+pub(super) struct BufferSet {
+    pub(super) count: usize,
+    pub(super) elements: *mut Buffer,
+}
+
+/// `gss_krb5_lucid_key_t`
+#[repr(C)]
+pub(super) struct LucidKey {
+    pub(super) kind: u32,
+    pub(super) length: u32,
+    pub(super) data: *const c_void,
+}
+
+/// `gss_krb5_rfc1964_keydata_t`
+#[repr(C)]
+pub(super) struct LucidKeysOfRfc1964 {
+    pub(super) signing: u32,
+    pub(super) sealing: u32,
+    pub(super) key: LucidKey,
+}
+
+/// `gss_krb5_cfx_keydata_t`
+#[repr(C)]
+pub(super) struct LucidKeys {
+    pub(super) has_acceptor_key: u32,
+    pub(super) key: LucidKey,
+    pub(super) acceptor_key: LucidKey,
+}
+
+/// `gss_krb5_lucid_context_v1_t`
+#[repr(C)]
+pub(super) struct LucidContext {
+    pub(super) version: u32,
+    pub(super) is_initiator: u32,
+    pub(super) end: u32,
+    pub(super) next_sent: u64,
+    pub(super) next_received: u64,
+    pub(super) protocol: u32,
+    pub(super) keys_of_rfc1964: LucidKeysOfRfc1964,
+    pub(super) keys: LucidKeys,
 }
 
 /// `gss_OID_desc`

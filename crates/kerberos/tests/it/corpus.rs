@@ -8,10 +8,11 @@ use telarch_kerberos::{Principal, Spn, oracle};
 #[test]
 fn the_corpus_and_its_mutations_keep_the_promises() {
     type Oracle = fn(&[u8]);
-    let targets: [(&str, Oracle); 3] = [
+    let targets: [(&str, Oracle); 4] = [
         ("kerberos_principal", oracle::principal),
         ("kerberos_service_principal_name", oracle::service_principal_name),
         ("kerberos_message_token", oracle::message_token),
+        ("kerberos_sealed_message", oracle::sealed_message),
     ];
     for (target, oracle) in targets {
         let cases = corpus(target);

@@ -1,0 +1,159 @@
+//! Our protection of messages against that of the library, over contexts that it established.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use auth::{SealError, SecurityContext as _};
+use telarch_peers::{Keys, PASSWORD, REALM, USER, in_realm};
+
+use super::*;
+use crate::library::{Credential, Name, NameForm, Request, Usage};
+
+/// Both ends as the library has them: the client's and the service's.
+fn established() -> (RawContext, RawContext, u32) {
+    let library = Library::load().unwrap();
+    let user = Name::import(&library, &format!("{USER}@{REALM}"), NameForm::Principal).unwrap();
+    let credential = Credential::with_password(&library, &user, PASSWORD).unwrap();
+    let target = Name::import(&library, "HTTP@localhost", NameForm::HostService).unwrap();
+    let flags = flag::MUTUAL | flag::CONFIDENTIALITY | flag::INTEGRITY | flag::SEQUENCE | flag::REPLAY;
+    let request = Request { credential: &credential, target: &target, flags, lifetime: 0, binding: None };
+    let keys = Credential::acquire(&library, None, Usage::Accept, &[]).unwrap();
+    let (mut client, mut service) = (RawContext::new(&library), RawContext::new(&library));
+    let token = client.initiate(&request, None).unwrap().token;
+    let (progress, _) = service.accept(&keys, &token, None).unwrap();
+    assert!(client.initiate(&request, Some(&progress.token)).unwrap().is_complete);
+    (client, service, progress.flags)
+}
+
+fn ours(raw: RawContext, flags: u32) -> Context {
+    let context = Context::established(raw, flags);
+    assert!(matches!(context.protector, Some(Protector::Own { .. })), "it is of a type that is known");
+    context
+}
+
+fn of_library(raw: RawContext, flags: u32) -> Context {
+    Context::of_library(raw, flags, Order::NotBegun)
+}
+
+/// The same context twice.
+fn twice(raw: RawContext) -> [RawContext; 2] {
+    let octets = raw.export().unwrap();
+    let library = Library::load().unwrap();
+    [(), ()].map(|()| RawContext::import(&library, &octets).unwrap())
+}
+
+fn lengths() -> impl Iterator<Item = usize> {
+    (0..=66).chain([4_080, 4_081, 4_096, 4_097, 8_193, 50_000, 150_001])
+}
+
+/// Messages from one end to the other, in every form there is.
+fn say(from: &mut Context, to: &mut Context) {
+    for length in lengths() {
+        let text: Vec<u8> = (0..length).map(|at| (at * 7 % 253) as u8).collect();
+        let mut sealed = text.clone();
+        let header = from.seal(&mut sealed).unwrap();
+        to.unseal(&header, &mut sealed).unwrap_or_else(|error| panic!("{length}: {error}"));
+        assert!(sealed == text, "{length}");
+        let signature = from.sign(&text).unwrap();
+        to.verify(&text, &signature).unwrap_or_else(|error| panic!("{length}: {error}"));
+    }
+}
+
+fn assert_both_understand_each_other() {
+    let (client, service, flags) = established();
+    let (mut client, mut service) = (ours(client, flags), of_library(service, flags));
+    say(&mut client, &mut service);
+    say(&mut service, &mut client);
+
+    let (client, service, flags) = established();
+    let (mut client, mut service) = (of_library(client, flags), ours(service, flags));
+    say(&mut client, &mut service);
+    say(&mut service, &mut client);
+
+    // What can be read of a message is the same to the octet.
+    for raw in <[_; 2]>::from({
+        let (client, service, _) = established();
+        (client, service)
+    }) {
+        let [one, two] = twice(raw);
+        let (mut ours, mut theirs) = (ours(one, flags), of_library(two, flags));
+        for length in [0, 1, 16, 1_000] {
+            let headers = [&mut ours, &mut theirs].map(|context| context.seal(&mut vec![7; length]).unwrap());
+            let [ours, theirs] = &headers;
+            assert_eq!((ours.len(), &ours[..16]), (theirs.len(), &theirs[..16]));
+        }
+        assert_eq!(ours.sign(b"a message"), theirs.sign(b"a message"));
+    }
+}
+
+#[test]
+fn we_and_the_library_open_what_the_other_seals() {
+    let name = "context::tests::we_and_the_library_open_what_the_other_seals";
+    in_realm(name, Keys::AesSha1, |_| assert_both_understand_each_other());
+}
+
+#[test]
+fn we_and_the_library_open_what_the_other_seals_with_sha_2() {
+    let name = "context::tests::we_and_the_library_open_what_the_other_seals_with_sha_2";
+    in_realm(name, Keys::AesSha2, |_| assert_both_understand_each_other());
+}
+
+#[test]
+fn we_and_the_library_open_what_the_other_seals_with_short_keys() {
+    let name = "context::tests::we_and_the_library_open_what_the_other_seals_with_short_keys";
+    in_realm(name, Keys::AesSha1, |realm| {
+        let short = "aes128-cts-hmac-sha1-96:normal";
+        realm.kadmin(&format!("cpw -pw \"{PASSWORD}\" -e {short} {USER}"));
+        realm.kadmin(&format!("cpw -randkey -e {short} HTTP/localhost"));
+        realm.kadmin(&format!("ktadd -norandkey -k {} HTTP/localhost", realm.keytab().display()));
+        let settings = std::fs::read_to_string(realm.path("krb5.conf")).unwrap();
+        let settings = settings.replace("aes256-cts-hmac-sha1-96 ", "");
+        std::fs::write(realm.path("krb5.conf"), settings).unwrap();
+        let (client, _, flags) = established();
+        let Some(Protector::Own { protection, .. }) = ours(client, flags).protector else { panic!("ours") };
+        assert_eq!(protection.agreement().encryption_type.number(), 17);
+        assert_both_understand_each_other();
+    });
+}
+
+#[test]
+fn the_library_goes_on_where_it_must() {
+    in_realm("context::tests::the_library_goes_on_where_it_must", Keys::AesSha1, |_| {
+        let (client, service, flags) = established();
+        let (mut client, mut service) = (of_library(client, flags), of_library(service, flags));
+        say(&mut client, &mut service);
+        let exported = client.export().unwrap();
+        let mut client = Context::import(&Library::load().unwrap(), exported.expose()).unwrap();
+        assert!(matches!(client.protector, Some(Protector::Library(_))));
+        assert!(client.remaining().unwrap().is_some());
+        say(&mut service, &mut client);
+
+        let mut message = b"one".to_vec();
+        let header = client.seal(&mut message).unwrap();
+        message.push(0);
+        assert_eq!(service.unseal(&header, &mut message), Err(SealError::Forged));
+        assert_eq!(service.sign(b"x"), Err(SealError::Failed));
+    });
+}
+
+#[test]
+fn a_context_of_our_own_goes_to_another_process_whole() {
+    let name = "context::tests::a_context_of_our_own_goes_to_another_process_whole";
+    in_realm(name, Keys::AesSha1, |_| {
+        let (client, service, flags) = established();
+        let (mut client, mut service) = (ours(client, flags), of_library(service, flags));
+        say(&mut service, &mut client);
+        let left = client.remaining().unwrap().unwrap();
+        let exported = client.export().unwrap();
+        let library = Library::load().unwrap();
+        let mut client = Context::import(&library, exported.expose()).unwrap();
+        let passed = left.saturating_sub(client.remaining().unwrap().unwrap());
+        assert!(passed < Duration::from_secs(60), "{passed:?}");
+        say(&mut service, &mut client);
+        say(&mut client, &mut service);
+
+        let whole = exported.expose();
+        for end in 0..whole.len() {
+            assert!(Context::import(&library, &whole[..end]).is_err(), "{end}");
+        }
+        assert!(Context::import(&library, &[whole, &[0]].concat()).is_err());
+    });
+}
