@@ -1,6 +1,8 @@
 //! Our protection of messages against that of the library, over contexts that it established.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+use std::time::Duration;
+
 use auth::{SealError, SecurityContext as _};
 use telarch_peers::{Keys, PASSWORD, REALM, USER, in_realm};
 
@@ -16,12 +18,25 @@ fn established() -> (RawContext, RawContext, u32) {
     let flags = flag::MUTUAL | flag::CONFIDENTIALITY | flag::INTEGRITY | flag::SEQUENCE | flag::REPLAY;
     let request = Request { credential: &credential, target: &target, flags, lifetime: 0, binding: None };
     let keys = Credential::acquire(&library, None, Usage::Accept, &[]).unwrap();
-    let (mut client, mut service) = (RawContext::new(&library), RawContext::new(&library));
-    let token = client.initiate(&request, None).unwrap().token;
+    let mut service = RawContext::new(&library);
+    let mut tries = 0;
+    let (mut client, token) = loop {
+        let mut client = RawContext::new(&library);
+        match client.initiate(&request, None) {
+            Ok(progress) => break (client, progress.token),
+            // For a moment after its database was changed, a KDC may fail to read it.
+            Err(failure) if failure.minor == KRB_ERR_GENERIC && tries < 100 => tries += 1,
+            Err(failure) => panic!("{failure:?}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
     let (progress, _) = service.accept(&keys, &token, None).unwrap();
     assert!(client.initiate(&request, Some(&progress.token)).unwrap().is_complete);
     (client, service, progress.flags)
 }
+
+/// What a KDC says that has no number for what went wrong (RFC 4120 7.5.9).
+const KRB_ERR_GENERIC: i32 = -1_765_328_324;
 
 fn ours(raw: RawContext, flags: u32) -> Context {
     let context = Context::established(raw, flags);
