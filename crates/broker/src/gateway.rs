@@ -383,7 +383,10 @@ impl Remote {
                 can_seal,
                 largest: largest.and_then(|most| usize::try_from(most).ok()),
             })),
-            ContextForm::Exported(octets) => Ok(Box::new(auth::ntlm::Context::import(&octets)?)),
+            ContextForm::Exported(octets) => match kerberos::Context::resume(&octets) {
+                Some(context) => Ok(Box::new(context)),
+                None => Ok(Box::new(auth::ntlm::Context::import(&octets)?)),
+            },
         }
     }
 }

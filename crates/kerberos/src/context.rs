@@ -124,6 +124,20 @@ impl Context {
         }
     }
 
+    /// Goes on where [`SecurityContext::export`] was called in another process; the library is not needed for that.
+    ///
+    /// None for octets that did not come from there. They are trusted, as those of [`import`](Self::import) are.
+    #[must_use]
+    pub fn resume(exported: &[u8]) -> Option<Self> {
+        match Handover::parse(exported.strip_prefix(MECHANISM)?)? {
+            Handover::OfLibrary { .. } => None,
+            Handover::Own { order, flags, end, agreement } => {
+                let protection = Box::new(Protection::new(agreement)?);
+                Some(Self { protector: Some(Protector::Own { protection, end }), flags, order })
+            }
+        }
+    }
+
     /// Runs one operation; after a failure there is no other.
     fn once<T>(
         &mut self,
@@ -214,6 +228,21 @@ impl SecurityContext for Context {
     fn mech_list_mic(&self) -> MechListMic {
         MechListMic::Optional
     }
+
+    /// Those of the library would need it in the other process, too.
+    fn can_export(&self) -> bool {
+        matches!(self.protector, Some(Protector::Own { .. }))
+    }
+
+    fn export(self: Box<Self>) -> Option<auth::Exported> {
+        match self.protector? {
+            Protector::Library(_) => None,
+            Protector::Own { protection, end } => {
+                let octets = handover::of_own(self.order, self.flags, end, protection.agreement());
+                Some(auth::Exported::new([MECHANISM, &octets].concat()))
+            }
+        }
+    }
 }
 
 /// In seconds; all ones mean for ever.
@@ -255,6 +284,8 @@ impl fmt::Debug for Context {
     }
 }
 
+/// What the octets of a context for another process begin with.
+const MECHANISM: &[u8] = b"Kerberos 1\0";
 /// Headers and signatures have less than a hundred.
 const MAX_HEADER_OCTETS: usize = 1_024;
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use auth::{SealError, SecurityContext as _};
+use auth::{SealError, SecurityContext};
 use telarch_peers::{Keys, PASSWORD, REALM, USER, in_realm};
 
 use super::*;
@@ -164,6 +164,15 @@ fn a_context_of_our_own_goes_to_another_process_whole() {
         assert!(passed < Duration::from_secs(60), "{passed:?}");
         say(&mut service, &mut client);
         say(&mut client, &mut service);
+
+        // The same without the library.
+        let exported_again = SecurityContext::export(Box::new(client)).unwrap();
+        let mut client = Context::resume(exported_again.expose()).unwrap();
+        say(&mut service, &mut client);
+        say(&mut client, &mut service);
+        for end in 0..exported_again.expose().len() {
+            assert!(Context::resume(&exported_again.expose()[..end]).is_none(), "{end}");
+        }
 
         let whole = exported.expose();
         for end in 0..whole.len() {
