@@ -87,10 +87,9 @@ fn against_pyspnego(effort: &Effort, service: &Telarchd, way: &Way) -> Result<[R
     let rate = median_of(&turns, |turn| turn.ours.rate() / turn.theirs.rate());
     let cpu = median_of(&turns, |turn| turn.theirs.micros() / turn.ours.micros());
     Ok([
-        Row::at_least(
+        // With one client the rate is how long it waits for HTTP as well, which pyspnego here has not.
+        Row::told(
             &format!("{name}: sign-ins a second, HTTP included, over those of pyspnego alone"),
-            NOT_WORSE,
-            rate,
             format!("{rate:.2} ({our_rate:.0} to {their_rate:.0})"),
         ),
         Row::at_least(
