@@ -68,6 +68,22 @@ struct Overrides {
     machine: Option<DomainSid>,
 }
 
+impl Overrides {
+    /// Those that hold on after a change: what somebody changes has the value of the file from then on.
+    fn beside(&self, before: &Config, after: &Config) -> Self {
+        let mut kept = self.clone();
+        kept.settings.retain(|(setting, _)| setting.show(before) == setting.show(after));
+        kept
+    }
+}
+
+/// A change that was judged.
+struct Prepared {
+    text: String,
+    state: State,
+    overrides: Overrides,
+}
+
 /// Why the configuration cannot be read or kept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -173,10 +189,7 @@ impl Store {
         let mut overrides = self.lock();
         overrides.machine = Some(machine);
         let now = self.state();
-        let config = Config::clone(&now.config);
-        let (listeners, plugins) = (now.listeners.clone(), now.plugins.clone());
-        let draft = Draft { config, listeners, plugins, groups: Groups::clone(&now.groups) };
-        self.publish(State::of(now.preset, draft, overrides.machine));
+        self.publish(State::of(now.preset, now.draft(), overrides.machine));
     }
 
     /// The settings as they are now.
@@ -223,31 +236,11 @@ impl Store {
         let mut overrides = self.lock();
         let directory = Directory::lock(&self.path)?;
         let found = disk::read(&self.path)?;
-        let base = state(&self.path, &found.text, &overrides)?;
-        let before = Draft {
-            config: Config::clone(&base.config),
-            listeners: base.listeners,
-            plugins: base.plugins,
-            groups: Groups::clone(&base.groups),
-        };
-        let mut after = before.clone();
-        change(&mut after)?;
-
-        let no_place = || StoreError::NoPlace { path: self.path.clone() };
-        let text = file::edit(&found.text, &before, &after).ok_or_else(no_place)?;
-        let mut kept = overrides.clone();
-        kept.settings.retain(|(setting, _)| setting.show(&before.config) == setting.show(&after.config));
-        // The file is the truth, so it must say what was asked for before it may replace the old one.
-        let state = state(&self.path, &text, &kept)?;
-        if !after.is(&state) {
-            return Err(no_place().into());
+        let prepared = self.prepare(&found.text, &overrides, change)?;
+        if prepared.text != found.text {
+            directory.replace(&self.path, &prepared.text, &found)?;
         }
-        if text != found.text {
-            directory.replace(&self.path, &text, &found)?;
-        }
-        self.remember(text);
-        *overrides = kept;
-        Ok(self.publish(state))
+        Ok(self.complete(prepared, &mut overrides))
     }
 
     /// As [`update`](Self::update), where another process keeps the file: `replace` gets the text it had and the one it
@@ -262,29 +255,42 @@ impl Store {
     ) -> Result<Arc<State>, E> {
         let mut overrides = self.lock();
         let found = self.text();
-        let base = state(&self.path, &found, &overrides)?;
-        let before = Draft {
-            config: Config::clone(&base.config),
-            listeners: base.listeners,
-            plugins: base.plugins,
-            groups: Groups::clone(&base.groups),
-        };
+        let prepared = self.prepare(&found, &overrides, change)?;
+        if prepared.text != found {
+            replace(&found, &prepared.text)?;
+        }
+        Ok(self.complete(prepared, &mut overrides))
+    }
+
+    /// Judges a change of a text without making it.
+    fn prepare<E: From<StoreError>>(
+        &self,
+        found: &str,
+        overrides: &Overrides,
+        change: impl FnOnce(&mut Draft) -> Result<(), E>,
+    ) -> Result<Prepared, E> {
+        let before = state(&self.path, found, overrides)?.draft();
         let mut after = before.clone();
         change(&mut after)?;
-        let no_place = || StoreError::NoPlace { path: self.path.clone() };
-        let text = file::edit(&found, &before, &after).ok_or_else(no_place)?;
-        let mut kept = overrides.clone();
-        kept.settings.retain(|(setting, _)| setting.show(&before.config) == setting.show(&after.config));
-        let state = state(&self.path, &text, &kept)?;
+        let text = file::edit(found, &before, &after).ok_or_else(|| self.no_place())?;
+        let overrides = overrides.beside(&before.config, &after.config);
+        // The file is the truth, so it must say what was asked for before it may replace the old one.
+        let state = state(&self.path, &text, &overrides)?;
         if !after.is(&state) {
-            return Err(no_place().into());
+            return Err(self.no_place().into());
         }
-        if text != found {
-            replace(&found, &text)?;
-        }
-        *overrides = kept;
-        self.remember(text);
-        Ok(self.publish(state))
+        Ok(Prepared { text, state, overrides })
+    }
+
+    /// Takes over what the file has become.
+    fn complete(&self, prepared: Prepared, overrides: &mut Overrides) -> Arc<State> {
+        *overrides = prepared.overrides;
+        self.remember(prepared.text);
+        self.publish(prepared.state)
+    }
+
+    fn no_place(&self) -> StoreError {
+        StoreError::NoPlace { path: self.path.clone() }
     }
 
     /// Replaces the text of the file by another one, if it is still the one that the change was made to.
@@ -308,13 +314,10 @@ impl Store {
         if let Some(name) = forbidden.or(others) {
             return Err(StoreError::NotByMessage { name });
         }
-        let mut kept = overrides.clone();
-        kept.settings.retain(|(setting, _)| setting.show(&old.config) == setting.show(&new.config));
+        let kept = overrides.beside(&old.config, &new.config);
         let state = state(&self.path, after, &kept)?;
         directory.replace(&self.path, after, &found)?;
-        *overrides = kept;
-        self.remember(after.to_owned());
-        Ok(self.publish(state))
+        Ok(self.complete(Prepared { text: after.to_owned(), state, overrides: kept }, &mut overrides))
     }
 
     /// Takes a text for what is in the file: another process that keeps it says so.
@@ -352,11 +355,10 @@ impl Store {
         let found = disk::read(&self.path)?;
         // Whatever is wrong with the file is told with its line before anything is made of it.
         state(&self.path, &found.text, &overrides)?;
-        let no_place = || StoreError::NoPlace { path: self.path.clone() };
-        let text = file::edit_preset(&found.text, preset).ok_or_else(no_place)?;
+        let text = file::edit_preset(&found.text, preset).ok_or_else(|| self.no_place())?;
         let state = state(&self.path, &text, &overrides)?;
         if state.preset != preset {
-            return Err(no_place());
+            return Err(self.no_place());
         }
         if text != found.text {
             directory.replace(&self.path, &text, &found)?;
@@ -414,6 +416,16 @@ impl State {
         let access = Access::new(&plugins, Surroundings { root: &config.service.root_sddl, machine });
         let groups = Arc::new(groups);
         Self { preset, config: Arc::new(config), listeners, plugins, access, groups, machine }
+    }
+
+    /// A copy to be changed.
+    fn draft(&self) -> Draft {
+        Draft {
+            config: Config::clone(&self.config),
+            listeners: self.listeners.clone(),
+            plugins: self.plugins.clone(),
+            groups: Groups::clone(&self.groups),
+        }
     }
 
     /// What the default entries of plug-ins depend on.
