@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn codes_rise_and_lead_back_to_their_status() {
-        assert!(Status::ALL.windows(2).all(|pair| pair[0].code() < pair[1].code()));
+        assert!(Status::ALL.is_sorted_by_key(|status| status.code()));
         for status in Status::ALL {
             assert_eq!(Status::from_code(status.code()), Some(*status));
         }

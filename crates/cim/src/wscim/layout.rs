@@ -218,12 +218,12 @@ fn start(out: &mut xml::Writer, element: &str, uri: &str) {
 pub(super) fn write_value(out: &mut xml::Writer, value: &Value, times: Times, writer: &Writer) {
     match value {
         Value::String(text) => {
-            out.text(text);
+            out.property_text(text);
         }
         Value::Char16(_) => {
             let mut text = String::new();
             value.write_text(&mut text);
-            out.text(&text);
+            out.property_text(&text);
         }
         Value::DateTime(value) => write_time(out, *value, times),
         Value::Reference(path) => reference::write(out, path, writer),
