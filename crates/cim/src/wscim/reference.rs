@@ -76,7 +76,7 @@ pub(super) fn read(element: Element<'_>, depth: usize) -> Result<ObjectPath, Err
         }
         let value = match selector.child(ADDRESSING, "EndpointReference") {
             Some(inner) => KeyValue::Reference(Box::new(read(inner, depth + 1)?)),
-            None => KeyValue::Text(selector.text().trim().to_owned()),
+            None => KeyValue::Text(selector.text().into_owned()),
         };
         keys.push((Name::parse(name.trim())?, value));
     }
