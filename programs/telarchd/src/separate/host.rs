@@ -149,20 +149,16 @@ async fn serve(
         };
         let Some(socket) = socket else { return };
         connected = connected.wrapping_add(1);
-        let prepared = broker::is_of_root_or_own(&socket)
-            .and_then(|()| socket.set_nonblocking(true))
-            .and_then(|()| tokio::net::UnixStream::from_std(socket));
-        match prepared {
-            Ok(socket) => {
-                let host = Arc::clone(host);
-                tokio::spawn(async move {
-                    if let Err(error) = host.serve(socket).await {
-                        tracing::warn!(%error, "A gateway is not understood");
-                    }
-                });
-            }
-            Err(error) => tracing::error!(%error, "A connection cannot be used"),
+        if let Err(error) = broker::is_of_root_or_own(&socket) {
+            tracing::error!(%error, "A connection cannot be used");
+            continue;
         }
+        let host = Arc::clone(host);
+        tokio::spawn(async move {
+            if let Err(error) = host.serve(socket).await {
+                tracing::warn!(%error, "A gateway is not understood");
+            }
+        });
     }
 }
 
