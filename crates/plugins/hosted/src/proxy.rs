@@ -98,13 +98,13 @@ impl HostedPlugin {
     async fn attempt(&self, call: &Call) -> Result<Option<Answer>, Fault> {
         let (user, _opening) = self.admit(call)?;
         let connection = self.connection(call, &user).await?;
-        let (number, told) = connection.begin(call).await?;
+        let Some((number, told)) = connection.begin(call).await? else { return Ok(None) };
         let mut waiting = Waiting { connection: Arc::clone(&connection), number, is_over: false };
         let Ok(message) = told.await else { return Err(died()) };
         waiting.is_over = true;
         let answer = match message {
             FromHost::NotTaken(_) => {
-                connection.is_gone.store(true, Ordering::Release);
+                connection.leave();
                 return Ok(None);
             }
             FromHost::Envelope { envelope, is_promised: false, .. } => Ok(Answer::new(envelope)),
@@ -194,6 +194,8 @@ struct Connection {
     last: AtomicU64,
     /// No further calls.
     is_gone: AtomicBool,
+    /// It has said so itself: what it has not answered it has not begun.
+    has_left: AtomicBool,
     in_use: AtomicU64,
     closed: Notify,
 }
@@ -208,6 +210,7 @@ impl Connection {
             told: Mutex::default(),
             last: AtomicU64::new(0),
             is_gone: AtomicBool::new(false),
+            has_left: AtomicBool::new(false),
             in_use: AtomicU64::new(0),
             closed: Notify::new(),
         });
@@ -235,7 +238,8 @@ impl Connection {
         Ok(connection)
     }
 
-    async fn begin(&self, call: &Call) -> Result<(u64, oneshot::Receiver<FromHost>), Fault> {
+    /// Sends a call; none if the host has left.
+    async fn begin(&self, call: &Call) -> Result<Option<(u64, oneshot::Receiver<FromHost>)>, Fault> {
         let envelope = call.request.source();
         if envelope.len() > LONGEST_ENVELOPE {
             return Err(too_large());
@@ -243,7 +247,9 @@ impl Connection {
         // A host that does not read is given no more.
         self.outgoing.room().await;
         let number = self.last.fetch_add(1, Ordering::Relaxed);
-        let asked = self.listen(number).ok_or_else(died)?;
+        let Some(asked) = self.listen(number) else {
+            return if self.has_left.load(Ordering::Acquire) { Ok(None) } else { Err(died()) };
+        };
         let message = ToHost::Call(CallMessage {
             number,
             address: call.caller.address(),
@@ -261,7 +267,7 @@ impl Connection {
             self.outgoing.say(&[ToHost::Settings(settings).encode(), message.encode()]);
             *told = Some(Arc::clone(&call.config));
         }
-        Ok((number, asked))
+        Ok(Some((number, asked)))
     }
 
     /// What comes next under a number; none if nothing more will come.
@@ -292,7 +298,7 @@ impl Connection {
             }
             None => match message {
                 FromHost::InUse(count) => self.in_use.store(u64::from(count), Ordering::Release),
-                FromHost::Leaving => self.is_gone.store(true, Ordering::Release),
+                FromHost::Leaving => self.leave(),
                 _ => self.closed.notify_one(),
             },
         }
@@ -304,9 +310,19 @@ impl Connection {
         }
     }
 
+    fn leave(&self) {
+        self.has_left.store(true, Ordering::Release);
+        self.is_gone.store(true, Ordering::Release);
+    }
+
     fn end(&self) {
         self.is_gone.store(true, Ordering::Release);
-        *locked(&self.waiting) = None;
+        let waiting = locked(&self.waiting).take();
+        if self.has_left.load(Ordering::Acquire) {
+            for (number, waiting) in waiting.into_iter().flatten() {
+                let _ = waiting.send(FromHost::NotTaken(number));
+            }
+        }
         self.closed.notify_one();
     }
 }
@@ -375,7 +391,7 @@ impl Items for HostedItems {
             };
             self.asked = None;
             match told {
-                None => Some(Err(died())),
+                None | Some(FromHost::NotTaken(_)) => Some(Err(died())),
                 Some(FromHost::Item { object, reference, .. }) => {
                     let object = Fragment::written_elsewhere(object);
                     let reference = match reference.map(endpoint).transpose() {
