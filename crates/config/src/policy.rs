@@ -134,7 +134,13 @@ pub enum PolicyError {
 #[derive(Debug)]
 pub(crate) struct Wrong {
     pub(crate) origin: Origin,
-    pub(crate) error: PolicyError,
+    pub(crate) error: Box<PolicyError>,
+}
+
+impl Wrong {
+    fn new(origin: Origin, error: PolicyError) -> Self {
+        Self { origin, error: Box::new(error) }
+    }
 }
 
 /// A demand, and the place of its file in the order of all.
@@ -151,7 +157,7 @@ impl Policies {
     pub(crate) fn of_files(files: &[(PathBuf, Vec<u8>)]) -> Result<Self, Wrong> {
         let (mut registry, mut held) = (Registry::default(), Vec::new());
         for (at, (path, octets)) in files.iter().enumerate() {
-            let whole = |place, error| Wrong { origin: Origin { file: path.clone(), place }, error };
+            let whole = |place, error| Wrong::new(Origin { file: path.clone(), place }, error);
             match Form::of(path) {
                 Some(Form::RegistryPol) => {
                     let read = RegistryPol::decode(octets).map_err(|error| {
@@ -182,7 +188,7 @@ impl Policies {
         }
         let demands: Vec<Demand> = last.into_values().collect();
         if let Some(first) = demands.get(Self::MAX) {
-            return Err(Wrong { origin: first.origin.clone(), error: PolicyError::TooMany });
+            return Err(Wrong::new(first.origin.clone(), PolicyError::TooMany));
         }
         Ok(Self { demands, unknown: registry.unknown() })
     }

@@ -49,10 +49,10 @@ impl Reading<'_> {
             let path = format!("{folder}{name}");
             match item.as_table_like() {
                 Some(inner) if folder.is_empty() && name.eq_ignore_ascii_case(POLICY) => {
-                    self.policies(inner)?
+                    self.policies(inner)?;
                 }
                 Some(inner) if path.split('/').count() < MAX_DEPTH => {
-                    self.table(inner, &format!("{path}/"))?
+                    self.table(inner, &format!("{path}/"))?;
                 }
                 _ => {
                     let demand = self.setting(&path, item, line);
@@ -138,7 +138,7 @@ impl Reading<'_> {
     }
 
     fn wrong(&self, line: usize, error: PolicyError) -> Wrong {
-        Wrong { origin: self.origin(line), error }
+        Wrong::new(self.origin(line), error)
     }
 }
 

@@ -76,7 +76,7 @@ fn names(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
 
 impl From<Wrong> for StoreError {
     fn from(Wrong { origin, error }: Wrong) -> Self {
-        Self::Policy { origin, error: Box::new(error) }
+        Self::Policy { origin, error }
     }
 }
 

@@ -180,7 +180,7 @@ impl<'r> Reading<'r> {
     }
 
     fn setting(&self, path: &str, value: String, found: &Value) -> Result<Held, Wrong> {
-        let at = |error| Wrong { origin: found.origin.clone(), error };
+        let at = |error| Wrong::new(found.origin.clone(), error);
         let setting = Setting::find(path).map_err(|error| at(PolicyError::Setting(error)))?;
         let value = setting.normal(&value).map_err(|error| {
             let policy = self.policy.name();
@@ -201,10 +201,7 @@ impl<'r> Reading<'r> {
     fn wrong(&self, found: &Value, expected: impl Into<String>) -> Wrong {
         let RegistryRecord { key, value, kind, .. } = &found.record;
         let (place, policy, expected) = (format!("{key}\\{value}"), self.policy.name(), expected.into());
-        Wrong {
-            origin: found.origin.clone(),
-            error: PolicyError::Value { policy, place, kind: *kind, expected },
-        }
+        Wrong::new(found.origin.clone(), PolicyError::Value { policy, place, kind: *kind, expected })
     }
 }
 
