@@ -36,6 +36,7 @@ pub mod locator;
 pub mod man;
 mod markup;
 pub mod program;
+mod proxy;
 pub mod secret;
 mod session;
 pub mod settings;

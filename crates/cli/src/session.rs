@@ -13,13 +13,14 @@ use wsman::{FragmentTransfer, OptionSet, ResourceUri, SelectorSet};
 use xml::Encoding as XmlEncoding;
 
 use crate::connection::{
-    ClientCertificate, Connection, Delegation, Encoding, ImplicitScheme, Login, PasswordScheme, ProxyAccess,
-    ServiceName, SpnPort, Target, Trust, Unencrypted, Verification,
+    ClientCertificate, Connection, Delegation, Encoding, ImplicitScheme, Login, PasswordScheme, ServiceName,
+    SpnPort, Target, Trust, Unencrypted, Verification,
 };
 use crate::endpoint::{Defaults, Endpoint, Transport};
 use crate::failure::{Failure, Hint, Kind};
 use crate::input::{KeyValues, Value};
 use crate::locator::Locator;
+use crate::proxy;
 use crate::secret::PasswordSource;
 use crate::settings::ClientSettings;
 use crate::winrm::Fragment;
@@ -48,9 +49,6 @@ impl Service {
         settings: &ClientSettings,
         delegation: Delegation,
     ) -> Result<Self, Failure> {
-        if connection.proxy.as_ref().is_some_and(|proxy| proxy.access != ProxyAccess::None) {
-            return Err(missing("a proxy"));
-        }
         match &connection.target {
             Target::Local(sockets) => {
                 let builder = Session::local(sockets);
@@ -91,10 +89,12 @@ impl Service {
         (settings, own_file): (config::Client, Option<&PathBuf>),
         delegation: Delegation,
     ) -> Result<Self, Failure> {
-        let Connection { login, service_name, trust, unencrypted, encoding, timeout, .. } = connection;
+        let Connection { login, service_name, trust, unencrypted, encoding, timeout, proxy, .. } = connection;
         let spn = service_name_of(service_name, &login);
         let builder = Session::builder(address(&endpoint)?).tls(policy(trust)).service_name(spn);
         let builder = obeying(builder, &settings, endpoint.host(), unencrypted);
+        let proxy = proxy.map(|proxy| proxy::find(&proxy, &endpoint)).transpose()?.flatten();
+        let builder = proxy.into_iter().fold(builder, SessionBuilder::proxy);
         let builder = match &login {
             Login::Certificate(certificate) => builder.client_certificate(client_certificate(certificate)?),
             _ => builder,
@@ -154,11 +154,12 @@ impl Service {
             client::Error::Http { status: 500 } | client::Error::NoMessage { status: 500, .. }
         );
         let untrusted = is_about_trust(&error, &self.target);
+        let at_proxy = matches!(error, client::Error::Proxy { .. });
         let mut failure = Failure::from_client(error, self.target.host());
         if untrusted {
             failure = self.trust.iter().fold(failure, Failure::advise);
         }
-        if let Some(user) = &self.user {
+        if let Some(user) = self.user.as_ref().filter(|_| !at_proxy) {
             failure = failure.as_user(user);
         }
         let endpoint = match &self.target {
