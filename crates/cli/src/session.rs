@@ -196,8 +196,6 @@ pub(crate) fn target(
     options: &KeyValues,
     fragment: Option<Fragment>,
 ) -> Result<client::Locator, Failure> {
-    let resource = ResourceUri::parse(locator.resource_uri())
-        .map_err(|fault| Failure::here(Kind::Usage, fault.to_string()))?;
     let mut switches = OptionSet::new();
     for (name, value) in options.iter() {
         let value = match value {
@@ -206,8 +204,9 @@ pub(crate) fn target(
         };
         switches.push(wsman::WsmanOption { name: name.to_owned(), value, must_comply: false });
     }
-    let mut target =
-        client::Locator::new(resource).with_selectors(selectors(locator.selectors())).with_options(switches);
+    let mut target = client::Locator::new(resource(locator)?)
+        .with_selectors(selectors(locator.selectors()))
+        .with_options(switches);
     if let Some(Fragment { path, dialect }) = fragment {
         target = target
             .with_fragment(FragmentTransfer { dialect: Some(dialect.uri().to_owned()), expression: path });
@@ -215,13 +214,12 @@ pub(crate) fn target(
     Ok(target)
 }
 
-pub(crate) fn selectors(pairs: &[(String, String)]) -> SelectorSet {
-    pairs.iter().fold(SelectorSet::new(), |set, (name, value)| set.with(name, value))
+pub(crate) fn resource(locator: &Locator) -> Result<ResourceUri, Failure> {
+    ResourceUri::parse(locator.resource_uri()).map_err(|fault| Failure::here(Kind::Usage, fault.to_string()))
 }
 
-/// The failure for what the command line knows and the client does not.
-pub(crate) fn missing(what: &str) -> Failure {
-    Failure::here(Kind::Usage, format!("{what} is not supported by this version"))
+pub(crate) fn selectors(pairs: &[(String, String)]) -> SelectorSet {
+    pairs.iter().fold(SelectorSet::new(), |set, (name, value)| set.with(name, value))
 }
 
 fn address(endpoint: &Endpoint) -> Result<client::Endpoint, Failure> {
