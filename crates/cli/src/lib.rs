@@ -27,6 +27,7 @@ pub mod completion;
 pub mod connection;
 pub mod endpoint;
 mod error;
+pub mod explain;
 pub mod help;
 pub mod input;
 pub mod man;
