@@ -27,7 +27,7 @@
 //! * A slow command is not a failed one: what has nothing to say yet is asked again.
 //!
 //! Left out on purpose: short forms of addresses and resources, and texts for people beyond one sentence
-//! an error; they belong to the command lines.
+//! an error; they belong to `wording`.
 
 mod affinity;
 mod authentication;
@@ -41,6 +41,7 @@ mod local;
 mod locator;
 mod patience;
 mod pool;
+mod proxy;
 mod random;
 mod route;
 mod session;
@@ -58,6 +59,7 @@ pub use error::{Error, Exposed, Progress, Seen, SignInCause, Violation, Waiting}
 pub use identify::Identified;
 pub use local::Unreached;
 pub use locator::Locator;
+pub use proxy::{Proxy, ProxyAddressError, ProxyAuthentication, ProxyError};
 pub use session::{Session, SessionBuilder};
 pub use shell::{
     Command, CommandOptions, Console, Finished, Interpreter, Output, Profile, Shell, ShellOptions, Signaller,

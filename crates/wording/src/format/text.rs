@@ -1,0 +1,87 @@
+//! The tree of `Name = value` lines.
+
+use xml::Element;
+
+use crate::markup::{by_name, has_children, is_nil};
+
+pub(super) fn print(element: Element<'_>) -> String {
+    let mut out = String::new();
+    write(&mut out, &[element], 0);
+    out.push('\n');
+    out
+}
+
+/// Writes the elements of one name that stand beside each other: the plain values on one line, then
+/// every element with children of its own.
+fn write(out: &mut String, same_name: &[Element<'_>], depth: usize) {
+    let (trees, leaves): (Vec<Element<'_>>, Vec<Element<'_>>) =
+        same_name.iter().partition(|element| has_children(**element));
+    if !leaves.is_empty() {
+        values(out, &leaves, depth);
+    }
+    for tree in trees {
+        indent(out, depth);
+        out.push_str(tree.name());
+        out.push_str(&source(tree));
+        out.push('\n');
+        children(out, tree, depth + 1);
+    }
+}
+
+fn children(out: &mut String, parent: Element<'_>, depth: usize) {
+    for same_name in by_name(parent) {
+        if same_name.first().is_some_and(|first| first.name() == "Selector") {
+            selectors(out, &same_name, depth);
+        } else {
+            write(out, &same_name, depth);
+        }
+    }
+}
+
+fn values(out: &mut String, leaves: &[Element<'_>], depth: usize) {
+    indent(out, depth);
+    let mut before = " = ";
+    for (at, leaf) in leaves.iter().enumerate() {
+        if at == 0 {
+            out.push_str(leaf.name());
+        }
+        let text = if is_nil(*leaf) { "null".to_owned() } else { harmless(&leaf.text()) };
+        if leaves.len() > 1 || !text.is_empty() {
+            out.push_str(before);
+            out.push_str(&text);
+        }
+        out.push_str(&source(*leaf));
+        before = ", ";
+    }
+    out.push('\n');
+}
+
+fn selectors(out: &mut String, selectors: &[Element<'_>], depth: usize) {
+    let pairs: Vec<String> = selectors
+        .iter()
+        .map(|selector| {
+            let name = selector.attribute("", "Name").unwrap_or_default();
+            format!("{} = {}", harmless(&name), harmless(&selector.text()))
+        })
+        .collect();
+    indent(out, depth);
+    out.push_str("Selector: ");
+    out.push_str(&pairs.join(", "));
+    out.push('\n');
+}
+
+fn source(element: Element<'_>) -> String {
+    let source = element.attribute("", "Source");
+    source.map(|source| format!(" [Source=\"{}\"]", harmless(&source))).unwrap_or_default()
+}
+
+/// A remote value must not steer the terminal it is printed on.
+#[must_use]
+pub fn harmless(text: &str) -> String {
+    let steers = |c: char| c.is_control() && !matches!(c, '\t' | '\n');
+    text.replace(steers, "\u{FFFD}")
+}
+
+fn indent(out: &mut String, depth: usize) {
+    out.extend(std::iter::repeat_n("    ", depth));
+}
