@@ -117,10 +117,8 @@ impl DateTime {
         let [first, second, third, fourth, fifth, sixth, seventh] = fields;
         if is_interval {
             let clock = clock([second, third, fourth], fifth);
-            return Interval::from_micros(
-                u64::from(first) * u64::from(DAY.unsigned_abs()) + clock.unsigned_abs(),
-            )
-            .map(Self::Interval);
+            return Interval::from_micros(u64::from(first) * DAY.unsigned_abs() + clock.unsigned_abs())
+                .map(Self::Interval);
         }
         let minutes = i16::try_from(number(offset)?).ok()?;
         let offset = if sign == b'-' { -minutes } else { minutes };

@@ -3,7 +3,7 @@
 //!
 //! [`parse`] reads a text into [`Item`]s, which say what stands there and no more: nothing is looked up, and
 //! `#pragma include` is left to the caller, because reading files is.
-//! [`print`] writes items so that they read back the same.
+//! [`print()`] writes items so that they read back the same.
 //!
 //! ```
 //! use telarch_cim::{Class, mof};

@@ -72,10 +72,10 @@ impl<'s> Reader<'s> {
                 let slot = slot.get_or_insert_with(|| Slot::Array(Vec::new()));
                 match slot {
                     Slot::Array(elements) if is_null_array(child) && elements.is_empty() => {
-                        *slot = Slot::Null
+                        *slot = Slot::Null;
                     }
                     Slot::Array(elements) => {
-                        elements.push(self.value(child, &property.kind.element, depth)?)
+                        elements.push(self.value(child, &property.kind.element, depth)?);
                     }
                     _ => return Err(wrong("an array has elements beside that which says that it has none")),
                 }

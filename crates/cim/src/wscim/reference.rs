@@ -63,9 +63,7 @@ pub(super) fn read(element: Element<'_>, depth: usize) -> Result<ObjectPath, Err
     let mut namespace = uri.namespace;
     let mut keys = Vec::new();
     let selectors = parameters.child(WSMAN, "SelectorSet");
-    for selector in
-        selectors.iter().flat_map(|set| set.children()).filter(|child| child.is(WSMAN, "Selector"))
-    {
+    for selector in selectors.iter().flat_map(Element::children).filter(|child| child.is(WSMAN, "Selector")) {
         let name = selector.attribute("", "Name").ok_or_else(|| wrong("a w:Selector needs a Name"))?;
         if name.trim().eq_ignore_ascii_case(NAMESPACE) {
             namespace = Some(Namespace::parse(selector.text().trim())?);
