@@ -58,7 +58,7 @@ pub use error::{Error, Exposed, Progress, Seen, SignInCause, Violation, Waiting}
 pub use identify::Identified;
 pub use local::Unreached;
 pub use locator::Locator;
-pub use session::{Session, SessionBuilder};
+pub use session::{Posted, Session, SessionBuilder};
 pub use shell::{
     Command, CommandOptions, Console, Finished, Interpreter, Output, Profile, Shell, ShellOptions, Signaller,
     Stdin,
