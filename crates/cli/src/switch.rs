@@ -267,6 +267,7 @@ impl Keyword for Format {
         ("xml", Self::Xml),
         ("json", Self::Json),
         ("ndjson", Self::Ndjson),
+        ("yaml", Self::Yaml),
     ];
 }
 

@@ -25,6 +25,7 @@ use crate::error::{Error, Progress, Violation};
 use crate::local::LocalSockets;
 use crate::patience::Patience;
 use crate::pool::Pool;
+use crate::proxy::Proxy;
 use crate::random::fresh_uuid;
 use crate::route::Route;
 use crate::{Endpoint, Locator, Refusal, Scheme, Transport};
@@ -108,6 +109,11 @@ impl Session {
     #[must_use]
     pub fn operation_timeout(&self) -> Duration {
         self.0.operation_timeout
+    }
+
+    /// The proxy that sees its messages.
+    fn forwarder(&self) -> Option<&Proxy> {
+        self.0.route.forwarder(&self.0.endpoint)
     }
 
     /// The largest answer asked for, in octets.

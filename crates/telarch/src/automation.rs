@@ -4,7 +4,7 @@ use client::HostTrust;
 use client::{
     Authentication, Credentials, Scheme, Sealing, Secret, SessionBuilder, SpnPort, TlsPolicy, Unencrypted,
 };
-use config::{Config, Paths};
+use config::ClientFiles;
 use wording::codes::Code;
 use wording::endpoint::{Address, Defaults, Endpoint, Transport};
 use wording::failure::Hint;
@@ -46,19 +46,10 @@ impl Wsman {
     /// # Errors
     /// [`Error::Argument`] for a file that cannot be read: what it would forbid is not known then.
     pub fn of_this_process() -> Result<Self, Error> {
-        let named = std::env::var_os("TELARCH_CLIENT_CONFIG").filter(|path| !path.is_empty());
-        let files = match named {
-            Some(path) => vec![path.into()],
-            None => {
-                let machine = Paths::of_machine().config;
-                let own = Paths::of_this_process().map(|paths| paths.config).filter(|own| *own != machine);
-                std::iter::once(machine).chain(own).collect()
-            }
-        };
-        let settings = Config::of_files(&files).map_err(|error| {
+        let settings = ClientFiles::of_this_process().read().map_err(|error| {
             Error::argument(format!("the settings of clients cannot be read: {error}"), None)
         })?;
-        Ok(Self::obeying(settings.client))
+        Ok(Self::obeying(settings))
     }
 
     /// With these settings.

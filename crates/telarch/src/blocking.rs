@@ -244,31 +244,31 @@ impl Command {
         self.runtime.block_on(command.next_output())
     }
 
-    /// As [`crate::Command::write`].
+    /// As [`crate::Controls::write`].
     ///
     /// # Errors
     /// [`Error`].
     pub fn write(&self, octets: &[u8]) -> Result<(), Error> {
         let command = self.command.as_ref().ok_or_else(closed)?;
-        self.runtime.block_on(command.write(octets))
+        self.runtime.block_on(command.controls().write(octets))
     }
 
-    /// As [`crate::Command::close_input`].
+    /// As [`crate::Controls::close_input`].
     ///
     /// # Errors
     /// [`Error`].
     pub fn close_input(&self) -> Result<(), Error> {
         let command = self.command.as_ref().ok_or_else(closed)?;
-        self.runtime.block_on(command.close_input())
+        self.runtime.block_on(command.controls().close_input())
     }
 
-    /// As [`crate::Command::signal`].
+    /// As [`crate::Controls::signal`].
     ///
     /// # Errors
     /// [`Error`].
     pub fn signal(&self, code: SignalCode) -> Result<(), Error> {
         let command = self.command.as_ref().ok_or_else(closed)?;
-        self.runtime.block_on(command.signal(code))
+        self.runtime.block_on(command.controls().signal(code))
     }
 
     /// As [`crate::Command::finish`].

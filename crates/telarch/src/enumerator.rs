@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wsman::SelectorSet;
 use wsman::enumeration::{EnumerationMode, Filter as WireFilter, PolymorphismMode};
+use wsman::{AssociationFilter, SelectorSet};
 
 use crate::Resource;
 use crate::error::Error;
@@ -33,7 +33,11 @@ impl Filter {
     /// The dialect of selector filters.
     pub const SELECTOR: &'static str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/SelectorFilter";
 
-    /// A text in a dialect, which is a URI or one of the words `wql` and `selector`.
+    /// The dialect of association filters.
+    pub const ASSOCIATION: &'static str = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding/AssociationFilter";
+
+    /// A text in a dialect, which is a URI or one of the words `wql`, `selector` and `association`; the latter two are
+    /// written in XML.
     ///
     /// Without a dialect a text that begins like XML is taken for XML, unless
     /// [`EnumerationFlags::NON_XML_TEXT`] says that it is none, and any other for WQL.
@@ -42,6 +46,7 @@ impl Filter {
         let dialect = dialect.map(|dialect| match dialect.to_ascii_lowercase().as_str() {
             "wql" => Self::WQL.to_owned(),
             "selector" => Self::SELECTOR.to_owned(),
+            "association" => Self::ASSOCIATION.to_owned(),
             _ => dialect.to_owned(),
         });
         Self { text: text.into(), dialect, selectors: SelectorSet::new() }
@@ -65,26 +70,38 @@ impl Filter {
         let Self { text, dialect, selectors } = self;
         let is_markup = text.trim_start().starts_with('<') && !flags.contains(EnumerationFlags::NON_XML_TEXT);
         match dialect {
-            Some(dialect) if dialect == Self::SELECTOR && !text.is_empty() => of_markup(&text),
-            Some(dialect) => Ok(WireFilter { dialect, text, selectors }),
+            Some(dialect)
+                if [Self::SELECTOR, Self::ASSOCIATION].contains(&dialect.as_str()) && !text.is_empty() =>
+            {
+                of_markup(&text)
+            }
+            Some(dialect) => Ok(WireFilter { dialect, text, selectors, ..WireFilter::default() }),
             None if is_markup => of_markup(&text),
-            None => Ok(WireFilter { dialect: Self::WQL.to_owned(), text, selectors }),
+            None => Ok(WireFilter { dialect: Self::WQL.to_owned(), text, ..WireFilter::default() }),
         }
     }
 }
 
-/// A `w:SelectorSet` as a filter.
+/// A `w:SelectorSet`, or a `b:AssociatedInstances` or `b:AssociationInstances`, as a filter.
 fn of_markup(markup: &str) -> Result<WireFilter, Error> {
     let document = Resource::parse(markup)?;
-    if document.name() != "SelectorSet" {
-        return Err(Error::argument(
-            format!("a filter of {} elements is not supported by this version", document.name()),
-            Some("use WQL, or a wsman:SelectorSet"),
-        ));
+    let wrong =
+        |fault: wsman::Fault| Error::argument(format!("the filter is wrong: {}", fault.reason()), None);
+    let filter = WireFilter::default();
+    match document.name() {
+        "SelectorSet" => {
+            let selectors = SelectorSet::parse(document.element()).map_err(wrong)?;
+            Ok(WireFilter { dialect: Filter::SELECTOR.to_owned(), selectors, ..filter })
+        }
+        "AssociatedInstances" | "AssociationInstances" => {
+            let association = Some(AssociationFilter::parse(document.element()).map_err(wrong)?);
+            Ok(WireFilter { dialect: Filter::ASSOCIATION.to_owned(), association, ..filter })
+        }
+        other => Err(Error::argument(
+            format!("{other} is no element of a filter"),
+            Some("use WQL, a wsman:SelectorSet, or a wsmb:AssociatedInstances"),
+        )),
     }
-    let selectors = SelectorSet::parse(document.element())
-        .map_err(|fault| Error::argument(format!("the filter is wrong: {}", fault.reason()), None))?;
-    Ok(WireFilter { dialect: Filter::SELECTOR.to_owned(), text: String::new(), selectors })
 }
 
 /// What each item is, and how subclasses are listed.

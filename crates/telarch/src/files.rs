@@ -59,15 +59,16 @@ impl Session {
         let sent = async {
             let command =
                 shell.start(&dialect.receive(remote, &digest), &[], CommandOptions::default()).await?;
+            let controls = command.controls();
             let mut buffer = vec![0; PIECE];
             loop {
                 let count = file.read(&mut buffer).map_err(named)?;
                 let piece = buffer.get(..count).unwrap_or_default();
-                if piece.is_empty() || command.write_unless_gone(&dialect.encode(piece)).await? {
+                if piece.is_empty() || ended(controls.write(&dialect.encode(piece)).await)? {
                     break;
                 }
             }
-            command.close_input_unless_gone().await?;
+            ended(controls.close_input().await)?;
             let finished = rest_of(command).await?;
             match finished.exit_code {
                 0 => Ok(String::from_utf8_lossy(&finished.output).trim().to_owned()),
@@ -143,17 +144,7 @@ impl Session {
     }
 }
 
-impl Command {
-    /// Whether the command has ended, so that the rest of its input is of no use.
-    async fn write_unless_gone(&self, octets: &[u8]) -> Result<bool, Error> {
-        ended(self.write(octets).await)
-    }
-
-    async fn close_input_unless_gone(&self) -> Result<bool, Error> {
-        ended(self.close_input().await)
-    }
-}
-
+/// Whether the command has ended, so that the rest of its input is of no use.
 fn ended(sent: Result<(), Error>) -> Result<bool, Error> {
     match sent {
         Err(error) if error.failed().is_some_and(|failed| failed.error().is_gone()) => Ok(true),

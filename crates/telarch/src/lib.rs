@@ -62,6 +62,6 @@ pub use powershell::clean_clixml;
 pub use resource::Resource;
 pub use resource_locator::{MustComply, ResourceLocator};
 pub use session::Session;
-pub use shell::{Command, Shell};
+pub use shell::{Command, Controls, Shell};
 pub use wsman::shell::SignalCode;
-pub use wsman::{EndpointReference, Fault};
+pub use wsman::{Detail as FaultDetail, EndpointReference, Fault};

@@ -53,8 +53,11 @@ impl Resource {
         Self::parse(&writer.finish())
     }
 
-    /// The element so that it outlives its surroundings; they have been read, so this can be, too.
-    pub(crate) fn detach(element: Element<'_>) -> Result<Self, Error> {
+    /// An element of another document, so that it outlives that.
+    ///
+    /// # Errors
+    /// None for what has been read once; the signature is that of [`Self::parse`].
+    pub fn of(element: Element<'_>) -> Result<Self, Error> {
         let mut writer = Writer::with_capacity(element.source().len() + 512);
         writer.copy(element);
         Self::parse(&writer.finish())

@@ -251,11 +251,11 @@ impl Session {
     /// What the answer holds; the client has seen to it that there is something.
     fn content(&self, answer: Result<Response, client::Error>) -> Result<Resource, Error> {
         let answer = answer.map_err(|error| self.explain(error))?;
-        Resource::detach(answer.content().unwrap_or_else(|| answer.envelope()))
+        Resource::of(answer.content().unwrap_or_else(|| answer.envelope()))
     }
 
     fn content_if_any(&self, answer: Result<Response, client::Error>) -> Result<Option<Resource>, Error> {
         let answer = answer.map_err(|error| self.explain(error))?;
-        answer.content().map(Resource::detach).transpose()
+        answer.content().map(Resource::of).transpose()
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use client::{CommandOptions, Finished, Output, ShellOptions};
+use tokio::sync::Mutex;
 use wsman::shell::{CommandLine, SignalCode};
 
 use crate::error::Error;
@@ -29,6 +30,16 @@ pub struct Shell {
 #[derive(Debug)]
 pub struct Command {
     command: client::Command,
+    controls: Controls,
+    about: Arc<About>,
+}
+
+/// Input and signals for a command, for whoever has something to say while somebody else waits for its output.
+#[derive(Clone, Debug)]
+pub struct Controls {
+    /// One piece after the other; none once its end was said.
+    stdin: Arc<Mutex<Option<client::Stdin>>>,
+    signaller: client::Signaller,
     about: Arc<About>,
 }
 
@@ -92,7 +103,12 @@ impl Shell {
             CommandLine { command: command.to_owned(), arguments: arguments.to_vec(), ..Default::default() };
         let started = self.shell.start(&line, options).await;
         let command = started.map_err(|error| self.about.explain(error))?;
-        Ok(Command { command, about: Arc::clone(&self.about) })
+        let controls = Controls {
+            stdin: Arc::new(Mutex::new(Some(command.input()))),
+            signaller: command.signaller(),
+            about: Arc::clone(&self.about),
+        };
+        Ok(Command { command, controls, about: Arc::clone(&self.about) })
     }
 
     /// Ends the shell and all of its commands; one that is gone already counts as closed.
@@ -121,31 +137,10 @@ impl Command {
         self.command.next_output().await.map_err(|error| self.about.explain(error))
     }
 
-    /// Gives octets to the command, in as many requests as their number needs.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn write(&self, octets: &[u8]) -> Result<(), Error> {
-        self.command.input().write(octets).await.map_err(|error| self.about.explain(error))
-    }
-
-    /// Says that there is no further input.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn close_input(&self) -> Result<(), Error> {
-        self.command.input().close().await.map_err(|error| self.about.explain(error))
-    }
-
-    /// Sends a signal; one to a command that has ended is lost without an error.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn signal(&self, code: SignalCode) -> Result<(), Error> {
-        match self.command.signal(code).await {
-            Err(error) if error.is_gone() => Ok(()),
-            sent => sent.map_err(|error| self.about.explain(error)),
-        }
+    /// Input and signals for the command.
+    #[must_use]
+    pub fn controls(&self) -> Controls {
+        self.controls.clone()
     }
 
     /// Lets go of the command: ends it if it still runs, and frees what the service keeps of it.
@@ -153,7 +148,42 @@ impl Command {
     /// # Errors
     /// [`Error`].
     pub async fn finish(self) -> Result<(), Error> {
-        let Self { command, about } = self;
+        let Self { command, about, .. } = self;
         command.finish().await.map_err(|error| about.explain(error))
+    }
+}
+
+impl Controls {
+    /// Gives octets to the command, in as many requests as their number needs.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::Argument`] after [`Self::close_input`].
+    pub async fn write(&self, octets: &[u8]) -> Result<(), Error> {
+        match self.stdin.lock().await.as_mut() {
+            Some(stdin) => stdin.write(octets).await.map_err(|error| self.about.explain(error)),
+            None => Err(Error::argument("the input of the command was ended", None)),
+        }
+    }
+
+    /// Says that there is no further input; a second time it does nothing.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn close_input(&self) -> Result<(), Error> {
+        match self.stdin.lock().await.take() {
+            Some(stdin) => stdin.close().await.map_err(|error| self.about.explain(error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends a signal; one to a command that has ended is lost without an error.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn signal(&self, code: SignalCode) -> Result<(), Error> {
+        match self.signaller.signal(code).await {
+            Err(error) if error.is_gone() => Ok(()),
+            sent => sent.map_err(|error| self.about.explain(error)),
+        }
     }
 }
