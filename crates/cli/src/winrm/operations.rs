@@ -162,7 +162,8 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         about: "call a method of a resource",
         example: "winrm invoke StartService wmicimv2/Win32_Service?Name=spooler",
         details: "ACTION is the name of a method or a whole action URI. What the method returns is printed.\n\
-                  winrm invoke restore winrm/config '@{}' puts the configuration back to its defaults.\n",
+                  winrm invoke restore winrm/config '@{}' puts the settings back to their defaults, but for\n\
+                  listeners and certificate mappings; restore winrm/config/plugin does so for plug-ins.\n",
     },
     Entry {
         verb: Verb::Identify,
