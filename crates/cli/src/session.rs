@@ -144,6 +144,16 @@ impl Service {
         Ok(service(finished(builder, encoding, timeout)?, Proven::Yes, Some(user)))
     }
 
+    /// The host as it was addressed, for people.
+    pub(crate) fn host(&self) -> &str {
+        self.target.host()
+    }
+
+    /// Who asks.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
     /// What a failure of the client means here.
     pub(crate) fn failure(&self, error: client::Error) -> Failure {
         let closed =
@@ -184,10 +194,19 @@ impl Service {
 
 /// Who asks a service of this machine, as the kernel tells it.
 fn user_of_this_process() -> String {
-    match rustix::process::geteuid() {
-        root if root.is_root() => "root".to_owned(),
-        user => format!("uid {}", user.as_raw()),
+    let user = rustix::process::geteuid();
+    if user.is_root() {
+        return "root".to_owned();
     }
+    let number = user.as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    // passwd(5): name, password, number.
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == number).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("uid {number}"))
 }
 
 /// The locator as the client takes it.
