@@ -31,7 +31,7 @@ pub(crate) struct Service {
     target: Target,
     user: Option<String>,
     /// What to do about a host that is not trusted.
-    trust: Vec<String>,
+    trust: Option<String>,
 }
 
 /// Whether a session says who asks.
@@ -79,7 +79,7 @@ impl Service {
             _ => (Proven::Yes, Some(user_of_this_process())),
         };
         let session = finished(builder, encoding, timeout)?;
-        Ok(Self { session, login: proven, target, user, trust: Vec::new() })
+        Ok(Self { session, login: proven, target, user, trust: None })
     }
 
     fn over_there(
@@ -110,10 +110,8 @@ impl Service {
         };
         // A ticket that is to be handed on, or used because there is no password, is not to be had from NTLM.
         let how_to_trust = match (delegation, &login) {
-            (Delegation::Refused, Login::Password { .. }) => {
-                how_to_trust(endpoint.host(), &settings, own_file)
-            }
-            _ => Vec::new(),
+            (Delegation::Refused, Login::Password { .. }) => Some(how_to_trust(endpoint.host(), own_file)),
+            _ => None,
         };
         let service = |session, login, user| Self {
             session,
@@ -422,18 +420,10 @@ fn is_about_trust(error: &client::Error, target: &Target) -> bool {
 }
 
 /// The exact way to put a host on the list of those that need no proof.
-fn how_to_trust(host: &str, settings: &config::Client, own_file: Option<&PathBuf>) -> Vec<String> {
-    let mut list = settings.trusted_hosts.to_string();
-    if !list.is_empty() {
-        list.push(',');
-    }
-    list.push_str(&bracketed(host));
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-,".contains(c);
-    let quote = if list.chars().all(plain) { "" } else { "'" };
-    let command = format!(
-        "or trust it without proof: winrm set winrm/config/client {quote}-set:TrustedHosts={list}{quote}"
-    );
-    let file =
-        own_file.map(|file| format!("    the same in {}: Client.TrustedHosts = \"{list}\"", file.display()));
-    std::iter::once(command).chain(file).collect()
+fn how_to_trust(host: &str, own_file: Option<&PathBuf>) -> String {
+    let host = bracketed(host);
+    // A shell would look for files that fit into the brackets.
+    let quote = if host.starts_with('[') { "'" } else { "" };
+    let place = own_file.map(|file| format!(", which writes {}", file.display())).unwrap_or_default();
+    format!("or trust it without proof: winrm trust {quote}{host}{quote}{place}")
 }
