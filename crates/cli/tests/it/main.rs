@@ -5,13 +5,17 @@
 mod completion;
 mod configsddl;
 mod failure;
+mod fleet;
 mod help;
+mod hosts;
 mod local;
 mod man;
 mod password;
 mod quick_config;
 mod service;
+mod shells;
 mod sign_in;
+mod trust;
 mod winrm_grammar;
 mod winrm_rules;
 mod winrm_run;
