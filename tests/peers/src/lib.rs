@@ -47,7 +47,7 @@ pub use curl::{Curl, Reply};
 pub use holder::{Authority, Holder};
 pub use kdc::{Kdc, Keys, REALM, Realm, in_realm};
 pub use kerberos_peer::{End, KerberosPeer, Messages, Progress};
-pub use machine::Machine;
+pub use machine::{Machine, Proof};
 pub use process::ends_within;
 pub use programs::{Password, Winrm, Winrs};
 pub use pypsrp::Pypsrp;
