@@ -54,7 +54,7 @@ pub use programs::{Password, Winrm, Winrs};
 pub use pypsrp::Pypsrp;
 pub use pyspnego::{CredSspSettings, Layer, Pyspnego, PyspnegoSettings};
 pub use python::{served_pem, served_thumbprint};
-pub use pywbem::{compile_mof, like};
+pub use pywbem::{compile_mof, like, read_classes};
 pub use pywinrm::Pywinrm;
 pub use relay::Relay;
 pub use remote::{Peer, Refusal, Remote};
