@@ -15,7 +15,7 @@ fn floor(folder: &str) -> u8 {
         "crates/config" | "crates/credssp" | "crates/kerberos" => 2,
         "crates/accounts" | "crates/broker" | "crates/client" | "crates/service" | "crates/wmi" => 3,
         "crates/wording" => 4,
-        "crates/cli" => 5,
+        "crates/cli" | "crates/telarch" => 5,
         folder if folder.starts_with("crates/plugins/") => 5,
         folder if folder.starts_with("programs/") => 6,
         folder if folder.starts_with("tests/") => 7,

@@ -50,7 +50,7 @@ pub use kdc::{Kdc, Keys, REALM, Realm, in_realm};
 pub use kerberos_peer::{End, KerberosPeer, Messages, Progress};
 pub use machine::{Machine, Proof};
 pub use process::ends_within;
-pub use programs::{Password, Winrm, Winrs};
+pub use programs::{CommandLine, Password, Winrm, Winrs};
 pub use pypsrp::Pypsrp;
 pub use pyspnego::{CredSspSettings, Layer, Pyspnego, PyspnegoSettings};
 pub use python::{served_pem, served_thumbprint};
