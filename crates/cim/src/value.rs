@@ -257,10 +257,17 @@ impl CimType {
                 word if word.eq_ignore_ascii_case("false") => Ok(Value::Boolean(false)),
                 _ => Err(wrong()),
             },
-            Self::Real32 => {
-                real(trimmed).and_then(|_| trimmed.parse().ok()).map(Value::Real32).ok_or_else(wrong)
+            Self::Real32 | Self::Real64 => {
+                let number = real(trimmed).ok_or_else(wrong)?;
+                // A real32 is read from the text: by way of a real64 it would be rounded twice.
+                let half = trimmed.parse::<f32>().map_err(|_| wrong())?;
+                let is_half = *self == Self::Real32;
+                let is_infinite = if is_half { half.is_infinite() } else { number.is_infinite() };
+                if is_infinite && !trimmed.ends_with("INF") {
+                    return Err(Error::OutOfRange { found: excerpt(text), expected: self.keyword() });
+                }
+                Ok(if is_half { Value::Real32(half) } else { Value::Real64(number) })
             }
-            Self::Real64 => real(trimmed).map(Value::Real64).ok_or_else(wrong),
             Self::Char16 => char16(text).map(Value::Char16).ok_or_else(wrong),
             Self::DateTime => DateTime::parse_lenient(text, 0).map(Value::DateTime),
             Self::Reference(_) => ObjectPath::parse(trimmed).map(|path| Value::Reference(Box::new(path))),
@@ -539,6 +546,8 @@ mod tests {
             (CimType::Uint8, "256", Status::ValueOutOfRange),
             (CimType::Uint32, "-1", Status::ValueOutOfRange),
             (CimType::Sint64, "9223372036854775808", Status::ValueOutOfRange),
+            (CimType::Real32, "1e39", Status::ValueOutOfRange),
+            (CimType::Real64, "-1e309", Status::ValueOutOfRange),
             (CimType::Uint8, "", Status::TypeMismatch),
             (CimType::Uint8, "1.0", Status::TypeMismatch),
             (CimType::Uint8, "0x10", Status::TypeMismatch),
