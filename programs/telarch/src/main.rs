@@ -8,6 +8,7 @@ mod configuration;
 mod failure;
 mod pages;
 mod place;
+mod policy;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -27,8 +28,14 @@ struct Subcommand {
     run: fn(Parser) -> Result<String, Failure>,
 }
 
-const SUBCOMMANDS: &[Subcommand] =
-    &[access::SUBCOMMAND, account::SUBCOMMAND, configuration::SUBCOMMAND, pages::MAN, pages::COMPLETION];
+const SUBCOMMANDS: &[Subcommand] = &[
+    access::SUBCOMMAND,
+    account::SUBCOMMAND,
+    configuration::SUBCOMMAND,
+    policy::SUBCOMMAND,
+    pages::MAN,
+    pages::COMPLETION,
+];
 
 fn main() -> ExitCode {
     let printed = run(Parser::from_env())

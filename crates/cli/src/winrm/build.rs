@@ -28,6 +28,9 @@ pub(super) fn command(verb: Verb, words: Words) -> Result<Command, Error> {
         KERNEL_KNOWS,
     )?;
     notices.extend(given.notices());
+    if draft.sources {
+        draft.options.set(&format!("{}=true", wsman::OptionSet::SOURCES))?;
+    }
     let file = draft.file.clone();
     let operation =
         Building { positionals: positionals.into_iter(), input, draft: &mut draft }.operation(verb)?;

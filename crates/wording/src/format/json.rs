@@ -1,5 +1,8 @@
 //! JSON; the mapping is described at [`Format::print`](super::Format::print).
 
+use std::borrow::Cow;
+
+use wsman::namespace::SOURCES;
 use xml::Element;
 
 use crate::markup::{XSI, by_name, has_children, is_nil};
@@ -31,19 +34,18 @@ struct Json {
 impl Json {
     /// The member or members for the elements of one name.
     fn values(&mut self, name: &str, same_name: &[Element<'_>]) {
-        let leaves_with_source = same_name
-            .iter()
-            .any(|element| !has_children(*element) && element.attribute("", "Source").is_some());
         self.member(name);
         match same_name {
             [only] => self.value(*only),
             many => self.array(many, Self::value),
         }
-        if leaves_with_source {
-            self.member(&format!("{name}@Source"));
-            match same_name {
-                [only] => self.source(*only),
-                many => self.array(many, Self::source),
+        for attribute in [SOURCE, ORIGIN] {
+            if same_name.iter().any(|element| attribute.of_leaf(*element).is_some()) {
+                self.member(&format!("{name}@{}", attribute.name));
+                match same_name {
+                    [only] => self.told(attribute, *only),
+                    many => self.array(many, |json, element| json.told(attribute, element)),
+                }
             }
         }
     }
@@ -58,9 +60,9 @@ impl Json {
         }
     }
 
-    fn source(&mut self, element: Element<'_>) {
-        match element.attribute("", "Source").filter(|_| !has_children(element)) {
-            Some(source) => self.string(&source),
+    fn told(&mut self, attribute: Attribute, element: Element<'_>) {
+        match attribute.of_leaf(element) {
+            Some(value) => self.string(&value),
             None => self.out.push_str("null"),
         }
     }
@@ -152,6 +154,24 @@ impl Json {
             }
         }
         self.out.push('"');
+    }
+}
+
+/// An attribute of values that is printed beside them.
+#[derive(Clone, Copy)]
+struct Attribute {
+    namespace: &'static str,
+    name: &'static str,
+}
+
+/// Who decided.
+const SOURCE: Attribute = Attribute { namespace: "", name: "Source" };
+/// What gives the value.
+const ORIGIN: Attribute = Attribute { namespace: SOURCES, name: "Origin" };
+
+impl Attribute {
+    fn of_leaf(self, element: Element<'_>) -> Option<Cow<'_, str>> {
+        element.attribute(self.namespace, self.name).filter(|_| !has_children(element))
     }
 }
 

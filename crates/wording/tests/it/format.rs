@@ -291,3 +291,22 @@ fn an_enumeration_is_framed_even_when_it_breaks_off() {
     assert_eq!(printed(Format::Json, 2), "[\n{\"A\":{\"B\":\"1\"}},\n{\"A\":{\"B\":\"1\"}}\n]\n");
     assert_eq!(printed(Format::Ndjson, 2), "{\"A\":{\"B\":\"1\"}}\n{\"A\":{\"B\":\"1\"}}\n");
 }
+
+#[test]
+fn what_gives_a_value_stands_behind_it() {
+    let markup = format!(
+        "<c:Client xmlns:c=\"{CFG}\" xmlns:src=\"urn:telarch:sources\"><c:Auth>\
+         <c:Basic Source=\"GPO\" src:Origin=\"/p/10.pol, record 3\">true</c:Basic>\
+         <c:Digest src:Origin=\"default\">true</c:Digest><c:Kerberos Origin=\"x\">true</c:Kerberos></c:Auth></c:Client>"
+    );
+    let expected = "Client\n    Auth\n        Basic = true [Source=\"GPO\"] [/p/10.pol, record 3]\n        \
+                    Digest = true [default]\n        Kerberos = true\n\n";
+    assert_eq!(text(&markup), expected);
+    let auth = &json(&markup)["Client"]["Auth"];
+    assert_eq!(
+        (&auth["Basic@Source"], &auth["Basic@Origin"]),
+        (&"GPO".into(), &"/p/10.pol, record 3".into())
+    );
+    assert_eq!(auth["Digest@Origin"], "default");
+    assert_eq!(auth.get("Kerberos@Origin"), None);
+}

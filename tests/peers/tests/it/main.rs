@@ -37,6 +37,7 @@ mod matrix;
 mod ntlm;
 mod own_client;
 mod own_suites;
+mod policy;
 mod principals;
 mod pypsrp;
 mod pywinrm;
