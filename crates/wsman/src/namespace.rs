@@ -43,6 +43,8 @@ pub const DIALECT_SELECTOR: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/S
 /// Of the attribute `Origin`: what gives a value of the configuration. It is ours, and told only to those who ask with
 /// [`OptionSet::SOURCES`](crate::OptionSet::SOURCES).
 pub const SOURCES: &str = "urn:telarch:sources";
+/// What is related to an instance as a filter dialect (DSP0227 16).
+pub const DIALECT_ASSOCIATION: &str = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding/associationFilter";
 /// XPath 1.0 as a filter or fragment dialect.
 pub const DIALECT_XPATH: &str = "http://www.w3.org/TR/1999/REC-xpath-19991116";
 

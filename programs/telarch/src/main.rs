@@ -5,6 +5,7 @@
 mod access;
 mod account;
 mod configuration;
+mod explain;
 mod failure;
 mod pages;
 mod place;
@@ -33,6 +34,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     account::SUBCOMMAND,
     configuration::SUBCOMMAND,
     policy::SUBCOMMAND,
+    explain::SUBCOMMAND,
     pages::MAN,
     pages::COMPLETION,
 ];

@@ -53,7 +53,7 @@ async fn serve(
     let files = Files::open(arguments)?;
     require_user(&files.users, &arguments.separate.gateway_user)?;
     let (sign_in, principals) = sign_in(&files)?;
-    let hosts = Arc::new(Hosts::default());
+    let hosts = Arc::new(Hosts::new(arguments.separate.host_idle));
     let (noticing, mut notices) = mpsc::unbounded_channel();
     let machine = Machine {
         principals,

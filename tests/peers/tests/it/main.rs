@@ -39,6 +39,7 @@ mod own_client;
 mod own_suites;
 mod policy;
 mod principals;
+mod proxy;
 mod pypsrp;
 mod pywinrm;
 mod sign_in;
