@@ -55,6 +55,10 @@ impl PasswordVerifier for AnyOf {
         let is_slow = self.sources.iter().any(|source| source.cost() == VerifierCost::Slow);
         if is_slow { VerifierCost::Slow } else { VerifierCost::Quick }
     }
+
+    fn still_admits(&self, account: &Account) -> Result<(), AuthError> {
+        self.sources.iter().try_for_each(|source| source.permits(account))
+    }
 }
 
 #[cfg(test)]
