@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use auth::Identity;
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -18,6 +19,8 @@ pub(crate) struct Sessions(Mutex<HashMap<SessionId, Arc<Proven>>>);
 pub(crate) struct Proven {
     pub(crate) identity: Identity,
     pub(crate) token: Token,
+    /// When the account was last known to let in.
+    pub(crate) judged: Instant,
 }
 
 impl Sessions {
@@ -34,7 +37,7 @@ impl Sessions {
         let mechanism = identity.mechanism().cloned();
         let signed_in =
             SignedIn { session, account: identity.account().name.clone(), mechanism, token: token.clone() };
-        all.insert(session, Arc::new(Proven { identity, token }));
+        all.insert(session, Arc::new(Proven { identity, token, judged: Instant::now() }));
         Some(signed_in)
     }
 
@@ -42,6 +45,15 @@ impl Sessions {
     pub(crate) fn find(&self, session: SessionId) -> Result<Arc<Proven>, Denied> {
         let found = self.locked().get(&session).cloned();
         found.ok_or_else(|| Denied::new(Denial::Access, "nobody has this session: sign in again"))
+    }
+
+    /// Notes that the account of a session still lets in, with what access is decided with now.
+    pub(crate) fn renew(&self, session: SessionId, identity: Identity, token: Token) -> Arc<Proven> {
+        let renewed = Arc::new(Proven { identity, token, judged: Instant::now() });
+        if let Some(proven) = self.locked().get_mut(&session) {
+            *proven = Arc::clone(&renewed);
+        }
+        renewed
     }
 
     pub(crate) fn end(&self, session: SessionId) {
