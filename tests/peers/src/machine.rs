@@ -40,6 +40,20 @@ impl Machine {
     /// When it does not start.
     #[must_use]
     pub fn start(realm: Option<&Realm>) -> Option<Self> {
+        Self::start_with(realm, "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;AU)\"\n")
+    }
+
+    /// Starts one that takes client certificates, and lets its user map them.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_for_holders() -> Option<Self> {
+        let settings = "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;AU)\"\nService.Auth.Certificate = true\n";
+        Self::start_with(None, settings)
+    }
+
+    fn start_with(realm: Option<&Realm>, settings: &str) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             eprintln!("SKIPPED: it takes root to serve a machine");
             return None;
@@ -49,7 +63,7 @@ impl Machine {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
         let transport = if realm.is_some() { "HTTP" } else { "HTTPS" };
         let config = format!(
-            "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;AU)\"\nService.Auth.Basic = true\n\
+            "{settings}Service.Auth.Basic = true\n\
              [[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"{transport}\"\nPort = {}\n",
             free.port()
         );
@@ -80,6 +94,12 @@ impl Machine {
     #[must_use]
     pub fn user(&self) -> &str {
         &self.person.0
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Has pywinrm sign in as the user by Basic and run a command line; its standard output.

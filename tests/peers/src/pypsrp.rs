@@ -12,6 +12,12 @@ use crate::way_in::WayIn;
 pub struct Pypsrp(Login);
 
 impl Pypsrp {
+    /// Signs in to an address with a certificate.
+    #[must_use]
+    pub fn held_by(holder: &Holder, url: &str) -> Self {
+        Self(Login::held_by(holder, url))
+    }
+
     /// Has it read, change or list resources, one `action` of `tests/peers/python/manage_pypsrp.py` after the other;
     /// a refused one does not stop those after it.
     ///

@@ -26,6 +26,13 @@ impl Login {
         Self { url: service.url(way).to_owned(), way, password: PASSWORD.to_owned(), certificate: None }
     }
 
+    /// With a certificate, at whatever service.
+    pub(crate) fn held_by(holder: &Holder, url: &str) -> Self {
+        let way = WayIn::CertificateOverHttps;
+        let login = Self { url: url.to_owned(), way, password: PASSWORD.to_owned(), certificate: None };
+        login.with_certificate(holder)
+    }
+
     pub(crate) fn with_password(self, password: &str) -> Self {
         Self { password: password.to_owned(), ..self }
     }

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use wsman::{ResourceUri, SelectorSet};
 use xml::Writer;
 
-use crate::running::{PASSWORD, Telarchd, free_ports, is_root, listener, mode, private, user};
+use crate::running::{PASSWORD, Telarchd, free_ports, listener, mode, private, user};
 
 const ON: &str = "Service.Auth.Certificate = true\nService.IPv6Filter = \"\"\n";
 const MAPPINGS: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service/certmapping";
@@ -60,20 +60,8 @@ fn body(fields: &[(&str, &str)]) -> xml::Fragment {
     writer.into_fragment()
 }
 
-/// As root the service is several processes, and in these a certificate leads nowhere: what it proves is proven to the
-/// gateway, which the broker does not believe.
-fn is_separated() -> bool {
-    if is_root() {
-        eprintln!("SKIPPED: the service of root does not take client certificates yet");
-    }
-    is_root()
-}
-
 #[test]
 fn a_mapping_lets_its_holder_in_also_after_a_restart_until_the_password_is_another() {
-    if is_separated() {
-        return;
-    }
     let [port] = free_ports();
     let mut telarchd = Telarchd::start(&[ON, &listener("IP:127.0.0.1", "HTTPS", port, "")].concat());
     let runtime = Runtime::new().unwrap();
@@ -126,9 +114,6 @@ fn a_mapping_lets_its_holder_in_also_after_a_restart_until_the_password_is_anoth
 
 #[test]
 fn mappings_that_others_can_read_let_nobody_in_and_the_log_says_so() {
-    if is_separated() {
-        return;
-    }
     let [port] = free_ports();
     let telarchd = Telarchd::start(&[ON, &listener("IP:127.0.0.1", "HTTPS", port, "")].concat());
     let runtime = Runtime::new().unwrap();
