@@ -37,7 +37,7 @@ pub trait MappedAccounts: Send + Sync {
     ///
     /// # Errors
     /// [`AuthError`].
-    fn admits(&self, account: &Account) -> Result<(), AuthError>;
+    fn admits(&self, account: &Account, from: IpAddr) -> Result<(), AuthError>;
 }
 
 /// Somebody who has proven to have the key of a certificate, on one connection.
@@ -178,7 +178,7 @@ impl Holder for CertificateHolder {
             && Arc::ptr_eq(&verdict.known, &known)
             && verdict.mapping == mapping
         {
-            self.accounts.admits(&verdict.account).map_err(refused)?;
+            self.accounts.admits(&verdict.account, self.from).map_err(refused)?;
             return Ok(verdict.account.clone());
         }
         let account = self.accounts.mapped(&mapping, self.from).map_err(refused)?;

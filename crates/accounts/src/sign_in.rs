@@ -201,8 +201,8 @@ impl Authenticator for SignIn {
         Ok(Box::new(CertificateHolder::prove(proof, accounts, self.counting.clone(), from)?))
     }
 
-    fn admits(&self, identity: &Identity) -> Result<(), AuthError> {
-        self.passwords.verifier.still_admits(identity.account())
+    fn admits(&self, identity: &Identity, from: IpAddr) -> Result<(), AuthError> {
+        self.passwords.verifier.still_admits(identity.account(), from)
     }
 }
 
@@ -230,8 +230,8 @@ impl MappedAccounts for OfFile {
         self.passwords.judge(mapping.user.user(), &password, from)
     }
 
-    fn admits(&self, account: &Account) -> Result<(), AuthError> {
-        self.passwords.verifier.still_admits(account)
+    fn admits(&self, account: &Account, from: IpAddr) -> Result<(), AuthError> {
+        self.passwords.verifier.still_admits(account, from)
     }
 }
 

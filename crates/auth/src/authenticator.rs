@@ -43,8 +43,8 @@ pub trait Authenticator: Send + Sync {
     ///
     /// # Errors
     /// [`AuthError::NotAllowed`] if not, and [`AuthError::Unavailable`] if nobody can say.
-    fn admits(&self, identity: &Identity) -> Result<(), AuthError> {
-        let _ = identity;
+    fn admits(&self, identity: &Identity, from: IpAddr) -> Result<(), AuthError> {
+        let _ = (identity, from);
         Ok(())
     }
 
@@ -79,6 +79,7 @@ pub struct Peer {
 /// An authentication by tokens that is under way on one connection.
 pub struct Handshake {
     scheme: Scheme,
+    address: IpAddr,
     acceptor: Box<dyn Acceptor>,
     legs: u8,
 }
@@ -97,13 +98,20 @@ impl Handshake {
     /// # Errors
     /// [`AuthError::NoMechanism`].
     pub fn begin(scheme: Scheme, authenticator: &dyn Authenticator, peer: &Peer) -> Result<Self, AuthError> {
-        Ok(Self { scheme, acceptor: authenticator.acceptor(scheme, peer)?, legs: 0 })
+        let acceptor = authenticator.acceptor(scheme, peer)?;
+        Ok(Self { scheme, address: peer.address, acceptor, legs: 0 })
     }
 
     /// The scheme it was begun with.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
+    }
+
+    /// Where the peer is.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address
     }
 
     /// The mechanism at work, once it is decided; also after an error.
@@ -165,7 +173,7 @@ impl<V: PasswordVerifier> Authenticator for V {
         PasswordVerifier::cost(self)
     }
 
-    fn admits(&self, identity: &Identity) -> Result<(), AuthError> {
-        self.still_admits(identity.account())
+    fn admits(&self, identity: &Identity, from: IpAddr) -> Result<(), AuthError> {
+        self.still_admits(identity.account(), from)
     }
 }

@@ -145,14 +145,14 @@ pub trait PasswordVerifier: Send + Sync {
     /// Whether [`verify`](Self::verify) may be called where others wait.
     fn cost(&self) -> VerifierCost;
 
-    /// Whether an account that has signed in may still be used, which may have been disabled since or have expired.
+    /// Whether an account that has signed in from an address may still be used from there, which may have been disabled since or have expired.
     ///
     /// One that is not known here is somebody else's business: there is nothing against it.
     ///
     /// # Errors
     /// [`AuthError::NotAllowed`] if it may not, [`AuthError::Unavailable`] if that cannot be found out.
-    fn still_admits(&self, account: &Account) -> Result<(), AuthError> {
-        let _ = account;
+    fn still_admits(&self, account: &Account, from: IpAddr) -> Result<(), AuthError> {
+        let _ = (account, from);
         Ok(())
     }
 }
@@ -166,8 +166,8 @@ impl<V: PasswordVerifier + ?Sized> PasswordVerifier for std::sync::Arc<V> {
         (**self).cost()
     }
 
-    fn still_admits(&self, account: &Account) -> Result<(), AuthError> {
-        (**self).still_admits(account)
+    fn still_admits(&self, account: &Account, from: IpAddr) -> Result<(), AuthError> {
+        (**self).still_admits(account, from)
     }
 }
 

@@ -340,8 +340,8 @@ impl Authenticator for Gateway {
         self.hold(proof, from)
     }
 
-    /// The session that follows is remembered in the place of the one there was.
-    fn admits(&self, identity: &Identity) -> Result<(), AuthError> {
+    /// The broker knows from where it was; the session that follows takes the place of the one there was.
+    fn admits(&self, identity: &Identity, _: IpAddr) -> Result<(), AuthError> {
         let session = self.session(identity).ok_or(AuthError::NotAllowed)?;
         match self.verdict(&Ask::Renew(session.id))? {
             Tell::SignedIn(signed_in) => {

@@ -4,7 +4,7 @@ mod certificates;
 mod kept;
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -173,7 +173,8 @@ impl Broker {
             }
         };
         let uid = credentials.uid.as_raw();
-        let signed_in = Identity::by_peer_credentials(uid, users).and_then(|identity| self.sign_in(identity));
+        let signed_in =
+            Identity::by_peer_credentials(uid, users).and_then(|identity| self.sign_in(identity, HERE));
         match signed_in {
             Ok(signed_in) => self.announce(&Tell::Local { uid, signed_in }, &[accepted.as_fd()]),
             Err(error) => tracing::warn!(uid, %error, "Local connection refused"),
@@ -220,7 +221,7 @@ impl Broker {
             Ask::Password { user, password, from } => {
                 let login = Login { user, password };
                 Identity::by_password(&login, self.authenticator.as_ref(), from)
-                    .and_then(|identity| self.sign_in(identity))
+                    .and_then(|identity| self.sign_in(identity, from))
                     .map_or_else(Tell::refused, Tell::SignedIn)
             }
             Ask::Begin { scheme, address, binding, token } => {
@@ -283,7 +284,7 @@ impl Broker {
                 None => Tell::refused(AuthError::Unavailable),
             },
             Ok(Step::Done { token, outcome: Established { identity, context } }) => {
-                let signed_in = match self.sign_in(identity) {
+                let signed_in = match self.sign_in(identity, handshake.address()) {
                     Ok(signed_in) => signed_in,
                     Err(error) => return Tell::refused(error),
                 };
@@ -307,25 +308,25 @@ impl Broker {
         Some(ContextForm::Kept { number, can_seal, largest })
     }
 
-    fn sign_in(&self, identity: Identity) -> Result<SignedIn, AuthError> {
+    fn sign_in(&self, identity: Identity, from: IpAddr) -> Result<SignedIn, AuthError> {
         let (account, scheme) = (identity.account().clone(), identity.scheme());
-        let begun = self.begin(identity);
+        let begun = self.begin(identity, from);
         if begun.is_ok() {
             tracing::debug!(%account, %scheme, "Signed in");
         }
         begun
     }
 
-    fn begin(&self, identity: Identity) -> Result<SignedIn, AuthError> {
+    fn begin(&self, identity: Identity, from: IpAddr) -> Result<SignedIn, AuthError> {
         let token = self.duties.token(&identity).ok_or(AuthError::NotAllowed)?;
-        self.sessions.begin(identity, token).ok_or(AuthError::Unavailable)
+        self.sessions.begin(identity, token, from).ok_or(AuthError::Unavailable)
     }
 
     /// Begins a session for the proof of another, if the account still lets in.
     fn renew(&self, session: SessionId) -> Tell {
         let Ok(proven) = self.sessions.find(session) else { return Tell::refused(AuthError::NotAllowed) };
-        let admitted = self.authenticator.admits(&proven.identity);
-        let renewed = admitted.and_then(|()| self.begin(proven.identity.clone()));
+        let admitted = self.authenticator.admits(&proven.identity, proven.from);
+        let renewed = admitted.and_then(|()| self.begin(proven.identity.clone(), proven.from));
         renewed.map_or_else(
             |error| {
                 self.sessions.end(session);
@@ -342,9 +343,9 @@ impl Broker {
             return Ok(proven);
         }
         let identity = &proven.identity;
-        let admitted = self.authenticator.admits(identity);
+        let admitted = self.authenticator.admits(identity, proven.from);
         match admitted.and_then(|()| self.duties.token(identity).ok_or(AuthError::NotAllowed)) {
-            Ok(token) => Ok(self.sessions.renew(session, identity.clone(), token)),
+            Ok(token) => Ok(self.sessions.renew(session, &proven, token)),
             Err(error) => {
                 self.sessions.end(session);
                 let account = identity.account();
@@ -423,5 +424,7 @@ fn too_busy(ask: &Ask) -> Tell {
 const MOST_AT_ONCE: usize = 256;
 /// Those who are still to prove something leave room for those who have.
 const MOST_SIGN_INS: usize = 192;
+/// Where programs of this machine are.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// As long as the gateway lets a client take.
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(30);

@@ -7,6 +7,7 @@ use auth::certificate_mapping::MappingChange;
 use auth::{AuthError, CertificateProof, CertificateRefused, Identity};
 
 use super::Broker;
+use super::kept::Held;
 use crate::message::{Claim, NotMapped, SessionId, Tell};
 
 impl Broker {
@@ -16,21 +17,21 @@ impl Broker {
             Ok(holder) => holder,
             Err(error) => return Tell::refused(error),
         };
-        let kept = self.kept().keep_holder(holder);
+        let kept = self.kept().keep_holder(Held { holder, from });
         kept.map_or_else(|| Tell::refused(AuthError::Unavailable), Tell::Holder)
     }
 
     pub(super) fn consider(&self, number: u64) -> Tell {
         let Some(holder) = self.kept().holder(number) else { return nobody() };
-        let considered = holder.lock().unwrap_or_else(PoisonError::into_inner).consider();
+        let considered = holder.lock().unwrap_or_else(PoisonError::into_inner).holder.consider();
         considered.map_or_else(refused, |()| Tell::Holder(number))
     }
 
     pub(super) fn account(&self, number: u64, resource: &str) -> Tell {
         let Some(holder) = self.kept().holder(number) else { return nobody() };
-        let mut holder = holder.lock().unwrap_or_else(PoisonError::into_inner);
-        match Identity::by_certificate(resource, holder.as_mut()) {
-            Ok(identity) => self.sign_in(identity).map_or_else(Tell::refused, Tell::SignedIn),
+        let mut held = holder.lock().unwrap_or_else(PoisonError::into_inner);
+        match Identity::by_certificate(resource, held.holder.as_mut()) {
+            Ok(identity) => self.sign_in(identity, held.from).map_or_else(Tell::refused, Tell::SignedIn),
             Err(error) => refused(error),
         }
     }

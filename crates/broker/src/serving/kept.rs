@@ -1,6 +1,7 @@
 //! What is between two questions.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -16,7 +17,13 @@ pub(super) struct Kept {
 }
 
 /// To judge one may take long, and the others must not wait for it.
-pub(super) type SharedHolder = Arc<Mutex<Box<dyn Holder>>>;
+pub(super) type SharedHolder = Arc<Mutex<Held>>;
+
+/// A holder, and where it is.
+pub(super) struct Held {
+    pub(super) holder: Box<dyn Holder>,
+    pub(super) from: IpAddr,
+}
 
 impl Kept {
     fn next(&mut self) -> u64 {
@@ -55,12 +62,12 @@ impl Kept {
     }
 
     /// Keeps somebody who has proven to have the key of a certificate.
-    pub(super) fn keep_holder(&mut self, holder: Box<dyn Holder>) -> Option<u64> {
+    pub(super) fn keep_holder(&mut self, held: Held) -> Option<u64> {
         if self.holders.len() >= MOST_KEPT {
             return None;
         }
         let number = self.next();
-        self.holders.insert(number, Arc::new(Mutex::new(holder)));
+        self.holders.insert(number, Arc::new(Mutex::new(held)));
         Some(number)
     }
 

@@ -86,7 +86,7 @@ impl Authenticator for Accounts {
         VerifierCost::Slow
     }
 
-    fn admits(&self, identity: &Identity) -> Result<(), AuthError> {
+    fn admits(&self, identity: &Identity, _: IpAddr) -> Result<(), AuthError> {
         let is_out = self.is_alice_disabled.load(Ordering::Relaxed) && identity.account().name == "alice";
         if is_out { Err(AuthError::NotAllowed) } else { Ok(()) }
     }

@@ -51,7 +51,7 @@ fn the_gateway_goes_on_with_a_new_session_for_every_connection_of_a_user() {
         (identity, session)
     });
     for (identity, session) in [&one, &two, &one] {
-        gateway.admits(identity).unwrap();
+        gateway.admits(identity, HERE).unwrap();
         let renewed = gateway.session(identity).unwrap();
         assert!(!Arc::ptr_eq(&renewed, session));
         gateway.host(&renewed).unwrap();
@@ -59,6 +59,6 @@ fn the_gateway_goes_on_with_a_new_session_for_every_connection_of_a_user() {
     // The session that a connection began with is still one.
     gateway.host(&two.1).unwrap();
     accounts.is_alice_disabled.store(true, Ordering::Relaxed);
-    assert_eq!(gateway.admits(&one.0), Err(AuthError::NotAllowed));
+    assert_eq!(gateway.admits(&one.0, HERE), Err(AuthError::NotAllowed));
     assert_eq!(served.duties.lines().len(), 4);
 }

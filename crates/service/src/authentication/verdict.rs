@@ -52,7 +52,7 @@ async fn judged_again(caller: &Arc<Caller>, service: &Arc<Service>) -> Option<Ar
     // It may ask files and other processes.
     let judging = move || {
         let identity = before.identity();
-        judge.authenticator.admits(identity)?;
+        judge.authenticator.admits(identity, before.address())?;
         let token = judge.principals.token_of(identity).ok_or(AuthError::NotAllowed)?;
         let proof = judge.principals.proof_of(identity);
         Ok(Arc::new(Caller::new(identity.clone(), token, before.address()).with_proof(proof)))

@@ -163,7 +163,7 @@ impl MappedAccounts for Mapped {
         self.password(mapping.user.user(), &Secret::new(password.to_owned()), from)
     }
 
-    fn admits(&self, _: &Account) -> Result<(), AuthError> {
+    fn admits(&self, _: &Account, _: IpAddr) -> Result<(), AuthError> {
         Ok(())
     }
 }
