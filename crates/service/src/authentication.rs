@@ -87,7 +87,7 @@ impl Authentication {
         if let Standing::Local(verdict) = &mut self.standing {
             return match verdict.caller(service).await {
                 Some(caller) => Admission::Caller(caller, None),
-                // Another question may find the account again.
+                // There is nothing to prove here: the program may connect anew.
                 None => Admission::Challenge(Vec::new()),
             };
         }

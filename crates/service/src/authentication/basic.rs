@@ -29,7 +29,12 @@ impl Authentication {
         service: &Arc<Service>,
     ) -> Option<Arc<Caller>> {
         if let Some(verdict) = self.remembered(header, service) {
-            return verdict.caller(service).await;
+            let caller = verdict.caller(service).await;
+            if caller.is_none() {
+                // The next request is judged by its password again.
+                self.remembered = None;
+            }
+            return caller;
         }
         let login = match Login::parse(encoded) {
             Ok(login) => login,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use accounts::IfMissing;
 use auth::Secret;
@@ -12,6 +13,7 @@ use tokio::runtime::Runtime;
 use wsman::{ResourceUri, SelectorSet};
 use xml::Writer;
 
+use crate::PATIENCE;
 use crate::running::{PASSWORD, Telarchd, free_ports, listener, mode, private, user};
 
 const ON: &str = "Service.Auth.Certificate = true\nService.IPv6Filter = \"\"\n";
@@ -42,11 +44,15 @@ fn local(telarchd: &Telarchd) -> Session {
     Session::local([telarchd.state().join("local.sock")]).build().unwrap()
 }
 
-/// Signs in anew and asks for the settings.
-fn sign_in(runtime: &Runtime, port: u16, holder: &ClientCertificate) -> Result<(), Error> {
+fn session(port: u16, holder: &ClientCertificate) -> Session {
     let endpoint = Endpoint::new(Transport::Https, "localhost", port, Endpoint::PATH).unwrap();
     let trust = TlsPolicy::new().skip_ca().skip_name();
-    let session = Session::builder(endpoint).tls(trust).client_certificate(holder.clone()).build().unwrap();
+    Session::builder(endpoint).tls(trust).client_certificate(holder.clone()).build().unwrap()
+}
+
+/// Signs in anew and asks for the settings.
+fn sign_in(runtime: &Runtime, port: u16, holder: &ClientCertificate) -> Result<(), Error> {
+    let session = session(port, holder);
     let settings = Locator::new(ResourceUri::parse(wsman::namespace::CONFIG).unwrap());
     runtime.block_on(session.get(&settings)).map(drop)
 }
@@ -133,4 +139,27 @@ fn mappings_that_others_can_read_let_nobody_in_and_the_log_says_so() {
     crate::running::set_mode(&kept, 0o600);
     telarchd.reload();
     sign_in(&runtime, port, &holder).unwrap();
+}
+
+#[test]
+fn a_connection_is_refused_once_its_mapping_is_deleted() {
+    let [port] = free_ports();
+    let telarchd = Telarchd::start(&[ON, &listener("IP:127.0.0.1", "HTTPS", port, "")].concat());
+    let runtime = Runtime::new().unwrap();
+    let holder = holder(telarchd.folder.path());
+    let user = user();
+    let fields = [("UserName", user.as_str()), ("Password", PASSWORD)];
+    runtime.block_on(local(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
+    // One session has one connection, as long as there is one request at a time.
+    let session = session(port, &holder);
+    let settings = Locator::new(ResourceUri::parse(wsman::namespace::CONFIG).unwrap());
+    runtime.block_on(session.get(&settings)).unwrap();
+    runtime.block_on(local(&telarchd).delete(&mapping(&holder))).unwrap();
+    let until = Instant::now() + PATIENCE;
+    while runtime.block_on(session.get(&settings)).is_ok() {
+        assert!(Instant::now() < until, "it was never refused");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let refusals = telarchd.log().matches("A client certificate lets nobody in").count();
+    assert!(refusals > 0, "{}", telarchd.log());
 }
