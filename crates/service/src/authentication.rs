@@ -163,12 +163,12 @@ impl Authentication {
         Admission::Challenge(self.offered(config, service))
     }
 
-    /// To what tokens must be bound: with TLS, to this connection.
+    /// To what tokens must be bound: with TLS, to this connection; without, to this service, as far as they say.
     fn binding(&self, config: &Config) -> Binding {
-        let level = match (self.transport, config.service.auth.cbt_hardening_level) {
-            (Transport::Https, CbtHardeningLevel::Strict) => Hardening::Strict,
-            (Transport::Https, CbtHardeningLevel::Relaxed) => Hardening::Relaxed,
-            _ => Hardening::None,
+        let level = match config.service.auth.cbt_hardening_level {
+            CbtHardeningLevel::Strict => Hardening::Strict,
+            CbtHardeningLevel::Relaxed => Hardening::Relaxed,
+            CbtHardeningLevel::None => Hardening::None,
         };
         Binding { level, expected: self.channel.clone() }
     }
