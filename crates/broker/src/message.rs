@@ -219,6 +219,8 @@ pub enum Tell {
     Sockets,
     /// The settings as they are now.
     Settings(String),
+    /// What policy demands now: `config::Policies::to_text`.
+    Policies(String),
     /// To read everything again; the file of audit records comes with it.
     Reload(String),
     /// To end.
@@ -493,9 +495,10 @@ impl Tell {
             Self::Stop => w.u8(15),
             Self::Outdated(text) => w.u8(16).text(text),
             Self::Certificate(pem) => w.u8(17).text(pem.expose()),
-            Self::Holder(number) => w.u8(19).u64(*number),
+            Self::Holder(number) => w.u8(22).u64(*number),
             Self::Mappings(all) => put_mappings(w.u8(20), all),
             Self::Unmapped(error) => put_change_error(w.u8(21), error),
+            Self::Policies(text) => w.u8(19).text(text),
             Self::Found(found) => w.u8(18).optional(found.as_ref(), |w, text| _ = w.text(text)),
         };
         w.finish()
@@ -558,9 +561,10 @@ impl Tell {
             16 => Self::Outdated(r.text()?.to_owned()),
             18 => Self::Found(r.optional(|r| r.text().map(str::to_owned))?),
             17 => Self::Certificate(Secret::new(r.text()?.to_owned())),
-            19 => Self::Holder(r.u64()?),
+            22 => Self::Holder(r.u64()?),
             20 => Self::Mappings(mappings(&mut r)?),
             21 => Self::Unmapped(change_error(&mut r)?),
+            19 => Self::Policies(r.text()?.to_owned()),
             _ => return Err(Malformed("nobody knows what is told")),
         };
         r.finish()?;

@@ -33,6 +33,9 @@ pub trait Duties: Send + Sync {
     /// What access is decided with; none for somebody who has ceased to exist.
     fn token(&self, identity: &Identity) -> Option<Token>;
 
+    /// Somebody has signed in, and may have other groups than the last time.
+    fn signed_in(&self, _identity: &Identity) {}
+
     /// A connection to the process that works for somebody, which is started if it has to be.
     ///
     /// # Errors
@@ -231,10 +234,14 @@ impl Broker {
                     Err(error) => Tell::refused(error),
                 }
             }
-            Ask::Step { handshake, token } => match self.kept().take_handshake(handshake) {
-                Some((handshake, until)) => self.step(handshake, until, &token),
-                None => Tell::refused(AuthError::Malformed("no such sign-in")),
-            },
+            Ask::Step { handshake, token } => {
+                // Not in the `match`, which would hold what the next step has to be put into.
+                let taken = self.kept().take_handshake(handshake);
+                match taken {
+                    Some((handshake, until)) => self.step(handshake, until, &token),
+                    None => Tell::refused(AuthError::Malformed("no such sign-in")),
+                }
+            }
             Ask::Holder { proof, from } => self.hold(&proof, from),
             Ask::Consider { holder } => self.consider(holder),
             Ask::Account { holder, resource } => self.account(holder, &resource),
@@ -310,13 +317,14 @@ impl Broker {
 
     fn sign_in(&self, identity: Identity, from: IpAddr) -> Result<SignedIn, AuthError> {
         let (account, scheme) = (identity.account().clone(), identity.scheme());
-        let begun = self.begin(identity, from);
-        if begun.is_ok() {
-            tracing::debug!(%account, %scheme, "Signed in");
-        }
-        begun
+        let token = self.duties.token(&identity).ok_or(AuthError::NotAllowed)?;
+        tracing::debug!(%account, %scheme, "Signed in");
+        // First, so that nothing is asked for in this session before it is done.
+        self.duties.signed_in(&identity);
+        self.sessions.begin(identity, token, from).ok_or(AuthError::Unavailable)
     }
 
+    /// Begins one more session for somebody who has signed in.
     fn begin(&self, identity: Identity, from: IpAddr) -> Result<SignedIn, AuthError> {
         let token = self.duties.token(&identity).ok_or(AuthError::NotAllowed)?;
         self.sessions.begin(identity, token, from).ok_or(AuthError::Unavailable)

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::endpoint::Transport;
 use crate::error::Error;
 use crate::format::Format;
 use crate::secret::Secret;
@@ -255,6 +256,10 @@ pub(crate) trait Keyword: Copy + 'static {
     const WORDS: &'static [(&'static str, Self)];
 }
 
+impl Keyword for Transport {
+    const WORDS: &'static [(&'static str, Self)] = &[("http", Self::Http), ("https", Self::Https)];
+}
+
 impl Keyword for Format {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("text", Self::Text),
@@ -262,6 +267,7 @@ impl Keyword for Format {
         ("xml", Self::Xml),
         ("json", Self::Json),
         ("ndjson", Self::Ndjson),
+        ("yaml", Self::Yaml),
     ];
 }
 

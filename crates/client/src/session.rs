@@ -2,6 +2,7 @@
 
 mod answer;
 mod builder;
+mod post;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,6 +16,7 @@ use wsman::{Action, Head, Response};
 use xml::{Encoding, Writer};
 
 pub use builder::SessionBuilder;
+pub use post::Posted;
 
 use crate::affinity::Affinity;
 use crate::authentication::{Automatic, Login, Proof, Unencrypted, exposed};
@@ -23,6 +25,7 @@ use crate::error::{Error, Progress, Violation};
 use crate::local::LocalSockets;
 use crate::patience::Patience;
 use crate::pool::Pool;
+use crate::proxy::Proxy;
 use crate::random::fresh_uuid;
 use crate::route::Route;
 use crate::{Endpoint, Locator, Refusal, Scheme, Transport};
@@ -100,6 +103,17 @@ impl Session {
     /// Whom it speaks with, for people.
     pub(crate) fn peer(&self) -> &str {
         &self.0.peer
+    }
+
+    /// Within what time the service is to answer one request.
+    #[must_use]
+    pub fn operation_timeout(&self) -> Duration {
+        self.0.operation_timeout
+    }
+
+    /// The proxy that sees its messages.
+    fn forwarder(&self) -> Option<&Proxy> {
+        self.0.route.forwarder(&self.0.endpoint)
     }
 
     /// The largest answer asked for, in octets.

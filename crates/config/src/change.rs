@@ -25,7 +25,10 @@ impl Config {
     /// # Errors
     /// As for [`Config::set`].
     pub fn govern(&mut self, name: &str, value: &str) -> Result<(), SettingError> {
-        let setting = Setting::find(name)?;
+        self.impose(Setting::find(name)?, value)
+    }
+
+    pub(crate) fn impose(&mut self, setting: &'static Setting, value: &str) -> Result<(), SettingError> {
         setting.replace(self, value).map_err(|reason| setting.error(reason))?;
         self.sources.insert(setting.path(), Source::Policy);
         Ok(())
@@ -35,6 +38,20 @@ impl Config {
     #[must_use]
     pub fn source(&self, setting: &Setting) -> Source {
         self.sources.get(setting.path()).copied().unwrap_or_default()
+    }
+
+    /// The configuration with everything that a message could change as `defaults` have it. What policy governs stays.
+    #[must_use]
+    pub fn restored(&self, defaults: &Config) -> Config {
+        let mut restored = self.clone();
+        for setting in defaults.differences(self) {
+            // What cannot be changed stays as it is.
+            let _ = match setting.mutability() {
+                Mutability::Writable => restored.assign(setting, &setting.show(defaults)),
+                _ => Ok(()),
+            };
+        }
+        restored
     }
 
     /// The settings whose values differ, in the order of the tree; who decided on them does not count.

@@ -32,6 +32,7 @@
 mod sections;
 
 mod change;
+mod client_files;
 mod error;
 mod file;
 mod groups;
@@ -39,6 +40,7 @@ mod listener;
 pub mod oracle;
 mod paths;
 mod plugin;
+mod policy;
 mod preset;
 mod representation;
 mod schema;
@@ -47,6 +49,7 @@ mod store;
 mod tree;
 mod value;
 
+pub use client_files::{ClientFiles, ClientFilesError};
 pub use error::{PutError, Reason, SettingError};
 pub use file::FileError;
 pub use groups::Groups;
@@ -59,10 +62,14 @@ pub use plugin::{
     Access, Decider, Deciding, PLUGIN_NAMESPACE, PLUGIN_RESOURCE, Plugin, PluginError, PluginKind,
     PluginResource, Plugins, SecurityEntry, Surroundings,
 };
+pub use policy::{
+    Demand, NotHandedOver, Origin, Place, Policies, Policy, PolicyError, Reads, RegistryPol,
+    RegistryPolError, RegistryRecord, RegistryType, Subject, SubscriptionManager, Unknown,
+};
 pub use preset::Preset;
 pub use schema::{Mutability, Setting, Source};
 pub use section::Section;
-pub use store::{Draft, State, Store, StoreError};
+pub use store::{Draft, Sources, State, Store, StoreError};
 pub use tree::{
     Client, ClientAuth, ClientDefaultPorts, Config, Service, ServiceAuth, ServiceDefaultPorts, Shell, Winrs,
 };

@@ -9,15 +9,9 @@ use crate::telarchd::Telarchd;
 use crate::way_in::WayIn;
 
 /// pypsrp in a Python process of its own for each call.
-pub struct Pypsrp(Login);
+pub struct Pypsrp(pub(crate) Login);
 
 impl Pypsrp {
-    /// Signs in to an address with a certificate.
-    #[must_use]
-    pub fn held_by(holder: &Holder, url: &str) -> Self {
-        Self(Login::held_by(holder, url))
-    }
-
     /// Has it read, change or list resources, one `action` of `tests/peers/python/manage_pypsrp.py` after the other;
     /// a refused one does not stop those after it.
     ///

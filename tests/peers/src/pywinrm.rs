@@ -9,15 +9,7 @@ use crate::telarchd::Telarchd;
 use crate::way_in::WayIn;
 
 /// pywinrm in a Python process of its own for each call.
-pub struct Pywinrm(Login);
-
-impl Pywinrm {
-    /// Signs in to an address with a certificate.
-    #[must_use]
-    pub fn held_by(holder: &Holder, url: &str) -> Self {
-        Self(Login::held_by(holder, url))
-    }
-}
+pub struct Pywinrm(pub(crate) Login);
 
 impl Peer for Pywinrm {
     fn against(service: &Telarchd, way: WayIn) -> Self {

@@ -17,7 +17,7 @@ impl Broker {
             Ok(holder) => holder,
             Err(error) => return Tell::refused(error),
         };
-        let kept = self.kept().keep_holder(Held { holder, from });
+        let kept = self.kept().keep_holder(Held { holder, from, account: None });
         kept.map_or_else(|| Tell::refused(AuthError::Unavailable), Tell::Holder)
     }
 
@@ -31,7 +31,15 @@ impl Broker {
         let Some(holder) = self.kept().holder(number) else { return nobody() };
         let mut held = holder.lock().unwrap_or_else(PoisonError::into_inner);
         match Identity::by_certificate(resource, held.holder.as_mut()) {
-            Ok(identity) => self.sign_in(identity, held.from).map_or_else(Tell::refused, Tell::SignedIn),
+            Ok(identity) => {
+                let is_renewed =
+                    held.account.replace(identity.account().clone()).as_ref() == Some(identity.account());
+                let begun = match is_renewed {
+                    true => self.begin(identity, held.from),
+                    false => self.sign_in(identity, held.from),
+                };
+                begun.map_or_else(Tell::refused, Tell::SignedIn)
+            }
             Err(error) => refused(error),
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use auth::{Handshake, Holder, SecurityContext};
+use auth::{Account, Handshake, Holder, SecurityContext};
 
 /// Sign-ins that are under way, what seals messages, and holders of certificates, each by a number of its own.
 #[derive(Default)]
@@ -23,6 +23,8 @@ pub(super) type SharedHolder = Arc<Mutex<Held>>;
 pub(super) struct Held {
     pub(super) holder: Box<dyn Holder>,
     pub(super) from: IpAddr,
+    /// Whose account it had the last time.
+    pub(super) account: Option<Account>,
 }
 
 impl Kept {

@@ -22,7 +22,8 @@ use telarch_broker::{Broker, CertificateWish, Denial, Denied, Duties, Link, NotM
 use auth::certificate_mapping::{Mapping, MappingChange, MappingChangeError};
 use auth::ntlm::{self, HostNames};
 use auth::{
-    Acceptor, Account, AccountList, AuthError, Authenticator, Identity, Peer, Scheme, Secret, VerifierCost,
+    Accepted, Acceptor, Account, AccountList, AuthError, Authenticator, Identity, Oid, Peer, Scheme, Secret,
+    Step, VerifierCost,
 };
 
 pub(crate) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -64,7 +65,7 @@ pub(crate) struct Accounts {
 
 impl Authenticator for Accounts {
     fn knows(&self, scheme: Scheme) -> bool {
-        matches!(scheme, Scheme::Basic | Scheme::Negotiate)
+        matches!(scheme, Scheme::Basic | Scheme::Negotiate | Scheme::CredSsp)
     }
 
     fn password(&self, user: &str, password: &Secret, _: IpAddr) -> Result<Account, AuthError> {
@@ -75,7 +76,10 @@ impl Authenticator for Accounts {
         }
     }
 
-    fn acceptor(&self, _: Scheme, peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
+    fn acceptor(&self, scheme: Scheme, peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
+        if scheme == Scheme::CredSsp {
+            return Ok(Box::new(Legs(3)));
+        }
         let names = HostNames::of_host("node7.lab.example");
         let accounts = AccountList::parse("alice:correct horse\nbob:battery").unwrap().on_host(names.clone());
         let fresh = ntlm::AcceptorFresh { challenge: *b"\x01\x23\x45\x67\x89\xAB\xCD\xEF", now: now() };
@@ -93,6 +97,20 @@ impl Authenticator for Accounts {
 
     fn stands_for(&self) -> Duration {
         Duration::ZERO
+    }
+}
+
+/// Asks for so many tokens more, and is not convinced by any.
+struct Legs(u8);
+
+impl Acceptor for Legs {
+    fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
+        self.0 = self.0.checked_sub(1).ok_or(AuthError::WrongPassword)?;
+        Ok(Step::Continue(token.to_vec()))
+    }
+
+    fn mechanism(&self) -> Option<Oid> {
+        None
     }
 }
 

@@ -2,14 +2,33 @@
 
 use serde_json::Value;
 use telarch_peers::{
-    Curl, Holder, KerberosPeer, Keys, Machine, PASSWORD, Peer, Pypsrp, Pywinrm, Winrm, Winrs, in_realm,
+    Curl, Holder, KerberosPeer, Keys, Machine, PASSWORD, Peer, Proof, Remote, Run, WayIn, Winrm, Winrs,
+    in_realm,
 };
 
 #[test]
 fn pywinrm_runs_commands_as_the_user_whom_pam_knows() {
-    let Some(machine) = Machine::start(None) else { return };
-    let shown = machine.pywinrm("id -un; pwd");
-    assert_eq!(shown, format!("{0}\n/home/{0}\n", machine.user()));
+    let Some(machine) = Machine::start(Proof::Password) else { return };
+    let run = machine.pywinrm(WayIn::BasicOverHttps).run("id -un; pwd");
+    assert_eq!(run.text(), (format!("{0}\n/home/{0}\n", machine.user()).as_str(), "", 0));
+}
+
+#[test]
+fn messages_of_credssp_and_ntlm_are_sealed_between_clients_in_python_and_the_host_of_their_user() {
+    let Some(machine) = Machine::start(Proof::NtHash) else { return };
+    let input = [b'x'; 300_000];
+    let line = "id -un; wc -c; seq 40000 | tail -1";
+    let expected = format!("{}\n300000\n40000\n", machine.user());
+    let is_right = |run: Run, who: &str| assert_eq!(run.text(), (expected.as_str(), "", 0), "{who}");
+    // Over HTTP nothing but what is sealed is taken.
+    for way in [WayIn::CredSspOverHttp, WayIn::NtlmOverHttp] {
+        is_right(machine.pypsrp(way).run(Remote::new(line).input(&input)), "pypsrp");
+        is_right(machine.pywinrm(way).run(Remote::new(line).input(&input)), "pywinrm");
+    }
+    let wrong = machine.pypsrp(WayIn::CredSspOverHttp).with_password("a guess").try_run("true");
+    assert!(wrong.is_err(), "{wrong:?}");
+    let plain = machine.pywinrm(WayIn::BasicOverAllowedHttp).try_run("true");
+    assert!(plain.is_err(), "{plain:?}");
 }
 
 #[test]
@@ -19,7 +38,7 @@ fn a_ticket_of_kerberos_is_judged_by_the_broker_and_leads_to_the_host_of_its_use
     }
     let name = "machine::a_ticket_of_kerberos_is_judged_by_the_broker_and_leads_to_the_host_of_its_user";
     in_realm(name, Keys::AesSha2, |realm| {
-        let Some(machine) = Machine::start(Some(realm)) else { return };
+        let Some(machine) = Machine::start(Proof::Ticket(realm)) else { return };
         realm.kinit(&[]);
         // Sealed, over HTTP.
         for scheme in ["-authentication:kerberos", "-authentication:negotiate"] {
@@ -34,9 +53,11 @@ fn a_ticket_of_kerberos_is_judged_by_the_broker_and_leads_to_the_host_of_its_use
     });
 }
 
+const BY_CERTIFICATE: WayIn = WayIn::CertificateOverHttps;
+
 #[test]
 fn holders_of_certificates_are_judged_by_the_broker_and_run_commands_as_the_user_they_are_mapped_to() {
-    let Some(machine) = Machine::start_for_holders() else { return };
+    let Some(machine) = Machine::start(Proof::Certificate) else { return };
     let (ada, eve) = (Holder::self_signed("ada@corp.example"), Holder::self_signed("ada@corp.example"));
     let (url, user) = (machine.url(), machine.user());
     let locator = format!(
@@ -62,14 +83,21 @@ fn holders_of_certificates_are_judged_by_the_broker_and_run_commands_as_the_user
         assert_eq!(Curl::to(url).certificate(&eve, version).last_status(), 401, "TLS {version}");
     }
     let expected = format!("{user}\n");
-    assert_eq!(Pywinrm::held_by(&ada, url).run("id -un").text(), (expected.as_str(), "", 0));
-    assert_eq!(Pypsrp::held_by(&ada, url).run("id -un").text(), (expected.as_str(), "", 0));
+    assert_eq!(
+        machine.pywinrm(BY_CERTIFICATE).with_certificate(&ada).run("id -un").text(),
+        (expected.as_str(), "", 0)
+    );
+    assert_eq!(
+        machine.pypsrp(BY_CERTIFICATE).with_certificate(&ada).run("id -un").text(),
+        (expected.as_str(), "", 0)
+    );
     let held = [("certfile", ada.certificate()), ("keyfile", ada.key())];
     let [certificate, key] = held.map(|(switch, file)| format!("-{switch}:{}", file.display()));
     let winrs = Winrs::to(url).user(None).switch("-skipCAcheck").switch("-skipCNcheck");
     let run = winrs.switch(&certificate).switch(&key).run(&["id -un; exit 7"], b"");
     assert_eq!(run.text(), (expected.as_str(), "", 7));
-    Pypsrp::held_by(&eve, url).ask("max_envelope_size_kb", Value::Null).expect_err("it is another key");
+    let other = machine.pypsrp(BY_CERTIFICATE).with_certificate(&eve);
+    other.ask("max_envelope_size_kb", Value::Null).expect_err("it is another key");
 
     let off = settings(&["set", &locator, "@{Enabled=\"false\"}"]);
     assert!(off.code == 0 && off.text().0.contains("Enabled = false"), "{off:?}");

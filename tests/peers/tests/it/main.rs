@@ -23,6 +23,7 @@ macro_rules! for_each_way_in {
 }
 
 mod ansible;
+mod cim;
 mod client_certificate;
 mod command_shell;
 mod configuration;
@@ -38,6 +39,7 @@ mod ntlm;
 mod own_client;
 mod own_suites;
 mod principals;
+mod proxy;
 mod pypsrp;
 mod pywinrm;
 mod sign_in;
