@@ -40,6 +40,7 @@ mod own_suites;
 mod principals;
 mod proxy;
 mod pypsrp;
+mod python_package;
 mod pywinrm;
 mod sign_in;
 mod sign_in_failures;
