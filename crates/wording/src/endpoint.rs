@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use crate::failure::bracketed;
+
 /// HTTP or HTTPS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
@@ -182,6 +184,19 @@ impl Address {
         self.port
     }
 
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The host, if nothing but that was typed.
+    #[must_use]
+    pub fn bare_host(&self) -> Option<&str> {
+        let is_bare = self.transport.is_none() && self.port.is_none() && self.prefix.is_none();
+        is_bare.then_some(self.host.as_str())
+    }
+
     /// The complete endpoint; `transport` and `port` count where the address left a gap.
     #[must_use]
     pub fn complete(self, transport: Transport, port: Option<u16>) -> Endpoint {
@@ -200,6 +215,20 @@ impl Address {
             prefix_origin: if self.prefix.is_some() { PrefixOrigin::Given } else { PrefixOrigin::Default },
             prefix: self.prefix.unwrap_or_else(|| "wsman".to_owned()),
         }
+    }
+}
+
+impl fmt::Display for Address {
+    /// As it was typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(transport) = self.transport {
+            write!(f, "{transport}://")?;
+        }
+        f.write_str(&bracketed(&self.host))?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        self.prefix.as_ref().map_or(Ok(()), |prefix| write!(f, "/{prefix}"))
     }
 }
 

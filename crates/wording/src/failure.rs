@@ -292,6 +292,21 @@ impl Failure {
         out
     }
 
+    /// What it is, where, and the way out, without the block that scripts know.
+    #[must_use]
+    pub fn summary(&self, program: Program) -> String {
+        let mut out = String::new();
+        if let Told::Here(message) = &self.0.told {
+            let host = match &self.0.place {
+                Place::Host(host) => format!("{host}: "),
+                Place::Unknown | Place::Here => String::new(),
+            };
+            out.push_str(&format!("{}: {host}{message}\n", program.name()));
+        }
+        self.explain(program, &mut out);
+        out.trim_start().to_owned()
+    }
+
     /// Appends what it is, where, and the way out.
     fn explain(&self, program: Program, out: &mut String) {
         let hint = self.0.hint;

@@ -11,7 +11,7 @@ use telarch_architecture::{Package, packages, root};
 fn floor(folder: &str) -> u8 {
     match folder {
         "crates/xml" => 0,
-        "crates/http" | "crates/wsman" | "crates/auth" | "crates/sddl" => 1,
+        "crates/http" | "crates/wsman" | "crates/auth" | "crates/sddl" | "crates/cim" => 1,
         "crates/config" | "crates/credssp" | "crates/kerberos" => 2,
         "crates/accounts" | "crates/broker" | "crates/client" | "crates/service" => 3,
         "crates/wording" => 4,
