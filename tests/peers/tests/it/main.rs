@@ -42,6 +42,7 @@ mod policy;
 mod principals;
 mod proxy;
 mod pypsrp;
+mod python_package;
 mod pywinrm;
 mod sign_in;
 mod sign_in_failures;
