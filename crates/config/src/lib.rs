@@ -32,6 +32,7 @@
 mod sections;
 
 mod change;
+mod client_files;
 mod error;
 mod file;
 mod groups;
@@ -48,6 +49,7 @@ mod store;
 mod tree;
 mod value;
 
+pub use client_files::{ClientFiles, ClientFilesError};
 pub use error::{PutError, Reason, SettingError};
 pub use file::FileError;
 pub use groups::Groups;
@@ -67,7 +69,7 @@ pub use policy::{
 pub use preset::Preset;
 pub use schema::{Mutability, Setting, Source};
 pub use section::Section;
-pub use store::{Draft, Sources, State, Store, StoreError};
+pub use store::{Draft, Sources, State, Store, StoreError, Written};
 pub use tree::{
     Client, ClientAuth, ClientDefaultPorts, Config, Service, ServiceAuth, ServiceDefaultPorts, Shell, Winrs,
 };

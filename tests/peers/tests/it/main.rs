@@ -23,6 +23,7 @@ macro_rules! for_each_way_in {
 }
 
 mod ansible;
+mod cim;
 mod client_certificate;
 mod command_shell;
 mod configuration;
@@ -37,6 +38,7 @@ mod matrix;
 mod ntlm;
 mod own_client;
 mod own_suites;
+mod policy;
 mod principals;
 mod proxy;
 mod pypsrp;
