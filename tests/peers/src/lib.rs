@@ -37,6 +37,7 @@ mod run;
 mod squid;
 mod suite;
 mod telarchd;
+mod tmux;
 mod walk;
 mod way_in;
 
@@ -60,5 +61,6 @@ pub use run::{Run, Running};
 pub use squid::{Gatekeeper, Squid};
 pub use suite::Suite;
 pub use telarchd::{PASSWORD, Telarchd, USER};
+pub use tmux::Tmux;
 pub use walk::{SignIn, Signed, walk};
 pub use way_in::WayIn;
