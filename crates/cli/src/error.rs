@@ -1,6 +1,7 @@
 //! What can be wrong with a command line.
 
 use wording::Failure;
+use wording::endpoint::AddressError;
 use wording::failure::Kind;
 use wording::locator::LocatorError;
 
@@ -176,15 +177,8 @@ pub enum Error {
         problem: &'static str,
     },
     /// An endpoint that is not `[TRANSPORT://]HOST[:PORT][/PREFIX]`.
-    #[error("endpoint {text:?}: {problem}")]
-    Endpoint {
-        /// As it was typed.
-        text: String,
-        /// What is wrong with it.
-        problem: &'static str,
-        /// How to write it.
-        way_out: &'static str,
-    },
+    #[error(transparent)]
+    Endpoint(#[from] AddressError),
     /// A resource that is not `URI?Name=Value`.
     #[error(transparent)]
     Locator(#[from] LocatorError),
@@ -240,7 +234,9 @@ impl Error {
             Self::NotOneOf { words, .. } => format!("it takes {words}"),
             Self::WordBehindSwitch { .. } => "words come before the first switch".to_owned(),
             Self::WrongWords { usage, .. } => format!("usage: {usage}"),
-            Self::Rule { way_out, .. } | Self::Endpoint { way_out, .. } => (*way_out).to_owned(),
+            Self::Rule { way_out, .. } | Self::Endpoint(AddressError { way_out, .. }) => {
+                (*way_out).to_owned()
+            }
             Self::InputMissing { .. } => {
                 "add '@{KEY=\"VALUE\"}', -set:KEY=VALUE or -file:FILE with the XML".to_owned()
             }

@@ -25,7 +25,6 @@
 pub mod body;
 pub mod completion;
 pub mod connection;
-pub mod endpoint;
 mod error;
 pub mod explain;
 pub mod help;
@@ -45,7 +44,7 @@ pub mod winrm;
 pub mod winrs;
 
 use wording::markup;
-pub use wording::{codes, failure, format, locator};
+pub use wording::{codes, endpoint, failure, format, locator};
 
 pub use error::Error;
 pub use failure::Failure;

@@ -166,7 +166,7 @@ impl Service {
         );
         let untrusted = is_about_trust(&error, &self.target);
         let at_proxy = matches!(error, client::Error::Proxy { .. });
-        let mut failure = Failure::from_client(error, self.target.host());
+        let mut failure = Failure::from_client(&error, self.target.host());
         if untrusted {
             failure = self.trust.iter().fold(failure, Failure::advise);
         }
@@ -244,13 +244,7 @@ pub(crate) fn selectors(pairs: &[(String, String)]) -> SelectorSet {
 }
 
 fn address(endpoint: &Endpoint) -> Result<client::Endpoint, Failure> {
-    let transport = match endpoint.transport() {
-        Transport::Http => client::Transport::Http,
-        Transport::Https => client::Transport::Https,
-    };
-    let path = format!("/{}", endpoint.prefix());
-    client::Endpoint::new(transport, endpoint.host(), endpoint.port(), &path)
-        .map_err(|error| Failure::here(Kind::Usage, error.to_string()))
+    endpoint.for_client().map_err(|error| Failure::here(Kind::Usage, error.to_string()))
 }
 
 fn policy(trust: Trust) -> TlsPolicy {

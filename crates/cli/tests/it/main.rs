@@ -4,7 +4,6 @@
 
 mod completion;
 mod configsddl;
-mod endpoint;
 mod failure;
 mod fleet;
 mod help;
