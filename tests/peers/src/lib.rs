@@ -41,6 +41,7 @@ mod samba;
 mod squid;
 mod suite;
 mod telarchd;
+mod tmux;
 mod walk;
 mod way_in;
 
@@ -68,5 +69,6 @@ pub use samba::{Record, Samba};
 pub use squid::{Gatekeeper, Squid};
 pub use suite::Suite;
 pub use telarchd::{PASSWORD, Telarchd, USER};
+pub use tmux::Tmux;
 pub use walk::{SignIn, Signed, walk};
 pub use way_in::WayIn;

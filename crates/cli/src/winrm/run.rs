@@ -102,7 +102,10 @@ pub(super) async fn run_one(
     let run = Run { service, options, format, intent, progress: Rc::clone(&progress) };
     let (mut out, mut errors) = (progress.before(streams.out), progress.before(streams.errors));
     let mut streams = Streams { out: &mut out, errors: &mut errors, input: streams.input };
-    progress.during(run.carry_out(operation, screen, &mut streams)).await
+    // What asks at the terminal waits for an answer there, which only the system can interrupt.
+    let asks = matches!(operation, Operation::QuickConfig { .. } | Operation::ConfigSddl { .. });
+    let work = run.carry_out(operation, screen, &mut streams);
+    if asks { progress.during(work).await } else { progress.unless_interrupted(work).await }
 }
 
 /// A command under way.

@@ -48,5 +48,6 @@ mod sign_in;
 mod sign_in_failures;
 mod spnego;
 mod telarchd;
+mod terminal;
 mod winrm;
 mod winrs;
