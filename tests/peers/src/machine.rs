@@ -76,7 +76,6 @@ impl Machine {
         write("config.toml", &config);
         write("principals", &format!("{USER}@{REALM} {}\n", person.0));
         let manager = UnixDatagram::bind(path("notify")).expect("a socket");
-        manager.set_read_timeout(Some(LIMIT)).expect("a limit");
         let mut command = Command::new(built_program("telarchd"));
         command.arg("--config").arg(path("config.toml")).arg("--state").arg(path("state"));
         command.args(["--gateway-user", "nobody"]).env("NOTIFY_SOCKET", path("notify"));
@@ -88,14 +87,8 @@ impl Machine {
         let service = command.stdin(Stdio::null()).spawn().expect("telarchd");
         let url = format!("{}://localhost:{}/wsman", transport.to_ascii_lowercase(), free.port());
         let machine = Self { service, person, url, _folder: folder };
-        let until = Instant::now() + LIMIT;
-        let mut message = [0; 4_096];
-        while Instant::now() < until {
-            if manager.recv(&mut message).is_ok_and(|length| message.starts_with(b"READY=1") && length == 7) {
-                return Some(machine);
-            }
-        }
-        panic!("telarchd does not get ready");
+        until_ready(&manager);
+        Some(machine)
     }
 
     /// The name of the user.
@@ -132,6 +125,19 @@ impl Machine {
         winrs.arg(format!("-r:{}", self.url)).args(switches).arg(line).envs(realm.environment());
         run(&mut winrs, b"", LIMIT)
     }
+}
+
+/// Waits until a service has told its manager that it is ready.
+pub(crate) fn until_ready(manager: &UnixDatagram) {
+    manager.set_read_timeout(Some(LIMIT)).expect("a limit");
+    let until = Instant::now() + LIMIT;
+    let mut message = [0; 4_096];
+    while Instant::now() < until {
+        if manager.recv(&mut message).is_ok_and(|length| message.starts_with(b"READY=1") && length == 7) {
+            return;
+        }
+    }
+    panic!("telarchd does not get ready");
 }
 
 /// Adds the user to the accounts of a service that is not started yet, with an NT hash.

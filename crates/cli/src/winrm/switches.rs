@@ -35,9 +35,11 @@ pub(crate) struct Draft {
     pub(crate) force: bool,
     pub(crate) transport: Option<Transport>,
     pub(crate) sddl: Option<String>,
+    pub(crate) sources: bool,
     pub(crate) fleet: Option<String>,
     pub(crate) parallel: Option<usize>,
     pub(crate) mine: bool,
+    pub(crate) what_if: bool,
     pub(crate) kill: bool,
     pub(crate) delete: bool,
 }
@@ -70,6 +72,8 @@ const RESOURCE: Scope = WITH_INPUT.and(INSTANCE).and(Verb::Delete.scope()).and(V
 /// Operations that may go to another machine.
 const REMOTE: Scope =
     RESOURCE.and(Verb::Identify.scope()).and(Verb::ConfigSddl.scope()).and(Verb::Shells.scope());
+/// Operations that change something without asking before.
+const CHANGES: Scope = WITH_INPUT.and(Verb::Delete.scope()).and(Verb::Shells.scope());
 /// Operations that many machines can be asked for at once.
 const FLEET: Scope = RESOURCE.and(Verb::Identify.scope()).and(Verb::Shells.scope());
 /// Operations on a service, wherever it is.
@@ -236,6 +240,12 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(RESOURCE)
     .under(Group::Input),
+    Row::new("sources", Value::None, "of the configuration: file and line of each value", |d, _| {
+        d.sources = true;
+        Ok(())
+    })
+    .on(Verb::Get.scope())
+    .under(Group::Output),
     Row::new("fragment", Value::Text("PATH"), "only this part of the instance", |d, v| {
         d.fragment = Some(v.into_text());
         Ok(())
@@ -312,6 +322,7 @@ pub(crate) const SWITCHES: &[Row] = &[
         },
     )
     .under(Group::Output),
+    switches::trace().on(ANYWHERE),
     Row::new("quiet", Value::None, "do not ask before a change", |d, _| {
         d.quiet = true;
         Ok(())
@@ -341,6 +352,12 @@ pub(crate) const SWITCHES: &[Row] = &[
         Ok(())
     })
     .on(Verb::ConfigSddl.scope())
+    .under(Group::Input),
+    Row::new("whatif", Value::None, "show what would be done, and change nothing", |d, _| {
+        d.what_if = true;
+        Ok(())
+    })
+    .on(CHANGES)
     .under(Group::Input),
     Row::new("mine", Value::None, "only shells of the user who asks", |d, _| {
         d.mine = true;

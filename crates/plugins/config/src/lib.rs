@@ -22,7 +22,7 @@ use config::{Draft, LISTENER_RESOURCE, PLUGIN_RESOURCE, Paths, Section, Store};
 use service::{
     Answer, BoxFuture, Call, Caller, Certificates, Listening, Plugin, Principals, Resource, ResourceKind,
 };
-use wsman::{Fault, namespace};
+use wsman::{Fault, OptionSet, namespace};
 
 use self::certificate_mapping::Mappings;
 pub use self::certificate_mapping::{MappingKeeper, NotMapped};
@@ -137,7 +137,7 @@ impl ConfigPlugin {
         if call.request.head().fragment.is_some() {
             return Err(fault::no_fragments());
         }
-        call.request.head().options.require_known(&[])?;
+        call.request.head().options.require_known(&[OptionSet::SOURCES])?;
         match part {
             Part::Section(Section::Service) if principals::is_asked(&call) => principals::answer(self, &call),
             Part::Section(Section::Config) if restore::is_asked(&call) => {

@@ -38,6 +38,7 @@ mod matrix;
 mod ntlm;
 mod own_client;
 mod own_suites;
+mod policy;
 mod principals;
 mod proxy;
 mod pypsrp;
