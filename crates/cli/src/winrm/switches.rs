@@ -39,6 +39,7 @@ pub(crate) struct Draft {
     pub(crate) fleet: Option<String>,
     pub(crate) parallel: Option<usize>,
     pub(crate) mine: bool,
+    pub(crate) what_if: bool,
     pub(crate) kill: bool,
     pub(crate) delete: bool,
 }
@@ -71,6 +72,8 @@ const RESOURCE: Scope = WITH_INPUT.and(INSTANCE).and(Verb::Delete.scope()).and(V
 /// Operations that may go to another machine.
 const REMOTE: Scope =
     RESOURCE.and(Verb::Identify.scope()).and(Verb::ConfigSddl.scope()).and(Verb::Shells.scope());
+/// Operations that change something without asking before.
+const CHANGES: Scope = WITH_INPUT.and(Verb::Delete.scope()).and(Verb::Shells.scope());
 /// Operations that many machines can be asked for at once.
 const FLEET: Scope = RESOURCE.and(Verb::Identify.scope()).and(Verb::Shells.scope());
 /// Operations on a service, wherever it is.
@@ -319,6 +322,7 @@ pub(crate) const SWITCHES: &[Row] = &[
         },
     )
     .under(Group::Output),
+    switches::trace().on(ANYWHERE),
     Row::new("quiet", Value::None, "do not ask before a change", |d, _| {
         d.quiet = true;
         Ok(())
@@ -348,6 +352,12 @@ pub(crate) const SWITCHES: &[Row] = &[
         Ok(())
     })
     .on(Verb::ConfigSddl.scope())
+    .under(Group::Input),
+    Row::new("whatif", Value::None, "show what would be done, and change nothing", |d, _| {
+        d.what_if = true;
+        Ok(())
+    })
+    .on(CHANGES)
     .under(Group::Input),
     Row::new("mine", Value::None, "only shells of the user who asks", |d, _| {
         d.mine = true;
