@@ -54,6 +54,7 @@ pub(crate) enum Group {
     Filter,
     Output,
     QuickConfig,
+    Doctor,
     Shell,
 }
 

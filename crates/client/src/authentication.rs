@@ -230,7 +230,7 @@ impl Proof {
 }
 
 /// The schemes that a service names, each once; a line that cannot be read counts for nothing.
-fn offered(head: &ResponseHead) -> Vec<String> {
+pub(crate) fn offered(head: &ResponseHead) -> Vec<String> {
     const MOST: usize = 16;
     let mut schemes: Vec<String> = Vec::new();
     for line in head.headers("WWW-Authenticate") {

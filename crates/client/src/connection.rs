@@ -17,6 +17,8 @@ use crate::authentication::Proof;
 use crate::error::{Error, Progress, Violation};
 use crate::patience::Patience;
 
+pub(crate) use open::{addresses, reach};
+
 /// A connection and how far it is authenticated.
 ///
 /// Whoever gives up on a request drops the connection with it: what comes later would be taken for the
@@ -80,7 +82,8 @@ impl Connection {
         }
     }
 
-    async fn converse(
+    /// Sends a request as it is and waits for whatever is answered to it.
+    pub(crate) async fn converse(
         &mut self,
         request: &Request<'_>,
         limit: usize,

@@ -36,12 +36,15 @@ mod connection;
 mod endpoint;
 mod enumeration;
 mod error;
+mod greeting;
+mod handshake;
 mod identify;
 mod local;
 mod locator;
 mod patience;
 mod pool;
 mod random;
+mod realm;
 mod route;
 mod session;
 mod shell;
@@ -55,9 +58,12 @@ pub use client_certificate::{ClientCertificate, ClientCertificateError};
 pub use endpoint::{Endpoint, EndpointError, Transport};
 pub use enumeration::{EnumerateOptions, Enumerator, Item};
 pub use error::{Error, Exposed, Progress, Seen, SignInCause, Violation, Waiting};
+pub use greeting::Greeting;
+pub use handshake::{Handshake, ShownCertificate};
 pub use identify::Identified;
 pub use local::Unreached;
 pub use locator::Locator;
+pub use realm::{RealmAnswer, ServiceTicket};
 pub use session::{Session, SessionBuilder};
 pub use shell::{
     Command, CommandOptions, Console, Finished, Interpreter, Output, Profile, Shell, ShellOptions, Signaller,

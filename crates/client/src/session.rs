@@ -97,6 +97,10 @@ impl Session {
         self.require_protection()
     }
 
+    pub(crate) fn route(&self) -> &Route {
+        &self.0.route
+    }
+
     /// Whom it speaks with, for people.
     pub(crate) fn peer(&self) -> &str {
         &self.0.peer
@@ -177,7 +181,11 @@ impl Session {
         self.understand(head, response)
     }
 
-    fn request<'a>(&'a self, body: &'a [u8], headers: &'a [(&'a str, &'a str)]) -> connection::Request<'a> {
+    pub(crate) fn request<'a>(
+        &'a self,
+        body: &'a [u8],
+        headers: &'a [(&'a str, &'a str)],
+    ) -> connection::Request<'a> {
         let media_type = match self.0.encoding {
             Encoding::Utf8 => "application/soap+xml;charset=UTF-8",
             Encoding::Utf16 => "application/soap+xml;charset=UTF-16",
@@ -252,7 +260,7 @@ impl Session {
         Ok(Some(other))
     }
 
-    fn login(&self) -> Login {
+    pub(crate) fn login(&self) -> Login {
         self.0.login.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -270,7 +278,7 @@ impl Session {
         outcome
     }
 
-    async fn connect(&self, proof: Proof, patience: &Patience) -> Result<Connection, Error> {
+    pub(crate) async fn connect(&self, proof: Proof, patience: &Patience) -> Result<Connection, Error> {
         Connection::open(&self.0.endpoint, &self.0.route, proof, patience).await
     }
 

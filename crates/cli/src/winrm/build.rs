@@ -76,8 +76,8 @@ impl Building<'_> {
             }
             Verb::QuickConfig => self.quick_config(),
             Verb::ConfigSddl => self.config_sddl()?,
-            // Help and HelpMsg never come here: they need no service.
-            Verb::Identify | Verb::HelpMsg | Verb::Help => Operation::Identify,
+            // Doctor, Help and HelpMsg never come here: they are no operations on a service.
+            Verb::Identify | Verb::Doctor | Verb::HelpMsg | Verb::Help => Operation::Identify,
         })
     }
 

@@ -37,6 +37,8 @@ pub enum Done {
     Whole,
     /// Some steps of quickconfig did not succeed.
     StepsFailed,
+    /// Something was found that does not work; the sort of the first failure.
+    Unwell(Kind),
 }
 
 /// Carries a command out and prints what comes of it.

@@ -35,6 +35,8 @@ pub(crate) struct Draft {
     pub(crate) force: bool,
     pub(crate) transport: Option<Transport>,
     pub(crate) sddl: Option<String>,
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
 }
 
 impl Keyword for ReturnType {
@@ -63,7 +65,8 @@ const WITH_INPUT: Scope = Verb::Set.scope().and(Verb::Create.scope()).and(Verb::
 /// Operations with a resource URI that takes selectors.
 const RESOURCE: Scope = WITH_INPUT.and(INSTANCE).and(Verb::Delete.scope()).and(Verb::Enumerate.scope());
 /// Operations that may go to another machine.
-const REMOTE: Scope = RESOURCE.and(Verb::Identify.scope()).and(Verb::ConfigSddl.scope());
+const REMOTE: Scope =
+    RESOURCE.and(Verb::Identify.scope()).and(Verb::ConfigSddl.scope()).and(Verb::Doctor.scope());
 /// Operations on a service, wherever it is.
 const ANYWHERE: Scope = REMOTE.and(QUICK);
 const ENUMERATE: Scope = Verb::Enumerate.scope();
@@ -310,4 +313,16 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(Verb::ConfigSddl.scope())
     .under(Group::Input),
+    Row::new("config", Value::File("FILE"), "settings of the service of this machine", |d, v| {
+        d.config = Some(v.into_text().into());
+        Ok(())
+    })
+    .on(Verb::Doctor.scope())
+    .under(Group::Doctor),
+    Row::new("state", Value::File("FOLDER"), "folder of its state, beside which its socket is", |d, v| {
+        d.state = Some(v.into_text().into());
+        Ok(())
+    })
+    .on(Verb::Doctor.scope())
+    .under(Group::Doctor),
 ];

@@ -57,11 +57,7 @@ async fn network(
     endpoint: &Endpoint,
     securer: &Securer,
 ) -> Result<(Box<dyn Stream>, Option<ChannelBinding>), Error> {
-    let failed = |source| Error::Connect { address: endpoint.place(), source };
-    let addresses = resolve(endpoint).await?;
-    let stream = connect(addresses).await.map_err(failed)?;
-    // Each request is one write, which should leave at once.
-    stream.set_nodelay(true).map_err(failed)?;
+    let stream = reach(endpoint).await?;
     match endpoint.transport() {
         Transport::Http => Ok((Box::new(stream), None)),
         Transport::Https => {
@@ -75,7 +71,18 @@ async fn network(
     }
 }
 
-async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
+/// A connection to the host, over which nothing was sent yet.
+pub(crate) async fn reach(endpoint: &Endpoint) -> Result<TcpStream, Error> {
+    let failed = |source| Error::Connect { address: endpoint.place(), source };
+    let addresses = addresses(endpoint).await?;
+    let stream = connect(addresses).await.map_err(failed)?;
+    // Each request is one write, which should leave at once.
+    stream.set_nodelay(true).map_err(failed)?;
+    Ok(stream)
+}
+
+/// The addresses of the host.
+pub(crate) async fn addresses(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
     let failed = |source| Error::NotResolved { host: endpoint.host_and_zone(), source };
     match (endpoint.host().parse::<IpAddr>(), endpoint.zone()) {
         (Ok(IpAddr::V6(address)), Some(zone)) => {
