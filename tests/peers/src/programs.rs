@@ -7,6 +7,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::holder::Holder;
+use crate::kept::Kept;
 use crate::run::{Run, Running, run};
 use crate::telarchd::{PASSWORD, Telarchd, USER, built_program};
 use crate::way_in::WayIn;
@@ -98,6 +99,19 @@ impl Winrm {
     #[must_use]
     pub fn against(service: &Telarchd, way: WayIn) -> Self {
         Self(Call::by(service, way))
+    }
+
+    /// About the service of this machine, with its files.
+    #[must_use]
+    pub fn here(kept: &Kept) -> Self {
+        let call = Call { switches: Vec::new(), ..Call::new("localhost") }.user(None);
+        let (config, state) = (kept.config(), kept.state());
+        Self(
+            call.switches(&[
+                &format!("-config:{}", config.display()),
+                &format!("-state:{}", state.display()),
+            ]),
+        )
     }
 
     /// Signs in with a certificate.

@@ -54,7 +54,9 @@ pub enum Check {
     Accounts,
     /// Whether the service answers on its socket.
     Socket,
-    /// Whether each listener listens, and nobody else has its port.
+    /// Whether another program has the port of a listener.
+    Ports,
+    /// Whether each listener listens.
     Listeners,
     /// What listeners show in TLS.
     Certificates,
@@ -137,6 +139,7 @@ impl Check {
             Self::Configuration => "configuration",
             Self::Accounts => "accounts",
             Self::Socket => "socket",
+            Self::Ports => "ports",
             Self::Listeners => "listeners",
             Self::Certificates => "certificates",
             Self::Firewall => "firewall",

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::finding::Outcome;
 use super::round::{Limit, Round};
-use crate::connection::{Connection, Delegation, Login, PasswordScheme, Verification};
+use crate::connection::{Connection, Delegation, ImplicitScheme, Login, PasswordScheme, Verification};
 use crate::failure::{Failure, Kind};
 use crate::secret::PasswordSource;
 use crate::session::Service;
@@ -55,7 +55,7 @@ impl<'s> Patient<'s> {
 
     /// The host, as a command line has it.
     fn host(&self) -> String {
-        crate::session::bracketed(self.endpoint().host()).into_owned()
+        crate::failure::bracketed(self.endpoint().host()).into_owned()
     }
 
     /// The same connection by another login.
@@ -91,10 +91,15 @@ impl<'s> Patient<'s> {
         Ok(login(PasswordSource::Argument(secret)))
     }
 
-    /// The scheme that was asked for, of those that take a password.
+    /// The scheme that was asked for, of those that a service offers by name.
     fn chosen(&self) -> Option<PasswordScheme> {
         match &self.connection.login {
             Login::Password { scheme, .. } => *scheme,
+            Login::Implicit { scheme: ImplicitScheme::Kerberos, .. } => Some(PasswordScheme::Kerberos),
+            Login::Implicit {
+                scheme: ImplicitScheme::Negotiate | ImplicitScheme::NegotiateDefaultCredentials,
+                ..
+            } => Some(PasswordScheme::Negotiate),
             _ => None,
         }
     }

@@ -43,7 +43,7 @@ const HINTS: &[Hint] = &[
         "cannot connect",
         &[
             "check the name and the port, and that the service runs: winrm quickconfig on {host}",
-            "what is in the way, step by step: winrm doctor {host}",
+            "what is in the way, step by step: winrm doctor -r:{host}",
         ],
     ),
     hint(

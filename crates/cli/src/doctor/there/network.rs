@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use wsman::identify::Identity;
 
-use super::{Patient, seconds};
+use super::{Patient, seconds, sign_in};
 use crate::connection::Verification;
 use crate::doctor::finding::Outcome;
 use crate::doctor::round::{Limit, Round};
@@ -262,7 +262,15 @@ fn schemes(patient: &Patient<'_>, greeting: &Greeting) -> Outcome {
             .fix(format!("on {}: winrm set winrm/config/service/auth -set:Negotiate=true", patient.host()))
             .fix("Negotiate is offered where somebody could use it: an account with --ntlm, winbind or a keytab; Basic over HTTPS");
     }
-    Outcome::pass(format!("it offers {}", offered.join(", ")))
+    let chosen = patient.chosen().map(sign_in::known_as);
+    let is_offered = |scheme| offered.iter().any(|name| client::Scheme::from_challenge(name) == Some(scheme));
+    match chosen.filter(|scheme| !is_offered(*scheme)) {
+        None => Outcome::pass(format!("it offers {}", offered.join(", "))),
+        Some(scheme) => {
+            let (offered, tried) = (offered.clone(), Some(scheme));
+            patient.outcome(Error::AuthenticationFailed { offered, tried, user: None })
+        }
+    }
 }
 
 /// The ports of WinRM, and how they are asked for.

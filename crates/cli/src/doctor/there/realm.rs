@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, SystemTime};
 
+use auth::choice::Ntlm;
 use client::{Error, Greeting, Obstacle, RealmAnswer, Scheme, ServiceTicket, SignInCause};
 
 use super::Patient;
@@ -10,7 +11,7 @@ use crate::connection::{ImplicitScheme, Login, PasswordScheme};
 use crate::doctor::finding::Outcome;
 use crate::doctor::round::Round;
 use crate::doctor::{Check, words};
-use crate::failure::{Failure, Kind};
+use crate::failure::Kind;
 use crate::session::Service;
 
 /// What the realm says, told as five checks; returns the login with its password, where there is one to try.
@@ -58,8 +59,7 @@ enum Standing {
     /// What failed; whether something else takes its place.
     Failed {
         cause: SignInCause,
-        failure: Box<Failure>,
-        is_only_way: bool,
+        outcome: Outcome,
     },
     Late,
 }
@@ -109,15 +109,17 @@ fn failed(service: &Service, login: &Login, error: Error) -> Standing {
                 Standing::NoTicket
             }
         }
-        Error::SignIn { cause, ntlm, .. } => {
+        Error::SignIn { cause, ntlm, reason, .. } => {
             let (cause, ntlm) = (*cause, *ntlm);
+            let seen = reason.lines().next().unwrap_or_default().to_owned();
             // What the realm has refused once is not tried again elsewhere: it could lock the account.
             let is_refused = matches!(
                 cause,
                 SignInCause::WrongPassword | SignInCause::UnknownUser | SignInCause::NotAllowed
             );
-            let is_only_way = is_refused || ntlm == auth::choice::Ntlm::Forbidden;
-            Standing::Failed { cause, failure: Box::new(service.failure(error)), is_only_way }
+            let outcome = Outcome { seen, ..Outcome::from(&service.failure(error)) };
+            let is_only_way = is_refused || ntlm == Ntlm::Forbidden;
+            Standing::Failed { cause, outcome: if is_only_way { outcome } else { outcome.only_a_warning() } }
         }
         _ => Standing::NotAsked("nothing would be sent to the service".to_owned()),
     }
@@ -180,16 +182,12 @@ fn passed(patient: &Patient<'_>, check: Check, standing: &Standing) -> Outcome {
 }
 
 fn failure(standing: &Standing) -> Outcome {
-    let (outcome, is_only_way) = match standing {
-        Standing::Failed { failure, is_only_way, .. } => (Outcome::from(failure.as_ref()), *is_only_way),
-        _ => {
-            let outcome = Outcome::fail(Kind::Authentication, "no KDC answers in time").fix(
-                "the KDC must be in krb5.conf ([realms]) or in DNS (_kerberos._udp.REALM), and port 88 be open",
-            );
-            (outcome, true)
-        }
-    };
-    if is_only_way { outcome } else { outcome.only_a_warning() }
+    match standing {
+        Standing::Failed { outcome, .. } => outcome.clone(),
+        _ => Outcome::fail(Kind::Authentication, "no KDC answers in time").fix(
+            "the KDC must be in krb5.conf ([realms]) or in DNS (_kerberos._udp.REALM), and port 88 be open",
+        ),
+    }
 }
 
 fn needs_no_kdc(standing: &Standing) -> bool {

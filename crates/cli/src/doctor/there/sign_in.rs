@@ -151,8 +151,8 @@ async fn others(
 ) -> io::Result<()> {
     let offered = greeting.map(|greeting| greeting.offered.as_slice()).unwrap_or_default();
     let is_offered = |scheme| offered.iter().any(|name| client::Scheme::from_challenge(name) == Some(scheme));
-    for (scheme, known_as, password) in SCHEMES {
-        if !is_offered(known_as) || patient.chosen() == Some(password) {
+    for (scheme, password) in SCHEMES {
+        if !is_offered(known_as(password)) || patient.chosen() == Some(password) {
             continue;
         }
         let Some(other) = by(login, password) else { continue };
@@ -225,6 +225,17 @@ fn by(login: &Login, scheme: PasswordScheme) -> Option<Login> {
     }
 }
 
+/// As the client knows it.
+pub(super) fn known_as(scheme: PasswordScheme) -> client::Scheme {
+    match scheme {
+        PasswordScheme::Basic => client::Scheme::Basic,
+        PasswordScheme::Digest => client::Scheme::Digest,
+        PasswordScheme::Negotiate => client::Scheme::Negotiate,
+        PasswordScheme::Kerberos => client::Scheme::Kerberos,
+        PasswordScheme::CredSsp => client::Scheme::CredSsp,
+    }
+}
+
 fn name_of(scheme: PasswordScheme) -> &'static str {
     match scheme {
         PasswordScheme::Basic => "basic",
@@ -236,12 +247,12 @@ fn name_of(scheme: PasswordScheme) -> &'static str {
 }
 
 /// Every scheme that is offered by name, the best first.
-const SCHEMES: [(Scheme, client::Scheme, PasswordScheme); 5] = [
-    (Scheme::Kerberos, client::Scheme::Kerberos, PasswordScheme::Kerberos),
-    (Scheme::Negotiate, client::Scheme::Negotiate, PasswordScheme::Negotiate),
-    (Scheme::CredSsp, client::Scheme::CredSsp, PasswordScheme::CredSsp),
-    (Scheme::Basic, client::Scheme::Basic, PasswordScheme::Basic),
-    (Scheme::Digest, client::Scheme::Digest, PasswordScheme::Digest),
+const SCHEMES: [(Scheme, PasswordScheme); 5] = [
+    (Scheme::Kerberos, PasswordScheme::Kerberos),
+    (Scheme::Negotiate, PasswordScheme::Negotiate),
+    (Scheme::CredSsp, PasswordScheme::CredSsp),
+    (Scheme::Basic, PasswordScheme::Basic),
+    (Scheme::Digest, PasswordScheme::Digest),
 ];
 
 /// What signing in hangs on.
