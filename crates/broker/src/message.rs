@@ -171,6 +171,8 @@ pub enum Tell {
     Sockets,
     /// The settings as they are now.
     Settings(String),
+    /// What policy demands now: `config::Policies::to_text`.
+    Policies(String),
     /// To read everything again; the file of audit records comes with it.
     Reload(String),
     /// To end.
@@ -416,6 +418,7 @@ impl Tell {
             Self::Stop => w.u8(15),
             Self::Outdated(text) => w.u8(16).text(text),
             Self::Certificate(pem) => w.u8(17).text(pem.expose()),
+            Self::Policies(text) => w.u8(19).text(text),
             Self::Found(found) => w.u8(18).optional(found.as_ref(), |w, text| _ = w.text(text)),
         };
         w.finish()
@@ -478,6 +481,7 @@ impl Tell {
             16 => Self::Outdated(r.text()?.to_owned()),
             18 => Self::Found(r.optional(|r| r.text().map(str::to_owned))?),
             17 => Self::Certificate(Secret::new(r.text()?.to_owned())),
+            19 => Self::Policies(r.text()?.to_owned()),
             _ => return Err(Malformed("nobody knows what is told")),
         };
         r.finish()?;

@@ -26,6 +26,9 @@ pub trait Duties: Send + Sync {
     /// What access is decided with; none for somebody who has ceased to exist.
     fn token(&self, identity: &Identity) -> Option<Token>;
 
+    /// Somebody has signed in, and may have other groups than the last time.
+    fn signed_in(&self, _identity: &Identity) {}
+
     /// A connection to the process that works for somebody, which is started if it has to be.
     ///
     /// # Errors
@@ -283,6 +286,8 @@ impl Broker {
         let token = self.duties.token(&identity).ok_or(AuthError::NotAllowed)?;
         let (account, scheme) = (identity.account().clone(), identity.scheme());
         tracing::debug!(%account, %scheme, "Signed in");
+        // First, so that nothing is asked for in this session before it is done.
+        self.duties.signed_in(&identity);
         self.sessions.begin(identity, token).ok_or(AuthError::Unavailable)
     }
 

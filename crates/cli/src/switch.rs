@@ -263,6 +263,7 @@ impl Keyword for Format {
         ("xml", Self::Xml),
         ("json", Self::Json),
         ("ndjson", Self::Ndjson),
+        ("yaml", Self::Yaml),
     ];
 }
 

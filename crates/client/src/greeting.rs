@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::Date;
 
 use crate::Session;
-use crate::authentication::{Login, offered};
+use crate::authentication::{Asker, Login, offered};
 use crate::error::Error;
 
 /// What a service answers to a request that is empty and comes from nobody.
@@ -35,7 +35,7 @@ impl Session {
         let date = head.header("Date").and_then(Date::seconds_of);
         let date = date.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
         let server = head.header("Server").map(|name| name.chars().take(LONGEST_SHOWN).collect());
-        Ok(Greeting { status: head.status(), offered: offered(&head), date, server })
+        Ok(Greeting { status: head.status(), offered: offered(&head, Asker::Service), date, server })
     }
 }
 

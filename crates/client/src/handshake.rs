@@ -7,7 +7,7 @@ use rustls::pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-use crate::connection::reach;
+use crate::connection::below_tls;
 use crate::error::Error;
 use crate::patience::Expired;
 use crate::route::Route;
@@ -50,14 +50,14 @@ impl Session {
     /// [`Error`] for what fails before: finding the host, connecting; [`Error::Setting`] for a session that is not of
     /// the network.
     pub async fn handshake(&self) -> Result<Handshake, Error> {
-        let Route::Network(securer) = self.route() else {
+        let Route::Network(securer, proxy) = self.route() else {
             let reason = "there is no TLS on the way to a service of this machine".to_owned();
             return Err(Error::Setting { setting: "endpoint", reason });
         };
         let (endpoint, patience) = (self.endpoint(), self.patience());
         let looking = async {
-            let stream = reach(endpoint).await?;
-            Ok(securer.examine(stream, endpoint.host()).await)
+            let below = below_tls(endpoint, proxy.as_ref(), &patience).await?;
+            Ok(securer.examine(below.into_stream(), endpoint.host()).await)
         };
         patience.within(patience.connect, looking).await.map_err(|expired| match expired {
             Expired::Own => {

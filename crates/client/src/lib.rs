@@ -43,6 +43,7 @@ mod local;
 mod locator;
 mod patience;
 mod pool;
+mod proxy;
 mod random;
 mod realm;
 mod route;
@@ -63,6 +64,7 @@ pub use handshake::{Handshake, ShownCertificate};
 pub use identify::Identified;
 pub use local::Unreached;
 pub use locator::Locator;
+pub use proxy::{Proxy, ProxyAddressError, ProxyAuthentication, ProxyError};
 pub use realm::{RealmAnswer, ServiceTicket};
 pub use session::{Session, SessionBuilder};
 pub use shell::{

@@ -11,7 +11,7 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, ProtocolVersion, RootCertStore};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -186,11 +186,11 @@ impl Securer {
     }
 
     /// Does the handshake.
-    pub(crate) async fn secure(
+    pub(crate) async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        stream: TcpStream,
+        stream: S,
         host: &str,
-    ) -> Result<TlsStream<TcpStream>, TlsError> {
+    ) -> Result<TlsStream<S>, TlsError> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| TlsError::WrongName { presented: Vec::new() })?;
         let connector = TlsConnector::from(self.config()?);
@@ -198,7 +198,11 @@ impl Securer {
     }
 
     /// Does the handshake to see how it goes; the connection ends with it.
-    pub(crate) async fn examine(&self, stream: TcpStream, host: &str) -> Handshake {
+    pub(crate) async fn examine<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        host: &str,
+    ) -> Handshake {
         let shown = Arc::new(OnceLock::new());
         let outcome = async {
             let name = ServerName::try_from(host.to_owned())

@@ -41,6 +41,7 @@ mod ntlm;
 mod own_client;
 mod own_suites;
 mod principals;
+mod proxy;
 mod pypsrp;
 mod pywinrm;
 mod sign_in;
