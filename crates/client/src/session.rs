@@ -90,6 +90,15 @@ impl Session {
         &self.0.endpoint
     }
 
+    /// The proxy on the way, if there is one.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&Proxy> {
+        match &self.0.route {
+            Route::Network(_, proxy) => proxy.as_ref(),
+            Route::Local(_) => None,
+        }
+    }
+
     /// Whether the session may sign in at all, by its settings: what every operation asks before it sends anything.
     ///
     /// # Errors

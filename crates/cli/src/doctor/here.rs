@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-use config::Paths;
+use config::{Listener, Paths, State};
 use tokio::process::Command;
 
 use super::Check;
@@ -71,7 +71,9 @@ pub(super) async fn examine(place: &Place, round: &mut Round<'_>) -> io::Result<
         Whose::Machine => drop(round.look(Check::Unit, &[], seconds(10), unit::look()).await?),
         Whose::Other => round.skip(Check::Unit, &[], "this service is none of the service manager")?,
     }
-    let state = round.look(Check::Settings, &[], seconds(10), configuration::settings(place)).await?;
+    round.look(Check::Policy, &[], seconds(10), configuration::policy(place)).await?;
+    let settings = configuration::settings(place);
+    let state = round.look(Check::Settings, &[Check::Policy], seconds(10), settings).await?;
     configuration::judge(place, round).await?;
     let Some(state) = state else {
         for check in REST {
@@ -79,16 +81,23 @@ pub(super) async fn examine(place: &Place, round: &mut Round<'_>) -> io::Result<
         }
         return Ok(());
     };
+    let listeners = enabled(&state);
     round.look(Check::Accounts, &[Check::Configuration], seconds(10), accounts::look(place, &state)).await?;
-    round.look(Check::Ports, &[], seconds(20), ports::look(&state)).await?;
+    round.look(Check::Ports, &[], seconds(20), ports::look(&listeners)).await?;
     // Whoever has taken a port may be why the service is not there.
     round.look(Check::Socket, &[Check::Ports], seconds(10), listening::socket(place)).await?;
-    round
-        .look(Check::Listeners, &[Check::Ports, Check::Socket], seconds(10), listening::listeners(&state))
-        .await?;
-    let certificates = listening::certificates(&state);
+    let listening = listening::listeners(&listeners);
+    round.look(Check::Listeners, &[Check::Ports, Check::Socket], seconds(10), listening).await?;
+    let certificates = listening::certificates(&listeners);
     round.look(Check::Certificates, &[Check::Listeners], seconds(20), certificates).await?;
-    round.look(Check::Firewall, &[], seconds(20), firewall::look(&state)).await.map(drop)
+    round.look(Check::Firewall, &[], seconds(20), firewall::look(&listeners)).await.map(drop)
+}
+
+/// The listeners that are to listen, with those of policy and of compatibility.
+fn enabled(state: &State) -> Vec<Listener> {
+    let mut listeners = state.listeners.in_force(&state.config.service);
+    listeners.retain(|listener| listener.enabled);
+    listeners
 }
 
 fn seconds(after: u64) -> Limit {

@@ -111,7 +111,7 @@ pub(super) async fn examine(patient: &Patient<'_>, round: &mut Round<'_>) -> io:
     let identity = network::identify(patient, round).await?;
     let greeting = network::greet(patient, round).await?;
     let login = realm::ask(patient, greeting.as_ref(), round).await?;
-    let signed = sign_in::try_all(patient, login, greeting.as_ref(), identity.as_ref(), round).await?;
+    let signed = sign_in::try_all(patient, login, greeting.as_ref(), round).await?;
     use_of_it::look(signed.as_ref(), identity.as_ref(), round).await
 }
 

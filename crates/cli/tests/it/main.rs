@@ -4,6 +4,7 @@
 
 mod completion;
 mod configsddl;
+mod doctor;
 mod endpoint;
 mod failure;
 mod help;

@@ -186,6 +186,17 @@ fn a_certificate_that_is_for_clients() {
 }
 
 #[test]
+fn a_proxy_that_nobody_answers_for() {
+    let service = Telarchd::start(&[]);
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
+    let proxy = format!("http://{}", free.expect("a free port"));
+    let winrm = Winrm::to(service.http()).switch("-proxyaccess:ie_settings");
+    let diagnosis = Diagnosis::of(winrm.variable("http_proxy", &proxy).variable("no_proxy", ""));
+    diagnosis.begins_with("identify", "it cannot be reached", "proxy");
+    assert_eq!(diagnosis.check("port").verdict, "skip", "{diagnosis:#?}");
+}
+
+#[test]
 fn a_scheme_that_the_service_has_switched_off() {
     let service = Telarchd::start(&[("Service.Auth.Negotiate", "false")]);
     let diagnosis = Diagnosis::of(Winrm::against(&service, WayIn::NegotiateOverHttps));

@@ -48,6 +48,18 @@ fn settings_that_everybody_may_write() {
 }
 
 #[test]
+fn a_policy_that_everybody_may_write() {
+    let kept = Kept::files(&listener("HTTP", free_port()));
+    kept.write("policy.d/site.toml", "Service.Auth.Basic = false\n", 0o644);
+    let diagnosis = examined(&kept);
+    assert!(diagnosis.check("policy").seen.contains("a policy governs Service/Auth/Basic"), "{diagnosis:#?}");
+    kept.write("policy.d/site.toml", "Service.Auth.Basic = false\n", 0o666);
+    let diagnosis = examined(&kept);
+    diagnosis.begins_with("policy", "may be written by everyone", "chmod o-w");
+    assert_eq!(diagnosis.check("settings").seen, "policy has failed");
+}
+
+#[test]
 fn accounts_that_others_can_read() {
     let kept = Kept::files(&listener("HTTP", free_port()));
     kept.write("accounts", "", 0o644);

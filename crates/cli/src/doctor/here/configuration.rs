@@ -4,13 +4,39 @@ use std::ffi::OsStr;
 use std::io;
 use std::sync::Arc;
 
-use config::{State, Store, StoreError};
+use config::{Policies, State, Store, StoreError};
 
-use super::{Place, Whose, output, program, seconds};
+use super::{Place, Whose, enabled, output, program, seconds};
 use crate::doctor::Check;
 use crate::doctor::finding::Outcome;
 use crate::doctor::round::Round;
 use crate::failure::Kind;
+
+/// Reads what policy demands, as the service does.
+pub(super) async fn policy(place: &Place) -> (Outcome, Option<()>) {
+    let folder = &place.paths.policies;
+    let policies = match Policies::of_folder(folder) {
+        Ok(policies) => policies,
+        Err(StoreError::Disk { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
+            return Outcome::skip(format!("this user may not read {}: ask root", folder.display())).alone();
+        }
+        Err(error) => return told(&error.to_string(), Outcome::fail(Kind::Usage, String::new())).alone(),
+    };
+    let governed: Vec<String> = policies.iter().map(|demand| demand.subject.to_string()).collect();
+    if let Some(unknown) = policies.unknown().first() {
+        return Outcome::warn(format!(
+            "{} of {} is no policy that is known here",
+            unknown.name, unknown.origin
+        ))
+        .fix("telarch policy list names those that are")
+        .alone();
+    }
+    match governed.as_slice() {
+        [] => Outcome::pass(format!("no policy governs it ({})", folder.display())),
+        all => Outcome::pass(format!("a policy governs {}", all.join(", "))),
+    }
+    .alone()
+}
 
 /// Reads the settings as the service does.
 pub(super) async fn settings(place: &Place) -> (Outcome, Option<Arc<State>>) {
@@ -35,7 +61,7 @@ pub(super) async fn settings(place: &Place) -> (Outcome, Option<Arc<State>>) {
         }
         Ok(store) => {
             let state = store.state();
-            let on = state.listeners.iter().filter(|listener| listener.enabled).count();
+            let on = enabled(&state).len();
             let outcome = match (path.exists(), on) {
                 (_, 0) => Outcome::warn("no listener is enabled: only programs of this machine are served")
                     .fix(add_a_listener(place)),

@@ -4,7 +4,7 @@ mod nftables;
 
 use std::ffi::OsStr;
 
-use config::{ListenerAddress, State};
+use config::{Listener, ListenerAddress};
 
 use super::{output, program};
 use crate::doctor::finding::Outcome;
@@ -20,11 +20,10 @@ enum Keeper {
     Nobody,
 }
 
-pub(super) async fn look(state: &State) -> (Outcome, Option<()>) {
+pub(super) async fn look(listeners: &[Listener]) -> (Outcome, Option<()>) {
     let is_for_others =
         |address: &ListenerAddress| !matches!(address, ListenerAddress::Ip(ip) if ip.is_loopback());
-    let listeners =
-        state.listeners.iter().filter(|listener| listener.enabled && is_for_others(&listener.address));
+    let listeners = listeners.iter().filter(|listener| is_for_others(&listener.address));
     let mut ports: Vec<u16> = listeners.map(|listener| listener.port.number()).collect();
     ports.sort_unstable();
     ports.dedup();

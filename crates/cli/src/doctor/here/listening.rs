@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use client::{Endpoint, Session, TlsError, TlsPolicy};
-use config::{Hostname, State, Transport};
+use config::{Hostname, Listener, Transport};
 
 use super::Place;
 use super::ports::{Listening, all};
@@ -35,10 +35,10 @@ pub(super) async fn socket(place: &Place) -> (Outcome, Option<()>) {
 }
 
 /// Whether each listener listens.
-pub(super) async fn listeners(state: &State) -> (Outcome, Option<()>) {
+pub(super) async fn listeners(listeners: &[Listener]) -> (Outcome, Option<()>) {
     let listening = all();
     let mut seen = Vec::new();
-    for listener in state.listeners.iter().filter(|listener| listener.enabled) {
+    for listener in listeners {
         let (key, port) = (listener.key(), listener.port.number());
         if !listening.iter().any(|listening| listening.is_for(listener)) {
             let seen = format!("the service runs, but nobody listens at port {port} of listener {key}");
@@ -56,12 +56,11 @@ pub(super) async fn listeners(state: &State) -> (Outcome, Option<()>) {
 }
 
 /// Looks at the certificate of every listener of HTTPS, as a client would.
-pub(super) async fn certificates(state: &State) -> (Outcome, Option<()>) {
+pub(super) async fn certificates(listeners: &[Listener]) -> (Outcome, Option<()>) {
     let listening = all();
     let mut seen = Vec::new();
     let mut soon = None;
-    let secured =
-        state.listeners.iter().filter(|listener| listener.enabled && listener.transport == Transport::Https);
+    let secured = listeners.iter().filter(|listener| listener.transport == Transport::Https);
     for listener in secured {
         let Some(there) = listening.iter().find(|listening| listening.is_for(listener)) else { continue };
         let key = listener.key();

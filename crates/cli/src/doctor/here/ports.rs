@@ -4,7 +4,7 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use config::{Listener, ListenerAddress, State};
+use config::{Listener, ListenerAddress};
 
 use crate::doctor::finding::Outcome;
 use crate::failure::Kind;
@@ -18,10 +18,10 @@ pub(super) struct Listening {
 }
 
 /// Whether another program has a port.
-pub(super) async fn look(state: &State) -> (Outcome, Option<()>) {
+pub(super) async fn look(listeners: &[Listener]) -> (Outcome, Option<()>) {
     let listening = all();
     let mut seen = Vec::new();
-    for listener in state.listeners.iter().filter(|listener| listener.enabled) {
+    for listener in listeners {
         let port = listener.port.number();
         let taken = listening.iter().filter(|listening| listening.is_for(listener));
         for (program, process) in taken.filter_map(|listening| owner(listening.inode)) {

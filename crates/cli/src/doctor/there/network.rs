@@ -25,9 +25,18 @@ pub(super) async fn reach(patient: &Patient<'_>, round: &mut Round<'_>) -> io::R
     )
     .fix("the servers of names do not answer: /etc/resolv.conf says which are asked; or use the address");
     let limit = Limit { after: Duration::from_secs(10), late };
-    let addresses = round.look(Check::Name, &[], limit, name(patient)).await?.unwrap_or_default();
-    let limit = Limit { late: silent(patient), ..seconds(5 * MOST_ADDRESSES) };
-    round.look(Check::Port, &[Check::Name], limit, port(patient, &addresses)).await?;
+    match patient.anonymous.session.proxy() {
+        Some(proxy) => {
+            let why = format!("the proxy {} looks for the host, and connects to it", proxy.place());
+            round.skip(Check::Name, &[], &why)?;
+            round.skip(Check::Port, &[], &why)?;
+        }
+        None => {
+            let addresses = round.look(Check::Name, &[], limit, name(patient)).await?.unwrap_or_default();
+            let limit = Limit { late: silent(patient), ..seconds(5 * MOST_ADDRESSES) };
+            round.look(Check::Port, &[Check::Name], limit, port(patient, &addresses)).await?;
+        }
+    }
     if endpoint.transport() == Transport::Http {
         return round.skip(Check::Tls, &[Check::Port], "this is HTTP");
     }

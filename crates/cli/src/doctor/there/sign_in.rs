@@ -6,14 +6,12 @@ use std::io;
 use std::time::Duration;
 
 use client::{Error, Greeting, SignInCause};
-use wsman::identify::Identity;
 
 use super::{Patient, seconds};
 use crate::connection::{ImplicitScheme, Login, PasswordScheme, Unencrypted};
 use crate::doctor::finding::{Outcome, Scheme};
 use crate::doctor::round::Round;
 use crate::doctor::{Check, words};
-use crate::failure::Kind;
 use crate::session::{Proven, Service};
 
 /// Signs in, and by the other schemes too; returns the service that somebody is signed in to.
@@ -21,7 +19,6 @@ pub(super) async fn try_all(
     patient: &Patient<'_>,
     login: Option<Login>,
     greeting: Option<&Greeting>,
-    identity: Option<&Identity>,
     round: &mut Round<'_>,
 ) -> io::Result<Option<Service>> {
     let Some(login) = login else {
@@ -47,7 +44,7 @@ pub(super) async fn try_all(
             Ok(()) => Outcome::pass(said(patient, &login)).alone(),
             Err(error) => {
                 is_refused = refuses_the_password(&error);
-                (told(patient, &service, error, greeting, identity), None)
+                (told(patient, &service, error, greeting), None)
             }
         }
     };
@@ -77,13 +74,7 @@ fn said(patient: &Patient<'_>, login: &Login) -> String {
 }
 
 /// Why it does not work, with what the usual hint cannot know.
-fn told(
-    patient: &Patient<'_>,
-    service: &Service,
-    error: Error,
-    greeting: Option<&Greeting>,
-    identity: Option<&Identity>,
-) -> Outcome {
+fn told(patient: &Patient<'_>, service: &Service, error: Error, greeting: Option<&Greeting>) -> Outcome {
     let (is_password_refused, is_refused) =
         (refuses_the_password(&error), matches!(error, Error::AuthenticationFailed { .. }));
     let is_kerberos =
@@ -109,11 +100,6 @@ fn told(
             "the clocks are {} apart, which NTLM may mind as well: set both by NTP",
             words::span(apart)
         ));
-    }
-    if identity.is_some_and(|identity| identity.product_vendor.contains("Microsoft"))
-        && outcome.kind == Some(Kind::Denied)
-    {
-        outcome = outcome.fix(TOKEN_FILTER);
     }
     outcome
 }
@@ -257,6 +243,3 @@ const SCHEMES: [(Scheme, PasswordScheme); 5] = [
 
 /// What signing in hangs on.
 const NEEDS: &[Check] = &[Check::Schemes, Check::Realm, Check::Kdc, Check::Clock, Check::Ticket, Check::Spn];
-
-/// Windows takes the rights of administrators from local accounts that come over the network.
-pub(super) const TOKEN_FILTER: &str = "a local administrator has no rights over the network there, unless LocalAccountTokenFilterPolicy is 1; a domain account has";

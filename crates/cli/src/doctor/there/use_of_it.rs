@@ -35,7 +35,7 @@ pub(super) async fn look(
         }
         None => round.skip(Check::Quotas, &[Check::Access], "the settings could not be read")?,
     }
-    round.look(Check::Shell, &[], seconds(90), shell(service)).await?;
+    round.look(Check::Shell, &[], seconds(90), shell(service, identity)).await?;
     round.look(Check::Latency, &[], seconds(30), latency(service)).await?;
     let late = Outcome::warn("less than 2 MiB came in two minutes");
     let limit = Limit { after: Duration::from_secs(120), late };
@@ -58,13 +58,10 @@ async fn access(service: &Service, identity: Option<&Identity>) -> (Outcome, Opt
     match service.session.get(&config).await {
         Err(error) => {
             let outcome = Outcome::from(&service.failure(error).about("winrm/config"));
-            let is_denied = outcome.kind == Some(Kind::Denied);
-            let is_windows = identity.is_some_and(|identity| identity.product_vendor.contains("Microsoft"));
-            let outcome = match (is_denied, is_windows) {
-                // Whether they may do what they came for, the shell tells.
-                (true, true) => outcome.only_a_warning().fix(super::sign_in::TOKEN_FILTER),
-                (true, false) => outcome.only_a_warning(),
-                (false, _) => outcome,
+            // Whether they may do what they came for, the shell tells.
+            let outcome = match outcome.kind {
+                Some(Kind::Denied) => told_to_a_local_administrator(outcome, identity).only_a_warning(),
+                _ => outcome,
             };
             (outcome, None)
         }
@@ -88,6 +85,18 @@ async fn access(service: &Service, identity: Option<&Identity>) -> (Outcome, Opt
             (Outcome::pass(seen), Some(settings))
         }
     }
+}
+
+/// Windows takes the rights of administrators from local accounts that come over the network.
+fn told_to_a_local_administrator(outcome: Outcome, identity: Option<&Identity>) -> Outcome {
+    let is_windows = identity.is_some_and(|identity| identity.product_vendor.contains("Microsoft"));
+    if outcome.kind != Some(Kind::Denied) || !is_windows {
+        return outcome;
+    }
+    outcome.fix(
+        "a local administrator has no rights over the network there unless LocalAccountTokenFilterPolicy is 1; \
+         a domain account has",
+    )
 }
 
 /// The settings that a policy decides about (MS-WSMV, `Source="GPO"`).
@@ -158,11 +167,14 @@ fn located(uri: &str) -> Result<Locator, Outcome> {
     uri.map(Locator::new).map_err(|fault| Outcome::fail(Kind::Fault, fault.to_string()))
 }
 
-async fn shell(service: &Service) -> (Outcome, Option<()>) {
+async fn shell(service: &Service, identity: Option<&Identity>) -> (Outcome, Option<()>) {
     let begun = Instant::now();
     let shell = match service.session.shell(ShellOptions::default()).await {
         Ok(shell) => shell,
-        Err(error) => return (Outcome::from(&service.failure(error).about("shell/cmd")), None),
+        Err(error) => {
+            let outcome = Outcome::from(&service.failure(error).about("shell/cmd"));
+            return (told_to_a_local_administrator(outcome, identity), None);
+        }
     };
     let opened = begun.elapsed();
     let tried = echo_and_exit(service, &shell).await;
