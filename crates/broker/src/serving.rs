@@ -211,10 +211,14 @@ impl Broker {
                     Err(error) => Tell::refused(error),
                 }
             }
-            Ask::Step { handshake, token } => match self.kept().take_handshake(handshake) {
-                Some((handshake, until)) => self.step(handshake, until, &token),
-                None => Tell::refused(AuthError::Malformed("no such sign-in")),
-            },
+            Ask::Step { handshake, token } => {
+                // Not in the `match`, which would hold what the next step has to be put into.
+                let taken = self.kept().take_handshake(handshake);
+                match taken {
+                    Some((handshake, until)) => self.step(handshake, until, &token),
+                    None => Tell::refused(AuthError::Malformed("no such sign-in")),
+                }
+            }
             Ask::Host(session) => {
                 let asked = self.sessions.find(session);
                 return match asked.and_then(|proven| self.duties.host(&proven.identity, &proven.token)) {

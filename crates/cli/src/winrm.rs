@@ -4,11 +4,15 @@
 
 mod build;
 mod filter;
+mod fleet;
+mod hosts;
 pub(crate) mod operations;
 mod quick_config;
 mod run;
 mod sddl;
+mod shells;
 pub(crate) mod switches;
+mod trust;
 
 use std::path::PathBuf;
 
@@ -19,6 +23,7 @@ use crate::error::Error;
 use crate::failure::ExitCodes;
 use crate::format::Format;
 use crate::help::Page;
+use crate::hosts::{Name, SavedHost, SavedHosts};
 use crate::input::KeyValues;
 use crate::locator::Locator;
 use crate::switch::{Filling, Item, nearest};
@@ -26,7 +31,7 @@ use crate::switch::{Filling, Item, nearest};
 use operations::{OPERATIONS, Verb};
 
 pub use filter::{AssociationFilter, AssociationResult, Dialect, Filter};
-pub use run::{Done, Streams, run};
+pub use run::{Done, Streams, run, run_on};
 
 /// What a command line of `winrm` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +64,17 @@ pub struct Command {
     pub exit_codes: ExitCodes,
     /// What was said on the command line and changes nothing, a line each.
     pub notices: Vec<String>,
+    /// The hosts that are all asked the same (`-hosts`); the connection is then that to the first.
+    pub fleet: Option<Fleet>,
+}
+
+/// Hosts that are all asked the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fleet {
+    /// Each as it was named, and how it is reached; none is there twice.
+    pub members: Vec<(String, Connection)>,
+    /// How many are asked at a time.
+    pub parallel: usize,
 }
 
 /// The operations of WS-Management, and those that several of them make up.
@@ -127,9 +143,81 @@ pub enum Operation {
         /// The new descriptor; without it a dialogue asks at the terminal.
         sddl: Option<String>,
     },
+    /// Lists the shells of a service, or ends some.
+    Shells {
+        /// Which.
+        choice: ShellChoice,
+        /// What becomes of them.
+        fate: Fate,
+    },
+    /// Looks after saved hosts.
+    Hosts {
+        /// What to do.
+        task: HostsTask,
+        /// Where they are.
+        hosts: SavedHosts,
+    },
+    /// Looks after the hosts that need no proof of who they are (`TrustedHosts`).
+    Trust(TrustTask),
+}
+
+/// Which shells are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShellChoice {
+    /// Each one that is shown to the user.
+    All,
+    /// Those of the user who asks (`-mine`).
+    Mine,
+    /// The one with this identifier.
+    One(String),
+}
+
+/// What becomes of shells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// They are listed.
+    Listed,
+    /// They are ended, with what runs in them (`-kill`).
+    Ended,
+}
+
+/// What to do with saved hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostsTask {
+    /// Lists them.
+    List,
+    /// Shows one.
+    Show(HostName),
+    /// Saves one.
+    Save(Box<SavedHost>),
+    /// Forgets one (`-delete`).
+    Forget(HostName),
+}
+
+/// What a host is saved under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(pub(crate) Name);
+
+/// What to do with the list of trusted hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrustTask {
+    /// Shows it.
+    List,
+    /// Adds a host.
+    Add(String),
+    /// Takes a host off it (`-delete`).
+    Remove(String),
 }
 
 impl Operation {
+    /// Whether what it sends comes from standard input.
+    fn reads_standard_input(&self) -> bool {
+        let (Self::Set { input, .. } | Self::Create { input, .. } | Self::Invoke { input, .. }) = self else {
+            return false;
+        };
+        matches!(input, Input::File(file) if file == std::path::Path::new("-"))
+    }
+
     /// Whether what it sends comes from a file.
     fn reads_file(&self) -> bool {
         let (Self::Set { input, .. } | Self::Create { input, .. } | Self::Invoke { input, .. }) = self else {
@@ -224,6 +312,14 @@ pub enum SddlTarget {
 /// # Errors
 /// [`Error`] says what was not understood and what to write instead.
 pub fn parse(arguments: &[String]) -> Result<Invocation, Error> {
+    parse_with(arguments, &SavedHosts::none())
+}
+
+/// The same, where hosts may be named as they are saved.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_with(arguments: &[String], hosts: &SavedHosts) -> Result<Invocation, Error> {
     let Some((first, rest)) = arguments.split_first() else { return Ok(Invocation::Help(Page::General)) };
     match Item::read(switches::SWITCHES, first)? {
         Item::Help | Item::Ignored => return Ok(Invocation::Help(Page::General)),
@@ -250,7 +346,7 @@ pub fn parse(arguments: &[String]) -> Result<Invocation, Error> {
             Examination::read(endpoint, words.switches.draft)
                 .map(|examination| Invocation::Examine(Box::new(examination)))
         }
-        verb => build::command(verb, words).map(|command| Invocation::Run(Box::new(command))),
+        verb => build::command(verb, words, hosts).map(|command| Invocation::Run(Box::new(command))),
     }
 }
 

@@ -66,7 +66,7 @@ pub use local::Unreached;
 pub use locator::Locator;
 pub use proxy::{Proxy, ProxyAddressError, ProxyAuthentication, ProxyError};
 pub use realm::{RealmAnswer, ServiceTicket};
-pub use session::{Session, SessionBuilder};
+pub use session::{Posted, Session, SessionBuilder};
 pub use shell::{
     Command, CommandOptions, Console, Finished, Interpreter, Output, Profile, Shell, ShellOptions, Signaller,
     Stdin,

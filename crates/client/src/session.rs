@@ -2,6 +2,7 @@
 
 mod answer;
 mod builder;
+mod post;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,6 +16,7 @@ use wsman::{Action, Head, Response};
 use xml::{Encoding, Writer};
 
 pub use builder::SessionBuilder;
+pub use post::Posted;
 
 use crate::affinity::Affinity;
 use crate::authentication::{Automatic, Login, Proof, Unencrypted, exposed};
@@ -114,6 +116,12 @@ impl Session {
     /// Whom it speaks with, for people.
     pub(crate) fn peer(&self) -> &str {
         &self.0.peer
+    }
+
+    /// Within what time the service is to answer one request.
+    #[must_use]
+    pub fn operation_timeout(&self) -> Duration {
+        self.0.operation_timeout
     }
 
     /// The proxy that sees its messages.

@@ -233,11 +233,7 @@ impl Failure {
     /// What happened, in one line: as it is known here, and as the service has said it.
     #[must_use]
     pub fn seen(&self) -> String {
-        let told = match &self.0.told {
-            Told::Here(message) => message,
-            Told::Fault { message, .. } => message,
-        };
-        let told = told.lines().next().unwrap_or_default().trim();
+        let told = self.message().lines().next().unwrap_or_default().trim();
         match self.0.hint {
             Some(hint) if told.is_empty() => hint.what.to_owned(),
             // Only the words of a service may say less than what is known of the number.
@@ -246,9 +242,44 @@ impl Failure {
         }
     }
 
-    /// What to do about it, one line each.
+    /// What the one who failed says of it.
     #[must_use]
-    pub fn fixes(&self) -> Vec<String> {
+    pub fn message(&self) -> &str {
+        match &self.0.told {
+            Told::Here(message) | Told::Fault { message, .. } => message,
+        }
+    }
+
+    /// What it is in practice, in a few words: `access denied`.
+    #[must_use]
+    pub fn what(&self) -> Option<&'static str> {
+        self.0.hint.map(|hint| hint.what)
+    }
+
+    /// What lay behind it: `connection refused`.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// The SOAP subcode: `w:AccessDenied`.
+    #[must_use]
+    pub fn subcode(&self) -> Option<&str> {
+        self.0.subcode.as_deref()
+    }
+
+    /// The fault as one `f:WSManFault`, if it has a number.
+    #[must_use]
+    pub fn xml(&self) -> Option<&str> {
+        match &self.0.told {
+            Told::Here(_) => None,
+            Told::Fault { markup, .. } => Some(markup),
+        }
+    }
+
+    /// What to do about it, in the words of the command lines, a line each.
+    #[must_use]
+    pub fn way_out(&self) -> Vec<String> {
         let known = self.0.hint.into_iter().flat_map(|hint| hint.way_out).map(|line| self.addressed(line));
         self.0.advice.iter().cloned().chain(known).collect()
     }
@@ -266,6 +297,21 @@ impl Failure {
         };
         self.explain(program, &mut out);
         out
+    }
+
+    /// What it is, where, and the way out, without the block that scripts know.
+    #[must_use]
+    pub fn summary(&self, program: Program) -> String {
+        let mut out = String::new();
+        if let Told::Here(message) = &self.0.told {
+            let host = match &self.0.place {
+                Place::Host(host) => format!("{host}: "),
+                Place::Unknown | Place::Here => String::new(),
+            };
+            out.push_str(&format!("{}: {host}{message}\n", program.name()));
+        }
+        self.explain(program, &mut out);
+        out.trim_start().to_owned()
     }
 
     /// Appends what it is, where, and the way out.
@@ -294,16 +340,16 @@ impl Failure {
                 }
             }
             out.push('\n');
-            self.way_out(out);
+            self.write_way_out(out);
             let subcode = self.0.subcode.as_deref().map(|s| format!("fault {s}, ")).unwrap_or_default();
             out.push_str(&format!("  ({subcode}code {code})\n"));
         } else {
-            self.way_out(out);
+            self.write_way_out(out);
         }
     }
 
-    fn way_out(&self, out: &mut String) {
-        for line in self.fixes() {
+    fn write_way_out(&self, out: &mut String) {
+        for line in self.way_out() {
             out.push_str("  ");
             out.push_str(&line);
             out.push('\n');

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, Read, Write};
 use std::path::Path;
+use std::rc::Rc;
 
 use client::{EnumerateOptions, Item};
 use wsman::Response;
@@ -12,7 +13,7 @@ use super::{
     AssociationFilter, AssociationResult, Command, Dialect, Enumeration, Filter, Hierarchy, Input, Operation,
     ReturnType,
 };
-use super::{quick_config, sddl};
+use super::{fleet, hosts, quick_config, sddl, shells, trust};
 use crate::body;
 use crate::connection::Delegation;
 use crate::failure::{Failure, Kind};
@@ -20,6 +21,7 @@ use crate::format::Format;
 use crate::input::KeyValues;
 use crate::locator::Locator;
 use crate::program::Stop;
+use crate::screen::{Progress, Screen};
 use crate::session::{Proven, Service, resource, selectors, target};
 use crate::settings::ClientSettings;
 
@@ -42,9 +44,11 @@ pub enum Done {
     StepsFailed,
     /// Something was found that does not work; the sort of the first failure.
     Unwell(Kind),
+    /// Some of many hosts failed, in this way; each has been told of.
+    HostsFailed(Kind),
 }
 
-/// Carries a command out and prints what comes of it.
+/// Carries a command out and prints what comes of it, where there is no terminal.
 ///
 /// # Errors
 /// [`Stop`].
@@ -53,21 +57,53 @@ pub async fn run(
     settings: &ClientSettings,
     streams: &mut Streams<'_>,
 ) -> Result<Done, Stop> {
-    let Command { operation, connection, options, format, .. } = command;
-    let service = Service::new(connection, settings, Delegation::Refused)?;
-    let run = Run { service, options, format };
-    match operation {
-        Operation::QuickConfig { transport, asking, public_zone } => {
-            return quick_config::run(&run, quick_config::Plan { transport, asking, public_zone }, streams)
-                .await;
+    run_on(&Screen::none(), command, settings, streams).await
+}
+
+/// Carries a command out and prints what comes of it; what takes longer than two seconds shows how far it is.
+///
+/// # Errors
+/// [`Stop`].
+pub async fn run_on(
+    screen: &Screen,
+    command: Command,
+    settings: &ClientSettings,
+    streams: &mut Streams<'_>,
+) -> Result<Done, Stop> {
+    match command {
+        Command { fleet: Some(fleet), .. } => {
+            let command = Command { fleet: None, ..command };
+            fleet::run(screen, command, fleet, settings, streams).await
         }
-        Operation::Enumerate { locator, enumeration } => {
-            run.enumerate(&locator, enumeration, streams.out).await?;
-        }
-        Operation::ConfigSddl { target, sddl } => sddl::run(&run, target, sddl, streams).await?,
-        operation => run.single(operation, streams).await?,
+        command => run_one(screen, command, settings, streams).await,
     }
-    Ok(Done::Whole)
+}
+
+/// The same for one host.
+pub(super) async fn run_one(
+    screen: &Screen,
+    command: Command,
+    settings: &ClientSettings,
+    streams: &mut Streams<'_>,
+) -> Result<Done, Stop> {
+    let Command { operation, connection, options, format, .. } = command;
+    match operation {
+        Operation::Hosts { task, hosts } => {
+            hosts::run(task, &hosts, format, screen, streams)?;
+            return Ok(Done::Whole);
+        }
+        Operation::Trust(task) => {
+            trust::run(task, settings, streams)?;
+            return Ok(Done::Whole);
+        }
+        _ => {}
+    }
+    let service = Service::new(connection, settings, Delegation::Refused)?;
+    let progress = Rc::new(Progress::new(screen, service.host()));
+    let run = Run { service, options, format, progress: Rc::clone(&progress) };
+    let (mut out, mut errors) = (progress.before(streams.out), progress.before(streams.errors));
+    let mut streams = Streams { out: &mut out, errors: &mut errors, input: streams.input };
+    progress.during(run.carry_out(operation, screen, &mut streams)).await
 }
 
 /// A command under way.
@@ -75,9 +111,50 @@ pub(super) struct Run {
     service: Service,
     options: KeyValues,
     format: Format,
+    progress: Rc<Progress>,
 }
 
 impl Run {
+    async fn carry_out(
+        &self,
+        operation: Operation,
+        screen: &Screen,
+        streams: &mut Streams<'_>,
+    ) -> Result<Done, Stop> {
+        match operation {
+            Operation::QuickConfig { transport, asking, public_zone } => {
+                return quick_config::run(
+                    self,
+                    quick_config::Plan { transport, asking, public_zone },
+                    streams,
+                )
+                .await;
+            }
+            Operation::Enumerate { locator, enumeration } => {
+                self.enumerate(&locator, enumeration, streams.out).await?;
+            }
+            Operation::ConfigSddl { target, sddl } => sddl::run(self, target, sddl, streams).await?,
+            Operation::Shells { choice, fate } => shells::run(self, choice, fate, screen, streams).await?,
+            operation => self.single(operation, streams).await?,
+        }
+        Ok(Done::Whole)
+    }
+
+    /// How results are printed.
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Who asks, as it was typed; none where that is not known before the service says it.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.service.user()
+    }
+
+    pub(super) async fn delete(&self, locator: &Locator) -> Result<(), Stop> {
+        let target = target(locator, &self.options, None)?;
+        self.told(self.service.session.delete(&target).await, locator).map(drop)
+    }
+
     /// An operation with one answer.
     async fn single(&self, operation: Operation, streams: &mut Streams<'_>) -> Result<(), Stop> {
         match operation {
@@ -101,10 +178,7 @@ impl Run {
                 let created = self.told(self.service.session.create(&target, &body).await, &locator)?;
                 self.print(&created.answer, streams.out)
             }
-            Operation::Delete { locator } => {
-                let target = target(&locator, &self.options, None)?;
-                self.told(self.service.session.delete(&target).await, &locator).map(drop)
-            }
+            Operation::Delete { locator } => self.delete(&locator).await,
             Operation::Invoke { action, locator, input } => {
                 let name = action.rsplit('/').next().unwrap_or_default();
                 let body = element(&format!("{name}_INPUT"), &locator, input, streams.input)?;
@@ -205,7 +279,10 @@ impl Run {
         out.write_all(results.open().as_bytes())?;
         while let Some(item) = items.next().await {
             match item {
-                Ok(item) => out.write_all(results.item(item.element()).as_bytes())?,
+                Ok(item) => {
+                    out.write_all(results.item(item.element()).as_bytes())?;
+                    self.progress.step();
+                }
                 // What was printed stays one whole document.
                 Err(error) => {
                     out.write_all(results.close().as_bytes())?;

@@ -11,6 +11,7 @@ mod listening;
 mod plugins;
 mod port;
 mod principals;
+mod restore;
 mod section;
 mod vacant;
 
@@ -29,6 +30,7 @@ use self::certificate_mapping::Mappings;
 use self::fault::ChangeError;
 pub use self::listening::ListeningOn;
 use self::listening::Sockets;
+use self::restore::Restored;
 use self::vacant::Vacant;
 
 /// The plug-in for `http://schemas.microsoft.com/wbem/wsman/1/config`.
@@ -143,6 +145,12 @@ impl ConfigPlugin {
         call.request.head().options.require_known(&[])?;
         match part {
             Part::Section(Section::Service) if principals::is_asked(&call) => principals::answer(self, &call),
+            Part::Section(Section::Config) if restore::is_asked(&call) => {
+                restore::answer(self, Restored::Settings, &call).await
+            }
+            Part::Plugins if restore::is_asked(&call) => {
+                restore::answer(self, Restored::Plugins, &call).await
+            }
             Part::Section(section) => section::answer(self, section, call).await,
             Part::Listeners => listener::answer(self, call).await,
             Part::CertificateMappings(mappings) => mappings.answer(call).await,

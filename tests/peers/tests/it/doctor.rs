@@ -138,7 +138,7 @@ fn a_web_server_that_has_files_only() {
 #[test]
 fn a_portal_that_wants_everybody_to_log_in() {
     let server = WebServer::of_a_portal();
-    examined(&server.http()).begins_with("identify", "a redirect", "a proxy may be on the way");
+    examined(&server.http()).begins_with("identify", "a redirect", "a portal that wants everybody to log in");
 }
 
 #[test]

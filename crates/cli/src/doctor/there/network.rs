@@ -246,7 +246,14 @@ async fn who(patient: &Patient<'_>) -> (Outcome, Option<Identity>) {
         }
         Err(error) => {
             let is_tls = matches!(&error, Error::Protocol { violation: Violation::NotHttp, .. });
+            let is_redirect =
+                matches!(error, Error::Http { status: 300..400 } | Error::NoMessage { status: 300..400, .. });
             let outcome = patient.outcome(error);
+            if is_redirect {
+                let portal =
+                    "a portal that wants everybody to log in may answer in its place: a browser shows it";
+                return (outcome.fix(portal), None);
+            }
             (if is_tls { speaks_tls(patient, outcome) } else { outcome }, None)
         }
     }
