@@ -21,12 +21,13 @@ use crate::endpoint::Address;
 use crate::error::Error;
 use crate::failure::{ExitCodes, Kind};
 use crate::format::Format;
+use crate::hosts::SavedHosts;
 use crate::program::Stop;
+use crate::screen::Screen;
 use crate::settings::ClientSettings;
 use crate::winrm::switches::Draft;
 
 pub use finding::{Check, Finding, Verdict};
-pub use report::Colour;
 use report::Report;
 use round::Round;
 
@@ -51,7 +52,11 @@ pub struct Examination {
 
 impl Examination {
     /// Puts together what was typed: perhaps an endpoint as a word, and the switches.
-    pub(crate) fn read(endpoint: Option<String>, mut draft: Draft) -> Result<Self, Error> {
+    pub(crate) fn read(
+        endpoint: Option<String>,
+        mut draft: Draft,
+        hosts: &SavedHosts,
+    ) -> Result<Self, Error> {
         if let Some(endpoint) = endpoint {
             if draft.connection.remote.is_some() {
                 return Err(Error::Rule {
@@ -61,10 +66,11 @@ impl Examination {
             }
             draft.connection.remote = Some(Address::parse(&endpoint)?);
         }
+        draft.connection.look_up(hosts)?;
         let format = draft.format.unwrap_or_default();
         if !matches!(format, Format::Text | Format::Json | Format::Ndjson) {
             return Err(Error::Rule {
-                problem: "what the doctor finds is no XML",
+                problem: "the doctor prints text or JSON",
                 way_out: "use -format:text, -format:json, or -format:ndjson for one line a finding",
             });
         }
@@ -83,7 +89,7 @@ impl Examination {
     }
 }
 
-/// Examines, and prints each finding as soon as it is there; returns the kind of the first failure, if there was one.
+/// Examines, and prints each finding as soon as it is there, in colour where the screen shows them; returns the kind of the first failure, if there was one.
 ///
 /// # Errors
 /// [`Stop`] where nothing can be printed, or the settings of clients cannot be read.
@@ -91,10 +97,10 @@ pub async fn run(
     examination: Examination,
     settings: &ClientSettings,
     out: &mut dyn Write,
-    colour: Colour,
+    screen: &Screen,
 ) -> Result<Option<Kind>, Stop> {
     let Examination { connection, config, state, limit, format, .. } = examination;
-    let mut report = Report::new(format, colour, out);
+    let mut report = Report::new(format, *screen, out);
     match &connection.target {
         Target::Local(sockets) => {
             let place = here::Place::find(config, state, sockets.clone());

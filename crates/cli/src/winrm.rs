@@ -343,7 +343,7 @@ pub fn parse_with(arguments: &[String], hosts: &SavedHosts) -> Result<Invocation
         }
         Verb::Doctor => {
             let endpoint = words.positionals.into_iter().next();
-            Examination::read(endpoint, words.switches.draft)
+            Examination::read(endpoint, words.switches.draft, hosts)
                 .map(|examination| Invocation::Examine(Box::new(examination)))
         }
         verb => build::command(verb, words, hosts).map(|command| Invocation::Run(Box::new(command))),

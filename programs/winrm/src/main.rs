@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use cli::connection::{Connection, Login};
-use cli::doctor::{self, Colour, Examination};
+use cli::doctor::{self, Examination};
 use cli::failure::{ExitCodes, Failure, Kind, Program};
 use cli::help;
 use cli::program::{Stop, arguments};
@@ -69,8 +69,8 @@ fn examine(examination: Examination) -> Result<Done, Stop> {
     warn(&examination.notices, &examination.connection, &mut errors);
     let runtime = runtime()?;
     let settings = ClientSettings::of_this_process();
-    let looking = doctor::run(examination, &settings, &mut out, Colour::of_standard_output());
-    let found = runtime.block_on(looking);
+    let screen = Screen::of_this_process();
+    let found = runtime.block_on(doctor::run(examination, &settings, &mut out, &screen));
     // What the system is still asked, such as an address, is not waited for.
     runtime.shutdown_background();
     Ok(found?.map_or(Done::Whole, Done::Unwell))

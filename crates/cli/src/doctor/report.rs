@@ -1,36 +1,19 @@
 //! How findings are printed.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
 use super::{Audience, Finding, Verdict};
 use crate::failure::Kind;
 use crate::format::{Format, harmless};
-
-/// Whether words are coloured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Colour {
-    /// As a terminal understands it.
-    On,
-    /// Plain text.
-    Off,
-}
-
-impl Colour {
-    /// On at a terminal, unless the variable `NO_COLOR` says otherwise.
-    #[must_use]
-    pub fn of_standard_output() -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        if wanted && io::stdout().is_terminal() { Self::On } else { Self::Off }
-    }
-}
+use crate::screen::Screen;
 
 /// Prints findings, and counts them.
 pub(super) struct Report<'o> {
     out: &'o mut dyn Write,
     format: Format,
-    colour: Colour,
+    screen: Screen,
     title: String,
     /// Those of the document that is printed at the end.
     gathered: Vec<Value>,
@@ -49,11 +32,11 @@ struct Counts {
 }
 
 impl<'o> Report<'o> {
-    pub(super) fn new(format: Format, colour: Colour, out: &'o mut dyn Write) -> Self {
+    pub(super) fn new(format: Format, screen: Screen, out: &'o mut dyn Write) -> Self {
         Self {
             out,
             format,
-            colour,
+            screen,
             title: String::new(),
             gathered: Vec::new(),
             skipped: None,
@@ -140,15 +123,13 @@ impl<'o> Report<'o> {
     }
 
     fn painted(&self, verdict: Verdict) -> String {
-        let name = verdict.name();
-        let number = match (self.colour, verdict) {
-            (Colour::Off, _) => return name.to_owned(),
-            (_, Verdict::Pass) => 32,
-            (_, Verdict::Warn) => 33,
-            (_, Verdict::Fail) => 31,
-            (_, Verdict::Skipped) => 2,
+        let rendition = match verdict {
+            Verdict::Pass => GREEN,
+            Verdict::Warn => YELLOW,
+            Verdict::Fail => RED,
+            Verdict::Skipped => FAINT,
         };
-        format!("\x1b[{number}m{name}\x1b[0m")
+        self.screen.rendered(rendition, verdict.name())
     }
 
     fn count(&mut self, finding: &Finding) {
@@ -200,3 +181,9 @@ fn one_line(text: &str) -> String {
 const NAME: usize = 13;
 /// Where fixes stand: below what was seen.
 const INDENT: usize = 2 + 4 + 2 + NAME + 2;
+
+/// Renditions of a terminal (ECMA-48 8.3.117).
+const FAINT: u8 = 2;
+const RED: u8 = 31;
+const GREEN: u8 = 32;
+const YELLOW: u8 = 33;

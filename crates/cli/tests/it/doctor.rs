@@ -1,9 +1,9 @@
 //! `winrm doctor`: what it takes, and what it tells of a service of Windows.
 
-use telarch_cli::doctor::{self, Colour, Examination};
+use telarch_cli::doctor::{self, Examination};
 use telarch_cli::failure::Kind;
 use telarch_cli::winrm::Invocation;
-use telarch_cli::{ClientSettings, Format};
+use telarch_cli::{ClientSettings, Format, Screen};
 
 use crate::service::{Asked, Service, fault};
 use crate::{endpoint, parse, refusal};
@@ -28,12 +28,12 @@ fn the_host_is_a_word_or_a_switch() {
 }
 
 #[test]
-fn findings_are_no_xml() {
+fn findings_are_text_or_json() {
     for format in ["text", "json", "ndjson"] {
         assert!(matches!(parse(&format!("doctor -format:{format}")), Ok(Invocation::Examine(_))), "{format}");
     }
     assert_eq!(examination("doctor -f:ndjson").format, Format::Ndjson);
-    for format in ["xml", "pretty"] {
+    for format in ["xml", "pretty", "yaml"] {
         assert!(refusal(&format!("doctor -format:{format}")).1.contains("-format:ndjson"), "{format}");
     }
 }
@@ -81,17 +81,20 @@ fn what_a_service_says_can_neither_break_a_line_nor_steer_the_terminal() {
     assert!(!text.contains("\n  pass  shell") && !text.contains('\u{9b}'), "{text:?}");
 }
 
-/// What an examination prints, in colour only where that is wanted.
+/// What an examination prints where there is no terminal.
 fn told(line: &str) -> (Option<Kind>, String) {
-    let settings = ClientSettings::new(telarch_cli_settings());
+    let settings = ClientSettings::new(permissive());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut out = Vec::new();
-    let looking = doctor::run(examination(line), &settings, &mut out, Colour::Off);
-    let kind = runtime.block_on(looking).unwrap_or_else(|stop| panic!("{stop:?}"));
+    let screen = Screen::none();
+    let kind = runtime
+        .block_on(doctor::run(examination(line), &settings, &mut out, &screen))
+        .unwrap_or_else(|stop| panic!("{stop:?}"));
     (kind, String::from_utf8(out).unwrap())
 }
 
-fn telarch_cli_settings() -> config::Client {
+/// Those of a client to whom Basic over HTTP is allowed.
+fn permissive() -> config::Client {
     let mut client = config::Client::default();
     client.auth.basic = true;
     client.allow_unencrypted = true;
