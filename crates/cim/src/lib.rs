@@ -9,6 +9,7 @@
 //! | which instance is meant | [`ObjectPath`] | MS-WMI 2.2.5, DSP0207 |
 //! | which class is meant | [`uri::ClassUri`] | MS-WSMV 2.2.4.30, DSP0227 |
 //! | instances in messages | [`wscim`] | DSP0230, MS-WSMV 2.2.4.1 |
+//! | classes in messages | [`cimxml`] | DSP0201, DSP0227 15 |
 //! | classes and instances in files | [`mof`] | DSP0004 annex A |
 //! | queries | [`wql`] | MS-WMI 2.2.1 |
 //! | what went wrong | [`Error`], [`Status`] | MS-WMI 2.2.11 |
@@ -32,6 +33,7 @@
 //!
 //! Left out on purpose: SOAP, which carries all this; and where instances come from.
 
+pub mod cimxml;
 mod class;
 mod column;
 mod datetime;

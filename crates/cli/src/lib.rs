@@ -40,6 +40,7 @@ mod session;
 pub mod settings;
 mod switch;
 mod terminal;
+mod trace;
 pub mod winrm;
 pub mod winrs;
 

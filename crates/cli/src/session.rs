@@ -22,6 +22,7 @@ use crate::locator::Locator;
 use crate::proxy;
 use crate::secret::PasswordSource;
 use crate::settings::ClientSettings;
+use crate::trace;
 use crate::winrm::Fragment;
 
 /// A session, and what to say about it when something goes wrong.
@@ -73,7 +74,8 @@ impl Service {
                 failure.advise("on this machine the kernel says who asks: there is nothing to hand on")
             );
         }
-        let Connection { target, login, encoding, timeout, .. } = connection;
+        let Connection { target, login, encoding, timeout, trace, .. } = connection;
+        let builder = traced(builder, trace)?;
         let (proven, user) = match login {
             Login::Anonymous => (Proven::No, None),
             _ => (Proven::Yes, Some(user_of_this_process())),
@@ -88,10 +90,12 @@ impl Service {
         (settings, own_file): (config::Client, Option<&PathBuf>),
         delegation: Delegation,
     ) -> Result<Self, Failure> {
-        let Connection { login, service_name, trust, unencrypted, encoding, timeout, proxy, .. } = connection;
+        let Connection { login, service_name, trust, unencrypted, encoding, timeout, proxy, trace, .. } =
+            connection;
         let spn = service_name_of(service_name, &login);
         let builder = Session::builder(address(&endpoint)?).tls(policy(trust)).service_name(spn);
         let builder = obeying(builder, &settings, endpoint.host(), unencrypted);
+        let builder = traced(builder, trace)?;
         let proxy = proxy.map(|proxy| proxy::find(&proxy, &endpoint)).transpose()?.flatten();
         let builder = proxy.into_iter().fold(builder, SessionBuilder::proxy);
         let builder = match &login {
@@ -329,6 +333,13 @@ impl Login {
             }
             Self::Anonymous | Self::Certificate(_) => false,
         }
+    }
+}
+
+fn traced(builder: SessionBuilder, trace: Option<PathBuf>) -> Result<SessionBuilder, Failure> {
+    match trace {
+        Some(file) => Ok(builder.trace(trace::to(&file)?)),
+        None => Ok(builder),
     }
 }
 

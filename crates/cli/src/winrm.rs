@@ -13,6 +13,7 @@ mod sddl;
 mod shells;
 pub(crate) mod switches;
 mod trust;
+mod what_if;
 
 use std::path::PathBuf;
 
@@ -58,6 +59,8 @@ pub struct Command {
     pub connection: Connection,
     /// Options for the provider (`-options`).
     pub options: KeyValues,
+    /// Whether it is done, or only shown.
+    pub intent: Intent,
     /// How to print the result.
     pub format: Format,
     /// How to tell failures apart by exit status.
@@ -66,6 +69,16 @@ pub struct Command {
     pub notices: Vec<String>,
     /// The hosts that are all asked the same (`-hosts`); the connection is then that to the first.
     pub fleet: Option<Fleet>,
+}
+
+/// Whether a change is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Intent {
+    /// It is.
+    #[default]
+    Do,
+    /// It is only shown (`-whatif`).
+    Show,
 }
 
 /// Hosts that are all asked the same.

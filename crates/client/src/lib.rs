@@ -50,6 +50,7 @@ mod route;
 mod session;
 mod shell;
 mod tls;
+mod trace;
 mod transfer;
 
 pub use auth::choice::{ClientScheme as Scheme, Obstacle, Refusal, Sealing, Trust as HostTrust};
@@ -72,4 +73,5 @@ pub use shell::{
     Stdin,
 };
 pub use tls::{Thumbprint, ThumbprintError, TlsError, TlsPolicy};
+pub use trace::{Direction, Trace, Traced};
 pub use transfer::Created;

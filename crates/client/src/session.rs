@@ -28,6 +28,7 @@ use crate::pool::Pool;
 use crate::proxy::Proxy;
 use crate::random::fresh_uuid;
 use crate::route::Route;
+use crate::trace::{Direction, Onlooker};
 use crate::{Endpoint, Locator, Refusal, Scheme, Transport};
 
 /// Operations on one service. Cloning it is cheap, and all clones share their connections.
@@ -56,6 +57,7 @@ pub(crate) struct Inner {
     answer_limit: usize,
     locale: String,
     encoding: Encoding,
+    onlooker: Onlooker,
     session_id: String,
     pool: Pool,
     affinity: Affinity,
@@ -171,7 +173,7 @@ impl Session {
     ) -> Result<Response, Error> {
         self.require_protection()?;
         let begun = Instant::now();
-        let message = self.0.encoding.encode(head.envelope(&[], body));
+        let message = self.message(head, body);
         let cookie = self.0.affinity.cookie();
         let headers: Vec<_> = cookie.iter().map(|cookie| ("Cookie", cookie.as_str())).collect();
         let request = self.request(&message, &headers);
@@ -197,11 +199,17 @@ impl Session {
         body: impl FnOnce(&mut Writer),
     ) -> Result<Response, Error> {
         let patience = self.patience();
-        let message = self.0.encoding.encode(head.envelope(&[], body));
+        let message = self.message(head, body);
         let mut connection = self.connect(Login::Anonymous.begin(), &patience).await?;
         let request = self.request(&message, headers);
         let response = connection.exchange(&request, self.body_limit(), &patience).await?;
         self.understand(head, response)
+    }
+
+    fn message(&self, head: &Head, body: impl FnOnce(&mut Writer)) -> Vec<u8> {
+        let text = head.envelope(&[], body);
+        self.0.onlooker.see(Direction::Sent, self.peer(), &text);
+        self.0.encoding.encode(text)
     }
 
     pub(crate) fn request<'a>(

@@ -1,10 +1,15 @@
-"""Compiles the MOF on standard input with pywbem and writes what it understood, and how it would write it itself."""
+"""Reads classes with pywbem and writes what it understood, and how it would write them itself.
+
+`mof` compiles the MOF on standard input; `xml` reads a list of elements CLASS of CIM-XML, as JSON.
+"""
 
 import json
 import sys
 
 import pywbem
 from pywbem._mof_compiler import MOFWBEMConnection
+from pywbem._tupleparse import TupleParser
+from pywbem._tupletree import xml_to_tupletree_sax
 
 NAMESPACE = "root/cimv2"
 
@@ -20,6 +25,16 @@ class Repository(MOFWBEMConnection):
 
 
 def main():
+    {"mof": compile_mof, "xml": read_xml}[sys.argv[1]]()
+
+
+def read_xml():
+    parser = TupleParser()
+    classes = [parser.parse_class(xml_to_tupletree_sax(text, "")) for text in json.load(sys.stdin)]
+    json.dump({"classes": {one.classname: described(one) for one in classes}}, sys.stdout)
+
+
+def compile_mof():
     repository = Repository()
     compiler = pywbem.MOFCompiler(repository, verbose=False, log_func=None)
     compiler.compile_string(sys.stdin.read(), NAMESPACE)

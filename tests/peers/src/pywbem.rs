@@ -14,7 +14,17 @@ use crate::run::{run, tail};
 /// When pywbem is not installed, or refuses the text.
 #[must_use]
 pub fn compile_mof(text: &str) -> Value {
-    ask("compile_mof.py", text)
+    ask("compile_mof.py", &["mof"], text)
+}
+
+/// What pywbem understands of elements `CLASS` of CIM-XML.
+///
+/// # Panics
+///
+/// When pywbem is not installed, or refuses one.
+#[must_use]
+pub fn read_classes(elements: &[String]) -> Value {
+    ask("compile_mof.py", &["xml"], &json!(elements).to_string())
 }
 
 /// Which pairs of a pattern of LIKE and a text match, in the eyes of Python's regular expressions.
@@ -24,12 +34,12 @@ pub fn compile_mof(text: &str) -> Value {
 /// When Python is not installed.
 #[must_use]
 pub fn like(pairs: &[(String, String)]) -> Vec<bool> {
-    let answer = ask("like.py", &json!(pairs).to_string());
+    let answer = ask("like.py", &[], &json!(pairs).to_string());
     serde_json::from_value(answer).unwrap_or_else(|error| panic!("like.py: {error}"))
 }
 
-fn ask(script: &str, input: &str) -> Value {
-    let ended = run(&mut script_command(script), input.as_bytes(), Duration::from_secs(60));
+fn ask(script: &str, arguments: &[&str], input: &str) -> Value {
+    let ended = run(script_command(script).args(arguments), input.as_bytes(), Duration::from_secs(60));
     assert_eq!(
         ended.code,
         0,

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod captures;
+mod classes_as_xml;
 mod corpus;
 mod queries;
 mod schema;

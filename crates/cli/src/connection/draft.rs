@@ -38,6 +38,7 @@ pub(crate) struct Draft {
     pub(crate) ca: Option<PathBuf>,
     pub(crate) encoding: Option<Encoding>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) trace: Option<PathBuf>,
     pub(crate) proxy_access: Option<ProxyAccess>,
     pub(crate) proxy_scheme: Option<ProxyScheme>,
     pub(crate) proxy_user: Option<String>,
@@ -100,6 +101,7 @@ impl Draft {
             encoding: self.encoding.unwrap_or(Encoding::Utf8),
             timeout: self.timeout,
             proxy,
+            trace: self.trace,
         })
     }
 

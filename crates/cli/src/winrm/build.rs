@@ -5,7 +5,7 @@ use super::operations::Verb;
 use super::switches::Draft;
 use super::{
     Asking, AssociationResult, Command, Dialect, Enumeration, Fate, Filter, Fleet, Fragment, Hierarchy,
-    HostName, HostsTask, Input, Operation, PublicZone, SddlTarget, ShellChoice, TrustTask, Words,
+    HostName, HostsTask, Input, Intent, Operation, PublicZone, SddlTarget, ShellChoice, TrustTask, Words,
 };
 use crate::connection::draft::{KERNEL_KNOWS, refuse};
 use crate::endpoint::{Address, Transport};
@@ -56,6 +56,7 @@ pub(super) fn command(verb: Verb, words: Words, hosts: &SavedHosts) -> Result<Co
         connection,
         fleet,
         options: draft.options,
+        intent: if draft.what_if { Intent::Show } else { Intent::Do },
         format: draft.format.unwrap_or_default(),
         exit_codes: draft.exit_codes,
         notices,

@@ -10,10 +10,10 @@ use wsman::enumeration::{EnumerationMode, Filter as WireFilter, PolymorphismMode
 use xml::{Bounds, Document, Encoding, Fragment as Markup, Writer};
 
 use super::{
-    AssociationFilter, AssociationResult, Command, Dialect, Enumeration, Filter, Hierarchy, Input, Operation,
-    ReturnType,
+    AssociationFilter, AssociationResult, Command, Dialect, Enumeration, Filter, Hierarchy, Input, Intent,
+    Operation, ReturnType,
 };
-use super::{fleet, hosts, quick_config, sddl, shells, trust};
+use super::{fleet, hosts, quick_config, sddl, shells, trust, what_if};
 use crate::body;
 use crate::connection::Delegation;
 use crate::failure::{Failure, Kind};
@@ -86,7 +86,7 @@ pub(super) async fn run_one(
     settings: &ClientSettings,
     streams: &mut Streams<'_>,
 ) -> Result<Done, Stop> {
-    let Command { operation, connection, options, format, .. } = command;
+    let Command { operation, connection, options, format, intent, .. } = command;
     match operation {
         Operation::Hosts { task, hosts } => {
             hosts::run(task, &hosts, format, screen, streams)?;
@@ -100,7 +100,7 @@ pub(super) async fn run_one(
     }
     let service = Service::new(connection, settings, Delegation::Refused)?;
     let progress = Rc::new(Progress::new(screen, service.host()));
-    let run = Run { service, options, format, progress: Rc::clone(&progress) };
+    let run = Run { service, options, format, intent, progress: Rc::clone(&progress) };
     let (mut out, mut errors) = (progress.before(streams.out), progress.before(streams.errors));
     let mut streams = Streams { out: &mut out, errors: &mut errors, input: streams.input };
     progress.during(run.carry_out(operation, screen, &mut streams)).await
@@ -111,6 +111,7 @@ pub(super) struct Run {
     service: Service,
     options: KeyValues,
     format: Format,
+    intent: Intent,
     progress: Rc<Progress>,
 }
 
@@ -135,9 +136,15 @@ impl Run {
             }
             Operation::ConfigSddl { target, sddl } => sddl::run(self, target, sddl, streams).await?,
             Operation::Shells { choice, fate } => shells::run(self, choice, fate, screen, streams).await?,
+            operation if self.intent == Intent::Show => what_if::show(self, operation, streams).await?,
             operation => self.single(operation, streams).await?,
         }
         Ok(Done::Whole)
+    }
+
+    /// Whether changes are made.
+    pub(super) fn intent(&self) -> Intent {
+        self.intent
     }
 
     /// How results are printed.
@@ -229,7 +236,7 @@ impl Run {
         self.told(self.service.session.put(&target, &body).await, locator)
     }
 
-    async fn modified(
+    pub(super) async fn modified(
         &self,
         target: &client::Locator,
         locator: &Locator,
@@ -342,7 +349,12 @@ fn related(filter: AssociationFilter) -> Result<wsman::AssociationFilter, Failur
 }
 
 /// The body of create and invoke.
-fn element(root: &str, locator: &Locator, input: Input, stdin: &mut dyn BufRead) -> Result<Markup, Stop> {
+pub(super) fn element(
+    root: &str,
+    locator: &Locator,
+    input: Input,
+    stdin: &mut dyn BufRead,
+) -> Result<Markup, Stop> {
     match input {
         Input::Values(values) => Ok(body::write(root, locator.resource_uri(), &values)?),
         Input::File(path) => read_xml(&path, stdin),
@@ -350,7 +362,7 @@ fn element(root: &str, locator: &Locator, input: Input, stdin: &mut dyn BufRead)
 }
 
 /// Reads a file with one element; `-` is standard input.
-fn read_xml(path: &Path, stdin: &mut dyn BufRead) -> Result<Markup, Stop> {
+pub(super) fn read_xml(path: &Path, stdin: &mut dyn BufRead) -> Result<Markup, Stop> {
     let failed = |why: String| Failure::here(Kind::Usage, format!("cannot read {}: {why}", path.display()));
     let bounds = Bounds::default();
     let most = u64::try_from(bounds.octets).unwrap_or(u64::MAX).saturating_add(1);

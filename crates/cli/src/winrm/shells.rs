@@ -4,7 +4,7 @@ use client::Item;
 use xml::Element;
 
 use super::run::{Run, Streams};
-use super::{Fate, ShellChoice};
+use super::{Fate, Intent, ShellChoice};
 use crate::failure::{Failure, Kind};
 use crate::format::Format;
 use crate::locator::Locator;
@@ -21,6 +21,10 @@ pub(super) async fn run(
     let chosen = choose(run, &choice).await?;
     match fate {
         Fate::Listed => list(run.format(), &chosen, screen, streams),
+        Fate::Ended if run.intent() == Intent::Show => {
+            list(run.format(), &chosen, screen, streams)?;
+            Ok(writeln!(streams.errors, "winrm: these would be ended")?)
+        }
         Fate::Ended => end(run, &chosen, streams).await,
     }
 }

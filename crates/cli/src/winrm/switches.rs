@@ -40,6 +40,7 @@ pub(crate) struct Draft {
     pub(crate) fleet: Option<String>,
     pub(crate) parallel: Option<usize>,
     pub(crate) mine: bool,
+    pub(crate) what_if: bool,
     pub(crate) kill: bool,
     pub(crate) delete: bool,
 }
@@ -75,6 +76,8 @@ const REMOTE: Scope = RESOURCE
     .and(Verb::ConfigSddl.scope())
     .and(Verb::Shells.scope())
     .and(Verb::Doctor.scope());
+/// Operations that change something without asking before.
+const CHANGES: Scope = WITH_INPUT.and(Verb::Delete.scope()).and(Verb::Shells.scope());
 /// Operations that many machines can be asked for at once.
 const FLEET: Scope = RESOURCE.and(Verb::Identify.scope()).and(Verb::Shells.scope());
 /// Operations on a service, wherever it is.
@@ -317,6 +320,7 @@ pub(crate) const SWITCHES: &[Row] = &[
         },
     )
     .under(Group::Output),
+    switches::trace().on(ANYWHERE),
     Row::new("quiet", Value::None, "do not ask before a change", |d, _| {
         d.quiet = true;
         Ok(())
@@ -359,6 +363,12 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(Verb::Doctor.scope())
     .under(Group::Doctor),
+    Row::new("whatif", Value::None, "show what would be done, and change nothing", |d, _| {
+        d.what_if = true;
+        Ok(())
+    })
+    .on(CHANGES)
+    .under(Group::Input),
     Row::new("mine", Value::None, "only shells of the user who asks", |d, _| {
         d.mine = true;
         Ok(())

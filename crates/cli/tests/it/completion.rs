@@ -37,7 +37,7 @@ fn operations_switches_and_their_words_are_offered() {
         ("winrm e shell -ret", &["-returntype:object", "-returntype:epr", "-returntype:objectandepr"]),
         ("winrm get x -ret", &[]),
         ("winrm GET x -REM", &["-remote:"]),
-        ("winrm qc -tr", &["-transport:http", "-transport:https"]),
+        ("winrm qc -trans", &["-transport:http", "-transport:https"]),
         // The word before the colon is on the line already.
         ("winrm qc -transport:ht", &["http", "https"]),
         ("winrm doctor server7 -sta", &["-state:"]),

@@ -36,7 +36,7 @@ fn a_password_is_not_sent_where_others_could_read_it() {
 fn numbers_have_texts() {
     let wsman = Wsman::new();
     assert_eq!(wsman.error_message(5), "access denied");
-    assert_eq!(wsman.error_message(0x8009_0303), "SEC_E_TARGET_UNKNOWN");
+    assert_eq!(wsman.error_message(1_018), "ERROR_KEY_DELETED");
     assert!(wsman.error_message(0xFFFF_FFFF).starts_with("unknown error"));
     assert!(wsman.command_line().contains("it-"), "{}", wsman.command_line());
 }

@@ -34,7 +34,7 @@ async fn restoring_the_configuration_undoes_every_change() {
     let answer = session.invoke(&of(Section::Config), "Restore", Some(&body)).await.unwrap();
     assert_eq!(answer.content().map(|output| output.name().to_owned()).as_deref(), Some("Restore_OUTPUT"));
     // Basic is off by default, so that nobody here can sign in any more: the file tells.
-    let restored = config::Config::of_files([service.config_file()]).unwrap();
+    let restored = config::Config::of_files([service.config_file()], &config::Policies::default()).unwrap();
     let differences: Vec<&str> =
         config::Config::default().differences(&restored).map(config::Setting::path).collect();
     assert_eq!(differences, [""; 0]);

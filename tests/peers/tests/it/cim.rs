@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use cim::cimxml::{ClassDetail, write_class};
 use cim::{CimType, ClassDeclaration, Namespace, Qualifiers, Schema, Type, mof, wql};
 use serde_json::{Value, json};
-use telarch_peers::{compile_mof, like};
+use telarch_peers::{compile_mof, like, read_classes};
 
 /// The qualifiers of our classes, as DSP0004 declares them, and WMI's two.
 const QUALIFIERS: &str = "
@@ -39,6 +40,38 @@ fn pywbem_reads_our_classes_as_we_do_and_we_read_what_it_writes() {
             panic!("not one class: {text}")
         };
         assert_eq!(described(again), described(declaration), "{text}");
+    }
+}
+
+#[test]
+fn pywbem_reads_our_classes_as_xml() {
+    let schema = Schema::of(Namespace::cimv2());
+    let detail = ClassDetail { qualifiers: true, ..ClassDetail::default() };
+    let element = |declaration: &ClassDeclaration| {
+        let mut out = xml::Writer::new();
+        write_class(&mut out, &schema.require(declaration.name.as_str()).expect("it has a name"), detail);
+        out.finish()
+    };
+    let declarations = declarations();
+    let read = read_classes(&declarations.iter().map(element).collect::<Vec<_>>());
+    for declaration in &declarations {
+        // What superclasses say goes on, in the XML as well.
+        let class = schema.require(declaration.name.as_str()).expect("it has a name");
+        let mut whole = declaration.clone();
+        whole.qualifiers = class.qualifiers().clone();
+        for own in &mut whole.properties {
+            own.qualifiers = class
+                .property(class.column(own.name.as_str()).expect("its own"))
+                .expect("its own")
+                .qualifiers
+                .clone();
+        }
+        assert_eq!(
+            described(&whole),
+            without_mof(&read["classes"][declaration.name.as_str()]),
+            "{}",
+            declaration.name
+        );
     }
 }
 
