@@ -23,6 +23,7 @@ mod conversation;
 mod curl;
 mod governed;
 mod holder;
+mod installed;
 mod kdc;
 mod kerberos_peer;
 mod machine;
