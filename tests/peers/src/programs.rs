@@ -8,6 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::holder::Holder;
+use crate::kept::Kept;
 use crate::run::{Run, Running, run};
 use crate::telarchd::{PASSWORD, Telarchd, USER, built_program};
 use crate::way_in::WayIn;
@@ -106,6 +107,15 @@ impl Winrs {
 }
 
 impl Winrm {
+    /// About the service of this machine, with its files.
+    #[must_use]
+    pub fn here(kept: &Kept) -> Self {
+        let call = Call { switches: Vec::new(), ..Call::new("localhost") }.user(None);
+        let (config, state) = (kept.config(), kept.state());
+        let switches = [format!("-config:{}", config.display()), format!("-state:{}", state.display())];
+        call.switches(&switches.each_ref().map(String::as_str)).into()
+    }
+
     /// Signs in with a certificate that is found by its thumbprint in the home of the user.
     ///
     /// # Panics
