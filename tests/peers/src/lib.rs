@@ -25,6 +25,7 @@ mod diagnosis;
 mod foreign;
 mod governed;
 mod holder;
+mod installed;
 mod kdc;
 mod kept;
 mod kerberos_peer;

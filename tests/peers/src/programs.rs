@@ -129,6 +129,13 @@ impl Winrm {
         call.into()
     }
 
+    /// Signs in to several addresses, which are asked the same.
+    #[must_use]
+    pub fn to_all(urls: &[&str]) -> Self {
+        let call = Call::new("");
+        Call { switches: vec![format!("-hosts:{}", urls.join(","))], ..call }.into()
+    }
+
     /// Runs one operation, such as `["get", "winrm/config"]`.
     ///
     /// # Panics

@@ -53,4 +53,5 @@ mod spnego;
 mod telarchd;
 mod terminal;
 mod winrm;
+mod winrm_daily;
 mod winrs;
