@@ -178,6 +178,9 @@ def test_errors_say_what_they_are(service: Service, session: telarch.Session) ->
         lambda: telarch.Locator("winrn/config"),
         lambda: session.get("shell?x"),
         lambda: telarch.Session("", port=5985),
+        lambda: telarch.Session("node7", proxy="socks5://proxy"),
+        lambda: telarch.Session("node7", proxy_username="ann"),
+        lambda: telarch.Session("node7", proxy_access=3),
     ):
         with pytest.raises(ValueError):
             wrong_argument()
@@ -253,6 +256,20 @@ def _in_child(service: Service, session: telarch.Session, answers: multiprocessi
         first = "made before fork" if "fork" in str(error) else str(error)
     own = telarch.Session(service.https, ca=service.pem, **service.login)
     answers.put([first, own.run("echo after").text])
+
+
+def test_a_proxy_is_asked_where_one_is_named(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"ca": service.pem, **service.login}
+    with pytest.raises(telarch.ConnectError, match="proxy"):
+        telarch.Session(service.https, proxy="http://127.0.0.1:9", **settings).identify()  # type: ignore[arg-type]
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    assert telarch.Session(service.https, **settings).identify()  # type: ignore[arg-type]
+    looking = telarch.Session(service.https, proxy_access=telarch.ProxyAccess.AUTO_DETECT, **settings)  # type: ignore[arg-type]
+    with pytest.raises(telarch.ConnectError, match="proxy"):
+        looking.identify()
+    monkeypatch.setenv("no_proxy", "127.0.0.0/8")
+    looking = telarch.Session(service.https, proxy_access=telarch.ProxyAccess.AUTO_DETECT, **settings)  # type: ignore[arg-type]
+    assert looking.identify()
 
 
 def test_nothing_shows_the_password(service: Service, session: telarch.Session) -> None:
