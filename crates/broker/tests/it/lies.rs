@@ -10,11 +10,11 @@ use telarch_broker::{Ask, Denial, HEAD, LONGEST, Link, SignedIn, Tell};
 
 use crate::{HERE, Served};
 
-fn asked(link: &Link, ask: &Ask) -> Tell {
+pub(crate) fn asked(link: &Link, ask: &Ask) -> Tell {
     told(link, &ask.encode(7))
 }
 
-fn told(link: &Link, message: &[u8]) -> Tell {
+pub(crate) fn told(link: &Link, message: &[u8]) -> Tell {
     link.send(message, &[]).unwrap();
     let frame = link.receive().unwrap().expect("an answer");
     let (number, tell) = Tell::decode(&frame.message).unwrap();
@@ -22,11 +22,11 @@ fn told(link: &Link, message: &[u8]) -> Tell {
     tell
 }
 
-fn password(user: &str, password: &str) -> Ask {
+pub(crate) fn password(user: &str, password: &str) -> Ask {
     Ask::Password { user: user.to_owned(), password: Secret::new(password.to_owned()), from: HERE }
 }
 
-fn sign_in(link: &Link, user: &str, secret: &str) -> SignedIn {
+pub(crate) fn sign_in(link: &Link, user: &str, secret: &str) -> SignedIn {
     match asked(link, &password(user, secret)) {
         Tell::SignedIn(signed_in) => signed_in,
         other => panic!("{other:?}"),
@@ -40,7 +40,7 @@ fn about_session(kind: u8, session: &[u8]) -> Writer {
     writer
 }
 
-fn is_refused(tell: &Tell) -> bool {
+pub(crate) fn is_refused(tell: &Tell) -> bool {
     matches!(tell, Tell::Denied(denied) if denied.kind == Denial::Access)
 }
 
