@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -246,6 +248,34 @@ def test_a_child_of_fork_makes_sessions_of_its_own(service: Service, session: te
     child.join(timeout=30)
     assert child.exitcode == 0
     assert session.run("echo still").text == "still\n"
+
+
+def test_a_child_that_forgets_a_session_does_not_harm_its_parent(session: telarch.Session) -> None:
+    assert session.run("echo before").exit_code == 0
+    process = os.fork()
+    if process == 0:
+        del session
+        # Unlike exit(), this does not run what the parent wants done at its end.
+        os._exit(0)
+    assert os.waitpid(process, 0)[1] == 0
+    assert session.run("sleep 0.2; echo after").text == "after\n"
+
+
+def test_the_end_of_the_interpreter_closes_shells_that_were_forgotten(
+    service: Service, session: telarch.Session
+) -> None:
+    script = (
+        "import sys, telarch\n"
+        "url, pem, user, password = sys.argv[1:]\n"
+        "shell = telarch.Session(url, ca=pem, username=user, password=password).shell()\n"
+        "print(shell.id)\n"
+    )
+    login = [service.https, service.pem, service.user, service.password]
+    ended = subprocess.run([sys.executable, "-c", script, *login], capture_output=True, text=True, check=True)
+    deadline = time.monotonic() + 10
+    while any(item["ShellId"] == ended.stdout.strip() for item in session.enumerate("shell")):
+        assert time.monotonic() < deadline, "the shell is still there"
+        time.sleep(0.02)
 
 
 def _in_child(service: Service, session: telarch.Session, answers: multiprocessing.Queue[list[str]]) -> None:
