@@ -12,7 +12,7 @@ fn floor(folder: &str) -> u8 {
     match folder {
         "crates/xml" => 0,
         "crates/http" | "crates/wsman" | "crates/auth" | "crates/sddl" => 1,
-        "crates/config" | "crates/credssp" | "crates/kerberos" => 2,
+        "crates/config" | "crates/credssp" | "crates/kerberos" | "crates/quickconfig" => 2,
         "crates/accounts" | "crates/broker" | "crates/client" | "crates/service" => 3,
         "crates/cli" => 4,
         folder if folder.starts_with("crates/plugins/") => 4,

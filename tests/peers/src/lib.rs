@@ -38,6 +38,7 @@ mod suite;
 mod telarchd;
 mod walk;
 mod way_in;
+mod world;
 
 pub use acceptor::{Flaw, PyspnegoService};
 pub use ansible::{Ansible, Connection, Outcome, Report};
@@ -60,3 +61,4 @@ pub use suite::Suite;
 pub use telarchd::{PASSWORD, Telarchd, USER};
 pub use walk::{SignIn, Signed, walk};
 pub use way_in::WayIn;
+pub use world::{World, in_world};
