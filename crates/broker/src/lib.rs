@@ -16,8 +16,10 @@
 mod gateway;
 mod link;
 mod message;
+mod number;
 pub mod oracle;
 mod order;
+pub mod quick_config;
 mod serving;
 mod sessions;
 pub mod wire;

@@ -3,9 +3,12 @@
 use std::net::IpAddr;
 
 use auth::{AuthError, Binding, ChannelBinding, Hardening, Oid, Scheme, SealError, Secret};
+use quickconfig::{Answer, Wish};
 use sddl::{DomainSid, Sid, Token};
 use zeroize::Zeroizing;
 
+use crate::number::{binding, error, error_number, scheme, scheme_number};
+use crate::quick_config;
 use crate::wire::{Malformed, Reader, Writer};
 
 /// What a gateway shows to be served for somebody: 128 random bits that the broker gave after a proof.
@@ -90,6 +93,13 @@ pub enum Ask {
     SidOf(String),
     /// The name of the user or the group of this machine that has a SID.
     NameOf(Sid),
+    /// To look at the machine, or to make it ready to be managed.
+    QuickConfig {
+        /// Who wants it.
+        session: SessionId,
+        /// What.
+        wish: Wish,
+    },
     /// Nothing: it serves now.
     Ready,
     /// Nothing: how it is, for people.
@@ -167,6 +177,8 @@ pub enum Tell {
     Certificate(Secret),
     /// A name, or a SID as text; none if there is none.
     Found(Option<String>),
+    /// How the machine is, or what became of it.
+    QuickConfig(Answer),
     /// The sockets that were handed over: they listen on the network.
     Sockets,
     /// The settings as they are now.
@@ -292,6 +304,7 @@ impl Ask {
             Self::Certificate(CertificateWish::Named(thumbprint)) => w.u8(14).text(thumbprint),
             Self::SidOf(name) => w.u8(16).text(name),
             Self::NameOf(sid) => w.u8(17).octets(&sid.encode()),
+            Self::QuickConfig { session, wish } => quick_config::write_wish(w.u8(18).fixed(&session.0), wish),
             Self::Certificate(CertificateWish::Own(names)) => {
                 w.u8(15).u32(u32::try_from(names.len()).unwrap_or(u32::MAX));
                 names.iter().fold(&mut w, |w, name| w.text(name))
@@ -345,6 +358,9 @@ impl Ask {
             13 => Self::Alive,
             16 => Self::SidOf(r.text()?.to_owned()),
             17 => Self::NameOf(Sid::decode(r.octets()?).map_err(|_| Malformed("no SID"))?),
+            18 => {
+                Self::QuickConfig { session: SessionId(r.fixed()?), wish: quick_config::read_wish(&mut r)? }
+            }
             14 => Self::Certificate(CertificateWish::Named(r.text()?.to_owned())),
             15 => {
                 let count = r.u32()?;
@@ -416,6 +432,7 @@ impl Tell {
             Self::Stop => w.u8(15),
             Self::Outdated(text) => w.u8(16).text(text),
             Self::Certificate(pem) => w.u8(17).text(pem.expose()),
+            Self::QuickConfig(answer) => quick_config::write_answer(w.u8(19), answer),
             Self::Found(found) => w.u8(18).optional(found.as_ref(), |w, text| _ = w.text(text)),
         };
         w.finish()
@@ -476,6 +493,7 @@ impl Tell {
             14 => Self::Reload(r.text()?.to_owned()),
             15 => Self::Stop,
             16 => Self::Outdated(r.text()?.to_owned()),
+            19 => Self::QuickConfig(quick_config::read_answer(&mut r)?),
             18 => Self::Found(r.optional(|r| r.text().map(str::to_owned))?),
             17 => Self::Certificate(Secret::new(r.text()?.to_owned())),
             _ => return Err(Malformed("nobody knows what is told")),
@@ -537,68 +555,4 @@ const MOST_GROUPS: u32 = 70_000;
 
 fn secret(octets: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(octets.to_vec())
-}
-
-fn scheme_number(scheme: Scheme) -> u8 {
-    match scheme {
-        Scheme::Negotiate => 1,
-        Scheme::Kerberos => 2,
-        Scheme::CredSsp => 3,
-        Scheme::Basic => 4,
-        Scheme::Certificate => 5,
-        _ => 6,
-    }
-}
-
-fn scheme(number: u8) -> Result<Scheme, Malformed> {
-    let all = [
-        Scheme::Negotiate,
-        Scheme::Kerberos,
-        Scheme::CredSsp,
-        Scheme::Basic,
-        Scheme::Certificate,
-        Scheme::Local,
-    ];
-    all.into_iter().find(|scheme| scheme_number(*scheme) == number).ok_or(Malformed("no scheme"))
-}
-
-/// The binding that application data stand for.
-fn binding(application_data: &[u8]) -> Result<ChannelBinding, Malformed> {
-    let hash = application_data.strip_prefix(b"tls-server-end-point:");
-    let hash = hash.filter(|hash| hash.len() <= 64).ok_or(Malformed("no channel binding"))?;
-    Ok(ChannelBinding::tls_server_end_point(hash))
-}
-
-/// What a refusal is called on the wire; words stay in the log of the broker.
-fn error_number(error: AuthError) -> (u8, u32) {
-    match error {
-        AuthError::WrongPassword => (1, 0),
-        AuthError::NotAllowed => (2, 0),
-        AuthError::Malformed(_) => (4, 0),
-        AuthError::Downgraded(_) => (5, 0),
-        AuthError::ChannelBinding => (6, 0),
-        AuthError::OtherService => (7, 0),
-        AuthError::Unproven => (8, 0),
-        AuthError::NoMechanism => (9, 0),
-        AuthError::ClockSkew => (10, 0),
-        AuthError::Refused(status) => (11, status),
-        _ => (3, 0),
-    }
-}
-
-fn error(number: u8, status: u32) -> Result<AuthError, Malformed> {
-    Ok(match number {
-        1 => AuthError::WrongPassword,
-        2 => AuthError::NotAllowed,
-        3 => AuthError::Unavailable,
-        4 => AuthError::Malformed("the broker's log says how"),
-        5 => AuthError::Downgraded("the broker's log says which"),
-        6 => AuthError::ChannelBinding,
-        7 => AuthError::OtherService,
-        8 => AuthError::Unproven,
-        9 => AuthError::NoMechanism,
-        10 => AuthError::ClockSkew,
-        11 => AuthError::Refused(status),
-        _ => return Err(Malformed("an error that nobody knows")),
-    })
 }

@@ -11,6 +11,7 @@ mod listening;
 mod plugins;
 mod port;
 mod principals;
+mod quick_config;
 mod section;
 mod vacant;
 
@@ -29,6 +30,7 @@ use self::certificate_mapping::Mappings;
 use self::fault::ChangeError;
 pub use self::listening::ListeningOn;
 use self::listening::Sockets;
+pub use self::quick_config::MachineKeeper;
 use self::vacant::Vacant;
 
 /// The plug-in for `http://schemas.microsoft.com/wbem/wsman/1/config`.
@@ -40,6 +42,8 @@ pub struct ConfigPlugin {
     /// None where client certificates lead nowhere.
     mappings: Option<Mappings>,
     principals: Option<Arc<dyn Principals>>,
+    /// None where quickconfig has nothing to set up.
+    machine: Option<Arc<dyn MachineKeeper>>,
     /// What the service answers for: other plug-ins are not shown.
     served: OnceLock<Vec<Resource>>,
 }
@@ -113,6 +117,12 @@ impl ConfigPlugin {
         Self { principals: Some(principals), ..self }
     }
 
+    /// With the machine that quickconfig is to set up.
+    #[must_use]
+    pub fn with_machine(self, machine: Arc<dyn MachineKeeper>) -> Self {
+        Self { machine: Some(machine), ..self }
+    }
+
     /// With mappings of client certificates in this file, to accounts that this authenticator knows.
     #[must_use]
     pub fn with_certificate_mappings(
@@ -130,6 +140,7 @@ impl ConfigPlugin {
             sockets,
             certificates,
             principals: None,
+            machine: None,
             mappings: None,
             served: OnceLock::new(),
         }
@@ -143,7 +154,10 @@ impl ConfigPlugin {
         call.request.head().options.require_known(&[])?;
         match part {
             Part::Section(Section::Service) if principals::is_asked(&call) => principals::answer(self, &call),
-            Part::Section(section) => section::answer(self, section, call).await,
+            Part::Section(section) => match (section, quick_config::Stage::asked(&call)) {
+                (Section::Service, Some(stage)) => quick_config::answer(self, stage, call).await,
+                _ => section::answer(self, section, call).await,
+            },
             Part::Listeners => listener::answer(self, call).await,
             Part::CertificateMappings(mappings) => mappings.answer(call).await,
             Part::Plugins => plugins::answer(self, call).await,

@@ -22,6 +22,7 @@ use crate::arguments::Persistent;
 use crate::audit::{self, AuditFile};
 use crate::inherited::Inherited;
 use crate::persistent::{Files, delegation, local_sockets, manager, sign_in};
+use crate::quick_config::QuickConfig;
 use crate::signals::{Signals, Wish};
 
 /// Is the broker until a signal ends it.
@@ -58,6 +59,7 @@ async fn serve(
         users: files.users.clone(),
         store: Arc::clone(&files.store),
         certificates: Arc::clone(&files.certificates),
+        quick_config: QuickConfig::new(&arguments.paths),
         hosts: Arc::clone(&hosts),
         notices: noticing,
     };
