@@ -15,7 +15,7 @@ use crate::markup::{self, BASE, XSI};
 pub fn write(root: &str, namespace: &str, values: &KeyValues) -> Result<Fragment, Error> {
     let name = |text: &str| {
         let name = Name::parse(text).map_err(|_| Error::BadKey { key: text.to_owned() })?;
-        Ok(name.with_prefix("p"))
+        Ok::<_, Error>(name.with_prefix("p"))
     };
     let mut writer = Writer::new();
     writer.start(&name(root)?).namespace("p", namespace);

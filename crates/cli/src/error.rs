@@ -1,5 +1,9 @@
 //! What can be wrong with a command line.
 
+use wording::Failure;
+use wording::failure::Kind;
+use wording::locator::LocatorError;
+
 /// A command line that was not understood; says what was wrong and where.
 ///
 /// The second half of the answer, what to do instead, is [`Error::way_out`].
@@ -181,27 +185,9 @@ pub enum Error {
         /// How to write it.
         way_out: &'static str,
     },
-    /// Nothing where a resource URI should be.
-    #[error("the resource URI is empty")]
-    UriEmpty,
-    /// A first segment that is no alias, without a scheme before it.
-    #[error("{uri:?} is neither a URI nor begins with an alias")]
-    UnknownAlias {
-        /// As it was typed.
-        uri: String,
-    },
-    /// A selector that is not `Name=Value`.
-    #[error("selector {text:?} is not Name=Value")]
-    BadSelector {
-        /// As it was typed.
-        text: String,
-    },
-    /// Two selectors of one name.
-    #[error("selector {name} is given twice")]
-    DuplicateSelector {
-        /// The name.
-        name: String,
-    },
+    /// A resource that is not `URI?Name=Value`.
+    #[error(transparent)]
+    Locator(#[from] LocatorError),
     /// An association filter that is not understood.
     #[error("association filter: {problem}")]
     AssociationFilter {
@@ -244,13 +230,7 @@ impl Error {
             Self::NotSettable { .. } => {
                 "winrm get shows the properties; -file:FILE puts whole XML".to_owned()
             }
-            Self::UriEmpty => "write an alias such as winrm/config, or a whole URI".to_owned(),
-            Self::UnknownAlias { .. } => {
-                "the aliases are winrm, wsman, wmi, wmicimv2, cimv2 and shell (winrm help alias)".to_owned()
-            }
-            Self::BadSelector { .. } => {
-                "write URI?Name=Value+Name2=Value2, or -selector:Name=Value if the value has a '+'".to_owned()
-            }
+            Self::Locator(error) => return error.way_out().map(str::to_owned),
             Self::AssociationFilter { .. } => {
                 "write {Object=CLASS?Key=Value;ResultClassName=NAME} (winrm help filters)".to_owned()
             }
@@ -258,5 +238,15 @@ impl Error {
             _ => return None,
         };
         Some(text)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let failure = Self::here(Kind::Usage, error.to_string());
+        match error.way_out() {
+            Some(line) => failure.advise(line),
+            None => failure,
+        }
     }
 }

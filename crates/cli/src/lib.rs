@@ -23,18 +23,13 @@
 //! its own streams and its exit status.
 
 pub mod body;
-pub mod codes;
 pub mod completion;
 pub mod connection;
 pub mod endpoint;
 mod error;
-pub mod failure;
-pub mod format;
 pub mod help;
 pub mod input;
-pub mod locator;
 pub mod man;
-mod markup;
 pub mod program;
 pub mod secret;
 mod session;
@@ -43,6 +38,9 @@ mod switch;
 mod terminal;
 pub mod winrm;
 pub mod winrs;
+
+use wording::markup;
+pub use wording::{codes, failure, format, locator};
 
 pub use error::Error;
 pub use failure::Failure;

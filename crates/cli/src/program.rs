@@ -29,6 +29,12 @@ impl From<crate::Error> for Stop {
     }
 }
 
+impl From<wording::locator::LocatorError> for Stop {
+    fn from(error: wording::locator::LocatorError) -> Self {
+        crate::Error::from(error).into()
+    }
+}
+
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
         Self::Output(error)

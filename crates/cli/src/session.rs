@@ -1,6 +1,5 @@
 //! From what a command line says about the connection to a session of the client.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use crate::connection::{
     ServiceName, SpnPort, Target, Trust, Unencrypted, Verification,
 };
 use crate::endpoint::{Defaults, Endpoint, Transport};
-use crate::failure::{Failure, Hint, Kind};
+use crate::failure::{Failure, Hint, Kind, bracketed};
 use crate::input::{KeyValues, Value};
 use crate::locator::Locator;
 use crate::secret::PasswordSource;
@@ -180,11 +179,6 @@ impl Service {
             _ => failure,
         }
     }
-}
-
-/// A host as it stands in an endpoint.
-pub(crate) fn bracketed(host: &str) -> Cow<'_, str> {
-    if host.contains(':') { format!("[{host}]").into() } else { host.into() }
 }
 
 /// Who asks a service of this machine, as the kernel tells it.

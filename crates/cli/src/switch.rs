@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use crate::error::Error;
+use crate::format::Format;
 use crate::secret::Secret;
 
 /// One switch of a command line that fills a draft `D`.
@@ -252,6 +253,16 @@ impl Given {
 pub(crate) trait Keyword: Copy + 'static {
     /// Every word with what it means, as help lists them.
     const WORDS: &'static [(&'static str, Self)];
+}
+
+impl Keyword for Format {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("text", Self::Text),
+        ("pretty", Self::Pretty),
+        ("xml", Self::Xml),
+        ("json", Self::Json),
+        ("ndjson", Self::Ndjson),
+    ];
 }
 
 pub(crate) fn find_keyword<K: Keyword>(text: &str) -> Option<K> {

@@ -27,7 +27,7 @@
 //! * A slow command is not a failed one: what has nothing to say yet is asked again.
 //!
 //! Left out on purpose: short forms of addresses and resources, and texts for people beyond one sentence
-//! an error; they belong to the command lines.
+//! an error; they belong to `wording`.
 
 mod affinity;
 mod authentication;

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::input::{KeyValues, Value};
-use crate::locator::Locator;
+use crate::locator::{Locator, LocatorError};
 
 /// A filter in one of the languages services know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +109,7 @@ fn selectors(text: &str) -> Result<Vec<(String, String)>, Error> {
     let pairs = KeyValues::parse(text)?;
     let text_of = |(key, value): (&str, &Value)| match value {
         Value::Text(text) => Ok((key.to_owned(), text.clone())),
-        Value::Null => Err(Error::BadSelector { text: format!("{key}=$null") }),
+        Value::Null => Err(LocatorError::BadSelector { text: format!("{key}=$null") }.into()),
     };
     pairs.iter().map(text_of).collect()
 }
@@ -147,7 +147,7 @@ impl AssociationFilter {
 }
 
 /// A bare class name stands in the namespace of the resource that is enumerated.
-fn beside(resource: &Locator, object: &str) -> Result<Locator, Error> {
+fn beside(resource: &Locator, object: &str) -> Result<Locator, LocatorError> {
     let class = object.split('?').next().unwrap_or_default();
     if class.contains(['/', ':']) {
         return Locator::parse(object);

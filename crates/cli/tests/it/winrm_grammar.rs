@@ -5,6 +5,7 @@ use telarch_cli::endpoint::Transport;
 use telarch_cli::failure::ExitCodes;
 use telarch_cli::help::Page;
 use telarch_cli::input::KeyValues;
+use telarch_cli::locator::LocatorError;
 use telarch_cli::secret::{PasswordSource, Secret};
 use telarch_cli::winrm::{
     self, Asking, AssociationResult, Dialect, Filter, Hierarchy, Input, Invocation, Operation, PublicZone,
@@ -148,7 +149,7 @@ fn words_lose_the_quotes_around_them() {
 fn a_path_is_no_switch() {
     // `/name` is one only if the name is known.
     let error = parse("get /etc/passwd").expect_err("no alias");
-    assert_eq!(error, Error::UnknownAlias { uri: "/etc/passwd".to_owned() });
+    assert_eq!(error, LocatorError::UnknownAlias { uri: "/etc/passwd".to_owned() }.into());
     let Operation::Set { input, .. } = command("set winrm/config -file:/tmp/a.xml").operation else {
         panic!()
     };

@@ -1,6 +1,6 @@
 //! How results are printed, octet by octet.
 
-use telarch_cli::Format;
+use telarch_wording::Format;
 use xml::{Bounds, Document};
 
 const CFG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";

@@ -76,7 +76,8 @@ fn source(element: Element<'_>) -> String {
 }
 
 /// A remote value must not steer the terminal it is printed on.
-pub(crate) fn harmless(text: &str) -> String {
+#[must_use]
+pub fn harmless(text: &str) -> String {
     let steers = |c: char| c.is_control() && !matches!(c, '\t' | '\n');
     text.replace(steers, "\u{FFFD}")
 }

@@ -1,7 +1,6 @@
 //! `URI?Name=Value+Name2=Value2`, with aliases.
 
-use telarch_cli::Error;
-use telarch_cli::locator::Locator;
+use telarch_wording::locator::{Locator, LocatorError};
 
 #[test]
 fn the_alias_of_the_first_segment_is_expanded() {
@@ -49,13 +48,13 @@ fn a_value_with_a_plus_comes_in_alone() {
 #[test]
 fn what_is_no_locator_is_refused() {
     let refused = |text: &str| Locator::parse(text).expect_err(text);
-    assert_eq!(refused(""), Error::UriEmpty);
-    assert_eq!(refused("?Name=x"), Error::UriEmpty);
-    assert_eq!(refused("winrn/config"), Error::UnknownAlias { uri: "winrn/config".to_owned() });
-    assert_eq!(refused("shell?ShellId"), Error::BadSelector { text: "ShellId".to_owned() });
-    assert_eq!(refused("shell?=x"), Error::BadSelector { text: "=x".to_owned() });
-    assert_eq!(refused("shell?A=1+"), Error::BadSelector { text: String::new() });
-    assert_eq!(refused("shell?A=1+a=2"), Error::DuplicateSelector { name: "a".to_owned() });
+    assert_eq!(refused(""), LocatorError::UriEmpty);
+    assert_eq!(refused("?Name=x"), LocatorError::UriEmpty);
+    assert_eq!(refused("winrn/config"), LocatorError::UnknownAlias { uri: "winrn/config".to_owned() });
+    assert_eq!(refused("shell?ShellId"), LocatorError::BadSelector { text: "ShellId".to_owned() });
+    assert_eq!(refused("shell?=x"), LocatorError::BadSelector { text: "=x".to_owned() });
+    assert_eq!(refused("shell?A=1+"), LocatorError::BadSelector { text: String::new() });
+    assert_eq!(refused("shell?A=1+a=2"), LocatorError::DuplicateSelector { name: "a".to_owned() });
 }
 
 #[test]

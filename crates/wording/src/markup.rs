@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use xml::{Element, Writer};
 
 /// The namespace of `xsi:nil` and `xsi:type` (XML Schema part 1, 2.6).
-pub(crate) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
+pub const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// The namespace of `Location`, which says where an item came from.
-pub(crate) const BASE: &str = "http://schemas.dmtf.org/wbem/wsman/1/base";
+pub const BASE: &str = "http://schemas.dmtf.org/wbem/wsman/1/base";
 
 /// Opens the element with its prefix and the declarations of its own tag.
-pub(crate) fn open(writer: &mut Writer, element: Element<'_>) {
+pub fn open(writer: &mut Writer, element: Element<'_>) {
     writer.start(&qualified(element.prefix(), element.name()));
     for (prefix, uri) in element.declarations() {
         writer.namespace(prefix, uri);
@@ -19,7 +19,7 @@ pub(crate) fn open(writer: &mut Writer, element: Element<'_>) {
 }
 
 /// Opens the element so that it can stand alone: with the declarations of its surroundings that it uses.
-pub(crate) fn open_alone(writer: &mut Writer, element: Element<'_>) {
+pub fn open_alone(writer: &mut Writer, element: Element<'_>) {
     open(writer, element);
     let mut declared: Vec<&str> = element.declarations().map(|(prefix, _)| prefix).collect();
     let mut around = element.parent();
@@ -37,14 +37,14 @@ pub(crate) fn open_alone(writer: &mut Writer, element: Element<'_>) {
 }
 
 /// Writes the attributes of the element just opened, but for those `skip` names by namespace and name.
-pub(crate) fn attributes(writer: &mut Writer, element: Element<'_>, skip: impl Fn(&str, &str) -> bool) {
+pub fn attributes(writer: &mut Writer, element: Element<'_>, skip: impl Fn(&str, &str) -> bool) {
     for attribute in element.attributes().filter(|a| !skip(a.namespace(), a.name())) {
         writer.attribute(&qualified(attribute.prefix(), attribute.name()), &attribute.value());
     }
 }
 
 /// Writes the element as it was, for a place where its surroundings are declared already.
-pub(crate) fn rewrite(writer: &mut Writer, element: Element<'_>) {
+pub fn rewrite(writer: &mut Writer, element: Element<'_>) {
     if is_mixed(element) {
         writer.copy(element);
         return;
@@ -60,24 +60,28 @@ pub(crate) fn rewrite(writer: &mut Writer, element: Element<'_>) {
 }
 
 /// Whether text stands beside elements: where it stands cannot be told, so it is only copied whole.
-pub(crate) fn is_mixed(element: Element<'_>) -> bool {
+#[must_use]
+pub fn is_mixed(element: Element<'_>) -> bool {
     has_children(element) && !element.text().trim().is_empty()
 }
 
 /// Whether the element says `xsi:nil`: it has no value at all.
-pub(crate) fn is_nil(element: Element<'_>) -> bool {
+#[must_use]
+pub fn is_nil(element: Element<'_>) -> bool {
     element.attribute(XSI, "nil").is_some_and(|nil| matches!(nil.trim(), "true" | "1"))
 }
 
 /// Whether other elements stand in it.
-pub(crate) fn has_children(element: Element<'_>) -> bool {
+#[must_use]
+pub fn has_children(element: Element<'_>) -> bool {
     element.children().next().is_some()
 }
 
 /// The children in groups of one name, in the order in which the names come first.
 ///
 /// Where an item was found ([`BASE`]) is left out: it is no property.
-pub(crate) fn by_name(parent: Element<'_>) -> Vec<Vec<Element<'_>>> {
+#[must_use]
+pub fn by_name(parent: Element<'_>) -> Vec<Vec<Element<'_>>> {
     let mut groups: Vec<Vec<Element<'_>>> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for child in parent.children().filter(|child| !child.is(BASE, "Location")) {

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::error::Error;
-
 /// A resource URI and the selectors that pick one instance of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Locator {
@@ -17,9 +15,9 @@ impl Locator {
     /// A `+` always separates selectors, so a value with one comes in with [`Locator::select`].
     ///
     /// # Errors
-    /// [`Error::UriEmpty`], [`Error::UnknownAlias`], [`Error::BadSelector`] or
-    /// [`Error::DuplicateSelector`].
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    /// [`LocatorError::UriEmpty`], [`LocatorError::UnknownAlias`], [`LocatorError::BadSelector`] or
+    /// [`LocatorError::DuplicateSelector`].
+    pub fn parse(text: &str) -> Result<Self, LocatorError> {
         let (uri, query) = match text.split_once('?') {
             Some((uri, query)) => (uri, Some(query)),
             None => (text, None),
@@ -34,15 +32,15 @@ impl Locator {
     /// Adds one selector, written `Name=Value`; everything behind the first `=` is the value.
     ///
     /// # Errors
-    /// [`Error::BadSelector`] or [`Error::DuplicateSelector`].
-    pub fn select(&mut self, text: &str) -> Result<(), Error> {
+    /// [`LocatorError::BadSelector`] or [`LocatorError::DuplicateSelector`].
+    pub fn select(&mut self, text: &str) -> Result<(), LocatorError> {
         let (name, value) = text
             .split_once('=')
             .filter(|(name, _)| !name.is_empty())
-            .ok_or_else(|| Error::BadSelector { text: text.to_owned() })?;
+            .ok_or_else(|| LocatorError::BadSelector { text: text.to_owned() })?;
         // Services compare the names of selectors without regard to case.
         if self.selectors.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
-            return Err(Error::DuplicateSelector { name: name.to_owned() });
+            return Err(LocatorError::DuplicateSelector { name: name.to_owned() });
         }
         self.selectors.push((name.to_owned(), value.to_owned()));
         Ok(())
@@ -101,6 +99,52 @@ impl fmt::Display for Locator {
     }
 }
 
+/// Why a text is no locator; says what was wrong and where.
+///
+/// The second half of the answer, what to do instead, is [`LocatorError::way_out`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LocatorError {
+    /// Nothing where a resource URI should be.
+    #[error("the resource URI is empty")]
+    UriEmpty,
+    /// A first segment that is no alias, without a scheme before it.
+    #[error("{uri:?} is neither a URI nor begins with an alias")]
+    UnknownAlias {
+        /// As it was typed.
+        uri: String,
+    },
+    /// A selector that is not `Name=Value`.
+    #[error("selector {text:?} is not Name=Value")]
+    BadSelector {
+        /// As it was typed.
+        text: String,
+    },
+    /// Two selectors of one name.
+    #[error("selector {name} is given twice")]
+    DuplicateSelector {
+        /// The name.
+        name: String,
+    },
+}
+
+impl LocatorError {
+    /// What to do instead, in one line; none if the message says it already.
+    #[must_use]
+    pub fn way_out(&self) -> Option<&'static str> {
+        match self {
+            Self::UriEmpty => Some("write an alias such as winrm/config, or a whole URI"),
+            Self::UnknownAlias { .. } => {
+                Some("the aliases are winrm, wsman, wmi, wmicimv2, cimv2 and shell (winrm help alias)")
+            }
+            Self::BadSelector { .. } => {
+                Some("write URI?Name=Value+Name2=Value2, or -selector:Name=Value if the value has a '+'")
+            }
+            Self::DuplicateSelector { .. } => None,
+        }
+    }
+}
+
 /// What stands for the beginning of a resource URI.
 pub struct Alias {
     /// The first segment, as it is typed.
@@ -120,15 +164,15 @@ pub const ALIASES: &[Alias] = &[
 ];
 
 /// Replaces an alias in the first segment; a text with a scheme stays as it is.
-fn expand(uri: &str) -> Result<String, Error> {
+fn expand(uri: &str) -> Result<String, LocatorError> {
     let uri = uri.trim_end_matches('/');
     if uri.is_empty() {
-        return Err(Error::UriEmpty);
+        return Err(LocatorError::UriEmpty);
     }
     let (first, rest) = uri.split_at(uri.find('/').unwrap_or(uri.len()));
     match ALIASES.iter().find(|alias| alias.name.eq_ignore_ascii_case(first)) {
         Some(alias) => Ok(format!("{}{rest}", alias.uri)),
         None if first.contains(':') => Ok(uri.to_owned()),
-        None => Err(Error::UnknownAlias { uri: uri.to_owned() }),
+        None => Err(LocatorError::UnknownAlias { uri: uri.to_owned() }),
     }
 }

@@ -6,9 +6,7 @@ mod text;
 
 use xml::{Element, Writer};
 
-use crate::switch::Keyword;
-
-pub(crate) use text::harmless;
+pub use text::harmless;
 
 /// The form of what is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,16 +55,6 @@ impl Format {
     pub fn results(self) -> Results {
         Results { format: self, items: 0 }
     }
-}
-
-impl Keyword for Format {
-    const WORDS: &'static [(&'static str, Self)] = &[
-        ("text", Self::Text),
-        ("pretty", Self::Pretty),
-        ("xml", Self::Xml),
-        ("json", Self::Json),
-        ("ndjson", Self::Ndjson),
-    ];
 }
 
 /// The frame around the items of an enumeration.

@@ -39,7 +39,7 @@ impl Hint {
     ];
 
     /// Nobody listens at a socket of this machine.
-    pub(crate) const NOT_STARTED: Self = hint(
+    pub const NOT_STARTED: Self = hint(
         &[],
         Kind::Connect,
         "no service of this machine listens",
@@ -51,7 +51,7 @@ impl Hint {
         ],
     );
     /// Quickconfig on a service that does not know it.
-    pub(crate) const NOT_CONFIGURED_BY_ITSELF: Self = hint(
+    pub const NOT_CONFIGURED_BY_ITSELF: Self = hint(
         &[],
         Kind::Fault,
         "the service runs, and this version of it cannot set up the rest by itself",
@@ -61,7 +61,7 @@ impl Hint {
         ],
     );
     /// Somebody else listens there.
-    pub(crate) const FOREIGN: Self = hint(
+    pub const FOREIGN: Self = hint(
         &[],
         Kind::Connect,
         "the service belongs to another user, so nothing was sent to it",
@@ -71,7 +71,7 @@ impl Hint {
         ],
     );
     /// The service of this machine closed the connection without a word.
-    pub(crate) const NOT_LET_IN: Self = hint(
+    pub const NOT_LET_IN: Self = hint(
         &[],
         Kind::Connect,
         "the service of this machine closed the connection without an answer",
@@ -81,7 +81,7 @@ impl Hint {
         ],
     );
     /// HTTP 500 without a fault, over plain HTTP.
-    pub(crate) const UNSEALED: Self = hint(
+    pub const UNSEALED: Self = hint(
         &[],
         Kind::Fault,
         "the service gave no reason (HTTP 500 without a fault)",
@@ -93,7 +93,7 @@ impl Hint {
         ],
     );
     /// HTTP 500 without a fault, where nothing was readable.
-    pub(crate) const UNEXPLAINED: Self = hint(
+    pub const UNEXPLAINED: Self = hint(
         &[],
         Kind::Fault,
         "the service gave no reason (HTTP 500 without a fault)",
@@ -103,28 +103,28 @@ impl Hint {
         ],
     );
     /// Any other status without a fault.
-    pub(crate) const NO_MESSAGE: Self = hint(
+    pub const NO_MESSAGE: Self = hint(
         &[],
         Kind::Fault,
         "what answered does not speak WS-Management",
         &["check port and prefix: leave them away for 5985 or 5986 and wsman", "a proxy may be on the way"],
     );
     /// The connection broke.
-    pub(crate) const BROKEN: Self = hint(
+    pub const BROKEN: Self = hint(
         &[],
         Kind::Connect,
         "the connection broke",
         &["a service that closes at once may want HTTPS, or HTTP instead of it"],
     );
     /// An answer that the protocol does not allow.
-    pub(crate) const UNREADABLE: Self = hint(
+    pub const UNREADABLE: Self = hint(
         &[],
         Kind::Fault,
         "the answer is not what the protocol allows",
         &["see that nothing on the way changes it, such as a proxy or a login page"],
     );
     /// The service offers no scheme that was tried.
-    pub(crate) const NOT_OFFERED: Self = hint(
+    pub const NOT_OFFERED: Self = hint(
         &[],
         Kind::Authentication,
         "the service does not offer the scheme that was tried",
@@ -134,7 +134,7 @@ impl Hint {
         ],
     );
     /// The certificate of the client lets nobody in.
-    pub(crate) const NOT_MAPPED: Self = hint(
+    pub const NOT_MAPPED: Self = hint(
         &[],
         Kind::Authentication,
         "the service does not let the holder of this certificate in",
@@ -145,21 +145,21 @@ impl Hint {
         ],
     );
     /// The service wants to know who asks, and nobody said it.
-    pub(crate) const NO_CREDENTIALS: Self = hint(
+    pub const NO_CREDENTIALS: Self = hint(
         &[],
         Kind::Authentication,
         "the service asks who is there",
         &["add -username:NAME; the password is asked for"],
     );
     /// The other end does not answer in TLS.
-    pub(crate) const NOT_TLS: Self = hint(
+    pub const NOT_TLS: Self = hint(
         &[],
         Kind::Connect,
         "the connection cannot be secured",
         &["the port may be one for HTTP: 5986 is that for HTTPS, unless its listener has another"],
     );
     /// A certificate that no switch makes acceptable.
-    pub(crate) const CERTIFICATE: Self = hint(
+    pub const CERTIFICATE: Self = hint(
         &[],
         Kind::Connect,
         "the certificate of the service cannot be accepted",
@@ -168,98 +168,98 @@ impl Hint {
         ],
     );
     /// The other end does not answer in HTTP.
-    pub(crate) const NOT_HTTP: Self = hint(
+    pub const NOT_HTTP: Self = hint(
         &[],
         Kind::Connect,
         "what answered does not speak HTTP",
         &["the port may be one for HTTPS: write https://, or add -usessl"],
     );
     /// Nothing to sign in with.
-    pub(crate) const NO_TICKET: Self = hint(
+    pub const NO_TICKET: Self = hint(
         &[],
         Kind::Authentication,
         "there is no Kerberos ticket to sign in with",
         &["or give a user: -username:USER@REALM; the password is asked for"],
     );
     /// It was good once.
-    pub(crate) const TICKET_EXPIRED: Self = hint(
+    pub const TICKET_EXPIRED: Self = hint(
         &[],
         Kind::Authentication,
         "the Kerberos ticket has expired",
         &["klist shows what there is and how long it is good"],
     );
     /// Kerberos allows five minutes.
-    pub(crate) const CLOCK_SKEW: Self = hint(
+    pub const CLOCK_SKEW: Self = hint(
         &[],
         Kind::Authentication,
         "the clocks of this machine and of the realm are too far apart",
         &["on this machine: timedatectl shows whether its clock follows others"],
     );
     /// No ticket for what the service is called.
-    pub(crate) const UNKNOWN_SERVICE: Self = hint(
+    pub const UNKNOWN_SERVICE: Self = hint(
         &[],
         Kind::Authentication,
         "the realm does not know the service",
         &["ask for it by another name: -spn:WSMAN, -spn:HOST or -spn:HTTP/NAME; with its port: -SPNPort"],
     );
     /// Nobody to ask for a ticket.
-    pub(crate) const NO_KDC: Self = hint(
+    pub const NO_KDC: Self = hint(
         &[],
         Kind::Authentication,
         "no server of the Kerberos realm answers",
         &["the name of the user may have another realm: -username:USER@REALM"],
     );
     /// The library or its settings are missing.
-    pub(crate) const NO_KERBEROS: Self = hint(
+    pub const NO_KERBEROS: Self = hint(
         &[],
         Kind::Authentication,
         "Kerberos cannot be used on this machine",
         &["without Kerberos, NTLM takes -usessl, or a host in TrustedHosts"],
     );
     /// Mutual authentication failed.
-    pub(crate) const UNPROVEN: Self = hint(
+    pub const UNPROVEN: Self = hint(
         &[],
         Kind::Authentication,
         "what answers has not proven that it is the service",
         &["nothing but the request to sign in was sent"],
     );
     /// `-allowdelegate` with a ticket that is not forwardable.
-    pub(crate) const NOT_DELEGATED: Self = hint(
+    pub const NOT_DELEGATED: Self = hint(
         &[],
         Kind::Authentication,
         "the service cannot be given a ticket to use elsewhere",
         &["without -allowdelegate the command runs, but reaches no third machine"],
     );
     /// A status of the service, inside CredSSP.
-    pub(crate) const REFUSED: Self = hint(
+    pub const REFUSED: Self = hint(
         &[],
         Kind::Authentication,
         "login refused",
         &["user name or password are wrong, or the account may not log in over the network"],
     );
     /// A KDC says so.
-    pub(crate) const WRONG_PASSWORD: Self = hint(
+    pub const WRONG_PASSWORD: Self = hint(
         &[],
         Kind::Authentication,
         "login refused: the realm does not take the password",
         &["a local account of the host is HOST\\USER or .\\USER, and NTLM: Kerberos knows none"],
     );
     /// A KDC says so, too.
-    pub(crate) const UNKNOWN_USER: Self = hint(
+    pub const UNKNOWN_USER: Self = hint(
         &[],
         Kind::Authentication,
         "login refused: the realm does not know the user",
         &["a local account of the host is HOST\\USER or .\\USER, and NTLM: Kerberos knows none"],
     );
     /// Locked, disabled or expired.
-    pub(crate) const NOT_ALLOWED: Self = hint(
+    pub const NOT_ALLOWED: Self = hint(
         &[],
         Kind::Authentication,
         "login refused: the account may not sign in",
         &["an administrator of the realm sees why"],
     );
     /// Anything else that ends a sign-in here.
-    pub(crate) const NOT_SIGNED_IN: Self = hint(
+    pub const NOT_SIGNED_IN: Self = hint(
         &[],
         Kind::Authentication,
         "signing in failed on this side",
@@ -268,7 +268,7 @@ impl Hint {
         ],
     );
     /// The service offers Digest, which telarchd and Windows never do.
-    pub(crate) const WEB_SERVER: Self = hint(
+    pub const WEB_SERVER: Self = hint(
         &[],
         Kind::Authentication,
         "the service does not offer the scheme that was tried",

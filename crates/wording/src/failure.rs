@@ -3,12 +3,12 @@
 mod client;
 mod hint;
 
+use std::borrow::Cow;
+
 use xml::{Bounds, Document, Writer};
 
 use crate::codes::Code;
-use crate::error::Error;
 use crate::format::{Format, harmless};
-use crate::session::bracketed;
 
 pub use hint::Hint;
 
@@ -294,16 +294,6 @@ impl Failure {
     }
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let failure = Self::here(Kind::Usage, error.to_string());
-        match error.way_out() {
-            Some(line) => failure.advise(line),
-            None => failure,
-        }
-    }
-}
-
 impl Program {
     fn name(self) -> &'static str {
         match self {
@@ -311,6 +301,12 @@ impl Program {
             Self::Winrs => "winrs",
         }
     }
+}
+
+/// A host as it stands in an endpoint.
+#[must_use]
+pub fn bracketed(host: &str) -> Cow<'_, str> {
+    if host.contains(':') { format!("[{host}]").into() } else { host.into() }
 }
 
 /// A `f:WSManFault`; `message` writes what stands in its `f:Message`.

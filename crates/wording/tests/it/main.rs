@@ -1,0 +1,7 @@
+//! What people and scripts are told.
+
+#![allow(clippy::unwrap_used)]
+
+mod failure;
+mod format;
+mod locator;
