@@ -116,6 +116,10 @@ pub enum Operation {
         asking: Asking,
         /// Whether a public network zone stops it.
         public_zone: PublicZone,
+        /// Whether to do it, to show it, or to take it back.
+        intent: Intent,
+        /// What Windows does not know.
+        extras: Extras,
     },
     /// Edits who may use a resource.
     ConfigSddl {
@@ -205,6 +209,31 @@ pub enum PublicZone {
     Stops,
     /// It does not (`-force`).
     Ignored,
+}
+
+/// What `quickconfig` is to do with the changes that it finds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Intent {
+    /// Make them.
+    #[default]
+    Make,
+    /// Show them and leave everything as it is (`-whatif`).
+    Show,
+    /// Take back those that were made before (`-undo`).
+    Undo,
+}
+
+/// What `quickconfig` of Windows does not know; a service of Windows is told nothing of it unless it is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// A certificate of an authority, or none (`-strict`).
+    pub strict: bool,
+    /// The zone of firewalld (`-zone`).
+    pub zone: Option<String>,
+    /// From which networks (`-remoteaddress`).
+    pub remote_addresses: Vec<String>,
+    /// Whose members are to open shells (`-allowgroup`).
+    pub group: Option<String>,
 }
 
 /// Which security descriptor `configSDDL` edits.

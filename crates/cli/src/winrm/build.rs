@@ -3,8 +3,8 @@
 use super::operations::Verb;
 use super::switches::Draft;
 use super::{
-    Asking, AssociationResult, Command, Dialect, Enumeration, Filter, Fragment, Hierarchy, Input, Operation,
-    PublicZone, SddlTarget, Words,
+    Asking, AssociationResult, Command, Dialect, Enumeration, Extras, Filter, Fragment, Hierarchy, Input,
+    Intent, Operation, PublicZone, SddlTarget, Words,
 };
 use crate::connection::draft::{KERNEL_KNOWS, refuse};
 use crate::endpoint::Transport;
@@ -74,7 +74,7 @@ impl Building<'_> {
                 let action = self.positionals.next().unwrap_or_default();
                 Operation::Invoke { action, locator: self.locator()?, input: self.input()? }
             }
-            Verb::QuickConfig => self.quick_config(),
+            Verb::QuickConfig => self.quick_config()?,
             Verb::ConfigSddl => self.config_sddl()?,
             // Help and HelpMsg never come here: they need no service.
             Verb::Identify | Verb::HelpMsg | Verb::Help => Operation::Identify,
@@ -128,13 +128,40 @@ impl Building<'_> {
         Ok(Enumeration { filter, returns: draft.returns, hierarchy: Hierarchy::of(draft) })
     }
 
-    fn quick_config(&self) -> Operation {
+    fn quick_config(&mut self) -> Result<Operation, Error> {
         let (quiet, force) = (self.draft.quiet, self.draft.force);
-        Operation::QuickConfig {
-            transport: self.draft.transport.unwrap_or(Transport::Http),
+        let transport = self.draft.transport;
+        let extras = std::mem::take(&mut self.draft.extras);
+        refuse(
+            extras.strict && transport != Some(Transport::Https),
+            "-strict is about the certificate of HTTPS",
+            "add -transport:https, or leave -strict away",
+        )?;
+        let intent = match (self.draft.what_if, self.draft.undo) {
+            (true, true) => {
+                refuse(
+                    true,
+                    "-whatif and -undo together",
+                    "-undo shows what it takes back and asks before it does",
+                )?;
+                Intent::Show
+            }
+            (true, false) => Intent::Show,
+            (false, true) => Intent::Undo,
+            (false, false) => Intent::Make,
+        };
+        refuse(
+            intent == Intent::Undo && (transport.is_some() || extras != Extras::default()),
+            "-undo takes back everything that quickconfig did",
+            "leave the other switches away, but for -quiet and those of the connection",
+        )?;
+        Ok(Operation::QuickConfig {
+            transport: transport.unwrap_or(Transport::Http),
             asking: if quiet || force { Asking::Never } else { Asking::Before },
             public_zone: if force { PublicZone::Ignored } else { PublicZone::Stops },
-        }
+            intent,
+            extras,
+        })
     }
 
     fn config_sddl(&mut self) -> Result<Operation, Error> {

@@ -49,12 +49,13 @@ pub async fn run(
     streams: &mut Streams<'_>,
 ) -> Result<Done, Stop> {
     let Command { operation, connection, options, format, .. } = command;
+    let place = quick_config::Place::of(&connection.target);
     let service = Service::new(connection, settings, Delegation::Refused)?;
     let run = Run { service, options, format };
     match operation {
-        Operation::QuickConfig { transport, asking, public_zone } => {
-            return quick_config::run(&run, quick_config::Plan { transport, asking, public_zone }, streams)
-                .await;
+        Operation::QuickConfig { transport, asking, public_zone, intent, extras } => {
+            let plan = quick_config::Plan { transport, asking, public_zone, intent, extras, place };
+            return quick_config::run(&run, &plan, streams).await;
         }
         Operation::Enumerate { locator, enumeration } => {
             run.enumerate(&locator, enumeration, streams.out).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::filter::Dialect;
 use super::operations::Verb;
-use super::{Hierarchy, ReturnType};
+use super::{Extras, Hierarchy, ReturnType};
 use crate::connection::switches::{self, Connects};
 use crate::connection::{Encoding, ProxyAccess, ProxyScheme, draft};
 use crate::endpoint::{Address, Transport};
@@ -33,6 +33,9 @@ pub(crate) struct Draft {
     pub(crate) associations: bool,
     pub(crate) quiet: bool,
     pub(crate) force: bool,
+    pub(crate) what_if: bool,
+    pub(crate) undo: bool,
+    pub(crate) extras: Extras,
     pub(crate) transport: Option<Transport>,
     pub(crate) sddl: Option<String>,
 }
@@ -63,9 +66,7 @@ const WITH_INPUT: Scope = Verb::Set.scope().and(Verb::Create.scope()).and(Verb::
 /// Operations with a resource URI that takes selectors.
 const RESOURCE: Scope = WITH_INPUT.and(INSTANCE).and(Verb::Delete.scope()).and(Verb::Enumerate.scope());
 /// Operations that may go to another machine.
-const REMOTE: Scope = RESOURCE.and(Verb::Identify.scope()).and(Verb::ConfigSddl.scope());
-/// Operations on a service, wherever it is.
-const ANYWHERE: Scope = REMOTE.and(QUICK);
+const REMOTE: Scope = RESOURCE.and(Verb::Identify.scope()).and(Verb::ConfigSddl.scope()).and(QUICK);
 const ENUMERATE: Scope = Verb::Enumerate.scope();
 const QUICK: Scope = Verb::QuickConfig.scope();
 
@@ -91,7 +92,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     .short(&["r", "machine"])
     .on(REMOTE)
     .under(Group::Remote),
-    switches::socket().on(ANYWHERE),
+    switches::socket().on(REMOTE),
     switches::usessl().on(REMOTE),
     Row::new("port", Value::Text("PORT"), "the port, for an endpoint without one", |d, v| {
         d.connection.port = u16::try_from(v.number(1..=65_535)?).ok();
@@ -300,6 +301,53 @@ pub(crate) const SWITCHES: &[Row] = &[
     .under(Group::QuickConfig),
     Row::new("force", Value::None, "do not ask, and pass over public network zones", |d, _| {
         d.force = true;
+        Ok(())
+    })
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new("whatif", Value::None, "show what would be done, and change nothing", |d, _| {
+        d.what_if = true;
+        Ok(())
+    })
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new(
+        "undo",
+        Value::None,
+        "take back what quickconfig did on this machine, and nothing else",
+        |d, _| {
+            d.undo = true;
+            Ok(())
+        },
+    )
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new(
+        "remoteaddress",
+        Value::Text("NETWORK,..."),
+        "let only these in: 10.0.0.0/8, LocalSubnet",
+        |d, v| {
+            d.extras.remote_addresses =
+                v.text().split(',').map(|network| network.trim().to_owned()).collect();
+            Ok(())
+        },
+    )
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new("zone", Value::Text("ZONE"), "the zone of firewalld to open, also if it is public", |d, v| {
+        d.extras.zone = Some(v.into_text());
+        Ok(())
+    })
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new("strict", Value::None, "for HTTPS no self-signed certificate, as Windows", |d, _| {
+        d.extras.strict = true;
+        Ok(())
+    })
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new("allowgroup", Value::Text("GROUP"), "let members of this group open shells", |d, v| {
+        d.extras.group = Some(v.into_text());
         Ok(())
     })
     .on(QUICK)
