@@ -4,8 +4,8 @@
 use std::num::NonZeroU16;
 
 use quickconfig::{
-    Answer, Firewall, FirewallKind, MAX_OPENINGS, Network, Noted, Opening, Outcome, Recorded, Source, Survey,
-    Transport, Unit, Wish, Zone,
+    Answer, Firewall, FirewallKind, MAX_OPENINGS, Network, Noted, Opening, Outcome, Recorded, ServiceAfter,
+    Source, Survey, Transport, Unit, Wish, Zone,
 };
 use sddl::Sid;
 use zeroize::Zeroizing;
@@ -116,6 +116,7 @@ fn write_survey<'w>(w: &'w mut Writer, survey: &Survey) -> &'w mut Writer {
     write_all(w, &firewall.open, |w, open| _ = w.u8(u8::from(*open)));
     write_all(w, recorded, |w, record| {
         w.u32(record.number).text(&record.what).optional(record.own.as_ref(), write_noted);
+        w.u8(u8::from(record.service == ServiceAfter::Stopped));
     });
     write_all(w, certificates, |w, certificate| _ = w.fixed(certificate))
 }
@@ -140,7 +141,9 @@ fn read_survey(r: &mut Reader<'_>) -> Result<Survey, Malformed> {
     let public = yes_or_no(r)?;
     let open = read_all(r, MAX_OPENINGS, yes_or_no)?;
     let recorded = read_all(r, MOST, |r| {
-        Ok(Recorded { number: r.u32()?, what: r.text()?.to_owned(), own: r.optional(read_noted)? })
+        let (number, what, own) = (r.u32()?, r.text()?.to_owned(), r.optional(read_noted)?);
+        let service = if yes_or_no(r)? { ServiceAfter::Stopped } else { ServiceAfter::Running };
+        Ok(Recorded { number, what, own, service })
     })?;
     let certificates = read_all(r, MOST, Reader::fixed)?;
     Ok(Survey { unit, firewall: Firewall { kind, places, public, open }, recorded, certificates })
@@ -273,7 +276,10 @@ mod tests {
         for wish in wishes.into_iter().chain(noted.clone().map(Wish::Note)) {
             assert_eq!(decode_wish(&encode_wish(&wish)), Ok(wish));
         }
-        let record = |(number, own)| Recorded { number, what: format!("record {number}"), own };
+        let record = |(number, own)| {
+            let service = if own.is_none() { ServiceAfter::Stopped } else { ServiceAfter::Running };
+            Recorded { number, what: format!("record {number}"), own, service }
+        };
         let survey = |unit, kind| Survey {
             unit,
             firewall: Firewall {

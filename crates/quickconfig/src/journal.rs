@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use serde_json::{Value, json};
 
 use crate::firewall::Rule;
-use crate::{Error, Noted, Recorded, Transport};
+use crate::{Error, Noted, Recorded, ServiceAfter, Transport};
 
 /// One thing that was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,7 +156,11 @@ impl Deed {
             Self::Opened(rule) => (format!("Firewall: {rule}."), None),
             Self::Own(noted) => (noted.to_string(), Some(noted.clone())),
         };
-        Recorded { number, what, own }
+        let service = match self {
+            Self::Started => ServiceAfter::Stopped,
+            _ => ServiceAfter::Running,
+        };
+        Recorded { number, what, own, service }
     }
 
     fn to_json(&self, number: u32) -> Value {

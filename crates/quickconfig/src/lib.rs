@@ -24,5 +24,5 @@ pub use machine::Machine;
 pub use systemd::UNIT;
 pub use wish::{
     Answer, Certificate, Firewall, FirewallKind, MAX_OPENINGS, Network, Noted, Opening, Outcome, Recorded,
-    Source, Survey, Transport, Unit, Wish, Zone,
+    ServiceAfter, Source, Survey, Transport, Unit, Wish, Zone,
 };

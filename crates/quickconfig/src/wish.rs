@@ -316,6 +316,17 @@ pub struct Recorded {
     pub what: String,
     /// What the service has to take back itself, if it does.
     pub own: Option<Noted>,
+    /// What becomes of the service when it is taken back.
+    pub service: ServiceAfter,
+}
+
+/// What becomes of the service when something is taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceAfter {
+    /// It goes on.
+    Running,
+    /// It is stopped, so that it should have said everything before.
+    Stopped,
 }
 
 #[cfg(test)]

@@ -61,4 +61,4 @@ pub use suite::Suite;
 pub use telarchd::{PASSWORD, Telarchd, USER};
 pub use walk::{SignIn, Signed, walk};
 pub use way_in::WayIn;
-pub use world::{World, in_world};
+pub use world::{World, in_world, own_program, python_of_peers, served_fingerprint};

@@ -2,6 +2,7 @@
 //! afterwards, and on its bus the systemd, the firewalld and the ufw of this machine.
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -9,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::python::environment_program;
 use crate::run::{Run, run};
+use crate::telarchd::built_program;
 
 /// What a test runs in; everything that was started in it ends with it.
 #[derive(Default)]
@@ -123,6 +126,23 @@ impl World {
         waits_for("firewalld", || self.shell("firewall-cmd --state").code == 0);
     }
 
+    /// Starts our service of the machine and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not get ready.
+    pub fn service(&self, program: &Path, arguments: &[&str]) {
+        let manager = UnixDatagram::bind("/run/notify").expect("a socket");
+        manager.set_read_timeout(Some(LONGEST_STEP)).expect("a limit");
+        self.start(Command::new(program).args(arguments).env("NOTIFY_SOCKET", "/run/notify"));
+        let mut message = [0; 4_096];
+        while manager.recv(&mut message).is_ok() {
+            if message.starts_with(b"READY=1") {
+                return;
+            }
+        }
+        panic!("the service does not get ready");
+    }
+
     /// Starts a mock of a service of the bus (python-dbusmock).
     ///
     /// # Panics
@@ -185,6 +205,37 @@ impl Drop for World {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// The SHA-256 of the certificate at a port of this world, as openssl shows it.
+///
+/// # Panics
+/// When no certificate can be had.
+#[must_use]
+pub fn served_fingerprint(world: &World, port: u16) -> String {
+    let shown = world.shell(&format!(
+        "openssl s_client -connect 127.0.0.1:{port} </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256"
+    ));
+    let line = String::from_utf8_lossy(&shown.stdout).into_owned();
+    line.trim().split_once('=').unwrap_or_else(|| panic!("no certificate: {shown:?}")).1.to_owned()
+}
+
+/// A program of this workspace.
+///
+/// # Panics
+/// When it was not built.
+#[must_use]
+pub fn own_program(name: &str) -> PathBuf {
+    built_program(name)
+}
+
+/// The Python of the peers' environment.
+///
+/// # Panics
+/// When it is not installed.
+#[must_use]
+pub fn python_of_peers() -> PathBuf {
+    PathBuf::from(environment_program("python").get_program())
 }
 
 /// Runs a command that has to succeed.

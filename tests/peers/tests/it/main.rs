@@ -40,6 +40,7 @@ mod own_suites;
 mod principals;
 mod pypsrp;
 mod pywinrm;
+mod quick_config;
 mod sign_in;
 mod sign_in_failures;
 mod spnego;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use config::{Draft, Listener, ListenerAddress, ListenerKey, Thumbprint, Transport};
-use quickconfig::{Noted, Outcome, Recorded, Wish};
+use quickconfig::{Noted, Outcome, Recorded, ServiceAfter, Wish};
 use sddl::Sid;
 use service::{Answer, Call, Certificate};
 use wsman::Fault;
@@ -213,7 +213,13 @@ pub(super) async fn take_back(
     named.sort_by_key(|record| std::cmp::Reverse(record.number));
     named.dedup();
     let (mut lines, mut status) = (Vec::new(), Status::Succeeded);
+    let mut afterwards = None;
     for record in named {
+        if record.service == ServiceAfter::Stopped {
+            lines.push(format!("{} It is stopped now.", record.what));
+            afterwards = Some(record.number);
+            continue;
+        }
         let outcome = match take_back_own(plugin, &record, call).await {
             Ok(()) => machine.done(Wish::TakeBack(record.number)).await,
             Err(fault) => Outcome::Failed(fault.reason().to_owned()),
@@ -226,7 +232,17 @@ pub(super) async fn take_back(
             _ => format!("Taken back: {}", record.what),
         });
     }
-    write(Stage::Undo, status, &lines, call)
+    let answer = write(Stage::Undo, status, &lines, call)?;
+    let Some(number) = afterwards else { return Ok(answer) };
+    // Whoever asked is to hear of it before there is nobody left to tell.
+    let (machine, runtime) = (machine.clone(), tokio::runtime::Handle::current());
+    Ok(answer.when_delivered(Box::new(move || {
+        runtime.spawn(async move {
+            if let Outcome::Failed(error) = machine.done(Wish::TakeBack(number)).await {
+                tracing::error!(error, "The service is not stopped");
+            }
+        });
+    })))
 }
 
 /// Takes back what the service changed in its own settings; what somebody else has changed since is left alone.
