@@ -276,7 +276,7 @@ mod tests {
         for wish in wishes.into_iter().chain(noted.clone().map(Wish::Note)) {
             assert_eq!(decode_wish(&encode_wish(&wish)), Ok(wish));
         }
-        let record = |(number, own)| {
+        let record = |(number, own): (u32, Option<Noted>)| {
             let service = if own.is_none() { ServiceAfter::Stopped } else { ServiceAfter::Running };
             Recorded { number, what: format!("record {number}"), own, service }
         };

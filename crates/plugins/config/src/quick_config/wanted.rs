@@ -84,6 +84,9 @@ impl Wanted {
         let is_about_remoting = matches!(stage, Stage::Analyze | Stage::EnableRemoting);
         let takes_steps = matches!(stage, Stage::EnableService | Stage::EnableRemoting | Stage::Undo);
         let refused = |error: quickconfig::Error| wrong(error.to_string().replace("\n  ", "; "));
+        if child.children().next().is_some() {
+            return Err(wrong(format!("{} holds elements, and takes none", child.name())));
+        }
         match child.name() {
             _ if !child.namespace().eq_ignore_ascii_case(NAMESPACE) => return Err(unknown(stage, &child)),
             "Transport" if is_about_remoting => {
