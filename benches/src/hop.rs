@@ -1,29 +1,35 @@
-//! What it costs that the shells of a user are in a process of that user: a Get of one, from the gateway and from its
-//! host, over a Get that the gateway answers itself; less the same difference in a service of one process.
+//! What it costs that the shells of a user are in a process of that user.
+//!
+//! While there is one: a Get of a shell, from the gateway and from its host, over a Get that the gateway answers
+//! itself; less the same difference in a service of one process, which however writes no audit record. When there is
+//! none: the first request, beside one start of the same program, which is started twice for it.
 
-use std::fs;
-use std::os::unix::net::UnixDatagram;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
 use crate::Result;
 use crate::connection::Connection;
 use crate::effort::Effort;
+use crate::machine::Machine;
 use crate::messages::{self, Shell};
 use crate::processors::Together;
-use crate::rounds::{by_turns, median_of};
+use crate::rounds::{by_turns, median, median_of};
 use crate::table::Row;
 use crate::telarchd::{Telarchd, program};
 
 pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     if !rustix::process::geteuid().is_root() {
-        return Ok(vec![Row::told(WHAT, "not measured: only the service of root has hosts".to_owned())]);
+        let reason = "not measured: only the service of root has hosts";
+        return Ok([ADDED, FIRST].map(|what| Row::told(what, reason.to_owned())).into());
     }
+    Ok(vec![of_each_request(effort)?, of_the_first_request(effort)?])
+}
+
+fn of_each_request(effort: &Effort) -> Result<Row> {
     let (several, one) = (Machine::start()?, Telarchd::start(&[])?);
-    let mut to_several = Connection::local(&several.folder.path().join("state/local.sock"))?;
+    let mut to_several = several.connect()?;
     let mut to_one = Connection::plain(one.http())?;
     let gets = |connection: &mut Connection| -> Result<[Vec<u8>; 2]> {
         let created = connection.exchange(&messages::create_shell())?;
@@ -39,12 +45,60 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     let hop = median_of(&turns, |turn| turn.ours - turn.theirs);
     let [several, one] = [median_of(&turns, |turn| turn.ours), median_of(&turns, |turn| turn.theirs)];
     let measured = format!("{hop:.1} µs ({several:+.1} to {one:+.1} µs over Get winrm/config)");
-    Ok(vec![Row::at_most(WHAT, HOP, "µs", hop, measured)])
+    Ok(Row::at_most(ADDED, HOP, "µs", hop, measured))
 }
 
-const WHAT: &str = "Get of a shell, 1 connection: time that the host adds";
+/// A user who has no host yet opens a shell.
+fn of_the_first_request(effort: &Effort) -> Result<Row> {
+    let service = Machine::start()?;
+    let mut connection = service.connect()?;
+    let turns = by_turns(
+        effort.rounds,
+        || milliseconds(FIRSTS, || without_host(&service, &mut connection)),
+        || milliseconds(FIRSTS, started),
+    )?;
+    let [first, start] = [median_of(&turns, |turn| turn.ours), median_of(&turns, |turn| turn.theirs)];
+    let measured = format!("{first:.1} ms (telarchd --version: {start:.1} ms)");
+    Ok(Row::at_most(FIRST, START, "ms", first, measured))
+}
+
+const ADDED: &str = "Get of a shell, 1 connection: time that the host adds";
 /// In microseconds.
 const HOP: f64 = 60.0;
+const FIRST: &str = "Create of a shell by a user who has no host yet";
+/// In milliseconds.
+const START: f64 = 15.0;
+/// How many starts a turn has.
+const FIRSTS: usize = 10;
+
+fn without_host(service: &Machine, connection: &mut Connection) -> Result<Duration> {
+    let hosts = service.hosts()?;
+    for host in hosts.iter().filter_map(|host| Pid::from_raw(i32::try_from(*host).ok()?)) {
+        kill_process(host, Signal::KILL)?;
+    }
+    // Its session ends after it.
+    while service.processes()?.len() > WITHOUT_HOST {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let begin = Instant::now();
+    Shell::created(connection.exchange(&messages::create_shell())?)?;
+    Ok(begin.elapsed())
+}
+
+/// Broker and gateway.
+const WITHOUT_HOST: usize = 2;
+
+fn started() -> Result<Duration> {
+    let begin = Instant::now();
+    let status = Command::new(program("telarchd")).arg("--version").stdout(Stdio::null()).status()?;
+    if status.success() { Ok(begin.elapsed()) } else { Err("telarchd --version does not work".into()) }
+}
+
+/// The median, in milliseconds.
+fn milliseconds(count: usize, mut measure: impl FnMut() -> Result<Duration>) -> Result<f64> {
+    let times = (0..count).map(|_| Ok(measure()?.as_secs_f64() * 1e3));
+    Ok(median(times.collect::<Result<_>>()?))
+}
 
 /// How much longer the second of two requests takes than the first, in microseconds.
 fn added(connection: &mut Connection, gets: &[Vec<u8>; 2], processes: &[u32], time: Duration) -> Result<f64> {
@@ -59,49 +113,4 @@ fn added(connection: &mut Connection, gets: &[Vec<u8>; 2], processes: &[u32], ti
         Ok::<_, Box<dyn std::error::Error>>(begin.elapsed().as_secs_f64() * 1e6 / f64::from(count))
     });
     Ok(shell? - config?)
-}
-
-/// The service of root, which its own programs reach through its Unix socket.
-struct Machine {
-    child: Child,
-    folder: TempDir,
-}
-
-impl Machine {
-    fn start() -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("telarch-benches-").tempdir()?;
-        let path = |name: &str| folder.path().join(name);
-        fs::write(path("config.toml"), "")?;
-        let manager = UnixDatagram::bind(path("notify"))?;
-        manager.set_read_timeout(Some(Duration::from_secs(20)))?;
-        let mut command = Command::new(program("telarchd"));
-        command.arg("--config").arg(path("config.toml")).arg("--state").arg(path("state"));
-        command.args(["--gateway-user", "nobody"]).env("NOTIFY_SOCKET", path("notify"));
-        let child = command.env("TELARCH_LOG", "error").stdin(Stdio::null()).spawn()?;
-        let machine = Self { child, folder };
-        let mut message = [0; 256];
-        while manager.recv(&mut message)? != 7 || !message.starts_with(b"READY=1") {}
-        Ok(machine)
-    }
-
-    /// Gateway and hosts, with what keeps their sessions.
-    fn processes(&self) -> Result<Vec<u32>> {
-        let mut found = vec![self.child.id()];
-        let mut at = 0;
-        while let Some(process) = found.get(at).copied() {
-            for task in fs::read_dir(format!("/proc/{process}/task"))?.filter_map(std::result::Result::ok) {
-                let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-                found.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
-            }
-            at += 1;
-        }
-        Ok(found)
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let _ = self.child.wait();
-    }
 }

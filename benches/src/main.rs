@@ -11,6 +11,7 @@ mod connection;
 mod effort;
 mod hop;
 mod load;
+mod machine;
 mod memory;
 mod messages;
 mod process;

@@ -77,6 +77,8 @@ pub enum Unasked {
     Sockets(Vec<OwnedFd>),
     /// The settings have changed.
     Settings(String),
+    /// What policy demands, at the beginning and whenever it has changed.
+    Policies(String),
     /// Everything is to be read again.
     Reload {
         /// The settings.
@@ -262,6 +264,7 @@ impl Gateway {
                     continue;
                 }
                 (Tell::Settings(text), _) => Unasked::Settings(text),
+                (Tell::Policies(text), _) => Unasked::Policies(text),
                 (Tell::Reload(settings), audit) => Unasked::Reload { settings, audit },
                 (Tell::Stop, _) => Unasked::Stop,
                 _ => continue,

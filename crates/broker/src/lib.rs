@@ -25,7 +25,7 @@ mod sessions;
 pub mod wire;
 
 pub use gateway::{Gateway, Local, Session, Unasked};
-pub use link::{Frame, HEAD, LONGEST, Link, is_of_root_or_own, message_length};
+pub use link::{Frame, HEAD, LONGEST, Link, frame_head, is_of_root_or_own, message_length};
 pub use message::{
     Ask, CertificateWish, Claim, ContextForm, Denial, Denied, SessionId, SignedIn, Tell, Unchanged,
 };

@@ -65,14 +65,9 @@ impl Link {
     /// # Errors
     /// The system's, and [`ErrorKind::InvalidInput`] for what no frame can carry.
     pub fn send(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let length = u32::try_from(message.len()).ok().filter(|_| message.len() <= LONGEST);
-        let (Some(length), true) = (length, descriptors.len() <= MOST_DESCRIPTORS) else {
+        let (Some(head), true) = (frame_head(message.len()), descriptors.len() <= MOST_DESCRIPTORS) else {
             return Err(ErrorKind::InvalidInput.into());
         };
-        let mut head = [0; 8];
-        for (to, from) in head.iter_mut().zip(HEAD.iter().chain(&length.to_be_bytes())) {
-            *to = *from;
-        }
         let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -149,6 +144,14 @@ impl Link {
     pub fn try_clone(&self) -> io::Result<OwnedFd> {
         self.socket.as_fd().try_clone_to_owned()
     }
+}
+
+/// What stands before a message of this length; none if it is too long.
+#[must_use]
+pub fn frame_head(length: usize) -> Option<[u8; 8]> {
+    let number = u32::try_from(length).ok().filter(|_| length <= LONGEST)?;
+    let ([a, b, c, d], [e, f, g, h]) = (HEAD, number.to_be_bytes());
+    Some([a, b, c, d, e, f, g, h])
 }
 
 /// The length of the message that a head announces; none if it is no head or the message is too long.

@@ -183,6 +183,8 @@ pub enum Tell {
     Sockets,
     /// The settings as they are now.
     Settings(String),
+    /// What policy demands now: `config::Policies::to_text`.
+    Policies(String),
     /// To read everything again; the file of audit records comes with it.
     Reload(String),
     /// To end.
@@ -432,7 +434,8 @@ impl Tell {
             Self::Stop => w.u8(15),
             Self::Outdated(text) => w.u8(16).text(text),
             Self::Certificate(pem) => w.u8(17).text(pem.expose()),
-            Self::QuickConfig(answer) => quick_config::write_answer(w.u8(19), answer),
+            Self::Policies(text) => w.u8(19).text(text),
+            Self::QuickConfig(answer) => quick_config::write_answer(w.u8(20), answer),
             Self::Found(found) => w.u8(18).optional(found.as_ref(), |w, text| _ = w.text(text)),
         };
         w.finish()
@@ -493,9 +496,10 @@ impl Tell {
             14 => Self::Reload(r.text()?.to_owned()),
             15 => Self::Stop,
             16 => Self::Outdated(r.text()?.to_owned()),
-            19 => Self::QuickConfig(quick_config::read_answer(&mut r)?),
             18 => Self::Found(r.optional(|r| r.text().map(str::to_owned))?),
             17 => Self::Certificate(Secret::new(r.text()?.to_owned())),
+            19 => Self::Policies(r.text()?.to_owned()),
+            20 => Self::QuickConfig(quick_config::read_answer(&mut r)?),
             _ => return Err(Malformed("nobody knows what is told")),
         };
         r.finish()?;

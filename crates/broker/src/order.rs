@@ -1,5 +1,7 @@
 //! What the broker and a host say to each other.
 
+use std::time::Duration;
+
 use sddl::Token;
 use zeroize::Zeroizing;
 
@@ -15,9 +17,13 @@ pub enum Order {
         account: String,
         /// What access is decided with.
         token: Token,
+        /// How long it may have nothing to do, in whole milliseconds.
+        idle: Duration,
     },
     /// To serve the gateway at the other end of the descriptor that comes with it.
     Connect,
+    /// To end as soon as it can, for its groups are no longer those of its user. It reports whether that is now.
+    Renew,
 }
 
 /// What a host tells.
@@ -33,6 +39,8 @@ pub enum Report {
         /// How many orders to connect have come.
         connected: u64,
     },
+    /// It was to end, and has shells.
+    Staying,
 }
 
 impl Order {
@@ -41,8 +49,12 @@ impl Order {
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
         let mut w = Writer::default();
         match self {
-            Self::Begin { account, token } => _ = write_token(w.u8(1).text(account), token),
+            Self::Begin { account, token, idle } => {
+                let milliseconds = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
+                write_token(w.u8(1).text(account).u64(milliseconds), token);
+            }
             Self::Connect => _ = w.u8(2),
+            Self::Renew => _ = w.u8(3),
         }
         w.finish()
     }
@@ -54,8 +66,13 @@ impl Order {
     pub fn decode(message: &[u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(message);
         let order = match r.u8()? {
-            1 => Self::Begin { account: r.text()?.to_owned(), token: read_token(&mut r)? },
+            1 => Self::Begin {
+                account: r.text()?.to_owned(),
+                idle: Duration::from_millis(r.u64()?),
+                token: read_token(&mut r)?,
+            },
             2 => Self::Connect,
+            3 => Self::Renew,
             _ => return Err(Malformed("nobody knows the order")),
         };
         r.finish()?;
@@ -72,6 +89,7 @@ impl Report {
             Self::Started => _ = w.u8(1),
             Self::Refused(reason) => _ = w.u8(2).text(reason),
             Self::Leaving { connected } => _ = w.u8(3).u64(*connected),
+            Self::Staying => _ = w.u8(4),
         }
         w.finish()
     }
@@ -86,6 +104,7 @@ impl Report {
             1 => Self::Started,
             2 => Self::Refused(r.text()?.to_owned()),
             3 => Self::Leaving { connected: r.u64()? },
+            4 => Self::Staying,
             _ => return Err(Malformed("nobody knows the report")),
         };
         r.finish()?;

@@ -27,6 +27,9 @@ pub trait Duties: Send + Sync {
     /// What access is decided with; none for somebody who has ceased to exist.
     fn token(&self, identity: &Identity) -> Option<Token>;
 
+    /// Somebody has signed in, and may have other groups than the last time.
+    fn signed_in(&self, _identity: &Identity) {}
+
     /// A connection to the process that works for somebody, which is started if it has to be.
     ///
     /// # Errors
@@ -215,10 +218,14 @@ impl Broker {
                     Err(error) => Tell::refused(error),
                 }
             }
-            Ask::Step { handshake, token } => match self.kept().take_handshake(handshake) {
-                Some((handshake, until)) => self.step(handshake, until, &token),
-                None => Tell::refused(AuthError::Malformed("no such sign-in")),
-            },
+            Ask::Step { handshake, token } => {
+                // Not in the `match`, which would hold what the next step has to be put into.
+                let taken = self.kept().take_handshake(handshake);
+                match taken {
+                    Some((handshake, until)) => self.step(handshake, until, &token),
+                    None => Tell::refused(AuthError::Malformed("no such sign-in")),
+                }
+            }
             Ask::Host(session) => {
                 let asked = self.sessions.find(session);
                 return match asked.and_then(|proven| self.duties.host(&proven.identity, &proven.token)) {
@@ -296,6 +303,8 @@ impl Broker {
         let token = self.duties.token(&identity).ok_or(AuthError::NotAllowed)?;
         let (account, scheme) = (identity.account().clone(), identity.scheme());
         tracing::debug!(%account, %scheme, "Signed in");
+        // First, so that nothing is asked for in this session before it is done.
+        self.duties.signed_in(&identity);
         self.sessions.begin(identity, token).ok_or(AuthError::Unavailable)
     }
 

@@ -51,7 +51,7 @@ impl Writer {
         // Growing leaves the old memory as it was, and it may hold a secret.
         let needed = self.0.len().saturating_add(octets.len());
         if needed > self.0.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(needed.saturating_mul(2)));
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed.saturating_mul(2).max(SMALL)));
             larger.extend_from_slice(&self.0);
             self.0 = larger;
         }
@@ -62,6 +62,11 @@ impl Writer {
     /// Appends octets after their length. Longer ones than any message may be make the message unsendable.
     pub fn octets(&mut self, octets: &[u8]) -> &mut Self {
         self.u32(u32::try_from(octets.len()).unwrap_or(u32::MAX)).fixed(octets)
+    }
+
+    /// Appends the length of a text that is sent right after this message, instead of in it.
+    pub fn length(&mut self, text: &str) -> &mut Self {
+        self.u32(u32::try_from(text.len()).unwrap_or(u32::MAX))
     }
 
     /// Appends a text after its length.
@@ -192,3 +197,6 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+/// Most messages need no more, and do not have to grow then.
+const SMALL: usize = 128;

@@ -2,8 +2,8 @@
 
 mod topics;
 
-use crate::codes::Code;
-use crate::failure::{Hint, Kind};
+use crate::explain::Explanation;
+use crate::failure::Kind;
 use crate::locator::ALIASES;
 use crate::switch::{Group, Scope, Switch};
 use crate::winrm::operations::{Entry, OPERATIONS};
@@ -75,18 +75,8 @@ pub fn winrs() -> String {
 /// What an error number means; an unknown one gets the page of `helpmsg`.
 #[must_use]
 pub fn message(text: &str) -> String {
-    let known = Code::parse(text).filter(|code| code.symbol().is_some() || Hint::find(*code).is_some());
-    let Some(code) = known else { return Page::Operation("helpmsg").text() };
-    let mut page = String::new();
-    if let Some(hint) = Hint::find(code) {
-        page.push_str(&format!("{}\n", hint.what));
-        for line in hint.way_out {
-            page.push_str(&format!("  {}\n", line.replace("{host}", "the other machine")));
-        }
-    }
-    page.push_str(&format!("{code}\n"));
-    page.push_str(&format!("signed {}\n", code.signed()));
-    page
+    let known = Explanation::of(text).ok().filter(Explanation::is_known);
+    known.map_or_else(|| Page::Operation("helpmsg").text(), |known| known.text())
 }
 
 /// The answer to `--version`.

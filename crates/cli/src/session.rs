@@ -12,13 +12,14 @@ use wsman::{FragmentTransfer, OptionSet, ResourceUri, SelectorSet};
 use xml::Encoding as XmlEncoding;
 
 use crate::connection::{
-    ClientCertificate, Connection, Delegation, Encoding, ImplicitScheme, Login, PasswordScheme, ProxyAccess,
-    ServiceName, SpnPort, Target, Trust, Unencrypted, Verification,
+    ClientCertificate, Connection, Delegation, Encoding, ImplicitScheme, Login, PasswordScheme, ServiceName,
+    SpnPort, Target, Trust, Unencrypted, Verification,
 };
 use crate::endpoint::{Defaults, Endpoint, Transport};
 use crate::failure::{Failure, Hint, Kind, bracketed};
 use crate::input::{KeyValues, Value};
 use crate::locator::Locator;
+use crate::proxy;
 use crate::secret::PasswordSource;
 use crate::settings::ClientSettings;
 use crate::winrm::Fragment;
@@ -47,9 +48,6 @@ impl Service {
         settings: &ClientSettings,
         delegation: Delegation,
     ) -> Result<Self, Failure> {
-        if connection.proxy.as_ref().is_some_and(|proxy| proxy.access != ProxyAccess::None) {
-            return Err(missing("a proxy"));
-        }
         match &connection.target {
             Target::Local(sockets) => {
                 let builder = Session::local(sockets);
@@ -90,10 +88,12 @@ impl Service {
         (settings, own_file): (config::Client, Option<&PathBuf>),
         delegation: Delegation,
     ) -> Result<Self, Failure> {
-        let Connection { login, service_name, trust, unencrypted, encoding, timeout, .. } = connection;
+        let Connection { login, service_name, trust, unencrypted, encoding, timeout, proxy, .. } = connection;
         let spn = service_name_of(service_name, &login);
         let builder = Session::builder(address(&endpoint)?).tls(policy(trust)).service_name(spn);
         let builder = obeying(builder, &settings, endpoint.host(), unencrypted);
+        let proxy = proxy.map(|proxy| proxy::find(&proxy, &endpoint)).transpose()?.flatten();
+        let builder = proxy.into_iter().fold(builder, SessionBuilder::proxy);
         let builder = match &login {
             Login::Certificate(certificate) => builder.client_certificate(client_certificate(certificate)?),
             _ => builder,
@@ -153,11 +153,12 @@ impl Service {
             client::Error::Http { status: 500 } | client::Error::NoMessage { status: 500, .. }
         );
         let untrusted = is_about_trust(&error, &self.target);
+        let at_proxy = matches!(error, client::Error::Proxy { .. });
         let mut failure = Failure::from_client(error, self.target.host());
         if untrusted {
             failure = self.trust.iter().fold(failure, Failure::advise);
         }
-        if let Some(user) = &self.user {
+        if let Some(user) = self.user.as_ref().filter(|_| !at_proxy) {
             failure = failure.as_user(user);
         }
         let endpoint = match &self.target {
@@ -195,8 +196,6 @@ pub(crate) fn target(
     options: &KeyValues,
     fragment: Option<Fragment>,
 ) -> Result<client::Locator, Failure> {
-    let resource = ResourceUri::parse(locator.resource_uri())
-        .map_err(|fault| Failure::here(Kind::Usage, fault.to_string()))?;
     let mut switches = OptionSet::new();
     for (name, value) in options.iter() {
         let value = match value {
@@ -205,8 +204,9 @@ pub(crate) fn target(
         };
         switches.push(wsman::WsmanOption { name: name.to_owned(), value, must_comply: false });
     }
-    let mut target =
-        client::Locator::new(resource).with_selectors(selectors(locator.selectors())).with_options(switches);
+    let mut target = client::Locator::new(resource(locator)?)
+        .with_selectors(selectors(locator.selectors()))
+        .with_options(switches);
     if let Some(Fragment { path, dialect }) = fragment {
         target = target
             .with_fragment(FragmentTransfer { dialect: Some(dialect.uri().to_owned()), expression: path });
@@ -214,13 +214,12 @@ pub(crate) fn target(
     Ok(target)
 }
 
-pub(crate) fn selectors(pairs: &[(String, String)]) -> SelectorSet {
-    pairs.iter().fold(SelectorSet::new(), |set, (name, value)| set.with(name, value))
+pub(crate) fn resource(locator: &Locator) -> Result<ResourceUri, Failure> {
+    ResourceUri::parse(locator.resource_uri()).map_err(|fault| Failure::here(Kind::Usage, fault.to_string()))
 }
 
-/// The failure for what the command line knows and the client does not.
-pub(crate) fn missing(what: &str) -> Failure {
-    Failure::here(Kind::Usage, format!("{what} is not supported by this version"))
+pub(crate) fn selectors(pairs: &[(String, String)]) -> SelectorSet {
+    pairs.iter().fold(SelectorSet::new(), |set, (name, value)| set.with(name, value))
 }
 
 fn address(endpoint: &Endpoint) -> Result<client::Endpoint, Failure> {

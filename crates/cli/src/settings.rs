@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use config::{Config, Paths};
+use config::{Config, Paths, Policies, StoreError};
 
 use crate::failure::{Failure, Kind};
 
 /// Where the settings of clients are; nothing is read before they are needed.
 ///
 /// The file of the machine comes first, then that of the user, who decides for programs of their own: what a later
-/// file names wins. A file that is not there names nothing.
+/// file names wins. A file that is not there names nothing. Policy wins over all of them, that of the machine last:
+/// the folder `policy.d` beside each file, and that of the machine whatever file is named.
 #[derive(Clone, Debug)]
 pub struct ClientSettings(Origin);
 
@@ -57,7 +58,7 @@ impl ClientSettings {
     pub(crate) fn read(&self) -> Result<config::Client, Failure> {
         let all = match &self.0 {
             Origin::Given(client) => return Ok((**client).clone()),
-            Origin::Files(files) => Config::of_files(files),
+            Origin::Files(files) => self.policies().and_then(|policies| Config::of_files(files, &policies)),
             Origin::Named(file) if !file.exists() => {
                 let message =
                     format!("the settings of clients cannot be read: there is no {}", file.display());
@@ -66,11 +67,23 @@ impl ClientSettings {
                     "{CONFIG_VARIABLE} names the file; without it the usual ones are read"
                 )));
             }
-            Origin::Named(file) => Config::of_files([file]),
+            Origin::Named(file) => self.policies().and_then(|policies| Config::of_files([file], &policies)),
         };
         all.map(|all| all.client).map_err(|error| {
             Failure::here(Kind::Usage, format!("the settings of clients cannot be read: {error}"))
         })
+    }
+
+    /// What governs them; later folders win.
+    fn policies(&self) -> Result<Policies, StoreError> {
+        let own: &[PathBuf] = match &self.0 {
+            Origin::Files(files) => files,
+            Origin::Named(file) => std::slice::from_ref(file),
+            Origin::Given(_) => &[],
+        };
+        let machine = Paths::of_machine().policies;
+        let beside = own.iter().map(|file| Policies::folder_beside(file)).filter(|folder| *folder != machine);
+        Policies::of_folders(beside.chain([machine.clone()]))
     }
 
     /// The file in which the user of this process may write settings.

@@ -262,6 +262,7 @@ impl Keyword for Format {
         ("xml", Self::Xml),
         ("json", Self::Json),
         ("ndjson", Self::Ndjson),
+        ("yaml", Self::Yaml),
     ];
 }
 

@@ -18,8 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{Challenge, ResponseHead};
 use zeroize::Zeroizing;
 
-use self::digest::Answers;
-pub(crate) use self::digest::Asked;
+pub(crate) use self::digest::{Answers, Asked};
 pub(crate) use self::mechanism::Beginning;
 pub use self::rules::Delegation;
 pub(crate) use self::rules::{Automatic, Rules, exposed};
@@ -172,12 +171,49 @@ impl Login {
 }
 
 impl Tokens {
+    /// Those of Negotiate for a proxy. A name and a password were given for just this proxy, so that NTLM may be.
+    pub(crate) fn for_proxy(credentials: Option<Credentials>) -> Result<Self, Error> {
+        if let Some(credentials) = &credentials {
+            UserName::parse(&credentials.user).map_err(|error: UserNameError| Error::Setting {
+                setting: "proxy",
+                reason: error.to_string(),
+            })?;
+        }
+        Ok(Self {
+            scheme: Scheme::Negotiate,
+            ntlm: if credentials.is_some() { Ntlm::Allowed } else { Ntlm::Forbidden },
+            credentials: credentials.map(Arc::new),
+            protection: Protection::Plain,
+            service_name: ServiceName::default(),
+            delegation: Delegation::Refused,
+        })
+    }
+
     /// The scheme in the words of clients.
     pub(crate) fn known_as(&self) -> ClientScheme {
         match self.scheme {
             Scheme::Kerberos => ClientScheme::Kerberos,
             Scheme::CredSsp => ClientScheme::CredSsp,
             _ => ClientScheme::Negotiate,
+        }
+    }
+}
+
+/// Who wants to know who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// With status 401.
+    Service,
+    /// With status 407.
+    Proxy,
+}
+
+impl Asker {
+    /// The header with its challenges (RFC 9110 11.6.1 and 11.7.1).
+    fn header(self) -> &'static str {
+        match self {
+            Self::Service => "WWW-Authenticate",
+            Self::Proxy => "Proxy-Authenticate",
         }
     }
 }
@@ -225,15 +261,15 @@ impl Proof {
                 (Some(tokens.known_as()), tokens.credentials.as_deref().and_then(user))
             }
         };
-        Error::AuthenticationFailed { offered: offered(head), tried, user }
+        Error::AuthenticationFailed { offered: offered(head, Asker::Service), tried, user }
     }
 }
 
-/// The schemes that a service names, each once; a line that cannot be read counts for nothing.
-fn offered(head: &ResponseHead) -> Vec<String> {
+/// The schemes that a service or a proxy names, each once; a line that cannot be read counts for nothing.
+pub(crate) fn offered(head: &ResponseHead, asker: Asker) -> Vec<String> {
     const MOST: usize = 16;
     let mut schemes: Vec<String> = Vec::new();
-    for line in head.headers("WWW-Authenticate") {
+    for line in head.headers(asker.header()) {
         for challenge in Challenge::parse_list(line).unwrap_or_default() {
             let known = schemes.iter().any(|scheme| challenge.is(scheme));
             if !known && schemes.len() < MOST {
@@ -244,9 +280,9 @@ fn offered(head: &ResponseHead) -> Vec<String> {
     schemes
 }
 
-/// The token for a scheme that a service sends, from whichever line has one.
-pub(crate) fn token(head: &ResponseHead, scheme: Scheme) -> Option<Vec<u8>> {
-    head.headers("WWW-Authenticate").find_map(|line| {
+/// The token for a scheme that comes back, from whichever line has one.
+pub(crate) fn token(head: &ResponseHead, scheme: Scheme, asker: Asker) -> Option<Vec<u8>> {
+    head.headers(asker.header()).find_map(|line| {
         let (name, rest) = line.trim().split_once(' ')?;
         let token = STANDARD.decode(rest.trim()).ok()?;
         (Scheme::from_name(name) == Some(scheme) && !token.is_empty()).then_some(token)

@@ -3,6 +3,7 @@
 mod open;
 mod sign_in;
 
+use std::borrow::Cow;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -14,8 +15,9 @@ use zeroize::Zeroizing;
 
 use crate::Endpoint;
 use crate::authentication::Proof;
-use crate::error::{Error, Progress, Violation};
+use crate::error::{Error, Progress, Seen, Violation};
 use crate::patience::Patience;
+use crate::proxy::Gate;
 
 /// A connection and how far it is authenticated.
 ///
@@ -27,12 +29,14 @@ pub(crate) struct Connection {
     /// Which TLS connection it is.
     channel: Option<ChannelBinding>,
     address: String,
+    /// The proxy that passes its requests on, which sees them.
+    gate: Option<Gate>,
     /// Read from the stream and not yet understood; empty between requests.
     received: Vec<u8>,
 }
 
 /// Plain or secured.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
@@ -58,6 +62,11 @@ pub(crate) struct Response {
 }
 
 impl Connection {
+    /// A connection over which nothing has gone yet.
+    pub(crate) fn plain(stream: Box<dyn Stream>, proof: Proof, address: String) -> Self {
+        Self { stream, proof, channel: None, address, gate: None, received: Vec::with_capacity(READ) }
+    }
+
     /// Sends a request and waits for its response, of a body of at most `limit` octets; signs in before, if that is
     /// still to be done.
     pub(crate) async fn exchange(
@@ -86,7 +95,36 @@ impl Connection {
         limit: usize,
         patience: &Patience,
     ) -> Result<Response, Error> {
-        let written = self.write(request)?;
+        for _ in 0..MOST_PROXY_ROUNDS {
+            let response = self.converse_once(request, limit, patience).await?;
+            match &mut self.gate {
+                Some(gate) if response.head.status() == 407 => {
+                    gate.challenged(&response.head)?;
+                    if !response.reusable {
+                        return Err(gate.failed(Violation::ClosedDuringSignIn.into()));
+                    }
+                }
+                _ => return Ok(response),
+            }
+        }
+        Err(self.violated(Violation::ClosedDuringSignIn))
+    }
+
+    async fn converse_once(
+        &mut self,
+        request: &Request<'_>,
+        limit: usize,
+        patience: &Patience,
+    ) -> Result<Response, Error> {
+        let target = match &self.gate {
+            Some(_) => Cow::Owned(request.endpoint.url()),
+            None => Cow::Borrowed(request.endpoint.path()),
+        };
+        let pass = match &mut self.gate {
+            Some(gate) => gate.authorization("POST", &target, patience).await?,
+            None => None,
+        };
+        let written = self.write(request, &target, pass.as_deref())?;
         match self.send(&written, patience).await? {
             Ok(()) => self.read(limit, patience).await,
             // A service may refuse a request before it has read all of it: then it has answered already.
@@ -108,23 +146,25 @@ impl Connection {
     }
 
     /// Head and body in one piece: a service would wait for the second one (interop-clients).
-    fn write(&mut self, request: &Request<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
-        const HEAD: usize = 1_024;
+    fn write(
+        &mut self,
+        request: &Request<'_>,
+        target: &str,
+        pass: Option<&String>,
+    ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let authorization = self.proof.authorization(request.endpoint.path());
-        let secret = authorization.as_ref().map_or(0, |value| value.len());
+        let secret = authorization.as_ref().map_or(0, |value| value.len()) + pass.map_or(0, String::len);
         // Reserved at once, so that growing leaves no copy of a password behind.
         let mut out = Zeroizing::new(Vec::with_capacity(HEAD + secret + request.body.len()));
-        let refused = |error: http::WriteError| Error::Setting {
-            setting: "request",
-            reason: format!("cannot be written: {error}"),
-        };
         let endpoint = request.endpoint;
-        let mut writer =
-            RequestWriter::post(&mut out, endpoint.path(), &endpoint.authority()).map_err(refused)?;
+        let mut writer = RequestWriter::post(&mut out, target, &endpoint.authority()).map_err(refused)?;
         writer.header("User-Agent", USER_AGENT).map_err(refused)?;
         writer.header("Content-Type", request.media_type).map_err(refused)?;
         if let Some(value) = &authorization {
             writer.header("Authorization", value).map_err(refused)?;
+        }
+        if let Some(value) = pass {
+            writer.header("Proxy-Authorization", value).map_err(refused)?;
         }
         for (name, value) in request.headers {
             writer.header(name, value).map_err(refused)?;
@@ -148,18 +188,53 @@ impl Connection {
 
     async fn read(&mut self, limit: usize, patience: &Patience) -> Result<Response, Error> {
         let head = self.read_head(patience).await?;
-        let body = match head.body() {
-            ResponseFraming::Empty => Vec::new(),
-            ResponseFraming::Length(length) => {
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                self.read_length(length, limit, patience).await?
-            }
-            ResponseFraming::Chunked => self.read_chunks(limit, patience).await?,
-            ResponseFraming::UntilClose => self.read_until_close(limit, patience).await?,
-        };
+        let body = self.read_body(&head, limit, patience).await?;
         let reusable = head.keep_alive() && self.received.is_empty();
         let content_type = head.header("Content-Type").map(str::to_owned);
         Ok(Response { head, content_type, body, reusable })
+    }
+
+    pub(crate) async fn read_body(
+        &mut self,
+        head: &ResponseHead,
+        limit: usize,
+        patience: &Patience,
+    ) -> Result<Vec<u8>, Error> {
+        match head.body() {
+            ResponseFraming::Empty => Ok(Vec::new()),
+            ResponseFraming::Length(length) => {
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                self.read_length(length, limit, patience).await
+            }
+            ResponseFraming::Chunked => self.read_chunks(limit, patience).await,
+            ResponseFraming::UntilClose => self.read_until_close(limit, patience).await,
+        }
+    }
+
+    /// Asks a proxy for a tunnel; what it says besides the head of its answer is still to be read.
+    pub(crate) async fn ask_for_tunnel(
+        &mut self,
+        authority: &str,
+        pass: Option<&String>,
+        patience: &Patience,
+    ) -> Result<ResponseHead, Error> {
+        // Reserved at once, so that growing leaves no copy of a password behind.
+        let mut out =
+            Zeroizing::new(Vec::with_capacity(HEAD + authority.len() * 2 + pass.map_or(0, String::len)));
+        let mut writer = RequestWriter::connect(&mut out, authority).map_err(refused)?;
+        writer.header("User-Agent", USER_AGENT).map_err(refused)?;
+        if let Some(value) = pass {
+            writer.header("Proxy-Authorization", value).map_err(refused)?;
+        }
+        writer.end_without_body();
+        let sent = self.send(&out, patience).await?;
+        sent.map_err(|error| self.broken(Progress::Sending, error))?;
+        self.read_head(patience).await
+    }
+
+    /// Whether there is something that nobody has read yet.
+    pub(crate) fn has_received(&self) -> bool {
+        !self.received.is_empty()
     }
 
     async fn read_head(&mut self, patience: &Patience) -> Result<ResponseHead, Error> {
@@ -270,6 +345,32 @@ impl Connection {
     }
 }
 
+fn refused(error: http::WriteError) -> Error {
+    Error::Setting { setting: "request", reason: format!("cannot be written: {error}") }
+}
+
+/// What a failed request brought, for those who look for the reason.
+pub(crate) fn seen(content_type: Option<&str>, body: &[u8]) -> Seen {
+    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let beginning = body.get(..MOST_READ).unwrap_or(body);
+    let beginning = String::from_utf8_lossy(beginning);
+    let words: Vec<&str> = beginning.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    Seen {
+        media_type: media_type.chars().take(LONGEST_SHOWN).collect(),
+        octets: body.len(),
+        beginning: words.join(" ").chars().take(LONGEST_SHOWN).collect(),
+    }
+}
+
+const LONGEST_SHOWN: usize = 80;
+/// More than enough for that, whatever the characters are.
+const MOST_READ: usize = 1_024;
+
+/// Room for the head of a request without its secrets.
+const HEAD: usize = 1_024;
+/// A proxy asks twice at most.
+const MOST_PROXY_ROUNDS: usize = 4;
 const USER_AGENT: &str = concat!("Telarch/", env!("CARGO_PKG_VERSION"));
 /// How much is read at a time, besides bodies of known length.
 const READ: usize = 16 * 1_024;

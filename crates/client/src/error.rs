@@ -10,6 +10,7 @@ use kerberos::KerberosError;
 use wsman::{Fault, ResponseError, code};
 
 use crate::local::Unreached;
+use crate::proxy::ProxyError;
 use crate::tls::TlsError;
 
 /// Why an operation failed.
@@ -58,6 +59,15 @@ pub enum Error {
         address: String,
         /// What the system says.
         source: io::Error,
+    },
+    /// The proxy on the way does not lead to the service.
+    #[error("the proxy {proxy} does not let it through: {reason}")]
+    Proxy {
+        /// Host and port of the proxy.
+        proxy: String,
+        /// Why.
+        #[source]
+        reason: ProxyError,
     },
     /// Nobody answered in time.
     #[error(
@@ -351,6 +361,9 @@ pub enum Violation {
     /// The connection ends in the middle of signing in, which belongs to the connection.
     #[error("it closes the connection while it asks who is there: a proxy on the way may do that")]
     ClosedDuringSignIn,
+    /// Something comes before it was asked for.
+    #[error("it says something before it was asked")]
+    Unasked,
     /// A message came that anybody on the way could have written.
     #[error("it answers a sealed message with HTTP {status} and an unsealed one")]
     NotSealed {
@@ -429,7 +442,7 @@ impl Error {
                 503 => code::HTTP_UNAVAILABLE,
                 _ => code::HTTP_ERROR,
             },
-            Self::Disconnected { .. } => code::HTTP_ERROR,
+            Self::Disconnected { .. } | Self::Proxy { .. } => code::HTTP_ERROR,
             Self::Protocol { violation, .. } => match violation {
                 Violation::TooLarge { .. } => code::MAX_ENVELOPE_SIZE,
                 Violation::Message(_) | Violation::Encoding(_) => code::INVALID_XML,

@@ -41,6 +41,7 @@ mod local;
 mod locator;
 mod patience;
 mod pool;
+mod proxy;
 mod random;
 mod route;
 mod session;
@@ -58,6 +59,7 @@ pub use error::{Error, Exposed, Progress, Seen, SignInCause, Violation, Waiting}
 pub use identify::Identified;
 pub use local::Unreached;
 pub use locator::Locator;
+pub use proxy::{Proxy, ProxyAddressError, ProxyAuthentication, ProxyError};
 pub use session::{Session, SessionBuilder};
 pub use shell::{
     Command, CommandOptions, Console, Finished, Interpreter, Output, Profile, Shell, ShellOptions, Signaller,

@@ -23,6 +23,7 @@ use crate::error::{Error, Progress, Violation};
 use crate::local::LocalSockets;
 use crate::patience::Patience;
 use crate::pool::Pool;
+use crate::proxy::Proxy;
 use crate::random::fresh_uuid;
 use crate::route::Route;
 use crate::{Endpoint, Locator, Refusal, Scheme, Transport};
@@ -100,6 +101,11 @@ impl Session {
     /// Whom it speaks with, for people.
     pub(crate) fn peer(&self) -> &str {
         &self.0.peer
+    }
+
+    /// The proxy that sees its messages.
+    fn forwarder(&self) -> Option<&Proxy> {
+        self.0.route.forwarder(&self.0.endpoint)
     }
 
     /// The largest answer asked for, in octets.

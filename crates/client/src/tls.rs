@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -185,11 +185,11 @@ impl Securer {
     }
 
     /// Does the handshake.
-    pub(crate) async fn secure(
+    pub(crate) async fn secure<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        stream: TcpStream,
+        stream: S,
         host: &str,
-    ) -> Result<TlsStream<TcpStream>, TlsError> {
+    ) -> Result<TlsStream<S>, TlsError> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|_| TlsError::WrongName { presented: Vec::new() })?;
         let connector = TlsConnector::from(self.config()?);

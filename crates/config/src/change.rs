@@ -25,7 +25,10 @@ impl Config {
     /// # Errors
     /// As for [`Config::set`].
     pub fn govern(&mut self, name: &str, value: &str) -> Result<(), SettingError> {
-        let setting = Setting::find(name)?;
+        self.impose(Setting::find(name)?, value)
+    }
+
+    pub(crate) fn impose(&mut self, setting: &'static Setting, value: &str) -> Result<(), SettingError> {
         setting.replace(self, value).map_err(|reason| setting.error(reason))?;
         self.sources.insert(setting.path(), Source::Policy);
         Ok(())

@@ -2,11 +2,13 @@
 
 mod edit;
 mod literal;
+mod places;
 mod plugins;
 mod read;
 
 pub(crate) use edit::{edit, edit_preset};
-pub(crate) use read::read;
+pub(crate) use places::places;
+pub(crate) use read::{line, read, scalar, shown};
 
 use crate::{ListenerError, PluginError, SettingError};
 

@@ -39,6 +39,7 @@ mod listener;
 pub mod oracle;
 mod paths;
 mod plugin;
+mod policy;
 mod preset;
 mod representation;
 mod schema;
@@ -59,10 +60,14 @@ pub use plugin::{
     Access, Decider, Deciding, PLUGIN_NAMESPACE, PLUGIN_RESOURCE, Plugin, PluginError, PluginKind,
     PluginResource, Plugins, SecurityEntry, Surroundings,
 };
+pub use policy::{
+    Demand, NotHandedOver, Origin, Place, Policies, Policy, PolicyError, Reads, RegistryPol,
+    RegistryPolError, RegistryRecord, RegistryType, Subject, SubscriptionManager, Unknown,
+};
 pub use preset::Preset;
 pub use schema::{Mutability, Setting, Source};
 pub use section::Section;
-pub use store::{Draft, State, Store, StoreError};
+pub use store::{Draft, Sources, State, Store, StoreError};
 pub use tree::{
     Client, ClientAuth, ClientDefaultPorts, Config, Service, ServiceAuth, ServiceDefaultPorts, Shell, Winrs,
 };

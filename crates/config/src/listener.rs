@@ -133,6 +133,14 @@ impl Listener {
         Self { port, source: ListenerSource::Compatibility, ..Self::new(key, service) }
     }
 
+    /// The listener that the policy `AllowAutoConfig` makes: HTTP, on the addresses that the filters admit.
+    #[must_use]
+    pub fn of_policy(service: &Service) -> Option<Self> {
+        let key = ListenerKey { address: ListenerAddress::Any, transport: Transport::Http };
+        let made = || Self { source: ListenerSource::Policy, ..Self::new(key, service) };
+        service.auto_config.then(made)
+    }
+
     /// The listeners of ports 80 and 443 that the settings of the service add now; they are in no file.
     #[must_use]
     pub fn of_compatibility(service: &Service) -> Vec<Self> {
@@ -243,7 +251,7 @@ impl ListenerSource {
     fn owner(self, transport: Transport) -> &'static str {
         match (self, transport) {
             (Self::Local, _) => "it belongs to this machine",
-            (Self::Policy, _) => "policy made it, change it there",
+            (Self::Policy, _) => "the policy AllowAutoConfig made it, change it there",
             (Self::Compatibility, Transport::Http) => {
                 "Service/EnableCompatibilityHttpListener made it, set that to false instead"
             }

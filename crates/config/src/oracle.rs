@@ -1,10 +1,11 @@
 //! What must hold for any octets at all; fuzz targets and the corpus test call these.
 
-use crate::file::{edit, edit_preset, read};
+use crate::file::Mistake;
+use crate::file::{edit, edit_preset};
 use crate::value::Address;
 use crate::{
-    AddressFilter, Draft, FileError, IPv4Filter, IPv6Filter, Listener, ListenerAddress, ListenerKey, Preset,
-    SecurityEntry, Transport,
+    AddressFilter, Draft, FileError, IPv4Filter, IPv6Filter, Listener, ListenerAddress, ListenerKey,
+    Policies, Preset, RegistryPol, SecurityEntry, Setting, Source, Transport, file,
 };
 
 /// Any text is read or refused without panic, and what was read can be written, changed and read again.
@@ -34,6 +35,45 @@ pub fn config_filter(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     filter(IPv4Filter::parse(text).ok());
     filter(IPv6Filter::parse(text).ok());
+}
+
+/// Any octets are a `Registry.pol` or refused without panic; what was read is written as the same octets.
+///
+/// What policies it has govern the settings or are refused, and are the same behind the text in which they are handed
+/// over.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn config_registry_pol(octets: &[u8]) {
+    if let Ok(read) = RegistryPol::decode(octets) {
+        assert_eq!(read.encode(), octets);
+    }
+    policies(&[("a.pol".into(), octets.to_vec())]);
+}
+
+/// Any text is a file of policies or refused without panic, and what it demands holds.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn config_policy_toml(octets: &[u8]) {
+    policies(&[("a.toml".into(), octets.to_vec())]);
+}
+
+fn policies(files: &[(std::path::PathBuf, Vec<u8>)]) {
+    let Ok(policies) = Policies::of_files(files) else { return };
+    let (_, governed) = file::read("", &policies).map_err(|mistake| mistake.error).expect("no text is wrong");
+    for setting in Setting::all() {
+        let demanded = policies.of_setting(setting).map(|demand| demand.value.as_str());
+        assert_eq!(governed.config.source(setting) == Source::Policy, demanded.is_some());
+        assert!(demanded.is_none_or(|value| value == setting.show(&governed.config)), "{}", setting.path());
+    }
+    let again = Policies::of_text(&policies.to_text()).expect("what was written can be read");
+    assert!(again.iter().eq(policies.iter()), "{again:?} is not {policies:?}");
+}
+
+/// Where no policy says anything.
+fn read(text: &str) -> Result<(Preset, Draft), Mistake> {
+    file::read(text, &Policies::default())
 }
 
 /// The edited text says what was asked for.

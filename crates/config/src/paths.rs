@@ -4,6 +4,8 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::Policies;
+
 /// The files of one service.
 ///
 /// Root's service belongs to the machine; that of any other user is the user's own.
@@ -20,6 +22,8 @@ pub struct Paths {
     pub certificate_mappings: PathBuf,
     /// Whose signature on client certificates is believed: `client-authorities` in the directory of certificates.
     pub client_authorities: PathBuf,
+    /// What policy demands: the directory `policy.d` beside the settings.
+    pub policies: PathBuf,
     /// The directory of what the service makes itself: `/var/lib/telarch`, or `telarch` in `$XDG_STATE_HOME`.
     pub state: PathBuf,
     /// The Unix socket: [`MACHINE_SOCKET`], or `local.sock` in the state directory.
@@ -71,6 +75,7 @@ impl Paths {
             certificates: config.with_file_name("certificates"),
             certificate_mappings: config.with_file_name("certmappings"),
             client_authorities: config.with_file_name("certificates").join("client-authorities"),
+            policies: Policies::folder_beside(config),
             state: state.to_owned(),
             local_socket: state.join(SOCKET),
         }

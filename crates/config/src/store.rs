@@ -1,18 +1,23 @@
 //! The configuration where it lives: one file, a snapshot in memory, one change at a time.
 
-mod disk;
+pub(crate) mod disk;
+mod error;
+mod sources;
 
+pub use error::StoreError;
+pub use sources::Sources;
+
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::{fmt, io};
 
 use sddl::DomainSid;
 use tokio::sync::watch;
 
 use self::disk::Directory;
 use crate::{
-    Access, Config, FileError, Groups, Listeners, Mutability, Plugins, Preset, Setting, SettingError, Source,
-    Surroundings, file,
+    Access, Config, Groups, Listeners, Mutability, Plugins, Policies, Preset, Reason, Setting, SettingError,
+    Source, Surroundings, file,
 };
 
 /// Everything that is configured at one moment.
@@ -33,6 +38,8 @@ pub struct State {
     pub groups: Arc<Groups>,
     /// The SID of the machine, if it is known; default entries of plug-ins name groups below it.
     pub machine: Option<DomainSid>,
+    /// What policy demands; the settings have it already.
+    pub policies: Arc<Policies>,
 }
 
 /// What a change may change.
@@ -50,10 +57,12 @@ pub struct Draft {
 
 /// Keeps the configuration in one TOML file and tells whoever asks about changes.
 ///
+/// What policy demands in the folder `policy.d` beside the file wins over it.
 /// Reading never waits for the disk. A file that does not exist yet is an empty one.
 /// At any moment, also when the process is killed, the file is either the old or the new one.
 pub struct Store {
     path: PathBuf,
+    policies: PoliciesFrom,
     /// Whoever holds them is the only one to change the state.
     overrides: Mutex<Overrides>,
     state: watch::Sender<Arc<State>>,
@@ -61,11 +70,21 @@ pub struct Store {
     text: Mutex<String>,
 }
 
+/// Where policies come from.
+#[derive(Debug, PartialEq, Eq)]
+enum PoliciesFrom {
+    Folder(PathBuf),
+    /// Another process, which reads the files.
+    AnotherProcess,
+}
+
 /// What holds for this process and is not in the file.
 #[derive(Clone, Default)]
 struct Overrides {
     settings: Vec<(&'static Setting, String)>,
     machine: Option<DomainSid>,
+    /// Those that were read last and understood.
+    policies: Arc<Policies>,
 }
 
 impl Overrides {
@@ -82,75 +101,6 @@ struct Prepared {
     text: String,
     state: State,
     overrides: Overrides,
-}
-
-/// Why the configuration cannot be read or kept.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// The system refused to read or write.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Disk {
-        /// What was to be done.
-        action: &'static str,
-        /// The file or its directory.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// Everyone may write the file, so it cannot be trusted.
-    #[error("{path} may be written by everyone: run chmod o-w {path} after reading what is in it", path = path.display())]
-    WorldWritable {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A group may write the file that root obeys.
-    #[error("{path} may be written by group {group}: run chmod g-w {path} after reading what is in it", path = path.display())]
-    GroupWritable {
-        /// The file.
-        path: PathBuf,
-        /// The group's number.
-        group: u32,
-    },
-    /// The file belongs neither to root nor to the user who would obey it.
-    #[error("{path} belongs to user {owner}: run chown root {path} after reading what is in it", path = path.display())]
-    ForeignOwner {
-        /// The file.
-        path: PathBuf,
-        /// The user's number.
-        owner: u32,
-    },
-    /// What is in the file is wrong.
-    #[error("{error} ({}, line {line})", path.display())]
-    Content {
-        /// The file.
-        path: PathBuf,
-        /// The line, counted from 1.
-        line: usize,
-        /// What is wrong there.
-        error: FileError,
-    },
-    /// A setting cannot have a value it was given.
-    #[error(transparent)]
-    Setting(#[from] SettingError),
-    /// A change that no message can ask for.
-    #[error("{name} can be changed in the file of settings only")]
-    NotByMessage {
-        /// What was to be changed.
-        name: String,
-    },
-    /// It is no longer what a change was made to.
-    #[error("{} was changed at the same time: ask again", path.display())]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file cannot say what the change asks for, so nothing was changed.
-    #[error("the change has no place in {}: write it there by hand and reload", path.display())]
-    NoPlace {
-        /// The file.
-        path: PathBuf,
-    },
 }
 
 impl Store {
@@ -173,15 +123,39 @@ impl Store {
         overrides: &[(T, T)],
     ) -> Result<Self, StoreError> {
         let path = disk::resolve(path.as_ref())?;
+        let folder = Policies::folder_beside(&path);
+        let policies = Policies::of_folder(&folder)?;
+        Self::new(path, PoliciesFrom::Folder(folder), policies, overrides)
+    }
+
+    /// The same in a process that gets policies from another one, by [`Store::adopt_policies`]; these are the first.
+    ///
+    /// # Errors
+    /// As for [`Store::open_with`].
+    pub fn open_governed<T: AsRef<str>>(
+        path: impl AsRef<Path>,
+        overrides: &[(T, T)],
+        policies: Policies,
+    ) -> Result<Self, StoreError> {
+        let path = disk::resolve(path.as_ref())?;
+        Self::new(path, PoliciesFrom::AnotherProcess, policies, overrides)
+    }
+
+    fn new<T: AsRef<str>>(
+        path: PathBuf,
+        from: PoliciesFrom,
+        policies: Policies,
+        overrides: &[(T, T)],
+    ) -> Result<Self, StoreError> {
         let overrides = overrides
             .iter()
             .map(|(name, value)| Ok((Setting::find(name.as_ref())?, value.as_ref().to_owned())))
             .collect::<Result<Vec<_>, SettingError>>()?;
-        let overrides = Overrides { settings: overrides, machine: None };
+        let overrides = Overrides { settings: overrides, machine: None, policies: Arc::new(policies) };
         let text = disk::read(&path)?.text;
         let state = state(&path, &text, &overrides)?;
         let (overrides, text) = (Mutex::new(overrides), Mutex::new(text));
-        Ok(Self { path, overrides, state: watch::Sender::new(Arc::new(state)), text })
+        Ok(Self { path, policies: from, overrides, state: watch::Sender::new(Arc::new(state)), text })
     }
 
     /// Tells the SID of the machine, below which default entries of plug-ins name groups.
@@ -189,7 +163,7 @@ impl Store {
         let mut overrides = self.lock();
         overrides.machine = Some(machine);
         let now = self.state();
-        self.publish(State::of(now.preset, now.draft(), overrides.machine));
+        self.publish(State::of(now.preset, now.draft(), &overrides));
     }
 
     /// The settings as they are now.
@@ -220,6 +194,22 @@ impl Store {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The folder in which policies are; none if another process reads them.
+    #[must_use]
+    pub fn policy_folder(&self) -> Option<&Path> {
+        match &self.policies {
+            PoliciesFrom::Folder(folder) => Some(folder),
+            PoliciesFrom::AnotherProcess => None,
+        }
+    }
+
+    /// Who decided on each value at this moment, and where it is written.
+    #[must_use]
+    pub fn sources(&self) -> Sources {
+        let text = self.text();
+        Sources::new(self.state(), self.path.clone(), &text)
     }
 
     /// Changes the configuration: in the file first, then in memory, both or neither.
@@ -306,6 +296,10 @@ impl Store {
         }
         let none = Overrides::default();
         let (old, new) = (state(&self.path, before, &none)?, state(&self.path, after, &none)?);
+        let is_governed = |setting: &&Setting| overrides.policies.of_setting(setting).is_some();
+        if let Some(setting) = old.config.differences(&new.config).find(is_governed) {
+            return Err(StoreError::Setting(setting.error(Reason::GovernedByPolicy)));
+        }
         let is_forbidden = |setting: &&Setting| setting.mutability() != Mutability::Writable;
         let forbidden =
             old.config.differences(&new.config).find(is_forbidden).map(|setting| setting.path().to_owned());
@@ -367,16 +361,52 @@ impl Store {
         Ok(self.publish(state))
     }
 
-    /// Reads the file again, as after `SIGHUP`.
+    /// Reads the file and the policies again, as after `SIGHUP`.
     ///
     /// # Errors
-    /// [`StoreError`] says what is wrong in it; everything then stays as it was.
+    /// [`StoreError`] says what is wrong in them; everything then stays as it was.
     pub fn reload(&self) -> Result<Arc<State>, StoreError> {
-        let overrides = self.lock();
+        let mut overrides = self.lock();
+        let next = self.with_policies_of_folder(&overrides)?;
         let text = disk::read(&self.path)?.text;
-        let state = state(&self.path, &text, &overrides)?;
+        let state = state(&self.path, &text, &next)?;
+        *overrides = next;
         self.remember(text);
         Ok(self.publish(state))
+    }
+
+    /// Reads the policies again, and nothing else.
+    ///
+    /// # Errors
+    /// [`StoreError`] says what is wrong in them; then those stay in force that were.
+    pub fn reload_policies(&self) -> Result<Arc<State>, StoreError> {
+        let mut overrides = self.lock();
+        let next = self.with_policies_of_folder(&overrides)?;
+        self.enforce(&mut overrides, next)
+    }
+
+    /// Takes over what another process has read: [`Policies::of_text`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if the settings cannot be under these policies; then those stay in force that were.
+    pub fn adopt_policies(&self, policies: Policies) -> Result<Arc<State>, StoreError> {
+        let mut overrides = self.lock();
+        let next = Overrides { policies: Arc::new(policies), ..overrides.clone() };
+        self.enforce(&mut overrides, next)
+    }
+
+    fn enforce(&self, overrides: &mut Overrides, next: Overrides) -> Result<Arc<State>, StoreError> {
+        let state = state(&self.path, &self.text(), &next)?;
+        *overrides = next;
+        Ok(self.publish(state))
+    }
+
+    fn with_policies_of_folder(&self, overrides: &Overrides) -> Result<Overrides, StoreError> {
+        let mut next = overrides.clone();
+        if let PoliciesFrom::Folder(folder) = &self.policies {
+            next.policies = Arc::new(Policies::of_folder(folder)?);
+        }
+        Ok(next)
     }
 
     fn publish(&self, state: State) -> Arc<State> {
@@ -399,23 +429,24 @@ impl Store {
 
 /// What the text of a file and the overrides amount to.
 fn state(path: &Path, text: &str, overrides: &Overrides) -> Result<State, StoreError> {
-    let (preset, mut draft) = file::read(text).map_err(|mistake| StoreError::Content {
-        path: path.to_owned(),
-        line: mistake.line,
-        error: mistake.error,
+    let (preset, mut draft) = file::read(text, &overrides.policies).map_err(|mistake| {
+        StoreError::Content { path: path.to_owned(), line: mistake.line, error: mistake.error }
     })?;
-    for (setting, value) in &overrides.settings {
+    // A policy that came later must not keep the service from starting with the options it was given.
+    let free = |(setting, _): &&(&'static Setting, String)| draft.config.source(setting) != Source::Policy;
+    for (setting, value) in overrides.settings.iter().filter(free).collect::<Vec<_>>() {
         draft.config.assign(setting, value)?;
     }
-    Ok(State::of(preset, draft, overrides.machine))
+    Ok(State::of(preset, draft, overrides))
 }
 
 impl State {
-    fn of(preset: Preset, draft: Draft, machine: Option<DomainSid>) -> Self {
+    fn of(preset: Preset, draft: Draft, overrides: &Overrides) -> Self {
+        let (machine, policies) = (overrides.machine, Arc::clone(&overrides.policies));
         let Draft { config, listeners, plugins, groups } = draft;
         let access = Access::new(&plugins, Surroundings { root: &config.service.root_sddl, machine });
         let groups = Arc::new(groups);
-        Self { preset, config: Arc::new(config), listeners, plugins, access, groups, machine }
+        Self { preset, config: Arc::new(config), listeners, plugins, access, groups, machine, policies }
     }
 
     /// A copy to be changed.
@@ -438,19 +469,22 @@ impl State {
 impl Default for State {
     /// That of an empty file, on a machine without a SID.
     fn default() -> Self {
-        Self::of(Preset::default(), Draft::default(), None)
+        Self::of(Preset::default(), Draft::default(), &Overrides::default())
     }
 }
 
 impl Config {
-    /// What several files amount to: a file that names a setting wins over those before it, and one that is not
-    /// there names none.
+    /// What several files amount to: a file that names a setting wins over those before it, one that is not there
+    /// names none, and policies win over all of them.
     ///
     /// So clients read the settings of the machine, then those of their user. Nothing is kept open.
     ///
     /// # Errors
     /// [`StoreError`] names the file, the line and what to do.
-    pub fn of_files<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, StoreError> {
+    pub fn of_files<P: AsRef<Path>>(
+        paths: impl IntoIterator<Item = P>,
+        policies: &Policies,
+    ) -> Result<Self, StoreError> {
         let mut all = Self::default();
         for path in paths {
             let path = path.as_ref();
@@ -462,6 +496,7 @@ impl Config {
                 }
             }
         }
+        policies.govern(&mut all)?;
         Ok(all)
     }
 }

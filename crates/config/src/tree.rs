@@ -118,6 +118,7 @@ sections! {
         "CertificateThumbprint" certificate_thumbprint: Option<Thumbprint> = None, Writable;
         /// Whether other machines may use the service.
         "AllowRemoteAccess" allow_remote_access: bool = true, ReadOnly;
+        + auto_config: bool
     }
 
     /// With which schemes callers may authenticate.

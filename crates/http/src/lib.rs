@@ -26,8 +26,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Left out on purpose: HTTP/2, upgrades, tunnels, content codings, writing chunked bodies, and replies to
-//! `HEAD` on the client side. Nothing here reads a socket or a clock.
+//! Left out on purpose: HTTP/2, upgrades, tunnels but for asking for one, content codings, writing chunked bodies,
+//! and replies to `HEAD` on the client side. Nothing here reads a socket or a clock.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::as_conversions)] // A length that is cut short is how smuggling starts.

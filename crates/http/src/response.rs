@@ -8,7 +8,8 @@ use crate::{BodyFraming, HeadError, Limits, ResponseFraming, Version};
 /// The head of a response as a client receives it. It owns its text, so the buffer it came from is free.
 ///
 /// It is read as strictly as a request, so that a reply cannot be made to look like two.
-/// Replies to `HEAD` and `CONNECT` are not provided for: their framing depends on the request.
+/// Replies to `HEAD` are not provided for, and after a 2xx to `CONNECT` comes the tunnel whatever [`body`](Self::body)
+/// says: their framing depends on the request.
 /// The text is overwritten when the head is dropped, and `Debug` shows the names of the headers only.
 ///
 /// RFC 9112 4 and 5.

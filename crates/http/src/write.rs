@@ -74,7 +74,8 @@ pub struct RequestWriter<'a> {
 }
 
 impl<'a> RequestWriter<'a> {
-    /// Begins a `POST` of HTTP/1.1 to `target`, a path such as `/wsman`, at `host`, such as `node7:5985`.
+    /// Begins a `POST` of HTTP/1.1 to `target`, a path such as `/wsman`, at `host`, such as `node7:5985`; a proxy
+    /// takes a whole URL for the target (RFC 9112 3.2.2).
     ///
     /// # Errors
     ///
@@ -90,6 +91,18 @@ impl<'a> RequestWriter<'a> {
     /// A target or host that would not be read back as such.
     pub fn get(out: &'a mut Vec<u8>, target: &str, host: &str) -> Result<Self, WriteError> {
         Self::new(out, b"GET ", target, host)
+    }
+
+    /// Begins a `CONNECT`, which asks a proxy for a tunnel to `authority`, such as `node7:5986` (RFC 9110 9.3.6).
+    ///
+    /// # Errors
+    ///
+    /// An authority that would not be read back as such.
+    pub fn connect(out: &'a mut Vec<u8>, authority: &str) -> Result<Self, WriteError> {
+        if !is_host(authority.as_bytes()) {
+            return Err(WriteError::Host);
+        }
+        Ok(Self::begin(out, b"CONNECT ", authority, authority))
     }
 
     /// Adds a header. Call it again for a header that is repeated.
@@ -120,12 +133,16 @@ impl<'a> RequestWriter<'a> {
         if !is_host(host.as_bytes()) {
             return Err(WriteError::Host);
         }
+        Ok(Self::begin(out, method, target, host))
+    }
+
+    fn begin(out: &'a mut Vec<u8>, method: &[u8], target: &str, host: &str) -> Self {
         let mut head = Draft::new(out);
         head.push(method);
         head.push(target.as_bytes());
         head.push(b" HTTP/1.1\r\n");
         head.line("Host", host);
-        Ok(Self { head })
+        Self { head }
     }
 }
 

@@ -5,8 +5,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use auth::{Account, Identity};
-use config::{Access, Decider, Deciding, Plugins};
+use auth::{Account, Identity, Scheme};
+use config::{Access, Config, Decider, Deciding, Plugins};
 use sddl::{AccessMask, Outcome, Sid, Token};
 use wsman::{Action, Detail, Fault, ResourceUri, Subcode, code};
 
@@ -105,6 +105,22 @@ impl fmt::Debug for Caller {
             .field("address", address)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether the caller may ask at all from where it is: connections that were open when a policy forbade other machines
+/// end here.
+///
+/// # Errors
+/// `w:AccessDenied`.
+pub(crate) fn from_elsewhere(caller: &Caller, config: &Config) -> Result<(), Fault> {
+    if config.service.allow_remote_access || caller.identity().scheme() == Scheme::Local {
+        return Ok(());
+    }
+    Err(Fault::new(
+        Subcode::AccessDenied,
+        code::REMOTE_ACCESS_DISABLED,
+        "a policy of this machine forbids that other machines are served: AllowAutoConfig is disabled",
+    ))
 }
 
 /// Decides by the descriptor that fits the resource best whether the caller may do this to it.

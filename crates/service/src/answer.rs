@@ -83,6 +83,7 @@ impl Service {
         state: &State,
     ) -> Result<Answer, Fault> {
         let config = Arc::clone(&state.config);
+        access::from_elsewhere(&caller, &config)?;
         let limits = Limits::of(request.head(), encoding, &config);
         let head = request.head().clone();
         if head.action == Action::Identify {

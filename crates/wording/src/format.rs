@@ -1,12 +1,15 @@
-//! How results are printed: as a tree of text, as XML, or as JSON.
+//! How results are printed: as a tree of text, as XML, as JSON, or as YAML.
 
 mod json;
 mod pretty;
 mod text;
+mod tree;
+mod yaml;
 
 use xml::{Element, Writer};
 
 pub use text::harmless;
+pub use tree::Tree;
 
 /// The form of what is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,6 +25,8 @@ pub enum Format {
     Json,
     /// JSON, one line an item.
     Ndjson,
+    /// YAML; an enumeration is a sequence.
+    Yaml,
 }
 
 impl Format {
@@ -37,14 +42,18 @@ impl Format {
     /// name that occurs more than once an array.
     /// `Source` of a value stands beside it as `Name@Source`, of an object in it as `@Source`; `xsi:type`
     /// becomes `@type` where it says more than the name; selectors become `"Selector": {"Name": "value"}`.
+    ///
+    /// `yaml`: the same names and values; numbers and words such as `true` stand in quotation marks, because they are
+    /// texts.
     #[must_use]
     pub fn print(self, element: Element<'_>) -> String {
         let mut out = match self {
             Self::Text => return text::print(element),
+            Self::Yaml => return yaml::print(&Tree::of(element)),
             Self::Pretty => pretty::print(element, 0),
             Self::Xml => alone(element),
-            Self::Json => json::print(element, json::Layout::Indented),
-            Self::Ndjson => json::print(element, json::Layout::OneLine),
+            Self::Json => json::print(&Tree::of(element), json::Layout::Indented),
+            Self::Ndjson => Tree::of(element).json_line(),
         };
         out.push('\n');
         out
@@ -76,7 +85,7 @@ impl Results {
                 "<wsman:Results xmlns:wsman=\"http://schemas.dmtf.org/wbem/wsman/1/wsman/results\">\n"
             }
             Format::Json => "[",
-            Format::Text | Format::Ndjson => "",
+            Format::Text | Format::Ndjson | Format::Yaml => "",
         }
     }
 
@@ -87,8 +96,9 @@ impl Results {
             Format::Pretty => pretty::print(element, 1) + "\n",
             Format::Json => {
                 let comma = if self.items == 1 { "\n" } else { ",\n" };
-                format!("{comma}{}", json::print(element, json::Layout::OneLine))
+                format!("{comma}{}", Tree::of(element).json_line())
             }
+            Format::Yaml => yaml::item(&Tree::of(element)),
             Format::Text | Format::Xml | Format::Ndjson => self.format.print(element),
         }
     }
@@ -100,7 +110,9 @@ impl Results {
             Format::Xml | Format::Pretty => "</wsman:Results>\n",
             Format::Json if self.items == 0 => "]\n",
             Format::Json => "\n]\n",
-            Format::Text | Format::Ndjson => "",
+            // Nothing at all would be read as no value.
+            Format::Yaml if self.items == 0 => "[]\n",
+            Format::Text | Format::Ndjson | Format::Yaml => "",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use xml::{Element, Writer};
 
+use crate::AssociationFilter;
 use crate::fault::{Detail, Fault, Subcode, code};
 use crate::namespace::{CIM_BINDING, ENUMERATION, WSMAN};
 
@@ -47,7 +48,7 @@ pub enum PolymorphismMode {
 }
 
 /// A filter and its language.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// The URI of the dialect; XPath 1.0 when the client names none.
     pub dialect: String,
@@ -55,6 +56,8 @@ pub struct Filter {
     pub text: String,
     /// The selectors, for the selector dialect.
     pub selectors: crate::SelectorSet,
+    /// What is related to what, for the dialect of associations.
+    pub association: Option<AssociationFilter>,
 }
 
 /// The body of Pull.
@@ -130,6 +133,9 @@ impl Enumerate {
         if let Some(filter) = &self.filter {
             writer.start("w:Filter").attribute("Dialect", &filter.dialect);
             filter.selectors.write(writer);
+            if let Some(association) = &filter.association {
+                association.write(writer);
+            }
             writer.text(&filter.text).end();
         }
         writer.end();
@@ -275,7 +281,9 @@ fn filter(element: Element<'_>) -> Result<Filter, Fault> {
         Some(set) => crate::SelectorSet::parse(set)?,
         None => crate::SelectorSet::new(),
     };
+    let association = element.children().find(|child| child.namespace() == CIM_BINDING);
     Ok(Filter {
+        association: association.map(AssociationFilter::parse).transpose()?,
         dialect: dialect.unwrap_or_else(|| crate::namespace::DIALECT_XPATH.to_owned()),
         text: element.text().trim().to_owned(),
         selectors,

@@ -20,6 +20,7 @@
 //! transfer, enumeration and the remote shell.
 
 mod action;
+mod association;
 pub mod duration;
 mod endpoint_reference;
 pub mod enumeration;
@@ -38,6 +39,7 @@ pub mod shell;
 mod uuid;
 
 pub use action::{Action, ShellVerb};
+pub use association::{AssociationFilter, AssociationResult};
 pub use endpoint_reference::{EndpointReference, write_resource_created};
 pub use fault::{Code, Detail, Fault, Origin, ProviderFault, Subcode, code};
 pub use head::{FragmentTransfer, Head};

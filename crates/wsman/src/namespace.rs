@@ -40,6 +40,8 @@ pub const FAULT_DETAIL: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault
 pub const DIALECT_WQL: &str = "http://schemas.microsoft.com/wbem/wsman/1/WQL";
 /// Selectors as a filter dialect (DSP0226 annex E).
 pub const DIALECT_SELECTOR: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/SelectorFilter";
+/// What is related to an instance as a filter dialect (DSP0227 16).
+pub const DIALECT_ASSOCIATION: &str = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding/associationFilter";
 /// XPath 1.0 as a filter or fragment dialect.
 pub const DIALECT_XPATH: &str = "http://www.w3.org/TR/1999/REC-xpath-19991116";
 

@@ -5,6 +5,7 @@
 mod access;
 mod account;
 mod configuration;
+mod explain;
 mod failure;
 mod pages;
 mod place;
@@ -27,8 +28,14 @@ struct Subcommand {
     run: fn(Parser) -> Result<String, Failure>,
 }
 
-const SUBCOMMANDS: &[Subcommand] =
-    &[access::SUBCOMMAND, account::SUBCOMMAND, configuration::SUBCOMMAND, pages::MAN, pages::COMPLETION];
+const SUBCOMMANDS: &[Subcommand] = &[
+    access::SUBCOMMAND,
+    account::SUBCOMMAND,
+    configuration::SUBCOMMAND,
+    explain::SUBCOMMAND,
+    pages::MAN,
+    pages::COMPLETION,
+];
 
 fn main() -> ExitCode {
     let printed = run(Parser::from_env())

@@ -14,7 +14,7 @@ pub(crate) const MAN: Subcommand = Subcommand {
 
 pub(crate) const COMPLETION: Subcommand = Subcommand {
     name: "completion",
-    about: "print the completions of winrm and winrs for bash",
+    about: "print the completions of winrm, winrs and telarch for bash",
     help: COMPLETION_HELP,
     run: completion,
 };
@@ -60,7 +60,10 @@ fn own_page() -> String {
 
 fn completion(parser: Parser) -> Result<String, Failure> {
     match word(parser)?.as_deref() {
-        Some("bash") => Ok(cli::completion::bash()),
+        Some("bash") => {
+            let names: Vec<&str> = SUBCOMMANDS.iter().map(|subcommand| subcommand.name).collect();
+            Ok(format!("{}complete -W '{}' telarch\n", cli::completion::bash(), names.join(" ")))
+        }
         None => Ok(COMPLETION_HELP.to_owned()),
         Some(other) => {
             Err(Failure::usage(format!("there are no completions for {other:?}"), "there are those for bash"))

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use accounts::WinbindScope;
 use config::{Config, Paths};
@@ -54,6 +55,8 @@ pub(crate) struct Separate {
     pub(crate) is_gateway: bool,
     /// As whom the gateway runs.
     pub(crate) gateway_user: String,
+    /// How long a process of a user without shells waits for something to do.
+    pub(crate) host_idle: Duration,
 }
 
 /// Who chose where a file is: the usual ones are made if they are missing, others may be slips of the pen.
@@ -78,6 +81,8 @@ pub(crate) enum ArgumentError {
     NotASetting(String),
     #[error("--set: {0}")]
     Setting(#[from] config::SettingError),
+    #[error("--host-idle: {0:?} is no number of seconds from 1 to 86400")]
+    NotSeconds(String),
     #[error("--winbind: {0:?} is neither domains nor everyone")]
     NotAScope(String),
     #[error("{0} is missing\n  telarchd --help shows a whole command line")]
@@ -97,6 +102,7 @@ struct Given {
     check: bool,
     is_gateway: bool,
     gateway_user: Option<String>,
+    host_idle: Option<Duration>,
     http: Option<SocketAddr>,
     https: Option<SocketAddr>,
     accounts: Option<PathBuf>,
@@ -124,6 +130,7 @@ impl Arguments {
                 // With this the broker starts the gateway.
                 Arg::Long("gateway") => given.is_gateway = true,
                 Arg::Long("gateway-user") => given.gateway_user = Some(parser.value()?.string()?),
+                Arg::Long("host-idle") => given.host_idle = Some(seconds(parser.value()?.string()?)?),
                 Arg::Long("http") => given.http = Some(loopback("http", &parser.value()?.string()?)?),
                 Arg::Long("https") => given.https = Some(loopback("https", &parser.value()?.string()?)?),
                 Arg::Long("accounts") => given.accounts = Some(PathBuf::from(parser.value()?)),
@@ -160,6 +167,7 @@ impl Given {
             ("--state", self.state.is_some()),
             ("--audit", self.audit.is_some()),
             ("--gateway-user", self.gateway_user.is_some()),
+            ("--host-idle", self.host_idle.is_some()),
             ("--winbind", self.winbind.is_some()),
             ("--ntlm-auth", self.ntlm_auth.is_some()),
         ] {
@@ -206,11 +214,17 @@ impl Given {
         }
         let audit = self.audit.unwrap_or_else(|| paths.state.join("audit.jsonl"));
         let gateway_user = self.gateway_user.unwrap_or_else(|| "telarch".to_owned());
-        let separate = Separate { is_gateway: self.is_gateway, gateway_user };
+        let host_idle = self.host_idle.unwrap_or(Duration::from_secs(60));
+        let separate = Separate { is_gateway: self.is_gateway, gateway_user, host_idle };
         let ntlm_auth = self.ntlm_auth.unwrap_or_else(|| PathBuf::from("/usr/bin/ntlm_auth"));
         let Self { winbind, settings, .. } = self;
         Ok(Box::new(Persistent { paths, accounts, config, separate, audit, winbind, ntlm_auth, settings }))
     }
+}
+
+fn seconds(text: String) -> Result<Duration, ArgumentError> {
+    let seconds = text.parse().ok().filter(|seconds| (1..=86_400).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or(ArgumentError::NotSeconds(text))
 }
 
 fn scope(text: String) -> Result<WinbindScope, ArgumentError> {
@@ -252,6 +266,8 @@ Options:
   --audit FILE           who signed in or did not, what was denied, and what was changed or executed, one line
                          of JSON each: audit.jsonl in the state directory; SIGHUP has it opened again
   --gateway-user NAME    as root: the user without rights that reads the network; telarch as given none
+  --host-idle SECONDS    as root: how long the process of a user is kept after its last request and its last
+                         shell, 60 as given none
   --winbind WHO          as root: have Samba's winbind judge NTLM of accounts of its domains (domains), or
                          also of accounts of this machine (everyone); the file domain-accounts beside the settings says who
                          a domain's account is here, one line each, such as: CORP\\ann ann
@@ -297,6 +313,8 @@ mod tests {
             (&["--http", "127.0.0.1:0", "--set", "Service"], "NAME=VALUE"),
             (&["--http", "127.0.0.1:0", "--set", "Service.Nothing=1"], "Nothing"),
             (&["--http", "127.0.0.1:0", "--nothing"], "--nothing"),
+            (&["--host-idle", "0"], "from 1 to 86400"),
+            (&["--http", "127.0.0.1:0", "--host-idle", "5"], "--host-idle is only for"),
             (&["--http", "127.0.0.1:0", "--state", "s"], "--state is only for"),
             (&["--http", "127.0.0.1:0", "--winbind", "everyone"], "--winbind is only for"),
             (&["--winbind", "nobody"], "neither domains nor everyone"),

@@ -14,7 +14,7 @@ use service::{CertificateError, Certificates, Finding, Severity, examine};
 
 use crate::arguments::{Chosen, Persistent};
 use crate::ntlm_setup;
-use crate::persistent::is_private;
+use crate::persistent::{is_private, policies};
 use crate::separate::require_user;
 
 /// Prints what is wrong, and fails if the service could not do what it is told.
@@ -70,7 +70,10 @@ impl Report {
         let paths = &arguments.paths;
         let certificates = Certificates::new(paths.certificates.clone(), paths.state.clone());
         let lines = Lines::of(&paths.config, state);
-        if state.listeners.iter().all(|listener| !listener.enabled) {
+        for warning in policies::warnings(&state.policies) {
+            self.add(Severity::Warning, &warning, None);
+        }
+        if state.listeners.in_force(&state.config.service).iter().all(|listener| !listener.enabled) {
             let what = "no listener is enabled: only programs of this machine are served\n  add one: [[Listener]] with Address = \"*\" and Transport = \"HTTPS\"";
             self.add(Severity::Warning, what, Some(&paths.config.display().to_string()));
         }

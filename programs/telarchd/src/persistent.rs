@@ -1,6 +1,7 @@
 //! The service of a user: what its configuration says, until it is ended. That of a machine has the same files.
 
 pub(crate) mod delegation;
+pub(crate) mod policies;
 pub(crate) mod principals;
 pub(crate) mod watch;
 
@@ -25,6 +26,7 @@ use service::{
     ServiceParts, watchdog,
 };
 
+use self::policies::PolicyWatch;
 use self::principals::Principals;
 use crate::arguments::{Chosen, Persistent};
 use crate::audit::AuditFile;
@@ -79,8 +81,16 @@ pub(crate) async fn run(
     let telling = Arc::clone(&manager);
     tokio::spawn(watch::status(listening, move |text| telling.status(&text)));
 
+    let policies = PolicyWatch::of(&files.store);
     let signal = loop {
-        match signals.received().await {
+        let wish = tokio::select! {
+            wish = signals.received() => wish,
+            () = policies.changed() => {
+                files.reload_policies().await;
+                continue;
+            }
+        };
+        match wish {
             Wish::End(signal) => break signal,
             Wish::Reload => {
                 manager.reloading();
@@ -124,6 +134,9 @@ impl Files {
             make_directory(directory, config_mode)?;
         }
         let store = Store::open_with(&paths.config, &arguments.settings)?;
+        if !store.state().policies.is_empty() {
+            policies::tell(&store.state().policies);
+        }
         if arguments.accounts == Chosen::ByDefault {
             // An empty list lets nobody in, and is noticed when it is filled.
             accounts::update(&paths.accounts, IfMissing::Create, |_| Ok::<(), Box<dyn Error>>(()))?;
@@ -170,6 +183,17 @@ impl Files {
         match tokio::task::spawn_blocking(reading).await {
             Ok(()) => tracing::info!("Read again"),
             Err(error) => tracing::error!(%error, "Reading again was cut short"),
+        }
+    }
+
+    /// Reads the policies again. If one is wrong, those stay in force that were.
+    pub(crate) async fn reload_policies(&self) {
+        let (store, before) = (Arc::clone(&self.store), Arc::clone(&self.store.state().policies));
+        match tokio::task::spawn_blocking(move || store.reload_policies()).await {
+            Ok(Ok(state)) if state.policies != before => policies::tell(&state.policies),
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::error!(error = one_line(&error), "The policies stay as they were"),
+            Err(error) => tracing::error!(%error, "Reading policies was cut short"),
         }
     }
 

@@ -168,7 +168,7 @@ fn start(program: &Path, folder: &Path) -> Option<Child> {
 }
 
 /// The digest of a text by a program of coreutils, in hexadecimal digits.
-fn digest(program: &str, text: &str) -> String {
+pub(crate) fn digest(program: &str, text: &str) -> String {
     let ended = run(&mut Command::new(program), text.as_bytes(), LIMIT);
     let (line, _, _) = ended.text();
     line.split(' ').next().unwrap_or_default().to_owned()

@@ -8,16 +8,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::kdc::{REALM, Realm};
-use crate::python::script_command;
+use crate::pypsrp::Pypsrp;
+use crate::python::Login;
+use crate::pywinrm::Pywinrm;
 use crate::run::{Run, run};
 use crate::telarchd::{PASSWORD, USER, built_program};
+use crate::way_in::WayIn;
 
 /// A running `telarchd` of root with one user, whose processes are separated; both are gone when it is dropped.
 ///
@@ -33,13 +33,24 @@ pub struct Machine {
 /// A user of this machine who is there for a while.
 struct Person(String);
 
+/// What the user of a machine can prove who it is with, beside the password that PAM knows.
+#[derive(Clone, Copy)]
+pub enum Proof<'a> {
+    /// Nothing; the service listens for HTTPS.
+    Password,
+    /// NTLM, also inside CredSSP: there is an NT hash. The service listens for HTTP.
+    NtHash,
+    /// A ticket. The service listens for HTTP.
+    Ticket(&'a Realm),
+}
+
 impl Machine {
     /// Starts it; none, and a word about it, where nobody may.
     ///
     /// # Panics
     /// When it does not start.
     #[must_use]
-    pub fn start(realm: Option<&Realm>) -> Option<Self> {
+    pub fn start(proof: Proof<'_>) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             eprintln!("SKIPPED: it takes root to serve a machine");
             return None;
@@ -47,9 +58,10 @@ impl Machine {
         let person = Person::make();
         let folder = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder");
         let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
-        let transport = if realm.is_some() { "HTTP" } else { "HTTPS" };
+        let transport = if matches!(proof, Proof::Password) { "HTTPS" } else { "HTTP" };
         let config = format!(
             "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;AU)\"\nService.Auth.Basic = true\n\
+             Service.Auth.CredSSP = true\n\
              [[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"{transport}\"\nPort = {}\n",
             free.port()
         );
@@ -62,7 +74,11 @@ impl Machine {
         let mut command = Command::new(built_program("telarchd"));
         command.arg("--config").arg(path("config.toml")).arg("--state").arg(path("state"));
         command.args(["--gateway-user", "nobody"]).env("NOTIFY_SOCKET", path("notify"));
-        command.envs(realm.map(Realm::environment).into_iter().flatten());
+        match proof {
+            Proof::Password => {}
+            Proof::NtHash => keep_nt_hash(&person, folder.path()),
+            Proof::Ticket(realm) => _ = command.envs(realm.environment()),
+        }
         let service = command.stdin(Stdio::null()).spawn().expect("telarchd");
         let url = format!("{}://localhost:{}/wsman", transport.to_ascii_lowercase(), free.port());
         let machine = Self { service, person, url, _folder: folder };
@@ -82,22 +98,16 @@ impl Machine {
         &self.person.0
     }
 
-    /// Has pywinrm sign in as the user by Basic and run a command line; its standard output.
-    ///
-    /// # Panics
-    /// When pywinrm fails.
+    /// pywinrm, which signs in as the user.
     #[must_use]
-    pub fn pywinrm(&self, line: &str) -> String {
-        let arguments = json!({"command": line, "arguments": []});
-        let request = json!({
-            "steps": [{"action": "run_with_session", "arguments": arguments}],
-            "login": {"url": self.url, "transport": "basic", "user": self.user(), "password": PASSWORD},
-        });
-        let ended = run(&mut script_command("run_pywinrm.py"), request.to_string().as_bytes(), LIMIT);
-        let answers: Value = serde_json::from_slice(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"));
-        let stdout = answers.pointer("/0/answer/stdout").and_then(Value::as_str);
-        let octets = BASE64.decode(stdout.unwrap_or_else(|| panic!("{answers}"))).expect("base64");
-        String::from_utf8_lossy(&octets).into_owned()
+    pub fn pywinrm(&self, way: WayIn) -> Pywinrm {
+        Pywinrm(Login::of(self.user(), &self.url, way))
+    }
+
+    /// pypsrp, which signs in as the user.
+    #[must_use]
+    pub fn pypsrp(&self, way: WayIn) -> Pypsrp {
+        Pypsrp(Login::of(self.user(), &self.url, way))
     }
 
     /// Has `winrs` sign in by Kerberos with the ticket that is there, and run a command line.
@@ -110,6 +120,15 @@ impl Machine {
         winrs.arg(format!("-r:{}", self.url)).args(switches).arg(line).envs(realm.environment());
         run(&mut winrs, b"", LIMIT)
     }
+}
+
+/// Adds the user to the accounts of a service that is not started yet, with an NT hash.
+fn keep_nt_hash(person: &Person, folder: &Path) {
+    let mut telarch = Command::new(built_program("telarch"));
+    telarch.args(["account", "add", &person.0, "--ntlm", "--password-stdin"]);
+    telarch.arg("--file").arg(folder.join("accounts")).arg("--state").arg(folder.join("state"));
+    let ended = run(&mut telarch, format!("{PASSWORD}\n").as_bytes(), LIMIT);
+    assert_eq!(ended.code, 0, "telarch account add: {ended:?}");
 }
 
 impl Drop for Machine {

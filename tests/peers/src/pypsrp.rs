@@ -9,7 +9,7 @@ use crate::telarchd::Telarchd;
 use crate::way_in::WayIn;
 
 /// pypsrp in a Python process of its own for each call.
-pub struct Pypsrp(Login);
+pub struct Pypsrp(pub(crate) Login);
 
 impl Pypsrp {
     /// Has it read, change or list resources, one `action` of `tests/peers/python/manage_pypsrp.py` after the other;

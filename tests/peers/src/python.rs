@@ -16,6 +16,7 @@ use crate::way_in::WayIn;
 pub(crate) struct Login {
     url: String,
     way: WayIn,
+    user: String,
     password: String,
     /// The files of the certificate and its key.
     certificate: Option<[PathBuf; 2]>,
@@ -23,7 +24,13 @@ pub(crate) struct Login {
 
 impl Login {
     pub(crate) fn new(service: &Telarchd, way: WayIn) -> Self {
-        Self { url: service.url(way).to_owned(), way, password: PASSWORD.to_owned(), certificate: None }
+        Self::of(USER, service.url(way), way)
+    }
+
+    /// The same for another user, and whatever serves there.
+    pub(crate) fn of(user: &str, url: &str, way: WayIn) -> Self {
+        let (url, user, password) = (url.to_owned(), user.to_owned(), PASSWORD.to_owned());
+        Self { url, way, user, password, certificate: None }
     }
 
     pub(crate) fn with_password(self, password: &str) -> Self {
@@ -51,7 +58,7 @@ impl Login {
             "steps": steps.map(|(action, arguments)| json!({"action": action, "arguments": arguments})).to_vec(),
             "login": {
                 "url": self.url, "transport": self.way.scheme(), "encryption": self.way.encryption(),
-                "user": USER, "password": self.password,
+                "user": self.user, "password": self.password,
                 "certificate": self.certificate.as_ref().map(|files| files.each_ref().map(|file| json!(file))),
             },
         });

@@ -9,7 +9,7 @@ use crate::telarchd::Telarchd;
 use crate::way_in::WayIn;
 
 /// pywinrm in a Python process of its own for each call.
-pub struct Pywinrm(Login);
+pub struct Pywinrm(pub(crate) Login);
 
 impl Peer for Pywinrm {
     fn against(service: &Telarchd, way: WayIn) -> Self {

@@ -19,7 +19,8 @@ use telarch_broker::{Broker, CertificateWish, Denial, Denied, Duties, Link, Noti
 
 use auth::ntlm::{self, HostNames};
 use auth::{
-    Acceptor, Account, AccountList, AuthError, Authenticator, Identity, Peer, Scheme, Secret, VerifierCost,
+    Accepted, Acceptor, Account, AccountList, AuthError, Authenticator, Identity, Oid, Peer, Scheme, Secret,
+    Step, VerifierCost,
 };
 
 pub(crate) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -53,7 +54,7 @@ struct Accounts;
 
 impl Authenticator for Accounts {
     fn knows(&self, scheme: Scheme) -> bool {
-        matches!(scheme, Scheme::Basic | Scheme::Negotiate)
+        matches!(scheme, Scheme::Basic | Scheme::Negotiate | Scheme::CredSsp)
     }
 
     fn password(&self, user: &str, password: &Secret, _: IpAddr) -> Result<Account, AuthError> {
@@ -64,7 +65,10 @@ impl Authenticator for Accounts {
         }
     }
 
-    fn acceptor(&self, _: Scheme, peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
+    fn acceptor(&self, scheme: Scheme, peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
+        if scheme == Scheme::CredSsp {
+            return Ok(Box::new(Legs(3)));
+        }
         let names = HostNames::of_host("node7.lab.example");
         let accounts = AccountList::parse("alice:correct horse\nbob:battery").unwrap().on_host(names.clone());
         let fresh = ntlm::AcceptorFresh { challenge: *b"\x01\x23\x45\x67\x89\xAB\xCD\xEF", now: now() };
@@ -73,6 +77,20 @@ impl Authenticator for Accounts {
 
     fn cost(&self) -> VerifierCost {
         VerifierCost::Slow
+    }
+}
+
+/// Asks for so many tokens more, and is not convinced by any.
+struct Legs(u8);
+
+impl Acceptor for Legs {
+    fn step(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
+        self.0 = self.0.checked_sub(1).ok_or(AuthError::WrongPassword)?;
+        Ok(Step::Continue(token.to_vec()))
+    }
+
+    fn mechanism(&self) -> Option<Oid> {
+        None
     }
 }
 

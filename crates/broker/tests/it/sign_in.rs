@@ -76,6 +76,22 @@ fn ntlm_is_judged_by_the_broker_and_its_messages_are_sealed_by_the_gateway() {
 }
 
 #[test]
+fn a_sign_in_takes_as_many_tokens_as_it_needs_and_holds_up_nobody() {
+    let (_served, gateway, _unasked) = connect();
+    let peer = Peer { address: HERE, binding: Binding::default() };
+    let begin = || Handshake::begin(Scheme::CredSsp, gateway.as_ref(), &peer).unwrap();
+    let (mut one, mut other) = (begin(), begin());
+    for token in [b"1", b"2", b"3"] {
+        for handshake in [&mut one, &mut other] {
+            let Step::Continue(answer) = handshake.step(token).unwrap() else { panic!("it goes on") };
+            assert_eq!(answer, token);
+        }
+    }
+    assert_eq!(one.step(b"4").err(), Some(AuthError::WrongPassword));
+    assert!(by_password(&gateway, "alice", "correct horse").is_ok());
+}
+
+#[test]
 fn a_program_of_this_machine_is_who_the_kernel_says() {
     struct Users;
     impl LocalUsers for Users {

@@ -61,7 +61,7 @@ impl Dialect {
     /// Selector filters.
     pub const SELECTOR: &'static str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/SelectorFilter";
     /// Association filters.
-    pub const ASSOCIATION: &'static str = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding/AssociationFilter";
+    pub const ASSOCIATION: &'static str = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding/associationFilter";
 
     /// Reads an alias (`wql`, `selector`, `association`) or takes the text for a URI.
     #[must_use]

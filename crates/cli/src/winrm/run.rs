@@ -8,7 +8,10 @@ use wsman::Response;
 use wsman::enumeration::{EnumerationMode, Filter as WireFilter, PolymorphismMode};
 use xml::{Bounds, Document, Encoding, Fragment as Markup, Writer};
 
-use super::{Command, Dialect, Enumeration, Filter, Hierarchy, Input, Operation, ReturnType};
+use super::{
+    AssociationFilter, AssociationResult, Command, Dialect, Enumeration, Filter, Hierarchy, Input, Operation,
+    ReturnType,
+};
 use super::{quick_config, sddl};
 use crate::body;
 use crate::connection::Delegation;
@@ -17,7 +20,7 @@ use crate::format::Format;
 use crate::input::KeyValues;
 use crate::locator::Locator;
 use crate::program::Stop;
-use crate::session::{Proven, Service, missing, selectors, target};
+use crate::session::{Proven, Service, resource, selectors, target};
 use crate::settings::ClientSettings;
 
 /// The streams of a program.
@@ -229,7 +232,7 @@ fn wire_filter(filter: Filter) -> Result<WireFilter, Failure> {
     let text_in = |dialect: &str, text: String| WireFilter {
         dialect: dialect.to_owned(),
         text,
-        selectors: wsman::SelectorSet::new(),
+        ..WireFilter::default()
     };
     match filter {
         Filter::Wql(text) => Ok(text_in(Dialect::WQL, text)),
@@ -237,8 +240,27 @@ fn wire_filter(filter: Filter) -> Result<WireFilter, Failure> {
         Filter::Selectors(pairs) => {
             Ok(WireFilter { selectors: selectors(&pairs), ..text_in(Dialect::SELECTOR, String::new()) })
         }
-        Filter::Association(_) => Err(missing("-dialect:association")),
+        Filter::Association(association) => Ok(WireFilter {
+            association: Some(related(association)?),
+            ..text_in(Dialect::ASSOCIATION, String::new())
+        }),
     }
+}
+
+fn related(filter: AssociationFilter) -> Result<wsman::AssociationFilter, Failure> {
+    let AssociationFilter { object, result, association_class, result_class, role, result_role } = filter;
+    Ok(wsman::AssociationFilter {
+        object: wsman::EndpointReference::here(resource(&object)?, selectors(object.selectors())),
+        result: match result {
+            AssociationResult::Instances => wsman::AssociationResult::Instances,
+            AssociationResult::Associations => wsman::AssociationResult::Associations,
+        },
+        association_class,
+        role,
+        result_class,
+        result_role,
+        properties: Vec::new(),
+    })
 }
 
 /// The body of create and invoke.

@@ -333,7 +333,7 @@ fn formats_may_have_a_hash_in_front() {
     ] {
         assert_eq!(command(line).format, format, "of {line}");
     }
-    assert!(matches!(parse("id -f:yaml"), Err(Error::NotOneOf { .. })));
+    assert!(matches!(parse("id -f:toml"), Err(Error::NotOneOf { .. })));
 }
 
 #[test]

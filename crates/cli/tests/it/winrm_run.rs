@@ -313,11 +313,26 @@ fn configsddl_sets_the_root_descriptor() {
 }
 
 #[test]
-fn what_the_client_cannot_do_yet_is_refused_before_anything_is_sent() {
-    let service = always(CLIENT);
-    let (report, status) = ran(&service, "id -pac:auto_detect").report(Format::Text);
-    assert!(report.contains("is not supported by this version\n"), "{report}");
-    assert_eq!((status, service.asked().len()), (2, 0));
+fn an_association_filter_names_the_instance_and_what_is_wanted_of_it() {
+    let service =
+        always("<n:EnumerateResponse><n:EnumerationContext/><w:EndOfSequence/></n:EnumerateResponse>");
+    for (switch, element) in [("", "AssociatedInstances"), ("-associations", "AssociationInstances")] {
+        let line = "e wmicimv2/* -dialect:association \
+            -filter:{Object=Win32_Service?Name=spooler;ResultClassName=Win32_Process;Role=Dependent}";
+        ran(&service, &format!("{line} {switch}")).done.unwrap();
+        let body = service.asked().pop().unwrap().body().to_owned();
+        for part in [
+            "<w:Filter Dialect=\"http://schemas.dmtf.org/wbem/wsman/1/cimbinding/associationFilter\">",
+            &format!(
+                "<b:{element} xmlns:b=\"http://schemas.dmtf.org/wbem/wsman/1/cimbinding.xsd\"><b:Object>"
+            ),
+            "<w:ResourceURI>http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/Win32_Service</w:ResourceURI>",
+            "<w:Selector Name=\"Name\">spooler</w:Selector>",
+            "</b:Object><b:Role>Dependent</b:Role><b:ResultClassName>Win32_Process</b:ResultClassName>",
+        ] {
+            assert!(body.contains(part), "{part} is not in {body}");
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use auth::digest::{Challenge, DigestError, Session};
 use http::ResponseHead;
 use zeroize::Zeroizing;
 
-use super::Credentials;
+use super::{Asker, Credentials};
 use crate::random::random;
 
 /// The answers of one user to one service; a nonce is counted by the connection it came over.
@@ -64,11 +64,11 @@ impl Answers {
         self.session.authorization(method, target, &cnonce).ok()
     }
 
-    /// Takes what a 401 asks for.
-    pub(crate) fn asked(&mut self, head: &ResponseHead) -> Asked {
+    /// Takes what a 401 or 407 asks for.
+    pub(crate) fn asked(&mut self, head: &ResponseHead, asker: Asker) -> Asked {
         let mut failure = None;
         let mut challenges = Vec::new();
-        for line in head.headers("WWW-Authenticate") {
+        for line in head.headers(asker.header()) {
             for challenge in http::Challenge::parse_list(line).unwrap_or_default() {
                 if challenge.is("Digest") {
                     match Challenge::parse(challenge.parameters()) {

@@ -11,10 +11,11 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{Connection, READ, Stream};
+use super::Connection;
 use crate::authentication::Proof;
 use crate::error::Error;
 use crate::patience::{Expired, Patience};
+use crate::proxy::{Gate, through};
 use crate::route::Route;
 use crate::tls::{Securer, TlsError};
 use crate::{Endpoint, Transport};
@@ -27,52 +28,59 @@ impl Connection {
         proof: Proof,
         patience: &Patience,
     ) -> Result<Self, Error> {
-        let opened = patience.within(patience.connect, stream_to(endpoint, route)).await;
-        let (stream, address, channel) = opened.map_err(|expired| match expired {
+        let opened = patience.within(patience.connect, opened(endpoint, route, patience)).await;
+        let connection = opened.map_err(|expired| match expired {
             Expired::Own => Error::ConnectTimedOut { address: route.peer(endpoint), after: patience.connect },
             Expired::Total(error) => error,
         })??;
-        Ok(Self { stream, proof, channel, address, received: Vec::with_capacity(READ) })
+        Ok(Self { proof, ..connection })
+    }
+
+    /// The same connection with TLS over it.
+    async fn secured(self, endpoint: &Endpoint, securer: &Securer) -> Result<Self, Error> {
+        let secured = securer.secure(self.stream, endpoint.host()).await;
+        let failed = |reason: TlsError| Error::Tls { host: endpoint.host().to_owned(), reason };
+        let secured = secured.map_err(failed)?;
+        let shown = secured.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let channel = shown.map(|certificate| ChannelBinding::of_certificate(certificate));
+        Ok(Self { channel, ..Self::plain(Box::new(secured), Proof::Anonymous, endpoint.place()) })
     }
 }
 
-/// The octets to and from a service, and whom they go to.
-async fn stream_to(
-    endpoint: &Endpoint,
-    route: &Route,
-) -> Result<(Box<dyn Stream>, String, Option<ChannelBinding>), Error> {
-    match route {
-        Route::Network(securer) => {
-            let (stream, channel) = network(endpoint, securer).await?;
-            Ok((stream, route.peer(endpoint), channel))
-        }
-        Route::Local(sockets) => {
+/// A connection to a service, on which nobody has proven anything.
+async fn opened(endpoint: &Endpoint, route: &Route, patience: &Patience) -> Result<Connection, Error> {
+    let plain = |stream, address| Connection::plain(stream, Proof::Anonymous, address);
+    match (route, endpoint.transport()) {
+        (Route::Local(sockets), _) => {
             let (stream, path) = sockets.connect().await?;
-            Ok((Box::new(stream), path.display().to_string(), None))
+            Ok(plain(Box::new(stream), path.display().to_string()))
+        }
+        (Route::Network(securer, proxy), Transport::Https) => match proxy {
+            Some(proxy) => through(proxy, endpoint, patience, tcp).await?.secured(endpoint, securer).await,
+            None => {
+                let connection = plain(Box::new(tcp(endpoint).await?), endpoint.place());
+                connection.secured(endpoint, securer).await
+            }
+        },
+        (Route::Network(_, Some(proxy)), Transport::Http) => {
+            let stream = tcp(proxy.endpoint()).await.map_err(|error| proxy.unreached(error))?;
+            let connection = plain(Box::new(stream), endpoint.place());
+            Ok(Connection { gate: Some(Gate::new(proxy)?), ..connection })
+        }
+        (Route::Network(_, None), Transport::Http) => {
+            Ok(plain(Box::new(tcp(endpoint).await?), endpoint.place()))
         }
     }
 }
 
-async fn network(
-    endpoint: &Endpoint,
-    securer: &Securer,
-) -> Result<(Box<dyn Stream>, Option<ChannelBinding>), Error> {
+/// A connection to the host of an endpoint.
+async fn tcp(endpoint: &Endpoint) -> Result<TcpStream, Error> {
     let failed = |source| Error::Connect { address: endpoint.place(), source };
     let addresses = resolve(endpoint).await?;
     let stream = connect(addresses).await.map_err(failed)?;
     // Each request is one write, which should leave at once.
     stream.set_nodelay(true).map_err(failed)?;
-    match endpoint.transport() {
-        Transport::Http => Ok((Box::new(stream), None)),
-        Transport::Https => {
-            let secured = securer.secure(stream, endpoint.host()).await;
-            let failed = |reason: TlsError| Error::Tls { host: endpoint.host().to_owned(), reason };
-            let secured = secured.map_err(failed)?;
-            let shown = secured.get_ref().1.peer_certificates().and_then(<[_]>::first);
-            let channel = shown.map(|certificate| ChannelBinding::of_certificate(certificate));
-            Ok((Box::new(secured), channel))
-        }
-    }
+    Ok(stream)
 }
 
 async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{Connection, Request, Response};
 use crate::Endpoint;
-use crate::authentication::{Asked, Beginning, Proof, Tokens, token};
+use crate::authentication::{Asked, Asker, Beginning, Proof, Tokens, token};
 use crate::error::{Error, SignInCause as Cause, Violation};
 use crate::patience::Patience;
 
@@ -70,7 +70,7 @@ impl Connection {
         patience: &Patience,
     ) -> Result<Vec<u8>, Error> {
         let response = self.send_token(tokens, sent, endpoint, patience).await?;
-        match token(&response.head, tokens.scheme) {
+        match token(&response.head, tokens.scheme, Asker::Service) {
             Some(_) if !response.reusable && response.head.status() == 401 => {
                 Err(self.violated(Violation::ClosedDuringSignIn))
             }
@@ -103,7 +103,8 @@ impl Connection {
         response: &Response,
         initiator: &mut dyn auth::Initiator,
     ) -> Error {
-        let reason = token(&response.head, tokens.scheme).map(|token| initiator.step(Some(&token)));
+        let reason =
+            token(&response.head, tokens.scheme, Asker::Service).map(|token| initiator.step(Some(&token)));
         match reason {
             Some(Err(error @ AuthError::Refused(_))) => tokens.failed(endpoint, (&error).into(), &error),
             _ => self.proof.refused(&response.head),
@@ -176,7 +177,7 @@ impl Connection {
     /// What a 401 means: `Ok` that the request is to be sent again.
     pub(super) fn take_challenge(&mut self, endpoint: &Endpoint, response: &Response) -> Result<(), Error> {
         let asked = match &mut self.proof {
-            Proof::Digest(answers) => answers.asked(&response.head),
+            Proof::Digest(answers) => answers.asked(&response.head, Asker::Service),
             _ => Asked::Refused,
         };
         match asked {

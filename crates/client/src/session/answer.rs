@@ -5,8 +5,9 @@ use wsman::{Head, Response, ResponseError};
 use xml::{Bounds, Element, Encoding};
 
 use super::Session;
-use crate::connection;
-use crate::error::{Error, Seen, Violation};
+use crate::connection::{self, seen};
+use crate::error::{Error, Violation};
+use crate::proxy::ProxyError;
 
 impl Session {
     /// Reads the message in a response. Its status only counts where there is no message: services differ
@@ -31,7 +32,13 @@ impl Session {
         });
         match (read, seen) {
             (Err(Violation::Message(ResponseError::Fault(fault))), _) => Err(Error::Fault(fault)),
-            (_, Some(seen)) => Err(Error::NoMessage { status, seen }),
+            (_, Some(seen)) => Err(match self.forwarder() {
+                // The service itself would have sent a message, or nothing.
+                Some(proxy) if matches!(status, 403 | 502..=504) => {
+                    Error::Proxy { proxy: proxy.place(), reason: ProxyError::Status { status, seen } }
+                }
+                _ => Error::NoMessage { status, seen },
+            }),
             (Ok(answer), None) => Ok(answer),
             (Err(violation), None) => Err(self.violated(violation)),
         }
@@ -79,23 +86,8 @@ fn qualified_name(element: Element<'_>) -> String {
     name.chars().take(LONGEST_SHOWN).collect()
 }
 
-/// What a failed request brought, for those who look for the reason.
-fn seen(content_type: Option<&str>, body: &[u8]) -> Seen {
-    let media_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    let beginning = body.get(..MOST_READ).unwrap_or(body);
-    let beginning = String::from_utf8_lossy(beginning);
-    let words: Vec<&str> = beginning.split(|c: char| c.is_whitespace() || c.is_control()).collect();
-    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    Seen {
-        media_type: media_type.chars().take(LONGEST_SHOWN).collect(),
-        octets: body.len(),
-        beginning: words.join(" ").chars().take(LONGEST_SHOWN).collect(),
-    }
-}
-
+/// How much of a name is repeated.
 const LONGEST_SHOWN: usize = 80;
-/// More than enough for that, whatever the characters are.
-const MOST_READ: usize = 1_024;
 
 /// The text of a body; the parameter `charset` decides, then a byte order mark, else it is UTF-8.
 fn decode(content_type: Option<&str>, body: Vec<u8>) -> Result<String, xml::EncodingError> {

@@ -15,6 +15,7 @@ use crate::authentication::{
 use crate::error::Error;
 use crate::local::LocalSockets;
 use crate::pool::Pool;
+use crate::proxy::Proxy;
 use crate::random::fresh_uuid;
 use crate::route::Route;
 use crate::tls::{Securer, TlsPolicy};
@@ -31,6 +32,7 @@ pub struct SessionBuilder {
     rules: Rules,
     certificate: Option<ClientCertificate>,
     tls: TlsPolicy,
+    proxy: Option<Proxy>,
     connect_timeout: Duration,
     idle_timeout: Option<Duration>,
     network_delay: Duration,
@@ -52,6 +54,7 @@ impl SessionBuilder {
             rules: Rules::default(),
             certificate: None,
             tls: TlsPolicy::new(),
+            proxy: None,
             connect_timeout: Duration::from_secs(30),
             idle_timeout: None,
             network_delay: NETWORK_DELAY,
@@ -132,6 +135,12 @@ impl SessionBuilder {
     /// Which certificates are accepted; those of the authorities of this system by default.
     pub fn tls(mut self, policy: TlsPolicy) -> Self {
         self.tls = policy;
+        self
+    }
+
+    /// The proxy on the way; there is none by default, whatever the environment says.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
         self
     }
 
@@ -230,7 +239,7 @@ impl SessionBuilder {
             _ => {}
         }
         let route = match self.local {
-            None => Route::Network(Securer::new(self.tls, self.certificate)),
+            None => Route::Network(Box::new(Securer::new(self.tls, self.certificate)), self.proxy),
             Some(sockets) if authentication == Authentication::None => Route::Local(sockets),
             Some(_) => {
                 let reason = "over a Unix socket the kernel says who asks: give neither name nor password";
@@ -241,7 +250,7 @@ impl SessionBuilder {
         let automatic = Automatic { authentication, credentials: self.credentials, rules: self.rules };
         let login = match &route {
             Route::Local(_) => Login::Anonymous,
-            Route::Network(_) => automatic.login(&self.endpoint, None)?,
+            Route::Network(..) => automatic.login(&self.endpoint, None)?,
         };
         Ok(Session(Arc::new(Inner {
             login: Mutex::new(login),

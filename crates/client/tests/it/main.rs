@@ -5,6 +5,7 @@ mod connections;
 mod enumeration;
 mod framing;
 mod local;
+mod proxy;
 mod refusing;
 mod send;
 mod service;

@@ -8,12 +8,13 @@ use crate::listener::Field;
 use crate::schema::{Member, most_similar};
 use crate::value::{excerpt, malformed};
 use crate::{
-    Config, Draft, Listener, ListenerAddress, ListenerError, ListenerKey, Preset, Reason, SettingError,
-    Transport,
+    Config, Draft, Listener, ListenerAddress, ListenerError, ListenerKey, Policies, Preset, Reason,
+    SettingError, Transport,
 };
 
-/// Reads the text of a configuration file; what it does not name has the default of its preset.
-pub(crate) fn read(text: &str) -> Result<(Preset, Draft), Mistake> {
+/// Reads the text of a configuration file; what it does not name has the default of its preset, and what policy
+/// demands has the value that it demands.
+pub(crate) fn read(text: &str, policies: &Policies) -> Result<(Preset, Draft), Mistake> {
     if text.len() > MAX_OCTETS {
         return Err(Mistake { line: 1, error: FileError::TooLarge });
     }
@@ -26,6 +27,10 @@ pub(crate) fn read(text: &str) -> Result<(Preset, Draft), Mistake> {
     let preset = reading.preset(root)?;
     let mut draft = Draft { config: preset.config(), ..Draft::default() };
     reading.members(root, "", Config::MEMBERS, &mut draft.config)?;
+    // What listeners do not say has the values that hold.
+    policies
+        .govern(&mut draft.config)
+        .map_err(|error| Mistake { line: 1, error: FileError::Setting(error) })?;
     reading.listeners(root, &mut draft)?;
     reading.plugins(root, &mut draft)?;
     reading.groups(root, &mut draft)?;
@@ -153,7 +158,7 @@ impl Reading<'_> {
 }
 
 /// The value as the parsers of settings read it.
-pub(super) fn scalar(item: &Item) -> Result<Cow<'_, str>, Reason> {
+pub(crate) fn scalar(item: &Item) -> Result<Cow<'_, str>, Reason> {
     match item.as_value() {
         Some(toml_edit::Value::String(text)) => Ok(Cow::Borrowed(text.value())),
         Some(toml_edit::Value::Integer(number)) => Ok(Cow::Owned(number.value().to_string())),
@@ -176,7 +181,7 @@ fn unknown(folder: &str, name: &str, members: &'static [Member]) -> Reason {
     Reason::Unknown { nearest }
 }
 
-pub(super) fn shown(item: &Item) -> String {
+pub(crate) fn shown(item: &Item) -> String {
     match item.as_value() {
         Some(toml_edit::Value::String(text)) => excerpt(text.value()),
         Some(value) => excerpt(value.to_string().trim()),
@@ -185,7 +190,7 @@ pub(super) fn shown(item: &Item) -> String {
 }
 
 /// The line of a span, counted from 1; without a span, the first.
-fn line(text: &str, span: Option<Range<usize>>) -> usize {
+pub(crate) fn line(text: &str, span: Option<Range<usize>>) -> usize {
     let before = span.and_then(|span| text.as_bytes().get(..span.start)).unwrap_or_default();
     before.iter().filter(|octet| **octet == b'\n').count() + 1
 }

@@ -1,4 +1,5 @@
 use super::{Listener, ListenerError, ListenerKey};
+use crate::Service;
 
 /// The listeners of a service, in the order in which they were made.
 ///
@@ -53,6 +54,22 @@ impl Listeners {
         self.find(key).ok_or(ListenerError::NotFound(key))?.must_be_ours()?;
         self.0.retain(|listener| listener.key() != key);
         Ok(())
+    }
+
+    /// Those that hold: these, except that the listener of policy stands in the place of one with its key, and after
+    /// them those of compatibility.
+    #[must_use]
+    pub fn in_force(&self, service: &Service) -> Vec<Listener> {
+        let policy = Listener::of_policy(service);
+        let is_free = |own: &&Listener| policy.as_ref().is_none_or(|other| other.key() != own.key());
+        let own = self.iter().filter(is_free).cloned();
+        policy.clone().into_iter().chain(own).chain(Listener::of_compatibility(service)).collect()
+    }
+
+    /// The listener that a key means in requests: that of policy, one of these, or that of compatibility.
+    #[must_use]
+    pub fn meant(&self, key: ListenerKey, service: &Service) -> Option<Listener> {
+        self.in_force(service).into_iter().find(|listener| listener.key() == key)
     }
 
     /// All of them, in the order in which they were made.

@@ -1,7 +1,7 @@
 //! Reading a file that may be trusted, and replacing it so that it is never half there.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
@@ -38,15 +38,53 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
 /// Reads the file if nobody who must not could have written it.
 pub(super) fn read(path: &Path) -> Result<Found, StoreError> {
     let disk = |source| StoreError::Disk { action: "read", path: path.to_owned(), source };
+    let Some((file, metadata)) = open_trusted(path)? else { return Ok(Found::default()) };
+    let mut text = String::new();
+    file.take(MAX_OCTETS as u64 + 1).read_to_string(&mut text).map_err(disk)?;
+    if text.len() > MAX_OCTETS {
+        return Err(StoreError::Content { path: path.to_owned(), line: 1, error: FileError::TooLarge });
+    }
+    Ok(Found { text, kept: Some((metadata.mode() & 0o777, metadata.gid())) })
+}
+
+/// The octets of a file that nobody who must not could have written; one more than allowed if there are more, and none
+/// if there is no file.
+pub(crate) fn octets(path: &Path, most: usize) -> Result<Option<Vec<u8>>, StoreError> {
+    let disk = |source| StoreError::Disk { action: "read", path: path.to_owned(), source };
+    let Some((file, _)) = open_trusted(path)? else { return Ok(None) };
+    let mut octets = Vec::new();
+    file.take(most as u64 + 1).read_to_end(&mut octets).map_err(disk)?;
+    Ok(Some(octets))
+}
+
+/// Whether there is a directory in which nobody who must not could have put anything.
+pub(crate) fn is_trusted_directory(path: &Path) -> Result<bool, StoreError> {
+    let disk = |source| StoreError::Disk { action: "read", path: path.to_owned(), source };
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => trust(path, &metadata).map(|()| true),
+        Ok(_) => Err(disk(io::Error::other("it is not a directory"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(disk(error)),
+    }
+}
+
+/// Opens a file that nobody who must not could have written; none if there is no file.
+fn open_trusted(path: &Path) -> Result<Option<(File, Metadata)>, StoreError> {
+    let disk = |source| StoreError::Disk { action: "read", path: path.to_owned(), source };
     let file = match OpenOptions::new().read(true).custom_flags(not_waiting()).open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(disk(error)),
     };
     let metadata = file.metadata().map_err(disk)?;
     if !metadata.is_file() {
         return Err(disk(io::Error::other("it is not a file")));
     }
+    trust(path, &metadata)?;
+    Ok(Some((file, metadata)))
+}
+
+fn trust(path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
     let (me, owner, group) = (rustix::process::geteuid(), metadata.uid(), metadata.gid());
     if owner != 0 && owner != me.as_raw() {
         return Err(StoreError::ForeignOwner { path: path.to_owned(), owner });
@@ -58,12 +96,7 @@ pub(super) fn read(path: &Path) -> Result<Found, StoreError> {
     if me.is_root() && group != 0 && metadata.mode() & 0o020 != 0 {
         return Err(StoreError::GroupWritable { path: path.to_owned(), group });
     }
-    let mut text = String::new();
-    file.take(MAX_OCTETS as u64 + 1).read_to_string(&mut text).map_err(disk)?;
-    if text.len() > MAX_OCTETS {
-        return Err(StoreError::Content { path: path.to_owned(), line: 1, error: FileError::TooLarge });
-    }
-    Ok(Found { text, kept: Some((metadata.mode() & 0o777, metadata.gid())) })
+    Ok(())
 }
 
 /// The directory of the file, locked against other processes that change files in the same way.

@@ -7,6 +7,7 @@ mod file;
 mod killed;
 mod listeners;
 mod plugins;
+mod policies;
 mod presets;
 mod put;
 mod representation;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use telarch_config::{
-    Config, Listener, ListenerError, ListenerKey, Setting, SettingError, Source, Store, StoreError,
+    Config, Listener, ListenerError, ListenerKey, Policies, Setting, SettingError, Source, Store, StoreError,
 };
 use tempfile::TempDir;
 
@@ -339,24 +339,25 @@ fn of_several_files_the_last_that_names_a_setting_wins() {
     let own = Place::with("[Client]\nTrustedHosts = \"b\"\n[Client.Auth]\nBasic = true\n");
     let missing = Place::empty();
     let nowhere = missing.path.join("no/such/folder/config.toml");
-    let config = Config::of_files([&machine.path, &missing.path, &own.path, &nowhere]).unwrap();
+    let config =
+        Config::of_files([&machine.path, &missing.path, &own.path, &nowhere], &Policies::default()).unwrap();
     assert_eq!(config.client.trusted_hosts.to_string(), "b");
     assert!(config.client.allow_unencrypted, "what only the first names is kept");
     assert_eq!(u32::from(config.max_batch_items), 7);
     let source = |name| config.source(Setting::find(name).unwrap());
     assert_eq!(source("Client.Auth.Basic"), Source::Local, "even if it is the default");
     assert_eq!(source("Client.Auth.Digest"), Source::Default);
-    let reversed = Config::of_files([&own.path, &machine.path]).unwrap();
+    let reversed = Config::of_files([&own.path, &machine.path], &Policies::default()).unwrap();
     assert_eq!(reversed.client.trusted_hosts.to_string(), "a");
     let none: [&PathBuf; 0] = [];
-    assert_eq!(Config::of_files(none).unwrap(), Config::default());
+    assert_eq!(Config::of_files(none, &Policies::default()).unwrap(), Config::default());
 }
 
 #[test]
 fn of_several_files_one_that_is_wrong_is_named_with_its_line() {
     let right = Place::with("Client.AllowUnencrypted = false\n");
     let wrong = Place::with("\nClient.AllowUnencrypted = \"perhaps\"\n");
-    let error = Config::of_files([&right.path, &wrong.path]).unwrap_err();
+    let error = Config::of_files([&right.path, &wrong.path], &Policies::default()).unwrap_err();
     assert!(error.to_string().ends_with(&format!("({}, line 2)", wrong.path.display())), "{error}");
 }
 

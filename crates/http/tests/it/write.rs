@@ -33,6 +33,22 @@ fn a_get_has_no_content_length() {
 }
 
 #[test]
+fn a_connect_names_the_host_twice_and_has_no_length() {
+    let mut out = Vec::new();
+    RequestWriter::connect(&mut out, "[::1]:5986").unwrap().end_without_body();
+    assert_eq!(out, b"CONNECT [::1]:5986 HTTP/1.1\r\nHost: [::1]:5986\r\n\r\n");
+    for authority in ["", "a b:1", "node7:1\r\nX: y", "node7/x"] {
+        let mut out = Vec::new();
+        assert_eq!(
+            RequestWriter::connect(&mut out, authority).unwrap_err(),
+            WriteError::Host,
+            "{authority:?}"
+        );
+        assert!(out.is_empty());
+    }
+}
+
+#[test]
 fn every_status_is_written_with_a_reason() {
     for status in 100..600 {
         let mut out = Vec::new();

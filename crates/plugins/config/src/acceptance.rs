@@ -72,9 +72,8 @@ pub(crate) fn judge(before: &Draft, after: &Draft, certificates: &Certificates) 
 /// The listeners that are to be open, each with the certificate that it names or that all of them have.
 fn serving(draft: &Draft) -> Vec<Listener> {
     let service = &draft.config.service;
-    let compatibility = Listener::of_compatibility(service);
-    let enabled = draft.listeners.iter().filter(|listener| listener.enabled).chain(&compatibility);
-    let mut serving: Vec<Listener> = enabled.cloned().collect();
+    let mut serving = draft.listeners.in_force(service);
+    serving.retain(|listener| listener.enabled);
     for listener in &mut serving {
         listener.certificate_thumbprint = match listener.transport {
             Transport::Http => None,

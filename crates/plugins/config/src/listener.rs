@@ -1,9 +1,10 @@
 //! Listeners: instances with the keys Address and Transport.
 //!
-//! Those of compatibility are shown after the others and cannot be changed. They have the same selectors as the
+//! That of policy is shown first, in the place of one of this machine with its key, and cannot be changed.
+//! Those of compatibility are shown after the others and cannot be changed either. They have the same selectors as the
 //! listener they stand beside, as in Windows; where both are there, the selectors mean the other one.
 
-use config::{Draft, LISTENER_RESOURCE, Listener, ListenerError, ListenerKey, State};
+use config::{Draft, LISTENER_RESOURCE, Listener, ListenerError, ListenerKey, ListenerSource, State};
 use service::{Answer, Call, Item};
 use wsman::{Action, EndpointReference, Fault, ResourceUri, SelectorSet, namespace, write_resource_created};
 use xml::Writer;
@@ -40,15 +41,14 @@ pub(crate) async fn answer(plugin: &ConfigPlugin, call: Call) -> Result<Answer, 
 fn enumerate(plugin: &ConfigPlugin, call: &Call) -> Result<Answer, Fault> {
     fault::refuse_selectors_and_filter(call)?;
     let state = plugin.store.state();
-    let compatibility = Listener::of_compatibility(&state.config.service);
-    let all = state.listeners.iter().chain(&compatibility);
-    let items = all.map(|listener| item(listener, &plugin.sockets));
+    let in_force = state.listeners.in_force(&state.config.service);
+    let items = in_force.iter().map(|listener| item(listener, &plugin.sockets));
     Ok(Answer::items(items.collect::<Result<Vec<_>, Fault>>()?.into_iter()))
 }
 
 fn show(plugin: &ConfigPlugin, key: ListenerKey, call: &Call) -> Result<Answer, Fault> {
     let State { listeners, config, .. } = &*plugin.store.state();
-    let listener = listeners.find(key).cloned().or_else(|| compatibility(key, &config.service));
+    let listener = listeners.meant(key, &config.service);
     let listener = listener.ok_or_else(|| fault::no_such_listener(key))?;
     let mut reply = call.reply();
     listener.write(plugin.sockets.of(&listener), reply.body());
@@ -58,25 +58,24 @@ fn show(plugin: &ConfigPlugin, key: ListenerKey, call: &Call) -> Result<Answer, 
 async fn put(plugin: &ConfigPlugin, key: ListenerKey, call: &Call) -> Result<(), Fault> {
     let document = fault::detached(call.request.require_body("Listener")?)?;
     let change = plugin.change(call, move |draft| {
-        let Some(listener) = draft.listeners.find(key) else {
-            let other = compatibility(key, &draft.config.service);
-            // Clients put back all they got, so what stays as it is does no harm.
-            other.ok_or(ChangeError::NoSuchListener(key))?.put(document.root())?;
-            return Ok(());
-        };
+        let listener = draft.listeners.meant(key, &draft.config.service);
+        let listener = listener.ok_or(ChangeError::NoSuchListener(key))?;
+        // Clients put back all they got, so what stays as it is does no harm.
         let changed = listener.put(document.root())?;
-        Ok(draft.listeners.replace(changed)?)
+        match listener.source {
+            ListenerSource::Local => Ok(draft.listeners.replace(changed)?),
+            _ => Ok(()),
+        }
     });
     change.await
 }
 
 fn delete(draft: &mut Draft, key: ListenerKey) -> Result<(), ChangeError> {
-    let other = compatibility(key, &draft.config.service);
-    match (draft.listeners.delete(key), other) {
-        (Err(ListenerError::NotFound(_)), Some(other)) => {
-            Err(ListenerError::NotOurs { key, made_by: other.source }.into())
+    match draft.listeners.meant(key, &draft.config.service) {
+        Some(Listener { source: made_by, .. }) if made_by != ListenerSource::Local => {
+            Err(ListenerError::NotOurs { key, made_by }.into())
         }
-        (deleted, _) => Ok(deleted?),
+        _ => Ok(draft.listeners.delete(key)?),
     }
 }
 
@@ -85,6 +84,9 @@ async fn create(plugin: &ConfigPlugin, call: &Call) -> Result<Answer, Fault> {
     let document = call.request.body().map(fault::detached).transpose()?;
     let change = plugin.change(call, move |draft| {
         let body = document.as_ref().map(|document| document.root());
+        if Listener::of_policy(&draft.config.service).is_some_and(|own| own.key() == key) {
+            return Err(ListenerError::NotOurs { key, made_by: ListenerSource::Policy }.into());
+        }
         let listener = Listener::create(key, body, &draft.config.service)?;
         Ok(draft.listeners.create(listener)?)
     });
@@ -96,11 +98,6 @@ async fn create(plugin: &ConfigPlugin, call: &Call) -> Result<Answer, Fault> {
     }
     write_resource_created(reply.body(), &reference);
     call.finish(reply)
-}
-
-/// The listener of a key that the service adds by itself.
-fn compatibility(key: ListenerKey, service: &config::Service) -> Option<Listener> {
-    Listener::of_compatibility(service).into_iter().find(|listener| listener.key() == key)
 }
 
 fn item(listener: &Listener, sockets: &Sockets) -> Result<Item, Fault> {

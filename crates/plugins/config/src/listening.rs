@@ -53,8 +53,8 @@ impl Sockets {
 
 /// Whether a report is about the listeners of a configuration.
 fn is_of(report: &Report, state: &State) -> bool {
-    let compatibility = Listener::of_compatibility(&state.config.service);
-    let all = state.listeners.iter().filter(|listener| listener.enabled).chain(&compatibility);
+    let in_force = state.listeners.in_force(&state.config.service);
+    let all = in_force.iter().filter(|listener| listener.enabled);
     let configured = all.map(|listener| (listener.key(), listener.source, listener.port.number()));
     configured.eq(report.listeners.iter().map(|own| (own.key, own.source, own.port)))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +10,6 @@ use auth::Identity;
 use config::Config;
 use sddl::Token;
 use service::{Answer, Call, Caller, Content, Delivered, Item, Items, Plugin, fresh_uuid};
-use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
@@ -17,8 +17,8 @@ use wsman::enumeration::Enumerate;
 use wsman::{Action, Fault, Request, Subcode, code, namespace};
 use xml::{Bounds, Writer};
 
-use crate::message::{CallMessage, FromHost, ToHost};
-use crate::stream;
+use crate::message::{CallMessage, FromHost, LONGEST_ENVELOPE, ToHost, too_large};
+use crate::stream::{self, Outgoing};
 
 /// A plug-in that works for one user, in a process of that user.
 pub struct Host {
@@ -104,47 +104,41 @@ impl Host {
     /// # Errors
     /// The system's, and [`io::ErrorKind::InvalidData`] for a message that is none.
     pub async fn serve(self: Arc<Self>, socket: UnixStream) -> io::Result<()> {
-        let (from, to) = socket.into_split();
-        // Reading is a task of its own: what is waited for together with it must not cut a message in two.
-        let (incoming, mut came) = mpsc::channel(MOST_WAITING);
-        let reading = tokio::spawn(stream::read_all(from, incoming));
-        let (sender, messages) = mpsc::unbounded_channel();
-        let writing = tokio::spawn(stream::write_all(messages, to));
+        let (mut incoming, outgoing) = stream::open(socket)?;
         let mut generation = self.activity.generation.subscribe();
         let born = *generation.borrow_and_update();
         let mut ticks = tokio::time::interval(COUNTED_EVERY);
+        // Dropped at the end, with which calls and answers are dropped that nobody waits for.
         let mut served = Served {
             host: Arc::clone(&self),
             generation: born,
-            sender,
+            outgoing,
             config: Arc::new(Config::default()),
             calls: JoinSet::new(),
             known: Arc::default(),
         };
-        let serving = async {
-            loop {
-                tokio::select! {
-                    message = came.recv() => match message {
-                        Some(message) => served.take(&message?)?,
-                        None => break Ok(()),
-                    },
-                    Ok(()) = generation.changed() => served.say(&FromHost::Leaving),
-                    Some(_) = served.calls.join_next() => {}
-                    _ = ticks.tick() => {
-                        // Some end by themselves.
-                        if locked(&served.known).counted != self.in_use() {
-                            served.say(&self.count(&served.known));
-                        }
-                    }
-                }
+        loop {
+            tokio::select! {
+                message = incoming.next() => match message? {
+                    Some(message) => served.take(message.octets())?,
+                    None => return Ok(()),
+                },
+                Ok(()) = generation.changed() => served.say(&FromHost::Leaving),
+                Some(_) = served.calls.join_next() => {}
+                // Some end by themselves.
+                _ = ticks.tick() => self.say_counted(&served.outgoing, &mut locked(&served.known), None),
             }
-        };
-        let ended = serving.await;
-        reading.abort();
-        // Calls and answers that nobody waits for are dropped as if the client had gone away.
-        drop(served);
-        writing.abort();
-        ended
+        }
+    }
+
+    /// Says something together with the number of shells, where that has changed. It goes first, so that nobody is
+    /// counted too late.
+    fn say_counted(&self, outgoing: &Arc<Outgoing>, known: &mut Known, message: Option<&FromHost>) {
+        let count = u32::try_from(self.plugin.in_use()).unwrap_or(u32::MAX);
+        let is_new = std::mem::replace(&mut known.counted, count) != count;
+        let counted = is_new.then_some(FromHost::InUse(count));
+        let frames: Vec<_> = counted.iter().chain(message).map(FromHost::encode).collect();
+        outgoing.say(&frames);
     }
 }
 
@@ -152,7 +146,7 @@ impl Host {
 struct Served {
     host: Arc<Host>,
     generation: u64,
-    sender: mpsc::UnboundedSender<Vec<u8>>,
+    outgoing: Arc<Outgoing>,
     config: Arc<Config>,
     calls: JoinSet<()>,
     known: Arc<Mutex<Known>>,
@@ -171,7 +165,7 @@ struct Known {
 
 impl Served {
     fn say(&self, message: &FromHost) {
-        let _ = self.sender.send(message.encode());
+        self.outgoing.say(&[message.encode()]);
     }
 
     fn take(&mut self, message: &[u8]) -> io::Result<()> {
@@ -209,49 +203,54 @@ impl Served {
                 }
             }
             ToHost::Close => {
-                let (host, sender) = (Arc::clone(&self.host), self.sender.clone());
+                let (host, outgoing) = (Arc::clone(&self.host), Arc::clone(&self.outgoing));
                 self.calls.spawn(async move {
                     host.plugin.close().await;
-                    let _ = sender.send(FromHost::Closed.encode());
+                    outgoing.say(&[FromHost::Closed.encode()]);
                 });
             }
         }
         Ok(())
     }
 
-    fn call(&mut self, message: CallMessage) {
+    fn call(&mut self, message: CallMessage<'_>) {
         let number = message.number;
-        let (host, config) = (Arc::clone(&self.host), Arc::clone(&self.config));
-        let (sender, known) = (self.sender.clone(), Arc::clone(&self.known));
         let Some(under_way) = self.host.activity.begin(self.generation) else {
-            self.say(&FromHost::NotTaken(number));
-            return;
+            return self.say(&FromHost::NotTaken(number));
         };
+        let call = match self.host.read(message, &self.config) {
+            Ok(call) => call,
+            Err(fault) => return self.say(&FromHost::Fault { number, envelope: written(&fault) }),
+        };
+        let (host, outgoing, known) =
+            (Arc::clone(&self.host), Arc::clone(&self.outgoing), Arc::clone(&self.known));
         // Whoever cancels must find it, so it begins only once it is known.
         let mut all = locked(&self.known);
         let calling = self.calls.spawn(async move {
-            let answered = host.answer(message, config).await;
+            let answered = host.plugin.call(call).await;
+            // A gateway that does not read is given no more.
+            outgoing.room().await;
             // It is over: what is done now is not to be cut short.
-            locked(&known).calls.remove(&number);
-            let say = |message: FromHost| _ = sender.send(message.encode());
-            // Before the answer, so that nobody is counted too late.
-            say(host.count(&known));
-            match answered.map(Answer::into_parts) {
+            let mut known = locked(&known);
+            known.calls.remove(&number);
+            let message = match answered.map(Answer::into_parts) {
+                Ok((Content::Envelope(envelope), _)) if envelope.len() > LONGEST_ENVELOPE => {
+                    FromHost::Fault { number, envelope: written(&too_large()) }
+                }
                 Ok((Content::Envelope(envelope), delivered)) => {
                     let is_promised = delivered.is_some();
-                    if let Some(delivered) = delivered {
-                        locked(&known).promises.insert(number, delivered);
-                    }
-                    say(FromHost::Envelope { number, envelope, is_promised });
+                    known.promises.extend(delivered.map(|delivered| (number, delivered)));
+                    FromHost::Envelope { number, envelope, is_promised }
                 }
                 Ok((Content::Items(items), _)) => {
                     let (ask, asked) = mpsc::unbounded_channel();
-                    let giving = tokio::spawn(give(items, number, asked, sender.clone())).abort_handle();
-                    locked(&known).items.insert(number, (ask, giving));
-                    say(FromHost::Items(number));
+                    let giving = tokio::spawn(give(items, number, asked, Arc::clone(&outgoing)));
+                    known.items.insert(number, (ask, giving.abort_handle()));
+                    FromHost::Items(number)
                 }
-                Err(fault) => say(FromHost::Fault { number, envelope: written(&fault) }),
-            }
+                Err(fault) => FromHost::Fault { number, envelope: written(&fault) },
+            };
+            host.say_counted(&outgoing, &mut known, Some(&message));
             drop(under_way);
         });
         all.calls.insert(number, calling);
@@ -259,26 +258,18 @@ impl Served {
 }
 
 impl Host {
-    fn in_use(&self) -> u32 {
-        u32::try_from(self.plugin.in_use()).unwrap_or(u32::MAX)
-    }
-
-    fn count(&self, known: &Mutex<Known>) -> FromHost {
-        let count = self.in_use();
-        locked(known).counted = count;
-        FromHost::InUse(count)
-    }
-
-    async fn answer(&self, message: CallMessage, config: Arc<Config>) -> Result<Answer, Fault> {
+    /// The call of a message.
+    fn read(&self, message: CallMessage<'_>, config: &Arc<Config>) -> Result<Call, Fault> {
+        let CallMessage { number: _, address, reply_limit, timeout, message_id, envelope } = message;
         let bounds = Bounds { octets: broker::LONGEST, ..Bounds::default() };
-        let request = Request::parse(message.envelope, &bounds).map_err(|refused| refused.fault)?;
+        let request = Request::parse(envelope.to_owned(), &bounds).map_err(|refused| refused.fault)?;
         let enumerate = match request.head().action {
             Action::Enumerate => Some(Enumerate::parse(request.require_body("Enumerate")?)?),
             _ => None,
         };
-        let CallMessage { address, reply_limit, timeout, message_id, .. } = message;
         let caller = Arc::new(Caller::new(self.identity.clone(), self.token.clone(), address));
-        self.plugin.call(Call { caller, request, config, reply_limit, timeout, message_id, enumerate }).await
+        let config = Arc::clone(config);
+        Ok(Call { caller, request, config, reply_limit, timeout, message_id, enumerate })
     }
 }
 
@@ -296,7 +287,7 @@ async fn give(
     mut items: Box<dyn Items>,
     number: u64,
     mut asked: mpsc::UnboundedReceiver<()>,
-    sender: mpsc::UnboundedSender<Vec<u8>>,
+    outgoing: Arc<Outgoing>,
 ) {
     while asked.recv().await.is_some() {
         let message = match items.next().await {
@@ -313,9 +304,8 @@ async fn give(
             Some(Err(fault)) => FromHost::Fault { number, envelope: written(&fault) },
             None => FromHost::End(number),
         };
-        if sender.send(message.encode()).is_err() {
-            return;
-        }
+        outgoing.room().await;
+        outgoing.say(&[message.encode()]);
     }
 }
 
@@ -327,8 +317,6 @@ fn written(fault: &Fault) -> String {
     fault.envelope(None, None, fresh_uuid())
 }
 
-/// Messages that are read ahead.
-const MOST_WAITING: usize = 16;
 /// How soon it is known how many shells have ended by themselves.
 const COUNTED_EVERY: Duration = Duration::from_secs(2);
 

@@ -11,6 +11,7 @@ mod message;
 pub mod oracle;
 mod proxy;
 mod stream;
+mod watched;
 
 pub use host::{Activity, Host};
 pub use proxy::{HostedPlugin, Hosts, UserQuota};

@@ -4,15 +4,17 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use broker::wire::{Malformed, Reader, Writer};
-use wsman::Uuid;
+use wsman::{Detail, Fault, Subcode, Uuid, code};
+
+use crate::stream::Frame;
 
 /// From the gateway.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum ToHost {
+pub(crate) enum ToHost<'a> {
     /// The settings that differ from their defaults; they hold for all calls that follow.
     Settings(Vec<(String, String)>),
     /// A call.
-    Call(CallMessage),
+    Call(CallMessage<'a>),
     /// Nobody waits for it any more.
     Cancel(u64),
     /// Its answer has arrived at the client.
@@ -29,13 +31,13 @@ pub(crate) enum ToHost {
 
 /// A call on its way to a plug-in.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct CallMessage {
+pub(crate) struct CallMessage<'a> {
     pub(crate) number: u64,
     pub(crate) address: IpAddr,
     pub(crate) reply_limit: u32,
     pub(crate) timeout: Duration,
     pub(crate) message_id: Uuid,
-    pub(crate) envelope: String,
+    pub(crate) envelope: &'a str,
 }
 
 /// From the host.
@@ -61,9 +63,11 @@ pub(crate) enum FromHost {
     Closed,
 }
 
-impl ToHost {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+impl<'a> ToHost<'a> {
+    /// The message; none if it is longer than any may be.
+    pub(crate) fn encode(&self) -> Option<Frame<'a>> {
         let mut w = Writer::default();
+        let mut text = "";
         match self {
             Self::Settings(settings) => {
                 w.u8(1).u32(u32::try_from(settings.len()).unwrap_or(u32::MAX));
@@ -74,7 +78,8 @@ impl ToHost {
             Self::Call(call) => {
                 let milliseconds = u64::try_from(call.timeout.as_millis()).unwrap_or(u64::MAX);
                 w.u8(2).u64(call.number).address(call.address).u32(call.reply_limit).u64(milliseconds);
-                w.text(&call.message_id.to_string()).text(&call.envelope);
+                w.text(&call.message_id.to_string()).length(call.envelope);
+                text = call.envelope;
             }
             Self::Cancel(number) => _ = w.u8(3).u64(*number),
             Self::Delivered(number) => _ = w.u8(4).u64(*number),
@@ -83,10 +88,10 @@ impl ToHost {
             Self::Release(number) => _ = w.u8(7).u64(*number),
             Self::Close => _ = w.u8(8),
         }
-        w.finish().to_vec()
+        Frame::new(w.finish(), text)
     }
 
-    pub(crate) fn decode(message: &[u8]) -> Result<Self, Malformed> {
+    pub(crate) fn decode(message: &'a [u8]) -> Result<Self, Malformed> {
         let mut r = Reader::new(message);
         let read = match r.u8()? {
             1 => {
@@ -103,7 +108,7 @@ impl ToHost {
                 reply_limit: r.u32()?,
                 timeout: Duration::from_millis(r.u64()?),
                 message_id: Uuid::parse(r.text()?).ok_or(Malformed("no identifier"))?,
-                envelope: r.text()?.to_owned(),
+                envelope: r.text()?,
             }),
             3 => Self::Cancel(r.u64()?),
             4 => Self::Delivered(r.u64()?),
@@ -119,11 +124,14 @@ impl ToHost {
 }
 
 impl FromHost {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The message; none if it is longer than any may be.
+    pub(crate) fn encode(&self) -> Option<Frame<'_>> {
         let mut w = Writer::default();
+        let mut text = "";
         match self {
             Self::Envelope { number, envelope, is_promised } => {
-                w.u8(1).u64(*number).u8(u8::from(*is_promised)).text(envelope);
+                w.u8(1).u64(*number).u8(u8::from(*is_promised)).length(envelope);
+                text = envelope;
             }
             Self::Items(number) => _ = w.u8(2).u64(*number),
             Self::Item { number, object, reference } => {
@@ -137,7 +145,7 @@ impl FromHost {
             Self::NotTaken(number) => _ = w.u8(9).u64(*number),
             Self::Closed => _ = w.u8(8),
         }
-        w.finish().to_vec()
+        Frame::new(w.finish(), text)
     }
 
     pub(crate) fn decode(message: &[u8]) -> Result<Self, Malformed> {
@@ -177,6 +185,18 @@ impl FromHost {
             Self::InUse(_) | Self::Leaving | Self::Closed => None,
         }
     }
+}
+
+/// The longest envelope, in octets; what stands around it has room beside it.
+pub(crate) const LONGEST_ENVELOPE: usize = broker::LONGEST - 4_096;
+
+/// What is said about a longer one.
+pub(crate) fn too_large() -> Fault {
+    let reason = format!(
+        "a message of more than {LONGEST_ENVELOPE} octets cannot pass between the service and the process that works for this user"
+    );
+    Fault::new(Subcode::EncodingLimit, code::MAX_ENVELOPE_SIZE_EXCEEDED, reason)
+        .with_detail(Detail::MAX_ENVELOPE_SIZE)
 }
 
 /// Far more than there are.

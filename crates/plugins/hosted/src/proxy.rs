@@ -9,12 +9,12 @@ use std::time::Duration;
 use config::{Config, Setting};
 use sddl::Sid;
 use service::{Answer, BoxFuture, Call, Caller, Item, Items, Plugin, Resource};
-use tokio::sync::{Notify, mpsc};
-use wsman::{Action, Detail, EndpointReference, Fault, Response, ResponseError, Subcode, code};
+use tokio::sync::{Notify, oneshot};
+use wsman::{Action, EndpointReference, Fault, Response, ResponseError, Subcode, code};
 use xml::{Bounds, Document, Fragment};
 
-use crate::message::{CallMessage, FromHost, ToHost};
-use crate::stream;
+use crate::message::{CallMessage, FromHost, LONGEST_ENVELOPE, ToHost, too_large};
+use crate::stream::{self, Outgoing};
 
 /// Finds hosts, and has them started.
 pub trait Hosts: Send + Sync {
@@ -98,34 +98,22 @@ impl HostedPlugin {
     async fn attempt(&self, call: &Call) -> Result<Option<Answer>, Fault> {
         let (user, _opening) = self.admit(call)?;
         let connection = self.connection(call, &user).await?;
-        let (number, mut told) = connection.begin(call)?;
+        let Some((number, told)) = connection.begin(call).await? else { return Ok(None) };
         let mut waiting = Waiting { connection: Arc::clone(&connection), number, is_over: false };
-        let Some(message) = told.recv().await else { return Err(died()) };
+        let Ok(message) = told.await else { return Err(died()) };
         waiting.is_over = true;
         let answer = match message {
             FromHost::NotTaken(_) => {
-                connection.forget(number);
-                connection.is_gone.store(true, Ordering::Release);
+                connection.leave();
                 return Ok(None);
             }
-            FromHost::Envelope { envelope, is_promised: false, .. } => {
-                connection.forget(number);
-                Ok(Answer::new(envelope))
-            }
+            FromHost::Envelope { envelope, is_promised: false, .. } => Ok(Answer::new(envelope)),
             FromHost::Envelope { envelope, is_promised: true, .. } => {
                 let promise = Promise(Some(connection), number);
                 Ok(Answer::new(envelope).when_delivered(Box::new(move || promise.keep())))
             }
-            FromHost::Items(_) => {
-                // From now on it is about items, which have the same number.
-                connection.forget(number);
-                let told = connection.listen(number).ok_or_else(died)?;
-                Ok(Answer::items(HostedItems { connection, number, told, is_asked: false }))
-            }
-            FromHost::Fault { envelope, .. } => {
-                connection.forget(number);
-                Err(fault(envelope))
-            }
+            FromHost::Items(_) => Ok(Answer::items(HostedItems { connection, number, asked: None })),
+            FromHost::Fault { envelope, .. } => Err(fault(envelope)),
             _ => Err(nonsense()),
         };
         answer.map(Some)
@@ -135,10 +123,13 @@ impl HostedPlugin {
     fn admit(&self, call: &Call) -> Result<(Arc<User>, Option<Opening>), Fault> {
         let sid = call.caller.sid();
         let mut users = locked(&self.users);
-        users.retain(|other, user| {
-            *other == sid || Arc::strong_count(user) > 1 || user.connection().is_some()
-        });
-        let user = Arc::clone(users.entry(sid).or_default());
+        let user = match users.get(&sid) {
+            Some(user) => Arc::clone(user),
+            None => {
+                users.retain(|_, user| Arc::strong_count(user) > 1 || user.connection().is_some());
+                Arc::clone(users.entry(sid).or_default())
+            }
+        };
         let (Some(quota), Action::Create) = (self.quota, &call.request.head().action) else {
             return Ok((user, None));
         };
@@ -195,41 +186,38 @@ impl Plugin for HostedPlugin {
 
 /// A connection to one host.
 struct Connection {
-    sender: mpsc::UnboundedSender<Vec<u8>>,
-    state: Mutex<State>,
+    outgoing: Arc<Outgoing>,
+    /// Who waits for what comes next under a number; none once nothing more will come.
+    waiting: Mutex<Option<HashMap<u64, oneshot::Sender<FromHost>>>>,
+    /// The settings that the host has been told, held while a call is written: it must not overtake its settings.
+    told: Mutex<Option<Arc<Config>>>,
     last: AtomicU64,
     /// No further calls.
     is_gone: AtomicBool,
+    /// It has said so itself: what it has not answered it has not begun.
+    has_left: AtomicBool,
     in_use: AtomicU64,
     closed: Notify,
-}
-
-struct State {
-    /// None once nothing more will come.
-    waiting: Option<HashMap<u64, mpsc::UnboundedSender<FromHost>>>,
-    config: Option<Arc<Config>>,
 }
 
 impl Connection {
     fn start(socket: UnixStream) -> std::io::Result<Arc<Self>> {
         broker::is_of_root_or_own(&socket)?;
-        socket.set_nonblocking(true)?;
-        let (mut from, to) = tokio::net::UnixStream::from_std(socket)?.into_split();
-        let (sender, messages) = mpsc::unbounded_channel();
+        let (mut incoming, outgoing) = stream::open(socket)?;
         let connection = Arc::new(Self {
-            sender,
-            state: Mutex::new(State { waiting: Some(HashMap::new()), config: None }),
+            outgoing,
+            waiting: Mutex::new(Some(HashMap::new())),
+            told: Mutex::default(),
             last: AtomicU64::new(0),
             is_gone: AtomicBool::new(false),
+            has_left: AtomicBool::new(false),
             in_use: AtomicU64::new(0),
             closed: Notify::new(),
         });
-        let writing = tokio::spawn(stream::write_all(messages, to));
         let reader = Arc::clone(&connection);
         tokio::spawn(async move {
-            let mut from = tokio::io::BufReader::new(&mut from);
             loop {
-                let message = match stream::read(&mut from).await {
+                let message = match incoming.next().await {
                     Ok(Some(message)) => message,
                     Ok(None) => break,
                     Err(error) => {
@@ -237,7 +225,7 @@ impl Connection {
                         break;
                     }
                 };
-                match FromHost::decode(&message) {
+                match FromHost::decode(message.octets()) {
                     Ok(message) => reader.take(message),
                     Err(error) => {
                         tracing::warn!(%error, "A host is not understood");
@@ -246,55 +234,60 @@ impl Connection {
                 }
             }
             reader.end();
-            writing.abort();
         });
         Ok(connection)
     }
 
-    fn begin(&self, call: &Call) -> Result<(u64, mpsc::UnboundedReceiver<FromHost>), Fault> {
-        if call.request.source().len() > LONGEST_ENVELOPE {
+    /// Sends a call; none if the host has left.
+    async fn begin(&self, call: &Call) -> Result<Option<(u64, oneshot::Receiver<FromHost>)>, Fault> {
+        let envelope = call.request.source();
+        if envelope.len() > LONGEST_ENVELOPE {
             return Err(too_large());
         }
+        // A host that does not read is given no more.
+        self.outgoing.room().await;
         let number = self.last.fetch_add(1, Ordering::Relaxed);
-        let (sender, told) = mpsc::unbounded_channel();
-        let mut state = self.state();
-        state.waiting.as_mut().ok_or_else(died)?.insert(number, sender);
-        // Both under one lock: a call must not overtake its settings.
-        if !state.config.as_ref().is_some_and(|known| Arc::ptr_eq(known, &call.config)) {
-            let default = Config::default();
-            let differing = call.config.differences(&default);
-            let shown = |setting: &Setting| (setting.path().to_owned(), setting.show(&call.config));
-            self.say(&ToHost::Settings(differing.map(shown).collect()));
-            state.config = Some(Arc::clone(&call.config));
-        }
-        self.say(&ToHost::Call(CallMessage {
+        let Some(asked) = self.listen(number) else {
+            return if self.has_left.load(Ordering::Acquire) { Ok(None) } else { Err(died()) };
+        };
+        let message = ToHost::Call(CallMessage {
             number,
             address: call.caller.address(),
             reply_limit: call.reply_limit,
             timeout: call.timeout,
             message_id: call.message_id,
-            envelope: call.request.source().to_owned(),
-        }));
-        Ok((number, told))
+            envelope,
+        });
+        let mut told = locked(&self.told);
+        if told.as_ref().is_some_and(|told| Arc::ptr_eq(told, &call.config)) {
+            self.say(&message);
+        } else {
+            let shown = |setting: &Setting| (setting.path().to_owned(), setting.show(&call.config));
+            let settings = call.config.differences(&Config::default()).map(shown).collect();
+            self.outgoing.say(&[ToHost::Settings(settings).encode(), message.encode()]);
+            *told = Some(Arc::clone(&call.config));
+        }
+        Ok(Some((number, asked)))
     }
 
-    fn listen(&self, number: u64) -> Option<mpsc::UnboundedReceiver<FromHost>> {
-        let (sender, told) = mpsc::unbounded_channel();
-        self.state().waiting.as_mut()?.insert(number, sender);
+    /// What comes next under a number; none if nothing more will come.
+    fn listen(&self, number: u64) -> Option<oneshot::Receiver<FromHost>> {
+        let (sender, told) = oneshot::channel();
+        locked(&self.waiting).as_mut()?.insert(number, sender);
         Some(told)
     }
 
-    fn say(&self, message: &ToHost) {
+    fn say(&self, message: &ToHost<'_>) {
         // If it cannot be said, the host is gone, which whoever waits is told.
-        let _ = self.sender.send(message.encode());
+        self.outgoing.say(&[message.encode()]);
     }
 
     fn take(&self, message: FromHost) {
         match message.number() {
             Some(number) => {
-                let state = self.state();
-                let waiting = state.waiting.as_ref().and_then(|waiting| waiting.get(&number));
+                let waiting = locked(&self.waiting).as_mut().and_then(|waiting| waiting.remove(&number));
                 if let Some(waiting) = waiting {
+                    // Who has just ceased to wait says so.
                     let _ = waiting.send(message);
                 } else if matches!(message, FromHost::Envelope { is_promised: true, .. }) {
                     // Its client has gone away while it was on its way.
@@ -305,26 +298,32 @@ impl Connection {
             }
             None => match message {
                 FromHost::InUse(count) => self.in_use.store(u64::from(count), Ordering::Release),
-                FromHost::Leaving => self.is_gone.store(true, Ordering::Release),
+                FromHost::Leaving => self.leave(),
                 _ => self.closed.notify_one(),
             },
         }
     }
 
     fn forget(&self, number: u64) {
-        if let Some(waiting) = self.state().waiting.as_mut() {
+        if let Some(waiting) = locked(&self.waiting).as_mut() {
             waiting.remove(&number);
         }
     }
 
-    fn end(&self) {
+    fn leave(&self) {
+        self.has_left.store(true, Ordering::Release);
         self.is_gone.store(true, Ordering::Release);
-        self.state().waiting = None;
-        self.closed.notify_one();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        locked(&self.state)
+    fn end(&self) {
+        self.is_gone.store(true, Ordering::Release);
+        let waiting = locked(&self.waiting).take();
+        if self.has_left.load(Ordering::Acquire) {
+            for (number, waiting) in waiting.into_iter().flatten() {
+                let _ = waiting.send(FromHost::NotTaken(number));
+            }
+        }
+        self.closed.notify_one();
     }
 }
 
@@ -358,7 +357,6 @@ struct Promise(Option<Arc<Connection>>, u64);
 impl Promise {
     fn keep(mut self) {
         if let Some(connection) = self.0.take() {
-            connection.forget(self.1);
             connection.say(&ToHost::Delivered(self.1));
         }
     }
@@ -367,7 +365,6 @@ impl Promise {
 impl Drop for Promise {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
-            connection.forget(self.1);
             connection.say(&ToHost::Withheld(self.1));
         }
     }
@@ -377,22 +374,24 @@ impl Drop for Promise {
 struct HostedItems {
     connection: Arc<Connection>,
     number: u64,
-    told: mpsc::UnboundedReceiver<FromHost>,
     /// Asked for and not yet there: a future that was dropped must not lose it.
-    is_asked: bool,
+    asked: Option<oneshot::Receiver<FromHost>>,
 }
 
 impl Items for HostedItems {
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
         Box::pin(async {
-            if !self.is_asked {
+            if self.asked.is_none() {
+                self.asked = self.connection.listen(self.number);
                 self.connection.say(&ToHost::Next(self.number));
-                self.is_asked = true;
             }
-            let told = self.told.recv().await;
-            self.is_asked = false;
+            let told = match &mut self.asked {
+                Some(asked) => asked.await.ok(),
+                None => None,
+            };
+            self.asked = None;
             match told {
-                None => Some(Err(died())),
+                None | Some(FromHost::NotTaken(_)) => Some(Err(died())),
                 Some(FromHost::Item { object, reference, .. }) => {
                     let object = Fragment::written_elsewhere(object);
                     let reference = match reference.map(endpoint).transpose() {
@@ -429,14 +428,6 @@ fn fault(envelope: String) -> Fault {
     }
 }
 
-fn too_large() -> Fault {
-    let reason = format!(
-        "a message of more than {LONGEST_ENVELOPE} octets cannot be given to the process that works for this user"
-    );
-    Fault::new(Subcode::EncodingLimit, code::MAX_ENVELOPE_SIZE_EXCEEDED, reason)
-        .with_detail(Detail::MAX_ENVELOPE_SIZE)
-}
-
 fn died() -> Fault {
     Fault::new(
         Subcode::InternalError,
@@ -452,9 +443,6 @@ fn nonsense() -> Fault {
         "the process that works for this user did not answer as it should",
     )
 }
-
-/// Leaves room for what stands around an envelope.
-const LONGEST_ENVELOPE: usize = broker::LONGEST - 4_096;
 
 /// Hosts that end one after the other while a call is on its way.
 const MOST_ATTEMPTS: usize = 3;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-use config::{AddressFilter, Hostname, ListenerAddress, Service, State, Transport};
+use config::{AddressFilter, Hostname, ListenerAddress, Service, State};
 
 use super::conflict::{CertificateChoice, PortConflict, Ports};
 use super::interfaces::Interfaces;
@@ -12,7 +12,7 @@ use super::site::{Family, ListenerId, Route, Scope};
 /// What is to be open.
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
-    /// Every listener that is enabled, in order, those of compatibility last.
+    /// Every listener in force that is enabled: that of policy, those of this machine in order, those of compatibility.
     pub(crate) listeners: Vec<Planned>,
     pub(crate) sockets: BTreeMap<SocketAddr, PlannedSite>,
 }
@@ -39,6 +39,8 @@ pub(crate) struct PlannedSite {
 pub(crate) enum Unplaced {
     #[error(transparent)]
     Port(#[from] PortConflict),
+    #[error("a policy forbids that other machines are served: AllowRemoteAccess is false")]
+    Forbidden,
     #[error("IPv4Filter and IPv6Filter admit no address of this machine")]
     NothingAdmitted,
     #[error("no interface of this machine with an address has this hardware address")]
@@ -48,15 +50,8 @@ pub(crate) enum Unplaced {
 impl Plan {
     pub(crate) fn new(state: &State, interfaces: &Interfaces) -> Self {
         let service = &state.config.service;
-        let compatibility = [
-            (service.enable_compatibility_http_listener, Transport::Http),
-            (service.enable_compatibility_https_listener, Transport::Https),
-        ];
-        let compatibility = compatibility
-            .into_iter()
-            .filter(|(is_on, _)| *is_on)
-            .map(|(_, transport)| config::Listener::compatibility(transport, service));
-        let all = state.listeners.iter().filter(|listener| listener.enabled).cloned().chain(compatibility);
+        let in_force = state.listeners.in_force(service).into_iter();
+        let all = in_force.filter(|listener| listener.enabled);
 
         let mut plan = Self::default();
         let mut ports = Ports::default();
@@ -65,7 +60,10 @@ impl Plan {
             let place = ports
                 .claim(&listener, service)
                 .map_err(Unplaced::from)
-                .and_then(|()| Place::of(&listener, service, interfaces));
+                .and_then(|()| Place::of(&listener, service, interfaces))
+                .and_then(
+                    |place| if service.allow_remote_access { Ok(place) } else { Err(Unplaced::Forbidden) },
+                );
             plan.listeners.push(Planned {
                 id: ListenerId { key: listener.key(), source: listener.source },
                 port: listener.port.number(),

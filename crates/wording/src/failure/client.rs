@@ -1,6 +1,6 @@
 //! Failures of the client, and faults it received, as failures of a program.
 
-use client::{Error, Obstacle, Progress, Refusal, Scheme, SignInCause, TlsError, Violation};
+use client::{Error, Obstacle, Progress, ProxyError, Refusal, Scheme, SignInCause, TlsError, Violation};
 use wsman::Fault;
 
 use super::{Failure, Hint, Kind, Told, markup};
@@ -39,6 +39,11 @@ impl Failure {
                         .advise("whether the operation was done is not known: look before trying again"),
                 }
             }
+            Error::Proxy { reason, .. } => failure.with_hint(match reason {
+                ProxyError::Unreached(_) => &Hint::PROXY_UNREACHED,
+                ProxyError::Refused { .. } => &Hint::PROXY_REFUSED,
+                _ => &Hint::PROXY_LEADS_NOWHERE,
+            }),
             Error::ConnectTimedOut { .. } => failure.of_kind(Kind::Connect),
             Error::TimedOut { .. } => failure.of_kind(Kind::Timeout),
             Error::Tls { reason: TlsError::NotTls | TlsError::Broken(_), .. } => {

@@ -1,6 +1,9 @@
 //! What a number means in practice, and what to do about it.
 
 mod beyond;
+mod protocol;
+mod windows;
+mod wmi;
 
 use super::Kind;
 use crate::codes::Code;
@@ -21,9 +24,14 @@ impl Hint {
     /// What is known about a number, or about the Win32 code inside it.
     #[must_use]
     pub fn find(code: Code) -> Option<&'static Self> {
-        let known = |number: u32| HINTS.iter().find(|hint| hint.codes.contains(&number));
+        let known = |number: u32| all().find(|hint| hint.codes.contains(&number));
         known(code.0).or_else(|| known(code.win32()?))
     }
+}
+
+/// The usual ones first.
+fn all() -> impl Iterator<Item = &'static Hint> {
+    HINTS.iter().chain(protocol::HINTS).chain(windows::HINTS).chain(wmi::HINTS)
 }
 
 const fn hint(
@@ -370,7 +378,7 @@ mod tests {
     #[test]
     fn every_code_has_one_hint_and_a_name() {
         let mut seen = Vec::new();
-        for code in HINTS.iter().flat_map(|hint| hint.codes) {
+        for code in all().flat_map(|hint| hint.codes) {
             assert!(!seen.contains(code), "{code} has two hints");
             assert!(Code(*code).symbol().is_some(), "{code} is no known number");
             seen.push(*code);
@@ -379,7 +387,7 @@ mod tests {
 
     #[test]
     fn hints_are_written_in_house_style() {
-        for hint in HINTS.iter().chain(Hint::BEYOND) {
+        for hint in all().chain(Hint::BEYOND) {
             assert!(!hint.way_out.is_empty(), "{} has no way out", hint.what);
             for line in hint.way_out.iter().chain([&hint.what]) {
                 assert!(!line.ends_with('.'), "{line}");

@@ -291,3 +291,52 @@ fn an_enumeration_is_framed_even_when_it_breaks_off() {
     assert_eq!(printed(Format::Json, 2), "[\n{\"A\":{\"B\":\"1\"}},\n{\"A\":{\"B\":\"1\"}}\n]\n");
     assert_eq!(printed(Format::Ndjson, 2), "{\"A\":{\"B\":\"1\"}}\n{\"A\":{\"B\":\"1\"}}\n");
 }
+
+#[test]
+fn yaml_has_the_names_and_values_of_json() {
+    assert_eq!(
+        print(Format::Yaml, &listener()),
+        "Listener:\n  \"@Source\": GPO\n  Address: \"*\"\n  Transport: HTTP\n  Port: \"5985\"\n  Hostname: \"\"\n  \
+         Enabled: \"true\"\n  URLPrefix: wsman\n  CertificateThumbprint: \"\"\n  ListeningOn:\n    - \"10.83.248.99\"\n    \
+         - \"127.0.0.1\"\n    - \"::1\"\n    - \"fe80::5efe:10.83.248.99%14\"\n"
+    );
+    assert_eq!(
+        print(Format::Yaml, &service()),
+        "Win32_Service:\n  AcceptPause: \"false\"\n  InstallDate: null\n  Started:\n    \
+         Datetime: \"2013-04-15T16:28:43Z\"\n  Name: \"a & b\"\n"
+    );
+}
+
+#[test]
+fn yaml_quotes_what_a_reader_could_take_for_something_else() {
+    for (value, written) in [
+        ("plain text", "plain text"),
+        ("C:\\Windows", "\"C:\\\\Windows\""),
+        ("No", "\"No\""),
+        ("y", "\"y\""),
+        ("1e3", "\"1e3\""),
+        ("a: b", "\"a: b\""),
+        ("a #b", "\"a #b\""),
+        ("two\nlines", "\"two\\nlines\""),
+        ("- x", "\"- x\""),
+        ("ends ", "\"ends \""),
+        ("grün", "\"grün\""),
+    ] {
+        assert_eq!(print(Format::Yaml, &format!("<A>{value}</A>")), format!("A: {written}\n"), "{value:?}");
+    }
+}
+
+#[test]
+fn an_enumeration_in_yaml_is_a_sequence() {
+    let document = Document::parse("<A><B>x</B><C/></A>", &Bounds::default()).expect("well-formed");
+    let mut results = Format::Yaml.results();
+    let text = format!(
+        "{}{}{}{}",
+        results.open(),
+        results.item(document.root()),
+        results.item(document.root()),
+        results.close()
+    );
+    assert_eq!(text, "- A:\n    B: x\n    C: \"\"\n- A:\n    B: x\n    C: \"\"\n");
+    assert_eq!(Format::Yaml.results().close(), "[]\n");
+}

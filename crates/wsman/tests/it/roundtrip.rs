@@ -8,8 +8,9 @@ use telarch_wsman::shell::{
     parse_command_response, parse_created, write_command_response,
 };
 use telarch_wsman::{
-    Action, EndpointReference, FragmentTransfer, Head, OptionSet, Reply, Request, ResourceUri, Response,
-    Selector, SelectorSet, ShellVerb, Uuid, WsmanOption, identify, namespace, write_resource_created,
+    Action, AssociationFilter, AssociationResult, EndpointReference, FragmentTransfer, Head, OptionSet,
+    Reply, Request, ResourceUri, Response, Selector, SelectorSet, ShellVerb, Uuid, WsmanOption, identify,
+    namespace, write_resource_created,
 };
 use xml::{Bounds, Document, Writer};
 
@@ -310,7 +311,26 @@ fn environment(generator: &mut Generator) -> Vec<(String, String)> {
 fn filter(generator: &mut Generator) -> Filter {
     let selectors = selectors(generator, 3);
     let text = if selectors.is_empty() { generator.word() } else { String::new() };
-    Filter { dialect: generator.word(), text, selectors }
+    let association = generator.maybe(association);
+    Filter { dialect: generator.word(), text, selectors, association }
+}
+
+fn association(generator: &mut Generator) -> AssociationFilter {
+    let is_instances = generator.maybe(|_| ()).is_some();
+    let object = EndpointReference {
+        address: generator.word(),
+        resource: resource(generator),
+        selectors: selectors(generator, 1),
+    };
+    AssociationFilter {
+        object,
+        result: if is_instances { AssociationResult::Instances } else { AssociationResult::Associations },
+        association_class: generator.maybe(Generator::word),
+        role: generator.maybe(Generator::word),
+        result_class: generator.maybe(Generator::word),
+        result_role: if is_instances { generator.maybe(Generator::word) } else { None },
+        properties: generator.some(3, Generator::word),
+    }
 }
 
 fn resource(generator: &mut Generator) -> ResourceUri {

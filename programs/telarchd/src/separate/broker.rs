@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use accounts::UnixUsers;
 use auth::Authenticator;
 use broker::{Broker, Duties, Link, Notice, Tell};
+use config::Store;
 use service::{LocalSocket, watchdog};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -21,6 +22,7 @@ use super::{require_user, this_program};
 use crate::arguments::Persistent;
 use crate::audit::{self, AuditFile};
 use crate::inherited::Inherited;
+use crate::persistent::policies::PolicyWatch;
 use crate::persistent::{Files, delegation, local_sockets, manager, sign_in};
 use crate::quick_config::QuickConfig;
 use crate::signals::{Signals, Wish};
@@ -52,7 +54,7 @@ async fn serve(
     let files = Files::open(arguments)?;
     require_user(&files.users, &arguments.separate.gateway_user)?;
     let (sign_in, principals) = sign_in(&files)?;
-    let hosts = Arc::new(Hosts::default());
+    let hosts = Arc::new(Hosts::new(arguments.separate.host_idle));
     let (noticing, mut notices) = mpsc::unbounded_channel();
     let machine = Machine {
         principals,
@@ -65,6 +67,7 @@ async fn serve(
     };
     let (ending, mut ends) = mpsc::unbounded_channel();
     let gateways = Gateways {
+        store: Arc::clone(&files.store),
         authenticator: Arc::new(sign_in),
         duties: Arc::new(machine),
         sockets: inherited.network.into_iter().map(OwnedFd::from).collect(),
@@ -79,6 +82,9 @@ async fn serve(
     let mut gateway = start()?;
 
     let mut ticks = tokio::time::interval(SCHEMES_LOOKED_AT_EVERY);
+    let watch = PolicyWatch::of(&files.store);
+    let mut states = files.store.subscribe();
+    let mut announced = Arc::clone(&states.borrow_and_update().policies);
     let (signal, code) = loop {
         tokio::select! {
             wish = signals.received() => match wish {
@@ -92,6 +98,14 @@ async fn serve(
                         Ok(file) => gateway.announce(&Tell::Reload(files.store.text()), &[file.as_fd()]),
                         Err(_) => gateway.announce(&Tell::Reload(files.store.text()), &[]),
                     }
+                }
+            },
+            () = watch.changed() => files.reload_policies().await,
+            Ok(()) = states.changed() => {
+                let now = Arc::clone(&states.borrow_and_update().policies);
+                if now != announced {
+                    gateway.announce(&policies(&files.store), &[]);
+                    announced = now;
                 }
             },
             // An account of the file may have got or lost what a scheme takes.
@@ -131,6 +145,7 @@ async fn serve(
 
 /// What every gateway is started with.
 struct Gateways {
+    store: Arc<Store>,
     authenticator: Arc<dyn Authenticator>,
     duties: Arc<dyn Duties>,
     /// They listen already, and stay open when a gateway ends.
@@ -156,6 +171,7 @@ impl Gateways {
         let child = command.spawn()?;
         drop(command);
         let broker = Broker::new(link, Arc::clone(&self.authenticator), Arc::clone(&self.duties));
+        broker.announce(&policies(&self.store), &[]);
         if !self.sockets.is_empty() {
             let sockets: Vec<_> = self.sockets.iter().map(OwnedFd::as_fd).collect();
             broker.announce(&Tell::Sockets, &sockets);
@@ -166,6 +182,11 @@ impl Gateways {
             .spawn(move || attend(&serving, child, &ending))?;
         Ok(broker)
     }
+}
+
+/// What the gateway is told of policies: what they amount to, and nothing else of their files.
+fn policies(store: &Store) -> Tell {
+    Tell::Policies(store.state().policies.to_text())
 }
 
 /// Serves a gateway to its end, which comes at once if it says what no gateway says.

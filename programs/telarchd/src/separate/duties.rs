@@ -74,6 +74,18 @@ impl Duties for Machine {
         self.principals.token_of(identity)
     }
 
+    fn signed_in(&self, identity: &Identity) {
+        let name = &identity.account().name;
+        if !self.hosts.has(name) {
+            return;
+        }
+        match user::find(&self.users, name) {
+            Ok(Some(numbers)) => self.hosts.renew(&numbers),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "The users of this machine cannot be read"),
+        }
+    }
+
     fn host(&self, identity: &Identity, token: &Token) -> Result<OwnedFd, Denied> {
         self.may(identity, token, AccessMask::GENERIC_EXECUTE, &ShellPlugin::RESOURCES)?;
         let name = &identity.account().name;
@@ -87,7 +99,7 @@ impl Duties for Machine {
             );
             return Err(Denied::new(Denial::Access, reason));
         };
-        self.hosts.connect(name, numbers.uid, token).map_err(|error| {
+        self.hosts.connect(name, &numbers, token).map_err(|error| {
             tracing::error!(account = %name, %error, "A host cannot be started");
             let (kind, reason) = match error.kind() {
                 std::io::ErrorKind::PermissionDenied => {

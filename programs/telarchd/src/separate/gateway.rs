@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use accounts::UnixUsers;
 use auth::{Account, AuthError, Identity, LocalUsers};
 use broker::{Ask, CertificateWish, Denial, Denied, Gateway, Link, Local, Session, Unasked, Unchanged};
-use config::{Config, Store, Thumbprint};
+use config::{Config, Policies, Store, Thumbprint};
 use plugin_config::{ConfigPlugin, FileKeeper, MachineKeeper, NotReplaced};
 use plugin_hosted::{HostedPlugin, Hosts, UserQuota};
 use plugin_shell::ShellPlugin;
@@ -39,7 +39,8 @@ pub(super) fn run(arguments: &Persistent, audit: AuditFile) -> Result<ExitCode, 
     let numbers = numbers.filter(|numbers| numbers.uid != 0).ok_or("there is no user to be")?;
     let open_files = OpenFiles::raise();
     // The last that it reads as root.
-    let store = Arc::new(Store::open_with(&arguments.paths.config, &arguments.settings)?);
+    let (config, settings) = (&arguments.paths.config, &arguments.settings);
+    let store = Arc::new(Store::open_governed(config, settings, Policies::default())?);
     store.set_machine(machine_sid(&arguments.paths)?.domain());
     open_files.warn_if_too_few(&store.snapshot());
     let product = product::of_this_machine();
@@ -65,12 +66,16 @@ async fn serve(
     // They came before the answer to the first question.
     let mut sockets = Vec::new();
     let mut early = Vec::new();
+    let mut governed = None;
     while let Ok(one) = unasked.try_recv() {
         match one {
+            Unasked::Policies(text) => governed = Some(govern(&store, &text)?),
             Unasked::Sockets(given) => sockets.extend(given.into_iter().map(std::net::TcpListener::from)),
             other => early.push(other),
         }
     }
+    // Without them it is not known what must not be open.
+    governed.ok_or("the broker does not say what policy demands")?;
     let listening = Listening::default();
     let certificates = Arc::new(Certificates::kept_by(Arc::new(Broker(Arc::clone(&gateway)))));
     let settings =
@@ -116,6 +121,11 @@ async fn serve(
                 }
             }
             Unasked::Settings(text) => adopt(&store, text).await,
+            Unasked::Policies(text) => {
+                if let Err(error) = govern(&store, &text) {
+                    tracing::error!(error = one_line(&*error), "The policies stay as they were");
+                }
+            }
             Unasked::Reload { settings, audit: file } => {
                 if let Some(file) = file {
                     audit.replace(File::from(file));
@@ -134,6 +144,13 @@ async fn serve(
         }
     }
     drain::end(&service).await;
+    Ok(())
+}
+
+/// Takes the policies that the broker has read.
+fn govern(store: &Store, text: &str) -> Result<(), Box<dyn Error>> {
+    let state = store.adopt_policies(Policies::of_text(text)?)?;
+    tracing::debug!(policies = state.policies.iter().count(), "Policies were taken over");
     Ok(())
 }
 

@@ -88,8 +88,8 @@ pub(super) fn run(uid: u32, gid: u32) -> Result<ExitCode, Box<dyn Error>> {
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     }
     let link = Arc::new(Link::given(socket)?);
-    let (account, token) = match link.receive()?.map(|frame| Order::decode(&frame.message)) {
-        Some(Ok(Order::Begin { account, token })) => (account, token),
+    let (account, token, idle) = match link.receive()?.map(|frame| Order::decode(&frame.message)) {
+        Some(Ok(Order::Begin { account, token, idle })) => (account, token, idle),
         _ => return Err("the broker has not said whom to work for".into()),
     };
     // A question that wakes no second thread is answered sooner, and no user has more than one for this.
@@ -99,11 +99,11 @@ pub(super) fn run(uid: u32, gid: u32) -> Result<ExitCode, Box<dyn Error>> {
         let shell = open_files.spare_commands(ShellPlugin::new(surroundings_of_login()));
         let shell: Arc<dyn Plugin> = Arc::new(shell);
         let host = Host::new(Arc::clone(&shell), identity, token);
-        let (sender, connections) = mpsc::unbounded_channel();
+        let (sender, orders) = mpsc::unbounded_channel();
         let listening = Arc::clone(&link);
         std::thread::Builder::new().name("broker".to_owned()).spawn(move || listen(&listening, &sender))?;
         link.send(&Report::Started.encode(), &[])?;
-        serve(&host, &shell, connections, &link).await;
+        serve(&host, &shell, orders, &link, idle).await;
         shell.close().await;
         Ok::<_, Box<dyn Error>>(())
     })?;
@@ -112,18 +112,24 @@ pub(super) fn run(uid: u32, gid: u32) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What there is to do besides the calls.
+enum Ordered {
+    Serve(UnixStream),
+    Renew,
+}
+
 /// Passes on what the broker orders, until it closes the link.
-fn listen(link: &Link, connections: &mpsc::UnboundedSender<UnixStream>) {
+fn listen(link: &Link, orders: &mpsc::UnboundedSender<Ordered>) {
     while let Ok(Some(mut frame)) = link.receive() {
-        match (Order::decode(&frame.message), frame.descriptors.pop()) {
-            (Ok(Order::Connect), Some(descriptor)) => {
-                let _ = connections.send(UnixStream::from(descriptor));
-            }
+        let ordered = match (Order::decode(&frame.message), frame.descriptors.pop()) {
+            (Ok(Order::Connect), Some(descriptor)) => Ordered::Serve(UnixStream::from(descriptor)),
+            (Ok(Order::Renew), None) => Ordered::Renew,
             _ => {
                 tracing::error!("The broker is not understood");
                 return;
             }
-        }
+        };
+        let _ = orders.send(ordered);
     }
 }
 
@@ -131,38 +137,47 @@ fn listen(link: &Link, connections: &mpsc::UnboundedSender<UnixStream>) {
 async fn serve(
     host: &Arc<Host>,
     shell: &Arc<dyn Plugin>,
-    mut connections: mpsc::UnboundedReceiver<UnixStream>,
+    mut orders: mpsc::UnboundedReceiver<Ordered>,
     link: &Arc<Link>,
+    mut idle: Duration,
 ) {
     let mut connected: u64 = 0;
-    let mut ticks = tokio::time::interval(IDLE / 4);
+    let mut ticks = tokio::time::interval((idle / 4).max(OFTEN));
     loop {
-        let socket = tokio::select! {
-            socket = connections.recv() => socket,
-            _ = ticks.tick() => {
-                if host.activity().leave(IDLE, || shell.in_use() == 0) {
-                    // The broker closes the link, unless a connection is on its way.
-                    let _ = link.send(&Report::Leaving { connected }.encode(), &[]);
-                }
-                continue;
-            }
+        let ordered = tokio::select! {
+            ordered = orders.recv() => match ordered {
+                Some(ordered) => Some(ordered),
+                None => return,
+            },
+            _ = ticks.tick() => None,
         };
-        let Some(socket) = socket else { return };
-        connected = connected.wrapping_add(1);
-        let prepared = broker::is_of_root_or_own(&socket)
-            .and_then(|()| socket.set_nonblocking(true))
-            .and_then(|()| tokio::net::UnixStream::from_std(socket));
-        match prepared {
-            Ok(socket) => {
-                let host = Arc::clone(host);
-                tokio::spawn(async move {
-                    if let Err(error) = host.serve(socket).await {
-                        tracing::warn!(%error, "A gateway is not understood");
-                    }
-                });
+        let Some(Ordered::Serve(socket)) = ordered else {
+            if ordered.is_some() {
+                idle = Duration::ZERO;
+                ticks = tokio::time::interval(OFTEN);
             }
-            Err(error) => tracing::error!(%error, "A connection cannot be used"),
+            let leaves = host.activity().leave(idle, || shell.in_use() == 0);
+            if leaves {
+                // Gateways are told first.
+                tokio::task::yield_now().await;
+                // The broker closes the link, unless a connection is on its way.
+                let _ = link.send(&Report::Leaving { connected }.encode(), &[]);
+            } else if ordered.is_some() {
+                let _ = link.send(&Report::Staying.encode(), &[]);
+            }
+            continue;
+        };
+        connected = connected.wrapping_add(1);
+        if let Err(error) = broker::is_of_root_or_own(&socket) {
+            tracing::error!(%error, "A connection cannot be used");
+            continue;
         }
+        let host = Arc::clone(host);
+        tokio::spawn(async move {
+            if let Err(error) = host.serve(socket).await {
+                tracing::warn!(%error, "A gateway is not understood");
+            }
+        });
     }
 }
 
@@ -198,7 +213,7 @@ impl LocalUsers for Known {
     }
 }
 
-/// How long a host without shells waits for something to do.
-const IDLE: Duration = Duration::from_secs(60);
+/// How soon a host that is to end notices that its last shell is closed.
+const OFTEN: Duration = Duration::from_millis(250);
 /// As many as systemd gives the tasks of a unit on most machines (`DefaultTasksMax`), and far more than anybody needs.
 const MOST_PROCESSES: u64 = 4_096;

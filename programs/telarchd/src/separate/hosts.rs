@@ -11,29 +11,76 @@ use std::time::{Duration, Instant};
 use broker::{Link, Order, Report};
 use sddl::Token;
 
+use super::user::Numbers;
 use super::{KEEPER, this_program};
 
 /// Every host that runs.
-#[derive(Default)]
 pub(super) struct Hosts {
-    /// By the number of its user; each has a lock of its own, since starting one takes a moment.
-    slots: Mutex<HashMap<u32, Slot>>,
+    /// How long one may have nothing to do.
+    idle: Duration,
+    /// By the number of its user.
+    slots: Mutex<HashMap<u32, Arc<Slot>>>,
     running: Arc<(Mutex<usize>, Condvar)>,
 }
 
-type Slot = Arc<Mutex<Option<Running>>>;
+/// The place of one user's host, with a lock of its own, since starting one takes a moment.
+#[derive(Default)]
+struct Slot {
+    place: Mutex<Option<Running>>,
+    /// A host has left it, or has said that it stays.
+    decided: Condvar,
+}
 
 struct Running {
+    account: String,
     link: Arc<Link>,
     /// How often it was told to connect.
     connected: u64,
+    /// The groups that it was started with.
+    groups: Vec<u32>,
+    /// Whether it stays for now although it was told that they are old.
+    stays: bool,
 }
 
 impl Hosts {
+    /// None yet; each ends when it has had nothing to do for this long.
+    pub(super) fn new(idle: Duration) -> Self {
+        Self { idle, slots: Mutex::default(), running: Arc::default() }
+    }
+
+    /// Whether a host runs for an account, or is being started.
+    pub(super) fn has(&self, account: &str) -> bool {
+        locked(&self.slots).values().any(|slot| {
+            let place = slot.place.try_lock();
+            place.map_or(true, |place| place.as_ref().is_some_and(|running| running.account == account))
+        })
+    }
+
+    /// Has the host of a user end if that user is in other groups by now: the next one is started with those. One
+    /// that has shells goes on until they are closed.
+    pub(super) fn renew(&self, numbers: &Numbers) {
+        let Some(slot) = locked(&self.slots).get(&numbers.uid).cloned() else { return };
+        // One that is just being started has the groups of this moment.
+        let Ok(mut place) = slot.place.try_lock() else { return };
+        let Some(running) = place.as_mut().filter(|running| running.groups != numbers.groups) else { return };
+        running.stays = false;
+        let link = Arc::clone(&running.link);
+        if link.send(&Order::Renew.encode(), &[]).is_err() {
+            return;
+        }
+        let is_undecided = |place: &mut Option<Running>| {
+            place.as_ref().is_some_and(|now| Arc::ptr_eq(&now.link, &link) && !now.stays)
+        };
+        // Whoever has signed in is to find the next one; but if it does not answer, nobody waits for ever.
+        let waited = slot.decided.wait_timeout_while(place, LONGEST_DECISION, is_undecided);
+        let stays = waited.is_ok_and(|(place, _)| place.is_some());
+        tracing::info!(uid = numbers.uid, stays, "A host has the groups its user had before");
+    }
+
     /// A connection to the host of a user, which is started if there is none.
-    pub(super) fn connect(&self, account: &str, uid: u32, token: &Token) -> io::Result<OwnedFd> {
-        let slot = Arc::clone(locked(&self.slots).entry(uid).or_default());
-        let mut place = locked(&slot);
+    pub(super) fn connect(&self, account: &str, numbers: &Numbers, token: &Token) -> io::Result<OwnedFd> {
+        let slot = Arc::clone(locked(&self.slots).entry(numbers.uid).or_default());
+        let mut place = locked(&slot.place);
         if let Some(running) = place.as_mut() {
             match running.connect() {
                 Ok(connection) => return Ok(connection),
@@ -41,7 +88,9 @@ impl Hosts {
                 Err(error) => tracing::debug!(%error, account, "A host cannot be reached"),
             }
         }
-        let mut started = Running::start(account, token, &self.running, &slot)?;
+        let idle = self.idle;
+        let begin = Order::Begin { account: account.to_owned(), token: token.clone(), idle };
+        let mut started = Running::start(account, &begin, numbers, &self.running, &slot)?;
         let connection = started.connect()?;
         *place = Some(started);
         Ok(connection)
@@ -50,7 +99,7 @@ impl Hosts {
     /// Ends them all, and waits until they have ended, though not for ever.
     pub(super) fn end(&self, patience: Duration) {
         for slot in locked(&self.slots).values() {
-            if let Some(running) = locked(slot).take() {
+            if let Some(running) = locked(&slot.place).take() {
                 running.link.close();
             }
         }
@@ -73,9 +122,10 @@ impl Hosts {
 impl Running {
     fn start(
         account: &str,
-        token: &Token,
+        begin: &Order,
+        numbers: &Numbers,
         counted: &Arc<(Mutex<usize>, Condvar)>,
-        slot: &Slot,
+        slot: &Arc<Slot>,
     ) -> io::Result<Self> {
         let began = Instant::now();
         let (link, theirs) = Link::pair()?;
@@ -89,9 +139,8 @@ impl Running {
         let mut child = command.spawn()?;
         // Or else the link would not end with the host.
         drop(command);
-        let token = token.clone();
         // If it has ended already, it has said why.
-        let _ = link.send(&Order::Begin { account: account.to_owned(), token }.encode(), &[]);
+        let _ = link.send(&begin.encode(), &[]);
         link.wait_at_most(Some(LONGEST_START))?;
         let started = first_report(&link).and_then(|()| link.wait_at_most(None));
         if let Err(error) = started {
@@ -104,7 +153,13 @@ impl Running {
         }
         tracing::info!(account, pid = child.id(), took = ?began.elapsed(), "A host was started");
         *locked(&counted.0) += 1;
-        let running = Self { link: Arc::clone(&link), connected: 0 };
+        let running = Self {
+            account: account.to_owned(),
+            link: Arc::clone(&link),
+            connected: 0,
+            groups: numbers.groups.clone(),
+            stays: false,
+        };
         let (name, counted, slot) = (account.to_owned(), Arc::clone(counted), Arc::clone(slot));
         let watching = move || {
             watch(&name, child, &link, &slot);
@@ -130,7 +185,7 @@ fn first_report(link: &Link) -> io::Result<()> {
     match Report::decode(&frame.message).map_err(io::Error::other)? {
         Report::Started => Ok(()),
         Report::Refused(reason) => Err(io::Error::new(io::ErrorKind::PermissionDenied, reason)),
-        Report::Leaving { .. } => Err(io::ErrorKind::InvalidData.into()),
+        Report::Leaving { .. } | Report::Staying => Err(io::ErrorKind::InvalidData.into()),
     }
 }
 
@@ -142,28 +197,33 @@ fn watch(account: &str, mut child: Child, link: &Arc<Link>, slot: &Slot) {
             Ok(Some(frame)) => Report::decode(&frame.message).ok(),
             Ok(None) | Err(_) => break,
         };
-        let Some(Report::Leaving { connected }) = report else {
-            tracing::warn!(account, "A host is not understood");
-            link.close();
-            continue;
-        };
-        let mut place = locked(slot);
-        let leaves =
-            place.as_ref().is_some_and(|now| Arc::ptr_eq(&now.link, link) && now.connected == connected);
-        if leaves {
-            *place = None;
-            has_left = true;
-            link.close();
+        let mut place = locked(&slot.place);
+        let own = place.as_mut().filter(|now| Arc::ptr_eq(&now.link, link));
+        match (report, own) {
+            (Some(Report::Leaving { connected }), Some(running)) if running.connected == connected => {
+                *place = None;
+                has_left = true;
+                link.close();
+            }
+            (Some(Report::Leaving { .. } | Report::Staying), Some(running)) => running.stays = true,
+            (Some(Report::Leaving { .. } | Report::Staying), None) => {}
+            _ => {
+                tracing::warn!(account, "A host is not understood");
+                link.close();
+            }
         }
+        drop(place);
+        slot.decided.notify_all();
     }
     let was_there = {
-        let mut place = locked(slot);
+        let mut place = locked(&slot.place);
         let is_it = place.as_ref().is_some_and(|now| Arc::ptr_eq(&now.link, link));
         if is_it {
             *place = None;
         }
         is_it
     };
+    slot.decided.notify_all();
     match child.wait() {
         Ok(status) if was_there => {
             tracing::warn!(account, %status, "A host has ended, and its shells with it");
@@ -180,3 +240,5 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Modules of PAM may ask other machines.
 const LONGEST_START: Duration = Duration::from_secs(20);
+/// A host says at once whether it ends, unless it is busy or does not work.
+const LONGEST_DECISION: Duration = Duration::from_secs(1);

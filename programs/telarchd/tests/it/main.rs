@@ -16,6 +16,7 @@ mod ntlm;
 mod open_files;
 mod ordinary_user;
 mod person;
+mod policies;
 mod running;
 mod separated;
 mod service_manager;

@@ -214,7 +214,8 @@ fn one_user_s_fork_bomb_leaves_the_others_alone() {
     let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
     let (_telarchd, port) = start("");
     block_on(async {
-        let bomb = "ulimit -u 80; f() { f | f & }; f 2>/dev/null; sleep 1; echo over";
+        let bomb =
+            "ulimit -u 80 2>/dev/null || ulimit -p 80; f() { f | f & }; f 2>/dev/null; sleep 1; echo over";
         let (bomb, other) = tokio::join!(ann.run(port, bomb), ben.run(port, "echo fine"));
         assert_eq!(other.unwrap(), "fine\n");
         // What becomes of it itself is its own affair.
@@ -283,6 +284,74 @@ fn a_user_whom_the_machine_does_not_let_in_gets_no_host_although_the_password_is
     assert!(Command::new("usermod").args(["--expiredate", "1", &ann.name]).status().unwrap().success());
     let error = block_on(ann.run(port, "id")).unwrap_err().to_string();
     assert!(error.contains("this machine does not let"), "{error}");
+}
+
+#[test]
+fn the_limit_of_processes_of_a_user_reaches_its_commands_for_good() {
+    let Some(ann) = Person::make() else { return };
+    let (_telarchd, port) = start("");
+    let line = "prlimit --nproc=unlimited:unlimited true 2>/dev/null && echo raised; cat /proc/self/limits";
+    let shown = block_on(ann.run(port, line)).unwrap();
+    let limits = shown.lines().find_map(|line| line.strip_prefix("Max processes"));
+    let limits: Vec<u64> =
+        limits.unwrap().split_whitespace().filter_map(|limit| limit.parse().ok()).collect();
+    let [soft, hard] = limits[..] else { panic!("{shown}") };
+    assert!(soft <= hard && hard <= 4_096 && !shown.contains("raised"), "{shown}");
+}
+
+#[test]
+fn a_host_that_has_nothing_to_do_ends_by_itself_and_the_next_request_has_a_new_one() {
+    let Some(ann) = Person::make() else { return };
+    let [port] = free_ports();
+    let https = listener("IP:127.0.0.1", "HTTPS", port, "");
+    let mut telarchd = Telarchd::new(&[OPEN_TO_USERS, "Service.Auth.Basic = true\n", &https].concat());
+    let mut command = telarchd.command();
+    command.args(["--host-idle", "1"]);
+    telarchd.run_as(command);
+    block_on(async {
+        let session = ann.session(port);
+        let shell = session.shell(ShellOptions::default()).await.unwrap();
+        let first = hosts(&telarchd);
+        // One that has a shell stays, however long nothing is asked of it.
+        tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+        assert_eq!((hosts(&telarchd), first.len()), (first.clone(), 1));
+        shell.close().await.unwrap();
+        telarchd.logged(&["A host has ended", "has_left=true"]);
+        assert_eq!(
+            session.shell(ShellOptions::default()).await.unwrap().run("echo new").await.unwrap().stdout,
+            b"new\n"
+        );
+        let second = hosts(&telarchd);
+        assert!(second.len() == 1 && second != first, "{first:?} {second:?}");
+    });
+    assert!(!telarchd.log().contains("its shells with it"), "nothing was lost");
+}
+
+#[test]
+fn a_user_who_signs_in_with_other_groups_has_them_unless_shells_are_open() {
+    let Some(ann) = Person::make() else { return };
+    let (telarchd, port) = start("");
+    let groups = || async { ann.run(port, "id -Gn").await.unwrap().trim().to_owned() };
+    let own = format!("{} {}", ann.name, ann.group());
+    let change = |groups: &str| {
+        let changed = Command::new("usermod").args(["--groups", groups, &ann.name]).status();
+        assert!(changed.unwrap().success());
+    };
+    block_on(async {
+        assert_eq!(groups().await, own);
+        let first = hosts(&telarchd);
+        change("");
+        assert_eq!(groups().await, ann.name, "the host that had nothing to do was replaced");
+        assert_ne!(hosts(&telarchd), first);
+
+        let shell = ann.session(port).shell(ShellOptions::default()).await.unwrap();
+        change(ann.group());
+        assert_eq!(groups().await, ann.name, "a shell is open");
+        assert_eq!(shell.run("echo still").await.unwrap().stdout, b"still\n");
+        shell.close().await.unwrap();
+        assert_eq!(groups().await, own, "and then no longer");
+    });
+    assert!(!telarchd.log().contains("its shells with it"), "nothing was lost");
 }
 
 #[test]

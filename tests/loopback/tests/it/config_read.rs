@@ -293,6 +293,7 @@ async fn what_has_no_instances_is_listed_whole_and_asked_for_by_all_its_keys() {
             dialect: "http://schemas.microsoft.com/wbem/wsman/1/WQL".to_owned(),
             text: "select * from x".to_owned(),
             selectors: SelectorSet::new(),
+            ..Filter::default()
         };
         let asked = Enumerate { filter: Some(filter), ..Enumerate::default() };
         let listing = message::enumerate(&session, &below(path, &[]), &asked).await;

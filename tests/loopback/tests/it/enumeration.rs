@@ -157,7 +157,12 @@ async fn an_item_larger_than_the_envelope_is_a_fault_and_comes_in_a_larger_one()
 
     let commands = Locator::new(uri("http://schemas.microsoft.com/wbem/wsman/1/windows/shell"));
     let dialect = namespace::DIALECT_SELECTOR.to_owned();
-    let filter = Some(Filter { dialect, text: String::new(), selectors: shell.selectors.clone() });
+    let filter = Some(Filter {
+        dialect,
+        text: String::new(),
+        selectors: shell.selectors.clone(),
+        ..Filter::default()
+    });
     let options = EnumerateOptions { filter, ..EnumerateOptions::default() };
     let refused = small.enumerate(&commands, options.clone()).await;
     assert_eq!(refusal(refused), (Subcode::EncodingLimit, code::MAX_ENVELOPE_SIZE_EXCEEDED));
@@ -255,6 +260,7 @@ async fn filters_that_are_not_understood_are_refused() {
             dialect: dialect.to_owned(),
             text: "select * from Listener".to_owned(),
             selectors: Default::default(),
+            ..Filter::default()
         }),
         ..EnumerateOptions::default()
     };

@@ -25,7 +25,12 @@ pub(crate) async fn shells(session: &Session) -> Vec<ShellState> {
 
 fn filter(shell: &str) -> EnumerateOptions {
     let selectors = SelectorSet::new().with("ShellId", shell);
-    let filter = Filter { dialect: namespace::DIALECT_SELECTOR.to_owned(), text: String::new(), selectors };
+    let filter = Filter {
+        dialect: namespace::DIALECT_SELECTOR.to_owned(),
+        text: String::new(),
+        selectors,
+        ..Filter::default()
+    };
     EnumerateOptions { filter: Some(filter), ..EnumerateOptions::default() }
 }
 

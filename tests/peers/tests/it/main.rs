@@ -38,6 +38,7 @@ mod ntlm;
 mod own_client;
 mod own_suites;
 mod principals;
+mod proxy;
 mod pypsrp;
 mod pywinrm;
 mod quick_config;

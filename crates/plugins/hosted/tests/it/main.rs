@@ -144,13 +144,11 @@ impl Here {
 impl Hosts for Here {
     fn connect(&self, caller: Arc<Caller>) -> BoxFuture<'static, Result<UnixStream, Fault>> {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        theirs.set_nonblocking(true).unwrap();
         let thing =
             Arc::new(Thing { told: self.told.clone(), go_on: Notify::new(), shells: AtomicUsize::new(0) });
         let (identity, token) = (caller.identity().clone(), caller.token().clone());
         let host = Host::new(Arc::clone(&thing) as Arc<dyn Plugin>, identity, token);
         let serving = Arc::clone(&host);
-        let theirs = tokio::net::UnixStream::from_std(theirs).unwrap();
         let serving = tokio::spawn(async move {
             let _ = serving.serve(theirs).await;
         });

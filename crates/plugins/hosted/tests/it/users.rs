@@ -38,6 +38,24 @@ async fn a_host_leaves_only_when_it_has_nothing_to_do_and_calls_that_come_too_la
 }
 
 #[tokio::test]
+async fn a_call_that_crosses_the_end_of_a_host_which_has_left_is_done_by_the_next_one() {
+    for pauses in 1..20 {
+        let (hosts, _said) = Here::new();
+        let plugin = plugin(&hosts);
+        plugin.call(call(1, &transfer("Get"))).await.unwrap();
+        assert!(hosts.host(0).activity().leave(Duration::ZERO, || true));
+        // It has said so, and then is gone, at whatever moment the call comes.
+        tokio::task::yield_now().await;
+        hosts.kill(0);
+        for _ in 1..pauses {
+            tokio::task::yield_now().await;
+        }
+        plugin.call(call(1, &transfer("Get"))).await.unwrap();
+        assert_eq!(hosts.count(), 2, "after {pauses}");
+    }
+}
+
+#[tokio::test]
 async fn only_so_many_users_have_something_open() {
     let (hosts, _said) = Here::new();
     let refusal = |most| Fault::new(Subcode::QuotaLimit, code::MAX_SHELL_USERS, format!("{most} are enough"));

@@ -36,6 +36,9 @@ impl Hint {
         Self::NOT_ALLOWED,
         Self::NOT_SIGNED_IN,
         Self::WEB_SERVER,
+        Self::PROXY_UNREACHED,
+        Self::PROXY_REFUSED,
+        Self::PROXY_LEADS_NOWHERE,
     ];
 
     /// Nobody listens at a socket of this machine.
@@ -265,6 +268,33 @@ impl Hint {
         "signing in failed on this side",
         &[
             "see what the service offers: winrm identify -r:{host} -auth:none; winrm help auth tells the schemes",
+        ],
+    );
+    /// Nobody listens where the proxy should be.
+    pub(crate) const PROXY_UNREACHED: Self = hint(
+        &[],
+        Kind::Connect,
+        "the proxy on the way cannot be reached",
+        &[
+            "https_proxy and http_proxy say where it is; no_proxy names hosts that are reached without it",
+            "without a proxy: leave -proxyaccess away, or -proxyaccess:no_proxy",
+        ],
+    );
+    /// 407.
+    pub(crate) const PROXY_REFUSED: Self = hint(
+        &[],
+        Kind::Authentication,
+        "the proxy on the way wants to know who asks, or does not know them",
+        &["say it: -proxyauth:basic, digest or negotiate, with -proxyusername:NAME -proxypassword:PASSWORD"],
+    );
+    /// Any other refusal of a proxy.
+    pub(crate) const PROXY_LEADS_NOWHERE: Self = hint(
+        &[],
+        Kind::Connect,
+        "the proxy on the way does not lead to the service",
+        &[
+            "many proxies make tunnels to port 443 only: its rules must allow 5986, and 5985 for HTTP",
+            "it must know the name of {host} as well; the log of the proxy tells why",
         ],
     );
     /// The service offers Digest, which telarchd and Windows never do.

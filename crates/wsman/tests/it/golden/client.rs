@@ -7,8 +7,8 @@ use telarch_wsman::shell::{
     CommandLine, IdleTimeout, OpenShell, Receive, Send, Signal, SignalCode, StreamData, option,
 };
 use telarch_wsman::{
-    Action, FragmentTransfer, Head, OptionSet, ResourceUri, SelectorSet, ShellVerb, WsmanOption, identify,
-    namespace,
+    Action, AssociationFilter, AssociationResult, EndpointReference, FragmentTransfer, Head, OptionSet,
+    ResourceUri, SelectorSet, ShellVerb, WsmanOption, identify, namespace,
 };
 use xml::{Bounds, Document};
 
@@ -105,6 +105,7 @@ fn enumerate_asks_for_matching_items() {
             dialect: namespace::DIALECT_WQL.to_owned(),
             text: "select * from Thing where Size > 1 and Name < 'x'".to_owned(),
             selectors: SelectorSet::new(),
+            ..Filter::default()
         }),
     };
     let text = head(Action::Enumerate, "urn:example/*").envelope(&[], |body| enumerate.write(body));
@@ -124,11 +125,38 @@ fn enumerate_asks_for_the_commands_of_a_shell() {
         dialect: namespace::DIALECT_SELECTOR.to_owned(),
         text: String::new(),
         selectors: SelectorSet::new().with("ShellId", SHELL_ID),
+        ..Filter::default()
     };
     let enumerate =
         Enumerate { mode: EnumerationMode::Reference, filter: Some(filter), ..Enumerate::default() };
     let text = head(Action::Enumerate, namespace::SHELL).envelope(&[], |body| enumerate.write(body));
     golden("enumerate-commands.xml", &text);
+}
+
+#[test]
+fn enumerate_asks_for_what_is_related_to_an_instance() {
+    let object = EndpointReference::here(
+        ResourceUri::parse("http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/Win32_Service")
+            .expect("a URI"),
+        SelectorSet::new().with("Name", "spooler"),
+    );
+    let association = AssociationFilter {
+        object,
+        result: AssociationResult::Instances,
+        association_class: Some("Win32_DependentService".to_owned()),
+        role: Some("Dependent".to_owned()),
+        result_class: Some("Win32_Service".to_owned()),
+        result_role: Some("Antecedent".to_owned()),
+        properties: vec!["Name".to_owned()],
+    };
+    let filter = Filter {
+        dialect: namespace::DIALECT_ASSOCIATION.to_owned(),
+        association: Some(association),
+        ..Filter::default()
+    };
+    let enumerate = Enumerate { filter: Some(filter), ..Enumerate::default() };
+    let text = head(Action::Enumerate, "urn:example/*").envelope(&[], |body| enumerate.write(body));
+    golden("enumerate-associations.xml", &text);
 }
 
 #[test]

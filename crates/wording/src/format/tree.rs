@@ -1,0 +1,107 @@
+//! Results as nested names and values, which JSON and YAML have in common.
+
+use xml::Element;
+
+use super::json;
+use crate::markup::{XSI, by_name, has_children, is_nil};
+
+/// A value, a list, or values under names; described at [`Format::print`](super::Format::print).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tree {
+    /// No value (`xsi:nil`).
+    Null,
+    /// A value.
+    Text(String),
+    /// Values of one name.
+    List(Vec<Self>),
+    /// Values under names, in order; no name comes twice.
+    Map(Vec<(String, Self)>),
+}
+
+impl Tree {
+    /// The element under its name.
+    #[must_use]
+    pub fn of(element: Element<'_>) -> Self {
+        let mut members = Vec::new();
+        values(&mut members, element.name(), &[element]);
+        Self::Map(members)
+    }
+
+    /// It as JSON on one line, without a line end.
+    #[must_use]
+    pub fn json_line(&self) -> String {
+        json::print(self, json::Layout::OneLine)
+    }
+}
+
+impl From<&str> for Tree {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// The member or members for the elements of one name.
+fn values(members: &mut Vec<(String, Tree)>, name: &str, same_name: &[Element<'_>]) {
+    members.push((name.to_owned(), one_or_list(same_name, value)));
+    let has_source =
+        |element: &Element<'_>| !has_children(*element) && element.attribute("", "Source").is_some();
+    if same_name.iter().any(has_source) {
+        members.push((format!("{name}@Source"), one_or_list(same_name, source)));
+    }
+}
+
+fn one_or_list(elements: &[Element<'_>], tree: impl Fn(Element<'_>) -> Tree) -> Tree {
+    match elements {
+        [only] => tree(*only),
+        many => Tree::List(many.iter().copied().map(tree).collect()),
+    }
+}
+
+fn value(element: Element<'_>) -> Tree {
+    if has_children(element) {
+        map(element)
+    } else if is_nil(element) {
+        Tree::Null
+    } else {
+        Tree::Text(element.text().into())
+    }
+}
+
+fn source(element: Element<'_>) -> Tree {
+    let source = element.attribute("", "Source").filter(|_| !has_children(element));
+    source.map_or(Tree::Null, |source| Tree::Text(source.into()))
+}
+
+fn map(element: Element<'_>) -> Tree {
+    let mut members = Vec::new();
+    if let Some(class) = telling_type(element) {
+        members.push(("@type".to_owned(), Tree::Text(class)));
+    }
+    if let Some(source) = element.attribute("", "Source") {
+        members.push(("@Source".to_owned(), Tree::Text(source.into())));
+    }
+    for same_name in by_name(element) {
+        match same_name.first() {
+            Some(first) if first.name() == "Selector" => {
+                members.push(("Selector".to_owned(), selectors(&same_name)));
+            }
+            Some(first) => values(&mut members, first.name(), &same_name),
+            None => {}
+        }
+    }
+    Tree::Map(members)
+}
+
+fn selectors(selectors: &[Element<'_>]) -> Tree {
+    let name = |selector: &Element<'_>| selector.attribute("", "Name").unwrap_or_default().into();
+    Tree::Map(selectors.iter().map(|selector| (name(selector), value(*selector))).collect())
+}
+
+/// The name of the type where it is not just the element's own: `Win32_Service` and `Win32_Service_Type`
+/// on an element `Win32_Service` say nothing new.
+fn telling_type(element: Element<'_>) -> Option<String> {
+    let qualified = element.attribute(XSI, "type")?;
+    let local = qualified.rsplit(':').next().unwrap_or_default().trim();
+    let told = local.is_empty() || local.strip_suffix("_Type").unwrap_or(local) == element.name();
+    (!told).then(|| local.to_owned())
+}
