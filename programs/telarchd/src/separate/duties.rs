@@ -64,8 +64,9 @@ impl Machine {
             quickconfig::Transport::Https => config::Transport::Https,
         };
         let state = self.store.state();
-        let mut listeners = state.listeners.iter().filter(|own| own.enabled && own.transport == transport);
-        listeners.any(|own| own.port.number() == opening.port.get())
+        let listeners = state.listeners.in_force(&state.config.service);
+        let is_it = |own: &config::Listener| own.enabled && own.transport == transport;
+        listeners.iter().any(|own| is_it(own) && own.port.number() == opening.port.get())
     }
 }
 

@@ -186,6 +186,23 @@ fn the_public_zone_of_firewalld_stops_it_unless_that_is_said_otherwise() {
     });
 }
 
+#[test]
+fn what_policy_forbids_is_told_and_left() {
+    in_world("quick_config::what_policy_forbids_is_told_and_left", &[], |world| {
+        std::fs::create_dir_all("/etc/telarch/policy.d").expect("a folder");
+        std::fs::write("/etc/telarch/policy.d/one.toml", "[Policy]\nAllowAutoConfig = false\n")
+            .expect("a file");
+        start(world, "");
+        let shown = winrm(world, "quickconfig -quiet", "");
+        assert_eq!(shown.code, 0, "{shown:?}");
+        assert!(
+            shown.text().1.starts_with("Error: a policy turns this off, so nothing was changed here.\n"),
+            "{shown:?}"
+        );
+        assert!(winrm(world, "enumerate winrm/config/listener", "").text().0.is_empty());
+    });
+}
+
 /// As PowerShell's Set-WSManQuickConfig sends them; the answers go back letter for letter.
 const POWERSHELL: &str = r#"
 import sys, xml.etree.ElementTree as ET

@@ -73,7 +73,7 @@ impl Plan {
             };
             steps.push((step, need));
         }
-        let open = firewall(&state, wanted, &survey, steps.first().map(|(step, _)| step))?;
+        let open = firewall(&state, wanted, &survey, steps.first())?;
         if open.iter().any(|(_, need)| *need == Need::Missing)
             && survey.firewall.public
             && wanted.public_zone == PublicZone::Stops
@@ -168,37 +168,42 @@ pub(super) fn remarks_on_firewall(survey: &Survey) -> Vec<String> {
 
 fn governed(state: &State, transport: Transport) -> Governed {
     let setting = Setting::find("Service/AllowRemoteAccess").map(|setting| state.config.source(setting));
-    let by_policy = |listener: &Listener| {
-        listener.source == ListenerSource::Policy && listener.enabled && listener.transport == transport
-    };
+    let by_policy = |listener: &Listener| listener.source == ListenerSource::Policy;
     match state.config.service.allow_remote_access {
         false if setting == Ok(Source::Policy) => Governed::ByPolicy { allowed: false },
-        _ if state.listeners.iter().any(by_policy) => Governed::ByPolicy { allowed: true },
+        _ if reachable(state, transport).iter().any(by_policy) => Governed::ByPolicy { allowed: true },
         _ => Governed::Locally,
     }
 }
 
-/// The listeners that other machines can reach.
-fn reachable(state: &State, transport: Transport) -> impl Iterator<Item = &Listener> {
+/// The listeners that other machines can reach, but for those of compatibility, which have ports of their own.
+fn reachable(state: &State, transport: Transport) -> Vec<Listener> {
     let is_loopback = |address: ListenerAddress| match address {
         ListenerAddress::Ip(ip) => ip.is_loopback(),
         _ => false,
     };
-    state
-        .listeners
-        .iter()
-        .filter(move |own| own.enabled && own.transport == transport && !is_loopback(own.address))
+    let mut all = state.listeners.in_force(&state.config.service);
+    all.retain(|own| {
+        let is_it = own.enabled && own.transport == transport && !is_loopback(own.address);
+        is_it && own.source != ListenerSource::Compatibility
+    });
+    all
 }
 
 /// The step that leads to a listener; none if there are listeners of another kind already.
 fn listener(state: &State, transport: Transport) -> Option<(Step, Need)> {
     let key = ListenerKey { address: ListenerAddress::Any, transport };
     let made = Step::Listener { transport, certificate: None };
-    match (state.listeners.find(key), reachable(state, transport).next()) {
-        (Some(own), _) if own.enabled => Some((made, Need::Already)),
-        (_, Some(_)) => None,
-        (Some(_), None) => Some((Step::EnableListener(transport), Need::Missing)),
-        (None, None) => Some((made, Need::Missing)),
+    let there = reachable(state, transport);
+    if there.iter().any(|own| own.key() == key) {
+        return Some((made, Need::Already));
+    }
+    if !there.is_empty() {
+        return None;
+    }
+    match state.listeners.find(key) {
+        Some(_) => Some((Step::EnableListener(transport), Need::Missing)),
+        None => Some((made, Need::Missing)),
     }
 }
 
@@ -210,7 +215,7 @@ fn openings(state: &State, wanted: &Wanted, listener: Option<&(Step, Need)>) -> 
         Some((Step::EnableListener(_), Need::Missing)) => state.listeners.find(key).cloned(),
         _ => None,
     };
-    let all = reachable(state, wanted.transport).chain(&future);
+    let all = reachable(state, wanted.transport).into_iter().chain(future);
     let mut ports: Vec<_> = all.filter_map(|own| own.port.number().try_into().ok()).collect();
     ports.sort_unstable();
     ports.dedup();
@@ -225,7 +230,7 @@ fn firewall(
     state: &State,
     wanted: &Wanted,
     survey: &Survey,
-    listener: Option<&Step>,
+    listener: Option<&(Step, Need)>,
 ) -> Result<Vec<(Step, Need)>, Fault> {
     let kind = &survey.firewall.kind;
     match (kind, &wanted.zone) {
@@ -240,23 +245,7 @@ fn firewall(
     if matches!(kind, FirewallKind::None | FirewallKind::Unseen(_)) {
         return Ok(Vec::new());
     }
-    let listener = listener.map(|step| {
-        (
-            step.clone(),
-            match step {
-                Step::Listener { transport, .. } | Step::EnableListener(transport) => {
-                    let key = ListenerKey { address: ListenerAddress::Any, transport: *transport };
-                    if state.listeners.find(key).is_some_and(|own| own.enabled) {
-                        Need::Already
-                    } else {
-                        Need::Missing
-                    }
-                }
-                _ => Need::Already,
-            },
-        )
-    });
-    let openings = openings(state, wanted, listener.as_ref());
+    let openings = openings(state, wanted, listener);
     let open = survey.firewall.open.iter().copied().chain(std::iter::repeat(false));
     let step = |(opening, is_open): (Opening, bool)| {
         let step = Step::Open { opening, firewall: kind.clone(), places: survey.firewall.places.clone() };

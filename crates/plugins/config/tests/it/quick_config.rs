@@ -216,6 +216,29 @@ async fn a_public_zone_is_a_fault_only_where_the_firewall_is_to_be_opened_and_no
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_policy_decides_is_told_as_its_and_not_changed() {
+    let unit = Unit::Known { active: true, enabled: true };
+    let machine = Scripted::new(unit, FirewallKind::None, Outcome::Done(String::new()));
+    let service = on(&machine, "").await;
+    let session = service.session();
+    let source = |answer: &Response| {
+        let content = answer.content().unwrap();
+        let state = content.children().find(|child| child.name() == "RemotingEnabled").unwrap();
+        (state.text().into_owned(), state.attribute("", "Source").map(|source| source.into_owned()))
+    };
+    let before = ask(&session, "Analyze", "<Transport>http</Transport>").await.unwrap();
+    assert_eq!(source(&before), ("false".to_owned(), None));
+    service.govern("[Policy]\nAllowAutoConfig = true\n");
+    let made = ask(&session, "Analyze", "<Transport>http</Transport>").await.unwrap();
+    assert_eq!(source(&made), ("true".to_owned(), Some("GPO".to_owned())));
+    let enabled = send(&session, "EnableRemoting", &input(&before, "EnableRemoting")).await.unwrap();
+    assert_eq!(field(&enabled, "Status"), "succeeded", "it is done already");
+    assert_eq!(machine.done(), []);
+    assert!(service.listeners().is_empty());
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_what_is_recorded_is_taken_back_and_the_service_ends_last() {
     let machine = Scripted::new(KNOWN, FirewallKind::None, Outcome::Done(String::new()));
     let port = free_port();

@@ -118,6 +118,14 @@ impl Running {
         self.folder.path().join("certmappings")
     }
 
+    /// Has a policy demand this.
+    pub(crate) fn govern(&self, policy: &str) {
+        let folder = self.folder.path().join("policy.d");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("one.toml"), policy).unwrap();
+        self.store.reload().unwrap();
+    }
+
     pub(crate) fn listeners(&self) -> config::Listeners {
         self.store.state().listeners.clone()
     }
