@@ -69,6 +69,10 @@ impl Stage {
         Self::ALL.iter().find(is_it).copied()
     }
 
+    fn changes(self) -> bool {
+        matches!(self, Self::EnableService | Self::EnableRemoting | Self::Undo)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::AnalyzeService => "AnalyzeService",
@@ -89,6 +93,9 @@ pub(crate) async fn answer(plugin: &ConfigPlugin, stage: Stage, call: Call) -> R
     let (Some(machine), Sockets::Configured(_)) = (&plugin.machine, &plugin.sockets) else {
         return Err(fault::action_not_supported(&call.request.head().action));
     };
+    if stage.changes() {
+        require_write(plugin, &call)?;
+    }
     let wanted = Wanted::read(stage, call.request.body())?;
     let machine = Below { machine: Arc::clone(machine), caller: Arc::clone(&call.caller) };
     match stage {
@@ -102,22 +109,17 @@ pub(crate) async fn answer(plugin: &ConfigPlugin, stage: Stage, call: Call) -> R
             plan::write(&plan, stage, "EnableRemoting", &wanted, plan::remarks_on_firewall(&survey), &call)
         }
         Stage::EnableService => {
-            require_write(plugin, &call)?;
             let plan = Plan::of_service(&machine.survey(Vec::new()).await?);
             let steps = plan.named(&wanted)?;
             carry_out::all(plugin, &machine, stage, steps, &call).await
         }
         Stage::EnableRemoting => {
-            require_write(plugin, &call)?;
             let (plan, _) = Plan::of_remoting(plugin, &machine, &wanted).await?;
             let steps = plan.named(&wanted)?;
             carry_out::all(plugin, &machine, stage, steps, &call).await
         }
         Stage::AnalyzeUndo => carry_out::show_recorded(&machine, &call).await,
-        Stage::Undo => {
-            require_write(plugin, &call)?;
-            carry_out::take_back(plugin, &machine, &wanted, &call).await
-        }
+        Stage::Undo => carry_out::take_back(plugin, &machine, &wanted, &call).await,
     }
 }
 

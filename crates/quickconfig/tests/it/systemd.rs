@@ -1,7 +1,7 @@
 //! systemd, and a mock of it that says no.
 
 use telarch_peers::in_world;
-use telarch_quickconfig::{Outcome, Unit, Wish};
+use telarch_quickconfig::{Outcome, UNIT, Unit, Wish};
 
 use crate::{done, machine, printed, survey, take_everything_back};
 
@@ -25,6 +25,14 @@ fn the_unit_is_started_and_enabled_and_both_are_taken_back() {
         assert!(std::fs::symlink_metadata(link).is_err());
         assert!(!matches!(machine().unit(), Unit::Known { enabled: true, .. }));
     });
+}
+
+#[test]
+fn the_unit_is_the_one_that_is_packaged() {
+    let packaged = concat!(env!("CARGO_MANIFEST_DIR"), "/../../packaging/systemd/");
+    let unit = std::fs::read_to_string(format!("{packaged}{UNIT}")).unwrap();
+    assert!(unit.contains("\nWantedBy=multi-user.target\n"), "enabling it has it started at boot");
+    assert!(unit.contains("\nType=notify\n"), "its job ends when it serves");
 }
 
 #[test]
