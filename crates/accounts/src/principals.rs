@@ -9,7 +9,7 @@ use std::sync::Arc;
 use auth::AuthError;
 use auth::account_file::{Record, Rid, Role, Standing};
 use config::Groups;
-use sddl::linux::{Logon, Proof};
+use sddl::linux::{Logon, Proof, account_token};
 use sddl::{DomainSid, Sid, Token, well_known};
 
 use crate::{FileAccounts, UnixUser, UnixUsers};
@@ -161,23 +161,7 @@ impl LocalLogon {
                 Logon { uid: *uid, gids, roles: &roles, proof }.token(machine)
             }
             LocalUser::FileOnly { rid } => {
-                let mut groups: Vec<Sid> = roles.collect();
-                if self.roles.contains(&LocalRole::Administrator) {
-                    groups.push(well_known::LOCAL_ADMINISTRATOR_ACCOUNT);
-                }
-                groups.extend([
-                    well_known::EVERYONE,
-                    well_known::AUTHENTICATED_USERS,
-                    well_known::NETWORK,
-                    well_known::THIS_ORGANIZATION,
-                    well_known::LOCAL_ACCOUNT,
-                ]);
-                groups.extend(match proof {
-                    Proof::Ntlm => Some(well_known::NTLM_AUTHENTICATION),
-                    Proof::Certificate => Some(well_known::CERTIFICATE_AUTHENTICATION),
-                    _ => None,
-                });
-                Token::new(machine.account(rid.number()), groups, machine)
+                account_token(machine.account(rid.number()), roles.collect(), proof, machine)
             }
         }
     }

@@ -45,15 +45,18 @@ pub struct AccountFile {
     next: NextRid,
 }
 
-/// Why a file of accounts is not one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a file is not one of its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {reason}")]
-pub struct AccountFileError {
+pub struct AtLine<E> {
     /// Counted from one.
     pub line: usize,
     /// What is wrong there.
-    pub reason: LineError,
+    pub reason: E,
 }
+
+/// Why a file of accounts is not one.
+pub type AccountFileError = AtLine<LineError>;
 
 /// What is wrong with a line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -389,6 +392,22 @@ pub const MAX_LINE_OCTETS: usize = 2_048;
 pub const MAX_OCTETS: usize = MAX_LINES * (MAX_LINE_OCTETS + 2);
 
 const NEXT_RID: &str = "@next-rid:";
+
+/// Reads every line, of which some mean nothing, up to the first that is wrong.
+fn parse_lines<T, E>(
+    text: &str,
+    too_many: E,
+    parse_line: impl Fn(&str) -> Result<Option<T>, E>,
+) -> Result<Vec<T>, AtLine<E>> {
+    let mut found = Vec::new();
+    for (line, text) in (1..).zip(text.lines()) {
+        if line > MAX_LINES {
+            return Err(AtLine { line, reason: too_many });
+        }
+        found.extend(parse_line(text).map_err(|reason| AtLine { line, reason })?);
+    }
+    Ok(found)
+}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]

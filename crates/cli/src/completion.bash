@@ -25,6 +25,20 @@ _telarch_offer() {
     if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[:/] ]]; then compopt -o nospace 2>/dev/null; fi
 }
 
+# The names of saved hosts (winrm hosts), behind what stands before a name on the line.
+_telarch_hosts() {
+    local file=${TELARCH_HOSTS:-${XDG_CONFIG_HOME:-$HOME/.config}/telarch/hosts.toml}
+    sed -n "s/^\[\"\{0,1\}\([A-Za-z0-9._-]*\)\"\{0,1\}\][[:space:]]*\(#.*\)\{0,1\}$/$1\1/p" "$file" 2>/dev/null
+}
+
+# Offers saved hosts where an endpoint is being typed.
+_telarch_endpoint() {
+    case ${telarch_current,,} in
+    -r:* | -remote:* | -machine:* | -hosts:*) _telarch_offer "$(_telarch_hosts "${telarch_current%%:*}:")" ;;
+    *) return 1 ;;
+    esac
+}
+
 _telarch_winrm() {
     local telarch_words telarch_current switches=
     _telarch_words
@@ -33,11 +47,15 @@ _telarch_winrm() {
     esac
     if (( ${#telarch_words[@]} <= 2 )); then
         _telarch_offer '@OPERATIONS@'
+    elif _telarch_endpoint; then
+        :
     elif [[ $telarch_current == -* ]]; then
         _telarch_offer "$switches"
     else
         case ${telarch_words[1],,} in
         @HELP@) _telarch_offer '@TOPICS@' ;;
+        hosts | trust) _telarch_offer "$(_telarch_hosts '')" ;;
+        shells) COMPREPLY=() ;;
         *) _telarch_offer '@RESOURCES@' ;;
         esac
     fi
@@ -46,6 +64,7 @@ _telarch_winrm() {
 _telarch_winrs() {
     local telarch_words telarch_current
     _telarch_words
+    _telarch_endpoint && return
     [[ $telarch_current == -* ]] && _telarch_offer '@WINRS@'
 }
 

@@ -31,6 +31,8 @@ pub struct Connection {
     pub timeout: Option<Duration>,
     /// The proxy on the way.
     pub proxy: Option<Proxy>,
+    /// Where every message is written to, without the secrets in it.
+    pub trace: Option<PathBuf>,
 }
 
 impl Default for Connection {
@@ -45,6 +47,7 @@ impl Default for Connection {
             encoding: Encoding::Utf8,
             timeout: None,
             proxy: None,
+            trace: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What can be wrong with a command line.
 
 use wording::Failure;
+use wording::endpoint::AddressError;
 use wording::failure::Kind;
 use wording::locator::LocatorError;
 
@@ -176,15 +177,8 @@ pub enum Error {
         problem: &'static str,
     },
     /// An endpoint that is not `[TRANSPORT://]HOST[:PORT][/PREFIX]`.
-    #[error("endpoint {text:?}: {problem}")]
-    Endpoint {
-        /// As it was typed.
-        text: String,
-        /// What is wrong with it.
-        problem: &'static str,
-        /// How to write it.
-        way_out: &'static str,
-    },
+    #[error(transparent)]
+    Endpoint(#[from] AddressError),
     /// A resource that is not `URI?Name=Value`.
     #[error(transparent)]
     Locator(#[from] LocatorError),
@@ -194,9 +188,33 @@ pub enum Error {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// `-hosts` does not name hosts.
+    #[error("{problem}")]
+    Fleet {
+        /// Why.
+        problem: String,
+    },
+    /// A name that no host can be saved under.
+    #[error("{text:?} cannot be the name of a saved host")]
+    BadHostName {
+        /// As it was typed.
+        text: String,
+    },
+    /// Saved hosts cannot be looked up.
+    #[error("{problem}")]
+    SavedHosts {
+        /// Why, with the file.
+        problem: String,
+    },
     /// No command for the remote shell.
     #[error("there is no command to run")]
     CommandMissing,
+}
+
+impl From<crate::hosts::HostsError> for Error {
+    fn from(error: crate::hosts::HostsError) -> Self {
+        Self::SavedHosts { problem: error.to_string() }
+    }
 }
 
 impl Error {
@@ -216,7 +234,9 @@ impl Error {
             Self::NotOneOf { words, .. } => format!("it takes {words}"),
             Self::WordBehindSwitch { .. } => "words come before the first switch".to_owned(),
             Self::WrongWords { usage, .. } => format!("usage: {usage}"),
-            Self::Rule { way_out, .. } | Self::Endpoint { way_out, .. } => (*way_out).to_owned(),
+            Self::Rule { way_out, .. } | Self::Endpoint(AddressError { way_out, .. }) => {
+                (*way_out).to_owned()
+            }
             Self::InputMissing { .. } => {
                 "add '@{KEY=\"VALUE\"}', -set:KEY=VALUE or -file:FILE with the XML".to_owned()
             }
@@ -233,6 +253,11 @@ impl Error {
             Self::Locator(error) => return error.way_out().map(str::to_owned),
             Self::AssociationFilter { .. } => {
                 "write {Object=CLASS?Key=Value;ResultClassName=NAME} (winrm help filters)".to_owned()
+            }
+            Self::Fleet { .. } => "write -hosts:NAME,NAME or -hosts:@FILE with a host a line".to_owned(),
+            Self::BadHostName { .. } => "use letters, digits, '-', '_' and '.', 64 at most".to_owned(),
+            Self::SavedHosts { .. } => {
+                "winrm hosts lists them; winrm help hosts tells about the file".to_owned()
             }
             Self::CommandMissing => "write winrs -r:HOST COMMAND".to_owned(),
             _ => return None,

@@ -25,26 +25,30 @@
 pub mod body;
 pub mod completion;
 pub mod connection;
-pub mod endpoint;
 mod error;
 pub mod explain;
 pub mod help;
+pub mod hosts;
 pub mod input;
 pub mod man;
 pub mod program;
 mod proxy;
+pub mod screen;
 pub mod secret;
 mod session;
 pub mod settings;
 mod switch;
 mod terminal;
+mod trace;
 pub mod winrm;
 pub mod winrs;
 
 use wording::markup;
-pub use wording::{codes, failure, format, locator};
+pub use wording::{codes, endpoint, failure, format, locator};
 
 pub use error::Error;
 pub use failure::Failure;
 pub use format::Format;
+pub use hosts::SavedHosts;
+pub use screen::Screen;
 pub use settings::ClientSettings;

@@ -2,6 +2,7 @@
 
 use crate::failure::Kind;
 use crate::help::TOPICS;
+use crate::hosts::HOSTS_VARIABLE;
 use crate::locator::ALIASES;
 use crate::secret::PASSWORD_VARIABLE;
 use crate::settings::CONFIG_VARIABLE;
@@ -126,12 +127,16 @@ impl Roff {
         self.section("FILES");
         self.item("/etc/telarch/config.toml", "the settings of the machine; Client is for winrm and winrs");
         self.item("~/.config/telarch/config.toml", "those of the user, which win");
+        self.item("~/.config/telarch/hosts.toml", "the hosts that winrm hosts saves");
         self.section("ENVIRONMENT");
         self.item(PASSWORD_VARIABLE, "the password, if no switch gives one");
         self.item(
             CONFIG_VARIABLE,
             "the file with the settings of clients, in place of those of machine and user",
         );
+        self.item(HOSTS_VARIABLE, "another file of saved hosts");
+        self.item("NO_COLOR", "turns the colours off that a terminal shows");
+        self.item("https_proxy, http_proxy, no_proxy", "the proxy, with -proxyaccess");
         self.item("KRB5CCNAME", "where Kerberos tickets are");
         self.item("KRB5_CLIENT_KTNAME", "the keytab with the key of a user, with which a ticket is got");
     }

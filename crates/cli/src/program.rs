@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use crate::failure::{ExitCodes, Failure, Kind, Program};
 use crate::format::Format;
+use crate::screen::Screen;
 
 /// Why a program stops before its work is done.
 #[derive(Debug)]
@@ -42,6 +43,23 @@ impl From<io::Error> for Stop {
 }
 
 impl Stop {
+    /// Reports as [`report`](Self::report) does, with colours where somebody sees them.
+    pub fn report_on(
+        &self,
+        screen: &Screen,
+        program: Program,
+        format: Format,
+        codes: ExitCodes,
+        errors: &mut dyn Write,
+    ) -> u8 {
+        let mut report = Vec::new();
+        let status = self.report(program, format, codes, &mut report);
+        let report = screen.failure(&String::from_utf8_lossy(&report));
+        // Where errors cannot be written either, the exit status says it alone.
+        let _ = errors.write_all(report.as_bytes()).and_then(|()| errors.flush());
+        status
+    }
+
     /// Reports to `errors` and returns the exit status.
     ///
     /// A reader that has gone away, such as `head`, has what it wanted: that is no failure.

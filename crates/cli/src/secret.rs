@@ -5,6 +5,7 @@ mod terminal;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use zeroize::Zeroizing;
 
@@ -22,6 +23,15 @@ pub enum PasswordSource {
     StandardInput,
     /// In the variable `TELARCH_PASSWORD`, else asked for on the terminal.
     Ask,
+    /// Wherever it is, it is got once and then known to all clones.
+    Once(Arc<Once>),
+}
+
+/// A password that is got when it is needed first.
+#[derive(Debug)]
+pub struct Once {
+    source: PasswordSource,
+    found: OnceLock<Option<Secret>>,
 }
 
 impl PartialEq for PasswordSource {
@@ -30,6 +40,7 @@ impl PartialEq for PasswordSource {
             (Self::Argument(ours), Self::Argument(theirs)) => ours.matches(theirs),
             (Self::File(ours), Self::File(theirs)) => ours == theirs,
             (Self::StandardInput, Self::StandardInput) | (Self::Ask, Self::Ask) => true,
+            (Self::Once(ours), Self::Once(theirs)) => Arc::ptr_eq(ours, theirs),
             _ => false,
         }
     }
@@ -123,6 +134,12 @@ impl PasswordSource {
         }
     }
 
+    /// The same, got once for all who ask.
+    #[must_use]
+    pub fn once(self) -> Self {
+        Self::Once(Arc::new(Once { source: self, found: OnceLock::new() }))
+    }
+
     /// Finds the password; `user` and `host` are named when asking.
     ///
     /// # Errors
@@ -142,6 +159,16 @@ impl PasswordSource {
                 }
                 _ => ask(user, host),
             },
+            Self::Once(once) => {
+                if let Some(found) = once.found.get() {
+                    // Whoever did not want to answer is not asked again.
+                    return found.clone().ok_or(PasswordError::Cancelled);
+                }
+                let found = once.source.clone().resolve(user, host);
+                let kept = once.found.set(found.as_ref().ok().cloned());
+                debug_assert!(kept.is_ok(), "two threads ask for one password");
+                found
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::locator::Locator;
 use crate::proxy;
 use crate::secret::PasswordSource;
 use crate::settings::ClientSettings;
+use crate::trace;
 use crate::winrm::Fragment;
 
 /// A session, and what to say about it when something goes wrong.
@@ -31,7 +32,7 @@ pub(crate) struct Service {
     target: Target,
     user: Option<String>,
     /// What to do about a host that is not trusted.
-    trust: Vec<String>,
+    trust: Option<String>,
 }
 
 /// Whether a session says who asks.
@@ -73,13 +74,14 @@ impl Service {
                 failure.advise("on this machine the kernel says who asks: there is nothing to hand on")
             );
         }
-        let Connection { target, login, encoding, timeout, .. } = connection;
+        let Connection { target, login, encoding, timeout, trace, .. } = connection;
+        let builder = traced(builder, trace)?;
         let (proven, user) = match login {
             Login::Anonymous => (Proven::No, None),
             _ => (Proven::Yes, Some(user_of_this_process())),
         };
         let session = finished(builder, encoding, timeout)?;
-        Ok(Self { session, login: proven, target, user, trust: Vec::new() })
+        Ok(Self { session, login: proven, target, user, trust: None })
     }
 
     fn over_there(
@@ -88,10 +90,12 @@ impl Service {
         (settings, own_file): (config::Client, Option<&PathBuf>),
         delegation: Delegation,
     ) -> Result<Self, Failure> {
-        let Connection { login, service_name, trust, unencrypted, encoding, timeout, proxy, .. } = connection;
+        let Connection { login, service_name, trust, unencrypted, encoding, timeout, proxy, trace, .. } =
+            connection;
         let spn = service_name_of(service_name, &login);
         let builder = Session::builder(address(&endpoint)?).tls(policy(trust)).service_name(spn);
         let builder = obeying(builder, &settings, endpoint.host(), unencrypted);
+        let builder = traced(builder, trace)?;
         let proxy = proxy.map(|proxy| proxy::find(&proxy, &endpoint)).transpose()?.flatten();
         let builder = proxy.into_iter().fold(builder, SessionBuilder::proxy);
         let builder = match &login {
@@ -110,10 +114,8 @@ impl Service {
         };
         // A ticket that is to be handed on, or used because there is no password, is not to be had from NTLM.
         let how_to_trust = match (delegation, &login) {
-            (Delegation::Refused, Login::Password { .. }) => {
-                how_to_trust(endpoint.host(), &settings, own_file)
-            }
-            _ => Vec::new(),
+            (Delegation::Refused, Login::Password { .. }) => Some(how_to_trust(endpoint.host(), own_file)),
+            _ => None,
         };
         let service = |session, login, user| Self {
             session,
@@ -144,6 +146,21 @@ impl Service {
         Ok(service(finished(builder, encoding, timeout)?, Proven::Yes, Some(user)))
     }
 
+    /// The host as it was addressed, for people.
+    pub(crate) fn host(&self) -> &str {
+        self.target.host()
+    }
+
+    /// Whether it is a service of this machine, which is asked over its Unix socket.
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(self.target, Target::Local(_))
+    }
+
+    /// Who asks.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
     /// What a failure of the client means here.
     pub(crate) fn failure(&self, error: client::Error) -> Failure {
         let closed =
@@ -154,7 +171,7 @@ impl Service {
         );
         let untrusted = is_about_trust(&error, &self.target);
         let at_proxy = matches!(error, client::Error::Proxy { .. });
-        let mut failure = Failure::from_client(error, self.target.host());
+        let mut failure = Failure::from_client(&error, self.target.host());
         if untrusted {
             failure = self.trust.iter().fold(failure, Failure::advise);
         }
@@ -184,10 +201,19 @@ impl Service {
 
 /// Who asks a service of this machine, as the kernel tells it.
 fn user_of_this_process() -> String {
-    match rustix::process::geteuid() {
-        root if root.is_root() => "root".to_owned(),
-        user => format!("uid {}", user.as_raw()),
+    let user = rustix::process::geteuid();
+    if user.is_root() {
+        return "root".to_owned();
     }
+    let number = user.as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    // passwd(5): name, password, number.
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == number).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("uid {number}"))
 }
 
 /// The locator as the client takes it.
@@ -223,13 +249,7 @@ pub(crate) fn selectors(pairs: &[(String, String)]) -> SelectorSet {
 }
 
 fn address(endpoint: &Endpoint) -> Result<client::Endpoint, Failure> {
-    let transport = match endpoint.transport() {
-        Transport::Http => client::Transport::Http,
-        Transport::Https => client::Transport::Https,
-    };
-    let path = format!("/{}", endpoint.prefix());
-    client::Endpoint::new(transport, endpoint.host(), endpoint.port(), &path)
-        .map_err(|error| Failure::here(Kind::Usage, error.to_string()))
+    endpoint.for_client().map_err(|error| Failure::here(Kind::Usage, error.to_string()))
 }
 
 fn policy(trust: Trust) -> TlsPolicy {
@@ -321,6 +341,13 @@ impl Login {
     }
 }
 
+fn traced(builder: SessionBuilder, trace: Option<PathBuf>) -> Result<SessionBuilder, Failure> {
+    match trace {
+        Some(file) => Ok(builder.trace(trace::to(&file)?)),
+        None => Ok(builder),
+    }
+}
+
 fn finished(
     builder: SessionBuilder,
     encoding: Encoding,
@@ -403,18 +430,10 @@ fn is_about_trust(error: &client::Error, target: &Target) -> bool {
 }
 
 /// The exact way to put a host on the list of those that need no proof.
-fn how_to_trust(host: &str, settings: &config::Client, own_file: Option<&PathBuf>) -> Vec<String> {
-    let mut list = settings.trusted_hosts.to_string();
-    if !list.is_empty() {
-        list.push(',');
-    }
-    list.push_str(&bracketed(host));
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-,".contains(c);
-    let quote = if list.chars().all(plain) { "" } else { "'" };
-    let command = format!(
-        "or trust it without proof: winrm set winrm/config/client {quote}-set:TrustedHosts={list}{quote}"
-    );
-    let file =
-        own_file.map(|file| format!("    the same in {}: Client.TrustedHosts = \"{list}\"", file.display()));
-    std::iter::once(command).chain(file).collect()
+fn how_to_trust(host: &str, own_file: Option<&PathBuf>) -> String {
+    let host = bracketed(host);
+    // A shell would look for files that fit into the brackets.
+    let quote = if host.starts_with('[') { "'" } else { "" };
+    let place = own_file.map(|file| format!(", which writes {}", file.display())).unwrap_or_default();
+    format!("or trust it without proof: winrm trust {quote}{host}{quote}{place}")
 }

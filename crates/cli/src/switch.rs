@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::endpoint::Transport;
 use crate::error::Error;
 use crate::format::Format;
 use crate::secret::Secret;
@@ -253,6 +254,10 @@ impl Given {
 pub(crate) trait Keyword: Copy + 'static {
     /// Every word with what it means, as help lists them.
     const WORDS: &'static [(&'static str, Self)];
+}
+
+impl Keyword for Transport {
+    const WORDS: &'static [(&'static str, Self)] = &[("http", Self::Http), ("https", Self::Https)];
 }
 
 impl Keyword for Format {

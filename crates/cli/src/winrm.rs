@@ -4,11 +4,16 @@
 
 mod build;
 mod filter;
+mod fleet;
+mod hosts;
 pub(crate) mod operations;
 mod quick_config;
 mod run;
 mod sddl;
+mod shells;
 pub(crate) mod switches;
+mod trust;
+mod what_if;
 
 use std::path::PathBuf;
 
@@ -18,6 +23,7 @@ use crate::error::Error;
 use crate::failure::ExitCodes;
 use crate::format::Format;
 use crate::help::Page;
+use crate::hosts::{Name, SavedHost, SavedHosts};
 use crate::input::KeyValues;
 use crate::locator::Locator;
 use crate::switch::{Filling, Item, nearest};
@@ -25,7 +31,7 @@ use crate::switch::{Filling, Item, nearest};
 use operations::{OPERATIONS, Verb};
 
 pub use filter::{AssociationFilter, AssociationResult, Dialect, Filter};
-pub use run::{Done, Streams, run};
+pub use run::{Done, Streams, run, run_on};
 
 /// What a command line of `winrm` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +56,35 @@ pub struct Command {
     pub connection: Connection,
     /// Options for the provider (`-options`).
     pub options: KeyValues,
+    /// Whether it is done, or only shown.
+    pub intent: Intent,
     /// How to print the result.
     pub format: Format,
     /// How to tell failures apart by exit status.
     pub exit_codes: ExitCodes,
     /// What was said on the command line and changes nothing, a line each.
     pub notices: Vec<String>,
+    /// The hosts that are all asked the same (`-hosts`); the connection is then that to the first.
+    pub fleet: Option<Fleet>,
+}
+
+/// Whether a change is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Intent {
+    /// It is.
+    #[default]
+    Do,
+    /// It is only shown (`-whatif`).
+    Show,
+}
+
+/// Hosts that are all asked the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fleet {
+    /// Each as it was named, and how it is reached; none is there twice.
+    pub members: Vec<(String, Connection)>,
+    /// How many are asked at a time.
+    pub parallel: usize,
 }
 
 /// The operations of WS-Management, and those that several of them make up.
@@ -116,8 +145,8 @@ pub enum Operation {
         asking: Asking,
         /// Whether a public network zone stops it.
         public_zone: PublicZone,
-        /// Whether to do it, to show it, or to take it back.
-        intent: Intent,
+        /// Whether to do it or to take it back.
+        task: QuickConfigTask,
         /// What Windows does not know.
         extras: Extras,
     },
@@ -128,9 +157,81 @@ pub enum Operation {
         /// The new descriptor; without it a dialogue asks at the terminal.
         sddl: Option<String>,
     },
+    /// Lists the shells of a service, or ends some.
+    Shells {
+        /// Which.
+        choice: ShellChoice,
+        /// What becomes of them.
+        fate: Fate,
+    },
+    /// Looks after saved hosts.
+    Hosts {
+        /// What to do.
+        task: HostsTask,
+        /// Where they are.
+        hosts: SavedHosts,
+    },
+    /// Looks after the hosts that need no proof of who they are (`TrustedHosts`).
+    Trust(TrustTask),
+}
+
+/// Which shells are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShellChoice {
+    /// Each one that is shown to the user.
+    All,
+    /// Those of the user who asks (`-mine`).
+    Mine,
+    /// The one with this identifier.
+    One(String),
+}
+
+/// What becomes of shells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// They are listed.
+    Listed,
+    /// They are ended, with what runs in them (`-kill`).
+    Ended,
+}
+
+/// What to do with saved hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostsTask {
+    /// Lists them.
+    List,
+    /// Shows one.
+    Show(HostName),
+    /// Saves one.
+    Save(Box<SavedHost>),
+    /// Forgets one (`-delete`).
+    Forget(HostName),
+}
+
+/// What a host is saved under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(pub(crate) Name);
+
+/// What to do with the list of trusted hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrustTask {
+    /// Shows it.
+    List,
+    /// Adds a host.
+    Add(String),
+    /// Takes a host off it (`-delete`).
+    Remove(String),
 }
 
 impl Operation {
+    /// Whether what it sends comes from standard input.
+    fn reads_standard_input(&self) -> bool {
+        let (Self::Set { input, .. } | Self::Create { input, .. } | Self::Invoke { input, .. }) = self else {
+            return false;
+        };
+        matches!(input, Input::File(file) if file == std::path::Path::new("-"))
+    }
+
     /// Whether what it sends comes from a file.
     fn reads_file(&self) -> bool {
         let (Self::Set { input, .. } | Self::Create { input, .. } | Self::Invoke { input, .. }) = self else {
@@ -211,16 +312,14 @@ pub enum PublicZone {
     Ignored,
 }
 
-/// What `quickconfig` is to do with the changes that it finds.
+/// What `quickconfig` is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Intent {
-    /// Make them.
+pub enum QuickConfigTask {
+    /// To make the machine ready.
     #[default]
-    Make,
-    /// Show them and leave everything as it is (`-whatif`).
-    Show,
-    /// Take back those that were made before (`-undo`).
-    Undo,
+    SetUp,
+    /// To take back what it did before (`-undo`).
+    TakeBack,
 }
 
 /// What `quickconfig` of Windows does not know; a service of Windows is told nothing of it unless it is asked for.
@@ -250,6 +349,14 @@ pub enum SddlTarget {
 /// # Errors
 /// [`Error`] says what was not understood and what to write instead.
 pub fn parse(arguments: &[String]) -> Result<Invocation, Error> {
+    parse_with(arguments, &SavedHosts::none())
+}
+
+/// The same, where hosts may be named as they are saved.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_with(arguments: &[String], hosts: &SavedHosts) -> Result<Invocation, Error> {
     let Some((first, rest)) = arguments.split_first() else { return Ok(Invocation::Help(Page::General)) };
     match Item::read(switches::SWITCHES, first)? {
         Item::Help | Item::Ignored => return Ok(Invocation::Help(Page::General)),
@@ -271,7 +378,7 @@ pub fn parse(arguments: &[String]) -> Result<Invocation, Error> {
         Verb::HelpMsg => {
             Ok(Invocation::HelpMessage(words.positionals.into_iter().next().unwrap_or_default()))
         }
-        verb => build::command(verb, words).map(|command| Invocation::Run(Box::new(command))),
+        verb => build::command(verb, words, hosts).map(|command| Invocation::Run(Box::new(command))),
     }
 }
 

@@ -11,10 +11,11 @@ use crate::connection::draft::{KERNEL_KNOWS, refuse};
 use crate::endpoint::Transport;
 use crate::error::Error;
 use crate::failure::ExitCodes;
+use crate::hosts::SavedHosts;
 use crate::switch::{Filling, Item};
 
 pub use crate::connection::Delegation;
-pub use run::run;
+pub use run::{run, run_on};
 
 /// What a command line of `winrs` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +86,14 @@ pub enum ExitCodeShown {
 /// # Errors
 /// [`Error`] says what was not understood; [`usage_failure`] prints it as scripts know it.
 pub fn parse(arguments: &[String]) -> Result<Invocation, Error> {
+    parse_with(arguments, &SavedHosts::none())
+}
+
+/// The same, where hosts may be named as they are saved.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_with(arguments: &[String], hosts: &SavedHosts) -> Result<Invocation, Error> {
     let mut switches = Filling::<switches::Draft>::new();
     let mut rest = arguments;
     while let Some((item, behind)) = rest.split_first() {
@@ -109,7 +118,9 @@ pub fn parse(arguments: &[String]) -> Result<Invocation, Error> {
     if command_line.trim().is_empty() {
         return Err(Error::CommandMissing);
     }
-    build(switches.draft, command_line).map(|command| Invocation::Run(Box::new(command)))
+    let mut draft = switches.draft;
+    draft.connection.look_up(hosts)?;
+    build(draft, command_line).map(|command| Invocation::Run(Box::new(command)))
 }
 
 /// The exit status of `winrs` for the exit code of the command.

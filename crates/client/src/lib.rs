@@ -47,6 +47,7 @@ mod route;
 mod session;
 mod shell;
 mod tls;
+mod trace;
 mod transfer;
 
 pub use auth::choice::{ClientScheme as Scheme, Obstacle, Refusal, Sealing, Trust as HostTrust};
@@ -60,10 +61,11 @@ pub use identify::Identified;
 pub use local::Unreached;
 pub use locator::Locator;
 pub use proxy::{Proxy, ProxyAddressError, ProxyAuthentication, ProxyError};
-pub use session::{Session, SessionBuilder};
+pub use session::{Posted, Session, SessionBuilder};
 pub use shell::{
     Command, CommandOptions, Console, Finished, Interpreter, Output, Profile, Shell, ShellOptions, Signaller,
     Stdin,
 };
 pub use tls::{Thumbprint, ThumbprintError, TlsError, TlsPolicy};
+pub use trace::{Direction, Trace, Traced};
 pub use transfer::Created;

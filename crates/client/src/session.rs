@@ -2,6 +2,7 @@
 
 mod answer;
 mod builder;
+mod post;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,6 +16,7 @@ use wsman::{Action, Head, Response};
 use xml::{Encoding, Writer};
 
 pub use builder::SessionBuilder;
+pub use post::Posted;
 
 use crate::affinity::Affinity;
 use crate::authentication::{Automatic, Login, Proof, Unencrypted, exposed};
@@ -26,6 +28,7 @@ use crate::pool::Pool;
 use crate::proxy::Proxy;
 use crate::random::fresh_uuid;
 use crate::route::Route;
+use crate::trace::{Direction, Onlooker};
 use crate::{Endpoint, Locator, Refusal, Scheme, Transport};
 
 /// Operations on one service. Cloning it is cheap, and all clones share their connections.
@@ -54,6 +57,7 @@ pub(crate) struct Inner {
     answer_limit: usize,
     locale: String,
     encoding: Encoding,
+    onlooker: Onlooker,
     session_id: String,
     pool: Pool,
     affinity: Affinity,
@@ -103,6 +107,12 @@ impl Session {
         &self.0.peer
     }
 
+    /// Within what time the service is to answer one request.
+    #[must_use]
+    pub fn operation_timeout(&self) -> Duration {
+        self.0.operation_timeout
+    }
+
     /// The proxy that sees its messages.
     fn forwarder(&self) -> Option<&Proxy> {
         self.0.route.forwarder(&self.0.endpoint)
@@ -150,7 +160,7 @@ impl Session {
     ) -> Result<Response, Error> {
         self.require_protection()?;
         let begun = Instant::now();
-        let message = self.0.encoding.encode(head.envelope(&[], body));
+        let message = self.message(head, body);
         let cookie = self.0.affinity.cookie();
         let headers: Vec<_> = cookie.iter().map(|cookie| ("Cookie", cookie.as_str())).collect();
         let request = self.request(&message, &headers);
@@ -176,11 +186,17 @@ impl Session {
         body: impl FnOnce(&mut Writer),
     ) -> Result<Response, Error> {
         let patience = self.patience();
-        let message = self.0.encoding.encode(head.envelope(&[], body));
+        let message = self.message(head, body);
         let mut connection = self.connect(Login::Anonymous.begin(), &patience).await?;
         let request = self.request(&message, headers);
         let response = connection.exchange(&request, self.body_limit(), &patience).await?;
         self.understand(head, response)
+    }
+
+    fn message(&self, head: &Head, body: impl FnOnce(&mut Writer)) -> Vec<u8> {
+        let text = head.envelope(&[], body);
+        self.0.onlooker.see(Direction::Sent, self.peer(), &text);
+        self.0.encoding.encode(text)
     }
 
     fn request<'a>(&'a self, body: &'a [u8], headers: &'a [(&'a str, &'a str)]) -> connection::Request<'a> {

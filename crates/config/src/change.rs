@@ -40,6 +40,20 @@ impl Config {
         self.sources.get(setting.path()).copied().unwrap_or_default()
     }
 
+    /// The configuration with everything that a message could change as `defaults` have it. What policy governs stays.
+    #[must_use]
+    pub fn restored(&self, defaults: &Config) -> Config {
+        let mut restored = self.clone();
+        for setting in defaults.differences(self) {
+            // What cannot be changed stays as it is.
+            let _ = match setting.mutability() {
+                Mutability::Writable => restored.assign(setting, &setting.show(defaults)),
+                _ => Ok(()),
+            };
+        }
+        restored
+    }
+
     /// The settings whose values differ, in the order of the tree; who decided on them does not count.
     pub fn differences<'c>(&'c self, other: &'c Config) -> impl Iterator<Item = &'static Setting> + use<'c> {
         Setting::all().iter().copied().filter(move |setting| setting.show(self) != setting.show(other))

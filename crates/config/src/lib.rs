@@ -32,6 +32,7 @@
 mod sections;
 
 mod change;
+mod client_files;
 mod error;
 mod file;
 mod groups;
@@ -48,6 +49,7 @@ mod store;
 mod tree;
 mod value;
 
+pub use client_files::{ClientFiles, ClientFilesError};
 pub use error::{PutError, Reason, SettingError};
 pub use file::FileError;
 pub use groups::Groups;

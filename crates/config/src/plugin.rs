@@ -25,6 +25,8 @@ pub struct PluginKind {
     usual: Usual,
     /// Whether the service could be set right again without it.
     can_be_disabled: bool,
+    /// Whether this version has it; otherwise only what is set of it is kept, for one that has.
+    is_served: bool,
 }
 
 /// One resource of a plug-in.
@@ -58,6 +60,7 @@ const KINDS: &[PluginKind] = &[
         filename: "telarchd",
         usual: Usual::Root,
         can_be_disabled: false,
+        is_served: true,
     },
     PluginKind {
         name: "Shell",
@@ -68,6 +71,7 @@ const KINDS: &[PluginKind] = &[
         filename: "telarchd",
         usual: Usual::RemoteManagementUsers,
         can_be_disabled: true,
+        is_served: true,
     },
     PluginKind {
         name: "WMI Provider",
@@ -78,6 +82,7 @@ const KINDS: &[PluginKind] = &[
         filename: "telarchd",
         usual: Usual::RemoteWmiUsers,
         can_be_disabled: true,
+        is_served: false,
     },
 ];
 
@@ -175,6 +180,12 @@ impl PluginKind {
     #[must_use]
     pub fn all() -> &'static [Self] {
         KINDS
+    }
+
+    /// Whether this version answers for it.
+    #[must_use]
+    pub fn is_served(&self) -> bool {
+        self.is_served
     }
 
     /// The kind of a name; the case of letters does not count.

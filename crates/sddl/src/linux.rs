@@ -71,20 +71,28 @@ impl Logon<'_> {
         if self.uid == 0 {
             groups.push(well_known::ADMINISTRATORS);
         }
-        if groups.contains(&well_known::ADMINISTRATORS) {
-            groups.push(well_known::LOCAL_ADMINISTRATOR_ACCOUNT);
-        }
         groups.extend(self.gids.iter().map(|gid| group_sid(*gid, machine)));
-        groups.extend([
-            well_known::EVERYONE,
-            well_known::AUTHENTICATED_USERS,
-            well_known::NETWORK,
-            well_known::THIS_ORGANIZATION,
-            well_known::LOCAL_ACCOUNT,
-        ]);
-        groups.extend(self.proof.sid());
-        Token::new(user_sid(self.uid, machine), groups, machine)
+        account_token(user_sid(self.uid, machine), groups, self.proof, machine)
     }
+}
+
+/// The token of an account of this machine with these groups, which need not be a user of it.
+///
+/// What everybody is a member of who signs in is added.
+#[must_use]
+pub fn account_token(user: Sid, mut groups: Vec<Sid>, proof: Proof, machine: DomainSid) -> Token {
+    if groups.contains(&well_known::ADMINISTRATORS) {
+        groups.push(well_known::LOCAL_ADMINISTRATOR_ACCOUNT);
+    }
+    groups.extend([
+        well_known::EVERYONE,
+        well_known::AUTHENTICATED_USERS,
+        well_known::NETWORK,
+        well_known::THIS_ORGANIZATION,
+        well_known::LOCAL_ACCOUNT,
+    ]);
+    groups.extend(proof.sid());
+    Token::new(user, groups, machine)
 }
 
 impl Proof {

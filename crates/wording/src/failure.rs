@@ -230,6 +230,53 @@ impl Failure {
         }
     }
 
+    /// What the one who failed says of it.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        match &self.0.told {
+            Told::Here(message) | Told::Fault { message, .. } => message,
+        }
+    }
+
+    /// What it is in practice, in a few words: `access denied`.
+    #[must_use]
+    pub fn what(&self) -> Option<&'static str> {
+        self.0.hint.map(|hint| hint.what)
+    }
+
+    /// What lay behind it: `connection refused`.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// The SOAP subcode: `w:AccessDenied`.
+    #[must_use]
+    pub fn subcode(&self) -> Option<&str> {
+        self.0.subcode.as_deref()
+    }
+
+    /// The fault as one `f:WSManFault`, if it has a number.
+    #[must_use]
+    pub fn xml(&self) -> Option<&str> {
+        match &self.0.told {
+            Told::Here(_) => None,
+            Told::Fault { markup, .. } => Some(markup),
+        }
+    }
+
+    /// What to do about it, in the words of the command lines, a line each.
+    #[must_use]
+    pub fn way_out(&self) -> Vec<String> {
+        let addressed = |line: &str| match &self.0.place {
+            Place::Unknown => line.replace("{host}", "the other machine"),
+            Place::Here => line.replace(" -r:{host}", "").replace("{host}", "this machine"),
+            Place::Host(host) => line.replace("{host}", &bracketed(host)),
+        };
+        let known = self.0.hint.into_iter().flat_map(|hint| hint.way_out).map(|line| addressed(line));
+        self.0.advice.iter().cloned().chain(known).collect()
+    }
+
     /// The whole text for standard error.
     #[must_use]
     pub fn report(&self, program: Program, format: Format) -> String {
@@ -243,6 +290,21 @@ impl Failure {
         };
         self.explain(program, &mut out);
         out
+    }
+
+    /// What it is, where, and the way out, without the block that scripts know.
+    #[must_use]
+    pub fn summary(&self, program: Program) -> String {
+        let mut out = String::new();
+        if let Told::Here(message) = &self.0.told {
+            let host = match &self.0.place {
+                Place::Host(host) => format!("{host}: "),
+                Place::Unknown | Place::Here => String::new(),
+            };
+            out.push_str(&format!("{}: {host}{message}\n", program.name()));
+        }
+        self.explain(program, &mut out);
+        out.trim_start().to_owned()
     }
 
     /// Appends what it is, where, and the way out.
@@ -271,22 +333,16 @@ impl Failure {
                 }
             }
             out.push('\n');
-            self.way_out(out);
+            self.write_way_out(out);
             let subcode = self.0.subcode.as_deref().map(|s| format!("fault {s}, ")).unwrap_or_default();
             out.push_str(&format!("  ({subcode}code {code})\n"));
         } else {
-            self.way_out(out);
+            self.write_way_out(out);
         }
     }
 
-    fn way_out(&self, out: &mut String) {
-        let addressed = |line: &str| match &self.0.place {
-            Place::Unknown => line.replace("{host}", "the other machine"),
-            Place::Here => line.replace(" -r:{host}", "").replace("{host}", "this machine"),
-            Place::Host(host) => line.replace("{host}", &bracketed(host)),
-        };
-        let known = self.0.hint.into_iter().flat_map(|hint| hint.way_out).map(|line| addressed(line));
-        for line in self.0.advice.iter().cloned().chain(known) {
+    fn write_way_out(&self, out: &mut String) {
+        for line in self.way_out() {
             out.push_str("  ");
             out.push_str(&line);
             out.push('\n');

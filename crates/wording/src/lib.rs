@@ -1,5 +1,6 @@
 //! How resources, error numbers, results and failures are put into words, for the command lines and the scripting API.
 //!
+//! * [`endpoint`]: a service as people address it, `https://node7:5986`.
 //! * [`locator`]: a resource as people write it, `winrm/config/listener?Address=*+Transport=HTTP`.
 //! * [`codes`]: an error number in every spelling, and its name.
 //! * [`failure`]: what went wrong, what it means in practice, and what to do about it.
@@ -22,6 +23,7 @@
 //! Left out on purpose: words of a command line, which `cli` reads, and everything that is sent.
 
 pub mod codes;
+pub mod endpoint;
 pub mod failure;
 pub mod format;
 pub mod locator;

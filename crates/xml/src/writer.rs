@@ -124,6 +124,15 @@ impl Writer {
         self
     }
 
+    /// Adds characters as [`Writer::text`] does, but writes quotes as references, too.
+    ///
+    /// Windows does so in the properties of instances (recorded from Server 2012), and nowhere else.
+    pub fn property_text(&mut self, text: &str) -> &mut Self {
+        self.close_tag();
+        escape(&mut self.out, text, Place::Property);
+        self
+    }
+
     /// Lets `append` add characters that need no escaping, such as Base64, straight to the buffer.
     pub fn plain(&mut self, append: impl FnOnce(&mut String)) -> &mut Self {
         self.close_tag();
@@ -250,16 +259,19 @@ fn mentions(markup: &str, prefix: &str) -> bool {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Text,
+    Property,
     Attribute,
 }
 
 fn escape(out: &mut String, text: &str, place: Place) {
     let is_kept = |byte| match place {
-        Place::Text => matches!(byte, b'\t' | b'\n' | b'"'),
-        Place::Attribute => false,
+        Place::Text => matches!(byte, b'\t' | b'\n' | b'"' | b'\''),
+        Place::Property => matches!(byte, b'\t' | b'\n'),
+        Place::Attribute => byte == b'\'',
     };
     // Judged to the end without a branch, because that is faster than to stop at the first one.
-    let special = |byte| (byte < 0x20 || matches!(byte, b'<' | b'>' | b'&' | b'"' | 0xEF)) & !is_kept(byte);
+    let special =
+        |byte| (byte < 0x20 || matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'' | 0xEF)) & !is_kept(byte);
     if !text.bytes().fold(false, |found, byte| found | special(byte)) {
         out.push_str(text);
         return;
@@ -269,7 +281,8 @@ fn escape(out: &mut String, text: &str, place: Place) {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            '"' if place == Place::Attribute => out.push_str("&quot;"),
+            '"' if place != Place::Text => out.push_str("&quot;"),
+            '\'' if place == Place::Property => out.push_str("&apos;"),
             // Written plainly, readers would turn these into other white space.
             '\r' => out.push_str("&#xD;"),
             '\n' if place == Place::Attribute => out.push_str("&#xA;"),
@@ -296,6 +309,13 @@ mod tests {
         let mut writer = Writer::new();
         writer.start("a").attribute("b", "\t\"ü日\u{ffff}").text("\t\"\n").text("ü日\n\u{ffff}\r").end();
         assert_eq!(writer.finish(), "<a b=\"&#x9;&quot;ü日?\">\t\"\nü日\n?&#xD;</a>");
+    }
+
+    #[test]
+    fn quotes_are_references_in_properties_only() {
+        let mut writer = Writer::new();
+        writer.start("a").attribute("b", "it's").text("it's \"x\"").property_text("it's \"x\" & \n").end();
+        assert_eq!(writer.finish(), "<a b=\"it's\">it's \"x\"it&apos;s &quot;x&quot; &amp; \n</a>");
     }
 
     #[test]

@@ -87,7 +87,7 @@ Actions:
 
 Options:
   --resource URI   only this resource, with the aliases of winrm; if left away, the configuration, the command
-                   shell and WMI
+                   shell, and WMI where this version has it
   --config PATH    the file of the settings
   --accounts PATH  the file of the accounts; if left away, the one beside the settings
   --state PATH     the directory of what the service keeps itself

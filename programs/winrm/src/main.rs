@@ -7,15 +7,18 @@ use cli::connection::Login;
 use cli::failure::{ExitCodes, Failure, Kind, Program};
 use cli::help;
 use cli::program::{Stop, arguments};
-use cli::winrm::{Command, Done, Invocation, Streams, exit_codes, parse, run};
-use cli::{ClientSettings, Format};
+use cli::winrm::{Command, Done, Invocation, Streams, exit_codes, parse_with, run_on};
+use cli::{ClientSettings, Format, SavedHosts, Screen};
 
 fn main() -> ExitCode {
     let (mut format, mut codes) = (Format::Text, ExitCodes::Plain);
     let status = match start(&mut format, &mut codes) {
         Ok(Done::Whole) => 0,
         Ok(Done::StepsFailed) => Kind::QuickConfig.exit_status(codes),
-        Err(stop) => stop.report(Program::Winrm, format, codes, &mut io::stderr()),
+        Ok(Done::HostsFailed(kind)) => kind.exit_status(codes),
+        Err(stop) => {
+            stop.report_on(&Screen::of_this_process(), Program::Winrm, format, codes, &mut io::stderr())
+        }
     };
     ExitCode::from(status)
 }
@@ -24,7 +27,7 @@ fn main() -> ExitCode {
 fn start(format: &mut Format, codes: &mut ExitCodes) -> Result<Done, Stop> {
     let arguments = arguments(std::env::args_os())?;
     *codes = exit_codes(&arguments);
-    let page = match parse(&arguments)? {
+    let page = match parse_with(&arguments, &SavedHosts::of_this_process())? {
         Invocation::Run(command) => {
             *format = command.format;
             return carry_out(*command);
@@ -45,7 +48,12 @@ fn carry_out(command: Command) -> Result<Done, Stop> {
     // Not locked: the password may come from its first line.
     let mut input = io::BufReader::new(io::stdin());
     let mut streams = Streams { out: &mut out, errors: &mut errors, input: &mut input };
-    let done = runtime.block_on(run(command, &ClientSettings::of_this_process(), &mut streams));
+    let done = runtime.block_on(run_on(
+        &Screen::of_this_process(),
+        command,
+        &ClientSettings::of_this_process(),
+        &mut streams,
+    ));
     out.flush()?;
     done
 }

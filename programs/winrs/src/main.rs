@@ -8,14 +8,16 @@ use cli::failure::{ExitCodes, Failure, Kind, Program};
 use cli::help;
 use cli::program::{Stop, arguments};
 use cli::winrm::exit_codes;
-use cli::winrs::{ExitCodeShown, Invocation, RemoteCommand, exit_status, parse, run, usage_failure};
-use cli::{ClientSettings, Format};
+use cli::winrs::{ExitCodeShown, Invocation, RemoteCommand, exit_status, parse_with, run_on, usage_failure};
+use cli::{ClientSettings, Format, SavedHosts, Screen};
 
 fn main() -> ExitCode {
     let mut codes = ExitCodes::Plain;
     let status = match start(&mut codes) {
         Ok(status) => status,
-        Err(stop) => stop.report(Program::Winrs, Format::Text, codes, &mut io::stderr()),
+        Err(stop) => {
+            stop.report_on(&Screen::of_this_process(), Program::Winrs, Format::Text, codes, &mut io::stderr())
+        }
     };
     ExitCode::from(status)
 }
@@ -23,7 +25,7 @@ fn main() -> ExitCode {
 /// Does what the command line says; `codes` tells how to report a failure.
 fn start(codes: &mut ExitCodes) -> Result<u8, Stop> {
     let arguments = arguments(std::env::args_os())?;
-    let page = match parse(&arguments) {
+    let page = match parse_with(&arguments, &SavedHosts::of_this_process()) {
         Ok(Invocation::Run(command)) => {
             *codes = command.exit_codes;
             return carry_out(*command);
@@ -45,8 +47,13 @@ fn carry_out(command: RemoteCommand) -> Result<u8, Stop> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::here(Kind::Connect, format!("cannot start: {error}")))?;
     let shown = command.exit_code;
-    let exit_code =
-        runtime.block_on(run(command, &ClientSettings::of_this_process(), &mut out, &mut errors))?;
+    let exit_code = runtime.block_on(run_on(
+        &Screen::of_this_process(),
+        command,
+        &ClientSettings::of_this_process(),
+        &mut out,
+        &mut errors,
+    ))?;
     if shown == ExitCodeShown::Yes {
         writeln!(errors, "winrs: exit code {exit_code}")?;
     }

@@ -11,11 +11,11 @@ use telarch_architecture::{Package, packages, root};
 fn floor(folder: &str) -> u8 {
     match folder {
         "crates/xml" => 0,
-        "crates/http" | "crates/wsman" | "crates/auth" | "crates/sddl" => 1,
+        "crates/http" | "crates/wsman" | "crates/auth" | "crates/sddl" | "crates/cim" => 1,
         "crates/config" | "crates/credssp" | "crates/kerberos" | "crates/quickconfig" => 2,
         "crates/accounts" | "crates/broker" | "crates/client" | "crates/service" => 3,
         "crates/wording" => 4,
-        "crates/cli" => 5,
+        "crates/cli" | "crates/telarch" => 5,
         folder if folder.starts_with("crates/plugins/") => 5,
         folder if folder.starts_with("programs/") => 6,
         folder if folder.starts_with("tests/") => 7,

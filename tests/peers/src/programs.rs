@@ -1,5 +1,6 @@
 //! Our own command lines as real programs.
 
+use std::marker::PhantomData;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,61 +12,78 @@ use crate::run::{Run, Running, run};
 use crate::telarchd::{PASSWORD, Telarchd, USER, built_program};
 use crate::way_in::WayIn;
 
-/// `winrs`, against a service that these tests started.
-pub struct Winrs(Call);
+/// One of our command lines, against a service that these tests started.
+pub struct CommandLine<P>(Call, PhantomData<P>);
 
-/// `winrm`, against a service that these tests started.
-pub struct Winrm(Call);
+/// The `winrs` of a command line.
+pub enum IsWinrs {}
 
-impl Winrs {
+/// The `winrm` of a command line.
+pub enum IsWinrm {}
+
+/// `winrs`.
+pub type Winrs = CommandLine<IsWinrs>;
+
+/// `winrm`.
+pub type Winrm = CommandLine<IsWinrm>;
+
+impl<P> CommandLine<P> {
     /// Signs in by `way`, with the switches it takes to do so.
     #[must_use]
     pub fn against(service: &Telarchd, way: WayIn) -> Self {
-        Self(Call::by(service, way))
+        Call::by(service, way).into()
     }
 
     /// Signs in to an address without asking to trust or allow anything.
     #[must_use]
     pub fn to(url: &str) -> Self {
-        Self(Call::new(url))
+        Call::new(url).into()
     }
 
     /// Signs in with a certificate.
     #[must_use]
     pub fn held_by(holder: &Holder, service: &Telarchd) -> Self {
-        Self(Call::held_by(holder, service))
+        Call::held_by(holder, service).into()
     }
 
     /// Adds one switch, `-name:value`.
     #[must_use]
     pub fn switch(self, switch: &str) -> Self {
-        Self(self.0.switches(&[switch]))
+        self.0.switches(&[switch]).into()
     }
 
     /// Where the password comes from.
     #[must_use]
     pub fn password(self, password: Password<'_>) -> Self {
-        Self(self.0.password(password))
+        self.0.password(password).into()
     }
 
     /// Adds a line to the settings of clients, such as `Client.Auth.CredSSP = true`; there are no others.
     #[must_use]
     pub fn setting(self, line: &str) -> Self {
-        Self(self.0.setting(line))
+        self.0.setting(line).into()
     }
 
     /// Who signs in, in place of the account of these tests; none for whoever has a ticket.
     #[must_use]
     pub fn user(self, user: Option<&str>) -> Self {
-        Self(self.0.user(user))
+        self.0.user(user).into()
     }
 
     /// With a variable of the environment.
     #[must_use]
     pub fn variable(self, name: &'static str, value: &str) -> Self {
-        Self(self.0.variable(name, value))
+        self.0.variable(name, value).into()
     }
+}
 
+impl<P> From<Call> for CommandLine<P> {
+    fn from(call: Call) -> Self {
+        Self(call, PhantomData)
+    }
+}
+
+impl Winrs {
     /// Runs a remote command line, with `input` as the whole standard input.
     ///
     /// # Panics
@@ -88,24 +106,6 @@ impl Winrs {
 }
 
 impl Winrm {
-    /// Signs in to an address without asking to trust or allow anything.
-    #[must_use]
-    pub fn to(url: &str) -> Self {
-        Self(Call::new(url))
-    }
-
-    /// Signs in by `way`, with the switches it takes to do so.
-    #[must_use]
-    pub fn against(service: &Telarchd, way: WayIn) -> Self {
-        Self(Call::by(service, way))
-    }
-
-    /// Signs in with a certificate.
-    #[must_use]
-    pub fn held_by(holder: &Holder, service: &Telarchd) -> Self {
-        Self(Call::held_by(holder, service))
-    }
-
     /// Signs in with a certificate that is found by its thumbprint in the home of the user.
     ///
     /// # Panics
@@ -116,37 +116,7 @@ impl Winrm {
         let switches = [format!("-certificate:{}", holder.thumbprint())];
         let call = Call::secured(service, &switches);
         holder.put_into(&call.home.path().join(".config/telarch/certificates"));
-        Self(call)
-    }
-
-    /// Adds one switch, `-name:value`.
-    #[must_use]
-    pub fn switch(self, switch: &str) -> Self {
-        Self(self.0.switches(&[switch]))
-    }
-
-    /// Where the password comes from.
-    #[must_use]
-    pub fn password(self, password: Password<'_>) -> Self {
-        Self(self.0.password(password))
-    }
-
-    /// Adds a line to the settings of clients, such as `Client.Auth.CredSSP = true`; there are no others.
-    #[must_use]
-    pub fn setting(self, line: &str) -> Self {
-        Self(self.0.setting(line))
-    }
-
-    /// Who signs in, in place of the account of these tests; none for whoever has a ticket.
-    #[must_use]
-    pub fn user(self, user: Option<&str>) -> Self {
-        Self(self.0.user(user))
-    }
-
-    /// With a variable of the environment.
-    #[must_use]
-    pub fn variable(self, name: &'static str, value: &str) -> Self {
-        Self(self.0.variable(name, value))
+        call.into()
     }
 
     /// Runs one operation, such as `["get", "winrm/config"]`.

@@ -16,7 +16,7 @@
 
 use super::password_hash::{HashError, PasswordHash};
 use super::record::{AccountName, FieldError, Standing, UnixTime, shown};
-use super::{MAX_LINE_OCTETS, MAX_LINES};
+use super::{AtLine, MAX_LINE_OCTETS, MAX_LINES, parse_lines};
 
 /// What a line says.
 #[derive(Clone, Debug)]
@@ -83,27 +83,12 @@ pub enum LineError {
     Day,
 }
 
-/// Why a file is not one like `/etc/shadow`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {reason}")]
-pub struct ShadowError {
-    /// Counted from one.
-    pub line: usize,
-    /// What is wrong there.
-    pub reason: LineError,
-}
-
 /// Reads a whole file; empty lines and comments do not count.
 ///
 /// # Errors
 /// The first line that is wrong, and why: half of a list of accounts is not taken over.
-pub fn parse(text: &str) -> Result<Vec<Line>, ShadowError> {
-    let mut found = Vec::new();
-    for (line, text) in (1..).zip(text.lines()) {
-        let read = if line > MAX_LINES { Err(LineError::TooLong) } else { parse_line(text) };
-        found.extend(read.map_err(|reason| ShadowError { line, reason })?);
-    }
-    Ok(found)
+pub fn parse(text: &str) -> Result<Vec<Line>, AtLine<LineError>> {
+    parse_lines(text, LineError::TooLong, parse_line)
 }
 
 /// Reads one line; none for one that is empty or a comment.
@@ -241,7 +226,7 @@ mod tests {
         let text = format!("root:*:19800:0:99999:7:::\n\n{}\n", line(HASH));
         assert_eq!(parse(&text).unwrap().len(), 2);
         let error = parse(&format!("{text}bob:x\n")).unwrap_err();
-        assert_eq!(error, ShadowError { line: 4, reason: LineError::Shape });
+        assert_eq!(error, AtLine { line: 4, reason: LineError::Shape });
         assert_eq!(
             error.to_string(),
             "line 4: it is not NAME:PASSWORD: and seven more fields, as in /etc/shadow"

@@ -20,7 +20,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::record::{AccountName, FieldError, Standing, UnixTime, shown};
-use super::{MAX_LINE_OCTETS, MAX_LINES};
+use super::{AtLine, MAX_LINE_OCTETS, MAX_LINES, parse_lines};
 
 /// What a line says.
 #[derive(Clone, Debug)]
@@ -95,27 +95,12 @@ pub enum LineError {
     Time,
 }
 
-/// Why a file is not one of `smbpasswd`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {reason}")]
-pub struct SmbPasswdError {
-    /// Counted from one.
-    pub line: usize,
-    /// What is wrong there.
-    pub reason: LineError,
-}
-
 /// Reads a whole file; empty lines and comments do not count.
 ///
 /// # Errors
 /// The first line that is wrong, and why: half of a list of accounts is not taken over.
-pub fn parse(text: &str) -> Result<Vec<Line>, SmbPasswdError> {
-    let mut found = Vec::new();
-    for (line, text) in (1..).zip(text.lines()) {
-        let read = if line > MAX_LINES { Err(LineError::TooLong) } else { parse_line(text) };
-        found.extend(read.map_err(|reason| SmbPasswdError { line, reason })?);
-    }
-    Ok(found)
+pub fn parse(text: &str) -> Result<Vec<Line>, AtLine<LineError>> {
+    parse_lines(text, LineError::TooLong, parse_line)
 }
 
 /// Reads one line; none for one that is empty or a comment.
@@ -347,9 +332,9 @@ mod tests {
         let text = format!("# smbpasswd\n\n{LINE}\n{}\n", with("alice", "bob"));
         assert_eq!(parse(&text).unwrap().len(), 2);
         let error = parse(&format!("{LINE}\n{}", with("LCT-", ""))).unwrap_err();
-        assert_eq!(error, SmbPasswdError { line: 2, reason: LineError::Time });
+        assert_eq!(error, AtLine { line: 2, reason: LineError::Time });
         let error = parse(&"\n".repeat(MAX_LINES + 1)).unwrap_err();
-        assert_eq!(error, SmbPasswdError { line: MAX_LINES + 1, reason: LineError::TooLong });
+        assert_eq!(error, AtLine { line: MAX_LINES + 1, reason: LineError::TooLong });
     }
 
     #[test]

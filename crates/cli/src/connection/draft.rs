@@ -10,11 +10,12 @@ use super::{
 };
 use crate::endpoint::{Address, Transport};
 use crate::error::Error;
+use crate::hosts::SavedHosts;
 use crate::secret::{PasswordSource, Secret};
 use crate::switch::Keyword;
 
 /// What the switches said, before anyone asked whether it fits together.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Draft {
     pub(crate) remote: Option<Address>,
     pub(crate) socket: Option<PathBuf>,
@@ -37,6 +38,7 @@ pub(crate) struct Draft {
     pub(crate) ca: Option<PathBuf>,
     pub(crate) encoding: Option<Encoding>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) trace: Option<PathBuf>,
     pub(crate) proxy_access: Option<ProxyAccess>,
     pub(crate) proxy_scheme: Option<ProxyScheme>,
     pub(crate) proxy_user: Option<String>,
@@ -99,7 +101,28 @@ impl Draft {
             encoding: self.encoding.unwrap_or(Encoding::Utf8),
             timeout: self.timeout,
             proxy,
+            trace: self.trace,
         })
+    }
+
+    /// Puts what is saved under a name in the place of the name; what the switches say counts before it.
+    pub(crate) fn look_up(&mut self, hosts: &SavedHosts) -> Result<(), Error> {
+        let Some(saved) = self.remote.as_ref().map(|address| hosts.find(address)).transpose()?.flatten()
+        else {
+            return Ok(());
+        };
+        self.ssl |= saved.address().transport().is_none() && saved.transport() == Some(Transport::Https);
+        self.port = self.port.or(saved.port());
+        self.remote = Some(saved.address().clone());
+        let certificate = self.thumbprint.is_some() || self.certificate_file.is_some();
+        if !certificate && self.scheme.is_none() {
+            self.scheme = saved.scheme();
+        }
+        let takes_user = !matches!(self.scheme, Some(Scheme::None | Scheme::Certificate));
+        if !certificate && takes_user && self.user.is_none() && !self.default_credentials {
+            self.user = saved.user().map(str::to_owned);
+        }
+        Ok(())
     }
 
     /// Whether it is about this machine.

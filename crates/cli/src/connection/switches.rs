@@ -209,6 +209,20 @@ pub(crate) const fn spn<D: Connects>() -> Switch<D> {
     .under(Group::Login)
 }
 
+/// `-trace`.
+pub(crate) const fn trace<D: Connects>() -> Switch<D> {
+    Switch::new(
+        "trace",
+        Value::File("FILE"),
+        "write every message to this file, without the secrets in it",
+        |d: &mut D, v| {
+            d.connection().trace = Some(v.into_text().into());
+            Ok(())
+        },
+    )
+    .under(Group::Output)
+}
+
 /// What the value of `-password` means: nothing asks, `-` reads standard input.
 fn password_source(given: Secret) -> PasswordSource {
     match given.expose() {

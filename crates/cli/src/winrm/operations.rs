@@ -34,6 +34,9 @@ pub(crate) enum Verb {
     Identify,
     QuickConfig,
     ConfigSddl,
+    Shells,
+    Hosts,
+    Trust,
     HelpMsg,
     Help,
 }
@@ -162,7 +165,8 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         about: "call a method of a resource",
         example: "winrm invoke StartService wmicimv2/Win32_Service?Name=spooler",
         details: "ACTION is the name of a method or a whole action URI. What the method returns is printed.\n\
-                  winrm invoke restore winrm/config '@{}' puts the configuration back to its defaults.\n",
+                  winrm invoke restore winrm/config '@{}' puts the settings back to their defaults, but for\n\
+                  listeners and certificate mappings; restore winrm/config/plugin does so for plug-ins.\n",
     },
     Entry {
         verb: Verb::Identify,
@@ -202,6 +206,47 @@ pub(crate) const OPERATIONS: &[Entry] = &[
                   without one, -sddl gives the new security descriptor as text. The word default stands for\n\
                   RootSDDL, which counts wherever no plug-in has an entry of its own; a URI stands for the\n\
                   entry of the plug-in that answers for it, and for all that begins with it.\n",
+    },
+    Entry {
+        verb: Verb::Shells,
+        name: "shells",
+        short: &[],
+        words: "[ID]",
+        count: (0, 1),
+        input: InputUse::Refused,
+        about: "list remote shells, or end them",
+        example: "winrm shells -remote:server7 -mine -kill",
+        details: "At a terminal it is a table, else what enumerate shell prints. Shells that nobody closed count\n\
+                  against MaxShellsPerUser until their IdleTimeout: -kill ends the one that is named, or with\n\
+                  -mine all of the user who asks. Others' shells are shown to administrators only.\n",
+    },
+    Entry {
+        verb: Verb::Hosts,
+        name: "hosts",
+        short: &[],
+        words: "[NAME]",
+        count: (0, 1),
+        input: InputUse::Refused,
+        about: "list, save or forget hosts under short names",
+        example: "winrm hosts web1 -remote:https://web1.example.com:5986 -username:operator",
+        details: "A saved name goes wherever an endpoint does: winrm identify -r:web1, winrs -r:web1 hostname.\n\
+                  What is given beside it counts before what is saved. Passwords are never saved. The file is\n\
+                  ~/.config/telarch/hosts.toml, or the one that TELARCH_HOSTS names:\n\n    \
+                  [web1]\n    Address = \"web1.example.com\"\n    Transport = \"https\"\n    Port = 5986\n    \
+                  Authentication = \"kerberos\"\n    UserName = \"operator@EXAMPLE.COM\"\n",
+    },
+    Entry {
+        verb: Verb::Trust,
+        name: "trust",
+        short: &[],
+        words: "[HOST]",
+        count: (0, 1),
+        input: InputUse::Refused,
+        about: "list TrustedHosts of this client, or add or remove one host",
+        example: "winrm trust server7",
+        details: "Over HTTP nothing but Kerberos proves who a host is, so nothing else is sent to one that is not\n\
+                  in TrustedHosts. A host is added to the settings of this user, or of the machine for root; the\n\
+                  risk is told. HTTPS and Kerberos need no such trust.\n",
     },
     Entry {
         verb: Verb::HelpMsg,

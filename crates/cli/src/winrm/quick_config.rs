@@ -13,9 +13,8 @@ use xml::{Element, Fragment, Writer};
 
 use self::here::Started;
 use super::run::{Done, Run, Streams};
-use super::{Asking, Extras, Intent, PublicZone};
+use super::{Asking, Extras, Intent, PublicZone, QuickConfigTask};
 use crate::codes::Code;
-use crate::connection::Target;
 use crate::endpoint::Transport;
 use crate::failure::{Failure, Hint, Kind};
 use crate::format::harmless;
@@ -28,37 +27,19 @@ pub(super) struct Plan {
     pub(super) transport: Transport,
     pub(super) asking: Asking,
     pub(super) public_zone: PublicZone,
-    pub(super) intent: Intent,
+    pub(super) task: QuickConfigTask,
     pub(super) extras: Extras,
-    pub(super) place: Place,
-}
-
-/// Where the service is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// On this machine.
-    Here,
-    /// Wherever `-remote` says.
-    Elsewhere,
-}
-
-impl Place {
-    pub(super) fn of(target: &Target) -> Self {
-        match target {
-            Target::Local(_) => Self::Here,
-            Target::Remote(_) => Self::Elsewhere,
-        }
-    }
+    pub(super) intent: Intent,
 }
 
 /// Runs both stages; declining the first does not keep the second from being offered.
 pub(super) async fn run(run: &Run, plan: &Plan, streams: &mut Streams<'_>) -> Result<Done, Stop> {
     let locator = Locator::parse("winrm/config/service")?;
-    if plan.intent == Intent::Undo {
+    if plan.task == QuickConfigTask::TakeBack {
         return undo(run, &locator, plan, streams).await;
     }
     let first = match SERVICE.run(run, &locator, plan, streams).await {
-        Err(Stop::Failed(failure)) if failure.kind() == Kind::Connect && plan.place == Place::Here => {
+        Err(Stop::Failed(failure)) if failure.kind() == Kind::Connect && run.is_here() => {
             match here::start(failure, plan, streams).await? {
                 Started::Runs(done) => done,
                 Started::Stays(done) => return Ok(done),
@@ -197,6 +178,9 @@ async fn undo(run: &Run, locator: &Locator, plan: &Plan, streams: &mut Streams<'
         return Ok(Done::Whole);
     }
     writeln!(streams.out, "The following changes will be taken back:\n\n{recorded}\n")?;
+    if plan.intent == Intent::Show {
+        return Ok(Done::Whole);
+    }
     if plan.asking == Asking::Before && !agreed(streams)? {
         return Ok(Done::Whole);
     }

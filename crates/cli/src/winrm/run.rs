@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, Read, Write};
 use std::path::Path;
+use std::rc::Rc;
 
 use client::{EnumerateOptions, Item};
 use wsman::Response;
@@ -9,10 +10,10 @@ use wsman::enumeration::{EnumerationMode, Filter as WireFilter, PolymorphismMode
 use xml::{Bounds, Document, Encoding, Fragment as Markup, Writer};
 
 use super::{
-    AssociationFilter, AssociationResult, Command, Dialect, Enumeration, Filter, Hierarchy, Input, Operation,
-    ReturnType,
+    AssociationFilter, AssociationResult, Command, Dialect, Enumeration, Filter, Hierarchy, Input, Intent,
+    Operation, ReturnType,
 };
-use super::{quick_config, sddl};
+use super::{fleet, hosts, quick_config, sddl, shells, trust, what_if};
 use crate::body;
 use crate::connection::Delegation;
 use crate::failure::{Failure, Kind};
@@ -20,6 +21,7 @@ use crate::format::Format;
 use crate::input::KeyValues;
 use crate::locator::Locator;
 use crate::program::Stop;
+use crate::screen::{Progress, Screen};
 use crate::session::{Proven, Service, resource, selectors, target};
 use crate::settings::ClientSettings;
 
@@ -40,9 +42,11 @@ pub enum Done {
     Whole,
     /// Some steps of quickconfig did not succeed.
     StepsFailed,
+    /// Some of many hosts failed, in this way; each has been told of.
+    HostsFailed(Kind),
 }
 
-/// Carries a command out and prints what comes of it.
+/// Carries a command out and prints what comes of it, where there is no terminal.
 ///
 /// # Errors
 /// [`Stop`].
@@ -51,22 +55,53 @@ pub async fn run(
     settings: &ClientSettings,
     streams: &mut Streams<'_>,
 ) -> Result<Done, Stop> {
-    let Command { operation, connection, options, format, .. } = command;
-    let place = quick_config::Place::of(&connection.target);
-    let service = Service::new(connection, settings, Delegation::Refused)?;
-    let run = Run { service, options, format };
-    match operation {
-        Operation::QuickConfig { transport, asking, public_zone, intent, extras } => {
-            let plan = quick_config::Plan { transport, asking, public_zone, intent, extras, place };
-            return quick_config::run(&run, &plan, streams).await;
+    run_on(&Screen::none(), command, settings, streams).await
+}
+
+/// Carries a command out and prints what comes of it; what takes longer than two seconds shows how far it is.
+///
+/// # Errors
+/// [`Stop`].
+pub async fn run_on(
+    screen: &Screen,
+    command: Command,
+    settings: &ClientSettings,
+    streams: &mut Streams<'_>,
+) -> Result<Done, Stop> {
+    match command {
+        Command { fleet: Some(fleet), .. } => {
+            let command = Command { fleet: None, ..command };
+            fleet::run(screen, command, fleet, settings, streams).await
         }
-        Operation::Enumerate { locator, enumeration } => {
-            run.enumerate(&locator, enumeration, streams.out).await?;
-        }
-        Operation::ConfigSddl { target, sddl } => sddl::run(&run, target, sddl, streams).await?,
-        operation => run.single(operation, streams).await?,
+        command => run_one(screen, command, settings, streams).await,
     }
-    Ok(Done::Whole)
+}
+
+/// The same for one host.
+pub(super) async fn run_one(
+    screen: &Screen,
+    command: Command,
+    settings: &ClientSettings,
+    streams: &mut Streams<'_>,
+) -> Result<Done, Stop> {
+    let Command { operation, connection, options, format, intent, .. } = command;
+    match operation {
+        Operation::Hosts { task, hosts } => {
+            hosts::run(task, &hosts, format, screen, streams)?;
+            return Ok(Done::Whole);
+        }
+        Operation::Trust(task) => {
+            trust::run(task, settings, streams)?;
+            return Ok(Done::Whole);
+        }
+        _ => {}
+    }
+    let service = Service::new(connection, settings, Delegation::Refused)?;
+    let progress = Rc::new(Progress::new(screen, service.host()));
+    let run = Run { service, options, format, intent, progress: Rc::clone(&progress) };
+    let (mut out, mut errors) = (progress.before(streams.out), progress.before(streams.errors));
+    let mut streams = Streams { out: &mut out, errors: &mut errors, input: streams.input };
+    progress.during(run.carry_out(operation, screen, &mut streams)).await
 }
 
 /// A command under way.
@@ -74,9 +109,59 @@ pub(super) struct Run {
     service: Service,
     options: KeyValues,
     format: Format,
+    intent: Intent,
+    progress: Rc<Progress>,
 }
 
 impl Run {
+    async fn carry_out(
+        &self,
+        operation: Operation,
+        screen: &Screen,
+        streams: &mut Streams<'_>,
+    ) -> Result<Done, Stop> {
+        match operation {
+            Operation::QuickConfig { transport, asking, public_zone, task, extras } => {
+                let intent = self.intent;
+                let plan = quick_config::Plan { transport, asking, public_zone, task, extras, intent };
+                return quick_config::run(self, &plan, streams).await;
+            }
+            Operation::Enumerate { locator, enumeration } => {
+                self.enumerate(&locator, enumeration, streams.out).await?;
+            }
+            Operation::ConfigSddl { target, sddl } => sddl::run(self, target, sddl, streams).await?,
+            Operation::Shells { choice, fate } => shells::run(self, choice, fate, screen, streams).await?,
+            operation if self.intent == Intent::Show => what_if::show(self, operation, streams).await?,
+            operation => self.single(operation, streams).await?,
+        }
+        Ok(Done::Whole)
+    }
+
+    /// Whether the service is one of this machine.
+    pub(super) fn is_here(&self) -> bool {
+        self.service.is_here()
+    }
+
+    /// Whether changes are made.
+    pub(super) fn intent(&self) -> Intent {
+        self.intent
+    }
+
+    /// How results are printed.
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Who asks, as it was typed; none where that is not known before the service says it.
+    pub(super) fn user(&self) -> Option<&str> {
+        self.service.user()
+    }
+
+    pub(super) async fn delete(&self, locator: &Locator) -> Result<(), Stop> {
+        let target = target(locator, &self.options, None)?;
+        self.told(self.service.session.delete(&target).await, locator).map(drop)
+    }
+
     /// An operation with one answer.
     async fn single(&self, operation: Operation, streams: &mut Streams<'_>) -> Result<(), Stop> {
         match operation {
@@ -100,10 +185,7 @@ impl Run {
                 let created = self.told(self.service.session.create(&target, &body).await, &locator)?;
                 self.print(&created.answer, streams.out)
             }
-            Operation::Delete { locator } => {
-                let target = target(&locator, &self.options, None)?;
-                self.told(self.service.session.delete(&target).await, &locator).map(drop)
-            }
+            Operation::Delete { locator } => self.delete(&locator).await,
             Operation::Invoke { action, locator, input } => {
                 let name = action.rsplit('/').next().unwrap_or_default();
                 let body = element(&format!("{name}_INPUT"), &locator, input, streams.input)?;
@@ -154,7 +236,7 @@ impl Run {
         self.told(self.service.session.put(&target, &body).await, locator)
     }
 
-    async fn modified(
+    pub(super) async fn modified(
         &self,
         target: &client::Locator,
         locator: &Locator,
@@ -204,7 +286,10 @@ impl Run {
         out.write_all(results.open().as_bytes())?;
         while let Some(item) = items.next().await {
             match item {
-                Ok(item) => out.write_all(results.item(item.element()).as_bytes())?,
+                Ok(item) => {
+                    out.write_all(results.item(item.element()).as_bytes())?;
+                    self.progress.step();
+                }
                 // What was printed stays one whole document.
                 Err(error) => {
                     out.write_all(results.close().as_bytes())?;
@@ -264,7 +349,12 @@ fn related(filter: AssociationFilter) -> Result<wsman::AssociationFilter, Failur
 }
 
 /// The body of create and invoke.
-fn element(root: &str, locator: &Locator, input: Input, stdin: &mut dyn BufRead) -> Result<Markup, Stop> {
+pub(super) fn element(
+    root: &str,
+    locator: &Locator,
+    input: Input,
+    stdin: &mut dyn BufRead,
+) -> Result<Markup, Stop> {
     match input {
         Input::Values(values) => Ok(body::write(root, locator.resource_uri(), &values)?),
         Input::File(path) => read_xml(&path, stdin),
@@ -272,7 +362,7 @@ fn element(root: &str, locator: &Locator, input: Input, stdin: &mut dyn BufRead)
 }
 
 /// Reads a file with one element; `-` is standard input.
-fn read_xml(path: &Path, stdin: &mut dyn BufRead) -> Result<Markup, Stop> {
+pub(super) fn read_xml(path: &Path, stdin: &mut dyn BufRead) -> Result<Markup, Stop> {
     let failed = |why: String| Failure::here(Kind::Usage, format!("cannot read {}: {why}", path.display()));
     let bounds = Bounds::default();
     let most = u64::try_from(bounds.octets).unwrap_or(u64::MAX).saturating_add(1);

@@ -33,11 +33,16 @@ pub(crate) struct Draft {
     pub(crate) associations: bool,
     pub(crate) quiet: bool,
     pub(crate) force: bool,
-    pub(crate) what_if: bool,
     pub(crate) undo: bool,
     pub(crate) extras: Extras,
     pub(crate) transport: Option<Transport>,
     pub(crate) sddl: Option<String>,
+    pub(crate) fleet: Option<String>,
+    pub(crate) parallel: Option<usize>,
+    pub(crate) mine: bool,
+    pub(crate) what_if: bool,
+    pub(crate) kill: bool,
+    pub(crate) delete: bool,
 }
 
 impl Keyword for ReturnType {
@@ -66,7 +71,14 @@ const WITH_INPUT: Scope = Verb::Set.scope().and(Verb::Create.scope()).and(Verb::
 /// Operations with a resource URI that takes selectors.
 const RESOURCE: Scope = WITH_INPUT.and(INSTANCE).and(Verb::Delete.scope()).and(Verb::Enumerate.scope());
 /// Operations that may go to another machine.
-const REMOTE: Scope = RESOURCE.and(Verb::Identify.scope()).and(Verb::ConfigSddl.scope()).and(QUICK);
+const REMOTE: Scope =
+    RESOURCE.and(Verb::Identify.scope()).and(Verb::ConfigSddl.scope()).and(Verb::Shells.scope()).and(QUICK);
+/// Operations that change something.
+const CHANGES: Scope = WITH_INPUT.and(Verb::Delete.scope()).and(Verb::Shells.scope()).and(QUICK);
+/// Operations that many machines can be asked for at once.
+const FLEET: Scope = RESOURCE.and(Verb::Identify.scope()).and(Verb::Shells.scope());
+/// What a host is saved with.
+const SAVED: Scope = Verb::Hosts.scope();
 const ENUMERATE: Scope = Verb::Enumerate.scope();
 const QUICK: Scope = Verb::QuickConfig.scope();
 
@@ -90,15 +102,37 @@ pub(crate) const SWITCHES: &[Row] = &[
         },
     )
     .short(&["r", "machine"])
-    .on(REMOTE)
+    .on(REMOTE.and(SAVED))
+    .under(Group::Remote),
+    Row::new(
+        "hosts",
+        Value::Text("NAME,...|@FILE"),
+        "many machines: names separated by commas, or a file with one a line",
+        |d, v| {
+            d.fleet = Some(v.into_text());
+            Ok(())
+        },
+    )
+    .on(FLEET)
+    .under(Group::Remote),
+    Row::new(
+        "parallel",
+        Value::Text("NUMBER"),
+        "how many of -hosts are asked at a time, 32 unless given",
+        |d, v| {
+            d.parallel = usize::try_from(v.number(1..=1_000)?).ok();
+            Ok(())
+        },
+    )
+    .on(FLEET)
     .under(Group::Remote),
     switches::socket().on(REMOTE),
-    switches::usessl().on(REMOTE),
+    switches::usessl().on(REMOTE.and(SAVED)),
     Row::new("port", Value::Text("PORT"), "the port, for an endpoint without one", |d, v| {
         d.connection.port = u16::try_from(v.number(1..=65_535)?).ok();
         Ok(())
     })
-    .on(REMOTE)
+    .on(REMOTE.and(SAVED))
     .under(Group::Remote),
     switches::unencrypted().on(REMOTE),
     switches::skip_ca_check().on(REMOTE),
@@ -132,8 +166,8 @@ pub(crate) const SWITCHES: &[Row] = &[
     )
     .on(REMOTE)
     .under(Group::Remote),
-    switches::authentication().on(REMOTE),
-    switches::username().on(REMOTE),
+    switches::authentication().on(REMOTE.and(SAVED)),
+    switches::username().on(REMOTE.and(SAVED)),
     switches::password().on(REMOTE),
     switches::passwordfile().on(REMOTE),
     switches::certificate().on(REMOTE),
@@ -269,7 +303,7 @@ pub(crate) const SWITCHES: &[Row] = &[
         },
     )
     .short(&["f"])
-    .on(REMOTE)
+    .on(REMOTE.and(SAVED).and(Verb::Trust.scope()))
     .under(Group::Output),
     Row::new(
         "exitcode",
@@ -281,6 +315,7 @@ pub(crate) const SWITCHES: &[Row] = &[
         },
     )
     .under(Group::Output),
+    switches::trace().on(REMOTE),
     Row::new("quiet", Value::None, "do not ask before a change", |d, _| {
         d.quiet = true;
         Ok(())
@@ -301,12 +336,6 @@ pub(crate) const SWITCHES: &[Row] = &[
     .under(Group::QuickConfig),
     Row::new("force", Value::None, "do not ask, and pass over public network zones", |d, _| {
         d.force = true;
-        Ok(())
-    })
-    .on(QUICK)
-    .under(Group::QuickConfig),
-    Row::new("whatif", Value::None, "show what would be done, and change nothing", |d, _| {
-        d.what_if = true;
         Ok(())
     })
     .on(QUICK)
@@ -357,5 +386,29 @@ pub(crate) const SWITCHES: &[Row] = &[
         Ok(())
     })
     .on(Verb::ConfigSddl.scope())
+    .under(Group::Input),
+    Row::new("whatif", Value::None, "show what would be done, and change nothing", |d, _| {
+        d.what_if = true;
+        Ok(())
+    })
+    .on(CHANGES)
+    .under(Group::Input),
+    Row::new("mine", Value::None, "only shells of the user who asks", |d, _| {
+        d.mine = true;
+        Ok(())
+    })
+    .on(Verb::Shells.scope())
+    .under(Group::Input),
+    Row::new("kill", Value::None, "end them, with what runs in them", |d, _| {
+        d.kill = true;
+        Ok(())
+    })
+    .on(Verb::Shells.scope())
+    .under(Group::Input),
+    Row::new("delete", Value::None, "take the host off the list", |d, _| {
+        d.delete = true;
+        Ok(())
+    })
+    .on(SAVED.and(Verb::Trust.scope()))
     .under(Group::Input),
 ];

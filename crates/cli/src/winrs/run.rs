@@ -13,15 +13,31 @@ use wsman::shell::{CommandLine, SignalCode};
 use super::{Echo, Profile, RemoteCommand};
 use crate::failure::{Failure, Kind};
 use crate::program::Stop;
+use crate::screen::{Progress, Screen};
 use crate::session::Service;
 use crate::settings::ClientSettings;
 use crate::terminal::Quieted;
 
-/// Runs the command with the standard input of this process; returns its exit code.
+/// Runs the command with the standard input of this process, where there is no terminal; returns its exit code.
+///
+/// # Errors
+/// As [`run_on`].
+pub async fn run(
+    command: RemoteCommand,
+    settings: &ClientSettings,
+    out: &mut dyn Write,
+    errors: &mut dyn Write,
+) -> Result<i32, Stop> {
+    run_on(&Screen::none(), command, settings, out, errors).await
+}
+
+/// Runs the command with the standard input of this process; returns its exit code. A shell that takes longer than two
+/// seconds to open shows that it is waited for; after that the terminal is the command's.
 ///
 /// # Errors
 /// [`Stop`]; the shell is closed then too, as far as that is possible.
-pub async fn run(
+pub async fn run_on(
+    screen: &Screen,
     command: RemoteCommand,
     settings: &ClientSettings,
     out: &mut dyn Write,
@@ -38,9 +54,15 @@ pub async fn run(
         },
         ..ShellOptions::default()
     };
+    let progress = Progress::new(screen, service.host());
     let shell = tokio::select! {
-        shell = service.session.shell(options) => shell.map_err(|error| service.failure(error))?,
-        () = interrupts.end() => return Err(Stop::Interrupted),
+        shell = progress.during(service.session.shell(options)) => {
+            shell.map_err(|error| service.failure(error))?
+        }
+        () = interrupts.end() => {
+            progress.clear();
+            return Err(Stop::Interrupted);
+        }
     };
     let typing = std::io::stdin().is_terminal();
     let _quiet = (typing && command.echo == Echo::Hidden)

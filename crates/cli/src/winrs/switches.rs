@@ -97,6 +97,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .short(&["t"])
     .under(Group::Shell),
+    switches::trace(),
     Row::new("showexit", Value::None, "print the whole exit code at the end", |d, _| {
         d.show_exit = true;
         Ok(())

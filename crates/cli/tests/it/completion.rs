@@ -6,6 +6,11 @@ use telarch_cli::completion;
 
 /// What bash offers at the end of a line.
 fn offers(line: &str) -> Vec<String> {
+    offers_with(line, "/nonexistent")
+}
+
+/// The same with a file of saved hosts.
+fn offers_with(line: &str, hosts: &str) -> Vec<String> {
     let script = format!(
         "{}\nCOMP_LINE='{line}'; COMP_POINT=${{#COMP_LINE}}\n_telarch_{}\nprintf '%s\\n' \"${{COMPREPLY[@]}}\"",
         completion::bash(),
@@ -13,6 +18,7 @@ fn offers(line: &str) -> Vec<String> {
     );
     let output = Command::new("bash")
         .args(["--norc", "--noprofile", "-c", &script])
+        .env("TELARCH_HOSTS", hosts)
         .output()
         .expect("bash runs (Debian: apt-get install bash)");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -31,7 +37,7 @@ fn operations_switches_and_their_words_are_offered() {
         ("winrm e shell -ret", &["-returntype:object", "-returntype:epr", "-returntype:objectandepr"]),
         ("winrm get x -ret", &[]),
         ("winrm GET x -REM", &["-remote:"]),
-        ("winrm qc -tr", &["-transport:http", "-transport:https"]),
+        ("winrm qc -trans", &["-transport:http", "-transport:https"]),
         // The word before the colon is on the line already.
         ("winrm qc -transport:ht", &["http", "https"]),
         ("winrs -nop", &["-noprofile"]),
@@ -50,5 +56,24 @@ fn operations_switches_and_their_words_are_offered() {
         ("winrs dir ", &[]),
     ] {
         assert_eq!(offers(line), expected, "of {line:?}");
+    }
+}
+
+#[test]
+fn saved_hosts_are_offered_where_an_endpoint_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("hosts.toml");
+    let text = "[web1]\nAddress = \"x\"\n\n[\"web2.corp\"] # the other\nAddress = \"[::1]:1\"\n[db]\nAddress = \"y\"\n";
+    std::fs::write(&file, text).unwrap();
+    for (line, expected) in [
+        ("winrm id -r:we", &["web1", "web2.corp"][..]),
+        ("winrm id -REMOTE:d", &["db"]),
+        ("winrm id -hosts:w", &["web1", "web2.corp"]),
+        ("winrs -r:d", &["db"]),
+        ("winrm hosts w", &["web1", "web2.corp"]),
+        ("winrm trust d", &["db"]),
+        ("winrm id -r:x", &[]),
+    ] {
+        assert_eq!(offers_with(line, file.to_str().unwrap()), expected, "of {line:?}");
     }
 }

@@ -4,15 +4,20 @@
 
 mod completion;
 mod configsddl;
-mod endpoint;
 mod failure;
+mod fleet;
 mod help;
+mod hosts;
 mod local;
 mod man;
 mod password;
 mod quick_config;
 mod service;
+mod shells;
 mod sign_in;
+mod trace;
+mod trust;
+mod what_if;
 mod winrm_grammar;
 mod winrm_rules;
 mod winrm_run;

@@ -8,6 +8,7 @@ use super::Session;
 use crate::connection::{self, seen};
 use crate::error::{Error, Violation};
 use crate::proxy::ProxyError;
+use crate::trace::Direction;
 
 impl Session {
     /// Reads the message in a response. Its status only counts where there is no message: services differ
@@ -17,11 +18,17 @@ impl Session {
         let content_type = content_type.as_deref();
         let status = http.status();
         let is_success = (200..300).contains(&status);
+        let (direction, onlooker) = (Direction::Received(status), &self.0.onlooker);
         if body.is_empty() {
+            onlooker.see(direction, self.peer(), "");
             return Err(if is_success { self.violated(Violation::Empty) } else { Error::Http { status } });
         }
         let seen = (!is_success).then(|| seen(content_type, &body));
+        let shown = (!is_message(content_type)).then(|| onlooker.see_octets(direction, self.peer(), &body));
         let read = decode(content_type, body).map_err(Violation::from).and_then(|text| {
+            if shown.is_none() {
+                onlooker.see(direction, self.peer(), &text);
+            }
             let bounds = Bounds { octets: usize::MAX, ..Bounds::default() };
             let answer = Response::parse(text, &bounds).map_err(Violation::Message)?;
             // Identify has no identifier that an answer could relate to.
@@ -88,6 +95,12 @@ fn qualified_name(element: Element<'_>) -> String {
 
 /// How much of a name is repeated.
 const LONGEST_SHOWN: usize = 80;
+
+/// Whether it says that it is a message (RFC 3902), rather than a page for people.
+fn is_message(content_type: Option<&str>) -> bool {
+    let media_type = content_type.and_then(|value| MediaType::parse(value).ok());
+    media_type.is_some_and(|media_type| media_type.is("application/soap+xml"))
+}
 
 /// The text of a body; the parameter `charset` decides, then a byte order mark, else it is UTF-8.
 fn decode(content_type: Option<&str>, body: Vec<u8>) -> Result<String, xml::EncodingError> {

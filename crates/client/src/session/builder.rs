@@ -19,6 +19,7 @@ use crate::proxy::Proxy;
 use crate::random::fresh_uuid;
 use crate::route::Route;
 use crate::tls::{Securer, TlsPolicy};
+use crate::trace::{Onlooker, Trace};
 use crate::{ClientCertificate, Endpoint, HostTrust, Scheme, Sealing, Transport};
 
 /// Settings of a [`Session`], each with a default that suits most.
@@ -42,6 +43,7 @@ pub struct SessionBuilder {
     answer_limit: usize,
     locale: String,
     encoding: Encoding,
+    onlooker: Onlooker,
 }
 
 impl SessionBuilder {
@@ -64,6 +66,7 @@ impl SessionBuilder {
             answer_limit: 8 << 20,
             locale: "en-US".to_owned(),
             encoding: Encoding::Utf8,
+            onlooker: Onlooker::default(),
         }
     }
 
@@ -204,6 +207,12 @@ impl SessionBuilder {
         self
     }
 
+    /// Who sees every message; nobody by default.
+    pub fn trace(mut self, trace: Arc<dyn Trace>) -> Self {
+        self.onlooker = Onlooker::new(trace);
+        self
+    }
+
     /// The session. Nothing is sent yet.
     ///
     /// # Errors
@@ -268,6 +277,7 @@ impl SessionBuilder {
             answer_limit: self.answer_limit,
             locale: self.locale,
             encoding: self.encoding,
+            onlooker: self.onlooker,
             session_id: format!("uuid:{}", fresh_uuid()),
             pool: Pool::default(),
             affinity: Affinity::default(),

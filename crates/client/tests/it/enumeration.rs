@@ -97,7 +97,7 @@ async fn references_are_read_alone_and_beside_their_objects() {
         dialect: namespace::DIALECT_WQL.to_owned(),
         text: "select * from X".to_owned(),
         selectors: SelectorSet::new(),
-        association: None,
+        ..Filter::default()
     };
     let options = EnumerateOptions {
         mode: EnumerationMode::ObjectAndReference,

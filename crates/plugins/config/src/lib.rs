@@ -12,6 +12,7 @@ mod plugins;
 mod port;
 mod principals;
 mod quick_config;
+mod restore;
 mod section;
 mod vacant;
 
@@ -31,6 +32,7 @@ use self::fault::ChangeError;
 pub use self::listening::ListeningOn;
 use self::listening::Sockets;
 pub use self::quick_config::MachineKeeper;
+use self::restore::Restored;
 use self::vacant::Vacant;
 
 /// The plug-in for `http://schemas.microsoft.com/wbem/wsman/1/config`.
@@ -154,6 +156,12 @@ impl ConfigPlugin {
         call.request.head().options.require_known(&[])?;
         match part {
             Part::Section(Section::Service) if principals::is_asked(&call) => principals::answer(self, &call),
+            Part::Section(Section::Config) if restore::is_asked(&call) => {
+                restore::answer(self, Restored::Settings, &call).await
+            }
+            Part::Plugins if restore::is_asked(&call) => {
+                restore::answer(self, Restored::Plugins, &call).await
+            }
             Part::Section(section) => match (section, quick_config::Stage::asked(&call)) {
                 (Section::Service, Some(stage)) => quick_config::answer(self, stage, call).await,
                 _ => section::answer(self, section, call).await,

@@ -9,18 +9,18 @@ use crate::codes::Code;
 impl Failure {
     /// What the client could not do; `host` is the one that was addressed.
     #[must_use]
-    pub fn from_client(error: Error, host: &str) -> Self {
-        if let Error::Tls { reason: reason @ TlsError::Authorities { .. }, .. } = &error {
+    pub fn from_client(error: &Error, host: &str) -> Self {
+        if let Error::Tls { reason: reason @ TlsError::Authorities { .. }, .. } = error {
             return Self::here(Kind::Usage, reason.to_string()).at(host);
         }
-        let error = match error {
-            Error::NoWayIn { refusal, endpoint } => return no_way_in(&refusal, &endpoint, host),
-            Error::SignIn { .. } => return not_signed_in(&error, host),
-            error => error,
-        };
+        match error {
+            Error::NoWayIn { refusal, endpoint } => return no_way_in(refusal, endpoint, host),
+            Error::SignIn { .. } => return not_signed_in(error, host),
+            _ => {}
+        }
         let Some(code) = error.code().map(Code) else {
             return match error {
-                Error::Fault(fault) => Self::from_fault(&fault, host),
+                Error::Fault(fault) => Self::from_fault(fault, host),
                 error => Self::here(Kind::Usage, error.to_string()).at(host),
             };
         };
@@ -28,11 +28,11 @@ impl Failure {
         match error {
             Error::NoLocalService { .. } => failure.here_on_this_machine().with_hint(&Hint::NOT_STARTED),
             Error::ForeignSocket { .. } => failure.here_on_this_machine().with_hint(&Hint::FOREIGN),
-            Error::Fault(fault) => Self::from_fault(&fault, host),
-            Error::NotResolved { source, .. } => failure.of_kind(Kind::Connect).because(told(&source)),
-            Error::Connect { source, .. } => failure.of_kind(Kind::Connect).because(told(&source)),
+            Error::Fault(fault) => Self::from_fault(fault, host),
+            Error::NotResolved { source, .. } => failure.of_kind(Kind::Connect).because(told(source)),
+            Error::Connect { source, .. } => failure.of_kind(Kind::Connect).because(told(source)),
             Error::Disconnected { source, when, .. } => {
-                let failure = failure.with_hint(&Hint::BROKEN).because(format!("{}, {when}", told(&source)));
+                let failure = failure.with_hint(&Hint::BROKEN).because(format!("{}, {when}", told(source)));
                 match when {
                     Progress::Sending => failure,
                     _ => failure
@@ -53,7 +53,7 @@ impl Failure {
                 failure.of_kind(Kind::Connect)
             }
             Error::Tls { .. } => failure.with_hint(&Hint::CERTIFICATE),
-            Error::AuthenticationFailed { offered, tried, .. } => refused(failure, &offered, tried),
+            Error::AuthenticationFailed { offered, tried, .. } => refused(failure, offered, *tried),
             Error::Http { status: 401 } => failure.of_kind(Kind::Authentication),
             Error::Http { status: 500 } | Error::NoMessage { status: 500, .. } => {
                 failure.with_hint(&Hint::UNEXPLAINED)

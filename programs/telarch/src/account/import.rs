@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use accounts::IfMissing;
 use auth::account_file::{
-    AccountFile, AccountName, Comment, MAX_OCTETS, NewAccount, PasswordHash, Role, Standing, UnixTime,
-    shadow, smbpasswd,
+    AccountFile, AccountName, AtLine, Comment, MAX_OCTETS, NewAccount, PasswordHash, Role, Standing,
+    UnixTime, shadow, smbpasswd,
 };
 use auth::ntlm::NtHash;
 use zeroize::Zeroizing;
@@ -66,7 +66,7 @@ struct Account {
     changed: Option<UnixTime>,
 }
 
-fn of_samba(text: &str) -> Result<Vec<Found>, smbpasswd::SmbPasswdError> {
+fn of_samba(text: &str) -> Result<Vec<Found>, AtLine<smbpasswd::LineError>> {
     let found = smbpasswd::parse(text)?.into_iter().map(|line| match line {
         smbpasswd::Line::Account(entry) => Found::Account(Account {
             name: entry.name,
@@ -80,7 +80,7 @@ fn of_samba(text: &str) -> Result<Vec<Found>, smbpasswd::SmbPasswdError> {
     Ok(found.collect())
 }
 
-fn of_shadow(text: &str, now: UnixTime) -> Result<Vec<Found>, shadow::ShadowError> {
+fn of_shadow(text: &str, now: UnixTime) -> Result<Vec<Found>, AtLine<shadow::LineError>> {
     let found = shadow::parse(text)?.into_iter().map(|line| match line {
         shadow::Line::Account(entry) => Found::Account(Account {
             name: entry.name,

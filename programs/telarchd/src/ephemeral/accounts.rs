@@ -5,8 +5,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use auth::account_file::Rid;
 use auth::{Account, AccountList, AccountListError, Identity, Oid};
-use sddl::{DomainSid, Sid, Token, well_known};
+use sddl::linux::{Proof, account_token};
+use sddl::{DomainSid, Token, well_known};
 use service::Principals;
 
 /// Why a file of accounts cannot be used.
@@ -56,30 +58,22 @@ impl EphemeralPrincipals {
 
 impl Principals for EphemeralPrincipals {
     fn token(&self, account: &Account) -> Option<Token> {
-        self.token_with(account, None)
+        self.token_with(account, Proof::Password)
     }
 
     fn token_of(&self, identity: &Identity) -> Option<Token> {
         let is_ntlm = identity.mechanism() == Some(&Oid::NTLM);
-        self.token_with(identity.account(), is_ntlm.then_some(well_known::NTLM_AUTHENTICATION))
+        self.token_with(identity.account(), if is_ntlm { Proof::Ntlm } else { Proof::Password })
     }
 }
 
 impl EphemeralPrincipals {
-    fn token_with(&self, account: &Account, proof: Option<Sid>) -> Option<Token> {
-        /// Beyond the identifiers that stand for users and groups of the machine.
-        const FIRST: u32 = 0x8000_0000;
+    /// With the SID that the account would have in a file of accounts made in this order.
+    fn token_with(&self, account: &Account, proof: Proof) -> Option<Token> {
         let place = self.names.iter().position(|name| *name == account.name)?;
-        let user = self.machine.account(FIRST.checked_add(u32::try_from(place).ok()?)?);
-        let groups = [
-            well_known::ADMINISTRATORS,
-            well_known::EVERYONE,
-            well_known::AUTHENTICATED_USERS,
-            well_known::NETWORK,
-            well_known::THIS_ORGANIZATION,
-            well_known::LOCAL_ACCOUNT,
-        ];
-        Some(Token::new(user, groups.into_iter().chain(proof), self.machine))
+        let rid = Rid::FIRST.number().checked_add(u32::try_from(place).ok()?)?;
+        let groups = vec![well_known::ADMINISTRATORS];
+        Some(account_token(self.machine.account(rid), groups, proof, self.machine))
     }
 }
 

@@ -12,6 +12,7 @@ mod listener;
 mod local;
 mod message;
 mod quota;
+mod restore;
 mod shell;
 mod shell_end;
 mod shell_list;

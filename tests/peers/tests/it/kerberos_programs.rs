@@ -36,8 +36,8 @@ fn told(run: &Run) -> Vec<String> {
 
 fn assert_told(run: &Run, what: &str, lines: &[&str]) {
     let found = told(run);
-    let is_wanted = lines.iter().any(|line| line.contains("-set:TrustedHosts"));
-    let is_there = found.iter().any(|line| line.contains("-set:TrustedHosts"));
+    let is_wanted = lines.iter().any(|line| line.contains("winrm trust "));
+    let is_there = found.iter().any(|line| line.contains("winrm trust "));
     assert_eq!(is_there, is_wanted, "trust is advised where it helps, and only there: {found:#?}");
     assert_eq!(found.first().map(String::as_str), Some(what), "{run:?}");
     for line in lines {
@@ -167,7 +167,7 @@ fn a_host_that_is_not_trusted_gets_kerberos_or_nothing() {
         assert_told(
             &run,
             &format!("winrm: 2130706433: the realm does not know the service as {USER}"),
-            &["or trust it without proof: winrm set winrm/config/client -set:TrustedHosts=2130706433"],
+            &["or trust it without proof: winrm trust 2130706433"],
         );
         assert!(!service.log().contains("Sign-in"), "it was asked: {}", service.log());
         let trusted = Winrm::to(&url).user(Some(USER)).setting("Client.TrustedHosts = \"2130706433\"");

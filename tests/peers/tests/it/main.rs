@@ -23,6 +23,7 @@ macro_rules! for_each_way_in {
 }
 
 mod ansible;
+mod cim;
 mod client_certificate;
 mod command_shell;
 mod configuration;

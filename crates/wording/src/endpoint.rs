@@ -3,8 +3,7 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
-use crate::error::Error;
-use crate::switch::Keyword;
+use crate::failure::bracketed;
 
 /// HTTP or HTTPS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +102,18 @@ impl Endpoint {
         self
     }
 
+    /// The endpoint as the client takes it.
+    ///
+    /// # Errors
+    /// [`client::EndpointError`] for a prefix that cannot stand in a URL.
+    pub fn for_client(&self) -> Result<client::Endpoint, client::EndpointError> {
+        let transport = match self.transport {
+            Transport::Http => client::Transport::Http,
+            Transport::Https => client::Transport::Https,
+        };
+        client::Endpoint::new(transport, &self.host, self.port, &format!("/{}", self.prefix))
+    }
+
     /// Where the administrator probably meant to go: the WinRM port beside 80 or 443.
     #[must_use]
     pub fn usual_port(&self) -> Option<u16> {
@@ -125,15 +136,22 @@ impl fmt::Display for Endpoint {
 
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        })
+        f.write_str(self.scheme())
     }
 }
 
-impl Keyword for Transport {
-    const WORDS: &'static [(&'static str, Self)] = &[("http", Self::Http), ("https", Self::Https)];
+impl Transport {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Http, Self::Https];
+
+    /// The scheme of its URLs.
+    #[must_use]
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
 }
 
 /// An endpoint as it was typed, before other switches fill the gaps.
@@ -149,8 +167,8 @@ impl Address {
     /// Reads `[TRANSPORT://]HOST[:PORT][/PREFIX]`; an IPv6 address stands in brackets.
     ///
     /// # Errors
-    /// [`Error::Endpoint`] says which part is wrong.
-    pub fn parse(text: &str) -> Result<Self, Error> {
+    /// [`AddressError`] says which part is wrong.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
         Parts { text }.address()
     }
 
@@ -164,6 +182,19 @@ impl Address {
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.port
+    }
+
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The host, if nothing but that was typed.
+    #[must_use]
+    pub fn bare_host(&self) -> Option<&str> {
+        let is_bare = self.transport.is_none() && self.port.is_none() && self.prefix.is_none();
+        is_bare.then_some(self.host.as_str())
     }
 
     /// The complete endpoint; `transport` and `port` count where the address left a gap.
@@ -187,13 +218,40 @@ impl Address {
     }
 }
 
+impl fmt::Display for Address {
+    /// As it was typed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(transport) = self.transport {
+            write!(f, "{transport}://")?;
+        }
+        f.write_str(&bracketed(&self.host))?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        self.prefix.as_ref().map_or(Ok(()), |prefix| write!(f, "/{prefix}"))
+    }
+}
+
+/// Why a text is no endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("endpoint {text:?}: {problem}")]
+#[non_exhaustive]
+pub struct AddressError {
+    /// As it was typed.
+    pub text: String,
+    /// What is wrong with it.
+    pub problem: &'static str,
+    /// How to write it.
+    pub way_out: &'static str,
+}
+
 /// An endpoint being taken apart.
 struct Parts<'t> {
     text: &'t str,
 }
 
 impl Parts<'_> {
-    fn address(&self) -> Result<Address, Error> {
+    fn address(&self) -> Result<Address, AddressError> {
         let (transport, rest) = match self.text.split_once("://") {
             Some((word, rest)) => (Some(self.transport(word)?), rest),
             None => (None, self.text),
@@ -209,12 +267,14 @@ impl Parts<'_> {
         Ok(Address { transport, host, port, prefix })
     }
 
-    fn transport(&self, word: &str) -> Result<Transport, Error> {
-        crate::switch::find_keyword(word)
+    fn transport(&self, word: &str) -> Result<Transport, AddressError> {
+        Transport::ALL
+            .into_iter()
+            .find(|transport| transport.scheme().eq_ignore_ascii_case(word))
             .ok_or_else(|| self.wrong("the transport is neither http nor https", FORM))
     }
 
-    fn prefix(&self, path: &str) -> Result<Option<String>, Error> {
+    fn prefix(&self, path: &str) -> Result<Option<String>, AddressError> {
         let path = path.trim_matches('/');
         if path.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '\\')) {
             return Err(self.wrong("the prefix has a character that no path has", FORM));
@@ -222,7 +282,7 @@ impl Parts<'_> {
         Ok((!path.is_empty()).then(|| path.to_owned()))
     }
 
-    fn host_and_port(&self, authority: &str) -> Result<(String, Option<u16>), Error> {
+    fn host_and_port(&self, authority: &str) -> Result<(String, Option<u16>), AddressError> {
         if let Some(inner) = authority.strip_prefix('[') {
             let Some((host, behind)) = inner.split_once(']') else {
                 return Err(self.wrong("the bracket is not closed", IPV6));
@@ -249,7 +309,7 @@ impl Parts<'_> {
         Ok((host.to_owned(), port))
     }
 
-    fn host(&self, host: &str) -> Result<(), Error> {
+    fn host(&self, host: &str) -> Result<(), AddressError> {
         if host.is_empty() {
             return Err(self.wrong("there is no host", FORM));
         }
@@ -264,14 +324,14 @@ impl Parts<'_> {
         Ok(())
     }
 
-    fn port(&self, port: &str) -> Result<u16, Error> {
+    fn port(&self, port: &str) -> Result<u16, AddressError> {
         let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
         let port = digits.then(|| port.parse().ok()).flatten().filter(|port| *port != 0);
         port.ok_or_else(|| self.wrong("the port is not a number from 1 to 65535", FORM))
     }
 
-    fn wrong(&self, problem: &'static str, way_out: &'static str) -> Error {
-        Error::Endpoint { text: self.text.to_owned(), problem, way_out }
+    fn wrong(&self, problem: &'static str, way_out: &'static str) -> AddressError {
+        AddressError { text: self.text.to_owned(), problem, way_out }
     }
 }
 

@@ -1,7 +1,6 @@
 //! `[TRANSPORT://]HOST[:PORT][/PREFIX]`.
 
-use telarch_cli::Error;
-use telarch_cli::endpoint::{Address, Endpoint, Transport};
+use telarch_wording::endpoint::{Address, Endpoint, Transport};
 
 fn complete(text: &str, transport: Transport) -> Endpoint {
     Address::parse(text).expect(text).complete(transport, None)
@@ -62,9 +61,8 @@ fn what_is_no_endpoint_is_refused_with_its_reason() {
         ("server7/a?b", "no path has"),
     ] {
         let error = Address::parse(text).expect_err(text);
-        assert!(matches!(error, Error::Endpoint { .. }), "{text}: {error}");
+        assert!(!error.way_out.is_empty(), "{text}: {error}");
         assert!(error.to_string().contains(reason), "{text}: {error}");
-        assert!(error.way_out().is_some(), "{text} has no way out");
     }
     assert!(Address::parse(&"a".repeat(253)).is_ok());
     assert!(Address::parse(&"a".repeat(254)).is_err());

@@ -1,0 +1,66 @@
+//! The Common Information Model as WMI knows it: classes, instances and paths, their XML, their text and their
+//! query language. No I/O, no clock, everything bounded.
+//!
+//! | What | Where | Source |
+//! |---|---|---|
+//! | values and types | [`Value`], [`Type`], [`DateTime`] | DSP0004 5.2 |
+//! | classes, with what they inherit | [`Class`], [`Schema`] | DSP0004 5.1, MS-WMI 2.2 |
+//! | instances, one value a column | [`Instance`], [`Column`], [`ColumnSet`] | |
+//! | which instance is meant | [`ObjectPath`] | MS-WMI 2.2.5, DSP0207 |
+//! | which class is meant | [`uri::ClassUri`] | MS-WSMV 2.2.4.30, DSP0227 |
+//! | instances in messages | [`wscim`] | DSP0230, MS-WSMV 2.2.4.1 |
+//! | classes in messages | [`cimxml`] | DSP0201, DSP0227 15 |
+//! | classes and instances in files | [`mof`] | DSP0004 annex A |
+//! | queries | [`wql`] | MS-WMI 2.2.1 |
+//! | what went wrong | [`Error`], [`Status`] | MS-WMI 2.2.11 |
+//!
+//! ```
+//! use telarch_cim::{Instance, Namespace, Origin, Schema, wql};
+//!
+//! let schema = Schema::of(Namespace::cimv2());
+//! let class = schema.require("win32_process")?;
+//! let row = Instance::new(class.clone()).with("Handle", "4242")?.with("Name", "sshd")?;
+//!
+//! let wql::Query::Select(select) = wql::parse("SELECT Name FROM Win32_Process WHERE Handle = 4242")? else {
+//!     unreachable!("it begins with SELECT")
+//! };
+//! let origin = Origin { server: "node7".to_owned(), namespace: schema.namespace().clone(), offset: 0 };
+//! let predicate = wql::Predicate::bind(&select, &class, &origin)?;
+//! assert!(predicate.evaluate(&row));
+//! assert_eq!(predicate.pinned(class.keys()).map(|keys| keys.len()), Some(1), "one row is enough");
+//! # Ok::<(), telarch_cim::Error>(())
+//! ```
+//!
+//! Left out on purpose: SOAP, which carries all this; and where instances come from.
+
+pub mod cimxml;
+mod class;
+mod column;
+mod datetime;
+mod error;
+mod instance;
+pub mod mof;
+mod name;
+mod object_path;
+pub mod oracle;
+mod qualifier;
+mod schema;
+mod status;
+mod system;
+pub mod uri;
+mod value;
+pub mod wql;
+pub mod wscim;
+
+pub use class::{Class, ClassDeclaration, Method, Operation, Parameter, Property};
+pub use column::{Column, ColumnSet};
+pub use datetime::{DateTime, Interval, Partial, Timestamp};
+pub use error::Error;
+pub use instance::Instance;
+pub use name::{Name, Namespace};
+pub use object_path::{Identity, KeyValue, ObjectPath};
+pub use qualifier::{Flavors, Propagation, Qualifier, Qualifiers};
+pub use schema::Schema;
+pub use status::Status;
+pub use system::{Origin, SystemProperty};
+pub use value::{CimType, Shape, Type, Value};

@@ -1,0 +1,146 @@
+//! Values as they are written.
+
+use crate::name::excerpt;
+use crate::{CimType, DateTime, Error, Instance, ObjectPath, Schema, Shape, Type, Value};
+
+use super::InstanceDeclaration;
+
+/// A value of a text, before its type is known.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Literal {
+    /// `NULL`
+    Null,
+    /// `TRUE` or `FALSE`
+    Boolean(bool),
+    /// A whole number in any base.
+    Integer(i128),
+    /// A real number.
+    Real(f64),
+    /// `'c'`
+    Character(u16),
+    /// A text, a time or the path of a reference.
+    Text(String),
+    /// The instance of an alias.
+    Alias(String),
+    /// An embedded instance.
+    Instance(Box<InstanceDeclaration>),
+    /// `{ … }`
+    Array(Vec<Literal>),
+}
+
+impl Literal {
+    /// How a value is written.
+    #[must_use]
+    pub fn of(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Boolean(value) => Self::Boolean(*value),
+            Value::Real32(number) => {
+                // Through the text, so that 0.1 does not become 0.10000000149011612.
+                let mut text = String::new();
+                Value::Real32(*number).write_text(&mut text);
+                Self::Real(text.parse().unwrap_or(f64::from(*number)))
+            }
+            Value::Real64(number) => Self::Real(*number),
+            Value::Char16(unit) => Self::Character(*unit),
+            Value::String(text) => Self::Text(text.clone().into_owned()),
+            Value::DateTime(value) => Self::Text(value.to_string()),
+            Value::Reference(path) => Self::Text(path.to_string()),
+            Value::Object(instance) => Self::Instance(Box::new(InstanceDeclaration::of(instance))),
+            Value::Array(values) => Self::Array(values.iter().map(Self::of).collect()),
+            number => number.as_integer().map_or(Self::Null, Self::Integer),
+        }
+    }
+
+    /// The value of a type that names nothing else in the text.
+    ///
+    /// # Errors
+    /// [`Error::Type`], [`Error::Lexical`] and [`Error::OutOfRange`] for another; always for aliases and instances.
+    pub fn typed(&self, kind: &Type) -> Result<Value, Error> {
+        self.with(kind, &|element, literal| match literal {
+            Self::Alias(_) | Self::Instance(_) => Err(mismatch(element, literal)),
+            plain => plain.single(element),
+        })
+    }
+
+    pub(super) fn resolve(
+        &self,
+        kind: &Type,
+        schema: &Schema,
+        aliased: &dyn Fn(&str) -> Option<Instance>,
+    ) -> Result<Value, Error> {
+        self.with(kind, &|element, literal| match (element, literal) {
+            (CimType::Reference(_) | CimType::Object(_), Self::Alias(name)) => {
+                let unknown = || Error::NoClass { name: format!("or instance ${name}") };
+                let instance = aliased(name).ok_or_else(unknown)?;
+                match element {
+                    CimType::Object(_) => Ok(Value::Object(Box::new(instance))),
+                    _ => Ok(Value::Reference(Box::new(instance.path()?))),
+                }
+            }
+            (CimType::Object(_), Self::Instance(declaration)) => {
+                Ok(Value::Object(Box::new(declaration.resolve(schema, aliased)?)))
+            }
+            (element, plain) => plain.single(element),
+        })
+    }
+
+    fn with(
+        &self,
+        kind: &Type,
+        single: &dyn Fn(&CimType, &Self) -> Result<Value, Error>,
+    ) -> Result<Value, Error> {
+        let value = match (self, kind.shape) {
+            (Self::Null, _) => Value::Null,
+            (Self::Array(literals), Shape::Array | Shape::FixedArray(_)) => {
+                let element = |literal: &Self| match literal {
+                    Self::Null => Ok(Value::Null),
+                    literal => single(&kind.element, literal),
+                };
+                Value::Array(literals.iter().map(element).collect::<Result<_, _>>()?)
+            }
+            // WMI also takes a single value for an array of one.
+            (literal, Shape::Array | Shape::FixedArray(_)) => {
+                Value::Array([single(&kind.element, literal)?].into())
+            }
+            (literal, Shape::Scalar) => single(&kind.element, literal)?,
+        };
+        kind.admit("the value", &value)?;
+        Ok(value)
+    }
+
+    fn single(&self, kind: &CimType) -> Result<Value, Error> {
+        match (self, kind) {
+            (Self::Boolean(value), CimType::Boolean) => Ok(Value::Boolean(*value)),
+            (Self::Integer(number), kind) if kind.is_integer() => kind.integer(*number),
+            (Self::Integer(number), CimType::Real32 | CimType::Real64) => kind.parse(&number.to_string()),
+            (Self::Real(number), CimType::Real64) => Ok(Value::Real64(*number)),
+            (Self::Real(number), CimType::Real32) => kind.parse(&format!("{number:e}")),
+            (Self::Character(unit), CimType::Char16) => Ok(Value::Char16(*unit)),
+            (Self::Text(text), CimType::String) => Ok(Value::text(text.as_str())),
+            (Self::Text(text), CimType::DateTime) => DateTime::parse(text).map(Value::DateTime),
+            (Self::Text(text), CimType::Reference(_)) => {
+                ObjectPath::parse(text).map(|path| Value::Reference(Box::new(path)))
+            }
+            (literal, kind) => Err(mismatch(kind, literal)),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Null => "null".to_owned(),
+            Self::Boolean(value) => value.to_string(),
+            Self::Integer(number) => number.to_string(),
+            Self::Real(number) => number.to_string(),
+            Self::Character(_) => "a character".to_owned(),
+            Self::Text(text) => format!("{:?}", excerpt(text)),
+            Self::Alias(name) => format!("${}", excerpt(name)),
+            Self::Instance(declaration) => format!("an instance of {}", declaration.class),
+            Self::Array(_) => "an array".to_owned(),
+        }
+    }
+}
+
+fn mismatch(kind: &CimType, literal: &Literal) -> Error {
+    Error::Type { place: "the value".to_owned(), expected: kind.to_string(), found: literal.describe() }
+}

@@ -1,0 +1,204 @@
+//! Names of classes, properties, methods, parameters, qualifiers and namespaces.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use crate::Error;
+
+/// A name of CIM: letters, digits and `_`, not beginning with a digit, at most 256 of them (DSP0004 A.1).
+///
+/// Names are kept as they were spelled and compared without regard to case, and sort so as well, as properties
+/// do on the wire.
+/// DSP0004 also allows letters beyond ASCII, which WMI does not.
+/// So every name is one of XML, too.
+#[derive(Clone)]
+pub struct Name(Arc<str>);
+
+impl Name {
+    /// The longest name, in characters.
+    pub const MAX: usize = 256;
+
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// [`Error::Name`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        if is_name(text) { Ok(Self(text.into())) } else { Err(Error::Name { found: excerpt(text) }) }
+    }
+
+    /// The name as it was spelled.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the name is one of the system's, such as `__CLASS`.
+    #[must_use]
+    pub fn is_system(&self) -> bool {
+        self.0.starts_with("__")
+    }
+}
+
+pub(crate) fn is_name(text: &str) -> bool {
+    let mut octets = text.bytes();
+    text.len() <= Name::MAX
+        && octets.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && octets.all(|octet| octet.is_ascii_alphanumeric() || octet == b'_')
+}
+
+/// The order of names: that of their small letters.
+pub(crate) fn compare(left: &str, right: &str) -> Ordering {
+    left.bytes()
+        .map(|octet| octet.to_ascii_lowercase())
+        .cmp(right.bytes().map(|octet| octet.to_ascii_lowercase()))
+}
+
+/// So much of a text from outside as belongs into an error.
+pub(crate) fn excerpt(text: &str) -> String {
+    const LONGEST: usize = 80;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self == other.as_str()
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialEq<str> for Name {
+    fn eq(&self, other: &str) -> bool {
+        self.0.eq_ignore_ascii_case(other)
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        compare(&self.0, &other.0)
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.bytes().for_each(|octet| state.write_u8(octet.to_ascii_lowercase()));
+        state.write_u8(0xFF);
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A path of namespaces such as `root/cimv2`, kept in small letters and with `/`, as WinRM prints it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Namespace(Arc<str>);
+
+impl Namespace {
+    /// The longest path, in characters.
+    pub const MAX: usize = 512;
+
+    /// Checks a path; `\` separates as well as `/`, and the case of letters means nothing.
+    ///
+    /// # Errors
+    /// [`Error::Namespace`] for an empty part, other characters than those of names and `-`, or too many.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let fits = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'_' | b'-');
+        let is_part = |part: &str| !part.is_empty() && part.bytes().all(fits);
+        if text.len() > Self::MAX || !text.split(['/', '\\']).all(is_part) {
+            return Err(Error::Namespace { found: excerpt(text) });
+        }
+        Ok(Self(text.to_ascii_lowercase().replace('\\', "/").into()))
+    }
+
+    /// `root/cimv2`, where the classes of the operating system are.
+    #[must_use]
+    pub fn cimv2() -> Self {
+        Self("root/cimv2".into())
+    }
+
+    /// The path with `/` between its parts.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The namespace this one stands in; `None` for one without a `/`.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        self.0.rsplit_once('/').map(|(parent, _)| Self(parent.into()))
+    }
+
+    /// The path with `\` between its parts, as object paths have it.
+    #[must_use]
+    pub fn to_backslashes(&self) -> String {
+        self.0.replace('/', "\\")
+    }
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Status;
+
+    #[test]
+    fn names_are_equal_and_sorted_without_regard_to_case() {
+        let mut names: Vec<_> = ["CSName", "CreationDate", "TimerId", "TIME_CREATED", "caption"]
+            .map(|text| Name::parse(text).expect("a name"))
+            .into();
+        names.sort();
+        let sorted: Vec<_> = names.iter().map(Name::as_str).collect();
+        assert_eq!(sorted, ["caption", "CreationDate", "CSName", "TIME_CREATED", "TimerId"]);
+        assert_eq!(Name::parse("win32_process").expect("a name"), *"Win32_Process");
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for wrong in ["", "1a", "a-b", "a b", "a:b", "ä", "a\0", &"x".repeat(257)] {
+            let error = Name::parse(wrong).expect_err(wrong);
+            assert_eq!(error.status(), Status::InvalidSyntax);
+        }
+    }
+
+    #[test]
+    fn namespaces_are_written_in_one_way() {
+        let namespace = Namespace::parse("ROOT\\Microsoft/Windows").expect("a namespace");
+        assert_eq!(namespace.as_str(), "root/microsoft/windows");
+        assert_eq!(namespace.to_backslashes(), "root\\microsoft\\windows");
+        assert_eq!(namespace.parent().expect("one above").as_str(), "root/microsoft");
+        for wrong in ["", "/root", "root/", "root//x", "root/a b", "root/..", "root/é"] {
+            assert!(Namespace::parse(wrong).is_err(), "{wrong:?} was taken");
+        }
+    }
+}

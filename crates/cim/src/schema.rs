@@ -1,0 +1,128 @@
+//! The classes of one namespace.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::{Class, ClassDeclaration, Error, Name, Namespace, Status};
+
+mod builtin;
+
+use builtin::Builtin;
+
+/// The classes of one namespace: those that come with this crate, and those that were added.
+///
+/// What comes with the crate is text until it is asked for; opening a schema costs an index of names.
+#[derive(Debug)]
+pub struct Schema {
+    namespace: Namespace,
+    builtin: Vec<&'static Builtin>,
+    added: HashMap<Name, Arc<Class>>,
+}
+
+impl Schema {
+    /// How many classes may be added.
+    pub const MAX_ADDED: usize = 10_000;
+
+    /// The classes that come with a namespace: those of the system in every one, those of Windows in `root/cimv2`,
+    /// the registry in that and in `root/default`.
+    #[must_use]
+    pub fn of(namespace: Namespace) -> Self {
+        let builtin = match namespace.as_str() {
+            "root/cimv2" => vec![builtin::system(), builtin::registry(), builtin::cimv2()],
+            "root/default" => vec![builtin::system(), builtin::registry()],
+            _ => vec![builtin::system()],
+        };
+        Self { namespace, builtin, added: HashMap::new() }
+    }
+
+    /// Which namespace it is of.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// The class of a name, compared without regard to case.
+    #[must_use]
+    pub fn class(&self, name: &str) -> Option<Arc<Class>> {
+        let name = Name::parse(name).ok()?;
+        let added = self.added.get(&name).cloned();
+        added.or_else(|| self.builtin.iter().find_map(|builtin| builtin.class(&name)))
+    }
+
+    /// The same, for callers who cannot go on without it.
+    ///
+    /// # Errors
+    /// [`Error::NoClass`] when there is none.
+    pub fn require(&self, name: &str) -> Result<Arc<Class>, Error> {
+        self.class(name).ok_or_else(|| Error::NoClass { name: crate::name::excerpt(name) })
+    }
+
+    /// Name and superclass of every class, in no order.
+    pub fn names(&self) -> impl Iterator<Item = (&Name, Option<&Name>)> {
+        let added =
+            self.added.values().map(|class| (class.name(), class.superclass().map(|above| above.name())));
+        self.builtin.iter().flat_map(|builtin| builtin.names()).chain(added)
+    }
+
+    /// The classes that derive from one, directly or not, without itself, in the order of their names.
+    #[must_use]
+    pub fn subclasses(&self, name: &str) -> Vec<Arc<Class>> {
+        let above: HashMap<&Name, &Name> =
+            self.names().filter_map(|(name, superclass)| Some((name, superclass?))).collect();
+        let mut found: Vec<&Name> = above
+            .keys()
+            .copied()
+            .filter(|below| {
+                let superclasses = std::iter::successors(above.get(below), |class| above.get(*class));
+                superclasses.take(Class::MAX_DEPTH).any(|class| **class == *name)
+            })
+            .collect();
+        found.sort();
+        found.into_iter().filter_map(|name| self.class(name.as_str())).collect()
+    }
+
+    /// Adds a class.
+    ///
+    /// # Errors
+    /// [`Error::Class`] if there is one of this name, no such superclass, or [`Class::derive`] refuses it.
+    pub fn add(&mut self, declaration: &ClassDeclaration) -> Result<Arc<Class>, Error> {
+        let name = &declaration.name;
+        let wrong =
+            |problem: &str, status| Error::Class { class: name.clone(), problem: problem.to_owned(), status };
+        if self.class(name.as_str()).is_some() {
+            return Err(wrong("there is one of this name already", Status::AlreadyExists));
+        }
+        if self.added.len() >= Self::MAX_ADDED {
+            return Err(Error::TooMuch { what: "added classes of a namespace", limit: Self::MAX_ADDED });
+        }
+        let parent = match &declaration.superclass {
+            None => None,
+            Some(superclass) => Some(self.class(superclass.as_str()).ok_or_else(|| {
+                wrong(&format!("its superclass {superclass} is missing"), Status::InvalidSuperclass)
+            })?),
+        };
+        let class = Arc::new(Class::derive(declaration, parent.as_ref())?);
+        self.added.insert(name.clone(), class.clone());
+        Ok(class)
+    }
+
+    /// Removes a class that was added.
+    ///
+    /// # Errors
+    /// [`Error::NoClass`] for one that was not added, [`Error::Class`] while others derive from it.
+    pub fn remove(&mut self, name: &str) -> Result<Arc<Class>, Error> {
+        let unknown = || Error::NoClass { name: crate::name::excerpt(name) };
+        let key = Name::parse(name).map_err(|_| unknown())?;
+        if !self.added.contains_key(&key) {
+            return Err(unknown());
+        }
+        if self.names().any(|(_, superclass)| superclass == Some(&key)) {
+            return Err(Error::Class {
+                class: key,
+                problem: "other classes derive from it".to_owned(),
+                status: Status::ClassHasChildren,
+            });
+        }
+        self.added.remove(&key).ok_or_else(unknown)
+    }
+}

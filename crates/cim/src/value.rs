@@ -1,0 +1,584 @@
+//! Values and their types (DSP0004 5.2).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fmt::Write as _;
+
+use crate::name::excerpt;
+use crate::{DateTime, Error, Instance, Name, ObjectPath};
+
+/// A value of a property, parameter, key or qualifier.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Value {
+    /// No value, which is something else than an empty text or an empty array.
+    #[default]
+    Null,
+    /// `boolean`
+    Boolean(bool),
+    /// `uint8`
+    Uint8(u8),
+    /// `uint16`
+    Uint16(u16),
+    /// `uint32`
+    Uint32(u32),
+    /// `uint64`
+    Uint64(u64),
+    /// `sint8`
+    Sint8(i8),
+    /// `sint16`
+    Sint16(i16),
+    /// `sint32`
+    Sint32(i32),
+    /// `sint64`
+    Sint64(i64),
+    /// `real32`
+    Real32(f32),
+    /// `real64`
+    Real64(f64),
+    /// `char16`, one unit of UTF-16
+    Char16(u16),
+    /// `string`; a constant costs no memory
+    String(Cow<'static, str>),
+    /// `datetime`
+    DateTime(DateTime),
+    /// A reference to an instance.
+    Reference(Box<ObjectPath>),
+    /// An instance as a value.
+    Object(Box<Instance>),
+    /// Values of one type, none of them an array.
+    Array(Box<[Value]>),
+}
+
+/// The type of a value, or of each value of an array.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum CimType {
+    /// `boolean`
+    Boolean,
+    /// `uint8`
+    Uint8,
+    /// `uint16`
+    Uint16,
+    /// `uint32`
+    Uint32,
+    /// `uint64`
+    Uint64,
+    /// `sint8`
+    Sint8,
+    /// `sint16`
+    Sint16,
+    /// `sint32`
+    Sint32,
+    /// `sint64`
+    Sint64,
+    /// `real32`
+    Real32,
+    /// `real64`
+    Real64,
+    /// `char16`
+    Char16,
+    /// `string`
+    String,
+    /// `datetime`
+    DateTime,
+    /// A reference to an instance of a class or of any.
+    Reference(Option<Name>),
+    /// An embedded instance of a class or of any.
+    Object(Option<Name>),
+}
+
+/// The type of a property, parameter or qualifier.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Type {
+    /// Of each value.
+    pub element: CimType,
+    /// Of how many values.
+    pub shape: Shape,
+}
+
+/// How many values there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// One.
+    Scalar,
+    /// Any number.
+    Array,
+    /// At most so many.
+    FixedArray(
+        /// The number in brackets behind the name.
+        u32,
+    ),
+}
+
+impl Type {
+    /// One value.
+    #[must_use]
+    pub const fn scalar(element: CimType) -> Self {
+        Self { element, shape: Shape::Scalar }
+    }
+
+    /// Any number of values.
+    #[must_use]
+    pub const fn array(element: CimType) -> Self {
+        Self { element, shape: Shape::Array }
+    }
+
+    /// Whether it is one of arrays.
+    #[must_use]
+    pub const fn is_array(&self) -> bool {
+        !matches!(self.shape, Shape::Scalar)
+    }
+
+    /// Whether a value is of this type; NULL is of every.
+    #[must_use]
+    pub fn holds(&self, value: &Value) -> bool {
+        match (self.shape, value) {
+            (_, Value::Null) => true,
+            (Shape::Scalar, value) => self.element.holds(value),
+            (shape, Value::Array(values)) => {
+                let fits = match shape {
+                    Shape::FixedArray(most) => u32::try_from(values.len()).is_ok_and(|count| count <= most),
+                    Shape::Scalar | Shape::Array => true,
+                };
+                fits && values.iter().all(|value| matches!(value, Value::Null) || self.element.holds(value))
+            }
+            _ => false,
+        }
+    }
+
+    /// Refuses a value of another type.
+    ///
+    /// # Errors
+    /// [`Error::Type`], which names the place.
+    pub(crate) fn admit(&self, place: impl fmt::Display, value: &Value) -> Result<(), Error> {
+        if self.holds(value) {
+            return Ok(());
+        }
+        Err(Error::Type {
+            place: place.to_string(),
+            expected: self.to_string(),
+            found: value.type_name().to_owned(),
+        })
+    }
+}
+
+impl CimType {
+    /// The types with a name of their own.
+    const NAMED: [Self; 14] = [
+        Self::Boolean,
+        Self::Uint8,
+        Self::Uint16,
+        Self::Uint32,
+        Self::Uint64,
+        Self::Sint8,
+        Self::Sint16,
+        Self::Sint32,
+        Self::Sint64,
+        Self::Real32,
+        Self::Real64,
+        Self::Char16,
+        Self::String,
+        Self::DateTime,
+    ];
+
+    /// The type of a keyword of MOF, without regard to case.
+    #[must_use]
+    pub fn from_keyword(word: &str) -> Option<Self> {
+        Self::NAMED.into_iter().find(|known| known.keyword().eq_ignore_ascii_case(word))
+    }
+
+    /// The keyword of MOF; references have none but `ref`.
+    #[must_use]
+    pub const fn keyword(&self) -> &'static str {
+        match self {
+            Self::Boolean => "boolean",
+            Self::Uint8 => "uint8",
+            Self::Uint16 => "uint16",
+            Self::Uint32 => "uint32",
+            Self::Uint64 => "uint64",
+            Self::Sint8 => "sint8",
+            Self::Sint16 => "sint16",
+            Self::Sint32 => "sint32",
+            Self::Sint64 => "sint64",
+            Self::Real32 => "real32",
+            Self::Real64 => "real64",
+            Self::Char16 => "char16",
+            Self::String => "string",
+            Self::DateTime => "datetime",
+            Self::Reference(_) => "ref",
+            Self::Object(_) => "object",
+        }
+    }
+
+    /// Whether it is one of the eight of whole numbers.
+    #[must_use]
+    pub const fn is_integer(&self) -> bool {
+        matches!(
+            self,
+            Self::Uint8
+                | Self::Uint16
+                | Self::Uint32
+                | Self::Uint64
+                | Self::Sint8
+                | Self::Sint16
+                | Self::Sint32
+                | Self::Sint64
+        )
+    }
+
+    /// Whether a single value is of this type; NULL is not asked about.
+    #[must_use]
+    pub fn holds(&self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Reference(_), Value::Reference(_)) => true,
+            (Self::Object(class), Value::Object(instance)) => {
+                class.as_ref().is_none_or(|class| instance.class().is_a(class.as_str()))
+            }
+            (Self::Reference(_) | Self::Object(_), _) => false,
+            (_, value) => value.type_name() == self.keyword(),
+        }
+    }
+
+    /// Reads a text as it stands in elements, selectors and queries.
+    ///
+    /// Booleans are taken in any case and as 0 and 1, a `char16` as a character or as its number, a `datetime` in
+    /// all the forms of [`DateTime::parse_lenient`] with UTC where no offset is given, a reference as a path.
+    ///
+    /// # Errors
+    /// [`Error::Lexical`] or [`Error::OutOfRange`]; for embedded instances always, because they are no text.
+    pub fn parse(&self, text: &str) -> Result<Value, Error> {
+        let wrong = || Error::Lexical { found: excerpt(text), expected: self.keyword() };
+        let trimmed = text.trim();
+        match self {
+            Self::String => Ok(Value::String(Cow::Owned(text.to_owned()))),
+            Self::Boolean => match trimmed {
+                "1" => Ok(Value::Boolean(true)),
+                "0" => Ok(Value::Boolean(false)),
+                word if word.eq_ignore_ascii_case("true") => Ok(Value::Boolean(true)),
+                word if word.eq_ignore_ascii_case("false") => Ok(Value::Boolean(false)),
+                _ => Err(wrong()),
+            },
+            Self::Real32 => {
+                real(trimmed).and_then(|_| trimmed.parse().ok()).map(Value::Real32).ok_or_else(wrong)
+            }
+            Self::Real64 => real(trimmed).map(Value::Real64).ok_or_else(wrong),
+            Self::Char16 => char16(text).map(Value::Char16).ok_or_else(wrong),
+            Self::DateTime => DateTime::parse_lenient(text, 0).map(Value::DateTime),
+            Self::Reference(_) => ObjectPath::parse(trimmed).map(|path| Value::Reference(Box::new(path))),
+            Self::Object(_) => Err(wrong()),
+            _ => self.integer(integer(trimmed).ok_or_else(wrong)?),
+        }
+    }
+
+    /// A whole number as a value of this type.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for a number the type has not, [`Error::Lexical`] if it has none.
+    pub fn integer(&self, number: i128) -> Result<Value, Error> {
+        let value = match self {
+            Self::Uint8 => number.try_into().ok().map(Value::Uint8),
+            Self::Uint16 => number.try_into().ok().map(Value::Uint16),
+            Self::Uint32 => number.try_into().ok().map(Value::Uint32),
+            Self::Uint64 => number.try_into().ok().map(Value::Uint64),
+            Self::Sint8 => number.try_into().ok().map(Value::Sint8),
+            Self::Sint16 => number.try_into().ok().map(Value::Sint16),
+            Self::Sint32 => number.try_into().ok().map(Value::Sint32),
+            Self::Sint64 => number.try_into().ok().map(Value::Sint64),
+            Self::Char16 => number.try_into().ok().map(Value::Char16),
+            other => {
+                return Err(Error::Lexical { found: number.to_string(), expected: other.keyword() });
+            }
+        };
+        value.ok_or_else(|| Error::OutOfRange { found: number.to_string(), expected: self.keyword() })
+    }
+}
+
+/// A decimal number with an optional sign.
+pub(crate) fn integer(text: &str) -> Option<i128> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    // The longest number of any type has 20 digits; leading zeros are nobody's habit.
+    let fits = (1..=30).contains(&digits.len()) && digits.bytes().all(|octet| octet.is_ascii_digit());
+    if fits { text.parse().ok() } else { None }
+}
+
+/// A number of XML Schema, which also knows `INF`, but not `infinity`.
+pub(crate) fn real(text: &str) -> Option<f64> {
+    match text {
+        "INF" => Some(f64::INFINITY),
+        "-INF" => Some(f64::NEG_INFINITY),
+        "NaN" => Some(f64::NAN),
+        _ if text.bytes().all(|octet| octet.is_ascii_digit() || b"+-.eE".contains(&octet)) => {
+            text.parse().ok()
+        }
+        _ => None,
+    }
+}
+
+/// A character of one unit; a number of several digits is meant as a number.
+fn char16(text: &str) -> Option<u16> {
+    let mut units = text.encode_utf16();
+    match (units.next(), units.next()) {
+        (Some(unit), None) => Some(unit),
+        (None, _) => None,
+        (Some(_), Some(_)) => integer(text.trim()).and_then(|number| number.try_into().ok()),
+    }
+}
+
+impl Value {
+    /// A text that may change.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::String(Cow::Owned(text.into()))
+    }
+
+    /// Whether there is no value.
+    #[must_use]
+    pub const fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// The value as a text, if it is one.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value as a whole number, whichever of the types it has.
+    #[must_use]
+    pub fn as_integer(&self) -> Option<i128> {
+        Some(match *self {
+            Self::Uint8(number) => number.into(),
+            Self::Uint16(number) => number.into(),
+            Self::Uint32(number) => number.into(),
+            Self::Uint64(number) => number.into(),
+            Self::Sint8(number) => number.into(),
+            Self::Sint16(number) => number.into(),
+            Self::Sint32(number) => number.into(),
+            Self::Sint64(number) => number.into(),
+            Self::Char16(unit) => unit.into(),
+            _ => return None,
+        })
+    }
+
+    /// The values of an array; none for NULL and the value itself for anything else.
+    #[must_use]
+    pub fn elements(&self) -> &[Value] {
+        match self {
+            Self::Null => &[],
+            Self::Array(values) => values,
+            other => std::slice::from_ref(other),
+        }
+    }
+
+    /// The keyword of its type.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Boolean(_) => "boolean",
+            Self::Uint8(_) => "uint8",
+            Self::Uint16(_) => "uint16",
+            Self::Uint32(_) => "uint32",
+            Self::Uint64(_) => "uint64",
+            Self::Sint8(_) => "sint8",
+            Self::Sint16(_) => "sint16",
+            Self::Sint32(_) => "sint32",
+            Self::Sint64(_) => "sint64",
+            Self::Real32(_) => "real32",
+            Self::Real64(_) => "real64",
+            Self::Char16(_) => "char16",
+            Self::String(_) => "string",
+            Self::DateTime(_) => "datetime",
+            Self::Reference(_) => "ref",
+            Self::Object(_) => "object",
+            Self::Array(_) => "array",
+        }
+    }
+
+    /// Appends what stands for a single value in elements and selectors; nothing for NULL, arrays and instances.
+    ///
+    /// A real number is the shortest that reads back as itself.
+    pub fn write_text(&self, out: &mut String) {
+        // Writing to a String cannot fail.
+        let _ = match self {
+            Self::Null | Self::Array(_) | Self::Object(_) => Ok(()),
+            Self::Boolean(true) => out.write_str("true"),
+            Self::Boolean(false) => out.write_str("false"),
+            Self::Uint8(number) => write!(out, "{number}"),
+            Self::Uint16(number) => write!(out, "{number}"),
+            Self::Uint32(number) => write!(out, "{number}"),
+            Self::Uint64(number) => write!(out, "{number}"),
+            Self::Sint8(number) => write!(out, "{number}"),
+            Self::Sint16(number) => write!(out, "{number}"),
+            Self::Sint32(number) => write!(out, "{number}"),
+            Self::Sint64(number) => write!(out, "{number}"),
+            Self::Real32(number) if is_plain(f64::from(*number)) => write!(out, "{number}"),
+            Self::Real32(number) if number.is_finite() => write!(out, "{number:e}"),
+            Self::Real32(number) => out.write_str(not_finite(f64::from(*number))),
+            Self::Real64(number) if is_plain(*number) => write!(out, "{number}"),
+            Self::Real64(number) if number.is_finite() => write!(out, "{number:e}"),
+            Self::Real64(number) => out.write_str(not_finite(*number)),
+            Self::Char16(unit) => {
+                out.write_char(char::from_u32((*unit).into()).unwrap_or(char::REPLACEMENT_CHARACTER))
+            }
+            Self::String(text) => out.write_str(text),
+            Self::DateTime(value) => write!(out, "{value}"),
+            Self::Reference(path) => write!(out, "{path}"),
+        };
+    }
+}
+
+/// Whether a number is short without an exponent.
+fn is_plain(number: f64) -> bool {
+    let size = number.abs();
+    size == 0.0 || (1e-5..1e17).contains(&size)
+}
+
+fn not_finite(number: f64) -> &'static str {
+    if number.is_nan() {
+        "NaN"
+    } else if number > 0.0 {
+        "INF"
+    } else {
+        "-INF"
+    }
+}
+
+impl fmt::Display for CimType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reference(Some(class)) => write!(f, "{class} ref"),
+            Self::Object(Some(class)) => write!(f, "object:{class}"),
+            other => f.write_str(other.keyword()),
+        }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.shape {
+            Shape::Scalar => write!(f, "{}", self.element),
+            Shape::Array => write!(f, "{}[]", self.element),
+            Shape::FixedArray(most) => write!(f, "{}[{most}]", self.element),
+        }
+    }
+}
+
+macro_rules! from {
+    ($($from:ty => $variant:ident;)*) => {
+        $(impl From<$from> for Value {
+            fn from(value: $from) -> Self {
+                Self::$variant(value.into())
+            }
+        })*
+    };
+}
+
+from! {
+    bool => Boolean;
+    u8 => Uint8;
+    u16 => Uint16;
+    u32 => Uint32;
+    u64 => Uint64;
+    i8 => Sint8;
+    i16 => Sint16;
+    i32 => Sint32;
+    i64 => Sint64;
+    f32 => Real32;
+    f64 => Real64;
+    String => String;
+    &'static str => String;
+    DateTime => DateTime;
+    ObjectPath => Reference;
+    Instance => Object;
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl<T: Into<Value>> From<Vec<T>> for Value {
+    fn from(values: Vec<T>) -> Self {
+        Self::Array(values.into_iter().map(Into::into).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_become_values_of_their_type() {
+        for (kind, text, value) in [
+            (CimType::Boolean, "TRUE", Value::Boolean(true)),
+            (CimType::Boolean, " 0 ", Value::Boolean(false)),
+            (CimType::Uint8, "255", Value::Uint8(255)),
+            (CimType::Sint8, "-128", Value::Sint8(-128)),
+            (CimType::Uint64, "18446744073709551615", Value::Uint64(u64::MAX)),
+            (CimType::Sint64, "-9223372036854775808", Value::Sint64(i64::MIN)),
+            (CimType::Real64, "1.5e3", Value::Real64(1_500.0)),
+            (CimType::Real32, "-INF", Value::Real32(f32::NEG_INFINITY)),
+            (CimType::Char16, "A", Value::Char16(65)),
+            (CimType::Char16, "66", Value::Char16(66)),
+            (CimType::Char16, " ", Value::Char16(32)),
+            (CimType::String, " a ", Value::text(" a ")),
+        ] {
+            // NaN apart, what is read is what was meant.
+            assert_eq!(kind.parse(text).map_err(|error| error.to_string()), Ok(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_outside_their_type_are_refused_as_such() {
+        use crate::Status;
+        for (kind, text, status) in [
+            (CimType::Uint8, "256", Status::ValueOutOfRange),
+            (CimType::Uint32, "-1", Status::ValueOutOfRange),
+            (CimType::Sint64, "9223372036854775808", Status::ValueOutOfRange),
+            (CimType::Uint8, "", Status::TypeMismatch),
+            (CimType::Uint8, "1.0", Status::TypeMismatch),
+            (CimType::Uint8, "0x10", Status::TypeMismatch),
+            (CimType::Uint8, "--1", Status::TypeMismatch),
+            (CimType::Uint64, &"9".repeat(40), Status::TypeMismatch),
+            (CimType::Boolean, "yes", Status::TypeMismatch),
+            (CimType::Real64, "infinity", Status::TypeMismatch),
+            (CimType::Char16, "ab", Status::TypeMismatch),
+            (CimType::Char16, "", Status::TypeMismatch),
+            (CimType::Object(None), "x", Status::TypeMismatch),
+        ] {
+            assert_eq!(kind.parse(text).expect_err(text).status(), status, "{text}");
+        }
+    }
+
+    #[test]
+    fn real_numbers_are_as_short_as_they_can_be() {
+        let written = |value: Value| {
+            let mut text = String::new();
+            value.write_text(&mut text);
+            text
+        };
+        assert_eq!(written(Value::Real32(0.1)), "0.1");
+        assert_eq!(written(Value::Real64(1e300)), "1e300");
+        assert_eq!(written(Value::Real64(100.0)), "100");
+        assert_eq!(written(Value::Real64(f64::NAN)), "NaN");
+        assert_eq!(written(Value::Real32(f32::NEG_INFINITY)), "-INF");
+    }
+
+    #[test]
+    fn a_type_holds_its_own_values_only() {
+        let numbers = Type::array(CimType::Uint16);
+        assert!(numbers.holds(&vec![1_u16, 2].into()));
+        assert!(numbers.holds(&Value::Null));
+        assert!(!numbers.holds(&1_u16.into()));
+        assert!(!numbers.holds(&vec![1_u32].into()));
+        assert!(!Type::scalar(CimType::Uint16).holds(&vec![1_u16].into()));
+        let nested = Value::Array(vec![vec![1_u16].into()].into());
+        assert!(!numbers.holds(&nested), "an array of arrays was taken");
+        let fixed = Type { element: CimType::Uint8, shape: Shape::FixedArray(2) };
+        assert!(fixed.holds(&vec![1_u8, 2].into()) && !fixed.holds(&vec![1_u8, 2, 3].into()));
+    }
+}

@@ -1,0 +1,191 @@
+//! What a client asked for about the form of instances.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Layout;
+use crate::uri::{ClassUri, UriForm};
+use crate::{Class, ColumnSet, Instance, Name, Operation, Origin, SystemProperty};
+
+/// Writes instances in the form one request asks for.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    form: UriForm,
+    origin: Arc<Origin>,
+    null_arrays: NullArrays,
+    property_types: PropertyTypes,
+}
+
+/// What is written for arrays without a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NullArrays {
+    /// Nothing, as for an empty one.
+    #[default]
+    Omitted,
+    /// An element that says so: the option `UsePreciseArrays`.
+    Marked,
+}
+
+/// Whether each property says its type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PropertyTypes {
+    /// It does not.
+    #[default]
+    Omitted,
+    /// It has an `xsi:type`: the option `includepropertymetadata`.
+    Written,
+}
+
+/// Which properties of rows are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// The whole instance, as its class.
+    Whole,
+    /// Those of the superclass of this name, as if it were one of that class.
+    AsClass(Name),
+    /// Only these, without a class.
+    Names(Vec<Name>),
+}
+
+impl Writer {
+    /// A writer for answers to requests with URIs of a form.
+    #[must_use]
+    pub fn new(form: UriForm, origin: Origin) -> Self {
+        Self {
+            form,
+            origin: Arc::new(origin),
+            null_arrays: NullArrays::default(),
+            property_types: PropertyTypes::default(),
+        }
+    }
+
+    /// The writer with another way to write NULL arrays.
+    #[must_use]
+    pub fn with_null_arrays(self, null_arrays: NullArrays) -> Self {
+        Self { null_arrays, ..self }
+    }
+
+    /// The writer with or without types of properties.
+    #[must_use]
+    pub fn with_property_types(self, property_types: PropertyTypes) -> Self {
+        Self { property_types, ..self }
+    }
+
+    /// The shape of whole instances of a class, or of some columns of them.
+    #[must_use]
+    pub fn instances(&self, class: &Arc<Class>, columns: &ColumnSet) -> Layout {
+        Layout::of_instances(self, class, columns)
+    }
+
+    /// The shape of projections: a `w:XmlFragment` with some properties.
+    #[must_use]
+    pub fn projection(&self, class: &Arc<Class>, columns: &ColumnSet) -> Layout {
+        Layout::of_projection(self, class, columns, Vec::new())
+    }
+
+    /// Writes one whole instance.
+    pub fn instance(&self, out: &mut xml::Writer, instance: &Instance) {
+        self.instances(instance.class(), &instance.class().columns()).write(out, instance);
+    }
+
+    /// Writes what a method gave back, as `p:Method_OUTPUT`.
+    ///
+    /// `class` is the one the method was called on.
+    pub fn output(&self, out: &mut xml::Writer, class: &Class, operation: &Operation, output: &Instance) {
+        let element = format!("{}_OUTPUT", operation.method.name);
+        Layout::of_parameters(self, class, &element, &operation.output).write(out, output);
+    }
+
+    /// Writes what a method is given, as `p:Method_INPUT`, for clients.
+    pub fn input(&self, out: &mut xml::Writer, class: &Class, operation: &Operation, input: &Instance) {
+        let element = format!("{}_INPUT", operation.method.name);
+        Layout::of_parameters(self, class, &element, &operation.input).write(out, input);
+    }
+
+    /// Rows of any classes, one after the other.
+    #[must_use]
+    pub fn rows(&self, selection: Selection) -> Rows {
+        Rows { writer: self.clone(), selection, layouts: HashMap::new() }
+    }
+
+    pub(super) fn class_uri(&self, class: &Class) -> String {
+        ClassUri::of(self.form, &self.origin.namespace, class.name()).to_string()
+    }
+
+    pub(super) fn form(&self) -> UriForm {
+        self.form
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    pub(super) fn null_arrays(&self) -> NullArrays {
+        self.null_arrays
+    }
+
+    pub(super) fn property_types(&self) -> PropertyTypes {
+        self.property_types
+    }
+}
+
+/// Writes rows of one query, whichever classes they are of; what is the same for a class is worked out once.
+#[derive(Debug)]
+pub struct Rows {
+    writer: Writer,
+    selection: Selection,
+    layouts: HashMap<Name, Layout>,
+}
+
+impl Rows {
+    /// Writes one row.
+    pub fn write(&mut self, out: &mut xml::Writer, row: &Instance) {
+        let above = match &self.selection {
+            Selection::AsClass(name) => ancestor(row.class(), name),
+            Selection::Whole | Selection::Names(_) => None,
+        };
+        match above {
+            None => self.write_own(out, row),
+            // A row of a subclass becomes one of the class that was asked for.
+            Some(above) => {
+                let mut as_class = Instance::new(above.clone());
+                for (column, property) in above.columns().iter().zip(above.properties()) {
+                    let value = row.value(property.name.as_str()).cloned().unwrap_or_default();
+                    // A property of a superclass has the same type there, embedded classes apart.
+                    let _ = as_class.set(column, value);
+                }
+                self.write_own(out, &as_class);
+            }
+        }
+    }
+
+    fn write_own(&mut self, out: &mut xml::Writer, row: &Instance) {
+        let class = row.class();
+        match self.layouts.get(class.name()).filter(|layout| Arc::ptr_eq(layout.class(), class)) {
+            Some(layout) => layout.write(out, row),
+            None => {
+                let layout = self.layout(class);
+                layout.write(out, row);
+                self.layouts.insert(class.name().clone(), layout);
+            }
+        }
+    }
+
+    fn layout(&self, class: &Arc<Class>) -> Layout {
+        match &self.selection {
+            Selection::Whole | Selection::AsClass(_) => self.writer.instances(class, &class.columns()),
+            Selection::Names(names) => {
+                let columns = names.iter().filter_map(|name| class.column(name.as_str())).collect();
+                let mut system: Vec<_> =
+                    names.iter().filter_map(|name| SystemProperty::parse(name.as_str())).collect();
+                system.sort_unstable();
+                system.dedup();
+                Layout::of_projection(&self.writer, class, &columns, system)
+            }
+        }
+    }
+}
+
+fn ancestor<'c>(class: &'c Arc<Class>, name: &Name) -> Option<&'c Arc<Class>> {
+    std::iter::successors(class.superclass(), |class| class.superclass()).find(|class| class.name() == name)
+}

@@ -1,0 +1,164 @@
+//! Instances that real services of Windows wrote, when there are any.
+//!
+//! The recordings are other people's and no part of this repository.
+//! They are looked for in `wsman/wmi` of the folder that `TELARCH_FIXTURES` names, or else of `shared/fixtures` beside
+//! the repository.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{env, fs};
+
+use telarch_cim::uri::UriForm;
+use telarch_cim::wscim::{Reader, Writer};
+use telarch_cim::{Class, ClassDeclaration, Schema, mof};
+use xml::{Bounds, Document, Element};
+
+use crate::{cimv2, origin};
+
+/// Properties that Windows got after some of the recordings.
+const NEWER: [&str; 24] = [
+    "AutomaticManagedPagefile",
+    "BootVolume",
+    "HypervisorPresent",
+    "NumberOfLogicalProcessors",
+    "OperatingSystemSKU",
+    "OSArchitecture",
+    "PageFilePresent",
+    "PCSystemType",
+    "PortableOperatingSystem",
+    "SecondLevelAddressTranslationExtensions",
+    "SystemVolume",
+    "VirtualizationFirmwareEnabled",
+    "VMMonitorModeExtensions",
+    "AssetTag",
+    "Characteristics",
+    "ChassisSKUNumber",
+    "DelayedAutoStart",
+    "NumberOfEnabledCore",
+    "PartNumber",
+    "PCSystemTypeEx",
+    "SerialNumber",
+    "SystemFamily",
+    "SystemSKUNumber",
+    "ThreadCount",
+];
+
+#[test]
+fn every_recorded_instance_is_written_again_letter_for_letter() {
+    let schema = cimv2();
+    let (mut instances, mut projections) = (0, 0);
+    each_item(|server, class_name, item| {
+        let written = if item.name() == "XmlFragment" {
+            projections += 1;
+            rewrite_projection(&schema, class_name, item)
+        } else {
+            instances += 1;
+            rewrite_instance(&schema, item)
+        };
+        // Server 2003 wrote quotes as they are, its successors write references.
+        let quotes = |text: &str| text.replace("&quot;", "\"").replace("&apos;", "'");
+        let same = if server == "server_2003" { quotes(&written) } else { written };
+        assert_eq!(same, item.source());
+    });
+    if instances + projections > 0 {
+        assert_eq!((instances, projections), (68, 199), "not every item that was recorded was found");
+    }
+}
+
+#[test]
+fn the_properties_of_recorded_instances_are_those_of_the_classes() {
+    let schema = cimv2();
+    let mut missing = BTreeSet::new();
+    each_item(|_, _, item| {
+        if item.name() == "XmlFragment" {
+            return;
+        }
+        let class = class_of(&schema, item.name(), item);
+        let read = Reader::new(&schema).properties(item, &class).unwrap();
+        for (column, property) in class.columns().iter().zip(class.properties()) {
+            // An array without a value is not written.
+            if !read.present.contains(column) && !property.kind.is_array() {
+                missing.insert(format!("{}.{}", class.name(), property.name));
+            }
+        }
+    });
+    missing.retain(|name| !NEWER.iter().any(|newer| name.ends_with(&format!(".{newer}"))));
+    assert_eq!(missing, BTreeSet::new());
+}
+
+fn rewrite_instance(schema: &Schema, item: Element<'_>) -> String {
+    let class = class_of(schema, item.name(), item);
+    let read = Reader::new(schema).properties(item, &class).unwrap();
+    let mut out = xml::Writer::new();
+    writer().instances(&class, &read.present).write(&mut out, &read.instance);
+    out.finish()
+}
+
+fn rewrite_projection(schema: &Schema, class_name: &str, item: Element<'_>) -> String {
+    let class = class_of(schema, class_name, item);
+    let read = Reader::new(schema).properties(item, &class).unwrap();
+    let mut out = xml::Writer::new();
+    writer().projection(&class, &read.present).write(&mut out, &read.instance);
+    out.finish()
+}
+
+/// The class with what only the service of 2003 had.
+fn class_of(schema: &Schema, name: &str, item: Element<'_>) -> Arc<Class> {
+    let class = schema.require(name).unwrap();
+    let unknown: BTreeSet<_> =
+        item.children().map(|child| child.name()).filter(|name| class.column(name).is_none()).collect();
+    if unknown.is_empty() {
+        return class;
+    }
+    assert_eq!(unknown, BTreeSet::from(["QuantumLength", "QuantumType"]), "{name}");
+    let mut declaration = ClassDeclaration::from(class.as_ref());
+    let [mof::Item::Class(older)] =
+        &mof::parse("class X { uint8 QuantumLength; uint8 QuantumType; };").unwrap()[..]
+    else {
+        panic!("one class")
+    };
+    declaration.properties.extend(older.properties.iter().cloned());
+    Arc::new(Class::derive(&declaration, class.superclass()).unwrap())
+}
+
+fn writer() -> Writer {
+    Writer::new(UriForm::Wmi, origin())
+}
+
+/// Calls for each item of each recording, with its service and the class that its file is named after.
+fn each_item(mut check: impl FnMut(&str, &str, Element<'_>)) {
+    let Some(folder) = recordings() else { return };
+    for server in ["server_2003", "server_2008", "server_2012"] {
+        let mut paths: Vec<_> =
+            fs::read_dir(folder.join(server)).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        for path in paths {
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            let class = name.split("_all").next().unwrap().split("_star").next().unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            let document = Document::parse(text.trim(), &Bounds::default()).unwrap();
+            let mut all = vec![document.root()];
+            while let Some(element) = all.pop() {
+                if element.name() == "Items" {
+                    element.children().for_each(|item| check(server, class, item));
+                } else {
+                    all.extend(element.children());
+                }
+            }
+        }
+    }
+}
+
+fn recordings() -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
+    let folder = env::var_os("TELARCH_FIXTURES").map_or_else(beside, PathBuf::from).join("wsman/wmi");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!(
+        "SKIPPED: there are no recordings in {}; TELARCH_FIXTURES names another folder",
+        folder.display()
+    );
+    None
+}

@@ -1,0 +1,120 @@
+//! What a condition tells the one who fetches rows.
+
+use telarch_cim::wql::Predicate;
+use telarch_cim::{Class, Column, Value};
+
+use super::{classes, select};
+use crate::{cimv2, origin};
+
+fn bind(class: &Class, condition: &str) -> Predicate {
+    Predicate::bind(&select(&format!("SELECT * FROM Sample WHERE {condition}")), class, &origin()).unwrap()
+}
+
+/// The sets of values for the keys Handle and Id, in words.
+fn pinned(condition: &str) -> Option<Vec<String>> {
+    let (class, _) = classes();
+    let in_words = |values: Vec<Value>| {
+        let mut words = String::new();
+        for value in values {
+            value.write_text(&mut words);
+            words.push(' ');
+        }
+        words.trim_end().to_owned()
+    };
+    Some(bind(&class, condition).pinned(class.keys())?.into_iter().map(in_words).collect())
+}
+
+#[test]
+fn equalities_of_all_keys_pin_rows() {
+    for (condition, rows) in [
+        ("Handle = 'a' AND Id = 1", Some(vec!["a 1"])),
+        ("1 = Id AND 'a' = Handle AND Text LIKE '%'", Some(vec!["a 1"])),
+        ("Handle = 4 AND Id = '4'", Some(vec!["4 4"])),
+        ("(Handle = 'a' OR Handle = 'b') AND Id = 1", Some(vec!["a 1", "b 1"])),
+        ("Handle = 'a' AND Id = 1 OR Handle = 'b' AND Id = 2", Some(vec!["a 1", "b 2"])),
+        ("Handle = 'a' AND Id = 1 OR Handle = 'A' AND Id = 1", Some(vec!["a 1"])),
+        ("Handle = 'a' AND Handle = 'b' AND Id = 1", Some(vec![])),
+        ("Handle = 'a' AND Handle = 'A' AND Id = 1", Some(vec!["a 1"])),
+        ("NOT NOT (Handle = 'a' AND Id = 1)", Some(vec!["a 1"])),
+        ("__CLASS = 'Other'", Some(vec![])),
+        ("__CLASS = 'Sample' AND Handle = 'a' AND Id = 1", Some(vec!["a 1"])),
+        ("Handle = 'a'", None),
+        ("Handle = 'a' OR Id = 1", None),
+        ("Handle = 'a' AND Id > 1", None),
+        ("Handle = 'a' AND NOT Id = 1", None),
+        ("NOT (Handle <> 'a' OR Id <> 1)", None),
+        ("Handle LIKE 'a' AND Id = 1", None),
+        ("Handle = 'a' AND Id = 1 OR Text = 'b'", None),
+    ] {
+        let rows = rows.map(|rows| rows.into_iter().map(str::to_owned).collect());
+        assert_eq!(pinned(condition), rows, "{condition}");
+    }
+}
+
+#[test]
+fn more_rows_than_are_worth_it_are_not_pinned() {
+    let few: Vec<_> = (0..60).map(|id| format!("Id = {id}")).collect();
+    let many: Vec<_> = (0..600).map(|id| format!("Id = {id}")).collect();
+    assert_eq!(pinned(&format!("Handle = 'a' AND ({})", few.join(" OR "))).map(|rows| rows.len()), Some(60));
+    assert_eq!(pinned(&format!("Handle = 'a' AND ({})", many.join(" OR "))), None);
+    let product = format!("({}) AND ({})", few.join(" OR "), few.join(" OR ").replace("Id", "Handle"));
+    assert_eq!(pinned(&product), None);
+}
+
+#[test]
+fn a_column_that_is_no_key_can_be_pinned_as_well() {
+    let class = cimv2().require("Win32_Process").unwrap();
+    let query = select("SELECT Name FROM Win32_Process WHERE ProcessId = 4 OR ProcessId = 5");
+    let predicate = Predicate::bind(&query, &class, &origin()).unwrap();
+    let column = class.column("ProcessId").unwrap();
+    assert_eq!(predicate.pinned(&[column]), Some(vec![vec![4_u32.into()], vec![5_u32.into()]]));
+    assert_eq!(predicate.pinned(class.keys()), None);
+}
+
+#[test]
+fn the_columns_that_are_needed_are_those_that_are_named() {
+    let class = cimv2().require("Win32_Process").unwrap();
+    let names = |columns: Vec<Column>| -> Vec<String> {
+        columns.iter().map(|column| class.property(*column).unwrap().name.to_string()).collect()
+    };
+    let query = select(
+        "SELECT Name, __RELPATH FROM Win32_Process WHERE ThreadCount > 5 AND __CLASS = 'Win32_Process'",
+    );
+    let predicate = Predicate::bind(&query, &class, &origin()).unwrap();
+    assert_eq!(names(predicate.columns().iter().collect()), ["ThreadCount"]);
+    let (columns, system) = query.selected(&class).unwrap();
+    assert_eq!((names(columns.iter().collect()), system.len()), (vec!["Name".to_owned()], 1));
+    let whole = select("SELECT * FROM Win32_Process WHERE __RELPATH = 'x'");
+    assert_eq!(whole.selected(&class).unwrap().0.len(), class.properties().len());
+    let predicate = Predicate::bind(&whole, &class, &origin()).unwrap();
+    assert_eq!(names(predicate.columns().iter().collect()), ["Handle"], "a path is made of the keys");
+    assert!(select("SELECT Missing FROM Win32_Process").selected(&class).is_err());
+}
+
+#[test]
+fn what_is_the_same_for_all_rows_is_decided_at_once() {
+    let (class, _) = classes();
+    for (condition, answer) in [
+        ("__CLASS = 'Sample'", Some(true)),
+        ("__this ISA 'Other' AND Text = 'a'", Some(false)),
+        ("__this ISA 'Sample' OR Text = 'a'", Some(true)),
+        ("NOT __GENUS = 1", Some(true)),
+        ("__CLASS = 'Sample' AND Text = 'a'", None),
+    ] {
+        assert_eq!(bind(&class, condition).constant(), answer, "{condition}");
+    }
+}
+
+#[test]
+fn a_query_of_events_says_which_class_it_watches() {
+    let query = select(
+        "SELECT * FROM __InstanceModificationEvent WITHIN 5 \
+         WHERE TargetInstance.State = 'Running' AND TargetInstance ISA 'Win32_Service'",
+    );
+    assert_eq!(query.class_of("TargetInstance").map(ToString::to_string).as_deref(), Some("Win32_Service"));
+    assert_eq!(query.class_of("PreviousInstance"), None);
+    let either = select("SELECT * FROM E WHERE TargetInstance ISA 'A' OR TargetInstance ISA 'B'");
+    assert_eq!(either.class_of("TargetInstance"), None);
+    let class = cimv2().require("__InstanceModificationEvent").unwrap();
+    Predicate::bind(&query, &class, &origin()).unwrap();
+}

@@ -1,0 +1,153 @@
+//! `-trace:FILE`: every message, without the secrets in it.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use client::{Direction, Trace, Traced};
+use xml::{Bounds, Document, Element, Writer};
+
+use crate::failure::{Failure, Kind};
+use crate::format::{Format, harmless};
+use crate::markup::{attributes, has_children, is_mixed, open};
+
+/// A file that messages are written to, for its owner alone.
+struct TraceFile {
+    begun: Instant,
+    file: Mutex<File>,
+}
+
+/// Opens the file, or goes on at its end.
+///
+/// # Errors
+/// A [`Failure`] if it cannot be written, or if others can read it.
+pub(crate) fn to(path: &Path) -> Result<Arc<dyn Trace>, Failure> {
+    let failed = |error| Failure::here(Kind::Usage, format!("cannot write {}: {error}", path.display()));
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?;
+    // What users send and get may be anything, secrets that have no name included.
+    if found.is_file() && found.permissions().mode() & 0o077 != 0 {
+        let failure = Failure::here(Kind::Usage, format!("others can read {}", path.display()));
+        return Err(failure.advise(format!("chmod 600 {}, or name another file", path.display())));
+    }
+    Ok(Arc::new(TraceFile { begun: Instant::now(), file: Mutex::new(file) }))
+}
+
+impl Trace for TraceFile {
+    fn see(&self, Traced { direction, peer, text }: Traced<'_>) {
+        let elapsed = self.begun.elapsed();
+        let headline = match direction {
+            Direction::Sent => format!(">>> to {peer}"),
+            Direction::Received(status) => format!("<<< from {peer}, HTTP {status}"),
+        };
+        let (seconds, millis) = (elapsed.as_secs(), elapsed.subsec_millis());
+        let entry = format!("{headline}, after {seconds}.{millis:03} s\n{}\n\n", redacted(text));
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        // A trace that cannot be written does not stop what is traced.
+        let _ = file.write_all(entry.as_bytes());
+    }
+}
+
+/// A message for reading, without its secrets; what is no XML is only counted, for it could hold anything.
+fn redacted(text: &str) -> String {
+    if text.is_empty() {
+        return "(nothing)".to_owned();
+    }
+    let bounds = Bounds { octets: usize::MAX, ..Bounds::default() };
+    let Ok(document) = Document::parse(text, &bounds) else {
+        return format!("({} octets that are no XML)", text.len());
+    };
+    let mut writer = Writer::new();
+    write(&mut writer, document.root());
+    match Document::parse(writer.finish(), &bounds) {
+        Ok(document) => harmless(Format::Pretty.print(document.root()).trim_end()),
+        Err(_) => format!("({} octets left out)", text.len()),
+    }
+}
+
+fn write(writer: &mut Writer, element: Element<'_>) {
+    open(writer, element);
+    attributes(writer, element, |_, name| is_secret(name));
+    if is_secret(element.name()) || names_a_secret(element) || (is_mixed(element) && holds_a_secret(element))
+    {
+        writer.text(LEFT_OUT);
+    } else if is_mixed(element) {
+        writer.text(&element.text());
+        element.children().for_each(|child| write(writer, child));
+    } else if has_children(element) {
+        element.children().for_each(|child| write(writer, child));
+    } else {
+        writer.text(&element.text());
+    }
+    writer.end();
+}
+
+/// Whether what stands in an element or attribute of this name is nobody else's.
+pub(crate) fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["password", "passwd", "secret", "credential", "privatekey", "token"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+/// What is typed for a command, values of variables, and options and selectors whose names tell of a secret.
+fn names_a_secret(element: Element<'_>) -> bool {
+    let name = element.attribute("", "Name").unwrap_or_default();
+    match element.name() {
+        "Variable" => true,
+        "Stream" => name == "stdin",
+        "Option" | "Selector" => is_secret(&name),
+        _ => false,
+    }
+}
+
+fn holds_a_secret(element: Element<'_>) -> bool {
+    element.children().any(|child| is_secret(child.name()) || names_a_secret(child) || holds_a_secret(child))
+}
+
+const LEFT_OUT: &str = "(left out)";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_left_out_and_the_rest_is_there() {
+        let message = "<s:E xmlns:s=\"urn:s\" xmlns:r=\"urn:r\"><r:Password>hunter2</r:Password>\
+            <r:RunAsPassword a=\"1\"><r:Deep>hunter2</r:Deep></r:RunAsPassword><r:User Password=\"hunter2\">ann</r:User>\
+            <r:Variable Name=\"PATH\">hunter2</r:Variable><r:Stream Name=\"stdin\">aHVudGVyMg==</r:Stream>\
+            <r:Stream Name=\"stdout\">b3V0</r:Stream><r:Option Name=\"ApiSecret\">hunter2</r:Option>\
+            <r:Mixed>text<r:Token>hunter2</r:Token></r:Mixed><r:Port>5985</r:Port></s:E>";
+        let shown = redacted(message);
+        assert!(!shown.contains("hunter2") && !shown.contains("aHVudGVyMg"), "{shown}");
+        for part in [
+            "<r:Port>5985</r:Port>",
+            "b3V0",
+            "<r:User>ann</r:User>",
+            "<r:Password>(left out)</r:Password>",
+            "Name=\"PATH\"",
+        ] {
+            assert!(shown.contains(part), "{part} is not in {shown}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_xml_is_only_counted() {
+        assert_eq!(redacted(""), "(nothing)");
+        assert_eq!(redacted("password=hunter2"), "(16 octets that are no XML)");
+    }
+
+    #[test]
+    fn the_file_is_its_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trace");
+        to(&path).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(to(&path).is_err());
+    }
+}

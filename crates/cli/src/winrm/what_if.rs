@@ -1,0 +1,74 @@
+//! `-whatif`: what an operation would send, instead of sending it.
+
+use xml::{Bounds, Document, Element, Fragment as Markup};
+
+use super::run::{Run, Streams, element, read_xml};
+use super::{Input, Operation};
+use crate::failure::{Failure, Kind};
+use crate::format::Format;
+use crate::input::{KeyValues, Value};
+use crate::locator::Locator;
+use crate::program::Stop;
+use crate::trace::is_secret;
+
+/// Prints it. Only `set` asks the service, for the values that there are.
+pub(super) async fn show(run: &Run, operation: Operation, streams: &mut Streams<'_>) -> Result<(), Stop> {
+    let text = match operation {
+        Operation::Set { locator, input: Input::Values(values), .. } => {
+            let current = run.read(&locator).await?;
+            let resource = current.content().ok_or_else(nothing)?;
+            // The same refusals as when it is done.
+            crate::body::modify(resource, &values)?;
+            format!("{} would be changed:\n{}", locator.short(), changes(resource, &values))
+        }
+        Operation::Set { locator, input: Input::File(path), .. } => {
+            let body = read_xml(&path, streams.input)?;
+            format!("{} would be replaced by:\n{}", locator.short(), pretty(&body)?)
+        }
+        Operation::Create { locator, input } => {
+            let body = element(locator.last_segment(), &locator, input, streams.input)?;
+            format!("{} would be made of:\n{}", locator.short(), pretty(&body)?)
+        }
+        Operation::Delete { locator } => format!("{} would be deleted\n", locator.short()),
+        Operation::Invoke { action, locator, input } => {
+            let name = action.rsplit('/').next().unwrap_or_default();
+            let body = element(&format!("{name}_INPUT"), &locator, input, streams.input)?;
+            format!("{} would be called with:\n{}", called(&action, &locator), pretty(&body)?)
+        }
+        _ => return Ok(()),
+    };
+    Ok(streams.out.write_all(text.as_bytes())?)
+}
+
+fn called(action: &str, locator: &Locator) -> String {
+    format!("{action} of {}", locator.short())
+}
+
+/// `    Name: old -> new`, a line each; what stays as it is is said, too.
+fn changes(resource: Element<'_>, values: &KeyValues) -> String {
+    let line = |(name, value): (&str, &Value)| {
+        let now = resource.children().find(|child| child.name() == name);
+        let now = now.map(|child| child.text().into_owned()).unwrap_or_default();
+        match value {
+            Value::Text(_) if is_secret(name) => format!("    {name}: another one\n"),
+            Value::Text(text) if *text == now => format!("    {name}: {} (no change)\n", shown(text)),
+            Value::Text(text) => format!("    {name}: {} -> {}\n", shown(&now), shown(text)),
+            Value::Null => format!("    {name}: {} -> $null\n", shown(&now)),
+        }
+    };
+    values.iter().map(line).collect()
+}
+
+fn shown(value: &str) -> String {
+    if value.is_empty() { "(empty)".to_owned() } else { crate::format::harmless(value) }
+}
+
+fn pretty(body: &Markup) -> Result<String, Failure> {
+    let document = Document::parse(body.as_str(), &Bounds::default())
+        .map_err(|error| Failure::here(Kind::Usage, error.to_string()))?;
+    Ok(Format::Pretty.print(document.root()))
+}
+
+fn nothing() -> Failure {
+    Failure::here(Kind::Fault, "the service returned an empty resource")
+}

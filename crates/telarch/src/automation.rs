@@ -1,0 +1,264 @@
+//! Where everything begins: `WSMan.Automation`.
+
+use client::HostTrust;
+use client::{
+    Authentication, Credentials, Scheme, Sealing, Secret, SessionBuilder, SpnPort, TlsPolicy, Unencrypted,
+};
+use config::ClientFiles;
+use wording::codes::Code;
+use wording::endpoint::{Address, Defaults, Endpoint, Transport};
+use wording::failure::Hint;
+use xml::Encoding;
+
+use crate::ConnectionOptions;
+use crate::error::Error;
+use crate::flags::SessionFlags;
+use crate::session::Session;
+
+/// Makes sessions (`IWSMan`).
+///
+/// ```
+/// use telarch::{ConnectionOptions, SessionFlags, Wsman};
+///
+/// let options = ConnectionOptions::new().credentials("ann", "a secret");
+/// let session = Wsman::new().create_session("https://node7:5986", SessionFlags::USE_NEGOTIATE, options)?;
+/// assert_eq!(session.host(), "node7");
+/// # Ok::<(), telarch::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Wsman {
+    settings: Option<Box<config::Client>>,
+}
+
+impl Wsman {
+    /// Without regard to the settings of this machine: what a session may do is said by its flags and options alone.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With `winrm/config/client` of this machine and its user, as the command lines and Windows have it: hosts in
+    /// `TrustedHosts` need no proof, schemes that are switched off are not used, and default ports are those of the
+    /// settings.
+    ///
+    /// The variable `TELARCH_CLIENT_CONFIG` names another file than the usual ones.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for a file that cannot be read: what it would forbid is not known then.
+    pub fn of_this_process() -> Result<Self, Error> {
+        let settings = ClientFiles::of_this_process().read().map_err(|error| {
+            Error::argument(format!("the settings of clients cannot be read: {error}"), None)
+        })?;
+        Ok(Self::obeying(settings))
+    }
+
+    /// With these settings.
+    #[must_use]
+    pub fn obeying(settings: config::Client) -> Self {
+        Self { settings: Some(Box::new(settings)) }
+    }
+
+    /// A session with the service at `[TRANSPORT://]HOST[:PORT][/PREFIX]`, or with that of this machine if `connection`
+    /// is empty. Nothing is sent.
+    ///
+    /// Without a port, `http://` means 80 and `https://` 443, and a bare host 5985, or 5986 with
+    /// [`SessionFlags::USE_SSL`].
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for what cannot be meant.
+    pub fn create_session(
+        &self,
+        connection: &str,
+        flags: SessionFlags,
+        options: ConnectionOptions,
+    ) -> Result<Session, Error> {
+        if connection.is_empty() {
+            return self.local(flags, options);
+        }
+        let endpoint = self.endpoint(connection, flags)?;
+        let address = endpoint.for_client().map_err(|error| Error::argument(error.to_string(), None))?;
+        let authentication = authentication(flags, &options)?;
+        let port = match flags.contains(SessionFlags::ENABLE_SPN_SERVER_PORT) {
+            true => SpnPort::Appended,
+            false => SpnPort::Left,
+        };
+        let mut builder = client::Session::builder(address)
+            .authentication(authentication)
+            .tls(tls(flags, options.tls.clone()))
+            .service_name(options.service.clone().for_client(port))
+            .delegation(options.delegation)
+            .host_trust(options.trust.unwrap_or(HostTrust::Unlisted));
+        if let Some(certificate) = &options.certificate {
+            builder = builder.client_certificate(certificate.load()?);
+        }
+        if authentication != Authentication::None {
+            builder = match credentials(&options)? {
+                Some(credentials) => builder.credentials(credentials),
+                None => builder,
+            };
+        }
+        if let Some(settings) = &self.settings {
+            builder = obeying(builder, settings, endpoint.host());
+        }
+        if flags.contains(SessionFlags::NO_ENCRYPTION) {
+            builder = builder.unencrypted(Unencrypted::Allowed).sealing(Sealing::Off);
+        }
+        let user = options.user_name.clone();
+        Session::new(limited(builder, flags, options)?, authentication, endpoint.host(), user)
+    }
+
+    /// The text for an error number, in a few words (`GetErrorMessage`).
+    #[must_use]
+    pub fn error_message(&self, code: u32) -> String {
+        let code = Code(code);
+        match (Hint::find(code), code.symbol()) {
+            (Some(hint), _) => hint.what.to_owned(),
+            (None, Some(symbol)) => symbol.to_owned(),
+            (None, None) => format!("unknown error {code}"),
+        }
+    }
+
+    /// The command line of this process, its words joined by spaces (`CommandLine`).
+    #[must_use]
+    pub fn command_line(&self) -> String {
+        let words: Vec<String> =
+            std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        words.join(" ")
+    }
+
+    /// The service of this machine: the kernel says who asks.
+    fn local(&self, flags: SessionFlags, options: ConnectionOptions) -> Result<Session, Error> {
+        if options.user_name.is_some() || options.certificate.is_some() {
+            let fix =
+                "name the host, or leave user and certificate away: on this machine the kernel says who asks";
+            return Err(Error::argument("credentials need a host", Some(fix)));
+        }
+        let authentication = match flags.contains(SessionFlags::USE_NO_AUTHENTICATION) {
+            true => Authentication::None,
+            false => Authentication::Automatic,
+        };
+        let builder = client::Session::local(config::local_sockets());
+        Session::new(limited(builder, flags, options)?, authentication, "localhost", None)
+    }
+
+    fn endpoint(&self, connection: &str, flags: SessionFlags) -> Result<Endpoint, Error> {
+        let address = Address::parse(connection)?;
+        let transport = match (flags.contains(SessionFlags::USE_SSL), address.transport()) {
+            (true, Some(Transport::Http)) => {
+                return Err(Error::argument(
+                    format!("{connection}: http:// and USE_SSL exclude each other"),
+                    Some("write https://, or the host alone"),
+                ));
+            }
+            (true, _) => Transport::Https,
+            (false, typed) => typed.unwrap_or(Transport::Http),
+        };
+        let endpoint = address.complete(transport, None);
+        Ok(match &self.settings {
+            Some(settings) => endpoint.with_defaults(&Defaults {
+                http: settings.default_ports.http.number(),
+                https: settings.default_ports.https.number(),
+                prefix: settings.url_prefix.as_str().to_owned(),
+            }),
+            None => endpoint,
+        })
+    }
+}
+
+/// The one scheme that the flags name, or what fits.
+fn authentication(flags: SessionFlags, options: &ConnectionOptions) -> Result<Authentication, Error> {
+    const SCHEMES: [(SessionFlags, Authentication); 7] = [
+        (SessionFlags::USE_NO_AUTHENTICATION, Authentication::None),
+        (SessionFlags::USE_DIGEST, Authentication::Digest),
+        (SessionFlags::USE_NEGOTIATE, Authentication::Negotiate),
+        (SessionFlags::USE_BASIC, Authentication::Basic),
+        (SessionFlags::USE_KERBEROS, Authentication::Kerberos),
+        (SessionFlags::USE_CLIENT_CERTIFICATE, Authentication::Certificate),
+        (SessionFlags::USE_CRED_SSP, Authentication::CredSsp),
+    ];
+    let unknown = flags.bits() & !SessionFlags::all().bits();
+    if unknown != 0 {
+        return Err(Error::argument(format!("0x{unknown:X} is no session flag"), None));
+    }
+    let mut named = SCHEMES.into_iter().filter(|(flag, _)| flags.contains(*flag));
+    match (named.next(), named.next(), &options.certificate) {
+        (Some(_), Some(_), _) => {
+            let fix = "name one of them, or none, which means what fits";
+            Err(Error::argument("the flags name more than one scheme to sign in with", Some(fix)))
+        }
+        (Some((_, named)), None, _) => Ok(named),
+        (None, _, Some(_)) => Ok(Authentication::Certificate),
+        (None, _, None) if flags.contains(SessionFlags::ALLOW_NEGOTIATE_IMPLICIT_CREDENTIALS) => {
+            Ok(Authentication::Negotiate)
+        }
+        (None, _, None) => Ok(Authentication::Automatic),
+    }
+}
+
+fn credentials(options: &ConnectionOptions) -> Result<Option<Credentials>, Error> {
+    match (&options.user_name, &options.password) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => Err(Error::argument("a password without a user", Some("name the user"))),
+        (Some(user), password) => Ok(Some(Credentials {
+            user: user.clone(),
+            password: password.clone().unwrap_or_else(|| Secret::new(String::new())),
+        })),
+    }
+}
+
+fn tls(flags: SessionFlags, policy: TlsPolicy) -> TlsPolicy {
+    let policy = if flags.contains(SessionFlags::SKIP_CA_CHECK) { policy.skip_ca() } else { policy };
+    if flags.contains(SessionFlags::SKIP_CN_CHECK) { policy.skip_name() } else { policy }
+}
+
+/// With the limits and the encoding that were asked for.
+fn limited(
+    builder: SessionBuilder,
+    flags: SessionFlags,
+    options: ConnectionOptions,
+) -> Result<SessionBuilder, Error> {
+    let encoding = match (flags.contains(SessionFlags::UTF8), flags.contains(SessionFlags::UTF16)) {
+        (true, true) => return Err(Error::argument("UTF8 and UTF16 exclude each other", None)),
+        (_, true) => Encoding::Utf16,
+        (_, false) => Encoding::Utf8,
+    };
+    let mut builder = builder.encoding(encoding).total_timeout(options.total_timeout);
+    if let Some(limit) = options.connect_timeout {
+        builder = builder.connect_timeout(limit);
+    }
+    if let Some(limit) = options.idle_timeout {
+        builder = builder.idle_timeout(limit);
+    }
+    if let Some(limit) = options.operation_timeout {
+        builder = builder.operation_timeout(limit);
+    }
+    if let Some(octets) = options.max_envelope_size {
+        builder = builder.max_envelope_size(octets);
+    }
+    if let Some(locale) = options.locale {
+        builder = builder.locale(locale);
+    }
+    Ok(builder)
+}
+
+/// As `winrm/config/client` wants it.
+fn obeying(builder: SessionBuilder, settings: &config::Client, host: &str) -> SessionBuilder {
+    let auth = &settings.auth;
+    let allowed = [
+        (auth.basic, Scheme::Basic),
+        (auth.digest, Scheme::Digest),
+        (auth.kerberos, Scheme::Kerberos),
+        (auth.negotiate, Scheme::Negotiate),
+        (auth.certificate, Scheme::Certificate),
+        (auth.credssp, Scheme::CredSsp),
+    ];
+    let allowed = allowed.into_iter().filter_map(|(on, scheme)| on.then_some(scheme));
+    let mut builder = builder.allowed_schemes(allowed).network_delay(settings.network_delayms.duration());
+    if settings.trusted_hosts.trusts(host) {
+        builder = builder.host_trust(HostTrust::Listed);
+    }
+    if settings.allow_unencrypted {
+        builder = builder.unencrypted(Unencrypted::Allowed);
+    }
+    builder
+}

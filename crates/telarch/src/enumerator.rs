@@ -1,0 +1,163 @@
+//! Enumerations: which instances, and one after the other.
+
+use std::sync::Arc;
+
+use wsman::enumeration::{EnumerationMode, Filter as WireFilter, PolymorphismMode};
+use wsman::{AssociationFilter, SelectorSet};
+
+use crate::Resource;
+use crate::error::Error;
+use crate::flags::EnumerationFlags;
+use crate::session::About;
+
+/// Which instances an enumeration lists.
+///
+/// ```
+/// use telarch::Filter;
+///
+/// let running = Filter::wql("select * from Win32_Service where State = 'Running'");
+/// let automatic = Filter::selectors([("StartMode", "Auto")]);
+/// # let _ = (running, automatic);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    text: String,
+    /// None means that the text tells.
+    dialect: Option<String>,
+    selectors: SelectorSet,
+}
+
+impl Filter {
+    /// The dialect of WQL.
+    pub const WQL: &'static str = "http://schemas.microsoft.com/wbem/wsman/1/WQL";
+    /// The dialect of selector filters.
+    pub const SELECTOR: &'static str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/SelectorFilter";
+
+    /// The dialect of association filters.
+    pub const ASSOCIATION: &'static str = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding/AssociationFilter";
+
+    /// A text in a dialect, which is a URI or one of the words `wql`, `selector` and `association`; the latter two are
+    /// written in XML.
+    ///
+    /// Without a dialect a text that begins like XML is taken for XML, unless
+    /// [`EnumerationFlags::NON_XML_TEXT`] says that it is none, and any other for WQL.
+    #[must_use]
+    pub fn new(text: impl Into<String>, dialect: Option<&str>) -> Self {
+        let dialect = dialect.map(|dialect| match dialect.to_ascii_lowercase().as_str() {
+            "wql" => Self::WQL.to_owned(),
+            "selector" => Self::SELECTOR.to_owned(),
+            "association" => Self::ASSOCIATION.to_owned(),
+            _ => dialect.to_owned(),
+        });
+        Self { text: text.into(), dialect, selectors: SelectorSet::new() }
+    }
+
+    /// A WQL query.
+    #[must_use]
+    pub fn wql(query: impl Into<String>) -> Self {
+        Self::new(query, Some(Self::WQL))
+    }
+
+    /// Values that properties must have.
+    #[must_use]
+    pub fn selectors<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let selectors =
+            pairs.into_iter().fold(SelectorSet::new(), |set, (name, value)| set.with(name, value));
+        Self { text: String::new(), dialect: Some(Self::SELECTOR.to_owned()), selectors }
+    }
+
+    pub(crate) fn for_client(self, flags: EnumerationFlags) -> Result<WireFilter, Error> {
+        let Self { text, dialect, selectors } = self;
+        let is_markup = text.trim_start().starts_with('<') && !flags.contains(EnumerationFlags::NON_XML_TEXT);
+        match dialect {
+            Some(dialect)
+                if [Self::SELECTOR, Self::ASSOCIATION].contains(&dialect.as_str()) && !text.is_empty() =>
+            {
+                of_markup(&text)
+            }
+            Some(dialect) => Ok(WireFilter { dialect, text, selectors, ..WireFilter::default() }),
+            None if is_markup => of_markup(&text),
+            None => Ok(WireFilter { dialect: Self::WQL.to_owned(), text, ..WireFilter::default() }),
+        }
+    }
+}
+
+/// A `w:SelectorSet`, or a `b:AssociatedInstances` or `b:AssociationInstances`, as a filter.
+fn of_markup(markup: &str) -> Result<WireFilter, Error> {
+    let document = Resource::parse(markup)?;
+    let wrong =
+        |fault: wsman::Fault| Error::argument(format!("the filter is wrong: {}", fault.reason()), None);
+    let filter = WireFilter::default();
+    match document.name() {
+        "SelectorSet" => {
+            let selectors = SelectorSet::parse(document.element()).map_err(wrong)?;
+            Ok(WireFilter { dialect: Filter::SELECTOR.to_owned(), selectors, ..filter })
+        }
+        "AssociatedInstances" | "AssociationInstances" => {
+            let association = Some(AssociationFilter::parse(document.element()).map_err(wrong)?);
+            Ok(WireFilter { dialect: Filter::ASSOCIATION.to_owned(), association, ..filter })
+        }
+        other => Err(Error::argument(
+            format!("{other} is no element of a filter"),
+            Some("use WQL, a wsman:SelectorSet, or a wsmb:AssociatedInstances"),
+        )),
+    }
+}
+
+/// What each item is, and how subclasses are listed.
+pub(crate) fn modes(flags: EnumerationFlags) -> Result<(EnumerationMode, PolymorphismMode), Error> {
+    use EnumerationFlags as F;
+    let unknown = flags.bits() & !F::all().bits();
+    if unknown != 0 {
+        return Err(Error::argument(format!("0x{unknown:X} is no enumeration flag"), None));
+    }
+    let mode = match (flags.contains(F::RETURN_EPR), flags.contains(F::RETURN_OBJECT_AND_EPR)) {
+        (true, true) => {
+            return Err(Error::argument("RETURN_EPR and RETURN_OBJECT_AND_EPR exclude each other", None));
+        }
+        (true, false) => EnumerationMode::Reference,
+        (false, true) => EnumerationMode::ObjectAndReference,
+        (false, false) => EnumerationMode::Object,
+    };
+    let polymorphism = if flags.contains(F::HIERARCHY_SHALLOW) {
+        PolymorphismMode::None
+    } else if flags.contains(F::HIERARCHY_DEEP_BASE_PROPS_ONLY) {
+        PolymorphismMode::ExcludeSubClassProperties
+    } else {
+        PolymorphismMode::IncludeSubClassProperties
+    };
+    Ok((mode, polymorphism))
+}
+
+/// The items of an enumeration (`IWSManEnumerator`). Dropping it before the end releases it on the service, if it can.
+#[derive(Debug)]
+pub struct Enumerator {
+    items: client::Enumerator,
+    about: Arc<About>,
+}
+
+impl Enumerator {
+    pub(crate) fn new(items: client::Enumerator, about: Arc<About>) -> Self {
+        Self { items, about }
+    }
+
+    /// The next item (`ReadItem`), or none at the end (`AtEndOfStream`). What it is, the flags said: an object, a
+    /// reference, or a `w:Item` with both.
+    ///
+    /// Nothing is lost if the future is dropped before it is ready.
+    ///
+    /// # Errors
+    /// [`Error`]; the enumeration is over then.
+    pub async fn next(&mut self) -> Option<Result<Resource, Error>> {
+        let item = self.items.next().await?;
+        Some(item.map_err(|error| self.about.explain(error)).and_then(|item| Resource::parse(item.xml())))
+    }
+
+    /// Tells the service that no further items are wanted.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn release(self) -> Result<(), Error> {
+        self.items.release().await.map_err(|error| self.about.explain(error))
+    }
+}
