@@ -224,7 +224,7 @@ async fn what_policy_decides_is_told_as_its_and_not_changed() {
     let source = |answer: &Response| {
         let content = answer.content().unwrap();
         let state = content.children().find(|child| child.name() == "RemotingEnabled").unwrap();
-        (state.text().into_owned(), state.attribute("", "Source").map(|source| source.into_owned()))
+        (state.text().into_owned(), state.attribute("", "Source").map(std::borrow::Cow::into_owned))
     };
     let before = ask(&session, "Analyze", "<Transport>http</Transport>").await.unwrap();
     assert_eq!(source(&before), ("false".to_owned(), None));
