@@ -1,5 +1,6 @@
 //! The client's own cost: the service only pretends, and the network is none.
 
+use std::io::Read as _;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -18,6 +19,7 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     let service = Telarchd::start(&[])?;
     let canned = Canned::record(&mut Connection::plain(service.http())?)?.serve()?;
     let mut rows = new_processes(effort, &service, &canned)?;
+    rows.push(first_octet(effort, &service)?);
     rows.push(in_a_row(effort, &canned)?);
     Ok(rows)
 }
@@ -26,6 +28,8 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
 const NEW_PROCESS: f64 = 6.0;
 /// In milliseconds.
 const IN_A_ROW: f64 = 0.8;
+/// In milliseconds.
+const ABOVE_CURL: f64 = 10.0;
 /// In megabytes.
 const MEMORY: f64 = 12.0;
 
@@ -72,6 +76,43 @@ fn over_tls(effort: &Effort, service: &Telarchd, canned: &CannedService) -> Resu
     let [tls, plain] = [median_of(&turns, |turn| turn.ours), median_of(&turns, |turn| turn.theirs)];
     let what = "winrs: true in a new process on the real service, with TLS";
     Ok(Row::told(what, format!("{tls:.1} ms (without: {plain:.1} ms)")))
+}
+
+/// `winrm id` until it prints something, against `curl` that asks the same service the same.
+fn first_octet(effort: &Effort, service: &Telarchd) -> Result<Row> {
+    let url = format!("http://{}/wsman", service.http());
+    let mut winrm = Command::new(program("winrm"));
+    winrm.args(["id", &format!("-r:{url}"), "-auth:none"]);
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--fail", "--header", "WSMANIDENTIFY: unauthenticated"]);
+    curl.args(["--header", "Content-Type: application/soap+xml;charset=UTF-8", "--data", IDENTIFY, &url]);
+    let turns =
+        by_turns(effort.rounds * 10, || until_first_octet(&mut winrm), || until_first_octet(&mut curl))?;
+    let [ours, theirs] = [median_of(&turns, |turn| turn.ours), median_of(&turns, |turn| turn.theirs)];
+    Ok(Row::at_most(
+        "winrm id: start to first octet, above that of curl",
+        ABOVE_CURL,
+        "ms",
+        ours - theirs,
+        format!("{:.1} ms ({ours:.1} to {theirs:.1} ms)", ours - theirs),
+    ))
+}
+
+/// Milliseconds from start to the first octet on standard output.
+fn until_first_octet(command: &mut Command) -> Result<f64> {
+    let begin = Instant::now();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut stdout = child.stdout.take().ok_or("no standard output")?;
+    let mut octet = [0];
+    stdout.read_exact(&mut octet)?;
+    let milliseconds = begin.elapsed().as_secs_f64() * 1e3;
+    std::io::copy(&mut stdout, &mut std::io::sink())?;
+    let status = child.wait()?;
+    if status.success() {
+        Ok(milliseconds)
+    } else {
+        Err(format!("{:?}: {status}", command.get_program()).into())
+    }
 }
 
 fn winrs(url: &str, protection: &str) -> Command {

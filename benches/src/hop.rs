@@ -80,6 +80,8 @@ fn without_host(service: &Machine, connection: &mut Connection) -> Result<Durati
     while service.processes()?.len() > WITHOUT_HOST {
         std::thread::sleep(Duration::from_millis(1));
     }
+    // The gateway hears of it as well, or it would answer that the host has ended.
+    std::thread::sleep(Duration::from_millis(20));
     let begin = Instant::now();
     Shell::created(connection.exchange(&messages::create_shell())?)?;
     Ok(begin.elapsed())

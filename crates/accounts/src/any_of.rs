@@ -1,6 +1,8 @@
 //! Several sources of accounts, asked one after the other.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
 
@@ -21,23 +23,32 @@ pub trait AccountSource: PasswordVerifier {
 /// until one is satisfied, so that the time it takes does not tell which of them knows a name.
 pub struct AnyOf {
     sources: Vec<Box<dyn AccountSource>>,
+    /// Which of them has let in an account last; names come only with a right password, so accounts bound them.
+    let_in_by: Mutex<HashMap<String, usize>>,
 }
 
 impl AnyOf {
     /// Asks in this order. Without any source nobody is let in.
     #[must_use]
     pub fn new(sources: Vec<Box<dyn AccountSource>>) -> Self {
-        Self { sources }
+        Self { sources, let_in_by: Mutex::default() }
+    }
+}
+
+impl AnyOf {
+    fn let_in_by(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.let_in_by.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl PasswordVerifier for AnyOf {
     fn verify(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
         let mut worst = AuthError::Unavailable;
-        for source in &self.sources {
+        for (at, source) in self.sources.iter().enumerate() {
             match source.verify(user, password, from) {
                 Ok(account) => {
                     self.sources.iter().try_for_each(|source| source.permits(&account))?;
+                    self.let_in_by().insert(account.name.clone(), at);
                     return Ok(account);
                 }
                 // Somewhere the password was wrong: that counts, even if another source is out of order,
@@ -55,6 +66,13 @@ impl PasswordVerifier for AnyOf {
         let is_slow = self.sources.iter().any(|source| source.cost() == VerifierCost::Slow);
         if is_slow { VerifierCost::Slow } else { VerifierCost::Quick }
     }
+
+    fn still_admits(&self, account: &Account, from: IpAddr) -> Result<(), AuthError> {
+        self.sources.iter().try_for_each(|source| source.permits(account))?;
+        let source = self.let_in_by().get(&account.name).and_then(|at| self.sources.get(*at));
+        // Whoever came by a ticket or another proof was let in by none of them.
+        source.map_or(Ok(()), |source| source.still_admits(account, from))
+    }
 }
 
 #[cfg(test)]
@@ -63,6 +81,8 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     /// Knows one answer, and one account it has something against.
     struct Source(Result<&'static str, AuthError>, Option<(&'static str, AuthError)>);
@@ -74,6 +94,11 @@ mod tests {
 
         fn cost(&self) -> VerifierCost {
             VerifierCost::Quick
+        }
+
+        /// It has changed its mind about everyone.
+        fn still_admits(&self, _: &Account, _: IpAddr) -> Result<(), AuthError> {
+            Err(AuthError::NotAllowed)
         }
     }
 
@@ -114,8 +139,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn whoever_has_let_in_an_account_is_asked_again_and_what_others_have_against_it_holds() {
+        let (file, pam) = (Source(Err(AuthError::WrongPassword), None), Source(Ok("b"), None));
+        let both = AnyOf::new(vec![Box::new(file), Box::new(pam)]);
+        let account = Account { name: "b".to_owned() };
+        assert_eq!(both.still_admits(&account, HERE), Ok(()), "it has come by another proof");
+        verify(&both).unwrap();
+        assert_eq!(both.still_admits(&account, HERE), Err(AuthError::NotAllowed));
+        let out = Source(Err(AuthError::WrongPassword), Some(("b", AuthError::NotAllowed)));
+        assert_eq!(AnyOf::new(vec![Box::new(out)]).still_admits(&account, HERE), Err(AuthError::NotAllowed));
+    }
+
     fn verify(verifier: &AnyOf) -> Result<String, AuthError> {
         let password = Secret::new("x".to_owned());
-        verifier.verify("any", &password, Ipv4Addr::LOCALHOST.into()).map(|account| account.name)
+        verifier.verify("any", &password, HERE).map(|account| account.name)
     }
 }

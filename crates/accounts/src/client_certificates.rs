@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use auth::certificate_mapping::{CertificateMappings, Mapping, MappingError, MappingKeys};
-use auth::{AuthError, ClientCertificates, Secret};
+use auth::account_file::Standing;
+use auth::certificate_mapping::{
+    CertificateMappings, Mapping, MappingChange, MappingChangeError, MappingError, MappingFields, MappingKeys,
+};
+use auth::{AuthError, ClientCertificates, Secret, UserName};
 
 use self::authorities::Authorities;
 use self::entry::Entry;
@@ -49,27 +52,6 @@ struct Snapshot {
     entries: Arc<[Entry]>,
 }
 
-/// Why a mapping was not made, changed or deleted.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum MappingChangeError {
-    /// There is one with these keys.
-    #[error("there is a certificate mapping {0} already")]
-    Exists(MappingKeys),
-    /// There is none with these keys.
-    #[error("there is no certificate mapping {0}")]
-    Missing(MappingKeys),
-    /// There is no room for one more.
-    #[error(transparent)]
-    Mappings(#[from] MappingError),
-    /// Another user without the password of that user.
-    #[error("the certificate mapping {0} gets another user: give the password of that user with it")]
-    PasswordMissing(MappingKeys),
-    /// The file cannot be read or replaced.
-    #[error(transparent)]
-    Accounts(#[from] AccountsError),
-}
-
 impl ClientCertificateFile {
     /// Takes a file that need not be there yet, and a directory of authorities that need not be there either.
     #[must_use]
@@ -108,6 +90,74 @@ impl ClientCertificateFile {
         let mut seen = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.authorities.look(&self.0.authorities);
         seen.load(&self.0.path, Instant::now())
+    }
+
+    /// Every mapping as the file has it now.
+    ///
+    /// # Errors
+    /// [`MappingChangeError::Failed`] while the file cannot be used.
+    pub fn all(&self) -> Result<Vec<Mapping>, MappingChangeError> {
+        self.reload()?;
+        let known = self.known().map_err(|error| MappingChangeError::Failed(error.to_string()))?;
+        Ok(known.mappings.entries().to_vec())
+    }
+
+    /// Makes a change that somebody wants. A password must be right: `is_right` asks whoever judges it.
+    ///
+    /// # Errors
+    /// [`MappingChangeError`]; then everything is as it was.
+    pub fn apply(
+        &self,
+        change: MappingChange,
+        is_right: impl FnOnce(&UserName, &Secret) -> bool,
+    ) -> Result<(), MappingChangeError> {
+        match change {
+            MappingChange::Create(keys, fields) => self.make(keys, fields, is_right),
+            MappingChange::Put(keys, fields) => self.put(keys, fields, is_right),
+            MappingChange::Delete(keys) => self.delete(&keys),
+        }
+    }
+
+    fn make(
+        &self,
+        keys: MappingKeys,
+        fields: MappingFields,
+        is_right: impl FnOnce(&UserName, &Secret) -> bool,
+    ) -> Result<(), MappingChangeError> {
+        let MappingFields { user: Some(user), password: Some(password), standing } = fields else {
+            return Err(MappingChangeError::Incomplete);
+        };
+        // Else a second attempt would look like a wrong password.
+        if self.find(&keys)?.is_some() {
+            return Err(MappingChangeError::Exists(keys));
+        }
+        if !is_right(&user, &password) {
+            return Err(MappingChangeError::Credentials(user));
+        }
+        let standing = standing.unwrap_or(Standing::Enabled);
+        let MappingKeys { issuer, subject, uri } = keys;
+        self.create(Mapping { issuer, subject, uri, user, standing }, &password)
+    }
+
+    fn put(
+        &self,
+        keys: MappingKeys,
+        fields: MappingFields,
+        is_right: impl FnOnce(&UserName, &Secret) -> bool,
+    ) -> Result<(), MappingChangeError> {
+        let before = self.find(&keys)?.ok_or(MappingChangeError::Missing(keys))?;
+        let user = fields.user.unwrap_or_else(|| before.user.clone());
+        let standing = fields.standing.unwrap_or(before.standing);
+        if let Some(password) = &fields.password
+            && !is_right(&user, password)
+        {
+            return Err(MappingChangeError::Credentials(user));
+        }
+        self.replace(Mapping { user, standing, ..before }, fields.password.as_ref())
+    }
+
+    fn find(&self, keys: &MappingKeys) -> Result<Option<Mapping>, MappingChangeError> {
+        Ok(self.all()?.into_iter().find(|mapping| mapping.keys() == *keys))
     }
 
     /// Adds a mapping with the password of its account.
@@ -225,6 +275,13 @@ impl Seen {
         let known = ClientCertificates { mappings, authorities: self.authorities.all() };
         self.snapshot = Some(Snapshot { known: Arc::new(known), entries: entries.into() });
         Ok(())
+    }
+}
+
+/// An error with its way out, as one line.
+impl From<AccountsError> for MappingChangeError {
+    fn from(error: AccountsError) -> Self {
+        Self::Failed(error.to_string().replace("\n  ", "; "))
     }
 }
 

@@ -145,7 +145,7 @@ impl Attempts {
         now: Instant,
         verdict: impl FnOnce() -> Result<T, AuthError>,
     ) -> Result<T, AuthError> {
-        let mut pending = Pending { attempts: self, ticket: Some(self.admit(user, from, now)?), now };
+        let mut pending = Pending { attempts: self, ticket: Some(self.admit(Some(user), from, now)?), now };
         let verdict = verdict();
         pending.settle(match &verdict {
             Err(AuthError::WrongPassword) => Outcome::Failure,
@@ -156,7 +156,24 @@ impl Attempts {
         verdict
     }
 
-    fn admit(&self, user: &str, from: IpAddr, now: Instant) -> Result<Ticket, AuthError> {
+    /// Lets an attempt without a name be judged unless its source had too many failures, and counts a failure for the
+    /// source.
+    ///
+    /// # Errors
+    /// The verdict; [`AuthError::NotAllowed`] and [`AuthError::Unavailable`] as for [`judge`](Self::judge).
+    pub fn judge_source<T, E: From<AuthError>>(
+        &self,
+        from: IpAddr,
+        now: Instant,
+        verdict: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut pending = Pending { attempts: self, ticket: Some(self.admit(None, from, now)?), now };
+        let verdict = verdict();
+        pending.settle(if verdict.is_ok() { Outcome::Success } else { Outcome::Unknown });
+        verdict
+    }
+
+    fn admit(&self, user: Option<&str>, from: IpAddr, now: Instant) -> Result<Ticket, AuthError> {
         let origin = Origin::of(from);
         let mut state = self.lock();
         loop {

@@ -98,14 +98,7 @@ impl Pam {
     ) -> Result<T, String> {
         let user = CString::new(user).map_err(|_| "the name has a NUL character".to_owned())?;
         let peer = CString::new(from.to_canonical().to_string()).map_err(|error| error.to_string())?;
-        let attempt = Attempt {
-            service: &self.service,
-            folder: self.folder.as_deref(),
-            user: &user,
-            password: c"",
-            peer: &peer,
-            terminal: TERMINAL,
-        };
+        let attempt = self.attempt(&user, c"", &peer);
         self.library.in_session(&attempt, run).map_err(|refusal| refusal.to_string())
     }
 
@@ -118,15 +111,12 @@ impl Pam {
             return None;
         }
         let peer = CString::new(from.to_canonical().to_string()).ok()?;
-        let attempt = Attempt {
-            service: &self.service,
-            folder: self.folder.as_deref(),
-            user: &user,
-            password: &password,
-            peer: &peer,
-            terminal: TERMINAL,
-        };
-        Some(self.library.sign_in(&attempt))
+        Some(self.library.sign_in(&self.attempt(&user, &password, &peer)))
+    }
+
+    fn attempt<'a>(&'a self, user: &'a CStr, password: &'a CStr, peer: &'a CStr) -> Attempt<'a> {
+        let (service, folder) = (self.service.as_c_str(), self.folder.as_deref());
+        Attempt { service, folder, user, password, peer, terminal: TERMINAL }
     }
 }
 
@@ -154,6 +144,17 @@ impl PasswordVerifier for Pam {
 
     fn cost(&self) -> VerifierCost {
         VerifierCost::Slow
+    }
+
+    /// By the rules for accounts alone (pam_acct_mgmt(3)): the password is not asked for again.
+    fn still_admits(&self, account: &Account, from: IpAddr) -> Result<(), AuthError> {
+        let texts = [account.name.clone(), from.to_canonical().to_string()].map(CString::new);
+        let [Ok(user), Ok(peer)] = texts else { return Err(AuthError::NotAllowed) };
+        let judged = self.library.may_use_account(&self.attempt(&user, c"", &peer));
+        judged.map_err(|refusal| {
+            tracing::debug!(%account, %refusal, "PAM lets in no longer");
+            verdict(&refusal)
+        })
     }
 }
 

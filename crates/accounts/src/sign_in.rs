@@ -4,28 +4,42 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
-use auth::certificate_mapping::Mapping;
+use auth::certificate_mapping::{Mapping, MappingChange, MappingChangeError};
 use auth::credssp::Version;
 use auth::ntlm::{self, HostNames, NtlmVerifier, Verified};
 use auth::spnego::Mechanism;
 use auth::{
-    Acceptor, Account, AuthError, Authenticator, Binding, ClientCertificates, Hardening, Oid,
-    PasswordVerifier, Peer, Scheme, Secret, VerifierCost, Whose, negotiate,
+    Acceptor, Account, AuthError, Authenticator, Binding, CertificateProof, ClientCertificates, Hardening,
+    Holder, Identity, Oid, PasswordVerifier, Peer, Scheme, Secret, UserName, VerifierCost, Whose, negotiate,
 };
 use credssp::ServiceCertificate;
 use kerberos::Acceptors;
 
+use crate::holder::{CertificateHolder, Counting, MappedAccounts};
 use crate::lockout::Attempts;
 use crate::{ClientCertificateFile, random};
 
 /// What the schemes of a service come from; what it is not given is not offered.
 pub struct SignIn {
-    passwords: Arc<dyn PasswordVerifier>,
-    attempts: Option<Arc<Attempts>>,
+    passwords: Passwords,
+    counting: Counting,
     kerberos: Option<Acceptors>,
     ntlm: Option<Ntlm>,
     credssp: Option<CredSsp>,
     certificates: Option<ClientCertificateFile>,
+}
+
+/// Who judges passwords, with the failures counted or not.
+#[derive(Clone)]
+struct Passwords {
+    verifier: Arc<dyn PasswordVerifier>,
+    attempts: Option<Arc<Attempts>>,
+}
+
+/// The accounts that the mappings of a file lead to.
+struct OfFile {
+    file: ClientCertificateFile,
+    passwords: Passwords,
 }
 
 /// A key takes a while to make, so it is made when the first client asks.
@@ -44,13 +58,17 @@ impl SignIn {
     /// With passwords in the clear only, which is Basic.
     #[must_use]
     pub fn new(passwords: Arc<dyn PasswordVerifier>) -> Self {
-        Self { passwords, attempts: None, kerberos: None, ntlm: None, credssp: None, certificates: None }
+        let passwords = Passwords { verifier: passwords, attempts: None };
+        let counting = Counting::default();
+        Self { passwords, counting, kerberos: None, ntlm: None, credssp: None, certificates: None }
     }
 
     /// With failures counted, over all schemes together, so that nobody can guess for long.
     #[must_use]
     pub fn counted(self, attempts: Arc<Attempts>) -> Self {
-        Self { attempts: Some(attempts), ..self }
+        let passwords = Passwords { attempts: Some(Arc::clone(&attempts)), ..self.passwords };
+        let counting = Counting { attempts: Some(attempts), ..self.counting };
+        Self { passwords, counting, ..self }
     }
 
     /// With Kerberos as well, by the keys of this machine.
@@ -81,6 +99,30 @@ impl SignIn {
         Self { certificates: Some(certificates), ..self }
     }
 
+    /// Every mapping of a client certificate, as the file has it now.
+    ///
+    /// # Errors
+    /// [`MappingChangeError::Failed`] while there is none that can be used.
+    pub fn mappings(&self) -> Result<Vec<Mapping>, MappingChangeError> {
+        self.mapping_file()?.all()
+    }
+
+    /// Makes, changes or deletes a mapping. The password of its account must be right; failures are counted as of
+    /// anybody who signs in.
+    ///
+    /// # Errors
+    /// [`MappingChangeError`].
+    pub fn change_mapping(&self, change: MappingChange, from: IpAddr) -> Result<(), MappingChangeError> {
+        let is_right =
+            |user: &UserName, password: &Secret| self.passwords.judge(user.user(), password, from).is_ok();
+        self.mapping_file()?.apply(change, is_right)
+    }
+
+    fn mapping_file(&self) -> Result<&ClientCertificateFile, MappingChangeError> {
+        let nowhere = || MappingChangeError::Failed("client certificates lead nowhere here".to_owned());
+        self.certificates.as_ref().ok_or_else(nowhere)
+    }
+
     fn ntlm(&self) -> Option<&Ntlm> {
         self.ntlm.as_ref().filter(|ntlm| ntlm.verifier.is_available())
     }
@@ -95,7 +137,7 @@ impl SignIn {
         if let Some(ntlm) = self.ntlm() {
             let verifier = Arc::clone(&ntlm.verifier);
             let (names, binding) = (ntlm.names.clone(), binding.clone());
-            let verifier = match &self.attempts {
+            let verifier = match &self.passwords.attempts {
                 Some(attempts) => {
                     let (names, attempts) = (names.clone(), Arc::clone(attempts));
                     Arc::new(Counted { verifier, names, attempts, address })
@@ -121,11 +163,7 @@ impl Authenticator for SignIn {
     }
 
     fn password(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
-        let verdict = || self.passwords.verify(user, password, from);
-        match &self.attempts {
-            Some(attempts) => attempts.judge(user, from, Instant::now(), verdict),
-            None => verdict(),
-        }
+        self.passwords.judge(user, password, from)
     }
 
     fn acceptor(&self, scheme: Scheme, peer: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
@@ -154,21 +192,46 @@ impl Authenticator for SignIn {
     }
 
     fn cost(&self) -> VerifierCost {
-        PasswordVerifier::cost(&self.passwords)
+        PasswordVerifier::cost(&self.passwords.verifier)
     }
 
-    fn client_certificates(&self) -> Result<Arc<ClientCertificates>, AuthError> {
-        self.certificates.as_ref().ok_or(AuthError::NoMechanism)?.known()
+    fn holder(&self, proof: &CertificateProof, from: IpAddr) -> Result<Box<dyn Holder>, AuthError> {
+        let file = self.certificates.clone().ok_or(AuthError::NoMechanism)?;
+        let accounts = Arc::new(OfFile { file, passwords: self.passwords.clone() });
+        Ok(Box::new(CertificateHolder::prove(proof, accounts, self.counting.clone(), from)?))
+    }
+
+    fn admits(&self, identity: &Identity, from: IpAddr) -> Result<(), AuthError> {
+        self.passwords.verifier.still_admits(identity.account(), from)
+    }
+}
+
+impl Passwords {
+    fn judge(&self, user: &str, password: &Secret, from: IpAddr) -> Result<Account, AuthError> {
+        let verdict = || self.verifier.verify(user, password, from);
+        match &self.attempts {
+            Some(attempts) => attempts.judge(user, from, Instant::now(), verdict),
+            None => verdict(),
+        }
+    }
+}
+
+impl MappedAccounts for OfFile {
+    fn known(&self) -> Result<Arc<ClientCertificates>, AuthError> {
+        self.file.known()
     }
 
     fn mapped(&self, mapping: &Mapping, from: IpAddr) -> Result<Account, AuthError> {
-        let certificates = self.certificates.as_ref().ok_or(AuthError::NoMechanism)?;
         // A certificate is never a way into another machine or domain.
         let (Whose::Unsaid | Whose::ThisMachine) = mapping.user.whose() else {
             return Err(AuthError::NotAllowed);
         };
-        let password = certificates.password(mapping)?;
-        self.password(mapping.user.user(), &password, from)
+        let password = self.file.password(mapping)?;
+        self.passwords.judge(mapping.user.user(), &password, from)
+    }
+
+    fn admits(&self, account: &Account, from: IpAddr) -> Result<(), AuthError> {
+        self.passwords.verifier.still_admits(account, from)
     }
 }
 

@@ -1,12 +1,12 @@
 //! What a service needs to know who somebody is, whatever the scheme.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::time::Duration;
 
-use crate::certificate_mapping::{CertificateMappings, Mapping};
+use crate::certificate_mapping::CertificateMappings;
 use crate::{
-    Acceptor, Account, AuthError, Binding, Identity, Oid, PasswordVerifier, Scheme, Secret, SecurityContext,
-    Step, VerifierCost,
+    Acceptor, Account, AuthError, Binding, CertificateProof, Holder, Identity, Oid, PasswordVerifier, Scheme,
+    Secret, SecurityContext, Step, VerifierCost,
 };
 
 /// Everything that can judge a proof, for one service: in the same process, or in one that it trusts more.
@@ -29,25 +29,34 @@ pub trait Authenticator: Send + Sync {
     /// Whether its judgements take long; see [`VerifierCost`].
     fn cost(&self) -> VerifierCost;
 
-    /// By what client certificates are judged; may wait for the disk.
-    ///
-    /// As long as nothing has changed, it is the same value each time, and not only an equal one.
+    /// Judges what a client has signed with the key of its certificate, for [`Scheme::Certificate`]. May wait.
     ///
     /// # Errors
-    /// [`AuthError::NoMechanism`] where certificates lead nowhere, and [`AuthError::Unavailable`].
-    fn client_certificates(&self) -> Result<Arc<ClientCertificates>, AuthError> {
+    /// [`AuthError::NoMechanism`] where certificates lead nowhere, and [`AuthError::Unproven`].
+    fn holder(&self, proof: &CertificateProof, from: IpAddr) -> Result<Box<dyn Holder>, AuthError> {
+        let _ = (proof, from);
         Err(AuthError::NoMechanism)
     }
 
-    /// Judges whether the account of a mapping still has the password that is kept with the mapping.
+    /// Whether the account of somebody who has signed in may still be used: it may have been disabled since, or have
+    /// expired. May wait.
     ///
     /// # Errors
-    /// [`AuthError`], as of [`password`](Self::password).
-    fn mapped(&self, mapping: &Mapping, from: IpAddr) -> Result<Account, AuthError> {
-        let _ = (mapping, from);
-        Err(AuthError::NoMechanism)
+    /// [`AuthError::NotAllowed`] if not, and [`AuthError::Unavailable`] if nobody can say.
+    fn admits(&self, identity: &Identity, from: IpAddr) -> Result<(), AuthError> {
+        let _ = (identity, from);
+        Ok(())
+    }
+
+    /// For how long a verdict stands: a connection that is used after that is judged again.
+    fn stands_for(&self) -> Duration {
+        STANDS_FOR
     }
 }
+
+/// For how long a verdict stands usually. Short enough for an administrator who waits for it, and long enough that
+/// judging again costs nothing beside the requests of that time.
+const STANDS_FOR: Duration = Duration::from_secs(5);
 
 /// By what client certificates are judged.
 #[derive(Debug, Default)]
@@ -70,6 +79,7 @@ pub struct Peer {
 /// An authentication by tokens that is under way on one connection.
 pub struct Handshake {
     scheme: Scheme,
+    address: IpAddr,
     acceptor: Box<dyn Acceptor>,
     legs: u8,
 }
@@ -88,13 +98,20 @@ impl Handshake {
     /// # Errors
     /// [`AuthError::NoMechanism`].
     pub fn begin(scheme: Scheme, authenticator: &dyn Authenticator, peer: &Peer) -> Result<Self, AuthError> {
-        Ok(Self { scheme, acceptor: authenticator.acceptor(scheme, peer)?, legs: 0 })
+        let acceptor = authenticator.acceptor(scheme, peer)?;
+        Ok(Self { scheme, address: peer.address, acceptor, legs: 0 })
     }
 
     /// The scheme it was begun with.
     #[must_use]
     pub fn scheme(&self) -> Scheme {
         self.scheme
+    }
+
+    /// Where the peer is.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address
     }
 
     /// The mechanism at work, once it is decided; also after an error.
@@ -154,5 +171,9 @@ impl<V: PasswordVerifier> Authenticator for V {
 
     fn cost(&self) -> VerifierCost {
         PasswordVerifier::cost(self)
+    }
+
+    fn admits(&self, identity: &Identity, from: IpAddr) -> Result<(), AuthError> {
+        self.still_admits(identity.account(), from)
     }
 }

@@ -28,6 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod change;
 mod pattern;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ mod tests;
 use std::fmt;
 use std::ops::RangeInclusive;
 
+pub use self::change::{MappingChange, MappingChangeError, MappingFields};
 pub use self::pattern::{PatternError, SubjectPattern, UriPattern};
 use crate::UserName;
 use crate::account_file::{Standing, UnixTime};

@@ -2,8 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::certificate_mapping::Mapping;
-use crate::{Authenticator, Oid, Scheme, Secret, basic};
+use crate::{Authenticator, CertificateRefused, Holder, Oid, Scheme, Secret, basic};
 
 /// Someone whose identity was proven on this connection.
 ///
@@ -39,21 +38,15 @@ impl Identity {
         Ok(Self::proven(account, Scheme::Basic))
     }
 
-    /// Lets an authenticator judge the account that a client certificate is mapped to.
+    /// Asks whose account the holder of a client certificate has where a resource is asked for.
     ///
-    /// The mapping must be the one that [`CertificateMappings::choose`] gave for the certificate of this very
-    /// connection. This may take as long as the authenticator does.
+    /// The holder must be that of the certificate of this very connection. This may take as long as the authenticator
+    /// does.
     ///
     /// # Errors
-    /// Its verdict.
-    ///
-    /// [`CertificateMappings::choose`]: crate::certificate_mapping::CertificateMappings::choose
-    pub fn by_certificate(
-        mapping: &Mapping,
-        authenticator: &dyn Authenticator,
-        from: IpAddr,
-    ) -> Result<Self, AuthError> {
-        Ok(Self::proven(authenticator.mapped(mapping, from)?, Scheme::Certificate))
+    /// The verdict.
+    pub fn by_certificate(resource: &str, holder: &mut dyn Holder) -> Result<Self, CertificateRefused> {
+        Ok(Self::proven(holder.account(resource)?, Scheme::Certificate))
     }
 
     /// The user whom the kernel names as the other end of a Unix socket (unix(7), `SO_PEERCRED`).
@@ -151,6 +144,17 @@ pub trait PasswordVerifier: Send + Sync {
 
     /// Whether [`verify`](Self::verify) may be called where others wait.
     fn cost(&self) -> VerifierCost;
+
+    /// Whether an account that has signed in from an address may still be used from there, which may have been disabled since or have expired.
+    ///
+    /// One that is not known here is somebody else's business: there is nothing against it.
+    ///
+    /// # Errors
+    /// [`AuthError::NotAllowed`] if it may not, [`AuthError::Unavailable`] if that cannot be found out.
+    fn still_admits(&self, account: &Account, from: IpAddr) -> Result<(), AuthError> {
+        let _ = (account, from);
+        Ok(())
+    }
 }
 
 impl<V: PasswordVerifier + ?Sized> PasswordVerifier for std::sync::Arc<V> {
@@ -160,6 +164,10 @@ impl<V: PasswordVerifier + ?Sized> PasswordVerifier for std::sync::Arc<V> {
 
     fn cost(&self) -> VerifierCost {
         (**self).cost()
+    }
+
+    fn still_admits(&self, account: &Account, from: IpAddr) -> Result<(), AuthError> {
+        (**self).still_admits(account, from)
     }
 }
 

@@ -12,12 +12,14 @@ mod accounts;
 mod authenticator;
 pub mod basic;
 pub mod certificate_mapping;
+mod certificate_proof;
 mod channel_binding;
 pub mod choice;
 mod context;
 pub mod credssp;
 mod der;
 pub mod digest;
+mod holder;
 mod identity;
 pub mod negotiate;
 pub mod ntlm;
@@ -32,10 +34,12 @@ mod user_name;
 
 pub use accounts::{AccountList, AccountListError};
 pub use authenticator::{Authenticator, ClientCertificates, Established, Handshake, Peer};
+pub use certificate_proof::{CertificateProof, HandshakeSignature, TlsVersion};
 pub use channel_binding::{Binding, ChannelBinding, Hardening, certificate_hash};
 pub use context::{
     Accepted, Acceptor, Exported, Initiated, Initiator, MechListMic, Mutual, SealError, SecurityContext, Step,
 };
+pub use holder::{CertificateRefused, Holder};
 pub use identity::{Account, AuthError, Identity, LocalUsers, PasswordVerifier, VerifierCost};
 pub use oid::Oid;
 pub use scheme::Scheme;

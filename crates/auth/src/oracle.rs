@@ -15,6 +15,7 @@ use crate::ntlm::oracle as ntlm;
 use crate::sealed_body::{OpenBody, Protocol, SealedBodyError, seal, unseal};
 use crate::spnego::{NegTokenInit, NegTokenResp};
 use crate::{Acceptor as _, Oid, negotiate};
+use crate::{CertificateProof, HandshakeSignature, TlsVersion};
 use crate::{Secret, ServicePrincipalName, UserName, Whose};
 
 use self::toy::Toy;
@@ -32,6 +33,29 @@ pub fn login(octets: &[u8]) {
         Login::parse(value.strip_prefix("Basic ").unwrap_or_default()).expect("what we write, we read");
     assert_eq!(again.user, login.user);
     assert!(again.password.matches(&login.password));
+}
+
+/// What is taken for the signed part of a handshake is that of one version only, and has everything in it that was
+/// shown; the octets are `1`, or whatever, for the version, the length of a certificate, the certificate, and the rest.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn certificate_proof(octets: &[u8]) {
+    let Some(([version, length], rest)) = octets.split_first_chunk::<2>() else { return };
+    let Some((own, message)) = rest.split_at_checked(usize::from(*length)) else { return };
+    let [this, other] = match version {
+        1 => [TlsVersion::Tls13, TlsVersion::Tls12],
+        _ => [TlsVersion::Tls12, TlsVersion::Tls13],
+    };
+    let read = |version| {
+        let signature = HandshakeSignature { scheme: 0, octets: Vec::new() };
+        CertificateProof::new(version, vec![own.to_vec()], message.to_vec(), signature)
+    };
+    let Ok(proof) = read(this) else { return };
+    assert!(read(other).is_err(), "it is one of either version");
+    assert_eq!((proof.own(), proof.message()), (own, message));
+    let has_it = message.windows(own.len()).any(|part| part == own);
+    assert!(this == TlsVersion::Tls13 || has_it, "it is another's");
 }
 
 /// A file of accounts that is read is written and changed so that it reads back the same.

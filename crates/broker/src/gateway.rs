@@ -1,5 +1,7 @@
 //! The gateway's end of the link.
 
+mod certificates;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
@@ -9,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::time::{Duration, Instant};
 
 use auth::{
-    Accepted, Acceptor, Account, AuthError, Authenticator, Identity, MechListMic, Oid, Peer, Scheme,
-    SealError, Secret, SecurityContext, Step, VerifierCost,
+    Accepted, Acceptor, Account, AuthError, Authenticator, CertificateProof, Holder, Identity, MechListMic,
+    Oid, Peer, Scheme, SealError, Secret, SecurityContext, Step, VerifierCost,
 };
 use quickconfig::{Answer, Wish};
 use sddl::{Sid, Token};
@@ -66,6 +68,15 @@ impl Drop for Session {
 struct Remembered {
     session: Arc<Session>,
     since: Instant,
+    /// Those in whose place it came, and on which somebody still acts.
+    earlier: Vec<Weak<Session>>,
+}
+
+impl Remembered {
+    fn is_over(&self, now: Instant) -> bool {
+        let is_used = self.earlier.iter().any(|session| session.strong_count() > 0);
+        now.duration_since(self.since) > REMEMBERED_FOR && Arc::strong_count(&self.session) == 1 && !is_used
+    }
 }
 
 /// What the broker tells without being asked.
@@ -282,11 +293,17 @@ impl Gateway {
         let now = Instant::now();
         let mut sessions = lock(&self.sessions);
         let mut over: Vec<Remembered> = Vec::new();
-        over.extend(sessions.insert((account, scheme, mechanism), Remembered { session, since: now }));
-        let is_over = |one: &mut Remembered| {
-            now.duration_since(one.since) > REMEMBERED_FOR && Arc::strong_count(&one.session) == 1
-        };
-        over.extend(sessions.extract_if(|_, one| is_over(one)).map(|(_, one)| one));
+        let way = (account, scheme, mechanism);
+        let mut earlier = Vec::new();
+        if let Some(mut before) = sessions.remove(&way) {
+            earlier.append(&mut before.earlier);
+            earlier.push(Arc::downgrade(&before.session));
+            over.push(before);
+        }
+        // The one that goes now is still counted, and is gone the next time.
+        earlier.retain(|session| session.strong_count() > 0);
+        sessions.insert(way, Remembered { session, since: now, earlier });
+        over.extend(sessions.extract_if(|_, one| one.is_over(now)).map(|(_, one)| one));
         drop(sessions);
         // Dropped only now: the broker is told.
         drop(over);
@@ -333,6 +350,23 @@ impl Authenticator for Gateway {
 
     fn cost(&self) -> VerifierCost {
         VerifierCost::Slow
+    }
+
+    fn holder(&self, proof: &CertificateProof, from: IpAddr) -> Result<Box<dyn Holder>, AuthError> {
+        self.hold(proof, from)
+    }
+
+    /// The broker knows from where it was; the session that follows takes the place of the one there was.
+    fn admits(&self, identity: &Identity, _: IpAddr) -> Result<(), AuthError> {
+        let session = self.session(identity).ok_or(AuthError::NotAllowed)?;
+        match self.verdict(&Ask::Renew(session.id))? {
+            Tell::SignedIn(signed_in) => {
+                self.remember(signed_in, identity.scheme());
+                Ok(())
+            }
+            Tell::Refused { error, .. } => Err(error),
+            _ => Err(AuthError::Unavailable),
+        }
     }
 }
 

@@ -16,7 +16,6 @@
 mod gateway;
 mod link;
 mod message;
-mod number;
 pub mod oracle;
 mod order;
 pub mod quick_config;
@@ -27,7 +26,7 @@ pub mod wire;
 pub use gateway::{Gateway, Local, Session, Unasked};
 pub use link::{Frame, HEAD, LONGEST, Link, frame_head, is_of_root_or_own, message_length};
 pub use message::{
-    Ask, CertificateWish, Claim, ContextForm, Denial, Denied, SessionId, SignedIn, Tell, Unchanged,
+    Ask, CertificateWish, Claim, ContextForm, Denial, Denied, NotMapped, SessionId, SignedIn, Tell, Unchanged,
 };
 pub use order::{Order, Report};
 pub use serving::{Broker, Duties, Notice};

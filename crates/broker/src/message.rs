@@ -1,13 +1,22 @@
 //! What the gateway asks, and what the broker tells it.
 
+mod certificate;
+mod values;
+
 use std::net::IpAddr;
 
-use auth::{AuthError, Binding, ChannelBinding, Hardening, Oid, Scheme, SealError, Secret};
+use auth::certificate_mapping::{Mapping, MappingChange, MappingChangeError};
+use auth::{AuthError, Binding, CertificateProof, ChannelBinding, Hardening, Oid, Scheme, SealError, Secret};
 use quickconfig::{Answer, Wish};
-use sddl::{DomainSid, Sid, Token};
+use sddl::{Sid, Token};
 use zeroize::Zeroizing;
 
-use crate::number::{binding, error, error_number, scheme, scheme_number};
+use self::certificate::{
+    change_error, mapping_change, mappings, proof, put_change_error, put_mapping_change, put_mappings,
+    put_proof,
+};
+use self::values::{binding, error, error_number, oid, put_oid, scheme, scheme_number, secret};
+pub(crate) use self::values::{read_token, write_token};
 use crate::quick_config;
 use crate::wire::{Malformed, Reader, Writer};
 
@@ -76,6 +85,27 @@ pub enum Ask {
     },
     /// To end a session.
     End(SessionId),
+    /// Whether the account of a session may still be used; a new session for the same proof.
+    Renew(SessionId),
+    /// To judge what the key of a client certificate has signed.
+    Holder {
+        /// What was shown and signed.
+        proof: CertificateProof,
+        /// Where it came from, as far as the gateway can be believed: only the counting of failures goes by it.
+        from: IpAddr,
+    },
+    /// Whether the certificate of a holder leads anywhere.
+    Consider {
+        /// Which.
+        holder: u64,
+    },
+    /// Whose account a holder has.
+    Account {
+        /// Which.
+        holder: u64,
+        /// Where this resource is asked for.
+        resource: String,
+    },
     /// A connection to the process that works for the user of a session.
     Host(SessionId),
     /// To change the settings.
@@ -86,6 +116,17 @@ pub enum Ask {
         before: String,
         /// As it is to be.
         after: String,
+    },
+    /// The mappings of client certificates, for whom a session is.
+    Mappings(SessionId),
+    /// To make, change or delete one of them.
+    ChangeMapping {
+        /// Who wants it.
+        session: SessionId,
+        /// What.
+        change: MappingChange,
+        /// Where it came from, as of a password.
+        from: IpAddr,
     },
     /// The files of a certificate for listeners.
     Certificate(CertificateWish),
@@ -158,6 +199,12 @@ pub enum Tell {
     },
     /// It was not.
     NotSealed(SealError),
+    /// Somebody holds a certificate that may lead somewhere.
+    Holder(u64),
+    /// The mappings of client certificates, without the passwords.
+    Mappings(Vec<Mapping>),
+    /// A mapping was not changed.
+    Unmapped(MappingChangeError),
     /// The descriptor that comes with it leads to a host.
     Host,
     /// It was done.
@@ -256,6 +303,15 @@ pub enum Unchanged {
     Outdated(String),
 }
 
+/// Why mappings are not shown, or stay as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotMapped {
+    /// Somebody may not.
+    Denied(Denied),
+    /// Something is wrong with what is wanted, or with the mappings.
+    Change(MappingChangeError),
+}
+
 /// What kinds of reasons there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
@@ -300,13 +356,21 @@ impl Ask {
             Self::End(session) => w.u8(8).fixed(&session.0),
             Self::Host(session) => w.u8(9).fixed(&session.0),
             Self::Change { session, before, after } => w.u8(10).fixed(&session.0).text(before).text(after),
+            Self::Renew(session) => w.u8(18).fixed(&session.0),
+            Self::Holder { proof, from } => put_proof(w.u8(19).address(*from), proof),
+            Self::Consider { holder } => w.u8(20).u64(*holder),
+            Self::Account { holder, resource } => w.u8(21).u64(*holder).text(resource),
+            Self::Mappings(session) => w.u8(22).fixed(&session.0),
+            Self::ChangeMapping { session, change, from } => {
+                put_mapping_change(w.u8(23).fixed(&session.0).address(*from), change)
+            }
             Self::Ready => w.u8(11),
             Self::Status(text) => w.u8(12).text(text),
             Self::Alive => w.u8(13),
             Self::Certificate(CertificateWish::Named(thumbprint)) => w.u8(14).text(thumbprint),
             Self::SidOf(name) => w.u8(16).text(name),
             Self::NameOf(sid) => w.u8(17).octets(&sid.encode()),
-            Self::QuickConfig { session, wish } => quick_config::write_wish(w.u8(18).fixed(&session.0), wish),
+            Self::QuickConfig { session, wish } => quick_config::write_wish(w.u8(24).fixed(&session.0), wish),
             Self::Certificate(CertificateWish::Own(names)) => {
                 w.u8(15).u32(u32::try_from(names.len()).unwrap_or(u32::MAX));
                 names.iter().fold(&mut w, |w, name| w.text(name))
@@ -359,8 +423,20 @@ impl Ask {
             12 => Self::Status(r.text()?.to_owned()),
             13 => Self::Alive,
             16 => Self::SidOf(r.text()?.to_owned()),
+            18 => Self::Renew(SessionId(r.fixed()?)),
+            19 => {
+                let from = r.address()?;
+                Self::Holder { proof: proof(&mut r)?, from }
+            }
+            20 => Self::Consider { holder: r.u64()? },
+            21 => Self::Account { holder: r.u64()?, resource: r.text()?.to_owned() },
+            22 => Self::Mappings(SessionId(r.fixed()?)),
+            23 => {
+                let (session, from) = (SessionId(r.fixed()?), r.address()?);
+                Self::ChangeMapping { session, change: mapping_change(&mut r)?, from }
+            }
             17 => Self::NameOf(Sid::decode(r.octets()?).map_err(|_| Malformed("no SID"))?),
-            18 => {
+            24 => {
                 Self::QuickConfig { session: SessionId(r.fixed()?), wish: quick_config::read_wish(&mut r)? }
             }
             14 => Self::Certificate(CertificateWish::Named(r.text()?.to_owned())),
@@ -434,8 +510,11 @@ impl Tell {
             Self::Stop => w.u8(15),
             Self::Outdated(text) => w.u8(16).text(text),
             Self::Certificate(pem) => w.u8(17).text(pem.expose()),
+            Self::Holder(number) => w.u8(22).u64(*number),
+            Self::Mappings(all) => put_mappings(w.u8(20), all),
+            Self::Unmapped(error) => put_change_error(w.u8(21), error),
             Self::Policies(text) => w.u8(19).text(text),
-            Self::QuickConfig(answer) => quick_config::write_answer(w.u8(20), answer),
+            Self::QuickConfig(answer) => quick_config::write_answer(w.u8(23), answer),
             Self::Found(found) => w.u8(18).optional(found.as_ref(), |w, text| _ = w.text(text)),
         };
         w.finish()
@@ -498,8 +577,11 @@ impl Tell {
             16 => Self::Outdated(r.text()?.to_owned()),
             18 => Self::Found(r.optional(|r| r.text().map(str::to_owned))?),
             17 => Self::Certificate(Secret::new(r.text()?.to_owned())),
+            22 => Self::Holder(r.u64()?),
+            20 => Self::Mappings(mappings(&mut r)?),
+            21 => Self::Unmapped(change_error(&mut r)?),
             19 => Self::Policies(r.text()?.to_owned()),
-            20 => Self::QuickConfig(quick_config::read_answer(&mut r)?),
+            23 => Self::QuickConfig(quick_config::read_answer(&mut r)?),
             _ => return Err(Malformed("nobody knows what is told")),
         };
         r.finish()?;
@@ -519,44 +601,5 @@ impl SignedIn {
     }
 }
 
-fn put_oid(w: &mut Writer, oid: &Oid) {
-    w.octets(oid.octets());
-}
-
-fn oid(r: &mut Reader<'_>) -> Result<Oid, Malformed> {
-    Oid::decode(r.octets()?).map_err(|_| Malformed("no mechanism"))
-}
-
-/// Appends what access is decided with.
-pub(crate) fn write_token<'w>(w: &'w mut Writer, token: &Token) -> &'w mut Writer {
-    w.text(&token.machine().to_string()).octets(&token.user().encode());
-    let groups: Vec<Sid> = token.groups().collect();
-    w.u32(u32::try_from(groups.len()).unwrap_or(u32::MAX));
-    for group in groups {
-        w.octets(&group.encode());
-    }
-    w
-}
-
-/// Takes what access is decided with.
-pub(crate) fn read_token(r: &mut Reader<'_>) -> Result<Token, Malformed> {
-    let machine = DomainSid::parse(r.text()?).map_err(|_| Malformed("no SID of a machine"))?;
-    let sid = |r: &mut Reader<'_>| Sid::decode(r.octets()?).map_err(|_| Malformed("no SID"));
-    let user = sid(r)?;
-    let count = r.u32()?;
-    if count > MOST_GROUPS {
-        return Err(Malformed("more groups than anybody has"));
-    }
-    let groups = (0..count).map(|_| sid(r)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Token::new(user, groups, machine))
-}
-
 /// Far more than a machine has.
 const MOST_NAMES: u32 = 1_000;
-
-/// Linux allows 65536 groups (setgroups(2)); a token has a few more.
-const MOST_GROUPS: u32 = 70_000;
-
-fn secret(octets: &[u8]) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(octets.to_vec())
-}

@@ -10,11 +10,13 @@ pub fn broker_message(octets: &[u8]) {
         let again = ask.encode(number);
         let (_, read) = Ask::decode(&again).expect("what was written can be read");
         assert_eq!(format!("{ask:?}"), format!("{read:?}"));
+        assert!(*again == *read.encode(number), "also what nobody is shown");
     }
     if let Ok((number, tell)) = Tell::decode(octets) {
         let again = tell.encode(number);
         let (_, read) = Tell::decode(&again).expect("what was written can be read");
         assert_eq!(format!("{tell:?}"), format!("{read:?}"));
+        assert!(*again == *read.encode(number), "also what nobody is shown");
     }
     if let Ok(order) = Order::decode(octets) {
         let read = Order::decode(&order.encode()).expect("what was written can be read");

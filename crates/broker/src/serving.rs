@@ -1,7 +1,10 @@
 //! The broker's end of the link.
 
-use std::collections::HashMap;
+mod certificates;
+mod kept;
+
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use auth::basic::Login;
+use auth::certificate_mapping::{Mapping, MappingChange};
 use auth::{
     AuthError, Authenticator, Established, Handshake, Identity, LocalUsers, Peer, Scheme, SealError, Secret,
     SecurityContext, Step,
@@ -18,9 +22,12 @@ use rustix::net::sockopt;
 use sddl::{Sid, Token};
 use zeroize::Zeroizing;
 
+use self::kept::Kept;
 use crate::link::Link;
-use crate::message::{Ask, CertificateWish, Claim, ContextForm, Denial, Denied, SignedIn, Tell, Unchanged};
-use crate::sessions::Sessions;
+use crate::message::{
+    Ask, CertificateWish, Claim, ContextForm, Denial, Denied, NotMapped, SessionId, SignedIn, Tell, Unchanged,
+};
+use crate::sessions::{Proven, Sessions};
 
 /// What the program of the broker does for it. Each is asked about somebody whose proof was judged here.
 pub trait Duties: Send + Sync {
@@ -41,6 +48,24 @@ pub trait Duties: Send + Sync {
     /// # Errors
     /// [`Unchanged`].
     fn change(&self, identity: &Identity, token: &Token, before: &str, after: &str) -> Result<(), Unchanged>;
+
+    /// The mappings of client certificates, for somebody who may see them.
+    ///
+    /// # Errors
+    /// [`NotMapped`].
+    fn mappings(&self, identity: &Identity, token: &Token) -> Result<Vec<Mapping>, NotMapped>;
+
+    /// Makes, changes or deletes one of them for somebody who may.
+    ///
+    /// # Errors
+    /// [`NotMapped`].
+    fn change_mapping(
+        &self,
+        identity: &Identity,
+        token: &Token,
+        change: MappingChange,
+        from: IpAddr,
+    ) -> Result<(), NotMapped>;
 
     /// The files of a certificate that the gateway needs for its listeners.
     ///
@@ -85,14 +110,6 @@ pub struct Broker {
     /// How many questions are being answered that take long.
     busy: AtomicUsize,
     told_schemes: Mutex<Vec<Scheme>>,
-}
-
-/// What is between two questions.
-#[derive(Default)]
-struct Kept {
-    last: u64,
-    handshakes: HashMap<u64, (Handshake, Instant)>,
-    contexts: HashMap<u64, Box<dyn SecurityContext>>,
 }
 
 impl Broker {
@@ -166,7 +183,8 @@ impl Broker {
             }
         };
         let uid = credentials.uid.as_raw();
-        let signed_in = Identity::by_peer_credentials(uid, users).and_then(|identity| self.sign_in(identity));
+        let signed_in =
+            Identity::by_peer_credentials(uid, users).and_then(|identity| self.sign_in(identity, HERE));
         match signed_in {
             Ok(signed_in) => self.announce(&Tell::Local { uid, signed_in }, &[accepted.as_fd()]),
             Err(error) => tracing::warn!(uid, %error, "Local connection refused"),
@@ -181,7 +199,12 @@ impl Broker {
     /// Answers on a thread of its own, unless the gateway wants too much at the same time.
     fn work(self: &Arc<Self>, number: u64, ask: Ask) {
         let most = match ask {
-            Ask::Password { .. } | Ask::Begin { .. } | Ask::Step { .. } => MOST_SIGN_INS,
+            Ask::Password { .. }
+            | Ask::Begin { .. }
+            | Ask::Step { .. }
+            | Ask::Holder { .. }
+            | Ask::Consider { .. }
+            | Ask::Account { .. } => MOST_SIGN_INS,
             _ => MOST_AT_ONCE,
         };
         if self.busy.fetch_add(1, Ordering::AcqRel) >= most {
@@ -208,7 +231,7 @@ impl Broker {
             Ask::Password { user, password, from } => {
                 let login = Login { user, password };
                 Identity::by_password(&login, self.authenticator.as_ref(), from)
-                    .and_then(|identity| self.sign_in(identity))
+                    .and_then(|identity| self.sign_in(identity, from))
                     .map_or_else(Tell::refused, Tell::SignedIn)
             }
             Ask::Begin { scheme, address, binding, token } => {
@@ -226,8 +249,14 @@ impl Broker {
                     None => Tell::refused(AuthError::Malformed("no such sign-in")),
                 }
             }
+            Ask::Holder { proof, from } => self.hold(&proof, from),
+            Ask::Consider { holder } => self.consider(holder),
+            Ask::Account { holder, resource } => self.account(holder, &resource),
+            Ask::Mappings(session) => self.mappings(session),
+            Ask::ChangeMapping { session, change, from } => self.change_mapping(session, change, from),
+            Ask::Renew(session) => self.renew(session),
             Ask::Host(session) => {
-                let asked = self.sessions.find(session);
+                let asked = self.proven(session);
                 return match asked.and_then(|proven| self.duties.host(&proven.identity, &proven.token)) {
                     Ok(descriptor) => (Tell::Host, Some(descriptor)),
                     Err(denied) => (Tell::Denied(denied), None),
@@ -238,17 +267,15 @@ impl Broker {
             Ask::Certificate(wish) => {
                 self.duties.certificate(&wish).map_or_else(Tell::Denied, Tell::Certificate)
             }
-            Ask::QuickConfig { session, wish } => {
-                let asked = self.sessions.find(session);
-                asked
-                    .and_then(|proven| self.duties.quick_config(&proven.identity, &proven.token, &wish))
-                    .map_or_else(Tell::Denied, Tell::QuickConfig)
-            }
+            Ask::QuickConfig { session, wish } => self
+                .proven(session)
+                .and_then(|proven| self.duties.quick_config(&proven.identity, &proven.token, &wish))
+                .map_or_else(Tell::Denied, Tell::QuickConfig),
             Ask::Change { session, before, after } => {
-                let done =
-                    self.sessions.find(session).map_err(Unchanged::Denied).and_then(|proven| {
-                        self.duties.change(&proven.identity, &proven.token, &before, &after)
-                    });
+                let done = self
+                    .proven(session)
+                    .map_err(Unchanged::Denied)
+                    .and_then(|proven| self.duties.change(&proven.identity, &proven.token, &before, &after));
                 match done {
                     Ok(()) => Tell::Changed,
                     Err(Unchanged::Denied(denied)) => Tell::Denied(denied),
@@ -275,7 +302,7 @@ impl Broker {
                 None => Tell::refused(AuthError::Unavailable),
             },
             Ok(Step::Done { token, outcome: Established { identity, context } }) => {
-                let signed_in = match self.sign_in(identity) {
+                let signed_in = match self.sign_in(identity, handshake.address()) {
                     Ok(signed_in) => signed_in,
                     Err(error) => return Tell::refused(error),
                 };
@@ -299,17 +326,59 @@ impl Broker {
         Some(ContextForm::Kept { number, can_seal, largest })
     }
 
-    fn sign_in(&self, identity: Identity) -> Result<SignedIn, AuthError> {
-        let token = self.duties.token(&identity).ok_or(AuthError::NotAllowed)?;
+    fn sign_in(&self, identity: Identity, from: IpAddr) -> Result<SignedIn, AuthError> {
         let (account, scheme) = (identity.account().clone(), identity.scheme());
+        let token = self.duties.token(&identity).ok_or(AuthError::NotAllowed)?;
         tracing::debug!(%account, %scheme, "Signed in");
         // First, so that nothing is asked for in this session before it is done.
         self.duties.signed_in(&identity);
-        self.sessions.begin(identity, token).ok_or(AuthError::Unavailable)
+        self.sessions.begin(identity, token, from).ok_or(AuthError::Unavailable)
+    }
+
+    /// Begins one more session for somebody who has signed in.
+    fn begin(&self, identity: Identity, from: IpAddr) -> Result<SignedIn, AuthError> {
+        let token = self.duties.token(&identity).ok_or(AuthError::NotAllowed)?;
+        self.sessions.begin(identity, token, from).ok_or(AuthError::Unavailable)
+    }
+
+    /// Begins a session for the proof of another, if the account still lets in.
+    fn renew(&self, session: SessionId) -> Tell {
+        let Ok(proven) = self.sessions.find(session) else { return Tell::refused(AuthError::NotAllowed) };
+        let admitted = self.authenticator.admits(&proven.identity, proven.from);
+        let renewed = admitted.and_then(|()| self.begin(proven.identity.clone(), proven.from));
+        renewed.map_or_else(
+            |error| {
+                self.sessions.end(session);
+                Tell::refused(error)
+            },
+            Tell::SignedIn,
+        )
+    }
+
+    /// Whose session it is, judged again if that was a while ago: a gateway may have forgotten to ask.
+    fn proven(&self, session: SessionId) -> Result<Arc<Proven>, Denied> {
+        let proven = self.sessions.find(session)?;
+        if proven.judged.elapsed() < self.authenticator.stands_for() {
+            return Ok(proven);
+        }
+        let identity = &proven.identity;
+        let admitted = self.authenticator.admits(identity, proven.from);
+        match admitted.and_then(|()| self.duties.token(identity).ok_or(AuthError::NotAllowed)) {
+            Ok(token) => Ok(self.sessions.renew(session, &proven, token)),
+            Err(error) => {
+                self.sessions.end(session);
+                let account = identity.account();
+                tracing::warn!(%account, %error, "A session is over: its account lets in no more");
+                Err(Denied::new(
+                    Denial::Access,
+                    format!("access is denied: {account} may not sign in any more"),
+                ))
+            }
+        }
     }
 
     fn schemes(&self) -> Vec<Scheme> {
-        let all = [Scheme::Negotiate, Scheme::Kerberos, Scheme::CredSsp, Scheme::Basic];
+        let all = [Scheme::Negotiate, Scheme::Kerberos, Scheme::CredSsp, Scheme::Basic, Scheme::Certificate];
         all.into_iter().filter(|scheme| self.authenticator.knows(*scheme)).collect()
     }
 
@@ -333,13 +402,13 @@ impl Broker {
         use_it: impl FnOnce(&mut dyn SecurityContext) -> Result<Tell, SealError>,
     ) -> Tell {
         let mut kept = self.kept();
-        let done = match kept.contexts.get_mut(&number) {
+        let done = match kept.context(number) {
             Some(context) => use_it(context.as_mut()),
             None => Err(SealError::Failed),
         };
         done.unwrap_or_else(|error| {
             // It is of no further use.
-            kept.contexts.remove(&number);
+            kept.forget(number);
             Tell::NotSealed(error)
         })
     }
@@ -356,48 +425,15 @@ impl Broker {
     }
 }
 
-impl Kept {
-    fn next(&mut self) -> u64 {
-        self.last = self.last.wrapping_add(1);
-        self.last
-    }
-
-    fn keep_handshake(&mut self, handshake: Handshake, until: Instant) -> Option<u64> {
-        if self.handshakes.len() >= MOST_KEPT {
-            let now = Instant::now();
-            self.handshakes.retain(|_, (_, until)| *until > now);
-        }
-        if self.handshakes.len() >= MOST_KEPT {
-            return None;
-        }
-        let number = self.next();
-        self.handshakes.insert(number, (handshake, until));
-        Some(number)
-    }
-
-    fn take_handshake(&mut self, number: u64) -> Option<(Handshake, Instant)> {
-        self.handshakes.remove(&number).filter(|(_, until)| *until > Instant::now())
-    }
-
-    fn keep_context(&mut self, context: Box<dyn SecurityContext>) -> Option<u64> {
-        if self.contexts.len() >= MOST_KEPT {
-            return None;
-        }
-        let number = self.next();
-        self.contexts.insert(number, context);
-        Some(number)
-    }
-
-    fn forget(&mut self, number: u64) {
-        self.handshakes.remove(&number);
-        self.contexts.remove(&number);
-    }
-}
-
 /// What is told when nobody can see to it.
 fn too_busy(ask: &Ask) -> Tell {
     match ask {
-        Ask::Host(_) | Ask::Change { .. } | Ask::Certificate(_) | Ask::QuickConfig { .. } => {
+        Ask::Host(_)
+        | Ask::Change { .. }
+        | Ask::Certificate(_)
+        | Ask::Mappings(_)
+        | Ask::ChangeMapping { .. }
+        | Ask::QuickConfig { .. } => {
             Tell::Denied(Denied::new(Denial::Failed, "the service is busy: ask again"))
         }
         _ => Tell::refused(AuthError::Unavailable),
@@ -408,7 +444,7 @@ fn too_busy(ask: &Ask) -> Tell {
 const MOST_AT_ONCE: usize = 256;
 /// Those who are still to prove something leave room for those who have.
 const MOST_SIGN_INS: usize = 192;
-/// A gateway has no more connections than these.
-const MOST_KEPT: usize = 1_024;
+/// Where programs of this machine are.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// As long as the gateway lets a client take.
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(30);

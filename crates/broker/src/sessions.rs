@@ -1,7 +1,9 @@
 //! Who has signed in, as far as the broker itself has seen the proof.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use auth::Identity;
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -18,11 +20,15 @@ pub(crate) struct Sessions(Mutex<HashMap<SessionId, Arc<Proven>>>);
 pub(crate) struct Proven {
     pub(crate) identity: Identity,
     pub(crate) token: Token,
+    /// Where it came from, as far as the gateway can be believed.
+    pub(crate) from: IpAddr,
+    /// When the account was last known to let in.
+    pub(crate) judged: Instant,
 }
 
 impl Sessions {
     /// Keeps a proof; none if there are too many, or there is no randomness.
-    pub(crate) fn begin(&self, identity: Identity, token: Token) -> Option<SignedIn> {
+    pub(crate) fn begin(&self, identity: Identity, token: Token, from: IpAddr) -> Option<SignedIn> {
         let mut octets = [0; 16];
         // Below 256 octets it is all or nothing (getrandom(2)).
         let filled = getrandom(&mut octets, GetRandomFlags::empty());
@@ -34,7 +40,7 @@ impl Sessions {
         let mechanism = identity.mechanism().cloned();
         let signed_in =
             SignedIn { session, account: identity.account().name.clone(), mechanism, token: token.clone() };
-        all.insert(session, Arc::new(Proven { identity, token }));
+        all.insert(session, Arc::new(Proven { identity, token, from, judged: Instant::now() }));
         Some(signed_in)
     }
 
@@ -42,6 +48,16 @@ impl Sessions {
     pub(crate) fn find(&self, session: SessionId) -> Result<Arc<Proven>, Denied> {
         let found = self.locked().get(&session).cloned();
         found.ok_or_else(|| Denied::new(Denial::Access, "nobody has this session: sign in again"))
+    }
+
+    /// Notes that the account of a session still lets in, with what access is decided with now.
+    pub(crate) fn renew(&self, session: SessionId, before: &Proven, token: Token) -> Arc<Proven> {
+        let (identity, from) = (before.identity.clone(), before.from);
+        let renewed = Arc::new(Proven { identity, token, from, judged: Instant::now() });
+        if let Some(proven) = self.locked().get_mut(&session) {
+            *proven = Arc::clone(&renewed);
+        }
+        renewed
     }
 
     pub(crate) fn end(&self, session: SessionId) {

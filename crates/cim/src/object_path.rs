@@ -89,6 +89,13 @@ impl ObjectPath {
         text::read(text)
     }
 
+    /// The keys with their names, each a selector of a message; none for a class, and none where the name was left
+    /// out.
+    #[must_use]
+    pub fn keys(&self) -> &[(Name, KeyValue)] {
+        if let Identity::Keys(keys) = &self.identity { keys } else { &[] }
+    }
+
     /// The path within a namespace.
     #[must_use]
     pub fn within(mut self, namespace: Namespace) -> Self {

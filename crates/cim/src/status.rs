@@ -104,6 +104,37 @@ statuses! {
 }
 
 impl Status {
+    /// The code of CIM operations (DSP0200 5.2.6), which clients of MI are told beside: 1 where none fits better.
+    #[must_use]
+    pub const fn cim_status(self) -> u32 {
+        match self {
+            Self::AccessDenied | Self::PrivilegeNotHeld => 2,
+            Self::InvalidNamespace => 3,
+            Self::InvalidParameter
+            | Self::InvalidMethodParameters
+            | Self::InvalidObjectPath
+            | Self::InvalidObject
+            | Self::InvalidSyntax
+            | Self::IllegalNull
+            | Self::ValueOutOfRange => 4,
+            Self::InvalidClass => 5,
+            Self::NotFound => 6,
+            Self::NotSupported | Self::ProviderNotCapable | Self::ProviderNotFound | Self::ReadOnly => 7,
+            Self::ClassHasChildren => 8,
+            Self::ClassHasInstances => 9,
+            Self::InvalidSuperclass => 10,
+            Self::AlreadyExists => 11,
+            Self::InvalidProperty => 12,
+            Self::TypeMismatch => 13,
+            Self::InvalidQueryType => 14,
+            Self::InvalidQuery | Self::UnparsableQuery => 15,
+            Self::MethodNotImplemented | Self::MethodDisabled => 16,
+            Self::InvalidMethod => 17,
+            Self::QuotaViolation | Self::ServerTooBusy => 27,
+            _ => 1,
+        }
+    }
+
     /// The status of a number, if it is one of those above.
     #[must_use]
     pub fn from_code(code: u32) -> Option<Self> {

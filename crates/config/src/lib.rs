@@ -69,7 +69,7 @@ pub use policy::{
 pub use preset::Preset;
 pub use schema::{Mutability, Setting, Source};
 pub use section::Section;
-pub use store::{Draft, Sources, State, Store, StoreError};
+pub use store::{Draft, Sources, State, Store, StoreError, Written};
 pub use tree::{
     Client, ClientAuth, ClientDefaultPorts, Config, Service, ServiceAuth, ServiceDefaultPorts, Shell, Winrs,
 };

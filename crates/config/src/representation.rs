@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::schema::{Member, Setting, Source};
 use crate::value::excerpt;
-use crate::{Config, PutError, Reason, Section, SettingError};
+use crate::{Config, PutError, Reason, Section, SettingError, Sources};
 
 impl Config {
     /// Writes a section as `cfg:Config`, `cfg:Service` and so on, ready to be the body of a reply.
@@ -15,7 +15,23 @@ impl Config {
             .start(&format!("cfg:{}", section.element()))
             .namespace("cfg", section.resource())
             .attribute("xml:lang", "en-US");
-        self.write_members(section.members(), writer);
+        self.write_members(section.members(), None, writer);
+        writer.end();
+    }
+
+    /// The same as they are in a store, with an attribute `Origin` of a namespace at each value: what gives it.
+    pub fn write_with_sources(
+        sources: &Sources,
+        section: Section,
+        namespace: &str,
+        writer: &mut xml::Writer,
+    ) {
+        writer
+            .start(&format!("cfg:{}", section.element()))
+            .namespace("cfg", section.resource())
+            .namespace("src", namespace)
+            .attribute("xml:lang", "en-US");
+        sources.state().config.write_members(section.members(), Some(sources), writer);
         writer.end();
     }
 
@@ -44,7 +60,7 @@ impl Config {
         text
     }
 
-    fn write_members(&self, members: &'static [Member], writer: &mut xml::Writer) {
+    fn write_members(&self, members: &'static [Member], sources: Option<&Sources>, writer: &mut xml::Writer) {
         for member in members.iter().filter(|member| member.is_in_messages()) {
             match member {
                 Member::Setting(setting) => {
@@ -52,11 +68,14 @@ impl Config {
                     if self.source(setting) == Source::Policy {
                         writer.attribute("Source", "GPO");
                     }
+                    if let Some(sources) = sources {
+                        writer.attribute("src:Origin", &sources.of(setting).to_string());
+                    }
                     writer.text(&setting.show(self)).end();
                 }
                 Member::Section { element, members, .. } => {
                     writer.start(element);
-                    self.write_members(members, writer);
+                    self.write_members(members, sources, writer);
                     writer.end();
                 }
             }

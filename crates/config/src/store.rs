@@ -5,7 +5,7 @@ mod error;
 mod sources;
 
 pub use error::StoreError;
-pub use sources::Sources;
+pub use sources::{Sources, Written};
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -3,21 +3,22 @@
 mod basic;
 mod certificate;
 mod tokens;
+mod verdict;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use auth::{AuthError, Identity, Scheme};
-use auth::{Binding, ChannelBinding, Hardening};
+use auth::{Binding, CertificateProof, ChannelBinding, Hardening};
 use config::{CbtHardeningLevel, Config};
 use http::{Credentials, RequestHead};
 
 use self::basic::Remembered;
 use self::certificate::Shown;
 use self::tokens::{Established, UnderWay};
+use self::verdict::Verdict;
 use crate::access::Caller;
 use crate::audit;
-use crate::client_certificate::ClientCertificate;
 use crate::listener::Transport;
 use crate::service::Service;
 
@@ -41,10 +42,10 @@ enum Standing {
     Nobody,
     /// Tokens go to and fro.
     UnderWay(UnderWay),
-    /// The connection is somebody's until it ends (MS-WSMV 2.1.1, RFC 4559 6).
+    /// The connection is somebody's until it ends (MS-WSMV 2.1.1, RFC 4559 6), or the account does.
     Established(Established),
     /// The kernel has said whose it is when it began.
-    Local(Arc<Caller>),
+    Local(Verdict),
 }
 
 /// What a request's headers lead to.
@@ -65,16 +66,16 @@ impl Authentication {
         address: IpAddr,
         transport: Transport,
         channel: Option<ChannelBinding>,
-        shown: Option<ClientCertificate>,
+        shown: Option<CertificateProof>,
     ) -> Self {
-        let shown = shown.map(|certificate| Box::new(Shown::new(certificate)));
+        let shown = shown.map(|proof| Box::new(Shown::new(proof)));
         Self { address, transport, channel, shown, standing: Standing::Nobody, remembered: None }
     }
 
     /// A connection of which the kernel has said whose it is: no header is needed or looked at.
-    pub(crate) fn local(caller: Arc<Caller>) -> Self {
+    pub(crate) fn local(caller: Arc<Caller>, service: &Service) -> Self {
         let address = caller.address();
-        let standing = Standing::Local(caller);
+        let standing = Standing::Local(Verdict::new(caller, service));
         Self { address, transport: Transport::Local, channel: None, shown: None, standing, remembered: None }
     }
 
@@ -83,13 +84,21 @@ impl Authentication {
     /// A request without credentials is nobody's unless the connection itself was authenticated, whatever came
     /// before it; a request with credentials ends what the connection had (MS-WSMV 3.1.4.1, RFC 4559 6).
     pub(crate) async fn admit(&mut self, head: &RequestHead, service: &Arc<Service>) -> Admission {
-        if let Standing::Local(caller) = &self.standing {
-            return Admission::Caller(Arc::clone(caller), None);
+        if let Standing::Local(verdict) = &mut self.standing {
+            return match verdict.caller(service).await {
+                Some(caller) => Admission::Caller(caller, None),
+                // There is nothing to prove here: the program may connect anew.
+                None => Admission::Challenge(Vec::new()),
+            };
         }
         let Some(header) = head.header("Authorization") else {
-            return match &self.standing {
-                Standing::Established(established) => Admission::Caller(established.caller(), None),
-                _ => self.refuse(&service.config(), service),
+            let caller = match &mut self.standing {
+                Standing::Established(established) => established.verdict().caller(service).await,
+                _ => None,
+            };
+            return match caller {
+                Some(caller) => Admission::Caller(caller, None),
+                None => self.refuse(&service.config(), service),
             };
         };
         let config = service.config();
@@ -154,18 +163,25 @@ impl Authentication {
         Admission::Challenge(self.offered(config, service))
     }
 
-    /// To what tokens must be bound: with TLS, to this connection.
+    /// To what tokens must be bound: with TLS, to this connection; without, to this service, as far as they say.
     fn binding(&self, config: &Config) -> Binding {
-        let level = match (self.transport, config.service.auth.cbt_hardening_level) {
-            (Transport::Https, CbtHardeningLevel::Strict) => Hardening::Strict,
-            (Transport::Https, CbtHardeningLevel::Relaxed) => Hardening::Relaxed,
-            _ => Hardening::None,
+        let level = match config.service.auth.cbt_hardening_level {
+            CbtHardeningLevel::Strict => Hardening::Strict,
+            CbtHardeningLevel::Relaxed => Hardening::Relaxed,
+            CbtHardeningLevel::None => Hardening::None,
         };
         Binding { level, expected: self.channel.clone() }
     }
 
-    /// Makes someone of an identity, or tells the log why not.
+    /// Makes someone of an identity, or tells the log why not; either way it is on record.
     fn caller(&self, identity: Identity, service: &Service) -> Option<Arc<Caller>> {
+        let caller = self.make_caller(identity, service)?;
+        audit::signed_in(&caller);
+        Some(caller)
+    }
+
+    /// The same, of somebody who was on record a moment ago.
+    fn make_caller(&self, identity: Identity, service: &Service) -> Option<Arc<Caller>> {
         let Some(token) = service.principals.token_of(&identity) else {
             let account = identity.account();
             tracing::warn!(peer = %self.address, %account, "The account has no identity on this machine");
@@ -174,8 +190,6 @@ impl Authentication {
             return None;
         };
         let proof = service.principals.proof_of(&identity);
-        let caller = Arc::new(Caller::new(identity, token, self.address).with_proof(proof));
-        audit::signed_in(&caller);
-        Some(caller)
+        Some(Arc::new(Caller::new(identity, token, self.address).with_proof(proof)))
     }
 }

@@ -21,6 +21,7 @@ use rcgen::{
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::NoServerSessionStorage;
 
 use self::fitness::Claims;
 use crate::client_certificate::Asking;
@@ -31,8 +32,6 @@ pub struct Certificate {
     chain: Vec<CertificateDer<'static>>,
     claims: Arc<Claims>,
     server: Arc<ServerConfig>,
-    /// The same, asking clients for certificates of theirs.
-    asking: Arc<ServerConfig>,
 }
 
 /// A certificate equals itself and its copies; one read again is another, since its key may be.
@@ -163,17 +162,10 @@ impl Certificate {
         let first = chain.first().ok_or_else(|| CertificateError::Certificate("there is none".to_owned()))?;
         let claims = Arc::new(Claims::read(first).map_err(CertificateError::Certificate)?);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let asks = Arc::new(Asking(provider.signature_verification_algorithms));
-        let builder = || {
-            ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()
-        };
-        let mut server = builder()?.with_no_client_auth().with_single_cert(chain.clone(), key)?;
-        let resolver = Arc::clone(&server.cert_resolver);
-        let mut asking = builder()?.with_client_cert_verifier(asks).with_cert_resolver(resolver);
-        for config in [&mut server, &mut asking] {
-            config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        }
-        Ok(Self { chain, claims, server: Arc::new(server), asking: Arc::new(asking) })
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let mut server = builder.with_no_client_auth().with_single_cert(chain.clone(), key)?;
+        server.alpn_protocols = protocols();
+        Ok(Self { chain, claims, server: Arc::new(server) })
     }
 
     /// SHA-1 of the certificate as 40 upper-case hexadecimal digits: a name for it, never a reason to trust.
@@ -237,10 +229,26 @@ impl Certificate {
         Arc::clone(&self.server)
     }
 
-    /// The same, asking clients for certificates of theirs.
-    pub(crate) fn asking_server(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.asking)
+    /// The same for one connection, asking the client for a certificate of its own.
+    ///
+    /// No connection goes on with the keys of an earlier one: the client would sign nothing.
+    pub(crate) fn asking_server(&self) -> Result<(Arc<ServerConfig>, Arc<Asking>), rustls::Error> {
+        let provider = Arc::clone(self.server.crypto_provider());
+        let asking = Asking::new(provider.signature_verification_algorithms);
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let mut server = builder
+            .with_client_cert_verifier(Arc::clone(&asking) as _)
+            .with_cert_resolver(Arc::clone(&self.server.cert_resolver));
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.send_tls13_tickets = 0;
+        server.alpn_protocols = protocols();
+        Ok((Arc::new(server), asking))
     }
+}
+
+/// HTTP/1.1 alone: sign-in belongs to the connection.
+fn protocols() -> Vec<Vec<u8>> {
+    vec![b"http/1.1".to_vec()]
 }
 
 impl std::fmt::Debug for Certificate {

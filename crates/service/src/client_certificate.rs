@@ -1,175 +1,98 @@
-//! The certificate that a client has shown in the handshake: what it says, and who stands for it.
+//! How the handshake asks for a certificate, and what is kept of the proof.
 
-mod asking;
+use std::sync::{Arc, OnceLock};
 
-use std::fmt;
-use std::ops::RangeInclusive;
-use std::sync::Arc;
+use auth::{CertificateProof, HandshakeSignature, TlsVersion};
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{DigitallySignedStruct, DistinguishedName, Error, ServerConnection, SignatureScheme};
 
-use auth::ClientCertificates;
-use auth::account_file::UnixTime;
-use auth::certificate_mapping::{
-    CertificateFacts, CertificateMappings, CertificateThumbprint, ChainVerdict, Purpose, SubjectNames,
-};
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
-use rustls::ServerConnection;
-use rustls::pki_types::{CertificateDer, TrustAnchor};
-use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
-use x509_parser::der_parser::asn1_rs::{Any, FromDer as _, Oid, Tag, oid};
-use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::X509Certificate;
-
-pub(crate) use self::asking::Asking;
-
-/// A certificate with what the client has shown beside it.
+/// Asks one client for a certificate, and lets the handshake finish without one and with any.
 ///
-/// The signature of the handshake has proven that the client has its key; nothing else is known of it.
-#[derive(Clone)]
-pub(crate) struct ClientCertificate(
-    /// INVARIANT: not empty; the first is the client's own.
-    Arc<[CertificateDer<'static>]>,
-);
+/// Whoever shows one must have its key: that is all the handshake decides. Whose it is decides a request that wants to
+/// be judged by it, so that a client that happens to have a certificate can sign in otherwise. Who judges that may be
+/// another process, so what was signed is kept.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    algorithms: WebPkiSupportedAlgorithms,
+    signed: OnceLock<Signed>,
+}
 
-impl ClientCertificate {
-    /// The one of a connection whose handshake is done, if the client has one.
-    pub(crate) fn of(connection: &ServerConnection) -> Option<Self> {
-        let shown = connection.peer_certificates()?;
-        Self::new(shown.iter().map(|certificate| certificate.clone().into_owned()))
+/// What the key of a certificate has signed.
+#[derive(Debug)]
+struct Signed {
+    version: TlsVersion,
+    message: Vec<u8>,
+    signature: HandshakeSignature,
+}
+
+impl Asking {
+    /// For one handshake.
+    pub(crate) fn new(algorithms: WebPkiSupportedAlgorithms) -> Arc<Self> {
+        Arc::new(Self { algorithms, signed: OnceLock::new() })
     }
 
-    pub(crate) fn new(shown: impl IntoIterator<Item = CertificateDer<'static>>) -> Option<Self> {
-        let shown: Arc<[_]> = shown.into_iter().collect();
-        (!shown.is_empty()).then_some(Self(shown))
+    /// The proof of a handshake that is done, if the client has a certificate.
+    pub(crate) fn proof(&self, connection: &ServerConnection) -> Option<CertificateProof> {
+        let shown = connection.peer_certificates()?.iter().map(|der| der.as_ref().to_vec()).collect();
+        let Signed { version, message, signature } = self.signed.get()?;
+        CertificateProof::new(*version, shown, message.clone(), signature.clone())
+            .inspect_err(|error| tracing::warn!(%error, "A client certificate cannot be used"))
+            .ok()
     }
 
-    /// What decides whose it is: what it says, and whether one of `known` stands for it now.
-    ///
-    /// # Errors
-    /// Why it cannot be read.
-    pub(crate) fn facts(
+    fn keep(&self, version: TlsVersion, message: &[u8], signature: &DigitallySignedStruct) {
+        let (scheme, octets) = (u16::from(signature.scheme), signature.signature().to_vec());
+        let signature = HandshakeSignature { scheme, octets };
+        // There is one signature in a handshake.
+        let _ = self.signed.set(Signed { version, message: message.to_vec(), signature });
+    }
+}
+
+impl ClientCertVerifier for Asking {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    /// None: what authorities there are is nobody's business who has not signed in.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
         &self,
-        known: &ClientCertificates,
-        now: UnixTime,
-    ) -> Result<CertificateFacts, String> {
-        let Some((own, others)) = self.0.split_first() else { return Err("there is none".to_owned()) };
-        let (_, read) = X509Certificate::from_der(own).map_err(|error| error.to_string())?;
-        let (signer, chain) = signer(own, others, &read, known, now);
-        Ok(CertificateFacts {
-            names: names(&read)?,
-            signer,
-            purpose: purpose(&read)?,
-            valid: validity(&read),
-            chain,
-        })
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        Ok(ClientCertVerified::assertion())
     }
 
-    /// The thumbprint of the client's own.
-    pub(crate) fn thumbprint(&self) -> CertificateThumbprint {
-        self.0.first().map_or(CertificateThumbprint([0; 20]), |own| thumbprint(own))
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let valid = verify_tls12_signature(message, certificate, signature, &self.algorithms)?;
+        self.keep(TlsVersion::Tls12, message, signature);
+        Ok(valid)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let valid = verify_tls13_signature(message, certificate, signature, &self.algorithms)?;
+        self.keep(TlsVersion::Tls13, message, signature);
+        Ok(valid)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
     }
 }
-
-impl fmt::Debug for ClientCertificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ClientCertificate").field(&self.thumbprint()).finish()
-    }
-}
-
-/// Which certificate has signed another, and whether that leads to somebody who is trusted.
-///
-/// A certificate that has signed itself is trusted where a mapping names it as its issuer: whoever made the mapping
-/// meant this one. Certificates of `openssl req -x509` call themselves authorities, which no chain may end with.
-fn signer(
-    own: &CertificateDer<'_>,
-    others: &[CertificateDer<'_>],
-    read: &X509Certificate<'_>,
-    known: &ClientCertificates,
-    now: UnixTime,
-) -> (CertificateThumbprint, ChainVerdict) {
-    let itself = thumbprint(own);
-    let is_issuer = |thumbprint| names_issuer(&known.mappings, thumbprint);
-    if read.issuer().as_raw() == read.subject().as_raw() && is_issuer(itself) {
-        return (itself, ChainVerdict::Trusted);
-    }
-    let authorities: Vec<CertificateDer<'_>> =
-        known.authorities.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
-    let anchors: Vec<(CertificateThumbprint, TrustAnchor<'_>)> = authorities
-        .iter()
-        .filter_map(|der| Some((thumbprint(der), anchor_from_trusted_cert(der).ok()?)))
-        .collect();
-    let roots: Vec<TrustAnchor<'_>> = anchors.iter().map(|(_, anchor)| anchor.clone()).collect();
-    let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.all;
-    let now = rustls::pki_types::UnixTime::since_unix_epoch(std::time::Duration::from_secs(now.seconds()));
-    let Ok(end) = EndEntityCert::try_from(own) else { return (itself, ChainVerdict::Untrusted) };
-    let path = end.verify_for_usage(algorithms, &roots, others, now, KeyUsage::client_auth(), None, None);
-    let Ok(path) = path else { return (itself, ChainVerdict::Untrusted) };
-    if let Some(between) = path.intermediate_certificates().next() {
-        return (thumbprint(&between.der()), ChainVerdict::Trusted);
-    }
-    // An authority that was renewed with its old key is there twice.
-    let found =
-        anchors.iter().filter(|(_, anchor)| anchor == path.anchor()).map(|(thumbprint, _)| *thumbprint);
-    let meant = found.clone().find(|thumbprint| is_issuer(*thumbprint)).or_else(|| found.clone().next());
-    (meant.unwrap_or(itself), ChainVerdict::Trusted)
-}
-
-fn names_issuer(mappings: &CertificateMappings, thumbprint: CertificateThumbprint) -> bool {
-    mappings.entries().iter().any(|mapping| mapping.issuer == thumbprint)
-}
-
-fn thumbprint(der: &[u8]) -> CertificateThumbprint {
-    let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, der);
-    CertificateThumbprint(sha1.as_ref().try_into().unwrap_or_default())
-}
-
-fn names(certificate: &X509Certificate<'_>) -> Result<SubjectNames, String> {
-    let mut names = SubjectNames::default();
-    let alternatives = certificate.subject_alternative_name().map_err(|error| error.to_string())?;
-    for name in alternatives.iter().flat_map(|extension| &extension.value.general_names) {
-        match name {
-            GeneralName::OtherName(kind, value) if *kind == USER_PRINCIPAL_NAME => {
-                let name = principal(value).ok_or("its user principal name is not a text")?;
-                if names.user_principal_name.replace(name).is_some() {
-                    return Err("it has more than one user principal name".to_owned());
-                }
-            }
-            GeneralName::RFC822Name(name) => names.mail_addresses.push((*name).to_owned()),
-            GeneralName::DNSName(name) => names.dns_names.push((*name).to_owned()),
-            _ => {}
-        }
-    }
-    // From the root downwards: a directory puts CN=Users above CN=Ada.
-    let common = certificate.subject().iter_common_name().last();
-    names.common_name = common.and_then(|name| name.as_str().ok()).map(str::to_owned);
-    Ok(names)
-}
-
-/// The text in the `[0]` of an `otherName` (RFC 5280 4.2.1.6).
-fn principal(value: &[u8]) -> Option<String> {
-    let (rest, explicit) = Any::from_der(value).ok()?;
-    let (more, text) = Any::from_der(explicit.data).ok()?;
-    let is_text = explicit.tag() == Tag(0) && text.tag() == Tag::Utf8String;
-    let is_all = rest.is_empty() && more.is_empty();
-    (is_text && is_all).then(|| std::str::from_utf8(text.data).ok().map(str::to_owned)).flatten()
-}
-
-fn purpose(certificate: &X509Certificate<'_>) -> Result<Purpose, String> {
-    let usage = certificate.extended_key_usage().map_err(|error| error.to_string())?;
-    Ok(match usage {
-        Some(usage) if usage.value.client_auth => Purpose::ClientAuthentication,
-        Some(_) => Purpose::Other,
-        None => Purpose::Unsaid,
-    })
-}
-
-fn validity(certificate: &X509Certificate<'_>) -> RangeInclusive<UnixTime> {
-    let at = |seconds: i64| UnixTime::new(u64::try_from(seconds).unwrap_or_default());
-    let validity = certificate.validity();
-    at(validity.not_before.timestamp())..=at(validity.not_after.timestamp())
-}
-
-/// Where Windows puts the name of a user (szOID_NT_PRINCIPAL_NAME).
-const USER_PRINCIPAL_NAME: Oid<'static> = oid!(1.3.6.1.4.1.311.20.2.3);
-
-#[cfg(test)]
-mod tests;

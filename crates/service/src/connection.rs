@@ -21,7 +21,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::ChannelBinding;
+use auth::{CertificateProof, ChannelBinding};
 use http::{BodyFraming, Method, RequestHead};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::Notify;
@@ -35,7 +35,6 @@ use self::link::receive;
 use crate::access::Caller;
 use crate::answer::{ANONYMOUS_REQUEST, Message};
 use crate::authentication::{Admission, Authentication};
-use crate::client_certificate::ClientCertificate;
 use crate::crowd::Place;
 use crate::listener::{Door, Transport};
 use crate::service::Service;
@@ -49,17 +48,17 @@ pub(crate) struct Peer {
     /// Which TLS connection it is.
     pub(crate) channel: Option<ChannelBinding>,
     /// What it has shown in the handshake.
-    pub(crate) certificate: Option<ClientCertificate>,
+    pub(crate) certificate: Option<CertificateProof>,
 }
 
 /// Serves a connection until either end closes it.
 pub(crate) fn serve<'s, I: Link>(
     io: I,
-    peer: Peer,
+    mut peer: Peer,
     place: &'s Place,
     service: &'s Arc<Service>,
 ) -> impl Future<Output = ()> + Send {
-    let (channel, certificate) = (peer.channel.clone(), peer.certificate.clone());
+    let (channel, certificate) = (peer.channel.clone(), peer.certificate.take());
     let nobody = Authentication::new(peer.address.ip(), peer.transport, channel, certificate);
     serve_as(io, peer, nobody, place, service)
 }

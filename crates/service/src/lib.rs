@@ -22,7 +22,6 @@ mod identify;
 mod listener;
 mod local_socket;
 mod notify;
-pub mod oracle;
 mod plugin;
 mod quota;
 mod random;

@@ -202,7 +202,8 @@ fn take_of(
                 channel: None,
                 certificate: None,
             };
-            connection::serve_as(stream, peer, Authentication::local(caller), &place, &service).await;
+            connection::serve_as(stream, peer, Authentication::local(caller, &service), &place, &service)
+                .await;
         };
         tokio::select! {
             () = serving => {}

@@ -35,12 +35,12 @@ impl Format {
     /// `text`: the document element stands at the margin and every level four spaces further in.
     /// A property is `Name = value`, `Name` alone if it is empty, `Name = null` if it is `xsi:nil`; repeated
     /// values share a line, separated by `, `; selectors are `Selector: Name = value, ...`.
-    /// Attributes are left out, except ` [Source="GPO"]`. A blank line ends the block.
+    /// Attributes are left out, except ` [Source="GPO"]` and what `-sources` asks for. A blank line ends the block.
     ///
     /// `json`: an object with one member, the document element.
     /// An element with children becomes an object, one without a string, `xsi:nil` becomes `null`, and a
     /// name that occurs more than once an array.
-    /// `Source` of a value stands beside it as `Name@Source`, of an object in it as `@Source`; `xsi:type`
+    /// `Source` of a value stands beside it as `Name@Source`, what `-sources` asks for as `Name@Origin`, `Source` of an object in it as `@Source`; `xsi:type`
     /// becomes `@type` where it says more than the name; selectors become `"Selector": {"Name": "value"}`.
     ///
     /// `yaml`: the same names and values; numbers and words such as `true` stand in quotation marks, because they are

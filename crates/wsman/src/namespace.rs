@@ -40,6 +40,9 @@ pub const FAULT_DETAIL: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault
 pub const DIALECT_WQL: &str = "http://schemas.microsoft.com/wbem/wsman/1/WQL";
 /// Selectors as a filter dialect (DSP0226 annex E).
 pub const DIALECT_SELECTOR: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/SelectorFilter";
+/// Of the attribute `Origin`: what gives a value of the configuration. It is ours, and told only to those who ask with
+/// [`OptionSet::SOURCES`](crate::OptionSet::SOURCES).
+pub const SOURCES: &str = "urn:telarch:sources";
 /// What is related to an instance as a filter dialect (DSP0227 16).
 pub const DIALECT_ASSOCIATION: &str = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding/associationFilter";
 /// XPath 1.0 as a filter or fragment dialect.

@@ -24,6 +24,9 @@ impl OptionSet {
     /// How many options one message may carry.
     pub const MAX: usize = 100;
 
+    /// Asks for what gives each value of the configuration. It is ours: other services pass over it.
+    pub const SOURCES: &str = "telarch:Sources";
+
     /// No options.
     #[must_use]
     pub fn new() -> Self {

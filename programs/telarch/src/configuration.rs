@@ -40,8 +40,15 @@ fn run(parser: Parser) -> Result<String, Failure> {
     }
 }
 
-/// The configuration of a file; the usual one need not exist, another may be a slip of the pen.
+/// The configuration of a file.
 fn read(file: Option<PathBuf>) -> Result<(PathBuf, State), Failure> {
+    let (path, store) = open(file)?;
+    Ok((path, store.map(|store| State::clone(&store.state())).unwrap_or_default()))
+}
+
+/// The settings in a file, and those without one where not even its folder is there; the usual file need not exist,
+/// another may be a slip of the pen.
+pub(crate) fn open(file: Option<PathBuf>) -> Result<(PathBuf, Option<Store>), Failure> {
     let path = match file {
         Some(path) if !path.exists() => {
             let what = format!("{} does not exist", path.display());
@@ -52,8 +59,8 @@ fn read(file: Option<PathBuf>) -> Result<(PathBuf, State), Failure> {
     };
     let has_folder = path.parent().is_none_or(|folder| folder.as_os_str().is_empty() || folder.exists());
     // A folder that is still to be made is as good as an empty file.
-    let state = if has_folder { State::clone(&*Store::open(&path)?.state()) } else { State::default() };
-    Ok((path, state))
+    let store = if has_folder { Some(Store::open(&path)?) } else { None };
+    Ok((path, store))
 }
 
 fn set_preset(path: &Path, preset: Preset) -> Result<String, Failure> {

@@ -9,6 +9,7 @@ mod explain;
 mod failure;
 mod pages;
 mod place;
+mod policy;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -32,6 +33,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     access::SUBCOMMAND,
     account::SUBCOMMAND,
     configuration::SUBCOMMAND,
+    policy::SUBCOMMAND,
     explain::SUBCOMMAND,
     pages::MAN,
     pages::COMPLETION,

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use ::accounts::{ClientCertificateFile, HostKey, Listed, SignIn};
-use auth::Authenticator;
 use config::{ListenerAddress, ListenerKey, Paths, Store};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
@@ -49,9 +48,9 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let key = HostKey::load_or_make(&paths.state)?;
     let mappings = ClientCertificateFile::new(paths.certificate_mappings, paths.client_authorities, key);
     let sign_in = sign_in.with_ntlm(accounts, names).with_credssp(credssp_certificate::make);
-    let sign_in: Arc<dyn Authenticator> = Arc::new(sign_in.with_certificates(mappings.clone()));
+    let sign_in = Arc::new(sign_in.with_certificates(mappings));
     let settings = ConfigPlugin::new(Arc::clone(&store), Arc::new(listening_on))
-        .with_certificate_mappings(mappings, Arc::clone(&sign_in));
+        .with_certificate_mappings(Arc::clone(&sign_in) as _);
     let plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), Arc::new(shell)];
     let service = Service::new(ServiceParts {
         state: store.subscribe(),

@@ -16,7 +16,6 @@ use accounts::{
     AccountSource, AnyOf, Attempts, ClientCertificateFile, FileAccounts, HostKey, IfMissing, LocalPrincipals,
     LockoutPolicy, MachineSid, Pam, Serving, SignIn, UnixUsers,
 };
-use auth::Authenticator;
 use auth::ntlm::NtlmVerifier;
 use config::{Paths, Store};
 use plugin_config::ConfigPlugin;
@@ -237,7 +236,9 @@ pub(crate) fn sign_in(files: &Files) -> Result<(SignIn, Principals), Box<dyn Err
     if let Some(verifier) = &files.ntlm {
         sign_in = sign_in.with_ntlm(Arc::clone(verifier), ntlm_setup::names());
     }
-    Ok((sign_in.with_credssp(credssp_certificate::make), Principals::new(logons, files.machine)))
+    let sign_in =
+        sign_in.with_credssp(credssp_certificate::make).with_certificates(files.client_certificates.clone());
+    Ok((sign_in, Principals::new(logons, files.machine)))
 }
 
 fn service(
@@ -246,8 +247,7 @@ fn service(
     open_files: OpenFiles,
 ) -> Result<Arc<Service>, Box<dyn Error>> {
     let (sign_in, principals) = sign_in(files)?;
-    let mappings = files.client_certificates.clone();
-    let sign_in: Arc<dyn Authenticator> = Arc::new(sign_in.with_certificates(mappings.clone()));
+    let sign_in = Arc::new(sign_in);
     let shell = open_files.spare_commands(ShellPlugin::new(surroundings::of_this_user()));
     let shell: Arc<dyn Plugin> = Arc::new(shell);
     let (store, certificates) = (Arc::clone(&files.store), Arc::clone(&files.certificates));
@@ -255,7 +255,7 @@ fn service(
     let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates)
         .with_machine(Arc::new(OwnMachine::new(&files.paths)))
         .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>)
-        .with_certificate_mappings(mappings, Arc::clone(&sign_in));
+        .with_certificate_mappings(Arc::clone(&sign_in) as _);
     Ok(Service::new(ServiceParts {
         state: files.store.subscribe(),
         authenticator: sign_in,

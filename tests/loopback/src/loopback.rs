@@ -60,18 +60,18 @@ impl Loopback {
             Store::open_with(folder.path().join("config.toml"), &settings).expect("these are settings");
         let store = Arc::new(store);
         let listening_on = Arc::new(|_| vec![IpAddr::from([127, 0, 0, 1])]);
-        let plugins: Vec<Arc<dyn Plugin>> = vec![
-            Arc::new(ConfigPlugin::new(Arc::clone(&store), listening_on)),
-            Arc::new(ShellPlugin::new(surroundings(home))),
-        ];
         let key = HostKey::load_or_make(folder.path()).expect("the folder takes files");
         let parts = ["certmappings", "client-authorities"].map(|name| folder.path().join(name));
         let [mappings, authorities] = parts;
         let mappings = ClientCertificateFile::new(mappings, authorities, key);
-        let sign_in = SignIn::new(Arc::new(accounts())).with_certificates(mappings.clone());
+        let sign_in = Arc::new(SignIn::new(Arc::new(accounts())).with_certificates(mappings.clone()));
+        let settings = ConfigPlugin::new(Arc::clone(&store), listening_on)
+            .with_certificate_mappings(Arc::clone(&sign_in) as _);
+        let plugins: Vec<Arc<dyn Plugin>> =
+            vec![Arc::new(settings), Arc::new(ShellPlugin::new(surroundings(home)))];
         let service = Service::new(ServiceParts {
             state: store.subscribe(),
-            authenticator: Arc::new(sign_in),
+            authenticator: sign_in,
             principals: Arc::new(Machine),
             catalog: Catalog::new(plugins),
             product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },

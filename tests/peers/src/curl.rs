@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::holder::Holder;
 use crate::run::{Run, run};
 
 /// One POST to a listener, described step by step.
@@ -55,6 +56,16 @@ impl Curl {
     #[must_use]
     pub fn basic(self, user: &str, password: &str) -> Self {
         self.option(["--basic", "--user", &format!("{user}:{password}")])
+    }
+
+    /// Shows a certificate in the handshake, of this version of TLS (`1.2`, `1.3`), and signs in with it.
+    #[must_use]
+    pub fn certificate(self, holder: &Holder, version: &str) -> Self {
+        const CERTIFICATE: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual";
+        let files = [holder.certificate(), holder.key()].map(|file| file.display().to_string());
+        self.option(["--cert", files[0].as_str(), "--key", files[1].as_str()])
+            .option([&format!("--tlsv{version}"), "--tls-max", version])
+            .header(&format!("Authorization: {CERTIFICATE}"))
     }
 
     /// Signs in with another scheme, by its switch; see [`Curl::last_status`].

@@ -38,6 +38,8 @@ struct Person(String);
 pub enum Proof<'a> {
     /// Nothing; the service listens for HTTPS.
     Password,
+    /// A client certificate, which the user may map to its account; the service listens for HTTPS.
+    Certificate,
     /// NTLM, also inside CredSSP: there is an NT hash. The service listens for HTTP.
     NtHash,
     /// A ticket. The service listens for HTTP.
@@ -58,10 +60,14 @@ impl Machine {
         let person = Person::make();
         let folder = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder");
         let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
-        let transport = if matches!(proof, Proof::Password) { "HTTPS" } else { "HTTP" };
+        let (transport, rights) = match proof {
+            Proof::Password => ("HTTPS", "GRGX"),
+            Proof::Certificate => ("HTTPS", "GA"),
+            Proof::NtHash | Proof::Ticket(_) => ("HTTP", "GRGX"),
+        };
         let config = format!(
-            "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;AU)\"\nService.Auth.Basic = true\n\
-             Service.Auth.CredSSP = true\n\
+            "Service.RootSDDL = \"O:NSG:BAD:P(A;;GA;;;BA)(A;;{rights};;;AU)\"\nService.Auth.Basic = true\n\
+             Service.Auth.CredSSP = true\nService.Auth.Certificate = true\n\
              [[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"{transport}\"\nPort = {}\n",
             free.port()
         );
@@ -70,32 +76,31 @@ impl Machine {
         write("config.toml", &config);
         write("principals", &format!("{USER}@{REALM} {}\n", person.0));
         let manager = UnixDatagram::bind(path("notify")).expect("a socket");
-        manager.set_read_timeout(Some(LIMIT)).expect("a limit");
         let mut command = Command::new(built_program("telarchd"));
         command.arg("--config").arg(path("config.toml")).arg("--state").arg(path("state"));
         command.args(["--gateway-user", "nobody"]).env("NOTIFY_SOCKET", path("notify"));
         match proof {
-            Proof::Password => {}
+            Proof::Password | Proof::Certificate => {}
             Proof::NtHash => keep_nt_hash(&person, folder.path()),
             Proof::Ticket(realm) => _ = command.envs(realm.environment()),
         }
         let service = command.stdin(Stdio::null()).spawn().expect("telarchd");
         let url = format!("{}://localhost:{}/wsman", transport.to_ascii_lowercase(), free.port());
         let machine = Self { service, person, url, _folder: folder };
-        let until = Instant::now() + LIMIT;
-        let mut message = [0; 4_096];
-        while Instant::now() < until {
-            if manager.recv(&mut message).is_ok_and(|length| message.starts_with(b"READY=1") && length == 7) {
-                return Some(machine);
-            }
-        }
-        panic!("telarchd does not get ready");
+        until_ready(&manager);
+        Some(machine)
     }
 
     /// The name of the user.
     #[must_use]
     pub fn user(&self) -> &str {
         &self.person.0
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// pywinrm, which signs in as the user.
@@ -120,6 +125,19 @@ impl Machine {
         winrs.arg(format!("-r:{}", self.url)).args(switches).arg(line).envs(realm.environment());
         run(&mut winrs, b"", LIMIT)
     }
+}
+
+/// Waits until a service has told its manager that it is ready.
+pub(crate) fn until_ready(manager: &UnixDatagram) {
+    manager.set_read_timeout(Some(LIMIT)).expect("a limit");
+    let until = Instant::now() + LIMIT;
+    let mut message = [0; 4_096];
+    while Instant::now() < until {
+        if manager.recv(&mut message).is_ok_and(|length| message.starts_with(b"READY=1") && length == 7) {
+            return;
+        }
+    }
+    panic!("telarchd does not get ready");
 }
 
 /// Adds the user to the accounts of a service that is not started yet, with an NT hash.

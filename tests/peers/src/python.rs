@@ -156,7 +156,7 @@ pub(crate) fn environment() -> PathBuf {
     std::path::absolute(folder).expect("a current folder")
 }
 
-fn package_folder() -> &'static Path {
+pub(crate) fn package_folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 

@@ -38,8 +38,18 @@ impl Suite {
     ///
     /// When they did not, when the suite is not installed, or when it does not end in time.
     pub fn run(&self, service: &Telarchd, variables: &[(&str, &str)]) {
+        self.run_by(&[], service, variables);
+    }
+
+    /// Runs them as [`Suite::run`] does, by another client with the same face: `imports` says by which words it is
+    /// imported in place of theirs. Each must be found in one of the files.
+    ///
+    /// # Panics
+    ///
+    /// As [`Suite::run`].
+    pub fn run_by(&self, imports: &[(&str, &str)], service: &Telarchd, variables: &[(&str, &str)]) {
         let unpacked = self.unpack();
-        self.change_words(&unpacked.path().join(self.distribution));
+        self.change_words(imports, &unpacked.path().join(self.distribution));
         let mut pytest = python();
         pytest.args(["-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "--color=no"]);
         for (name, _) in self.left_out {
@@ -74,12 +84,12 @@ impl Suite {
         folder
     }
 
-    fn change_words(&self, folder: &Path) {
+    fn change_words(&self, imports: &[(&str, &str)], folder: &Path) {
         let mut found = BTreeSet::new();
         for file in self.beside.iter().chain([&self.file]) {
             let path = folder.join(file);
             let mut text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
-            for (old, new) in self.words {
+            for (old, new) in self.words.iter().chain(imports) {
                 if text.contains(old) {
                     text = text.replace(old, new);
                     found.insert(*old);
@@ -87,7 +97,8 @@ impl Suite {
             }
             fs::write(&path, text).expect("it was just unpacked");
         }
-        let unused: Vec<_> = self.words.iter().filter(|(old, _)| !found.contains(old)).collect();
+        let words = self.words.iter().chain(imports);
+        let unused: Vec<_> = words.filter(|(old, _)| !found.contains(old)).collect();
         assert!(unused.is_empty(), "these words are not in {}: {unused:?}", self.distribution);
     }
 }

@@ -35,7 +35,8 @@ pub(super) enum Admission {
 /// An attempt that is being judged.
 #[derive(Debug)]
 pub(super) struct Ticket {
-    name: String,
+    /// None if it is not about a name.
+    name: Option<String>,
     origin: Origin,
     cost: u32,
 }
@@ -76,11 +77,11 @@ impl Ledger {
         Self { policy, names: HashMap::new(), sources: HashMap::new() }
     }
 
-    pub(super) fn admit(&mut self, user: &str, origin: Origin, now: Instant) -> Admission {
+    pub(super) fn admit(&mut self, user: Option<&str>, origin: Origin, now: Instant) -> Admission {
         let policy = &self.policy;
-        let key = key(user);
-        let is_slowed = policy.slowed.contains(&key);
-        let (failures, open) = match self.names.get_mut(&key) {
+        let key = user.map(key);
+        let is_slowed = key.as_ref().is_some_and(|key| policy.slowed.contains(key));
+        let (failures, open) = match key.as_ref().and_then(|key| self.names.get_mut(key)) {
             Some(name) => {
                 name.forget(policy, now);
                 if name.locked_until.is_some() {
@@ -103,7 +104,9 @@ impl Ledger {
             return Admission::Wait;
         }
         self.make_room(now);
-        self.names.entry(key.clone()).or_default().open += 1;
+        if let Some(key) = &key {
+            self.names.entry(key.clone()).or_default().open += 1;
+        }
         self.sources.entry(origin).or_default().open += cost;
         Admission::Admitted(Ticket { name: key, origin, cost })
     }
@@ -121,6 +124,7 @@ impl Ledger {
             self.sources.remove(&origin);
         }
 
+        let key = key?;
         let name = self.names.entry(key.clone()).or_default();
         name.open = name.open.saturating_sub(1);
         let mut is_locked = false;
@@ -236,7 +240,7 @@ mod tests {
         /// One attempt from one of the networks 10.x.y.0/24; what is shown is how it was answered.
         fn attempt(&mut self, second: u64, user: &str, source: u16, outcome: Outcome) -> &'static str {
             let now = self.start + Duration::from_secs(second);
-            match self.ledger.admit(user, origin(source), now) {
+            match self.ledger.admit(Some(user), origin(source), now) {
                 Admission::Admitted(ticket) => match self.ledger.settle(ticket, outcome, now) {
                     Some(_) => "locks",
                     None => "judged",
@@ -340,7 +344,7 @@ mod tests {
         let mut clock = Clock::new(LockoutPolicy::default());
         let now = clock.start;
         let mut tickets: Vec<Ticket> = (0..10)
-            .map(|source| match clock.ledger.admit("alice", origin(source), now) {
+            .map(|source| match clock.ledger.admit(Some("alice"), origin(source), now) {
                 Admission::Admitted(ticket) => ticket,
                 other => panic!("{other:?}"),
             })

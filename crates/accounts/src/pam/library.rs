@@ -127,6 +127,15 @@ impl Library {
         transaction.user()
     }
 
+    /// Asks whether a user who has proven who it is may use the account.
+    pub(super) fn may_use_account(&self, attempt: &Attempt<'_>) -> Result<(), Refusal> {
+        let conversation = Conversation { converse, context: attempt.password.as_ptr().cast_mut().cast() };
+        let mut transaction = self.start(attempt, &conversation)?;
+        transaction.set(PAM_RHOST, attempt.peer)?;
+        transaction.set(PAM_TTY, attempt.terminal)?;
+        transaction.judge(Stage::Account, self.acct_mgmt)
+    }
+
     /// Opens a session for a user who has proven who it is, and closes it after `run`.
     pub(super) fn in_session<T>(
         &self,

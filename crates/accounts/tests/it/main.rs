@@ -1,7 +1,9 @@
 //! The crate's public promises, on real files, processes and PAM.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod certificates_corpus;
 mod corpus;
+mod holder;
 mod ntlm;
 mod pam;
 mod permissions;

@@ -10,7 +10,7 @@ use auth::{AuthError, PasswordVerifier as _};
 use telarch_accounts::{AnyOf, FileAccounts, IfMissing, Pam, PamError, update};
 use tempfile::TempDir;
 
-use super::{Error, add, hash, secret, sign_in};
+use super::{Error, HERE, add, hash, secret, sign_in};
 
 /// A service `winrm` with these lines; none where PAM or one of the modules is missing.
 fn service(lines: &str) -> Option<(Pam, TempDir)> {
@@ -138,4 +138,27 @@ fn an_account_that_is_disabled_in_the_file_does_not_come_in_through_pam() {
     fs::write(&path, "half a reco").unwrap();
     assert!(file.reload().is_err());
     assert_eq!(sign_in(&any, "root", "unix"), Err(AuthError::Unavailable), "who is disabled is unknown now");
+}
+
+#[test]
+fn whoever_pam_has_let_in_is_asked_about_again_without_the_password() {
+    let rules = |account| {
+        format!("auth required pam_debug.so auth=success\naccount required pam_debug.so acct={account}\n")
+    };
+    let Some((pam, folder)) = service(&rules("success")) else { return };
+    let any = AnyOf::new(vec![Box::new(pam)]);
+    let account = auth::Account { name: sign_in(&any, "nobody", "any").unwrap() };
+    assert_eq!(any.still_admits(&account, HERE), Ok(()));
+    let now = |verdict| fs::write(folder.path().join("winrm"), rules(verdict)).unwrap();
+    for (verdict, error) in [
+        ("acct_expired", AuthError::NotAllowed),
+        ("perm_denied", AuthError::NotAllowed),
+        ("authinfo_unavail", AuthError::Unavailable),
+    ] {
+        now(verdict);
+        assert_eq!(any.still_admits(&account, HERE), Err(error), "{verdict}");
+    }
+    now("success");
+    assert_eq!(any.still_admits(&account, HERE), Ok(()));
+    assert_eq!(any.still_admits(&auth::Account { name: "other".to_owned() }, HERE), Ok(()), "not by PAM");
 }

@@ -16,7 +16,7 @@ use super::message::{Authenticate, Challenge, Negotiate};
 use super::response::{ClientChallenge, NtResponse};
 use super::session::Context;
 use super::verifier::{NtlmVerifier, Verified};
-use crate::{Accepted, AuthError, Binding, Hardening, MechListMic, Step};
+use crate::{Accepted, AuthError, Binding, Hardening, MechListMic, ServiceClass, Step};
 
 /// One sign-in with NTLM, seen from the service.
 pub struct Acceptor {
@@ -24,7 +24,6 @@ pub struct Acceptor {
     names: HostNames,
     binding: Binding,
     mic: Mic,
-    target_names: Vec<String>,
     fresh: AcceptorFresh,
     claimed: Option<String>,
     turn: Turn,
@@ -42,7 +41,8 @@ pub struct AcceptorFresh {
 /// Whether the messages of a sign-in must have an integrity code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mic {
-    /// It is checked where the client says that there is one, as all current ones do; a few clients have none.
+    /// It is checked where the client says that there is one, as all current ones do; a few clients have none, and are
+    /// let in unless the binding is [`Hardening::Strict`].
     #[default]
     IfPresent,
     /// A sign-in without one fails.
@@ -60,23 +60,14 @@ impl Acceptor {
         binding: Binding,
         fresh: AcceptorFresh,
     ) -> Self {
-        let (mic, target_names, turn) = (Mic::default(), Vec::new(), Turn::Negotiate);
-        Self { verifier, names, binding, mic, target_names, fresh, claimed: None, turn }
+        let (mic, turn) = (Mic::default(), Turn::Negotiate);
+        Self { verifier, names, binding, mic, fresh, claimed: None, turn }
     }
 
     /// Whether there must be an integrity code.
     #[must_use]
     pub fn mic(self, mic: Mic) -> Self {
         Self { mic, ..self }
-    }
-
-    /// What clients may take this service for, such as `HTTP/node7.lab.example`, in any case of letters. A client
-    /// that names another service was led here by somebody; one that names none is let in.
-    ///
-    /// Without this, any name will do.
-    #[must_use]
-    pub fn target_names(self, names: impl IntoIterator<Item = String>) -> Self {
-        Self { target_names: names.into_iter().map(|name| name.to_lowercase()).collect(), ..self }
     }
 
     fn challenge(&mut self, token: &[u8]) -> Result<Step<Accepted>, AuthError> {
@@ -137,8 +128,9 @@ impl Acceptor {
         }
         let key = session_key(base_key, flags, &message.session_key)?;
         let mic = self.judge_mic(&key, &response.pairs, token, before)?;
-        self.judge_binding(&response.pairs)?;
-        self.judge_target_name(&response.pairs)?;
+        if self.judge_binding(&response.pairs)? == Bound::ToNothing {
+            self.judge_target_name(&response.pairs)?;
+        }
         let context = Box::new(Context::new(&key, flags, Direction::ToClient, mic));
         Ok(Step::Done { token: None, outcome: Accepted { account, context } })
     }
@@ -153,9 +145,9 @@ impl Acceptor {
         [negotiate, challenge]: [&[u8]; 2],
     ) -> Result<MechListMic, AuthError> {
         if !pairs.has_mic()? {
-            return match self.mic {
-                Mic::IfPresent => Ok(MechListMic::Optional),
-                Mic::Required => Err(AuthError::Downgraded("a message integrity code")),
+            return match (self.mic, self.binding.level) {
+                (Mic::IfPresent, Hardening::None | Hardening::Relaxed) => Ok(MechListMic::Optional),
+                _ => Err(AuthError::Downgraded("a message integrity code")),
             };
         }
         let (head, sent, rest) = Authenticate::split_at_mic(token)
@@ -164,25 +156,44 @@ impl Acceptor {
         if bool::from(expected.ct_eq(sent)) { Ok(MechListMic::Required) } else { Err(AuthError::Unproven) }
     }
 
-    fn judge_binding(&self, pairs: &AvPairs) -> Result<(), AuthError> {
+    fn judge_binding(&self, pairs: &AvPairs) -> Result<Bound, AuthError> {
         let (Some(expected), Hardening::Relaxed | Hardening::Strict) =
             (&self.binding.expected, self.binding.level)
         else {
-            return Ok(());
+            return Ok(Bound::ToNothing);
         };
         match pairs.channel_bindings()? {
-            Some(sent) if bool::from(sent.ct_eq(&expected.ntlm_hash())) => Ok(()),
-            None if self.binding.level == Hardening::Relaxed => Ok(()),
+            Some(sent) if bool::from(sent.ct_eq(&expected.ntlm_hash())) => Ok(Bound::ToChannel),
+            None if self.binding.level == Hardening::Relaxed => Ok(Bound::ToNothing),
             _ => Err(AuthError::ChannelBinding),
         }
     }
 
+    /// A client that takes this service for one of another protocol was led here by somebody who relays. Under which
+    /// name this service is known is nobody's business here, since there are aliases, unless nothing else could be
+    /// demanded: [`Hardening::Strict`] without TLS takes names of this machine only. One that names none is let in.
     fn judge_target_name(&self, pairs: &AvPairs) -> Result<(), AuthError> {
-        let Some(name) = pairs.target_name()?.filter(|_| !self.target_names.is_empty()) else {
+        if self.binding.level == Hardening::None {
             return Ok(());
+        }
+        let Some(name) = pairs.target_name()? else { return Ok(()) };
+        let is_ours = match (name.split_once('/'), self.binding.level) {
+            (Some((class, _)), Hardening::Relaxed) => ServiceClass::of(class).is_some(),
+            (Some((class, host)), _) => ServiceClass::of(class).is_some() && self.names.is_called(host),
+            // It is no name of a service, so it says nothing of another one.
+            (None, level) => level == Hardening::Relaxed,
         };
-        if self.target_names.contains(&name.to_lowercase()) { Ok(()) } else { Err(AuthError::OtherService) }
+        if is_ours { Ok(()) } else { Err(AuthError::OtherService) }
     }
+}
+
+/// To what a response is bound beyond the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    /// To this very TLS connection, so it was made for nobody else.
+    ToChannel,
+    /// To none, or that does not matter.
+    ToNothing,
 }
 
 impl crate::Acceptor for Acceptor {

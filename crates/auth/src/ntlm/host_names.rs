@@ -1,5 +1,7 @@
 //! What a service is called, and which accounts are its own.
 
+use std::net::IpAddr;
+
 /// The names of the machine that a service runs on.
 ///
 /// A client may put one of them before the name of an account, and the service tells them to clients.
@@ -47,6 +49,20 @@ impl HostNames {
             };
         }
         (domain == "." || self.is_own(domain)).then_some(user)
+    }
+
+    /// Whether a client that was told to go to a host, with a port or without, has meant this machine: by one of its
+    /// names, or because it runs here.
+    pub(super) fn is_called(&self, host: &str) -> bool {
+        let bare = host.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(bare, _)| bare);
+        let host = match bare {
+            Some(bare) => bare,
+            None if host.matches(':').count() == 1 => host.split(':').next().unwrap_or(host),
+            None => host,
+        };
+        let is_here = host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        let host = host.strip_suffix('.').unwrap_or(host);
+        is_here || host.eq_ignore_ascii_case("localhost") || self.is_own(host)
     }
 
     /// Whether a name is one of this machine's, in any case of letters.
@@ -100,6 +116,27 @@ mod tests {
             ("..", "alice", None),
         ] {
             assert_eq!(names.local_account(domain, user), account, "{domain}\\{user}");
+        }
+    }
+
+    #[test]
+    fn a_client_means_this_machine_by_its_names_and_from_itself() {
+        let names = HostNames::of_host("node7.lab.example");
+        for host in [
+            "node7",
+            "NODE7.lab.example.",
+            "node7:5985",
+            "localhost",
+            "LocalHost:80",
+            "127.0.0.1",
+            "127.1.2.3:5985",
+            "::1",
+            "[::1]:5985",
+        ] {
+            assert!(names.is_called(host), "{host}");
+        }
+        for host in ["node8", "node7.other.example", "10.0.0.7", "[2001:db8::7]:5985", "", ":5985", "."] {
+            assert!(!names.is_called(host), "{host}");
         }
     }
 

@@ -32,6 +32,11 @@ fn names_of_the_corpus_and_their_mutations_keep_the_promises() {
 }
 
 #[test]
+fn signed_handshakes_of_the_corpus_and_their_mutations_keep_the_promises() {
+    mutate("auth_certificate_proof", 5, b"\0\x01\x02\x0B\x10\x20\xFF", oracle::certificate_proof);
+}
+
+#[test]
 fn accounts_of_samba_in_the_corpus_and_their_mutations_keep_the_promises() {
     mutate("auth_smbpasswd", 12, b":[]X UNDW#-0F\r\n\xC3", oracle::smbpasswd);
 }

@@ -11,11 +11,11 @@ use telarch_broker::{Ask, Denial, HEAD, LONGEST, Link, SignedIn, Tell};
 
 use crate::{HERE, Served};
 
-fn asked(link: &Link, ask: &Ask) -> Tell {
+pub(crate) fn asked(link: &Link, ask: &Ask) -> Tell {
     told(link, &ask.encode(7))
 }
 
-fn told(link: &Link, message: &[u8]) -> Tell {
+pub(crate) fn told(link: &Link, message: &[u8]) -> Tell {
     link.send(message, &[]).unwrap();
     let frame = link.receive().unwrap().expect("an answer");
     let (number, tell) = Tell::decode(&frame.message).unwrap();
@@ -23,11 +23,11 @@ fn told(link: &Link, message: &[u8]) -> Tell {
     tell
 }
 
-fn password(user: &str, password: &str) -> Ask {
+pub(crate) fn password(user: &str, password: &str) -> Ask {
     Ask::Password { user: user.to_owned(), password: Secret::new(password.to_owned()), from: HERE }
 }
 
-fn sign_in(link: &Link, user: &str, secret: &str) -> SignedIn {
+pub(crate) fn sign_in(link: &Link, user: &str, secret: &str) -> SignedIn {
     match asked(link, &password(user, secret)) {
         Tell::SignedIn(signed_in) => signed_in,
         other => panic!("{other:?}"),
@@ -41,7 +41,7 @@ fn about_session(kind: u8, session: &[u8]) -> Writer {
     writer
 }
 
-fn is_refused(tell: &Tell) -> bool {
+pub(crate) fn is_refused(tell: &Tell) -> bool {
     matches!(tell, Tell::Denied(denied) if denied.kind == Denial::Access)
 }
 
@@ -53,12 +53,12 @@ fn the_machine_is_set_up_for_sessions_only_and_with_wishes_out_of_the_list_only(
     let ask = |session, wish| asked(&link, &Ask::QuickConfig { session, wish });
     assert!(matches!(ask(alice, Wish::Enable), Tell::QuickConfig(Answer::Done(Outcome::Already))));
     assert!(is_refused(&ask(bob, Wish::Enable)));
-    let mut forged = about_session(18, &[7; 16]);
+    let mut forged = about_session(24, &[7; 16]);
     forged.u8(2);
     assert!(is_refused(&told(&link, &forged.finish())));
     assert_eq!(served.duties.lines(), ["Enable"]);
     // A wish that nobody knows ends the gateway.
-    let mut unknown = about_session(18, &Ask::End(alice).encode(7)[9..]);
+    let mut unknown = about_session(24, &Ask::End(alice).encode(7)[9..]);
     unknown.u8(9).text("rm -rf /");
     link.send(&unknown.finish(), &[]).unwrap();
     assert_eq!(served.end().unwrap_err().kind(), ErrorKind::InvalidData);

@@ -1,22 +1,26 @@
 //! What a gateway gets from the broker, and what it does not get whatever it says.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod certificates;
 mod corpus;
 mod lies;
+mod renewal;
 mod sign_in;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use quickconfig::{Answer, Outcome, Wish};
 use sddl::{DomainSid, Sid, Token};
-use telarch_broker::{Broker, CertificateWish, Denial, Denied, Duties, Link, Notice, Unchanged};
+use telarch_broker::{Broker, CertificateWish, Denial, Denied, Duties, Link, NotMapped, Notice, Unchanged};
 
+use auth::certificate_mapping::{Mapping, MappingChange, MappingChangeError};
 use auth::ntlm::{self, HostNames};
 use auth::{
     Accepted, Acceptor, Account, AccountList, AuthError, Authenticator, Identity, Oid, Peer, Scheme, Secret,
@@ -35,9 +39,13 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start() -> (Self, Link) {
+        Self::judged_by(Arc::<Accounts>::default())
+    }
+
+    pub(crate) fn judged_by(authenticator: Arc<dyn Authenticator>) -> (Self, Link) {
         let (ours, theirs) = Link::pair().unwrap();
         let duties = Arc::<Notebook>::default();
-        let broker = Broker::new(ours, Arc::new(Accounts), Arc::clone(&duties) as Arc<dyn Duties>);
+        let broker = Broker::new(ours, authenticator, Arc::clone(&duties) as Arc<dyn Duties>);
         let serving = Arc::clone(&broker);
         let serving = std::thread::spawn(move || serving.serve());
         (Self { duties, broker, serving }, Link::given(theirs).unwrap())
@@ -50,7 +58,11 @@ impl Served {
 }
 
 /// Two people: by password, and by NTLM.
-struct Accounts;
+#[derive(Default)]
+pub(crate) struct Accounts {
+    /// Whether alice may not sign in any more, and is to be noticed at once.
+    pub(crate) is_alice_disabled: AtomicBool,
+}
 
 impl Authenticator for Accounts {
     fn knows(&self, scheme: Scheme) -> bool {
@@ -77,6 +89,15 @@ impl Authenticator for Accounts {
 
     fn cost(&self) -> VerifierCost {
         VerifierCost::Slow
+    }
+
+    fn admits(&self, identity: &Identity, _: IpAddr) -> Result<(), AuthError> {
+        let is_out = self.is_alice_disabled.load(Ordering::Relaxed) && identity.account().name == "alice";
+        if is_out { Err(AuthError::NotAllowed) } else { Ok(()) }
+    }
+
+    fn stands_for(&self) -> Duration {
+        Duration::ZERO
     }
 }
 
@@ -137,6 +158,24 @@ impl Duties for Notebook {
             ("alice", _) => Err(Unchanged::Outdated("now".to_owned())),
             _ => Err(Unchanged::Denied(Denied::new(Denial::Access, "only alice may"))),
         }
+    }
+
+    fn mappings(&self, identity: &Identity, _: &Token) -> Result<Vec<Mapping>, NotMapped> {
+        match identity.account().name.as_str() {
+            "alice" => Ok(Vec::new()),
+            _ => Err(NotMapped::Denied(Denied::new(Denial::Access, "only alice may"))),
+        }
+    }
+
+    fn change_mapping(
+        &self,
+        identity: &Identity,
+        _: &Token,
+        change: MappingChange,
+        _: IpAddr,
+    ) -> Result<(), NotMapped> {
+        self.write(format!("{} changes {}", identity.account(), change.keys()));
+        Err(NotMapped::Change(MappingChangeError::Missing(change.keys().clone())))
     }
 
     fn certificate(&self, wish: &CertificateWish) -> Result<Secret, Denied> {

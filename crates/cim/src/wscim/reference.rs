@@ -5,7 +5,7 @@ use xml::Element;
 use super::{ADDRESSING, WSMAN, Writer};
 use crate::object_path::KeyValue;
 use crate::uri::{ClassUri, UriForm};
-use crate::{Error, Identity, Name, Namespace, ObjectPath};
+use crate::{Error, Name, Namespace, ObjectPath};
 
 /// The address of whoever is asked.
 const ANONYMOUS: &str = "http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous";
@@ -18,7 +18,7 @@ pub(super) fn write(out: &mut xml::Writer, path: &ObjectPath, writer: &Writer) {
     let uri = ClassUri::of(writer.form(), namespace, &path.class);
     out.element("a:Address", ANONYMOUS).start("a:ReferenceParameters");
     out.element("w:ResourceURI", &uri.to_string());
-    let keys: &[(Name, KeyValue)] = if let Identity::Keys(keys) = &path.identity { keys } else { &[] };
+    let keys = path.keys();
     let needs_namespace = writer.form() == UriForm::Dmtf;
     if needs_namespace || !keys.is_empty() {
         out.start("w:SelectorSet");

@@ -3,11 +3,14 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::io::{self, Write};
+use std::pin::Pin;
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::Screen;
+use crate::program::Stop;
 
 /// How far something is; drawn on standard error, if that is a terminal.
 pub(crate) struct Progress {
@@ -46,23 +49,58 @@ impl Progress {
         self.of.set(Some(of));
     }
 
-    /// Waits for something, and draws meanwhile.
+    /// Waits for something, and draws meanwhile. Whoever wants to end that kills the process, as ever.
     pub(crate) async fn during<T>(&self, wanted: impl Future<Output = T>) -> T {
+        tokio::pin!(wanted);
+        loop {
+            // Nothing interrupts it, so that it only ends with what was wanted.
+            if let Some(done) = self.watch(wanted.as_mut(), Interrupt::Fatal).await {
+                return done;
+            }
+        }
+    }
+
+    /// The same for what asks nobody anything: Ctrl-C takes the line away before it ends the program.
+    pub(crate) async fn unless_interrupted<T>(
+        &self,
+        wanted: impl Future<Output = Result<T, Stop>>,
+    ) -> Result<T, Stop> {
+        tokio::pin!(wanted);
+        self.watch(wanted.as_mut(), Interrupt::Heeded).await.unwrap_or(Err(Stop::Interrupted))
+    }
+
+    async fn watch<T>(&self, mut wanted: Pin<&mut impl Future<Output = T>>, on: Interrupt) -> Option<T> {
         if self.width.is_none() {
-            return wanted.await;
+            return Some(wanted.await);
         }
         let begun = Instant::now();
         let mut ticks = interval_at(begun + PATIENCE, BETWEEN);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        tokio::pin!(wanted);
+        let mut interrupts: Option<Signal> = None;
         loop {
+            let interrupted = async {
+                match &mut interrupts {
+                    Some(interrupts) => interrupts.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 biased;
                 done = &mut wanted => {
                     self.clear();
-                    return done;
+                    return Some(done);
                 }
-                _ = ticks.tick() => self.draw(begun.elapsed()),
+                _ = interrupted => {
+                    self.clear();
+                    return None;
+                }
+                _ = ticks.tick() => {
+                    self.draw(begun.elapsed());
+                    // Not before there is something to take away: until then the system ends the process at once.
+                    if on == Interrupt::Heeded && interrupts.is_none() {
+                        interrupts = signal(SignalKind::interrupt()).ok();
+                    }
+                }
             }
         }
     }
@@ -90,6 +128,15 @@ impl Progress {
             let _ = write!(io::stderr(), "\r\x1b[K").and_then(|()| io::stderr().flush());
         }
     }
+}
+
+/// What Ctrl-C does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Interrupt {
+    /// What the system does.
+    Fatal,
+    /// It ends the wait.
+    Heeded,
 }
 
 /// See [`Progress::before`].

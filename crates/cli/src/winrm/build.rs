@@ -40,6 +40,9 @@ pub(super) fn command(verb: Verb, words: Words, hosts: &SavedHosts) -> Result<Co
         KERNEL_KNOWS,
     )?;
     notices.extend(given.notices());
+    if draft.sources {
+        draft.options.set(&format!("{}=true", wsman::OptionSet::SOURCES))?;
+    }
     let file = draft.file.clone();
     let operation =
         Building { positionals: positionals.into_iter(), input, draft: &mut draft, hosts }.operation(verb)?;

@@ -102,7 +102,7 @@ pub(super) async fn run(
         out.write_all(printer.close().as_bytes())?;
         Ok::<_, Stop>(())
     });
-    progress.during(all).await?;
+    progress.unless_interrupted(all).await?;
     printer.verdict(&mut errors)
 }
 

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::rc::Rc;
 
 use client::{EnumerateOptions, Item};
-use wsman::Response;
 use wsman::enumeration::{EnumerationMode, Filter as WireFilter, PolymorphismMode};
+use wsman::namespace::SOURCES;
+use wsman::{OptionSet, Response};
 use xml::{Bounds, Document, Encoding, Fragment as Markup, Writer};
 
 use super::{
@@ -101,7 +102,10 @@ pub(super) async fn run_one(
     let run = Run { service, options, format, intent, progress: Rc::clone(&progress) };
     let (mut out, mut errors) = (progress.before(streams.out), progress.before(streams.errors));
     let mut streams = Streams { out: &mut out, errors: &mut errors, input: streams.input };
-    progress.during(run.carry_out(operation, screen, &mut streams)).await
+    // What asks at the terminal waits for an answer there, which only the system can interrupt.
+    let asks = matches!(operation, Operation::QuickConfig { .. } | Operation::ConfigSddl { .. });
+    let work = run.carry_out(operation, screen, &mut streams);
+    if asks { progress.during(work).await } else { progress.unless_interrupted(work).await }
 }
 
 /// A command under way.
@@ -168,7 +172,8 @@ impl Run {
             Operation::Get { locator, fragment } => {
                 let target = target(&locator, &self.options, fragment)?;
                 let answer = self.told(self.service.session.get(&target).await, &locator)?;
-                self.print(&answer, streams.out)
+                self.print(&answer, streams.out)?;
+                self.miss_sources(&answer, streams.errors)
             }
             Operation::Set { locator, fragment, input } => {
                 let target = target(&locator, &self.options, fragment)?;
@@ -303,6 +308,19 @@ impl Run {
 
     fn told<T>(&self, outcome: Result<T, client::Error>, locator: &Locator) -> Result<T, Stop> {
         outcome.map_err(|error| self.service.failure(error).about(&locator.short()).into())
+    }
+
+    /// Says it if somebody asked for sources and got none.
+    fn miss_sources(&self, answer: &Response, errors: &mut dyn Write) -> Result<(), Stop> {
+        let is_asked = self.options.iter().any(|(name, _)| name == OptionSet::SOURCES);
+        let is_told = answer.content().is_some_and(|element| element.source().contains(SOURCES));
+        if is_asked && !is_told {
+            writeln!(
+                errors,
+                "winrm: this service does not tell where values are written, or it is not about settings"
+            )?;
+        }
+        Ok(())
     }
 
     fn print(&self, answer: &Response, out: &mut dyn Write) -> Result<(), Stop> {

@@ -37,6 +37,7 @@ pub(crate) struct Draft {
     pub(crate) extras: Extras,
     pub(crate) transport: Option<Transport>,
     pub(crate) sddl: Option<String>,
+    pub(crate) sources: bool,
     pub(crate) fleet: Option<String>,
     pub(crate) parallel: Option<usize>,
     pub(crate) mine: bool,
@@ -239,6 +240,12 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(RESOURCE)
     .under(Group::Input),
+    Row::new("sources", Value::None, "of the configuration: file and line of each value", |d, _| {
+        d.sources = true;
+        Ok(())
+    })
+    .on(Verb::Get.scope())
+    .under(Group::Output),
     Row::new("fragment", Value::Text("PATH"), "only this part of the instance", |d, v| {
         d.fragment = Some(v.into_text());
         Ok(())

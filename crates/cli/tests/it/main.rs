@@ -6,6 +6,7 @@ mod completion;
 mod configsddl;
 mod failure;
 mod fleet;
+mod golden;
 mod help;
 mod hosts;
 mod local;

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,22 +25,42 @@ impl Sources {
         &self.state
     }
 
-    /// The file and the place in it that give a setting its value; none if nothing is written.
+    /// What gives a setting its value.
     #[must_use]
-    pub fn of(&self, setting: &Setting) -> Option<Origin> {
-        match self.state.config.source(setting) {
-            Source::Default => None,
-            Source::Local => {
-                let place = Place::Line(*self.lines.get(setting.path())?);
-                Some(Origin { file: self.file.clone(), place })
+    pub fn of(&self, setting: &Setting) -> Written {
+        let line = self.lines.get(setting.path());
+        match (self.state.config.source(setting), line) {
+            (Source::Default, _) => Written::Nowhere,
+            (Source::Local, Some(line)) => {
+                Written::At(Origin { file: self.file.clone(), place: Place::Line(*line) })
             }
-            Source::Policy => Some(self.state.policies.of_setting(setting)?.origin.clone()),
+            (Source::Local, None) => Written::OnCommandLine,
+            (Source::Policy, _) => {
+                let demand = self.state.policies.of_setting(setting);
+                demand.map_or(Written::Nowhere, |demand| Written::At(demand.origin.clone()))
+            }
         }
     }
+}
 
-    /// The file and the place in it that make the listener of policy.
-    #[must_use]
-    pub fn of_policy_listener(&self) -> Option<Origin> {
-        self.state.policies.auto_config().map(|demand| demand.origin.clone())
+/// What gives a setting its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Written {
+    /// Nothing: it has its default.
+    Nowhere,
+    /// An option of the program that has the settings.
+    OnCommandLine,
+    /// A file.
+    At(Origin),
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nowhere => f.write_str("default"),
+            Self::OnCommandLine => f.write_str("command line of the service"),
+            Self::At(origin) => origin.fmt(f),
+        }
     }
 }

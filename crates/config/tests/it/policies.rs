@@ -241,14 +241,11 @@ fn later_files_win_and_directives_take_back_what_earlier_ones_said() {
     );
     assert_eq!(show(&config, "Winrs/MaxShellsPerUser"), "30");
     let sources = store.sources();
-    let of = |path| sources.of(Setting::find(path).unwrap()).map(|origin| origin.to_string());
+    let of = |path| sources.of(Setting::find(path).unwrap()).to_string();
     let folder = machine.policies().canonicalize().unwrap();
-    assert_eq!(of("Service/MaxConnections"), Some(format!("{}, line 2", folder.join("20.toml").display())));
-    assert_eq!(
-        of("Winrs/MaxConcurrentUsers"),
-        Some(format!("{}, record 3", folder.join("30.pol").display()))
-    );
-    assert_eq!(of("Winrs/MaxShellsPerUser"), None);
+    assert_eq!(of("Service/MaxConnections"), format!("{}, line 2", folder.join("20.toml").display()));
+    assert_eq!(of("Winrs/MaxConcurrentUsers"), format!("{}, record 3", folder.join("30.pol").display()));
+    assert_eq!(of("Winrs/MaxShellsPerUser"), "default");
 }
 
 #[test]

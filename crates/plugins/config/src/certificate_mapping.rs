@@ -4,27 +4,26 @@
 
 mod change;
 mod fault;
+mod keeper;
 
 use std::sync::Arc;
 
-use accounts::ClientCertificateFile;
-use auth::Authenticator;
 use auth::account_file::Standing;
-use auth::certificate_mapping::{CertificateThumbprint, Mapping, MappingKeys, SubjectPattern, UriPattern};
-use service::{Answer, Call, Item};
+use auth::certificate_mapping::{
+    CertificateThumbprint, Mapping, MappingChange, MappingChangeError, MappingKeys, SubjectPattern,
+    UriPattern,
+};
+use service::{Answer, Call, Caller, Item};
 use wsman::{Action, EndpointReference, Fault, ResourceUri, SelectorSet, namespace, write_resource_created};
 use xml::Writer;
 
-use self::change::Change;
 use self::fault::MappingFault;
+pub use self::keeper::{MappingKeeper, NotMapped};
 use crate::fault as common;
 
-/// Where the mappings are, and who knows whether a password is right.
+/// The resource.
 #[derive(Clone)]
-pub(crate) struct Mappings {
-    pub(crate) file: ClientCertificateFile,
-    pub(crate) authenticator: Arc<dyn Authenticator>,
-}
+pub(crate) struct Mappings(pub(crate) Arc<dyn MappingKeeper>);
 
 impl Mappings {
     pub(crate) async fn answer(&self, call: Call) -> Result<Answer, Fault> {
@@ -33,16 +32,13 @@ impl Mappings {
             Action::Get => self.show(keys(&call)?, &call).await,
             Action::Put => {
                 let keys = keys(&call)?;
-                let change = Change::read(call.request.require_body(ELEMENT)?, &keys)?;
-                let from = call.caller.address();
-                let asked = keys.clone();
-                self.on_disk(move |mappings| change.put(&asked, &mappings, from)).await?;
+                let fields = change::read(call.request.require_body(ELEMENT)?, &keys)?;
+                self.change(MappingChange::Put(keys.clone(), fields), &call).await?;
                 self.show(keys, &call).await
             }
             Action::Create => self.create(&call).await,
             Action::Delete => {
-                let keys = keys(&call)?;
-                self.on_disk(move |mappings| Ok(mappings.file.delete(&keys)?)).await?;
+                self.change(MappingChange::Delete(keys(&call)?), &call).await?;
                 call.finish(call.reply())
             }
             other => Err(common::action_not_supported(other)),
@@ -51,14 +47,15 @@ impl Mappings {
 
     async fn enumerate(&self, call: &Call) -> Result<Answer, Fault> {
         common::refuse_selectors_and_filter(call)?;
-        let items = self.all().await?.iter().map(item).collect::<Result<Vec<_>, Fault>>()?;
+        let items = self.all(call).await?.iter().map(item).collect::<Result<Vec<_>, Fault>>()?;
         Ok(Answer::items(items.into_iter()))
     }
 
     async fn show(&self, keys: MappingKeys, call: &Call) -> Result<Answer, Fault> {
-        let all = self.all().await?;
+        let all = self.all(call).await?;
         let mapping = all.iter().find(|mapping| mapping.keys() == keys);
-        let mapping = mapping.ok_or_else(|| Fault::from(MappingFault::Missing(keys)))?;
+        let mapping =
+            mapping.ok_or_else(|| Fault::from(MappingFault::from(MappingChangeError::Missing(keys))))?;
         let mut reply = call.reply();
         write(mapping, reply.body());
         call.finish(reply)
@@ -66,10 +63,8 @@ impl Mappings {
 
     async fn create(&self, call: &Call) -> Result<Answer, Fault> {
         let keys = keys(call)?;
-        let change = Change::read(call.request.require_body(ELEMENT)?, &keys)?;
-        let from = call.caller.address();
-        let asked = keys.clone();
-        self.on_disk(move |mappings| change.create(asked, &mappings, from)).await?;
+        let fields = change::read(call.request.require_body(ELEMENT)?, &keys)?;
+        self.change(MappingChange::Create(keys.clone(), fields), call).await?;
         let mut reply = call.reply();
         let mut reference = reference(&keys)?;
         if let Some(to) = &call.request.head().to {
@@ -79,24 +74,23 @@ impl Mappings {
         call.finish(reply)
     }
 
-    /// Every mapping as the file has it now.
-    async fn all(&self) -> Result<Vec<Mapping>, Fault> {
-        let reading = |mappings: Self| {
-            mappings.file.reload().map_err(MappingFault::File)?;
-            let known = mappings.file.known().map_err(MappingFault::Unusable)?;
-            Ok(known.mappings.entries().to_vec())
-        };
-        self.on_disk(reading).await
+    async fn all(&self, call: &Call) -> Result<Vec<Mapping>, Fault> {
+        self.ask(call, |keeper, caller| keeper.all(caller)).await
     }
 
-    /// Works on a thread that may wait for the disk, and for whoever judges passwords.
-    async fn on_disk<T: Send + 'static>(
+    async fn change(&self, change: MappingChange, call: &Call) -> Result<(), Fault> {
+        self.ask(call, |keeper, caller| keeper.change(caller, change)).await
+    }
+
+    /// Asks on a thread that may wait for the disk, and for whoever judges passwords.
+    async fn ask<T: Send + 'static>(
         &self,
-        work: impl FnOnce(Self) -> Result<T, MappingFault> + Send + 'static,
+        call: &Call,
+        question: impl FnOnce(&dyn MappingKeeper, &Caller) -> Result<T, NotMapped> + Send + 'static,
     ) -> Result<T, Fault> {
-        let mappings = self.clone();
-        let worked = tokio::task::spawn_blocking(move || work(mappings)).await;
-        Ok(worked.unwrap_or(Err(MappingFault::Interrupted))?)
+        let (keeper, caller) = (Arc::clone(&self.0), Arc::clone(&call.caller));
+        let asked = tokio::task::spawn_blocking(move || question(keeper.as_ref(), &caller)).await;
+        Ok(asked.map_err(|_| MappingFault::Interrupted)?.map_err(MappingFault::from)?)
     }
 }
 

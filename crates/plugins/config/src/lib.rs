@@ -19,15 +19,14 @@ mod vacant;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use accounts::ClientCertificateFile;
-use auth::Authenticator;
 use config::{Draft, LISTENER_RESOURCE, PLUGIN_RESOURCE, Paths, Section, Store};
 use service::{
     Answer, BoxFuture, Call, Caller, Certificates, Listening, Plugin, Principals, Resource, ResourceKind,
 };
-use wsman::{Fault, namespace};
+use wsman::{Fault, OptionSet, namespace};
 
 use self::certificate_mapping::Mappings;
+pub use self::certificate_mapping::{MappingKeeper, NotMapped};
 use self::fault::ChangeError;
 pub use self::listening::ListeningOn;
 use self::listening::Sockets;
@@ -125,14 +124,10 @@ impl ConfigPlugin {
         Self { machine: Some(machine), ..self }
     }
 
-    /// With mappings of client certificates in this file, to accounts that this authenticator knows.
+    /// With mappings of client certificates.
     #[must_use]
-    pub fn with_certificate_mappings(
-        self,
-        file: ClientCertificateFile,
-        authenticator: Arc<dyn Authenticator>,
-    ) -> Self {
-        Self { mappings: Some(Mappings { file, authenticator }), ..self }
+    pub fn with_certificate_mappings(self, keeper: Arc<dyn MappingKeeper>) -> Self {
+        Self { mappings: Some(Mappings(keeper)), ..self }
     }
 
     fn of(store: Arc<Store>, sockets: Sockets, certificates: Arc<Certificates>) -> Self {
@@ -153,7 +148,7 @@ impl ConfigPlugin {
         if call.request.head().fragment.is_some() {
             return Err(fault::no_fragments());
         }
-        call.request.head().options.require_known(&[])?;
+        call.request.head().options.require_known(&[OptionSet::SOURCES])?;
         match part {
             Part::Section(Section::Service) if principals::is_asked(&call) => principals::answer(self, &call),
             Part::Section(Section::Config) if restore::is_asked(&call) => {

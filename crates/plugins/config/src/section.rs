@@ -1,8 +1,8 @@
 //! Sections: one element each, read and written as a whole.
 
-use config::Section;
+use config::{Config, Section};
 use service::{Answer, Call};
-use wsman::{Action, Fault};
+use wsman::{Action, Fault, OptionSet, namespace};
 
 use crate::{ConfigPlugin, fault};
 
@@ -24,7 +24,12 @@ pub(crate) async fn answer(plugin: &ConfigPlugin, section: Section, call: Call) 
 
 fn show(plugin: &ConfigPlugin, section: Section, call: &Call) -> Result<Answer, Fault> {
     let mut reply = call.reply();
-    plugin.store.snapshot().write(section, reply.body());
+    // Windows tells who decided, and not where; so only who asks for it gets more.
+    if call.request.head().options.is_set(OptionSet::SOURCES) {
+        Config::write_with_sources(&plugin.store.sources(), section, namespace::SOURCES, reply.body());
+    } else {
+        plugin.store.snapshot().write(section, reply.body());
+    }
     call.finish(reply)
 }
 

@@ -15,14 +15,8 @@ pub(crate) struct Vacant {
 }
 
 /// MS-WSMV 2.2.4 names them and their selectors.
-const ALL: [Vacant; 2] = [
-    Vacant {
-        path: "/service/certmapping",
-        instance: "certificate mapping",
-        keys: &["Issuer", "Subject", "URI"],
-    },
-    Vacant { path: "/service/security", instance: "security descriptor of a URI", keys: &["Uri"] },
-];
+const ALL: [Vacant; 1] =
+    [Vacant { path: "/service/security", instance: "security descriptor of a URI", keys: &["Uri"] }];
 
 /// The resource of a path below `winrm/config` in lower case.
 pub(crate) fn find(path: &str) -> Option<&'static Vacant> {

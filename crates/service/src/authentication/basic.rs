@@ -8,16 +8,16 @@ use auth::{AuthError, Identity, Scheme, VerifierCost};
 use aws_lc_rs::hmac;
 
 use super::Authentication;
+use super::verdict::Verdict;
 use crate::access::Caller;
 use crate::audit;
 use crate::service::Service;
 
 /// A verdict that is not asked for again for a while.
-#[derive(Debug)]
 pub(super) struct Remembered {
     /// Of the header, under a key that dies with the process.
     tag: hmac::Tag,
-    caller: Arc<Caller>,
+    verdict: Verdict,
     until: Instant,
 }
 
@@ -28,8 +28,13 @@ impl Authentication {
         encoded: &str,
         service: &Arc<Service>,
     ) -> Option<Arc<Caller>> {
-        if let Some(caller) = self.remembered(header, service) {
-            return Some(caller);
+        if let Some(verdict) = self.remembered(header, service) {
+            let caller = verdict.caller(service).await;
+            if caller.is_none() {
+                // The next request is judged by its password again.
+                self.remembered = None;
+            }
+            return caller;
         }
         let login = match Login::parse(encoded) {
             Ok(login) => login,
@@ -54,19 +59,19 @@ impl Authentication {
         let caller = self.caller(identity, service)?;
         self.remembered = Some(Remembered {
             tag: hmac::sign(service.header_key(), header.as_bytes()),
-            caller: Arc::clone(&caller),
+            verdict: Verdict::new(Arc::clone(&caller), service),
             until: Instant::now() + REMEMBERED_FOR,
         });
         Some(caller)
     }
 
-    fn remembered(&self, header: &str, service: &Service) -> Option<Arc<Caller>> {
-        let remembered = self.remembered.as_ref()?;
+    fn remembered(&mut self, header: &str, service: &Service) -> Option<&mut Verdict> {
+        let remembered = self.remembered.as_mut()?;
         if remembered.until <= Instant::now() {
             return None;
         }
         let same = hmac::verify(service.header_key(), header.as_bytes(), remembered.tag.as_ref()).is_ok();
-        same.then(|| Arc::clone(&remembered.caller))
+        same.then_some(&mut remembered.verdict)
     }
 }
 

@@ -1,45 +1,32 @@
 //! Client certificates: each request names the scheme, and the certificate of its connection is judged by the
 //! resource that it asks for (MS-WSMV 3.1.4.1.35).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use auth::account_file::UnixTime;
-use auth::certificate_mapping::{CertificateFacts, Mapping};
-use auth::{AuthError, ClientCertificates, Identity, Scheme};
+use auth::{AuthError, CertificateProof, CertificateRefused, Holder, Identity, Scheme};
 
+use super::verdict::Verdict;
 use super::{Authentication, Standing};
 use crate::access::Caller;
 use crate::audit;
-use crate::client_certificate::ClientCertificate;
 use crate::service::Service;
 
 /// The certificate of a connection and what was made of it.
 pub(super) struct Shown {
-    certificate: ClientCertificate,
-    judged: Option<Judged>,
-    remembered: Option<Remembered>,
-}
-
-/// What a certificate is worth by what was known at some time.
-struct Judged {
-    known: Arc<ClientCertificates>,
-    facts: CertificateFacts,
-    until: Instant,
-}
-
-/// A verdict about an account that is not asked for again for a while.
-struct Remembered {
-    /// Whatever changes in the file of mappings makes another value of it.
-    known: Arc<ClientCertificates>,
-    mapping: Mapping,
-    caller: Arc<Caller>,
-    until: Instant,
+    /// None once somebody has judged it.
+    proof: Option<Arc<CertificateProof>>,
+    holder: Option<Box<dyn Holder>>,
+    /// Until when it is known to lead somewhere.
+    leads_until: Option<Instant>,
+    /// Who it was, by the resource that was asked for; the last at the end.
+    callers: VecDeque<(String, Verdict)>,
 }
 
 impl Shown {
-    pub(super) fn new(certificate: ClientCertificate) -> Self {
-        Self { certificate, judged: None, remembered: None }
+    pub(super) fn new(proof: CertificateProof) -> Self {
+        Self { proof: Some(Arc::new(proof)), holder: None, leads_until: None, callers: VecDeque::new() }
     }
 }
 
@@ -47,20 +34,38 @@ impl Authentication {
     /// Whether the certificate of this connection leads anywhere: what needs neither the body nor an account.
     pub(super) async fn holds_certificate(&mut self, service: &Arc<Service>) -> bool {
         self.standing = Standing::Nobody;
-        let Some(shown) = &mut self.shown else {
-            tracing::debug!(peer = %self.address, "The connection has no client certificate");
-            audit::not_signed_in(self.address, "", Scheme::Certificate, None, AuthError::Unproven);
-            return false;
+        let considered = match &mut self.shown {
+            None => {
+                tracing::debug!(peer = %self.address, "The connection has no client certificate");
+                Err(AuthError::Unproven.into())
+            }
+            Some(shown) if shown.leads_until.is_some_and(|until| until > Instant::now()) => return true,
+            Some(shown) => {
+                let (authenticator, address, proof) =
+                    (Arc::clone(&service.authenticator), self.address, shown.proof.clone());
+                let considering = move |holder: Option<Box<dyn Holder>>| {
+                    let mut holder = match (holder, proof) {
+                        (Some(holder), _) => holder,
+                        (None, Some(proof)) => authenticator.holder(&proof, address)?,
+                        (None, None) => return Err(AuthError::Unproven.into()),
+                    };
+                    let considered = holder.consider();
+                    Ok((holder, considered))
+                };
+                shown.ask(considering).await
+            }
         };
-        let refusal = match shown.judge(service).await {
-            Ok(judged) => match judged.known.mappings.consider(&judged.facts, now()) {
-                Ok(()) => return true,
-                Err(refusal) => refusal.to_string(),
-            },
-            Err(reason) => reason,
-        };
-        self.refuse_certificate(&refusal);
-        false
+        match considered {
+            Ok(()) => {
+                let until = Instant::now() + service.authenticator.stands_for();
+                self.shown.iter_mut().for_each(|shown| shown.leads_until = Some(until));
+                true
+            }
+            Err(refused) => {
+                self.refuse_certificate(&refused);
+                false
+            }
+        }
     }
 
     /// Whose account the certificate of this connection is where a resource is asked for.
@@ -71,82 +76,71 @@ impl Authentication {
         resource: &str,
         service: &Arc<Service>,
     ) -> Option<Arc<Caller>> {
-        let judged = self.shown.as_ref()?.judged.as_ref()?;
-        let known = Arc::clone(&judged.known);
-        let mapping = match known.mappings.choose(&judged.facts, resource, now()) {
-            Ok(mapping) => mapping.clone(),
-            Err(refusal) => {
-                self.refuse_certificate(&refusal.to_string());
+        let shown = self.shown.as_mut()?;
+        let before = shown.callers.iter().find(|(asked, _)| asked == resource);
+        if let Some((_, verdict)) = before.filter(|(_, verdict)| verdict.stands()) {
+            return Some(Arc::clone(verdict.last()));
+        }
+        let asked = resource.to_owned();
+        let asking = move |holder: Option<Box<dyn Holder>>| {
+            let mut holder = holder.ok_or(AuthError::Unproven)?;
+            let identity = Identity::by_certificate(&asked, holder.as_mut());
+            Ok((holder, identity))
+        };
+        let identity = match shown.ask(asking).await {
+            Ok(identity) => identity,
+            Err(refused) => {
+                shown.leads_until = None;
+                self.refuse_certificate(&refused);
                 return None;
             }
         };
-        if let Some(remembered) = self.shown.as_ref().and_then(|shown| shown.remembered.as_ref())
-            && remembered.until > Instant::now()
-            && Arc::ptr_eq(&remembered.known, &known)
-            && remembered.mapping == mapping
-        {
-            return Some(Arc::clone(&remembered.caller));
-        }
-        let (authenticator, address, asked) =
-            (Arc::clone(&service.authenticator), self.address, mapping.clone());
-        let judging = move || Identity::by_certificate(&asked, authenticator.as_ref(), address);
-        let verdict = tokio::task::spawn_blocking(judging).await.unwrap_or(Err(AuthError::Unavailable));
-        let user = mapping.user.to_string();
-        let refused = |error: &AuthError| {
-            tracing::warn!(
-                peer = %address, mapping = %mapping.keys(), account = %user, %error,
-                "The account of a certificate mapping does not let in: is its password still the same?"
-            );
-            audit::not_signed_in(address, &user, Scheme::Certificate, None, *error);
+        let known = shown.callers.iter().map(|(_, verdict)| verdict);
+        let mut known = known.filter(|verdict| *verdict.last().identity() == identity);
+        let caller = match known.clone().find(|verdict| verdict.stands()) {
+            // For another resource, a moment ago.
+            Some(verdict) => Arc::clone(verdict.last()),
+            None => match known.next() {
+                Some(_) => self.make_caller(identity, service)?,
+                None => self.caller(identity, service)?,
+            },
         };
-        let identity = verdict.inspect_err(refused).ok()?;
-        let caller = self.caller(identity, service)?;
         if let Some(shown) = &mut self.shown {
-            let until = Instant::now() + REMEMBERED_FOR;
-            shown.remembered = Some(Remembered { known, mapping, caller: Arc::clone(&caller), until });
+            shown.callers.retain(|(asked, _)| asked != resource);
+            shown.callers.push_back((resource.to_owned(), Verdict::new(Arc::clone(&caller), service)));
+            if shown.callers.len() > MOST_RESOURCES {
+                shown.callers.pop_front();
+            }
         }
         Some(caller)
     }
 
-    /// Tells the log and the audit why; the peer learns that it is not let in.
-    fn refuse_certificate(&self, reason: &str) {
-        let thumbprint = self.shown.as_ref().map(|shown| shown.certificate.thumbprint());
-        let judged = self.shown.as_ref().and_then(|shown| shown.judged.as_ref());
-        let claimed = judged.and_then(|judged| judged.facts.names.claimed()).unwrap_or_default();
-        tracing::warn!(
-            peer = %self.address, thumbprint = thumbprint.map(tracing::field::display), reason,
-            "A client certificate lets nobody in"
-        );
-        audit::not_signed_in(self.address, &claimed, Scheme::Certificate, None, AuthError::Unmapped);
+    /// Tells the audit; the peer learns that it is not let in.
+    fn refuse_certificate(&self, refused: &CertificateRefused) {
+        audit::not_signed_in(self.address, &refused.claimed, Scheme::Certificate, None, refused.error);
     }
 }
 
 impl Shown {
-    /// Reads the certificate and looks for those who stand for it, unless that was done and is still so.
-    async fn judge(&mut self, service: &Arc<Service>) -> Result<&Judged, String> {
-        let authenticator = Arc::clone(&service.authenticator);
-        let certificate = self.certificate.clone();
-        let before = self.judged.take().filter(|judged| judged.until > Instant::now());
-        // It may wait for the disk, and chains take a while.
-        let judging = move || {
-            let known = authenticator.client_certificates().map_err(|error| error.to_string())?;
-            match before {
-                Some(judged) if Arc::ptr_eq(&judged.known, &known) => Ok(judged),
-                _ => {
-                    let facts = certificate.facts(&known, now())?;
-                    Ok(Judged { known, facts, until: Instant::now() + REMEMBERED_FOR })
-                }
-            }
-        };
-        let judged = tokio::task::spawn_blocking(judging).await;
-        let judged = judged.unwrap_or_else(|error| Err(error.to_string()))?;
-        Ok(self.judged.insert(judged))
+    /// Lets the holder answer on a thread that may wait: for the disk, and for another process.
+    async fn ask<T: Send + 'static>(
+        &mut self,
+        question: impl FnOnce(
+            Option<Box<dyn Holder>>,
+        )
+            -> Result<(Box<dyn Holder>, Result<T, CertificateRefused>), CertificateRefused>
+        + Send
+        + 'static,
+    ) -> Result<T, CertificateRefused> {
+        let holder = self.holder.take();
+        let asked = tokio::task::spawn_blocking(move || question(holder)).await;
+        let (holder, answer) = asked.unwrap_or_else(|_| Err(AuthError::Unavailable.into()))?;
+        self.holder = Some(holder);
+        // It was used up by that.
+        self.proof = None;
+        answer
     }
 }
 
-fn now() -> UnixTime {
-    UnixTime::new(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs()))
-}
-
-/// How long a verdict stands before it is asked for again.
-const REMEMBERED_FOR: Duration = Duration::from_secs(120);
+/// Resources of which a connection is remembered as somebody's.
+const MOST_RESOURCES: usize = 8;

@@ -8,8 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use config::Config;
 
+use super::verdict::Verdict;
 use super::{Admission, Authentication, Standing};
-use crate::access::Caller;
 use crate::audit;
 use crate::service::Service;
 
@@ -21,14 +21,15 @@ pub(super) struct UnderWay {
 
 /// A connection that is somebody's.
 pub(crate) struct Established {
-    caller: Arc<Caller>,
+    verdict: Verdict,
     scheme: Scheme,
     context: Box<dyn SecurityContext>,
 }
 
 impl Established {
-    pub(crate) fn caller(&self) -> Arc<Caller> {
-        Arc::clone(&self.caller)
+    /// Whose it is.
+    pub(super) fn verdict(&mut self) -> &mut Verdict {
+        &mut self.verdict
     }
 
     /// The scheme it was established with, which decides how sealed messages are called.
@@ -105,8 +106,8 @@ impl Authentication {
             Step::Done { token, outcome } => {
                 let caller = self.caller(outcome.identity, service)?;
                 let context = outcome.context;
-                self.standing =
-                    Standing::Established(Established { caller: Arc::clone(&caller), scheme, context });
+                let verdict = Verdict::new(Arc::clone(&caller), service);
+                self.standing = Standing::Established(Established { verdict, scheme, context });
                 Some(Admission::Caller(caller, token.map(|token| header(scheme, &token))))
             }
         }

@@ -14,7 +14,6 @@ use tokio_rustls::TlsAcceptor;
 use super::Door;
 use super::site::Site;
 use crate::certificate::Certificate;
-use crate::client_certificate::ClientCertificate;
 use crate::connection::{self, Peer};
 use crate::crowd::Place;
 use crate::service::Service;
@@ -154,15 +153,18 @@ async fn secure(
 ) {
     let address = peer.address;
     // It has to be asked for now or never: there is no second handshake on a connection.
-    let server = match service.config().service.auth.certificate {
-        true => certificate.asking_server(),
-        false => certificate.server(),
+    let (server, asking) = match service.config().service.auth.certificate {
+        true => match certificate.asking_server() {
+            Ok((server, asking)) => (server, Some(asking)),
+            Err(error) => return tracing::error!(peer = %address, %error, "TLS cannot begin"),
+        },
+        false => (certificate.server(), None),
     };
     let acceptor = TlsAcceptor::from(server);
     let handshake = Box::pin(timeout(HANDSHAKE, acceptor.accept(stream)));
     match handshake.await {
         Ok(Ok(stream)) => {
-            peer.certificate = ClientCertificate::of(stream.get_ref().1);
+            peer.certificate = asking.and_then(|asking| asking.proof(stream.get_ref().1));
             connection::serve(stream, peer, place, service).await;
         }
         Ok(Err(error)) => tracing::debug!(peer = %address, %error, "TLS handshake failed"),

@@ -4,6 +4,7 @@
 
 mod binding;
 mod guessing;
+mod renewal;
 mod sealed;
 mod standing;
 mod tokens;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use accounts::{Attempts, LockoutPolicy, SignIn};
+use auth::Authenticator;
 use auth::ntlm::HostNames;
 use credssp::ServiceCertificate;
 use rustls::pki_types::pem::PemObject as _;
@@ -37,14 +39,17 @@ async fn fortress(settings: &[(&str, &str)]) -> Running {
 /// The same with somebody else who knows the accounts.
 async fn guarded_by(sign_in: SignIn, settings: &[(&str, &str)]) -> Running {
     let attempts = Arc::new(Attempts::new(LockoutPolicy::default()));
-    let sign_in = sign_in.counted(attempts).with_credssp(certificate_of_credssp);
+    judged_by(Arc::new(sign_in.counted(attempts).with_credssp(certificate_of_credssp)), settings).await
+}
+
+async fn judged_by(authenticator: Arc<dyn Authenticator>, settings: &[(&str, &str)]) -> Running {
     let usual = [
         ("Service.AllowUnencrypted", "false"),
         ("Service.Auth.CredSSP", "true"),
         ("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;WD)"),
     ];
     let settings: Vec<_> = usual.iter().chain(settings).copied().collect();
-    Running::judged_by(Arc::new(sign_in), &settings).await
+    Running::judged_by(authenticator, &settings).await
 }
 
 fn names() -> HostNames {

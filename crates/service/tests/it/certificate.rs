@@ -2,15 +2,18 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use accounts::{CertificateHolder, Counting, MappedAccounts};
 
 use auth::account_file::Standing;
 use auth::certificate_mapping::{
     CertificateMappings, CertificateThumbprint, Mapping, SubjectPattern, UriPattern,
 };
 use auth::{
-    Acceptor, Account, AccountList, AuthError, Authenticator, ClientCertificates, PasswordVerifier, Peer,
-    Scheme, Secret, UserName, VerifierCost,
+    Acceptor, Account, AccountList, AuthError, Authenticator, CertificateProof, ClientCertificates, Holder,
+    PasswordVerifier, Peer, Scheme, Secret, UserName, VerifierCost,
 };
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use rcgen::{
@@ -86,6 +89,8 @@ fn mapping(issuer: &[u8], subject: &str, uri: &str, user: &str) -> Mapping {
 
 /// Has mappings and the passwords that go with them, and counts how often accounts are asked for.
 struct Mapped {
+    me: Weak<Self>,
+    counting: Counting,
     accounts: AccountList,
     known: Mutex<Arc<ClientCertificates>>,
     /// Of ada and ben, as the mappings have them.
@@ -95,14 +100,16 @@ struct Mapped {
 
 impl Mapped {
     fn new(authorities: &[&Authority], mappings: Vec<Mapping>) -> Arc<Self> {
-        let mapped = Self {
+        let mapped = Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            counting: Counting::default(),
             accounts: accounts(),
             known: Mutex::default(),
             passwords: Mutex::new([ADA, BEN]),
             asked: AtomicUsize::new(0),
-        };
+        });
         mapped.know(authorities, mappings);
-        Arc::new(mapped)
+        mapped
     }
 
     fn know(&self, authorities: &[&Authority], mappings: Vec<Mapping>) {
@@ -133,7 +140,19 @@ impl Authenticator for Mapped {
         VerifierCost::Quick
     }
 
-    fn client_certificates(&self) -> Result<Arc<ClientCertificates>, AuthError> {
+    fn holder(&self, proof: &CertificateProof, from: IpAddr) -> Result<Box<dyn Holder>, AuthError> {
+        let accounts = self.me.upgrade().ok_or(AuthError::Unavailable)?;
+        Ok(Box::new(CertificateHolder::prove(proof, accounts, self.counting.clone(), from)?))
+    }
+
+    /// Whatever changes is to be seen at once.
+    fn stands_for(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+impl MappedAccounts for Mapped {
+    fn known(&self) -> Result<Arc<ClientCertificates>, AuthError> {
         Ok(Arc::clone(&self.known.lock().unwrap()))
     }
 
@@ -142,6 +161,10 @@ impl Authenticator for Mapped {
         let [ada, ben] = *self.passwords.lock().unwrap();
         let password = if mapping.user.user() == "ada" { ada } else { ben };
         self.password(mapping.user.user(), &Secret::new(password.to_owned()), from)
+    }
+
+    fn admits(&self, _: &Account, _: IpAddr) -> Result<(), AuthError> {
+        Ok(())
     }
 }
 

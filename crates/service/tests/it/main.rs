@@ -6,7 +6,6 @@ mod arrival;
 mod attacks;
 mod authentication;
 mod certificate;
-mod corpus;
 mod crowd;
 mod faults;
 mod framing;

@@ -1,5 +1,6 @@
 //! The tree of `Name = value` lines.
 
+use wsman::namespace::SOURCES;
 use xml::Element;
 
 use crate::markup::{by_name, has_children, is_nil};
@@ -51,6 +52,9 @@ fn values(out: &mut String, leaves: &[Element<'_>], depth: usize) {
             out.push_str(&text);
         }
         out.push_str(&source(*leaf));
+        if let Some(origin) = leaf.attribute(SOURCES, "Origin") {
+            out.push_str(&format!(" [{}]", harmless(&origin)));
+        }
         before = ", ";
     }
     out.push('\n');

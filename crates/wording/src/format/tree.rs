@@ -1,5 +1,6 @@
 //! Results as nested names and values, which JSON and YAML have in common.
 
+use wsman::namespace::SOURCES;
 use xml::Element;
 
 use super::json;
@@ -40,13 +41,20 @@ impl From<&str> for Tree {
     }
 }
 
+/// The attributes of values that stand beside them: who decided, and what gives the value.
+const TOLD: [(&str, &str); 2] = [("", "Source"), (SOURCES, "Origin")];
+
 /// The member or members for the elements of one name.
 fn values(members: &mut Vec<(String, Tree)>, name: &str, same_name: &[Element<'_>]) {
     members.push((name.to_owned(), one_or_list(same_name, value)));
-    let has_source =
-        |element: &Element<'_>| !has_children(*element) && element.attribute("", "Source").is_some();
-    if same_name.iter().any(has_source) {
-        members.push((format!("{name}@Source"), one_or_list(same_name, source)));
+    for (namespace, attribute) in TOLD {
+        let told = |element: Element<'_>| match element.attribute(namespace, attribute) {
+            Some(value) if !has_children(element) => Tree::Text(value.into()),
+            _ => Tree::Null,
+        };
+        if same_name.iter().any(|element| told(*element) != Tree::Null) {
+            members.push((format!("{name}@{attribute}"), one_or_list(same_name, told)));
+        }
     }
 }
 
@@ -65,11 +73,6 @@ fn value(element: Element<'_>) -> Tree {
     } else {
         Tree::Text(element.text().into())
     }
-}
-
-fn source(element: Element<'_>) -> Tree {
-    let source = element.attribute("", "Source").filter(|_| !has_children(element));
-    source.map_or(Tree::Null, |source| Tree::Text(source.into()))
 }
 
 fn map(element: Element<'_>) -> Tree {

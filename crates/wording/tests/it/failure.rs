@@ -234,11 +234,7 @@ fn the_fault_comes_in_the_format_of_the_results() {
 
 #[test]
 fn a_fault_without_a_text_is_described_by_what_is_known() {
-    for (code, line) in [
-        (5, "access denied"),
-        (1_018, "ERROR_KEY_DELETED"),
-        (0xFFFF_FFFF, "unknown error"),
-    ] {
+    for (code, line) in [(5, "access denied"), (1_018, "ERROR_KEY_DELETED"), (0xFFFF_FFFF, "unknown error")] {
         let report = Failure::fault(Code(code), "h", "").report(Program::Winrm, Format::Text);
         assert!(report.lines().any(|found| found == line), "{report}");
     }

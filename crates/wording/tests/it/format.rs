@@ -293,6 +293,23 @@ fn an_enumeration_is_framed_even_when_it_breaks_off() {
 }
 
 #[test]
+fn what_gives_a_value_stands_behind_it() {
+    let markup = format!(
+        "<c:Client xmlns:c=\"{CFG}\" xmlns:src=\"urn:telarch:sources\"><c:Auth>\
+         <c:Basic Source=\"GPO\" src:Origin=\"/p/10.pol, record 3\">true</c:Basic>\
+         <c:Digest src:Origin=\"default\">true</c:Digest><c:Kerberos Origin=\"x\">true</c:Kerberos></c:Auth></c:Client>"
+    );
+    let expected = "Client\n    Auth\n        Basic = true [Source=\"GPO\"] [/p/10.pol, record 3]\n        \
+                    Digest = true [default]\n        Kerberos = true\n\n";
+    assert_eq!(text(&markup), expected);
+    let told = json(&markup);
+    let of = |name: &str| told.pointer(&format!("/Client/Auth/{name}")).cloned();
+    assert_eq!(of("Basic@Source"), Some("GPO".into()));
+    assert_eq!(of("Basic@Origin"), Some("/p/10.pol, record 3".into()));
+    assert_eq!((of("Digest@Origin"), of("Kerberos@Origin")), (Some("default".into()), None));
+}
+
+#[test]
 fn yaml_has_the_names_and_values_of_json() {
     assert_eq!(
         print(Format::Yaml, &listener()),

@@ -14,7 +14,7 @@ pub(super) fn shown(path: &Path, state: &State, asked: &Asked) -> Result<String,
     let defaults = state.preset.config();
     let rows: Vec<Row<'_>> = chosen
         .into_iter()
-        .map(|setting| Row { setting, config: &state.config, defaults: &defaults })
+        .map(|setting| Row { setting, state, config: &state.config, defaults: &defaults })
         .filter(|row| asked.which == Which::All || row.source() != Source::Default)
         .collect();
     // The rest of the file is shown with the whole only.
@@ -49,6 +49,7 @@ fn unknown(error: config::SettingError) -> Failure {
 /// One setting with its value, its default and who decided between them.
 struct Row<'c> {
     setting: &'static Setting,
+    state: &'c State,
     config: &'c Config,
     defaults: &'c Config,
 }
@@ -58,18 +59,24 @@ impl Row<'_> {
         self.config.source(self.setting)
     }
 
+    fn said_by(&self) -> &'static str {
+        match self.source() {
+            Source::Default => "default",
+            Source::Local => "file",
+            _ => "policy",
+        }
+    }
+
     fn is_default(&self) -> bool {
         self.setting.show(self.config) == self.setting.show(self.defaults)
     }
 
     /// Behind the value, as a comment of the file.
     fn remark(&self) -> String {
-        let mut remark = match self.source() {
-            Source::Default => "default",
-            Source::Local => "file",
-            _ => "policy",
+        let mut remark = self.said_by().to_owned();
+        if let Some(demand) = self.state.policies.of_setting(self.setting) {
+            remark.push_str(&format!(", {}", demand.origin));
         }
-        .to_owned();
         if !self.is_default() {
             remark.push_str(&format!("; default {}", self.setting.literal(self.defaults)));
         }
@@ -92,11 +99,7 @@ impl Row<'_> {
             "name": self.setting.path(),
             "value": value(self.config),
             "default": value(self.defaults),
-            "source": match self.source() {
-                Source::Default => "default",
-                Source::Local => "file",
-                _ => "policy",
-            },
+            "source": self.said_by(),
             "writable": self.setting.mutability() == Mutability::Writable,
         })
     }

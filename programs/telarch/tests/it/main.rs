@@ -5,6 +5,7 @@ mod access;
 mod account;
 mod configuration;
 mod ntlm;
+mod policy;
 mod prompt;
 
 use std::io::Write as _;

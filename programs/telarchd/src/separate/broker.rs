@@ -54,9 +54,11 @@ async fn serve(
     let files = Files::open(arguments)?;
     require_user(&files.users, &arguments.separate.gateway_user)?;
     let (sign_in, principals) = sign_in(&files)?;
+    let sign_in = Arc::new(sign_in);
     let hosts = Arc::new(Hosts::new(arguments.separate.host_idle));
     let (noticing, mut notices) = mpsc::unbounded_channel();
     let machine = Machine {
+        sign_in: Arc::clone(&sign_in),
         principals,
         users: files.users.clone(),
         store: Arc::clone(&files.store),
@@ -68,7 +70,7 @@ async fn serve(
     let (ending, mut ends) = mpsc::unbounded_channel();
     let gateways = Gateways {
         store: Arc::clone(&files.store),
-        authenticator: Arc::new(sign_in),
+        authenticator: sign_in,
         duties: Arc::new(machine),
         sockets: inherited.network.into_iter().map(OwnedFd::from).collect(),
         ending,

@@ -1,13 +1,15 @@
 //! What the broker does for somebody whose proof it has judged.
 
 use std::error::Error;
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use accounts::UnixUsers;
+use accounts::{SignIn, UnixUsers};
+use auth::certificate_mapping::{Mapping, MappingChange};
 use auth::{Identity, Secret};
-use broker::{CertificateWish, Denial, Denied, Duties, Notice, Unchanged};
+use broker::{CertificateWish, Denial, Denied, Duties, NotMapped, Notice, Unchanged};
 use config::{Store, StoreError, Thumbprint};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
@@ -24,6 +26,7 @@ use crate::quick_config::QuickConfig;
 
 /// Everything that takes root's rights.
 pub(super) struct Machine {
+    pub(super) sign_in: Arc<SignIn>,
     pub(super) principals: Principals,
     pub(super) users: UnixUsers,
     pub(super) store: Arc<Store>,
@@ -129,6 +132,27 @@ impl Duties for Machine {
             }
             Err(error) => Err(failed(&error)),
         }
+    }
+
+    fn mappings(&self, identity: &Identity, token: &Token) -> Result<Vec<Mapping>, NotMapped> {
+        self.may(identity, token, AccessMask::GENERIC_READ, &ConfigPlugin::RESOURCES)
+            .map_err(NotMapped::Denied)?;
+        self.sign_in.mappings().map_err(NotMapped::Change)
+    }
+
+    fn change_mapping(
+        &self,
+        identity: &Identity,
+        token: &Token,
+        change: MappingChange,
+        from: IpAddr,
+    ) -> Result<(), NotMapped> {
+        self.may(identity, token, AccessMask::GENERIC_WRITE, &ConfigPlugin::RESOURCES)
+            .map_err(NotMapped::Denied)?;
+        let keys = change.keys().clone();
+        self.sign_in.change_mapping(change, from).map_err(NotMapped::Change)?;
+        tracing::info!(account = %identity.account(), mapping = %keys, "A certificate mapping was changed");
+        Ok(())
     }
 
     fn certificate(&self, wish: &CertificateWish) -> Result<Secret, Denied> {

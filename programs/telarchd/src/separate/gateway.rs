@@ -8,10 +8,11 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use accounts::UnixUsers;
+use auth::certificate_mapping::{Mapping, MappingChange};
 use auth::{Account, AuthError, Identity, LocalUsers};
 use broker::{Ask, CertificateWish, Denial, Denied, Gateway, Link, Local, Session, Unasked, Unchanged};
 use config::{Config, Policies, Store, Thumbprint};
-use plugin_config::{ConfigPlugin, FileKeeper, MachineKeeper, NotReplaced};
+use plugin_config::{ConfigPlugin, FileKeeper, MachineKeeper, MappingKeeper, NotMapped, NotReplaced};
 use plugin_hosted::{HostedPlugin, Hosts, UserQuota};
 use plugin_shell::ShellPlugin;
 use quickconfig::{Answer, Wish};
@@ -82,7 +83,8 @@ async fn serve(
         ConfigPlugin::with_listeners(Arc::clone(&store), listening.clone(), Arc::clone(&certificates))
             .kept_by(Arc::new(Broker(Arc::clone(&gateway))))
             .with_machine(Arc::new(Broker(Arc::clone(&gateway))))
-            .with_principals(Arc::new(Broker(Arc::clone(&gateway))));
+            .with_principals(Arc::new(Broker(Arc::clone(&gateway))))
+            .with_certificate_mappings(Arc::new(Broker(Arc::clone(&gateway))));
     let quota = UserQuota { most: most_users, refusal: plugin_shell::too_many_users };
     let shells =
         HostedPlugin::new(&ShellPlugin::RESOURCES, Arc::new(Broker(Arc::clone(&gateway)))).with_users(quota);
@@ -236,6 +238,18 @@ impl MachineKeeper for Broker {
     }
 }
 
+impl MappingKeeper for Broker {
+    fn all(&self, caller: &Caller) -> Result<Vec<Mapping>, NotMapped> {
+        let session = Self::session(caller).map_err(|denied| NotMapped::Refused(fault(denied)))?;
+        self.0.mappings(&session).map_err(not_mapped)
+    }
+
+    fn change(&self, caller: &Caller, change: MappingChange) -> Result<(), NotMapped> {
+        let session = Self::session(caller).map_err(|denied| NotMapped::Refused(fault(denied)))?;
+        self.0.change_mapping(&session, change, caller.address()).map_err(not_mapped)
+    }
+}
+
 impl CertificateKeeper for Broker {
     fn find(&self, thumbprint: Thumbprint) -> Result<Zeroizing<String>, String> {
         self.certificate(CertificateWish::Named(thumbprint.to_string()))
@@ -250,6 +264,13 @@ fn fault(denied: Denied) -> Fault {
     match denied.kind {
         Denial::Access => Fault::new(Subcode::AccessDenied, code::ACCESS_DENIED, denied.reason),
         Denial::Failed => Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, denied.reason),
+    }
+}
+
+fn not_mapped(error: broker::NotMapped) -> NotMapped {
+    match error {
+        broker::NotMapped::Change(error) => NotMapped::Change(error),
+        broker::NotMapped::Denied(denied) => NotMapped::Refused(fault(denied)),
     }
 }
 

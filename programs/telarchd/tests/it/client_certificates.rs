@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use accounts::IfMissing;
 use auth::Secret;
@@ -12,7 +13,8 @@ use tokio::runtime::Runtime;
 use wsman::{ResourceUri, SelectorSet};
 use xml::Writer;
 
-use crate::running::{PASSWORD, Telarchd, free_ports, is_root, listener, mode, private, user};
+use crate::PATIENCE;
+use crate::running::{PASSWORD, Telarchd, free_ports, listener, mode, private, user};
 
 const ON: &str = "Service.Auth.Certificate = true\nService.IPv6Filter = \"\"\n";
 const MAPPINGS: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service/certmapping";
@@ -42,11 +44,15 @@ fn local(telarchd: &Telarchd) -> Session {
     Session::local([telarchd.state().join("local.sock")]).build().unwrap()
 }
 
-/// Signs in anew and asks for the settings.
-fn sign_in(runtime: &Runtime, port: u16, holder: &ClientCertificate) -> Result<(), Error> {
+fn session(port: u16, holder: &ClientCertificate) -> Session {
     let endpoint = Endpoint::new(Transport::Https, "localhost", port, Endpoint::PATH).unwrap();
     let trust = TlsPolicy::new().skip_ca().skip_name();
-    let session = Session::builder(endpoint).tls(trust).client_certificate(holder.clone()).build().unwrap();
+    Session::builder(endpoint).tls(trust).client_certificate(holder.clone()).build().unwrap()
+}
+
+/// Signs in anew and asks for the settings.
+fn sign_in(runtime: &Runtime, port: u16, holder: &ClientCertificate) -> Result<(), Error> {
+    let session = session(port, holder);
     let settings = Locator::new(ResourceUri::parse(wsman::namespace::CONFIG).unwrap());
     runtime.block_on(session.get(&settings)).map(drop)
 }
@@ -60,20 +66,8 @@ fn body(fields: &[(&str, &str)]) -> xml::Fragment {
     writer.into_fragment()
 }
 
-/// As root the service is several processes, and in these a certificate leads nowhere: what it proves is proven to the
-/// gateway, which the broker does not believe.
-fn is_separated() -> bool {
-    if is_root() {
-        eprintln!("SKIPPED: the service of root does not take client certificates yet");
-    }
-    is_root()
-}
-
 #[test]
 fn a_mapping_lets_its_holder_in_also_after_a_restart_until_the_password_is_another() {
-    if is_separated() {
-        return;
-    }
     let [port] = free_ports();
     let mut telarchd = Telarchd::start(&[ON, &listener("IP:127.0.0.1", "HTTPS", port, "")].concat());
     let runtime = Runtime::new().unwrap();
@@ -126,9 +120,6 @@ fn a_mapping_lets_its_holder_in_also_after_a_restart_until_the_password_is_anoth
 
 #[test]
 fn mappings_that_others_can_read_let_nobody_in_and_the_log_says_so() {
-    if is_separated() {
-        return;
-    }
     let [port] = free_ports();
     let telarchd = Telarchd::start(&[ON, &listener("IP:127.0.0.1", "HTTPS", port, "")].concat());
     let runtime = Runtime::new().unwrap();
@@ -148,4 +139,27 @@ fn mappings_that_others_can_read_let_nobody_in_and_the_log_says_so() {
     crate::running::set_mode(&kept, 0o600);
     telarchd.reload();
     sign_in(&runtime, port, &holder).unwrap();
+}
+
+#[test]
+fn a_connection_is_refused_once_its_mapping_is_deleted() {
+    let [port] = free_ports();
+    let telarchd = Telarchd::start(&[ON, &listener("IP:127.0.0.1", "HTTPS", port, "")].concat());
+    let runtime = Runtime::new().unwrap();
+    let holder = holder(telarchd.folder.path());
+    let user = user();
+    let fields = [("UserName", user.as_str()), ("Password", PASSWORD)];
+    runtime.block_on(local(&telarchd).create(&mapping(&holder), &body(&fields))).unwrap();
+    // One session has one connection, as long as there is one request at a time.
+    let session = session(port, &holder);
+    let settings = Locator::new(ResourceUri::parse(wsman::namespace::CONFIG).unwrap());
+    runtime.block_on(session.get(&settings)).unwrap();
+    runtime.block_on(local(&telarchd).delete(&mapping(&holder))).unwrap();
+    let until = Instant::now() + PATIENCE;
+    while runtime.block_on(session.get(&settings)).is_ok() {
+        assert!(Instant::now() < until, "it was never refused");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let refusals = telarchd.log().matches("A client certificate lets nobody in").count();
+    assert!(refusals > 0, "{}", telarchd.log());
 }

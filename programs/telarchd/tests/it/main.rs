@@ -17,6 +17,7 @@ mod open_files;
 mod ordinary_user;
 mod person;
 mod policies;
+mod renewal;
 mod running;
 mod separated;
 mod service_manager;

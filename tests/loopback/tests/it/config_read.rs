@@ -202,9 +202,8 @@ fn without_instances() -> Vec<Resource> {
         },
     };
     vec![
-        empty("service/certmapping", &[("Issuer", "x"), ("Subject", "*"), ("URI", "*")]),
-        empty("Service/CertMapping", &[("issuer", "x"), ("subject", "*"), ("uri", "*")]),
         empty("service/security", &[("Uri", "http://schemas.microsoft.com/wbem/wsman/1/wmi")]),
+        empty("Service/Security", &[("uri", "http://schemas.microsoft.com/wbem/wsman/1/wmi")]),
         // The configuration and shells have plug-ins, which are neither made nor deleted.
         Resource {
             answer: |operation| match operation {

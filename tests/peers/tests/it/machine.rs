@@ -1,6 +1,10 @@
 //! The service of a machine: clients of others run commands as users of the machine.
 
-use telarch_peers::{KerberosPeer, Keys, Machine, Peer, Proof, Remote, Run, WayIn, in_realm};
+use serde_json::Value;
+use telarch_peers::{
+    Curl, Holder, KerberosPeer, Keys, Machine, PASSWORD, Peer, Proof, Remote, Run, WayIn, Winrm, Winrs,
+    in_realm,
+};
 
 #[test]
 fn pywinrm_runs_commands_as_the_user_whom_pam_knows() {
@@ -47,4 +51,58 @@ fn a_ticket_of_kerberos_is_judged_by_the_broker_and_leads_to_the_host_of_its_use
             assert_eq!(run.text(), (expected.as_str(), "", 0), "{scheme}");
         }
     });
+}
+
+const BY_CERTIFICATE: WayIn = WayIn::CertificateOverHttps;
+
+#[test]
+fn holders_of_certificates_are_judged_by_the_broker_and_run_commands_as_the_user_they_are_mapped_to() {
+    let Some(machine) = Machine::start(Proof::Certificate) else { return };
+    let (ada, eve) = (Holder::self_signed("ada@corp.example"), Holder::self_signed("ada@corp.example"));
+    let (url, user) = (machine.url(), machine.user());
+    let locator = format!(
+        "winrm/config/service/certmapping?Issuer={}+Subject=ada@corp.example+URI=*",
+        ada.thumbprint()
+    );
+    let settings = |operation: &[&str]| {
+        let winrm = Winrm::to(url).user(Some(user)).switch("-authentication:basic");
+        winrm.switch("-skipCAcheck").switch("-skipCNcheck").run(operation)
+    };
+    let body = |password: &str| format!("@{{UserName=\"{user}\";Password=\"{password}\"}}");
+    let wrong = settings(&["create", &locator, &body("wrong")]);
+    assert!(wrong.code == 1 && wrong.text().1.contains("0x80338154"), "{wrong:?}");
+    let made = settings(&["create", &locator, &body(PASSWORD)]);
+    assert_eq!((made.text().1, made.code), ("", 0), "{made:?}");
+    let shown = settings(&["enumerate", "winrm/config/service/certmapping"]);
+    let (stdout, _, code) = shown.text();
+    assert!(code == 0 && stdout.contains(&format!("UserName = {user}\n")), "{shown:?}");
+    assert!(stdout.contains(&ada.thumbprint()) && !stdout.contains("Password"), "{shown:?}");
+
+    for version in ["1.2", "1.3"] {
+        assert_eq!(Curl::to(url).certificate(&ada, version).last_status(), 200, "TLS {version}");
+        assert_eq!(Curl::to(url).certificate(&eve, version).last_status(), 401, "TLS {version}");
+    }
+    let expected = format!("{user}\n");
+    assert_eq!(
+        machine.pywinrm(BY_CERTIFICATE).with_certificate(&ada).run("id -un").text(),
+        (expected.as_str(), "", 0)
+    );
+    assert_eq!(
+        machine.pypsrp(BY_CERTIFICATE).with_certificate(&ada).run("id -un").text(),
+        (expected.as_str(), "", 0)
+    );
+    let held = [("certfile", ada.certificate()), ("keyfile", ada.key())];
+    let [certificate, key] = held.map(|(switch, file)| format!("-{switch}:{}", file.display()));
+    let winrs = Winrs::to(url).user(None).switch("-skipCAcheck").switch("-skipCNcheck");
+    let run = winrs.switch(&certificate).switch(&key).run(&["id -un; exit 7"], b"");
+    assert_eq!(run.text(), (expected.as_str(), "", 7));
+    let other = machine.pypsrp(BY_CERTIFICATE).with_certificate(&eve);
+    other.ask("max_envelope_size_kb", Value::Null).expect_err("it is another key");
+
+    let off = settings(&["set", &locator, "@{Enabled=\"false\"}"]);
+    assert!(off.code == 0 && off.text().0.contains("Enabled = false"), "{off:?}");
+    assert_eq!(Curl::to(url).certificate(&ada, "1.3").last_status(), 401);
+    let deleted = settings(&["delete", &locator]);
+    assert_eq!(deleted.code, 0, "{deleted:?}");
+    assert_eq!(settings(&["enumerate", "winrm/config/service/certmapping"]).text(), ("", "", 0));
 }

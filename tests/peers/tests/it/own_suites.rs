@@ -32,6 +32,25 @@ mod pywinrm {
         PROTOCOL.run(&service, &variables);
     }
 
+    /// The same by our Python package, whose face is pywinrm's.
+    #[test]
+    fn its_protocol_tests_pass_by_our_package() {
+        let way = WayIn::BasicOverAllowedHttp;
+        let service = Telarchd::start_for(way);
+        PROTOCOL.run_by(IMPORTS, &service, &variables(service.url(way)));
+    }
+
+    /// They talk to nobody: what carries messages is exchanged for recorded answers, and what is sent must be what was
+    /// recorded.
+    #[test]
+    fn its_unit_tests_pass_by_our_package() {
+        let service = Telarchd::start_for(WayIn::BasicOverHttps);
+        SESSION.run_by(IMPORTS, &service, &[]);
+        MESSAGES.run_by(IMPORTS, &service, &[]);
+    }
+
+    const IMPORTS: &[(&str, &str)] = &[("from winrm", "from telarch.compat.pywinrm")];
+
     fn variables(url: &str) -> [(&str, &str); 4] {
         [
             ("WINRM_ENDPOINT", url),
@@ -68,6 +87,50 @@ mod pywinrm {
         // They are not written yet.
         failing_as_expected: &["test_set_timeout", "test_set_max_env_size", "test_set_locale"],
     };
+
+    const SESSION: Suite = Suite {
+        distribution: "pywinrm-0.5.0",
+        file: "winrm/tests/test_session.py",
+        beside: &["winrm/tests/conftest.py"],
+        words: &[],
+        left_out: &[],
+        passing: &[
+            "test_run_cmd",
+            "test_run_ps_with_error",
+            "test_target_as_hostname",
+            "test_target_as_hostname_then_port",
+            "test_target_as_schema_then_hostname",
+            "test_target_as_schema_then_hostname_then_port",
+            "test_target_as_full_url",
+            "test_target_with_dots",
+            "test_decode_clixml_error",
+            "test_decode_clixml_no_clixml",
+            "test_decode_clixml_no_errors",
+            "test_decode_clixml_invalid_xml",
+        ],
+        failing_as_expected: &[],
+    };
+
+    const MESSAGES: Suite = Suite {
+        distribution: "pywinrm-0.5.0",
+        file: "winrm/tests/test_protocol.py",
+        beside: &["winrm/tests/conftest.py"],
+        words: &[],
+        left_out: &[],
+        passing: &[
+            "test_build_wsman_header",
+            "test_open_shell_and_close_shell",
+            "test_run_command_with_arguments_and_cleanup_command",
+            "test_run_command_without_arguments_and_cleanup_command",
+            "test_get_command_output",
+            "test_get_command_output_raw",
+            "test_send_command_input",
+            "test_set_timeout_as_sec",
+            "test_fail_set_read_timeout_as_sec",
+            "test_fail_set_operation_timeout_as_sec",
+        ],
+        failing_as_expected: &[],
+    };
 }
 
 mod pypsrp {
@@ -88,7 +151,27 @@ mod pypsrp {
         run(&FUNCTIONAL);
     }
 
+    /// By our Python package, whose face is pypsrp's; what starts the tests stays pypsrp's own.
+    #[test]
+    fn its_shell_tests_pass_by_our_package() {
+        run_by(
+            &[
+                ("from pypsrp.shell", "from telarch.compat.pypsrp.shell"),
+                ("from pypsrp.exceptions import WSMan", "from telarch.compat.pypsrp.exceptions import WSMan"),
+                (
+                    "from pypsrp.wsman import NAMESPACES, WSMan",
+                    "from pypsrp.wsman import NAMESPACES\nfrom telarch.compat.pypsrp.wsman import WSMan",
+                ),
+            ],
+            &SHELL_BY_PACKAGE,
+        );
+    }
+
     fn run(suite: &Suite) {
+        run_by(&[], suite);
+    }
+
+    fn run_by(imports: &[(&str, &str)], suite: &Suite) {
         let service = Telarchd::start_for(WayIn::BasicOverHttps);
         let port = service.https().rsplit(':').next().and_then(|rest| rest.split('/').next());
         let port = port.expect("the service announces its port");
@@ -101,7 +184,7 @@ mod pypsrp {
             ("PYPSRP_PORT", port),
             ("PYPSRP_HTTPS_PORT", port),
         ];
-        suite.run(&service, &variables);
+        suite.run_by(imports, &service, &variables);
     }
 
     const RECORDED: &str = "it is played against recorded answers of Windows only, never against a service";
@@ -148,6 +231,19 @@ mod pypsrp {
             "TestWinRS::test_winrs_fail_poll_process",
         ],
         failing_as_expected: &[],
+    };
+
+    const SHELL_BY_PACKAGE: Suite = Suite {
+        beside: &["tests/tests_pypsrp/conftest.py"],
+        left_out: &[
+            SHELL.left_out[0],
+            SHELL.left_out[1],
+            SHELL.left_out[2],
+            // A process that was not started has no request that the service could refuse.
+            ("TestWinRS::test_winrs_fail_poll_process", "our package refuses it before it is sent"),
+        ],
+        passing: SHELL.passing.split_at(SHELL.passing.len() - 1).0,
+        ..SHELL
     };
 
     const CLIENT: Suite = Suite {

@@ -103,19 +103,33 @@ fn the_channel_binding_is_judged_as_its_level_says() {
 }
 
 #[test]
-fn a_client_led_to_another_service_is_refused() {
-    let ours = || service().target_names(["HTTP/node7.lab.example".to_owned(), "HTTP/NODE7".to_owned()]);
-    for (name, error) in [
-        ("HTTP/node7.lab.example", None),
-        ("http/NODE7", None),
-        ("", None),
-        ("HTTP/node8.lab.example", Some(AuthError::OtherService)),
-        ("cifs/node7", Some(AuthError::OtherService)),
+fn a_client_that_was_led_here_from_another_service_is_refused_as_the_level_says() {
+    let other = Some(AuthError::OtherService);
+    let without_tls = |level| Binding { level, expected: None };
+    for (name, relaxed, strict) in [
+        ("HTTP/node7.lab.example", None, None),
+        ("http/NODE7:5985", None, None),
+        ("WSMAN/localhost", None, None),
+        ("HOST/127.0.0.1", None, None),
+        ("", None, None),
+        ("HTTP/alias.lab.example", None, other),
+        ("HTTP/10.0.0.7", None, other),
+        ("host/unspecified", None, other),
+        ("cifs/node7", other, other),
+        ("ldap/node7.lab.example", other, other),
+        ("node7", None, other),
     ] {
-        assert_eq!(refusal(client().target_name(name), ours()), error, "{name}");
-        assert_eq!(refusal(client().target_name(name), service()), None, "{name}");
+        let ask = |binding| refusal(client().target_name(name), service_on(binding, [9; 8]));
+        assert_eq!(ask(without_tls(Hardening::None)), None, "{name}");
+        assert_eq!(ask(without_tls(Hardening::Relaxed)), relaxed, "{name}");
+        assert_eq!(ask(without_tls(Hardening::Strict)), strict, "{name}");
+        assert_eq!(ask(hardened(Hardening::Relaxed)), relaxed, "{name}, bound to no channel");
+        // Whoever is bound to this connection has meant it, however it is called.
+        for level in [Hardening::Relaxed, Hardening::Strict] {
+            let bound = client().target_name(name).channel_binding(binding(7));
+            assert_eq!(refusal(bound, service_on(hardened(level), [9; 8])), None, "{name}");
+        }
     }
-    assert_eq!(refusal(client(), ours()), None);
 }
 
 #[test]
@@ -130,8 +144,11 @@ fn a_client_without_an_integrity_code_is_let_in_unless_one_is_demanded() {
         assert_eq!(context.mech_list_mic(), MechListMic::Optional);
     }
     let demanding = || service().mic(Mic::Required);
-    let refused = meet_with(client(), demanding(), without_time).err();
-    assert_eq!(refused, Some(AuthError::Downgraded("a message integrity code")));
+    let strict = service_on(Binding { level: Hardening::Strict, expected: None }, [9; 8]);
+    for service in [demanding(), strict] {
+        let refused = meet_with(client(), service, without_time).err();
+        assert_eq!(refused, Some(AuthError::Downgraded("a message integrity code")));
+    }
 
     let (accepted, initiated) = meet(client(), demanding()).unwrap();
     for context in [&accepted.context, &initiated.context] {

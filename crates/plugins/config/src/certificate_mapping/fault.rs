@@ -1,9 +1,10 @@
 //! Where what is wrong with a mapping gets its fault.
 
-use accounts::{AccountsError, MappingChangeError};
-use auth::certificate_mapping::{MappingKeys, PatternError};
-use auth::{AuthError, UserNameError};
+use auth::UserNameError;
+use auth::certificate_mapping::{MappingChangeError, PatternError};
 use wsman::{Code, Detail, Fault, Subcode, code};
+
+use super::NotMapped;
 
 /// Why a mapping cannot be shown, made, changed or deleted; everything is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -14,12 +15,6 @@ pub(crate) enum MappingFault {
     Subject(PatternError),
     #[error("URI: {0}")]
     Uri(PatternError),
-    #[error(
-        "there is no certificate mapping {0}; winrm enumerate winrm/config/service/certmapping lists those there are"
-    )]
-    Missing(MappingKeys),
-    #[error("there is a certificate mapping {0} already")]
-    Exists(MappingKeys),
     #[error("the body is {0} where CertMapping is expected")]
     Root(String),
     #[error("CertMapping/{0} is there twice")]
@@ -36,20 +31,12 @@ pub(crate) enum MappingFault {
     User(UserNameError),
     #[error("certificates are for accounts of this machine, and {0} is elsewhere")]
     Elsewhere(String),
-    #[error("this machine does not let {0} sign in with this password")]
-    Credentials(String),
     #[error("CertMapping/Password is longer than 256 characters")]
     TooLong,
     #[error("CertMapping/Password is empty")]
     Blank,
-    #[error("a certificate mapping needs UserName and Password, and both together to get another user")]
-    Incomplete,
     #[error(transparent)]
-    Change(#[from] MappingChangeError),
-    #[error(transparent)]
-    File(AccountsError),
-    #[error("{0}")]
-    Unusable(AuthError),
+    Kept(#[from] NotMapped),
     #[error("the change was interrupted")]
     Interrupted,
 }
@@ -62,14 +49,6 @@ impl From<MappingFault> for Fault {
             MappingFault::Issuer(_) => of_key(INVALID_ISSUER, reason),
             MappingFault::Subject(_) => of_key(INVALID_SUBJECT, reason),
             MappingFault::Uri(_) => of_key(code::INVALID_SELECTOR_VALUE, reason),
-            MappingFault::Missing(_) | MappingFault::Change(MappingChangeError::Missing(_)) => {
-                Fault::new(Subcode::InvalidSelectors, code::UNEXPECTED_SELECTORS, reason)
-                    .with_detail(Detail::UNEXPECTED_SELECTORS)
-            }
-            MappingFault::Exists(_) | MappingFault::Change(MappingChangeError::Exists(_)) => {
-                Fault::new(Subcode::AlreadyExists, code::ALREADY_EXISTS, reason)
-                    .with_detail(Detail::TARGET_ALREADY_EXISTS)
-            }
             MappingFault::Root(_)
             | MappingFault::Repeated(_)
             | MappingFault::NotText(_)
@@ -78,22 +57,36 @@ impl From<MappingFault> for Fault {
                 Fault::new(Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR, reason)
             }
             MappingFault::KeyChange(_) => of_values(CANNOT_CHANGE_KEYS, reason),
-            MappingFault::User(_) | MappingFault::Elsewhere(_) | MappingFault::Credentials(_) => {
-                of_values(INVALID_CREDENTIALS, reason)
-            }
+            MappingFault::User(_) | MappingFault::Elsewhere(_) => of_values(INVALID_CREDENTIALS, reason),
             MappingFault::TooLong => of_values(PASSWORD_TOO_LONG, reason),
             MappingFault::Blank => of_values(PASSWORD_BLANK, reason),
-            MappingFault::Incomplete | MappingFault::Change(MappingChangeError::PasswordMissing(_)) => {
-                of_values(USER_WITHOUT_PASSWORD, reason)
-            }
-            MappingFault::Change(MappingChangeError::Mappings(_)) => {
-                Fault::new(Subcode::QuotaLimit, TOO_MANY, reason)
-            }
-            MappingFault::Change(_)
-            | MappingFault::File(_)
-            | MappingFault::Unusable(_)
-            | MappingFault::Interrupted => Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, reason),
+            MappingFault::Kept(NotMapped::Refused(fault)) => fault,
+            MappingFault::Kept(NotMapped::Change(error)) => of_change(&error, reason),
+            MappingFault::Interrupted => Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, reason),
         }
+    }
+}
+
+impl From<MappingChangeError> for MappingFault {
+    fn from(error: MappingChangeError) -> Self {
+        Self::Kept(error.into())
+    }
+}
+
+fn of_change(error: &MappingChangeError, reason: String) -> Fault {
+    match error {
+        MappingChangeError::Missing(_) => {
+            Fault::new(Subcode::InvalidSelectors, code::UNEXPECTED_SELECTORS, reason)
+                .with_detail(Detail::UNEXPECTED_SELECTORS)
+        }
+        MappingChangeError::Exists(_) => Fault::new(Subcode::AlreadyExists, code::ALREADY_EXISTS, reason)
+            .with_detail(Detail::TARGET_ALREADY_EXISTS),
+        MappingChangeError::Credentials(_) => of_values(INVALID_CREDENTIALS, reason),
+        MappingChangeError::Incomplete | MappingChangeError::PasswordMissing(_) => {
+            of_values(USER_WITHOUT_PASSWORD, reason)
+        }
+        MappingChangeError::Mappings(_) => Fault::new(Subcode::QuotaLimit, TOO_MANY, reason),
+        _ => Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, reason),
     }
 }
 

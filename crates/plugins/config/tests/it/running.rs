@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth::{Account, AccountList, Authenticator};
+use accounts::SignIn;
+use auth::{Account, AccountList};
 use client::{Credentials, Endpoint, Locator, Secret, Session, TlsPolicy, Transport, Unencrypted};
 use config::{Config, LISTENER_RESOURCE, Section, Store};
 use rcgen::CertifiedKey;
@@ -71,19 +72,19 @@ impl Running {
         let store = Arc::new(Store::open(path).unwrap());
         let certificates = Arc::new(Certificates::new(given, own));
         let listening = Listening::default();
-        let accounts: Arc<dyn Authenticator> =
-            Arc::new(AccountList::parse(&format!("ada:{PASSWORD}")).unwrap());
+        let accounts = AccountList::parse(&format!("ada:{PASSWORD}")).unwrap();
         let mappings = certificate_mapping::file_in(folder.path());
+        let sign_in = Arc::new(SignIn::new(Arc::new(accounts)).with_certificates(mappings));
         let plugin =
             ConfigPlugin::with_listeners(Arc::clone(&store), listening.clone(), Arc::clone(&certificates))
-                .with_certificate_mappings(mappings, Arc::clone(&accounts));
+                .with_certificate_mappings(Arc::clone(&sign_in) as _);
         let plugin = match machine {
             Some(machine) => plugin.with_machine(machine),
             None => plugin,
         };
         let service = Service::new(ServiceParts {
             state: store.subscribe(),
-            authenticator: accounts,
+            authenticator: sign_in,
             principals: Arc::new(Machine),
             catalog: Catalog::new(vec![Arc::new(plugin)]),
             product: Product { vendor: "Telarch".to_owned(), os_version: "6.1.0".to_owned() },

@@ -44,6 +44,34 @@ async fn without_tls_there_is_nothing_to_be_bound_to_and_credssp_binds_itself() 
 }
 
 #[tokio::test]
+async fn a_sign_in_passed_on_from_a_service_of_another_protocol_is_refused_as_the_level_says() {
+    // Of files, of this kind on some other machine, and on this one.
+    let names = ["cifs/elsewhere", "HTTP/elsewhere", "HTTP/node7"];
+    for (level, expected) in
+        [("None", [true, true, true]), ("Relaxed", [false, true, true]), ("Strict", [false, false, true])]
+    {
+        let running = fortress(&[("Service.Auth.CbtHardeningLevel", level)]).await;
+        for (name, expected) in names.into_iter().zip(expected) {
+            let mut client = ntlm_of("ada", ADA, None).target_name(name);
+            let mut wire = running.connect().await;
+            let outcome = visitor::sign_in(&mut wire, Scheme::Negotiate, &mut client).await;
+            assert_eq!(outcome.is_ok(), expected, "{level}: {name}");
+        }
+        // With TLS, whoever is bound to this connection has meant it, whatever it is called there.
+        for (name, expected) in names.into_iter().zip([level != "Relaxed", true, true]) {
+            let mut wire = running.connect_tls().await;
+            let own = ChannelBinding::of_certificate(wire.certificate());
+            for (binding, expected) in [(Some(own), true), (None, expected && level != "Strict")] {
+                let mut client = ntlm_of("ada", ADA, binding).target_name(name);
+                let outcome = visitor::sign_in(&mut wire, Scheme::Negotiate, &mut client).await;
+                assert_eq!(outcome.is_ok(), expected, "{level}: {name} with TLS");
+            }
+        }
+        running.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn the_level_holds_for_a_sign_in_that_begins_after_it_was_set() {
     let running = fortress(&[]).await;
     let mut wire = running.connect_tls().await;

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use telarch_service::oracle;
+use telarch_accounts::oracle;
 
 #[test]
 fn certificates_of_the_corpus_and_their_mutations_keep_the_promises() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/service_client_certificate");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/accounts_client_certificate");
     let mut cases = 0;
     for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
         let octets = fs::read(entry.unwrap().path()).unwrap();

@@ -5,7 +5,7 @@ use auth::account_file::UnixTime;
 use auth::certificate_mapping::{CertificateMappings, ChainVerdict};
 use rustls::pki_types::CertificateDer;
 
-use crate::client_certificate::ClientCertificate;
+use crate::holder::ClientCertificate;
 
 /// A client's certificate is read or refused; where nobody is believed, none is; and it names nobody but those who
 /// stand in it.

@@ -1,0 +1,270 @@
+//! From an instance through associations to others (MS-WMI 2.2.1.2).
+
+use std::sync::Arc;
+
+use cim::wql::{Associators, Columns, Detail, PropertyPath, References, Select, Span};
+use cim::{CimType, Class, Column, Instance, Name, Namespace, ObjectPath, Property, Schema, Value};
+
+use tokio::sync::mpsc::Sender;
+
+use crate::change::equals;
+use crate::engine::{Outcome, everything};
+use crate::plan::Step;
+use crate::table::Served;
+use crate::{Context, Engine, Error, ProviderError};
+
+/// A way through one association: in by one of its references, out by another.
+struct Way {
+    step: Step,
+    /// The column that leads out; `None` for the association itself.
+    out: Option<Column>,
+}
+
+impl Engine {
+    /// The instances at the other ends of the associations of an instance, once for each way that leads there.
+    ///
+    /// Of classes, those that the associations declare for their ends.
+    pub(crate) fn associators(
+        &self,
+        context: &Context,
+        namespace: &Namespace,
+        query: &Associators,
+    ) -> Result<Outcome, Error> {
+        let schema = self.schema(namespace)?;
+        let source = schema.require(query.source.class.as_str())?;
+        let is_result = |name: &Name| {
+            let class = schema.class(name.as_str());
+            let of_class = query.result_class.as_ref();
+            let fits =
+                of_class.is_none_or(|wanted| class.as_ref().is_some_and(|class| class.is_a(wanted.as_str())));
+            let qualified = query.required_qualifier.as_ref();
+            fits && qualified.is_none_or(|q| class.as_ref().is_some_and(|class| says(class, q)))
+        };
+        let mut ways = Vec::new();
+        let mut ends: Vec<Arc<Class>> = Vec::new();
+        for served in self.table(namespace)?.associations() {
+            let class = &served.class;
+            let fits = query.association_class.as_ref().is_none_or(|wanted| class.is_a(wanted.as_str()));
+            let qualified = query.required_association_qualifier.as_ref().is_none_or(|q| says(class, q));
+            if !fits || !qualified {
+                continue;
+            }
+            for way_in in entrances(class, schema, &source, query.role.as_ref()) {
+                for way_out in references_of(class).filter(|out| out.name != way_in.name) {
+                    let is_role = query.result_role.as_ref().is_none_or(|role| way_out.name == *role);
+                    let declared = declared_class(way_out).and_then(|name| schema.class(name.as_str()));
+                    let can_lead =
+                        declared.as_ref().is_none_or(|end| can_be(schema, end, query.result_class.as_ref()));
+                    if is_role && can_lead {
+                        ends.extend(declared);
+                        if is_of_classes(query.detail) {
+                            continue;
+                        }
+                        let step =
+                            self.step(context, namespace, &served, way_in, Some(way_out), &query.source)?;
+                        ways.extend(step.map(|step| Way { step, out: class.column(way_out.name.as_str()) }));
+                    }
+                }
+            }
+        }
+        if is_of_classes(query.detail) {
+            return Ok(Outcome::Classes(unique(ends)));
+        }
+        let results: Vec<Name> =
+            schema.names().map(|(name, _)| name.clone()).filter(|name| is_result(name)).collect();
+        let engine = self.clone();
+        let (context, namespace, detail) = (context.clone(), namespace.clone(), query.detail);
+        let rows = self.spawn(source.name().clone(), move |rows| {
+            let end_of = |path: &ObjectPath| -> Result<Option<Instance>, Error> {
+                if !results.contains(&path.class)
+                    || path.namespace.as_ref().is_some_and(|other| *other != namespace)
+                {
+                    return Ok(None);
+                }
+                engine.end(&context, &namespace, path, detail)
+            };
+            follow(&ways, rows, end_of)
+        })?;
+        Ok(Outcome::Rows(rows, None))
+    }
+
+    /// The associations of an instance.
+    pub(crate) fn references(
+        &self,
+        context: &Context,
+        namespace: &Namespace,
+        query: &References,
+    ) -> Result<Outcome, Error> {
+        let schema = self.schema(namespace)?;
+        let source = schema.require(query.source.class.as_str())?;
+        let mut ways = Vec::new();
+        let mut classes = Vec::new();
+        for served in self.table(namespace)?.associations() {
+            let class = &served.class;
+            let fits = query.result_class.as_ref().is_none_or(|wanted| class.is_a(wanted.as_str()));
+            let qualified = query.required_qualifier.as_ref().is_none_or(|q| says(class, q));
+            if !fits || !qualified {
+                continue;
+            }
+            for way_in in entrances(class, schema, &source, query.role.as_ref()) {
+                classes.push(class.clone());
+                if is_of_classes(query.detail) {
+                    continue;
+                }
+                let step = self.step(context, namespace, &served, way_in, None, &query.source)?;
+                ways.extend(step.map(|step| Way { step, out: None }));
+            }
+        }
+        if is_of_classes(query.detail) {
+            return Ok(Outcome::Classes(unique(classes)));
+        }
+        let rows = self.spawn(source.name().clone(), move |rows| follow(&ways, rows, |_| Ok(None)))?;
+        Ok(Outcome::Rows(rows, None))
+    }
+
+    /// Asks for the instances of an association that lead away from the source.
+    fn step(
+        &self,
+        context: &Context,
+        namespace: &Namespace,
+        served: &Served,
+        way_in: &Property,
+        way_out: Option<&Property>,
+        source: &ObjectPath,
+    ) -> Result<Option<Step>, Error> {
+        let class = self.schema(namespace)?.require(source.class.as_str())?;
+        // The keys get their names and types, however the query spelled them.
+        let keys = class.keys().iter().filter_map(|key| class.property(*key)).map(|key| key.name.clone());
+        let values = source.key_values(&class)?;
+        let keys = keys.zip(values.iter().map(Into::into)).collect();
+        let source = ObjectPath::from_keys(class.name().clone(), keys)?;
+        let columns = way_out.map_or(Columns::All, |out| {
+            Columns::Some(vec![PropertyPath {
+                parts: vec![out.name.clone()],
+                index: None,
+                span: Span::default(),
+            }])
+        });
+        let condition = Some(equals(&way_in.name, &Value::from(source)));
+        let select = Select { columns, condition, ..everything(served.class.name()) };
+        Step::plan(context, served.clone(), &select, &self.origin(namespace))
+    }
+
+    /// The instance at the end of a way; `None` if it is gone. Blocks.
+    fn end(
+        &self,
+        context: &Context,
+        namespace: &Namespace,
+        path: &ObjectPath,
+        detail: Detail,
+    ) -> Result<Option<Instance>, Error> {
+        let class = self.schema(namespace)?.require(path.class.as_str())?;
+        if detail.keys_only {
+            let mut instance = Instance::new(class.clone());
+            for (key, value) in class.keys().iter().zip(path.key_values(&class)?) {
+                instance.set(*key, value)?;
+            }
+            return Ok(Some(instance));
+        }
+        let select = self.select_of(namespace, path)?;
+        for served in self.table(namespace)?.below(&class) {
+            let Some(step) = Step::plan(context, served, &select, &self.origin(namespace))? else { continue };
+            let mut found = None;
+            let mut take = |row| {
+                found = Some(row);
+                false
+            };
+            match step.run(&mut take, &|| true) {
+                Ok(()) | Err(ProviderError::Stopped) => {}
+                Err(error) => return Err(error.of(step.class())),
+            }
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Goes all ways, one after the other, and sends on what `end_of` makes of their ends.
+fn follow(
+    ways: &[Way],
+    rows: &Sender<Result<Instance, Error>>,
+    end_of: impl Fn(&ObjectPath) -> Result<Option<Instance>, Error>,
+) -> Result<(), Error> {
+    for Way { step, out } in ways {
+        let mut failed = None;
+        let mut take = |association: Instance| {
+            let end = match (out, out.map(|out| association.at(out))) {
+                (None, _) => Ok(Some(association)),
+                (_, Some(Value::Reference(path))) => end_of(path),
+                _ => Ok(None),
+            };
+            match end {
+                Ok(Some(end)) => rows.blocking_send(Ok(end)).is_ok(),
+                Ok(None) => true,
+                Err(error) => {
+                    failed = Some(error);
+                    false
+                }
+            }
+        };
+        let result = step.run(&mut take, &|| !rows.is_closed());
+        match (failed, result) {
+            (Some(error), _) => return Err(error),
+            (None, Ok(())) => {}
+            (None, Err(error)) => return step.end(error, rows),
+        }
+    }
+    Ok(())
+}
+
+/// The references of an association that an instance of a class can stand in.
+fn entrances<'c>(
+    class: &'c Class,
+    schema: &Schema,
+    source: &Arc<Class>,
+    role: Option<&Name>,
+) -> Vec<&'c Property> {
+    let accepts = |property: &&Property| {
+        let declared = declared_class(property);
+        let is_role = role.is_none_or(|role| property.name == *role);
+        // Providers may also name a superclass of what they mean.
+        let fits = declared.is_none_or(|declared| {
+            let declared_class = schema.class(declared.as_str());
+            source.is_a(declared.as_str())
+                || declared_class.is_some_and(|class| class.is_a(source.name().as_str()))
+        });
+        is_role && fits
+    };
+    references_of(class).filter(accepts).collect()
+}
+
+fn references_of(class: &Class) -> impl Iterator<Item = &Property> {
+    class.properties().iter().filter(|property| matches!(property.kind.element, CimType::Reference(_)))
+}
+
+fn declared_class(property: &Property) -> Option<&Name> {
+    if let CimType::Reference(class) = &property.kind.element { class.as_ref() } else { None }
+}
+
+/// Whether an instance that a reference to a class names can be of the class that is wanted.
+fn can_be(schema: &Schema, declared: &Arc<Class>, wanted: Option<&Name>) -> bool {
+    let Some(wanted) = wanted else { return true };
+    let wanted_class = schema.class(wanted.as_str());
+    declared.is_a(wanted.as_str()) || wanted_class.is_some_and(|class| class.is_a(declared.name().as_str()))
+}
+
+fn says(class: &Class, qualifier: &Name) -> bool {
+    class.qualifiers().find(qualifier.as_str()).is_some()
+}
+
+fn is_of_classes(detail: Detail) -> bool {
+    detail.class_definitions_only || detail.schema_only
+}
+
+fn unique(mut classes: Vec<Arc<Class>>) -> Vec<Arc<Class>> {
+    classes.sort_by(|left, right| left.name().cmp(right.name()));
+    classes.dedup_by(|left, right| left.name() == right.name());
+    classes
+}

@@ -1,0 +1,304 @@
+//! The way of a question.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cim::wql::{self, Columns, Query, Select};
+use cim::{Class, Instance, Name, Namespace, ObjectPath, Origin, Schema, Status};
+use tokio::sync::{Semaphore, mpsc};
+use tracing::debug;
+
+use crate::namespaces::Namespaces;
+use crate::plan::Step;
+use crate::table::Table;
+use crate::{Context, Error, Provider, ProviderError, Rows};
+
+/// How much is done at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows of one query that wait to be taken.
+    pub rows_ahead: usize,
+    /// Calls of providers at the same time; each holds a thread.
+    pub calls: usize,
+    /// How long a provider may be silent.
+    pub patience: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { rows_ahead: 64, calls: 64, patience: Duration::from_secs(60) }
+    }
+}
+
+/// Answers questions with what its providers have. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    server: String,
+    offset: i16,
+    tables: HashMap<Namespace, Table>,
+    limits: Limits,
+    calls: Arc<Semaphore>,
+}
+
+/// An engine that is still being put together.
+pub struct EngineBuilder {
+    server: String,
+    offset: i16,
+    schemas: HashMap<Namespace, Schema>,
+    providers: Vec<Arc<dyn Provider>>,
+    limits: Limits,
+}
+
+/// What a query gives.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Instances, of a selection with what it selects.
+    Rows(Rows, Option<Vec<Name>>),
+    /// Classes.
+    Classes(Vec<Arc<Class>>),
+}
+
+impl EngineBuilder {
+    /// The engine with some other limits.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The engine with a namespace; those above it come with it.
+    #[must_use]
+    pub fn namespace(mut self, schema: Schema) -> Self {
+        let mut above = schema.namespace().parent();
+        while let Some(namespace) = above {
+            above = namespace.parent();
+            self.schemas.entry(namespace.clone()).or_insert_with(|| Schema::of(namespace));
+        }
+        self.schemas.insert(schema.namespace().clone(), schema);
+        self
+    }
+
+    /// The engine with a provider of classes in namespaces it has.
+    #[must_use]
+    pub fn provider(mut self, provider: Arc<dyn Provider>) -> Self {
+        self.providers.push(provider);
+        self
+    }
+
+    /// Puts it together.
+    ///
+    /// # Errors
+    /// [`Error::NoNamespace`] and [`cim::Error::NoClass`] for what a provider serves and there is not;
+    /// [`Error::Provider`] for a class that two serve.
+    pub fn build(self) -> Result<Engine, Error> {
+        let namespaces: BTreeSet<Namespace> = self.schemas.keys().cloned().collect();
+        let mut tables: HashMap<_, _> = self
+            .schemas
+            .into_iter()
+            .map(|(namespace, schema)| (namespace, Table { schema, providers: HashMap::new() }))
+            .collect();
+        let own = namespaces.iter().map(|parent| {
+            let below = namespaces.iter().filter(|child| child.parent().as_ref() == Some(parent));
+            let last = |child: &Namespace| child.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+            let provider = Namespaces { parent: parent.clone(), children: below.map(last).collect() };
+            Arc::new(provider) as Arc<dyn Provider>
+        });
+        for provider in own.chain(self.providers) {
+            for (namespace, name) in provider.classes() {
+                let table = tables.get_mut(&namespace).ok_or(Error::NoNamespace(namespace))?;
+                let class = table.schema.require(name.as_str())?;
+                if table.providers.insert(class.name().clone(), provider.clone()).is_some() {
+                    let problem = "two providers serve it";
+                    return Err(ProviderError::failed(Status::AlreadyExists, problem).of(class.name()));
+                }
+            }
+        }
+        let calls = Arc::new(Semaphore::new(self.limits.calls));
+        let (server, offset, limits) = (self.server, self.offset, self.limits);
+        Ok(Engine { inner: Arc::new(Inner { server, offset, tables, limits, calls }) })
+    }
+}
+
+impl Engine {
+    /// Begins an engine of a machine whose clocks are so many minutes east of Greenwich.
+    #[must_use]
+    pub fn builder(server: impl Into<String>, offset: i16) -> EngineBuilder {
+        EngineBuilder {
+            server: server.into(),
+            offset,
+            schemas: HashMap::new(),
+            providers: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// The classes of a namespace.
+    ///
+    /// # Errors
+    /// [`Error::NoNamespace`] if there is none.
+    pub fn schema(&self, namespace: &Namespace) -> Result<&Schema, Error> {
+        Ok(&self.table(namespace)?.schema)
+    }
+
+    /// What instances of a namespace are told to come from.
+    #[must_use]
+    pub fn origin(&self, namespace: &Namespace) -> Origin {
+        Origin { server: self.inner.server.clone(), namespace: namespace.clone(), offset: self.inner.offset }
+    }
+
+    /// The rows of a query.
+    ///
+    /// # Errors
+    /// As [`Engine::run`]; [`Error::NotRows`] for a query of classes.
+    pub fn query(&self, context: &Context, namespace: &Namespace, text: &str) -> Result<Rows, Error> {
+        match self.run(context, namespace, text)? {
+            Outcome::Rows(rows, _) => Ok(rows),
+            Outcome::Classes(_) => Err(Error::NotRows("the query asks for classes, not for instances")),
+        }
+    }
+
+    /// Runs a query of any kind.
+    ///
+    /// # Errors
+    /// [`Error::Model`] for a wrong query, [`Error::NoProvider`] if nobody has such instances, [`Error::TooBusy`].
+    /// What goes wrong later comes with the rows.
+    pub fn run(&self, context: &Context, namespace: &Namespace, text: &str) -> Result<Outcome, Error> {
+        debug!(namespace = %namespace, "Query");
+        match wql::parse(text)? {
+            Query::Select(select) if select.is_of_classes() => self.classes(namespace, &select),
+            Query::Select(select) => {
+                let names = select.names();
+                Ok(Outcome::Rows(self.select(context, namespace, &select)?, names))
+            }
+            Query::Associators(associators) => self.associators(context, namespace, &associators),
+            Query::References(references) => self.references(context, namespace, &references),
+        }
+    }
+
+    /// All instances of a class and its subclasses.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub fn enumerate(&self, context: &Context, namespace: &Namespace, class: &Name) -> Result<Rows, Error> {
+        self.select(context, namespace, &everything(class))
+    }
+
+    /// The rows of a selection.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub fn select(&self, context: &Context, namespace: &Namespace, select: &Select) -> Result<Rows, Error> {
+        let table = self.table(namespace)?;
+        let class = table.schema.require(select.from.as_str())?;
+        let origin = self.origin(namespace);
+        // What is wrong with the query is told of the class it names, whoever serves it.
+        wql::Predicate::bind(select, &class, &origin)?;
+        select.selected(&class)?;
+        if select.within.is_some() || select.group.is_some() {
+            return Err(Error::NotRows("WITHIN and GROUP are for queries of events: subscribe to it"));
+        }
+        let steps: Vec<_> = table
+            .require(select.from.as_str())?
+            .into_iter()
+            .filter_map(|served| Step::plan(context, served, select, &origin).transpose())
+            .collect::<Result<_, _>>()?;
+        self.spawn(class.name().clone(), move |rows| {
+            for step in &steps {
+                if let Err(error) = step.send(rows) {
+                    return step.end(error, rows);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The instance of a path.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is none, [`Error::Model`] for a path that names none, and those of providers.
+    pub async fn get(
+        &self,
+        context: &Context,
+        namespace: &Namespace,
+        path: &ObjectPath,
+    ) -> Result<Instance, Error> {
+        let select = self.select_of(namespace, path)?;
+        let mut rows = self.select(context, namespace, &select)?;
+        rows.next().await.unwrap_or_else(|| Err(Error::NotFound(Box::new(path.to_relative()))))
+    }
+
+    fn classes(&self, namespace: &Namespace, select: &Select) -> Result<Outcome, Error> {
+        let (table, origin) = (self.table(namespace)?, self.origin(namespace));
+        let mut names: Vec<&Name> = table.schema.names().map(|(name, _)| name).collect();
+        names.sort();
+        let mut found = Vec::new();
+        for class in names.into_iter().filter_map(|name| table.schema.class(name.as_str())) {
+            if wql::matches_class(select, &class, &origin)? {
+                found.push(class);
+            }
+        }
+        Ok(Outcome::Classes(found))
+    }
+
+    pub(crate) fn table(&self, namespace: &Namespace) -> Result<&Table, Error> {
+        self.inner.tables.get(namespace).ok_or_else(|| Error::NoNamespace(namespace.clone()))
+    }
+
+    /// Runs something that gives rows on a thread of its own.
+    pub(crate) fn spawn(
+        &self,
+        class: Name,
+        work: impl FnOnce(&mpsc::Sender<Result<Instance, Error>>) -> Result<(), Error> + Send + 'static,
+    ) -> Result<Rows, Error> {
+        let limits = self.inner.limits;
+        let permit =
+            self.inner.calls.clone().try_acquire_owned().map_err(|_| Error::TooBusy(limits.calls))?;
+        let (sender, rows) = mpsc::channel(limits.rows_ahead.max(1));
+        let search = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            if let Err(error) = work(&sender) {
+                // Whoever does not listen any more does not want to know.
+                let _ = sender.blocking_send(Err(error));
+            }
+        });
+        Ok(Rows { rows, patience: limits.patience, search: Some(search), class })
+    }
+
+    /// Runs a single call of a provider on a thread of its own.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        class: &Name,
+        work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
+    ) -> Result<T, Error> {
+        let limits = self.inner.limits;
+        let permit =
+            self.inner.calls.clone().try_acquire_owned().map_err(|_| Error::TooBusy(limits.calls))?;
+        let call = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        });
+        match tokio::time::timeout(limits.patience, call).await {
+            Ok(Ok(result)) => result.map_err(|error| error.of(class)),
+            Ok(Err(_)) => {
+                Err(ProviderError::failed(Status::ProviderFailure, "the provider panicked").of(class))
+            }
+            Err(_) => Err(Error::TimedOut(class.clone())),
+        }
+    }
+}
+
+/// `SELECT * FROM class`
+pub(crate) fn everything(class: &Name) -> Select {
+    Select {
+        columns: Columns::All,
+        from: class.clone(),
+        from_span: wql::Span::default(),
+        within: None,
+        condition: None,
+        group: None,
+    }
+}

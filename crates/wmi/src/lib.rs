@@ -1,0 +1,37 @@
+//! The engine of WMI: who asks for instances gets them here, who has them serves them here.
+//!
+//! A [`Provider`] serves instances of some classes; the [`Engine`] finds the providers of a query, tells each what
+//! is wanted of its rows, looks rows up by key where the query pins them, and passes the rest on as they come:
+//! at most [`Limits::rows_ahead`] rows are in memory, and a provider waits until somebody wants more.
+//!
+//! ```no_run
+//! # async fn example(engine: telarch_wmi::Engine) -> Result<(), telarch_wmi::Error> {
+//! let context = telarch_wmi::Context::new("alice");
+//! let namespace = cim::Namespace::cimv2();
+//! let mut rows = engine.query(&context, &namespace, "SELECT Name FROM Win32_Process WHERE ProcessId = 4")?;
+//! while let Some(row) = rows.next().await {
+//!     println!("{:?}", row?.value("Name"));
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Left out on purpose: messages and their XML, which are the plug-in's; and who may do what, which is the service's
+//! and the kernel's.
+
+mod association;
+mod change;
+mod engine;
+mod error;
+mod namespaces;
+mod plan;
+mod provider;
+mod rows;
+mod scan;
+mod table;
+
+pub use engine::{Engine, EngineBuilder, Limits, Outcome};
+pub use error::{Error, ProviderError};
+pub use provider::{Context, Lookup, MethodCall, Provider, Target};
+pub use rows::Rows;
+pub use scan::{Scan, Sink};

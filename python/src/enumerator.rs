@@ -1,0 +1,44 @@
+//! Enumerations: one item after the other.
+
+use pyo3::prelude::*;
+
+use crate::operation::Operation;
+use crate::resource::Resource;
+use crate::slot::Slot;
+
+/// The items of an enumeration.
+#[pyclass(frozen, module = "telarch._telarch")]
+pub(crate) struct Enumerator {
+    items: Slot<telarch::Enumerator>,
+}
+
+impl Enumerator {
+    pub(crate) fn new(items: telarch::Enumerator) -> Self {
+        Self { items: Slot::new(items) }
+    }
+}
+
+#[pymethods]
+impl Enumerator {
+    /// The next item, or None at the end.
+    fn next(&self) -> PyResult<Operation> {
+        let items = self.items.handle()?;
+        Ok(Operation::new(async move {
+            match items.lock().await.as_mut() {
+                Some(items) => Ok(items.next().await.transpose()?.map(Resource::from)),
+                None => Ok(None),
+            }
+        }))
+    }
+
+    /// Tells the service that no further items are wanted.
+    fn release(&self) -> PyResult<Operation> {
+        let items = self.items.handle()?;
+        Ok(Operation::new(async move {
+            match items.lock().await.take() {
+                Some(items) => items.release().await,
+                None => Ok(()),
+            }
+        }))
+    }
+}

@@ -1,0 +1,32 @@
+//! The native half of the Python package `telarch`.
+//!
+//! Every call makes an [`Operation`](operation::Operation), which `telarch/_session.py` waits for and
+//! `telarch/_asyncio.py` awaits, so that both say the same.
+
+mod arguments;
+mod enumerator;
+mod operation;
+mod raise;
+mod resource;
+mod runtime;
+mod session;
+mod shell;
+mod slot;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _telarch(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<enumerator::Enumerator>()?;
+    module.add_class::<operation::Operation>()?;
+    module.add_class::<resource::Locator>()?;
+    module.add_class::<resource::Resource>()?;
+    module.add_class::<session::Client>()?;
+    module.add_class::<shell::Command>()?;
+    module.add_class::<shell::Finished>()?;
+    module.add_class::<shell::Shell>()?;
+    module.add_function(wrap_pyfunction!(session::error_message, module)?)?;
+    module.add_function(wrap_pyfunction!(session::clean_clixml, module)?)?;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! One call under way, to be waited for or awaited.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::BoundObject as _;
+use pyo3::exceptions::{PyRuntimeError, PyTimeoutError, PyValueError};
+use pyo3::prelude::*;
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+use crate::raise::raised;
+use crate::runtime::runtime;
+
+/// Work that has not begun, and whose answer becomes an object of Python when it is there.
+#[pyclass(frozen, module = "telarch._telarch")]
+pub(crate) struct Operation(Mutex<Option<Work>>);
+
+type Work = Pin<Box<dyn Future<Output = Result<Answer, telarch::Error>> + Send>>;
+type Answer = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+
+impl Operation {
+    pub(crate) fn new<T>(work: impl Future<Output = Result<T, telarch::Error>> + Send + 'static) -> Self
+    where
+        T: for<'py> IntoPyObject<'py, Error: Into<PyErr>> + Send + 'static,
+    {
+        let work = async move {
+            let answer = work.await?;
+            let convert: Answer = Box::new(move |py| {
+                let object = answer.into_pyobject(py).map_err(Into::into)?;
+                Ok(object.into_any().unbind())
+            });
+            Ok(convert)
+        };
+        Self(Mutex::new(Some(Box::pin(work))))
+    }
+
+    fn take(&self) -> PyResult<Work> {
+        let work = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        work.ok_or_else(|| PyRuntimeError::new_err("an operation is waited for once"))
+    }
+}
+
+#[pymethods]
+impl Operation {
+    /// Waits, without holding up other threads of Python; a signal whose handler raises gives the operation up, and so
+    /// does the end of `timeout`, in seconds, with the `TimeoutError` of Python.
+    #[pyo3(signature = (timeout=None))]
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
+        let limit = timeout.map(Duration::try_from_secs_f64).transpose();
+        let limit = limit.map_err(|error| PyValueError::new_err(format!("timeout: {error}")))?;
+        let mut work = self.take()?;
+        let runtime = runtime()?;
+        let done: Result<Result<Answer, telarch::Error>, PyErr> = py.detach(|| {
+            runtime.block_on(async {
+                let expired = async {
+                    match limit {
+                        Some(limit) => sleep(limit).await,
+                        None => pending().await,
+                    }
+                };
+                tokio::pin!(expired);
+                loop {
+                    tokio::select! {
+                        biased;
+                        done = &mut work => return Ok(done),
+                        () = &mut expired => return Err(PyTimeoutError::new_err("it took too long")),
+                        () = sleep(BETWEEN_SIGNALS) => Python::attach(|py| py.check_signals())?,
+                    }
+                }
+            })
+        });
+        match done {
+            Ok(Ok(answer)) => answer(py),
+            Ok(Err(error)) => Err(raised(py, &error)),
+            Err(given_up) => {
+                // What it leaves behind on the service is tidied up in the background.
+                let _inside = runtime.enter();
+                drop(work);
+                Err(given_up)
+            }
+        }
+    }
+
+    /// Begins it, and returns a future of the event loop that runs; cancelling that gives the operation up.
+    fn start<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let event_loop = py.import("asyncio")?.call_method0("get_running_loop")?;
+        let future = event_loop.call_method0("create_future")?;
+        let work = self.take()?;
+        let (to, waiting) = (event_loop.unbind(), future.clone().unbind());
+        let task = runtime()?.spawn(async move {
+            let done = work.await;
+            // None when the interpreter has gone: nobody waits any more.
+            Python::try_attach(|py| settle(py, &to, waiting, done));
+        });
+        future.call_method1("add_done_callback", (Cancelling(task.abort_handle()),))?;
+        Ok(future)
+    }
+}
+
+/// Tells the event loop how it ended, from the thread in which it did.
+fn settle(py: Python<'_>, event_loop: &Py<PyAny>, future: Py<PyAny>, done: Result<Answer, telarch::Error>) {
+    let outcome = match done {
+        Ok(answer) => answer(py),
+        Err(error) => Err(raised(py, &error)),
+    };
+    let settling = match outcome {
+        Ok(answer) => Settling { future, answer: Some(answer), error: None },
+        Err(error) => Settling { future, answer: None, error: Some(error) },
+    };
+    // A loop that is closed has nobody waiting.
+    let _told = event_loop.call_method1(py, "call_soon_threadsafe", (settling,));
+}
+
+/// What the event loop calls in its own thread.
+#[pyclass]
+struct Settling {
+    future: Py<PyAny>,
+    answer: Option<Py<PyAny>>,
+    error: Option<PyErr>,
+}
+
+#[pymethods]
+impl Settling {
+    fn __call__(&mut self, py: Python<'_>) -> PyResult<()> {
+        if self.future.call_method0(py, "done")?.is_truthy(py)? {
+            return Ok(());
+        }
+        match (self.error.take(), self.answer.take()) {
+            (Some(error), _) => self.future.call_method1(py, "set_exception", (error.into_value(py),))?,
+            (None, answer) => self.future.call_method1(py, "set_result", (answer,))?,
+        };
+        Ok(())
+    }
+}
+
+/// What the future calls when it is done, by whomever.
+#[pyclass(frozen)]
+struct Cancelling(AbortHandle);
+
+#[pymethods]
+impl Cancelling {
+    fn __call__(&self, future: &Bound<'_, PyAny>) -> PyResult<()> {
+        if future.call_method0("cancelled")?.is_truthy()? {
+            self.0.abort();
+        }
+        Ok(())
+    }
+}
+
+/// How long a signal may have to wait for its handler.
+const BETWEEN_SIGNALS: Duration = Duration::from_millis(50);

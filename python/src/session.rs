@@ -1,0 +1,202 @@
+//! Sessions: what is done in one call.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use telarch::{EnumerationFlags, Filter, Wsman};
+
+use crate::arguments::{Keywords, Place, body};
+use crate::enumerator::Enumerator;
+use crate::operation::Operation;
+use crate::raise::raise;
+use crate::resource::Resource;
+use crate::runtime::{Home, runtime};
+use crate::shell::{Finished, Shell, shell_options};
+
+/// What `Session` and `AsyncSession` stand on.
+#[pyclass(frozen, module = "telarch._telarch")]
+pub(crate) struct Client {
+    session: Mutex<telarch::Session>,
+    home: Home,
+}
+
+impl Client {
+    fn session(&self) -> PyResult<telarch::Session> {
+        self.home.require()?;
+        Ok(self.session.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn change<E>(&self, change: impl FnOnce(&mut telarch::Session) -> Result<(), E>) -> Result<(), E> {
+        change(&mut self.session.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[pymethods]
+impl Client {
+    #[new]
+    #[pyo3(signature = (target, **settings))]
+    fn new(target: &str, settings: Option<&Bound<'_, PyDict>>, py: Python<'_>) -> PyResult<Self> {
+        let empty = PyDict::new(py);
+        let keywords = Keywords(settings.unwrap_or(&empty));
+        let wsman = match keywords.take::<bool>("machine_settings")? {
+            Some(true) => Wsman::of_this_process().map_err(|error| raise(&error))?,
+            _ => Wsman::new(),
+        };
+        let (flags, options) = (keywords.flags()?, keywords.options()?);
+        keywords.finish()?;
+        let session = wsman.create_session(target, flags, options).map_err(|error| raise(&error))?;
+        Ok(Self { session: Mutex::new(session), home: Home::here() })
+    }
+
+    #[getter]
+    fn host(&self) -> PyResult<String> {
+        Ok(self.session()?.host().to_owned())
+    }
+
+    #[getter]
+    fn timeout(&self) -> PyResult<f64> {
+        Ok(self.session()?.timeout().as_secs_f64())
+    }
+
+    #[setter]
+    fn set_timeout(&self, seconds: f64) -> PyResult<()> {
+        let timeout = Duration::try_from_secs_f64(seconds)
+            .map_err(|error| pyo3::exceptions::PyValueError::new_err(format!("timeout: {error}")))?;
+        self.home.require()?;
+        // Letting go of connections takes the runtime they live in.
+        let _inside = runtime()?.enter();
+        self.change(|session| session.set_timeout(timeout)).map_err(|error| raise(&error))
+    }
+
+    #[getter]
+    fn batch_items(&self) -> PyResult<Option<u32>> {
+        Ok(self.session()?.batch_items())
+    }
+
+    #[setter]
+    fn set_batch_items(&self, items: Option<u32>) -> PyResult<()> {
+        self.change(|session| session.set_batch_items(items)).map_err(|error| raise(&error))
+    }
+
+    fn identify(&self) -> PyResult<Operation> {
+        let session = self.session()?;
+        Ok(Operation::new(async move { session.identify().await.map(Resource::from) }))
+    }
+
+    fn get(&self, locator: Place) -> PyResult<Operation> {
+        let (session, locator) = (self.session()?, locator.locator()?);
+        Ok(Operation::new(async move { session.get(locator).await.map(Resource::from) }))
+    }
+
+    fn put(&self, locator: Place, given: &Bound<'_, PyAny>) -> PyResult<Operation> {
+        let (session, locator) = (self.session()?, locator.locator()?);
+        let xml = body(Some(given), last_segment(locator.resource_uri()), locator.resource_uri())?;
+        Ok(Operation::new(async move { Ok(session.put(locator, &xml).await?.map(Resource::from)) }))
+    }
+
+    fn create(&self, locator: Place, given: &Bound<'_, PyAny>) -> PyResult<Operation> {
+        let (session, locator) = (self.session()?, locator.locator()?);
+        let xml = body(Some(given), last_segment(locator.resource_uri()), locator.resource_uri())?;
+        Ok(Operation::new(async move { session.create(locator, &xml).await.map(Resource::from) }))
+    }
+
+    fn delete(&self, locator: Place) -> PyResult<Operation> {
+        let (session, locator) = (self.session()?, locator.locator()?);
+        Ok(Operation::new(async move { session.delete(locator).await }))
+    }
+
+    #[pyo3(signature = (action, locator, given=None))]
+    fn invoke(
+        &self,
+        action: String,
+        locator: Place,
+        given: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Operation> {
+        let (session, locator) = (self.session()?, locator.locator()?);
+        let input = format!("{}_INPUT", last_segment(&action));
+        let xml = body(given, &input, locator.resource_uri())?;
+        Ok(Operation::new(
+            async move { Ok(session.invoke(&action, locator, &xml).await?.map(Resource::from)) },
+        ))
+    }
+
+    #[pyo3(signature = (locator, filter=None, dialect=None, flags=0))]
+    fn enumerate(
+        &self,
+        locator: Place,
+        filter: Option<String>,
+        dialect: Option<&str>,
+        flags: u32,
+    ) -> PyResult<Operation> {
+        let (session, locator) = (self.session()?, locator.locator()?);
+        let filter = filter.filter(|text| !text.is_empty()).map(|text| Filter::new(text, dialect));
+        let flags = EnumerationFlags::from_bits_retain(flags);
+        Ok(Operation::new(
+            async move { session.enumerate(locator, filter, flags).await.map(Enumerator::new) },
+        ))
+    }
+
+    #[pyo3(signature = (command, arguments, **options))]
+    fn run(
+        &self,
+        command: String,
+        arguments: Vec<String>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Operation> {
+        let (session, options) = (self.session()?, shell_options(options)?);
+        Ok(Operation::new(
+            async move { session.run(&command, &arguments, options).await.map(Finished::from) },
+        ))
+    }
+
+    #[pyo3(signature = (script, **options))]
+    fn run_ps(&self, script: String, options: Option<&Bound<'_, PyDict>>) -> PyResult<Operation> {
+        let (session, options) = (self.session()?, shell_options(options)?);
+        Ok(Operation::new(async move { session.run_ps(&script, options).await.map(Finished::from) }))
+    }
+
+    #[pyo3(signature = (**options))]
+    fn shell(&self, options: Option<&Bound<'_, PyDict>>) -> PyResult<Operation> {
+        let (session, options) = (self.session()?, shell_options(options)?);
+        Ok(Operation::new(async move { session.shell(options).await.map(Shell::new) }))
+    }
+
+    fn copy(&self, local: PathBuf, remote: String) -> PyResult<Operation> {
+        let session = self.session()?;
+        Ok(Operation::new(async move { session.copy(local, &remote).await }))
+    }
+
+    fn fetch(&self, remote: String, local: PathBuf) -> PyResult<Operation> {
+        let session = self.session()?;
+        Ok(Operation::new(async move { session.fetch(&remote, local).await }))
+    }
+
+    fn post(&self, envelope: String) -> PyResult<Operation> {
+        let session = self.session()?;
+        Ok(Operation::new(async move {
+            let (status, body) = session.post(&envelope).await?;
+            Ok((status, Arc::<[u8]>::from(body).to_vec()))
+        }))
+    }
+}
+
+/// The text for an error number, in a few words.
+#[pyfunction]
+pub(crate) fn error_message(code: i64) -> String {
+    // Scripts have negative numbers for the same codes.
+    let unsigned = u32::try_from(code).or_else(|_| i32::try_from(code).map(i32::cast_unsigned));
+    Wsman::new().error_message(unsigned.unwrap_or(u32::MAX))
+}
+
+/// The messages in what PowerShell writes to a pipe; none if it is something else.
+#[pyfunction]
+pub(crate) fn clean_clixml(octets: &[u8]) -> Option<String> {
+    telarch::clean_clixml(octets)
+}
+
+fn last_segment(uri: &str) -> &str {
+    uri.rsplit('/').next().unwrap_or_default()
+}

@@ -1,0 +1,58 @@
+"""WS-Management (WinRM) for scripts.
+
+``Session`` waits for its answers, ``AsyncSession`` is for asyncio; both say the same. ``telarch.compat`` runs scripts
+that were written for others: ``compat.pywinrm``, ``compat.pypsrp`` and ``compat.automation`` (``WSMan.Automation``).
+"""
+
+from collections.abc import Mapping
+
+from ._asyncio import AsyncCommand, AsyncItems, AsyncSession, AsyncShell
+from ._errors import (
+    AccessDenied,
+    ArgumentError,
+    AuthenticationError,
+    CommandError,
+    ConnectError,
+    CopyError,
+    Error,
+    Fault,
+    ProtocolError,
+    QuotaError,
+    TimeoutError,
+)
+from ._session import Command, Items, Session, Shell
+from ._telarch import Finished, Locator, Resource, __version__, error_message
+from .flags import EnumerationFlag, ProxyAccess, ProxyAuthentication, SessionFlag
+
+Mapping.register(Resource)
+
+__all__ = [
+    "AccessDenied",
+    "ArgumentError",
+    "AsyncCommand",
+    "AsyncItems",
+    "AsyncSession",
+    "AsyncShell",
+    "AuthenticationError",
+    "Command",
+    "CommandError",
+    "ConnectError",
+    "CopyError",
+    "EnumerationFlag",
+    "Error",
+    "Fault",
+    "Finished",
+    "Items",
+    "Locator",
+    "ProtocolError",
+    "ProxyAccess",
+    "ProxyAuthentication",
+    "QuotaError",
+    "Resource",
+    "Session",
+    "SessionFlag",
+    "Shell",
+    "TimeoutError",
+    "__version__",
+    "error_message",
+]

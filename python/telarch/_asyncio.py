@@ -1,0 +1,240 @@
+"""The same sessions for asyncio: every call is awaited, and cancelling it gives it up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from . import _settings, _telarch
+from ._settings import Auth, Body, Path, Place
+from ._telarch import Finished, Resource
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from ._settings import Settings, ShellSettings
+
+
+class AsyncSession:
+    """Operations on one service, for asyncio; see ``Session`` for what each does.
+
+    >>> async with AsyncSession("https://node7:5986", username="ann", password="a secret") as session:  # doctest: +SKIP
+    ...     async for listener in session.enumerate("winrm/config/listener"):
+    ...         print(listener["Port"])
+    """
+
+    def __init__(
+        self,
+        target: str = "",
+        *,
+        auth: Auth = "auto",
+        ssl: bool = False,
+        port: int | None = None,
+        path: str | None = None,
+        verify: bool = True,
+        unencrypted: bool = False,
+        **settings: Unpack[Settings],
+    ) -> None:
+        self._client = _settings.client(target, auth, ssl, port, path, verify, unencrypted, settings)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is left open by a session itself; its connections close when nobody has it any more."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} with {self.host}>"
+
+    @property
+    def host(self) -> str:
+        """The host as it was addressed."""
+        return self._client.host
+
+    @property
+    def operation_timeout(self) -> float:
+        """Within how many seconds the service is to answer one request."""
+        return self._client.timeout
+
+    @operation_timeout.setter
+    def operation_timeout(self, seconds: float) -> None:
+        self._client.timeout = seconds
+
+    @property
+    def batch_items(self) -> int | None:
+        """How many items of an enumeration one answer may bring; None means as many as fit."""
+        return self._client.batch_items
+
+    @batch_items.setter
+    def batch_items(self, items: int | None) -> None:
+        self._client.batch_items = items
+
+    async def identify(self) -> Resource:
+        """Ask the service who it is."""
+        return await self._client.identify().start()
+
+    async def get(self, locator: Place) -> Resource:
+        """Read an instance."""
+        return await self._client.get(locator).start()
+
+    async def put(self, locator: Place, body: Body) -> Resource | None:
+        """Replace an instance; returns what it is then."""
+        return await self._client.put(locator, body).start()
+
+    async def create(self, locator: Place, body: Body) -> Resource:
+        """Make an instance; ``.reference`` of what returns says where it is."""
+        return await self._client.create(locator, body).start()
+
+    async def delete(self, locator: Place) -> None:
+        """Remove an instance."""
+        await self._client.delete(locator).start()
+
+    async def invoke(self, action: str, locator: Place, body: Body | None = None) -> Resource | None:
+        """Call a method; returns its output."""
+        return await self._client.invoke(action, locator, body).start()
+
+    def enumerate(
+        self, locator: Place, filter: str | None = None, *, dialect: str | None = None, flags: int = 0
+    ) -> AsyncItems:
+        """List instances as they come, with ``async for``; nothing is sent before the first step."""
+        return AsyncItems(self._client.enumerate(locator, filter, dialect, flags))
+
+    async def run(
+        self, command: str, arguments: Iterable[str] = (), **settings: Unpack[ShellSettings]
+    ) -> Finished:
+        """Run a command in a shell of its own and gather its output."""
+        return await self._client.run(command, list(arguments), **settings).start()
+
+    async def run_ps(self, script: str, **settings: Unpack[ShellSettings]) -> Finished:
+        """Run a script in the PowerShell of the other machine and gather its output."""
+        return await self._client.run_ps(script, **settings).start()
+
+    async def shell(self, **settings: Unpack[ShellSettings]) -> AsyncShell:
+        """Open a shell, in which several commands run: ``async with await session.shell() as shell``."""
+        return AsyncShell(await self._client.shell(**settings).start())
+
+    async def copy(self, local: Path, remote: str) -> str:
+        """Copy a file of this machine to the other one; returns its whole path there."""
+        return await self._client.copy(local, remote).start()
+
+    async def fetch(self, remote: str, local: Path) -> None:
+        """Fetch a file of the other machine to this one."""
+        await self._client.fetch(remote, local).start()
+
+    async def post(self, envelope: str) -> tuple[int, bytes]:
+        """Send a whole envelope as it is; returns the status and the body that come back."""
+        return await self._client.post(envelope).start()
+
+
+class AsyncItems(AsyncIterator[Resource]):
+    """The items of an enumeration."""
+
+    def __init__(self, begun: _telarch.Operation[_telarch.Enumerator]) -> None:
+        self._begun: _telarch.Operation[_telarch.Enumerator] | None = begun
+        self._items: _telarch.Enumerator | None = None
+
+    async def __anext__(self) -> Resource:
+        if self._begun is not None:
+            begun, self._begun = self._begun, None
+            self._items = await begun.start()
+        item = await self._items.next().start() if self._items else None
+        if item is None:
+            raise StopAsyncIteration
+        return item
+
+    async def close(self) -> None:
+        """Tell the service that no further items are wanted; done at the end, and when it is forgotten, anyway."""
+        self._begun = None
+        if self._items is not None:
+            await self._items.release().start()
+
+
+class AsyncShell:
+    """A shell on the service, in which commands run."""
+
+    def __init__(self, shell: _telarch.Shell) -> None:
+        self._shell = shell
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def id(self) -> str:
+        """The identifier the service gave it."""
+        return self._shell.id
+
+    async def run(self, command: str, arguments: Iterable[str] = ()) -> Finished:
+        """Run a command and gather its output."""
+        return await self._shell.run(command, list(arguments)).start()
+
+    async def start(
+        self, command: str, arguments: Iterable[str] = (), *, console: bool = False, skip_shell: bool = False
+    ) -> AsyncCommand:
+        """Start a command: ``async with await shell.start("…") as command``."""
+        started = self._shell.start(command, list(arguments), console=console, skip_shell=skip_shell)
+        return AsyncCommand(await started.start())
+
+    async def close(self) -> None:
+        """End the shell and all of its commands."""
+        await self._shell.close().start()
+
+
+class AsyncCommand(AsyncIterator[tuple[str, bytes]]):
+    """A running command, and its output piece by piece: ``("stdout", octets)``."""
+
+    def __init__(self, command: _telarch.Command) -> None:
+        self._command = command
+        #: What it returned, once it has ended.
+        self.exit_code: int | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def id(self) -> str:
+        """The identifier the service gave it."""
+        return self._command.id
+
+    async def __anext__(self) -> tuple[str, bytes]:
+        output = await self._command.next_output().start()
+        if isinstance(output, int):
+            self.exit_code = output
+            raise StopAsyncIteration
+        return output
+
+    async def write(self, data: bytes | str, *, end: bool = False) -> None:
+        """Give the command input; ``end`` says that there is no further one."""
+        octets = data.encode() if isinstance(data, str) else bytes(data)
+        if octets:
+            await self._command.write(octets).start()
+        if end:
+            await self._command.close_input().start()
+
+    async def signal(self, name: str = "ctrl_c") -> None:
+        """Send a signal: ``ctrl_c``, ``ctrl_break`` or ``terminate``."""
+        await self._command.signal(name).start()
+
+    async def wait(self) -> tuple[bytes, bytes, int]:
+        """Gather what is left of output and error output, and the exit code."""
+        pieces: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+        async for stream, octets in self:
+            pieces.setdefault(stream, []).append(octets)
+        assert self.exit_code is not None
+        return b"".join(pieces["stdout"]), b"".join(pieces["stderr"]), self.exit_code
+
+    async def close(self) -> None:
+        """Let go of the command, ending it if it still runs."""
+        await self._command.finish().start()

@@ -1,0 +1,113 @@
+"""What a session is told, in the words of Python and in those of the native half."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Literal, TypedDict, Union
+
+from . import _telarch
+from ._errors import ArgumentError
+from .flags import SessionFlag
+
+#: How one signs in; ``ntlm`` is ``negotiate`` by the name that others have for it.
+Auth = Literal[
+    "auto", "none", "basic", "digest", "negotiate", "ntlm", "kerberos", "certificate", "credssp"
+]
+#: Where something is: a text such as ``winrm/config?Name=Value``, a locator, or a resource that holds a reference.
+Place = Union[str, _telarch.Locator, _telarch.Resource]
+#: What goes into a message: XML, or names and values that become it.
+Body = Union[str, Mapping[str, object], _telarch.Resource]
+Path = Union[str, "os.PathLike[str]"]
+
+
+class Settings(TypedDict, total=False):
+    """Further settings of a session; the README says what each is."""
+
+    username: str | None
+    password: str | None
+    certificate: Path | None
+    key: Path | None
+    certificate_thumbprint: str | None
+    ca: Path | None
+    pin: str | None
+    service_name: str | None
+    trust_host: bool
+    delegate: bool
+    machine_settings: bool
+    timeout: float | None
+    operation_timeout: float | None
+    connect_timeout: float | None
+    idle_timeout: float | None
+    max_envelope_size: int | None
+    locale: str | None
+
+
+class ShellSettings(TypedDict, total=False):
+    """What a shell is to be like."""
+
+    environment: Mapping[str, str] | None
+    directory: str | None
+    code_page: int | None
+    no_profile: bool
+    idle_timeout: float | None
+    name: str | None
+    output_limit: int | None
+
+
+_SCHEMES: dict[str, SessionFlag] = {
+    "auto": SessionFlag(0),
+    "none": SessionFlag.USE_NO_AUTHENTICATION,
+    "basic": SessionFlag.USE_BASIC,
+    "digest": SessionFlag.USE_DIGEST,
+    "negotiate": SessionFlag.USE_NEGOTIATE,
+    "ntlm": SessionFlag.USE_NEGOTIATE,
+    "kerberos": SessionFlag.USE_KERBEROS,
+    "certificate": SessionFlag.USE_CLIENT_CERTIFICATE,
+    "credssp": SessionFlag.USE_CRED_SSP,
+}
+
+
+def client(
+    target: str,
+    auth: Auth,
+    ssl: bool,
+    port: int | None,
+    path: str | None,
+    verify: bool,
+    unencrypted: bool,
+    settings: Settings,
+) -> _telarch.Client:
+    """The native session for what ``Session`` and ``AsyncSession`` are told."""
+    if auth not in _SCHEMES:
+        raise ArgumentError(f"auth: {auth!r} is none of {', '.join(_SCHEMES)}")
+    flags = _SCHEMES[auth]
+    if ssl:
+        flags |= SessionFlag.USE_SSL
+    if not verify:
+        flags |= SessionFlag.SKIP_CA_CHECK | SessionFlag.SKIP_CN_CHECK | SessionFlag.SKIP_REVOCATION_CHECK
+    if unencrypted:
+        flags |= SessionFlag.NO_ENCRYPTION
+    if port is not None or path is not None:
+        target = _completed(target, port, path)
+    return _telarch.Client(target, flags=int(flags), **settings)
+
+
+def _completed(target: str, port: int | None, path: str | None) -> str:
+    """The target with a port and a path, where it has none itself."""
+    scheme, separator, rest = target.rpartition("://")
+    host, slash, prefix = rest.partition("/")
+    if not host:
+        raise ArgumentError("port and path need a host in the target")
+    if path is not None:
+        if prefix:
+            raise ArgumentError(f"{target!r} has a path already")
+        slash, prefix = "/", path.lstrip("/")
+    if port is not None:
+        behind_brackets = host.rpartition("]")[2]
+        if ":" in behind_brackets and not host.count(":") > 1:
+            raise ArgumentError(f"{target!r} has a port already")
+        if host.count(":") > 1 and not host.startswith("["):
+            host = f"[{host}]"
+        host = f"{host}:{port}"
+    return f"{scheme}{separator}{host}{slash}{prefix}"

@@ -1,0 +1,111 @@
+"""pypsrp's client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ..._telarch import clean_clixml
+from .exceptions import WinRMError, translated
+from .powershell import DEFAULT_CONFIGURATION_NAME, PSDataStreams, require_default
+from .shell import Process, SignalCode, WinRS
+from .wsman import WSMan
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Client:
+    """Commands, scripts and files on one host."""
+
+    def __init__(self, server: str, **kwargs: Any) -> None:
+        self.wsman = WSMan(server, **kwargs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self.wsman.close()
+
+    def execute_cmd(
+        self, command: str, encoding: str = "437", environment: Mapping[str, str] | None = None
+    ) -> tuple[str, str, int]:
+        """Run a command; returns output, error output and what it returned."""
+        with WinRS(self.wsman, environment=environment) as shell:  # type: ignore[arg-type]
+            process = Process(shell, command)
+            process.invoke()
+            process.signal(SignalCode.CTRL_C)
+        rc = -1 if process.rc is None else process.rc
+        return _text(process.stdout, encoding), _text(process.stderr, encoding), rc
+
+    def execute_ps(
+        self,
+        script: str,
+        configuration_name: str = DEFAULT_CONFIGURATION_NAME,
+        environment: Mapping[str, str] | None = None,
+    ) -> tuple[str, PSDataStreams, bool]:
+        """Run a script in PowerShell; returns its output as text, the error stream, and whether there were errors.
+
+        It runs in a shell, so that streams other than errors stay empty.
+        """
+        require_default(configuration_name)
+        with translated():
+            finished = self.wsman.session.run_ps(script, environment=environment)
+        errors = finished.stderr.decode(errors="replace").strip()
+        streams = PSDataStreams(error=[errors] if errors else [])
+        return "\n".join(finished.text.splitlines()), streams, bool(errors) or finished.exit_code != 0
+
+    def copy(
+        self,
+        src: str,
+        dest: str,
+        configuration_name: str = DEFAULT_CONFIGURATION_NAME,
+        expand_variables: bool = False,
+    ) -> str:
+        """Copy a file of this machine to the host; returns its whole path there."""
+        require_default(configuration_name)
+        if expand_variables:
+            src = os.path.expanduser(os.path.expandvars(src))
+            _require_plain(dest)
+        with translated():
+            return self.wsman.session.copy(src, dest)
+
+    def fetch(
+        self,
+        src: str,
+        dest: str,
+        configuration_name: str = DEFAULT_CONFIGURATION_NAME,
+        expand_variables: bool = False,
+    ) -> None:
+        """Fetch a file of the host to this machine."""
+        require_default(configuration_name)
+        if expand_variables:
+            dest = os.path.expanduser(os.path.expandvars(dest))
+            _require_plain(src)
+        with translated():
+            self.wsman.session.fetch(src, dest)
+
+    @staticmethod
+    def sanitise_clixml(clixml: str) -> str:
+        """The errors in what PowerShell writes to a pipe, as text."""
+        if not clixml.startswith("#< CLIXML"):
+            return clixml
+        return clean_clixml(clixml.encode()) or ""
+
+
+def _text(octets: bytes, encoding: str) -> str:
+    # telarch asks services for UTF-8, whatever their code page is.
+    return octets.decode("utf-8" if encoding == "437" else encoding, errors="replace")
+
+
+def _require_plain(path: str) -> None:
+    if "%" in path or "$" in path:
+        raise WinRMError(f"{path}: variables of the other machine are not expanded; give the whole path")

@@ -1,0 +1,49 @@
+"""What pypsrp has for PowerShell remoting, which telarch does not speak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from .exceptions import UnsupportedPSRPError
+
+DEFAULT_CONFIGURATION_NAME = "Microsoft.PowerShell"
+
+
+@dataclass
+class PSDataStreams:
+    """What a script wrote beside its output; only errors come through a shell."""
+
+    debug: list[Any] = field(default_factory=list)
+    error: list[Any] = field(default_factory=list)
+    information: list[Any] = field(default_factory=list)
+    progress: list[Any] = field(default_factory=list)
+    verbose: list[Any] = field(default_factory=list)
+    warning: list[Any] = field(default_factory=list)
+
+
+class RunspacePool:
+    """Absent."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        _absent("RunspacePool")
+
+
+class PowerShell:
+    """Absent."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        _absent("PowerShell")
+
+
+def require_default(configuration_name: str) -> None:
+    """Raises for an endpoint that only PowerShell remoting could choose."""
+    if configuration_name != DEFAULT_CONFIGURATION_NAME:
+        _absent(f"the configuration {configuration_name}")
+
+
+def _absent(what: str) -> NoReturn:
+    raise UnsupportedPSRPError(
+        f"{what} takes PowerShell remoting (PSRP), which telarch does not speak\n"
+        "  use Client.execute_ps, which runs a script in a shell, or pypsrp itself"
+    )

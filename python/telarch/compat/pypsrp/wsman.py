@@ -1,0 +1,118 @@
+"""pypsrp's connection."""
+
+from __future__ import annotations
+
+import uuid
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from ..._session import Session
+from ..._settings import Auth, Settings
+from .exceptions import translated
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_SCHEMES: dict[str, Auth] = {
+    "basic": "basic",
+    "certificate": "certificate",
+    "negotiate": "negotiate",
+    "ntlm": "negotiate",
+    "kerberos": "kerberos",
+    "credssp": "credssp",
+}
+#: Keywords that have no meaning here, or only one value that has.
+_WITHOUT_MEANING = {"credssp_auth_mechanism", "credssp_minimum_version", "negotiate_send_cbt"}
+
+
+class WSMan:
+    """Where the service is, and who asks. Nothing is sent before the first operation."""
+
+    def __init__(
+        self,
+        server: str,
+        max_envelope_size: int = 153600,
+        operation_timeout: int = 20,
+        port: int | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        ssl: bool = True,
+        path: str = "wsman",
+        auth: str = "negotiate",
+        cert_validation: bool | str = True,
+        connection_timeout: int = 30,
+        encryption: str = "auto",
+        proxy: str | None = None,
+        no_proxy: bool = False,
+        locale: str = "en-US",
+        data_locale: str | None = None,
+        read_timeout: int = 30,
+        reconnection_retries: int = 0,
+        reconnection_backoff: float = 2.0,
+        certificate_pem: str | None = None,
+        certificate_key_pem: str | None = None,
+        negotiate_delegate: bool = False,
+        negotiate_hostname_override: str | None = None,
+        negotiate_service: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if auth not in _SCHEMES:
+            raise ValueError(f"The specified auth '{auth}' is not supported, please select one of '{', '.join(_SCHEMES)}'")
+        if encryption not in ("auto", "always", "never"):
+            raise ValueError(f"The encryption value '{encryption}' must be auto, always, or never")
+        if proxy is not None:
+            raise ValueError("a proxy is not supported by this version of telarch")
+        if unknown := set(kwargs) - _WITHOUT_MEANING:
+            raise TypeError(f"not supported by telarch: {', '.join(sorted(unknown))}")
+        self.session_id = str(uuid.uuid4())
+        self.server = server
+        self.auth = auth
+        self.locale = locale
+        self.data_locale = data_locale or locale
+        self.max_envelope_size = max_envelope_size
+        self.operation_timeout = operation_timeout
+        settings: Settings = {
+            "connect_timeout": connection_timeout,
+            "operation_timeout": operation_timeout,
+            "idle_timeout": max(read_timeout, operation_timeout + 1),
+            "max_envelope_size": max_envelope_size,
+            "locale": locale,
+            "delegate": negotiate_delegate,
+            # pypsrp asks no host for a proof over HTTP.
+            "trust_host": True,
+        }
+        if auth == "certificate":
+            settings["certificate"], settings["key"] = certificate_pem, certificate_key_pem
+        else:
+            settings["username"], settings["password"] = username, password
+        if isinstance(cert_validation, str):
+            settings["ca"] = cert_validation
+        if negotiate_hostname_override:
+            settings["service_name"] = f"{negotiate_service or 'WSMAN'}/{negotiate_hostname_override}"
+        elif negotiate_service:
+            settings["service_name"] = negotiate_service
+        #: Nothing that could be exchanged: see ``session``.
+        self.transport = None
+        with translated():
+            #: The session of telarch that everything goes over.
+            self.session = Session(
+                server,
+                auth=_SCHEMES[auth],
+                ssl=ssl,
+                port=port or (5986 if ssl else 5985),
+                path=path,
+                verify=cert_validation is not False,
+                unencrypted=encryption == "never",
+                **settings,
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Does nothing: connections close when nobody has this object any more."""

@@ -1,0 +1,81 @@
+"""pywinrm's exceptions."""
+
+from __future__ import annotations
+
+
+class WinRMError(Exception):
+    """Something with WinRM."""
+
+    code = 500
+
+
+class WSManFaultError(WinRMError):
+    """A fault, with what it says."""
+
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        response: str,
+        reason: str,
+        fault_code: str | None = None,
+        fault_subcode: str | None = None,
+        wsman_fault_code: int | None = None,
+        wmierror_code: int | None = None,
+    ) -> None:
+        self.code = code
+        self.response = response
+        self.reason = reason
+        self.fault_code = fault_code
+        self.fault_subcode = fault_subcode
+        self.wsman_fault_code = wsman_fault_code
+        self.wmierror_code = wmierror_code
+        known: dict[str, object] = {"transport_message": message, "http_status_code": code}
+        further = {"wsmanfault_code": wsman_fault_code, "fault_code": fault_code, "fault_subcode": fault_subcode}
+        known.update({name: value for name, value in further.items() if value is not None})
+        super().__init__(f"{reason} (extended fault data: {known})")
+
+
+class WinRMTransportError(Exception):
+    """A status of HTTP that is no success."""
+
+    @property
+    def protocol(self) -> str:
+        return str(self.args[0])
+
+    @property
+    def code(self) -> int:
+        return int(self.args[1])
+
+    @property
+    def message(self) -> str:
+        return f"Bad HTTP response returned from server. Code {self.code}"
+
+    @property
+    def response_text(self) -> str:
+        return str(self.args[2])
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class WinRMOperationTimeoutError(Exception):
+    """The service had nothing to say in time; ask again."""
+
+    code = 500
+
+
+class AuthenticationError(WinRMError):
+    """Who asks could not be proven."""
+
+    code = 401
+
+
+class BasicAuthDisabledError(AuthenticationError):
+    """Basic is not offered."""
+
+    message = "WinRM/HTTP Basic authentication is not enabled on remote host"
+
+
+class InvalidCredentialsError(AuthenticationError):
+    """The service does not accept the credentials."""

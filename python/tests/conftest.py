@@ -1,0 +1,62 @@
+"""Where the service under test is; `tests/peers` starts it and says so."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import telarch
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service of this machine that allows Basic in plain text, too."""
+
+    http: str
+    https: str
+    pem: str
+    user: str
+    password: str
+
+    @property
+    def https_port(self) -> int:
+        return int(self.https.rsplit(":", 1)[1].split("/")[0])
+
+    @property
+    def login(self) -> dict[str, str]:
+        return {"username": self.user, "password": self.password}
+
+
+@pytest.fixture(scope="session")
+def service() -> Service:
+    names = ("HTTP", "HTTPS", "PEM", "USER", "PASSWORD")
+    try:
+        return Service(*(os.environ[f"TELARCH_TEST_{name}"] for name in names))
+    except KeyError as missing:
+        pytest.skip(f"{missing} is not set: tests/peers starts the service and these tests")
+
+
+@pytest.fixture
+def session(service: Service) -> telarch.Session:
+    return telarch.Session(service.https, ca=service.pem, auth="basic", **service.login)
+
+
+@pytest.fixture
+def make(service: Service) -> Callable[..., telarch.AsyncSession]:
+    def make(**settings: object) -> telarch.AsyncSession:
+        return telarch.AsyncSession(service.https, ca=service.pem, **(service.login | settings))  # type: ignore[arg-type]
+
+    return make
+
+
+def wait_until_gone(process: int) -> None:
+    """Waits until a process of this machine has ended."""
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{process}").exists():
+        assert time.monotonic() < deadline, "the command still runs"
+        time.sleep(0.02)

@@ -1,0 +1,105 @@
+"""The same for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import telarch
+from conftest import wait_until_gone
+
+Make = Callable[..., telarch.AsyncSession]
+
+
+def test_calls_are_awaited(make: Make, tmp_path: Path) -> None:
+    async def work() -> None:
+        async with make() as session:
+            assert (await session.identify()).name == "IdentifyResponse"
+            assert (await session.get("winrm/config"))["MaxTimeoutms"] == "60000"
+            transports = {item["Transport"] async for item in session.enumerate("winrm/config/listener")}
+            assert transports == {"HTTP", "HTTPS"}
+            assert (await session.run("echo", ["a", "b"])).text == "a b\n"
+            async with await session.shell() as shell, await shell.start("cat") as command:
+                await command.write("hello", end=True)
+                assert await command.wait() == (b"hello", b"", 0)
+            (tmp_path / "here").write_bytes(b"octets")
+            there = await session.copy(tmp_path / "here", str(tmp_path / "there"))
+            await session.fetch(there, tmp_path / "back")
+            assert (tmp_path / "back").read_bytes() == b"octets"
+
+    asyncio.run(work())
+
+
+def test_calls_run_at_the_same_time(make: Make) -> None:
+    async def work() -> float:
+        session = make()
+        begun = time.monotonic()
+        finished = await asyncio.gather(*(session.run(f"sleep 0.5; echo {n}") for n in range(10)))
+        assert [each.text for each in finished] == [f"{n}\n" for n in range(10)]
+        return time.monotonic() - begun
+
+    # One after the other they would take five seconds at the very least.
+    assert asyncio.run(work()) < 4.5
+
+
+def test_the_event_loop_goes_on_meanwhile(make: Make) -> None:
+    async def work() -> int:
+        running = asyncio.ensure_future(make().run("sleep 0.5"))
+        turns = 0
+        while not running.done():
+            turns += 1
+            await asyncio.sleep(0.001)
+        return turns
+
+    assert asyncio.run(work()) > 50
+
+
+def test_cancelling_ends_the_command(make: Make, tmp_path: Path) -> None:
+    mark = tmp_path / "alive"
+
+    async def work() -> None:
+        session = make()
+        running = asyncio.ensure_future(session.run(f"echo $$ > {mark}.new; mv {mark}.new {mark}; exec sleep 60"))
+        while not mark.exists():
+            await asyncio.sleep(0.01)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await asyncio.to_thread(wait_until_gone, int(mark.read_text()))
+        assert (await session.run("echo on")).text == "on\n"
+
+    asyncio.run(work())
+
+
+def test_a_timeout_of_asyncio_gives_a_call_up(make: Make) -> None:
+    async def work() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(make().run("sleep 30"), 0.3)
+
+    asyncio.run(work())
+
+
+def test_errors_are_raised_where_they_are_awaited(make: Make) -> None:
+    async def work() -> None:
+        with pytest.raises(telarch.AuthenticationError):
+            await make(password="wrong").identify()
+        with pytest.raises(telarch.Fault):
+            await make().get("winrm/nothing/like/it")
+
+    asyncio.run(work())
+
+
+def test_a_loop_that_has_gone_is_not_missed(make: Make) -> None:
+    session = make()
+
+    async def begin() -> None:
+        asyncio.ensure_future(session.run("sleep 0.2"))
+        await asyncio.sleep(0.05)
+
+    asyncio.run(begin())
+    # The next loop knows nothing of the last one.
+    assert asyncio.run(session.run("echo on")).text == "on\n"
