@@ -151,6 +151,11 @@ impl Service {
         self.target.host()
     }
 
+    /// Whether it is a service of this machine, which is asked over its Unix socket.
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(self.target, Target::Local(_))
+    }
+
     /// Who asks.
     pub(crate) fn user(&self) -> Option<&str> {
         self.user.as_deref()

@@ -148,6 +148,10 @@ pub enum Operation {
         asking: Asking,
         /// Whether a public network zone stops it.
         public_zone: PublicZone,
+        /// Whether to do it or to take it back.
+        task: QuickConfigTask,
+        /// What Windows does not know.
+        extras: Extras,
     },
     /// Edits who may use a resource.
     ConfigSddl {
@@ -309,6 +313,29 @@ pub enum PublicZone {
     Stops,
     /// It does not (`-force`).
     Ignored,
+}
+
+/// What `quickconfig` is to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QuickConfigTask {
+    /// To make the machine ready.
+    #[default]
+    SetUp,
+    /// To take back what it did before (`-undo`).
+    TakeBack,
+}
+
+/// What `quickconfig` of Windows does not know; a service of Windows is told nothing of it unless it is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// A certificate of an authority, or none (`-strict`).
+    pub strict: bool,
+    /// The zone of firewalld (`-zone`).
+    pub zone: Option<String>,
+    /// From which networks (`-remoteaddress`).
+    pub remote_addresses: Vec<String>,
+    /// Whose members are to open shells (`-allowgroup`).
+    pub group: Option<String>,
 }
 
 /// Which security descriptor `configSDDL` edits.

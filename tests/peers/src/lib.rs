@@ -49,6 +49,7 @@ mod telarchd;
 mod tmux;
 mod walk;
 mod way_in;
+mod world;
 
 pub use acceptor::{Flaw, PyspnegoService};
 pub use ansible::{Ansible, Connection, Outcome, Report};
@@ -81,3 +82,4 @@ pub use telarchd::{PASSWORD, Telarchd, USER};
 pub use tmux::Tmux;
 pub use walk::{SignIn, Signed, walk};
 pub use way_in::WayIn;
+pub use world::{World, in_world, own_program, python_of_peers, served_fingerprint};

@@ -189,8 +189,10 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         input: InputUse::Refused,
         about: "make this machine ready to be managed",
         example: "winrm quickconfig",
-        details: "It starts the service, makes a listener and opens the firewall for it, and asks before\n\
-                  each of these unless -quiet or -force is given. What is done already is left as it is.\n",
+        details: "It has the service started at boot, makes a listener and opens the firewall for it, and asks\n\
+                  before unless -quiet or -force is given. What is done already is left as it is; a service that\n\
+                  does not run is started. -whatif only shows the changes, and -undo takes back those that it made.\n\
+                  With -remote it sets up another machine.\n",
     },
     Entry {
         verb: Verb::ConfigSddl,

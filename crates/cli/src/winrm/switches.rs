@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::filter::Dialect;
 use super::operations::Verb;
-use super::{Hierarchy, ReturnType};
+use super::{Extras, Hierarchy, ReturnType};
 use crate::connection::switches::{self, Connects};
 use crate::connection::{Encoding, ProxyAccess, ProxyScheme, draft};
 use crate::endpoint::{Address, Transport};
@@ -33,6 +33,8 @@ pub(crate) struct Draft {
     pub(crate) associations: bool,
     pub(crate) quiet: bool,
     pub(crate) force: bool,
+    pub(crate) undo: bool,
+    pub(crate) extras: Extras,
     pub(crate) transport: Option<Transport>,
     pub(crate) sddl: Option<String>,
     pub(crate) config: Option<PathBuf>,
@@ -76,13 +78,12 @@ const REMOTE: Scope = RESOURCE
     .and(Verb::Identify.scope())
     .and(Verb::ConfigSddl.scope())
     .and(Verb::Shells.scope())
-    .and(Verb::Doctor.scope());
+    .and(Verb::Doctor.scope())
+    .and(QUICK);
 /// Operations that change something without asking before.
-const CHANGES: Scope = WITH_INPUT.and(Verb::Delete.scope()).and(Verb::Shells.scope());
+const CHANGES: Scope = WITH_INPUT.and(Verb::Delete.scope()).and(Verb::Shells.scope()).and(QUICK);
 /// Operations that many machines can be asked for at once.
 const FLEET: Scope = RESOURCE.and(Verb::Identify.scope()).and(Verb::Shells.scope());
-/// Operations on a service, wherever it is.
-const ANYWHERE: Scope = REMOTE.and(QUICK);
 /// What a host is saved with.
 const SAVED: Scope = Verb::Hosts.scope();
 const ENUMERATE: Scope = Verb::Enumerate.scope();
@@ -132,7 +133,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     )
     .on(FLEET)
     .under(Group::Remote),
-    switches::socket().on(ANYWHERE),
+    switches::socket().on(REMOTE),
     switches::usessl().on(REMOTE.and(SAVED)),
     Row::new("port", Value::Text("PORT"), "the port, for an endpoint without one", |d, v| {
         d.connection.port = u16::try_from(v.number(1..=65_535)?).ok();
@@ -327,7 +328,7 @@ pub(crate) const SWITCHES: &[Row] = &[
         },
     )
     .under(Group::Output),
-    switches::trace().on(ANYWHERE),
+    switches::trace().on(REMOTE),
     Row::new("quiet", Value::None, "do not ask before a change", |d, _| {
         d.quiet = true;
         Ok(())
@@ -348,6 +349,47 @@ pub(crate) const SWITCHES: &[Row] = &[
     .under(Group::QuickConfig),
     Row::new("force", Value::None, "do not ask, and pass over public network zones", |d, _| {
         d.force = true;
+        Ok(())
+    })
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new(
+        "undo",
+        Value::None,
+        "take back what quickconfig did on this machine, and nothing else",
+        |d, _| {
+            d.undo = true;
+            Ok(())
+        },
+    )
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new(
+        "remoteaddress",
+        Value::Text("NETWORK,..."),
+        "let only these in: 10.0.0.0/8, LocalSubnet",
+        |d, v| {
+            d.extras.remote_addresses =
+                v.text().split(',').map(|network| network.trim().to_owned()).collect();
+            Ok(())
+        },
+    )
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new("zone", Value::Text("ZONE"), "the zone of firewalld to open, also if it is public", |d, v| {
+        d.extras.zone = Some(v.into_text());
+        Ok(())
+    })
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new("strict", Value::None, "for HTTPS no self-signed certificate, as Windows", |d, _| {
+        d.extras.strict = true;
+        Ok(())
+    })
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new("allowgroup", Value::Text("GROUP"), "let members of this group open shells", |d, v| {
+        d.extras.group = Some(v.into_text());
         Ok(())
     })
     .on(QUICK)

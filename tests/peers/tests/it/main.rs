@@ -47,6 +47,7 @@ mod proxy;
 mod pypsrp;
 mod python_package;
 mod pywinrm;
+mod quick_config;
 mod scripting_api;
 mod sign_in;
 mod sign_in_failures;
