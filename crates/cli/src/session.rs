@@ -318,7 +318,7 @@ fn authentication(login: Login) -> Result<Way, Failure> {
     Ok((authentication, Some((user, source))))
 }
 
-fn resolve(source: PasswordSource, user: &str, host: &str) -> Result<Secret, Failure> {
+pub(crate) fn resolve(source: PasswordSource, user: &str, host: &str) -> Result<Secret, Failure> {
     source.resolve(user, host).map_err(|error| {
         let failure = Failure::here(Kind::Authentication, error.to_string());
         match error.way_out() {

@@ -18,6 +18,7 @@ mod what_if;
 use std::path::PathBuf;
 
 use crate::connection::Connection;
+use crate::doctor::Examination;
 use crate::endpoint::Transport;
 use crate::error::Error;
 use crate::failure::ExitCodes;
@@ -43,6 +44,8 @@ pub enum Invocation {
     Version,
     /// What an error number means, in whatever spelling it was typed (`helpmsg`).
     HelpMessage(String),
+    /// A search for what is wrong (`doctor`).
+    Examine(Box<Examination>),
     /// An operation on a service.
     Run(Box<Command>),
 }
@@ -377,6 +380,11 @@ pub fn parse_with(arguments: &[String], hosts: &SavedHosts) -> Result<Invocation
         Verb::Help => Ok(Invocation::Help(Page::find(words.positionals.first().map(String::as_str)))),
         Verb::HelpMsg => {
             Ok(Invocation::HelpMessage(words.positionals.into_iter().next().unwrap_or_default()))
+        }
+        Verb::Doctor => {
+            let endpoint = words.positionals.into_iter().next();
+            Examination::read(endpoint, words.switches.draft, hosts)
+                .map(|examination| Invocation::Examine(Box::new(examination)))
         }
         verb => build::command(verb, words, hosts).map(|command| Invocation::Run(Box::new(command))),
     }

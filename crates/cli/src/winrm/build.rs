@@ -124,8 +124,8 @@ impl Building<'_> {
             Verb::Shells => self.shells()?,
             Verb::Hosts => Operation::Hosts { task: self.hosts_task()?, hosts: self.hosts.clone() },
             Verb::Trust => Operation::Trust(self.trust_task()?),
-            // Help and HelpMsg never come here: they need no service.
-            Verb::Identify | Verb::HelpMsg | Verb::Help => Operation::Identify,
+            // Doctor, Help and HelpMsg never come here: they are no operations on a service.
+            Verb::Identify | Verb::Doctor | Verb::HelpMsg | Verb::Help => Operation::Identify,
         })
     }
 

@@ -43,6 +43,8 @@ pub enum Done {
     Whole,
     /// Some steps of quickconfig did not succeed.
     StepsFailed,
+    /// Something was found that does not work; the sort of the first failure.
+    Unwell(Kind),
     /// Some of many hosts failed, in this way; each has been told of.
     HostsFailed(Kind),
 }

@@ -37,6 +37,8 @@ pub(crate) struct Draft {
     pub(crate) extras: Extras,
     pub(crate) transport: Option<Transport>,
     pub(crate) sddl: Option<String>,
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
     pub(crate) sources: bool,
     pub(crate) fleet: Option<String>,
     pub(crate) parallel: Option<usize>,
@@ -72,8 +74,12 @@ const WITH_INPUT: Scope = Verb::Set.scope().and(Verb::Create.scope()).and(Verb::
 /// Operations with a resource URI that takes selectors.
 const RESOURCE: Scope = WITH_INPUT.and(INSTANCE).and(Verb::Delete.scope()).and(Verb::Enumerate.scope());
 /// Operations that may go to another machine.
-const REMOTE: Scope =
-    RESOURCE.and(Verb::Identify.scope()).and(Verb::ConfigSddl.scope()).and(Verb::Shells.scope()).and(QUICK);
+const REMOTE: Scope = RESOURCE
+    .and(Verb::Identify.scope())
+    .and(Verb::ConfigSddl.scope())
+    .and(Verb::Shells.scope())
+    .and(Verb::Doctor.scope())
+    .and(QUICK);
 /// Operations that change something.
 const CHANGES: Scope = WITH_INPUT.and(Verb::Delete.scope()).and(Verb::Shells.scope()).and(QUICK);
 /// Operations that many machines can be asked for at once.
@@ -394,6 +400,18 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(Verb::ConfigSddl.scope())
     .under(Group::Input),
+    Row::new("config", Value::File("FILE"), "settings of the service of this machine", |d, v| {
+        d.config = Some(v.into_text().into());
+        Ok(())
+    })
+    .on(Verb::Doctor.scope())
+    .under(Group::Doctor),
+    Row::new("state", Value::File("FOLDER"), "folder of its state, beside which its socket is", |d, v| {
+        d.state = Some(v.into_text().into());
+        Ok(())
+    })
+    .on(Verb::Doctor.scope())
+    .under(Group::Doctor),
     Row::new("whatif", Value::None, "show what would be done, and change nothing", |d, _| {
         d.what_if = true;
         Ok(())

@@ -4,6 +4,7 @@
 
 mod completion;
 mod configsddl;
+mod doctor;
 mod failure;
 mod fleet;
 mod golden;
