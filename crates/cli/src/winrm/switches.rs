@@ -417,23 +417,23 @@ pub(crate) const SWITCHES: &[Row] = &[
         Ok(())
     })
     .on(CHANGES)
-    .under(Group::Input),
+    .under(Group::Output),
     Row::new("mine", Value::None, "only shells of the user who asks", |d, _| {
         d.mine = true;
         Ok(())
     })
     .on(Verb::Shells.scope())
-    .under(Group::Input),
+    .under(Group::Output),
     Row::new("kill", Value::None, "end them, with what runs in them", |d, _| {
         d.kill = true;
         Ok(())
     })
     .on(Verb::Shells.scope())
-    .under(Group::Input),
+    .under(Group::Output),
     Row::new("delete", Value::None, "take the host off the list", |d, _| {
         d.delete = true;
         Ok(())
     })
     .on(SAVED.and(Verb::Trust.scope()))
-    .under(Group::Input),
+    .under(Group::Output),
 ];
