@@ -15,6 +15,7 @@ mod quick_config;
 mod restore;
 mod section;
 mod vacant;
+mod write_right;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};

@@ -15,14 +15,13 @@ mod wanted;
 use std::sync::Arc;
 
 use quickconfig::{Answer as Told, Opening, Outcome, Survey, Unit, Wish};
-use sddl::AccessMask;
 use service::{Answer, Call, Caller};
 use wsman::{Action, Fault, Subcode, code};
 
 use self::plan::Plan;
 use self::wanted::Wanted;
 use crate::listening::Sockets;
-use crate::{ConfigPlugin, fault};
+use crate::{ConfigPlugin, fault, write_right};
 
 /// The machine that the service runs on, as far as quickconfig changes it.
 pub trait MachineKeeper: Send + Sync {
@@ -94,7 +93,7 @@ pub(crate) async fn answer(plugin: &ConfigPlugin, stage: Stage, call: Call) -> R
         return Err(fault::action_not_supported(&call.request.head().action));
     };
     if stage.changes() {
-        require_write(plugin, &call)?;
+        write_right::require(plugin, NAMESPACE, &call)?;
     }
     let wanted = Wanted::read(stage, call.request.body())?;
     let machine = Below { machine: Arc::clone(machine), caller: Arc::clone(&call.caller) };
@@ -121,25 +120,6 @@ pub(crate) async fn answer(plugin: &ConfigPlugin, stage: Stage, call: Call) -> R
         Stage::AnalyzeUndo => carry_out::show_recorded(&machine, &call).await,
         Stage::Undo => carry_out::take_back(plugin, &machine, &wanted, &call).await,
     }
-}
-
-/// Calling a method takes the right to execute; these change what otherwise takes the right to write.
-fn require_write(plugin: &ConfigPlugin, call: &Call) -> Result<(), Fault> {
-    let state = plugin.store.state();
-    let deciding = state.access.of(NAMESPACE);
-    if deciding.guard.access_check(call.caller.token(), AccessMask::GENERIC_WRITE).is_granted() {
-        return Ok(());
-    }
-    let account = call.caller.identity().account();
-    Err(Fault::new(
-        Subcode::AccessDenied,
-        code::ACCESS_DENIED,
-        format!(
-            "access is denied: {account} needs the right {} here, which {} does not give",
-            AccessMask::GENERIC_WRITE,
-            deciding.decider
-        ),
-    ))
 }
 
 /// The machine, on behalf of somebody.
