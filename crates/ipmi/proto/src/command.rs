@@ -3,6 +3,8 @@
 pub mod chassis;
 pub mod device_id;
 pub mod raw;
+pub mod sensor;
+pub mod storage;
 
 use crate::{Privilege, ProtoError, Request};
 

@@ -19,10 +19,13 @@
 //!
 //! Left out on purpose: RC4 (suites 4, 5, 9, 10, 13, 14), which is broken.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
 mod command;
 mod entropy;
 mod error;
 mod keys;
+mod linear;
 mod mac;
 mod message;
 mod octets;
@@ -32,13 +35,15 @@ mod rakp;
 #[cfg(test)]
 mod replay;
 mod rmcp;
+pub mod sdr;
 mod session;
 mod suite;
 mod window;
 
-pub use command::{Command, chassis, device_id, raw};
+pub use command::{Command, chassis, device_id, raw, sensor, storage};
 pub use error::ProtoError;
 pub use keys::{GroupKey, Password, UserName};
+pub use linear::{AnalogFormat, Factors, Linearization, Quantity};
 pub use message::{CompletionCode, NetFn, Request, Response};
 pub use rakp::{Privilege, Stage, Status};
 pub use rmcp::{Pong, ping, pong};

@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::command::chassis::GetStatus;
 use crate::command::device_id::GetDeviceId;
+use crate::command::sensor::GetReading;
+use crate::command::storage::{GetSdrRepositoryInfo, GetSelEntry, GetSelInfo};
+use crate::sdr::{Body, Record};
 use crate::{Command as _, Event, Login, NetFn, Password, Request, Session, Timing, UserName, pong};
 
 /// Whatever arrives during a login, nothing panics, nothing grows without bound, and the login ends in its time.
@@ -43,8 +46,27 @@ pub fn datagrams(octets: &[u8], now: Instant) {
     assert_eq!(ends, 1, "a login that nobody can have passed has not failed once");
 }
 
+/// Records are read or refused, and what they say of readings is finite.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn record(octets: &[u8]) {
+    let Ok(Record { body: Body::Sensors(sensors), .. }) = Record::decode(octets) else { return };
+    for sensor in sensors {
+        let quantities = (0..=u8::MAX).filter_map(|raw| sensor.quantity(raw));
+        for quantity in quantities {
+            assert!(quantity.to_f64().is_finite(), "{quantity:?}");
+        }
+        let _ = sensor.units.sign();
+    }
+}
+
 /// Answers to commands are read or refused.
 pub fn replies(octets: &[u8]) {
     let _ = GetDeviceId.reply(octets);
     let _ = GetStatus.reply(octets);
+    let _ = GetReading(1).reply(octets);
+    let _ = GetSdrRepositoryInfo.reply(octets);
+    let _ = GetSelInfo.reply(octets);
+    let _ = GetSelEntry(0).reply(octets);
 }

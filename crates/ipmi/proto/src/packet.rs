@@ -147,7 +147,7 @@ pub(crate) fn seal(
     packet.extend(content);
     if keys.suite.integrity().is_some() {
         let mut padding: u8 = 0;
-        while (packet.len() + 2) % 4 != 0 {
+        while !(packet.len() + 2).is_multiple_of(4) {
             packet.push(0xff);
             padding += 1;
         }
@@ -171,7 +171,7 @@ fn header(kind: u8, session_id: u32, number: u32, length: usize) -> Vec<u8> {
 fn encrypt(key: &[u8; 16], initial_vector: [u8; 16], content: &[u8]) -> Vec<u8> {
     let mut plain = content.to_vec();
     let mut padding: u8 = 0;
-    while (plain.len() + 1) % 16 != 0 {
+    while !(plain.len() + 1).is_multiple_of(16) {
         padding += 1;
         plain.push(padding);
     }

@@ -17,6 +17,11 @@ fn replies_of_the_corpus_and_their_mutations_keep_the_promises() {
     mutate("ipmi_replies", 1, oracle::replies);
 }
 
+#[test]
+fn records_of_the_corpus_and_their_mutations_keep_the_promises() {
+    mutate("ipmi_record", 6, oracle::record);
+}
+
 /// Every beginning of each file, and each of its octets changed in turn.
 fn mutate(target: &str, at_least: usize, oracle: impl Fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../fuzz/corpus").join(target);
