@@ -10,6 +10,8 @@ pub(crate) struct Effort {
     pub(crate) round: Duration,
     /// Whole runs of a command at a turn.
     pub(crate) shell_runs: usize,
+    /// Commands by a client of Python at a turn.
+    pub(crate) commands: usize,
     /// Octets that a command writes.
     pub(crate) stream: u64,
     /// Requests over which memory must not grow.
@@ -26,6 +28,7 @@ impl Effort {
         rounds: 5,
         round: Duration::from_secs(2),
         shell_runs: 60,
+        commands: 200,
         stream: 1_000_000_000,
         requests: 1_000_000,
         enumerations: 100_000,
@@ -37,6 +40,7 @@ impl Effort {
         rounds: 3,
         round: Duration::from_millis(300),
         shell_runs: 20,
+        commands: 30,
         stream: 200_000_000,
         requests: 50_000,
         enumerations: 10_000,

@@ -14,6 +14,7 @@ mod load;
 mod machine;
 mod memory;
 mod messages;
+mod package;
 mod process;
 mod processors;
 mod profile;
@@ -84,7 +85,7 @@ struct Group {
     measure: fn(&Effort) -> Result<Vec<Row>>,
 }
 
-const GROUPS: [Group; 9] = [
+const GROUPS: [Group; 10] = [
     Group { name: "requests", measure: requests::measure },
     Group { name: "steps", measure: steps::measure },
     Group { name: "shell", measure: shell_run::measure },
@@ -94,6 +95,7 @@ const GROUPS: [Group; 9] = [
     Group { name: "client", measure: client::measure },
     Group { name: "sign-in", measure: sign_in::measure },
     Group { name: "sealed", measure: sealed::measure },
+    Group { name: "python", measure: package::measure },
 ];
 
 fn usage() -> ExitCode {

@@ -193,7 +193,7 @@ impl Drop for Pyspnego {
     }
 }
 
-fn beside(name: &str) -> PathBuf {
+pub(crate) fn beside(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"))).join(name)
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use telarch::{ConnectionOptions, ProxyAccess, ResourceLocator, SessionFlags};
+use telarch::{ConnectionOptions, ProxyAccess, ProxyAuthentication, ResourceLocator, SessionFlags};
 
 use crate::raise::raise;
 use crate::resource::{Locator, Resource};
@@ -106,9 +106,7 @@ impl Keywords<'_, '_> {
         if self.take::<bool>("delegate")? == Some(true) {
             options = options.delegate();
         }
-        if let Some(access) = self.take::<u32>("proxy_access")? {
-            options = options.proxy(ProxyAccess::from_bits_retain(access), None, None).map_err(wrong)?;
-        }
+        options = self.proxied(options)?;
         if let Some(limit) = self.seconds("operation_timeout")? {
             options = options.operation_timeout(limit);
         }
@@ -126,6 +124,28 @@ impl Keywords<'_, '_> {
             options = options.locale(locale);
         }
         Ok(options)
+    }
+
+    fn proxied(&self, options: ConnectionOptions) -> PyResult<ConnectionOptions> {
+        let (address, access) = (self.take::<String>("proxy")?, self.take::<u32>("proxy_access")?);
+        let scheme = self.take::<u32>("proxy_auth")?.filter(|scheme| *scheme != 0);
+        let scheme = scheme.map(ProxyAuthentication::from_bits_retain);
+        let user = self.take::<String>("proxy_username")?;
+        let password = self.take::<String>("proxy_password")?.unwrap_or_default();
+        let credentials = user.as_deref().map(|user| (user, password.as_str()));
+        let proxied = match (address, access) {
+            (Some(address), None) if scheme.is_none() && credentials.is_none() => {
+                options.proxy_address(&address)
+            }
+            (Some(_), _) => {
+                let what = "proxy is a whole address, http://USER:PASSWORD@HOST:PORT, and goes alone";
+                return Err(PyValueError::new_err(what));
+            }
+            (None, Some(access)) => options.proxy(ProxyAccess::from_bits_retain(access), scheme, credentials),
+            (None, None) if scheme.is_none() && credentials.is_none() => return Ok(options),
+            (None, None) => return Err(PyValueError::new_err("proxy_auth and its user need proxy_access")),
+        };
+        proxied.map_err(|error| raise(&error))
     }
 
     pub(crate) fn flags(&self) -> PyResult<SessionFlags> {

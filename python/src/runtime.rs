@@ -1,17 +1,20 @@
 //! The threads that move bytes: two for the whole process, made when they are first needed.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tokio::runtime::{Builder, Runtime};
+
+/// The runtime, and the process it belongs to.
+static RUNTIME: Mutex<Option<(u32, &'static Runtime)>> = Mutex::new(None);
 
 /// The runtime of this process.
 ///
 /// A child of `fork` gets one of its own: threads do not survive a fork. What its parent has left there is forgotten,
 /// not ended, because its threads are not there to be waited for.
 pub(crate) fn runtime() -> PyResult<&'static Runtime> {
-    static RUNTIME: Mutex<Option<(u32, &'static Runtime)>> = Mutex::new(None);
     let mut current = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     let process = std::process::id();
     match *current {
@@ -28,6 +31,20 @@ pub(crate) fn runtime() -> PyResult<&'static Runtime> {
             Ok(made)
         }
     }
+}
+
+/// Waits until what was given up or forgotten is tidied up on the services, but not for long: for the end of the
+/// interpreter.
+#[pyfunction]
+pub(crate) fn tidy_up(py: Python<'_>) {
+    let current = *RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some((_, runtime)) = current.filter(|(owner, _)| *owner == std::process::id()) else { return };
+    py.detach(|| {
+        let begun = Instant::now();
+        while runtime.metrics().num_alive_tasks() > 0 && begun.elapsed() < LONGEST_GOODBYE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
 }
 
 /// The process in which an object was made, in which alone it works.
@@ -50,3 +67,5 @@ impl Home {
 }
 
 const THREADS: usize = 2;
+/// As long as `winrs` takes to close its shell when it is interrupted twice.
+const LONGEST_GOODBYE: Duration = Duration::from_secs(2);

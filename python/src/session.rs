@@ -1,9 +1,10 @@
 //! Sessions: what is done in one call.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use telarch::{EnumerationFlags, Filter, Wsman};
@@ -19,18 +20,38 @@ use crate::shell::{Finished, Shell, shell_options};
 /// What `Session` and `AsyncSession` stand on.
 #[pyclass(frozen, module = "telarch._telarch")]
 pub(crate) struct Client {
-    session: Mutex<telarch::Session>,
+    /// None once nobody has this object any more.
+    session: Mutex<Option<telarch::Session>>,
     home: Home,
 }
 
 impl Client {
     fn session(&self) -> PyResult<telarch::Session> {
         self.home.require()?;
-        Ok(self.session.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        session.ok_or_else(|| PyRuntimeError::new_err("the session has gone"))
     }
 
-    fn change<E>(&self, change: impl FnOnce(&mut telarch::Session) -> Result<(), E>) -> Result<(), E> {
-        change(&mut self.session.lock().unwrap_or_else(PoisonError::into_inner))
+    fn change(
+        &self,
+        change: impl FnOnce(&mut telarch::Session) -> Result<(), telarch::Error>,
+    ) -> PyResult<()> {
+        self.home.require()?;
+        match self.session.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(session) => change(session).map_err(|error| raise(&error)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let session = self.session.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if self.home != Home::here() {
+            // Closing a connection here would take it out of what the threads of the parent wait for: after a fork
+            // both share that (epoll(7)).
+            std::mem::forget(session);
+        }
     }
 }
 
@@ -48,7 +69,7 @@ impl Client {
         let (flags, options) = (keywords.flags()?, keywords.options()?);
         keywords.finish()?;
         let session = wsman.create_session(target, flags, options).map_err(|error| raise(&error))?;
-        Ok(Self { session: Mutex::new(session), home: Home::here() })
+        Ok(Self { session: Mutex::new(Some(session)), home: Home::here() })
     }
 
     #[getter]
@@ -64,11 +85,10 @@ impl Client {
     #[setter]
     fn set_timeout(&self, seconds: f64) -> PyResult<()> {
         let timeout = Duration::try_from_secs_f64(seconds)
-            .map_err(|error| pyo3::exceptions::PyValueError::new_err(format!("timeout: {error}")))?;
-        self.home.require()?;
+            .map_err(|error| PyValueError::new_err(format!("timeout: {error}")))?;
         // Letting go of connections takes the runtime they live in.
         let _inside = runtime()?.enter();
-        self.change(|session| session.set_timeout(timeout)).map_err(|error| raise(&error))
+        self.change(|session| session.set_timeout(timeout))
     }
 
     #[getter]
@@ -78,7 +98,7 @@ impl Client {
 
     #[setter]
     fn set_batch_items(&self, items: Option<u32>) -> PyResult<()> {
-        self.change(|session| session.set_batch_items(items)).map_err(|error| raise(&error))
+        self.change(|session| session.set_batch_items(items))
     }
 
     fn identify(&self) -> PyResult<Operation> {
@@ -176,10 +196,7 @@ impl Client {
 
     fn post(&self, envelope: String) -> PyResult<Operation> {
         let session = self.session()?;
-        Ok(Operation::new(async move {
-            let (status, body) = session.post(&envelope).await?;
-            Ok((status, Arc::<[u8]>::from(body).to_vec()))
-        }))
+        Ok(Operation::new(async move { session.post(&envelope).await }))
     }
 }
 

@@ -34,6 +34,11 @@ class Settings(TypedDict, total=False):
     service_name: str | None
     trust_host: bool
     delegate: bool
+    proxy: str | None
+    proxy_access: int | None
+    proxy_auth: int | None
+    proxy_username: str | None
+    proxy_password: str | None
     machine_settings: bool
     timeout: float | None
     operation_timeout: float | None

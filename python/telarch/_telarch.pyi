@@ -21,6 +21,7 @@ __all__ = [
     "__version__",
     "clean_clixml",
     "error_message",
+    "tidy_up",
 ]
 __version__: str
 
@@ -179,3 +180,6 @@ def error_message(code: int) -> str:
 
 def clean_clixml(octets: bytes) -> str | None:
     """The messages in what PowerShell writes to a pipe; None if it is something else."""
+
+def tidy_up() -> None:
+    """Wait until what was given up is tidied up on the services, two seconds at most; done at the end anyway."""

@@ -130,11 +130,15 @@ def test_what_cannot_be_meant_is_a_com_error(service: Service) -> None:
         lambda: objWsman.CreateSession("ftp://node7"),
         lambda: objWsman.CreateSession("node7", objWsman.SessionFlagUseBasic | objWsman.SessionFlagUseDigest),
         lambda: objWsman.CreateResourceLocator("nonsense"),
+        lambda: objWsman.CreateConnectionOptions().SetProxy(3),
         lambda: automation.Dispatch("WSMan.InternalAutomation").ConfigSDDL(None, "x"),
     ):
         with pytest.raises(automation.com_error) as error:
             attempt()
         assert error.value.hresult < 0 and error.value.excepinfo[2] == error.value.strerror
+    objOptions = objWsman.CreateConnectionOptions()
+    objOptions.SetProxy(objOptions.ProxyAutoDetect(), objOptions.ProxyAuthenticationUseBasic(), "ann", "secret")
+    objOptions.SetProxy(objOptions.ProxyNoProxyServer())
     with pytest.raises(AttributeError):
         print(objWsman.CreateConnectionOptions().Password)
     assert objWsman.GetErrorMessage(-2144108526) == "cannot connect"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -178,6 +180,9 @@ def test_errors_say_what_they_are(service: Service, session: telarch.Session) ->
         lambda: telarch.Locator("winrn/config"),
         lambda: session.get("shell?x"),
         lambda: telarch.Session("", port=5985),
+        lambda: telarch.Session("node7", proxy="socks5://proxy"),
+        lambda: telarch.Session("node7", proxy_username="ann"),
+        lambda: telarch.Session("node7", proxy_access=3),
     ):
         with pytest.raises(ValueError):
             wrong_argument()
@@ -245,6 +250,34 @@ def test_a_child_of_fork_makes_sessions_of_its_own(service: Service, session: te
     assert session.run("echo still").text == "still\n"
 
 
+def test_a_child_that_forgets_a_session_does_not_harm_its_parent(session: telarch.Session) -> None:
+    assert session.run("echo before").exit_code == 0
+    process = os.fork()
+    if process == 0:
+        del session
+        # Unlike exit(), this does not run what the parent wants done at its end.
+        os._exit(0)
+    assert os.waitpid(process, 0)[1] == 0
+    assert session.run("sleep 0.2; echo after").text == "after\n"
+
+
+def test_the_end_of_the_interpreter_closes_shells_that_were_forgotten(
+    service: Service, session: telarch.Session
+) -> None:
+    script = (
+        "import sys, telarch\n"
+        "url, pem, user, password = sys.argv[1:]\n"
+        "shell = telarch.Session(url, ca=pem, username=user, password=password).shell()\n"
+        "print(shell.id)\n"
+    )
+    login = [service.https, service.pem, service.user, service.password]
+    ended = subprocess.run([sys.executable, "-c", script, *login], capture_output=True, text=True, check=True)
+    deadline = time.monotonic() + 10
+    while any(item["ShellId"] == ended.stdout.strip() for item in session.enumerate("shell")):
+        assert time.monotonic() < deadline, "the shell is still there"
+        time.sleep(0.02)
+
+
 def _in_child(service: Service, session: telarch.Session, answers: multiprocessing.Queue[list[str]]) -> None:
     try:
         session.identify()
@@ -253,6 +286,20 @@ def _in_child(service: Service, session: telarch.Session, answers: multiprocessi
         first = "made before fork" if "fork" in str(error) else str(error)
     own = telarch.Session(service.https, ca=service.pem, **service.login)
     answers.put([first, own.run("echo after").text])
+
+
+def test_a_proxy_is_asked_where_one_is_named(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {"ca": service.pem, **service.login}
+    with pytest.raises(telarch.ConnectError, match="proxy"):
+        telarch.Session(service.https, proxy="http://127.0.0.1:9", **settings).identify()  # type: ignore[arg-type]
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    assert telarch.Session(service.https, **settings).identify()  # type: ignore[arg-type]
+    looking = telarch.Session(service.https, proxy_access=telarch.ProxyAccess.AUTO_DETECT, **settings)  # type: ignore[arg-type]
+    with pytest.raises(telarch.ConnectError, match="proxy"):
+        looking.identify()
+    monkeypatch.setenv("no_proxy", "127.0.0.0/8")
+    looking = telarch.Session(service.https, proxy_access=telarch.ProxyAccess.AUTO_DETECT, **settings)  # type: ignore[arg-type]
+    assert looking.identify()
 
 
 def test_nothing_shows_the_password(service: Service, session: telarch.Session) -> None:

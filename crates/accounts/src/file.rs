@@ -162,6 +162,11 @@ impl PasswordVerifier for FileAccounts {
     fn cost(&self) -> VerifierCost {
         VerifierCost::Slow
     }
+
+    /// One that was removed since, too, although a user of the machine may have its name.
+    fn still_admits(&self, account: &Account, _: IpAddr) -> Result<(), AuthError> {
+        self.find(&account.name)?.map_or(Err(AuthError::NotAllowed), |record| permit(&record))
+    }
 }
 
 impl AccountSource for FileAccounts {

@@ -14,6 +14,7 @@ use auth::{
     Accepted, Acceptor, Account, AuthError, Authenticator, CertificateProof, Holder, Identity, MechListMic,
     Oid, Peer, Scheme, SealError, Secret, SecurityContext, Step, VerifierCost,
 };
+use quickconfig::{Answer, Wish};
 use sddl::{Sid, Token};
 use zeroize::Zeroizing;
 
@@ -203,6 +204,18 @@ impl Gateway {
             Some((Tell::Outdated(text), _)) => Err(Unchanged::Outdated(text)),
             Some((Tell::Denied(denied), _)) => Err(Unchanged::Denied(denied)),
             _ => Err(Unchanged::Denied(Denied::new(Denial::Failed, "the broker does not answer"))),
+        }
+    }
+
+    /// Has the machine looked at, or made ready to be managed. Waits for the broker.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn quick_config(&self, session: &Session, wish: &Wish) -> Result<Answer, Denied> {
+        match self.ask(&Ask::QuickConfig { session: session.id, wish: wish.clone() }) {
+            Some((Tell::QuickConfig(answer), _)) => Ok(answer),
+            Some((Tell::Denied(denied), _)) => Err(denied),
+            _ => Err(Denied::new(Denial::Failed, "the broker does not answer")),
         }
     }
 

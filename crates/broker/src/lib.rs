@@ -18,6 +18,7 @@ mod link;
 mod message;
 pub mod oracle;
 mod order;
+pub mod quick_config;
 mod serving;
 mod sessions;
 pub mod wire;

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use auth::certificate_mapping::{Mapping, MappingChange, MappingChangeError};
 use auth::{AuthError, Binding, CertificateProof, ChannelBinding, Hardening, Oid, Scheme, SealError, Secret};
+use quickconfig::{Answer, Wish};
 use sddl::{Sid, Token};
 use zeroize::Zeroizing;
 
@@ -16,6 +17,7 @@ use self::certificate::{
 };
 use self::values::{binding, error, error_number, oid, put_oid, scheme, scheme_number, secret};
 pub(crate) use self::values::{read_token, write_token};
+use crate::quick_config;
 use crate::wire::{Malformed, Reader, Writer};
 
 /// What a gateway shows to be served for somebody: 128 random bits that the broker gave after a proof.
@@ -132,6 +134,13 @@ pub enum Ask {
     SidOf(String),
     /// The name of the user or the group of this machine that has a SID.
     NameOf(Sid),
+    /// To look at the machine, or to make it ready to be managed.
+    QuickConfig {
+        /// Who wants it.
+        session: SessionId,
+        /// What.
+        wish: Wish,
+    },
     /// Nothing: it serves now.
     Ready,
     /// Nothing: how it is, for people.
@@ -215,6 +224,8 @@ pub enum Tell {
     Certificate(Secret),
     /// A name, or a SID as text; none if there is none.
     Found(Option<String>),
+    /// How the machine is, or what became of it.
+    QuickConfig(Answer),
     /// The sockets that were handed over: they listen on the network.
     Sockets,
     /// The settings as they are now.
@@ -359,6 +370,7 @@ impl Ask {
             Self::Certificate(CertificateWish::Named(thumbprint)) => w.u8(14).text(thumbprint),
             Self::SidOf(name) => w.u8(16).text(name),
             Self::NameOf(sid) => w.u8(17).octets(&sid.encode()),
+            Self::QuickConfig { session, wish } => quick_config::write_wish(w.u8(24).fixed(&session.0), wish),
             Self::Certificate(CertificateWish::Own(names)) => {
                 w.u8(15).u32(u32::try_from(names.len()).unwrap_or(u32::MAX));
                 names.iter().fold(&mut w, |w, name| w.text(name))
@@ -424,6 +436,9 @@ impl Ask {
                 Self::ChangeMapping { session, change: mapping_change(&mut r)?, from }
             }
             17 => Self::NameOf(Sid::decode(r.octets()?).map_err(|_| Malformed("no SID"))?),
+            24 => {
+                Self::QuickConfig { session: SessionId(r.fixed()?), wish: quick_config::read_wish(&mut r)? }
+            }
             14 => Self::Certificate(CertificateWish::Named(r.text()?.to_owned())),
             15 => {
                 let count = r.u32()?;
@@ -499,6 +514,7 @@ impl Tell {
             Self::Mappings(all) => put_mappings(w.u8(20), all),
             Self::Unmapped(error) => put_change_error(w.u8(21), error),
             Self::Policies(text) => w.u8(19).text(text),
+            Self::QuickConfig(answer) => quick_config::write_answer(w.u8(23), answer),
             Self::Found(found) => w.u8(18).optional(found.as_ref(), |w, text| _ = w.text(text)),
         };
         w.finish()
@@ -565,6 +581,7 @@ impl Tell {
             20 => Self::Mappings(mappings(&mut r)?),
             21 => Self::Unmapped(change_error(&mut r)?),
             19 => Self::Policies(r.text()?.to_owned()),
+            23 => Self::QuickConfig(quick_config::read_answer(&mut r)?),
             _ => return Err(Malformed("nobody knows what is told")),
         };
         r.finish()?;

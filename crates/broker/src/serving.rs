@@ -17,6 +17,7 @@ use auth::{
     AuthError, Authenticator, Established, Handshake, Identity, LocalUsers, Peer, Scheme, SealError, Secret,
     SecurityContext, Step,
 };
+use quickconfig::{Answer, Wish};
 use rustix::net::sockopt;
 use sddl::{Sid, Token};
 use zeroize::Zeroizing;
@@ -71,6 +72,12 @@ pub trait Duties: Send + Sync {
     /// # Errors
     /// [`Denied`].
     fn certificate(&self, wish: &CertificateWish) -> Result<Secret, Denied>;
+
+    /// Looks at the machine, or makes it ready to be managed.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    fn quick_config(&self, identity: &Identity, token: &Token, wish: &Wish) -> Result<Answer, Denied>;
 
     /// The SID of a user or a group of this machine.
     fn sid_of(&self, name: &str) -> Option<Sid>;
@@ -260,6 +267,10 @@ impl Broker {
             Ask::Certificate(wish) => {
                 self.duties.certificate(&wish).map_or_else(Tell::Denied, Tell::Certificate)
             }
+            Ask::QuickConfig { session, wish } => self
+                .proven(session)
+                .and_then(|proven| self.duties.quick_config(&proven.identity, &proven.token, &wish))
+                .map_or_else(Tell::Denied, Tell::QuickConfig),
             Ask::Change { session, before, after } => {
                 let done = self
                     .proven(session)
@@ -421,7 +432,8 @@ fn too_busy(ask: &Ask) -> Tell {
         | Ask::Change { .. }
         | Ask::Certificate(_)
         | Ask::Mappings(_)
-        | Ask::ChangeMapping { .. } => {
+        | Ask::ChangeMapping { .. }
+        | Ask::QuickConfig { .. } => {
             Tell::Denied(Denied::new(Denial::Failed, "the service is busy: ask again"))
         }
         _ => Tell::refused(AuthError::Unavailable),

@@ -1,4 +1,4 @@
-//! Classes as XML: the element `CLASS` of CIM-XML (DSP0201 5.2.3), which WS-Management carries for those who ask for
+//! Classes as XML: the element `CLASS` of CIM-XML (DSP0201), which WS-Management carries for those who ask for
 //! a class itself (DSP0227 15; `Get-CimClass`).
 
 use crate::{

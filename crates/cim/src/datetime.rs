@@ -1,4 +1,4 @@
-//! Points in time and lengths of time (DSP0004 5.2.4).
+//! Points in time and lengths of time (DSP0004 5.2).
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -176,7 +176,7 @@ impl Timestamp {
     }
 
     /// Appends the value as `xs:dateTime`, as Windows writes it: the fraction without zeros at its end, and `Z` for
-    /// an offset of zero (MS-WSMV 2.2.4.1, captures).
+    /// an offset of zero (recorded from Windows).
     pub fn write_xml(self, out: &mut String) {
         let (civil, clock) = self.local();
         // Writing to a String cannot fail.
@@ -209,7 +209,7 @@ impl Interval {
         self.micros
     }
 
-    /// Appends the value as `xs:duration` such as `P0DT0H1M40S` (DSP0230 7.2.3).
+    /// Appends the value as `xs:duration` such as `P0DT0H1M40S` (DSP0230).
     pub fn write_xml(self, out: &mut String) {
         let [days, hours, minutes, seconds, fraction] = self.fields();
         let _ = write!(out, "P{days}DT{hours}H{minutes}M{seconds}");

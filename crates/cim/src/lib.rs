@@ -4,15 +4,15 @@
 //! | What | Where | Source |
 //! |---|---|---|
 //! | values and types | [`Value`], [`Type`], [`DateTime`] | DSP0004 5.2 |
-//! | classes, with what they inherit | [`Class`], [`Schema`] | DSP0004 5.1, MS-WMI 2.2 |
+//! | classes, with what they inherit | [`Class`], [`Schema`] | DSP0004 5.1, MS-WMI |
 //! | instances, one value a column | [`Instance`], [`Column`], [`ColumnSet`] | |
-//! | which instance is meant | [`ObjectPath`] | MS-WMI 2.2.5, DSP0207 |
-//! | which class is meant | [`uri::ClassUri`] | MS-WSMV 2.2.4.30, DSP0227 |
-//! | instances in messages | [`wscim`] | DSP0230, MS-WSMV 2.2.4.1 |
+//! | which instance is meant | [`ObjectPath`] | MS-WMI, CIM path, DSP0207 |
+//! | which class is meant | [`uri::ClassUri`] | MS-WSMV 3.1.4.1.1, DSP0227 6.1 |
+//! | instances in messages | [`wscim`] | DSP0230 |
 //! | classes in messages | [`cimxml`] | DSP0201, DSP0227 15 |
 //! | classes and instances in files | [`mof`] | DSP0004 annex A |
-//! | queries | [`wql`] | MS-WMI 2.2.1 |
-//! | what went wrong | [`Error`], [`Status`] | MS-WMI 2.2.11 |
+//! | queries | [`wql`] | MS-WMI, WQL |
+//! | what went wrong | [`Error`], [`Status`] | MS-WMI, WBEMSTATUS |
 //!
 //! ```
 //! use telarch_cim::{Instance, Namespace, Origin, Schema, wql};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::Error;
 
-/// A name of CIM: letters, digits and `_`, not beginning with a digit, at most 256 of them (DSP0004 A.1).
+/// A name of CIM: letters, digits and `_`, not beginning with a digit, at most 256 of them (DSP0004 annex A).
 ///
 /// Names are kept as they were spelled and compared without regard to case, and sort so as well, as properties
 /// do on the wire.

@@ -1,4 +1,4 @@
-//! Paths that name a namespace's class or instance (MS-WMI 2.2.5; DSP0207 for the order of keys).
+//! Paths that name a namespace's class or instance (MS-WMI, CIM path; DSP0207 for the order of keys).
 
 use std::fmt;
 

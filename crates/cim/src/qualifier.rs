@@ -63,7 +63,7 @@ impl Qualifier {
 }
 
 impl Flavors {
-    /// What the qualifiers of DSP0004 5.6.3 and of WMI have where a text does not say otherwise.
+    /// What the qualifiers of DSP0004 5.6 and of WMI have where a text does not say otherwise.
     #[must_use]
     pub fn of(name: &Name) -> Self {
         let is_one_of = |names: &[&str]| names.iter().any(|known| name == *known);

@@ -1,4 +1,4 @@
-//! The results WMI knows (MS-WMI 2.2.11).
+//! The results WMI knows (MS-WMI, WBEMSTATUS).
 
 use std::fmt;
 
@@ -104,7 +104,7 @@ statuses! {
 }
 
 impl Status {
-    /// The code of CIM operations (DSP0200 5.2.6), which clients of MI are told beside: 1 where none fits better.
+    /// The code of CIM operations (DSP0200), which clients of MI are told beside: 1 where none fits better.
     #[must_use]
     pub const fn cim_status(self) -> u32 {
         match self {

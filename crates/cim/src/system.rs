@@ -1,4 +1,4 @@
-//! System properties, which every instance and class has without declaring them (MS-WMI 2.2.2).
+//! System properties, which every instance and class has without declaring them (MS-WMI).
 
 use crate::{Class, Instance, Name, Namespace, Value};
 

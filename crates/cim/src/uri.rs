@@ -1,4 +1,4 @@
-//! The URIs of classes (MS-WSMV 2.2.4.30; DSP0227 5.1).
+//! The URIs of classes (MS-WSMV 3.1.4.1.1; DSP0227 6.1).
 
 use std::fmt;
 

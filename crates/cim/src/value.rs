@@ -257,10 +257,17 @@ impl CimType {
                 word if word.eq_ignore_ascii_case("false") => Ok(Value::Boolean(false)),
                 _ => Err(wrong()),
             },
-            Self::Real32 => {
-                real(trimmed).and_then(|_| trimmed.parse().ok()).map(Value::Real32).ok_or_else(wrong)
+            Self::Real32 | Self::Real64 => {
+                let number = real(trimmed).ok_or_else(wrong)?;
+                // A real32 is read from the text: by way of a real64 it would be rounded twice.
+                let half = trimmed.parse::<f32>().map_err(|_| wrong())?;
+                let is_half = *self == Self::Real32;
+                let is_infinite = if is_half { half.is_infinite() } else { number.is_infinite() };
+                if is_infinite && !trimmed.ends_with("INF") {
+                    return Err(Error::OutOfRange { found: excerpt(text), expected: self.keyword() });
+                }
+                Ok(if is_half { Value::Real32(half) } else { Value::Real64(number) })
             }
-            Self::Real64 => real(trimmed).map(Value::Real64).ok_or_else(wrong),
             Self::Char16 => char16(text).map(Value::Char16).ok_or_else(wrong),
             Self::DateTime => DateTime::parse_lenient(text, 0).map(Value::DateTime),
             Self::Reference(_) => ObjectPath::parse(trimmed).map(|path| Value::Reference(Box::new(path))),
@@ -406,14 +413,14 @@ impl Value {
             Self::Null | Self::Array(_) | Self::Object(_) => Ok(()),
             Self::Boolean(true) => out.write_str("true"),
             Self::Boolean(false) => out.write_str("false"),
-            Self::Uint8(number) => write!(out, "{number}"),
-            Self::Uint16(number) => write!(out, "{number}"),
-            Self::Uint32(number) => write!(out, "{number}"),
-            Self::Uint64(number) => write!(out, "{number}"),
-            Self::Sint8(number) => write!(out, "{number}"),
-            Self::Sint16(number) => write!(out, "{number}"),
-            Self::Sint32(number) => write!(out, "{number}"),
-            Self::Sint64(number) => write!(out, "{number}"),
+            Self::Uint8(number) => push_unsigned(out, (*number).into()),
+            Self::Uint16(number) => push_unsigned(out, (*number).into()),
+            Self::Uint32(number) => push_unsigned(out, (*number).into()),
+            Self::Uint64(number) => push_unsigned(out, *number),
+            Self::Sint8(number) => push_signed(out, (*number).into()),
+            Self::Sint16(number) => push_signed(out, (*number).into()),
+            Self::Sint32(number) => push_signed(out, (*number).into()),
+            Self::Sint64(number) => push_signed(out, *number),
             Self::Real32(number) if is_plain(f64::from(*number)) => write!(out, "{number}"),
             Self::Real32(number) if number.is_finite() => write!(out, "{number:e}"),
             Self::Real32(number) => out.write_str(not_finite(f64::from(*number))),
@@ -428,6 +435,30 @@ impl Value {
             Self::Reference(path) => write!(out, "{path}"),
         };
     }
+}
+
+/// Appends a number without the machinery of formatting, because rows are mostly numbers.
+fn push_unsigned(out: &mut String, mut number: u64) -> fmt::Result {
+    let mut digits = [b'0'; 20];
+    let mut used = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit += u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+        used += 1;
+        if number == 0 {
+            break;
+        }
+    }
+    let (_, digits) = digits.split_at(digits.len() - used);
+    out.push_str(std::str::from_utf8(digits).unwrap_or_default());
+    Ok(())
+}
+
+fn push_signed(out: &mut String, number: i64) -> fmt::Result {
+    if number < 0 {
+        out.push('-');
+    }
+    push_unsigned(out, number.unsigned_abs())
 }
 
 /// Whether a number is short without an exponent.
@@ -539,6 +570,8 @@ mod tests {
             (CimType::Uint8, "256", Status::ValueOutOfRange),
             (CimType::Uint32, "-1", Status::ValueOutOfRange),
             (CimType::Sint64, "9223372036854775808", Status::ValueOutOfRange),
+            (CimType::Real32, "1e39", Status::ValueOutOfRange),
+            (CimType::Real64, "-1e309", Status::ValueOutOfRange),
             (CimType::Uint8, "", Status::TypeMismatch),
             (CimType::Uint8, "1.0", Status::TypeMismatch),
             (CimType::Uint8, "0x10", Status::TypeMismatch),
@@ -554,13 +587,24 @@ mod tests {
         }
     }
 
+    fn written(value: Value) -> String {
+        let mut text = String::new();
+        value.write_text(&mut text);
+        text
+    }
+
+    #[test]
+    fn whole_numbers_are_written_whole() {
+        for number in [0, 1, 9, 10, 99, 100, 12_345, u64::MAX - 1, u64::MAX] {
+            assert_eq!(written(Value::Uint64(number)), number.to_string());
+        }
+        for number in [i64::MIN, -10, -1, 0, 7, i64::MAX] {
+            assert_eq!(written(Value::Sint64(number)), number.to_string());
+        }
+    }
+
     #[test]
     fn real_numbers_are_as_short_as_they_can_be() {
-        let written = |value: Value| {
-            let mut text = String::new();
-            value.write_text(&mut text);
-            text
-        };
         assert_eq!(written(Value::Real32(0.1)), "0.1");
         assert_eq!(written(Value::Real64(1e300)), "1e300");
         assert_eq!(written(Value::Real64(100.0)), "100");

@@ -1,4 +1,4 @@
-//! WQL, the query language of WMI (MS-WMI 2.2.1): selections of instances, events and classes, and associations.
+//! WQL, the query language of WMI (MS-WMI, WQL): selections of instances, events and classes, and associations.
 //!
 //! [`parse`] reads a text into a [`Query`] without looking at any class.
 //! [`Predicate::bind`] then gives a condition the types of one class, once, so that rows are only compared.

@@ -1,4 +1,4 @@
-//! Instances as XML (DSP0230; MS-WSMV 2.2.4.1), letter for letter as Windows writes them.
+//! Instances as XML (DSP0230), letter for letter as Windows writes them.
 //!
 //! - Properties stand in the order of their names without regard to case.
 //! - A NULL is `<p:X xsi:nil="true"/>`, a NULL array nothing at all, unless the client asked for more precision.
@@ -17,7 +17,7 @@ pub use layout::Layout;
 pub use reader::{Read, Reader};
 pub use writer::{NullArrays, PropertyTypes, Rows, Selection, Writer};
 
-/// Namespace of the elements of times and of the types, prefix `cim` (DSP0230 annex A).
+/// Namespace of the elements of times and of the types, prefix `cim` (DSP0230).
 pub const COMMON: &str = "http://schemas.dmtf.org/wbem/wscim/1/common";
 /// Attributes `nil` and `type`, prefix `xsi`.
 pub(crate) const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";

@@ -12,7 +12,8 @@ _telarch_words() {
 _telarch_offer() {
     local IFS=$' \t\n' word
     COMPREPLY=()
-    if [[ $telarch_current == -*file:* || $telarch_current == -ca:* ]]; then
+    if [[ $telarch_current == -*file:* || $telarch_current == -ca:* ||
+        $telarch_current == -config:* || $telarch_current == -state:* ]]; then
         compopt -o filenames 2>/dev/null
         while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -f -- "${telarch_current#*:}")
         return
@@ -54,6 +55,7 @@ _telarch_winrm() {
     else
         case ${telarch_words[1],,} in
         @HELP@) _telarch_offer '@TOPICS@' ;;
+        doctor) _telarch_offer "$(compgen -A hostname)" ;;
         hosts | trust) _telarch_offer "$(_telarch_hosts '')" ;;
         shells) COMPREPLY=() ;;
         *) _telarch_offer '@RESOURCES@' ;;

@@ -17,7 +17,7 @@
 //! One table describes every switch and one every operation; parsers, help ([`help`]), man pages
 //! ([`man`]) and completions ([`completion`]) read them.
 //!
-//! [`winrm::run`] and [`winrs::run`] carry a command out with the client.
+//! [`winrm::run`] and [`winrs::run`] carry a command out with the client; [`doctor::run`] looks for what is wrong.
 //!
 //! Left out on purpose: how a service is spoken with, which the client knows, and what a program does with
 //! its own streams and its exit status.
@@ -25,6 +25,7 @@
 pub mod body;
 pub mod completion;
 pub mod connection;
+pub mod doctor;
 mod error;
 pub mod explain;
 pub mod help;

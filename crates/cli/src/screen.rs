@@ -71,8 +71,13 @@ impl Screen {
 
     /// A heading, if standard output shows colours.
     pub(crate) fn heading(&self, text: &str) -> String {
+        self.rendered(1, text)
+    }
+
+    /// A word in a rendition of the terminal (ECMA-48 8.3.117), if standard output shows colours.
+    pub(crate) fn rendered(&self, rendition: u8, text: &str) -> String {
         if self.out.is_some() && self.colour == Colour::On {
-            format!("\x1b[1m{text}\x1b[0m")
+            format!("\x1b[{rendition}m{text}\x1b[0m")
         } else {
             text.to_owned()
         }

@@ -151,6 +151,11 @@ impl Service {
         self.target.host()
     }
 
+    /// Whether it is a service of this machine, which is asked over its Unix socket.
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(self.target, Target::Local(_))
+    }
+
     /// Who asks.
     pub(crate) fn user(&self) -> Option<&str> {
         self.user.as_deref()
@@ -313,7 +318,7 @@ fn authentication(login: Login) -> Result<Way, Failure> {
     Ok((authentication, Some((user, source))))
 }
 
-fn resolve(source: PasswordSource, user: &str, host: &str) -> Result<Secret, Failure> {
+pub(crate) fn resolve(source: PasswordSource, user: &str, host: &str) -> Result<Secret, Failure> {
     source.resolve(user, host).map_err(|error| {
         let failure = Failure::here(Kind::Authentication, error.to_string());
         match error.way_out() {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use config::{ClientFiles, ClientFilesError};
+use config::{ClientFiles, ClientFilesError, Demand};
 
 use crate::failure::{Failure, Kind};
 
@@ -56,6 +56,17 @@ impl ClientSettings {
                 _ => failure,
             }
         })
+    }
+
+    /// What policy demands of a setting, which then nobody can change here.
+    ///
+    /// # Errors
+    /// A [`Failure`] for policies that cannot be read or understood.
+    pub(crate) fn governed(&self, setting: &str) -> Result<Option<Demand>, Failure> {
+        let Origin::Files(files) = &self.0 else { return Ok(None) };
+        let policies = files.policies().map_err(|error| Failure::here(Kind::Usage, error.to_string()))?;
+        let setting = config::Setting::find(setting).ok();
+        Ok(setting.and_then(|setting| policies.of_setting(setting).cloned()))
     }
 
     /// The file in which the user of this process may write settings.

@@ -56,6 +56,7 @@ pub(crate) enum Group {
     Filter,
     Output,
     QuickConfig,
+    Doctor,
     Shell,
 }
 

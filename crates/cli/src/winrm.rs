@@ -18,6 +18,7 @@ mod what_if;
 use std::path::PathBuf;
 
 use crate::connection::Connection;
+use crate::doctor::Examination;
 use crate::endpoint::Transport;
 use crate::error::Error;
 use crate::failure::ExitCodes;
@@ -43,6 +44,8 @@ pub enum Invocation {
     Version,
     /// What an error number means, in whatever spelling it was typed (`helpmsg`).
     HelpMessage(String),
+    /// A search for what is wrong (`doctor`).
+    Examine(Box<Examination>),
     /// An operation on a service.
     Run(Box<Command>),
 }
@@ -145,6 +148,10 @@ pub enum Operation {
         asking: Asking,
         /// Whether a public network zone stops it.
         public_zone: PublicZone,
+        /// Whether to do it or to take it back.
+        task: QuickConfigTask,
+        /// What Windows does not know.
+        extras: Extras,
     },
     /// Edits who may use a resource.
     ConfigSddl {
@@ -308,6 +315,29 @@ pub enum PublicZone {
     Ignored,
 }
 
+/// What `quickconfig` is to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QuickConfigTask {
+    /// To make the machine ready.
+    #[default]
+    SetUp,
+    /// To take back what it did before (`-undo`).
+    TakeBack,
+}
+
+/// What `quickconfig` of Windows does not know; a service of Windows is told nothing of it unless it is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// A certificate of an authority, or none (`-strict`).
+    pub strict: bool,
+    /// The zone of firewalld (`-zone`).
+    pub zone: Option<String>,
+    /// From which networks (`-remoteaddress`).
+    pub remote_addresses: Vec<String>,
+    /// Whose members are to open shells (`-allowgroup`).
+    pub group: Option<String>,
+}
+
 /// Which security descriptor `configSDDL` edits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SddlTarget {
@@ -350,6 +380,11 @@ pub fn parse_with(arguments: &[String], hosts: &SavedHosts) -> Result<Invocation
         Verb::Help => Ok(Invocation::Help(Page::find(words.positionals.first().map(String::as_str)))),
         Verb::HelpMsg => {
             Ok(Invocation::HelpMessage(words.positionals.into_iter().next().unwrap_or_default()))
+        }
+        Verb::Doctor => {
+            let endpoint = words.positionals.into_iter().next();
+            Examination::read(endpoint, words.switches.draft, hosts)
+                .map(|examination| Invocation::Examine(Box::new(examination)))
         }
         verb => build::command(verb, words, hosts).map(|command| Invocation::Run(Box::new(command))),
     }

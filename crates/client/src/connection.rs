@@ -19,6 +19,8 @@ use crate::error::{Error, Progress, Seen, Violation};
 use crate::patience::Patience;
 use crate::proxy::Gate;
 
+pub(crate) use open::{addresses, below_tls};
+
 /// A connection and how far it is authenticated.
 ///
 /// Whoever gives up on a request drops the connection with it: what comes later would be taken for the
@@ -89,7 +91,13 @@ impl Connection {
         }
     }
 
-    async fn converse(
+    /// The octets themselves, for who does something else with them.
+    pub(crate) fn into_stream(self) -> impl AsyncRead + AsyncWrite + Send + Unpin {
+        self.stream
+    }
+
+    /// Sends a request as it is and waits for whatever is answered to it.
+    pub(crate) async fn converse(
         &mut self,
         request: &Request<'_>,
         limit: usize,

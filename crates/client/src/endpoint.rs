@@ -1,7 +1,7 @@
 //! Where a service listens.
 
 use std::fmt;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 /// The address of a service: `http://node7:5985/wsman`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +113,14 @@ impl Endpoint {
             port: Transport::Http.default_port(),
             path: Self::PATH.to_owned(),
         }
+    }
+
+    /// The addresses that the host has, as this machine finds them.
+    ///
+    /// # Errors
+    /// [`Error::NotResolved`](crate::Error::NotResolved).
+    pub async fn addresses(&self) -> Result<Vec<SocketAddr>, crate::Error> {
+        crate::connection::addresses(self).await
     }
 
     /// Reads `http(s)://host[:port][/path]`.

@@ -115,7 +115,10 @@ impl Session {
             let asked = Instant::now();
             match self.begin_enumeration(locator, &enumerate, &patience).await {
                 // A provider that has to be started first is often in time when asked again.
-                Err(error) if error.is_operation_timeout() && attempts < MOST_ATTEMPTS => {
+                Err(error)
+                    if (error.is_operation_timeout() || error.is_slow_provider())
+                        && attempts < MOST_ATTEMPTS =>
+                {
                     attempts += 1;
                     patience.before_asking_again(asked).await?;
                 }
@@ -273,11 +276,16 @@ async fn pull_until_items(
     pull: Pull,
     patience: Patience,
 ) -> Result<Response, Error> {
+    let mut attempts = 1;
     loop {
         let asked = Instant::now();
         match session.pull_within(&locator, &pull, &patience).await {
             // The context stays valid (WS-Enumeration 3.2).
             Err(error) if error.is_operation_timeout() => patience.before_asking_again(asked).await?,
+            Err(error) if error.is_slow_provider() && attempts < MOST_ATTEMPTS => {
+                attempts += 1;
+                patience.before_asking_again(asked).await?;
+            }
             answer => return answer,
         }
     }

@@ -458,6 +458,11 @@ impl Error {
         matches!(self, Self::Fault(fault) if fault.code() == code::TIMED_OUT)
     }
 
+    /// Whether something behind the service was too slow: an enumeration is worth asking for again, a few times.
+    pub(crate) fn is_slow_provider(&self) -> bool {
+        matches!(self, Self::Fault(fault) if matches!(fault.code(), TIMEOUT | TIMEOUT_RESULT))
+    }
+
     /// Whether the shell or command has ended, or never was.
     #[must_use]
     pub fn is_gone(&self) -> bool {
@@ -466,6 +471,10 @@ impl Error {
     }
 }
 
+/// `ERROR_TIMEOUT` (winerror.h).
+const TIMEOUT: u32 = 1_460;
+/// The same as an HRESULT.
+const TIMEOUT_RESULT: u32 = 0x8007_05B4;
 /// WinHTTP's number for any failure of TLS, which Windows' client passes on.
 const SECURE_FAILURE: u32 = 12_175;
 /// The service answered with a redirect (`ERROR_WSMAN_REDIRECT_REQUESTED`).

@@ -94,12 +94,25 @@ impl Session {
         &self.0.endpoint
     }
 
+    /// The proxy on the way, if there is one.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&Proxy> {
+        match &self.0.route {
+            Route::Network(_, proxy) => proxy.as_ref(),
+            Route::Local(_) => None,
+        }
+    }
+
     /// Whether the session may sign in at all, by its settings: what every operation asks before it sends anything.
     ///
     /// # Errors
     /// [`Error::Refused`] and [`Error::NoWayIn`].
     pub fn may_sign_in(&self) -> Result<(), Error> {
         self.require_protection()
+    }
+
+    pub(crate) fn route(&self) -> &Route {
+        &self.0.route
     }
 
     /// Whom it speaks with, for people.
@@ -199,7 +212,11 @@ impl Session {
         self.0.encoding.encode(text)
     }
 
-    fn request<'a>(&'a self, body: &'a [u8], headers: &'a [(&'a str, &'a str)]) -> connection::Request<'a> {
+    pub(crate) fn request<'a>(
+        &'a self,
+        body: &'a [u8],
+        headers: &'a [(&'a str, &'a str)],
+    ) -> connection::Request<'a> {
         let media_type = match self.0.encoding {
             Encoding::Utf8 => "application/soap+xml;charset=UTF-8",
             Encoding::Utf16 => "application/soap+xml;charset=UTF-16",
@@ -274,7 +291,7 @@ impl Session {
         Ok(Some(other))
     }
 
-    fn login(&self) -> Login {
+    pub(crate) fn login(&self) -> Login {
         self.0.login.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -292,7 +309,7 @@ impl Session {
         outcome
     }
 
-    async fn connect(&self, proof: Proof, patience: &Patience) -> Result<Connection, Error> {
+    pub(crate) async fn connect(&self, proof: Proof, patience: &Patience) -> Result<Connection, Error> {
         Connection::open(&self.0.endpoint, &self.0.route, proof, patience).await
     }
 

@@ -7,15 +7,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, ProtocolVersion, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::ClientCertificate;
-use verifier::{Chain, Verifier, WrongPin};
+use crate::{ClientCertificate, Handshake, ShownCertificate};
+use verifier::{Chain, Verifier, Watched, WrongPin};
 
 /// What a certificate must prove. By default everything: an authority of this system, the name, the dates.
 ///
@@ -196,27 +197,57 @@ impl Securer {
         connector.connect(name, stream).await.map_err(classify)
     }
 
+    /// Does the handshake to see how it goes; the connection ends with it.
+    pub(crate) async fn examine<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        host: &str,
+    ) -> Handshake {
+        let shown = Arc::new(OnceLock::new());
+        let outcome = async {
+            let name = ServerName::try_from(host.to_owned())
+                .map_err(|_| TlsError::WrongName { presented: Vec::new() })?;
+            let verifier = Verifier::new(&self.policy)?;
+            let config =
+                configure(Watched { verifier, shown: Arc::clone(&shown) }, self.certificate.as_ref())?;
+            TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(classify)
+        };
+        let outcome = outcome.await;
+        let version = outcome.as_ref().ok().and_then(|stream| stream.get_ref().1.protocol_version());
+        let certificate = shown.get().and_then(ShownCertificate::read);
+        Handshake { version: version.map(version_name), certificate, verdict: outcome.map(drop) }
+    }
+
     fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         if let Some(config) = self.config.get() {
             return Ok(Arc::clone(config));
         }
-        let config = Arc::new(configure(&self.policy, self.certificate.as_ref())?);
+        let config = Arc::new(configure(Verifier::new(&self.policy)?, self.certificate.as_ref())?);
         Ok(Arc::clone(self.config.get_or_init(|| config)))
     }
 }
 
-fn configure(policy: &TlsPolicy, certificate: Option<&ClientCertificate>) -> Result<ClientConfig, TlsError> {
-    let extra = policy.authorities.as_deref().map(read_authorities).transpose()?.unwrap_or_default();
-    let pin_suffices = matches!(policy.pin, Some(Thumbprint::Sha256(_)));
-    let chain = if policy.skip_ca || pin_suffices { Chain::Skipped } else { Chain::To(authorities(&extra)) };
+impl Verifier {
+    fn new(policy: &TlsPolicy) -> Result<Self, TlsError> {
+        let extra = policy.authorities.as_deref().map(read_authorities).transpose()?.unwrap_or_default();
+        let pin_suffices = matches!(policy.pin, Some(Thumbprint::Sha256(_)));
+        let chain =
+            if policy.skip_ca || pin_suffices { Chain::Skipped } else { Chain::To(authorities(&extra)) };
+        Ok(Self {
+            chain,
+            exact: extra,
+            pin: policy.pin,
+            skip_name: policy.skip_name,
+            algorithms: rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms,
+        })
+    }
+}
+
+fn configure(
+    verifier: impl ServerCertVerifier + 'static,
+    certificate: Option<&ClientCertificate>,
+) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier = Verifier {
-        chain,
-        exact: extra,
-        pin: policy.pin,
-        skip_name: policy.skip_name,
-        algorithms: provider.signature_verification_algorithms,
-    };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Other)?
@@ -226,6 +257,14 @@ fn configure(policy: &TlsPolicy, certificate: Option<&ClientCertificate>) -> Res
         Some(certificate) => builder.with_client_cert_resolver(certificate.resolver()),
         None => builder.with_no_client_auth(),
     })
+}
+
+fn version_name(version: ProtocolVersion) -> &'static str {
+    match version {
+        ProtocolVersion::TLSv1_3 => "TLS 1.3",
+        ProtocolVersion::TLSv1_2 => "TLS 1.2",
+        _ => "TLS",
+    }
 }
 
 /// The authorities of this system, read once for the whole process, and those of the policy.

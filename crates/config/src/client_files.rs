@@ -67,11 +67,18 @@ impl ClientFiles {
         {
             return Err(ClientFilesError::Missing { path: path.clone() });
         }
+        Ok(Config::of_files(self.files(), &self.policies()?)?.client)
+    }
+
+    /// What governs them.
+    ///
+    /// # Errors
+    /// [`StoreError`] for a policy that cannot be read, believed or understood.
+    pub fn policies(&self) -> Result<Policies, StoreError> {
         let machine = Paths::of_machine().policies;
         let beside =
             self.files().iter().map(|file| Policies::folder_beside(file)).filter(|folder| *folder != machine);
-        let policies = Policies::of_folders(beside.chain([machine.clone()]))?;
-        Ok(Config::of_files(self.files(), &policies)?.client)
+        Policies::of_folders(beside.chain([machine.clone()]))
     }
 
     /// The file in which the user of this process may write settings.

@@ -42,6 +42,7 @@ mod paths;
 mod plugin;
 mod policy;
 mod preset;
+mod proxies;
 mod representation;
 mod schema;
 mod section;
@@ -67,6 +68,7 @@ pub use policy::{
     RegistryPolError, RegistryRecord, RegistryType, Subject, SubscriptionManager, Unknown,
 };
 pub use preset::Preset;
+pub use proxies::{Proxies, Tls};
 pub use schema::{Mutability, Setting, Source};
 pub use section::Section;
 pub use store::{Draft, Sources, State, Store, StoreError, Written};

@@ -28,6 +28,26 @@ impl Date {
         ])
     }
 
+    /// Reads the value of a header: the seconds after 1970-01-01 00:00:00 UTC.
+    ///
+    /// Only the form that is generated is read, none of the older ones; the weekday does not matter.
+    pub fn seconds_of(value: &str) -> Option<u64> {
+        let (_, date) = value.trim().split_once(", ")?;
+        let parts: Vec<&str> = date.splitn(6, ' ').collect();
+        let [day, month, year, time, "GMT"] = parts.as_slice() else { return None };
+        let times: Vec<&str> = time.splitn(4, ':').collect();
+        let [hour, minute, second] = times.as_slice() else { return None };
+        let (day, year) = (digits(day, 2)?, digits(year, 4)?);
+        let month = (1..=12).find(|number| month_name(*number) == *month.as_bytes())?;
+        let (hour, minute, second) = (digits(hour, 2)?, digits(minute, 2)?, digits(second, 2)?);
+        if year < 1970 || hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        let days = days_since_1970(year, month, day);
+        // A day that the month does not have would be one of the next.
+        (civil(days) == (year, month, day)).then_some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+    }
+
     /// The value of the header.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
@@ -61,6 +81,21 @@ fn civil(days_since_1970: u64) -> (u64, u64, u64) {
     let (month, next_year) =
         if month_from_march < 10 { (month_from_march + 3, 0) } else { (month_from_march - 9, 1) };
     (400 * era + year_of_era + next_year, month, day)
+}
+
+/// The way back: the days from 1970-01-01 to a date of the Gregorian calendar.
+fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
+    let (year, month_from_march) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
+    let (era, year_of_era) = (year / 400, year % 400);
+    let day_of_year = (153 * month_from_march + 2) / 5 + day;
+    let day_of_era = 365 * year_of_era + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    (146_097 * era + day_of_era).saturating_sub(719_469)
+}
+
+/// A number of so many digits and nothing else.
+fn digits(text: &str, count: usize) -> Option<u64> {
+    let is_number = text.len() == count && text.bytes().all(|octet| octet.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
 }
 
 fn weekday(days_since_1970: u64) -> [u8; 3] {
@@ -118,6 +153,34 @@ mod tests {
         ];
         for (seconds, text) in cases {
             assert_eq!(Date::from_unix(seconds).as_str(), text);
+            assert_eq!(Date::seconds_of(text), Some(seconds), "of {text}");
+        }
+    }
+
+    #[test]
+    fn every_day_is_read_as_it_was_written() {
+        for day in (0..=253_402_300_799 / 86_400).step_by(17) {
+            let seconds = day * 86_400 + 45_296;
+            assert_eq!(Date::seconds_of(Date::from_unix(seconds).as_str()), Some(seconds));
+        }
+    }
+
+    #[test]
+    fn what_is_no_date_is_none() {
+        for text in [
+            "",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Sun, 31 Feb 1994 08:49:37 GMT",
+            "Sun, 00 Jan 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1969 08:49:37 GMT",
+            "Sun, 06 Nov 1994 24:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 06 Nov 1994 08:49:37 GMT x",
+            "Sun, 06 Nov 1994 08:49:+7 GMT",
+            "Sun, 6 Nov 1994 08:49:37 GMT",
+        ] {
+            assert_eq!(Date::seconds_of(text), None, "{text}");
         }
     }
 

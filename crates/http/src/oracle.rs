@@ -3,8 +3,9 @@
 //! The fuzz targets call them with whatever they find, the tests with the stored corpus and mutations of it.
 
 use crate::{
-    BodyFraming, Challenge, ChunkError, ChunkedDecoder, Credentials, HeadError, Limits, MediaType, Method,
-    Progress, RequestHead, RequestWriter, ResponseFraming, ResponseHead, ResponseWriter, ValueError, Version,
+    BodyFraming, Challenge, ChunkError, ChunkedDecoder, Credentials, Date, HeadError, Limits, MediaType,
+    Method, Progress, RequestHead, RequestWriter, ResponseFraming, ResponseHead, ResponseWriter, ValueError,
+    Version,
 };
 
 /// A request head reads the same however much of it and after it has been received, holds nothing that could
@@ -39,12 +40,20 @@ pub fn response_head(data: &[u8]) {
 
     clean(head.fields());
     assert!((100..600).contains(&head.status()), "a status out of range");
+    dated(head.header("Date"));
     assert!(!head.keep_alive() || head.body() != ResponseFraming::UntilClose, "a body without an end");
     if head.body() != ResponseFraming::Empty {
         let length = matches!(head.body(), ResponseFraming::Length(_));
         delimited(head.fields(), head.body() == ResponseFraming::Chunked, length);
     }
     rewritten_response(head);
+}
+
+/// A date that can be read reads the same after it was written again.
+fn dated(value: Option<&str>) {
+    if let Some(seconds) = value.and_then(Date::seconds_of) {
+        assert_eq!(Date::seconds_of(Date::from_unix(seconds).as_str()), Some(seconds), "another date");
+    }
 }
 
 /// A chunked body decodes to the same bytes, or to the same error, however it was split; and never to more

@@ -174,6 +174,27 @@ impl Certificate {
         self.name().to_string()
     }
 
+    /// SHA-256 of the certificate in hexadecimal digits, with colons, as programs show it to those who compare.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let der = self.chain.first().map(AsRef::as_ref).unwrap_or_default();
+        let sha256 = digest::digest(&digest::SHA256, der);
+        sha256.as_ref().iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(":")
+    }
+
+    /// Whether nobody but its holder vouches for it.
+    #[must_use]
+    pub fn is_self_signed(&self) -> bool {
+        self.claims.is_self_signed()
+    }
+
+    /// Whether it is for a name of this machine, which other machines call it by.
+    #[must_use]
+    pub fn names_this_machine(&self) -> bool {
+        let names = names::of_this_machine([]);
+        names.iter().filter(|name| *name != "localhost").any(|name| self.claims.has_name(name))
+    }
+
     /// The thumbprint as settings have it.
     #[must_use]
     pub fn name(&self) -> Thumbprint {

@@ -88,6 +88,11 @@ impl Wsman {
             .service_name(options.service.clone().for_client(port))
             .delegation(options.delegation)
             .host_trust(options.trust.unwrap_or(HostTrust::Unlisted));
+        if let Some(asked) = options.proxy.clone()
+            && let Some(proxy) = asked.find(&endpoint)?
+        {
+            builder = builder.proxy(proxy);
+        }
         if let Some(certificate) = &options.certificate {
             builder = builder.client_certificate(certificate.load()?);
         }

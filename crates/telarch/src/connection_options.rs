@@ -11,6 +11,7 @@ use client::{SpnPort, Thumbprint, TlsPolicy};
 
 use crate::error::Error;
 use crate::flags::{ProxyAccess, ProxyAuthentication};
+use crate::proxy;
 
 /// Who asks (`IWSManConnectionOptions`), and what else a session may be told beside its flags.
 ///
@@ -31,6 +32,7 @@ pub struct ConnectionOptions {
     pub(crate) password: Option<Secret>,
     pub(crate) certificate: Option<Certificate>,
     pub(crate) tls: TlsPolicy,
+    pub(crate) proxy: Option<proxy::Asked>,
     pub(crate) trust: Option<HostTrust>,
     pub(crate) service: Service,
     pub(crate) delegation: Delegation,
@@ -100,24 +102,30 @@ impl ConnectionOptions {
         self
     }
 
-    /// The proxy on the way (`SetProxy`). This version knows none, so that all but
-    /// [`ProxyAccess::NO_PROXY_SERVER`] are refused.
+    /// Where the proxy on the way is looked for, and how one signs in there (`SetProxy`): in the environment of this
+    /// process (`https_proxy`, `http_proxy`, `no_proxy`) for [`ProxyAccess::IE_CONFIG`] and
+    /// [`ProxyAccess::AUTO_DETECT`], in `/etc/environment` for [`ProxyAccess::WIN_HTTP_CONFIG`].
+    ///
+    /// By default there is none, whatever the environment says.
     ///
     /// # Errors
-    /// [`Error::Argument`].
+    /// [`Error::Argument`] for what cannot be meant.
     pub fn proxy(
-        self,
+        mut self,
         access: ProxyAccess,
         authentication: Option<ProxyAuthentication>,
-        user_name: Option<&str>,
+        credentials: Option<(&str, &str)>,
     ) -> Result<Self, Error> {
-        if access != ProxyAccess::NO_PROXY_SERVER {
-            let fix = "use ProxyAccess::NO_PROXY_SERVER and a host that can be reached directly";
-            return Err(Error::argument("a proxy is not supported by this version", Some(fix)));
-        }
-        if authentication.is_some() || user_name.is_some() {
-            return Err(Error::argument("nobody signs in to a proxy that is not there", None));
-        }
+        self.proxy = Some(proxy::Asked::new(access, authentication, credentials)?);
+        Ok(self)
+    }
+
+    /// The proxy on the way: `http://[USER:PASSWORD@]HOST[:PORT]`.
+    ///
+    /// # Errors
+    /// [`Error::Argument`] for what is no address of a proxy.
+    pub fn proxy_address(mut self, address: &str) -> Result<Self, Error> {
+        self.proxy = Some(proxy::Asked::at(address)?);
         Ok(self)
     }
 

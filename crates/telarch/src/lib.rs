@@ -47,6 +47,7 @@ mod error;
 mod files;
 mod flags;
 mod powershell;
+mod proxy;
 mod resource;
 mod resource_locator;
 mod session;

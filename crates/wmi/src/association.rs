@@ -1,4 +1,4 @@
-//! From an instance through associations to others (MS-WMI 2.2.1.2).
+//! From an instance through associations to others (MS-WMI, WQL).
 
 use std::sync::Arc;
 

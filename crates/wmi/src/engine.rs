@@ -31,7 +31,7 @@ impl Default for Limits {
     }
 }
 
-/// Answers questions with what its providers have. Cheap to clone.
+/// Answers questions with what its providers have. Cheap to clone; asked within a runtime of tokio.
 #[derive(Clone)]
 pub struct Engine {
     pub(crate) inner: Arc<Inner>,

@@ -230,6 +230,18 @@ impl Failure {
         }
     }
 
+    /// What happened, in one line: as it is known here, and as the service has said it.
+    #[must_use]
+    pub fn seen(&self) -> String {
+        let told = self.message().lines().next().unwrap_or_default().trim();
+        match self.0.hint {
+            Some(hint) if told.is_empty() => hint.what.to_owned(),
+            // Only the words of a service may say less than what is known of the number.
+            Some(hint) if self.0.subcode.is_some() => format!("{}: {told}", hint.what),
+            _ => told.to_owned(),
+        }
+    }
+
     /// What the one who failed says of it.
     #[must_use]
     pub fn message(&self) -> &str {
@@ -268,12 +280,7 @@ impl Failure {
     /// What to do about it, in the words of the command lines, a line each.
     #[must_use]
     pub fn way_out(&self) -> Vec<String> {
-        let addressed = |line: &str| match &self.0.place {
-            Place::Unknown => line.replace("{host}", "the other machine"),
-            Place::Here => line.replace(" -r:{host}", "").replace("{host}", "this machine"),
-            Place::Host(host) => line.replace("{host}", &bracketed(host)),
-        };
-        let known = self.0.hint.into_iter().flat_map(|hint| hint.way_out).map(|line| addressed(line));
+        let known = self.0.hint.into_iter().flat_map(|hint| hint.way_out).map(|line| self.addressed(line));
         self.0.advice.iter().cloned().chain(known).collect()
     }
 
@@ -346,6 +353,15 @@ impl Failure {
             out.push_str("  ");
             out.push_str(&line);
             out.push('\n');
+        }
+    }
+
+    /// A line of a hint with the host in it.
+    fn addressed(&self, line: &str) -> String {
+        match &self.0.place {
+            Place::Unknown => line.replace("{host}", "the other machine"),
+            Place::Here => line.replace(" -r:{host}", "").replace("{host}", "this machine"),
+            Place::Host(host) => line.replace("{host}", &bracketed(host)),
         }
     }
 }

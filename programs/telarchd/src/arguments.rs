@@ -258,7 +258,8 @@ Forms:
 Options:
   --config FILE          the settings, in TOML; those of the machine are in /etc/telarch/config.toml, those of
                          a user in $XDG_CONFIG_HOME/telarch/config.toml; the directory certificates beside
-                         it holds certificates, each with its key in THUMBPRINT.pem
+                         it holds certificates, each with its key in THUMBPRINT.pem, and policy.d policies,
+                         which win over the settings: telarch policy --help
   --state DIR            what the service keeps itself: /var/lib/telarch, or $XDG_STATE_HOME/telarch;
                          given here, the socket for programs of this machine is local.sock in it
   --accounts FILE        who may sign in: accounts beside the settings, made with: telarch account add NAME;

@@ -12,6 +12,7 @@ mod ntlm_setup;
 mod open_files;
 mod persistent;
 mod product;
+mod quick_config;
 mod separate;
 mod signals;
 mod surroundings;

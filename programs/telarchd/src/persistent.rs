@@ -17,7 +17,7 @@ use accounts::{
     LockoutPolicy, MachineSid, Pam, Serving, SignIn, UnixUsers,
 };
 use auth::ntlm::NtlmVerifier;
-use config::Store;
+use config::{Paths, Store};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
 use service::{
@@ -31,6 +31,7 @@ use crate::arguments::{Chosen, Persistent};
 use crate::audit::AuditFile;
 use crate::inherited::Inherited;
 use crate::open_files::OpenFiles;
+use crate::quick_config::OwnMachine;
 use crate::signals::{Signals, Wish};
 use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings};
 
@@ -112,6 +113,7 @@ pub(crate) struct Files {
     pub(crate) accounts: FileAccounts,
     client_certificates: ClientCertificateFile,
     pub(crate) users: UnixUsers,
+    paths: Paths,
     pub(crate) machine: MachineSid,
     serving: Serving,
     ntlm: Option<Arc<dyn NtlmVerifier>>,
@@ -152,6 +154,7 @@ impl Files {
                 HostKey::load_or_make(&paths.state)?,
             ),
             users: UnixUsers::of_this_machine(),
+            paths: paths.clone(),
             machine,
             serving,
         })
@@ -250,6 +253,7 @@ fn service(
     let (store, certificates) = (Arc::clone(&files.store), Arc::clone(&files.certificates));
     let principals = Arc::new(principals);
     let settings = ConfigPlugin::with_listeners(store, listening.clone(), certificates)
+        .with_machine(Arc::new(OwnMachine::new(&files.paths)))
         .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>)
         .with_certificate_mappings(Arc::clone(&sign_in) as _);
     Ok(Service::new(ServiceParts {

@@ -32,6 +32,7 @@ pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         [KEEPER, user] => host::keep(user).map(Some),
+        [QUICK_CONFIG, state] => crate::quick_config::run(state).map(Some),
         [HOST, uid, gid] => host::run(uid.parse()?, gid.parse()?).map(Some),
         _ => Ok(None),
     }
@@ -67,16 +68,18 @@ pub(crate) fn require_user(users: &UnixUsers, name: &str) -> Result<(), Box<dyn 
 const KEEPER: &str = "--keep-host";
 /// What a host is told first.
 const HOST: &str = "--host";
+/// What the process is told first that sets up the machine.
+pub(crate) const QUICK_CONFIG: &str = "--quickconfig";
 
 /// This program once more; `shown` is what lists of processes show. It is found although its file was replaced.
-fn this_program(shown: &str) -> Command {
+pub(crate) fn this_program(shown: &str) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg0(shown);
     command
 }
 
 /// Takes the socket that this process was given as its standard input, which becomes empty.
-fn given_socket() -> Result<UnixStream, Box<dyn Error>> {
+pub(crate) fn given_socket() -> Result<UnixStream, Box<dyn Error>> {
     let stdin = std::io::stdin();
     let socket = stdin.as_fd().try_clone_to_owned()?;
     empty_stdin()?;

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use cli::connection::Login;
+use cli::connection::{Connection, Login};
+use cli::doctor::{self, Examination};
 use cli::failure::{ExitCodes, Failure, Kind, Program};
 use cli::help;
 use cli::program::{Stop, arguments};
@@ -14,6 +15,7 @@ fn main() -> ExitCode {
     let (mut format, mut codes) = (Format::Text, ExitCodes::Plain);
     let status = match start(&mut format, &mut codes) {
         Ok(Done::Whole) => 0,
+        Ok(Done::Unwell(kind)) => kind.exit_status(codes),
         Ok(Done::StepsFailed) => Kind::QuickConfig.exit_status(codes),
         Ok(Done::HostsFailed(kind)) => kind.exit_status(codes),
         Err(stop) => {
@@ -32,6 +34,10 @@ fn start(format: &mut Format, codes: &mut ExitCodes) -> Result<Done, Stop> {
             *format = command.format;
             return carry_out(*command);
         }
+        Invocation::Examine(examination) => {
+            (*format, *codes) = (examination.format, examination.exit_codes);
+            return examine(*examination);
+        }
         Invocation::Help(page) => page.text(),
         Invocation::HelpMessage(code) => help::message(&code),
         _ => help::version("winrm"),
@@ -42,9 +48,8 @@ fn start(format: &mut Format, codes: &mut ExitCodes) -> Result<Done, Stop> {
 
 fn carry_out(command: Command) -> Result<Done, Stop> {
     let (mut out, mut errors) = (io::stdout().lock(), io::stderr());
-    warn(&command, &mut errors);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::here(Kind::Connect, format!("cannot start: {error}")))?;
+    warn(&command.notices, &command.connection, &mut errors);
+    let runtime = runtime()?;
     // Not locked: the password may come from its first line.
     let mut input = io::BufReader::new(io::stdin());
     let mut streams = Streams { out: &mut out, errors: &mut errors, input: &mut input };
@@ -58,12 +63,30 @@ fn carry_out(command: Command) -> Result<Done, Stop> {
     done
 }
 
+/// Looks for what is wrong; what was found stands on standard output.
+fn examine(examination: Examination) -> Result<Done, Stop> {
+    let (mut out, mut errors) = (io::stdout().lock(), io::stderr());
+    warn(&examination.notices, &examination.connection, &mut errors);
+    let runtime = runtime()?;
+    let settings = ClientSettings::of_this_process();
+    let screen = Screen::of_this_process();
+    let found = runtime.block_on(doctor::run(examination, &settings, &mut out, &screen));
+    // What the system is still asked, such as an address, is not waited for.
+    runtime.shutdown_background();
+    Ok(found?.map_or(Done::Whole, Done::Unwell))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::here(Kind::Connect, format!("cannot start: {error}")))
+}
+
 /// Tells what was said and changes nothing, and someone at a terminal that others can see the password.
-fn warn(command: &Command, errors: &mut io::Stderr) {
-    for notice in &command.notices {
+fn warn(notices: &[String], connection: &Connection, errors: &mut io::Stderr) {
+    for notice in notices {
         let _ = writeln!(errors, "winrm: {notice}");
     }
-    let Login::Password { password, .. } = &command.connection.login else { return };
+    let Login::Password { password, .. } = &connection.login else { return };
     if let Some(warning) = password.warning().filter(|_| io::IsTerminal::is_terminal(errors)) {
         // Where nothing can be told, the work goes on.
         let _ = writeln!(errors, "winrm: {warning}");

@@ -123,7 +123,7 @@ class ConnectionOptions(_Object):
         self.UserName = ""
         self.CertificateThumbprint = ""
         self.__dict__["_password"] = ""
-        self.__dict__["_proxy"] = None
+        self.__dict__["_proxy"] = Settings()
 
     def _set_password(self, password: str) -> None:
         self.__dict__["_password"] = password
@@ -138,14 +138,13 @@ class ConnectionOptions(_Object):
         userName: str = "",
         password: str = "",
     ) -> None:
-        """The proxy on the way; telarch knows none, so that all but ``ProxyNoProxyServer`` are refused."""
-
-        def refuse() -> None:
-            if accessType != ProxyAccess.NO_PROXY_SERVER or authenticationMechanism or userName or password:
-                raise _errors.ArgumentError("a proxy is not supported by this version")
-
-        self._attempt(refuse)
-        self.__dict__["_proxy"] = accessType
+        """Where the proxy on the way is looked for, and how one signs in there."""
+        proxy: Settings = {"proxy_access": int(accessType), "proxy_auth": int(authenticationMechanism)}
+        if userName:
+            proxy["proxy_username"], proxy["proxy_password"] = userName, password
+        # What cannot be meant is refused here, not when a session is made.
+        self._attempt(lambda: Client("localhost", **proxy))
+        self.__dict__["_proxy"] = proxy
 
     def ProxyIEConfig(self) -> int:
         return int(ProxyAccess.IE_CONFIG)
@@ -169,7 +168,7 @@ class ConnectionOptions(_Object):
         return int(ProxyAuthentication.USE_DIGEST)
 
     def _settings(self) -> Settings:
-        settings = Settings()
+        settings: Settings = self.__dict__["_proxy"].copy()
         if self.UserName:
             settings["username"], settings["password"] = self.UserName, self.__dict__["_password"]
         if self.CertificateThumbprint:

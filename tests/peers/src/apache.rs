@@ -1,9 +1,8 @@
 //! Apache before the service: it asks for Basic or Digest, and hands on what it lets through.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::installed::{free_port, installed};
 use crate::run::{Collected, run, tail};
 use crate::telarchd::{PASSWORD, Telarchd, USER};
 
@@ -41,7 +41,8 @@ impl Apache {
     #[must_use]
     pub fn start(service: &Telarchd, asking: Asking, certificate: (&str, &str)) -> Option<Self> {
         let modules = Path::new(MODULES);
-        let Some(program) = program().filter(|_| modules.join("mod_auth_digest.so").exists()) else {
+        let Some(program) = installed("apache2").filter(|_| modules.join("mod_auth_digest.so").exists())
+        else {
             eprintln!(
                 "SKIPPED: there is no apache2 here (./test --install, or Debian: apt-get install apache2-bin)"
             );
@@ -181,18 +182,6 @@ fn digest_of_password() -> String {
 fn octets(digits: &str) -> Vec<u8> {
     let pairs = digits.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap_or_default());
     pairs.map(|pair| u8::from_str_radix(pair, 16).expect("hexadecimal digits")).collect()
-}
-
-/// A program for administrators is not in everybody's search path.
-fn program() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    folders.map(|folder| folder.join("apache2")).find(|path| Path::is_file(path))
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 /// Where Debian has them.

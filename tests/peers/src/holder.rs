@@ -139,14 +139,19 @@ impl Pair {
     }
 
     fn thumbprint(&self) -> String {
-        let mut command = openssl("x509");
-        command.args(["-noout", "-fingerprint", "-sha1", "-in"]).arg(self.certificate());
-        let shown = run(&mut command, b"", LIMIT);
-        let (text, _, code) = shown.text();
-        assert_eq!(code, 0, "openssl refuses: {}", tail(&shown.stderr));
-        let digits = text.trim().rsplit('=').next().expect("a fingerprint");
-        digits.replace(':', "")
+        thumbprint(&self.certificate())
     }
+}
+
+/// The SHA-1 thumbprint of the first certificate in a file.
+pub(crate) fn thumbprint(certificate: &Path) -> String {
+    let mut command = openssl("x509");
+    command.args(["-noout", "-fingerprint", "-sha1", "-in"]).arg(certificate);
+    let shown = run(&mut command, b"", LIMIT);
+    let (text, _, code) = shown.text();
+    assert_eq!(code, 0, "openssl refuses: {}", tail(&shown.stderr));
+    let digits = text.trim().rsplit('=').next().expect("a fingerprint");
+    digits.replace(':', "")
 }
 
 /// The subject and the purposes, as the documentation of most clients has them.

@@ -4,15 +4,14 @@
 //! MIT Kerberos finds its realm by variables of the process, so whoever is to belong to it is a process with
 //! [`Realm::environment`]; [`in_realm`] makes one of a test.
 
-use std::ffi::OsStr;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::installed::{free_port, installed};
 use crate::run::{Collected, Run, run, tail};
 use crate::telarchd::{PASSWORD, USER};
 
@@ -73,7 +72,7 @@ impl Kdc {
     /// When they are there and do not do what they should.
     #[must_use]
     pub fn start(keys: Keys) -> Option<Self> {
-        let missing = PROGRAMS.iter().find(|name| program(name).is_none());
+        let missing = PROGRAMS.iter().find(|name| installed(name).is_none());
         if let Some(name) = missing {
             eprintln!(
                 "SKIPPED: there is no {name} here (./test --install, or Debian: apt-get install krb5-kdc krb5-admin-server krb5-user)"
@@ -260,7 +259,7 @@ impl Realm {
     }
 
     fn command(&self, name: &str) -> Command {
-        let path = program(name)
+        let path = installed(name)
             .unwrap_or_else(|| panic!("{name} is missing\n  install the peers with: ./test --install"));
         let mut command = Command::new(path);
         command.envs(self.environment()).env("LC_ALL", "C.UTF-8");
@@ -344,18 +343,6 @@ impl Keys {
             ),
         }
     }
-}
-
-/// Administrators' programs are not in everybody's search path.
-fn program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin", "/usr/lib/mit/sbin"].map(PathBuf::from));
-    folders.map(|folder| folder.join(OsStr::new(name))).find(|path| Path::is_file(path))
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 const PROGRAMS: [&str; 4] = ["krb5kdc", "kdb5_util", "kadmin.local", "kinit"];

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::holder::Holder;
+use crate::kept::Kept;
 use crate::run::{Run, Running, run};
 use crate::telarchd::{PASSWORD, Telarchd, USER, built_program};
 use crate::way_in::WayIn;
@@ -106,6 +107,15 @@ impl Winrs {
 }
 
 impl Winrm {
+    /// About the service of this machine, with its files.
+    #[must_use]
+    pub fn here(kept: &Kept) -> Self {
+        let call = Call { switches: Vec::new(), ..Call::new("localhost") }.user(None);
+        let (config, state) = (kept.config(), kept.state());
+        let switches = [format!("-config:{}", config.display()), format!("-state:{}", state.display())];
+        call.switches(&switches.each_ref().map(String::as_str)).into()
+    }
+
     /// Signs in with a certificate that is found by its thumbprint in the home of the user.
     ///
     /// # Panics
@@ -117,6 +127,13 @@ impl Winrm {
         let call = Call::secured(service, &switches);
         holder.put_into(&call.home.path().join(".config/telarch/certificates"));
         call.into()
+    }
+
+    /// Signs in to several addresses, which are asked the same.
+    #[must_use]
+    pub fn to_all(urls: &[&str]) -> Self {
+        let call = Call::new("");
+        Call { switches: vec![format!("-hosts:{}", urls.join(","))], ..call }.into()
     }
 
     /// Runs one operation, such as `["get", "winrm/config"]`.

@@ -1,9 +1,9 @@
 //! Squid, a proxy, between our client and the service.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::apache::digest;
+use crate::installed::{free_port, installed};
 use crate::kdc::Realm;
 use crate::run::{Collected, tail};
 use crate::telarchd::{PASSWORD, USER};
@@ -42,7 +43,7 @@ impl Squid {
     /// When it is there and does not listen.
     #[must_use]
     pub fn start(gatekeeper: Gatekeeper<'_>) -> Option<Self> {
-        let Some(program) = program() else {
+        let Some(program) = installed("squid") else {
             eprintln!("SKIPPED: there is no squid here (./test --install, or Debian: apt-get install squid)");
             return None;
         };
@@ -179,18 +180,6 @@ fn start(program: &Path, folder: &Path, port: u16) -> Option<Child> {
     let _ = child.wait();
     eprintln!("squid did not listen: {}", tail(&stderr.so_far()));
     None
-}
-
-/// A program for administrators is not in everybody's search path.
-fn program() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    folders.map(|folder| folder.join("squid")).find(|path| Path::is_file(path))
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 /// Where Debian has them.

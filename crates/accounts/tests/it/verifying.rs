@@ -5,14 +5,35 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use auth::PasswordVerifier as _;
-use auth::account_file::Standing;
+use auth::account_file::{AccountFile, Standing};
 use auth::{AuthError, VerifierCost};
 use rustix::time::{ClockId, clock_gettime};
 use telarch_accounts::{
-    Attempts, FileAccounts, IfMissing, LocalPrincipals, Lockout, LockoutPolicy, Serving, UnixUsers, update,
+    AnyOf, Attempts, FileAccounts, IfMissing, LocalPrincipals, Lockout, LockoutPolicy, Serving, UnixUsers,
+    update,
 };
 
-use super::{CHEAP_HASH, Error, add, hash, secret, sign_in};
+use super::{CHEAP_HASH, Error, HERE, add, hash, secret, sign_in};
+
+#[test]
+fn an_account_that_was_let_in_is_admitted_as_long_as_it_is_there_and_enabled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("accounts");
+    add(&path, "root", hash("own")).unwrap();
+    let file = FileAccounts::open(&path).unwrap();
+    let any = AnyOf::new(vec![Box::new(file.clone())]);
+    let account = auth::Account { name: sign_in(&any, "root", "own").unwrap() };
+    let change = |change: &dyn Fn(&mut AccountFile) -> Result<(), Error>| {
+        update(&path, IfMissing::Fail, |file| change(file)).unwrap();
+        file.reload().unwrap();
+        any.still_admits(&account, HERE)
+    };
+    assert_eq!(any.still_admits(&account, HERE), Ok(()));
+    let to = |standing| move |file: &mut AccountFile| Ok(file.set_standing("root", standing)?);
+    assert_eq!(change(&to(Standing::Disabled)), Err(AuthError::NotAllowed));
+    assert_eq!(change(&to(Standing::Enabled)), Ok(()));
+    assert_eq!(change(&|file| Ok(file.remove("root").map(drop)?)), Err(AuthError::NotAllowed));
+}
 
 #[test]
 fn only_the_right_password_of_an_enabled_account_is_let_in() {

@@ -5,6 +5,7 @@ use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 
 use auth::{AuthError, Binding, Scheme, Secret};
+use quickconfig::{Answer, Outcome, Wish};
 use telarch_broker::wire::Writer;
 use telarch_broker::{Ask, Denial, HEAD, LONGEST, Link, SignedIn, Tell};
 
@@ -42,6 +43,25 @@ fn about_session(kind: u8, session: &[u8]) -> Writer {
 
 pub(crate) fn is_refused(tell: &Tell) -> bool {
     matches!(tell, Tell::Denied(denied) if denied.kind == Denial::Access)
+}
+
+#[test]
+fn the_machine_is_set_up_for_sessions_only_and_with_wishes_out_of_the_list_only() {
+    let (served, link) = Served::start();
+    let [alice, bob] = [("alice", "correct horse"), ("bob", "battery")]
+        .map(|(user, secret)| sign_in(&link, user, secret).session);
+    let ask = |session, wish| asked(&link, &Ask::QuickConfig { session, wish });
+    assert!(matches!(ask(alice, Wish::Enable), Tell::QuickConfig(Answer::Done(Outcome::Already))));
+    assert!(is_refused(&ask(bob, Wish::Enable)));
+    let mut forged = about_session(24, &[7; 16]);
+    forged.u8(2);
+    assert!(is_refused(&told(&link, &forged.finish())));
+    assert_eq!(served.duties.lines(), ["Enable"]);
+    // A wish that nobody knows ends the gateway.
+    let mut unknown = about_session(24, &Ask::End(alice).encode(7)[9..]);
+    unknown.u8(9).text("rm -rf /");
+    link.send(&unknown.finish(), &[]).unwrap();
+    assert_eq!(served.end().unwrap_err().kind(), ErrorKind::InvalidData);
 }
 
 #[test]

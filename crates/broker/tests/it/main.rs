@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+use quickconfig::{Answer, Outcome, Wish};
 use sddl::{DomainSid, Sid, Token};
 use telarch_broker::{Broker, CertificateWish, Denial, Denied, Duties, Link, NotMapped, Notice, Unchanged};
 
@@ -181,6 +182,16 @@ impl Duties for Notebook {
         match wish {
             CertificateWish::Own(names) => Ok(Secret::new(format!("certificate of {}", names.join(" ")))),
             CertificateWish::Named(name) => Err(Denied::new(Denial::Failed, format!("there is no {name}"))),
+        }
+    }
+
+    fn quick_config(&self, identity: &Identity, _: &Token, wish: &Wish) -> Result<Answer, Denied> {
+        match identity.account().name.as_str() {
+            "alice" => {
+                self.write(format!("{wish:?}"));
+                Ok(Answer::Done(Outcome::Already))
+            }
+            _ => Err(Denied::new(Denial::Access, "only alice may")),
         }
     }
 

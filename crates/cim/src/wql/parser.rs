@@ -187,6 +187,10 @@ impl Parser<'_> {
 
     fn property(&mut self) -> Result<PropertyPath, QueryError> {
         let mut span = self.next.span;
+        // What begins a condition with a meaning of its own is no property.
+        if ["not", "null", "true", "false"].iter().any(|word| self.is_word(word)) {
+            return Err(self.expected("the name of a property"));
+        }
         let mut parts = vec![self.name("the name of a property")?];
         while self.eat('.')? {
             span.end = self.next.span.end;
@@ -340,11 +344,15 @@ impl Parser<'_> {
     }
 
     fn eat_word(&mut self, keyword: &str) -> Result<bool, QueryError> {
-        let found = matches!(&self.next.kind, Kind::Word(word) if word.eq_ignore_ascii_case(keyword));
+        let found = self.is_word(keyword);
         if found {
             self.advance()?;
         }
         Ok(found)
+    }
+
+    fn is_word(&self, keyword: &str) -> bool {
+        matches!(&self.next.kind, Kind::Word(word) if word.eq_ignore_ascii_case(keyword))
     }
 
     fn sign(&mut self, sign: char, expected: &'static str) -> Result<(), QueryError> {

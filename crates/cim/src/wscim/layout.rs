@@ -250,7 +250,7 @@ fn write_time(out: &mut xml::Writer, value: DateTime, times: Times) {
     out.end();
 }
 
-/// The name of a type in the namespace `cim` (DSP0230 annex A).
+/// The name of a type in the namespace `cim` (DSP0230).
 fn type_name(kind: &CimType) -> &'static str {
     match kind {
         CimType::Boolean => "cim:cimBoolean",

@@ -1,4 +1,4 @@
-//! References to instances as endpoint references (DSP0227 5.3; WS-Addressing 2004/08).
+//! References to instances as endpoint references (DSP0227; WS-Addressing 2004/08).
 
 use xml::Element;
 

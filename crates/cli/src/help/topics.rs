@@ -41,7 +41,7 @@ pub(crate) const TOPICS: &[Topic] = &[
     topic("proxy", "reaching it through a proxy", include_str!("proxy.txt"), &[Group::Proxy]),
     topic("input", "what set, create and invoke send", include_str!("input.txt"), &[Group::Input]),
     topic("filters", "which instances enumerate lists", include_str!("filters.txt"), &[Group::Filter]),
-    topic("switches", "all other switches", SWITCHES, &[Group::Output, Group::QuickConfig]),
+    topic("switches", "all other switches", SWITCHES, &[Group::Output, Group::QuickConfig, Group::Doctor]),
     topic("security", "who may do what", include_str!("security.txt"), &[]),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use toml_edit::{DocumentMut, Item, Table, value};
@@ -92,13 +92,20 @@ fn key(document: &DocumentMut, name: &Name) -> String {
 }
 
 fn document(path: &Path) -> Result<DocumentMut, HostsError> {
-    let mut text = String::new();
-    let read = fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut text));
-    match read {
-        Ok(_) => {}
+    let failed = |source| HostsError::Disk { what: "read", path: path.to_owned(), source };
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(DocumentMut::new()),
-        Err(source) => return Err(HostsError::Disk { what: "read", path: path.to_owned(), source }),
+        Err(source) => return Err(failed(source)),
+    };
+    // Whoever can write it says where passwords go. The open file is looked at, not the name.
+    let found = file.metadata().map_err(failed)?;
+    if found.is_file() && found.permissions().mode() & 0o022 != 0 {
+        let problem = format!("others can write it: chmod 600 {}", path.display());
+        return Err(HostsError::Content { path: path.to_owned(), problem });
     }
+    let mut text = String::new();
+    file.take(LARGEST).read_to_string(&mut text).map_err(failed)?;
     text.parse().map_err(|error: toml_edit::TomlError| HostsError::Content {
         path: path.to_owned(),
         problem: error.to_string().trim_end().to_owned(),

@@ -4,8 +4,9 @@ use super::fleet;
 use super::operations::Verb;
 use super::switches::Draft;
 use super::{
-    Asking, AssociationResult, Command, Dialect, Enumeration, Fate, Filter, Fleet, Fragment, Hierarchy,
-    HostName, HostsTask, Input, Intent, Operation, PublicZone, SddlTarget, ShellChoice, TrustTask, Words,
+    Asking, AssociationResult, Command, Dialect, Enumeration, Extras, Fate, Filter, Fleet, Fragment,
+    Hierarchy, HostName, HostsTask, Input, Intent, Operation, PublicZone, QuickConfigTask, SddlTarget,
+    ShellChoice, TrustTask, Words,
 };
 use crate::connection::draft::{KERNEL_KNOWS, refuse};
 use crate::endpoint::{Address, Transport};
@@ -118,13 +119,13 @@ impl Building<'_> {
                 let action = self.positionals.next().unwrap_or_default();
                 Operation::Invoke { action, locator: self.locator()?, input: self.input()? }
             }
-            Verb::QuickConfig => self.quick_config(),
+            Verb::QuickConfig => self.quick_config()?,
             Verb::ConfigSddl => self.config_sddl()?,
             Verb::Shells => self.shells()?,
             Verb::Hosts => Operation::Hosts { task: self.hosts_task()?, hosts: self.hosts.clone() },
             Verb::Trust => Operation::Trust(self.trust_task()?),
-            // Help and HelpMsg never come here: they need no service.
-            Verb::Identify | Verb::HelpMsg | Verb::Help => Operation::Identify,
+            // Doctor, Help and HelpMsg never come here: they are no operations on a service.
+            Verb::Identify | Verb::Doctor | Verb::HelpMsg | Verb::Help => Operation::Identify,
         })
     }
 
@@ -175,13 +176,28 @@ impl Building<'_> {
         Ok(Enumeration { filter, returns: draft.returns, hierarchy: Hierarchy::of(draft) })
     }
 
-    fn quick_config(&self) -> Operation {
+    fn quick_config(&mut self) -> Result<Operation, Error> {
         let (quiet, force) = (self.draft.quiet, self.draft.force);
-        Operation::QuickConfig {
-            transport: self.draft.transport.unwrap_or(Transport::Http),
+        let transport = self.draft.transport;
+        let extras = std::mem::take(&mut self.draft.extras);
+        refuse(
+            extras.strict && transport != Some(Transport::Https),
+            "-strict is about the certificate of HTTPS",
+            "add -transport:https, or leave -strict away",
+        )?;
+        let task = if self.draft.undo { QuickConfigTask::TakeBack } else { QuickConfigTask::SetUp };
+        refuse(
+            task == QuickConfigTask::TakeBack && (transport.is_some() || extras != Extras::default()),
+            "-undo takes back everything that quickconfig did",
+            "leave the other switches away, but for -quiet and those of the connection",
+        )?;
+        Ok(Operation::QuickConfig {
+            transport: transport.unwrap_or(Transport::Http),
             asking: if quiet || force { Asking::Never } else { Asking::Before },
             public_zone: if force { PublicZone::Ignored } else { PublicZone::Stops },
-        }
+            task,
+            extras,
+        })
     }
 
     fn shells(&mut self) -> Result<Operation, Error> {

@@ -34,6 +34,7 @@ pub(crate) enum Verb {
     Identify,
     QuickConfig,
     ConfigSddl,
+    Doctor,
     Shells,
     Hosts,
     Trust,
@@ -188,8 +189,10 @@ pub(crate) const OPERATIONS: &[Entry] = &[
         input: InputUse::Refused,
         about: "make this machine ready to be managed",
         example: "winrm quickconfig",
-        details: "It starts the service, makes a listener and opens the firewall for it, and asks before\n\
-                  each of these unless -quiet or -force is given. What is done already is left as it is.\n",
+        details: "It has the service started at boot, makes a listener and opens the firewall for it, and asks\n\
+                  before unless -quiet or -force is given. What is done already is left as it is; a service that\n\
+                  does not run is started. -whatif only shows the changes, and -undo takes back those that it made.\n\
+                  With -remote it sets up another machine.\n",
     },
     Entry {
         verb: Verb::ConfigSddl,
@@ -204,6 +207,24 @@ pub(crate) const OPERATIONS: &[Entry] = &[
                   without one, -sddl gives the new security descriptor as text. The word default stands for\n\
                   RootSDDL, which counts wherever no plug-in has an entry of its own; a URI stands for the\n\
                   entry of the plug-in that answers for it, and for all that begins with it.\n",
+    },
+    Entry {
+        verb: Verb::Doctor,
+        name: "doctor",
+        short: &[],
+        words: "[ENDPOINT]",
+        count: (0, 1),
+        input: InputUse::Refused,
+        about: "look for what keeps one from a service, and say how to mend it",
+        example: "winrm doctor server7 -u:ada",
+        details: "It looks at one thing after the other: the name of the host, its port, TLS, who answers, the\n\
+                  schemes to sign in with, realm, KDC, clocks, ticket and service principal name of Kerberos,\n\
+                  signing in, access, quotas, a shell, latency and throughput. Without an endpoint it looks at\n\
+                  the service of this machine: unit, settings, policy, accounts, socket, listeners, ports,\n\
+                  certificates and firewall. Begin with the first line that says fail: what hangs on it was\n\
+                  skipped. Nothing is changed there, but for a shell that is opened and closed; what could be\n\
+                  read on the way, or hands the password over, is tried only if a switch asks for it.\n\
+                  The exit status is 0 if nothing has failed, else 1.\n",
     },
     Entry {
         verb: Verb::Shells,

@@ -1,6 +1,9 @@
 //! `winrm quickconfig`: two stages, each of which analyzes, asks and enables.
 //!
-//! The service decides what must be done and does it; the texts here are those that scripts match.
+//! The service decides what must be done and does it; the texts here are those that scripts match. A service of this
+//! machine that does not run is started first. What was done can be taken back, which is a stage of its own.
+
+mod here;
 
 use std::io::BufRead;
 
@@ -8,8 +11,9 @@ use wsman::Response;
 use wsman::code::ACTION_NOT_SUPPORTED;
 use xml::{Element, Fragment, Writer};
 
+use self::here::Started;
 use super::run::{Done, Run, Streams};
-use super::{Asking, PublicZone};
+use super::{Asking, Extras, Intent, PublicZone, QuickConfigTask};
 use crate::codes::Code;
 use crate::endpoint::Transport;
 use crate::failure::{Failure, Hint, Kind};
@@ -18,23 +22,33 @@ use crate::locator::Locator;
 use crate::program::Stop;
 
 /// What is to be made ready.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) transport: Transport,
     pub(super) asking: Asking,
     pub(super) public_zone: PublicZone,
+    pub(super) task: QuickConfigTask,
+    pub(super) extras: Extras,
+    pub(super) intent: Intent,
 }
 
 /// Runs both stages; declining the first does not keep the second from being offered.
-pub(super) async fn run(run: &Run, plan: Plan, streams: &mut Streams<'_>) -> Result<Done, Stop> {
+pub(super) async fn run(run: &Run, plan: &Plan, streams: &mut Streams<'_>) -> Result<Done, Stop> {
     let locator = Locator::parse("winrm/config/service")?;
-    let mut done = Done::Whole;
-    for stage in [&SERVICE, &REMOTING] {
-        if stage.run(run, &locator, plan, streams).await? == Done::StepsFailed {
-            done = Done::StepsFailed;
-        }
+    if plan.task == QuickConfigTask::TakeBack {
+        return undo(run, &locator, plan, streams).await;
     }
-    Ok(done)
+    let first = match SERVICE.run(run, &locator, plan, streams).await {
+        Err(Stop::Failed(failure)) if failure.kind() == Kind::Connect && run.is_here() => {
+            match here::start(failure, plan, streams).await? {
+                Started::Runs(done) => done,
+                Started::Stays(done) => return Ok(done),
+            }
+        }
+        ended => ended?,
+    };
+    let second = REMOTING.run(run, &locator, plan, streams).await?;
+    Ok(if [first, second].contains(&Done::StepsFailed) { Done::StepsFailed } else { Done::Whole })
 }
 
 /// One of the two stages.
@@ -72,7 +86,7 @@ impl Stage {
         &self,
         run: &Run,
         locator: &Locator,
-        plan: Plan,
+        plan: &Plan,
         streams: &mut Streams<'_>,
     ) -> Result<Done, Stop> {
         let question = self.question(locator, plan);
@@ -82,6 +96,7 @@ impl Stage {
         let state = child(analysis, "RemotingEnabled");
         if state.is_some_and(|state| state.text().trim() == "true") {
             writeln!(streams.out, "{}", self.already)?;
+            remark(analysis, streams)?;
             return Ok(Done::Whole);
         }
         if state.and_then(|state| state.attribute("", "Source")).as_deref() == Some("GPO") {
@@ -91,24 +106,14 @@ impl Stage {
         }
         writeln!(streams.out, "{}", self.needed)?;
         writeln!(streams.out, "The following changes must be made:\n\n{}\n", results(analysis))?;
-        if plan.asking == Asking::Before && !agreed(streams)? {
+        remark(analysis, streams)?;
+        if plan.intent == Intent::Show || plan.asking == Asking::Before && !agreed(streams)? {
             return Ok(Done::Whole);
         }
-        let input = child(analysis, &format!("{}_INPUT", self.enable));
-        let changes = copied(input.ok_or_else(|| incomplete(self.enable))?);
-        let enabled = run.invoke(locator, &locator.action_uri(self.enable), &changes).await?;
-        let outcome = content(&enabled)?;
-        let succeeded = child(outcome, "Status").is_some_and(|status| status.text().trim() == "succeeded");
-        if succeeded {
-            writeln!(streams.out, "{}", self.succeeded)?;
-        } else {
-            writeln!(streams.errors, "{FAILED}")?;
-        }
-        writeln!(streams.out, "\n{}", results(outcome))?;
-        Ok(if succeeded { Done::Whole } else { Done::StepsFailed })
+        enable(run, locator, self.enable, analysis, self.succeeded, streams).await
     }
 
-    fn question(&self, locator: &Locator, plan: Plan) -> Fragment {
+    fn question(&self, locator: &Locator, plan: &Plan) -> Fragment {
         let mut writer = Writer::new();
         writer.start(&format!("p:{}_INPUT", self.analyze)).namespace("p", locator.resource_uri());
         if self.takes_transport {
@@ -116,9 +121,82 @@ impl Stage {
             if plan.public_zone == PublicZone::Ignored {
                 writer.start("p:Force").end_empty();
             }
+            let Extras { strict, zone, remote_addresses, group } = &plan.extras;
+            if *strict {
+                writer.start("p:Strict").end_empty();
+            }
+            for (name, value) in [("p:Zone", zone), ("p:AllowGroup", group)] {
+                if let Some(value) = value {
+                    writer.element(name, value);
+                }
+            }
+            for address in remote_addresses {
+                writer.element("p:RemoteAddress", address);
+            }
         }
         writer.into_fragment()
     }
+}
+
+/// Has the service do what it has proposed, and tells what came of it.
+async fn enable(
+    run: &Run,
+    locator: &Locator,
+    action: &str,
+    analysis: Element<'_>,
+    succeeded: &str,
+    streams: &mut Streams<'_>,
+) -> Result<Done, Stop> {
+    let input = child(analysis, &format!("{action}_INPUT"));
+    let changes = copied(input.ok_or_else(|| incomplete(action))?);
+    let enabled = run.invoke(locator, &locator.action_uri(action), &changes).await?;
+    let outcome = content(&enabled)?;
+    let has_succeeded = child(outcome, "Status").is_some_and(|status| status.text().trim() == "succeeded");
+    if has_succeeded {
+        writeln!(streams.out, "{succeeded}")?;
+    } else {
+        tell_failed(streams)?;
+    }
+    writeln!(streams.out, "\n{}", results(outcome))?;
+    Ok(if has_succeeded { Done::Whole } else { Done::StepsFailed })
+}
+
+/// Takes back what quickconfig has done, if that is wanted.
+async fn undo(run: &Run, locator: &Locator, plan: &Plan, streams: &mut Streams<'_>) -> Result<Done, Stop> {
+    let mut writer = Writer::new();
+    writer.start("p:AnalyzeUndo_INPUT").namespace("p", locator.resource_uri());
+    let question = writer.into_fragment();
+    let analyzed = run.invoke(locator, &locator.action_uri("AnalyzeUndo"), &question).await;
+    let analyzed = analyzed.map_err(unknown_to_the_service)?;
+    let analysis = content(&analyzed)?;
+    let recorded = results(analysis);
+    if recorded.is_empty() {
+        writeln!(
+            streams.out,
+            "There is nothing to take back: quickconfig has changed nothing on this machine."
+        )?;
+        return Ok(Done::Whole);
+    }
+    writeln!(streams.out, "The following changes will be taken back:\n\n{recorded}\n")?;
+    if plan.intent == Intent::Show {
+        return Ok(Done::Whole);
+    }
+    if plan.asking == Asking::Before && !agreed(streams)? {
+        return Ok(Done::Whole);
+    }
+    enable(run, locator, "Undo", analysis, "What quickconfig did has been taken back.", streams).await
+}
+
+fn tell_failed(streams: &mut Streams<'_>) -> Result<(), Stop> {
+    Ok(writeln!(streams.errors, "{FAILED}")?)
+}
+
+/// What our service adds, and that of Windows does not.
+fn remark(analysis: Element<'_>, streams: &mut Streams<'_>) -> Result<(), Stop> {
+    for remark in analysis.children().filter(|child| child.name() == "Remark") {
+        writeln!(streams.out, "Note: {}", harmless(remark.text().trim()))?;
+    }
+    Ok(())
 }
 
 /// A service that cannot do this itself leaves it to its administrator.

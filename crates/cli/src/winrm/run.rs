@@ -43,6 +43,8 @@ pub enum Done {
     Whole,
     /// Some steps of quickconfig did not succeed.
     StepsFailed,
+    /// Something was found that does not work; the sort of the first failure.
+    Unwell(Kind),
     /// Some of many hosts failed, in this way; each has been told of.
     HostsFailed(Kind),
 }
@@ -125,13 +127,10 @@ impl Run {
         streams: &mut Streams<'_>,
     ) -> Result<Done, Stop> {
         match operation {
-            Operation::QuickConfig { transport, asking, public_zone } => {
-                return quick_config::run(
-                    self,
-                    quick_config::Plan { transport, asking, public_zone },
-                    streams,
-                )
-                .await;
+            Operation::QuickConfig { transport, asking, public_zone, task, extras } => {
+                let intent = self.intent;
+                let plan = quick_config::Plan { transport, asking, public_zone, task, extras, intent };
+                return quick_config::run(self, &plan, streams).await;
             }
             Operation::Enumerate { locator, enumeration } => {
                 self.enumerate(&locator, enumeration, streams.out).await?;
@@ -142,6 +141,11 @@ impl Run {
             operation => self.single(operation, streams).await?,
         }
         Ok(Done::Whole)
+    }
+
+    /// Whether the service is one of this machine.
+    pub(super) fn is_here(&self) -> bool {
+        self.service.is_here()
     }
 
     /// Whether changes are made.

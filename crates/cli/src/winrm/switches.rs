@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::filter::Dialect;
 use super::operations::Verb;
-use super::{Hierarchy, ReturnType};
+use super::{Extras, Hierarchy, ReturnType};
 use crate::connection::switches::{self, Connects};
 use crate::connection::{Encoding, ProxyAccess, ProxyScheme, draft};
 use crate::endpoint::{Address, Transport};
@@ -33,8 +33,12 @@ pub(crate) struct Draft {
     pub(crate) associations: bool,
     pub(crate) quiet: bool,
     pub(crate) force: bool,
+    pub(crate) undo: bool,
+    pub(crate) extras: Extras,
     pub(crate) transport: Option<Transport>,
     pub(crate) sddl: Option<String>,
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
     pub(crate) sources: bool,
     pub(crate) fleet: Option<String>,
     pub(crate) parallel: Option<usize>,
@@ -70,14 +74,16 @@ const WITH_INPUT: Scope = Verb::Set.scope().and(Verb::Create.scope()).and(Verb::
 /// Operations with a resource URI that takes selectors.
 const RESOURCE: Scope = WITH_INPUT.and(INSTANCE).and(Verb::Delete.scope()).and(Verb::Enumerate.scope());
 /// Operations that may go to another machine.
-const REMOTE: Scope =
-    RESOURCE.and(Verb::Identify.scope()).and(Verb::ConfigSddl.scope()).and(Verb::Shells.scope());
+const REMOTE: Scope = RESOURCE
+    .and(Verb::Identify.scope())
+    .and(Verb::ConfigSddl.scope())
+    .and(Verb::Shells.scope())
+    .and(Verb::Doctor.scope())
+    .and(QUICK);
 /// Operations that change something without asking before.
-const CHANGES: Scope = WITH_INPUT.and(Verb::Delete.scope()).and(Verb::Shells.scope());
+const CHANGES: Scope = WITH_INPUT.and(Verb::Delete.scope()).and(Verb::Shells.scope()).and(QUICK);
 /// Operations that many machines can be asked for at once.
 const FLEET: Scope = RESOURCE.and(Verb::Identify.scope()).and(Verb::Shells.scope());
-/// Operations on a service, wherever it is.
-const ANYWHERE: Scope = REMOTE.and(QUICK);
 /// What a host is saved with.
 const SAVED: Scope = Verb::Hosts.scope();
 const ENUMERATE: Scope = Verb::Enumerate.scope();
@@ -127,7 +133,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     )
     .on(FLEET)
     .under(Group::Remote),
-    switches::socket().on(ANYWHERE),
+    switches::socket().on(REMOTE),
     switches::usessl().on(REMOTE.and(SAVED)),
     Row::new("port", Value::Text("PORT"), "the port, for an endpoint without one", |d, v| {
         d.connection.port = u16::try_from(v.number(1..=65_535)?).ok();
@@ -322,7 +328,7 @@ pub(crate) const SWITCHES: &[Row] = &[
         },
     )
     .under(Group::Output),
-    switches::trace().on(ANYWHERE),
+    switches::trace().on(REMOTE),
     Row::new("quiet", Value::None, "do not ask before a change", |d, _| {
         d.quiet = true;
         Ok(())
@@ -347,34 +353,87 @@ pub(crate) const SWITCHES: &[Row] = &[
     })
     .on(QUICK)
     .under(Group::QuickConfig),
+    Row::new(
+        "undo",
+        Value::None,
+        "take back what quickconfig did on this machine, and nothing else",
+        |d, _| {
+            d.undo = true;
+            Ok(())
+        },
+    )
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new(
+        "remoteaddress",
+        Value::Text("NETWORK,..."),
+        "let only these in: 10.0.0.0/8, LocalSubnet",
+        |d, v| {
+            d.extras.remote_addresses =
+                v.text().split(',').map(|network| network.trim().to_owned()).collect();
+            Ok(())
+        },
+    )
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new("zone", Value::Text("ZONE"), "the zone of firewalld to open, also if it is public", |d, v| {
+        d.extras.zone = Some(v.into_text());
+        Ok(())
+    })
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new("strict", Value::None, "for HTTPS no self-signed certificate, as Windows", |d, _| {
+        d.extras.strict = true;
+        Ok(())
+    })
+    .on(QUICK)
+    .under(Group::QuickConfig),
+    Row::new("allowgroup", Value::Text("GROUP"), "let members of this group open shells", |d, v| {
+        d.extras.group = Some(v.into_text());
+        Ok(())
+    })
+    .on(QUICK)
+    .under(Group::QuickConfig),
     Row::new("sddl", Value::Text("SDDL"), "the new security descriptor, instead of a dialogue", |d, v| {
         d.sddl = Some(v.into_text());
         Ok(())
     })
     .on(Verb::ConfigSddl.scope())
     .under(Group::Input),
+    Row::new("config", Value::File("FILE"), "settings of the service of this machine", |d, v| {
+        d.config = Some(v.into_text().into());
+        Ok(())
+    })
+    .on(Verb::Doctor.scope())
+    .under(Group::Doctor),
+    Row::new("state", Value::File("FOLDER"), "folder of its state, beside which its socket is", |d, v| {
+        d.state = Some(v.into_text().into());
+        Ok(())
+    })
+    .on(Verb::Doctor.scope())
+    .under(Group::Doctor),
     Row::new("whatif", Value::None, "show what would be done, and change nothing", |d, _| {
         d.what_if = true;
         Ok(())
     })
     .on(CHANGES)
-    .under(Group::Input),
+    .under(Group::Output),
     Row::new("mine", Value::None, "only shells of the user who asks", |d, _| {
         d.mine = true;
         Ok(())
     })
     .on(Verb::Shells.scope())
-    .under(Group::Input),
+    .under(Group::Output),
     Row::new("kill", Value::None, "end them, with what runs in them", |d, _| {
         d.kill = true;
         Ok(())
     })
     .on(Verb::Shells.scope())
-    .under(Group::Input),
+    .under(Group::Output),
     Row::new("delete", Value::None, "take the host off the list", |d, _| {
         d.delete = true;
         Ok(())
     })
     .on(SAVED.and(Verb::Trust.scope()))
-    .under(Group::Input),
+    .under(Group::Output),
 ];

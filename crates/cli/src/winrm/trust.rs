@@ -28,6 +28,7 @@ pub(super) fn run(task: TrustTask, settings: &ClientSettings, streams: &mut Stre
             Ok(writeln!(streams.errors, "winrm: {host} is trusted already, by: {list}")?)
         }
         TrustTask::Add(host) => {
+            must_be_ours(settings)?;
             let file = own_file(settings)?;
             write(file, &entries.iter().chain([&host]).cloned().collect::<Vec<_>>())?;
             writeln!(streams.errors, "winrm: {host} is trusted without proof now, by {}", file.display())?;
@@ -45,6 +46,7 @@ pub(super) fn run(task: TrustTask, settings: &ClientSettings, streams: &mut Stre
                     if entries.is_empty() { "it is empty".to_owned() } else { format!("it holds {list}") };
                 return Err(failure.advise(listed).into());
             }
+            must_be_ours(settings)?;
             write(own_file(settings)?, &left)?;
             if list.trusts(&host) && still_trusts(settings, &host)? {
                 writeln!(streams.errors, "winrm: {host} is still trusted, by: {}", left.join(","))?;
@@ -67,6 +69,18 @@ fn risk(host: &str) -> [String; 4] {
 
 fn still_trusts(settings: &ClientSettings, host: &str) -> Result<bool, Failure> {
     Ok(settings.read()?.trusted_hosts.trusts(host))
+}
+
+/// What policy has decided would stay as it is, whatever is written here.
+fn must_be_ours(settings: &ClientSettings) -> Result<(), Failure> {
+    match settings.governed("Client/TrustedHosts")? {
+        None => Ok(()),
+        Some(demand) => {
+            let message = format!("policy says who is trusted: {}", demand.value);
+            let failure = Failure::here(Kind::Usage, message);
+            Err(failure.advise(format!("it can be changed there only: {}", demand.origin)))
+        }
+    }
 }
 
 fn own_file(settings: &ClientSettings) -> Result<&Path, Failure> {

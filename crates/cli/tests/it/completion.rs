@@ -40,6 +40,7 @@ fn operations_switches_and_their_words_are_offered() {
         ("winrm qc -trans", &["-transport:http", "-transport:https"]),
         // The word before the colon is on the line already.
         ("winrm qc -transport:ht", &["http", "https"]),
+        ("winrm doctor server7 -sta", &["-state:"]),
         ("winrs -nop", &["-noprofile"]),
         (
             "winrs -auth",

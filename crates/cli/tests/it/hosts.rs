@@ -146,6 +146,14 @@ fn what_is_wrong_with_the_file_is_said_with_its_place() {
 }
 
 #[test]
+fn a_file_that_others_can_write_says_nothing() {
+    let place = Place::holding(WEB);
+    std::fs::set_permissions(&place.file, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let error = parse_with(&words("id -r:web1"), &place.hosts()).expect_err("it is not believed").to_string();
+    assert!(error.contains("others can write it: chmod 600 "), "{error}");
+}
+
+#[test]
 fn a_host_is_saved_whole_or_not_at_all() {
     for (line, problem) in [
         ("hosts -r:a", "hosts without the name of one"),

@@ -4,8 +4,10 @@
 
 mod completion;
 mod configsddl;
+mod doctor;
 mod failure;
 mod fleet;
+mod golden;
 mod help;
 mod hosts;
 mod local;

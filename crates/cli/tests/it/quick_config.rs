@@ -143,6 +143,79 @@ fn the_transport_is_handed_on() {
 }
 
 #[test]
+fn what_would_be_done_is_shown_and_nothing_changed() {
+    let service = service(State::Needed, State::Needed, "succeeded");
+    let ran = ran(&service, "qc -whatif", "y\ny\n");
+    assert!(
+        ran.out.contains("\n\ndo EnableService\n") && ran.out.contains("\n\ndo EnableRemoting\n"),
+        "{}",
+        ran.out
+    );
+    assert!(!ran.out.contains("Make these changes"), "{}", ran.out);
+    assert_eq!(service.actions(), ["AnalyzeService", "Analyze"]);
+}
+
+#[test]
+fn what_windows_does_not_know_is_sent_only_if_it_was_said() {
+    let sent = |line: &str| {
+        let service = service(State::Ready, State::Ready, "succeeded");
+        ran(&service, line, "").done.unwrap();
+        service.asked().pop().unwrap().body().to_owned()
+    };
+    let plain = sent("qc -transport:https");
+    for word in ["Strict", "Zone", "AllowGroup", "RemoteAddress", "Force"] {
+        assert!(!plain.contains(word), "{plain}");
+    }
+    let all = sent(
+        "qc -transport:https -strict -zone:internal -allowgroup:ops -remoteaddress:10.0.0.0/8,LocalSubnet",
+    );
+    for part in [
+        "<p:Strict/>",
+        "<p:Zone>internal</p:Zone>",
+        "<p:AllowGroup>ops</p:AllowGroup>",
+        "<p:RemoteAddress>10.0.0.0/8</p:RemoteAddress>",
+        "<p:RemoteAddress>LocalSubnet</p:RemoteAddress>",
+    ] {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+}
+
+#[test]
+fn what_was_done_is_shown_asked_about_and_taken_back() {
+    let recorded = |results: &'static str| {
+        Service::start(move |asked: &Asked| -> Answer {
+            let body = match asked.action.as_str() {
+                "AnalyzeUndo" => format!(
+                    "<c:AnalyzeUndo_OUTPUT xmlns:c=\"urn:c\"><c:Results>{results}</c:Results>\
+                     <c:Undo_INPUT><c:Step>7</c:Step></c:Undo_INPUT></c:AnalyzeUndo_OUTPUT>"
+                ),
+                _ => "<c:Undo_OUTPUT xmlns:c=\"urn:c\"><c:Status>succeeded</c:Status>\
+                      <c:Results>Taken back: it.</c:Results></c:Undo_OUTPUT>"
+                    .to_owned(),
+            };
+            (200, body)
+        })
+    };
+    let service = recorded("A listener for HTTP was made.");
+    let shown = ran(&service, "qc -undo", "n\n");
+    assert!(
+        shown.out.starts_with("The following changes will be taken back:\n\nA listener for HTTP was made.\n")
+    );
+    assert_eq!(service.actions(), ["AnalyzeUndo"]);
+    let shown = ran(&service, "qc -undo -quiet", "");
+    assert!(
+        shown.out.ends_with("What quickconfig did has been taken back.\n\nTaken back: it.\n"),
+        "{}",
+        shown.out
+    );
+    let undo = service.asked().pop().unwrap();
+    assert!(undo.body().contains("<c:Step>7</c:Step>"), "{}", undo.body());
+    let service = recorded("");
+    assert!(ran(&service, "qc -undo", "").out.starts_with("There is nothing to take back"));
+    assert_eq!(service.actions(), ["AnalyzeUndo"]);
+}
+
+#[test]
 fn a_policy_is_told_and_nothing_changed() {
     let service = service(State::Ready, State::Policy, "succeeded");
     let ran = ran(&service, "qc -q", "");

@@ -182,6 +182,29 @@ fn settings_that_cannot_be_read_stop_everything_that_would_leave_this_machine() 
 }
 
 #[test]
+fn policy_governs_clients_whatever_their_settings_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    fs::write(&file, "Client.AllowUnencrypted = true\n").unwrap();
+    let line = "id -r:http://127.0.0.1:1 -un -auth:basic -u:ann -p:s3cret";
+    let told = || ran(line, &ClientSettings::of_file(&file)).report(Format::Text).0;
+    assert!(told().contains("cannot connect"), "{}", told());
+
+    let policies = folder.path().join("policy.d");
+    fs::create_dir(&policies).unwrap();
+    let key = r"Software\Policies\Microsoft\Windows\WinRM\Client";
+    let records = vec![config::RegistryRecord::of_number(key, "AllowBasic", 0)];
+    fs::write(policies.join("10.pol"), config::RegistryPol { records }.encode()).unwrap();
+    let refused = told();
+    assert!(!refused.contains("cannot connect") && refused.contains("Basic"), "{refused}");
+
+    fs::write(policies.join("20.pol"), "PReg").unwrap();
+    assert!(told().contains("20.pol, record 1"), "{}", told());
+    fs::set_permissions(&policies, fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(told().contains("policy.d may be written by everyone"), "{}", told());
+}
+
+#[test]
 fn the_command_to_trust_a_host_is_named_with_the_file_it_writes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");

@@ -70,3 +70,21 @@ fn one_host_is_not_everyone() {
         ("Error: nobody is not an entry of TrustedHosts\n  it is empty\n", 2)
     );
 }
+
+#[test]
+fn what_policy_says_of_trust_is_not_written_over() {
+    let client = Client::with("Client.TrustedHosts = \"server7\"\n");
+    let folder = client.folder.path().join("policy.d");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("10.toml"), "client.trustedhosts = \"*.example.com\"\n").unwrap();
+    assert_eq!(client.list(), "*.example.com\n", "policy wins over the file");
+    for line in ["trust server8", "trust *.example.com -delete"] {
+        let Ok(Invocation::Run(command)) = parse_with(&words(line), &SavedHosts::none()) else { continue };
+        let settings = ClientSettings::of_file(client.folder.path().join("config.toml"));
+        let (report, status) = execute_with(*command, &settings, "").report(Format::Text);
+        assert!(report.contains("policy says who is trusted: *.example.com"), "{line}: {report}");
+        assert!(report.contains("10.toml, line 1") && status == 2, "{line}: {report}");
+    }
+    let text = std::fs::read_to_string(client.folder.path().join("config.toml")).unwrap();
+    assert_eq!(text, "Client.TrustedHosts = \"server7\"\n");
+}

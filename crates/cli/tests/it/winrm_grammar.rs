@@ -119,7 +119,7 @@ fn what_is_wrong_with_a_switch_is_said() {
         ("id -r:a\"", Error::UnbalancedQuote { name: "remote" }),
         ("get winrm/config -filter:x", Error::SwitchNotValid { name: "filter", operation: "get" }),
         ("delete shell -file:x", Error::SwitchNotValid { name: "file", operation: "delete" }),
-        ("qc -r:a", Error::SwitchNotValid { name: "remote", operation: "quickconfig" }),
+        ("qc -filter:a", Error::SwitchNotValid { name: "filter", operation: "quickconfig" }),
         ("id -quiet", Error::SwitchNotValid { name: "quiet", operation: "identify" }),
         ("id -options:{A=1}", Error::SwitchNotValid { name: "options", operation: "identify" }),
         ("help -f:xml", Error::SwitchNotValid { name: "format", operation: "help" }),

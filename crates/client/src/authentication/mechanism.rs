@@ -10,14 +10,14 @@ use auth::spnego::{self, Offer};
 use auth::{
     AuthError, ChannelBinding, Initiator, Oid, Scheme, Secret, ServicePrincipalName, UserName, Whose,
 };
-use kerberos::{KerberosError, Library, Reason};
+use kerberos::{Cache, KerberosError, Library, Reason};
 use zeroize::Zeroizing;
 
 use super::kerberos as krb;
 use super::{Credentials, ServiceName, Tokens};
-use crate::Endpoint;
 use crate::error::{Error, SignInCause};
 use crate::random::random;
+use crate::{Endpoint, ServiceTicket};
 
 /// One authentication that is about to begin.
 pub(crate) struct Beginning {
@@ -132,6 +132,31 @@ impl Tokens {
             None => initiator,
         };
         Ok(krb::Initiator::new(initiator, self.delegation))
+    }
+
+    /// Gets a ticket for the service as [`begin`](Self::begin) and its first step would; none where Kerberos has no
+    /// part in it. This may take as long as a KDC needs to answer.
+    pub(crate) fn ask_realm(&self, endpoint: &Endpoint) -> Result<Option<ServiceTicket>, Error> {
+        let credentials = self.credentials.as_deref();
+        if self.scheme != Scheme::Kerberos && !self.is_for_kerberos(credentials, endpoint)? {
+            return Ok(None);
+        }
+        let failed = |error: KerberosError| self.failed(endpoint, SignInCause::of_kerberos(&error), &error);
+        let mut initiator = self.kerberos(credentials, endpoint, None)?;
+        let user = match credentials {
+            Some(credentials) => {
+                let library = Library::load().map_err(failed)?;
+                let principal = krb::principal(&library, &name_of(credentials)?, endpoint.host());
+                principal.map_err(failed)?.to_string()
+            }
+            None => {
+                let library = Library::load().map_err(failed)?;
+                Cache::default().ticket(&library).map_err(failed)?.principal
+            }
+        };
+        let standing = KerberosStanding::of(&initiator);
+        initiator.step(None).map_err(|error| self.step_failed(endpoint, &error, Some(&standing)))?;
+        Ok(Some(ServiceTicket { user, service: self.service_name(endpoint)?.to_string() }))
     }
 
     fn ntlm(

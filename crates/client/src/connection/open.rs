@@ -15,7 +15,7 @@ use super::Connection;
 use crate::authentication::Proof;
 use crate::error::Error;
 use crate::patience::{Expired, Patience};
-use crate::proxy::{Gate, through};
+use crate::proxy::{Gate, Proxy, through};
 use crate::route::Route;
 use crate::tls::{Securer, TlsError};
 use crate::{Endpoint, Transport};
@@ -55,13 +55,9 @@ async fn opened(endpoint: &Endpoint, route: &Route, patience: &Patience) -> Resu
             let (stream, path) = sockets.connect().await?;
             Ok(plain(Box::new(stream), path.display().to_string()))
         }
-        (Route::Network(securer, proxy), Transport::Https) => match proxy {
-            Some(proxy) => through(proxy, endpoint, patience, tcp).await?.secured(endpoint, securer).await,
-            None => {
-                let connection = plain(Box::new(tcp(endpoint).await?), endpoint.place());
-                connection.secured(endpoint, securer).await
-            }
-        },
+        (Route::Network(securer, proxy), Transport::Https) => {
+            below_tls(endpoint, proxy.as_ref(), patience).await?.secured(endpoint, securer).await
+        }
         (Route::Network(_, Some(proxy)), Transport::Http) => {
             let stream = tcp(proxy.endpoint()).await.map_err(|error| proxy.unreached(error))?;
             let connection = plain(Box::new(stream), endpoint.place());
@@ -73,17 +69,30 @@ async fn opened(endpoint: &Endpoint, route: &Route, patience: &Patience) -> Resu
     }
 }
 
+/// What is below TLS: a connection to the host itself, or a tunnel of a proxy to it.
+pub(crate) async fn below_tls(
+    endpoint: &Endpoint,
+    proxy: Option<&Proxy>,
+    patience: &Patience,
+) -> Result<Connection, Error> {
+    match proxy {
+        Some(proxy) => through(proxy, endpoint, patience, tcp).await,
+        None => Ok(Connection::plain(Box::new(tcp(endpoint).await?), Proof::Anonymous, endpoint.place())),
+    }
+}
+
 /// A connection to the host of an endpoint.
 async fn tcp(endpoint: &Endpoint) -> Result<TcpStream, Error> {
     let failed = |source| Error::Connect { address: endpoint.place(), source };
-    let addresses = resolve(endpoint).await?;
+    let addresses = addresses(endpoint).await?;
     let stream = connect(addresses).await.map_err(failed)?;
     // Each request is one write, which should leave at once.
     stream.set_nodelay(true).map_err(failed)?;
     Ok(stream)
 }
 
-async fn resolve(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
+/// The addresses of the host.
+pub(crate) async fn addresses(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Error> {
     let failed = |source| Error::NotResolved { host: endpoint.host_and_zone(), source };
     match (endpoint.host().parse::<IpAddr>(), endpoint.zone()) {
         (Ok(IpAddr::V6(address)), Some(zone)) => {

@@ -236,3 +236,22 @@ async fn a_page_is_not_lost_when_nobody_waits_for_it() {
     assert_eq!(names(&mut enumerator).await.unwrap(), ["a"]);
     assert_eq!(pulls.load(Ordering::SeqCst), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_too_slow_is_asked_twice_more_and_no_oftener() {
+    for code in [1_460, 0x8007_05B4] {
+        // Each of Enumerate and Pull is in time at the third attempt.
+        let service = Service::start(move |request| match request.number {
+            0 | 1 | 3 | 4 => request.fault(code),
+            2 => page(request, &["a"], Some("uuid:1")),
+            _ => page(request, &["b"], None),
+        })
+        .await;
+        let session = service.session();
+        let mut enumerator = session.enumerate(&config(), EnumerateOptions::default()).await.unwrap();
+        assert_eq!(names(&mut enumerator).await.unwrap(), ["a", "b"]);
+        let never = Service::start(move |request| request.fault(code)).await;
+        let refused = never.session().enumerate(&config(), EnumerateOptions::default()).await;
+        assert!(matches!(refused.map(drop), Err(Error::Fault(fault)) if fault.code() == code));
+    }
+}

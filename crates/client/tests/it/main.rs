@@ -4,6 +4,7 @@
 mod connections;
 mod enumeration;
 mod framing;
+mod greeting;
 mod local;
 mod proxy;
 mod refusing;

@@ -233,3 +233,26 @@ async fn a_file_without_certificates_is_refused() {
         assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_handshake_shows_the_certificate_also_where_it_is_refused() {
+    let mut expired = parameters("localhost");
+    expired.not_after = rcgen::date_time_ymd(2020, 2, 3);
+    let identity = self_signed(&expired);
+    let service = start(&identity).await;
+    let look = async |policy: TlsPolicy| {
+        let url = format!("https://localhost:{}/wsman", service.address.port());
+        let session = Session::builder(Endpoint::parse(&url).unwrap()).tls(policy).build().unwrap();
+        session.handshake().await.unwrap()
+    };
+    let refused = look(policy()).await;
+    assert!(matches!(refused.verdict, Err(TlsError::Untrusted | TlsError::Expired)), "{refused:?}");
+    let refused = look(policy().skip_ca()).await;
+    assert!(matches!(refused.verdict, Err(TlsError::Expired)), "{refused:?}");
+    let shown = refused.certificate.unwrap();
+    assert_eq!(shown.names, ["localhost"]);
+    assert_eq!(shown.thumbprint, identity.sha1());
+    assert_eq!(shown.issuer, "CN=localhost");
+    let until = shown.not_after.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    assert_eq!(until, 1_580_688_000);
+}

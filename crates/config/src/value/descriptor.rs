@@ -43,12 +43,22 @@ impl Descriptor {
         }
     }
 
-    /// With one more entry behind the others; without it if there is no room for one.
-    fn and_all_for(&self, sid: Sid) -> Self {
+    /// With one more entry behind the others, which gives a SID all rights; without it if there is no room for one.
+    #[must_use]
+    pub fn and_all_for(&self, sid: Sid) -> Self {
+        self.with_dacl(|aces| aces.push(all_for(sid)))
+    }
+
+    /// Without the entries that give a SID all rights.
+    #[must_use]
+    pub fn without_all_for(&self, sid: Sid) -> Self {
+        self.with_dacl(|aces| aces.retain(|ace| *ace != all_for(sid)))
+    }
+
+    fn with_dacl(&self, change: impl FnOnce(&mut Vec<Ace<AccessKind>>)) -> Self {
         let with_entry = || {
             let mut dacl = self.guard.dacl()?.clone();
-            let (kind, flags, rights) = (AccessKind::Allowed, AceFlags::NONE, AccessMask::GENERIC_ALL);
-            dacl.aces.push(Ace { kind, flags, rights, principal: sid.into() });
+            change(&mut dacl.aces);
             let (owner, group) = (self.guard.owner(), self.guard.group());
             let sacl = self.guard.sacl().cloned();
             Guard::new(SecurityDescriptor::new(owner, group, Some(dacl), sacl).ok()?).ok()
@@ -63,6 +73,11 @@ impl Descriptor {
     pub(crate) fn constant(text: &'static str) -> Self {
         Self::parse(text).expect("the descriptor of a preset is right")
     }
+}
+
+fn all_for(sid: Sid) -> Ace<AccessKind> {
+    let (kind, flags, rights) = (AccessKind::Allowed, AceFlags::NONE, AccessMask::GENERIC_ALL);
+    Ace { kind, flags, rights, principal: sid.into() }
 }
 
 /// As [`sddl::ROOT_SDDL`], for administrators alone.

@@ -244,10 +244,7 @@ fn later_files_win_and_directives_take_back_what_earlier_ones_said() {
     let of = |path| sources.of(Setting::find(path).unwrap()).to_string();
     let folder = machine.policies().canonicalize().unwrap();
     assert_eq!(of("Service/MaxConnections"), format!("{}, line 2", folder.join("20.toml").display()));
-    assert_eq!(
-        of("Winrs/MaxConcurrentUsers"),
-        format!("{}, record 3", folder.join("30.pol").display())
-    );
+    assert_eq!(of("Winrs/MaxConcurrentUsers"), format!("{}, record 3", folder.join("30.pol").display()));
     assert_eq!(of("Winrs/MaxShellsPerUser"), "default");
 }
 

@@ -11,9 +11,11 @@ mod listening;
 mod plugins;
 mod port;
 mod principals;
+mod quick_config;
 mod restore;
 mod section;
 mod vacant;
+mod write_right;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -29,6 +31,7 @@ pub use self::certificate_mapping::{MappingKeeper, NotMapped};
 use self::fault::ChangeError;
 pub use self::listening::ListeningOn;
 use self::listening::Sockets;
+pub use self::quick_config::MachineKeeper;
 use self::restore::Restored;
 use self::vacant::Vacant;
 
@@ -41,6 +44,8 @@ pub struct ConfigPlugin {
     /// None where client certificates lead nowhere.
     mappings: Option<Mappings>,
     principals: Option<Arc<dyn Principals>>,
+    /// None where quickconfig has nothing to set up.
+    machine: Option<Arc<dyn MachineKeeper>>,
     /// What the service answers for: other plug-ins are not shown.
     served: OnceLock<Vec<Resource>>,
 }
@@ -114,6 +119,12 @@ impl ConfigPlugin {
         Self { principals: Some(principals), ..self }
     }
 
+    /// With the machine that quickconfig is to set up.
+    #[must_use]
+    pub fn with_machine(self, machine: Arc<dyn MachineKeeper>) -> Self {
+        Self { machine: Some(machine), ..self }
+    }
+
     /// With mappings of client certificates.
     #[must_use]
     pub fn with_certificate_mappings(self, keeper: Arc<dyn MappingKeeper>) -> Self {
@@ -127,6 +138,7 @@ impl ConfigPlugin {
             sockets,
             certificates,
             principals: None,
+            machine: None,
             mappings: None,
             served: OnceLock::new(),
         }
@@ -146,7 +158,10 @@ impl ConfigPlugin {
             Part::Plugins if restore::is_asked(&call) => {
                 restore::answer(self, Restored::Plugins, &call).await
             }
-            Part::Section(section) => section::answer(self, section, call).await,
+            Part::Section(section) => match (section, quick_config::Stage::asked(&call)) {
+                (Section::Service, Some(stage)) => quick_config::answer(self, stage, call).await,
+                _ => section::answer(self, section, call).await,
+            },
             Part::Listeners => listener::answer(self, call).await,
             Part::CertificateMappings(mappings) => mappings.answer(call).await,
             Part::Plugins => plugins::answer(self, call).await,

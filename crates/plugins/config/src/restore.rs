@@ -5,9 +5,9 @@
 
 use config::Plugins;
 use service::{Answer, Call};
-use wsman::{Action, Fault, namespace};
+use wsman::{Action, Fault};
 
-use crate::ConfigPlugin;
+use crate::{ConfigPlugin, write_right};
 
 /// What is restored.
 #[derive(Clone, Copy)]
@@ -24,6 +24,8 @@ pub(crate) fn is_asked(call: &Call) -> bool {
 }
 
 pub(crate) async fn answer(plugin: &ConfigPlugin, what: Restored, call: &Call) -> Result<Answer, Fault> {
+    let resource = call.request.require_resource()?.as_str();
+    write_right::require(plugin, resource, call)?;
     let defaults = plugin.store.state().preset.config();
     let change = plugin.change(call, move |draft| {
         match what {
@@ -35,7 +37,6 @@ pub(crate) async fn answer(plugin: &ConfigPlugin, what: Restored, call: &Call) -
     change.await?;
     let mut reply = call.reply();
     let body = reply.body();
-    let resource = call.request.require_resource().map_or(namespace::CONFIG, wsman::ResourceUri::as_str);
     body.start("p:Restore_OUTPUT").namespace("p", resource).end();
     call.finish(reply)
 }

@@ -18,6 +18,7 @@ pub(super) struct Claims {
     addresses: Vec<IpAddr>,
     /// The content octets of its object identifier.
     signature_algorithm: Vec<u8>,
+    is_self_signed: bool,
 }
 
 /// Why a certificate does not suit a service (WSMan code 2150858985 for names).
@@ -75,6 +76,7 @@ impl Claims {
             names,
             addresses,
             signature_algorithm: certificate.signature_algorithm.algorithm.as_bytes().to_vec(),
+            is_self_signed: certificate.subject().as_raw() == certificate.issuer().as_raw(),
         })
     }
 
@@ -107,7 +109,11 @@ impl Claims {
         Ok(())
     }
 
-    fn has_name(&self, hostname: &str) -> bool {
+    pub(super) fn is_self_signed(&self) -> bool {
+        self.is_self_signed
+    }
+
+    pub(super) fn has_name(&self, hostname: &str) -> bool {
         let bare = hostname.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hostname);
         if let Ok(address) = bare.parse::<IpAddr>() {
             return self.addresses.contains(&address);

@@ -1,6 +1,9 @@
 //! Sessions and locators that are made, and those that are refused before anything is sent.
 
-use telarch::{ConnectionOptions, Error, MustComply, ProxyAccess, ResourceLocator, SessionFlags, Wsman};
+use telarch::{
+    ConnectionOptions, Error, MustComply, ProxyAccess, ProxyAuthentication, ResourceLocator, SessionFlags,
+    Wsman,
+};
 
 fn refused(connection: &str, flags: SessionFlags, options: ConnectionOptions) -> String {
     match Wsman::new().create_session(connection, flags, options) {
@@ -30,11 +33,29 @@ fn what_cannot_be_meant_is_refused_when_the_session_is_made() {
 }
 
 #[test]
-fn a_proxy_is_refused_until_there_is_one() {
+fn a_proxy_is_one_that_can_be_meant() {
     let options = ConnectionOptions::new;
-    assert!(options().proxy(ProxyAccess::NO_PROXY_SERVER, None, None).is_ok());
-    let refused = options().proxy(ProxyAccess::AUTO_DETECT, None, None).unwrap_err();
-    assert!(refused.to_string().starts_with("a proxy is not supported by this version\n"), "{refused}");
+    let somebody = Some(("ann", "secret"));
+    for (access, scheme, credentials) in [
+        (ProxyAccess::NO_PROXY_SERVER, None, None),
+        (ProxyAccess::AUTO_DETECT, None, None),
+        (ProxyAccess::IE_CONFIG, Some(ProxyAuthentication::USE_NEGOTIATE), None),
+        (ProxyAccess::WIN_HTTP_CONFIG, Some(ProxyAuthentication::USE_BASIC), somebody),
+    ] {
+        assert!(options().proxy(access, scheme, credentials).is_ok(), "{access:?}");
+    }
+    for (access, scheme, credentials) in [
+        (ProxyAccess::NO_PROXY_SERVER, Some(ProxyAuthentication::USE_NEGOTIATE), None),
+        (ProxyAccess::all(), None, None),
+        (ProxyAccess::AUTO_DETECT, None, somebody),
+        (ProxyAccess::AUTO_DETECT, Some(ProxyAuthentication::USE_DIGEST), None),
+        (ProxyAccess::AUTO_DETECT, Some(ProxyAuthentication::all()), somebody),
+    ] {
+        assert!(options().proxy(access, scheme, credentials).is_err(), "{access:?} {scheme:?}");
+    }
+    assert!(options().proxy_address("http://ann:secret@proxy:3128").is_ok());
+    let refused = options().proxy_address("socks5://ann:secret@proxy").unwrap_err();
+    assert!(!refused.to_string().contains("secret"), "{refused}");
 }
 
 #[test]

@@ -49,10 +49,14 @@ impl Failure {
             Error::Tls { reason: TlsError::NotTls | TlsError::Broken(_), .. } => {
                 failure.with_hint(&Hint::NOT_TLS)
             }
-            Error::Tls { reason: TlsError::Untrusted | TlsError::WrongName { .. }, .. } => {
-                failure.of_kind(Kind::Connect)
-            }
-            Error::Tls { .. } => failure.with_hint(&Hint::CERTIFICATE),
+            Error::Tls { reason, .. } => failure.with_hint(match reason {
+                TlsError::Untrusted => &Hint::UNTRUSTED,
+                TlsError::WrongName { .. } => &Hint::OTHER_NAME,
+                TlsError::Expired => &Hint::EXPIRED,
+                TlsError::NotYetValid => &Hint::NOT_YET_VALID,
+                TlsError::WrongPurpose => &Hint::WRONG_PURPOSE,
+                _ => &Hint::CERTIFICATE,
+            }),
             Error::AuthenticationFailed { offered, tried, .. } => refused(failure, offered, *tried),
             Error::Http { status: 401 } => failure.of_kind(Kind::Authentication),
             Error::Http { status: 500 } | Error::NoMessage { status: 500, .. } => {

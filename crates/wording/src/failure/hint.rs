@@ -51,7 +51,7 @@ const HINTS: &[Hint] = &[
         "cannot connect",
         &[
             "check the name and the port, and that the service runs: winrm quickconfig on {host}",
-            "see from here whether it answers: winrm identify -r:{host} -auth:none",
+            "what is in the way, step by step: winrm doctor -r:{host}",
         ],
     ),
     hint(

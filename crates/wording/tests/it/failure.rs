@@ -19,7 +19,7 @@ nobody listens there
 
 winrm: server7: cannot connect: connection refused
   check the name and the port, and that the service runs: winrm quickconfig on server7
-  see from here whether it answers: winrm identify -r:server7 -auth:none
+  what is in the way, step by step: winrm doctor -r:server7
   (code 2150858770, 0x80338012, ERROR_WSMAN_DESTINATION_UNREACHABLE)
 "
     );
@@ -176,7 +176,7 @@ fn what_is_not_in_a_number_is_told_all_the_same() {
         (
             tls(client::TlsError::Expired),
             Kind::Connect,
-            "winrm: server7: the certificate of the service cannot be accepted",
+            "winrm: server7: the certificate of the service has expired",
         ),
         (
             unauthorized(&["Negotiate"], Some(client::Scheme::Basic)),
@@ -212,9 +212,9 @@ fn a_file_that_cannot_be_read_is_no_matter_of_the_service() {
 fn an_address_of_ipv6_is_written_as_it_must_be_typed() {
     let failure = Failure::fault(Code(2_150_858_770), "fe80::1%eth0", "nobody");
     let report = failure.report(Program::Winrm, Format::Text);
-    assert!(report.contains("winrm identify -r:[fe80::1%eth0] -auth:none"), "{report}");
+    assert!(report.contains("winrm doctor -r:[fe80::1%eth0]"), "{report}");
     let here = failure.here_on_this_machine().report(Program::Winrm, Format::Text);
-    assert!(here.contains("answers: winrm identify -auth:none\n"), "{here}");
+    assert!(here.contains("step by step: winrm doctor\n"), "{here}");
 }
 
 #[test]

@@ -24,6 +24,7 @@ use crate::audit::{self, AuditFile};
 use crate::inherited::Inherited;
 use crate::persistent::policies::PolicyWatch;
 use crate::persistent::{Files, delegation, local_sockets, manager, sign_in};
+use crate::quick_config::QuickConfig;
 use crate::signals::{Signals, Wish};
 
 /// Is the broker until a signal ends it.
@@ -62,6 +63,7 @@ async fn serve(
         users: files.users.clone(),
         store: Arc::clone(&files.store),
         certificates: Arc::clone(&files.certificates),
+        quick_config: QuickConfig::new(&arguments.paths),
         hosts: Arc::clone(&hosts),
         notices: noticing,
     };

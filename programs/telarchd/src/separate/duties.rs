@@ -13,6 +13,7 @@ use broker::{CertificateWish, Denial, Denied, Duties, NotMapped, Notice, Unchang
 use config::{Store, StoreError, Thumbprint};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
+use quickconfig::{Answer, Opening, Wish};
 use sddl::{AccessMask, Sid, Token};
 use service::{Certificates, Principals as _, Resource};
 use tokio::sync::mpsc;
@@ -21,6 +22,7 @@ use super::hosts::Hosts;
 use super::user;
 use crate::persistent::one_line;
 use crate::persistent::principals::Principals;
+use crate::quick_config::QuickConfig;
 
 /// Everything that takes root's rights.
 pub(super) struct Machine {
@@ -29,6 +31,7 @@ pub(super) struct Machine {
     pub(super) users: UnixUsers,
     pub(super) store: Arc<Store>,
     pub(super) certificates: Arc<Certificates>,
+    pub(super) quick_config: QuickConfig,
     pub(super) hosts: Arc<Hosts>,
     pub(super) notices: mpsc::UnboundedSender<Notice>,
 }
@@ -54,6 +57,19 @@ impl Machine {
             "access is denied: {account} needs the right {desired} here, which RootSDDL of the service does not give"
         );
         Err(Denied::new(Denial::Access, reason))
+    }
+}
+
+impl Machine {
+    fn listens_at(&self, opening: &Opening) -> bool {
+        let transport = match opening.transport {
+            quickconfig::Transport::Http => config::Transport::Http,
+            quickconfig::Transport::Https => config::Transport::Https,
+        };
+        let state = self.store.state();
+        let listeners = state.listeners.in_force(&state.config.service);
+        let is_it = |own: &config::Listener| own.enabled && own.transport == transport;
+        listeners.iter().any(|own| is_it(own) && own.port.number() == opening.port.get())
     }
 }
 
@@ -149,6 +165,24 @@ impl Duties for Machine {
             CertificateWish::Own(names) => self.certificates.own_pem(names, SystemTime::now()),
         };
         pem.map(|mut pem| Secret::new(std::mem::take(&mut *pem))).map_err(|error| failed(&error))
+    }
+
+    fn quick_config(&self, identity: &Identity, token: &Token, wish: &Wish) -> Result<Answer, Denied> {
+        let desired = match wish {
+            Wish::Survey(_) => AccessMask::GENERIC_EXECUTE,
+            _ => AccessMask::GENERIC_WRITE,
+        };
+        self.may(identity, token, desired, &ConfigPlugin::RESOURCES)?;
+        if let Wish::Open(opening) = wish
+            && !self.listens_at(opening)
+        {
+            let reason = "the firewall is opened for listeners of this service only, and there is none";
+            return Err(Denied::new(Denial::Access, reason));
+        }
+        if !matches!(wish, Wish::Survey(_)) {
+            tracing::info!(account = %identity.account(), ?wish, "quickconfig");
+        }
+        self.quick_config.ask(wish).map_err(|error| Denied::new(Denial::Failed, error))
     }
 
     fn sid_of(&self, name: &str) -> Option<Sid> {

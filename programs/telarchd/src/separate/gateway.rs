@@ -12,9 +12,10 @@ use auth::certificate_mapping::{Mapping, MappingChange};
 use auth::{Account, AuthError, Identity, LocalUsers};
 use broker::{Ask, CertificateWish, Denial, Denied, Gateway, Link, Local, Session, Unasked, Unchanged};
 use config::{Config, Policies, Store, Thumbprint};
-use plugin_config::{ConfigPlugin, FileKeeper, MappingKeeper, NotMapped, NotReplaced};
+use plugin_config::{ConfigPlugin, FileKeeper, MachineKeeper, MappingKeeper, NotMapped, NotReplaced};
 use plugin_hosted::{HostedPlugin, Hosts, UserQuota};
 use plugin_shell::ShellPlugin;
+use quickconfig::{Answer, Wish};
 use sddl::{Sid, Token};
 use service::{
     BoxFuture, Caller, Catalog, CertificateKeeper, Certificates, HandedOver, Listeners, Listening,
@@ -81,6 +82,7 @@ async fn serve(
     let settings =
         ConfigPlugin::with_listeners(Arc::clone(&store), listening.clone(), Arc::clone(&certificates))
             .kept_by(Arc::new(Broker(Arc::clone(&gateway))))
+            .with_machine(Arc::new(Broker(Arc::clone(&gateway))))
             .with_principals(Arc::new(Broker(Arc::clone(&gateway))))
             .with_certificate_mappings(Arc::new(Broker(Arc::clone(&gateway))));
     let quota = UserQuota { most: most_users, refusal: plugin_shell::too_many_users };
@@ -227,6 +229,12 @@ impl FileKeeper for Broker {
             Unchanged::Outdated(text) => NotReplaced::Outdated(text),
             Unchanged::Denied(denied) => NotReplaced::Refused(fault(denied)),
         })
+    }
+}
+
+impl MachineKeeper for Broker {
+    fn grant(&self, caller: &Caller, wish: &Wish) -> Result<Answer, Fault> {
+        Self::session(caller).and_then(|session| self.0.quick_config(&session, wish)).map_err(fault)
     }
 }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..._session import Session
 from ..._settings import Auth, Settings
+from ...flags import ProxyAccess
 from .exceptions import translated
 
 if TYPE_CHECKING:
@@ -60,8 +61,6 @@ class WSMan:
             raise ValueError(f"The specified auth '{auth}' is not supported, please select one of '{', '.join(_SCHEMES)}'")
         if encryption not in ("auto", "always", "never"):
             raise ValueError(f"The encryption value '{encryption}' must be auto, always, or never")
-        if proxy is not None:
-            raise ValueError("a proxy is not supported by this version of telarch")
         if unknown := set(kwargs) - _WITHOUT_MEANING:
             raise TypeError(f"not supported by telarch: {', '.join(sorted(unknown))}")
         self.session_id = str(uuid.uuid4())
@@ -85,6 +84,11 @@ class WSMan:
             settings["certificate"], settings["key"] = certificate_pem, certificate_key_pem
         else:
             settings["username"], settings["password"] = username, password
+        if proxy is not None:
+            settings["proxy"] = proxy
+        elif not no_proxy:
+            # requests reads the environment.
+            settings["proxy_access"] = int(ProxyAccess.AUTO_DETECT)
         if isinstance(cert_validation, str):
             settings["ca"] = cert_validation
         if negotiate_hostname_override:

@@ -20,8 +20,7 @@ __version__ = "0.5.0"
 FEATURE_SUPPORTED_AUTHTYPES = ["basic", "certificate", "ntlm", "kerberos", "plaintext", "ssl", "credssp"]
 FEATURE_READ_TIMEOUT = True
 FEATURE_OPERATION_TIMEOUT = True
-#: pywinrm says True here.
-FEATURE_PROXY_SUPPORT = False
+FEATURE_PROXY_SUPPORT = True
 
 __all__ = ["Protocol", "Response", "Session"]
 

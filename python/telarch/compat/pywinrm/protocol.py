@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import re
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
 from .exceptions import WinRMError, WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
 from .transport import Transport
@@ -30,6 +31,8 @@ _NAMESPACES = {
     "rsp": _SHELL,
     "cfg": f"{_WSMAN}/config",
 }
+
+_DECLARATIONS = {f"@xmlns:{prefix}": uri for prefix, uri in _NAMESPACES.items()}
 
 
 class Protocol:
@@ -213,7 +216,7 @@ class Protocol:
         """The attributes and the header of an envelope, as xmltodict has them."""
         must = {"@mustUnderstand": "true"}
         language = {"@mustUnderstand": "false", "@xml:lang": "en-US"}
-        envelope: dict[str, Any] = {f"@xmlns:{prefix}": uri for prefix, uri in _NAMESPACES.items()}
+        envelope: dict[str, Any] = dict(_DECLARATIONS)
         header: dict[str, Any] = {
             "a:To": "http://windows-host:5985/wsman",
             "a:ReplyTo": {"a:Address": must | {"#text": f"{_ADDRESSING}/role/anonymous"}},
@@ -257,7 +260,7 @@ class Protocol:
             listed = [{"@Name": name, "#text": value} for name, value in options.items()]
             envelope["env:Header"]["w:OptionSet"] = {"w:Option": listed}
         envelope["env:Body"] = body
-        message = "".join(_markup("env:Envelope", envelope))
+        message = _markup("env:Envelope", envelope)
         return _parsed(self.send_message(f'<?xml version="1.0" encoding="utf-8"?>\n{message}'))
 
     def _acknowledged(self, action: str, shell_id: str, body: dict[str, Any]) -> None:
@@ -269,25 +272,30 @@ class Protocol:
             raise WinRMError(f"the answer is to another message: {related!r}")
 
 
-def _markup(name: str, value: Any) -> Iterator[str]:
+def _markup(name: str, value: Any) -> str:
     """An element as xmltodict writes it: ``@name`` is an attribute, ``#text`` the text, a list stands for several."""
     if isinstance(value, list):
-        for item in value:
-            yield from _markup(name, item)
-        return
+        return "".join([_markup(name, item) for item in value])
     if not isinstance(value, dict):
-        value = {"#text": value}
-    yield f"<{name}"
+        return f"<{name}>{_escaped(str(value))}</{name}>"
+    attributes, content = "", ""
     for key, item in value.items():
-        if key.startswith("@"):
-            yield f" {key[1:]}={quoteattr(str(item))}"
-    yield ">"
-    for key, item in value.items():
-        if key == "#text":
-            yield escape(str(item))
-        elif not key.startswith("@"):
-            yield from _markup(key, item)
-    yield f"</{name}>"
+        if key[0] == "@":
+            attributes += f' {key[1:]}="{_escaped(str(item))}"'
+        elif key == "#text":
+            content += _escaped(str(item))
+        else:
+            content += _markup(key, item)
+    return f"<{name}{attributes}>{content}</{name}>"
+
+
+def _escaped(text: str) -> str:
+    """A text as it stands in an element, or in an attribute between double quotes."""
+    # Most have nothing to escape, and five searches take longer than one.
+    return text if _HARMLESS.fullmatch(text) else escape(text, {'"': "&quot;", "\r": "&#13;"})
+
+
+_HARMLESS = re.compile(r"[\w :/.,*=+-]*")
 
 
 def _parsed(text: bytes | str) -> ET.Element:

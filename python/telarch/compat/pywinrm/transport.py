@@ -7,6 +7,7 @@ import os
 from ... import _errors, _settings
 from ..._settings import Auth, Settings
 from ..._telarch import Client
+from ...flags import ProxyAccess
 from .exceptions import InvalidCredentialsError, WinRMError, WinRMTransportError
 
 _SCHEMES: dict[str, Auth] = {
@@ -59,8 +60,6 @@ class Transport:
             raise WinRMError(f"invalid message_encryption arg: {message_encryption}. Should be 'auto', 'always', or 'never'")
         if credssp_disable_tlsv1_2:
             raise WinRMError("TLS before 1.2 is not supported")
-        if proxy not in (None, "legacy_requests"):
-            raise WinRMError("a proxy is not supported by this version of telarch")
         self._scheme = _SCHEMES[auth_method]
         seals = self._scheme in ("auto", "negotiate", "kerberos", "credssp")
         if message_encryption == "always" and not seals:
@@ -86,6 +85,11 @@ class Transport:
             self._settings["certificate"], self._settings["key"] = cert_pem, cert_key_pem
         else:
             self._settings["username"], self._settings["password"] = username, password
+        if proxy == "legacy_requests":
+            # requests reads the environment.
+            self._settings["proxy_access"] = int(ProxyAccess.AUTO_DETECT)
+        elif proxy is not None:
+            self._settings["proxy"] = proxy
         self._client: Client | None = None
 
     def send_message(self, message: str | bytes) -> bytes:

@@ -71,3 +71,20 @@ async fn who_has_no_rights_restores_nothing() {
     assert_eq!(fault(refused).code(), code::ACCESS_DENIED);
     service.close().await;
 }
+
+#[tokio::test]
+async fn the_right_to_call_methods_is_not_enough_to_restore() {
+    let service = Loopback::start().await;
+    let sddl = "O:NSG:BAD:P(A;;GA;;;BA)(A;;GRGX;;;WD)";
+    service
+        .session(User::Ada)
+        .put(&of(Section::Service), &with(Section::Service, "RootSDDL", sddl))
+        .await
+        .unwrap();
+    let eve = service.session(User::Eve);
+    eve.get(&of(Section::Config)).await.unwrap();
+    assert_eq!(fault(eve.invoke(&of(Section::Config), "restore", None).await).code(), code::ACCESS_DENIED);
+    let plugins = Locator::new(ResourceUri::parse(PLUGIN_RESOURCE).unwrap());
+    assert_eq!(fault(eve.invoke(&plugins, "restore", None).await).code(), code::ACCESS_DENIED);
+    service.close().await;
+}

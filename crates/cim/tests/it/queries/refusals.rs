@@ -78,6 +78,8 @@ fn null_has_no_order() {
         ("SELECT * FROM X WHERE a < NULL", 26),
         ("SELECT * FROM X WHERE a >= NULL", 27),
         ("SELECT * FROM X WHERE NULL > a", 22),
+        ("SELECT * FROM X WHERE NULL = NULL", 29),
+        ("SELECT * FROM X WHERE TRUE = NOT", 29),
     ]);
 }
 

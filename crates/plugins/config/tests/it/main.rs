@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod certificate_mapping;
+mod quick_config;
 mod running;
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};

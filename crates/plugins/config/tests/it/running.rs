@@ -17,7 +17,7 @@ use service::{
     Catalog, Certificate, Certificates, Listener, Listeners, Listening, Principals, Product, Service,
     ServiceParts,
 };
-use telarch_plugin_config::ConfigPlugin;
+use telarch_plugin_config::{ConfigPlugin, MachineKeeper};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use wsman::{ResourceUri, SelectorSet};
@@ -52,6 +52,15 @@ impl Running {
     }
 
     pub(crate) async fn start_with(settings: &str, inherited: Vec<TcpListener>) -> Self {
+        Self::start_on(settings, inherited, None).await
+    }
+
+    /// With a machine for quickconfig.
+    pub(crate) async fn start_on(
+        settings: &str,
+        inherited: Vec<TcpListener>,
+        machine: Option<Arc<dyn MachineKeeper>>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let [given, own] = ["certificates", "state"].map(|name| folder.path().join(name));
         for part in [&given, &own] {
@@ -69,6 +78,10 @@ impl Running {
         let plugin =
             ConfigPlugin::with_listeners(Arc::clone(&store), listening.clone(), Arc::clone(&certificates))
                 .with_certificate_mappings(Arc::clone(&sign_in) as _);
+        let plugin = match machine {
+            Some(machine) => plugin.with_machine(machine),
+            None => plugin,
+        };
         let service = Service::new(ServiceParts {
             state: store.subscribe(),
             authenticator: sign_in,
@@ -104,6 +117,18 @@ impl Running {
     /// The file of certificate mappings.
     pub(crate) fn mappings(&self) -> PathBuf {
         self.folder.path().join("certmappings")
+    }
+
+    /// Has a policy demand this.
+    pub(crate) fn govern(&self, policy: &str) {
+        let folder = self.folder.path().join("policy.d");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("one.toml"), policy).unwrap();
+        self.store.reload().unwrap();
+    }
+
+    pub(crate) fn listeners(&self) -> config::Listeners {
+        self.store.state().listeners.clone()
     }
 
     pub(crate) fn config(&self) -> Arc<Config> {

@@ -21,6 +21,11 @@ impl Hint {
         Self::NO_CREDENTIALS,
         Self::NOT_TLS,
         Self::CERTIFICATE,
+        Self::UNTRUSTED,
+        Self::OTHER_NAME,
+        Self::EXPIRED,
+        Self::NOT_YET_VALID,
+        Self::WRONG_PURPOSE,
         Self::NOT_HTTP,
         Self::NO_TICKET,
         Self::TICKET_EXPIRED,
@@ -169,6 +174,52 @@ impl Hint {
         &[
             "what is wrong with it must be mended on {host}; winrm enumerate winrm/config/listener names it there",
         ],
+    );
+    /// Nobody who is trusted has signed it.
+    pub(crate) const UNTRUSTED: Self = hint(
+        &[],
+        Kind::Connect,
+        "the certificate of the service was not accepted",
+        &[
+            "trust its issuer, or a self-signed certificate itself: -ca:FILE with it in PEM",
+            "on {host}: a certificate of an authority that is known here, in the folder certificates",
+            "for a test only: -skipCAcheck",
+        ],
+    );
+    /// It is for another host.
+    pub(crate) const OTHER_NAME: Self = hint(
+        &[],
+        Kind::Connect,
+        "the certificate of the service was not accepted",
+        &[
+            "use a name that stands in the certificate",
+            "on {host}: a certificate with the name that is used, among its subjectAltName",
+            "for a test only: -skipCNcheck",
+        ],
+    );
+    /// Its time is over.
+    pub(crate) const EXPIRED: Self = hint(
+        &[],
+        Kind::Connect,
+        "the certificate of the service has expired",
+        &[
+            "renew it on {host} and name the new one: winrm set winrm/config/listener?Address=*+Transport=HTTPS",
+            "    -set:CertificateThumbprint=THUMBPRINT; winrm enumerate winrm/config/listener shows the listeners",
+        ],
+    );
+    /// Its time has not come.
+    pub(crate) const NOT_YET_VALID: Self = hint(
+        &[],
+        Kind::Connect,
+        "the certificate of the service is not valid yet",
+        &["compare the clocks of both machines: timedatectl shows whether one follows others"],
+    );
+    /// It was made for something else.
+    pub(crate) const WRONG_PURPOSE: Self = hint(
+        &[],
+        Kind::Connect,
+        "the certificate of the service is not made for servers",
+        &["on {host}: a certificate with the purpose server authentication (extendedKeyUsage = serverAuth)"],
     );
     /// The other end does not answer in HTTP.
     pub const NOT_HTTP: Self = hint(

@@ -1,0 +1,113 @@
+//! Commands by Python: our package against the clients whose faces it has, each in a process of its own.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use crate::Result;
+use crate::effort::Effort;
+use crate::rounds::{by_turns, median_of};
+use crate::sign_in::beside;
+use crate::table::Row;
+use crate::telarchd::{PASSWORD, Telarchd, USER};
+
+pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
+    let service = Telarchd::start_with_every_scheme()?;
+    let mut rows = Vec::new();
+    for (way, told) in [("basic", "Basic over HTTP"), ("negotiate", "NTLM, sealed")] {
+        for (ours, theirs) in [
+            ("telarch", "pywinrm"),
+            ("telarch as pywinrm", "pywinrm"),
+            ("telarch", "pypsrp"),
+            ("telarch as pypsrp", "pypsrp"),
+        ] {
+            rows.extend(compare(effort, &service, (way, told), ours, theirs)?);
+        }
+    }
+    Ok(rows)
+}
+
+fn compare(
+    effort: &Effort,
+    service: &Telarchd,
+    (way, told): (&str, &str),
+    ours: &str,
+    theirs: &str,
+) -> Result<[Row; 2]> {
+    let mut left = Client::start(ours, way, service)?;
+    let mut right = Client::start(theirs, way, service)?;
+    let turns = by_turns(effort.rounds, || left.turn(effort.commands), || right.turn(effort.commands))?;
+    let calls = turns.len() * effort.commands;
+    let milliseconds = |side: fn(&crate::rounds::Turn<Spent>) -> &Spent, figure: fn(&Spent) -> f64| {
+        #[allow(clippy::cast_precision_loss)] // Hundreds.
+        let commands = effort.commands as f64;
+        median_of(&turns, |turn| figure(side(turn)) / commands * 1e3)
+    };
+    let (cpu, wall) = (|spent: &Spent| spent.cpu, |spent: &Spent| spent.wall);
+    let cpus = (milliseconds(|turn| &turn.ours, cpu), milliseconds(|turn| &turn.theirs, cpu));
+    let walls = (milliseconds(|turn| &turn.ours, wall), milliseconds(|turn| &turn.theirs, wall));
+    let times = median_of(&turns, |turn| turn.theirs.cpu / turn.ours.cpu);
+    let sooner = median_of(&turns, |turn| turn.theirs.wall / turn.ours.wall);
+    let what = format!("{calls} commands by Python, {told}: {theirs} over {ours}");
+    Ok([
+        Row::at_least(
+            &format!("{what}: CPU of the client"),
+            LEAST,
+            times,
+            format!("{times:.1} ({:.2} to {:.2} ms a command)", cpus.1, cpus.0),
+        ),
+        Row::told(
+            &format!("{what}: time"),
+            format!("{sooner:.1} ({:.1} to {:.1} ms a command)", walls.1, walls.0),
+        ),
+    ])
+}
+
+/// How many times our CPU the others must take.
+const LEAST: f64 = 5.0;
+
+/// What one turn took, in seconds.
+struct Spent {
+    cpu: f64,
+    wall: f64,
+}
+
+/// One client in a Python process of its own.
+struct Client {
+    child: Child,
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Client {
+    fn start(name: &str, way: &str, service: &Telarchd) -> Result<Self> {
+        let folder = std::env::var_os("TELARCH_PEERS");
+        let folder = folder.map_or_else(|| beside("../.peers"), PathBuf::from);
+        let url = format!("http://{}/wsman", service.http());
+        let mut command = Command::new(folder.join("bin/python"));
+        command.arg(beside("package.py")).args([name, way, &url, USER, PASSWORD]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child =
+            command.spawn().map_err(|error| format!("./test --install makes it: {command:?}: {error}"))?;
+        let requests = child.stdin.take().ok_or("it has no standard input")?;
+        let answers = BufReader::new(child.stdout.take().ok_or("it has no standard output")?);
+        Ok(Self { child, requests, answers })
+    }
+
+    fn turn(&mut self, commands: usize) -> Result<Spent> {
+        writeln!(self.requests, "{commands}")?;
+        let mut line = String::new();
+        self.answers.read_line(&mut line)?;
+        let [cpu, wall]: [f64; 2] =
+            serde_json::from_str(&line).map_err(|error| format!("it did not answer: {error}"))?;
+        Ok(Spent { cpu, wall })
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // Harmless if it has ended already.
+        let _killed = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}

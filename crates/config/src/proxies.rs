@@ -1,0 +1,186 @@
+//! Which proxy lies between this machine and a host, in the words that most programs know: `http_proxy`, `https_proxy`,
+//! `all_proxy` and `no_proxy`.
+
+use std::io::Read as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::{fs, io};
+
+/// What an environment says about proxies, in the words that most programs know.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Proxies {
+    http: Option<String>,
+    https: Option<String>,
+    exceptions: Vec<String>,
+}
+
+/// Whether the service behind a proxy is one of HTTPS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// It is not.
+    No,
+    /// It is.
+    Yes,
+}
+
+impl Proxies {
+    /// The file in which Linux keeps variables for the programs of every user.
+    pub const MACHINE_FILE: &str = "/etc/environment";
+
+    /// What the environment of this process says.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// What [`Self::MACHINE_FILE`] says; nothing if there is no such file.
+    ///
+    /// # Errors
+    /// What the system says when the file cannot be read.
+    pub fn of_machine() -> io::Result<Self> {
+        let mut text = String::new();
+        let read = fs::File::open(Self::MACHINE_FILE)
+            .and_then(|file| file.take(LONGEST_ENVIRONMENT).read_to_string(&mut text));
+        match read {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(Self::read(|name| value_in(&text, name))),
+        }
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let first = |names: &[&str]| {
+            names.iter().find_map(|name| variable(name).filter(|value| !value.trim().is_empty()))
+        };
+        let exceptions = first(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
+        let exceptions = exceptions.split([',', ' ']).map(str::trim).filter(|part| !part.is_empty());
+        Self {
+            // HTTP_PROXY in capitals may come from a request to a CGI program, so that nobody reads it.
+            http: first(&["http_proxy", "all_proxy", "ALL_PROXY"]),
+            https: first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]),
+            exceptions: exceptions.map(str::to_owned).collect(),
+        }
+    }
+
+    /// The address of the proxy to a host, as it is written there; none if the host is excepted.
+    #[must_use]
+    pub fn find(&self, tls: Tls, host: &str, port: u16) -> Option<&str> {
+        if self.exceptions.iter().any(|exception| excepts(exception, host, port)) {
+            return None;
+        }
+        match tls {
+            Tls::No => self.http.as_deref(),
+            Tls::Yes => self.https.as_deref(),
+        }
+    }
+}
+
+/// Whether an entry of `no_proxy` names a host: `*`, a name, what names end with, an address, or `ADDRESS/BITS`;
+/// a port may follow a name.
+fn excepts(exception: &str, host: &str, port: u16) -> bool {
+    let host = host.split('%').next().unwrap_or(host);
+    if exception == "*" {
+        return true;
+    }
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return match exception.split_once('/') {
+            Some((network, bits)) => bits.parse().is_ok_and(|bits| lies_in(address, network, bits)),
+            None => exception.trim_matches(['[', ']']).parse() == Ok(address),
+        };
+    }
+    let name = match exception.rsplit_once(':') {
+        Some((name, digits)) if digits.parse() == Ok(port) => name,
+        Some(_) => return false,
+        None => exception,
+    };
+    let name = name.trim_start_matches('*').trim_start_matches('.').to_ascii_lowercase();
+    let host = host.to_ascii_lowercase();
+    let rest = host.strip_suffix(&name);
+    !name.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+fn lies_in(address: IpAddr, network: &str, bits: u32) -> bool {
+    let first_bits = |value: u128, width: u32| {
+        (bits <= width).then(|| if bits == 0 { 0 } else { value >> (width - bits) })
+    };
+    let number = |address: Ipv4Addr| u128::from(address.to_bits());
+    match (address, network.parse()) {
+        (IpAddr::V4(address), Ok(IpAddr::V4(network))) => {
+            let prefix = first_bits(number(network), 32);
+            prefix.is_some() && prefix == first_bits(number(address), 32)
+        }
+        (IpAddr::V6(address), Ok(IpAddr::V6(network))) => {
+            let prefix = first_bits(network.to_bits(), 128);
+            prefix.is_some() && prefix == first_bits(address.to_bits(), 128)
+        }
+        _ => false,
+    }
+}
+
+/// A variable in the file of the machine: `NAME=VALUE` lines, perhaps with `export` and quotes (pam_env(7)).
+fn value_in(text: &str, name: &str) -> Option<String> {
+    let lines = text.lines().map(str::trim).map(|line| line.strip_prefix("export ").unwrap_or(line));
+    let mut values = lines.filter_map(|line| {
+        let (key, value) = line.split_once('=')?;
+        let value = value.trim();
+        let quoted = ['"', '\''].into_iter().find_map(|q| value.strip_prefix(q)?.strip_suffix(q));
+        (key.trim() == name).then(|| quoted.unwrap_or(value).to_owned())
+    });
+    values.next_back()
+}
+
+const LONGEST_ENVIRONMENT: u64 = 1_024 * 1_024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    fn settings(variables: &[(&str, &str)]) -> Proxies {
+        Proxies::read(|name| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn each_transport_has_its_proxy() {
+        let both = settings(&[("http_proxy", "a:1"), ("HTTPS_PROXY", "b:2"), ("HTTP_PROXY", "evil:3")]);
+        assert_eq!(both.find(Tls::No, "node7", 5985), Some("a:1"));
+        assert_eq!(both.find(Tls::Yes, "node7", 5986), Some("b:2"));
+        assert_eq!(settings(&[("HTTP_PROXY", "evil:3")]).find(Tls::No, "node7", 5985), None);
+        assert_eq!(settings(&[("all_proxy", "c:4")]).find(Tls::Yes, "node7", 5986), Some("c:4"));
+        assert_eq!(settings(&[("https_proxy", " ")]).find(Tls::Yes, "node7", 5986), None);
+    }
+
+    #[test]
+    fn no_proxy_names_hosts_domains_and_networks() {
+        for (exceptions, host, is_excepted) in [
+            ("*", "node7", true),
+            ("node7", "NODE7", true),
+            ("example.com", "node7.example.com", true),
+            (".example.com", "node7.example.com", true),
+            ("*.example.com", "node7.example.com", true),
+            ("example.com", "example.com", true),
+            ("example.com", "badexample.com", false),
+            ("node7:5985", "node7", true),
+            ("node7:80", "node7", false),
+            ("a, node7", "node7", true),
+            ("10.0.0.0/8", "10.2.3.4", true),
+            ("10.0.0.0/8", "11.2.3.4", false),
+            ("10.0.0.0/99", "10.2.3.4", false),
+            ("0.0.0.0/0", "10.2.3.4", true),
+            ("fd00::/8", "fd00::7", true),
+            ("::1", "::1", true),
+            ("10.2.3.4", "10.2.3.4", true),
+            ("4", "10.2.3.4", false),
+            ("", "node7", false),
+        ] {
+            let settings = settings(&[("http_proxy", "a:1"), ("no_proxy", exceptions)]);
+            assert_eq!(settings.find(Tls::No, host, 5985).is_none(), is_excepted, "{exceptions} {host}");
+        }
+    }
+
+    #[test]
+    fn the_file_of_the_machine_is_read_as_pam_reads_it() {
+        let text = "# http_proxy=x\nexport https_proxy=\"http://p:3128\"\nhttp_proxy='q:1'\nhttp_proxy=q:2\n";
+        assert_eq!(value_in(text, "https_proxy").as_deref(), Some("http://p:3128"));
+        assert_eq!(value_in(text, "http_proxy").as_deref(), Some("q:2"));
+        assert_eq!(value_in(text, "proxy"), None);
+    }
+}

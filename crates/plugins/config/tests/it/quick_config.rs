@@ -1,0 +1,281 @@
+//! quickconfig: what is proposed, what is done, and what is refused, on a machine that does as it is told.
+
+use std::sync::{Arc, Mutex};
+
+use client::{Error, Session};
+use config::{ListenerKey, Section};
+use quickconfig::{
+    Answer, Firewall, FirewallKind, Noted, Outcome, Recorded, ServiceAfter, Survey, Transport, Unit, Wish,
+};
+use service::Caller;
+use telarch_plugin_config::MachineKeeper;
+use wsman::{Fault, Response};
+use xml::{Bounds, Document, Fragment, Writer};
+
+use crate::running::{Running, free_port, section};
+
+const NAMESPACE: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service";
+/// `ERROR_WSMAN_SCHEMA_VALIDATION_ERROR`.
+const WRONG: Option<u32> = Some(2_150_858_817);
+
+/// A machine that is as it is said to be, and notes what is wished.
+struct Scripted {
+    survey: Mutex<Survey>,
+    wishes: Mutex<Vec<Wish>>,
+    outcome: Outcome,
+}
+
+impl Scripted {
+    fn new(unit: Unit, kind: FirewallKind, outcome: Outcome) -> Arc<Self> {
+        let firewall =
+            Firewall { kind, places: vec!["internal".to_owned()], public: false, open: vec![false] };
+        let survey = Survey { unit, firewall, recorded: Vec::new(), certificates: Vec::new() };
+        Arc::new(Self { survey: Mutex::new(survey), wishes: Mutex::default(), outcome })
+    }
+
+    /// What was wished but to look.
+    fn done(&self) -> Vec<Wish> {
+        let all = self.wishes.lock().unwrap().clone();
+        all.into_iter().filter(|wish| !matches!(wish, Wish::Survey(_))).collect()
+    }
+}
+
+impl MachineKeeper for Scripted {
+    fn grant(&self, _: &Caller, wish: &Wish) -> Result<Answer, Fault> {
+        self.wishes.lock().unwrap().push(wish.clone());
+        Ok(match wish {
+            Wish::Survey(_) => Answer::Survey(self.survey.lock().unwrap().clone()),
+            _ => Answer::Done(self.outcome.clone()),
+        })
+    }
+}
+
+async fn on(machine: &Arc<Scripted>, settings: &str) -> Running {
+    let machine = Arc::clone(machine) as Arc<dyn MachineKeeper>;
+    let settings =
+        format!("Service.IPv4Filter = \"127.0.85.1-127.0.85.9\"\nService.IPv6Filter = \"\"\n{settings}");
+    Running::start_on(&settings, Vec::new(), Some(machine)).await
+}
+
+/// Asks one of the stages with what stands between the tags of its element.
+async fn ask(session: &Session, stage: &str, content: &str) -> Result<Response, Error> {
+    let body = format!("<{stage}_INPUT xmlns=\"{NAMESPACE}\">{content}</{stage}_INPUT>");
+    send(session, stage, &body).await
+}
+
+async fn send(session: &Session, stage: &str, body: &str) -> Result<Response, Error> {
+    let action = format!("{NAMESPACE}/{stage}");
+    session.invoke(&section(Section::Service), &action, Some(&markup(body))).await
+}
+
+fn markup(text: &str) -> Fragment {
+    let document = Document::parse(text, &Bounds::default()).unwrap();
+    let mut writer = Writer::new();
+    writer.copy(document.root());
+    writer.into_fragment()
+}
+
+fn field(answer: &Response, name: &str) -> String {
+    let content = answer.content().unwrap();
+    let found = content.children().find(|child| child.name() == name);
+    found.map(|child| child.text().into_owned()).unwrap_or_default()
+}
+
+/// What the client is to send back.
+fn input(answer: &Response, stage: &str) -> String {
+    let content = answer.content().unwrap();
+    let input = content.children().find(|child| child.name() == format!("{stage}_INPUT")).unwrap();
+    let mut writer = Writer::new();
+    writer.copy(input);
+    writer.finish()
+}
+
+const KNOWN: Unit = Unit::Known { active: true, enabled: false };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_understood_is_refused_and_nothing_is_done() {
+    let machine = Scripted::new(KNOWN, FirewallKind::Firewalld, Outcome::Done(String::new()));
+    let service = on(&machine, "").await;
+    let session = service.session();
+    for (stage, content) in [
+        ("Analyze", "<Transport>ftp</Transport>"),
+        ("Analyze", "<Transport>http</Transport><Transport>http</Transport>"),
+        ("Analyze", "<Transport><b/></Transport>"),
+        ("Analyze", "<Step>Listener:HTTP</Step>"),
+        ("Analyze", "<Zone>a b</Zone>"),
+        ("Analyze", "<RemoteAddress>10.0.0.1/8</RemoteAddress>"),
+        ("Analyze", "<AllowGroup>no:group</AllowGroup>"),
+        ("Analyze", "<Transport xmlns=\"urn:other\">http</Transport>"),
+        ("AnalyzeService", "<Transport>http</Transport>"),
+        ("EnableService", "<Step>Listener:HTTP</Step>"),
+        ("EnableService", "<Step>Enable; rm -rf /</Step>"),
+        ("EnableRemoting", "<Step>Enable</Step>"),
+        ("EnableRemoting", "<Step>Open:HTTP:22</Step>"),
+        ("EnableRemoting", "<Step>Listener:HTTP</Step><Step>Open:HTTP:1</Step>"),
+        ("EnableRemoting", "<Command>id</Command>"),
+        ("Undo", "<Step>1</Step>"),
+    ] {
+        let refused = ask(&session, stage, content).await.unwrap_err();
+        assert_eq!(refused.code(), WRONG, "{stage} {content}: {refused}");
+    }
+    for (stage, body) in [
+        ("EnableService", format!("<EnableRemoting_INPUT xmlns=\"{NAMESPACE}\"/>")),
+        ("EnableService", "<EnableService_INPUT xmlns=\"urn:other\"/>".to_owned()),
+    ] {
+        assert_eq!(send(&session, stage, &body).await.unwrap_err().code(), WRONG, "{body}");
+    }
+    assert_eq!(machine.done(), []);
+    assert!(service.listeners().is_empty());
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_that_fails_is_told_and_keeps_no_other_from_being_done() {
+    let machine =
+        Scripted::new(KNOWN, FirewallKind::Firewalld, Outcome::Failed("Access is denied.".to_owned()));
+    let port = free_port();
+    let disabled =
+        format!("[[Listener]]\nAddress = \"*\"\nTransport = \"HTTP\"\nPort = {port}\nEnabled = false\n");
+    let service = on(&machine, &disabled).await;
+    let session = service.session();
+    let analyzed = ask(&session, "AnalyzeService", "").await.unwrap();
+    assert_eq!(field(&analyzed, "RemotingEnabled"), "false");
+    assert_eq!(field(&analyzed, "Results"), "Set the WinRM service type to delayed auto start.");
+    let enabled = send(&session, "EnableService", &input(&analyzed, "EnableService")).await.unwrap();
+    assert_eq!(field(&enabled, "Status"), "failed");
+    assert_eq!(field(&enabled, "Results"), "Could not change the WinRM service type: Access is denied.");
+
+    let analyzed = ask(&session, "Analyze", "<Transport>http</Transport>").await.unwrap();
+    let proposed = field(&analyzed, "Results");
+    assert!(
+        proposed
+            .starts_with("Enable the WinRM listener on HTTP://*.\nEnable the WinRM firewall exception.\n")
+    );
+    assert!(
+        proposed.contains(&format!("TCP port {port}, from anywhere (firewalld, zone internal)")),
+        "{proposed}"
+    );
+    let enabled = send(&session, "EnableRemoting", &input(&analyzed, "EnableRemoting")).await.unwrap();
+    assert_eq!(field(&enabled, "Status"), "failed");
+    let results = field(&enabled, "Results");
+    assert!(
+        results.contains("Could not enable the WinRM firewall exception: Access is denied."),
+        "{results}"
+    );
+    assert!(results.contains("is not recorded for -undo"), "{results}");
+    let key = ListenerKey::parse("*", "HTTP").unwrap();
+    assert!(service.listeners().find(key).unwrap().enabled, "it was switched on all the same");
+    assert!(
+        matches!(
+            &machine.done()[..],
+            [Wish::Enable, Wish::Note(Noted::ListenerEnabled(Transport::Http)), Wish::Open(_)]
+        ),
+        "{:?}",
+        machine.done()
+    );
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_done_already_is_left_as_it_is_also_if_it_was_done_meanwhile() {
+    let unit = Unit::Known { active: true, enabled: true };
+    let machine = Scripted::new(unit, FirewallKind::Firewalld, Outcome::Done(String::new()));
+    let port = free_port();
+    let there = format!("[[Listener]]\nAddress = \"*\"\nTransport = \"HTTP\"\nPort = {port}\n");
+    let service = on(&machine, &there).await;
+    let session = service.session();
+    let analyzed = ask(&session, "Analyze", "<Transport>HTTP</Transport>").await.unwrap();
+    machine.survey.lock().unwrap().firewall.open = vec![true];
+    let enabled = send(&session, "EnableRemoting", &input(&analyzed, "EnableRemoting")).await.unwrap();
+    assert_eq!(field(&enabled, "Status"), "succeeded");
+    assert_eq!(machine.done(), []);
+    let analyzed = ask(&session, "Analyze", "<Transport>HTTP</Transport>").await.unwrap();
+    assert_eq!(
+        (field(&analyzed, "RemotingEnabled"), field(&analyzed, "Results")),
+        ("true".into(), String::new())
+    );
+    assert_eq!(field(&ask(&session, "AnalyzeService", "").await.unwrap(), "RemotingEnabled"), "true");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_public_zone_is_a_fault_only_where_the_firewall_is_to_be_opened_and_nobody_insists() {
+    let machine = Scripted::new(KNOWN, FirewallKind::Firewalld, Outcome::Done(String::new()));
+    machine.survey.lock().unwrap().firewall.public = true;
+    let service = on(&machine, "").await;
+    let session = service.session();
+    let refused = ask(&session, "Analyze", "<Transport>http</Transport>").await.unwrap_err();
+    assert_eq!(refused.code(), Some(2_150_859_113), "{refused}");
+    let insisting = ask(&session, "Analyze", "<Transport>http</Transport><Force/>").await.unwrap();
+    assert!(input(&insisting, "EnableRemoting").contains("Force"), "{insisting:?}");
+    machine.survey.lock().unwrap().firewall.open = vec![true];
+    assert!(ask(&session, "Analyze", "<Transport>http</Transport>").await.is_ok());
+    let refused = ask(&session, "Analyze", "<Transport>https</Transport><Strict/>").await.unwrap_err();
+    assert_eq!(refused.code(), Some(2_150_859_029), "{refused}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_policy_decides_is_told_as_its_and_not_changed() {
+    let unit = Unit::Known { active: true, enabled: true };
+    let machine = Scripted::new(unit, FirewallKind::None, Outcome::Done(String::new()));
+    let service = on(&machine, "").await;
+    let session = service.session();
+    let source = |answer: &Response| {
+        let content = answer.content().unwrap();
+        let state = content.children().find(|child| child.name() == "RemotingEnabled").unwrap();
+        (state.text().into_owned(), state.attribute("", "Source").map(std::borrow::Cow::into_owned))
+    };
+    let before = ask(&session, "Analyze", "<Transport>http</Transport>").await.unwrap();
+    assert_eq!(source(&before), ("false".to_owned(), None));
+    service.govern("[Policy]\nAllowAutoConfig = true\n");
+    let made = ask(&session, "Analyze", "<Transport>http</Transport>").await.unwrap();
+    assert_eq!(source(&made), ("true".to_owned(), Some("GPO".to_owned())));
+    let enabled = send(&session, "EnableRemoting", &input(&before, "EnableRemoting")).await.unwrap();
+    assert_eq!(field(&enabled, "Status"), "succeeded", "it is done already");
+    assert_eq!(machine.done(), []);
+    assert!(service.listeners().is_empty());
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_what_is_recorded_is_taken_back_and_the_service_ends_last() {
+    let machine = Scripted::new(KNOWN, FirewallKind::None, Outcome::Done(String::new()));
+    let port = free_port();
+    let there = format!(
+        "[[Listener]]\nAddress = \"*\"\nTransport = \"HTTP\"\nPort = {port}\n\
+         [[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"HTTP\"\nPort = {port}\n"
+    );
+    let service = on(&machine, &there).await;
+    let session = service.session();
+    let record = |number, own, service| Recorded { number, what: format!("Record {number}."), own, service };
+    machine.survey.lock().unwrap().recorded = vec![
+        record(3, None, ServiceAfter::Stopped),
+        record(4, None, ServiceAfter::Running),
+        record(7, Some(Noted::Listener(Transport::Http)), ServiceAfter::Running),
+        // Somebody has deleted it since.
+        record(8, Some(Noted::Listener(Transport::Https)), ServiceAfter::Running),
+    ];
+    let analyzed = ask(&session, "AnalyzeUndo", "").await.unwrap();
+    assert_eq!(field(&analyzed, "Results"), "Record 8.\nRecord 7.\nRecord 4.\nRecord 3.");
+    let done = send(&session, "Undo", &input(&analyzed, "Undo")).await.unwrap();
+    assert_eq!(field(&done, "Status"), "succeeded");
+    let listeners = service.listeners();
+    assert!(listeners.find(ListenerKey::parse("*", "HTTP").unwrap()).is_none());
+    assert_eq!(listeners.len(), 1, "the other one is nobody's business");
+    let expected = [8, 7, 4, 3].map(Wish::TakeBack);
+    // The last one comes when the answer has arrived.
+    while machine.done().len() < expected.len() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(machine.done(), expected);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_without_a_machine_says_that_it_cannot() {
+    let service = Running::start("").await;
+    let refused = ask(&service.session(), "AnalyzeService", "").await.unwrap_err();
+    assert_eq!(refused.code(), Some(2_150_858_771), "{refused}");
+    service.stop().await;
+}

@@ -1,0 +1,151 @@
+//! Whatever keeps connections out: found, looked at, opened and closed again.
+//!
+//! What is asked first is what administrators use: firewalld, then ufw, then the rules themselves. Nothing that does
+//! not run is started, and what does not keep anything out is left alone.
+
+mod firewalld;
+mod iptables;
+mod networks;
+mod nftables;
+mod ufw;
+
+use serde_json::{Value, json};
+
+use crate::{Error, Firewall, FirewallKind, Network, Opening, Outcome, Source};
+
+/// A rule of ours, with all it takes to find it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    Firewalld(firewalld::Rule),
+    Ufw(ufw::Rule),
+    Nftables(nftables::Rule),
+    Iptables(iptables::Rule),
+}
+
+/// What there is, and whether it has these openings.
+pub(crate) async fn survey(openings: &[Opening]) -> Firewall {
+    let seen = match find().await {
+        Ok(FirewallKind::Firewalld) => firewalld::survey(openings).await,
+        Ok(FirewallKind::Ufw) => ufw::survey(openings).await,
+        Ok(FirewallKind::Nftables) => nftables::survey(openings).await,
+        Ok(kind) => Ok(nothing_known(kind)),
+        Err(error) => Err(error),
+    };
+    seen.unwrap_or_else(|error| nothing_known(FirewallKind::Unseen(error.to_string())))
+}
+
+/// Lets connections through where that is not so yet; every rule that is made goes to `made` at once.
+///
+/// # Errors
+/// [`Error`]; what was made before stays.
+pub(crate) async fn open(opening: &Opening, made: &mut Vec<Rule>) -> Result<Outcome, Error> {
+    let kind = find().await?;
+    if opening.zone.is_some() && kind != FirewallKind::Firewalld {
+        return Err(Error::NoZones);
+    }
+    match kind {
+        FirewallKind::Firewalld => firewalld::open(opening, made).await,
+        FirewallKind::Ufw => ufw::open(opening, made).await,
+        FirewallKind::Nftables => nftables::open(opening, made).await,
+        FirewallKind::None => Ok(Outcome::Already),
+        FirewallKind::Unseen(why) => Ok(Outcome::Failed(why)),
+    }
+}
+
+/// Takes a rule away, if it is still there.
+///
+/// # Errors
+/// [`Error`].
+pub(crate) async fn close(rule: &Rule) -> Result<Outcome, Error> {
+    match rule {
+        Rule::Firewalld(rule) => firewalld::close(rule).await,
+        Rule::Ufw(rule) => ufw::close(rule).await,
+        Rule::Nftables(rule) => nftables::close(rule).await,
+        Rule::Iptables(rule) => iptables::close(rule).await,
+    }
+}
+
+async fn find() -> Result<FirewallKind, Error> {
+    if firewalld::runs().await {
+        return Ok(FirewallKind::Firewalld);
+    }
+    if ufw::is_active().await? {
+        return Ok(FirewallKind::Ufw);
+    }
+    nftables::find().await
+}
+
+fn nothing_known(kind: FirewallKind) -> Firewall {
+    Firewall { kind, places: Vec::new(), public: false, open: Vec::new() }
+}
+
+/// The networks that an opening is for; empty means all.
+fn sources(opening: &Opening) -> Vec<Network> {
+    let mut networks: Vec<Network> = Vec::new();
+    for source in &opening.sources {
+        match source {
+            Source::LocalSubnet => networks.extend(networks::of_this_machine()),
+            Source::Network(network) => networks.push(*network),
+        }
+    }
+    networks.sort_unstable();
+    networks.dedup();
+    networks
+}
+
+/// This machine is alone, so that "from its own networks" is from nowhere.
+fn nowhere() -> Outcome {
+    Outcome::Failed("this machine is in no network, so LocalSubnet is nobody".to_owned())
+}
+
+impl Rule {
+    /// As the journal has it.
+    pub(crate) fn to_json(&self) -> Value {
+        match self {
+            Self::Firewalld(rule) => json!({ "firewalld": rule.to_json() }),
+            Self::Ufw(rule) => json!({ "ufw": rule.to_json() }),
+            Self::Nftables(rule) => json!({ "nftables": rule.to_json() }),
+            Self::Iptables(rule) => json!({ "iptables": rule.to_json() }),
+        }
+    }
+
+    /// None for what the journal cannot have.
+    pub(crate) fn from_json(value: &Value) -> Option<Self> {
+        let (kind, rule) = value.as_object()?.iter().next()?;
+        match kind.as_str() {
+            "firewalld" => firewalld::Rule::from_json(rule).map(Self::Firewalld),
+            "ufw" => ufw::Rule::from_json(rule).map(Self::Ufw),
+            "nftables" => nftables::Rule::from_json(rule).map(Self::Nftables),
+            "iptables" => iptables::Rule::from_json(rule).map(Self::Iptables),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Firewalld(rule) => rule.fmt(f),
+            Self::Ufw(rule) => rule.fmt(f),
+            Self::Nftables(rule) => rule.fmt(f),
+            Self::Iptables(rule) => rule.fmt(f),
+        }
+    }
+}
+
+/// A number of the journal that is a port.
+fn port(value: &Value) -> Option<std::num::NonZeroU16> {
+    value.get("port")?.as_u64().and_then(|port| u16::try_from(port).ok()?.try_into().ok())
+}
+
+/// A network of the journal, if it has one.
+fn source(value: &Value) -> Option<Option<Network>> {
+    match value.get("source")? {
+        Value::Null => Some(None),
+        text => Network::parse(text.as_str()?).ok().map(Some),
+    }
+}
+
+fn transport(value: &Value) -> Option<crate::Transport> {
+    crate::Transport::of_word(value.get("transport")?.as_str()?)
+}

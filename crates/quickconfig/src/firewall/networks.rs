@@ -1,0 +1,80 @@
+//! The networks that this machine is in, by the kernel's routes.
+
+use std::fs;
+use std::net::{IpAddr, Ipv6Addr};
+
+use crate::Network;
+
+/// Those that are reached without a gateway, but for loopback.
+pub(super) fn of_this_machine() -> Vec<Network> {
+    let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
+    let v4 = read("/proc/thread-self/net/route");
+    let v6 = read("/proc/thread-self/net/ipv6_route");
+    let mut networks: Vec<Network> =
+        v4.lines().filter_map(of_v4).chain(v6.lines().filter_map(of_v6)).collect();
+    networks.sort_unstable();
+    networks.dedup();
+    networks
+}
+
+/// `Iface Destination Gateway Flags RefCnt Use Metric Mask …`; numbers are as this machine reads the network's octets.
+fn of_v4(line: &str) -> Option<Network> {
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let number = |at: usize| u32::from_str_radix(fields.get(at)?, 16).ok();
+    let (destination, gateway, mask) = (number(1)?, number(2)?, number(7)?);
+    let length = u8::try_from(mask.count_ones()).ok()?;
+    if gateway != 0 || length == 0 || *fields.first()? == "lo" {
+        return None;
+    }
+    Network::of(IpAddr::from(destination.to_ne_bytes()), length)
+}
+
+/// `destination length source length next-hop metric references uses flags interface`, all hexadecimal.
+fn of_v6(line: &str) -> Option<Network> {
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let address = |at: usize| u128::from_str_radix(fields.get(at)?, 16).ok().map(Ipv6Addr::from);
+    let (destination, next_hop) = (address(0)?, address(4)?);
+    let length = u8::from_str_radix(fields.get(1)?, 16).ok()?;
+    let is_network = (1..128).contains(&length) && !destination.is_multicast();
+    if !next_hop.is_unspecified() || !is_network || *fields.get(9)? == "lo" {
+        return None;
+    }
+    Network::of(destination.into(), length)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_without_a_gateway_is_a_network_of_this_machine() {
+        let number = |octets: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(octets));
+        let line = |interface: &str, to: [u8; 4], gateway: [u8; 4], mask: [u8; 4]| {
+            of_v4(&format!(
+                "{interface}\t{}\t{}\t0001\t0\t0\t0\t{}\t0\t0\t0",
+                number(to),
+                number(gateway),
+                number(mask)
+            ))
+            .map(|network| network.to_string())
+        };
+        assert_eq!(line("eth0", [192, 0, 2, 0], [0; 4], [255, 255, 255, 0]).unwrap(), "192.0.2.0/24");
+        assert_eq!(line("eth0", [0; 4], [192, 0, 2, 1], [0; 4]), None, "the way to everywhere else");
+        assert_eq!(line("eth0", [10, 0, 0, 0], [192, 0, 2, 1], [255, 0, 0, 0]), None, "behind a gateway");
+        assert_eq!(line("lo", [127, 0, 0, 0], [0; 4], [255, 0, 0, 0]), None);
+        assert_eq!(of_v4("Iface\tDestination\tGateway \tFlags"), None);
+
+        let zero = "00000000000000000000000000000000";
+        let v6 = |to: &str, length: &str, hop: &str, interface: &str| {
+            of_v6(&format!("{to} {length} {zero} 00 {hop} 00000100 00000001 00000000 00000001 {interface}"))
+                .map(|network| network.to_string())
+        };
+        let own = "20010db8000000000000000000000000";
+        assert_eq!(v6(own, "40", zero, "eth0").unwrap(), "2001:db8::/64");
+        assert_eq!(v6(own, "80", zero, "eth0"), None, "an address of its own");
+        assert_eq!(v6("ff000000000000000000000000000000", "08", zero, "eth0"), None);
+        assert_eq!(v6(own, "40", "fe800000000000000000000000000001", "eth0"), None);
+        assert_eq!(v6(own, "40", zero, "lo"), None);
+    }
+}

@@ -1,0 +1,263 @@
+//! What quickconfig has done and not taken back, in a file of root's or of the user whose service it is.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use serde_json::{Value, json};
+
+use crate::firewall::Rule;
+use crate::{Error, Noted, Recorded, ServiceAfter, Transport};
+
+/// One thing that was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// The unit was started.
+    Started,
+    /// The unit is started at boot since.
+    Enabled,
+    /// The firewall got a rule.
+    Opened(Rule),
+    /// The service has changed its settings.
+    Own(Noted),
+}
+
+/// The file, read and locked: nobody else changes it meanwhile.
+pub(crate) struct Journal {
+    path: PathBuf,
+    last: u32,
+    records: Vec<(u32, Deed)>,
+    /// Holds the lock until it is closed.
+    _lock: File,
+}
+
+impl Journal {
+    /// Opens the journal of a state directory, which must exist.
+    ///
+    /// # Errors
+    /// [`Error::Journal`], also if somebody else could have written it.
+    pub(crate) fn open(state: &Path) -> Result<Self, Error> {
+        let path = state.join("quickconfig.json");
+        let failed = |action| {
+            let path = path.clone();
+            move |error: io::Error| Error::Journal { action, path, reason: error.to_string() }
+        };
+        let no_links = i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or_default();
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(no_links)
+            .open(state.join("quickconfig.lock"))
+            .map_err(failed("lock"))?;
+        flock(&lock, FlockOperation::LockExclusive).map_err(|error| failed("lock")(error.into()))?;
+        let text = read(&path, no_links).map_err(failed("read"))?;
+        let empty = Self { path: path.clone(), last: 0, records: Vec::new(), _lock: lock };
+        let Some(text) = text else { return Ok(empty) };
+        let wrong =
+            || failed("read")(io::Error::new(ErrorKind::InvalidData, "it is no journal of quickconfig"));
+        let whole: Value = serde_json::from_str(&text).map_err(|_| wrong())?;
+        let records = whole.get("records").and_then(Value::as_array).ok_or_else(wrong)?;
+        let records: Option<Vec<_>> = records.iter().map(record).collect();
+        let records = records.ok_or_else(wrong)?;
+        let last = whole.get("last").and_then(number).ok_or_else(wrong)?;
+        Ok(Self { last, records, ..empty })
+    }
+
+    /// What is recorded, oldest first.
+    pub(crate) fn recorded(&self) -> Vec<Recorded> {
+        self.records.iter().map(|(number, deed)| deed.shown(*number)).collect()
+    }
+
+    pub(crate) fn find(&self, number: u32) -> Result<&Deed, Error> {
+        let found = self.records.iter().find(|(own, _)| *own == number);
+        found.map(|(_, deed)| deed).ok_or(Error::NotRecorded(number))
+    }
+
+    /// Adds what was done.
+    ///
+    /// # Errors
+    /// [`Error::Journal`] if it cannot be kept.
+    pub(crate) fn add(&mut self, deed: Deed) -> Result<(), Error> {
+        if self.records.iter().any(|(_, own)| *own == deed) {
+            return Ok(());
+        }
+        if self.records.len() >= MOST {
+            return Err(self.error("write", "it has too many records: winrm quickconfig -undo empties it"));
+        }
+        self.last = self.last.wrapping_add(1);
+        self.records.push((self.last, deed));
+        self.write()
+    }
+
+    /// Removes what was taken back.
+    ///
+    /// # Errors
+    /// [`Error::Journal`].
+    pub(crate) fn remove(&mut self, number: u32) -> Result<(), Error> {
+        self.records.retain(|(own, _)| *own != number);
+        self.write()
+    }
+
+    fn write(&self) -> Result<(), Error> {
+        let records: Vec<Value> = self.records.iter().map(|(number, deed)| deed.to_json(*number)).collect();
+        let text = format!("{:#}\n", json!({ "last": self.last, "records": records }));
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let writing = || {
+            // Made with mode 0600.
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(&self.path)?;
+            Ok::<_, io::Error>(())
+        };
+        writing().map_err(|error| self.error("write", &error.to_string()))
+    }
+
+    fn error(&self, action: &'static str, reason: &str) -> Error {
+        Error::Journal { action, path: self.path.clone(), reason: reason.to_owned() }
+    }
+}
+
+/// The text of the file, if there is one that only its owner, root or this user, can have written.
+fn read(path: &Path, flags: i32) -> io::Result<Option<String>> {
+    const LONGEST: u64 = 1 << 20;
+    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let metadata: fs::Metadata = file.metadata()?;
+    let is_trusted = metadata.uid() == 0 || metadata.uid() == rustix::process::geteuid().as_raw();
+    if !metadata.is_file() || !is_trusted || metadata.mode() & 0o022 != 0 {
+        return Err(io::Error::new(ErrorKind::PermissionDenied, "others can have changed it"));
+    }
+    let mut text = String::new();
+    file.take(LONGEST).read_to_string(&mut text)?;
+    Ok(Some(text))
+}
+
+fn number(value: &Value) -> Option<u32> {
+    value.as_u64().and_then(|number| u32::try_from(number).ok())
+}
+
+fn record(value: &Value) -> Option<(u32, Deed)> {
+    Some((number(value.get("number")?)?, Deed::from_json(value)?))
+}
+
+impl Deed {
+    fn shown(&self, number: u32) -> Recorded {
+        let (what, own) = match self {
+            Self::Started => ("The service was started.".to_owned(), None),
+            Self::Enabled => ("The service is started at boot.".to_owned(), None),
+            Self::Opened(rule) => (format!("Firewall: {rule}."), None),
+            Self::Own(noted) => (noted.to_string(), Some(noted.clone())),
+        };
+        let service = match self {
+            Self::Started => ServiceAfter::Stopped,
+            _ => ServiceAfter::Running,
+        };
+        Recorded { number, what, own, service }
+    }
+
+    fn to_json(&self, number: u32) -> Value {
+        match self {
+            Self::Started => json!({ "number": number, "started": true }),
+            Self::Enabled => json!({ "number": number, "enabled": true }),
+            Self::Opened(rule) => json!({ "number": number, "opened": rule.to_json() }),
+            Self::Own(Noted::Listener(transport)) => {
+                json!({ "number": number, "listener": transport.word() })
+            }
+            Self::Own(Noted::ListenerEnabled(transport)) => {
+                json!({ "number": number, "listener_enabled": transport.word() })
+            }
+            Self::Own(Noted::Allowed(sid)) => json!({ "number": number, "allowed": sid }),
+        }
+    }
+
+    fn from_json(value: &Value) -> Option<Self> {
+        let (kind, what) = value.as_object()?.iter().find(|(name, _)| *name != "number")?;
+        match kind.as_str() {
+            "started" => Some(Self::Started),
+            "enabled" => Some(Self::Enabled),
+            "opened" => Rule::from_json(what).map(Self::Opened),
+            "listener" => Transport::of_word(what.as_str()?).map(|own| Self::Own(Noted::Listener(own))),
+            "listener_enabled" => {
+                Transport::of_word(what.as_str()?).map(|own| Self::Own(Noted::ListenerEnabled(own)))
+            }
+            "allowed" => Some(Self::Own(Noted::Allowed(what.as_str()?.to_owned()))),
+            _ => None,
+        }
+    }
+}
+
+/// Far more than quickconfig ever does.
+const MOST: usize = 256;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_was_recorded_is_there_at_the_next_opening_under_the_same_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(folder.path()).unwrap();
+        let rule = json!({ "nftables": {
+            "family": "inet", "table": "filter", "chain": "input", "handle": 7, "transport": "http", "port": 5985,
+            "source": "10.0.0.0/8",
+        } });
+        let firewalld = json!({ "firewalld": {
+            "zone": "internal", "what": { "transport": "https" }, "now": true, "later": false,
+        } });
+        let deeds = [
+            Deed::Enabled,
+            Deed::Opened(Rule::from_json(&rule).unwrap()),
+            Deed::Opened(Rule::from_json(&firewalld).unwrap()),
+            Deed::Own(Noted::Listener(Transport::Http)),
+            Deed::Own(Noted::ListenerEnabled(Transport::Https)),
+            Deed::Own(Noted::Allowed("S-1-5-32-544".to_owned())),
+            Deed::Started,
+        ];
+        for deed in deeds.iter().chain(&deeds) {
+            journal.add(deed.clone()).unwrap();
+        }
+        journal.remove(1).unwrap();
+        drop(journal);
+
+        let journal = Journal::open(folder.path()).unwrap();
+        let numbers: Vec<u32> = journal.recorded().iter().map(|record| record.number).collect();
+        assert_eq!(numbers, [2, 3, 4, 5, 6, 7]);
+        assert!(journal.find(1).is_err());
+        for (number, deed) in (1..).zip(&deeds).skip(1) {
+            assert_eq!(journal.find(number).unwrap(), deed);
+        }
+        let mode = fs::metadata(folder.path().join("quickconfig.json")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_journal_that_others_could_have_written_is_not_believed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("quickconfig.json");
+        fs::write(&file, "{\"last\":0,\"records\":[]}").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o622)).unwrap();
+        assert!(Journal::open(folder.path()).is_err());
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(Journal::open(folder.path()).is_ok());
+        for wrong in [
+            "",
+            "{}",
+            "{\"last\":1,\"records\":[{\"number\":1,\"ran\":\"rm\"}]}",
+            "{\"last\":-1,\"records\":[]}",
+        ] {
+            fs::write(&file, wrong).unwrap();
+            assert!(Journal::open(folder.path()).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What becomes of a machine that is asked: a real systemd, firewalld, ufw and nft, each on a machine of its own.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod firewalld;
+mod nftables;
+mod systemd;
+mod ufw;
+
+use std::num::NonZeroU16;
+
+use telarch_peers::World;
+use telarch_quickconfig::{Answer, Machine, Opening, Outcome, Source, Survey, Transport, Wish, Zone};
+
+/// The machine of a world.
+fn machine() -> Machine {
+    std::fs::create_dir_all("/run/state").unwrap();
+    Machine::of_machine("/run/state")
+}
+
+fn survey(openings: &[Opening]) -> Survey {
+    match machine().grant(&Wish::Survey(openings.to_vec())) {
+        Answer::Survey(survey) => survey,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn done(wish: &Wish) -> Outcome {
+    match machine().grant(wish) {
+        Answer::Done(outcome) => outcome,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn opening(transport: Transport, port: u16, sources: &[&str], zone: Option<&str>) -> Opening {
+    Opening {
+        transport,
+        port: NonZeroU16::new(port).unwrap(),
+        sources: sources.iter().map(|source| Source::parse(source).unwrap()).collect(),
+        zone: zone.map(|zone| Zone::parse(zone).unwrap()),
+    }
+}
+
+/// Opens, is idempotent, is seen, and is taken back so that nothing is left of it.
+fn opens_and_closes(opening: &Opening) -> String {
+    assert_eq!(survey(std::slice::from_ref(opening)).firewall.open, [false]);
+    let Outcome::Done(how) = done(&Wish::Open(opening.clone())) else { panic!("{opening:?} is not opened") };
+    assert_eq!(survey(std::slice::from_ref(opening)).firewall.open, [true], "{how}");
+    assert_eq!(done(&Wish::Open(opening.clone())), Outcome::Already);
+    how
+}
+
+fn take_everything_back() {
+    for record in survey(&[]).recorded.iter().rev() {
+        let outcome = done(&Wish::TakeBack(record.number));
+        assert!(matches!(outcome, Outcome::Done(_)), "{record:?}: {outcome:?}");
+    }
+    assert!(survey(&[]).recorded.is_empty());
+}
+
+fn printed(world: &World, line: &str) -> String {
+    let run = world.shell(line);
+    assert_eq!(run.code, 0, "{line}: {}", String::from_utf8_lossy(&run.stderr));
+    String::from_utf8(run.stdout).unwrap()
+}

@@ -1,0 +1,139 @@
+//! `winrm doctor` for the service of this machine: each broken set-up is a real one.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use telarch_peers::{Diagnosis, Kept, WebServer, Winrm, firewall, in_network};
+
+#[test]
+fn nothing_fails_where_the_service_is_well() {
+    let kept = Kept::files(&(listener("HTTP", free_port()) + &listener("HTTPS", free_port()))).start();
+    let diagnosis = examined(&kept);
+    diagnosis.is_well();
+    for check in ["settings", "configuration", "ports", "socket", "listeners", "certificates"] {
+        assert_eq!(diagnosis.check(check).verdict, "pass", "{diagnosis:#?}");
+    }
+}
+
+#[test]
+fn a_service_that_does_not_run() {
+    let kept = Kept::files(&listener("HTTP", free_port()));
+    let diagnosis = examined(&kept);
+    diagnosis.begins_with("socket", "no service of this machine listens", "systemctl start telarchd.socket");
+    assert_eq!(diagnosis.check("listeners").seen, "socket has failed");
+}
+
+#[test]
+fn a_port_that_another_program_has() {
+    let server = WebServer::of_files();
+    let kept = Kept::files(&listener("HTTP", server.port()));
+    examined(&kept).begins_with("ports", "belongs to python3", "-set:Port=NUMBER");
+}
+
+#[test]
+fn settings_with_a_slip_of_the_pen() {
+    let kept = Kept::files("Service.Auth.Basic = \"perhaps\"\n");
+    let diagnosis = examined(&kept);
+    diagnosis.begins_with("settings", "line 1", "telarch config show");
+    assert_eq!(diagnosis.check("configuration").seen, "settings has failed");
+}
+
+#[test]
+fn settings_that_everybody_may_write() {
+    let kept = Kept::files("");
+    kept.write("config.toml", "", 0o666);
+    let config = kept.config();
+    let fix = format!("chmod o-w {}", config.display());
+    examined(&kept).begins_with("settings", "may be written by everyone", &fix);
+}
+
+#[test]
+fn a_policy_that_everybody_may_write() {
+    let kept = Kept::files(&listener("HTTP", free_port()));
+    kept.write("policy.d/site.toml", "Service.Auth.Basic = false\n", 0o644);
+    let diagnosis = examined(&kept);
+    assert!(diagnosis.check("policy").seen.contains("a policy governs Service/Auth/Basic"), "{diagnosis:#?}");
+    kept.write("policy.d/site.toml", "Service.Auth.Basic = false\n", 0o666);
+    let diagnosis = examined(&kept);
+    diagnosis.begins_with("policy", "may be written by everyone", "chmod o-w");
+    assert_eq!(diagnosis.check("settings").seen, "policy has failed");
+}
+
+#[test]
+fn accounts_that_others_can_read() {
+    let kept = Kept::files(&listener("HTTP", free_port()));
+    kept.write("accounts", "", 0o644);
+    examined(&kept).begins_with("configuration", "accounts", "chmod 600");
+}
+
+#[test]
+fn a_listener_at_an_address_that_the_machine_does_not_have() {
+    let there = listener("HTTP", free_port()).replace("127.0.0.1", "203.0.113.9");
+    let kept = Kept::files(&(listener("HTTPS", free_port()) + &there)).start();
+    let diagnosis = examined(&kept);
+    diagnosis.begins_with("listeners", "nobody listens", "an address that the machine has not yet");
+    assert_eq!(diagnosis.check("configuration").verdict, "warn", "{diagnosis:#?}");
+}
+
+#[test]
+fn a_listener_whose_certificate_has_expired() {
+    let key = KeyPair::generate().expect("a key");
+    let mut parameters = CertificateParams::new(["127.0.0.1".to_owned()]).expect("a name");
+    parameters.not_after = date_time_ymd(2020, 2, 3);
+    let certificate = parameters.self_signed(&key).expect("a certificate");
+    let kept = Kept::files("");
+    let thumbprint = kept.put_certificate(&certificate.pem(), &key.serialize_pem());
+    let settings = format!("{}CertificateThumbprint = \"{thumbprint}\"\n", listener("HTTPS", free_port()));
+    kept.write("config.toml", &settings, 0o644);
+    let kept = kept.start();
+    let diagnosis = examined(&kept);
+    diagnosis.begins_with(
+        "certificates",
+        "expired on Mon, 03 Feb 2020",
+        "-set:CertificateThumbprint=THUMBPRINT",
+    );
+}
+
+#[test]
+fn a_firewall_that_lets_nobody_in() {
+    in_network("doctor_here::a_firewall_that_lets_nobody_in", || {
+        let port = free_port();
+        let kept = Kept::files(&listener("HTTP", port).replace("IP:127.0.0.1", "*")).start();
+        examined(&kept).is_well();
+        firewall(
+            "add table inet filter\n\
+             add chain inet filter input { type filter hook input priority 0; policy drop; }\n\
+             add rule inet filter input ct state established,related accept\n\
+             add rule inet filter input iif lo accept\n\
+             add rule inet filter input tcp dport 22 accept\n",
+        );
+        let fix = format!("nft insert rule inet filter input tcp dport {port} accept");
+        let diagnosis = examined(&kept);
+        diagnosis.begins_with("firewall", &format!("nobody through to port {port}"), &fix);
+        firewall(&fix.replace("nft ", ""));
+        examined(&kept).is_well();
+    });
+}
+
+#[test]
+fn nobody_is_served_without_a_listener() {
+    let kept = Kept::files("").start();
+    let diagnosis = examined(&kept);
+    diagnosis.is_well();
+    let settings = diagnosis.check("settings");
+    assert_eq!(settings.verdict, "warn", "{diagnosis:#?}");
+    assert!(settings.fixes[0].contains("winrm quickconfig"), "{diagnosis:#?}");
+}
+
+fn examined(kept: &Kept) -> Diagnosis {
+    Diagnosis::of(Winrm::here(kept))
+}
+
+fn listener(transport: &str, port: u16) -> String {
+    format!("[[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"{transport}\"\nPort = {port}\n")
+}
+
+fn free_port() -> u16 {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
+    free.expect("a free port").port()
+}

@@ -1,0 +1,80 @@
+//! What `winrm` has beyond the operations of the protocol, against the real service.
+
+use telarch_peers::{PASSWORD, Password, Telarchd, Winrm, Winrs};
+
+fn winrm(service: &Telarchd) -> Winrm {
+    Winrm::to(service.http())
+}
+
+#[test]
+fn messages_in_utf_16_are_understood_both_ways() {
+    let service = Telarchd::start(&[]);
+    let run = winrm(&service).switch("-encoding:utf-16").run(&["get", "winrm/config/winrs"]);
+    let (stdout, stderr, code) = run.text();
+    assert_eq!((stderr, code), ("", 0), "{run:?}");
+    assert!(stdout.starts_with("Winrs\n    AllowRemoteShellAccess = true\n"), "{run:?}");
+}
+
+#[test]
+fn restore_takes_changes_back_and_what_if_makes_none() {
+    let service = Telarchd::start(&[]);
+    let shells = || {
+        let run = winrm(&service).run(&["get", "winrm/config/winrs"]);
+        let line = run.text().0.lines().find(|line| line.contains("MaxShellsPerUser")).map(str::to_owned);
+        line.expect("it is a setting")
+    };
+    let before = shells();
+    let set = ["set", "winrm/config/winrs", "@{MaxShellsPerUser=\"7\"}"];
+    let shown = winrm(&service).switch("-whatif").run(&set);
+    assert!(shown.text().0.contains("    MaxShellsPerUser: 30 -> 7\n"), "{shown:?}");
+    assert_eq!(shells(), before);
+    assert_eq!(winrm(&service).run(&set).code, 0);
+    assert_eq!(shells(), "    MaxShellsPerUser = 7");
+    let restored = winrm(&service).run(&["invoke", "restore", "winrm/config", "@{}"]);
+    assert_eq!(restored.text(), ("Restore_OUTPUT\n\n", "", 0));
+    assert_eq!(shells(), before);
+    let plugins = winrm(&service).run(&["invoke", "restore", "winrm/config/plugin", "@{}"]);
+    assert_eq!(plugins.code, 0, "{plugins:?}");
+}
+
+#[test]
+fn a_shell_that_was_left_open_is_found_and_ended() {
+    let service = Telarchd::start(&[]);
+    let left = Winrs::to(service.http()).start(&["echo ready; exec sleep 600"]);
+    left.wait_for("ready");
+    let listed = winrm(&service).switch("-mine").switch("-format:ndjson").run(&["shells"]);
+    assert_eq!((listed.text().0.lines().count(), listed.code), (1, 0), "{listed:?}");
+    let ended = winrm(&service).switch("-mine").switch("-kill").run(&["shells"]);
+    assert!(ended.text().1.starts_with("winrm: ended shell ") && ended.code == 0, "{ended:?}");
+    assert_ne!(left.end().code, 0);
+    let none = winrm(&service).run(&["shells"]);
+    assert_eq!(none.text(), ("", "", 0));
+}
+
+#[test]
+fn many_hosts_are_asked_with_one_password_and_one_that_refuses_is_named() {
+    let (first, second) = (Telarchd::start(&[]), Telarchd::start(&[]));
+    let shut = Telarchd::start(&[("Service.Auth.Negotiate", "false")]);
+    let run = Winrm::to_all(&[first.http(), second.http(), shut.http()])
+        .switch("-format:ndjson")
+        .switch("-exitcode:detailed")
+        .password(Password::Environment(PASSWORD))
+        .run(&["get", "winrm/config/winrs"]);
+    let (stdout, stderr, code) = run.text();
+    assert_eq!(stdout.matches("\"results\":[{\"Winrs\":").count(), 2, "{run:?}");
+    assert_eq!(code, 4, "{run:?}");
+    assert!(stderr.ends_with(&format!("winrm: 2 of 3 hosts answered; not {}\n", shut.http())), "{run:?}");
+}
+
+#[test]
+fn a_trace_holds_the_messages_and_no_password() {
+    let service = Telarchd::start(&[]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("trace");
+    let run = winrm(&service).switch(&format!("-trace:{}", file.display())).run(&["get", "winrm/config"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let trace = std::fs::read_to_string(&file).expect("it was written");
+    // It was sealed on the way, and is not here.
+    assert!(trace.contains("<cfg:MaxEnvelopeSizekb>500</cfg:MaxEnvelopeSizekb>"), "{trace}");
+    assert!(!trace.contains(PASSWORD) && !trace.contains("Authorization"), "{trace}");
+}
