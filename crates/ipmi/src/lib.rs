@@ -19,10 +19,14 @@
 
 mod connection;
 mod error;
+mod event_log;
+mod repository;
+mod sensors;
 
 pub use connection::Connection;
 pub use error::IpmiError;
 pub use ipmi_proto as proto;
+pub use sensors::{Measured, Standing};
 
 /// The port of IPMI over LAN (IPMI 2.0, 13.1.2).
 pub const PORT: u16 = 623;

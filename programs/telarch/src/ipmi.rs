@@ -10,6 +10,7 @@ mod many;
 mod power;
 mod raw;
 mod report;
+mod sensors;
 
 use lexopt::Parser;
 
@@ -28,6 +29,7 @@ fn run(parser: Parser) -> Result<String, Failure> {
     let Some(Invocation { action, place }) = Invocation::parse(parser)? else { return Ok(HELP.to_owned()) };
     match action {
         Action::Power(what) => many::ask(place, what),
+        Action::Sensors => many::ask(place, sensors::Sensors),
         Action::Info => many::ask(place, info::Info),
         Action::Identify(how) => many::ask(place, identify::Identify(how)),
         Action::Raw(request) => many::ask(place, raw::Raw(request)),
@@ -39,12 +41,14 @@ const HELP: &str = r"telarch ipmi: the hardware of machines, through their manag
 Examples:
   telarch ipmi power status -H 10.0.0.7 -U admin
   telarch ipmi power cycle -H 'bmc[01-40].example' -U admin --password-file ~/.bmc
-  telarch ipmi info -H bmc1,bmc2 -U admin --format json
+  telarch ipmi sensors -H bmc1,bmc2 -U admin --format json
   telarch ipmi raw 0x06 0x01 -H bmc1 -U admin
 
 Actions:
   power WHAT            status, on, off, cycle, reset, diag (an interrupt for a dump), or soft (asks the system to
                         shut down)
+  sensors               what the sensors measure: name, number, reading or states, and ok, nc, cr or nr (beyond a
+                        non-critical, critical or non-recoverable threshold), or ns for no reading
   info                  what the controller is
   identify [SECONDS|on] let the lamp of the box blink for 15 seconds, or so many; 0 ends it, on is until then
   raw NETFN CMD [DATA]  send octets (06, 0x06 and 6 are the same), and print those of the answer

@@ -36,6 +36,7 @@ mod rakp;
 mod replay;
 mod rmcp;
 pub mod sdr;
+pub mod sel;
 mod session;
 mod suite;
 mod window;

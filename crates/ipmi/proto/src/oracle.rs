@@ -7,6 +7,7 @@ use crate::command::device_id::GetDeviceId;
 use crate::command::sensor::GetReading;
 use crate::command::storage::{GetSdrRepositoryInfo, GetSelEntry, GetSelInfo};
 use crate::sdr::{Body, Record};
+use crate::sel::SelRecord;
 use crate::{Command as _, Event, Login, NetFn, Password, Request, Session, Timing, UserName, pong};
 
 /// Whatever arrives during a login, nothing panics, nothing grows without bound, and the login ends in its time.
@@ -68,5 +69,6 @@ pub fn replies(octets: &[u8]) {
     let _ = GetReading(1).reply(octets);
     let _ = GetSdrRepositoryInfo.reply(octets);
     let _ = GetSelInfo.reply(octets);
+    let _ = SelRecord::decode(octets);
     let _ = GetSelEntry(0).reply(octets);
 }

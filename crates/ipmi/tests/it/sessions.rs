@@ -10,11 +10,11 @@ use telarch_ipmi::proto::{
 use telarch_ipmi::{Connection, IpmiError};
 use telarch_simulated_bmc::SimulatedBmc;
 
-fn login(user: &str, password: &str) -> Login {
+pub(crate) fn login(user: &str, password: &str) -> Login {
     Login::new(UserName::new(user).unwrap(), Password::new(password.as_bytes()).unwrap())
 }
 
-async fn open(bmc: &SimulatedBmc, login: Login) -> Result<Connection, IpmiError> {
+pub(crate) async fn open(bmc: &SimulatedBmc, login: Login) -> Result<Connection, IpmiError> {
     Connection::open(bmc.address().parse().unwrap(), login, Timing::default()).await
 }
 

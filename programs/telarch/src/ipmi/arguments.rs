@@ -22,6 +22,7 @@ pub(super) struct Invocation {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Power(Power),
+    Sensors,
     Info,
     Identify(SetIdentify),
     Raw(Request),
@@ -109,6 +110,7 @@ impl Action {
             ["power", "soft"] => Self::Power(Power::Control(Control::SoftShutdown)),
             ["power"] => return Err(wrong("power: status, on, off, cycle, reset, diag or soft?")),
             ["power", other] => return Err(wrong(format!("power: unknown word {other:?}"))),
+            ["sensors"] => Self::Sensors,
             ["info"] => Self::Info,
             ["identify"] => Self::Identify(SetIdentify::Seconds(15)),
             ["identify", "on"] => Self::Identify(SetIdentify::Indefinitely),
@@ -125,7 +127,7 @@ impl Action {
                 Self::Raw(Request { net_fn, command: octet(command)?, data })
             }
             ["raw", ..] => return Err(wrong("raw: which network function and command?")),
-            ["info", word, ..] | ["power" | "identify", _, word, ..] => {
+            ["info" | "sensors", word, ..] | ["power" | "identify", _, word, ..] => {
                 return Err(wrong(format!("{word:?} is one word too many")));
             }
             [other, ..] => return Err(wrong(format!("unknown action {other:?}"))),

@@ -34,8 +34,11 @@ impl FromStr for Format {
 pub(super) struct Answer {
     pub(super) text: String,
     /// Each with the same names in the same order.
-    pub(super) rows: Vec<Vec<(&'static str, Value)>>,
+    pub(super) rows: Vec<Row>,
 }
+
+/// What is said of one thing, by name.
+pub(super) type Row = Vec<(&'static str, Value)>;
 
 /// What all have answered, or why they have not.
 pub(super) type Answers = Vec<(Host, Result<Answer, String>)>;

@@ -64,6 +64,30 @@ fn what_the_controller_is_reads_as_with_ipmitool() {
 }
 
 #[test]
+fn sensors_read_as_with_ipmitool() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let ours: serde_json::Value =
+        serde_json::from_str(&printed(&bmc, &["sensors", "--format", "json"])).unwrap();
+    let ours = ours.as_array().unwrap();
+    assert_eq!(ours.len(), 29);
+    let Some(theirs) = bmc.ipmitool(&["-c", "sdr", "elist", "full"]) else { return };
+    let mut compared = 0;
+    for line in theirs.lines() {
+        let cells: Vec<&str> = line.split(',').collect();
+        let find = |name: &str| ours.iter().find(|sensor| sensor["name"] == name);
+        // It prints the name in six-bit ASCII as rubbish.
+        let Some(sensor) = find(cells[0]).or_else(|| find("ALTITUDE6")) else { panic!("{line}") };
+        let theirs: f64 = cells[1].parse().unwrap();
+        let reading = sensor["reading"].as_f64().unwrap();
+        // It rounds to three digits, or to two.
+        assert!((reading - theirs).abs() <= 0.005_f64.max(theirs.abs() * 0.005), "{line}: {sensor}");
+        assert_eq!(sensor["standing"], cells[3], "{line}: {sensor}");
+        compared += 1;
+    }
+    assert_eq!(compared, 21);
+}
+
+#[test]
 fn raw_octets_are_those_of_ipmitool() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let ours = printed(&bmc, &["raw", "0x06", "0x01"]);
