@@ -10,6 +10,7 @@ mod many;
 mod power;
 mod raw;
 mod report;
+mod sel;
 mod sensors;
 
 use lexopt::Parser;
@@ -30,6 +31,7 @@ fn run(parser: Parser) -> Result<String, Failure> {
     match action {
         Action::Power(what) => many::ask(place, what),
         Action::Sensors => many::ask(place, sensors::Sensors),
+        Action::Sel(what) => many::ask(place, what),
         Action::Info => many::ask(place, info::Info),
         Action::Identify(how) => many::ask(place, identify::Identify(how)),
         Action::Raw(request) => many::ask(place, raw::Raw(request)),
@@ -49,6 +51,8 @@ Actions:
                         shut down)
   sensors               what the sensors measure: name, number, reading or states, and ok, nc, cr or nr (beyond a
                         non-critical, critical or non-recoverable threshold), or ns for no reading
+  sel [list|clear]      the event log: number, time, sensor, and what happened; or clear it. Times are seconds since
+                        1970 (@), or since the controller started, if its clock was not set (start+)
   info                  what the controller is
   identify [SECONDS|on] let the lamp of the box blink for 15 seconds, or so many; 0 ends it, on is until then
   raw NETFN CMD [DATA]  send octets (06, 0x06 and 6 are the same), and print those of the answer

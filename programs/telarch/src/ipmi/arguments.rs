@@ -10,6 +10,7 @@ use lexopt::{Arg, Parser, ValueExt as _};
 use super::hosts::{self, Host};
 use super::power::Power;
 use super::report::Format;
+use super::sel::Sel;
 use crate::failure::Failure;
 
 /// What the command line asks for.
@@ -23,6 +24,7 @@ pub(super) struct Invocation {
 pub(super) enum Action {
     Power(Power),
     Sensors,
+    Sel(Sel),
     Info,
     Identify(SetIdentify),
     Raw(Request),
@@ -111,6 +113,9 @@ impl Action {
             ["power"] => return Err(wrong("power: status, on, off, cycle, reset, diag or soft?")),
             ["power", other] => return Err(wrong(format!("power: unknown word {other:?}"))),
             ["sensors"] => Self::Sensors,
+            ["sel"] | ["sel", "list"] => Self::Sel(Sel::List),
+            ["sel", "clear"] => Self::Sel(Sel::Clear),
+            ["sel", other] => return Err(wrong(format!("sel: {other:?} is neither list nor clear"))),
             ["info"] => Self::Info,
             ["identify"] => Self::Identify(SetIdentify::Seconds(15)),
             ["identify", "on"] => Self::Identify(SetIdentify::Indefinitely),
@@ -127,7 +132,7 @@ impl Action {
                 Self::Raw(Request { net_fn, command: octet(command)?, data })
             }
             ["raw", ..] => return Err(wrong("raw: which network function and command?")),
-            ["info" | "sensors", word, ..] | ["power" | "identify", _, word, ..] => {
+            ["info" | "sensors", word, ..] | ["power" | "identify" | "sel", _, word, ..] => {
                 return Err(wrong(format!("{word:?} is one word too many")));
             }
             [other, ..] => return Err(wrong(format!("unknown action {other:?}"))),

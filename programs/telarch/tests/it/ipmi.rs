@@ -88,6 +88,27 @@ fn sensors_read_as_with_ipmitool() {
 }
 
 #[test]
+fn the_event_log_reads_as_with_ipmitool_and_is_cleared() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let ours = printed(&bmc, &["sel", "list"]);
+    let Some(theirs) = bmc.ipmitool(&["sel", "elist"]) else { return };
+    let theirs: Vec<&str> = theirs.lines().collect();
+    assert_eq!(ours.lines().count(), theirs.len(), "{ours}");
+    for (ours, theirs) in ours.lines().zip(theirs) {
+        let [ours, theirs] = [ours, theirs].map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+        assert_eq!(ours[0].parse(), i64::from_str_radix(theirs[0], 16), "{ours:?} {theirs:?}");
+        if theirs.iter().any(|cell| cell.contains("going")) {
+            // ipmitool: number, date, time, type and name, event, direction …
+            assert!(theirs[3].ends_with(ours[2]), "{ours:?} {theirs:?}");
+            assert_eq!((ours[3], ours[4]), (theirs[4], theirs[5].to_lowercase().as_str()));
+        }
+    }
+    assert!(ours.contains("CPU1 Temp") && ours.contains("manufacturer 311"), "{ours}");
+    assert_eq!(printed(&bmc, &["sel", "clear"]), "the event log is empty now\n");
+    assert_eq!(printed(&bmc, &["sel"]), "");
+}
+
+#[test]
 fn raw_octets_are_those_of_ipmitool() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let ours = printed(&bmc, &["raw", "0x06", "0x01"]);
