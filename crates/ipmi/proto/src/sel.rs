@@ -177,6 +177,6 @@ mod tests {
             decode(0xe0, [9; 13]),
             SelRecord { time: None, entry: Entry::Other { kind: 0xe0, .. }, .. }
         ));
-        assert!(matches!(decode(2, [0xff; 13]).time, None));
+        assert!(decode(2, [0xff; 13]).time.is_none());
     }
 }
