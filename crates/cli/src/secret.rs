@@ -177,7 +177,10 @@ impl PasswordSource {
 const MAX_OCTETS: usize = 4096;
 
 /// Asks on the terminal of this process, wherever its standard streams go.
-fn ask(user: &str, host: &str) -> Result<Secret, PasswordError> {
+///
+/// # Errors
+/// When there is none, or nothing is typed.
+pub fn ask(user: &str, host: &str) -> Result<Secret, PasswordError> {
     let terminal = File::options().read(true).write(true).open("/dev/tty");
     let terminal = terminal.map_err(PasswordError::NoTerminal)?;
     ask_on(&terminal, &format!("Password for {user} on {host}: "))

@@ -7,6 +7,7 @@ mod account;
 mod configuration;
 mod explain;
 mod failure;
+mod ipmi;
 mod pages;
 mod place;
 mod policy;
@@ -34,6 +35,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     account::SUBCOMMAND,
     configuration::SUBCOMMAND,
     policy::SUBCOMMAND,
+    ipmi::SUBCOMMAND,
     explain::SUBCOMMAND,
     pages::MAN,
     pages::COMPLETION,
@@ -76,6 +78,7 @@ Examples:
   telarch account add alice
   telarch config show --changed
   telarch access show alice
+  telarch ipmi power status -H bmc7 -U admin
 
 Commands:
 "

@@ -12,8 +12,10 @@ fn floor(folder: &str) -> u8 {
     match folder {
         "crates/xml" => 0,
         "crates/http" | "crates/wsman" | "crates/auth" | "crates/sddl" | "crates/cim" => 1,
+        "crates/ipmi/proto" => 1,
         "crates/config" | "crates/credssp" | "crates/kerberos" | "crates/quickconfig" => 2,
         "crates/accounts" | "crates/broker" | "crates/client" | "crates/service" | "crates/wmi" => 3,
+        "crates/ipmi" => 3,
         "crates/wording" => 4,
         "crates/cli" | "crates/telarch" => 5,
         folder if folder.starts_with("crates/plugins/") => 5,

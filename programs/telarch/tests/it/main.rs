@@ -4,6 +4,7 @@
 mod access;
 mod account;
 mod configuration;
+mod ipmi;
 mod ntlm;
 mod policy;
 mod prompt;

@@ -1,0 +1,27 @@
+//! What can be asked, and how the answers read. Each command is a file of its own.
+
+pub mod chassis;
+pub mod device_id;
+pub mod raw;
+pub mod sensor;
+pub mod storage;
+
+use crate::{Privilege, ProtoError, Request};
+
+/// A command of IPMI with its answer.
+pub trait Command {
+    /// What the answer says.
+    type Reply;
+
+    /// The level of privilege that it takes (IPMI 2.0, appendix G).
+    const PRIVILEGE: Privilege;
+
+    /// What is sent.
+    fn request(&self) -> Request;
+
+    /// Reads what follows the completion code of an answer that says "done".
+    ///
+    /// # Errors
+    /// When it is too short, or means nothing. More than is known is no error: later versions add to the end.
+    fn reply(&self, octets: &[u8]) -> Result<Self::Reply, ProtoError>;
+}

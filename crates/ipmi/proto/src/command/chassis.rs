@@ -1,0 +1,195 @@
+//! The power, and what else is known of the box (IPMI 2.0, 28).
+
+use super::Command;
+use crate::octets::Octets;
+use crate::{NetFn, Privilege, ProtoError, Request};
+
+/// Get Chassis Status.
+#[derive(Clone, Copy, Debug)]
+pub struct GetStatus;
+
+/// What is known of the box (IPMI 2.0, 28.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Whether the machine has power.
+    pub power_is_on: bool,
+    /// What is wrong with the power, in its own words.
+    pub power_faults: Vec<&'static str>,
+    /// What happens when power comes back.
+    pub restore_policy: RestorePolicy,
+    /// Why the power went or came last.
+    pub last_event: Vec<&'static str>,
+    /// What else is wrong or remarkable.
+    pub conditions: Vec<&'static str>,
+    /// The lamp that shows where the box is, if the controller knows.
+    pub identify: Option<Identify>,
+}
+
+/// What happens when power comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestorePolicy {
+    /// The machine stays off.
+    AlwaysOff,
+    /// It is on if it was on before.
+    Previous,
+    /// It is switched on.
+    AlwaysOn,
+    /// The controller does not know.
+    Unknown,
+}
+
+impl RestorePolicy {
+    /// Its name on the command line and in tables.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AlwaysOff => "always-off",
+            Self::Previous => "previous",
+            Self::AlwaysOn => "always-on",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The lamp that shows where the box is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identify {
+    /// Dark.
+    Off,
+    /// On for some time.
+    Temporary,
+    /// On until it is switched off.
+    Indefinite,
+}
+
+impl Command for GetStatus {
+    type Reply = Status;
+    const PRIVILEGE: Privilege = Privilege::User;
+
+    fn request(&self) -> Request {
+        Request::new(NetFn::CHASSIS, 0x01, &[])
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<Status, ProtoError> {
+        let [power, last, misc] = Octets::new("the answer to Get Chassis Status", octets).array()?;
+        Ok(Status {
+            power_is_on: power & 1 == 1,
+            power_faults: named(
+                power,
+                &[(1, "overload"), (2, "interlock"), (3, "power fault"), (4, "control fault")],
+            ),
+            restore_policy: match power >> 5 & 3 {
+                0 => RestorePolicy::AlwaysOff,
+                1 => RestorePolicy::Previous,
+                2 => RestorePolicy::AlwaysOn,
+                _ => RestorePolicy::Unknown,
+            },
+            last_event: named(
+                last,
+                &[(0, "ac-failed"), (1, "overload"), (2, "interlock"), (3, "fault"), (4, "command")],
+            ),
+            conditions: named(
+                misc,
+                &[(0, "chassis intrusion"), (1, "front panel locked"), (2, "drive fault"), (3, "fan fault")],
+            ),
+            identify: match (misc & 0x40 != 0, misc >> 4 & 3) {
+                (true, 0) => Some(Identify::Off),
+                (true, 1) => Some(Identify::Temporary),
+                (true, 2) => Some(Identify::Indefinite),
+                _ => None,
+            },
+        })
+    }
+}
+
+/// Chassis Control: what is done to the power (IPMI 2.0, 28.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Switches it off at once, whatever runs.
+    PowerDown,
+    /// Switches it on.
+    PowerUp,
+    /// Off, and on again after a while.
+    PowerCycle,
+    /// The reset line.
+    HardReset,
+    /// A diagnostic interrupt, at which an operating system may write a dump.
+    DiagnosticInterrupt,
+    /// Asks the operating system to shut down.
+    SoftShutdown,
+}
+
+impl Command for Control {
+    type Reply = ();
+    const PRIVILEGE: Privilege = Privilege::Operator;
+
+    fn request(&self) -> Request {
+        let control = match self {
+            Self::PowerDown => 0,
+            Self::PowerUp => 1,
+            Self::PowerCycle => 2,
+            Self::HardReset => 3,
+            Self::DiagnosticInterrupt => 4,
+            Self::SoftShutdown => 5,
+        };
+        Request::new(NetFn::CHASSIS, 0x02, &[control])
+    }
+
+    fn reply(&self, _octets: &[u8]) -> Result<(), ProtoError> {
+        Ok(())
+    }
+}
+
+/// Chassis Identify: switches the lamp (IPMI 2.0, 28.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetIdentify {
+    /// On for so many seconds; 0 switches it off.
+    Seconds(u8),
+    /// On until it is switched off.
+    Indefinitely,
+}
+
+impl Command for SetIdentify {
+    type Reply = ();
+    const PRIVILEGE: Privilege = Privilege::Operator;
+
+    fn request(&self) -> Request {
+        match self {
+            Self::Seconds(seconds) => Request::new(NetFn::CHASSIS, 0x04, &[*seconds]),
+            Self::Indefinitely => Request::new(NetFn::CHASSIS, 0x04, &[0, 1]),
+        }
+    }
+
+    fn reply(&self, _octets: &[u8]) -> Result<(), ProtoError> {
+        Ok(())
+    }
+}
+
+/// The names of the bits that are set.
+fn named(octet: u8, names: &[(u8, &'static str)]) -> Vec<&'static str> {
+    names.iter().filter(|(bit, _)| octet >> bit & 1 == 1).map(|(_, name)| *name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_bit_has_its_meaning() {
+        let status = GetStatus.reply(&[0b0101_0011, 0b0001_0001, 0b0110_1001, 0xff]).unwrap();
+        assert!(status.power_is_on);
+        assert_eq!(status.power_faults, ["overload", "control fault"]);
+        assert_eq!(status.restore_policy, RestorePolicy::AlwaysOn);
+        assert_eq!(status.last_event, ["ac-failed", "command"]);
+        assert_eq!(status.conditions, ["chassis intrusion", "fan fault"]);
+        assert_eq!(status.identify, Some(Identify::Indefinite));
+        assert!(GetStatus.reply(&[1, 0]).is_err());
+        assert_eq!(GetStatus.reply(&[0, 0, 0x30]).unwrap().identify, None);
+    }
+
+    #[test]
+    fn controls_are_those_of_the_table() {
+        assert_eq!(Control::SoftShutdown.request(), Request::new(NetFn::CHASSIS, 2, &[5]));
+        assert_eq!(SetIdentify::Indefinitely.request().data, [0, 1]);
+    }
+}

@@ -1,0 +1,54 @@
+//! What a sensor measures now (IPMI 2.0, 35.14).
+
+use super::Command;
+use crate::octets::Octets;
+use crate::{NetFn, Privilege, ProtoError, Request};
+
+/// Get Sensor Reading, of the controller's own logical unit.
+#[derive(Clone, Copy, Debug)]
+pub struct GetReading(
+    /// The sensor's number.
+    pub u8,
+);
+
+/// What a sensor says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The raw value; none while it is not available or not scanned.
+    pub value: Option<u8>,
+    /// For thresholds, bits 0 to 5; for states, bits 0 to 14.
+    pub states: u16,
+}
+
+impl Command for GetReading {
+    type Reply = Reading;
+    const PRIVILEGE: Privilege = Privilege::User;
+
+    fn request(&self) -> Request {
+        Request::new(NetFn::SENSOR, 0x2d, &[self.0])
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<Reading, ProtoError> {
+        let mut octets = Octets::new("the answer to Get Sensor Reading", octets);
+        let [value, flags] = octets.array()?;
+        // Some controllers leave the states away when there is none.
+        let (low, high) = (octets.u8().unwrap_or(0), octets.u8().unwrap_or(0));
+        let is_there = flags & 0x20 == 0 && flags & 0x40 != 0;
+        let states = if is_there { u16::from_le_bytes([low, high & 0x7f]) } else { 0 };
+        Ok(Reading { value: is_there.then_some(value), states })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_scanned_has_no_value() {
+        let reading = |octets: &[u8]| GetReading(1).reply(octets).unwrap();
+        assert_eq!(reading(&[0x2d, 0xc0, 0x81, 0x80]), Reading { value: Some(0x2d), states: 0x81 });
+        assert_eq!(reading(&[0x2d, 0xe0, 1, 0]), Reading { value: None, states: 0 });
+        assert_eq!(reading(&[0x2d, 0x80]), Reading { value: None, states: 0 });
+        assert!(GetReading(1).reply(&[1]).is_err());
+    }
+}

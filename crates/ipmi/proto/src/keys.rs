@@ -1,0 +1,203 @@
+//! Names, passwords, and the keys of a session that are made of them (IPMI 2.0, 13.28 to 13.33).
+
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use crate::ProtoError;
+use crate::rakp::Privilege;
+use crate::suite::CipherSuite;
+
+/// The name of a user of the controller, at most 16 octets; the empty one is the anonymous user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserName(Vec<u8>);
+
+impl UserName {
+    /// Takes a name.
+    ///
+    /// # Errors
+    /// When it is too long or has a NUL in it.
+    pub fn new(name: &str) -> Result<Self, ProtoError> {
+        let what = "the name of the user";
+        fits(what, name.as_bytes(), 16)?;
+        Ok(Self(name.as_bytes().to_vec()))
+    }
+
+    pub(crate) fn octets(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// The password of a user, at most 20 octets (IPMI 2.0, 22.30).
+#[derive(Clone)]
+pub struct Password(Zeroizing<[u8; 20]>);
+
+impl Password {
+    /// Takes a password. A longer one is refused rather than cut, which would make it another one.
+    ///
+    /// # Errors
+    /// When it is too long or has a NUL in it.
+    pub fn new(password: &[u8]) -> Result<Self, ProtoError> {
+        padded("the password", password).map(Self)
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+/// The key of the controller (`K_g`), which two-key logins need besides the password (IPMI 2.0, 13.33).
+#[derive(Clone)]
+pub struct GroupKey(Zeroizing<[u8; 20]>);
+
+impl GroupKey {
+    /// Takes a key of up to 20 octets.
+    ///
+    /// # Errors
+    /// When it is longer.
+    pub fn new(key: &[u8]) -> Result<Self, ProtoError> {
+        padded("the key K_g", key).map(Self)
+    }
+}
+
+impl std::fmt::Debug for GroupKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("GroupKey(..)")
+    }
+}
+
+/// What both ends have said until RAKP 2, over which all codes are made.
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange {
+    pub(crate) suite: CipherSuite,
+    /// `SIDm`, the console's session id.
+    pub(crate) console_id: u32,
+    /// `SIDc`, the controller's.
+    pub(crate) controller_id: u32,
+    /// `Rm`.
+    pub(crate) console_random: [u8; 16],
+    /// `Rc`.
+    pub(crate) controller_random: [u8; 16],
+    pub(crate) guid: [u8; 16],
+    pub(crate) privilege: Privilege,
+    pub(crate) user: UserName,
+}
+
+impl Exchange {
+    /// The code of RAKP 2, with which the controller proves that it knows the password.
+    pub(crate) fn rakp2(&self, password: &Password) -> Zeroizing<Vec<u8>> {
+        self.mac(
+            &*password.0,
+            &[
+                &self.console_id.to_le_bytes(),
+                &self.controller_id.to_le_bytes(),
+                &self.console_random,
+                &self.controller_random,
+                &self.guid,
+                &self.role(),
+            ],
+        )
+    }
+
+    /// The code of RAKP 3, with which the console does.
+    pub(crate) fn rakp3(&self, password: &Password) -> Zeroizing<Vec<u8>> {
+        self.mac(&*password.0, &[&self.controller_random, &self.console_id.to_le_bytes(), &self.role()])
+    }
+
+    /// The keys of the session.
+    pub(crate) fn keys(&self, password: &Password, group: Option<&GroupKey>) -> SessionKeys {
+        let group = group.map_or(&*password.0, |group| &*group.0);
+        let sik = self.mac(group, &[&self.console_random, &self.controller_random, &self.role()]);
+        let k1 = self.mac(&sik, &[&[1; 20]]);
+        let k2 = self.mac(&sik, &[&[2; 20]]);
+        SessionKeys { suite: self.suite, sik, k1, k2 }
+    }
+
+    /// The code of RAKP 4, with which the controller proves that it has the same keys.
+    pub(crate) fn rakp4(&self, keys: &SessionKeys) -> Zeroizing<Vec<u8>> {
+        let mut code =
+            self.mac(&keys.sik, &[&self.console_random, &self.controller_id.to_le_bytes(), &self.guid]);
+        code.truncate(self.suite.rakp4_octets());
+        code
+    }
+
+    /// The role as it was sent, the length of the name, and the name.
+    fn role(&self) -> Vec<u8> {
+        let name = self.user.octets();
+        let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
+        [&[self.privilege.role(), length], name].concat()
+    }
+
+    fn mac(&self, key: &[u8], parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+        self.suite.authentication().map_or_else(Zeroizing::default, |hash| hash.mac(key, parts))
+    }
+}
+
+/// What a session is sealed with.
+pub(crate) struct SessionKeys {
+    pub(crate) suite: CipherSuite,
+    sik: Zeroizing<Vec<u8>>,
+    k1: Zeroizing<Vec<u8>>,
+    k2: Zeroizing<Vec<u8>>,
+}
+
+impl SessionKeys {
+    /// The code that ends a packet; none in suites without integrity.
+    pub(crate) fn code(&self, covered: &[u8]) -> Option<Vec<u8>> {
+        let (hash, octets) = self.suite.integrity()?;
+        let mut code = hash.mac(&self.k1, &[covered]).to_vec();
+        code.truncate(octets);
+        Some(code)
+    }
+
+    /// The key of AES; none in suites that do not encrypt.
+    pub(crate) fn cipher_key(&self) -> Option<Zeroizing<[u8; 16]>> {
+        if self.suite.is_in_clear() {
+            return None;
+        }
+        self.k2.first_chunk().copied().map(Zeroizing::new)
+    }
+}
+
+impl std::fmt::Debug for SessionKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionKeys").field("suite", &self.suite).finish_non_exhaustive()
+    }
+}
+
+/// Whether two codes are the same, in a time that does not tell where they differ.
+pub(crate) fn same(ours: &[u8], theirs: &[u8]) -> bool {
+    ours.ct_eq(theirs).into()
+}
+
+fn fits(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
+    if octets.len() > limit {
+        return Err(ProtoError::TooLong { what, octets: octets.len(), limit });
+    }
+    if octets.contains(&0) {
+        return Err(ProtoError::Nul { what });
+    }
+    Ok(())
+}
+
+fn padded(what: &'static str, octets: &[u8]) -> Result<Zeroizing<[u8; 20]>, ProtoError> {
+    fits(what, octets, 20)?;
+    let mut padded = Zeroizing::new([0; 20]);
+    padded.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
+    Ok(padded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_refused_rather_than_cut_and_never_shown() {
+        assert!(Password::new(&[b'x'; 20]).is_ok());
+        assert!(matches!(Password::new(&[b'x'; 21]), Err(ProtoError::TooLong { octets: 21, limit: 20, .. })));
+        assert!(matches!(Password::new(b"a\0b"), Err(ProtoError::Nul { .. })));
+        assert!(UserName::new("seventeen letters").is_err());
+        assert_eq!(format!("{:?}", Password::new(b"hidden").unwrap()), "Password(..)");
+    }
+}

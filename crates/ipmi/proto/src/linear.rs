@@ -1,0 +1,249 @@
+//! From raw readings to quantities, in integers as long as the sensor is linear (IPMI 2.0, 36.3).
+
+use std::fmt;
+
+/// How raw values of a sensor are to be read: `y = L[(M x + B 10^Kb) 10^Kr]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Factors {
+    /// `M`, −512 to 511.
+    pub m: i16,
+    /// `B`, −512 to 511.
+    pub b: i16,
+    /// `Kb`, −8 to 7.
+    pub b_exponent: i8,
+    /// `Kr`, −8 to 7.
+    pub result_exponent: i8,
+    /// What is done with the result.
+    pub linearization: Linearization,
+    /// How the raw octet is to be read.
+    pub format: AnalogFormat,
+}
+
+/// How the raw octet is to be read (IPMI 2.0, table 43-1, Sensor Units 1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnalogFormat {
+    /// 0 to 255.
+    Unsigned,
+    /// −127 to 127, with two zeros.
+    OnesComplement,
+    /// −128 to 127.
+    TwosComplement,
+}
+
+/// What is done with the linear result (IPMI 2.0, table 43-1, Linearization).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Linearization {
+    /// Nothing.
+    Linear,
+    /// Natural logarithm.
+    Ln,
+    /// Logarithm of 10.
+    Log10,
+    /// Logarithm of 2.
+    Log2,
+    /// e to the power of it.
+    Exp,
+    /// 10 to the power of it.
+    Exp10,
+    /// 2 to the power of it.
+    Exp2,
+    /// 1 divided by it.
+    Reciprocal,
+    /// Its square.
+    Square,
+    /// Its cube.
+    Cube,
+    /// Its square root.
+    SquareRoot,
+    /// 1 divided by its cube.
+    ReciprocalCube,
+}
+
+impl Linearization {
+    /// By its number; none where each reading has factors of its own (70h to 7Fh), or the number means nothing.
+    #[must_use]
+    pub fn new(number: u8) -> Option<Self> {
+        use Linearization::{
+            Cube, Exp, Exp2, Exp10, Linear, Ln, Log2, Log10, Reciprocal, ReciprocalCube, Square, SquareRoot,
+        };
+        let all =
+            [Linear, Ln, Log10, Log2, Exp, Exp10, Exp2, Reciprocal, Square, Cube, SquareRoot, ReciprocalCube];
+        all.get(usize::from(number & 0x7f)).copied()
+    }
+
+    fn apply(self, value: f64) -> f64 {
+        match self {
+            Self::Linear => value,
+            Self::Ln => value.ln(),
+            Self::Log10 => value.log10(),
+            Self::Log2 => value.log2(),
+            Self::Exp => value.exp(),
+            Self::Exp10 => 10_f64.powf(value),
+            Self::Exp2 => value.exp2(),
+            Self::Reciprocal => value.recip(),
+            Self::Square => value * value,
+            Self::Cube => value * value * value,
+            Self::SquareRoot => value.sqrt(),
+            Self::ReciprocalCube => (value * value * value).recip(),
+        }
+    }
+}
+
+/// A quantity, exact as long as it can be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Quantity {
+    /// `digits * 10^exponent`.
+    Exact {
+        /// The digits.
+        digits: i64,
+        /// Of 10.
+        exponent: i8,
+    },
+    /// The result of a function that has no exact one; always finite.
+    Rounded(f64),
+}
+
+impl Factors {
+    /// The quantity of a raw value; none where the function has none, such as the logarithm of zero.
+    #[must_use]
+    pub fn quantity(&self, raw: u8) -> Option<Quantity> {
+        let x = i64::from(self.format.read(raw));
+        let (m, b) = (i64::from(self.m) * x, i64::from(self.b));
+        let Self { b_exponent, result_exponent, .. } = *self;
+        // At most 512 * 255 * 10^8, so nothing overflows.
+        let power = 10_i64.pow(u32::from(b_exponent.unsigned_abs().min(8)));
+        let (digits, exponent) = if b_exponent >= 0 {
+            (m + b * power, result_exponent)
+        } else {
+            (m * power + b, result_exponent.saturating_add(b_exponent))
+        };
+        let linear = Quantity::Exact { digits, exponent };
+        if self.linearization == Linearization::Linear {
+            return Some(linear);
+        }
+        let value = self.linearization.apply(linear.to_f64());
+        value.is_finite().then_some(Quantity::Rounded(value))
+    }
+}
+
+impl AnalogFormat {
+    fn read(self, raw: u8) -> i16 {
+        let signed = i16::from(i8::from_le_bytes([raw]));
+        match self {
+            Self::Unsigned => raw.into(),
+            Self::OnesComplement if signed < 0 => signed + 1,
+            Self::OnesComplement | Self::TwosComplement => signed,
+        }
+    }
+}
+
+impl Quantity {
+    /// As floating point.
+    #[must_use]
+    pub fn to_f64(self) -> f64 {
+        match self {
+            // The text of a decimal number is read correctly rounded, which a product of powers is not.
+            Self::Exact { digits, exponent } => format!("{digits}e{exponent}").parse().unwrap_or(f64::NAN),
+            Self::Rounded(value) => value,
+        }
+    }
+}
+
+/// Its decimal digits: all of them if it is exact, else three behind the point, or as asked for with a precision.
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(precision) = f.precision() {
+            return write!(f, "{:.precision$}", self.to_f64());
+        }
+        let Self::Exact { digits, exponent } = *self else { return write!(f, "{:.3}", self.to_f64()) };
+        if digits == 0 {
+            return f.write_str("0");
+        }
+        let sign = if digits < 0 { "-" } else { "" };
+        let written = digits.unsigned_abs().to_string();
+        let places = usize::from(exponent.unsigned_abs());
+        if exponent >= 0 {
+            return write!(f, "{sign}{written}{}", "0".repeat(places));
+        }
+        let padded = format!("{written:0>width$}", width = places + 1);
+        let (whole, part) = padded.split_at(padded.len() - places);
+        let part = part.trim_end_matches('0');
+        if part.is_empty() { write!(f, "{sign}{whole}") } else { write!(f, "{sign}{whole}.{part}") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn factors(m: i16, b: i16, b_exponent: i8, result_exponent: i8) -> Factors {
+        let (linearization, format) = (Linearization::Linear, AnalogFormat::Unsigned);
+        Factors { m, b, b_exponent, result_exponent, linearization, format }
+    }
+
+    #[test]
+    fn a_battery_of_three_volts_is_exact() {
+        let volts = factors(10, 120, 1, -3).quantity(180).unwrap();
+        assert_eq!(
+            (volts, volts.to_string()),
+            (Quantity::Exact { digits: 3_000, exponent: -3 }, "3".to_owned())
+        );
+        assert_eq!(format!("{volts:.3}"), "3.000");
+        assert_eq!(factors(100, 0, 0, 0).quantity(71).unwrap().to_string(), "7100");
+        assert_eq!(factors(-1, 5, -1, 0).quantity(2).unwrap().to_string(), "-1.5");
+        assert_eq!(factors(1, 0, 0, 3).quantity(0).unwrap().to_string(), "0");
+        assert_eq!(factors(1, 0, 0, -3).quantity(7).unwrap().to_string(), "0.007");
+    }
+
+    #[test]
+    fn exact_and_floating_results_agree_for_all_exponents_and_many_factors() {
+        for b_exponent in -8..=7 {
+            for result_exponent in -8..=7 {
+                for m in [-512, -511, -37, -1, 0, 1, 3, 100, 511] {
+                    for b in [-512, -99, -1, 0, 1, 120, 511] {
+                        for raw in [0, 1, 2, 127, 128, 254, 255] {
+                            let exact =
+                                factors(m, b, b_exponent, result_exponent).quantity(raw).unwrap().to_f64();
+                            let sum =
+                                f64::from(m) * f64::from(raw) + f64::from(b) * 10_f64.powi(b_exponent.into());
+                            let floating = sum * 10_f64.powi(result_exponent.into());
+                            let near = 1e-9 * (floating.abs() + 10_f64.powi(result_exponent.into()) * 1e5);
+                            assert!(
+                                (exact - floating).abs() <= near,
+                                "{m} {b} {b_exponent} {result_exponent} {raw}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_as_the_same_number() {
+        for exponent in -16..=7 {
+            for digits in [0, 1, -1, 10, -250, 12_345, i64::from(i32::MAX)] {
+                let quantity = Quantity::Exact { digits, exponent };
+                assert_eq!(quantity.to_string().parse::<f64>().unwrap(), quantity.to_f64(), "{quantity:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn signs_are_read_in_the_way_the_record_says() {
+        assert_eq!(AnalogFormat::TwosComplement.read(0xfb), -5);
+        assert_eq!(AnalogFormat::OnesComplement.read(0xfb), -4);
+        assert_eq!(AnalogFormat::OnesComplement.read(0xff), 0);
+        assert_eq!(AnalogFormat::Unsigned.read(0xfb), 251);
+    }
+
+    #[test]
+    fn a_function_without_a_value_has_none() {
+        let mut factors = factors(1, 0, 0, 0);
+        factors.linearization = Linearization::Ln;
+        assert_eq!(factors.quantity(0), None);
+        factors.linearization = Linearization::Exp10;
+        assert_eq!(factors.quantity(2), Some(Quantity::Rounded(100.0)));
+        assert_eq!((Linearization::new(0x0c), Linearization::new(0x70)), (None, None));
+    }
+}

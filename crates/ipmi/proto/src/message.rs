@@ -1,0 +1,251 @@
+//! What is asked and answered inside a session (IPMI 2.0, 5 and 13.8).
+
+use std::fmt;
+
+use crate::ProtoError;
+use crate::octets::Octets;
+
+/// The group a command belongs to; that of an answer is one higher (IPMI 2.0, table 5-1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetFn(
+    /// INVARIANT: even, and below 64.
+    u8,
+);
+
+impl NetFn {
+    /// Chassis.
+    pub const CHASSIS: Self = Self(0x00);
+    /// Sensor and event.
+    pub const SENSOR: Self = Self(0x04);
+    /// Application: the controller itself, its sessions and users.
+    pub const APP: Self = Self(0x06);
+    /// Storage: SDR, SEL, FRU.
+    pub const STORAGE: Self = Self(0x0a);
+    /// Transport: LAN and serial.
+    pub const TRANSPORT: Self = Self(0x0c);
+
+    /// That of a request.
+    ///
+    /// # Errors
+    /// When it is odd, which is that of an answer, or above 62.
+    pub fn new(number: u8) -> Result<Self, ProtoError> {
+        if number & 1 == 1 || number > 0x3e {
+            return Err(ProtoError::Unexpected { what: "the network function", value: number.into() });
+        }
+        Ok(Self(number))
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self.0
+    }
+}
+
+/// A command with what it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Its group.
+    pub net_fn: NetFn,
+    /// Its number in the group.
+    pub command: u8,
+    /// What follows it.
+    pub data: Vec<u8>,
+}
+
+impl Request {
+    /// A command for the controller itself.
+    #[must_use]
+    pub fn new(net_fn: NetFn, command: u8, data: &[u8]) -> Self {
+        Self { net_fn, command, data: data.to_vec() }
+    }
+
+    /// The message of a session, from the console (software id 81h) to the controller (20h).
+    pub(crate) fn encode(&self, number: SequenceNumber) -> Vec<u8> {
+        let mut message = vec![CONTROLLER, self.net_fn.0 << 2];
+        message.push(checksum(&message));
+        let second = message.len();
+        message.extend([CONSOLE, number.0 << 2, self.command]);
+        message.extend(&self.data);
+        message.push(checksum(message.get(second..).unwrap_or_default()));
+        message
+    }
+}
+
+/// What the controller says to a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// Whether it was done.
+    pub code: CompletionCode,
+    /// What follows the code.
+    pub data: Vec<u8>,
+}
+
+/// An answer, and what it is an answer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) net_fn: NetFn,
+    pub(crate) command: u8,
+    pub(crate) number: SequenceNumber,
+    pub(crate) response: Response,
+}
+
+impl Answer {
+    pub(crate) fn decode(message: &[u8]) -> Result<Self, ProtoError> {
+        let what = "an IPMI message";
+        let damaged = ProtoError::Damaged { what };
+        let (first, second) = message.split_at_checked(3).ok_or(ProtoError::Truncated { what })?;
+        if checksum(first) != 0 || checksum(second) != 0 {
+            return Err(damaged);
+        }
+        let mut octets = Octets::new(what, first);
+        let [_console, net_fn, _] = octets.array()?;
+        let mut octets = Octets::new(what, second);
+        let [_controller, number, command, code] = octets.array()?;
+        let (_, data) = octets.rest().split_last().ok_or(ProtoError::Truncated { what })?;
+        let net_fn = NetFn::new((net_fn >> 2).wrapping_sub(1))?;
+        Ok(Self {
+            net_fn,
+            command,
+            number: SequenceNumber(number >> 2),
+            response: Response { code: CompletionCode(code), data: data.to_vec() },
+        })
+    }
+
+    /// The message as the controller sends it; tests and simulators do.
+    #[cfg(test)]
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut message = vec![CONSOLE, (self.net_fn.0 + 1) << 2];
+        message.push(checksum(&message));
+        message.extend([CONTROLLER, self.number.0 << 2, self.command, self.response.code.0]);
+        message.extend(&self.response.data);
+        message.push(checksum(message.get(3..).unwrap_or_default()));
+        message
+    }
+}
+
+/// Tells answers to requests of one session apart (`rqSeq`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SequenceNumber(
+    /// INVARIANT: below 64.
+    u8,
+);
+
+impl SequenceNumber {
+    pub(crate) const FIRST: Self = Self(0);
+
+    pub(crate) fn next(self) -> Self {
+        Self((self.0 + 1) & 0x3f)
+    }
+}
+
+/// How a command ended (IPMI 2.0, table 5-2).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct CompletionCode(pub u8);
+
+impl CompletionCode {
+    /// Done.
+    pub const OK: Self = Self(0);
+    /// The number of octets that was asked for cannot be returned.
+    pub const CANNOT_RETURN: Self = Self(0xca);
+    /// What was asked for is not there.
+    pub const NOT_PRESENT: Self = Self(0xcb);
+    /// The reservation was lost.
+    pub const RESERVATION: Self = Self(0xc5);
+
+    /// Whether the same command may succeed a little later: busy, time-out, duplicate, updating, initialising.
+    #[must_use]
+    pub fn is_passing(self) -> bool {
+        matches!(self.0, 0xc0 | 0xc3 | 0xcf | 0xd0 | 0xd2)
+    }
+
+    /// What it says, for people.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self.0 {
+            0x00 => "done",
+            0xc0 => "the controller is busy",
+            0xc1 => "the controller does not know the command",
+            0xc2 => "the command does not exist for this logical unit",
+            0xc3 => "the controller took too long",
+            0xc4 => "the controller has no space left",
+            0xc5 => "the reservation was lost",
+            0xc6 | 0xc7 => "the request has a wrong length",
+            0xc8 => "a field is too long",
+            0xc9 => "a parameter is out of range",
+            0xca => "that many octets cannot be returned",
+            0xcb => "what was asked for is not there",
+            0xcc => "a field of the request is invalid",
+            0xcd => "the command is illegal for this sensor or record",
+            0xce => "no answer can be given",
+            0xcf => "the request came twice",
+            0xd0 => "the repository of sensors is being updated",
+            0xd1 => "the controller's firmware is being updated",
+            0xd2 => "the controller is starting",
+            0xd3 => "the destination cannot be reached",
+            0xd4 => "the privilege is not sufficient, or a firewall forbids it",
+            0xd5 => "it cannot be done in the present state",
+            0xd6 => "a part of the command is switched off",
+            0x80..=0xbe => "a reason of this command's own",
+            0x01..=0x7e => "a reason of the manufacturer's own",
+            _ => "unspecified",
+        }
+    }
+}
+
+impl fmt::Debug for CompletionCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CompletionCode({:#04x})", self.0)
+    }
+}
+
+impl fmt::Display for CompletionCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (completion code {:02x}h)", self.meaning(), self.0)
+    }
+}
+
+/// What makes the octets sum to zero (IPMI 2.0, 13.8).
+pub(crate) fn checksum(octets: &[u8]) -> u8 {
+    octets.iter().fold(0_u8, |sum, octet| sum.wrapping_add(*octet)).wrapping_neg()
+}
+
+const CONTROLLER: u8 = 0x20;
+const CONSOLE: u8 = 0x81;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_has_two_checksums() {
+        let request = Request::new(NetFn::APP, 0x38, &[0x0e, 4]);
+        // As ipmitool sends it, but for the addresses' number.
+        let number = SequenceNumber(1);
+        assert_eq!(request.encode(number), [0x20, 0x18, 0xc8, 0x81, 4, 0x38, 0x0e, 4, 0x31]);
+    }
+
+    #[test]
+    fn an_answer_reads_back_and_a_damaged_one_does_not() {
+        let answer = Answer {
+            net_fn: NetFn::CHASSIS,
+            command: 1,
+            number: SequenceNumber(63),
+            response: Response { code: CompletionCode(0), data: vec![1, 2, 3] },
+        };
+        let message = answer.encode();
+        assert_eq!(Answer::decode(&message).as_ref(), Ok(&answer));
+        for place in 0..message.len() {
+            let mut damaged = message.clone();
+            damaged[place] ^= 0x10;
+            assert_eq!(Answer::decode(&damaged), Err(ProtoError::Damaged { what: "an IPMI message" }));
+        }
+        assert!(Answer::decode(&message[..5]).is_err());
+    }
+
+    #[test]
+    fn a_network_function_of_an_answer_is_no_request() {
+        assert!(NetFn::new(7).is_err() && NetFn::new(64).is_err() && NetFn::new(0x2c).is_ok());
+        assert_eq!(SequenceNumber(63).next(), SequenceNumber::FIRST);
+    }
+}

@@ -1,0 +1,90 @@
+//! Sessions of ipmitool and FreeIPMI that were recorded with their keys: our codes are theirs, and we read all packets.
+
+use serde_json::Value;
+
+use crate::keys::{Exchange, Password, UserName};
+use crate::message::Answer;
+use crate::packet::{Packet, Payload, seal};
+use crate::rakp::{Privilege, Rakp2, StepHead};
+use crate::suite::CipherSuite;
+
+fn recorded() -> serde_json::Map<String, Value> {
+    let all: Value = serde_json::from_str(include_str!("../tests/sessions/recorded.json")).unwrap();
+    all.as_object().unwrap().clone()
+}
+
+fn octets(hex: &str) -> Vec<u8> {
+    hex.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
+
+fn array<const N: usize>(hex: &str) -> [u8; N] {
+    octets(hex).try_into().unwrap()
+}
+
+fn exchange(name: &str, keys: &Value) -> Exchange {
+    let key = |name: &str| keys[name].as_str().unwrap();
+    let suite = if name.ends_with("-3") { CipherSuite::SHA1 } else { CipherSuite::SHA256 };
+    assert_eq!(key("un"), "140561646d696e", "the role, the length of the name, and the name");
+    Exchange {
+        suite,
+        console_id: u32::from_le_bytes(array(key("csid"))),
+        controller_id: u32::from_le_bytes(array(key("msid"))),
+        console_random: array(key("rm")),
+        controller_random: array(key("rc")),
+        guid: array(key("guid")),
+        privilege: Privilege::Administrator,
+        user: UserName::new("admin").unwrap(),
+    }
+}
+
+#[test]
+fn the_codes_and_packets_of_other_consoles_are_ours() {
+    let password = Password::new(b"admin-pw").unwrap();
+    let mut sessions = 0;
+    for (name, session) in recorded() {
+        let Some(found) = session.get("keys") else { continue };
+        sessions += 1;
+        let exchange = exchange(&name, found);
+        assert_eq!(*exchange.rakp2(&password), octets(found["rakp2"].as_str().unwrap()), "{name}");
+        assert_eq!(*exchange.rakp3(&password), octets(found["rakp3"].as_str().unwrap()), "{name}");
+        let keys = exchange.keys(&password, None);
+        assert_eq!(*exchange.rakp4(&keys), octets(found["rakp4"].as_str().unwrap()), "{name}");
+        let (mut opened, mut rakp2) = (0, 0);
+        for line in session["packets"].as_array().unwrap() {
+            let (direction, hex) = line.as_str().unwrap().split_once(' ').unwrap();
+            let frame = octets(hex);
+            // What comes before the session is in the format of IPMI 1.5.
+            let Ok(packet) = Packet::decode(&frame) else { continue };
+            if packet.payload == Payload::Rakp2 {
+                let (console_id, rest) =
+                    StepHead::decode(packet.in_clear().unwrap()).unwrap().outcome.unwrap();
+                assert_eq!(console_id, exchange.console_id);
+                assert_eq!(Rakp2::decode(rest).unwrap().random, exchange.controller_random);
+                rakp2 += 1;
+            }
+            if packet.session_id == 0 {
+                continue;
+            }
+            let content = packet.open(&keys).unwrap_or_else(|error| panic!("{name}: {hex}: {error}"));
+            opened += 1;
+            assert_eq!(direction == "<", Answer::decode(&content).is_ok(), "{name}: {hex}");
+            // Sealed again with the same initial vector it is the same packet.
+            let initial_vector = array(&hex[32..64]);
+            let again =
+                seal(&keys, (packet.session_id, packet.number), (packet.payload, &content), initial_vector);
+            assert_eq!(again, frame, "{name}");
+            for place in 0..frame.len() {
+                let mut forged = frame.clone();
+                forged[place] ^= 0x40;
+                let passes = Packet::decode(&forged).and_then(|packet| packet.open(&keys)).is_ok();
+                // The frame around the packet is not covered by its code: RMCP's reserved octet and sequence number.
+                assert!(!passes || (1..4).contains(&place), "{name}: octet {place} of {hex} can be changed");
+            }
+        }
+        assert!(opened >= 6 && rakp2 == 1, "{name}: {opened} packets");
+    }
+    assert_eq!(sessions, 4);
+}

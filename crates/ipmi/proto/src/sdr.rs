@@ -1,0 +1,449 @@
+//! Records that describe sensors and what they are in (IPMI 2.0, 43).
+
+mod text;
+
+use crate::ProtoError;
+use crate::linear::{AnalogFormat, Factors, Linearization, Quantity};
+use crate::octets::Octets;
+
+pub(crate) use self::text::type_length;
+
+/// One record of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its number in the repository.
+    pub id: u16,
+    /// What it describes.
+    pub body: Body,
+}
+
+/// What a record describes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Body {
+    /// A sensor that can be read, or several that differ in their numbers only.
+    Sensors(Vec<Sensor>),
+    /// A sensor that only sends events; it cannot be read.
+    EventOnly(Sensor),
+    /// A device with an inventory.
+    Fru {
+        /// Its number on the controller; none if it is behind another bus.
+        device: Option<u8>,
+        /// Its name.
+        name: String,
+    },
+    /// Another controller, or this one.
+    Controller {
+        /// Its address on the bus.
+        address: u8,
+        /// Its name.
+        name: String,
+    },
+    /// Anything else, as it is.
+    Other {
+        /// The type of the record.
+        kind: u8,
+        /// What follows the header.
+        octets: Vec<u8>,
+    },
+}
+
+/// A sensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sensor {
+    /// Its name.
+    pub name: String,
+    /// The controller it belongs to, as an address on the bus.
+    pub owner: u8,
+    /// The logical unit of that, 0 to 3.
+    pub unit: u8,
+    /// Its number there.
+    pub number: u8,
+    /// What it is in, and which of those.
+    pub entity: (u8, u8),
+    /// What it measures (IPMI 2.0, table 42-3).
+    pub kind: u8,
+    /// How its states are to be read (IPMI 2.0, table 42-1); 1 is thresholds.
+    pub event_kind: u8,
+    /// What a reading is counted in.
+    pub units: Units,
+    /// How a reading becomes a quantity; none if it has states only, or factors of its own for each reading.
+    pub factors: Option<Factors>,
+    /// The raw thresholds: upper non-recoverable, critical, non-critical, then the same for lower.
+    pub thresholds: [Option<u8>; 6],
+}
+
+impl Sensor {
+    /// Whether it measures a quantity, rather than being in states.
+    #[must_use]
+    pub fn is_threshold(&self) -> bool {
+        self.event_kind == 1
+    }
+
+    /// The quantity of a raw reading.
+    #[must_use]
+    pub fn quantity(&self, raw: u8) -> Option<Quantity> {
+        self.factors.and_then(|factors| factors.quantity(raw))
+    }
+}
+
+/// What a reading is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Units {
+    /// It is a percentage of the base unit.
+    pub is_percentage: bool,
+    /// Per this time: 0 is none, 1 µs, 2 ms, 3 s, 4 min, 5 h, 6 day.
+    pub rate: u8,
+    /// The base unit's number (IPMI 2.0, table 43-15).
+    pub base: u8,
+    /// The second unit, if there is one.
+    pub second: Option<(SecondUnit, u8)>,
+}
+
+/// What the second unit does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondUnit {
+    /// The base unit is divided by it.
+    Divides,
+    /// The base unit is multiplied with it.
+    Multiplies,
+}
+
+impl Units {
+    /// Their usual sign, such as `RPM` or `C`.
+    #[must_use]
+    pub fn sign(&self) -> String {
+        let name = |number: u8| UNITS.get(usize::from(number)).copied().unwrap_or("unknown");
+        let rate =
+            ["", "us", "ms", "s", "min", "h", "day"].get(usize::from(self.rate)).copied().unwrap_or("");
+        let mut sign = match self.second {
+            Some((SecondUnit::Divides, second)) => format!("{}/{}", name(self.base), name(second)),
+            Some((SecondUnit::Multiplies, second)) => format!("{}*{}", name(self.base), name(second)),
+            None => name(self.base).to_owned(),
+        };
+        if self.is_percentage {
+            sign = if self.base == 0 { "%".to_owned() } else { format!("% {sign}") };
+        }
+        if rate.is_empty() { sign } else { format!("{sign}/{rate}") }
+    }
+}
+
+/// The length of what every record begins with: its number, the version, its type, and the length of the rest.
+pub const HEADER_OCTETS: u8 = 5;
+
+/// How long a record is, as its header says.
+///
+/// # Errors
+/// When the header is cut off.
+pub fn octets_of(header: &[u8]) -> Result<usize, ProtoError> {
+    let mut octets = Octets::new("the header of a record", header);
+    let [_, _, _, _, length] = octets.array()?;
+    Ok(usize::from(length) + usize::from(HEADER_OCTETS))
+}
+
+impl Record {
+    /// Reads a record with its header. What is not known is kept as it is.
+    ///
+    /// # Errors
+    /// When it is cut off.
+    pub fn decode(record: &[u8]) -> Result<Self, ProtoError> {
+        let mut octets = Octets::new("a record of the repository", record);
+        let id = octets.u16()?;
+        let [_version, kind, length] = octets.array()?;
+        let body = octets.take(length.into())?;
+        let octets = Octets::new("a record of the repository", body);
+        let body = match kind {
+            0x01 => Body::Sensors(vec![full(octets)?]),
+            0x02 => Body::Sensors(compact(octets)?),
+            0x03 => Body::EventOnly(event_only(octets)?),
+            0x11 => fru(octets)?,
+            0x12 => controller(octets)?,
+            _ => Body::Other { kind, octets: body.to_vec() },
+        };
+        Ok(Self { id, body })
+    }
+}
+
+/// Full Sensor Record (IPMI 2.0, table 43-1).
+fn full(octets: Octets<'_>) -> Result<Sensor, ProtoError> {
+    let (mut sensor, readable, units, mut octets) = readable_sensor(octets)?;
+    let [linearization, m, m_high, b, b_high, _accuracy, exponents, _analog, _nominal, _, _, _, _] =
+        octets.array()?;
+    let thresholds: [u8; 6] = octets.array()?;
+    let _hysteresis_reserved_and_manufacturer: [u8; 5] = octets.array()?;
+    sensor.name = type_length(&mut octets)?;
+    let format = match units >> 6 {
+        0 => Some(AnalogFormat::Unsigned),
+        1 => Some(AnalogFormat::OnesComplement),
+        2 => Some(AnalogFormat::TwosComplement),
+        _ => None,
+    };
+    sensor.factors = format.zip(Linearization::new(linearization)).map(|(format, linearization)| Factors {
+        m: ten_bits(m, m_high),
+        b: ten_bits(b, b_high),
+        b_exponent: four_bits(exponents),
+        result_exponent: four_bits(exponents >> 4),
+        linearization,
+        format,
+    });
+    if sensor.is_threshold() {
+        // The mask goes from lower non-critical up, the values from upper non-recoverable down.
+        let places = [5, 4, 3, 2, 1, 0];
+        for ((slot, value), place) in sensor.thresholds.iter_mut().zip(thresholds).zip(places) {
+            *slot = (readable >> place & 1 == 1).then_some(value);
+        }
+    }
+    Ok(sensor)
+}
+
+/// Compact Sensor Record (IPMI 2.0, table 43-2): one of several sensors that are alike.
+fn compact(octets: Octets<'_>) -> Result<Vec<Sensor>, ProtoError> {
+    let (mut sensor, _, _, mut octets) = readable_sensor(octets)?;
+    let [sharing, modifier] = octets.array()?;
+    let _hysteresis_reserved_and_manufacturer: [u8; 6] = octets.array()?;
+    sensor.name = type_length(&mut octets)?;
+    shared(&sensor, sharing, modifier)
+}
+
+/// Event-only Record (IPMI 2.0, table 43-3).
+fn event_only(octets: Octets<'_>) -> Result<Sensor, ProtoError> {
+    let mut octets = octets;
+    let [owner, unit, number, entity, instance, kind, event_kind, _, _, _, _] = octets.array()?;
+    let units = Units { is_percentage: false, rate: 0, base: 0, second: None };
+    Ok(Sensor {
+        name: type_length(&mut octets)?,
+        owner,
+        unit: unit & 3,
+        number,
+        entity: (entity, instance),
+        kind,
+        event_kind,
+        units,
+        factors: None,
+        thresholds: [None; 6],
+    })
+}
+
+/// What full and compact records have in common; the mask of readable thresholds and the first octet of units.
+fn readable_sensor(octets: Octets<'_>) -> Result<(Sensor, u8, u8, Octets<'_>), ProtoError> {
+    let mut octets = octets;
+    let [owner, unit, number, entity, instance, _initialization, _capabilities, kind, event_kind] =
+        octets.array()?;
+    let [_, _, _, _, readable, _settable, flags, base, second] = octets.array()?;
+    let second = match flags >> 1 & 3 {
+        1 => Some((SecondUnit::Divides, second)),
+        2 => Some((SecondUnit::Multiplies, second)),
+        _ => None,
+    };
+    let sensor = Sensor {
+        name: String::new(),
+        owner,
+        unit: unit & 3,
+        number,
+        entity: (entity, instance),
+        kind,
+        event_kind,
+        units: Units { is_percentage: flags & 1 == 1, rate: flags >> 3 & 7, base, second },
+        factors: None,
+        thresholds: [None; 6],
+    };
+    Ok((sensor, readable, flags, octets))
+}
+
+/// The sensors of one record: their numbers count up, and so do their names if there are several.
+fn shared(sensor: &Sensor, sharing: u8, modifier: u8) -> Result<Vec<Sensor>, ProtoError> {
+    let count = (sharing & 0x0f).max(1);
+    let mut all = Vec::new();
+    for index in 0..count {
+        let number = sensor.number.checked_add(index).ok_or(ProtoError::Unexpected {
+            what: "the number of sensors that share a record",
+            value: count.into(),
+        })?;
+        let mut one = Sensor { number, ..sensor.clone() };
+        if count > 1 {
+            let suffix = (modifier & 0x7f).saturating_add(index);
+            let letter = char::from(b'A' + suffix % 26);
+            match sharing >> 4 & 3 {
+                0 => one.name.push_str(&suffix.to_string()),
+                _ => one.name.push(letter),
+            }
+            if modifier & 0x80 != 0 {
+                one.entity.1 = one.entity.1.wrapping_add(index);
+            }
+        }
+        all.push(one);
+    }
+    Ok(all)
+}
+
+/// FRU Device Locator Record (IPMI 2.0, table 43-7).
+fn fru(octets: Octets<'_>) -> Result<Body, ProtoError> {
+    let mut octets = octets;
+    let [_owner, device, flags, _, _, _, _, _, _, _] = octets.array()?;
+    Ok(Body::Fru { device: (flags & 0x80 != 0).then_some(device), name: type_length(&mut octets)? })
+}
+
+/// Management Controller Device Locator Record (IPMI 2.0, table 43-8).
+fn controller(octets: Octets<'_>) -> Result<Body, ProtoError> {
+    let mut octets = octets;
+    let [address, _, _, _, _, _, _, _, _, _] = octets.array()?;
+    Ok(Body::Controller { address, name: type_length(&mut octets)? })
+}
+
+/// Two's complement of ten bits, of which the upper two are the upper two of the second octet.
+fn ten_bits(low: u8, high: u8) -> i16 {
+    let value = i16::from(low) | i16::from(high >> 6) << 8;
+    if value >= 512 { value - 1_024 } else { value }
+}
+
+fn four_bits(octet: u8) -> i8 {
+    let value = i8::try_from(octet & 0x0f).unwrap_or_default();
+    if value >= 8 { value - 16 } else { value }
+}
+
+/// By their numbers (IPMI 2.0, table 43-15).
+const UNITS: [&str; 93] = [
+    "",
+    "C",
+    "F",
+    "K",
+    "V",
+    "A",
+    "W",
+    "J",
+    "coulomb",
+    "VA",
+    "nit",
+    "lm",
+    "lx",
+    "cd",
+    "kPa",
+    "PSI",
+    "N",
+    "CFM",
+    "RPM",
+    "Hz",
+    "us",
+    "ms",
+    "s",
+    "min",
+    "h",
+    "day",
+    "week",
+    "mil",
+    "in",
+    "ft",
+    "cu in",
+    "cu ft",
+    "mm",
+    "cm",
+    "m",
+    "cu cm",
+    "cu m",
+    "l",
+    "fl oz",
+    "rad",
+    "sr",
+    "rev",
+    "cycle",
+    "gravity",
+    "oz",
+    "lb",
+    "ft lb",
+    "oz in",
+    "gauss",
+    "gilbert",
+    "H",
+    "mH",
+    "F",
+    "uF",
+    "ohm",
+    "S",
+    "mol",
+    "Bq",
+    "ppm",
+    "reserved",
+    "dB",
+    "dBA",
+    "dBC",
+    "Gy",
+    "Sv",
+    "color temp",
+    "bit",
+    "kbit",
+    "Mbit",
+    "Gbit",
+    "byte",
+    "kB",
+    "MB",
+    "GB",
+    "word",
+    "dword",
+    "qword",
+    "line",
+    "hit",
+    "miss",
+    "retry",
+    "reset",
+    "overrun",
+    "underrun",
+    "collision",
+    "packet",
+    "message",
+    "character",
+    "error",
+    "correctable error",
+    "uncorrectable error",
+    "fatal error",
+    "gram",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_ten_and_four_bits_have_signs() {
+        assert_eq!((ten_bits(0xff, 0xc0), ten_bits(0, 0x80), ten_bits(0xff, 0x40)), (-1, -512, 511));
+        assert_eq!((four_bits(0x0f), four_bits(0x78), four_bits(7)), (-1, -8, 7));
+    }
+
+    #[test]
+    fn the_records_of_the_simulated_controller_are_read() {
+        let mut rest: &[u8] = include_bytes!("../tests/sdr.bin");
+        let mut records = Vec::new();
+        while !rest.is_empty() {
+            let (record, more) = rest.split_at(octets_of(rest).unwrap());
+            for length in 0..record.len() {
+                assert!(Record::decode(&record[..length]).is_err());
+            }
+            records.push(Record::decode(record).unwrap());
+            rest = more;
+        }
+        assert_eq!(records.len(), 35);
+        let sensors: Vec<&Sensor> = records
+            .iter()
+            .filter_map(|record| match &record.body {
+                Body::Sensors(sensors) => Some(sensors),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        assert_eq!(sensors.len(), 29);
+        let of = |name: &str| *sensors.iter().find(|sensor| sensor.name == name).unwrap();
+        let inlet = of("Inlet Temp");
+        assert_eq!(
+            (inlet.quantity(0xfb).unwrap().to_string(), inlet.units.sign()),
+            ("-5".to_owned(), "C".to_owned())
+        );
+        let limits: Vec<String> =
+            inlet.thresholds.iter().flatten().map(|raw| inlet.quantity(*raw).unwrap().to_string()).collect();
+        assert_eq!(limits, ["50", "45", "40", "-20", "-15", "-10"]);
+        // Its name is in six-bit ASCII, which ipmitool and FreeIPMI do not decode.
+        assert_eq!(of("ALTITUDE6").number, 0x14);
+        assert_eq!(of("VRM Log10").factors.map(|factors| factors.linearization), Some(Linearization::Exp10));
+        assert!(records.iter().any(
+            |record| matches!(&record.body, Body::Fru { device: Some(0), name } if name == "Builtin FRU")
+        ));
+    }
+}

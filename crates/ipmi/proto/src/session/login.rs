@@ -1,0 +1,247 @@
+//! The way into a session: Open Session and RAKP, from the start again whenever an answer is lost.
+
+use std::time::{Duration, Instant};
+
+use super::Login;
+use super::established::Established;
+use super::round_trip::RoundTrip;
+use crate::entropy::Entropy;
+use crate::keys::{Exchange, SessionKeys, same};
+use crate::packet::{self, Packet, Payload};
+use crate::rakp::{self, OpenSessionResponse, Rakp2, Stage, Status, StepHead};
+use crate::{CipherSuite, ProtoError};
+
+/// One try to get in.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// The suites that have not been refused, in the order of preference.
+    suites: Vec<CipherSuite>,
+    suite: CipherSuite,
+    tag: u8,
+    console_id: u32,
+    step: Step,
+    /// How many were not answered.
+    unanswered: u32,
+    sent_at: Instant,
+    resend_at: Instant,
+    give_up_at: Instant,
+    round_trip: RoundTrip,
+    /// The last refusal that may pass.
+    refused: Option<(Stage, Status)>,
+}
+
+/// What is waited for.
+#[derive(Debug)]
+enum Step {
+    OpenSession,
+    Rakp2 {
+        controller_id: u32,
+        random: [u8; 16],
+    },
+    Rakp4 {
+        exchange: Exchange,
+        keys: SessionKeys,
+    },
+    /// Some time, before the next try.
+    Pause,
+}
+
+/// What has come of an answer, or of time that passed.
+pub(super) enum Outcome {
+    Waiting,
+    Send(Vec<u8>),
+    Proven(Box<Established>),
+    Failed {
+        error: ProtoError,
+        /// Tells the controller, which would otherwise keep a slot for a while.
+        goodbye: Option<Vec<u8>>,
+    },
+}
+
+impl Attempt {
+    pub(super) fn first(login: &Login, entropy: &mut Entropy, give_up_at: Instant, now: Instant) -> Self {
+        let mut attempt = Self {
+            suites: login.suites.clone(),
+            suite: login.suites.first().copied().unwrap_or(CipherSuite::SHA256),
+            tag: 0,
+            console_id: 0,
+            step: Step::Pause,
+            unanswered: 0,
+            sent_at: now,
+            resend_at: now,
+            give_up_at,
+            round_trip: RoundTrip::default(),
+            refused: None,
+        };
+        attempt.open(entropy, now);
+        attempt
+    }
+
+    /// Open Session, with an id of its own so that late answers to earlier tries fit nothing.
+    fn open(&mut self, entropy: &mut Entropy, now: Instant) {
+        self.tag = self.tag.wrapping_add(1);
+        self.console_id = entropy.number();
+        self.step = Step::OpenSession;
+        self.sent(now);
+    }
+
+    fn sent(&mut self, now: Instant) {
+        self.sent_at = now;
+        self.resend_at = now + self.round_trip.wait(self.unanswered);
+    }
+
+    /// The Open Session Request of this try.
+    pub(super) fn frame(&self) -> Vec<u8> {
+        // The highest level the user may have: what is needed is asked for in RAKP 1.
+        let request = rakp::open_session_request(
+            self.tag,
+            crate::Privilege::Administrator,
+            self.console_id,
+            self.suite,
+        );
+        packet::in_clear(Payload::OpenSessionRequest, &request)
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.resend_at.min(self.give_up_at)
+    }
+
+    pub(super) fn tick(&mut self, login: &Login, entropy: &mut Entropy, now: Instant) -> Outcome {
+        if now >= self.give_up_at {
+            let error = match self.refused {
+                Some((stage, status)) => ProtoError::Refused { stage, status },
+                None => ProtoError::NoAnswer,
+            };
+            return Outcome::Failed { error, goodbye: None };
+        }
+        if now < self.resend_at {
+            return Outcome::Waiting;
+        }
+        if !matches!(self.step, Step::Pause) {
+            self.unanswered += 1;
+        }
+        // Some controllers say nothing at all to a suite they do not know.
+        if matches!(self.step, Step::OpenSession) && self.unanswered.is_multiple_of(2) {
+            let turn = usize::try_from(self.unanswered / 2).unwrap_or_default();
+            let allowed = if self.suites.is_empty() { &login.suites } else { &self.suites };
+            self.suite =
+                allowed.iter().cycle().nth(turn % allowed.len().max(1)).copied().unwrap_or(self.suite);
+        }
+        self.open(entropy, now);
+        Outcome::Send(self.frame())
+    }
+
+    pub(super) fn receive(
+        &mut self,
+        packet: &Packet<'_>,
+        login: &Login,
+        entropy: &mut Entropy,
+        now: Instant,
+    ) -> Result<Outcome, ProtoError> {
+        let expected = match self.step {
+            Step::OpenSession => Payload::OpenSessionResponse,
+            Step::Rakp2 { .. } => Payload::Rakp2,
+            Step::Rakp4 { .. } => Payload::Rakp4,
+            Step::Pause => return Err(ProtoError::OutOfWindow),
+        };
+        let head = StepHead::decode(packet.in_clear()?)?;
+        if packet.payload != expected || head.tag != self.tag {
+            return Err(ProtoError::OutOfWindow);
+        }
+        let (console_id, octets) = match head.outcome {
+            Ok(accepted) => accepted,
+            Err(status) => return Ok(self.refused(status, entropy, now)),
+        };
+        if console_id != self.console_id {
+            return Err(ProtoError::OutOfWindow);
+        }
+        if self.unanswered == 0 {
+            self.round_trip.measure(now.saturating_duration_since(self.sent_at));
+        }
+        match std::mem::replace(&mut self.step, Step::Pause) {
+            Step::OpenSession => {
+                let response = OpenSessionResponse::decode(octets, self.suite);
+                let Ok(OpenSessionResponse { controller_id }) = response else {
+                    self.step = Step::OpenSession;
+                    return response.map(|_| Outcome::Waiting);
+                };
+                let random = entropy.draw();
+                self.step = Step::Rakp2 { controller_id, random };
+                self.sent(now);
+                let message = rakp::rakp1(self.tag, controller_id, &random, login.privilege, &login.user);
+                Ok(Outcome::Send(packet::in_clear(Payload::Rakp1, &message)))
+            }
+            Step::Rakp2 { controller_id, random } => {
+                let answer = Rakp2::decode(octets);
+                let Ok(answer) = answer else {
+                    self.step = Step::Rakp2 { controller_id, random };
+                    return answer.map(|_| Outcome::Waiting);
+                };
+                let exchange = Exchange {
+                    suite: self.suite,
+                    console_id: self.console_id,
+                    controller_id,
+                    console_random: random,
+                    controller_random: answer.random,
+                    guid: answer.guid,
+                    privilege: login.privilege,
+                    user: login.user.clone(),
+                };
+                Ok(self.rakp3(exchange, &answer.code, login, now))
+            }
+            Step::Rakp4 { exchange, keys } => {
+                if !same(&exchange.rakp4(&keys), octets.rest()) {
+                    return Ok(Outcome::Failed { error: ProtoError::WrongPassword, goodbye: None });
+                }
+                let ids = (exchange.console_id, exchange.controller_id);
+                Ok(Outcome::Proven(Box::new(Established::new(keys, ids, self.round_trip))))
+            }
+            Step::Pause => Ok(Outcome::Waiting),
+        }
+    }
+
+    fn rakp3(&mut self, exchange: Exchange, code: &[u8], login: &Login, now: Instant) -> Outcome {
+        let controller_id = exchange.controller_id;
+        if !same(&exchange.rakp2(&login.password), code) {
+            let mut message = rakp::rakp3(self.tag, controller_id, &[]);
+            if let Some(status) = message.get_mut(1) {
+                *status = INVALID_INTEGRITY_CHECK;
+            }
+            let goodbye = Some(packet::in_clear(Payload::Rakp3, &message));
+            return Outcome::Failed { error: ProtoError::WrongPassword, goodbye };
+        }
+        let message = rakp::rakp3(self.tag, controller_id, &exchange.rakp3(&login.password));
+        let keys = exchange.keys(&login.password, login.group_key.as_ref());
+        self.step = Step::Rakp4 { exchange, keys };
+        self.sent(now);
+        Outcome::Send(packet::in_clear(Payload::Rakp3, &message))
+    }
+
+    fn refused(&mut self, status: Status, entropy: &mut Entropy, now: Instant) -> Outcome {
+        let stage = match self.step {
+            Step::OpenSession | Step::Pause => Stage::OpenSession,
+            Step::Rakp2 { .. } => Stage::Rakp2,
+            Step::Rakp4 { .. } => Stage::Rakp4,
+        };
+        if status.is_passing() {
+            self.refused = Some((stage, status));
+            self.step = Step::Pause;
+            self.resend_at = now + PAUSE;
+            return Outcome::Waiting;
+        }
+        if status.is_about_the_suite() && stage == Stage::OpenSession {
+            let refused = self.suite;
+            self.suites.retain(|suite| *suite != refused);
+            if let Some(next) = self.suites.first() {
+                self.suite = *next;
+                self.open(entropy, now);
+                return Outcome::Send(self.frame());
+            }
+        }
+        Outcome::Failed { error: ProtoError::Refused { stage, status }, goodbye: None }
+    }
+}
+
+/// Until a controller may have a free session again.
+const PAUSE: Duration = Duration::from_secs(1);
+const INVALID_INTEGRITY_CHECK: u8 = 0x0f;

@@ -1,0 +1,51 @@
+//! How long an answer takes, measured (RFC 6298).
+
+use std::time::Duration;
+
+/// The measured time from a request to its answer, and how long to wait before it is sent again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RoundTrip {
+    smoothed: Option<(Duration, Duration)>,
+}
+
+impl RoundTrip {
+    /// Takes the time of a request that was sent once only: of others nobody knows which one was answered.
+    pub(super) fn measure(&mut self, sample: Duration) {
+        self.smoothed = Some(match self.smoothed {
+            None => (sample, sample / 2),
+            Some((mean, variation)) => ((mean * 7 + sample) / 8, (variation * 3 + mean.abs_diff(sample)) / 4),
+        });
+    }
+
+    /// How long to wait, after this many times without an answer.
+    pub(super) fn wait(&self, unanswered: u32) -> Duration {
+        let first = self.smoothed.map_or(FIRST, |(mean, variation)| mean + variation * 4);
+        first.clamp(SHORTEST, LONGEST).saturating_mul(1 << unanswered.min(8)).min(LONGEST)
+    }
+}
+
+const FIRST: Duration = Duration::from_millis(500);
+const SHORTEST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_follows_what_was_measured_and_doubles() {
+        let mut round_trip = RoundTrip::default();
+        assert_eq!(round_trip.wait(0), FIRST);
+        for _ in 0..100 {
+            round_trip.measure(Duration::from_millis(100));
+        }
+        let settled = round_trip.wait(0);
+        assert!((100..130).contains(&settled.as_millis()), "{settled:?}");
+        assert_eq!(round_trip.wait(2), settled * 4);
+        assert_eq!(round_trip.wait(u32::MAX), LONGEST);
+        for _ in 0..100 {
+            round_trip.measure(Duration::from_micros(100));
+        }
+        assert_eq!(round_trip.wait(0), SHORTEST);
+    }
+}

@@ -1,0 +1,139 @@
+//! Which algorithms a session uses (IPMI 2.0, table 22-19).
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::ProtoError;
+use crate::mac::Hash;
+
+/// A cipher suite by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CipherSuite(
+    /// INVARIANT: one of [`SUITES`].
+    u8,
+);
+
+impl CipherSuite {
+    /// SHA-1 and AES, which every controller has.
+    pub const SHA1: Self = Self(3);
+    /// SHA-256 and AES.
+    pub const SHA256: Self = Self(17);
+
+    /// The suite of this number.
+    ///
+    /// # Errors
+    /// When there is none, or it uses RC4.
+    pub fn new(number: u8) -> Result<Self, ProtoError> {
+        let known = SUITES.iter().any(|(suite, ..)| *suite == number);
+        if known { Ok(Self(number)) } else { Err(ProtoError::Suite(number.into())) }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        self.0
+    }
+
+    /// Whether what is said in the session can be read by others.
+    #[must_use]
+    pub fn is_in_clear(self) -> bool {
+        self.confidentiality() == 0
+    }
+
+    /// The hash that proves the password; none in suite 0, which proves nothing.
+    pub(crate) fn authentication(self) -> Option<Hash> {
+        match self.row().1 {
+            1 => Some(Hash::Sha1),
+            2 => Some(Hash::Md5),
+            3 => Some(Hash::Sha256),
+            _ => None,
+        }
+    }
+
+    /// The hash that proves each packet, and how much of it is sent.
+    pub(crate) fn integrity(self) -> Option<(Hash, usize)> {
+        match self.row().2 {
+            1 => Some((Hash::Sha1, 12)),
+            2 => Some((Hash::Md5, 16)),
+            4 => Some((Hash::Sha256, 16)),
+            _ => None,
+        }
+    }
+
+    /// How much of RAKP 4's code is sent (IPMI 2.0, 13.28.1 and 13.28.1b).
+    pub(crate) fn rakp4_octets(self) -> usize {
+        match self.authentication() {
+            None => 0,
+            Some(Hash::Sha1) => 12,
+            Some(Hash::Md5 | Hash::Sha256) => 16,
+        }
+    }
+
+    /// The three numbers of its algorithms, as Open Session has them.
+    pub(crate) fn algorithms(self) -> [u8; 3] {
+        let (_, authentication, integrity, confidentiality) = self.row();
+        [authentication, integrity, confidentiality]
+    }
+
+    fn confidentiality(self) -> u8 {
+        self.row().3
+    }
+
+    fn row(self) -> (u8, u8, u8, u8) {
+        SUITES.iter().copied().find(|(suite, ..)| *suite == self.0).unwrap_or((0, 0, 0, 0))
+    }
+}
+
+impl fmt::Display for CipherSuite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for CipherSuite {
+    type Err = ProtoError;
+
+    fn from_str(text: &str) -> Result<Self, ProtoError> {
+        let number: u32 = text.parse().map_err(|_| ProtoError::Suite(u32::MAX))?;
+        Self::new(u8::try_from(number).map_err(|_| ProtoError::Suite(number))?)
+    }
+}
+
+/// Number, and those of the algorithms of authentication, integrity and confidentiality.
+const SUITES: &[(u8, u8, u8, u8)] = &[
+    (0, 0, 0, 0),
+    (1, 1, 0, 0),
+    (2, 1, 1, 0),
+    (3, 1, 1, 1),
+    (6, 2, 0, 0),
+    (7, 2, 2, 0),
+    (8, 2, 2, 1),
+    (15, 3, 0, 0),
+    (16, 3, 4, 0),
+    (17, 3, 4, 1),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suites_with_rc4_are_none() {
+        for number in [4, 5, 9, 10, 13, 14, 18, 255] {
+            assert_eq!(CipherSuite::new(number), Err(ProtoError::Suite(number.into())));
+        }
+        assert_eq!("17".parse(), Ok(CipherSuite::SHA256));
+        assert!("x".parse::<CipherSuite>().is_err() && "300".parse::<CipherSuite>().is_err());
+    }
+
+    #[test]
+    fn what_others_can_read_is_said() {
+        let clear: Vec<u8> = SUITES
+            .iter()
+            .filter_map(|row| CipherSuite::new(row.0).ok())
+            .filter(|suite| suite.is_in_clear())
+            .map(CipherSuite::number)
+            .collect();
+        assert_eq!(clear, [0, 1, 2, 6, 7, 15, 16]);
+    }
+}

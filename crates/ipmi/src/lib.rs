@@ -1,0 +1,32 @@
+//! Talks IPMI over the network to the management controllers (BMC) of machines.
+//!
+//! For programs that ask many controllers at once: [`Connection`] is one shared session with one of them, whose
+//! requests go out several at a time and again when they are lost.
+//! What is said is in [`proto`], which does no I/O.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), telarch_ipmi::IpmiError> {
+//! use telarch_ipmi::{Connection, proto};
+//! use telarch_ipmi::proto::{Login, Password, Timing, UserName, chassis};
+//!
+//! let login = Login::new(UserName::new("admin")?, Password::new(b"secret")?);
+//! let bmc = Connection::open("10.0.0.7:623".parse().unwrap(), login, Timing::default()).await?;
+//! println!("power: {}", bmc.run(&chassis::GetStatus).await?.power_is_on);
+//! bmc.close().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod connection;
+mod error;
+mod event_log;
+mod repository;
+mod sensors;
+
+pub use connection::Connection;
+pub use error::IpmiError;
+pub use ipmi_proto as proto;
+pub use sensors::{Measured, Standing};
+
+/// The port of IPMI over LAN (IPMI 2.0, 13.1.2).
+pub const PORT: u16 = 623;

@@ -1,0 +1,107 @@
+//! Logins and commands against `ipmi_sim`.
+
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use telarch_ipmi::proto::{
+    CipherSuite, Login, NetFn, Password, Privilege, ProtoError, Request, Stage, Timing, UserName, chassis,
+    device_id,
+};
+use telarch_ipmi::{Connection, IpmiError};
+use telarch_simulated_bmc::SimulatedBmc;
+
+pub(crate) fn login(user: &str, password: &str) -> Login {
+    Login::new(UserName::new(user).unwrap(), Password::new(password.as_bytes()).unwrap())
+}
+
+pub(crate) async fn open(bmc: &SimulatedBmc, login: Login) -> Result<Connection, IpmiError> {
+    Connection::open(bmc.address().parse().unwrap(), login, Timing::default()).await
+}
+
+#[tokio::test]
+async fn a_suite_that_is_refused_gives_way_to_the_next_and_the_session_is_closed() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    // It has few slots: sessions that were not closed would fill them.
+    for _ in 0..40 {
+        let connection = open(&bmc, login("admin", "admin-pw")).await.unwrap();
+        assert_eq!(connection.suite(), CipherSuite::SHA1);
+        let id = connection.run(&device_id::GetDeviceId).await.unwrap();
+        assert_eq!((id.ipmi, id.manufacturer, id.product), ((2, 0), 0x1291, 0x0f02));
+        connection.close().await;
+    }
+}
+
+#[tokio::test]
+async fn suites_that_the_simulator_has_are_spoken_when_they_are_named() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    for number in [0, 1, 2, 3, 6] {
+        let suite = CipherSuite::new(number).unwrap();
+        let connection = open(&bmc, login("admin", "admin-pw").suite(suite)).await.unwrap();
+        assert!(connection.run(&chassis::GetStatus).await.unwrap().power_is_on, "suite {number}");
+        connection.close().await;
+    }
+    let refused = open(&bmc, login("admin", "admin-pw").suite(CipherSuite::SHA256)).await.unwrap_err();
+    assert!(
+        matches!(refused, IpmiError::Proto(ProtoError::Refused { stage: Stage::OpenSession, .. })),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn wrong_names_and_passwords_are_told_apart_from_silence() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let wrong = open(&bmc, login("admin", "wrong")).await.unwrap_err();
+    assert!(matches!(wrong, IpmiError::Proto(ProtoError::WrongPassword)), "{wrong}");
+    let unknown = open(&bmc, login("nobody", "x")).await.unwrap_err();
+    assert!(
+        matches!(unknown, IpmiError::Proto(ProtoError::Refused { stage: Stage::Rakp2, .. })),
+        "{unknown}"
+    );
+    let fitting = open(&bmc, login("viewer", "viewer-pw").privilege(Privilege::User)).await.unwrap();
+    let forbidden = fitting.run(&chassis::Control::PowerDown).await.unwrap_err();
+    assert!(matches!(forbidden, IpmiError::Completion(code) if code.0 == 0xd4), "{forbidden}");
+    fitting.close().await;
+    assert_eq!(bmc.chassis_log(), "");
+}
+
+#[tokio::test]
+async fn nothing_hangs_where_nobody_answers() {
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let timing = Timing { limit: Duration::from_millis(300), ..Timing::default() };
+    let error =
+        Connection::open(silent.local_addr().unwrap(), login("admin", "x"), timing).await.unwrap_err();
+    assert!(matches!(error, IpmiError::Proto(ProtoError::NoAnswer)), "{error}");
+}
+
+#[tokio::test]
+async fn many_ask_in_one_session_at_the_same_time() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let connection = open(&bmc, login("admin", "admin-pw")).await.unwrap();
+    let mut askers = tokio::task::JoinSet::new();
+    for number in 0..200_u8 {
+        let connection = connection.clone();
+        askers.spawn(async move {
+            // Their answers differ, so that one for another would be seen.
+            let known = number.is_multiple_of(2);
+            let request = Request::new(NetFn::APP, if known { 0x01 } else { 0x7f }, &[]);
+            let response = connection.ask(request).await.unwrap();
+            assert_eq!(response.code.0 == 0, known, "{response:?}");
+        });
+    }
+    while let Some(asked) = askers.join_next().await {
+        asked.unwrap();
+    }
+    connection.close().await;
+}
+
+#[tokio::test]
+async fn the_power_is_switched() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let connection = open(&bmc, login("oper", "oper-pw").privilege(Privilege::Operator)).await.unwrap();
+    connection.run(&chassis::Control::PowerDown).await.unwrap();
+    assert!(!connection.run(&chassis::GetStatus).await.unwrap().power_is_on);
+    connection.run(&chassis::Control::PowerUp).await.unwrap();
+    assert!(connection.run(&chassis::GetStatus).await.unwrap().power_is_on);
+    connection.close().await;
+    assert!(bmc.chassis_log().starts_with("power=0\npower=1\n"), "{}", bmc.chassis_log());
+}

@@ -1,0 +1,76 @@
+//! `telarch ipmi`: the hardware of machines, through their management controllers.
+//!
+//! Each action is a file of its own; what they have in common is one question to many controllers, and a report.
+
+mod arguments;
+mod hosts;
+mod identify;
+mod info;
+mod many;
+mod power;
+mod raw;
+mod report;
+mod sel;
+mod sensors;
+
+use lexopt::Parser;
+
+use self::arguments::{Action, Invocation};
+use crate::Subcommand;
+use crate::failure::Failure;
+
+pub(crate) const SUBCOMMAND: Subcommand = Subcommand {
+    name: "ipmi",
+    about: "the hardware of machines, through their management controllers",
+    help: HELP,
+    run,
+};
+
+fn run(parser: Parser) -> Result<String, Failure> {
+    let Some(Invocation { action, place }) = Invocation::parse(parser)? else { return Ok(HELP.to_owned()) };
+    match action {
+        Action::Power(what) => many::ask(place, what),
+        Action::Sensors => many::ask(place, sensors::Sensors),
+        Action::Sel(what) => many::ask(place, what),
+        Action::Info => many::ask(place, info::Info),
+        Action::Identify(how) => many::ask(place, identify::Identify(how)),
+        Action::Raw(request) => many::ask(place, raw::Raw(request)),
+    }
+}
+
+const HELP: &str = r"telarch ipmi: the hardware of machines, through their management controllers (BMC).
+
+Examples:
+  telarch ipmi power status -H 10.0.0.7 -U admin
+  telarch ipmi power cycle -H 'bmc[01-40].example' -U admin --password-file ~/.bmc
+  telarch ipmi sensors -H bmc1,bmc2 -U admin --format json
+  telarch ipmi raw 0x06 0x01 -H bmc1 -U admin
+
+Actions:
+  power WHAT            status, on, off, cycle, reset, diag (an interrupt for a dump), or soft (asks the system to
+                        shut down)
+  sensors               what the sensors measure: name, number, reading or states, and ok, nc, cr or nr (beyond a
+                        non-critical, critical or non-recoverable threshold), or ns for no reading
+  sel [list|clear]      the event log: number, time, sensor, and what happened; or clear it. Times are seconds since
+                        1970 (@), or since the controller started, if its clock was not set (start+)
+  info                  what the controller is
+  identify [SECONDS|on] let the lamp of the box blink for 15 seconds, or so many; 0 ends it, on is until then
+  raw NETFN CMD [DATA]  send octets (06, 0x06 and 6 are the same), and print those of the answer
+
+Options:
+  -H, --host HOSTS      the controllers: names or addresses, [IPV6], with :PORT if it is not 623, separated by commas;
+                        bmc[01-20] is twenty of them
+  -U, --user NAME       who signs in; if left away, the anonymous user
+  --password-file PATH  a file only its owner can read, whose first line is the password. If left away, the password is
+                        that in TELARCH_IPMI_PASSWORD, or asked for on the terminal; at most 20 octets
+  --kg-file PATH        the same for the key of controllers that need a second one (K_g)
+  --level LEVEL         sign in as user, operator or administrator; if left away, as low as the action allows
+  --suite NUMBER        the cipher suite: 17, 3, 8, 16, 15, 7, 6, 2, 1 or 0. If left away, 17, or 3 where it is
+                        refused. 0 proves nobody's identity, and 0, 1, 2, 6, 7, 15 and 16 hide nothing
+  --limit SECONDS       how long to wait for an answer; 10 if left away
+  --parallel COUNT      how many controllers to ask at the same time; 64 if left away
+  --format FORMAT       text, json or csv
+  -h, --help            print this text
+
+The exit status is 0, 1 if a controller did not answer or did not do it, and 2 if the command line was not understood.
+";

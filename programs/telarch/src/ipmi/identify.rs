@@ -1,0 +1,31 @@
+//! `telarch ipmi identify`.
+
+use ipmi::proto::chassis::SetIdentify;
+use ipmi::proto::{Command as _, Privilege};
+use ipmi::{Connection, IpmiError};
+use serde_json::Value;
+
+use super::many::Question;
+use super::report::Answer;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Identify(pub(super) SetIdentify);
+
+impl Question for Identify {
+    fn privilege(&self) -> Privilege {
+        SetIdentify::PRIVILEGE
+    }
+
+    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+        bmc.run(&self.0).await?;
+        let state = match self.0 {
+            SetIdentify::Seconds(0) => "off".to_owned(),
+            SetIdentify::Seconds(seconds) => format!("{seconds} seconds"),
+            SetIdentify::Indefinitely => "on".to_owned(),
+        };
+        Ok(Answer {
+            text: format!("Chassis identify: {state}"),
+            rows: vec![vec![("identify", Value::from(state))]],
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! `telarch ipmi sensors`.
+
+use ipmi::proto::sensor::GetReading;
+use ipmi::proto::{Command as _, Privilege};
+use ipmi::{Connection, IpmiError, Measured, Standing};
+use serde_json::Value;
+
+use super::many::Question;
+use super::report::{Answer, Row};
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sensors;
+
+impl Question for Sensors {
+    fn privilege(&self) -> Privilege {
+        GetReading::PRIVILEGE
+    }
+
+    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+        let records = bmc.records().await?;
+        let measured = bmc.measure(&records).await?;
+        Ok(Answer { text: measured.iter().map(line).collect(), rows: measured.iter().map(row).collect() })
+    }
+}
+
+fn line(measured: &Measured) -> String {
+    let Measured { sensor, reading } = measured;
+    let value = match (measured.quantity(), reading) {
+        (Some(quantity), _) => format!("{quantity} {}", sensor.units.sign()).trim_end().to_owned(),
+        (None, Some(reading)) if reading.value.is_some() => format!("0x{:04x}", reading.states),
+        _ => "no reading".to_owned(),
+    };
+    format!("{:<16} | {:02X}h | {value:<17} | {}\n", sensor.name, sensor.number, standing(measured))
+}
+
+fn row(measured: &Measured) -> Row {
+    let Measured { sensor, reading } = measured;
+    let text = |text: Option<String>| text.map_or(Value::Null, Value::from);
+    let limits = sensor.thresholds.map(|raw| raw.and_then(|raw| sensor.quantity(raw)));
+    let mut row = vec![
+        ("name", Value::from(sensor.name.clone())),
+        ("number", Value::from(sensor.number)),
+        ("entity", Value::from(format!("{}.{}", sensor.entity.0, sensor.entity.1))),
+        ("type", Value::from(sensor.kind)),
+        ("reading", measured.quantity().map_or(Value::Null, |quantity| Value::from(quantity.to_f64()))),
+        ("unit", text(sensor.is_threshold().then(|| sensor.units.sign()))),
+        (
+            "states",
+            reading
+                .filter(|reading| reading.value.is_some())
+                .map_or(Value::Null, |reading| Value::from(reading.states)),
+        ),
+        ("standing", Value::from(standing(measured))),
+    ];
+    let names = [
+        "upper_non_recoverable",
+        "upper_critical",
+        "upper_non_critical",
+        "lower_non_recoverable",
+        "lower_critical",
+        "lower_non_critical",
+    ];
+    row.extend(
+        names
+            .into_iter()
+            .zip(limits.map(|limit| limit.map_or(Value::Null, |limit| Value::from(limit.to_f64())))),
+    );
+    row
+}
+
+/// In the words of ipmitool.
+fn standing(measured: &Measured) -> &'static str {
+    match measured.standing() {
+        Standing::Unavailable => "ns",
+        Standing::Ok => "ok",
+        Standing::NonCritical => "nc",
+        Standing::Critical => "cr",
+        Standing::NonRecoverable => "nr",
+    }
+}

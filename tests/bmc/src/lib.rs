@@ -1,0 +1,161 @@
+//! A management controller that we did not write: `ipmi_sim` of OpenIPMI, on a port of its own.
+//!
+//! What it simulates is in `bmc/`: 35 records of sensors, an event log, and an inventory, made to catch decoders.
+#![allow(clippy::expect_used, clippy::missing_panics_doc)]
+
+use std::fs;
+use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A running simulator; dropping it ends it.
+#[derive(Debug)]
+pub struct SimulatedBmc {
+    program: Child,
+    port: u16,
+    folder: tempfile::TempDir,
+}
+
+impl SimulatedBmc {
+    /// Starts one, and waits until it answers; none where the simulator is not installed, which it says.
+    #[must_use]
+    pub fn start() -> Option<Self> {
+        if !is_installed("ipmi_sim", "openipmi") {
+            return None;
+        }
+        let bmc = (0..5).find_map(|_| Self::start_once());
+        Some(bmc.expect("ipmi_sim starts and answers"))
+    }
+
+    /// Its address, as both `telarch` and tests take it.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// What it was told to do with the box, such as `power=0`, a line for each.
+    #[must_use]
+    pub fn chassis_log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("chassis.log")).unwrap_or_default()
+    }
+
+    /// What `ipmitool` (another project's client) prints; none where it is not installed, which it says.
+    #[must_use]
+    pub fn ipmitool(&self, arguments: &[&str]) -> Option<String> {
+        if !is_installed("ipmitool", "ipmitool") {
+            return None;
+        }
+        let output = Command::new("ipmitool")
+            .args([
+                "-I",
+                "lanplus",
+                "-C",
+                "3",
+                "-H",
+                "127.0.0.1",
+                "-p",
+                &self.port.to_string(),
+                "-U",
+                "admin",
+                "-E",
+            ])
+            .args(arguments)
+            .env("IPMI_PASSWORD", "admin-pw")
+            .output()
+            .expect("ipmitool runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "ipmitool {arguments:?}: {text}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Some(text)
+    }
+
+    /// The port may be taken between its choice and its use; then this is tried again.
+    fn start_once() -> Option<Self> {
+        let port = UdpSocket::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .expect("a free port")
+            .port();
+        let folder = tempfile::tempdir().expect("a folder");
+        let files: [(&str, &[u8]); 4] = [
+            ("bmc.emu", include_bytes!("../bmc/bmc.emu")),
+            ("fru0.bin", include_bytes!("../bmc/fru0.bin")),
+            ("chassis.sh", include_bytes!("../bmc/chassis.sh")),
+            ("lan.conf", &configuration(port).into_bytes()),
+        ];
+        for (name, content) in files {
+            write(&folder.path().join(name), content);
+        }
+        let program = Command::new("ipmi_sim")
+            .args(["-n", "-p", "-c", "lan.conf", "-f", "bmc.emu"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("ipmi_sim runs");
+        let mut bmc = Self { program, port, folder };
+        bmc.answers().then_some(bmc)
+    }
+
+    /// Pings it until it answers or has ended.
+    fn answers(&mut self) -> bool {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        socket.set_read_timeout(Some(Duration::from_millis(100))).expect("a time-out");
+        (0..600).any(|_| {
+            let has_ended = self.program.try_wait().is_ok_and(|ended| ended.is_some());
+            let ping = [6, 0, 0xff, 6, 0, 0, 0x11, 0xbe, 0x80, 0, 0, 0];
+            let _ = socket.send_to(&ping, self.address());
+            !has_ended && socket.recv(&mut [0; 64]).is_ok()
+        })
+    }
+}
+
+impl Drop for SimulatedBmc {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+/// Whether a program is there; a test that needs it says that it was skipped, and why.
+#[must_use]
+pub fn is_installed(program: &str, package: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    if !found {
+        eprintln!("SKIPPED: {program} is missing (Debian: apt-get install {package})");
+    }
+    found
+}
+
+fn configuration(port: u16) -> String {
+    let levels = ["callback", "user", "operator", "admin"];
+    let allowed = levels.map(|level| format!("    allowed_auths_{level} none md2 md5 straight\n")).concat();
+    let users = [
+        ("\"\"", "anonpw", "user"),
+        ("\"admin\"", "admin-pw", "admin"),
+        ("\"oper\"", "oper-pw", "operator"),
+        ("\"viewer\"", "viewer-pw", "user"),
+        ("\"long16\"", "sixteen-byte-pwd", "admin"),
+    ];
+    let users: String = (1..)
+        .zip(users)
+        .map(|(number, (name, password, level))| {
+            format!("  user {number} true {name} \"{password}\" {level} 10 none md2 md5 straight\n")
+        })
+        .collect();
+    format!(
+        "name \"bmc\"\nset_working_mc 0x20\n  startlan 1\n    addr 127.0.0.1 {port}\n    priv_limit admin\n{allowed}    \
+         guid a123456789abcdefa123456789000000\n  endlan\n  chassis_control \"./chassis.sh .\"\n{users}"
+    )
+}
+
+fn write(path: &Path, content: &[u8]) {
+    fs::write(path, content).expect("a file");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("its mode");
+}
