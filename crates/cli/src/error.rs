@@ -1,6 +1,7 @@
 //! What can be wrong with a command line.
 
 use wording::Failure;
+use wording::association::{AssociationError, AssociationFilter};
 use wording::endpoint::AddressError;
 use wording::failure::Kind;
 use wording::locator::LocatorError;
@@ -183,11 +184,8 @@ pub enum Error {
     #[error(transparent)]
     Locator(#[from] LocatorError),
     /// An association filter that is not understood.
-    #[error("association filter: {problem}")]
-    AssociationFilter {
-        /// What is wrong with it.
-        problem: &'static str,
-    },
+    #[error(transparent)]
+    AssociationFilter(#[from] AssociationError),
     /// `-hosts` does not name hosts.
     #[error("{problem}")]
     Fleet {
@@ -251,9 +249,10 @@ impl Error {
                 "winrm get shows the properties; -file:FILE puts whole XML".to_owned()
             }
             Self::Locator(error) => return error.way_out().map(str::to_owned),
-            Self::AssociationFilter { .. } => {
-                "write {Object=CLASS?Key=Value;ResultClassName=NAME} (winrm help filters)".to_owned()
+            Self::AssociationFilter(AssociationError::Object(error)) => {
+                return error.way_out().map(str::to_owned);
             }
+            Self::AssociationFilter(_) => AssociationFilter::WAY_OUT.to_owned(),
             Self::Fleet { .. } => "write -hosts:NAME,NAME or -hosts:@FILE with a host a line".to_owned(),
             Self::BadHostName { .. } => "use letters, digits, '-', '_' and '.', 64 at most".to_owned(),
             Self::SavedHosts { .. } => {

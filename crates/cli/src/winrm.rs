@@ -31,7 +31,7 @@ use crate::switch::{Filling, Item, nearest};
 
 use operations::{OPERATIONS, Verb};
 
-pub use filter::{AssociationFilter, AssociationResult, Dialect, Filter};
+pub use filter::{Dialect, Filter};
 pub use run::{Done, Streams, run, run_on};
 
 /// What a command line of `winrm` asks for.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use wording::association;
 use wsman::enumeration::{EnumerationMode, Filter as WireFilter, PolymorphismMode};
-use wsman::{AssociationFilter, SelectorSet};
+use wsman::{AssociationFilter, AssociationResult, Fault, SelectorSet, namespace};
 
 use crate::Resource;
 use crate::error::Error;
@@ -29,25 +30,26 @@ pub struct Filter {
 
 impl Filter {
     /// The dialect of WQL.
-    pub const WQL: &'static str = "http://schemas.microsoft.com/wbem/wsman/1/WQL";
+    pub const WQL: &'static str = namespace::DIALECT_WQL;
     /// The dialect of selector filters.
-    pub const SELECTOR: &'static str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/SelectorFilter";
+    pub const SELECTOR: &'static str = namespace::DIALECT_SELECTOR;
 
     /// The dialect of association filters.
-    pub const ASSOCIATION: &'static str = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding/AssociationFilter";
+    pub const ASSOCIATION: &'static str = namespace::DIALECT_ASSOCIATION;
 
     /// A text in a dialect, which is a URI or one of the words `wql`, `selector` and `association`; the latter two are
-    /// written in XML.
+    /// written in XML, associations also as `{Object=CLASS?Key=Value;ResultClassName=NAME;Role=NAME}`.
     ///
     /// Without a dialect a text that begins like XML is taken for XML, unless
     /// [`EnumerationFlags::NON_XML_TEXT`] says that it is none, and any other for WQL.
     #[must_use]
     pub fn new(text: impl Into<String>, dialect: Option<&str>) -> Self {
-        let dialect = dialect.map(|dialect| match dialect.to_ascii_lowercase().as_str() {
-            "wql" => Self::WQL.to_owned(),
-            "selector" => Self::SELECTOR.to_owned(),
-            "association" => Self::ASSOCIATION.to_owned(),
-            _ => dialect.to_owned(),
+        let known = [("wql", Self::WQL), ("selector", Self::SELECTOR), ("association", Self::ASSOCIATION)];
+        let dialect = dialect.map(|dialect| {
+            let is_meant = |(word, uri): &(&str, &str)| {
+                word.eq_ignore_ascii_case(dialect) || uri.eq_ignore_ascii_case(dialect)
+            };
+            known.into_iter().find(is_meant).map_or(dialect, |(_, uri)| uri).to_owned()
         });
         Self { text: text.into(), dialect, selectors: SelectorSet::new() }
     }
@@ -66,10 +68,21 @@ impl Filter {
         Self { text: String::new(), dialect: Some(Self::SELECTOR.to_owned()), selectors }
     }
 
-    pub(crate) fn for_client(self, flags: EnumerationFlags) -> Result<WireFilter, Error> {
+    /// `resource` is what is enumerated.
+    pub(crate) fn for_client(self, flags: EnumerationFlags, resource: &str) -> Result<WireFilter, Error> {
         let Self { text, dialect, selectors } = self;
         let is_markup = text.trim_start().starts_with('<') && !flags.contains(EnumerationFlags::NON_XML_TEXT);
         match dialect {
+            Some(dialect) if dialect == Self::ASSOCIATION && text.trim_start().starts_with('{') => {
+                let result = if flags.contains(EnumerationFlags::ASSOCIATION_INSTANCE) {
+                    AssociationResult::Associations
+                } else {
+                    AssociationResult::Instances
+                };
+                let association = association::AssociationFilter::parse(&text, result, resource)?.to_wire();
+                let association = Some(association.map_err(wrong)?);
+                Ok(WireFilter { dialect, association, ..WireFilter::default() })
+            }
             Some(dialect)
                 if [Self::SELECTOR, Self::ASSOCIATION].contains(&dialect.as_str()) && !text.is_empty() =>
             {
@@ -85,8 +98,6 @@ impl Filter {
 /// A `w:SelectorSet`, or a `b:AssociatedInstances` or `b:AssociationInstances`, as a filter.
 fn of_markup(markup: &str) -> Result<WireFilter, Error> {
     let document = Resource::parse(markup)?;
-    let wrong =
-        |fault: wsman::Fault| Error::argument(format!("the filter is wrong: {}", fault.reason()), None);
     let filter = WireFilter::default();
     match document.name() {
         "SelectorSet" => {
@@ -102,6 +113,10 @@ fn of_markup(markup: &str) -> Result<WireFilter, Error> {
             Some("use WQL, a wsman:SelectorSet, or a wsmb:AssociatedInstances"),
         )),
     }
+}
+
+fn wrong(fault: Fault) -> Error {
+    Error::argument(format!("the filter is wrong: {}", fault.reason()), None)
 }
 
 /// What each item is, and how subclasses are listed.
@@ -159,5 +174,38 @@ impl Enumerator {
     /// [`Error`].
     pub async fn release(self) -> Result<(), Error> {
         self.items.release().await.map_err(|error| self.about.explain(error))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const WHAT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/*";
+
+    #[test]
+    fn associations_are_written_as_in_a_command_line_or_in_xml() {
+        let written = "{Object=Win32_Service?Name=spooler;ResultClassName=Win32_Process;Role=Antecedent}";
+        let flags = EnumerationFlags::ASSOCIATION_INSTANCE;
+        for dialect in ["Association", &Filter::ASSOCIATION.replace("/association", "/Association")] {
+            let sent = Filter::new(written, Some(dialect)).for_client(flags, WHAT).unwrap();
+            assert_eq!(sent.dialect, Filter::ASSOCIATION);
+            let association = sent.association.unwrap();
+            assert_eq!(association.object.resource.as_str(), WHAT.replace('*', "Win32_Service"));
+            assert_eq!(association.object.selectors.text("Name"), Some("spooler"));
+            assert_eq!(association.result, AssociationResult::Associations);
+            assert_eq!(association.result_class.as_deref(), Some("Win32_Process"));
+            assert_eq!(association.role.as_deref(), Some("Antecedent"));
+        }
+    }
+
+    #[test]
+    fn a_filter_of_associations_that_is_none_says_how_one_is_written() {
+        for text in ["{Role=a}", "{Object=a;Object=b}", "{Object=a", "{Other=a}", "{Object=nobody/a}"] {
+            let refused = Filter::new(text, Some("association")).for_client(EnumerationFlags::empty(), WHAT);
+            let Err(Error::Argument { what, fix }) = refused else { panic!("{text}: {refused:?}") };
+            assert!(!what.is_empty() && fix.is_some(), "{text}: {what}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use client::Scheme;
 use wording::Failure;
+use wording::association::{AssociationError, AssociationFilter};
 use wording::codes::Code;
 use wording::endpoint::AddressError;
 use wording::failure::Kind;
@@ -230,6 +231,15 @@ impl std::fmt::Display for Failed {
 impl From<AddressError> for Error {
     fn from(error: AddressError) -> Self {
         Self::argument(error.to_string(), Some(error.way_out))
+    }
+}
+
+impl From<AssociationError> for Error {
+    fn from(error: AssociationError) -> Self {
+        match error {
+            AssociationError::Object(error) => error.into(),
+            other => Self::argument(other.to_string(), Some(AssociationFilter::WAY_OUT)),
+        }
     }
 }
 

@@ -220,7 +220,7 @@ impl Session {
             ));
         }
         let (mode, polymorphism) = crate::enumerator::modes(flags)?;
-        let filter = filter.map(|filter| filter.for_client(flags)).transpose()?;
+        let filter = filter.map(|filter| filter.for_client(flags, locator.resource_uri())).transpose()?;
         let mut options = EnumerateOptions { mode, polymorphism, filter, ..EnumerateOptions::default() };
         if let Some(items) = self.batch_items {
             options.max_elements = items;

@@ -2,6 +2,7 @@
 //!
 //! * [`endpoint`]: a service as people address it, `https://node7:5986`.
 //! * [`locator`]: a resource as people write it, `winrm/config/listener?Address=*+Transport=HTTP`.
+//! * [`association`]: what is related to an instance, `{Object=Win32_Service?Name=a;Role=Dependent}`.
 //! * [`codes`]: an error number in every spelling, and its name.
 //! * [`failure`]: what went wrong, what it means in practice, and what to do about it.
 //! * [`format`](mod@format): results as a tree of text, as XML or as JSON.
@@ -22,6 +23,7 @@
 //!
 //! Left out on purpose: words of a command line, which `cli` reads, and everything that is sent.
 
+pub mod association;
 pub mod codes;
 pub mod endpoint;
 pub mod failure;

@@ -1,12 +1,14 @@
 //! From the words of a command line to a command.
 
+use wsman::AssociationResult;
+
 use super::fleet;
 use super::operations::Verb;
 use super::switches::Draft;
 use super::{
-    Asking, AssociationResult, Command, Dialect, Enumeration, Extras, Fate, Filter, Fleet, Fragment,
-    Hierarchy, HostName, HostsTask, Input, Intent, Operation, PublicZone, QuickConfigTask, SddlTarget,
-    ShellChoice, TrustTask, Words,
+    Asking, Command, Dialect, Enumeration, Extras, Fate, Filter, Fleet, Fragment, Hierarchy, HostName,
+    HostsTask, Input, Intent, Operation, PublicZone, QuickConfigTask, SddlTarget, ShellChoice, TrustTask,
+    Words,
 };
 use crate::connection::draft::{KERNEL_KNOWS, refuse};
 use crate::endpoint::{Address, Transport};

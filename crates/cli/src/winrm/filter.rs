@@ -1,5 +1,9 @@
 //! Which instances an enumeration lists.
 
+use wording::association::AssociationFilter;
+use wsman::AssociationResult;
+use wsman::namespace::{DIALECT_ASSOCIATION, DIALECT_SELECTOR, DIALECT_WQL, DIALECT_XPATH};
+
 use crate::error::Error;
 use crate::input::{KeyValues, Value};
 use crate::locator::{Locator, LocatorError};
@@ -12,7 +16,7 @@ pub enum Filter {
     Wql(String),
     /// Values that properties must have.
     Selectors(Vec<(String, String)>),
-    /// What is related to one instance.
+    /// What is related to one instance (DSP0227).
     Association(AssociationFilter),
     /// A text in another language.
     Other {
@@ -27,41 +31,15 @@ pub enum Filter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialect(String);
 
-/// What is related to one instance (DSP0227).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AssociationFilter {
-    /// The instance; its URI is a class name or a whole locator.
-    pub object: Locator,
-    /// What comes back.
-    pub result: AssociationResult,
-    /// Only associations of this class.
-    pub association_class: Option<String>,
-    /// Only instances of this class.
-    pub result_class: Option<String>,
-    /// Only associations in which the object has this role.
-    pub role: Option<String>,
-    /// Only instances that have this role.
-    pub result_role: Option<String>,
-}
-
-/// What an association filter returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AssociationResult {
-    /// The instances at the other end.
-    Instances,
-    /// The associations themselves (`-associations`).
-    Associations,
-}
-
 impl Dialect {
     /// XPath 1.0, in which fragments are written unless something else is said.
-    pub const XPATH: &'static str = "http://www.w3.org/TR/1999/REC-xpath-19991116";
+    pub const XPATH: &'static str = DIALECT_XPATH;
     /// WQL.
-    pub const WQL: &'static str = "http://schemas.microsoft.com/wbem/wsman/1/WQL";
+    pub const WQL: &'static str = DIALECT_WQL;
     /// Selector filters.
-    pub const SELECTOR: &'static str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/SelectorFilter";
+    pub const SELECTOR: &'static str = DIALECT_SELECTOR;
     /// Association filters.
-    pub const ASSOCIATION: &'static str = "http://schemas.dmtf.org/wbem/wsman/1/cimbinding/associationFilter";
+    pub const ASSOCIATION: &'static str = DIALECT_ASSOCIATION;
 
     /// Reads an alias (`wql`, `selector`, `association`) or takes the text for a URI.
     #[must_use]
@@ -98,7 +76,7 @@ impl Filter {
             None | Some(Dialect::WQL) => Ok(Self::Wql(text.to_owned())),
             Some(Dialect::SELECTOR) => selectors(text).map(Self::Selectors),
             Some(Dialect::ASSOCIATION) => {
-                AssociationFilter::parse(text, result, resource).map(Self::Association)
+                Ok(Self::Association(AssociationFilter::parse(text, result, resource.resource_uri())?))
             }
             Some(other) => Ok(Self::Other { dialect: Dialect(other.to_owned()), text: text.to_owned() }),
         }
@@ -112,47 +90,4 @@ fn selectors(text: &str) -> Result<Vec<(String, String)>, Error> {
         Value::Null => Err(LocatorError::BadSelector { text: format!("{key}=$null") }.into()),
     };
     pairs.iter().map(text_of).collect()
-}
-
-impl AssociationFilter {
-    /// Reads `{Object=CLASS?Key=Value;ResultClassName=NAME;...}`; values stand without quotes.
-    fn parse(text: &str, result: AssociationResult, resource: &Locator) -> Result<Self, Error> {
-        let wrong = |problem| Error::AssociationFilter { problem };
-        let inner = text.trim().strip_prefix('{').and_then(|text| text.strip_suffix('}'));
-        let mut object = None;
-        let (mut association_class, mut result_class, mut role, mut result_role) = (None, None, None, None);
-        for part in inner.ok_or_else(|| wrong("it is not in braces"))?.split(';') {
-            let (key, value) = part.split_once('=').ok_or_else(|| wrong("a part is not Key=Value"))?;
-            let slot = match key.trim().to_ascii_lowercase().as_str() {
-                "object" => &mut object,
-                "associationclassname" => &mut association_class,
-                "resultclassname" => &mut result_class,
-                "role" => &mut role,
-                "resultrole" => &mut result_role,
-                _ => {
-                    return Err(wrong(
-                        "it has a key other than Object, AssociationClassName, \
-                     ResultClassName, Role and ResultRole",
-                    ));
-                }
-            };
-            if slot.replace(value.trim().to_owned()).is_some() {
-                return Err(wrong("a key is given twice"));
-            }
-        }
-        let object = object.ok_or_else(|| wrong("it has no Object"))?;
-        let object = beside(resource, &object)?;
-        Ok(Self { object, result, association_class, result_class, role, result_role })
-    }
-}
-
-/// A bare class name stands in the namespace of the resource that is enumerated.
-fn beside(resource: &Locator, object: &str) -> Result<Locator, LocatorError> {
-    let class = object.split('?').next().unwrap_or_default();
-    if class.contains(['/', ':']) {
-        return Locator::parse(object);
-    }
-    let uri = resource.resource_uri();
-    let namespace = uri.rsplit_once('/').map_or(uri, |(namespace, _)| namespace);
-    Locator::parse(&format!("{namespace}/{object}"))
 }

@@ -10,10 +10,7 @@ use wsman::namespace::SOURCES;
 use wsman::{OptionSet, Response};
 use xml::{Bounds, Document, Encoding, Fragment as Markup, Writer};
 
-use super::{
-    AssociationFilter, AssociationResult, Command, Dialect, Enumeration, Filter, Hierarchy, Input, Intent,
-    Operation, ReturnType,
-};
+use super::{Command, Dialect, Enumeration, Filter, Hierarchy, Input, Intent, Operation, ReturnType};
 use super::{fleet, hosts, quick_config, sddl, shells, trust, what_if};
 use crate::body;
 use crate::connection::Delegation;
@@ -23,7 +20,7 @@ use crate::input::KeyValues;
 use crate::locator::Locator;
 use crate::program::Stop;
 use crate::screen::{Progress, Screen};
-use crate::session::{Proven, Service, resource, selectors, target};
+use crate::session::{Proven, Service, selectors, target};
 use crate::settings::ClientSettings;
 
 /// The streams of a program.
@@ -346,26 +343,12 @@ fn wire_filter(filter: Filter) -> Result<WireFilter, Failure> {
             Ok(WireFilter { selectors: selectors(&pairs), ..text_in(Dialect::SELECTOR, String::new()) })
         }
         Filter::Association(association) => Ok(WireFilter {
-            association: Some(related(association)?),
+            association: Some(
+                association.to_wire().map_err(|fault| Failure::here(Kind::Usage, fault.to_string()))?,
+            ),
             ..text_in(Dialect::ASSOCIATION, String::new())
         }),
     }
-}
-
-fn related(filter: AssociationFilter) -> Result<wsman::AssociationFilter, Failure> {
-    let AssociationFilter { object, result, association_class, result_class, role, result_role } = filter;
-    Ok(wsman::AssociationFilter {
-        object: wsman::EndpointReference::here(resource(&object)?, selectors(object.selectors())),
-        result: match result {
-            AssociationResult::Instances => wsman::AssociationResult::Instances,
-            AssociationResult::Associations => wsman::AssociationResult::Associations,
-        },
-        association_class,
-        role,
-        result_class,
-        result_role,
-        properties: Vec::new(),
-    })
 }
 
 /// The body of create and invoke.

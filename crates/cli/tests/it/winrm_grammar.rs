@@ -8,10 +8,11 @@ use telarch_cli::input::KeyValues;
 use telarch_cli::locator::LocatorError;
 use telarch_cli::secret::{PasswordSource, Secret};
 use telarch_cli::winrm::{
-    self, Asking, AssociationResult, Dialect, Filter, Hierarchy, Input, Invocation, Operation, PublicZone,
-    ReturnType, SddlTarget,
+    self, Asking, Dialect, Filter, Hierarchy, Input, Invocation, Operation, PublicZone, ReturnType,
+    SddlTarget,
 };
 use telarch_cli::{Error, Format};
+use wsman::AssociationResult;
 
 use crate::{command, parse, refusal, words};
 
@@ -370,7 +371,7 @@ fn filters_are_read_by_their_dialect() {
         "e wmicimv2/* -dialect:association -filter:{Object=a;Object=b}",
         "e wmicimv2/* -dialect:association -filter:{Object=a;Other=b}",
     ] {
-        assert!(matches!(parse(line), Err(Error::AssociationFilter { .. })), "{line}");
+        assert!(matches!(parse(line), Err(Error::AssociationFilter(_))), "{line}");
     }
     assert_eq!(parse("e wmicimv2/X -dialect:selector -filter:State=1"), Err(Error::InputSyntax));
 }
