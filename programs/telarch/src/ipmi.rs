@@ -50,7 +50,7 @@ Actions:
   power WHAT            status, on, off, cycle, reset, diag (an interrupt for a dump), or soft (asks the system to
                         shut down)
   sensors               what the sensors measure: name, number, reading or states, and ok, nc, cr or nr (beyond a
-                        non-critical, critical or non-recoverable threshold), or ns for no reading
+                        non-critical, critical or non-recoverable threshold, or in a state as bad), or ns for no reading
   sel [list|clear]      the event log: number, time, sensor, and what happened; or clear it. Times are seconds since
                         1970 (@), or since the controller started, if its clock was not set (start+)
   info                  what the controller is

@@ -85,6 +85,13 @@ fn sensors_read_as_with_ipmitool() {
         compared += 1;
     }
     assert_eq!(compared, 21);
+    // Of states FreeIPMI says the same.
+    for (name, standing) in
+        [("PSU1 Status", "ok"), ("PSU2 Status", "cr"), ("PSU Redundancy", "cr"), ("Memory", "ok")]
+    {
+        let sensor = ours.iter().find(|sensor| sensor["name"] == name).unwrap();
+        assert_eq!(sensor["standing"], standing, "{sensor}");
+    }
 }
 
 #[test]
