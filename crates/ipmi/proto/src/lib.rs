@@ -25,6 +25,7 @@ pub mod codes;
 mod command;
 mod entropy;
 mod error;
+pub mod fru;
 mod keys;
 mod linear;
 mod mac;

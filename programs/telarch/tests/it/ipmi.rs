@@ -116,6 +116,18 @@ fn the_event_log_reads_as_with_ipmitool_and_is_cleared() {
 }
 
 #[test]
+fn the_inventory_reads_as_with_ipmitool() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let ours = printed(&bmc, &["fru"]);
+    let Some(theirs) = bmc.ipmitool(&["fru", "print", "0"]) else { return };
+    let theirs = fields(&theirs);
+    assert_eq!(ours.lines().count(), 13, "{ours}");
+    for text in ours.lines().filter_map(|line| line.split_once(" : ")).map(|(_, text)| text) {
+        assert!(theirs.values().any(|their| their == text), "{text} is not in {theirs:?}");
+    }
+}
+
+#[test]
 fn raw_octets_are_those_of_ipmitool() {
     let Some(bmc) = SimulatedBmc::start() else { return };
     let ours = printed(&bmc, &["raw", "0x06", "0x01"]);
