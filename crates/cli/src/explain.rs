@@ -50,7 +50,9 @@ impl Explanation {
             out.push_str(&format!("name    {symbol}\n"));
         }
         let Code(number) = self.code;
-        out.push_str(&format!("number  {number}, {}, 0x{number:X}\n", self.code.signed()));
+        let signed = self.code.signed();
+        let negative = if signed < 0 { format!(" {signed},") } else { String::new() };
+        out.push_str(&format!("number  {number},{negative} 0x{number:X}\n"));
         if let Some(inner) = self.code.win32().filter(|inner| *inner != number) {
             out.push_str(&format!("inside  {inner}, 0x{inner:X}\n"));
         }

@@ -359,7 +359,7 @@ impl Failure {
     /// A line of a hint with the host in it.
     fn addressed(&self, line: &str) -> String {
         match &self.0.place {
-            Place::Unknown => line.replace("{host}", "the other machine"),
+            Place::Unknown => line.replace("-r:{host}", "-r:HOST").replace("{host}", "the other machine"),
             Place::Here => line.replace(" -r:{host}", "").replace("{host}", "this machine"),
             Place::Host(host) => line.replace("{host}", &bracketed(host)),
         }
