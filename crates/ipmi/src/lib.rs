@@ -20,6 +20,7 @@
 mod connection;
 mod error;
 mod event_log;
+mod inventory;
 mod repository;
 mod sensors;
 

@@ -1,5 +1,6 @@
 //! What all sensors of a controller say now.
 
+use ipmi_proto::codes::{self, Severity};
 use ipmi_proto::sdr::{Body, Record, Sensor};
 use ipmi_proto::sensor::{GetReading, Reading};
 use ipmi_proto::{CompletionCode, Quantity};
@@ -16,18 +17,18 @@ pub struct Measured {
     pub reading: Option<Reading>,
 }
 
-/// How a sensor stands to its thresholds (IPMI 2.0, 35.14).
+/// How a sensor stands to its thresholds (IPMI 2.0, 35.14), or how bad its worst state is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Standing {
     /// There is no reading.
     Unavailable,
-    /// Within all thresholds, or in states without thresholds.
+    /// Within all thresholds, or in no state that is bad.
     Ok,
-    /// Beyond a non-critical one.
+    /// Beyond a non-critical one, or in a state that somebody should look at.
     NonCritical,
-    /// Beyond a critical one.
+    /// Beyond a critical one, or failed.
     Critical,
-    /// Beyond a non-recoverable one.
+    /// Beyond a non-recoverable one, or failed for good.
     NonRecoverable,
 }
 
@@ -38,12 +39,28 @@ impl Measured {
         self.sensor.quantity(self.reading?.value?).filter(|_| self.sensor.is_threshold())
     }
 
-    /// How it stands to its thresholds, as the controller has judged it.
+    /// The names of the states it is in; none if it measures a quantity.
+    #[must_use]
+    pub fn states(&self) -> Vec<String> {
+        if self.sensor.is_threshold() { Vec::new() } else { self.judged().0 }
+    }
+
+    fn judged(&self) -> (Vec<String>, Severity) {
+        let set = self.reading.map_or(0, |reading| reading.states);
+        codes::states(self.sensor.kind, self.sensor.event_kind, set)
+    }
+
+    /// How it stands to its thresholds, as the controller has judged it; states are judged by [`codes`].
     #[must_use]
     pub fn standing(&self) -> Standing {
         let Some(Reading { value: Some(_), states }) = self.reading else { return Standing::Unavailable };
         if !self.sensor.is_threshold() {
-            return Standing::Ok;
+            return match self.judged().1 {
+                Severity::Ok => Standing::Ok,
+                Severity::Warning => Standing::NonCritical,
+                Severity::Critical => Standing::Critical,
+                Severity::Fatal => Standing::NonRecoverable,
+            };
         }
         match states {
             states if states & 0b10_0100 != 0 => Standing::NonRecoverable,

@@ -3,6 +3,7 @@
 //! Each action is a file of its own; what they have in common is one question to many controllers, and a report.
 
 mod arguments;
+mod fru;
 mod hosts;
 mod identify;
 mod info;
@@ -32,6 +33,7 @@ fn run(parser: Parser) -> Result<String, Failure> {
         Action::Power(what) => many::ask(place, what),
         Action::Sensors => many::ask(place, sensors::Sensors),
         Action::Sel(what) => many::ask(place, what),
+        Action::Fru(device) => many::ask(place, fru::Fru(device)),
         Action::Info => many::ask(place, info::Info),
         Action::Identify(how) => many::ask(place, identify::Identify(how)),
         Action::Raw(request) => many::ask(place, raw::Raw(request)),
@@ -50,9 +52,10 @@ Actions:
   power WHAT            status, on, off, cycle, reset, diag (an interrupt for a dump), or soft (asks the system to
                         shut down)
   sensors               what the sensors measure: name, number, reading or states, and ok, nc, cr or nr (beyond a
-                        non-critical, critical or non-recoverable threshold), or ns for no reading
+                        non-critical, critical or non-recoverable threshold, or in a state as bad), or ns for no reading
   sel [list|clear]      the event log: number, time, sensor, and what happened; or clear it. Times are seconds since
                         1970 (@), or since the controller started, if its clock was not set (start+)
+  fru [DEVICE]          the inventory of the machine (device 0), or of another device: who made it, and its numbers
   info                  what the controller is
   identify [SECONDS|on] let the lamp of the box blink for 15 seconds, or so many; 0 ends it, on is until then
   raw NETFN CMD [DATA]  send octets (06, 0x06 and 6 are the same), and print those of the answer

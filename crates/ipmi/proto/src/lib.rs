@@ -21,9 +21,11 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 
+pub mod codes;
 mod command;
 mod entropy;
 mod error;
+pub mod fru;
 mod keys;
 mod linear;
 mod mac;

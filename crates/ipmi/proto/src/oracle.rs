@@ -6,6 +6,7 @@ use crate::command::chassis::GetStatus;
 use crate::command::device_id::GetDeviceId;
 use crate::command::sensor::GetReading;
 use crate::command::storage::{GetSdrRepositoryInfo, GetSelEntry, GetSelInfo};
+use crate::fru::Inventory;
 use crate::sdr::{Body, Record};
 use crate::sel::SelRecord;
 use crate::{Command as _, Event, Login, NetFn, Password, Request, Session, Timing, UserName, pong};
@@ -70,5 +71,6 @@ pub fn replies(octets: &[u8]) {
     let _ = GetSdrRepositoryInfo.reply(octets);
     let _ = GetSelInfo.reply(octets);
     let _ = SelRecord::decode(octets);
+    let _ = Inventory::decode(octets);
     let _ = GetSelEntry(0).reply(octets);
 }

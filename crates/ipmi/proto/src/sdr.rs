@@ -6,7 +6,8 @@ use crate::ProtoError;
 use crate::linear::{AnalogFormat, Factors, Linearization, Quantity};
 use crate::octets::Octets;
 
-pub(crate) use self::text::type_length;
+pub(crate) use self::text::fru_text;
+use self::text::type_length;
 
 /// One record of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -25,6 +25,8 @@ pub(super) enum Action {
     Power(Power),
     Sensors,
     Sel(Sel),
+    /// The number of the device.
+    Fru(u8),
     Info,
     Identify(SetIdentify),
     Raw(Request),
@@ -116,6 +118,8 @@ impl Action {
             ["sel"] | ["sel", "list"] => Self::Sel(Sel::List),
             ["sel", "clear"] => Self::Sel(Sel::Clear),
             ["sel", other] => return Err(wrong(format!("sel: {other:?} is neither list nor clear"))),
+            ["fru"] => Self::Fru(0),
+            ["fru", device] => Self::Fru(octet(device)?),
             ["info"] => Self::Info,
             ["identify"] => Self::Identify(SetIdentify::Seconds(15)),
             ["identify", "on"] => Self::Identify(SetIdentify::Indefinitely),
@@ -132,7 +136,7 @@ impl Action {
                 Self::Raw(Request { net_fn, command: octet(command)?, data })
             }
             ["raw", ..] => return Err(wrong("raw: which network function and command?")),
-            ["info" | "sensors", word, ..] | ["power" | "identify" | "sel", _, word, ..] => {
+            ["info" | "sensors", word, ..] | ["power" | "identify" | "sel" | "fru", _, word, ..] => {
                 return Err(wrong(format!("{word:?} is one word too many")));
             }
             [other, ..] => return Err(wrong(format!("unknown action {other:?}"))),

@@ -1,5 +1,6 @@
 //! `telarch ipmi sel`.
 
+use ipmi::proto::codes;
 use ipmi::proto::sdr::{Body, Record};
 use ipmi::proto::sel::{Direction, Entry, SelEvent, SelRecord, SelTime};
 use ipmi::proto::storage::ClearSel;
@@ -104,17 +105,14 @@ fn name(event: &SelEvent, sensors: &[Record]) -> String {
 }
 
 fn happened(event: &SelEvent) -> String {
-    match event.threshold() {
-        Some(threshold) => threshold.to_owned(),
-        // The names of states are not known yet: type and state are what others' tables are looked up by.
-        None => format!(
-            "sensor type {:02x}h, event type {:02x}h, state {}, data {}",
-            event.sensor_kind,
-            event.event_kind,
-            event.offset,
-            hex(&event.octets)
-        ),
+    if let Some(threshold) = event.threshold() {
+        return threshold.to_owned();
     }
+    let known = codes::state(event.sensor_kind, event.event_kind, event.offset);
+    let state = known.map_or_else(|| format!("state {}", event.offset), |(name, _)| name.to_owned());
+    let kind = codes::sensor_type(event.sensor_kind)
+        .map_or_else(|| format!("type {:02x}h", event.sensor_kind), str::to_owned);
+    format!("{kind}: {state} ({})", hex(&event.octets))
 }
 
 fn hex(octets: &[u8]) -> String {

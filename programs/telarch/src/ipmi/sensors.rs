@@ -27,7 +27,9 @@ fn line(measured: &Measured) -> String {
     let Measured { sensor, reading } = measured;
     let value = match (measured.quantity(), reading) {
         (Some(quantity), _) => format!("{quantity} {}", sensor.units.sign()).trim_end().to_owned(),
-        (None, Some(reading)) if reading.value.is_some() => format!("0x{:04x}", reading.states),
+        (None, Some(reading)) if reading.value.is_some() => Some(measured.states().join(", "))
+            .filter(|states| !states.is_empty())
+            .unwrap_or_else(|| "no state".to_owned()),
         _ => "no reading".to_owned(),
     };
     format!("{:<16} | {:02X}h | {value:<17} | {}\n", sensor.name, sensor.number, standing(measured))
@@ -50,6 +52,7 @@ fn row(measured: &Measured) -> Row {
                 .filter(|reading| reading.value.is_some())
                 .map_or(Value::Null, |reading| Value::from(reading.states)),
         ),
+        ("state_names", Value::from(measured.states().join(", "))),
         ("standing", Value::from(standing(measured))),
     ];
     let names = [

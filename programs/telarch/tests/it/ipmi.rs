@@ -85,6 +85,13 @@ fn sensors_read_as_with_ipmitool() {
         compared += 1;
     }
     assert_eq!(compared, 21);
+    // Of states FreeIPMI says the same.
+    for (name, standing) in
+        [("PSU1 Status", "ok"), ("PSU2 Status", "cr"), ("PSU Redundancy", "cr"), ("Memory", "ok")]
+    {
+        let sensor = ours.iter().find(|sensor| sensor["name"] == name).unwrap();
+        assert_eq!(sensor["standing"], standing, "{sensor}");
+    }
 }
 
 #[test]
@@ -106,6 +113,18 @@ fn the_event_log_reads_as_with_ipmitool_and_is_cleared() {
     assert!(ours.contains("CPU1 Temp") && ours.contains("manufacturer 311"), "{ours}");
     assert_eq!(printed(&bmc, &["sel", "clear"]), "the event log is empty now\n");
     assert_eq!(printed(&bmc, &["sel"]), "");
+}
+
+#[test]
+fn the_inventory_reads_as_with_ipmitool() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let ours = printed(&bmc, &["fru"]);
+    let Some(theirs) = bmc.ipmitool(&["fru", "print", "0"]) else { return };
+    let theirs = fields(&theirs);
+    assert_eq!(ours.lines().count(), 13, "{ours}");
+    for text in ours.lines().filter_map(|line| line.split_once(" : ")).map(|(_, text)| text) {
+        assert!(theirs.values().any(|their| their == text), "{text} is not in {theirs:?}");
+    }
 }
 
 #[test]

@@ -3,19 +3,37 @@
 use crate::ProtoError;
 use crate::octets::Octets;
 
-/// A text that begins with its type and length; what ends a text early is not of it.
+/// A text of a record that begins with its type and length.
 pub(crate) fn type_length(octets: &mut Octets<'_>) -> Result<String, ProtoError> {
     let head = octets.u8()?;
     let text = octets.take(usize::from(head & 0x1f))?;
-    let text: String = match head >> 6 {
-        0 => String::from_utf8_lossy(text).into_owned(),
+    Ok(decoded(head >> 6, text, |text| String::from_utf8_lossy(text).into_owned()))
+}
+
+/// A text of an inventory; none where the mark of the end stands. Type 0 is octets without a meaning there.
+pub(crate) fn fru_text(octets: &mut Octets<'_>) -> Result<Option<String>, ProtoError> {
+    let head = octets.u8()?;
+    if head == END {
+        return Ok(None);
+    }
+    let text = octets.take(usize::from(head & 0x3f))?;
+    let hex = |text: &[u8]| text.iter().map(|octet| format!("{octet:02x}")).collect();
+    Ok(Some(decoded(head >> 6, text, hex)))
+}
+
+fn decoded(encoding: u8, text: &[u8], of_type_0: impl Fn(&[u8]) -> String) -> String {
+    let text: String = match encoding {
+        0 => of_type_0(text),
         1 => text.iter().flat_map(|octet| [octet >> 4, octet & 0x0f]).filter_map(bcd_plus).collect(),
         2 => six_bits(text),
         _ => text.iter().copied().map(char::from).collect(),
     };
     // Whatever would move a cursor or end a line is not shown.
-    Ok(text.trim_end_matches(['\0', ' ']).replace(|letter: char| letter.is_control(), "\u{fffd}"))
+    text.trim_end_matches(['\0', ' ']).replace(|letter: char| letter.is_control(), "\u{fffd}")
 }
+
+/// The mark behind the last field of an area.
+const END: u8 = 0xc1;
 
 fn bcd_plus(digit: u8) -> Option<char> {
     match digit {
