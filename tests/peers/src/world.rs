@@ -1,7 +1,8 @@
 //! A machine of one's own for a test: a network with nothing but loopback, `/etc`, `/var` and `/run` that are gone
 //! afterwards, and on its bus the systemd, the firewalld and the ufw of this machine.
 
-use std::fs;
+use std::cell::RefCell;
+use std::fs::{self, File};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,7 +18,8 @@ use crate::telarchd::built_program;
 /// What a test runs in; everything that was started in it ends with it.
 #[derive(Default)]
 pub struct World {
-    started: std::cell::RefCell<Vec<Child>>,
+    started: RefCell<Vec<Child>>,
+    turn: RefCell<Option<File>>,
 }
 
 /// Runs `body` in a process that has a machine of its own: the test `name`, as the test program lists it, is started
@@ -97,10 +99,14 @@ impl World {
 
     /// Starts a systemd that knows the unit of the service with this text; it is a manager of units like the one of
     /// the machine. It brings its own bus, so it has to be started before whatever else is on the bus of this world.
+    /// Two of them would end each other's programs, because they have the same control groups: one waits for the other.
     ///
     /// # Panics
     /// When it does not start.
     pub fn systemd(&self, unit: &str) {
+        let turn = File::create(std::env::temp_dir().join("telarch-tests-systemd")).expect("a file");
+        turn.lock().expect("a lock");
+        *self.turn.borrow_mut() = Some(turn);
         // It asks for this folder to know that it is not in a container without systemd.
         fs::create_dir_all("/run/systemd/system").expect("a folder");
         let folder = PathBuf::from("/run/home/.config/systemd/user");
