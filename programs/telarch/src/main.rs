@@ -7,6 +7,7 @@ mod account;
 mod configuration;
 mod explain;
 mod failure;
+mod format;
 mod ipmi;
 mod pages;
 mod place;

@@ -6,6 +6,7 @@ use config::Preset;
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::failure::Failure;
+use crate::format::Format;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -39,14 +40,6 @@ pub(super) enum Which {
     Changed,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Format {
-    /// As the file has it.
-    #[default]
-    Text,
-    Json,
-}
-
 impl Invocation {
     /// Reads what follows the word `config`; none if it asks for help.
     pub(super) fn parse(mut parser: Parser) -> Result<Option<Self>, Failure> {
@@ -58,8 +51,8 @@ impl Invocation {
                 Arg::Long("file") => set(&mut file, "--file", PathBuf::from(parser.value()?))?,
                 Arg::Long("changed") => set(&mut which, "--changed", Which::Changed)?,
                 Arg::Long("format") => {
-                    let text = parser.value()?.string()?;
-                    set(&mut format, "--format", read_format(&text)?)?;
+                    let asked = parser.value()?.string()?.parse().map_err(wrong)?;
+                    set(&mut format, "--format", asked)?;
                 }
                 other => return Err(wrong(other.unexpected())),
             }
@@ -99,14 +92,6 @@ fn preset(name: &str) -> Result<Preset, Failure> {
         let way_out = format!("there are {} and default, which is {}", names.join(", "), Preset::default());
         Failure::usage(format!("config: there is no preset {name:?}"), &way_out)
     })
-}
-
-fn read_format(text: &str) -> Result<Format, Failure> {
-    match text {
-        "text" => Ok(Format::Text),
-        "json" => Ok(Format::Json),
-        other => Err(wrong(format!("--format: {other:?} is neither text nor json"))),
-    }
 }
 
 fn set<T>(slot: &mut Option<T>, option: &str, value: T) -> Result<(), Failure> {

@@ -5,8 +5,9 @@ use std::path::Path;
 use config::{Config, Listener, Mutability, Setting, Source, State};
 use serde_json::{Value, json};
 
-use super::arguments::{Asked, Format, Which};
+use super::arguments::{Asked, Which};
 use crate::failure::Failure;
+use crate::format::Format;
 
 /// What is printed for a configuration.
 pub(super) fn shown(path: &Path, state: &State, asked: &Asked) -> Result<String, Failure> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::failure::Failure;
+use crate::format::Format;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -28,13 +29,6 @@ pub(super) enum Which {
     All,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Format {
-    #[default]
-    Text,
-    Json,
-}
-
 impl Invocation {
     /// Reads what follows the word `policy`; none if it asks for help.
     pub(super) fn parse(mut parser: Parser) -> Result<Option<Self>, Failure> {
@@ -45,13 +39,7 @@ impl Invocation {
                 Arg::Short('h') | Arg::Long("help") => return Ok(None),
                 Arg::Long("file") => file = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("all") => which = Some(Which::All),
-                Arg::Long("format") => {
-                    format = Some(match parser.value()?.string()?.as_str() {
-                        "text" => Format::Text,
-                        "json" => Format::Json,
-                        other => return Err(wrong(format!("--format: {other:?} is neither text nor json"))),
-                    });
-                }
+                Arg::Long("format") => format = Some(parser.value()?.string()?.parse().map_err(wrong)?),
                 other => return Err(wrong(other.unexpected())),
             }
         }

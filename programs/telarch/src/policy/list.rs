@@ -4,7 +4,8 @@ use config::{Demand, Place, Policy, Subject, SubscriptionManager};
 use serde_json::{Value, json};
 
 use super::Here;
-use super::arguments::{Format, Which};
+use super::arguments::Which;
+use crate::format::Format;
 
 pub(super) fn listed(here: &Here, which: Which, format: Format) -> String {
     match format {
