@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod operating_system;
+mod performance;
 
 use std::sync::Arc;
 
