@@ -1,7 +1,7 @@
 //! The self-relative binary form of a descriptor (MS-DTYP 2.4.6), which scripts of Windows read and write.
 
 use crate::{
-    AccessKind, AccessMask, Ace, AceFlags, Acl, AclFlags, AuditKind, Dacl, MAX_ACES, MAX_TEXT, Principal, Sacl,
+    AccessKind, AccessMask, Ace, AceFlags, Acl, AclFlags, AuditKind, Dacl, MAX_ACES, MAX_TEXT, Principal,
     SddlError, SecurityDescriptor, Sid, Token,
 };
 
@@ -115,11 +115,7 @@ fn acl_at<Kind>(
     Ok(Acl { flags: set.fold(AclFlags::NONE, |flags, (_, flag)| flags | *flag), aces })
 }
 
-fn ace_of<Kind>(
-    bytes: &[u8],
-    at: usize,
-    kind: impl Fn(u8) -> Option<Kind>,
-) -> Result<Ace<Kind>, SddlError> {
+fn ace_of<Kind>(bytes: &[u8], at: usize, kind: impl Fn(u8) -> Option<Kind>) -> Result<Ace<Kind>, SddlError> {
     let Some((&[code, flags, _, _, a, b, c, d], sid)) = bytes.split_first_chunk::<8>() else {
         return Err(binary(at, "an entry ends too early"));
     };
@@ -255,7 +251,8 @@ mod tests {
 
     #[test]
     fn every_beginning_of_a_descriptor_is_refused_or_has_less() {
-        let whole = SecurityDescriptor::parse("O:BAG:SYD:(A;CI;CC;;;AU)(D;;DC;;;NU)S:(AU;FA;CC;;;WD)").unwrap();
+        let whole =
+            SecurityDescriptor::parse("O:BAG:SYD:(A;CI;CC;;;AU)(D;;DC;;;NU)S:(AU;FA;CC;;;WD)").unwrap();
         let bytes = whole.encode(None).unwrap();
         assert_eq!(SecurityDescriptor::decode(&bytes), Ok(whole.clone()));
         for length in 0..bytes.len() {
