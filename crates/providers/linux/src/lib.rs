@@ -8,6 +8,7 @@
 //! |---|---|
 //! | the operating system | [`system`] |
 //! | performance counters | [`performance`] |
+//! | the registry | [`registry`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
@@ -15,7 +16,9 @@
 
 mod command_line;
 mod machine;
+mod package;
 mod performance;
+mod registry;
 mod scx;
 mod system;
 mod table;
@@ -33,10 +36,15 @@ pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
 }
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    [vec![bind(machine, system::OperatingSystem)], performance::bindings(machine), scx::bindings(machine)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        vec![bind(machine, system::OperatingSystem)],
+        performance::bindings(machine),
+        registry::bindings(machine),
+        scx::bindings(machine),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[cfg(test)]
