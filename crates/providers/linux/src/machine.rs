@@ -13,6 +13,7 @@ use cim::{DateTime, Timestamp};
 pub struct Machine {
     root: PathBuf,
     opened: AtomicU64,
+    drive_aliases: Vec<(String, String)>,
 }
 
 impl Machine {
@@ -28,7 +29,19 @@ impl Machine {
     /// A machine whose `/proc`, `/sys` and `/etc` are below a folder.
     #[must_use]
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), opened: AtomicU64::new(0) }
+        Self { root: root.into(), opened: AtomicU64::new(0), drive_aliases: Vec::new() }
+    }
+
+    /// The machine with another name for the disk that is mounted somewhere, for scripts that ask for `C:`.
+    #[must_use]
+    pub fn drive_alias(mut self, alias: impl Into<String>, place: impl Into<String>) -> Self {
+        self.drive_aliases.push((alias.into(), place.into()));
+        self
+    }
+
+    /// Other names of disks, with where these are mounted.
+    pub(crate) fn drive_aliases(&self) -> &[(String, String)] {
+        &self.drive_aliases
     }
 
     /// Where a file of the machine is; `path` begins without a slash.

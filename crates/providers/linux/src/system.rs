@@ -1,7 +1,6 @@
 //! The machine as a whole.
 
 mod memory;
-mod mounts;
 mod operating_system;
 mod os_release;
 

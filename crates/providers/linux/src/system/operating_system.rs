@@ -9,9 +9,9 @@ use cim::{DateTime, Value};
 use wmi::{ProviderError, Scan};
 
 use super::memory::Memory;
-use super::mounts;
 use super::os_release::OsRelease;
 use crate::Machine;
+use crate::mounts;
 use crate::table::{Fill, Push, Table, host_name, null};
 
 /// The one instance of the running system.
