@@ -8,14 +8,19 @@
 //! |---|---|
 //! | the operating system | [`system`] |
 //! | disks, volumes, files | [`storage`] |
+//! | performance counters | [`performance`] |
+//! | those that SCOM asks UNIX for | [`scx`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
 
+mod command_line;
 mod fstab;
 mod machine;
 mod mounts;
+mod performance;
 mod program;
+mod scx;
 mod storage;
 mod system;
 mod table;
@@ -34,9 +39,15 @@ pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
 }
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    let mut bindings = vec![bind(machine, system::OperatingSystem)];
-    bindings.extend(storage::bindings(machine));
-    bindings
+    [
+        vec![bind(machine, system::OperatingSystem)],
+        performance::bindings(machine),
+        scx::bindings(machine),
+        storage::bindings(machine),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[cfg(test)]

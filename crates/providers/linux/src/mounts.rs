@@ -1,5 +1,7 @@
 //! `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
 
+use std::io;
+
 use crate::Machine;
 
 /// Something that is mounted somewhere.
@@ -19,9 +21,9 @@ pub(crate) struct Mount {
 }
 
 impl Mount {
-    /// What is mounted and seen, in the order in which it was mounted.
+    /// What is mounted and seen; nothing if the kernel does not tell.
     pub(crate) fn all(machine: &Machine) -> Vec<Self> {
-        machine.text("proc/self/mountinfo").map(|text| Self::parse(&text)).unwrap_or_default()
+        mounts(machine).unwrap_or_default()
     }
 
     /// Whether it has an option, of the mount or of the file system.
@@ -60,6 +62,14 @@ impl Mount {
             options: format!("{options},{}", of_file_system.next().unwrap_or_default()),
         })
     }
+}
+
+/// What is mounted and seen, in the order in which it was mounted.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn mounts(machine: &Machine) -> io::Result<Vec<Mount>> {
+    Ok(Mount::parse(&machine.text("proc/self/mountinfo")?))
 }
 
 /// The device mounted at the first of some places where one is.

@@ -67,7 +67,7 @@ pub(super) fn of_device(device: &str, kind: &str, input: &Instance) -> Result<Ch
         _ => return Ok(Checked::UnknownFileSystem),
     };
     let arguments = arguments.iter().copied().chain([device]);
-    let ended = match program::run(name, arguments, LONGEST_CHECK) {
+    let ended = match program::of_system(name, arguments, LONGEST_CHECK) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Checked::UnknownFileSystem),
         ended => ended.map_err(|error| failed(name, &error.to_string()))?,
     };
@@ -174,13 +174,14 @@ pub(super) fn relabel_device(
         ("vfat", _) => ("fatlabel", vec![device, label]),
         _ => ("e2label", vec![device, label]),
     };
-    let ended = program::run(name, arguments, limit).map_err(|error| failed(name, &error.to_string()))?;
+    let ended =
+        program::of_system(name, arguments, limit).map_err(|error| failed(name, &error.to_string()))?;
     if ended.code == 0 { Ok(()) } else { Err(failed(name, ended.stderr.trim())) }
 }
 
 /// Has ext4 checked when it is mounted the next time.
 fn force_check(device: &str) -> Result<bool, ProviderError> {
-    let ended = program::run("tune2fs", ["-E", "force_fsck", device], SHORT);
+    let ended = program::of_system("tune2fs", ["-E", "force_fsck", device], SHORT);
     Ok(ended.map_err(|error| failed("tune2fs", &error.to_string()))?.code == 0)
 }
 

@@ -133,13 +133,14 @@ mod tests {
             let file = File::create(&image).expect("a file");
             file.set_len(320 << 20).expect("a long file");
             let arguments = arguments.iter().copied().chain([path]);
-            let Ok(made) = crate::program::run(program, arguments, limit) else {
+            let Ok(made) = crate::program::of_system(program, arguments, limit) else {
                 eprintln!("SKIPPED: there is no {program} here");
                 continue;
             };
             assert_eq!(made.code, 0, "{program}: {}", made.stderr);
-            let told =
-                crate::program::run("blkid", ["-p", "-o", "export", path], limit).expect("blkid").stdout;
+            let told = crate::program::of_system("blkid", ["-p", "-o", "export", path], limit)
+                .expect("blkid")
+                .stdout;
             let field = |name: &str| {
                 let value = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
                 value.map(str::to_owned)

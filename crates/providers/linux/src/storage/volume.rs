@@ -331,7 +331,7 @@ impl Row {
             return 0;
         }
         let Some(entry) = self.entries(machine).next() else { return 1 };
-        u32::from(!succeeds(program::run("mount", [&entry.place], SHORT)))
+        u32::from(!succeeds(program::of_system("mount", [&entry.place], SHORT)))
     }
 
     /// Unmounts it from everywhere (`Dismount`: 0, 1 access denied, 2 other volumes are mounted on it, 3 cannot be
@@ -361,7 +361,7 @@ impl Row {
         for mount in mounts.iter().filter(is_own).rev() {
             let arguments: &[&str] =
                 if by_force { &["-l", "--", &mount.place] } else { &["--", &mount.place] };
-            if !succeeds(program::run("umount", arguments, SHORT)) {
+            if !succeeds(program::of_system("umount", arguments, SHORT)) {
                 return 4;
             }
         }
@@ -390,8 +390,8 @@ impl Row {
         }
         let source = self.source();
         let ended = match self.place() {
-            Some(place) => program::run("mount", ["--bind", "--", place, folder], SHORT),
-            None => program::run("mount", ["--", &source, folder], SHORT),
+            Some(place) => program::of_system("mount", ["--bind", "--", place, folder], SHORT),
+            None => program::of_system("mount", ["--", &source, folder], SHORT),
         };
         if succeeds(ended) { 0 } else { UNKNOWN_ERROR }
     }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod operating_system;
+mod performance;
+mod scx;
 mod storage;
 mod tree;
 mod world;
@@ -13,7 +15,9 @@ use telarch_linux::Machine;
 use wmi::{Context, Engine};
 
 fn engine(machine: &Arc<Machine>) -> Engine {
-    let builder = Engine::builder("node7", 0).namespace(Schema::of(Namespace::cimv2()));
+    let scx = Namespace::parse("root/scx").unwrap();
+    let builder =
+        Engine::builder("node7", 0).namespace(Schema::of(Namespace::cimv2())).namespace(Schema::of(scx));
     let builder = telarch_linux::providers(machine).into_iter().fold(builder, wmi::EngineBuilder::provider);
     builder.build().unwrap()
 }
@@ -30,7 +34,7 @@ async fn rows_of(machine: &Arc<Machine>, query: &str) -> Vec<Instance> {
 
 /// All rows of a query, from an engine that is kept.
 async fn rows_from(engine: &Engine, query: &str) -> Vec<Instance> {
-    let mut rows = engine.query(&Context::new("alice"), &Namespace::cimv2(), query).unwrap();
+    let mut rows = engine.query(&Context::of_this_process("alice"), &Namespace::cimv2(), query).unwrap();
     let mut found = Vec::new();
     while let Some(row) = rows.next().await {
         found.push(row.unwrap());
@@ -60,12 +64,15 @@ async fn call_on(
         let none = Instance::with_defaults(operation.input.clone());
         input.iter().try_fold(none, |all, (name, value)| all.with(name, value.clone()))
     };
-    engine(machine).invoke(&Context::new("alice"), &Namespace::cimv2(), &path, method, given).await
+    engine(machine)
+        .invoke(&Context::of_this_process("alice"), &Namespace::cimv2(), &path, method, given)
+        .await
 }
 
 /// Changes a property of an instance of this machine, and gives what it is then.
 async fn put(path: &str, property: &str, value: Value) -> Instance {
-    let (engine, context, namespace) = (engine(&machine()), Context::new("alice"), Namespace::cimv2());
+    let (engine, context, namespace) =
+        (engine(&machine()), Context::of_this_process("alice"), Namespace::cimv2());
     let path = ObjectPath::parse(path).unwrap();
     let before = engine.get(&context, &namespace, &path).await.unwrap();
     let column: ColumnSet = before.class().column(property).into_iter().collect();

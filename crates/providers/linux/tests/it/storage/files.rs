@@ -41,8 +41,9 @@ async fn a_folder_has_its_files_and_not_those_below() {
 async fn all_files_of_a_machine_are_refused_unless_all_of_everything_is_asked_for() {
     let engine = crate::engine(&machine());
     let namespace = cim::Namespace::cimv2();
-    let mut rows =
-        engine.query(&wmi::Context::new("alice"), &namespace, "SELECT * FROM CIM_DataFile").unwrap();
+    let mut rows = engine
+        .query(&wmi::Context::of_this_process("alice"), &namespace, "SELECT * FROM CIM_DataFile")
+        .unwrap();
     let error = rows.next().await.unwrap().unwrap_err();
     assert!(error.to_string().contains("WHERE Name"), "{error}");
     assert!(!rows_of(&machine(), "SELECT Name FROM CIM_LogicalElement").await.is_empty());
