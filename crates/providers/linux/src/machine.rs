@@ -19,6 +19,7 @@ pub struct Machine {
     user_state: Option<PathBuf>,
     opened: AtomicU64,
     packages: Packages,
+    drive_aliases: Vec<(String, String)>,
 }
 
 impl Machine {
@@ -36,7 +37,14 @@ impl Machine {
     pub fn at(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
         let state = root.join("var/lib/telarch");
-        Self { root, state, user_state: None, opened: AtomicU64::new(0), packages: Packages::default() }
+        Self {
+            root,
+            state,
+            user_state: None,
+            opened: AtomicU64::new(0),
+            packages: Packages::default(),
+            drive_aliases: Vec::new(),
+        }
     }
 
     /// The same machine, with other folders for what providers keep: of the machine, and of the user they run as.
@@ -63,6 +71,18 @@ impl Machine {
     /// What kept their database from being read.
     pub(crate) fn packages(&self) -> io::Result<Arc<Vec<Package>>> {
         self.packages.of(self)
+    }
+
+    /// The machine with another name for the disk that is mounted somewhere, for scripts that ask for `C:`.
+    #[must_use]
+    pub fn drive_alias(mut self, alias: impl Into<String>, place: impl Into<String>) -> Self {
+        self.drive_aliases.push((alias.into(), place.into()));
+        self
+    }
+
+    /// Other names of disks, with where these are mounted.
+    pub(crate) fn drive_aliases(&self) -> &[(String, String)] {
+        &self.drive_aliases
     }
 
     /// Where a file of the machine is; `path` begins without a slash.
