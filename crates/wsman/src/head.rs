@@ -144,14 +144,20 @@ impl Head {
             writer.element("w:OperationTimeout", &duration::write(timeout));
         }
         if let Some(fragment) = &self.fragment {
-            understood(writer, "w:FragmentTransfer");
-            if let Some(dialect) = &fragment.dialect {
-                writer.attribute("Dialect", dialect);
-            }
-            writer.text(&fragment.expression).end();
+            fragment.write(writer);
         }
         self.selectors.write(writer);
         self.options.write(writer);
+    }
+}
+
+impl FragmentTransfer {
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        understood(writer, "w:FragmentTransfer");
+        if let Some(dialect) = &self.dialect {
+            writer.attribute("Dialect", dialect);
+        }
+        writer.text(&self.expression).end();
     }
 }
 
