@@ -101,8 +101,10 @@ fn of_listener(error: &ListenerError) -> Fault {
             Fault::new(Subcode::InvalidSelectors, code::INVALID_SELECTOR_VALUE, reason)
                 .with_detail(Detail::INVALID_VALUE)
         }
-        ListenerError::KeyChange(_) => Fault::new(Subcode::InvalidRepresentation, code::CANNOT_CHANGE_KEYS, reason)
-            .with_detail(Detail::INVALID_VALUES),
+        ListenerError::KeyChange(_) => {
+            Fault::new(Subcode::InvalidRepresentation, code::CANNOT_CHANGE_KEYS, reason)
+                .with_detail(Detail::INVALID_VALUES)
+        }
         ListenerError::NotOurs { .. } => Fault::new(Subcode::AccessDenied, code::GOVERNED_BY_POLICY, reason),
         ListenerError::TooMany => Fault::new(Subcode::QuotaLimit, code::QUOTA_LIMIT, reason),
         _ => Fault::new(Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR, reason),

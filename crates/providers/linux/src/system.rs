@@ -1,0 +1,8 @@
+//! The machine as a whole.
+
+mod memory;
+mod mounts;
+mod operating_system;
+mod os_release;
+
+pub(crate) use operating_system::OperatingSystem;
