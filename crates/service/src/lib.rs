@@ -27,7 +27,7 @@ mod quota;
 mod random;
 mod service;
 
-pub use access::{Caller, Principals, Proof};
+pub use access::{Caller, Principals, Proof, Whence};
 pub use audit::AUDIT;
 pub use catalog::Catalog;
 pub use certificate::{Certificate, CertificateError, CertificateKeeper, Certificates, Unfit};

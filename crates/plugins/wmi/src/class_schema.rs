@@ -3,7 +3,7 @@
 use cim::uri::{CLASS_SCHEMA, UriForm};
 use cim::{Name, Namespace, cimxml};
 use service::{Answer, Call};
-use wmi::Engine;
+use wmi::{Context, Engine, Rights};
 use wsman::{Action, Fault};
 
 use crate::error::WmiError;
@@ -18,7 +18,7 @@ const CLASS_NAME: &str = "ClassName";
 const NAMESPACE: &str = "__cimnamespace";
 
 /// Answers Get with a class and Enumerate with all of a namespace.
-pub(crate) fn answer(engine: &Engine, call: &Call) -> Result<Answer, Fault> {
+pub(crate) fn answer(engine: &Engine, call: &Call, context: &Context) -> Result<Answer, Fault> {
     let head = call.request.head();
     let detail = class_detail(&head.options);
     let namespace = match head.selectors.text(NAMESPACE).map(Namespace::parse) {
@@ -30,7 +30,9 @@ pub(crate) fn answer(engine: &Engine, call: &Call) -> Result<Answer, Fault> {
     let fault =
         |error: WmiError, name: &str| told(Namespace::cimv2()).fault(error, Operation::GetObject, name);
     let namespace = namespace.map_err(|error| fault(error.into(), ""))?;
-    let schema = engine.schema(&namespace).map_err(|error| fault(error.into(), namespace.as_str()))?;
+    let told = |error: wmi::Error| fault(error.into(), namespace.as_str());
+    engine.admit(context, &namespace, Rights::ENABLE).map_err(told)?;
+    let schema = engine.schema(&namespace).map_err(told)?;
     match &head.action {
         Action::Get => {
             let uri = call.request.require_resource()?.as_str();

@@ -1,7 +1,7 @@
 //! The way of a request.
 
 use cim::uri::{CLASS_SCHEMA, UriForm};
-use service::{Answer, BoxFuture, Call, Plugin, Resource, ResourceKind};
+use service::{Answer, BoxFuture, Call, Caller, Plugin, Resource, ResourceKind, Whence};
 use wmi::{Context, Engine};
 use wsman::{Action, Fault, ResourceUri};
 
@@ -45,7 +45,7 @@ impl WmiPlugin {
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
         let uri = call.request.require_resource()?;
         if names_a_class_schema(uri) {
-            return class_schema::answer(&self.engine, &call);
+            return class_schema::answer(&self.engine, &call, &context(&call.caller));
         }
         let head = call.request.head();
         let form = Form::of(&head.options);
@@ -59,7 +59,7 @@ impl WmiPlugin {
         })?;
         let asked = Asked {
             engine: &self.engine,
-            context: Context::new(call.caller.identity().account().to_string()),
+            context: context(&call.caller),
             told: Told::new(&self.engine, form, place.form, place.namespace.clone()),
             place,
             call: &call,
@@ -131,6 +131,15 @@ impl Asked<'_> {
             Ok(Err(wmi::Error::TimedOut(_))) | Err(_) => Err(WmiError::TimedOut),
             Ok(done) => Ok(done?),
         }
+    }
+}
+
+/// Whose rights count in namespaces.
+fn context(caller: &Caller) -> Context {
+    let (name, token) = (caller.identity().account().to_string(), caller.token().clone());
+    match caller.whence() {
+        Whence::ThisMachine => Context::local(name, token),
+        Whence::Network => Context::remote(name, token),
     }
 }
 

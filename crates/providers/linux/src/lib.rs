@@ -7,11 +7,13 @@
 //! | Classes | Where |
 //! |---|---|
 //! | the operating system | [`system`] |
+//! | performance counters | [`performance`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
 
 mod machine;
+mod performance;
 mod system;
 mod table;
 
@@ -28,7 +30,10 @@ pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
 }
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    vec![bind(machine, system::OperatingSystem)]
+    [vec![bind(machine, system::OperatingSystem)], performance::bindings(machine)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[cfg(test)]

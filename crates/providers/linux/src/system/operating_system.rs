@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use cim::{DateTime, Value};
 use wmi::{ProviderError, Scan};
 
+use super::count_of_processes;
 use super::memory::Memory;
 use super::mounts;
 use super::os_release::OsRelease;
@@ -92,7 +93,7 @@ impl Table for OperatingSystem {
             caption(machine, row).map(|caption| format!("{caption}|/|{device}")).into()
         }),
         ("NumberOfLicensedUsers", |_, _| 0_u32.into()),
-        ("NumberOfProcesses", |machine, _| processes(machine).into()),
+        ("NumberOfProcesses", |machine, _| count_of_processes(machine).into()),
         ("NumberOfUsers", null),
         ("OperatingSystemSKU", |_, _| 0_u32.into()),
         ("Organization", null),
@@ -168,13 +169,6 @@ fn booted(machine: &Machine) -> Option<DateTime> {
     let text = machine.text("proc/stat").ok()?;
     let seconds: i64 = text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
     machine.timestamp(seconds.checked_mul(1_000_000)?)
-}
-
-fn processes(machine: &Machine) -> Option<u32> {
-    let names = machine.names("proc").ok()?;
-    let is_process =
-        |name: &std::ffi::OsString| name.to_str().is_some_and(|name| name.parse::<u32>().is_ok());
-    u32::try_from(names.iter().filter(|name| is_process(name)).count()).ok()
 }
 
 fn architecture() -> &'static str {

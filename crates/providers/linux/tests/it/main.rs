@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod operating_system;
+mod performance;
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ fn engine(machine: &Arc<Machine>) -> Engine {
 
 /// All rows of a query of a machine.
 async fn rows_of(machine: &Arc<Machine>, query: &str) -> Vec<Instance> {
-    let mut rows = engine(machine).query(&Context::new("alice"), &Namespace::cimv2(), query).unwrap();
+    let mut rows = engine(machine).query(&Context::of_this_process("alice"), &Namespace::cimv2(), query).unwrap();
     let mut found = Vec::new();
     while let Some(row) = rows.next().await {
         found.push(row.unwrap());
