@@ -24,8 +24,9 @@ impl Schema {
     pub const MAX_ADDED: usize = 10_000;
 
     /// The classes that come with a namespace: those of the system in every one, those of Windows in `root/cimv2`,
-    /// the registry in that and in `root/default`; those of management controllers in `root/hardware`, their driver
-    /// in `root/wmi`, and a view of each in `root/microsoft/windows/hardwaremanagement`.
+    /// the registry in that and in `root/default`, those of SCOM's agent in `root/scx`; those of management
+    /// controllers in `root/hardware`, their driver in `root/wmi`, and a view of each in
+    /// `root/microsoft/windows/hardwaremanagement`.
     #[must_use]
     pub fn of(namespace: Namespace) -> Self {
         let builtin = match namespace.as_str() {
@@ -34,6 +35,7 @@ impl Schema {
             "root/hardware" => vec![builtin::system(), builtin::hardware()],
             "root/wmi" => vec![builtin::system(), builtin::ipmi()],
             "root/microsoft/windows/hardwaremanagement" => vec![builtin::system(), builtin::pcsv()],
+            "root/scx" => vec![builtin::system(), builtin::scx()],
             _ => vec![builtin::system()],
         };
         Self { namespace, builtin, added: HashMap::new() }

@@ -36,6 +36,12 @@ impl Scan {
         &self.columns
     }
 
+    /// Those of them that decide whether a row is wanted.
+    #[must_use]
+    pub fn deciding(&self) -> &ColumnSet {
+        self.predicate.columns()
+    }
+
     /// The values that the properties of these names must have, if the question leaves none of them open: for
     /// providers who find rows by other properties than keys.
     ///

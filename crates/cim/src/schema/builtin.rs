@@ -57,6 +57,12 @@ pub(super) fn pcsv() -> &'static Builtin {
     &PCSV
 }
 
+/// The classes of Microsoft's agent for UNIX.
+pub(super) fn scx() -> &'static Builtin {
+    static SCX: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("scx.mof")));
+    &SCX
+}
+
 impl Builtin {
     pub(super) fn class(&self, name: &Name) -> Option<Arc<Class>> {
         let entry = self.entries.get(name)?;
@@ -107,6 +113,7 @@ mod tests {
             (hardware(), include_str!("hardware.mof")),
             (ipmi(), include_str!("ipmi.mof")),
             (pcsv(), include_str!("pcsv.mof")),
+            (scx(), include_str!("scx.mof")),
         ];
         for (builtin, text) in texts {
             let items = mof::parse(text).expect("the text is right");
