@@ -125,7 +125,11 @@ async fn writing_here_takes_other_rights_than_writing_what_providers_have() {
     ] {
         if let Some(sddl) = sddl {
             let guard = sddl::Guard::parse(sddl).unwrap();
-            living.repository().update(|contents| Ok(contents.secure(&default(), guard))).unwrap();
+            let secure = |contents: &mut telarch_repository::Contents| {
+                contents.secure(&default(), guard);
+                Ok(())
+            };
+            living.repository().update(secure).unwrap();
         }
         for (class, key, may) in [("Note", "Id", note), ("__Win32Provider", "Name", registration)] {
             let instance = of(class, key);
