@@ -9,6 +9,7 @@ mod explain;
 mod failure;
 mod format;
 mod ipmi;
+mod mofcomp;
 mod pages;
 mod place;
 mod policy;
@@ -37,6 +38,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     configuration::SUBCOMMAND,
     policy::SUBCOMMAND,
     ipmi::SUBCOMMAND,
+    mofcomp::SUBCOMMAND,
     explain::SUBCOMMAND,
     pages::MAN,
     pages::COMPLETION,
