@@ -3,16 +3,25 @@
 //! Each action is a file of its own; what they have in common is one question to many controllers, and a report.
 
 mod arguments;
+mod boot;
+mod channel;
+mod follow;
 mod fru;
 mod hosts;
 mod identify;
 mod info;
+mod lan;
 mod many;
 mod power;
+mod prometheus;
 mod raw;
 mod report;
 mod sel;
 mod sensors;
+mod sign_in;
+mod threshold;
+mod user;
+mod watchdog;
 
 use lexopt::Parser;
 
@@ -31,10 +40,24 @@ fn run(parser: Parser) -> Result<String, Failure> {
     let Some(Invocation { action, place }) = Invocation::parse(parser)? else { return Ok(HELP.to_owned()) };
     match action {
         Action::Power(what) => many::ask(place, what),
+        Action::Boot(what) => many::ask(place, what),
         Action::Sensors => many::ask(place, sensors::Sensors),
+        Action::Threshold(what) => many::ask(place, what),
         Action::Sel(what) => many::ask(place, what),
-        Action::Fru(device) => many::ask(place, fru::Fru(device)),
+        Action::Follow(every) => follow::run(place, every),
+        Action::Fru(what) => many::ask(place, what),
         Action::Info => many::ask(place, info::Info),
+        Action::Lan(what) => many::ask(place, what),
+        Action::Channel(which) => many::ask(place, which),
+        Action::Sessions => many::ask(place, channel::Sessions),
+        Action::User(what, file) => match what.needs_password() {
+            Some(user) => {
+                let password = sign_in::password_of(&format!("user {user}"), &place, file)?;
+                many::ask(place, what.with_password(password))
+            }
+            None => many::ask(place, what),
+        },
+        Action::Watchdog(what) => many::ask(place, what),
         Action::Identify(how) => many::ask(place, identify::Identify(how)),
         Action::Raw(request) => many::ask(place, raw::Raw(request)),
     }
