@@ -6,6 +6,7 @@ mod account;
 mod configuration;
 mod ipmi;
 mod mofcomp;
+mod ipmi_changes;
 mod ntlm;
 mod policy;
 mod prompt;
