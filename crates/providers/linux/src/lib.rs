@@ -7,11 +7,17 @@
 //! | Classes | Where |
 //! |---|---|
 //! | the operating system | [`system`] |
+//! | processes and their threads | [`process`] |
+//! | services | [`service`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
 
+mod bus;
+mod folder;
 mod machine;
+mod process;
+mod service;
 mod system;
 mod table;
 
@@ -19,7 +25,7 @@ use std::sync::Arc;
 
 pub use machine::Machine;
 
-use table::{Binding, bind};
+use table::Binding;
 
 /// Who serves the classes of a machine.
 #[must_use]
@@ -28,7 +34,7 @@ pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
 }
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    vec![bind(machine, system::OperatingSystem)]
+    [system::bindings(machine), process::bindings(machine), service::bindings(machine)].concat()
 }
 
 #[cfg(test)]
@@ -43,12 +49,14 @@ mod tests {
             for (namespace, name) in binding.classes() {
                 let schema = cim::Schema::of(namespace);
                 let class = schema.class(name.as_str()).unwrap_or_else(|| panic!("there is no class {name}"));
-                let has: BTreeSet<_> =
-                    class.properties().iter().map(|property| property.name.as_str()).collect();
+                let names = class.properties().iter().map(|property| &property.name);
+                let has: BTreeSet<_> = names.clone().map(cim::Name::as_str).collect();
+                let needed: BTreeSet<_> =
+                    names.filter(|name| !binding.is_scoping(name)).map(cim::Name::as_str).collect();
                 let columns = binding.columns();
                 let bound: BTreeSet<_> = columns.iter().copied().collect();
                 assert_eq!(bound.len(), columns.len(), "{name} has a column twice");
-                let missing: Vec<_> = has.difference(&bound).collect();
+                let missing: Vec<_> = needed.difference(&bound).collect();
                 let unknown: Vec<_> = bound.difference(&has).collect();
                 assert!(
                     missing.is_empty() && unknown.is_empty(),

@@ -2,7 +2,15 @@
 
 mod memory;
 mod mounts;
-mod operating_system;
+pub(crate) mod operating_system;
 mod os_release;
 
-pub(crate) use operating_system::OperatingSystem;
+use std::sync::Arc;
+
+use crate::Machine;
+use crate::table::{Binding, bind};
+
+/// The classes of the machine as a whole.
+pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
+    vec![bind(machine, operating_system::OperatingSystem)]
+}

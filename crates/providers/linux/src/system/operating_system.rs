@@ -3,7 +3,6 @@
 use std::cell::OnceCell;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use cim::{DateTime, Value};
 use wmi::{ProviderError, Scan};
@@ -12,6 +11,7 @@ use super::memory::Memory;
 use super::mounts;
 use super::os_release::OsRelease;
 use crate::Machine;
+use crate::machine::now;
 use crate::table::{Fill, Push, Table, host_name, null};
 
 /// The one instance of the running system.
@@ -43,10 +43,10 @@ impl Table for OperatingSystem {
         ("BootDevice", |machine, _| mounts::device_of(machine, &["/boot", "/"]).into()),
         ("BuildNumber", |machine, row| {
             let build = row.release(machine).field("BUILD_ID").map(str::to_owned);
-            build.or_else(|| release_of_kernel(machine)).into()
+            build.or_else(|| machine.kernel_version()).into()
         }),
         ("BuildType", |_, _| "Multiprocessor Free".into()),
-        ("Caption", |machine, row| caption(machine, row).into()),
+        ("Caption", |machine, row| caption(row.release(machine)).into()),
         ("CodeSet", |_, _| "65001".into()),
         ("CountryCode", |_, _| "1".into()),
         ("CreationClassName", |_, _| "Win32_OperatingSystem".into()),
@@ -87,10 +87,7 @@ impl Table for OperatingSystem {
             if cfg!(target_pointer_width = "64") { 137_438_953_344_u64 } else { 3 << 20 }.into()
         }),
         ("MUILanguages", null),
-        ("Name", |machine, row| {
-            let device = mounts::device_of(machine, &["/"]).unwrap_or_default();
-            caption(machine, row).map(|caption| format!("{caption}|/|{device}")).into()
-        }),
+        ("Name", |machine, row| name(machine, row.release(machine)).into()),
         ("NumberOfLicensedUsers", |_, _| 0_u32.into()),
         ("NumberOfProcesses", |machine, _| processes(machine).into()),
         ("NumberOfUsers", null),
@@ -124,7 +121,7 @@ impl Table for OperatingSystem {
         }),
         ("TotalVirtualMemorySize", |machine, row| row.memory(machine).sum("MemTotal", "SwapTotal").into()),
         ("TotalVisibleMemorySize", |machine, row| row.memory(machine).kib("MemTotal").into()),
-        ("Version", |machine, _| release_of_kernel(machine).into()),
+        ("Version", |machine, _| machine.kernel_version().into()),
         ("WindowsDirectory", |_, _| "/".into()),
     ];
 
@@ -133,23 +130,18 @@ impl Table for OperatingSystem {
     }
 }
 
-fn caption(machine: &Machine, row: &Row) -> Option<String> {
-    let release = row.release(machine);
+/// The name of the running system, as other classes refer to it.
+pub(crate) fn name_of(machine: &Machine) -> Option<String> {
+    name(machine, &OsRelease::of(machine))
+}
+
+fn name(machine: &Machine, release: &OsRelease) -> Option<String> {
+    let device = mounts::device_of(machine, &["/"]).unwrap_or_default();
+    caption(release).map(|caption| format!("{caption}|/|{device}"))
+}
+
+fn caption(release: &OsRelease) -> Option<String> {
     release.field("PRETTY_NAME").or_else(|| release.field("NAME")).map(str::to_owned)
-}
-
-/// Microseconds since 1970.
-fn now() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)
-}
-
-/// The numbers of the kernel's release, without what a distribution has added.
-fn release_of_kernel(machine: &Machine) -> Option<String> {
-    let release = machine.line("proc/sys/kernel/osrelease")?;
-    let end = release.find(|character: char| !character.is_ascii_digit() && character != '.');
-    let numbers = release.get(..end.unwrap_or(release.len()))?.trim_end_matches('.');
-    (!numbers.is_empty()).then(|| numbers.to_owned())
 }
 
 fn has_nx(machine: &Machine) -> Option<bool> {
@@ -165,9 +157,7 @@ fn installed(machine: &Machine) -> Option<DateTime> {
 }
 
 fn booted(machine: &Machine) -> Option<DateTime> {
-    let text = machine.text("proc/stat").ok()?;
-    let seconds: i64 = text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
-    machine.timestamp(seconds.checked_mul(1_000_000)?)
+    machine.timestamp(machine.boot_time()?.checked_mul(1_000_000)?)
 }
 
 fn processes(machine: &Machine) -> Option<u32> {

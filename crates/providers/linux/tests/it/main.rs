@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod operating_system;
+mod process;
 
 use std::sync::Arc;
 
-use cim::{Instance, Namespace, Schema};
+use cim::{Instance, Namespace, ObjectPath, Schema, Value};
 use telarch_linux::Machine;
 use wmi::{Context, Engine};
 
@@ -35,4 +36,29 @@ fn text(row: &Instance, property: &str) -> String {
     let mut text = String::new();
     row.value(property).unwrap().write_text(&mut text);
     text
+}
+
+/// Calls a method of this machine with some parameters.
+async fn invoke(
+    machine: &Arc<Machine>,
+    path: &str,
+    method: &str,
+    parameters: &[(&str, Value)],
+) -> Result<Instance, wmi::Error> {
+    let path = ObjectPath::parse(path).unwrap();
+    let input = |operation: &cim::Operation| {
+        parameters
+            .iter()
+            .try_fold(Instance::with_defaults(operation.input.clone()), |input, (name, value)| {
+                input.with(name, value.clone())
+            })
+    };
+    let context = Context::new("alice");
+    engine(machine).invoke(&context, &Namespace::cimv2(), &path, method, input).await
+}
+
+/// What another program says, without the line's end.
+fn output(program: &str, arguments: &[&str]) -> String {
+    let output = std::process::Command::new(program).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
