@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use zbus::wire::DynamicType;
-use zbus::{Connection, Message, OwnedVariant, connection};
+use zbus::{Connection, Message, OwnedVariant, Variant, connection};
 
 /// The bus of a machine; connected to when it is first needed, and again when the connection is lost.
 #[derive(Debug)]
@@ -37,7 +37,8 @@ pub(crate) struct Object<'a> {
 }
 
 /// The properties of an object.
-pub(crate) type Properties = HashMap<String, OwnedVariant>;
+#[derive(Debug)]
+pub(crate) struct Properties(HashMap<String, OwnedVariant>);
 
 /// Why a service on the bus did not do something.
 #[derive(Debug, thiserror::Error)]
@@ -130,8 +131,55 @@ impl Object<'_> {
     /// All properties of the interface.
     pub(crate) async fn properties(&self, bus: &Connection) -> Result<Properties, BusError> {
         let object = Object { interface: PROPERTIES, ..*self };
-        object.ask(bus, "GetAll", &(self.interface,)).await
+        object.ask(bus, "GetAll", &(self.interface,)).await.map(Properties)
     }
+}
+
+impl Properties {
+    /// A text or the path of an object; `None` if there is none, or an empty one.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        text_in(self.0.get(name)?)
+    }
+
+    /// A number that is not negative.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        match **self.0.get(name)? {
+            Variant::U8(number) => Some(number.into()),
+            Variant::U16(number) => Some(number.into()),
+            Variant::U32(number) => Some(number.into()),
+            Variant::U64(number) => Some(number),
+            Variant::I32(number) => number.try_into().ok(),
+            Variant::I64(number) => number.try_into().ok(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| matches!(**value, Variant::Bool(true)))
+    }
+
+    /// The elements of an array.
+    pub(crate) fn list(&self, name: &str) -> &[Variant<'static>] {
+        match self.0.get(name).map(|value| &**value) {
+            Some(Variant::Array(array)) => array.inner(),
+            _ => &[],
+        }
+    }
+
+    /// The texts of an array.
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+        self.list(name).iter().filter_map(text_in).map(str::to_owned).collect()
+    }
+}
+
+/// A text or the path of an object; `None` for an empty one.
+pub(crate) fn text_in<'v>(value: &'v Variant<'_>) -> Option<&'v str> {
+    let text = match value {
+        Variant::Str(text) => text.as_str(),
+        Variant::ObjectPath(path) => path.as_str(),
+        _ => return None,
+    };
+    (!text.is_empty()).then_some(text)
 }
 
 impl BusError {

@@ -62,10 +62,11 @@ impl Machine {
         self.root == Path::new("/")
     }
 
-    /// Where a file of the machine is; `path` begins without a slash.
+    /// Where a file of the machine is; `path` may begin with a slash.
     #[must_use]
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
-        self.root.join(path)
+        let path = path.as_ref();
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
     /// How many files and folders were opened so far.
@@ -159,6 +160,12 @@ impl Machine {
     pub(crate) fn user(&self, uid: u32) -> Option<UnixUser> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         UnixUsers::below(&self.path("etc")).find_uid(uid).ok().flatten()
+    }
+
+    /// The user of a name, if the machine's own files have it.
+    pub(crate) fn user_named(&self, name: &str) -> Option<UnixUser> {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        UnixUsers::below(&self.path("etc")).find(name).ok().flatten()
     }
 
     /// The SID of the user of a number.

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use crate::Machine;
 use crate::table::{Binding, bind};
 
+pub(crate) use command_line::{quoted, split};
+
 /// The classes of processes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![

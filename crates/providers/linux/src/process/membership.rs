@@ -1,14 +1,13 @@
 //! To what processes belong: `Win32_SystemProcesses` and `Win32_SessionProcess`.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::Value;
 use wmi::{ProviderError, Scan};
 
-use super::rows::{Row, Scene, number_from, numbers};
+use super::rows::{Row, each, number_from};
 use crate::Machine;
-use crate::table::{Fill, Push, Table, computer_system, failure, key_of, reference};
+use crate::table::{Fill, Push, Table, computer_system, key_of, reference};
 
 /// The processes of the computer system.
 pub(crate) struct SystemProcesses;
@@ -32,7 +31,7 @@ impl Table for SystemProcesses {
         scan: &Scan,
         push: &mut Push<'_, Row>,
     ) -> Result<(), ProviderError> {
-        each(machine, scan, "PartComponent", push)
+        each(machine, named(scan, "PartComponent"), push)
     }
 }
 
@@ -55,34 +54,17 @@ impl Table for SessionProcess {
         scan: &Scan,
         push: &mut Push<'_, Row>,
     ) -> Result<(), ProviderError> {
-        each(machine, scan, "Dependent", &mut |row| match row.session() {
+        each(machine, named(scan, "Dependent"), &mut |row| match row.session() {
             Some(_) => push(row),
             None => Ok(()),
         })
     }
 }
 
-/// The processes, or the one that the question names in a property.
-fn each(
-    machine: &Arc<Machine>,
-    scan: &Scan,
-    property: &str,
-    push: &mut Push<'_, Row>,
-) -> Result<(), ProviderError> {
-    let numbers = match scan.pinned(&[property]) {
-        Some(pinned) => {
-            let number = |value: &Value| number_from(&key_of(value)?);
-            pinned.iter().flatten().filter_map(number).collect()
-        }
-        None => numbers(machine).map_err(failure)?,
-    };
-    let scene = Rc::new(Scene::default());
-    for number in numbers {
-        if let Some(row) = Row::find(machine, &scene, number).map_err(failure)? {
-            push(row)?;
-        }
-    }
-    Ok(())
+/// The numbers of the processes that the question names in a property; `None` if it names none.
+fn named(scan: &Scan, property: &str) -> Option<Vec<u32>> {
+    let pinned = scan.pinned(&[property])?;
+    Some(pinned.iter().flatten().filter_map(|value| number_from(&key_of(value)?)).collect())
 }
 
 fn process(row: &Row) -> Value {

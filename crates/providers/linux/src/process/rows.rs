@@ -7,6 +7,8 @@ use std::rc::Rc;
 use crate::Machine;
 use crate::folder::Folder;
 use crate::system::operating_system;
+use crate::table::{Push, failure};
+use wmi::ProviderError;
 
 use super::stat::{Stat, number_of};
 
@@ -133,8 +135,27 @@ impl Row {
     }
 }
 
+/// Gives away the processes of some numbers, or all there are; those that end meanwhile are left out.
+pub(super) fn each(
+    machine: &Machine,
+    numbers: Option<Vec<u32>>,
+    push: &mut Push<'_, Row>,
+) -> Result<(), ProviderError> {
+    let numbers = match numbers {
+        Some(numbers) => numbers,
+        None => self::numbers(machine).map_err(failure)?,
+    };
+    let scene = Rc::new(Scene::default());
+    for number in numbers {
+        if let Some(row) = Row::find(machine, &scene, number).map_err(failure)? {
+            push(row)?;
+        }
+    }
+    Ok(())
+}
+
 /// The numbers of all processes there are now, ascending.
-pub(crate) fn numbers(machine: &Machine) -> io::Result<Vec<u32>> {
+pub(super) fn numbers(machine: &Machine) -> io::Result<Vec<u32>> {
     let names = machine.names("proc")?;
     let mut numbers: Vec<u32> = names.iter().filter_map(|name| name.to_str().and_then(number_from)).collect();
     numbers.sort_unstable();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cim::{Instance, Status, Value};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
-use super::rows::{Row, Scene, number_from, numbers, page_size};
+use super::rows::{Row, each, number_from, page_size};
 use super::stat::{priority, ticks_to_100ns};
 use super::{command_line, create, terminate};
 use crate::Machine;
@@ -78,17 +78,8 @@ impl Table for Process {
         scan: &Scan,
         push: &mut Push<'_, Row>,
     ) -> Result<(), ProviderError> {
-        let numbers = match scan.pinned(&["ProcessId"]) {
-            Some(pinned) => pinned.iter().flatten().filter_map(number_in).collect(),
-            None => numbers(machine).map_err(failure)?,
-        };
-        let scene = Rc::new(Scene::default());
-        for number in numbers {
-            if let Some(row) = Row::find(machine, &scene, number).map_err(failure)? {
-                push(row)?;
-            }
-        }
-        Ok(())
+        let pinned = scan.pinned(&["ProcessId"]);
+        each(machine, pinned.map(|pinned| pinned.iter().flatten().filter_map(number_in).collect()), push)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {

@@ -3,6 +3,7 @@
 
 mod operating_system;
 mod process;
+mod service;
 
 use std::sync::Arc;
 
