@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+mod boot;
 mod connection;
 mod error;
 mod event_log;

@@ -1,7 +1,10 @@
 //! What can be asked, and how the answers read. Each command is a file of its own.
 
+pub mod boot;
 pub mod chassis;
 pub mod device_id;
+pub mod guid;
+pub mod power;
 pub mod raw;
 pub mod sensor;
 pub mod storage;

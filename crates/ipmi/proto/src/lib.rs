@@ -43,7 +43,7 @@ mod session;
 mod suite;
 mod window;
 
-pub use command::{Command, chassis, device_id, raw, sensor, storage};
+pub use command::{Command, boot, chassis, device_id, guid, power, raw, sensor, storage};
 pub use error::ProtoError;
 pub use keys::{GroupKey, Password, UserName};
 pub use linear::{AnalogFormat, Factors, Linearization, Quantity};

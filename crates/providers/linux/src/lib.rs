@@ -9,14 +9,19 @@
 //! | the operating system | [`system`] |
 //! | processes and their threads | [`process`] |
 //! | services | [`service`] |
+//! | performance counters | [`performance`] |
+//! | those that SCOM asks UNIX for | [`scx`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
 
 mod bus;
+mod command_line;
 mod folder;
 mod machine;
+mod performance;
 mod process;
+mod scx;
 mod service;
 mod system;
 mod table;
@@ -34,7 +39,14 @@ pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
 }
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    [system::bindings(machine), process::bindings(machine), service::bindings(machine)].concat()
+    [
+        system::bindings(machine),
+        process::bindings(machine),
+        service::bindings(machine),
+        performance::bindings(machine),
+        scx::bindings(machine),
+    ]
+    .concat()
 }
 
 #[cfg(test)]

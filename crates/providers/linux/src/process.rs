@@ -1,6 +1,5 @@
 //! Processes and their threads (proc_pid(5)).
 
-mod command_line;
 mod create;
 mod membership;
 mod rows;
@@ -13,8 +12,6 @@ use std::sync::Arc;
 
 use crate::Machine;
 use crate::table::{Binding, bind};
-
-pub(crate) use command_line::{quoted, split};
 
 /// The classes of processes.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {

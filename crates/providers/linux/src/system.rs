@@ -1,16 +1,45 @@
 //! The machine as a whole.
 
-mod memory;
-mod mounts;
+pub(crate) mod memory;
+pub(crate) mod mounts;
 pub(crate) mod operating_system;
-mod os_release;
+pub(crate) mod os_release;
 
 use std::sync::Arc;
 
+use cim::DateTime;
+
 use crate::Machine;
+pub(crate) use crate::machine::now;
 use crate::table::{Binding, bind};
 
 /// The classes of the machine as a whole.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![bind(machine, operating_system::OperatingSystem)]
+}
+
+/// The numbers of the kernel's release, without what a distribution has added.
+pub(crate) fn release_of_kernel(machine: &Machine) -> Option<String> {
+    machine.kernel_version()
+}
+
+/// How many processes there are.
+pub(crate) fn count_of_processes(machine: &Machine) -> Option<u32> {
+    let names = machine.names("proc").ok()?;
+    let is_process =
+        |name: &&std::ffi::OsString| name.to_str().is_some_and(|name| name.parse::<u32>().is_ok());
+    u32::try_from(names.iter().filter(is_process).count()).ok()
+}
+
+/// When the machine was started.
+pub(crate) fn booted(machine: &Machine) -> Option<DateTime> {
+    machine.timestamp(machine.boot_time()?.checked_mul(1_000_000)?)
+}
+
+/// How many minutes east of Greenwich the machine is now.
+pub(crate) fn offset(machine: &Machine) -> Option<i16> {
+    match machine.timestamp(now())? {
+        DateTime::Timestamp(local) => Some(local.offset()),
+        _ => None,
+    }
 }

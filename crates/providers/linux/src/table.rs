@@ -166,7 +166,9 @@ pub(crate) trait Binding: Provider {
 
     /// Whether a property of a class needs no column.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
-    fn is_scoping(&self, property: &Name) -> bool;
+    fn is_scoping(&self, _property: &Name) -> bool {
+        false
+    }
 }
 
 /// A table of a machine as a provider.

@@ -10,10 +10,10 @@ use cim::{Instance, Value};
 use rustix::process::Pid;
 use wmi::{MethodCall, ProviderError};
 
-use super::command_line::split;
 use super::table::{ACCESS_DENIED, INVALID_PARAMETER, PATH_NOT_FOUND, UNKNOWN_FAILURE};
 use crate::Machine;
 use crate::bus::{BusError, Object};
+use crate::command_line;
 use crate::table::returned;
 
 /// Starts a process as the user of this one, away from whoever asked.
@@ -56,7 +56,7 @@ impl<'a> Startup<'a> {
     /// The code for what is wrong with them.
     fn read(input: &'a Instance) -> Result<Self, u32> {
         let line = input.value("CommandLine").and_then(Value::as_str).ok_or(INVALID_PARAMETER)?;
-        let words = split(line).filter(|words| !words.is_empty()).ok_or(INVALID_PARAMETER)?;
+        let words = command_line::words(line).filter(|words| !words.is_empty()).ok_or(INVALID_PARAMETER)?;
         if words.iter().any(|word| word.contains('\0')) {
             return Err(INVALID_PARAMETER);
         }

@@ -8,8 +8,9 @@ use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use super::rows::{Row, each, number_from, page_size};
 use super::stat::{priority, ticks_to_100ns};
-use super::{command_line, create, terminate};
+use super::{create, terminate};
 use crate::Machine;
+use crate::command_line;
 use crate::table::{Fill, Push, Table, failure, returned};
 
 /// The processes of this machine.

@@ -8,7 +8,7 @@ use super::unit::{MANAGER, Unit, is_name};
 use super::unit_file::{Folder, Settings};
 use crate::Machine;
 use crate::bus::BusError;
-use crate::process::split;
+use crate::command_line;
 
 /// When a service is started (`Win32_Service.ChangeStartMode`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +183,7 @@ fn settings(machine: &Machine, input: &Instance) -> Result<Settings, u32> {
         settings.description = Some(description.to_owned());
     }
     if let Some(line) = text(input, "PathName") {
-        let words = split(line).ok_or(code::INVALID_PARAMETER)?;
+        let words = command_line::words(line).ok_or(code::INVALID_PARAMETER)?;
         let is_absolute = words.first().is_some_and(|program| program.starts_with('/'));
         if !is_absolute {
             return Err(code::PATH_NOT_FOUND);

@@ -8,7 +8,7 @@ use zbus::{Connection, OwnedObjectPath, Variant};
 
 use crate::Machine;
 use crate::bus::{BusError, Object, Properties, text_in};
-use crate::process::quoted;
+use crate::command_line::quoted;
 
 /// Who knows the units of the machine.
 pub(crate) const MANAGER: Object<'_> = Object {

@@ -179,7 +179,7 @@ fn escaped(word: &str) -> String {
 }
 
 fn words(line: &str) -> Option<Vec<String>> {
-    let words = crate::process::split(line)?;
+    let words = crate::command_line::words(line)?;
     Some(words.into_iter().map(|word| word.replace("%%", "%").replace("$$", "$")).collect())
 }
 

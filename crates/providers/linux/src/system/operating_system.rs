@@ -4,14 +4,14 @@ use std::cell::OnceCell;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
 
-use cim::{DateTime, Value};
+use cim::DateTime;
 use wmi::{ProviderError, Scan};
 
 use super::memory::Memory;
 use super::mounts;
 use super::os_release::OsRelease;
+use super::{booted, count_of_processes, now, offset, release_of_kernel};
 use crate::Machine;
-use crate::machine::now;
 use crate::table::{Fill, Push, Table, host_name, null};
 
 /// The one instance of the running system.
@@ -43,7 +43,7 @@ impl Table for OperatingSystem {
         ("BootDevice", |machine, _| mounts::device_of(machine, &["/boot", "/"]).into()),
         ("BuildNumber", |machine, row| {
             let build = row.release(machine).field("BUILD_ID").map(str::to_owned);
-            build.or_else(|| machine.kernel_version()).into()
+            build.or_else(|| release_of_kernel(machine)).into()
         }),
         ("BuildType", |_, _| "Multiprocessor Free".into()),
         ("Caption", |machine, row| caption(row.release(machine)).into()),
@@ -53,10 +53,7 @@ impl Table for OperatingSystem {
         ("CSCreationClassName", |_, _| "Win32_ComputerSystem".into()),
         ("CSDVersion", null),
         ("CSName", host_name),
-        ("CurrentTimeZone", |machine, _| match machine.timestamp(now()) {
-            Some(DateTime::Timestamp(local)) => local.offset().into(),
-            _ => Value::Null,
-        }),
+        ("CurrentTimeZone", |machine, _| offset(machine).into()),
         ("DataExecutionPrevention_32BitApplications", |machine, _| has_nx(machine).into()),
         ("DataExecutionPrevention_Available", |machine, _| has_nx(machine).into()),
         ("DataExecutionPrevention_Drivers", |machine, _| has_nx(machine).into()),
@@ -89,7 +86,7 @@ impl Table for OperatingSystem {
         ("MUILanguages", null),
         ("Name", |machine, row| name(machine, row.release(machine)).into()),
         ("NumberOfLicensedUsers", |_, _| 0_u32.into()),
-        ("NumberOfProcesses", |machine, _| processes(machine).into()),
+        ("NumberOfProcesses", |machine, _| count_of_processes(machine).into()),
         ("NumberOfUsers", null),
         ("OperatingSystemSKU", |_, _| 0_u32.into()),
         ("Organization", null),
@@ -121,7 +118,7 @@ impl Table for OperatingSystem {
         }),
         ("TotalVirtualMemorySize", |machine, row| row.memory(machine).sum("MemTotal", "SwapTotal").into()),
         ("TotalVisibleMemorySize", |machine, row| row.memory(machine).kib("MemTotal").into()),
-        ("Version", |machine, _| machine.kernel_version().into()),
+        ("Version", |machine, _| release_of_kernel(machine).into()),
         ("WindowsDirectory", |_, _| "/".into()),
     ];
 
@@ -154,17 +151,6 @@ fn has_nx(machine: &Machine) -> Option<bool> {
 fn installed(machine: &Machine) -> Option<DateTime> {
     let made = std::fs::metadata(machine.path("etc/machine-id")).ok()?;
     machine.timestamp(made.mtime().checked_mul(1_000_000)?)
-}
-
-fn booted(machine: &Machine) -> Option<DateTime> {
-    machine.timestamp(machine.boot_time()?.checked_mul(1_000_000)?)
-}
-
-fn processes(machine: &Machine) -> Option<u32> {
-    let names = machine.names("proc").ok()?;
-    let is_process =
-        |name: &std::ffi::OsString| name.to_str().is_some_and(|name| name.parse::<u32>().is_ok());
-    u32::try_from(names.iter().filter(|name| is_process(name)).count()).ok()
 }
 
 fn architecture() -> &'static str {

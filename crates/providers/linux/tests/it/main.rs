@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod operating_system;
+mod performance;
 mod process;
+mod scx;
 mod service;
 
 use std::sync::Arc;
@@ -12,14 +14,17 @@ use telarch_linux::Machine;
 use wmi::{Context, Engine};
 
 fn engine(machine: &Arc<Machine>) -> Engine {
-    let builder = Engine::builder("node7", 0).namespace(Schema::of(Namespace::cimv2()));
+    let scx = Namespace::parse("root/scx").unwrap();
+    let builder =
+        Engine::builder("node7", 0).namespace(Schema::of(Namespace::cimv2())).namespace(Schema::of(scx));
     let builder = telarch_linux::providers(machine).into_iter().fold(builder, wmi::EngineBuilder::provider);
     builder.build().unwrap()
 }
 
 /// All rows of a query of a machine.
 async fn rows_of(machine: &Arc<Machine>, query: &str) -> Vec<Instance> {
-    let mut rows = engine(machine).query(&Context::new("alice"), &Namespace::cimv2(), query).unwrap();
+    let mut rows =
+        engine(machine).query(&Context::of_this_process("alice"), &Namespace::cimv2(), query).unwrap();
     let mut found = Vec::new();
     while let Some(row) = rows.next().await {
         found.push(row.unwrap());
@@ -54,7 +59,7 @@ async fn invoke(
                 input.with(name, value.clone())
             })
     };
-    let context = Context::new("alice");
+    let context = Context::of_this_process("alice");
     engine(machine).invoke(&context, &Namespace::cimv2(), &path, method, input).await
 }
 
