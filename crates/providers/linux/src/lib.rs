@@ -9,7 +9,9 @@
 //! | the operating system | [`system`] |
 //! | processes and their threads | [`process`] |
 //! | services | [`service`] |
+//! | disks, volumes, files | [`storage`] |
 //! | performance counters | [`performance`] |
+//! | the registry | [`registry`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
@@ -18,13 +20,20 @@
 mod bus;
 mod command_line;
 mod folder;
+mod fstab;
 mod machine;
+mod mounts;
+mod package;
 mod performance;
 mod process;
+mod program;
+mod registry;
 mod scx;
 mod service;
+mod storage;
 mod system;
 mod table;
+mod udev;
 
 use std::sync::Arc;
 
@@ -44,7 +53,9 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         process::bindings(machine),
         service::bindings(machine),
         performance::bindings(machine),
+        registry::bindings(machine),
         scx::bindings(machine),
+        storage::bindings(machine),
     ]
     .concat()
 }

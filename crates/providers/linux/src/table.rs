@@ -38,6 +38,11 @@ pub(crate) fn returned(call: &MethodCall<'_>, value: impl Into<Value>) -> Result
     Ok(Instance::new(call.operation.output.clone()).with("ReturnValue", value)?)
 }
 
+/// The value of the only key of a class, which is a text.
+pub(crate) fn text_key(keys: &[Value]) -> &str {
+    keys.first().and_then(Value::as_str).unwrap_or_default()
+}
+
 /// The path of an instance with one key.
 pub(crate) fn reference(class: &str, key: &str, value: impl Into<Value>) -> Value {
     let path = || {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use cim::{Instance, Namespace, Schema, Status, Value};
 use telarch_linux::Machine;
 
-use crate::{invoke, output, rows, rows_of, text};
+use crate::{call_on, machine as this, output, rows, rows_of, text};
 
 /// A process that does nothing until the test ends.
 struct Sleeper(Child);
@@ -27,10 +27,6 @@ impl Drop for Sleeper {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn this() -> Arc<Machine> {
-    Arc::new(Machine::this())
 }
 
 /// Waits for something that another process does.
@@ -140,7 +136,7 @@ async fn a_created_process_runs_as_the_caller_and_is_ended() {
         .with("PriorityClass", 16_384_u32)
         .unwrap();
     let machine = this();
-    let created = invoke(
+    let created = call_on(
         &machine,
         "Win32_Process",
         "Create",
@@ -162,24 +158,24 @@ async fn a_created_process_runs_as_the_caller_and_is_ended() {
     assert_eq!(output("ps", &["-o", "tty=", "-p", &number]), "?");
 
     let target = format!("Win32_Process.Handle='{number}'");
-    let owner = invoke(&machine, &target, "GetOwner", &[]).await.unwrap();
+    let owner = call_on(&machine, &target, "GetOwner", &[]).await.unwrap();
     assert_eq!((text(&owner, "ReturnValue").as_str(), text(&owner, "User")), ("0", output("id", &["-un"])));
     assert_eq!(text(&owner, "Domain"), machine.host_name());
-    let priority = invoke(&machine, &target, "SetPriority", &[("Priority", 64_i32.into())]).await.unwrap();
+    let priority = call_on(&machine, &target, "SetPriority", &[("Priority", 64_i32.into())]).await.unwrap();
     assert_eq!(text(&priority, "ReturnValue"), "0");
     assert_eq!(output("ps", &["-o", "nice=", "-p", &number]), "19");
-    let wrong = invoke(&machine, &target, "SetPriority", &[("Priority", 65_i32.into())]).await.unwrap();
+    let wrong = call_on(&machine, &target, "SetPriority", &[("Priority", 65_i32.into())]).await.unwrap();
     assert_eq!(text(&wrong, "ReturnValue"), "21");
-    let debugger = invoke(&machine, &target, "AttachDebugger", &[]).await.unwrap();
+    let debugger = call_on(&machine, &target, "AttachDebugger", &[]).await.unwrap();
     assert_eq!(text(&debugger, "ReturnValue"), "8", "there is no debugger to attach");
-    let space = invoke(&machine, &target, "GetAvailableVirtualSize", &[]).await.unwrap();
+    let space = call_on(&machine, &target, "GetAvailableVirtualSize", &[]).await.unwrap();
     assert!(text(&space, "AvailableVirtualSize").parse::<u64>().unwrap() > 1 << 40);
 
-    let ended = invoke(&machine, &target, "Terminate", &[("Reason", 1_u32.into())]).await.unwrap();
+    let ended = call_on(&machine, &target, "Terminate", &[("Reason", 1_u32.into())]).await.unwrap();
     assert_eq!(text(&ended, "ReturnValue"), "0");
     wait_for("it stays a zombie", || !Path::new(&format!("/proc/{number}")).exists());
     for method in ["Terminate", "GetOwner", "SetPriority"] {
-        let gone = invoke(&machine, &target, method, &[]).await.unwrap_err();
+        let gone = call_on(&machine, &target, method, &[]).await.unwrap_err();
         assert_eq!(gone.status(), Status::NotFound, "{method}");
     }
 }
@@ -200,7 +196,7 @@ async fn what_cannot_be_created_says_why() {
         ("true", "not/from/the/root", "21"),
     ] {
         let parameters = [("CommandLine", Value::text(line)), ("CurrentDirectory", Value::text(at))];
-        let created = invoke(&this(), "Win32_Process", "Create", &parameters).await.unwrap();
+        let created = call_on(&this(), "Win32_Process", "Create", &parameters).await.unwrap();
         assert_eq!(text(&created, "ReturnValue"), expected, "{line} at {at}");
         assert!(created.value("ProcessId").unwrap().is_null());
     }
@@ -214,7 +210,7 @@ async fn who_does_not_want_to_end_is_ended() {
     let stubborn = Sleeper(Command::new("sh").args(["-c", &script]).spawn().unwrap());
     wait_for("it does not run", || ready.exists());
     let target = format!("Win32_Process.Handle='{}'", stubborn.0.id());
-    let ended = invoke(&this(), &target, "Terminate", &[]).await.unwrap();
+    let ended = call_on(&this(), &target, "Terminate", &[]).await.unwrap();
     assert_eq!(text(&ended, "ReturnValue"), "0");
     let mut stubborn = stubborn;
     assert_eq!(stubborn.0.wait().unwrap().to_string(), "signal: 9 (SIGKILL)");

@@ -9,7 +9,7 @@ use cim::{Instance, Value};
 use telarch_linux::Machine;
 use telarch_peers::{World, in_world};
 
-use crate::{invoke, rows_of, text};
+use crate::{call_on, rows_of, text};
 
 const UNITS: &str = "/run/home/.config/systemd/user";
 const SLEEPER: &str = "[Unit]\nDescription=Sleeps\nDocumentation=man:sleep(1)\n[Service]\nExecStart=/bin/sh \
@@ -45,11 +45,11 @@ async fn service(machine: &Arc<Machine>, name: &str) -> Instance {
 
 async fn call(machine: &Arc<Machine>, name: &str, method: &str, parameters: &[(&str, Value)]) -> String {
     let path = format!("Win32_Service.Name='{name}'");
-    text(&invoke(machine, &path, method, parameters).await.unwrap(), "ReturnValue")
+    text(&call_on(machine, &path, method, parameters).await.unwrap(), "ReturnValue")
 }
 
 async fn create(machine: &Arc<Machine>, parameters: &[(&str, Value)]) -> String {
-    text(&invoke(machine, "Win32_Service", "Create", parameters).await.unwrap(), "ReturnValue")
+    text(&call_on(machine, "Win32_Service", "Create", parameters).await.unwrap(), "ReturnValue")
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn every_way_a_service_can_be_controlled_has_its_code() {
         assert_eq!((text(&row, "Status"), text(&row, "ExitCode")), ("Error".into(), "1066".into()));
         assert_eq!(text(&row, "ServiceSpecificExitCode"), "1");
         assert_eq!(text(&service(&machine, "hidden").await, "StartMode"), "Disabled");
-        let gone = invoke(&machine, "Win32_Service.Name='no-such'", "StartService", &[]).await.unwrap_err();
+        let gone = call_on(&machine, "Win32_Service.Name='no-such'", "StartService", &[]).await.unwrap_err();
         assert_eq!(gone.status(), cim::Status::NotFound);
         // Who needs whom, from both ends.
         let query = "ASSOCIATORS OF {Win32_Service.Name='fails'} WHERE AssocClass=Win32_DependentService \
