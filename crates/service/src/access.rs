@@ -223,6 +223,8 @@ fn rights(kind: ResourceKind, action: &Action) -> AccessMask {
             | Action::Pull
             | Action::Release
             | Action::Subscribe
+            | Action::Renew
+            | Action::GetStatus
             | Action::Unsubscribe,
         ) => AccessMask::GENERIC_READ,
         (_, Action::Put | Action::Create | Action::Delete) => AccessMask::GENERIC_WRITE,

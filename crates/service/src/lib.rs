@@ -26,6 +26,7 @@ mod plugin;
 mod quota;
 mod random;
 mod service;
+mod subscription;
 
 pub use access::{Caller, Principals, Proof, Whence};
 pub use audit::AUDIT;

@@ -14,6 +14,7 @@ use crate::crowd::Crowd;
 use crate::enumeration::Contexts;
 use crate::plugin::Plugin as _;
 use crate::quota::Operations;
+use crate::subscription::Subscriptions;
 
 /// What a program gives to make a service.
 pub struct ServiceParts {
@@ -49,6 +50,7 @@ pub struct Service {
     pub(crate) shutdown: Shutdown,
     pub(crate) operations: Operations,
     pub(crate) contexts: Contexts,
+    pub(crate) subscriptions: Subscriptions,
     /// Under which credentials are remembered; it dies with the process.
     header_key: hmac::Key,
 }
@@ -72,6 +74,7 @@ impl Service {
             shutdown: Shutdown::new(),
             operations: Operations::default(),
             contexts: Contexts::default(),
+            subscriptions: Subscriptions::default(),
             header_key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
                 .expect("the system has randomness"),
         })

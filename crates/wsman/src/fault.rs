@@ -283,6 +283,7 @@ macro_rules! details {
 details! {
     ADDRESSING_MODE = "AddressingMode";
     AMBIGUOUS_SELECTORS = "AmbiguousSelectors";
+    BOOKMARKS = "Bookmarks";
     CHARACTER_SET = "CharacterSet";
     DATA_LOCALE = "DataLocale";
     DUPLICATE_SELECTORS = "DuplicateSelectors";

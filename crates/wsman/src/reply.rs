@@ -133,7 +133,7 @@ fn declared_for(action: &Action) -> &'static [Declared] {
         Action::Shell(_) => &[S, A, W, RSP, P],
         Action::Delete => &[S, A, W, P],
         Action::Enumerate | Action::Pull | Action::Release => &[S, A, N, W, P],
-        Action::Subscribe | Action::Unsubscribe => &[S, A, E, N, W, P],
+        Action::Subscribe | Action::Renew | Action::GetStatus | Action::Unsubscribe => &[S, A, E, N, W, P],
         _ => &[S, A, X, W, P],
     }
 }

@@ -1,5 +1,6 @@
 //! The engine of WMI, with the classes of this machine and those who serve them.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,17 +14,23 @@ use wmi::Engine;
 pub(crate) fn plugin() -> Result<WmiPlugin, Box<dyn Error>> {
     let machine = Arc::new(Machine::this());
     let mut engine = Engine::builder(machine.host_name(), offset(&machine));
-    for namespace in NAMESPACES {
-        engine = engine.namespace(Schema::of(Namespace::parse(namespace)?));
+    let providers = linux::providers(&machine);
+    let served = providers.iter().flat_map(|provider| provider.classes()).map(|(namespace, _)| namespace);
+    let mut namespaces: BTreeSet<Namespace> = served.collect();
+    for namespace in USUAL_NAMESPACES {
+        namespaces.insert(Namespace::parse(namespace)?);
     }
-    for provider in linux::providers(&machine) {
+    for namespace in namespaces {
+        engine = engine.namespace(Schema::of(namespace));
+    }
+    for provider in providers {
         engine = engine.provider(provider);
     }
     Ok(WmiPlugin::new(engine.build()?))
 }
 
-/// The namespaces there are, also those in which nothing is yet.
-const NAMESPACES: [&str; 3] = ["root/cimv2", "root/default", "root/interop"];
+/// The namespaces that clients look for, whether or not there is anything in them.
+const USUAL_NAMESPACES: [&str; 3] = ["root/cimv2", "root/default", "root/interop"];
 
 /// How far the clocks are east of Greenwich, in minutes.
 fn offset(machine: &Machine) -> i16 {

@@ -8,12 +8,15 @@
 //! |---|---|
 //! | the operating system | [`system`] |
 //! | performance counters | [`performance`] |
+//! | those that SCOM asks UNIX for | [`scx`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
 
+mod command_line;
 mod machine;
 mod performance;
+mod scx;
 mod system;
 mod table;
 
@@ -30,7 +33,7 @@ pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
 }
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    [vec![bind(machine, system::OperatingSystem)], performance::bindings(machine)]
+    [vec![bind(machine, system::OperatingSystem)], performance::bindings(machine), scx::bindings(machine)]
         .into_iter()
         .flatten()
         .collect()

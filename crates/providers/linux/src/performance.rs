@@ -4,14 +4,14 @@
 //! The raw one tells what has been counted since boot, with the time bases clients compute rates by; the formatted
 //! one computes them from two samples at least a second apart.
 
-mod counter;
-mod disk;
-mod memory;
+pub(crate) mod counter;
+pub(crate) mod disk;
+pub(crate) mod memory;
 mod network;
-mod object;
+pub(crate) mod object;
 mod objects;
 mod paging_file;
-mod processor;
+pub(crate) mod processor;
 mod protocol;
 mod sampler;
 mod system;

@@ -64,6 +64,22 @@ codes! {
     CANNOT_PROCESS_FILTER = 2_150_858_778;
     /// An enumeration context that is not, or no longer, valid.
     INVALID_ENUMERATION_CONTEXT = 2_150_858_779;
+    /// The service does not deliver events in this way.
+    DELIVERY_MODE_UNAVAILABLE = 2_150_858_782;
+    /// A subscription that would end before it begins.
+    EVENTING_INVALID_EXPIRATION_TIME = 2_150_858_783;
+    /// The end of a subscription as a date.
+    EVENTING_UNSUPPORTED_EXPIRATION_TYPE = 2_150_858_784;
+    /// The resource does not filter events.
+    EVENTING_FILTERING_NOT_SUPPORTED = 2_150_858_785;
+    /// The language of a filter of events is unknown.
+    EVENTING_FILTER_UNAVAILABLE = 2_150_858_786;
+    /// The source of events cannot do what is asked.
+    EVENT_SOURCE_UNABLE = 2_150_858_787;
+    /// A subscription that cannot be continued.
+    UNABLE_TO_RENEW = 2_150_858_788;
+    /// A message about a subscription that names none there is.
+    EVENTING_INVALID_MESSAGE = 2_150_858_789;
     /// Nothing to say within OperationTimeout: clients ask again.
     TIMED_OUT = 2_150_858_793;
     /// The instance exists.
@@ -130,10 +146,14 @@ codes! {
     FRAGMENT_LEVEL_ACCESS = 2_150_858_871;
     /// MaxEnvelopeSize below 8192 octets.
     MINIMUM_ENVELOPE_LIMIT = 2_150_858_878;
+    /// Bookmarks, which the resource does not have.
+    BOOKMARKS = 2_150_858_859;
     /// An enumeration mode that is unknown.
     ENUMERATION_MODE = 2_150_858_886;
     /// A language that must be, and is not, supported.
     LOCALE = 2_150_858_887;
+    /// Two that ask for events of one subscription at the same time.
+    CONCURRENT_PULL = 2_150_858_891;
     /// The address of a listener is wrong.
     LISTENER_ADDRESS = 2_150_858_889;
     /// A policy governs the value.

@@ -1,35 +1,35 @@
 //! What a counter counts, and what two readings of it say.
 
 /// Hundreds of nanoseconds in a second: the frequency of all time bases here.
-pub(super) const FREQUENCY: u64 = 10_000_000;
+pub(crate) const FREQUENCY: u64 = 10_000_000;
 
 /// A point in time, in hundreds of nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     /// Since boot, sleep included.
-    pub(super) since_boot: u64,
+    pub(crate) since_boot: u64,
     /// Since 1601, UTC.
-    pub(super) file_time: u64,
+    pub(crate) file_time: u64,
 }
 
 /// One number of a counted thing.
-pub(super) struct Counter<I> {
+pub(crate) struct Counter<I> {
     /// The property.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// What it means.
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
     /// What has been counted; `None` if Linux does not count it.
-    pub(super) value: Read<I>,
+    pub(crate) value: Read<I>,
     /// What it is divided by, of kinds that are divided by a count.
-    pub(super) base: Read<I>,
+    pub(crate) base: Read<I>,
 }
 
 /// Finds a number in a reading.
-pub(super) type Read<I> = fn(&I) -> Option<u64>;
+pub(crate) type Read<I> = fn(&I) -> Option<u64>;
 
 /// What a counter's number means; the names of Windows' types are in brackets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// How many there are now (RAWCOUNT).
     Number,
     /// How many there have been; formatted, in a second (COUNTER, BULK_COUNT).
@@ -54,25 +54,25 @@ pub(super) enum Kind {
 
 impl Kind {
     /// Whether it says something only of what was between two readings.
-    pub(super) fn needs_two(self) -> bool {
+    pub(crate) fn needs_two(self) -> bool {
         !matches!(self, Self::Number | Self::Elapsed | Self::Fraction)
     }
 
     /// Whether its raw class has a second property for its base.
-    pub(super) fn has_base(self) -> bool {
+    pub(crate) fn has_base(self) -> bool {
         matches!(self, Self::PrecisionTimer | Self::Average | Self::AverageTime | Self::Fraction)
     }
 }
 
 /// A number and its base, at one moment.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Reading {
-    pub(super) value: u64,
-    pub(super) base: u64,
+pub(crate) struct Reading {
+    pub(crate) value: u64,
+    pub(crate) base: u64,
 }
 
 /// What two readings of a counter say; of kinds that need one, what the later one says.
-pub(super) fn formatted(
+pub(crate) fn formatted(
     kind: Kind,
     (before, then): (Reading, Moment),
     (after, now): (Reading, Moment),
@@ -95,7 +95,7 @@ pub(super) fn formatted(
 }
 
 /// What a reading says in a raw class.
-pub(super) fn raw(kind: Kind, reading: Reading, now: Moment) -> Reading {
+pub(crate) fn raw(kind: Kind, reading: Reading, now: Moment) -> Reading {
     match kind {
         // Clients subtract it from the time of the object, which is told since 1601.
         Kind::Elapsed => {
@@ -123,48 +123,48 @@ impl<I> Counter<I> {
         Self { name, kind, value, base: none }
     }
 
-    pub(super) const fn number(name: &'static str, value: Read<I>) -> Self {
+    pub(crate) const fn number(name: &'static str, value: Read<I>) -> Self {
         Self::of(name, Kind::Number, value)
     }
 
-    pub(super) const fn rate(name: &'static str, value: Read<I>) -> Self {
+    pub(crate) const fn rate(name: &'static str, value: Read<I>) -> Self {
         Self::of(name, Kind::Rate, value)
     }
 
-    pub(super) const fn timer(name: &'static str, value: Read<I>) -> Self {
+    pub(crate) const fn timer(name: &'static str, value: Read<I>) -> Self {
         Self::of(name, Kind::Timer, value)
     }
 
-    pub(super) const fn inverse_timer(name: &'static str, value: Read<I>) -> Self {
+    pub(crate) const fn inverse_timer(name: &'static str, value: Read<I>) -> Self {
         Self::of(name, Kind::InverseTimer, value)
     }
 
-    pub(super) const fn precision_timer(name: &'static str, value: Read<I>) -> Self {
+    pub(crate) const fn precision_timer(name: &'static str, value: Read<I>) -> Self {
         Self::of(name, Kind::PrecisionTimer, value)
     }
 
-    pub(super) const fn queue_length(name: &'static str, value: Read<I>) -> Self {
+    pub(crate) const fn queue_length(name: &'static str, value: Read<I>) -> Self {
         Self::of(name, Kind::QueueLength, value)
     }
 
-    pub(super) const fn elapsed(name: &'static str, value: Read<I>) -> Self {
+    pub(crate) const fn elapsed(name: &'static str, value: Read<I>) -> Self {
         Self::of(name, Kind::Elapsed, value)
     }
 
-    pub(super) const fn average(name: &'static str, value: Read<I>, base: Read<I>) -> Self {
+    pub(crate) const fn average(name: &'static str, value: Read<I>, base: Read<I>) -> Self {
         Self { name, kind: Kind::Average, value, base }
     }
 
-    pub(super) const fn average_time(name: &'static str, value: Read<I>, base: Read<I>) -> Self {
+    pub(crate) const fn average_time(name: &'static str, value: Read<I>, base: Read<I>) -> Self {
         Self { name, kind: Kind::AverageTime, value, base }
     }
 
-    pub(super) const fn fraction(name: &'static str, value: Read<I>, base: Read<I>) -> Self {
+    pub(crate) const fn fraction(name: &'static str, value: Read<I>, base: Read<I>) -> Self {
         Self { name, kind: Kind::Fraction, value, base }
     }
 
     /// One that Linux does not keep.
-    pub(super) const fn unknown(name: &'static str, kind: Kind) -> Self {
+    pub(crate) const fn unknown(name: &'static str, kind: Kind) -> Self {
         Self::of(name, kind, none)
     }
 }

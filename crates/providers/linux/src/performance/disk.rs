@@ -9,25 +9,25 @@ use super::sampler::now;
 use crate::Machine;
 use crate::system::mounts::{Mount, mounts};
 
-pub(super) struct PhysicalDisk;
-pub(super) struct LogicalDisk;
+pub(crate) struct PhysicalDisk;
+pub(crate) struct LogicalDisk;
 
 /// What went through a block device; times in hundreds of nanoseconds.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Traffic {
-    pub(super) reads: u64,
-    pub(super) writes: u64,
-    pub(super) bytes_read: u64,
-    pub(super) bytes_written: u64,
+pub(crate) struct Traffic {
+    pub(crate) reads: u64,
+    pub(crate) writes: u64,
+    pub(crate) bytes_read: u64,
+    pub(crate) bytes_written: u64,
     /// Waited by all who read, and by all who wrote.
-    reading: u64,
-    writing: u64,
+    pub(crate) reading: u64,
+    pub(crate) writing: u64,
     /// Waited by all together.
-    waiting: u64,
+    pub(crate) waiting: u64,
     /// In which something was going on.
-    busy: u64,
+    pub(crate) busy: u64,
     /// In which nothing was.
-    idle: u64,
+    pub(crate) idle: u64,
     pending: u64,
 }
 
@@ -102,10 +102,13 @@ impl Object for PhysicalDisk {
 
 /// What a file system has done, and what is free in it, in MiB.
 #[derive(Debug, Default)]
-pub(super) struct Volume {
-    traffic: Traffic,
-    size: u64,
-    free: u64,
+pub(crate) struct Volume {
+    pub(crate) traffic: Traffic,
+    pub(crate) size: u64,
+    pub(crate) free: u64,
+    /// Files that can be, and that can still be.
+    pub(crate) inodes: u64,
+    pub(crate) free_inodes: u64,
 }
 
 impl Volume {
@@ -118,6 +121,8 @@ impl Sum for Volume {
         self.traffic.add(&other.traffic);
         self.size += other.size;
         self.free += other.free;
+        self.inodes += other.inodes;
+        self.free_inodes += other.free_inodes;
     }
 }
 
@@ -148,22 +153,28 @@ impl Object for LogicalDisk {
             let Some(traffic) = devices.remove(&mount.device).or_else(|| devices.remove(&name)) else {
                 continue;
             };
-            let (size, free) = space(machine, &mount).unwrap_or_default();
-            volumes.push(Instance::named(mount.place, Volume { traffic, size, free }));
+            let volume = space(machine, &mount).unwrap_or_default();
+            volumes.push(Instance::named(mount.place, Volume { traffic, ..volume }));
         }
         Ok(with_total(volumes))
     }
 }
 
-/// Size and what is free for users, in MiB.
-fn space(machine: &Machine, mount: &Mount) -> Option<(u64, u64)> {
+/// Size and what is free for users.
+fn space(machine: &Machine, mount: &Mount) -> Option<Volume> {
     let space = rustix::fs::statvfs(machine.path(mount.place.trim_start_matches('/'))).ok()?;
     let mib = |blocks: u64| blocks.saturating_mul(space.f_frsize) >> 20;
-    Some((mib(space.f_blocks), mib(space.f_bavail)))
+    Some(Volume {
+        size: mib(space.f_blocks),
+        free: mib(space.f_bavail),
+        inodes: space.f_files,
+        free_inodes: space.f_ffree,
+        ..Volume::default()
+    })
 }
 
 /// The disks that are devices: `0 sda`.
-pub(super) fn physical(machine: &Machine) -> io::Result<Vec<Instance<Traffic>>> {
+pub(crate) fn physical(machine: &Machine) -> io::Result<Vec<Instance<Traffic>>> {
     let is_device = |name: &str| machine.path(format!("sys/block/{name}/device")).exists();
     let disks = statistics(machine)?.into_iter().filter(|device| is_device(&device.name));
     let named = |device: Device| {

@@ -7,17 +7,17 @@ use super::counter::{Counter, Kind};
 use super::object::{Instance, Object};
 use crate::Machine;
 
-pub(super) struct Memory;
+pub(crate) struct Memory;
 
 /// What the two files tell: KiB, and events since boot.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     kib: HashMap<String, u64>,
     events: HashMap<String, u64>,
 }
 
 impl Reading {
-    fn kib(&self, name: &str) -> Option<u64> {
+    pub(crate) fn kib(&self, name: &str) -> Option<u64> {
         self.kib.get(name).copied()
     }
 
@@ -30,10 +30,15 @@ impl Reading {
     }
 
     /// Pages that were read from disks, swapped ones among them.
-    fn pages_in(&self) -> Option<u64> {
+    pub(crate) fn pages_in(&self) -> Option<u64> {
         let page = u64::try_from(rustix::param::page_size()).ok()?.max(1);
         let read = self.event("pgpgin")?.checked_mul(1024)? / page;
         Some(read + self.event("pswpin").unwrap_or_default())
+    }
+
+    /// Pages that were written to where they are swapped to.
+    pub(crate) fn pages_out(&self) -> Option<u64> {
+        self.event("pswpout")
     }
 }
 
@@ -59,9 +64,9 @@ impl Object for Memory {
         Counter::rate("PageFaultsPersec", |reading| reading.event("pgfault")),
         Counter::rate("PageReadsPersec", |reading| reading.event("pgmajfault")),
         Counter::rate("PagesInputPersec", Reading::pages_in),
-        Counter::rate("PagesOutputPersec", |reading| reading.event("pswpout")),
-        Counter::rate("PagesPersec", |reading| Some(reading.pages_in()? + reading.event("pswpout")?)),
-        Counter::rate("PageWritesPersec", |reading| reading.event("pswpout")),
+        Counter::rate("PagesOutputPersec", Reading::pages_out),
+        Counter::rate("PagesPersec", |reading| Some(reading.pages_in()? + reading.pages_out()?)),
+        Counter::rate("PageWritesPersec", Reading::pages_out),
         // In KiB, so that the raw numbers fit their type up to 4 TiB.
         Counter::fraction(
             "PercentCommittedBytesInUse",

@@ -11,29 +11,56 @@ use super::sampler::{Pair, Sample, Sampler};
 use crate::Machine;
 use crate::table::Binding;
 
-/// The properties that every class of counters has.
-const COMMON: [&str; 9] = [
-    "Caption",
-    "Description",
-    "Frequency_Object",
-    "Frequency_PerfTime",
-    "Frequency_Sys100NS",
-    "Name",
-    "Timestamp_Object",
-    "Timestamp_PerfTime",
-    "Timestamp_Sys100NS",
+/// What fills a property that is no counter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Common {
+    /// What Linux has nothing for.
+    Nothing,
+    /// What the instance is called.
+    Name,
+    /// Whether it is all others together.
+    IsAggregate,
+    /// Always true.
+    True,
+    /// The same for all.
+    Text(&'static str),
+    /// The frequency of the time bases.
+    Frequency,
+    /// When it was read, since boot.
+    SinceBoot,
+    /// When it was read, since 1601.
+    FileTime,
+}
+
+/// The properties of `Win32_Perf`.
+const WIN32_PERF: &[(&str, Common)] = &[
+    ("Caption", Common::Nothing),
+    ("Description", Common::Nothing),
+    ("Frequency_Object", Common::Frequency),
+    ("Frequency_PerfTime", Common::Frequency),
+    ("Frequency_Sys100NS", Common::Frequency),
+    ("Name", Common::Name),
+    ("Timestamp_Object", Common::FileTime),
+    ("Timestamp_PerfTime", Common::SinceBoot),
+    ("Timestamp_Sys100NS", Common::FileTime),
 ];
 
 /// Something that has counters.
-pub(super) trait Object: Send + Sync + 'static {
+pub(crate) trait Object: Send + Sync + 'static {
     /// The numbers of one instance.
     type Reading: Send + Sync;
 
-    /// What follows `Win32_PerfRawData_` and `Win32_PerfFormattedData_`.
+    /// The namespace of its classes.
+    const NAMESPACE: &'static str = "root/cimv2";
+
+    /// What its classes are called, without what [`Flavor::class`] adds in `root/cimv2`.
     const NAME: &'static str;
 
     /// Which classes there are.
     const CLASSES: &'static [Flavor] = &[Flavor::Formatted, Flavor::Raw];
+
+    /// The properties that are no counters.
+    const COMMON: &'static [(&'static str, Common)] = WIN32_PERF;
 
     /// All counters.
     const COUNTERS: &'static [Counter<Self::Reading>];
@@ -53,37 +80,54 @@ pub(super) trait Object: Send + Sync + 'static {
     }
 }
 
+/// What all instances together are called.
+pub(crate) const TOTAL: &str = "_Total";
+
 /// One of the things counted.
 #[derive(Debug)]
-pub(super) struct Instance<R> {
+pub(crate) struct Instance<R> {
     /// What it is called; nothing if there is only one.
-    pub(super) name: Option<String>,
+    pub(crate) name: Option<String>,
     /// What tells it from another that had its name before.
-    pub(super) identity: u64,
-    pub(super) reading: R,
+    pub(crate) identity: u64,
+    pub(crate) reading: R,
 }
 
 impl<R> Instance<R> {
     /// The only one.
-    pub(super) fn only(reading: R) -> Vec<Self> {
+    pub(crate) fn only(reading: R) -> Vec<Self> {
         vec![Self { name: None, identity: 0, reading }]
     }
 
     /// One whose name is enough to know it by.
-    pub(super) fn named(name: impl Into<String>, reading: R) -> Self {
+    pub(crate) fn named(name: impl Into<String>, reading: R) -> Self {
         Self { name: Some(name.into()), identity: 0, reading }
     }
 }
 
 /// What has been counted, or what that means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flavor {
+pub(crate) enum Flavor {
+    /// `Win32_PerfRawData_`
     Raw,
+    /// `Win32_PerfFormattedData_`
     Formatted,
+    /// What that means, in a class that is not Windows'.
+    Plain,
+}
+
+impl Flavor {
+    fn class(self, name: &str) -> String {
+        match self {
+            Self::Raw => format!("Win32_PerfRawData_{name}"),
+            Self::Formatted => format!("Win32_PerfFormattedData_{name}"),
+            Self::Plain => name.to_owned(),
+        }
+    }
 }
 
 /// The providers of an object's classes.
-pub(super) fn both<O: Object>(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
+pub(crate) fn both<O: Object>(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     let of = |flavor: &Flavor| {
         let (machine, sampler) = (machine.clone(), Sampler::default());
         Arc::new(Served::<O> { machine, flavor: *flavor, sampler, sources: OnceLock::new() })
@@ -102,11 +146,7 @@ struct Served<O: Object> {
 
 /// What fills a column.
 enum Source<R: 'static> {
-    Nothing,
-    Name,
-    Frequency,
-    SinceBoot,
-    FileTime,
+    Common(Common),
     Counter(&'static Counter<R>, CimType),
     Base(&'static Counter<R>, CimType),
 }
@@ -125,14 +165,13 @@ impl<O: Object> Served<O> {
         if let Some(counter) = base.and_then(|base| O::COUNTERS.iter().find(|counter| counter.name == base)) {
             return Source::Base(counter, property.kind.element.clone());
         }
-        match name.as_str() {
-            "Name" => Source::Name,
+        let common = O::COMMON.iter().find(|(common, _)| *name == **common).map(|(_, common)| *common);
+        match common {
             // What is formatted has its own time already.
-            "Frequency_Object" if self.flavor == Flavor::Formatted => Source::Nothing,
-            "Frequency_Object" | "Frequency_PerfTime" | "Frequency_Sys100NS" => Source::Frequency,
-            "Timestamp_PerfTime" => Source::SinceBoot,
-            "Timestamp_Object" | "Timestamp_Sys100NS" => Source::FileTime,
-            _ => Source::Nothing,
+            Some(Common::Frequency) if self.flavor == Flavor::Formatted && *name == *"Frequency_Object" => {
+                Source::Common(Common::Nothing)
+            }
+            common => Source::Common(common.unwrap_or(Common::Nothing)),
         }
     }
 
@@ -144,7 +183,7 @@ impl<O: Object> Served<O> {
         rows: &Sink<'_>,
     ) -> Result<Pair<O::Reading>, ProviderError> {
         let needs_two = |column: Column| matches!(sources.get(column.index()), Some(Source::Counter(counter, _)) if counter.kind.needs_two());
-        if self.flavor == Flavor::Formatted && columns.iter().any(needs_two) {
+        if self.flavor != Flavor::Raw && columns.iter().any(needs_two) {
             return self.sampler.pair::<O>(&self.machine, &|| rows.go_on());
         }
         let now = Sample::take::<O>(&self.machine).map_err(|error| O::unreadable(&error))?;
@@ -159,15 +198,20 @@ impl<O: Object> Served<O> {
     ) -> Value {
         let now = pair.after.at;
         match source {
-            Source::Nothing => Value::Null,
-            Source::Name => instance.name.clone().into(),
-            Source::Frequency => FREQUENCY.into(),
-            Source::SinceBoot => now.since_boot.into(),
-            Source::FileTime => now.file_time.into(),
+            Source::Common(common) => match common {
+                Common::Nothing => Value::Null,
+                Common::Name => instance.name.clone().into(),
+                Common::IsAggregate => (instance.name.as_deref() == Some(TOTAL)).into(),
+                Common::True => true.into(),
+                Common::Text(text) => (*text).into(),
+                Common::Frequency => FREQUENCY.into(),
+                Common::SinceBoot => now.since_boot.into(),
+                Common::FileTime => now.file_time.into(),
+            },
             Source::Counter(counter, kind) => match (self.flavor, read(counter, &instance.reading)) {
                 (_, None) => Value::Null,
                 (Flavor::Raw, Some(reading)) => wrapped(kind, raw(counter.kind, reading, now).value),
-                (Flavor::Formatted, Some(reading)) => {
+                (Flavor::Formatted | Flavor::Plain, Some(reading)) => {
                     // All that something new has counted, it has counted since.
                     let before = pair.before.same(instance).and_then(|before| read(counter, before));
                     rounded(
@@ -194,11 +238,15 @@ fn wrapped(kind: &CimType, number: u64) -> Value {
     if *kind == CimType::Uint32 { (number as u32).into() } else { number.into() }
 }
 
-/// A number of a formatted class: the next whole one of those that fit.
+/// A number of a formatted class: the nearest one of its type.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts of floats saturate")]
 fn rounded(kind: &CimType, number: f64) -> Value {
-    let number = number.round();
-    if *kind == CimType::Uint32 { (number as u32).into() } else { (number as u64).into() }
+    match kind {
+        CimType::Real64 => number.into(),
+        CimType::Uint8 => (number.round() as u8).into(),
+        CimType::Uint32 => (number.round() as u32).into(),
+        _ => (number.round() as u64).into(),
+    }
 }
 
 impl<O: Object> Binding for Served<O> {
@@ -207,15 +255,19 @@ impl<O: Object> Binding for Served<O> {
         let bases = O::COUNTERS.iter().filter(|counter| raw && counter.kind.has_base());
         // The names live as long as the program; each is made once for a test.
         let bases = bases.map(|counter| &*Box::leak(format!("{}_Base", counter.name).into_boxed_str()));
-        COMMON.into_iter().chain(O::COUNTERS.iter().map(|counter| counter.name)).chain(bases).collect()
+        O::COMMON
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(O::COUNTERS.iter().map(|counter| counter.name))
+            .chain(bases)
+            .collect()
     }
 }
 
 impl<O: Object> Provider for Served<O> {
     fn classes(&self) -> Vec<(Namespace, Name)> {
-        let flavor = if self.flavor == Flavor::Raw { "Raw" } else { "Formatted" };
-        let name = Name::parse(&format!("Win32_Perf{flavor}Data_{}", O::NAME));
-        name.map(|name| (Namespace::cimv2(), name)).into_iter().collect()
+        let class = Namespace::parse(O::NAMESPACE).ok().zip(Name::parse(&self.flavor.class(O::NAME)).ok());
+        class.into_iter().collect()
     }
 
     fn enumerate(&self, scan: &Scan, rows: &mut Sink<'_>) -> Result<(), ProviderError> {
@@ -235,15 +287,15 @@ impl<O: Object> Provider for Served<O> {
 }
 
 /// Adds up what was read of several into what is read of all.
-pub(super) trait Sum: Default {
+pub(crate) trait Sum: Default {
     /// Adds another.
     fn add(&mut self, other: &Self);
 }
 
 /// The instances with one more that has all their numbers together.
-pub(super) fn with_total<R: Sum>(mut instances: Vec<Instance<R>>) -> Vec<Instance<R>> {
+pub(crate) fn with_total<R: Sum>(mut instances: Vec<Instance<R>>) -> Vec<Instance<R>> {
     let mut total = R::default();
     instances.iter().for_each(|instance| total.add(&instance.reading));
-    instances.push(Instance::named("_Total", total));
+    instances.push(Instance::named(TOTAL, total));
     instances
 }

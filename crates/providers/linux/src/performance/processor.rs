@@ -4,19 +4,22 @@ use std::collections::HashMap;
 use std::io;
 
 use super::counter::{Counter, FREQUENCY, Kind};
-use super::object::{Instance, Object};
+use super::object::{Instance, Object, TOTAL};
 use crate::Machine;
 
-pub(super) struct Processor;
+pub(crate) struct Processor;
 
 /// What one processor has done; times in hundreds of nanoseconds.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Reading {
-    user: u64,
-    privileged: u64,
-    idle: u64,
-    interrupt: u64,
-    soft_interrupt: u64,
+pub(crate) struct Reading {
+    pub(crate) user: u64,
+    pub(crate) nice: u64,
+    pub(crate) privileged: u64,
+    /// Waiting for disks among it.
+    pub(crate) idle: u64,
+    pub(crate) waiting: u64,
+    pub(crate) interrupt: u64,
+    pub(crate) soft_interrupt: u64,
     interrupts: Option<u64>,
     soft_interrupts: Option<u64>,
     /// Of the states C1, C2 and all deeper ones: how often it was entered, and how long that lasted.
@@ -68,8 +71,10 @@ impl Object for Processor {
             };
             let reading = Reading {
                 user: user + nice,
+                nice,
                 privileged: system + interrupt + soft_interrupt,
                 idle: idle + waiting,
+                waiting,
                 interrupt,
                 soft_interrupt,
                 interrupts: interrupts.get(&number).copied(),
@@ -98,20 +103,22 @@ fn with_average(mut processors: Vec<Instance<Reading>>) -> Vec<Instance<Reading>
     };
     let total = Reading {
         user: average(|reading| reading.user),
+        nice: average(|reading| reading.nice),
         privileged: average(|reading| reading.privileged),
         idle: average(|reading| reading.idle),
+        waiting: average(|reading| reading.waiting),
         interrupt: average(|reading| reading.interrupt),
         soft_interrupt: average(|reading| reading.soft_interrupt),
         interrupts: sum(|reading| reading.interrupts),
         soft_interrupts: sum(|reading| reading.soft_interrupts),
         states: [state(0), state(1), state(2)],
     };
-    processors.push(Instance::named("_Total", total));
+    processors.push(Instance::named(TOTAL, total));
     processors
 }
 
 /// Ticks of the kernel's clock in hundreds of nanoseconds.
-pub(super) fn duration(ticks: u64) -> u64 {
+pub(crate) fn duration(ticks: u64) -> u64 {
     ticks.saturating_mul(FREQUENCY / rustix::param::clock_ticks_per_second().max(1))
 }
 

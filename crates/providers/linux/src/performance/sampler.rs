@@ -20,19 +20,19 @@ const FRESH: u64 = 60 * FREQUENCY;
 
 /// Everything of one object at one moment.
 #[derive(Debug)]
-pub(super) struct Sample<R> {
-    pub(super) at: Moment,
-    pub(super) instances: Vec<Instance<R>>,
+pub(crate) struct Sample<R> {
+    pub(crate) at: Moment,
+    pub(crate) instances: Vec<Instance<R>>,
 }
 
 impl<R> Sample<R> {
-    pub(super) fn take<O: Object<Reading = R>>(machine: &Machine) -> io::Result<Arc<Self>> {
+    pub(crate) fn take<O: Object<Reading = R>>(machine: &Machine) -> io::Result<Arc<Self>> {
         let instances = O::read(machine)?;
         Ok(Arc::new(Self { at: now(), instances }))
     }
 
     /// The instance that is the same as one of another sample.
-    pub(super) fn same(&self, as_: &Instance<R>) -> Option<&R> {
+    pub(crate) fn same(&self, as_: &Instance<R>) -> Option<&R> {
         let found = self
             .instances
             .iter()
@@ -42,14 +42,14 @@ impl<R> Sample<R> {
 }
 
 /// Two samples that say something about the time between them.
-pub(super) struct Pair<R> {
-    pub(super) before: Arc<Sample<R>>,
-    pub(super) after: Arc<Sample<R>>,
+pub(crate) struct Pair<R> {
+    pub(crate) before: Arc<Sample<R>>,
+    pub(crate) after: Arc<Sample<R>>,
 }
 
 /// Keeps the last samples, so that who asks every few seconds never waits.
 #[derive(Debug)]
-pub(super) struct Sampler<R> {
+pub(crate) struct Sampler<R> {
     kept: Mutex<Kept<R>>,
 }
 
@@ -69,7 +69,7 @@ impl<R> Sampler<R> {
     /// The last two samples, the later one not older than a second.
     ///
     /// Who is the first to ask for a minute waits for a second.
-    pub(super) fn pair<O: Object<Reading = R>>(
+    pub(crate) fn pair<O: Object<Reading = R>>(
         &self,
         machine: &Machine,
         go_on: &dyn Fn() -> Result<(), ProviderError>,
@@ -98,7 +98,7 @@ impl<R> Sampler<R> {
 }
 
 /// What the clocks show.
-pub(super) fn now() -> Moment {
+pub(crate) fn now() -> Moment {
     /// Seconds from 1601 to 1970.
     const BEFORE_UNIX: u64 = 11_644_473_600;
     let boot = clock_gettime(ClockId::Boottime);

@@ -3,15 +3,14 @@
 use std::cell::OnceCell;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use cim::{DateTime, Value};
+use cim::DateTime;
 use wmi::{ProviderError, Scan};
 
-use super::count_of_processes;
 use super::memory::Memory;
 use super::mounts;
 use super::os_release::OsRelease;
+use super::{booted, count_of_processes, now, offset, release_of_kernel};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, host_name, null};
 
@@ -54,10 +53,7 @@ impl Table for OperatingSystem {
         ("CSCreationClassName", |_, _| "Win32_ComputerSystem".into()),
         ("CSDVersion", null),
         ("CSName", host_name),
-        ("CurrentTimeZone", |machine, _| match machine.timestamp(now()) {
-            Some(DateTime::Timestamp(local)) => local.offset().into(),
-            _ => Value::Null,
-        }),
+        ("CurrentTimeZone", |machine, _| offset(machine).into()),
         ("DataExecutionPrevention_32BitApplications", |machine, _| has_nx(machine).into()),
         ("DataExecutionPrevention_Available", |machine, _| has_nx(machine).into()),
         ("DataExecutionPrevention_Drivers", |machine, _| has_nx(machine).into()),
@@ -139,20 +135,6 @@ fn caption(machine: &Machine, row: &Row) -> Option<String> {
     release.field("PRETTY_NAME").or_else(|| release.field("NAME")).map(str::to_owned)
 }
 
-/// Microseconds since 1970.
-fn now() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)
-}
-
-/// The numbers of the kernel's release, without what a distribution has added.
-fn release_of_kernel(machine: &Machine) -> Option<String> {
-    let release = machine.line("proc/sys/kernel/osrelease")?;
-    let end = release.find(|character: char| !character.is_ascii_digit() && character != '.');
-    let numbers = release.get(..end.unwrap_or(release.len()))?.trim_end_matches('.');
-    (!numbers.is_empty()).then(|| numbers.to_owned())
-}
-
 fn has_nx(machine: &Machine) -> Option<bool> {
     let text = machine.text("proc/cpuinfo").ok()?;
     let flags = text.lines().find(|line| line.starts_with("flags"))?;
@@ -163,12 +145,6 @@ fn has_nx(machine: &Machine) -> Option<bool> {
 fn installed(machine: &Machine) -> Option<DateTime> {
     let made = std::fs::metadata(machine.path("etc/machine-id")).ok()?;
     machine.timestamp(made.mtime().checked_mul(1_000_000)?)
-}
-
-fn booted(machine: &Machine) -> Option<DateTime> {
-    let text = machine.text("proc/stat").ok()?;
-    let seconds: i64 = text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
-    machine.timestamp(seconds.checked_mul(1_000_000)?)
 }
 
 fn architecture() -> &'static str {

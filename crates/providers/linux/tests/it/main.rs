@@ -3,6 +3,7 @@
 
 mod operating_system;
 mod performance;
+mod scx;
 
 use std::sync::Arc;
 
@@ -11,14 +12,17 @@ use telarch_linux::Machine;
 use wmi::{Context, Engine};
 
 fn engine(machine: &Arc<Machine>) -> Engine {
-    let builder = Engine::builder("node7", 0).namespace(Schema::of(Namespace::cimv2()));
+    let scx = Namespace::parse("root/scx").unwrap();
+    let builder =
+        Engine::builder("node7", 0).namespace(Schema::of(Namespace::cimv2())).namespace(Schema::of(scx));
     let builder = telarch_linux::providers(machine).into_iter().fold(builder, wmi::EngineBuilder::provider);
     builder.build().unwrap()
 }
 
 /// All rows of a query of a machine.
 async fn rows_of(machine: &Arc<Machine>, query: &str) -> Vec<Instance> {
-    let mut rows = engine(machine).query(&Context::of_this_process("alice"), &Namespace::cimv2(), query).unwrap();
+    let mut rows =
+        engine(machine).query(&Context::of_this_process("alice"), &Namespace::cimv2(), query).unwrap();
     let mut found = Vec::new();
     while let Some(row) = rows.next().await {
         found.push(row.unwrap());
