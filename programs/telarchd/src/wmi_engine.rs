@@ -16,11 +16,8 @@ pub(crate) fn plugin() -> Result<WmiPlugin, Box<dyn Error>> {
     let mut engine = Engine::builder(machine.host_name(), offset(&machine));
     let providers = linux::providers(&machine);
     let served = providers.iter().flat_map(|provider| provider.classes()).map(|(namespace, _)| namespace);
-    let mut namespaces: BTreeSet<Namespace> = served.collect();
-    for namespace in USUAL_NAMESPACES {
-        namespaces.insert(Namespace::parse(namespace)?);
-    }
-    for namespace in namespaces {
+    let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;
+    for namespace in served.chain(others).collect::<BTreeSet<_>>() {
         engine = engine.namespace(Schema::of(namespace));
     }
     for provider in providers {
@@ -29,8 +26,8 @@ pub(crate) fn plugin() -> Result<WmiPlugin, Box<dyn Error>> {
     Ok(WmiPlugin::new(engine.build()?))
 }
 
-/// The namespaces that clients look for, whether or not there is anything in them.
-const USUAL_NAMESPACES: [&str; 3] = ["root/cimv2", "root/default", "root/interop"];
+/// The namespaces there are besides those of providers.
+const NAMESPACES: [&str; 1] = ["root/interop"];
 
 /// How far the clocks are east of Greenwich, in minutes.
 fn offset(machine: &Machine) -> i16 {
