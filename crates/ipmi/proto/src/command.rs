@@ -1,7 +1,9 @@
 //! What can be asked, and how the answers read. Each command is a file of its own.
 
+pub mod capabilities;
 pub mod chassis;
 pub mod device_id;
+pub mod device_sdr;
 pub mod raw;
 pub mod sensor;
 pub mod storage;

@@ -23,31 +23,39 @@
 
 pub mod codes;
 mod command;
+mod destination;
 mod entropy;
 mod error;
 pub mod fru;
 mod keys;
+mod lan15;
 mod linear;
 mod mac;
 mod message;
 mod octets;
 pub mod oracle;
 mod packet;
+mod protection;
 mod rakp;
 #[cfg(test)]
 mod replay;
+pub mod responder;
 mod rmcp;
 pub mod sdr;
 pub mod sel;
 mod session;
 mod suite;
 mod window;
+mod wire;
 
-pub use command::{Command, chassis, device_id, raw, sensor, storage};
+pub use command::{Command, capabilities, chassis, device_id, device_sdr, raw, sensor, storage};
+pub use destination::Destination;
 pub use error::ProtoError;
 pub use keys::{GroupKey, Password, UserName};
+pub use lan15::AuthenticationType;
 pub use linear::{AnalogFormat, Factors, Linearization, Quantity};
 pub use message::{CompletionCode, NetFn, Request, Response};
+pub use protection::Protection;
 pub use rakp::{Privilege, Stage, Status};
 pub use rmcp::{Pong, ping, pong};
 pub use session::{Event, Login, RequestId, Session, Timing};
