@@ -17,14 +17,20 @@
 //! # }
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
+mod cache;
 mod connection;
+mod endpoint;
 mod error;
 mod event_log;
 mod inventory;
 mod repository;
 mod sensors;
 
+pub use cache::RecordCache;
 pub use connection::Connection;
+pub use endpoint::Endpoint;
 pub use error::IpmiError;
 pub use ipmi_proto as proto;
 pub use sensors::{Measured, Standing};
