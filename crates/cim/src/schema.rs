@@ -24,12 +24,13 @@ impl Schema {
     pub const MAX_ADDED: usize = 10_000;
 
     /// The classes that come with a namespace: those of the system in every one, those of Windows in `root/cimv2`,
-    /// the registry in that and in `root/default`.
+    /// the registry in that and in `root/default`, those of SCOM's agent in `root/scx`.
     #[must_use]
     pub fn of(namespace: Namespace) -> Self {
         let builtin = match namespace.as_str() {
             "root/cimv2" => vec![builtin::system(), builtin::registry(), builtin::cimv2()],
             "root/default" => vec![builtin::system(), builtin::registry()],
+            "root/scx" => vec![builtin::system(), builtin::scx()],
             _ => vec![builtin::system()],
         };
         Self { namespace, builtin, added: HashMap::new() }

@@ -24,6 +24,10 @@ bit_set! {
         READ_PROPERTY = 0x0000_0010 "RP",
         /// `WP`: write property; in WMI "remote enable".
         WRITE_PROPERTY = 0x0000_0020 "WP",
+        /// `DT`: delete tree; in WMI "subscribe".
+        DELETE_TREE = 0x0000_0040 "DT",
+        /// `LO`: list object; in WMI "publish".
+        LIST_OBJECT = 0x0000_0080 "LO",
         /// `SD`: delete the object.
         DELETE = 0x0001_0000 "SD",
         /// `RC`: read the security descriptor.
@@ -75,7 +79,7 @@ impl AccessMask {
 
     /// The rights an access check compares: `GA` replaced by `GR`, `GW`, `GX` and the standard rights.
     ///
-    /// The specific bits `CC` to `WP` are not part of `GA` here.
+    /// The specific bits `CC` to `LO` are not part of `GA` here.
     #[must_use]
     pub const fn mapped(self) -> Self {
         if self.contains(Self::GENERIC_ALL) {
@@ -140,7 +144,7 @@ mod tests {
     #[test]
     fn rights_are_printed_in_ascending_order_of_their_bits() {
         let all = AccessMask::WORDS.iter().fold(AccessMask::NONE, |all, (_, bit)| all | *bit);
-        assert_eq!(all.to_string(), "CCDCLCSWRPWPSDRCWDWOGAGXGWGR");
+        assert_eq!(all.to_string(), "CCDCLCSWRPWPDTLOSDRCWDWOGAGXGWGR");
         assert_eq!(AccessMask::parse("GRGX").unwrap().to_string(), "GXGR");
     }
 

@@ -113,6 +113,13 @@ impl AuditKind {
 }
 
 impl AceFlags {
+    /// The flags of these bits; `None` if one has no meaning.
+    #[must_use]
+    pub fn from_bits(bits: u8) -> Option<Self> {
+        let known = Self::WORDS.iter().fold(Self::NONE, |all, (_, flag)| all | *flag);
+        known.contains(Self(bits)).then_some(Self(bits))
+    }
+
     fn read_field(cursor: &mut Cursor<'_>) -> Result<Self, SddlError> {
         let flags = cursor.words(Self::NONE, Self::WORDS);
         match cursor.rest().chars().next() {

@@ -81,6 +81,11 @@ impl SecurityDescriptor {
         self.sacl.as_ref()
     }
 
+    /// A descriptor of nothing but a list, which must have no more than [`MAX_ACES`] entries.
+    pub(crate) const fn of_dacl(dacl: Dacl) -> Self {
+        Self { owner: None, group: None, dacl: Some(dacl), sacl: None }
+    }
+
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, SddlError> {
         let owner = cursor.eat("O:").then(|| Principal::read(cursor)).transpose()?;
         let group = cursor.eat("G:").then(|| Principal::read(cursor)).transpose()?;

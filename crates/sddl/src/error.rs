@@ -141,6 +141,15 @@ pub enum SddlError {
         expected: usize,
     },
 
+    /// A binary descriptor that cannot be read.
+    #[error("byte {at} of a binary security descriptor: {problem}")]
+    Binary {
+        /// Where, from 0.
+        at: usize,
+        /// What is wrong there.
+        problem: &'static str,
+    },
+
     /// A SID that does not name a machine or a domain.
     #[error("not a machine or domain SID: must be S-1-5-21 and three more numbers")]
     NotADomain,

@@ -1,6 +1,6 @@
 use std::{fmt, ops::Deref};
 
-use crate::{SddlError, SecurityDescriptor};
+use crate::{AclFlags, Dacl, SddlError, SecurityDescriptor};
 
 /// The default of the setting `RootSDDL`: administrators may do all, interactive users may read.
 ///
@@ -40,6 +40,13 @@ impl Guard {
         Self::new(SecurityDescriptor::parse(text)?)
     }
 
+    /// A descriptor that gives nothing to anybody.
+    #[must_use]
+    pub const fn nobody() -> Self {
+        let dacl = Dacl { flags: AclFlags::PROTECTED, aces: Vec::new() };
+        Self { descriptor: SecurityDescriptor::of_dacl(dacl) }
+    }
+
     /// The descriptor itself.
     #[must_use]
     pub fn into_descriptor(self) -> SecurityDescriptor {
@@ -72,6 +79,11 @@ mod tests {
             assert!(SecurityDescriptor::parse(text).is_ok(), "{text}");
             assert_eq!(Guard::parse(text), Err(SddlError::NoDacl), "{text}");
         }
+    }
+
+    #[test]
+    fn nobody_is_an_empty_list() {
+        assert_eq!(Guard::nobody().to_string(), "D:P");
     }
 
     #[test]

@@ -21,8 +21,7 @@
 //! An object, conditional, callback or label ACE is refused, never ignored: a rule that is not understood
 //! must not be mistaken for one that does not exist.
 //!
-//! Left out on purpose: inheritance (no resource here has children), the binary form of a whole descriptor,
-//! names of accounts (looking them up is I/O), and any user for whom the check is skipped.
+//! Left out on purpose: inheritance (what has children, such as the namespaces of WMI, knows how), names of accounts (looking them up is I/O), and any user for whom the check is skipped.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::as_conversions, clippy::expect_used, clippy::panic)]
@@ -32,6 +31,7 @@ mod access_mask;
 mod ace;
 mod acl;
 mod audit;
+mod binary;
 mod bits;
 mod cursor;
 mod descriptor;

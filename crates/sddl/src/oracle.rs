@@ -5,7 +5,7 @@ use crate::{
     Token,
 };
 
-/// Holds for any bytes, read as SDDL and as a binary SID.
+/// Holds for any bytes, read as SDDL, as a binary SID and as a binary descriptor.
 ///
 /// What is printed parses to the same value and prints the same again; an error points into the text;
 /// what is granted together is granted right by right.
@@ -16,6 +16,13 @@ pub fn sddl(data: &[u8]) {
     if let Ok(sid) = Sid::decode(data) {
         assert_eq!(sid.encode(), data, "a binary SID changed");
         assert_eq!(Sid::parse(&sid.to_string()), Ok(sid), "a SID changed when it was printed");
+    }
+    if let Ok(descriptor) = SecurityDescriptor::decode(data) {
+        // Lists of entries with padding get shorter, so that only the value must be the same.
+        let bytes = descriptor.encode(None);
+        let again = bytes.as_deref().map(SecurityDescriptor::decode);
+        assert_eq!(again, Ok(Ok(descriptor.clone())), "a binary descriptor changed");
+        descriptor_holds(&descriptor);
     }
     let Ok(text) = str::from_utf8(data) else { return };
     match SecurityDescriptor::parse(text) {

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use crate::{DomainSid, Principal, Sid, well_known};
+use crate::{DomainSid, Principal, RelativeSid, Sid, well_known};
 
 /// Who asks: a user and the groups the user belongs to, as SIDs (MS-DTYP 2.5.2).
 ///
@@ -55,6 +55,12 @@ impl Token {
         self.groups.iter().copied()
     }
 
+    /// The SID that an alias stands for on this user's machine; none if it needs a domain and there is none.
+    #[must_use]
+    pub fn resolve(&self, relative: RelativeSid) -> Option<Sid> {
+        relative.resolve(self.machine, self.domain)
+    }
+
     /// Whether the user is, or belongs to, `principal`.
     ///
     /// Never for `CO`, `CG` and `OW`, even if the token was made with them: who creates or owns an object
@@ -66,7 +72,7 @@ impl Token {
                 well_known::CREATOR_OWNER | well_known::CREATOR_GROUP | well_known::OWNER_RIGHTS,
             ) => None,
             Principal::Sid(sid) => Some(sid),
-            Principal::Relative(relative) => relative.resolve(self.machine, self.domain),
+            Principal::Relative(relative) => self.resolve(relative),
         };
         sid.is_some_and(|sid| sid == self.user || self.groups.contains(&sid))
     }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use config::{Config, State};
 use tokio::sync::Notify;
-use wsman::enumeration::Enumerate;
+use wsman::enumeration::{Enumerate, Pull, parse_release};
+use wsman::eventing::Subscribe;
 use wsman::{Action, Detail, Fault, Head, Reply, Request, Subcode, code};
 use xml::{Bounds, Encoding, EncodingError};
 
@@ -15,6 +16,7 @@ use crate::identify;
 use crate::plugin::{Answer, Call, Content, Delivered};
 use crate::random::fresh_uuid;
 use crate::service::Service;
+use crate::subscription::{self, Opening, Subscription};
 
 /// What is sent back: an envelope, and whether it is a fault.
 pub(crate) struct Message {
@@ -89,6 +91,9 @@ impl Service {
         if head.action == Action::Identify {
             return identify_answer(&identify::identity(&self.product, &config), &head, &limits);
         }
+        if let Action::Renew | Action::GetStatus | Action::Unsubscribe = head.action {
+            return self.about_subscription(&caller, &request, &limits, state);
+        }
         let uri = request.require_resource()?;
         let (plugin, resource) = self.catalog.find(uri)?;
         access::is_on(&state.plugins, uri)?;
@@ -99,29 +104,85 @@ impl Service {
         );
         let enumerate = match head.action {
             // The enumeration counts already: whoever has no room for another operation must be able to end it.
-            Action::Pull => return self.contexts.pull(caller.sid(), &request, &limits).await,
-            Action::Release => return self.contexts.release(caller.sid(), &request, &limits),
+            Action::Pull => return self.pull(&caller, &request, &limits, state).await,
+            Action::Release => return self.release(&caller, &request, &limits),
             Action::Enumerate => Some(Enumerate::parse(request.require_body("Enumerate")?)?),
             _ => None,
         };
+        let subscribe = match head.action {
+            Action::Subscribe => Some(Subscribe::parse(request.require_body("Subscribe")?)?),
+            _ => None,
+        };
+        if let Some(subscribe) = &subscribe {
+            subscription::require_supported(subscribe)?;
+        }
+        let (resource, kind) = (uri.clone(), resource.kind);
         let most = config.service.max_concurrent_operations_per_user.get();
         let operation = self.operations.begin(caller.sid(), most).or_else(|_| {
             self.contexts.forget_expired();
             self.operations.begin(caller.sid(), most)
         })?;
         let sid = caller.sid();
-        let asked = enumerate.clone();
+        let asked = (enumerate.clone(), subscribe.as_ref().map(|subscribe| subscribe.expires));
         let (reply_limit, timeout) = (limits.reply, limits.timeout);
         let message_id = fresh_uuid();
-        let call = Call { caller, request, config, reply_limit, timeout, message_id, enumerate };
+        let call = Call { caller, request, config, reply_limit, timeout, message_id, enumerate, subscribe };
         let answer = plugin.call(call).await?;
         match (answer.content, asked) {
-            (Content::Items(items), Some(asked)) => {
+            (Content::Items(items), (None, Some(expires))) => {
+                let opening = Opening { owner: sid, resource, kind, items, operation, expires };
+                self.subscriptions.open(opening, &head, &limits)
+            }
+            (Content::Items(items), (Some(asked), _)) => {
                 let enumeration = Enumeration::new(sid, items, asked.mode, operation);
                 self.contexts.enumerate(enumeration, &asked, &head, &limits).await
             }
             (content, _) => Ok(Answer { content, delivered: answer.delivered }),
         }
+    }
+
+    /// The next page of an enumeration, or the next events of a subscription.
+    async fn pull(
+        &self,
+        caller: &Caller,
+        request: &Request,
+        limits: &Limits,
+        state: &State,
+    ) -> Result<Answer, Fault> {
+        let pull = Pull::parse(request.require_body("Pull")?)?;
+        let Some(subscription) = self.subscriptions.of_context(&pull.context, caller.sid()) else {
+            return self.contexts.pull(caller.sid(), &pull, request.head(), limits).await;
+        };
+        allow(caller, &subscription, &Action::Pull, state)?;
+        subscription.pull(&self.subscriptions, &pull, request.head(), limits).await
+    }
+
+    /// Ends an enumeration, or a subscription.
+    fn release(&self, caller: &Caller, request: &Request, limits: &Limits) -> Result<Answer, Fault> {
+        let context = parse_release(request.require_body("Release")?)?;
+        match self.subscriptions.of_context(&context, caller.sid()) {
+            Some(subscription) => self.subscriptions.close(&subscription),
+            None => self.contexts.release(caller.sid(), &context)?,
+        }
+        Reply::to(request.head(), fresh_uuid()).finish(limits.reply).map(Answer::new)
+    }
+
+    /// Renew, GetStatus and Unsubscribe name a subscription, and need not name its resource.
+    fn about_subscription(
+        &self,
+        caller: &Caller,
+        request: &Request,
+        limits: &Limits,
+        state: &State,
+    ) -> Result<Answer, Fault> {
+        let subscription = self.subscriptions.named(request.head(), caller.sid())?;
+        if request.head().action == Action::Unsubscribe {
+            // Whoever may do nothing else any more may still end what is its own.
+            self.subscriptions.close(&subscription);
+            return Reply::to(request.head(), fresh_uuid()).finish(limits.reply).map(Answer::new);
+        }
+        allow(caller, &subscription, &request.head().action, state)?;
+        subscription.status(request, limits)
     }
 
     /// Answers someone who has not signed in: Identify is all there is, and it tells nothing.
@@ -140,6 +201,13 @@ impl Service {
             Content::Items(_) => None,
         }
     }
+}
+
+/// Decides about a subscription as about its resource, which may have become forbidden since.
+fn allow(caller: &Caller, subscription: &Subscription, action: &Action, state: &State) -> Result<(), Fault> {
+    let (uri, kind) = subscription.resource();
+    access::is_on(&state.plugins, uri)?;
+    access::check(caller, &state.access, kind, uri.as_str(), action)
 }
 
 /// The largest message read from someone who has not signed in, in octets.

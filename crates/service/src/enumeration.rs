@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sddl::Sid;
-use tokio::time::Instant;
-use wsman::enumeration::{Enumerate, EnumerationMode, Pull, parse_release};
-use wsman::{Detail, Fault, Head, Reply, Request, Subcode, code};
+use tokio::time::{Instant, timeout_at};
+use wsman::enumeration::{Enumerate, EnumerationMode, Pull};
+use wsman::{Detail, Fault, Head, Reply, Subcode, code};
 use xml::Writer;
 
 use crate::answer::Limits;
@@ -45,15 +45,19 @@ impl Enumeration {
     }
 
     /// Takes as many items as are asked for and fit; `end` is known only if the one after was looked for.
-    async fn page(&mut self, most: u32, room: usize) -> Result<Page, Fault> {
+    ///
+    /// Waits for the first one until the deadline; those that were found by then are given.
+    async fn page(&mut self, most: u32, room: usize, deadline: Instant) -> Result<Page, Fault> {
         let mut page = Writer::new();
         let mut count = 0;
         loop {
             let item = match self.next.take() {
                 Some(item) => item,
-                None => match self.items.next().await {
-                    Some(item) => item?,
-                    None => return Ok(Page { items: page, count, end: true }),
+                None => match timeout_at(deadline, self.items.next()).await {
+                    Ok(Some(item)) => item?,
+                    Ok(None) => return Ok(Page { items: page, count, end: true }),
+                    Err(_) if count > 0 => return Ok(Page { items: page, count, end: false }),
+                    Err(_) => return Err(too_slow()),
                 },
             };
             if count == most {
@@ -93,7 +97,7 @@ impl Contexts {
     ) -> Result<Answer, Fault> {
         let page = if asked.optimize {
             let most = asked.max_elements.unwrap_or(1).min(limits.batch);
-            Some(in_time(limits.timeout, enumeration.page(most, limits.room())).await?)
+            Some(enumeration.page(most, limits.room(), Instant::now() + limits.timeout).await?)
         } else {
             None
         };
@@ -121,15 +125,15 @@ impl Contexts {
     pub(crate) async fn pull(
         &self,
         caller: Sid,
-        request: &Request,
+        pull: &Pull,
+        head: &Head,
         limits: &Limits,
     ) -> Result<Answer, Fault> {
-        let pull = Pull::parse(request.require_body("Pull")?)?;
         let mut taken = self.take(&pull.context, caller)?;
         let most = pull.max_elements.unwrap_or(1).min(limits.batch);
         let wait = pull.max_time.unwrap_or(limits.timeout).min(limits.timeout);
-        let page = in_time(wait, taken.enumeration()?.page(most, limits.room())).await?;
-        let mut reply = Reply::to(request.head(), fresh_uuid());
+        let page = taken.enumeration()?.page(most, limits.room(), Instant::now() + wait).await?;
+        let mut reply = Reply::to(head, fresh_uuid());
         let body = reply.body();
         body.start("n:PullResponse");
         let enumeration = taken.finish();
@@ -145,11 +149,10 @@ impl Contexts {
         reply.finish(limits.reply).map(Answer::new)
     }
 
-    /// Answers Release: the enumeration is forgotten.
-    pub(crate) fn release(&self, caller: Sid, request: &Request, limits: &Limits) -> Result<Answer, Fault> {
-        let context = parse_release(request.require_body("Release")?)?;
-        self.take(&context, caller)?.finish();
-        Reply::to(request.head(), fresh_uuid()).finish(limits.reply).map(Answer::new)
+    /// Forgets an enumeration.
+    pub(crate) fn release(&self, caller: Sid, context: &str) -> Result<(), Fault> {
+        self.take(context, caller)?.finish();
+        Ok(())
     }
 
     /// Forgets what has rested for too long, and with it that it counted as an operation.
@@ -239,14 +242,12 @@ fn write_item(writer: &mut Writer, item: &Item, mode: EnumerationMode) -> Result
     Ok(())
 }
 
-async fn in_time<T>(wait: Duration, making: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-    tokio::time::timeout(wait, making).await.unwrap_or_else(|_| {
-        Err(Fault::new(
-            Subcode::TimedOut,
-            code::TIMED_OUT,
-            "nothing was found within the time of OperationTimeout; the enumeration can be continued",
-        ))
-    })
+fn too_slow() -> Fault {
+    Fault::new(
+        Subcode::TimedOut,
+        code::TIMED_OUT,
+        "nothing was found within the time of OperationTimeout; the enumeration can be continued",
+    )
 }
 
 fn invalid_context() -> Fault {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use config::Config;
 use wsman::enumeration::Enumerate;
+use wsman::eventing::Subscribe;
 use wsman::{EndpointReference, Fault, Reply, Request, Uuid};
 use xml::Fragment;
 
@@ -76,6 +77,8 @@ pub struct Call {
     pub message_id: Uuid,
     /// What Enumerate asks for; its filter is the plug-in's to obey or to refuse.
     pub enumerate: Option<Enumerate>,
+    /// What Subscribe asks for; its filter is the plug-in's to obey or to refuse, the rest has been taken care of.
+    pub subscribe: Option<Subscribe>,
 }
 
 impl Call {
@@ -104,7 +107,7 @@ pub struct Answer {
 pub enum Content {
     /// A whole envelope.
     Envelope(String),
-    /// What an enumeration goes through; the engine makes pages of it.
+    /// What an enumeration goes through, or the events of a subscription; the engine makes pages of it.
     Items(Box<dyn Items>),
 }
 
@@ -119,7 +122,7 @@ impl Answer {
         Self { content: Content::Envelope(envelope), delivered: None }
     }
 
-    /// Answers Enumerate; pages, contexts and limits are the engine's.
+    /// Answers Enumerate, or Subscribe with events as they come; pages, contexts and limits are the engine's.
     #[must_use]
     pub fn items(items: impl Items + 'static) -> Self {
         Self { content: Content::Items(Box::new(items)), delivered: None }
@@ -139,7 +142,9 @@ impl Answer {
     }
 }
 
-/// What an enumeration goes through, one after the other.
+/// What an enumeration goes through, one after the other; or the events of a subscription, which are awaited.
+///
+/// Events that had to be given up are told among the others (`wsman::eventing::write_dropped`).
 pub trait Items: Send {
     /// The next item, or `None` at the end. Cancelled by dropping the future: no item may be lost by that.
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>>;

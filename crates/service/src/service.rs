@@ -12,7 +12,9 @@ use crate::access::Principals;
 use crate::catalog::Catalog;
 use crate::crowd::Crowd;
 use crate::enumeration::Contexts;
+use crate::plugin::Plugin as _;
 use crate::quota::Operations;
+use crate::subscription::Subscriptions;
 
 /// What a program gives to make a service.
 pub struct ServiceParts {
@@ -48,6 +50,7 @@ pub struct Service {
     pub(crate) shutdown: Shutdown,
     pub(crate) operations: Operations,
     pub(crate) contexts: Contexts,
+    pub(crate) subscriptions: Subscriptions,
     /// Under which credentials are remembered; it dies with the process.
     header_key: hmac::Key,
 }
@@ -71,6 +74,7 @@ impl Service {
             shutdown: Shutdown::new(),
             operations: Operations::default(),
             contexts: Contexts::default(),
+            subscriptions: Subscriptions::default(),
             header_key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
                 .expect("the system has randomness"),
         })

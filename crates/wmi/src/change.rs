@@ -5,7 +5,7 @@ use cim::{ColumnSet, Instance, Name, Namespace, ObjectPath, Value};
 
 use crate::engine::everything;
 use crate::table::Served;
-use crate::{Context, Engine, Error, Lookup, MethodCall, ProviderError, Target};
+use crate::{Context, Engine, Error, Lookup, MethodCall, ProviderError, Rights, Target};
 
 impl Engine {
     /// Calls a method on a class or an instance and gives what comes out.
@@ -13,7 +13,7 @@ impl Engine {
     /// `input` makes the parameters of the method's [`Operation::input`](cim::Operation::input).
     ///
     /// # Errors
-    /// [`Error::NoMethod`], [`Error::StaticMethod`] and [`Error::InstanceMethod`] for a call that does not fit, and
+    /// [`Error::AccessDenied`], [`Error::NoMethod`], [`Error::StaticMethod`] and [`Error::InstanceMethod`] for a call that does not fit, and
     /// those of providers. A method that ran and failed is no error.
     pub async fn invoke(
         &self,
@@ -23,11 +23,13 @@ impl Engine {
         method: &str,
         input: impl FnOnce(&cim::Operation) -> Result<Instance, cim::Error>,
     ) -> Result<Instance, Error> {
+        self.admit(context, namespace, Rights::ENABLE)?;
         let Served { class, provider } = self.server_of(namespace, path)?;
         let unknown =
             || Error::NoMethod { class: class.name().clone(), name: method.chars().take(80).collect() };
         let operation = class.method(method).cloned().ok_or_else(unknown)?;
         let name = &operation.method.name;
+        self.admit(context, namespace, Rights::to_call(class.name(), name))?;
         // A singleton is named by its class alone.
         let names_class = path.identity == cim::Identity::Class;
         let keys = match (operation.method.is_static(), names_class) {
@@ -55,7 +57,7 @@ impl Engine {
     /// `given` are the columns that the client gave; of those the ones that differ are changed.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is none, [`Error::ReadOnly`] for a property that cannot be written, and those of
+    /// [`Error::AccessDenied`], [`Error::NotFound`] if there is none, [`Error::ReadOnly`] for a property that cannot be written, and those of
     /// providers.
     pub async fn put(
         &self,
@@ -65,6 +67,7 @@ impl Engine {
         given: &ColumnSet,
     ) -> Result<Instance, Error> {
         let path = instance.path()?;
+        let Served { class, provider } = self.server_for_writing(context, namespace, &path)?;
         let before = self.get(context, namespace, &path).await?;
         let mut changed = ColumnSet::new();
         for column in given.iter().filter(|column| before.at(*column) != instance.at(*column)) {
@@ -82,7 +85,6 @@ impl Engine {
         if changed.is_empty() {
             return Ok(before);
         }
-        let Served { class, provider } = self.server_of(namespace, &path)?;
         let owned = context.clone();
         self.call(class.name(), move || provider.put(&owned, &instance, &changed)).await?;
         self.get(context, namespace, &path).await
@@ -91,7 +93,7 @@ impl Engine {
     /// Makes an instance and says what it is called.
     ///
     /// # Errors
-    /// Those of providers.
+    /// [`Error::AccessDenied`], and those of providers.
     pub async fn create(
         &self,
         context: &Context,
@@ -99,7 +101,7 @@ impl Engine {
         instance: Instance,
     ) -> Result<ObjectPath, Error> {
         let path = ObjectPath::of_class(instance.class().name().clone());
-        let Served { class, provider } = self.server_of(namespace, &path)?;
+        let Served { class, provider } = self.server_for_writing(context, namespace, &path)?;
         let context = context.clone();
         self.call(class.name(), move || provider.create(&context, &instance)).await
     }
@@ -107,14 +109,14 @@ impl Engine {
     /// Removes an instance.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is none, and those of providers.
+    /// [`Error::AccessDenied`], [`Error::NotFound`] if there is none, and those of providers.
     pub async fn delete(
         &self,
         context: &Context,
         namespace: &Namespace,
         path: &ObjectPath,
     ) -> Result<(), Error> {
-        let Served { class, provider } = self.server_of(namespace, path)?;
+        let Served { class, provider } = self.server_for_writing(context, namespace, path)?;
         let (keys, context, name) = (path.key_values(&class)?, context.clone(), class.name().clone());
         let is_gone = self
             .call(&name, move || {
@@ -123,6 +125,19 @@ impl Engine {
             })
             .await?;
         if is_gone { Ok(()) } else { Err(Error::NotFound(Box::new(path.to_relative()))) }
+    }
+
+    /// The same as [`Engine::server_of`], for a caller who may write instances of the class.
+    fn server_for_writing(
+        &self,
+        context: &Context,
+        namespace: &Namespace,
+        path: &ObjectPath,
+    ) -> Result<Served, Error> {
+        self.admit(context, namespace, Rights::ENABLE)?;
+        let served = self.server_of(namespace, path)?;
+        self.admit_writing(context, namespace, served.class.name(), served.provider.storage())?;
+        Ok(served)
     }
 
     /// The class of a path itself, with its provider.

@@ -11,8 +11,9 @@ use tracing::debug;
 
 use crate::namespaces::Namespaces;
 use crate::plan::Step;
+use crate::security::SystemSecurity;
 use crate::table::Table;
-use crate::{Context, Error, Provider, ProviderError, Rows};
+use crate::{Context, Descriptors, Error, InMemory, Provider, ProviderError, Rights, Rows};
 
 /// How much is done at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,7 @@ pub(crate) struct Inner {
     offset: i16,
     tables: HashMap<Namespace, Table>,
     limits: Limits,
+    descriptors: Arc<dyn Descriptors>,
     calls: Arc<Semaphore>,
 }
 
@@ -52,6 +54,7 @@ pub struct EngineBuilder {
     schemas: HashMap<Namespace, Schema>,
     providers: Vec<Arc<dyn Provider>>,
     limits: Limits,
+    descriptors: Arc<dyn Descriptors>,
 }
 
 /// What a query gives.
@@ -89,6 +92,12 @@ impl EngineBuilder {
         self
     }
 
+    /// The engine with descriptors of its namespaces that are kept somewhere; without, they are gone with it.
+    #[must_use]
+    pub fn descriptors(self, descriptors: Arc<dyn Descriptors>) -> Self {
+        Self { descriptors, ..self }
+    }
+
     /// Puts it together.
     ///
     /// # Errors
@@ -107,7 +116,11 @@ impl EngineBuilder {
             let provider = Namespaces { parent: parent.clone(), children: below.map(last).collect() };
             Arc::new(provider) as Arc<dyn Provider>
         });
-        for provider in own.chain(self.providers) {
+        let security = namespaces.iter().map(|namespace| {
+            let descriptors = self.descriptors.clone();
+            Arc::new(SystemSecurity::new(namespace.clone(), descriptors)) as Arc<dyn Provider>
+        });
+        for provider in own.chain(security).chain(self.providers) {
             for (namespace, name) in provider.classes() {
                 let table = tables.get_mut(&namespace).ok_or(Error::NoNamespace(namespace))?;
                 let class = table.schema.require(name.as_str())?;
@@ -118,8 +131,9 @@ impl EngineBuilder {
             }
         }
         let calls = Arc::new(Semaphore::new(self.limits.calls));
-        let (server, offset, limits) = (self.server, self.offset, self.limits);
-        Ok(Engine { inner: Arc::new(Inner { server, offset, tables, limits, calls }) })
+        let (server, offset, limits, descriptors) =
+            (self.server, self.offset, self.limits, self.descriptors.clone());
+        Ok(Engine { inner: Arc::new(Inner { server, offset, tables, limits, descriptors, calls }) })
     }
 }
 
@@ -133,10 +147,11 @@ impl Engine {
             schemas: HashMap::new(),
             providers: Vec::new(),
             limits: Limits::default(),
+            descriptors: Arc::new(InMemory::default()),
         }
     }
 
-    /// The classes of a namespace.
+    /// The classes of a namespace, for whoever may know them: see [`Engine::admit`].
     ///
     /// # Errors
     /// [`Error::NoNamespace`] if there is none.
@@ -164,18 +179,27 @@ impl Engine {
     /// Runs a query of any kind.
     ///
     /// # Errors
-    /// [`Error::Model`] for a wrong query, [`Error::NoProvider`] if nobody has such instances, [`Error::TooBusy`].
+    /// [`Error::AccessDenied`], [`Error::Model`] for a wrong query, [`Error::NoProvider`] if nobody has such instances, [`Error::TooBusy`].
     /// What goes wrong later comes with the rows.
     pub fn run(&self, context: &Context, namespace: &Namespace, text: &str) -> Result<Outcome, Error> {
+        self.ask(context, namespace, &wql::parse(text)?)
+    }
+
+    /// Runs a query that has been read.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub fn ask(&self, context: &Context, namespace: &Namespace, query: &Query) -> Result<Outcome, Error> {
         debug!(namespace = %namespace, "Query");
-        match wql::parse(text)? {
-            Query::Select(select) if select.is_of_classes() => self.classes(namespace, &select),
+        self.admit(context, namespace, Rights::ENABLE)?;
+        match query {
+            Query::Select(select) if select.is_of_classes() => self.classes(namespace, select),
             Query::Select(select) => {
                 let names = select.names();
-                Ok(Outcome::Rows(self.select(context, namespace, &select)?, names))
+                Ok(Outcome::Rows(self.select(context, namespace, select)?, names))
             }
-            Query::Associators(associators) => self.associators(context, namespace, &associators),
-            Query::References(references) => self.references(context, namespace, &references),
+            Query::Associators(associators) => self.associators(context, namespace, associators),
+            Query::References(references) => self.references(context, namespace, references),
         }
     }
 
@@ -192,6 +216,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::run`].
     pub fn select(&self, context: &Context, namespace: &Namespace, select: &Select) -> Result<Rows, Error> {
+        self.admit(context, namespace, Rights::ENABLE)?;
         let table = self.table(namespace)?;
         let class = table.schema.require(select.from.as_str())?;
         let origin = self.origin(namespace);
@@ -226,6 +251,7 @@ impl Engine {
         namespace: &Namespace,
         path: &ObjectPath,
     ) -> Result<Instance, Error> {
+        self.admit(context, namespace, Rights::ENABLE)?;
         let select = self.select_of(namespace, path)?;
         let mut rows = self.select(context, namespace, &select)?;
         rows.next().await.unwrap_or_else(|| Err(Error::NotFound(Box::new(path.to_relative()))))
@@ -242,6 +268,10 @@ impl Engine {
             }
         }
         Ok(Outcome::Classes(found))
+    }
+
+    pub(crate) fn descriptors(&self) -> &dyn Descriptors {
+        self.inner.descriptors.as_ref()
     }
 
     pub(crate) fn table(&self, namespace: &Namespace) -> Result<&Table, Error> {

@@ -2,6 +2,8 @@
 
 use cim::{Name, Namespace, ObjectPath, Status};
 
+use crate::Rights;
+
 /// What went wrong; [`Error::status`] is what WMI calls it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -12,6 +14,19 @@ pub enum Error {
     /// There is no such namespace.
     #[error("there is no namespace {0}\n  its parent's instances of __Namespace tell which there are")]
     NoNamespace(Namespace),
+    /// The descriptor of the namespace does not let the caller.
+    #[error(
+        "{caller} has no {missing} in {namespace}\n  \
+         an administrator can give it: telarch wmi security {namespace}"
+    )]
+    AccessDenied {
+        /// Where.
+        namespace: Namespace,
+        /// The rights that nobody gives.
+        missing: Rights,
+        /// Who asked.
+        caller: String,
+    },
     /// There is no such instance.
     #[error("there is no {0}")]
     NotFound(Box<ObjectPath>),
@@ -68,6 +83,7 @@ impl Error {
         match self {
             Self::Model(error) => error.status(),
             Self::NoNamespace(_) => Status::InvalidNamespace,
+            Self::AccessDenied { .. } => Status::AccessDenied,
             Self::NotFound(_) => Status::NotFound,
             Self::NoProvider(_) => Status::ProviderNotCapable,
             Self::NoMethod { .. } => Status::InvalidMethod,

@@ -6,7 +6,7 @@
 //!
 //! ```no_run
 //! # async fn example(engine: telarch_wmi::Engine) -> Result<(), telarch_wmi::Error> {
-//! let context = telarch_wmi::Context::new("alice");
+//! let context = telarch_wmi::Context::of_this_process("alice");
 //! let namespace = cim::Namespace::cimv2();
 //! let mut rows = engine.query(&context, &namespace, "SELECT Name FROM Win32_Process WHERE ProcessId = 4")?;
 //! while let Some(row) = rows.next().await {
@@ -16,8 +16,10 @@
 //! # }
 //! ```
 //!
-//! Left out on purpose: messages and their XML, which are the plug-in's; and who may do what, which is the service's
-//! and the kernel's.
+//! Who may do what in a namespace is decided here ([`Rights`], [`Engine::admit`]); who may reach a namespace at all
+//! is the service's matter, and what a provider can do for somebody the kernel's.
+//!
+//! Left out on purpose: messages and their XML, which are the plug-in's.
 
 mod association;
 mod change;
@@ -28,10 +30,12 @@ mod plan;
 mod provider;
 mod rows;
 mod scan;
+mod security;
 mod table;
 
 pub use engine::{Engine, EngineBuilder, Limits, Outcome};
 pub use error::{Error, ProviderError};
-pub use provider::{Context, Lookup, MethodCall, Provider, Target};
+pub use provider::{Context, Lookup, MethodCall, Provider, Storage, Target};
 pub use rows::Rows;
 pub use scan::{Scan, Sink};
+pub use security::{Descriptors, InMemory, ROOT_NAMESPACE_SDDL, Rights};

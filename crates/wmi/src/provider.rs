@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cim::{Class, ColumnSet, Instance, Name, Namespace, ObjectPath, Operation, Value};
+use sddl::Token;
 
 use crate::{ProviderError, Scan, Sink};
 
@@ -14,6 +15,11 @@ use crate::{ProviderError, Scan, Sink};
 pub trait Provider: Send + Sync {
     /// The classes it serves, each in its namespace. Subclasses are others.
     fn classes(&self) -> Vec<(Namespace, Name)>;
+
+    /// Where its instances are kept, which decides about the right that writing takes.
+    fn storage(&self) -> Storage {
+        Storage::Provider
+    }
 
     /// Gives the rows of a class, as they come, until they end or [`Sink::push`] says that nobody wants more.
     ///
@@ -74,18 +80,54 @@ pub trait Provider: Send + Sync {
     }
 }
 
+/// Where instances are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// With what they are instances of: processes, services, devices.
+    Provider,
+    /// In the repository.
+    Repository,
+}
+
 /// For whom something is done, and until when.
+///
+/// There is none that does not say whose rights count.
 #[derive(Clone, Debug)]
 pub struct Context {
     caller: Arc<str>,
+    standing: Standing,
     deadline: Option<Instant>,
 }
 
+/// Whose rights count.
+#[derive(Clone, Debug)]
+enum Standing {
+    /// Those that the kernel gives this process.
+    Process,
+    /// Those that descriptors give a caller, here or elsewhere.
+    Caller { token: Arc<Token>, is_remote: bool },
+}
+
 impl Context {
-    /// Something done for somebody, without a limit of its own.
+    /// Something that this process does for the user it runs as: no descriptor of a namespace is asked, because
+    /// whoever runs the process could as well change it.
     #[must_use]
-    pub fn new(caller: impl Into<Arc<str>>) -> Self {
-        Self { caller: caller.into(), deadline: None }
+    pub fn of_this_process(caller: impl Into<Arc<str>>) -> Self {
+        Self { caller: caller.into(), standing: Standing::Process, deadline: None }
+    }
+
+    /// Something done for somebody on this machine who has proven to be that.
+    #[must_use]
+    pub fn local(caller: impl Into<Arc<str>>, token: impl Into<Arc<Token>>) -> Self {
+        let standing = Standing::Caller { token: token.into(), is_remote: false };
+        Self { caller: caller.into(), standing, deadline: None }
+    }
+
+    /// Something done for somebody who came over the network.
+    #[must_use]
+    pub fn remote(caller: impl Into<Arc<str>>, token: impl Into<Arc<Token>>) -> Self {
+        let standing = Standing::Caller { token: token.into(), is_remote: true };
+        Self { caller: caller.into(), standing, deadline: None }
     }
 
     /// The same with a limit.
@@ -98,6 +140,21 @@ impl Context {
     #[must_use]
     pub fn caller(&self) -> &str {
         &self.caller
+    }
+
+    /// Who asks, as descriptors know it; `None` for this process itself.
+    #[must_use]
+    pub fn token(&self) -> Option<&Token> {
+        match &self.standing {
+            Standing::Process => None,
+            Standing::Caller { token, .. } => Some(token),
+        }
+    }
+
+    /// Whether it was asked from another machine.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        matches!(self.standing, Standing::Caller { is_remote: true, .. })
     }
 
     /// When an answer is of no use any more.

@@ -26,6 +26,10 @@ pub enum Action {
     Release,
     /// WS-Eventing Subscribe.
     Subscribe,
+    /// WS-Eventing Renew.
+    Renew,
+    /// WS-Eventing GetStatus.
+    GetStatus,
     /// WS-Eventing Unsubscribe.
     Unsubscribe,
     /// A verb of the remote shell (MS-WSMV 3.1.4).
@@ -92,6 +96,8 @@ impl Action {
             Some((ENUMERATION, "Pull")) => Some(Self::Pull),
             Some((ENUMERATION, "Release")) => Some(Self::Release),
             Some((EVENTING, "Subscribe")) => Some(Self::Subscribe),
+            Some((EVENTING, "Renew")) => Some(Self::Renew),
+            Some((EVENTING, "GetStatus")) => Some(Self::GetStatus),
             Some((EVENTING, "Unsubscribe")) => Some(Self::Unsubscribe),
             Some((SHELL, name)) => {
                 ShellVerb::ALL.into_iter().find(|verb| verb.name() == name).map(Self::Shell)
@@ -114,6 +120,8 @@ impl Action {
             Self::Pull => (ENUMERATION, "Pull"),
             Self::Release => (ENUMERATION, "Release"),
             Self::Subscribe => (EVENTING, "Subscribe"),
+            Self::Renew => (EVENTING, "Renew"),
+            Self::GetStatus => (EVENTING, "GetStatus"),
             Self::Unsubscribe => (EVENTING, "Unsubscribe"),
             Self::Shell(verb) => (SHELL, verb.name()),
             Self::Custom(uri) => return Cow::Borrowed(uri),
@@ -136,9 +144,10 @@ mod tests {
     fn every_known_action_survives_its_own_uri() {
         let transfers = [Action::Get, Action::Put, Action::Create, Action::Delete];
         let enumerations = [Action::Enumerate, Action::Pull, Action::Release];
-        let others = [Action::Subscribe, Action::Unsubscribe, Action::Custom("urn:x/Stop".to_owned())];
+        let eventing = [Action::Subscribe, Action::Renew, Action::GetStatus, Action::Unsubscribe];
+        let others = [Action::Custom("urn:x/Stop".to_owned())];
         let verbs = ShellVerb::ALL.map(Action::Shell);
-        for action in transfers.into_iter().chain(enumerations).chain(others).chain(verbs) {
+        for action in transfers.into_iter().chain(enumerations).chain(eventing).chain(others).chain(verbs) {
             assert_eq!(Action::from_uri(&action.uri()), action);
         }
     }

@@ -131,14 +131,20 @@ impl Enumerate {
             PolymorphismMode::None => write_polymorphism_mode(writer, NO_SUBCLASSES),
         }
         if let Some(filter) = &self.filter {
-            writer.start("w:Filter").attribute("Dialect", &filter.dialect);
-            filter.selectors.write(writer);
-            if let Some(association) = &filter.association {
-                association.write(writer);
-            }
-            writer.text(&filter.text).end();
+            filter.write(writer);
         }
         writer.end();
+    }
+}
+
+impl Filter {
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.start("w:Filter").attribute("Dialect", &self.dialect);
+        self.selectors.write(writer);
+        if let Some(association) = &self.association {
+            association.write(writer);
+        }
+        writer.text(&self.text).end();
     }
 }
 
@@ -223,12 +229,12 @@ fn require(body: Element<'_>, name: &str) -> Result<(), Fault> {
     Err(schema_error(format!("the body must hold an {name} element of WS-Enumeration, not {}", body.name())))
 }
 
-fn schema_error(reason: String) -> Fault {
+pub(crate) fn schema_error(reason: String) -> Fault {
     Fault::new(Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR, reason)
 }
 
 /// A child in either of the two namespaces that clients mix up.
-fn either<'a>(body: Element<'a>, name: &str) -> Option<Element<'a>> {
+pub(crate) fn either<'a>(body: Element<'a>, name: &str) -> Option<Element<'a>> {
     body.child(WSMAN, name).or_else(|| body.child(ENUMERATION, name))
 }
 
@@ -275,7 +281,7 @@ const INCLUDE_SUBCLASS_PROPERTIES: &str = "IncludeSubClassProperties";
 const EXCLUDE_SUBCLASS_PROPERTIES: &str = "ExcludeSubClassProperties";
 const NO_SUBCLASSES: &str = "None";
 
-fn filter(element: Element<'_>) -> Result<Filter, Fault> {
+pub(crate) fn filter(element: Element<'_>) -> Result<Filter, Fault> {
     let dialect = element.attribute("", "Dialect").map(|dialect| dialect.trim().to_owned());
     let selectors = match element.child(WSMAN, "SelectorSet") {
         Some(set) => crate::SelectorSet::parse(set)?,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use xml::Writer;
 
-use crate::namespace::{A, ANONYMOUS, Declared, P, S, W, X};
+use crate::namespace::{A, ANONYMOUS, Declared, EVENTING, P, S, W, X};
 use crate::{Action, OptionSet, ResourceUri, SelectorSet, Uuid, duration};
 
 /// Every header of a request this protocol knows; what a client left out is `None`.
@@ -39,6 +39,8 @@ pub struct Head {
     pub operation_id: Option<String>,
     /// `p:SequenceId`, which the answer repeats.
     pub sequence_id: Option<String>,
+    /// `e:Identifier`: of which subscription.
+    pub subscription: Option<String>,
     /// Part of the instance only.
     pub fragment: Option<FragmentTransfer>,
 }
@@ -74,6 +76,7 @@ impl Head {
             session_id: None,
             operation_id: None,
             sequence_id: None,
+            subscription: None,
             fragment: None,
         }
     }
@@ -144,14 +147,23 @@ impl Head {
             writer.element("w:OperationTimeout", &duration::write(timeout));
         }
         if let Some(fragment) = &self.fragment {
-            understood(writer, "w:FragmentTransfer");
-            if let Some(dialect) = &fragment.dialect {
-                writer.attribute("Dialect", dialect);
-            }
-            writer.text(&fragment.expression).end();
+            fragment.write(writer);
+        }
+        if let Some(identifier) = &self.subscription {
+            writer.start("e:Identifier").namespace("e", EVENTING).text(identifier).end();
         }
         self.selectors.write(writer);
         self.options.write(writer);
+    }
+}
+
+impl FragmentTransfer {
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        understood(writer, "w:FragmentTransfer");
+        if let Some(dialect) = &self.dialect {
+            writer.attribute("Dialect", dialect);
+        }
+        writer.text(&self.expression).end();
     }
 }
 

@@ -17,13 +17,14 @@
 //! ```
 //!
 //! The body is carried, not interpreted, except for the messages this protocol defines itself: identify,
-//! transfer, enumeration and the remote shell.
+//! transfer, enumeration, eventing and the remote shell.
 
 mod action;
 mod association;
 pub mod duration;
 mod endpoint_reference;
 pub mod enumeration;
+pub mod eventing;
 mod fault;
 mod head;
 pub mod identify;

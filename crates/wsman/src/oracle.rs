@@ -3,7 +3,7 @@
 use xml::{Bounds, Document};
 
 use crate::shell::{CommandLine, OpenShell, Receive, Received, Send, ShellState, Signal};
-use crate::{Head, Request, Response, SelectorSet, duration, enumeration};
+use crate::{Head, Request, Response, SelectorSet, duration, enumeration, eventing};
 
 /// A request that is read can be written, and reads back as the same; bodies never panic a reader.
 ///
@@ -43,6 +43,10 @@ pub fn request(octets: &[u8]) {
         let _ = enumeration::Enumerate::parse(body);
         let _ = enumeration::Pull::parse(body);
         let _ = enumeration::parse_release(body);
+        let _ = eventing::parse_renew(body);
+        if let Ok(subscribe) = eventing::Subscribe::parse(body) {
+            read_again(&subscribe);
+        }
     }
 }
 
@@ -56,6 +60,8 @@ pub fn response(octets: &[u8]) {
             let _ = Received::parse(content);
             let _ = ShellState::parse(content);
             let _ = enumeration::Page::parse(content);
+            let _ = eventing::Subscribed::parse(content);
+            let _ = eventing::dropped(content);
             let _ = crate::identify::Identity::parse(content);
         }
         let _ = response.body().and_then(crate::shell::parse_created);
@@ -72,6 +78,29 @@ pub fn duration(octets: &[u8]) {
         let again = duration::parse(&duration::write(read)).expect("what we write, we read");
         assert_eq!(again.as_millis(), read.as_millis());
     }
+}
+
+/// A subscription that is read reads back as the same, but for what only the client knows.
+fn read_again(subscribe: &eventing::Subscribe) {
+    let mut writer = xml::Writer::new();
+    let declared = [("b", crate::namespace::CIM_BINDING), ("w", crate::namespace::WSMAN)];
+    writer.start("x").namespace("a", crate::namespace::ADDRESSING);
+    for (prefix, uri) in declared {
+        writer.namespace(prefix, uri);
+    }
+    subscribe.write(&mut writer);
+    let document = Document::parse(writer.finish(), &Bounds::default()).expect("what we write is XML");
+    let body = document.root().children().next().expect("it has a body");
+    let Ok(again) = eventing::Subscribe::parse(body) else {
+        // Less than a millisecond is written as nothing.
+        assert!(subscribe.expires.is_some_and(|expires| expires.as_millis() == 0));
+        return;
+    };
+    assert_eq!(again.mode, subscribe.mode);
+    let text_of = |subscribe: &eventing::Subscribe| {
+        subscribe.filter.as_ref().map(|filter| (filter.dialect.clone(), filter.selectors.is_empty()))
+    };
+    assert_eq!(text_of(&again), text_of(subscribe));
 }
 
 /// Durations are written to the millisecond only.

@@ -18,7 +18,7 @@ fn floor(folder: &str) -> u8 {
         "crates/ipmi" => 3,
         "crates/wording" => 4,
         "crates/cli" | "crates/telarch" => 5,
-        folder if folder.starts_with("crates/plugins/") => 5,
+        folder if folder.starts_with("crates/plugins/") || folder.starts_with("crates/providers/") => 5,
         folder if folder.starts_with("programs/") => 6,
         folder if folder.starts_with("tests/") => 7,
         other => panic!("{other} has no floor yet: give it one here and in ARCHITECTURE.md"),

@@ -39,6 +39,12 @@ pub(super) fn cimv2() -> &'static Builtin {
     &CIMV2
 }
 
+/// The classes of Microsoft's agent for UNIX.
+pub(super) fn scx() -> &'static Builtin {
+    static SCX: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("scx.mof")));
+    &SCX
+}
+
 impl Builtin {
     pub(super) fn class(&self, name: &Name) -> Option<Arc<Class>> {
         let entry = self.entries.get(name)?;
@@ -86,6 +92,7 @@ mod tests {
             (system(), include_str!("system.mof")),
             (registry(), include_str!("registry.mof")),
             (cimv2(), include_str!("cimv2.mof")),
+            (scx(), include_str!("scx.mof")),
         ];
         for (builtin, text) in texts {
             let items = mof::parse(text).expect("the text is right");

@@ -1,9 +1,12 @@
 //! What can be asked, and how the answers read. Each command is a file of its own.
 
+pub mod boot;
 pub mod capabilities;
 pub mod chassis;
 pub mod device_id;
 pub mod device_sdr;
+pub mod guid;
+pub mod power;
 pub mod raw;
 pub mod sensor;
 pub mod storage;

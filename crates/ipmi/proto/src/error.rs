@@ -48,6 +48,16 @@ pub enum ProtoError {
         /// What it is.
         what: &'static str,
     },
+    /// A word that is not one of those that are known.
+    #[error("{word:?} is not {what}\n  there are {known}")]
+    Word {
+        /// What it should be.
+        what: &'static str,
+        /// What was given.
+        word: String,
+        /// Those that are known.
+        known: String,
+    },
     /// A cipher suite that there is not, or that is not offered.
     #[error(
         "cipher suite {0} is not supported\n  those that are: 17, 3; and by name only 0, 1, 2, 6, 7, 8, 15, 16"

@@ -48,7 +48,9 @@ mod suite;
 mod window;
 mod wire;
 
-pub use command::{Command, capabilities, chassis, device_id, device_sdr, raw, sensor, storage};
+pub use command::{
+    Command, boot, capabilities, chassis, device_id, device_sdr, guid, power, raw, sensor, storage,
+};
 pub use destination::Destination;
 pub use error::ProtoError;
 pub use keys::{GroupKey, Password, UserName};

@@ -78,6 +78,48 @@ pub struct Sensor {
     pub by_reading: Option<ByReading>,
     /// The raw thresholds: upper non-recoverable, critical, non-critical, then the same for lower.
     pub thresholds: [Option<u8>; 6],
+    /// Whether thresholds can be read and set while it runs.
+    pub threshold_access: ThresholdAccess,
+    /// Thresholds that can be set, as bits: lower non-critical, critical, non-recoverable, then the same for upper.
+    pub settable: u8,
+    /// States it can be in, as bits; none of those of thresholds.
+    pub possible_states: u16,
+    /// What else is known of its quantity; none of sensors with states only.
+    pub analog: Option<Analog>,
+}
+
+/// Whether thresholds can be read and set (IPMI 2.0, table 43-1, Sensor Capabilities).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThresholdAccess {
+    /// It has none.
+    None,
+    /// By Get Sensor Thresholds.
+    Readable,
+    /// And by Set Sensor Thresholds, as far as [`Sensor::settable`] says.
+    Settable,
+    /// It has some, and nobody tells what they are.
+    Fixed,
+}
+
+/// What a Full Sensor Record says of a quantity, besides how to compute it (IPMI 2.0, table 43-1); raw values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Analog {
+    /// How far a reading can be off, in half counts.
+    pub tolerance: u8,
+    /// How far a reading can be off, in hundredths of a percent; times ten to the power of the second.
+    pub accuracy: (u16, u8),
+    /// The usual reading.
+    pub nominal: Option<u8>,
+    /// The largest usual one.
+    pub normal_max: Option<u8>,
+    /// The smallest usual one.
+    pub normal_min: Option<u8>,
+    /// The largest one there can be.
+    pub max: u8,
+    /// The smallest one there can be.
+    pub min: u8,
+    /// How far a reading must go back before an event is over, upwards; none if it is not known.
+    pub hysteresis: Option<u8>,
 }
 
 impl Sensor {
@@ -192,10 +234,11 @@ impl Record {
 /// Full Sensor Record (IPMI 2.0, table 43-1).
 fn full(octets: Octets<'_>) -> Result<Sensor, ProtoError> {
     let (mut sensor, readable, units, mut octets) = readable_sensor(octets)?;
-    let [linearization, m, m_high, b, b_high, _accuracy, exponents, _analog, _nominal, _, _, _, _] =
+    let [linearization, m, m_high, b, b_high, accuracy, exponents, flags, nominal, normal_max, normal_min] =
         octets.array()?;
+    let [max, min] = octets.array()?;
     let thresholds: [u8; 6] = octets.array()?;
-    let _hysteresis_reserved_and_manufacturer: [u8; 5] = octets.array()?;
+    let [hysteresis, _, _reserved, _, _manufacturer] = octets.array()?;
     sensor.name = type_length(&mut octets)?;
     let format = match units >> 6 {
         0 => Some(AnalogFormat::Unsigned),
@@ -210,6 +253,17 @@ fn full(octets: Octets<'_>) -> Result<Sensor, ProtoError> {
     if matches!(linearization & 0x7f, 0x70..=0x7f) {
         sensor.by_reading = format.map(|format| ByReading { format, factors: BTreeMap::new() });
     }
+    let given = |bit: u8, value: u8| (flags >> bit & 1 == 1).then_some(value);
+    sensor.analog = format.is_some().then(|| Analog {
+        tolerance: m_high & 0x3f,
+        accuracy: (u16::from(b_high & 0x3f) | u16::from(accuracy >> 4) << 6, accuracy >> 2 & 3),
+        nominal: given(0, nominal),
+        normal_max: given(1, normal_max),
+        normal_min: given(2, normal_min),
+        max,
+        min,
+        hysteresis: (hysteresis != 0).then_some(hysteresis),
+    });
     if sensor.is_threshold() {
         // The mask goes from lower non-critical up, the values from upper non-recoverable down.
         let places = [5, 4, 3, 2, 1, 0];
@@ -247,15 +301,19 @@ fn event_only(octets: Octets<'_>) -> Result<Sensor, ProtoError> {
         factors: None,
         by_reading: None,
         thresholds: [None; 6],
+        threshold_access: ThresholdAccess::None,
+        settable: 0,
+        possible_states: 0,
+        analog: None,
     })
 }
 
 /// What full and compact records have in common; the mask of readable thresholds and the first octet of units.
 fn readable_sensor(octets: Octets<'_>) -> Result<(Sensor, u8, u8, Octets<'_>), ProtoError> {
     let mut octets = octets;
-    let [owner, unit, number, entity, instance, _initialization, _capabilities, kind, event_kind] =
+    let [owner, unit, number, entity, instance, _initialization, capabilities, kind, event_kind] =
         octets.array()?;
-    let [_, _, _, _, readable, _settable, flags, base, second] = octets.array()?;
+    let [_, _, _, _, readable, settable, flags, base, second] = octets.array()?;
     let second = match flags >> 1 & 3 {
         1 => Some((SecondUnit::Divides, second)),
         2 => Some((SecondUnit::Multiplies, second)),
@@ -274,6 +332,15 @@ fn readable_sensor(octets: Octets<'_>) -> Result<(Sensor, u8, u8, Octets<'_>), P
         factors: None,
         by_reading: None,
         thresholds: [None; 6],
+        threshold_access: match (event_kind, capabilities >> 2 & 3) {
+            (1, 1) => ThresholdAccess::Readable,
+            (1, 2) => ThresholdAccess::Settable,
+            (1, 3) => ThresholdAccess::Fixed,
+            _ => ThresholdAccess::None,
+        },
+        settable: if event_kind == 1 { settable & 0x3f } else { 0 },
+        possible_states: if event_kind == 1 { 0 } else { u16::from_le_bytes([readable, settable & 0x7f]) },
+        analog: None,
     };
     Ok((sensor, readable, flags, octets))
 }
@@ -479,6 +546,12 @@ mod tests {
         let limits: Vec<String> =
             inlet.thresholds.iter().flatten().map(|raw| inlet.quantity(*raw).unwrap().to_string()).collect();
         assert_eq!(limits, ["50", "45", "40", "-20", "-15", "-10"]);
+        assert_eq!((inlet.threshold_access, inlet.settable), (ThresholdAccess::Settable, 0x3f));
+        let analog = inlet.analog.unwrap();
+        assert_eq!((analog.tolerance, analog.accuracy, analog.hysteresis), (0, (0, 0), Some(2)));
+        assert!(analog.nominal.is_some() && analog.max != analog.min);
+        let supply = of("PSU1 Status");
+        assert_eq!((supply.possible_states & 1, supply.analog), (1, None));
         // Its name is in six-bit ASCII, which ipmitool and FreeIPMI do not decode.
         assert_eq!(of("ALTITUDE6").number, 0x14);
         assert_eq!(of("VRM Log10").factors.map(|factors| factors.linearization), Some(Linearization::Exp10));

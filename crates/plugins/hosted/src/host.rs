@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use wsman::enumeration::Enumerate;
+use wsman::eventing::Subscribe;
 use wsman::{Action, Fault, Request, Subcode, code, namespace};
 use xml::{Bounds, Writer};
 
@@ -77,6 +78,14 @@ impl Activity {
 }
 
 struct UnderWay(Arc<Activity>);
+
+impl Clone for UnderWay {
+    fn clone(&self) -> Self {
+        let mut now = self.0.now();
+        now.under_way = now.under_way.saturating_add(1);
+        Self(Arc::clone(&self.0))
+    }
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
@@ -227,6 +236,7 @@ impl Served {
         // Whoever cancels must find it, so it begins only once it is known.
         let mut all = locked(&self.known);
         let calling = self.calls.spawn(async move {
+            let is_subscription = call.subscribe.is_some();
             let answered = host.plugin.call(call).await;
             // A gateway that does not read is given no more.
             outgoing.room().await;
@@ -244,7 +254,13 @@ impl Served {
                 }
                 Ok((Content::Items(items), _)) => {
                     let (ask, asked) = mpsc::unbounded_channel();
-                    let giving = tokio::spawn(give(items, number, asked, Arc::clone(&outgoing)));
+                    // Somebody has subscribed: the host is needed although nobody asks it anything.
+                    let kept = is_subscription.then(|| under_way.clone());
+                    let giving = give(items, number, asked, Arc::clone(&outgoing));
+                    let giving = tokio::spawn(async move {
+                        giving.await;
+                        drop(kept);
+                    });
                     known.items.insert(number, (ask, giving.abort_handle()));
                     FromHost::Items(number)
                 }
@@ -260,16 +276,20 @@ impl Served {
 impl Host {
     /// The call of a message.
     fn read(&self, message: CallMessage<'_>, config: &Arc<Config>) -> Result<Call, Fault> {
-        let CallMessage { number: _, address, reply_limit, timeout, message_id, envelope } = message;
+        let CallMessage { number: _, address, whence, reply_limit, timeout, message_id, envelope } = message;
         let bounds = Bounds { octets: broker::LONGEST, ..Bounds::default() };
         let request = Request::parse(envelope.to_owned(), &bounds).map_err(|refused| refused.fault)?;
         let enumerate = match request.head().action {
             Action::Enumerate => Some(Enumerate::parse(request.require_body("Enumerate")?)?),
             _ => None,
         };
-        let caller = Arc::new(Caller::new(self.identity.clone(), self.token.clone(), address));
-        let config = Arc::clone(config);
-        Ok(Call { caller, request, config, reply_limit, timeout, message_id, enumerate })
+        let subscribe = match request.head().action {
+            Action::Subscribe => Some(Subscribe::parse(request.require_body("Subscribe")?)?),
+            _ => None,
+        };
+        let caller = Caller::new(self.identity.clone(), self.token.clone(), address).with_whence(whence);
+        let (caller, config) = (Arc::new(caller), Arc::clone(config));
+        Ok(Call { caller, request, config, reply_limit, timeout, message_id, enumerate, subscribe })
     }
 }
 

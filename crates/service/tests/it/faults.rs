@@ -5,6 +5,7 @@
 
 mod configuration;
 pub(crate) mod enumeration;
+mod eventing;
 mod header;
 mod quota;
 pub(crate) mod shell;
@@ -36,6 +37,11 @@ async fn the_configuration_has_its_faults() {
 #[tokio::test]
 async fn enumerations_have_their_faults() {
     answers(enumeration::rows()).await;
+}
+
+#[tokio::test]
+async fn subscriptions_have_their_faults() {
+    answers(eventing::rows()).await;
 }
 
 #[tokio::test]
@@ -159,6 +165,7 @@ fn blamed(subcode: &Subcode) -> &'static str {
         Subcode::InternalError
         | Subcode::TimedOut
         | Subcode::EndpointUnavailable
+        | Subcode::UnableToRenew
         | Subcode::InvalidEnumerationContext => "s:Receiver",
         _ => "s:Sender",
     }
@@ -176,6 +183,11 @@ fn action(subcode: &Subcode) -> &'static str {
         | Subcode::FilteringNotSupported
         | Subcode::FilterDialectRequestedUnavailable
         | Subcode::CannotProcessFilter => "http://schemas.xmlsoap.org/ws/2004/09/enumeration/fault",
+        Subcode::DeliveryModeRequestedUnavailable
+        | Subcode::EventingInvalidExpirationTime
+        | Subcode::EventingUnsupportedExpirationType
+        | Subcode::InvalidMessage
+        | Subcode::UnableToRenew => "http://schemas.xmlsoap.org/ws/2004/08/eventing/fault",
         Subcode::InvalidRepresentation => "http://schemas.xmlsoap.org/ws/2004/09/transfer/fault",
         Subcode::PolymorphismModeNotSupported => "http://schemas.dmtf.org/wbem/wsman/1/cimbinding/fault",
         _ => "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault",

@@ -17,6 +17,7 @@ mod plugin;
 mod plugins;
 mod probe;
 mod running;
+mod subscription;
 mod tls;
 mod wire;
 

@@ -1,7 +1,7 @@
 //! Messages as text, so that any part of them can be wrong.
 
 use wsman::namespace::{
-    ADDRESSING, ANONYMOUS, ENUMERATION, IDENTITY, MICROSOFT, SHELL, SOAP, TRANSFER, WSMAN,
+    ADDRESSING, ANONYMOUS, ENUMERATION, EVENTING, IDENTITY, MICROSOFT, SHELL, SOAP, TRANSFER, WSMAN,
 };
 
 use crate::probe;
@@ -43,6 +43,11 @@ impl Message {
     /// A verb of WS-Enumeration.
     pub(crate) fn enumeration(resource: &str, verb: &str) -> Self {
         Self::new(resource, &format!("{ENUMERATION}/{verb}"))
+    }
+
+    /// A verb of WS-Eventing.
+    pub(crate) fn eventing(resource: &str, verb: &str) -> Self {
+        Self::new(resource, &format!("{EVENTING}/{verb}"))
     }
 
     /// A verb of the remote shell.

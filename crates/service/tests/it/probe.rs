@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use telarch_service::{Answer, BoxFuture, Call, Item, Plugin, Resource, ResourceKind};
+use telarch_service::{Answer, BoxFuture, Call, Item, Items, Plugin, Resource, ResourceKind};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::timeout;
@@ -33,6 +33,7 @@ pub(crate) enum Event {
 
 /// The test's end of the plug-in.
 pub(crate) struct Observer {
+    subscriptions: Subscriptions,
     events: AsyncMutex<UnboundedReceiver<Event>>,
     gate: Arc<Semaphore>,
     seen: Arc<Mutex<Vec<Event>>>,
@@ -40,6 +41,7 @@ pub(crate) struct Observer {
 
 /// The service's end.
 pub(crate) struct Probe {
+    subscriptions: Subscriptions,
     events: Events,
     gate: Arc<Semaphore>,
 }
@@ -56,8 +58,14 @@ impl Probe {
         let gate = Arc::new(Semaphore::new(0));
         let all = Arc::new(Mutex::new(Vec::new()));
         let events = Events { sender, all: Arc::clone(&all) };
-        let observer = Observer { events: AsyncMutex::new(receiver), gate: Arc::clone(&gate), seen: all };
-        (Self { events, gate }, observer)
+        let subscriptions = Subscriptions::default();
+        let observer = Observer {
+            subscriptions: Arc::clone(&subscriptions),
+            events: AsyncMutex::new(receiver),
+            gate: Arc::clone(&gate),
+            seen: all,
+        };
+        (Self { subscriptions, events, gate }, observer)
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
@@ -69,6 +77,14 @@ impl Probe {
         if call.request.head().action == Action::Enumerate {
             fate.answered = true;
             return Ok(Answer::items(numbers(fate.text.parse().unwrap_or(3))));
+        }
+        if let Some(subscribe) = call.subscribe {
+            fate.answered = true;
+            let (sender, happening) = unbounded_channel();
+            self.subscriptions.lock().unwrap().push(sender);
+            let filter = subscribe.filter.unwrap_or_default().text;
+            let fate = Fate { events: self.events.clone(), text: filter, answered: false };
+            return Ok(Answer::items(Happenings { happening, _fate: fate }));
         }
         let answer = match behaviour.as_str() {
             "echo" | "" => fate.echo(&call, fate.text.clone()),
@@ -103,7 +119,32 @@ impl Plugin for Probe {
     }
 }
 
+/// What tests let happen, for those who have subscribed to the probe.
+type Subscriptions = Arc<Mutex<Vec<UnboundedSender<Result<String, Fault>>>>>;
+
+/// Events; whoever drops them abandons the text of the filter.
+struct Happenings {
+    happening: UnboundedReceiver<Result<String, Fault>>,
+    _fate: Fate,
+}
+
+impl Items for Happenings {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
+        Box::pin(async { Some(self.happening.recv().await?.map(|text| item(&text))) })
+    }
+}
+
 impl Observer {
+    /// Lets something happen that everybody hears who has subscribed.
+    pub(crate) fn happen(&self, event: Result<String, Fault>) {
+        self.subscriptions.lock().unwrap().retain(|told| told.send(event.clone()).is_ok());
+    }
+
+    /// Nothing more happens.
+    pub(crate) fn end_events(&self) {
+        self.subscriptions.lock().unwrap().clear();
+    }
+
     /// Waits for the next event.
     pub(crate) async fn next(&self) -> Event {
         let mut events = self.events.lock().await;
@@ -200,11 +241,12 @@ impl Drop for Delivery {
     }
 }
 
+fn item(text: &str) -> Item {
+    let mut writer = Writer::new();
+    writer.start("t:Number").namespace("t", URI).text(text).end();
+    Item { object: writer.into_fragment(), reference: None }
+}
+
 fn numbers(count: u32) -> std::vec::IntoIter<Item> {
-    let number = |number: u32| {
-        let mut writer = Writer::new();
-        writer.start("t:Number").namespace("t", URI).text(&number.to_string()).end();
-        Item { object: writer.into_fragment(), reference: None }
-    };
-    (0..count).map(number).collect::<Vec<_>>().into_iter()
+    (0..count).map(|number| item(&number.to_string())).collect::<Vec<_>>().into_iter()
 }

@@ -5,6 +5,7 @@ mod associations;
 mod changes;
 mod machine;
 mod queries;
+mod security;
 mod streams;
 
 use cim::{Instance, Namespace};
@@ -15,7 +16,7 @@ fn cimv2() -> Namespace {
 }
 
 fn context() -> Context {
-    Context::new("alice")
+    Context::of_this_process("alice")
 }
 
 /// All rows, or the error they end with.

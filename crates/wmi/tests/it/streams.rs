@@ -112,7 +112,7 @@ async fn a_provider_waits_until_its_rows_are_taken_and_ends_with_the_last_listen
 async fn a_search_ends_at_its_deadline_with_an_error() {
     let endless = Arc::new(Endless::default());
     let engine = engine(endless.clone(), Limits::default());
-    let soon = Context::new("alice").within(Duration::from_millis(20));
+    let soon = Context::of_this_process("alice").within(Duration::from_millis(20));
     let query = "SELECT * FROM Win32_Process WHERE Name = 'nothing'";
     let error = all(engine.query(&soon, &cimv2(), query).unwrap()).await.unwrap_err();
     assert_eq!(error.status(), Status::ProviderTimedOut, "missing rows look like all of them");

@@ -64,6 +64,22 @@ codes! {
     CANNOT_PROCESS_FILTER = 2_150_858_778;
     /// An enumeration context that is not, or no longer, valid.
     INVALID_ENUMERATION_CONTEXT = 2_150_858_779;
+    /// The service does not deliver events in this way.
+    DELIVERY_MODE_UNAVAILABLE = 2_150_858_782;
+    /// A subscription that would end before it begins.
+    EVENTING_INVALID_EXPIRATION_TIME = 2_150_858_783;
+    /// The end of a subscription as a date.
+    EVENTING_UNSUPPORTED_EXPIRATION_TYPE = 2_150_858_784;
+    /// The resource does not filter events.
+    EVENTING_FILTERING_NOT_SUPPORTED = 2_150_858_785;
+    /// The language of a filter of events is unknown.
+    EVENTING_FILTER_UNAVAILABLE = 2_150_858_786;
+    /// The source of events cannot do what is asked.
+    EVENT_SOURCE_UNABLE = 2_150_858_787;
+    /// A subscription that cannot be continued.
+    UNABLE_TO_RENEW = 2_150_858_788;
+    /// A message about a subscription that names none there is.
+    EVENTING_INVALID_MESSAGE = 2_150_858_789;
     /// Nothing to say within OperationTimeout: clients ask again.
     TIMED_OUT = 2_150_858_793;
     /// The instance exists.
@@ -104,6 +120,10 @@ codes! {
     INVALID_OPTION_NAME = 2_150_858_834;
     /// An option with a wrong value.
     INVALID_OPTION_VALUE = 2_150_858_835;
+    /// A parameter of a method has another type.
+    PARAMETER_TYPE_MISMATCH = 2_150_858_836;
+    /// A parameter that the method does not have.
+    INVALID_PARAMETER_NAME = 2_150_858_837;
     /// A value in the body is out of its range.
     INVALID_VALUES = 2_150_858_838;
     /// A value in the body is missing.
@@ -126,14 +146,20 @@ codes! {
     FRAGMENT_LEVEL_ACCESS = 2_150_858_871;
     /// MaxEnvelopeSize below 8192 octets.
     MINIMUM_ENVELOPE_LIMIT = 2_150_858_878;
+    /// Bookmarks, which the resource does not have.
+    BOOKMARKS = 2_150_858_859;
     /// An enumeration mode that is unknown.
     ENUMERATION_MODE = 2_150_858_886;
     /// A language that must be, and is not, supported.
     LOCALE = 2_150_858_887;
+    /// Two that ask for events of one subscription at the same time.
+    CONCURRENT_PULL = 2_150_858_891;
     /// The address of a listener is wrong.
     LISTENER_ADDRESS = 2_150_858_889;
     /// A policy governs the value.
     GOVERNED_BY_POLICY = 2_150_858_890;
+    /// The language of fragments is unknown.
+    FRAGMENT_DIALECT_UNAVAILABLE = 2_150_858_896;
     /// The client may not send unencrypted.
     UNENCRYPTED_DISABLED = 2_150_858_974;
     /// The client may not use Basic.
@@ -142,16 +168,38 @@ codes! {
     NOT_TRUSTED = 2_150_858_980;
     /// An IP filter that cannot be read.
     INVALID_FILTER = 2_150_858_988;
+    /// Keys cannot be changed.
+    CANNOT_CHANGE_KEYS = 2_150_858_989;
+    /// A class with keys needs selectors, unless there is only one instance of it.
+    SELECTORS_REQUIRED = 2_150_859_002;
+    /// Instances too deep inside each other.
+    NESTED_TOO_DEEP = 2_150_859_008;
+    /// The provider cannot do it.
+    PROVIDER_NOT_CAPABLE = 2_150_859_010;
+    /// The provider gave something that makes no sense.
+    PROVIDER_INVALID_VALUE = 2_150_859_011;
+    /// The engine of WMI denies access.
+    WMI_ACCESS_DENIED = 2_150_859_012;
+    /// A provider denies access.
+    PROVIDER_ACCESS_DENIED = 2_150_859_013;
+    /// The instances of a class are enumerated without selectors.
+    ENUMERATION_WITH_SELECTORS = 2_150_859_016;
+    /// FragmentTransfer without an expression.
+    BLANK_FRAGMENT_PATH = 2_150_859_017;
     /// The service answered HTTP 413.
     HTTP_TOO_LARGE = 2_150_859_025;
     /// The service answered HTTP 503.
     HTTP_UNAVAILABLE = 2_150_859_026;
     /// The service answered HTTP 404.
     HTTP_NOT_FOUND = 2_150_859_027;
+    /// A provider says that a parameter makes no sense.
+    PROVIDER_INVALID_PARAMETER = 2_150_859_038;
     /// The network took too long.
     NETWORK_TIMED_OUT = 2_150_859_046;
     /// A way of listing subclasses that is unknown.
     POLYMORPHISM_MODE_UNSUPPORTED = 2_150_859_063;
+    /// The selector `__cimnamespace` and the URI name different namespaces.
+    DIFFERENT_NAMESPACE_SELECTOR = 2_150_859_067;
     /// A setting that cannot be written.
     READ_ONLY_SETTING = 2_150_859_071;
     /// A security descriptor that cannot be read.

@@ -31,11 +31,20 @@ impl Origin {
     }
 }
 
+macro_rules! name {
+    ($variant:ident) => {
+        stringify!($variant)
+    };
+    ($variant:ident $name:literal) => {
+        $name
+    };
+}
+
 macro_rules! subcodes {
-    ($($variant:ident: $prefix:literal $origin:ident,)+) => {
+    ($($variant:ident: $prefix:literal $origin:ident $(as $name:literal)?,)+) => {
         /// The kind of a fault.
         ///
-        /// Each is named as in its specification.
+        /// Each is named as in its specification; where two have one name, that of WS-Eventing begins with Eventing.
         #[allow(missing_docs)] // The names are those of DSP0226 14.6, DSP0227, WS-Transfer, -Enumeration, -Eventing.
         #[derive(Clone, Debug, PartialEq, Eq)]
         #[non_exhaustive]
@@ -71,7 +80,7 @@ macro_rules! subcodes {
 
             fn prefix_and_name(&self) -> Option<(&'static str, &str)> {
                 match self {
-                    $(Self::$variant => Some(($prefix, stringify!($variant))),)+
+                    $(Self::$variant => Some(($prefix, name!($variant $($name)?))),)+
                     Self::Other { name, .. } if !name.is_empty() => Some(("", name)),
                     _ => None,
                 }
@@ -79,7 +88,7 @@ macro_rules! subcodes {
 
             pub(super) fn from_name(namespace: &str, name: &str) -> Option<Self> {
                 match (prefix_of(namespace)?, name) {
-                    $(($prefix, stringify!($variant)) => Some(Self::$variant),)+
+                    $(($prefix, name) if name == name!($variant $($name)?) => Some(Self::$variant),)+
                     _ => None,
                 }
             }
@@ -117,6 +126,10 @@ subcodes! {
     UnsupportedExpirationType: "n" Sender,
     InvalidExpirationTime: "n" Sender,
     DeliveryModeRequestedUnavailable: "e" Sender,
+    EventingFilteringNotSupported: "e" Sender as "FilteringNotSupported",
+    EventingFilteringRequestedUnavailable: "e" Sender as "FilteringRequestedUnavailable",
+    EventingInvalidExpirationTime: "e" Sender as "InvalidExpirationTime",
+    EventingUnsupportedExpirationType: "e" Sender as "UnsupportedExpirationType",
     EventSourceUnableToProcess: "e" Receiver,
     InvalidMessage: "e" Sender,
     UnableToRenew: "e" Receiver,

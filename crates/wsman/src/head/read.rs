@@ -4,7 +4,7 @@ use xml::Element;
 
 use super::{FragmentTransfer, Head};
 use crate::fault::{Detail, Fault, Subcode, code};
-use crate::namespace::{ADDRESSING, ANONYMOUS, MICROSOFT, SHELL, SOAP, WSMAN, XML};
+use crate::namespace::{ADDRESSING, ANONYMOUS, EVENTING, MICROSOFT, SHELL, SOAP, WSMAN, XML};
 use crate::option_set::is_true;
 use crate::{Action, OptionSet, ResourceUri, SelectorSet, duration};
 
@@ -67,6 +67,7 @@ impl Head {
             (MICROSOFT, "SessionId") => self.session_id = Some(short_text(element)?),
             (MICROSOFT, "OperationID") => self.operation_id = Some(short_text(element)?),
             (MICROSOFT, "SequenceId") => self.sequence_id = Some(short_text(element)?),
+            (EVENTING, "Identifier") => self.subscription = Some(short_text(element)?),
             (MICROSOFT, "ActivityId") => {
                 short_text(element)?;
             }

@@ -3,6 +3,7 @@
 //! `UPDATE_GOLDEN=1 cargo test -p telarch-wsman` writes the files anew; their diff is then read as code.
 
 mod client;
+mod eventing;
 mod fault;
 mod server;
 

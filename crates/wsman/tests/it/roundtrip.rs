@@ -3,6 +3,7 @@
 use telarch_wsman::enumeration::{
     Enumerate, EnumerationMode, Filter, PolymorphismMode, Pull, parse_release, write_release,
 };
+use telarch_wsman::eventing::{DeliveryMode, Subscribe, Subscribed, parse_renew, write_renew};
 use telarch_wsman::shell::{
     CommandLine, IdleTimeout, OpenShell, Receive, Send, ShellState, Signal, SignalCode, StreamData,
     parse_command_response, parse_created, write_command_response,
@@ -134,6 +135,37 @@ fn enumerate_pull_and_release_read_back_as_they_were_written() {
 }
 
 #[test]
+fn subscribe_and_renew_read_back_as_they_were_written() {
+    let mut generator = Generator::new(9);
+    for _ in 0..200 {
+        let subscribe = Subscribe {
+            mode: *generator.pick(&DeliveryMode::ALL.each_ref()),
+            expires: generator.maybe(Generator::time).filter(|time| !time.is_zero()),
+            filter: generator.maybe(filter),
+            end_to: false,
+            bookmarks: false,
+        };
+        let read = sent(Action::Subscribe, |body| subscribe.write(body), Subscribe::parse);
+        assert_eq!(read, Ok(subscribe.clone()));
+        let renew = |body: &mut Writer| write_renew(body, subscribe.expires);
+        assert_eq!(sent(Action::Renew, renew, parse_renew), Ok(subscribe.expires));
+
+        let subscribed = Subscribed {
+            identifier: generator.word(),
+            expires: subscribe.expires,
+            context: generator.maybe(Generator::word),
+        };
+        let (address, resource) = (generator.word(), resource(&mut generator));
+        let response = answered(Action::Subscribe, |body| subscribed.write(body, Some(&address), &resource));
+        let content = response.content().unwrap();
+        assert_eq!(Subscribed::parse(content), Some(subscribed));
+        let manager = content.child(namespace::EVENTING, "SubscriptionManager").unwrap();
+        let manager = EndpointReference::parse(manager).unwrap();
+        assert_eq!((manager.address, manager.resource), (address, resource));
+    }
+}
+
+#[test]
 fn what_is_told_of_a_shell_reads_back_as_it_was_written() {
     let mut generator = Generator::new(7);
     for _ in 0..300 {
@@ -207,6 +239,7 @@ fn head(generator: &mut Generator) -> Head {
     head.session_id = generator.maybe(Generator::word);
     head.operation_id = generator.maybe(Generator::word);
     head.sequence_id = generator.maybe(Generator::word);
+    head.subscription = generator.maybe(Generator::word);
     head.fragment = generator.maybe(|generator| FragmentTransfer {
         dialect: generator.maybe(Generator::word),
         expression: generator.word(),
@@ -215,7 +248,7 @@ fn head(generator: &mut Generator) -> Head {
 }
 
 fn action(generator: &mut Generator) -> Action {
-    match generator.below(12) {
+    match generator.below(14) {
         0 => Action::Get,
         1 => Action::Put,
         2 => Action::Create,
@@ -225,7 +258,9 @@ fn action(generator: &mut Generator) -> Action {
         6 => Action::Release,
         7 => Action::Subscribe,
         8 => Action::Unsubscribe,
-        9 | 10 => Action::Shell(ShellVerb::ALL[generator.below(ShellVerb::ALL.len())]),
+        9 => Action::Renew,
+        10 => Action::GetStatus,
+        11 | 12 => Action::Shell(ShellVerb::ALL[generator.below(ShellVerb::ALL.len())]),
         _ => Action::Custom(generator.word()),
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use auth::{Account, AuthError, Identity, LocalUsers};
 use config::Config;
 use sddl::{DomainSid, Token};
-use service::{Answer, BoxFuture, Call, Caller, Item, Plugin, Resource, ResourceKind, fresh_uuid};
+use service::{Answer, BoxFuture, Call, Caller, Item, Items, Plugin, Resource, ResourceKind, fresh_uuid};
 use telarch_plugin_hosted::{Host, HostedPlugin, Hosts};
 use tokio::sync::{Notify, mpsc};
 use wsman::{Action, Fault, Request, Subcode, code};
@@ -77,6 +77,10 @@ impl Plugin for Thing {
                     });
                     Ok(Answer::items(Vec::from(items).into_iter()))
                 }
+                Action::Subscribe => {
+                    dropped.forget();
+                    Ok(Answer::items(Never(Told(self.told.clone(), "unsubscribed"))))
+                }
                 _ => {
                     dropped.forget();
                     Err(Fault::new(Subcode::ActionNotSupported, code::ACTION_NOT_SUPPORTED, "not that"))
@@ -87,6 +91,15 @@ impl Plugin for Thing {
 
     fn in_use(&self) -> usize {
         self.shells.load(Ordering::Acquire)
+    }
+}
+
+/// Events that do not happen.
+struct Never(#[allow(dead_code)] Told);
+
+impl Items for Never {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
+        Box::pin(std::future::pending())
     }
 }
 
@@ -177,6 +190,11 @@ pub(crate) fn call_with(user: u32, action: &str, config: Config) -> Call {
     let token = Token::new(MACHINE.account(user), [], MACHINE);
     let body = match action.rsplit('/').next() {
         Some("Enumerate") => format!("<n:Enumerate xmlns:n=\"{}\"/>", wsman::namespace::ENUMERATION),
+        Some("Subscribe") => {
+            let pull = wsman::eventing::DeliveryMode::Pull.uri();
+            let eventing = wsman::namespace::EVENTING;
+            format!("<e:Subscribe xmlns:e=\"{eventing}\"><e:Delivery Mode=\"{pull}\"/></e:Subscribe>")
+        }
         _ => "<x/>".to_owned(),
     };
     let envelope = format!(
@@ -195,6 +213,8 @@ pub(crate) fn call_with(user: u32, action: &str, config: Config) -> Call {
     let request = Request::parse(envelope, &Bounds::default()).unwrap_or_else(|_| panic!("a request"));
     let enumerate = matches!(request.head().action, Action::Enumerate)
         .then(|| wsman::enumeration::Enumerate::parse(request.require_body("Enumerate").unwrap()).unwrap());
+    let subscribe = matches!(request.head().action, Action::Subscribe)
+        .then(|| wsman::eventing::Subscribe::parse(request.require_body("Subscribe").unwrap()).unwrap());
     Call {
         caller: Arc::new(Caller::new(identity, token, [127, 0, 0, 1].into())),
         request,
@@ -203,6 +223,7 @@ pub(crate) fn call_with(user: u32, action: &str, config: Config) -> Call {
         timeout: Duration::from_secs(60),
         message_id: fresh_uuid(),
         enumerate,
+        subscribe,
     }
 }
 

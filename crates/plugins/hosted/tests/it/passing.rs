@@ -1,9 +1,12 @@
 //! Calls, answers, and what becomes of them.
 
+use std::time::Duration;
+
 use config::Config;
 use service::{Content, Plugin as _};
+use telarch_plugin_hosted::Host;
 
-use crate::{Here, call, call_with, next, plugin, transfer};
+use crate::{Here, PATIENCE, call, call_with, next, plugin, transfer};
 
 #[tokio::test]
 async fn an_answer_is_made_with_the_settings_of_its_call() {
@@ -72,6 +75,27 @@ async fn items_come_one_by_one_to_their_end() {
         assert_eq!(item.object.as_str(), format!("<Thing>{text}</Thing>"));
     }
     assert!(items.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_host_stays_as_long_as_somebody_has_subscribed() {
+    let (hosts, mut said) = Here::new();
+    let subscribe = format!("{}/Subscribe", wsman::namespace::EVENTING);
+    let answer = plugin(&hosts).call(call(1, &subscribe)).await.unwrap();
+    let (Content::Items(mut items), _) = answer.into_parts() else { panic!("items") };
+    let waiting = tokio::time::timeout(Duration::from_millis(50), items.next());
+    assert!(waiting.await.is_err(), "an event although nothing happened");
+    let leaves = |host: &Host| host.activity().leave(Duration::ZERO, || true);
+    assert!(!leaves(&hosts.host(0)));
+    drop(items);
+    assert_eq!(next(&mut said).await, "unsubscribed");
+    tokio::time::timeout(PATIENCE, async {
+        while !leaves(&hosts.host(0)) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("nothing keeps it");
 }
 
 #[tokio::test]

@@ -44,7 +44,11 @@ fn a_fault_of_eventing_has_the_action_of_eventing() {
     let reason = "this mode of delivery is unknown";
     golden(
         "fault-eventing.xml",
-        &answer(&Fault::new(Subcode::DeliveryModeRequestedUnavailable, 2_150_858_782, reason)),
+        &answer(&Fault::new(
+            Subcode::DeliveryModeRequestedUnavailable,
+            code::DELIVERY_MODE_UNAVAILABLE,
+            reason,
+        )),
     );
 }
 

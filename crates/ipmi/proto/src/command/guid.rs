@@ -1,0 +1,139 @@
+//! What tells one machine, or one controller, from all others (IPMI 2.0, 20.8 and 22.14).
+
+use std::fmt;
+
+use super::Command;
+use crate::octets::Octets;
+use crate::{NetFn, Privilege, ProtoError, Request};
+
+/// Get System GUID: that of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct GetSystemGuid;
+
+/// Get Device GUID: that of the controller.
+#[derive(Clone, Copy, Debug)]
+pub struct GetDeviceGuid;
+
+/// A GUID as it was sent. In which order its octets stand differs between manufacturers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Guid(pub [u8; 16]);
+
+/// In which order the octets of a GUID stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuidOrder {
+    /// All from the last to the first, as IPMI wants it (IPMI 2.0, 20.8).
+    Ipmi,
+    /// The first three fields from the last octet to the first, as in tables of SMBIOS, which most controllers copy.
+    Smbios,
+    /// All from the first to the last (RFC 4122).
+    Rfc4122,
+}
+
+impl GuidOrder {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ipmi => "IPMI",
+            Self::Smbios => "SMBIOS",
+            Self::Rfc4122 => "RFC 4122",
+        }
+    }
+}
+
+impl Guid {
+    /// The order that makes it a GUID of a version that exists; the usual one where several, or none, do.
+    #[must_use]
+    pub fn order(&self) -> GuidOrder {
+        let is_likely = |order: &GuidOrder| {
+            let [_, _, _, _, _, _, version, _, variant, ..] = self.sorted(*order);
+            (1..=5).contains(&(version >> 4)) && variant >> 6 == 0b10
+        };
+        let all = [GuidOrder::Smbios, GuidOrder::Ipmi, GuidOrder::Rfc4122];
+        all.into_iter().find(is_likely).unwrap_or(GuidOrder::Smbios)
+    }
+
+    /// Its digits, in that order.
+    #[must_use]
+    pub fn written(&self, order: GuidOrder) -> String {
+        let digits: String = self.sorted(order).iter().map(|octet| format!("{octet:02x}")).collect();
+        let mut parts = Vec::new();
+        let mut rest = digits.as_str();
+        for length in [8, 4, 4, 4, 12] {
+            let (part, more) = rest.split_at_checked(length).unwrap_or((rest, ""));
+            parts.push(part);
+            rest = more;
+        }
+        parts.join("-")
+    }
+
+    /// From the first octet to the last.
+    fn sorted(&self, order: GuidOrder) -> [u8; 16] {
+        let mut octets = self.0;
+        match order {
+            GuidOrder::Rfc4122 => {}
+            GuidOrder::Ipmi => octets.reverse(),
+            GuidOrder::Smbios => {
+                let [a, b, c, d, e, f, g, h, rest @ ..] = octets;
+                let [i, j, k, l, m, n, o, p] = rest;
+                octets = [d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p];
+            }
+        }
+        octets
+    }
+}
+
+/// In the order that is most likely.
+impl fmt::Display for Guid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written(self.order()))
+    }
+}
+
+impl Command for GetSystemGuid {
+    type Reply = Guid;
+    const PRIVILEGE: Privilege = Privilege::User;
+
+    fn request(&self) -> Request {
+        Request::new(NetFn::APP, 0x37, &[])
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<Guid, ProtoError> {
+        Octets::new("the answer to Get System GUID", octets).array().map(Guid)
+    }
+}
+
+impl Command for GetDeviceGuid {
+    type Reply = Guid;
+    const PRIVILEGE: Privilege = Privilege::User;
+
+    fn request(&self) -> Request {
+        Request::new(NetFn::APP, 0x08, &[])
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<Guid, ProtoError> {
+        Octets::new("the answer to Get Device GUID", octets).array().map(Guid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_is_found_by_version_and_variant() {
+        let text = "31303043-534d-2500-90d8-7a5100000000";
+        let in_order = [0x31, 0x30, 0x30, 0x43, 0x53, 0x4d, 0x25, 0, 0x90, 0xd8, 0x7a, 0x51, 0, 0, 0, 0];
+        let smbios = [0x43, 0x30, 0x30, 0x31, 0x4d, 0x53, 0, 0x25, 0x90, 0xd8, 0x7a, 0x51, 0, 0, 0, 0];
+        let mut reversed = in_order;
+        reversed.reverse();
+        for (octets, order) in
+            [(smbios, GuidOrder::Smbios), (reversed, GuidOrder::Ipmi), (in_order, GuidOrder::Rfc4122)]
+        {
+            assert_eq!(Guid(octets).order(), order);
+            assert_eq!(Guid(octets).to_string(), text);
+        }
+        assert_eq!(Guid([0; 16]).order(), GuidOrder::Smbios);
+        assert!(GetSystemGuid.reply(&[0; 15]).is_err() && GetDeviceGuid.reply(&in_order).is_ok());
+    }
+}

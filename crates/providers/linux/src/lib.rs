@@ -1,0 +1,85 @@
+//! The instances of a Linux machine, from where Linux keeps them.
+//!
+//! Each class is a [table](table::Table): columns with what fills them, and rows with what they are filled from.
+//! A row reads a source of the kernel when the first column that needs it is wanted, and never otherwise.
+//! What Linux does not know is NULL.
+//!
+//! | Classes | Where |
+//! |---|---|
+//! | the operating system | [`system`] |
+//! | disks, volumes, files | [`storage`] |
+//! | performance counters | [`performance`] |
+//! | the registry | [`registry`] |
+//! | those that SCOM asks UNIX for | [`scx`] |
+//!
+//! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
+//! decides of the user in whose process this runs.
+
+mod command_line;
+mod fstab;
+mod machine;
+mod mounts;
+mod package;
+mod performance;
+mod program;
+mod registry;
+mod scx;
+mod storage;
+mod system;
+mod table;
+mod udev;
+
+use std::sync::Arc;
+
+pub use machine::Machine;
+
+use table::{Binding, bind};
+
+/// Who serves the classes of a machine.
+#[must_use]
+pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
+    bindings(machine).into_iter().map(|binding| binding as Arc<dyn wmi::Provider>).collect()
+}
+
+fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
+    [
+        vec![bind(machine, system::OperatingSystem)],
+        performance::bindings(machine),
+        registry::bindings(machine),
+        scx::bindings(machine),
+        storage::bindings(machine),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_property_of_a_class_has_a_column_and_no_column_is_of_another() {
+        for binding in bindings(&Arc::new(Machine::this())) {
+            for (namespace, name) in binding.classes() {
+                let schema = cim::Schema::of(namespace);
+                let class = schema.class(name.as_str()).unwrap_or_else(|| panic!("there is no class {name}"));
+                let names = class.properties().iter().map(|property| &property.name);
+                let has: BTreeSet<_> = names.clone().map(cim::Name::as_str).collect();
+                let needed: BTreeSet<_> =
+                    names.filter(|name| !binding.is_scoping(name)).map(cim::Name::as_str).collect();
+                let columns = binding.columns();
+                let bound: BTreeSet<_> = columns.iter().copied().collect();
+                assert_eq!(bound.len(), columns.len(), "{name} has a column twice");
+                let missing: Vec<_> = needed.difference(&bound).collect();
+                let unknown: Vec<_> = bound.difference(&has).collect();
+                assert!(
+                    missing.is_empty() && unknown.is_empty(),
+                    "{name}: without {missing:?}, with {unknown:?}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Where the files of a machine are, and what all classes ask of it.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cim::{DateTime, Timestamp};
+
+use crate::package::{Package, Packages};
+
+/// A machine: this one, or a tree of files that looks like one.
+#[derive(Debug)]
+pub struct Machine {
+    root: PathBuf,
+    state: PathBuf,
+    user_state: Option<PathBuf>,
+    opened: AtomicU64,
+    packages: Packages,
+    drive_aliases: Vec<(String, String)>,
+}
+
+impl Machine {
+    /// How many octets of a file are read; what the kernel tells is shorter.
+    pub const MAX_FILE: u64 = 4 << 20;
+
+    /// This machine.
+    #[must_use]
+    pub fn this() -> Self {
+        Self::at("/")
+    }
+
+    /// A machine whose `/proc`, `/sys`, `/etc`, `/usr` and `/var` are below a folder.
+    #[must_use]
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        let root = root.into();
+        let state = root.join("var/lib/telarch");
+        Self {
+            root,
+            state,
+            user_state: None,
+            opened: AtomicU64::new(0),
+            packages: Packages::default(),
+            drive_aliases: Vec::new(),
+        }
+    }
+
+    /// The same machine, with other folders for what providers keep: of the machine, and of the user they run as.
+    #[must_use]
+    pub fn keeping(self, state: impl Into<PathBuf>, user_state: Option<PathBuf>) -> Self {
+        Self { state: state.into(), user_state, ..self }
+    }
+
+    /// Where providers keep what is the machine's.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// Where providers keep what is the user's they run as; `None` if nothing is kept.
+    #[must_use]
+    pub fn user_state(&self) -> Option<&Path> {
+        self.user_state.as_deref()
+    }
+
+    /// The installed packages.
+    ///
+    /// # Errors
+    /// What kept their database from being read.
+    pub(crate) fn packages(&self) -> io::Result<Arc<Vec<Package>>> {
+        self.packages.of(self)
+    }
+
+    /// The machine with another name for the disk that is mounted somewhere, for scripts that ask for `C:`.
+    #[must_use]
+    pub fn drive_alias(mut self, alias: impl Into<String>, place: impl Into<String>) -> Self {
+        self.drive_aliases.push((alias.into(), place.into()));
+        self
+    }
+
+    /// Other names of disks, with where these are mounted.
+    pub(crate) fn drive_aliases(&self) -> &[(String, String)] {
+        &self.drive_aliases
+    }
+
+    /// Where a file of the machine is; `path` begins without a slash.
+    #[must_use]
+    pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// How many files and folders were opened so far.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Ordering::Relaxed)
+    }
+
+    /// What is in a file, up to [`Machine::MAX_FILE`].
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn octets(&self, path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+        self.octets_up_to(path, Self::MAX_FILE)
+    }
+
+    /// What is in a file, up to so many octets.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn octets_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        let mut octets = Vec::new();
+        File::open(self.path(path))?.take(limit).read_to_end(&mut octets)?;
+        Ok(octets)
+    }
+
+    /// The same as text, with U+FFFD for what is not UTF-8.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn text(&self, path: impl AsRef<Path>) -> io::Result<String> {
+        let octets = self.octets(path)?;
+        Ok(String::from_utf8(octets)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+    }
+
+    /// The one line of a file of `/sys` or `/proc/sys`; `None` if there is no such file, or nothing in it.
+    #[must_use]
+    pub fn line(&self, path: impl AsRef<Path>) -> Option<String> {
+        let text = self.text(path).ok()?;
+        let line = text.trim();
+        (!line.is_empty()).then(|| line.to_owned())
+    }
+
+    /// The number in a file; `None` if there is none.
+    #[must_use]
+    pub fn number<N: std::str::FromStr>(&self, path: impl AsRef<Path>) -> Option<N> {
+        self.line(path)?.parse().ok()
+    }
+
+    /// The names in a folder, in no order.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn names(&self, path: impl AsRef<Path>) -> io::Result<Vec<OsString>> {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        Ok(fs::read_dir(self.path(path))?.filter_map(|entry| Some(entry.ok()?.file_name())).collect())
+    }
+
+    /// The name of the machine without its domain.
+    #[must_use]
+    pub fn host_name(&self) -> String {
+        let name = self.line("proc/sys/kernel/hostname").unwrap_or_default();
+        name.split('.').next().unwrap_or_default().to_owned()
+    }
+
+    /// A point in time, as the clocks of the machine show it.
+    #[must_use]
+    pub fn timestamp(&self, unix_micros: i64) -> Option<DateTime> {
+        let offset = jiff::Timestamp::from_microsecond(unix_micros)
+            .map(|timestamp| jiff::tz::TimeZone::system().to_offset(timestamp).seconds() / 60)
+            .unwrap_or_default();
+        Timestamp::from_unix_micros(unix_micros, i16::try_from(offset).unwrap_or_default())
+            .map(DateTime::Timestamp)
+    }
+}

@@ -1,0 +1,43 @@
+//! Performance counters (`Win32_PerfRawData_*` and `Win32_PerfFormattedData_*`).
+//!
+//! An [`Object`](object::Object) is what is counted: one description gives both of its classes.
+//! The raw one tells what has been counted since boot, with the time bases clients compute rates by; the formatted
+//! one computes them from two samples at least a second apart.
+
+pub(crate) mod counter;
+pub(crate) mod disk;
+pub(crate) mod memory;
+mod network;
+pub(crate) mod object;
+mod objects;
+mod paging_file;
+pub(crate) mod processor;
+mod protocol;
+mod sampler;
+mod system;
+
+use std::sync::Arc;
+
+use crate::Machine;
+use crate::table::Binding;
+use object::both;
+
+/// Who serves the classes of counters.
+pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
+    [
+        both::<processor::Processor>(machine),
+        both::<memory::Memory>(machine),
+        both::<system::System>(machine),
+        both::<disk::PhysicalDisk>(machine),
+        both::<disk::LogicalDisk>(machine),
+        both::<network::NetworkInterface>(machine),
+        both::<protocol::TcpV4>(machine),
+        both::<protocol::TcpV6>(machine),
+        both::<protocol::UdpV4>(machine),
+        both::<paging_file::PagingFile>(machine),
+        both::<objects::Objects>(machine),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,263 @@
+//! `PerfDisk_PhysicalDisk` and `PerfDisk_LogicalDisk`: `/proc/diskstats` (the kernel's admin-guide, iostats).
+
+use std::collections::HashMap;
+use std::io;
+
+use super::counter::{Counter, Kind, Read};
+use super::object::{Instance, Object, Sum, with_total};
+use super::sampler::now;
+use crate::Machine;
+use crate::mounts::{Mount, mounts};
+
+pub(crate) struct PhysicalDisk;
+pub(crate) struct LogicalDisk;
+
+/// What went through a block device; times in hundreds of nanoseconds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) reads: u64,
+    pub(crate) writes: u64,
+    pub(crate) bytes_read: u64,
+    pub(crate) bytes_written: u64,
+    /// Waited by all who read, and by all who wrote.
+    pub(crate) reading: u64,
+    pub(crate) writing: u64,
+    /// Waited by all together.
+    pub(crate) waiting: u64,
+    /// In which something was going on.
+    pub(crate) busy: u64,
+    /// In which nothing was.
+    pub(crate) idle: u64,
+    pending: u64,
+}
+
+impl Sum for Traffic {
+    fn add(&mut self, other: &Self) {
+        self.reads += other.reads;
+        self.writes += other.writes;
+        self.bytes_read += other.bytes_read;
+        self.bytes_written += other.bytes_written;
+        self.reading += other.reading;
+        self.writing += other.writing;
+        self.waiting += other.waiting;
+        self.busy += other.busy;
+        self.idle += other.idle;
+        self.pending += other.pending;
+    }
+}
+
+/// The counters that disks and file systems have, in front of some more.
+macro_rules! counters {
+    ($traffic:expr; $($more:expr),*) => {
+        &[
+            Counter::average("AvgDiskBytesPerRead", |r| Some($traffic(r).bytes_read), |r| Some($traffic(r).reads)),
+            Counter::average(
+                "AvgDiskBytesPerTransfer",
+                |r| Some($traffic(r).bytes_read + $traffic(r).bytes_written),
+                |r| Some($traffic(r).reads + $traffic(r).writes),
+            ),
+            Counter::average("AvgDiskBytesPerWrite", |r| Some($traffic(r).bytes_written), |r| Some($traffic(r).writes)),
+            Counter::queue_length("AvgDiskQueueLength", |r| Some($traffic(r).waiting)),
+            Counter::queue_length("AvgDiskReadQueueLength", |r| Some($traffic(r).reading)),
+            Counter::average_time("AvgDisksecPerRead", |r| Some($traffic(r).reading), |r| Some($traffic(r).reads)),
+            Counter::average_time(
+                "AvgDisksecPerTransfer",
+                |r| Some($traffic(r).reading + $traffic(r).writing),
+                |r| Some($traffic(r).reads + $traffic(r).writes),
+            ),
+            Counter::average_time("AvgDisksecPerWrite", |r| Some($traffic(r).writing), |r| Some($traffic(r).writes)),
+            Counter::queue_length("AvgDiskWriteQueueLength", |r| Some($traffic(r).writing)),
+            Counter::number("CurrentDiskQueueLength", |r| Some($traffic(r).pending)),
+            Counter::rate("DiskBytesPersec", |r| Some($traffic(r).bytes_read + $traffic(r).bytes_written)),
+            Counter::rate("DiskReadBytesPersec", |r| Some($traffic(r).bytes_read)),
+            Counter::rate("DiskReadsPersec", |r| Some($traffic(r).reads)),
+            Counter::rate("DiskTransfersPersec", |r| Some($traffic(r).reads + $traffic(r).writes)),
+            Counter::rate("DiskWriteBytesPersec", |r| Some($traffic(r).bytes_written)),
+            Counter::rate("DiskWritesPersec", |r| Some($traffic(r).writes)),
+            Counter::precision_timer("PercentDiskReadTime", |r| Some($traffic(r).reading)),
+            Counter::precision_timer("PercentDiskTime", |r| Some($traffic(r).busy)),
+            Counter::precision_timer("PercentDiskWriteTime", |r| Some($traffic(r).writing)),
+            Counter::precision_timer("PercentIdleTime", |r| Some($traffic(r).idle)),
+            Counter::unknown("SplitIOPerSec", Kind::Rate),
+            $($more),*
+        ]
+    };
+}
+
+fn itself(traffic: &Traffic) -> &Traffic {
+    traffic
+}
+
+impl Object for PhysicalDisk {
+    type Reading = Traffic;
+
+    const NAME: &'static str = "PerfDisk_PhysicalDisk";
+
+    const COUNTERS: &'static [Counter<Traffic>] = counters!(itself;);
+
+    fn read(machine: &Machine) -> io::Result<Vec<Instance<Traffic>>> {
+        Ok(with_total(physical(machine)?))
+    }
+}
+
+/// What a file system has done, and what is free in it, in MiB.
+#[derive(Debug, Default)]
+pub(crate) struct Volume {
+    pub(crate) traffic: Traffic,
+    pub(crate) size: u64,
+    pub(crate) free: u64,
+    /// Files that can be, and that can still be.
+    pub(crate) inodes: u64,
+    pub(crate) free_inodes: u64,
+}
+
+impl Volume {
+    const SIZE: Read<Self> = |volume| Some(volume.size);
+    const FREE: Read<Self> = |volume| Some(volume.free);
+}
+
+impl Sum for Volume {
+    fn add(&mut self, other: &Self) {
+        self.traffic.add(&other.traffic);
+        self.size += other.size;
+        self.free += other.free;
+        self.inodes += other.inodes;
+        self.free_inodes += other.free_inodes;
+    }
+}
+
+fn traffic(volume: &Volume) -> &Traffic {
+    &volume.traffic
+}
+
+impl Object for LogicalDisk {
+    type Reading = Volume;
+
+    const NAME: &'static str = "PerfDisk_LogicalDisk";
+
+    const COUNTERS: &'static [Counter<Volume>] = counters!(
+        traffic;
+        Counter::number("FreeMegabytes", Volume::FREE),
+        Counter::fraction("PercentFreeSpace", Volume::FREE, Volume::SIZE)
+    );
+
+    fn read(machine: &Machine) -> io::Result<Vec<Instance<Volume>>> {
+        let mut devices: HashMap<String, Traffic> = statistics(machine)?
+            .into_iter()
+            .flat_map(|device| [(device.number, device.traffic.clone()), (device.name, device.traffic)])
+            .collect();
+        let mut volumes = Vec::new();
+        for mount in mounts(machine)? {
+            // Each device once, where it was mounted first. Others than block devices may keep us waiting for ever.
+            let name = mount.source.rsplit('/').next().unwrap_or_default().to_owned();
+            let number = format!("{}:{}", mount.device.0, mount.device.1);
+            let Some(traffic) = devices.remove(&number).or_else(|| devices.remove(&name)) else {
+                continue;
+            };
+            let volume = space(machine, &mount).unwrap_or_default();
+            volumes.push(Instance::named(mount.place, Volume { traffic, ..volume }));
+        }
+        Ok(with_total(volumes))
+    }
+}
+
+/// Size and what is free for users.
+fn space(machine: &Machine, mount: &Mount) -> Option<Volume> {
+    let space = rustix::fs::statvfs(machine.path(mount.place.trim_start_matches('/'))).ok()?;
+    let mib = |blocks: u64| blocks.saturating_mul(space.f_frsize) >> 20;
+    Some(Volume {
+        size: mib(space.f_blocks),
+        free: mib(space.f_bavail),
+        inodes: space.f_files,
+        free_inodes: space.f_ffree,
+        ..Volume::default()
+    })
+}
+
+/// The disks that are devices: `0 sda`.
+pub(crate) fn physical(machine: &Machine) -> io::Result<Vec<Instance<Traffic>>> {
+    let is_device = |name: &str| machine.path(format!("sys/block/{name}/device")).exists();
+    let disks = statistics(machine)?.into_iter().filter(|device| is_device(&device.name));
+    let named = |device: Device| {
+        let name = match number(&device.name) {
+            Some(number) => format!("{number} {}", device.name),
+            None => device.name,
+        };
+        Instance::named(name, device.traffic)
+    };
+    Ok(disks.map(named).collect())
+}
+
+/// Which of its kind a disk is: 1 of `sdb`, 0 of `nvme0n1` and of `mmcblk0`.
+fn number(name: &str) -> Option<u32> {
+    if let Some(digits) = name.find(|character: char| character.is_ascii_digit()) {
+        let rest = name.get(digits..)?;
+        let end = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
+        return rest.get(..end)?.parse().ok();
+    }
+    let letters =
+        name.strip_prefix("sd").or_else(|| name.strip_prefix("xvd")).or_else(|| name.strip_prefix("vd"))?;
+    let ordinal = letters.bytes().try_fold(0_u32, |sum, letter| {
+        let digit = letter.checked_sub(b'a').filter(|digit| *digit < 26)?;
+        sum.checked_mul(26)?.checked_add(u32::from(digit) + 1)
+    })?;
+    ordinal.checked_sub(1)
+}
+
+/// A line of the kernel's statistics.
+struct Device {
+    /// `8:0`
+    number: String,
+    name: String,
+    traffic: Traffic,
+}
+
+fn statistics(machine: &Machine) -> io::Result<Vec<Device>> {
+    let up = now().since_boot;
+    let text = machine.text("proc/diskstats")?;
+    Ok(text.lines().filter_map(|line| device(line, up)).collect())
+}
+
+fn device(line: &str, up: u64) -> Option<Device> {
+    /// Sectors are counted as if they had this size.
+    const SECTOR: u64 = 512;
+    const MILLISECOND: u64 = 10_000;
+    let mut fields = line.split_ascii_whitespace();
+    let number = format!("{}:{}", fields.next()?, fields.next()?);
+    let name = fields.next()?.to_owned();
+    let numbers: Vec<u64> = fields.map_while(|field| field.parse().ok()).collect();
+    let [reads, _, sectors_read, reading, writes, _, sectors_written, writing, pending, busy, waiting, ..] =
+        *numbers.as_slice()
+    else {
+        return None;
+    };
+    let time = |milliseconds: u64| milliseconds.saturating_mul(MILLISECOND);
+    let traffic = Traffic {
+        reads,
+        writes,
+        bytes_read: sectors_read.saturating_mul(SECTOR),
+        bytes_written: sectors_written.saturating_mul(SECTOR),
+        reading: time(reading),
+        writing: time(writing),
+        waiting: time(waiting),
+        busy: time(busy),
+        idle: up.saturating_sub(time(busy)),
+        pending,
+    };
+    Some(Device { number, name, traffic })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disks_have_the_numbers_of_their_names() {
+        let of = |name| number(name);
+        assert_eq!(
+            [of("sda"), of("vdb"), of("sdaa"), of("nvme3n1"), of("mmcblk0")].map(Option::unwrap),
+            [0, 1, 26, 3, 0]
+        );
+        assert_eq!(of("pmem"), None);
+    }
+}

@@ -1,0 +1,39 @@
+//! `PerfOS_Objects`: how many of some kinds of things there are.
+
+use std::io;
+
+use super::counter::{Counter, Kind};
+use super::object::{Flavor, Instance, Object};
+use super::system;
+use crate::Machine;
+
+pub(super) struct Objects;
+
+/// What Linux has of them.
+#[derive(Debug)]
+pub(super) struct Reading {
+    processes: Option<u64>,
+    threads: Option<u64>,
+}
+
+impl Object for Objects {
+    type Reading = Reading;
+
+    const NAME: &'static str = "PerfOS_Objects";
+
+    const CLASSES: &'static [Flavor] = &[Flavor::Formatted];
+
+    const COUNTERS: &'static [Counter<Reading>] = &[
+        Counter::unknown("Events", Kind::Number),
+        Counter::unknown("Mutexes", Kind::Number),
+        Counter::number("Processes", |reading| reading.processes),
+        Counter::unknown("Sections", Kind::Number),
+        Counter::unknown("Semaphores", Kind::Number),
+        Counter::number("Threads", |reading| reading.threads),
+    ];
+
+    fn read(machine: &Machine) -> io::Result<Vec<Instance<Reading>>> {
+        let processes = crate::system::count_of_processes(machine).map(u64::from);
+        Ok(Instance::only(Reading { processes, threads: system::threads(machine) }))
+    }
+}

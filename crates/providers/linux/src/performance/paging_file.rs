@@ -1,0 +1,47 @@
+//! `PerfOS_PagingFile`: `/proc/swaps`.
+
+use std::io;
+
+use super::counter::{Counter, Kind};
+use super::object::{Flavor, Instance, Object, Sum, with_total};
+use crate::Machine;
+
+pub(super) struct PagingFile;
+
+/// In KiB.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    size: u64,
+    used: u64,
+}
+
+impl Sum for Reading {
+    fn add(&mut self, other: &Self) {
+        self.size += other.size;
+        self.used += other.used;
+    }
+}
+
+impl Object for PagingFile {
+    type Reading = Reading;
+
+    const NAME: &'static str = "PerfOS_PagingFile";
+
+    const CLASSES: &'static [Flavor] = &[Flavor::Formatted];
+
+    const COUNTERS: &'static [Counter<Reading>] = &[
+        Counter::fraction("PercentUsage", |reading| Some(reading.used), |reading| Some(reading.size)),
+        Counter::unknown("PercentUsagePeak", Kind::Fraction),
+    ];
+
+    fn read(machine: &Machine) -> io::Result<Vec<Instance<Reading>>> {
+        let text = machine.text("proc/swaps")?;
+        let line = |line: &str| {
+            let mut fields = line.split_ascii_whitespace();
+            let name = crate::mounts::unescaped(fields.next()?);
+            let mut numbers = fields.skip(1).map_while(|field| field.parse().ok());
+            Some(Instance::named(name, Reading { size: numbers.next()?, used: numbers.next()? }))
+        };
+        Ok(with_total(text.lines().skip(1).filter_map(line).collect()))
+    }
+}

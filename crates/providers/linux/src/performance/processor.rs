@@ -1,0 +1,161 @@
+//! `PerfOS_Processor`: `/proc/stat`, `/proc/interrupts`, `/proc/softirqs` and cpuidle.
+
+use std::collections::HashMap;
+use std::io;
+
+use super::counter::{Counter, FREQUENCY, Kind};
+use super::object::{Instance, Object, TOTAL};
+use crate::Machine;
+
+pub(crate) struct Processor;
+
+/// What one processor has done; times in hundreds of nanoseconds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reading {
+    pub(crate) user: u64,
+    pub(crate) nice: u64,
+    pub(crate) privileged: u64,
+    /// Waiting for disks among it.
+    pub(crate) idle: u64,
+    pub(crate) waiting: u64,
+    pub(crate) interrupt: u64,
+    pub(crate) soft_interrupt: u64,
+    interrupts: Option<u64>,
+    soft_interrupts: Option<u64>,
+    /// Of the states C1, C2 and all deeper ones: how often it was entered, and how long that lasted.
+    states: [Option<(u64, u64)>; 3],
+}
+
+fn entered(reading: &Reading, state: usize) -> Option<u64> {
+    reading.states.get(state).copied().flatten().map(|(times, _)| times)
+}
+
+fn lasted(reading: &Reading, state: usize) -> Option<u64> {
+    reading.states.get(state).copied().flatten().map(|(_, time)| time)
+}
+
+impl Object for Processor {
+    type Reading = Reading;
+
+    const NAME: &'static str = "PerfOS_Processor";
+
+    const COUNTERS: &'static [Counter<Reading>] = &[
+        Counter::rate("C1TransitionsPersec", |reading| entered(reading, 0)),
+        Counter::rate("C2TransitionsPersec", |reading| entered(reading, 1)),
+        Counter::rate("C3TransitionsPersec", |reading| entered(reading, 2)),
+        Counter::unknown("DPCRate", Kind::Number),
+        Counter::rate("DPCsQueuedPersec", |reading| reading.soft_interrupts),
+        Counter::rate("InterruptsPersec", |reading| reading.interrupts),
+        Counter::timer("PercentC1Time", |reading| lasted(reading, 0)),
+        Counter::timer("PercentC2Time", |reading| lasted(reading, 1)),
+        Counter::timer("PercentC3Time", |reading| lasted(reading, 2)),
+        Counter::timer("PercentDPCTime", |reading| Some(reading.soft_interrupt)),
+        Counter::timer("PercentIdleTime", |reading| Some(reading.idle)),
+        Counter::timer("PercentInterruptTime", |reading| Some(reading.interrupt)),
+        Counter::timer("PercentPrivilegedTime", |reading| Some(reading.privileged)),
+        // It counts the time that the processor did nothing.
+        Counter::inverse_timer("PercentProcessorTime", |reading| Some(reading.idle)),
+        Counter::timer("PercentUserTime", |reading| Some(reading.user)),
+    ];
+
+    fn read(machine: &Machine) -> io::Result<Vec<Instance<Reading>>> {
+        let text = machine.text("proc/stat")?;
+        let interrupts = counts(machine, "proc/interrupts");
+        let soft_interrupts = counts(machine, "proc/softirqs");
+        let of = |line: &str| {
+            let mut fields = line.strip_prefix("cpu")?.split_ascii_whitespace();
+            let number = fields.next()?.to_owned();
+            let ticks: Vec<u64> = fields.map_while(|field| field.parse().ok()).map(duration).collect();
+            let [user, nice, system, idle, waiting, interrupt, soft_interrupt, ..] = *ticks.as_slice() else {
+                return None;
+            };
+            let reading = Reading {
+                user: user + nice,
+                nice,
+                privileged: system + interrupt + soft_interrupt,
+                idle: idle + waiting,
+                waiting,
+                interrupt,
+                soft_interrupt,
+                interrupts: interrupts.get(&number).copied(),
+                soft_interrupts: soft_interrupts.get(&number).copied(),
+                states: idle_states(machine, &number),
+            };
+            Some(Instance::named(number, reading))
+        };
+        let is_one = |line: &&str| {
+            line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        Ok(with_average(text.lines().filter(is_one).filter_map(of).collect()))
+    }
+}
+
+/// The processors with one more that shows their average time, and the sum of what they count.
+fn with_average(mut processors: Vec<Instance<Reading>>) -> Vec<Instance<Reading>> {
+    let count = u64::try_from(processors.len()).unwrap_or(u64::MAX).max(1);
+    let readings = || processors.iter().map(|processor| &processor.reading);
+    let average = |time: fn(&Reading) -> u64| readings().map(time).sum::<u64>() / count;
+    let sum = |number: fn(&Reading) -> Option<u64>| readings().map(number).sum::<Option<u64>>();
+    let state = |index: usize| {
+        let times = readings().map(|reading| entered(reading, index)).sum::<Option<u64>>();
+        let time = readings().map(|reading| lasted(reading, index)).sum::<Option<u64>>();
+        times.zip(time.map(|time| time / count))
+    };
+    let total = Reading {
+        user: average(|reading| reading.user),
+        nice: average(|reading| reading.nice),
+        privileged: average(|reading| reading.privileged),
+        idle: average(|reading| reading.idle),
+        waiting: average(|reading| reading.waiting),
+        interrupt: average(|reading| reading.interrupt),
+        soft_interrupt: average(|reading| reading.soft_interrupt),
+        interrupts: sum(|reading| reading.interrupts),
+        soft_interrupts: sum(|reading| reading.soft_interrupts),
+        states: [state(0), state(1), state(2)],
+    };
+    processors.push(Instance::named(TOTAL, total));
+    processors
+}
+
+/// Ticks of the kernel's clock in hundreds of nanoseconds.
+pub(crate) fn duration(ticks: u64) -> u64 {
+    ticks.saturating_mul(FREQUENCY / rustix::param::clock_ticks_per_second().max(1))
+}
+
+/// The sum of each processor's column in a table whose first line names them.
+fn counts(machine: &Machine, path: &str) -> HashMap<String, u64> {
+    let text = machine.text(path).unwrap_or_default();
+    let mut lines = text.lines();
+    let names: Vec<&str> = lines.next().unwrap_or_default().split_ascii_whitespace().collect();
+    let names = names.into_iter().map(|name| name.trim_start_matches("CPU").to_owned());
+    let mut sums: Vec<(String, u64)> = names.map(|name| (name, 0)).collect();
+    for line in lines {
+        // A line with fewer columns counts for the machine, not for a processor.
+        let numbers = line.split_ascii_whitespace().skip(1).map_while(|field| field.parse::<u64>().ok());
+        let numbers: Vec<u64> = numbers.take(sums.len()).collect();
+        if numbers.len() == sums.len() {
+            sums.iter_mut().zip(numbers).for_each(|((_, sum), number)| *sum = sum.saturating_add(number));
+        }
+    }
+    sums.into_iter().collect()
+}
+
+fn idle_states(machine: &Machine, number: &str) -> [Option<(u64, u64)>; 3] {
+    let folder = format!("sys/devices/system/cpu/cpu{number}/cpuidle");
+    let mut states = [None; 3];
+    for state in machine.names(&folder).unwrap_or_default() {
+        let Some(state) = state.to_str() else { continue };
+        let read = |file: &str| machine.line(format!("{folder}/{state}/{file}"));
+        let number = |file: &str| read(file)?.parse::<u64>().ok();
+        let name = read("name").unwrap_or_default();
+        let depth = name.strip_prefix('C').and_then(|rest| rest.chars().next()?.to_digit(10));
+        let slot = depth
+            .filter(|depth| *depth > 0)
+            .and_then(|depth| usize::try_from(depth.min(3) - 1).ok().and_then(|index| states.get_mut(index)));
+        if let (Some(slot), Some(times), Some(micros)) = (slot, number("usage"), number("time")) {
+            let (before, lasted) = slot.unwrap_or_default();
+            *slot = Some((before + times, lasted + micros.saturating_mul(10)));
+        }
+    }
+    states
+}

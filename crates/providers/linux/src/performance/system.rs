@@ -1,0 +1,77 @@
+//! `PerfOS_System`: `/proc/stat`, `/proc/loadavg` and what all disks have done.
+
+use std::io;
+
+use super::counter::{Counter, Kind};
+use super::disk::{self, Traffic};
+use super::object::{Instance, Object, Sum as _};
+use crate::Machine;
+
+pub(super) struct System;
+
+/// What the machine as a whole has done.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    context_switches: Option<u64>,
+    running: Option<u64>,
+    processors: u64,
+    processes: Option<u64>,
+    threads: Option<u64>,
+    disks: Traffic,
+}
+
+impl Object for System {
+    type Reading = Reading;
+
+    const NAME: &'static str = "PerfOS_System";
+
+    const COUNTERS: &'static [Counter<Reading>] = &[
+        Counter::unknown("AlignmentFixupsPersec", Kind::Rate),
+        Counter::rate("ContextSwitchesPersec", |reading| reading.context_switches),
+        Counter::unknown("ExceptionDispatchesPersec", Kind::Rate),
+        Counter::unknown("FileControlBytesPersec", Kind::Rate),
+        Counter::unknown("FileControlOperationsPersec", Kind::Rate),
+        Counter::rate("FileDataOperationsPersec", |reading| Some(reading.disks.reads + reading.disks.writes)),
+        Counter::rate("FileReadBytesPersec", |reading| Some(reading.disks.bytes_read)),
+        Counter::rate("FileReadOperationsPersec", |reading| Some(reading.disks.reads)),
+        Counter::rate("FileWriteBytesPersec", |reading| Some(reading.disks.bytes_written)),
+        Counter::rate("FileWriteOperationsPersec", |reading| Some(reading.disks.writes)),
+        Counter::unknown("FloatingEmulationsPersec", Kind::Rate),
+        Counter::unknown("PercentRegistryQuotaInUse", Kind::Fraction),
+        Counter::number("Processes", |reading| reading.processes),
+        Counter::number("ProcessorQueueLength", |reading| {
+            Some(reading.running?.saturating_sub(reading.processors))
+        }),
+        Counter::unknown("SystemCallsPersec", Kind::Rate),
+        Counter::elapsed("SystemUpTime", |_| Some(0)),
+        Counter::number("Threads", |reading| reading.threads),
+    ];
+
+    fn read(machine: &Machine) -> io::Result<Vec<Instance<Reading>>> {
+        let text = machine.text("proc/stat")?;
+        let number = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line?.trim().parse::<u64>().ok()
+        };
+        let is_processor = |line: &&str| {
+            line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        let mut disks = Traffic::default();
+        for disk in disk::physical(machine)? {
+            disks.add(&disk.reading);
+        }
+        Ok(Instance::only(Reading {
+            context_switches: number("ctxt"),
+            running: number("procs_running"),
+            processors: u64::try_from(text.lines().filter(is_processor).count()).unwrap_or_default(),
+            processes: crate::system::count_of_processes(machine).map(u64::from),
+            threads: threads(machine),
+            disks,
+        }))
+    }
+}
+
+/// How many threads there are, those of the kernel among them.
+pub(super) fn threads(machine: &Machine) -> Option<u64> {
+    machine.line("proc/loadavg")?.split(' ').nth(3)?.split_once('/')?.1.parse().ok()
+}

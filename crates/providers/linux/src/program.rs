@@ -1,0 +1,220 @@
+//! Programs of the system, run to their end, and what they said.
+
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+/// How many octets of each stream are kept; what follows is thrown away.
+pub(crate) const MAX_OUTPUT: usize = 1 << 20;
+
+/// How a program ended.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    /// Its exit code, 128 and the number of the signal that ended it, or `None` if it was not ready in time.
+    pub(crate) code: Option<i32>,
+    pub(crate) output: Vec<u8>,
+    pub(crate) errors: Vec<u8>,
+}
+
+/// How a program of the system has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// Its exit code.
+    pub(crate) code: i32,
+    /// What it has written.
+    pub(crate) stdout: String,
+    /// What it has complained about.
+    pub(crate) stderr: String,
+}
+
+/// Runs a program of the system, in English, without the environment of the caller, and from the folders of the
+/// system only.
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`] if there is no such program, [`io::ErrorKind::TimedOut`] if it was ended because it
+/// took too long, and what else kept it from starting.
+pub(crate) fn of_system<A: AsRef<OsStr>>(
+    program: &str,
+    arguments: impl IntoIterator<Item = A>,
+    limit: Duration,
+) -> io::Result<Ended> {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().env("LC_ALL", "C").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let ending = run(command.current_dir("/"), limit)?;
+    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("{program} took too long"));
+    let text = |octets: Vec<u8>| String::from_utf8_lossy(&octets).into_owned();
+    Ok(Ended {
+        code: ending.code.ok_or_else(late)?,
+        stdout: text(ending.output),
+        stderr: text(ending.errors),
+    })
+}
+
+/// Runs a program without input, in a process group of its own, which is killed when the time is over.
+///
+/// Ends with the program, even if others that it has started still hold its streams.
+///
+/// # Errors
+/// What kept it from starting.
+pub(crate) fn run(command: &mut Command, limit: Duration) -> io::Result<Ending> {
+    let begun = Instant::now();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn()?;
+    let result = listen(&mut child, begun, limit);
+    if !matches!(result, Ok((true, ..)))
+        && let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+    {
+        // It may have ended by itself meanwhile.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    let status = child.wait()?;
+    let (has_ended, output, errors) = result?;
+    Ok(Ending { code: has_ended.then(|| code(status)), output, errors })
+}
+
+/// What shells make of an ending.
+fn code(status: ExitStatus) -> i32 {
+    status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(-1)
+}
+
+/// Reads both streams until the program has ended, or the time is over; says which.
+fn listen(child: &mut Child, begun: Instant, limit: Duration) -> io::Result<(bool, Vec<u8>, Vec<u8>)> {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::Other)?;
+    let ending = pidfd_open(pid, PidfdFlags::empty())?;
+    let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    };
+    let (mut output, mut errors) = (Stream::new(output)?, Stream::new(errors)?);
+    loop {
+        let Some(rest) = limit.checked_sub(begun.elapsed()) else {
+            return Ok((false, output.kept, errors.kept));
+        };
+        let rest = Timespec {
+            tv_sec: i64::try_from(rest.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(rest.subsec_nanos()),
+        };
+        let mut wanted = vec![PollFd::new(&ending, PollFlags::IN)];
+        wanted.extend(
+            output.descriptor().into_iter().map(|stream| PollFd::from_borrowed_fd(stream, PollFlags::IN)),
+        );
+        wanted.extend(
+            errors.descriptor().into_iter().map(|stream| PollFd::from_borrowed_fd(stream, PollFlags::IN)),
+        );
+        match poll(&mut wanted, Some(&rest)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let has_ended = wanted.first().is_some_and(|ending| !ending.revents().is_empty());
+        output.read()?;
+        errors.read()?;
+        if has_ended {
+            return Ok((true, output.kept, errors.kept));
+        }
+    }
+}
+
+/// A stream that is read as far as there is something.
+struct Stream<R> {
+    /// `None` once it has ended.
+    from: Option<R>,
+    kept: Vec<u8>,
+}
+
+impl<R: Read + AsFd> Stream<R> {
+    fn new(from: R) -> io::Result<Self> {
+        fcntl_setfl(&from, fcntl_getfl(&from)? | OFlags::NONBLOCK)?;
+        Ok(Self { from: Some(from), kept: Vec::new() })
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.from.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Takes what is there, a bounded amount of it.
+    fn read(&mut self) -> io::Result<()> {
+        let mut octets = [0; 16 << 10];
+        for _ in 0..64 {
+            let Some(from) = &mut self.from else { return Ok(()) };
+            match from.read(&mut octets) {
+                Ok(0) => self.from = None,
+                Ok(count) => {
+                    let room = MAX_OUTPUT - self.kept.len();
+                    self.kept.extend(octets.iter().take(count.min(room)));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, limit: Duration) -> Ending {
+        run(Command::new("sh").args(["-c", script]), limit).expect("there is a shell")
+    }
+
+    #[test]
+    fn a_program_of_the_system_is_not_told_who_calls() {
+        let ended = of_system("sh", ["-c", "echo $HOME$LC_ALL; exit 3"], LONG).expect("a shell");
+        assert_eq!((ended.code, &*ended.stdout), (3, "C\n"));
+        let late = of_system("sleep", ["1000"], Duration::from_millis(20)).expect_err("it takes too long");
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+        let missing = of_system("no-such-program", [""; 0], LONG).expect_err("there is none");
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_program_is_heard_to_its_end() {
+        let ending = shell("echo out; echo err >&2; exit 3", LONG);
+        assert_eq!(
+            (ending.code, ending.output.as_slice(), ending.errors.as_slice()),
+            (Some(3), &b"out\n"[..], &b"err\n"[..])
+        );
+        assert_eq!(shell("kill -TERM $$", LONG).code, Some(143));
+    }
+
+    #[test]
+    fn one_that_says_too_much_is_heard_in_part() {
+        let ending = shell("head -c 5000000 /dev/zero; echo end >&2", LONG);
+        assert_eq!((ending.code, ending.output.len()), (Some(0), MAX_OUTPUT));
+        assert_eq!(ending.errors, b"end\n");
+    }
+
+    #[test]
+    fn one_that_takes_too_long_is_killed_with_its_children() {
+        let ending = shell("sleep 1000 & echo $!; wait", Duration::from_millis(300));
+        assert_eq!(ending.code, None);
+        let child: i32 = String::from_utf8(ending.output).expect("text").trim().parse().expect("a number");
+        // It may be gone already; if not, it is told to go and does so at any moment.
+        if let Ok(child) = pidfd_open(Pid::from_raw(child).expect("it is one"), PidfdFlags::empty()) {
+            let limit = Timespec { tv_sec: 60, tv_nsec: 0 };
+            let ended =
+                poll(&mut [PollFd::new(&child, PollFlags::IN)], Some(&limit)).expect("it can be watched");
+            assert_eq!(ended, 1, "it still runs");
+        }
+    }
+
+    #[test]
+    fn a_child_that_keeps_the_streams_does_not_keep_the_answer() {
+        let begun = Instant::now();
+        let ending = shell("sleep 30 & echo $!", LONG);
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        let child: i32 = String::from_utf8(ending.output).expect("text").trim().parse().expect("a number");
+        let child = Pid::from_raw(child).expect("it is one");
+        rustix::process::kill_process(child, Signal::KILL).expect("it still runs");
+    }
+}

@@ -1,0 +1,233 @@
+//! `SCX_OperatingSystem`, whose methods run commands for SCOM.
+
+use std::io::Write as _;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use cim::{Instance, Status, Value};
+use wmi::{MethodCall, ProviderError, Scan};
+
+use crate::Machine;
+use crate::command_line::words;
+use crate::program::{Ending, run};
+use crate::system::memory::Memory;
+use crate::system::os_release::OsRelease;
+use crate::system::{self, count_of_processes};
+use crate::table::{Fill, Push, Table, host_name, null};
+
+/// How long a command may take that was given no limit.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The one instance of the running system.
+pub(super) struct OperatingSystem;
+
+/// Where its values come from.
+pub(super) struct Row {
+    memory: std::cell::OnceCell<Memory>,
+}
+
+impl Row {
+    fn memory(&self, machine: &Machine) -> &Memory {
+        self.memory.get_or_init(|| Memory::of(machine))
+    }
+}
+
+impl Table for OperatingSystem {
+    type Row = Row;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "SCX_OperatingSystem";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("AvailableRequestedStates", null),
+        ("Caption", |machine, _| name(machine).into()),
+        ("CommunicationStatus", null),
+        ("CreationClassName", |_, _| "SCX_OperatingSystem".into()),
+        ("CSCreationClassName", |_, _| "SCX_ComputerSystem".into()),
+        ("CSName", host_name),
+        ("CurrentTimeZone", |machine, _| system::offset(machine).into()),
+        ("Description", |machine, _| name(machine).into()),
+        ("DetailedStatus", null),
+        ("Distributed", |_, _| false.into()),
+        ("ElementName", null),
+        ("EnabledDefault", null),
+        ("EnabledState", null),
+        ("FreePhysicalMemory", |machine, row| row.memory(machine).kib("MemAvailable").into()),
+        ("FreeSpaceInPagingFiles", |machine, row| row.memory(machine).kib("SwapFree").into()),
+        ("FreeVirtualMemory", |machine, row| row.memory(machine).sum("MemAvailable", "SwapFree").into()),
+        ("HealthState", null),
+        ("InstallDate", null),
+        ("InstanceID", null),
+        ("LastBootUpTime", |machine, _| system::booted(machine).into()),
+        ("LocalDateTime", |machine, _| machine.timestamp(system::now()).into()),
+        ("MaxNumberOfProcesses", |machine, _| machine.number::<u32>("proc/sys/kernel/pid_max").into()),
+        ("MaxProcessesPerUser", null),
+        ("MaxProcessMemorySize", null),
+        ("Name", |machine, _| name(machine).into()),
+        ("NumberOfLicensedUsers", null),
+        ("NumberOfProcesses", |machine, _| count_of_processes(machine).into()),
+        ("NumberOfUsers", null),
+        ("OperatingStatus", null),
+        ("OperatingSystemCapability", |_, _| {
+            if cfg!(target_pointer_width = "64") { "64 bit" } else { "32 bit" }.into()
+        }),
+        ("OperationalStatus", null),
+        // 36 is LINUX.
+        ("OSType", |_, _| 36_u16.into()),
+        ("OtherEnabledState", null),
+        ("OtherTypeDescription", |machine, _| OsRelease::of(machine).field("ID").map(str::to_owned).into()),
+        ("PrimaryStatus", null),
+        ("RequestedState", null),
+        ("SizeStoredInPagingFiles", |machine, row| row.memory(machine).kib("SwapTotal").into()),
+        ("Status", null),
+        ("StatusDescriptions", null),
+        ("SystemUpTime", |machine, _| seconds_up(machine).into()),
+        ("TimeOfLastStateChange", null),
+        ("TotalSwapSpaceSize", |machine, row| row.memory(machine).kib("SwapTotal").into()),
+        ("TotalVirtualMemorySize", |machine, row| row.memory(machine).sum("MemTotal", "SwapTotal").into()),
+        ("TotalVisibleMemorySize", |machine, row| row.memory(machine).kib("MemTotal").into()),
+        ("TransitioningToState", null),
+        ("Version", |machine, _| {
+            let release = OsRelease::of(machine);
+            release
+                .field("VERSION_ID")
+                .map(str::to_owned)
+                .or_else(|| system::release_of_kernel(machine))
+                .into()
+        }),
+    ];
+
+    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        push(Row { memory: std::cell::OnceCell::new() })
+    }
+
+    fn invoke(&self, _: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let text = |name: &str| call.input.value(name).and_then(Value::as_str).unwrap_or_default();
+        let decoded = |name: &str| match call.input.value("b64encoded") {
+            Some(Value::Boolean(true)) => decode(name, text(name)),
+            _ => Ok(text(name).to_owned()),
+        };
+        let limit = match call.input.value("timeout") {
+            Some(Value::Uint32(seconds)) if *seconds > 0 => Duration::from_secs((*seconds).into()),
+            _ => LIMIT,
+        };
+        // The answer must be there before nobody waits for it any more.
+        let limit = call.context.deadline().map_or(limit, |deadline| {
+            limit.min(deadline.saturating_duration_since(std::time::Instant::now()))
+        });
+        // Held until the program has ended.
+        let mut script = None;
+        let words = match call.operation.method.name.as_str() {
+            "ExecuteCommand" => split("Command", text("Command"))?,
+            "ExecuteShellCommand" => {
+                vec!["/bin/sh".to_owned(), "-c".to_owned(), decoded("Command")?]
+            }
+            "ExecuteScript" => {
+                let content = decoded("Script")?;
+                let file = written(&content)?;
+                let mut words = interpreter(&content);
+                words.push(file.path().to_string_lossy().into_owned());
+                words.extend(split("Arguments", text("Arguments"))?);
+                script = Some(file);
+                words
+            }
+            _ => return Err(ProviderError::NotCapable),
+        };
+        let words = elevated(text("ElevationType"), words)?;
+        let Some((program, arguments)) = words.split_first() else {
+            return Err(wrong("Command is empty\n  say which program to run"));
+        };
+        let ending = run(Command::new(program).args(arguments), limit);
+        drop(script);
+        answer(call, program, limit, ending)
+    }
+}
+
+fn answer(
+    call: &MethodCall<'_>,
+    program: &str,
+    limit: Duration,
+    ending: std::io::Result<Ending>,
+) -> Result<Instance, ProviderError> {
+    let said = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    let (code, output, errors) = match ending {
+        Ok(Ending { code: Some(code), output, errors }) => (code, said(&output), said(&errors)),
+        Ok(Ending { code: None, output, errors }) => {
+            let errors =
+                format!("{}{program} was ended because it took longer than {limit:?}\n", said(&errors));
+            (-1, said(&output), errors)
+        }
+        // As a shell says it.
+        Err(error) => (127, String::new(), format!("{program} cannot be run: {error}\n")),
+    };
+    Ok(Instance::new(call.operation.output.clone())
+        .with("ReturnCode", code)?
+        .with("StdOut", output)?
+        .with("StdErr", errors)?
+        .with("ReturnValue", code == 0)?)
+}
+
+fn wrong(problem: impl Into<String>) -> ProviderError {
+    ProviderError::failed(Status::InvalidParameter, problem)
+}
+
+fn split(parameter: &str, text: &str) -> Result<Vec<String>, ProviderError> {
+    words(text).ok_or_else(|| wrong(format!("{parameter} has a quotation that does not end\n  close it")))
+}
+
+fn decode(parameter: &str, text: &str) -> Result<String, ProviderError> {
+    let octets = STANDARD.decode(text.trim()).ok();
+    octets.and_then(|octets| String::from_utf8(octets).ok()).ok_or_else(|| {
+        wrong(format!("{parameter} is not Base64 of UTF-8\n  leave out b64encoded for plain text"))
+    })
+}
+
+/// The words with what makes them run as root.
+fn elevated(kind: &str, words: Vec<String>) -> Result<Vec<String>, ProviderError> {
+    match kind {
+        "" => Ok(words),
+        // Without a terminal nobody could be asked for a password.
+        kind if kind.eq_ignore_ascii_case("sudo") => {
+            Ok(["sudo", "-n", "--"].into_iter().map(str::to_owned).chain(words).collect())
+        }
+        other => Err(wrong(format!("ElevationType is '{other}'\n  it may be 'sudo', or left out"))),
+    }
+}
+
+/// A script in a file that only its user can read, and that goes with the value.
+fn written(content: &str) -> Result<tempfile::NamedTempFile, ProviderError> {
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new()?;
+        file.write_all(content.as_bytes())?;
+        file.flush()?;
+        Ok(file)
+    };
+    write().map_err(|error: std::io::Error| {
+        ProviderError::failed(
+            Status::ProviderFailure,
+            format!("the script cannot be written to a file: {error}"),
+        )
+    })
+}
+
+/// The words of a script's first line that say what reads it; the shell if there are none.
+fn interpreter(script: &str) -> Vec<String> {
+    let line = script.strip_prefix("#!").and_then(|rest| rest.lines().next()).unwrap_or_default().trim();
+    // The kernel gives all that follows the interpreter's path as one argument (execve(2)).
+    let (path, argument) = line.split_once([' ', '\t']).unwrap_or((line, ""));
+    let path = if path.is_empty() { "/bin/sh" } else { path };
+    [path, argument.trim()].into_iter().filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+fn name(machine: &Machine) -> Option<String> {
+    let release = OsRelease::of(machine);
+    release.field("PRETTY_NAME").or_else(|| release.field("NAME")).map(str::to_owned)
+}
+
+fn seconds_up(machine: &Machine) -> Option<u64> {
+    machine.line("proc/uptime")?.split('.').next()?.parse().ok()
+}

@@ -1,0 +1,65 @@
+//! `/etc/os-release` (os-release(5)).
+
+use crate::Machine;
+
+/// What the distribution says of itself.
+#[derive(Debug, Default)]
+pub(crate) struct OsRelease(Vec<(String, String)>);
+
+impl OsRelease {
+    /// Reads it from where it is, or nothing if it is nowhere.
+    pub(crate) fn of(machine: &Machine) -> Self {
+        let text = machine.text("etc/os-release").or_else(|_| machine.text("usr/lib/os-release"));
+        text.map(|text| Self::parse(&text)).unwrap_or_default()
+    }
+
+    /// The value of a field, without its quotes; `None` if it is missing or empty.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().rev().find(|(field, _)| field == name)?;
+        (!value.is_empty()).then_some(value.as_str())
+    }
+
+    fn parse(text: &str) -> Self {
+        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        let fields = lines.filter_map(|line| line.split_once('='));
+        Self(fields.map(|(name, value)| (name.to_owned(), unquoted(value))).collect())
+    }
+}
+
+/// A value as a shell would take it: without quotes, and with what a backslash protects.
+fn unquoted(value: &str) -> String {
+    let (inner, escapes) = match value.as_bytes() {
+        [b'\'', .., b'\''] => (value.trim_matches('\''), false),
+        [b'"', .., b'"'] => (value.get(1..value.len().saturating_sub(1)).unwrap_or_default(), true),
+        _ => (value, true),
+    };
+    if !escapes {
+        return inner.to_owned();
+    }
+    let mut text = String::with_capacity(inner.len());
+    let mut characters = inner.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => text.extend(characters.next()),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_taken_as_a_shell_takes_them() {
+        let release = OsRelease::parse(
+            "# comment\nID=debian\nPRETTY_NAME=\"A \\\"fine\\\" system\"\nNAME='It'\nVERSION=\nID=other\n",
+        );
+        assert_eq!(release.field("ID"), Some("other"), "the last one counts");
+        assert_eq!(release.field("PRETTY_NAME"), Some("A \"fine\" system"));
+        assert_eq!(release.field("NAME"), Some("It"));
+        assert_eq!(release.field("VERSION"), None);
+        assert_eq!(release.field("BUILD_ID"), None);
+    }
+}

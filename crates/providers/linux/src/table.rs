@@ -1,0 +1,250 @@
+//! What binds a class to its rows.
+
+use std::sync::{Arc, OnceLock};
+
+use cim::{Class, ColumnSet, Instance, Name, Namespace, ObjectPath, Value};
+use wmi::{Context, Lookup, MethodCall, Provider, ProviderError, Scan, Sink};
+
+use crate::Machine;
+
+/// What fills a column from a row.
+pub(crate) type Fill<R> = fn(&Machine, &R) -> Value;
+
+/// A column that Linux knows nothing for.
+pub(crate) fn null<R>(_: &Machine, _: &R) -> Value {
+    Value::Null
+}
+
+/// The short name of the machine, for the columns of scoping systems.
+pub(crate) fn host_name<R>(machine: &Machine, _: &R) -> Value {
+    machine.host_name().into()
+}
+
+/// What fills the columns that mean the same in every class, where a table has no column of its own.
+fn scoping<T: Table>(property: &Name) -> Option<Fill<T::Row>> {
+    Some(match property.as_str() {
+        "CreationClassName" => |_, _| T::CLASS.into(),
+        "CSCreationClassName" | "SystemCreationClassName" => |_, _| "Win32_ComputerSystem".into(),
+        "CSName" | "SystemName" => host_name,
+        _ => return None,
+    })
+}
+
+/// The answer of a method that has nothing to tell but a number.
+///
+/// # Errors
+/// If the method does not return a number of this type.
+pub(crate) fn returned(call: &MethodCall<'_>, value: impl Into<Value>) -> Result<Instance, ProviderError> {
+    Ok(Instance::new(call.operation.output.clone()).with("ReturnValue", value)?)
+}
+
+/// The value of the only key of a class, which is a text.
+pub(crate) fn text_key(keys: &[Value]) -> &str {
+    keys.first().and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The path of an instance with one key.
+pub(crate) fn reference(class: &str, key: &str, value: impl Into<Value>) -> Value {
+    let path = || {
+        let keys = vec![(Name::parse(key)?, cim::KeyValue::from(&value.into()))];
+        ObjectPath::from_keys(Name::parse(class)?, keys)
+    };
+    path().ok().into()
+}
+
+/// The rows of one class.
+///
+/// A row knows where its values are and reads them when a column asks for them, each source once: columns that
+/// nobody wants cost nothing.
+pub(crate) trait Table: Send + Sync + 'static {
+    /// Where one instance's values come from.
+    type Row;
+
+    /// The namespace.
+    const NAMESPACE: &'static str = "root/cimv2";
+
+    /// The class.
+    const CLASS: &'static str;
+
+    /// The properties of the class, with what fills each.
+    ///
+    /// Those of scoping systems may be left out, and those of [`Table::UNKNOWN`] are.
+    const COLUMNS: &'static [(&'static str, Fill<Self::Row>)];
+
+    /// The properties that Linux knows nothing for.
+    const UNKNOWN: &'static [&'static str] = &[];
+
+    /// Gives each row away, until there are no more or `push` fails; passes the failure on.
+    ///
+    /// # Errors
+    /// What made it impossible.
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, Self::Row>,
+    ) -> Result<(), ProviderError>;
+
+    /// The row with some keys.
+    ///
+    /// # Errors
+    /// [`ProviderError::NotCapable`] by default, upon which all rows are looked through.
+    fn row(&self, _machine: &Arc<Machine>, _lookup: &Lookup<'_>) -> Result<Option<Self::Row>, ProviderError> {
+        Err(ProviderError::NotCapable)
+    }
+
+    /// As [`Provider::invoke`].
+    ///
+    /// # Errors
+    /// What kept it from running.
+    fn invoke(&self, _machine: &Arc<Machine>, _call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        Err(ProviderError::NotCapable)
+    }
+
+    /// As [`Provider::put`].
+    ///
+    /// # Errors
+    /// What kept it from changing.
+    fn put(
+        &self,
+        _machine: &Arc<Machine>,
+        _context: &Context,
+        _instance: &Instance,
+        _changed: &ColumnSet,
+    ) -> Result<(), ProviderError> {
+        Err(ProviderError::NotCapable)
+    }
+
+    /// As [`Provider::create`].
+    ///
+    /// # Errors
+    /// What kept it from being made.
+    fn create(
+        &self,
+        _machine: &Arc<Machine>,
+        _context: &Context,
+        _instance: &Instance,
+    ) -> Result<ObjectPath, ProviderError> {
+        Err(ProviderError::NotCapable)
+    }
+
+    /// As [`Provider::delete`].
+    ///
+    /// # Errors
+    /// What kept it from going.
+    fn delete(&self, _machine: &Arc<Machine>, _lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
+        Err(ProviderError::NotCapable)
+    }
+}
+
+/// Where a table puts its rows.
+pub(crate) type Push<'a, R> = dyn FnMut(R) -> Result<(), ProviderError> + 'a;
+
+/// A provider whose columns are known, for those who hold them against the class.
+pub(crate) trait Binding: Provider {
+    /// The properties that it says something about.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
+    fn columns(&self) -> Vec<&'static str>;
+
+    /// Whether a property of a class needs no column.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
+    fn is_scoping(&self, _property: &Name) -> bool {
+        false
+    }
+}
+
+/// A table of a machine as a provider.
+pub(crate) fn bind<T: Table>(machine: &Arc<Machine>, table: T) -> Arc<dyn Binding> {
+    Arc::new(Bound { machine: machine.clone(), table, fills: OnceLock::new() })
+}
+
+struct Bound<T: Table> {
+    machine: Arc<Machine>,
+    table: T,
+    /// What fills each column, by its place.
+    fills: OnceLock<Box<[Fill<T::Row>]>>,
+}
+
+impl<T: Table> Bound<T> {
+    /// Fills some columns of an instance.
+    fn fill(
+        &self,
+        instance: &mut Instance,
+        row: &T::Row,
+        columns: impl IntoIterator<Item = cim::Column>,
+        fills: &[Fill<T::Row>],
+    ) -> Result<(), ProviderError> {
+        for column in columns {
+            if let Some(fill) = fills.get(column.index()) {
+                instance.set(column, fill(&self.machine, row))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fills(&self, class: &Class) -> &[Fill<T::Row>] {
+        self.fills.get_or_init(|| {
+            let of = |property: &cim::Property| {
+                let column = T::COLUMNS.iter().find(|(name, _)| property.name == **name);
+                let fill = column.map(|(_, fill)| *fill).or_else(|| scoping::<T>(&property.name));
+                fill.unwrap_or(null::<T::Row>)
+            };
+            class.properties().iter().map(of).collect()
+        })
+    }
+}
+
+impl<T: Table> Binding for Bound<T> {
+    fn columns(&self) -> Vec<&'static str> {
+        T::COLUMNS.iter().map(|(name, _)| *name).chain(T::UNKNOWN.iter().copied()).collect()
+    }
+
+    fn is_scoping(&self, property: &Name) -> bool {
+        scoping::<T>(property).is_some()
+    }
+}
+
+impl<T: Table> Provider for Bound<T> {
+    fn classes(&self) -> Vec<(Namespace, Name)> {
+        let class = Namespace::parse(T::NAMESPACE).ok().zip(Name::parse(T::CLASS).ok());
+        class.into_iter().collect()
+    }
+
+    fn enumerate(&self, scan: &Scan, rows: &mut Sink<'_>) -> Result<(), ProviderError> {
+        let (class, fills) = (scan.class(), self.fills(scan.class()));
+        let (deciding, columns) = (scan.deciding(), scan.columns());
+        self.table.rows(&self.machine, scan, &mut |row| {
+            let mut instance = Instance::new(class.clone());
+            self.fill(&mut instance, &row, deciding.iter(), fills)?;
+            if !scan.wants(&instance) {
+                return rows.go_on();
+            }
+            let rest = columns.iter().filter(|column| !deciding.contains(*column));
+            self.fill(&mut instance, &row, rest, fills)?;
+            rows.push(instance)
+        })
+    }
+
+    fn get(&self, lookup: &Lookup<'_>) -> Result<Option<Instance>, ProviderError> {
+        let Some(row) = self.table.row(&self.machine, lookup)? else { return Ok(None) };
+        let mut instance = Instance::new(lookup.class.clone());
+        self.fill(&mut instance, &row, lookup.columns.iter(), self.fills(lookup.class))?;
+        Ok(Some(instance))
+    }
+
+    fn invoke(&self, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        self.table.invoke(&self.machine, call)
+    }
+
+    fn put(&self, context: &Context, instance: &Instance, changed: &ColumnSet) -> Result<(), ProviderError> {
+        self.table.put(&self.machine, context, instance, changed)
+    }
+
+    fn create(&self, context: &Context, instance: &Instance) -> Result<ObjectPath, ProviderError> {
+        self.table.create(&self.machine, context, instance)
+    }
+
+    fn delete(&self, lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
+        self.table.delete(&self.machine, lookup)
+    }
+}

@@ -1,0 +1,164 @@
+//! Counters against what other programs read of the same kernel, and against each other.
+
+use std::process::Command;
+use std::sync::Arc;
+
+use cim::{Instance, Value};
+use telarch_linux::Machine;
+
+use crate::{rows, rows_of, text};
+
+fn number(row: &Instance, property: &str) -> u64 {
+    match row.value(property) {
+        Some(Value::Uint64(number)) => *number,
+        Some(Value::Uint32(number)) => u64::from(*number),
+        other => panic!("{property} is {other:?}"),
+    }
+}
+
+/// What a line of shell prints, as numbers.
+fn numbers(command: &str) -> Vec<u64> {
+    let output = Command::new("sh").args(["-c", command]).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_whitespace().map(|number| number.parse().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn raw_times_of_processors_are_those_of_the_kernel() {
+    let before = numbers("awk '/^cpu[0-9]/ {print $2 + $3, $5 + $6}' /proc/stat");
+    let found = rows("SELECT * FROM Win32_PerfRawData_PerfOS_Processor").await;
+    let after = numbers("awk '/^cpu[0-9]/ {print $2 + $3, $5 + $6}' /proc/stat");
+    assert_eq!(found.len(), before.len() / 2 + 1, "each processor, and all of them");
+    let ticks = 10_000_000 / numbers("getconf CLK_TCK")[0];
+    for (index, row) in found.iter().take(before.len() / 2).enumerate() {
+        assert_eq!(text(row, "Name"), index.to_string());
+        for (property, place) in [("PercentUserTime", 0), ("PercentProcessorTime", 1)] {
+            let (low, high) = (before[index * 2 + place] * ticks, after[index * 2 + place] * ticks);
+            let raw = number(row, property);
+            assert!((low..=high).contains(&raw), "{property}: {raw} is not between {low} and {high}");
+        }
+    }
+    let total = found.last().unwrap();
+    assert_eq!(text(total, "Name"), "_Total");
+    let users: Vec<u64> =
+        found.iter().take(before.len() / 2).map(|row| number(row, "PercentUserTime")).collect();
+    assert_eq!(
+        number(total, "PercentUserTime"),
+        users.iter().sum::<u64>() / users.len() as u64,
+        "an average"
+    );
+}
+
+#[tokio::test]
+async fn a_machine_that_works_shows_it_in_the_last_second() {
+    // Every processor has something to do, until the answer is there.
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let workers: Vec<_> = (0..std::thread::available_parallelism().unwrap().get())
+        .map(|_| {
+            let stop = stop.clone();
+            std::thread::spawn(move || {
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            })
+        })
+        .collect();
+    let query = "SELECT PercentProcessorTime, PercentIdleTime FROM Win32_PerfFormattedData_PerfOS_Processor \
+                 WHERE Name = '_Total'";
+    let found = rows(query).await;
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
+    let [row] = found.as_slice() else { panic!("{} rows", found.len()) };
+    let (busy, idle) = (number(row, "PercentProcessorTime"), number(row, "PercentIdleTime"));
+    assert!(busy > 80, "{busy} %");
+    assert!(idle < 20 && (99..=101).contains(&(busy + idle)), "{busy} % and {idle} %");
+}
+
+#[tokio::test]
+async fn memory_and_system_are_what_the_kernel_tells() {
+    let found =
+        rows("SELECT CommitLimit, PercentCommittedBytesInUse FROM Win32_PerfFormattedData_PerfOS_Memory")
+            .await;
+    let limit = numbers("awk '/^CommitLimit/ {print $2}' /proc/meminfo")[0];
+    assert_eq!(number(&found[0], "CommitLimit"), limit * 1024);
+    assert!(number(&found[0], "PercentCommittedBytesInUse") <= 1_000, "it is a percentage");
+
+    let found = rows("SELECT SystemUpTime FROM Win32_PerfFormattedData_PerfOS_System").await;
+    let up = numbers("cut -d. -f1 /proc/uptime")[0];
+    assert!(up.abs_diff(number(&found[0], "SystemUpTime")) <= 2);
+    let query =
+        "SELECT SystemUpTime, Timestamp_Object, Frequency_Object FROM Win32_PerfRawData_PerfOS_System";
+    let raw = &rows(query).await[0];
+    let computed =
+        (number(raw, "Timestamp_Object") - number(raw, "SystemUpTime")) / number(raw, "Frequency_Object");
+    assert!(up.abs_diff(computed) <= 2, "as clients compute it");
+}
+
+#[tokio::test]
+async fn only_rates_make_a_question_wait_for_a_second_sample() {
+    let machine = Arc::new(Machine::this());
+    rows_of(&machine, "SELECT AvailableBytes FROM Win32_PerfFormattedData_PerfOS_Memory").await;
+    let once = machine.opened();
+    rows_of(&machine, "SELECT AvailableBytes, PageFaultsPersec FROM Win32_PerfFormattedData_PerfOS_Memory")
+        .await;
+    assert_eq!(machine.opened() - once, 2 * once);
+}
+
+/// A machine of files, with a disk, a partition on it, and traffic.
+fn tree() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write(
+        "proc/diskstats",
+        "   8      16 sdb 100 0 800 50 20 0 400 10 3 45 60\n   8      17 sdb1 90 0 700 40 20 0 400 10 0 40 50\n   7       0 loop0 1 0 8 0 0 0 0 0 0 0 0\n",
+    );
+    write(
+        "proc/self/mountinfo",
+        "22 1 8:17 / /data rw - ext4 /dev/sdb1 rw\n23 1 0:20 / /proc rw - proc proc rw\n",
+    );
+    write("sys/block/sdb/device/model", "disk\n");
+    write("proc/net/snmp", "Tcp: CurrEstab InSegs\nTcp: 7 9\nUdp: NoPorts\nUdp: 1\n");
+    std::fs::create_dir_all(folder.path().join("data")).unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn disks_and_file_systems_have_their_own_numbers() {
+    let tree = tree();
+    let machine = Arc::new(Machine::at(tree.path()));
+    let found = rows_of(&machine, "SELECT * FROM Win32_PerfRawData_PerfDisk_PhysicalDisk").await;
+    assert_eq!(found.iter().map(|row| text(row, "Name")).collect::<Vec<_>>(), ["1 sdb", "_Total"]);
+    for row in &found {
+        assert_eq!(number(row, "AvgDiskBytesPerRead"), 800 * 512);
+        assert_eq!(number(row, "AvgDiskBytesPerRead_Base"), 100);
+        assert_eq!(number(row, "AvgDisksecPerTransfer"), 60 * 10_000, "in ticks of the time base");
+        assert_eq!(number(row, "CurrentDiskQueueLength"), 3);
+        assert_eq!(number(row, "PercentDiskTime"), 45 * 10_000);
+        assert_eq!(number(row, "PercentDiskTime_Base"), number(row, "Timestamp_Sys100NS"));
+    }
+    let found = rows_of(&machine, "SELECT * FROM Win32_PerfRawData_PerfDisk_LogicalDisk").await;
+    assert_eq!(found.iter().map(|row| text(row, "Name")).collect::<Vec<_>>(), ["/data", "_Total"]);
+    assert_eq!(number(&found[0], "DiskReadsPersec"), 90);
+    assert!(number(&found[0], "PercentFreeSpace_Base") > 0, "the file system of the folder has a size");
+}
+
+#[tokio::test]
+async fn protocols_and_interfaces_have_the_numbers_under_their_names() {
+    let tree = tree();
+    let machine = Arc::new(Machine::at(tree.path()));
+    let query =
+        "SELECT Name, ConnectionsEstablished, ConnectionsReset FROM Win32_PerfFormattedData_Tcpip_TCPv4";
+    let found = rows_of(&machine, query).await;
+    assert_eq!((text(&found[0], "Name").as_str(), number(&found[0], "ConnectionsEstablished")), ("TCPv4", 7));
+    assert_eq!(found[0].value("ConnectionsReset"), Some(&Value::Null), "this kernel does not tell it");
+
+    let before = numbers("cat /sys/class/net/lo/statistics/rx_bytes");
+    let found = rows("SELECT Name, BytesReceivedPersec FROM Win32_PerfRawData_Tcpip_NetworkInterface").await;
+    let after = numbers("cat /sys/class/net/lo/statistics/rx_bytes");
+    let loopback = found.iter().find(|row| text(row, "Name") == "lo").unwrap();
+    assert!((before[0]..=after[0]).contains(&number(loopback, "BytesReceivedPersec")));
+}

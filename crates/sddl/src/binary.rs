@@ -1,0 +1,273 @@
+//! The self-relative binary form of a descriptor (MS-DTYP 2.4.6), which scripts of Windows read and write.
+
+use crate::{
+    AccessKind, AccessMask, Ace, AceFlags, Acl, AclFlags, AuditKind, Dacl, MAX_ACES, MAX_TEXT, Principal,
+    SddlError, SecurityDescriptor, Sid, Token,
+};
+
+impl SecurityDescriptor {
+    /// Decodes the self-relative binary form (MS-DTYP 2.4.6).
+    ///
+    /// # Errors
+    /// [`SddlError::Binary`] says what is wrong and where; [`SddlError::NoAccessControl`] for a DACL that is there
+    /// but empty of memory, which to Windows lets everyone in; [`SddlError::TooManyAces`] and those of
+    /// [`Sid::decode`]. What is not understood is an error here as in SDDL.
+    pub fn decode(bytes: &[u8]) -> Result<Self, SddlError> {
+        if bytes.len() > MAX_TEXT {
+            return Err(SddlError::TooLong { length: bytes.len() });
+        }
+        let Some((&[revision, _], rest)) = bytes.split_first_chunk::<2>() else {
+            return Err(binary(0, "it is shorter than its header"));
+        };
+        if revision != REVISION {
+            return Err(binary(0, "its revision is not 1"));
+        }
+        let control = u16_at(rest, 0).ok_or_else(|| binary(2, "it is shorter than its header"))?;
+        if control & SELF_RELATIVE == 0 {
+            return Err(binary(2, "it is not self-relative"));
+        }
+        let offset = |at: usize| {
+            let offset = u32_at(bytes, at).ok_or_else(|| binary(at, "it is shorter than its header"))?;
+            usize::try_from(offset).map_err(|_| binary(at, "an offset leads outside"))
+        };
+        let (owner, group, sacl, dacl) = (offset(4)?, offset(8)?, offset(12)?, offset(16)?);
+        let principal = |at: usize| (at != 0).then(|| sid_at(bytes, at).map(Principal::Sid)).transpose();
+        let dacl = match (control & DACL_PRESENT != 0, dacl) {
+            (false, _) => None,
+            (true, 0) => return Err(SddlError::NoAccessControl { at: 16 }),
+            (true, at) => Some(acl_at(bytes, at, control, DACL_FLAGS, access_kind, MAX_ACES)?),
+        };
+        let room = MAX_ACES.saturating_sub(dacl.as_ref().map_or(0, |dacl: &Dacl| dacl.aces.len()));
+        let sacl = match (control & SACL_PRESENT != 0, sacl) {
+            (false, _) | (true, 0) => None,
+            (true, at) => Some(acl_at(bytes, at, control, SACL_FLAGS, audit_kind, room)?),
+        };
+        Self::new(principal(owner)?, principal(group)?, dacl, sacl)
+    }
+
+    /// Encodes the self-relative binary form; aliases such as `LA` mean what they do to `token`.
+    ///
+    /// # Errors
+    /// [`SddlError::RelativeAlias`] for an alias of a domain where there is none or no token;
+    /// [`SddlError::TooManyAces`] for a list that is larger than 64 KiB.
+    pub fn encode(&self, token: Option<&Token>) -> Result<Vec<u8>, SddlError> {
+        let sid = |principal: Principal| match principal {
+            Principal::Sid(sid) => Ok(sid),
+            Principal::Relative(relative) => token
+                .and_then(|token| token.resolve(relative))
+                .ok_or(SddlError::RelativeAlias { alias: relative.alias() }),
+        };
+        let mut control = SELF_RELATIVE;
+        let mut parts: [Vec<u8>; 4] = Default::default();
+        let [owner, group, sacl, dacl] = &mut parts;
+        if let Some(principal) = self.owner() {
+            *owner = sid(principal)?.encode();
+        }
+        if let Some(principal) = self.group() {
+            *group = sid(principal)?.encode();
+        }
+        if let Some(list) = self.sacl() {
+            control |= SACL_PRESENT | control_of(list.flags, SACL_FLAGS);
+            *sacl = encode_acl(list, audit_code, sid)?;
+        }
+        if let Some(list) = self.dacl() {
+            control |= DACL_PRESENT | control_of(list.flags, DACL_FLAGS);
+            *dacl = encode_acl(list, access_code, sid)?;
+        }
+        let mut bytes = vec![REVISION, 0];
+        bytes.extend(control.to_le_bytes());
+        let mut offset = HEADER;
+        for part in &parts {
+            let at = if part.is_empty() { 0 } else { offset };
+            bytes.extend(u32::try_from(at).unwrap_or_default().to_le_bytes());
+            offset += part.len();
+        }
+        bytes.extend(parts.iter().flatten());
+        Ok(bytes)
+    }
+}
+
+fn acl_at<Kind>(
+    bytes: &[u8],
+    at: usize,
+    control: u16,
+    meaning: [(u16, AclFlags); 3],
+    kind: impl Fn(u8) -> Option<Kind>,
+    room: usize,
+) -> Result<Acl<Kind>, SddlError> {
+    let short = || binary(at, "a list ends too early");
+    let size = u16_at(bytes, at + 2).ok_or_else(short)?;
+    let count = u16_at(bytes, at + 4).ok_or_else(short)?;
+    if usize::from(count) > room {
+        return Err(SddlError::TooManyAces);
+    }
+    let end = at + usize::from(size);
+    let list = bytes.get(..end).ok_or_else(short)?;
+    let mut aces = Vec::new();
+    let mut next = at + 8;
+    for _ in 0..count {
+        let size = usize::from(u16_at(list, next + 2).ok_or_else(short)?);
+        let ace = list.get(next..next + size).ok_or_else(short)?;
+        aces.push(ace_of(ace, next, &kind)?);
+        next += size;
+    }
+    let set = meaning.iter().filter(|(bit, _)| control & bit != 0);
+    Ok(Acl { flags: set.fold(AclFlags::NONE, |flags, (_, flag)| flags | *flag), aces })
+}
+
+fn ace_of<Kind>(bytes: &[u8], at: usize, kind: impl Fn(u8) -> Option<Kind>) -> Result<Ace<Kind>, SddlError> {
+    let Some((&[code, flags, _, _, a, b, c, d], sid)) = bytes.split_first_chunk::<8>() else {
+        return Err(binary(at, "an entry ends too early"));
+    };
+    let kind = kind(code).ok_or_else(|| binary(at, "an entry has a type that is not supported"))?;
+    let flags = AceFlags::from_bits(flags).ok_or_else(|| binary(at + 1, "an entry has unknown flags"))?;
+    let rights = AccessMask::from_bits(u32::from_le_bytes([a, b, c, d]));
+    // An entry may be longer than its SID; what follows has no meaning in entries of these types.
+    Ok(Ace { kind, flags, rights, principal: Principal::Sid(sid_at(sid, 0)?) })
+}
+
+fn sid_at(bytes: &[u8], at: usize) -> Result<Sid, SddlError> {
+    let short = || binary(at, "a SID ends too early");
+    let count = bytes.get(at + 1).ok_or_else(short)?;
+    let end = at + 8 + 4 * usize::from(*count);
+    Sid::decode(bytes.get(at..end).ok_or_else(short)?)
+}
+
+fn encode_acl<Kind: Copy>(
+    list: &Acl<Kind>,
+    code: impl Fn(Kind) -> u8,
+    sid: impl Fn(Principal) -> Result<Sid, SddlError>,
+) -> Result<Vec<u8>, SddlError> {
+    let mut entries = Vec::new();
+    for ace in &list.aces {
+        let sid = sid(ace.principal)?.encode();
+        let size = u16::try_from(8 + sid.len()).map_err(|_| SddlError::TooManyAces)?;
+        entries.extend([code(ace.kind), ace.flags.bits()]);
+        entries.extend(size.to_le_bytes());
+        entries.extend(ace.rights.bits().to_le_bytes());
+        entries.extend(sid);
+    }
+    let size = u16::try_from(8 + entries.len()).map_err(|_| SddlError::TooManyAces)?;
+    let count = u16::try_from(list.aces.len()).map_err(|_| SddlError::TooManyAces)?;
+    let mut bytes = vec![ACL_REVISION, 0];
+    bytes.extend(size.to_le_bytes());
+    bytes.extend(count.to_le_bytes());
+    bytes.extend([0, 0]);
+    bytes.extend(entries);
+    Ok(bytes)
+}
+
+fn control_of(flags: AclFlags, meaning: [(u16, AclFlags); 3]) -> u16 {
+    meaning.iter().filter(|(_, flag)| flags.contains(*flag)).fold(0, |control, (bit, _)| control | bit)
+}
+
+fn access_kind(code: u8) -> Option<AccessKind> {
+    match code {
+        0 => Some(AccessKind::Allowed),
+        1 => Some(AccessKind::Denied),
+        _ => None,
+    }
+}
+
+fn access_code(kind: AccessKind) -> u8 {
+    match kind {
+        AccessKind::Allowed => 0,
+        AccessKind::Denied => 1,
+    }
+}
+
+fn audit_kind(code: u8) -> Option<AuditKind> {
+    match code {
+        2 => Some(AuditKind::Audit),
+        3 => Some(AuditKind::Alarm),
+        _ => None,
+    }
+}
+
+fn audit_code(kind: AuditKind) -> u8 {
+    match kind {
+        AuditKind::Audit => 2,
+        AuditKind::Alarm => 3,
+    }
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes.get(at..)?.first_chunk().copied().map(u16::from_le_bytes)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().copied().map(u32::from_le_bytes)
+}
+
+fn binary(at: usize, problem: &'static str) -> SddlError {
+    SddlError::Binary { at, problem }
+}
+
+const REVISION: u8 = 1;
+const ACL_REVISION: u8 = 2;
+const HEADER: usize = 20;
+const DACL_PRESENT: u16 = 0x0004;
+const SACL_PRESENT: u16 = 0x0010;
+const SELF_RELATIVE: u16 = 0x8000;
+
+const DACL_FLAGS: [(u16, AclFlags); 3] = [
+    (0x1000, AclFlags::PROTECTED),
+    (0x0100, AclFlags::AUTO_INHERIT_REQUESTED),
+    (0x0400, AclFlags::AUTO_INHERITED),
+];
+
+const SACL_FLAGS: [(u16, AclFlags); 3] = [
+    (0x2000, AclFlags::PROTECTED),
+    (0x0200, AclFlags::AUTO_INHERIT_REQUESTED),
+    (0x0800, AclFlags::AUTO_INHERITED),
+];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_binary_descriptor_is_read_and_written_octet_for_octet() {
+        // impacket 0.13 reads these octets as the same owner, group and entry.
+        let descriptor = SecurityDescriptor::parse("O:BAG:BAD:P(A;CI;CCDC;;;AU)").unwrap();
+        let expected = [
+            1, 0, 0x04, 0x90, 20, 0, 0, 0, 36, 0, 0, 0, 0, 0, 0, 0, 52, 0, 0, 0, // header
+            1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0, // owner
+            1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x20, 2, 0, 0, // group
+            2, 0, 28, 0, 1, 0, 0, 0, // list
+            0, 2, 20, 0, 3, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 5, 11, 0, 0, 0, // entry
+        ];
+        assert_eq!(descriptor.encode(None).unwrap(), expected);
+        assert_eq!(SecurityDescriptor::decode(&expected), Ok(descriptor));
+    }
+
+    #[test]
+    fn a_descriptor_that_lets_everyone_in_is_refused() {
+        let mut bytes = SecurityDescriptor::parse("D:(A;;CC;;;AU)").unwrap().encode(None).unwrap();
+        bytes.get_mut(16..20).unwrap().fill(0);
+        assert_eq!(SecurityDescriptor::decode(&bytes), Err(SddlError::NoAccessControl { at: 16 }));
+    }
+
+    #[test]
+    fn every_beginning_of_a_descriptor_is_refused_or_has_less() {
+        let whole =
+            SecurityDescriptor::parse("O:BAG:SYD:(A;CI;CC;;;AU)(D;;DC;;;NU)S:(AU;FA;CC;;;WD)").unwrap();
+        let bytes = whole.encode(None).unwrap();
+        assert_eq!(SecurityDescriptor::decode(&bytes), Ok(whole.clone()));
+        for length in 0..bytes.len() {
+            let beginning = bytes.get(..length).unwrap();
+            assert_ne!(SecurityDescriptor::decode(beginning), Ok(whole.clone()), "{length} octets");
+        }
+    }
+
+    #[test]
+    fn an_alias_of_the_machine_needs_a_token_to_be_encoded() {
+        let descriptor = SecurityDescriptor::parse("D:(A;;CC;;;LA)").unwrap();
+        assert_eq!(descriptor.encode(None), Err(SddlError::RelativeAlias { alias: "LA" }));
+        let machine = crate::DomainSid::new([1, 2, 3]);
+        let token = Token::new(machine.account(1000), [], machine);
+        let decoded = SecurityDescriptor::decode(&descriptor.encode(Some(&token)).unwrap()).unwrap();
+        assert_eq!(decoded.to_string(), "D:(A;;CC;;;S-1-5-21-1-2-3-500)");
+    }
+}

@@ -1,0 +1,324 @@
+//! Subscriptions: events come once and in order, nobody waits for nothing, and nothing is left behind.
+
+use std::time::Duration;
+
+use wsman::eventing::Subscribed;
+use wsman::{Fault, Subcode, code};
+
+use crate::PATIENCE;
+use crate::faults::enumeration::{pull, release};
+use crate::message::Message;
+use crate::probe::{Event, URI};
+use crate::running::Running;
+use crate::wire::{Answer, BEN, Wire, post};
+
+pub(crate) const PULL: &str = "<e:Delivery Mode=\"http://schemas.dmtf.org/wbem/wsman/1/wsman/Pull\"/>";
+
+/// Declares the prefix of eventing, which other messages have no use for.
+pub(crate) const E: &str = "xmlns:e=\"http://schemas.xmlsoap.org/ws/2004/08/eventing\"";
+
+/// Subscribes to the probe.
+pub(crate) fn subscribe_with(content: &str) -> Message {
+    Message::eventing(URI, "Subscribe").body(&format!("<e:Subscribe {E}>{content}</e:Subscribe>"))
+}
+
+/// Subscribes under a name by which the probe tells what becomes of it.
+fn subscribe(name: &str) -> Message {
+    subscribe_with(&format!("{PULL}<w:Filter>{name}</w:Filter>"))
+}
+
+/// Says something about a subscription.
+pub(crate) fn about(verb: &str, identifier: &str) -> Message {
+    Message::eventing(URI, verb)
+        .header(&format!("<e:Identifier {E}>{identifier}</e:Identifier>"))
+        .body(&format!("<e:{verb} {E}/>"))
+}
+
+async fn opened(wire: &mut Wire, message: Message) -> Subscribed {
+    let answer = wire.ask(&post(message)).await;
+    let response = answer.response();
+    Subscribed::parse(response.content().unwrap()).expect("a subscription")
+}
+
+/// Asks for up to so many events, for half a second.
+fn pull_most(subscribed: &Subscribed, most: u32) -> Message {
+    let context = subscribed.context.as_deref().unwrap();
+    let mut message = pull(context).header("<w:OperationTimeout>PT0.5S</w:OperationTimeout>");
+    let most = format!("<n:MaxElements>{most}</n:MaxElements></n:Pull>");
+    message.body = message.body.replace("</n:Pull>", &most);
+    message
+}
+
+fn events(answer: &Answer) -> Vec<String> {
+    let response = answer.response();
+    let page = wsman::enumeration::Page::parse(response.content().unwrap());
+    page.items.iter().map(|item| item.text().into_owned()).collect()
+}
+
+async fn pulled(wire: &mut Wire, subscribed: &Subscribed) -> Vec<String> {
+    events(&wire.ask(&post(pull_most(subscribed, 100))).await)
+}
+
+fn happen(running: &Running, texts: &[&str]) {
+    texts.iter().for_each(|text| running.probe.happen(Ok((*text).to_owned())));
+}
+
+/// Waits until the probe's end of a subscription is dropped.
+async fn abandoned(running: &Running, name: &str) {
+    while running.probe.next().await != Event::Abandoned(name.to_owned()) {}
+}
+
+#[tokio::test]
+async fn events_come_in_their_order_and_the_context_stays_the_same() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let subscribed = opened(&mut wire, subscribe("x")).await;
+    happen(&running, &["one", "two", "three"]);
+    let first = wire.ask(&post(pull_most(&subscribed, 2))).await;
+    assert_eq!(events(&first), ["one", "two"]);
+    assert_eq!(crate::faults::enumeration::context(&first), *subscribed.context.as_ref().unwrap());
+    assert_eq!(pulled(&mut wire, &subscribed).await, ["three"]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_pull_that_finds_nothing_says_operation_timeout_and_the_subscription_goes_on() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let subscribed = opened(&mut wire, subscribe("x")).await;
+    let fault = wire.ask(&post(pull_most(&subscribed, 9))).await.fault();
+    assert_eq!(fault.code(), code::TIMED_OUT);
+    happen(&running, &["late"]);
+    assert_eq!(pulled(&mut wire, &subscribed).await, ["late"]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_pull_waits_for_the_first_event() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let subscribed = opened(&mut wire, subscribe("x")).await;
+    wire.send(post(pull(subscribed.context.as_deref().unwrap())).octets()).await;
+    happen(&running, &["now"]);
+    assert_eq!(events(&wire.answer().await), ["now"]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn events_of_an_answer_that_never_arrived_are_given_again() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let subscribed = opened(&mut wire, subscribe("x")).await;
+    let lost = Wire::connect_abruptly(running.http).await;
+    let mut lost = lost;
+    lost.send(post(pull(subscribed.context.as_deref().unwrap())).octets()).await;
+    drop(lost);
+    happen(&running, &["kept"]);
+    // Until it is noticed that the first one is gone, the second one would be one too many.
+    let answer = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let answer = wire.ask(&post(pull_most(&subscribed, 9))).await;
+            if answer.status == 200 {
+                return answer;
+            }
+        }
+    });
+    assert_eq!(events(&answer.await.unwrap()), ["kept"]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_that_pull_at_once_the_second_is_refused_and_takes_nothing_away() {
+    let running = Running::start(&[]).await;
+    let (mut first, mut second) = (running.connect().await, running.connect().await);
+    let subscribed = opened(&mut first, subscribe("x")).await;
+    first.send(post(pull(subscribed.context.as_deref().unwrap())).octets()).await;
+    let refused = loop {
+        // The two connections are served by different tasks: until the first one waits, the second one may.
+        let fault = second.ask(&post(pull_most(&subscribed, 9))).await.fault();
+        if fault.code() != code::TIMED_OUT {
+            break fault;
+        }
+    };
+    assert_eq!((refused.subcode(), refused.code()), (&Subcode::Concurrency, code::CONCURRENT_PULL));
+    happen(&running, &["mine"]);
+    assert_eq!(events(&first.answer().await), ["mine"]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn unsubscribe_and_release_end_a_subscription_and_tell_whoever_pulls() {
+    let running = Running::start(&[]).await;
+    for verb in ["Unsubscribe", "Release"] {
+        let (mut pulling, mut ending) = (running.connect().await, running.connect().await);
+        let subscribed = opened(&mut pulling, subscribe(verb)).await;
+        let context = subscribed.context.as_deref().unwrap();
+        pulling.send(post(pull(context)).octets()).await;
+        let message = if verb == "Release" { release(context) } else { about(verb, &subscribed.identifier) };
+        assert_eq!(ending.ask(&post(message)).await.status, 200);
+        let fault = pulling.answer().await.fault();
+        assert_eq!(fault.code(), code::INVALID_ENUMERATION_CONTEXT);
+        abandoned(&running, verb).await;
+        let fault = ending.ask(&post(about("GetStatus", &subscribed.identifier))).await.fault();
+        assert_eq!(fault.code(), code::EVENTING_INVALID_MESSAGE);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_subscription_does_not_exist_for_other_users() {
+    let running = Running::start(&[("Service.RootSDDL", "O:NSG:BAD:P(A;;GA;;;WD)")]).await;
+    let mut wire = running.connect().await;
+    let subscribed = opened(&mut wire, subscribe("x")).await;
+    happen(&running, &["secret"]);
+    let mut other = running.connect().await;
+    for (message, code) in [
+        (pull_most(&subscribed, 9), code::INVALID_ENUMERATION_CONTEXT),
+        (about("Renew", &subscribed.identifier), code::UNABLE_TO_RENEW),
+        (about("GetStatus", &subscribed.identifier), code::EVENTING_INVALID_MESSAGE),
+        (about("Unsubscribe", &subscribed.identifier), code::EVENTING_INVALID_MESSAGE),
+    ] {
+        let fault = other.ask(&post(message).signed_in("ben", BEN)).await.fault();
+        assert_eq!(fault.code(), code);
+    }
+    assert_eq!(pulled(&mut wire, &subscribed).await, ["secret"]);
+    running.stop().await;
+}
+
+fn granted(answer: &Answer) -> Duration {
+    wsman::eventing::granted(answer.response().content().unwrap()).expect("an end")
+}
+
+#[tokio::test]
+async fn renew_makes_a_subscription_longer_or_shorter_and_get_status_tells() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let asked = subscribe_with(&format!("{PULL}<e:Expires>PT1H</e:Expires>"));
+    let subscribed = opened(&mut wire, asked).await;
+    assert_eq!(subscribed.expires.map(|expires| expires.as_secs().div_ceil(60)), Some(60));
+    for (wanted, minutes) in [("PT5M", 5), ("PT3961315881.184S", 24 * 60)] {
+        let mut renew = about("Renew", &subscribed.identifier);
+        renew.body = format!("<e:Renew {E}><e:Expires>{wanted}</e:Expires></e:Renew>");
+        assert_eq!(granted(&wire.ask(&post(renew)).await).as_secs().div_ceil(60), minutes);
+        let status = wire.ask(&post(about("GetStatus", &subscribed.identifier))).await;
+        assert_eq!(granted(&status).as_secs().div_ceil(60), minutes);
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_subscription_ends_when_it_expires_though_nobody_asks() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let message = subscribe_with(&format!("{PULL}<e:Expires>PT0.2S</e:Expires><w:Filter>short</w:Filter>"));
+    let subscribed = opened(&mut wire, message).await;
+    abandoned(&running, "short").await;
+    let fault = wire.ask(&post(pull_most(&subscribed, 9))).await.fault();
+    assert_eq!(fault.code(), code::INVALID_ENUMERATION_CONTEXT);
+    running.stop().await;
+}
+
+/// Lets most of ten minutes pass, once it is known that the last answer has arrived.
+async fn later(wire: &mut Wire, subscribed: &Subscribed) {
+    assert_eq!(wire.ask(&post(about("GetStatus", &subscribed.identifier))).await.status, 200);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(400)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn one_that_never_pulls_is_forgotten_after_ten_minutes_and_one_that_does_is_not() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let _silent = opened(&mut wire, subscribe("silent")).await;
+    let pulling = opened(&mut wire, subscribe("pulling")).await;
+    later(&mut wire, &pulling).await;
+    let mut wire = running.connect().await;
+    happen(&running, &["a sign of life"]);
+    assert_eq!(pulled(&mut wire, &pulling).await, ["a sign of life"]);
+    later(&mut wire, &pulling).await;
+    abandoned(&running, "silent").await;
+    let mut wire = running.connect().await;
+    happen(&running, &["another"]);
+    assert_eq!(pulled(&mut wire, &pulling).await, ["another"]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn subscriptions_count_as_operations_until_they_end() {
+    let running = Running::start(&[("Service.MaxConcurrentOperationsPerUser", "20")]).await;
+    let mut wire = running.connect().await;
+    let mut open = Vec::new();
+    // One that subscribes again and again gets as many as it may have, and holds nobody else up.
+    for _ in 0..10_000 {
+        let answer = wire.ask(&post(subscribe("many"))).await;
+        if answer.status == 200 {
+            let response = answer.response();
+            open.push(Subscribed::parse(response.content().unwrap()).unwrap());
+        } else {
+            assert_eq!(answer.fault().code(), code::MAX_OPERATIONS_PER_USER);
+        }
+        if open.len() == 20 && answer.status != 200 {
+            break;
+        }
+    }
+    assert_eq!(open.len(), 20);
+    happen(&running, &["still"]);
+    assert_eq!(pulled(&mut wire, &open[7]).await, ["still"]);
+    assert_eq!(wire.ask(&post(about("Unsubscribe", &open[7].identifier))).await.status, 200);
+    opened(&mut wire, subscribe("again")).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_goes_wrong_with_the_source_is_told_after_the_events_before_it() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let subscribed = opened(&mut wire, subscribe("x")).await;
+    happen(&running, &["last"]);
+    let reason = "the source is gone";
+    running.probe.happen(Err(Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, reason)));
+    assert_eq!(pulled(&mut wire, &subscribed).await, ["last"]);
+    let fault = wire.ask(&post(pull_most(&subscribed, 9))).await.fault();
+    assert_eq!(fault.fault.reason(), reason);
+    abandoned(&running, "x").await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_end_of_events_ends_the_sequence() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let subscribed = opened(&mut wire, subscribe("x")).await;
+    happen(&running, &["last"]);
+    running.probe.end_events();
+    assert_eq!(pulled(&mut wire, &subscribed).await, ["last"]);
+    let answer = wire.ask(&post(pull_most(&subscribed, 9))).await;
+    let response = answer.response();
+    let page = wsman::enumeration::Page::parse(response.content().unwrap());
+    assert!(page.end && page.context.is_none() && page.items.is_empty());
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_larger_than_an_answer_does_not_stand_in_the_way() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let subscribed = opened(&mut wire, subscribe("x")).await;
+    happen(&running, &[&"x".repeat(20_000), "next"]);
+    let small = "<w:MaxEnvelopeSize>8192</w:MaxEnvelopeSize>";
+    let fault = wire.ask(&post(pull_most(&subscribed, 9).header(small))).await.fault();
+    assert_eq!(fault.code(), code::MAX_ENVELOPE_SIZE_EXCEEDED);
+    assert_eq!(pulled(&mut wire, &subscribed).await, ["next"]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_subscription_whose_answer_never_arrived_is_not_kept() {
+    let running = Running::start(&[]).await;
+    let mut wire = Wire::connect_abruptly(running.http).await;
+    wire.send(post(subscribe("unheard")).octets()).await;
+    drop(wire);
+    abandoned(&running, "unheard").await;
+    running.stop().await;
+}

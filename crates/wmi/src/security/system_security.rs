@@ -1,0 +1,97 @@
+//! `__SystemSecurity`: the descriptor of a namespace, for scripts.
+
+use std::sync::Arc;
+
+use cim::{Instance, Name, Namespace, Schema, Status, Value};
+use sddl::{Guard, SecurityDescriptor};
+use tracing::info;
+
+use super::{Descriptors, Rights, effective, objects, own_part};
+use crate::{Lookup, MethodCall, Provider, ProviderError, Scan, Sink};
+
+/// Serves `__SystemSecurity` in one namespace. Who may call what the engine has asked before.
+pub(crate) struct SystemSecurity {
+    namespace: Namespace,
+    descriptors: Arc<dyn Descriptors>,
+    /// The classes of the system, for embedded objects.
+    schema: Schema,
+}
+
+impl SystemSecurity {
+    pub(crate) fn new(namespace: Namespace, descriptors: Arc<dyn Descriptors>) -> Self {
+        Self { schema: Schema::of(namespace.clone()), namespace, descriptors }
+    }
+
+    fn set(&self, call: &MethodCall<'_>, descriptor: SecurityDescriptor) -> Result<(), ProviderError> {
+        let guard = Guard::new(descriptor).map_err(|error| refused(&error))?;
+        self.descriptors.replace(&self.namespace, own_part(guard))?;
+        info!(identity = %call.context.caller(), namespace = %self.namespace, "Security of a namespace changed");
+        Ok(())
+    }
+
+    /// The rights that the caller has, by its token or, for this process, all.
+    fn rights_of(&self, call: &MethodCall<'_>) -> Rights {
+        let Some(token) = call.context.token() else { return Rights::all() };
+        let descriptor = effective(self.descriptors.as_ref(), &self.namespace);
+        Rights::all()
+            .iter()
+            .filter(|right| descriptor.access_check(token, right.mask()).is_granted())
+            .collect()
+    }
+}
+
+impl Provider for SystemSecurity {
+    fn classes(&self) -> Vec<(Namespace, Name)> {
+        Name::parse("__SystemSecurity").map(|class| (self.namespace.clone(), class)).into_iter().collect()
+    }
+
+    fn enumerate(&self, scan: &Scan, rows: &mut Sink<'_>) -> Result<(), ProviderError> {
+        rows.push(Instance::new(scan.class().clone()))
+    }
+
+    fn get(&self, lookup: &Lookup<'_>) -> Result<Option<Instance>, ProviderError> {
+        Ok(Some(Instance::new(lookup.class.clone())))
+    }
+
+    fn invoke(&self, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let decided = || effective(self.descriptors.as_ref(), &self.namespace);
+        let output = Instance::new(call.operation.output.clone()).with("ReturnValue", 0_u32)?;
+        match call.operation.method.name.as_str() {
+            "GetSD" => {
+                let octets = decided().encode(call.context.token()).map_err(|error| refused(&error))?;
+                Ok(output.with("SD", Value::Array(octets.into_iter().map(Value::from).collect()))?)
+            }
+            "GetSecurityDescriptor" => {
+                let object = objects::write(&self.schema, &decided(), call.context.token())?;
+                Ok(output.with("Descriptor", object)?)
+            }
+            "SetSD" => {
+                let octets = objects::octets(call.input.value("SD"))
+                    .ok_or_else(|| wrong("SD must be a binary descriptor, an array of uint8"))?;
+                self.set(call, SecurityDescriptor::decode(&octets).map_err(|error| refused(&error))?)?;
+                Ok(output)
+            }
+            "SetSecurityDescriptor" => {
+                let Some(Value::Object(object)) = call.input.value("Descriptor") else {
+                    return Err(wrong("Descriptor must be a __SecurityDescriptor"));
+                };
+                self.set(call, objects::read(object)?)?;
+                Ok(output)
+            }
+            "GetCallerAccessRights" => {
+                let rights = i32::try_from(self.rights_of(call).bits()).unwrap_or_default();
+                Ok(output.with("rights", rights)?)
+            }
+            _ => Err(ProviderError::NotCapable),
+        }
+    }
+}
+
+/// A descriptor that cannot be taken or given as it is.
+pub(super) fn refused(error: &sddl::SddlError) -> ProviderError {
+    wrong(&error.to_string())
+}
+
+pub(super) fn wrong(problem: &str) -> ProviderError {
+    ProviderError::failed(Status::InvalidParameter, problem)
+}

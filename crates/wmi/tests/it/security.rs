@@ -1,0 +1,246 @@
+//! Who may do what in a namespace.
+
+use std::sync::{Arc, Mutex};
+
+use cim::{Instance, Namespace, ObjectPath, Schema, Status, Value};
+use sddl::{DomainSid, Guard, SecurityDescriptor, Sid, Token, well_known};
+use telarch_wmi::{Context, Descriptors, Engine, Error, InMemory, Outcome, ProviderError, Rights};
+
+use crate::machine::builder;
+use crate::{all, cimv2};
+
+const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
+
+fn token(groups: &[Sid]) -> Token {
+    let groups = groups.iter().copied().chain([well_known::AUTHENTICATED_USERS, well_known::EVERYONE]);
+    Token::new(MACHINE.account(3000), groups, MACHINE)
+}
+
+fn administrator() -> Context {
+    Context::remote("root", token(&[well_known::ADMINISTRATORS]))
+}
+
+fn user(is_remote: bool) -> Context {
+    let token = token(&[]);
+    if is_remote { Context::remote("alice", token) } else { Context::local("alice", token) }
+}
+
+fn engine(descriptors: impl Descriptors + 'static) -> Engine {
+    builder(&Arc::default()).descriptors(Arc::new(descriptors)).build().unwrap()
+}
+
+fn with(namespace: &str, sddl: &str) -> InMemory {
+    let descriptors = InMemory::default();
+    let namespace = Namespace::parse(namespace).unwrap();
+    descriptors.replace(&namespace, Guard::parse(sddl).unwrap()).unwrap();
+    descriptors
+}
+
+/// What becomes of each kind of operation, as `None` for done and the status otherwise.
+async fn operations(engine: &Engine, context: &Context) -> Vec<(&'static str, Option<Status>)> {
+    let namespace = cimv2();
+    let path = |text: &str| ObjectPath::parse(text).unwrap();
+    let status = |result: Result<(), Error>| result.err().map(|error| error.status());
+    let class = engine.schema(&namespace).unwrap().require("Site_Note").unwrap();
+    let note = Instance::new(class.clone()).with("Id", "1").unwrap().with("Text", "a").unwrap();
+    let mut found = Vec::new();
+    let query = "SELECT * FROM Win32_Service";
+    found.push(("query", status(engine.query(context, &namespace, query).map(drop))));
+    let classes = "SELECT * FROM meta_class";
+    found.push(("classes", status(engine.run(context, &namespace, classes).map(drop))));
+    let around = "ASSOCIATORS OF {Win32_Service.Name='a'}";
+    found.push(("associators", status(engine.run(context, &namespace, around).map(drop))));
+    let around = "REFERENCES OF {Win32_Service.Name='a'}";
+    found.push(("references", status(engine.run(context, &namespace, around).map(drop))));
+    let service = path("Win32_Service.Name='a'");
+    found.push(("get", status(engine.get(context, &namespace, &service).await.map(drop))));
+    let input = |operation: &cim::Operation| Ok(Instance::new(operation.input.clone()));
+    let call = engine.invoke(context, &namespace, &service, "StartService", input).await;
+    found.push(("invoke", status(call.map(drop))));
+    found.push(("create", status(engine.create(context, &namespace, note.clone()).await.map(drop))));
+    let changed = note.with("Text", "b").unwrap();
+    let put = engine.put(context, &namespace, changed, &class.columns()).await;
+    found.push(("put", status(put.map(drop))));
+    found.push(("delete", status(engine.delete(context, &namespace, &path("Site_Note.Id='1'")).await)));
+    found
+}
+
+/// The names of the operations that are refused.
+async fn refused(engine: &Engine, context: &Context) -> Vec<&'static str> {
+    let denied = Some(Status::AccessDenied);
+    let found = operations(engine, context).await;
+    found.into_iter().filter(|(_, status)| *status == denied).map(|(name, _)| name).collect()
+}
+
+const READING: [&str; 5] = ["query", "classes", "associators", "references", "get"];
+const WRITING: [&str; 3] = ["create", "put", "delete"];
+
+#[tokio::test]
+async fn by_default_administrators_may_do_all_and_others_only_on_the_machine_itself() {
+    let engine = engine(InMemory::default());
+    assert!(refused(&engine, &administrator()).await.is_empty());
+    assert!(refused(&engine, &user(false)).await.is_empty());
+    assert_eq!(refused(&engine, &user(true)).await.len(), READING.len() + WRITING.len() + 1);
+    let nobody = Context::local("stranger", Token::new(MACHINE.account(4000), [], MACHINE));
+    assert_eq!(refused(&engine, &nobody).await.len(), 9);
+    let error = engine.query(&user(true), &cimv2(), "SELECT * FROM Win32_Service").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "alice has no REMOTE_ENABLE in root/cimv2\n  \
+         an administrator can give it: telarch wmi security root/cimv2"
+    );
+}
+
+#[tokio::test]
+async fn this_process_is_asked_for_nothing() {
+    let engine = engine(with("root", "D:P"));
+    assert!(refused(&engine, &Context::of_this_process("alice")).await.is_empty());
+    assert_eq!(refused(&engine, &administrator()).await.len(), 9);
+}
+
+#[tokio::test]
+async fn each_operation_takes_its_right() {
+    let reading = engine(with("root/cimv2", "D:P(A;;CCWP;;;AU)"));
+    assert_eq!(refused(&reading, &user(true)).await, ["invoke", "create", "put", "delete"]);
+    let calling = engine(with("root/cimv2", "D:P(A;;CCWPDC;;;AU)"));
+    assert_eq!(refused(&calling, &user(true)).await, WRITING);
+    let writing = engine(with("root/cimv2", "D:P(A;;CCRP;;;AU)"));
+    assert_eq!(refused(&writing, &user(false)).await, ["invoke"]);
+    // The right to write the repository is none to write what providers have.
+    let repository = engine(with("root/cimv2", "D:P(A;;CCLCSW;;;AU)"));
+    assert_eq!(refused(&repository, &user(false)).await, ["invoke", "create", "put", "delete"]);
+    // Writing without reading is nothing.
+    let blind = engine(with("root/cimv2", "D:P(A;;DCRP;;;AU)"));
+    assert_eq!(refused(&blind, &user(false)).await.len(), 9);
+    let generic = engine(with("root/cimv2", "D:P(A;;GR;;;AU)"));
+    assert_eq!(refused(&generic, &user(false)).await, ["invoke", "create", "put", "delete"]);
+    for (rights, right) in [("CCDT", Rights::SUBSCRIBE), ("CCLO", Rights::PUBLISH)] {
+        let given = engine(with("root/cimv2", &format!("D:P(A;;{rights};;;AU)")));
+        given.admit(&user(false), &cimv2(), right).unwrap();
+        given.admit(&user(false), &cimv2(), Rights::FULL_WRITE_REP).unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn entries_go_on_to_namespaces_below_as_their_flags_say() {
+    for (root, below, is_let_in) in [
+        ("D:(A;CI;CC;;;AU)", None, true),
+        ("D:(A;;CC;;;AU)", None, false),
+        ("D:(A;CIIO;CC;;;AU)", None, true),
+        ("D:(A;CI;CC;;;AU)", Some("D:P"), false),
+        ("D:(A;CI;CC;;;AU)", Some("D:(D;;CC;;;AU)"), false),
+        // What stands in the namespace itself comes before what it inherits.
+        ("D:(D;CI;CC;;;AU)", Some("D:(A;;CC;;;AU)"), true),
+        ("D:", Some("D:(A;;CC;;;AU)"), true),
+    ] {
+        let descriptors = with("root", root);
+        if let Some(below) = below {
+            descriptors.replace(&cimv2(), Guard::parse(below).unwrap()).unwrap();
+        }
+        let admitted = engine(descriptors).admit(&user(false), &cimv2(), Rights::ENABLE);
+        assert_eq!(admitted.is_ok(), is_let_in, "{root} {below:?}");
+    }
+    let once = Engine::builder("node7", 0)
+        .namespace(Schema::of(Namespace::parse("root/a/b").unwrap()))
+        .descriptors(Arc::new(with("root", "D:(A;CINP;CC;;;AU)")))
+        .build()
+        .unwrap();
+    let admitted = |text: &str| once.admit(&user(false), &Namespace::parse(text).unwrap(), Rights::ENABLE);
+    admitted("root/a").unwrap();
+    assert_eq!(admitted("root/a/b").unwrap_err().status(), Status::AccessDenied);
+    assert_eq!(admitted("root/c").unwrap_err().status(), Status::InvalidNamespace);
+}
+
+async fn call(
+    engine: &Engine,
+    context: &Context,
+    method: &str,
+    input: impl FnOnce(Instance) -> Instance,
+) -> Result<Instance, Error> {
+    let path = ObjectPath::parse("__SystemSecurity=@").unwrap();
+    let make = |operation: &cim::Operation| Ok(input(Instance::new(operation.input.clone())));
+    engine.invoke(context, &cimv2(), &path, method, make).await
+}
+
+#[tokio::test]
+async fn a_script_reads_and_sets_the_descriptor_in_both_forms() {
+    let engine = engine(InMemory::default());
+    let got = call(&engine, &administrator(), "GetSD", |input| input).await.unwrap();
+    let Some(Value::Array(octets)) = got.value("SD") else { panic!("{got:?}") };
+    let octets: Vec<u8> =
+        octets.iter().map(|octet| octet.as_integer().unwrap().try_into().unwrap()).collect();
+    let descriptor = SecurityDescriptor::decode(&octets).unwrap().to_string();
+    assert!(descriptor.contains("(A;CIID;CCDCRP;;;AU)"), "{descriptor}");
+
+    let changed =
+        SecurityDescriptor::parse("O:BAG:BAD:(D;;DC;;;AU)(A;CI;WP;;;AU)").unwrap().encode(None).unwrap();
+    let value = Value::Array(changed.into_iter().map(Value::from).collect());
+    call(&engine, &administrator(), "SetSD", |input| input.with("SD", value).unwrap()).await.unwrap();
+    assert_eq!(refused(&engine, &user(true)).await, ["invoke"]);
+
+    let got = call(&engine, &administrator(), "GetSecurityDescriptor", |input| input).await.unwrap();
+    let Some(Value::Object(object)) = got.value("Descriptor") else { panic!("{got:?}") };
+    let Some(Value::Array(aces)) = object.value("DACL") else { panic!("{object:?}") };
+    let Some(Value::Object(ace)) = aces.first() else { panic!("{aces:?}") };
+    let Some(Value::Object(trustee)) = ace.value("Trustee") else { panic!("{ace:?}") };
+    assert_eq!(trustee.value("SIDString"), Some(&Value::text("S-1-5-11")));
+    assert_eq!(trustee.value("Name"), Some(&Value::text("Authenticated Users")));
+    // Without the entries, but those that are inherited, users of other machines do not enter any more.
+    let empty = object.as_ref().clone().with("DACL", Value::Array(Box::default())).unwrap();
+    let set = |input: Instance| input.with("Descriptor", Value::Object(empty.into())).unwrap();
+    call(&engine, &administrator(), "SetSecurityDescriptor", set).await.unwrap();
+    assert_eq!(refused(&engine, &user(true)).await.len(), 9);
+    assert!(refused(&engine, &user(false)).await.is_empty());
+}
+
+#[tokio::test]
+async fn only_who_may_change_the_descriptor_does() {
+    let engine = engine(InMemory::default());
+    for method in ["GetSD", "GetSecurityDescriptor", "SetSD", "SetSecurityDescriptor"] {
+        let error = call(&engine, &user(false), method, |input| input).await.unwrap_err();
+        assert_eq!(error.status(), Status::AccessDenied, "{method}");
+    }
+    let rights = call(&engine, &user(false), "GetCallerAccessRights", |input| input).await.unwrap();
+    assert_eq!(rights.value("rights"), Some(&Value::from(0x13_i32)));
+    let open = SecurityDescriptor::parse("O:BA").unwrap().encode(None).unwrap();
+    for wrong in [open, vec![1, 0], Vec::new()] {
+        let value = Value::Array(wrong.into_iter().map(Value::from).collect());
+        let set = |input: Instance| input.with("SD", value).unwrap();
+        let error = call(&engine, &administrator(), "SetSD", set).await.unwrap_err();
+        assert_eq!(error.status(), Status::InvalidParameter);
+    }
+    assert!(refused(&engine, &user(false)).await.is_empty(), "a refused descriptor was set");
+}
+
+#[tokio::test]
+async fn a_descriptor_that_cannot_be_kept_changes_nothing() {
+    struct ReadOnly(Mutex<usize>);
+    impl Descriptors for ReadOnly {
+        fn descriptor(&self, _namespace: &Namespace) -> Option<Guard> {
+            None
+        }
+
+        fn replace(&self, _namespace: &Namespace, _descriptor: Guard) -> Result<(), ProviderError> {
+            *self.0.lock().unwrap() += 1;
+            Err(ProviderError::failed(Status::AccessDenied, "the file cannot be written"))
+        }
+    }
+    let engine = engine(ReadOnly(Mutex::default()));
+    let octets = SecurityDescriptor::parse("D:").unwrap().encode(None).unwrap();
+    let value = Value::Array(octets.into_iter().map(Value::from).collect());
+    let set = |input: Instance| input.with("SD", value).unwrap();
+    let error = call(&engine, &administrator(), "SetSD", set).await.unwrap_err();
+    assert_eq!(error.to_string(), "__SystemSecurity: the file cannot be written");
+    assert!(refused(&engine, &user(false)).await.is_empty());
+}
+
+#[tokio::test]
+async fn there_is_one_system_security_in_every_namespace() {
+    let engine = engine(InMemory::default());
+    let Outcome::Rows(rows, _) =
+        engine.run(&administrator(), &cimv2(), "SELECT * FROM __SystemSecurity").unwrap()
+    else {
+        panic!("not rows")
+    };
+    assert_eq!(all(rows).await.unwrap().len(), 1);
+}

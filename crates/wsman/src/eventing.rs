@@ -1,0 +1,370 @@
+//! Subscribe, Renew, GetStatus and Unsubscribe (WS-Eventing of August 2004; DSP0226 10; MS-WSMV 3.1.4.1.30).
+//!
+//! Events of a subscription in pull mode are fetched with the [`Pull`](crate::enumeration::Pull) of enumerations.
+
+use std::time::Duration;
+
+use xml::{Element, Writer};
+
+use crate::ResourceUri;
+use crate::enumeration::{Filter, either, filter, schema_error};
+use crate::fault::{Fault, Subcode, code};
+use crate::namespace::{ADDRESSING, ANONYMOUS, ENUMERATION, EVENTING, WSMAN};
+
+/// The body of Subscribe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscribe {
+    /// How the events come to the client.
+    pub mode: DeliveryMode,
+    /// How long the subscription is wanted; `None` leaves it to the service. Never zero.
+    pub expires: Option<Duration>,
+    /// Which events; the element is kept, because each dialect has a language of its own.
+    pub filter: Option<Filter>,
+    /// The end of the subscription is to be told to an address of its own (`e:EndTo`).
+    pub end_to: bool,
+    /// A bookmark is given, or bookmarks are wanted (`w:Bookmark`, `w:SendBookmarks`).
+    pub bookmarks: bool,
+}
+
+/// How events come to a client (DSP0226 10.2.9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeliveryMode {
+    /// Each in a message of its own that nobody acknowledges; what a client means that names no mode.
+    #[default]
+    Push,
+    /// Each in a message of its own that is acknowledged.
+    PushWithAck,
+    /// Several in one message that is acknowledged.
+    Events,
+    /// The client asks for them.
+    Pull,
+}
+
+impl DeliveryMode {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Push, Self::PushWithAck, Self::Events, Self::Pull];
+
+    /// Its URI.
+    #[must_use]
+    pub const fn uri(self) -> &'static str {
+        match self {
+            Self::Push => "http://schemas.xmlsoap.org/ws/2004/08/eventing/DeliveryModes/Push",
+            Self::PushWithAck => "http://schemas.dmtf.org/wbem/wsman/1/wsman/PushWithAck",
+            Self::Events => "http://schemas.dmtf.org/wbem/wsman/1/wsman/Events",
+            Self::Pull => "http://schemas.dmtf.org/wbem/wsman/1/wsman/Pull",
+        }
+    }
+
+    /// What a service says that does not deliver so.
+    #[must_use]
+    pub fn unavailable(uri: &str) -> Fault {
+        Fault::new(
+            Subcode::DeliveryModeRequestedUnavailable,
+            code::DELIVERY_MODE_UNAVAILABLE,
+            format!("the delivery mode {:?} is not available here: use {}", excerpt(uri), Self::Pull.uri()),
+        )
+    }
+}
+
+impl Subscribe {
+    /// A subscription whose events the client asks for.
+    #[must_use]
+    pub fn pull(filter: Filter) -> Self {
+        Self {
+            mode: DeliveryMode::Pull,
+            expires: None,
+            filter: Some(filter),
+            end_to: false,
+            bookmarks: false,
+        }
+    }
+
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// `w:SchemaValidationError` for another element, `e:DeliveryModeRequestedUnavailable` for an unknown mode,
+    /// `e:InvalidExpirationTime` and `e:UnsupportedExpirationType` for an end that cannot be meant.
+    pub fn parse(body: Element<'_>) -> Result<Self, Fault> {
+        require(body, "Subscribe")?;
+        let Some(delivery) = body.child(EVENTING, "Delivery") else {
+            return Err(schema_error("the body names no Delivery of events".to_owned()));
+        };
+        let mode = match delivery.attribute("", "Mode") {
+            None => DeliveryMode::default(),
+            Some(uri) => DeliveryMode::ALL
+                .into_iter()
+                .find(|mode| mode.uri() == uri.trim())
+                .ok_or_else(|| DeliveryMode::unavailable(&uri))?,
+        };
+        // Both names are in use: WS-Eventing has one, WS-Management the other.
+        let wanted = either(body, "Filter").or_else(|| body.child(EVENTING, "Filter"));
+        let marks = ["Bookmark", "SendBookmarks"];
+        Ok(Self {
+            mode,
+            expires: expires(body)?,
+            filter: wanted.map(filter).transpose()?,
+            end_to: body.child(EVENTING, "EndTo").is_some(),
+            bookmarks: marks.iter().any(|name| body.child(WSMAN, name).is_some()),
+        })
+    }
+
+    /// Writes the body of a subscription that is pulled from; other modes need an address that this does not know.
+    pub fn write(&self, writer: &mut Writer) {
+        writer.start("e:Subscribe").namespace("e", EVENTING);
+        writer.start("e:Delivery").attribute("Mode", self.mode.uri()).end_empty();
+        if let Some(expires) = self.expires {
+            writer.element("e:Expires", &crate::duration::write(expires));
+        }
+        if let Some(filter) = &self.filter {
+            filter.write(writer);
+        }
+        writer.end();
+    }
+}
+
+/// What a service answers to Subscribe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscribed {
+    /// What the subscription is called in messages about it.
+    pub identifier: String,
+    /// When it ends by itself; `None`, and zero on the wire, is never.
+    pub expires: Option<Duration>,
+    /// With what its events are asked for; only in pull mode.
+    pub context: Option<String>,
+}
+
+impl Subscribed {
+    /// Reads the body of the answer; `None` if it is not one or names no subscription.
+    #[must_use]
+    pub fn parse(response: Element<'_>) -> Option<Self> {
+        if !response.is(EVENTING, "SubscribeResponse") {
+            return None;
+        }
+        let manager = response.child(EVENTING, "SubscriptionManager")?;
+        // Windows itself uses both names, and keeps them apart nowhere.
+        let parameters = manager
+            .child(ADDRESSING, "ReferenceProperties")
+            .or_else(|| manager.child(ADDRESSING, "ReferenceParameters"))?;
+        let identifier = parameters.child(EVENTING, "Identifier")?.text().trim().to_owned();
+        let context = response.child(ENUMERATION, "EnumerationContext").map(|context| context.text());
+        let context = context.map(|context| context.trim().to_owned());
+        Some(Self {
+            identifier: Some(identifier).filter(|identifier| !identifier.is_empty())?,
+            expires: granted(response),
+            context: context.filter(|context| !context.is_empty()),
+        })
+    }
+
+    /// Writes the body of the answer; `address` is where the client asked.
+    pub fn write(&self, writer: &mut Writer, address: Option<&str>, resource: &ResourceUri) {
+        writer.start("e:SubscribeResponse").start("e:SubscriptionManager");
+        writer.element("a:Address", address.unwrap_or(ANONYMOUS));
+        writer.start("a:ReferenceProperties").element("w:ResourceURI", resource.as_str());
+        writer.element("e:Identifier", &self.identifier).end().end();
+        write_expires(writer, self.expires);
+        if let Some(context) = &self.context {
+            writer.element("n:EnumerationContext", context);
+        }
+        writer.end();
+    }
+}
+
+/// Reads the body of Renew: how much longer the subscription is wanted.
+///
+/// # Errors
+/// As [`Subscribe::parse`].
+pub fn parse_renew(body: Element<'_>) -> Result<Option<Duration>, Fault> {
+    require(body, "Renew")?;
+    expires(body)
+}
+
+/// Writes the body of Renew.
+pub fn write_renew(writer: &mut Writer, wanted: Option<Duration>) {
+    writer.start("e:Renew").namespace("e", EVENTING);
+    if let Some(wanted) = wanted {
+        writer.element("e:Expires", &crate::duration::write(wanted));
+    }
+    writer.end();
+}
+
+/// Writes the body of GetStatus.
+pub fn write_get_status(writer: &mut Writer) {
+    writer.start("e:GetStatus").namespace("e", EVENTING).end_empty();
+}
+
+/// Writes the body of Unsubscribe.
+pub fn write_unsubscribe(writer: &mut Writer) {
+    writer.start("e:Unsubscribe").namespace("e", EVENTING).end_empty();
+}
+
+/// Writes the body of the answer to Renew or GetStatus: `e:RenewResponse`, `e:GetStatusResponse`.
+pub fn write_status(writer: &mut Writer, name: &str, expires: Option<Duration>) {
+    writer.start(name);
+    write_expires(writer, expires);
+    writer.end();
+}
+
+/// When a subscription ends, as the answer to Subscribe, Renew or GetStatus tells; `None` is never.
+#[must_use]
+pub fn granted(response: Element<'_>) -> Option<Duration> {
+    let text = response.child(EVENTING, "Expires")?.text();
+    crate::duration::parse(&text).ok().filter(|duration| !duration.is_zero())
+}
+
+/// Writes what stands among events for those that had to be given up (DSP0226 10.2.13).
+pub fn write_dropped(writer: &mut Writer, count: u64) {
+    writer.start("w:DroppedEvents").namespace("w", WSMAN).attribute("Action", DROPPED);
+    writer.text(&count.to_string()).end();
+}
+
+/// How many events were given up here, if the item says that and is no event itself.
+#[must_use]
+pub fn dropped(item: Element<'_>) -> Option<u64> {
+    if item.is(WSMAN, "DroppedEvents") { item.text().trim().parse().ok() } else { None }
+}
+
+const DROPPED: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/DroppedEvents";
+
+fn write_expires(writer: &mut Writer, expires: Option<Duration>) {
+    // As Windows writes that there is no end.
+    writer.element("e:Expires", &crate::duration::write(expires.unwrap_or_default()));
+}
+
+fn expires(body: Element<'_>) -> Result<Option<Duration>, Fault> {
+    let Some(element) = body.child(EVENTING, "Expires") else { return Ok(None) };
+    let text = element.text();
+    let text = text.trim();
+    match crate::duration::parse(text) {
+        Ok(duration) if !duration.is_zero() => Ok(Some(duration)),
+        Err(crate::duration::DurationError::Malformed) => Err(Fault::new(
+            Subcode::EventingUnsupportedExpirationType,
+            code::EVENTING_UNSUPPORTED_EXPIRATION_TYPE,
+            format!(
+                "Expires {:?} is not a duration such as PT600S, which is what is supported",
+                excerpt(text)
+            ),
+        )),
+        _ => Err(Fault::new(
+            Subcode::EventingInvalidExpirationTime,
+            code::EVENTING_INVALID_EXPIRATION_TIME,
+            "a subscription cannot end when it begins: give Expires a duration above zero",
+        )),
+    }
+}
+
+fn require(body: Element<'_>, name: &str) -> Result<(), Fault> {
+    if body.is(EVENTING, name) {
+        return Ok(());
+    }
+    Err(schema_error(format!("the body must hold a {name} element of WS-Eventing, not {}", body.name())))
+}
+
+fn excerpt(text: &str) -> String {
+    text.trim().chars().take(120).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use xml::{Bounds, Document};
+
+    use super::*;
+
+    fn document(body: &str) -> Document {
+        let text = format!(
+            "<x xmlns:e='{EVENTING}' xmlns:n='{ENUMERATION}' xmlns:w='{WSMAN}' xmlns:a='{ADDRESSING}'>{body}</x>"
+        );
+        Document::parse(text, &Bounds::default()).expect("XML")
+    }
+
+    fn body(document: &Document) -> Element<'_> {
+        document.root().children().next().expect("a body")
+    }
+
+    fn subscribe(content: &str) -> Result<Subscribe, Fault> {
+        Subscribe::parse(body(&document(&format!("<e:Subscribe>{content}</e:Subscribe>"))))
+    }
+
+    #[test]
+    fn a_subscription_without_a_mode_is_one_by_push() {
+        let read = subscribe("<e:Delivery/>").expect("a body");
+        assert_eq!((read.mode, read.expires, read.filter), (DeliveryMode::Push, None, None));
+    }
+
+    #[test]
+    fn every_mode_is_known_by_its_uri_and_others_are_refused_with_what_to_use() {
+        for mode in DeliveryMode::ALL {
+            let read = subscribe(&format!("<e:Delivery Mode=' {}'/>", mode.uri())).expect("a mode");
+            assert_eq!(read.mode, mode);
+        }
+        let fault = subscribe("<e:Delivery Mode='urn:pigeon'/>").expect_err("unknown");
+        assert_eq!(fault.subcode(), &Subcode::DeliveryModeRequestedUnavailable);
+        assert_eq!(fault.code(), code::DELIVERY_MODE_UNAVAILABLE);
+        assert!(fault.reason().contains("wsman/Pull"), "{fault}");
+    }
+
+    #[test]
+    fn a_filter_may_stand_in_either_namespace() {
+        for prefix in ["e", "w"] {
+            let text = format!("<e:Delivery/><{prefix}:Filter Dialect='urn:q'> select </{prefix}:Filter>");
+            let filter = subscribe(&text).expect("a body").filter.expect("a filter");
+            assert_eq!((filter.dialect.as_str(), filter.text.as_str()), ("urn:q", "select"));
+        }
+    }
+
+    #[test]
+    fn an_end_that_cannot_be_meant_is_refused() {
+        let ends = |text: &str| {
+            subscribe(&format!("<e:Delivery/><e:Expires>{text}</e:Expires>")).map(|read| read.expires)
+        };
+        assert_eq!(ends(" PT10M "), Ok(Some(Duration::from_secs(600))));
+        // What Windows sends for "never".
+        assert!(ends("PT3961315881.184S").expect("a duration").is_some());
+        for (text, subcode, code) in [
+            ("PT0S", Subcode::EventingInvalidExpirationTime, code::EVENTING_INVALID_EXPIRATION_TIME),
+            ("-PT1S", Subcode::EventingInvalidExpirationTime, code::EVENTING_INVALID_EXPIRATION_TIME),
+            (
+                "2030-01-01T00:00:00Z",
+                Subcode::EventingUnsupportedExpirationType,
+                code::EVENTING_UNSUPPORTED_EXPIRATION_TYPE,
+            ),
+        ] {
+            let fault = ends(text).expect_err(text);
+            assert_eq!((fault.subcode(), fault.code()), (&subcode, code), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_subscription_is_refused() {
+        for wrong in ["<e:Subscribe/>", "<e:Renew/>", "<n:Subscribe><e:Delivery/></n:Subscribe>"] {
+            let fault = Subscribe::parse(body(&document(wrong))).expect_err(wrong);
+            assert_eq!(fault.code(), code::SCHEMA_VALIDATION_ERROR, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_answer_may_use_either_name_for_its_parameters_and_says_never_with_zero() {
+        for name in ["ReferenceProperties", "ReferenceParameters"] {
+            let text = format!(
+                "<e:SubscribeResponse><e:SubscriptionManager><a:Address>x</a:Address><a:{name}>\
+                 <e:Identifier> 7 </e:Identifier></a:{name}></e:SubscriptionManager>\
+                 <e:Expires>PT0.000S</e:Expires><n:EnumerationContext>uuid:8</n:EnumerationContext>\
+                 </e:SubscribeResponse>"
+            );
+            let read = Subscribed::parse(body(&document(&text))).expect("an answer");
+            assert_eq!((read.identifier.as_str(), read.expires), ("7", None));
+            assert_eq!(read.context.as_deref(), Some("uuid:8"));
+        }
+        let nameless = "<e:SubscribeResponse><e:SubscriptionManager/></e:SubscribeResponse>";
+        assert_eq!(Subscribed::parse(body(&document(nameless))), None);
+    }
+
+    #[test]
+    fn dropped_events_are_told_from_events() {
+        let mut writer = Writer::new();
+        write_dropped(&mut writer, 12);
+        let written = writer.finish();
+        let written = Document::parse(written, &Bounds::default()).expect("XML");
+        assert_eq!(dropped(written.root()), Some(12));
+        assert_eq!(dropped(body(&document("<e:DroppedEvents>1</e:DroppedEvents>"))), None);
+    }
+}
