@@ -7,18 +7,27 @@
 //! | Classes | Where |
 //! |---|---|
 //! | the operating system | [`system`] |
+//! | disks, volumes, files | [`storage`] |
 //! | performance counters | [`performance`] |
+//! | the registry | [`registry`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
 
 mod command_line;
+mod fstab;
 mod machine;
+mod mounts;
+mod package;
 mod performance;
+mod program;
+mod registry;
 mod scx;
+mod storage;
 mod system;
 mod table;
+mod udev;
 
 use std::sync::Arc;
 
@@ -33,10 +42,16 @@ pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
 }
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    [vec![bind(machine, system::OperatingSystem)], performance::bindings(machine), scx::bindings(machine)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        vec![bind(machine, system::OperatingSystem)],
+        performance::bindings(machine),
+        registry::bindings(machine),
+        scx::bindings(machine),
+        storage::bindings(machine),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[cfg(test)]
@@ -51,12 +66,14 @@ mod tests {
             for (namespace, name) in binding.classes() {
                 let schema = cim::Schema::of(namespace);
                 let class = schema.class(name.as_str()).unwrap_or_else(|| panic!("there is no class {name}"));
-                let has: BTreeSet<_> =
-                    class.properties().iter().map(|property| property.name.as_str()).collect();
+                let names = class.properties().iter().map(|property| &property.name);
+                let has: BTreeSet<_> = names.clone().map(cim::Name::as_str).collect();
+                let needed: BTreeSet<_> =
+                    names.filter(|name| !binding.is_scoping(name)).map(cim::Name::as_str).collect();
                 let columns = binding.columns();
                 let bound: BTreeSet<_> = columns.iter().copied().collect();
                 assert_eq!(bound.len(), columns.len(), "{name} has a column twice");
-                let missing: Vec<_> = has.difference(&bound).collect();
+                let missing: Vec<_> = needed.difference(&bound).collect();
                 let unknown: Vec<_> = bound.difference(&has).collect();
                 assert!(
                     missing.is_empty() && unknown.is_empty(),

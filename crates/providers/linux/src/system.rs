@@ -1,7 +1,6 @@
 //! The machine as a whole.
 
 pub(crate) mod memory;
-pub(crate) mod mounts;
 mod operating_system;
 pub(crate) mod os_release;
 

@@ -8,10 +8,10 @@ use cim::DateTime;
 use wmi::{ProviderError, Scan};
 
 use super::memory::Memory;
-use super::mounts;
 use super::os_release::OsRelease;
 use super::{booted, count_of_processes, now, offset, release_of_kernel};
 use crate::Machine;
+use crate::mounts;
 use crate::table::{Fill, Push, Table, host_name, null};
 
 /// The one instance of the running system.
