@@ -1,24 +1,32 @@
 //! The engine of WMI, with the classes of this machine and those who serve them.
 
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use cim::{DateTime, Namespace, Schema};
+use hardware::{Hardware, HostFile};
 use linux::Machine;
 use plugin_wmi::WmiPlugin;
+use tokio::runtime::Handle;
 use wmi::Engine;
 
-/// The plug-in for the instances of this machine.
-pub(crate) fn plugin() -> Result<WmiPlugin, Box<dyn Error>> {
+/// The plug-in for the instances of this machine, and of the controllers that a directory of state knows.
+pub(crate) fn plugin(state: &Path) -> Result<WmiPlugin, Box<dyn Error>> {
     let machine = Arc::new(Machine::this());
     let mut engine = Engine::builder(machine.host_name(), offset(&machine));
     for namespace in NAMESPACES {
         engine = engine.namespace(Schema::of(Namespace::parse(namespace)?));
     }
+    for namespace in hardware::namespaces() {
+        engine = engine.namespace(Schema::of(namespace));
+    }
     for provider in linux::providers(&machine) {
         engine = engine.provider(provider);
     }
+    let hosts = HostFile::of_state(state);
+    engine = engine.provider(Arc::new(Hardware::new(machine.host_name(), hosts, Handle::current())));
     Ok(WmiPlugin::new(engine.build()?))
 }
 
