@@ -46,6 +46,9 @@ impl Connection {
         let changed = set(change).await;
         if has_begun {
             // Whatever became of it, others may go on; who has moved does not hear it.
+            if changed.is_ok() {
+                let _ = set(LanChange::Commit).await;
+            }
             let _ = set(LanChange::End).await;
         }
         changed

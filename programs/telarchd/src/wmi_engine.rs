@@ -1,5 +1,6 @@
 //! The engine of WMI, with the classes of this machine and those who serve them.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,22 +17,22 @@ use wmi::Engine;
 pub(crate) fn plugin(state: &Path) -> Result<WmiPlugin, Box<dyn Error>> {
     let machine = Arc::new(Machine::this());
     let mut engine = Engine::builder(machine.host_name(), offset(&machine));
-    for namespace in NAMESPACES {
-        engine = engine.namespace(Schema::of(Namespace::parse(namespace)?));
-    }
-    for namespace in hardware::namespaces() {
+    let mut providers = linux::providers(&machine);
+    let hosts = HostFile::of_state(state);
+    providers.push(Arc::new(Hardware::new(machine.host_name(), hosts, Handle::current())));
+    let served = providers.iter().flat_map(|provider| provider.classes()).map(|(namespace, _)| namespace);
+    let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;
+    for namespace in served.chain(others).collect::<BTreeSet<_>>() {
         engine = engine.namespace(Schema::of(namespace));
     }
-    for provider in linux::providers(&machine) {
+    for provider in providers {
         engine = engine.provider(provider);
     }
-    let hosts = HostFile::of_state(state);
-    engine = engine.provider(Arc::new(Hardware::new(machine.host_name(), hosts, Handle::current())));
     Ok(WmiPlugin::new(engine.build()?))
 }
 
-/// The namespaces there are, also those in which nothing is yet.
-const NAMESPACES: [&str; 3] = ["root/cimv2", "root/default", "root/interop"];
+/// The namespaces there are besides those of providers.
+const NAMESPACES: [&str; 1] = ["root/interop"];
 
 /// How far the clocks are east of Greenwich, in minutes.
 fn offset(machine: &Machine) -> i16 {

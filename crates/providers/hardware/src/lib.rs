@@ -36,4 +36,4 @@ mod unit;
 
 pub use error::HardwareError;
 pub use hosts::{Added, Address, Host, HostFile, HostFileError, HostName, Secrets};
-pub use provider::{Hardware, namespaces};
+pub use provider::Hardware;

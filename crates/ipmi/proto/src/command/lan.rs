@@ -256,7 +256,9 @@ pub struct SetLanParameter {
 pub enum LanChange {
     /// Nobody else may change anything now.
     Begin,
-    /// Others may, again; what was set counts.
+    /// What was set counts: those that could take it back do not any more; others do not know this.
+    Commit,
+    /// Others may, again.
     End,
     /// The address.
     Address(Ipv4Addr),
@@ -330,6 +332,7 @@ impl Command for SetLanParameter {
         let parameter = |parameter: LanParameter| parameter.number();
         let (number, octets): (u8, Vec<u8>) = match &self.change {
             LanChange::Begin => (0, vec![1]),
+            LanChange::Commit => (0, vec![2]),
             LanChange::End => (0, vec![0]),
             LanChange::Address(address) => (parameter(LanParameter::Address), address.octets().into()),
             LanChange::Source(source) => (parameter(LanParameter::Source), vec![source.number()]),

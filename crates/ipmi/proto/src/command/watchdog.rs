@@ -29,8 +29,8 @@ pub struct Watchdog {
     pub expired_for: u8,
     /// How long it runs; tenths of seconds.
     pub interval: Duration,
-    /// How long it still has to run.
-    pub remaining: Duration,
+    /// How long it still has to run; some controllers do not say it.
+    pub remaining: Option<Duration>,
 }
 
 /// For whom the timer runs (IPMI 2.0, 27.6).
@@ -188,7 +188,7 @@ impl Command for GetWatchdog {
             warns_before: Duration::from_secs(seconds.into()),
             expired_for,
             interval: tenths()?,
-            remaining: tenths()?,
+            remaining: tenths().ok(),
         })
     }
 }
@@ -272,10 +272,11 @@ mod tests {
         let read = GetWatchdog.reply(&[&[0x44], &sent[1..], &[0x57, 2]].concat()).unwrap();
         assert_eq!((read.user, read.action, read.warning), (set.user, set.action, set.warning));
         assert!(read.is_running && read.is_logged && read.warns_before.as_secs() == 10);
-        assert_eq!((read.interval.as_secs(), read.remaining.as_millis()), (60, 59_900));
+        assert_eq!((read.interval.as_secs(), read.remaining), (60, Some(Duration::from_millis(59_900))));
         let odd = GetWatchdog.reply(&[0x80, 0x75, 0, 0, 0, 0, 0, 0]).unwrap();
         assert_eq!((odd.user, odd.action), (TimerUser::Unknown, TimeoutAction::Unknown));
         assert_eq!((odd.warning, odd.is_logged), (PreTimeout::Unknown, false));
-        assert!(GetWatchdog.reply(&[0; 7]).is_err());
+        assert_eq!(GetWatchdog.reply(&[0; 6]).unwrap().remaining, None);
+        assert!(GetWatchdog.reply(&[0; 5]).is_err());
     }
 }

@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 
 use cim::{Instance, Namespace, ObjectPath, Schema, Value};
-use telarch_hardware::{Hardware, Host, HostFile, Secrets, namespaces};
+use telarch_hardware::{Hardware, Host, HostFile, Secrets};
 use telarch_simulated_bmc::SimulatedBmc;
 use wmi::{Context, Engine, Error};
 
@@ -21,7 +21,7 @@ impl House {
         let open = || HostFile::of_state(folder.path());
         let hardware = Hardware::new("keeper", open(), tokio::runtime::Handle::current());
         let mut builder = Engine::builder("keeper", 0);
-        for namespace in namespaces() {
+        for (namespace, _) in wmi::Provider::classes(&hardware) {
             builder = builder.namespace(Schema::of(namespace));
         }
         let engine = builder.provider(Arc::new(hardware.clone())).build().unwrap();
