@@ -10,6 +10,8 @@
 //! | processes and their threads | [`process`] |
 //! | services | [`service`] |
 //! | disks, volumes, files | [`storage`] |
+//! | installed packages and updates | [`package`] |
+//! | logs | [`log`] |
 //! | performance counters | [`performance`] |
 //! | the registry | [`registry`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
@@ -21,6 +23,7 @@ mod bus;
 mod command_line;
 mod folder;
 mod fstab;
+mod log;
 mod machine;
 mod mounts;
 mod package;
@@ -52,6 +55,8 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         system::bindings(machine),
         process::bindings(machine),
         service::bindings(machine),
+        package::bindings(machine),
+        log::bindings(machine),
         performance::bindings(machine),
         registry::bindings(machine),
         scx::bindings(machine),

@@ -1,7 +1,9 @@
 //! The instances of this machine, held against what other sources tell of it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod log;
 mod operating_system;
+mod package;
 mod performance;
 mod process;
 mod registry;
