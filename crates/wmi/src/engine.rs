@@ -202,16 +202,24 @@ impl Engine {
     /// [`Error::AccessDenied`], [`Error::Model`] for a wrong query, [`Error::NoProvider`] if nobody has such instances, [`Error::TooBusy`].
     /// What goes wrong later comes with the rows.
     pub fn run(&self, context: &Context, namespace: &Namespace, text: &str) -> Result<Outcome, Error> {
+        self.ask(context, namespace, &wql::parse(text)?)
+    }
+
+    /// Runs a query that has been read.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub fn ask(&self, context: &Context, namespace: &Namespace, query: &Query) -> Result<Outcome, Error> {
         debug!(namespace = %namespace, "Query");
         self.admit(context, namespace, Rights::ENABLE)?;
-        match wql::parse(text)? {
-            Query::Select(select) if select.is_of_classes() => self.classes(namespace, &select),
+        match query {
+            Query::Select(select) if select.is_of_classes() => self.classes(namespace, select),
             Query::Select(select) => {
                 let names = select.names();
-                Ok(Outcome::Rows(self.select(context, namespace, &select)?, names))
+                Ok(Outcome::Rows(self.select(context, namespace, select)?, names))
             }
-            Query::Associators(associators) => self.associators(context, namespace, &associators),
-            Query::References(references) => self.references(context, namespace, &references),
+            Query::Associators(associators) => self.associators(context, namespace, associators),
+            Query::References(references) => self.references(context, namespace, references),
         }
     }
 
