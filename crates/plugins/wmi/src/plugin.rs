@@ -9,7 +9,7 @@ use crate::error::WmiError;
 use crate::fault::{Operation, Told};
 use crate::form::Form;
 use crate::place::Place;
-use crate::{class_schema, enumerate, invoke, transfer};
+use crate::{class_schema, enumerate, invoke, subscribe, transfer};
 
 /// The plug-in for the classes of an engine.
 pub struct WmiPlugin {
@@ -96,6 +96,7 @@ impl Asked<'_> {
             Action::Create => Operation::CreateInstance,
             Action::Delete => Operation::DeleteInstance,
             Action::Enumerate => return enumerate::answer(self),
+            Action::Subscribe => return subscribe::answer(self).await,
             Action::Custom(_) => Operation::ExecMethod,
             other => return Err(invoke::not_supported(&other.uri())),
         };
