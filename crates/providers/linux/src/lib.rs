@@ -11,11 +11,13 @@
 //! | performance counters | [`performance`] |
 //! | the registry | [`registry`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
+//! | events | [`events`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
 
 mod command_line;
+mod events;
 mod fstab;
 mod machine;
 mod mounts;
@@ -38,7 +40,8 @@ use table::{Binding, bind};
 /// Who serves the classes of a machine.
 #[must_use]
 pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
-    bindings(machine).into_iter().map(|binding| binding as Arc<dyn wmi::Provider>).collect()
+    let tables = bindings(machine).into_iter().map(|binding| binding as Arc<dyn wmi::Provider>);
+    tables.chain([events::Events::of(machine)]).collect()
 }
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
