@@ -15,12 +15,14 @@
 //! | performance counters | [`performance`] |
 //! | the registry | [`registry`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
+//! | events | [`events`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
 
 mod bus;
 mod command_line;
+mod events;
 mod folder;
 mod fstab;
 mod log;
@@ -47,7 +49,8 @@ use table::Binding;
 /// Who serves the classes of a machine.
 #[must_use]
 pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
-    bindings(machine).into_iter().map(|binding| binding as Arc<dyn wmi::Provider>).collect()
+    let tables = bindings(machine).into_iter().map(|binding| binding as Arc<dyn wmi::Provider>);
+    tables.chain([events::Events::of(machine)]).collect()
 }
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
