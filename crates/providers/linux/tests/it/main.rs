@@ -8,6 +8,7 @@ mod registry;
 mod scx;
 mod service;
 mod storage;
+mod system;
 mod tree;
 mod world;
 
