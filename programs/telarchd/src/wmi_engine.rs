@@ -1,29 +1,38 @@
 //! The engine of WMI, with the classes of this machine and those who serve them.
 
+use std::collections::BTreeSet;
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use cim::{DateTime, Namespace, Schema};
+use hardware::{Hardware, HostFile};
 use linux::Machine;
 use plugin_wmi::WmiPlugin;
+use tokio::runtime::Handle;
 use wmi::Engine;
 
-/// The plug-in for the instances of this machine.
-pub(crate) fn plugin() -> Result<WmiPlugin, Box<dyn Error>> {
+/// The plug-in for the instances of this machine, and of the controllers that a directory of state knows.
+pub(crate) fn plugin(state: &Path) -> Result<WmiPlugin, Box<dyn Error>> {
     let machine = Arc::new(Machine::this());
     let mut engine = Engine::builder(machine.host_name(), offset(&machine));
-    for namespace in NAMESPACES {
-        engine = engine.namespace(Schema::of(Namespace::parse(namespace)?));
+    let mut providers = linux::providers(&machine);
+    let hosts = HostFile::of_state(state);
+    providers.push(Arc::new(Hardware::new(machine.host_name(), hosts, Handle::current())));
+    let served = providers.iter().flat_map(|provider| provider.classes()).map(|(namespace, _)| namespace);
+    let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;
+    for namespace in served.chain(others).collect::<BTreeSet<_>>() {
+        engine = engine.namespace(Schema::of(namespace));
     }
-    for provider in linux::providers(&machine) {
+    for provider in providers {
         engine = engine.provider(provider);
     }
     Ok(WmiPlugin::new(engine.build()?))
 }
 
-/// The namespaces there are, also those in which nothing is yet.
-const NAMESPACES: [&str; 3] = ["root/cimv2", "root/default", "root/interop"];
+/// The namespaces there are besides those of providers.
+const NAMESPACES: [&str; 1] = ["root/interop"];
 
 /// How far the clocks are east of Greenwich, in minutes.
 fn offset(machine: &Machine) -> i16 {

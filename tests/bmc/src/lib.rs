@@ -1,7 +1,11 @@
-//! A management controller that we did not write: `ipmi_sim` of OpenIPMI, on a port of its own.
+//! Management controllers for tests: one that we did not write, `ipmi_sim` of OpenIPMI, on a port of its own; and as
+//! many of ours as one likes, in the process of the test.
 //!
-//! What it simulates is in `bmc/`: 35 records of sensors, an event log, and an inventory, made to catch decoders.
+//! What both simulate is in `bmc/`: 35 records of sensors, an event log, and an inventory, made to catch decoders.
 #![allow(clippy::expect_used, clippy::missing_panics_doc)]
+
+mod board;
+mod crowd;
 
 use std::fs;
 use std::net::UdpSocket;
@@ -9,6 +13,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+pub use board::Board;
+pub use crowd::{Crowd, Network, settings, settings_with_suites};
 
 /// A running simulator; dropping it ends it.
 #[derive(Debug)]
@@ -74,6 +81,14 @@ impl SimulatedBmc {
         Some(text)
     }
 
+    /// Ends it and starts it again at the same address: it knows no session from before.
+    pub fn restart(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+        self.program = run(self.folder.path());
+        assert!(self.answers(), "ipmi_sim starts again");
+    }
+
     /// The port may be taken between its choice and its use; then this is tried again.
     fn start_once() -> Option<Self> {
         let port = UdpSocket::bind("127.0.0.1:0")
@@ -90,14 +105,7 @@ impl SimulatedBmc {
         for (name, content) in files {
             write(&folder.path().join(name), content);
         }
-        let program = Command::new("ipmi_sim")
-            .args(["-n", "-p", "-c", "lan.conf", "-f", "bmc.emu"])
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("ipmi_sim runs");
+        let program = run(folder.path());
         let mut bmc = Self { program, port, folder };
         bmc.answers().then_some(bmc)
     }
@@ -131,6 +139,17 @@ pub fn is_installed(program: &str, package: &str) -> bool {
         eprintln!("SKIPPED: {program} is missing (Debian: apt-get install {package})");
     }
     found
+}
+
+fn run(folder: &Path) -> Child {
+    Command::new("ipmi_sim")
+        .args(["-n", "-p", "-c", "lan.conf", "-f", "bmc.emu"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("ipmi_sim runs")
 }
 
 fn configuration(port: u16) -> String {
