@@ -12,6 +12,7 @@
 //! | disks, volumes, files | [`storage`] |
 //! | performance counters | [`performance`] |
 //! | the registry | [`registry`] |
+//! | jobs, and what is started at sign-in | [`schedule`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
@@ -28,6 +29,7 @@ mod performance;
 mod process;
 mod program;
 mod registry;
+mod schedule;
 mod scx;
 mod service;
 mod storage;
@@ -54,6 +56,7 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         service::bindings(machine),
         performance::bindings(machine),
         registry::bindings(machine),
+        schedule::bindings(machine),
         scx::bindings(machine),
         storage::bindings(machine),
     ]

@@ -17,8 +17,8 @@ use crate::Machine;
 use crate::table::{Binding, bind};
 
 pub(crate) use table::of_bus;
-pub(crate) use unit::MANAGER;
 use unit::Unit;
+pub(crate) use unit::{MANAGER, Timer, timers};
 
 /// The classes of services.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {

@@ -48,10 +48,12 @@ fn setting_of(text: &str, name: &str) -> Option<String> {
     for line in lines {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             section = name.to_ascii_lowercase();
-        } else if let Some((key, value)) = line.split_once('=') {
-            if section == "global" && key.trim().eq_ignore_ascii_case(name) && !value.trim().is_empty() {
-                found = Some(value.trim().to_owned());
-            }
+        } else if let Some((key, value)) = line.split_once('=')
+            && section == "global"
+            && key.trim().eq_ignore_ascii_case(name)
+            && !value.trim().is_empty()
+        {
+            found = Some(value.trim().to_owned());
         }
     }
     found

@@ -126,16 +126,18 @@ impl Variable {
     fn write(&self, machine: &Machine) -> Result<(), ProviderError> {
         let before = text(machine)?;
         let is_meant = |line: &str| Self::parse(line).is_some_and(|variable| variable.name == self.name);
-        let line = format!("{}=\"{}\"", self.name, self.value);
-        let place = before.lines().position(is_meant).unwrap_or(before.lines().count());
-        let kept = |line: &(usize, &str)| line.0 < place || !is_meant(line.1);
-        let lines = before.lines().enumerate().filter(kept).map(|(place, line)| (place, line));
-        let (first, last): (Vec<_>, Vec<_>) = lines.partition(|(at, _)| *at < place);
-        let texts = |lines: Vec<(usize, &str)>| {
-            lines.into_iter().map(|(_, line)| line.to_owned()).collect::<Vec<_>>()
-        };
-        let all = [texts(first), vec![line], texts(last)].concat();
-        replace(machine, all.iter().map(String::as_str))
+        let mut line = Some(format!("{}=\"{}\"", self.name, self.value));
+        let mut lines = Vec::new();
+        for old in before.lines() {
+            if is_meant(old) {
+                // Once is enough.
+                lines.extend(line.take());
+            } else {
+                lines.push(old.to_owned());
+            }
+        }
+        lines.extend(line);
+        replace(machine, lines.iter().map(String::as_str))
     }
 }
 

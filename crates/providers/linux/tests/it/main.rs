@@ -5,6 +5,7 @@ mod operating_system;
 mod performance;
 mod process;
 mod registry;
+mod schedule;
 mod scx;
 mod service;
 mod storage;

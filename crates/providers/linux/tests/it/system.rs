@@ -13,7 +13,7 @@ use wmi::Context;
 use crate::{call_on, engine, machine, output, rows, rows_of, text};
 
 /// A machine made of some files.
-fn made_of(files: &[(&str, &[u8])]) -> (Arc<Machine>, TempDir) {
+pub(crate) fn made_of(files: &[(&str, &[u8])]) -> (Arc<Machine>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     for (path, octets) in files {
         let path = folder.path().join(path);
