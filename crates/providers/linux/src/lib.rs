@@ -14,6 +14,7 @@
 //! | logs | [`log`] |
 //! | performance counters | [`performance`] |
 //! | the registry | [`registry`] |
+//! | jobs, and what is started at sign-in | [`schedule`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
 //! | events | [`events`] |
 //!
@@ -33,6 +34,7 @@ mod performance;
 mod process;
 mod program;
 mod registry;
+mod schedule;
 mod scx;
 mod service;
 mod storage;
@@ -62,6 +64,7 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         log::bindings(machine),
         performance::bindings(machine),
         registry::bindings(machine),
+        schedule::bindings(machine),
         scx::bindings(machine),
         storage::bindings(machine),
     ]

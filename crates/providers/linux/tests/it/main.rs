@@ -8,9 +8,11 @@ mod package;
 mod performance;
 mod process;
 mod registry;
+mod schedule;
 mod scx;
 mod service;
 mod storage;
+mod system;
 mod tree;
 mod world;
 
