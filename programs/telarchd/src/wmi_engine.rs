@@ -1,5 +1,6 @@
 //! The engine of WMI, with the classes of this machine and those who serve them.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -13,17 +14,20 @@ use wmi::Engine;
 pub(crate) fn plugin() -> Result<WmiPlugin, Box<dyn Error>> {
     let machine = Arc::new(Machine::this());
     let mut engine = Engine::builder(machine.host_name(), offset(&machine));
-    for namespace in NAMESPACES {
-        engine = engine.namespace(Schema::of(Namespace::parse(namespace)?));
+    let providers = linux::providers(&machine);
+    let served = providers.iter().flat_map(|provider| provider.classes()).map(|(namespace, _)| namespace);
+    let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;
+    for namespace in served.chain(others).collect::<BTreeSet<_>>() {
+        engine = engine.namespace(Schema::of(namespace));
     }
-    for provider in linux::providers(&machine) {
+    for provider in providers {
         engine = engine.provider(provider);
     }
     Ok(WmiPlugin::new(engine.build()?))
 }
 
-/// The namespaces there are, also those in which nothing is yet.
-const NAMESPACES: [&str; 3] = ["root/cimv2", "root/default", "root/interop"];
+/// The namespaces there are besides those of providers.
+const NAMESPACES: [&str; 1] = ["root/interop"];
 
 /// How far the clocks are east of Greenwich, in minutes.
 fn offset(machine: &Machine) -> i16 {

@@ -2,14 +2,21 @@
 
 pub mod boot;
 pub mod capabilities;
+pub mod channel;
 pub mod chassis;
 pub mod device_id;
 pub mod device_sdr;
+pub mod event_log;
 pub mod guid;
+pub mod lan;
+pub mod payload;
 pub mod power;
 pub mod raw;
 pub mod sensor;
 pub mod storage;
+pub mod threshold;
+pub mod user;
+pub mod watchdog;
 
 use crate::{Privilege, ProtoError, Request};
 

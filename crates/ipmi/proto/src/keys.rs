@@ -65,6 +65,11 @@ impl Password {
     pub(crate) fn fits_16(&self) -> bool {
         self.0.iter().skip(16).all(|octet| *octet == 0)
     }
+
+    /// With zeros behind it, as controllers keep it.
+    pub(crate) fn padded(&self) -> &[u8] {
+        &*self.0
+    }
 }
 
 impl std::fmt::Debug for Password {
@@ -198,7 +203,7 @@ pub(crate) fn same(ours: &[u8], theirs: &[u8]) -> bool {
     ours.ct_eq(theirs).into()
 }
 
-fn fits(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
+pub(crate) fn fits(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
     if octets.len() > limit {
         return Err(ProtoError::TooLong { what, octets: octets.len(), limit });
     }

@@ -49,7 +49,8 @@ mod window;
 mod wire;
 
 pub use command::{
-    Command, boot, capabilities, chassis, device_id, device_sdr, guid, power, raw, sensor, storage,
+    Command, boot, capabilities, channel, chassis, device_id, device_sdr, event_log, guid, lan, payload,
+    power, raw, sensor, storage, threshold, user, watchdog,
 };
 pub use destination::Destination;
 pub use error::ProtoError;

@@ -47,7 +47,7 @@ impl NetFn {
 }
 
 /// A command with what it is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// Its group.
     pub net_fn: NetFn,
@@ -67,6 +67,18 @@ impl Request {
     /// The message of a session, from the console (software id 81h) to the controller (20h).
     pub(crate) fn encode(&self, number: SequenceNumber) -> Vec<u8> {
         Destination::CONTROLLER.encode(self, number)
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Request");
+        shown.field("net_fn", &self.net_fn).field("command", &self.command);
+        // Set User Password and Set Channel Security Keys carry secrets.
+        if self.net_fn == NetFn::APP && matches!(self.command, 0x47 | 0x56) {
+            return shown.finish_non_exhaustive();
+        }
+        shown.field("data", &self.data).finish()
     }
 }
 
