@@ -8,16 +8,19 @@
 //! |---|---|
 //! | the operating system | [`system`] |
 //! | disks, volumes, files | [`storage`] |
+//! | adapters, addresses, routes | [`network`] |
 //! | performance counters | [`performance`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
 
+mod bus;
 mod command_line;
 mod fstab;
 mod machine;
 mod mounts;
+mod network;
 mod performance;
 mod program;
 mod scx;
@@ -44,6 +47,7 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         performance::bindings(machine),
         scx::bindings(machine),
         storage::bindings(machine),
+        network::bindings(machine),
     ]
     .into_iter()
     .flatten()

@@ -44,6 +44,12 @@ impl Machine {
         &self.drive_aliases
     }
 
+    /// Whether it is the machine that this runs on, so that its kernel can be asked what no file tells.
+    #[must_use]
+    pub fn is_this(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
     /// Where a file of the machine is; `path` begins without a slash.
     #[must_use]
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
