@@ -12,7 +12,7 @@ use builtin::Builtin;
 /// The classes of one namespace: those that come with this crate, and those that were added.
 ///
 /// What comes with the crate is text until it is asked for; opening a schema costs an index of names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Schema {
     namespace: Namespace,
     builtin: Vec<&'static Builtin>,
@@ -24,12 +24,17 @@ impl Schema {
     pub const MAX_ADDED: usize = 10_000;
 
     /// The classes that come with a namespace: those of the system in every one, those of Windows in `root/cimv2`,
-    /// the registry in that and in `root/default`, those of SCOM's agent in `root/scx`.
+    /// the registry in that and in `root/default`, those of SCOM's agent in `root/scx`; those of management
+    /// controllers in `root/hardware`, their driver in `root/wmi`, and a view of each in
+    /// `root/microsoft/windows/hardwaremanagement`.
     #[must_use]
     pub fn of(namespace: Namespace) -> Self {
         let builtin = match namespace.as_str() {
             "root/cimv2" => vec![builtin::system(), builtin::registry(), builtin::cimv2()],
             "root/default" => vec![builtin::system(), builtin::registry()],
+            "root/hardware" => vec![builtin::system(), builtin::hardware()],
+            "root/wmi" => vec![builtin::system(), builtin::ipmi()],
+            "root/microsoft/windows/hardwaremanagement" => vec![builtin::system(), builtin::pcsv()],
             "root/scx" => vec![builtin::system(), builtin::scx()],
             _ => vec![builtin::system()],
         };
@@ -48,6 +53,13 @@ impl Schema {
         let name = Name::parse(name).ok()?;
         let added = self.added.get(&name).cloned();
         added.or_else(|| self.builtin.iter().find_map(|builtin| builtin.class(&name)))
+    }
+
+    /// Whether a class comes with this crate, and was not added.
+    #[must_use]
+    pub fn is_builtin(&self, name: &str) -> bool {
+        let Ok(name) = Name::parse(name) else { return false };
+        self.builtin.iter().any(|builtin| builtin.has(&name))
     }
 
     /// The same, for callers who cannot go on without it.

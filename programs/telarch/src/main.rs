@@ -5,10 +5,12 @@
 mod access;
 mod account;
 mod configuration;
+mod date;
 mod explain;
 mod failure;
 mod format;
 mod ipmi;
+mod mofcomp;
 mod pages;
 mod place;
 mod policy;
@@ -37,6 +39,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     configuration::SUBCOMMAND,
     policy::SUBCOMMAND,
     ipmi::SUBCOMMAND,
+    mofcomp::SUBCOMMAND,
     explain::SUBCOMMAND,
     pages::MAN,
     pages::COMPLETION,

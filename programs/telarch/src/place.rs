@@ -38,6 +38,23 @@ pub(crate) fn state() -> Result<PathBuf, Failure> {
     Ok(paths.state)
 }
 
+/// The file of the repository of this user's service; root's is that of the machine.
+pub(crate) fn repository(if_missing: IfMissing) -> Result<PathBuf, Failure> {
+    let paths = config::Paths::of_this_process().ok_or_else(|| {
+        Failure::failed(
+            "neither XDG_STATE_HOME nor HOME says where the service keeps its state",
+            "name the file with --repository",
+        )
+    })?;
+    if if_missing == IfMissing::Make {
+        // The processes of users read the repository of the machine; what is secret beside it has modes of its own.
+        let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
+        let made = DirBuilder::new().recursive(true).mode(mode).create(&paths.state);
+        made.map_err(|error| Failure::Failed(format!("cannot make {}: {error}", paths.state.display())))?;
+    }
+    Ok(paths.repository)
+}
+
 /// Where the settings of programs are kept (XDG Base Directory Specification).
 fn of_this_user() -> Result<PathBuf, Failure> {
     // A relative path is to be ignored.

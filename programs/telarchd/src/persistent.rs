@@ -33,11 +33,13 @@ use crate::inherited::Inherited;
 use crate::open_files::OpenFiles;
 use crate::quick_config::OwnMachine;
 use crate::signals::{Signals, Wish};
-use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings};
+use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings, wmi_engine};
 
 /// Makes the directory of what the service keeps itself, which nobody else may change.
 pub(crate) fn make_state(arguments: &Persistent) -> Result<(), Box<dyn Error>> {
-    make_directory(&arguments.paths.state, 0o700)?;
+    // Users' processes read what was added to WMI there; what is secret has a mode of its own.
+    let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
+    make_directory(&arguments.paths.state, mode)?;
     is_private(&arguments.paths.state)
 }
 
@@ -260,7 +262,7 @@ fn service(
         state: files.store.subscribe(),
         authenticator: sign_in,
         principals,
-        catalog: Catalog::new(vec![Arc::new(settings), shell]),
+        catalog: Catalog::new(vec![Arc::new(settings), shell, Arc::new(wmi_engine::plugin()?)]),
         product: product::of_this_machine(),
     }))
 }

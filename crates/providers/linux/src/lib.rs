@@ -10,6 +10,7 @@
 //! | disks, volumes, files | [`storage`] |
 //! | adapters, addresses, routes | [`network`] |
 //! | performance counters | [`performance`] |
+//! | the registry | [`registry`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
@@ -21,8 +22,10 @@ mod fstab;
 mod machine;
 mod mounts;
 mod network;
+mod package;
 mod performance;
 mod program;
+mod registry;
 mod scx;
 mod storage;
 mod system;
@@ -45,6 +48,7 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     [
         vec![bind(machine, system::OperatingSystem)],
         performance::bindings(machine),
+        registry::bindings(machine),
         scx::bindings(machine),
         storage::bindings(machine),
         network::bindings(machine),

@@ -4,15 +4,21 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cim::{DateTime, Timestamp};
+
+use crate::package::{Package, Packages};
 
 /// A machine: this one, or a tree of files that looks like one.
 #[derive(Debug)]
 pub struct Machine {
     root: PathBuf,
+    state: PathBuf,
+    user_state: Option<PathBuf>,
     opened: AtomicU64,
+    packages: Packages,
     drive_aliases: Vec<(String, String)>,
 }
 
@@ -26,10 +32,45 @@ impl Machine {
         Self::at("/")
     }
 
-    /// A machine whose `/proc`, `/sys` and `/etc` are below a folder.
+    /// A machine whose `/proc`, `/sys`, `/etc`, `/usr` and `/var` are below a folder.
     #[must_use]
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), opened: AtomicU64::new(0), drive_aliases: Vec::new() }
+        let root = root.into();
+        let state = root.join("var/lib/telarch");
+        Self {
+            root,
+            state,
+            user_state: None,
+            opened: AtomicU64::new(0),
+            packages: Packages::default(),
+            drive_aliases: Vec::new(),
+        }
+    }
+
+    /// The same machine, with other folders for what providers keep: of the machine, and of the user they run as.
+    #[must_use]
+    pub fn keeping(self, state: impl Into<PathBuf>, user_state: Option<PathBuf>) -> Self {
+        Self { state: state.into(), user_state, ..self }
+    }
+
+    /// Where providers keep what is the machine's.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// Where providers keep what is the user's they run as; `None` if nothing is kept.
+    #[must_use]
+    pub fn user_state(&self) -> Option<&Path> {
+        self.user_state.as_deref()
+    }
+
+    /// The installed packages.
+    ///
+    /// # Errors
+    /// What kept their database from being read.
+    pub(crate) fn packages(&self) -> io::Result<Arc<Vec<Package>>> {
+        self.packages.of(self)
     }
 
     /// The machine with another name for the disk that is mounted somewhere, for scripts that ask for `C:`.
@@ -67,9 +108,17 @@ impl Machine {
     /// # Errors
     /// What the kernel says.
     pub fn octets(&self, path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+        self.octets_up_to(path, Self::MAX_FILE)
+    }
+
+    /// What is in a file, up to so many octets.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn octets_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         let mut octets = Vec::new();
-        File::open(self.path(path))?.take(Self::MAX_FILE).read_to_end(&mut octets)?;
+        File::open(self.path(path))?.take(limit).read_to_end(&mut octets)?;
         Ok(octets)
     }
 

@@ -4,6 +4,7 @@
 mod network;
 mod operating_system;
 mod performance;
+mod registry;
 mod scx;
 mod storage;
 mod tree;
@@ -16,9 +17,9 @@ use telarch_linux::Machine;
 use wmi::{Context, Engine};
 
 fn engine(machine: &Arc<Machine>) -> Engine {
-    let scx = Namespace::parse("root/scx").unwrap();
-    let builder =
-        Engine::builder("node7", 0).namespace(Schema::of(Namespace::cimv2())).namespace(Schema::of(scx));
+    let schemas =
+        ["root/cimv2", "root/default", "root/scx"].map(|name| Schema::of(Namespace::parse(name).unwrap()));
+    let builder = schemas.into_iter().fold(Engine::builder("node7", 0), wmi::EngineBuilder::namespace);
     let builder = telarch_linux::providers(machine).into_iter().fold(builder, wmi::EngineBuilder::provider);
     builder.build().unwrap()
 }
