@@ -13,7 +13,7 @@ pub(crate) fn identity(machine: &Machine, folder: &str) -> String {
         match subsystem(machine, place).as_deref() {
             Some("pci") => return of_pci(machine, place),
             Some("usb") if line(machine, place, "idVendor").is_some() => return of_usb(machine, place),
-            Some("usb" | "virtio") => match place.rsplit_once('/') {
+            Some("usb" | "virtio" | "hid") => match place.rsplit_once('/') {
                 Some((above, _)) if !above.is_empty() => place = above,
                 _ => return folder.to_owned(),
             },
@@ -29,6 +29,12 @@ pub(crate) fn identity(machine: &Machine, folder: &str) -> String {
 /// The bus or class that a device is of.
 pub(crate) fn subsystem(machine: &Machine, folder: &str) -> Option<String> {
     let target = folder_of(machine, &format!("sys{folder}/subsystem"))?;
+    target.rsplit('/').next().map(str::to_owned)
+}
+
+/// What drives a device.
+pub(crate) fn driver(machine: &Machine, folder: &str) -> Option<String> {
+    let target = folder_of(machine, &format!("sys{folder}/driver"))?;
     target.rsplit('/').next().map(str::to_owned)
 }
 

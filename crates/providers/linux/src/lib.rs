@@ -9,6 +9,7 @@
 //! | the operating system | [`system`] |
 //! | disks, volumes, files | [`storage`] |
 //! | adapters, addresses, routes | [`network`] |
+//! | firmware, devices, sensors | [`hardware`] |
 //! | performance counters | [`performance`] |
 //! | the registry | [`registry`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
@@ -19,6 +20,7 @@
 mod bus;
 mod command_line;
 mod fstab;
+mod hardware;
 mod machine;
 mod mounts;
 mod network;
@@ -52,6 +54,7 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         scx::bindings(machine),
         storage::bindings(machine),
         network::bindings(machine),
+        hardware::bindings(machine),
     ]
     .into_iter()
     .flatten()

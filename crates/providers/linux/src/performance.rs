@@ -13,7 +13,7 @@ mod objects;
 mod paging_file;
 pub(crate) mod processor;
 mod protocol;
-mod sampler;
+pub(crate) mod sampler;
 mod system;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! The instances of this machine, held against what other sources tell of it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod hardware;
 mod network;
 mod operating_system;
 mod performance;

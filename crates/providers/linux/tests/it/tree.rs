@@ -57,4 +57,10 @@ impl Tree {
     pub(crate) fn machine(&self) -> Arc<Machine> {
         Arc::new(Machine::at(self.0.path()))
     }
+
+    /// The machine, with the files that it is.
+    pub(crate) fn machine_kept(self) -> (Self, Arc<Machine>) {
+        let machine = self.machine();
+        (self, machine)
+    }
 }
