@@ -157,7 +157,7 @@ impl Sensor {
                 Some(Self { chip: chip.clone(), identity: identity.clone(), what: what.to_owned() })
             }));
         }
-        sensors.sort_by_key(|left| left.id());
+        sensors.sort_by_key(Self::id);
         sensors
     }
 
