@@ -7,9 +7,13 @@
 //! | Classes | Where |
 //! |---|---|
 //! | the operating system | [`system`] |
+//! | processes and their threads | [`process`] |
+//! | services | [`service`] |
 //! | disks, volumes, files | [`storage`] |
 //! | adapters, addresses, routes | [`network`] |
 //! | firmware, devices, sensors | [`hardware`] |
+//! | users, groups, sessions | [`account`] |
+//! | packages and their updates | [`software`] |
 //! | performance counters | [`performance`] |
 //! | the registry | [`registry`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
@@ -17,19 +21,26 @@
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
 
+mod account;
 mod bus;
 mod command_line;
+mod folder;
 mod fstab;
+mod guid;
 mod hardware;
 mod machine;
 mod mounts;
 mod network;
 mod package;
 mod performance;
+mod process;
 mod program;
 mod registry;
 mod scx;
+mod service;
+mod software;
 mod storage;
+mod sysfs;
 mod system;
 mod table;
 mod udev;
@@ -38,7 +49,7 @@ use std::sync::Arc;
 
 pub use machine::Machine;
 
-use table::{Binding, bind};
+use table::Binding;
 
 /// Who serves the classes of a machine.
 #[must_use]
@@ -48,17 +59,19 @@ pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     [
-        vec![bind(machine, system::OperatingSystem)],
+        system::bindings(machine),
+        process::bindings(machine),
+        service::bindings(machine),
         performance::bindings(machine),
         registry::bindings(machine),
         scx::bindings(machine),
         storage::bindings(machine),
         network::bindings(machine),
         hardware::bindings(machine),
+        account::bindings(machine),
+        software::bindings(machine),
     ]
-    .into_iter()
-    .flatten()
-    .collect()
+    .concat()
 }
 
 #[cfg(test)]

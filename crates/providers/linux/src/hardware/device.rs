@@ -8,7 +8,7 @@ use super::pci::PciDevice;
 use crate::storage::folder_of;
 use crate::table::{Fill, Push, Table};
 use crate::udev::Udev;
-use crate::{Machine, bus};
+use crate::{Machine, sysfs};
 
 /// What was found on buses.
 pub(crate) struct PnpEntity;
@@ -34,7 +34,7 @@ impl Device {
         for place in places {
             let Some(folder) = folder_of(machine, &format!("sys/bus/usb/devices/{place}")) else { continue };
             // The parts of a device have no maker of their own.
-            if bus::line(machine, &folder, "idVendor").is_some() {
+            if sysfs::line(machine, &folder, "idVendor").is_some() {
                 devices.push(Self::Usb { place, folder });
             }
         }
@@ -52,7 +52,7 @@ impl Device {
         match self {
             Self::Pci(device) => device.model(machine),
             Self::Usb { place, folder } => {
-                let told = bus::line(machine, folder, "product");
+                let told = sysfs::line(machine, folder, "product");
                 let known = || Udev::of_device(machine, "usb", place).exact("ID_MODEL_FROM_DATABASE");
                 told.or_else(known).unwrap_or_else(|| "USB device".to_owned())
             }
@@ -62,13 +62,13 @@ impl Device {
     fn maker(&self, machine: &Machine) -> Option<String> {
         match self {
             Self::Pci(device) => device.maker(machine),
-            Self::Usb { folder, .. } => bus::line(machine, folder, "manufacturer"),
+            Self::Usb { folder, .. } => sysfs::line(machine, folder, "manufacturer"),
         }
     }
 
     /// The identity without which one of several it is.
     fn hardware(&self, machine: &Machine) -> Option<String> {
-        let identity = bus::identity(machine, self.folder());
+        let identity = sysfs::identity(machine, self.folder());
         identity.rsplit_once('\\').map(|(kind, _)| kind.to_owned())
     }
 
@@ -78,7 +78,7 @@ impl Device {
             Self::Pci(device) => device.kind(),
             Self::Usb { folder, .. } => {
                 // A hub, and what the parts of a device say each of itself.
-                let is_hub = bus::hexadecimal(machine, folder, "bDeviceClass") == Some(9);
+                let is_hub = sysfs::hexadecimal(machine, folder, "bDeviceClass") == Some(9);
                 return Some(if is_hub { USB } else { return None });
             }
         };
@@ -110,14 +110,14 @@ impl Table for PnpEntity {
         ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
         ("ConfigManagerUserConfig", |_, _| false.into()),
         ("Description", |machine, device| device.name(machine).into()),
-        ("DeviceID", |machine, device| bus::identity(machine, device.folder()).into()),
+        ("DeviceID", |machine, device| sysfs::identity(machine, device.folder()).into()),
         ("HardwareID", |machine, device| device.hardware(machine).map(|identity| vec![identity]).into()),
         ("Manufacturer", |machine, device| device.maker(machine).into()),
         ("Name", |machine, device| device.name(machine).into()),
         ("PNPClass", |machine, device| device.class(machine).map(|(class, _)| class).into()),
-        ("PNPDeviceID", |machine, device| bus::identity(machine, device.folder()).into()),
+        ("PNPDeviceID", |machine, device| sysfs::identity(machine, device.folder()).into()),
         ("Present", |_, _| true.into()),
-        ("Service", |machine, device| bus::driver(machine, device.folder()).into()),
+        ("Service", |machine, device| sysfs::driver(machine, device.folder()).into()),
         ("Status", |_, _| "OK".into()),
     ];
 

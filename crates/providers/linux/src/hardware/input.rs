@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wmi::{ProviderError, Scan};
 
 use crate::table::{Fill, Push, Table};
-use crate::{Machine, bus};
+use crate::{Machine, sysfs};
 
 /// What people put something in with.
 pub(crate) struct Input {
@@ -87,7 +87,7 @@ impl Table for Keyboard {
             let keys = (59..=68).chain(87..=88).chain(183..=194);
             keys.fold(0_u16, |count, key| count + u16::from(input.has_key(key))).into()
         }),
-        ("PNPDeviceID", |machine, input| bus::identity(machine, input.device()).into()),
+        ("PNPDeviceID", |machine, input| sysfs::identity(machine, input.device()).into()),
         ("PowerManagementSupported", |_, _| false.into()),
         ("Status", |_, _| "OK".into()),
     ];
@@ -132,7 +132,7 @@ impl Table for PointingDevice {
         ("HardwareType", |_, input| input.name.clone().into()),
         ("Name", |_, input| input.name.clone().into()),
         ("NumberOfButtons", |_, input| input.buttons().into()),
-        ("PNPDeviceID", |machine, input| bus::identity(machine, input.device()).into()),
+        ("PNPDeviceID", |machine, input| sysfs::identity(machine, input.device()).into()),
         ("PointingType", |_, input| {
             // 3 is a mouse, 7 a touch pad, which knows where a finger is (EV_ABS, BTN_TOOL_FINGER).
             let is_pad = input.events >> 3 & 1 != 0 && input.has_key(0x145);

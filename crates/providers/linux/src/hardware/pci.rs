@@ -1,8 +1,8 @@
 //! The devices of PCI (`/sys/bus/pci/devices`).
 
 use crate::Machine;
-use crate::bus;
 use crate::storage::folder_of;
+use crate::sysfs;
 use crate::udev::Udev;
 
 /// A device of PCI.
@@ -23,7 +23,7 @@ impl PciDevice {
         let device = |name: &std::ffi::OsString| {
             let place = name.to_str()?.to_owned();
             let folder = folder_of(machine, &format!("sys/bus/pci/devices/{place}"))?;
-            let class = bus::hexadecimal(machine, &folder, "class")?;
+            let class = sysfs::hexadecimal(machine, &folder, "class")?;
             Some(Self { place, folder, class })
         };
         let mut devices: Vec<Self> = names.iter().filter_map(device).collect();
@@ -38,14 +38,14 @@ impl PciDevice {
 
     /// What Windows would call it.
     pub(super) fn identity(&self, machine: &Machine) -> String {
-        bus::identity(machine, &self.folder)
+        sysfs::identity(machine, &self.folder)
     }
 
     /// Its model, by udev's list of devices; without one, by its numbers.
     pub(super) fn model(&self, machine: &Machine) -> String {
         let udev = Udev::of_device(machine, "pci", &self.place);
         let known = udev.property("ID_MODEL_FROM_DATABASE").map(str::to_owned);
-        let number = |file: &str| bus::hexadecimal(machine, &self.folder, file).unwrap_or_default();
+        let number = |file: &str| sysfs::hexadecimal(machine, &self.folder, file).unwrap_or_default();
         known.unwrap_or_else(|| format!("PCI device {:04x}:{:04x}", number("vendor"), number("device")))
     }
 
@@ -57,6 +57,6 @@ impl PciDevice {
 
     /// What drives it.
     pub(super) fn driver(&self, machine: &Machine) -> Option<String> {
-        bus::driver(machine, &self.folder)
+        sysfs::driver(machine, &self.folder)
     }
 }

@@ -124,8 +124,8 @@ impl Package {
         let (mut busy, mut all) = (0_u64, 0_u64);
         let own: BTreeSet<String> = self.threads.iter().map(u32::to_string).collect();
         let is_own = |name: &Option<String>| name.as_ref().is_some_and(|name| own.contains(name));
-        for after in pair.after.instances.iter().filter(|instance| is_own(&instance.name)) {
-            let Some(before) = pair.before.same(after) else { continue };
+        for (after, before) in pair.iter() {
+            let Some(before) = before.filter(|_| is_own(&after.name)) else { continue };
             let used = |reading: &Reading| {
                 reading.user + reading.nice + reading.privileged + reading.interrupt + reading.soft_interrupt
             };

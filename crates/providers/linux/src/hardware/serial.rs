@@ -6,7 +6,7 @@ use wmi::{ProviderError, Scan};
 
 use crate::storage::folder_of;
 use crate::table::{Fill, Push, Table};
-use crate::{Machine, bus};
+use crate::{Machine, sysfs};
 
 /// The lines to old devices.
 pub(crate) struct SerialPort;
@@ -27,11 +27,11 @@ impl Table for SerialPort {
         ("Caption", |_, port| port.name.clone().into()),
         ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
         ("ConfigManagerUserConfig", |_, _| false.into()),
-        ("Description", |machine, port| bus::driver(machine, &port.folder).into()),
+        ("Description", |machine, port| sysfs::driver(machine, &port.folder).into()),
         ("DeviceID", |_, port| format!("/dev/{}", port.name).into()),
         ("Name", |_, port| format!("/dev/{}", port.name).into()),
         ("OSAutoDiscovered", |_, _| true.into()),
-        ("PNPDeviceID", |machine, port| bus::identity(machine, &port.folder).into()),
+        ("PNPDeviceID", |machine, port| sysfs::identity(machine, &port.folder).into()),
         ("PowerManagementSupported", |_, _| false.into()),
         ("ProviderType", |_, _| "RS232 Serial Port".into()),
         ("SettableBaudRate", |_, _| true.into()),

@@ -9,7 +9,7 @@ use super::change;
 use super::link::Link;
 use crate::system::booted;
 use crate::table::{Fill, Push, Table, returned, text_key};
-use crate::{Machine, bus};
+use crate::{Machine, sysfs};
 
 /// The adapters, those made by software among them.
 pub(crate) struct Adapter;
@@ -61,7 +61,7 @@ impl Table for Adapter {
         }),
         ("PhysicalAdapter", |machine, link| link.is_physical(machine).into()),
         ("PNPDeviceID", |machine, link| {
-            link.device(machine).map(|folder| bus::identity(machine, &folder)).into()
+            link.device(machine).map(|folder| sysfs::identity(machine, &folder)).into()
         }),
         ("PowerManagementSupported", |machine, link| {
             link.line(machine, "device/power/wakeup").is_some().into()

@@ -1,11 +1,9 @@
 //! The links that the kernel knows (`/sys/class/net`).
 
 use std::cell::OnceCell;
-use std::fmt::Write as _;
-
-use sha2::{Digest as _, Sha256};
 
 use crate::Machine;
+use crate::guid;
 use crate::storage::folder_of;
 use crate::udev::Udev;
 
@@ -110,25 +108,6 @@ impl Link {
 
     /// The name it keeps, in the form of Windows: made of what stays the same, its address and its name.
     pub(crate) fn guid(&self, machine: &Machine) -> String {
-        let hash = Sha256::new()
-            .chain_update(self.hardware_address(machine).unwrap_or_default())
-            .chain_update([0])
-            .chain_update(&self.name)
-            .finalize();
-        let mut text = String::from("{");
-        for (at, octet) in hash.iter().take(16).enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                text.push('-');
-            }
-            // Version 8 and the variant, as RFC 9562 has them for identities that others have computed.
-            let octet = match at {
-                6 => octet & 0x0F | 0x80,
-                8 => octet & 0x3F | 0x80,
-                _ => *octet,
-            };
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{octet:02X}");
-        }
-        text + "}"
+        guid::of(&[&self.hardware_address(machine).unwrap_or_default(), &self.name])
     }
 }

@@ -54,6 +54,10 @@ impl Tree {
         tree.lines(&format!("sys/{folder}"), [("dev", number), ("size", &sectors.to_string())])
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
     pub(crate) fn machine(&self) -> Arc<Machine> {
         Arc::new(Machine::at(self.0.path()))
     }
