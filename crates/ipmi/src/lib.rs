@@ -17,22 +17,30 @@
 //! # }
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
 mod boot;
+mod cache;
 mod connection;
+mod endpoint;
 mod error;
 mod event_log;
 mod inventory;
 mod lan;
 mod repository;
 mod sensors;
+mod sight;
 mod thresholds;
 mod users;
 
+pub use cache::RecordCache;
 pub use connection::Connection;
+pub use endpoint::Endpoint;
 pub use error::IpmiError;
 pub use event_log::{LogPosition, NewEvents};
 pub use ipmi_proto as proto;
 pub use sensors::{Measured, Standing};
+pub use sight::{Sighting, sight};
 pub use users::{PasswordVerdict, User};
 
 /// The port of IPMI over LAN (IPMI 2.0, 13.1.2).

@@ -124,7 +124,10 @@ impl Connection {
     }
 
     fn demand_encryption(&self) -> Result<(), IpmiError> {
-        if self.suite().is_in_clear() { Err(IpmiError::InClear { suite: self.suite() }) } else { Ok(()) }
+        match self.protection() {
+            Some(protection) if protection.is_in_clear() => Err(IpmiError::InClear { protection }),
+            _ => Ok(()),
+        }
     }
 }
 
