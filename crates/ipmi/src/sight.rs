@@ -33,7 +33,8 @@ pub async fn sight(address: SocketAddr, limit: Duration) -> Result<Sighting, Ipm
     let socket = UdpSocket::bind(if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).await?;
     socket.connect(address).await?;
     let until = Instant::now() + limit;
-    let mut capabilities = GetAuthenticationCapabilities { privilege: Privilege::Administrator, detail: Detail::Ipmi20 };
+    let mut capabilities =
+        GetAuthenticationCapabilities { privilege: Privilege::Administrator, detail: Detail::Ipmi20 };
     let begun = Instant::now();
     let (mut pong_seen, mut round_trip) = (None, None);
     let mut told = None;

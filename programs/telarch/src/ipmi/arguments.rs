@@ -1,5 +1,6 @@
 //! The command line of `telarch ipmi`.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -42,6 +43,10 @@ pub(super) enum Action {
     Lan(Lan),
     Channel(Channel),
     Sessions,
+    Scan,
+    Audit,
+    Watch(Duration),
+    Export(Duration, SocketAddr),
     /// With the file that has the new password, or the one to compare, if one is named.
     User(User, Option<PathBuf>),
     Watchdog(Watchdog),
@@ -53,9 +58,13 @@ pub(super) enum Action {
 #[derive(Debug)]
 struct Options {
     clock: Clock,
-    every: Duration,
+    every: Option<Duration>,
+    listen: SocketAddr,
     new_password_file: Option<PathBuf>,
 }
+
+/// The port that exporters of IPMI have for Prometheus.
+const EXPORTER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9_290);
 
 /// Who is asked, as whom, and how the answers are printed.
 #[derive(Debug)]
@@ -78,9 +87,9 @@ impl Invocation {
     pub(super) fn parse(mut parser: Parser) -> Result<Option<Self>, Failure> {
         let (mut words, mut hosts, mut user_name) = (Vec::new(), Vec::new(), String::new());
         let (mut password_file, mut group_key_file, mut level, mut suite) = (None, None, None, None);
-        let (mut limit, mut parallel, mut format) = (10, 64, Format::default());
+        let (mut limit, mut parallel, mut format) = (None, None, Format::default());
         let mut options =
-            Options { clock: Clock::Own, every: Duration::from_secs(5), new_password_file: None };
+            Options { clock: Clock::Own, every: None, listen: EXPORTER, new_password_file: None };
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Value(word) => words.push(word.string()?),
@@ -99,13 +108,22 @@ impl Invocation {
                     level = Some(parsed?);
                 }
                 Arg::Long("suite") => suite = Some(parser.value()?.string()?.parse().map_err(wrong)?),
-                Arg::Long("limit") => limit = within("--limit", &parser.value()?.string()?, 3_600)?,
-                Arg::Long("parallel") => parallel = within("--parallel", &parser.value()?.string()?, 4_096)?,
+                Arg::Long("limit") => limit = Some(within("--limit", &parser.value()?.string()?, 3_600)?),
+                Arg::Long("parallel") => {
+                    parallel = Some(within("--parallel", &parser.value()?.string()?, 4_096)?);
+                }
                 Arg::Long("format") => format = parser.value()?.string()?.parse().map_err(wrong)?,
                 Arg::Long("utc") => options.clock = Clock::Utc,
                 Arg::Long("every") => {
                     let seconds = within("--every", &parser.value()?.string()?, 3_600)?;
-                    options.every = Duration::from_secs(seconds);
+                    options.every = Some(Duration::from_secs(seconds));
+                }
+                Arg::Long("listen") => {
+                    let text = parser.value()?.string()?;
+                    let address = text.parse();
+                    options.listen = address.map_err(|_| {
+                        wrong(format!("--listen: {text:?} is no address with a port, such as 127.0.0.1:9290"))
+                    })?;
                 }
                 Arg::Long("new-password-file") => {
                     options.new_password_file = Some(PathBuf::from(parser.value()?));
@@ -125,7 +143,10 @@ impl Invocation {
             return Err(wrong("--format prometheus goes with sensors and power status only"));
         }
         let user = UserName::new(&user_name).map_err(wrong)?;
-        let (limit, parallel) = (Duration::from_secs(limit), usize::try_from(parallel).unwrap_or(64));
+        // Where most addresses have nobody, waiting is what takes the time.
+        let (usual_limit, usual_parallel) = if matches!(action, Action::Scan) { (2, 256) } else { (10, 64) };
+        let limit = Duration::from_secs(limit.unwrap_or(usual_limit));
+        let parallel = usize::try_from(parallel.unwrap_or(usual_parallel)).unwrap_or(64);
         let place = Place {
             hosts,
             user_name,
@@ -155,7 +176,7 @@ impl Action {
             ("sel", ["clear"]) => Self::Sel(Sel::Clear),
             ("sel", ["time"]) => Self::Sel(Sel::Time),
             ("sel", ["time", "now"]) => Self::Sel(Sel::SetTime(now())),
-            ("sel", ["follow"]) => Self::Follow(options.every),
+            ("sel", ["follow"]) => Self::Follow(options.every.unwrap_or(Duration::from_secs(5))),
             ("sel", [other, ..]) => {
                 return Err(wrong(format!(
                     "sel: {other:?} is neither list, info, follow, clear nor time [now]"
@@ -169,6 +190,10 @@ impl Action {
                 Self::Channel(Channel(Some(ChannelNumber::new(octet(number)?).map_err(wrong)?)))
             }
             ("sessions", []) => Self::Sessions,
+            ("scan", []) => Self::Scan,
+            ("audit", []) => Self::Audit,
+            ("watch", []) => Self::Watch(options.every.unwrap_or(Duration::from_secs(2))),
+            ("export", []) => Self::Export(options.every.unwrap_or(Duration::from_secs(30)), options.listen),
             ("user", rest) => Self::User(User::parse(rest).map_err(wrong)?, options.new_password_file),
             ("watchdog", rest) => Self::Watchdog(Watchdog::parse(rest).map_err(wrong)?),
             ("identify", []) => Self::Identify(SetIdentify::Seconds(15)),
@@ -186,7 +211,8 @@ impl Action {
                 Self::Raw(Request { net_fn, command: octet(command)?, data })
             }
             ("raw", _) => return Err(wrong("raw: which network function and command?")),
-            ("info" | "sensors" | "sessions", [word, ..]) | ("identify" | "channel", [_, word, ..]) => {
+            ("info" | "sensors" | "sessions" | "scan" | "audit" | "watch" | "export", [word, ..])
+            | ("identify" | "channel", [_, word, ..]) => {
                 return Err(wrong(format!("{word:?} is one word too many")));
             }
             (other, _) => return Err(wrong(format!("unknown action {other:?}"))),
@@ -283,6 +309,7 @@ mod tests {
             (&["info", "-H", "a", "--level", "root"], "\"root\""),
             (&["info", "-H", "a", "-U", "seventeen letters"], "name of the user"),
             (&["info", "-H", "a", "-P", "secret"], "-P"),
+            (&["export", "-H", "a", "--listen", "everywhere"], "\"everywhere\""),
             (&["fly"], "\"fly\""),
         ] {
             let failure = parse(arguments).map(|_| ()).expect_err("a wrong command line").to_string();

@@ -57,15 +57,21 @@ impl Finding {
 
 /// Looks at all; a finding that is critical makes the exit status 1.
 pub(super) fn run(place: Place) -> Result<String, Failure> {
-    let login =
-        if place.user_name.is_empty() { None } else { Some(sign_in::login(&place, Privilege::Administrator)?) };
+    let login = if place.user_name.is_empty() {
+        None
+    } else {
+        Some(sign_in::login(&place, Privilege::Administrator)?)
+    };
     let format = place.format;
     let answers = many::runtime()?.block_on(audit(place, login));
     let text = report::written(&answers, format);
     let critical = answers.iter().filter(|(_, answer)| answer.as_ref().is_ok_and(is_critical)).count();
     match report::failure(&answers) {
         None if critical == 0 => Ok(text),
-        None => many::printed_with(&text, Failure::Failed(format!("{critical} of {} are in danger", answers.len()))),
+        None => many::printed_with(
+            &text,
+            Failure::Failed(format!("{critical} of {} are in danger", answers.len())),
+        ),
         Some(failure) => many::printed_with(&text, failure),
     }
 }

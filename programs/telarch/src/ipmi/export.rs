@@ -63,7 +63,8 @@ pub(super) fn run(place: Place, every: Duration, listen: SocketAddr) -> Result<S
         place.hosts.into_iter().map(|host| Known { host, state: Mutex::default() }).collect();
     many::runtime()?.block_on(async {
         let listener = TcpListener::bind(listen).await;
-        let listener = listener.map_err(|error| Failure::Failed(format!("cannot listen on {listen}: {error}")))?;
+        let listener =
+            listener.map_err(|error| Failure::Failed(format!("cannot listen on {listen}: {error}")))?;
         let at = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
         eprintln!("telarch: metrics of {} controllers at http://{at}/metrics", known.len());
         let (stop, stopping) = watch::channel(());

@@ -66,7 +66,12 @@ fn row(sighting: &Sighting) -> Row {
             (told.logins.unnamed, "unnamed"),
             (told.logins.anonymous, "anonymous"),
         ];
-        kinds.into_iter().filter(|(is_there, _)| *is_there).map(|(_, name)| name).collect::<Vec<_>>().join(" ")
+        kinds
+            .into_iter()
+            .filter(|(is_there, _)| *is_there)
+            .map(|(_, name)| name)
+            .collect::<Vec<_>>()
+            .join(" ")
     });
     let lan15 = told.map(|told| told.lan15.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(" "));
     let millis = sighting.round_trip.as_secs_f64() * 1_000.0;

@@ -42,9 +42,10 @@ async fn users(bmc: &Connection, channel: ChannelNumber) -> Result<Vec<Finding>,
     let mut findings = Vec::new();
     for user in bmc.users(channel).await? {
         let access = user.access;
-        let can_sign_in =
-            access.is_enabled != Some(false) && access.messaging && access.limit > AccessLevel::Callback
-                && access.limit != AccessLevel::Unknown;
+        let can_sign_in = access.is_enabled != Some(false)
+            && access.messaging
+            && access.limit > AccessLevel::Callback
+            && access.limit != AccessLevel::Unknown;
         if !can_sign_in {
             continue;
         }
@@ -59,7 +60,10 @@ async fn users(bmc: &Connection, channel: ChannelNumber) -> Result<Vec<Finding>,
         } else if DELIVERED.contains(&user.name.as_str()) && access.limit >= AccessLevel::Administrator {
             findings.push(Finding::new(
                 Severity::Note,
-                format!("user {} is called {:?} as everybody expects, and is administrator", user.id, user.name),
+                format!(
+                    "user {} is called {:?} as everybody expects, and is administrator",
+                    user.id, user.name
+                ),
                 "use another name: user name ID NAME",
             ));
         }

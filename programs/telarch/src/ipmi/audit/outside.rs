@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use ipmi::proto::{AuthenticationType, CipherSuite, Login, Password, ProtoError, Privilege, Stage, Status, Timing, UserName};
+use ipmi::proto::{
+    AuthenticationType, CipherSuite, Login, Password, Privilege, ProtoError, Stage, Status, Timing, UserName,
+};
 use ipmi::{Connection, IpmiError, Sighting};
 
 use super::super::scan;
@@ -125,7 +127,13 @@ enum Verdict {
     Other,
 }
 
-async fn is_let_in(address: SocketAddr, name: &str, password: &str, suite: Option<u8>, timing: Timing) -> Verdict {
+async fn is_let_in(
+    address: SocketAddr,
+    name: &str,
+    password: &str,
+    suite: Option<u8>,
+    timing: Timing,
+) -> Verdict {
     let (Ok(user), Ok(password)) = (UserName::new(name), Password::new(password.as_bytes())) else {
         return Verdict::Other;
     };

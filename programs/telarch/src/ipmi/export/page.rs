@@ -1,10 +1,10 @@
 //! Everything that is exported of one controller.
 
+use ipmi::proto::Command;
 use ipmi::proto::chassis::GetStatus;
 use ipmi::proto::device_id::GetDeviceId;
 use ipmi::proto::storage::GetSelInfo;
 use ipmi::proto::watchdog::GetWatchdog;
-use ipmi::proto::Command;
 use ipmi::{Connection, IpmiError, RecordCache};
 
 use super::super::prometheus::Page;
@@ -15,8 +15,11 @@ pub(super) async fn of(bmc: &Connection, cache: &RecordCache) -> Result<Page, Ip
     let id = bmc.run(&GetDeviceId).await?;
     let (firmware, manufacturer) =
         (format!("{}.{:02}", id.firmware_major, id.firmware_minor), id.manufacturer.to_string());
-    let labels =
-        [("firmware_revision", firmware.as_str()), ("manufacturer_id", &manufacturer), ("system_firmware_version", "N/A")];
+    let labels = [
+        ("firmware_revision", firmware.as_str()),
+        ("manufacturer_id", &manufacturer),
+        ("system_firmware_version", "N/A"),
+    ];
     page.add("ipmi_bmc_info", &labels, 1.0);
     if let Some(status) = known(bmc, &GetStatus).await? {
         page.add("ipmi_chassis_power_state", &[], if status.power_is_on { 1.0 } else { 0.0 });

@@ -52,7 +52,7 @@ async fn answer(mut stream: TcpStream, known: &[Known]) -> io::Result<()> {
     let written = ResponseWriter::new(&mut out, status).and_then(|mut writer| {
         writer.header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")?;
         writer.header("Connection", "close")?;
-        writer.end(text.len())
+        writer.end(u64::try_from(text.len()).unwrap_or_default())
     });
     written.map_err(io::Error::other)?;
     out.extend(text.as_bytes());
