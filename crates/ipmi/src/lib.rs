@@ -22,6 +22,7 @@
 mod boot;
 mod cache;
 mod connection;
+mod console;
 mod endpoint;
 mod error;
 mod event_log;
@@ -35,6 +36,7 @@ mod users;
 
 pub use cache::RecordCache;
 pub use connection::Connection;
+pub use console::Console;
 pub use endpoint::Endpoint;
 pub use error::IpmiError;
 pub use event_log::{LogPosition, NewEvents};

@@ -22,6 +22,7 @@ mod scan;
 mod sel;
 mod sensors;
 mod sign_in;
+mod sol;
 mod threshold;
 mod user;
 mod watch;
@@ -54,6 +55,8 @@ fn run(parser: Parser) -> Result<String, Failure> {
         Action::Lan(what) => many::ask(place, what),
         Action::Channel(which) => many::ask(place, which),
         Action::Sessions => many::ask(place, channel::Sessions),
+        Action::Sol(sol::Sol::Open) => sol::terminal::run(place),
+        Action::Sol(what) => many::ask(place, what),
         Action::Scan => scan::run(place),
         Action::Audit => audit::run(place),
         Action::Watch(every) => watch::run(place, every),
@@ -113,6 +116,10 @@ Actions:
   export                serves metrics for Prometheus at http://127.0.0.1:9290/metrics, until it is told to end
   watchdog [WHAT]       the timer that acts when the machine is silent: reset begins it anew, off stops it, and
                         set none|reset|off|cycle SECONDS sets it up
+  sol                   the serial console of the machine, on this terminal. At the beginning of a line, ~. ends it, ~B
+                        sends a break, ~? tells more; a connection that is lost is opened again
+  sol info              how the console is set; sol set enabled on|off, sol set rate RATE (9.6 to 115.2, or serial)
+  sol deactivate        takes the console from whoever has it
   identify [SECONDS|on] let the lamp of the box blink for 15 seconds, or so many; 0 ends it, on is until then
   raw NETFN CMD [DATA]  send octets (06, 0x06 and 6 are the same), and print those of the answer
 

@@ -44,14 +44,15 @@ pub mod responder;
 mod rmcp;
 pub mod sdr;
 pub mod sel;
+pub mod serial;
 mod session;
 mod suite;
 mod window;
 mod wire;
 
 pub use command::{
-    Command, boot, capabilities, channel, chassis, device_id, device_sdr, event_log, guid, lan, payload, power,
-    raw, sensor, storage, threshold, user, watchdog,
+    Command, boot, capabilities, channel, chassis, device_id, device_sdr, event_log, guid, lan, payload,
+    power, raw, sensor, storage, threshold, user, watchdog,
 };
 pub use destination::Destination;
 pub use error::ProtoError;

@@ -25,7 +25,10 @@ pub fn answer<C: Command>(
     let answer = Answer::decode(packet.in_clear()?)?;
     let request = command.request();
     if (answer.net_fn, answer.command) != (request.net_fn, request.command) {
-        return Err(ProtoError::Unexpected { what: "the command of an answer", value: answer.command.into() });
+        return Err(ProtoError::Unexpected {
+            what: "the command of an answer",
+            value: answer.command.into(),
+        });
     }
     match answer.response.code {
         CompletionCode::OK => command.reply(&answer.response.data).map(Ok),

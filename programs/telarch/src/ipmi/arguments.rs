@@ -18,6 +18,7 @@ use super::lan::Lan;
 use super::power::Power;
 use super::report::Format;
 use super::sel::{Clock, Sel};
+use super::sol::Sol;
 use super::threshold::Thresholds;
 use super::user::User;
 use super::watchdog::Watchdog;
@@ -45,6 +46,7 @@ pub(super) enum Action {
     Sessions,
     Scan,
     Audit,
+    Sol(Sol),
     Watch(Duration),
     Export(Duration, SocketAddr),
     /// With the file that has the new password, or the one to compare, if one is named.
@@ -137,7 +139,7 @@ impl Invocation {
             return Err(wrong("which controller? Name it with -H"));
         }
         if let Some(what) = action.is_for_one().filter(|_| hosts.len() > 1) {
-            return Err(wrong(format!("{what}: {} controllers cannot have the same", hosts.len())));
+            return Err(wrong(format!("{what} is for one controller, not for {}", hosts.len())));
         }
         if format == Format::Prometheus && !action.has_metrics() {
             return Err(wrong("--format prometheus goes with sensors and power status only"));
@@ -190,6 +192,7 @@ impl Action {
                 Self::Channel(Channel(Some(ChannelNumber::new(octet(number)?).map_err(wrong)?)))
             }
             ("sessions", []) => Self::Sessions,
+            ("sol", rest) => Self::Sol(Sol::parse(rest).map_err(wrong)?),
             ("scan", []) => Self::Scan,
             ("audit", []) => Self::Audit,
             ("watch", []) => Self::Watch(options.every.unwrap_or(Duration::from_secs(2))),
@@ -224,6 +227,7 @@ impl Action {
     fn is_for_one(&self) -> Option<&'static str> {
         match self {
             Self::Lan(Lan::Set(LanChange::Address(_))) => Some("lan set address"),
+            Self::Sol(Sol::Open) => Some("sol"),
             _ => None,
         }
     }
@@ -294,7 +298,7 @@ mod tests {
             (&["user", "password", "2", "secret"], "--new-password-file"),
             (&["user", "name", "64", "x"], "\"64\""),
             (&["lan", "set", "vlan", "x"], "\"x\""),
-            (&["lan", "set", "address", "10.0.0.7", "-H", "a,b"], "2 controllers"),
+            (&["lan", "set", "address", "10.0.0.7", "-H", "a,b"], "for one controller, not for 2"),
             (&["watchdog", "set", "reset", "0"], "\"0\""),
             (&["threshold", "VBAT", "unc", "NaN"], "no number"),
             (&["fru", "set", "door", "Name", "x"], "\"door\""),

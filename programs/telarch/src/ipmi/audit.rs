@@ -46,12 +46,12 @@ struct Finding {
     severity: Severity,
     what: String,
     /// What to do about it.
-    way_out: &'static str,
+    way_out: String,
 }
 
 impl Finding {
-    fn new(severity: Severity, what: impl Into<String>, way_out: &'static str) -> Self {
-        Self { severity, what: what.into(), way_out }
+    fn new(severity: Severity, what: impl Into<String>, way_out: impl Into<String>) -> Self {
+        Self { severity, what: what.into(), way_out: way_out.into() }
     }
 }
 
@@ -70,7 +70,7 @@ pub(super) fn run(place: Place) -> Result<String, Failure> {
         None if critical == 0 => Ok(text),
         None => many::printed_with(
             &text,
-            Failure::Failed(format!("{critical} of {} are in danger", answers.len())),
+            Failure::Failed(format!("{critical} of {} with critical findings", answers.len())),
         ),
         Some(failure) => many::printed_with(&text, failure),
     }
@@ -140,6 +140,6 @@ fn row(finding: &Finding) -> Row {
     vec![
         ("severity", Value::from(finding.severity.name())),
         ("finding", Value::from(finding.what.clone())),
-        ("way_out", Value::from(finding.way_out)),
+        ("way_out", Value::from(finding.way_out.clone())),
     ]
 }

@@ -55,7 +55,7 @@ async fn users(bmc: &Connection, channel: ChannelNumber) -> Result<Vec<Finding>,
             findings.push(Finding::new(
                 severity,
                 format!("user {} has no name, and the level {}", user.id, access.limit.name()),
-                "disable it: user disable ID",
+                format!("disable it: user disable {}", user.id),
             ));
         } else if DELIVERED.contains(&user.name.as_str()) && access.limit >= AccessLevel::Administrator {
             findings.push(Finding::new(
@@ -64,7 +64,7 @@ async fn users(bmc: &Connection, channel: ChannelNumber) -> Result<Vec<Finding>,
                     "user {} is called {:?} as everybody expects, and is administrator",
                     user.id, user.name
                 ),
-                "use another name: user name ID NAME",
+                format!("use another name: user name {} NAME", user.id),
             ));
         }
     }
