@@ -6,6 +6,8 @@ mod account;
 mod configuration;
 mod ipmi;
 mod ipmi_changes;
+mod ipmi_fleet;
+mod ipmi_terminal;
 mod ntlm;
 mod policy;
 mod prompt;
