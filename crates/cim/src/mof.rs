@@ -37,7 +37,7 @@ pub enum Item {
     Pragma {
         /// Such as `namespace` or `include`.
         name: String,
-        /// Its texts.
+        /// Its texts, and its words such as `NOFAIL`.
         arguments: Vec<String>,
     },
     /// `Qualifier Key : boolean = false, …;`
@@ -46,6 +46,17 @@ pub enum Item {
     Class(ClassDeclaration),
     /// `instance of Name { … };`
     Instance(InstanceDeclaration),
+}
+
+/// An item with the place where it begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Located {
+    /// The item.
+    pub item: Item,
+    /// The line, from one.
+    pub line: usize,
+    /// The column in characters, from one.
+    pub column: usize,
 }
 
 /// What a qualifier is, where it may stand and whom it goes on to.
@@ -79,6 +90,14 @@ pub struct InstanceDeclaration {
 /// # Errors
 /// [`Error::Mof`] with line and column; [`Error::TooMuch`] for more than [`MAX_TEXT`].
 pub fn parse(text: &str) -> Result<Vec<Item>, Error> {
+    Ok(parse_located(text)?.into_iter().map(|located| located.item).collect())
+}
+
+/// Reads a text for callers who have to say where an item stands.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_located(text: &str) -> Result<Vec<Located>, Error> {
     parser::parse(text)
 }
 

@@ -12,7 +12,7 @@ use builtin::Builtin;
 /// The classes of one namespace: those that come with this crate, and those that were added.
 ///
 /// What comes with the crate is text until it is asked for; opening a schema costs an index of names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Schema {
     namespace: Namespace,
     builtin: Vec<&'static Builtin>,
@@ -53,6 +53,13 @@ impl Schema {
         let name = Name::parse(name).ok()?;
         let added = self.added.get(&name).cloned();
         added.or_else(|| self.builtin.iter().find_map(|builtin| builtin.class(&name)))
+    }
+
+    /// Whether a class comes with this crate, and was not added.
+    #[must_use]
+    pub fn is_builtin(&self, name: &str) -> bool {
+        let Ok(name) = Name::parse(name) else { return false };
+        self.builtin.iter().any(|builtin| builtin.has(&name))
     }
 
     /// The same, for callers who cannot go on without it.

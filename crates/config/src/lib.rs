@@ -71,7 +71,7 @@ pub use preset::Preset;
 pub use proxies::{Proxies, Tls};
 pub use schema::{Mutability, Setting, Source};
 pub use section::Section;
-pub use store::{Draft, Sources, State, Store, StoreError, Written};
+pub use store::{Draft, FileState, Sources, State, Store, StoreError, WholeFile, Written};
 pub use tree::{
     Client, ClientAuth, ClientDefaultPorts, Config, Service, ServiceAuth, ServiceDefaultPorts, Shell, Winrs,
 };

@@ -26,6 +26,9 @@ pub struct Paths {
     pub policies: PathBuf,
     /// The directory of what the service makes itself: `/var/lib/telarch`, or `telarch` in `$XDG_STATE_HOME`.
     pub state: PathBuf,
+    /// The classes and instances of WMI that were added to the machine: `repository.mof` in the state
+    /// directory. Every user's processes read that of the machine.
+    pub repository: PathBuf,
     /// The Unix socket: [`MACHINE_SOCKET`], or `local.sock` in the state directory.
     pub local_socket: PathBuf,
 }
@@ -77,6 +80,7 @@ impl Paths {
             client_authorities: config.with_file_name("certificates").join("client-authorities"),
             policies: Policies::folder_beside(config),
             state: state.to_owned(),
+            repository: state.join("repository.mof"),
             local_socket: state.join(SOCKET),
         }
     }

@@ -3,9 +3,11 @@
 pub(crate) mod disk;
 mod error;
 mod sources;
+mod whole_file;
 
 pub use error::StoreError;
 pub use sources::{Sources, Written};
+pub use whole_file::{FileState, WholeFile};
 
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -29,9 +29,9 @@ pub enum IpmiError {
         what: &'static str,
     },
     /// A secret would be sent where others can read it.
-    #[error("passwords are not sent over {protection}, which does not encrypt\n  use suite 17 or 3")]
+    #[error("passwords are not sent with {protection}, which does not encrypt\n  use cipher suite 17 or 3")]
     InClear {
-        /// What the session is protected by.
+        /// What protects the session.
         protection: Protection,
     },
     /// The socket, or what randomness comes from.

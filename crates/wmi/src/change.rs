@@ -5,7 +5,7 @@ use cim::{ColumnSet, Instance, Name, Namespace, ObjectPath, Value};
 
 use crate::engine::everything;
 use crate::table::Served;
-use crate::{Context, Engine, Error, Lookup, MethodCall, ProviderError, Rights, Target};
+use crate::{Context, Engine, Error, Lookup, MethodCall, ProviderError, Rights, Storage, Target};
 
 impl Engine {
     /// Calls a method on a class or an instance and gives what comes out.
@@ -76,7 +76,8 @@ impl Engine {
             if property.is_key() {
                 continue;
             }
-            if !property.is_writable() {
+            // What is kept in the repository belongs to whoever may write there.
+            if provider.storage() == Storage::Provider && !property.is_writable() {
                 let (class, property) = (instance.class().name().clone(), property.name.clone());
                 return Err(Error::ReadOnly { class, property });
             }

@@ -1,11 +1,11 @@
 //! The way of a question.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use cim::wql::{self, Columns, Query, Select};
-use cim::{Class, Instance, Name, Namespace, ObjectPath, Origin, Schema, Status};
+use cim::{Class, ClassDeclaration, Instance, Name, Namespace, ObjectPath, Origin, Schema, Status};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tracing::debug;
 
@@ -100,7 +100,37 @@ impl EngineBuilder {
         self
     }
 
+    /// The engine with classes that are added to a namespace, which it gets if it has none of this name.
+    ///
+    /// # Errors
+    /// As [`Schema::add`].
+    pub fn declare(mut self, namespace: &Namespace, classes: &[ClassDeclaration]) -> Result<Self, Error> {
+        if !self.schemas.contains_key(namespace) {
+            self = self.namespace(Schema::of(namespace.clone()));
+        }
+        if let Some(schema) = self.schemas.get_mut(namespace) {
+            for class in classes {
+                schema.add(class)?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// The namespaces it has so far, in no order.
+    pub fn namespaces(&self) -> impl Iterator<Item = &Namespace> {
+        self.schemas.keys()
+    }
+
+    /// Whether a provider it has serves a class.
+    #[must_use]
+    pub fn serves(&self, namespace: &Namespace, class: &Name) -> bool {
+        let is_it = |(other, name): &(Namespace, Name)| other == namespace && name == class;
+        self.providers.iter().any(|provider| provider.classes().iter().any(is_it))
+    }
+
     /// The engine with a provider of classes in namespaces it has.
+    ///
+    /// One that serves `__Namespace` takes the place of the engine's own, which knows nothing but what there is.
     #[must_use]
     pub fn provider(mut self, provider: Arc<dyn Provider>) -> Self {
         self.providers.push(provider);
@@ -125,7 +155,10 @@ impl EngineBuilder {
             .into_iter()
             .map(|(namespace, schema)| (namespace, Table { schema, providers: HashMap::new() }))
             .collect();
-        let own = namespaces.iter().map(|parent| {
+        let children = Name::parse("__Namespace")?;
+        let served: HashSet<_> = self.providers.iter().flat_map(|provider| provider.classes()).collect();
+        let is_left = |parent: &&Namespace| !served.contains(&((*parent).clone(), children.clone()));
+        let own = namespaces.iter().filter(is_left).map(|parent| {
             let below = namespaces.iter().filter(|child| child.parent().as_ref() == Some(parent));
             let last = |child: &Namespace| child.as_str().rsplit('/').next().unwrap_or_default().to_owned();
             let provider = Namespaces { parent: parent.clone(), children: below.map(last).collect() };

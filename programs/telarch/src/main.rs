@@ -10,6 +10,7 @@ mod explain;
 mod failure;
 mod format;
 mod ipmi;
+mod mofcomp;
 mod pages;
 mod place;
 mod policy;
@@ -38,6 +39,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     configuration::SUBCOMMAND,
     policy::SUBCOMMAND,
     ipmi::SUBCOMMAND,
+    mofcomp::SUBCOMMAND,
     explain::SUBCOMMAND,
     pages::MAN,
     pages::COMPLETION,

@@ -37,7 +37,9 @@ use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, sur
 
 /// Makes the directory of what the service keeps itself, which nobody else may change.
 pub(crate) fn make_state(arguments: &Persistent) -> Result<(), Box<dyn Error>> {
-    make_directory(&arguments.paths.state, 0o700)?;
+    // Users' processes read what was added to WMI there; what is secret has a mode of its own.
+    let mode = if rustix::process::geteuid().is_root() { 0o711 } else { 0o700 };
+    make_directory(&arguments.paths.state, mode)?;
     is_private(&arguments.paths.state)
 }
 

@@ -16,7 +16,7 @@ fn floor(folder: &str) -> u8 {
         "crates/config" | "crates/credssp" | "crates/kerberos" | "crates/quickconfig" => 2,
         "crates/accounts" | "crates/broker" | "crates/client" | "crates/service" | "crates/wmi" => 3,
         "crates/ipmi" => 3,
-        "crates/wording" => 4,
+        "crates/wording" | "crates/repository" => 4,
         "crates/cli" | "crates/telarch" => 5,
         folder if folder.starts_with("crates/plugins/") || folder.starts_with("crates/providers/") => 5,
         folder if folder.starts_with("programs/") => 6,

@@ -1,13 +1,13 @@
 //! Productions of MOF.
 
 use super::lexer::{Kind, Lexer, Token};
-use super::{InstanceDeclaration, Item, Literal, MAX_DEPTH, MAX_TEXT, QualifierDeclaration};
+use super::{InstanceDeclaration, Item, Literal, Located, MAX_DEPTH, MAX_TEXT, QualifierDeclaration};
 use crate::{
     CimType, Class, ClassDeclaration, Error, Flavors, Method, Name, Parameter, Propagation, Property,
     Qualifier, Qualifiers, Shape, Type, Value,
 };
 
-pub(super) fn parse(text: &str) -> Result<Vec<Item>, Error> {
+pub(super) fn parse(text: &str) -> Result<Vec<Located>, Error> {
     if text.len() > MAX_TEXT {
         return Err(Error::TooMuch { what: "octets of MOF", limit: MAX_TEXT });
     }
@@ -15,8 +15,16 @@ pub(super) fn parse(text: &str) -> Result<Vec<Item>, Error> {
     let next = lexer.next()?;
     let mut parser = Parser { lexer, next };
     let mut items = Vec::new();
+    // Places rise, so that counting lines goes on where it stopped.
+    let (mut counted, mut line, mut start) = (0, 1, 0);
     while parser.next.kind != Kind::End {
-        items.push(parser.item()?);
+        let at = parser.next.at;
+        let between = text.get(counted..at).unwrap_or_default();
+        line += between.matches('\n').count();
+        start = between.rfind('\n').map_or(start, |end| counted + end + 1);
+        counted = at;
+        let column = text.get(start..at).unwrap_or_default().chars().count() + 1;
+        items.push(Located { item: parser.item()?, line, column });
     }
     Ok(items)
 }
@@ -54,7 +62,8 @@ impl Parser<'_> {
             return Ok(Item::Pragma { name, arguments });
         }
         loop {
-            arguments.push(self.text()?);
+            let is_word = matches!(self.next.kind, Kind::Word(_));
+            arguments.push(if is_word { self.word("a word")? } else { self.text()? });
             if !self.eat(',')? {
                 break;
             }

@@ -69,6 +69,10 @@ impl Builtin {
         entry.class.get_or_init(|| self.read(entry)).clone()
     }
 
+    pub(super) fn has(&self, name: &Name) -> bool {
+        self.entries.contains_key(name)
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = (&Name, Option<&Name>)> {
         self.entries.values().map(|entry| (&entry.name, entry.superclass.as_ref()))
     }

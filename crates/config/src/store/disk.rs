@@ -35,14 +35,23 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, StoreError> {
     }
 }
 
-/// Reads the file if nobody who must not could have written it.
+/// Reads the file of settings if nobody who must not could have written it.
 pub(super) fn read(path: &Path) -> Result<Found, StoreError> {
+    let too_large = || StoreError::Content { path: path.to_owned(), line: 1, error: FileError::TooLarge };
+    read_up_to(path, MAX_OCTETS).map_err(|error| match error {
+        StoreError::TooLarge { .. } => too_large(),
+        error => error,
+    })
+}
+
+/// Reads a file of a bounded size if nobody who must not could have written it.
+pub(super) fn read_up_to(path: &Path, most: usize) -> Result<Found, StoreError> {
     let disk = |source| StoreError::Disk { action: "read", path: path.to_owned(), source };
     let Some((file, metadata)) = open_trusted(path)? else { return Ok(Found::default()) };
     let mut text = String::new();
-    file.take(MAX_OCTETS as u64 + 1).read_to_string(&mut text).map_err(disk)?;
-    if text.len() > MAX_OCTETS {
-        return Err(StoreError::Content { path: path.to_owned(), line: 1, error: FileError::TooLarge });
+    file.take(most as u64 + 1).read_to_string(&mut text).map_err(disk)?;
+    if text.len() > most {
+        return Err(StoreError::TooLarge { path: path.to_owned(), most });
     }
     Ok(Found { text, kept: Some((metadata.mode() & 0o777, metadata.gid())) })
 }

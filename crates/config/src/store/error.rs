@@ -57,6 +57,14 @@ pub enum StoreError {
         /// What is wrong there.
         error: FileError,
     },
+    /// A file is larger than is read or written.
+    #[error("{} is larger than {most} octets", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How large it may be.
+        most: usize,
+    },
     /// A setting cannot have a value it was given.
     #[error(transparent)]
     Setting(#[from] SettingError),

@@ -7,6 +7,8 @@
 //! | Classes | Where |
 //! |---|---|
 //! | the operating system | [`system`] |
+//! | processes and their threads | [`process`] |
+//! | services | [`service`] |
 //! | disks, volumes, files | [`storage`] |
 //! | performance counters | [`performance`] |
 //! | the registry | [`registry`] |
@@ -15,15 +17,19 @@
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
 
+mod bus;
 mod command_line;
+mod folder;
 mod fstab;
 mod machine;
 mod mounts;
 mod package;
 mod performance;
+mod process;
 mod program;
 mod registry;
 mod scx;
+mod service;
 mod storage;
 mod system;
 mod table;
@@ -33,7 +39,7 @@ use std::sync::Arc;
 
 pub use machine::Machine;
 
-use table::{Binding, bind};
+use table::Binding;
 
 /// Who serves the classes of a machine.
 #[must_use]
@@ -43,15 +49,15 @@ pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     [
-        vec![bind(machine, system::OperatingSystem)],
+        system::bindings(machine),
+        process::bindings(machine),
+        service::bindings(machine),
         performance::bindings(machine),
         registry::bindings(machine),
         scx::bindings(machine),
         storage::bindings(machine),
     ]
-    .into_iter()
-    .flatten()
-    .collect()
+    .concat()
 }
 
 #[cfg(test)]

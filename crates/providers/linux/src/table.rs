@@ -52,6 +52,29 @@ pub(crate) fn reference(class: &str, key: &str, value: impl Into<Value>) -> Valu
     path().ok().into()
 }
 
+/// The path of the computer system, with which everything of it is associated.
+pub(crate) fn computer_system(machine: &Machine) -> Value {
+    reference("Win32_ComputerSystem", "Name", machine.host_name())
+}
+
+/// The one key of the instance that a reference names, as text.
+pub(crate) fn key_of(reference: &Value) -> Option<String> {
+    let Value::Reference(path) = reference else { return None };
+    let [(_, key)] = path.keys() else { return None };
+    let mut text = String::new();
+    key.typed(&cim::CimType::String).ok()?.write_text(&mut text);
+    Some(text)
+}
+
+/// What the kernel said, for whoever asked.
+pub(crate) fn failure(error: std::io::Error) -> ProviderError {
+    let status = match error.kind() {
+        std::io::ErrorKind::PermissionDenied => cim::Status::AccessDenied,
+        _ => cim::Status::Failed,
+    };
+    ProviderError::failed(status, error.to_string())
+}
+
 /// The rows of one class.
 ///
 /// A row knows where its values are and reads them when a column asks for them, each source once: columns that

@@ -3,8 +3,10 @@
 
 mod operating_system;
 mod performance;
+mod process;
 mod registry;
 mod scx;
+mod service;
 mod storage;
 mod tree;
 mod world;
@@ -86,4 +88,10 @@ fn text(row: &Instance, property: &str) -> String {
     let mut text = String::new();
     row.value(property).unwrap().write_text(&mut text);
     text
+}
+
+/// What another program says, without the line's end.
+fn output(program: &str, arguments: &[&str]) -> String {
+    let output = std::process::Command::new(program).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

@@ -1,0 +1,39 @@
+//! Texts that say the same in another language: `#pragma amendment("MS_409")`.
+
+use cim::{ClassDeclaration, Name, Qualifiers};
+
+use crate::Problem;
+
+/// A class with what an amendment says about it: its qualifiers, and those of properties, methods and parameters.
+///
+/// There is one language here, that of the amendment that came last.
+pub(super) fn amended(
+    class: &ClassDeclaration,
+    amendment: &ClassDeclaration,
+) -> Result<ClassDeclaration, Problem> {
+    let missing =
+        |what: &str, name: &Name| Problem::Missing(format!("{what} {name} of {} to amend", class.name));
+    let mut class = class.clone();
+    merge(&mut class.qualifiers, &amendment.qualifiers);
+    for said in &amendment.properties {
+        let own = class.properties.iter_mut().find(|own| own.name == said.name);
+        merge(&mut own.ok_or_else(|| missing("property", &said.name))?.qualifiers, &said.qualifiers);
+    }
+    for said in &amendment.methods {
+        let own = class.methods.iter_mut().find(|own| own.name == said.name);
+        let own = own.ok_or_else(|| missing("method", &said.name))?;
+        merge(&mut own.qualifiers, &said.qualifiers);
+        for said in &said.parameters {
+            let own = own.parameters.iter_mut().find(|own| own.name == said.name);
+            merge(&mut own.ok_or_else(|| missing("parameter", &said.name))?.qualifiers, &said.qualifiers);
+        }
+    }
+    Ok(class)
+}
+
+fn merge(own: &mut Qualifiers, said: &Qualifiers) {
+    let is_about_itself = |name: &Name| *name == *"Amendment" || *name == *"Locale";
+    for qualifier in said.iter().filter(|qualifier| !is_about_itself(&qualifier.name)) {
+        own.set(qualifier.clone());
+    }
+}

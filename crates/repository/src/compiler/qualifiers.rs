@@ -1,0 +1,48 @@
+//! What a text declares about qualifiers, in the classes that follow it (DSP0004 5.1.2.7).
+
+use std::collections::HashMap;
+
+use cim::mof::{Literal, QualifierDeclaration};
+use cim::{ClassDeclaration, Flavors, Method, Name, Parameter, Property, Qualifier, Qualifiers, Value};
+
+use super::BOOLEAN;
+use crate::Problem;
+
+/// The class with the flavors, types and defaults that its qualifiers were declared with.
+pub(super) fn declared(
+    class: &ClassDeclaration,
+    known: &HashMap<Name, QualifierDeclaration>,
+) -> Result<ClassDeclaration, Problem> {
+    if known.is_empty() {
+        return Ok(class.clone());
+    }
+    let all = |qualifiers: &Qualifiers| {
+        qualifiers.iter().map(|own| one(own, known.get(&own.name))).collect::<Result<Qualifiers, _>>()
+    };
+    let property = |own: &Property| Ok(Property { qualifiers: all(&own.qualifiers)?, ..own.clone() });
+    let parameter = |own: &Parameter| Ok(Parameter { qualifiers: all(&own.qualifiers)?, ..own.clone() });
+    let method = |own: &Method| {
+        let parameters = own.parameters.iter().map(parameter).collect::<Result<_, Problem>>()?;
+        Ok(Method { qualifiers: all(&own.qualifiers)?, parameters, ..own.clone() })
+    };
+    Ok(ClassDeclaration {
+        name: class.name.clone(),
+        superclass: class.superclass.clone(),
+        qualifiers: all(&class.qualifiers)?,
+        properties: class.properties.iter().map(property).collect::<Result<_, Problem>>()?,
+        methods: class.methods.iter().map(method).collect::<Result<_, Problem>>()?,
+    })
+}
+
+fn one(own: &Qualifier, declaration: Option<&QualifierDeclaration>) -> Result<Qualifier, Problem> {
+    let Some(declaration) = declaration else { return Ok(own.clone()) };
+    let is_bare = own.value == Value::Boolean(true) && declaration.kind.element != BOOLEAN;
+    let value = if is_bare {
+        declaration.default.clone()
+    } else {
+        Literal::of(&own.value).typed(&declaration.kind)?
+    };
+    // A flavor that the text has given beside the qualifier wins.
+    let flavors = if own.flavors == Flavors::of(&own.name) { declaration.flavors } else { own.flavors };
+    Ok(Qualifier { value, flavors, ..own.clone() })
+}

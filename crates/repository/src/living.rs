@@ -1,0 +1,100 @@
+//! An engine that knows what is in the repository now.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cim::{Class, Name, Namespace};
+use tracing::{info, warn};
+use wmi::{Engine, EngineBuilder, Provider};
+
+use crate::provider::{Children, Instances};
+use crate::{Contents, Repository};
+
+/// Makes engines of what never changes and of the repository, which does.
+pub struct LivingEngine {
+    repository: Arc<Repository>,
+    begin: Box<dyn Fn() -> EngineBuilder + Send + Sync>,
+    current: Mutex<(Arc<Contents>, Engine)>,
+}
+
+impl LivingEngine {
+    /// An engine that begins with what `begin` gives, and has the repository beside it.
+    ///
+    /// # Errors
+    /// As [`EngineBuilder::build`].
+    pub fn new(
+        repository: Arc<Repository>,
+        begin: impl Fn() -> EngineBuilder + Send + Sync + 'static,
+    ) -> Result<Self, wmi::Error> {
+        let contents = repository.contents();
+        let engine = build(&repository, &contents, begin())?;
+        Ok(Self { repository, begin: Box::new(begin), current: Mutex::new((contents, engine)) })
+    }
+
+    /// The engine of this moment. Looks whether the file of the repository is another one, which is one system call.
+    ///
+    /// What cannot be read leaves the engine as it was, and is told in the log.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        if let Err(error) = self.repository.refresh() {
+            warn!(%error, "The repository is wrong: what was read before stays");
+        }
+        let contents = self.repository.contents();
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&current.0, &contents) {
+            // Instances are looked up where they are; only classes and namespaces make another engine.
+            let is_same = is_same_schema(&current.0, &contents);
+            match (!is_same).then(|| build(&self.repository, &contents, (self.begin)())) {
+                None => current.0 = contents,
+                Some(Ok(engine)) => {
+                    info!("Classes of the repository have changed");
+                    *current = (contents, engine);
+                }
+                Some(Err(error)) => warn!(%error, "The repository does not fit: what was read before stays"),
+            }
+        }
+        current.1.clone()
+    }
+
+    /// The repository.
+    #[must_use]
+    pub fn repository(&self) -> &Arc<Repository> {
+        &self.repository
+    }
+}
+
+fn is_same_schema(before: &Contents, after: &Contents) -> bool {
+    let mut pairs = before.namespaces().zip(after.namespaces());
+    before.namespaces().count() == after.namespaces().count()
+        && pairs.all(|(left, right)| left.0 == right.0 && left.1.declarations() == right.1.declarations())
+}
+
+fn build(
+    repository: &Arc<Repository>,
+    contents: &Contents,
+    mut builder: EngineBuilder,
+) -> Result<Engine, wmi::Error> {
+    for (namespace, stored) in contents.namespaces() {
+        builder = builder.declare(namespace, stored.declarations())?;
+    }
+    let namespaces: Vec<Namespace> = builder.namespaces().cloned().collect();
+    for (namespace, stored) in contents.namespaces() {
+        let names: Vec<Name> = stored.schema().names().map(|(name, _)| name.clone()).collect();
+        let is_kept = |class: &Arc<Class>| stored.keeps(class);
+        let kept = names.iter().filter_map(|name| stored.schema().class(name.as_str())).filter(is_kept);
+        let classes = kept
+            .map(|class| class.name().clone())
+            .filter(|class| !builder.serves(namespace, class))
+            .collect();
+        let repository = repository.clone();
+        let instances = Instances { repository, namespace: namespace.clone(), classes };
+        builder = builder.provider(Arc::new(instances));
+    }
+    for parent in &namespaces {
+        let (repository, parent, others) = (repository.clone(), parent.clone(), namespaces.clone());
+        let stays = |child: &Namespace| contents.namespace(child).is_err();
+        let others = others.into_iter().filter(stays).collect();
+        let children: Arc<dyn Provider> = Arc::new(Children { repository, parent, others });
+        builder = builder.provider(children);
+    }
+    builder.descriptors(repository.clone()).build()
+}

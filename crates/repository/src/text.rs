@@ -1,0 +1,93 @@
+//! The contents as the text that is kept.
+
+use std::path::Path;
+
+use cim::Namespace;
+use cim::mof::{self, InstanceDeclaration, Item};
+use cim::wql::equal;
+
+use crate::compiler::namespace_of;
+use crate::{Contents, Error, Existing, Place, Problem};
+
+/// What the file begins with.
+const HEAD: &str = "\
+// The repository of WMI on this machine: what was added to the classes of the system.
+// telarch mofcomp changes it. It may be read, compared and copied; whoever edits it checks it afterwards with
+// telarch mofcomp --check.
+
+";
+
+/// Sets the descriptor of the namespace; other compilers pass over what they do not know.
+const SECURITY: &str = "security";
+
+/// Reads what [`write`] has written.
+pub(crate) fn read(path: &Path, text: &str) -> Result<Contents, Error> {
+    let mut contents = Contents::default();
+    let mut namespace: Option<Namespace> = None;
+    let place = |line, column| Place { file: path.to_owned(), line, column };
+    let items = mof::parse_located(text).map_err(|error| Problem::Model(error).at(place(1, 1)))?;
+    for located in items {
+        let here = || place(located.line, located.column);
+        put(&mut contents, &mut namespace, &located.item).map_err(|problem| problem.at(here()))?;
+    }
+    Ok(contents)
+}
+
+fn put(contents: &mut Contents, namespace: &mut Option<Namespace>, item: &Item) -> Result<(), Problem> {
+    if let Item::Pragma { name, arguments } = item
+        && equal(name, "namespace")
+    {
+        let next = namespace_of(name, arguments)?;
+        contents.make_namespace(&next)?;
+        *namespace = Some(next);
+        return Ok(());
+    }
+    let no_namespace = || Problem::Pragma {
+        name: "namespace".to_owned(),
+        problem: "it must come first, to say where the rest belongs".to_owned(),
+    };
+    let namespace = namespace.as_ref().ok_or_else(no_namespace)?;
+    match item {
+        Item::Pragma { name, arguments } if equal(name, SECURITY) => {
+            let text = arguments.first().map(String::as_str).unwrap_or_default();
+            contents.secure(namespace, sddl::Guard::parse(text)?);
+        }
+        Item::Class(declaration) => {
+            contents.put_class(namespace, declaration, Existing::Refuse)?;
+        }
+        Item::Instance(declaration) => {
+            let schema = contents.namespace(namespace)?.schema();
+            let instance = declaration.resolve(schema, &|_| None)?;
+            contents.put_instance(namespace, instance, Existing::Refuse)?;
+        }
+        Item::Pragma { name, .. } => {
+            let problem = "it has no meaning in the file of a repository".to_owned();
+            return Err(Problem::Pragma { name: name.clone(), problem });
+        }
+        Item::Qualifier(_) => {}
+    }
+    Ok(())
+}
+
+/// The text of everything that was added, in an order that does not depend on how it came.
+pub(crate) fn write(contents: &Contents, only: Option<&Namespace>) -> String {
+    let mut items = Vec::new();
+    for (namespace, stored) in contents.namespaces() {
+        let is_empty = stored.is_builtin()
+            && stored.descriptor().is_none()
+            && stored.declarations().is_empty()
+            && stored.instances().next().is_none();
+        if is_empty || only.is_some_and(|only| only != namespace) {
+            continue;
+        }
+        let path = format!("\\\\.\\{}", namespace.to_backslashes());
+        items.push(Item::Pragma { name: "namespace".to_owned(), arguments: vec![path] });
+        if let Some(descriptor) = stored.descriptor() {
+            let arguments = vec![descriptor.to_string()];
+            items.push(Item::Pragma { name: SECURITY.to_owned(), arguments });
+        }
+        items.extend(stored.declarations().iter().cloned().map(Item::Class));
+        items.extend(stored.instances().map(InstanceDeclaration::of).map(Item::Instance));
+    }
+    format!("{HEAD}{}", mof::print(&items))
+}

@@ -1,0 +1,237 @@
+//! Texts of MOF, as `mofcomp` reads them.
+
+use std::fs;
+
+use cim::{Namespace, ObjectPath, Value};
+use telarch_repository::{ClassFlags, Compiler, Contents, Existing, Repository};
+
+use crate::{compile, default, error};
+
+const SITE: &str = r#"
+class Site_Place {
+  [Key] string Name;
+  uint32 Rooms = 2;
+  string Tags[];
+};
+class Site_House : Site_Place { datetime Built; };
+[Association] class Site_Next { [Key] Site_Place REF Left; [Key] Site_Place REF Right; };
+instance of Site_Place as $Oslo { Name = "Oslo"; Tags = {"a", "b"}; };
+instance of Site_House as $Rome { Name = "Rome"; Rooms = 7; Built = "20200102030405.000000+000"; };
+instance of Site_Next { Left = $Oslo; Right = $Rome; };
+"#;
+
+fn value(contents: &Contents, path: &str, property: &str) -> Option<Value> {
+    let path = ObjectPath::parse(path).unwrap();
+    let instance = contents.namespace(&default()).unwrap().instance(&path).unwrap()?;
+    instance.value(property).cloned()
+}
+
+#[test]
+fn classes_instances_aliases_references_arrays_and_defaults_are_kept() {
+    let mut contents = Contents::default();
+    let report = compile(&mut contents, SITE).unwrap();
+    assert_eq!((report.classes, report.instances), (3, 3));
+    assert_eq!(value(&contents, "Site_Place.Name='oslo'", "Rooms"), Some(Value::from(2_u32)));
+    assert_eq!(value(&contents, "Site_House='Rome'", "Rooms"), Some(Value::from(7_u32)));
+    let next = "Site_Next.Left='Site_Place.Name=\"Oslo\"',Right='Site_House.Name=\"Rome\"'";
+    assert!(value(&contents, next, "Left").is_some(), "the association is there");
+    let again = compile(&mut contents, SITE).unwrap();
+    assert_eq!((again.classes, again.instances, again.same), (0, 0, 6));
+}
+
+#[test]
+fn an_error_says_where_it_is_and_what_to_do() {
+    for (text, expected) in [
+        ("class A { string X };", "site.mof:1:20: expected ';', found '}'"),
+        ("\n  class A : B { };", "site.mof:2:3: class A: its superclass B is missing"),
+        (
+            "class A { [Key] string X; };\ninstance of A { Y = 1; };",
+            "site.mof:2:1: A has no property \"Y\"\n  see which it has with a query of meta_class",
+        ),
+        ("instance of Missing { };", "site.mof:1:1: there is no class Missing"),
+        ("instance of Win32_Process { Handle = \"1\"; };", "site.mof:1:1: there is no class Win32_Process"),
+        (
+            "#pragma namespace(\"root/cimv2\")\ninstance of Win32_Process { Handle = \"1\"; };",
+            "site.mof:2:1: instances of Win32_Process cannot be kept\n  a provider has them, or the class is abstract",
+        ),
+        (
+            "#pragma namespace(\"root/none\")",
+            "site.mof:1:1: there is no namespace root/none\n  \
+             make it with an instance of __Namespace in the namespace above it",
+        ),
+        (
+            "#pragma namespace(\"\\\\\\\\node7\\\\root\\\\cimv2\")",
+            "site.mof:1:1: #pragma namespace: it names another machine: write \\\\.\\ and compile it there",
+        ),
+        ("#pragma deleteclass(\"A\", FAIL)", "site.mof:1:1: there is no class A to delete"),
+        (
+            "#pragma deleteclass(\"__Event\", FAIL)",
+            "site.mof:1:1: class __Event comes with the system and cannot be changed or removed",
+        ),
+        (
+            "class A { [Key] string X; };\ninstance of A { X = \"1\"; };\n#pragma instanceflags(\"createonly\")\ninstance of A { X = \"1\"; };",
+            "site.mof:4:1: there is A.X=\"1\" already\n  leave createonly away to replace it",
+        ),
+        ("#pragma classflags(\"updateonly\")\nclass A { };", "site.mof:2:1: there is no class A to update"),
+    ] {
+        assert_eq!(error(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn pragmas_do_what_they_say() {
+    let mut contents = Contents::default();
+    let text = r#"
+#pragma autorecover
+#pragma classflags("forceupdate")
+#pragma deleteclass("Site_Old", NOFAIL)
+#pragma unknown("x")
+instance of __Namespace { Name = "Site"; };
+#pragma namespace("\\\\.\\root\\default\\site")
+class A { [Key] string X; };
+class B : A { };
+instance of A { X = "1"; };
+instance of B { X = "2"; };
+#pragma deleteinstance("A.X=\"1\"", FAIL)
+#pragma deleteinstance("None.X=\"1\"", NOFAIL)
+"#;
+    let report = compile(&mut contents, text).unwrap();
+    assert_eq!(report.notes, ["#pragma unknown has no meaning here and was passed over"]);
+    let site = Namespace::parse("root/default/site").unwrap();
+    assert_eq!(contents.namespace(&site).unwrap().instances().count(), 1);
+    let text = "#pragma namespace(\"root/default/site\")\n#pragma deleteclass(\"A\", FAIL)";
+    compile(&mut contents, text).unwrap();
+    let stored = contents.namespace(&site).unwrap();
+    assert!(stored.declarations().is_empty() && stored.instances().next().is_none());
+    compile(&mut contents, "#pragma deleteinstance(\"__Namespace.Name='site'\", FAIL)").unwrap();
+    contents.namespace(&site).unwrap_err();
+}
+
+#[test]
+fn a_class_is_replaced_only_if_that_harms_nothing_or_is_forced() {
+    let mut contents = Contents::default();
+    compile(&mut contents, SITE).unwrap();
+    let grown = "class Site_Place { [Key] string Name; uint32 Rooms = 2; string Tags[]; boolean New; };";
+    assert_eq!(compile(&mut contents, grown).unwrap().classes, 1);
+    assert_eq!(value(&contents, "Site_House='Rome'", "New"), Some(Value::Null));
+    let other = "class Site_Place { [Key] string Name; string Rooms; };";
+    let error = compile(&mut contents.clone(), other).unwrap_err().to_string();
+    assert!(error.starts_with("site.mof:1:1: ") && error.contains("forceupdate"), "{error}");
+    compile(&mut contents, &format!("#pragma classflags(\"forceupdate\")\n{other}")).unwrap();
+    let stored = contents.namespace(&default()).unwrap();
+    assert!(stored.instances().all(|instance| !instance.class().is_a("Site_Place")));
+}
+
+#[test]
+fn classes_of_the_system_stay_and_are_named() {
+    let text = "class Win32_Process { [Key] string Mine; };";
+    let mut compiler = Compiler::new(Namespace::cimv2());
+    compiler.text("a.mof".as_ref(), text).unwrap();
+    let mut contents = Contents::default();
+    let report = compiler.apply(&mut contents).unwrap();
+    assert_eq!((report.classes, report.builtin[0].as_str()), (0, "Win32_Process"));
+    let mut compiler = Compiler::new(Namespace::cimv2()).class_flags(ClassFlags::CreateOnly);
+    compiler.text("a.mof".as_ref(), text).unwrap();
+    compiler.apply(&mut contents).unwrap_err();
+}
+
+#[test]
+fn an_amendment_changes_qualifiers_and_nothing_else() {
+    let mut contents = Contents::default();
+    compile(&mut contents, SITE).unwrap();
+    let text = r#"
+#pragma amendment("MS_409")
+[Description("a place") : Amended ToSubclass, AMENDMENT, LOCALE(0x409)]
+class Site_Place { [Description("how many") : Amended ToSubclass] uint32 Rooms; };
+"#;
+    assert_eq!(compile(&mut contents, text).unwrap().classes, 1);
+    let class = contents.namespace(&default()).unwrap().schema().require("Site_House").unwrap();
+    let rooms = class.property(class.column("Rooms").unwrap()).unwrap();
+    assert_eq!(rooms.qualifiers.text("Description"), Some("how many"));
+    assert_eq!(rooms.default, Value::from(2_u32));
+    assert_eq!(value(&contents, "Site_House='Rome'", "Rooms"), Some(Value::from(7_u32)));
+}
+
+#[test]
+fn qualifiers_have_the_type_default_and_flavors_they_were_declared_with() {
+    let text = r#"
+Qualifier Rank : uint8 = 3, Scope(class), Flavor(DisableOverride, ToSubclass);
+[Rank] class A { [Key] string X; };
+class B : A { };
+"#;
+    let mut contents = Contents::default();
+    compile(&mut contents, text).unwrap();
+    let class = contents.namespace(&default()).unwrap().schema().require("B").unwrap();
+    assert_eq!(class.qualifiers().find("Rank").unwrap().value, Value::from(3_u8));
+    assert!(compile(&mut contents, "[Rank(4)] class C : A { };").is_err(), "it must not be overridden");
+}
+
+#[test]
+fn included_texts_are_read_beside_the_one_that_includes_them_in_every_encoding() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = folder.path().join("below");
+    fs::create_dir(&below).unwrap();
+    let utf16: Vec<u8> = "\u{feff}class B : A { string Größe; };"
+        .replace('ö', "o")
+        .replace('ß', "s")
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    fs::write(below.join("b.mof"), utf16).unwrap();
+    fs::write(below.join("a.mof"), "class A { };\n#pragma include(\"b.mof\")\n").unwrap();
+    fs::write(folder.path().join("all.mof"), "#pragma include(\"below\\\\a.mof\")\nclass C : B { };")
+        .unwrap();
+    let mut compiler = Compiler::new(default());
+    compiler.file(&folder.path().join("all.mof")).unwrap();
+    assert_eq!(compiler.apply(&mut Contents::default()).unwrap().classes, 3);
+
+    fs::write(below.join("a.mof"), "\n#pragma include(\"a.mof\")\n").unwrap();
+    let error = Compiler::new(default()).file(&folder.path().join("all.mof")).unwrap_err().to_string();
+    assert!(error.contains("a.mof:2:1: cannot include") && error.ends_with("it includes itself"), "{error}");
+    fs::write(below.join("a.mof"), "#pragma include(\"none.mof\")\n").unwrap();
+    let error = Compiler::new(default()).file(&folder.path().join("all.mof")).unwrap_err().to_string();
+    assert!(error.contains("a.mof:1:1: cannot include") && error.contains("none.mof"), "{error}");
+    fs::write(below.join("a.mof"), [0xFF, 0xFE, 0x00]).unwrap();
+    Compiler::new(default()).file(&below.join("a.mof")).unwrap_err();
+}
+
+#[test]
+fn a_text_that_fails_in_its_middle_leaves_the_repository_as_it_was() {
+    let repository = Repository::in_memory();
+    let mut compiler = Compiler::new(default());
+    compiler.text("a.mof".as_ref(), "class A { };\nclass B : C { };").unwrap();
+    repository.update(|contents| compiler.apply(contents)).unwrap_err();
+    assert!(repository.contents().namespace(&default()).unwrap().declarations().is_empty());
+}
+
+#[test]
+fn what_is_exported_compiles_to_the_same() {
+    let mut contents = Contents::default();
+    compile(&mut contents, SITE).unwrap();
+    let repository = Repository::in_memory();
+    repository
+        .update(|own| {
+            *own = contents.clone();
+            Ok(())
+        })
+        .unwrap();
+    let text = repository.export(None);
+    let mut compiler = Compiler::new(default());
+    compiler.text("export.mof".as_ref(), &text).unwrap();
+    let mut again = Contents::default();
+    compiler.apply(&mut again).unwrap();
+    assert_eq!(
+        again
+            .put_class(
+                &default(),
+                &contents.namespace(&default()).unwrap().declarations()[0],
+                Existing::Replace
+            )
+            .unwrap(),
+        telarch_repository::Change::Same
+    );
+    let instances = |contents: &Contents| {
+        contents.namespace(&default()).unwrap().instances().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(instances(&again), instances(&contents));
+}
