@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use ipmi::Connection;
 use ipmi::proto::{Login, Privilege, Timing};
-use ipmi::{Connection, RecordCache};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -68,7 +68,7 @@ pub(super) fn run(place: Place, every: Duration, listen: SocketAddr) -> Result<S
         let at = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
         eprintln!("telarch: metrics of {} controllers at http://{at}/metrics", known.len());
         let (stop, stopping) = watch::channel(());
-        let (room, cache) = (Arc::new(Semaphore::new(place.parallel)), RecordCache::in_memory());
+        let room = Arc::new(Semaphore::new(place.parallel));
         let mut asked = JoinSet::new();
         for place in 0..known.len() {
             let poller = Poller {
@@ -77,7 +77,6 @@ pub(super) fn run(place: Place, every: Duration, listen: SocketAddr) -> Result<S
                 login: login.clone(),
                 timing,
                 room: Arc::clone(&room),
-                cache: cache.clone(),
             };
             asked.spawn(poller.run(every, stopping.clone()));
         }
@@ -108,7 +107,6 @@ struct Poller {
     login: Login,
     timing: Timing,
     room: Arc<Semaphore>,
-    cache: RecordCache,
 }
 
 impl Poller {
@@ -139,7 +137,7 @@ impl Poller {
                 Some(session) => session,
                 None => many::open(&known.host, self.login.clone(), self.timing).await?,
             };
-            let page = page::of(&session, &self.cache).await;
+            let page = page::of(&session).await;
             // One that has failed is opened anew; its last clone closes it.
             *bmc = page.is_ok().then_some(session);
             page.map_err(|error| error.to_string())

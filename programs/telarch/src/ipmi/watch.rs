@@ -8,7 +8,7 @@ use std::time::Duration;
 use cli::screen::Screen;
 use cli::terminal::Raw;
 use ipmi::proto::{Login, Privilege, Timing};
-use ipmi::{Connection, IpmiError, Measured, RecordCache};
+use ipmi::{Connection, IpmiError, Measured};
 use rustix::termios::tcgetwinsize;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -42,12 +42,10 @@ pub(super) fn run(place: Place, every: Duration) -> Result<String, Failure> {
 async fn show(place: Place, (login, timing): (Login, Timing), every: Duration) -> io::Result<()> {
     let (tell, mut told) = mpsc::channel(64);
     let (stop, stopping) = watch::channel(());
-    let cache = RecordCache::in_memory();
     let mut view = View::new(place.hosts.iter().map(Host::to_string).collect(), every);
     let mut asked = JoinSet::new();
     for (number, host) in place.hosts.into_iter().enumerate() {
-        let poller =
-            Poller { host, number, login: login.clone(), timing, cache: cache.clone(), tell: tell.clone() };
+        let poller = Poller { host, number, login: login.clone(), timing, tell: tell.clone() };
         asked.spawn(poller.run(every, stopping.clone()));
     }
     drop(tell);
@@ -131,7 +129,6 @@ struct Poller {
     number: usize,
     login: Login,
     timing: Timing,
-    cache: RecordCache,
     tell: mpsc::Sender<(usize, Result<Vec<Measured>, String>)>,
 }
 
@@ -162,7 +159,7 @@ impl Poller {
             None => many::open(&self.host, self.login.clone(), self.timing).await?,
         };
         let measured: Result<_, IpmiError> = async {
-            let records = session.records_with(&self.cache).await?;
+            let records = session.records().await?;
             session.measure(&records).await
         }
         .await;

@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use telarch_simulated_bmc::{
-    Board, Crowd, Network, SimulatedBmc, settings, settings_with_suites,
-};
+use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, settings, settings_with_suites};
 
 use crate::{Ran, run, telarch};
 

@@ -5,12 +5,12 @@ use ipmi::proto::chassis::GetStatus;
 use ipmi::proto::device_id::GetDeviceId;
 use ipmi::proto::storage::GetSelInfo;
 use ipmi::proto::watchdog::GetWatchdog;
-use ipmi::{Connection, IpmiError, RecordCache};
+use ipmi::{Connection, IpmiError};
 
 use super::super::prometheus::Page;
 
 /// Asks for it; what a controller does not know is left out.
-pub(super) async fn of(bmc: &Connection, cache: &RecordCache) -> Result<Page, IpmiError> {
+pub(super) async fn of(bmc: &Connection) -> Result<Page, IpmiError> {
     let mut page = Page::default();
     let id = bmc.run(&GetDeviceId).await?;
     let (firmware, manufacturer) =
@@ -31,7 +31,7 @@ pub(super) async fn of(bmc: &Connection, cache: &RecordCache) -> Result<Page, Ip
     if let Some(timer) = known(bmc, &GetWatchdog).await? {
         page.add("ipmi_watchdog_timer_state", &[], if timer.is_running { 1.0 } else { 0.0 });
     }
-    let records = bmc.records_with(cache).await?;
+    let records = bmc.records().await?;
     bmc.measure(&records).await?.iter().for_each(|measured| page.add_sensor(measured));
     Ok(page)
 }
