@@ -63,11 +63,16 @@ fn beside_others(effort: &Effort, count: usize) -> Result<Vec<Row>> {
         }
         let of = |place: usize| median(turns.iter().map(|turn| turn[place]).collect());
         let ratio = median_of(&turns, |[ours, ipmitool, freeipmi]| ipmitool.min(*freeipmi) / ours);
-        let what = format!("sensors of {count} controllers, records {name}: the faster of the others over telarch");
+        let what =
+            format!("sensors of {count} controllers, records {name}: the faster of the others over telarch");
         let [ours, ipmitool, freeipmi] = [of(0), of(1), of(2)].map(|seconds| seconds * 1e3);
         let measured =
             format!("{ratio:.1} (ipmitool {ipmitool:.0}, ipmi-sensors {freeipmi:.0}, telarch {ours:.1} ms)");
-        rows.push(if count == 100 { Row::at_least(&what, times, ratio, measured) } else { Row::told(&what, measured) });
+        rows.push(if count == 100 {
+            Row::at_least(&what, times, ratio, measured)
+        } else {
+            Row::told(&what, measured)
+        });
     }
     Ok(rows)
 }
@@ -89,8 +94,7 @@ fn slow(effort: &Effort) -> Result<Vec<Row>> {
 
 /// Five of a hundred packets are lost, five arrive twice, and answers take up to 20 ms.
 fn bad_network(effort: &Effort) -> Result<Vec<Row>> {
-    let network =
-        Network { lost: 5, twice: 5, delay: Duration::ZERO, jitter: Duration::from_millis(20) };
+    let network = Network { lost: 5, twice: 5, delay: Duration::ZERO, jitter: Duration::from_millis(20) };
     let crowd = Crowd::start(1, network);
     let place = Place::new(&crowd)?;
     let seconds = median(

@@ -7,6 +7,7 @@ mod configuration;
 mod ipmi;
 mod ipmi_changes;
 mod ipmi_fleet;
+mod ipmi_hosts;
 mod ipmi_terminal;
 mod mofcomp;
 mod ntlm;
