@@ -28,6 +28,7 @@ mod folder;
 mod fstab;
 mod log;
 mod machine;
+mod masquerade;
 mod mounts;
 mod package;
 mod performance;

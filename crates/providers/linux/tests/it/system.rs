@@ -142,6 +142,29 @@ async fn the_language_is_that_of_the_administrator() {
 }
 
 #[tokio::test]
+async fn texts_are_overridden_by_the_administrator_only_where_they_can_be() {
+    let file = "[Win32_OperatingSystem]\ncaption = \"Windows\"\nOSType = \"18\"\n\n[Win32_ComputerSystem]\nName = \"other\"\n\
+                Model = \"Model 9\"\n";
+    let (machine, folder) = made_of(&[
+        ("etc/telarch/masquerade.toml", file.as_bytes()),
+        ("etc/os-release", b"PRETTY_NAME=Real\n"),
+        ("proc/sys/kernel/hostname", b"node7\n"),
+    ]);
+    let row = only(&machine, "Win32_OperatingSystem").await;
+    assert_eq!((text(&row, "Caption"), text(&row, "OSType")), ("Windows".into(), "36".into()));
+    let found = rows_of(&machine, "SELECT OSType FROM Win32_OperatingSystem WHERE Caption LIKE 'win%'").await;
+    assert_eq!(found.len(), 1, "conditions see it too");
+    let row = only(&machine, "Win32_ComputerSystem").await;
+    assert_eq!((text(&row, "Name"), text(&row, "Model")), ("node7".into(), "Model 9".into()));
+    let path = folder.path().join("etc/telarch/masquerade.toml");
+    fs::write(&path, "[Win32_OperatingSystem]\nCaption = 7\n").unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(9);
+    fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+    let row = only(&machine, "Win32_OperatingSystem").await;
+    assert_eq!(text(&row, "Caption"), "Real", "what is wrong changes nothing");
+}
+
+#[tokio::test]
 async fn the_clocks_show_the_time() {
     for (class, utc) in [("Win32_LocalTime", "+"), ("Win32_UTCTime", "-u")] {
         let arguments: Vec<&str> =
