@@ -35,6 +35,7 @@ mod guid;
 mod hardware;
 mod log;
 mod machine;
+mod masquerade;
 mod mounts;
 mod native;
 mod network;
