@@ -9,7 +9,7 @@ use ipmi_proto::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Endpoint, IpmiError};
+use crate::{Endpoint, IpmiError, RecordCache};
 
 /// A session with a controller; clones share it.
 ///
@@ -33,6 +33,7 @@ struct Handle {
     /// Which of the sessions of whoever takes the orders.
     key: u64,
     peer: Peer,
+    cache: RecordCache,
 }
 
 /// What whoever moves the octets is told. There are never more than callers who wait for answers.
@@ -66,8 +67,18 @@ impl Connection {
         Endpoint::new().open(address, login, timing).await
     }
 
-    pub(crate) fn new(orders: mpsc::UnboundedSender<Order>, key: u64, peer: Peer) -> Self {
-        Self { handle: Arc::new(Handle { orders, key, peer }) }
+    pub(crate) fn new(
+        orders: mpsc::UnboundedSender<Order>,
+        key: u64,
+        peer: Peer,
+        cache: RecordCache,
+    ) -> Self {
+        Self { handle: Arc::new(Handle { orders, key, peer, cache }) }
+    }
+
+    /// Where records are kept that were read.
+    pub(crate) fn cache(&self) -> &RecordCache {
+        &self.handle.cache
     }
 
     /// What protects the session; none where it is this machine's own controller, which only its driver reaches.

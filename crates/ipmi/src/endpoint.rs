@@ -13,12 +13,13 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, trace};
 
 use crate::connection::{Asker, Opening, Order, Peer};
-use crate::{Connection, IpmiError};
+use crate::{Connection, IpmiError, RecordCache};
 
 /// Sockets for any number of sessions: a process that asks a thousand controllers needs a few of them only.
 #[derive(Clone, Debug, Default)]
 pub struct Endpoint {
     sockets: Arc<Mutex<Vec<Shared>>>,
+    cache: RecordCache,
 }
 
 /// A socket, as those see it who open sessions.
@@ -35,10 +36,16 @@ struct Shared {
 struct Seat(Arc<AtomicUsize>);
 
 impl Endpoint {
-    /// One without sockets; they are opened when they are needed.
+    /// One without sockets; they are opened when they are needed. Records of sensors are kept in memory.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One that keeps records of sensors where it is told.
+    #[must_use]
+    pub fn with_cache(cache: RecordCache) -> Self {
+        Self { cache, ..Self::default() }
     }
 
     /// Signs in with a controller.
@@ -61,7 +68,7 @@ impl Endpoint {
         let mut abandoned = Abandoned { orders: Some(&orders), key };
         let peer = opened.await.map_err(|_| ProtoError::Ended)??;
         abandoned.orders = None;
-        Ok(Connection::new(orders.clone(), key, peer))
+        Ok(Connection::new(orders.clone(), key, peer, self.cache.clone()))
     }
 
     /// A socket with room for one session more.
