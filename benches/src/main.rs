@@ -10,6 +10,7 @@ mod client;
 mod connection;
 mod effort;
 mod hop;
+mod instances;
 mod load;
 mod machine;
 mod memory;
@@ -85,7 +86,7 @@ struct Group {
     measure: fn(&Effort) -> Result<Vec<Row>>,
 }
 
-const GROUPS: [Group; 10] = [
+const GROUPS: [Group; 11] = [
     Group { name: "requests", measure: requests::measure },
     Group { name: "steps", measure: steps::measure },
     Group { name: "shell", measure: shell_run::measure },
@@ -95,6 +96,7 @@ const GROUPS: [Group; 10] = [
     Group { name: "client", measure: client::measure },
     Group { name: "sign-in", measure: sign_in::measure },
     Group { name: "sealed", measure: sealed::measure },
+    Group { name: "wmi", measure: instances::measure },
     Group { name: "python", measure: package::measure },
 ];
 

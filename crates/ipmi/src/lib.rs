@@ -17,8 +17,12 @@
 //! # }
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
 mod boot;
+mod cache;
 mod connection;
+mod endpoint;
 mod error;
 mod event_log;
 mod inventory;
@@ -28,7 +32,9 @@ mod sensors;
 mod thresholds;
 mod users;
 
+pub use cache::RecordCache;
 pub use connection::Connection;
+pub use endpoint::Endpoint;
 pub use error::IpmiError;
 pub use event_log::{LogPosition, NewEvents};
 pub use ipmi_proto as proto;

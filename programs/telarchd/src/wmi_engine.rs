@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use cim::{DateTime, Namespace, Schema};
+use config::Paths;
 use hardware::{Hardware, HostFile};
 use linux::Machine;
 use plugin_wmi::WmiPlugin;
@@ -15,7 +16,10 @@ use wmi::Engine;
 
 /// The plug-in for the instances of this machine, and of the controllers that a directory of state knows.
 pub(crate) fn plugin(state: &Path) -> Result<WmiPlugin, Box<dyn Error>> {
-    let machine = Arc::new(Machine::this());
+    let of_user = Paths::of_user(|name| std::env::var_os(name)).map(|paths| paths.state);
+    // A service that keeps nothing for the machine keeps nothing in anybody's home either.
+    let of_user = if state == Paths::of_machine().state { of_user } else { Some(state.to_owned()) };
+    let machine = Arc::new(Machine::this().keeping(state, of_user));
     let mut engine = Engine::builder(machine.host_name(), offset(&machine));
     let mut providers = linux::providers(&machine);
     let hosts = HostFile::of_state(state);

@@ -31,7 +31,7 @@ pub fn datagrams(octets: &[u8], now: Instant) {
     let password = Password::new(b"admin-pw").expect("a password");
     let limit = Duration::from_secs(5);
     let mut session =
-        Session::start(Login::new(user, password), [7; 32], Timing { limit, open_requests: 4 }, now);
+        Session::start(Login::new(user, password), [7; 32], Timing { limit, ..Timing::default() }, now);
     session.request(Request::new(NetFn::APP, 1, &[]));
     let _ = pong(octets);
     let mut time = now;

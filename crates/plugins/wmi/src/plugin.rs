@@ -2,7 +2,7 @@
 
 use cim::uri::{CLASS_SCHEMA, UriForm};
 use service::{Answer, BoxFuture, Call, Caller, Plugin, Resource, ResourceKind, Whence};
-use wmi::{Context, Engine};
+use wmi::{Context, Engine, Rights};
 use wsman::{Action, Fault, ResourceUri};
 
 use crate::error::WmiError;
@@ -99,10 +99,13 @@ impl Asked<'_> {
             Action::Put => Operation::PutInstance,
             Action::Create => Operation::CreateInstance,
             Action::Delete => Operation::DeleteInstance,
-            Action::Enumerate => return enumerate::answer(self),
+            Action::Enumerate => Operation::CreateInstanceEnum,
             Action::Custom(_) => Operation::ExecMethod,
             other => return Err(invoke::not_supported(&other.uri())),
         };
+        // Before anything is told of what there is.
+        let admitted = self.engine.admit(&self.context, &self.place.namespace, Rights::ENABLE);
+        admitted.map_err(|error| self.fault(error, operation))?;
         let of_part = matches!(operation, Operation::GetObject | Operation::PutInstance);
         if head.fragment.is_some() && !of_part {
             return Err(self.fault(WmiError::NoFragments, operation));
@@ -112,6 +115,7 @@ impl Asked<'_> {
             Action::Put => transfer::put(self).await,
             Action::Create => transfer::create(self).await,
             Action::Delete => transfer::delete(self).await,
+            Action::Enumerate => enumerate::answer(self),
             _ => invoke::answer(self).await,
         }
     }

@@ -4,11 +4,11 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use cim::{Instance, Namespace, Schema, Status, Value};
+use ipmi::proto::Password;
 use ipmi::proto::boot::{BootFlags, Firmware, Persistence};
 use ipmi::proto::channel::ChannelNumber;
 use ipmi::proto::lan::{AddressSource, GetLanParameter, LanChange, LanParameter, LanValue, SetLanParameter};
 use ipmi::proto::user::{PasswordOperation, PasswordSize, SetUserPassword, UserId};
-use ipmi::proto::{Password, ProtoError};
 use ipmi::{Connection, IpmiError};
 use wmi::{MethodCall, ProviderError};
 
@@ -272,8 +272,8 @@ async fn set_password(
     new: Password,
 ) -> Result<(), IpmiError> {
     // Everybody on the way could read it.
-    if bmc.suite().is_in_clear() {
-        return Err(ProtoError::Suite(bmc.suite().number().into()).into());
+    if let Some(protection) = bmc.protection().filter(|protection| protection.is_in_clear()) {
+        return Err(IpmiError::InClear { protection });
     }
     let user = UserId::new(number)?;
     let test = PasswordOperation::Test(current.clone(), PasswordSize::of(&current));
