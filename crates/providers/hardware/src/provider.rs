@@ -150,6 +150,10 @@ impl Provider for Hardware {
         self.wait(&controller, methods::call(&self.0.controllers, &controller, subject, keys, call))
     }
 
+    fn close(&self) {
+        self.0.runtime.block_on(Self::close(self));
+    }
+
     fn put(&self, _context: &Context, instance: &Instance, changed: &ColumnSet) -> Result<(), ProviderError> {
         let class = instance.class();
         if Subject::of(class.name()) != Some(Subject::NumericSensor) {
