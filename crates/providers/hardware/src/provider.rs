@@ -46,6 +46,16 @@ impl Hardware {
         while closing.join_next().await.is_some() {}
     }
 
+    /// What this machine is called.
+    pub(crate) fn machine(&self) -> &str {
+        &self.0.machine
+    }
+
+    /// All controllers that are known now.
+    pub(crate) fn controllers(&self) -> Result<Vec<Arc<Controller>>, HardwareError> {
+        self.0.controllers.all()
+    }
+
     /// The controllers whose rows can be wanted.
     fn asked(&self, scan: &Scan) -> Result<Vec<Arc<Controller>>, HardwareError> {
         let mut all = self.0.controllers.all()?;
