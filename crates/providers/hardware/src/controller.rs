@@ -30,6 +30,8 @@ pub(crate) struct Controller {
 pub(crate) enum Way {
     /// Over the network.
     Lan(Address, Login, Privilege),
+    /// Through the driver of this machine, whose own it is.
+    Driver,
     /// Not at all: its password cannot be opened.
     Sealed,
 }
@@ -69,7 +71,7 @@ impl Controller {
     pub(crate) fn address(&self) -> Option<&Address> {
         match &self.way {
             Way::Lan(address, ..) => Some(address),
-            Way::Sealed => None,
+            Way::Driver | Way::Sealed => None,
         }
     }
 
@@ -148,14 +150,18 @@ impl Controller {
     }
 
     async fn open(&self) -> Result<Connection, HardwareError> {
-        let Way::Lan(address, login, highest) = &self.way else {
-            return Err(HardwareError::Sealed(self.name.clone()));
+        let timing = Timing { limit: ANSWER, ..Timing::default() };
+        let (address, login, highest) = match &self.way {
+            Way::Lan(address, login, highest) => (address, login, highest),
+            Way::Driver => {
+                return Connection::local(timing).map_err(|error| HardwareError::of(&self.name, &error));
+            }
+            Way::Sealed => return Err(HardwareError::Sealed(self.name.clone())),
         };
         let broken = |problem: String| HardwareError::Broken { controller: self.name.clone(), problem };
         let found = tokio::net::lookup_host((address.host.as_str(), address.port)).await;
         let found = found.map_err(|error| broken(format!("{address} is not known: {error}")))?.next();
         let place = found.ok_or_else(|| broken(format!("{address} has no address")))?;
-        let timing = Timing { limit: ANSWER, ..Timing::default() };
         let mut refused = None;
         let levels = [Privilege::Administrator, Privilege::Operator, Privilege::User];
         for level in levels.into_iter().filter(|level| level <= highest) {

@@ -30,10 +30,11 @@ struct Shared {
 }
 
 impl Hardware {
-    /// The controllers of a file, asked on a runtime that has sockets and timers.
+    /// The controllers of a file, and this machine's own one, asked on a runtime that has sockets and timers.
     #[must_use]
     pub fn new(machine: impl Into<String>, hosts: HostFile, runtime: Handle) -> Self {
-        let (machine, controllers) = (machine.into(), Controllers::new(hosts));
+        let machine = machine.into();
+        let controllers = Controllers::new(&machine, hosts);
         Self(Arc::new(Shared { machine, controllers, runtime }))
     }
 
