@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use cim::{DateTime, Namespace, Schema};
 use config::Paths;
-use hardware::{EventLogs, Hardware, HostFile};
+use hardware::{EventLogs, Hardware, HostFile, OwnController};
 use linux::Machine;
 use plugin_wmi::WmiPlugin;
 use service::Plugin;
@@ -23,7 +23,12 @@ pub(crate) fn plugins(state: &Path) -> Result<[Arc<dyn Plugin>; 2], Box<dyn Erro
     let machine = Arc::new(Machine::this().keeping(state, of_user));
     let mut engine = Engine::builder(machine.host_name(), offset(&machine));
     let mut providers = linux::providers(&machine);
-    let hardware = Hardware::new(machine.host_name(), HostFile::of_state(state), Handle::current());
+    let hardware = Hardware::new(
+        machine.host_name(),
+        HostFile::of_state(state),
+        OwnController::Asked,
+        Handle::current(),
+    );
     providers.push(Arc::new(hardware.clone()));
     let served = providers.iter().flat_map(|provider| provider.classes()).map(|(namespace, _)| namespace);
     let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;

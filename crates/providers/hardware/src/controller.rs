@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use ipmi::proto::{Login, Privilege, ProtoError, Timing};
-use ipmi::{Connection, IpmiError};
+use ipmi::{Connection, Endpoint, IpmiError};
 use tokio::sync::Mutex;
 use tracing::debug;
 
@@ -21,6 +21,7 @@ use crate::hosts::Address;
 pub(crate) struct Controller {
     name: Arc<str>,
     way: Way,
+    endpoint: Endpoint,
     session: Mutex<Session>,
     pub(crate) known: Known,
 }
@@ -59,8 +60,9 @@ enum Age {
 }
 
 impl Controller {
-    pub(crate) fn new(name: Arc<str>, way: Way) -> Arc<Self> {
-        Arc::new(Self { name, way, session: Mutex::default(), known: Known::default() })
+    /// One that is asked over the sockets of an endpoint, which also keeps the records of its sensors.
+    pub(crate) fn new(name: Arc<str>, way: Way, endpoint: Endpoint) -> Arc<Self> {
+        Arc::new(Self { name, way, endpoint, session: Mutex::default(), known: Known::default() })
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {
@@ -165,7 +167,7 @@ impl Controller {
         let mut refused = None;
         let levels = [Privilege::Administrator, Privilege::Operator, Privilege::User];
         for level in levels.into_iter().filter(|level| level <= highest) {
-            match Connection::open(place, login.clone().privilege(level), timing).await {
+            match self.endpoint.open(place, login.clone().privilege(level), timing).await {
                 Ok(connection) => return Ok(connection),
                 // The user may not have it: what needs it will be refused, and the rest is done.
                 Err(error) if is_about_level(&error) => refused = Some(error),

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use accounts::Edition;
+use ipmi::Endpoint;
 use zeroize::Zeroizing;
 
 use crate::controller::{Controller, Way};
@@ -17,7 +18,18 @@ pub(crate) struct Controllers {
     file: HostFile,
     /// That of this machine, which is there as long as its driver is.
     own: Arc<Controller>,
+    policy: OwnController,
+    endpoint: Endpoint,
     seen: Mutex<Seen>,
+}
+
+/// Whether the controller of this machine itself is asked, through its driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnController {
+    /// Where there is a driver.
+    Asked,
+    /// Only those of the file are.
+    LeftAlone,
 }
 
 #[derive(Debug, Default)]
@@ -28,8 +40,10 @@ struct Seen {
 
 impl Controllers {
     /// Those of a file, on a machine of this name.
-    pub(crate) fn new(machine: &str, file: HostFile) -> Self {
-        Self { file, own: Controller::new(machine.into(), Way::Driver), seen: Mutex::default() }
+    pub(crate) fn new(machine: &str, file: HostFile, policy: OwnController) -> Self {
+        let endpoint = Endpoint::new();
+        let own = Controller::new(machine.into(), Way::Driver, endpoint.clone());
+        Self { file, own, policy, endpoint, seen: Mutex::default() }
     }
 
     /// All of them, that of this machine first, then in the order of the file.
@@ -41,7 +55,8 @@ impl Controllers {
         let listed = seen.controllers.iter().map(|(_, controller)| controller);
         // What the file calls as this machine is meant to be it.
         let is_listed = || listed.clone().any(|one| one.name().eq_ignore_ascii_case(self.own.name()));
-        let own = (has_driver() && !is_listed()).then_some(&self.own);
+        let is_asked = self.policy == OwnController::Asked && has_driver() && !is_listed();
+        let own = is_asked.then_some(&self.own);
         Ok(own.into_iter().chain(listed.clone()).cloned().collect())
     }
 
@@ -61,7 +76,7 @@ impl Controllers {
                 let way = self.file.login(&entry).map_or(Way::Sealed, |login| {
                     Way::Lan(entry.host.address.clone(), login, entry.host.level)
                 });
-                Controller::new(entry.host.name.as_str().into(), way)
+                Controller::new(entry.host.name.as_str().into(), way, self.endpoint.clone())
             });
             seen.controllers.push((entry, controller));
         }

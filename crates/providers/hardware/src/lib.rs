@@ -10,9 +10,9 @@
 //!
 //! ```no_run
 //! # fn example(state: &std::path::Path, runtime: tokio::runtime::Handle) -> Result<(), Box<dyn std::error::Error>> {
-//! use telarch_hardware::{Hardware, HostFile};
+//! use telarch_hardware::{Hardware, HostFile, OwnController};
 //!
-//! let hardware = Hardware::new("node7", HostFile::of_state(state), runtime);
+//! let hardware = Hardware::new("node7", HostFile::of_state(state), OwnController::Asked, runtime);
 //! let schema = cim::Schema::of(cim::Namespace::parse("root/hardware")?);
 //! # Ok(())
 //! # }
@@ -36,6 +36,7 @@ mod scale;
 mod sel;
 mod unit;
 
+pub use controllers::OwnController;
 pub use error::HardwareError;
 pub use hosts::{Added, Address, Host, HostFile, HostFileError, HostName, Secrets};
 pub use provider::Hardware;

@@ -15,7 +15,7 @@ use crate::controller::Controller;
 use crate::controllers::Controllers;
 use crate::question::{self, Question};
 use crate::rows::{self, Subject};
-use crate::{HardwareError, HostFile, methods, names, results};
+use crate::{HardwareError, HostFile, OwnController, methods, names, results};
 
 /// Serves the classes of management controllers. Clones share their sessions.
 #[derive(Clone, Debug)]
@@ -32,9 +32,9 @@ struct Shared {
 impl Hardware {
     /// The controllers of a file, and this machine's own one, asked on a runtime that has sockets and timers.
     #[must_use]
-    pub fn new(machine: impl Into<String>, hosts: HostFile, runtime: Handle) -> Self {
+    pub fn new(machine: impl Into<String>, hosts: HostFile, own: OwnController, runtime: Handle) -> Self {
         let machine = machine.into();
-        let controllers = Controllers::new(&machine, hosts);
+        let controllers = Controllers::new(&machine, hosts, own);
         Self(Arc::new(Shared { machine, controllers, runtime }))
     }
 

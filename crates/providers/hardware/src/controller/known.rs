@@ -8,7 +8,7 @@ use ipmi::proto::fru::Inventory;
 use ipmi::proto::sdr::Record;
 use ipmi::proto::sel::SelRecord;
 use ipmi::proto::storage::{GetSelEntry, GetSelInfo, SelInfo};
-use ipmi::{Connection, IpmiError, RecordCache};
+use ipmi::{Connection, IpmiError};
 use tokio::sync::Mutex;
 
 use super::Controller;
@@ -17,7 +17,6 @@ use crate::HardwareError;
 /// Each with what tells whether it still holds.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    records: RecordCache,
     /// Whoever comes while records are read waits for the same.
     reading: Mutex<()>,
     inventory: Read<DeviceId, Inventory>,
@@ -43,12 +42,7 @@ impl Controller {
     /// The records of its sensors.
     pub(crate) async fn records(self: &Arc<Self>) -> Result<Arc<Vec<Record>>, HardwareError> {
         let _turn = self.known.reading.lock().await;
-        let cache = &self.known.records;
-        self.ask(|bmc| {
-            let cache = cache.clone();
-            async move { bmc.records_with(&cache).await }
-        })
-        .await
+        self.ask(|bmc| async move { bmc.records().await }).await
     }
 
     /// The machine's inventory; an empty one if it has none.
