@@ -168,9 +168,13 @@ const MOST_WAITING: usize = 65_536;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use ipmi::proto::Privilege;
     use ipmi::proto::sel::SelRecord;
+    use telarch_simulated_bmc::SimulatedBmc;
+    use zeroize::Zeroizing;
 
     use super::*;
+    use crate::{Host, HostFile, OwnController, Secrets};
 
     fn log(marks: &[u8]) -> Vec<Logged> {
         let record = |(id, mark): (u8, &u8)| {
@@ -178,6 +182,33 @@ mod tests {
             Logged { octets, record: SelRecord::decode(&octets).unwrap() }
         };
         (1..).zip(marks).map(record).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_logged_after_the_subscription_is_told_and_nothing_else() {
+        let Some(bmc) = SimulatedBmc::start() else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let (address, user) = (bmc.address().parse().unwrap(), "admin".to_owned());
+        let (name, level) = ("node7".parse().unwrap(), Privilege::Administrator);
+        let password = Zeroizing::new(b"admin-pw".to_vec());
+        let host = Host { name, address, user, level, suite: None };
+        let hosts = HostFile::of_state(folder.path());
+        hosts.add(&host, &Secrets { password, group_key: None }).unwrap();
+        let runtime = tokio::runtime::Handle::current();
+        let hardware = Hardware::new("keeper", hosts, OwnController::LeftAlone, runtime);
+        let mut followed = Followed::new(hardware.clone()).unwrap();
+        followed.look().await;
+        assert!(followed.waiting.is_empty(), "what was there is told as new");
+        let add = "raw 0x0a 0x44 0 0 2 0 0 0 0 0x20 0 4 1 1 1 0x59 0x60 0x5f";
+        if bmc.ipmitool(&add.split(' ').collect::<Vec<_>>()).is_none() {
+            return;
+        }
+        let item = followed.next().await.unwrap().unwrap();
+        let text = item.object.as_str();
+        assert!(text.contains("LogRecord") && text.contains("*SEL(1.0.32)*"), "{text}");
+        assert!(text.contains("*20 00*04*01*01*true*01*59*60*5F*"), "{text}");
+        assert!(followed.waiting.is_empty());
+        hardware.close().await;
     }
 
     #[test]
