@@ -2,19 +2,28 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use cim::{DateTime, Namespace, Schema};
+use config::Paths;
+use hardware::{Hardware, HostFile};
 use linux::Machine;
 use plugin_wmi::WmiPlugin;
+use tokio::runtime::Handle;
 use wmi::Engine;
 
-/// The plug-in for the instances of this machine.
-pub(crate) fn plugin() -> Result<WmiPlugin, Box<dyn Error>> {
-    let machine = Arc::new(Machine::this());
+/// The plug-in for the instances of this machine, and of the controllers that a directory of state knows.
+pub(crate) fn plugin(state: &Path) -> Result<WmiPlugin, Box<dyn Error>> {
+    let of_user = Paths::of_user(|name| std::env::var_os(name)).map(|paths| paths.state);
+    // A service that keeps nothing for the machine keeps nothing in anybody's home either.
+    let of_user = if state == Paths::of_machine().state { of_user } else { Some(state.to_owned()) };
+    let machine = Arc::new(Machine::this().keeping(state, of_user));
     let mut engine = Engine::builder(machine.host_name(), offset(&machine));
-    let providers = linux::providers(&machine);
+    let mut providers = linux::providers(&machine);
+    let hosts = HostFile::of_state(state);
+    providers.push(Arc::new(Hardware::new(machine.host_name(), hosts, Handle::current())));
     let served = providers.iter().flat_map(|provider| provider.classes()).map(|(namespace, _)| namespace);
     let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;
     for namespace in served.chain(others).collect::<BTreeSet<_>>() {

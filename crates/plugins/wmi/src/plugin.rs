@@ -76,6 +76,10 @@ impl Plugin for WmiPlugin {
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
         Box::pin(self.answer(call))
     }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.engine.close())
+    }
 }
 
 /// One request, as far as it is understood for all kinds of them.

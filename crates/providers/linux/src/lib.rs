@@ -10,8 +10,11 @@
 //! | processes and their threads | [`process`] |
 //! | services | [`service`] |
 //! | disks, volumes, files | [`storage`] |
+//! | installed packages and updates | [`package`] |
+//! | logs | [`log`] |
 //! | performance counters | [`performance`] |
 //! | the registry | [`registry`] |
+//! | jobs, and what is started at sign-in | [`schedule`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
 //! | events | [`events`] |
 //!
@@ -23,6 +26,7 @@ mod command_line;
 mod events;
 mod folder;
 mod fstab;
+mod log;
 mod machine;
 mod mounts;
 mod package;
@@ -30,6 +34,7 @@ mod performance;
 mod process;
 mod program;
 mod registry;
+mod schedule;
 mod scx;
 mod service;
 mod storage;
@@ -55,8 +60,11 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         system::bindings(machine),
         process::bindings(machine),
         service::bindings(machine),
+        package::bindings(machine),
+        log::bindings(machine),
         performance::bindings(machine),
         registry::bindings(machine),
+        schedule::bindings(machine),
         scx::bindings(machine),
         storage::bindings(machine),
     ]

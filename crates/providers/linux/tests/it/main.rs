@@ -2,13 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod events;
+mod log;
 mod operating_system;
+mod package;
 mod performance;
 mod process;
 mod registry;
+mod schedule;
 mod scx;
 mod service;
 mod storage;
+mod system;
 mod tree;
 mod world;
 
