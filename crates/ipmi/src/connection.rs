@@ -9,6 +9,7 @@ use ipmi_proto::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+use crate::endpoint::Seat;
 use crate::{Endpoint, IpmiError, RecordCache};
 
 /// A session with a controller; clones share it.
@@ -53,6 +54,8 @@ pub(crate) struct Opening {
     pub(crate) address: SocketAddr,
     pub(crate) session: Box<ipmi_proto::Session>,
     pub(crate) ready: oneshot::Sender<Result<Peer, ProtoError>>,
+    /// Its place on the socket, which others may have once it is dropped.
+    pub(crate) seat: Seat,
 }
 
 /// An answer that is on its way. Whoever does not wait for it is not told.

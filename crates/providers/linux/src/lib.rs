@@ -13,6 +13,7 @@
 //! | installed packages and updates | [`package`] |
 //! | logs | [`log`] |
 //! | performance counters | [`performance`] |
+//! | what Windows has no classes for | [`native`] |
 //! | the registry | [`registry`] |
 //! | jobs, and what is started at sign-in | [`schedule`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
@@ -29,6 +30,7 @@ mod fstab;
 mod log;
 mod machine;
 mod mounts;
+mod native;
 mod package;
 mod performance;
 mod process;
@@ -63,6 +65,7 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         package::bindings(machine),
         log::bindings(machine),
         performance::bindings(machine),
+        native::bindings(machine),
         registry::bindings(machine),
         schedule::bindings(machine),
         scx::bindings(machine),

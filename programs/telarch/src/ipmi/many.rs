@@ -75,6 +75,9 @@ async fn ask_all<Q: Question>(place: Place, login: Login, question: Q) -> Answer
 
 /// Signs in.
 pub(super) async fn open(host: &Host, login: Login, timing: Timing) -> Result<Connection, String> {
+    if host.is_local() {
+        return Connection::local(timing).map_err(|error| error.to_string());
+    }
     let address = address(host).await?;
     ENDPOINT.open(address, login, timing).await.map_err(|error| error.to_string())
 }
@@ -86,7 +89,7 @@ static ENDPOINT: LazyLock<Endpoint> = LazyLock::new(|| {
     )
 });
 
-/// Where a controller is.
+/// Where a controller on the network is.
 pub(super) async fn address(host: &Host) -> Result<SocketAddr, String> {
     let found = lookup_host((host.name.as_str(), host.port)).await;
     let address = found.map_err(|error| format!("the name is not known: {error}"))?.next();

@@ -7,10 +7,16 @@ use cli::secret::{PasswordError, PasswordSource};
 use ipmi::proto::{GroupKey, Login, Password, Privilege};
 
 use super::arguments::Place;
+use super::hosts::Host;
 use crate::failure::Failure;
 
 /// Who signs in, with the password from wherever it is.
 pub(super) fn login(place: &Place, needed: Privilege) -> Result<Login, Failure> {
+    if place.hosts.iter().all(Host::is_local) {
+        // Whoever may use the driver needs no password.
+        let nothing = Password::new(&[]).map_err(|error| Failure::Failed(error.to_string()))?;
+        return Ok(Login::new(place.user.clone(), nothing));
+    }
     let whose = if place.user_name.is_empty() { "the anonymous user" } else { &place.user_name };
     let of = of_whom(place);
     let password = password(place.password_file.as_deref(), whose, &of)?;
@@ -19,6 +25,9 @@ pub(super) fn login(place: &Place, needed: Privilege) -> Result<Login, Failure> 
     let mut login = Login::new(place.user.clone(), password).privilege(place.level.unwrap_or(needed));
     if let Some(suite) = place.suite {
         login = login.suite(suite);
+    }
+    if let Some(kind) = place.ipmi15 {
+        login = login.lan15(kind).map_err(|error| Failure::Failed(error.to_string()))?;
     }
     if let Some(path) = &place.group_key_file {
         let key = in_file(path, whose, &of)?;

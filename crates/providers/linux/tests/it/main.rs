@@ -3,6 +3,7 @@
 
 mod events;
 mod log;
+mod native;
 mod operating_system;
 mod package;
 mod performance;
@@ -23,8 +24,8 @@ use telarch_linux::Machine;
 use wmi::{Context, Engine};
 
 fn engine(machine: &Arc<Machine>) -> Engine {
-    let schemas =
-        ["root/cimv2", "root/default", "root/scx"].map(|name| Schema::of(Namespace::parse(name).unwrap()));
+    let schemas = ["root/cimv2", "root/default", "root/linux", "root/scx"]
+        .map(|name| Schema::of(Namespace::parse(name).unwrap()));
     let builder = schemas.into_iter().fold(Engine::builder("node7", 0), wmi::EngineBuilder::namespace);
     let builder = telarch_linux::providers(machine).into_iter().fold(builder, wmi::EngineBuilder::provider);
     builder.build().unwrap()
