@@ -56,7 +56,8 @@ impl Screen {
     }
 
     /// How wide a table on standard output may be; none if it is no terminal.
-    pub(crate) fn table_width(&self) -> Option<usize> {
+    #[must_use]
+    pub fn table_width(&self) -> Option<usize> {
         self.out
     }
 

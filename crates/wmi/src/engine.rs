@@ -192,6 +192,14 @@ impl Engine {
         Ok(&self.table(namespace)?.schema)
     }
 
+    /// Whether somebody has instances of a class itself.
+    ///
+    /// # Errors
+    /// [`Error::NoNamespace`] if there is no such namespace.
+    pub fn serves(&self, namespace: &Namespace, class: &Name) -> Result<bool, Error> {
+        Ok(self.table(namespace)?.providers.contains_key(class))
+    }
+
     /// What instances of a namespace are told to come from.
     #[must_use]
     pub fn origin(&self, namespace: &Namespace) -> Origin {

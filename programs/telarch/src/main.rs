@@ -13,6 +13,7 @@ mod mofcomp;
 mod pages;
 mod place;
 mod policy;
+mod wmi;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -38,6 +39,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     configuration::SUBCOMMAND,
     policy::SUBCOMMAND,
     ipmi::SUBCOMMAND,
+    wmi::SUBCOMMAND,
     mofcomp::SUBCOMMAND,
     explain::SUBCOMMAND,
     pages::MAN,
@@ -82,6 +84,7 @@ Examples:
   telarch config show --changed
   telarch access show alice
   telarch ipmi power status -H bmc7 -U admin
+  telarch wmi 'SELECT Caption FROM Win32_OperatingSystem'
 
 Commands:
 "
