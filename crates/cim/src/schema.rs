@@ -24,12 +24,17 @@ impl Schema {
     pub const MAX_ADDED: usize = 10_000;
 
     /// The classes that come with a namespace: those of the system in every one, those of Windows in `root/cimv2`,
-    /// the registry in that and in `root/default`, those of SCOM's agent in `root/scx`.
+    /// the registry in that and in `root/default`, those of SCOM's agent in `root/scx`; those of management
+    /// controllers in `root/hardware`, their driver in `root/wmi`, and a view of each in
+    /// `root/microsoft/windows/hardwaremanagement`.
     #[must_use]
     pub fn of(namespace: Namespace) -> Self {
         let builtin = match namespace.as_str() {
             "root/cimv2" => vec![builtin::system(), builtin::registry(), builtin::cimv2()],
             "root/default" => vec![builtin::system(), builtin::registry()],
+            "root/hardware" => vec![builtin::system(), builtin::hardware()],
+            "root/wmi" => vec![builtin::system(), builtin::ipmi()],
+            "root/microsoft/windows/hardwaremanagement" => vec![builtin::system(), builtin::pcsv()],
             "root/scx" => vec![builtin::system(), builtin::scx()],
             _ => vec![builtin::system()],
         };

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use crate::{Class, ColumnSet, Error, Name, ObjectPath, SystemProperty};
+use crate::{Class, ColumnSet, Error, Instance, Name, ObjectPath, SystemProperty, Value};
 
 mod compare;
 mod error;
@@ -277,12 +277,29 @@ impl Select {
 
 impl PropertyPath {
     /// The property itself: the first name, unless that is the class's.
-    fn property_of<'p>(&'p self, class: &'p Name) -> &'p Name {
+    #[must_use]
+    pub fn property_of<'p>(&'p self, class: &'p Name) -> &'p Name {
         match self.parts.as_slice() {
             [first, second, ..] if first == class => second,
             [first, ..] => first,
             // INVARIANT: a path has at least one name.
             [] => class,
+        }
+    }
+
+    /// The value in an instance that was selected from a class; NULL for what it has not.
+    #[must_use]
+    pub fn value<'r>(&self, row: &'r Instance, from: &Name) -> &'r Value {
+        let mut value = row.value(self.property_of(from).as_str()).unwrap_or(&Value::Null);
+        for member in self.members_of(from) {
+            value = match value {
+                Value::Object(instance) => instance.value(member.as_str()).unwrap_or(&Value::Null),
+                _ => &Value::Null,
+            };
+        }
+        match self.index.map(usize::try_from) {
+            None => value,
+            Some(index) => index.ok().and_then(|index| value.elements().get(index)).unwrap_or(&Value::Null),
         }
     }
 

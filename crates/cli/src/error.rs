@@ -253,7 +253,9 @@ impl Error {
                 return error.way_out().map(str::to_owned);
             }
             Self::AssociationFilter(_) => AssociationFilter::WAY_OUT.to_owned(),
-            Self::Fleet { .. } => "write -hosts:NAME,NAME or -hosts:@FILE with a host a line".to_owned(),
+            Self::Fleet { .. } => {
+                "write -hosts:NAME,NAME, -hosts:web[01-20], or -hosts:@FILE with a host a line".to_owned()
+            }
             Self::BadHostName { .. } => "use letters, digits, '-', '_' and '.', 64 at most".to_owned(),
             Self::SavedHosts { .. } => {
                 "winrm hosts lists them; winrm help hosts tells about the file".to_owned()

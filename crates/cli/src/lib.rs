@@ -29,6 +29,7 @@ pub mod doctor;
 mod error;
 pub mod explain;
 pub mod help;
+pub mod host_list;
 pub mod hosts;
 pub mod input;
 pub mod man;

@@ -76,7 +76,8 @@ impl Screen {
     }
 
     /// A word in a rendition of the terminal (ECMA-48 8.3.117), if standard output shows colours.
-    pub(crate) fn rendered(&self, rendition: u8, text: &str) -> String {
+    #[must_use]
+    pub fn rendered(&self, rendition: u8, text: &str) -> String {
         if self.out.is_some() && self.colour == Colour::On {
             format!("\x1b[{rendition}m{text}\x1b[0m")
         } else {

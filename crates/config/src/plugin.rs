@@ -25,8 +25,6 @@ pub struct PluginKind {
     usual: Usual,
     /// Whether the service could be set right again without it.
     can_be_disabled: bool,
-    /// Whether this version has it; otherwise only what is set of it is kept, for one that has.
-    is_served: bool,
 }
 
 /// One resource of a plug-in.
@@ -60,7 +58,6 @@ const KINDS: &[PluginKind] = &[
         filename: "telarchd",
         usual: Usual::Root,
         can_be_disabled: false,
-        is_served: true,
     },
     PluginKind {
         name: "Shell",
@@ -71,18 +68,20 @@ const KINDS: &[PluginKind] = &[
         filename: "telarchd",
         usual: Usual::RemoteManagementUsers,
         can_be_disabled: true,
-        is_served: true,
     },
     PluginKind {
         name: "WMI Provider",
         resources: &[
             PluginResource { uri: "http://schemas.microsoft.com/wbem/wsman/1/wmi", capabilities: INSTANCES },
             PluginResource { uri: "http://schemas.dmtf.org/wbem/wscim/1", capabilities: INSTANCES },
+            PluginResource {
+                uri: "http://schemas.dmtf.org/wbem/cim-xml/2/cim-schema/2",
+                capabilities: &["Get", "Enumerate"],
+            },
         ],
         filename: "telarchd",
         usual: Usual::RemoteWmiUsers,
         can_be_disabled: true,
-        is_served: false,
     },
 ];
 
@@ -180,12 +179,6 @@ impl PluginKind {
     #[must_use]
     pub fn all() -> &'static [Self] {
         KINDS
-    }
-
-    /// Whether this version answers for it.
-    #[must_use]
-    pub fn is_served(&self) -> bool {
-        self.is_served
     }
 
     /// The kind of a name; the case of letters does not count.

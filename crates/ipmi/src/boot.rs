@@ -29,8 +29,13 @@ impl Connection {
         }
         let set = self.run(&SetBootOption::Flags(flags)).await;
         // Whatever became of it, others may go on.
-        if begun {
-            match self.run(&SetBootOption::End).await {
+        let last = if set.is_ok() {
+            &[SetBootOption::Commit, SetBootOption::End][..]
+        } else {
+            &[SetBootOption::End]
+        };
+        for step in last.iter().filter(|_| begun) {
+            match self.run(step).await {
                 Ok(()) | Err(IpmiError::Completion(_)) => {}
                 Err(error) => return set.and(Err(error)),
             }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ipmi_proto::{CompletionCode, ProtoError};
+use ipmi_proto::{CipherSuite, CompletionCode, ProtoError};
 
 /// Why there is no answer, or not the one that was hoped for.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,26 @@ pub enum IpmiError {
     /// The controller does not do it.
     #[error("the controller refuses: {0}")]
     Completion(CompletionCode),
+    /// The controller does not do it, for a reason of the command's own.
+    #[error("the controller refuses: {reason}\n  (completion code {code:02x}h)")]
+    Refused {
+        /// The reason.
+        reason: &'static str,
+        /// Its number.
+        code: u8,
+    },
+    /// The controller has said that it was done, and it was not.
+    #[error("the controller says that it has changed {what}, but reading it back shows no change")]
+    Unchanged {
+        /// What was to be changed.
+        what: &'static str,
+    },
+    /// A secret would be sent where others can read it.
+    #[error("passwords are not sent with cipher suite {suite}, which does not encrypt\n  use suite 17 or 3")]
+    InClear {
+        /// The suite of the session.
+        suite: CipherSuite,
+    },
     /// The socket, or what randomness comes from.
     #[error("the network: {0}")]
     Socket(#[from] io::Error),

@@ -3,10 +3,27 @@
 use std::time::Duration;
 
 use ipmi_proto::sel::SelRecord;
-use ipmi_proto::storage::{ClearSel, ClearStep, GetSelEntry, GetSelInfo, ReserveSel};
+use ipmi_proto::storage::{ClearSel, ClearStep, GetSelEntry, GetSelInfo, ReserveSel, SelInfo};
 use ipmi_proto::{CompletionCode, ProtoError};
 
 use crate::{Connection, IpmiError};
+
+/// How far somebody has read the log of one controller. The default is: not at all.
+#[derive(Clone, Debug, Default)]
+pub struct LogPosition {
+    info: Option<SelInfo>,
+    /// The last record that was read, with its number.
+    last: Option<(u16, [u8; 16])>,
+}
+
+/// What is new in a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvents {
+    /// The records, oldest first.
+    pub records: Vec<SelRecord>,
+    /// Whether the log was cleared, or has overwritten what was read before, so that these are all there are.
+    pub begins_anew: bool,
+}
 
 impl Connection {
     /// All records of the event log, oldest first.
@@ -14,25 +31,56 @@ impl Connection {
     /// # Errors
     /// When the controller does not answer, or the log changes in a way that leads nowhere.
     pub async fn events(&self) -> Result<Vec<SelRecord>, IpmiError> {
-        let mut records = Vec::new();
-        if self.run(&GetSelInfo).await?.records == 0 {
-            return Ok(records);
+        Ok(self.events_since(&mut LogPosition::default()).await?.records)
+    }
+
+    /// The records that have come since the position, which moves behind them. It takes one question where there are
+    /// none.
+    ///
+    /// # Errors
+    /// When the controller does not answer; the position is where it was then.
+    pub async fn events_since(&self, position: &mut LogPosition) -> Result<NewEvents, IpmiError> {
+        let info = self.run(&GetSelInfo).await?;
+        if position.info == Some(info) {
+            return Ok(NewEvents { records: Vec::new(), begins_anew: false });
         }
-        let mut next = FIRST;
-        // There are no more numbers than that; who lies about what is next ends here, too.
-        while records.len() < usize::from(u16::MAX) {
-            let (after, record) = match self.run(&GetSelEntry(next)).await {
-                // It was cleared meanwhile.
-                Err(IpmiError::Completion(CompletionCode::NOT_PRESENT)) => break,
-                other => other?,
-            };
-            records.push(SelRecord::decode(&record)?);
-            if after == LAST || after == next {
+        let (mut last, mut next) = match position.last {
+            Some((id, record)) => match self.entry(id).await? {
+                // Numbers are used again, so the record itself decides.
+                Some((after, same)) if same == record => (position.last, after),
+                _ => (None, FIRST),
+            },
+            None => (None, FIRST),
+        };
+        let begins_anew = position.last.is_some() && last.is_none();
+        if info.records == 0 {
+            (last, next) = (None, LAST);
+        }
+        let mut records = Vec::new();
+        // Some count too few; one that lies about what is next must not keep us for ever.
+        let most = usize::from(info.records) + MOST_UNCOUNTED;
+        while next != LAST && records.len() < most {
+            let Some((after, octets)) = self.entry(next).await? else { break };
+            let record = SelRecord::decode(&octets)?;
+            // The first is asked for by a number that is not its own.
+            last = Some((record.id, octets));
+            let own = record.id;
+            records.push(record);
+            if after == next || after == own {
                 break;
             }
             next = after;
         }
-        Ok(records)
+        *position = LogPosition { info: Some(info), last };
+        Ok(NewEvents { records, begins_anew })
+    }
+
+    /// The next record's number, and this one; none if it is not there.
+    async fn entry(&self, id: u16) -> Result<Option<(u16, [u8; 16])>, IpmiError> {
+        match self.run(&GetSelEntry(id)).await {
+            Err(IpmiError::Completion(CompletionCode::NOT_PRESENT)) => Ok(None),
+            other => other.map(Some),
+        }
     }
 
     /// Clears the event log, and waits until that is done.
@@ -40,6 +88,17 @@ impl Connection {
     /// # Errors
     /// When the controller refuses, or is not done after half a minute.
     pub async fn clear_events(&self) -> Result<(), IpmiError> {
+        for _ in 0..RESERVATIONS {
+            match self.clear_reserved().await {
+                // Something was logged in between.
+                Err(IpmiError::Completion(CompletionCode::RESERVATION)) => {}
+                other => return other,
+            }
+        }
+        Err(IpmiError::Completion(CompletionCode::RESERVATION))
+    }
+
+    async fn clear_reserved(&self) -> Result<(), IpmiError> {
         let reservation = self.run(&ReserveSel).await?;
         let mut step = ClearStep::Start;
         for _ in 0..MOST_POLLS {
@@ -55,5 +114,7 @@ impl Connection {
 
 const FIRST: u16 = 0;
 const LAST: u16 = 0xffff;
+const MOST_UNCOUNTED: usize = 256;
+const RESERVATIONS: u32 = 3;
 const MOST_POLLS: u32 = 150;
 const PAUSE: Duration = Duration::from_millis(200);

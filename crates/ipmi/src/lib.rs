@@ -22,13 +22,18 @@ mod connection;
 mod error;
 mod event_log;
 mod inventory;
+mod lan;
 mod repository;
 mod sensors;
+mod thresholds;
+mod users;
 
 pub use connection::Connection;
 pub use error::IpmiError;
+pub use event_log::{LogPosition, NewEvents};
 pub use ipmi_proto as proto;
 pub use sensors::{Measured, Standing};
+pub use users::{PasswordVerdict, User};
 
 /// The port of IPMI over LAN (IPMI 2.0, 13.1.2).
 pub const PORT: u16 = 623;

@@ -18,7 +18,17 @@ pub struct Caller {
     identity: Identity,
     token: Token,
     address: IpAddr,
+    whence: Whence,
     proof: Option<Proof>,
+}
+
+/// From which side of the machine's boundary somebody asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whence {
+    /// A program of this machine, known to the kernel.
+    ThisMachine,
+    /// The network, even if the address is this machine's.
+    Network,
 }
 
 /// What a program keeps of a proof for as long as somebody acts on it, and only it understands.
@@ -56,7 +66,17 @@ impl Caller {
     /// Only an [`Identity`] makes a caller, and only authentication makes an identity.
     #[must_use]
     pub fn new(identity: Identity, token: Token, address: IpAddr) -> Self {
-        Self { identity, token, address, proof: None }
+        let whence = match identity.scheme() {
+            Scheme::Local => Whence::ThisMachine,
+            _ => Whence::Network,
+        };
+        Self { identity, token, address, whence, proof: None }
+    }
+
+    /// For a process that works for somebody who has signed in to another one.
+    #[must_use]
+    pub fn with_whence(self, whence: Whence) -> Self {
+        Self { whence, ..self }
     }
 
     /// With what is to be kept of the proof.
@@ -89,6 +109,12 @@ impl Caller {
         &self.token
     }
 
+    /// Whether the request came over the network.
+    #[must_use]
+    pub fn whence(&self) -> Whence {
+        self.whence
+    }
+
     /// Where the request came from.
     #[must_use]
     pub fn address(&self) -> IpAddr {
@@ -113,7 +139,7 @@ impl fmt::Debug for Caller {
 /// # Errors
 /// `w:AccessDenied`.
 pub(crate) fn from_elsewhere(caller: &Caller, config: &Config) -> Result<(), Fault> {
-    if config.service.allow_remote_access || caller.identity().scheme() == Scheme::Local {
+    if config.service.allow_remote_access || caller.whence() == Whence::ThisMachine {
         return Ok(());
     }
     Err(Fault::new(

@@ -4,23 +4,25 @@ use std::sync::Arc;
 
 use wsman::{Code, Detail, Fault, ResourceUri, Subcode, code};
 
-use crate::plugin::{Plugin, Resource};
+use crate::plugin::{Answer, BoxFuture, Call, Plugin, Resource};
 
-/// Every plug-in of the service.
+/// Every plug-in of the service, and so a plug-in itself: what one process has, another can have as one.
 #[derive(Clone, Default)]
 pub struct Catalog {
     plugins: Vec<Arc<dyn Plugin>>,
+    resources: Vec<Resource>,
 }
 
 impl Catalog {
     /// A catalog of these plug-ins, which hear what the others answer for.
     #[must_use]
     pub fn new(plugins: Vec<Arc<dyn Plugin>>) -> Self {
-        let all: Vec<Resource> = plugins.iter().flat_map(|plugin| plugin.resources()).copied().collect();
+        let resources: Vec<Resource> =
+            plugins.iter().flat_map(|plugin| plugin.resources()).copied().collect();
         for plugin in &plugins {
-            plugin.served(&all);
+            plugin.served(&resources);
         }
-        Self { plugins }
+        Self { plugins, resources }
     }
 
     /// The plug-in of the longest matching URI.
@@ -44,18 +46,35 @@ impl Catalog {
                 .with_detail(Detail::INVALID_RESOURCE_URI)
         })
     }
+}
 
-    /// Lets every plug-in close.
-    pub(crate) async fn close(&self) {
-        for plugin in &self.plugins {
-            plugin.close().await;
-        }
+impl Plugin for Catalog {
+    fn resources(&self) -> &[Resource] {
+        &self.resources
+    }
+
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
+        Box::pin(async move {
+            let (plugin, _) = self.find(call.request.require_resource()?)?;
+            plugin.call(call).await
+        })
+    }
+
+    fn in_use(&self) -> usize {
+        self.plugins.iter().map(|plugin| plugin.in_use()).sum()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            for plugin in &self.plugins {
+                plugin.close().await;
+            }
+        })
     }
 }
 
 impl std::fmt::Debug for Catalog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let uris = self.plugins.iter().flat_map(|plugin| plugin.resources()).map(|resource| resource.uri);
-        f.debug_list().entries(uris).finish()
+        f.debug_list().entries(self.resources.iter().map(|resource| resource.uri)).finish()
     }
 }

@@ -28,7 +28,7 @@ mod random;
 mod service;
 mod subscription;
 
-pub use access::{Caller, Principals, Proof};
+pub use access::{Caller, Principals, Proof, Whence};
 pub use audit::AUDIT;
 pub use catalog::Catalog;
 pub use certificate::{Certificate, CertificateError, CertificateKeeper, Certificates, Unfit};

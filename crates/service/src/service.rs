@@ -12,6 +12,7 @@ use crate::access::Principals;
 use crate::catalog::Catalog;
 use crate::crowd::Crowd;
 use crate::enumeration::Contexts;
+use crate::plugin::Plugin as _;
 use crate::quota::Operations;
 use crate::subscription::Subscriptions;
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use cim::wql::{self, Columns, Query, Select};
 use cim::{Class, ClassDeclaration, Instance, Name, Namespace, ObjectPath, Origin, Schema, Status};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tracing::debug;
 
+use crate::event::Timers;
 use crate::namespaces::Namespaces;
 use crate::plan::Step;
 use crate::security::SystemSecurity;
@@ -24,11 +25,24 @@ pub struct Limits {
     pub calls: usize,
     /// How long a provider may be silent.
     pub patience: Duration,
+    /// Subscriptions at the same time.
+    pub subscriptions: usize,
+    /// Events of one subscription that wait to be taken.
+    pub events_ahead: usize,
+    /// Instances of one class that one subscription may watch for changes.
+    pub watched_rows: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { rows_ahead: 64, calls: 64, patience: Duration::from_secs(60) }
+        Self {
+            rows_ahead: 64,
+            calls: 64,
+            patience: Duration::from_secs(60),
+            subscriptions: 1_000,
+            events_ahead: 1_000,
+            watched_rows: 100_000,
+        }
     }
 }
 
@@ -45,6 +59,7 @@ pub(crate) struct Inner {
     limits: Limits,
     descriptors: Arc<dyn Descriptors>,
     calls: Arc<Semaphore>,
+    subscriptions: Arc<Semaphore>,
 }
 
 /// An engine that is still being put together.
@@ -153,7 +168,9 @@ impl EngineBuilder {
             let descriptors = self.descriptors.clone();
             Arc::new(SystemSecurity::new(namespace.clone(), descriptors)) as Arc<dyn Provider>
         });
-        for provider in own.chain(security).chain(self.providers) {
+        let timers =
+            namespaces.iter().map(|namespace| Arc::new(Timers::new(namespace.clone())) as Arc<dyn Provider>);
+        for provider in own.chain(security).chain(timers).chain(self.providers) {
             for (namespace, name) in provider.classes() {
                 let table = tables.get_mut(&namespace).ok_or(Error::NoNamespace(namespace))?;
                 let class = table.schema.require(name.as_str())?;
@@ -164,9 +181,12 @@ impl EngineBuilder {
             }
         }
         let calls = Arc::new(Semaphore::new(self.limits.calls));
+        let subscriptions = Arc::new(Semaphore::new(self.limits.subscriptions));
         let (server, offset, limits, descriptors) =
             (self.server, self.offset, self.limits, self.descriptors.clone());
-        Ok(Engine { inner: Arc::new(Inner { server, offset, tables, limits, descriptors, calls }) })
+        Ok(Engine {
+            inner: Arc::new(Inner { server, offset, tables, limits, descriptors, calls, subscriptions }),
+        })
     }
 }
 
@@ -223,16 +243,24 @@ impl Engine {
     /// [`Error::AccessDenied`], [`Error::Model`] for a wrong query, [`Error::NoProvider`] if nobody has such instances, [`Error::TooBusy`].
     /// What goes wrong later comes with the rows.
     pub fn run(&self, context: &Context, namespace: &Namespace, text: &str) -> Result<Outcome, Error> {
+        self.ask(context, namespace, &wql::parse(text)?)
+    }
+
+    /// Runs a query that has been read.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub fn ask(&self, context: &Context, namespace: &Namespace, query: &Query) -> Result<Outcome, Error> {
         debug!(namespace = %namespace, "Query");
         self.admit(context, namespace, Rights::ENABLE)?;
-        match wql::parse(text)? {
-            Query::Select(select) if select.is_of_classes() => self.classes(namespace, &select),
+        match query {
+            Query::Select(select) if select.is_of_classes() => self.classes(namespace, select),
             Query::Select(select) => {
                 let names = select.names();
-                Ok(Outcome::Rows(self.select(context, namespace, &select)?, names))
+                Ok(Outcome::Rows(self.select(context, namespace, select)?, names))
             }
-            Query::Associators(associators) => self.associators(context, namespace, &associators),
-            Query::References(references) => self.references(context, namespace, &references),
+            Query::Associators(associators) => self.associators(context, namespace, associators),
+            Query::References(references) => self.references(context, namespace, references),
         }
     }
 
@@ -331,6 +359,26 @@ impl Engine {
         Ok(Rows { rows, patience: limits.patience, search: Some(search), class })
     }
 
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
+    /// Counts one more subscription, until the permit is dropped.
+    pub(crate) fn subscription(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let most = self.inner.limits.subscriptions;
+        self.inner.subscriptions.clone().try_acquire_owned().map_err(|_| Error::TooManySubscriptions(most))
+    }
+
+    /// Runs a single call of a provider for which nobody waits: it takes its turn where others would be too many.
+    pub(crate) async fn call_in_turn<T: Send + 'static>(
+        &self,
+        class: &Name,
+        work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
+    ) -> Result<T, Error> {
+        let turn = self.inner.calls.clone().acquire_owned().await;
+        self.call_with(class, turn.map_err(|_| Error::TooBusy(self.inner.limits.calls))?, work).await
+    }
+
     /// Runs a single call of a provider on a thread of its own.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
@@ -340,11 +388,21 @@ impl Engine {
         let limits = self.inner.limits;
         let permit =
             self.inner.calls.clone().try_acquire_owned().map_err(|_| Error::TooBusy(limits.calls))?;
+        self.call_with(class, permit, work).await
+    }
+
+    async fn call_with<T: Send + 'static>(
+        &self,
+        class: &Name,
+        permit: OwnedSemaphorePermit,
+        work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
+    ) -> Result<T, Error> {
+        let patience = self.inner.limits.patience;
         let call = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             work()
         });
-        match tokio::time::timeout(limits.patience, call).await {
+        match tokio::time::timeout(patience, call).await {
             Ok(Ok(result)) => result.map_err(|error| error.of(class)),
             Ok(Err(_)) => {
                 Err(ProviderError::failed(Status::ProviderFailure, "the provider panicked").of(class))

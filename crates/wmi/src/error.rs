@@ -58,6 +58,9 @@ pub enum Error {
     /// A query that is not one of rows.
     #[error("{0}")]
     NotRows(&'static str),
+    /// A query that is not one of events.
+    #[error("this cannot be subscribed to: {0}")]
+    NotEvents(&'static str),
     /// A provider failed.
     #[error("{class}: {message}")]
     Provider {
@@ -74,6 +77,9 @@ pub enum Error {
     /// More is asked at once than is served.
     #[error("more than {0} queries at once\n  ask again when others have ended")]
     TooBusy(usize),
+    /// More is watched at once than may be.
+    #[error("more than {0} subscriptions at once\n  end some of those there are")]
+    TooManySubscriptions(usize),
 }
 
 impl Error {
@@ -89,10 +95,11 @@ impl Error {
             Self::NoMethod { .. } => Status::InvalidMethod,
             Self::StaticMethod(_) | Self::InstanceMethod(_) => Status::InvalidObjectPath,
             Self::ReadOnly { .. } => Status::ReadOnly,
-            Self::NotRows(_) => Status::InvalidQuery,
+            Self::NotRows(_) | Self::NotEvents(_) => Status::InvalidQuery,
             Self::Provider { status, .. } => *status,
             Self::TimedOut(_) => Status::ProviderTimedOut,
             Self::TooBusy(_) => Status::ServerTooBusy,
+            Self::TooManySubscriptions(_) => Status::QuotaViolation,
         }
     }
 

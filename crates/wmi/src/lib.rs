@@ -16,6 +16,9 @@
 //! # }
 //! ```
 //!
+//! [`Engine::subscribe`] tells of what happens: changes of instances are found by looking again, unless a provider
+//! has a source of its own ([`Provider::watch`]).
+//!
 //! Who may do what in a namespace is decided here ([`Rights`], [`Engine::admit`]); who may reach a namespace at all
 //! is the service's matter, and what a provider can do for somebody the kernel's.
 //!
@@ -25,6 +28,7 @@ mod association;
 mod change;
 mod engine;
 mod error;
+mod event;
 mod namespaces;
 mod plan;
 mod provider;
@@ -35,6 +39,7 @@ mod table;
 
 pub use engine::{Engine, EngineBuilder, Limits, Outcome};
 pub use error::{Error, ProviderError};
+pub use event::{BoxFuture, Changes, EventSource, Events, Happening, Occurrence, Watch};
 pub use provider::{Context, Lookup, MethodCall, Provider, Storage, Target};
 pub use rows::Rows;
 pub use scan::{Scan, Sink};

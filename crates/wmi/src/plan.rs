@@ -37,7 +37,8 @@ impl Step {
         columns.extend(&class.keys().iter().copied().collect::<ColumnSet>());
         // A class without keys has none to be looked up by.
         let keys = if class.keys().is_empty() { None } else { predicate.pinned(class.keys()) };
-        let scan = Scan { context: context.clone(), class: class.clone(), columns, predicate };
+        let (context, asked) = (context.clone(), select.from.clone());
+        let scan = Scan { context, class: class.clone(), asked, columns, predicate };
         Ok(Some(Self { served, scan, keys }))
     }
 

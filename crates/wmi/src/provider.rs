@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use cim::{Class, ColumnSet, Instance, Name, Namespace, ObjectPath, Operation, Value};
 use sddl::Token;
 
+use crate::event::{EventSource, Watch};
 use crate::{ProviderError, Scan, Sink};
 
 /// Serves the instances of some classes.
@@ -77,6 +78,17 @@ pub trait Provider: Send + Sync {
     /// What kept it from going.
     fn delete(&self, _lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
         Err(ProviderError::NotCapable)
+    }
+
+    /// Begins to listen for events of a class of events, or for changes of the instances of another class.
+    ///
+    /// Unlike the others, this is called within the runtime, and must not wait. It listens from then on.
+    /// `None`, the default, is for changes that are found only by looking, and for events nobody can tell of.
+    ///
+    /// # Errors
+    /// What kept it from listening, where that makes looking useless as well.
+    fn watch(&self, _watch: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(None)
     }
 }
 

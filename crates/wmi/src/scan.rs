@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cim::wql::Predicate;
-use cim::{Class, ColumnSet, Instance, Value};
+use cim::{Class, ColumnSet, Instance, Name, Value};
 
 use crate::{Context, ProviderError};
 
@@ -13,6 +13,7 @@ use crate::{Context, ProviderError};
 pub struct Scan {
     pub(crate) context: Context,
     pub(crate) class: Arc<Class>,
+    pub(crate) asked: Name,
     pub(crate) columns: ColumnSet,
     pub(crate) predicate: Predicate,
 }
@@ -28,6 +29,15 @@ impl Scan {
     #[must_use]
     pub fn class(&self) -> &Arc<Class> {
         &self.class
+    }
+
+    /// The class that the question names: this one, or one above it.
+    ///
+    /// A class whose rows are too many to go through refuses who asks for all of them, but not who asks for all of
+    /// many classes.
+    #[must_use]
+    pub fn asked(&self) -> &Name {
+        &self.asked
     }
 
     /// The columns that are looked at: those that are wanted, those that decide, and the keys.

@@ -7,7 +7,7 @@ mod subcode;
 use std::borrow::Cow;
 use std::fmt;
 
-use xml::Writer;
+use xml::{Fragment, Writer};
 
 use crate::namespace::{FAULT, FAULT_DETAIL, XML};
 pub use code::Code;
@@ -28,6 +28,7 @@ struct Parts {
     /// The host the fault comes from, as the client addressed it.
     machine: Option<String>,
     provider: Option<ProviderFault>,
+    instance: Option<Fragment>,
     not_understood: Option<NotUnderstood>,
 }
 
@@ -40,6 +41,8 @@ pub struct ProviderFault {
     pub path: String,
     /// What it says; may be empty.
     pub text: String,
+    /// What it adds as an instance of a class of its own, such as `__ExtendedStatus`.
+    pub extended: Option<Fragment>,
 }
 
 /// The header that a `s:MustUnderstand` fault is about.
@@ -60,6 +63,7 @@ impl Fault {
             reason: bounded(reason.into()),
             machine: None,
             provider: None,
+            instance: None,
             not_understood: None,
         }))
     }
@@ -78,7 +82,26 @@ impl Fault {
             provider: provider.to_owned(),
             path: path.to_owned(),
             text: bounded(text.into()),
+            extended: None,
         });
+        self
+    }
+
+    /// Adds an instance to what the provider says; the fault stands within it once more, as those of WMI do.
+    #[must_use]
+    pub fn with_extended_error(mut self, extended: Fragment) -> Self {
+        if let Some(provider) = &mut self.0.provider {
+            provider.extended = Some(extended);
+        }
+        self
+    }
+
+    /// Puts an instance in the place of `f:WSManFault`: the form of newer services, for clients that ask for it.
+    ///
+    /// Such an instance has the code as its `error_Code`.
+    #[must_use]
+    pub fn with_instance(mut self, instance: Fragment) -> Self {
+        self.0.instance = Some(instance);
         self
     }
 
@@ -136,6 +159,12 @@ impl Fault {
         self.0.provider.as_ref()
     }
 
+    /// The instance that stands in the place of `f:WSManFault`.
+    #[must_use]
+    pub fn instance(&self) -> Option<&Fragment> {
+        self.0.instance.as_ref()
+    }
+
     /// The value of the `a:Action` header of the message that carries it.
     #[must_use]
     pub fn action(&self) -> Cow<'static, str> {
@@ -169,19 +198,47 @@ impl Fault {
         if let Some(detail) = &parts.detail {
             writer.element("w:FaultDetail", &detail.uri());
         }
-        writer.start("f:WSManFault").namespace("f", FAULT).attribute("Code", &parts.code.to_string());
-        writer.attribute("Machine", parts.machine.as_deref().unwrap_or_default());
-        writer.start("f:Message");
-        match &parts.provider {
+        match &parts.instance {
+            Some(instance) => {
+                writer.fragment(instance);
+            }
+            None => parts.write_wsman_fault(writer),
+        }
+        writer.end().end();
+    }
+}
+
+impl Parts {
+    fn write_wsman_fault(&self, writer: &mut Writer) {
+        self.start_wsman_fault(writer);
+        match &self.provider {
             Some(provider) => {
                 writer.start("f:ProviderFault").attribute("provider", &provider.provider);
-                writer.attribute("path", &provider.path).text(&provider.text).end();
+                writer.attribute("path", &provider.path);
+                match &provider.extended {
+                    None => {
+                        writer.text(&provider.text);
+                    }
+                    Some(extended) => {
+                        self.start_wsman_fault(writer);
+                        writer.text(&provider.text).end().end();
+                        writer.start("f:ExtendedError").fragment(extended).end();
+                    }
+                }
+                writer.end();
             }
             None => {
-                writer.text(&parts.reason);
+                writer.text(&self.reason);
             }
         }
-        writer.end().end().end().end();
+        writer.end().end();
+    }
+
+    /// Opens `f:WSManFault` and the message in it.
+    fn start_wsman_fault(&self, writer: &mut Writer) {
+        writer.start("f:WSManFault").namespace("f", FAULT).attribute("Code", &self.code.to_string());
+        writer.attribute("Machine", self.machine.as_deref().unwrap_or_default());
+        writer.start("f:Message");
     }
 }
 

@@ -147,17 +147,23 @@ impl Head {
             writer.element("w:OperationTimeout", &duration::write(timeout));
         }
         if let Some(fragment) = &self.fragment {
-            understood(writer, "w:FragmentTransfer");
-            if let Some(dialect) = &fragment.dialect {
-                writer.attribute("Dialect", dialect);
-            }
-            writer.text(&fragment.expression).end();
+            fragment.write(writer);
         }
         if let Some(identifier) = &self.subscription {
             writer.start("e:Identifier").namespace("e", EVENTING).text(identifier).end();
         }
         self.selectors.write(writer);
         self.options.write(writer);
+    }
+}
+
+impl FragmentTransfer {
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        understood(writer, "w:FragmentTransfer");
+        if let Some(dialect) = &self.dialect {
+            writer.attribute("Dialect", dialect);
+        }
+        writer.text(&self.expression).end();
     }
 }
 

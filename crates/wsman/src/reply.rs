@@ -22,6 +22,10 @@ impl Reply {
         let action = request.action.response_uri();
         let mut writer = begin(declared_for(&request.action));
         write_headers(&mut writer, &action, Some(request), Some(&request.message_id), message_id);
+        // Who asks for a part is told that it is one (DSP0226 7.7).
+        if let Some(fragment) = &request.fragment {
+            fragment.write(&mut writer);
+        }
         writer.end().start("s:Body");
         Self { writer }
     }

@@ -40,10 +40,19 @@ impl SelectorSet {
 
     /// The set with one more text selector; an earlier one of the same name is replaced.
     #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        let name = name.into();
+    pub fn with(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.with_value(name.into(), SelectorValue::Text(value.into()))
+    }
+
+    /// The set with one more selector whose value is a reference; an earlier one of the same name is replaced.
+    #[must_use]
+    pub fn with_reference(self, name: impl Into<String>, reference: EndpointReference) -> Self {
+        self.with_value(name.into(), SelectorValue::Reference(Box::new(reference)))
+    }
+
+    fn with_value(mut self, name: String, value: SelectorValue) -> Self {
         self.0.retain(|selector| !selector.name.eq_ignore_ascii_case(&name));
-        self.0.push(Selector { name, value: SelectorValue::Text(value.into()) });
+        self.0.push(Selector { name, value });
         self
     }
 

@@ -3,16 +3,25 @@
 //! Each action is a file of its own; what they have in common is one question to many controllers, and a report.
 
 mod arguments;
+mod boot;
+mod channel;
+mod follow;
 mod fru;
 mod hosts;
 mod identify;
 mod info;
+mod lan;
 mod many;
 mod power;
+mod prometheus;
 mod raw;
 mod report;
 mod sel;
 mod sensors;
+mod sign_in;
+mod threshold;
+mod user;
+mod watchdog;
 
 use lexopt::Parser;
 
@@ -31,10 +40,24 @@ fn run(parser: Parser) -> Result<String, Failure> {
     let Some(Invocation { action, place }) = Invocation::parse(parser)? else { return Ok(HELP.to_owned()) };
     match action {
         Action::Power(what) => many::ask(place, what),
+        Action::Boot(what) => many::ask(place, what),
         Action::Sensors => many::ask(place, sensors::Sensors),
+        Action::Threshold(what) => many::ask(place, what),
         Action::Sel(what) => many::ask(place, what),
-        Action::Fru(device) => many::ask(place, fru::Fru(device)),
+        Action::Follow(every) => follow::run(place, every),
+        Action::Fru(what) => many::ask(place, what),
         Action::Info => many::ask(place, info::Info),
+        Action::Lan(what) => many::ask(place, what),
+        Action::Channel(which) => many::ask(place, which),
+        Action::Sessions => many::ask(place, channel::Sessions),
+        Action::User(what, file) => match what.needs_password() {
+            Some(user) => {
+                let password = sign_in::password_of(&format!("user {user}"), &place, file)?;
+                many::ask(place, what.with_password(password))
+            }
+            None => many::ask(place, what),
+        },
+        Action::Watchdog(what) => many::ask(place, what),
         Action::Identify(how) => many::ask(place, identify::Identify(how)),
         Action::Raw(request) => many::ask(place, raw::Raw(request)),
     }
@@ -50,19 +73,36 @@ Examples:
 
 Actions:
   power WHAT            status, on, off, cycle, reset, diag (an interrupt for a dump), or soft (asks the system to
-                        shut down)
+                        shut down); cause is why it was started last, and hours how long it has been on in its life
+  power policy [WHAT]   what happens when power comes back: always-off, previous or always-on
+  boot [DEVICE [HOW]]   what the machine starts from next: none, pxe, disk, safe, diag, cdrom, bios, floppy,
+                        remote-floppy, remote-cdrom, remote-media or remote-disk; HOW is once or always, legacy or efi
   sensors               what the sensors measure: name, number, reading or states, and ok, nc, cr or nr (beyond a
                         non-critical, critical or non-recoverable threshold, or in a state as bad), or ns for no reading
-  sel [list|clear]      the event log: number, time, sensor, and what happened; or clear it. Times are seconds since
-                        1970 (@), or since the controller started, if its clock was not set (start+)
+  threshold SENSOR [WHICH VALUE]
+                        the thresholds of a sensor, or a new one in its unit: lnr, lcr, lnc, unc, ucr or unr
+  sel [list|info|clear] the event log: number, date, sensor, and what happened; how full it is; or clear it. Dates are of
+                        the controller's own clock; start+ is seconds since it started, if that was not set
+  sel follow            what is logged from now on, until Ctrl-C, also of many controllers
+  sel time [now]        the clock of the event log; now sets it to that of this machine
   fru [DEVICE]          the inventory of the machine (device 0), or of another device: who made it, and its numbers
+  fru set AREA FIELD TEXT [DEVICE]
+                        changes a field, such as: fru set product 'Asset Tag' A-17
   info                  what the controller is
+  lan [set NAME VALUE]  its network; NAME is address, mask, gateway, backup-gateway, source (static, dhcp, bios), vlan (a
+                        number, or off), community or arp (on, off). The connection may be lost by that
+  user                  its users; user name ID NAME, user level ID LEVEL (none, callback, user, operator, administrator),
+                        user enable ID, user disable ID, user password ID, and user test ID, which compares
+  channel [NUMBER]      what a channel is, and who may use it
+  sessions              who has a session
+  watchdog [WHAT]       the timer that acts when the machine is silent: reset begins it anew, off stops it, and
+                        set none|reset|off|cycle SECONDS sets it up
   identify [SECONDS|on] let the lamp of the box blink for 15 seconds, or so many; 0 ends it, on is until then
   raw NETFN CMD [DATA]  send octets (06, 0x06 and 6 are the same), and print those of the answer
 
 Options:
   -H, --host HOSTS      the controllers: names or addresses, [IPV6], with :PORT if it is not 623, separated by commas;
-                        bmc[01-20] is twenty of them
+                        bmc[01-20] is twenty of them, 10.0.7.0/24 all of a network, and @FILE a file with such lists
   -U, --user NAME       who signs in; if left away, the anonymous user
   --password-file PATH  a file only its owner can read, whose first line is the password. If left away, the password is
                         that in TELARCH_IPMI_PASSWORD, or asked for on the terminal; at most 20 octets
@@ -72,7 +112,11 @@ Options:
                         refused. 0 proves nobody's identity, and 0, 1, 2, 6, 7, 15 and 16 hide nothing
   --limit SECONDS       how long to wait for an answer; 10 if left away
   --parallel COUNT      how many controllers to ask at the same time; 64 if left away
-  --format FORMAT       text, json or csv
+  --format FORMAT       text, table, json or csv; and prometheus for sensors and power status
+  --utc                 dates of the event log in UTC, if the controller knows how far it is from that
+  --every SECONDS       how often sel follow looks; 5 if left away
+  --new-password-file PATH
+                        the password of user password and user test; if left away, it is asked for on the terminal
   -h, --help            print this text
 
 The exit status is 0, 1 if a controller did not answer or did not do it, and 2 if the command line was not understood.

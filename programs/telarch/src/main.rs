@@ -5,6 +5,7 @@
 mod access;
 mod account;
 mod configuration;
+mod date;
 mod explain;
 mod failure;
 mod format;

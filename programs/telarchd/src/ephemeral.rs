@@ -21,7 +21,7 @@ use self::accounts::EphemeralPrincipals;
 use crate::arguments::Ephemeral;
 use crate::open_files::OpenFiles;
 use crate::signals::{Signals, Wish};
-use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings};
+use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings, wmi_engine};
 
 /// Serves until a signal ends it.
 pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>> {
@@ -51,7 +51,8 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let sign_in = Arc::new(sign_in.with_certificates(mappings));
     let settings = ConfigPlugin::new(Arc::clone(&store), Arc::new(listening_on))
         .with_certificate_mappings(Arc::clone(&sign_in) as _);
-    let plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), Arc::new(shell)];
+    let instances = wmi_engine::plugin()?;
+    let plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), Arc::new(shell), Arc::new(instances)];
     let service = Service::new(ServiceParts {
         state: store.subscribe(),
         authenticator: sign_in,

@@ -16,6 +16,7 @@ mod quick_config;
 mod separate;
 mod signals;
 mod surroundings;
+mod wmi_engine;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;

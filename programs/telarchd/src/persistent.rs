@@ -33,7 +33,7 @@ use crate::inherited::Inherited;
 use crate::open_files::OpenFiles;
 use crate::quick_config::OwnMachine;
 use crate::signals::{Signals, Wish};
-use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings};
+use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings, wmi_engine};
 
 /// Makes the directory of what the service keeps itself, which nobody else may change.
 pub(crate) fn make_state(arguments: &Persistent) -> Result<(), Box<dyn Error>> {
@@ -262,7 +262,7 @@ fn service(
         state: files.store.subscribe(),
         authenticator: sign_in,
         principals,
-        catalog: Catalog::new(vec![Arc::new(settings), shell]),
+        catalog: Catalog::new(vec![Arc::new(settings), shell, Arc::new(wmi_engine::plugin()?)]),
         product: product::of_this_machine(),
     }))
 }

@@ -74,6 +74,14 @@ impl SimulatedBmc {
         Some(text)
     }
 
+    /// Ends it and starts it again at the same address: it knows no session from before.
+    pub fn restart(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+        self.program = run(self.folder.path());
+        assert!(self.answers(), "ipmi_sim starts again");
+    }
+
     /// The port may be taken between its choice and its use; then this is tried again.
     fn start_once() -> Option<Self> {
         let port = UdpSocket::bind("127.0.0.1:0")
@@ -90,14 +98,7 @@ impl SimulatedBmc {
         for (name, content) in files {
             write(&folder.path().join(name), content);
         }
-        let program = Command::new("ipmi_sim")
-            .args(["-n", "-p", "-c", "lan.conf", "-f", "bmc.emu"])
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("ipmi_sim runs");
+        let program = run(folder.path());
         let mut bmc = Self { program, port, folder };
         bmc.answers().then_some(bmc)
     }
@@ -131,6 +132,17 @@ pub fn is_installed(program: &str, package: &str) -> bool {
         eprintln!("SKIPPED: {program} is missing (Debian: apt-get install {package})");
     }
     found
+}
+
+fn run(folder: &Path) -> Child {
+    Command::new("ipmi_sim")
+        .args(["-n", "-p", "-c", "lan.conf", "-f", "bmc.emu"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("ipmi_sim runs")
 }
 
 fn configuration(port: u16) -> String {

@@ -39,6 +39,24 @@ pub(super) fn cimv2() -> &'static Builtin {
     &CIMV2
 }
 
+/// The classes of management controllers.
+pub(super) fn hardware() -> &'static Builtin {
+    static HARDWARE: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("hardware.mof")));
+    &HARDWARE
+}
+
+/// The driver that speaks to the machine's own one.
+pub(super) fn ipmi() -> &'static Builtin {
+    static IPMI: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("ipmi.mof")));
+    &IPMI
+}
+
+/// Machines as their controllers show them.
+pub(super) fn pcsv() -> &'static Builtin {
+    static PCSV: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("pcsv.mof")));
+    &PCSV
+}
+
 /// The classes of Microsoft's agent for UNIX.
 pub(super) fn scx() -> &'static Builtin {
     static SCX: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("scx.mof")));
@@ -96,6 +114,9 @@ mod tests {
             (system(), include_str!("system.mof")),
             (registry(), include_str!("registry.mof")),
             (cimv2(), include_str!("cimv2.mof")),
+            (hardware(), include_str!("hardware.mof")),
+            (ipmi(), include_str!("ipmi.mof")),
+            (pcsv(), include_str!("pcsv.mof")),
             (scx(), include_str!("scx.mof")),
         ];
         for (builtin, text) in texts {

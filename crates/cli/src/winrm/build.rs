@@ -2,7 +2,6 @@
 
 use wsman::AssociationResult;
 
-use super::fleet;
 use super::operations::Verb;
 use super::switches::Draft;
 use super::{
@@ -14,6 +13,7 @@ use crate::connection::draft::{KERNEL_KNOWS, refuse};
 use crate::endpoint::{Address, Transport};
 use crate::error::Error;
 use crate::failure::bracketed;
+use crate::host_list;
 use crate::hosts::{Name, SavedHost, SavedHosts};
 use crate::input::KeyValues;
 use crate::locator::Locator;
@@ -83,7 +83,11 @@ fn fleet(draft: &mut Draft, hosts: &SavedHosts) -> Result<Option<Fleet>, Error> 
         own.look_up(hosts)?;
         Ok::<_, Error>((host, own.connection()?))
     };
-    let members = fleet::members(&named)?.into_iter().map(member).collect::<Result<_, _>>()?;
+    let members = host_list::parse(&named)
+        .map_err(|error| Error::Fleet { problem: error.to_string() })?
+        .into_iter()
+        .map(member)
+        .collect::<Result<_, _>>()?;
     Ok(Some(Fleet { members, parallel: draft.parallel.unwrap_or(USUAL_PARALLEL) }))
 }
 

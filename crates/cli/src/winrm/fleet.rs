@@ -4,51 +4,21 @@
 //! than those few are held.
 
 use std::cell::RefCell;
+use std::io;
 use std::io::{Cursor, Read as _, Write as _};
 use std::rc::Rc;
-use std::{fs, io};
 
 use tokio::task::{JoinSet, LocalSet};
 
 use super::run::{Done, Streams, run_one};
 use super::{Command, Fleet};
 use crate::connection::{Connection, Login};
-use crate::error::Error;
 use crate::failure::{Failure, Kind, Program};
 use crate::format::{Format, Tree};
 use crate::program::Stop;
 use crate::screen::{Progress, Screen};
 use crate::secret::PasswordSource;
 use crate::settings::ClientSettings;
-
-/// The hosts of `-hosts`: names separated by commas, or `@FILE` with one a line; `#` begins a comment.
-pub(super) fn members(text: &str) -> Result<Vec<String>, Error> {
-    let wrong = |problem: String| Error::Fleet { problem };
-    let list = match text.strip_prefix('@') {
-        None => text.replace(',', "\n"),
-        Some(path) => {
-            let mut list = String::new();
-            let read = fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_string(&mut list));
-            read.map_err(|error| wrong(format!("cannot read {path}: {error}")))?;
-            list
-        }
-    };
-    let lines = list.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    let mut hosts: Vec<String> = Vec::new();
-    for host in lines.filter(|line| !line.is_empty()) {
-        if hosts.iter().any(|known| known.eq_ignore_ascii_case(host)) {
-            return Err(wrong(format!("{host} is listed twice")));
-        }
-        hosts.push(host.to_owned());
-    }
-    if hosts.is_empty() {
-        return Err(wrong("-hosts names no host".to_owned()));
-    }
-    if hosts.len() > MOST_HOSTS {
-        return Err(wrong(format!("more than {MOST_HOSTS} hosts at once")));
-    }
-    Ok(hosts)
-}
 
 /// What one host has brought.
 struct Ended {
@@ -237,6 +207,5 @@ fn error_of(failure: &Failure) -> Tree {
     )
 }
 
-/// More than any list of hosts that somebody wrote.
+/// More than any input that is given to each of many hosts.
 const LARGEST: u64 = 16 * 1_024 * 1_024;
-const MOST_HOSTS: usize = 100_000;

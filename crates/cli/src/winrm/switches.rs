@@ -114,7 +114,7 @@ pub(crate) const SWITCHES: &[Row] = &[
     Row::new(
         "hosts",
         Value::Text("NAME,...|@FILE"),
-        "many machines: names separated by commas, or a file with one a line",
+        "many machines: names separated by commas, web[01-20], 10.0.7.0/24, or a file with such a list",
         |d, v| {
             d.fleet = Some(v.into_text());
             Ok(())

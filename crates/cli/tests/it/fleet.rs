@@ -111,7 +111,7 @@ fn hosts_come_from_a_file_too() {
 fn what_is_no_list_of_hosts_is_refused() {
     for (line, problem) in [
         ("id -hosts:a,A", "A is listed twice"),
-        ("id -hosts:,", "-hosts names no host"),
+        ("id -hosts:,", "no host is named"),
         ("id -hosts:a -r:b", "-hosts does not go with -remote and -socket"),
         ("id -parallel:2", "-parallel without -hosts"),
         ("qc -hosts:a", "-hosts is not valid for quickconfig"),

@@ -1,13 +1,20 @@
 //! What can be asked, and how the answers read. Each command is a file of its own.
 
 pub mod boot;
+pub mod channel;
 pub mod chassis;
 pub mod device_id;
+pub mod event_log;
 pub mod guid;
+pub mod lan;
+pub mod payload;
 pub mod power;
 pub mod raw;
 pub mod sensor;
 pub mod storage;
+pub mod threshold;
+pub mod user;
+pub mod watchdog;
 
 use crate::{Privilege, ProtoError, Request};
 

@@ -48,6 +48,12 @@ pub enum ProtoError {
         /// What it is.
         what: &'static str,
     },
+    /// Something that there is not.
+    #[error("{what} is not there")]
+    Absent {
+        /// What it is.
+        what: &'static str,
+    },
     /// A word that is not one of those that are known.
     #[error("{word:?} is not {what}\n  there are {known}")]
     Word {
@@ -100,4 +106,15 @@ pub enum ProtoError {
     /// The session is at its end.
     #[error("the session has ended")]
     Ended,
+}
+
+impl ProtoError {
+    /// Whether octets that arrived mean nothing, rather than that nothing arrived.
+    #[must_use]
+    pub fn is_about_octets(&self) -> bool {
+        matches!(
+            self,
+            Self::Truncated { .. } | Self::Damaged { .. } | Self::Unexpected { .. } | Self::TooLong { .. }
+        )
+    }
 }

@@ -1,9 +1,14 @@
 //! Inventories: who made what, and its numbers (Platform Management FRU Information Storage Definition 1.0).
 
+mod edit;
+mod multirecord;
+
 use crate::ProtoError;
 use crate::message::checksum;
 use crate::octets::Octets;
 use crate::sdr::fru_text;
+
+pub use self::edit::Patch;
 
 /// What an inventory says, as far as it can be read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +39,8 @@ pub enum Area {
     Board,
     /// The whole machine.
     Product,
+    /// Everything else, in records of their own.
+    Records,
 }
 
 impl Area {
@@ -44,6 +51,7 @@ impl Area {
             Self::Chassis => "Chassis",
             Self::Board => "Board",
             Self::Product => "Product",
+            Self::Records => "Record",
         }
     }
 
@@ -60,6 +68,16 @@ impl Area {
                 "Asset Tag",
                 "File ID",
             ],
+            Self::Records => &[],
+        }
+    }
+
+    /// How many octets stand before the fields.
+    fn head_octets(self) -> usize {
+        match self {
+            Self::Chassis | Self::Product => 3,
+            Self::Board => 6,
+            Self::Records => 0,
         }
     }
 }
@@ -72,7 +90,7 @@ impl Inventory {
     pub fn decode(octets: &[u8]) -> Result<Self, ProtoError> {
         let what = "the header of an inventory";
         let header: [u8; 8] = Octets::new(what, octets).array()?;
-        let [version, _internal, chassis, board, product, _multi, _, _] = header;
+        let [version, _internal, chassis, board, product, multi, _, _] = header;
         if version & 0x0f != 1 {
             return Err(ProtoError::Unexpected {
                 what: "the version of an inventory",
@@ -90,6 +108,11 @@ impl Inventory {
                 inventory.warnings.push(format!("area {}: {error}", area.name()));
             }
         }
+        if multi != 0
+            && let Err(error) = inventory.multirecords(octets, usize::from(multi) * 8)
+        {
+            inventory.warnings.push(format!("area of records: {error}"));
+        }
         Ok(inventory)
     }
 
@@ -103,10 +126,18 @@ impl Inventory {
             self.warnings.push(format!("area {}: the checksum is wrong", area.name()));
         }
         let mut octets = Octets::new("an area of an inventory", whole.clone().take(length)?);
-        match area {
-            Area::Chassis => drop(octets.take(3)?),
-            Area::Board => drop(octets.take(6)?),
-            Area::Product => drop(octets.take(3)?),
+        let head = octets.take(area.head_octets())?;
+        match (area, head) {
+            (Area::Chassis, [_, _, kind]) => {
+                self.fields.push(Field { area, name: "Type", text: chassis_type(*kind) });
+            }
+            (Area::Board, [_, _, _, low, middle, high]) => {
+                let minutes = u32::from_le_bytes([*low, *middle, *high, 0]);
+                if minutes != 0 {
+                    self.fields.push(Field { area, name: "Mfg Date", text: manufactured(minutes) });
+                }
+            }
+            _ => {}
         }
         let names = area.field_names().iter().copied().chain(std::iter::repeat("Extra"));
         for name in names {
@@ -118,6 +149,71 @@ impl Inventory {
         }
         Ok(())
     }
+}
+
+/// The kinds of boxes (SMBIOS, System Enclosure or Chassis Types).
+fn chassis_type(kind: u8) -> String {
+    let all = [
+        "unspecified",
+        "Other",
+        "Unknown",
+        "Desktop",
+        "Low Profile Desktop",
+        "Pizza Box",
+        "Mini Tower",
+        "Tower",
+        "Portable",
+        "Laptop",
+        "Notebook",
+        "Hand Held",
+        "Docking Station",
+        "All in One",
+        "Sub Notebook",
+        "Space-saving",
+        "Lunch Box",
+        "Main Server Chassis",
+        "Expansion Chassis",
+        "SubChassis",
+        "Bus Expansion Chassis",
+        "Peripheral Chassis",
+        "RAID Chassis",
+        "Rack Mount Chassis",
+        "Sealed-case PC",
+        "Multi-system Chassis",
+        "CompactPCI",
+        "AdvancedTCA",
+        "Blade",
+        "Blade Enclosure",
+        "Tablet",
+        "Convertible",
+        "Detachable",
+        "IoT Gateway",
+        "Embedded PC",
+        "Mini PC",
+        "Stick PC",
+    ];
+    all.get(usize::from(kind)).map_or_else(|| format!("type {kind}"), |name| (*name).to_owned())
+}
+
+/// Minutes since 1996, as a date and a time of UTC.
+fn manufactured(minutes: u32) -> String {
+    let (days, minutes) = (minutes / 1_440, minutes % 1_440);
+    // The days from 1970 to 1996.
+    let (year, month, day) = civil(days + 9_496);
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", minutes / 60, minutes % 60)
+}
+
+/// The date of a day counted from 1970-01-01, in the Gregorian calendar.
+fn civil(days: u32) -> (u32, u32, u32) {
+    // Years begin in March, so that the day that leap years add is the last of theirs.
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (era * 400 + year_of_era + u32::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
@@ -137,8 +233,10 @@ mod tests {
         assert_eq!(
             all,
             [
+                "Chassis Type: Rack Mount Chassis",
                 "Chassis Part Number: CH-1000",
                 "Chassis Serial Number: CHS000000",
+                "Board Mfg Date: 2020-01-01 00:00 UTC",
                 "Board Manufacturer: Example Boards",
                 "Board Product Name: XB-42 Mainboard",
                 "Board Serial Number: BRD000000",
@@ -155,13 +253,27 @@ mod tests {
     }
 
     #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (days, date) in [
+            (0, (1970, 1, 1)),
+            (9_496, (1996, 1, 1)),
+            (11_016, (2000, 2, 29)),
+            (11_017, (2000, 3, 1)),
+            (21_147, (2027, 11, 25)),
+        ] {
+            assert_eq!(civil(days), date, "{days}");
+        }
+        assert_eq!(manufactured(1_440 * 366 + 61), "1997-01-01 01:01 UTC");
+    }
+
+    #[test]
     fn what_is_damaged_is_said_and_the_rest_is_read() {
         let mut octets = include_bytes!("../tests/fru0.bin").to_vec();
         let board = usize::from(octets[3]) * 8;
         octets[board + 8] ^= 1;
         let inventory = Inventory::decode(&octets).unwrap();
         assert_eq!(inventory.warnings, ["area Board: the checksum is wrong"]);
-        assert_eq!(inventory.fields.len(), 13);
+        assert_eq!(inventory.fields.len(), 15);
         assert!(Inventory::decode(&[0xff; 256]).is_err() && Inventory::decode(&octets[..7]).is_err());
         assert!(!Inventory::decode(&octets[..100]).unwrap().warnings.is_empty());
     }

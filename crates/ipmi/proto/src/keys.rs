@@ -39,6 +39,11 @@ impl Password {
     pub fn new(password: &[u8]) -> Result<Self, ProtoError> {
         padded("the password", password).map(Self)
     }
+
+    /// With zeros behind it, as controllers keep it.
+    pub(crate) fn padded(&self) -> &[u8] {
+        &*self.0
+    }
 }
 
 impl std::fmt::Debug for Password {
@@ -171,7 +176,7 @@ pub(crate) fn same(ours: &[u8], theirs: &[u8]) -> bool {
     ours.ct_eq(theirs).into()
 }
 
-fn fits(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
+pub(crate) fn fits(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
     if octets.len() > limit {
         return Err(ProtoError::TooLong { what, octets: octets.len(), limit });
     }

@@ -43,7 +43,10 @@ mod session;
 mod suite;
 mod window;
 
-pub use command::{Command, boot, chassis, device_id, guid, power, raw, sensor, storage};
+pub use command::{
+    Command, boot, channel, chassis, device_id, event_log, guid, lan, payload, power, raw, sensor, storage,
+    threshold, user, watchdog,
+};
 pub use error::ProtoError;
 pub use keys::{GroupKey, Password, UserName};
 pub use linear::{AnalogFormat, Factors, Linearization, Quantity};

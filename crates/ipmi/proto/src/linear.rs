@@ -126,6 +126,23 @@ impl Factors {
     }
 }
 
+impl Factors {
+    /// The raw value whose quantity is nearest; none if the quantity is beyond all of them.
+    #[must_use]
+    pub fn nearest(&self, quantity: f64) -> Option<u8> {
+        let all = (0..=u8::MAX).filter_map(|raw| Some((raw, self.quantity(raw)?.to_f64())));
+        let (least, most) =
+            all.clone().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), (_, value)| {
+                (least.min(value), most.max(value))
+            });
+        if !(least..=most).contains(&quantity) {
+            return None;
+        }
+        let distance = |value: f64| (value - quantity).abs();
+        all.min_by(|(_, one), (_, other)| distance(*one).total_cmp(&distance(*other))).map(|(raw, _)| raw)
+    }
+}
+
 impl AnalogFormat {
     fn read(self, raw: u8) -> i16 {
         let signed = i16::from(i8::from_le_bytes([raw]));
@@ -235,6 +252,20 @@ mod tests {
         assert_eq!(AnalogFormat::OnesComplement.read(0xfb), -4);
         assert_eq!(AnalogFormat::OnesComplement.read(0xff), 0);
         assert_eq!(AnalogFormat::Unsigned.read(0xfb), 251);
+    }
+
+    #[test]
+    fn the_nearest_raw_value_of_each_quantity_is_its_own() {
+        for factors in [factors(10, 120, 1, -3), factors(-3, 7, -1, 2), factors(1, 0, 0, 0)] {
+            for raw in 0..=u8::MAX {
+                assert_eq!(factors.nearest(factors.quantity(raw).unwrap().to_f64()), Some(raw));
+            }
+        }
+        let volts = factors(10, 120, 1, -3);
+        assert_eq!(
+            (volts.nearest(3.004), volts.nearest(9.0), volts.nearest(f64::NAN)),
+            (Some(180), None, None)
+        );
     }
 
     #[test]

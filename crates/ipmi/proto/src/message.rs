@@ -43,7 +43,7 @@ impl NetFn {
 }
 
 /// A command with what it is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Request {
     /// Its group.
     pub net_fn: NetFn,
@@ -69,6 +69,18 @@ impl Request {
         message.extend(&self.data);
         message.push(checksum(message.get(second..).unwrap_or_default()));
         message
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Request");
+        shown.field("net_fn", &self.net_fn).field("command", &self.command);
+        // Set User Password and Set Channel Security Keys carry secrets.
+        if self.net_fn == NetFn::APP && matches!(self.command, 0x47 | 0x56) {
+            return shown.finish_non_exhaustive();
+        }
+        shown.field("data", &self.data).finish()
     }
 }
 

@@ -2,10 +2,20 @@
 
 use std::time::{Duration, Instant};
 
+use crate::command::boot::GetBootFlags;
+use crate::command::channel::{ChannelNumber, GetChannelAccess, GetChannelInfo, GetSessionInfo, Setting};
 use crate::command::chassis::GetStatus;
 use crate::command::device_id::GetDeviceId;
+use crate::command::event_log::GetSelUtcOffset;
+use crate::command::guid::GetSystemGuid;
+use crate::command::lan::{GetLanParameter, LanParameter};
+use crate::command::payload::{ActivateSerial, GetSerialParameter, Protection, SerialParameter};
+use crate::command::power::{GetPowerOnHours, SetRestorePolicy};
 use crate::command::sensor::GetReading;
 use crate::command::storage::{GetSdrRepositoryInfo, GetSelEntry, GetSelInfo};
+use crate::command::threshold::{GetEventEnables, GetHysteresis, GetThresholds};
+use crate::command::user::{GetUserAccess, GetUserName, UserId};
+use crate::command::watchdog::GetWatchdog;
 use crate::fru::Inventory;
 use crate::sdr::{Body, Record};
 use crate::sel::SelRecord;
@@ -73,4 +83,39 @@ pub fn replies(octets: &[u8]) {
     let _ = SelRecord::decode(octets);
     let _ = Inventory::decode(octets);
     let _ = GetSelEntry(0).reply(octets);
+    let _ = (GetBootFlags.reply(octets), GetSystemGuid.reply(octets).map(|guid| guid.to_string()));
+    let _ = (SetRestorePolicy::Ask.reply(octets), GetPowerOnHours.reply(octets));
+    let _ =
+        (GetThresholds(1).reply(octets), GetEventEnables(1).reply(octets), GetHysteresis(1).reply(octets));
+    let _ = (GetWatchdog.reply(octets), GetSelUtcOffset.reply(octets));
+    let channel = ChannelNumber::THIS;
+    let _ = (GetChannelInfo(channel).reply(octets), GetSessionInfo::Own.reply(octets));
+    let _ = GetChannelAccess { channel, setting: Setting::Volatile }.reply(octets);
+    if let Ok(user) = UserId::new(1) {
+        let _ = (GetUserName(user).reply(octets), GetUserAccess { channel, user }.reply(octets));
+    }
+    for parameter in [
+        LanParameter::AuthenticationEnables,
+        LanParameter::Address,
+        LanParameter::Source,
+        LanParameter::Hardware,
+        LanParameter::Arp,
+        LanParameter::Community,
+        LanParameter::Vlan,
+        LanParameter::Suites,
+        LanParameter::SuiteLimits,
+    ] {
+        let _ = GetLanParameter { channel, parameter }.reply(octets);
+    }
+    for parameter in [
+        SerialParameter::Enabled,
+        SerialParameter::Authentication,
+        SerialParameter::Accumulation,
+        SerialParameter::Retry,
+        SerialParameter::LastingRate,
+        SerialParameter::Port,
+    ] {
+        let _ = GetSerialParameter { channel, parameter }.reply(octets);
+    }
+    let _ = ActivateSerial { protection: Protection::Full }.reply(octets);
 }

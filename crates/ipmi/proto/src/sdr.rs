@@ -6,8 +6,8 @@ use crate::ProtoError;
 use crate::linear::{AnalogFormat, Factors, Linearization, Quantity};
 use crate::octets::Octets;
 
-pub(crate) use self::text::fru_text;
 use self::text::type_length;
+pub(crate) use self::text::{fru_field, fru_text};
 
 /// One record of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]

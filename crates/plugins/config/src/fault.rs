@@ -101,8 +101,10 @@ fn of_listener(error: &ListenerError) -> Fault {
             Fault::new(Subcode::InvalidSelectors, code::INVALID_SELECTOR_VALUE, reason)
                 .with_detail(Detail::INVALID_VALUE)
         }
-        ListenerError::KeyChange(_) => Fault::new(Subcode::InvalidRepresentation, CANNOT_CHANGE_KEYS, reason)
-            .with_detail(Detail::INVALID_VALUES),
+        ListenerError::KeyChange(_) => {
+            Fault::new(Subcode::InvalidRepresentation, code::CANNOT_CHANGE_KEYS, reason)
+                .with_detail(Detail::INVALID_VALUES)
+        }
         ListenerError::NotOurs { .. } => Fault::new(Subcode::AccessDenied, code::GOVERNED_BY_POLICY, reason),
         ListenerError::TooMany => Fault::new(Subcode::QuotaLimit, code::QUOTA_LIMIT, reason),
         _ => Fault::new(Subcode::SchemaValidationError, code::SCHEMA_VALIDATION_ERROR, reason),
@@ -263,8 +265,6 @@ const CANNOT_SHARE_PORT: Code = 2_150_858_984;
 const CERTIFICATE_OF_ANOTHER_NAME: Code = 2_150_858_985;
 /// `ERROR_WSMAN_CONFIG_THUMBPRINT_SHOULD_BE_EMPTY`.
 const THUMBPRINT_SHOULD_BE_EMPTY: Code = 2_150_858_987;
-/// `ERROR_WSMAN_CANNOT_CHANGE_KEYS`.
-const CANNOT_CHANGE_KEYS: Code = 2_150_858_989;
 /// `ERROR_WSMAN_CERT_INVALID_USAGE`.
 const CERTIFICATE_NOT_FOR_SERVERS: Code = 2_150_858_990;
 /// `ERROR_WSMAN_CUSTOMREMOTESHELL_DEPRECATED`.

@@ -276,7 +276,7 @@ impl Served {
 impl Host {
     /// The call of a message.
     fn read(&self, message: CallMessage<'_>, config: &Arc<Config>) -> Result<Call, Fault> {
-        let CallMessage { number: _, address, reply_limit, timeout, message_id, envelope } = message;
+        let CallMessage { number: _, address, whence, reply_limit, timeout, message_id, envelope } = message;
         let bounds = Bounds { octets: broker::LONGEST, ..Bounds::default() };
         let request = Request::parse(envelope.to_owned(), &bounds).map_err(|refused| refused.fault)?;
         let enumerate = match request.head().action {
@@ -287,8 +287,8 @@ impl Host {
             Action::Subscribe => Some(Subscribe::parse(request.require_body("Subscribe")?)?),
             _ => None,
         };
-        let caller = Arc::new(Caller::new(self.identity.clone(), self.token.clone(), address));
-        let config = Arc::clone(config);
+        let caller = Caller::new(self.identity.clone(), self.token.clone(), address).with_whence(whence);
+        let (caller, config) = (Arc::new(caller), Arc::clone(config));
         Ok(Call { caller, request, config, reply_limit, timeout, message_id, enumerate, subscribe })
     }
 }

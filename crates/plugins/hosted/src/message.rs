@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use broker::wire::{Malformed, Reader, Writer};
+use service::Whence;
 use wsman::{Detail, Fault, Subcode, Uuid, code};
 
 use crate::stream::Frame;
@@ -34,6 +35,7 @@ pub(crate) enum ToHost<'a> {
 pub(crate) struct CallMessage<'a> {
     pub(crate) number: u64,
     pub(crate) address: IpAddr,
+    pub(crate) whence: Whence,
     pub(crate) reply_limit: u32,
     pub(crate) timeout: Duration,
     pub(crate) message_id: Uuid,
@@ -77,7 +79,8 @@ impl<'a> ToHost<'a> {
             }
             Self::Call(call) => {
                 let milliseconds = u64::try_from(call.timeout.as_millis()).unwrap_or(u64::MAX);
-                w.u8(2).u64(call.number).address(call.address).u32(call.reply_limit).u64(milliseconds);
+                w.u8(2).u64(call.number).address(call.address).u8(u8::from(call.whence == Whence::Network));
+                w.u32(call.reply_limit).u64(milliseconds);
                 w.text(&call.message_id.to_string()).length(call.envelope);
                 text = call.envelope;
             }
@@ -105,6 +108,7 @@ impl<'a> ToHost<'a> {
             2 => Self::Call(CallMessage {
                 number: r.u64()?,
                 address: r.address()?,
+                whence: if r.u8()? == 0 { Whence::ThisMachine } else { Whence::Network },
                 reply_limit: r.u32()?,
                 timeout: Duration::from_millis(r.u64()?),
                 message_id: Uuid::parse(r.text()?).ok_or(Malformed("no identifier"))?,

@@ -253,6 +253,7 @@ impl Connection {
         let message = ToHost::Call(CallMessage {
             number,
             address: call.caller.address(),
+            whence: call.caller.whence(),
             reply_limit: call.reply_limit,
             timeout: call.timeout,
             message_id: call.message_id,

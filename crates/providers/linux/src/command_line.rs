@@ -1,5 +1,7 @@
 //! Command lines as people write them.
 
+use std::borrow::Cow;
+
 /// The words of a command line, as POSIX quotes them, without anything a shell would expand (POSIX, Shell Command
 /// Language 2.2).
 ///
@@ -41,6 +43,40 @@ pub(crate) fn words(text: &str) -> Option<Vec<String>> {
     Some(words)
 }
 
+/// The arguments of a process, each with a NUL behind it, as a line that [`words`] takes apart again; `None` if it has
+/// none.
+///
+/// Some programs write a title in place of their arguments; it stands alone and is not quoted.
+pub(crate) fn joined(arguments: &str) -> Option<String> {
+    let arguments = arguments.trim_end_matches('\0');
+    if arguments.is_empty() {
+        return None;
+    }
+    if !arguments.contains('\0') {
+        return Some(arguments.to_owned());
+    }
+    let words: Vec<_> = arguments.split('\0').map(quoted).collect();
+    Some(words.join(" "))
+}
+
+/// A word, in quotation marks if [`words`] would take it for something else.
+pub(crate) fn quoted(word: &str) -> Cow<'_, str> {
+    let is_plain = |letter: char| !letter.is_ascii_whitespace() && !matches!(letter, '"' | '\'' | '\\');
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.into();
+    }
+    let mut text = String::with_capacity(word.len() + 2);
+    text.push('"');
+    for letter in word.chars() {
+        if matches!(letter, '"' | '\\') {
+            text.push('\\');
+        }
+        text.push(letter);
+    }
+    text.push('"');
+    text.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +96,15 @@ mod tests {
         }
         assert_eq!(words("'a"), None);
         assert_eq!(words("a\\"), None);
+    }
+
+    #[test]
+    fn what_was_joined_is_split_into_the_same_words() {
+        for words in [vec!["sh", "-c", "echo \"a\\b\" '$c'"], vec!["a", "", "b c\nd"], vec!["x", "\\", "'"]] {
+            let line = joined(&(words.join("\0") + "\0")).expect("there are words");
+            assert_eq!(super::words(&line).expect("it is whole"), words, "{line}");
+        }
+        assert_eq!(joined("sshd: alice [priv]\0\0\0").as_deref(), Some("sshd: alice [priv]"));
+        assert_eq!(joined("\0"), None);
     }
 }

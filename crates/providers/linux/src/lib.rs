@@ -7,24 +7,39 @@
 //! | Classes | Where |
 //! |---|---|
 //! | the operating system | [`system`] |
+//! | processes and their threads | [`process`] |
+//! | services | [`service`] |
+//! | disks, volumes, files | [`storage`] |
 //! | performance counters | [`performance`] |
+//! | the registry | [`registry`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
 
+mod bus;
 mod command_line;
+mod folder;
+mod fstab;
 mod machine;
+mod mounts;
+mod package;
 mod performance;
+mod process;
+mod program;
+mod registry;
 mod scx;
+mod service;
+mod storage;
 mod system;
 mod table;
+mod udev;
 
 use std::sync::Arc;
 
 pub use machine::Machine;
 
-use table::{Binding, bind};
+use table::Binding;
 
 /// Who serves the classes of a machine.
 #[must_use]
@@ -33,10 +48,16 @@ pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
 }
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    [vec![bind(machine, system::OperatingSystem)], performance::bindings(machine), scx::bindings(machine)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        system::bindings(machine),
+        process::bindings(machine),
+        service::bindings(machine),
+        performance::bindings(machine),
+        registry::bindings(machine),
+        scx::bindings(machine),
+        storage::bindings(machine),
+    ]
+    .concat()
 }
 
 #[cfg(test)]
@@ -51,12 +72,14 @@ mod tests {
             for (namespace, name) in binding.classes() {
                 let schema = cim::Schema::of(namespace);
                 let class = schema.class(name.as_str()).unwrap_or_else(|| panic!("there is no class {name}"));
-                let has: BTreeSet<_> =
-                    class.properties().iter().map(|property| property.name.as_str()).collect();
+                let names = class.properties().iter().map(|property| &property.name);
+                let has: BTreeSet<_> = names.clone().map(cim::Name::as_str).collect();
+                let needed: BTreeSet<_> =
+                    names.filter(|name| !binding.is_scoping(name)).map(cim::Name::as_str).collect();
                 let columns = binding.columns();
                 let bound: BTreeSet<_> = columns.iter().copied().collect();
                 assert_eq!(bound.len(), columns.len(), "{name} has a column twice");
-                let missing: Vec<_> = has.difference(&bound).collect();
+                let missing: Vec<_> = needed.difference(&bound).collect();
                 let unknown: Vec<_> = bound.difference(&has).collect();
                 assert!(
                     missing.is_empty() && unknown.is_empty(),

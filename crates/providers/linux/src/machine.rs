@@ -4,15 +4,29 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use accounts::{UnixUser, UnixUsers};
 use cim::{DateTime, Timestamp};
+use sddl::{DomainSid, Sid};
+
+use crate::bus::{Address, Bus};
+use crate::folder::Folder;
+use crate::package::{Package, Packages};
 
 /// A machine: this one, or a tree of files that looks like one.
 #[derive(Debug)]
 pub struct Machine {
     root: PathBuf,
-    opened: AtomicU64,
+    opened: Arc<AtomicU64>,
+    bus: Bus,
+    sid: Option<DomainSid>,
+    state: PathBuf,
+    user_state: Option<PathBuf>,
+    packages: Packages,
+    drive_aliases: Vec<(String, String)>,
 }
 
 impl Machine {
@@ -22,19 +36,91 @@ impl Machine {
     /// This machine.
     #[must_use]
     pub fn this() -> Self {
-        Self::at("/")
+        Self { bus: Bus::new(Address::System), ..Self::at("/") }
     }
 
-    /// A machine whose `/proc`, `/sys` and `/etc` are below a folder.
+    /// A machine whose `/proc`, `/sys`, `/etc`, `/usr` and `/var` are below a folder, and which has no bus.
     #[must_use]
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), opened: AtomicU64::new(0) }
+        let root = root.into();
+        let state = root.join("var/lib/telarch");
+        Self {
+            root,
+            state,
+            user_state: None,
+            opened: Arc::default(),
+            bus: Bus::new(Address::Nowhere),
+            sid: None,
+            packages: Packages::default(),
+            drive_aliases: Vec::new(),
+        }
     }
 
-    /// Where a file of the machine is; `path` begins without a slash.
+    /// The same machine, with other folders for what providers keep: of the machine, and of the user they run as.
+    #[must_use]
+    pub fn keeping(self, state: impl Into<PathBuf>, user_state: Option<PathBuf>) -> Self {
+        Self { state: state.into(), user_state, ..self }
+    }
+
+    /// Where providers keep what is the machine's.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// Where providers keep what is the user's they run as; `None` if nothing is kept.
+    #[must_use]
+    pub fn user_state(&self) -> Option<&Path> {
+        self.user_state.as_deref()
+    }
+
+    /// The installed packages.
+    ///
+    /// # Errors
+    /// What kept their database from being read.
+    pub(crate) fn packages(&self) -> io::Result<Arc<Vec<Package>>> {
+        self.packages.of(self)
+    }
+
+    /// The machine with another name for the disk that is mounted somewhere, for scripts that ask for `C:`.
+    #[must_use]
+    pub fn drive_alias(mut self, alias: impl Into<String>, place: impl Into<String>) -> Self {
+        self.drive_aliases.push((alias.into(), place.into()));
+        self
+    }
+
+    /// Other names of disks, with where these are mounted.
+    pub(crate) fn drive_aliases(&self) -> &[(String, String)] {
+        &self.drive_aliases
+    }
+
+    /// The machine with the SID below which its users and groups have theirs; without it they have none.
+    #[must_use]
+    pub fn with_sid(self, sid: DomainSid) -> Self {
+        Self { sid: Some(sid), ..self }
+    }
+
+    /// The machine with the bus at an address, such as `unix:path=/run/dbus/system_bus_socket`.
+    #[must_use]
+    pub fn with_bus(self, address: impl Into<String>) -> Self {
+        Self { bus: Bus::new(Address::At(address.into())), ..self }
+    }
+
+    /// The bus on which systemd and its kin are.
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// Whether it is the machine this runs on, and not a tree that looks like one.
+    pub(crate) fn is_this(&self) -> bool {
+        self.root == Path::new("/")
+    }
+
+    /// Where a file of the machine is; `path` may begin with a slash.
     #[must_use]
     pub fn path(&self, path: impl AsRef<Path>) -> PathBuf {
-        self.root.join(path)
+        let path = path.as_ref();
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
 
     /// How many files and folders were opened so far.
@@ -48,9 +134,17 @@ impl Machine {
     /// # Errors
     /// What the kernel says.
     pub fn octets(&self, path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+        self.octets_up_to(path, Self::MAX_FILE)
+    }
+
+    /// What is in a file, up to so many octets.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn octets_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         let mut octets = Vec::new();
-        File::open(self.path(path))?.take(Self::MAX_FILE).read_to_end(&mut octets)?;
+        File::open(self.path(path))?.take(limit).read_to_end(&mut octets)?;
         Ok(octets)
     }
 
@@ -78,6 +172,14 @@ impl Machine {
         self.line(path)?.parse().ok()
     }
 
+    /// A folder whose files are read without looking it up again: what is in it stays that of the same process.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn folder(&self, path: impl AsRef<Path>) -> io::Result<Folder> {
+        Folder::open(&self.path(path), &self.opened)
+    }
+
     /// The names in a folder, in no order.
     ///
     /// # Errors
@@ -90,8 +192,47 @@ impl Machine {
     /// The name of the machine without its domain.
     #[must_use]
     pub fn host_name(&self) -> String {
-        let name = self.line("proc/sys/kernel/hostname").unwrap_or_default();
+        let name = if self.is_this() {
+            rustix::system::uname().nodename().to_string_lossy().into_owned()
+        } else {
+            self.line("proc/sys/kernel/hostname").unwrap_or_default()
+        };
         name.split('.').next().unwrap_or_default().to_owned()
+    }
+
+    /// The numbers of the kernel's release, without what a distribution has added.
+    pub(crate) fn kernel_version(&self) -> Option<String> {
+        let release = if self.is_this() {
+            rustix::system::uname().release().to_string_lossy().into_owned()
+        } else {
+            self.line("proc/sys/kernel/osrelease")?
+        };
+        let end = release.find(|character: char| !character.is_ascii_digit() && character != '.');
+        let numbers = release.get(..end.unwrap_or(release.len()))?.trim_end_matches('.');
+        (!numbers.is_empty()).then(|| numbers.to_owned())
+    }
+
+    /// When the kernel was started, in seconds since 1970.
+    pub(crate) fn boot_time(&self) -> Option<i64> {
+        let text = self.text("proc/stat").ok()?;
+        text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
+    }
+
+    /// The user of a number, if the machine's own files have it.
+    pub(crate) fn user(&self, uid: u32) -> Option<UnixUser> {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        UnixUsers::below(&self.path("etc")).find_uid(uid).ok().flatten()
+    }
+
+    /// The user of a name, if the machine's own files have it.
+    pub(crate) fn user_named(&self, name: &str) -> Option<UnixUser> {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        UnixUsers::below(&self.path("etc")).find(name).ok().flatten()
+    }
+
+    /// The SID of the user of a number.
+    pub(crate) fn user_sid(&self, uid: u32) -> Option<Sid> {
+        self.sid.map(|machine| sddl::linux::user_sid(uid, machine))
     }
 
     /// A point in time, as the clocks of the machine show it.
@@ -103,4 +244,10 @@ impl Machine {
         Timestamp::from_unix_micros(unix_micros, i16::try_from(offset).unwrap_or_default())
             .map(DateTime::Timestamp)
     }
+}
+
+/// Microseconds since 1970.
+pub(crate) fn now() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)
 }

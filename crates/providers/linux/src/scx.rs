@@ -1,7 +1,6 @@
 //! `root/scx`: the classes of Microsoft's agent for UNIX, which SCOM's packs for Linux ask for.
 
 mod agent;
-mod execute;
 mod operating_system;
 mod port;
 mod statistics;

@@ -20,6 +20,61 @@ pub(crate) fn host_name<R>(machine: &Machine, _: &R) -> Value {
     machine.host_name().into()
 }
 
+/// What fills the columns that mean the same in every class, where a table has no column of its own.
+fn scoping<T: Table>(property: &Name) -> Option<Fill<T::Row>> {
+    Some(match property.as_str() {
+        "CreationClassName" => |_, _| T::CLASS.into(),
+        "CSCreationClassName" | "SystemCreationClassName" => |_, _| "Win32_ComputerSystem".into(),
+        "CSName" | "SystemName" => host_name,
+        _ => return None,
+    })
+}
+
+/// The answer of a method that has nothing to tell but a number.
+///
+/// # Errors
+/// If the method does not return a number of this type.
+pub(crate) fn returned(call: &MethodCall<'_>, value: impl Into<Value>) -> Result<Instance, ProviderError> {
+    Ok(Instance::new(call.operation.output.clone()).with("ReturnValue", value)?)
+}
+
+/// The value of the only key of a class, which is a text.
+pub(crate) fn text_key(keys: &[Value]) -> &str {
+    keys.first().and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The path of an instance with one key.
+pub(crate) fn reference(class: &str, key: &str, value: impl Into<Value>) -> Value {
+    let path = || {
+        let keys = vec![(Name::parse(key)?, cim::KeyValue::from(&value.into()))];
+        ObjectPath::from_keys(Name::parse(class)?, keys)
+    };
+    path().ok().into()
+}
+
+/// The path of the computer system, with which everything of it is associated.
+pub(crate) fn computer_system(machine: &Machine) -> Value {
+    reference("Win32_ComputerSystem", "Name", machine.host_name())
+}
+
+/// The one key of the instance that a reference names, as text.
+pub(crate) fn key_of(reference: &Value) -> Option<String> {
+    let Value::Reference(path) = reference else { return None };
+    let [(_, key)] = path.keys() else { return None };
+    let mut text = String::new();
+    key.typed(&cim::CimType::String).ok()?.write_text(&mut text);
+    Some(text)
+}
+
+/// What the kernel said, for whoever asked.
+pub(crate) fn failure(error: std::io::Error) -> ProviderError {
+    let status = match error.kind() {
+        std::io::ErrorKind::PermissionDenied => cim::Status::AccessDenied,
+        _ => cim::Status::Failed,
+    };
+    ProviderError::failed(status, error.to_string())
+}
+
 /// The rows of one class.
 ///
 /// A row knows where its values are and reads them when a column asks for them, each source once: columns that
@@ -34,8 +89,13 @@ pub(crate) trait Table: Send + Sync + 'static {
     /// The class.
     const CLASS: &'static str;
 
-    /// Every property of the class, with what fills it.
+    /// The properties of the class, with what fills each.
+    ///
+    /// Those of scoping systems may be left out, and those of [`Table::UNKNOWN`] are.
     const COLUMNS: &'static [(&'static str, Fill<Self::Row>)];
+
+    /// The properties that Linux knows nothing for.
+    const UNKNOWN: &'static [&'static str] = &[];
 
     /// Gives each row away, until there are no more or `push` fails; passes the failure on.
     ///
@@ -105,9 +165,15 @@ pub(crate) type Push<'a, R> = dyn FnMut(R) -> Result<(), ProviderError> + 'a;
 
 /// A provider whose columns are known, for those who hold them against the class.
 pub(crate) trait Binding: Provider {
-    /// The properties that something fills.
+    /// The properties that it says something about.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
     fn columns(&self) -> Vec<&'static str>;
+
+    /// Whether a property of a class needs no column.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
+    fn is_scoping(&self, _property: &Name) -> bool {
+        false
+    }
 }
 
 /// A table of a machine as a provider.
@@ -143,7 +209,8 @@ impl<T: Table> Bound<T> {
         self.fills.get_or_init(|| {
             let of = |property: &cim::Property| {
                 let column = T::COLUMNS.iter().find(|(name, _)| property.name == **name);
-                column.map_or(null::<T::Row> as Fill<T::Row>, |(_, fill)| *fill)
+                let fill = column.map(|(_, fill)| *fill).or_else(|| scoping::<T>(&property.name));
+                fill.unwrap_or(null::<T::Row>)
             };
             class.properties().iter().map(of).collect()
         })
@@ -152,7 +219,11 @@ impl<T: Table> Bound<T> {
 
 impl<T: Table> Binding for Bound<T> {
     fn columns(&self) -> Vec<&'static str> {
-        T::COLUMNS.iter().map(|(name, _)| *name).collect()
+        T::COLUMNS.iter().map(|(name, _)| *name).chain(T::UNKNOWN.iter().copied()).collect()
+    }
+
+    fn is_scoping(&self, property: &Name) -> bool {
+        scoping::<T>(property).is_some()
     }
 }
 

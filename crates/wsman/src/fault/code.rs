@@ -120,6 +120,10 @@ codes! {
     INVALID_OPTION_NAME = 2_150_858_834;
     /// An option with a wrong value.
     INVALID_OPTION_VALUE = 2_150_858_835;
+    /// A parameter of a method has another type.
+    PARAMETER_TYPE_MISMATCH = 2_150_858_836;
+    /// A parameter that the method does not have.
+    INVALID_PARAMETER_NAME = 2_150_858_837;
     /// A value in the body is out of its range.
     INVALID_VALUES = 2_150_858_838;
     /// A value in the body is missing.
@@ -154,6 +158,8 @@ codes! {
     LISTENER_ADDRESS = 2_150_858_889;
     /// A policy governs the value.
     GOVERNED_BY_POLICY = 2_150_858_890;
+    /// The language of fragments is unknown.
+    FRAGMENT_DIALECT_UNAVAILABLE = 2_150_858_896;
     /// The client may not send unencrypted.
     UNENCRYPTED_DISABLED = 2_150_858_974;
     /// The client may not use Basic.
@@ -162,16 +168,38 @@ codes! {
     NOT_TRUSTED = 2_150_858_980;
     /// An IP filter that cannot be read.
     INVALID_FILTER = 2_150_858_988;
+    /// Keys cannot be changed.
+    CANNOT_CHANGE_KEYS = 2_150_858_989;
+    /// A class with keys needs selectors, unless there is only one instance of it.
+    SELECTORS_REQUIRED = 2_150_859_002;
+    /// Instances too deep inside each other.
+    NESTED_TOO_DEEP = 2_150_859_008;
+    /// The provider cannot do it.
+    PROVIDER_NOT_CAPABLE = 2_150_859_010;
+    /// The provider gave something that makes no sense.
+    PROVIDER_INVALID_VALUE = 2_150_859_011;
+    /// The engine of WMI denies access.
+    WMI_ACCESS_DENIED = 2_150_859_012;
+    /// A provider denies access.
+    PROVIDER_ACCESS_DENIED = 2_150_859_013;
+    /// The instances of a class are enumerated without selectors.
+    ENUMERATION_WITH_SELECTORS = 2_150_859_016;
+    /// FragmentTransfer without an expression.
+    BLANK_FRAGMENT_PATH = 2_150_859_017;
     /// The service answered HTTP 413.
     HTTP_TOO_LARGE = 2_150_859_025;
     /// The service answered HTTP 503.
     HTTP_UNAVAILABLE = 2_150_859_026;
     /// The service answered HTTP 404.
     HTTP_NOT_FOUND = 2_150_859_027;
+    /// A provider says that a parameter makes no sense.
+    PROVIDER_INVALID_PARAMETER = 2_150_859_038;
     /// The network took too long.
     NETWORK_TIMED_OUT = 2_150_859_046;
     /// A way of listing subclasses that is unknown.
     POLYMORPHISM_MODE_UNSUPPORTED = 2_150_859_063;
+    /// The selector `__cimnamespace` and the URI name different namespaces.
+    DIFFERENT_NAMESPACE_SELECTOR = 2_150_859_067;
     /// A setting that cannot be written.
     READ_ONLY_SETTING = 2_150_859_071;
     /// A security descriptor that cannot be read.

@@ -1,6 +1,6 @@
 //! Reads the faults of any service: Windows of all ages, OMI, openwsman.
 
-use xml::Element;
+use xml::{Element, Fragment, Writer};
 
 use super::{Detail, Fault, Origin, ProviderFault, Subcode};
 use crate::namespace::SOAP;
@@ -38,6 +38,7 @@ impl Fault {
         fault.0.machine =
             wsman_fault.and_then(|fault| fault.attribute("", "Machine")).map(std::borrow::Cow::into_owned);
         fault.0.provider = message.and_then(|message| named(message, "ProviderFault")).map(provider);
+        fault.0.instance = wmi_error.map(copy);
         fault
     }
 }
@@ -48,7 +49,14 @@ fn provider(element: Element<'_>) -> ProviderFault {
         provider: attribute("provider"),
         path: attribute("path"),
         text: innermost_text(element, 0).unwrap_or_default(),
+        extended: named(element, "ExtendedError").and_then(|error| error.children().next()).map(copy),
     }
+}
+
+fn copy(element: Element<'_>) -> Fragment {
+    let mut writer = Writer::new();
+    writer.copy(element);
+    writer.into_fragment()
 }
 
 /// The text of the element, or of the first one in it that has any: faults of providers nest.

@@ -31,13 +31,7 @@ impl Asked {
     pub(super) fn resources(&self, logon: &LocalLogon, report: &mut Report) {
         match &self.resource {
             Some(uri) => self.one(uri, logon, report),
-            None => {
-                let is_there = |uri: &&&str| {
-                    let plugin = self.settings.plugins.answering(uri);
-                    plugin.is_none_or(|plugin| plugin.kind().is_served())
-                };
-                USUAL.iter().filter(is_there).for_each(|uri| self.one(uri, logon, report));
-            }
+            None => USUAL.iter().for_each(|uri| self.one(uri, logon, report)),
         }
     }
 
@@ -45,12 +39,6 @@ impl Asked {
         report.title(uri);
         let plugin = self.settings.plugins.answering(uri);
         match plugin {
-            Some(plugin) if !plugin.kind().is_served() => {
-                let name = plugin.kind().name;
-                report.line(Gate::Shut, &format!("this version has no plug-in {name}, only its settings"));
-                report.line(Gate::Told, &format!("stopped by the plug-in {name}, which is not there"));
-                return;
-            }
             Some(plugin) if !plugin.is_enabled() => {
                 let name = plugin.kind().name;
                 report.line(Gate::Shut, &format!("the plug-in {name} is switched off"));

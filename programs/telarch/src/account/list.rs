@@ -1,7 +1,9 @@
 //! The accounts, as people and as programs read them.
 
-use auth::account_file::{Record, Role, Standing, UnixTime};
+use auth::account_file::{Record, Role, Standing};
 use serde_json::json;
+
+use crate::date;
 
 /// How a list is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +49,8 @@ fn table<'a>(records: impl Iterator<Item = &'a Record>) -> String {
             Role::Administrator => "admin",
             Role::User => "user",
         };
-        let (name, set, comment) = (record.name.as_str(), &minute(record.changed), record.comment.as_str());
+        let (name, set, comment) =
+            (record.name.as_str(), &date::minute(record.changed.seconds()), record.comment.as_str());
         [name, standing, role, proofs(record), set, comment].map(str::to_owned)
     });
     let head = ["NAME", "STATE", "ROLE", "PROOF", "PASSWORD SET", "COMMENT"].map(str::to_owned);
@@ -75,41 +78,5 @@ fn proofs(record: &Record) -> &'static str {
         (false, true) => "password, ntlm",
         (true, true) => "ntlm",
         (true, false) => "none",
-    }
-}
-
-/// A time as `2026-11-21 10:22Z`.
-fn minute(time: UnixTime) -> String {
-    let (days, seconds) = (time.seconds() / 86_400, time.seconds() % 86_400);
-    // Counted from 1 March of the year 0, so that the day that comes and goes is the last of a year.
-    let days = days + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let (month, years) =
-        if month_from_march < 10 { (month_from_march + 3, 0) } else { (month_from_march - 9, 1) };
-    let year = era * 400 + year_of_era + years;
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}Z", seconds / 3_600, seconds / 60 % 60)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_those_of_the_calendar() {
-        for (seconds, shown) in [
-            (0, "1970-01-01 00:00Z"),
-            (951_782_399, "2000-02-28 23:59Z"),
-            (951_782_400, "2000-02-29 00:00Z"),
-            (951_868_800, "2000-03-01 00:00Z"),
-            (1_763_719_754, "2025-11-21 10:09Z"),
-            (4_107_542_400, "2100-03-01 00:00Z"),
-            (u64::MAX, "9999-12-31 23:59Z"),
-        ] {
-            assert_eq!(minute(UnixTime::new(seconds)), shown);
-        }
     }
 }

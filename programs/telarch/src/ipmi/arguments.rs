@@ -1,16 +1,25 @@
 //! The command line of `telarch ipmi`.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use ipmi::proto::chassis::{Control, SetIdentify};
+use ipmi::proto::channel::ChannelNumber;
+use ipmi::proto::chassis::SetIdentify;
+use ipmi::proto::lan::LanChange;
 use ipmi::proto::{CipherSuite, NetFn, Privilege, Request, UserName};
 use lexopt::{Arg, Parser, ValueExt as _};
 
+use super::boot::Boot;
+use super::channel::Channel;
+use super::fru::Fru;
 use super::hosts::{self, Host};
+use super::lan::Lan;
 use super::power::Power;
 use super::report::Format;
-use super::sel::Sel;
+use super::sel::{Clock, Sel};
+use super::threshold::Thresholds;
+use super::user::User;
+use super::watchdog::Watchdog;
 use crate::failure::Failure;
 
 /// What the command line asks for.
@@ -20,16 +29,32 @@ pub(super) struct Invocation {
     pub(super) place: Place,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Action {
     Power(Power),
+    Boot(Boot),
     Sensors,
+    Threshold(Thresholds),
     Sel(Sel),
-    /// The number of the device.
-    Fru(u8),
+    Follow(Duration),
+    Fru(Fru),
     Info,
+    Lan(Lan),
+    Channel(Channel),
+    Sessions,
+    /// With the file that has the new password, or the one to compare, if one is named.
+    User(User, Option<PathBuf>),
+    Watchdog(Watchdog),
     Identify(SetIdentify),
     Raw(Request),
+}
+
+/// What is said in options and concerns a few actions only.
+#[derive(Debug)]
+struct Options {
+    clock: Clock,
+    every: Duration,
+    new_password_file: Option<PathBuf>,
 }
 
 /// Who is asked, as whom, and how the answers are printed.
@@ -54,6 +79,8 @@ impl Invocation {
         let (mut words, mut hosts, mut user_name) = (Vec::new(), Vec::new(), String::new());
         let (mut password_file, mut group_key_file, mut level, mut suite) = (None, None, None, None);
         let (mut limit, mut parallel, mut format) = (10, 64, Format::default());
+        let mut options =
+            Options { clock: Clock::Own, every: Duration::from_secs(5), new_password_file: None };
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Value(word) => words.push(word.string()?),
@@ -75,13 +102,27 @@ impl Invocation {
                 Arg::Long("limit") => limit = within("--limit", &parser.value()?.string()?, 3_600)?,
                 Arg::Long("parallel") => parallel = within("--parallel", &parser.value()?.string()?, 4_096)?,
                 Arg::Long("format") => format = parser.value()?.string()?.parse().map_err(wrong)?,
+                Arg::Long("utc") => options.clock = Clock::Utc,
+                Arg::Long("every") => {
+                    let seconds = within("--every", &parser.value()?.string()?, 3_600)?;
+                    options.every = Duration::from_secs(seconds);
+                }
+                Arg::Long("new-password-file") => {
+                    options.new_password_file = Some(PathBuf::from(parser.value()?));
+                }
                 other => return Err(wrong(other.unexpected())),
             }
         }
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let Some(action) = Action::parse(&words)? else { return Ok(None) };
+        let Some(action) = Action::parse(&words, options)? else { return Ok(None) };
         if hosts.is_empty() {
             return Err(wrong("which controller? Name it with -H"));
+        }
+        if let Some(what) = action.is_for_one().filter(|_| hosts.len() > 1) {
+            return Err(wrong(format!("{what}: {} controllers cannot have the same", hosts.len())));
+        }
+        if format == Format::Prometheus && !action.has_metrics() {
+            return Err(wrong("--format prometheus goes with sensors and power status only"));
         }
         let user = UserName::new(&user_name).map_err(wrong)?;
         let (limit, parallel) = (Duration::from_secs(limit), usize::try_from(parallel).unwrap_or(64));
@@ -102,29 +143,38 @@ impl Invocation {
 }
 
 impl Action {
-    fn parse(words: &[&str]) -> Result<Option<Self>, Failure> {
-        let action = match words {
-            [] => return Ok(None),
-            ["power", "status"] => Self::Power(Power::Status),
-            ["power", "on" | "up"] => Self::Power(Power::Control(Control::PowerUp)),
-            ["power", "off" | "down"] => Self::Power(Power::Control(Control::PowerDown)),
-            ["power", "cycle"] => Self::Power(Power::Control(Control::PowerCycle)),
-            ["power", "reset"] => Self::Power(Power::Control(Control::HardReset)),
-            ["power", "diag"] => Self::Power(Power::Control(Control::DiagnosticInterrupt)),
-            ["power", "soft"] => Self::Power(Power::Control(Control::SoftShutdown)),
-            ["power"] => return Err(wrong("power: status, on, off, cycle, reset, diag or soft?")),
-            ["power", other] => return Err(wrong(format!("power: unknown word {other:?}"))),
-            ["sensors"] => Self::Sensors,
-            ["sel"] | ["sel", "list"] => Self::Sel(Sel::List),
-            ["sel", "clear"] => Self::Sel(Sel::Clear),
-            ["sel", other] => return Err(wrong(format!("sel: {other:?} is neither list nor clear"))),
-            ["fru"] => Self::Fru(0),
-            ["fru", device] => Self::Fru(octet(device)?),
-            ["info"] => Self::Info,
-            ["identify"] => Self::Identify(SetIdentify::Seconds(15)),
-            ["identify", "on"] => Self::Identify(SetIdentify::Indefinitely),
-            ["identify", seconds] => Self::Identify(SetIdentify::Seconds(octet(seconds)?)),
-            ["raw", net_fn, command, data @ ..] => {
+    fn parse(words: &[&str], options: Options) -> Result<Option<Self>, Failure> {
+        let Some((action, rest)) = words.split_first() else { return Ok(None) };
+        let action = match (*action, rest) {
+            ("power", rest) => Self::Power(Power::parse(rest).map_err(wrong)?),
+            ("boot", rest) => Self::Boot(Boot::parse(rest).map_err(wrong)?),
+            ("sensors", []) => Self::Sensors,
+            ("threshold", rest) => Self::Threshold(Thresholds::parse(rest).map_err(wrong)?),
+            ("sel", [] | ["list"]) => Self::Sel(Sel::List(options.clock)),
+            ("sel", ["info"]) => Self::Sel(Sel::Info),
+            ("sel", ["clear"]) => Self::Sel(Sel::Clear),
+            ("sel", ["time"]) => Self::Sel(Sel::Time),
+            ("sel", ["time", "now"]) => Self::Sel(Sel::SetTime(now())),
+            ("sel", ["follow"]) => Self::Follow(options.every),
+            ("sel", [other, ..]) => {
+                return Err(wrong(format!(
+                    "sel: {other:?} is neither list, info, follow, clear nor time [now]"
+                )));
+            }
+            ("fru", rest) => Self::Fru(Fru::parse(rest).map_err(wrong)?),
+            ("info", []) => Self::Info,
+            ("lan", rest) => Self::Lan(Lan::parse(rest).map_err(wrong)?),
+            ("channel", []) => Self::Channel(Channel(None)),
+            ("channel", [number]) => {
+                Self::Channel(Channel(Some(ChannelNumber::new(octet(number)?).map_err(wrong)?)))
+            }
+            ("sessions", []) => Self::Sessions,
+            ("user", rest) => Self::User(User::parse(rest).map_err(wrong)?, options.new_password_file),
+            ("watchdog", rest) => Self::Watchdog(Watchdog::parse(rest).map_err(wrong)?),
+            ("identify", []) => Self::Identify(SetIdentify::Seconds(15)),
+            ("identify", ["on"]) => Self::Identify(SetIdentify::Indefinitely),
+            ("identify", [seconds]) => Self::Identify(SetIdentify::Seconds(octet(seconds)?)),
+            ("raw", [net_fn, command, data @ ..]) => {
                 let net_fn = NetFn::new(octet(net_fn)?).map_err(wrong)?;
                 let data: Vec<u8> = data.iter().map(|word| octet(word)).collect::<Result<_, _>>()?;
                 if data.len() > MOST_DATA {
@@ -135,14 +185,33 @@ impl Action {
                 }
                 Self::Raw(Request { net_fn, command: octet(command)?, data })
             }
-            ["raw", ..] => return Err(wrong("raw: which network function and command?")),
-            ["info" | "sensors", word, ..] | ["power" | "identify" | "sel" | "fru", _, word, ..] => {
+            ("raw", _) => return Err(wrong("raw: which network function and command?")),
+            ("info" | "sensors" | "sessions", [word, ..]) | ("identify" | "channel", [_, word, ..]) => {
                 return Err(wrong(format!("{word:?} is one word too many")));
             }
-            [other, ..] => return Err(wrong(format!("unknown action {other:?}"))),
+            (other, _) => return Err(wrong(format!("unknown action {other:?}"))),
         };
         Ok(Some(action))
     }
+
+    /// Whether it makes no sense for several controllers at once; what it is then.
+    fn is_for_one(&self) -> Option<&'static str> {
+        match self {
+            Self::Lan(Lan::Set(LanChange::Address(_))) => Some("lan set address"),
+            _ => None,
+        }
+    }
+
+    /// Whether it has something for Prometheus.
+    fn has_metrics(&self) -> bool {
+        matches!(self, Self::Sensors | Self::Power(Power::Status))
+    }
+}
+
+/// The time of this machine in seconds since 1970; its clock is set long before IPMI's counter ends in 2106.
+fn now() -> u32 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u32::try_from(since.as_secs()).unwrap_or(u32::MAX)
 }
 
 /// More than any controller takes in one message.
@@ -168,6 +237,8 @@ fn wrong(what: impl std::fmt::Display) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use ipmi::proto::chassis::Control;
+
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<Option<Invocation>, Failure> {
@@ -178,10 +249,11 @@ mod tests {
     fn options_stand_anywhere() {
         let arguments = ["-H", "a", "power", "--suite", "3", "soft", "-U", "admin", "--limit", "2"];
         let Ok(Some(Invocation { action, place })) = parse(&arguments) else { panic!() };
-        assert_eq!(action, Action::Power(Power::Control(Control::SoftShutdown)));
+        assert!(matches!(action, Action::Power(Power::Control(Control::SoftShutdown))));
         assert_eq!((place.suite, place.limit), (Some(CipherSuite::SHA1), Duration::from_secs(2)));
         let Ok(Some(raw)) = parse(&["raw", "0x06", "1", "0xFF", "-H", "a"]) else { panic!() };
-        assert_eq!(raw.action, Action::Raw(Request::new(NetFn::APP, 1, &[255])));
+        let Action::Raw(request) = raw.action else { panic!() };
+        assert_eq!(request, Request::new(NetFn::APP, 1, &[255]));
         assert!(matches!(parse(&["power", "--help"]), Ok(None)));
     }
 
@@ -189,7 +261,18 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (arguments, part) in [
             (&["power", "status"][..], "-H"),
-            (&["power"], "soft?"),
+            (&["power"], "hours?"),
+            (&["power", "policy", "never"], "\"never\""),
+            (&["boot", "tape"], "\"tape\""),
+            (&["boot", "pxe", "twice"], "\"twice\""),
+            (&["user", "password", "2", "secret"], "--new-password-file"),
+            (&["user", "name", "64", "x"], "\"64\""),
+            (&["lan", "set", "vlan", "x"], "\"x\""),
+            (&["lan", "set", "address", "10.0.0.7", "-H", "a,b"], "2 controllers"),
+            (&["watchdog", "set", "reset", "0"], "\"0\""),
+            (&["threshold", "VBAT", "unc", "NaN"], "no number"),
+            (&["fru", "set", "door", "Name", "x"], "\"door\""),
+            (&["fru", "-H", "a", "--format", "prometheus"], "prometheus"),
             (&["power", "of"], "\"of\""),
             (&["info", "x"], "one word too many"),
             (&["raw", "6"], "which network function"),

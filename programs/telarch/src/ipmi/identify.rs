@@ -23,9 +23,6 @@ impl Question for Identify {
             SetIdentify::Seconds(seconds) => format!("{seconds} seconds"),
             SetIdentify::Indefinitely => "on".to_owned(),
         };
-        Ok(Answer {
-            text: format!("Chassis identify: {state}"),
-            rows: vec![vec![("identify", Value::from(state))]],
-        })
+        Ok(Answer::new(format!("Chassis identify: {state}"), vec![vec![("identify", Value::from(state))]]))
     }
 }

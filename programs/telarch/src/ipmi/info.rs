@@ -1,7 +1,9 @@
 //! `telarch ipmi info`: what the controller is.
 
+use ipmi::proto::Command as _;
+use ipmi::proto::Privilege;
 use ipmi::proto::device_id::GetDeviceId;
-use ipmi::proto::{Command as _, Privilege};
+use ipmi::proto::guid::GetSystemGuid;
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
@@ -18,8 +20,14 @@ impl Question for Info {
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let id = bmc.run(&GetDeviceId).await?;
+        let guid = match bmc.run(&GetSystemGuid).await {
+            Ok(guid) => Value::from(guid.to_string()),
+            // Not every one has a GUID.
+            Err(IpmiError::Completion(_) | IpmiError::Proto(_)) => Value::Null,
+            Err(error) => return Err(error),
+        };
         let support: Vec<&str> = id.support.names().collect();
-        let fields = vec![
+        Ok(Answer::fields([
             ("device_id", "Device ID", Value::from(id.id)),
             ("device_revision", "Device Revision", Value::from(id.revision)),
             (
@@ -32,21 +40,9 @@ impl Question for Info {
             ("product_id", "Product ID", Value::from(id.product)),
             ("available", "Device Available", Value::from(!id.is_updating)),
             ("device_sdrs", "Provides Device SDRs", Value::from(id.has_device_sdrs)),
+            ("guid", "System GUID", guid),
             ("suite", "Cipher Suite", Value::from(bmc.suite().number())),
             ("support", "Additional Device Support", Value::from(support.join(", "))),
-        ];
-        let shown = |value: &Value| match value {
-            Value::String(text) => text.clone(),
-            Value::Bool(true) => "yes".to_owned(),
-            Value::Bool(false) => "no".to_owned(),
-            other => other.to_string(),
-        };
-        Ok(Answer {
-            text: fields
-                .iter()
-                .map(|(_, title, value)| format!("{title:<25} : {}\n", shown(value)))
-                .collect(),
-            rows: vec![fields.into_iter().map(|(name, _, value)| (name, value)).collect()],
-        })
+        ]))
     }
 }

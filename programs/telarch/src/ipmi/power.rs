@@ -1,17 +1,53 @@
 //! `telarch ipmi power`.
 
-use ipmi::proto::chassis::{Control, GetStatus};
+use ipmi::proto::chassis::{Control, GetStatus, RestorePolicy};
+use ipmi::proto::power::{GetPowerOnHours, GetRestartCause, SetRestorePolicy};
 use ipmi::proto::{Command as _, Privilege};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
 use super::many::Question;
+use super::prometheus::Page;
 use super::report::Answer;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Power {
     Status,
     Control(Control),
+    Policy(SetRestorePolicy),
+    Cause,
+    Hours,
+}
+
+impl Power {
+    pub(super) fn parse(words: &[&str]) -> Result<Self, String> {
+        let policy = |policy| Self::Policy(SetRestorePolicy::To(policy));
+        Ok(match words {
+            ["status"] => Self::Status,
+            ["on" | "up"] => Self::Control(Control::PowerUp),
+            ["off" | "down"] => Self::Control(Control::PowerDown),
+            ["cycle"] => Self::Control(Control::PowerCycle),
+            ["reset"] => Self::Control(Control::HardReset),
+            ["diag"] => Self::Control(Control::DiagnosticInterrupt),
+            ["soft"] => Self::Control(Control::SoftShutdown),
+            ["policy"] => Self::Policy(SetRestorePolicy::Ask),
+            ["policy", "always-off"] => policy(RestorePolicy::AlwaysOff),
+            ["policy", "previous"] => policy(RestorePolicy::Previous),
+            ["policy", "always-on"] => policy(RestorePolicy::AlwaysOn),
+            ["policy", other, ..] => {
+                return Err(format!("power policy: {other:?} is neither always-off, previous nor always-on"));
+            }
+            ["cause"] => Self::Cause,
+            ["hours"] => Self::Hours,
+            [] => {
+                return Err(
+                    "power: status, on, off, cycle, reset, diag, soft, policy, cause or hours?".to_owned()
+                );
+            }
+            [_, word, ..] => return Err(format!("power: {word:?} is one word too many")),
+            [other] => return Err(format!("power: unknown word {other:?}")),
+        })
+    }
 }
 
 impl Question for Power {
@@ -19,6 +55,8 @@ impl Question for Power {
         match self {
             Self::Status => GetStatus::PRIVILEGE,
             Self::Control(_) => Control::PRIVILEGE,
+            Self::Policy(SetRestorePolicy::Ask) | Self::Cause | Self::Hours => Privilege::User,
+            Self::Policy(_) => SetRestorePolicy::PRIVILEGE,
         }
     }
 
@@ -26,7 +64,7 @@ impl Question for Power {
         let (text, field) = match self {
             Self::Status => {
                 let state = if bmc.run(&GetStatus).await?.power_is_on { "on" } else { "off" };
-                (format!("Chassis Power is {state}"), ("power", state))
+                (format!("Chassis Power is {state}"), ("power", Value::from(state)))
             }
             Self::Control(control) => {
                 bmc.run(control).await?;
@@ -38,9 +76,29 @@ impl Question for Power {
                     Control::DiagnosticInterrupt => "Diag",
                     Control::SoftShutdown => "Soft",
                 };
-                (format!("Chassis Power Control: {done}"), ("requested", done))
+                (format!("Chassis Power Control: {done}"), ("requested", Value::from(done)))
+            }
+            Self::Policy(policy) => {
+                if let SetRestorePolicy::To(_) = policy {
+                    bmc.run(policy).await?;
+                }
+                let policy = bmc.run(&GetStatus).await?.restore_policy.name();
+                (format!("Power Restore Policy: {policy}"), ("policy", Value::from(policy)))
+            }
+            Self::Cause => {
+                let cause = bmc.run(&GetRestartCause).await?.meaning();
+                (format!("System restart cause: {cause}"), ("cause", Value::from(cause)))
+            }
+            Self::Hours => {
+                let minutes = bmc.run(&GetPowerOnHours).await?;
+                let text = format!("Power On: {} days, {} hours", minutes / 1_440, minutes / 60 % 24);
+                (text, ("minutes", Value::from(minutes)))
             }
         };
-        Ok(Answer { text, rows: vec![vec![(field.0, Value::from(field.1))]] })
+        let mut metrics = Page::default();
+        if let (Self::Status, (_, state)) = (self, &field) {
+            metrics.add("ipmi_chassis_power_state", &[], if state == "on" { 1.0 } else { 0.0 });
+        }
+        Ok(Answer::new(text, vec![vec![field]]).with_metrics(metrics))
     }
 }

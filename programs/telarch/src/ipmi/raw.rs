@@ -20,6 +20,6 @@ impl Question for Raw {
         let octets = bmc.run(&raw::Raw(self.0.clone())).await?;
         let written: Vec<String> = octets.iter().map(|octet| format!("{octet:02x}")).collect();
         let lines = written.chunks(16).map(|line| format!(" {}\n", line.join(" ")));
-        Ok(Answer { text: lines.collect(), rows: vec![vec![("data", Value::from(written.join(" ")))]] })
+        Ok(Answer::new(lines.collect(), vec![vec![("data", Value::from(written.join(" ")))]]))
     }
 }

@@ -1,10 +1,12 @@
-//! What the controllers have answered, as text, JSON or CSV.
+//! What the controllers have answered, as text, a table, JSON, CSV, or for Prometheus.
 
 use std::str::FromStr;
 
+use cli::screen::{Screen, Table};
 use serde_json::{Map, Value};
 
 use super::hosts::Host;
+use super::prometheus::Page;
 use crate::failure::Failure;
 use crate::format::csv_cell;
 
@@ -13,8 +15,10 @@ use crate::format::csv_cell;
 pub(super) enum Format {
     #[default]
     Text,
+    Table,
     Json,
     Csv,
+    Prometheus,
 }
 
 impl FromStr for Format {
@@ -23,9 +27,11 @@ impl FromStr for Format {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "text" => Ok(Self::Text),
+            "table" => Ok(Self::Table),
             "json" => Ok(Self::Json),
             "csv" => Ok(Self::Csv),
-            other => Err(format!("--format: {other:?} is neither text, json nor csv")),
+            "prometheus" => Ok(Self::Prometheus),
+            other => Err(format!("--format: {other:?} is neither text, table, json, csv nor prometheus")),
         }
     }
 }
@@ -36,6 +42,45 @@ pub(super) struct Answer {
     pub(super) text: String,
     /// Each with the same names in the same order.
     pub(super) rows: Vec<Row>,
+    /// The same for Prometheus, as far as it is about quantities.
+    pub(super) metrics: Page,
+}
+
+impl Answer {
+    pub(super) fn new(text: String, rows: Vec<Row>) -> Self {
+        Self { text, rows, metrics: Page::default() }
+    }
+
+    /// One thing, of which several are said: a name for programs and a title for people each.
+    pub(super) fn fields(fields: impl IntoIterator<Item = (&'static str, &'static str, Value)>) -> Self {
+        let fields: Vec<_> = fields.into_iter().collect();
+        let width = fields.iter().map(|(_, title, _)| title.len()).max().unwrap_or_default().max(25);
+        let text = fields
+            .iter()
+            .map(|(_, title, value)| format!("{title:<width$} : {}\n", for_people(value)))
+            .collect();
+        Self::new(text, vec![fields.into_iter().map(|(name, _, value)| (name, value)).collect()])
+    }
+
+    /// That something was done.
+    pub(super) fn said(name: &'static str, text: &str) -> Self {
+        Self::new(format!("{text}\n"), vec![vec![(name, Value::from(text))]])
+    }
+
+    pub(super) fn with_metrics(self, metrics: Page) -> Self {
+        Self { metrics, ..self }
+    }
+}
+
+/// A value without the quotation marks of JSON.
+pub(super) fn for_people(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// What is said of one thing, by name.
@@ -48,9 +93,44 @@ pub(super) type Answers = Vec<(Host, Result<Answer, String>)>;
 pub(super) fn written(answers: &Answers, format: Format) -> String {
     match format {
         Format::Text => text(answers),
+        Format::Table => table(answers, &Screen::of_this_process()),
         Format::Json => json(answers),
         Format::Csv => csv(answers),
+        Format::Prometheus => metrics(answers),
     }
+}
+
+/// All rows below each other; those of controllers that answer otherwise, such as another model, among them.
+fn table(answers: &Answers, screen: &Screen) -> String {
+    let rows = answers
+        .iter()
+        .filter_map(|(host, answer)| Some((host, answer.as_ref().ok()?)))
+        .flat_map(|(host, answer)| answer.rows.iter().map(move |row| (host, row)));
+    let mut names: Vec<&str> = Vec::new();
+    for (_, row) in rows.clone() {
+        names.extend(
+            row.iter().map(|(name, _)| *name).filter(|name| !names.contains(name)).collect::<Vec<_>>(),
+        );
+    }
+    let mut table = Table::new(std::iter::once("host").chain(names.iter().copied()));
+    for (host, row) in rows {
+        let cell = |name: &&str| {
+            let value = row.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+            value.filter(|value| !value.is_null()).map(for_people).unwrap_or_default()
+        };
+        table.row(std::iter::once(host.to_string()).chain(names.iter().map(cell)));
+    }
+    table.print(screen.table_width().unwrap_or(usize::MAX), screen)
+}
+
+fn metrics(answers: &Answers) -> String {
+    let mut page = Page::default();
+    for (host, answer) in answers {
+        let mut own = answer.as_ref().map(|answer| answer.metrics.clone()).unwrap_or_default();
+        own.add("ipmi_up", &[], if answer.is_ok() { 1.0 } else { 0.0 });
+        page.append(&host.to_string(), own);
+    }
+    page.written()
 }
 
 /// What went wrong, a line for each controller, and the exit status that goes with it.
@@ -121,7 +201,7 @@ mod tests {
         let host = |name: &str| Host { name: name.to_owned(), port: 623 };
         let row = vec![("name", Value::from("a \"b\", c")), ("value", Value::from(7)), ("none", Value::Null)];
         vec![
-            (host("one"), Ok(Answer { text: "x\ny".to_owned(), rows: vec![row] })),
+            (host("one"), Ok(Answer::new("x\ny".to_owned(), vec![row]))),
             (host("two"), Err("no answer\n  is it there?".to_owned())),
         ]
     }
@@ -130,6 +210,9 @@ mod tests {
     fn each_format_has_what_was_answered() {
         assert_eq!(written(&answers(), Format::Text), "one: x\none: y\n");
         assert_eq!(written(&answers(), Format::Csv), "host,name,value,none\none,\"a \"\"b\"\", c\",7,\n");
+        assert_eq!(table(&answers(), &Screen::none()), "host  name      value\none   a \"b\", c  7\n");
+        let page = written(&answers(), Format::Prometheus);
+        assert!(page.ends_with("ipmi_up{bmc=\"one\"} 1\nipmi_up{bmc=\"two\"} 0\n"), "{page}");
         let json: Value = serde_json::from_str(&written(&answers(), Format::Json)).expect("JSON");
         assert_eq!(json.pointer("/1/error"), Some(&"no answer".into()));
         assert_eq!(json.pointer("/0/value"), Some(&7.into()));

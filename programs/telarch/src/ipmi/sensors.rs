@@ -6,6 +6,7 @@ use ipmi::{Connection, IpmiError, Measured, Standing};
 use serde_json::Value;
 
 use super::many::Question;
+use super::prometheus::Page;
 use super::report::{Answer, Row};
 
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +20,10 @@ impl Question for Sensors {
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let records = bmc.records().await?;
         let measured = bmc.measure(&records).await?;
-        Ok(Answer { text: measured.iter().map(line).collect(), rows: measured.iter().map(row).collect() })
+        let mut metrics = Page::default();
+        measured.iter().for_each(|measured| metrics.add_sensor(measured));
+        let answer = Answer::new(measured.iter().map(line).collect(), measured.iter().map(row).collect());
+        Ok(answer.with_metrics(metrics))
     }
 }
 

@@ -5,6 +5,7 @@ mod access;
 mod account;
 mod configuration;
 mod ipmi;
+mod ipmi_changes;
 mod mofcomp;
 mod ntlm;
 mod policy;

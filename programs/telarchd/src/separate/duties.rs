@@ -13,6 +13,7 @@ use broker::{CertificateWish, Denial, Denied, Duties, NotMapped, Notice, Unchang
 use config::{Store, StoreError, Thumbprint};
 use plugin_config::ConfigPlugin;
 use plugin_shell::ShellPlugin;
+use plugin_wmi::WmiPlugin;
 use quickconfig::{Answer, Opening, Wish};
 use sddl::{AccessMask, Sid, Token};
 use service::{Certificates, Principals as _, Resource};
@@ -46,11 +47,25 @@ impl Machine {
         desired: AccessMask,
         resources: &[Resource],
     ) -> Result<(), Denied> {
+        self.may_any(identity, token, &[(desired, resources)])
+    }
+
+    /// The same where one right of several is enough; the last is what is told to be missing.
+    fn may_any(
+        &self,
+        identity: &Identity,
+        token: &Token,
+        wishes: &[(AccessMask, &[Resource])],
+    ) -> Result<(), Denied> {
         let state = self.store.state();
-        let mut guards = resources.iter().flat_map(|resource| state.access.at_or_below(resource.uri));
-        if guards.any(|guard| guard.access_check(token, desired).is_granted()) {
+        let is_granted = |(desired, resources): &(AccessMask, &[Resource])| {
+            let mut guards = resources.iter().flat_map(|resource| state.access.at_or_below(resource.uri));
+            guards.any(|guard| guard.access_check(token, *desired).is_granted())
+        };
+        if wishes.iter().any(is_granted) {
             return Ok(());
         }
+        let desired = wishes.last().map_or(AccessMask::GENERIC_EXECUTE, |(desired, _)| *desired);
         let account = identity.account();
         tracing::warn!(%account, right = %desired, "Refused: no security descriptor gives this right");
         let reason = format!(
@@ -91,7 +106,14 @@ impl Duties for Machine {
     }
 
     fn host(&self, identity: &Identity, token: &Token) -> Result<OwnedFd, Denied> {
-        self.may(identity, token, AccessMask::GENERIC_EXECUTE, &ShellPlugin::RESOURCES)?;
+        // Whoever may do anything that a host does, with shells or with instances.
+        let wishes: [(AccessMask, &[Resource]); 4] = [
+            (AccessMask::GENERIC_READ, &WmiPlugin::RESOURCES),
+            (AccessMask::GENERIC_WRITE, &WmiPlugin::RESOURCES),
+            (AccessMask::GENERIC_EXECUTE, &WmiPlugin::RESOURCES),
+            (AccessMask::GENERIC_EXECUTE, &ShellPlugin::RESOURCES),
+        ];
+        self.may_any(identity, token, &wishes)?;
         let name = &identity.account().name;
         let found = user::find(&self.users, name).map_err(|error| {
             tracing::error!(%error, "The users of this machine cannot be read");

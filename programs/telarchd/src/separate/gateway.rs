@@ -15,6 +15,7 @@ use config::{Config, Policies, Store, Thumbprint};
 use plugin_config::{ConfigPlugin, FileKeeper, MachineKeeper, MappingKeeper, NotMapped, NotReplaced};
 use plugin_hosted::{HostedPlugin, Hosts, UserQuota};
 use plugin_shell::ShellPlugin;
+use plugin_wmi::WmiPlugin;
 use quickconfig::{Answer, Wish};
 use sddl::{Sid, Token};
 use service::{
@@ -88,11 +89,12 @@ async fn serve(
     let quota = UserQuota { most: most_users, refusal: plugin_shell::too_many_users };
     let shells =
         HostedPlugin::new(&ShellPlugin::RESOURCES, Arc::new(Broker(Arc::clone(&gateway)))).with_users(quota);
+    let instances = HostedPlugin::new(&WmiPlugin::RESOURCES, Arc::new(Broker(Arc::clone(&gateway))));
     let service = Service::new(ServiceParts {
         state: store.subscribe(),
         authenticator: Arc::clone(&gateway) as Arc<dyn auth::Authenticator>,
         principals: Arc::new(Broker(Arc::clone(&gateway))),
-        catalog: Catalog::new(vec![Arc::new(settings), Arc::new(shells)]),
+        catalog: Catalog::new(vec![Arc::new(settings), Arc::new(shells), Arc::new(instances)]),
         product,
     });
     let listeners = Listeners::start(&service, Arc::clone(&certificates), sockets, listening.clone());

@@ -14,13 +14,13 @@ use broker::{Link, Order, Report};
 use plugin_hosted::Host;
 use plugin_shell::ShellPlugin;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
-use service::Plugin;
+use service::{Catalog, Plugin};
 use tokio::sync::mpsc;
 
 use super::{HOST, empty_stdin, given_socket, this_program, user};
 use crate::open_files::OpenFiles;
 use crate::persistent::{PAM_SERVICE, delegation};
-use crate::{begin_log, surroundings};
+use crate::{begin_log, surroundings, wmi_engine};
 
 /// Opens a session for a user, starts the host in it, and closes the session after the host (pam_open_session(3)).
 pub(super) fn keep(name: &str) -> Result<ExitCode, Box<dyn Error>> {
@@ -97,14 +97,15 @@ pub(super) fn run(uid: u32, gid: u32) -> Result<ExitCode, Box<dyn Error>> {
     runtime.block_on(async {
         let identity = Identity::by_peer_credentials(uid, &Known(account.clone()))?;
         let shell = open_files.spare_commands(ShellPlugin::new(surroundings_of_login()));
-        let shell: Arc<dyn Plugin> = Arc::new(shell);
-        let host = Host::new(Arc::clone(&shell), identity, token);
+        let plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(shell), Arc::new(wmi_engine::plugin()?)];
+        let plugins: Arc<dyn Plugin> = Arc::new(Catalog::new(plugins));
+        let host = Host::new(Arc::clone(&plugins), identity, token);
         let (sender, orders) = mpsc::unbounded_channel();
         let listening = Arc::clone(&link);
         std::thread::Builder::new().name("broker".to_owned()).spawn(move || listen(&listening, &sender))?;
         link.send(&Report::Started.encode(), &[])?;
-        serve(&host, &shell, orders, &link, idle).await;
-        shell.close().await;
+        serve(&host, &plugins, orders, &link, idle).await;
+        plugins.close().await;
         Ok::<_, Box<dyn Error>>(())
     })?;
     // Somebody may still read a file for a command that is gone.
@@ -136,7 +137,7 @@ fn listen(link: &Link, orders: &mpsc::UnboundedSender<Ordered>) {
 /// Serves gateways until the broker has no further use for this host.
 async fn serve(
     host: &Arc<Host>,
-    shell: &Arc<dyn Plugin>,
+    plugins: &Arc<dyn Plugin>,
     mut orders: mpsc::UnboundedReceiver<Ordered>,
     link: &Arc<Link>,
     mut idle: Duration,
@@ -156,7 +157,7 @@ async fn serve(
                 idle = Duration::ZERO;
                 ticks = tokio::time::interval(OFTEN);
             }
-            let leaves = host.activity().leave(idle, || shell.in_use() == 0);
+            let leaves = host.activity().leave(idle, || plugins.in_use() == 0);
             if leaves {
                 // Gateways are told first.
                 tokio::task::yield_now().await;

@@ -194,6 +194,8 @@ pub enum SetBootOption {
     Unread,
     /// The flags themselves (parameter 5).
     Flags(BootFlags),
+    /// What was set counts (parameter 0): those that could take it back do not any more; others do not know this.
+    Commit,
     /// Others may change them again (parameter 0).
     End,
 }
@@ -208,6 +210,7 @@ impl Command for SetBootOption {
             Self::KeepUntilStart => &[3, 0x08],
             // Written to all readers: the firmware, loaders and systems alike.
             Self::Unread => &[4, 1, 1],
+            Self::Commit => &[0, 2],
             Self::End => &[0, 0],
             Self::Flags(flags) => {
                 let mut first = if flags.are_valid { VALID } else { 0 };

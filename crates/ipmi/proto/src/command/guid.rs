@@ -45,12 +45,14 @@ impl Guid {
     /// The order that makes it a GUID of a version that exists; the usual one where several, or none, do.
     #[must_use]
     pub fn order(&self) -> GuidOrder {
-        let is_likely = |order: &GuidOrder| {
+        let has = |order: &GuidOrder, demands_variant: bool| {
             let [_, _, _, _, _, _, version, _, variant, ..] = self.sorted(*order);
-            (1..=5).contains(&(version >> 4)) && variant >> 6 == 0b10
+            (1..=5).contains(&(version >> 4)) && (variant >> 6 == 0b10 || !demands_variant)
         };
         let all = [GuidOrder::Smbios, GuidOrder::Ipmi, GuidOrder::Rfc4122];
-        all.into_iter().find(is_likely).unwrap_or(GuidOrder::Smbios)
+        let whole = all.into_iter().find(|order| has(order, true));
+        // Some count the version up and know nothing of variants.
+        whole.or_else(|| all.into_iter().find(|order| has(order, false))).unwrap_or(GuidOrder::Smbios)
     }
 
     /// Its digits, in that order.

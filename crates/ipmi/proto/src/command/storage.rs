@@ -154,6 +154,34 @@ impl Command for ReadFru {
     }
 }
 
+/// Write FRU Data (IPMI 2.0, 34.3); the offset is in the device's units. The code 80h says that it cannot be written.
+#[derive(Clone, Debug)]
+pub struct WriteFru {
+    /// Which device.
+    pub device: u8,
+    /// Where to begin.
+    pub offset: u16,
+    /// What is written.
+    pub octets: Vec<u8>,
+}
+
+impl Command for WriteFru {
+    /// How much was written, in the device's units.
+    type Reply = u8;
+    const PRIVILEGE: Privilege = Privilege::Operator;
+
+    fn request(&self) -> Request {
+        let [low, high] = self.offset.to_le_bytes();
+        let mut data = vec![self.device, low, high];
+        data.extend(&self.octets);
+        Request { net_fn: NetFn::STORAGE, command: 0x12, data }
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<u8, ProtoError> {
+        Octets::new("the answer to Write FRU Data", octets).u8()
+    }
+}
+
 /// Get SEL Info (IPMI 2.0, 31.2).
 #[derive(Clone, Copy, Debug)]
 pub struct GetSelInfo;

@@ -21,6 +21,18 @@ pub(crate) fn fru_text(octets: &mut Octets<'_>) -> Result<Option<String>, ProtoE
     Ok(Some(decoded(head >> 6, text, hex)))
 }
 
+/// The same as it stands there, with its type and length.
+pub(crate) fn fru_field<'o>(octets: &mut Octets<'o>) -> Result<Option<&'o [u8]>, ProtoError> {
+    let mut whole = *octets;
+    let head = octets.u8()?;
+    if head == END {
+        return Ok(None);
+    }
+    let length = usize::from(head & 0x3f);
+    octets.take(length)?;
+    whole.take(length + 1).map(Some)
+}
+
 fn decoded(encoding: u8, text: &[u8], of_type_0: impl Fn(&[u8]) -> String) -> String {
     let text: String = match encoding {
         0 => of_type_0(text),

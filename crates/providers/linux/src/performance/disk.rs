@@ -7,7 +7,7 @@ use super::counter::{Counter, Kind, Read};
 use super::object::{Instance, Object, Sum, with_total};
 use super::sampler::now;
 use crate::Machine;
-use crate::system::mounts::{Mount, mounts};
+use crate::mounts::{Mount, mounts};
 
 pub(crate) struct PhysicalDisk;
 pub(crate) struct LogicalDisk;
@@ -150,7 +150,8 @@ impl Object for LogicalDisk {
         for mount in mounts(machine)? {
             // Each device once, where it was mounted first. Others than block devices may keep us waiting for ever.
             let name = mount.source.rsplit('/').next().unwrap_or_default().to_owned();
-            let Some(traffic) = devices.remove(&mount.device).or_else(|| devices.remove(&name)) else {
+            let number = format!("{}:{}", mount.device.0, mount.device.1);
+            let Some(traffic) = devices.remove(&number).or_else(|| devices.remove(&name)) else {
                 continue;
             };
             let volume = space(machine, &mount).unwrap_or_default();

@@ -10,9 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use cim::{Instance, Status, Value};
 use wmi::{MethodCall, ProviderError, Scan};
 
-use super::execute::{Ending, run};
 use crate::Machine;
 use crate::command_line::words;
+use crate::program::{Ending, run};
 use crate::system::memory::Memory;
 use crate::system::os_release::OsRelease;
 use crate::system::{self, count_of_processes};

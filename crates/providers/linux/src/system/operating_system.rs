@@ -8,10 +8,10 @@ use cim::DateTime;
 use wmi::{ProviderError, Scan};
 
 use super::memory::Memory;
-use super::mounts;
 use super::os_release::OsRelease;
 use super::{booted, count_of_processes, now, offset, release_of_kernel};
 use crate::Machine;
+use crate::mounts;
 use crate::table::{Fill, Push, Table, host_name, null};
 
 /// The one instance of the running system.
@@ -46,7 +46,7 @@ impl Table for OperatingSystem {
             build.or_else(|| release_of_kernel(machine)).into()
         }),
         ("BuildType", |_, _| "Multiprocessor Free".into()),
-        ("Caption", |machine, row| caption(machine, row).into()),
+        ("Caption", |machine, row| caption(row.release(machine)).into()),
         ("CodeSet", |_, _| "65001".into()),
         ("CountryCode", |_, _| "1".into()),
         ("CreationClassName", |_, _| "Win32_OperatingSystem".into()),
@@ -84,10 +84,7 @@ impl Table for OperatingSystem {
             if cfg!(target_pointer_width = "64") { 137_438_953_344_u64 } else { 3 << 20 }.into()
         }),
         ("MUILanguages", null),
-        ("Name", |machine, row| {
-            let device = mounts::device_of(machine, &["/"]).unwrap_or_default();
-            caption(machine, row).map(|caption| format!("{caption}|/|{device}")).into()
-        }),
+        ("Name", |machine, row| name(machine, row.release(machine)).into()),
         ("NumberOfLicensedUsers", |_, _| 0_u32.into()),
         ("NumberOfProcesses", |machine, _| count_of_processes(machine).into()),
         ("NumberOfUsers", null),
@@ -130,8 +127,17 @@ impl Table for OperatingSystem {
     }
 }
 
-fn caption(machine: &Machine, row: &Row) -> Option<String> {
-    let release = row.release(machine);
+/// The name of the running system, as other classes refer to it.
+pub(crate) fn name_of(machine: &Machine) -> Option<String> {
+    name(machine, &OsRelease::of(machine))
+}
+
+fn name(machine: &Machine, release: &OsRelease) -> Option<String> {
+    let device = mounts::device_of(machine, &["/"]).unwrap_or_default();
+    caption(release).map(|caption| format!("{caption}|/|{device}"))
+}
+
+fn caption(release: &OsRelease) -> Option<String> {
     release.field("PRETTY_NAME").or_else(|| release.field("NAME")).map(str::to_owned)
 }
 

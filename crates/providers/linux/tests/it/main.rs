@@ -3,26 +3,41 @@
 
 mod operating_system;
 mod performance;
+mod process;
+mod registry;
 mod scx;
+mod service;
+mod storage;
+mod tree;
+mod world;
 
 use std::sync::Arc;
 
-use cim::{Instance, Namespace, Schema};
+use cim::{ColumnSet, Instance, Namespace, ObjectPath, Schema, Value};
 use telarch_linux::Machine;
 use wmi::{Context, Engine};
 
 fn engine(machine: &Arc<Machine>) -> Engine {
-    let scx = Namespace::parse("root/scx").unwrap();
-    let builder =
-        Engine::builder("node7", 0).namespace(Schema::of(Namespace::cimv2())).namespace(Schema::of(scx));
+    let schemas =
+        ["root/cimv2", "root/default", "root/scx"].map(|name| Schema::of(Namespace::parse(name).unwrap()));
+    let builder = schemas.into_iter().fold(Engine::builder("node7", 0), wmi::EngineBuilder::namespace);
     let builder = telarch_linux::providers(machine).into_iter().fold(builder, wmi::EngineBuilder::provider);
     builder.build().unwrap()
 }
 
+/// This machine.
+fn machine() -> Arc<Machine> {
+    Arc::new(Machine::this())
+}
+
 /// All rows of a query of a machine.
 async fn rows_of(machine: &Arc<Machine>, query: &str) -> Vec<Instance> {
-    let mut rows =
-        engine(machine).query(&Context::of_this_process("alice"), &Namespace::cimv2(), query).unwrap();
+    rows_from(&engine(machine), query).await
+}
+
+/// All rows of a query, from an engine that is kept.
+async fn rows_from(engine: &Engine, query: &str) -> Vec<Instance> {
+    let mut rows = engine.query(&Context::of_this_process("alice"), &Namespace::cimv2(), query).unwrap();
     let mut found = Vec::new();
     while let Some(row) = rows.next().await {
         found.push(row.unwrap());
@@ -32,7 +47,40 @@ async fn rows_of(machine: &Arc<Machine>, query: &str) -> Vec<Instance> {
 
 /// All rows of a query of this machine.
 async fn rows(query: &str) -> Vec<Instance> {
-    rows_of(&Arc::new(Machine::this()), query).await
+    rows_of(&machine(), query).await
+}
+
+/// Calls a method on this machine.
+async fn call(path: &str, method: &str, input: &[(&str, Value)]) -> Instance {
+    call_on(&machine(), path, method, input).await.unwrap()
+}
+
+/// Calls a method on a machine.
+async fn call_on(
+    machine: &Arc<Machine>,
+    path: &str,
+    method: &str,
+    input: &[(&str, Value)],
+) -> Result<Instance, wmi::Error> {
+    let path = ObjectPath::parse(path).unwrap();
+    let given = |operation: &cim::Operation| {
+        let none = Instance::with_defaults(operation.input.clone());
+        input.iter().try_fold(none, |all, (name, value)| all.with(name, value.clone()))
+    };
+    engine(machine)
+        .invoke(&Context::of_this_process("alice"), &Namespace::cimv2(), &path, method, given)
+        .await
+}
+
+/// Changes a property of an instance of this machine, and gives what it is then.
+async fn put(path: &str, property: &str, value: Value) -> Instance {
+    let (engine, context, namespace) =
+        (engine(&machine()), Context::of_this_process("alice"), Namespace::cimv2());
+    let path = ObjectPath::parse(path).unwrap();
+    let before = engine.get(&context, &namespace, &path).await.unwrap();
+    let column: ColumnSet = before.class().column(property).into_iter().collect();
+    let wanted = before.with(property, value).unwrap();
+    engine.put(&context, &namespace, wanted, &column).await.unwrap()
 }
 
 /// A value as text.
@@ -40,4 +88,10 @@ fn text(row: &Instance, property: &str) -> String {
     let mut text = String::new();
     row.value(property).unwrap().write_text(&mut text);
     text
+}
+
+/// What another program says, without the line's end.
+fn output(program: &str, arguments: &[&str]) -> String {
+    let output = std::process::Command::new(program).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

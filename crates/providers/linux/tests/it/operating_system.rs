@@ -1,16 +1,10 @@
 //! `Win32_OperatingSystem` against `uname`, `/etc/os-release` as a shell reads it, and the kernel's own numbers.
 
-use std::process::Command;
 use std::sync::Arc;
 
 use telarch_linux::Machine;
 
-use crate::{rows, rows_of, text};
-
-fn output(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
-}
+use crate::{output, rows, rows_of, text};
 
 #[tokio::test]
 async fn it_tells_what_other_programs_tell() {

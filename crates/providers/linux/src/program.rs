@@ -1,5 +1,6 @@
-//! Runs a program to its end and tells what it said.
+//! Programs of the system, run to their end, and what they said.
 
+use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -11,15 +12,49 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 /// How many octets of each stream are kept; what follows is thrown away.
-pub(super) const MAX_OUTPUT: usize = 1 << 20;
+pub(crate) const MAX_OUTPUT: usize = 1 << 20;
 
 /// How a program ended.
 #[derive(Debug)]
-pub(super) struct Ending {
+pub(crate) struct Ending {
     /// Its exit code, 128 and the number of the signal that ended it, or `None` if it was not ready in time.
-    pub(super) code: Option<i32>,
-    pub(super) output: Vec<u8>,
-    pub(super) errors: Vec<u8>,
+    pub(crate) code: Option<i32>,
+    pub(crate) output: Vec<u8>,
+    pub(crate) errors: Vec<u8>,
+}
+
+/// How a program of the system has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// Its exit code.
+    pub(crate) code: i32,
+    /// What it has written.
+    pub(crate) stdout: String,
+    /// What it has complained about.
+    pub(crate) stderr: String,
+}
+
+/// Runs a program of the system, in English, without the environment of the caller, and from the folders of the
+/// system only.
+///
+/// # Errors
+/// [`io::ErrorKind::NotFound`] if there is no such program, [`io::ErrorKind::TimedOut`] if it was ended because it
+/// took too long, and what else kept it from starting.
+pub(crate) fn of_system<A: AsRef<OsStr>>(
+    program: &str,
+    arguments: impl IntoIterator<Item = A>,
+    limit: Duration,
+) -> io::Result<Ended> {
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().env("LC_ALL", "C").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let ending = run(command.current_dir("/"), limit)?;
+    let late = || io::Error::new(io::ErrorKind::TimedOut, format!("{program} took too long"));
+    let text = |octets: Vec<u8>| String::from_utf8_lossy(&octets).into_owned();
+    Ok(Ended {
+        code: ending.code.ok_or_else(late)?,
+        stdout: text(ending.output),
+        stderr: text(ending.errors),
+    })
 }
 
 /// Runs a program without input, in a process group of its own, which is killed when the time is over.
@@ -28,7 +63,7 @@ pub(super) struct Ending {
 ///
 /// # Errors
 /// What kept it from starting.
-pub(super) fn run(command: &mut Command, limit: Duration) -> io::Result<Ending> {
+pub(crate) fn run(command: &mut Command, limit: Duration) -> io::Result<Ending> {
     let begun = Instant::now();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
@@ -128,6 +163,16 @@ mod tests {
 
     fn shell(script: &str, limit: Duration) -> Ending {
         run(Command::new("sh").args(["-c", script]), limit).expect("there is a shell")
+    }
+
+    #[test]
+    fn a_program_of_the_system_is_not_told_who_calls() {
+        let ended = of_system("sh", ["-c", "echo $HOME$LC_ALL; exit 3"], LONG).expect("a shell");
+        assert_eq!((ended.code, &*ended.stdout), (3, "C\n"));
+        let late = of_system("sleep", ["1000"], Duration::from_millis(20)).expect_err("it takes too long");
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+        let missing = of_system("no-such-program", [""; 0], LONG).expect_err("there is none");
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }
 
     const LONG: Duration = Duration::from_secs(60);

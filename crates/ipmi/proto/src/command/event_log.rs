@@ -1,0 +1,121 @@
+//! The clock of the event log, and records that are added or erased (IPMI 2.0, 31.6, 31.8, 31.10 to 31.11b).
+
+use super::Command;
+use crate::octets::Octets;
+use crate::{NetFn, Privilege, ProtoError, Request};
+
+/// Get SEL Time: what the controller's clock says, in seconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub struct GetSelTime;
+
+impl Command for GetSelTime {
+    type Reply = u32;
+    const PRIVILEGE: Privilege = Privilege::User;
+
+    fn request(&self) -> Request {
+        Request::new(NetFn::STORAGE, 0x48, &[])
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<u32, ProtoError> {
+        Octets::new("the answer to Get SEL Time", octets).u32()
+    }
+}
+
+/// Set SEL Time.
+#[derive(Clone, Copy, Debug)]
+pub struct SetSelTime(
+    /// Seconds since 1970.
+    pub u32,
+);
+
+impl Command for SetSelTime {
+    type Reply = ();
+    const PRIVILEGE: Privilege = Privilege::Operator;
+
+    fn request(&self) -> Request {
+        Request::new(NetFn::STORAGE, 0x49, &self.0.to_le_bytes())
+    }
+
+    fn reply(&self, _octets: &[u8]) -> Result<(), ProtoError> {
+        Ok(())
+    }
+}
+
+/// Get SEL Time UTC Offset: how many minutes the clock is before UTC.
+#[derive(Clone, Copy, Debug)]
+pub struct GetSelUtcOffset;
+
+impl Command for GetSelUtcOffset {
+    /// −1440 to 1440; none if nobody has said it.
+    type Reply = Option<i16>;
+    const PRIVILEGE: Privilege = Privilege::User;
+
+    fn request(&self) -> Request {
+        Request::new(NetFn::STORAGE, 0x5c, &[])
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<Option<i16>, ProtoError> {
+        let minutes = Octets::new("the answer to Get SEL Time UTC Offset", octets).array()?;
+        let minutes = i16::from_le_bytes(minutes);
+        Ok((-1_440..=1_440).contains(&minutes).then_some(minutes))
+    }
+}
+
+/// Add SEL Entry.
+#[derive(Clone, Copy, Debug)]
+pub struct AddSelEntry(
+    /// The record; its number is the controller's choice.
+    pub [u8; 16],
+);
+
+impl Command for AddSelEntry {
+    /// The number of the record.
+    type Reply = u16;
+    const PRIVILEGE: Privilege = Privilege::Operator;
+
+    fn request(&self) -> Request {
+        Request::new(NetFn::STORAGE, 0x44, &self.0)
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<u16, ProtoError> {
+        Octets::new("the answer to Add SEL Entry", octets).u16()
+    }
+}
+
+/// Delete SEL Entry.
+#[derive(Clone, Copy, Debug)]
+pub struct DeleteSelEntry {
+    /// From [`ReserveSel`](super::storage::ReserveSel); 0 where the controller knows no reservations.
+    pub reservation: u16,
+    /// Its number.
+    pub record: u16,
+}
+
+impl Command for DeleteSelEntry {
+    /// The number of the record that was erased.
+    type Reply = u16;
+    const PRIVILEGE: Privilege = Privilege::Operator;
+
+    fn request(&self) -> Request {
+        let data = [self.reservation.to_le_bytes(), self.record.to_le_bytes()].concat();
+        Request { net_fn: NetFn::STORAGE, command: 0x46, data }
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<u16, ProtoError> {
+        Octets::new("the answer to Delete SEL Entry", octets).u16()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_that_nobody_has_set_is_none() {
+        assert_eq!(GetSelUtcOffset.reply(&60_i16.to_le_bytes()), Ok(Some(60)));
+        assert_eq!(GetSelUtcOffset.reply(&[0xff, 7]), Ok(None));
+        assert_eq!(SetSelTime(0x0102_0304).request().data, [4, 3, 2, 1]);
+        assert_eq!(DeleteSelEntry { reservation: 1, record: 2 }.request().data, [1, 0, 2, 0]);
+        assert!(GetSelTime.reply(&[0; 3]).is_err());
+    }
+}

@@ -1,0 +1,452 @@
+//! How a controller is reached over the network (IPMI 2.0, 23.1, 23.2 and table 23-4).
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::str::FromStr;
+
+use super::Command;
+use super::channel::ChannelNumber;
+use super::user::AccessLevel;
+use crate::octets::Octets;
+use crate::{NetFn, Privilege, ProtoError, Request};
+
+/// Get LAN Configuration Parameters. The code 80h says that the controller does not have this one.
+#[derive(Clone, Copy, Debug)]
+pub struct GetLanParameter {
+    /// Of which channel.
+    pub channel: ChannelNumber,
+    /// Which one.
+    pub parameter: LanParameter,
+}
+
+/// A parameter that can be read (IPMI 2.0, table 23-4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LanParameter {
+    /// Sorts of authentication that IPMI 1.5 has for each level: [`LanValue::Levels`].
+    AuthenticationEnables,
+    /// The address: [`LanValue::Address`].
+    Address,
+    /// Where the address comes from: [`LanValue::Source`].
+    Source,
+    /// The hardware address: [`LanValue::Hardware`].
+    Hardware,
+    /// The mask of the network: [`LanValue::Address`].
+    Mask,
+    /// Whether the controller answers, and sends, ARP: [`LanValue::Arp`].
+    Arp,
+    /// The default gateway: [`LanValue::Address`].
+    Gateway,
+    /// Its hardware address: [`LanValue::Hardware`].
+    GatewayHardware,
+    /// The other gateway: [`LanValue::Address`].
+    BackupGateway,
+    /// The community that traps of SNMP name: [`LanValue::Community`].
+    Community,
+    /// The virtual network: [`LanValue::Vlan`].
+    Vlan,
+    /// The cipher suites: [`LanValue::Suites`].
+    Suites,
+    /// The most that each cipher suite allows: [`LanValue::SuiteLimits`].
+    SuiteLimits,
+}
+
+impl LanParameter {
+    fn number(self) -> u8 {
+        match self {
+            Self::AuthenticationEnables => 2,
+            Self::Address => 3,
+            Self::Source => 4,
+            Self::Hardware => 5,
+            Self::Mask => 6,
+            Self::Arp => 10,
+            Self::Gateway => 12,
+            Self::GatewayHardware => 13,
+            Self::BackupGateway => 14,
+            Self::Community => 16,
+            Self::Vlan => 20,
+            Self::Suites => 23,
+            Self::SuiteLimits => 24,
+        }
+    }
+}
+
+/// The value of a parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LanValue {
+    /// For callback, user, operator, administrator and OEM: what is allowed.
+    Levels([AuthenticationTypes; 5]),
+    /// An address of IPv4.
+    Address(Ipv4Addr),
+    /// Where the address comes from.
+    Source(AddressSource),
+    /// A hardware address.
+    Hardware([u8; 6]),
+    /// ARP.
+    Arp {
+        /// Answers who asks for the address.
+        answers: bool,
+        /// Says by itself now and then where it is.
+        is_gratuitous: bool,
+    },
+    /// A community; what would move a cursor is replaced.
+    Community(String),
+    /// The number of the virtual network; none if there is none.
+    Vlan(Option<u16>),
+    /// The numbers of the cipher suites, in the controller's order.
+    Suites(Vec<u8>),
+    /// For each of them in that order, the most that it allows.
+    SuiteLimits(Vec<AccessLevel>),
+}
+
+/// Sorts of authentication of IPMI 1.5, as bits (IPMI 2.0, table 22-16).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuthenticationTypes(pub u8);
+
+impl AuthenticationTypes {
+    /// Nobody has to prove anything.
+    #[must_use]
+    pub fn allows_none(self) -> bool {
+        self.0 & 0x01 != 0
+    }
+
+    /// The password goes over the network as it is.
+    #[must_use]
+    pub fn allows_password(self) -> bool {
+        self.0 & 0x10 != 0
+    }
+
+    /// The names of those that are set.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = [(0, "none"), (1, "MD2"), (2, "MD5"), (4, "password"), (5, "OEM")];
+        all.into_iter().filter(move |(bit, _)| self.0 >> bit & 1 == 1).map(|(_, name)| name)
+    }
+}
+
+/// Where an address comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressSource {
+    /// Somebody has set it.
+    Static,
+    /// DHCP.
+    Dhcp,
+    /// The firmware of the machine.
+    Firmware,
+    /// Another protocol.
+    Other,
+    /// The controller does not say.
+    Unknown,
+}
+
+impl AddressSource {
+    /// Those that can be set, with the words for them.
+    pub const WORDS: [(&str, Self); 4] =
+        [("static", Self::Static), ("dhcp", Self::Dhcp), ("bios", Self::Firmware), ("other", Self::Other)];
+
+    /// Its word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, source)| *source == self).map_or("unknown", |(word, _)| word)
+    }
+
+    fn number(self) -> u8 {
+        match self {
+            Self::Unknown => 0,
+            Self::Static => 1,
+            Self::Dhcp => 2,
+            Self::Firmware => 3,
+            Self::Other => 4,
+        }
+    }
+}
+
+impl fmt::Display for AddressSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for AddressSource {
+    type Err = ProtoError;
+
+    fn from_str(text: &str) -> Result<Self, ProtoError> {
+        let known = Self::WORDS.iter().find(|(word, _)| *word == text);
+        known.map(|(_, source)| *source).ok_or_else(|| ProtoError::Word {
+            what: "a source of addresses",
+            word: text.to_owned(),
+            known: Self::WORDS.map(|(word, _)| word).join(", "),
+        })
+    }
+}
+
+impl Command for GetLanParameter {
+    type Reply = LanValue;
+    const PRIVILEGE: Privilege = Privilege::Operator;
+
+    fn request(&self) -> Request {
+        Request::new(NetFn::TRANSPORT, 0x02, &[self.channel.number(), self.parameter.number(), 0, 0])
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<LanValue, ProtoError> {
+        let mut octets = Octets::new("the answer to Get LAN Configuration Parameters", octets);
+        let _revision = octets.u8()?;
+        Ok(match self.parameter {
+            LanParameter::AuthenticationEnables => LanValue::Levels(octets.array()?.map(AuthenticationTypes)),
+            LanParameter::Address
+            | LanParameter::Mask
+            | LanParameter::Gateway
+            | LanParameter::BackupGateway => LanValue::Address(octets.array::<4>()?.into()),
+            LanParameter::Source => {
+                let number = octets.u8()? & 0x0f;
+                let known = AddressSource::WORDS.into_iter().find(|(_, source)| source.number() == number);
+                LanValue::Source(known.map_or(AddressSource::Unknown, |(_, source)| source))
+            }
+            LanParameter::Hardware | LanParameter::GatewayHardware => LanValue::Hardware(octets.array()?),
+            LanParameter::Arp => {
+                let flags = octets.u8()?;
+                LanValue::Arp { answers: flags & 2 != 0, is_gratuitous: flags & 1 != 0 }
+            }
+            LanParameter::Community => {
+                let text: [u8; 18] = octets.array()?;
+                let text: Vec<u8> = text.into_iter().take_while(|octet| *octet != 0).collect();
+                let text = String::from_utf8_lossy(&text);
+                LanValue::Community(text.replace(|letter: char| letter.is_control(), "\u{fffd}"))
+            }
+            LanParameter::Vlan => {
+                let number = octets.u16()?;
+                LanValue::Vlan((number & 0x8000 != 0).then_some(number & 0x0fff))
+            }
+            LanParameter::Suites => LanValue::Suites(suites(octets.rest())),
+            LanParameter::SuiteLimits => {
+                let _reserved = octets.u8()?;
+                let nibbles = octets.rest().iter().flat_map(|octet| [octet & 0x0f, octet >> 4]);
+                LanValue::SuiteLimits(nibbles.map(AccessLevel::of_number).collect())
+            }
+        })
+    }
+}
+
+/// There is a reserved octet before them, which some leave away; suite 0 cannot stand there without a second one.
+fn suites(octets: &[u8]) -> Vec<u8> {
+    let listed = match octets {
+        [0, rest @ ..] => rest,
+        all => all,
+    };
+    // At most 16 are listed; zeros behind others fill the rest.
+    let last = listed.iter().rposition(|suite| *suite != 0).map_or(0, |last| last + 1);
+    let mut listed: Vec<u8> =
+        listed.iter().take(last.max(usize::from(!listed.is_empty()))).copied().collect();
+    listed.truncate(16);
+    listed
+}
+
+/// Set LAN Configuration Parameters. The connection over which it is set may be lost by it.
+#[derive(Clone, Debug)]
+pub struct SetLanParameter {
+    /// Of which channel.
+    pub channel: ChannelNumber,
+    /// What is changed.
+    pub change: LanChange,
+}
+
+/// A change of a parameter (IPMI 2.0, table 23-4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LanChange {
+    /// Nobody else may change anything now.
+    Begin,
+    /// What was set counts: those that could take it back do not any more; others do not know this.
+    Commit,
+    /// Others may, again.
+    End,
+    /// The address.
+    Address(Ipv4Addr),
+    /// Where it comes from.
+    Source(AddressSource),
+    /// The mask of the network.
+    Mask(Ipv4Addr),
+    /// The default gateway.
+    Gateway(Ipv4Addr),
+    /// The other gateway.
+    BackupGateway(Ipv4Addr),
+    /// The community of traps.
+    Community(Community),
+    /// The virtual network; none is none.
+    Vlan(Option<VlanNumber>),
+    /// ARP.
+    Arp {
+        /// Answers who asks for the address.
+        answers: bool,
+        /// Says by itself now and then where it is.
+        is_gratuitous: bool,
+    },
+    /// The most that each cipher suite allows, in the order of [`LanParameter::Suites`].
+    SuiteLimits([AccessLevel; 16]),
+}
+
+/// The number of a virtual network, 1 to 4094 (IEEE 802.1Q).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VlanNumber(
+    /// INVARIANT: 1 to 4094.
+    u16,
+);
+
+impl VlanNumber {
+    /// The network with this number.
+    ///
+    /// # Errors
+    /// When it is not 1 to 4094.
+    pub fn new(number: u16) -> Result<Self, ProtoError> {
+        if (1..=4_094).contains(&number) {
+            Ok(Self(number))
+        } else {
+            Err(ProtoError::Unexpected {
+                what: "the number of a virtual network, 1 to 4094,",
+                value: number.into(),
+            })
+        }
+    }
+}
+
+/// A community of SNMP, at most 18 octets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Community(String);
+
+impl Community {
+    /// Takes a text.
+    ///
+    /// # Errors
+    /// When it is longer, or has a NUL in it.
+    pub fn new(text: &str) -> Result<Self, ProtoError> {
+        crate::keys::fits("the community", text.as_bytes(), 18)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Command for SetLanParameter {
+    type Reply = ();
+    const PRIVILEGE: Privilege = Privilege::Administrator;
+
+    fn request(&self) -> Request {
+        let parameter = |parameter: LanParameter| parameter.number();
+        let (number, octets): (u8, Vec<u8>) = match &self.change {
+            LanChange::Begin => (0, vec![1]),
+            LanChange::Commit => (0, vec![2]),
+            LanChange::End => (0, vec![0]),
+            LanChange::Address(address) => (parameter(LanParameter::Address), address.octets().into()),
+            LanChange::Source(source) => (parameter(LanParameter::Source), vec![source.number()]),
+            LanChange::Mask(address) => (parameter(LanParameter::Mask), address.octets().into()),
+            LanChange::Gateway(address) => (parameter(LanParameter::Gateway), address.octets().into()),
+            LanChange::BackupGateway(address) => {
+                (parameter(LanParameter::BackupGateway), address.octets().into())
+            }
+            LanChange::Community(Community(text)) => {
+                let mut octets = text.as_bytes().to_vec();
+                octets.resize(18, 0);
+                (parameter(LanParameter::Community), octets)
+            }
+            LanChange::Vlan(number) => {
+                let number = number.map_or(0, |VlanNumber(number)| number | 0x8000);
+                (parameter(LanParameter::Vlan), number.to_le_bytes().into())
+            }
+            LanChange::Arp { answers, is_gratuitous } => {
+                let flags = if *answers { 2 } else { 0 } | u8::from(*is_gratuitous);
+                (parameter(LanParameter::Arp), vec![flags])
+            }
+            LanChange::SuiteLimits(limits) => {
+                let mut octets = vec![0];
+                octets.extend(
+                    limits.as_chunks::<2>().0.iter().map(|[low, high]| low.number() | high.number() << 4),
+                );
+                (parameter(LanParameter::SuiteLimits), octets)
+            }
+        };
+        let mut data = vec![self.channel.number(), number];
+        data.extend(octets);
+        Request { net_fn: NetFn::TRANSPORT, command: 0x01, data }
+    }
+
+    fn reply(&self, _octets: &[u8]) -> Result<(), ProtoError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn channel() -> ChannelNumber {
+        ChannelNumber::new(1).unwrap()
+    }
+
+    fn read(parameter: LanParameter, octets: &[u8]) -> Result<LanValue, ProtoError> {
+        GetLanParameter { channel: channel(), parameter }.reply(&[&[0x11], octets].concat())
+    }
+
+    #[test]
+    fn what_is_set_reads_back() {
+        let address = Ipv4Addr::new(10, 0, 0, 7);
+        for (change, parameter, value) in [
+            (LanChange::Address(address), LanParameter::Address, LanValue::Address(address)),
+            (LanChange::Gateway(address), LanParameter::Gateway, LanValue::Address(address)),
+            (
+                LanChange::Source(AddressSource::Dhcp),
+                LanParameter::Source,
+                LanValue::Source(AddressSource::Dhcp),
+            ),
+            (LanChange::Vlan(VlanNumber::new(7).ok()), LanParameter::Vlan, LanValue::Vlan(Some(7))),
+            (LanChange::Vlan(None), LanParameter::Vlan, LanValue::Vlan(None)),
+            (
+                LanChange::Community(Community::new("public").unwrap()),
+                LanParameter::Community,
+                LanValue::Community("public".to_owned()),
+            ),
+            (
+                LanChange::Arp { answers: true, is_gratuitous: false },
+                LanParameter::Arp,
+                LanValue::Arp { answers: true, is_gratuitous: false },
+            ),
+        ] {
+            let data = SetLanParameter { channel: channel(), change }.request().data;
+            assert_eq!((data[0], data[1]), (1, parameter.number()));
+            assert_eq!(read(parameter, &data[2..]), Ok(value));
+        }
+        assert!(VlanNumber::new(0).is_err() && VlanNumber::new(4_095).is_err());
+        assert!(Community::new("more than eighteen octets").is_err());
+    }
+
+    #[test]
+    fn suites_are_read_with_and_without_the_reserved_octet() {
+        let all = |octets: &[u8]| read(LanParameter::Suites, octets).unwrap();
+        assert_eq!(all(&[0, 3, 17, 0, 0]), LanValue::Suites(vec![3, 17]));
+        assert_eq!(all(&[0, 0, 1, 2, 3, 0, 0]), LanValue::Suites(vec![0, 1, 2, 3]));
+        assert_eq!(all(&[3, 17]), LanValue::Suites(vec![3, 17]));
+        let limits = read(LanParameter::SuiteLimits, &[0, 0x4f, 0x04]).unwrap();
+        let LanValue::SuiteLimits(limits) = limits else { panic!() };
+        assert_eq!(
+            limits[..3],
+            [AccessLevel::NoAccess, AccessLevel::Administrator, AccessLevel::Administrator]
+        );
+        let levels = read(LanParameter::AuthenticationEnables, &[0, 0x15, 0x15, 0x14, 0]).unwrap();
+        let LanValue::Levels(levels) = levels else { panic!() };
+        assert_eq!(levels[1].names().collect::<Vec<_>>(), ["none", "MD5", "password"]);
+        assert!(levels[1].allows_none() && levels[3].allows_password() && !levels[3].allows_none());
+    }
+
+    #[test]
+    fn values_that_are_cut_off_are_refused() {
+        for parameter in [
+            LanParameter::Address,
+            LanParameter::Hardware,
+            LanParameter::Source,
+            LanParameter::Community,
+            LanParameter::Vlan,
+            LanParameter::Arp,
+            LanParameter::AuthenticationEnables,
+            LanParameter::SuiteLimits,
+        ] {
+            assert!(read(parameter, &[]).is_err(), "{parameter:?}");
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! What else than messages goes over a session: the serial console (IPMI 2.0, 24.1, 24.2, 26.2 and 26.3).
+
+use super::Command;
+use super::channel::ChannelNumber;
+use super::user::AccessLevel;
+use crate::octets::Octets;
+use crate::{NetFn, Privilege, ProtoError, Request};
+
+/// Activate Payload, of serial over LAN. The codes 80h to 84h have meanings of their own: [`ActivateSerial::refusal`].
+#[derive(Clone, Copy, Debug)]
+pub struct ActivateSerial {
+    /// Whether packets of it are encrypted and proven, which they are where the session's are.
+    pub protection: Protection,
+}
+
+/// How packets of a payload are protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protection {
+    /// As the session's messages are: encrypted, and proven.
+    Full,
+    /// Proven only, in suites that do not encrypt.
+    Authenticated,
+    /// Not at all.
+    None,
+}
+
+/// Where the console is, and how long its packets may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SerialPayload {
+    /// The longest payload to the controller, in octets.
+    pub most_in: u16,
+    /// The longest payload from it.
+    pub most_out: u16,
+    /// The port to which they go.
+    pub port: u16,
+}
+
+impl ActivateSerial {
+    /// What a completion code of this command's own says.
+    #[must_use]
+    pub fn refusal(code: u8) -> Option<&'static str> {
+        match code {
+            0x80 => Some("somebody has the console already\n  take it from them with: sol deactivate"),
+            0x81 => Some("serial over LAN is switched off\n  switch it on with: sol set enabled on"),
+            0x82 => Some("no more consoles can be open"),
+            0x83 => Some("the controller does not encrypt the console"),
+            0x84 => Some("the controller wants the console encrypted, and the session is not"),
+            _ => None,
+        }
+    }
+}
+
+impl Command for ActivateSerial {
+    type Reply = SerialPayload;
+    const PRIVILEGE: Privilege = Privilege::User;
+
+    fn request(&self) -> Request {
+        let protection = match self.protection {
+            Protection::Full => 0xc0,
+            Protection::Authenticated => 0x40,
+            Protection::None => 0,
+        };
+        Request::new(NetFn::APP, 0x48, &[SERIAL_OVER_LAN, INSTANCE, protection, 0, 0, 0])
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<SerialPayload, ProtoError> {
+        let mut octets = Octets::new("the answer to Activate Payload", octets);
+        let _auxiliary = octets.u32()?;
+        Ok(SerialPayload { most_in: octets.u16()?, most_out: octets.u16()?, port: octets.u16()? })
+    }
+}
+
+/// Deactivate Payload, of serial over LAN. The code 80h says that it is not active.
+#[derive(Clone, Copy, Debug)]
+pub struct DeactivateSerial;
+
+impl Command for DeactivateSerial {
+    type Reply = ();
+    const PRIVILEGE: Privilege = Privilege::User;
+
+    fn request(&self) -> Request {
+        Request::new(NetFn::APP, 0x49, &[SERIAL_OVER_LAN, INSTANCE, 0, 0, 0, 0])
+    }
+
+    fn reply(&self, _octets: &[u8]) -> Result<(), ProtoError> {
+        Ok(())
+    }
+}
+
+/// Get SOL Configuration Parameters. The code 80h says that the controller does not have this one.
+#[derive(Clone, Copy, Debug)]
+pub struct GetSerialParameter {
+    /// Of which channel.
+    pub channel: ChannelNumber,
+    /// Which one.
+    pub parameter: SerialParameter,
+}
+
+/// A parameter of serial over LAN (IPMI 2.0, table 26-5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SerialParameter {
+    /// Whether there is a console at all.
+    Enabled,
+    /// Who may have it, and how it must be protected.
+    Authentication,
+    /// How long characters are gathered, and how many.
+    Accumulation,
+    /// How often what is not acknowledged is sent again, and how soon.
+    Retry,
+    /// The speed of the line until the controller starts again.
+    VolatileRate,
+    /// The speed of the line from then on.
+    LastingRate,
+    /// The port of UDP.
+    Port,
+}
+
+impl SerialParameter {
+    fn number(self) -> u8 {
+        match self {
+            Self::Enabled => 1,
+            Self::Authentication => 2,
+            Self::Accumulation => 3,
+            Self::Retry => 4,
+            Self::LastingRate => 5,
+            Self::VolatileRate => 6,
+            Self::Port => 8,
+        }
+    }
+}
+
+/// The value of a parameter of serial over LAN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SerialValue {
+    /// Whether there is a console.
+    Enabled(bool),
+    /// Who may have it, and how.
+    Authentication {
+        /// Only encrypted.
+        demands_encryption: bool,
+        /// Only proven.
+        demands_authentication: bool,
+        /// The level it takes.
+        level: AccessLevel,
+    },
+    /// How characters are gathered before they are sent.
+    Accumulation {
+        /// For so long, in steps of 5 ms.
+        steps: u8,
+        /// Or until there are so many.
+        characters: u8,
+    },
+    /// What is not acknowledged.
+    Retry {
+        /// Is sent again so often, 0 to 7 times.
+        times: u8,
+        /// After so many steps of 10 ms each.
+        steps: u8,
+    },
+    /// The speed of the line.
+    Rate(BitRate),
+    /// The port of UDP.
+    Port(u16),
+}
+
+/// The speed of a serial line (IPMI 2.0, table 26-5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BitRate {
+    /// As the line itself is set.
+    AsSerial,
+    /// 9.6 kbit/s.
+    K9_6,
+    /// 19.2 kbit/s.
+    K19_2,
+    /// 38.4 kbit/s.
+    K38_4,
+    /// 57.6 kbit/s.
+    K57_6,
+    /// 115.2 kbit/s.
+    K115_2,
+    /// A number that is reserved.
+    Unknown,
+}
+
+impl BitRate {
+    /// All that can be set, with the words for them.
+    pub const WORDS: [(&str, Self); 6] = [
+        ("serial", Self::AsSerial),
+        ("9.6", Self::K9_6),
+        ("19.2", Self::K19_2),
+        ("38.4", Self::K38_4),
+        ("57.6", Self::K57_6),
+        ("115.2", Self::K115_2),
+    ];
+
+    /// Its word: kbit/s, or `serial`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, rate)| *rate == self).map_or("reserved", |(word, _)| word)
+    }
+
+    fn number(self) -> u8 {
+        match self {
+            Self::AsSerial => 0,
+            Self::K9_6 => 6,
+            Self::K19_2 => 7,
+            Self::K38_4 => 8,
+            Self::K57_6 => 9,
+            Self::K115_2 => 10,
+            Self::Unknown => 15,
+        }
+    }
+}
+
+impl Command for GetSerialParameter {
+    type Reply = SerialValue;
+    const PRIVILEGE: Privilege = Privilege::User;
+
+    fn request(&self) -> Request {
+        Request::new(NetFn::TRANSPORT, 0x22, &[self.channel.number(), self.parameter.number(), 0, 0])
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<SerialValue, ProtoError> {
+        let mut octets = Octets::new("the answer to Get SOL Configuration Parameters", octets);
+        let _revision = octets.u8()?;
+        Ok(match self.parameter {
+            SerialParameter::Enabled => SerialValue::Enabled(octets.u8()? & 1 == 1),
+            SerialParameter::Authentication => {
+                let flags = octets.u8()?;
+                SerialValue::Authentication {
+                    demands_encryption: flags & 0x80 != 0,
+                    demands_authentication: flags & 0x40 != 0,
+                    level: AccessLevel::of_number(flags),
+                }
+            }
+            SerialParameter::Accumulation => {
+                let [steps, characters] = octets.array()?;
+                SerialValue::Accumulation { steps, characters }
+            }
+            SerialParameter::Retry => {
+                let [times, steps] = octets.array()?;
+                SerialValue::Retry { times: times & 7, steps }
+            }
+            SerialParameter::VolatileRate | SerialParameter::LastingRate => {
+                let number = octets.u8()? & 0x0f;
+                let known = BitRate::WORDS.into_iter().find(|(_, rate)| rate.number() == number);
+                SerialValue::Rate(known.map_or(BitRate::Unknown, |(_, rate)| rate))
+            }
+            SerialParameter::Port => SerialValue::Port(octets.u16()?),
+        })
+    }
+}
+
+/// Set SOL Configuration Parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct SetSerialParameter {
+    /// Of which channel.
+    pub channel: ChannelNumber,
+    /// What is changed.
+    pub change: SerialChange,
+}
+
+/// A change of serial over LAN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SerialChange {
+    /// Nobody else may change anything now.
+    Begin,
+    /// Others may, again.
+    End,
+    /// Whether there is a console.
+    Enabled(bool),
+    /// The speed of the line, until the controller starts again.
+    VolatileRate(BitRate),
+    /// The speed of the line, from then on.
+    LastingRate(BitRate),
+}
+
+impl Command for SetSerialParameter {
+    type Reply = ();
+    const PRIVILEGE: Privilege = Privilege::Administrator;
+
+    fn request(&self) -> Request {
+        let (number, octet) = match self.change {
+            SerialChange::Begin => (0, 1),
+            SerialChange::End => (0, 0),
+            SerialChange::Enabled(is_on) => (SerialParameter::Enabled.number(), u8::from(is_on)),
+            SerialChange::VolatileRate(rate) => (SerialParameter::VolatileRate.number(), rate.number()),
+            SerialChange::LastingRate(rate) => (SerialParameter::LastingRate.number(), rate.number()),
+        };
+        Request::new(NetFn::TRANSPORT, 0x21, &[self.channel.number(), number, octet])
+    }
+
+    fn reply(&self, _octets: &[u8]) -> Result<(), ProtoError> {
+        Ok(())
+    }
+}
+
+/// The type of the payload, and the only one of it that there is.
+const SERIAL_OVER_LAN: u8 = 1;
+const INSTANCE: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_activated_console_says_how_long_its_packets_may_be() {
+        let activate = ActivateSerial { protection: Protection::Full };
+        assert_eq!(activate.request().data, [1, 1, 0xc0, 0, 0, 0]);
+        let payload = activate.reply(&[0, 0, 0, 0, 0x00, 1, 0xff, 0, 0x6f, 2, 0xff, 0xff]).unwrap();
+        assert_eq!(payload, SerialPayload { most_in: 256, most_out: 255, port: 623 });
+        assert!(ActivateSerial::refusal(0x80).is_some() && ActivateSerial::refusal(0x85).is_none());
+        assert!(activate.reply(&[0; 9]).is_err());
+    }
+
+    #[test]
+    fn parameters_are_those_of_the_table() {
+        let channel = ChannelNumber::new(1).unwrap();
+        let read = |parameter, octets: &[u8]| {
+            GetSerialParameter { channel, parameter }.reply(&[&[0x11], octets].concat())
+        };
+        assert_eq!(read(SerialParameter::Enabled, &[1]), Ok(SerialValue::Enabled(true)));
+        assert_eq!(read(SerialParameter::VolatileRate, &[0xfa]), Ok(SerialValue::Rate(BitRate::K115_2)));
+        let authentication = SerialValue::Authentication {
+            demands_encryption: true,
+            demands_authentication: false,
+            level: AccessLevel::Operator,
+        };
+        assert_eq!(read(SerialParameter::Authentication, &[0x83]), Ok(authentication));
+        assert_eq!(read(SerialParameter::Retry, &[0xff, 2]), Ok(SerialValue::Retry { times: 7, steps: 2 }));
+        assert!(read(SerialParameter::Port, &[1]).is_err());
+        let set = SetSerialParameter { channel, change: SerialChange::LastingRate(BitRate::K9_6) };
+        assert_eq!(set.request().data, [1, 5, 6]);
+    }
+}

@@ -1,0 +1,157 @@
+//! Changing one field of an inventory, in the room that there is.
+
+use super::Area;
+use crate::ProtoError;
+use crate::message::checksum;
+use crate::octets::Octets;
+use crate::sdr::fru_field;
+
+/// What is written to a device to change a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patch {
+    /// Where the area begins.
+    pub offset: usize,
+    /// The whole area, with its checksum.
+    pub octets: Vec<u8>,
+}
+
+impl Patch {
+    /// What makes a field say something else. All other fields stay as they are.
+    ///
+    /// The area keeps its place, and may grow into what nobody uses behind it.
+    ///
+    /// # Errors
+    /// When there is no such area or field, the text is not of printable Latin letters or longer than 63, or there is
+    /// no room for it.
+    pub fn new(inventory: &[u8], area: Area, field: &str, text: &str) -> Result<Self, ProtoError> {
+        let what = "an area of an inventory";
+        let header: [u8; 8] = Octets::new("the header of an inventory", inventory).array()?;
+        let [_, internal, chassis, board, product, multi, _, _] = header;
+        let place = match area {
+            Area::Chassis => chassis,
+            Area::Board => board,
+            Area::Product => product,
+            Area::Records => 0,
+        };
+        let absent = || ProtoError::Word {
+            what: "a field of this area that the inventory has",
+            word: field.to_owned(),
+            known: area.field_names().join(", "),
+        };
+        if place == 0 {
+            return Err(ProtoError::Absent { what: "the area" });
+        }
+        let offset = usize::from(place) * 8;
+        let others = [internal, chassis, board, product, multi];
+        let behind = others.into_iter().map(|other| usize::from(other) * 8).filter(|other| *other > offset);
+        let end = behind.min().unwrap_or(inventory.len()).min(inventory.len());
+        let mut octets = Octets::new(what, inventory);
+        octets.take(offset)?;
+        let mut fields = octets;
+        let [_version, length] = octets.array()?;
+        let length = usize::from(length) * 8;
+        let head = fields.take(area.head_octets())?;
+        let mut rest = Octets::new(what, octets.take(length.saturating_sub(2))?);
+        rest.take(area.head_octets().saturating_sub(2))?;
+        let wanted = area.field_names().iter().position(|name| name.eq_ignore_ascii_case(field));
+        let wanted = wanted.ok_or_else(absent)?;
+        let (mut written, mut is_found) = (head.to_vec(), false);
+        let mut number = 0;
+        while let Ok(Some(raw)) = fru_field(&mut rest) {
+            if number == wanted {
+                written.extend(encoded(text)?);
+                is_found = true;
+            } else {
+                written.extend(raw);
+            }
+            number += 1;
+        }
+        if !is_found {
+            return Err(absent());
+        }
+        written.push(END);
+        // One octet more for the checksum, and whole groups of eight.
+        let needed = (written.len() + 1).next_multiple_of(8);
+        let room = end.saturating_sub(offset).min(usize::from(u8::MAX) * 8);
+        if needed > room {
+            return Err(ProtoError::TooLong { what: "the area with this text", octets: needed, limit: room });
+        }
+        let whole = needed.max(length.min(room));
+        written.resize(whole - 1, 0);
+        if let Some(place) = written.get_mut(1) {
+            *place = u8::try_from(whole / 8).unwrap_or(u8::MAX);
+        }
+        written.push(checksum(&written));
+        Ok(Self { offset, octets: written })
+    }
+}
+
+/// As Latin-1. One letter would look like the mark of the end, so a space stands behind it.
+fn encoded(text: &str) -> Result<Vec<u8>, ProtoError> {
+    let mut octets = Vec::with_capacity(text.len() + 1);
+    for letter in text.chars() {
+        let octet = u8::try_from(u32::from(letter)).ok().filter(|_| !letter.is_control());
+        octets.push(octet.ok_or(ProtoError::Unexpected {
+            what: "a letter of the text, which is not of Latin-1,",
+            value: letter.into(),
+        })?);
+    }
+    if octets.len() == 1 {
+        octets.push(b' ');
+    }
+    if octets.len() > LONGEST {
+        return Err(ProtoError::TooLong { what: "the text", octets: octets.len(), limit: LONGEST });
+    }
+    let length = u8::try_from(octets.len()).unwrap_or_default();
+    Ok([&[0xc0 | length], &octets[..]].concat())
+}
+
+/// As many as six bits count.
+const LONGEST: usize = 63;
+const END: u8 = 0xc1;
+
+#[cfg(test)]
+mod tests {
+    use super::super::Inventory;
+    use super::*;
+
+    fn original() -> Vec<u8> {
+        include_bytes!("../../tests/fru0.bin").to_vec()
+    }
+
+    fn patched(area: Area, field: &str, text: &str) -> Result<Inventory, ProtoError> {
+        let mut octets = original();
+        let patch = Patch::new(&octets, area, field, text)?;
+        octets.splice(patch.offset..patch.offset + patch.octets.len(), patch.octets);
+        Inventory::decode(&octets)
+    }
+
+    #[test]
+    fn one_field_changes_and_all_others_stay() {
+        let before = Inventory::decode(&original()).unwrap();
+        for text in ["", "x", "A-1", "a much longer tag than before ä"] {
+            let after = patched(Area::Product, "asset tag", text).unwrap();
+            assert_eq!(after.warnings, Vec::<String>::new());
+            let others = |inventory: &Inventory| {
+                let mut fields = inventory.fields.clone();
+                fields.retain(|field| field.name != "Asset Tag");
+                fields
+            };
+            assert_eq!(others(&before), others(&after));
+            let tag = after.fields.iter().find(|field| field.name == "Asset Tag");
+            assert_eq!(tag.map_or("", |field| field.text.as_str()), text);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let wrong = |area, field, text: &str| Patch::new(&original(), area, field, text).unwrap_err();
+        assert!(matches!(wrong(Area::Chassis, "Serial Number", &"x".repeat(63)), ProtoError::TooLong { .. }));
+        assert!(matches!(wrong(Area::Product, "Asset Tag", &"x".repeat(64)), ProtoError::TooLong { .. }));
+        assert!(matches!(wrong(Area::Product, "Colour", "red"), ProtoError::Word { .. }));
+        assert!(matches!(wrong(Area::Product, "Asset Tag", "€"), ProtoError::Unexpected { .. }));
+        assert!(matches!(wrong(Area::Records, "Asset Tag", "x"), ProtoError::Absent { .. }));
+        assert!(Patch::new(&original()[..20], Area::Product, "Asset Tag", "x").is_err());
+        assert!(Patch::new(&[], Area::Product, "Asset Tag", "x").is_err());
+    }
+}

@@ -1,0 +1,56 @@
+//! How a controller is reached over the network, and changing it (IPMI 2.0, 23).
+
+use ipmi_proto::channel::ChannelNumber;
+use ipmi_proto::lan::{GetLanParameter, LanChange, LanParameter, LanValue, SetLanParameter};
+
+use crate::{Connection, IpmiError};
+
+impl Connection {
+    /// The parameters that the controller has of those that are asked for, in their order.
+    ///
+    /// # Errors
+    /// When the controller does not answer, or refuses all of them.
+    pub async fn lan_parameters(
+        &self,
+        channel: ChannelNumber,
+        parameters: &[LanParameter],
+    ) -> Result<Vec<(LanParameter, LanValue)>, IpmiError> {
+        let (mut values, mut refused) = (Vec::new(), None);
+        for parameter in parameters {
+            match self.run(&GetLanParameter { channel, parameter: *parameter }).await {
+                Ok(value) => values.push((*parameter, value)),
+                Err(IpmiError::Completion(code)) => refused = Some(code),
+                // One that reads as nonsense is as good as none.
+                Err(IpmiError::Proto(error)) if error.is_about_octets() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match refused {
+            Some(code) if values.is_empty() => Err(IpmiError::Completion(code)),
+            _ => Ok(values),
+        }
+    }
+
+    /// Changes a parameter. The connection may be lost by it, which is no error: the answer of a controller that has
+    /// moved does not arrive.
+    ///
+    /// # Errors
+    /// When the controller refuses.
+    pub async fn change_lan(&self, channel: ChannelNumber, change: LanChange) -> Result<(), IpmiError> {
+        let set = |change: LanChange| async move { self.run(&SetLanParameter { channel, change }).await };
+        let has_begun = match set(LanChange::Begin).await {
+            Ok(()) => true,
+            Err(IpmiError::Completion(_)) => false,
+            Err(error) => return Err(error),
+        };
+        let changed = set(change).await;
+        if has_begun {
+            // Whatever became of it, others may go on; who has moved does not hear it.
+            if changed.is_ok() {
+                let _ = set(LanChange::Commit).await;
+            }
+            let _ = set(LanChange::End).await;
+        }
+        changed
+    }
+}

@@ -1,0 +1,132 @@
+//! The users of a controller (IPMI 2.0, 22.26 to 22.30).
+
+use ipmi_proto::channel::{ChannelNumber, GetChannelInfo};
+use ipmi_proto::user::{
+    GetUserAccess, GetUserName, PasswordOperation, PasswordSize, SetUserAccess, SetUserPassword, UserAccess,
+    UserId,
+};
+use ipmi_proto::{CompletionCode, Password};
+
+use crate::{Connection, IpmiError};
+
+/// A user of a controller, on one channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The number of its slot.
+    pub id: UserId,
+    /// The name; empty if it has none.
+    pub name: String,
+    /// What it may do.
+    pub access: UserAccess,
+}
+
+/// What has come of comparing a password with that of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordVerdict {
+    /// It is the one.
+    Same,
+    /// It is another one.
+    Other,
+    /// It cannot be, because the controller keeps one of another size.
+    OtherSize,
+}
+
+impl Connection {
+    /// The channel of the network: that by which this comes, or the first there is.
+    ///
+    /// # Errors
+    /// When the controller does not answer, or has none.
+    pub async fn lan_channel(&self) -> Result<ChannelNumber, IpmiError> {
+        let others = (1..=11).filter_map(|number| ChannelNumber::new(number).ok());
+        for channel in std::iter::once(ChannelNumber::THIS).chain(others) {
+            match self.run(&GetChannelInfo(channel)).await {
+                Ok(channel) if LAN_MEDIA.contains(&channel.medium) => return Ok(channel.number),
+                Ok(_) | Err(IpmiError::Completion(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(IpmiError::Completion(CompletionCode::NOT_PRESENT))
+    }
+
+    /// All slots for users of a channel, also those that are empty.
+    ///
+    /// # Errors
+    /// When the controller does not answer, or refuses.
+    pub async fn users(&self, channel: ChannelNumber) -> Result<Vec<User>, IpmiError> {
+        let mut users: Vec<User> = Vec::new();
+        let slots = |users: &[User]| users.first().map_or(1, |first| first.access.slots);
+        while users.len() < usize::from(slots(&users)) {
+            let Ok(id) = UserId::new(u8::try_from(users.len() + 1).unwrap_or(u8::MAX)) else { break };
+            let access = self.run(&GetUserAccess { channel, user: id }).await?;
+            let name = match self.run(&GetUserName(id)).await {
+                // A slot without a name is no mistake of ours.
+                Err(IpmiError::Completion(_)) => String::new(),
+                other => other?,
+            };
+            users.push(User { id, name, access });
+        }
+        Ok(users)
+    }
+
+    /// Changes what a user may do on a channel; the rest stays.
+    ///
+    /// # Errors
+    /// When the controller does not answer, or refuses; and [`IpmiError::Unchanged`].
+    pub async fn change_access(
+        &self,
+        channel: ChannelNumber,
+        user: UserId,
+        change: impl Fn(UserAccess) -> UserAccess + Send,
+    ) -> Result<(), IpmiError> {
+        let wanted = change(self.run(&GetUserAccess { channel, user }).await?);
+        self.run(&SetUserAccess { channel, user, access: wanted }).await?;
+        let read = self.run(&GetUserAccess { channel, user }).await?;
+        if read.limit == wanted.limit && read.messaging == wanted.messaging {
+            Ok(())
+        } else {
+            Err(IpmiError::Unchanged { what: "what the user may do" })
+        }
+    }
+
+    /// Sets a password, unless others could read it on its way.
+    ///
+    /// # Errors
+    /// When the session is not encrypted, or the controller does not answer or refuses.
+    pub async fn set_password(
+        &self,
+        user: UserId,
+        password: &Password,
+        size: PasswordSize,
+    ) -> Result<(), IpmiError> {
+        self.demand_encryption()?;
+        let operation = PasswordOperation::Set(password.clone(), size);
+        self.run(&SetUserPassword { user, operation }).await
+    }
+
+    /// Compares a password with that of a user.
+    ///
+    /// # Errors
+    /// When the session is not encrypted, or the controller does not answer or refuses.
+    pub async fn test_password(
+        &self,
+        user: UserId,
+        password: &Password,
+        size: PasswordSize,
+    ) -> Result<PasswordVerdict, IpmiError> {
+        self.demand_encryption()?;
+        let operation = PasswordOperation::Test(password.clone(), size);
+        match self.run(&SetUserPassword { user, operation }).await {
+            Ok(()) => Ok(PasswordVerdict::Same),
+            Err(IpmiError::Completion(CompletionCode(0x80))) => Ok(PasswordVerdict::Other),
+            Err(IpmiError::Completion(CompletionCode(0x81))) => Ok(PasswordVerdict::OtherSize),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn demand_encryption(&self) -> Result<(), IpmiError> {
+        if self.suite().is_in_clear() { Err(IpmiError::InClear { suite: self.suite() }) } else { Ok(()) }
+    }
+}
+
+/// 802.3, and other networks (IPMI 2.0, table 6-3).
+const LAN_MEDIA: [u8; 2] = [4, 6];

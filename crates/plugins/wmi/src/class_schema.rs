@@ -1,0 +1,55 @@
+//! Classes themselves, for `Get-CimClass` and those who complete names (DSP0227 15).
+
+use cim::uri::{CLASS_SCHEMA, UriForm};
+use cim::{Name, Namespace, cimxml};
+use service::{Answer, Call};
+use wmi::{Context, Engine, Rights};
+use wsman::{Action, Fault};
+
+use crate::error::WmiError;
+use crate::fault::{Operation, Told};
+use crate::form::{Form, class_detail};
+use crate::invoke;
+use crate::items::Classes;
+
+/// The selector that names a class.
+const CLASS_NAME: &str = "ClassName";
+/// The selector that names its namespace.
+const NAMESPACE: &str = "__cimnamespace";
+
+/// Answers Get with a class and Enumerate with all of a namespace.
+pub(crate) fn answer(engine: &Engine, call: &Call, context: &Context) -> Result<Answer, Fault> {
+    let head = call.request.head();
+    let detail = class_detail(&head.options);
+    let namespace = match head.selectors.text(NAMESPACE).map(Namespace::parse) {
+        None => Ok(Namespace::cimv2()),
+        Some(namespace) => namespace,
+    };
+    let form = Form::of(&head.options);
+    let told = |namespace: Namespace| Told::new(engine, form.clone(), UriForm::Dmtf, namespace);
+    let fault =
+        |error: WmiError, name: &str| told(Namespace::cimv2()).fault(error, Operation::GetObject, name);
+    let namespace = namespace.map_err(|error| fault(error.into(), ""))?;
+    let told = |error: wmi::Error| fault(error.into(), namespace.as_str());
+    engine.admit(context, &namespace, Rights::ENABLE).map_err(told)?;
+    let schema = engine.schema(&namespace).map_err(told)?;
+    match &head.action {
+        Action::Get => {
+            let uri = call.request.require_resource()?.as_str();
+            let in_uri = uri.get(CLASS_SCHEMA.len()..).filter(|name| *name != "*");
+            let name = head.selectors.text(CLASS_NAME).or(in_uri);
+            let name = name.ok_or_else(|| fault(WmiError::NoClass, ""))?;
+            let class = schema.require(name).map_err(|error| fault(error.into(), name))?;
+            let mut reply = call.reply();
+            cimxml::write_class(reply.body(), &class, detail);
+            call.finish(reply)
+        }
+        Action::Enumerate => {
+            let mut names: Vec<&Name> = schema.names().map(|(name, _)| name).collect();
+            names.sort();
+            let classes = names.iter().filter_map(|name| schema.class(name.as_str())).collect();
+            Ok(Answer::items(Classes::new(classes, detail)))
+        }
+        other => Err(invoke::not_supported(&other.uri())),
+    }
+}

@@ -1,0 +1,300 @@
+//! Where what is wrong gets its fault (MS-WSMV 2.2.4.43; DSP0227 14).
+
+use cim::uri::{ClassUri, UriForm};
+use cim::wscim::COMMON;
+use cim::{Instance, Name, Namespace, Status};
+use wmi::Engine;
+use wsman::namespace::{CIM_BINDING, XSI};
+use wsman::{Code, Detail, Fault, Subcode, code};
+use xml::{Fragment, Writer};
+
+use crate::error::WmiError;
+use crate::form::{FaultForm, Form};
+
+/// What was done, as an `__ExtendedStatus` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    GetObject,
+    PutInstance,
+    CreateInstance,
+    DeleteInstance,
+    CreateInstanceEnum,
+    ExecQuery,
+    ExecMethod,
+}
+
+impl Operation {
+    fn name(self) -> &'static str {
+        match self {
+            Self::GetObject => "GetObject",
+            // Windows has one name for both.
+            Self::PutInstance | Self::CreateInstance => "PutInstance",
+            Self::DeleteInstance => "DeleteInstance",
+            Self::CreateInstanceEnum => "CreateInstanceEnum",
+            Self::ExecQuery => "ExecQuery",
+            Self::ExecMethod => "ExecMethod",
+        }
+    }
+
+    /// Whether its body is an instance.
+    fn takes_an_instance(self) -> bool {
+        matches!(self, Self::PutInstance | Self::CreateInstance)
+    }
+}
+
+/// To whom faults are told, and where they come from.
+#[derive(Clone)]
+pub(crate) struct Told {
+    engine: Engine,
+    pub(crate) form: Form,
+    pub(crate) uris: UriForm,
+    pub(crate) namespace: Namespace,
+}
+
+impl Told {
+    pub(crate) fn new(engine: &Engine, form: Form, uris: UriForm, namespace: Namespace) -> Self {
+        Self { engine: engine.clone(), form, uris, namespace }
+    }
+
+    /// Writes instances as the client wants them.
+    pub(crate) fn writer(&self) -> cim::wscim::Writer {
+        self.form.writer(self.uris, self.engine.origin(&self.namespace))
+    }
+
+    /// The only place where an error becomes a fault; `parameter` is what the operation was done with.
+    pub(crate) fn fault(&self, error: impl Into<WmiError>, operation: Operation, parameter: &str) -> Fault {
+        let error = error.into();
+        let Kind { subcode, code, detail } = Kind::of(&error, operation);
+        let reason = error.to_string();
+        let fault = |code| match detail.clone() {
+            Some(detail) => Fault::new(subcode.clone(), code, reason.as_str()).with_detail(detail),
+            None => Fault::new(subcode.clone(), code, reason.as_str()),
+        };
+        match (&error, self.form.faults) {
+            (WmiError::Engine(error), FaultForm::CimError) => {
+                fault(error.status().code()).with_instance(self.cim_error(error))
+            }
+            (WmiError::Engine(error), FaultForm::ProviderFault) => {
+                let fault = fault(code).with_provider(PROVIDER, PATH, reason.as_str());
+                match self.extended_status(error, operation, parameter) {
+                    Some(status) => fault.with_extended_error(status),
+                    None => fault,
+                }
+            }
+            _ => fault(code),
+        }
+    }
+
+    fn extended_status(&self, error: &wmi::Error, operation: Operation, parameter: &str) -> Option<Fragment> {
+        // Its class is in every namespace; the one asked for may not be there.
+        let cimv2 = Namespace::cimv2();
+        let schema = self.engine.schema(&self.namespace).or_else(|_| self.engine.schema(&cimv2)).ok()?;
+        let provider = if error.is_of_provider() { "CIMWin32" } else { "WinMgmt" };
+        let status = Instance::new(schema.class("__ExtendedStatus")?)
+            .with("Operation", operation.name())
+            .and_then(|status| status.with("ParameterInfo", parameter.to_owned()))
+            .and_then(|status| status.with("ProviderName", provider))
+            .ok()?;
+        let mut writer = Writer::new();
+        self.writer().instance(&mut writer, &status);
+        Some(writer.into_fragment())
+    }
+
+    /// A `MSFT_WmiError` (derived from the `CIM_Error` of DSP0004).
+    fn cim_error(&self, error: &wmi::Error) -> Fragment {
+        let status = error.status();
+        let (message, number) = (error.to_string(), status.code());
+        let uri = match Name::parse("MSFT_WmiError") {
+            Ok(class) => ClassUri::of(self.uris, &self.namespace, &class).to_string(),
+            Err(_) => String::new(),
+        };
+        let mut writer = Writer::new();
+        writer.start("p:MSFT_WmiError").namespace("b", CIM_BINDING).namespace("xsi", XSI);
+        writer.namespace("p", &uri).namespace("cim", COMMON);
+        writer.attribute("b:IsCIM_Error", "true").attribute("xsi:type", "p:MSFT_WmiError_Type");
+        for (name, kind, value) in [
+            ("p:CIMStatusCode", "cim:cimUnsignedInt", Some(status.cim_status().to_string())),
+            ("p:CIMStatusCodeDescription", "cim:cimString", None),
+            ("p:ErrorSource", "cim:cimString", None),
+            ("p:ErrorSourceFormat", "cim:cimUnsignedShort", Some("0".to_owned())),
+            ("p:ErrorType", "cim:cimUnsignedShort", Some("0".to_owned())),
+            ("p:Message", "cim:cimString", Some(message.clone())),
+            ("p:MessageID", "cim:cimString", Some(format!("HRESULT 0x{number:08x}"))),
+            ("p:OtherErrorSourceFormat", "cim:cimString", None),
+            ("p:OtherErrorType", "cim:cimString", None),
+            ("p:OwningEntity", "cim:cimString", None),
+            ("p:PerceivedSeverity", "cim:cimUnsignedShort", Some("0".to_owned())),
+            ("p:ProbableCause", "cim:cimUnsignedShort", Some("0".to_owned())),
+            ("p:ProbableCauseDescription", "cim:cimString", None),
+            ("p:error_Category", "cim:cimUnsignedInt", Some(category(status).to_string())),
+            ("p:error_Code", "cim:cimUnsignedInt", Some(number.to_string())),
+            ("p:error_Type", "cim:cimString", Some("HRESULT".to_owned())),
+            ("p:error_WindowsErrorMessage", "cim:cimString", Some(message)),
+        ] {
+            writer.start(name).attribute("xsi:type", kind);
+            match value {
+                Some(value) => writer.text(&value).end(),
+                None => writer.attribute("xsi:nil", "true").end_empty(),
+            };
+        }
+        writer.end();
+        writer.into_fragment()
+    }
+}
+
+/// What kind of fault an error is.
+struct Kind {
+    subcode: Subcode,
+    code: Code,
+    detail: Option<Detail>,
+}
+
+impl Kind {
+    fn new(subcode: Subcode, code: Code) -> Self {
+        Self { subcode, code, detail: None }
+    }
+
+    fn with(self, detail: Detail) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
+
+    fn of(error: &WmiError, operation: Operation) -> Self {
+        match error {
+            WmiError::Engine(error) => Self::of_status(error, operation),
+            WmiError::TwoNamespaces { .. } => {
+                Self::new(Subcode::InvalidSelectors, code::DIFFERENT_NAMESPACE_SELECTOR)
+                    .with(Detail::INVALID_VALUE)
+            }
+            WmiError::NoClass => Self::no_resource(),
+            WmiError::SelectorsRequired(_) => Self::new(Subcode::InvalidSelectors, code::SELECTORS_REQUIRED)
+                .with(Detail::INSUFFICIENT_SELECTORS),
+            WmiError::SelectorsInEnumeration => {
+                Self::new(Subcode::InvalidSelectors, code::ENUMERATION_WITH_SELECTORS)
+                    .with(Detail::UNEXPECTED_SELECTORS)
+            }
+            WmiError::KeyChange(_) => Self::new(Subcode::InvalidRepresentation, code::CANNOT_CHANGE_KEYS)
+                .with(Detail::INVALID_VALUES),
+            WmiError::OtherClass { .. } => {
+                Self::new(Subcode::InvalidRepresentation, code::INVALID_REPRESENTATION)
+                    .with(Detail::INVALID_NAMESPACE)
+            }
+            WmiError::FilterDialect(_) => {
+                Self::new(Subcode::FilterDialectRequestedUnavailable, code::FILTER_DIALECT_UNAVAILABLE)
+            }
+            WmiError::Filter(_) => Self::bad_filter(),
+            WmiError::NoFragments => Self::new(Subcode::UnsupportedFeature, code::FRAGMENT_LEVEL_ACCESS)
+                .with(Detail::FRAGMENT_LEVEL_ACCESS),
+            WmiError::FragmentDialect(_) => {
+                Self::new(Subcode::FragmentDialectNotSupported, code::FRAGMENT_DIALECT_UNAVAILABLE)
+            }
+            WmiError::BlankFragment => Self::new(Subcode::CannotProcessFilter, code::BLANK_FRAGMENT_PATH),
+            WmiError::FragmentPath(_) => Self::bad_filter(),
+            WmiError::FragmentBody(_) => {
+                Self::new(Subcode::InvalidRepresentation, code::INVALID_REPRESENTATION)
+            }
+            WmiError::TimedOut => Self::new(Subcode::TimedOut, code::TIMED_OUT),
+        }
+    }
+
+    fn of_status(error: &wmi::Error, operation: Operation) -> Self {
+        let is_query = operation == Operation::ExecQuery;
+        match error.status() {
+            Status::InvalidClass | Status::NotFound if is_query => Self::bad_filter(),
+            Status::InvalidClass | Status::NotFound | Status::InvalidNamespace => Self::no_resource(),
+            Status::InvalidQueryType => {
+                Self::new(Subcode::FilterDialectRequestedUnavailable, code::FILTER_DIALECT_UNAVAILABLE)
+            }
+            Status::InvalidQuery | Status::UnparsableQuery => Self::bad_filter(),
+            Status::InvalidObjectPath | Status::InvalidSyntax | Status::IllegalNull if is_query => {
+                Self::bad_filter()
+            }
+            Status::InvalidObjectPath | Status::InvalidSyntax => {
+                Self::new(Subcode::InvalidSelectors, code::INVALID_SELECTORS)
+            }
+            Status::AccessDenied | Status::PrivilegeNotHeld => {
+                let code = match error.is_of_provider() {
+                    true => code::PROVIDER_ACCESS_DENIED,
+                    false => code::WMI_ACCESS_DENIED,
+                };
+                Self::new(Subcode::AccessDenied, code)
+            }
+            Status::ProviderNotCapable
+            | Status::ProviderNotFound
+            | Status::MethodNotImplemented
+            | Status::MethodDisabled
+            | Status::NotSupported => Self::new(Subcode::UnsupportedFeature, code::PROVIDER_NOT_CAPABLE),
+            Status::InvalidMethod => Self::new(Subcode::ActionNotSupported, code::ACTION_NOT_SUPPORTED),
+            Status::AlreadyExists => Self::new(Subcode::AlreadyExists, code::ALREADY_EXISTS),
+            Status::QuotaViolation | Status::ServerTooBusy => {
+                Self::new(Subcode::QuotaLimit, code::QUOTA_LIMIT)
+            }
+            Status::ReadOnly | Status::IllegalNull => Self::bad_values(),
+            Status::InvalidParameter
+            | Status::InvalidMethodParameters
+            | Status::InvalidProperty
+            | Status::TypeMismatch
+            | Status::ValueOutOfRange
+                if operation.takes_an_instance() =>
+            {
+                Self::bad_values()
+            }
+            Status::InvalidParameter if error.is_of_provider() => {
+                Self::new(Subcode::InvalidParameter, code::PROVIDER_INVALID_PARAMETER)
+            }
+            Status::InvalidProperty => {
+                Self::new(Subcode::InvalidParameter, code::INVALID_PARAMETER_NAME).with(Detail::INVALID_NAME)
+            }
+            Status::InvalidParameter
+            | Status::InvalidMethodParameters
+            | Status::TypeMismatch
+            | Status::ValueOutOfRange => Self::new(Subcode::InvalidParameter, code::PARAMETER_TYPE_MISMATCH)
+                .with(Detail::TYPE_MISMATCH),
+            other => Self::new(Subcode::InternalError, other.code()),
+        }
+    }
+
+    fn no_resource() -> Self {
+        Self::new(Subcode::DestinationUnreachable, code::INVALID_RESOURCE_URI)
+            .with(Detail::INVALID_RESOURCE_URI)
+    }
+
+    fn bad_filter() -> Self {
+        Self::new(Subcode::CannotProcessFilter, code::CANNOT_PROCESS_FILTER)
+    }
+
+    fn bad_values() -> Self {
+        Self::new(Subcode::InvalidRepresentation, code::INVALID_VALUES).with(Detail::INVALID_VALUES)
+    }
+}
+
+/// What clients of MI sort errors by (`MI_ErrorCategory` of MI.h).
+fn category(status: Status) -> u32 {
+    match status {
+        Status::NotFound => 13,
+        Status::AccessDenied | Status::PrivilegeNotHeld => 18,
+        Status::InvalidParameter
+        | Status::InvalidMethodParameters
+        | Status::InvalidObjectPath
+        | Status::InvalidQuery
+        | Status::InvalidSyntax
+        | Status::UnparsableQuery
+        | Status::ValueOutOfRange => 5,
+        Status::TypeMismatch => 9,
+        Status::InvalidClass | Status::InvalidNamespace | Status::InvalidProperty | Status::InvalidMethod => {
+            10
+        }
+        Status::NotSupported
+        | Status::ProviderNotCapable
+        | Status::MethodNotImplemented
+        | Status::MethodDisabled => 11,
+        Status::ReadOnly | Status::IllegalNull => 7,
+        Status::AlreadyExists => 20,
+        Status::ProviderTimedOut | Status::TimedOut => 15,
+        Status::QuotaViolation | Status::ServerTooBusy => 30,
+        _ => 0,
+    }
+}
+
+/// Clients know the plug-in by these.
+const PROVIDER: &str = "WMI Provider";
+const PATH: &str = "%systemroot%\\system32\\WsmWmiPl.dll";

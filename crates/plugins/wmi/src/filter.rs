@@ -1,0 +1,158 @@
+//! What is to be listed: filters in their languages, each read into a query (DSP0226 8.2.3; DSP0227 16).
+
+use cim::wql::{
+    self, Associators, Columns, Condition, Constant, Detail, Operator, PropertyPath, Query, References,
+    Select, Span,
+};
+use cim::{Name, ObjectPath};
+use wmi::Engine;
+use wsman::enumeration::{EnumerationMode, Filter, PolymorphismMode};
+use wsman::namespace::{DIALECT_ASSOCIATION, DIALECT_SELECTOR, DIALECT_WQL};
+use wsman::{AssociationFilter, AssociationResult, SelectorSet, SelectorValue};
+
+use crate::error::WmiError;
+use crate::place::Place;
+
+/// A query, and what was said about it in words.
+#[derive(Debug)]
+pub(crate) struct Wanted {
+    pub(crate) query: Query,
+    /// Only these properties of associated instances.
+    pub(crate) properties: Vec<Name>,
+    /// The text of a query; none where only the class is named.
+    pub(crate) text: Option<String>,
+}
+
+impl Wanted {
+    /// All instances of a class.
+    pub(crate) fn every(class: &Name) -> Self {
+        Self::of(Query::Select(select(class, None)), None)
+    }
+
+    /// What a filter says.
+    pub(crate) fn read(engine: &Engine, place: &Place, filter: &Filter) -> Result<Self, WmiError> {
+        let is = |dialect: &str| filter.dialect.eq_ignore_ascii_case(dialect);
+        if is(DIALECT_WQL) {
+            return Ok(Self::of(wql::parse(&filter.text)?, Some(filter.text.clone())));
+        }
+        if is(DIALECT_SELECTOR) {
+            let condition = equal_to(&filter.selectors)?;
+            return Ok(Self::of(Query::Select(select(place.class()?, condition)), None));
+        }
+        match &filter.association {
+            Some(association) if is(DIALECT_ASSOCIATION) => of_association(engine, place, association),
+            _ if is(DIALECT_ASSOCIATION) => Err(WmiError::Filter(
+                "the association filter says neither AssociatedInstances nor AssociationInstances",
+            )),
+            _ => Err(WmiError::FilterDialect(filter.dialect.chars().take(200).collect())),
+        }
+    }
+
+    fn of(query: Query, text: Option<String>) -> Self {
+        Self { query, properties: Vec::new(), text }
+    }
+
+    /// The same with less to be found out, where only references are wanted.
+    pub(crate) fn for_mode(mut self, mode: EnumerationMode) -> Self {
+        if mode != EnumerationMode::Reference {
+            return self;
+        }
+        match &mut self.query {
+            // Keys come in any case; the name of the class costs nothing.
+            Query::Select(select) if !select.is_of_classes() && select.columns == Columns::All => {
+                select.columns = Columns::Some(class_name().into_iter().collect());
+            }
+            Query::Select(_) | Query::References(_) => {}
+            Query::Associators(associators) => associators.detail.keys_only = true,
+        }
+        self
+    }
+
+    /// The same for a way to list subclasses.
+    pub(crate) fn for_polymorphism(mut self, mode: PolymorphismMode) -> Self {
+        let (PolymorphismMode::None, Query::Select(select)) = (mode, &mut self.query) else { return self };
+        if select.is_of_classes() {
+            return self;
+        }
+        if let Some(property) = class_name() {
+            let own = equals(property, Constant::Text(select.from.as_str().to_owned()));
+            let condition = select.condition.take();
+            select.condition = Some(Condition::And(condition.into_iter().chain([own]).collect()));
+        }
+        self
+    }
+}
+
+/// Instances or associations that are related to an instance.
+fn of_association(engine: &Engine, place: &Place, filter: &AssociationFilter) -> Result<Wanted, WmiError> {
+    let source = Place::read(engine, &filter.object.resource, &filter.object.selectors)?;
+    if source.namespace != place.namespace {
+        return Err(WmiError::TwoNamespaces { named: place.namespace.clone(), selected: source.namespace });
+    }
+    let source: ObjectPath = source.path()?;
+    let named = |name: &Option<String>| name.as_deref().map(Name::parse).transpose();
+    let (role, result_class) = (named(&filter.role)?, named(&filter.result_class)?);
+    let association_class = named(&filter.association_class)?;
+    let detail = Detail::default();
+    let query = match filter.result {
+        AssociationResult::Instances => Query::Associators(Associators {
+            source,
+            association_class,
+            required_association_qualifier: None,
+            required_qualifier: None,
+            result_class,
+            result_role: named(&filter.result_role)?,
+            role,
+            detail,
+        }),
+        AssociationResult::Associations => Query::References(References {
+            source,
+            required_qualifier: None,
+            result_class: result_class.or(association_class),
+            role,
+            detail,
+        }),
+    };
+    let properties = filter.properties.iter().map(|name| Name::parse(name)).collect::<Result<_, _>>()?;
+    Ok(Wanted { query, properties, text: None })
+}
+
+/// Properties that have the values of selectors.
+fn equal_to(selectors: &SelectorSet) -> Result<Option<Condition>, WmiError> {
+    if selectors.is_empty() {
+        return Err(WmiError::Filter("the selector filter names no property"));
+    }
+    let one = |selector: &wsman::Selector| {
+        let constant = match &selector.value {
+            SelectorValue::Text(text) => Constant::Text(text.clone()),
+            SelectorValue::Reference(_) => {
+                return Err(WmiError::Filter("a selector filter compares with texts only"));
+            }
+        };
+        Ok(equals(property(Name::parse(&selector.name)?), constant))
+    };
+    Ok(Some(Condition::And(selectors.iter().map(one).collect::<Result<_, _>>()?)))
+}
+
+fn select(class: &Name, condition: Option<Condition>) -> Select {
+    Select {
+        columns: Columns::All,
+        from: class.clone(),
+        from_span: Span::default(),
+        within: None,
+        condition,
+        group: None,
+    }
+}
+
+fn equals(property: PropertyPath, constant: Constant) -> Condition {
+    Condition::Compare { property, operator: Operator::Equal, constant, span: Span::default() }
+}
+
+fn class_name() -> Option<PropertyPath> {
+    Name::parse("__CLASS").ok().map(property)
+}
+
+fn property(name: Name) -> PropertyPath {
+    PropertyPath { parts: vec![name], index: None, span: Span::default() }
+}

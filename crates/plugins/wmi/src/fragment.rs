@@ -1,0 +1,183 @@
+//! Parts of instances, named by XPath of level 1 (DSP0226 7.7 and annex D).
+
+use cim::wscim::{Read, Reader, Writer};
+use cim::{ColumnSet, Instance, Name, Value};
+use wsman::namespace::{DIALECT_XPATH, WSMAN};
+use xml::Element;
+
+use crate::error::WmiError;
+use crate::plugin::Asked;
+
+/// A property, one element of an array, or the text of either.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    property: Name,
+    /// From zero.
+    index: Option<usize>,
+    form: PartForm,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PartForm {
+    Element,
+    Text,
+}
+
+impl Part {
+    /// The part that a request is about; none if it is about all.
+    pub(crate) fn asked(asked: &Asked<'_>) -> Result<Option<Self>, WmiError> {
+        let Some(fragment) = &asked.call.request.head().fragment else { return Ok(None) };
+        match &fragment.dialect {
+            Some(dialect) if !dialect.eq_ignore_ascii_case(DIALECT_XPATH) => {
+                Err(WmiError::FragmentDialect(dialect.chars().take(80).collect()))
+            }
+            _ => Self::parse(&fragment.expression).map(Some),
+        }
+    }
+
+    fn parse(expression: &str) -> Result<Self, WmiError> {
+        let expression = expression.trim();
+        if expression.is_empty() {
+            return Err(WmiError::BlankFragment);
+        }
+        Self::understood(expression)
+            .ok_or_else(|| WmiError::FragmentPath(expression.chars().take(80).collect()))
+    }
+
+    fn understood(expression: &str) -> Option<Self> {
+        let (path, form) = match expression.strip_suffix("/text()") {
+            Some(path) => (path, PartForm::Text),
+            None => (expression, PartForm::Element),
+        };
+        let (name, index) = match path.strip_suffix(']') {
+            Some(path) => {
+                let (name, number) = path.split_once('[')?;
+                (name, Some(number.trim().parse::<usize>().ok()?.checked_sub(1)?))
+            }
+            None => (path, None),
+        };
+        // Prefixes are the client's; there is one class only whose properties can be meant.
+        let name = name.split_once(':').map_or(name, |(_, name)| name);
+        Some(Self { property: Name::parse(name).ok()?, index, form })
+    }
+
+    /// Writes the part; what an instance has not is an empty `w:XmlFragment`.
+    pub(crate) fn write(&self, out: &mut xml::Writer, writer: &Writer, instance: &Instance) {
+        let class = instance.class();
+        let found =
+            class.column(self.property.as_str()).map(|column| (column, self.value(instance.at(column))));
+        let empty = |out: &mut xml::Writer| {
+            out.start("w:XmlFragment").end_empty();
+        };
+        match (found, self.form) {
+            (Some((column, Some(value))), PartForm::Element) => {
+                let mut only = Instance::new(class.clone());
+                match only.set(column, value) {
+                    Ok(()) => writer.projection(class, &ColumnSet::from_iter([column])).write(out, &only),
+                    Err(_) => empty(out),
+                }
+            }
+            (Some((_, Some(value))), PartForm::Text) => {
+                let values =
+                    if let Value::Array(values) = &value { values } else { std::slice::from_ref(&value) };
+                out.start("w:XmlFragment");
+                for value in values {
+                    let mut text = String::new();
+                    value.write_text(&mut text);
+                    out.property_text(&text);
+                }
+                out.end();
+            }
+            _ => empty(out),
+        }
+    }
+
+    /// The value of the part within that of the property.
+    fn value(&self, value: &Value) -> Option<Value> {
+        match (self.index, value) {
+            (None, value) => Some(value.clone()),
+            (Some(index), Value::Array(values)) => {
+                values.get(index).map(|value| Value::Array([value.clone()].into()))
+            }
+            // XPath counts a single element as the first.
+            (Some(0), value) => Some(value.clone()),
+            (Some(_), _) => None,
+        }
+    }
+
+    /// Reads the new value of the part into the instance as it was.
+    pub(crate) fn read(
+        &self,
+        body: Element<'_>,
+        reader: &Reader<'_>,
+        mut instance: Instance,
+    ) -> Result<Read, WmiError> {
+        if !body.is(WSMAN, "XmlFragment") {
+            return Err(WmiError::FragmentBody("the body must hold a w:XmlFragment with the new value"));
+        }
+        let class = instance.class().clone();
+        let column = class.require(self.property.as_str())?;
+        let kind = class.property(column).map(|property| property.kind.clone());
+        let given = match (self.form, &kind) {
+            (PartForm::Text, Some(kind)) => {
+                let value = kind.element.parse(&body.text())?;
+                if kind.is_array() { Value::Array([value].into()) } else { value }
+            }
+            _ => {
+                let read = reader.properties(body, &class)?;
+                if read.present.len() != 1 || !read.present.contains(column) {
+                    let problem =
+                        "the w:XmlFragment must hold the property that FragmentTransfer names, and no other";
+                    return Err(WmiError::FragmentBody(problem));
+                }
+                read.instance.at(column).clone()
+            }
+        };
+        let value = match (self.index, instance.at(column), given) {
+            (Some(index), Value::Array(before), Value::Array(given)) => {
+                let (mut values, [value]) = (before.to_vec(), &*given) else {
+                    return Err(WmiError::FragmentBody("one element of an array has one value"));
+                };
+                match values.get_mut(index) {
+                    Some(place) => *place = value.clone(),
+                    None => return Err(WmiError::FragmentBody("the array has no such element")),
+                }
+                Value::Array(values.into())
+            }
+            (Some(index), _, _) if index > 0 => {
+                return Err(WmiError::FragmentBody("the property has no such element"));
+            }
+            (_, _, given) => given,
+        };
+        instance.set(column, value)?;
+        Ok(Read { instance, present: ColumnSet::from_iter([column]) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_forms_of_level_1_are_understood() {
+        for (text, name, index, form) in [
+            ("Caption", "Caption", None, PartForm::Element),
+            (" p:Caption/text() ", "Caption", None, PartForm::Text),
+            ("Roles[2]", "Roles", Some(1), PartForm::Element),
+            ("p:Roles[ 1 ]/text()", "Roles", Some(0), PartForm::Text),
+        ] {
+            let part = Part::parse(text).expect(text);
+            assert_eq!((part.property.as_str(), part.index, part.form), (name, index, form), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_expressions_are_refused() {
+        for text in
+            ["/Caption", "*", "a/b", "Roles[0]", "Roles[-1]", "Roles[]", "Roles[x]", "text()", "a[1", "a]"]
+        {
+            assert!(matches!(Part::parse(text), Err(WmiError::FragmentPath(_))), "{text}");
+        }
+        assert!(matches!(Part::parse("  "), Err(WmiError::BlankFragment)));
+    }
+}

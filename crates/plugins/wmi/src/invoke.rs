@@ -1,0 +1,72 @@
+//! Methods (MS-WSMV 3.1.4.6).
+
+use cim::uri::ClassUri;
+use cim::wscim::Reader;
+use cim::{Instance, Operation as Method};
+use service::Answer;
+use wsman::{Fault, Subcode, code};
+use xml::Element;
+
+use crate::error::WmiError;
+use crate::fault::Operation;
+use crate::plugin::Asked;
+
+/// Calls the method that the action names.
+pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Fault> {
+    let action = asked.call.request.head().action.uri();
+    let method = method_of(asked, &action).ok_or_else(|| not_supported(&action))?;
+    let place = &asked.place;
+    let done = async {
+        let path = place.path()?;
+        let schema = asked.engine.schema(&place.namespace)?;
+        let class = schema.require(path.class.as_str())?;
+        let body = asked.call.request.body();
+        let reader = Reader::new(schema);
+        let context = asked.context_in_time();
+        let invoked = asked
+            .engine
+            .invoke(&context, &place.namespace, &path, method, |method| input(&reader, method, body));
+        let output = asked.in_time(invoked).await?;
+        Ok((class, output))
+    };
+    let (class, output) = done.await.map_err(|error: WmiError| asked.fault(error, Operation::ExecMethod))?;
+    let mut reply = asked.call.reply();
+    if let Some(method) = class.method(method) {
+        asked.told.writer().output(reply.body(), &class, method, &output);
+    }
+    asked.call.finish(reply)
+}
+
+/// What nobody knows how to do.
+pub(crate) fn not_supported(action: &str) -> Fault {
+    let action: String = action.chars().take(200).collect();
+    Fault::new(
+        Subcode::ActionNotSupported,
+        code::ACTION_NOT_SUPPORTED,
+        format!("the resource does not know the action {action}"),
+    )
+}
+
+/// The method behind the URI of the class in an action; of the class of the request or one above it.
+fn method_of<'a>(asked: &Asked<'_>, action: &'a str) -> Option<&'a str> {
+    let (uri, method) = action.rsplit_once('/')?;
+    let named = ClassUri::parse(uri).ok()?;
+    let is_there = named.namespace.is_none_or(|namespace| namespace == asked.place.namespace);
+    let (named, own) = (named.class?, asked.place.class().ok()?);
+    // A class that does not exist gets the fault that says so.
+    let class =
+        asked.engine.schema(&asked.place.namespace).ok().and_then(|schema| schema.class(own.as_str()));
+    let fits = class.map_or(named == *own, |class| class.is_a(named.as_str()));
+    (is_there && fits && !method.is_empty()).then_some(method)
+}
+
+/// The parameters in the body; those that are missing have the values of the schema or none.
+fn input(reader: &Reader<'_>, method: &Method, body: Option<Element<'_>>) -> Result<Instance, cim::Error> {
+    let mut input = Instance::with_defaults(method.input.clone());
+    let Some(body) = body else { return Ok(input) };
+    let read = reader.properties(body, &method.input)?;
+    for column in read.present.iter() {
+        input.set(column, read.instance.at(column).clone())?;
+    }
+    Ok(input)
+}

@@ -1,0 +1,107 @@
+//! What an enumeration goes through.
+
+use std::sync::Arc;
+
+use cim::cimxml::{ClassDetail, write_class};
+use cim::wscim::Selection;
+use cim::{Class, Instance};
+use service::{BoxFuture, Item, Items};
+use wmi::Rows;
+use wsman::enumeration::EnumerationMode;
+use wsman::{EndpointReference, Fault};
+use xml::{Fragment, Writer};
+
+use crate::enumerate::has_objects;
+use crate::fault::{Operation, Told};
+use crate::place::reference;
+
+/// The rows of a query, as they come.
+pub(crate) struct RowItems {
+    rows: Rows,
+    writer: cim::wscim::Rows,
+    told: Told,
+    mode: EnumerationMode,
+    /// What was asked, for faults.
+    asked: (Operation, String),
+}
+
+impl RowItems {
+    pub(crate) fn new(
+        rows: Rows,
+        told: Told,
+        selection: Selection,
+        mode: EnumerationMode,
+        asked: (Operation, String),
+    ) -> Self {
+        Self { rows, writer: told.writer().rows(selection), told, mode, asked }
+    }
+
+    fn item(&mut self, row: &Instance) -> Result<Item, Fault> {
+        let mut object = Writer::new();
+        if has_objects(self.mode) {
+            self.writer.write(&mut object, row);
+        }
+        let reference = match self.mode {
+            EnumerationMode::Object => None,
+            EnumerationMode::Reference | EnumerationMode::ObjectAndReference => self.reference(row)?,
+        };
+        Ok(Item { object: object.into_fragment(), reference })
+    }
+
+    /// How a row is addressed alone; what has no keys cannot be.
+    fn reference(&self, row: &Instance) -> Result<Option<EndpointReference>, Fault> {
+        match row.path() {
+            Ok(path) => reference(self.told.uris, &self.told.namespace, &path).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+impl Items for RowItems {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
+        Box::pin(async {
+            let row = self.rows.next().await?;
+            Some(match row {
+                Ok(row) => self.item(&row),
+                Err(error) => Err(self.told.fault(error, self.asked.0, &self.asked.1)),
+            })
+        })
+    }
+}
+
+/// Classes, each as CIM-XML.
+pub(crate) struct Classes {
+    classes: std::vec::IntoIter<Arc<Class>>,
+    detail: ClassDetail,
+}
+
+impl Classes {
+    pub(crate) fn new(classes: Vec<Arc<Class>>, detail: ClassDetail) -> Self {
+        Self { classes: classes.into_iter(), detail }
+    }
+
+    /// With all there is to know about them, as a query of classes gives them.
+    pub(crate) fn whole(classes: Vec<Arc<Class>>) -> Self {
+        Self::new(
+            classes,
+            ClassDetail {
+                qualifiers: true,
+                inherited_elements: true,
+                inheritance_hierarchy: true,
+                class_origin: true,
+            },
+        )
+    }
+}
+
+impl Items for Classes {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
+        let item = self.classes.next().map(|class| {
+            let mut object = Writer::new();
+            write_class(&mut object, &class, self.detail);
+            let object: Fragment = object.into_fragment();
+            Ok(Item { object, reference: None })
+        });
+        Box::pin(std::future::ready(item))
+    }
+}

@@ -1,0 +1,160 @@
+//! Get, Put, Create and Delete (WS-Transfer; MS-WSMV 3.1.4.2 to 3.1.4.5).
+
+use std::sync::Arc;
+
+use cim::wscim::{Read, Reader};
+use cim::{Class, ColumnSet, Instance, ObjectPath, Value};
+use service::Answer;
+use wsman::{EndpointReference, Fault, write_resource_created};
+
+use crate::error::WmiError;
+use crate::fault::Operation;
+use crate::fragment::Part;
+use crate::place::reference;
+use crate::plugin::Asked;
+
+pub(crate) async fn get(asked: &Asked<'_>) -> Result<Answer, Fault> {
+    let operation = Operation::GetObject;
+    let found = async {
+        let part = Part::asked(asked)?;
+        Ok((find(asked).await?, part))
+    };
+    let (instance, part) = found.await.map_err(|error: WmiError| asked.fault(error, operation))?;
+    show(asked, &instance, part.as_ref())
+}
+
+pub(crate) async fn put(asked: &Asked<'_>) -> Result<Answer, Fault> {
+    let body = asked.call.request.require_body("instance of the class")?;
+    let changed = async {
+        let part = Part::asked(asked)?;
+        let (class, path) = instance_path(asked)?;
+        let schema = asked.engine.schema(&asked.place.namespace)?;
+        let read = match &part {
+            None => of_class(Reader::new(schema).instance(body)?, &class)?,
+            Some(part) => part.read(body, &Reader::new(schema), find(asked).await?)?,
+        };
+        let instance = with_keys(read.instance, &path)?;
+        let given = match &asked.told.form.modified {
+            Some(names) if part.is_none() => {
+                names.iter().map(|name| instance.class().require(name)).collect::<Result<_, _>>()?
+            }
+            _ => read.present,
+        };
+        let given = without_moving(asked, &instance, given).await?;
+        let put = asked.engine.put(&asked.context, &asked.place.namespace, instance, &given);
+        Ok((asked.in_time(put).await?, part))
+    };
+    let (instance, part) =
+        changed.await.map_err(|error: WmiError| asked.fault(error, Operation::PutInstance))?;
+    show(asked, &instance, part.as_ref())
+}
+
+pub(crate) async fn create(asked: &Asked<'_>) -> Result<Answer, Fault> {
+    let body = asked.call.request.require_body("instance of the class")?;
+    let created = async {
+        let place = &asked.place;
+        let schema = asked.engine.schema(&place.namespace)?;
+        let class = schema.require(place.class()?.as_str())?;
+        let read = of_class(Reader::new(schema).instance(body)?, &class)?;
+        let mut instance = Instance::with_defaults(read.instance.class().clone());
+        for column in read.present.iter() {
+            instance.set(column, read.instance.at(column).clone())?;
+        }
+        let context = asked.context_in_time();
+        asked.in_time(asked.engine.create(&context, &place.namespace, instance)).await
+    };
+    let path = created.await.map_err(|error: WmiError| asked.fault(error, Operation::CreateInstance))?;
+    let created = reference(asked.place.form, &asked.place.namespace, &path)?;
+    let address = asked.call.request.head().to.clone();
+    let mut reply = asked.call.reply();
+    let created = EndpointReference { address: address.unwrap_or(created.address.clone()), ..created };
+    write_resource_created(reply.body(), &created);
+    asked.call.finish(reply)
+}
+
+pub(crate) async fn delete(asked: &Asked<'_>) -> Result<Answer, Fault> {
+    let deleted = async {
+        let (_, path) = instance_path(asked)?;
+        let context = asked.context_in_time();
+        asked.in_time(asked.engine.delete(&context, &asked.place.namespace, &path)).await
+    };
+    deleted.await.map_err(|error: WmiError| asked.fault(error, Operation::DeleteInstance))?;
+    asked.call.finish(asked.call.reply())
+}
+
+/// The instance that the request names.
+async fn find(asked: &Asked<'_>) -> Result<Instance, WmiError> {
+    let (_, path) = instance_path(asked)?;
+    let context = asked.context_in_time();
+    asked.in_time(asked.engine.get(&context, &asked.place.namespace, &path)).await
+}
+
+/// The path of the instance that the request names, and its class.
+fn instance_path(asked: &Asked<'_>) -> Result<(Arc<Class>, ObjectPath), WmiError> {
+    let schema = asked.engine.schema(&asked.place.namespace)?;
+    let class = schema.require(asked.place.class()?.as_str())?;
+    if !asked.place.has_keys() && !class.is_singleton() {
+        return Err(WmiError::SelectorsRequired(class.name().clone()));
+    }
+    Ok((class, asked.place.path()?))
+}
+
+/// Answers with an instance or a part of it.
+fn show(asked: &Asked<'_>, instance: &Instance, part: Option<&Part>) -> Result<Answer, Fault> {
+    let mut reply = asked.call.reply();
+    match part {
+        None => asked.told.writer().instance(reply.body(), instance),
+        Some(part) => part.write(reply.body(), &asked.told.writer(), instance),
+    }
+    asked.call.finish(reply)
+}
+
+/// Refuses an instance of something else than the class or its subclasses.
+fn of_class(read: Read, class: &Arc<Class>) -> Result<Read, WmiError> {
+    let given = read.instance.class();
+    if given.is_a(class.name().as_str()) {
+        return Ok(read);
+    }
+    Err(WmiError::OtherClass { given: given.name().clone(), named: class.name().clone() })
+}
+
+/// The instance with the keys of a path, which it may not contradict.
+fn with_keys(mut instance: Instance, path: &ObjectPath) -> Result<Instance, WmiError> {
+    let class = instance.class().clone();
+    if path.keys().is_empty() {
+        return Ok(instance);
+    }
+    for (key, value) in class.keys().iter().zip(path.key_values(&class)?) {
+        match (instance.at(*key), &value) {
+            (Value::Null, _) => instance.set(*key, value)?,
+            (Value::String(given), Value::String(named)) if cim::wql::equal(given, named) => {}
+            (given, named) if given == named => {}
+            _ => {
+                let name = class.property(*key).map(|property| property.name.clone());
+                return Err(WmiError::KeyChange(name.unwrap_or_else(|| class.name().clone())));
+            }
+        }
+    }
+    Ok(instance)
+}
+
+/// What is to be changed of a whole instance that was read, changed and is now written: what cannot be written in it
+/// has moved on meanwhile, unless nothing else was changed.
+async fn without_moving(
+    asked: &Asked<'_>,
+    instance: &Instance,
+    given: ColumnSet,
+) -> Result<ColumnSet, WmiError> {
+    let class = instance.class();
+    let is_whole = class.columns().iter().all(|column| {
+        given.contains(column) || class.property(column).is_some_and(|one| one.kind.is_array())
+    });
+    if !is_whole {
+        return Ok(given);
+    }
+    let before = find(asked).await?;
+    let is_writable = |column: &cim::Column| class.property(*column).is_some_and(cim::Property::is_writable);
+    let writable: ColumnSet = given.iter().filter(is_writable).collect();
+    let is_changed = writable.iter().any(|column| before.at(column) != instance.at(column));
+    Ok(if is_changed { writable } else { given })
+}

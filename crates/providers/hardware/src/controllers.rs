@@ -1,0 +1,85 @@
+//! All controllers that are known, as the file has them now.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use accounts::Edition;
+use zeroize::Zeroizing;
+
+use crate::controller::{Controller, Way};
+use crate::hosts::{Entry, HostFile, HostFileError};
+use crate::{HardwareError, HostName, Secrets};
+
+/// The controllers of a file. A change of the file counts when they are asked for next; those that have not changed
+/// keep their sessions.
+#[derive(Debug)]
+pub(crate) struct Controllers {
+    file: HostFile,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    edition: Option<Edition>,
+    controllers: Vec<(Entry, Arc<Controller>)>,
+}
+
+impl Controllers {
+    pub(crate) fn new(file: HostFile) -> Self {
+        Self { file, seen: Mutex::default() }
+    }
+
+    /// All of them, in the order of the file.
+    pub(crate) fn all(&self) -> Result<Vec<Arc<Controller>>, HardwareError> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.edition != Some(self.file.edition()) {
+            self.look(&mut seen).map_err(|error| HardwareError::Hosts(error.to_string().into()))?;
+        }
+        Ok(seen.controllers.iter().map(|(_, controller)| controller.clone()).collect())
+    }
+
+    /// Those that are known already, without looking for more.
+    pub(crate) fn known(&self) -> Vec<Arc<Controller>> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.controllers.iter().map(|(_, controller)| controller.clone()).collect()
+    }
+
+    fn look(&self, seen: &mut Seen) -> Result<(), HostFileError> {
+        let (entries, edition) = self.file.entries()?;
+        let before = std::mem::take(&mut seen.controllers);
+        for entry in entries {
+            let same =
+                before.iter().find(|(known, _)| *known == entry).map(|(_, controller)| controller.clone());
+            let controller = same.unwrap_or_else(|| {
+                let way = self.file.login(&entry).map_or(Way::Sealed, |login| {
+                    Way::Lan(entry.host.address.clone(), login, entry.host.level)
+                });
+                Controller::new(entry.host.name.as_str().into(), way)
+            });
+            seen.controllers.push((entry, controller));
+        }
+        seen.edition = Some(edition);
+        Ok(())
+    }
+
+    /// Who signs in to a controller.
+    pub(crate) fn user(&self, controller: &Controller) -> Option<String> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = seen.controllers.iter().find(|(_, known)| known.name() == controller.name());
+        known.map(|(entry, _)| entry.host.user.clone())
+    }
+
+    /// Keeps the password that a controller has now.
+    pub(crate) fn keep_password(&self, controller: &Controller, password: &str) -> Result<(), HardwareError> {
+        let keep = || -> Result<(), HostFileError> {
+            let name: HostName = controller.name().parse()?;
+            let (entries, _) = self.file.entries()?;
+            let unknown = || HostFileError::Unknown(name.clone());
+            let entry = entries.iter().find(|entry| entry.host.name == name).ok_or_else(unknown)?;
+            let group_key = self.file.secrets(entry).ok_or_else(unknown)?.group_key;
+            let password = Zeroizing::new(password.as_bytes().to_vec());
+            self.file.add(&entry.host, &Secrets { password, group_key })?;
+            Ok(())
+        };
+        keep().map_err(|error| HardwareError::Hosts(error.to_string().into()))
+    }
+}

@@ -1,0 +1,70 @@
+//! How well something is, in the words of CIM (CIM_ManagedSystemElement).
+
+use cim::{Instance, Value};
+use ipmi::Standing;
+
+/// From not known to beyond repair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Health {
+    Unknown,
+    Ok,
+    Warning,
+    Critical,
+    NonRecoverable,
+}
+
+impl Health {
+    /// HealthState.
+    pub(crate) fn state(self) -> u16 {
+        match self {
+            Self::Unknown => 0,
+            Self::Ok => 5,
+            Self::Warning => 10,
+            Self::Critical => 25,
+            Self::NonRecoverable => 30,
+        }
+    }
+
+    /// One of OperationalStatus.
+    pub(crate) fn operational(self) -> u16 {
+        match self {
+            Self::Unknown => 0,
+            Self::Ok => 2,
+            Self::Warning => 3,
+            Self::Critical => 6,
+            Self::NonRecoverable => 7,
+        }
+    }
+
+    /// Status.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "Unknown",
+            Self::Ok => "OK",
+            Self::Warning => "Degraded",
+            Self::Critical => "Error",
+            Self::NonRecoverable => "NonRecover",
+        }
+    }
+
+    /// The three properties that say so, and what is said in words, if anything.
+    pub(crate) fn fill(self, row: Instance, description: Option<String>) -> Result<Instance, cim::Error> {
+        let words = description.map_or(Value::Null, |text| vec![text].into());
+        row.with("HealthState", self.state())?
+            .with("OperationalStatus", vec![self.operational()])?
+            .with("Status", self.word())?
+            .with("StatusDescriptions", words)
+    }
+}
+
+impl From<Standing> for Health {
+    fn from(standing: Standing) -> Self {
+        match standing {
+            Standing::Unavailable => Self::Unknown,
+            Standing::Ok => Self::Ok,
+            Standing::NonCritical => Self::Warning,
+            Standing::Critical => Self::Critical,
+            Standing::NonRecoverable => Self::NonRecoverable,
+        }
+    }
+}

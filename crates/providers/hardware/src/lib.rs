@@ -1,0 +1,42 @@
+//! The hardware of machines, through their management controllers (BMC): `root/hardware` with the classes of
+//! Microsoft's IPMI provider, `Microsoft_IPMI` of `root/wmi`, and `MSFT_PCSVDevice` of
+//! `root/microsoft/windows/hardwaremanagement`.
+//!
+//! A [`HostFile`] has the controllers that are asked over the network, by names, each with its password sealed.
+//! [`Hardware`] is the provider of WMI that asks them: one session with each, whoever asks, closed when nobody has
+//! asked for a while and when the service ends.
+//! Several controllers are asked at the same time, and one that does not answer costs nobody else a row.
+//!
+//! ```no_run
+//! # fn example(state: &std::path::Path, runtime: tokio::runtime::Handle) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//! use accounts::{HostKey, PrivateFile};
+//! use telarch_hardware::{Hardware, HostFile};
+//!
+//! let hosts = HostFile::new(PrivateFile::new(state.join(HostFile::NAME)), HostKey::load_or_make(state)?);
+//! let hardware = Hardware::new("node7", hosts, runtime);
+//! let schema = cim::Schema::of(cim::Namespace::parse("root/hardware")?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Left out on purpose: who may ask, which the service decides by the namespace's descriptor.
+
+mod boot_source;
+mod controller;
+mod controllers;
+mod error;
+mod health;
+mod hosts;
+mod methods;
+mod names;
+mod provider;
+mod question;
+mod results;
+mod rows;
+mod scale;
+mod unit;
+
+pub use error::HardwareError;
+pub use hosts::{Added, Address, Host, HostFile, HostFileError, HostName, Secrets};
+pub use provider::{Hardware, namespaces};

@@ -1,0 +1,189 @@
+//! The provider: finds the controllers of a question, and asks them at the same time.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cim::{ColumnSet, Instance, Name, Namespace, Status, Value};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tracing::debug;
+use wmi::{Context, MethodCall, Provider, ProviderError, Scan, Sink, Target};
+
+use crate::controller::Controller;
+use crate::controllers::Controllers;
+use crate::question::{self, Question};
+use crate::rows::{self, Subject};
+use crate::{HardwareError, HostFile, methods, names, results};
+
+/// Serves the classes of management controllers. Clones share their sessions.
+#[derive(Clone, Debug)]
+pub struct Hardware(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// What this machine is called.
+    machine: String,
+    controllers: Controllers,
+    runtime: Handle,
+}
+
+/// The namespaces of its classes.
+#[must_use]
+pub fn namespaces() -> Vec<Namespace> {
+    let mut namespaces: Vec<_> = Subject::classes().into_iter().map(|(namespace, _)| namespace).collect();
+    namespaces.dedup();
+    namespaces
+}
+
+impl Hardware {
+    /// The controllers of a file, asked on a runtime that has sockets and timers.
+    #[must_use]
+    pub fn new(machine: impl Into<String>, hosts: HostFile, runtime: Handle) -> Self {
+        let (machine, controllers) = (machine.into(), Controllers::new(hosts));
+        Self(Arc::new(Shared { machine, controllers, runtime }))
+    }
+
+    /// Closes all sessions, and waits until the controllers know.
+    pub async fn close(&self) {
+        let mut closing = JoinSet::new();
+        for controller in self.0.controllers.known() {
+            closing.spawn(async move { controller.close().await });
+        }
+        while closing.join_next().await.is_some() {}
+    }
+
+    /// The controllers whose rows can be wanted.
+    fn asked(&self, scan: &Scan) -> Result<Vec<Arc<Controller>>, HardwareError> {
+        let mut all = self.0.controllers.all()?;
+        if let Some(wanted) = question::controllers(scan) {
+            all.retain(|controller| wanted.iter().any(|name| cim::wql::equal(name, controller.name())));
+        }
+        Ok(all)
+    }
+
+    /// The controller that an instance with these keys belongs to.
+    fn controller(&self, keys: &[Value], class: &cim::Class) -> Result<Arc<Controller>, ProviderError> {
+        let named = |property: &str| {
+            let column = class.column(property)?;
+            let place = class.keys().iter().position(|key| *key == column)?;
+            keys.get(place).and_then(Value::as_str)
+        };
+        let name = ["SystemName", "InstanceID", "InstanceName", "Name"].into_iter().find_map(named);
+        let name = names::controller_of(name.unwrap_or_default());
+        let all = self.0.controllers.all()?;
+        let found = all.into_iter().find(|controller| cim::wql::equal(name, controller.name()));
+        found.ok_or_else(|| {
+            let problem =
+                format!("there is no controller {name}\n  telarch ipmi host list shows which there are");
+            ProviderError::failed(Status::NotFound, problem)
+        })
+    }
+
+    /// Waits for something that a controller does.
+    fn wait<T>(
+        &self,
+        controller: &Arc<Controller>,
+        work: impl Future<Output = Result<T, ProviderError>>,
+    ) -> Result<T, ProviderError> {
+        let limited = async {
+            match tokio::time::timeout(LIMIT, work).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(HardwareError::Slow(controller.name().clone(), LIMIT.as_secs()).into()),
+            }
+        };
+        self.0.runtime.block_on(limited)
+    }
+}
+
+impl Provider for Hardware {
+    fn classes(&self) -> Vec<(Namespace, Name)> {
+        Subject::classes()
+    }
+
+    fn enumerate(&self, scan: &Scan, sink: &mut Sink<'_>) -> Result<(), ProviderError> {
+        let Some(subject) = Subject::of(scan.class().name()) else { return Err(ProviderError::NotCapable) };
+        let question = Arc::new(Question::new(scan));
+        if subject.is_of_machine() {
+            let rows = subject.of_machine(&self.0.machine, &question)?;
+            return rows.into_iter().try_for_each(|row| sink.push(row));
+        }
+        let mut waiting: VecDeque<_> = self.asked(scan)?.into();
+        let (mut asked, mut answered, mut failed) = (JoinSet::new(), 0_usize, None);
+        loop {
+            while asked.len() < AT_ONCE
+                && let Some(controller) = waiting.pop_front()
+            {
+                let question = question.clone();
+                asked.spawn_on(async move { read(subject, controller, &question).await }, &self.0.runtime);
+            }
+            // As they come: a slow controller keeps nobody else's rows back.
+            let Some(done) = self.0.runtime.block_on(asked.join_next()) else { break };
+            let (controller, rows) =
+                done.map_err(|_| ProviderError::failed(Status::ProviderFailure, "the provider panicked"))?;
+            match rows {
+                Ok(rows) => {
+                    answered += 1;
+                    rows.into_iter().try_for_each(|row| sink.push(row))?;
+                }
+                Err(error) => {
+                    debug!(controller = %controller.name(), class = %scan.class().name(), %error, "No rows");
+                    match subject.unreachable(&controller, &question, &error)? {
+                        Some(row) => {
+                            answered += 1;
+                            sink.push(row)?;
+                        }
+                        None => failed = Some(error),
+                    }
+                }
+            }
+        }
+        match failed {
+            // Nobody's rows must not look like no rows.
+            Some(error) if answered == 0 => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn invoke(&self, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let subject = Subject::of(call.class.name()).ok_or(ProviderError::NotCapable)?;
+        let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
+        if subject.is_of_machine() {
+            return methods::returns(call, results::NOT_SUPPORTED);
+        }
+        let controller = self.controller(keys, call.class)?;
+        let name = call.operation.method.name.as_str();
+        debug!(peer = %controller.name(), identity = call.context.caller(), operation = name, "Method");
+        self.wait(&controller, methods::call(&self.0.controllers, &controller, subject, keys, call))
+    }
+
+    fn put(&self, _context: &Context, instance: &Instance, changed: &ColumnSet) -> Result<(), ProviderError> {
+        let class = instance.class();
+        if Subject::of(class.name()) != Some(Subject::NumericSensor) {
+            let problem = "no controller keeps this: only thresholds of NumericSensor can be written";
+            return Err(ProviderError::failed(Status::NotSupported, problem));
+        }
+        let keys: Vec<Value> = class.keys().iter().map(|key| instance.at(*key).clone()).collect();
+        let controller = self.controller(&keys, class)?;
+        self.wait(&controller, rows::set_thresholds(&controller, instance, changed))
+    }
+}
+
+/// The rows of one controller, and whose they are.
+async fn read(
+    subject: Subject,
+    controller: Arc<Controller>,
+    question: &Question,
+) -> (Arc<Controller>, Result<Vec<Instance>, HardwareError>) {
+    let rows = match tokio::time::timeout(LIMIT, subject.read(&controller, question)).await {
+        Ok(rows) => rows,
+        Err(_) => Err(HardwareError::Slow(controller.name().clone(), LIMIT.as_secs())),
+    };
+    (controller, rows)
+}
+
+/// For all that is asked of one controller; the engine waits for a minute.
+const LIMIT: Duration = Duration::from_secs(30);
+/// Controllers that are asked at the same time.
+const AT_ONCE: usize = 64;

@@ -1,0 +1,147 @@
+//! The instances of each class, read from one controller.
+
+mod account;
+mod association;
+mod driver;
+mod log;
+mod sensor;
+mod system;
+mod view;
+
+use std::sync::Arc;
+
+use cim::{Instance, Name, Namespace};
+
+use crate::HardwareError;
+use crate::controller::Controller;
+use crate::question::Question;
+
+pub(crate) use self::driver::{request_response, request_response_ex};
+pub(crate) use self::log::clear;
+pub(crate) use self::sensor::{factors, set_thresholds};
+pub(crate) use self::system::{change_state, set_power_state};
+pub(crate) use self::view::{change_boot, change_network, change_password, read_log, set_order};
+
+/// A class of which controllers have instances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    AdminDomain,
+    ComputerSystem,
+    SystemSpecificCollection,
+    Sensor,
+    NumericSensor,
+    RecordLog,
+    LogRecord,
+    Account,
+    PrivilegeGroup,
+    AuthorizedPrivilege,
+    ConcreteCollection,
+    RegisteredProfile,
+    SystemDevice,
+    OwningCollectionElement,
+    MemberOfCollection,
+    UseOfLog,
+    LogManagesRecord,
+    /// `Microsoft_IPMI`
+    Driver,
+    /// `MSFT_PCSVDevice`
+    View,
+}
+
+impl Subject {
+    const ALL: [(&str, &str, Self); 19] = [
+        (HARDWARE, "AdminDomain", Self::AdminDomain),
+        (HARDWARE, "ComputerSystem", Self::ComputerSystem),
+        (HARDWARE, "SystemSpecificCollection", Self::SystemSpecificCollection),
+        (HARDWARE, "Sensor", Self::Sensor),
+        (HARDWARE, "NumericSensor", Self::NumericSensor),
+        (HARDWARE, "RecordLog", Self::RecordLog),
+        (HARDWARE, "LogRecord", Self::LogRecord),
+        (HARDWARE, "Account", Self::Account),
+        (HARDWARE, "PrivilegeGroup", Self::PrivilegeGroup),
+        (HARDWARE, "AuthorizedPrivilege", Self::AuthorizedPrivilege),
+        (HARDWARE, "ConcreteCollection", Self::ConcreteCollection),
+        (HARDWARE, "RegisteredProfile", Self::RegisteredProfile),
+        (HARDWARE, "CIM_SystemDevice", Self::SystemDevice),
+        (HARDWARE, "CIM_OwningCollectionElement", Self::OwningCollectionElement),
+        (HARDWARE, "CIM_MemberOfCollection", Self::MemberOfCollection),
+        (HARDWARE, "CIM_UseOfLog", Self::UseOfLog),
+        (HARDWARE, "CIM_LogManagesRecord", Self::LogManagesRecord),
+        ("root/wmi", "Microsoft_IPMI", Self::Driver),
+        ("root/microsoft/windows/hardwaremanagement", "MSFT_PCSVDevice", Self::View),
+    ];
+
+    /// The classes with their namespaces.
+    pub(crate) fn classes() -> Vec<(Namespace, Name)> {
+        let class = |(namespace, name, _): &(&str, &str, Self)| {
+            Some((Namespace::parse(namespace).ok()?, Name::parse(name).ok()?))
+        };
+        Self::ALL.iter().filter_map(class).collect()
+    }
+
+    /// What a class is; its name is one of [`Subject::classes`].
+    pub(crate) fn of(class: &Name) -> Option<Self> {
+        Self::ALL.iter().find(|(_, name, _)| *class == **name).map(|(.., subject)| *subject)
+    }
+
+    /// Whether there is one instance for all controllers.
+    pub(crate) fn is_of_machine(self) -> bool {
+        matches!(self, Self::AdminDomain | Self::RegisteredProfile)
+    }
+
+    /// The instances that are there whatever controllers say.
+    pub(crate) fn of_machine(
+        self,
+        machine: &str,
+        question: &Question,
+    ) -> Result<Vec<Instance>, HardwareError> {
+        match self {
+            Self::AdminDomain => system::domain(machine, question),
+            _ => account::profiles(question),
+        }
+    }
+
+    /// The instances of one controller.
+    pub(crate) async fn read(
+        self,
+        controller: &Arc<Controller>,
+        question: &Question,
+    ) -> Result<Vec<Instance>, HardwareError> {
+        match self {
+            Self::AdminDomain | Self::RegisteredProfile => Ok(Vec::new()),
+            Self::ComputerSystem => system::systems(controller, question).await,
+            Self::SystemSpecificCollection => system::collection(controller, question),
+            Self::Sensor => sensor::discrete(controller, question).await,
+            Self::NumericSensor => sensor::numeric(controller, question).await,
+            Self::RecordLog => log::logs(controller, question).await,
+            Self::LogRecord => log::records(controller, question).await,
+            Self::Account => account::accounts(controller, question).await,
+            Self::PrivilegeGroup => account::groups(controller, question),
+            Self::AuthorizedPrivilege => account::privileges(controller, question),
+            Self::ConcreteCollection => account::collection(controller, question),
+            Self::SystemDevice => association::system_devices(controller, question).await,
+            Self::OwningCollectionElement => association::owned_collections(controller, question),
+            Self::MemberOfCollection => association::members(controller, question).await,
+            Self::UseOfLog => association::uses_of_log(controller, question),
+            Self::LogManagesRecord => association::log_records(controller, question).await,
+            Self::Driver => driver::driver(controller, question),
+            Self::View => view::view(controller, question).await,
+        }
+    }
+
+    /// What stands for a controller that cannot be asked, where it stands for something at all.
+    pub(crate) fn unreachable(
+        self,
+        controller: &Controller,
+        question: &Question,
+        error: &HardwareError,
+    ) -> Result<Option<Instance>, HardwareError> {
+        match self {
+            Self::ComputerSystem => system::unreachable(controller, question, error).map(Some),
+            Self::View => view::unreachable(controller, question).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+const HARDWARE: &str = "root/hardware";

@@ -1,0 +1,134 @@
+//! The associations between the instances of a controller.
+
+use std::sync::Arc;
+
+use cim::{Instance, ObjectPath};
+
+use super::{account, log, sensor};
+use crate::controller::Controller;
+use crate::question::Question;
+use crate::{HardwareError, names};
+
+/// CIM_SystemDevice: a machine and its sensors.
+pub(super) async fn system_devices(
+    controller: &Arc<Controller>,
+    question: &Question,
+) -> Result<Vec<Instance>, HardwareError> {
+    let system = names::system_path(controller.name())?;
+    let devices = devices(controller).await?;
+    devices
+        .into_iter()
+        .map(|device| pair(question, "GroupComponent", &system, "PartComponent", device))
+        .collect()
+}
+
+/// CIM_OwningCollectionElement: a controller, and its sets of sensors and users.
+pub(super) fn owned_collections(
+    controller: &Arc<Controller>,
+    question: &Question,
+) -> Result<Vec<Instance>, HardwareError> {
+    let owner = names::system_path(&names::controller_system(controller.name()))?;
+    [sensors_path(controller)?, users_path(controller)?]
+        .into_iter()
+        .map(|owned| pair(question, "OwningElement", &owner, "OwnedElement", owned))
+        .collect()
+}
+
+/// CIM_MemberOfCollection: the sets, and what is in each.
+pub(super) async fn members(
+    controller: &Arc<Controller>,
+    question: &Question,
+) -> Result<Vec<Instance>, HardwareError> {
+    let sensors = sensors_path(controller)?;
+    let mut rows = devices(controller)
+        .await?
+        .into_iter()
+        .map(|device| pair(question, "Collection", &sensors, "Member", device))
+        .collect::<Result<Vec<_>, _>>()?;
+    let users = match account::users(controller).await {
+        Ok(users) => users,
+        // Only operators may know who the users are.
+        Err(HardwareError::Refused { .. }) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let set = users_path(controller)?;
+    let system = names::controller_system(controller.name());
+    for user in users {
+        let account = names::path(
+            "Account",
+            &[
+                ("SystemCreationClassName", "ComputerSystem"),
+                ("SystemName", &system),
+                ("CreationClassName", "Account"),
+                ("Name", &user.number.to_string()),
+            ],
+        )?;
+        rows.push(pair(question, "Collection", &set, "Member", account.clone())?);
+        if account::LEVELS.iter().any(|(level, _)| *level == user.level) {
+            let name = names::part_id(controller.name(), user.level.name());
+            let group =
+                names::path("PrivilegeGroup", &[("CreationClassName", "PrivilegeGroup"), ("Name", &name)])?;
+            rows.push(pair(question, "Collection", &group, "Member", account)?);
+        }
+    }
+    Ok(rows)
+}
+
+/// CIM_UseOfLog: the log, and the machine and the controller that write it.
+pub(super) fn uses_of_log(
+    controller: &Arc<Controller>,
+    question: &Question,
+) -> Result<Vec<Instance>, HardwareError> {
+    let log = log::log_path(controller.name())?;
+    [controller.name().to_string(), names::controller_system(controller.name())]
+        .into_iter()
+        .map(|system| pair(question, "Antecedent", &log, "Dependent", names::system_path(&system)?))
+        .collect()
+}
+
+/// CIM_LogManagesRecord: the log and its records.
+pub(super) async fn log_records(
+    controller: &Arc<Controller>,
+    question: &Question,
+) -> Result<Vec<Instance>, HardwareError> {
+    let path = log::log_path(controller.name())?;
+    let records = controller.log().await?;
+    let record =
+        |logged| pair(question, "Log", &path, "Record", log::record_path(controller.name(), logged)?);
+    records.iter().map(record).collect()
+}
+
+fn pair(
+    question: &Question,
+    one: &str,
+    above: &ObjectPath,
+    other: &str,
+    below: ObjectPath,
+) -> Result<Instance, HardwareError> {
+    Ok(question.row().with(one, above.clone())?.with(other, below)?)
+}
+
+async fn devices(controller: &Arc<Controller>) -> Result<Vec<ObjectPath>, HardwareError> {
+    let devices = sensor::devices(controller).await?;
+    let path = |(class, device): (&'static str, String)| {
+        Ok(names::path(
+            class,
+            &[
+                ("SystemCreationClassName", "ComputerSystem"),
+                ("SystemName", controller.name()),
+                ("CreationClassName", class),
+                ("DeviceID", &device),
+            ],
+        )?)
+    };
+    devices.into_iter().map(path).collect()
+}
+
+fn sensors_path(controller: &Controller) -> Result<ObjectPath, cim::Error> {
+    names::path("SystemSpecificCollection", &[("InstanceID", &names::instance_id(controller.name()))])
+}
+
+fn users_path(controller: &Controller) -> Result<ObjectPath, cim::Error> {
+    let name = names::part_id(controller.name(), account::USERS);
+    names::path("ConcreteCollection", &[("InstanceID", &name)])
+}

@@ -1,0 +1,97 @@
+//! Microsoft_IPMI: any request, as it is.
+
+use std::sync::Arc;
+
+use cim::{Instance, Status, Value};
+use ipmi::proto::{NetFn, Request};
+use wmi::{MethodCall, ProviderError};
+
+use crate::controller::Controller;
+use crate::question::Question;
+use crate::{HardwareError, names};
+
+/// The instance of a controller.
+pub(super) fn driver(
+    controller: &Arc<Controller>,
+    question: &Question,
+) -> Result<Vec<Instance>, HardwareError> {
+    let row = question
+        .row()
+        .with("InstanceName", controller.name().to_string())?
+        .with("Active", true)?
+        .with("BMCAddress", names::CONTROLLER)?;
+    Ok(vec![row])
+}
+
+/// RequestResponse: the answer begins with the completion code, and is counted with it.
+pub(crate) async fn request_response(
+    controller: &Arc<Controller>,
+    call: &MethodCall<'_>,
+) -> Result<Instance, ProviderError> {
+    answer(controller, call, "RequestData").await
+}
+
+/// RequestResponseEx: the same, with something behind the request that is the caller's own.
+pub(crate) async fn request_response_ex(
+    controller: &Arc<Controller>,
+    call: &MethodCall<'_>,
+) -> Result<Instance, ProviderError> {
+    answer(controller, call, "Data").await
+}
+
+async fn answer(
+    controller: &Arc<Controller>,
+    call: &MethodCall<'_>,
+    data: &str,
+) -> Result<Instance, ProviderError> {
+    let request = request(call.input, data)?;
+    let response = controller.order(|bmc| async move { bmc.ask(request).await }).await?;
+    let code = response.code.0;
+    let octets: Vec<u8> = std::iter::once(code).chain(response.data).collect();
+    let size = u32::try_from(octets.len()).unwrap_or(u32::MAX);
+    Ok(Instance::new(call.operation.output.clone())
+        .with("CompletionCode", code)?
+        .with("ResponseDataSize", size)?
+        .with("ResponseData", octets)?)
+}
+
+fn request(input: &Instance, data: &str) -> Result<Request, ProviderError> {
+    let wrong = |problem: String| ProviderError::failed(Status::InvalidMethodParameters, problem);
+    let number = |name: &str| input.value(name).and_then(Value::as_integer);
+    let octet = |name: &str| {
+        let octet = number(name).and_then(|number| u8::try_from(number).ok());
+        octet.ok_or_else(|| wrong(format!("{name} is missing")))
+    };
+    let net_fn = NetFn::new(octet("NetworkFunction")?).map_err(|_| {
+        wrong("NetworkFunction is none of a request: those are even, and below 64".to_owned())
+    })?;
+    let (unit, address) = (number("Lun").unwrap_or(0), number("ResponderAddress").unwrap_or(CONTROLLER));
+    if unit != 0 || address != CONTROLLER {
+        let problem = format!(
+            "only the controller itself can be asked: ResponderAddress {CONTROLLER} and Lun 0, not {address} and {unit}"
+        );
+        return Err(ProviderError::failed(Status::NotSupported, problem));
+    }
+    let octets = input.value(data).map(Value::elements).unwrap_or_default();
+    let octets: Vec<u8> = octets
+        .iter()
+        .map(|value| value.as_integer().and_then(|number| u8::try_from(number).ok()))
+        .collect::<Option<_>>()
+        .ok_or_else(|| wrong(format!("{data} has something else than octets in it")))?;
+    // Windows takes an array that is longer than it says; a shorter one is a mistake.
+    let size = match number("RequestDataSize") {
+        None => octets.len(),
+        Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
+    };
+    let octets = octets
+        .get(..size)
+        .ok_or_else(|| wrong(format!("RequestDataSize is {size}, and {data} has {} octets", octets.len())))?;
+    if octets.len() > MOST_OCTETS {
+        return Err(wrong(format!("{} octets are more than {MOST_OCTETS}", octets.len())));
+    }
+    Ok(Request::new(net_fn, octet("Command")?, octets))
+}
+
+const CONTROLLER: i128 = names::CONTROLLER as i128;
+/// More than any controller takes in one message.
+const MOST_OCTETS: usize = 255;

@@ -1,0 +1,352 @@
+//! Sensor and NumericSensor: what the sensors of a controller say.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cim::{ColumnSet, Instance, Status, Value};
+use ipmi::proto::codes;
+use ipmi::proto::sdr::{Analog, Body, Record, Sensor, ThresholdAccess};
+use ipmi::proto::threshold::{GetThresholds, SetThresholds, Threshold, Thresholds};
+use ipmi::{Connection, IpmiError, Measured};
+use tokio::task::JoinSet;
+use tracing::warn;
+use wmi::ProviderError;
+
+use crate::controller::Controller;
+use crate::health::Health;
+use crate::question::Question;
+use crate::scale::Scale;
+use crate::{HardwareError, names, unit};
+
+/// Sensors with states.
+pub(super) async fn discrete(
+    controller: &Arc<Controller>,
+    question: &Question,
+) -> Result<Vec<Instance>, HardwareError> {
+    let measured = measure(controller, question, |sensor| !is_numeric(sensor)).await?;
+    measured
+        .iter()
+        .map(|measured| {
+            let sensor = &measured.sensor;
+            let row = common(controller, question, "Sensor", measured)?;
+            let possible: Vec<String> = (0..15)
+                .filter(|offset| sensor.possible_states >> offset & 1 == 1)
+                .map(|offset| state_name(sensor, offset))
+                .collect();
+            let is_available = measured.reading.is_some_and(|reading| reading.value.is_some());
+            let states = measured.states();
+            let current = match (is_available, states.as_slice()) {
+                (false, _) => "Unknown".to_owned(),
+                (true, []) => "Normal".to_owned(),
+                (true, states) => states.join(", "),
+            };
+            Ok(row.with("CurrentState", current)?.with("PossibleStates", possible)?)
+        })
+        .collect()
+}
+
+/// Sensors with readings and thresholds.
+pub(super) async fn numeric(
+    controller: &Arc<Controller>,
+    question: &Question,
+) -> Result<Vec<Instance>, HardwareError> {
+    let measured = measure(controller, question, is_numeric).await?;
+    let thresholds = if question.wants(&THRESHOLDS.map(|(_, property, _)| property)) {
+        let readable = measured.iter().map(|measured| &measured.sensor).filter(|sensor| is_readable(sensor));
+        let numbers: Vec<u8> = readable.map(|sensor| sensor.number).collect();
+        controller.ask(|bmc| thresholds(bmc, numbers.clone())).await?
+    } else {
+        HashMap::new()
+    };
+    measured
+        .iter()
+        .map(|measured| numeric_row(controller, question, measured, thresholds.get(&measured.sensor.number)))
+        .collect()
+}
+
+fn numeric_row(
+    controller: &Controller,
+    question: &Question,
+    measured: &Measured,
+    thresholds: Option<&Thresholds>,
+) -> Result<Instance, HardwareError> {
+    let sensor = &measured.sensor;
+    let supported: Vec<_> =
+        THRESHOLDS.into_iter().filter(|(bit, ..)| in_record(sensor, *bit).is_some()).collect();
+    let numbers = |of: &dyn Fn(Threshold) -> bool| {
+        let all = (0_u16..).zip(THRESHOLDS).filter(|(_, (threshold, ..))| of(*threshold));
+        all.map(|(number, _)| number).collect::<Vec<u16>>()
+    };
+    let mut possible = vec!["Unknown", "Normal"];
+    possible.extend(supported.iter().map(|(.., state)| *state));
+    let (base, power) = unit::of(&sensor.units);
+    let scale = Scale::of(sensor);
+    let number = |raw: Option<u8>| scale.and_then(|scale| scale.number(raw?));
+    let reading = measured.reading.and_then(|reading| reading.value);
+    let mut row = common(controller, question, "NumericSensor", measured)?
+        .with("CurrentState", current_state(measured))?
+        .with("PossibleStates", possible.into_iter().map(str::to_owned).collect::<Vec<_>>())?
+        .with("BaseUnits", base)?
+        .with("UnitModifier", scale.map_or(0, |scale| scale.exponent()) + power)?
+        .with("RateUnits", u16::from(sensor.units.rate))?
+        .with("CurrentReading", number(reading))?
+        .with("IsLinear", scale.is_some_and(|scale| scale.is_linear()))?
+        .with("SupportedThresholds", numbers(&|threshold| in_record(sensor, threshold).is_some()))?
+        .with(
+            "EnabledThresholds",
+            numbers(&|threshold| {
+                thresholds.map_or(in_record(sensor, threshold), |now| now.of(threshold)).is_some()
+            }),
+        )?
+        .with("SettableThresholds", numbers(&|threshold| is_settable(sensor, threshold)))?;
+    for (threshold, property, _) in THRESHOLDS {
+        let recorded = in_record(sensor, threshold);
+        // What holds now; what the record says is what held at the start.
+        let raw = thresholds.map_or(recorded, |now| now.of(threshold));
+        row = row.with(property, number(raw))?;
+    }
+    let (Some(analog), Some(scale)) = (sensor.analog, scale) else { return Ok(row) };
+    // A factor below zero turns them around.
+    let (one, other) = (number(Some(analog.max)), number(Some(analog.min)));
+    let row = row
+        .with("NominalReading", number(analog.nominal))?
+        .with("NormalMax", number(analog.normal_max))?
+        .with("NormalMin", number(analog.normal_min))?
+        .with("MaxReadable", one.max(other))?
+        .with("MinReadable", one.min(other).or(one).or(other))?;
+    Ok(Characteristics { analog, scale }.fill(row)?)
+}
+
+/// How exact the readings of a sensor are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Characteristics {
+    analog: Analog,
+    scale: Scale,
+}
+
+impl Characteristics {
+    /// The properties of a NumericSensor, or the parameters of GetNonLinearFactors, that say so.
+    pub(crate) fn fill(&self, row: Instance) -> Result<Instance, cim::Error> {
+        let Self { analog, scale } = self;
+        let counts = |count: u8| scale.half_counts(u32::from(count) * 2);
+        let tolerance =
+            scale.half_counts(analog.tolerance.into()).and_then(|halves| i32::try_from(halves).ok());
+        let (digits, exponent) = analog.accuracy;
+        let accuracy = 10_i32.checked_pow(exponent.into()).and_then(|power| power.checked_mul(digits.into()));
+        row.with("Accuracy", accuracy)?
+            .with("Resolution", counts(1))?
+            .with("Tolerance", tolerance)?
+            .with("Hysteresis", analog.hysteresis.and_then(counts))
+    }
+}
+
+/// GetNonLinearFactors: those of the record, which hold for all readings; none if there is no such sensor.
+pub(crate) async fn factors(
+    controller: &Arc<Controller>,
+    device: &str,
+) -> Result<Option<Characteristics>, HardwareError> {
+    let sensor = find(controller, device).await?;
+    Ok(sensor.and_then(|sensor| Some(Characteristics { analog: sensor.analog?, scale: Scale::of(&sensor)? })))
+}
+
+/// Sets the thresholds of an instance that have changed, and looks whether they have.
+pub(crate) async fn set_thresholds(
+    controller: &Arc<Controller>,
+    instance: &Instance,
+    changed: &ColumnSet,
+) -> Result<(), ProviderError> {
+    let device = instance.value("DeviceID").and_then(Value::as_str).unwrap_or_default();
+    let gone = || ProviderError::failed(Status::NotFound, format!("there is no sensor {device}"));
+    let sensor = find(controller, device).await?.ok_or_else(gone)?;
+    let mut wanted = Thresholds::default();
+    for column in changed.iter() {
+        let name =
+            instance.class().property(column).map(|property| property.name.to_string()).unwrap_or_default();
+        let known = THRESHOLDS.iter().find(|(_, property, _)| property.eq_ignore_ascii_case(&name));
+        let Some((threshold, ..)) = known else {
+            let problem =
+                format!("no controller keeps {name}: the thresholds can be written, and nothing else");
+            return Err(ProviderError::failed(Status::NotSupported, problem));
+        };
+        if !is_settable(&sensor, *threshold) {
+            let problem = format!("the sensor {device} does not let anybody set {name}");
+            return Err(ProviderError::failed(Status::NotSupported, problem));
+        }
+        let number = instance.at(column).as_integer().and_then(|number| i32::try_from(number).ok());
+        let scale = Scale::of(&sensor);
+        let raw = number.zip(scale).and_then(|(number, scale)| scale.raw(number)).ok_or_else(|| {
+            let problem = format!("{name}: the sensor {device} cannot measure that");
+            ProviderError::failed(Status::ValueOutOfRange, problem)
+        })?;
+        wanted = wanted.with(*threshold, raw);
+    }
+    let set = SetThresholds { sensor: sensor.number, thresholds: wanted };
+    controller.order(|bmc| async move { bmc.run(&set).await }).await?;
+    let get = GetThresholds(sensor.number);
+    let now = controller.ask(|bmc| async move { bmc.run(&get).await }).await?;
+    for (threshold, property, _) in THRESHOLDS {
+        if wanted.of(threshold).is_some_and(|raw| now.of(threshold) != Some(raw)) {
+            // Windows has records 1000 and 1001 for this, and tells nobody else.
+            warn!(controller = %controller.name(), sensor = device, property, "Threshold not changed");
+            let problem =
+                format!("the controller {} has taken {property} and has not changed it", controller.name());
+            return Err(ProviderError::failed(Status::Failed, problem));
+        }
+    }
+    Ok(())
+}
+
+/// What sensors of both sorts have in common.
+fn common(
+    controller: &Controller,
+    question: &Question,
+    class: &'static str,
+    measured: &Measured,
+) -> Result<Instance, HardwareError> {
+    let sensor = &measured.sensor;
+    let kind = codes::sensor_type(sensor.kind);
+    let described = kind.unwrap_or("manufacturer's own");
+    let (sensor_type, other) = match sensor.kind {
+        0x01 => (2_u16, None),
+        0x02 => (3, None),
+        0x03 => (4, None),
+        0x04 => (5, None),
+        0x05 => (7, None),
+        0x25 => (11, None),
+        number => (1, Some(kind.map_or_else(|| format!("type {number:#04x}"), str::to_owned))),
+    };
+    let is_available = measured.reading.is_some_and(|reading| reading.value.is_some());
+    let row = question
+        .row()
+        .with("SystemCreationClassName", "ComputerSystem")?
+        .with("SystemName", controller.name().to_string())?
+        .with("CreationClassName", class)?
+        .with("DeviceID", names::device_id_of(sensor))?
+        .with("Name", sensor.name.clone())?
+        .with("ElementName", sensor.name.clone())?
+        .with("Caption", sensor.name.clone())?
+        .with("Description", format!("{} ({described}) of {}", sensor.name, controller.name()))?
+        .with("SensorType", sensor_type)?
+        .with("OtherSensorTypeDescription", other)?
+        .with("EnabledState", if is_available { 2_u16 } else { 5 })?;
+    Ok(Health::from(measured.standing()).fill(row, None)?)
+}
+
+/// The sensors that are wanted, with their readings if those are.
+async fn measure(
+    controller: &Arc<Controller>,
+    question: &Question,
+    is_wanted: impl Fn(&Sensor) -> bool,
+) -> Result<Vec<Measured>, HardwareError> {
+    let records = controller.records().await?;
+    let wanted: Vec<Record> = sensors(&records)
+        .filter(|(_, sensor)| is_wanted(sensor) && question.wants_device(&names::device_id_of(sensor)))
+        .map(|(id, sensor)| Record { id, body: Body::Sensors(vec![sensor.clone()]) })
+        .collect();
+    if !question.wants(&READ) {
+        let sensors = sensors(&wanted).map(|(_, sensor)| sensor.clone());
+        return Ok(sensors.map(|sensor| Measured { sensor, reading: None }).collect());
+    }
+    let wanted = Arc::new(wanted);
+    controller
+        .ask(|bmc| {
+            let wanted = wanted.clone();
+            async move { bmc.measure(&wanted).await }
+        })
+        .await
+}
+
+/// The names of the sensors of a controller: the class and the DeviceID of each.
+pub(super) async fn devices(
+    controller: &Arc<Controller>,
+) -> Result<Vec<(&'static str, String)>, HardwareError> {
+    let records = controller.records().await?;
+    let named = sensors(&records).map(|(_, sensor)| {
+        (if is_numeric(sensor) { "NumericSensor" } else { "Sensor" }, names::device_id_of(sensor))
+    });
+    Ok(named.collect())
+}
+
+async fn find(controller: &Arc<Controller>, device: &str) -> Result<Option<Sensor>, HardwareError> {
+    let records = controller.records().await?;
+    let found =
+        sensors(&records).find(|(_, sensor)| is_numeric(sensor) && names::device_id_of(sensor) == device);
+    Ok(found.map(|(_, sensor)| sensor.clone()))
+}
+
+/// Each once: records that say the same twice would make two rows with one key.
+fn sensors(records: &[Record]) -> impl Iterator<Item = (u16, &Sensor)> {
+    let mut seen = std::collections::HashSet::new();
+    records
+        .iter()
+        .filter_map(|record| match &record.body {
+            Body::Sensors(sensors) => Some((record.id, sensors)),
+            _ => None,
+        })
+        .flat_map(|(id, sensors)| sensors.iter().map(move |sensor| (id, sensor)))
+        .filter(move |(_, sensor)| seen.insert((sensor.number, sensor.unit, sensor.owner)))
+}
+
+async fn thresholds(bmc: Connection, numbers: Vec<u8>) -> Result<HashMap<u8, Thresholds>, IpmiError> {
+    let mut asked = JoinSet::new();
+    for number in numbers {
+        let bmc = bmc.clone();
+        asked.spawn(async move { (number, bmc.run(&GetThresholds(number)).await) });
+    }
+    let mut thresholds = HashMap::new();
+    while let Some(done) = asked.join_next().await {
+        match done {
+            Ok((number, Ok(found))) => drop(thresholds.insert(number, found)),
+            // Its record promises what it does not do.
+            Ok((_, Err(IpmiError::Completion(_)))) | Err(_) => {}
+            Ok((_, Err(error))) => return Err(error),
+        }
+    }
+    Ok(thresholds)
+}
+
+fn is_numeric(sensor: &Sensor) -> bool {
+    sensor.is_threshold() && sensor.analog.is_some()
+}
+
+/// Others are behind a bridge, or under another logical unit.
+fn is_readable(sensor: &Sensor) -> bool {
+    let can_be_read =
+        matches!(sensor.threshold_access, ThresholdAccess::Readable | ThresholdAccess::Settable);
+    can_be_read && sensor.owner == names::CONTROLLER && sensor.unit == 0
+}
+
+fn is_settable(sensor: &Sensor, threshold: Threshold) -> bool {
+    sensor.threshold_access == ThresholdAccess::Settable && sensor.settable >> threshold.bit() & 1 == 1
+}
+
+/// The threshold that held when the record was written; those stand from upper non-recoverable down.
+fn in_record(sensor: &Sensor, threshold: Threshold) -> Option<u8> {
+    let place = 5_usize.checked_sub(usize::from(threshold.bit()))?;
+    sensor.thresholds.get(place).copied().flatten()
+}
+
+fn current_state(measured: &Measured) -> &'static str {
+    let Some(reading) = measured.reading.filter(|reading| reading.value.is_some()) else { return "Unknown" };
+    let is_beyond = |(threshold, ..): &&(Threshold, &str, &str)| reading.states >> threshold.bit() & 1 == 1;
+    // From the worst on.
+    THRESHOLDS.iter().rev().find(is_beyond).map_or("Normal", |(.., state)| state)
+}
+
+fn state_name(sensor: &Sensor, offset: u8) -> String {
+    let named = codes::state(sensor.kind, sensor.event_kind, offset);
+    named.map_or_else(|| format!("state {offset}"), |(name, _)| name.to_owned())
+}
+
+/// In the order of their numbers in SupportedThresholds, with the state of a sensor beyond each.
+const THRESHOLDS: [(Threshold, &str, &str); 6] = [
+    (Threshold::LowerNonCritical, "LowerThresholdNonCritical", "Lower Non-Critical"),
+    (Threshold::UpperNonCritical, "UpperThresholdNonCritical", "Upper Non-Critical"),
+    (Threshold::LowerCritical, "LowerThresholdCritical", "Lower Critical"),
+    (Threshold::UpperCritical, "UpperThresholdCritical", "Upper Critical"),
+    (Threshold::LowerNonRecoverable, "LowerThresholdFatal", "Lower Fatal"),
+    (Threshold::UpperNonRecoverable, "UpperThresholdFatal", "Upper Fatal"),
+];
+/// What takes a reading.
+const READ: [&str; 6] =
+    ["CurrentReading", "CurrentState", "EnabledState", "HealthState", "OperationalStatus", "Status"];

@@ -1,0 +1,349 @@
+//! MSFT_PCSVDevice: all of a machine in one instance, as its controller shows it.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use cim::{Instance, Namespace, Schema, Status, Value};
+use ipmi::proto::boot::{BootFlags, Firmware, Persistence};
+use ipmi::proto::channel::ChannelNumber;
+use ipmi::proto::lan::{AddressSource, GetLanParameter, LanChange, LanParameter, LanValue, SetLanParameter};
+use ipmi::proto::user::{PasswordOperation, PasswordSize, SetUserPassword, UserId};
+use ipmi::proto::{Password, ProtoError};
+use ipmi::{Connection, IpmiError};
+use wmi::{MethodCall, ProviderError};
+
+use super::system::Machine;
+use super::{account, log, sensor};
+use crate::boot_source::{self, SOURCES};
+use crate::controller::Controller;
+use crate::question::Question;
+use crate::{HardwareError, names, results};
+
+/// The instance of a controller.
+pub(super) async fn view(
+    controller: &Arc<Controller>,
+    question: &Question,
+) -> Result<Vec<Instance>, HardwareError> {
+    let machine = Machine::read(controller, question.wants(&FROM_INVENTORY)).await?;
+    let id = controller.device_id().await?;
+    let (health, _) = machine.health();
+    let firmware = format!("{}.{:02}", id.firmware_major, id.firmware_minor);
+    let mut row = begin(controller, question)?
+        .with("EnabledState", machine.enabled_state())?
+        .with("RequestedState", 12_u16)?
+        .with("HealthState", health.state())?
+        .with("OperationalStatus", vec![health.operational()])?
+        .with("SMBIOSGuid", machine.guid.map(|guid| guid.to_string()))?
+        .with("Manufacturer", machine.field("Manufacturer"))?
+        .with("Model", machine.field("Product Name"))?
+        .with("SerialNumber", machine.field("Serial Number"))?
+        .with("PartNumber", machine.field("Part Number"))?
+        .with("Version", machine.field("Version"))?
+        .with("Tag", machine.field("Asset Tag"))?
+        .with("FRUInfoSupported", id.support.names().any(|name| name == "FRU Inventory Device"))?
+        .with("CurrentManagementFirmwareMajorVersion", u16::from(id.firmware_major))?
+        .with("CurrentManagementFirmwareMinorVersion", u16::from(id.firmware_minor))?
+        .with("CurrentManagementFirmwareVersionString", firmware)?;
+    if question.wants(&["OneTimeBootSource", "PersistentBootConfigOrder"]) {
+        row = boot(controller, row).await?;
+    }
+    if question.wants(&[
+        "IPv4Address",
+        "IPv4AddressOrigin",
+        "IPv4DefaultGateway",
+        "IPv4SubnetMask",
+        "MacAddress",
+    ]) {
+        row = network(controller, row).await?;
+    }
+    if question.wants(&LOG) {
+        row = event_log(controller, row).await?;
+    }
+    if question.wants(&SENSOR.map(|(property, _)| property)) {
+        row = sensors(controller, row).await?;
+    }
+    Ok(vec![row])
+}
+
+/// What stands for a machine whose controller cannot be asked.
+pub(super) fn unreachable(controller: &Controller, question: &Question) -> Result<Instance, HardwareError> {
+    let row = begin(controller, question)?;
+    Ok(row
+        .with("EnabledState", 0_u16)?
+        .with("HealthState", 0_u16)?
+        .with("OperationalStatus", vec![13_u16])?)
+}
+
+fn begin(controller: &Controller, question: &Question) -> Result<Instance, cim::Error> {
+    let name = controller.name().to_string();
+    question
+        .row()
+        .with("InstanceID", names::instance_id(&name))?
+        .with("Caption", name.clone())?
+        .with("ElementName", name)?
+        .with("Dedicated", vec![0_u16])?
+        .with("TargetAddress", controller.address().map(|address| address.host.clone()))?
+        .with("StructuredBootString", SOURCES.map(|(source, _)| source.to_owned()).to_vec())
+}
+
+/// What the machine starts from, by index; NULL if it has not been told.
+async fn boot(controller: &Arc<Controller>, row: Instance) -> Result<Instance, HardwareError> {
+    let flags = match controller.ask(|bmc| async move { bmc.boot_flags().await }).await {
+        Ok(flags) if flags.are_valid => flags,
+        Ok(_) | Err(HardwareError::Refused { .. }) => return Ok(row),
+        Err(error) => return Err(error),
+    };
+    let Some(index) = boot_source::index(flags.device) else { return Ok(row) };
+    Ok(match flags.persistence {
+        Persistence::Once => row.with("OneTimeBootSource", index)?,
+        Persistence::Always => row.with("PersistentBootConfigOrder", vec![index])?,
+    })
+}
+
+async fn network(controller: &Arc<Controller>, row: Instance) -> Result<Instance, HardwareError> {
+    let address = |value: Option<LanValue>| match value {
+        Some(LanValue::Address(address)) => Some(address.to_string()),
+        _ => None,
+    };
+    let hardware = match parameter(controller, LanParameter::Hardware).await? {
+        Some(LanValue::Hardware(octets)) => Some(octets.map(|octet| format!("{octet:02X}")).join("-")),
+        _ => None,
+    };
+    let origin = match parameter(controller, LanParameter::Source).await? {
+        Some(LanValue::Source(AddressSource::Static)) => STATIC,
+        Some(LanValue::Source(AddressSource::Dhcp)) => DHCP,
+        Some(_) => 1_u16,
+        None => 0,
+    };
+    Ok(row
+        .with("IPv4Address", address(parameter(controller, LanParameter::Address).await?))?
+        .with("IPv4SubnetMask", address(parameter(controller, LanParameter::Mask).await?))?
+        .with("IPv4DefaultGateway", address(parameter(controller, LanParameter::Gateway).await?))?
+        .with("IPv4AddressOrigin", origin)?
+        .with("MacAddress", hardware)?)
+}
+
+/// A parameter of the channel that the session is on; none if the controller does not know it.
+async fn parameter(
+    controller: &Arc<Controller>,
+    parameter: LanParameter,
+) -> Result<Option<LanValue>, HardwareError> {
+    let get = GetLanParameter { channel: ChannelNumber::THIS, parameter };
+    match controller.ask(|bmc| async move { bmc.run(&get).await }).await {
+        Ok(value) => Ok(Some(value)),
+        Err(HardwareError::Refused { .. } | HardwareError::Broken { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn event_log(controller: &Arc<Controller>, row: Instance) -> Result<Instance, HardwareError> {
+    let info = match controller.log_info().await {
+        Ok(info) => info,
+        Err(HardwareError::Refused { .. }) => return Ok(row),
+        Err(error) => return Err(error),
+    };
+    let free = if info.free == u16::MAX { u16::MAX } else { info.free / 16 };
+    Ok(row
+        .with("LogInstanceID", vec![names::instance_id(controller.name())])?
+        .with("LogCurrentNumberOfRecords", vec![u64::from(info.records)])?
+        .with("LogMaxNumberOfRecords", vec![u64::from(info.records) + u64::from(free)])?
+        // Never overwrites: who is full loses what is new.
+        .with("LogOverwritePolicy", vec![7_u16])?
+        .with("LogFreeSpace", free)?)
+}
+
+async fn sensors(controller: &Arc<Controller>, mut row: Instance) -> Result<Instance, HardwareError> {
+    let class = Schema::of(Namespace::parse("root/hardware")?).require("NumericSensor")?;
+    let rows = sensor::numeric(controller, &Question::whole(class)).await?;
+    for (property, of_sensor) in SENSOR {
+        let values = rows.iter().map(|sensor| sensor.value(of_sensor).cloned().unwrap_or_default());
+        row = row.with(property, Value::Array(values.collect()))?;
+    }
+    Ok(row)
+}
+
+/// SetOneTimeBootSource, ModifyPersistentBootConfigOrder and ChangeBootConfiguration; gives what they return.
+pub(crate) async fn change_boot(
+    controller: &Arc<Controller>,
+    source: &str,
+    persistence: Persistence,
+) -> Result<u32, HardwareError> {
+    let Some(device) = boot_source::device(source) else { return Ok(UNDONE) };
+    let firmware = match controller.ask(|bmc| async move { bmc.boot_flags().await }).await {
+        Ok(flags) if flags.are_valid => flags.firmware,
+        Ok(_) | Err(HardwareError::Refused { .. }) => Firmware::default(),
+        Err(error) => return Err(error),
+    };
+    let flags = BootFlags::new(device, persistence, firmware);
+    match controller.order(|bmc| async move { bmc.set_boot_flags(flags).await }).await {
+        Ok(()) => Ok(results::DONE),
+        Err(HardwareError::Refused { code, .. }) if code.0 != 0xd4 => Ok(of_refusal(code.0)),
+        Err(error) => Err(error),
+    }
+}
+
+/// ModifyPersistentBootConfigOrder: controllers keep one source, not an order.
+pub(crate) async fn set_order(controller: &Arc<Controller>, order: &[Value]) -> Result<u32, HardwareError> {
+    match order {
+        [first] => change_boot(controller, first.as_str().unwrap_or_default(), Persistence::Always).await,
+        [] => Ok(UNDONE),
+        _ => Ok(results::NOT_SUPPORTED),
+    }
+}
+
+/// ChangeNetworkConfiguration of the channel that the session is on.
+pub(crate) async fn change_network(
+    controller: &Arc<Controller>,
+    input: &Instance,
+) -> Result<u32, HardwareError> {
+    let origin = input.value("IPv4AddressOrigin").and_then(Value::as_integer);
+    let mut changes = vec![LanChange::Begin];
+    match origin.map(u16::try_from) {
+        Some(Ok(STATIC)) => changes.push(LanChange::Source(AddressSource::Static)),
+        Some(Ok(DHCP)) => changes.push(LanChange::Source(AddressSource::Dhcp)),
+        None => {}
+        Some(_) => return Ok(results::NOT_SUPPORTED),
+    }
+    type Change = fn(Ipv4Addr) -> LanChange;
+    let parts = [
+        ("IPv4Address", LanChange::Address as Change),
+        ("IPv4SubnetMask", LanChange::Mask),
+        ("IPv4DefaultGateway", LanChange::Gateway),
+    ];
+    for (name, change) in parts {
+        let Some(text) = input.value(name).and_then(Value::as_str).filter(|text| !text.is_empty()) else {
+            continue;
+        };
+        match text.parse() {
+            Ok(address) => changes.push(change(address)),
+            Err(_) => return Ok(UNDONE),
+        }
+    }
+    changes.push(LanChange::End);
+    match controller.order(|bmc| change_parameters(bmc, changes)).await {
+        // The address that was asked has gone with the last step.
+        Ok(()) | Err(HardwareError::Silent(_)) => Ok(results::DONE),
+        Err(HardwareError::Refused { code, .. }) if code.0 != 0xd4 => Ok(of_refusal(code.0)),
+        Err(error) => Err(error),
+    }
+}
+
+async fn change_parameters(bmc: Connection, changes: Vec<LanChange>) -> Result<(), IpmiError> {
+    for change in changes {
+        let is_bracket = matches!(change, LanChange::Begin | LanChange::End);
+        match bmc.run(&SetLanParameter { channel: ChannelNumber::THIS, change }).await {
+            Ok(()) => {}
+            // Many do without saying when it begins and ends.
+            Err(IpmiError::Completion(_)) if is_bracket => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// ChangeUserPassword of the user whose session it is; gives what it returns, and the password if it was changed.
+pub(crate) async fn change_password(
+    controller: &Arc<Controller>,
+    user: &str,
+    current: &str,
+    new: &str,
+) -> Result<u32, ProviderError> {
+    let password = |text: &str| {
+        Password::new(text.as_bytes())
+            .map_err(|error| ProviderError::failed(Status::InvalidMethodParameters, error.to_string()))
+    };
+    let (current, new) = (password(current)?, password(new)?);
+    let users = account::users(controller).await?;
+    let Some(number) = users.iter().find(|known| known.name == user).map(|known| known.number) else {
+        return Ok(UNDONE);
+    };
+    let changed = controller.order(|bmc| set_password(bmc, number, current, new)).await;
+    match changed {
+        Ok(()) => Ok(results::DONE),
+        Err(HardwareError::Refused { code, .. }) if code.0 != 0xd4 => Ok(of_refusal(code.0)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn set_password(
+    bmc: Connection,
+    number: u8,
+    current: Password,
+    new: Password,
+) -> Result<(), IpmiError> {
+    // Everybody on the way could read it.
+    if bmc.suite().is_in_clear() {
+        return Err(ProtoError::Suite(bmc.suite().number().into()).into());
+    }
+    let user = UserId::new(number)?;
+    let test = PasswordOperation::Test(current.clone(), PasswordSize::of(&current));
+    bmc.run(&SetUserPassword { user, operation: test }).await?;
+    let set = PasswordOperation::Set(new.clone(), PasswordSize::of(&new));
+    bmc.run(&SetUserPassword { user, operation: set }).await
+}
+
+/// ReadLog: all records, with their octets.
+pub(crate) async fn read_log(
+    controller: &Arc<Controller>,
+    call: &MethodCall<'_>,
+) -> Result<Instance, ProviderError> {
+    let namespace = Namespace::parse("root/microsoft/windows/hardwaremanagement")?;
+    let class = Schema::of(namespace).require("MSFT_PCSVLogRecord")?;
+    let records = controller.log().await?;
+    let mut rows = Vec::new();
+    for logged in records.iter() {
+        let (format, data) = log::text_form(logged);
+        rows.push(
+            Instance::new(class.clone())
+                .with("LogCreationClassName", "RecordLog")?
+                .with("LogName", names::instance_id(controller.name()))?
+                .with("CreationClassName", "MSFT_PCSVLogRecord")?
+                .with("RecordID", logged.record.id.to_string())?
+                .with("MessageTimestamp", log::time(logged))?
+                .with("RecordFormat", format)?
+                .with("RecordData", data)?
+                .with("RawData", logged.octets.to_vec())?,
+        );
+    }
+    Ok(Instance::new(call.operation.output.clone())
+        .with("LogRecords", rows)?
+        .with("ReturnValue", results::DONE)?)
+}
+
+/// What the methods of this class return of a refusal: not supported, or failed.
+fn of_refusal(code: u8) -> u32 {
+    if code == 0xc1 || code == 0x80 { results::NOT_SUPPORTED } else { UNDONE }
+}
+
+/// Failed, as the methods of this class say it.
+const UNDONE: u32 = 2;
+/// IPv4AddressOrigin.
+const STATIC: u16 = 3;
+const DHCP: u16 = 4;
+const FROM_INVENTORY: [&str; 6] = ["Manufacturer", "Model", "SerialNumber", "PartNumber", "Version", "Tag"];
+const LOG: [&str; 5] = [
+    "LogInstanceID",
+    "LogCurrentNumberOfRecords",
+    "LogMaxNumberOfRecords",
+    "LogOverwritePolicy",
+    "LogFreeSpace",
+];
+/// The arrays, and the property of a NumericSensor that each is of.
+const SENSOR: [(&str, &str); 16] = [
+    ("NumericSensorElementName", "ElementName"),
+    ("NumericSensorEnabledState", "EnabledState"),
+    ("NumericSensorHealthState", "HealthState"),
+    ("NumericSensorCurrentState", "CurrentState"),
+    ("NumericSensorSensorType", "SensorType"),
+    ("NumericSensorOtherSensorTypeDescription", "OtherSensorTypeDescription"),
+    ("NumericSensorBaseUnits", "BaseUnits"),
+    ("NumericSensorUnitModifier", "UnitModifier"),
+    ("NumericSensorRateUnits", "RateUnits"),
+    ("NumericSensorCurrentReading", "CurrentReading"),
+    ("NumericSensorLowerThresholdNonCritical", "LowerThresholdNonCritical"),
+    ("NumericSensorUpperThresholdNonCritical", "UpperThresholdNonCritical"),
+    ("NumericSensorLowerThresholdCritical", "LowerThresholdCritical"),
+    ("NumericSensorUpperThresholdCritical", "UpperThresholdCritical"),
+    ("NumericSensorLowerThresholdFatal", "LowerThresholdFatal"),
+    ("NumericSensorUpperThresholdFatal", "UpperThresholdFatal"),
+];

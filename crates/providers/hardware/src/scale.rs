@@ -1,0 +1,158 @@
+//! Readings as the whole numbers of CIM, times a power of ten (CIM_NumericSensor.UnitModifier).
+
+use ipmi::proto::sdr::Sensor;
+use ipmi::proto::{Factors, Linearization, Quantity};
+
+/// How raw values of one sensor become whole numbers that all have the same power of ten.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    factors: Factors,
+    /// Of ten: what the whole numbers are multiplied with.
+    exponent: i32,
+}
+
+impl Scale {
+    /// None for a sensor without factors.
+    ///
+    /// The exponent is the one with which linear sensors are exact, and -3 for others; larger only where 32 bits
+    /// would not hold the largest number.
+    pub(crate) fn of(sensor: &Sensor) -> Option<Self> {
+        let factors = sensor.factors?;
+        let quantities = || (0..=u8::MAX).filter_map(|raw| factors.quantity(raw));
+        let exponent = match quantities().next()? {
+            Quantity::Exact { exponent, .. } => i32::from(exponent),
+            Quantity::Rounded(_) => -3,
+        };
+        let fits = |exponent: &i32| quantities().all(|quantity| whole(quantity, *exponent).is_some());
+        let exponent = (exponent..exponent.saturating_add(MOST_POWERS)).find(fits)?;
+        Some(Self { factors, exponent })
+    }
+
+    pub(crate) fn exponent(&self) -> i32 {
+        self.exponent
+    }
+
+    pub(crate) fn is_linear(&self) -> bool {
+        self.factors.linearization == Linearization::Linear
+    }
+
+    /// The number of a raw value.
+    pub(crate) fn number(&self, raw: u8) -> Option<i32> {
+        whole(self.factors.quantity(raw)?, self.exponent)
+    }
+
+    /// How far so many half counts of raw values are apart; none where that depends on the value.
+    pub(crate) fn half_counts(&self, count: u32) -> Option<u32> {
+        if !self.is_linear() {
+            return None;
+        }
+        // Without B, which moves all values alike.
+        let step = Factors { b: 0, m: self.factors.m.saturating_abs(), ..self.factors };
+        let step = Factors { format: ipmi::proto::AnalogFormat::Unsigned, ..step };
+        let Quantity::Exact { digits, exponent } = step.quantity(1)? else { return None };
+        let digits = digits.checked_mul(i64::from(count))?;
+        let halves = whole(
+            Quantity::Exact { digits: digits.checked_mul(5)?, exponent: exponent.checked_sub(1)? },
+            self.exponent,
+        )?;
+        u32::try_from(halves).ok()
+    }
+
+    /// The raw value that comes nearest to a number; none if the number is outside what the sensor can measure.
+    pub(crate) fn raw(&self, number: i32) -> Option<u8> {
+        let numbers = || (0..=u8::MAX).filter_map(|raw| Some((raw, self.number(raw)?)));
+        let (least, most) = (numbers().map(|(_, n)| n).min()?, numbers().map(|(_, n)| n).max()?);
+        if !(least..=most).contains(&number) {
+            return None;
+        }
+        numbers().min_by_key(|(_, n)| n.abs_diff(number)).map(|(raw, _)| raw)
+    }
+}
+
+/// A quantity in units of a power of ten, rounded to the nearest; none if 32 bits do not hold it.
+fn whole(quantity: Quantity, exponent: i32) -> Option<i32> {
+    match quantity {
+        Quantity::Exact { digits, exponent: from } => {
+            let drop = exponent - i32::from(from);
+            let power = 10_i64.checked_pow(drop.unsigned_abs())?;
+            let scaled = if drop < 0 {
+                digits.checked_mul(power)?
+            } else {
+                let half = if digits < 0 { -(power / 2) } else { power / 2 };
+                digits.checked_add(half)? / power
+            };
+            i32::try_from(scaled).ok()
+        }
+        Quantity::Rounded(value) => {
+            let scaled = (value / 10_f64.powi(exponent)).round();
+            let holds = scaled.abs() <= f64::from(i32::MAX);
+            #[allow(clippy::cast_possible_truncation)] // It was rounded, and 32 bits hold it.
+            holds.then_some(scaled as i32)
+        }
+    }
+}
+
+/// Of ten: more than any sensor needs.
+const MOST_POWERS: i32 = 40;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use ipmi::proto::AnalogFormat;
+
+    use super::*;
+
+    fn scale(m: i16, b: i16, b_exponent: i8, result_exponent: i8) -> Scale {
+        let (linearization, format) = (Linearization::Linear, AnalogFormat::Unsigned);
+        let factors = Factors { m, b, b_exponent, result_exponent, linearization, format };
+        of(factors)
+    }
+
+    fn of(factors: Factors) -> Scale {
+        let mut rest: &[u8] = include_bytes!("../../../ipmi/proto/tests/sdr.bin");
+        loop {
+            let (record, more) = rest.split_at(ipmi::proto::sdr::octets_of(rest).unwrap());
+            rest = more;
+            let record = ipmi::proto::sdr::Record::decode(record).unwrap();
+            if let ipmi::proto::sdr::Body::Sensors(sensors) = record.body {
+                let sensor = sensors.into_iter().next().unwrap();
+                return Scale::of(&Sensor { factors: Some(factors), ..sensor }).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn linear_readings_are_exact() {
+        let battery = scale(10, 120, 1, -3);
+        assert_eq!((battery.number(180), battery.exponent()), (Some(3_000), -3));
+        assert_eq!((battery.half_counts(2), battery.half_counts(1)), (Some(10), Some(5)));
+        let shifted = scale(1, 5, -1, 0);
+        assert_eq!((shifted.number(2), shifted.exponent(), shifted.half_counts(4)), (Some(25), -1, Some(20)));
+        let falling = scale(-2, 0, 0, 0);
+        assert_eq!((falling.number(9), falling.half_counts(2)), (Some(-18), Some(2)));
+    }
+
+    #[test]
+    fn a_number_that_32_bits_do_not_hold_loses_its_last_digits() {
+        let large = scale(511, 511, 7, 0);
+        assert_eq!((large.exponent(), large.number(0)), (1, Some(511_000_000)));
+        assert_eq!(whole(Quantity::Exact { digits: -15, exponent: 0 }, 1), Some(-2));
+    }
+
+    #[test]
+    fn numbers_become_the_nearest_raw_value_or_none() {
+        let battery = scale(10, 120, 1, -3);
+        for raw in 0..=u8::MAX {
+            assert_eq!(battery.raw(battery.number(raw).unwrap()), Some(raw));
+        }
+        assert_eq!(battery.raw(3_004), Some(180));
+        assert_eq!((battery.raw(1_199), battery.raw(3_751)), (None, None));
+    }
+
+    #[test]
+    fn readings_of_functions_have_three_digits_behind_the_point() {
+        let (linearization, format) = (Linearization::SquareRoot, AnalogFormat::Unsigned);
+        let root = of(Factors { m: 1, b: 0, b_exponent: 0, result_exponent: 0, linearization, format });
+        assert_eq!((root.number(2), root.exponent(), root.half_counts(2)), (Some(1_414), -3, None));
+    }
+}

@@ -1,0 +1,221 @@
+//! The system bus, for providers whose calls run on threads that may wait.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+use zbus::wire::DynamicType;
+use zbus::{Connection, Message, OwnedVariant, Variant, connection};
+
+/// The bus of a machine; connected to when it is first needed, and again when the connection is lost.
+#[derive(Debug)]
+pub(crate) struct Bus {
+    address: Address,
+    connection: Mutex<Option<Connection>>,
+}
+
+/// Where the bus is.
+#[derive(Debug)]
+pub(crate) enum Address {
+    /// Where the system bus is, or what `DBUS_SYSTEM_BUS_ADDRESS` says.
+    System,
+    /// At an address as D-Bus writes them.
+    At(String),
+    /// There is none.
+    Nowhere,
+}
+
+/// A service on the bus, by one of its objects.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Object<'a> {
+    pub(crate) service: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) interface: &'a str,
+}
+
+/// The properties of an object.
+#[derive(Debug)]
+pub(crate) struct Properties(HashMap<String, OwnedVariant>);
+
+/// Why a service on the bus did not do something.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BusError {
+    /// There is no bus, or nobody on it who does such things.
+    #[error("{0} is not on the bus of this machine")]
+    Absent(String),
+    /// It refused.
+    #[error("{message}")]
+    Refused {
+        /// The name of the error, such as `org.freedesktop.DBus.Error.AccessDenied`.
+        name: String,
+        message: String,
+    },
+    /// It did not answer in time.
+    #[error("{0} did not answer in time")]
+    Silent(String),
+    /// What it said is no answer to what was asked.
+    #[error("the answer of {0} cannot be understood")]
+    Unintelligible(String),
+}
+
+impl Bus {
+    pub(crate) fn new(address: Address) -> Self {
+        Self { address, connection: Mutex::new(None) }
+    }
+
+    /// Waits for something that is asked of the bus.
+    ///
+    /// # Errors
+    /// [`BusError::Absent`] if there is no bus, and what `ask` gives.
+    pub(crate) fn wait<T, F>(&self, ask: impl FnOnce(Connection) -> F) -> Result<T, BusError>
+    where
+        F: Future<Output = Result<T, BusError>>,
+    {
+        let runtime = Handle::try_current().map_err(|_| BusError::Absent("a runtime".to_owned()))?;
+        runtime.block_on(async {
+            let connection = self.connection().await?;
+            let answer = ask(connection).await;
+            // Whoever restarts the bus gets a new connection at the next question.
+            if matches!(answer, Err(BusError::Absent(_))) {
+                *self.connection.lock().await = None;
+            }
+            answer
+        })
+    }
+
+    async fn connection(&self) -> Result<Connection, BusError> {
+        let mut kept = self.connection.lock().await;
+        if let Some(connection) = kept.as_ref() {
+            return Ok(connection.clone());
+        }
+        let builder = match &self.address {
+            Address::System => connection::Builder::system(),
+            Address::At(address) => connection::Builder::address(address.as_str()),
+            Address::Nowhere => return Err(BusError::Absent("a service".to_owned())),
+        };
+        let absent = |_| BusError::Absent("a service".to_owned());
+        let connecting = builder.method_timeout(LONGEST_CALL).build();
+        let connection = tokio::time::timeout(LONGEST_CALL, connecting)
+            .await
+            .map_err(|_| BusError::Silent("the bus".to_owned()))?
+            .map_err(absent)?;
+        Ok(kept.insert(connection).clone())
+    }
+}
+
+impl Object<'_> {
+    /// Calls a method.
+    pub(crate) async fn call<B>(&self, bus: &Connection, method: &str, body: &B) -> Result<Message, BusError>
+    where
+        B: Serialize + DynamicType,
+    {
+        let Self { service, path, interface } = *self;
+        bus.call_method(Some(service), path, Some(interface), method, body)
+            .await
+            .map_err(|error| BusError::of(service, &error))
+    }
+
+    /// Calls a method and waits for what it gives.
+    pub(crate) async fn ask<B, T>(&self, bus: &Connection, method: &str, body: &B) -> Result<T, BusError>
+    where
+        B: Serialize + DynamicType,
+        T: serde::de::DeserializeOwned + zbus::wire::Type,
+    {
+        let answer = self.call(bus, method, body).await?;
+        answer.body().deserialize().map_err(|_| BusError::Unintelligible(self.service.to_owned()))
+    }
+
+    /// All properties of the interface.
+    pub(crate) async fn properties(&self, bus: &Connection) -> Result<Properties, BusError> {
+        let object = Object { interface: PROPERTIES, ..*self };
+        object.ask(bus, "GetAll", &(self.interface,)).await.map(Properties)
+    }
+}
+
+impl Properties {
+    /// A text or the path of an object; `None` if there is none, or an empty one.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        text_in(self.0.get(name)?)
+    }
+
+    /// A number that is not negative.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        match **self.0.get(name)? {
+            Variant::U8(number) => Some(number.into()),
+            Variant::U16(number) => Some(number.into()),
+            Variant::U32(number) => Some(number.into()),
+            Variant::U64(number) => Some(number),
+            Variant::I32(number) => number.try_into().ok(),
+            Variant::I64(number) => number.try_into().ok(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| matches!(**value, Variant::Bool(true)))
+    }
+
+    /// The elements of an array.
+    pub(crate) fn list(&self, name: &str) -> &[Variant<'static>] {
+        match self.0.get(name).map(|value| &**value) {
+            Some(Variant::Array(array)) => array.inner(),
+            _ => &[],
+        }
+    }
+
+    /// The texts of an array.
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+        self.list(name).iter().filter_map(text_in).map(str::to_owned).collect()
+    }
+}
+
+/// A text or the path of an object; `None` for an empty one.
+pub(crate) fn text_in<'v>(value: &'v Variant<'_>) -> Option<&'v str> {
+    let text = match value {
+        Variant::Str(text) => text.as_str(),
+        Variant::ObjectPath(path) => path.as_str(),
+        _ => return None,
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+impl BusError {
+    fn of(service: &str, error: &zbus::Error) -> Self {
+        match error {
+            zbus::Error::MethodError(name, message, _) => match name.as_str() {
+                "org.freedesktop.DBus.Error.ServiceUnknown"
+                | "org.freedesktop.DBus.Error.NameHasNoOwner"
+                | "org.freedesktop.DBus.Error.Spawn.ExecFailed" => Self::Absent(service.to_owned()),
+                "org.freedesktop.DBus.Error.NoReply" | "org.freedesktop.DBus.Error.Timeout" => {
+                    Self::Silent(service.to_owned())
+                }
+                name => Self::Refused { name: name.to_owned(), message: message.clone().unwrap_or_default() },
+            },
+            zbus::Error::InputOutput(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                Self::Silent(service.to_owned())
+            }
+            zbus::Error::InputOutput(_) => Self::Absent(service.to_owned()),
+            _ => Self::Unintelligible(service.to_owned()),
+        }
+    }
+
+    /// Whether it refused for want of rights.
+    pub(crate) fn is_denied(&self) -> bool {
+        matches!(self, Self::Refused { name, .. } if name.ends_with(".AccessDenied")
+            || name.ends_with(".InteractiveAuthorizationRequired")
+            || name.ends_with(".AuthFailed"))
+    }
+
+    /// Whether there is nobody to ask.
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent(_))
+    }
+}
+
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+/// A service that takes longer than this does not answer.
+const LONGEST_CALL: Duration = Duration::from_secs(25);

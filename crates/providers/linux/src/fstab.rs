@@ -1,0 +1,92 @@
+//! What is mounted at the start, and what is checked before (fstab(5)).
+
+use std::fs;
+use std::io::{self, Write as _};
+
+use crate::Machine;
+
+/// A line that mounts something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// What, as the file has it: a device, `UUID=…`, `LABEL=…` or `server:/export`.
+    pub(crate) source: String,
+    /// Where.
+    pub(crate) place: String,
+}
+
+/// All lines that mount something.
+pub(crate) fn entries(machine: &Machine) -> Vec<Entry> {
+    let text = machine.text("etc/fstab").unwrap_or_default();
+    let entry = |line: &str| {
+        let mut fields = fields(line)?;
+        Some(Entry { source: fields.next()?.to_owned(), place: crate::mounts::unescaped(fields.next()?) })
+    };
+    text.lines().filter_map(entry).collect()
+}
+
+/// Gives the line of a place another number of the pass in which it is checked; without such a line nothing is done.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn set_pass(machine: &Machine, place: &str, pass: impl Fn(u32) -> u32) -> io::Result<()> {
+    let text = machine.text("etc/fstab")?;
+    let changed: Vec<String> = text.lines().map(|line| with_pass(line, place, &pass)).collect();
+    let changed = changed.join("\n") + "\n";
+    if changed == text {
+        return Ok(());
+    }
+    let path = machine.path("etc/fstab");
+    let permissions = fs::metadata(&path)?.permissions();
+    let mut file = tempfile::NamedTempFile::new_in(machine.path("etc"))?;
+    file.write_all(changed.as_bytes())?;
+    file.as_file().set_permissions(permissions)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn with_pass(line: &str, place: &str, pass: impl Fn(u32) -> u32) -> String {
+    let Some(all) = fields(line).map(Iterator::collect::<Vec<_>>) else { return line.to_owned() };
+    let is_meant = all.get(1).is_some_and(|field| crate::mounts::unescaped(field) == place);
+    let before = all.get(5).and_then(|field| field.parse().ok()).unwrap_or(0);
+    let after = pass(before);
+    if !is_meant || before == after || all.len() < 3 {
+        return line.to_owned();
+    }
+    let mut fields: Vec<String> = all.iter().map(|field| (*field).to_owned()).collect();
+    let defaults = ["", "", "", "defaults", "0"];
+    for default in defaults.iter().skip(fields.len()) {
+        fields.push((*default).to_owned());
+    }
+    fields.truncate(5);
+    fields.push(after.to_string());
+    fields.join("\t")
+}
+
+/// The fields of a line; `None` for one without any.
+fn fields(line: &str) -> Option<impl Iterator<Item = &str>> {
+    let line = line.trim();
+    (!line.is_empty() && !line.starts_with('#')).then(|| line.split_whitespace())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_line_of_the_place_changes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("etc")).expect("a folder");
+        let before = "# /srv is next\nUUID=1 / ext4 errors=remount-ro 0 1\n/dev/sdb1  /mnt/a\\040b xfs\n";
+        fs::write(folder.path().join("etc/fstab"), before).expect("a file");
+        let machine = Machine::at(folder.path());
+        set_pass(&machine, "/nowhere", |_| 2).expect("a file that can be read");
+        assert_eq!(machine.text("etc/fstab").expect("a file"), before);
+        set_pass(&machine, "/", |_| 0).expect("a file that can be changed");
+        set_pass(&machine, "/mnt/a b", |_| 2).expect("a file that can be changed");
+        let after = "# /srv is next\nUUID=1\t/\text4\terrors=remount-ro\t0\t0\n/dev/sdb1\t/mnt/a\\040b\txfs\tdefaults\t0\t2\n";
+        assert_eq!(machine.text("etc/fstab").expect("a file"), after);
+        let places: Vec<_> = entries(&machine).into_iter().map(|entry| entry.place).collect();
+        assert_eq!(places, ["/", "/mnt/a b"]);
+    }
+}

@@ -1,0 +1,125 @@
+//! `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+
+use std::io;
+
+use crate::Machine;
+
+/// Something that is mounted somewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mount {
+    /// Major and minor number of the device, or what the kernel has made up for it.
+    pub(crate) device: (u32, u32),
+    /// Which folder of the file system.
+    pub(crate) root: String,
+    /// Where.
+    pub(crate) place: String,
+    /// The type of the file system, as `ext4`.
+    pub(crate) kind: String,
+    /// What is mounted, as `/dev/sda1` or `server:/export`.
+    pub(crate) source: String,
+    options: String,
+}
+
+impl Mount {
+    /// What is mounted and seen; nothing if the kernel does not tell.
+    pub(crate) fn all(machine: &Machine) -> Vec<Self> {
+        mounts(machine).unwrap_or_default()
+    }
+
+    /// Whether it has an option, of the mount or of the file system.
+    pub(crate) fn has(&self, option: &str) -> bool {
+        self.options.split(',').any(|known| known == option)
+    }
+
+    /// Whether an option of it begins in some way.
+    pub(crate) fn has_any(&self, beginning: &str) -> bool {
+        self.options.split(',').any(|known| known.starts_with(beginning))
+    }
+
+    fn parse(text: &str) -> Vec<Self> {
+        let mut mounts: Vec<Self> = Vec::new();
+        for mount in text.lines().filter_map(Self::line) {
+            // Of several mounts at one place, the last one is seen.
+            mounts.retain(|hidden| hidden.place != mount.place);
+            mounts.push(mount);
+        }
+        mounts
+    }
+
+    fn line(line: &str) -> Option<Self> {
+        let (mount, source) = line.split_once(" - ")?;
+        let mut fields = mount.split(' ').skip(2);
+        let (major, minor) = fields.next()?.split_once(':')?;
+        let (root, place, options) = (fields.next()?, fields.next()?, fields.next()?);
+        let mut of_file_system = source.split(' ');
+        let (kind, source) = (of_file_system.next()?, of_file_system.next()?);
+        Some(Self {
+            device: (major.parse().ok()?, minor.parse().ok()?),
+            root: unescaped(root),
+            place: unescaped(place),
+            kind: kind.to_owned(),
+            source: unescaped(source),
+            options: format!("{options},{}", of_file_system.next().unwrap_or_default()),
+        })
+    }
+}
+
+/// What is mounted and seen, in the order in which it was mounted.
+///
+/// # Errors
+/// What the kernel says.
+pub(crate) fn mounts(machine: &Machine) -> io::Result<Vec<Mount>> {
+    Ok(Mount::parse(&machine.text("proc/self/mountinfo")?))
+}
+
+/// The device mounted at the first of some places where one is.
+pub(crate) fn device_of(machine: &Machine, places: &[&str]) -> Option<String> {
+    let mounts = Mount::all(machine);
+    let device = |place: &&str| mounts.iter().find(|mount| mount.place == **place);
+    places.iter().find_map(device).map(|mount| mount.source.clone())
+}
+
+/// A field as it was before the kernel wrote blanks and backslashes as octal numbers.
+pub(crate) fn unescaped(field: &str) -> String {
+    let mut octets = Vec::with_capacity(field.len());
+    let mut rest = field.as_bytes();
+    while let [first, after @ ..] = rest {
+        let number =
+            after.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        match number.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(octet) => {
+                octets.push(octet);
+                rest = after.get(3..).unwrap_or_default();
+            }
+            None => {
+                octets.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_under_another_mount_is_not_seen() {
+        let mounts = Mount::parse(
+            "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro\n\
+             23 22 8:2 / /srv ro - xfs /dev/sda2 rw,usrquota\n\
+             broken\n\
+             24 22 0:50 /x /srv rw - nfs4 server:/a\\040b rw\n",
+        );
+        let places: Vec<_> = mounts.iter().map(|mount| (&*mount.place, &*mount.source)).collect();
+        assert_eq!(places, [("/", "/dev/sda1"), ("/srv", "server:/a b")]);
+        assert!(mounts.first().is_some_and(|root| root.has("errors=remount-ro") && root.has_any("errors=")));
+    }
+
+    #[test]
+    fn blanks_in_places_are_octal_numbers() {
+        assert_eq!(unescaped("/mnt/a\\040b\\134c"), "/mnt/a b\\c");
+        assert_eq!(unescaped("a\\04"), "a\\04");
+    }
+}

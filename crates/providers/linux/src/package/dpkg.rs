@@ -1,0 +1,63 @@
+//! `/var/lib/dpkg/status` (deb-control(5), dpkg-query(1)).
+
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+
+use super::Package;
+use crate::Machine;
+
+/// How many octets of the database are read.
+const MAX: u64 = 64 << 20;
+
+/// The packages whose files are there.
+pub(super) fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
+    let octets = machine.octets_up_to("var/lib/dpkg/status", MAX)?;
+    let text = String::from_utf8_lossy(&octets);
+    let dates = dates(machine);
+    let installed = |mut package: Package| {
+        // Packages of several architectures have theirs in the name of the file.
+        let own = format!("{}:{}", package.name, package.architecture);
+        package.installed = dates.get(&own).or_else(|| dates.get(&package.name)).copied();
+        package
+    };
+    Ok(text.split("\n\n").filter_map(package).map(installed).collect())
+}
+
+fn package(paragraph: &str) -> Option<Package> {
+    let mut package = Package::default();
+    let mut is_installed = false;
+    for line in paragraph.lines() {
+        // Lines that begin with a blank belong to the field before.
+        let Some((field, value)) = line.split_once(':').filter(|_| !line.starts_with([' ', '\t'])) else {
+            continue;
+        };
+        let value = value.trim();
+        let text = || (!value.is_empty()).then(|| value.to_owned());
+        match field {
+            "Package" => package.name = value.to_owned(),
+            // What is wanted, what is wrong, and what there is.
+            "Status" => is_installed = value.split(' ').nth(2) == Some("installed"),
+            "Version" => package.version = value.to_owned(),
+            "Architecture" => package.architecture = value.to_owned(),
+            "Maintainer" => package.maintainer = text(),
+            "Section" => package.section = text(),
+            "Homepage" => package.homepage = text(),
+            "Description" => package.summary = text(),
+            "Installed-Size" => package.size = value.parse().ok(),
+            _ => {}
+        }
+    }
+    (is_installed && !package.name.is_empty()).then_some(package)
+}
+
+/// When the list of each package's files was written, which is when it was installed last.
+fn dates(machine: &Machine) -> HashMap<String, i64> {
+    let folder = machine.path("var/lib/dpkg/info");
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let date = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        Some((name.strip_suffix(".list")?.to_owned(), entry.metadata().ok()?.mtime()))
+    };
+    entries.filter_map(date).collect()
+}

@@ -1,0 +1,72 @@
+//! The database of rpm, through rpm itself: its format is nobody else's business.
+
+use std::io;
+use std::process::Command;
+
+use super::Package;
+use crate::Machine;
+
+/// Fields end with one of these octets, packages with the other; neither is in a text of a package.
+const FIELD: char = '\u{1f}';
+const PACKAGE: char = '\u{1e}';
+
+/// What `rpm -qa` tells.
+pub(super) fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
+    let fields = [
+        "%{NAME}",
+        "%{EVR}",
+        "%{ARCH}",
+        "%{VENDOR}",
+        "%{GROUP}",
+        "%{URL}",
+        "%{SUMMARY}",
+        "%{LONGSIZE}",
+        "%{INSTALLTIME}",
+    ];
+    let format = format!("{}{PACKAGE}", fields.join(&FIELD.to_string()));
+    let output =
+        Command::new("rpm").arg("--root").arg(machine.path("")).args(["-qa", "--qf", &format]).output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    Ok(parse(&String::from_utf8_lossy(&output.stdout)))
+}
+
+fn parse(text: &str) -> Vec<Package> {
+    let package = |line: &str| {
+        let fields: Vec<&str> = line.split(FIELD).collect();
+        let [name, version, architecture, vendor, group, url, summary, size, installed] = fields.as_slice()
+        else {
+            return None;
+        };
+        let known = |text: &str| (!matches!(text, "" | "(none)")).then(|| text.to_owned());
+        Some(Package {
+            name: (*name).to_owned(),
+            version: (*version).to_owned(),
+            architecture: (*architecture).to_owned(),
+            maintainer: known(vendor),
+            section: known(group),
+            homepage: known(url),
+            summary: known(summary),
+            size: size.parse::<u64>().ok().map(|octets| octets.div_ceil(1024)),
+            installed: installed.parse().ok(),
+        })
+    };
+    // Keys of signatures are listed as packages without an architecture.
+    text.split(PACKAGE).filter_map(package).filter(|package| package.architecture != "(none)").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rpm_prints_is_taken_apart() {
+        let text = "bash\u{1f}5.2-1\u{1f}x86_64\u{1f}Somebody\u{1f}(none)\u{1f}https://bash.example\u{1f}A shell\u{1f}2049\u{1f}1700000000\u{1e}\
+                    gpg-pubkey\u{1f}1-1\u{1f}(none)\u{1f}\u{1f}\u{1f}\u{1f}\u{1f}0\u{1f}1\u{1e}";
+        let packages = parse(text);
+        let [package] = packages.as_slice() else { panic!("keys are no packages: {packages:?}") };
+        assert_eq!((package.name.as_str(), package.size), ("bash", Some(3)));
+        assert_eq!(package.section, None);
+    }
+}

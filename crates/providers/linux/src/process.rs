@@ -1,0 +1,24 @@
+//! Processes and their threads (proc_pid(5)).
+
+mod create;
+mod membership;
+mod rows;
+mod stat;
+mod table;
+mod terminate;
+mod thread;
+
+use std::sync::Arc;
+
+use crate::Machine;
+use crate::table::{Binding, bind};
+
+/// The classes of processes.
+pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
+    vec![
+        bind(machine, table::Process),
+        bind(machine, thread::Thread),
+        bind(machine, membership::SystemProcesses),
+        bind(machine, membership::SessionProcess),
+    ]
+}

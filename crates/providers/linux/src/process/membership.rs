@@ -1,0 +1,72 @@
+//! To what processes belong: `Win32_SystemProcesses` and `Win32_SessionProcess`.
+
+use std::sync::Arc;
+
+use cim::Value;
+use wmi::{ProviderError, Scan};
+
+use super::rows::{Row, each, number_from};
+use crate::Machine;
+use crate::table::{Fill, Push, Table, computer_system, key_of, reference};
+
+/// The processes of the computer system.
+pub(crate) struct SystemProcesses;
+
+/// The processes of the sessions of logind.
+pub(crate) struct SessionProcess;
+
+impl Table for SystemProcesses {
+    type Row = Row;
+
+    const CLASS: &'static str = "Win32_SystemProcesses";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("GroupComponent", |machine, _| computer_system(machine)),
+        ("PartComponent", |_, row| process(row)),
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, Row>,
+    ) -> Result<(), ProviderError> {
+        each(machine, named(scan, "PartComponent"), push)
+    }
+}
+
+impl Table for SessionProcess {
+    type Row = Row;
+
+    const CLASS: &'static str = "Win32_SessionProcess";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Antecedent", |_, row| match row.session() {
+            Some(session) => reference("Win32_LogonSession", "LogonId", session),
+            None => Value::Null,
+        }),
+        ("Dependent", |_, row| process(row)),
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, Row>,
+    ) -> Result<(), ProviderError> {
+        each(machine, named(scan, "Dependent"), &mut |row| match row.session() {
+            Some(_) => push(row),
+            None => Ok(()),
+        })
+    }
+}
+
+/// The numbers of the processes that the question names in a property; `None` if it names none.
+fn named(scan: &Scan, property: &str) -> Option<Vec<u32>> {
+    let pinned = scan.pinned(&[property])?;
+    Some(pinned.iter().flatten().filter_map(|value| number_from(&key_of(value)?)).collect())
+}
+
+fn process(row: &Row) -> Value {
+    reference("Win32_Process", "Handle", row.number.to_string())
+}

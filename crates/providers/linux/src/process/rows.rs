@@ -1,0 +1,179 @@
+//! Where the values of processes come from.
+
+use std::cell::OnceCell;
+use std::io;
+use std::rc::Rc;
+
+use crate::Machine;
+use crate::folder::Folder;
+use crate::system::operating_system;
+use crate::table::{Push, failure};
+use wmi::ProviderError;
+
+use super::stat::{Stat, number_of};
+
+/// What all processes of one question share.
+#[derive(Debug, Default)]
+pub(crate) struct Scene {
+    system: OnceCell<Option<String>>,
+    version: OnceCell<Option<String>>,
+    boot: OnceCell<Option<i64>>,
+}
+
+impl Scene {
+    /// `Win32_OperatingSystem.Name`
+    pub(crate) fn system(&self, machine: &Machine) -> Option<String> {
+        self.system.get_or_init(|| operating_system::name_of(machine)).clone()
+    }
+
+    pub(crate) fn version(&self, machine: &Machine) -> Option<String> {
+        self.version.get_or_init(|| machine.kernel_version()).clone()
+    }
+
+    /// When something began that many ticks after the kernel, in microseconds since 1970.
+    pub(crate) fn moment(&self, machine: &Machine, ticks: u64) -> Option<i64> {
+        let boot = (*self.boot.get_or_init(|| machine.boot_time()))?;
+        let since = super::stat::ticks_to_100ns(ticks) / 10;
+        boot.checked_mul(1_000_000)?.checked_add(i64::try_from(since).ok()?)
+    }
+}
+
+/// A process that was there when it was looked for; what it no longer tells is NULL.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) scene: Rc<Scene>,
+    pub(crate) number: u32,
+    pub(crate) folder: Folder,
+    pub(crate) stat: Stat,
+    program: OnceCell<Option<String>>,
+    status: OnceCell<Option<String>>,
+    counters: OnceCell<Option<String>>,
+}
+
+impl Row {
+    /// The process of a number; `None` if there is none, or only a thread of another.
+    ///
+    /// # Errors
+    /// What the kernel says, except that it is gone.
+    pub(crate) fn find(machine: &Machine, scene: &Rc<Scene>, number: u32) -> io::Result<Option<Self>> {
+        let found = machine.folder(format!("proc/{number}")).and_then(|folder| {
+            let stat = Stat::parse(folder.octets("stat")?);
+            Ok(stat.filter(|stat| !stat.is_follower).map(|stat| (folder, stat)))
+        });
+        match found {
+            Ok(found) => Ok(found.map(|(folder, stat)| Self {
+                scene: Rc::clone(scene),
+                number,
+                folder,
+                stat,
+                program: OnceCell::new(),
+                status: OnceCell::new(),
+                counters: OnceCell::new(),
+            })),
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The file that is run; `None` for threads of the kernel and for what the kernel does not tell this user.
+    pub(crate) fn program(&self) -> Option<&str> {
+        let path = || {
+            let path = self.folder.link("exe").ok()?;
+            Some(path.strip_suffix(" (deleted)").map_or(path.clone(), str::to_owned))
+        };
+        self.program.get_or_init(path).as_deref()
+    }
+
+    /// The name of that file, and what the process calls itself if there is none.
+    pub(crate) fn name(&self) -> String {
+        let file = self.program().and_then(|path| path.rsplit('/').next()).filter(|name| !name.is_empty());
+        file.unwrap_or(&self.stat.name).to_owned()
+    }
+
+    /// A number of `status`.
+    pub(crate) fn status(&self, name: &str) -> Option<u64> {
+        number_of(self.status_text()?, name)
+    }
+
+    /// A number of `io`, which the kernel tells the owner of the process only.
+    pub(crate) fn counter(&self, name: &str) -> Option<u64> {
+        number_of(self.counters.get_or_init(|| self.folder.text("io").ok()).as_deref()?, name)
+    }
+
+    /// The user as whom it acts.
+    pub(crate) fn user(&self) -> Option<u32> {
+        let line = self.status_text()?.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+        line.split_ascii_whitespace().nth(1)?.parse().ok()
+    }
+
+    /// How many descriptors it has open; `None` if the kernel does not tell this user.
+    pub(crate) fn descriptors(&self) -> Option<u32> {
+        // Since Linux 6.2 the size of the folder is their number.
+        let size = self.folder.size("fd").ok().filter(|size| *size > 0);
+        let count = || u64::try_from(self.folder.names("fd").ok()?.len()).ok();
+        u32::try_from(size.or_else(count)?).ok()
+    }
+
+    /// Octets that are its own.
+    pub(crate) fn private_memory(&self) -> Option<u64> {
+        let text = self.folder.text("statm").ok()?;
+        let mut fields = text.split_ascii_whitespace().map(|field| field.parse::<u64>().ok());
+        let (resident, shared) = (fields.nth(1)??, fields.next()??);
+        resident.saturating_sub(shared).checked_mul(page_size())
+    }
+
+    /// The session of logind in whose control group it is.
+    pub(crate) fn session(&self) -> Option<String> {
+        let text = self.folder.text("cgroup").ok()?;
+        let scope = text.lines().find_map(|line| line.split_once("/session-"))?.1;
+        let name = scope.split_once(".scope")?.0;
+        (!name.is_empty() && name.bytes().all(|octet| octet.is_ascii_alphanumeric())).then(|| name.to_owned())
+    }
+
+    fn status_text(&self) -> Option<&str> {
+        self.status.get_or_init(|| self.folder.text("status").ok()).as_deref()
+    }
+}
+
+/// Gives away the processes of some numbers, or all there are; those that end meanwhile are left out.
+pub(super) fn each(
+    machine: &Machine,
+    numbers: Option<Vec<u32>>,
+    push: &mut Push<'_, Row>,
+) -> Result<(), ProviderError> {
+    let numbers = match numbers {
+        Some(numbers) => numbers,
+        None => self::numbers(machine).map_err(failure)?,
+    };
+    let scene = Rc::new(Scene::default());
+    for number in numbers {
+        if let Some(row) = Row::find(machine, &scene, number).map_err(failure)? {
+            push(row)?;
+        }
+    }
+    Ok(())
+}
+
+/// The numbers of all processes there are now, ascending.
+pub(super) fn numbers(machine: &Machine) -> io::Result<Vec<u32>> {
+    let names = machine.names("proc")?;
+    let mut numbers: Vec<u32> = names.iter().filter_map(|name| name.to_str().and_then(number_from)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// The number of a process, written as the kernel writes it.
+pub(crate) fn number_from(text: &str) -> Option<u32> {
+    let is_canonical = !text.starts_with('0') && text.bytes().all(|octet| octet.is_ascii_digit());
+    if is_canonical { text.parse().ok() } else { None }
+}
+
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    let code = rustix::io::Errno::from_io_error(error);
+    error.kind() == io::ErrorKind::NotFound || code == Some(rustix::io::Errno::SRCH)
+}
+
+/// The octets of a page.
+pub(crate) fn page_size() -> u64 {
+    rustix::param::page_size().try_into().unwrap_or(4096)
+}

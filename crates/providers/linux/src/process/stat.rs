@@ -1,0 +1,126 @@
+//! `/proc/PID/stat`, `status`, `io` and `statm` (proc_pid_stat(5) and beside it).
+
+use std::sync::LazyLock;
+
+use crate::folder::into_text;
+
+/// One line with most of what the kernel knows of a process or thread.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stat {
+    /// The name of the program, cut at 15 octets.
+    pub(crate) name: String,
+    pub(crate) state: char,
+    pub(crate) parent: u32,
+    pub(crate) minor_faults: u64,
+    pub(crate) major_faults: u64,
+    /// In ticks.
+    pub(crate) user_time: u64,
+    /// In ticks.
+    pub(crate) kernel_time: u64,
+    pub(crate) nice: i32,
+    pub(crate) threads: u32,
+    /// In ticks since the kernel was started.
+    pub(crate) start: u64,
+    /// In octets.
+    pub(crate) virtual_size: u64,
+    /// In pages.
+    pub(crate) resident: u64,
+    /// In octets; `None` without a limit.
+    pub(crate) resident_limit: Option<u64>,
+    /// Zero for what is not scheduled in real time.
+    pub(crate) real_time_priority: u32,
+    /// It is a thread of another process.
+    pub(crate) is_follower: bool,
+}
+
+impl Stat {
+    /// Reads the line; `None` for anything else.
+    pub(crate) fn parse(line: Vec<u8>) -> Option<Self> {
+        let line = into_text(line);
+        // The name may hold anything, blanks and brackets too; after its bracket there are only numbers.
+        let (before, rest) = line.rsplit_once(')')?;
+        let name = before.split_once('(')?.1;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        // The manual counts from one, and the state is its third field.
+        let field = |number: usize| fields.get(number - 3).copied();
+        let number = |place: usize| field(place)?.parse::<u64>().ok();
+        Some(Self {
+            name: name.to_owned(),
+            state: field(3)?.chars().next()?,
+            parent: field(4)?.parse().ok()?,
+            minor_faults: number(10)?,
+            major_faults: number(12)?,
+            user_time: number(14)?,
+            kernel_time: number(15)?,
+            nice: field(19)?.parse().ok()?,
+            threads: field(20)?.parse().ok()?,
+            start: number(22)?,
+            virtual_size: number(23)?,
+            // Negative for moments while a process ends.
+            resident: number(24).unwrap_or_default(),
+            resident_limit: number(25).filter(|limit| *limit != u64::MAX),
+            real_time_priority: field(40).and_then(|field| field.parse().ok()).unwrap_or_default(),
+            is_follower: field(38) == Some("-1"),
+        })
+    }
+}
+
+/// The numbers behind the names of `status` or `io`, of those that are wanted.
+pub(crate) fn number_of(text: &str, name: &str) -> Option<u64> {
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    value.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// Ticks of the scheduler in units of 100 ns.
+pub(crate) fn ticks_to_100ns(ticks: u64) -> u64 {
+    ticks.saturating_mul(TICK_100NS.0)
+}
+
+/// How Windows counts priorities, from 0 to 31: what is scheduled in real time is 24, and niceness runs from 13 down
+/// to 4.
+pub(crate) fn priority(nice: i32, real_time_priority: u32) -> u32 {
+    if real_time_priority > 0 {
+        return 24;
+    }
+    let above_lowest = 19 - nice.clamp(-20, 19);
+    u32::try_from(4 + (above_lowest * 9 + 19) / 39).unwrap_or(8)
+}
+
+struct Tick(u64);
+
+static TICK_100NS: LazyLock<Tick> =
+    LazyLock::new(|| Tick(10_000_000 / rustix::param::clock_ticks_per_second().clamp(1, 10_000_000)));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = "42 (a) b (c)) S 1 42 42 0 -1 4194304 10 20 3 40 5 6 7 8 20 -5 2 0 777 1000 250 \
+                        18446744073709551615 1 2 3 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0\n";
+
+    #[test]
+    fn names_may_hold_blanks_and_brackets() {
+        let stat = Stat::parse(LINE.as_bytes().to_vec()).expect("it is one");
+        assert_eq!((stat.name.as_str(), stat.state, stat.parent), ("a) b (c)", 'S', 1));
+        assert_eq!((stat.minor_faults, stat.major_faults, stat.user_time, stat.kernel_time), (10, 3, 5, 6));
+        assert_eq!(
+            (stat.nice, stat.threads, stat.start, stat.virtual_size, stat.resident),
+            (-5, 2, 777, 1000, 250)
+        );
+        assert_eq!((stat.resident_limit, stat.is_follower, stat.real_time_priority), (None, false, 0));
+    }
+
+    #[test]
+    fn what_is_no_such_line_is_nothing() {
+        for line in ["", "42", "42 (", "42 (x)", "42 (x) S", "42 (x) S 1 2 3", "42 )x( S 1 2 3 4"] {
+            assert_eq!(Stat::parse(line.as_bytes().to_vec()), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn niceness_is_a_priority_of_windows() {
+        let found: Vec<u32> = [-20, -10, 0, 10, 19].into_iter().map(|nice| priority(nice, 0)).collect();
+        assert_eq!(found, [13, 11, 8, 6, 4]);
+        assert_eq!(priority(0, 1), 24);
+    }
+}

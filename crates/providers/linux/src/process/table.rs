@@ -1,0 +1,184 @@
+//! `Win32_Process`.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use cim::{Instance, Status, Value};
+use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+
+use super::rows::{Row, each, number_from, page_size};
+use super::stat::{priority, ticks_to_100ns};
+use super::{create, terminate};
+use crate::Machine;
+use crate::command_line;
+use crate::table::{Fill, Push, Table, failure, returned};
+
+/// The processes of this machine.
+pub(crate) struct Process;
+
+impl Table for Process {
+    type Row = Row;
+
+    const CLASS: &'static str = "Win32_Process";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Caption", |_, row| row.stat.name.clone().into()),
+        ("CommandLine", |_, row| {
+            row.folder.text("cmdline").ok().and_then(|text| command_line::joined(&text)).into()
+        }),
+        ("CreationDate", |machine, row| {
+            let moment = row.scene.moment(machine, row.stat.start);
+            moment.and_then(|moment| machine.timestamp(moment)).into()
+        }),
+        ("Description", |_, row| row.stat.name.clone().into()),
+        ("ExecutablePath", |_, row| row.program().map(str::to_owned).into()),
+        ("Handle", |_, row| row.number.to_string().into()),
+        ("HandleCount", |_, row| row.descriptors().into()),
+        ("KernelModeTime", |_, row| ticks_to_100ns(row.stat.kernel_time).into()),
+        ("MaximumWorkingSetSize", |_, row| {
+            row.stat.resident_limit.and_then(|limit| u32::try_from(limit / 1024).ok()).into()
+        }),
+        ("Name", |_, row| row.name().into()),
+        ("OSCreationClassName", |_, _| "Win32_OperatingSystem".into()),
+        ("OSName", |machine, row| row.scene.system(machine).into()),
+        ("OtherOperationCount", |_, _| 0_u64.into()),
+        ("OtherTransferCount", |_, _| 0_u64.into()),
+        ("PageFaults", |_, row| wrapped(row.stat.minor_faults.wrapping_add(row.stat.major_faults)).into()),
+        ("PageFileUsage", |_, row| kib(row, "VmSwap").into()),
+        ("ParentProcessId", |_, row| row.stat.parent.into()),
+        ("PeakPageFileUsage", |_, row| kib(row, "VmSwap").into()),
+        ("PeakVirtualSize", |_, row| row.status("VmPeak").and_then(|kib| kib.checked_mul(1024)).into()),
+        ("PeakWorkingSetSize", |_, row| kib(row, "VmHWM").into()),
+        ("Priority", |_, row| priority(row.stat.nice, row.stat.real_time_priority).into()),
+        ("PrivatePageCount", |_, row| row.private_memory().into()),
+        ("ProcessId", |_, row| row.number.into()),
+        ("QuotaNonPagedPoolUsage", |_, _| 0_u32.into()),
+        ("QuotaPagedPoolUsage", |_, _| 0_u32.into()),
+        ("QuotaPeakNonPagedPoolUsage", |_, _| 0_u32.into()),
+        ("QuotaPeakPagedPoolUsage", |_, _| 0_u32.into()),
+        ("ReadOperationCount", |_, row| row.counter("syscr").into()),
+        ("ReadTransferCount", |_, row| row.counter("rchar").into()),
+        ("SessionId", |_, row| {
+            row.session().and_then(|session| session.parse().ok()).unwrap_or(0_u32).into()
+        }),
+        ("ThreadCount", |_, row| row.stat.threads.into()),
+        ("UserModeTime", |_, row| ticks_to_100ns(row.stat.user_time).into()),
+        ("VirtualSize", |_, row| row.stat.virtual_size.into()),
+        ("WindowsVersion", |machine, row| row.scene.version(machine).into()),
+        ("WorkingSetSize", |_, row| row.stat.resident.checked_mul(page_size()).into()),
+        ("WriteOperationCount", |_, row| row.counter("syscw").into()),
+        ("WriteTransferCount", |_, row| row.counter("wchar").into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] =
+        &["ExecutionState", "InstallDate", "MinimumWorkingSetSize", "Status", "TerminationDate"];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, Row>,
+    ) -> Result<(), ProviderError> {
+        let pinned = scan.pinned(&["ProcessId"]);
+        each(machine, pinned.map(|pinned| pinned.iter().flatten().filter_map(number_in).collect()), push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
+        let Some(number) = lookup.keys.first().and_then(Value::as_str).and_then(number_from) else {
+            return Ok(None);
+        };
+        Row::find(machine, &Rc::default(), number).map_err(failure)
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        if call.target == Target::Class {
+            return create::create(machine, call);
+        }
+        let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
+        let gone = || ProviderError::failed(Status::NotFound, "there is no such process");
+        let number = keys.first().and_then(Value::as_str).and_then(number_from).ok_or_else(gone)?;
+        let find = || Row::find(machine, &Rc::default(), number).map_err(failure)?.ok_or_else(gone);
+        match call.operation.method.name.as_str() {
+            "Terminate" => match terminate::terminate(machine, number) {
+                Some(code) => returned(call, code),
+                None => Err(gone()),
+            },
+            "SetPriority" => {
+                find()?;
+                returned(call, set_priority(machine, number, call.input.value("Priority")))
+            }
+            "GetOwner" => {
+                let user = find()?.user().ok_or_else(gone)?;
+                let name = machine.user(user).map_or_else(|| user.to_string(), |user| user.name);
+                Ok(returned(call, 0_u32)?.with("User", name)?.with("Domain", machine.host_name())?)
+            }
+            "GetOwnerSid" => {
+                let user = find()?.user().ok_or_else(gone)?;
+                match machine.user_sid(user) {
+                    Some(sid) => Ok(returned(call, 0_u32)?.with("Sid", sid.numeric().to_string())?),
+                    None => returned(call, UNKNOWN_FAILURE),
+                }
+            }
+            "GetAvailableVirtualSize" => {
+                let available = ADDRESS_SPACE.saturating_sub(find()?.stat.virtual_size);
+                Ok(returned(call, 0_u32)?.with("AvailableVirtualSize", available)?)
+            }
+            "AttachDebugger" => {
+                find()?;
+                returned(call, UNKNOWN_FAILURE)
+            }
+            _ => Err(ProviderError::NotCapable),
+        }
+    }
+
+    fn delete(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
+        let Some(number) = lookup.keys.first().and_then(Value::as_str).and_then(number_from) else {
+            return Ok(false);
+        };
+        match terminate::terminate(machine, number) {
+            None => Ok(false),
+            Some(0) => Ok(true),
+            Some(ACCESS_DENIED) => {
+                Err(ProviderError::failed(Status::AccessDenied, "this user may not end the process"))
+            }
+            Some(_) => Err(ProviderError::failed(Status::Failed, "the process does not end")),
+        }
+    }
+}
+
+/// A number of `status` in KiB.
+fn kib(row: &Row, name: &str) -> Option<u32> {
+    row.status(name).and_then(|kib| u32::try_from(kib).ok())
+}
+
+/// A counter of 32 bits begins again at zero, as that of Windows does.
+fn wrapped(count: u64) -> u32 {
+    u32::try_from(count & u64::from(u32::MAX)).unwrap_or_default()
+}
+
+fn number_in(value: &Value) -> Option<u32> {
+    value.as_integer().and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0)
+}
+
+fn set_priority(machine: &Machine, number: u32, class: Option<&Value>) -> u32 {
+    let Some(nice) = class.and_then(Value::as_integer).and_then(create::niceness) else {
+        return INVALID_PARAMETER;
+    };
+    let process = i32::try_from(number).ok().and_then(rustix::process::Pid::from_raw);
+    if !machine.is_this() || process.is_none() {
+        return UNKNOWN_FAILURE;
+    }
+    match rustix::process::setpriority_process(process, nice) {
+        Ok(()) => 0,
+        Err(rustix::io::Errno::PERM | rustix::io::Errno::ACCESS) => ACCESS_DENIED,
+        Err(_) => UNKNOWN_FAILURE,
+    }
+}
+
+/// Octets that a process can address: 47 bits on most machines of 64.
+const ADDRESS_SPACE: u64 = if cfg!(target_pointer_width = "64") { 0x7fff_ffff_f000 } else { 3 << 30 };
+
+pub(super) const ACCESS_DENIED: u32 = 2;
+pub(super) const UNKNOWN_FAILURE: u32 = 8;
+pub(super) const PATH_NOT_FOUND: u32 = 9;
+pub(super) const INVALID_PARAMETER: u32 = 21;

@@ -1,0 +1,89 @@
+//! Keys and values of a registry (MS-RRP 3.1.1.1).
+
+use std::fmt;
+
+/// The tops of the registry, by the numbers that methods name them by (winreg.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Hive {
+    /// `HKEY_LOCAL_MACHINE`
+    LocalMachine,
+    /// `HKEY_CURRENT_USER`
+    CurrentUser,
+}
+
+/// A key by its path; letters are compared without regard to case.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) hive: Hive,
+    pub(crate) path: Vec<String>,
+}
+
+/// What a value holds; the numbers are those of its types (MS-RRP 2.2.9).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Data {
+    Text(String),
+    ExpandedText(String),
+    Binary(Vec<u8>),
+    Number(u32),
+    Texts(Vec<String>),
+    LongNumber(u64),
+}
+
+impl Data {
+    /// The number of its type.
+    pub(crate) fn kind(&self) -> i32 {
+        match self {
+            Self::Text(_) => 1,
+            Self::ExpandedText(_) => 2,
+            Self::Binary(_) => 3,
+            Self::Number(_) => 4,
+            Self::Texts(_) => 7,
+            Self::LongNumber(_) => 11,
+        }
+    }
+}
+
+impl Key {
+    /// How many keys may stand above each other.
+    pub(crate) const MAX_DEPTH: usize = 64;
+
+    /// How many characters a name may have.
+    pub(crate) const MAX_NAME: usize = 255;
+
+    /// The key of a hive's number and a path; `None` for hives that there are not, and names that cannot be.
+    pub(crate) fn parse(hive: u32, path: &str) -> Option<Self> {
+        let (hive, above): (Hive, &[&str]) = match hive {
+            0x8000_0000 => (Hive::LocalMachine, &["SOFTWARE", "Classes"]),
+            0x8000_0001 => (Hive::CurrentUser, &[]),
+            0x8000_0002 => (Hive::LocalMachine, &[]),
+            _ => return None,
+        };
+        let names = path.split('\\').filter(|name| !name.is_empty());
+        let path: Vec<String> = above.iter().copied().chain(names).map(str::to_owned).collect();
+        let fits = |name: &String| name.chars().count() <= Self::MAX_NAME && !name.contains('\0');
+        (path.len() <= Self::MAX_DEPTH && path.iter().all(fits)).then_some(Self { hive, path })
+    }
+
+    /// The names below a path; `None` if the key is not that or below it.
+    pub(crate) fn below(&self, above: &[&str]) -> Option<&[String]> {
+        let (first, rest) = self.path.split_at_checked(above.len())?;
+        first.iter().zip(above).all(|(own, other)| is_same(own, other)).then_some(rest)
+    }
+
+    /// The name of the key below this one on the way to a path that is longer.
+    pub(crate) fn next<'a>(&self, path: &'a [&'a str]) -> Option<&'a str> {
+        let (first, rest) = path.split_at_checked(self.path.len())?;
+        first.iter().zip(&self.path).all(|(other, own)| is_same(own, other)).then(|| rest.first().copied())?
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path.join("\\"))
+    }
+}
+
+/// Whether two names are of the same key or value.
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    cim::wql::equal(one, other)
+}

@@ -1,0 +1,280 @@
+//! Keys that were made by clients, in a file for people to read: a table for each key, an entry for each value.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
+
+use super::key::{Data, Hive, Key, is_same};
+use crate::Machine;
+
+/// How long the file may become.
+const MAX: usize = 4 << 20;
+
+/// The file of one hive.
+pub(super) struct Store(PathBuf);
+
+/// What was read of it: keys by their path, with their values.
+#[derive(Debug, Default)]
+pub(super) struct Keys(BTreeMap<String, (String, Vec<(String, Data)>)>);
+
+/// What kept a store from being read or changed.
+#[derive(Debug)]
+pub(super) enum StoreError {
+    /// The file cannot be read or written.
+    File(io::Error),
+    /// It is no store.
+    Content(String),
+    /// It would become too long.
+    TooLong,
+}
+
+impl From<io::Error> for StoreError {
+    fn from(error: io::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+impl Store {
+    /// The store of a hive; `None` if nothing is kept for it.
+    pub(super) fn of(machine: &Machine, hive: Hive) -> Option<Self> {
+        let folder = match hive {
+            Hive::LocalMachine => machine.state(),
+            Hive::CurrentUser => machine.user_state()?,
+        };
+        Some(Self(folder.join("registry.toml")))
+    }
+
+    /// What is in it; nothing if there is no file.
+    pub(super) fn read(&self) -> Result<Keys, StoreError> {
+        match fs::metadata(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Keys::default()),
+            Err(error) => return Err(error.into()),
+            Ok(metadata) if metadata.len() > MAX as u64 => return Err(StoreError::TooLong),
+            Ok(_) => {}
+        }
+        Keys::parse(&fs::read_to_string(&self.0)?).map_err(StoreError::Content)
+    }
+
+    /// Changes what is in it; nothing is written if `change` gives an error.
+    pub(super) fn change<T, E: From<StoreError>>(
+        &self,
+        change: impl FnOnce(&mut Keys) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let folder = self.0.parent().unwrap_or(Path::new("/"));
+        let lock = || {
+            fs::create_dir_all(folder)?;
+            let lock = File::options().create(true).append(true).open(self.0.with_extension("lock"))?;
+            flock(&lock, FlockOperation::LockExclusive)?;
+            io::Result::Ok(lock)
+        };
+        let lock = lock().map_err(StoreError::from)?;
+        let mut keys = self.read()?;
+        let result = change(&mut keys)?;
+        let text = keys.to_text();
+        if text.len() > MAX {
+            return Err(StoreError::TooLong.into());
+        }
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            file.write_all(text.as_bytes())?;
+            file.as_file().sync_all()?;
+            // Others may read what has always been readable for all; secrets do not belong here.
+            rustix::fs::fchmod(file.as_file(), rustix::fs::Mode::from_raw_mode(0o644))?;
+            file.persist(&self.0).map_err(|error| error.error)?;
+            File::open(folder)?.sync_all()
+        };
+        write().map_err(StoreError::from)?;
+        drop(lock);
+        Ok(result)
+    }
+
+    /// Whether this process may change it.
+    pub(super) fn is_writable(&self) -> bool {
+        let exists = self.0.ancestors().skip(1).find(|folder| folder.exists());
+        exists.is_some_and(|folder| rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok())
+    }
+}
+
+impl Keys {
+    /// Whether there is a key, or one below it.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        let own = folded(&key.to_string());
+        key.path.is_empty() || self.0.keys().any(|path| *path == own || is_below(path, &own))
+    }
+
+    /// The names directly below a key.
+    pub(super) fn names_below(&self, key: &Key) -> Vec<String> {
+        let own = folded(&key.to_string());
+        let depth = key.path.len();
+        let below = self.0.iter().filter(|(path, _)| own.is_empty() || is_below(path, &own));
+        below.filter_map(|(_, (path, _))| path.split('\\').nth(depth).map(str::to_owned)).collect()
+    }
+
+    /// The values of a key.
+    pub(super) fn values(&self, key: &Key) -> &[(String, Data)] {
+        self.0.get(&folded(&key.to_string())).map_or(&[], |(_, values)| values)
+    }
+
+    /// Makes a key, unless it is there.
+    pub(super) fn make(&mut self, key: &Key) -> &mut Vec<(String, Data)> {
+        let path = key.to_string();
+        &mut self.0.entry(folded(&path)).or_insert_with(|| (path, Vec::new())).1
+    }
+
+    /// Gives a value of a key other data, or makes it.
+    pub(super) fn set(&mut self, key: &Key, name: &str, data: Data) {
+        let values = self.make(key);
+        match values.iter_mut().find(|(own, _)| is_same(own, name)) {
+            Some((_, own)) => *own = data,
+            None => values.push((name.to_owned(), data)),
+        }
+    }
+
+    /// Removes a value; `false` if there is none.
+    pub(super) fn remove_value(&mut self, key: &Key, name: &str) -> bool {
+        let Some((_, values)) = self.0.get_mut(&folded(&key.to_string())) else { return false };
+        let before = values.len();
+        values.retain(|(own, _)| !is_same(own, name));
+        values.len() < before
+    }
+
+    /// Removes a key; what stood above it stays.
+    pub(super) fn remove(&mut self, key: &Key) {
+        self.0.remove(&folded(&key.to_string()));
+        if let Some((_, above)) = key.path.split_last()
+            && !above.is_empty()
+        {
+            self.make(&Key { hive: key.hive, path: above.to_vec() });
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| error.to_string())?;
+        let mut keys = Self::default();
+        for (path, item) in document.iter() {
+            let table = item.as_table_like().ok_or_else(|| format!("{path} is no table of values"))?;
+            let values = table.iter().map(|(name, item)| {
+                let data = item.as_value().and_then(data_of);
+                data.map(|data| (name.to_owned(), data))
+                    .ok_or_else(|| format!("{path}: the value {name} has no known type"))
+            });
+            keys.0.insert(folded(path), (path.to_owned(), values.collect::<Result<_, _>>()?));
+        }
+        Ok(keys)
+    }
+
+    fn to_text(&self) -> String {
+        let mut document = DocumentMut::new();
+        for (path, values) in self.0.values() {
+            let mut table = Table::new();
+            for (name, data) in values {
+                table.insert(name, Item::Value(value_of(data)));
+            }
+            document.insert(path, Item::Table(table));
+        }
+        document.to_string()
+    }
+}
+
+fn data_of(value: &Value) -> Option<Data> {
+    if let Some(text) = value.as_str() {
+        return Some(Data::Text(text.to_owned()));
+    }
+    let table = value.as_inline_table()?;
+    let value = table.get("value")?;
+    match table.get("type")?.as_str()? {
+        "REG_EXPAND_SZ" => Some(Data::ExpandedText(value.as_str()?.to_owned())),
+        "REG_BINARY" => octets(value.as_str()?).map(Data::Binary),
+        "REG_DWORD" => u32::try_from(value.as_integer()?).ok().map(Data::Number),
+        "REG_MULTI_SZ" => {
+            let texts = value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned));
+            texts.collect::<Option<_>>().map(Data::Texts)
+        }
+        // Numbers of TOML have a sign.
+        "REG_QWORD" => value.as_str()?.parse().ok().map(Data::LongNumber),
+        _ => None,
+    }
+}
+
+fn value_of(data: &Data) -> Value {
+    let (kind, value): (_, Value) = match data {
+        Data::Text(text) => return text.as_str().into(),
+        Data::ExpandedText(text) => ("REG_EXPAND_SZ", text.as_str().into()),
+        Data::Binary(octets) => {
+            ("REG_BINARY", octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>().into())
+        }
+        Data::Number(number) => ("REG_DWORD", i64::from(*number).into()),
+        Data::Texts(texts) => {
+            ("REG_MULTI_SZ", texts.iter().map(String::as_str).collect::<toml_edit::Array>().into())
+        }
+        Data::LongNumber(number) => ("REG_QWORD", number.to_string().into()),
+    };
+    let mut table = InlineTable::new();
+    table.insert("type", kind.into());
+    table.insert("value", value);
+    table.into()
+}
+
+fn octets(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes().chunks(2);
+    digits
+        .map(|pair| {
+            u8::from_str_radix(std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?, 16).ok()
+        })
+        .collect()
+}
+
+fn folded(path: &str) -> String {
+    path.to_lowercase()
+}
+
+fn is_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.starts_with('\\'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_data_comes_back_from_the_file() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let store = Store(folder.path().join("below/registry.toml"));
+        let key = Key::parse(0x8000_0002, "SOFTWARE\\Site\\A \"quoted\" name").expect("it is one");
+        let all = [
+            Data::Text("line\n\"two\"".into()),
+            Data::ExpandedText("%PATH%".into()),
+            Data::Binary(vec![0, 255, 16]),
+            Data::Number(u32::MAX),
+            Data::Texts(vec!["a".into(), String::new()]),
+            Data::LongNumber(u64::MAX),
+        ];
+        for (data, name) in all.iter().zip(["", "b", "c", "d", "e", "f"]) {
+            let set = |keys: &mut Keys| {
+                keys.set(&key, name, data.clone());
+                Ok::<(), StoreError>(())
+            };
+            store.change(set).expect("it can be written");
+        }
+        let read = store.read().expect("it can be read");
+        let values: Vec<&Data> = read.values(&key).iter().map(|(_, data)| data).collect();
+        assert_eq!(values, all.iter().collect::<Vec<_>>());
+        let above = Key::parse(0x8000_0002, "software").expect("it is one");
+        assert_eq!(read.names_below(&above), ["Site"]);
+    }
+
+    #[test]
+    fn a_file_that_is_no_store_is_told_from_one_that_is_missing() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let store = Store(folder.path().join("registry.toml"));
+        assert!(store.read().expect("it can be read").0.is_empty());
+        for text in ["= x", "['SOFTWARE']\nA = 5\n", "A = 1\n"] {
+            fs::write(&store.0, text).expect("there is room");
+            assert!(matches!(store.read(), Err(StoreError::Content(_))), "{text}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Services as the registry has them: files of units (systemd.unit(5)), without asking whether they run.
+
+use std::collections::BTreeSet;
+
+use crate::Machine;
+
+use super::key::{Data, is_same};
+use super::view::Values;
+
+/// Where units are, the first counts.
+const FOLDERS: [&str; 4] =
+    ["etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system"];
+
+/// The names of all services, without their suffix; templates are none.
+pub(super) fn names(machine: &Machine) -> Vec<String> {
+    let files = FOLDERS.iter().flat_map(|folder| machine.names(folder).unwrap_or_default());
+    let name = |file: std::ffi::OsString| {
+        let file = file.into_string().ok()?;
+        file.strip_suffix(".service").filter(|name| !name.ends_with('@')).map(str::to_owned)
+    };
+    files.filter_map(name).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The values of one of them.
+pub(super) fn values(machine: &Machine, name: &str) -> Option<Values> {
+    let is_it = |file: &std::ffi::OsString| {
+        let file = file.to_str().and_then(|file| file.strip_suffix(".service"));
+        file.is_some_and(|file| is_same(file, name))
+    };
+    let (folder, file) = FOLDERS.iter().find_map(|folder| {
+        machine
+            .names(folder)
+            .ok()?
+            .into_iter()
+            .find(is_it)
+            .and_then(|file| Some((*folder, file.into_string().ok()?)))
+    })?;
+    let path = format!("{folder}/{file}");
+    let text = machine.text(&path).unwrap_or_default();
+    let value = |key: &str| {
+        let lines = text.lines().map(str::trim).filter_map(|line| line.split_once('='));
+        lines
+            .filter(|(own, _)| own.trim() == key)
+            .map(|(_, value)| value.trim().to_owned())
+            .find(|value| !value.is_empty())
+    };
+    let start = if is_masked(machine, &path) {
+        4
+    } else if is_wanted(machine, &file) {
+        2
+    } else {
+        3
+    };
+    let description = value("Description");
+    Some(
+        [
+            description.clone().map(|text| ("Description", Data::Text(text))),
+            Some((
+                "DisplayName",
+                Data::Text(description.unwrap_or_else(|| file.trim_end_matches(".service").to_owned())),
+            )),
+            // Prefixes of the command have a meaning for systemd only.
+            value("ExecStart").map(|command| {
+                (
+                    "ImagePath",
+                    Data::ExpandedText(command.trim_start_matches(['@', '-', ':', '+', '!', '|']).to_owned()),
+                )
+            }),
+            Some(("ObjectName", Data::Text(value("User").unwrap_or_else(|| "root".to_owned())))),
+            // 2 starts with the machine, 3 when somebody says so, 4 never.
+            Some(("Start", Data::Number(start))),
+            // 16 is a process of its own.
+            Some(("Type", Data::Number(16))),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    )
+}
+
+/// Whether it is forbidden: a link to nothing, or an empty file.
+fn is_masked(machine: &Machine, path: &str) -> bool {
+    let path = machine.path(path);
+    let link = std::fs::read_link(&path);
+    link.is_ok_and(|target| target.as_os_str() == "/dev/null")
+        || std::fs::metadata(&path).is_ok_and(|file| file.len() == 0)
+}
+
+/// Whether a target has it started.
+fn is_wanted(machine: &Machine, file: &str) -> bool {
+    let folders = machine.names("etc/systemd/system").unwrap_or_default();
+    let folders = folders.into_iter().filter_map(|name| name.into_string().ok());
+    folders.filter(|name| name.ends_with(".wants") || name.ends_with(".requires")).any(|folder| {
+        std::fs::symlink_metadata(machine.path(format!("etc/systemd/system/{folder}/{file}"))).is_ok()
+    })
+}

@@ -1,0 +1,165 @@
+//! Parts of the registry that show what this machine has elsewhere. Nothing can be written into them.
+
+use std::collections::HashMap;
+
+use crate::Machine;
+use crate::package::Package;
+use crate::system::os_release::OsRelease;
+use crate::system::release_of_kernel;
+
+use super::key::{Data, is_same};
+use super::unit;
+
+/// A part of `HKEY_LOCAL_MACHINE`.
+pub(super) struct View {
+    /// The key it stands at.
+    pub(super) path: &'static [&'static str],
+    pub(super) content: Content,
+}
+
+/// What is in it.
+pub(super) enum Content {
+    /// Values of the key itself.
+    Values(fn(&Machine) -> Values),
+    /// Keys with values: their names, and the values of one.
+    Keys(fn(&Machine) -> Vec<String>, fn(&Machine, &str) -> Option<Values>),
+    /// Values whose names depend on the machine.
+    Named(fn(&Machine) -> Vec<(String, Data)>),
+}
+
+/// Values and their names.
+pub(super) type Values = Vec<(&'static str, Data)>;
+
+/// All of them.
+pub(super) const VIEWS: &[View] = &[
+    View {
+        path: &["SOFTWARE", "Microsoft", "Windows NT", "CurrentVersion"],
+        content: Content::Values(current_version),
+    },
+    View {
+        path: &["SOFTWARE", "Microsoft", "Windows", "CurrentVersion", "Uninstall"],
+        content: Content::Keys(names_of_packages, package),
+    },
+    View {
+        path: &["SYSTEM", "CurrentControlSet", "Services"],
+        content: Content::Keys(unit::names, unit::values),
+    },
+    View {
+        path: &["SYSTEM", "CurrentControlSet", "Control", "ComputerName", "ComputerName"],
+        content: Content::Values(computer_name),
+    },
+    View {
+        path: &["SOFTWARE", "Policies", "Microsoft", "Windows", "WinRM", "Service"],
+        content: Content::Named(|machine| policies(machine, "Service")),
+    },
+    View {
+        path: &["SOFTWARE", "Policies", "Microsoft", "Windows", "WinRM", "Service", "WinRS"],
+        content: Content::Named(|machine| policies(machine, "Service\\WinRS")),
+    },
+    View {
+        path: &["SOFTWARE", "Policies", "Microsoft", "Windows", "WinRM", "Client"],
+        content: Content::Named(|machine| policies(machine, "Client")),
+    },
+];
+
+fn current_version(machine: &Machine) -> Values {
+    let release = OsRelease::of(machine);
+    let text = |name: &'static str, value: Option<String>| value.map(|value| (name, Data::Text(value)));
+    let field = |name: &str| release.field(name).map(str::to_owned);
+    let kernel = release_of_kernel(machine);
+    let installed = std::fs::metadata(machine.path("etc/machine-id")).and_then(|file| file.modified()).ok();
+    let installed = installed.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    let installed = installed.and_then(|time| u32::try_from(time.as_secs()).ok());
+    [
+        text("CurrentBuild", kernel.clone()),
+        text("CurrentBuildNumber", kernel.clone()),
+        text(
+            "CurrentVersion",
+            kernel.map(|release| release.split('.').take(2).collect::<Vec<_>>().join(".")),
+        ),
+        text("DisplayVersion", field("VERSION_ID")),
+        text("EditionID", field("ID")),
+        installed.map(|seconds| ("InstallDate", Data::Number(seconds))),
+        text("ProductName", field("PRETTY_NAME").or_else(|| field("NAME"))),
+        text("SystemRoot", Some("/".to_owned())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn computer_name(machine: &Machine) -> Values {
+    vec![("ComputerName", Data::Text(machine.host_name()))]
+}
+
+/// The names of packages; those of several architectures say which.
+fn names_of_packages(machine: &Machine) -> Vec<String> {
+    let packages = machine.packages().unwrap_or_default();
+    let mut counts = HashMap::<&str, usize>::new();
+    packages.iter().for_each(|package| *counts.entry(&package.name).or_default() += 1);
+    let name = |package: &Package| match counts.get(package.name.as_str()) {
+        Some(1) => package.name.clone(),
+        _ => qualified(package),
+    };
+    packages.iter().map(name).collect()
+}
+
+fn qualified(package: &Package) -> String {
+    format!("{}:{}", package.name, package.architecture)
+}
+
+fn package(machine: &Machine, name: &str) -> Option<Values> {
+    let packages = machine.packages().ok()?;
+    let is_it = |package: &&Package| is_same(&package.name, name) || is_same(&qualified(package), name);
+    let found = packages.iter().find(is_it)?;
+    let text =
+        |name: &'static str, value: &Option<String>| value.clone().map(|value| (name, Data::Text(value)));
+    let date = found.installed.and_then(|seconds| machine.timestamp(seconds.checked_mul(1_000_000)?));
+    let date = date.map(|date| date.to_string().chars().take(8).collect::<String>());
+    let size = found.size.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
+    Some(
+        [
+            text("Comments", &found.summary),
+            Some(("DisplayName", Data::Text(found.name.clone()))),
+            Some(("DisplayVersion", Data::Text(found.version.clone()))),
+            size.map(|size| ("EstimatedSize", Data::Number(size))),
+            date.map(|date| ("InstallDate", Data::Text(date))),
+            text("Publisher", &found.maintainer),
+            text("URLInfoAbout", &found.homepage),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
+    )
+}
+
+/// What policy demands in a key below that of WinRM.
+fn policies(machine: &Machine, key: &str) -> Vec<(String, Data)> {
+    let folder = machine.path("etc/telarch/policy.d");
+    let policies = config::Policies::of_folder(&folder).unwrap_or_default();
+    let mut values = Vec::new();
+    for demand in policies.iter() {
+        let Some(policy) = demand.policy else { continue };
+        let Some((_, below)) = policy.key().split_once("\\WinRM\\") else { continue };
+        if !is_same(below, key) {
+            continue;
+        }
+        let switch = |is_on: bool| Data::Number(is_on.into());
+        match policy.reads() {
+            config::Reads::Switch { value, .. } | config::Reads::Nothing { value } => {
+                values.push(((*value).to_owned(), switch(demand.value == "true")));
+            }
+            config::Reads::Number { value, .. } => {
+                values.extend(
+                    demand.value.parse().ok().map(|number| ((*value).to_owned(), Data::Number(number))),
+                );
+            }
+            config::Reads::Text { switch: name, value, .. } => {
+                values.push(((*name).to_owned(), switch(true)));
+                values.push(((*value).to_owned(), Data::Text(demand.value.clone())));
+            }
+            config::Reads::AutoConfig | config::Reads::List { .. } => {}
+        }
+    }
+    values
+}

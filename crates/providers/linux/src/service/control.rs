@@ -1,0 +1,131 @@
+//! How services are started and stopped.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_core::Stream as _;
+use zbus::{Connection, MatchRule, MessageStream, OwnedObjectPath, message};
+
+use super::code;
+use super::table::is_running;
+use super::unit::{MANAGER, Unit};
+use crate::Machine;
+use crate::bus::BusError;
+
+/// Starts a service and waits until it runs.
+pub(super) fn start(machine: &Machine, unit: &Unit) -> u32 {
+    let Some(details) = unit.details(machine) else { return code::UNKNOWN_FAILURE };
+    if details.text("LoadState") == Some("masked") {
+        return code::DISABLED;
+    }
+    if is_running(machine, unit) || unit.active(machine) == "activating" {
+        return code::ALREADY_RUNNING;
+    }
+    if details.is("RefuseManualStart") {
+        return code::NOT_ACCEPTED;
+    }
+    match run(machine, "StartUnit", unit) {
+        Ok(Ended::Done) => code::DONE,
+        Ok(Ended::Dependency) => code::DEPENDENCY_FAILED,
+        Ok(Ended::Late) => code::TIMED_OUT,
+        Ok(Ended::Failed) => why(machine, &unit.name),
+        Err(error) => refusal(&error),
+    }
+}
+
+/// Stops a service and waits until it does not run any more.
+pub(super) fn stop(machine: &Machine, unit: &Unit) -> u32 {
+    if matches!(unit.active(machine), "inactive" | "failed") {
+        return code::NOT_ACCEPTED;
+    }
+    if unit.details(machine).is_some_and(|details| details.is("RefuseManualStop")) {
+        return code::DEPENDENTS_RUN;
+    }
+    match run(machine, "StopUnit", unit) {
+        Ok(Ended::Done) => code::DONE,
+        Ok(Ended::Late) => code::TIMED_OUT,
+        Ok(Ended::Dependency | Ended::Failed) => code::UNKNOWN_FAILURE,
+        Err(error) => refusal(&error),
+    }
+}
+
+/// What a refusal of systemd is to Windows.
+pub(super) fn refusal(error: &BusError) -> u32 {
+    let BusError::Refused { name, message } = error else {
+        return if matches!(error, BusError::Silent(_)) { code::TIMED_OUT } else { code::UNKNOWN_FAILURE };
+    };
+    tracing::debug!(error = %message, "systemd refuses");
+    match name.rsplit('.').next().unwrap_or_default() {
+        _ if error.is_denied() => code::ACCESS_DENIED,
+        "UnitMasked" => code::DISABLED,
+        "OnlyByDependency" => code::NOT_ACCEPTED,
+        "BadUnitSetting" | "InvalidArgs" => code::INVALID_PARAMETER,
+        "NoSuchUnit" => code::DEPENDENCY_DELETED,
+        _ => code::UNKNOWN_FAILURE,
+    }
+}
+
+/// How a job has ended.
+enum Ended {
+    Done,
+    /// What it needs has failed.
+    Dependency,
+    Failed,
+    /// It has not.
+    Late,
+}
+
+/// Begins a job and waits for its end, which a signal tells.
+fn run(machine: &Machine, method: &str, unit: &Unit) -> Result<Ended, BusError> {
+    machine.bus().wait(async |bus| {
+        let job = job(&bus, method, unit.unit_name());
+        tokio::time::timeout(PATIENCE, job).await.unwrap_or(Ok(Ended::Late))
+    })
+}
+
+async fn job(bus: &Connection, method: &str, unit: String) -> Result<Ended, BusError> {
+    let unintelligible = |_| BusError::Unintelligible(MANAGER.service.to_owned());
+    let rule = MatchRule::builder()
+        .msg_type(message::Type::Signal)
+        .sender(MANAGER.service)
+        .interface(MANAGER.interface)
+        .member("JobRemoved")
+        .build()
+        .map_err(unintelligible)?;
+    let mut removed = MessageStream::for_match_rule(rule, bus, None).await.map_err(unintelligible)?;
+    // Without it, systemd may keep its signals to itself; it is refused the second time.
+    let _ = MANAGER.call(bus, "Subscribe", &()).await;
+    let job: OwnedObjectPath = MANAGER.ask(bus, method, &(unit, "replace")).await?;
+    while let Some(signal) = poll_fn(|context| Pin::new(&mut removed).poll_next(context)).await {
+        let signal = signal.map_err(unintelligible)?;
+        let body = signal.body();
+        let (_, path, _, result): (u32, OwnedObjectPath, String, String) =
+            body.deserialize().map_err(unintelligible)?;
+        if path == job {
+            return Ok(match result.as_str() {
+                "done" => Ended::Done,
+                "dependency" => Ended::Dependency,
+                "timeout" => Ended::Late,
+                _ => Ended::Failed,
+            });
+        }
+    }
+    Err(BusError::Absent(MANAGER.service.to_owned()))
+}
+
+/// Why a service does not run: systemd tells it in the code of the process that could not become the program
+/// (systemd.exec(5), Process Exit Codes).
+fn why(machine: &Machine, name: &str) -> u32 {
+    let now = Unit::find(machine, name).ok().flatten();
+    let details = now.as_ref().and_then(|unit| unit.details(machine));
+    match details.map(|details| (details.text("Result"), details.number("ExecMainStatus"))) {
+        Some((Some("timeout"), _)) => code::TIMED_OUT,
+        Some((_, Some(203))) => code::PATH_NOT_FOUND,
+        Some((_, Some(216 | 217))) => code::LOGON_FAILED,
+        _ => code::UNKNOWN_FAILURE,
+    }
+}
+
+/// How long a service may take to start or stop.
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,100 @@
+//! To what services belong and on what they depend: `Win32_SystemServices` and `Win32_DependentService`.
+
+use std::sync::Arc;
+
+use cim::Value;
+use wmi::{ProviderError, Scan};
+
+use super::table::of_bus;
+use super::unit::Unit;
+use crate::Machine;
+use crate::table::{Fill, Push, Table, computer_system, key_of, reference};
+
+/// The services of the computer system.
+pub(crate) struct SystemServices;
+
+/// The services that another needs to run.
+pub(crate) struct DependentService;
+
+/// One service that needs another.
+pub(crate) struct Dependency {
+    needed: String,
+    needing: String,
+}
+
+impl Table for SystemServices {
+    type Row = Unit;
+
+    const CLASS: &'static str = "Win32_SystemServices";
+
+    const COLUMNS: &'static [(&'static str, Fill<Unit>)] = &[
+        ("GroupComponent", |machine, _| computer_system(machine)),
+        ("PartComponent", |_, unit| service(&unit.name)),
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, Unit>,
+    ) -> Result<(), ProviderError> {
+        named(machine, scan, "PartComponent")?.into_iter().try_for_each(push)
+    }
+}
+
+impl Table for DependentService {
+    type Row = Dependency;
+
+    const CLASS: &'static str = "Win32_DependentService";
+
+    const COLUMNS: &'static [(&'static str, Fill<Dependency>)] = &[
+        ("Antecedent", |_, dependency| service(&dependency.needed)),
+        ("Dependent", |_, dependency| service(&dependency.needing)),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &["TypeOfDependency"];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, Dependency>,
+    ) -> Result<(), ProviderError> {
+        let needed_by = |unit: &Unit| -> Vec<String> {
+            let details = unit.details(machine);
+            let units = ["Requires", "BindsTo", "Requisite"]
+                .iter()
+                .flat_map(|name| details.map(|details| details.texts(name)));
+            let names = units.flatten().filter_map(|unit| unit.strip_suffix(".service").map(str::to_owned));
+            let mut names: Vec<String> = names.collect();
+            names.sort_unstable();
+            names.dedup();
+            names
+        };
+        // systemd knows who needs a unit only of those that it has loaded: all have to be asked what they need.
+        let units = named(machine, scan, "Dependent")?;
+        for some in units.chunks(16) {
+            Unit::prefetch(machine, some);
+            for unit in some {
+                for needed in needed_by(unit) {
+                    push(Dependency { needed, needing: unit.name.clone() })?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The services that a question names in a property, or all.
+fn named(machine: &Machine, scan: &Scan, property: &str) -> Result<Vec<Unit>, ProviderError> {
+    let Some(pinned) = scan.pinned(&[property]) else { return Unit::all(machine).map_err(of_bus) };
+    let mut units = Vec::new();
+    for name in pinned.iter().flatten().filter_map(key_of) {
+        units.extend(Unit::find(machine, &name).map_err(of_bus)?);
+    }
+    Ok(units)
+}
+
+fn service(name: &str) -> Value {
+    reference("Win32_Service", "Name", name.to_owned())
+}

@@ -1,0 +1,206 @@
+//! `Win32_Service`.
+
+use std::sync::Arc;
+
+use cim::{Instance, Status, Value};
+use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+
+use super::code;
+use super::unit::Unit;
+use super::{change, control};
+use crate::Machine;
+use crate::bus::BusError;
+use crate::table::{Fill, Push, Table, returned};
+
+/// The services of this machine.
+pub(crate) struct Service;
+
+impl Table for Service {
+    type Row = Unit;
+
+    const CLASS: &'static str = "Win32_Service";
+
+    const COLUMNS: &'static [(&'static str, Fill<Unit>)] = &[
+        ("AcceptPause", |_, _| false.into()),
+        ("AcceptStop", |machine, unit| {
+            let may_stop = || unit.details(machine).is_some_and(|details| !details.is("RefuseManualStop"));
+            (is_running(machine, unit) && may_stop()).into()
+        }),
+        ("Caption", |machine, unit| unit.description(machine).into()),
+        ("CheckPoint", |_, _| 0_u32.into()),
+        ("DelayedAutoStart", |_, _| false.into()),
+        ("Description", |machine, unit| description(machine, unit).into()),
+        ("DesktopInteract", |_, _| false.into()),
+        ("DisplayName", |machine, unit| unit.description(machine).into()),
+        ("ErrorControl", |_, _| "Normal".into()),
+        ("ExitCode", |machine, unit| exit_code(machine, unit).into()),
+        ("Name", |_, unit| unit.name.clone().into()),
+        ("PathName", |machine, unit| unit.command_line(machine).into()),
+        ("ProcessId", |machine, unit| number(machine, unit, "MainPID").into()),
+        ("ServiceSpecificExitCode", |machine, unit| number(machine, unit, "ExecMainStatus").into()),
+        ("ServiceType", |_, _| "Own Process".into()),
+        ("Started", |machine, unit| is_running(machine, unit).into()),
+        ("StartMode", |machine, unit| start_mode(machine, unit).into()),
+        ("StartName", |machine, unit| {
+            unit.details(machine).map(|details| details.text("User").unwrap_or("root").to_owned()).into()
+        }),
+        ("State", |machine, unit| {
+            match unit.active(machine) {
+                "active" | "reloading" | "refreshing" => "Running",
+                "activating" => "Start Pending",
+                "deactivating" => "Stop Pending",
+                _ => "Stopped",
+            }
+            .into()
+        }),
+        ("Status", |machine, unit| match unit.active(machine) {
+            "failed" => "Error".into(),
+            _ => "OK".into(),
+        }),
+        ("TagId", |_, _| 0_u32.into()),
+        ("WaitHint", |machine, unit| wait_hint(machine, unit).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &["InstallDate"];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, Unit>,
+    ) -> Result<(), ProviderError> {
+        let units = Unit::all(machine).map_err(of_bus)?;
+        let wants_details = DETAILS.iter().filter_map(|name| scan.class().column(name));
+        let mut wants_details = wants_details.filter(|column| scan.columns().contains(*column));
+        // With a condition, the rows that nobody wants are found out before their details are asked for.
+        if scan.deciding().iter().next().is_some() || wants_details.next().is_none() {
+            return units.into_iter().try_for_each(push);
+        }
+        let mut units = units.into_iter().peekable();
+        while units.peek().is_some() {
+            let some: Vec<Unit> = units.by_ref().take(AT_ONCE).collect();
+            Unit::prefetch(machine, &some);
+            some.into_iter().try_for_each(&mut *push)?;
+        }
+        Ok(())
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Unit>, ProviderError> {
+        let Some(name) = lookup.keys.first().and_then(Value::as_str) else { return Ok(None) };
+        match Unit::find(machine, name).map_err(of_bus)? {
+            Some(unit) => Ok(Some(unit)),
+            // Units differ by the case of their letters, but whoever asks may not care.
+            None => Err(ProviderError::NotCapable),
+        }
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let Target::Instance(keys) = call.target else {
+            return returned(call, change::create(machine, call.input));
+        };
+        let unit = existing(machine, keys.first())?;
+        let text = |name: &str| call.input.value(name).and_then(Value::as_str);
+        let code = match call.operation.method.name.as_str() {
+            "StartService" => control::start(machine, &unit),
+            "StopService" => control::stop(machine, &unit),
+            "InterrogateService" => code::DONE,
+            "PauseService" | "ResumeService" | "SetSecurityDescriptor" | "GetSecurityDescriptor" => {
+                code::NOT_SUPPORTED
+            }
+            "UserControlService" => match call.input.value("ControlCode").and_then(Value::as_integer) {
+                Some(128..) => code::NOT_SUPPORTED,
+                _ => code::INVALID_CONTROL,
+            },
+            "ChangeStartMode" => match text("StartMode").and_then(change::StartMode::parse) {
+                Some(mode) => change::start_mode(machine, &unit, mode),
+                None => code::INVALID_PARAMETER,
+            },
+            "Change" => change::change(machine, &unit, call.input),
+            "Delete" => change::delete(machine, &unit),
+            _ => return Err(ProviderError::NotCapable),
+        };
+        returned(call, code)
+    }
+}
+
+/// The service that a method is called on.
+fn existing(machine: &Machine, name: Option<&Value>) -> Result<Unit, ProviderError> {
+    let name = name.and_then(Value::as_str).unwrap_or_default();
+    if let Some(unit) = Unit::find(machine, name).map_err(of_bus)? {
+        return Ok(unit);
+    }
+    let gone = || ProviderError::failed(Status::NotFound, "there is no such service");
+    let units = Unit::all(machine).map_err(of_bus)?;
+    let same = units.iter().find(|unit| unit.name.eq_ignore_ascii_case(name)).ok_or_else(gone)?;
+    Unit::find(machine, &same.name).map_err(of_bus)?.ok_or_else(gone)
+}
+
+pub(super) fn is_running(machine: &Machine, unit: &Unit) -> bool {
+    matches!(unit.active(machine), "active" | "reloading" | "refreshing")
+}
+
+fn description(machine: &Machine, unit: &Unit) -> Option<String> {
+    let description = unit.description(machine)?;
+    let documents = unit.details(machine).map(|details| details.texts("Documentation")).unwrap_or_default();
+    if documents.is_empty() {
+        Some(description)
+    } else {
+        Some(format!("{description} ({})", documents.join(" ")))
+    }
+}
+
+fn number(machine: &Machine, unit: &Unit, name: &str) -> Option<u32> {
+    u32::try_from(unit.details(machine)?.number(name)?).ok()
+}
+
+/// The errors of Windows for a service that was never started, and for one that ended with a code of its own.
+fn exit_code(machine: &Machine, unit: &Unit) -> Option<u32> {
+    let details = unit.details(machine)?;
+    let was_started = details.number("ExecMainStartTimestamp").unwrap_or_default() > 0;
+    Some(match details.text("Result") {
+        _ if !was_started && unit.active(machine) == "inactive" => 1077,
+        Some("success") | None => 0,
+        Some(_) => 1066,
+    })
+}
+
+fn start_mode(machine: &Machine, unit: &Unit) -> &'static str {
+    match unit.file_state(machine).as_deref() {
+        Some("enabled" | "enabled-runtime" | "generated") => "Auto",
+        Some("masked" | "masked-runtime") => "Disabled",
+        _ => "Manual",
+    }
+}
+
+/// In milliseconds; what waits for ever is told as the longest time there is.
+fn wait_hint(machine: &Machine, unit: &Unit) -> Option<u32> {
+    let limit = match unit.active(machine) {
+        "activating" => "TimeoutStartUSec",
+        "deactivating" => "TimeoutStopUSec",
+        _ => return Some(0),
+    };
+    let micros = unit.details(machine)?.number(limit)?;
+    Some(u32::try_from(micros / 1_000).unwrap_or(u32::MAX))
+}
+
+/// What systemd said, for whoever asked.
+pub(super) fn of_bus(error: BusError) -> ProviderError {
+    let status = if error.is_denied() { Status::AccessDenied } else { Status::Failed };
+    ProviderError::failed(status, error.to_string())
+}
+
+/// The columns for which every unit has to be asked.
+const DETAILS: [&str; 9] = [
+    "AcceptStop",
+    "Description",
+    "ExitCode",
+    "PathName",
+    "ProcessId",
+    "ServiceSpecificExitCode",
+    "StartMode",
+    "StartName",
+    "DisplayName",
+];
+
+/// Units that are asked for their details at the same time.
+const AT_ONCE: usize = 16;

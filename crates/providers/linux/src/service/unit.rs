@@ -1,0 +1,208 @@
+//! Units of systemd, as its manager tells of them.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use tokio::task::JoinSet;
+use zbus::{Connection, OwnedObjectPath, Variant};
+
+use crate::Machine;
+use crate::bus::{BusError, Object, Properties, text_in};
+use crate::command_line::quoted;
+
+/// Who knows the units of the machine.
+pub(crate) const MANAGER: Object<'_> = Object {
+    service: SYSTEMD,
+    path: "/org/freedesktop/systemd1",
+    interface: "org.freedesktop.systemd1.Manager",
+};
+
+const SYSTEMD: &str = "org.freedesktop.systemd1";
+
+/// A service; what the list of units tells, and what has to be asked of it.
+#[derive(Debug)]
+pub(crate) struct Unit {
+    /// Without `.service`.
+    pub(crate) name: String,
+    listed: Option<Listed>,
+    details: OnceCell<Option<Properties>>,
+}
+
+/// What the lists of units and of their files tell.
+#[derive(Debug, Default)]
+struct Listed {
+    description: String,
+    load: String,
+    active: String,
+    /// Of the file; `None` if it has none of its name.
+    file: Option<String>,
+}
+
+/// `ListUnits` gives name, description, three states, whom it follows, its path, and its job.
+type ListedUnit =
+    (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
+
+impl Unit {
+    /// All services that there are, running or not; none if there is no systemd.
+    ///
+    /// # Errors
+    /// [`BusError`] for what systemd says.
+    pub(crate) fn all(machine: &Machine) -> Result<Vec<Self>, BusError> {
+        let (any, services): ([&str; 0], [&str; 1]) = ([], ["*.service"]);
+        let pattern = (any.as_slice(), services.as_slice());
+        let listed = machine.bus().wait(async |bus| {
+            let units: Vec<ListedUnit> = MANAGER.ask(&bus, "ListUnitsByPatterns", &pattern).await?;
+            let files: Vec<(String, String)> = MANAGER.ask(&bus, "ListUnitFilesByPatterns", &pattern).await?;
+            Ok((units, files))
+        });
+        let (units, files) = match listed {
+            Err(error) if error.is_absent() => return Ok(Vec::new()),
+            listed => listed?,
+        };
+        let mut all = BTreeMap::new();
+        for (path, state) in files {
+            let file = path.rsplit('/').next().and_then(|file| file.strip_suffix(".service"));
+            // A template is no service before it is given a name, and an alias is another name of one.
+            let Some(name) = file.filter(|name| !name.ends_with('@') && state != "alias") else { continue };
+            let listed = Listed { load: "unloaded".to_owned(), file: Some(state), ..Listed::default() };
+            all.insert(name.to_owned(), listed);
+        }
+        for (name, description, load, active, ..) in units {
+            let Some(name) = name.strip_suffix(".service") else { continue };
+            if load == "not-found" {
+                continue;
+            }
+            let listed = all.entry(name.to_owned()).or_default();
+            (listed.description, listed.load, listed.active) = (description, load, active);
+        }
+        let unit = |(name, listed)| Self { name, listed: Some(listed), details: OnceCell::new() };
+        Ok(all.into_iter().map(unit).collect())
+    }
+
+    /// The service of a name, spelled exactly; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`BusError`] for what systemd says.
+    pub(crate) fn find(machine: &Machine, name: &str) -> Result<Option<Self>, BusError> {
+        if !is_name(name) {
+            return Ok(None);
+        }
+        let unit = Self { name: name.to_owned(), listed: None, details: OnceCell::new() };
+        let asked = machine.bus().wait(async |bus| properties(&bus, &unit.path()).await);
+        let details = match asked {
+            Err(error) if error.is_absent() => return Ok(None),
+            asked => asked?,
+        };
+        // Also under the name of an alias there is no service, only another's.
+        let is_there = details.text("LoadState").is_some_and(|state| state != "not-found")
+            && details.text("Id") == Some(&unit.unit_name());
+        if !is_there {
+            return Ok(None);
+        }
+        let _ = unit.details.set(Some(details));
+        Ok(Some(unit))
+    }
+
+    /// Asks for the details of several, all at once.
+    pub(crate) fn prefetch(machine: &Machine, units: &[Self]) {
+        let asked = machine.bus().wait(async |bus| {
+            let mut asking = JoinSet::new();
+            for (place, unit) in units.iter().enumerate() {
+                let (bus, path) = (bus.clone(), unit.path());
+                asking.spawn(async move { (place, properties(&bus, &path).await.ok()) });
+            }
+            Ok(asking.join_all().await)
+        });
+        for (place, details) in asked.unwrap_or_default() {
+            if let Some(unit) = units.get(place) {
+                let _ = unit.details.set(details);
+            }
+        }
+    }
+
+    /// The name of the unit, with what kind of unit it is.
+    pub(crate) fn unit_name(&self) -> String {
+        format!("{}.service", self.name)
+    }
+
+    /// What systemd says of it; `None` if it says nothing any more.
+    pub(crate) fn details(&self, machine: &Machine) -> Option<&Properties> {
+        let ask = || machine.bus().wait(async |bus| properties(&bus, &self.path()).await).ok();
+        self.details.get_or_init(ask).as_ref()
+    }
+
+    /// What it is there for, in words.
+    pub(crate) fn description(&self, machine: &Machine) -> Option<String> {
+        match &self.listed {
+            Some(listed) if !listed.description.is_empty() => Some(listed.description.clone()),
+            _ => self.details(machine)?.text("Description").map(str::to_owned),
+        }
+    }
+
+    /// `active`, `inactive`, `failed` or on the way to one of them.
+    pub(crate) fn active(&self, machine: &Machine) -> &str {
+        match &self.listed {
+            // What is not loaded does nothing.
+            Some(listed) if listed.active.is_empty() => "inactive",
+            Some(listed) => &listed.active,
+            None => self.details(machine).and_then(|details| details.text("ActiveState")).unwrap_or_default(),
+        }
+    }
+
+    /// `enabled`, `disabled`, `static`, `masked` or the like (systemctl(1), is-enabled).
+    pub(crate) fn file_state(&self, machine: &Machine) -> Option<String> {
+        match &self.listed {
+            Some(Listed { load, .. }) if load == "masked" => Some("masked".to_owned()),
+            Some(Listed { file: Some(state), .. }) => Some(state.clone()),
+            _ => {
+                let details = self.details(machine)?;
+                let state = match details.text("LoadState") {
+                    Some("masked") => "masked",
+                    _ => details.text("UnitFileState")?,
+                };
+                Some(state.to_owned())
+            }
+        }
+    }
+
+    /// What it runs, as a command line.
+    pub(crate) fn command_line(&self, machine: &Machine) -> Option<String> {
+        let Variant::Structure(first) = self.details(machine)?.list("ExecStart").first()? else {
+            return None;
+        };
+        let [path, Variant::Array(arguments), ..] = first.fields() else { return None };
+        let arguments = arguments.inner().iter().skip(1).map(|argument| match argument {
+            Variant::Str(text) => text.as_str(),
+            _ => "",
+        });
+        let words = std::iter::once(text_in(path)?).chain(arguments).map(quoted);
+        Some(words.collect::<Vec<_>>().join(" "))
+    }
+
+    /// Its object: the name with every octet that is no letter or digit in hexadecimal (`sd_bus_path_encode(3)`).
+    fn path(&self) -> String {
+        let mut path = "/org/freedesktop/systemd1/unit/".to_owned();
+        for (place, octet) in self.unit_name().bytes().enumerate() {
+            if octet.is_ascii_alphabetic() || (octet.is_ascii_digit() && place > 0) {
+                path.push(octet.into());
+            } else {
+                path.push_str(&format!("_{octet:02x}"));
+            }
+        }
+        path
+    }
+}
+
+/// Whether units can have such a name (systemd.unit(5)).
+pub(crate) fn is_name(name: &str) -> bool {
+    let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || b":-_.\\@".contains(&octet);
+    (1..=LONGEST_NAME).contains(&name.len()) && name.bytes().all(is_letter) && !name.ends_with('@')
+}
+
+/// All properties of a unit, whatever kind of unit it is.
+async fn properties(bus: &Connection, path: &str) -> Result<Properties, BusError> {
+    Object { service: SYSTEMD, path, interface: "" }.properties(bus).await
+}
+
+/// A name has at most 255 octets, with its `.service`.
+const LONGEST_NAME: usize = 247;

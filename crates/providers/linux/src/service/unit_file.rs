@@ -1,0 +1,207 @@
+//! Files of units (systemd.unit(5), systemd.service(5), systemd.syntax(7)).
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::unit::MANAGER;
+use crate::Machine;
+use crate::bus::{BusError, Object};
+
+/// What a service is given by those who make or change it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Settings {
+    pub(super) description: Option<String>,
+    /// The program by its whole path, and its arguments.
+    pub(super) command: Option<Vec<String>>,
+    pub(super) user: Option<String>,
+    /// Units that are started before it.
+    pub(super) needs: Vec<String>,
+}
+
+/// Where the administrator's units are.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    /// What is started at boot starts the services that are.
+    target: &'static str,
+}
+
+impl Folder {
+    /// The folder that systemd names first among those for administrators.
+    ///
+    /// # Errors
+    /// [`BusError`] if systemd does not say.
+    pub(super) fn of(machine: &Machine) -> Result<Self, BusError> {
+        let manager = Object { interface: "org.freedesktop.systemd1.Manager", ..MANAGER };
+        let properties = machine.bus().wait(async |bus| manager.properties(&bus).await)?;
+        let paths = properties.texts("UnitPath");
+        let found = paths.iter().find_map(|path| match path.rsplit_once("/systemd/")?.1 {
+            "system" => Some(Self { path: machine.path(path), target: "multi-user.target" }),
+            "user" => Some(Self { path: machine.path(path), target: "default.target" }),
+            _ => None,
+        });
+        found.ok_or_else(|| BusError::Unintelligible(MANAGER.service.to_owned()))
+    }
+
+    /// Makes the file of a unit that has none.
+    ///
+    /// # Errors
+    /// What the kernel says, [`io::ErrorKind::AlreadyExists`] among it.
+    pub(super) fn create(&self, unit: &str, settings: &Settings) -> io::Result<()> {
+        let mut text = format!("{MARK}\n");
+        settings.write(&mut text, Kind::Whole);
+        // Nothing can be wrong with writing to a text.
+        let _ = write!(text, "\n[Install]\nWantedBy={}\n", self.target);
+        self.written(&self.path, &text)?
+            .persist_noclobber(self.path.join(unit))
+            .map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// Changes some settings of a unit, by a file beside its own; those that were changed before stay so.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(super) fn change(&self, unit: &str, settings: Settings) -> io::Result<()> {
+        let folder = self.path.join(format!("{unit}.d"));
+        fs::create_dir_all(&folder)?;
+        let file = folder.join(DROP_IN);
+        let before = fs::read_to_string(&file).map(|text| Settings::parse(&text)).unwrap_or_default();
+        let settings = Settings {
+            description: settings.description.or(before.description),
+            command: settings.command.or(before.command),
+            user: settings.user.or(before.user),
+            needs: if settings.needs.is_empty() { before.needs } else { settings.needs },
+        };
+        let mut text = format!("{MARK}\n");
+        settings.write(&mut text, Kind::Change);
+        self.written(&folder, &text)?.persist(file).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    /// Whether a unit was made here.
+    pub(super) fn is_ours(&self, unit: &str) -> bool {
+        let file = self.path.join(unit);
+        let is_file = fs::symlink_metadata(&file).is_ok_and(|found| found.is_file());
+        is_file && fs::read_to_string(file).is_ok_and(|text| text.starts_with(MARK))
+    }
+
+    /// Removes a unit and what was changed of it.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(super) fn remove(&self, unit: &str) -> io::Result<()> {
+        fs::remove_file(self.path.join(unit))?;
+        let folder = self.path.join(format!("{unit}.d"));
+        match fs::remove_file(folder.join(DROP_IN)) {
+            // What others have put there stays.
+            Ok(()) => fs::remove_dir(folder).or(Ok(())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A file that everybody may read, not yet in its place.
+    fn written(&self, folder: &Path, text: &str) -> io::Result<tempfile::NamedTempFile> {
+        let mut file = tempfile::Builder::new()
+            .prefix(".telarch-")
+            .permissions(fs::Permissions::from_mode(0o644))
+            .tempfile_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        Ok(file)
+    }
+}
+
+/// Whether a file is that of a unit or changes one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Whole,
+    Change,
+}
+
+impl Settings {
+    fn write(&self, text: &mut String, kind: Kind) {
+        text.push_str("[Unit]\n");
+        if let Some(description) = &self.description {
+            let _ = writeln!(text, "Description={}", description.replace('%', "%%"));
+        }
+        for unit in &self.needs {
+            let _ = writeln!(text, "Requires={unit}\nAfter={unit}");
+        }
+        text.push_str("\n[Service]\n");
+        if let Some(command) = &self.command {
+            // What is set again is added; an empty line takes back what was set before.
+            if kind == Kind::Change {
+                text.push_str("ExecStart=\n");
+            }
+            let words: Vec<String> = command.iter().map(|word| escaped(word)).collect();
+            let _ = writeln!(text, "ExecStart={}", words.join(" "));
+        }
+        if let Some(user) = &self.user {
+            let _ = writeln!(text, "User={user}");
+        }
+    }
+
+    /// Reads what [`write`](Self::write) wrote.
+    fn parse(text: &str) -> Self {
+        let mut settings = Self::default();
+        for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
+            match name {
+                "Description" => settings.description = Some(value.replace("%%", "%")),
+                "ExecStart" if !value.is_empty() => settings.command = words(value),
+                "User" => settings.user = Some(value.to_owned()),
+                "Requires" => settings.needs.push(value.to_owned()),
+                _ => {}
+            }
+        }
+        settings
+    }
+}
+
+/// A word of a command line, as systemd reads it (systemd.service(5), Command lines).
+fn escaped(word: &str) -> String {
+    let mut text = String::with_capacity(word.len() + 2);
+    text.push('"');
+    for letter in word.chars() {
+        match letter {
+            '"' | '\\' => text.extend(['\\', letter]),
+            '%' => text.push_str("%%"),
+            '$' => text.push_str("$$"),
+            letter => text.push(letter),
+        }
+    }
+    text.push('"');
+    text
+}
+
+fn words(line: &str) -> Option<Vec<String>> {
+    let words = crate::command_line::words(line)?;
+    Some(words.into_iter().map(|word| word.replace("%%", "%").replace("$$", "$")).collect())
+}
+
+const MARK: &str = "# Made by telarch for Win32_Service; Win32_Service.Delete removes it.";
+
+const DROP_IN: &str = "50-winrm.conf";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let settings = Settings {
+            description: Some("100 % \"fine\"".to_owned()),
+            command: Some(["/bin/sh", "-c", "echo \"$HOME\" 50% \\ 'x'", ""].map(str::to_owned).to_vec()),
+            user: Some("alice".to_owned()),
+            needs: vec!["a.service".to_owned(), "b.service".to_owned()],
+        };
+        let mut text = String::new();
+        settings.write(&mut text, Kind::Change);
+        assert_eq!(Settings::parse(&text), settings, "{text}");
+        assert!(text.contains("ExecStart=\nExecStart=\"/bin/sh\" \"-c\" \"echo \\\"$$HOME"), "{text}");
+    }
+}

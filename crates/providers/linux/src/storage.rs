@@ -1,0 +1,40 @@
+//! Disks, what is on them and where it is mounted.
+
+mod associations;
+mod block;
+mod checks;
+mod drive;
+mod file;
+mod file_system;
+mod logical_disk;
+mod mapped_disk;
+mod optical;
+mod partition;
+mod statistics;
+mod superblock;
+mod volume;
+
+use std::sync::Arc;
+
+use crate::Machine;
+use crate::table::{Binding, bind};
+
+/// Everything about disks.
+pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
+    // One memory for all of them of who does not answer.
+    let questions = Arc::<statistics::Questions>::default();
+    vec![
+        bind(machine, logical_disk::LogicalDisk::new(&questions)),
+        bind(machine, volume::Volume::new(&questions)),
+        bind(machine, mapped_disk::MappedDisk::new(&questions)),
+        bind(machine, drive::DiskDrive),
+        bind(machine, optical::OpticalDrive),
+        bind(machine, partition::DiskPartition),
+        bind(machine, associations::DriveToPartition),
+        bind(machine, associations::PartitionToDisk),
+        bind(machine, associations::MountPoint),
+        bind(machine, associations::RootDirectory),
+        bind(machine, file::File::<file::Plain>::default()),
+        bind(machine, file::File::<file::Directory>::default()),
+    ]
+}

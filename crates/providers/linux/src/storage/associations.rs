@@ -1,0 +1,148 @@
+//! What of disks belongs to what.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use cim::Value;
+use wmi::{ProviderError, Scan};
+
+use super::file_system::is_of_network;
+use super::logical_disk::{Disk, disks};
+use super::partition::Partition;
+use super::statistics::Questions;
+use super::volume::volumes;
+use crate::Machine;
+use crate::mounts::Mount;
+use crate::table::{Fill, Push, Table, reference};
+
+/// `Win32_DiskDriveToDiskPartition`
+pub(crate) struct DriveToPartition;
+
+/// `Win32_LogicalDiskToPartition`
+pub(crate) struct PartitionToDisk;
+
+/// `Win32_MountPoint`
+pub(crate) struct MountPoint;
+
+/// `Win32_LogicalDiskRootDirectory`
+pub(crate) struct RootDirectory;
+
+impl Table for DriveToPartition {
+    type Row = Partition;
+
+    const CLASS: &'static str = "Win32_DiskDriveToDiskPartition";
+
+    const COLUMNS: &'static [(&'static str, Fill<Partition>)] = &[
+        ("Antecedent", |_, part| reference("Win32_DiskDrive", "DeviceID", part.drive.block.node())),
+        ("Dependent", |_, part| of_partition(part)),
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Partition>,
+    ) -> Result<(), ProviderError> {
+        Partition::all(machine).try_for_each(push)
+    }
+}
+
+/// A file system on a part of a disk.
+pub(crate) struct Placed {
+    part: Rc<Partition>,
+    disk: String,
+}
+
+impl Table for PartitionToDisk {
+    type Row = Placed;
+
+    const CLASS: &'static str = "Win32_LogicalDiskToPartition";
+
+    const COLUMNS: &'static [(&'static str, Fill<Placed>)] = &[
+        ("Antecedent", |_, placed| of_partition(&placed.part)),
+        ("Dependent", |_, placed| of_disk(placed.disk.clone())),
+        ("EndingAddress", |machine, placed| {
+            placed.part.extent(machine).and_then(|(_, end)| end.checked_sub(1)).into()
+        }),
+        ("StartingAddress", |machine, placed| placed.part.extent(machine).map(|(start, _)| start).into()),
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Placed>,
+    ) -> Result<(), ProviderError> {
+        let parts: Vec<_> = Partition::all(machine).map(Rc::new).collect();
+        for Disk { name, file_system } in disks(machine, &Arc::<Questions>::default()) {
+            // A file system can be on several parts, by way of LVM or RAID.
+            let below =
+                file_system.block(machine).map(|block| block.foundations(machine)).unwrap_or_default();
+            for part in parts.iter().filter(|part| below.contains(&part.block)) {
+                push(Placed { part: part.clone(), disk: name.clone() })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A volume that is mounted in a place.
+pub(crate) struct Mounted {
+    volume: String,
+    place: String,
+}
+
+impl Table for MountPoint {
+    type Row = Mounted;
+
+    const CLASS: &'static str = "Win32_MountPoint";
+
+    const COLUMNS: &'static [(&'static str, Fill<Mounted>)] = &[
+        ("Directory", |_, mounted| reference("Win32_Directory", "Name", mounted.place.clone())),
+        ("Volume", |_, mounted| reference("Win32_Volume", "DeviceID", mounted.volume.clone())),
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Mounted>,
+    ) -> Result<(), ProviderError> {
+        let mounts = Mount::all(machine);
+        for volume in volumes(machine, &Arc::<Questions>::default()) {
+            let Some(own) = &volume.file_system else { continue };
+            // A volume that is mounted in several places is a row there, too.
+            for mount in mounts.iter().filter(|mount| mount.device == own.mount.device) {
+                push(Mounted { volume: volume.device_id(), place: mount.place.clone() })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Table for RootDirectory {
+    type Row = Disk;
+
+    const CLASS: &'static str = "Win32_LogicalDiskRootDirectory";
+
+    const COLUMNS: &'static [(&'static str, Fill<Disk>)] = &[
+        ("GroupComponent", |_, disk| of_disk(disk.name.clone())),
+        ("PartComponent", |_, disk| {
+            reference("Win32_Directory", "Name", disk.file_system.mount.place.clone())
+        }),
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Disk>) -> Result<(), ProviderError> {
+        // The folder of a server that is gone cannot be looked at, and Windows knows only local ones here.
+        let local = |disk: &Disk| !is_of_network(&disk.file_system.mount);
+        disks(machine, &Arc::<Questions>::default()).into_iter().filter(local).try_for_each(push)
+    }
+}
+
+fn of_partition(part: &Partition) -> Value {
+    reference("Win32_DiskPartition", "DeviceID", part.device_id())
+}
+
+fn of_disk(name: String) -> Value {
+    reference("Win32_LogicalDisk", "DeviceID", name)
+}

@@ -1,0 +1,210 @@
+//! `Win32_DiskDrive`.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use cim::Value;
+use wmi::{Lookup, ProviderError, Scan};
+
+use super::block::Block;
+use crate::Machine;
+use crate::table::{Fill, Push, Table, text_key};
+use crate::udev::Udev;
+
+/// The disks.
+pub(crate) struct DiskDrive;
+
+/// A disk.
+pub(crate) struct Drive {
+    /// How many disks have a smaller number.
+    pub(crate) index: u32,
+    pub(crate) block: Block,
+    udev: OnceCell<Udev>,
+}
+
+impl Drive {
+    /// All of them.
+    pub(crate) fn all(machine: &Machine) -> impl Iterator<Item = Self> {
+        let disks = Block::disks(machine).into_iter();
+        (0..).zip(disks).map(|(index, block)| Self { index, block, udev: OnceCell::new() })
+    }
+
+    /// What udev knows of it.
+    pub(crate) fn udev(&self, machine: &Machine) -> &Udev {
+        self.udev.get_or_init(|| self.block.udev(machine))
+    }
+
+    /// Its model, as it tells itself.
+    pub(crate) fn model(&self, machine: &Machine) -> Option<String> {
+        let told =
+            self.block.line(machine, "device/model").or_else(|| self.block.line(machine, "device/name"));
+        told.or_else(|| self.udev(machine).exact("ID_MODEL"))
+    }
+
+    /// Its serial number.
+    pub(crate) fn serial_number(&self, machine: &Machine) -> Option<String> {
+        let known = self.udev(machine).property("ID_SERIAL_SHORT").map(str::to_owned);
+        let told =
+            || self.block.line(machine, "serial").or_else(|| self.block.line(machine, "device/serial"));
+        // The page of SCSI's vital product data with the serial number begins with four octets about itself (SPC-4).
+        let page = || {
+            let page = machine.octets(format!("sys{}/device/vpd_pg80", self.block.folder)).ok()?;
+            let text = String::from_utf8_lossy(page.get(4..)?).trim_matches(['\0', ' ']).to_owned();
+            (!text.is_empty()).then_some(text)
+        };
+        known.or_else(told).or_else(page)
+    }
+
+    /// How it is connected, in the words of Windows.
+    pub(crate) fn interface(&self, machine: &Machine) -> Option<&'static str> {
+        let (folder, name) = (&self.block.folder, &self.block.name);
+        if folder.contains("/usb") {
+            Some("USB")
+        } else if folder.contains("/ata") || name.starts_with("hd") {
+            Some("IDE")
+        } else if self.address(machine).is_some() || name.starts_with("nvme") || name.starts_with("vd") {
+            Some("SCSI")
+        } else {
+            None
+        }
+    }
+
+    /// Host, channel, target and unit of SCSI.
+    fn address(&self, machine: &Machine) -> Option<[u32; 4]> {
+        let device = super::block::folder_of(machine, &format!("sys{}/device", self.block.folder))?;
+        let numbers: Vec<u32> =
+            device.rsplit('/').next()?.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
+        numbers.try_into().ok()
+    }
+
+    fn sector(&self, machine: &Machine) -> Option<u64> {
+        self.block.number(machine, "queue/logical_block_size")
+    }
+
+    fn sectors(&self, machine: &Machine) -> Option<u64> {
+        self.block.size(machine)?.checked_div(self.sector(machine)?)
+    }
+
+    /// The cylinders of the geometry that everybody pretends: 255 heads with 63 sectors each.
+    fn cylinders(&self, machine: &Machine) -> Option<u64> {
+        Some(self.sectors(machine)? / (255 * 63))
+    }
+
+    /// What it can do: 3 is random access, 4 writing, 7 removable media.
+    fn capabilities(&self, machine: &Machine) -> Vec<u16> {
+        let is_read_only = self.block.number::<u8>(machine, "ro") == Some(1);
+        let removable = self.block.is_removable(machine).then_some(7);
+        [Some(3), (!is_read_only).then_some(4), removable].into_iter().flatten().collect()
+    }
+}
+
+impl Table for DiskDrive {
+    type Row = Drive;
+
+    const CLASS: &'static str = "Win32_DiskDrive";
+
+    const COLUMNS: &'static [(&'static str, Fill<Drive>)] = &[
+        ("BytesPerSector", |machine, drive| {
+            drive.sector(machine).and_then(|octets| u32::try_from(octets).ok()).into()
+        }),
+        ("Capabilities", |machine, drive| drive.capabilities(machine).into()),
+        ("CapabilityDescriptions", |machine, drive| {
+            let words = drive.capabilities(machine).into_iter().map(|capability| match capability {
+                3 => "Random Access",
+                4 => "Supports Writing",
+                _ => "Supports Removable Media",
+            });
+            words.collect::<Vec<_>>().into()
+        }),
+        ("Caption", |machine, drive| drive.model(machine).unwrap_or_else(|| drive.block.node()).into()),
+        ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
+        ("ConfigManagerUserConfig", |_, _| false.into()),
+        ("Description", |_, _| "Disk drive".into()),
+        ("DeviceID", |_, drive| drive.block.node().into()),
+        ("FirmwareRevision", |machine, drive| {
+            let files = ["device/firmware_rev", "device/rev", "device/fwrev"];
+            let told = files.iter().find_map(|file| drive.block.line(machine, file));
+            told.or_else(|| drive.udev(machine).exact("ID_REVISION")).into()
+        }),
+        ("Index", |_, drive| drive.index.into()),
+        ("InterfaceType", |machine, drive| drive.interface(machine).into()),
+        ("Manufacturer", |machine, drive| {
+            // Of a disk behind a bridge or an adapter the vendor says only which.
+            drive.block.line(machine, "device/vendor").filter(|vendor| !vendor.starts_with("0x")).into()
+        }),
+        ("MediaLoaded", |machine, drive| (drive.block.size(machine).unwrap_or_default() > 0).into()),
+        ("MediaType", |machine, drive| {
+            let is_removable = drive.block.is_removable(machine);
+            if is_removable { "Removable Media" } else { "Fixed hard disk media" }.into()
+        }),
+        ("Model", |machine, drive| drive.model(machine).into()),
+        ("Name", |_, drive| drive.block.node().into()),
+        ("Partitions", |machine, drive| u32::try_from(drive.block.partitions(machine).len()).ok().into()),
+        ("PNPDeviceID", |_, drive| drive.block.folder.clone().into()),
+        ("PowerManagementSupported", |_, _| false.into()),
+        ("SCSIBus", |machine, drive| drive.address(machine).map(|[_, channel, ..]| channel).into()),
+        ("SCSILogicalUnit", |machine, drive| narrow(drive.address(machine).map(|[.., unit]| unit))),
+        ("SCSIPort", |machine, drive| narrow(drive.address(machine).map(|[host, ..]| host))),
+        ("SCSITargetId", |machine, drive| narrow(drive.address(machine).map(|[_, _, target, _]| target))),
+        ("SectorsPerTrack", |_, _| 63_u32.into()),
+        ("SerialNumber", |machine, drive| drive.serial_number(machine).into()),
+        ("Signature", |machine, drive| {
+            let udev = drive.udev(machine);
+            let is_mbr = udev.property("ID_PART_TABLE_TYPE") == Some("dos");
+            let signature = udev.property("ID_PART_TABLE_UUID").filter(|_| is_mbr);
+            signature.and_then(|digits| u32::from_str_radix(digits, 16).ok()).into()
+        }),
+        ("Size", |machine, drive| drive.block.size(machine).into()),
+        ("Status", |machine, drive| {
+            // SCSI says "running", NVMe "live"; others say nothing as long as they are there.
+            let state = drive.block.line(machine, "device/state");
+            match state.as_deref() {
+                None | Some("running" | "live") => "OK",
+                Some("blocked" | "quiesce" | "resetting" | "connecting") => "Degraded",
+                Some(_) => "Error",
+            }
+            .into()
+        }),
+        ("TotalCylinders", |machine, drive| drive.cylinders(machine).into()),
+        ("TotalHeads", |_, _| 255_u32.into()),
+        ("TotalSectors", |machine, drive| drive.sectors(machine).into()),
+        ("TotalTracks", |machine, drive| drive.cylinders(machine).map(|cylinders| cylinders * 255).into()),
+        ("TracksPerCylinder", |_, _| 255_u32.into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "Availability",
+        "CompressionMethod",
+        "DefaultBlockSize",
+        "ErrorCleared",
+        "ErrorDescription",
+        "ErrorMethodology",
+        "InstallDate",
+        "LastErrorCode",
+        "MaxBlockSize",
+        "MaxMediaSize",
+        "MinBlockSize",
+        "NeedsCleaning",
+        "NumberOfMediaSupported",
+        "PowerManagementCapabilities",
+        "StatusInfo",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Drive>,
+    ) -> Result<(), ProviderError> {
+        Drive::all(machine).try_for_each(push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Drive>, ProviderError> {
+        let id = text_key(lookup.keys);
+        Ok(Drive::all(machine).find(|drive| drive.block.node().eq_ignore_ascii_case(id)))
+    }
+}
+
+fn narrow(number: Option<u32>) -> Value {
+    number.and_then(|number| u16::try_from(number).ok()).into()
+}

@@ -1,0 +1,231 @@
+//! `CIM_DataFile` and `Win32_Directory`: files, one by one or those of a folder.
+
+mod change;
+
+use std::cell::OnceCell;
+use std::ffi::OsStr;
+use std::marker::PhantomData;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cim::{DateTime, Instance, Status, Value};
+use rustix::fs::{Access, AtFlags, CWD, Statx, StatxFlags, StatxTimestamp};
+use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+
+use crate::Machine;
+use crate::mounts::Mount;
+use crate::table::{Fill, Push, Table, returned, text_key};
+
+/// The files of one kind.
+#[derive(Default)]
+pub(crate) struct File<K>(PhantomData<K>);
+
+/// Everything that is no folder: `CIM_DataFile`.
+#[derive(Default)]
+pub(crate) struct Plain;
+
+/// Folders: `Win32_Directory`.
+#[derive(Default)]
+pub(crate) struct Directory;
+
+/// A kind of files.
+pub(crate) trait Kind: Send + Sync + 'static {
+    const CLASS: &'static str;
+    const IS_FOLDER: bool;
+    const UNKNOWN: &'static [&'static str];
+}
+
+impl Kind for Plain {
+    const CLASS: &'static str = "CIM_DataFile";
+    const IS_FOLDER: bool = false;
+    const UNKNOWN: &'static [&'static str] = &[
+        "Archive",
+        "CompressionMethod",
+        "EightDotThreeFileName",
+        "EncryptionMethod",
+        "InUseCount",
+        "Manufacturer",
+        "System",
+        "Version",
+    ];
+}
+
+impl Kind for Directory {
+    const CLASS: &'static str = "Win32_Directory";
+    const IS_FOLDER: bool = true;
+    const UNKNOWN: &'static [&'static str] = &[
+        "Archive",
+        "CompressionMethod",
+        "EightDotThreeFileName",
+        "EncryptionMethod",
+        "InUseCount",
+        "System",
+    ];
+}
+
+/// A file.
+pub(crate) struct Row {
+    /// What the client calls it.
+    name: PathBuf,
+    /// Where it is.
+    path: PathBuf,
+    facts: Statx,
+    mount: OnceCell<Option<Mount>>,
+}
+
+impl Row {
+    /// The file of a name, which is its whole path; a link is what it leads to.
+    fn find(machine: &Machine, name: &Path) -> Option<Self> {
+        let path = machine.path(name.strip_prefix("/").ok()?);
+        let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+        let facts = rustix::fs::statx(CWD, &path, AtFlags::empty(), wanted).ok()?;
+        Some(Self { name: name.to_owned(), path, facts, mount: OnceCell::new() })
+    }
+
+    fn is_folder(&self) -> bool {
+        rustix::fs::FileType::from_raw_mode(self.facts.stx_mode.into()).is_dir()
+    }
+
+    fn mount(&self, machine: &Machine) -> Option<&Mount> {
+        let find = || {
+            let mounts = Mount::all(machine).into_iter().filter(|mount| self.name.starts_with(&mount.place));
+            mounts.max_by_key(|mount| mount.place.len())
+        };
+        self.mount.get_or_init(find).as_ref()
+    }
+
+    /// Whether the caller may do something with it.
+    fn admits(&self, access: Access) -> bool {
+        rustix::fs::accessat(CWD, &self.path, access, AtFlags::EACCESS).is_ok()
+    }
+
+    /// An attribute, where the file system tells about it.
+    fn attribute(&self, flag: rustix::fs::StatxAttributes) -> Option<bool> {
+        self.facts.stx_attributes_mask.contains(flag).then(|| self.facts.stx_attributes.contains(flag))
+    }
+
+    /// When it was made, where the file system knows.
+    fn made(&self, machine: &Machine) -> Option<DateTime> {
+        let has = StatxFlags::from_bits_retain(self.facts.stx_mask).contains(StatxFlags::BTIME);
+        // Of what was made by mkfs some file systems know only the beginning of time.
+        let knows = has && self.facts.stx_btime.tv_sec > 0;
+        knows.then(|| time(machine, self.facts.stx_btime))?
+    }
+}
+
+fn time(machine: &Machine, at: StatxTimestamp) -> Option<DateTime> {
+    machine.timestamp(at.tv_sec.checked_mul(1_000_000)?.checked_add(i64::from(at.tv_nsec / 1_000))?)
+}
+
+fn lossy(text: Option<&OsStr>) -> Option<String> {
+    text.map(|text| text.to_string_lossy().into_owned())
+}
+
+/// The rights of files as Windows counts them (MS-DTYP 2.4.3): what reading, writing and running stand for.
+const READ: u32 = 0x0012_0089;
+const WRITE: u32 = 0x0012_0116;
+const EXECUTE: u32 = 0x0012_00A0;
+
+impl<K: Kind> Table for File<K> {
+    type Row = Row;
+
+    const CLASS: &'static str = K::CLASS;
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("AccessMask", |_, row| {
+            let rights = [(Access::READ_OK, READ), (Access::WRITE_OK, WRITE), (Access::EXEC_OK, EXECUTE)];
+            let granted = rights.into_iter().filter(|(access, _)| row.admits(*access));
+            granted.fold(0_u32, |all, (_, mask)| all | mask).into()
+        }),
+        ("Caption", |_, row| row.name.to_string_lossy().into_owned().into()),
+        ("Compressed", |_, row| row.attribute(rustix::fs::StatxAttributes::COMPRESSED).into()),
+        ("CreationDate", |machine, row| row.made(machine).into()),
+        ("Description", |_, row| row.name.to_string_lossy().into_owned().into()),
+        ("Drive", |machine, row| row.mount(machine).map(|mount| mount.place.clone()).into()),
+        ("Encrypted", |_, row| row.attribute(rustix::fs::StatxAttributes::ENCRYPTED).into()),
+        ("Extension", |_, row| lossy(row.name.extension()).into()),
+        ("FileName", |_, row| lossy(row.name.file_stem()).into()),
+        ("FileSize", |_, row| (!row.is_folder()).then_some(row.facts.stx_size).into()),
+        ("FileType", |_, row| match (row.is_folder(), row.name.extension()) {
+            (true, _) => "File Folder".into(),
+            (false, Some(extension)) => format!("{} File", extension.to_string_lossy()).into(),
+            (false, None) => "File".into(),
+        }),
+        ("FSCreationClassName", |_, _| "Win32_FileSystem".into()),
+        ("FSName", |machine, row| row.mount(machine).map(|mount| mount.kind.clone()).into()),
+        ("Hidden", |_, row| {
+            row.name.file_name().is_some_and(|name| name.as_bytes().starts_with(b".")).into()
+        }),
+        ("InstallDate", |machine, row| row.made(machine).into()),
+        ("LastAccessed", |machine, row| time(machine, row.facts.stx_atime).into()),
+        ("LastModified", |machine, row| time(machine, row.facts.stx_mtime).into()),
+        ("Name", |_, row| row.name.to_string_lossy().into_owned().into()),
+        ("Path", |_, row| {
+            let folder = row.name.parent().map(Path::to_string_lossy);
+            folder.map(|folder| format!("{}/", folder.trim_end_matches('/'))).into()
+        }),
+        ("Readable", |_, row| row.admits(Access::READ_OK).into()),
+        ("Status", |_, _| "OK".into()),
+        ("Writeable", |_, row| row.admits(Access::WRITE_OK).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = K::UNKNOWN;
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, Row>,
+    ) -> Result<(), ProviderError> {
+        if let Some(folders) = scan.pinned(&["Path"]) {
+            for folder in folders.iter().filter_map(|values| values.first()?.as_str()) {
+                let Some(inside) = folder.strip_prefix('/') else { continue };
+                // A folder that is missing, or closed to the caller, has no files to tell of.
+                for name in machine.names(inside).unwrap_or_default() {
+                    match Row::find(machine, &Path::new(folder).join(name)) {
+                        Some(row) if row.is_folder() == K::IS_FOLDER => push(row)?,
+                        _ => {}
+                    }
+                }
+            }
+            return Ok(());
+        }
+        let asks_for_files = ["CIM_LogicalFile", "CIM_Directory", "Win32_Directory", "CIM_DataFile"]
+            .iter()
+            .any(|name| *scan.asked() == **name);
+        if asks_for_files {
+            let message = "all files of a machine are too many\n  say which: WHERE Name = '/etc/fstab', or WHERE Path = '/etc/'";
+            return Err(ProviderError::failed(Status::QuotaViolation, message));
+        }
+        Ok(())
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
+        let row = Row::find(machine, Path::new(text_key(lookup.keys)));
+        Ok(row.filter(|row| row.is_folder() == K::IS_FOLDER))
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
+        let name = text_key(keys);
+        let row = Row::find(machine, Path::new(name)).filter(|row| row.is_folder() == K::IS_FOLDER);
+        let row =
+            row.ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no {name}")))?;
+        let given =
+            call.input.value("FileName").and_then(Value::as_str).and_then(|name| name.strip_prefix('/'));
+        let target = given.map(|name| machine.path(name));
+        match call.operation.method.name.as_str() {
+            "Copy" => returned(call, change::copy(&row.path, target.as_deref()) as u32),
+            "Rename" => returned(call, change::rename(&row.path, target.as_deref()) as u32),
+            "Delete" => returned(call, change::delete(&row.path, K::IS_FOLDER) as u32),
+            "TakeOwnerShip" => returned(call, change::take(&row.path) as u32),
+            "GetEffectivePermission" => {
+                let wanted = call.input.value("Permissions").and_then(Value::as_integer).unwrap_or_default();
+                returned(call, change::admits(|access| row.admits(access), wanted))
+            }
+            // The others are of NTFS.
+            _ => returned(call, change::Outcome::NotNtfs as u32),
+        }
+    }
+}

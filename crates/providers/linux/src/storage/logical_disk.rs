@@ -1,0 +1,207 @@
+//! `Win32_LogicalDisk`: file systems by where they are mounted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cim::{ColumnSet, Instance, Value};
+use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
+
+use super::checks;
+use super::file_system::{DriveType, FileSystem, wants_any};
+use super::statistics::Questions;
+use crate::Machine;
+use crate::table::{Fill, Push, Table, returned, text_key};
+
+/// The mounted file systems.
+pub(crate) struct LogicalDisk {
+    questions: Arc<Questions>,
+}
+
+/// One of them, under its own name or an alias.
+pub(crate) struct Disk {
+    pub(crate) name: String,
+    pub(crate) file_system: FileSystem,
+}
+
+impl LogicalDisk {
+    pub(crate) fn new(questions: &Arc<Questions>) -> Self {
+        Self { questions: questions.clone() }
+    }
+
+    fn find(&self, machine: &Machine, name: &str) -> Option<Disk> {
+        disks(machine, &self.questions).into_iter().find(|disk| disk.is_called(name))
+    }
+}
+
+/// The mounted file systems, and again those that have an alias.
+pub(crate) fn disks(machine: &Machine, questions: &Arc<Questions>) -> Vec<Disk> {
+    let of = |name: String, file_system| Disk { name, file_system };
+    let mut disks: Vec<Disk> = FileSystem::all(machine, questions)
+        .into_iter()
+        .map(|file_system| of(file_system.mount.place.clone(), file_system))
+        .collect();
+    for (alias, place) in machine.drive_aliases() {
+        let again = FileSystem::all(machine, questions).into_iter();
+        disks.extend(again.filter(|one| one.mount.place == *place).map(|one| of(alias.clone(), one)));
+    }
+    disks
+}
+
+impl Disk {
+    /// Places have case; letters of drives have none.
+    fn is_called(&self, name: &str) -> bool {
+        self.name == name || (!self.name.starts_with('/') && self.name.eq_ignore_ascii_case(name))
+    }
+}
+
+/// The columns that only the file system itself can fill.
+pub(super) const TOLD: &[&str] = &[
+    "BlockSize",
+    "Capacity",
+    "FreeSpace",
+    "MaximumComponentLength",
+    "MaximumFileNameLength",
+    "NumberOfBlocks",
+    "Size",
+    "Status",
+];
+
+impl Table for LogicalDisk {
+    type Row = Disk;
+
+    const CLASS: &'static str = "Win32_LogicalDisk";
+
+    const COLUMNS: &'static [(&'static str, Fill<Disk>)] = &[
+        ("Access", |_, disk| access(&disk.file_system).into()),
+        ("Availability", |machine, disk| {
+            // 3 is "Running or Full Power", 8 "Off Line".
+            let answers = disk.file_system.answer(machine).told().is_some();
+            if answers { 3_u16 } else { 8 }.into()
+        }),
+        ("BlockSize", |machine, disk| disk.file_system.told(machine).map(|told| told.block).into()),
+        ("Caption", |_, disk| disk.name.clone().into()),
+        ("Compressed", |_, _| false.into()),
+        ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
+        ("ConfigManagerUserConfig", |_, _| false.into()),
+        ("Description", |machine, disk| description(disk.file_system.drive_type(machine)).into()),
+        ("DeviceID", |_, disk| disk.name.clone().into()),
+        ("DriveType", |machine, disk| (disk.file_system.drive_type(machine) as u32).into()),
+        ("FileSystem", |_, disk| disk.file_system.mount.kind.clone().into()),
+        ("FreeSpace", |machine, disk| {
+            disk.file_system.told(machine).map(super::statistics::Statistics::free).into()
+        }),
+        ("MaximumComponentLength", |machine, disk| {
+            disk.file_system.told(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
+        }),
+        ("MediaType", |machine, disk| match disk.file_system.drive_type(machine) {
+            DriveType::Local => 12_u32.into(),
+            DriveType::Removable | DriveType::Optical => 11_u32.into(),
+            DriveType::Network | DriveType::Memory => Value::Null,
+        }),
+        ("Name", |_, disk| disk.name.clone().into()),
+        ("NumberOfBlocks", |machine, disk| disk.file_system.told(machine).map(|told| told.blocks).into()),
+        ("PowerManagementSupported", |_, _| false.into()),
+        ("ProviderName", |machine, disk| {
+            let is_remote = disk.file_system.drive_type(machine) == DriveType::Network;
+            is_remote.then(|| disk.file_system.mount.source.clone()).into()
+        }),
+        ("Purpose", |_, disk| disk.file_system.mount.source.clone().into()),
+        ("QuotasDisabled", |_, disk| (!disk.file_system.has_quotas()).into()),
+        ("QuotasIncomplete", |_, _| false.into()),
+        ("QuotasRebuilding", |_, _| false.into()),
+        ("Size", |machine, disk| {
+            disk.file_system.told(machine).map(super::statistics::Statistics::size).into()
+        }),
+        ("Status", |machine, disk| disk.file_system.answer(machine).status().into()),
+        ("StatusInfo", |_, _| 3_u16.into()),
+        ("SupportsDiskQuotas", |_, disk| disk.file_system.supports_quotas().into()),
+        ("SupportsFileBasedCompression", |_, disk| disk.file_system.supports_compression().into()),
+        ("VolumeDirty", |machine, disk| disk.file_system.is_dirty(machine).into()),
+        ("VolumeName", |machine, disk| disk.file_system.identity(machine).label.clone().into()),
+        ("VolumeSerialNumber", |machine, disk| disk.file_system.identity(machine).serial_number().into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "ErrorCleared",
+        "ErrorDescription",
+        "ErrorMethodology",
+        "InstallDate",
+        "LastErrorCode",
+        "PNPDeviceID",
+        "PowerManagementCapabilities",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, Disk>,
+    ) -> Result<(), ProviderError> {
+        let disks = disks(machine, &self.questions);
+        // All are asked before the first one is waited for, so that many that are silent take no longer than one.
+        if wants_any(scan, TOLD) || wants_any(scan, &["Availability"]) {
+            for disk in &disks {
+                disk.file_system.ask(machine);
+            }
+        }
+        disks.into_iter().try_for_each(push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Disk>, ProviderError> {
+        let name = text_key(lookup.keys);
+        // A place in other letters is looked for among all.
+        self.find(machine, name).map(Some).ok_or(ProviderError::NotCapable)
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        match (call.operation.method.name.as_str(), call.target) {
+            ("Chkdsk", Target::Instance(keys)) => {
+                let name = text_key(keys);
+                let disk = self.find(machine, name).ok_or_else(|| checks::no_such(name))?;
+                returned(call, checks::of_mounted(&disk.file_system, call.input)? as u32)
+            }
+            ("ScheduleAutoChk", _) => {
+                let find = |name: &str| self.find(machine, name).map(|disk| disk.file_system);
+                returned(call, checks::schedule(machine, call.input.value("LogicalDisk"), find)? as u32)
+            }
+            ("ExcludeFromAutochk", _) => {
+                let find = |name: &str| self.find(machine, name).map(|disk| disk.file_system);
+                returned(call, checks::exclude(machine, call.input.value("LogicalDisk"), find)? as u32)
+            }
+            // ERROR_NOT_SUPPORTED.
+            _ => returned(call, 50_u32),
+        }
+    }
+
+    fn put(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Context,
+        instance: &Instance,
+        changed: &ColumnSet,
+    ) -> Result<(), ProviderError> {
+        let name = instance.value("DeviceID").and_then(Value::as_str).unwrap_or_default();
+        let disk = self.find(machine, name).ok_or_else(|| checks::no_such(name))?;
+        let column = instance.class().column("VolumeName");
+        if column.is_some_and(|column| changed.contains(column)) {
+            let label = instance.value("VolumeName").and_then(Value::as_str).unwrap_or_default();
+            checks::relabel(&disk.file_system, label, Duration::from_secs(20))?;
+        }
+        Ok(())
+    }
+}
+
+/// The value of `Access`: 1 for what can be read, 3 for what can be written, too.
+pub(super) fn access(file_system: &FileSystem) -> u16 {
+    if file_system.mount.has("ro") { 1 } else { 3 }
+}
+
+pub(super) fn description(of: DriveType) -> &'static str {
+    match of {
+        DriveType::Local => "Local Fixed Disk",
+        DriveType::Network => "Network Connection",
+        DriveType::Removable => "Removable Disk",
+        DriveType::Optical => "CD-ROM Disc",
+        DriveType::Memory => "RAM Disk",
+    }
+}

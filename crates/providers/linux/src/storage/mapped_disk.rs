@@ -1,0 +1,88 @@
+//! `Win32_MappedLogicalDisk`: the disks of other machines.
+
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use super::file_system::{FileSystem, is_of_network, wants_any};
+use super::logical_disk::{TOLD, access};
+use super::statistics::Questions;
+use crate::Machine;
+use crate::table::{Fill, Push, Table};
+
+/// The file systems of other machines, which every session sees.
+pub(crate) struct MappedDisk {
+    questions: Arc<Questions>,
+}
+
+impl MappedDisk {
+    pub(crate) fn new(questions: &Arc<Questions>) -> Self {
+        Self { questions: questions.clone() }
+    }
+}
+
+impl Table for MappedDisk {
+    type Row = FileSystem;
+
+    const CLASS: &'static str = "Win32_MappedLogicalDisk";
+
+    const COLUMNS: &'static [(&'static str, Fill<FileSystem>)] = &[
+        ("Access", |_, disk| access(disk).into()),
+        ("BlockSize", |machine, disk| disk.told(machine).map(|told| told.block).into()),
+        ("Caption", |_, disk| disk.mount.place.clone().into()),
+        ("Compressed", |_, _| false.into()),
+        ("Description", |_, _| "Network Connection".into()),
+        ("DeviceID", |_, disk| disk.mount.place.clone().into()),
+        ("FileSystem", |_, disk| disk.mount.kind.clone().into()),
+        ("FreeSpace", |machine, disk| disk.told(machine).map(super::statistics::Statistics::free).into()),
+        ("MaximumComponentLength", |machine, disk| {
+            disk.told(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
+        }),
+        ("Name", |_, disk| disk.mount.place.clone().into()),
+        ("NumberOfBlocks", |machine, disk| disk.told(machine).map(|told| told.blocks).into()),
+        ("ProviderName", |_, disk| disk.mount.source.clone().into()),
+        // The logon of the system (MS-DTYP, LUID of LocalSystem): mounts are of no session.
+        ("SessionID", |_, _| "999".into()),
+        ("Size", |machine, disk| disk.told(machine).map(super::statistics::Statistics::size).into()),
+        ("Status", |machine, disk| disk.answer(machine).status().into()),
+        ("SupportsDiskQuotas", |_, disk| disk.supports_quotas().into()),
+        ("SupportsFileBasedCompression", |_, disk| disk.supports_compression().into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "Availability",
+        "ConfigManagerErrorCode",
+        "ConfigManagerUserConfig",
+        "ErrorCleared",
+        "ErrorDescription",
+        "ErrorMethodology",
+        "InstallDate",
+        "LastErrorCode",
+        "PNPDeviceID",
+        "PowerManagementCapabilities",
+        "PowerManagementSupported",
+        "Purpose",
+        "QuotasDisabled",
+        "QuotasIncomplete",
+        "QuotasRebuilding",
+        "StatusInfo",
+        "VolumeName",
+        "VolumeSerialNumber",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, FileSystem>,
+    ) -> Result<(), ProviderError> {
+        let mut disks = FileSystem::all(machine, &self.questions);
+        disks.retain(|disk| is_of_network(&disk.mount));
+        if wants_any(scan, TOLD) {
+            for disk in &disks {
+                disk.ask(machine);
+            }
+        }
+        disks.into_iter().try_for_each(push)
+    }
+}

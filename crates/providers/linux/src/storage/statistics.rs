@@ -1,0 +1,150 @@
+//! How full file systems are, from those that answer.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a file system may think.
+///
+/// A server that is gone never answers, and nothing interrupts whoever asks it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The questions that are not answered yet, so that nobody asks again who does not answer.
+#[derive(Debug, Default)]
+pub(crate) struct Questions(Mutex<Vec<(PathBuf, Instant)>>);
+
+/// A question to a file system.
+#[derive(Debug)]
+pub(crate) struct Question {
+    answer: Option<Receiver<io::Result<Statistics>>>,
+    until: Instant,
+}
+
+/// What a file system tells of itself (statvfs(3)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Statistics {
+    /// The octets of a block.
+    pub(crate) block: u64,
+    /// How many blocks there are.
+    pub(crate) blocks: u64,
+    /// How many of them anybody may use.
+    pub(crate) available: u64,
+    /// The longest name of a file, in octets.
+    pub(crate) longest_name: u64,
+}
+
+/// What became of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It was answered.
+    Told(Statistics),
+    /// Nobody answers.
+    Silent,
+    /// Whoever asks may not know.
+    Denied,
+    /// The file system is broken.
+    Broken,
+}
+
+impl Questions {
+    /// Asks the file system mounted at a place, on a thread that may never end.
+    ///
+    /// If an earlier question is not answered for longer than [`PATIENCE`], no other is asked.
+    pub(crate) fn ask(self: &Arc<Self>, place: PathBuf) -> Question {
+        let now = Instant::now();
+        let until = now + PATIENCE;
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.iter().any(|(asked, since)| *asked == place && now.duration_since(*since) >= PATIENCE) {
+            return Question { answer: None, until };
+        }
+        let (sender, answer) = sync_channel(1);
+        let (questions, asked) = (self.clone(), (place.clone(), now));
+        let spawned =
+            thread::Builder::new().name("statvfs".to_owned()).stack_size(64 << 10).spawn(move || {
+                let told = rustix::fs::statvfs(&place).map(|told| Statistics {
+                    block: told.f_frsize,
+                    blocks: told.f_blocks,
+                    available: told.f_bavail,
+                    longest_name: told.f_namemax,
+                });
+                let mut open = questions.0.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(at) = open.iter().position(|question| *question == (place.clone(), now)) {
+                    open.swap_remove(at);
+                }
+                drop(open);
+                // Whoever asked may have given up.
+                let _ = sender.send(told.map_err(io::Error::from));
+            });
+        if spawned.is_ok() {
+            open.push(asked);
+        }
+        Question { answer: spawned.is_ok().then_some(answer), until }
+    }
+}
+
+impl Question {
+    /// Waits for the answer, once.
+    pub(crate) fn answer(&self) -> Answer {
+        let Some(answer) = &self.answer else { return Answer::Silent };
+        match answer.recv_timeout(self.until.saturating_duration_since(Instant::now())) {
+            Ok(Ok(told)) => Answer::Told(told),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::PermissionDenied => Answer::Denied,
+            Ok(Err(_)) => Answer::Broken,
+            Err(_) => Answer::Silent,
+        }
+    }
+}
+
+impl Answer {
+    /// What it tells, if it does.
+    pub(crate) fn told(self) -> Option<Statistics> {
+        if let Self::Told(statistics) = self { Some(statistics) } else { None }
+    }
+
+    /// The value of `Status` (`CIM_ManagedSystemElement`).
+    pub(crate) fn status(self) -> &'static str {
+        match self {
+            Self::Told(_) => "OK",
+            Self::Silent => "Degraded",
+            Self::Denied => "Unknown",
+            Self::Broken => "Error",
+        }
+    }
+}
+
+impl Statistics {
+    /// How many octets it has.
+    pub(crate) fn size(self) -> u64 {
+        self.block.saturating_mul(self.blocks)
+    }
+
+    /// How many octets of it anybody may use.
+    pub(crate) fn free(self) -> u64 {
+        self.block.saturating_mul(self.available)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_answers_is_forgotten_and_what_is_missing_is_broken() {
+        let questions = Arc::<Questions>::default();
+        let told = questions.ask("/".into()).answer().told().expect("a file system");
+        assert!(told.size() >= told.free() && told.longest_name >= 8);
+        assert_eq!(questions.ask("/no/such/folder".into()).answer(), Answer::Broken);
+        assert!(questions.0.lock().expect("no panic").is_empty());
+    }
+
+    #[test]
+    fn nobody_asks_again_who_does_not_answer() {
+        let questions = Arc::<Questions>::default();
+        let long_ago = Instant::now().checked_sub(PATIENCE).expect("a clock that has run for long enough");
+        questions.0.lock().expect("no panic").push(("/".into(), long_ago));
+        assert_eq!(questions.ask("/".into()).answer(), Answer::Silent);
+    }
+}

@@ -1,0 +1,406 @@
+//! `Win32_Volume`: file systems of this machine, mounted or not, and what is swapped to.
+
+use std::cell::OnceCell;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cim::{ColumnSet, Instance, Value};
+use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
+
+use super::block::Block;
+use super::checks;
+use super::file_system::{DriveType, FileSystem, Identity, is_of_network, wants_any};
+use super::logical_disk::{TOLD, access, description};
+use super::statistics::{Questions, Statistics};
+use super::superblock::Superblock;
+use crate::fstab::{self, Entry};
+use crate::table::{Fill, Push, Table, returned, text_key};
+use crate::{Machine, program};
+
+/// The volumes.
+pub(crate) struct Volume {
+    questions: Arc<Questions>,
+}
+
+/// A volume: what is mounted, or what could be.
+pub(crate) struct Row {
+    pub(crate) file_system: Option<FileSystem>,
+    block: Option<Block>,
+    kind: String,
+    identity: Identity,
+    fstab: OnceCell<Vec<Entry>>,
+}
+
+impl Volume {
+    pub(crate) fn new(questions: &Arc<Questions>) -> Self {
+        Self { questions: questions.clone() }
+    }
+}
+
+/// All volumes of this machine.
+pub(crate) fn volumes(machine: &Machine, questions: &Arc<Questions>) -> Vec<Row> {
+    let mounted = FileSystem::all(machine, questions);
+    let mut rows: Vec<Row> = mounted
+        .into_iter()
+        .filter(|file_system| !is_of_network(&file_system.mount))
+        .map(|file_system| Row {
+            block: file_system.block(machine),
+            kind: file_system.mount.kind.clone(),
+            identity: file_system.identity(machine).clone(),
+            file_system: Some(file_system),
+            fstab: OnceCell::new(),
+        })
+        .collect();
+    for block in Block::all(machine) {
+        let is_mounted = rows.iter().any(|row| row.block.as_ref() == Some(&block));
+        // An empty loop device is no device; one of many disks is shown by what they make together.
+        let is_used = machine.names(block_folder(&block, "holders")).is_ok_and(|holders| !holders.is_empty());
+        if is_mounted || is_used || block.size(machine).unwrap_or_default() == 0 {
+            continue;
+        }
+        if let Some((kind, identity)) = on_device(machine, &block) {
+            rows.push(Row { file_system: None, block: Some(block), kind, identity, fstab: OnceCell::new() });
+        }
+    }
+    rows
+}
+
+/// The file system on a device, as udev or its first block tells.
+fn on_device(machine: &Machine, block: &Block) -> Option<(String, Identity)> {
+    let udev = block.udev(machine);
+    if let Some(kind) = udev.property("ID_FS_TYPE") {
+        let is_volume = matches!(udev.property("ID_FS_USAGE"), Some("filesystem")) || kind == "swap";
+        return is_volume.then(|| (kind.to_owned(), Identity::of_udev(&udev)));
+    }
+    let superblock = Superblock::of(&machine.path(block.node().trim_start_matches('/')))?;
+    Some((superblock.kind.to_owned(), Identity { uuid: superblock.uuid, label: superblock.label }))
+}
+
+fn block_folder(block: &Block, name: &str) -> String {
+    format!("sys{}/{name}", block.folder)
+}
+
+impl Row {
+    /// Its name for ever, if it has an identity; or else its device, or its place.
+    pub(crate) fn device_id(&self) -> String {
+        if let Some(uuid) = &self.identity.uuid {
+            return format!("/dev/disk/by-uuid/{uuid}");
+        }
+        let place = || self.place().unwrap_or_default().to_owned();
+        self.block.as_ref().map_or_else(place, Block::node)
+    }
+
+    /// Where it is mounted.
+    pub(crate) fn place(&self) -> Option<&str> {
+        self.file_system.as_ref().map(|file_system| file_system.mount.place.as_str())
+    }
+
+    /// What it is mounted from.
+    fn source(&self) -> String {
+        let of_block = || self.block.as_ref().map(Block::node);
+        let source = self.file_system.as_ref().map(|file_system| file_system.mount.source.clone());
+        source.or_else(of_block).unwrap_or_default()
+    }
+
+    fn told(&self, machine: &Machine) -> Option<Statistics> {
+        self.file_system.as_ref()?.told(machine)
+    }
+
+    fn drive_type(&self, machine: &Machine) -> DriveType {
+        match (&self.file_system, &self.block) {
+            (Some(file_system), _) => file_system.drive_type(machine),
+            (None, Some(block)) if block.is_removable(machine) => DriveType::Removable,
+            _ => DriveType::Local,
+        }
+    }
+
+    /// The lines of fstab that mean it, by any of its names.
+    fn entries(&self, machine: &Machine) -> impl Iterator<Item = &Entry> {
+        let uuid = self.identity.uuid.as_deref();
+        let label = self.identity.label.as_deref();
+        let source = self.source();
+        let node = self.block.as_ref().map(Block::node);
+        self.fstab.get_or_init(|| fstab::entries(machine)).iter().filter(move |entry| {
+            let named = entry.source.strip_prefix("UUID=").map(|name| name.trim_matches('"'));
+            let labelled = entry.source.strip_prefix("LABEL=").map(|name| name.trim_matches('"'));
+            (named.is_some() && named == uuid)
+                || (labelled.is_some() && labelled == label)
+                || entry.source == source
+                || Some(&entry.source) == node.as_ref()
+                || entry.source.strip_prefix("/dev/disk/by-uuid/").is_some_and(|name| Some(name) == uuid)
+        })
+    }
+
+    fn has_swap(&self, machine: &Machine) -> bool {
+        let swaps = machine.text("proc/swaps").unwrap_or_default();
+        let files: Vec<&str> =
+            swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
+        let node = self.block.as_ref().map(Block::node);
+        let Some(place) = self.place() else {
+            return node.is_some_and(|node| files.contains(&node.as_str()));
+        };
+        // A file is on the volume whose place is the longest beginning of its path.
+        let mounts = crate::mounts::Mount::all(machine);
+        files.iter().filter(|file| !file.starts_with("/dev/")).any(|file| {
+            let holds = |mount: &&crate::mounts::Mount| Path::new(file).starts_with(&mount.place);
+            let holder = mounts.iter().filter(holds).max_by_key(|mount| mount.place.len());
+            holder.is_some_and(|holder| holder.place == place)
+        })
+    }
+}
+
+impl Table for Volume {
+    type Row = Row;
+
+    const CLASS: &'static str = "Win32_Volume";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Access", |_, row| row.file_system.as_ref().map_or(3, access).into()),
+        ("Automount", |machine, row| row.entries(machine).next().is_some().into()),
+        ("Availability", |machine, row| {
+            let is_online = row.file_system.is_none() || row.told(machine).is_some();
+            if is_online { 3_u16 } else { 8 }.into()
+        }),
+        ("BlockSize", |machine, row| row.told(machine).map(|told| told.block).into()),
+        ("BootVolume", |_, row| (row.place() == Some("/")).into()),
+        ("Capacity", |machine, row| {
+            let of_device = || row.block.as_ref().filter(|_| row.file_system.is_none())?.size(machine);
+            row.told(machine).map(super::statistics::Statistics::size).or_else(of_device).into()
+        }),
+        ("Caption", |_, row| {
+            row.place()
+                .map_or_else(|| row.source(), |place| format!("{}/", place.trim_end_matches('/')))
+                .into()
+        }),
+        ("Compressed", |_, _| false.into()),
+        ("Description", |machine, row| description(row.drive_type(machine)).into()),
+        ("DeviceID", |_, row| row.device_id().into()),
+        ("DirtyBitSet", |machine, row| row.file_system.as_ref().and_then(|one| one.is_dirty(machine)).into()),
+        ("DriveLetter", |_, row| row.place().map(str::to_owned).into()),
+        ("DriveType", |machine, row| (row.drive_type(machine) as u32).into()),
+        ("FileSystem", |_, row| row.kind.clone().into()),
+        ("FreeSpace", |machine, row| row.told(machine).map(super::statistics::Statistics::free).into()),
+        ("IndexingEnabled", |_, _| false.into()),
+        ("Label", |_, row| row.identity.label.clone().into()),
+        ("MaximumFileNameLength", |machine, row| {
+            row.told(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
+        }),
+        ("Name", |_, row| row.place().map_or_else(|| row.device_id(), str::to_owned).into()),
+        ("PageFilePresent", |machine, row| row.has_swap(machine).into()),
+        ("QuotasEnabled", |_, row| row.file_system.as_ref().map(FileSystem::has_quotas).into()),
+        ("SerialNumber", |_, row| {
+            let digits = row.identity.serial_number();
+            digits.and_then(|digits| u32::from_str_radix(&digits, 16).ok()).into()
+        }),
+        ("Status", |machine, row| {
+            row.file_system.as_ref().map_or("OK", |file_system| file_system.answer(machine).status()).into()
+        }),
+        ("StatusInfo", |_, row| if row.file_system.is_some() { 3_u16 } else { 4 }.into()),
+        ("SupportsDiskQuotas", |_, row| row.file_system.as_ref().map(FileSystem::supports_quotas).into()),
+        ("SupportsFileBasedCompression", |_, row| {
+            row.file_system.as_ref().map(FileSystem::supports_compression).into()
+        }),
+        ("SystemVolume", |machine, row| {
+            let mounts = crate::mounts::Mount::all(machine);
+            let starts = ["/boot/efi", "/efi", "/boot", "/"].iter();
+            let first = starts.filter_map(|place| mounts.iter().find(|mount| mount.place == **place)).next();
+            let own = row.file_system.as_ref().map(|file_system| file_system.mount.device);
+            first.map(|first| Some(first.device) == own).into()
+        }),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "ConfigManagerErrorCode",
+        "ConfigManagerUserConfig",
+        "ErrorCleared",
+        "ErrorDescription",
+        "ErrorMethodology",
+        "InstallDate",
+        "LastErrorCode",
+        "NumberOfBlocks",
+        "PNPDeviceID",
+        "PowerManagementCapabilities",
+        "PowerManagementSupported",
+        "Purpose",
+        "QuotasIncomplete",
+        "QuotasRebuilding",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, Row>,
+    ) -> Result<(), ProviderError> {
+        let rows = volumes(machine, &self.questions);
+        if wants_any(scan, TOLD) || wants_any(scan, &["Availability"]) {
+            for file_system in rows.iter().filter_map(|row| row.file_system.as_ref()) {
+                file_system.ask(machine);
+            }
+        }
+        rows.into_iter().try_for_each(push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
+        let id = text_key(lookup.keys);
+        Ok(self.find(machine, id))
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let by_place = |name: &str| {
+            let mut all = FileSystem::all(machine, &self.questions).into_iter();
+            let by_id = || self.find(machine, name)?.file_system;
+            all.find(|one| one.mount.place == name).or_else(by_id)
+        };
+        let method = call.operation.method.name.as_str();
+        let row = match (method, call.target) {
+            ("ScheduleAutoChk", _) => {
+                return returned(
+                    call,
+                    checks::schedule(machine, call.input.value("Volume"), by_place)? as u32,
+                );
+            }
+            ("ExcludeFromAutoChk", _) => {
+                return returned(
+                    call,
+                    checks::exclude(machine, call.input.value("Volume"), by_place)? as u32,
+                );
+            }
+            (_, Target::Class) => return Err(ProviderError::NotCapable),
+            (_, Target::Instance(keys)) => {
+                let id = text_key(keys);
+                self.find(machine, id).ok_or_else(|| no_such(id))?
+            }
+        };
+        let is_set = |name: &str| call.input.value(name) == Some(&Value::Boolean(true));
+        match method {
+            "Chkdsk" => match &row.file_system {
+                Some(file_system) => returned(call, checks::of_mounted(file_system, call.input)? as u32),
+                None => returned(call, checks::of_device(&row.source(), &row.kind, call.input)? as u32),
+            },
+            "Mount" => returned(call, row.mount(machine)),
+            "Dismount" => returned(call, row.dismount(machine, is_set("Force"), is_set("Permanent"))),
+            "AddMountPoint" => {
+                let folder = call.input.value("Directory").and_then(Value::as_str).unwrap_or_default();
+                returned(call, row.add_mount_point(folder))
+            }
+            // ERROR_NOT_SUPPORTED.
+            _ => returned(call, 50_u32),
+        }
+    }
+
+    fn put(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Context,
+        instance: &Instance,
+        changed: &ColumnSet,
+    ) -> Result<(), ProviderError> {
+        let id = instance.value("DeviceID").and_then(Value::as_str).unwrap_or_default();
+        let row = self.find(machine, id).ok_or_else(|| no_such(id))?;
+        let is_label =
+            |name: &str| instance.class().column(name).is_some_and(|column| changed.contains(column));
+        if !is_label("Label") || changed.len() > 1 {
+            return Err(ProviderError::NotCapable);
+        }
+        let label = instance.value("Label").and_then(Value::as_str).unwrap_or_default();
+        checks::relabel_device(&row.source(), &row.kind, row.place(), label, SHORT)
+    }
+}
+
+/// How long mounting may take.
+const SHORT: Duration = Duration::from_secs(30);
+
+/// The codes of Windows for what can go wrong: access denied, and whatever else.
+const ACCESS_DENIED: u32 = 1;
+const UNKNOWN_ERROR: u32 = 6;
+
+impl Volume {
+    fn find(&self, machine: &Machine, id: &str) -> Option<Row> {
+        let is_meant = |row: &Row| row.device_id().eq_ignore_ascii_case(id);
+        volumes(machine, &self.questions).into_iter().find(is_meant)
+    }
+}
+
+impl Row {
+    /// Mounts it where fstab says (`Mount`: 0, or 1 for an error that is not known).
+    fn mount(&self, machine: &Machine) -> u32 {
+        if self.file_system.is_some() {
+            return 0;
+        }
+        let Some(entry) = self.entries(machine).next() else { return 1 };
+        u32::from(!succeeds(program::of_system("mount", [&entry.place], SHORT)))
+    }
+
+    /// Unmounts it from everywhere (`Dismount`: 0, 1 access denied, 2 other volumes are mounted on it, 3 cannot be
+    /// kept from coming back, 4 it is in use).
+    fn dismount(&self, machine: &Machine, by_force: bool, for_ever: bool) -> u32 {
+        let Some(own) = &self.file_system else { return 0 };
+        // That it stays away is for fstab to say, which is the administrator's file.
+        if for_ever {
+            return 3;
+        }
+        let mounts = crate::mounts::Mount::all(machine);
+        let is_own = |mount: &&crate::mounts::Mount| mount.device == own.mount.device;
+        let has_others = mounts.iter().filter(|mount| !is_own(mount)).any(|other| {
+            let above = mounts
+                .iter()
+                .filter(is_own)
+                .filter(|mount| Path::new(&other.place).starts_with(&mount.place));
+            above.count() > 0
+        });
+        if has_others {
+            return 2;
+        }
+        if !rustix::process::geteuid().is_root() {
+            return ACCESS_DENIED;
+        }
+        // What was mounted last goes first; by force means that whoever still uses it keeps it until then.
+        for mount in mounts.iter().filter(is_own).rev() {
+            let arguments: &[&str] =
+                if by_force { &["-l", "--", &mount.place] } else { &["--", &mount.place] };
+            if !succeeds(program::of_system("umount", arguments, SHORT)) {
+                return 4;
+            }
+        }
+        0
+    }
+
+    /// Mounts it in another place, too (`AddMountPoint`: 0, 1 access denied, 2 invalid argument, 3 folder not
+    /// empty, 4 folder not found, 6 whatever else).
+    fn add_mount_point(&self, folder: &str) -> u32 {
+        let path = Path::new(folder);
+        let is_plain = path.is_absolute()
+            && path.components().all(|part| !matches!(part, std::path::Component::ParentDir));
+        if !is_plain {
+            return 2;
+        }
+        let found = match std::fs::read_dir(path) {
+            Ok(mut names) => names.next(),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return ACCESS_DENIED,
+            Err(_) => return 4,
+        };
+        if found.is_some() {
+            return 3;
+        }
+        if !rustix::process::geteuid().is_root() {
+            return ACCESS_DENIED;
+        }
+        let source = self.source();
+        let ended = match self.place() {
+            Some(place) => program::of_system("mount", ["--bind", "--", place, folder], SHORT),
+            None => program::of_system("mount", ["--", &source, folder], SHORT),
+        };
+        if succeeds(ended) { 0 } else { UNKNOWN_ERROR }
+    }
+}
+
+fn succeeds(ended: io::Result<program::Ended>) -> bool {
+    ended.is_ok_and(|ended| ended.code == 0)
+}
+
+fn no_such(id: &str) -> ProviderError {
+    ProviderError::failed(cim::Status::NotFound, format!("there is no volume {id}"))
+}

@@ -1,0 +1,314 @@
+//! `Win32_Service` against `systemctl`, and what its methods do to real units, in a world with a systemd of its own.
+
+use std::fs;
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+
+use cim::{Instance, Value};
+use telarch_linux::Machine;
+use telarch_peers::{World, in_world};
+
+use crate::{call_on, rows_of, text};
+
+const UNITS: &str = "/run/home/.config/systemd/user";
+const SLEEPER: &str = "[Unit]\nDescription=Sleeps\nDocumentation=man:sleep(1)\n[Service]\nExecStart=/bin/sh \
+                       -c \"exec sleep 1000\" \"a b\"\n[Install]\nWantedBy=default.target\n";
+
+/// Runs something in a world with a systemd that knows some units.
+fn with_units(name: &str, units: &[(&str, &str)], body: impl AsyncFnOnce(&World, Arc<Machine>)) {
+    in_world(name, &["systemd", "systemctl"], |world| {
+        fs::create_dir_all(UNITS).unwrap();
+        for (name, text) in units {
+            fs::write(Path::new(UNITS).join(name), text).unwrap();
+        }
+        world.systemd(SLEEPER);
+        run(body(world, Arc::new(Machine::this())));
+    });
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// A property as systemctl shows it.
+fn shown(world: &World, unit: &str, property: &str) -> String {
+    let line = format!("XDG_RUNTIME_DIR=/run/user/0 systemctl --user show -P {property} {unit}");
+    String::from_utf8(world.shell(&line).stdout).unwrap().trim().to_owned()
+}
+
+async fn service(machine: &Arc<Machine>, name: &str) -> Instance {
+    let found = rows_of(machine, &format!("SELECT * FROM Win32_Service WHERE Name = '{name}'")).await;
+    let [row] = found.as_slice() else { panic!("{} rows", found.len()) };
+    row.clone()
+}
+
+async fn call(machine: &Arc<Machine>, name: &str, method: &str, parameters: &[(&str, Value)]) -> String {
+    let path = format!("Win32_Service.Name='{name}'");
+    text(&call_on(machine, &path, method, parameters).await.unwrap(), "ReturnValue")
+}
+
+async fn create(machine: &Arc<Machine>, parameters: &[(&str, Value)]) -> String {
+    text(&call_on(machine, "Win32_Service", "Create", parameters).await.unwrap(), "ReturnValue")
+}
+
+#[test]
+fn services_are_what_systemctl_says_they_are() {
+    let name = "service::services_are_what_systemctl_says_they_are";
+    with_units(
+        name,
+        &[("broken.service", "[Service]\nExecStart=/no/such/program\n")],
+        async |world, machine| {
+            let row = service(&machine, "telarchd").await;
+            assert_eq!((text(&row, "State"), text(&row, "StartMode")), ("Stopped".into(), "Manual".into()));
+            assert_eq!((text(&row, "ExitCode"), text(&row, "ProcessId")), ("1077".into(), "0".into()));
+            assert_eq!(call(&machine, "telarchd", "StartService", &[]).await, "0");
+            let row = service(&machine, "telarchd").await;
+            assert_eq!(text(&row, "ProcessId"), shown(world, "telarchd", "MainPID"));
+            assert_eq!(text(&row, "DisplayName"), shown(world, "telarchd", "Description"));
+            assert_eq!(text(&row, "Description"), "Sleeps (man:sleep(1))");
+            assert_eq!(text(&row, "PathName"), "/bin/sh -c \"exec sleep 1000\" \"a b\"");
+            for (property, expected) in [
+                ("State", "Running"),
+                ("Started", "TRUE"),
+                ("AcceptStop", "TRUE"),
+                ("ExitCode", "0"),
+                ("Status", "OK"),
+                ("StartName", "root"),
+                ("WaitHint", "0"),
+            ] {
+                assert_eq!(text(&row, property).to_uppercase(), expected.to_uppercase(), "{property}");
+            }
+            // The lists of systemctl have the same services, and each with the same state.
+            let line = "XDG_RUNTIME_DIR=/run/user/0 systemctl --user list-units --all --plain --no-legend '*.service' | \
+                    awk '$2 != \"not-found\" {print $1, $3}'";
+            let listed = String::from_utf8(world.shell(line).stdout).unwrap();
+            let all = rows_of(&machine, "SELECT * FROM Win32_Service").await;
+            for line in listed.lines() {
+                let (unit, active) = line.split_once(' ').unwrap();
+                let name = unit.strip_suffix(".service").unwrap();
+                let row =
+                    all.iter().find(|row| text(row, "Name") == name).unwrap_or_else(|| panic!("no {name}"));
+                assert_eq!(text(row, "State") == "Running", active == "active", "{name}");
+            }
+            let line = "XDG_RUNTIME_DIR=/run/user/0 systemctl --user list-unit-files --plain --no-legend '*.service' | awk '{print $1, $2}'";
+            let listed = String::from_utf8(world.shell(line).stdout).unwrap();
+            for line in listed.lines() {
+                let (unit, state) = line.split_once(' ').unwrap();
+                let name = unit.strip_suffix(".service").unwrap();
+                let row = all.iter().find(|row| text(row, "Name") == name);
+                if name.ends_with('@') || state == "alias" {
+                    assert!(row.is_none(), "{name} is no service");
+                } else {
+                    let mode = text(row.unwrap_or_else(|| panic!("no {name}")), "StartMode");
+                    let expected = match state {
+                        "enabled" | "enabled-runtime" | "generated" => "Auto",
+                        "masked" => "Disabled",
+                        _ => "Manual",
+                    };
+                    assert_eq!(mode, expected, "{name} is {state}");
+                }
+            }
+            assert_eq!(
+                all.len(),
+                rows_of(&machine, "SELECT Name FROM Win32_BaseService WHERE ServiceType = 'Own Process'")
+                    .await
+                    .len()
+            );
+            let by_case = rows_of(&machine, "SELECT Name FROM Win32_Service WHERE Name = 'TelarchD'").await;
+            assert_eq!(by_case.len(), 1, "whoever asks need not know the case of letters");
+            let query = "ASSOCIATORS OF {Win32_Service.Name='telarchd'} WHERE AssocClass=Win32_SystemServices KeysOnly";
+            assert!(rows_of(&machine, query).await.len() <= 1);
+        },
+    );
+}
+
+#[test]
+fn every_way_a_service_can_be_controlled_has_its_code() {
+    let name = "service::every_way_a_service_can_be_controlled_has_its_code";
+    let units = [
+        ("broken.service", "[Service]\nType=exec\nExecStart=/no/such/program\n"),
+        ("fails.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n"),
+        ("nobody.service", "[Service]\nType=exec\nUser=no-such-user-here\nExecStart=/bin/true\n"),
+        ("late.service", "[Service]\nType=notify\nTimeoutStartSec=1\nExecStart=/bin/sleep 1000\n"),
+        (
+            "needs.service",
+            "[Unit]\nRequires=fails.service\nAfter=fails.service\n[Service]\nExecStart=/bin/sleep 1000\n",
+        ),
+        ("shy.service", "[Unit]\nRefuseManualStart=yes\n[Service]\nExecStart=/bin/sleep 1000\n"),
+        ("kept.service", "[Unit]\nRefuseManualStop=yes\n[Service]\nExecStart=/bin/sleep 1000\n"),
+    ];
+    with_units(name, &units, async |world, machine| {
+        std::os::unix::fs::symlink("/dev/null", Path::new(UNITS).join("hidden.service")).unwrap();
+        let _ = world.shell("XDG_RUNTIME_DIR=/run/user/0 systemctl --user daemon-reload");
+        for (unit, method, expected) in [
+            ("telarchd", "StopService", "5"),
+            ("telarchd", "StartService", "0"),
+            ("telarchd", "StartService", "10"),
+            ("telarchd", "InterrogateService", "0"),
+            ("telarchd", "PauseService", "1"),
+            ("telarchd", "ResumeService", "1"),
+            ("telarchd", "StopService", "0"),
+            ("telarchd", "StopService", "5"),
+            ("broken", "StartService", "9"),
+            ("fails", "StartService", "8"),
+            ("nobody", "StartService", "15"),
+            ("late", "StartService", "7"),
+            ("needs", "StartService", "13"),
+            ("shy", "StartService", "5"),
+            ("kept", "StartService", "0"),
+            ("kept", "StopService", "3"),
+            ("hidden", "StartService", "14"),
+            ("telarchd", "Delete", "2"),
+        ] {
+            assert_eq!(call(&machine, unit, method, &[]).await, expected, "{unit} {method}");
+        }
+        assert_eq!(
+            call(&machine, "telarchd", "UserControlService", &[("ControlCode", 200_u8.into())]).await,
+            "1"
+        );
+        assert_eq!(
+            call(&machine, "telarchd", "UserControlService", &[("ControlCode", 1_u8.into())]).await,
+            "4"
+        );
+        let row = service(&machine, "fails").await;
+        assert_eq!((text(&row, "Status"), text(&row, "ExitCode")), ("Error".into(), "1066".into()));
+        assert_eq!(text(&row, "ServiceSpecificExitCode"), "1");
+        assert_eq!(text(&service(&machine, "hidden").await, "StartMode"), "Disabled");
+        let gone = call_on(&machine, "Win32_Service.Name='no-such'", "StartService", &[]).await.unwrap_err();
+        assert_eq!(gone.status(), cim::Status::NotFound);
+        // Who needs whom, from both ends.
+        let query = "ASSOCIATORS OF {Win32_Service.Name='fails'} WHERE AssocClass=Win32_DependentService \
+                     ResultRole=Dependent";
+        let needing = rows_of(&machine, query).await;
+        assert_eq!(needing.iter().map(|row| text(row, "Name")).collect::<Vec<_>>(), ["needs"]);
+        let query = "ASSOCIATORS OF {Win32_Service.Name='needs'} WHERE AssocClass=Win32_DependentService Role=Dependent";
+        let needed = rows_of(&machine, query).await;
+        assert_eq!(needed.iter().map(|row| text(row, "Name")).collect::<Vec<_>>(), ["fails"]);
+    });
+}
+
+#[test]
+fn services_are_made_changed_and_deleted() {
+    let name = "service::services_are_made_changed_and_deleted";
+    with_units(name, &[], async |world, machine| {
+        let value = |text: &str| Value::text(text);
+        let odd = [
+            ("Name", value("made")),
+            ("DisplayName", value("100 % made")),
+            ("PathName", value("/bin/sh -c 'echo \"$HOME %h\" > /run/said; exec sleep 1000'")),
+            ("ServiceType", 16_u8.into()),
+            ("StartMode", value("Automatic")),
+            ("StartName", value("LocalSystem")),
+            ("ServiceDependencies", vec!["telarchd".to_owned()].into()),
+        ];
+        assert_eq!(create(&machine, &odd).await, "0");
+        assert_eq!(create(&machine, &odd).await, "23", "it is there already");
+        let row = service(&machine, "made").await;
+        assert_eq!(
+            (text(&row, "DisplayName"), text(&row, "StartMode")),
+            ("100 % made".into(), "Auto".into())
+        );
+        // This systemd is that of a user, whose programs cannot become another.
+        let file = Path::new(UNITS).join("made.service");
+        let unit = fs::read_to_string(&file).unwrap();
+        fs::write(&file, unit.replace("User=root\n", "")).unwrap();
+        let _ = world.shell("XDG_RUNTIME_DIR=/run/user/0 systemctl --user daemon-reload");
+        assert_eq!(call(&machine, "made", "StartService", &[]).await, "0");
+        for _ in 0..500 {
+            if fs::metadata("/run/said").is_ok_and(|found| found.len() > 0) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        // The shell sees the words as they were given: nothing was expanded on the way.
+        assert_eq!(fs::read_to_string("/run/said").unwrap(), "/run/home %h\n");
+        assert_eq!(shown(world, "telarchd", "ActiveState"), "active", "it is needed");
+
+        let change = [("DisplayName", value("changed"))];
+        assert_eq!(call(&machine, "made", "Change", &change).await, "0");
+        let change = [("PathName", value("/bin/sleep 2000")), ("StartMode", value("Manual"))];
+        assert_eq!(call(&machine, "made", "Change", &change).await, "0");
+        let row = service(&machine, "made").await;
+        assert_eq!((text(&row, "DisplayName"), text(&row, "StartMode")), ("changed".into(), "Manual".into()));
+        assert_eq!(text(&row, "PathName"), "/bin/sleep 2000");
+
+        for (mode, code, expected) in [
+            ("Automatic", "0", "Auto"),
+            ("Manual", "0", "Manual"),
+            ("Boot", "21", "Manual"),
+            ("Disabled", "1", "Manual"),
+        ] {
+            let parameters = [("StartMode", value(mode))];
+            assert_eq!(call(&machine, "made", "ChangeStartMode", &parameters).await, code, "{mode}");
+            assert_eq!(text(&service(&machine, "made").await, "StartMode"), expected);
+        }
+
+        assert_eq!(call(&machine, "made", "Delete", &[]).await, "0");
+        assert!(rows_of(&machine, "SELECT * FROM Win32_Service WHERE Name = 'made'").await.is_empty());
+        let left: Vec<_> = fs::read_dir(UNITS).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(!left.iter().any(|name| name.to_string_lossy().contains("made")), "{left:?}");
+
+        for (changed, expected) in [
+            (("Name", value("../etc/passwd")), "20"),
+            (("Name", value("")), "20"),
+            (("PathName", value("sleep 1000")), "9"),
+            (("PathName", value("/bin/sh -c 'x")), "21"),
+            (("PathName", value("/bin/sh -c 'a\nExecStop=/bin/b'")), "21"),
+            (("DisplayName", value("a\n[Service]\nUser=root")), "21"),
+            (("ServiceType", 1_u8.into()), "21"),
+            (("StartMode", value("Boot")), "21"),
+            (("StartName", value("no-such-user-here")), "22"),
+            (("ServiceDependencies", vec!["no-such-service".to_owned()].into()), "12"),
+            (("LoadOrderGroup", value("first")), "21"),
+            (("DesktopInteract", true.into()), "21"),
+        ] {
+            let mut parameters: Vec<_> = odd.iter().filter(|(name, _)| *name != changed.0).cloned().collect();
+            let told = format!("{changed:?}");
+            parameters.push(changed);
+            assert_eq!(create(&machine, &parameters).await, expected, "{told}");
+        }
+        assert!(!Path::new(UNITS).join("made.service").exists());
+    });
+}
+
+#[test]
+fn a_machine_without_systemd_has_no_services() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let machine = Arc::new(Machine::at(folder.path()));
+        assert!(rows_of(&machine, "SELECT * FROM Win32_Service").await.is_empty());
+        assert!(rows_of(&machine, "SELECT * FROM Win32_Service WHERE Name = 'cron'").await.is_empty());
+    });
+}
+
+#[test]
+fn drivers_are_the_modules_of_the_kernel() {
+    run(async {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put("proc/modules", "xfs 2000 1 - Live 0x0\nnf_tables 3000 0 - Loading 0x0\n");
+        put("proc/sys/kernel/osrelease", "6.1.0-1-amd64\n");
+        put(
+            "lib/modules/6.1.0-1-amd64/modules.dep",
+            "kernel/fs/xfs/xfs.ko.zst: kernel/lib/crc.ko\nkernel/net/nf-tables.ko:\n",
+        );
+        let machine = Arc::new(Machine::at(folder.path()));
+        let found = rows_of(&machine, "SELECT * FROM Win32_SystemDriver").await;
+        let told: Vec<_> = found
+            .iter()
+            .map(|row| ["Name", "State", "AcceptStop", "PathName"].map(|name| text(row, name)).join(" "))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "nf_tables Start Pending true /lib/modules/6.1.0-1-amd64/kernel/net/nf-tables.ko",
+                "xfs Running false /lib/modules/6.1.0-1-amd64/kernel/fs/xfs/xfs.ko.zst"
+            ]
+        );
+    });
+}

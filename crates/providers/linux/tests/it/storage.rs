@@ -1,0 +1,238 @@
+//! Disks and file systems: against `df`, `blkid` and `lsblk` on this machine, and on machines of files.
+
+mod files;
+mod mounted;
+
+use std::process::Command;
+
+use crate::tree::Tree;
+use crate::{rows, rows_of, text};
+
+#[tokio::test]
+async fn logical_disks_have_the_sizes_that_df_tells() {
+    let output = Command::new("df").args(["-B1", "--output=target,size,fstype"]).output().unwrap();
+    let table = String::from_utf8(output.stdout).unwrap();
+    let told: Vec<Vec<&str>> = table.lines().skip(1).map(|line| line.split_whitespace().collect()).collect();
+    let disks = rows("SELECT DeviceID, Size, FreeSpace, FileSystem, Status FROM Win32_LogicalDisk").await;
+    assert!(disks.iter().any(|disk| text(disk, "DeviceID") == "/"), "there is always a root");
+    for disk in &disks {
+        let id = text(disk, "DeviceID");
+        let line = told.iter().find(|line| line[0] == id).unwrap_or_else(|| panic!("df does not know {id}"));
+        assert_eq!([text(disk, "Size"), text(disk, "FileSystem")], [line[1], line[2]], "{id}");
+        let (free, size): (u64, u64) = (text(disk, "FreeSpace").parse().unwrap(), line[1].parse().unwrap());
+        assert!(free <= size && text(disk, "Status") == "OK", "{id}");
+    }
+}
+
+#[tokio::test]
+async fn disks_are_those_that_lsblk_lists() {
+    let output = Command::new("lsblk").args(["-bdno", "PATH,SIZE,TYPE,LOG-SEC"]).output().unwrap();
+    let table = String::from_utf8(output.stdout).unwrap();
+    let mut expected: Vec<String> = table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        // A disk in compressed memory is none that somebody could take out.
+        .filter(|line| {
+            line[2] == "disk" && !line[0].starts_with("/dev/zram") && !line[0].starts_with("/dev/nbd")
+        })
+        .map(|line| format!("{} {} {}", line[0], line[1], line[3]))
+        .collect();
+    expected.sort();
+    let drives = rows("SELECT DeviceID, Size, BytesPerSector FROM Win32_DiskDrive").await;
+    let mut found: Vec<String> = drives
+        .iter()
+        .map(|drive| ["DeviceID", "Size", "BytesPerSector"].map(|name| text(drive, name)).join(" "))
+        .collect();
+    found.sort();
+    assert_eq!(found, expected);
+}
+
+#[tokio::test]
+async fn nothing_is_asked_of_a_file_system_whose_size_nobody_wants() {
+    let machine = std::sync::Arc::new(telarch_linux::Machine::this());
+    rows_of(&machine, "SELECT DeviceID, FileSystem FROM Win32_LogicalDisk").await;
+    assert_eq!(machine.opened(), 1, "mountinfo has both");
+}
+
+/// A SATA disk with three partitions, of which two make one logical volume; a USB stick; a share of a server.
+fn workstation() -> Tree {
+    let sda = "devices/pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda";
+    let sdb = "devices/pci0000:00/0000:00:14.0/usb1/1-1/1-1:1.0/host6/target6:0:0/6:0:0:0/block/sdb";
+    let sr0 = "devices/pci0000:00/0000:00:1f.2/ata2/host1/target1:0:0/1:0:0:0/block/sr0";
+    Tree::new()
+        .block(sda, "8:0", 2_000_000)
+        .link(&format!("sys/{sda}/device"), "../../../0:0:0:0")
+        .lines(
+            "sys/devices/pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0",
+            [("model", "Samsung SSD 860 "), ("vendor", "ATA     "), ("rev", "RVT0"), ("state", "running")],
+        )
+        .lines(&format!("sys/{sda}"), [("queue/logical_block_size", "512"), ("removable", "0"), ("ro", "0")])
+        .file("run/udev/data/b8:0", "E:ID_SERIAL_SHORT=S3Z8\nE:ID_PART_TABLE_TYPE=gpt\n")
+        .block(&format!("{sda}/sda1"), "8:1", 1_000)
+        .lines(&format!("sys/{sda}/sda1"), [("partition", "1"), ("start", "2048")])
+        .file(
+            "run/udev/data/b8:1",
+            "E:ID_FS_TYPE=vfat\nE:ID_FS_USAGE=filesystem\nE:ID_FS_UUID=AB12-34CD\nE:ID_FS_UUID_ENC=AB12-34CD\n\
+             E:ID_PART_ENTRY_SCHEME=gpt\nE:ID_PART_ENTRY_TYPE=c12a7328-f81f-11d2-ba4b-00a0c93ec93b\n",
+        )
+        .block(&format!("{sda}/sda2"), "8:2", 900_000)
+        .lines(&format!("sys/{sda}/sda2"), [("partition", "2"), ("start", "4096"), ("holders/dm-0/x", "")])
+        .file("run/udev/data/b8:2", "E:ID_FS_TYPE=LVM2_member\nE:ID_FS_USAGE=raid\n")
+        .block(&format!("{sda}/sda5"), "8:5", 900_000)
+        .lines(&format!("sys/{sda}/sda5"), [("partition", "5"), ("start", "1000000"), ("holders/dm-0/x", "")])
+        .block("devices/virtual/block/dm-0", "253:0", 1_800_000)
+        .link("sys/devices/virtual/block/dm-0/slaves/sda2", &format!("../../../../../../{sda}/sda2"))
+        .link("sys/devices/virtual/block/dm-0/slaves/sda5", &format!("../../../../../../{sda}/sda5"))
+        .file(
+            "run/udev/data/b253:0",
+            "E:ID_FS_TYPE=ext4\nE:ID_FS_USAGE=filesystem\nE:ID_FS_UUID=11111111-2222-3333-4444-0123456789ab\n\
+             E:ID_FS_LABEL=my_root\nE:ID_FS_LABEL_ENC=my\\x20root\n",
+        )
+        .block(sdb, "8:16", 16_000)
+        .link(&format!("sys/{sdb}/device"), "../../../6:0:0:0")
+        .lines(&format!("sys/{sdb}"), [("removable", "1"), ("ro", "1")])
+        .file(
+            "run/udev/data/b8:16",
+            "E:ID_FS_TYPE=ext4\nE:ID_FS_USAGE=filesystem\nE:ID_FS_UUID=99999999-2222-3333-4444-0123456789ab\n\
+             E:ID_PART_TABLE_TYPE=dos\nE:ID_PART_TABLE_UUID=deadbeef\n",
+        )
+        .block(sr0, "11:0", 2_097_151)
+        .file("run/udev/data/b11:0", "E:ID_CDROM=1\nE:ID_CDROM_DVD=1\nE:ID_CDROM_DVD_R=1\n")
+        .file(
+            "proc/self/mountinfo",
+            "1 0 253:0 / / rw - ext4 /dev/mapper/vg-root rw,usrquota\n\
+             2 1 0:21 / /proc rw - proc proc rw\n\
+             3 1 253:0 /srv/x /var/x rw - ext4 /dev/mapper/vg-root rw\n\
+             4 1 8:1 / /boot/efi rw - vfat /dev/sda1 rw\n\
+             5 1 0:50 / /home/a\\040b rw - nfs4 server:/export rw\n\
+             6 1 0:51 / /tmp rw - tmpfs tmpfs rw\n\
+             7 1 7:0 / /snap/core/1 ro - squashfs /dev/loop0 ro\n",
+        )
+        .file("etc/fstab", "UUID=AB12-34CD /boot/efi vfat defaults 0 1\n")
+}
+
+#[tokio::test]
+async fn a_disk_is_told_in_the_words_of_windows() {
+    let tree = workstation();
+    let drives = rows_of(&tree.machine(), "SELECT * FROM Win32_DiskDrive").await;
+    let [disk, stick] = drives.as_slice() else { panic!("{} drives", drives.len()) };
+    let told = [
+        ("DeviceID", "/dev/sda"),
+        ("Model", "Samsung SSD 860"),
+        ("SerialNumber", "S3Z8"),
+        ("InterfaceType", "IDE"),
+        ("Partitions", "3"),
+        ("Size", "1024000000"),
+        ("MediaType", "Fixed hard disk media"),
+        ("SCSIPort", "0"),
+        ("Status", "OK"),
+        ("SystemName", "node7"),
+        ("Signature", ""),
+    ];
+    told.into_iter().for_each(|(name, value)| assert_eq!(text(disk, name), value, "{name}"));
+    assert_eq!(
+        ["InterfaceType", "Index", "Signature"].map(|name| text(stick, name)),
+        ["USB", "1", "3735928559"]
+    );
+    assert_eq!(stick.value("Capabilities").unwrap().elements().len(), 2, "it cannot be written");
+}
+
+#[tokio::test]
+async fn partitions_are_named_by_the_number_of_the_kernel() {
+    let tree = workstation();
+    let query = "SELECT DeviceID, Type, StartingOffset, Bootable FROM Win32_DiskPartition";
+    let rows = rows_of(&tree.machine(), query).await;
+    let told: Vec<_> =
+        rows.iter().map(|row| ["DeviceID", "Type", "StartingOffset"].map(|name| text(row, name))).collect();
+    assert_eq!(
+        told,
+        [
+            ["Disk #0, Partition #0", "GPT: System", "1048576"],
+            ["Disk #0, Partition #1", "", "2097152"],
+            ["Disk #0, Partition #4", "", "512000000"],
+        ]
+    );
+    assert_eq!(text(&rows[0], "Bootable"), "true");
+}
+
+#[tokio::test]
+async fn logical_disks_are_what_is_there_for_files_once_each() {
+    let tree = workstation();
+    let query = "SELECT DeviceID, DriveType, ProviderName, VolumeName, VolumeSerialNumber, QuotasDisabled FROM Win32_LogicalDisk";
+    let rows = rows_of(&tree.machine(), query).await;
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            ["DeviceID", "DriveType", "ProviderName", "VolumeName", "VolumeSerialNumber"]
+                .map(|name| text(row, name))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ["/", "3", "", "my root", "456789AB"],
+            ["/boot/efi", "3", "", "", "AB1234CD"],
+            ["/home/a b", "4", "server:/export", "", ""],
+        ]
+    );
+    assert_eq!(text(&rows[0], "QuotasDisabled"), "false");
+}
+
+#[tokio::test]
+async fn the_way_from_a_logical_disk_to_its_drives_leads_through_lvm() {
+    let tree = workstation();
+    let machine = tree.machine();
+    let to_parts =
+        "ASSOCIATORS OF {Win32_LogicalDisk.DeviceID='/'} WHERE AssocClass=Win32_LogicalDiskToPartition";
+    let parts: Vec<_> = rows_of(&machine, to_parts).await.iter().map(|row| text(row, "DeviceID")).collect();
+    assert_eq!(parts, ["Disk #0, Partition #1", "Disk #0, Partition #4"]);
+    let to_drive = "ASSOCIATORS OF {Win32_DiskPartition.DeviceID='Disk #0, Partition #4'} WHERE ResultClass=Win32_DiskDrive";
+    let drives: Vec<_> = rows_of(&machine, to_drive).await.iter().map(|row| text(row, "DeviceID")).collect();
+    assert_eq!(drives, ["/dev/sda"]);
+    let mapped = rows_of(&machine, "SELECT DeviceID FROM Win32_MappedLogicalDisk").await;
+    assert_eq!(mapped.iter().map(|row| text(row, "DeviceID")).collect::<Vec<_>>(), ["/home/a b"]);
+}
+
+#[tokio::test]
+async fn volumes_are_also_what_is_not_mounted() {
+    let tree = workstation();
+    let rows = rows_of(
+        &tree.machine(),
+        "SELECT DeviceID, DriveLetter, Automount, SystemVolume, SerialNumber FROM Win32_Volume",
+    )
+    .await;
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| ["DeviceID", "DriveLetter", "Automount", "SystemVolume"].map(|name| text(row, name)))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ["/dev/disk/by-uuid/11111111-2222-3333-4444-0123456789ab", "/", "false", "false"],
+            ["/dev/disk/by-uuid/AB12-34CD", "/boot/efi", "true", "true"],
+            ["/dev/disk/by-uuid/99999999-2222-3333-4444-0123456789ab", "", "false", "false"],
+        ]
+    );
+    assert_eq!(text(&rows[1], "SerialNumber"), 0xAB12_34CD_u32.to_string());
+}
+
+#[tokio::test]
+async fn a_drive_for_discs_is_told_by_what_it_writes() {
+    let tree = workstation();
+    let rows = rows_of(&tree.machine(), "SELECT * FROM Win32_CDROMDrive").await;
+    let [drive] = rows.as_slice() else { panic!("{} drives", rows.len()) };
+    assert_eq!(
+        ["MediaType", "MediaLoaded", "Drive"].map(|name| text(drive, name)),
+        ["DVD Writer", "false", "/dev/sr0"]
+    );
+}
+
+#[tokio::test]
+async fn a_disk_with_an_alias_is_found_by_it() {
+    let machine = std::sync::Arc::new(telarch_linux::Machine::this().drive_alias("C:", "/"));
+    let size = |disks: &[cim::Instance]| disks.iter().map(|disk| text(disk, "Size")).collect::<Vec<_>>();
+    let by_alias = rows_of(&machine, "SELECT Size FROM Win32_LogicalDisk WHERE DeviceID='c:'").await;
+    let by_place = rows_of(&machine, "SELECT Size FROM Win32_LogicalDisk WHERE DeviceID='/'").await;
+    assert_eq!(by_alias.len(), 1);
+    assert_eq!(size(&by_alias), size(&by_place));
+}

@@ -1,0 +1,60 @@
+//! Trees of files that look like a machine.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::Arc;
+
+use telarch_linux::Machine;
+use tempfile::TempDir;
+
+/// A machine that is only files.
+pub(crate) struct Tree(TempDir);
+
+impl Tree {
+    pub(crate) fn new() -> Self {
+        let tree = Self(tempfile::tempdir().unwrap());
+        tree.file("proc/sys/kernel/hostname", "node7.example.com\n")
+    }
+
+    /// With a file.
+    pub(crate) fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.0.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+        self
+    }
+
+    /// With a file of one line each in a folder.
+    pub(crate) fn lines<const N: usize>(self, folder: &str, lines: [(&str, &str); N]) -> Self {
+        lines
+            .into_iter()
+            .fold(self, |tree, (name, line)| tree.file(&format!("{folder}/{name}"), format!("{line}\n")))
+    }
+
+    /// With a link.
+    pub(crate) fn link(self, path: &str, target: &str) -> Self {
+        let path = self.0.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink(target, path).unwrap();
+        self
+    }
+
+    /// With a device of the kernel that a class of `/sys` lists.
+    pub(crate) fn device(self, class: &str, folder: &str) -> Self {
+        let name = Path::new(folder).file_name().unwrap().to_str().unwrap();
+        fs::create_dir_all(self.0.path().join("sys").join(folder)).unwrap();
+        self.link(&format!("sys/class/{class}/{name}"), &format!("../../{folder}"))
+    }
+
+    /// With a block device of a number.
+    pub(crate) fn block(self, folder: &str, number: &str, sectors: u64) -> Self {
+        let tree =
+            self.device("block", folder).link(&format!("sys/dev/block/{number}"), &format!("../../{folder}"));
+        tree.lines(&format!("sys/{folder}"), [("dev", number), ("size", &sectors.to_string())])
+    }
+
+    pub(crate) fn machine(&self) -> Arc<Machine> {
+        Arc::new(Machine::at(self.0.path()))
+    }
+}

@@ -1,0 +1,167 @@
+//! Events: what happens to instances, what providers tell, and timers (MS-WMI 2.2.6; WQL for events).
+//!
+//! Changes of instances are found by looking again, every `WITHIN`; where a provider has a
+//! [source](EventSource) that says when to look, nobody looks before. What cannot be had by looking, such as the
+//! start of a process, comes from sources alone.
+
+mod aggregate;
+mod changes;
+mod extrinsic;
+mod outlet;
+mod question;
+mod queue;
+mod timer;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use cim::wql::{self, Query};
+use cim::{Class, Instance, Name, Namespace, Status};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::{JoinError, JoinSet};
+
+pub(crate) use timer::Timers;
+
+use crate::{Context, Engine, Error, ProviderError, Rights};
+use outlet::Outlet;
+use question::{Kind, Question};
+use queue::Queue;
+
+/// Events, as they come. Dropping it ends the watch for more.
+pub struct Events {
+    queue: Arc<Queue>,
+    names: Option<Vec<Name>>,
+    /// What watches; aborted with this.
+    watching: JoinSet<()>,
+    class: Name,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What comes next of a subscription.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Occurrence {
+    /// An event.
+    Event(Instance),
+    /// So many events were given up here, because nobody took those before.
+    Dropped(u64),
+}
+
+/// Where a provider hears of events itself.
+pub trait EventSource: Send {
+    /// Waits for the next one. Cancelled by dropping the future: no event may be lost by that.
+    ///
+    /// # Errors
+    /// The source is of no use any more. Changes of instances are found by looking then; other events end.
+    fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>>;
+}
+
+/// A future that a trait object can return.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a source has heard.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Happening {
+    /// An instance of the class of events that is watched; the engine says when it was, if it does not itself.
+    Event(Instance),
+    /// Instances of the class that is watched may have come, changed or gone: it is time to look.
+    Changed,
+}
+
+/// What is to be watched.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch<'a> {
+    /// For whom.
+    pub context: &'a Context,
+    /// A class of events, or the class whose instances are watched.
+    pub class: &'a Arc<Class>,
+    /// Which changes of instances; none for a class of events.
+    pub changes: Changes,
+}
+
+bitflags::bitflags! {
+    /// What can happen to instances.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Changes: u8 {
+        /// They come.
+        const CREATION = 1;
+        /// One of their properties gets another value.
+        const MODIFICATION = 2;
+        /// They go.
+        const DELETION = 4;
+    }
+}
+
+impl Engine {
+    /// Watches for the events of a query, beginning now.
+    ///
+    /// What is changed when this is answered is no event any more, and whatever changes afterwards is one.
+    /// At most [`Limits::events_ahead`](crate::Limits::events_ahead) wait to be taken.
+    ///
+    /// # Errors
+    /// [`Error::AccessDenied`], [`Error::Model`] for a wrong query, [`Error::NotEvents`] for one of instances,
+    /// [`Error::NoProvider`] if nobody tells of such events, [`Error::TooManySubscriptions`], and those of providers.
+    pub async fn subscribe(
+        &self,
+        context: &Context,
+        namespace: &Namespace,
+        text: &str,
+    ) -> Result<Events, Error> {
+        self.admit(context, namespace, Rights::ENABLE)?;
+        // One too many costs next to nothing.
+        let permit = self.subscription()?;
+        let Query::Select(select) = wql::parse(text)? else {
+            return Err(Error::NotEvents("associations are no events: select from a class of events"));
+        };
+        let class = select.from.clone();
+        let names = if select.group.is_some() { None } else { select.names() };
+        let question = Question::read(self.schema(namespace)?, select, self.origin(namespace))?;
+        let limits = self.limits();
+        let queue = Arc::new(Queue::new(limits.events_ahead));
+        let mut watching = JoinSet::new();
+        let outlet = Outlet::new(&question, Arc::clone(&queue), &mut watching);
+        match question.kind {
+            Kind::Changes(changes) => {
+                changes::watch(self, context, namespace, changes, outlet, &mut watching).await?;
+            }
+            Kind::Others => extrinsic::watch(self, context, namespace, &class, &outlet, &mut watching)?,
+        }
+        Ok(Events { queue, names, watching, class, _permit: permit })
+    }
+}
+
+impl Events {
+    /// The next one; `None` when no more can come. After an error nothing follows.
+    ///
+    /// May be dropped and called again: nothing is lost by that.
+    pub async fn next(&mut self) -> Option<Result<Occurrence, Error>> {
+        loop {
+            tokio::select! {
+                biased;
+                next = self.queue.next() => return next,
+                ended = self.watching.join_next() => match ended {
+                    // What it had found is still to be taken.
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => self.queue.end(Some(self.broken(&error))),
+                    None => self.queue.end(None),
+                },
+            }
+        }
+    }
+
+    /// The names of the properties that are wanted of each event; `None` for all.
+    #[must_use]
+    pub fn names(&self) -> Option<&[Name]> {
+        self.names.as_deref()
+    }
+
+    fn broken(&self, error: &JoinError) -> Error {
+        let what = if error.is_panic() { "the provider panicked" } else { "the watch was ended" };
+        ProviderError::failed(Status::ProviderFailure, what).of(&self.class)
+    }
+}
+
+impl std::fmt::Debug for Events {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Events").field("class", &self.class).finish_non_exhaustive()
+    }
+}

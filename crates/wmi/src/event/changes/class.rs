@@ -1,0 +1,223 @@
+//! The instances of one class as they were when somebody last looked.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+
+use cim::wql::{Columns, Condition, PropertyPath, Select, Span};
+use cim::{Instance, Name, Origin, Status, Value};
+
+use super::super::question::Wanted;
+use super::{Changes, Look};
+use crate::change::equals;
+use crate::plan::Step;
+use crate::table::Served;
+use crate::{Context, Error, ProviderError};
+
+/// A class whose instances are watched.
+pub(super) struct WatchedClass {
+    /// Somebody says when to look.
+    pub(super) has_source: bool,
+    /// How often the provider has failed since it last did not.
+    pub(super) failures: u8,
+    served: Served,
+    select: Select,
+    memory: Memory,
+    rows: HashMap<String, Kept>,
+    hashing: RandomState,
+}
+
+/// What has happened to an instance.
+pub(super) enum Change {
+    Created(Instance),
+    Modified { row: Instance, before: Option<Instance> },
+    Deleted(Instance),
+}
+
+/// How much of each instance it takes to find the changes that are wanted.
+#[derive(Clone, Copy, PartialEq)]
+enum Memory {
+    /// That it is there.
+    Keys,
+    /// Whether it is as it was.
+    Hashes,
+    /// All of it.
+    Rows,
+}
+
+enum Kept {
+    Nothing,
+    Hash(u64),
+    Row(Box<Instance>),
+}
+
+impl WatchedClass {
+    /// # Errors
+    /// [`Error::NotEvents`] for a class whose instances nobody can tell from each other.
+    pub(super) fn new(
+        served: Served,
+        select: &Select,
+        wanted: &Wanted,
+        has_source: bool,
+    ) -> Result<Self, Error> {
+        let class = &served.class;
+        if class.keys().is_empty() && !class.is_singleton() {
+            return Err(Error::NotEvents("instances without keys cannot be watched"));
+        }
+        let memory = if wanted.changes == Changes::CREATION {
+            Memory::Keys
+        } else if wanted.changes.contains(Changes::DELETION) || wanted.tells_previous {
+            Memory::Rows
+        } else {
+            Memory::Hashes
+        };
+        let mut select = select.clone();
+        if memory == Memory::Keys && !class.keys().is_empty() {
+            let names = class.keys().iter().filter_map(|key| class.property(*key));
+            let path =
+                |name: &Name| PropertyPath { parts: vec![name.clone()], index: None, span: Span::default() };
+            select.columns = Columns::Some(names.map(|property| path(&property.name)).collect());
+        }
+        let (rows, hashing) = (HashMap::new(), RandomState::new());
+        Ok(Self { has_source, failures: 0, served, select, memory, rows, hashing })
+    }
+
+    /// What stands in the place of a class that is being looked at.
+    pub(super) fn elsewhere(class: &Self) -> Self {
+        Self {
+            has_source: class.has_source,
+            failures: class.failures,
+            served: class.served.clone(),
+            select: class.select.clone(),
+            memory: class.memory,
+            rows: HashMap::new(),
+            hashing: class.hashing.clone(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &Name {
+        self.served.class.name()
+    }
+
+    /// Looks again and tells what has changed. Blocks. After an error everything is as it was.
+    pub(super) fn look(
+        &mut self,
+        context: &Context,
+        origin: &Origin,
+        most: usize,
+        look: Look,
+    ) -> Result<Vec<Change>, ProviderError> {
+        let step = Step::plan(context, self.served.clone(), &self.select, origin)?;
+        let mut found = HashMap::with_capacity(self.rows.len());
+        let mut excess = None;
+        if let Some(step) = step {
+            let mut take = |row: Instance| {
+                if found.len() >= most {
+                    let problem = format!("more than {most} instances cannot be watched");
+                    excess = Some(ProviderError::failed(Status::QuotaViolation, problem));
+                    return false;
+                }
+                // A row without its keys is none that could be told from others.
+                if let Ok(path) = row.path() {
+                    found.insert(path.to_string(), row);
+                }
+                true
+            };
+            let ended = step.run(&mut take, &|| true);
+            if let Some(excess) = excess {
+                return Err(excess);
+            }
+            ended?;
+        }
+        Ok(match look {
+            Look::First => {
+                self.rows = found.into_iter().map(|(path, row)| (path, self.keep(&row))).collect();
+                Vec::new()
+            }
+            Look::Again => self.compare(found, context, origin),
+        })
+    }
+
+    fn compare(
+        &mut self,
+        found: HashMap<String, Instance>,
+        context: &Context,
+        origin: &Origin,
+    ) -> Vec<Change> {
+        let mut before = std::mem::take(&mut self.rows);
+        let mut changes = Vec::new();
+        for (path, row) in found {
+            let kept = self.keep(&row);
+            match (before.remove(&path), &kept) {
+                (None, Kept::Nothing) => {
+                    changes.extend(self.whole(&row, context, origin).map(Change::Created));
+                }
+                (None, _) => changes.push(Change::Created(row)),
+                (Some(Kept::Hash(old)), Kept::Hash(new)) if old != *new => {
+                    changes.push(Change::Modified { row, before: None });
+                }
+                (Some(Kept::Row(old)), Kept::Row(_)) if *old != row => {
+                    changes.push(Change::Modified { row, before: Some(*old) });
+                }
+                _ => {}
+            }
+            self.rows.insert(path, kept);
+        }
+        let gone = before.into_values().filter_map(|kept| match kept {
+            Kept::Row(row) => Some(Change::Deleted(*row)),
+            _ => None,
+        });
+        changes.extend(gone);
+        changes
+    }
+
+    /// All of a row of which only the keys are known; `None` if it is gone already.
+    fn whole(&self, row: &Instance, context: &Context, origin: &Origin) -> Option<Instance> {
+        let class = &self.served.class;
+        if class.keys().is_empty() {
+            return Some(row.clone());
+        }
+        let keys = class.keys().iter().filter_map(|key| Some((class.property(*key)?, row.at(*key))));
+        let equal = keys.map(|(property, value)| equals(&property.name, value)).collect();
+        let select =
+            Select { columns: Columns::All, condition: Some(Condition::And(equal)), ..self.select.clone() };
+        let step = Step::plan(context, self.served.clone(), &select, origin).ok()??;
+        let mut whole = None;
+        let mut take = |row| {
+            whole = Some(row);
+            false
+        };
+        // Whatever goes wrong here would look like one that has gone.
+        let _ = step.run(&mut take, &|| true);
+        whole
+    }
+
+    fn keep(&self, row: &Instance) -> Kept {
+        match self.memory {
+            Memory::Keys => Kept::Nothing,
+            Memory::Hashes => Kept::Hash(self.hash(row)),
+            Memory::Rows => Kept::Row(Box::new(row.clone())),
+        }
+    }
+
+    fn hash(&self, row: &Instance) -> u64 {
+        let mut hasher = self.hashing.build_hasher();
+        row.values().iter().for_each(|value| hash(value, &mut hasher));
+        hasher.finish()
+    }
+}
+
+fn hash(value: &Value, hasher: &mut impl Hasher) {
+    std::mem::discriminant(value).hash(hasher);
+    match value {
+        Value::Array(elements) => {
+            elements.len().hash(hasher);
+            elements.iter().for_each(|element| hash(element, hasher));
+        }
+        Value::Object(instance) => instance.values().iter().for_each(|value| hash(value, hasher)),
+        other => {
+            let mut text = String::new();
+            other.write_text(&mut text);
+            text.hash(hasher);
+        }
+    }
+}

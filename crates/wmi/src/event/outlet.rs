@@ -1,0 +1,85 @@
+//! Where events go that were found: those that are wanted to whoever subscribed, alone or counted together.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cim::{Instance, Value};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::aggregate;
+use super::question::{Judge, Question};
+use super::queue::Queue;
+use crate::Error;
+
+/// Takes events from those who find them.
+pub(super) struct Outlet {
+    judge: Arc<Judge>,
+    queue: Arc<Queue>,
+    /// Takes those that are counted together.
+    counted: Option<mpsc::Sender<Instance>>,
+}
+
+impl Outlet {
+    pub(super) fn new(question: &Question, queue: Arc<Queue>, watching: &mut JoinSet<()>) -> Arc<Self> {
+        let counted = question.groups().map(|groups| {
+            let (sender, events) = mpsc::channel(EVENTS_AHEAD);
+            watching.spawn(aggregate::count(groups, events, Arc::clone(&queue)));
+            sender
+        });
+        Arc::new(Self { judge: question.judge(), queue, counted })
+    }
+
+    /// Gives an event away, if it is wanted. Never waits.
+    pub(super) fn offer(&self, mut event: Instance) {
+        stamp(&mut event);
+        if !self.judge.wants(&event) {
+            return;
+        }
+        match &self.counted {
+            None => self.queue.push(event),
+            Some(counted) => {
+                if counted.try_send(event).is_err() {
+                    self.queue.push_dropped();
+                }
+            }
+        }
+    }
+
+    /// Ends the subscription.
+    pub(super) fn fail(&self, error: Error) {
+        self.queue.end(Some(error));
+    }
+}
+
+/// Says when an event was, unless its source has.
+fn stamp(event: &mut Instance) {
+    let Some(column) = event.class().column("TIME_CREATED") else { return };
+    if event.at(column).is_null() {
+        // The class declares it as what it is given.
+        let _ = event.set(column, Value::Uint64(file_time(SystemTime::now())));
+    }
+}
+
+/// Tenths of microseconds since 1601 (MS-DTYP 2.3.3).
+fn file_time(time: SystemTime) -> u64 {
+    const UNTIL_1970: u128 = 116_444_736_000_000_000;
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() / 100;
+    u64::try_from(UNTIL_1970 + since).unwrap_or(u64::MAX)
+}
+
+/// Events on their way to be counted; whoever counts does nothing else.
+const EVENTS_AHEAD: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn times_are_counted_from_1601() {
+        let time = UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789);
+        assert_eq!(file_time(time), 133_444_736_001_234_567);
+    }
+}

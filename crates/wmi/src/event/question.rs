@@ -1,0 +1,213 @@
+//! What a query of events asks for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cim::wql::{Condition, Group, Predicate, PropertyPath, Select};
+use cim::{Class, Instance, Name, Origin, Schema};
+
+use super::Changes;
+use super::aggregate::Groups;
+use crate::Error;
+
+/// A query of events, with what it takes to find and to judge them.
+pub(super) struct Question {
+    pub(super) kind: Kind,
+    from: Name,
+    /// With the class of the events that tell of groups.
+    group: Option<(Group, Arc<Class>)>,
+    judge: Arc<Judge>,
+}
+
+/// How its events are found.
+pub(super) enum Kind {
+    /// By looking at instances.
+    Changes(Wanted),
+    /// From sources.
+    Others,
+}
+
+/// Which changes of which instances.
+pub(super) struct Wanted {
+    /// Whose instances, with its subclasses.
+    pub(super) target: Name,
+    pub(super) changes: Changes,
+    /// How often to look.
+    pub(super) interval: Duration,
+    /// What the keys of the instances must be, as far as the query says so.
+    pub(super) keys: Vec<Condition>,
+    pub(super) events: EventClasses,
+    /// Whether events of a modification tell what there was before.
+    pub(super) tells_previous: bool,
+}
+
+/// The classes of the events of changes.
+pub(super) struct EventClasses {
+    pub(super) creation: Arc<Class>,
+    pub(super) modification: Arc<Class>,
+    pub(super) deletion: Arc<Class>,
+    /// `TargetInstance` or `TargetNamespace`.
+    pub(super) target: &'static str,
+    /// `PreviousInstance` or `PreviousNamespace`.
+    pub(super) previous: &'static str,
+}
+
+/// Decides which events are wanted.
+pub(super) struct Judge {
+    /// For each class of events that can come.
+    predicates: HashMap<Name, Predicate>,
+}
+
+impl Judge {
+    pub(super) fn wants(&self, event: &Instance) -> bool {
+        self.predicates.get(event.class().name()).is_some_and(|predicate| predicate.evaluate(event))
+    }
+}
+
+/// The changes of one family: their classes, and where they keep what has changed.
+struct Family {
+    above: &'static str,
+    names: [&'static str; 3],
+    target: &'static str,
+    previous: &'static str,
+}
+
+const INSTANCES: Family = Family {
+    above: "__InstanceOperationEvent",
+    names: ["__InstanceCreationEvent", "__InstanceModificationEvent", "__InstanceDeletionEvent"],
+    target: "TargetInstance",
+    previous: "PreviousInstance",
+};
+
+const NAMESPACES: Family = Family {
+    above: "__NamespaceOperationEvent",
+    names: ["__NamespaceCreationEvent", "__NamespaceModificationEvent", "__NamespaceDeletionEvent"],
+    target: "TargetNamespace",
+    previous: "PreviousNamespace",
+};
+
+/// How often instances are looked at when the query does not say it. Windows refuses such queries.
+const USUAL_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Instances are not looked at more often than this.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+
+impl Question {
+    /// Reads the query of a namespace whose classes these are.
+    ///
+    /// # Errors
+    /// [`Error::Model`] for a wrong query, [`Error::NotEvents`] for one of something else.
+    pub(super) fn read(schema: &Schema, select: Select, origin: Origin) -> Result<Self, Error> {
+        let class = schema.require(select.from.as_str())?;
+        // What is wrong with the query is told of the class it names.
+        Predicate::bind(&select, &class, &origin)?;
+        select.selected(&class)?;
+        if !class.is_a("__Event") {
+            return Err(Error::NotEvents(
+                "it selects from a class of instances: run it, or select from a class of events, such as __InstanceModificationEvent, WHERE TargetInstance ISA it",
+            ));
+        }
+        if let Some(group) = &select.group {
+            for path in &group.by {
+                class.require(path.property_of(class.name()).as_str())?;
+            }
+        }
+        let kind = match [INSTANCES, NAMESPACES].into_iter().find(|family| class.is_a(family.above)) {
+            Some(family) => Kind::Changes(wanted(schema, &class, &select, &family)?),
+            None if class.is_a("__ClassOperationEvent") => {
+                return Err(Error::NotEvents("nobody tells of classes that come, change or go"));
+            }
+            None => Kind::Others,
+        };
+        let below = schema.subclasses(class.name().as_str());
+        let mut predicates = HashMap::new();
+        for class in std::iter::once(&class).chain(&below) {
+            predicates.insert(class.name().clone(), Predicate::bind(&select, class, &origin)?);
+        }
+        let aggregate = schema.require("__AggregateEvent")?;
+        let group = select.group.map(|group| (group, aggregate));
+        Ok(Self { kind, from: class.name().clone(), group, judge: Arc::new(Judge { predicates }) })
+    }
+
+    /// Who counts the events together, if they are to be.
+    pub(super) fn groups(&self) -> Option<Groups> {
+        let (group, aggregate) = self.group.as_ref()?;
+        Some(Groups::new(group.clone(), self.from.clone(), Arc::clone(aggregate)))
+    }
+
+    pub(super) fn judge(&self) -> Arc<Judge> {
+        Arc::clone(&self.judge)
+    }
+}
+
+fn wanted(schema: &Schema, class: &Class, select: &Select, family: &Family) -> Result<Wanted, Error> {
+    let [creation, modification, deletion] = family.names.map(|name| schema.require(name));
+    let (creation, modification, deletion) = (creation?, modification?, deletion?);
+    let flags = [Changes::CREATION, Changes::MODIFICATION, Changes::DELETION];
+    let asked = [&creation, &modification, &deletion].into_iter().zip(flags);
+    let changes = asked
+        .filter(|(event, _)| event.is_a(class.name().as_str()))
+        .fold(Changes::empty(), |changes, (_, flag)| changes | flag);
+    let target = match family.target {
+        "TargetNamespace" => Name::parse("__Namespace")?,
+        property => select.class_of(property).cloned().ok_or(Error::NotEvents(
+            "it does not say whose instances to watch: add WHERE TargetInstance ISA and a class",
+        ))?,
+    };
+    let target_class = schema.require(target.as_str())?;
+    let condition = select.condition.as_ref();
+    let tells_previous = changes.contains(Changes::MODIFICATION)
+        && (select.names().is_none_or(|names| names.iter().any(|name| *name == *family.previous))
+            || condition.is_some_and(|condition| mentions(condition, family.previous)));
+    Ok(Wanted {
+        changes,
+        interval: select.within.unwrap_or(USUAL_INTERVAL).max(SHORTEST_INTERVAL),
+        keys: condition
+            .map(|condition| about_keys(condition, &target_class, family.target))
+            .unwrap_or_default(),
+        target: target_class.name().clone(),
+        events: EventClasses {
+            creation,
+            modification,
+            deletion,
+            target: family.target,
+            previous: family.previous,
+        },
+        tells_previous,
+    })
+}
+
+/// What a condition demands of the keys of the instances: keys never change, so others need not be looked at.
+fn about_keys(condition: &Condition, target: &Class, property: &str) -> Vec<Condition> {
+    match condition {
+        Condition::And(all) => {
+            all.iter().flat_map(|condition| about_keys(condition, target, property)).collect()
+        }
+        Condition::Compare { property: path, operator, constant, span } => match path.parts.as_slice() {
+            [object, key] if *object == *property && path.index.is_none() && is_key(target, key) => {
+                let path = PropertyPath { parts: vec![key.clone()], ..path.clone() };
+                let (operator, constant, span) = (*operator, constant.clone(), *span);
+                vec![Condition::Compare { property: path, operator, constant, span }]
+            }
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn is_key(class: &Class, name: &Name) -> bool {
+    class.column(name.as_str()).is_some_and(|column| class.keys().contains(&column))
+}
+
+fn mentions(condition: &Condition, property: &str) -> bool {
+    let is_it = |path: &PropertyPath| path.parts.iter().take(2).any(|part| *part == *property);
+    match condition {
+        Condition::And(all) | Condition::Or(all) => all.iter().any(|one| mentions(one, property)),
+        Condition::Not(one) => mentions(one, property),
+        Condition::Compare { property: path, .. }
+        | Condition::IsNull(path)
+        | Condition::Like { property: path, .. } => is_it(path),
+        Condition::Isa { property: path, .. } => path.as_ref().is_some_and(is_it),
+    }
+}

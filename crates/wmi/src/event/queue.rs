@@ -1,0 +1,138 @@
+//! Events that wait to be taken, as many as there may be.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cim::Instance;
+use tokio::sync::Notify;
+
+use super::Occurrence;
+use crate::Error;
+
+/// Events between those who find them and the one who takes them. Nobody who finds one waits.
+pub(super) struct Queue {
+    most: usize,
+    waiting: Mutex<Waiting>,
+    more: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    events: VecDeque<Occurrence>,
+    end: Option<End>,
+}
+
+enum End {
+    Over,
+    Failed(Error),
+}
+
+impl Queue {
+    pub(super) fn new(most: usize) -> Self {
+        Self { most: most.max(1), waiting: Mutex::default(), more: Notify::new() }
+    }
+
+    /// Adds an event, or counts it as given up.
+    pub(super) fn push(&self, event: Instance) {
+        let mut waiting = self.locked();
+        if waiting.events.len() < self.most {
+            waiting.events.push_back(Occurrence::Event(event));
+        } else {
+            waiting.drop_one();
+        }
+        drop(waiting);
+        self.more.notify_one();
+    }
+
+    /// Counts an event that was given up before it came here.
+    pub(super) fn push_dropped(&self) {
+        self.locked().drop_one();
+        self.more.notify_one();
+    }
+
+    /// No more come; the first reason counts.
+    pub(super) fn end(&self, error: Option<Error>) {
+        let end = error.map_or(End::Over, End::Failed);
+        self.locked().end.get_or_insert(end);
+        self.more.notify_one();
+    }
+
+    pub(super) async fn next(&self) -> Option<Result<Occurrence, Error>> {
+        loop {
+            if let Some(next) = self.take() {
+                return next;
+            }
+            self.more.notified().await;
+        }
+    }
+
+    /// What is there; `None` as long as that is nothing.
+    #[allow(clippy::option_option)] // Nothing yet, and nothing any more.
+    fn take(&self) -> Option<Option<Result<Occurrence, Error>>> {
+        let mut waiting = self.locked();
+        if let Some(event) = waiting.events.pop_front() {
+            return Some(Some(Ok(event)));
+        }
+        match waiting.end.take()? {
+            End::Over => {
+                waiting.end = Some(End::Over);
+                Some(None)
+            }
+            End::Failed(error) => {
+                waiting.end = Some(End::Over);
+                Some(Some(Err(error)))
+            }
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// The count stands where the events would have stood, and takes one place at most.
+    fn drop_one(&mut self) {
+        match self.events.back_mut() {
+            Some(Occurrence::Dropped(count)) => *count = count.saturating_add(1),
+            _ => self.events.push_back(Occurrence::Dropped(1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cim::{Namespace, Schema};
+
+    use super::*;
+
+    fn event() -> Instance {
+        let class = Schema::of(Namespace::cimv2()).class("__TimerEvent").expect("a class of the system");
+        Instance::new(class)
+    }
+
+    #[tokio::test]
+    async fn what_is_too_much_is_counted_where_it_would_have_stood() {
+        let queue = Queue::new(2);
+        (0..5).for_each(|_| queue.push(event()));
+        let next = async || queue.next().await.expect("not the end").expect("no error");
+        assert_eq!(next().await, Occurrence::Event(event()));
+        queue.push(event());
+        assert_eq!(next().await, Occurrence::Event(event()));
+        assert_eq!(next().await, Occurrence::Dropped(4));
+        queue.push(event());
+        assert_eq!(next().await, Occurrence::Event(event()));
+    }
+
+    #[tokio::test]
+    async fn the_first_reason_to_end_is_told_once_and_after_the_events() {
+        let queue = Queue::new(2);
+        queue.push(event());
+        queue.end(Some(Error::TooBusy(1)));
+        queue.end(None);
+        assert!(matches!(queue.next().await, Some(Ok(Occurrence::Event(_)))));
+        assert!(matches!(queue.next().await, Some(Err(Error::TooBusy(1)))));
+        assert!(queue.next().await.is_none());
+        assert!(queue.next().await.is_none());
+    }
+}

@@ -1,0 +1,263 @@
+//! Timers: `__IntervalTimerInstruction` and `__AbsoluteTimerInstruction` make `__TimerEvent` (MS-WMI 2.2.6).
+//!
+//! They are gone with the engine.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use cim::{Class, ColumnSet, DateTime, Instance, Name, Namespace, ObjectPath, Status, Value};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::{BoxFuture, EventSource, Happening, Watch};
+use crate::{Context, Lookup, Provider, ProviderError, Scan, Sink, Storage};
+
+/// The timers of one namespace.
+pub(crate) struct Timers {
+    namespace: Namespace,
+    shared: Arc<Shared>,
+}
+
+/// What timers and those who wait for them have in common.
+struct Shared {
+    /// By their identifiers, in capitals.
+    instructions: Mutex<BTreeMap<String, Instruction>>,
+    /// Says that they are others now.
+    changed: watch::Sender<()>,
+}
+
+#[derive(Clone)]
+struct Instruction {
+    instance: Instance,
+    schedule: Schedule,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Schedule {
+    Every { interval: Duration, since: Instant },
+    Once(Instant),
+}
+
+impl Timers {
+    pub(crate) fn new(namespace: Namespace) -> Self {
+        let shared = Shared { instructions: Mutex::default(), changed: watch::Sender::new(()) };
+        Self { namespace, shared: Arc::new(shared) }
+    }
+
+    fn store(&self, instance: &Instance, is_new: bool) -> Result<(), ProviderError> {
+        let id = instance.value("TimerId").and_then(Value::as_str).unwrap_or_default();
+        let instruction =
+            Instruction { instance: instance.clone(), schedule: schedule(instance, SystemTime::now())? };
+        let mut instructions = self.shared.locked();
+        if is_new && instructions.contains_key(&id.to_uppercase()) {
+            return Err(ProviderError::failed(Status::AlreadyExists, "there is a timer of this name"));
+        }
+        if is_new && instructions.len() >= MOST {
+            let problem = format!("there are {MOST} timers already");
+            return Err(ProviderError::failed(Status::QuotaViolation, problem));
+        }
+        instructions.insert(id.to_uppercase(), instruction);
+        drop(instructions);
+        self.shared.changed.send_replace(());
+        Ok(())
+    }
+}
+
+impl Provider for Timers {
+    fn classes(&self) -> Vec<(Namespace, Name)> {
+        let names = ["__IntervalTimerInstruction", "__AbsoluteTimerInstruction", "__TimerEvent"];
+        let of = |name| Some((self.namespace.clone(), Name::parse(name).ok()?));
+        names.into_iter().filter_map(of).collect()
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Repository
+    }
+
+    fn enumerate(&self, scan: &Scan, rows: &mut Sink<'_>) -> Result<(), ProviderError> {
+        let all: Vec<Instance> =
+            self.shared.locked().values().map(|instruction| instruction.instance.clone()).collect();
+        all.into_iter()
+            .filter(|instance| instance.class().name() == scan.class().name())
+            .try_for_each(|instance| rows.push(instance))
+    }
+
+    fn put(
+        &self,
+        _context: &Context,
+        instance: &Instance,
+        _changed: &ColumnSet,
+    ) -> Result<(), ProviderError> {
+        self.store(instance, false)
+    }
+
+    fn create(&self, _context: &Context, instance: &Instance) -> Result<ObjectPath, ProviderError> {
+        self.store(instance, true)?;
+        Ok(instance.path()?)
+    }
+
+    fn delete(&self, lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
+        let id = lookup.keys.first().and_then(Value::as_str).unwrap_or_default().to_uppercase();
+        let mut instructions = self.shared.locked();
+        let is_it = instructions
+            .get(&id)
+            .is_some_and(|instruction| instruction.instance.class().name() == lookup.class.name());
+        if is_it {
+            instructions.remove(&id);
+            self.shared.changed.send_replace(());
+        }
+        Ok(is_it)
+    }
+
+    fn watch(&self, watch: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        if *watch.class.name() != *"__TimerEvent" {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(Firings {
+            class: watch.class.clone(),
+            changed: self.shared.changed.subscribe(),
+            shared: Arc::clone(&self.shared),
+            told: Instant::now(),
+            ready: VecDeque::new(),
+        })))
+    }
+}
+
+impl Shared {
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<String, Instruction>> {
+        self.instructions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What timers do for one who waits.
+struct Firings {
+    class: Arc<Class>,
+    shared: Arc<Shared>,
+    changed: watch::Receiver<()>,
+    /// What was before this has been told.
+    told: Instant,
+    ready: VecDeque<Instance>,
+}
+
+impl Firings {
+    /// When the next timer fires.
+    fn next_firing(&self) -> Option<Instant> {
+        let instructions = self.shared.locked();
+        instructions.values().filter_map(|instruction| instruction.schedule.after(self.told)).min()
+    }
+
+    /// Tells what has been until now.
+    fn collect(&mut self, now: Instant) -> Result<(), ProviderError> {
+        for instruction in self.shared.locked().values() {
+            let count = instruction.schedule.count(self.told, now);
+            if count == 0 {
+                continue;
+            }
+            let id = instruction.instance.value("TimerId").cloned().unwrap_or(Value::Null);
+            let event = Instance::new(self.class.clone()).with("TimerId", id)?.with("NumFirings", count)?;
+            self.ready.push_back(event);
+        }
+        self.told = now;
+        Ok(())
+    }
+}
+
+impl EventSource for Firings {
+    fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
+        Box::pin(async {
+            loop {
+                if let Some(event) = self.ready.pop_front() {
+                    return Ok(Happening::Event(event));
+                }
+                let next = self.next_firing();
+                let firing = async {
+                    match next {
+                        Some(at) => sleep_until(at).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    () = firing => self.collect(Instant::now())?,
+                    // The sender lives as long as what is shared.
+                    _ = self.changed.changed() => {}
+                }
+            }
+        })
+    }
+}
+
+impl Schedule {
+    /// When it fires next after some time.
+    fn after(self, told: Instant) -> Option<Instant> {
+        match self {
+            Self::Once(at) => Some(at).filter(|at| *at > told),
+            Self::Every { interval, since } => {
+                let passed = told.saturating_duration_since(since).as_nanos() / interval.as_nanos().max(1);
+                let next = u32::try_from(passed).unwrap_or(u32::MAX).saturating_add(1);
+                since.checked_add(interval.saturating_mul(next))
+            }
+        }
+    }
+
+    /// How often it has fired between two times.
+    fn count(self, told: Instant, now: Instant) -> u32 {
+        match self {
+            Self::Once(at) => u32::from(at > told && at <= now),
+            Self::Every { interval, since } => {
+                let until = |time: Instant| {
+                    time.saturating_duration_since(since).as_nanos() / interval.as_nanos().max(1)
+                };
+                u32::try_from(until(now).saturating_sub(until(told))).unwrap_or(u32::MAX)
+            }
+        }
+    }
+}
+
+fn schedule(instance: &Instance, clock: SystemTime) -> Result<Schedule, ProviderError> {
+    let now = Instant::now();
+    let wrong = |problem: &str| ProviderError::failed(Status::InvalidParameter, problem);
+    match instance.value("IntervalBetweenEvents") {
+        Some(Value::Uint32(milliseconds)) if *milliseconds >= SHORTEST => {
+            Ok(Schedule::Every { interval: Duration::from_millis((*milliseconds).into()), since: now })
+        }
+        Some(_) => Err(wrong(&format!("IntervalBetweenEvents must be at least {SHORTEST} milliseconds"))),
+        None => {
+            let Some(Value::DateTime(DateTime::Timestamp(at))) = instance.value("EventDateTime") else {
+                return Err(wrong("EventDateTime must be a time"));
+            };
+            let clock = clock.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_micros();
+            let ahead = i128::from(at.unix_micros()) - i128::try_from(clock).unwrap_or(i128::MAX);
+            let ahead = Duration::from_micros(u64::try_from(ahead).unwrap_or(0));
+            now.checked_add(ahead).map(Schedule::Once).ok_or_else(|| wrong("EventDateTime is too far away"))
+        }
+    }
+}
+
+/// The shortest interval, in milliseconds.
+const SHORTEST: u32 = 100;
+
+/// The most timers of a namespace.
+const MOST: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_fires_when_its_time_has_come_and_is_counted_once() {
+        let since = Instant::now();
+        let at = |seconds: u64| since + Duration::from_secs(seconds);
+        let every = Schedule::Every { interval: Duration::from_secs(10), since };
+        assert_eq!(every.after(at(0)), Some(at(10)));
+        assert_eq!(every.after(at(10)), Some(at(20)));
+        assert_eq!(every.after(at(19)), Some(at(20)));
+        assert_eq!(
+            [every.count(at(0), at(9)), every.count(at(9), at(10)), every.count(at(10), at(45))],
+            [0, 1, 3]
+        );
+        let once = Schedule::Once(at(5));
+        assert_eq!((once.after(at(4)), once.after(at(5))), (Some(at(5)), None));
+        assert_eq!([once.count(at(0), at(4)), once.count(at(4), at(5)), once.count(at(5), at(6))], [0, 1, 0]);
+    }
+}

@@ -1,0 +1,412 @@
+//! Subscriptions: what happens is told once, in order and in time, and nobody wakes up for nothing.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cim::{Instance, Name, Namespace, Schema, Status, Value};
+use telarch_wmi::{
+    BoxFuture, Engine, Error, EventSource, Events, Happening, Limits, Lookup, Occurrence, Provider,
+    ProviderError, Scan, Sink, Watch,
+};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::machine::of;
+use crate::{cimv2, context};
+
+/// Services that come, change and go as a test wants it.
+#[derive(Default)]
+struct Living {
+    /// Name and state.
+    services: Mutex<BTreeMap<&'static str, &'static str>>,
+    /// How often somebody looked at all of them.
+    looks: AtomicUsize,
+    fails: AtomicBool,
+    /// Tells those who listen, if there is to be a source.
+    sources: Option<Sources>,
+}
+
+type Sources = Mutex<Vec<mpsc::UnboundedSender<Result<Happening, ProviderError>>>>;
+
+struct Source(mpsc::UnboundedReceiver<Result<Happening, ProviderError>>);
+
+impl EventSource for Source {
+    fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
+        Box::pin(async {
+            match self.0.recv().await {
+                Some(heard) => heard,
+                None => std::future::pending().await,
+            }
+        })
+    }
+}
+
+impl Living {
+    fn with(services: &[(&'static str, &'static str)]) -> Self {
+        Self { services: Mutex::new(services.iter().copied().collect()), ..Self::default() }
+    }
+
+    fn set(&self, name: &'static str, state: &'static str) {
+        self.services.lock().unwrap().insert(name, state);
+    }
+
+    fn remove(&self, name: &'static str) {
+        self.services.lock().unwrap().remove(name);
+    }
+
+    fn tell(&self, happening: &Result<Happening, ProviderError>) {
+        let sources = self.sources.as_ref().unwrap();
+        sources.lock().unwrap().retain(|source| source.send(happening.clone()).is_ok());
+    }
+
+    fn looks(&self) -> usize {
+        self.looks.load(Ordering::SeqCst)
+    }
+}
+
+impl Provider for Living {
+    fn classes(&self) -> Vec<(Namespace, Name)> {
+        ["Win32_Service", "Win32_ProcessStartTrace"].map(of).into()
+    }
+
+    fn enumerate(&self, scan: &Scan, rows: &mut Sink<'_>) -> Result<(), ProviderError> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(ProviderError::failed(Status::Failed, "no service manager"));
+        }
+        let services = self.services.lock().unwrap().clone();
+        services.into_iter().try_for_each(|(name, state)| {
+            rows.push(Instance::new(scan.class().clone()).with("Name", name)?.with("State", state)?)
+        })
+    }
+
+    fn get(&self, lookup: &Lookup<'_>) -> Result<Option<Instance>, ProviderError> {
+        let [Value::String(wanted)] = lookup.keys else { panic!("{lookup:?}") };
+        let state = self.services.lock().unwrap().get(wanted.as_ref()).copied();
+        let row = |state| {
+            Instance::new(lookup.class.clone()).with("Name", wanted.to_string())?.with("State", state)
+        };
+        Ok(state.map(row).transpose()?)
+    }
+
+    fn watch(&self, watch: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        let Some(sources) = &self.sources else { return Ok(None) };
+        assert_eq!(watch.changes.is_empty(), *watch.class.name() != *"Win32_Service");
+        let (sender, source) = mpsc::unbounded_channel();
+        sources.lock().unwrap().push(sender);
+        Ok(Some(Box::new(Source(source))))
+    }
+}
+
+fn engine_of(living: &Arc<Living>, limits: Limits) -> Engine {
+    Engine::builder("node7", 0)
+        .limits(limits)
+        .namespace(Schema::of(cimv2()))
+        .provider(Arc::clone(living) as Arc<dyn Provider>)
+        .build()
+        .unwrap()
+}
+
+fn engine(living: &Arc<Living>) -> Engine {
+    engine_of(living, Limits::default())
+}
+
+async fn subscribe(engine: &Engine, query: &str) -> Result<Events, Error> {
+    engine.subscribe(&context(), &cimv2(), query).await
+}
+
+fn services(more: &str) -> String {
+    format!("WITHIN 2 WHERE TargetInstance ISA 'Win32_Service'{more}")
+}
+
+/// The class of the next event, its service, and the state that it has now.
+async fn next(events: &mut Events) -> (String, String, String) {
+    let event = next_event(events).await;
+    let Some(Value::Object(service)) = event.value("TargetInstance") else { panic!("{event:?}") };
+    let text = |name| service.value(name).and_then(Value::as_str).unwrap_or("NULL").to_owned();
+    (event.class().name().to_string(), text("Name"), text("State"))
+}
+
+async fn next_event(events: &mut Events) -> Instance {
+    match events.next().await.expect("not the end").expect("no error") {
+        Occurrence::Event(event) => event,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn is(found: &(String, String, String), class: &str, name: &str, state: &str) {
+    assert_eq!((found.0.as_str(), found.1.as_str(), found.2.as_str()), (class, name, state));
+}
+
+/// Whether nothing comes for a minute.
+async fn is_silent(events: &mut Events) -> bool {
+    tokio::time::timeout(Duration::from_secs(60), events.next()).await.is_err()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_changes_and_goes_is_told_once_and_what_was_there_is_not() {
+    let living = Arc::new(Living::with(&[("a", "Running"), ("b", "Running")]));
+    let engine = engine(&living);
+    let query = format!("SELECT * FROM __InstanceOperationEvent {}", services(""));
+    let mut events = subscribe(&engine, &query).await.unwrap();
+    assert!(is_silent(&mut events).await);
+    living.set("c", "Stopped");
+    is(&next(&mut events).await, "__InstanceCreationEvent", "c", "Stopped");
+    living.set("a", "Stopped");
+    let event = next_event(&mut events).await;
+    let Some(Value::Object(previous)) = event.value("PreviousInstance") else { panic!("{event:?}") };
+    assert_eq!(previous.value("State"), Some(&Value::from("Running")));
+    assert!(
+        matches!(event.value("TIME_CREATED"), Some(Value::Uint64(time)) if *time > 133_000_000_000_000_000)
+    );
+    living.remove("b");
+    is(&next(&mut events).await, "__InstanceDeletionEvent", "b", "Running");
+    assert!(is_silent(&mut events).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_condition_decides_by_the_instance_before_and_after() {
+    let living = Arc::new(Living::with(&[("a", "Running"), ("b", "Running")]));
+    let engine = engine(&living);
+    let more = " AND TargetInstance.State = 'Stopped' AND PreviousInstance.State = 'Running'";
+    let query = format!("SELECT * FROM __InstanceModificationEvent {}", services(more));
+    let mut events = subscribe(&engine, &query).await.unwrap();
+    living.set("a", "Paused");
+    assert!(is_silent(&mut events).await);
+    living.set("a", "Stopped");
+    assert!(is_silent(&mut events).await);
+    living.set("b", "Stopped");
+    is(&next(&mut events).await, "__InstanceModificationEvent", "b", "Stopped");
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_are_found_within_the_time_that_the_query_says_and_not_looked_for_more_often() {
+    let living = Arc::new(Living::with(&[]));
+    let engine = engine(&living);
+    for (within, seconds) in [("WITHIN 10", 10), ("", 5), ("WITHIN 0.5", 1)] {
+        let query = format!(
+            "SELECT * FROM __InstanceCreationEvent {within} WHERE TargetInstance ISA 'Win32_Service'"
+        );
+        let mut events = subscribe(&engine, &query).await.unwrap();
+        let (before, began) = (living.looks(), Instant::now());
+        living.set("new", "Running");
+        next(&mut events).await;
+        assert!(began.elapsed() <= Duration::from_secs(seconds), "{within}: {:?}", began.elapsed());
+        assert_eq!(living.looks() - before, 1, "{within}");
+        living.remove("new");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_in_the_condition_saves_looking_at_all_others() {
+    let living = Arc::new(Living::with(&[("a", "Running"), ("b", "Running")]));
+    let engine = engine(&living);
+    let more = " AND TargetInstance.Name = 'a'";
+    let query = format!("SELECT * FROM __InstanceModificationEvent {}", services(more));
+    let mut events = subscribe(&engine, &query).await.unwrap();
+    living.set("b", "Stopped");
+    living.set("a", "Stopped");
+    is(&next(&mut events).await, "__InstanceModificationEvent", "a", "Stopped");
+    assert_eq!(living.looks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_instance_before_only_its_hash_is_kept_and_changes_are_found_all_the_same() {
+    let living = Arc::new(Living::with(&[("a", "Running")]));
+    let engine = engine(&living);
+    let query = format!("SELECT TargetInstance FROM __InstanceModificationEvent {}", services(""));
+    let mut events = subscribe(&engine, &query).await.unwrap();
+    assert_eq!(events.names().unwrap(), [Name::parse("TargetInstance").unwrap()]);
+    living.set("a", "Stopped");
+    let event = next_event(&mut events).await;
+    assert_eq!(event.value("PreviousInstance"), Some(&Value::Null));
+    assert!(is_silent(&mut events).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_looks_any_more_once_the_events_are_dropped() {
+    let living = Arc::new(Living::with(&[]));
+    let engine = engine(&living);
+    let query = format!("SELECT * FROM __InstanceCreationEvent {}", services(""));
+    let mut events = subscribe(&engine, &query).await.unwrap();
+    assert!(is_silent(&mut events).await);
+    assert!(living.looks() >= 30);
+    drop(events);
+    tokio::task::yield_now().await;
+    let looks = living.looks();
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    assert_eq!(living.looks(), looks);
+    assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_a_source_nobody_looks_before_it_tells_that_something_has_changed() {
+    let living = Arc::new(Living { sources: Some(Sources::default()), ..Living::with(&[("a", "Running")]) });
+    let engine = engine(&living);
+    let query = format!("SELECT * FROM __InstanceModificationEvent {}", services(""));
+    let mut events = subscribe(&engine, &query).await.unwrap();
+    living.set("a", "Stopped");
+    assert!(is_silent(&mut events).await);
+    assert_eq!(living.looks(), 1);
+    let began = Instant::now();
+    living.tell(&Ok(Happening::Changed));
+    living.tell(&Ok(Happening::Changed));
+    is(&next(&mut events).await, "__InstanceModificationEvent", "a", "Stopped");
+    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+    assert_eq!(living.looks(), 2, "what is told together is looked at once");
+    // Without its source, there is still looking.
+    living.tell(&Err(ProviderError::NotCapable));
+    living.set("a", "Running");
+    is(&next(&mut events).await, "__InstanceModificationEvent", "a", "Running");
+    living.set("a", "Paused");
+    is(&next(&mut events).await, "__InstanceModificationEvent", "a", "Paused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_of_a_source_are_told_as_they_are() {
+    let living = Arc::new(Living { sources: Some(Sources::default()), ..Living::default() });
+    let engine = engine(&living);
+    let query = "SELECT * FROM Win32_ProcessStartTrace WHERE ProcessName = 'sleep'";
+    let mut events = subscribe(&engine, query).await.unwrap();
+    let class = Schema::of(cimv2()).class("Win32_ProcessStartTrace").unwrap();
+    for (name, id) in [("sh", 1_u32), ("sleep", 2), ("SLEEP", 3)] {
+        let event = Instance::new(class.clone()).with("ProcessName", name).unwrap();
+        living.tell(&Ok(Happening::Event(event.with("ProcessID", id).unwrap())));
+    }
+    for id in [2_u32, 3] {
+        assert_eq!(next_event(&mut events).await.value("ProcessID"), Some(&Value::from(id)));
+    }
+    living.tell(&Err(ProviderError::failed(Status::AccessDenied, "the kernel does not tell")));
+    let error = events.next().await.unwrap().unwrap_err();
+    assert_eq!((error.status(), error.is_of_provider()), (Status::AccessDenied, true));
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_does_not_take_events_is_told_how_many_were_given_up() {
+    let living = Arc::new(Living { sources: Some(Sources::default()), ..Living::default() });
+    let engine = engine_of(&living, Limits { events_ahead: 10, ..Limits::default() });
+    let mut events = subscribe(&engine, "SELECT * FROM Win32_ProcessStartTrace").await.unwrap();
+    let class = Schema::of(cimv2()).class("Win32_ProcessStartTrace").unwrap();
+    for id in 0..1_000_u32 {
+        let event = Instance::new(class.clone()).with("ProcessID", id).unwrap();
+        living.tell(&Ok(Happening::Event(event)));
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for id in 0..10_u32 {
+        assert_eq!(next_event(&mut events).await.value("ProcessID"), Some(&Value::from(id)));
+    }
+    assert_eq!(events.next().await.unwrap().unwrap(), Occurrence::Dropped(990));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_tells_how_many_there_were() {
+    let living = Arc::new(Living::with(&[]));
+    let engine = engine(&living);
+    let query = "SELECT * FROM __InstanceCreationEvent WITHIN 1 \
+                 WHERE TargetInstance ISA 'Win32_Service' \
+                 GROUP WITHIN 10 BY TargetInstance.State HAVING NumberOfEvents >= 2";
+    let mut events = subscribe(&engine, query).await.unwrap();
+    for (name, state) in [("a", "Running"), ("b", "Stopped"), ("c", "Running")] {
+        living.set(name, state);
+    }
+    let event = next_event(&mut events).await;
+    assert_eq!(event.class().name().as_str(), "__AggregateEvent");
+    assert_eq!(event.value("NumberOfEvents"), Some(&Value::from(2_u32)));
+    let Some(Value::Object(one)) = event.value("Representative") else { panic!("{event:?}") };
+    assert_eq!(one.class().name().as_str(), "__InstanceCreationEvent");
+    assert!(is_silent(&mut events).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn timers_fire_as_they_are_told_and_cease_when_they_are_deleted() {
+    let engine = engine(&Arc::new(Living::default()));
+    let class = Schema::of(cimv2()).class("__IntervalTimerInstruction").unwrap();
+    let timer = |id: &'static str, milliseconds: u32| {
+        let timer = Instance::new(class.clone()).with("TimerId", id).unwrap();
+        timer.with("IntervalBetweenEvents", milliseconds).unwrap()
+    };
+    let query = "SELECT * FROM __TimerEvent WHERE TimerId = 'tick'";
+    let mut events = subscribe(&engine, query).await.unwrap();
+    for (id, milliseconds) in [("tick", 60_000), ("other", 1_000)] {
+        engine.create(&context(), &cimv2(), timer(id, milliseconds)).await.unwrap();
+    }
+    let began = Instant::now();
+    for minute in 1..4 {
+        let event = next_event(&mut events).await;
+        assert_eq!(event.value("NumFirings"), Some(&Value::from(1_u32)));
+        assert_eq!(began.elapsed().as_secs(), minute * 60);
+    }
+    let again = engine.create(&context(), &cimv2(), timer("TICK", 500)).await.unwrap_err();
+    assert_eq!(again.status(), Status::AlreadyExists);
+    let none = engine.create(&context(), &cimv2(), timer("none", 0)).await.unwrap_err();
+    assert_eq!(none.status(), Status::InvalidParameter);
+    let path = timer("tick", 1).path().unwrap();
+    engine.delete(&context(), &cimv2(), &path).await.unwrap();
+    assert!(tokio::time::timeout(Duration::from_secs(600), events.next()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_fails_for_a_moment_is_asked_again_and_nothing_seems_to_have_gone() {
+    let living = Arc::new(Living::with(&[("a", "Running")]));
+    let engine = engine(&living);
+    let query = format!("SELECT * FROM __InstanceOperationEvent {}", services(""));
+    let mut events = subscribe(&engine, &query).await.unwrap();
+    living.fails.store(true, Ordering::SeqCst);
+    let began = Instant::now();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    living.fails.store(false, Ordering::SeqCst);
+    living.set("b", "Running");
+    is(&next(&mut events).await, "__InstanceCreationEvent", "b", "Running");
+    assert!(began.elapsed() < Duration::from_secs(6));
+    living.fails.store(true, Ordering::SeqCst);
+    let error = events.next().await.unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "Win32_Service: no service manager");
+    assert!(events.next().await.is_none());
+    let error = subscribe(&engine, &query).await.unwrap_err();
+    assert_eq!(error.to_string(), "Win32_Service: no service manager");
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_are_only_so_many_subscriptions_and_so_many_instances_to_watch() {
+    let living = Arc::new(Living::with(&[("a", "Running"), ("b", "Running")]));
+    let engine = engine_of(&living, Limits { subscriptions: 2, watched_rows: 2, ..Limits::default() });
+    let query = format!("SELECT * FROM __InstanceDeletionEvent {}", services(""));
+    let mut first = subscribe(&engine, &query).await.unwrap();
+    let second = subscribe(&engine, &query).await.unwrap();
+    for _ in 0..10_000 {
+        let refused = subscribe(&engine, &query).await.unwrap_err();
+        assert!(matches!(refused, Error::TooManySubscriptions(2)), "{refused}");
+    }
+    drop(second);
+    let _third = subscribe(&engine, &query).await.unwrap();
+    living.set("c", "Running");
+    assert_eq!(first.next().await.unwrap().unwrap_err().status(), Status::QuotaViolation);
+}
+
+#[tokio::test]
+async fn what_is_no_query_of_events_is_refused_with_what_to_do() {
+    let engine = engine(&Arc::new(Living::default()));
+    for (query, status, words) in [
+        ("SELECT * FROM Win32_Service", Status::InvalidQuery, "__InstanceModificationEvent"),
+        ("SELECT * FROM __InstanceCreationEvent WITHIN 1", Status::InvalidQuery, "TargetInstance ISA"),
+        ("SELECT * FROM __InstanceCreationEvent WHERE Nothing = 1", Status::InvalidQuery, "Nothing"),
+        ("SELECT * FROM __ClassCreationEvent", Status::InvalidQuery, "classes"),
+        ("SELECT * FROM Nothing", Status::InvalidClass, "Nothing"),
+        ("ASSOCIATORS OF {Win32_Service.Name='a'}", Status::InvalidQuery, "associations"),
+        (
+            "SELECT * FROM __InstanceCreationEvent WHERE TargetInstance ISA 'Win32_Fan'",
+            Status::ProviderNotCapable,
+            "Win32_Fan",
+        ),
+        ("SELECT * FROM Win32_VolumeChangeEvent", Status::ProviderNotCapable, "Win32_VolumeChangeEvent"),
+        ("SELECT * FROM Win32_ProcessStartTrace", Status::ProviderNotCapable, "Win32_ProcessStartTrace"),
+        ("SELECT * FROM __TimerEvent GROUP WITHIN 1 BY Nothing", Status::InvalidProperty, "Nothing"),
+    ] {
+        let error = subscribe(&engine, query).await.unwrap_err();
+        assert_eq!(error.status(), status, "{query}: {error}");
+        assert!(error.to_string().contains(words), "{query}: {error}");
+    }
+}

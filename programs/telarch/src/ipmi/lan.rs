@@ -1,0 +1,163 @@
+//! `telarch ipmi lan`.
+
+use std::net::Ipv4Addr;
+
+use ipmi::proto::Privilege;
+use ipmi::proto::lan::{Community, LanChange, LanParameter, LanValue, VlanNumber};
+use ipmi::{Connection, IpmiError};
+use serde_json::Value;
+
+use super::many::Question;
+use super::report::Answer;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Lan {
+    Show,
+    Set(LanChange),
+}
+
+impl Lan {
+    pub(super) fn parse(words: &[&str]) -> Result<Self, String> {
+        let change = match words {
+            [] | ["show"] => return Ok(Self::Show),
+            ["set", "address", text] => LanChange::Address(address(text)?),
+            ["set", "mask", text] => LanChange::Mask(mask(text)?),
+            ["set", "gateway", text] => LanChange::Gateway(address(text)?),
+            ["set", "backup-gateway", text] => LanChange::BackupGateway(address(text)?),
+            ["set", "source", text] => {
+                LanChange::Source(text.parse().map_err(|error| format!("lan set source: {error}"))?)
+            }
+            ["set", "vlan", "off"] => LanChange::Vlan(None),
+            ["set", "vlan", text] => {
+                let number =
+                    text.parse().map_err(|_| format!("lan set vlan: {text:?} is no number, nor off"))?;
+                LanChange::Vlan(Some(
+                    VlanNumber::new(number).map_err(|error| format!("lan set vlan: {error}"))?,
+                ))
+            }
+            ["set", "community", text] => LanChange::Community(
+                Community::new(text).map_err(|error| format!("lan set community: {error}"))?,
+            ),
+            ["set", "arp", text] => {
+                LanChange::Arp { answers: on_or_off("lan set arp", text)?, is_gratuitous: false }
+            }
+            _ => {
+                return Err(
+                    "lan: show, or set address, mask, gateway, backup-gateway, source, vlan, community or \
+                            arp to a value"
+                        .to_owned(),
+                );
+            }
+        };
+        Ok(Self::Set(change))
+    }
+}
+
+/// The answer to a question that has two.
+pub(super) fn on_or_off(what: &str, text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        other => Err(format!("{what}: {other:?} is neither on nor off")),
+    }
+}
+
+fn address(text: &str) -> Result<Ipv4Addr, String> {
+    let parsed: Option<Ipv4Addr> = text.parse().ok();
+    let usable = parsed.filter(|address| !address.is_multicast() && !address.is_broadcast());
+    usable.ok_or_else(|| format!("lan set: {text:?} is no address of a host, such as 10.0.0.7"))
+}
+
+/// Ones, and zeros behind them.
+fn mask(text: &str) -> Result<Ipv4Addr, String> {
+    let parsed: Option<Ipv4Addr> = text.parse().ok();
+    let is_mask = |mask: &Ipv4Addr| u32::from(*mask).leading_ones() + u32::from(*mask).trailing_zeros() == 32;
+    parsed.filter(is_mask).ok_or_else(|| format!("lan set mask: {text:?} is no mask, such as 255.255.255.0"))
+}
+
+impl Question for Lan {
+    fn privilege(&self) -> Privilege {
+        match self {
+            Self::Show => Privilege::Operator,
+            Self::Set(_) => Privilege::Administrator,
+        }
+    }
+
+    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+        let channel = bmc.lan_channel().await?;
+        if let Self::Set(change) = self {
+            bmc.change_lan(channel, change.clone()).await?;
+            return Ok(Answer::said("set", "the controller has changed it"));
+        }
+        let parameters = SHOWN.map(|(parameter, ..)| parameter);
+        let values = bmc.lan_parameters(channel, &parameters).await?;
+        let number = ("channel", "Channel", Value::from(channel.number()));
+        let fields = SHOWN.iter().map(|(parameter, name, title)| {
+            let found = values.iter().find(|(found, _)| found == parameter);
+            (*name, *title, found.map_or(Value::Null, |(_, value)| shown(value)))
+        });
+        Ok(Answer::fields(std::iter::once(number).chain(fields)))
+    }
+}
+
+const SHOWN: [(LanParameter, &str, &str); 12] = [
+    (LanParameter::Source, "source", "IP Address Source"),
+    (LanParameter::Address, "address", "IP Address"),
+    (LanParameter::Mask, "mask", "Subnet Mask"),
+    (LanParameter::Hardware, "hardware_address", "MAC Address"),
+    (LanParameter::Community, "community", "SNMP Community String"),
+    (LanParameter::Arp, "arp", "BMC ARP Control"),
+    (LanParameter::Gateway, "gateway", "Default Gateway IP"),
+    (LanParameter::GatewayHardware, "gateway_hardware_address", "Default Gateway MAC"),
+    (LanParameter::BackupGateway, "backup_gateway", "Backup Gateway IP"),
+    (LanParameter::Vlan, "vlan", "802.1q VLAN ID"),
+    (LanParameter::Suites, "suites", "RMCP+ Cipher Suites"),
+    (LanParameter::SuiteLimits, "suite_limits", "Cipher Suite Limits"),
+];
+
+fn shown(value: &LanValue) -> Value {
+    let text = match value {
+        LanValue::Address(address) => address.to_string(),
+        LanValue::Source(source) => source.name().to_owned(),
+        LanValue::Hardware(octets) => octets.map(|octet| format!("{octet:02x}")).join(":"),
+        LanValue::Arp { answers, is_gratuitous } => {
+            let word = |is_on: bool| if is_on { "on" } else { "off" };
+            format!("answers {}, gratuitous {}", word(*answers), word(*is_gratuitous))
+        }
+        LanValue::Community(text) => text.clone(),
+        LanValue::Vlan(None) => "off".to_owned(),
+        LanValue::Vlan(Some(number)) => number.to_string(),
+        LanValue::Suites(suites) => suites.iter().map(u8::to_string).collect::<Vec<_>>().join(","),
+        LanValue::SuiteLimits(limits) => {
+            limits.iter().map(|limit| limit.name()).collect::<Vec<_>>().join(",")
+        }
+        LanValue::Levels(levels) => {
+            let names = levels.map(|types| types.names().collect::<Vec<_>>().join(" "));
+            names.join(",")
+        }
+        _ => return Value::Null,
+    };
+    Value::from(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_masks_are_judged_before_they_are_sent() {
+        assert!(Lan::parse(&["set", "address", "10.0.0.7"]).is_ok());
+        assert_eq!(Lan::parse(&["set", "vlan", "off"]), Ok(Lan::Set(LanChange::Vlan(None))));
+        for words in [
+            ["set", "address", "10.0.0"],
+            ["set", "address", "255.255.255.255"],
+            ["set", "mask", "255.0.255.0"],
+            ["set", "vlan", "4095"],
+            ["set", "source", "nobody"],
+            ["set", "arp", "perhaps"],
+            ["set", "colour", "red"],
+        ] {
+            assert!(Lan::parse(&words).is_err(), "{words:?}");
+        }
+    }
+}

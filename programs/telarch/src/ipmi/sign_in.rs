@@ -1,0 +1,79 @@
+//! The password and the keys for signing in, from files, the environment, or the terminal; never from arguments.
+
+use std::path::PathBuf;
+
+use auth::Secret;
+use cli::secret::{PasswordError, PasswordSource};
+use ipmi::proto::{GroupKey, Login, Password, Privilege};
+
+use super::arguments::Place;
+use crate::failure::Failure;
+
+/// Who signs in, with the password from wherever it is.
+pub(super) fn login(place: &Place, needed: Privilege) -> Result<Login, Failure> {
+    let whose = if place.user_name.is_empty() { "the anonymous user" } else { &place.user_name };
+    let of = of_whom(place);
+    let password = match &place.password_file {
+        Some(path) => PasswordSource::File(path.clone()).resolve(whose, &of).map_err(unread)?,
+        None => match std::env::var(VARIABLE) {
+            Ok(text) => Secret::new(text),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                return Err(Failure::Failed(format!("the variable {VARIABLE} is not UTF-8")));
+            }
+            Err(std::env::VarError::NotPresent) => cli::secret::ask(whose, &of).map_err(unread)?,
+        },
+    };
+    let password =
+        Password::new(password.expose().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))?;
+    let mut login = Login::new(place.user.clone(), password).privilege(place.level.unwrap_or(needed));
+    if let Some(suite) = place.suite {
+        login = login.suite(suite);
+    }
+    if let Some(path) = &place.group_key_file {
+        let key = PasswordSource::File(path.clone()).resolve(whose, &of).map_err(unread)?;
+        let key =
+            GroupKey::new(key.expose().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))?;
+        login = login.group_key(key);
+    }
+    Ok(login)
+}
+
+/// The password that a user of the controllers is to have, or is to be compared with.
+pub(super) fn password_of(whose: &str, place: &Place, file: Option<PathBuf>) -> Result<Password, Failure> {
+    let of = of_whom(place);
+    let password = match file {
+        Some(path) => PasswordSource::File(path).resolve(whose, &of),
+        None => cli::secret::ask(whose, &of),
+    };
+    let password = password.map_err(|error| match error {
+        PasswordError::NoTerminal(error) => Failure::failed(
+            format!("there is no terminal to ask for the password on: {error}"),
+            "use --new-password-file",
+        ),
+        other => unread(other),
+    })?;
+    Password::new(password.expose().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+fn of_whom(place: &Place) -> String {
+    match place.hosts.as_slice() {
+        [host] => host.to_string(),
+        hosts => format!("{} controllers", hosts.len()),
+    }
+}
+
+/// The variable that holds the password of controllers, which is not that of machines.
+const VARIABLE: &str = "TELARCH_IPMI_PASSWORD";
+
+fn unread(error: PasswordError) -> Failure {
+    match error {
+        PasswordError::NoTerminal(error) => Failure::failed(
+            format!("there is no terminal to ask for the password on: {error}"),
+            &format!("use --password-file, or the variable {VARIABLE}"),
+        ),
+        other => match other.way_out() {
+            Some(way_out) => Failure::failed(&other, &way_out),
+            None => Failure::Failed(other.to_string()),
+        },
+    }
+}

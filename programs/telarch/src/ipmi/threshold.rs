@@ -1,0 +1,87 @@
+//! `telarch ipmi threshold`.
+
+use ipmi::proto::sdr::{Body, Sensor};
+use ipmi::proto::threshold::Threshold;
+use ipmi::proto::{Privilege, ProtoError};
+use ipmi::{Connection, IpmiError};
+use serde_json::Value;
+
+use super::many::Question;
+use super::report::Answer;
+
+/// The thresholds of a sensor, or a new one.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Thresholds {
+    sensor: String,
+    /// Which is set, and to what quantity, in the sensor's unit.
+    set: Option<(Threshold, f64)>,
+}
+
+impl Thresholds {
+    pub(super) fn parse(words: &[&str]) -> Result<Self, String> {
+        let (sensor, set) = match words {
+            [sensor] => (sensor, None),
+            [sensor, threshold, value] => {
+                let threshold = threshold.parse().map_err(|error| format!("threshold: {error}"))?;
+                let value: Option<f64> = value.parse().ok().filter(|value: &f64| value.is_finite());
+                let value = value.ok_or("threshold: the value is no number")?;
+                (sensor, Some((threshold, value)))
+            }
+            _ => {
+                return Err("threshold: SENSOR, or SENSOR lnr|lcr|lnc|unc|ucr|unr VALUE".to_owned());
+            }
+        };
+        Ok(Self { sensor: (*sensor).to_owned(), set })
+    }
+}
+
+impl Question for Thresholds {
+    fn privilege(&self) -> Privilege {
+        if self.set.is_some() { Privilege::Operator } else { Privilege::User }
+    }
+
+    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+        let records = bmc.records().await?;
+        let sensors = records.iter().flat_map(|record| match &record.body {
+            Body::Sensors(sensors) => sensors.as_slice(),
+            _ => &[],
+        });
+        let sensor = sensors.filter(|sensor| sensor.is_threshold()).find(|sensor| sensor.name == self.sensor);
+        let sensor = sensor.ok_or(ProtoError::Absent { what: "a sensor of this name with thresholds" })?;
+        if let Some((threshold, value)) = self.set {
+            let raw = sensor.factors.and_then(|factors| factors.nearest(value));
+            let raw = raw
+                .ok_or(ProtoError::Absent { what: "a raw value for this, which the sensor can measure," })?;
+            bmc.set_threshold(sensor.number, threshold, raw).await?;
+        }
+        let read = bmc.thresholds(sensor.number).await?;
+        let fields = Threshold::ALL.map(|threshold| {
+            let value = read.of(threshold).and_then(|raw| sensor.quantity(raw));
+            (
+                threshold.name(),
+                title(threshold),
+                value.map_or(Value::Null, |value| Value::from(value.to_f64())),
+            )
+        });
+        let named = [
+            ("sensor", "Sensor", Value::from(sensor.name.clone())),
+            ("unit", "Unit", Value::from(unit(sensor))),
+        ];
+        Ok(Answer::fields(named.into_iter().chain(fields)))
+    }
+}
+
+fn unit(sensor: &Sensor) -> String {
+    sensor.units.sign()
+}
+
+fn title(threshold: Threshold) -> &'static str {
+    match threshold {
+        Threshold::LowerNonCritical => "Lower Non-Critical",
+        Threshold::LowerCritical => "Lower Critical",
+        Threshold::LowerNonRecoverable => "Lower Non-Recoverable",
+        Threshold::UpperNonCritical => "Upper Non-Critical",
+        Threshold::UpperCritical => "Upper Critical",
+        Threshold::UpperNonRecoverable => "Upper Non-Recoverable",
+    }
+}

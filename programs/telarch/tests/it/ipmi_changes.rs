@@ -1,0 +1,208 @@
+//! What `telarch ipmi` changes, as ipmitool reads it afterwards, and what else the two have in common.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
+
+use telarch_simulated_bmc::SimulatedBmc;
+
+use crate::ipmi::{fields, ipmi, printed};
+use crate::{run, telarch};
+
+#[test]
+fn what_is_started_from_is_what_ipmitool_reads() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let set = fields(&printed(&bmc, &["boot", "pxe"]));
+    assert_eq!((set["Boot Device"].as_str(), set["Valid"].as_str()), ("pxe", "yes"));
+    let Some(theirs) = bmc.ipmitool(&["chassis", "bootparam", "get", "5"]) else { return };
+    assert!(theirs.contains("Force PXE"), "{theirs}");
+    bmc.ipmitool(&["chassis", "bootdev", "cdrom"]).unwrap();
+    assert_eq!(fields(&printed(&bmc, &["boot"]))["Boot Device"], "cdrom");
+    assert!(bmc.chassis_log().contains("boot=pxe\nboot=cdrom\n"), "{}", bmc.chassis_log());
+}
+
+#[test]
+fn the_network_of_the_controller_is_what_ipmitool_reads() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    for (name, value) in [
+        ("source", "static"),
+        ("address", "10.0.7.9"),
+        ("mask", "255.255.255.0"),
+        ("gateway", "10.0.7.1"),
+        ("vlan", "7"),
+    ] {
+        printed(&bmc, &["lan", "set", name, value]);
+    }
+    let ours = fields(&printed(&bmc, &["lan"]));
+    let Some(theirs) = bmc.ipmitool(&["lan", "print", "1"]) else { return };
+    let theirs = fields(&theirs);
+    for (name, value) in [
+        ("IP Address", "10.0.7.9"),
+        ("Subnet Mask", "255.255.255.0"),
+        ("Default Gateway IP", "10.0.7.1"),
+        ("802.1q VLAN ID", "7"),
+        ("SNMP Community String", "public"),
+        ("MAC Address", "00:00:00:00:00:00"),
+    ] {
+        assert_eq!((ours[name].as_str(), theirs[name].as_str()), (value, value), "{name}");
+    }
+    assert_eq!(
+        (ours["IP Address Source"].as_str(), theirs["IP Address Source"].as_str()),
+        ("static", "Static Address")
+    );
+}
+
+#[test]
+fn users_are_what_ipmitool_reads_and_sign_in_with_new_passwords() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    printed(&bmc, &["user", "name", "4", "reader"]);
+    printed(&bmc, &["user", "level", "4", "operator"]);
+    let ours: serde_json::Value =
+        serde_json::from_str(&printed(&bmc, &["user", "--format", "json"])).unwrap();
+    let Some(theirs) = bmc.ipmitool(&["-c", "user", "list", "1"]) else { return };
+    let named =
+        theirs.lines().map(|line| line.split(',').collect::<Vec<_>>()).filter(|cells| !cells[1].is_empty());
+    let mut compared = 0;
+    for cells in named {
+        let find = |user: &&serde_json::Value| user["id"].as_u64() == cells[0].parse().ok();
+        let user = ours.as_array().unwrap().iter().find(find).unwrap();
+        assert_eq!(
+            (user["name"].as_str(), user["messaging"].to_string()),
+            (Some(cells[1]), cells[4].to_owned())
+        );
+        assert_eq!(user["limit"].as_str().unwrap().to_uppercase(), cells[5], "{cells:?}");
+        compared += 1;
+    }
+    assert_eq!(compared, 4);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new");
+    fs::write(&path, "another-pw\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let file = path.to_str().unwrap();
+    let said = printed(&bmc, &["user", "password", "4", "--new-password-file", file]);
+    assert_eq!(said, "user 4 has a new password\n");
+    let mut status = telarch(&["ipmi", "power", "status", "-H", &bmc.address(), "-U", "reader"]);
+    let signed_in = run(status.env("TELARCH_IPMI_PASSWORD", "another-pw"), "");
+    assert_eq!((signed_in.out.as_str(), signed_in.errors.as_str()), ("Chassis Power is on\n", ""));
+    // It would go over the network as it is.
+    let in_clear = ipmi(&bmc, &["user", "password", "4", "--suite", "1", "--new-password-file", file]);
+    assert!(in_clear.code == 1 && in_clear.errors.contains("does not encrypt"), "{}", in_clear.errors);
+}
+
+#[test]
+fn a_threshold_is_set_in_the_unit_of_the_sensor() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let ours = fields(&printed(&bmc, &["threshold", "VBAT", "lnc", "2.7"]));
+    assert_eq!((ours["Lower Non-Critical"].as_str(), ours["Lower Critical"].as_str()), ("2.7", "2.5"));
+    let Some(theirs) = bmc.ipmitool(&["sensor", "get", "VBAT"]) else { return };
+    assert_eq!(fields(&theirs)["Lower Non-Critical"], "2.700");
+    let beyond = ipmi(&bmc, &["threshold", "VBAT", "lnc", "900"]);
+    assert!(beyond.code == 1 && beyond.errors.contains("raw value"), "{}", beyond.errors);
+    let unknown = ipmi(&bmc, &["threshold", "VBATT"]);
+    assert!(unknown.code == 1 && unknown.errors.contains("a sensor of this name"), "{}", unknown.errors);
+}
+
+#[test]
+fn an_inventory_is_changed_as_ipmitool_reads_it() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    printed(&bmc, &["fru", "set", "product", "Asset Tag", "rack 7, row 3"]);
+    let Some(theirs) = bmc.ipmitool(&["fru", "print", "0"]) else { return };
+    let theirs = fields(&theirs);
+    assert_eq!(
+        (theirs["Product Asset Tag"].as_str(), theirs["Product Serial"].as_str()),
+        ("rack 7, row 3", "PRD000000")
+    );
+    assert_eq!(fields(&printed(&bmc, &["fru"]))["Product Asset Tag"], "rack 7, row 3");
+    let unknown = ipmi(&bmc, &["fru", "set", "product", "Colour", "red"]);
+    assert!(unknown.code == 1 && unknown.errors.contains("Asset Tag"), "{}", unknown.errors);
+}
+
+#[test]
+fn channels_watchdogs_and_clocks_read_as_with_ipmitool() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let ours = fields(&printed(&bmc, &["channel"]));
+    let Some(theirs) = bmc.ipmitool(&["channel", "info", "1"]) else { return };
+    let theirs = fields(&theirs);
+    for name in [
+        "Channel Medium Type",
+        "Channel Protocol Type",
+        "Active Session Count",
+        "Protocol Vendor ID",
+        "Access Mode",
+    ] {
+        assert_eq!(ours[name], theirs[name], "{name}");
+    }
+    assert!(printed(&bmc, &["sessions"]).contains("user 2 | user | channel 1"));
+
+    let ours = fields(&printed(&bmc, &["watchdog"]));
+    let theirs = bmc.ipmitool(&["mc", "watchdog", "get"]).unwrap();
+    assert!(
+        theirs.to_lowercase().contains(&ours["Watchdog Timer Use"]) && theirs.contains("Stopped"),
+        "{ours:?} {theirs}"
+    );
+    assert_eq!(ours["Watchdog Timer Is Running"], "no");
+    let unset = ipmi(&bmc, &["watchdog", "reset"]);
+    assert!(unset.code == 1 && unset.errors.contains("nobody has set the timer up"), "{}", unset.errors);
+
+    let ours = printed(&bmc, &["sel", "time", "now"]);
+    let theirs = bmc.ipmitool(&["sel", "time", "get"]).unwrap();
+    // 2026-11-21 22:40:01 and 11/21/26 22:40:01 UTC, where a minute may begin in between.
+    assert_eq!(ours[5..13].replace('-', "/"), format!("{} {}", &theirs[..5], &theirs[9..11]));
+}
+
+#[test]
+fn metrics_have_the_names_that_dashboards_know() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let page = printed(&bmc, &["sensors", "--format", "prometheus"]);
+    let bmc = bmc.address();
+    for line in [
+        format!("ipmi_temperature_celsius{{bmc=\"{bmc}\",id=\"3\",name=\"Inlet Temp\"}} -5"),
+        format!("ipmi_fan_speed_rpm{{bmc=\"{bmc}\",id=\"9\",name=\"FAN1\"}} 7100"),
+        format!("ipmi_voltage_volts{{bmc=\"{bmc}\",id=\"8\",name=\"VBAT\"}} 3"),
+        format!(
+            "ipmi_sensor_state{{bmc=\"{bmc}\",id=\"24\",name=\"PSU Redundancy\",type=\"power supply\"}} 2"
+        ),
+        format!("ipmi_up{{bmc=\"{bmc}\"}} 1"),
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line} is not in {page}");
+    }
+    // One word behind each name, and every family said once.
+    let families: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+    let mut unique = families.clone();
+    unique.dedup();
+    assert_eq!(families, unique);
+}
+
+#[test]
+fn what_is_logged_is_followed() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let mut command =
+        telarch(&["ipmi", "sel", "follow", "--every", "1", "-H", &bmc.address(), "-U", "admin"]);
+    command.env("TELARCH_IPMI_PASSWORD", "admin-pw").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut program = command.spawn().unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+    // What was there before it looked for the first time is not shown, so this is done until something is.
+    let (shown, told) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || shown.send(lines.next()));
+    let mut line = None;
+    for _ in 0..20 {
+        printed(
+            &bmc,
+            &[
+                "raw", "0x0a", "0x44", "0", "0", "2", "0", "0", "0", "0", "0x20", "0", "4", "1", "1", "1",
+                "0x59", "0x60", "0x5f",
+            ],
+        );
+        line = told.recv_timeout(std::time::Duration::from_secs(2)).ok();
+        if line.is_some() {
+            break;
+        }
+    }
+    program.kill().unwrap();
+    program.wait().unwrap();
+    let line = line.flatten().unwrap().unwrap();
+    assert!(line.contains("CPU1 Temp") && line.contains("Upper Critical going high: 96 C"), "{line}");
+    reader.join().unwrap().unwrap();
+}
