@@ -137,6 +137,20 @@ impl EngineBuilder {
         self
     }
 
+    /// The engine with providers, and with the namespaces of their classes.
+    #[must_use]
+    pub fn providers(mut self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
+        for provider in providers {
+            for (namespace, _) in provider.classes() {
+                if !self.schemas.contains_key(&namespace) {
+                    self = self.namespace(Schema::of(namespace));
+                }
+            }
+            self.providers.push(provider);
+        }
+        self
+    }
+
     /// The engine with descriptors of its namespaces that are kept somewhere; without, they are gone with it.
     #[must_use]
     pub fn descriptors(self, descriptors: Arc<dyn Descriptors>) -> Self {

@@ -262,7 +262,11 @@ fn service(
         state: files.store.subscribe(),
         authenticator: sign_in,
         principals,
-        catalog: Catalog::new(vec![Arc::new(settings), shell, Arc::new(wmi_engine::plugin()?)]),
+        catalog: Catalog::new(vec![
+            Arc::new(settings),
+            shell,
+            Arc::new(wmi_engine::plugin(Some(&files.paths.repository))?),
+        ]),
         product: product::of_this_machine(),
     }))
 }

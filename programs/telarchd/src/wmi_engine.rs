@@ -1,39 +1,35 @@
 //! The engine of WMI, with the classes of this machine and those who serve them.
 
-use std::collections::BTreeSet;
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use cim::{DateTime, Namespace, Schema};
+use cim::{Namespace, Schema};
 use linux::Machine;
 use plugin_wmi::WmiPlugin;
+use repository::{LivingEngine, Repository};
 use wmi::Engine;
 
-/// The plug-in for the instances of this machine.
-pub(crate) fn plugin() -> Result<WmiPlugin, Box<dyn Error>> {
+/// The plug-in for the instances of this machine, and for what was added to it: without a file, nothing, and what is
+/// added is gone with the process.
+pub(crate) fn plugin(added: Option<&Path>) -> Result<WmiPlugin, Box<dyn Error>> {
     let machine = Arc::new(Machine::this());
-    let mut engine = Engine::builder(machine.host_name(), offset(&machine));
     let providers = linux::providers(&machine);
-    let served = providers.iter().flat_map(|provider| provider.classes()).map(|(namespace, _)| namespace);
     let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;
-    for namespace in served.chain(others).collect::<BTreeSet<_>>() {
-        engine = engine.namespace(Schema::of(namespace));
+    let (repository, wrong) =
+        added.map_or_else(|| (Repository::in_memory(), None), Repository::open_or_closed);
+    if let Some(error) = wrong {
+        tracing::error!(%error, "The repository of WMI cannot be read: nobody may use WMI until it can");
     }
-    for provider in providers {
-        engine = engine.provider(provider);
-    }
-    Ok(WmiPlugin::new(engine.build()?))
+    let begin = move || {
+        let engine =
+            Engine::builder(machine.host_name(), machine.offset()).providers(providers.iter().cloned());
+        let others = others.iter().cloned().map(Schema::of);
+        others.fold(engine, wmi::EngineBuilder::namespace)
+    };
+    let living = LivingEngine::new(Arc::new(repository), begin)?;
+    Ok(WmiPlugin::living(move || living.engine()))
 }
 
 /// The namespaces there are besides those of providers.
 const NAMESPACES: [&str; 1] = ["root/interop"];
-
-/// How far the clocks are east of Greenwich, in minutes.
-fn offset(machine: &Machine) -> i16 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    match i64::try_from(now.as_micros()).ok().and_then(|now| machine.timestamp(now)) {
-        Some(DateTime::Timestamp(now)) => now.offset(),
-        _ => 0,
-    }
-}

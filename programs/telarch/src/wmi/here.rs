@@ -1,13 +1,12 @@
 //! WMI of this machine, in this process.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use cim::{CimType, Class, DateTime, Instance, Name, Namespace, ObjectPath, Operation, Schema, Shape, Value};
+use cim::{CimType, Class, Instance, Name, Namespace, ObjectPath, Operation, Schema, Shape, Value};
 use linux::Machine;
 use repository::{LivingEngine, Repository};
 use tokio::runtime::Runtime;
-use wmi::{Context, Engine, EngineBuilder, Outcome};
+use wmi::{Context, Engine, Outcome};
 
 use super::arguments::Place;
 use super::row::{self, Found};
@@ -196,23 +195,9 @@ fn input_of(operation: &Operation, arguments: &[(String, String)]) -> Result<Ins
 /// What there is on this machine: what Linux tells, and what was added.
 fn living(repository: Repository) -> Result<LivingEngine, Failure> {
     let machine = Arc::new(Machine::this());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
-    let offset = match machine.timestamp(i64::try_from(now).unwrap_or_default()) {
-        Some(DateTime::Timestamp(now)) => now.offset(),
-        _ => 0,
-    };
     let providers = linux::providers(&machine);
-    let server = machine.host_name();
-    let begin = move || {
-        let mut builder = Engine::builder(server.clone(), offset);
-        let own = providers.iter().flat_map(|provider| provider.classes());
-        for namespace in own.map(|(namespace, _)| namespace).chain([Namespace::cimv2()]) {
-            if !builder.namespaces().any(|known| *known == namespace) {
-                builder = builder.namespace(Schema::of(namespace));
-            }
-        }
-        providers.iter().cloned().fold(builder, EngineBuilder::provider)
-    };
+    let begin =
+        move || Engine::builder(machine.host_name(), machine.offset()).providers(providers.iter().cloned());
     Ok(LivingEngine::new(Arc::new(repository), begin)?)
 }
 
