@@ -173,13 +173,19 @@ fn parsed(text: String) -> Result<Document, Failure> {
     Document::parse(text, &bounds).map_err(|error| Failure::Failed(format!("the answer is no XML: {error}")))
 }
 
-/// What `winrm` would have told.
+/// What `winrm` would have told people: what the other machine says, then what that means.
 fn stopped(stop: &Stop) -> Failure {
     let mut report = Vec::new();
     stop.report(Program::Winrm, Format::Text, ExitCodes::Plain, &mut report);
     let report = String::from_utf8_lossy(&report);
     let report = report.trim_end();
-    Failure::Failed(report.strip_prefix("winrm: ").unwrap_or(report).to_owned())
+    // What scripts look for stands before it.
+    let (before, told) = match report.rsplit_once("\nwinrm: ") {
+        Some(parts) => parts,
+        None => ("", report.strip_prefix("winrm: ").unwrap_or(report)),
+    };
+    let of_provider = before.lines().find_map(|line| line.trim().strip_prefix("ProviderFault = "));
+    Failure::Failed(of_provider.map_or_else(|| told.to_owned(), |said| format!("{said}\n  {told}")))
 }
 
 /// The namespace of `xsi:nil`.
