@@ -76,7 +76,10 @@ impl There {
         let input = format!("@{{{}}}", values.join(";"));
         let answer = self.ask_of(path, &["invoke", method], &[input])?;
         let document = parsed(answer)?;
-        let mut row = self.row(document.root(), None, None);
+        // What comes out is a class of its own.
+        let class = self.schema.class(path.class.as_str());
+        let output = class.as_ref().and_then(|class| class.method(method)).map(|own| &own.output);
+        let mut row = self.row(document.root(), output, None);
         row.retain(|(_, value)| !value.is_null());
         Ok(Found { rows: vec![row], asked: None })
     }
@@ -132,10 +135,9 @@ impl There {
     /// What an element tells: as its class has it, or as text where that is not known.
     fn row(&self, element: Element<'_>, class: Option<&Arc<Class>>, asked: Option<&[String]>) -> Row {
         let reader = Reader::new(&self.schema);
-        let read = match asked {
-            Some(_) => class.and_then(|class| reader.properties(element, class).ok()),
-            None => reader.instance(element).ok(),
-        };
+        // A fragment and the output of a method do not say what they are; an instance does.
+        let read = reader.instance(element).ok();
+        let read = read.or_else(|| class.and_then(|class| reader.properties(element, class).ok()));
         match read {
             Some(read) => {
                 let origin = Origin { server: String::new(), namespace: self.namespace.clone(), offset: 0 };

@@ -1,6 +1,6 @@
 //! Our compiler of MOF in the eyes of pywbem's: what is compiled, kept and exported means what was written.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use telarch_peers::{compile_mof, telarch};
 
 /// A text such as those of the DMTF: qualifiers that it declares itself, arrays, defaults, references, methods,
@@ -70,7 +70,21 @@ fn what_is_kept_means_to_pywbem_what_was_written() {
         .collect();
     let (written, kept) = (compile_mof(TEXT), compile_mof(&format!("{declared}{exported}")));
     assert_eq!(without_mof(&kept["classes"]), without_mof(&written["classes"]));
-    assert_eq!(sorted(&kept["instances"]), sorted(&written["instances"]));
+    // pywbem leaves out what a class says of all its instances, and names the namespace of an alias.
+    let defaults = json!({
+        "Address": ["10", "11", "0", "255", "1", "0"], "Least": "-9223372036854775808", "Letter": "'x'",
+        "Load": 150.0, "Most": "18446744073709551615", "Ready": true,
+        "Since": "20200102030405.123456+060", "State": "0", "Tags": ["a", "b\\c", ""],
+    });
+    let mut written = written["instances"].as_array().expect("instances").clone();
+    for machine in written.iter_mut().filter(|instance| instance[0] == "EX_Machine") {
+        for (name, value) in defaults.as_object().expect("an object") {
+            let properties = machine[1].as_object_mut().expect("properties");
+            properties.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+    let written = sorted(&written.into()).into_iter().map(|text| text.replace("root/cimv2:", ""));
+    assert_eq!(sorted(&kept["instances"]), written.collect::<Vec<_>>());
 }
 
 /// The classes without the texts that pywbem would write for them.

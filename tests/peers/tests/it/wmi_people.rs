@@ -11,7 +11,7 @@ fn the_shell_completes_names_answers_remembers_and_ends() {
     let home = home.path().display().to_string();
     let Some(terminal) = Tmux::start(110, "", &[("HOME", &home), ("XDG_STATE_HOME", &home)]) else { return };
     terminal.line("telarch wmi; echo end $?");
-    terminal.wait_for("wmi> ");
+    terminal.wait_for("wmi>");
     // A class behind FROM, completed by TAB.
     terminal.text("SELECT Caption, Version FROM Win32_OperatingSys");
     terminal.key("Tab");
