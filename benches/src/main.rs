@@ -10,6 +10,8 @@ mod client;
 mod connection;
 mod effort;
 mod hop;
+mod instances;
+mod ipmi;
 mod load;
 mod machine;
 mod memory;
@@ -85,7 +87,7 @@ struct Group {
     measure: fn(&Effort) -> Result<Vec<Row>>,
 }
 
-const GROUPS: [Group; 10] = [
+const GROUPS: [Group; 12] = [
     Group { name: "requests", measure: requests::measure },
     Group { name: "steps", measure: steps::measure },
     Group { name: "shell", measure: shell_run::measure },
@@ -95,7 +97,9 @@ const GROUPS: [Group; 10] = [
     Group { name: "client", measure: client::measure },
     Group { name: "sign-in", measure: sign_in::measure },
     Group { name: "sealed", measure: sealed::measure },
+    Group { name: "wmi", measure: instances::measure },
     Group { name: "python", measure: package::measure },
+    Group { name: "ipmi", measure: ipmi::measure },
 ];
 
 fn usage() -> ExitCode {

@@ -29,6 +29,44 @@ pub(crate) fn enumerate_listeners() -> Vec<u8> {
     )
 }
 
+/// Get of the only instance of a class.
+pub(crate) fn get_instance(class: &str) -> Vec<u8> {
+    operation("http://schemas.xmlsoap.org/ws/2004/09/transfer/Get", class, "", "")
+}
+
+/// Enumerate of what a query of WQL wants, with as many rows as the answer can hold.
+pub(crate) fn enumerate_instances(namespace: &str, query: &str) -> Vec<u8> {
+    enumerate(namespace, query, "<w:OptimizeEnumeration/><w:MaxElements>32000</w:MaxElements>")
+}
+
+/// The same with one row in the answer.
+pub(crate) fn enumerate_instances_one_by_one(namespace: &str, query: &str) -> Vec<u8> {
+    enumerate(namespace, query, "<w:OptimizeEnumeration/><w:MaxElements>1</w:MaxElements>")
+}
+
+fn enumerate(namespace: &str, query: &str, more: &str) -> Vec<u8> {
+    operation(
+        "http://schemas.xmlsoap.org/ws/2004/09/enumeration/Enumerate",
+        &format!("{namespace}/*"),
+        "",
+        &format!(
+            r#"<n:Enumerate xmlns:n="http://schemas.xmlsoap.org/ws/2004/09/enumeration">{more}<w:Filter Dialect="http://schemas.microsoft.com/wbem/wsman/1/WQL">{query}</w:Filter></n:Enumerate>"#
+        ),
+    )
+}
+
+/// Pull of the next rows.
+pub(crate) fn pull(namespace: &str, context: &str) -> Vec<u8> {
+    operation(
+        "http://schemas.xmlsoap.org/ws/2004/09/enumeration/Pull",
+        &format!("{namespace}/*"),
+        "",
+        &format!(
+            r#"<n:Pull xmlns:n="http://schemas.xmlsoap.org/ws/2004/09/enumeration"><n:EnumerationContext>{context}</n:EnumerationContext><n:MaxElements>32000</n:MaxElements></n:Pull>"#
+        ),
+    )
+}
+
 /// Create of a command shell.
 pub(crate) fn create_shell() -> Vec<u8> {
     operation(

@@ -1,67 +1,105 @@
 //! One session with one controller, shared by whoever has something to ask.
 
-use std::collections::HashMap;
-use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Instant;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use ipmi_proto::{
-    CipherSuite, Command, CompletionCode, Event, Login, ProtoError, Request, RequestId, Response, Session,
+    CipherSuite, Command, CompletionCode, Destination, Login, Protection, ProtoError, Request, Response,
     Timing,
 };
-use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, trace};
 
-use crate::IpmiError;
+use crate::{Endpoint, IpmiError, RecordCache};
 
 /// A session with a controller; clones share it.
+///
+/// When the last clone is dropped, the session is closed, if the runtime lives long enough for that.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    orders: mpsc::Sender<Order>,
-    suite: CipherSuite,
+    handle: Arc<Handle>,
+}
+
+/// What is known of the other end of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Peer {
+    /// None of the controller of this machine, whom its driver asks.
+    pub(crate) protection: Option<Protection>,
+    pub(crate) guid: Option<[u8; 16]>,
 }
 
 #[derive(Debug)]
-enum Order {
-    Ask(Request, oneshot::Sender<Result<Response, ProtoError>>),
-    Close(oneshot::Sender<()>),
+struct Handle {
+    orders: mpsc::UnboundedSender<Order>,
+    /// Which of the sessions of whoever takes the orders.
+    key: u64,
+    peer: Peer,
+    cache: RecordCache,
 }
 
+/// What whoever moves the octets is told. There are never more than callers who wait for answers.
+#[derive(Debug)]
+pub(crate) enum Order {
+    Open(Opening),
+    Ask(u64, Destination, Request, Asker),
+    Close(u64, Option<oneshot::Sender<()>>),
+}
+
+pub(crate) type Asker = oneshot::Sender<Result<Response, ProtoError>>;
+
+/// A session that is to be opened.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) key: u64,
+    pub(crate) address: SocketAddr,
+    pub(crate) session: Box<ipmi_proto::Session>,
+    pub(crate) ready: oneshot::Sender<Result<Peer, ProtoError>>,
+}
+
+/// An answer that is on its way. Whoever does not wait for it is not told.
+pub(crate) struct Pending(oneshot::Receiver<Result<Response, ProtoError>>);
+
 impl Connection {
-    /// Signs in.
+    /// Signs in, over a socket of its own; an [`Endpoint`] shares sockets between many.
     ///
     /// # Errors
     /// When nothing answers in the time of the limit, or the controller refuses.
     pub async fn open(address: SocketAddr, login: Login, timing: Timing) -> Result<Self, IpmiError> {
-        let any: SocketAddr = match address {
-            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-        };
-        let socket = UdpSocket::bind(any).await?;
-        // The kernel drops what others send, and tells when nobody listens.
-        socket.connect(address).await?;
-        let session = Session::start(login, seed()?, timing, Instant::now());
-        let (orders, inbox) = mpsc::channel(32);
-        let (ready, opened) = oneshot::channel();
-        let driver = Driver {
-            address,
-            socket,
-            session,
-            inbox,
-            askers: HashMap::new(),
-            ready: Some(ready),
-            closers: Vec::new(),
-        };
-        tokio::spawn(driver.run());
-        let suite = opened.await.map_err(|_| ProtoError::Ended)??;
-        Ok(Self { orders, suite })
+        Endpoint::new().open(address, login, timing).await
     }
 
-    /// The suite that was agreed on.
+    pub(crate) fn new(
+        orders: mpsc::UnboundedSender<Order>,
+        key: u64,
+        peer: Peer,
+        cache: RecordCache,
+    ) -> Self {
+        Self { handle: Arc::new(Handle { orders, key, peer, cache }) }
+    }
+
+    /// Where records are kept that were read.
+    pub(crate) fn cache(&self) -> &RecordCache {
+        &self.handle.cache
+    }
+
+    /// What protects the session; none where it is this machine's own controller, which only its driver reaches.
     #[must_use]
-    pub fn suite(&self) -> CipherSuite {
-        self.suite
+    pub fn protection(&self) -> Option<Protection> {
+        self.handle.peer.protection
+    }
+
+    /// The suite that was agreed on, if it is a session of IPMI 2.0.
+    #[must_use]
+    pub fn suite(&self) -> Option<CipherSuite> {
+        match self.handle.peer.protection? {
+            Protection::RmcpPlus(suite) => Some(suite),
+            Protection::Lan15(_) => None,
+        }
+    }
+
+    /// Who the controller has said it is when the session began, if it has.
+    #[must_use]
+    pub fn guid(&self) -> Option<[u8; 16]> {
+        self.handle.peer.guid
     }
 
     /// Asks, and waits for the answer. Several may ask at the same time.
@@ -69,11 +107,20 @@ impl Connection {
     /// # Errors
     /// When there is no answer in the time of the limit, or it says that the command was not done.
     pub async fn run<C: Command>(&self, command: &C) -> Result<C::Reply, IpmiError> {
-        let response = self.ask(command.request()).await?;
-        if response.code != CompletionCode::OK {
-            return Err(IpmiError::Completion(response.code));
-        }
-        Ok(command.reply(&response.data)?)
+        self.run_at(Destination::CONTROLLER, command).await
+    }
+
+    /// The same, for another logical unit, or another controller behind this one.
+    ///
+    /// # Errors
+    /// As those of [`run`](Self::run).
+    pub async fn run_at<C: Command>(
+        &self,
+        destination: Destination,
+        command: &C,
+    ) -> Result<C::Reply, IpmiError> {
+        let response = self.begin(destination, command.request()).answer().await?;
+        reply(command, &response)
     }
 
     /// Asks for something whose completion code matters to the caller.
@@ -81,126 +128,51 @@ impl Connection {
     /// # Errors
     /// When there is no answer in the time of the limit.
     pub async fn ask(&self, request: Request) -> Result<Response, IpmiError> {
-        let (answer, answered) = oneshot::channel();
-        self.orders.send(Order::Ask(request, answer)).await.map_err(|_| ProtoError::Ended)?;
-        Ok(answered.await.map_err(|_| ProtoError::Ended)??)
+        self.ask_at(Destination::CONTROLLER, request).await
+    }
+
+    /// The same, for another logical unit, or another controller behind this one.
+    ///
+    /// # Errors
+    /// When there is no answer in the time of the limit.
+    pub async fn ask_at(&self, destination: Destination, request: Request) -> Result<Response, IpmiError> {
+        self.begin(destination, request).answer().await
+    }
+
+    /// Asks, without waiting yet: so several requests are on their way at the same time.
+    pub(crate) fn begin(&self, destination: Destination, request: Request) -> Pending {
+        let (asker, answer) = oneshot::channel();
+        let Handle { orders, key, .. } = &*self.handle;
+        // When nobody takes orders any more, the asker is dropped, and the answer is that there is none.
+        let _ = orders.send(Order::Ask(*key, destination, request, asker));
+        Pending(answer)
     }
 
     /// Closes the session and waits until the controller knows it, because controllers have few of them.
-    /// A session whose last clone is dropped is closed, too, if the runtime lives long enough.
     pub async fn close(self) {
         let (closed, done) = oneshot::channel();
-        if self.orders.send(Order::Close(closed)).await.is_ok() {
+        if self.handle.orders.send(Order::Close(self.handle.key, Some(closed))).is_ok() {
             let _ = done.await;
         }
     }
 }
 
-/// Moves octets between the socket and the session until it has ended.
-struct Driver {
-    address: SocketAddr,
-    socket: UdpSocket,
-    session: Session,
-    inbox: mpsc::Receiver<Order>,
-    askers: HashMap<RequestId, oneshot::Sender<Result<Response, ProtoError>>>,
-    ready: Option<oneshot::Sender<Result<CipherSuite, ProtoError>>>,
-    closers: Vec<oneshot::Sender<()>>,
-}
-
-impl Driver {
-    async fn run(mut self) {
-        let mut datagram = [0; LONGEST_DATAGRAM];
-        let mut is_closing = false;
-        while !self.tell() {
-            self.send().await;
-            let deadline = self.session.deadline().map(tokio::time::Instant::from_std);
-            let wake = async {
-                match deadline {
-                    Some(deadline) => tokio::time::sleep_until(deadline).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                received = self.socket.recv(&mut datagram) => self.take(received, &datagram),
-                order = self.inbox.recv(), if !is_closing => match order {
-                    Some(Order::Ask(request, asker)) => {
-                        self.askers.insert(self.session.request(request), asker);
-                    }
-                    Some(Order::Close(closer)) => {
-                        self.closers.push(closer);
-                        is_closing = true;
-                        self.session.close(Instant::now());
-                    }
-                    None => {
-                        is_closing = true;
-                        self.session.close(Instant::now());
-                    }
-                },
-                () = wake => self.session.tick(Instant::now()),
-            }
-        }
-    }
-
-    fn take(&mut self, received: io::Result<usize>, datagram: &[u8]) {
-        match received {
-            Ok(length) => {
-                let datagram = datagram.get(..length).unwrap_or_default();
-                if let Err(error) = self.session.receive(datagram, Instant::now()) {
-                    trace!(peer = %self.address, bytes = length, %error, "Datagram dropped");
-                }
-            }
-            // Somebody's ICMP message may say that nobody listens: it proves nothing, so the limit decides.
-            Err(error) => trace!(peer = %self.address, %error, "Nothing received"),
-        }
-    }
-
-    async fn send(&mut self) {
-        while let Some(datagram) = self.session.transmit(Instant::now()) {
-            // What is not sent is sent again when no answer comes.
-            if let Err(error) = self.socket.send(&datagram).await {
-                trace!(peer = %self.address, %error, "Datagram not sent");
-            }
-        }
-    }
-
-    /// Tells everybody what has come of what they asked for; whether the session has ended.
-    fn tell(&mut self) -> bool {
-        while let Some(event) = self.session.event() {
-            match event {
-                Event::Established { suite } => {
-                    debug!(peer = %self.address, %suite, "Session established");
-                    self.ready.take().map(|ready| ready.send(Ok(suite)));
-                }
-                Event::Answered { id, outcome } => {
-                    self.askers.remove(&id).map(|asker| asker.send(outcome));
-                }
-                Event::Ended(outcome) => {
-                    debug!(peer = %self.address, error = ?outcome.as_ref().err(), "Session ended");
-                    let error = outcome.err().unwrap_or(ProtoError::Ended);
-                    self.ready.take().map(|ready| ready.send(Err(error)));
-                    for closer in self.closers.drain(..) {
-                        let _ = closer.send(());
-                    }
-                    return true;
-                }
-                _ => {}
-            }
-        }
-        false
+impl Pending {
+    pub(crate) async fn answer(self) -> Result<Response, IpmiError> {
+        Ok(self.0.await.map_err(|_| ProtoError::Ended)??)
     }
 }
 
-/// What a session's random numbers and initial vectors are made of.
-fn seed() -> io::Result<[u8; 32]> {
-    let mut seed = [0; 32];
-    // So few octets come whole or not at all (getrandom(2)).
-    let drawn = rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty())?;
-    if drawn == seed.len() {
-        Ok(seed)
-    } else {
-        Err(io::Error::other("too little randomness from the system"))
+/// Reads the answer to a command that was done.
+pub(crate) fn reply<C: Command>(command: &C, response: &Response) -> Result<C::Reply, IpmiError> {
+    if response.code != CompletionCode::OK {
+        return Err(IpmiError::Completion(response.code));
     }
+    Ok(command.reply(&response.data)?)
 }
 
-/// More than any datagram of IPMI, so that longer ones are seen to be longer.
-const LONGEST_DATAGRAM: usize = 2_048;
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let _ = self.orders.send(Order::Close(self.key, None));
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use ipmi_proto::{CipherSuite, CompletionCode, ProtoError};
+use ipmi_proto::{CompletionCode, Protection, ProtoError};
 
 /// Why there is no answer, or not the one that was hoped for.
 #[derive(Debug, thiserror::Error)]
@@ -29,10 +29,10 @@ pub enum IpmiError {
         what: &'static str,
     },
     /// A secret would be sent where others can read it.
-    #[error("passwords are not sent with cipher suite {suite}, which does not encrypt\n  use suite 17 or 3")]
+    #[error("passwords are not sent with {protection}, which does not encrypt\n  use cipher suite 17 or 3")]
     InClear {
-        /// The suite of the session.
-        suite: CipherSuite,
+        /// What protects the session.
+        protection: Protection,
     },
     /// The socket, or what randomness comes from.
     #[error("the network: {0}")]

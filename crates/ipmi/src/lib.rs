@@ -17,21 +17,30 @@
 //! # }
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
+
 mod boot;
+mod cache;
 mod connection;
+mod endpoint;
 mod error;
 mod event_log;
 mod inventory;
 mod lan;
+mod local;
+pub mod oracle;
 mod repository;
 mod sensors;
 mod thresholds;
 mod users;
 
+pub use cache::RecordCache;
 pub use connection::Connection;
+pub use endpoint::Endpoint;
 pub use error::IpmiError;
 pub use event_log::{LogPosition, NewEvents};
 pub use ipmi_proto as proto;
+pub use local::Transport;
 pub use sensors::{Measured, Standing};
 pub use users::{PasswordVerdict, User};
 

@@ -1,100 +1,120 @@
-//! Reading the records of sensors, piece by piece, from controllers that are not all alike (IPMI 2.0, 33).
+//! Reading the records of sensors, piece by piece, from controllers that are not all alike (IPMI 2.0, 33 and 35).
 
-use ipmi_proto::sdr::{self, Record};
-use ipmi_proto::storage::{GetSdr, GetSdrRepositoryInfo, Piece, ReserveSdrRepository};
-use ipmi_proto::{CompletionCode, ProtoError};
+mod ahead;
+
+use std::sync::Arc;
+
+use ipmi_proto::device_id::GetDeviceId;
+use ipmi_proto::device_sdr::{DeviceSdrInfo, GetDeviceSdrInfo};
+use ipmi_proto::sdr::{Body, Record, Sensor};
+use ipmi_proto::storage::{GetSdrRepositoryInfo, RepositoryInfo};
+use ipmi_proto::{Command as _, CompletionCode, Destination};
 use tracing::debug;
 
+use self::ahead::{Reader, Source};
+use crate::connection::reply;
 use crate::{Connection, IpmiError};
 
+/// Where a controller has records, and when they have changed: as long as this stays the same, so do they.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holdings {
+    /// The answer to Get Device ID, in which the firmware is.
+    identity: Vec<u8>,
+    guid: Option<[u8; 16]>,
+    repository: Option<RepositoryInfo>,
+    device: Option<DeviceSdrInfo>,
+}
+
 impl Connection {
-    /// All records of the repository. One that cannot be read as what it says it is, is left out.
+    /// All records of the controller: those of its repository, and those that it has of its own sensors. They are
+    /// read only if they have changed since they were last read. One that cannot be read as what it says it is, is
+    /// left out.
     ///
     /// # Errors
-    /// When the controller does not answer, or its records change faster than they can be read.
-    pub async fn records(&self) -> Result<Vec<Record>, IpmiError> {
-        let count = usize::from(self.run(&GetSdrRepositoryInfo).await?.records);
-        let mut reader = Reader { bmc: self, reservation: 0, most: LARGEST_PIECE };
-        let (mut records, mut seen, mut next) = (Vec::new(), 0, 0);
-        // Some controllers count too few; one that lies about what is next must not keep us for ever.
-        while seen < count.max(MOST_UNCOUNTED) && count > 0 {
-            let (octets, after) = reader.record(next).await?;
-            seen += 1;
-            match Record::decode(&octets) {
-                Ok(record) => records.push(record),
-                Err(error) => debug!(record = next, %error, "Record left out"),
-            }
-            if after == LAST || after == next {
-                break;
-            }
-            next = after;
+    /// When the controller does not answer, or its records change faster than they can be read; that something
+    /// cannot be kept is no error.
+    pub async fn records(&self) -> Result<Arc<Vec<Record>>, IpmiError> {
+        let holdings = self.holdings().await?;
+        let key = holdings.key();
+        if let Some(found) = key.as_ref().and_then(|key| self.cache().find(key)) {
+            return Ok(found);
+        }
+        let octets = self.read(&holdings).await?;
+        let records = Arc::new(decoded(&octets));
+        // If they have changed while they were read, what was read may be half of each.
+        if let Some(key) = key
+            && self.holdings().await? == holdings
+        {
+            self.cache().keep(&key, &octets, &records);
+        }
+        Ok(records)
+    }
+
+    async fn holdings(&self) -> Result<Holdings, IpmiError> {
+        let identity = self.begin(Destination::CONTROLLER, GetDeviceId.request());
+        let repository = self.begin(Destination::CONTROLLER, GetSdrRepositoryInfo.request());
+        let identity = identity.answer().await?;
+        let has_own = reply(&GetDeviceId, &identity)?.has_device_sdrs;
+        let repository = there(reply(&GetSdrRepositoryInfo, &repository.answer().await?))?;
+        let device = if has_own { there(self.run(&GetDeviceSdrInfo).await)? } else { None };
+        Ok(Holdings { identity: identity.data, guid: self.guid(), repository, device })
+    }
+
+    async fn read(&self, holdings: &Holdings) -> Result<Vec<Vec<u8>>, IpmiError> {
+        let mut records = Vec::new();
+        if let Some(info) = holdings.repository {
+            records = Reader::new(self, Source::Repository).all(info.records.into()).await?;
+        }
+        if let Some(info) = holdings.device {
+            records.extend(Reader::new(self, Source::Device).all(info.records.into()).await?);
         }
         Ok(records)
     }
 }
 
-struct Reader<'c> {
-    bmc: &'c Connection,
-    reservation: u16,
-    /// As much as the controller has returned at once so far.
-    most: u8,
+impl Holdings {
+    /// What tells these records from all others; none if the controller does not say when they change.
+    fn key(&self) -> Option<Vec<u8>> {
+        let says_when =
+            |(added, erased): (u32, u32)| [added, erased].iter().any(|stamp| !matches!(*stamp, 0 | u32::MAX));
+        // A repository that has never changed, by its own words, says nothing.
+        let repository = match self.repository {
+            Some(info) if !says_when(info.stamps) && info.records > 0 => return None,
+            Some(info) => Some((info.records, info.stamps)),
+            None => None,
+        };
+        // What the device has of its own and never changes is part of its firmware.
+        let device = self.device.map(|info| (info.records, info.stamp));
+        Some(format!("{:02x?} {:02x?} {repository:?} {device:?}", self.guid, self.identity).into_bytes())
+    }
 }
 
-impl Reader<'_> {
-    /// A whole record, and which one is next.
-    async fn record(&mut self, record: u16) -> Result<(Vec<u8>, u16), IpmiError> {
-        for _ in 0..RESERVATIONS {
-            match self.pieces(record).await {
-                Err(IpmiError::Completion(CompletionCode::RESERVATION)) => {
-                    self.reservation = self.bmc.run(&ReserveSdrRepository).await?;
+/// Those that can be read, each sensor once: what a device says of its own sensors may be in the repository as well.
+pub(crate) fn decoded(octets: &[Vec<u8>]) -> Vec<Record> {
+    let mut records: Vec<Record> = Vec::with_capacity(octets.len());
+    let mut known = std::collections::HashSet::new();
+    let key = |sensor: &Sensor| (sensor.channel, sensor.owner, sensor.unit, sensor.number);
+    for octets in octets {
+        match Record::decode(octets) {
+            Ok(Record { id, body: Body::Sensors(mut sensors) }) => {
+                sensors.retain(|sensor| known.insert(key(sensor)));
+                if !sensors.is_empty() {
+                    records.push(Record { id, body: Body::Sensors(sensors) });
                 }
-                other => return other,
             }
-        }
-        Err(IpmiError::Completion(CompletionCode::RESERVATION))
-    }
-
-    async fn pieces(&mut self, record: u16) -> Result<(Vec<u8>, u16), IpmiError> {
-        if self.reservation == 0 {
-            self.reservation = self.bmc.run(&ReserveSdrRepository).await?;
-        }
-        let Piece { next, octets: mut whole } = self.piece(record, 0, sdr::HEADER_OCTETS).await?;
-        let length = sdr::octets_of(&whole)?;
-        while whole.len() < length {
-            let offset = u8::try_from(whole.len()).map_err(|_| ProtoError::Truncated { what: "a record" })?;
-            let missing = u8::try_from(length - whole.len()).unwrap_or(u8::MAX);
-            let piece = self.piece(record, offset, missing.min(self.most)).await?;
-            if piece.octets.is_empty() {
-                return Err(ProtoError::Truncated { what: "a record" }.into());
-            }
-            whole.extend(piece.octets);
-        }
-        Ok((whole, next))
-    }
-
-    /// A piece, smaller than asked for where the controller cannot return as much.
-    async fn piece(&mut self, record: u16, offset: u8, octets: u8) -> Result<Piece, IpmiError> {
-        let mut octets = octets;
-        loop {
-            let get = GetSdr { reservation: self.reservation, record, offset, octets };
-            match self.bmc.run(&get).await {
-                Err(IpmiError::Completion(code)) if is_too_much(code) && octets > SMALLEST_PIECE => {
-                    octets = (octets / 2).max(SMALLEST_PIECE);
-                    self.most = octets;
-                }
-                other => return other,
-            }
+            Ok(record) if records.contains(&record) => {}
+            Ok(record) => records.push(record),
+            Err(error) => debug!(%error, "Record left out"),
         }
     }
+    records
 }
 
-fn is_too_much(code: CompletionCode) -> bool {
-    matches!(code.0, 0xc7 | 0xc8 | 0xca | 0xff)
+/// What a controller that does not know the command has none of.
+fn there<T>(answer: Result<T, IpmiError>) -> Result<Option<T>, IpmiError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(IpmiError::Completion(CompletionCode(0xc1 | 0xc2 | 0xcb | 0xd4 | 0xd5 | 0xd6))) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
-
-/// The number that means that there is no other record.
-const LAST: u16 = 0xffff;
-const MOST_UNCOUNTED: usize = 1_024;
-const RESERVATIONS: usize = 3;
-const LARGEST_PIECE: u8 = 64;
-const SMALLEST_PIECE: u8 = 5;

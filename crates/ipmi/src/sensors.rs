@@ -1,11 +1,14 @@
 //! What all sensors of a controller say now.
 
-use ipmi_proto::codes::{self, Severity};
-use ipmi_proto::sdr::{Body, Record, Sensor};
-use ipmi_proto::sensor::{GetReading, Reading};
-use ipmi_proto::{CompletionCode, Quantity};
-use tokio::task::JoinSet;
+use std::collections::{BTreeSet, HashSet};
 
+use ipmi_proto::codes::{self, Severity};
+use ipmi_proto::device_sdr::GetReadingFactors;
+use ipmi_proto::sdr::{Body, ByReading, Record, Sensor};
+use ipmi_proto::sensor::{GetReading, Reading};
+use ipmi_proto::{Command as _, CompletionCode, Destination, ProtoError, Quantity};
+
+use crate::connection::reply;
 use crate::{Connection, IpmiError};
 
 /// A sensor with what it says.
@@ -72,10 +75,12 @@ impl Measured {
 }
 
 impl Connection {
-    /// Reads every sensor that these records describe, several at a time, in the order of the records.
+    /// Reads every sensor that these records describe, several at a time, in the order of the records: those of the
+    /// controller, of all its logical units, and of the controllers behind it.
     ///
     /// # Errors
-    /// When the controller does not answer any more; one sensor that cannot be read is no error.
+    /// When the controller does not answer any more; one sensor that cannot be read is no error, and neither is
+    /// another controller that does not answer.
     pub async fn measure(&self, records: &[Record]) -> Result<Vec<Measured>, IpmiError> {
         let sensors = records.iter().filter_map(|record| match &record.body {
             Body::Sensors(sensors) => Some(sensors),
@@ -83,33 +88,81 @@ impl Connection {
         });
         let mut measured: Vec<Measured> =
             sensors.flatten().map(|sensor| Measured { sensor: sensor.clone(), reading: None }).collect();
-        let mut asked = JoinSet::new();
-        for (place, Measured { sensor, .. }) in measured.iter().enumerate() {
-            // Others are behind a bridge, or under another logical unit.
-            if sensor.owner == CONTROLLER && sensor.unit == 0 {
-                let (bmc, number) = (self.clone(), sensor.number);
-                asked.spawn(async move { (place, bmc.reading(number).await) });
+        // Of another controller one sensor is asked for first: if it does not answer, the others need not be waited
+        // for, too.
+        let mut met = HashSet::new();
+        let (first, then): (Vec<_>, Vec<_>) = measured
+            .iter()
+            .enumerate()
+            .filter_map(|(place, Measured { sensor, .. })| {
+                Some((place, sensor.destination().ok()?, sensor.number))
+            })
+            .partition(|(_, destination, _)| destination.bridged().is_none_or(|there| met.insert(there)));
+        let mut silent = HashSet::new();
+        for round in [first, then] {
+            let is_awake = |(_, destination, _): &(usize, Destination, u8)| {
+                destination.bridged().is_none_or(|there| !silent.contains(&there))
+            };
+            let asked: Vec<_> = round
+                .into_iter()
+                .filter(is_awake)
+                .map(|(place, destination, number)| {
+                    (place, destination, self.begin(destination, GetReading(number).request()))
+                })
+                .collect();
+            for (place, destination, pending) in asked {
+                let reading = match (pending.answer().await, destination.bridged()) {
+                    (Err(IpmiError::Proto(ProtoError::NoAnswer)), Some(there)) => {
+                        silent.insert(there);
+                        None
+                    }
+                    (response, _) => there(reply(&GetReading(0), &response?))?,
+                };
+                if let Some(measured) = measured.get_mut(place) {
+                    measured.reading = reading;
+                }
             }
         }
-        while let Some(done) = asked.join_next().await {
-            let Ok((place, reading)) = done else { continue };
-            if let Some(measured) = measured.get_mut(place) {
-                measured.reading = reading?;
-            }
+        for measured in measured.iter_mut().filter(|measured| measured.sensor.by_reading.is_some()) {
+            self.learn_factors(measured).await?;
         }
         Ok(measured)
     }
 
-    async fn reading(&self, number: u8) -> Result<Option<Reading>, IpmiError> {
-        match self.run(&GetReading(number)).await {
-            Ok(reading) => Ok(Some(reading)),
-            // It is not there, or not to be read; the others are.
-            Err(IpmiError::Completion(CompletionCode(0xc1 | 0xcb | 0xcd | 0xce | 0xd4..=0xd6 | 0xff))) => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
+    /// Asks for the factors of a sensor that is not linear: those of its reading, and of its thresholds.
+    async fn learn_factors(&self, measured: &mut Measured) -> Result<(), IpmiError> {
+        let Measured { sensor, reading } = measured;
+        let (Some(by_reading), Ok(destination)) = (sensor.by_reading.clone(), sensor.destination()) else {
+            return Ok(());
+        };
+        let value = reading.as_ref().and_then(|reading| reading.value);
+        let ask = |raw| GetReadingFactors { sensor: sensor.number, raw, format: by_reading.format };
+        let asked: Vec<_> = value
+            .into_iter()
+            .chain(sensor.thresholds.iter().flatten().copied())
+            .collect::<BTreeSet<u8>>()
+            .into_iter()
+            .map(|raw| (raw, self.begin(destination, ask(raw).request())))
+            .collect();
+        let mut factors = by_reading.factors;
+        for (raw, pending) in asked {
+            factors.extend(there(reply(&ask(raw), &pending.answer().await?))?.map(|found| (raw, found)));
         }
+        sensor.by_reading = Some(ByReading { factors, ..by_reading });
+        Ok(())
     }
 }
 
-const CONTROLLER: u8 = 0x20;
+/// None where it is not there, or not to be read: the others are.
+fn there<T>(answer: Result<T, IpmiError>) -> Result<Option<T>, IpmiError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(IpmiError::Completion(code)) if is_about_one(code) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_about_one(code: CompletionCode) -> bool {
+    // 83h is that of a bridge: nobody has taken the message.
+    matches!(code.0, 0x83 | 0xc1..=0xc3 | 0xcb..=0xce | 0xd3..=0xd6 | 0xff)
+}

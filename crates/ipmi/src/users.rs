@@ -123,8 +123,15 @@ impl Connection {
         }
     }
 
-    fn demand_encryption(&self) -> Result<(), IpmiError> {
-        if self.suite().is_in_clear() { Err(IpmiError::InClear { suite: self.suite() }) } else { Ok(()) }
+    /// Whoever passes a secret on asks this first.
+    ///
+    /// # Errors
+    /// When others could read it.
+    pub fn demand_encryption(&self) -> Result<(), IpmiError> {
+        match self.protection() {
+            Some(protection) if protection.is_in_clear() => Err(IpmiError::InClear { protection }),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,14 +1,14 @@
 //! Enumerations: pages of what plug-ins list, and the contexts between them (WS-Enumeration; DSP0226 8).
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sddl::Sid;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use wsman::enumeration::{Enumerate, EnumerationMode, Pull};
 use wsman::{Detail, Fault, Head, Reply, Subcode, code};
-use xml::Writer;
+use xml::{Fragment, Writer};
 
 use crate::answer::Limits;
 use crate::plugin::{Answer, Item, Items};
@@ -18,7 +18,14 @@ use crate::random::fresh_uuid;
 /// Every enumeration that is not at its end, by context.
 #[derive(Default)]
 pub(crate) struct Contexts {
-    open: Mutex<HashMap<String, Enumeration>>,
+    open: Arc<Mutex<Open>>,
+}
+
+#[derive(Default)]
+struct Open {
+    enumerations: HashMap<String, Enumeration>,
+    /// A task forgets those that expire.
+    is_watched: bool,
 }
 
 /// One enumeration on its way.
@@ -26,8 +33,10 @@ pub(crate) struct Enumeration {
     owner: Sid,
     items: Box<dyn Items>,
     mode: EnumerationMode,
-    /// Taken from `items` and not yet given.
-    next: Option<Item>,
+    /// Taken from `items`, written and not yet given.
+    next: Option<Result<Fragment, Fault>>,
+    /// Something went wrong, after which there are no items: what was given is not all.
+    has_failed: bool,
     /// When it is forgotten.
     expires: Instant,
     /// Counts as one of its owner's operations while it is open.
@@ -41,10 +50,11 @@ impl Enumeration {
         mode: EnumerationMode,
         operation: Operation,
     ) -> Self {
-        Self { owner, items, mode, next: None, expires: Instant::now(), _operation: operation }
+        let expires = Instant::now();
+        Self { owner, items, mode, next: None, has_failed: false, expires, _operation: operation }
     }
 
-    /// Takes as many items as are asked for and fit; `end` is known only if the one after was looked for.
+    /// Takes as many items as are asked for and fit, or are there before something goes wrong; `end` is known only if the one after was looked for.
     ///
     /// Waits for the first one until the deadline; those that were found by then are given.
     async fn page(&mut self, most: u32, room: usize, deadline: Instant) -> Result<Page, Fault> {
@@ -54,26 +64,27 @@ impl Enumeration {
             let item = match self.next.take() {
                 Some(item) => item,
                 None => match timeout_at(deadline, self.items.next()).await {
-                    Ok(Some(item)) => item?,
+                    Ok(Some(item)) => item.and_then(|item| written(item, self.mode)),
                     Ok(None) => return Ok(Page { items: page, count, end: true }),
                     Err(_) if count > 0 => return Ok(Page { items: page, count, end: false }),
                     Err(_) => return Err(too_slow()),
                 },
             };
-            if count == most {
+            // What came before a failure counts.
+            if count == most || (item.is_err() && count > 0) {
                 self.next = Some(item);
                 return Ok(Page { items: page, count, end: false });
             }
-            let mut one = Writer::new();
-            write_item(&mut one, &item, self.mode)?;
-            if page.len() + one.len() > room {
-                self.next = Some(item);
+            let item = item.inspect_err(|_| self.has_failed = true)?;
+            let octets = item.as_str().len();
+            if page.len() + octets > room {
+                self.next = Some(Ok(item));
                 if count == 0 {
-                    return Err(too_large(one.len(), room));
+                    return Err(too_large(octets, room));
                 }
                 return Ok(Page { items: page, count, end: false });
             }
-            page.fragment(&one.into_fragment());
+            page.fragment(&item);
             count += 1;
         }
     }
@@ -157,23 +168,28 @@ impl Contexts {
 
     /// Forgets what has rested for too long, and with it that it counted as an operation.
     pub(crate) fn forget_expired(&self) {
-        let now = Instant::now();
-        self.locked().retain(|_, enumeration| enumeration.expires > now);
+        locked(&self.open).forget_expired();
     }
 
     fn keep(&self, mut enumeration: Enumeration, timeout: Duration) -> String {
-        let now = Instant::now();
-        enumeration.expires = now + timeout;
+        enumeration.expires = Instant::now() + timeout;
         let context = format!("uuid:{}", fresh_uuid());
-        let mut open = self.locked();
-        open.retain(|_, other| other.expires > now);
-        open.insert(context.clone(), enumeration);
+        self.insert(context.clone(), enumeration);
         context
+    }
+
+    fn insert(&self, context: String, enumeration: Enumeration) {
+        let until = enumeration.expires;
+        let mut open = locked(&self.open);
+        open.enumerations.insert(context, enumeration);
+        if !std::mem::replace(&mut open.is_watched, true) {
+            tokio::spawn(watch(Arc::clone(&self.open), until));
+        }
     }
 
     /// Takes an enumeration out; another user's does not exist for the caller.
     fn take(&self, context: &str, caller: Sid) -> Result<Taken<'_>, Fault> {
-        let mut open = self.locked();
+        let open = &mut locked(&self.open).enumerations;
         let now = Instant::now();
         let is_it = open.get(context).is_some_and(|found| found.owner == caller && found.expires > now);
         let enumeration = if is_it { open.remove(context) } else { None };
@@ -184,14 +200,37 @@ impl Contexts {
             None => Err(invalid_context()),
         }
     }
+}
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<String, Enumeration>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+impl Open {
+    fn forget_expired(&mut self) {
+        let now = Instant::now();
+        self.enumerations.retain(|_, enumeration| enumeration.expires > now);
     }
 }
 
+/// Forgets what has rested for too long, until there is nothing that could: what gives items waits elsewhere, and
+/// perhaps a process with it.
+async fn watch(open: Arc<Mutex<Open>>, mut until: Instant) {
+    loop {
+        sleep_until(until).await;
+        let mut open = locked(&open);
+        open.forget_expired();
+        let next = open.enumerations.values().map(|enumeration| enumeration.expires).min();
+        let Some(next) = next else {
+            open.is_watched = false;
+            return;
+        };
+        until = next;
+    }
+}
+
+fn locked(open: &Mutex<Open>) -> MutexGuard<'_, Open> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// An enumeration that goes back under its old context unless the page was made: a pull that finds nothing
-/// in time, or whose client hangs up, changes nothing.
+/// in time, or whose client hangs up, changes nothing. After a failure it is over.
 struct Taken<'c> {
     contexts: &'c Contexts,
     context: String,
@@ -210,15 +249,17 @@ impl Taken<'_> {
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        if let Some(enumeration) = self.enumeration.take() {
-            self.contexts.locked().insert(std::mem::take(&mut self.context), enumeration);
+        if let Some(enumeration) = self.enumeration.take().filter(|enumeration| !enumeration.has_failed) {
+            self.contexts.insert(std::mem::take(&mut self.context), enumeration);
         }
     }
 }
 
-fn write_item(writer: &mut Writer, item: &Item, mode: EnumerationMode) -> Result<(), Fault> {
+/// An item as it stands in the page.
+fn written(item: Item, mode: EnumerationMode) -> Result<Fragment, Fault> {
+    let Item { object, reference } = item;
     let reference = || {
-        item.reference.as_ref().ok_or_else(|| {
+        reference.as_ref().ok_or_else(|| {
             Fault::new(
                 Subcode::UnsupportedFeature,
                 code::ENUMERATION_MODE,
@@ -227,19 +268,18 @@ fn write_item(writer: &mut Writer, item: &Item, mode: EnumerationMode) -> Result
             .with_detail(Detail::ENUMERATION_MODE)
         })
     };
+    let mut writer = Writer::new();
     match mode {
-        EnumerationMode::Object => {
-            writer.fragment(&item.object);
-        }
-        EnumerationMode::Reference => reference()?.write(writer, "a:EndpointReference"),
+        EnumerationMode::Object => return Ok(object),
+        EnumerationMode::Reference => reference()?.write(&mut writer, "a:EndpointReference"),
         EnumerationMode::ObjectAndReference => {
             let reference = reference()?;
-            writer.start("w:Item").fragment(&item.object);
-            reference.write(writer, "a:EndpointReference");
+            writer.start("w:Item").fragment(&object);
+            reference.write(&mut writer, "a:EndpointReference");
             writer.end();
         }
     }
-    Ok(())
+    Ok(writer.into_fragment())
 }
 
 fn too_slow() -> Fault {

@@ -205,6 +205,25 @@ impl EngineBuilder {
 }
 
 impl Engine {
+    /// Lets all providers let go of what they hold elsewhere: for the end.
+    pub async fn close(&self) {
+        let engine = self.clone();
+        // Each may wait, and one that serves many classes is told once.
+        let told = tokio::task::spawn_blocking(move || {
+            let mut told: Vec<*const ()> = Vec::new();
+            for provider in engine.inner.tables.values().flat_map(|table| table.providers.values()) {
+                let address = Arc::as_ptr(provider).cast::<()>();
+                if !told.contains(&address) {
+                    told.push(address);
+                    provider.close();
+                }
+            }
+        });
+        if told.await.is_err() {
+            tracing::error!("A provider panicked when it was closed");
+        }
+    }
+
     /// Begins an engine of a machine whose clocks are so many minutes east of Greenwich.
     #[must_use]
     pub fn builder(server: impl Into<String>, offset: i16) -> EngineBuilder {

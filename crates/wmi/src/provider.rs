@@ -72,6 +72,10 @@ pub trait Provider: Send + Sync {
         Err(ProviderError::NotCapable)
     }
 
+    /// Lets go of what it holds elsewhere, such as sessions with other machines; whoever asks afterwards may make it
+    /// take that again. Nothing by default.
+    fn close(&self) {}
+
     /// Removes the instance with some keys; `false` if there is none.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod fru;
 mod hosts;
 mod identify;
 mod info;
+mod known;
 mod lan;
 mod many;
 mod power;
@@ -23,7 +24,7 @@ mod threshold;
 mod user;
 mod watchdog;
 
-use lexopt::Parser;
+use lexopt::{Arg, Parser};
 
 use self::arguments::{Action, Invocation};
 use crate::Subcommand;
@@ -37,6 +38,10 @@ pub(crate) const SUBCOMMAND: Subcommand = Subcommand {
 };
 
 fn run(parser: Parser) -> Result<String, Failure> {
+    let mut ahead = parser.clone();
+    if matches!(ahead.next(), Ok(Some(Arg::Value(word))) if word == "host") {
+        return known::run(ahead);
+    }
     let Some(Invocation { action, place }) = Invocation::parse(parser)? else { return Ok(HELP.to_owned()) };
     match action {
         Action::Power(what) => many::ask(place, what),
@@ -98,6 +103,7 @@ Actions:
   watchdog [WHAT]       the timer that acts when the machine is silent: reset begins it anew, off stops it, and
                         set none|reset|off|cycle SECONDS sets it up
   identify [SECONDS|on] let the lamp of the box blink for 15 seconds, or so many; 0 ends it, on is until then
+  host WHAT             the controllers that the service of this machine knows: telarch ipmi host --help tells more
   raw NETFN CMD [DATA]  send octets (06, 0x06 and 6 are the same), and print those of the answer
 
 Options:

@@ -265,7 +265,7 @@ fn service(
         catalog: Catalog::new(vec![
             Arc::new(settings),
             shell,
-            Arc::new(wmi_engine::plugin(Some(&files.paths.repository))?),
+            Arc::new(wmi_engine::plugin(&files.paths.state)?),
         ]),
         product: product::of_this_machine(),
     }))

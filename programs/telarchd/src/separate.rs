@@ -32,11 +32,9 @@ pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
         std::env::args_os().skip(1).filter_map(|one| one.into_string().ok()).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        [KEEPER, user, repository] => host::keep(user, repository).map(Some),
+        [KEEPER, user, state] => host::keep(user, state).map(Some),
         [QUICK_CONFIG, state] => crate::quick_config::run(state).map(Some),
-        [HOST, uid, gid, repository] => {
-            host::run(uid.parse()?, gid.parse()?, Path::new(repository)).map(Some)
-        }
+        [HOST, uid, gid, state] => host::run(uid.parse()?, gid.parse()?, Path::new(state)).map(Some),
         _ => Ok(None),
     }
 }

@@ -5,28 +5,36 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cim::{Namespace, Schema};
+use config::Paths;
+use hardware::{Hardware, HostFile};
 use linux::Machine;
 use plugin_wmi::WmiPlugin;
 use repository::{LivingEngine, Repository};
+use tokio::runtime::Handle;
 use wmi::Engine;
 
-/// The plug-in for the instances of this machine, and for what was added to it: without a file, nothing, and what is
-/// added is gone with the process.
-pub(crate) fn plugin(added: Option<&Path>) -> Result<WmiPlugin, Box<dyn Error>> {
-    let machine = Arc::new(Machine::this());
-    let providers = linux::providers(&machine);
+/// The plug-in for the instances of this machine, of the controllers that a directory of state knows, and of what was
+/// added there.
+pub(crate) fn plugin(state: &Path) -> Result<WmiPlugin, Box<dyn Error>> {
+    let of_user = Paths::of_user(|name| std::env::var_os(name)).map(|paths| paths.state);
+    let of_machine = Paths::of_machine();
+    // A service that keeps nothing for the machine keeps nothing in anybody's home either.
+    let of_user = if state == of_machine.state { of_user } else { Some(state.to_owned()) };
+    let machine = Arc::new(Machine::this().keeping(state, of_user));
+    let mut providers = linux::providers(&machine);
+    let hosts = HostFile::of_state(state);
+    providers.push(Arc::new(Hardware::new(machine.host_name(), hosts, Handle::current())));
     let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;
-    let (repository, wrong) =
-        added.map_or_else(|| (Repository::in_memory(), None), Repository::open_or_closed);
-    if let Some(error) = wrong {
-        tracing::error!(%error, "The repository of WMI cannot be read: nobody may use WMI until it can");
-    }
     let begin = move || {
         let engine =
             Engine::builder(machine.host_name(), machine.offset()).providers(providers.iter().cloned());
-        let others = others.iter().cloned().map(Schema::of);
-        others.fold(engine, wmi::EngineBuilder::namespace)
+        others.iter().cloned().map(Schema::of).fold(engine, wmi::EngineBuilder::namespace)
     };
+    let added = Paths::new(&of_machine.config, state).repository;
+    let (repository, wrong) = Repository::open_or_closed(&added);
+    if let Some(error) = wrong {
+        tracing::error!(%error, "The repository of WMI cannot be read: nobody may use WMI until it can");
+    }
     let living = LivingEngine::new(Arc::new(repository), begin)?;
     Ok(WmiPlugin::living(move || living.engine()))
 }

@@ -1,7 +1,11 @@
-//! A management controller that we did not write: `ipmi_sim` of OpenIPMI, on a port of its own.
+//! Management controllers for tests: one that we did not write, `ipmi_sim` of OpenIPMI, on a port of its own; and as
+//! many of ours as one likes, in the process of the test.
 //!
-//! What it simulates is in `bmc/`: 35 records of sensors, an event log, and an inventory, made to catch decoders.
+//! What both simulate is in `bmc/`: 35 records of sensors, an event log, and an inventory, made to catch decoders.
 #![allow(clippy::expect_used, clippy::missing_panics_doc)]
+
+mod board;
+mod crowd;
 
 use std::fs;
 use std::net::UdpSocket;
@@ -9,6 +13,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+pub use board::Board;
+pub use crowd::{Crowd, Network, settings, settings_with_suites};
 
 /// A running simulator; dropping it ends it.
 #[derive(Debug)]

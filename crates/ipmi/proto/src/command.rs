@@ -1,9 +1,11 @@
 //! What can be asked, and how the answers read. Each command is a file of its own.
 
 pub mod boot;
+pub mod capabilities;
 pub mod channel;
 pub mod chassis;
 pub mod device_id;
+pub mod device_sdr;
 pub mod event_log;
 pub mod guid;
 pub mod lan;

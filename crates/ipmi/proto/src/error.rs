@@ -72,6 +72,32 @@ pub enum ProtoError {
     /// Nothing answered, for as long as the limit allows.
     #[error("no answer\n  is the address right, IPMI over LAN switched on, and UDP port 623 open?")]
     NoAnswer,
+    /// Nothing answered a command that must not be done twice.
+    #[error(
+        "no answer: the command may have been done, or not\n  look at the state of the machine before you send it again"
+    )]
+    Undecided,
+    /// The controller refused one of the steps of an IPMI 1.5 login.
+    #[error("the login was refused at {step}: {reason} (completion code {code:02x}h)")]
+    Lan15Refused {
+        /// At which step.
+        step: &'static str,
+        /// Why.
+        reason: &'static str,
+        /// Its completion code.
+        code: u8,
+    },
+    /// The controller does not speak IPMI 2.0.
+    #[error(
+        "the controller speaks IPMI 1.5 only, which protects little; it takes: {kinds}\n  allow one of them by name, if you must"
+    )]
+    OnlyLan15 {
+        /// The types of authentication it takes.
+        kinds: String,
+    },
+    /// A password that IPMI 1.5 would cut.
+    #[error("the password is longer than the 16 octets that IPMI 1.5 knows")]
+    LongForLan15,
     /// The controller refused one of the steps of the login.
     #[error("the login was refused at {stage}: {status}")]
     Refused {

@@ -4,7 +4,6 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::ProtoError;
-use crate::rakp::Privilege;
 use crate::suite::CipherSuite;
 
 /// The name of a user of the controller, at most 16 octets; the empty one is the anonymous user.
@@ -20,6 +19,12 @@ impl UserName {
         let what = "the name of the user";
         fits(what, name.as_bytes(), 16)?;
         Ok(Self(name.as_bytes().to_vec()))
+    }
+
+    /// As the login has it, which may be any octets at all.
+    pub(crate) fn from_octets(octets: &[u8]) -> Result<Self, ProtoError> {
+        fits("the name of the user", octets, 16)?;
+        Ok(Self(octets.to_vec()))
     }
 
     pub(crate) fn octets(&self) -> &[u8] {
@@ -38,6 +43,27 @@ impl Password {
     /// When it is too long or has a NUL in it.
     pub fn new(password: &[u8]) -> Result<Self, ProtoError> {
         padded("the password", password).map(Self)
+    }
+
+    /// One that nobody has.
+    pub(crate) fn from_random(octets: &[u8; 16]) -> Self {
+        let mut password = Zeroizing::new([0; 20]);
+        password.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
+        Self(password)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.iter().all(|octet| *octet == 0)
+    }
+
+    /// What IPMI 1.5 knows of it.
+    pub(crate) fn first_16(&self) -> Zeroizing<[u8; 16]> {
+        Zeroizing::new(self.0.first_chunk().copied().unwrap_or_default())
+    }
+
+    /// Whether IPMI 1.5 knows all of it.
+    pub(crate) fn fits_16(&self) -> bool {
+        self.0.iter().skip(16).all(|octet| *octet == 0)
     }
 
     /// With zeros behind it, as controllers keep it.
@@ -85,7 +111,8 @@ pub(crate) struct Exchange {
     /// `Rc`.
     pub(crate) controller_random: [u8; 16],
     pub(crate) guid: [u8; 16],
-    pub(crate) privilege: Privilege,
+    /// The level that is asked for, as RAKP 1 has it.
+    pub(crate) role: u8,
     pub(crate) user: UserName,
 }
 
@@ -131,7 +158,7 @@ impl Exchange {
     fn role(&self) -> Vec<u8> {
         let name = self.user.octets();
         let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
-        [&[self.privilege.role(), length], name].concat()
+        [&[self.role, length], name].concat()
     }
 
     fn mac(&self, key: &[u8], parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {

@@ -23,34 +23,42 @@
 
 pub mod codes;
 mod command;
+mod destination;
 mod entropy;
 mod error;
 pub mod fru;
 mod keys;
+mod lan15;
 mod linear;
 mod mac;
 mod message;
 mod octets;
 pub mod oracle;
 mod packet;
+mod protection;
 mod rakp;
 #[cfg(test)]
 mod replay;
+pub mod responder;
 mod rmcp;
 pub mod sdr;
 pub mod sel;
 mod session;
 mod suite;
 mod window;
+mod wire;
 
 pub use command::{
-    Command, boot, channel, chassis, device_id, event_log, guid, lan, payload, power, raw, sensor, storage,
-    threshold, user, watchdog,
+    Command, boot, capabilities, channel, chassis, device_id, device_sdr, event_log, guid, lan, payload,
+    power, raw, sensor, storage, threshold, user, watchdog,
 };
+pub use destination::Destination;
 pub use error::ProtoError;
 pub use keys::{GroupKey, Password, UserName};
+pub use lan15::AuthenticationType;
 pub use linear::{AnalogFormat, Factors, Linearization, Quantity};
 pub use message::{CompletionCode, NetFn, Request, Response};
+pub use protection::Protection;
 pub use rakp::{Privilege, Stage, Status};
 pub use rmcp::{Pong, ping, pong};
 pub use session::{Event, Login, RequestId, Session, Timing};

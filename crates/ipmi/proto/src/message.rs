@@ -2,8 +2,12 @@
 
 use std::fmt;
 
-use crate::ProtoError;
+mod call;
+mod repetition;
+
+pub(crate) use self::call::Call;
 use crate::octets::Octets;
+use crate::{Destination, ProtoError};
 
 /// The group a command belongs to; that of an answer is one higher (IPMI 2.0, table 5-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,13 +66,7 @@ impl Request {
 
     /// The message of a session, from the console (software id 81h) to the controller (20h).
     pub(crate) fn encode(&self, number: SequenceNumber) -> Vec<u8> {
-        let mut message = vec![CONTROLLER, self.net_fn.0 << 2];
-        message.push(checksum(&message));
-        let second = message.len();
-        message.extend([CONSOLE, number.0 << 2, self.command]);
-        message.extend(&self.data);
-        message.push(checksum(message.get(second..).unwrap_or_default()));
-        message
+        Destination::CONTROLLER.encode(self, number)
     }
 }
 
@@ -91,6 +89,20 @@ pub struct Response {
     pub code: CompletionCode,
     /// What follows the code.
     pub data: Vec<u8>,
+}
+
+impl Response {
+    /// It was done, and this is what came of it.
+    #[must_use]
+    pub fn done(data: Vec<u8>) -> Self {
+        Self { code: CompletionCode::OK, data }
+    }
+
+    /// It was not done, by the number of the completion code.
+    #[must_use]
+    pub fn refusal(code: u8) -> Self {
+        Self { code: CompletionCode(code), data: Vec::new() }
+    }
 }
 
 /// An answer, and what it is an answer to.
@@ -124,16 +136,21 @@ impl Answer {
         })
     }
 
-    /// The message as the controller sends it; tests and simulators do.
-    #[cfg(test)]
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut message = vec![CONSOLE, (self.net_fn.0 + 1) << 2];
-        message.push(checksum(&message));
-        message.extend([CONTROLLER, self.number.0 << 2, self.command, self.response.code.0]);
-        message.extend(&self.response.data);
-        message.push(checksum(message.get(3..).unwrap_or_default()));
-        message
+    /// The answer that a controller has put behind its own to Send Message, as some do.
+    pub(crate) fn inside(message: &[u8]) -> Option<Self> {
+        Self::decode(message).ok()
     }
+}
+
+/// A message of the bus: whom it is for and who it is from, each with a checksum (IPMI 2.0, 13.8).
+pub(crate) fn framed(head: [u8; 2], tail: [u8; 3], data: &[u8]) -> Vec<u8> {
+    let mut message = Vec::with_capacity(data.len() + 7);
+    message.extend(head);
+    message.push(checksum(&message));
+    message.extend(tail);
+    message.extend(data);
+    message.push(checksum(message.get(3..).unwrap_or_default()));
+    message
 }
 
 /// Tells answers to requests of one session apart (`rqSeq`).
@@ -149,6 +166,11 @@ impl SequenceNumber {
     pub(crate) fn next(self) -> Self {
         Self((self.0 + 1) & 0x3f)
     }
+
+    /// Beside the requester's logical unit, which is 0.
+    pub(crate) fn on_the_wire(self) -> u8 {
+        self.0 << 2
+    }
 }
 
 /// How a command ended (IPMI 2.0, table 5-2).
@@ -158,6 +180,10 @@ pub struct CompletionCode(pub u8);
 impl CompletionCode {
     /// Done.
     pub const OK: Self = Self(0);
+    /// There is no such command.
+    pub const UNKNOWN_COMMAND: Self = Self(0xc1);
+    /// The controller, or what is behind it, took too long; nobody knows whether it was done.
+    pub const TIMEOUT: Self = Self(0xc3);
     /// The number of octets that was asked for cannot be returned.
     pub const CANNOT_RETURN: Self = Self(0xca);
     /// What was asked for is not there.
@@ -222,8 +248,10 @@ pub(crate) fn checksum(octets: &[u8]) -> u8 {
     octets.iter().fold(0_u8, |sum, octet| sum.wrapping_add(*octet)).wrapping_neg()
 }
 
-const CONTROLLER: u8 = 0x20;
-const CONSOLE: u8 = 0x81;
+/// The controller's address on the bus.
+pub(crate) const CONTROLLER: u8 = 0x20;
+/// The console's software id.
+pub(crate) const CONSOLE: u8 = 0x81;
 
 #[cfg(test)]
 mod tests {
@@ -245,7 +273,9 @@ mod tests {
             number: SequenceNumber(63),
             response: Response { code: CompletionCode(0), data: vec![1, 2, 3] },
         };
-        let message = answer.encode();
+        let call =
+            Call::decode(&Request::new(answer.net_fn, answer.command, &[]).encode(answer.number)).unwrap();
+        let message = call.answered(&answer.response);
         assert_eq!(Answer::decode(&message).as_ref(), Ok(&answer));
         for place in 0..message.len() {
             let mut damaged = message.clone();

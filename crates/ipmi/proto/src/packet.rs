@@ -22,7 +22,7 @@ pub(crate) enum Payload {
 }
 
 impl Payload {
-    fn number(self) -> u8 {
+    pub(crate) fn number(self) -> u8 {
         match self {
             Self::Ipmi => 0,
             Self::SerialOverLan => 1,
@@ -208,7 +208,7 @@ fn decrypt(key: &[u8; 16], sealed: &[u8]) -> Result<Vec<u8>, ProtoError> {
 }
 
 /// In the place of the authentication type of IPMI 1.5.
-const RMCP_PLUS: u8 = 6;
+pub(crate) const RMCP_PLUS: u8 = 6;
 const ENCRYPTED: u8 = 0x80;
 const AUTHENTICATED: u8 = 0x40;
 const NEXT_HEADER: u8 = 7;

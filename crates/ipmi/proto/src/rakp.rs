@@ -40,6 +40,15 @@ impl Privilege {
         }
     }
 
+    /// The highest of those here that a number allows; callback allows less than any of them, but lets sign in.
+    pub(crate) fn at_most(number: u8) -> Self {
+        match number {
+            0..=2 => Self::User,
+            3 => Self::Operator,
+            _ => Self::Administrator,
+        }
+    }
+
     /// As RAKP 1 has it: users are looked up by name alone, whatever level they have.
     pub(crate) fn role(self) -> u8 {
         0x10 | self.number()

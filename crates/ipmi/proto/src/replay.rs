@@ -35,7 +35,7 @@ fn exchange(name: &str, keys: &Value) -> Exchange {
         console_random: array(key("rm")),
         controller_random: array(key("rc")),
         guid: array(key("guid")),
-        privilege: Privilege::Administrator,
+        role: Privilege::Administrator.role(),
         user: UserName::new("admin").unwrap(),
     }
 }

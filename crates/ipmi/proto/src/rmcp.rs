@@ -66,6 +66,20 @@ pub fn pong(frame: &[u8]) -> Result<Pong, ProtoError> {
     Ok(Pong { tag, ipmi: octets.u8()? & 0x80 != 0 })
 }
 
+/// The Presence Pong that answers the body of a ping.
+pub(crate) fn answer_ping(body: &[u8]) -> Result<Vec<u8>, ProtoError> {
+    let [enterprise @ .., kind, tag, _, _] = Octets::new("a Presence Ping", body).array::<8>()?;
+    if kind != 0x80 || enterprise != ASF {
+        return Err(ProtoError::Unexpected { what: "the type of a Presence Ping", value: kind.into() });
+    }
+    // It speaks IPMI, and version 1.0 of ASF, and nothing else of that.
+    let entities = [0, 0, 0, 0, 0x81, 0, 0, 0, 0, 0, 0, 0];
+    Ok([&[6, 0, 0xff, 6][..], &ASF, &[0x40, tag, 0, 0x10], &ASF, &entities].concat())
+}
+
+/// The number of the enterprise that made ASF.
+const ASF: [u8; 4] = [0, 0, 0x11, 0xbe];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +92,7 @@ mod tests {
         assert_eq!(pong(&frame), Ok(Pong { tag: 7, ipmi: true }));
         assert_eq!(pong(&frame[..15]), Err(ProtoError::Truncated { what: "a Presence Pong" }));
         assert!(unwrap_frame(&[6; 2_000]).is_err());
+        assert_eq!(pong(&answer_ping(&ping(9)[4..]).unwrap()), Ok(Pong { tag: 9, ipmi: true }));
+        assert!(answer_ping(&frame[4..]).is_err(), "a pong is no ping");
     }
 }

@@ -2,9 +2,11 @@
 
 mod text;
 
-use crate::ProtoError;
+use std::collections::BTreeMap;
+
 use crate::linear::{AnalogFormat, Factors, Linearization, Quantity};
 use crate::octets::Octets;
+use crate::{Destination, ProtoError};
 
 use self::text::type_length;
 pub(crate) use self::text::{fru_field, fru_text};
@@ -68,8 +70,12 @@ pub struct Sensor {
     pub event_kind: u8,
     /// What a reading is counted in.
     pub units: Units,
+    /// The channel of the controller that its owner is on; 0 is the bus inside the box.
+    pub channel: u8,
     /// How a reading becomes a quantity; none if it has states only, or factors of its own for each reading.
     pub factors: Option<Factors>,
+    /// Of a sensor that is not linear: what is known of the factors of its readings.
+    pub by_reading: Option<ByReading>,
     /// The raw thresholds: upper non-recoverable, critical, non-critical, then the same for lower.
     pub thresholds: [Option<u8>; 6],
     /// Whether thresholds can be read and set while it runs.
@@ -126,8 +132,26 @@ impl Sensor {
     /// The quantity of a raw reading.
     #[must_use]
     pub fn quantity(&self, raw: u8) -> Option<Quantity> {
-        self.factors.and_then(|factors| factors.quantity(raw))
+        let of_reading = || self.by_reading.as_ref()?.factors.get(&raw).copied();
+        self.factors.or_else(of_reading)?.quantity(raw)
     }
+
+    /// Whom to ask for its reading.
+    ///
+    /// # Errors
+    /// When it belongs to software, which nobody can ask.
+    pub fn destination(&self) -> Result<Destination, ProtoError> {
+        Destination::on_channel(self.channel, self.owner, self.unit)
+    }
+}
+
+/// Factors that each reading has of its own: the controller has to be asked for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ByReading {
+    /// How the raw octet is to be read.
+    pub format: AnalogFormat,
+    /// Those that it was asked for, by raw value.
+    pub factors: BTreeMap<u8, Factors>,
 }
 
 /// What a reading is counted in.
@@ -223,13 +247,12 @@ fn full(octets: Octets<'_>) -> Result<Sensor, ProtoError> {
         _ => None,
     };
     sensor.factors = format.zip(Linearization::new(linearization)).map(|(format, linearization)| Factors {
-        m: ten_bits(m, m_high),
-        b: ten_bits(b, b_high),
-        b_exponent: four_bits(exponents),
-        result_exponent: four_bits(exponents >> 4),
         linearization,
-        format,
+        ..linear_factors([m, m_high, b, b_high, exponents], format)
     });
+    if matches!(linearization & 0x7f, 0x70..=0x7f) {
+        sensor.by_reading = format.map(|format| ByReading { format, factors: BTreeMap::new() });
+    }
     let given = |bit: u8, value: u8| (flags >> bit & 1 == 1).then_some(value);
     sensor.analog = format.is_some().then(|| Analog {
         tolerance: m_high & 0x3f,
@@ -269,12 +292,14 @@ fn event_only(octets: Octets<'_>) -> Result<Sensor, ProtoError> {
         name: type_length(&mut octets)?,
         owner,
         unit: unit & 3,
+        channel: unit >> 4,
         number,
         entity: (entity, instance),
         kind,
         event_kind,
         units,
         factors: None,
+        by_reading: None,
         thresholds: [None; 6],
         threshold_access: ThresholdAccess::None,
         settable: 0,
@@ -298,12 +323,14 @@ fn readable_sensor(octets: Octets<'_>) -> Result<(Sensor, u8, u8, Octets<'_>), P
         name: String::new(),
         owner,
         unit: unit & 3,
+        channel: unit >> 4,
         number,
         entity: (entity, instance),
         kind,
         event_kind,
         units: Units { is_percentage: flags & 1 == 1, rate: flags >> 3 & 7, base, second },
         factors: None,
+        by_reading: None,
         thresholds: [None; 6],
         threshold_access: match (event_kind, capabilities >> 2 & 3) {
             (1, 1) => ThresholdAccess::Readable,
@@ -356,6 +383,18 @@ fn controller(octets: Octets<'_>) -> Result<Body, ProtoError> {
     let mut octets = octets;
     let [address, _, _, _, _, _, _, _, _, _] = octets.array()?;
     Ok(Body::Controller { address, name: type_length(&mut octets)? })
+}
+
+/// From M and B with their upper bits, and the exponents, as records and controllers have them.
+pub(crate) fn linear_factors([m, m_high, b, b_high, exponents]: [u8; 5], format: AnalogFormat) -> Factors {
+    Factors {
+        m: ten_bits(m, m_high),
+        b: ten_bits(b, b_high),
+        b_exponent: four_bits(exponents),
+        result_exponent: four_bits(exponents >> 4),
+        linearization: Linearization::Linear,
+        format,
+    }
 }
 
 /// Two's complement of ten bits, of which the upper two are the upper two of the second octet.

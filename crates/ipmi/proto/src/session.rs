@@ -1,17 +1,26 @@
 //! The console's end of a session (IPMI 2.0, 13.14 and 13.15): told what arrived and what time it is.
 
+mod discovery;
 mod established;
+mod lan15_login;
 mod login;
 mod round_trip;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use self::established::{Established, Purpose};
+use self::discovery::{Discovery, Found};
+use self::established::{Done, Established, Purpose};
+use self::lan15_login::Lan15Attempt;
 use self::login::{Attempt, Outcome};
+use crate::capabilities::{Detail, GetAuthenticationCapabilities};
 use crate::entropy::Entropy;
-use crate::packet::Packet;
-use crate::{CipherSuite, GroupKey, Password, Privilege, ProtoError, Request, Response, UserName};
+use crate::message::{Answer, SequenceNumber};
+use crate::wire::Frame;
+use crate::{
+    AuthenticationType, CipherSuite, Command as _, Destination, GroupKey, Password, Privilege, Protection,
+    ProtoError, Request, Response, UserName, lan15,
+};
 
 /// A session from Open Session to Close Session.
 ///
@@ -23,7 +32,7 @@ pub struct Session {
     timing: Timing,
     entropy: Entropy,
     phase: Phase,
-    waiting: VecDeque<(RequestId, Request)>,
+    waiting: VecDeque<(RequestId, Destination, Request)>,
     next_id: u64,
     out: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
@@ -31,7 +40,9 @@ pub struct Session {
 
 #[derive(Debug)]
 enum Phase {
+    Discovering(Discovery, Instant),
     Opening(Box<Attempt>),
+    Opening15(Box<Lan15Attempt>),
     Open(Box<Established>),
     Ended,
 }
@@ -45,6 +56,18 @@ pub struct Login {
     pub(crate) privilege: Privilege,
     /// INVARIANT: not empty.
     pub(crate) suites: Vec<CipherSuite>,
+    pub(crate) way: Way,
+}
+
+/// What a login begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Open Session with the first suite.
+    RmcpPlus,
+    /// What the controller says that it takes.
+    Discovery,
+    /// A session of IPMI 1.5.
+    Lan15(AuthenticationType),
 }
 
 impl Login {
@@ -52,7 +75,14 @@ impl Login {
     #[must_use]
     pub fn new(user: UserName, password: Password) -> Self {
         let suites = vec![CipherSuite::SHA256, CipherSuite::SHA1];
-        Self { user, password, group_key: None, privilege: Privilege::Administrator, suites }
+        Self {
+            user,
+            password,
+            group_key: None,
+            privilege: Privilege::Administrator,
+            suites,
+            way: Way::RmcpPlus,
+        }
     }
 
     /// At another level.
@@ -67,6 +97,26 @@ impl Login {
     pub fn suite(mut self, suite: CipherSuite) -> Self {
         self.suites = vec![suite];
         self
+    }
+
+    /// With the suites that the controller lists first, of those that are allowed; without this they are tried one
+    /// after another, which takes fewer packets with most controllers.
+    #[must_use]
+    pub fn discover(mut self) -> Self {
+        self.way = Way::Discovery;
+        self
+    }
+
+    /// In a session of IPMI 1.5, which hides nothing, and proves little.
+    ///
+    /// # Errors
+    /// When the password is longer than IPMI 1.5 knows: it would be another one there.
+    pub fn lan15(mut self, kind: AuthenticationType) -> Result<Self, ProtoError> {
+        if !self.password.fits_16() {
+            return Err(ProtoError::LongForLan15);
+        }
+        self.way = Way::Lan15(kind);
+        Ok(self)
     }
 
     /// With the controller's key, besides the password.
@@ -84,11 +134,13 @@ pub struct Timing {
     pub limit: Duration,
     /// How many requests may be open at the same time, 1 to 8.
     pub open_requests: usize,
+    /// How long a session may be idle until something is asked so that it stays: controllers end it after a minute.
+    pub keep_alive: Duration,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { limit: Duration::from_secs(10), open_requests: 4 }
+        Self { limit: Duration::from_secs(10), open_requests: 4, keep_alive: Duration::from_secs(25) }
     }
 }
 
@@ -102,8 +154,10 @@ pub struct RequestId(u64);
 pub enum Event {
     /// The login succeeded: requests are sent now.
     Established {
-        /// With which suite.
-        suite: CipherSuite,
+        /// By what it is protected.
+        protection: Protection,
+        /// Who the controller says it is, if the login tells; some say what all of their kind say.
+        guid: Option<[u8; 16]>,
     },
     /// A request is done with. A completion code that says "later" is here only when the limit has passed.
     Answered {
@@ -120,29 +174,52 @@ impl Session {
     /// Begins a login. The seed must come from a source that nobody can foresee, and be drawn anew every time.
     #[must_use]
     pub fn start(login: Login, seed: [u8; 32], timing: Timing, now: Instant) -> Self {
-        let mut entropy = Entropy::new(seed);
-        let attempt = Attempt::first(&login, &mut entropy, now + timing.limit, now);
-        let out = VecDeque::from([attempt.frame()]);
-        Self {
-            login,
+        let mut session = Self {
             timing,
-            entropy,
-            phase: Phase::Opening(Box::new(attempt)),
+            entropy: Entropy::new(seed),
+            phase: Phase::Ended,
             waiting: VecDeque::new(),
             next_id: 0,
-            out,
+            out: VecDeque::new(),
             events: VecDeque::new(),
+            login,
+        };
+        let give_up_at = now + timing.limit;
+        match session.login.way {
+            Way::RmcpPlus => session.open_session(session.login.suites.clone(), give_up_at, now),
+            Way::Discovery => {
+                let discovery = Discovery::first(now);
+                session.out.push_back(discovery.frame(&session.login));
+                session.phase = Phase::Discovering(discovery, give_up_at);
+            }
+            Way::Lan15(kind) => {
+                let attempt = Lan15Attempt::first(kind, give_up_at, now);
+                session.out.push_back(attempt.challenge(&session.login));
+                session.phase = Phase::Opening15(Box::new(attempt));
+            }
         }
+        session
+    }
+
+    fn open_session(&mut self, suites: Vec<CipherSuite>, give_up_at: Instant, now: Instant) {
+        let attempt = Attempt::first(suites, &mut self.entropy, give_up_at, now);
+        self.out.push_back(attempt.frame());
+        self.phase = Phase::Opening(Box::new(attempt));
     }
 
     /// Queues a command; it is sent once the session is established and fewer than the limit are open.
     pub fn request(&mut self, request: Request) -> RequestId {
+        self.request_at(Destination::CONTROLLER, request)
+    }
+
+    /// The same, for another logical unit, or another controller behind this one.
+    pub fn request_at(&mut self, destination: Destination, request: Request) -> RequestId {
         let id = RequestId(self.next_id);
         self.next_id += 1;
         if matches!(self.phase, Phase::Ended) {
             self.events.push_back(Event::Answered { id, outcome: Err(ProtoError::Ended) });
         } else {
-            self.waiting.push_back((id, request));
+            self.waiting.push_back((id, destination, request));
         }
         id
     }
@@ -151,19 +228,35 @@ impl Session {
     ///
     /// # Errors
     /// When it is not of this session, or means nothing; it was dropped, and everything goes on.
-    pub fn receive(&mut self, frame: &[u8], now: Instant) -> Result<(), ProtoError> {
-        let packet = Packet::decode(frame)?;
-        match &mut self.phase {
-            Phase::Opening(attempt) => {
-                let outcome = attempt.receive(&packet, &self.login, &mut self.entropy, now)?;
+    pub fn receive(&mut self, datagram: &[u8], now: Instant) -> Result<(), ProtoError> {
+        let frame = Frame::decode(datagram)?;
+        match (&mut self.phase, &frame) {
+            (Phase::Discovering(discovery, give_up_at), Frame::Lan15(packet)) => {
+                let (found, give_up_at) = (discovery.receive(packet, &self.login, now)?, *give_up_at);
+                self.found(found, give_up_at, now);
+            }
+            (Phase::Opening(attempt), Frame::RmcpPlus(packet)) => {
+                let outcome = attempt.receive(packet, &self.login, &mut self.entropy, now)?;
                 self.advance(outcome, now);
             }
-            Phase::Open(session) => {
-                for (purpose, outcome) in session.receive(&packet, now)? {
-                    self.finish(purpose, outcome);
+            (Phase::Opening(attempt), Frame::Lan15(packet)) if attempt.is_silent() => {
+                let answer = Answer::decode(packet.in_clear()?)?;
+                let ask = self.capabilities();
+                let capabilities = ask.reply(&answer.response.data)?;
+                if let Some(error) = discovery::without_rmcp_plus(&capabilities) {
+                    self.end(Err(error));
                 }
             }
-            Phase::Ended => return Err(ProtoError::Ended),
+            (Phase::Opening15(attempt), Frame::Lan15(packet)) => {
+                let outcome = attempt.receive(packet, &self.login, &mut self.entropy, now)?;
+                self.advance(outcome, now);
+            }
+            (Phase::Open(session), frame) => {
+                let done = session.receive(frame, now)?;
+                self.done(done);
+            }
+            (Phase::Ended, _) => return Err(ProtoError::Ended),
+            _ => return Err(ProtoError::OutOfWindow),
         }
         Ok(())
     }
@@ -171,25 +264,47 @@ impl Session {
     /// Sends again what has not been answered, or gives up.
     pub fn tick(&mut self, now: Instant) {
         match &mut self.phase {
+            Phase::Discovering(_, give_up_at) if now >= *give_up_at => self.end(Err(ProtoError::NoAnswer)),
+            Phase::Discovering(discovery, give_up_at) => {
+                let (found, give_up_at) = (discovery.tick(&self.login, now), *give_up_at);
+                self.found(found, give_up_at, now);
+            }
             Phase::Opening(attempt) => {
                 let outcome = attempt.tick(&self.login, &mut self.entropy, now);
+                let is_silent = attempt.is_silent();
+                self.advance(outcome, now);
+                if is_silent && matches!(self.phase, Phase::Opening(_)) {
+                    // Who speaks IPMI 1.5 only says so, if it is asked in that way.
+                    let request = self.capabilities().request().encode(SequenceNumber::FIRST);
+                    self.out.push_back(lan15::in_clear(&request));
+                }
+            }
+            Phase::Opening15(attempt) => {
+                let outcome = attempt.tick(&self.login, now);
                 self.advance(outcome, now);
             }
             Phase::Open(session) => {
-                for (purpose, outcome) in session.tick(&mut self.entropy, &mut self.out, now) {
-                    self.finish(purpose, outcome);
-                }
+                let done = session.tick(&mut self.entropy, &mut self.out, now);
+                let waits = (self.timing.keep_alive, self.timing.limit);
+                self.out.extend(session.keep_alive(waits, &mut self.entropy, now));
+                self.done(done);
             }
             Phase::Ended => {}
         }
+    }
+
+    fn capabilities(&self) -> GetAuthenticationCapabilities {
+        GetAuthenticationCapabilities { privilege: self.login.privilege, detail: Detail::Ipmi20 }
     }
 
     /// When [`tick`](Self::tick) has something to do, unless something arrives before.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         match &self.phase {
+            Phase::Discovering(discovery, give_up_at) => Some(discovery.deadline().min(*give_up_at)),
             Phase::Opening(attempt) => Some(attempt.deadline()),
-            Phase::Open(session) => session.deadline(),
+            Phase::Opening15(attempt) => Some(attempt.deadline()),
+            Phase::Open(session) => session.deadline(self.timing.keep_alive),
             Phase::Ended => None,
         }
     }
@@ -198,8 +313,8 @@ impl Session {
     pub fn transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
         if let Phase::Open(session) = &mut self.phase {
             while session.has_room(self.timing.open_requests) {
-                let Some((id, request)) = self.waiting.pop_front() else { break };
-                let until = now + self.timing.limit;
+                let Some((id, destination, request)) = self.waiting.pop_front() else { break };
+                let (until, request) = (now + self.timing.limit, (destination, request));
                 self.out.push_back(session.send(Purpose::Caller(id), request, until, &mut self.entropy, now));
             }
         }
@@ -222,8 +337,17 @@ impl Session {
                     self.out.push_back(session.close(until, &mut self.entropy, now));
                 }
             }
-            Phase::Opening(_) => self.end(Ok(())),
+            Phase::Discovering(..) | Phase::Opening(_) | Phase::Opening15(_) => self.end(Ok(())),
             Phase::Ended => {}
+        }
+    }
+
+    fn found(&mut self, found: Found, give_up_at: Instant, now: Instant) {
+        match found {
+            Found::Waiting => {}
+            Found::Send(frame) => self.out.push_back(frame),
+            Found::Suites(suites) => self.open_session(suites, give_up_at, now),
+            Found::Failed(error) => self.end(Err(error)),
         }
     }
 
@@ -244,12 +368,23 @@ impl Session {
         }
     }
 
+    fn done(&mut self, done: Done) {
+        for (purpose, outcome) in done.requests {
+            self.finish(purpose, outcome);
+        }
+        // Nothing at all was heard for as long as an answer may take: what else is waiting need not wait as long.
+        if done.is_silent && !matches!(self.phase, Phase::Ended) {
+            self.end(Err(ProtoError::NoAnswer));
+        }
+    }
+
     fn finish(&mut self, purpose: Purpose, outcome: Result<Response, ProtoError>) {
         match purpose {
             Purpose::Caller(id) => self.events.push_back(Event::Answered { id, outcome }),
             Purpose::SetPrivilege => match (outcome, &self.phase) {
                 (Ok(response), Phase::Open(session)) if response.code.0 == 0 => {
-                    self.events.push_back(Event::Established { suite: session.suite() });
+                    let (protection, guid) = (session.protection(), session.guid());
+                    self.events.push_back(Event::Established { protection, guid });
                 }
                 (Ok(response), _) => self.end(Err(ProtoError::Level {
                     level: self.login.privilege.name(),
@@ -257,6 +392,8 @@ impl Session {
                 })),
                 (Err(error), _) => self.end(Err(error)),
             },
+            // What it says to that does not matter; that it says nothing is seen elsewhere.
+            Purpose::KeepAlive => {}
             Purpose::Close => self.end(Ok(())),
         }
     }
@@ -267,7 +404,7 @@ impl Session {
             _ => Vec::new(),
         };
         let error = outcome.clone().err().unwrap_or(ProtoError::Ended);
-        for id in open.into_iter().chain(self.waiting.drain(..).map(|(id, _)| id)) {
+        for id in open.into_iter().chain(self.waiting.drain(..).map(|(id, ..)| id)) {
             self.events.push_back(Event::Answered { id, outcome: Err(error.clone()) });
         }
         self.events.push_back(Event::Ended(outcome));

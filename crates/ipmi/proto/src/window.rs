@@ -3,14 +3,27 @@
 use crate::ProtoError;
 
 /// The highest number that was seen, and which of those just below it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Window {
     highest: u32,
     /// Bit n is set when `highest - n` was seen.
     seen: u32,
+    ahead: u32,
+    behind: u32,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { highest: 0, seen: 0, ahead: AHEAD, behind: BEHIND }
+    }
 }
 
 impl Window {
+    /// That of IPMI 1.5, which is narrower (IPMI 2.0, 6.12.12).
+    pub(crate) fn narrow() -> Self {
+        Self { ahead: NARROW, behind: NARROW, ..Self::default() }
+    }
+
     /// Takes a number whose packet has been proven genuine.
     pub(crate) fn accept(&mut self, number: u32) -> Result<(), ProtoError> {
         if number == 0 {
@@ -23,11 +36,11 @@ impl Window {
         }
         let ahead = number.wrapping_sub(self.highest);
         let behind = self.highest.wrapping_sub(number);
-        if (1..=AHEAD).contains(&ahead) {
+        if (1..=self.ahead).contains(&ahead) {
             self.seen = self.seen << ahead | 1;
             self.highest = number;
             Ok(())
-        } else if behind <= BEHIND && self.seen & 1 << behind == 0 {
+        } else if behind <= self.behind && self.seen & 1 << behind == 0 {
             self.seen |= 1 << behind;
             Ok(())
         } else {
@@ -38,6 +51,7 @@ impl Window {
 
 const AHEAD: u32 = 15;
 const BEHIND: u32 = 16;
+const NARROW: u32 = 8;
 
 #[cfg(test)]
 mod tests {

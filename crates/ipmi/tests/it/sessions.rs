@@ -24,7 +24,7 @@ async fn a_suite_that_is_refused_gives_way_to_the_next_and_the_session_is_closed
     // It has few slots: sessions that were not closed would fill them.
     for _ in 0..40 {
         let connection = open(&bmc, login("admin", "admin-pw")).await.unwrap();
-        assert_eq!(connection.suite(), CipherSuite::SHA1);
+        assert_eq!(connection.suite(), Some(CipherSuite::SHA1));
         let id = connection.run(&device_id::GetDeviceId).await.unwrap();
         assert_eq!((id.ipmi, id.manufacturer, id.product), ((2, 0), 0x1291, 0x0f02));
         connection.close().await;

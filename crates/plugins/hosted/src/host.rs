@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use auth::Identity;
@@ -18,7 +19,9 @@ use wsman::eventing::Subscribe;
 use wsman::{Action, Fault, Request, Subcode, code, namespace};
 use xml::{Bounds, Writer};
 
-use crate::message::{CallMessage, FromHost, LONGEST_ENVELOPE, ToHost, too_large};
+use crate::message::{
+    CallMessage, ENOUGH_OCTETS, FromHost, ItemMessage, LONGEST_ENVELOPE, MOST_ITEMS, ToHost, too_large,
+};
 use crate::stream::{self, Outgoing};
 
 /// A plug-in that works for one user, in a process of that user.
@@ -236,7 +239,6 @@ impl Served {
         // Whoever cancels must find it, so it begins only once it is known.
         let mut all = locked(&self.known);
         let calling = self.calls.spawn(async move {
-            let is_subscription = call.subscribe.is_some();
             let answered = host.plugin.call(call).await;
             // A gateway that does not read is given no more.
             outgoing.room().await;
@@ -254,8 +256,8 @@ impl Served {
                 }
                 Ok((Content::Items(items), _)) => {
                     let (ask, asked) = mpsc::unbounded_channel();
-                    // Somebody has subscribed: the host is needed although nobody asks it anything.
-                    let kept = is_subscription.then(|| under_way.clone());
+                    // The host is needed although nobody asks it anything just now.
+                    let kept = under_way.clone();
                     let giving = give(items, number, asked, Arc::clone(&outgoing));
                     let giving = tokio::spawn(async move {
                         giving.await;
@@ -302,30 +304,63 @@ impl Drop for Served {
     }
 }
 
-/// Gives one item each time it is asked to.
+/// Gives items each time it is asked to: the next one, for which it waits, and those that are there by then.
 async fn give(
     mut items: Box<dyn Items>,
     number: u64,
     mut asked: mpsc::UnboundedReceiver<()>,
     outgoing: Arc<Outgoing>,
 ) {
+    // Known already, and not to be told before what came before it.
+    let mut last = None;
     while asked.recv().await.is_some() {
-        let message = match items.next().await {
-            Some(Ok(Item { object, reference })) => FromHost::Item {
-                number,
-                object: object.as_str().to_owned(),
-                reference: reference.map(|reference| {
-                    let mut writer = Writer::new();
-                    writer.start("x").namespace("a", namespace::ADDRESSING).namespace("w", namespace::WSMAN);
-                    reference.write(&mut writer, "a:EndpointReference");
-                    writer.finish()
-                }),
-            },
-            Some(Err(fault)) => FromHost::Fault { number, envelope: written(&fault) },
-            None => FromHost::End(number),
+        let mut together = Vec::new();
+        let mut octets: usize = 0;
+        while last.is_none() && together.len() < usize::from(MOST_ITEMS) && octets < ENOUGH_OCTETS {
+            let next = match together.is_empty() {
+                true => items.next().await,
+                false => match now_or_never(items.next()) {
+                    Some(next) => next,
+                    None => break,
+                },
+            };
+            match next {
+                Some(Ok(item)) => {
+                    let item = written_item(item);
+                    octets = octets.saturating_add(item.object.len());
+                    together.push(item);
+                }
+                Some(Err(fault)) => last = Some(FromHost::Fault { number, envelope: written(&fault) }),
+                None => last = Some(FromHost::End(number)),
+            }
+        }
+        let message = match (together.is_empty(), last.take()) {
+            (true, Some(message)) => message,
+            (_, kept) => {
+                last = kept;
+                FromHost::Some { number, items: together }
+            }
         };
         outgoing.room().await;
         outgoing.say(&[message.encode()]);
+    }
+}
+
+fn written_item(item: Item) -> ItemMessage {
+    let reference = item.reference.map(|reference| {
+        let mut writer = Writer::new();
+        writer.start("x").namespace("a", namespace::ADDRESSING).namespace("w", namespace::WSMAN);
+        reference.write(&mut writer, "a:EndpointReference");
+        writer.finish()
+    });
+    ItemMessage { object: item.object.as_str().to_owned(), reference }
+}
+
+/// What a future has for those who do not wait. Only for one that loses nothing when it is dropped.
+fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
+    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) enum ToHost<'a> {
     Delivered(u64),
     /// Its answer has not.
     Withheld(u64),
-    /// The next item.
+    /// The next item, and others that are there.
     Next(u64),
     /// No more items.
     Release(u64),
@@ -42,6 +42,14 @@ pub(crate) struct CallMessage<'a> {
     pub(crate) envelope: &'a str,
 }
 
+/// An item of an enumeration.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ItemMessage {
+    pub(crate) object: String,
+    /// With the namespaces it needs around it.
+    pub(crate) reference: Option<String>,
+}
+
 /// From the host.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FromHost {
@@ -49,8 +57,8 @@ pub(crate) enum FromHost {
     Envelope { number: u64, envelope: String, is_promised: bool },
     /// Items are there to be asked for.
     Items(u64),
-    /// One of them.
-    Item { number: u64, object: String, reference: Option<String> },
+    /// One of them or more, as many as were there.
+    Some { number: u64, items: Vec<ItemMessage> },
     /// There are no more.
     End(u64),
     /// It went wrong: an envelope with the fault.
@@ -138,9 +146,12 @@ impl FromHost {
                 text = envelope;
             }
             Self::Items(number) => _ = w.u8(2).u64(*number),
-            Self::Item { number, object, reference } => {
-                w.u8(3).u64(*number).text(object);
-                w.optional(reference.as_ref(), |w, reference| _ = w.text(reference));
+            Self::Some { number, items } => {
+                w.u8(3).u64(*number).u32(u32::try_from(items.len()).unwrap_or(u32::MAX));
+                for ItemMessage { object, reference } in items {
+                    w.text(object);
+                    w.optional(reference.as_ref(), |w, reference| _ = w.text(reference));
+                }
             }
             Self::End(number) => _ = w.u8(4).u64(*number),
             Self::Fault { number, envelope } => _ = w.u8(5).u64(*number).text(envelope),
@@ -160,11 +171,17 @@ impl FromHost {
                 Self::Envelope { number, is_promised, envelope: r.text()?.to_owned() }
             }
             2 => Self::Items(r.u64()?),
-            3 => Self::Item {
-                number: r.u64()?,
-                object: r.text()?.to_owned(),
-                reference: r.optional(|r| r.text().map(str::to_owned))?,
-            },
+            3 => {
+                let (number, count) = (r.u64()?, r.u32()?);
+                if count > u32::from(MOST_ITEMS) {
+                    return Err(Malformed("more items than go together"));
+                }
+                let item = |r: &mut Reader<'_>| {
+                    let object = r.text()?.to_owned();
+                    Ok(ItemMessage { object, reference: r.optional(|r| r.text().map(str::to_owned))? })
+                };
+                Self::Some { number, items: (0..count).map(|_| item(&mut r)).collect::<Result<_, _>>()? }
+            }
             4 => Self::End(r.u64()?),
             5 => Self::Fault { number: r.u64()?, envelope: r.text()?.to_owned() },
             6 => Self::InUse(r.u32()?),
@@ -182,7 +199,7 @@ impl FromHost {
         match self {
             Self::Envelope { number, .. }
             | Self::Items(number)
-            | Self::Item { number, .. }
+            | Self::Some { number, .. }
             | Self::End(number)
             | Self::NotTaken(number)
             | Self::Fault { number, .. } => Some(*number),
@@ -203,5 +220,9 @@ pub(crate) fn too_large() -> Fault {
         .with_detail(Detail::MAX_ENVELOPE_SIZE)
 }
 
+/// As many items as go in one message.
+pub(crate) const MOST_ITEMS: u16 = 256;
+/// After so many octets a message takes no more items.
+pub(crate) const ENOUGH_OCTETS: usize = 64 << 10;
 /// Far more than there are.
 const MOST_SETTINGS: u32 = 10_000;

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot};
 use wsman::{Action, EndpointReference, Fault, Response, ResponseError, Subcode, code};
 use xml::{Bounds, Document, Fragment};
 
-use crate::message::{CallMessage, FromHost, LONGEST_ENVELOPE, ToHost, too_large};
+use crate::message::{CallMessage, FromHost, ItemMessage, LONGEST_ENVELOPE, ToHost, too_large};
 use crate::stream::{self, Outgoing};
 
 /// Finds hosts, and has them started.
@@ -112,7 +112,7 @@ impl HostedPlugin {
                 let promise = Promise(Some(connection), number);
                 Ok(Answer::new(envelope).when_delivered(Box::new(move || promise.keep())))
             }
-            FromHost::Items(_) => Ok(Answer::items(HostedItems { connection, number, asked: None })),
+            FromHost::Items(_) => Ok(Answer::items(HostedItems::new(connection, number))),
             FromHost::Fault { envelope, .. } => Err(fault(envelope)),
             _ => Err(nonsense()),
         };
@@ -377,11 +377,22 @@ struct HostedItems {
     number: u64,
     /// Asked for and not yet there: a future that was dropped must not lose it.
     asked: Option<oneshot::Receiver<FromHost>>,
+    /// There, and not yet given.
+    here: std::vec::IntoIter<ItemMessage>,
+}
+
+impl HostedItems {
+    fn new(connection: Arc<Connection>, number: u64) -> Self {
+        Self { connection, number, asked: None, here: Vec::new().into_iter() }
+    }
 }
 
 impl Items for HostedItems {
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
         Box::pin(async {
+            if let Some(item) = self.here.next() {
+                return Some(read(item));
+            }
             if self.asked.is_none() {
                 self.asked = self.connection.listen(self.number);
                 self.connection.say(&ToHost::Next(self.number));
@@ -393,13 +404,9 @@ impl Items for HostedItems {
             self.asked = None;
             match told {
                 None | Some(FromHost::NotTaken(_)) => Some(Err(died())),
-                Some(FromHost::Item { object, reference, .. }) => {
-                    let object = Fragment::written_elsewhere(object);
-                    let reference = match reference.map(endpoint).transpose() {
-                        Ok(reference) => reference,
-                        Err(fault) => return Some(Err(fault)),
-                    };
-                    Some(Ok(Item { object, reference }))
+                Some(FromHost::Some { items, .. }) => {
+                    self.here = items.into_iter();
+                    Some(self.here.next().ok_or_else(nonsense).and_then(read))
                 }
                 Some(FromHost::Fault { envelope, .. }) => Some(Err(fault(envelope))),
                 Some(_) => None,
@@ -413,6 +420,11 @@ impl Drop for HostedItems {
         self.connection.forget(self.number);
         self.connection.say(&ToHost::Release(self.number));
     }
+}
+
+fn read(item: ItemMessage) -> Result<Item, Fault> {
+    let object = Fragment::written_elsewhere(item.object);
+    Ok(Item { object, reference: item.reference.map(endpoint).transpose()? })
 }
 
 fn endpoint(text: String) -> Result<EndpointReference, Fault> {

@@ -2,14 +2,14 @@
 
 use cim::uri::{CLASS_SCHEMA, UriForm};
 use service::{Answer, BoxFuture, Call, Caller, Plugin, Resource, ResourceKind, Whence};
-use wmi::{Context, Engine};
+use wmi::{Context, Engine, Rights};
 use wsman::{Action, Fault, ResourceUri};
 
 use crate::error::WmiError;
 use crate::fault::{Operation, Told};
 use crate::form::Form;
 use crate::place::Place;
-use crate::{class_schema, enumerate, invoke, transfer};
+use crate::{class_schema, enumerate, invoke, subscribe, transfer};
 
 /// The plug-in for the classes of an engine.
 pub struct WmiPlugin {
@@ -84,6 +84,11 @@ impl Plugin for WmiPlugin {
     fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
         Box::pin(self.answer(call))
     }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        let engine = (self.engine)();
+        Box::pin(async move { engine.close().await })
+    }
 }
 
 /// One request, as far as it is understood for all kinds of them.
@@ -103,10 +108,14 @@ impl Asked<'_> {
             Action::Put => Operation::PutInstance,
             Action::Create => Operation::CreateInstance,
             Action::Delete => Operation::DeleteInstance,
-            Action::Enumerate => return enumerate::answer(self),
+            Action::Enumerate => Operation::CreateInstanceEnum,
+            Action::Subscribe => Operation::ExecNotificationQuery,
             Action::Custom(_) => Operation::ExecMethod,
             other => return Err(invoke::not_supported(&other.uri())),
         };
+        // Before anything is told of what there is.
+        let admitted = self.engine.admit(&self.context, &self.place.namespace, Rights::ENABLE);
+        admitted.map_err(|error| self.fault(error, operation))?;
         let of_part = matches!(operation, Operation::GetObject | Operation::PutInstance);
         if head.fragment.is_some() && !of_part {
             return Err(self.fault(WmiError::NoFragments, operation));
@@ -116,6 +125,8 @@ impl Asked<'_> {
             Action::Put => transfer::put(self).await,
             Action::Create => transfer::create(self).await,
             Action::Delete => transfer::delete(self).await,
+            Action::Enumerate => enumerate::answer(self),
+            Action::Subscribe => subscribe::answer(self).await,
             _ => invoke::answer(self).await,
         }
     }

@@ -41,7 +41,8 @@ pub(crate) async fn put(asked: &Asked<'_>) -> Result<Answer, Fault> {
             _ => read.present,
         };
         let given = without_moving(asked, &instance, given).await?;
-        let put = asked.engine.put(&asked.context, &asked.place.namespace, instance, &given);
+        let context = asked.context_in_time();
+        let put = asked.engine.put(&context, &asked.place.namespace, instance, &given);
         Ok((asked.in_time(put).await?, part))
     };
     let (instance, part) =

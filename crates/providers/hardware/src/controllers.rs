@@ -32,7 +32,7 @@ impl Controllers {
     pub(crate) fn all(&self) -> Result<Vec<Arc<Controller>>, HardwareError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.edition != Some(self.file.edition()) {
-            self.look(&mut seen).map_err(|error| HardwareError::Hosts(error.to_string().into()))?;
+            self.look(&mut seen)?;
         }
         Ok(seen.controllers.iter().map(|(_, controller)| controller.clone()).collect())
     }
@@ -70,16 +70,13 @@ impl Controllers {
 
     /// Keeps the password that a controller has now.
     pub(crate) fn keep_password(&self, controller: &Controller, password: &str) -> Result<(), HardwareError> {
-        let keep = || -> Result<(), HostFileError> {
-            let name: HostName = controller.name().parse()?;
-            let (entries, _) = self.file.entries()?;
-            let unknown = || HostFileError::Unknown(name.clone());
-            let entry = entries.iter().find(|entry| entry.host.name == name).ok_or_else(unknown)?;
-            let group_key = self.file.secrets(entry).ok_or_else(unknown)?.group_key;
-            let password = Zeroizing::new(password.as_bytes().to_vec());
-            self.file.add(&entry.host, &Secrets { password, group_key })?;
-            Ok(())
-        };
-        keep().map_err(|error| HardwareError::Hosts(error.to_string().into()))
+        let name: HostName = controller.name().parse()?;
+        let (entries, _) = self.file.entries()?;
+        let unknown = || HostFileError::Unknown(name.clone());
+        let entry = entries.iter().find(|entry| entry.host.name == name).ok_or_else(unknown)?;
+        let group_key = self.file.secrets(entry).ok_or_else(unknown)?.group_key;
+        let password = Zeroizing::new(password.as_bytes().to_vec());
+        self.file.add(&entry.host, &Secrets { password, group_key })?;
+        Ok(())
     }
 }

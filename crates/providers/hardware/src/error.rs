@@ -1,11 +1,15 @@
 //! Why a controller could not be asked, and what WMI calls that.
 
+use std::io;
 use std::sync::Arc;
 
+use accounts::AccountsError;
 use cim::Status;
 use ipmi::IpmiError;
 use ipmi::proto::{CompletionCode, ProtoError};
 use wmi::ProviderError;
+
+use crate::HostFileError;
 
 /// Why there is no answer from a controller, or not the one that was hoped for.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -50,6 +54,9 @@ pub enum HardwareError {
         /// What happened.
         problem: String,
     },
+    /// Only some may know the controllers of this machine.
+    #[error("the controllers that this machine knows are not for everybody: {0}")]
+    Denied(Arc<str>),
     /// The file of controllers cannot be used.
     #[error("{0}")]
     Hosts(Arc<str>),
@@ -79,10 +86,24 @@ impl HardwareError {
     fn status(&self) -> Status {
         match self {
             Self::Silent(_) | Self::Slow(..) => Status::ProviderTimedOut,
-            Self::Login { .. } | Self::Sealed(_) => Status::AccessDenied,
+            Self::Login { .. } | Self::Sealed(_) | Self::Denied(_) => Status::AccessDenied,
             Self::Refused { code, .. } if *code == PRIVILEGE => Status::AccessDenied,
             Self::Refused { .. } => Status::Failed,
             Self::Broken { .. } | Self::Hosts(_) | Self::Model(_) => Status::ProviderFailure,
+        }
+    }
+}
+
+impl From<HostFileError> for HardwareError {
+    fn from(error: HostFileError) -> Self {
+        let text = error.to_string().into();
+        match error {
+            HostFileError::Accounts(AccountsError::Disk { source, .. })
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Self::Denied(text)
+            }
+            _ => Self::Hosts(text),
         }
     }
 }

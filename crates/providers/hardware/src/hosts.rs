@@ -3,8 +3,9 @@
 mod entry;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use accounts::{AccountsError, Edition, HostKey, PrivateFile};
 use ipmi::proto::{CipherSuite, GroupKey, Login, Password, Privilege, ProtoError, UserName};
@@ -14,10 +15,13 @@ pub(crate) use self::entry::Entry;
 
 /// The file of controllers: names, addresses and users in the clear, passwords and keys sealed with the
 /// [`HostKey`] together with name, address and user, so that none of them is sent to another address.
+///
+/// The key is read, or made, when it is needed first: who only lists controllers need not be able to read it.
 #[derive(Debug)]
 pub struct HostFile {
     file: PrivateFile,
-    key: HostKey,
+    state: PathBuf,
+    key: OnceLock<HostKey>,
 }
 
 /// What a controller is called, where it is, and who signs in.
@@ -107,15 +111,30 @@ pub enum Added {
 }
 
 impl HostFile {
-    /// What the file is called in the directory of the service's state.
+    /// What the file is called there.
     pub const NAME: &str = "ipmi-hosts";
     /// How many controllers one file may have.
     pub const MOST: usize = 4_096;
 
-    /// Takes a file that need not be there yet.
+    /// The file of a service that keeps its state in this directory; it need not be there yet.
     #[must_use]
-    pub fn new(file: PrivateFile, key: HostKey) -> Self {
-        Self { file, key }
+    pub fn of_state(state: &Path) -> Self {
+        let file = PrivateFile::new(state.join(Self::NAME));
+        Self { file, state: state.to_owned(), key: OnceLock::new() }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    fn key(&self) -> Result<&HostKey, AccountsError> {
+        if let Some(key) = self.key.get() {
+            return Ok(key);
+        }
+        let key = HostKey::load_or_make(&self.state)?;
+        Ok(self.key.get_or_init(|| key))
     }
 
     /// All controllers, in the order of the file.
@@ -132,7 +151,7 @@ impl HostFile {
     /// When the secrets are such as no controller takes, or the file cannot be changed.
     pub fn add(&self, host: &Host, secrets: &Secrets) -> Result<Added, HostFileError> {
         login(host, secrets)?;
-        let entry = Entry::seal(host.clone(), secrets, &self.key)?;
+        let entry = Entry::seal(host.clone(), secrets, self.key()?)?;
         self.file.update(|old| {
             let mut entries = self.parse(old)?;
             let added = if let Some(other) = entries.iter_mut().find(|other| other.host.name == host.name) {
@@ -180,7 +199,7 @@ impl HostFile {
     }
 
     pub(crate) fn secrets(&self, entry: &Entry) -> Option<Secrets> {
-        entry.open(&self.key)
+        entry.open(self.key().ok()?)
     }
 
     fn parse(&self, text: &str) -> Result<Vec<Entry>, HostFileError> {
@@ -339,7 +358,7 @@ mod tests {
     fn a_password_is_sealed_for_one_name_address_and_user() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ipmi-hosts");
-        let file = HostFile::new(PrivateFile::new(&path), HostKey::load_or_make(folder.path()).unwrap());
+        let file = HostFile::of_state(folder.path());
         assert!(file.list().unwrap().is_empty());
         let (seven, secret) = (host("Node7", "10.0.0.7"), secrets("hunter2-hunter2", Some("k-g-key")));
         assert_eq!(file.add(&seven, &secret).unwrap(), Added::New);
@@ -368,7 +387,7 @@ mod tests {
     fn what_no_controller_takes_is_refused_before_it_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ipmi-hosts");
-        let file = HostFile::new(PrivateFile::new(&path), HostKey::load_or_make(folder.path()).unwrap());
+        let file = HostFile::of_state(folder.path());
         let error = file.add(&host("a", "b"), &secrets(&"x".repeat(21), None)).unwrap_err();
         assert!(matches!(error, HostFileError::Login(_)) && !path.exists(), "{error}");
         let long = Host { user: "seventeen letters".to_owned(), ..host("a", "b") };

@@ -9,12 +9,9 @@
 //!
 //! ```no_run
 //! # fn example(state: &std::path::Path, runtime: tokio::runtime::Handle) -> Result<(), Box<dyn std::error::Error>> {
-//! use std::sync::Arc;
-//! use accounts::{HostKey, PrivateFile};
 //! use telarch_hardware::{Hardware, HostFile};
 //!
-//! let hosts = HostFile::new(PrivateFile::new(state.join(HostFile::NAME)), HostKey::load_or_make(state)?);
-//! let hardware = Hardware::new("node7", hosts, runtime);
+//! let hardware = Hardware::new("node7", HostFile::of_state(state), runtime);
 //! let schema = cim::Schema::of(cim::Namespace::parse("root/hardware")?);
 //! # Ok(())
 //! # }
@@ -39,4 +36,4 @@ mod unit;
 
 pub use error::HardwareError;
 pub use hosts::{Added, Address, Host, HostFile, HostFileError, HostName, Secrets};
-pub use provider::{Hardware, namespaces};
+pub use provider::Hardware;

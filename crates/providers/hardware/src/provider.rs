@@ -29,14 +29,6 @@ struct Shared {
     runtime: Handle,
 }
 
-/// The namespaces of its classes.
-#[must_use]
-pub fn namespaces() -> Vec<Namespace> {
-    let mut namespaces: Vec<_> = Subject::classes().into_iter().map(|(namespace, _)| namespace).collect();
-    namespaces.dedup();
-    namespaces
-}
-
 impl Hardware {
     /// The controllers of a file, asked on a runtime that has sockets and timers.
     #[must_use]

@@ -10,17 +10,23 @@
 //! | processes and their threads | [`process`] |
 //! | services | [`service`] |
 //! | disks, volumes, files | [`storage`] |
+//! | installed packages and updates | [`package`] |
+//! | logs | [`log`] |
 //! | performance counters | [`performance`] |
 //! | the registry | [`registry`] |
+//! | jobs, and what is started at sign-in | [`schedule`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
+//! | events | [`events`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
 
 mod bus;
 mod command_line;
+mod events;
 mod folder;
 mod fstab;
+mod log;
 mod machine;
 mod mounts;
 mod package;
@@ -28,6 +34,7 @@ mod performance;
 mod process;
 mod program;
 mod registry;
+mod schedule;
 mod scx;
 mod service;
 mod storage;
@@ -44,7 +51,8 @@ use table::Binding;
 /// Who serves the classes of a machine.
 #[must_use]
 pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
-    bindings(machine).into_iter().map(|binding| binding as Arc<dyn wmi::Provider>).collect()
+    let tables = bindings(machine).into_iter().map(|binding| binding as Arc<dyn wmi::Provider>);
+    tables.chain([events::Events::of(machine)]).collect()
 }
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
@@ -52,8 +60,11 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         system::bindings(machine),
         process::bindings(machine),
         service::bindings(machine),
+        package::bindings(machine),
+        log::bindings(machine),
         performance::bindings(machine),
         registry::bindings(machine),
+        schedule::bindings(machine),
         scx::bindings(machine),
         storage::bindings(machine),
     ]

@@ -11,6 +11,7 @@ mod network;
 pub(crate) mod object;
 mod objects;
 mod paging_file;
+pub(crate) mod process;
 pub(crate) mod processor;
 mod protocol;
 mod sampler;
@@ -34,6 +35,7 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         both::<protocol::TcpV4>(machine),
         both::<protocol::TcpV6>(machine),
         both::<protocol::UdpV4>(machine),
+        both::<process::Process>(machine),
         both::<paging_file::PagingFile>(machine),
         both::<objects::Objects>(machine),
     ]

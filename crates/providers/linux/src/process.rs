@@ -2,8 +2,8 @@
 
 mod create;
 mod membership;
-mod rows;
-mod stat;
+pub(crate) mod rows;
+pub(crate) mod stat;
 mod table;
 mod terminate;
 mod thread;

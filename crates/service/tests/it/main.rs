@@ -7,6 +7,7 @@ mod attacks;
 mod authentication;
 mod certificate;
 mod crowd;
+mod enumeration;
 mod faults;
 mod framing;
 mod half_closed;

@@ -75,8 +75,12 @@ impl Probe {
         self.events.tell(Event::Called(text.clone()));
         let mut fate = Fate { events: self.events.clone(), text, answered: false };
         if call.request.head().action == Action::Enumerate {
+            let items = numbers(fate.text.parse().unwrap_or(3));
+            if behaviour == "broken" {
+                return Ok(Answer::items(Broken { items, _fate: fate }));
+            }
             fate.answered = true;
-            return Ok(Answer::items(numbers(fate.text.parse().unwrap_or(3))));
+            return Ok(Answer::items(items));
         }
         if let Some(subscribe) = call.subscribe {
             fate.answered = true;
@@ -131,6 +135,21 @@ struct Happenings {
 impl Items for Happenings {
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
         Box::pin(async { Some(self.happening.recv().await?.map(|text| item(&text))) })
+    }
+}
+
+/// Items after which it fails; whoever drops them abandons the text.
+struct Broken<I> {
+    items: I,
+    _fate: Fate,
+}
+
+impl<I: Items> Items for Broken<I> {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
+        Box::pin(async {
+            let broken = || Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, "it is broken");
+            Some(self.items.next().await.unwrap_or_else(|| Err(broken())))
+        })
     }
 }
 

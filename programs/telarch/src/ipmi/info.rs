@@ -41,7 +41,7 @@ impl Question for Info {
             ("available", "Device Available", Value::from(!id.is_updating)),
             ("device_sdrs", "Provides Device SDRs", Value::from(id.has_device_sdrs)),
             ("guid", "System GUID", guid),
-            ("suite", "Cipher Suite", Value::from(bmc.suite().number())),
+            ("suite", "Cipher Suite", bmc.suite().map_or(Value::Null, |suite| Value::from(suite.number()))),
             ("support", "Additional Device Support", Value::from(support.join(", "))),
         ]))
     }

@@ -1,6 +1,6 @@
 //! The password and the keys for signing in, from files, the environment, or the terminal; never from arguments.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use auth::Secret;
 use cli::secret::{PasswordError, PasswordSource};
@@ -13,16 +13,7 @@ use crate::failure::Failure;
 pub(super) fn login(place: &Place, needed: Privilege) -> Result<Login, Failure> {
     let whose = if place.user_name.is_empty() { "the anonymous user" } else { &place.user_name };
     let of = of_whom(place);
-    let password = match &place.password_file {
-        Some(path) => PasswordSource::File(path.clone()).resolve(whose, &of).map_err(unread)?,
-        None => match std::env::var(VARIABLE) {
-            Ok(text) => Secret::new(text),
-            Err(std::env::VarError::NotUnicode(_)) => {
-                return Err(Failure::Failed(format!("the variable {VARIABLE} is not UTF-8")));
-            }
-            Err(std::env::VarError::NotPresent) => cli::secret::ask(whose, &of).map_err(unread)?,
-        },
-    };
+    let password = password(place.password_file.as_deref(), whose, &of)?;
     let password =
         Password::new(password.expose().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))?;
     let mut login = Login::new(place.user.clone(), password).privilege(place.level.unwrap_or(needed));
@@ -30,12 +21,31 @@ pub(super) fn login(place: &Place, needed: Privilege) -> Result<Login, Failure> 
         login = login.suite(suite);
     }
     if let Some(path) = &place.group_key_file {
-        let key = PasswordSource::File(path.clone()).resolve(whose, &of).map_err(unread)?;
+        let key = in_file(path, whose, &of)?;
         let key =
             GroupKey::new(key.expose().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))?;
         login = login.group_key(key);
     }
     Ok(login)
+}
+
+/// A password from a file, or else from the variable, or else from the terminal.
+pub(super) fn password(file: Option<&Path>, whose: &str, of: &str) -> Result<Secret, Failure> {
+    if let Some(path) = file {
+        return in_file(path, whose, of);
+    }
+    match std::env::var(VARIABLE) {
+        Ok(text) => Ok(Secret::new(text)),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failure::Failed(format!("the variable {VARIABLE} is not UTF-8")))
+        }
+        Err(std::env::VarError::NotPresent) => cli::secret::ask(whose, of).map_err(unread),
+    }
+}
+
+/// The first line of a file that only its owner can read.
+pub(super) fn in_file(path: &Path, whose: &str, of: &str) -> Result<Secret, Failure> {
+    PasswordSource::File(path.to_owned()).resolve(whose, of).map_err(unread)
 }
 
 /// The password that a user of the controllers is to have, or is to be compared with.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use cim::{CimType, Class, Instance, Name, Namespace, ObjectPath, Operation, Schema, Shape, Value};
+use hardware::{Hardware, HostFile};
 use linux::Machine;
 use repository::{LivingEngine, Repository};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use wmi::{Context, Engine, Outcome};
 
 use super::arguments::Place;
@@ -32,10 +33,10 @@ impl Here {
         // Where there is no folder yet there is nothing in it.
         let is_new = path.parent().is_some_and(|folder| !folder.exists());
         let repository = if is_new { Repository::in_memory() } else { Repository::open(&path)? };
-        let living = living(repository)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let living = living(repository, runtime.handle().clone())?;
         let engine = living.engine();
         engine.schema(&place.namespace)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let user = std::env::var("USER").unwrap_or_else(|_| rustix::process::geteuid().as_raw().to_string());
         let context = Context::of_this_process(user);
         Ok(Self { runtime, living, engine, namespace: place.namespace.clone(), context })
@@ -164,6 +165,13 @@ impl Here {
     }
 }
 
+impl Drop for Here {
+    /// Sessions with controllers are not left open.
+    fn drop(&mut self) {
+        self.runtime.block_on(self.engine.close());
+    }
+}
+
 /// The parameters of a method from words; an array is written `{a,b}`.
 fn input_of(operation: &Operation, arguments: &[(String, String)]) -> Result<Instance, cim::Error> {
     let class = &operation.input;
@@ -192,10 +200,12 @@ fn input_of(operation: &Operation, arguments: &[(String, String)]) -> Result<Ins
     Ok(input)
 }
 
-/// What there is on this machine: what Linux tells, and what was added.
-fn living(repository: Repository) -> Result<LivingEngine, Failure> {
-    let machine = Arc::new(Machine::this());
-    let providers = linux::providers(&machine);
+/// What there is on this machine: what Linux tells, what controllers tell, and what was added.
+fn living(repository: Repository, runtime: Handle) -> Result<LivingEngine, Failure> {
+    let state = place::state()?;
+    let machine = Arc::new(Machine::this().keeping(&state, Some(state.clone())));
+    let mut providers = linux::providers(&machine);
+    providers.push(Arc::new(Hardware::new(machine.host_name(), HostFile::of_state(&state), runtime)));
     let begin =
         move || Engine::builder(machine.host_name(), machine.offset()).providers(providers.iter().cloned());
     Ok(LivingEngine::new(Arc::new(repository), begin)?)

@@ -19,8 +19,8 @@ use super::{KEEPER, this_program};
 pub(super) struct Hosts {
     /// How long one may have nothing to do.
     idle: Duration,
-    /// The file of what was added to WMI.
-    repository: PathBuf,
+    /// The directory of what the service keeps itself.
+    state: PathBuf,
     /// By the number of its user.
     slots: Mutex<HashMap<u32, Arc<Slot>>>,
     running: Arc<(Mutex<usize>, Condvar)>,
@@ -47,8 +47,8 @@ struct Running {
 
 impl Hosts {
     /// None yet; each ends when it has had nothing to do for this long.
-    pub(super) fn new(idle: Duration, repository: PathBuf) -> Self {
-        Self { idle, repository, slots: Mutex::default(), running: Arc::default() }
+    pub(super) fn new(idle: Duration, state: PathBuf) -> Self {
+        Self { idle, state, slots: Mutex::default(), running: Arc::default() }
     }
 
     /// Whether a host runs for an account, or is being started.
@@ -93,7 +93,7 @@ impl Hosts {
         }
         let idle = self.idle;
         let begin = Order::Begin { account: account.to_owned(), token: token.clone(), idle };
-        let mut started = Running::start(account, &begin, numbers, &self.repository, &self.running, &slot)?;
+        let mut started = Running::start(account, &begin, numbers, &self.state, &self.running, &slot)?;
         let connection = started.connect()?;
         *place = Some(started);
         Ok(connection)
@@ -127,7 +127,7 @@ impl Running {
         account: &str,
         begin: &Order,
         numbers: &Numbers,
-        repository: &Path,
+        state: &Path,
         counted: &Arc<(Mutex<usize>, Condvar)>,
         slot: &Arc<Slot>,
     ) -> io::Result<Self> {
@@ -135,7 +135,7 @@ impl Running {
         let (link, theirs) = Link::pair()?;
         let link = Arc::new(link);
         let mut command = this_program(&format!("telarchd: session of {account}"));
-        command.arg(KEEPER).arg(account).arg(repository);
+        command.arg(KEEPER).arg(account).arg(state);
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).current_dir("/");
         command.env_clear();
         for name in ["TELARCH_LOG", "JOURNAL_STREAM", "LANG", "TZ"] {

@@ -58,4 +58,5 @@ mod terminal;
 mod winrm;
 mod winrm_daily;
 mod winrs;
+mod wmi;
 mod wmi_people;

@@ -5,37 +5,48 @@ use std::time::{Duration, Instant};
 
 use super::RequestId;
 use super::round_trip::RoundTrip;
+use crate::destination::SEND_MESSAGE;
 use crate::entropy::Entropy;
-use crate::keys::SessionKeys;
 use crate::message::{Answer, SequenceNumber};
-use crate::packet::{self, Packet, Payload};
-use crate::window::Window;
-use crate::{CipherSuite, NetFn, Privilege, ProtoError, Request, Response};
+use crate::packet::Payload;
+use crate::wire::{Frame, Wire};
+use crate::{CompletionCode, Destination, NetFn, Privilege, Protection, ProtoError, Request, Response};
 
 #[derive(Debug)]
 pub(super) struct Established {
-    keys: SessionKeys,
-    console_id: u32,
-    controller_id: u32,
-    /// Of the last packet that was sent.
-    number: u32,
-    received: Window,
+    wire: Wire,
+    protection: Protection,
+    guid: Option<[u8; 16]>,
     next: SequenceNumber,
     open: Vec<Open>,
     round_trip: RoundTrip,
     /// How many may be open; one after an answer was lost, then more again.
     room: usize,
     answered_in_a_row: usize,
-    is_ready: bool,
-    is_closing: bool,
+    sent_at: Instant,
+    /// When the controller last said something that was proven.
+    heard_at: Instant,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The level of privilege is not set yet.
+    Entering,
+    Ready,
+    Closing,
 }
 
 /// A request whose answer is waited for.
 #[derive(Debug)]
 struct Open {
     purpose: Purpose,
+    destination: Destination,
     request: Request,
     number: SequenceNumber,
+    /// The packet that is sent again as it is, because the request must not be done twice.
+    once: Option<Vec<u8>>,
+    first_sent_at: Instant,
     sent_at: Instant,
     resend_at: Instant,
     give_up_at: Instant,
@@ -49,43 +60,58 @@ struct Open {
 pub(super) enum Purpose {
     Caller(RequestId),
     SetPrivilege,
+    KeepAlive,
     Close,
 }
 
-type Done = Vec<(Purpose, Result<Response, ProtoError>)>;
+/// What has come of requests, and whether the controller is still there.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) requests: Vec<(Purpose, Result<Response, ProtoError>)>,
+    pub(super) is_silent: bool,
+}
 
 impl Established {
     pub(super) fn new(
-        keys: SessionKeys,
-        (console_id, controller_id): (u32, u32),
+        wire: Wire,
+        (protection, guid): (Protection, Option<[u8; 16]>),
         round_trip: RoundTrip,
+        now: Instant,
     ) -> Self {
         Self {
-            keys,
-            console_id,
-            controller_id,
-            number: 0,
-            received: Window::default(),
+            wire,
+            protection,
+            guid,
             next: SequenceNumber::FIRST,
             open: Vec::new(),
             round_trip,
             room: 2,
             answered_in_a_row: 0,
-            is_ready: false,
-            is_closing: false,
+            sent_at: now,
+            heard_at: now,
+            stage: Stage::Entering,
         }
     }
 
-    pub(super) fn suite(&self) -> CipherSuite {
-        self.keys.suite
+    pub(super) fn protection(&self) -> Protection {
+        self.protection
+    }
+
+    pub(super) fn guid(&self) -> Option<[u8; 16]> {
+        self.guid
     }
 
     pub(super) fn is_closing(&self) -> bool {
-        self.is_closing
+        self.stage == Stage::Closing
     }
 
+    /// Controllers of IPMI 1.5 are asked one thing at a time: their windows are narrow, and so are their buffers.
     pub(super) fn has_room(&self, limit: usize) -> bool {
-        self.is_ready && !self.is_closing && self.open.len() < self.room.min(limit.clamp(1, MOST_OPEN))
+        let most = match self.protection {
+            Protection::RmcpPlus(_) => limit.clamp(1, MOST_OPEN),
+            Protection::Lan15(_) => 1,
+        };
+        self.stage == Stage::Ready && self.open.len() < self.room.min(most)
     }
 
     /// Who still waits for an answer.
@@ -97,7 +123,10 @@ impl Established {
         self.open.iter().filter_map(caller).collect()
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(super) fn deadline(&self, keep_alive: Duration) -> Option<Instant> {
+        if self.open.is_empty() && self.stage == Stage::Ready {
+            return Some(self.sent_at + keep_alive);
+        }
         self.open.iter().map(|open| open.resend_at.min(open.give_up_at)).min()
     }
 
@@ -110,30 +139,48 @@ impl Established {
         now: Instant,
     ) -> Vec<u8> {
         let request = Request::new(NetFn::APP, 0x3b, &[privilege.number()]);
-        self.send(Purpose::SetPrivilege, request, until, entropy, now)
+        self.send(Purpose::SetPrivilege, (Destination::CONTROLLER, request), until, entropy, now)
+    }
+
+    /// Asks for something that costs little, if nothing was asked for so long that the controller may end the
+    /// session (IPMI 2.0, 6.12.15).
+    pub(super) fn keep_alive(
+        &mut self,
+        (after, limit): (Duration, Duration),
+        entropy: &mut Entropy,
+        now: Instant,
+    ) -> Option<Vec<u8>> {
+        let is_due = self.open.is_empty() && self.stage == Stage::Ready && now >= self.sent_at + after;
+        let request = (Destination::CONTROLLER, Request::new(NetFn::APP, GET_DEVICE_ID, &[]));
+        is_due.then(|| self.send(Purpose::KeepAlive, request, now + limit, entropy, now))
     }
 
     /// Close Session (IPMI 2.0, 22.19).
     pub(super) fn close(&mut self, until: Instant, entropy: &mut Entropy, now: Instant) -> Vec<u8> {
-        self.is_closing = true;
-        let request = Request::new(NetFn::APP, 0x3c, &self.controller_id.to_le_bytes());
-        self.send(Purpose::Close, request, until, entropy, now)
+        self.stage = Stage::Closing;
+        let request = Request::new(NetFn::APP, 0x3c, &self.wire.outbound_id.to_le_bytes());
+        self.send(Purpose::Close, (Destination::CONTROLLER, request), until, entropy, now)
     }
 
     pub(super) fn send(
         &mut self,
         purpose: Purpose,
-        request: Request,
+        (destination, request): (Destination, Request),
         until: Instant,
         entropy: &mut Entropy,
         now: Instant,
     ) -> Vec<u8> {
         let number = self.unused_number();
-        let frame = self.seal(&request.encode(number), entropy);
+        let frame = self.seal(&destination.encode(&request, number), entropy);
+        let once = (!request.is_repeatable()).then(|| frame.clone());
+        self.sent_at = now;
         self.open.push(Open {
             purpose,
+            destination,
             request,
             number,
+            once,
+            first_sent_at: now,
             sent_at: now,
             resend_at: now + self.round_trip.wait(0),
             give_up_at: until,
@@ -143,23 +190,18 @@ impl Established {
         frame
     }
 
-    pub(super) fn receive(&mut self, packet: &Packet<'_>, now: Instant) -> Result<Done, ProtoError> {
-        if packet.session_id != self.console_id {
-            return Err(ProtoError::Unauthentic);
-        }
-        let content = packet.open(&self.keys)?;
-        self.received.accept(packet.number)?;
-        if packet.payload != Payload::Ipmi {
+    pub(super) fn receive(&mut self, frame: &Frame<'_>, now: Instant) -> Result<Done, ProtoError> {
+        let (payload, content) = self.wire.open(frame)?;
+        self.heard_at = now;
+        if payload != Payload::Ipmi {
             return Err(ProtoError::Unexpected { what: "the type of a payload", value: 1 });
         }
-        let Answer { net_fn, command, number, response } = Answer::decode(&content)?;
-        let is_it = |open: &Open| {
-            (open.number, open.request.net_fn, open.request.command) == (number, net_fn, command)
-        };
-        let Some(place) = self.open.iter().position(is_it) else { return Ok(Vec::new()) };
-        if response.code.is_passing() {
+        let answer = Answer::decode(&content)?;
+        let Some((place, response)) = self.asked_for(answer) else { return Ok(Done::default()) };
+        let may_repeat = self.open.get(place).is_some_and(|open| open.request.is_repeatable());
+        if response.code.is_passing() && (may_repeat || response.code != CompletionCode::TIMEOUT) {
             self.is_later(place, response, now);
-            return Ok(Vec::new());
+            return Ok(Done::default());
         }
         let open = self.open.swap_remove(place);
         if open.unanswered == 0 && open.later.is_none() {
@@ -169,10 +211,35 @@ impl Established {
         if self.answered_in_a_row.is_multiple_of(4) {
             self.room = (self.room + 1).min(MOST_OPEN);
         }
-        if open.purpose == Purpose::SetPrivilege && response.code.0 == 0 {
-            self.is_ready = true;
+        if open.purpose == Purpose::SetPrivilege && response.code == CompletionCode::OK {
+            self.stage = Stage::Ready;
         }
-        Ok(vec![(open.purpose, Ok(response))])
+        Ok(Done { requests: vec![(open.purpose, Ok(response))], is_silent: false })
+    }
+
+    /// Which request it answers. What bridges have to say is answered twice, or inside of the first answer.
+    fn asked_for(&mut self, answer: Answer) -> Option<(usize, Response)> {
+        let Answer { net_fn, command, number, response } = answer;
+        let is_it = |open: &Open| {
+            (open.number, open.request.net_fn, open.request.command) == (number, net_fn, command)
+        };
+        if let Some(place) = self.open.iter().position(is_it) {
+            return Some((place, response));
+        }
+        if (net_fn, command) != (NetFn::APP, SEND_MESSAGE) {
+            return None;
+        }
+        let is_bridged = |open: &Open| open.number == number && open.destination.bridged().is_some();
+        let place = self.open.iter().position(is_bridged)?;
+        if response.code != CompletionCode::OK {
+            return Some((place, response));
+        }
+        let answered = |inside: &Answer, open: &Open| {
+            (inside.net_fn, inside.command) == (open.request.net_fn, open.request.command)
+        };
+        let inside = Answer::inside(&response.data)?;
+        self.open.get(place).filter(|open| answered(&inside, open))?;
+        Some((place, inside.response))
     }
 
     /// The controller asks to come again.
@@ -186,6 +253,7 @@ impl Established {
             self.answered_in_a_row = 0;
         } else {
             open.number = number;
+            open.once = None;
         }
         let pause = (SHORTEST_PAUSE * (1 << times.min(6))).min(LONGEST_PAUSE);
         open.resend_at = now + pause;
@@ -193,24 +261,39 @@ impl Established {
     }
 
     pub(super) fn tick(&mut self, entropy: &mut Entropy, out: &mut VecDeque<Vec<u8>>, now: Instant) -> Done {
-        let (late, open): (Vec<Open>, Vec<Open>) =
-            std::mem::take(&mut self.open).into_iter().partition(|open| now >= open.give_up_at);
-        self.open = open;
-        for place in 0..self.open.len() {
-            let Some(open) = self.open.get_mut(place).filter(|open| now >= open.resend_at) else { continue };
-            if open.later.is_none() {
-                self.room = 1;
-                self.answered_in_a_row = 0;
-            }
+        let is_late = |open: &Open| {
+            // Most often the session is closed and only the answer was lost.
+            let is_closed = open.purpose == Purpose::Close && open.unanswered >= MOST_GOODBYES;
+            now >= open.give_up_at || is_closed && now >= open.resend_at
+        };
+        let (late, mut open): (Vec<Open>, Vec<Open>) =
+            std::mem::take(&mut self.open).into_iter().partition(is_late);
+        let is_lost = |open: &Open| now >= open.resend_at && open.later.is_none();
+        if open.iter().any(is_lost) {
+            self.round_trip.was_too_short();
+            self.room = 1;
+            self.answered_in_a_row = 0;
+        }
+        for open in open.iter_mut().filter(|open| now >= open.resend_at) {
             open.unanswered += 1;
             open.resend_at = now + self.round_trip.wait(open.unanswered);
-            let message = open.request.encode(open.number);
+            if let Some(datagram) = &open.once {
+                out.push_back(datagram.clone());
+                continue;
+            }
             // It is the same request in a new packet, as the numbers of packets never come twice.
-            out.push_back(self.seal(&message, entropy));
+            let frame = self.seal(&open.destination.encode(&open.request, open.number), entropy);
+            open.once = (!open.request.is_repeatable()).then(|| frame.clone());
+            out.push_back(frame);
         }
-        let outcome =
-            |open: Open| (open.purpose, open.later.map(|(response, _)| response).ok_or(ProtoError::NoAnswer));
-        late.into_iter().map(outcome).collect()
+        self.open = open;
+        let is_silent = late.iter().any(|open| open.later.is_none() && self.heard_at <= open.first_sent_at);
+        let outcome = |open: Open| {
+            let error =
+                if open.request.is_repeatable() { ProtoError::NoAnswer } else { ProtoError::Undecided };
+            (open.purpose, open.later.map(|(response, _)| response).ok_or(error))
+        };
+        Done { requests: late.into_iter().map(outcome).collect(), is_silent }
     }
 
     fn unused_number(&mut self) -> SequenceNumber {
@@ -225,12 +308,14 @@ impl Established {
     }
 
     fn seal(&mut self, message: &[u8], entropy: &mut Entropy) -> Vec<u8> {
-        self.number = self.number.wrapping_add(1).max(1);
-        packet::seal(&self.keys, (self.controller_id, self.number), (Payload::Ipmi, message), entropy.draw())
+        self.wire.seal(Payload::Ipmi, message, entropy.draw())
     }
 }
 
 const MOST_OPEN: usize = 8;
+/// How often Close Session is sent again.
+const MOST_GOODBYES: u32 = 2;
+const GET_DEVICE_ID: u8 = 0x01;
 const DUPLICATE: u8 = 0xcf;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

@@ -9,7 +9,8 @@ use crate::entropy::Entropy;
 use crate::keys::{Exchange, SessionKeys, same};
 use crate::packet::{self, Packet, Payload};
 use crate::rakp::{self, OpenSessionResponse, Rakp2, Stage, Status, StepHead};
-use crate::{CipherSuite, ProtoError};
+use crate::wire::Wire;
+use crate::{CipherSuite, Protection, ProtoError};
 
 /// One try to get in.
 #[derive(Debug)]
@@ -59,10 +60,15 @@ pub(super) enum Outcome {
 }
 
 impl Attempt {
-    pub(super) fn first(login: &Login, entropy: &mut Entropy, give_up_at: Instant, now: Instant) -> Self {
+    pub(super) fn first(
+        suites: Vec<CipherSuite>,
+        entropy: &mut Entropy,
+        give_up_at: Instant,
+        now: Instant,
+    ) -> Self {
         let mut attempt = Self {
-            suites: login.suites.clone(),
-            suite: login.suites.first().copied().unwrap_or(CipherSuite::SHA256),
+            suite: suites.first().copied().unwrap_or(CipherSuite::SHA256),
+            suites,
             tag: 0,
             console_id: 0,
             step: Step::Pause,
@@ -100,6 +106,11 @@ impl Attempt {
             self.suite,
         );
         packet::in_clear(Payload::OpenSessionRequest, &request)
+    }
+
+    /// Whether nothing was heard of several Open Session Requests, as from a controller of IPMI 1.5.
+    pub(super) fn is_silent(&self) -> bool {
+        self.unanswered >= 2 && matches!(self.step, Step::OpenSession)
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -184,7 +195,7 @@ impl Attempt {
                     console_random: random,
                     controller_random: answer.random,
                     guid: answer.guid,
-                    privilege: login.privilege,
+                    role: login.privilege.role(),
                     user: login.user.clone(),
                 };
                 Ok(self.rakp3(exchange, &answer.code, login, now))
@@ -193,8 +204,9 @@ impl Attempt {
                 if !same(&exchange.rakp4(&keys), octets.rest()) {
                     return Ok(Outcome::Failed { error: ProtoError::WrongPassword, goodbye: None });
                 }
-                let ids = (exchange.console_id, exchange.controller_id);
-                Ok(Outcome::Proven(Box::new(Established::new(keys, ids, self.round_trip))))
+                let wire = Wire::rmcp_plus(keys, (exchange.console_id, exchange.controller_id));
+                let known = (Protection::RmcpPlus(exchange.suite), Some(exchange.guid));
+                Ok(Outcome::Proven(Box::new(Established::new(wire, known, self.round_trip, now))))
             }
             Step::Pause => Ok(Outcome::Waiting),
         }

@@ -6,24 +6,34 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct RoundTrip {
     smoothed: Option<(Duration, Duration)>,
+    /// How often something was not answered in time since the last measurement: the controller may have become
+    /// slower, which nothing that is sent twice can show.
+    late: u32,
 }
 
 impl RoundTrip {
     /// Takes the time of a request that was sent once only: of others nobody knows which one was answered.
     pub(super) fn measure(&mut self, sample: Duration) {
+        self.late = 0;
         self.smoothed = Some(match self.smoothed {
             None => (sample, sample / 2),
             Some((mean, variation)) => ((mean * 7 + sample) / 8, (variation * 3 + mean.abs_diff(sample)) / 4),
         });
     }
 
+    /// Something was not answered in the time that was waited for it.
+    pub(super) fn was_too_short(&mut self) {
+        self.late = (self.late + 1).min(MOST_LATE);
+    }
+
     /// How long to wait, after this many times without an answer.
     pub(super) fn wait(&self, unanswered: u32) -> Duration {
         let first = self.smoothed.map_or(FIRST, |(mean, variation)| mean + variation * 4);
-        first.clamp(SHORTEST, LONGEST).saturating_mul(1 << unanswered.min(8)).min(LONGEST)
+        first.clamp(SHORTEST, LONGEST).saturating_mul(1 << unanswered.max(self.late).min(8)).min(LONGEST)
     }
 }
 
+const MOST_LATE: u32 = 4;
 const FIRST: Duration = Duration::from_millis(500);
 const SHORTEST: Duration = Duration::from_millis(50);
 const LONGEST: Duration = Duration::from_secs(10);
@@ -46,6 +56,11 @@ mod tests {
         for _ in 0..100 {
             round_trip.measure(Duration::from_micros(100));
         }
+        assert_eq!(round_trip.wait(0), SHORTEST);
+        round_trip.was_too_short();
+        round_trip.was_too_short();
+        assert_eq!((round_trip.wait(0), round_trip.wait(3)), (SHORTEST * 4, SHORTEST * 8));
+        round_trip.measure(Duration::from_micros(100));
         assert_eq!(round_trip.wait(0), SHORTEST);
     }
 }

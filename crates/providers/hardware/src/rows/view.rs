@@ -4,11 +4,11 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use cim::{Instance, Namespace, Schema, Status, Value};
+use ipmi::proto::Password;
 use ipmi::proto::boot::{BootFlags, Firmware, Persistence};
 use ipmi::proto::channel::ChannelNumber;
 use ipmi::proto::lan::{AddressSource, GetLanParameter, LanChange, LanParameter, LanValue, SetLanParameter};
 use ipmi::proto::user::{PasswordOperation, PasswordSize, SetUserPassword, UserId};
-use ipmi::proto::{Password, ProtoError};
 use ipmi::{Connection, IpmiError};
 use wmi::{MethodCall, ProviderError};
 
@@ -271,10 +271,7 @@ async fn set_password(
     current: Password,
     new: Password,
 ) -> Result<(), IpmiError> {
-    // Everybody on the way could read it.
-    if bmc.suite().is_in_clear() {
-        return Err(ProtoError::Suite(bmc.suite().number().into()).into());
-    }
+    bmc.demand_encryption()?;
     let user = UserId::new(number)?;
     let test = PasswordOperation::Test(current.clone(), PasswordSize::of(&current));
     bmc.run(&SetUserPassword { user, operation: test }).await?;

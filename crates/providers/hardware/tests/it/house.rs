@@ -3,9 +3,8 @@
 use std::net::UdpSocket;
 use std::sync::Arc;
 
-use accounts::{HostKey, PrivateFile};
 use cim::{Instance, Namespace, ObjectPath, Schema, Value};
-use telarch_hardware::{Hardware, Host, HostFile, Secrets, namespaces};
+use telarch_hardware::{Hardware, Host, HostFile, Secrets};
 use telarch_simulated_bmc::SimulatedBmc;
 use wmi::{Context, Engine, Error};
 
@@ -19,13 +18,10 @@ pub(crate) struct House {
 impl House {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let open = || {
-            let file = PrivateFile::new(folder.path().join(HostFile::NAME));
-            HostFile::new(file, HostKey::load_or_make(folder.path()).unwrap())
-        };
+        let open = || HostFile::of_state(folder.path());
         let hardware = Hardware::new("keeper", open(), tokio::runtime::Handle::current());
         let mut builder = Engine::builder("keeper", 0);
-        for namespace in namespaces() {
+        for (namespace, _) in wmi::Provider::classes(&hardware) {
             builder = builder.namespace(Schema::of(namespace));
         }
         let engine = builder.provider(Arc::new(hardware.clone())).build().unwrap();

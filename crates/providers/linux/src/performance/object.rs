@@ -88,7 +88,7 @@ pub(crate) const TOTAL: &str = "_Total";
 pub(crate) struct Instance<R> {
     /// What it is called; nothing if there is only one.
     pub(crate) name: Option<String>,
-    /// What tells it from another that had its name before.
+    /// What it is known by, if names do not last; zero otherwise.
     pub(crate) identity: u64,
     pub(crate) reading: R,
 }
@@ -97,6 +97,11 @@ impl<R> Instance<R> {
     /// The only one.
     pub(crate) fn only(reading: R) -> Vec<Self> {
         vec![Self { name: None, identity: 0, reading }]
+    }
+
+    /// What it has in common with itself in another sample.
+    pub(crate) fn sameness(&self) -> (u64, Option<&str>) {
+        (self.identity, self.name.as_deref().filter(|_| self.identity == 0))
     }
 
     /// One whose name is enough to know it by.
@@ -187,13 +192,13 @@ impl<O: Object> Served<O> {
             return self.sampler.pair::<O>(&self.machine, &|| rows.go_on());
         }
         let now = Sample::take::<O>(&self.machine).map_err(|error| O::unreadable(&error))?;
-        Ok(Pair { before: now.clone(), after: now })
+        Ok(Pair::new(now.clone(), now))
     }
 
     fn value(
         &self,
         source: &Source<O::Reading>,
-        instance: &Instance<O::Reading>,
+        (instance, before): (&Instance<O::Reading>, Option<&O::Reading>),
         pair: &Pair<O::Reading>,
     ) -> Value {
         let now = pair.after.at;
@@ -213,7 +218,7 @@ impl<O: Object> Served<O> {
                 (Flavor::Raw, Some(reading)) => wrapped(kind, raw(counter.kind, reading, now).value),
                 (Flavor::Formatted | Flavor::Plain, Some(reading)) => {
                     // All that something new has counted, it has counted since.
-                    let before = pair.before.same(instance).and_then(|before| read(counter, before));
+                    let before = before.and_then(|before| read(counter, before));
                     rounded(
                         kind,
                         formatted(counter.kind, (before.unwrap_or_default(), pair.before.at), (reading, now)),
@@ -273,7 +278,7 @@ impl<O: Object> Provider for Served<O> {
     fn enumerate(&self, scan: &Scan, rows: &mut Sink<'_>) -> Result<(), ProviderError> {
         let (class, sources) = (scan.class(), self.sources(scan.class()));
         let pair = self.pair(scan.columns(), sources, rows)?;
-        for instance in &pair.after.instances {
+        for instance in pair.iter() {
             let mut row = cim::Instance::new(class.clone());
             for column in scan.columns().iter() {
                 if let Some(source) = sources.get(column.index()) {

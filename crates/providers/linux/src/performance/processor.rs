@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::io;
 
-use super::counter::{Counter, FREQUENCY, Kind};
+use super::counter::{Counter, Kind};
 use super::object::{Instance, Object, TOTAL};
 use crate::Machine;
+use crate::process::stat::ticks_to_100ns;
 
 pub(crate) struct Processor;
 
@@ -65,7 +66,7 @@ impl Object for Processor {
         let of = |line: &str| {
             let mut fields = line.strip_prefix("cpu")?.split_ascii_whitespace();
             let number = fields.next()?.to_owned();
-            let ticks: Vec<u64> = fields.map_while(|field| field.parse().ok()).map(duration).collect();
+            let ticks: Vec<u64> = fields.map_while(|field| field.parse().ok()).map(ticks_to_100ns).collect();
             let [user, nice, system, idle, waiting, interrupt, soft_interrupt, ..] = *ticks.as_slice() else {
                 return None;
             };
@@ -115,11 +116,6 @@ fn with_average(mut processors: Vec<Instance<Reading>>) -> Vec<Instance<Reading>
     };
     processors.push(Instance::named(TOTAL, total));
     processors
-}
-
-/// Ticks of the kernel's clock in hundreds of nanoseconds.
-pub(crate) fn duration(ticks: u64) -> u64 {
-    ticks.saturating_mul(FREQUENCY / rustix::param::clock_ticks_per_second().max(1))
 }
 
 /// The sum of each processor's column in a table whose first line names them.

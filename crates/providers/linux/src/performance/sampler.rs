@@ -1,5 +1,6 @@
 //! The last two samples of an object.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -30,21 +31,37 @@ impl<R> Sample<R> {
         let instances = O::read(machine)?;
         Ok(Arc::new(Self { at: now(), instances }))
     }
-
-    /// The instance that is the same as one of another sample.
-    pub(crate) fn same(&self, as_: &Instance<R>) -> Option<&R> {
-        let found = self
-            .instances
-            .iter()
-            .find(|instance| instance.identity == as_.identity && instance.name == as_.name);
-        found.map(|instance| &instance.reading)
-    }
 }
 
 /// Two samples that say something about the time between them.
 pub(crate) struct Pair<R> {
     pub(crate) before: Arc<Sample<R>>,
     pub(crate) after: Arc<Sample<R>>,
+    /// Where each instance of the later one is in the earlier one.
+    places: Vec<Option<usize>>,
+}
+
+impl<R> Pair<R> {
+    pub(crate) fn new(before: Arc<Sample<R>>, after: Arc<Sample<R>>) -> Self {
+        let places = if Arc::ptr_eq(&before, &after) {
+            (0..after.instances.len()).map(Some).collect()
+        } else {
+            let known: HashMap<_, _> = before
+                .instances
+                .iter()
+                .enumerate()
+                .map(|(place, instance)| (instance.sameness(), place))
+                .collect();
+            after.instances.iter().map(|instance| known.get(&instance.sameness()).copied()).collect()
+        };
+        Self { before, after, places }
+    }
+
+    /// Each instance of the later sample, with what it was in the earlier one.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Instance<R>, Option<&R>)> {
+        let before = |place: &Option<usize>| Some(&self.before.instances.get((*place)?)?.reading);
+        self.after.instances.iter().zip(self.places.iter().map(before))
+    }
 }
 
 /// Keeps the last samples, so that who asks every few seconds never waits.
@@ -80,7 +97,7 @@ impl<R> Sampler<R> {
         if let (Some(before), Some(after)) = (&kept.before, &kept.after)
             && age(after) < APART
         {
-            return Ok(Pair { before: before.clone(), after: after.clone() });
+            return Ok(Pair::new(before.clone(), after.clone()));
         }
         let before = match kept.after.take().filter(|sample| age(sample) < FRESH) {
             Some(sample) => sample,
@@ -93,7 +110,7 @@ impl<R> Sampler<R> {
         }
         let after = Sample::take::<O>(machine).map_err(|error| O::unreadable(&error))?;
         *kept = Kept { before: Some(before.clone()), after: Some(after.clone()) };
-        Ok(Pair { before, after })
+        Ok(Pair::new(before, after))
     }
 }
 

@@ -155,7 +155,7 @@ pub(super) fn each(
 }
 
 /// The numbers of all processes there are now, ascending.
-pub(super) fn numbers(machine: &Machine) -> io::Result<Vec<u32>> {
+pub(crate) fn numbers(machine: &Machine) -> io::Result<Vec<u32>> {
     let names = machine.names("proc")?;
     let mut numbers: Vec<u32> = names.iter().filter_map(|name| name.to_str().and_then(number_from)).collect();
     numbers.sort_unstable();

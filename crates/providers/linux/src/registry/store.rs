@@ -41,11 +41,10 @@ impl From<io::Error> for StoreError {
 impl Store {
     /// The store of a hive; `None` if nothing is kept for it.
     pub(super) fn of(machine: &Machine, hive: Hive) -> Option<Self> {
-        let folder = match hive {
-            Hive::LocalMachine => machine.state(),
-            Hive::CurrentUser => machine.user_state()?,
-        };
-        Some(Self(folder.join("registry.toml")))
+        Some(Self(match hive {
+            Hive::LocalMachine => machine.state().join("hkey_local_machine.toml"),
+            Hive::CurrentUser => machine.user_state()?.join("hkey_current_user.toml"),
+        }))
     }
 
     /// What is in it; nothing if there is no file.

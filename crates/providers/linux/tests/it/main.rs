@@ -1,13 +1,18 @@
 //! The instances of this machine, held against what other sources tell of it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod events;
+mod log;
 mod operating_system;
+mod package;
 mod performance;
 mod process;
 mod registry;
+mod schedule;
 mod scx;
 mod service;
 mod storage;
+mod system;
 mod tree;
 mod world;
 

@@ -162,3 +162,46 @@ async fn protocols_and_interfaces_have_the_numbers_under_their_names() {
     let loopback = found.iter().find(|row| text(row, "Name") == "lo").unwrap();
     assert!((before[0]..=after[0]).contains(&number(loopback, "BytesReceivedPersec")));
 }
+
+#[tokio::test]
+async fn processes_are_counted_one_by_one_and_together() {
+    let mut child = Command::new("sh").args(["-c", "while :; do :; done"]).spawn().unwrap();
+    let ticks = 10_000_000 / numbers("getconf CLK_TCK")[0];
+    let query = format!(
+        "SELECT Name, IDProcess, PercentProcessorTime, PercentUserTime, CreatingProcessID \
+         FROM Win32_PerfFormattedData_PerfProc_Process WHERE IDProcess = {}",
+        child.id()
+    );
+    let found = rows(&query).await;
+    let used = format!("awk '{{print $14 + $15}}' /proc/{}/stat", child.id());
+    let before = numbers(&used)[0] * ticks;
+    let raw = rows(&query.replace("Formatted", "Raw")).await;
+    let after = numbers(&used)[0] * ticks;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let [row] = found.as_slice() else { panic!("{} rows", found.len()) };
+    assert!(
+        text(row, "Name").starts_with("dash") || text(row, "Name").contains("sh"),
+        "{}",
+        text(row, "Name")
+    );
+    assert_eq!(number(row, "CreatingProcessID"), u64::from(std::process::id()));
+    assert!(
+        (1..=100).contains(&number(row, "PercentProcessorTime")),
+        "{}",
+        number(row, "PercentProcessorTime")
+    );
+    assert!(
+        (before..=after).contains(&number(&raw[0], "PercentProcessorTime")),
+        "between two looks at the kernel"
+    );
+
+    let all = rows("SELECT Name, IDProcess FROM Win32_PerfRawData_PerfProc_Process").await;
+    let mut names: Vec<String> = all.iter().map(|row| text(row, "Name")).collect();
+    let ends = ["Idle", "_Total"];
+    assert!(ends.iter().all(|end| names.iter().any(|name| name == end)));
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count, "each name once: it is the key");
+}

@@ -90,6 +90,7 @@ fn a_file_system_that_does_not_answer_degrades_only_its_own_row() {
             .unwrap();
             if line != "mounted\n" {
                 eprintln!("SKIPPED: the kernel has no FUSE here");
+                server.wait().unwrap();
                 return;
             }
             let machine = crate::machine();

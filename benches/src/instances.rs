@@ -1,0 +1,416 @@
+//! What WMI costs: through the service beside programs that look at the same files, and in the engine alone.
+//!
+//! There are always about four hundred processes: those that are missing are started, and sleep.
+
+use std::fs;
+use std::io::Write as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cim::wql::{self, Predicate};
+use cim::{Namespace, Origin, Schema};
+use linux::Machine;
+use memchr::memmem;
+use wmi::{Context, Engine};
+
+use crate::Result;
+use crate::connection::Connection;
+use crate::effort::Effort;
+use crate::messages;
+use crate::process::{cpu, megabytes, resident};
+use crate::processors::Together;
+use crate::rounds::{by_turns, median, median_of};
+use crate::table::Row;
+use crate::telarchd::Telarchd;
+
+pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
+    let crowd = Crowd::gather()?;
+    let mut rows = processes(effort)?;
+    rows.push(one_process(effort)?);
+    rows.push(operating_system(effort)?);
+    rows.extend(in_the_engine(effort)?);
+    rows.push(contexts(effort)?);
+    rows.push(idle()?);
+    drop(crowd);
+    Ok(rows)
+}
+
+/// How many processes there are, at least.
+const PROCESSES: usize = 400;
+
+/// Processes that sleep until they are killed.
+struct Crowd(Vec<Child>);
+
+impl Crowd {
+    fn gather() -> Result<Self> {
+        let is_process =
+            |entry: &fs::DirEntry| entry.file_name().to_str().is_some_and(|name| name.parse::<u32>().is_ok());
+        let there = fs::read_dir("/proc")?.flatten().filter(is_process).count();
+        let missing = PROCESSES.saturating_sub(there);
+        let sleep = |_| Command::new("sleep").arg("infinity").stdin(Stdio::null()).spawn();
+        Ok(Self((0..missing).map(sleep).collect::<std::io::Result<_>>()?))
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// All processes with all columns, and with two.
+fn processes(effort: &Effort) -> Result<Vec<Row>> {
+    let service = Telarchd::start(&[])?;
+    let mut connection = service.tls(1)?.pop().ok_or("no connection")?;
+    let everything = "SELECT * FROM Win32_Process";
+    let two = "SELECT Name, ProcessId FROM Win32_Process";
+    let mut rows = Vec::new();
+    for (query, cost, time) in [(everything, 12.0, Some(25.0)), (two, 3.0, None)] {
+        let turns = by_turns(
+            effort.rounds,
+            || several(effort, || asked(&mut connection, &service, query)),
+            || several(effort, ps),
+        )?;
+        let (count, _) = enumerate(&mut connection, query)?;
+        // The goals are for four hundred of them.
+        let of_400 = |figure: f64| figure * 400.0 / count as f64;
+        let ours = of_400(median_of(&turns, |turn| turn.ours.cpu));
+        let wall = of_400(median_of(&turns, |turn| turn.ours.wall));
+        let theirs = of_400(median_of(&turns, |turn| turn.theirs.wall));
+        let measured = format!("{ours:.1} ms ({count} processes; ps aux takes {theirs:.1} ms)");
+        rows.push(Row::at_most(
+            &format!("{query}, TLS: CPU of the service for 400 rows"),
+            cost,
+            "ms",
+            ours,
+            measured,
+        ));
+        if let Some(most) = time {
+            let ratio = median_of(&turns, |turn| turn.theirs.wall / turn.ours.wall);
+            let measured = format!("{wall:.1} ms ({ratio:.1} times as fast as ps aux)");
+            rows.push(Row::at_most(
+                &format!("{query}, TLS: time to the last octet of 400 rows"),
+                most,
+                "ms",
+                wall,
+                measured,
+            ));
+        }
+    }
+    rows.push(beside_psutil(effort, &mut connection, &service, everything)?);
+    Ok(rows)
+}
+
+/// What a question has cost, in milliseconds.
+#[derive(Clone, Copy)]
+struct Cost {
+    cpu: f64,
+    wall: f64,
+}
+
+/// The mean over some questions: the kernel tells CPU time in hundredths of a second.
+fn several(effort: &Effort, mut ask: impl FnMut() -> Result<Cost>) -> Result<Cost> {
+    let begin = Instant::now();
+    let (mut sum, mut count) = (Cost { cpu: 0.0, wall: 0.0 }, 0.0);
+    while begin.elapsed() < effort.round {
+        let cost = ask()?;
+        sum.cpu += cost.cpu;
+        sum.wall += cost.wall;
+        count += 1.0;
+    }
+    Ok(Cost { cpu: sum.cpu / count, wall: sum.wall / count })
+}
+
+fn asked(connection: &mut Connection, service: &Telarchd, query: &str) -> Result<Cost> {
+    let (before, begin) = (cpu(service.process())?, Instant::now());
+    enumerate(connection, query)?;
+    let wall = begin.elapsed();
+    Ok(Cost { cpu: milliseconds(cpu(service.process())?.saturating_sub(before)), wall: milliseconds(wall) })
+}
+
+fn ps() -> Result<Cost> {
+    let begin = Instant::now();
+    let status = Command::new("ps").arg("aux").stdout(Stdio::null()).status()?;
+    if !status.success() {
+        return Err("ps aux does not work".into());
+    }
+    Ok(Cost { cpu: 0.0, wall: milliseconds(begin.elapsed()) })
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+/// The same fields by psutil, in a process that runs already.
+fn beside_psutil(
+    effort: &Effort,
+    connection: &mut Connection,
+    service: &Telarchd,
+    query: &str,
+) -> Result<Row> {
+    const WHAT: &str = "all processes, all columns: time beside psutil with the same fields";
+    let script = "import sys, time\n\
+                  try:\n    import psutil\nexcept ImportError:\n    print('missing', flush=True); sys.exit()\n\
+                  fields = ['pid', 'ppid', 'name', 'exe', 'cmdline', 'create_time', 'cpu_times', 'io_counters',\n\
+                  'memory_info', 'nice', 'num_fds', 'num_threads', 'username', 'status']\n\
+                  print('ready', flush=True)\n\
+                  for line in sys.stdin:\n\
+                  \x20   begin = time.perf_counter()\n\
+                  \x20   count = sum(1 for _ in psutil.process_iter(fields))\n\
+                  \x20   psutil.process_iter.cache_clear() if hasattr(psutil.process_iter, 'cache_clear') else None\n\
+                  \x20   print(time.perf_counter() - begin, flush=True)\n";
+    let mut child =
+        Command::new("python3").args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    let (mut to, from) = (child.stdin.take().ok_or("no pipe")?, child.stdout.take().ok_or("no pipe")?);
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(from));
+    if lines.next().transpose()?.as_deref() != Some("ready") {
+        child.wait()?;
+        return Ok(Row::told(WHAT, "not measured: python3 has no psutil".to_owned()));
+    }
+    let turns = by_turns(
+        effort.rounds,
+        || Ok(asked(connection, service, query)?.wall),
+        || {
+            writeln!(to, "again")?;
+            let seconds: f64 = lines.next().transpose()?.ok_or("psutil has ended")?.parse()?;
+            Ok(seconds * 1e3)
+        },
+    )?;
+    drop(to);
+    child.wait()?;
+    let [ours, theirs] = [median_of(&turns, |turn| turn.ours), median_of(&turns, |turn| turn.theirs)];
+    let ratio = median_of(&turns, |turn| turn.theirs / turn.ours);
+    Ok(Row::told(WHAT, format!("{ratio:.1} times as fast ({ours:.1} to {theirs:.1} ms)")))
+}
+
+/// One process by its number, on a connection that is there.
+fn one_process(effort: &Effort) -> Result<Row> {
+    let service = Telarchd::start(&[])?;
+    let query = format!("SELECT * FROM Win32_Process WHERE ProcessId = {}", std::process::id());
+    let request = messages::enumerate_instances(CIMV2, &query);
+    let figure = round_trips(effort, &service, &request, b"Win32_Process_Type")?;
+    let what = "SELECT * FROM Win32_Process WHERE ProcessId = n: a request";
+    Ok(Row::at_most(what, 2.0, "ms", figure, format!("{figure:.3} ms")))
+}
+
+fn operating_system(effort: &Effort) -> Result<Row> {
+    let service = Telarchd::start(&[])?;
+    let request = messages::get_instance(&format!("{CIMV2}/Win32_OperatingSystem"));
+    let figure = round_trips(effort, &service, &request, b"Win32_OperatingSystem_Type")?;
+    Ok(Row::told("Get of Win32_OperatingSystem: a request", format!("{figure:.3} ms")))
+}
+
+const CIMV2: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2";
+
+/// How long a request takes, in milliseconds.
+fn round_trips(effort: &Effort, service: &Telarchd, request: &[u8], wanted: &[u8]) -> Result<f64> {
+    let mut connection = Connection::plain(service.http())?;
+    let answer = connection.exchange(request)?;
+    if memmem::find(answer, wanted).is_none() {
+        return Err(format!("an answer is not what it should be: {}", String::from_utf8_lossy(answer)).into());
+    }
+    let _together = Together::with(&[service.process()])?;
+    let rounds = (0..effort.rounds).map(|_| {
+        let (begin, mut count) = (Instant::now(), 0.0);
+        while begin.elapsed() < effort.round / 4 {
+            connection.exchange(request)?;
+            count += 1.0;
+        }
+        Ok(milliseconds(begin.elapsed()) / count)
+    });
+    Ok(median(rounds.collect::<Result<_>>()?))
+}
+
+/// Asks for all rows of a query; says how many there were and how many answers it took.
+fn enumerate(connection: &mut Connection, query: &str) -> Result<(usize, usize)> {
+    let mut answer = connection.exchange(&messages::enumerate_instances(CIMV2, query))?;
+    let (mut rows, mut answers) = (0, 0);
+    loop {
+        answers += 1;
+        rows += memmem::find_iter(answer, b"<p:Win32_Process ").count();
+        rows += memmem::find_iter(answer, b"<w:XmlFragment").count();
+        if memmem::rfind(answer, b"EndOfSequence").is_some() {
+            return if rows == 0 { Err("there are no rows".into()) } else { Ok((rows, answers)) };
+        }
+        let context = messages::between(answer, b"EnumerationContext>", b"<")?.to_owned();
+        answer = connection.exchange(&messages::pull(CIMV2, &context))?;
+    }
+}
+
+/// What the engine costs without a service around it.
+fn in_the_engine(effort: &Effort) -> Result<Vec<Row>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let machine = Arc::new(Machine::this());
+    let engine = engine(&machine)?;
+    let context = Context::of_this_process("bench");
+    let ask = |engine: &Engine, query: &str| -> Result<usize> {
+        runtime.block_on(async {
+            let mut rows = engine.query(&context, &Namespace::cimv2(), query)?;
+            let mut count = 0;
+            while let Some(row) = rows.next().await {
+                row?;
+                count += 1;
+            }
+            Ok(count)
+        })
+    };
+    let time = |work: &mut dyn FnMut() -> Result<usize>| -> Result<f64> {
+        work()?;
+        let (begin, mut times) = (Instant::now(), Vec::new());
+        while begin.elapsed() < effort.round / 2 {
+            let begin = Instant::now();
+            work()?;
+            times.push(milliseconds(begin.elapsed()));
+        }
+        Ok(median(times))
+    };
+
+    let mut rows = Vec::new();
+    let by_key = format!("SELECT * FROM Win32_Process WHERE Handle = '{}'", std::process::id());
+    let figure = time(&mut || ask(&engine, &by_key))?;
+    rows.push(Row::at_most("the engine, one process by key", 0.2, "ms", figure, format!("{figure:.3} ms")));
+    let figure = time(&mut || ask(&engine, "SELECT * FROM Win32_OperatingSystem"))?;
+    rows.push(Row::at_most(
+        "the engine, Win32_OperatingSystem",
+        0.5,
+        "ms",
+        figure,
+        format!("{figure:.3} ms"),
+    ));
+    rows.push(planning(effort)?);
+
+    let (folder, packages) = packages()?;
+    let query = "SELECT * FROM Win32_Product";
+    let figure = time(&mut || ask(&self::engine(&Arc::new(Machine::at(folder.path())))?, query))?;
+    rows.push(Row::at_most(
+        "the engine, Win32_Product of 2000 packages, cold",
+        40.0,
+        "ms",
+        figure,
+        format!("{figure:.1} ms"),
+    ));
+    let warm = self::engine(&Arc::new(Machine::at(folder.path())))?;
+    let figure = time(&mut || {
+        let found = ask(&warm, query)?;
+        if found == packages { Ok(found) } else { Err(format!("{found} packages of {packages}").into()) }
+    })?;
+    rows.push(Row::at_most(
+        "the engine, Win32_Product of 2000 packages, warm",
+        8.0,
+        "ms",
+        figure,
+        format!("{figure:.1} ms"),
+    ));
+    Ok(rows)
+}
+
+fn engine(machine: &Arc<Machine>) -> Result<Engine> {
+    let providers = linux::providers(machine);
+    let mut builder = Engine::builder("bench", 0);
+    let namespaces: Vec<Namespace> =
+        providers.iter().flat_map(|provider| provider.classes()).map(|(namespace, _)| namespace).collect();
+    for namespace in namespaces.into_iter().collect::<std::collections::BTreeSet<_>>() {
+        builder = builder.namespace(Schema::of(namespace));
+    }
+    Ok(providers.into_iter().fold(builder, wmi::EngineBuilder::provider).build()?)
+}
+
+/// From the text of a query to the keys of the rows it wants.
+fn planning(effort: &Effort) -> Result<Row> {
+    let schema = Schema::of(Namespace::cimv2());
+    let class = schema.require("Win32_Process")?;
+    let origin = Origin { server: "bench".to_owned(), namespace: Namespace::cimv2(), offset: 0 };
+    let text = "SELECT Name, ProcessId, WorkingSetSize FROM Win32_Process \
+                WHERE (Handle = '4' OR Handle = '5') AND Name LIKE 'ss%' AND NOT CommandLine IS NULL";
+    let (begin, mut count) = (Instant::now(), 0.0);
+    while begin.elapsed() < effort.round / 2 {
+        let wql::Query::Select(select) = wql::parse(text)? else { return Err("it is a selection".into()) };
+        let predicate = Predicate::bind(&select, &class, &origin)?;
+        select.selected(&class)?;
+        if predicate.pinned(class.keys()).is_none_or(|keys| keys.len() != 2) {
+            return Err("the keys are not found".into());
+        }
+        count += 1.0;
+    }
+    let figure = begin.elapsed().as_secs_f64() * 1e6 / count;
+    Ok(Row::at_most("a query is read and planned", 20.0, "µs", figure, format!("{figure:.1} µs")))
+}
+
+/// A machine with the database of so many packages.
+fn packages() -> Result<(tempfile::TempDir, usize)> {
+    const COUNT: usize = 2_000;
+    let folder = tempfile::Builder::new().prefix("telarch-benches-").tempdir()?;
+    let database = folder.path().join("var/lib/dpkg");
+    fs::create_dir_all(database.join("info"))?;
+    let mut text = String::new();
+    for number in 0..COUNT {
+        text += &format!(
+            "Package: bench-{number}\nStatus: install ok installed\nPriority: optional\nSection: libs\n\
+             Installed-Size: {number}\nMaintainer: Nobody <nobody@bench.example>\nArchitecture: all\n\
+             Version: 1:2.{number}-1\nDepends: bench-{}, libc6 (>= 2.34), libgcc-s1 (>= 3.4)\n\
+             Description: a package with a line about itself\n and some more of them, which nobody reads,\n \
+             as there are in every database of packages.\nHomepage: https://bench.example/{number}\n\n",
+            number / 2
+        );
+        fs::write(database.join(format!("info/bench-{number}.list")), "")?;
+    }
+    fs::write(database.join("status"), text)?;
+    Ok((folder, COUNT))
+}
+
+/// Enumerations that were begun, of which one row was taken.
+fn contexts(effort: &Effort) -> Result<Row> {
+    let service = Telarchd::start(&["Service.MaxConcurrentOperationsPerUser=4294967295"])?;
+    let mut connection = Connection::plain(service.http())?;
+    let request = messages::enumerate_instances_one_by_one(CIMV2, "SELECT * FROM Win32_Process");
+    let open = |connection: &mut Connection| -> Result<()> {
+        let answer = connection.exchange(&request)?;
+        messages::between(answer, b"EnumerationContext>", b"<").map(drop)
+    };
+    open(&mut connection)?;
+    let count = effort.idle.min(50);
+    let before = resident(service.process())?;
+    for _ in 0..count {
+        open(&mut connection)?;
+    }
+    let each = (resident(service.process())?.saturating_sub(before)) as f64 / 1_024.0 / count as f64;
+    let measured = format!("{each:.0} KB ({:.1} MB before {count} of them)", megabytes(before));
+    Ok(Row::at_most("resident memory of an enumeration that waits", ONE_PAGE, "KB", each, measured))
+}
+
+/// A page of 512 000 octets, and 64 rows of 2.2 KB.
+const ONE_PAGE: f64 = 640.0;
+
+/// How often an idle service is woken, after it was asked.
+fn idle() -> Result<Row> {
+    let service = Telarchd::start(&[])?;
+    let mut connection = Connection::plain(service.http())?;
+    enumerate(&mut connection, "SELECT Name, ProcessId FROM Win32_Process")?;
+    // Threads that have nothing to do any more end after ten seconds.
+    std::thread::sleep(Duration::from_secs(11));
+    let before = switches(service.process())?;
+    std::thread::sleep(Duration::from_secs(10));
+    let rate = (switches(service.process())? - before) as f64 / 10.0;
+    Ok(Row::at_most(
+        "an idle service that was asked: how often it wakes up",
+        0.1,
+        "a second",
+        rate,
+        format!("{rate:.1}"),
+    ))
+}
+
+/// How often the threads of a process have given up their processor.
+fn switches(process: u32) -> Result<u64> {
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        let status = fs::read_to_string(thread?.path().join("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        sum += line.ok_or("a thread does not tell its switches")?.trim().parse::<u64>()?;
+    }
+    Ok(sum)
+}

@@ -1,0 +1,121 @@
+//! The records that a controller has of its own sensors, besides a repository (IPMI 2.0, 35.2 to 35.5).
+
+use super::Command;
+use super::storage::{GetSdr, Piece};
+use crate::linear::{AnalogFormat, Factors};
+use crate::octets::Octets;
+use crate::{NetFn, Privilege, ProtoError, Request, sdr};
+
+/// Get Device SDR Info.
+#[derive(Clone, Copy, Debug)]
+pub struct GetDeviceSdrInfo;
+
+/// What is known of the records of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceSdrInfo {
+    /// How many records there are, over all logical units.
+    pub records: u8,
+    /// When they have changed last, if they do at all while the controller runs.
+    pub stamp: Option<u32>,
+}
+
+impl Command for GetDeviceSdrInfo {
+    type Reply = DeviceSdrInfo;
+    const PRIVILEGE: Privilege = Privilege::User;
+
+    fn request(&self) -> Request {
+        // The number of records, not of sensors.
+        Request::new(NetFn::SENSOR, 0x20, &[1])
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<DeviceSdrInfo, ProtoError> {
+        let mut octets = Octets::new("the answer to Get Device SDR Info", octets);
+        let [records, flags] = octets.array()?;
+        let is_dynamic = flags & 0x80 != 0;
+        Ok(DeviceSdrInfo { records, stamp: if is_dynamic { Some(octets.u32()?) } else { None } })
+    }
+}
+
+/// Reserve Device SDR Repository.
+#[derive(Clone, Copy, Debug)]
+pub struct ReserveDeviceSdrs;
+
+impl Command for ReserveDeviceSdrs {
+    type Reply = u16;
+    const PRIVILEGE: Privilege = Privilege::User;
+
+    fn request(&self) -> Request {
+        Request::new(NetFn::SENSOR, 0x22, &[])
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<u16, ProtoError> {
+        Octets::new("the answer to Reserve Device SDR Repository", octets).u16()
+    }
+}
+
+/// Get Device SDR: as [`GetSdr`], of the device's own records.
+#[derive(Clone, Copy, Debug)]
+pub struct GetDeviceSdr(pub GetSdr);
+
+impl Command for GetDeviceSdr {
+    type Reply = Piece;
+    const PRIVILEGE: Privilege = Privilege::User;
+
+    fn request(&self) -> Request {
+        Request { net_fn: NetFn::SENSOR, command: 0x21, ..self.0.request() }
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<Piece, ProtoError> {
+        self.0.reply(octets)
+    }
+}
+
+/// Get Sensor Reading Factors (IPMI 2.0, 35.5): those of one raw value of a sensor that is not linear.
+#[derive(Clone, Copy, Debug)]
+pub struct GetReadingFactors {
+    /// The sensor's number.
+    pub sensor: u8,
+    /// The raw value.
+    pub raw: u8,
+    /// How raw values of the sensor are to be read, as its record says.
+    pub format: AnalogFormat,
+}
+
+impl Command for GetReadingFactors {
+    type Reply = Factors;
+    const PRIVILEGE: Privilege = Privilege::User;
+
+    fn request(&self) -> Request {
+        Request::new(NetFn::SENSOR, 0x23, &[self.sensor, self.raw])
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<Factors, ProtoError> {
+        let mut octets = Octets::new("the answer to Get Sensor Reading Factors", octets);
+        let [_next, m, m_high, b, b_high, _accuracy, exponents] = octets.array()?;
+        Ok(sdr::linear_factors([m, m_high, b, b_high, exponents], self.format))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_whose_records_never_change_has_no_stamp() {
+        assert_eq!(
+            GetDeviceSdrInfo.reply(&[7, 0x81, 1, 0, 0, 0]),
+            Ok(DeviceSdrInfo { records: 7, stamp: Some(1) })
+        );
+        assert_eq!(GetDeviceSdrInfo.reply(&[7, 0x01]), Ok(DeviceSdrInfo { records: 7, stamp: None }));
+        assert!(GetDeviceSdrInfo.reply(&[7, 0x81, 1]).is_err());
+    }
+
+    #[test]
+    fn factors_of_a_reading_are_those_of_a_line() {
+        let ask = GetReadingFactors { sensor: 1, raw: 0x40, format: AnalogFormat::Unsigned };
+        let factors = ask.reply(&[0x41, 2, 0, 0xff, 0xc0, 0, 0xf0]).unwrap();
+        assert_eq!((factors.m, factors.b, factors.result_exponent), (2, -1, -1));
+        assert_eq!(factors.quantity(0x40).unwrap().to_string(), "12.7");
+        assert!(ask.reply(&[0x41, 2, 0, 0xff, 0xc0, 0]).is_err());
+    }
+}

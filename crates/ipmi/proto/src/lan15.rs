@@ -1,0 +1,199 @@
+//! Packets of IPMI 1.5, which what comes before a session uses as well (IPMI 2.0, 13.6 and 22.17.1).
+
+use std::str::FromStr;
+
+use md5::{Digest as _, Md5};
+use zeroize::Zeroizing;
+
+use crate::ProtoError;
+use crate::keys::{Password, same};
+use crate::octets::Octets;
+use crate::rmcp::IPMI_HEADER;
+
+/// How packets of an IPMI 1.5 session prove who sent them. None of them hides anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthenticationType {
+    /// They do not.
+    None,
+    /// By a hash over the password and the packet. MD5 is weak, but the password itself is not sent.
+    Md5,
+    /// By the password, for everybody to read.
+    Password,
+}
+
+impl AuthenticationType {
+    /// Its number (IPMI 2.0, table 13-8).
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Md5 => 2,
+            Self::Password => 4,
+        }
+    }
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Md5 => "md5",
+            Self::Password => "password",
+        }
+    }
+
+    /// The one of this number; MD2 is left out, as it is broken, and so are those of manufacturers.
+    pub(crate) fn parse(number: u8) -> Result<Self, ProtoError> {
+        match number {
+            0 => Ok(Self::None),
+            2 => Ok(Self::Md5),
+            4 => Ok(Self::Password),
+            other => Err(ProtoError::Unexpected { what: "the type of authentication", value: other.into() }),
+        }
+    }
+}
+
+impl FromStr for AuthenticationType {
+    type Err = ProtoError;
+
+    fn from_str(text: &str) -> Result<Self, ProtoError> {
+        let all = [Self::None, Self::Md5, Self::Password];
+        let found = all.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(text));
+        found.ok_or(ProtoError::Unexpected { what: "the type of authentication", value: 0 })
+    }
+}
+
+/// What proves packets of a session, and what its password is.
+#[derive(Clone, Debug)]
+pub(crate) struct Lan15Sealing {
+    pub(crate) kind: AuthenticationType,
+    pub(crate) password: Password,
+    /// Whether packets after the first ones need no proof, because the controller says so.
+    pub(crate) is_first_only: bool,
+}
+
+/// A packet whose frame was read, but whose proof was not looked at.
+#[derive(Debug)]
+pub(crate) struct Lan15Packet<'o> {
+    pub(crate) kind: AuthenticationType,
+    pub(crate) number: u32,
+    pub(crate) session_id: u32,
+    code: [u8; 16],
+    pub(crate) message: &'o [u8],
+}
+
+impl<'o> Lan15Packet<'o> {
+    /// Reads what follows the header of RMCP.
+    pub(crate) fn decode(body: &'o [u8]) -> Result<Self, ProtoError> {
+        let mut octets = Octets::new("an IPMI 1.5 packet", body);
+        let kind = AuthenticationType::parse(octets.u8()?)?;
+        let (number, session_id) = (octets.u32()?, octets.u32()?);
+        let code = if kind == AuthenticationType::None { [0; 16] } else { octets.array()? };
+        let length = octets.u8()?;
+        // An octet may follow, for the sake of old network chips.
+        let message = octets.take(length.into())?;
+        Ok(Self { kind, number, session_id, code, message })
+    }
+
+    /// Its message, if it proves that it comes from somebody who knows the password.
+    pub(crate) fn open(&self, sealing: &Lan15Sealing) -> Result<&'o [u8], ProtoError> {
+        if self.kind == AuthenticationType::None
+            && (sealing.is_first_only || sealing.kind == AuthenticationType::None)
+        {
+            return Ok(self.message);
+        }
+        let ours = code(sealing.kind, &sealing.password, self.session_id, self.number, self.message);
+        if self.kind == sealing.kind && same(&*ours, &self.code) {
+            Ok(self.message)
+        } else {
+            Err(ProtoError::Unauthentic)
+        }
+    }
+
+    /// The message of a packet outside of any session.
+    pub(crate) fn in_clear(&self) -> Result<&'o [u8], ProtoError> {
+        let is_outside = self.session_id == 0 && self.kind == AuthenticationType::None;
+        if is_outside { Ok(self.message) } else { Err(ProtoError::Unauthentic) }
+    }
+}
+
+/// A packet outside of any session.
+pub(crate) fn in_clear(message: &[u8]) -> Vec<u8> {
+    packet(AuthenticationType::None, (0, 0), None, message)
+}
+
+/// A packet of a session, with its proof.
+pub(crate) fn seal(sealing: &Lan15Sealing, (session_id, number): (u32, u32), message: &[u8]) -> Vec<u8> {
+    if sealing.kind == AuthenticationType::None {
+        return packet(sealing.kind, (session_id, number), None, message);
+    }
+    let code = code(sealing.kind, &sealing.password, session_id, number, message);
+    packet(sealing.kind, (session_id, number), Some(&code), message)
+}
+
+fn packet(
+    kind: AuthenticationType,
+    (session_id, number): (u32, u32),
+    code: Option<&[u8; 16]>,
+    message: &[u8],
+) -> Vec<u8> {
+    let mut packet = IPMI_HEADER.to_vec();
+    packet.push(kind.number());
+    packet.extend(number.to_le_bytes());
+    packet.extend(session_id.to_le_bytes());
+    packet.extend(code.into_iter().flatten());
+    packet.push(u8::try_from(message.len()).unwrap_or(u8::MAX));
+    packet.extend(message.get(..message.len().min(usize::from(u8::MAX))).unwrap_or_default());
+    packet
+}
+
+fn code(
+    kind: AuthenticationType,
+    password: &Password,
+    session_id: u32,
+    number: u32,
+    message: &[u8],
+) -> Zeroizing<[u8; 16]> {
+    let password = password.first_16();
+    Zeroizing::new(match kind {
+        AuthenticationType::None => [0; 16],
+        AuthenticationType::Password => *password,
+        AuthenticationType::Md5 => {
+            let mut hash = Md5::new();
+            hash.update(*password);
+            hash.update(session_id.to_le_bytes());
+            hash.update(message);
+            hash.update(number.to_le_bytes());
+            hash.update(*password);
+            hash.finalize().into()
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_does_not_know_the_password_is_not_believed() {
+        for kind in [AuthenticationType::Md5, AuthenticationType::Password] {
+            let sealing = |password: &[u8]| Lan15Sealing {
+                kind,
+                password: Password::new(password).unwrap(),
+                is_first_only: false,
+            };
+            let frame = seal(&sealing(b"right"), (7, 9), &[1, 2, 3]);
+            let packet = Lan15Packet::decode(&frame[4..]).unwrap();
+            assert_eq!(packet.open(&sealing(b"right")), Ok(&[1, 2, 3][..]));
+            assert_eq!(packet.open(&sealing(b"wrong")), Err(ProtoError::Unauthentic));
+            let open = in_clear(&[1, 2, 3]);
+            let open = Lan15Packet::decode(&open[4..]).unwrap();
+            assert_eq!(open.open(&sealing(b"right")), Err(ProtoError::Unauthentic));
+            assert_eq!(open.in_clear(), Ok(&[1, 2, 3][..]));
+            assert!(packet.in_clear().is_err());
+            for end in 0..frame.len() - 4 {
+                assert!(Lan15Packet::decode(&frame[4..4 + end]).is_err(), "{end}");
+            }
+        }
+    }
+}

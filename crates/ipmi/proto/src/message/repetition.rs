@@ -1,0 +1,45 @@
+//! Which commands are not the same done twice as done once.
+
+use super::Request;
+use crate::destination::SEND_MESSAGE;
+
+impl Request {
+    /// Whether it does no harm if the controller does it twice, because an answer was lost.
+    ///
+    /// What is not repeatable is sent again in the very same packet, which a controller takes once only, by its
+    /// number (IPMI 2.0, 6.12.13): so it is done once or not at all, but whether it was done may stay unknown.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        match (self.net_fn.number(), self.command, self.data.as_slice()) {
+            // Chassis Control: a second cycle, reset, pulse or interrupt is one too many; on, off and soft are not.
+            (0x00, 0x02, [control, ..]) => matches!(control & 0x0f, 0 | 1 | 5),
+            // Cold Reset, Warm Reset, Manufacturing Test On; a message for another controller may be anything.
+            (0x06, 0x02..=0x04, _) => self.command == 0x04,
+            (0x06, SEND_MESSAGE, _) => false,
+            // Platform Event; Add SDR, Partial Add SDR; Add SEL Entry.
+            (0x04, 0x02, _) | (0x0a, 0x24 | 0x25 | 0x44, _) => false,
+            // Groups, OEM groups and firmware: nobody knows.
+            (number, ..) => number < 0x2c || number == 0x2c && self.reads_dcmi(),
+        }
+    }
+
+    /// The commands of DCMI that change nothing: their numbers are below those of power limits.
+    fn reads_dcmi(&self) -> bool {
+        self.data.first() == Some(&0xdc) && self.command <= 0x03
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{NetFn, Request};
+
+    #[test]
+    fn a_power_cycle_is_not_repeatable_and_switching_on_is() {
+        let chassis = |control| Request::new(NetFn::CHASSIS, 2, &[control]).is_repeatable();
+        assert_eq!([0, 1, 2, 3, 4, 5].map(chassis), [true, true, false, false, false, true]);
+        assert!(Request::new(NetFn::APP, 1, &[]).is_repeatable());
+        assert!(!Request::new(NetFn::APP, 2, &[]).is_repeatable());
+        assert!(!Request::new(NetFn::new(0x30).unwrap(), 1, &[]).is_repeatable());
+        assert!(Request::new(NetFn::new(0x2c).unwrap(), 2, &[0xdc, 1, 0, 0]).is_repeatable());
+    }
+}

@@ -1,0 +1,95 @@
+//! How the messages of a session travel, whichever version of IPMI it is of.
+
+use crate::ProtoError;
+use crate::keys::SessionKeys;
+use crate::lan15::{self, Lan15Packet, Lan15Sealing};
+use crate::octets::Octets;
+use crate::packet::{self, Packet, Payload};
+use crate::rmcp::{Class, unwrap_frame};
+use crate::window::Window;
+
+/// A datagram whose frame was read.
+#[derive(Debug)]
+pub(crate) enum Frame<'o> {
+    RmcpPlus(Packet<'o>),
+    Lan15(Lan15Packet<'o>),
+}
+
+impl<'o> Frame<'o> {
+    pub(crate) fn decode(frame: &'o [u8]) -> Result<Self, ProtoError> {
+        let (Class::Ipmi, body) = unwrap_frame(frame)? else {
+            return Err(ProtoError::Unexpected { what: "the class of an RMCP frame", value: 6 });
+        };
+        match Octets::new("an IPMI packet", body).u8()? {
+            packet::RMCP_PLUS => Packet::decode(frame).map(Self::RmcpPlus),
+            _ => Lan15Packet::decode(body).map(Self::Lan15),
+        }
+    }
+
+    pub(crate) fn session_id(&self) -> u32 {
+        match self {
+            Self::RmcpPlus(packet) => packet.session_id,
+            Self::Lan15(packet) => packet.session_id,
+        }
+    }
+}
+
+/// One end of a session.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    pub(crate) sealing: Sealing,
+    /// The session id in what this end sends.
+    pub(crate) outbound_id: u32,
+    /// The one in what it takes.
+    pub(crate) inbound_id: u32,
+    /// Of the last packet that was sent.
+    pub(crate) sent: u32,
+    pub(crate) received: Window,
+}
+
+/// What its packets are sealed with.
+#[derive(Debug)]
+pub(crate) enum Sealing {
+    RmcpPlus(SessionKeys),
+    Lan15(Lan15Sealing),
+}
+
+impl Wire {
+    pub(crate) fn rmcp_plus(keys: SessionKeys, (inbound_id, outbound_id): (u32, u32)) -> Self {
+        let sealing = Sealing::RmcpPlus(keys);
+        Self { sealing, outbound_id, inbound_id, sent: 0, received: Window::default() }
+    }
+
+    /// The next packet. The initial vector must not be foreseeable.
+    pub(crate) fn seal(&mut self, payload: Payload, content: &[u8], initial_vector: [u8; 16]) -> Vec<u8> {
+        self.sent = self.sent.wrapping_add(1).max(1);
+        let head = (self.outbound_id, self.sent);
+        match &self.sealing {
+            Sealing::RmcpPlus(keys) => packet::seal(keys, head, (payload, content), initial_vector),
+            Sealing::Lan15(sealing) => lan15::seal(sealing, head, content),
+        }
+    }
+
+    /// What a packet of this session carries, if it is genuine and new.
+    pub(crate) fn open(&mut self, frame: &Frame<'_>) -> Result<(Payload, Vec<u8>), ProtoError> {
+        if frame.session_id() != self.inbound_id {
+            return Err(ProtoError::Unauthentic);
+        }
+        match (&self.sealing, frame) {
+            (Sealing::RmcpPlus(keys), Frame::RmcpPlus(packet)) => {
+                let content = packet.open(keys)?;
+                self.received.accept(packet.number)?;
+                Ok((packet.payload, content))
+            }
+            (Sealing::Lan15(sealing), Frame::Lan15(packet)) => {
+                let message = packet.open(sealing)?.to_vec();
+                // Packets without a proof have no number that could be believed.
+                if packet.kind != lan15::AuthenticationType::None {
+                    self.received.accept(packet.number)?;
+                }
+                Ok((Payload::Ipmi, message))
+            }
+            _ => Err(ProtoError::Unauthentic),
+        }
+    }
+}

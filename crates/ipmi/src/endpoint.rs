@@ -1,0 +1,333 @@
+//! Sockets that the sessions with many controllers share.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ipmi_proto::{Event, Login, ProtoError, RequestId, Session, Timing};
+use tokio::net::UdpSocket;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, trace};
+
+use crate::connection::{Asker, Opening, Order, Peer};
+use crate::{Connection, IpmiError, RecordCache};
+
+/// Sockets for any number of sessions: a process that asks a thousand controllers needs a few of them only.
+#[derive(Clone, Debug, Default)]
+pub struct Endpoint {
+    sockets: Arc<Mutex<Vec<Shared>>>,
+    cache: RecordCache,
+}
+
+/// A socket, as those see it who open sessions.
+#[derive(Clone, Debug)]
+struct Shared {
+    is_ipv4: bool,
+    orders: mpsc::UnboundedSender<Order>,
+    /// How many sessions it has.
+    load: Arc<AtomicUsize>,
+}
+
+/// A place on a socket, until it is dropped.
+#[derive(Debug)]
+struct Seat(Arc<AtomicUsize>);
+
+impl Endpoint {
+    /// One without sockets; they are opened when they are needed. Records of sensors are kept in memory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One that keeps records of sensors where it is told.
+    #[must_use]
+    pub fn with_cache(cache: RecordCache) -> Self {
+        Self { cache, ..Self::default() }
+    }
+
+    /// Signs in with a controller.
+    ///
+    /// # Errors
+    /// When nothing answers in the time of the limit, or the controller refuses.
+    pub async fn open(
+        &self,
+        address: SocketAddr,
+        login: Login,
+        timing: Timing,
+    ) -> Result<Connection, IpmiError> {
+        let orders = self.socket_for(address)?;
+        let session = Box::new(Session::start(login, seed()?, timing, Instant::now()));
+        let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
+        let (ready, opened) = oneshot::channel();
+        let opening = Opening { key, address, session, ready };
+        orders.send(Order::Open(opening)).map_err(|_| ProtoError::Ended)?;
+        // Whoever stops waiting has the session ended, too.
+        let mut abandoned = Abandoned { orders: Some(&orders), key };
+        let peer = opened.await.map_err(|_| ProtoError::Ended)??;
+        abandoned.orders = None;
+        Ok(Connection::new(orders.clone(), key, peer, self.cache.clone()))
+    }
+
+    /// A socket with room for one session more.
+    fn socket_for(&self, address: SocketAddr) -> io::Result<mpsc::UnboundedSender<Order>> {
+        let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
+        sockets.retain(|socket| !socket.orders.is_closed());
+        let has_room = |socket: &&Shared| {
+            socket.is_ipv4 == address.is_ipv4() && socket.load.load(Ordering::Relaxed) < MOST_SESSIONS
+        };
+        if let Some(socket) = sockets.iter().find(has_room) {
+            socket.load.fetch_add(1, Ordering::Relaxed);
+            return Ok(socket.orders.clone());
+        }
+        let socket = Driver::start(address.is_ipv4())?;
+        socket.load.fetch_add(1, Ordering::Relaxed);
+        sockets.push(socket.clone());
+        Ok(socket.orders)
+    }
+}
+
+/// A login that nobody waits for any more.
+struct Abandoned<'o> {
+    orders: Option<&'o mpsc::UnboundedSender<Order>>,
+    key: u64,
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        self.orders.map(|orders| orders.send(Order::Close(self.key, None)));
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Moves octets between one socket and its sessions, until there are none and nobody can open another.
+struct Driver {
+    socket: UdpSocket,
+    members: HashMap<u64, Member>,
+    /// Who is where. There may be several sessions with one controller.
+    peers: HashMap<(IpAddr, u16), Vec<u64>>,
+    /// When sessions have something to do, soonest first.
+    deadlines: BTreeSet<(Instant, u64)>,
+    load: Arc<AtomicUsize>,
+}
+
+struct Member {
+    address: SocketAddr,
+    session: Box<Session>,
+    askers: HashMap<RequestId, Asker>,
+    ready: Option<oneshot::Sender<Result<Peer, ProtoError>>>,
+    closers: Vec<oneshot::Sender<()>>,
+    deadline: Option<Instant>,
+    _seat: Seat,
+}
+
+impl Driver {
+    fn start(is_ipv4: bool) -> io::Result<Shared> {
+        let any: IpAddr = if is_ipv4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let socket = std::net::UdpSocket::bind((any, 0))?;
+        socket.set_nonblocking(true)?;
+        // As many answers as may arrive at once; what the kernel does not grant is sent again.
+        let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER);
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let load = Arc::new(AtomicUsize::new(0));
+        let driver = Self {
+            socket: UdpSocket::from_std(socket)?,
+            members: HashMap::new(),
+            peers: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            load: Arc::clone(&load),
+        };
+        tokio::spawn(driver.run(inbox));
+        Ok(Shared { is_ipv4, orders, load })
+    }
+
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
+        let mut datagram = [0; LONGEST_DATAGRAM];
+        let mut touched = Vec::new();
+        let mut is_wanted = true;
+        let wake = tokio::time::sleep(Duration::ZERO);
+        tokio::pin!(wake);
+        while is_wanted || !self.members.is_empty() {
+            if let Some((first, _)) = self.deadlines.first() {
+                let first = tokio::time::Instant::from_std(*first);
+                if wake.deadline() != first {
+                    wake.as_mut().reset(first);
+                }
+            }
+            tokio::select! {
+                _ = self.socket.readable() => self.take(&mut datagram, &mut touched),
+                order = inbox.recv(), if is_wanted => match order {
+                    None => is_wanted = false,
+                    Some(order) => {
+                        self.obey(order, &mut touched);
+                        while let Ok(order) = inbox.try_recv() {
+                            self.obey(order, &mut touched);
+                        }
+                    }
+                },
+                () = &mut wake, if !self.deadlines.is_empty() => self.tick(&mut touched),
+            }
+            touched.sort_unstable();
+            touched.dedup();
+            for key in touched.drain(..) {
+                self.settle(key).await;
+            }
+        }
+    }
+
+    /// Takes what has arrived, but not for ever.
+    fn take(&mut self, datagram: &mut [u8], touched: &mut Vec<u64>) {
+        let now = Instant::now();
+        for _ in 0..MOST_AT_ONCE {
+            match self.socket.try_recv_from(datagram) {
+                Ok((length, from)) => {
+                    let datagram = datagram.get(..length).unwrap_or_default();
+                    let Some(keys) = self.peers.get(&(from.ip(), from.port())) else {
+                        trace!(peer = %from, bytes = length, "Datagram of a stranger dropped");
+                        continue;
+                    };
+                    for key in keys {
+                        let Some(member) = self.members.get_mut(key) else { continue };
+                        match member.session.receive(datagram, now) {
+                            Ok(()) => {
+                                touched.push(*key);
+                                break;
+                            }
+                            Err(error) => trace!(peer = %from, bytes = length, %error, "Datagram dropped"),
+                        }
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // It may be about something that was sent to anybody: the limits decide.
+                Err(error) => trace!(%error, "Nothing received"),
+            }
+        }
+    }
+
+    fn obey(&mut self, order: Order, touched: &mut Vec<u64>) {
+        match order {
+            Order::Open(Opening { key, address, session, ready }) => {
+                let member = Member {
+                    address,
+                    session,
+                    askers: HashMap::new(),
+                    ready: Some(ready),
+                    closers: Vec::new(),
+                    deadline: None,
+                    _seat: Seat(Arc::clone(&self.load)),
+                };
+                self.members.insert(key, member);
+                self.peers.entry((address.ip(), address.port())).or_default().push(key);
+                touched.push(key);
+            }
+            Order::Ask(key, destination, request, asker) => {
+                // Of a session that has ended nobody asks; the asker is told by being dropped.
+                let Some(member) = self.members.get_mut(&key) else { return };
+                member.askers.insert(member.session.request_at(destination, request), asker);
+                touched.push(key);
+            }
+            Order::Close(key, closer) => {
+                let Some(member) = self.members.get_mut(&key) else { return };
+                member.closers.extend(closer);
+                member.session.close(Instant::now());
+                touched.push(key);
+            }
+        }
+    }
+
+    fn tick(&mut self, touched: &mut Vec<u64>) {
+        let now = Instant::now();
+        for (_, key) in self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now) {
+            if let Some(member) = self.members.get_mut(key) {
+                member.session.tick(now);
+            }
+            touched.push(*key);
+        }
+    }
+
+    /// Sends what a session has to send, tells what has come of it, and sees when it has something to do again.
+    async fn settle(&mut self, key: u64) {
+        let Some(member) = self.members.get_mut(&key) else { return };
+        while let Some(datagram) = member.session.transmit(Instant::now()) {
+            // What is not sent is sent again when no answer comes.
+            if let Err(error) = self.socket.send_to(&datagram, member.address).await {
+                trace!(peer = %member.address, %error, "Datagram not sent");
+            }
+        }
+        let has_ended = member.tell();
+        let deadline = if has_ended { None } else { member.session.deadline() };
+        if deadline != member.deadline {
+            if let Some(before) = member.deadline {
+                self.deadlines.remove(&(before, key));
+            }
+            self.deadlines.extend(deadline.map(|deadline| (deadline, key)));
+            member.deadline = deadline;
+        }
+        if has_ended {
+            let address = (member.address.ip(), member.address.port());
+            self.members.remove(&key);
+            if let Some(keys) = self.peers.get_mut(&address) {
+                keys.retain(|other| *other != key);
+                if keys.is_empty() {
+                    self.peers.remove(&address);
+                }
+            }
+        }
+    }
+}
+
+impl Member {
+    /// Tells everybody what has come of what they asked for; whether the session has ended.
+    fn tell(&mut self) -> bool {
+        while let Some(event) = self.session.event() {
+            match event {
+                Event::Established { protection, guid } => {
+                    debug!(peer = %self.address, %protection, "Session established");
+                    let peer = Peer { protection: Some(protection), guid };
+                    self.ready.take().map(|ready| ready.send(Ok(peer)));
+                }
+                Event::Answered { id, outcome } => {
+                    self.askers.remove(&id).map(|asker| asker.send(outcome));
+                }
+                Event::Ended(outcome) => {
+                    debug!(peer = %self.address, error = ?outcome.as_ref().err(), "Session ended");
+                    let error = outcome.err().unwrap_or(ProtoError::Ended);
+                    self.ready.take().map(|ready| ready.send(Err(error)));
+                    for closer in self.closers.drain(..) {
+                        let _ = closer.send(());
+                    }
+                    return true;
+                }
+                _ => {}
+            }
+        }
+        false
+    }
+}
+
+/// What a session's random numbers and initial vectors are made of.
+fn seed() -> io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    // So few octets come whole or not at all (getrandom(2)).
+    let drawn = rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty())?;
+    if drawn == seed.len() {
+        Ok(seed)
+    } else {
+        Err(io::Error::other("too little randomness from the system"))
+    }
+}
+
+static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
+/// So many sessions of a few open requests each fit into the buffer that a kernel grants to everybody.
+const MOST_SESSIONS: usize = 64;
+const RECEIVE_BUFFER: usize = 1 << 20;
+const MOST_AT_ONCE: usize = 256;
+/// More than any datagram of IPMI, so that longer ones are seen to be longer.
+const LONGEST_DATAGRAM: usize = 2_048;

@@ -1,0 +1,239 @@
+//! Reading records ahead: while one is on its way, those after it are asked for, by the numbers they probably have.
+
+use std::collections::VecDeque;
+
+use ipmi_proto::device_sdr::{GetDeviceSdr, ReserveDeviceSdrs};
+use ipmi_proto::sdr;
+use ipmi_proto::storage::{GetSdr, Piece, ReserveSdrRepository};
+use ipmi_proto::{Command as _, CompletionCode, Destination, ProtoError, Request};
+
+use crate::connection::{Pending, reply};
+use crate::{Connection, IpmiError};
+
+/// Which records are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Those of the repository.
+    Repository,
+    /// Those that the device has of its own sensors.
+    Device,
+}
+
+pub(super) struct Reader<'c> {
+    bmc: &'c Connection,
+    source: Source,
+    reservation: u16,
+    /// As much as the controller has returned at once so far.
+    most: u8,
+    /// How much of a record is asked for before its length is known.
+    first: u8,
+    /// How many guesses were wrong.
+    wrong: usize,
+}
+
+/// A record of which the first piece has arrived.
+struct Begun {
+    id: u16,
+    octets: Vec<u8>,
+    rest: Vec<(GetSdr, Pending)>,
+}
+
+impl<'c> Reader<'c> {
+    pub(super) fn new(bmc: &'c Connection, source: Source) -> Self {
+        Self { bmc, source, reservation: 0, most: LARGEST_PIECE, first: FIRST_PIECE, wrong: 0 }
+    }
+
+    /// All of them with their headers, in the order of the controller, which says that it has so many.
+    pub(super) async fn all(mut self, count: usize) -> Result<Vec<Vec<u8>>, IpmiError> {
+        let (mut records, mut begun) = (Vec::new(), VecDeque::new());
+        if count == 0 {
+            return Ok(records);
+        }
+        self.reservation = self.reserve().await?;
+        let mut asked: VecDeque<(GetSdr, Pending)> = VecDeque::new();
+        let (mut next, mut before) = (FIRST, None);
+        // Some controllers count too few; one that lies about what is next must not keep us for ever.
+        for seen in 0..count.max(MOST_UNCOUNTED) {
+            if asked.front().is_none_or(|(get, _)| get.record != next) {
+                // Answers to wrong guesses are dropped when they come.
+                self.wrong += usize::from(!asked.is_empty());
+                asked.clear();
+                asked.push_back(self.begin(next));
+            }
+            self.guess(&mut asked, before, count.saturating_sub(seen));
+            let Some((get, pending)) = asked.pop_front() else { break };
+            let (one, after) = self.rest_of(get, pending).await?;
+            begun.push_back(one);
+            if begun.len() > MOST_BEGUN {
+                self.finish(begun.pop_front(), &mut records).await?;
+            }
+            if after == LAST || after == next {
+                break;
+            }
+            before = Some(next);
+            next = after;
+        }
+        while let Some(one) = begun.pop_front() {
+            self.finish(Some(one), &mut records).await?;
+        }
+        Ok(records)
+    }
+
+    /// Asks for those that are probably next, as long as that was right often enough.
+    fn guess(&mut self, asked: &mut VecDeque<(GetSdr, Pending)>, before: Option<u16>, left: usize) {
+        // The first one is asked for as number 0, whatever its number is.
+        let Some(((last, _), before)) = asked.back().zip(before) else { return };
+        if self.wrong > MOST_WRONG {
+            return;
+        }
+        let front = asked.front().map_or(last.record, |(get, _)| get.record);
+        let stride = if before == FIRST { 1 } else { front.wrapping_sub(before).max(1) };
+        let mut id = last.record;
+        while asked.len() < AHEAD.min(left) {
+            id = id.wrapping_add(stride);
+            if id == LAST {
+                return;
+            }
+            asked.push_back(self.begin(id));
+        }
+    }
+
+    /// Asks for the first piece of a record.
+    fn begin(&self, record: u16) -> (GetSdr, Pending) {
+        let get = GetSdr { reservation: self.reservation, record, offset: 0, octets: self.first };
+        (get, self.bmc.begin(Destination::CONTROLLER, self.request(get)))
+    }
+
+    /// Takes the first piece, and asks for the others; also says which record is next.
+    async fn rest_of(&mut self, get: GetSdr, pending: Pending) -> Result<(Begun, u16), IpmiError> {
+        let piece = match reply(&get, &pending.answer().await?) {
+            Ok(piece) if piece.octets.len() >= usize::from(sdr::HEADER_OCTETS) => piece,
+            Ok(_) => return self.slowly(get.record).await,
+            Err(IpmiError::Completion(code)) if is_too_much(code) => {
+                // Either as much as that cannot be returned, or the record is not as long.
+                self.first = sdr::HEADER_OCTETS;
+                return self.slowly(get.record).await;
+            }
+            Err(IpmiError::Completion(_)) => return self.slowly(get.record).await,
+            Err(error) => return Err(error),
+        };
+        let Piece { next, mut octets } = piece;
+        let length = sdr::octets_of(&octets)?;
+        octets.truncate(length);
+        let (mut rest, mut offset) = (Vec::new(), octets.len());
+        while offset < length {
+            let count = (length - offset).min(self.most.into());
+            let (at, count_octets) = (u8::try_from(offset), u8::try_from(count));
+            let (Ok(at), Ok(count_octets)) = (at, count_octets) else {
+                return self.slowly(get.record).await;
+            };
+            let get = GetSdr { offset: at, octets: count_octets, ..get };
+            rest.push((get, self.bmc.begin(Destination::CONTROLLER, self.request(get))));
+            offset += count;
+        }
+        Ok((Begun { id: get.record, octets, rest }, next))
+    }
+
+    /// Waits for the rest of a record.
+    async fn finish(&mut self, begun: Option<Begun>, records: &mut Vec<Vec<u8>>) -> Result<(), IpmiError> {
+        let Some(Begun { id, mut octets, rest }) = begun else { return Ok(()) };
+        for (get, pending) in rest {
+            match reply(&get, &pending.answer().await?) {
+                Ok(piece) if piece.octets.len() == usize::from(get.octets) => octets.extend(piece.octets),
+                Ok(_) | Err(IpmiError::Completion(_)) => {
+                    octets = self.slowly(id).await?.0.octets;
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        records.push(octets);
+        Ok(())
+    }
+
+    /// A whole record, one piece after another, in ever smaller pieces, with a new reservation if that is needed.
+    async fn slowly(&mut self, record: u16) -> Result<(Begun, u16), IpmiError> {
+        for _ in 0..RESERVATIONS {
+            match self.pieces(record).await {
+                Err(IpmiError::Completion(CompletionCode::RESERVATION)) => {
+                    self.reservation = self.reserve().await?;
+                }
+                Err(error) => return Err(error),
+                Ok((octets, next)) => return Ok((Begun { id: record, octets, rest: Vec::new() }, next)),
+            }
+        }
+        Err(IpmiError::Completion(CompletionCode::RESERVATION))
+    }
+
+    async fn pieces(&mut self, record: u16) -> Result<(Vec<u8>, u16), IpmiError> {
+        let Piece { next, octets: mut whole } = self.piece(record, 0, sdr::HEADER_OCTETS).await?;
+        let length = sdr::octets_of(&whole)?;
+        while whole.len() < length {
+            let offset = u8::try_from(whole.len()).map_err(|_| ProtoError::Truncated { what: "a record" })?;
+            let missing = u8::try_from(length - whole.len()).unwrap_or(u8::MAX);
+            let piece = self.piece(record, offset, missing.min(self.most)).await?;
+            if piece.octets.is_empty() {
+                return Err(ProtoError::Truncated { what: "a record" }.into());
+            }
+            whole.extend(piece.octets);
+        }
+        Ok((whole, next))
+    }
+
+    /// A piece, smaller than asked for where the controller cannot return as much.
+    async fn piece(&mut self, record: u16, offset: u8, octets: u8) -> Result<Piece, IpmiError> {
+        let mut octets = octets;
+        loop {
+            let get = GetSdr { reservation: self.reservation, record, offset, octets };
+            let response = self.bmc.ask(self.request(get)).await?;
+            match reply(&get, &response) {
+                Err(IpmiError::Completion(code)) if is_too_much(code) && octets > SMALLEST_PIECE => {
+                    octets = (octets / 2).max(SMALLEST_PIECE);
+                    self.most = octets;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn reserve(&self) -> Result<u16, IpmiError> {
+        let reserved = match self.source {
+            Source::Repository => self.bmc.run(&ReserveSdrRepository).await,
+            Source::Device => self.bmc.run(&ReserveDeviceSdrs).await,
+        };
+        match reserved {
+            // Whoever knows no reservations needs none.
+            Err(IpmiError::Completion(CompletionCode::UNKNOWN_COMMAND)) => Ok(0),
+            other => other,
+        }
+    }
+
+    fn request(&self, get: GetSdr) -> Request {
+        match self.source {
+            Source::Repository => get.request(),
+            Source::Device => GetDeviceSdr(get).request(),
+        }
+    }
+}
+
+fn is_too_much(code: CompletionCode) -> bool {
+    matches!(code.0, 0xc7 | 0xc8 | 0xc9 | 0xca | 0xff)
+}
+
+/// Asks for the first record, whatever its number is.
+const FIRST: u16 = 0;
+/// The number that means that there is no other record.
+const LAST: u16 = 0xffff;
+const MOST_UNCOUNTED: usize = 1_024;
+/// How often a reservation may be lost while one record is read.
+const RESERVATIONS: usize = 6;
+/// Nearly as much as one answer can carry that is not longer than those of the simplest bus.
+const FIRST_PIECE: u8 = 32;
+const LARGEST_PIECE: u8 = 32;
+const SMALLEST_PIECE: u8 = 5;
+/// How many records are asked for at the same time.
+const AHEAD: usize = 8;
+/// How many wait for their last pieces.
+const MOST_BEGUN: usize = 16;
+/// So many guesses may be wrong until none is made any more.
+const MOST_WRONG: usize = 3;

@@ -1,0 +1,127 @@
+//! Many controllers at once, bad networks, and commands that must not be done twice.
+
+use std::time::Duration;
+
+use telarch_ipmi::proto::{NetFn, Privilege, ProtoError, Request, Timing, chassis, device_id};
+use telarch_ipmi::{Connection, Endpoint, IpmiError};
+use telarch_simulated_bmc::{Board, Crowd, Network, settings};
+use tokio::task::JoinSet;
+
+use crate::sessions::login;
+
+const PATIENT: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn three_hundred_controllers_share_a_few_sockets_and_silent_ones_hurt_nobody() {
+    let crowd = Crowd::start(300, Network::default());
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let endpoint = Endpoint::new();
+    let mut asked = JoinSet::new();
+    for address in crowd.addresses().iter().copied().chain([silent.local_addr().unwrap(); 3]) {
+        let (endpoint, limit) = (endpoint.clone(), Duration::from_secs(5));
+        asked.spawn(async move {
+            let timing = Timing { limit, ..Timing::default() };
+            let connection = endpoint.open(address, login("admin", "admin-pw"), timing).await?;
+            let id = connection.run(&device_id::GetDeviceId).await?;
+            connection.close().await;
+            Ok::<_, IpmiError>(id.manufacturer)
+        });
+    }
+    let sockets = || {
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().filter_map(Result::ok);
+        open.filter(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to.starts_with("socket:"))).count()
+    };
+    let (mut answered, mut silent) = (0, 0);
+    // Those of the controllers are in this process, too.
+    let most = 300 + 60;
+    while let Some(done) = asked.join_next().await {
+        match done.unwrap() {
+            Ok(manufacturer) => answered += u32::from(manufacturer == 0x1291),
+            Err(IpmiError::Proto(ProtoError::NoAnswer)) => silent += 1,
+            Err(other) => panic!("{other}"),
+        }
+        assert!(sockets() < most, "{} sockets", sockets());
+    }
+    assert_eq!((answered, silent), (300, 3));
+}
+
+#[tokio::test]
+async fn a_scan_survives_loss_repetition_jitter_and_a_controller_that_is_busy() {
+    let network = Network { lost: 5, twice: 5, delay: Duration::ZERO, jitter: Duration::from_millis(20) };
+    let busy = Board { busy_every: 7, ..Board::default() };
+    let crowd = Crowd::of(vec![(settings(0), Board::default()), (settings(1), busy)], network);
+    let perfect = Crowd::start(1, Network::default());
+    let timing = Timing { limit: PATIENT, ..Timing::default() };
+    let scan = async |address| {
+        let connection = Connection::open(address, login("admin", "admin-pw"), timing).await.unwrap();
+        let records = connection.records().await.unwrap();
+        let measured = connection.measure(&records).await.unwrap();
+        connection.close().await;
+        (records, measured)
+    };
+    let expected = scan(perfect.addresses()[0]).await;
+    for address in crowd.addresses() {
+        assert_eq!(scan(*address).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_storm_of_busy_answers_ends_at_the_limit_with_the_reason() {
+    let stormy = Board { busy_every: 1, ..Board::default() };
+    let crowd = Crowd::of(vec![(settings(0), stormy)], Network::default());
+    let timing = Timing { limit: Duration::from_millis(300), ..Timing::default() };
+    let connection =
+        Connection::open(crowd.addresses()[0], login("admin", "admin-pw"), timing).await.unwrap();
+    let error = connection.run(&device_id::GetDeviceId).await.unwrap_err();
+    assert!(matches!(error, IpmiError::Completion(code) if code.0 == 0xc0), "{error}");
+    connection.close().await;
+}
+
+#[tokio::test]
+async fn a_power_cycle_is_done_once_however_often_it_is_sent() {
+    let network = Network { lost: 30, twice: 20, ..Network::default() };
+    let mut cycles = 0;
+    for _ in 0..10 {
+        let crowd = Crowd::start(1, network);
+        let timing = Timing { limit: Duration::from_secs(1), ..Timing::default() };
+        let login = login("oper", "oper-pw").privilege(Privilege::Operator);
+        let Ok(connection) = Connection::open(crowd.addresses()[0], login, timing).await else { continue };
+        let cycled = connection.run(&chassis::Control::PowerCycle).await;
+        let done = crowd.first(|board| board.controls.clone());
+        match cycled {
+            Ok(()) => assert_eq!(done, [2]),
+            // The answer was lost, and that is what is said.
+            Err(IpmiError::Proto(ProtoError::Undecided)) => assert!(done.len() <= 1, "{done:?}"),
+            Err(other) => panic!("{other}"),
+        }
+        cycles += done.len();
+        connection.close().await;
+    }
+    assert!(cycles > 0);
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_waits_for_gives_its_slot_back() {
+    let crowd = Crowd::of(vec![(settings(0).most_sessions(2), Board::default())], Network::default());
+    let endpoint = Endpoint::new();
+    for _ in 0..10 {
+        let opened = endpoint.open(crowd.addresses()[0], login("admin", "admin-pw"), Timing::default()).await;
+        drop(opened.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_controller_that_starts_anew_is_noticed_within_one_limit() {
+    let crowd = Crowd::start(1, Network::default());
+    let timing = Timing { limit: Duration::from_millis(400), ..Timing::default() };
+    let connection =
+        Connection::open(crowd.addresses()[0], login("admin", "admin-pw"), timing).await.unwrap();
+    let records = connection.records().await.unwrap();
+    drop(crowd);
+    let began = std::time::Instant::now();
+    let error = connection.measure(&records).await.unwrap_err();
+    assert!(matches!(error, IpmiError::Proto(ProtoError::NoAnswer)), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(5), "every sensor was waited for");
+    let error = connection.ask(Request::new(NetFn::APP, 1, &[])).await.unwrap_err();
+    assert!(matches!(error, IpmiError::Proto(ProtoError::Ended)), "{error}");
+}

@@ -1,0 +1,205 @@
+//! Records of sensors: read ahead, kept, and read again when they have changed.
+
+use std::sync::Arc;
+
+use telarch_ipmi::proto::{Login, Timing};
+use telarch_ipmi::{Connection, Endpoint, RecordCache};
+use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, settings};
+
+use crate::sessions::login;
+
+async fn open(crowd: &Crowd) -> Connection {
+    Connection::open(crowd.addresses()[0], admin(), Timing::default()).await.unwrap()
+}
+
+fn admin() -> Login {
+    login("admin", "admin-pw")
+}
+
+fn one(change: impl FnOnce(&mut Board)) -> Crowd {
+    let mut board = Board::default();
+    change(&mut board);
+    Crowd::of(vec![(settings(1), board)], Network::default())
+}
+
+#[tokio::test]
+async fn our_simulator_and_ipmi_sim_say_the_same() {
+    let Some(theirs) = SimulatedBmc::start() else { return };
+    let ours = one(|_| {});
+    let mut scans = Vec::new();
+    for address in [ours.addresses()[0], theirs.address().parse().unwrap()] {
+        let connection = Connection::open(address, admin(), Timing::default()).await.unwrap();
+        let records = connection.records().await.unwrap();
+        let measured = connection.measure(&records).await.unwrap();
+        let said: Vec<String> = measured
+            .iter()
+            .map(|one| {
+                let value = one.quantity().map(|quantity| quantity.to_string());
+                format!("{} {value:?} {:?}", one.sensor.name, one.states())
+            })
+            .collect();
+        let mut bodies: Vec<_> = records.iter().map(|record| record.body.clone()).collect();
+        bodies.sort_by_key(|body| format!("{body:?}"));
+        scans.push((bodies, said));
+        connection.close().await;
+    }
+    assert_eq!(scans[0], scans[1]);
+    assert_eq!((scans[0].0.len(), scans[0].1.len()), (35, 29));
+}
+
+#[tokio::test]
+async fn records_are_read_whatever_the_controller_can_return_at_once() {
+    let whole = one(|_| {});
+    let connection = open(&whole).await;
+    let expected = connection.records().await.unwrap();
+    connection.close().await;
+    for longest in [5, 7, 16, 31, 255] {
+        let bmc = one(|board| board.longest_piece = longest);
+        let connection = open(&bmc).await;
+        assert_eq!(connection.records().await.unwrap(), expected, "{longest}");
+        connection.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_reservation_that_is_lost_in_between_is_taken_again() {
+    let bmc = one(|board| board.lose_reservations = 2);
+    let connection = open(&bmc).await;
+    assert_eq!(connection.records().await.unwrap().len(), 35);
+    connection.close().await;
+}
+
+#[tokio::test]
+async fn records_are_read_once_for_all_who_ask_until_they_change() {
+    let home = tempfile::tempdir().unwrap();
+    let bmc = one(|_| {});
+    let folder = || RecordCache::in_folder(home.path().join("ipmi"));
+    let endpoint = Endpoint::with_cache(folder());
+    let open = async |endpoint: &Endpoint| {
+        endpoint.open(bmc.addresses()[0], admin(), Timing::default()).await.unwrap()
+    };
+    let connection = open(&endpoint).await;
+    let cold = connection.records().await.unwrap();
+    let asked = bmc.first(|board| std::mem::take(&mut board.pieces));
+    assert!(asked > 35, "{asked}");
+    // From memory, and by another process from the folder.
+    for endpoint in [endpoint.clone(), Endpoint::with_cache(folder())] {
+        let connection = open(&endpoint).await;
+        assert_eq!(connection.records().await.unwrap(), cold);
+        connection.close().await;
+    }
+    assert_eq!(bmc.first(|board| board.pieces), 0, "they were read again");
+    bmc.first(|board| {
+        let mut records = board.records.to_vec();
+        records.pop();
+        board.records = Arc::new(records);
+        board.stamps.1 += 1;
+    });
+    assert_eq!(connection.records().await.unwrap().len(), 34);
+    assert!(bmc.first(|board| board.pieces) > 34);
+    connection.close().await;
+}
+
+#[tokio::test]
+async fn a_controller_that_does_not_say_when_records_change_is_asked_every_time() {
+    let bmc = one(|board| board.stamps = (0, u32::MAX));
+    let connection = open(&bmc).await;
+    for _ in 0..2 {
+        assert_eq!(connection.records().await.unwrap().len(), 35);
+        assert!(bmc.first(|board| std::mem::take(&mut board.pieces)) > 35);
+    }
+    connection.close().await;
+}
+
+#[tokio::test]
+async fn sensors_of_the_device_itself_are_read_besides_those_of_the_repository() {
+    let bmc = one(|board| {
+        // The last sensor of the repository is the device's own, and so is one that only the device knows.
+        let mut records = board.records.to_vec();
+        let known = records[3].clone();
+        let mut own = known.clone();
+        own[7] = 0x77;
+        board.sensors.insert((0, 0x77), [0x30, 0xc0, 0, 0]);
+        own[..2].copy_from_slice(&2_u16.to_le_bytes());
+        board.device_records = vec![known, own];
+        records.truncate(30);
+        board.records = Arc::new(records);
+    });
+    let connection = open(&bmc).await;
+    let records = connection.records().await.unwrap();
+    assert_eq!(records.len(), 31, "the one that both have counts once");
+    let measured = connection.measure(&records).await.unwrap();
+    let own = measured.iter().find(|one| one.sensor.number == 0x77).unwrap();
+    assert_eq!(own.quantity().unwrap().to_string(), "48");
+    connection.close().await;
+}
+
+#[tokio::test]
+async fn sensors_of_other_units_and_behind_bridges_are_read_and_silent_ones_hurt_nobody() {
+    let bmc = one(|board| {
+        let template = board.records[3].clone();
+        let sensor = |owner: u8, unit: u8, number: u8, id: u16| {
+            let mut record = template.clone();
+            record[..2].copy_from_slice(&id.to_le_bytes());
+            (record[5], record[6], record[7]) = (owner, unit, number);
+            record
+        };
+        board.records = Arc::new(vec![
+            template.clone(),
+            sensor(0x20, 2, 1, 2),
+            sensor(0x2c, 0, 7, 3),
+            sensor(0x2e, 0, 8, 4),
+            sensor(0x81, 0, 9, 5),
+        ]);
+        let first = template[5 + 2];
+        board.sensors.insert((0, first), [0x21, 0xc0, 0, 0]);
+        board.sensors.insert((2, 1), [0x22, 0xc0, 0, 0]);
+        board.satellites.insert((0x2c, 7), [0x23, 0xc0, 0, 0]);
+    });
+    let connection = open(&bmc).await;
+    let records = connection.records().await.unwrap();
+    let measured = connection.measure(&records).await.unwrap();
+    let values: Vec<Option<String>> =
+        measured.iter().map(|one| one.quantity().map(|quantity| quantity.to_string())).collect();
+    let there = |value: &str| Some(value.to_owned());
+    assert_eq!(values, [there("33"), there("34"), there("35"), None, None]);
+    connection.close().await;
+}
+
+#[tokio::test]
+async fn a_sensor_that_is_not_linear_is_read_with_the_factors_of_its_reading() {
+    let bmc = one(|board| {
+        let mut record = board.records[3].clone();
+        // Its linearization, behind the header of 5 octets and 18 others.
+        record[5 + 18] = 0x70;
+        let number = record[5 + 2];
+        board.records = Arc::new(vec![record]);
+        board.sensors.insert((0, number), [0x40, 0xc0, 0, 0]);
+        // Twice the value, minus one, by ten.
+        board.factors.insert((number, 0x40), [2, 0, 0xff, 0xc0, 0, 0xf0]);
+    });
+    let connection = open(&bmc).await;
+    let records = connection.records().await.unwrap();
+    let measured = connection.measure(&records).await.unwrap();
+    assert_eq!(measured[0].quantity().unwrap().to_string(), "12.7");
+    assert_eq!(measured[0].sensor.quantity(0x41), None, "nobody knows the factors of another value");
+    connection.close().await;
+}
+
+#[test]
+fn files_of_the_cache_and_their_mutations_keep_the_promises() {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/ipmi_cached_records");
+    let mut files = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let octets = std::fs::read(file.unwrap().path()).unwrap();
+        for place in 0..octets.len() {
+            telarch_ipmi::oracle::cached_records(&octets[..place]);
+            let mut changed = octets.clone();
+            changed[place] ^= 0x81;
+            telarch_ipmi::oracle::cached_records(&changed);
+        }
+        files += 1;
+    }
+    assert!(files >= 3, "{files} files");
+}

@@ -1,0 +1,235 @@
+//! Requests as their envelopes, answers as what stands in the body.
+
+use auth::{Account, AuthError, Identity, LocalUsers};
+use config::Config;
+use sddl::{DomainSid, Sid, Token, well_known};
+use service::{Answer, Call, Caller, Content, Item, Plugin as _, Whence, fresh_uuid};
+use std::sync::Arc;
+use std::time::Duration;
+use telarch_plugin_wmi::WmiPlugin;
+use wsman::enumeration::Enumerate;
+use wsman::{Action, Fault, Request, namespace};
+use xml::{Bounds, Document};
+
+use crate::machine::engine;
+
+pub(crate) const CIMV2: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2";
+pub(crate) const DMTF: &str = "http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2";
+
+/// A request in the making.
+#[derive(Clone)]
+pub(crate) struct Ask {
+    resource: String,
+    action: String,
+    headers: String,
+    selectors: Vec<(String, String)>,
+    options: Vec<(String, String)>,
+    body: String,
+    groups: Vec<Sid>,
+    whence: Whence,
+}
+
+impl Ask {
+    pub(crate) fn new(resource: impl Into<String>, action: impl Into<String>) -> Self {
+        Self {
+            resource: resource.into(),
+            action: action.into(),
+            headers: String::new(),
+            selectors: Vec::new(),
+            options: Vec::new(),
+            body: String::new(),
+            groups: vec![well_known::ADMINISTRATORS],
+            whence: Whence::Network,
+        }
+    }
+
+    /// A verb of WS-Transfer on a class of root/cimv2.
+    pub(crate) fn transfer(class: &str, verb: &str) -> Self {
+        Self::new(format!("{CIMV2}/{class}"), format!("{}/{verb}", namespace::TRANSFER))
+    }
+
+    /// A method of a class of root/cimv2.
+    pub(crate) fn method(class: &str, method: &str) -> Self {
+        Self::new(format!("{CIMV2}/{class}"), format!("{CIMV2}/{class}/{method}"))
+    }
+
+    /// Enumerate with whatever stands in its element.
+    pub(crate) fn enumerate(resource: impl Into<String>, within: &str) -> Self {
+        let body = format!("<n:Enumerate>{within}</n:Enumerate>");
+        Self::new(resource, format!("{}/Enumerate", namespace::ENUMERATION)).body(&body)
+    }
+
+    /// A query of root/cimv2.
+    pub(crate) fn query(text: &str) -> Self {
+        let text = text.replace('<', "&lt;").replace('>', "&gt;");
+        let filter = format!("<w:Filter Dialect=\"{}\">{text}</w:Filter>", namespace::DIALECT_WQL);
+        Self::enumerate(format!("{CIMV2}/*"), &filter)
+    }
+
+    pub(crate) fn selector(mut self, name: &str, value: &str) -> Self {
+        self.selectors.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn option(mut self, name: &str, value: &str) -> Self {
+        self.options.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn fragment(mut self, expression: &str) -> Self {
+        self.headers.push_str(&format!(
+            "<w:FragmentTransfer s:mustUnderstand=\"true\">{expression}</w:FragmentTransfer>"
+        ));
+        self
+    }
+
+    pub(crate) fn header(mut self, header: &str) -> Self {
+        self.headers.push_str(header);
+        self
+    }
+
+    pub(crate) fn body(mut self, body: &str) -> Self {
+        body.clone_into(&mut self.body);
+        self
+    }
+
+    /// By somebody who is in no group that matters.
+    pub(crate) fn by_nobody(self, whence: Whence) -> Self {
+        Self { groups: vec![well_known::AUTHENTICATED_USERS], whence, ..self }
+    }
+
+    fn envelope(&self) -> String {
+        let part = |(name, value): &(String, String), element: &str| {
+            let value = if value.starts_with('<') { value.clone() } else { value.replace('&', "&amp;") };
+            format!("<w:{element} Name=\"{name}\">{value}</w:{element}>")
+        };
+        let selectors: String = self.selectors.iter().map(|one| part(one, "Selector")).collect();
+        let options: String = self.options.iter().map(|one| part(one, "Option")).collect();
+        format!(
+            "<s:Envelope xmlns:s=\"{}\" xmlns:a=\"{}\" xmlns:w=\"{}\" xmlns:n=\"{}\" xmlns:b=\"{}\" xmlns:xsi=\"{}\">\
+             <s:Header><w:ResourceURI>{}</w:ResourceURI><a:Action>{}</a:Action>\
+             <a:MessageID>uuid:{}</a:MessageID><a:ReplyTo><a:Address>{}</a:Address></a:ReplyTo>{}\
+             <w:SelectorSet>{selectors}</w:SelectorSet><w:OptionSet>{options}</w:OptionSet></s:Header>\
+             <s:Body>{}</s:Body></s:Envelope>",
+            namespace::SOAP,
+            namespace::ADDRESSING,
+            namespace::WSMAN,
+            namespace::ENUMERATION,
+            namespace::CIM_BINDING,
+            namespace::XSI,
+            self.resource,
+            self.action,
+            fresh_uuid(),
+            namespace::ANONYMOUS,
+            self.headers,
+            self.body,
+        )
+    }
+
+    fn call(&self) -> Call {
+        struct Users;
+        impl LocalUsers for Users {
+            fn account(&self, _: u32) -> Result<Account, AuthError> {
+                Ok(Account { name: "alice".to_owned() })
+            }
+        }
+        const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
+        let identity = Identity::by_peer_credentials(1000, &Users).unwrap();
+        let token = Token::new(MACHINE.account(3000), self.groups.iter().copied(), MACHINE);
+        let request = Request::parse(self.envelope(), &Bounds::default()).unwrap();
+        let enumerate = matches!(request.head().action, Action::Enumerate)
+            .then(|| Enumerate::parse(request.require_body("Enumerate").unwrap()).unwrap());
+        let caller = Caller::new(identity, token, [127, 0, 0, 1].into()).with_whence(self.whence);
+        Call {
+            caller: Arc::new(caller),
+            request,
+            config: Arc::new(Config::default()),
+            reply_limit: 512_000,
+            timeout: Duration::from_secs(20),
+            message_id: fresh_uuid(),
+            enumerate,
+            subscribe: None,
+        }
+    }
+}
+
+/// The plug-in of a machine, and what it answers.
+pub(crate) struct Asked(WmiPlugin);
+
+impl Asked {
+    pub(crate) fn new() -> Self {
+        Self(WmiPlugin::new(engine()))
+    }
+
+    async fn answer(&self, ask: &Ask) -> Result<Answer, Fault> {
+        self.0.call(ask.call()).await
+    }
+
+    /// The whole envelope of an answer.
+    pub(crate) async fn envelope(&self, ask: &Ask) -> Result<String, Fault> {
+        match self.answer(ask).await?.into_parts().0 {
+            Content::Envelope(envelope) => Ok(envelope),
+            Content::Items(_) => panic!("items were not asked for"),
+        }
+    }
+
+    /// What stands in the body of an answer.
+    pub(crate) async fn body(&self, ask: &Ask) -> Result<String, Fault> {
+        let envelope = self.envelope(ask).await?;
+        let (_, body) = envelope.split_once("<s:Body>").unwrap();
+        Ok(body.trim_end_matches("</s:Envelope>").trim_end_matches("</s:Body>").to_owned())
+    }
+
+    /// The fault, and the message that carries it.
+    pub(crate) async fn fault(&self, ask: &Ask) -> (Fault, String) {
+        let fault = match self.answer(ask).await {
+            Err(fault) => fault,
+            Ok(answer) => match answer.into_parts().0 {
+                Content::Envelope(envelope) => panic!("no fault but {envelope}"),
+                Content::Items(mut items) => loop {
+                    match items.next().await {
+                        Some(Err(fault)) => break fault,
+                        Some(Ok(_)) => {}
+                        None => panic!("no fault, but the end of the items"),
+                    }
+                },
+            },
+        };
+        let message = fault.clone().on_machine("node7").envelope(None, None, fresh_uuid());
+        Document::parse(message.clone(), &Bounds::default()).unwrap();
+        (fault, message)
+    }
+
+    /// All items of an enumeration.
+    pub(crate) async fn items(&self, ask: &Ask) -> Result<Vec<Item>, Fault> {
+        let Content::Items(mut items) = self.answer(ask).await?.into_parts().0 else { panic!("no items") };
+        let mut all = Vec::new();
+        while let Some(item) = items.next().await {
+            all.push(item?);
+        }
+        Ok(all)
+    }
+
+    /// The same as XML.
+    pub(crate) async fn objects(&self, ask: &Ask) -> Result<Vec<String>, Fault> {
+        Ok(self.items(ask).await?.into_iter().map(|item| item.object.as_str().to_owned()).collect())
+    }
+}
+
+/// The value of the first element of a name, whatever its prefix.
+pub(crate) fn value(text: &str, name: &str) -> Option<String> {
+    let declared = format!(
+        "<x xmlns:a=\"{}\" xmlns:w=\"{}\" xmlns:x=\"{}\" xmlns:p=\"urn:p\">{text}</x>",
+        namespace::ADDRESSING,
+        namespace::WSMAN,
+        namespace::TRANSFER,
+    );
+    let document = Document::parse(declared, &Bounds::default()).unwrap();
+    fn find(element: xml::Element<'_>, name: &str) -> Option<String> {
+        if element.name() == name {
+            return Some(element.text().into_owned());
+        }
+        element.children().find_map(|child| find(child, name))
+    }
+    find(document.root(), name)
+}

@@ -1,0 +1,12 @@
+//! What clients may rely on: messages in, messages out, with providers of the tests' own.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod access;
+mod asking;
+mod class_schema;
+mod enumerate;
+mod faults;
+mod fragment;
+mod invoke;
+mod machine;
+mod transfer;

@@ -1,0 +1,185 @@
+//! `PerfProc_Process`: `/proc/PID`.
+
+use std::collections::HashMap;
+use std::io;
+
+use super::counter::{Counter, Kind};
+use super::object::{Instance, Object, Sum, with_total};
+use super::processor::{self, Processor};
+use crate::Machine;
+use crate::process::rows::{Row, is_gone, numbers, page_size};
+use crate::process::stat::{priority, ticks_to_100ns};
+
+pub(crate) struct Process;
+
+/// What one process has done; times in hundreds of nanoseconds, sizes in octets.
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    pub(crate) number: u32,
+    parent: u32,
+    pub(crate) user: u64,
+    pub(crate) kernel: u64,
+    /// `None` for what is no process.
+    started: Option<u64>,
+    faults: u64,
+    pub(crate) major_faults: u64,
+    threads: u64,
+    priority: u64,
+    virtual_size: u64,
+    virtual_size_peak: Option<u64>,
+    pub(crate) resident: u64,
+    resident_peak: Option<u64>,
+    private: Option<u64>,
+    swapped: Option<u64>,
+    descriptors: Option<u64>,
+    /// What it has read and written, as far as this user may know: octets, and how often.
+    pub(crate) read: Option<(u64, u64)>,
+    pub(crate) written: Option<(u64, u64)>,
+}
+
+impl Sum for Reading {
+    fn add(&mut self, other: &Self) {
+        let known = |own: &mut Option<u64>, other: Option<u64>| {
+            *own = Some(own.unwrap_or_default() + other.unwrap_or_default());
+        };
+        let both = |own: &mut Option<(u64, u64)>, other: Option<(u64, u64)>| {
+            let ((octets, times), (more, often)) = (own.unwrap_or_default(), other.unwrap_or_default());
+            *own = Some((octets + more, times + often));
+        };
+        self.user += other.user;
+        self.kernel += other.kernel;
+        self.faults += other.faults;
+        self.major_faults += other.major_faults;
+        self.threads += other.threads;
+        self.virtual_size += other.virtual_size;
+        self.resident += other.resident;
+        known(&mut self.virtual_size_peak, other.virtual_size_peak);
+        known(&mut self.resident_peak, other.resident_peak);
+        known(&mut self.private, other.private);
+        known(&mut self.swapped, other.swapped);
+        known(&mut self.descriptors, other.descriptors);
+        both(&mut self.read, other.read);
+        both(&mut self.written, other.written);
+    }
+}
+
+impl Reading {
+    fn octets(counted: Option<(u64, u64)>) -> Option<u64> {
+        counted.map(|(octets, _)| octets)
+    }
+
+    fn times(counted: Option<(u64, u64)>) -> Option<u64> {
+        counted.map(|(_, times)| times)
+    }
+
+    fn both(&self, of: fn(Option<(u64, u64)>) -> Option<u64>) -> Option<u64> {
+        of(self.read)?.checked_add(of(self.written)?)
+    }
+}
+
+impl Object for Process {
+    type Reading = Reading;
+
+    const NAME: &'static str = "PerfProc_Process";
+
+    const COUNTERS: &'static [Counter<Reading>] = &[
+        Counter::number("CreatingProcessID", |process| Some(process.parent.into())),
+        Counter::elapsed("ElapsedTime", |process| process.started),
+        Counter::number("HandleCount", |process| process.descriptors),
+        Counter::number("IDProcess", |process| Some(process.number.into())),
+        Counter::rate("IODataBytesPersec", |process| process.both(Reading::octets)),
+        Counter::rate("IODataOperationsPersec", |process| process.both(Reading::times)),
+        Counter::unknown("IOOtherBytesPersec", Kind::Rate),
+        Counter::unknown("IOOtherOperationsPersec", Kind::Rate),
+        Counter::rate("IOReadBytesPersec", |process| Reading::octets(process.read)),
+        Counter::rate("IOReadOperationsPersec", |process| Reading::times(process.read)),
+        Counter::rate("IOWriteBytesPersec", |process| Reading::octets(process.written)),
+        Counter::rate("IOWriteOperationsPersec", |process| Reading::times(process.written)),
+        Counter::rate("PageFaultsPersec", |process| Some(process.faults)),
+        Counter::number("PageFileBytes", |process| process.private?.checked_add(process.swapped?)),
+        Counter::unknown("PageFileBytesPeak", Kind::Number),
+        Counter::timer("PercentPrivilegedTime", |process| Some(process.kernel)),
+        Counter::timer("PercentProcessorTime", |process| Some(process.user + process.kernel)),
+        Counter::timer("PercentUserTime", |process| Some(process.user)),
+        Counter::unknown("PoolNonpagedBytes", Kind::Number),
+        Counter::unknown("PoolPagedBytes", Kind::Number),
+        Counter::number("PriorityBase", |process| Some(process.priority)),
+        Counter::number("PrivateBytes", |process| process.private),
+        Counter::number("ThreadCount", |process| Some(process.threads)),
+        Counter::number("VirtualBytes", |process| Some(process.virtual_size)),
+        Counter::number("VirtualBytesPeak", |process| process.virtual_size_peak),
+        Counter::number("WorkingSet", |process| Some(process.resident)),
+        Counter::number("WorkingSetPeak", |process| process.resident_peak),
+        Counter::number("WorkingSetPrivate", |process| process.private),
+    ];
+
+    fn read(machine: &Machine) -> io::Result<Vec<Instance<Reading>>> {
+        let mut seen = HashMap::<String, u32>::new();
+        let mut instances = vec![idle(machine)?];
+        for (mut name, identity, reading) in processes(machine)? {
+            // The second of a name is the first that needs a number.
+            let before = seen.entry(name.clone()).or_default();
+            if *before > 0 {
+                name = format!("{name}#{before}");
+            }
+            *before += 1;
+            instances.push(Instance { name: Some(name), identity, reading });
+        }
+        Ok(with_total(instances))
+    }
+}
+
+/// Every process: its name, what tells it from one that has its number later, and its numbers.
+pub(crate) fn processes(machine: &Machine) -> io::Result<Vec<(String, u64, Reading)>> {
+    let scene = std::rc::Rc::default();
+    let mut found = Vec::new();
+    for number in numbers(machine)? {
+        match Row::find(machine, &scene, number) {
+            Ok(Some(row)) => found.push((row.name(), identity(&row), reading(&row))),
+            Ok(None) => {}
+            Err(error) if is_gone(&error) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+/// Its number and when it began; numbers have no more than 22 bits.
+fn identity(row: &Row) -> u64 {
+    u64::from(row.number) << 42 | row.stat.start & ((1 << 42) - 1)
+}
+
+fn reading(row: &Row) -> Reading {
+    let octets = |name: &str| row.status(name).and_then(|kib| kib.checked_mul(1024));
+    let counted = |octets: &str, times: &str| row.counter(octets).zip(row.counter(times));
+    Reading {
+        number: row.number,
+        parent: row.stat.parent,
+        user: ticks_to_100ns(row.stat.user_time),
+        kernel: ticks_to_100ns(row.stat.kernel_time),
+        started: Some(ticks_to_100ns(row.stat.start)),
+        faults: row.stat.minor_faults + row.stat.major_faults,
+        major_faults: row.stat.major_faults,
+        threads: row.stat.threads.into(),
+        priority: priority(row.stat.nice, row.stat.real_time_priority).into(),
+        virtual_size: row.stat.virtual_size,
+        virtual_size_peak: octets("VmPeak"),
+        resident: row.stat.resident.saturating_mul(page_size()),
+        resident_peak: octets("VmHWM"),
+        private: row.private_memory(),
+        swapped: octets("VmSwap"),
+        descriptors: row.descriptors().map(u64::from),
+        read: counted("rchar", "syscr"),
+        written: counted("wchar", "syscw"),
+    }
+}
+
+/// What has the processors while nobody else has them, which Windows shows as process 0.
+fn idle(machine: &Machine) -> io::Result<Instance<Reading>> {
+    let processors = Processor::read(machine)?;
+    let each = processors.iter().filter(|processor| processor.name.as_deref() != Some(super::object::TOTAL));
+    let readings: Vec<&processor::Reading> = each.map(|processor| &processor.reading).collect();
+    let threads = u64::try_from(readings.len()).unwrap_or_default();
+    let kernel = readings.iter().map(|reading| reading.idle).sum();
+    Ok(Instance::named("Idle", Reading { kernel, threads, started: Some(0), ..Reading::default() }))
+}

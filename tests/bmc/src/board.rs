@@ -1,0 +1,278 @@
+//! What a controller of ours has: the same sensors, records, log and inventory as `ipmi_sim` is told.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use ipmi_proto::responder::{Asked, Device};
+use ipmi_proto::{Request, Response};
+
+/// A simulated machine with its controller.
+#[derive(Clone, Debug)]
+pub struct Board {
+    /// The records of the repository.
+    pub records: Arc<Vec<Vec<u8>>>,
+    /// Those of the device itself, besides the repository; none if it has none.
+    pub device_records: Vec<Vec<u8>>,
+    /// What sensors say: raw value, flags, states. By logical unit and number.
+    pub sensors: BTreeMap<(u8, u8), [u8; 4]>,
+    /// What sensors of other controllers say, by their addresses on bus 0 and their numbers.
+    pub satellites: BTreeMap<(u8, u8), [u8; 4]>,
+    /// Factors of readings, by sensor and raw value: what Get Sensor Reading Factors says.
+    pub factors: BTreeMap<(u8, u8), [u8; 6]>,
+    /// The event log.
+    pub log: Vec<[u8; 16]>,
+    /// The inventory of device 0.
+    pub inventory: Vec<u8>,
+    /// Whether the machine has power.
+    pub power_is_on: bool,
+    /// What Chassis Control was told, in its numbers.
+    pub controls: Vec<u8>,
+    /// When a record was added last, and one erased.
+    pub stamps: (u32, u32),
+    /// The most octets of a record that one answer can carry.
+    pub longest_piece: u8,
+    /// Every so many commands the controller says that it is busy; 0 is never.
+    pub busy_every: u64,
+    /// How many commands were answered.
+    pub commands: u64,
+    /// How many of them asked for pieces of records.
+    pub pieces: u64,
+    /// Whether the next commands about records find their reservation lost, and how many.
+    pub lose_reservations: u32,
+    /// The reservation that holds now.
+    pub reservation: u16,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        let described = &*DESCRIBED;
+        Self {
+            records: Arc::clone(&described.records),
+            device_records: Vec::new(),
+            sensors: described.sensors.clone(),
+            satellites: BTreeMap::new(),
+            factors: BTreeMap::new(),
+            log: described.log.clone(),
+            inventory: include_bytes!("../bmc/fru0.bin").to_vec(),
+            power_is_on: true,
+            controls: Vec::new(),
+            stamps: (0x6500_0000, 0x6500_0001),
+            longest_piece: 32,
+            busy_every: 0,
+            commands: 0,
+            pieces: 0,
+            lose_reservations: 0,
+            reservation: 0,
+        }
+    }
+}
+
+impl Device for Board {
+    fn answer(&mut self, asked: &Asked) -> Response {
+        self.commands += 1;
+        if self.busy_every > 0 && self.commands.is_multiple_of(self.busy_every) {
+            return Response::refusal(0xc0);
+        }
+        let answer = match asked.destination.bridged() {
+            Some((_, address)) => self.satellite(address, &asked.request),
+            None => self.own(asked.destination.logical_unit(), &asked.request),
+        };
+        answer.map_or_else(Response::refusal, Response::done)
+    }
+
+    fn is_there(&self, channel: u8, address: u8) -> bool {
+        channel == 0 && self.satellites.keys().any(|(there, _)| *there == address)
+    }
+}
+
+/// What follows the completion code, or that code.
+type Answer = Result<Vec<u8>, u8>;
+
+const UNKNOWN: u8 = 0xc1;
+const RESERVATION: u8 = 0xc5;
+const LENGTH: u8 = 0xc7;
+const TOO_MUCH: u8 = 0xca;
+const NOT_THERE: u8 = 0xcb;
+
+impl Board {
+    fn own(&mut self, unit: u8, request: &Request) -> Answer {
+        let data = request.data.as_slice();
+        match (request.net_fn.number(), request.command, data) {
+            (0x00, 0x01, _) => Ok(vec![u8::from(self.power_is_on) | 0x20, 0, 0x40, 0]),
+            (0x00, 0x02, [control, ..]) => {
+                self.controls.push(*control);
+                self.power_is_on = !matches!(control, 0 | 5);
+                Ok(Vec::new())
+            }
+            (0x00, 0x04, _) => Ok(Vec::new()),
+            (0x04, 0x20, _) if !self.device_records.is_empty() => {
+                let count = u8::try_from(self.device_records.len()).unwrap_or(u8::MAX);
+                let [a, b, c, d] = self.stamps.0.to_le_bytes();
+                Ok(vec![count, 0x81, a, b, c, d])
+            }
+            (0x04, 0x22, _) if !self.device_records.is_empty() => self.reserve(),
+            (0x04, 0x21, _) if !self.device_records.is_empty() => {
+                let records = self.device_records.clone();
+                self.piece(&records, data)
+            }
+            (0x04, 0x23, [sensor, raw]) => {
+                let factors = self.factors.get(&(*sensor, *raw)).ok_or(NOT_THERE)?;
+                Ok([&[raw.wrapping_add(1)], &factors[..]].concat())
+            }
+            (0x04, 0x2d, [number]) => {
+                self.sensors.get(&(unit, *number)).map(|said| said.to_vec()).ok_or(NOT_THERE)
+            }
+            (0x06, 0x01, _) => {
+                let revision = if self.device_records.is_empty() { 0x03 } else { 0x83 };
+                Ok(vec![0x23, revision, 9, 8, 2, 0x9f, 0x91, 0x12, 0, 2, 0x0f, 0, 0, 0, 0])
+            }
+            (0x06, 0x04, _) => Ok(vec![0x55, 0]),
+            (0x0a, 0x10, [0, ..]) => {
+                let [low, high] = u16::try_from(self.inventory.len()).unwrap_or(u16::MAX).to_le_bytes();
+                Ok(vec![low, high, 0])
+            }
+            (0x0a, 0x11, [0, low, high, count]) => {
+                let begin = usize::from(u16::from_le_bytes([*low, *high])).min(self.inventory.len());
+                let end = (begin + usize::from(*count).min(32)).min(self.inventory.len());
+                let piece = self.inventory.get(begin..end).unwrap_or_default();
+                Ok([&[u8::try_from(piece.len()).unwrap_or(0)], piece].concat())
+            }
+            (0x0a, 0x20, _) => {
+                let count = u16::try_from(self.records.len()).unwrap_or(u16::MAX).to_le_bytes();
+                Ok([&[0x51][..], &count, &[0xff, 0xff], &self.both_stamps(), &[0x02]].concat())
+            }
+            (0x0a, 0x22 | 0x42, _) => self.reserve(),
+            (0x0a, 0x23, _) => {
+                let records = Arc::clone(&self.records);
+                self.piece(&records, data)
+            }
+            (0x0a, 0x40, _) => {
+                let count = u16::try_from(self.log.len()).unwrap_or(u16::MAX).to_le_bytes();
+                Ok([&[0x51][..], &count, &[0xff, 0x3f], &self.both_stamps(), &[0x02]].concat())
+            }
+            (0x0a, 0x43, [_, _, low, high, ..]) => {
+                let wanted = usize::from(u16::from_le_bytes([*low, *high]));
+                let place = match wanted {
+                    0 => 0,
+                    0xffff => self.log.len().saturating_sub(1),
+                    number => number - 1,
+                };
+                let record = self.log.get(place).ok_or(NOT_THERE)?;
+                Ok([&next(place, self.log.len()).to_le_bytes()[..], record].concat())
+            }
+            (0x0a, 0x47, [.., 0xaa]) => {
+                self.log.clear();
+                Ok(vec![1])
+            }
+            (0x0a, 0x47, _) => Ok(vec![1]),
+            (0x0a, 0x48, _) => Ok(vec![0x90, 0, 0, 0x65]),
+            _ => Err(UNKNOWN),
+        }
+    }
+
+    fn satellite(&self, address: u8, request: &Request) -> Answer {
+        match (request.net_fn.number(), request.command, request.data.as_slice()) {
+            (0x06, 0x01, _) => Ok(vec![address, 1, 1, 0, 2, 0x01, 0x91, 0x12, 0, 3, 0x0f]),
+            (0x04, 0x2d, [number]) => {
+                self.satellites.get(&(address, *number)).map(|said| said.to_vec()).ok_or(NOT_THERE)
+            }
+            _ => Err(UNKNOWN),
+        }
+    }
+
+    fn both_stamps(&self) -> [u8; 8] {
+        let ([a, b, c, d], [e, f, g, h]) = (self.stamps.0.to_le_bytes(), self.stamps.1.to_le_bytes());
+        [a, b, c, d, e, f, g, h]
+    }
+
+    fn reserve(&mut self) -> Answer {
+        self.reservation = self.reservation.wrapping_add(1).max(1);
+        Ok(self.reservation.to_le_bytes().to_vec())
+    }
+
+    /// A piece of a record, as strictly as the strictest controllers.
+    fn piece(&mut self, records: &[Vec<u8>], data: &[u8]) -> Answer {
+        self.pieces += 1;
+        let [r0, r1, n0, n1, offset, count] = data else { return Err(LENGTH) };
+        if self.lose_reservations > 0 {
+            self.lose_reservations -= 1;
+            self.reservation = self.reservation.wrapping_add(1).max(1);
+        }
+        if u16::from_le_bytes([*r0, *r1]) != self.reservation {
+            return Err(RESERVATION);
+        }
+        let wanted = usize::from(u16::from_le_bytes([*n0, *n1]));
+        let place = if wanted == 0 { 0 } else { wanted - 1 };
+        let record = records.get(place).ok_or(NOT_THERE)?;
+        if *count > self.longest_piece {
+            return Err(TOO_MUCH);
+        }
+        let begin = usize::from(*offset);
+        let piece = record.get(begin..begin + usize::from(*count)).ok_or(TOO_MUCH)?;
+        Ok([&next(place, records.len()).to_le_bytes()[..], piece].concat())
+    }
+}
+
+/// Records are numbered from one, without gaps.
+fn next(place: usize, count: usize) -> u16 {
+    if place + 1 >= count { u16::MAX } else { u16::try_from(place + 2).unwrap_or(u16::MAX) }
+}
+
+/// What the file that is `ipmi_sim`'s says.
+struct Described {
+    records: Arc<Vec<Vec<u8>>>,
+    sensors: BTreeMap<(u8, u8), [u8; 4]>,
+    log: Vec<[u8; 16]>,
+}
+
+static DESCRIBED: LazyLock<Described> = LazyLock::new(|| {
+    let (mut records, mut sensors, mut log) = (Vec::new(), BTreeMap::new(), Vec::new());
+    for line in include_str!("../bmc/bmc.emu").lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let octets =
+            |from: usize| -> Vec<u8> { words.iter().skip(from).filter_map(|word| octet(word)).collect() };
+        match words.first().copied() {
+            Some("main_sdr_add") => records.push(numbered(octets(2), records.len())),
+            Some("sensor_add") => {
+                if let (Some(number), false) =
+                    (words.get(3).and_then(|word| octet(word)), line.ends_with("event-only"))
+                {
+                    sensors.insert((0, number), [0, 0xc0, 0, 0]);
+                }
+            }
+            Some("sensor_set_value") => {
+                if let [number, value, ..] = octets(3)[..] {
+                    sensors.insert((0, number), [value, 0xc0, 0, 0]);
+                }
+            }
+            Some("sensor_set_bit") => {
+                if let [number, bit, _, ..] = octets(3)[..]
+                    && let Some([_, _, low, high]) = sensors.get_mut(&(0, number))
+                {
+                    if bit < 8 { *low |= 1 << bit } else { *high |= 1 << (bit - 8) }
+                }
+            }
+            Some("sel_add") => {
+                let mut record = octets(2);
+                let number = u16::try_from(log.len() + 1).unwrap_or(u16::MAX).to_le_bytes();
+                record.splice(..0, number);
+                log.extend(<[u8; 16]>::try_from(record).ok());
+            }
+            _ => {}
+        }
+    }
+    Described { records: Arc::new(records), sensors, log }
+});
+
+/// Its number goes into the first two octets, where the file leaves room.
+fn numbered(mut record: Vec<u8>, before: usize) -> Vec<u8> {
+    record.splice(..2, u16::try_from(before + 1).unwrap_or(u16::MAX).to_le_bytes());
+    record
+}
+
+fn octet(word: &str) -> Option<u8> {
+    match word.strip_prefix("0x") {
+        Some(digits) => u8::from_str_radix(digits, 16).ok(),
+        None => word.parse().ok(),
+    }
+}

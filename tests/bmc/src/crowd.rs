@@ -1,0 +1,179 @@
+//! Many controllers of ours in this process, each on a port of its own, behind a network that may be bad.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ipmi_proto::responder::{Account, Responder, Settings};
+use ipmi_proto::{AuthenticationType, CipherSuite, Password, Privilege, UserName};
+use tokio::net::UdpSocket;
+use tokio::sync::oneshot;
+
+use crate::board::Board;
+
+/// Controllers that answer until this is dropped.
+#[derive(Debug)]
+pub struct Crowd {
+    addresses: Vec<SocketAddr>,
+    boards: Vec<Arc<Mutex<Board>>>,
+    end: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the network does to datagrams, in both directions. It is the same at every run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Network {
+    /// How many of a hundred are lost.
+    pub lost: u64,
+    /// How many of a hundred arrive twice.
+    pub twice: u64,
+    /// How long each answer takes at least.
+    pub delay: Duration,
+    /// How much longer it may take; a datagram that takes longer is overtaken.
+    pub jitter: Duration,
+}
+
+impl Network {
+    fn is_perfect(&self) -> bool {
+        self.lost == 0 && self.twice == 0 && self.delay.is_zero() && self.jitter.is_zero()
+    }
+}
+
+/// Who may sign in with each of them: the users of `ipmi_sim`, with suites 3 and 17, and all of IPMI 1.5.
+#[must_use]
+pub fn settings(number: usize) -> Settings {
+    let mut guid = [0xa1; 16];
+    let number = u64::try_from(number).unwrap_or_default().to_le_bytes();
+    guid.iter_mut().zip(number).for_each(|(to, from)| *to = from);
+    let users = [
+        ("admin", "admin-pw", Privilege::Administrator),
+        ("oper", "oper-pw", Privilege::Operator),
+        ("viewer", "viewer-pw", Privilege::User),
+    ];
+    let kinds = vec![AuthenticationType::None, AuthenticationType::Md5, AuthenticationType::Password];
+    users.into_iter().fold(Settings::new(guid).lan15(kinds), |settings, (name, password, limit)| {
+        let name = UserName::new(name).expect("a name");
+        let password = Password::new(password.as_bytes()).expect("a password");
+        settings.account(Account { name, password, limit })
+    })
+}
+
+/// Those of [`settings`] with the suites of these numbers.
+#[must_use]
+pub fn settings_with_suites(numbers: &[u8]) -> Settings {
+    settings(0).suites(numbers.iter().map(|number| CipherSuite::new(*number).expect("a suite")).collect())
+}
+
+impl Crowd {
+    /// Starts so many, all alike but for their GUIDs.
+    #[must_use]
+    pub fn start(count: usize, network: Network) -> Self {
+        Self::of((0..count).map(|number| (settings(number), Board::default())).collect(), network)
+    }
+
+    /// Starts these.
+    #[must_use]
+    pub fn of(machines: Vec<(Settings, Board)>, network: Network) -> Self {
+        let boards: Vec<_> = machines.iter().map(|(_, board)| Arc::new(Mutex::new(board.clone()))).collect();
+        let (end, ended) = oneshot::channel();
+        let (report, reported) = std::sync::mpsc::channel();
+        let running: Vec<_> =
+            machines.into_iter().map(|(settings, _)| settings).zip(boards.iter().cloned()).collect();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async move {
+                let mut addresses = Vec::new();
+                for (number, (settings, board)) in running.into_iter().enumerate() {
+                    let socket = UdpSocket::bind((address(number), 0)).await.expect("a socket");
+                    addresses.push(socket.local_addr().expect("an address"));
+                    let seed = [u8::try_from(number % 251).unwrap_or_default() + 1; 32];
+                    let responder = Responder::new(settings, seed);
+                    tokio::spawn(serve(Arc::new(socket), responder, board, network));
+                }
+                report.send(addresses).expect("somebody waits for the addresses");
+                let _ = ended.await;
+            });
+        });
+        let addresses = reported.recv().expect("addresses");
+        Self { addresses, boards, end: Some(end), thread: Some(thread) }
+    }
+
+    /// Where they are.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Looks at the first of them, or changes it.
+    pub fn first<T>(&self, look: impl FnOnce(&mut Board) -> T) -> T {
+        let mut board = self.boards.first().expect("a board").lock().expect("a board");
+        look(&mut board)
+    }
+}
+
+/// Each has one of its own, because FreeIPMI keeps its cache by address, without the port.
+fn address(number: usize) -> Ipv4Addr {
+    let number = u32::try_from(number).unwrap_or_default() + 1;
+    Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + number)
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn serve(socket: Arc<UdpSocket>, mut responder: Responder, board: Arc<Mutex<Board>>, network: Network) {
+    let mut datagram = [0; 2_048];
+    let mut dice = Dice(u64::from(socket.local_addr().map_or(1, |address| address.port())) << 17 | 1);
+    loop {
+        let Ok((length, console)) = socket.recv_from(&mut datagram).await else { continue };
+        let datagram = datagram.get(..length).unwrap_or_default();
+        for _ in 0..dice.times(&network) {
+            let answers = {
+                let mut board = board.lock().expect("a board");
+                responder.receive(datagram, &mut *board, Instant::now())
+            };
+            for answer in answers.unwrap_or_default() {
+                if network.is_perfect() {
+                    let _ = socket.send_to(&answer, console).await;
+                    continue;
+                }
+                for _ in 0..dice.times(&network) {
+                    let wait = network.delay + network.jitter.mul_f64(dice.fraction());
+                    let (socket, answer) = (Arc::clone(&socket), answer.clone());
+                    tokio::spawn(async move {
+                        tokio::time::sleep(wait).await;
+                        let _ = socket.send_to(&answer, console).await;
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Numbers that look as if nobody had chosen them (xorshift64).
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// How often a datagram arrives.
+    fn times(&mut self, network: &Network) -> usize {
+        let fate = self.throw() % 100;
+        if fate < network.lost { 0 } else { 1 + usize::from(fate >= 100 - network.twice) }
+    }
+
+    fn fraction(&mut self) -> f64 {
+        f64::from(u16::try_from(self.throw() % 1_000).unwrap_or_default()) / 1_000.0
+    }
+}
