@@ -293,7 +293,8 @@ fn nearest_switch<D>(table: &[Switch<D>], name: &str) -> Option<&'static str> {
 }
 
 /// How many letters must be added, dropped or replaced to make one word of the other.
-fn slips(from: &str, to: &str) -> usize {
+#[must_use]
+pub fn slips(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (line, letter) in from.chars().enumerate() {

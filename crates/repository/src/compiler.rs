@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cim::mof::{self, InstanceDeclaration, Item, Located, QualifierDeclaration};
 use cim::wql::equal;
-use cim::{CimType, ClassDeclaration, Instance, Name, Namespace, ObjectPath, Value};
+use cim::{ClassDeclaration, Instance, Name, Namespace, ObjectPath, Value};
 
 use crate::{Change, Contents, Error, Existing, Place, Problem};
 
@@ -340,6 +340,3 @@ fn decode(octets: &[u8]) -> Option<String> {
         octets => String::from_utf8(octets.to_vec()).ok(),
     }
 }
-
-/// The type of a boolean.
-const BOOLEAN: CimType = CimType::Boolean;

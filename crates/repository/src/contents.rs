@@ -59,6 +59,9 @@ pub enum Change {
 const NAMESPACES: [&str; 7] =
     ["root", "root/cimv2", "root/default", "root/hardware", "root/interop", "root/standardcimv2", "root/wmi"];
 
+/// Classes of WMI itself whose instances the engine has.
+const ENGINES_OWN: [&str; 3] = ["__Namespace", "__SystemSecurity", "__TimerInstruction"];
+
 /// How many namespaces may be added.
 const MAX_NAMESPACES: usize = 1_000;
 
@@ -240,8 +243,7 @@ impl Stored {
     pub fn keeps(&self, class: &Class) -> bool {
         let has_path = class.is_singleton() || !class.keys().is_empty();
         let is_kept = if self.schema.is_builtin(class.name().as_str()) {
-            class.name().as_str().starts_with("__")
-                && !["__Namespace", "__SystemSecurity"].iter().any(|own| class.is_a(own))
+            class.name().as_str().starts_with("__") && !ENGINES_OWN.iter().any(|own| class.is_a(own))
         } else {
             !class.qualifiers().says("Dynamic")
         };

@@ -40,6 +40,23 @@ impl Repository {
         })
     }
 
+    /// Reads the file as [`Repository::open`] does. One that cannot be read lets nobody into any namespace, because who
+    /// may enter is not known, until it can be read again: what is wrong with it stops nothing else.
+    #[must_use]
+    pub fn open_or_closed(path: &Path) -> (Self, Option<Error>) {
+        let error = match Self::open(path) {
+            Ok(repository) => return (repository, None),
+            Err(error) => error,
+        };
+        let mut contents = Contents::default();
+        for namespace in Contents::default().namespaces().map(|(namespace, _)| namespace) {
+            contents.secure(namespace, Guard::nobody());
+        }
+        let file = WholeFile::at(path, cim::mof::MAX_TEXT).ok();
+        let state = file.as_ref().and_then(|file| file.state().ok());
+        (Self { file, contents: RwLock::new(Arc::new(contents)), seen: Mutex::new(state) }, Some(error))
+    }
+
     /// A repository that is gone with the process.
     #[must_use]
     pub fn in_memory() -> Self {

@@ -27,6 +27,7 @@ mod contents;
 mod error;
 mod file;
 mod living;
+pub mod oracle;
 mod provider;
 mod text;
 

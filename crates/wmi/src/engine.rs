@@ -137,6 +137,20 @@ impl EngineBuilder {
         self
     }
 
+    /// The engine with providers, and with the namespaces of their classes.
+    #[must_use]
+    pub fn providers(mut self, providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
+        for provider in providers {
+            for (namespace, _) in provider.classes() {
+                if !self.schemas.contains_key(&namespace) {
+                    self = self.namespace(Schema::of(namespace));
+                }
+            }
+            self.providers.push(provider);
+        }
+        self
+    }
+
     /// The engine with descriptors of its namespaces that are kept somewhere; without, they are gone with it.
     #[must_use]
     pub fn descriptors(self, descriptors: Arc<dyn Descriptors>) -> Self {
@@ -229,6 +243,14 @@ impl Engine {
     /// [`Error::NoNamespace`] if there is none.
     pub fn schema(&self, namespace: &Namespace) -> Result<&Schema, Error> {
         Ok(&self.table(namespace)?.schema)
+    }
+
+    /// Whether somebody has instances of a class itself.
+    ///
+    /// # Errors
+    /// [`Error::NoNamespace`] if there is no such namespace.
+    pub fn serves(&self, namespace: &Namespace, class: &Name) -> Result<bool, Error> {
+        Ok(self.table(namespace)?.providers.contains_key(class))
     }
 
     /// What instances of a namespace are told to come from.

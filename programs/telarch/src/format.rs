@@ -21,3 +21,12 @@ impl FromStr for Format {
         }
     }
 }
+
+/// A cell of CSV (RFC 4180).
+pub(crate) fn csv_cell(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}

@@ -14,6 +14,7 @@ mod mofcomp;
 mod pages;
 mod place;
 mod policy;
+mod wmi;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     configuration::SUBCOMMAND,
     policy::SUBCOMMAND,
     ipmi::SUBCOMMAND,
+    wmi::SUBCOMMAND,
     mofcomp::SUBCOMMAND,
     explain::SUBCOMMAND,
     pages::MAN,
@@ -83,6 +85,7 @@ Examples:
   telarch config show --changed
   telarch access show alice
   telarch ipmi power status -H bmc7 -U admin
+  telarch wmi 'SELECT Caption FROM Win32_OperatingSystem'
 
 Commands:
 "

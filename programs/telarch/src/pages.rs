@@ -19,6 +19,9 @@ pub(crate) const COMPLETION: Subcommand = Subcommand {
     run: completion,
 };
 
+/// What completes `telarch`, with functions of that of the others.
+const OWN_COMPLETION: &str = include_str!("completion.bash");
+
 const MAN_HELP: &str = "telarch man winrm|winrs|telarch\n\n  telarch man winrm | man -l -\n";
 const COMPLETION_HELP: &str = "telarch completion bash\n\n  source <(telarch completion bash)\n";
 
@@ -62,7 +65,7 @@ fn completion(parser: Parser) -> Result<String, Failure> {
     match word(parser)?.as_deref() {
         Some("bash") => {
             let names: Vec<&str> = SUBCOMMANDS.iter().map(|subcommand| subcommand.name).collect();
-            Ok(format!("{}complete -W '{}' telarch\n", cli::completion::bash(), names.join(" ")))
+            Ok(cli::completion::bash() + &OWN_COMPLETION.replace("@SUBCOMMANDS@", &names.join(" ")))
         }
         None => Ok(COMPLETION_HELP.to_owned()),
         Some(other) => {

@@ -17,6 +17,7 @@ use std::fs::File;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use accounts::UnixUsers;
@@ -31,9 +32,9 @@ pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
         std::env::args_os().skip(1).filter_map(|one| one.into_string().ok()).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        [KEEPER, user] => host::keep(user).map(Some),
+        [KEEPER, user, state] => host::keep(user, state).map(Some),
         [QUICK_CONFIG, state] => crate::quick_config::run(state).map(Some),
-        [HOST, uid, gid] => host::run(uid.parse()?, gid.parse()?).map(Some),
+        [HOST, uid, gid, state] => host::run(uid.parse()?, gid.parse()?, Path::new(state)).map(Some),
         _ => Ok(None),
     }
 }

@@ -1,27 +1,27 @@
 //! The engine of WMI, with the classes of this machine and those who serve them.
 
-use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use cim::{DateTime, Namespace, Schema};
+use cim::{Namespace, Schema};
 use config::Paths;
 use hardware::{EventLogs, Hardware, HostFile, OwnController};
 use linux::Machine;
 use plugin_wmi::WmiPlugin;
+use repository::{LivingEngine, Repository};
 use service::Plugin;
 use tokio::runtime::Handle;
 use wmi::Engine;
 
-/// The plug-ins for the instances of this machine, and of the controllers that a directory of state knows.
+/// The plug-ins for the instances of this machine, of the controllers that a directory of state knows, and of what
+/// was added there.
 pub(crate) fn plugins(state: &Path) -> Result<[Arc<dyn Plugin>; 2], Box<dyn Error>> {
     let of_user = Paths::of_user(|name| std::env::var_os(name)).map(|paths| paths.state);
+    let of_machine = Paths::of_machine();
     // A service that keeps nothing for the machine keeps nothing in anybody's home either.
-    let of_user = if state == Paths::of_machine().state { of_user } else { Some(state.to_owned()) };
+    let of_user = if state == of_machine.state { of_user } else { Some(state.to_owned()) };
     let machine = Arc::new(Machine::this().keeping(state, of_user));
-    let mut engine = Engine::builder(machine.host_name(), offset(&machine));
     let mut providers = linux::providers(&machine);
     let hardware = Hardware::new(
         machine.host_name(),
@@ -30,25 +30,20 @@ pub(crate) fn plugins(state: &Path) -> Result<[Arc<dyn Plugin>; 2], Box<dyn Erro
         Handle::current(),
     );
     providers.push(Arc::new(hardware.clone()));
-    let served = providers.iter().flat_map(|provider| provider.classes()).map(|(namespace, _)| namespace);
     let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;
-    for namespace in served.chain(others).collect::<BTreeSet<_>>() {
-        engine = engine.namespace(Schema::of(namespace));
+    let begin = move || {
+        let engine =
+            Engine::builder(machine.host_name(), machine.offset()).providers(providers.iter().cloned());
+        others.iter().cloned().map(Schema::of).fold(engine, wmi::EngineBuilder::namespace)
+    };
+    let added = Paths::new(&of_machine.config, state).repository;
+    let (repository, wrong) = Repository::open_or_closed(&added);
+    if let Some(error) = wrong {
+        tracing::error!(%error, "The repository of WMI cannot be read: nobody may use WMI until it can");
     }
-    for provider in providers {
-        engine = engine.provider(provider);
-    }
-    Ok([Arc::new(WmiPlugin::new(engine.build()?)), Arc::new(EventLogs::new(hardware))])
+    let living = LivingEngine::new(Arc::new(repository), begin)?;
+    Ok([Arc::new(WmiPlugin::living(move || living.engine())), Arc::new(EventLogs::new(hardware))])
 }
 
 /// The namespaces there are besides those of providers.
 const NAMESPACES: [&str; 1] = ["root/interop"];
-
-/// How far the clocks are east of Greenwich, in minutes.
-fn offset(machine: &Machine) -> i16 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    match i64::try_from(now.as_micros()).ok().and_then(|now| machine.timestamp(now)) {
-        Some(DateTime::Timestamp(now)) => now.offset(),
-        _ => 0,
-    }
-}

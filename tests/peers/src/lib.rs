@@ -66,7 +66,7 @@ pub use machine::{Machine, Proof};
 pub use network::{firewall, in_network};
 pub use package::{check_package, service_for_package, test_package};
 pub use process::ends_within;
-pub use programs::{CommandLine, Password, Winrm, Winrs};
+pub use programs::{CommandLine, Password, Winrm, Winrs, telarch};
 pub use pypsrp::Pypsrp;
 pub use pyspnego::{CredSspSettings, Layer, Pyspnego, PyspnegoSettings};
 pub use python::{served_pem, served_thumbprint};

@@ -13,6 +13,16 @@ use crate::run::{Run, Running, run};
 use crate::telarchd::{PASSWORD, Telarchd, USER, built_program};
 use crate::way_in::WayIn;
 
+/// Runs `telarch` with these arguments, and this on its standard input.
+///
+/// # Panics
+/// When it does not end within a minute.
+#[must_use]
+pub fn telarch(arguments: &[&str], input: &str) -> Run {
+    let mut command = Command::new(built_program("telarch"));
+    run(command.args(arguments), input.as_bytes(), Duration::from_secs(60))
+}
+
 /// One of our command lines, against a service that these tests started.
 pub struct CommandLine<P>(Call, PhantomData<P>);
 

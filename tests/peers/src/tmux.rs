@@ -51,8 +51,16 @@ impl Tmux {
     /// # Panics
     /// When tmux has ended.
     pub fn line(&self, text: &str) {
-        self.run(&["send-keys", "-l", text]);
+        self.text(text);
         self.key("Enter");
+    }
+
+    /// Types a text and nothing behind it.
+    ///
+    /// # Panics
+    /// When tmux has ended.
+    pub fn text(&self, text: &str) {
+        self.run(&["send-keys", "-l", text]);
     }
 
     /// Presses a key by its name in tmux, such as `C-c`.

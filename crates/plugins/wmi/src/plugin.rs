@@ -13,7 +13,8 @@ use crate::{class_schema, enumerate, invoke, subscribe, transfer};
 
 /// The plug-in for the classes of an engine.
 pub struct WmiPlugin {
-    engine: Engine,
+    /// The engine of this moment; there is another one when classes were added.
+    engine: Box<dyn Fn() -> Engine + Send + Sync>,
 }
 
 impl WmiPlugin {
@@ -39,28 +40,35 @@ impl WmiPlugin {
     /// A plug-in that asks this engine.
     #[must_use]
     pub fn new(engine: Engine) -> Self {
-        Self { engine }
+        Self::living(move || engine.clone())
+    }
+
+    /// A plug-in that asks the engine that there is when a request comes.
+    #[must_use]
+    pub fn living(engine: impl Fn() -> Engine + Send + Sync + 'static) -> Self {
+        Self { engine: Box::new(engine) }
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
         let uri = call.request.require_resource()?;
+        let engine = (self.engine)();
         if names_a_class_schema(uri) {
-            return class_schema::answer(&self.engine, &call, &context(&call.caller));
+            return class_schema::answer(&engine, &call, &context(&call.caller));
         }
         let head = call.request.head();
         let form = Form::of(&head.options);
-        let place = Place::read(&self.engine, uri, &head.selectors).map_err(|error| {
+        let place = Place::read(&engine, uri, &head.selectors).map_err(|error| {
             // The namespace is not known; so clients are told of the usual one.
-            Told::new(&self.engine, form.clone(), UriForm::Wmi, cim::Namespace::cimv2()).fault(
+            Told::new(&engine, form.clone(), UriForm::Wmi, cim::Namespace::cimv2()).fault(
                 error,
                 Operation::GetObject,
                 uri.as_str(),
             )
         })?;
         let asked = Asked {
-            engine: &self.engine,
+            engine: &engine,
             context: context(&call.caller),
-            told: Told::new(&self.engine, form, place.form, place.namespace.clone()),
+            told: Told::new(&engine, form, place.form, place.namespace.clone()),
             place,
             call: &call,
         };
@@ -78,7 +86,8 @@ impl Plugin for WmiPlugin {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.engine.close())
+        let engine = (self.engine)();
+        Box::pin(async move { engine.close().await })
     }
 }
 

@@ -85,6 +85,16 @@ impl Machine {
         self.packages.of(self)
     }
 
+    /// How far the clocks are east of Greenwich now, in minutes.
+    #[must_use]
+    pub fn offset(&self) -> i16 {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        match i64::try_from(now.as_micros()).ok().and_then(|now| self.timestamp(now)) {
+            Some(DateTime::Timestamp(now)) => now.offset(),
+            _ => 0,
+        }
+    }
+
     /// The machine with another name for the disk that is mounted somewhere, for scripts that ask for `C:`.
     #[must_use]
     pub fn drive_alias(mut self, alias: impl Into<String>, place: impl Into<String>) -> Self {

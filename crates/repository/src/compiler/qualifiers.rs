@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use cim::mof::{Literal, QualifierDeclaration};
-use cim::{ClassDeclaration, Flavors, Method, Name, Parameter, Property, Qualifier, Qualifiers, Value};
+use cim::{
+    CimType, ClassDeclaration, Flavors, Method, Name, Parameter, Property, Qualifier, Qualifiers, Value,
+};
 
-use super::BOOLEAN;
 use crate::Problem;
 
 /// The class with the flavors, types and defaults that its qualifiers were declared with.
@@ -36,7 +37,7 @@ pub(super) fn declared(
 
 fn one(own: &Qualifier, declaration: Option<&QualifierDeclaration>) -> Result<Qualifier, Problem> {
     let Some(declaration) = declaration else { return Ok(own.clone()) };
-    let is_bare = own.value == Value::Boolean(true) && declaration.kind.element != BOOLEAN;
+    let is_bare = own.value == Value::Boolean(true) && declaration.kind.element != CimType::Boolean;
     let value = if is_bare {
         declaration.default.clone()
     } else {
@@ -44,5 +45,22 @@ fn one(own: &Qualifier, declaration: Option<&QualifierDeclaration>) -> Result<Qu
     };
     // A flavor that the text has given beside the qualifier wins.
     let flavors = if own.flavors == Flavors::of(&own.name) { declaration.flavors } else { own.flavors };
-    Ok(Qualifier { value, flavors, ..own.clone() })
+    Ok(Qualifier { value: plain(value), flavors, ..own.clone() })
+}
+
+/// A value of the types that qualifiers of WMI have, which are those that a text shows: it says a number, not of how many
+/// bits.
+fn plain(value: Value) -> Value {
+    match value {
+        Value::Array(values) => Value::Array(values.into_iter().map(plain).collect()),
+        Value::Real32(number) => Value::Real64(f64::from(number)),
+        Value::Char16(unit) => Value::Char16(unit),
+        value => match value.as_integer() {
+            Some(number) => [CimType::Sint32, CimType::Sint64, CimType::Uint64]
+                .iter()
+                .find_map(|kind| kind.integer(number).ok())
+                .unwrap_or(value),
+            None => value,
+        },
+    }
 }

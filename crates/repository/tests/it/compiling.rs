@@ -153,7 +153,7 @@ class Site_Place { [Description("how many") : Amended ToSubclass] uint32 Rooms; 
 }
 
 #[test]
-fn qualifiers_have_the_type_default_and_flavors_they_were_declared_with() {
+fn qualifiers_have_the_default_and_flavors_they_were_declared_with() {
     let text = r#"
 Qualifier Rank : uint8 = 3, Scope(class), Flavor(DisableOverride, ToSubclass);
 [Rank] class A { [Key] string X; };
@@ -162,7 +162,7 @@ class B : A { };
     let mut contents = Contents::default();
     compile(&mut contents, text).unwrap();
     let class = contents.namespace(&default()).unwrap().schema().require("B").unwrap();
-    assert_eq!(class.qualifiers().find("Rank").unwrap().value, Value::from(3_u8));
+    assert_eq!(class.qualifiers().find("Rank").unwrap().value, Value::from(3_i32));
     assert!(compile(&mut contents, "[Rank(4)] class C : A { };").is_err(), "it must not be overridden");
 }
 

@@ -97,6 +97,24 @@ fn a_file_that_is_wrong_is_told_of_with_its_line_and_changes_nothing() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_lets_nobody_in_until_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("repository.mof");
+    fs::write(&path, "class").unwrap();
+    let (repository, wrong) = Repository::open_or_closed(&path);
+    assert!(wrong.is_some());
+    for namespace in ["root", "root/cimv2"] {
+        let namespace = Namespace::parse(namespace).unwrap();
+        assert_eq!(repository.descriptor(&namespace).unwrap().to_string(), "D:P");
+    }
+    fs::write(&path, "// nothing yet").unwrap();
+    assert!(repository.refresh().unwrap());
+    assert_eq!(repository.descriptor(&Namespace::cimv2()), None);
+    let (_, wrong) = Repository::open_or_closed(&folder.path().join("none/repository.mof"));
+    assert!(wrong.is_some());
+}
+
+#[test]
 fn a_file_that_others_could_have_written_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("repository.mof");

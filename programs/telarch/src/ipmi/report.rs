@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::hosts::Host;
 use super::prometheus::Page;
 use crate::failure::Failure;
+use crate::format::csv_cell;
 
 /// How it is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -182,23 +183,14 @@ fn csv(answers: &Answers) -> String {
             text.push_str(&(names.join(",") + "\n"));
         }
         let cells = row.iter().map(|(_, value)| match value {
-            Value::String(text) => quoted(text),
+            Value::String(text) => csv_cell(text),
             Value::Null => String::new(),
-            other => quoted(&other.to_string()),
+            other => csv_cell(&other.to_string()),
         });
-        let cells: Vec<String> = std::iter::once(quoted(&host.to_string())).chain(cells).collect();
+        let cells: Vec<String> = std::iter::once(csv_cell(&host.to_string())).chain(cells).collect();
         text.push_str(&(cells.join(",") + "\n"));
     }
     text
-}
-
-/// A cell of CSV (RFC 4180).
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod mofcomp;
 mod ntlm;
 mod policy;
 mod prompt;
+mod wmi;
 
 use std::io::Write as _;
 use std::path::Path;

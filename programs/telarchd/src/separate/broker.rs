@@ -55,7 +55,7 @@ async fn serve(
     require_user(&files.users, &arguments.separate.gateway_user)?;
     let (sign_in, principals) = sign_in(&files)?;
     let sign_in = Arc::new(sign_in);
-    let hosts = Arc::new(Hosts::new(arguments.separate.host_idle));
+    let hosts = Arc::new(Hosts::new(arguments.separate.host_idle, arguments.paths.state.clone()));
     let (noticing, mut notices) = mpsc::unbounded_channel();
     let machine = Machine {
         sign_in: Arc::clone(&sign_in),

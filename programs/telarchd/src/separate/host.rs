@@ -4,6 +4,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,6 @@ use std::time::Duration;
 use accounts::{Pam, UnixUsers};
 use auth::{Account, AuthError, Identity, LocalUsers};
 use broker::{Link, Order, Report};
-use config::Paths;
 use plugin_hosted::Host;
 use plugin_shell::ShellPlugin;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
@@ -24,9 +24,9 @@ use crate::persistent::{PAM_SERVICE, delegation};
 use crate::{begin_log, surroundings, wmi_engine};
 
 /// Opens a session for a user, starts the host in it, and closes the session after the host (pam_open_session(3)).
-pub(super) fn keep(name: &str) -> Result<ExitCode, Box<dyn Error>> {
+pub(super) fn keep(name: &str, state: &str) -> Result<ExitCode, Box<dyn Error>> {
     begin_log(None);
-    let outcome = try_keep(name);
+    let outcome = try_keep(name, state);
     if let Err(error) = &outcome {
         // The socket is still there if no host was started.
         let reason = error.to_string();
@@ -38,12 +38,12 @@ pub(super) fn keep(name: &str) -> Result<ExitCode, Box<dyn Error>> {
     Ok(outcome.unwrap_or(ExitCode::FAILURE))
 }
 
-fn try_keep(name: &str) -> Result<ExitCode, Box<dyn Error>> {
+fn try_keep(name: &str, state: &str) -> Result<ExitCode, Box<dyn Error>> {
     let users = UnixUsers::of_this_machine();
     let numbers = user::find(&users, name)?.ok_or("there is no such user")?;
     rustix::process::setsid()?;
     user::take_groups(&numbers.groups)?;
-    let run = |variables: Vec<(String, String)>| start(name, &numbers, variables);
+    let run = |variables: Vec<(String, String)>| start(name, &numbers, state, variables);
     match Pam::load(PAM_SERVICE) {
         Ok(pam) => pam.in_session(name, IpAddr::V4(Ipv4Addr::LOCALHOST), run)?,
         Err(error) => {
@@ -57,10 +57,11 @@ fn try_keep(name: &str) -> Result<ExitCode, Box<dyn Error>> {
 fn start(
     name: &str,
     numbers: &user::Numbers,
+    state: &str,
     variables: Vec<(String, String)>,
 ) -> Result<ExitCode, Box<dyn Error>> {
     let mut command: Command = this_program(&format!("telarchd: host of {name}"));
-    command.arg(HOST).arg(numbers.uid.to_string()).arg(numbers.gid.to_string());
+    command.arg(HOST).arg(numbers.uid.to_string()).arg(numbers.gid.to_string()).arg(state);
     command.envs(variables).stdin(Stdio::inherit()).current_dir("/");
     let mut child = command.spawn()?;
     empty_stdin()?;
@@ -73,7 +74,7 @@ fn start(
 }
 
 /// Is a host, until it has had nothing to do for a while or the broker is gone.
-pub(super) fn run(uid: u32, gid: u32) -> Result<ExitCode, Box<dyn Error>> {
+pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn Error>> {
     let socket = given_socket()?;
     begin_log(None);
     let _ = rustix::process::setsid();
@@ -99,7 +100,7 @@ pub(super) fn run(uid: u32, gid: u32) -> Result<ExitCode, Box<dyn Error>> {
         let identity = Identity::by_peer_credentials(uid, &Known(account.clone()))?;
         let shell = open_files.spare_commands(ShellPlugin::new(surroundings_of_login()));
         let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(shell)];
-        plugins.extend(wmi_engine::plugins(&Paths::of_machine().state)?);
+        plugins.extend(wmi_engine::plugins(state)?);
         let plugins: Arc<dyn Plugin> = Arc::new(Catalog::new(plugins));
         let host = Host::new(Arc::clone(&plugins), identity, token);
         let (sender, orders) = mpsc::unbounded_channel();

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ use super::{KEEPER, this_program};
 pub(super) struct Hosts {
     /// How long one may have nothing to do.
     idle: Duration,
+    /// The directory of what the service keeps itself.
+    state: PathBuf,
     /// By the number of its user.
     slots: Mutex<HashMap<u32, Arc<Slot>>>,
     running: Arc<(Mutex<usize>, Condvar)>,
@@ -44,8 +47,8 @@ struct Running {
 
 impl Hosts {
     /// None yet; each ends when it has had nothing to do for this long.
-    pub(super) fn new(idle: Duration) -> Self {
-        Self { idle, slots: Mutex::default(), running: Arc::default() }
+    pub(super) fn new(idle: Duration, state: PathBuf) -> Self {
+        Self { idle, state, slots: Mutex::default(), running: Arc::default() }
     }
 
     /// Whether a host runs for an account, or is being started.
@@ -90,7 +93,7 @@ impl Hosts {
         }
         let idle = self.idle;
         let begin = Order::Begin { account: account.to_owned(), token: token.clone(), idle };
-        let mut started = Running::start(account, &begin, numbers, &self.running, &slot)?;
+        let mut started = Running::start(account, &begin, numbers, &self.state, &self.running, &slot)?;
         let connection = started.connect()?;
         *place = Some(started);
         Ok(connection)
@@ -124,6 +127,7 @@ impl Running {
         account: &str,
         begin: &Order,
         numbers: &Numbers,
+        state: &Path,
         counted: &Arc<(Mutex<usize>, Condvar)>,
         slot: &Arc<Slot>,
     ) -> io::Result<Self> {
@@ -131,7 +135,8 @@ impl Running {
         let (link, theirs) = Link::pair()?;
         let link = Arc::new(link);
         let mut command = this_program(&format!("telarchd: session of {account}"));
-        command.arg(KEEPER).arg(account).stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).current_dir("/");
+        command.arg(KEEPER).arg(account).arg(state);
+        command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).current_dir("/");
         command.env_clear();
         for name in ["TELARCH_LOG", "JOURNAL_STREAM", "LANG", "TZ"] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));

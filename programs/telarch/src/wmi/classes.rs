@@ -1,0 +1,90 @@
+//! `telarch wmi classes`: the classes that there are.
+
+use super::here::Here;
+use super::print::{Format, Printer};
+use super::row::Found;
+use crate::failure::Failure;
+
+pub(super) fn listed(here: &Here, pattern: Option<&str>, format: Option<Format>) -> Result<String, Failure> {
+    let schema = here.schema()?;
+    let mut names: Vec<_> = schema
+        .names()
+        .filter(|(name, _)| match pattern {
+            Some(pattern) => fits(&pattern.to_ascii_lowercase(), &name.as_str().to_ascii_lowercase()),
+            // Those of WMI itself are for those who know their names.
+            None => !name.as_str().starts_with("__"),
+        })
+        .collect();
+    names.sort();
+    if names.is_empty() {
+        let what = pattern.map_or_else(|| "class".to_owned(), |pattern| format!("class like {pattern}"));
+        return Err(Failure::failed(
+            format!("there is no {what} in {}", here.namespace()),
+            "* stands for any letters, ? for one; -n names another namespace",
+        ));
+    }
+    let row = |(name, superclass): (&cim::Name, Option<&cim::Name>)| {
+        let instances = if here.serves(name) { "yes" } else { "" };
+        let superclass = superclass.map_or(serde_json::Value::Null, |class| class.to_string().into());
+        vec![
+            ("Class".to_owned(), name.to_string().into()),
+            ("Superclass".to_owned(), superclass),
+            ("Instances".to_owned(), instances.into()),
+        ]
+    };
+    let asked = Some(["Class", "Superclass", "Instances"].map(str::to_owned).into());
+    Ok(Printer::new(format).print(&Found { rows: names.into_iter().map(row).collect(), asked }))
+}
+
+/// Whether a text is what a pattern with `*` and `?` says. A word without them may stand anywhere.
+fn fits(pattern: &str, text: &str) -> bool {
+    if !pattern.contains(['*', '?']) {
+        return text.contains(pattern);
+    }
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    // Which beginnings of the text the pattern so far can be.
+    let mut reached = vec![false; text.len() + 1];
+    if let Some(first) = reached.first_mut() {
+        *first = true;
+    }
+    for sign in pattern {
+        let mut next = vec![false; text.len() + 1];
+        let mut any = false;
+        for (at, place) in next.iter_mut().enumerate() {
+            let here = reached.get(at).copied().unwrap_or(false);
+            any |= here;
+            let before = at.checked_sub(1);
+            let from = before.and_then(|before| reached.get(before)).copied().unwrap_or(false);
+            let letter = before.and_then(|before| text.get(before)).copied();
+            *place = match sign {
+                '*' => any,
+                '?' => from,
+                sign => from && letter == Some(sign),
+            };
+        }
+        reached = next;
+    }
+    reached.last().copied().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn patterns_mean_what_they_do_in_shells() {
+        for (pattern, text, is_it) in [
+            ("win32_*", "win32_process", true),
+            ("*process", "win32_process", true),
+            ("*process", "win32_processor", false),
+            ("win32_?", "win32_x", true),
+            ("win32_?", "win32_", false),
+            ("w*c*s", "win32_process", true),
+            ("process", "win32_processor", true),
+            ("**", "", true),
+        ] {
+            assert_eq!(fits(pattern, text), is_it, "{pattern} {text}");
+        }
+        assert!(!fits(&"*a".repeat(40), &"a".repeat(39)));
+    }
+}

@@ -1,0 +1,226 @@
+//! WMI of this machine, in this process.
+
+use std::sync::Arc;
+
+use cim::{CimType, Class, Instance, Name, Namespace, ObjectPath, Operation, Schema, Shape, Value};
+use hardware::{Hardware, HostFile, OwnController};
+use linux::Machine;
+use repository::{LivingEngine, Repository};
+use tokio::runtime::{Handle, Runtime};
+use wmi::{Context, Engine, Outcome};
+
+use super::arguments::Place;
+use super::row::{self, Found};
+use super::source::explained;
+use crate::failure::Failure;
+use crate::place::{self, IfMissing};
+
+pub(super) struct Here {
+    runtime: Runtime,
+    living: LivingEngine,
+    /// That of the beginning, for names.
+    engine: Engine,
+    namespace: Namespace,
+    context: Context,
+}
+
+impl Here {
+    pub(super) fn open(place: &Place) -> Result<Self, Failure> {
+        let path = match &place.repository {
+            Some(path) => path.clone(),
+            None => place::repository(IfMissing::Leave)?,
+        };
+        // Where there is no folder yet there is nothing in it.
+        let is_new = path.parent().is_some_and(|folder| !folder.exists());
+        let repository = if is_new { Repository::in_memory() } else { Repository::open(&path)? };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let living = living(repository, runtime.handle().clone())?;
+        let engine = living.engine();
+        engine.schema(&place.namespace)?;
+        let user = std::env::var("USER").unwrap_or_else(|_| rustix::process::geteuid().as_raw().to_string());
+        let context = Context::of_this_process(user);
+        Ok(Self { runtime, living, engine, namespace: place.namespace.clone(), context })
+    }
+
+    pub(super) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    pub(super) fn engine(&self) -> Engine {
+        self.living.engine()
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// The classes of the namespace.
+    pub(super) fn schema(&self) -> Result<&Schema, Failure> {
+        Ok(self.engine.schema(&self.namespace)?)
+    }
+
+    /// The same for completion, which never fails: that the namespace exists was seen at the beginning.
+    pub(super) fn known(&self) -> &Schema {
+        static NONE: std::sync::LazyLock<Schema> =
+            std::sync::LazyLock::new(|| Schema::of(Namespace::cimv2()));
+        self.engine.schema(&self.namespace).unwrap_or(&NONE)
+    }
+
+    pub(super) fn query(&self, text: &str) -> Result<Found, Failure> {
+        let engine = self.engine();
+        let origin = engine.origin(&self.namespace);
+        let told = |error: wmi::Error| self.told(text, error);
+        self.runtime.block_on(async {
+            match engine.run(&self.context, &self.namespace, text).map_err(told)? {
+                Outcome::Rows(mut rows, names) => {
+                    let asked: Option<Vec<String>> =
+                        names.map(|names| names.iter().map(ToString::to_string).collect());
+                    let mut found = Found { rows: Vec::new(), asked };
+                    while let Some(instance) = rows.next().await {
+                        let instance = instance.map_err(told)?;
+                        found.rows.push(row::of_instance(&instance, found.asked.as_deref(), &origin));
+                    }
+                    Ok(found)
+                }
+                Outcome::Classes(classes) => {
+                    let row =
+                        |class: &Arc<Class>| vec![("__CLASS".to_owned(), class.name().to_string().into())];
+                    let asked = Some(vec!["__CLASS".to_owned()]);
+                    Ok(Found { rows: classes.iter().map(row).collect(), asked })
+                }
+            }
+        })
+    }
+
+    pub(super) fn get(&self, path: &ObjectPath) -> Result<Found, Failure> {
+        let (engine, namespace) = (self.engine(), self.namespace_of(path));
+        let origin = engine.origin(&namespace);
+        let instance = self.runtime.block_on(engine.get(&self.context, &namespace, path))?;
+        Ok(Found { rows: vec![row::of_instance(&instance, None, &origin)], asked: None })
+    }
+
+    pub(super) fn call(
+        &self,
+        path: &ObjectPath,
+        method: &str,
+        arguments: &[(String, String)],
+    ) -> Result<Found, Failure> {
+        let (engine, namespace) = (self.engine(), self.namespace_of(path));
+        let origin = engine.origin(&namespace);
+        let mut wrong = None;
+        let input = |operation: &Operation| {
+            input_of(operation, arguments).inspect_err(|error| wrong = Some(error.clone()))
+        };
+        let output = self.runtime.block_on(engine.invoke(&self.context, &namespace, path, method, input));
+        if let Some(error) = wrong {
+            let way_out = format!("telarch wmi describe {} lists the parameters of {method}", path.class);
+            return Err(Failure::failed(error, &way_out));
+        }
+        let mut row = row::of_instance(&output?, None, &origin);
+        row.retain(|(_, value)| !value.is_null());
+        Ok(Found { rows: vec![row], asked: None })
+    }
+
+    fn namespace_of(&self, path: &ObjectPath) -> Namespace {
+        path.namespace.clone().unwrap_or_else(|| self.namespace.clone())
+    }
+
+    fn told(&self, query: &str, error: wmi::Error) -> Failure {
+        match &error {
+            wmi::Error::Model(cim::Error::NoClass { name }) => {
+                let like = self.alike(name);
+                let way_out = if like.is_empty() {
+                    format!("telarch wmi classes -n {} lists those that there are", self.namespace)
+                } else {
+                    format!("there are {}", like.join(", "))
+                };
+                Failure::failed(error, &way_out)
+            }
+            wmi::Error::Model(error) => explained(query, error),
+            _ => error.into(),
+        }
+    }
+
+    /// Classes that may have been meant.
+    fn alike(&self, name: &str) -> Vec<String> {
+        let name = name.to_ascii_lowercase();
+        let core = name.strip_prefix("win32_").unwrap_or(&name);
+        let mut found: Vec<String> = self
+            .known()
+            .names()
+            .map(|(class, _)| class.to_string())
+            .filter(|class| {
+                let class = class.to_ascii_lowercase();
+                let other = class.strip_prefix("win32_").unwrap_or(&class);
+                !core.is_empty() && (other == core || core.len() > 3 && cli::slips(core, other) <= 2)
+            })
+            .collect();
+        found.sort();
+        found.truncate(5);
+        found
+    }
+}
+
+impl Drop for Here {
+    /// Sessions with controllers are not left open.
+    fn drop(&mut self) {
+        self.runtime.block_on(self.engine.close());
+    }
+}
+
+/// The parameters of a method from words; an array is written `{a,b}`.
+fn input_of(operation: &Operation, arguments: &[(String, String)]) -> Result<Instance, cim::Error> {
+    let class = &operation.input;
+    let mut input = Instance::with_defaults(class.clone());
+    for (name, text) in arguments {
+        let column = class.require(name)?;
+        let Some(property) = class.property(column) else { continue };
+        let kind = &property.kind;
+        let one = |text: &str| match &kind.element {
+            CimType::Object(_) => Err(cim::Error::Lexical {
+                found: text.to_owned(),
+                expected: "a value that can be written in words",
+            }),
+            element => element.parse(text),
+        };
+        let value = match kind.shape {
+            Shape::Scalar => one(text)?,
+            _ => {
+                let inner = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
+                let words = inner.split(',').map(str::trim).filter(|word| !word.is_empty());
+                Value::Array(words.map(one).collect::<Result<_, _>>()?)
+            }
+        };
+        input.set(column, value)?;
+    }
+    Ok(input)
+}
+
+/// What there is on this machine: what Linux tells, what controllers tell, and what was added.
+fn living(repository: Repository, runtime: Handle) -> Result<LivingEngine, Failure> {
+    let state = place::state()?;
+    let machine = Arc::new(Machine::this().keeping(&state, Some(state.clone())));
+    let mut providers = linux::providers(&machine);
+    let hosts = HostFile::of_state(&state);
+    providers.push(Arc::new(Hardware::new(machine.host_name(), hosts, OwnController::Asked, runtime)));
+    let begin =
+        move || Engine::builder(machine.host_name(), machine.offset()).providers(providers.iter().cloned());
+    Ok(LivingEngine::new(Arc::new(repository), begin)?)
+}
+
+impl Here {
+    /// Whether there are instances of a class itself.
+    pub(super) fn serves(&self, class: &Name) -> bool {
+        self.engine.serves(&self.namespace, class).unwrap_or(false)
+    }
+}
+
+impl From<wmi::Error> for Failure {
+    fn from(error: wmi::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

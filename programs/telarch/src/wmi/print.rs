@@ -1,0 +1,172 @@
+//! What was found, as a table, a list, JSON or CSV.
+
+use std::str::FromStr;
+
+use cli::Screen;
+use cli::format::harmless;
+use cli::screen::Table;
+use serde_json::Value as Json;
+
+use super::row::{Found, Row, cell};
+use crate::format::csv_cell;
+
+/// How it is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Table,
+    List,
+    Json,
+    Csv,
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "table" => Ok(Self::Table),
+            "list" => Ok(Self::List),
+            "json" => Ok(Self::Json),
+            "csv" => Ok(Self::Csv),
+            other => Err(format!("--format: {other:?} is none of table, list, json and csv")),
+        }
+    }
+}
+
+/// Prints what was found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Printer {
+    format: Option<Format>,
+    screen: Screen,
+}
+
+impl Printer {
+    pub(super) fn new(format: Option<Format>) -> Self {
+        Self { format, screen: Screen::of_this_process() }
+    }
+
+    /// The same with another format; none is that which fits what was asked.
+    pub(super) fn with(self, format: Option<Format>) -> Self {
+        Self { format, ..self }
+    }
+
+    pub(super) fn print(self, found: &Found) -> String {
+        // Whoever asks for everything gets more columns than a line can hold.
+        let usual = if found.asked.is_some() { Format::Table } else { Format::List };
+        match self.format.unwrap_or(usual) {
+            Format::Table => self.table(found),
+            Format::List => list(found),
+            Format::Json => json(&found.rows),
+            Format::Csv => csv(found),
+        }
+    }
+
+    fn table(self, found: &Found) -> String {
+        let columns = columns(found);
+        let mut table = Table::new(columns.iter().map(String::as_str));
+        for row in &found.rows {
+            table.row(columns.iter().map(|column| value(row, column).map(cell).unwrap_or_default()));
+        }
+        if found.rows.is_empty() {
+            return String::new();
+        }
+        // In a pipe nothing is shortened.
+        table.print(self.screen.table_width().unwrap_or(usize::MAX), &self.screen)
+    }
+}
+
+/// All columns, those of the first row first.
+fn columns(found: &Found) -> Vec<String> {
+    if let Some(asked) = &found.asked {
+        // As the class spells them.
+        let spelled = |name: &String| {
+            let own =
+                found.rows.first().and_then(|row| row.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)));
+            own.map_or_else(|| name.clone(), |(own, _)| own.clone())
+        };
+        return asked.iter().map(spelled).collect();
+    }
+    let mut columns: Vec<String> = Vec::new();
+    let mut known = std::collections::HashSet::new();
+    for (name, _) in found.rows.iter().flatten() {
+        if known.insert(name.as_str()) {
+            columns.push(name.clone());
+        }
+    }
+    columns
+}
+
+fn value<'r>(row: &'r Row, column: &str) -> Option<&'r Json> {
+    row.iter().find(|(name, _)| name.eq_ignore_ascii_case(column)).map(|(_, value)| value)
+}
+
+/// A line for each property that has a value, an empty line between instances.
+fn list(found: &Found) -> String {
+    let mut text = String::new();
+    for (at, row) in found.rows.iter().enumerate() {
+        let shown: Vec<_> = row.iter().filter(|(_, value)| !value.is_null()).collect();
+        let width = shown.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+        text += if at == 0 { "" } else { "\n" };
+        for (name, value) in shown {
+            let value = harmless(&cell(value)).replace('\n', " ");
+            text += format!("{name:<width$} = {value}").trim_end();
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// An array with an object in each line, its members in their order.
+fn json(rows: &[Row]) -> String {
+    let object = |row: &Row| {
+        let members = row.iter().map(|(name, value)| format!("{}: {value}", Json::String(name.clone())));
+        format!("  {{{}}}", members.collect::<Vec<_>>().join(", "))
+    };
+    match rows {
+        [] => "[]\n".to_owned(),
+        rows => format!("[\n{}\n]\n", rows.iter().map(object).collect::<Vec<_>>().join(",\n")),
+    }
+}
+
+fn csv(found: &Found) -> String {
+    let columns = columns(found);
+    let line = |cells: Vec<String>| cells.join(",") + "\n";
+    let mut text = line(columns.iter().map(|column| csv_cell(column)).collect());
+    for row in &found.rows {
+        let cells = columns.iter().map(|column| csv_cell(&value(row, column).map(cell).unwrap_or_default()));
+        text += &line(cells.collect());
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found() -> Found {
+        let row =
+            |name: &str, size: Json| vec![("Name".to_owned(), Json::from(name)), ("Size".to_owned(), size)];
+        let rows = vec![row("a\x1b, \"b\"", 18_446_744_073_709_551_615_u64.into()), row("c", Json::Null)];
+        Found { rows, asked: Some(vec!["size".to_owned(), "name".to_owned()]) }
+    }
+
+    fn printed(format: Format) -> String {
+        Printer { format: Some(format), screen: Screen::none() }.print(&found())
+    }
+
+    #[test]
+    fn each_format_has_what_was_found() {
+        assert_eq!(
+            printed(Format::Table),
+            "Size                  Name\n18446744073709551615  a\u{FFFD}, \"b\"\n                      c\n"
+        );
+        assert_eq!(printed(Format::Csv), "Size,Name\n18446744073709551615,\"a\x1b, \"\"b\"\"\"\n,c\n");
+        assert_eq!(
+            printed(Format::List),
+            "Name = a\u{FFFD}, \"b\"\nSize = 18446744073709551615\n\nName = c\n"
+        );
+        let json: Json = serde_json::from_str(&printed(Format::Json)).expect("JSON");
+        assert_eq!(json.pointer("/0/Size"), Some(&u64::MAX.into()));
+        assert_eq!(json.pointer("/1/Size"), Some(&Json::Null));
+    }
+}

@@ -1,0 +1,46 @@
+//! `telarch wmi security`: who may do what in a namespace of this machine.
+
+use cim::{Instance, Namespace, ObjectPath, Value};
+use sddl::{AccessKind, SecurityDescriptor};
+use wmi::Rights;
+
+use super::here::Here;
+use crate::failure::Failure;
+
+pub(super) fn run(here: &Here, namespace: Option<Namespace>, sddl: Option<&str>) -> Result<String, Failure> {
+    let namespace = namespace.unwrap_or_else(|| here.namespace().clone());
+    here.engine().schema(&namespace)?;
+    if let Some(text) = sddl {
+        set(here, &namespace, text)?;
+    }
+    Ok(shown(&namespace, &here.engine().descriptor(&namespace)))
+}
+
+fn set(here: &Here, namespace: &Namespace, text: &str) -> Result<(), Failure> {
+    let wrong = |error: sddl::SddlError| Failure::failed(error, "write it as D:(A;CI;CCDCWP;;;S-1-5-21-...)");
+    let octets =
+        SecurityDescriptor::parse(text).and_then(|descriptor| descriptor.encode(None)).map_err(wrong)?;
+    let path = ObjectPath::parse("__SystemSecurity=@").map_err(|error| Failure::Failed(error.to_string()))?;
+    let input = |operation: &cim::Operation| {
+        let octets = Value::Array(octets.into_iter().map(Value::from).collect());
+        Instance::new(operation.input.clone()).with("SD", octets)
+    };
+    let call = here.engine();
+    here.runtime().block_on(call.invoke(here.context(), namespace, &path, "SetSD", input))?;
+    Ok(())
+}
+
+fn shown(namespace: &Namespace, descriptor: &SecurityDescriptor) -> String {
+    let mut text = format!("{namespace}\n");
+    for ace in descriptor.dacl().into_iter().flat_map(|dacl| &dacl.aces) {
+        let rights = Rights::from_bits_truncate(ace.rights.bits());
+        let does = match ace.kind {
+            AccessKind::Allowed => "may",
+            AccessKind::Denied => "must not",
+        };
+        let inherited = if ace.flags.contains(sddl::AceFlags::INHERITED) { " (inherited)" } else { "" };
+        let rights = if rights == Rights::all() { "do everything".to_owned() } else { rights.to_string() };
+        text += &format!("  {} {does}: {rights}{inherited}\n", ace.principal.describe());
+    }
+    text + &format!("  {descriptor}\n")
+}
