@@ -1,17 +1,20 @@
 //! The instances of this machine, held against what other sources tell of it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod account;
 mod events;
+mod hardware;
 mod log;
 mod native;
+mod network;
 mod operating_system;
-mod package;
 mod performance;
 mod process;
 mod registry;
 mod schedule;
 mod scx;
 mod service;
+mod software;
 mod storage;
 mod system;
 mod tree;
