@@ -11,6 +11,7 @@ mod connection;
 mod effort;
 mod hop;
 mod instances;
+mod ipmi;
 mod load;
 mod machine;
 mod memory;
@@ -86,7 +87,7 @@ struct Group {
     measure: fn(&Effort) -> Result<Vec<Row>>,
 }
 
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 12] = [
     Group { name: "requests", measure: requests::measure },
     Group { name: "steps", measure: steps::measure },
     Group { name: "shell", measure: shell_run::measure },
@@ -98,6 +99,7 @@ const GROUPS: [Group; 11] = [
     Group { name: "sealed", measure: sealed::measure },
     Group { name: "wmi", measure: instances::measure },
     Group { name: "python", measure: package::measure },
+    Group { name: "ipmi", measure: ipmi::measure },
 ];
 
 fn usage() -> ExitCode {

@@ -24,7 +24,8 @@ impl Schema {
     pub const MAX_ADDED: usize = 10_000;
 
     /// The classes that come with a namespace: those of the system in every one, those of Windows in `root/cimv2`,
-    /// the registry in that and in `root/default`, those of SCOM's agent in `root/scx`; those of management
+    /// the registry in that and in `root/default`, those of SCOM's agent in `root/scx`, those of Linux
+    /// alone in `root/linux`; those of management
     /// controllers in `root/hardware`, their driver in `root/wmi`, and a view of each in
     /// `root/microsoft/windows/hardwaremanagement`.
     #[must_use]
@@ -35,6 +36,7 @@ impl Schema {
             "root/hardware" => vec![builtin::system(), builtin::hardware()],
             "root/wmi" => vec![builtin::system(), builtin::ipmi()],
             "root/microsoft/windows/hardwaremanagement" => vec![builtin::system(), builtin::pcsv()],
+            "root/linux" => vec![builtin::system(), builtin::linux()],
             "root/scx" => vec![builtin::system(), builtin::scx()],
             _ => vec![builtin::system()],
         };

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crate::{Class, ColumnSet, Error, Instance, Name, ObjectPath, SystemProperty, Value};
 
+mod bound;
 mod compare;
 mod error;
 mod lexer;

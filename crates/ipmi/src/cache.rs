@@ -146,18 +146,23 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// The mark of the format, the key, each record with its length, and a hash over all that.
-fn packed(key: &[u8], records: &[Vec<u8>]) -> Option<Vec<u8>> {
+pub(crate) fn packed(key: &[u8], records: &[Vec<u8>]) -> Option<Vec<u8>> {
     let mut octets = MARK.to_vec();
     for part in std::iter::once(key).chain(records.iter().map(Vec::as_slice)) {
         octets.extend(u16::try_from(part.len()).ok()?.to_le_bytes());
         octets.extend(part);
     }
-    octets.extend(Sha256::digest(&octets));
+    let octets = with_hash(octets);
     (octets.len() as u64 <= LONGEST_FILE).then_some(octets)
 }
 
+pub(crate) fn with_hash(mut octets: Vec<u8>) -> Vec<u8> {
+    octets.extend(Sha256::digest(&octets));
+    octets
+}
+
 /// The records of a file, if it is whole and of this key.
-fn unpacked(octets: &[u8], key: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn unpacked(octets: &[u8], key: &[u8]) -> Option<Vec<Vec<u8>>> {
     if octets.len() as u64 > LONGEST_FILE {
         return None;
     }

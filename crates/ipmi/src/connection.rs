@@ -9,7 +9,8 @@ use ipmi_proto::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Endpoint, IpmiError};
+use crate::endpoint::Seat;
+use crate::{Endpoint, IpmiError, RecordCache};
 
 /// A session with a controller; clones share it.
 ///
@@ -33,6 +34,7 @@ struct Handle {
     /// Which of the sessions of whoever takes the orders.
     key: u64,
     peer: Peer,
+    cache: RecordCache,
 }
 
 /// What whoever moves the octets is told. There are never more than callers who wait for answers.
@@ -52,6 +54,8 @@ pub(crate) struct Opening {
     pub(crate) address: SocketAddr,
     pub(crate) session: Box<ipmi_proto::Session>,
     pub(crate) ready: oneshot::Sender<Result<Peer, ProtoError>>,
+    /// Its place on the socket, which others may have once it is dropped.
+    pub(crate) seat: Seat,
 }
 
 /// An answer that is on its way. Whoever does not wait for it is not told.
@@ -66,8 +70,18 @@ impl Connection {
         Endpoint::new().open(address, login, timing).await
     }
 
-    pub(crate) fn new(orders: mpsc::UnboundedSender<Order>, key: u64, peer: Peer) -> Self {
-        Self { handle: Arc::new(Handle { orders, key, peer }) }
+    pub(crate) fn new(
+        orders: mpsc::UnboundedSender<Order>,
+        key: u64,
+        peer: Peer,
+        cache: RecordCache,
+    ) -> Self {
+        Self { handle: Arc::new(Handle { orders, key, peer, cache }) }
+    }
+
+    /// Where records are kept that were read.
+    pub(crate) fn cache(&self) -> &RecordCache {
+        &self.handle.cache
     }
 
     /// What protects the session; none where it is this machine's own controller, which only its driver reaches.

@@ -13,12 +13,13 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, trace};
 
 use crate::connection::{Asker, Opening, Order, Peer};
-use crate::{Connection, IpmiError};
+use crate::{Connection, IpmiError, RecordCache};
 
 /// Sockets for any number of sessions: a process that asks a thousand controllers needs a few of them only.
 #[derive(Clone, Debug, Default)]
 pub struct Endpoint {
     sockets: Arc<Mutex<Vec<Shared>>>,
+    cache: RecordCache,
 }
 
 /// A socket, as those see it who open sessions.
@@ -32,13 +33,26 @@ struct Shared {
 
 /// A place on a socket, until it is dropped.
 #[derive(Debug)]
-struct Seat(Arc<AtomicUsize>);
+pub(crate) struct Seat(Arc<AtomicUsize>);
+
+impl Seat {
+    fn on(load: &Arc<AtomicUsize>) -> Self {
+        load.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(load))
+    }
+}
 
 impl Endpoint {
-    /// One without sockets; they are opened when they are needed.
+    /// One without sockets; they are opened when they are needed. Records of sensors are kept in memory.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One that keeps records of sensors where it is told.
+    #[must_use]
+    pub fn with_cache(cache: RecordCache) -> Self {
+        Self { cache, ..Self::default() }
     }
 
     /// Signs in with a controller.
@@ -51,34 +65,32 @@ impl Endpoint {
         login: Login,
         timing: Timing,
     ) -> Result<Connection, IpmiError> {
-        let orders = self.socket_for(address)?;
+        let (orders, seat) = self.socket_for(address)?;
         let session = Box::new(Session::start(login, seed()?, timing, Instant::now()));
         let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
         let (ready, opened) = oneshot::channel();
-        let opening = Opening { key, address, session, ready };
+        let opening = Opening { key, address, session, ready, seat };
         orders.send(Order::Open(opening)).map_err(|_| ProtoError::Ended)?;
         // Whoever stops waiting has the session ended, too.
         let mut abandoned = Abandoned { orders: Some(&orders), key };
         let peer = opened.await.map_err(|_| ProtoError::Ended)??;
         abandoned.orders = None;
-        Ok(Connection::new(orders.clone(), key, peer))
+        Ok(Connection::new(orders.clone(), key, peer, self.cache.clone()))
     }
 
     /// A socket with room for one session more.
-    fn socket_for(&self, address: SocketAddr) -> io::Result<mpsc::UnboundedSender<Order>> {
+    fn socket_for(&self, address: SocketAddr) -> io::Result<(mpsc::UnboundedSender<Order>, Seat)> {
         let mut sockets = self.sockets.lock().unwrap_or_else(PoisonError::into_inner);
         sockets.retain(|socket| !socket.orders.is_closed());
         let has_room = |socket: &&Shared| {
             socket.is_ipv4 == address.is_ipv4() && socket.load.load(Ordering::Relaxed) < MOST_SESSIONS
         };
         if let Some(socket) = sockets.iter().find(has_room) {
-            socket.load.fetch_add(1, Ordering::Relaxed);
-            return Ok(socket.orders.clone());
+            return Ok((socket.orders.clone(), Seat::on(&socket.load)));
         }
         let socket = Driver::start(address.is_ipv4())?;
-        socket.load.fetch_add(1, Ordering::Relaxed);
         sockets.push(socket.clone());
-        Ok(socket.orders)
+        Ok((socket.orders, Seat::on(&socket.load)))
     }
 }
 
@@ -108,7 +120,6 @@ struct Driver {
     peers: HashMap<(IpAddr, u16), Vec<u64>>,
     /// When sessions have something to do, soonest first.
     deadlines: BTreeSet<(Instant, u64)>,
-    load: Arc<AtomicUsize>,
 }
 
 struct Member {
@@ -129,16 +140,14 @@ impl Driver {
         // As many answers as may arrive at once; what the kernel does not grant is sent again.
         let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER);
         let (orders, inbox) = mpsc::unbounded_channel();
-        let load = Arc::new(AtomicUsize::new(0));
         let driver = Self {
             socket: UdpSocket::from_std(socket)?,
             members: HashMap::new(),
             peers: HashMap::new(),
             deadlines: BTreeSet::new(),
-            load: Arc::clone(&load),
         };
         tokio::spawn(driver.run(inbox));
-        Ok(Shared { is_ipv4, orders, load })
+        Ok(Shared { is_ipv4, orders, load: Arc::default() })
     }
 
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
@@ -206,7 +215,7 @@ impl Driver {
 
     fn obey(&mut self, order: Order, touched: &mut Vec<u64>) {
         match order {
-            Order::Open(Opening { key, address, session, ready }) => {
+            Order::Open(Opening { key, address, session, ready, seat }) => {
                 let member = Member {
                     address,
                     session,
@@ -214,7 +223,7 @@ impl Driver {
                     ready: Some(ready),
                     closers: Vec::new(),
                     deadline: None,
-                    _seat: Seat(Arc::clone(&self.load)),
+                    _seat: seat,
                 };
                 self.members.insert(key, member);
                 self.peers.entry((address.ip(), address.port())).or_default().push(key);

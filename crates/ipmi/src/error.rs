@@ -29,7 +29,7 @@ pub enum IpmiError {
         what: &'static str,
     },
     /// A secret would be sent where others can read it.
-    #[error("passwords are not sent with {protection}, which does not encrypt\n  use suite 17 or 3")]
+    #[error("passwords are not sent with {protection}, which does not encrypt\n  use cipher suite 17 or 3")]
     InClear {
         /// What protects the session.
         protection: Protection,

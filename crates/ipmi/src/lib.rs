@@ -27,6 +27,8 @@ mod error;
 mod event_log;
 mod inventory;
 mod lan;
+mod local;
+pub mod oracle;
 mod repository;
 mod sensors;
 mod thresholds;
@@ -38,6 +40,7 @@ pub use endpoint::Endpoint;
 pub use error::IpmiError;
 pub use event_log::{LogPosition, NewEvents};
 pub use ipmi_proto as proto;
+pub use local::Transport;
 pub use sensors::{Measured, Standing};
 pub use users::{PasswordVerdict, User};
 

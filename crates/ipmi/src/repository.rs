@@ -13,7 +13,7 @@ use tracing::debug;
 
 use self::ahead::{Reader, Source};
 use crate::connection::reply;
-use crate::{Connection, IpmiError, RecordCache};
+use crate::{Connection, IpmiError};
 
 /// Where a controller has records, and when they have changed: as long as this stays the same, so do they.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,32 +26,26 @@ pub(crate) struct Holdings {
 }
 
 impl Connection {
-    /// All records of the controller: those of its repository, and those that it has of its own sensors. One that
-    /// cannot be read as what it says it is, is left out.
+    /// All records of the controller: those of its repository, and those that it has of its own sensors. They are
+    /// read only if they have changed since they were last read. One that cannot be read as what it says it is, is
+    /// left out.
     ///
     /// # Errors
-    /// When the controller does not answer, or its records change faster than they can be read.
-    pub async fn records(&self) -> Result<Vec<Record>, IpmiError> {
+    /// When the controller does not answer, or its records change faster than they can be read; that something
+    /// cannot be kept is no error.
+    pub async fn records(&self) -> Result<Arc<Vec<Record>>, IpmiError> {
         let holdings = self.holdings().await?;
-        Ok(decoded(&self.read(&holdings).await?))
-    }
-
-    /// The same, read only if they have changed since they were last read.
-    ///
-    /// # Errors
-    /// As those of [`records`](Self::records); that something cannot be kept is no error.
-    pub async fn records_with(&self, cache: &RecordCache) -> Result<Arc<Vec<Record>>, IpmiError> {
-        let holdings = self.holdings().await?;
-        let Some(key) = holdings.key() else { return Ok(Arc::new(decoded(&self.read(&holdings).await?))) };
-        if let Some(records) = cache.find(&key) {
-            return Ok(records);
+        let key = holdings.key();
+        if let Some(found) = key.as_ref().and_then(|key| self.cache().find(key)) {
+            return Ok(found);
         }
         let octets = self.read(&holdings).await?;
-        // If they have changed while they were read, what was read may be half of each.
-        let has_changed = self.holdings().await? != holdings;
         let records = Arc::new(decoded(&octets));
-        if !has_changed {
-            cache.keep(&key, &octets, &records);
+        // If they have changed while they were read, what was read may be half of each.
+        if let Some(key) = key
+            && self.holdings().await? == holdings
+        {
+            self.cache().keep(&key, &octets, &records);
         }
         Ok(records)
     }

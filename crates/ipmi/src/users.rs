@@ -123,10 +123,13 @@ impl Connection {
         }
     }
 
-    fn demand_encryption(&self) -> Result<(), IpmiError> {
+    /// Whoever passes a secret on asks this first.
+    ///
+    /// # Errors
+    /// When others could read it.
+    pub fn demand_encryption(&self) -> Result<(), IpmiError> {
         match self.protection() {
             Some(protection) if protection.is_in_clear() => Err(IpmiError::InClear { protection }),
-            // Without a network there is nobody to read it.
             _ => Ok(()),
         }
     }

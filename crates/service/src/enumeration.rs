@@ -8,7 +8,7 @@ use sddl::Sid;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use wsman::enumeration::{Enumerate, EnumerationMode, Pull};
 use wsman::{Detail, Fault, Head, Reply, Subcode, code};
-use xml::Writer;
+use xml::{Fragment, Writer};
 
 use crate::answer::Limits;
 use crate::plugin::{Answer, Item, Items};
@@ -33,8 +33,8 @@ pub(crate) struct Enumeration {
     owner: Sid,
     items: Box<dyn Items>,
     mode: EnumerationMode,
-    /// Taken from `items` and not yet given.
-    next: Option<Result<Item, Fault>>,
+    /// Taken from `items`, written and not yet given.
+    next: Option<Result<Fragment, Fault>>,
     /// Something went wrong, after which there are no items: what was given is not all.
     has_failed: bool,
     /// When it is forgotten.
@@ -64,7 +64,7 @@ impl Enumeration {
             let item = match self.next.take() {
                 Some(item) => item,
                 None => match timeout_at(deadline, self.items.next()).await {
-                    Ok(Some(item)) => item,
+                    Ok(Some(item)) => item.and_then(|item| written(item, self.mode)),
                     Ok(None) => return Ok(Page { items: page, count, end: true }),
                     Err(_) if count > 0 => return Ok(Page { items: page, count, end: false }),
                     Err(_) => return Err(too_slow()),
@@ -75,17 +75,16 @@ impl Enumeration {
                 self.next = Some(item);
                 return Ok(Page { items: page, count, end: false });
             }
-            let mut one = Writer::new();
-            let written = item.and_then(|item| write_item(&mut one, &item, self.mode).map(|()| item));
-            let item = written.inspect_err(|_| self.has_failed = true)?;
-            if page.len() + one.len() > room {
+            let item = item.inspect_err(|_| self.has_failed = true)?;
+            let octets = item.as_str().len();
+            if page.len() + octets > room {
                 self.next = Some(Ok(item));
                 if count == 0 {
-                    return Err(too_large(one.len(), room));
+                    return Err(too_large(octets, room));
                 }
                 return Ok(Page { items: page, count, end: false });
             }
-            page.fragment(&one.into_fragment());
+            page.fragment(&item);
             count += 1;
         }
     }
@@ -256,9 +255,11 @@ impl Drop for Taken<'_> {
     }
 }
 
-fn write_item(writer: &mut Writer, item: &Item, mode: EnumerationMode) -> Result<(), Fault> {
+/// An item as it stands in the page.
+fn written(item: Item, mode: EnumerationMode) -> Result<Fragment, Fault> {
+    let Item { object, reference } = item;
     let reference = || {
-        item.reference.as_ref().ok_or_else(|| {
+        reference.as_ref().ok_or_else(|| {
             Fault::new(
                 Subcode::UnsupportedFeature,
                 code::ENUMERATION_MODE,
@@ -267,19 +268,18 @@ fn write_item(writer: &mut Writer, item: &Item, mode: EnumerationMode) -> Result
             .with_detail(Detail::ENUMERATION_MODE)
         })
     };
+    let mut writer = Writer::new();
     match mode {
-        EnumerationMode::Object => {
-            writer.fragment(&item.object);
-        }
-        EnumerationMode::Reference => reference()?.write(writer, "a:EndpointReference"),
+        EnumerationMode::Object => return Ok(object),
+        EnumerationMode::Reference => reference()?.write(&mut writer, "a:EndpointReference"),
         EnumerationMode::ObjectAndReference => {
             let reference = reference()?;
-            writer.start("w:Item").fragment(&item.object);
-            reference.write(writer, "a:EndpointReference");
+            writer.start("w:Item").fragment(&object);
+            reference.write(&mut writer, "a:EndpointReference");
             writer.end();
         }
     }
-    Ok(())
+    Ok(writer.into_fragment())
 }
 
 fn too_slow() -> Fault {

@@ -70,8 +70,12 @@ enum Term {
 impl Lease {
     fn new(asked: Option<Duration>) -> Self {
         let term = if asked.is_some() { Term::Agreed } else { Term::WhilePulled };
-        let length = asked.map_or(IDLE, |asked| asked.min(LONGEST));
-        Self { term, until: Instant::now() + length }
+        Self { term, until: Instant::now() + Self::length(asked) }
+    }
+
+    /// How long it lasts if nothing more is said.
+    fn length(asked: Option<Duration>) -> Duration {
+        asked.map_or(IDLE, |asked| asked.min(LONGEST))
     }
 
     fn left(&self) -> Duration {
@@ -126,10 +130,9 @@ impl Subscriptions {
     pub(crate) fn open(&self, opening: Opening, head: &Head, limits: &Limits) -> Result<Answer, Fault> {
         let Opening { owner, resource, kind, items, operation, expires } = opening;
         let identifier = fresh_uuid().to_string();
-        let lease = Lease::new(expires);
         let subscribed = Subscribed {
             identifier: identifier.clone(),
-            expires: Some(lease.left()),
+            expires: Some(Lease::length(expires)),
             context: Some(format!("uuid:{identifier}")),
         };
         let mut reply = Reply::to(head, fresh_uuid());
@@ -141,7 +144,7 @@ impl Subscriptions {
             owner,
             resource,
             kind,
-            lease: Mutex::new(lease),
+            lease: Mutex::new(Lease::new(expires)),
             source: Arc::new(tokio::sync::Mutex::new(source)),
             is_pulled: AtomicBool::new(false),
             over: watch::Sender::new(false),
@@ -201,16 +204,16 @@ impl Subscription {
 
     /// Answers Renew and GetStatus: how long it lasts now.
     pub(crate) fn status(&self, request: &Request, limits: &Limits) -> Result<Answer, Fault> {
-        let name = match request.head().action {
+        let (name, left) = match request.head().action {
             Action::Renew => {
                 let wanted = eventing::parse_renew(request.require_body("Renew")?)?;
                 *self.lease() = Lease::new(wanted);
-                "e:RenewResponse"
+                ("e:RenewResponse", Lease::length(wanted))
             }
-            _ => "e:GetStatusResponse",
+            _ => ("e:GetStatusResponse", self.lease().left()),
         };
         let mut reply = Reply::to(request.head(), fresh_uuid());
-        eventing::write_status(reply.body(), name, Some(self.lease().left()));
+        eventing::write_status(reply.body(), name, Some(left));
         reply.finish(limits.reply).map(Answer::new)
     }
 

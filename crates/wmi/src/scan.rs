@@ -62,6 +62,14 @@ impl Scan {
         self.predicate.pinned(&columns)
     }
 
+    /// The earliest moment that the property of a name can have in a row that is wanted, in microseconds since 1970.
+    ///
+    /// As [`Predicate::not_before`]; `None` also if the class has no such property.
+    #[must_use]
+    pub fn not_before(&self, name: &str) -> Option<i64> {
+        self.predicate.not_before(self.class.column(name)?)
+    }
+
     /// Whether a row is wanted; its deciding columns must be filled. Rows are asked about again afterwards.
     #[must_use]
     pub fn wants(&self, row: &Instance) -> bool {

@@ -288,6 +288,7 @@ details! {
     DATA_LOCALE = "DataLocale";
     DUPLICATE_SELECTORS = "DuplicateSelectors";
     ENUMERATION_MODE = "EnumerationMode";
+    FILTERING_REQUIRED = "FilteringRequired";
     FRAGMENT_LEVEL_ACCESS = "FragmentLevelAccess";
     INSUFFICIENT_SELECTORS = "InsufficientSelectors";
     INVALID_NAME = "InvalidName";

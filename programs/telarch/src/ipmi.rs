@@ -10,6 +10,7 @@ mod fru;
 mod hosts;
 mod identify;
 mod info;
+mod known;
 mod lan;
 mod many;
 mod power;
@@ -23,7 +24,7 @@ mod threshold;
 mod user;
 mod watchdog;
 
-use lexopt::Parser;
+use lexopt::{Arg, Parser};
 
 use self::arguments::{Action, Invocation};
 use crate::Subcommand;
@@ -37,6 +38,10 @@ pub(crate) const SUBCOMMAND: Subcommand = Subcommand {
 };
 
 fn run(parser: Parser) -> Result<String, Failure> {
+    let mut ahead = parser.clone();
+    if matches!(ahead.next(), Ok(Some(Arg::Value(word))) if word == "host") {
+        return known::run(ahead);
+    }
     let Some(Invocation { action, place }) = Invocation::parse(parser)? else { return Ok(HELP.to_owned()) };
     match action {
         Action::Power(what) => many::ask(place, what),
@@ -98,11 +103,13 @@ Actions:
   watchdog [WHAT]       the timer that acts when the machine is silent: reset begins it anew, off stops it, and
                         set none|reset|off|cycle SECONDS sets it up
   identify [SECONDS|on] let the lamp of the box blink for 15 seconds, or so many; 0 ends it, on is until then
+  host WHAT             the controllers that the service of this machine knows: telarch ipmi host --help tells more
   raw NETFN CMD [DATA]  send octets (06, 0x06 and 6 are the same), and print those of the answer
 
 Options:
   -H, --host HOSTS      the controllers: names or addresses, [IPV6], with :PORT if it is not 623, separated by commas;
-                        bmc[01-20] is twenty of them, 10.0.7.0/24 all of a network, and @FILE a file with such lists
+                        bmc[01-20] is twenty of them, 10.0.7.0/24 all of a network, and @FILE a file with such lists;
+                        local is the controller of this machine, which root asks through /dev/ipmi0
   -U, --user NAME       who signs in; if left away, the anonymous user
   --password-file PATH  a file only its owner can read, whose first line is the password. If left away, the password is
                         that in TELARCH_IPMI_PASSWORD, or asked for on the terminal; at most 20 octets
@@ -110,6 +117,7 @@ Options:
   --level LEVEL         sign in as user, operator or administrator; if left away, as low as the action allows
   --suite NUMBER        the cipher suite: 17, 3, 8, 16, 15, 7, 6, 2, 1 or 0. If left away, 17, or 3 where it is
                         refused. 0 proves nobody's identity, and 0, 1, 2, 6, 7, 15 and 16 hide nothing
+  --ipmi15 TYPE         sign in as IPMI 1.5 does, with md5, password or none, which protect little and hide nothing
   --limit SECONDS       how long to wait for an answer; 10 if left away
   --parallel COUNT      how many controllers to ask at the same time; 64 if left away
   --format FORMAT       text, table, json or csv; and prometheus for sensors and power status

@@ -55,15 +55,24 @@ pub(crate) fn repository(if_missing: IfMissing) -> Result<PathBuf, Failure> {
     Ok(paths.repository)
 }
 
-/// Where the settings of programs are kept (XDG Base Directory Specification).
+/// The directory of what is kept of records of sensors, and can be read again; none if nobody says where.
+pub(crate) fn records_of_sensors() -> Option<PathBuf> {
+    below("XDG_CACHE_HOME", ".cache").map(|caches| caches.join("telarch/ipmi"))
+}
+
+/// Where the settings of programs are kept.
 fn of_this_user() -> Result<PathBuf, Failure> {
-    // A relative path is to be ignored.
-    let named = |variable| env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    let settings = named("XDG_CONFIG_HOME").or_else(|| named("HOME").map(|home| home.join(".config")));
-    settings.map(|settings| settings.join("telarch")).ok_or_else(|| {
+    below("XDG_CONFIG_HOME", ".config").map(|settings| settings.join("telarch")).ok_or_else(|| {
         Failure::failed(
             "neither XDG_CONFIG_HOME nor HOME says where your settings are",
             "name a file with --file",
         )
     })
+}
+
+/// A directory that a variable names, or its usual place below the home (XDG Base Directory Specification).
+fn below(variable: &str, usual: &str) -> Option<PathBuf> {
+    // A relative path is to be ignored.
+    let named = |variable| env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
+    named(variable).or_else(|| named("HOME").map(|home| home.join(usual)))
 }

@@ -1,6 +1,6 @@
 //! Many controllers of ours in this process, each on a port of its own, behind a network that may be bad.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -85,7 +85,7 @@ impl Crowd {
             runtime.expect("a runtime").block_on(async move {
                 let mut addresses = Vec::new();
                 for (number, (settings, board)) in running.into_iter().enumerate() {
-                    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+                    let socket = UdpSocket::bind((address(number), 0)).await.expect("a socket");
                     addresses.push(socket.local_addr().expect("an address"));
                     let seed = [u8::try_from(number % 251).unwrap_or_default() + 1; 32];
                     let responder = Responder::new(settings, seed);
@@ -110,6 +110,12 @@ impl Crowd {
         let mut board = self.boards.first().expect("a board").lock().expect("a board");
         look(&mut board)
     }
+}
+
+/// Each has one of its own, because FreeIPMI keeps its cache by address, without the port.
+fn address(number: usize) -> Ipv4Addr {
+    let number = u32::try_from(number).unwrap_or_default() + 1;
+    Ipv4Addr::from(u32::from(Ipv4Addr::LOCALHOST) + number)
 }
 
 impl Drop for Crowd {

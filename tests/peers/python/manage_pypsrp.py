@@ -14,6 +14,7 @@ from pypsrp_login import fault_code, wsman
 
 ENUMERATION = "http://schemas.xmlsoap.org/ws/2004/09/enumeration"
 WSMAN = NAMESPACES["wsman"]
+WQL = "http://schemas.microsoft.com/wbem/wsman/1/WQL"
 SELECTOR_FILTER = "http://schemas.dmtf.org/wbem/wsman/1/wsman/SelectorFilter"
 
 
@@ -46,6 +47,17 @@ def create(login, arguments):
 def delete(login, arguments):
     with wsman(login) as client:
         client.delete(arguments["resource"], selector_set=selectors(arguments))
+
+
+def invoke(login, arguments):
+    """Calls a method with texts as its parameters."""
+    with wsman(login) as client:
+        resource, method = arguments["resource"], arguments["method"]
+        body = ET.Element("{%s}%s_INPUT" % (resource, method))
+        for name, value in arguments.get("parameters", {}).items():
+            ET.SubElement(body, "{%s}%s" % (resource, name)).text = value
+        answer = client.invoke(resource + "/" + method, resource, body, selector_set=selectors(arguments))
+        return content(answer.find("{%s}Body" % NAMESPACES["s"]))
 
 
 def enumerate_all(login, arguments):
@@ -121,6 +133,8 @@ def enumerate_body(arguments):
     if arguments.get("filter"):
         filter_ = ET.SubElement(body, "{%s}Filter" % WSMAN, Dialect=SELECTOR_FILTER)
         filter_.append(selectors(arguments["filter"]).pack())
+    if arguments.get("query"):
+        ET.SubElement(body, "{%s}Filter" % WSMAN, Dialect=WQL).text = arguments["query"]
     return body
 
 
@@ -170,6 +184,7 @@ serve(
             put_back,
             create,
             delete,
+            invoke,
             enumerate_all,
             pull_again,
             pull_after_release,

@@ -14,6 +14,8 @@ from exchange import command_result, pieces_of_input, serve
 
 CONFIG = "http://schemas.microsoft.com/wbem/wsman/1/config"
 GET = "http://schemas.xmlsoap.org/ws/2004/09/transfer/Get"
+ENUMERATION = "http://schemas.xmlsoap.org/ws/2004/09/enumeration"
+WQL = "http://schemas.microsoft.com/wbem/wsman/1/WQL"
 UTF_8 = 65001
 
 
@@ -139,6 +141,32 @@ def max_envelope_size_kb(login, arguments):
     return int(answer.find(".//{%s}MaxEnvelopeSizekb" % CONFIG).text)
 
 
+def query(login, arguments):
+    """WQL in its own header over its own transport, as scripts do it; all rows as what their elements hold."""
+    client = protocol(login)
+    rows, context, done = [], None, False
+    while not done:
+        envelope = client.build_wsman_header(ENUMERATION + ("/Pull" if context else "/Enumerate"), arguments["resource"])
+        envelope["env:Body"] = (
+            {"n:Pull": {"n:EnumerationContext": context, "n:MaxElements": "100"}}
+            if context
+            else {
+                "n:Enumerate": {
+                    "w:OptimizeEnumeration": None,
+                    "w:MaxElements": "32000",
+                    "w:Filter": {"@Dialect": WQL, "#text": arguments["query"]},
+                }
+            }
+        )
+        answer = ET.fromstring(client.send_message(xmltodict.unparse({"env:Envelope": envelope})))
+        for items in (item for item in answer.iter() if item.tag.rpartition("}")[2] == "Items"):
+            rows += [{value.tag.rpartition("}")[2]: "".join(value.itertext()) for value in row} for row in items]
+        contexts = answer.find(".//{%s}EnumerationContext" % ENUMERATION)
+        context = contexts.text if contexts is not None else None
+        done = any(part.tag.endswith("}EndOfSequence") for part in answer.iter())
+    return rows
+
+
 def fault_code(error):
     if isinstance(error, WinRMError):
         return getattr(error, "wsman_fault_code", None)
@@ -160,6 +188,7 @@ serve(
             receive_from_unknown_command,
             run_with_session,
             max_envelope_size_kb,
+            query,
         )
     },
     fault_code,

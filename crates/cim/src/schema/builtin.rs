@@ -57,6 +57,12 @@ pub(super) fn pcsv() -> &'static Builtin {
     &PCSV
 }
 
+/// The classes of what Windows does not have.
+pub(super) fn linux() -> &'static Builtin {
+    static LINUX: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("linux.mof")));
+    &LINUX
+}
+
 /// The classes of Microsoft's agent for UNIX.
 pub(super) fn scx() -> &'static Builtin {
     static SCX: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("scx.mof")));
@@ -117,6 +123,7 @@ mod tests {
             (hardware(), include_str!("hardware.mof")),
             (ipmi(), include_str!("ipmi.mof")),
             (pcsv(), include_str!("pcsv.mof")),
+            (linux(), include_str!("linux.mof")),
             (scx(), include_str!("scx.mof")),
         ];
         for (builtin, text) in texts {

@@ -2,7 +2,7 @@
 
 use super::error::{QueryError, Reason, Span};
 use super::test::{Test, Wanted, is_allowed};
-use super::{Condition, Constant, Operator, Pattern, PropertyPath, Select, pinned};
+use super::{Condition, Constant, Operator, Pattern, PropertyPath, Select, bound, pinned};
 use crate::{CimType, Class, Column, ColumnSet, Error, Instance, Name, Origin, SystemProperty, Type, Value};
 
 /// The condition of a query, bound to one class.
@@ -66,6 +66,15 @@ impl Predicate {
     #[must_use]
     pub fn columns(&self) -> &ColumnSet {
         &self.columns
+    }
+
+    /// The earliest moment that a column of dates can have in a row that is wanted, in microseconds since 1970; `None`
+    /// if the condition leaves that open.
+    ///
+    /// Earlier rows need not be looked for; a later one still has to be evaluated.
+    #[must_use]
+    pub fn not_before(&self, column: Column) -> Option<i64> {
+        bound::not_before(&self.root, column)
     }
 
     /// The values that some columns must have for a row to be wanted, one set for each row that has to be looked

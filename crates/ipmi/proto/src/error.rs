@@ -89,7 +89,7 @@ pub enum ProtoError {
     },
     /// The controller does not speak IPMI 2.0.
     #[error(
-        "the controller speaks IPMI 1.5 only, which protects little; it takes: {kinds}\n  allow one of them by name, if you must"
+        "the controller speaks IPMI 1.5 only, which protects little; it takes: {kinds}\n  allow one of them with --ipmi15, if you must"
     )]
     OnlyLan15 {
         /// The types of authentication it takes.

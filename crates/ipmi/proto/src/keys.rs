@@ -45,11 +45,6 @@ impl Password {
         padded("the password", password).map(Self)
     }
 
-    /// With zeros behind it, as controllers keep it.
-    pub(crate) fn padded(&self) -> &[u8] {
-        &*self.0
-    }
-
     /// One that nobody has.
     pub(crate) fn from_random(octets: &[u8; 16]) -> Self {
         let mut password = Zeroizing::new([0; 20]);
@@ -69,6 +64,11 @@ impl Password {
     /// Whether IPMI 1.5 knows all of it.
     pub(crate) fn fits_16(&self) -> bool {
         self.0.iter().skip(16).all(|octet| *octet == 0)
+    }
+
+    /// With zeros behind it, as controllers keep it.
+    pub(crate) fn padded(&self) -> &[u8] {
+        &*self.0
     }
 }
 

@@ -269,6 +269,57 @@ mod tests {
     }
 
     #[test]
+    fn every_function_of_every_raw_value_agrees_with_floating_point() {
+        type Function = fn(f64) -> f64;
+        let functions: [Function; 12] = [
+            |x| x,
+            f64::ln,
+            f64::log10,
+            f64::log2,
+            f64::exp,
+            |x| 10_f64.powf(x),
+            f64::exp2,
+            |x| 1.0 / x,
+            |x| x.powi(2),
+            |x| x.powi(3),
+            f64::sqrt,
+            |x| 1.0 / x.powi(3),
+        ];
+        type Reading = fn(u8) -> f64;
+        let formats: [(AnalogFormat, Reading); 3] = [
+            (AnalogFormat::Unsigned, f64::from),
+            (AnalogFormat::OnesComplement, |raw| if raw < 128 { raw.into() } else { f64::from(raw) - 255.0 }),
+            (AnalogFormat::TwosComplement, |raw| if raw < 128 { raw.into() } else { f64::from(raw) - 256.0 }),
+        ];
+        let mut values = 0;
+        for (number, function) in (0..).zip(functions) {
+            let linearization = Linearization::new(number).unwrap();
+            for (format, read) in formats {
+                for (m, b, b_exponent, result_exponent) in
+                    [(1, 0, 0, 0), (7, -3, 1, -2), (-5, 12, -2, -1), (511, 511, 2, -4)]
+                {
+                    let factors = Factors { m, b, b_exponent, result_exponent, linearization, format };
+                    for raw in 0..=u8::MAX {
+                        let sum = f64::from(m) * read(raw) + f64::from(b) * 10_f64.powi(b_exponent.into());
+                        let floating = function(sum * 10_f64.powi(result_exponent.into()));
+                        let Some(quantity) = factors.quantity(raw) else {
+                            // Nearly nothing, divided by or raised, may be too much for one of both only.
+                            assert!(!floating.is_finite() || floating.abs() > 1e15, "{factors:?} {raw}");
+                            continue;
+                        };
+                        let exact = quantity.to_f64();
+                        let near = 1e-9 * (floating.abs() + 1.0);
+                        let is_huge = floating.abs() > 1e15 || !floating.is_finite();
+                        assert!(is_huge || (exact - floating).abs() <= near, "{factors:?} {raw}");
+                        values += 1;
+                    }
+                }
+            }
+        }
+        assert!(values > 20_000, "{values}");
+    }
+
+    #[test]
     fn a_function_without_a_value_has_none() {
         let mut factors = factors(1, 0, 0, 0);
         factors.linearization = Linearization::Ln;

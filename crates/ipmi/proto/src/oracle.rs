@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::capabilities::{self, Detail, GetAuthenticationCapabilities, GetCipherSuites};
 use crate::command::boot::GetBootFlags;
 use crate::command::channel::{ChannelNumber, GetChannelAccess, GetChannelInfo, GetSessionInfo, Setting};
 use crate::command::chassis::GetStatus;
@@ -16,10 +17,15 @@ use crate::command::storage::{GetSdrRepositoryInfo, GetSelEntry, GetSelInfo};
 use crate::command::threshold::{GetEventEnables, GetHysteresis, GetThresholds};
 use crate::command::user::{GetUserAccess, GetUserName, UserId};
 use crate::command::watchdog::GetWatchdog;
+use crate::device_sdr::{GetDeviceSdrInfo, GetReadingFactors};
 use crate::fru::Inventory;
+use crate::responder::{Account, Asked, Device, Responder, Settings};
 use crate::sdr::{Body, Record};
 use crate::sel::SelRecord;
-use crate::{Command as _, Event, Login, NetFn, Password, Request, Session, Timing, UserName, pong};
+use crate::{
+    AnalogFormat, AuthenticationType, Command as _, Event, Login, NetFn, Password, Privilege, Request,
+    Response, Session, Timing, UserName, pong,
+};
 
 /// Whatever arrives during a login, nothing panics, nothing grows without bound, and the login ends in its time.
 ///
@@ -29,33 +35,68 @@ use crate::{Command as _, Event, Login, NetFn, Password, Request, Session, Timin
 pub fn datagrams(octets: &[u8], now: Instant) {
     let user = UserName::new("admin").expect("a name");
     let password = Password::new(b"admin-pw").expect("a password");
-    let limit = Duration::from_secs(5);
-    let mut session =
-        Session::start(Login::new(user, password), [7; 32], Timing { limit, ..Timing::default() }, now);
-    session.request(Request::new(NetFn::APP, 1, &[]));
+    let login = Login::new(user, password);
+    let old = login.clone().lan15(AuthenticationType::Md5).expect("a short password");
+    for login in [login.clone(), login.discover(), old] {
+        let limit = Duration::from_secs(5);
+        let mut session = Session::start(login, [7; 32], Timing { limit, ..Timing::default() }, now);
+        session.request(Request::new(NetFn::APP, 1, &[]));
+        let mut time = now;
+        let mut sent = 0;
+        for datagram in octets.split(|octet| *octet == 0xfe).take(64) {
+            let _ = session.receive(datagram, time);
+            while session.transmit(time).is_some() {
+                sent += 1;
+            }
+        }
+        while let Some(deadline) = session.deadline() {
+            assert!(deadline <= now + limit + limit, "it waits for longer than the limit");
+            time = time.max(deadline);
+            session.tick(time);
+            while session.transmit(time).is_some() {
+                sent += 1;
+            }
+        }
+        assert!(sent < 256, "{sent} datagrams were sent");
+        let mut ends = 0;
+        while let Some(event) = session.event() {
+            ends += u32::from(matches!(event, Event::Ended(Err(_))));
+        }
+        assert_eq!(ends, 1, "a login that nobody can have passed has not failed once");
+    }
     let _ = pong(octets);
-    let mut time = now;
-    let mut sent = 0;
+}
+
+/// Whatever arrives at a controller, nothing panics, its sessions and its answers stay within bounds, nobody who does
+/// not know a password reaches the device, and logins that were begun are forgotten.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+#[allow(clippy::expect_used)]
+pub fn responder(octets: &[u8], now: Instant) {
+    struct Untouched;
+    impl Device for Untouched {
+        fn answer(&mut self, asked: &Asked) -> Response {
+            panic!("nobody has signed in, and yet the device was asked: {asked:?}")
+        }
+    }
+    let account = Account {
+        name: UserName::new("admin").expect("a name"),
+        password: Password::new(b"not in any corpus").expect("a password"),
+        limit: Privilege::Administrator,
+    };
+    let most = 4;
+    let mut settings = Settings::new([9; 16]).account(account).most_sessions(most);
+    settings = settings.lan15(vec![AuthenticationType::Md5]);
+    let mut responder = Responder::new(settings, [7; 32]);
     for datagram in octets.split(|octet| *octet == 0xfe).take(64) {
-        let _ = session.receive(datagram, time);
-        while session.transmit(time).is_some() {
-            sent += 1;
-        }
+        let answers = responder.receive(datagram, &mut Untouched, now).unwrap_or_default();
+        assert!(answers.len() <= 2 && answers.iter().all(|answer| answer.len() < 256), "{answers:02x?}");
+        assert!(responder.sessions() <= most, "{} sessions", responder.sessions());
     }
-    while let Some(deadline) = session.deadline() {
-        assert!(deadline <= now + limit + limit, "it waits for longer than the limit");
-        time = time.max(deadline);
-        session.tick(time);
-        while session.transmit(time).is_some() {
-            sent += 1;
-        }
-    }
-    assert!(sent < 256, "{sent} datagrams were sent");
-    let mut ends = 0;
-    while let Some(event) = session.event() {
-        ends += u32::from(matches!(event, Event::Ended(Err(_))));
-    }
-    assert_eq!(ends, 1, "a login that nobody can have passed has not failed once");
+    let later = now + Duration::from_secs(6);
+    let _ = responder.receive(&crate::lan15::in_clear(&[]), &mut Untouched, later);
+    assert_eq!(responder.sessions(), 0, "a login that nobody finishes is kept");
 }
 
 /// Records are read or refused, and what they say of readings is finite.
@@ -76,6 +117,17 @@ pub fn record(octets: &[u8]) {
 /// Answers to commands are read or refused.
 pub fn replies(octets: &[u8]) {
     let _ = GetDeviceId.reply(octets);
+    let ask = GetAuthenticationCapabilities { privilege: Privilege::User, detail: Detail::Ipmi20 };
+    let _ = ask.reply(octets);
+    let _ = GetCipherSuites(0).reply(octets);
+    assert!(capabilities::suites(octets).len() <= 10, "a suite is listed twice");
+    let _ = GetDeviceSdrInfo.reply(octets);
+    for format in [AnalogFormat::Unsigned, AnalogFormat::OnesComplement, AnalogFormat::TwosComplement] {
+        if let Ok(factors) = (GetReadingFactors { sensor: 0, raw: 0, format }).reply(octets) {
+            let is_finite = |raw| factors.quantity(raw).is_none_or(|quantity| quantity.to_f64().is_finite());
+            assert!((0..=u8::MAX).all(is_finite), "{factors:?}");
+        }
+    }
     let _ = GetStatus.reply(octets);
     let _ = GetReading(1).reply(octets);
     let _ = GetSdrRepositoryInfo.reply(octets);

@@ -242,6 +242,10 @@ impl Session {
             (Phase::Opening(attempt), Frame::Lan15(packet)) if attempt.is_silent() => {
                 let answer = Answer::decode(packet.in_clear()?)?;
                 let ask = self.capabilities();
+                let asked = ask.request();
+                if (answer.net_fn, answer.command) != (asked.net_fn, asked.command) {
+                    return Err(ProtoError::OutOfWindow);
+                }
                 let capabilities = ask.reply(&answer.response.data)?;
                 if let Some(error) = discovery::without_rmcp_plus(&capabilities) {
                     self.end(Err(error));

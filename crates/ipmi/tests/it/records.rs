@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use telarch_ipmi::proto::{Login, Timing};
-use telarch_ipmi::{Connection, RecordCache};
+use telarch_ipmi::{Connection, Endpoint, RecordCache};
 use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, settings};
 
 use crate::sessions::login;
@@ -38,7 +38,7 @@ async fn our_simulator_and_ipmi_sim_say_the_same() {
                 format!("{} {value:?} {:?}", one.sensor.name, one.states())
             })
             .collect();
-        let mut bodies: Vec<_> = records.into_iter().map(|record| record.body).collect();
+        let mut bodies: Vec<_> = records.iter().map(|record| record.body.clone()).collect();
         bodies.sort_by_key(|body| format!("{body:?}"));
         scans.push((bodies, said));
         connection.close().await;
@@ -73,14 +73,20 @@ async fn a_reservation_that_is_lost_in_between_is_taken_again() {
 async fn records_are_read_once_for_all_who_ask_until_they_change() {
     let home = tempfile::tempdir().unwrap();
     let bmc = one(|_| {});
-    let connection = open(&bmc).await;
-    let cache = RecordCache::in_folder(home.path().join("ipmi"));
-    let cold = connection.records_with(&cache).await.unwrap();
+    let folder = || RecordCache::in_folder(home.path().join("ipmi"));
+    let endpoint = Endpoint::with_cache(folder());
+    let open = async |endpoint: &Endpoint| {
+        endpoint.open(bmc.addresses()[0], admin(), Timing::default()).await.unwrap()
+    };
+    let connection = open(&endpoint).await;
+    let cold = connection.records().await.unwrap();
     let asked = bmc.first(|board| std::mem::take(&mut board.pieces));
     assert!(asked > 35, "{asked}");
     // From memory, and by another process from the folder.
-    for cache in [cache.clone(), RecordCache::in_folder(home.path().join("ipmi"))] {
-        assert_eq!(connection.records_with(&cache).await.unwrap(), cold);
+    for endpoint in [endpoint.clone(), Endpoint::with_cache(folder())] {
+        let connection = open(&endpoint).await;
+        assert_eq!(connection.records().await.unwrap(), cold);
+        connection.close().await;
     }
     assert_eq!(bmc.first(|board| board.pieces), 0, "they were read again");
     bmc.first(|board| {
@@ -89,7 +95,7 @@ async fn records_are_read_once_for_all_who_ask_until_they_change() {
         board.records = Arc::new(records);
         board.stamps.1 += 1;
     });
-    assert_eq!(connection.records_with(&cache).await.unwrap().len(), 34);
+    assert_eq!(connection.records().await.unwrap().len(), 34);
     assert!(bmc.first(|board| board.pieces) > 34);
     connection.close().await;
 }
@@ -98,9 +104,8 @@ async fn records_are_read_once_for_all_who_ask_until_they_change() {
 async fn a_controller_that_does_not_say_when_records_change_is_asked_every_time() {
     let bmc = one(|board| board.stamps = (0, u32::MAX));
     let connection = open(&bmc).await;
-    let cache = RecordCache::in_memory();
     for _ in 0..2 {
-        assert_eq!(connection.records_with(&cache).await.unwrap().len(), 35);
+        assert_eq!(connection.records().await.unwrap().len(), 35);
         assert!(bmc.first(|board| std::mem::take(&mut board.pieces)) > 35);
     }
     connection.close().await;
@@ -121,8 +126,7 @@ async fn sensors_of_the_device_itself_are_read_besides_those_of_the_repository()
         board.records = Arc::new(records);
     });
     let connection = open(&bmc).await;
-    let cache = RecordCache::in_memory();
-    let records = connection.records_with(&cache).await.unwrap();
+    let records = connection.records().await.unwrap();
     assert_eq!(records.len(), 31, "the one that both have counts once");
     let measured = connection.measure(&records).await.unwrap();
     let own = measured.iter().find(|one| one.sensor.number == 0x77).unwrap();
@@ -180,4 +184,22 @@ async fn a_sensor_that_is_not_linear_is_read_with_the_factors_of_its_reading() {
     assert_eq!(measured[0].quantity().unwrap().to_string(), "12.7");
     assert_eq!(measured[0].sensor.quantity(0x41), None, "nobody knows the factors of another value");
     connection.close().await;
+}
+
+#[test]
+fn files_of_the_cache_and_their_mutations_keep_the_promises() {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/ipmi_cached_records");
+    let mut files = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let octets = std::fs::read(file.unwrap().path()).unwrap();
+        for place in 0..octets.len() {
+            telarch_ipmi::oracle::cached_records(&octets[..place]);
+            let mut changed = octets.clone();
+            changed[place] ^= 0x81;
+            telarch_ipmi::oracle::cached_records(&changed);
+        }
+        files += 1;
+    }
+    assert!(files >= 3, "{files} files");
 }

@@ -4,11 +4,11 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use telarch_ipmi::proto::{
-    CipherSuite, Login, NetFn, Password, Privilege, ProtoError, Request, Stage, Timing, UserName, chassis,
-    device_id,
+    CipherSuite, GroupKey, Login, NetFn, Password, Privilege, ProtoError, Request, Stage, Timing, UserName,
+    chassis, device_id,
 };
 use telarch_ipmi::{Connection, IpmiError};
-use telarch_simulated_bmc::SimulatedBmc;
+use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, settings};
 
 pub(crate) fn login(user: &str, password: &str) -> Login {
     Login::new(UserName::new(user).unwrap(), Password::new(password.as_bytes()).unwrap())
@@ -104,4 +104,32 @@ async fn the_power_is_switched() {
     assert!(connection.run(&chassis::GetStatus).await.unwrap().power_is_on);
     connection.close().await;
     assert!(bmc.chassis_log().starts_with("power=0\npower=1\n"), "{}", bmc.chassis_log());
+}
+
+#[tokio::test]
+async fn a_controller_with_a_key_of_its_own_lets_in_only_who_knows_it() {
+    let key = || GroupKey::new(b"twenty octets at all").unwrap();
+    let crowd = Crowd::of(vec![(settings(0).group_key(key()), Board::default())], Network::default());
+    let open = async |login| Connection::open(crowd.addresses()[0], login, Timing::default()).await;
+    let connection = open(login("admin", "admin-pw").group_key(key())).await.unwrap();
+    assert!(connection.run(&chassis::GetStatus).await.unwrap().power_is_on);
+    connection.close().await;
+    let other = GroupKey::new(b"another").unwrap();
+    for login in [login("admin", "admin-pw"), login("admin", "admin-pw").group_key(other)] {
+        let refused = open(login).await.unwrap_err();
+        assert!(matches!(refused, IpmiError::Proto(ProtoError::WrongPassword)), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_level_above_that_of_the_user_is_refused_and_nothing_above_the_level_is_done() {
+    let crowd = Crowd::start(1, Network::default());
+    let open = async |login| Connection::open(crowd.addresses()[0], login, Timing::default()).await;
+    let refused = open(login("viewer", "viewer-pw").privilege(Privilege::Operator)).await.unwrap_err();
+    assert!(matches!(refused, IpmiError::Proto(ProtoError::Level { code: 0x81, .. })), "{refused}");
+    let viewer = open(login("viewer", "viewer-pw").privilege(Privilege::User)).await.unwrap();
+    let forbidden = viewer.run(&chassis::Control::PowerCycle).await.unwrap_err();
+    assert!(matches!(forbidden, IpmiError::Completion(code) if code.0 == 0xd4), "{forbidden}");
+    viewer.close().await;
+    assert_eq!(crowd.first(|board| board.controls.clone()), []);
 }

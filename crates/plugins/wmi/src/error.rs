@@ -20,6 +20,12 @@ pub(crate) enum WmiError {
     /// Instances of a class are listed without selectors.
     #[error("an enumeration takes no selectors\n  leave them out, or get the one instance instead")]
     SelectorsInEnumeration,
+    /// Events of a query are asked for with selectors.
+    #[error("a subscription takes no selectors\n  say in the query which events are wanted")]
+    SelectorsInSubscription,
+    /// Events are asked for without a query.
+    #[error("a subscription needs a query of events as filter")]
+    EventsWithoutFilter,
     /// The selectors and the body name different instances.
     #[error("the key {0} cannot be changed: delete the instance and create another")]
     KeyChange(Name),

@@ -20,6 +20,7 @@ pub(crate) enum Operation {
     DeleteInstance,
     CreateInstanceEnum,
     ExecQuery,
+    ExecNotificationQuery,
     ExecMethod,
 }
 
@@ -32,6 +33,7 @@ impl Operation {
             Self::DeleteInstance => "DeleteInstance",
             Self::CreateInstanceEnum => "CreateInstanceEnum",
             Self::ExecQuery => "ExecQuery",
+            Self::ExecNotificationQuery => "ExecNotificationQuery",
             Self::ExecMethod => "ExecMethod",
         }
     }
@@ -172,6 +174,12 @@ impl Kind {
                 Self::new(Subcode::InvalidSelectors, code::ENUMERATION_WITH_SELECTORS)
                     .with(Detail::UNEXPECTED_SELECTORS)
             }
+            WmiError::SelectorsInSubscription => {
+                Self::new(Subcode::InvalidSelectors, code::SUBSCRIPTION_WITH_SELECTORS)
+                    .with(Detail::UNEXPECTED_SELECTORS)
+            }
+            WmiError::EventsWithoutFilter => Self::new(Subcode::UnsupportedFeature, code::FILTERING_REQUIRED)
+                .with(Detail::FILTERING_REQUIRED),
             WmiError::KeyChange(_) => Self::new(Subcode::InvalidRepresentation, code::CANNOT_CHANGE_KEYS)
                 .with(Detail::INVALID_VALUES),
             WmiError::OtherClass { .. } => {
@@ -197,7 +205,7 @@ impl Kind {
     }
 
     fn of_status(error: &wmi::Error, operation: Operation) -> Self {
-        let is_query = operation == Operation::ExecQuery;
+        let is_query = matches!(operation, Operation::ExecQuery | Operation::ExecNotificationQuery);
         match error.status() {
             Status::InvalidClass | Status::NotFound if is_query => Self::bad_filter(),
             Status::InvalidClass | Status::NotFound | Status::InvalidNamespace => Self::no_resource(),

@@ -23,6 +23,8 @@ pub(crate) struct RowItems {
     mode: EnumerationMode,
     /// What was asked, for faults.
     asked: (Operation, String),
+    /// The octets of the row before: rows of a class have nearly the same.
+    usual: usize,
 }
 
 impl RowItems {
@@ -33,13 +35,14 @@ impl RowItems {
         mode: EnumerationMode,
         asked: (Operation, String),
     ) -> Self {
-        Self { rows, writer: told.writer().rows(selection), told, mode, asked }
+        Self { rows, writer: told.writer().rows(selection), told, mode, asked, usual: 0 }
     }
 
     fn item(&mut self, row: &Instance) -> Result<Item, Fault> {
-        let mut object = Writer::new();
+        let mut object = Writer::with_capacity(self.usual);
         if has_objects(self.mode) {
             self.writer.write(&mut object, row);
+            self.usual = object.len();
         }
         let reference = match self.mode {
             EnumerationMode::Object => None,

@@ -28,6 +28,7 @@ mod invoke;
 mod items;
 mod place;
 mod plugin;
+mod subscribe;
 mod transfer;
 
 pub use plugin::WmiPlugin;

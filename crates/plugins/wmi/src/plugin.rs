@@ -9,7 +9,7 @@ use crate::error::WmiError;
 use crate::fault::{Operation, Told};
 use crate::form::Form;
 use crate::place::Place;
-use crate::{class_schema, enumerate, invoke, transfer};
+use crate::{class_schema, enumerate, invoke, subscribe, transfer};
 
 /// The plug-in for the classes of an engine.
 pub struct WmiPlugin {
@@ -100,6 +100,7 @@ impl Asked<'_> {
             Action::Create => Operation::CreateInstance,
             Action::Delete => Operation::DeleteInstance,
             Action::Enumerate => Operation::CreateInstanceEnum,
+            Action::Subscribe => Operation::ExecNotificationQuery,
             Action::Custom(_) => Operation::ExecMethod,
             other => return Err(invoke::not_supported(&other.uri())),
         };
@@ -116,6 +117,7 @@ impl Asked<'_> {
             Action::Create => transfer::create(self).await,
             Action::Delete => transfer::delete(self).await,
             Action::Enumerate => enumerate::answer(self),
+            Action::Subscribe => subscribe::answer(self).await,
             _ => invoke::answer(self).await,
         }
     }

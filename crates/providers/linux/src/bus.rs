@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use zbus::wire::DynamicType;
-use zbus::{Connection, Message, OwnedVariant, Variant, connection};
+use zbus::{Connection, DBusError as _, Message, OwnedVariant, Variant, connection};
 
 /// The bus of a machine; connected to when it is first needed, and again when the connection is lost.
 #[derive(Debug)]
@@ -128,6 +128,13 @@ impl Object<'_> {
         answer.body().deserialize().map_err(|_| BusError::Unintelligible(self.service.to_owned()))
     }
 
+    /// One property that is a text.
+    pub(crate) async fn property(&self, bus: &Connection, name: &str) -> Result<String, BusError> {
+        let object = Object { interface: PROPERTIES, ..*self };
+        let value: OwnedVariant = object.ask(bus, "Get", &(self.interface, name)).await?;
+        text_in(&value).map(str::to_owned).ok_or_else(|| BusError::Unintelligible(self.service.to_owned()))
+    }
+
     /// All properties of the interface.
     pub(crate) async fn properties(&self, bus: &Connection) -> Result<Properties, BusError> {
         let object = Object { interface: PROPERTIES, ..*self };
@@ -185,20 +192,32 @@ pub(crate) fn text_in<'v>(value: &'v Variant<'_>) -> Option<&'v str> {
 impl BusError {
     fn of(service: &str, error: &zbus::Error) -> Self {
         match error {
-            zbus::Error::MethodError(name, message, _) => match name.as_str() {
-                "org.freedesktop.DBus.Error.ServiceUnknown"
-                | "org.freedesktop.DBus.Error.NameHasNoOwner"
-                | "org.freedesktop.DBus.Error.Spawn.ExecFailed" => Self::Absent(service.to_owned()),
-                "org.freedesktop.DBus.Error.NoReply" | "org.freedesktop.DBus.Error.Timeout" => {
-                    Self::Silent(service.to_owned())
-                }
-                name => Self::Refused { name: name.to_owned(), message: message.clone().unwrap_or_default() },
-            },
+            zbus::Error::MethodError(name, message, _) => {
+                Self::named(service, name.as_str(), message.as_deref().unwrap_or_default())
+            }
+            zbus::Error::FDO(error) => {
+                Self::named(service, error.name().as_str(), error.description().unwrap_or_default())
+            }
             zbus::Error::InputOutput(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                 Self::Silent(service.to_owned())
             }
             zbus::Error::InputOutput(_) => Self::Absent(service.to_owned()),
-            _ => Self::Unintelligible(service.to_owned()),
+            other => {
+                tracing::debug!(service, error = %other, "The bus gives no answer");
+                Self::Unintelligible(service.to_owned())
+            }
+        }
+    }
+
+    fn named(service: &str, name: &str, message: &str) -> Self {
+        match name {
+            "org.freedesktop.DBus.Error.ServiceUnknown"
+            | "org.freedesktop.DBus.Error.NameHasNoOwner"
+            | "org.freedesktop.DBus.Error.Spawn.ExecFailed" => Self::Absent(service.to_owned()),
+            "org.freedesktop.DBus.Error.NoReply" | "org.freedesktop.DBus.Error.Timeout" => {
+                Self::Silent(service.to_owned())
+            }
+            name => Self::Refused { name: name.to_owned(), message: message.to_owned() },
         }
     }
 

@@ -13,10 +13,14 @@
 //! | adapters, addresses, routes | [`network`] |
 //! | firmware, devices, sensors | [`hardware`] |
 //! | users, groups, sessions | [`account`] |
-//! | packages and their updates | [`software`] |
+//! | installed packages and updates | [`package`] |
+//! | logs | [`log`] |
 //! | performance counters | [`performance`] |
+//! | what Windows has no classes for | [`native`] |
 //! | the registry | [`registry`] |
+//! | jobs, and what is started at sign-in | [`schedule`] |
 //! | those that SCOM asks UNIX for | [`scx`] |
+//! | events | [`events`] |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
@@ -24,21 +28,24 @@
 mod account;
 mod bus;
 mod command_line;
+mod events;
 mod folder;
 mod fstab;
 mod guid;
 mod hardware;
+mod log;
 mod machine;
 mod mounts;
+mod native;
 mod network;
 mod package;
 mod performance;
 mod process;
 mod program;
 mod registry;
+mod schedule;
 mod scx;
 mod service;
-mod software;
 mod storage;
 mod sysfs;
 mod system;
@@ -54,7 +61,8 @@ use table::Binding;
 /// Who serves the classes of a machine.
 #[must_use]
 pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
-    bindings(machine).into_iter().map(|binding| binding as Arc<dyn wmi::Provider>).collect()
+    let tables = bindings(machine).into_iter().map(|binding| binding as Arc<dyn wmi::Provider>);
+    tables.chain([events::Events::of(machine)]).collect()
 }
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
@@ -62,14 +70,17 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         system::bindings(machine),
         process::bindings(machine),
         service::bindings(machine),
+        package::bindings(machine),
+        log::bindings(machine),
         performance::bindings(machine),
+        native::bindings(machine),
         registry::bindings(machine),
+        schedule::bindings(machine),
         scx::bindings(machine),
         storage::bindings(machine),
         network::bindings(machine),
         hardware::bindings(machine),
         account::bindings(machine),
-        software::bindings(machine),
     ]
     .concat()
 }

@@ -8,12 +8,17 @@ mod table;
 mod unit;
 mod unit_file;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use wmi::ProviderError;
 
 use crate::Machine;
 use crate::table::{Binding, bind};
 
-pub(crate) use unit::MANAGER;
+pub(crate) use table::of_bus;
+use unit::Unit;
+pub(crate) use unit::{MANAGER, Timer, timers};
 
 /// The classes of services.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
@@ -23,6 +28,21 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, membership::SystemServices),
         bind(machine, membership::DependentService),
     ]
+}
+
+/// The names of all services; none if there is no systemd.
+///
+/// # Errors
+/// What systemd says.
+pub(crate) fn names(machine: &Machine) -> Result<BTreeSet<String>, ProviderError> {
+    let units = Unit::all(machine).map_err(table::of_bus)?;
+    Ok(units.into_iter().map(|unit| unit.name).collect())
+}
+
+/// Whether units have failed, as `systemctl is-system-running` tells; `None` if there is no systemd.
+pub(crate) fn is_degraded(machine: &Machine) -> Option<bool> {
+    let state = machine.bus().wait(async |bus| MANAGER.property(&bus, "SystemState").await).ok()?;
+    Some(state == "degraded")
 }
 
 /// What methods of services return.

@@ -1,8 +1,21 @@
 //! The machine as a whole.
 
+mod chassis;
+mod computer_system;
+mod domain;
+mod environment;
+mod feature;
+mod hostname;
+mod locale;
+mod membership;
 pub(crate) mod memory;
 pub(crate) mod operating_system;
 pub(crate) mod os_release;
+mod page_file;
+mod power;
+mod session;
+mod setting;
+mod time;
 
 use std::sync::Arc;
 
@@ -14,7 +27,23 @@ use crate::table::{Binding, bind};
 
 /// The classes of the machine as a whole.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    vec![bind(machine, operating_system::OperatingSystem)]
+    vec![
+        bind(machine, operating_system::OperatingSystem),
+        bind(machine, computer_system::ComputerSystem),
+        bind(machine, environment::Environment),
+        bind(machine, feature::OptionalFeature),
+        bind(machine, feature::ServerFeature),
+        bind(machine, membership::SystemOperatingSystem),
+        bind(machine, membership::SystemUsers),
+        bind(machine, page_file::PageFileSetting),
+        bind(machine, page_file::PageFileUsage),
+        bind(machine, setting::Desktop),
+        bind(machine, setting::Registry),
+        bind(machine, setting::WmiSetting),
+        bind(machine, time::LocalTime),
+        bind(machine, time::UtcTime),
+        bind(machine, time::Zone),
+    ]
 }
 
 /// The numbers of the kernel's release, without what a distribution has added.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use cim::{Class, ColumnSet, Instance, Name, Namespace, ObjectPath, Value};
-use wmi::{Context, Lookup, MethodCall, Provider, ProviderError, Scan, Sink};
+use wmi::{Context, EventSource, Lookup, MethodCall, Provider, ProviderError, Scan, Sink, Watch};
 
 use crate::Machine;
 
@@ -158,6 +158,18 @@ pub(crate) trait Table: Send + Sync + 'static {
     fn delete(&self, _machine: &Arc<Machine>, _lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
         Err(ProviderError::NotCapable)
     }
+
+    /// As [`Provider::watch`].
+    ///
+    /// # Errors
+    /// As there.
+    fn watch(
+        &self,
+        _machine: &Arc<Machine>,
+        _watch: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(None)
+    }
 }
 
 /// Where a table puts its rows.
@@ -269,5 +281,9 @@ impl<T: Table> Provider for Bound<T> {
 
     fn delete(&self, lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
         self.table.delete(&self.machine, lookup)
+    }
+
+    fn watch(&self, watch: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        self.table.watch(&self.machine, watch)
     }
 }

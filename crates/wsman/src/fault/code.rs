@@ -140,6 +140,8 @@ codes! {
     AMBIGUOUS_SELECTORS = 2_150_858_846;
     /// The same selector twice.
     DUPLICATE_SELECTORS = 2_150_858_847;
+    /// The resource gives nothing without a filter.
+    FILTERING_REQUIRED = 2_150_858_864;
     /// A ReplyTo or FaultTo other than anonymous.
     ADDRESSING_MODE = 2_150_858_870;
     /// The resource has no access to parts of an instance.
@@ -226,6 +228,8 @@ codes! {
     SHELL_EPR_UNSUPPORTED = 2_150_859_201;
     /// A command was ended from outside.
     COMMAND_TERMINATED = 2_150_859_212;
+    /// Selectors where events are subscribed to.
+    SUBSCRIPTION_WITH_SELECTORS = 2_150_859_225;
     /// Requests from other hosts are switched off.
     REMOTE_ACCESS_DISABLED = 2_150_859_229;
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use ipmi::proto::channel::ChannelNumber;
 use ipmi::proto::chassis::SetIdentify;
 use ipmi::proto::lan::LanChange;
-use ipmi::proto::{CipherSuite, NetFn, Privilege, Request, UserName};
+use ipmi::proto::{AuthenticationType, CipherSuite, NetFn, Privilege, Request, UserName};
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use super::boot::Boot;
@@ -68,6 +68,8 @@ pub(super) struct Place {
     pub(super) group_key_file: Option<PathBuf>,
     pub(super) level: Option<Privilege>,
     pub(super) suite: Option<CipherSuite>,
+    /// The type of authentication, if it is to be a session of IPMI 1.5.
+    pub(super) ipmi15: Option<AuthenticationType>,
     pub(super) limit: Duration,
     pub(super) parallel: usize,
     pub(super) format: Format,
@@ -78,6 +80,7 @@ impl Invocation {
     pub(super) fn parse(mut parser: Parser) -> Result<Option<Self>, Failure> {
         let (mut words, mut hosts, mut user_name) = (Vec::new(), Vec::new(), String::new());
         let (mut password_file, mut group_key_file, mut level, mut suite) = (None, None, None, None);
+        let mut ipmi15 = None;
         let (mut limit, mut parallel, mut format) = (10, 64, Format::default());
         let mut options =
             Options { clock: Clock::Own, every: Duration::from_secs(5), new_password_file: None };
@@ -98,6 +101,7 @@ impl Invocation {
                     });
                     level = Some(parsed?);
                 }
+                Arg::Long("ipmi15") => ipmi15 = Some(parser.value()?.string()?.parse().map_err(wrong)?),
                 Arg::Long("suite") => suite = Some(parser.value()?.string()?.parse().map_err(wrong)?),
                 Arg::Long("limit") => limit = within("--limit", &parser.value()?.string()?, 3_600)?,
                 Arg::Long("parallel") => parallel = within("--parallel", &parser.value()?.string()?, 4_096)?,
@@ -124,6 +128,9 @@ impl Invocation {
         if format == Format::Prometheus && !action.has_metrics() {
             return Err(wrong("--format prometheus goes with sensors and power status only"));
         }
+        if ipmi15.is_some() && suite.is_some() {
+            return Err(wrong("--ipmi15 knows no cipher suites: leave --suite away"));
+        }
         let user = UserName::new(&user_name).map_err(wrong)?;
         let (limit, parallel) = (Duration::from_secs(limit), usize::try_from(parallel).unwrap_or(64));
         let place = Place {
@@ -134,6 +141,7 @@ impl Invocation {
             group_key_file,
             level,
             suite,
+            ipmi15,
             limit,
             parallel,
             format,
@@ -279,6 +287,8 @@ mod tests {
             (&["raw", "7", "1"], "network function"),
             (&["raw", "6", "256"], "\"256\""),
             (&["info", "-H", "a", "--suite", "4"], "suite 4"),
+            (&["info", "-H", "a", "--ipmi15", "md2"], "type of authentication"),
+            (&["info", "-H", "a", "--ipmi15", "md5", "--suite", "3"], "--suite"),
             (&["info", "-H", "a", "--limit", "0"], "--limit"),
             (&["info", "-H", "a", "--level", "root"], "\"root\""),
             (&["info", "-H", "a", "-U", "seventeen letters"], "name of the user"),

@@ -1,6 +1,7 @@
 //! `telarch ipmi sel follow`: what is logged from now on, of many controllers, until somebody ends it.
 
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipmi::proto::sdr::Record;
@@ -98,7 +99,7 @@ async fn follow_one(
     every: Duration,
     lines: &mpsc::Sender<Told>,
 ) -> Result<(), IpmiError> {
-    let mut sensors: Vec<Record> = Vec::new();
+    let mut sensors: Arc<Vec<Record>> = Arc::default();
     loop {
         let is_first = position.is_none();
         let from = position.get_or_insert_default();

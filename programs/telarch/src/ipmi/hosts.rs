@@ -11,6 +11,13 @@ pub(super) struct Host {
     pub(super) port: u16,
 }
 
+impl Host {
+    /// Whether it is the controller of this machine, which its driver asks.
+    pub(super) fn is_local(&self) -> bool {
+        self.name == "local"
+    }
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, port } = self;

@@ -4,9 +4,10 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 
 use ipmi::proto::{Login, Privilege, Timing};
-use ipmi::{Connection, IpmiError};
+use ipmi::{Connection, Endpoint, IpmiError, RecordCache};
 use tokio::net::lookup_host;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -16,6 +17,7 @@ use super::hosts::Host;
 use super::report::{self, Answer, Answers};
 use super::sign_in;
 use crate::failure::Failure;
+use crate::place;
 
 /// What is asked of each controller.
 pub(super) trait Question: Clone + Send + Sync + 'static {
@@ -73,11 +75,21 @@ async fn ask_all<Q: Question>(place: Place, login: Login, question: Q) -> Answer
 
 /// Signs in.
 pub(super) async fn open(host: &Host, login: Login, timing: Timing) -> Result<Connection, String> {
+    if host.is_local() {
+        return Connection::local(timing).map_err(|error| error.to_string());
+    }
     let address = address(host).await?;
-    Connection::open(address, login, timing).await.map_err(|error| error.to_string())
+    ENDPOINT.open(address, login, timing).await.map_err(|error| error.to_string())
 }
 
-/// Where a controller is.
+/// The sockets of this process, and what it keeps of records of sensors for the next one.
+static ENDPOINT: LazyLock<Endpoint> = LazyLock::new(|| {
+    Endpoint::with_cache(
+        place::records_of_sensors().map_or_else(RecordCache::in_memory, RecordCache::in_folder),
+    )
+});
+
+/// Where a controller on the network is.
 pub(super) async fn address(host: &Host) -> Result<SocketAddr, String> {
     let found = lookup_host((host.name.as_str(), host.port)).await;
     let address = found.map_err(|error| format!("the name is not known: {error}"))?.next();

@@ -7,6 +7,7 @@ use ipmi::proto::storage::{ClearSel, GetSelInfo};
 use ipmi::proto::{Command as _, Privilege, codes};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
+use std::sync::Arc;
 
 use super::many::Question;
 use super::report::{Answer, Row, for_people};
@@ -89,7 +90,7 @@ async fn offset(bmc: &Connection) -> Result<Option<i16>, IpmiError> {
 async fn list(bmc: &Connection, clock: Clock) -> Result<Answer, IpmiError> {
     let events = bmc.events().await?;
     // The log has the numbers of sensors only.
-    let sensors = if events.is_empty() { Vec::new() } else { bmc.records().await? };
+    let sensors = if events.is_empty() { Arc::default() } else { bmc.records().await? };
     let offset = if events.is_empty() { None } else { offset(bmc).await? };
     let rows: Vec<Row> = events.iter().map(|record| row(record, &sensors, clock, offset)).collect();
     Ok(Answer::new(rows.iter().map(line).collect(), rows))

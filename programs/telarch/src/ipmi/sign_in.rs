@@ -1,41 +1,60 @@
 //! The password and the keys for signing in, from files, the environment, or the terminal; never from arguments.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use auth::Secret;
 use cli::secret::{PasswordError, PasswordSource};
 use ipmi::proto::{GroupKey, Login, Password, Privilege};
 
 use super::arguments::Place;
+use super::hosts::Host;
 use crate::failure::Failure;
 
 /// Who signs in, with the password from wherever it is.
 pub(super) fn login(place: &Place, needed: Privilege) -> Result<Login, Failure> {
+    if place.hosts.iter().all(Host::is_local) {
+        // Whoever may use the driver needs no password.
+        let nothing = Password::new(&[]).map_err(|error| Failure::Failed(error.to_string()))?;
+        return Ok(Login::new(place.user.clone(), nothing));
+    }
     let whose = if place.user_name.is_empty() { "the anonymous user" } else { &place.user_name };
     let of = of_whom(place);
-    let password = match &place.password_file {
-        Some(path) => PasswordSource::File(path.clone()).resolve(whose, &of).map_err(unread)?,
-        None => match std::env::var(VARIABLE) {
-            Ok(text) => Secret::new(text),
-            Err(std::env::VarError::NotUnicode(_)) => {
-                return Err(Failure::Failed(format!("the variable {VARIABLE} is not UTF-8")));
-            }
-            Err(std::env::VarError::NotPresent) => cli::secret::ask(whose, &of).map_err(unread)?,
-        },
-    };
+    let password = password(place.password_file.as_deref(), whose, &of)?;
     let password =
         Password::new(password.expose().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))?;
     let mut login = Login::new(place.user.clone(), password).privilege(place.level.unwrap_or(needed));
     if let Some(suite) = place.suite {
         login = login.suite(suite);
     }
+    if let Some(kind) = place.ipmi15 {
+        login = login.lan15(kind).map_err(|error| Failure::Failed(error.to_string()))?;
+    }
     if let Some(path) = &place.group_key_file {
-        let key = PasswordSource::File(path.clone()).resolve(whose, &of).map_err(unread)?;
+        let key = in_file(path, whose, &of)?;
         let key =
             GroupKey::new(key.expose().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))?;
         login = login.group_key(key);
     }
     Ok(login)
+}
+
+/// A password from a file, or else from the variable, or else from the terminal.
+pub(super) fn password(file: Option<&Path>, whose: &str, of: &str) -> Result<Secret, Failure> {
+    if let Some(path) = file {
+        return in_file(path, whose, of);
+    }
+    match std::env::var(VARIABLE) {
+        Ok(text) => Ok(Secret::new(text)),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failure::Failed(format!("the variable {VARIABLE} is not UTF-8")))
+        }
+        Err(std::env::VarError::NotPresent) => cli::secret::ask(whose, of).map_err(unread),
+    }
+}
+
+/// The first line of a file that only its owner can read.
+pub(super) fn in_file(path: &Path, whose: &str, of: &str) -> Result<Secret, Failure> {
+    PasswordSource::File(path.to_owned()).resolve(whose, of).map_err(unread)
 }
 
 /// The password that a user of the controllers is to have, or is to be compared with.

@@ -6,6 +6,7 @@ mod account;
 mod configuration;
 mod ipmi;
 mod ipmi_changes;
+mod ipmi_hosts;
 mod mofcomp;
 mod ntlm;
 mod policy;

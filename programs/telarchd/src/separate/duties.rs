@@ -125,7 +125,9 @@ impl Duties for Machine {
             );
             return Err(Denied::new(Denial::Access, reason));
         };
-        self.hosts.connect(name, &numbers, token).map_err(|error| {
+        // The host works for whoever has this account, however the first of them has proven it.
+        let token = self.principals.token(identity.account()).unwrap_or_else(|| token.clone());
+        self.hosts.connect(name, &numbers, &token).map_err(|error| {
             tracing::error!(account = %name, %error, "A host cannot be started");
             let (kind, reason) = match error.kind() {
                 std::io::ErrorKind::PermissionDenied => {

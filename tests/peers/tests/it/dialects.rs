@@ -3,6 +3,7 @@
 //!
 //! Each module is one client: how it writes, and what it needs that others do not.
 
+mod glpi;
 mod masterzen;
 mod openwsman;
 mod txwinrm;

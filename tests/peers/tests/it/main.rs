@@ -57,3 +57,4 @@ mod terminal;
 mod winrm;
 mod winrm_daily;
 mod winrs;
+mod wmi;

@@ -118,3 +118,25 @@ fn a_query_of_events_says_which_class_it_watches() {
     let class = cimv2().require("__InstanceModificationEvent").unwrap();
     Predicate::bind(&query, &class, &origin()).unwrap();
 }
+
+#[test]
+fn a_condition_tells_how_early_a_date_can_be() {
+    let class = cimv2().require("Win32_NTLogEvent").unwrap();
+    let column = class.column("TimeGenerated").unwrap();
+    let select = |condition: &str| select(&format!("SELECT * FROM Win32_NTLogEvent WHERE {condition}"));
+    let (one, two) = ("'20260101000000.000000+000'", "'20260201000000.000000+000'");
+    let january = Some(1_767_225_600_000_000);
+    for (condition, bound) in [
+        (format!("TimeGenerated >= {one}"), january),
+        (format!("TimeGenerated > {one} AND EventType = 1"), january),
+        (format!("TimeGenerated > {one} OR TimeGenerated = {two}"), january),
+        (format!("{one} < TimeGenerated"), january),
+        (format!("TimeGenerated > {one} OR EventType = 1"), None),
+        (format!("TimeGenerated < {one}"), None),
+        (format!("NOT TimeGenerated < {one}"), None),
+        (format!("TimeWritten > {one}"), None),
+    ] {
+        let predicate = Predicate::bind(&select(&condition), &class, &origin()).unwrap();
+        assert_eq!(predicate.not_before(column), bound, "{condition}");
+    }
+}

@@ -13,6 +13,12 @@ fn datagrams_of_the_corpus_and_their_mutations_keep_the_promises() {
 }
 
 #[test]
+fn requests_of_the_corpus_and_their_mutations_never_reach_a_device() {
+    let now = Instant::now();
+    mutate("ipmi_responder", 6, |octets| oracle::responder(octets, now));
+}
+
+#[test]
 fn replies_of_the_corpus_and_their_mutations_keep_the_promises() {
     mutate("ipmi_replies", 1, oracle::replies);
 }

@@ -51,7 +51,7 @@ impl Controller {
         {
             return Ok(records.clone());
         }
-        let records = Arc::new(self.ask(|bmc| async move { bmc.records().await }).await?);
+        let records = self.ask(|bmc| async move { bmc.records().await }).await?;
         *known = Some((now, records.clone()));
         Ok(records)
     }

@@ -271,10 +271,7 @@ async fn set_password(
     current: Password,
     new: Password,
 ) -> Result<(), IpmiError> {
-    // Everybody on the way could read it.
-    if let Some(protection) = bmc.protection().filter(|protection| protection.is_in_clear()) {
-        return Err(IpmiError::InClear { protection });
-    }
+    bmc.demand_encryption()?;
     let user = UserId::new(number)?;
     let test = PasswordOperation::Test(current.clone(), PasswordSize::of(&current));
     bmc.run(&SetUserPassword { user, operation: test }).await?;

@@ -184,7 +184,7 @@ fn wait_hint(machine: &Machine, unit: &Unit) -> Option<u32> {
 }
 
 /// What systemd said, for whoever asked.
-pub(super) fn of_bus(error: BusError) -> ProviderError {
+pub(crate) fn of_bus(error: BusError) -> ProviderError {
     let status = if error.is_denied() { Status::AccessDenied } else { Status::Failed };
     ProviderError::failed(status, error.to_string())
 }

@@ -193,6 +193,45 @@ impl Unit {
     }
 }
 
+/// A timer, which starts a unit at certain times (systemd.timer(5)).
+#[derive(Debug)]
+pub(crate) struct Timer {
+    /// With `.timer`.
+    pub(crate) name: String,
+    /// The unit it starts.
+    pub(crate) starts: Option<String>,
+    /// When it does so next, in microseconds since 1970.
+    pub(crate) next: Option<i64>,
+}
+
+/// All timers that are active; none if there is no systemd.
+///
+/// # Errors
+/// [`BusError`] for what systemd says.
+pub(crate) fn timers(machine: &Machine) -> Result<Vec<Timer>, BusError> {
+    let (active, timers): ([&str; 1], [&str; 1]) = (["active"], ["*.timer"]);
+    let pattern = (active.as_slice(), timers.as_slice());
+    let asked = machine.bus().wait(async |bus| {
+        let units: Vec<ListedUnit> = MANAGER.ask(&bus, "ListUnitsByPatterns", &pattern).await?;
+        let mut timers = Vec::new();
+        for (name, .., path, _, _, _) in units {
+            // One that goes meanwhile is none.
+            let Ok(details) = properties(&bus, path.as_str()).await else { continue };
+            let next = details.number("NextElapseUSecRealtime").filter(|next| (1..u64::MAX).contains(next));
+            timers.push(Timer {
+                name,
+                starts: details.text("Unit").map(str::to_owned),
+                next: next.and_then(|next| i64::try_from(next).ok()),
+            });
+        }
+        Ok(timers)
+    });
+    match asked {
+        Err(error) if error.is_absent() => Ok(Vec::new()),
+        asked => asked,
+    }
+}
+
 /// Whether units can have such a name (systemd.unit(5)).
 pub(crate) fn is_name(name: &str) -> bool {
     let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || b":-_.\\@".contains(&octet);

@@ -4,16 +4,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::Value;
-use wmi::{ProviderError, Scan};
+use wmi::{EventSource, ProviderError, Scan, Watch};
 
 use super::file_system::is_of_network;
 use super::logical_disk::{Disk, disks};
 use super::partition::Partition;
 use super::statistics::Questions;
 use super::volume::volumes;
-use crate::Machine;
 use crate::mounts::Mount;
 use crate::table::{Fill, Push, Table, reference};
+use crate::{Machine, events};
 
 /// `Win32_DiskDriveToDiskPartition`
 pub(crate) struct DriveToPartition;
@@ -101,6 +101,14 @@ impl Table for MountPoint {
         ("Directory", |_, mounted| reference("Win32_Directory", "Name", mounted.place.clone())),
         ("Volume", |_, mounted| reference("Win32_Volume", "DeviceID", mounted.volume.clone())),
     ];
+
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        watch: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        events::of_mounted(machine, watch)
+    }
 
     fn rows(
         &self,

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{ColumnSet, Instance, Value};
-use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::checks;
 use super::file_system::{DriveType, FileSystem, wants_any};
 use super::statistics::Questions;
-use crate::Machine;
 use crate::table::{Fill, Push, Table, returned, text_key};
+use crate::{Machine, events};
 
 /// The mounted file systems.
 pub(crate) struct LogicalDisk {
@@ -130,6 +130,14 @@ impl Table for LogicalDisk {
         "PNPDeviceID",
         "PowerManagementCapabilities",
     ];
+
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        watch: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        events::of_mounted(machine, watch)
+    }
 
     fn rows(
         &self,

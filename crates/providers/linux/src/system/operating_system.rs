@@ -3,16 +3,21 @@
 use std::cell::OnceCell;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::Arc;
+use std::time::Duration;
 
-use cim::DateTime;
-use wmi::{ProviderError, Scan};
+use cim::{ColumnSet, DateTime, Instance, Status};
+use wmi::{Context, MethodCall, ProviderError, Scan};
 
+use super::chassis::{Kind, machine_info};
+use super::locale::Locale;
 use super::memory::Memory;
 use super::os_release::OsRelease;
+use super::power::{self, End};
 use super::{booted, count_of_processes, now, offset, release_of_kernel};
+use super::{hostname, session};
 use crate::Machine;
 use crate::mounts;
-use crate::table::{Fill, Push, Table, host_name, null};
+use crate::table::{Fill, Push, Table, host_name, null, returned};
 
 /// The one instance of the running system.
 pub(crate) struct OperatingSystem;
@@ -22,6 +27,7 @@ pub(crate) struct OperatingSystem;
 pub(crate) struct Row {
     release: OnceCell<OsRelease>,
     memory: OnceCell<Memory>,
+    locale: OnceCell<Option<Locale>>,
 }
 
 impl Row {
@@ -31,6 +37,15 @@ impl Row {
 
     fn memory(&self, machine: &Machine) -> &Memory {
         self.memory.get_or_init(|| Memory::of(machine))
+    }
+
+    fn locale(&self, machine: &Machine) -> Option<&Locale> {
+        self.locale.get_or_init(|| Locale::of(machine)).as_ref()
+    }
+
+    /// American English, unless the machine is set to another language that Windows knows.
+    fn language(&self, machine: &Machine) -> u16 {
+        self.locale(machine).and_then(Locale::identifier).unwrap_or(0x0409)
     }
 }
 
@@ -48,7 +63,9 @@ impl Table for OperatingSystem {
         ("BuildType", |_, _| "Multiprocessor Free".into()),
         ("Caption", |machine, row| caption(row.release(machine)).into()),
         ("CodeSet", |_, _| "65001".into()),
-        ("CountryCode", |_, _| "1".into()),
+        ("CountryCode", |machine, row| {
+            row.locale(machine).and_then(Locale::calling_code).unwrap_or(1).to_string().into()
+        }),
         ("CreationClassName", |_, _| "Win32_OperatingSystem".into()),
         ("CSCreationClassName", |_, _| "Win32_ComputerSystem".into()),
         ("CSDVersion", null),
@@ -62,7 +79,7 @@ impl Table for OperatingSystem {
             has_nx(machine).map(|has| if has { 1_u8 } else { 0 }).into()
         }),
         ("Debug", |_, _| false.into()),
-        ("Description", null),
+        ("Description", |machine, _| machine_info(machine, "PRETTY_HOSTNAME").into()),
         ("Distributed", |_, _| false.into()),
         ("EncryptionLevel", |_, _| 256_u32.into()),
         ("ForegroundApplicationBoost", |_, _| 0_u8.into()),
@@ -73,7 +90,7 @@ impl Table for OperatingSystem {
         ("LargeSystemCache", null),
         ("LastBootUpTime", |machine, _| booted(machine).into()),
         ("LocalDateTime", |machine, _| machine.timestamp(now()).into()),
-        ("Locale", |_, _| "0409".into()),
+        ("Locale", |machine, row| format!("{:04x}", row.language(machine)).into()),
         ("Manufacturer", |machine, row| {
             let release = row.release(machine);
             release.field("VENDOR_NAME").or_else(|| release.field("NAME")).map(str::to_owned).into()
@@ -83,15 +100,15 @@ impl Table for OperatingSystem {
             // What a process of a 64-bit kernel can address, in KiB; others have 3 GiB of 4.
             if cfg!(target_pointer_width = "64") { 137_438_953_344_u64 } else { 3 << 20 }.into()
         }),
-        ("MUILanguages", null),
+        ("MUILanguages", |machine, row| row.locale(machine).map(|locale| vec![locale.tag()]).into()),
         ("Name", |machine, row| name(machine, row.release(machine)).into()),
         ("NumberOfLicensedUsers", |_, _| 0_u32.into()),
         ("NumberOfProcesses", |machine, _| count_of_processes(machine).into()),
-        ("NumberOfUsers", null),
+        ("NumberOfUsers", |machine, _| session::count(machine).into()),
         ("OperatingSystemSKU", |_, _| 0_u32.into()),
         ("Organization", null),
         ("OSArchitecture", |_, _| architecture().into()),
-        ("OSLanguage", |_, _| 1033_u32.into()),
+        ("OSLanguage", |machine, row| u32::from(row.language(machine)).into()),
         ("OSProductSuite", |_, _| 0_u32.into()),
         // 36 is LINUX.
         ("OSType", |_, _| 36_u16.into()),
@@ -101,14 +118,20 @@ impl Table for OperatingSystem {
         ("PlusVersionNumber", null),
         ("PortableOperatingSystem", |_, _| false.into()),
         ("Primary", |_, _| true.into()),
-        // 3 is "Server".
-        ("ProductType", |_, _| 3_u32.into()),
+        // 1 is "Work Station", 3 "Server".
+        ("ProductType", |machine, _| match Kind::of(machine) {
+            Kind::Desktop | Kind::Mobile => 1_u32.into(),
+            Kind::Server | Kind::Unspecified => 3_u32.into(),
+        }),
         ("RegisteredUser", null),
         ("SerialNumber", |machine, _| serial_number(machine).into()),
         ("ServicePackMajorVersion", |_, _| 0_u16.into()),
         ("ServicePackMinorVersion", |_, _| 0_u16.into()),
         ("SizeStoredInPagingFiles", |machine, row| row.memory(machine).kib("SwapTotal").into()),
-        ("Status", |_, _| "OK".into()),
+        ("Status", |machine, _| match crate::service::is_degraded(machine) {
+            Some(true) => "Degraded".into(),
+            _ => "OK".into(),
+        }),
         ("SuiteMask", |_, _| 0_u32.into()),
         ("SystemDevice", |machine, _| mounts::device_of(machine, &["/"]).into()),
         ("SystemDirectory", |_, _| "/usr/bin".into()),
@@ -124,6 +147,33 @@ impl Table for OperatingSystem {
 
     fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         push(Row::default())
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let code = match call.operation.method.name.as_str() {
+            "Reboot" => power::end(machine, End::Reboot, Duration::ZERO, None),
+            "Shutdown" => power::end(machine, End::PowerOff, Duration::ZERO, None),
+            "Win32Shutdown" | "Win32ShutdownTracker" => power::by_flags(machine, call.input),
+            "SetDateTime" => power::set_clock(machine, call.input),
+            _ => return Err(ProviderError::NotCapable),
+        };
+        returned(call, code)
+    }
+
+    fn put(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Context,
+        instance: &Instance,
+        changed: &ColumnSet,
+    ) -> Result<(), ProviderError> {
+        let class = instance.class();
+        let description = class.require("Description")?;
+        if changed.iter().any(|column| column != description) {
+            return Err(ProviderError::failed(Status::NotSupported, "only Description can be changed"));
+        }
+        let text = instance.at(description).as_str().unwrap_or_default();
+        hostname::describe(machine, text).map_err(crate::service::of_bus)
     }
 }
 

@@ -19,7 +19,7 @@ impl OsRelease {
         (!value.is_empty()).then_some(value.as_str())
     }
 
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
         let fields = lines.filter_map(|line| line.split_once('='));
         Self(fields.map(|(name, value)| (name.to_owned(), unquoted(value))).collect())

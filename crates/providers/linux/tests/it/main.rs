@@ -2,16 +2,21 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod account;
+mod events;
 mod hardware;
+mod log;
+mod native;
 mod network;
 mod operating_system;
+mod package;
 mod performance;
 mod process;
 mod registry;
+mod schedule;
 mod scx;
 mod service;
-mod software;
 mod storage;
+mod system;
 mod tree;
 mod world;
 
@@ -22,8 +27,8 @@ use telarch_linux::Machine;
 use wmi::{Context, Engine};
 
 fn engine(machine: &Arc<Machine>) -> Engine {
-    let schemas =
-        ["root/cimv2", "root/default", "root/scx"].map(|name| Schema::of(Namespace::parse(name).unwrap()));
+    let schemas = ["root/cimv2", "root/default", "root/linux", "root/scx"]
+        .map(|name| Schema::of(Namespace::parse(name).unwrap()));
     let builder = schemas.into_iter().fold(Engine::builder("node7", 0), wmi::EngineBuilder::namespace);
     let builder = telarch_linux::providers(machine).into_iter().fold(builder, wmi::EngineBuilder::provider);
     builder.build().unwrap()

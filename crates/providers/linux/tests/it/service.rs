@@ -115,6 +115,13 @@ fn services_are_what_systemctl_says_they_are() {
                     .await
                     .len()
             );
+            let timer = "[Timer]\nOnCalendar=2099-01-02 03:04:05\nUnit=telarchd.service\n";
+            fs::write(Path::new(UNITS).join("later.timer"), timer).unwrap();
+            let _ = world.shell("XDG_RUNTIME_DIR=/run/user/0 systemctl --user start later.timer");
+            let jobs = rows_of(&machine, "SELECT * FROM Win32_ScheduledJob WHERE Name = 'later.timer'").await;
+            let [job] = jobs.as_slice() else { panic!("{} jobs", jobs.len()) };
+            assert_eq!(text(job, "Command"), "telarchd.service");
+            assert!(text(job, "StartTime").starts_with("20990102030405"), "{job:?}");
             let by_case = rows_of(&machine, "SELECT Name FROM Win32_Service WHERE Name = 'TelarchD'").await;
             assert_eq!(by_case.len(), 1, "whoever asks need not know the case of letters");
             let query = "ASSOCIATORS OF {Win32_Service.Name='telarchd'} WHERE AssocClass=Win32_SystemServices KeysOnly";

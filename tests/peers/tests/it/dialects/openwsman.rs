@@ -24,6 +24,27 @@ fn its_enumeration_reaches_the_end_and_every_request_is_invited() {
     assert_eq!(element(&second, "cfg:Transport"), "HTTPS");
 }
 
+/// So do Centreon's checks, which are written in Perl above it.
+#[test]
+fn its_queries_of_wmi_come_with_the_uri_of_a_class_and_are_answered() {
+    let client = Client::new(&OPENWSMAN);
+    let resource = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/Win32_OperatingSystem";
+    let enumerate = "<n:Enumerate><w:OptimizeEnumeration/><w:MaxElements>999</w:MaxElements>\
+                     <w:Filter Dialect=\"http://schemas.microsoft.com/wbem/wsman/1/WQL\">\
+                     Select FreePhysicalMemory, TotalVisibleMemorySize From Win32_OperatingSystem</w:Filter>\
+                     <b:PolymorphismMode>IncludeSubClassProperties</b:PolymorphismMode></n:Enumerate>";
+    for resource in [resource, "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/*"] {
+        let answer =
+            client.answer(&Message { action: ENUMERATE, resource, body: enumerate, ..Message::default() });
+        assert!(answer.contains("<w:EndOfSequence"), "{answer}");
+        for name in ["FreePhysicalMemory", "TotalVisibleMemorySize"] {
+            assert!(element(&answer, name).parse::<u64>().is_ok_and(|octets| octets > 0), "{answer}");
+        }
+    }
+    let answer = client.answer(&Message { action: GET, resource, ..Message::default() });
+    assert!(answer.contains("<p:Win32_OperatingSystem ") && answer.contains("<p:Caption>"), "{answer}");
+}
+
 #[test]
 fn a_fault_is_an_envelope_with_its_code_and_subcode() {
     let client = Client::new(&OPENWSMAN);

@@ -1,0 +1,256 @@
+//! Scans of all sensors of simulated controllers, beside ipmitool and FreeIPMI's ipmi-sensors on the same ones.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use simulated_bmc::{Crowd, Network};
+use tempfile::TempDir;
+
+use crate::Result;
+use crate::effort::Effort;
+use crate::process::{megabytes, peak};
+use crate::rounds::{median, median_of};
+use crate::table::Row;
+use crate::telarchd::program;
+
+pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for count in [1, 20, 100] {
+        rows.extend(beside_others(effort, count)?);
+    }
+    rows.extend(slow(effort)?);
+    rows.extend(bad_network(effort)?);
+    rows.extend(a_thousand(effort)?);
+    Ok(rows)
+}
+
+/// How many times our time the faster of the others must take at 100 controllers.
+const TIMES_COLD: f64 = 5.0;
+const TIMES_WARM: f64 = 20.0;
+/// In seconds.
+const ONE_SLOW: f64 = 0.25;
+/// In seconds.
+const ONE_SLOW_WARM: f64 = 0.06;
+/// In seconds.
+const THOUSAND: f64 = 5.0;
+/// In megabytes.
+const THOUSAND_MEMORY: f64 = 64.0;
+
+/// Whether the records of sensors are known already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cache {
+    Cold,
+    Warm,
+}
+
+fn beside_others(effort: &Effort, count: usize) -> Result<Vec<Row>> {
+    let crowd = Crowd::start(count, Network::default());
+    let place = Place::new(&crowd)?;
+    let mut rows = Vec::new();
+    for (cache, name, times) in [(Cache::Cold, "cold", TIMES_COLD), (Cache::Warm, "warm", TIMES_WARM)] {
+        let mut turns = Vec::new();
+        // The first turn does not count, and fills the caches.
+        for turn in 0..=effort.rounds {
+            let ours = place.telarch(cache)?.seconds;
+            let ipmitool = place.ipmitool(cache)?;
+            let freeipmi = place.freeipmi(cache)?;
+            if turn > 0 {
+                turns.push([ours, ipmitool, freeipmi]);
+            }
+        }
+        let of = |place: usize| median(turns.iter().map(|turn| turn[place]).collect());
+        let ratio = median_of(&turns, |[ours, ipmitool, freeipmi]| ipmitool.min(*freeipmi) / ours);
+        let what =
+            format!("sensors of {count} controllers, records {name}: the faster of the others over telarch");
+        let [ours, ipmitool, freeipmi] = [of(0), of(1), of(2)].map(|seconds| seconds * 1e3);
+        let measured =
+            format!("{ratio:.1} (ipmitool {ipmitool:.0}, ipmi-sensors {freeipmi:.0}, telarch {ours:.1} ms)");
+        rows.push(if count == 100 {
+            Row::at_least(&what, times, ratio, measured)
+        } else {
+            Row::told(&what, measured)
+        });
+    }
+    Ok(rows)
+}
+
+fn slow(effort: &Effort) -> Result<Vec<Row>> {
+    let network = Network { delay: Duration::from_millis(5), ..Network::default() };
+    let crowd = Crowd::start(1, network);
+    let place = Place::new(&crowd)?;
+    let mut rows = Vec::new();
+    for (cache, name, most) in [(Cache::Cold, "cold", ONE_SLOW), (Cache::Warm, "warm", ONE_SLOW_WARM)] {
+        let times: Result<Vec<f64>> =
+            (0..=effort.rounds).map(|_| Ok(place.telarch(cache)?.seconds)).collect();
+        let seconds = median(times?);
+        let what = format!("sensors of one controller that answers after 5 ms, records {name}");
+        rows.push(Row::at_most(&what, most, "s", seconds, format!("{seconds:.3} s")));
+    }
+    Ok(rows)
+}
+
+/// Five of a hundred packets are lost, five arrive twice, and answers take up to 20 ms.
+fn bad_network(effort: &Effort) -> Result<Vec<Row>> {
+    let network = Network { lost: 5, twice: 5, delay: Duration::ZERO, jitter: Duration::from_millis(20) };
+    let crowd = Crowd::start(1, network);
+    let place = Place::new(&crowd)?;
+    let seconds = median(
+        (0..effort.rounds).map(|_| Ok(place.telarch(Cache::Cold)?.seconds)).collect::<Result<Vec<_>>>()?,
+    );
+    let told = |time: Result<f64>| time.map_or_else(|_| "failed".to_owned(), |time| format!("{time:.1} s"));
+    let others = [told(place.ipmitool(Cache::Cold)), told(place.freeipmi(Cache::Cold))];
+    Ok(vec![Row::at_most(
+        "sensors of one controller, 5 % lost, 5 % twice, 20 ms jitter, records cold",
+        2.0,
+        "s",
+        seconds,
+        format!("{seconds:.2} s (ipmitool {}, ipmi-sensors {})", others[0], others[1]),
+    )])
+}
+
+fn a_thousand(effort: &Effort) -> Result<Vec<Row>> {
+    let crowd = Crowd::start(1_000, Network::default());
+    let place = Place::new(&crowd)?;
+    let runs: Result<Vec<Run>> = (0..effort.rounds.min(3)).map(|_| place.telarch(Cache::Cold)).collect();
+    let runs = runs?;
+    let seconds = median(runs.iter().map(|run| run.seconds).collect());
+    let memory = median(runs.iter().map(|run| run.peak).collect());
+    Ok(vec![
+        Row::at_most(
+            "sensors of 1000 controllers, from one process, records cold",
+            THOUSAND,
+            "s",
+            seconds,
+            format!("{seconds:.2} s"),
+        ),
+        Row::at_most(
+            "sensors of 1000 controllers: most memory ever resident",
+            THOUSAND_MEMORY,
+            "MB",
+            memory,
+            format!("{memory:.1} MB"),
+        ),
+    ])
+}
+
+/// The controllers, and where each program keeps what it knows of them.
+struct Place {
+    addresses: Vec<SocketAddr>,
+    folder: TempDir,
+}
+
+struct Run {
+    seconds: f64,
+    /// In megabytes.
+    peak: f64,
+}
+
+impl Place {
+    fn new(crowd: &Crowd) -> Result<Self> {
+        let (folder, addresses) = (tempfile::tempdir()?, crowd.addresses().to_vec());
+        for name in ["telarch", "freeipmi", "ipmitool"] {
+            std::fs::create_dir(folder.path().join(name))?;
+        }
+        Ok(Self { addresses, folder })
+    }
+
+    fn hosts(&self) -> String {
+        self.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    }
+
+    /// A folder with what is known, or without.
+    fn cache(&self, name: &str, cache: Cache) -> Result<std::path::PathBuf> {
+        let folder = self.folder.path().join(name);
+        if cache == Cache::Cold {
+            std::fs::remove_dir_all(&folder)?;
+            std::fs::create_dir(&folder)?;
+        }
+        Ok(folder)
+    }
+
+    fn telarch(&self, cache: Cache) -> Result<Run> {
+        let mut command = Command::new(program("telarch"));
+        command.args(["ipmi", "sensors", "-U", "admin", "--limit", "60", "--parallel", "128", "-H"]);
+        command.arg(self.hosts());
+        command.env("TELARCH_IPMI_PASSWORD", PASSWORD).env("XDG_CACHE_HOME", self.cache("telarch", cache)?);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let begin = Instant::now();
+        let child = command.spawn()?;
+        let process = child.id();
+        let most = Arc::new(Mutex::new(0));
+        let watched = Arc::clone(&most);
+        // The mark of the most memory only grows, so it is enough to look now and then; a scan of many takes a while.
+        let watcher = (self.addresses.len() >= 1_000).then(|| {
+            std::thread::spawn(move || {
+                while let Ok(now) = peak(process) {
+                    *watched.lock().expect("nobody panics") = now;
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+            })
+        });
+        let output = child.wait_with_output()?;
+        let seconds = begin.elapsed().as_secs_f64();
+        let _ended = watcher.map(std::thread::JoinHandle::join);
+        let lines = output.stdout.iter().filter(|octet| **octet == b'\n').count();
+        if !output.status.success() || lines != self.addresses.len() * SENSORS {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(format!("telarch has printed {lines} sensors: {said}").into());
+        }
+        let peak = megabytes(*most.lock().expect("nobody panics"));
+        Ok(Run { seconds, peak })
+    }
+
+    /// As many at the same time as there are controllers, but at most 32: each asks one.
+    fn ipmitool(&self, cache: Cache) -> Result<f64> {
+        let folder = self.cache("ipmitool", cache)?;
+        let script = if cache == Cache::Warm { "-S \"$1/${2}\" sdr elist" } else { "sdr elist" };
+        let script = format!(
+            "h=${{2%:*}} p=${{2#*:}}; exec ipmitool -I lanplus -C 17 -H $h -p $p -U admin -E {script} >/dev/null"
+        );
+        let ask = |script: &str| -> Result<f64> {
+            let mut command = Command::new("xargs");
+            command.args(["-P", "32", "-n", "1", "sh", "-c", script, "sh"]).arg(&folder);
+            run(command.env("IPMI_PASSWORD", PASSWORD), &self.addresses)
+        };
+        if cache == Cache::Warm {
+            let missing = self.addresses.iter().any(|address| !folder.join(address.to_string()).exists());
+            if missing {
+                let dump = "h=${2%:*} p=${2#*:}; exec ipmitool -I lanplus -C 17 -H $h -p $p -U admin -E sdr dump $1/$2 >/dev/null";
+                ask(dump)?;
+            }
+        }
+        ask(&script)
+    }
+
+    fn freeipmi(&self, cache: Cache) -> Result<f64> {
+        let folder = self.cache("freeipmi", cache)?;
+        let mut command = Command::new("ipmi-sensors");
+        command.args(["-h", &self.hosts(), "-u", "admin", "-p", PASSWORD, "-l", "ADMIN", "-D", "LAN_2_0"]);
+        command.args(["-I", "17", "-F", "64", "-Q", "--sdr-cache-directory"]).arg(folder);
+        run(&mut command, &[])
+    }
+}
+
+/// Seconds until a program has ended, which gets the addresses on its standard input.
+fn run(command: &mut Command, addresses: &[SocketAddr]) -> Result<f64> {
+    let folder = tempfile::tempdir()?;
+    let path: &Path = &folder.path().join("addresses");
+    std::fs::write(path, addresses.iter().map(|address| format!("{address}\n")).collect::<String>())?;
+    command.stdin(std::fs::File::open(path)?).stdout(Stdio::null()).stderr(Stdio::piped());
+    let begin = Instant::now();
+    let output = command.output()?;
+    let seconds = begin.elapsed().as_secs_f64();
+    if output.status.success() {
+        Ok(seconds)
+    } else {
+        let said = String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned();
+        Err(format!("{:?} failed: {said}", command.get_program()).into())
+    }
+}
+
+const PASSWORD: &str = "admin-pw";
+/// How many sensors each controller has that can be read.
+const SENSORS: usize = 29;

@@ -1,0 +1,204 @@
+//! Both ends of a session, joined in memory, under a clock that goes when it is told to.
+
+use std::time::{Duration, Instant};
+
+use telarch_ipmi_proto::responder::{Account, Asked, Device, Responder, Settings};
+use telarch_ipmi_proto::{
+    AuthenticationType, Command as _, Event, Login, Password, Privilege, ProtoError, Request, Response,
+    Session, Timing, UserName, chassis, device_id,
+};
+
+/// Remembers what it was asked.
+#[derive(Default)]
+struct Witness(Vec<Request>);
+
+impl Device for Witness {
+    fn answer(&mut self, asked: &Asked) -> Response {
+        self.0.push(asked.request.clone());
+        Response::done(vec![0x20, 1, 2, 0, 2, 0, 0, 0, 0, 0, 0])
+    }
+}
+
+/// What happens to a datagram.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Arrives,
+    AnswerIsLost,
+}
+
+struct Pair {
+    session: Session,
+    responder: Responder,
+    device: Witness,
+    now: Instant,
+    events: Vec<Event>,
+    /// What the console has sent.
+    sent: Vec<Vec<u8>>,
+}
+
+impl Pair {
+    fn start(login: Login, timing: Timing) -> Self {
+        let account = Account {
+            name: UserName::new("admin").unwrap(),
+            password: Password::new(b"admin-pw").unwrap(),
+            limit: Privilege::Administrator,
+        };
+        let settings = Settings::new([3; 16]).account(account).lan15(vec![AuthenticationType::Md5]);
+        let now = Instant::now();
+        Self {
+            session: Session::start(login, [7; 32], timing, now),
+            responder: Responder::new(settings, [9; 32]),
+            device: Witness::default(),
+            now,
+            events: Vec::new(),
+            sent: Vec::new(),
+        }
+    }
+
+    fn established() -> Self {
+        let mut pair = Self::start(login(), Timing::default());
+        pair.exchange(|_| Fate::Arrives);
+        assert!(matches!(pair.events[..], [Event::Established { guid: Some(guid), .. }] if guid == [3; 16]));
+        pair
+    }
+
+    /// Until neither end has anything to say.
+    fn exchange(&mut self, fate: impl Fn(usize) -> Fate) {
+        while let Some(datagram) = self.session.transmit(self.now) {
+            let fate = fate(self.sent.len());
+            self.sent.push(datagram.clone());
+            let answers = self.responder.receive(&datagram, &mut self.device, self.now).unwrap_or_default();
+            for answer in answers.iter().filter(|_| fate == Fate::Arrives) {
+                let _ = self.session.receive(answer, self.now);
+            }
+            self.events.extend(std::iter::from_fn(|| self.session.event()));
+        }
+        self.events.extend(std::iter::from_fn(|| self.session.event()));
+    }
+
+    /// Lets time pass until the session has something to do; whether it still has.
+    fn sleep(&mut self) -> bool {
+        let Some(deadline) = self.session.deadline() else { return false };
+        self.now = self.now.max(deadline);
+        self.session.tick(self.now);
+        true
+    }
+
+    fn outcome(&self) -> Option<&Result<Response, ProtoError>> {
+        self.events.iter().find_map(|event| match event {
+            Event::Answered { outcome, .. } => Some(outcome),
+            _ => None,
+        })
+    }
+}
+
+fn login() -> Login {
+    Login::new(UserName::new("admin").unwrap(), Password::new(b"admin-pw").unwrap())
+}
+
+#[test]
+fn an_idle_session_is_kept_alive_and_one_that_is_not_ends() {
+    let mut pair = Pair::established();
+    let begin = pair.now;
+    while pair.now < begin + Duration::from_secs(600) {
+        assert!(pair.sleep());
+        pair.exchange(|_| Fate::Arrives);
+        assert_eq!(pair.responder.sessions(), 1);
+    }
+    let asked = pair.device.0.len();
+    assert!((20..40).contains(&asked), "{asked} requests in ten minutes");
+    let ping = telarch_ipmi_proto::ping(0);
+    let later = pair.now + Duration::from_secs(61);
+    // Whatever arrives next, the session is gone.
+    assert!(pair.responder.receive(&ping, &mut pair.device, later).is_ok());
+    let frame = pair.sent.last().unwrap().clone();
+    assert!(pair.responder.receive(&frame, &mut pair.device, later).is_err());
+    assert_eq!(pair.responder.sessions(), 0);
+}
+
+#[test]
+fn a_power_cycle_whose_answer_is_lost_is_sent_again_in_the_same_packet_and_done_once() {
+    let mut pair = Pair::established();
+    pair.session.request(chassis::Control::PowerCycle.request());
+    let before = pair.sent.len();
+    pair.exchange(|_| Fate::AnswerIsLost);
+    while pair.outcome().is_none() {
+        assert!(pair.sleep());
+        pair.exchange(|_| Fate::AnswerIsLost);
+    }
+    assert_eq!(pair.outcome(), Some(&Err(ProtoError::Undecided)));
+    let sent = &pair.sent[before..];
+    assert!(sent.len() > 2 && sent.iter().all(|datagram| *datagram == sent[0]));
+    assert_eq!(pair.device.0, [chassis::Control::PowerCycle.request()]);
+}
+
+#[test]
+fn a_question_whose_answer_is_lost_is_asked_again_in_a_new_packet() {
+    let mut pair = Pair::established();
+    pair.session.request(device_id::GetDeviceId.request());
+    let before = pair.sent.len();
+    pair.exchange(|_| Fate::AnswerIsLost);
+    assert!(pair.sleep());
+    pair.exchange(|_| Fate::Arrives);
+    assert!(matches!(pair.outcome(), Some(Ok(response)) if response.code.0 == 0));
+    assert_ne!(pair.sent[before], pair.sent[before + 1]);
+    assert_eq!(pair.device.0.len(), 2);
+}
+
+#[test]
+fn a_packet_that_somebody_has_recorded_is_not_taken_again() {
+    let mut pair = Pair::established();
+    pair.session.request(chassis::Control::PowerUp.request());
+    pair.exchange(|_| Fate::Arrives);
+    let recorded = pair.sent.last().unwrap().clone();
+    for _ in 0..3 {
+        assert!(pair.responder.receive(&recorded, &mut pair.device, pair.now).is_err());
+    }
+    assert_eq!(pair.device.0.len(), 1);
+}
+
+#[test]
+fn a_login_succeeds_whichever_of_its_answers_is_lost() {
+    for login in [login(), login().discover(), login().lan15(AuthenticationType::Md5).unwrap()] {
+        for lost in 0..5 {
+            let mut pair = Pair::start(login.clone(), Timing::default());
+            pair.exchange(|place| if place == lost { Fate::AnswerIsLost } else { Fate::Arrives });
+            while !pair.events.iter().any(|event| matches!(event, Event::Established { .. })) {
+                assert!(pair.sleep(), "{lost}: {:?}", pair.events);
+                pair.exchange(|_| Fate::Arrives);
+            }
+            pair.session.close(pair.now);
+            pair.exchange(|_| Fate::Arrives);
+            assert_eq!(pair.events.last(), Some(&Event::Ended(Ok(()))));
+        }
+    }
+}
+
+#[test]
+fn logins_that_are_never_finished_take_no_more_than_their_slots_and_those_for_a_while_only() {
+    let mut pair = Pair::established();
+    let mut first = Vec::new();
+    for seed in 0..100 {
+        let mut stranger = Session::start(login(), [seed; 32], Timing::default(), pair.now);
+        first = stranger.transmit(pair.now).unwrap();
+        pair.responder.receive(&first, &mut pair.device, pair.now).unwrap();
+    }
+    assert_eq!(pair.responder.sessions(), 16);
+    let later = pair.now + Duration::from_secs(6);
+    pair.responder.receive(&first, &mut pair.device, later).unwrap();
+    assert_eq!(pair.responder.sessions(), 2, "the session that was there, and the one login");
+}
+
+#[test]
+fn a_closed_session_gives_its_slot_back_even_if_the_answer_is_lost() {
+    let mut pair = Pair::established();
+    pair.session.close(pair.now);
+    pair.exchange(|_| Fate::AnswerIsLost);
+    assert_eq!(pair.responder.sessions(), 0);
+    let closed = pair.now;
+    while pair.sleep() {
+        pair.exchange(|_| Fate::AnswerIsLost);
+    }
+    assert_eq!(pair.events.last(), Some(&Event::Ended(Ok(()))));
+    assert!(pair.now - closed < Duration::from_secs(2), "{:?}", pair.now - closed);
+}

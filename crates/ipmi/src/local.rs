@@ -1,0 +1,259 @@
+//! The controller of this machine, asked through the driver of the kernel: no session, no password, root only.
+
+mod driver;
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use ipmi_proto::{CompletionCode, Destination, ProtoError, Request, Response, Timing};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+use tracing::{debug, trace};
+
+use self::driver::OpenIpmi;
+use crate::connection::{Asker, Order, Peer};
+use crate::{Connection, IpmiError, RecordCache};
+
+/// What passes requests on to a controller and has its answers, without a session: a driver.
+pub trait Transport: AsFd + Send + Sync + 'static {
+    /// Passes a request on.
+    ///
+    /// # Errors
+    /// When the driver does not take it.
+    fn send(&self, id: i64, destination: Destination, request: &Request) -> io::Result<()>;
+
+    /// An answer, with the number of its request; it never waits. The file is readable when there is one.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is none yet, and whatever else the driver says.
+    fn receive(&self) -> io::Result<(i64, Response)>;
+}
+
+impl Connection {
+    /// With the controller of this machine, through `/dev/ipmi0`.
+    ///
+    /// # Errors
+    /// When there is no driver, or this user may not use it.
+    pub fn local(timing: Timing) -> Result<Self, IpmiError> {
+        Self::through(OpenIpmi::open()?, timing, RecordCache::in_memory())
+    }
+
+    /// Through any transport.
+    ///
+    /// # Errors
+    /// When its file cannot be waited for.
+    pub fn through<T: Transport>(
+        transport: T,
+        timing: Timing,
+        cache: RecordCache,
+    ) -> Result<Self, IpmiError> {
+        // It is waited for by a number of its own, which is the same open file.
+        let own = transport.as_fd().try_clone_to_owned()?;
+        let file = driver::watched(own)?;
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let courier =
+            Courier { transport, file, timing, waiting: VecDeque::new(), open: HashMap::new(), next: 1 };
+        tokio::spawn(courier.run(inbox));
+        Ok(Self::new(orders, ONLY, Peer::default(), cache))
+    }
+}
+
+/// Passes requests on, a few at a time, and answers back.
+struct Courier<T: Transport> {
+    transport: T,
+    file: AsyncFd<OwnedFd>,
+    timing: Timing,
+    waiting: VecDeque<(Destination, Request, Asker)>,
+    open: HashMap<i64, Open>,
+    next: i64,
+}
+
+struct Open {
+    destination: Destination,
+    request: Request,
+    asker: Asker,
+    give_up_at: Instant,
+    /// When it is passed on again, as the controller was busy, and what it has said.
+    again: Option<(Instant, Response)>,
+    times: u32,
+}
+
+impl<T: Transport> Courier<T> {
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
+        let mut is_wanted = true;
+        while is_wanted || !self.open.is_empty() || !self.waiting.is_empty() {
+            self.send_waiting();
+            let deadline = self.open.values().map(Open::deadline).min();
+            let wake = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                ready = self.file.readable(), if !self.open.is_empty() => match ready {
+                    Ok(mut ready) => match ready.try_io(|_| self.transport.receive()) {
+                        Ok(Ok((id, response))) => self.take(id, response),
+                        Ok(Err(error)) => trace!(%error, "Nothing received from the driver"),
+                        Err(_would_block) => {}
+                    },
+                    Err(error) => {
+                        debug!(%error, "The driver's file cannot be waited for");
+                        return;
+                    }
+                },
+                order = inbox.recv(), if is_wanted => match order {
+                    None => is_wanted = false,
+                    Some(Order::Ask(_, destination, request, asker)) => {
+                        self.waiting.push_back((destination, request, asker));
+                    }
+                    Some(Order::Close(_, closer)) => {
+                        closer.map(|closer| closer.send(()));
+                    }
+                    Some(Order::Open(_)) => {}
+                },
+                () = wake => self.tick(),
+            }
+        }
+    }
+
+    fn send_waiting(&mut self) {
+        while self.open.len() < self.timing.open_requests.max(1) {
+            let Some((destination, request, asker)) = self.waiting.pop_front() else { return };
+            let give_up_at = Instant::now() + self.timing.limit;
+            let open = Open { destination, request, asker, give_up_at, again: None, times: 0 };
+            self.send(open);
+        }
+    }
+
+    fn send(&mut self, open: Open) {
+        let id = self.next;
+        self.next += 1;
+        match self.transport.send(id, open.destination, &open.request) {
+            Ok(()) => {
+                self.open.insert(id, open);
+            }
+            Err(error) => {
+                debug!(%error, "The driver does not take a request");
+                let _ = open.asker.send(Err(ProtoError::NoAnswer));
+            }
+        }
+    }
+
+    fn take(&mut self, id: i64, response: Response) {
+        // What nobody waits for any more is dropped.
+        let Some(mut open) = self.open.remove(&id) else { return };
+        let may_repeat = response.code != CompletionCode::TIMEOUT || open.request.is_repeatable();
+        if response.code.is_passing() && may_repeat {
+            let pause = (SHORTEST_PAUSE * (1 << open.times.min(6))).min(LONGEST_PAUSE);
+            open.times += 1;
+            open.again = Some((Instant::now() + pause, response));
+            self.open.insert(id, open);
+            return;
+        }
+        let _ = open.asker.send(Ok(response));
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        let due: Vec<i64> =
+            self.open.iter().filter(|(_, open)| open.deadline() <= now).map(|(id, _)| *id).collect();
+        for id in due {
+            let Some(mut open) = self.open.remove(&id) else { continue };
+            if now < open.give_up_at {
+                open.again = None;
+                self.send(open);
+                continue;
+            }
+            let silent =
+                if open.request.is_repeatable() { ProtoError::NoAnswer } else { ProtoError::Undecided };
+            let _ = open.asker.send(open.again.map(|(_, response)| response).ok_or(silent));
+        }
+    }
+}
+
+impl Open {
+    fn deadline(&self) -> Instant {
+        self.again.as_ref().map_or(self.give_up_at, |(again, _)| self.give_up_at.min(*again))
+    }
+}
+
+/// There is one controller only.
+const ONLY: u64 = 0;
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::BorrowedFd;
+    use std::os::unix::net::UnixDatagram;
+    use std::sync::Mutex;
+
+    use ipmi_proto::responder::{Asked, Device as _};
+    use ipmi_proto::{Privilege, chassis, device_id};
+    use telarch_simulated_bmc::Board;
+
+    use super::*;
+
+    /// A driver of a simulated board: its file is readable when there are answers.
+    struct Simulated {
+        board: Mutex<Board>,
+        answers: Mutex<VecDeque<(i64, Response)>>,
+        ours: UnixDatagram,
+        theirs: UnixDatagram,
+    }
+
+    impl Simulated {
+        fn of(board: Board) -> Self {
+            let (ours, theirs) = UnixDatagram::pair().unwrap();
+            ours.set_nonblocking(true).unwrap();
+            Self { board: Mutex::new(board), answers: Mutex::default(), ours, theirs }
+        }
+    }
+
+    impl AsFd for Simulated {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.ours.as_fd()
+        }
+    }
+
+    impl Transport for Simulated {
+        fn send(&self, id: i64, destination: Destination, request: &Request) -> io::Result<()> {
+            let asked = Asked { destination, request: request.clone(), privilege: Privilege::Administrator };
+            let response = self.board.lock().unwrap().answer(&asked);
+            self.answers.lock().unwrap().push_back((id, response));
+            self.theirs.send(b"!").map(drop)
+        }
+
+        fn receive(&self) -> io::Result<(i64, Response)> {
+            self.ours.recv(&mut [0; 1])?;
+            Ok(self.answers.lock().unwrap().pop_front().unwrap())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_local_controller_is_scanned_as_one_on_the_network_is() {
+        let transport = Simulated::of(Board { busy_every: 9, ..Board::default() });
+        let bmc = Connection::through(transport, Timing::default(), RecordCache::in_memory()).unwrap();
+        assert_eq!((bmc.protection(), bmc.suite(), bmc.guid()), (None, None, None));
+        let records = bmc.records().await.unwrap();
+        let measured = bmc.measure(&records).await.unwrap();
+        assert_eq!((records.len(), measured.len()), (35, 29));
+        assert!(measured.iter().all(|measured| measured.reading.is_some()));
+        bmc.run(&chassis::Control::PowerDown).await.unwrap();
+        assert!(!bmc.run(&chassis::GetStatus).await.unwrap().power_is_on);
+        bmc.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_says_busy_for_ever_is_given_up_with_the_reason() {
+        let transport = Simulated::of(Board { busy_every: 1, ..Board::default() });
+        let timing = Timing { limit: Duration::from_millis(200), ..Timing::default() };
+        let bmc = Connection::through(transport, timing, RecordCache::in_memory()).unwrap();
+        let error = bmc.run(&device_id::GetDeviceId).await.unwrap_err();
+        assert!(matches!(error, IpmiError::Completion(code) if code.0 == 0xc0), "{error}");
+    }
+}

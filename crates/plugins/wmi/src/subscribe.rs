@@ -1,0 +1,66 @@
+//! Subscribe (WS-Eventing; DSP0226 10): events of a query, to be pulled.
+
+use cim::wscim::Selection;
+use service::{Answer, BoxFuture, Item, Items};
+use wmi::{Events, Occurrence};
+use wsman::eventing::write_dropped;
+use wsman::namespace::DIALECT_WQL;
+use wsman::{Fault, Subcode, code};
+use xml::Writer;
+
+use crate::error::WmiError;
+use crate::fault::{Operation, Told};
+use crate::plugin::Asked;
+
+pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Fault> {
+    let filter = asked.call.subscribe.as_ref().and_then(|subscribe| subscribe.filter.as_ref());
+    let Some(filter) = filter else {
+        return Err(asked.fault(WmiError::EventsWithoutFilter, Operation::ExecNotificationQuery));
+    };
+    if !filter.dialect.eq_ignore_ascii_case(DIALECT_WQL) {
+        let reason = format!("events are selected in WQL: give the filter the dialect {DIALECT_WQL}");
+        return Err(Fault::new(
+            Subcode::EventingFilteringRequestedUnavailable,
+            code::EVENTING_FILTER_UNAVAILABLE,
+            reason,
+        ));
+    }
+    let told = |error: WmiError| asked.told.fault(error, Operation::ExecNotificationQuery, &filter.text);
+    if asked.place.has_keys() {
+        return Err(told(WmiError::SelectorsInSubscription));
+    }
+    let subscribing = asked.engine.subscribe(&asked.context, &asked.place.namespace, &filter.text);
+    let events = asked.in_time(subscribing).await.map_err(told)?;
+    let selection = events.names().map_or(Selection::Whole, |names| Selection::Names(names.to_vec()));
+    Ok(Answer::items(EventItems {
+        writer: asked.told.writer().rows(selection),
+        told: asked.told.clone(),
+        query: filter.text.clone(),
+        events,
+    }))
+}
+
+/// The events of a subscription, as they come.
+struct EventItems {
+    events: Events,
+    writer: cim::wscim::Rows,
+    told: Told,
+    /// What was asked, for faults.
+    query: String,
+}
+
+impl Items for EventItems {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
+        Box::pin(async {
+            let mut object = Writer::new();
+            match self.events.next().await? {
+                Ok(Occurrence::Event(event)) => self.writer.write(&mut object, &event),
+                Ok(Occurrence::Dropped(count)) => write_dropped(&mut object, count),
+                Err(error) => {
+                    return Some(Err(self.told.fault(error, Operation::ExecNotificationQuery, &self.query)));
+                }
+            }
+            Some(Ok(Item { object: object.into_fragment(), reference: None }))
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! Events that Linux tells of by itself.
+//!
+//! | Class | Where from |
+//! |---|---|
+//! | `Win32_ProcessStartTrace`, `Win32_ProcessStopTrace` | the connector of processes, for whoever may listen to it; otherwise `/proc`, looked at twice a second |
+//! | `Win32_VolumeChangeEvent` | `/proc/self/mountinfo`, which wakes up whoever waits for it |
+//!
+//! Nothing listens, and nothing wakes up, while nobody has subscribed.
+
+mod connector;
+mod mounts;
+mod processes;
+mod table;
+mod watched;
+
+use std::sync::Arc;
+
+use cim::{Instance, Name, Namespace};
+use wmi::{EventSource, Provider, ProviderError, Scan, Sink, Watch};
+
+use crate::Machine;
+
+use mounts::MountChanges;
+pub(crate) use mounts::of_mounted;
+use processes::{Kind, ProcessTrace};
+
+/// Tells of the events of a machine.
+pub(crate) struct Events {
+    machine: Arc<Machine>,
+}
+
+const START: &str = "Win32_ProcessStartTrace";
+const STOP: &str = "Win32_ProcessStopTrace";
+const VOLUME: &str = "Win32_VolumeChangeEvent";
+
+impl Events {
+    pub(crate) fn of(machine: &Arc<Machine>) -> Arc<dyn Provider> {
+        Arc::new(Self { machine: Arc::clone(machine) })
+    }
+}
+
+impl Provider for Events {
+    fn classes(&self) -> Vec<(Namespace, Name)> {
+        let of = |name| Some((Namespace::cimv2(), Name::parse(name).ok()?));
+        [START, STOP, VOLUME].into_iter().filter_map(of).collect()
+    }
+
+    fn enumerate(&self, _scan: &Scan, _rows: &mut Sink<'_>) -> Result<(), ProviderError> {
+        // Events are subscribed to; what has been is not kept.
+        Err(ProviderError::NotCapable)
+    }
+
+    fn watch(&self, watch: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        let class = Arc::clone(watch.class);
+        Ok(match class.name().as_str() {
+            START => Some(Box::new(ProcessTrace::open(&self.machine, class, Kind::Start))),
+            STOP => Some(Box::new(ProcessTrace::open(&self.machine, class, Kind::Stop))),
+            VOLUME => {
+                let changes = MountChanges::open(&self.machine).map_err(|error| mounts::failed(&error))?;
+                Some(Box::new(mounts::VolumeChanges::new(changes, class)))
+            }
+            _ => None,
+        })
+    }
+}
+
+/// An instance with the values that there are.
+fn instance(
+    class: &Arc<cim::Class>,
+    values: impl IntoIterator<Item = (&'static str, cim::Value)>,
+) -> Result<Instance, ProviderError> {
+    let with = |event: Instance, (name, value): (&str, cim::Value)| event.with(name, value);
+    Ok(values.into_iter().try_fold(Instance::new(class.clone()), with)?)
+}

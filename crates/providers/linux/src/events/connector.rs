@@ -1,0 +1,170 @@
+//! The connector of processes: the kernel tells of each fork, exec and exit (`linux/cn_proc.h`).
+//!
+//! Whoever listens needs `CAP_NET_ADMIN`.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::net::netlink::{CONNECTOR, SocketAddrNetlink};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{bind, recv, send, socket_with, sockopt};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::watched::watch;
+
+/// What has happened to a process; its threads do not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Happened {
+    Forked {
+        parent: u32,
+        process: u32,
+    },
+    /// It runs another program now.
+    Executed(u32),
+    Ended {
+        process: u32,
+        /// As `wait` gives it.
+        status: u32,
+    },
+    /// More has happened than the kernel could keep.
+    Lost,
+}
+
+/// A listener.
+pub(super) struct Connector {
+    socket: AsyncFd<OwnedFd>,
+    ready: VecDeque<Happened>,
+}
+
+impl Connector {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// What the kernel says, `PermissionDenied` for most users; `Unsupported` where it does not answer, as to those
+    /// in a container of their own.
+    pub(super) fn open() -> io::Result<Self> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(CONNECTOR))?;
+        bind(&socket, &SocketAddrNetlink::new(0, GROUP))?;
+        // For bursts; with less it works as well.
+        let _ = sockopt::set_socket_recv_buffer_size(&socket, 1 << 20);
+        send(&socket, &ask(LISTEN), SendFlags::empty())?;
+        // The kernel has answered before sending was over, if at all.
+        let mut message = [0; LONGEST];
+        let answered = recv(&socket, &mut message[..], RecvFlags::empty());
+        match answered {
+            Ok(_) => Ok(Self { socket: watch(socket, Interest::READABLE)?, ready: VecDeque::new() }),
+            Err(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Waits for what happens next.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(super) async fn next(&mut self) -> io::Result<Happened> {
+        loop {
+            if let Some(happened) = self.ready.pop_front() {
+                return Ok(happened);
+            }
+            let mut readable = self.socket.readable().await?;
+            let mut message = [0; LONGEST];
+            match recv(readable.get_inner(), &mut message[..], RecvFlags::empty()) {
+                Ok((length, _)) => self.ready.extend(message.get(..length).and_then(parse)),
+                Err(Errno::AGAIN) => readable.clear_ready(),
+                Err(Errno::INTR) => {}
+                Err(Errno::NOBUFS) => return Ok(Happened::Lost),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl Drop for Connector {
+    fn drop(&mut self) {
+        // Older kernels go on telling nobody otherwise.
+        let _ = send(self.socket.get_ref(), &ask(IGNORE), SendFlags::empty());
+    }
+}
+
+/// `CN_IDX_PROC`, which is also the group of those who listen.
+const GROUP: u32 = 1;
+/// `PROC_CN_MCAST_LISTEN`
+const LISTEN: u32 = 1;
+/// `PROC_CN_MCAST_IGNORE`
+const IGNORE: u32 = 2;
+/// One message has 76 octets.
+const LONGEST: usize = 1_024;
+
+/// A message with an operation: the headers of netlink (16 octets) and of the connector (20 octets) before it.
+fn ask(operation: u32) -> Vec<u8> {
+    const NLMSG_DONE: u16 = 3;
+    let mut message = Vec::with_capacity(40);
+    message.extend(40_u32.to_ne_bytes());
+    message.extend(NLMSG_DONE.to_ne_bytes());
+    message.extend([0; 10]);
+    message.extend(GROUP.to_ne_bytes());
+    message.extend(1_u32.to_ne_bytes());
+    message.extend([0; 8]);
+    message.extend(4_u16.to_ne_bytes());
+    message.extend([0; 2]);
+    message.extend(operation.to_ne_bytes());
+    message
+}
+
+/// Reads a message; `None` for what is of no interest here.
+fn parse(message: &[u8]) -> Option<Happened> {
+    let event = message.get(36..)?;
+    let word = |at: usize| {
+        let octets = event.get(at..)?.first_chunk::<4>()?;
+        Some(u32::from_ne_bytes(*octets))
+    };
+    // What, the processor, the time (8 octets), and then what depends on the first.
+    match word(0)? {
+        0x1 if word(24)? == word(28)? => Some(Happened::Forked { parent: word(20)?, process: word(28)? }),
+        0x2 => Some(Happened::Executed(word(20)?)),
+        0x8000_0000 if word(16)? == word(20)? => {
+            Some(Happened::Ended { process: word(20)?, status: word(24)? })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message as the kernel sends it.
+    fn message(what: u32, words: &[u32]) -> Vec<u8> {
+        let mut message = vec![0; 36];
+        for word in [what, 0, 1, 2].iter().chain(words) {
+            message.extend(word.to_ne_bytes());
+        }
+        message.resize(76, 0);
+        message
+    }
+
+    #[test]
+    fn processes_are_told_from_their_threads() {
+        let forked = Happened::Forked { parent: 7, process: 9 };
+        assert_eq!(parse(&message(1, &[8, 7, 9, 9])), Some(forked));
+        assert_eq!(parse(&message(1, &[8, 7, 10, 9])), None);
+        assert_eq!(parse(&message(2, &[9, 9])), Some(Happened::Executed(9)));
+        let ended = Happened::Ended { process: 9, status: 0x300 };
+        assert_eq!(parse(&message(0x8000_0000, &[9, 9, 0x300, 17, 7, 7])), Some(ended));
+        assert_eq!(parse(&message(0x8000_0000, &[10, 9, 0, 17, 7, 7])), None);
+        assert_eq!(parse(&message(0x40, &[9, 9])), None);
+    }
+
+    #[test]
+    fn messages_of_any_length_are_read_or_not() {
+        let whole = message(1, &[8, 7, 9, 9]);
+        for length in 0..whole.len() {
+            let read = whole.get(..length).and_then(parse);
+            assert_eq!(read.is_some(), length >= 68, "{length}");
+        }
+    }
+}

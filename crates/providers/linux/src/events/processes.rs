@@ -1,0 +1,243 @@
+//! `Win32_ProcessStartTrace` and `Win32_ProcessStopTrace`.
+//!
+//! On Linux a process begins as a copy of its parent and then, mostly, runs another program. Scripts that wait for a
+//! program mean the latter, so the beginning is told when the program runs; of a copy that stays one, soon after.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cim::{Class, Instance, Status, Value};
+use tokio::time::{Instant, sleep_until};
+use wmi::{BoxFuture, EventSource, Happening, ProviderError};
+
+use super::connector::{Connector, Happened};
+use super::instance;
+use super::table::{Difference, Table};
+use crate::Machine;
+
+/// Which end of a process is told.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Kind {
+    Start,
+    Stop,
+}
+
+/// What there is to tell of a process that may have gone already.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Known {
+    pub(super) name: Option<String>,
+    pub(super) parent: Option<u32>,
+    /// In ticks since the kernel was started, which tells it from a later one of the same number.
+    pub(super) start: Option<u64>,
+}
+
+impl Known {
+    /// Every process there is.
+    pub(super) fn all(machine: &Machine) -> BTreeMap<u32, Self> {
+        let Ok(names) = machine.names("proc") else { return BTreeMap::new() };
+        let numbers = names.iter().filter_map(|name| name.to_str()?.parse().ok());
+        numbers.filter_map(|number| Some((number, Self::of(machine, number)?))).collect()
+    }
+
+    fn of(machine: &Machine, number: u32) -> Option<Self> {
+        let line = machine.text(format!("proc/{number}/stat")).ok()?;
+        // The name may hold anything, brackets too; after its bracket there are only numbers.
+        let (before, rest) = line.rsplit_once(')')?;
+        let mut fields = rest.split_ascii_whitespace();
+        let program = std::fs::read_link(machine.path(format!("proc/{number}/exe"))).ok();
+        let program = program.as_deref().and_then(|path| path.to_str());
+        let program = program.map(|path| path.strip_suffix(" (deleted)").unwrap_or(path));
+        let file = program.and_then(|path| path.rsplit('/').next()).filter(|name| !name.is_empty());
+        Some(Self {
+            name: Some(file.or_else(|| Some(before.split_once('(')?.1))?.to_owned()),
+            parent: fields.nth(1)?.parse().ok(),
+            start: fields.nth(17)?.parse().ok(),
+        })
+    }
+}
+
+/// Processes as they begin or end.
+pub(super) struct ProcessTrace {
+    source: Source,
+    class: Arc<Class>,
+    kind: Kind,
+    ready: VecDeque<Instance>,
+}
+
+enum Source {
+    Connector(Box<Watched>),
+    Table(Table),
+}
+
+/// What the connector has told so far.
+struct Watched {
+    connector: Connector,
+    machine: Arc<Machine>,
+    known: HashMap<u32, Known>,
+    /// Copies of their parents that may still run another program, the oldest first.
+    copies: VecDeque<(Instant, u32)>,
+}
+
+/// How long a copy of its parent may take to run another program before it is told of as what it is.
+const COPY: Duration = Duration::from_millis(100);
+
+impl ProcessTrace {
+    /// Begins to listen, or to look.
+    pub(super) fn open(machine: &Arc<Machine>, class: Arc<Class>, kind: Kind) -> Self {
+        let source = match Connector::open() {
+            Ok(connector) => Source::Connector(Box::new(Watched {
+                connector,
+                known: Known::all(machine).into_iter().collect(),
+                machine: Arc::clone(machine),
+                copies: VecDeque::new(),
+            })),
+            Err(error) => {
+                tracing::debug!(%error, "The kernel does not tell of processes; they are looked at");
+                Source::Table(Table::open(machine))
+            }
+        };
+        Self { source, class, kind, ready: VecDeque::new() }
+    }
+
+    /// Waits for more, and keeps what is to be told.
+    async fn hear(&mut self) -> Result<(), ProviderError> {
+        let told = match &mut self.source {
+            Source::Connector(watched) => watched.hear().await.map_err(|error| failed(&error))?,
+            Source::Table(table) => vec![match table.next().await {
+                Difference::Began(process, known) => Told::Started(process, known),
+                Difference::Ended(process, known) => Told::Stopped(process, known, None),
+            }],
+        };
+        for told in told {
+            let event = match told {
+                Told::Started(process, known) if self.kind == Kind::Start => {
+                    self.event(process, known, None)?
+                }
+                Told::Stopped(process, known, status) if self.kind == Kind::Stop => {
+                    self.event(process, known, status)?
+                }
+                _ => continue,
+            };
+            self.ready.push_back(event);
+        }
+        Ok(())
+    }
+
+    fn event(&self, process: u32, known: Known, status: Option<u32>) -> Result<Instance, ProviderError> {
+        let status = status.map(|status| ("ExitStatus", Value::Uint32(status)));
+        let values = [
+            ("ProcessID", Value::Uint32(process)),
+            ("ParentProcessID", known.parent.into()),
+            ("ProcessName", known.name.into()),
+        ];
+        instance(&self.class, values.into_iter().chain(status))
+    }
+}
+
+impl EventSource for ProcessTrace {
+    fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
+        Box::pin(async {
+            loop {
+                if let Some(event) = self.ready.pop_front() {
+                    return Ok(Happening::Event(event));
+                }
+                self.hear().await?;
+            }
+        })
+    }
+}
+
+/// What is told of a process, with how it ended.
+enum Told {
+    Started(u32, Known),
+    Stopped(u32, Known, Option<u32>),
+}
+
+impl Watched {
+    async fn hear(&mut self) -> io::Result<Vec<Told>> {
+        let due = self.copies.front().map(|(due, _)| *due);
+        let waiting = async {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            happened = self.connector.next() => Ok(self.take(happened?)),
+            () = waiting => {
+                let copy = self.copies.pop_front().map(|(_, process)| process);
+                Ok(copy.map(|process| Told::Started(process, self.look(process))).into_iter().collect())
+            }
+        }
+    }
+
+    fn take(&mut self, happened: Happened) -> Vec<Told> {
+        match happened {
+            Happened::Forked { parent, process } => {
+                let name = self.known.get(&parent).and_then(|known| known.name.clone());
+                self.known.insert(process, Known { name, parent: Some(parent), start: None });
+                self.copies.push_back((Instant::now() + COPY, process));
+                Vec::new()
+            }
+            Happened::Executed(process) => {
+                let was_copy = self.is_copy_no_more(process);
+                let known = self.look(process);
+                if was_copy { vec![Told::Started(process, known)] } else { Vec::new() }
+            }
+            Happened::Ended { process, status } => {
+                let was_copy = self.is_copy_no_more(process);
+                let known = self.known.remove(&process).unwrap_or_default();
+                let started = was_copy.then(|| Told::Started(process, known.clone()));
+                let stopped = Told::Stopped(process, known, Some(exit_status(status)));
+                started.into_iter().chain([stopped]).collect()
+            }
+            // Names of processes that nobody was told of are looked up when they are needed.
+            Happened::Lost => {
+                tracing::debug!("More processes began and ended than the kernel could tell");
+                self.known = Known::all(&self.machine).into_iter().collect();
+                self.copies.clear();
+                Vec::new()
+            }
+        }
+    }
+
+    fn is_copy_no_more(&mut self, process: u32) -> bool {
+        let before = self.copies.len();
+        self.copies.retain(|(_, copy)| *copy != process);
+        self.copies.len() < before
+    }
+
+    /// What the process is now; what it was if it has gone already.
+    fn look(&mut self, process: u32) -> Known {
+        let before = self.known.get(&process).cloned().unwrap_or_default();
+        let Some(now) = Known::of(&self.machine, process) else { return before };
+        let now = Known { parent: before.parent.or(now.parent), ..now };
+        self.known.insert(process, now.clone());
+        now
+    }
+}
+
+/// What a shell would tell: the number that the program gave, or 128 and the number of the signal that ended it.
+fn exit_status(status: u32) -> u32 {
+    match status & 0x7F {
+        0 => (status >> 8) & 0xFF,
+        signal => 128 + signal,
+    }
+}
+
+fn failed(error: &io::Error) -> ProviderError {
+    ProviderError::failed(Status::Failed, format!("the kernel does not tell of processes any more: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_process_ended_is_a_number_as_a_shell_tells_it() {
+        assert_eq!([0, 0x300, 9, 0x8B].map(exit_status), [0, 3, 137, 139]);
+    }
+}

@@ -1,0 +1,63 @@
+//! Processes by looking at `/proc`, for those to whom the kernel does not tell more.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::processes::Known;
+use crate::Machine;
+
+/// Looks at all processes from time to time; those that begin and end in between are not seen.
+pub(super) struct Table {
+    machine: Arc<Machine>,
+    seen: BTreeMap<u32, Known>,
+    looked: Instant,
+    ready: VecDeque<Difference>,
+}
+
+/// A process that was not there before, or is not there any more.
+pub(super) enum Difference {
+    Began(u32, Known),
+    Ended(u32, Known),
+}
+
+impl Table {
+    pub(super) fn open(machine: &Arc<Machine>) -> Self {
+        let seen = Known::all(machine);
+        Self { machine: Arc::clone(machine), seen, looked: Instant::now(), ready: VecDeque::new() }
+    }
+
+    pub(super) async fn next(&mut self) -> Difference {
+        loop {
+            if let Some(difference) = self.ready.pop_front() {
+                return difference;
+            }
+            sleep_until(self.looked + INTERVAL).await;
+            let machine = Arc::clone(&self.machine);
+            let now = tokio::task::spawn_blocking(move || Known::all(&machine)).await;
+            self.looked = Instant::now();
+            if let Ok(now) = now {
+                self.compare(now);
+            }
+        }
+    }
+
+    fn compare(&mut self, now: BTreeMap<u32, Known>) {
+        for (process, known) in &self.seen {
+            if now.get(process).is_none_or(|now| now.start != known.start) {
+                self.ready.push_back(Difference::Ended(*process, known.clone()));
+            }
+        }
+        for (process, known) in &now {
+            if self.seen.get(process).is_none_or(|seen| seen.start != known.start) {
+                self.ready.push_back(Difference::Began(*process, known.clone()));
+            }
+        }
+        self.seen = now;
+    }
+}
+
+/// How often it is looked.
+const INTERVAL: Duration = Duration::from_millis(500);

@@ -1,0 +1,41 @@
+//! The logs of Windows, as parts of the journal.
+//!
+//! | Log | Records |
+//! |---|---|
+//! | `Security` | of the facilities `auth` and `authpriv`, and of the kernel's audit |
+//! | `System` | of the kernel, and of the facility `daemon` |
+//! | `Application` | all others |
+
+mod event;
+mod file;
+mod journal;
+
+use std::sync::Arc;
+
+use crate::Machine;
+use crate::table::{Binding, bind};
+
+/// The classes of logs.
+pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
+    vec![bind(machine, event::NtLogEvent), bind(machine, file::NtEventlogFile)]
+}
+
+/// One of the logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Log {
+    Application,
+    Security,
+    System,
+}
+
+impl Log {
+    const ALL: [Self; 3] = [Self::Application, Self::Security, Self::System];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Application => "Application",
+            Self::Security => "Security",
+            Self::System => "System",
+        }
+    }
+}

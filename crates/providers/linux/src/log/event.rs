@@ -1,0 +1,181 @@
+//! `Win32_NTLogEvent`: a record of the journal.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use cim::Value;
+use wmi::{ProviderError, Scan};
+
+use super::Log;
+use super::journal::{Record, Records, folder};
+use crate::Machine;
+use crate::table::{Fill, Push, Table, failure};
+
+/// The records of all logs, the newest first.
+pub(super) struct NtLogEvent;
+
+/// One of them.
+pub(super) struct Row {
+    record: Record,
+    users: Rc<Users>,
+}
+
+/// The names of users that were looked for already.
+type Users = RefCell<HashMap<u32, Option<String>>>;
+
+impl Row {
+    fn user(&self, machine: &Machine) -> Option<String> {
+        let number = self.record.number("_UID")?;
+        let find = || machine.user(number).map(|user| user.name);
+        self.users.borrow_mut().entry(number).or_insert_with(find).clone()
+    }
+}
+
+/// Names of syslog's facilities (RFC 5424, 6.2.1).
+const FACILITIES: [&str; 24] = [
+    "kern",
+    "user",
+    "mail",
+    "daemon",
+    "auth",
+    "syslog",
+    "lpr",
+    "news",
+    "uucp",
+    "cron",
+    "authpriv",
+    "ftp",
+    "ntp",
+    "security",
+    "console",
+    "solaris-cron",
+    "local0",
+    "local1",
+    "local2",
+    "local3",
+    "local4",
+    "local5",
+    "local6",
+    "local7",
+];
+
+/// How bad something is, as Windows counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Severity {
+    Error,
+    Warning,
+    Information,
+    AuditSuccess,
+    AuditFailure,
+}
+
+impl Severity {
+    fn of(record: &Record) -> Self {
+        let priority = record.number::<u8>("PRIORITY").unwrap_or(6);
+        match (record.log(), priority) {
+            (Log::Security, 0..=4) => Self::AuditFailure,
+            (Log::Security, _) => Self::AuditSuccess,
+            (_, 0..=3) => Self::Error,
+            (_, 4) => Self::Warning,
+            _ => Self::Information,
+        }
+    }
+
+    fn number(self) -> u8 {
+        match self {
+            Self::Error => 1,
+            Self::Warning => 2,
+            Self::Information => 3,
+            Self::AuditSuccess => 4,
+            Self::AuditFailure => 5,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Error => "Error",
+            Self::Warning => "Warning",
+            Self::Information => "Information",
+            Self::AuditSuccess => "Audit Success",
+            Self::AuditFailure => "Audit Failure",
+        }
+    }
+
+    /// The bits of an event identifier that say so (MS-ERREF 2.3).
+    fn bits(self) -> u32 {
+        match self {
+            Self::Error => 0xC000_0000,
+            Self::Warning => 0x8000_0000,
+            Self::Information => 0x4000_0000,
+            Self::AuditSuccess | Self::AuditFailure => 0,
+        }
+    }
+}
+
+/// The last digits of the kind of a message, which programs may give it; zero otherwise.
+fn code(record: &Record) -> u16 {
+    let kind = record.text("MESSAGE_ID").unwrap_or_default();
+    let digits = kind.len().checked_sub(4).and_then(|begin| kind.get(begin..));
+    digits.and_then(|digits| u16::from_str_radix(digits, 16).ok()).unwrap_or_default()
+}
+
+fn time(machine: &Machine, row: &Row) -> Value {
+    row.record.number::<i64>("__REALTIME_TIMESTAMP").and_then(|micros| machine.timestamp(micros)).into()
+}
+
+impl Table for NtLogEvent {
+    type Row = Row;
+
+    const CLASS: &'static str = "Win32_NTLogEvent";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Category", |_, _| 0_u16.into()),
+        ("CategoryString", |_, row| {
+            let facility = row.record.number::<usize>("SYSLOG_FACILITY");
+            facility.and_then(|facility| FACILITIES.get(facility).copied()).into()
+        }),
+        ("ComputerName", |_, row| row.record.text("_HOSTNAME").into()),
+        ("EventCode", |_, row| code(&row.record).into()),
+        ("EventIdentifier", |_, row| {
+            (Severity::of(&row.record).bits() | u32::from(code(&row.record))).into()
+        }),
+        ("EventType", |_, row| Severity::of(&row.record).number().into()),
+        ("InsertionStrings", |_, row| row.record.text("MESSAGE").map(|message| vec![message]).into()),
+        ("Logfile", |_, row| row.record.log().name().into()),
+        ("Message", |_, row| row.record.text("MESSAGE").into()),
+        ("RecordNumber", |_, row| {
+            // Beyond its type, it begins again.
+            row.record
+                .sequence()
+                .map(|number| u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default())
+                .into()
+        }),
+        ("SourceName", |_, row| {
+            row.record.text("SYSLOG_IDENTIFIER").or_else(|| row.record.text("_COMM")).into()
+        }),
+        ("TimeGenerated", time),
+        ("TimeWritten", time),
+        ("Type", |_, row| Severity::of(&row.record).name().into()),
+        ("User", |machine, row| row.user(machine).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &["Data"];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, Row>,
+    ) -> Result<(), ProviderError> {
+        let Some(folder) = folder(machine) else { return Ok(()) };
+        let not_before = scan.not_before("TimeGenerated").max(scan.not_before("TimeWritten"));
+        let mut records = Records::read(&folder, not_before).map_err(failure)?;
+        let users = Rc::default();
+        while let Some(record) = records.next().map_err(failure)? {
+            push(Row { record, users: Rc::clone(&users) })?;
+        }
+        Ok(())
+    }
+}

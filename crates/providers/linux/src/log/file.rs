@@ -1,0 +1,97 @@
+//! `Win32_NTEventlogFile`: one of the logs.
+
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use super::Log;
+use super::journal::{Records, folder};
+use crate::Machine;
+use crate::table::{Fill, Push, Table, failure, host_name};
+
+/// The three logs.
+pub(super) struct NtEventlogFile;
+
+/// One of them.
+pub(super) struct Row {
+    log: Log,
+    folder: String,
+}
+
+impl Row {
+    /// How many records it has, which takes reading all of the journal.
+    fn count(&self) -> Option<u32> {
+        let mut records = Records::read(self.folder.as_ref(), None).ok()?;
+        let mut count = 0_u32;
+        while let Some(record) = records.next().ok()? {
+            if record.log() == self.log {
+                count = count.saturating_add(1);
+            }
+        }
+        Some(count)
+    }
+
+    /// What the journal takes on the disk: all logs are in the same files.
+    fn size(&self) -> Option<u64> {
+        let folders = std::fs::read_dir(&self.folder).ok()?.flatten();
+        let files = folders.filter_map(|folder| std::fs::read_dir(folder.path()).ok()).flatten().flatten();
+        Some(files.filter_map(|file| Some(file.metadata().ok()?.len())).sum())
+    }
+}
+
+impl Table for NtEventlogFile {
+    type Row = Row;
+
+    const CLASS: &'static str = "Win32_NTEventlogFile";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Caption", |_, row| format!("{}/{}", row.folder, row.log.name()).into()),
+        ("CSName", host_name),
+        ("Description", |_, row| format!("{}/{}", row.folder, row.log.name()).into()),
+        ("FileName", |_, row| row.log.name().into()),
+        ("FileSize", |_, row| row.size().into()),
+        ("LogfileName", |_, row| row.log.name().into()),
+        ("Name", |_, row| format!("{}/{}", row.folder, row.log.name()).into()),
+        ("NumberOfRecords", |_, row| row.count().into()),
+        // Old records go when there is no room for new ones.
+        ("OverwriteOutDated", |_, _| 0_u32.into()),
+        ("OverWritePolicy", |_, _| "WhenNeeded".into()),
+        ("Path", |_, row| format!("{}/", row.folder).into()),
+        ("Status", |_, _| "OK".into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AccessMask",
+        "Archive",
+        "Compressed",
+        "CompressionMethod",
+        "CreationDate",
+        "Drive",
+        "EightDotThreeFileName",
+        "Encrypted",
+        "EncryptionMethod",
+        "Extension",
+        "FileType",
+        "FSCreationClassName",
+        "FSName",
+        "Hidden",
+        "InstallDate",
+        "InUseCount",
+        "LastAccessed",
+        "LastModified",
+        "Manufacturer",
+        "MaxFileSize",
+        "Readable",
+        "Sources",
+        "System",
+        "Version",
+        "Writeable",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        let Some(folder) = folder(machine) else { return Ok(()) };
+        let folder = folder.into_os_string().into_string();
+        let folder = folder.map_err(|_| failure(std::io::ErrorKind::InvalidFilename.into()))?;
+        Log::ALL.into_iter().try_for_each(|log| push(Row { log, folder: folder.clone() }))
+    }
+}

@@ -1,0 +1,135 @@
+//! The journal through journalctl: its format is nobody else's business (systemd.journal-fields(7)).
+
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use serde_json::{Map, Value};
+
+use super::Log;
+use crate::Machine;
+
+/// How long a record may be; what is longer is left out.
+const MAX_RECORD: u64 = 1 << 20;
+
+/// The folder of a machine's journal; `None` if it keeps none.
+pub(super) fn folder(machine: &Machine) -> Option<PathBuf> {
+    let folders = ["var/log/journal", "run/log/journal"].map(|folder| machine.path(folder));
+    let has_files =
+        |folder: &PathBuf| std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    folders.into_iter().find(has_files)
+}
+
+/// The records of a journal, the newest first. Dropping it ends the search.
+pub(super) struct Records {
+    program: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Records {
+    /// Begins to read; only those not before a moment, in microseconds since 1970.
+    ///
+    /// # Errors
+    /// What kept journalctl from starting.
+    pub(super) fn read(folder: &std::path::Path, not_before: Option<i64>) -> io::Result<Self> {
+        let mut command = Command::new("journalctl");
+        command.args(["--quiet", "--no-pager", "--reverse", "--output=json", "--directory"]).arg(folder);
+        if let Some(moment) = not_before {
+            command.arg(format!("--since=@{}", moment.div_euclid(1_000_000).max(0)));
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut program = command.spawn()?;
+        let lines = program.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Self { program, lines: BufReader::new(lines) })
+    }
+
+    /// The next record.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
+        loop {
+            let mut line = Vec::new();
+            let read = (&mut self.lines).take(MAX_RECORD).read_until(b'\n', &mut line)?;
+            if read == 0 {
+                return Ok(None);
+            }
+            if !line.ends_with(b"\n") {
+                self.skip_line()?;
+                continue;
+            }
+            if let Ok(Value::Object(fields)) = serde_json::from_slice(&line) {
+                return Ok(Some(Record(fields)));
+            }
+        }
+    }
+
+    /// Reads on to the end of a line without keeping it.
+    fn skip_line(&mut self) -> io::Result<()> {
+        loop {
+            let there = self.lines.fill_buf()?;
+            let (length, is_end) = match there.iter().position(|octet| *octet == b'\n') {
+                Some(place) => (place + 1, true),
+                None => (there.len(), there.is_empty()),
+            };
+            self.lines.consume(length);
+            if is_end {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+/// A record with its fields.
+#[derive(Debug)]
+pub(super) struct Record(Map<String, Value>);
+
+impl Record {
+    /// A field as text; what is not UTF-8 comes as numbers, and what is there several times as a list.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        match self.0.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Array(values) if values.iter().all(Value::is_number) => {
+                let octets: Vec<u8> =
+                    values.iter().filter_map(|value| u8::try_from(value.as_u64()?).ok()).collect();
+                Some(String::from_utf8_lossy(&octets).into_owned())
+            }
+            Value::Array(values) => values.first()?.as_str().map(str::to_owned),
+            _ => None,
+        }
+    }
+
+    pub(super) fn number<N: std::str::FromStr>(&self, name: &str) -> Option<N> {
+        self.text(name)?.parse().ok()
+    }
+
+    /// Its number in the journal, which is in its cursor: `s=…;i=1f;b=…`.
+    pub(super) fn sequence(&self) -> Option<u64> {
+        let cursor = self.text("__CURSOR")?;
+        let number = cursor.split(';').find_map(|part| part.strip_prefix("i="))?;
+        u64::from_str_radix(number, 16).ok()
+    }
+
+    /// The log it belongs to.
+    pub(super) fn log(&self) -> Log {
+        /// Facilities of syslog (RFC 5424, 6.2.1).
+        const KERNEL: u8 = 0;
+        const DAEMON: u8 = 3;
+        const AUTH: u8 = 4;
+        const AUTHPRIV: u8 = 10;
+        let transport = self.text("_TRANSPORT");
+        match (transport.as_deref(), self.number("SYSLOG_FACILITY")) {
+            (Some("audit"), _) | (_, Some(AUTH | AUTHPRIV)) => Log::Security,
+            (Some("kernel"), _) | (_, Some(KERNEL | DAEMON)) => Log::System,
+            _ => Log::Application,
+        }
+    }
+}

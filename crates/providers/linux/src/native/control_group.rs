@@ -1,0 +1,305 @@
+//! `Linux_ControlGroup` and `Linux_Container`: the tree of control groups (the kernel's admin-guide, cgroup-v2).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cim::Value;
+use serde_json::Value as Json;
+use wmi::{Lookup, ProviderError, Scan};
+
+use crate::Machine;
+use crate::table::{Fill, Push, Table, text_key};
+
+/// Where the tree is; on machines with both versions of control groups, that of the second one.
+const ROOTS: [&str; 2] = ["sys/fs/cgroup", "sys/fs/cgroup/unified"];
+
+/// How many groups may stand in each other.
+const DEEPEST: usize = 64;
+
+/// All control groups.
+pub(super) struct ControlGroup;
+
+/// The control groups of containers.
+pub(super) struct Container;
+
+/// One group, by its place in the tree: `/system.slice/cron.service`.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    root: &'static str,
+    path: String,
+}
+
+impl Group {
+    /// The group at a place, if there is one.
+    fn find(machine: &Machine, path: &str) -> Option<Self> {
+        let is_place = path.starts_with('/') && !path.split('/').any(|part| part == "..");
+        let root = root(machine).filter(|_| is_place)?;
+        let group = Self { root, path: path.to_owned() };
+        machine.path(group.file("cgroup.procs")).exists().then_some(group)
+    }
+
+    fn file(&self, name: &str) -> String {
+        format!("{}{}/{name}", self.root, self.path.trim_end_matches('/'))
+    }
+
+    fn text(&self, machine: &Machine, name: &str) -> Option<String> {
+        machine.text(self.file(name)).ok()
+    }
+
+    /// A number that is alone in its file; `None` also for `max`.
+    fn number(&self, machine: &Machine, name: &str) -> Option<u64> {
+        machine.number(self.file(name))
+    }
+
+    /// A number behind its name in a file of several.
+    fn counter(&self, machine: &Machine, file: &str, name: &str) -> Option<u64> {
+        let text = self.text(machine, file)?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value?.trim().parse().ok()
+    }
+
+    /// A number of `io.stat`, of all devices together.
+    fn traffic(&self, machine: &Machine, name: &str) -> Option<u64> {
+        let text = self.text(machine, "io.stat")?;
+        let values = text.split_ascii_whitespace().filter_map(|field| field.split_once('='));
+        Some(values.filter(|(own, _)| *own == name).filter_map(|(_, value)| value.parse::<u64>().ok()).sum())
+    }
+
+    /// Quota and period of `cpu.max`.
+    fn quota(&self, machine: &Machine, place: usize) -> Option<u64> {
+        self.text(machine, "cpu.max")?.split_ascii_whitespace().nth(place)?.parse().ok()
+    }
+
+    /// The processes in this group itself.
+    fn processes(&self, machine: &Machine) -> Vec<u32> {
+        let text = self.text(machine, "cgroup.procs").unwrap_or_default();
+        text.lines().filter_map(|line| line.parse().ok()).collect()
+    }
+
+    /// Runtime and identifier of the container whose group it is.
+    fn container(&self) -> Option<(&'static str, String)> {
+        container(self.path.rsplit('/').next()?)
+    }
+}
+
+/// The root of the tree; `None` without the second version of control groups.
+fn root(machine: &Machine) -> Option<&'static str> {
+    ROOTS.into_iter().find(|root| machine.path(format!("{root}/cgroup.procs")).exists())
+}
+
+/// What names of groups say of containers: those of Docker, Podman, CRI-O, containerd, LXC and systemd-nspawn.
+fn container(name: &str) -> Option<(&'static str, String)> {
+    let inner = |prefix: &str, suffix: &str| {
+        let id = name.strip_prefix(prefix)?.strip_suffix(suffix)?;
+        (!id.is_empty()).then(|| id.to_owned())
+    };
+    let identifier = |id: &String| id.len() == 64 && id.bytes().all(|octet| octet.is_ascii_hexdigit());
+    for (prefix, runtime) in
+        [("docker-", "docker"), ("libpod-", "podman"), ("crio-", "cri-o"), ("cri-containerd-", "containerd")]
+    {
+        if let Some(id) = inner(prefix, ".scope").filter(identifier) {
+            return Some((runtime, id));
+        }
+    }
+    // Without systemd Docker's groups have the identifier alone.
+    if identifier(&name.to_owned()) {
+        return Some(("docker", name.to_owned()));
+    }
+    let machine = || inner("machine-", ".scope").map(|name| ("nspawn", name.replace("\\x2d", "-")));
+    inner("lxc.payload.", "").map(|name| ("lxc", name)).or_else(machine)
+}
+
+/// Gives every group away, those above others first.
+fn each(
+    machine: &Machine,
+    push: &mut dyn FnMut(Group) -> Result<(), ProviderError>,
+) -> Result<(), ProviderError> {
+    let Some(root) = root(machine) else { return Ok(()) };
+    let mut waiting = vec![("/".to_owned(), 0)];
+    while let Some((path, depth)) = waiting.pop() {
+        let group = Group { root, path: path.clone() };
+        let names = machine.names(group.file("")).unwrap_or_default();
+        push(group.clone())?;
+        let mut below: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
+        below.sort_unstable_by(|left, right| right.cmp(left));
+        for name in below.into_iter().filter(|_| depth < DEEPEST) {
+            let path = format!("{}/{name}", path.trim_end_matches('/'));
+            // Files are no groups, and a group may have gone.
+            if machine.path(group.file(&name)).is_dir() {
+                waiting.push((path, depth + 1));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Table for ControlGroup {
+    type Row = Group;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "Linux_ControlGroup";
+
+    const COLUMNS: &'static [(&'static str, Fill<Group>)] = &[
+        ("ContainerID", |_, group| group.container().map(|(_, id)| id).into()),
+        ("Controllers", |machine, group| {
+            let names = group.text(machine, "cgroup.controllers");
+            names.map(|names| names.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>()).into()
+        }),
+        ("CpuPeriodMicroseconds", |machine, group| group.quota(machine, 1).into()),
+        ("CpuQuotaMicroseconds", |machine, group| group.quota(machine, 0).into()),
+        ("CpuSystemMicroseconds", |machine, group| group.counter(machine, "cpu.stat", "system_usec").into()),
+        ("CpuThrottledMicroseconds", |machine, group| {
+            group.counter(machine, "cpu.stat", "throttled_usec").into()
+        }),
+        ("CpuUserMicroseconds", |machine, group| group.counter(machine, "cpu.stat", "user_usec").into()),
+        ("CpuWeight", |machine, group| {
+            group.number(machine, "cpu.weight").and_then(|weight| u32::try_from(weight).ok()).into()
+        }),
+        ("IOReadBytes", |machine, group| group.traffic(machine, "rbytes").into()),
+        ("IOWriteBytes", |machine, group| group.traffic(machine, "wbytes").into()),
+        ("IsFrozen", |machine, group| {
+            group.counter(machine, "cgroup.events", "frozen").map(|frozen| frozen == 1).into()
+        }),
+        ("IsPopulated", |machine, group| {
+            group.counter(machine, "cgroup.events", "populated").map(|populated| populated == 1).into()
+        }),
+        ("MemoryBytes", |machine, group| group.number(machine, "memory.current").into()),
+        ("MemoryHighBytes", |machine, group| group.number(machine, "memory.high").into()),
+        ("MemoryMaxBytes", |machine, group| group.number(machine, "memory.max").into()),
+        ("MemoryPeakBytes", |machine, group| group.number(machine, "memory.peak").into()),
+        ("OutOfMemoryKills", |machine, group| group.counter(machine, "memory.events", "oom_kill").into()),
+        ("Path", |_, group| group.path.clone().into()),
+        ("Processes", |machine, group| u32::try_from(group.processes(machine).len()).ok().into()),
+        ("SwapBytes", |machine, group| group.number(machine, "memory.swap.current").into()),
+        ("Tasks", |machine, group| group.number(machine, "pids.current").into()),
+        ("TasksMax", |machine, group| group.number(machine, "pids.max").into()),
+        ("Unit", |_, group| {
+            let name = group.path.rsplit('/').next().unwrap_or_default();
+            let is_unit = [".service", ".slice", ".scope"].iter().any(|suffix| name.ends_with(suffix));
+            is_unit.then(|| name.to_owned()).into()
+        }),
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Group>,
+    ) -> Result<(), ProviderError> {
+        each(machine, push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Group>, ProviderError> {
+        match Group::find(machine, text_key(lookup.keys)) {
+            Some(group) => Ok(Some(group)),
+            // Its letters may be others.
+            None => Err(ProviderError::NotCapable),
+        }
+    }
+}
+
+/// A container, with the group that has its name.
+pub(super) struct Contained {
+    group: Group,
+    runtime: &'static str,
+    id: String,
+}
+
+impl Contained {
+    /// The processes in its group and in those below.
+    fn processes(&self, machine: &Machine) -> Vec<u32> {
+        let mut all = Vec::new();
+        let within = format!("{}/", self.group.path);
+        let gather = each(machine, &mut |group| {
+            if group.path == self.group.path || group.path.starts_with(&within) {
+                all.extend(group.processes(machine));
+            }
+            Ok(())
+        });
+        // Nothing above fails.
+        debug_assert!(gather.is_ok());
+        all.sort_unstable();
+        all
+    }
+
+    /// What people call it, as far as this user may know.
+    fn name(&self, machine: &Machine) -> Option<String> {
+        match self.runtime {
+            "docker" => {
+                let file = format!("var/lib/docker/containers/{}/config.v2.json", self.id);
+                let settings: Json = serde_json::from_slice(&machine.octets(file).ok()?).ok()?;
+                Some(settings.get("Name")?.as_str()?.trim_start_matches('/').to_owned())
+            }
+            "lxc" | "nspawn" => Some(self.id.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl Table for Container {
+    type Row = Contained;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "Linux_Container";
+
+    const COLUMNS: &'static [(&'static str, Fill<Contained>)] = &[
+        ("ContainerID", |_, container| container.id.clone().into()),
+        ("ControlGroup", |_, container| container.group.path.clone().into()),
+        ("MainProcessId", |machine, container| container.processes(machine).first().copied().into()),
+        ("MemoryBytes", |machine, container| container.group.number(machine, "memory.current").into()),
+        ("Name", |machine, container| container.name(machine).into()),
+        ("Processes", |machine, container| u32::try_from(container.processes(machine).len()).ok().into()),
+        ("Runtime", |_, container| container.runtime.into()),
+        ("State", |machine, container| {
+            let event = |name: &str| container.group.counter(machine, "cgroup.events", name);
+            match (event("populated"), event("frozen")) {
+                (Some(0), _) => Value::from("exited"),
+                (_, Some(1)) => "paused".into(),
+                (Some(_), _) => "running".into(),
+                _ => Value::Null,
+            }
+        }),
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Contained>,
+    ) -> Result<(), ProviderError> {
+        // What a container makes of its own tree may have the same name again.
+        let mut found = BTreeMap::new();
+        each(machine, &mut |group| {
+            if let Some((runtime, id)) = group.container() {
+                found.entry(id.clone()).or_insert(Contained { group, runtime, id });
+            }
+            Ok(())
+        })?;
+        found.into_values().try_for_each(push)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_groups_tell_runtimes_and_containers() {
+        let id = "0123456789abcdef".repeat(4);
+        for (name, runtime, wanted) in [
+            (format!("docker-{id}.scope"), "docker", id.as_str()),
+            (format!("libpod-{id}.scope"), "podman", &id),
+            (format!("cri-containerd-{id}.scope"), "containerd", &id),
+            (id.clone(), "docker", &id),
+            ("lxc.payload.web".to_owned(), "lxc", "web"),
+            ("machine-old\\x2ddb.scope".to_owned(), "nspawn", "old-db"),
+        ] {
+            assert_eq!(container(&name), Some((runtime, wanted.to_owned())), "{name}");
+        }
+        for name in ["docker-1234.scope", "cron.service", "user.slice", "lxc.payload.", &id[1..]] {
+            assert_eq!(container(name), None, "{name}");
+        }
+    }
+}

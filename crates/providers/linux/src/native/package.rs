@@ -1,0 +1,44 @@
+//! `Linux_Package`: an installed package, under the names of Linux.
+
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use crate::Machine;
+use crate::package;
+use crate::table::{Fill, Push, Table, failure};
+
+/// The installed packages.
+pub(super) struct Package;
+
+impl Table for Package {
+    type Row = package::Package;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "Linux_Package";
+
+    const COLUMNS: &'static [(&'static str, Fill<package::Package>)] = &[
+        ("Architecture", |_, package| package.architecture.clone().into()),
+        ("Description", |_, package| package.summary.clone().into()),
+        ("Homepage", |_, package| package.homepage.clone().into()),
+        ("InstallDate", |machine, package| {
+            package.installed.and_then(|seconds| machine.timestamp(seconds.checked_mul(1_000_000)?)).into()
+        }),
+        ("Maintainer", |_, package| package.maintainer.clone().into()),
+        ("Name", |_, package| package.name.clone().into()),
+        ("Section", |_, package| package.section.clone().into()),
+        // In octets.
+        ("Size", |_, package| package.size.and_then(|kib| kib.checked_mul(1024)).into()),
+        ("Version", |_, package| package.version.clone().into()),
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, package::Package>,
+    ) -> Result<(), ProviderError> {
+        machine.packages().map_err(failure)?.iter().cloned().try_for_each(push)
+    }
+}

@@ -1,0 +1,164 @@
+//! Tables of cron (crontab(5)), which say what is run when.
+
+use crate::Machine;
+
+/// A line of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// The file it is in, from the root.
+    pub(super) file: String,
+    pub(super) owner: String,
+    pub(super) command: String,
+    pub(super) time: Time,
+}
+
+/// When a line is run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Time {
+    /// Hour and minute; `None` if there is more than one, or none, as for `@reboot`.
+    pub(super) at: Option<(u32, u32)>,
+    /// The days of the month as bits, the first lowest; `None` for all.
+    pub(super) days_of_month: Option<u32>,
+    /// The days of the week as bits, Monday lowest; `None` for all.
+    pub(super) days_of_week: Option<u32>,
+}
+
+/// All lines of all tables that this user may read.
+pub(super) fn lines(machine: &Machine) -> Vec<Line> {
+    let mut lines = table(machine, "etc/crontab", None);
+    for file in sorted(machine, "etc/cron.d") {
+        // Others are left out by cron itself, such as what package managers leave behind.
+        if file.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"_-".contains(&octet)) {
+            lines.extend(table(machine, &format!("etc/cron.d/{file}"), None));
+        }
+    }
+    for folder in ["var/spool/cron/crontabs", "var/spool/cron"] {
+        for user in sorted(machine, folder) {
+            lines.extend(table(machine, &format!("{folder}/{user}"), Some(&user)));
+        }
+    }
+    lines
+}
+
+fn sorted(machine: &Machine, folder: &str) -> Vec<String> {
+    let names = machine.names(folder).unwrap_or_default();
+    let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// The lines of a table, whose owner stands in each line if it is not that of one user.
+fn table(machine: &Machine, path: &str, owner: Option<&str>) -> Vec<Line> {
+    let text = machine.text(path).unwrap_or_default();
+    let line = |line: &str| {
+        let line = line.trim();
+        if line.starts_with('#') {
+            return None;
+        }
+        let (time, rest) = Time::split(line)?;
+        let (owner, command) = match owner {
+            Some(owner) => (owner, rest),
+            None => rest.split_once(|letter: char| letter.is_ascii_whitespace())?,
+        };
+        let (owner, command, file) = (owner.to_owned(), command.trim().to_owned(), format!("/{path}"));
+        (!command.is_empty()).then_some(Line { file, owner, command, time })
+    };
+    text.lines().filter_map(line).collect()
+}
+
+impl Time {
+    /// The time at the beginning of a line, and what follows; `None` for a line that sets a variable.
+    fn split(line: &str) -> Option<(Self, &str)> {
+        if line.starts_with('@') {
+            let (word, rest) = line.split_once(|letter: char| letter.is_ascii_whitespace())?;
+            return Some((Self::named(word), rest.trim_start()));
+        }
+        let mut rest = line;
+        let mut fields = [""; 5];
+        for field in &mut fields {
+            let (first, after) = rest.split_once(|letter: char| letter.is_ascii_whitespace())?;
+            *field = first;
+            rest = after.trim_start();
+        }
+        let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || b"*,-/~".contains(&octet);
+        if !fields.iter().all(|field| field.bytes().all(is_letter)) {
+            return None;
+        }
+        let [minute, hour, day, _, weekday] = fields;
+        let single = |field: &str, count: u32| field.parse::<u32>().ok().filter(|number| *number < count);
+        // Sunday is 0 and 7 for cron, and the last day for Windows.
+        let sunday_last = |bits: u64| {
+            let sunday = (bits & 1) | ((bits >> 7) & 1);
+            u32::try_from(((bits >> 1) & 0x3f) | (sunday << 6)).ok()
+        };
+        let time = Self {
+            at: single(hour, 24).zip(single(minute, 60)),
+            days_of_month: bits(day, 1, 31, &[]).and_then(|bits| u32::try_from(bits >> 1).ok()),
+            days_of_week: bits(weekday, 0, 7, &WEEKDAYS).and_then(sunday_last),
+        };
+        Some((time, rest))
+    }
+
+    fn named(word: &str) -> Self {
+        let midnight = Self { at: Some((0, 0)), ..Self::default() };
+        match word {
+            "@yearly" | "@annually" | "@monthly" => Self { days_of_month: Some(1), ..midnight },
+            "@weekly" => Self { days_of_week: Some(1 << 6), ..midnight },
+            "@daily" | "@midnight" => midnight,
+            _ => Self::default(),
+        }
+    }
+}
+
+/// The numbers that a field names, as bits; `None` if it names all.
+fn bits(field: &str, first: u32, last: u32, names: &[&str]) -> Option<u64> {
+    if field == "*" {
+        return None;
+    }
+    let number = |text: &str| {
+        let by_name = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+        let number = by_name.and_then(|place| u32::try_from(place).ok()).or_else(|| text.parse().ok())?;
+        (first..=last).contains(&number).then_some(number)
+    };
+    let mut all = 0_u64;
+    for part in field.split(',') {
+        let (range, step) = part.split_once('/').unwrap_or((part, "1"));
+        let (from, to) = match range.split_once('-') {
+            _ if range == "*" => (first, last),
+            Some((from, to)) => (number(from)?, number(to)?),
+            None => (number(range)?, number(range)?),
+        };
+        let step = step.parse::<usize>().ok().filter(|step| *step > 0)?;
+        (from..=to).step_by(step).for_each(|number| all |= 1 << number);
+    }
+    Some(all)
+}
+
+const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_cron_reads_them() {
+        let time = |line| {
+            Time::split(line).map(|(time, rest)| (time.at, time.days_of_month, time.days_of_week, rest))
+        };
+        for (line, expected) in [
+            ("30 4 * * * x y", Some((Some((4, 30)), None, None, "x y"))),
+            ("*/5 * * * * x", Some((None, None, None, "x"))),
+            ("0 0 1,15 * 1-5 x", Some((Some((0, 0)), Some(1 | 1 << 14), Some(0b001_1111), "x"))),
+            ("0 0 * * 0 x", Some((Some((0, 0)), None, Some(1 << 6), "x"))),
+            ("0 0 * * sat,7 x", Some((Some((0, 0)), None, Some(0b110_0000), "x"))),
+            ("0 0 1-31/10 * * x", Some((Some((0, 0)), Some(1 | 1 << 10 | 1 << 20 | 1 << 30), None, "x"))),
+            ("@weekly x", Some((Some((0, 0)), None, Some(1 << 6), "x"))),
+            ("@reboot x", Some((None, None, None, "x"))),
+            ("PATH=/bin a b c d e", None),
+            ("MAILTO=root", None),
+            ("", None),
+        ] {
+            assert_eq!(time(line), expected, "{line}");
+        }
+    }
+}

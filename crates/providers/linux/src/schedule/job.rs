@@ -1,0 +1,216 @@
+//! `Win32_ScheduledJob`: lines of cron and timers of systemd.
+
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::sync::Arc;
+
+use cim::{DateTime, Instance, Status, Value};
+use wmi::{MethodCall, ProviderError, Scan, Target};
+
+use super::cron::{self, Time};
+use crate::Machine;
+use crate::service::{Timer, of_bus, timers};
+use crate::table::{Fill, Push, Table, returned};
+
+/// What is run at certain times.
+pub(crate) struct ScheduledJob;
+
+/// A job, of cron or systemd.
+pub(crate) struct Job {
+    /// Made of whoever runs it and what it is, so that it stays the same when others come and go.
+    number: u32,
+    /// The file of its table, or the timer.
+    name: String,
+    owner: Option<String>,
+    command: Option<String>,
+    time: Time,
+    /// The next time of a timer, in microseconds since 1970.
+    next: Option<i64>,
+}
+
+impl Table for ScheduledJob {
+    type Row = Job;
+
+    const CLASS: &'static str = "Win32_ScheduledJob";
+
+    const COLUMNS: &'static [(&'static str, Fill<Job>)] = &[
+        ("Caption", |_, job| job.name.clone().into()),
+        ("Command", |_, job| job.command.clone().into()),
+        ("DaysOfMonth", |_, job| job.time.days_of_month.into()),
+        ("DaysOfWeek", |_, job| job.time.days_of_week.into()),
+        ("Description", |_, job| job.name.clone().into()),
+        ("InteractWithDesktop", |_, _| false.into()),
+        ("JobId", |_, job| job.number.into()),
+        ("Name", |_, job| job.name.clone().into()),
+        ("Owner", |_, job| job.owner.clone().into()),
+        ("RunRepeatedly", |_, _| true.into()),
+        ("StartTime", |machine, job| match (job.time.at, job.next) {
+            (Some((hour, minute)), _) => clock_time(machine, hour, minute).into(),
+            (None, next) => next.and_then(|next| machine.timestamp(next)).into(),
+        }),
+        ("TimeSubmitted", |machine, job| {
+            // A timer is no file.
+            let written = std::fs::metadata(machine.path(&job.name)).ok();
+            written.and_then(|file| machine.timestamp(file.mtime().checked_mul(1_000_000)?)).into()
+        }),
+    ];
+
+    const UNKNOWN: &'static [&'static str] =
+        &["ElapsedTime", "InstallDate", "JobStatus", "Notify", "Priority", "Status", "UntilTime"];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Job>) -> Result<(), ProviderError> {
+        jobs(machine)?.into_iter().try_for_each(push)
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let Target::Instance(keys) = call.target else {
+            return match create(machine, call.input) {
+                Ok(number) => Ok(returned(call, DONE)?.with("JobId", number)?),
+                Err(code) => returned(call, code),
+            };
+        };
+        let number = keys.first().and_then(Value::as_integer);
+        let gone = || ProviderError::failed(Status::NotFound, "there is no such job");
+        let mut jobs = jobs(machine)?.into_iter();
+        let job = jobs.find(|job| Some(i128::from(job.number)) == number).ok_or_else(gone)?;
+        // Only what was made here has a file of its own.
+        let is_ours = job.name.strip_prefix('/').is_some_and(|path| path.starts_with(OURS));
+        let code = match is_ours.then(|| std::fs::remove_file(machine.path(&job.name))) {
+            None => NOT_SUPPORTED,
+            Some(removed) => removed.map_or_else(|error| of_disk(&error), |()| DONE),
+        };
+        returned(call, code)
+    }
+}
+
+fn jobs(machine: &Machine) -> Result<Vec<Job>, ProviderError> {
+    let mut jobs: Vec<Job> = cron::lines(machine).into_iter().map(Job::from).collect();
+    jobs.extend(timers(machine).map_err(of_bus)?.into_iter().map(Job::from));
+    jobs.sort_by_key(|job| job.number);
+    // Of two lines that are the same, one is enough to know what is run.
+    jobs.dedup_by_key(|job| job.number);
+    Ok(jobs)
+}
+
+impl From<cron::Line> for Job {
+    fn from(line: cron::Line) -> Self {
+        Self {
+            number: number_of(&[&line.file, &line.owner, &line.command, &format!("{:?}", line.time)]),
+            name: line.file,
+            owner: Some(line.owner),
+            command: Some(line.command),
+            time: line.time,
+            next: None,
+        }
+    }
+}
+
+impl From<Timer> for Job {
+    fn from(timer: Timer) -> Self {
+        Self {
+            number: number_of(&[&timer.name]),
+            name: timer.name,
+            owner: None,
+            command: timer.starts,
+            time: Time::default(),
+            next: timer.next,
+        }
+    }
+}
+
+/// A number made of texts (FNV-1a).
+fn number_of(texts: &[&str]) -> u32 {
+    let octets = texts.iter().flat_map(|text| text.bytes().chain([0]));
+    octets.fold(0x811c_9dc5, |hash, octet| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193))
+}
+
+/// Every day at a time of the machine's clock.
+fn clock_time(machine: &Machine, hour: u32, minute: u32) -> Option<DateTime> {
+    let offset = crate::system::offset(machine)?;
+    let sign = if offset < 0 { '-' } else { '+' };
+    DateTime::parse(&format!("********{hour:02}{minute:02}00.000000{sign}{:03}", offset.unsigned_abs())).ok()
+}
+
+/// `Win32_ScheduledJob.Create`: a line of cron in a file of its own, run as root.
+///
+/// # Errors
+/// The code for why not.
+fn create(machine: &Machine, input: &Instance) -> Result<u32, u32> {
+    let command = input.value("Command").and_then(Value::as_str).unwrap_or_default().trim();
+    if command.is_empty() || command.contains(char::is_control) {
+        return Err(INVALID_PARAMETER);
+    }
+    let is = |name: &str| input.value(name) == Some(&Value::Boolean(true));
+    // Nothing here runs a command once, and services have no desktop.
+    if !is("RunRepeatedly") || is("InteractWithDesktop") {
+        return Err(NOT_SUPPORTED);
+    }
+    let time = input.value("StartTime").and_then(|time| time_of(machine, time));
+    let (hour, minute) = time.ok_or(INVALID_PARAMETER)?;
+    let of_week = days(input.value("DaysOfWeek"), 7, |day| (day + 1) % 7)?;
+    let of_month = days(input.value("DaysOfMonth"), 31, |day| day + 1)?;
+    // For cron, a percent sign ends the line.
+    let command = command.replace('%', "\\%");
+    let line = format!("{minute} {hour} {of_month} * {of_week} root {command}\n");
+    let path = format!("{OURS}{:08x}", number_of(&[&line]));
+    let write = || -> io::Result<()> {
+        let mut file = tempfile::Builder::new()
+            // Cron does not read files with a dot in their names.
+            .prefix(".telarch-")
+            .permissions(std::fs::Permissions::from_mode(0o644))
+            .tempfile_in(machine.path("etc/cron.d"))?;
+        write!(file, "# Made by telarch for Win32_ScheduledJob; its Delete removes it.\n{line}")?;
+        file.as_file().sync_all()?;
+        file.persist(machine.path(&path)).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(|error| of_disk(&error))?;
+    let made = cron::lines(machine).into_iter().find(|line| line.file == format!("/{path}"));
+    made.map(|line| Job::from(line).number).ok_or(UNKNOWN_FAILURE)
+}
+
+/// The days of a set of bits as cron lists them.
+fn days(bits: Option<&Value>, count: u32, number: fn(u32) -> u32) -> Result<String, u32> {
+    let bits = bits.and_then(Value::as_integer).unwrap_or_default();
+    if bits >> count != 0 {
+        return Err(INVALID_PARAMETER);
+    }
+    let days = (0..count).filter(|day| (bits >> day) & 1 == 1).map(|day| number(day).to_string());
+    let days: Vec<String> = days.collect();
+    Ok(if days.is_empty() { "*".to_owned() } else { days.join(",") })
+}
+
+/// Hour and minute at the machine.
+fn time_of(machine: &Machine, time: &Value) -> Option<(u32, u32)> {
+    let here = i32::from(crate::system::offset(machine)?);
+    let mut text = String::new();
+    time.write_text(&mut text);
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<i32>().ok();
+    let (hour, minute) = (number(8, 10)?, number(10, 12)?);
+    let there = match text.get(21..22)? {
+        "-" => -number(22, 25)?,
+        // Without a zone it is meant here.
+        _ => number(22, 25).unwrap_or(here),
+    };
+    let minutes = (hour * 60 + minute - there + here).rem_euclid(24 * 60);
+    u32::try_from(minutes / 60).ok().zip(u32::try_from(minutes % 60).ok())
+}
+
+fn of_disk(error: &io::Error) -> u32 {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => ACCESS_DENIED,
+        // There is no cron.
+        io::ErrorKind::NotFound => SERVICE_NOT_STARTED,
+        _ => UNKNOWN_FAILURE,
+    }
+}
+
+/// The files of jobs that were made here.
+const OURS: &str = "etc/cron.d/telarch-job-";
+
+const DONE: u32 = 0;
+const NOT_SUPPORTED: u32 = 1;
+const ACCESS_DENIED: u32 = 2;
+const UNKNOWN_FAILURE: u32 = 8;
+const INVALID_PARAMETER: u32 = 21;
+const SERVICE_NOT_STARTED: u32 = 22;

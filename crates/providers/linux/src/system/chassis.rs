@@ -1,0 +1,80 @@
+//! What the firmware tells of the case the machine is in (SMBIOS, DSP0134), and what the administrator says.
+
+use crate::Machine;
+
+/// What kind of machine it is (`Win32_ComputerSystem.PCSystemType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Unspecified,
+    Desktop,
+    Mobile,
+    Server,
+}
+
+impl Kind {
+    /// By `CHASSIS` of machine-info(5), else by the firmware (DSP0134, 7.4.1).
+    pub(crate) fn of(machine: &Machine) -> Self {
+        match machine_info(machine, "CHASSIS").as_deref() {
+            Some("server") => return Self::Server,
+            Some("desktop") => return Self::Desktop,
+            Some("laptop" | "convertible" | "tablet" | "handset" | "watch") => return Self::Mobile,
+            _ => {}
+        }
+        match machine.number::<u8>("sys/class/dmi/id/chassis_type") {
+            Some(3..=7 | 0x0d | 0x0f | 0x10 | 0x23 | 0x24) => Self::Desktop,
+            Some(8..=0x0b | 0x0e | 0x1e..=0x20) => Self::Mobile,
+            Some(0x11 | 0x17 | 0x1c | 0x1d) => Self::Server,
+            _ => Self::Unspecified,
+        }
+    }
+
+    /// The number of Windows.
+    pub(crate) fn number(self) -> u16 {
+        match self {
+            Self::Unspecified => 0,
+            Self::Desktop => 1,
+            Self::Mobile => 2,
+            Self::Server => 4,
+        }
+    }
+}
+
+/// What hostnamed keeps for the administrator (machine-info(5)).
+pub(crate) fn machine_info(machine: &Machine, name: &str) -> Option<String> {
+    let text = machine.text("etc/machine-info").ok()?;
+    super::os_release::OsRelease::parse(&text).field(name).map(str::to_owned)
+}
+
+/// A structure of SMBIOS as the kernel shows it to root (`/sys/firmware/dmi/entries`).
+#[derive(Debug, Default)]
+pub(crate) struct Structure(Vec<u8>);
+
+impl Structure {
+    /// The first of a type; an empty one if there is none, or not for this user.
+    pub(crate) fn first(machine: &Machine, kind: u8) -> Self {
+        Self(machine.octets(format!("sys/firmware/dmi/entries/{kind}-0/raw")).unwrap_or_default())
+    }
+
+    /// An octet of its formatted part.
+    pub(crate) fn octet(&self, offset: usize) -> Option<u8> {
+        self.formatted().get(offset).copied()
+    }
+
+    /// The text whose number stands at an offset.
+    pub(crate) fn text(&self, offset: usize) -> Option<String> {
+        let number = usize::from(self.octet(offset)?).checked_sub(1)?;
+        self.texts().nth(number)
+    }
+
+    /// All texts, in order.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = String> {
+        let rest = self.0.get(self.formatted().len()..).unwrap_or_default();
+        let texts = rest.split(|octet| *octet == 0).take_while(|text| !text.is_empty());
+        texts.map(|text| String::from_utf8_lossy(text).trim().to_owned())
+    }
+
+    fn formatted(&self) -> &[u8] {
+        let length = self.0.get(1).copied().unwrap_or_default();
+        self.0.get(..length.into()).unwrap_or_default()
+    }
+}

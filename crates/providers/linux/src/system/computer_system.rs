@@ -1,0 +1,230 @@
+//! `Win32_ComputerSystem`.
+
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use cim::{Instance, Status, Value};
+use wmi::{MethodCall, ProviderError, Scan, Target};
+
+use super::chassis::{Kind, Structure};
+use super::memory::Memory;
+use super::session::sessions;
+use super::{domain, hostname, offset, power};
+use crate::Machine;
+use crate::machine::now;
+use crate::table::{Fill, Push, Table, returned, text_key};
+
+/// The one computer system there is.
+pub(crate) struct ComputerSystem;
+
+/// Where its values come from.
+#[derive(Default)]
+pub(crate) struct Row {
+    case: OnceCell<Structure>,
+    passwords: OnceCell<Structure>,
+    membership: OnceCell<domain::Membership>,
+}
+
+impl Row {
+    fn case(&self, machine: &Machine) -> &Structure {
+        self.case.get_or_init(|| Structure::first(machine, 3))
+    }
+
+    /// What a field of two bits says of passwords and buttons (DSP0134, 7.25); 3 is "unknown".
+    fn setting(&self, machine: &Machine, shift: u32) -> u16 {
+        let settings = self.passwords.get_or_init(|| Structure::first(machine, 24)).octet(4);
+        settings.map_or(3, |settings| u16::from(settings >> shift) & 3)
+    }
+
+    fn membership(&self, machine: &Machine) -> &domain::Membership {
+        self.membership.get_or_init(|| domain::Membership::of(machine))
+    }
+}
+
+impl Table for ComputerSystem {
+    type Row = Row;
+
+    const CLASS: &'static str = "Win32_ComputerSystem";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("AdminPasswordStatus", |machine, row| row.setting(machine, 2).into()),
+        ("AutomaticManagedPagefile", |_, _| false.into()),
+        ("AutomaticResetBootOption", |machine, _| {
+            machine.number::<i64>("proc/sys/kernel/panic").map(|seconds| seconds != 0).into()
+        }),
+        ("AutomaticResetCapability", |_, _| true.into()),
+        ("BootROMSupported", |_, _| true.into()),
+        ("BootupState", |machine, _| bootup_state(machine).into()),
+        ("Caption", |machine, _| machine.host_name().into()),
+        ("ChassisBootupState", |machine, row| row.case(machine).octet(9).map(u16::from).into()),
+        ("ChassisSKUNumber", |machine, row| {
+            let case = row.case(machine);
+            // It stands behind the elements that are in the case.
+            let elements = case.octet(0x13).zip(case.octet(0x14));
+            elements.and_then(|(count, size)| case.text(0x15 + usize::from(count) * usize::from(size))).into()
+        }),
+        ("CurrentTimeZone", |machine, _| offset(machine).into()),
+        ("DaylightInEffect", |_, _| is_daylight_saving().into()),
+        ("Description", |_, _| match std::env::consts::ARCH {
+            "x86" | "x86_64" => "AT/AT COMPATIBLE".into(),
+            other => other.into(),
+        }),
+        ("DNSHostName", |machine, _| machine.host_name().into()),
+        ("Domain", |machine, row| row.membership(machine).name().to_owned().into()),
+        ("DomainRole", |machine, row| if row.membership(machine).is_member() { 3_u16 } else { 2 }.into()),
+        ("EnableDaylightSavingsTime", |_, _| true.into()),
+        ("FrontPanelResetStatus", |machine, row| row.setting(machine, 0).into()),
+        ("HypervisorPresent", |machine, _| {
+            let text = machine.text("proc/cpuinfo").unwrap_or_default();
+            let flags = text.lines().find(|line| line.starts_with("flags"));
+            flags.map(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor")).into()
+        }),
+        ("InfraredSupported", |_, _| false.into()),
+        ("KeyboardPasswordStatus", |machine, row| row.setting(machine, 4).into()),
+        ("Manufacturer", |machine, _| machine.line("sys/class/dmi/id/sys_vendor").into()),
+        ("Model", |machine, _| machine.line("sys/class/dmi/id/product_name").into()),
+        ("Name", |machine, _| machine.host_name().into()),
+        ("NetworkServerModeEnabled", |_, _| true.into()),
+        ("NumberOfLogicalProcessors", |machine, _| {
+            machine
+                .line("sys/devices/system/cpu/online")
+                .and_then(|ranges| numbers_in(&ranges))
+                .map(count)
+                .into()
+        }),
+        ("NumberOfProcessors", |machine, _| packages(machine).into()),
+        ("OEMStringArray", |machine, _| {
+            let texts: Vec<String> = Structure::first(machine, 11).texts().collect();
+            if texts.is_empty() { Value::Null } else { texts.into() }
+        }),
+        ("PartOfDomain", |machine, row| row.membership(machine).is_member().into()),
+        ("PauseAfterReset", |_, _| (-1_i64).into()),
+        ("PCSystemType", |machine, _| Kind::of(machine).number().into()),
+        ("PCSystemTypeEx", |machine, _| Kind::of(machine).number().into()),
+        ("PowerManagementSupported", |_, _| false.into()),
+        ("PowerOnPasswordStatus", |machine, row| row.setting(machine, 6).into()),
+        ("PowerState", |_, _| 0_u16.into()),
+        ("PowerSupplyState", |machine, row| row.case(machine).octet(10).map(u16::from).into()),
+        ("ResetCapability", |_, _| 1_u16.into()),
+        ("ResetCount", |_, _| (-1_i16).into()),
+        ("ResetLimit", |_, _| (-1_i16).into()),
+        ("Roles", |_, _| vec!["LM_Workstation", "LM_Server", "NT", "Server_NT"].into()),
+        ("Status", |_, _| "OK".into()),
+        ("SystemFamily", |machine, _| machine.line("sys/class/dmi/id/product_family").into()),
+        ("SystemSKUNumber", |machine, _| machine.line("sys/class/dmi/id/product_sku").into()),
+        ("SystemType", |_, _| match std::env::consts::ARCH {
+            "x86_64" => "x64-based PC".into(),
+            "x86" => "X86-based PC".into(),
+            "aarch64" => "ARM64-based PC".into(),
+            other => format!("{other}-based PC").into(),
+        }),
+        ("ThermalState", |machine, row| row.case(machine).octet(11).map(u16::from).into()),
+        ("TotalPhysicalMemory", |machine, _| {
+            Memory::of(machine).kib("MemTotal").and_then(|kib| kib.checked_mul(1024)).into()
+        }),
+        ("UserName", |machine, _| {
+            let sessions = sessions(machine).unwrap_or_default();
+            let console = sessions.into_iter().find(|session| session.is_at_console);
+            console.map(|session| format!("{}\\{}", machine.host_name(), session.user)).into()
+        }),
+        ("WakeUpType", |machine, _| Structure::first(machine, 1).octet(0x18).map(u16::from).into()),
+        ("Workgroup", |machine, row| {
+            let membership = row.membership(machine);
+            (!membership.is_member()).then(|| membership.name().to_owned()).into()
+        }),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "BootOptionOnLimit",
+        "BootOptionOnWatchDog",
+        "BootStatus",
+        "InitialLoadInfo",
+        "InstallDate",
+        "LastLoadInfo",
+        "NameFormat",
+        "OEMLogoBitmap",
+        "PowerManagementCapabilities",
+        "PrimaryOwnerContact",
+        "PrimaryOwnerName",
+        "SupportContactDescription",
+        "SystemStartupDelay",
+        "SystemStartupOptions",
+        "SystemStartupSetting",
+    ];
+
+    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        push(Row::default())
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
+        if !machine.host_name().eq_ignore_ascii_case(text_key(keys)) {
+            return Err(ProviderError::failed(Status::NotFound, "that is another computer"));
+        }
+        let code = match call.operation.method.name.as_str() {
+            "Rename" => hostname::rename(machine, call.input.value("Name").and_then(Value::as_str)),
+            // Domains are joined with what the distribution has for it, and power states are the kernel's.
+            _ => power::NOT_SUPPORTED,
+        };
+        returned(call, code)
+    }
+}
+
+fn bootup_state(machine: &Machine) -> &'static str {
+    let text = machine.line("proc/cmdline").unwrap_or_default();
+    let is_rescue = |word: &str| {
+        matches!(word, "rescue" | "emergency" | "single" | "s" | "S" | "1" | "-b")
+            || matches!(word, "systemd.unit=rescue.target" | "systemd.unit=emergency.target")
+    };
+    if text.split_ascii_whitespace().any(is_rescue) { "Fail-safe boot" } else { "Normal boot" }
+}
+
+fn is_daylight_saving() -> Option<bool> {
+    let time = jiff::Timestamp::from_microsecond(now()).ok()?;
+    Some(jiff::tz::TimeZone::system().to_offset_info(time).dst().is_dst())
+}
+
+/// How many sockets have a processor that is on.
+fn packages(machine: &Machine) -> Option<u32> {
+    let online = numbers_in(&machine.line("sys/devices/system/cpu/online")?)?;
+    let package = |number: u32| {
+        machine.number::<i32>(format!("sys/devices/system/cpu/cpu{number}/topology/physical_package_id"))
+    };
+    let packages: BTreeSet<i32> = online.filter_map(package).collect();
+    // Machines without sockets have no such files.
+    Some(u32::try_from(packages.len()).ok()?.max(1))
+}
+
+/// The numbers of a list like `0-3,8`.
+fn numbers_in(ranges: &str) -> Option<impl Iterator<Item = u32> + use<>> {
+    let range = |range: &str| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+        (last < MOST_PROCESSORS).then_some(first..=last)
+    };
+    let ranges: Vec<_> = ranges.trim().split(',').map(range).collect::<Option<_>>()?;
+    Some(ranges.into_iter().flatten())
+}
+
+fn count(numbers: impl Iterator<Item = u32>) -> u32 {
+    u32::try_from(numbers.count()).unwrap_or(u32::MAX)
+}
+
+/// More than any kernel is built for.
+const MOST_PROCESSORS: u32 = 1 << 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_processors_are_numbers() {
+        let numbers = |text: &str| numbers_in(text).map(Iterator::collect::<Vec<_>>);
+        assert_eq!(numbers("0-3,8"), Some(vec![0, 1, 2, 3, 8]));
+        assert_eq!(numbers("0"), Some(vec![0]));
+        for wrong in ["", "a", "0-", "0-4000000000"] {
+            assert_eq!(numbers(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! `Win32_ServerFeature` and `Win32_OptionalFeature`: what the machine can serve, by the units it has.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use crate::Machine;
+use crate::service::names;
+use crate::table::{Fill, Push, Table};
+
+/// What is installed.
+pub(crate) struct ServerFeature;
+
+/// What is installed and what could be.
+pub(crate) struct OptionalFeature;
+
+/// Something to serve, with the number of Windows and the units of those who do.
+pub(crate) struct Feature {
+    id: u32,
+    name: &'static str,
+    caption: &'static str,
+    units: &'static [&'static str],
+}
+
+impl Table for ServerFeature {
+    type Row = &'static Feature;
+
+    const CLASS: &'static str = "Win32_ServerFeature";
+
+    const COLUMNS: &'static [(&'static str, Fill<&'static Feature>)] = &[
+        ("ID", |_, feature| feature.id.into()),
+        ("Name", |_, feature| feature.caption.into()),
+        ("ParentID", |_, _| 0_u32.into()),
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, &'static Feature>,
+    ) -> Result<(), ProviderError> {
+        let units = names(machine)?;
+        FEATURES.iter().filter(|feature| feature.is_among(&units)).try_for_each(push)
+    }
+}
+
+impl Table for OptionalFeature {
+    type Row = (&'static Feature, bool);
+
+    const CLASS: &'static str = "Win32_OptionalFeature";
+
+    const COLUMNS: &'static [(&'static str, Fill<Self::Row>)] = &[
+        ("Caption", |_, (feature, _)| feature.caption.into()),
+        ("Description", |_, (feature, _)| feature.caption.into()),
+        // 1 is enabled, 3 is absent.
+        ("InstallState", |_, (_, is_there)| if *is_there { 1_u32 } else { 3 }.into()),
+        ("Name", |_, (feature, _)| feature.name.into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &["InstallDate", "Status"];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Self::Row>,
+    ) -> Result<(), ProviderError> {
+        let units = names(machine)?;
+        FEATURES.iter().map(|feature| (feature, feature.is_among(&units))).try_for_each(push)
+    }
+}
+
+impl Feature {
+    fn is_among(&self, units: &BTreeSet<String>) -> bool {
+        self.units.iter().any(|unit| units.contains(*unit))
+    }
+}
+
+/// The numbers are those of roles of Windows Server.
+const FEATURES: &[Feature] = &[
+    Feature {
+        id: 2,
+        name: "Web-Server",
+        caption: "Web Server",
+        units: &["apache2", "caddy", "httpd", "lighttpd", "nginx"],
+    },
+    Feature {
+        id: 6,
+        name: "FileAndStorage-Services",
+        caption: "File Services",
+        units: &["nfs-server", "smb", "smbd"],
+    },
+    Feature { id: 7, name: "Print-Services", caption: "Print Services", units: &["cups"] },
+    Feature { id: 9, name: "ADLDS", caption: "Directory Services", units: &["dirsrv@", "slapd"] },
+    Feature {
+        id: 10,
+        name: "AD-Domain-Services",
+        caption: "Domain Services",
+        units: &["samba", "samba-ad-dc"],
+    },
+    Feature {
+        id: 12,
+        name: "DHCP",
+        caption: "DHCP Server",
+        units: &["dhcpd", "isc-dhcp-server", "kea-dhcp4", "kea-dhcp4-server"],
+    },
+    Feature {
+        id: 13,
+        name: "DNS",
+        caption: "DNS Server",
+        units: &["bind9", "knot", "named", "nsd", "pdns", "unbound"],
+    },
+    Feature { id: 20, name: "Hyper-V", caption: "Virtual Machines", units: &["libvirtd", "virtqemud"] },
+];

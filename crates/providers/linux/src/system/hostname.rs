@@ -1,0 +1,55 @@
+//! The names of the machine, which hostnamed changes (org.freedesktop.hostname1(5)).
+
+use super::power::{DONE, INVALID_NAME, code};
+use crate::Machine;
+use crate::bus::{BusError, Object};
+
+/// `Win32_ComputerSystem.Rename`: gives the machine another name, at once and for good.
+pub(super) fn rename(machine: &Machine, name: Option<&str>) -> u32 {
+    let Some(name) = name.filter(|name| is_name(name)) else { return INVALID_NAME };
+    let renamed = machine.bus().wait(async |bus| {
+        HOSTNAMED.call(&bus, "SetStaticHostname", &(name, false)).await?;
+        HOSTNAMED.call(&bus, "SetHostname", &(name, false)).await
+    });
+    renamed.map_or_else(|error| code(&error), |_| DONE)
+}
+
+/// Gives the machine another name for people.
+///
+/// # Errors
+/// [`BusError`] if it is refused.
+pub(super) fn describe(machine: &Machine, description: &str) -> Result<(), BusError> {
+    machine
+        .bus()
+        .wait(async |bus| HOSTNAMED.call(&bus, "SetPrettyHostname", &(description, false)).await.map(drop))
+}
+
+/// Whether a machine can be called so (RFC 1123, 2.1, of one label).
+fn is_name(name: &str) -> bool {
+    let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
+    (1..=63).contains(&name.len())
+        && name.bytes().all(is_letter)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}
+
+const HOSTNAMED: Object<'_> = Object {
+    service: "org.freedesktop.hostname1",
+    path: "/org/freedesktop/hostname1",
+    interface: "org.freedesktop.hostname1",
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_machines_are_labels() {
+        for name in ["a", "node7", "NODE-7", "7"] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "-a", "a-", "a.b", "a_b", "a b", "ä", &"a".repeat(64)] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `Win32_PageFileUsage` and `Win32_PageFileSetting`: what is swapped to (`/proc/swaps`, fstab(5)).
+
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use wmi::{ProviderError, Scan};
+
+use crate::Machine;
+use crate::mounts::unescaped;
+use crate::table::{Fill, Push, Table, failure};
+
+/// What is swapped to now.
+pub(crate) struct PageFileUsage;
+
+/// What is swapped to after the next start.
+pub(crate) struct PageFileSetting;
+
+/// A file or device; sizes are in KiB.
+#[derive(Clone, Debug)]
+pub(crate) struct Swap {
+    path: String,
+    size: u64,
+    used: u64,
+}
+
+impl Table for PageFileUsage {
+    type Row = Swap;
+
+    const CLASS: &'static str = "Win32_PageFileUsage";
+
+    const COLUMNS: &'static [(&'static str, Fill<Swap>)] = &[
+        ("AllocatedBaseSize", |_, swap| mib(swap.size).into()),
+        ("Caption", |_, swap| swap.path.clone().into()),
+        ("CurrentUsage", |_, swap| mib(swap.used).into()),
+        ("Description", |_, swap| swap.path.clone().into()),
+        ("InstallDate", |machine, swap| {
+            // A device is made anew at each start.
+            let made = std::fs::metadata(machine.path(&swap.path)).ok().filter(std::fs::Metadata::is_file);
+            made.and_then(|made| made.mtime().checked_mul(1_000_000))
+                .and_then(|time| machine.timestamp(time))
+                .into()
+        }),
+        ("Name", |_, swap| swap.path.clone().into()),
+        ("PeakUsage", |_, swap| mib(peak(swap)).into()),
+        ("Status", |_, _| "OK".into()),
+        ("TempPageFile", |_, swap| swap.path.starts_with("/dev/zram").into()),
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Swap>) -> Result<(), ProviderError> {
+        let text = match machine.text("proc/swaps") {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            text => text.map_err(failure)?,
+        };
+        let swap = |line: &str| {
+            let mut fields = line.split_ascii_whitespace();
+            let path = unescaped(fields.next()?);
+            let mut numbers = fields.skip(1).map(|field| field.parse().ok());
+            Some(Swap { path, size: numbers.next()??, used: numbers.next()?? })
+        };
+        text.lines().skip(1).filter_map(swap).try_for_each(push)
+    }
+}
+
+/// What a line of the table of file systems swaps to.
+pub(crate) struct Setting {
+    path: String,
+    /// In octets; `None` for devices.
+    size: Option<u64>,
+}
+
+impl Table for PageFileSetting {
+    type Row = Setting;
+
+    const CLASS: &'static str = "Win32_PageFileSetting";
+
+    const COLUMNS: &'static [(&'static str, Fill<Setting>)] = &[
+        ("Caption", |_, setting| setting.path.clone().into()),
+        ("Description", |_, setting| setting.path.clone().into()),
+        ("InitialSize", |_, setting| setting.size.map(|size| mib(size / 1024)).into()),
+        ("MaximumSize", |_, setting| setting.size.map(|size| mib(size / 1024)).into()),
+        ("Name", |_, setting| setting.path.clone().into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &["SettingID"];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Setting>,
+    ) -> Result<(), ProviderError> {
+        let text = machine.text("etc/fstab").unwrap_or_default();
+        let setting = |line: &str| {
+            let mut fields = line.split_ascii_whitespace();
+            let source = fields.next().filter(|field| !field.starts_with('#')).map(unescaped)?;
+            if fields.nth(1) != Some("swap") {
+                return None;
+            }
+            let path = device(machine, &source).unwrap_or(source);
+            let file = std::fs::metadata(machine.path(&path)).ok().filter(std::fs::Metadata::is_file);
+            Some(Setting { path, size: file.map(|file| file.len()) })
+        };
+        text.lines().filter_map(setting).try_for_each(push)
+    }
+}
+
+/// The device of a `UUID=…` or the like, where udev has a link for it.
+fn device(machine: &Machine, source: &str) -> Option<String> {
+    let (kind, name) = source.split_once('=')?;
+    let folder = match kind {
+        "UUID" => "by-uuid",
+        "LABEL" => "by-label",
+        "PARTUUID" => "by-partuuid",
+        "PARTLABEL" => "by-partlabel",
+        _ => return None,
+    };
+    let target =
+        std::fs::read_link(machine.path(format!("dev/disk/{folder}/{}", name.trim_matches('"')))).ok()?;
+    Some(format!("/dev/{}", Path::new(&target).file_name()?.to_str()?))
+}
+
+/// The most that was seen in use since this process began; the kernel does not keep it.
+fn peak(swap: &Swap) -> u64 {
+    static PEAKS: LazyLock<Mutex<HashMap<String, u64>>> = LazyLock::new(Mutex::default);
+    let mut peaks = PEAKS.lock().unwrap_or_else(PoisonError::into_inner);
+    let peak = peaks.entry(swap.path.clone()).or_default();
+    *peak = swap.used.max(*peak);
+    *peak
+}
+
+fn mib(kib: u64) -> u32 {
+    u32::try_from(kib / 1024).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,124 @@
+//! How the machine is turned off, and how its clock is set.
+
+use std::time::Duration;
+
+use cim::{Instance, Value};
+
+use super::now;
+use super::session::{LOGIND, sessions};
+use crate::Machine;
+use crate::bus::{BusError, Object};
+
+/// What becomes of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    PowerOff,
+    Reboot,
+}
+
+/// Has logind end the system a little later, so that the answer arrives before.
+///
+/// Gives the error of Windows.
+pub(super) fn end(machine: &Machine, end: End, delay: Duration, message: Option<&str>) -> u32 {
+    let (kind, question) = match end {
+        End::PowerOff => ("poweroff", "CanPowerOff"),
+        End::Reboot => ("reboot", "CanReboot"),
+    };
+    let delay = i64::try_from(delay.max(SHORTEST_DELAY).as_micros()).unwrap_or(i64::MAX);
+    let at = u64::try_from(now().saturating_add(delay)).unwrap_or_default();
+    let asked = machine.bus().wait(async |bus| {
+        // Rights are asked for before: what is scheduled is refused only when its time has come.
+        let can: String = LOGIND.ask(&bus, question, &()).await?;
+        match can.as_str() {
+            "yes" => {}
+            "na" => return Ok(NOT_SUPPORTED),
+            _ => return Ok(PRIVILEGE_NOT_HELD),
+        }
+        if let Some(message) = message.filter(|message| !message.is_empty()) {
+            let message: String = message.chars().filter(|letter| !letter.is_control()).take(512).collect();
+            // Who may turn the machine off may still not be allowed to say something to everybody.
+            let _ = LOGIND.call(&bus, "SetWallMessage", &(message, true)).await;
+        }
+        LOGIND.call(&bus, "ScheduleShutdown", &(kind, at)).await?;
+        Ok(DONE)
+    });
+    asked.unwrap_or_else(|error| code(&error))
+}
+
+/// `Win32Shutdown` and `Win32ShutdownTracker`
+pub(super) fn by_flags(machine: &Machine, input: &Instance) -> u32 {
+    let number = |name: &str| input.value(name).and_then(Value::as_integer).unwrap_or_default();
+    let delay = u64::try_from(number("Timeout")).unwrap_or_default();
+    let message = input.value("Comment").and_then(Value::as_str);
+    // 4 forces programs to end, which all have to.
+    match number("Flags") & !4 {
+        0 => log_off(machine),
+        1 | 8 => end(machine, End::PowerOff, Duration::from_secs(delay), message),
+        2 => end(machine, End::Reboot, Duration::from_secs(delay), message),
+        _ => INVALID_PARAMETER,
+    }
+}
+
+/// Ends the sessions that the user of this process has at terminals and screens.
+fn log_off(machine: &Machine) -> u32 {
+    let user = rustix::process::getuid().as_raw();
+    let ended = sessions(machine).and_then(|sessions| {
+        let own = sessions.into_iter().filter(|session| session.uid == user && session.is_interactive);
+        machine.bus().wait(async |bus| {
+            for session in own {
+                LOGIND.call(&bus, "TerminateSession", &(session.id,)).await?;
+            }
+            Ok(())
+        })
+    });
+    ended.map_or_else(|error| code(&error), |()| DONE)
+}
+
+/// `SetDateTime`
+pub(super) fn set_clock(machine: &Machine, input: &Instance) -> u32 {
+    let Some(Value::DateTime(cim::DateTime::Timestamp(time))) = input.value("LocalDateTime") else {
+        return INVALID_PARAMETER;
+    };
+    let set = machine
+        .bus()
+        .wait(async |bus| TIMEDATED.call(&bus, "SetTime", &(time.unix_micros(), false, false)).await);
+    match set {
+        Ok(_) => DONE,
+        // Whoever keeps the clock by the network would set it back at once.
+        Err(BusError::Refused { name, .. }) if name.ends_with("AutomaticTimeSyncEnabled") => BUSY,
+        Err(error) => code(&error),
+    }
+}
+
+/// What a refusal is to Windows.
+pub(super) fn code(error: &BusError) -> u32 {
+    match error {
+        error if error.is_denied() => ACCESS_DENIED,
+        BusError::Absent(_) => NOT_SUPPORTED,
+        BusError::Silent(_) => TIMED_OUT,
+        BusError::Refused { message, .. } => {
+            tracing::debug!(error = %message, "A service refuses");
+            INVALID_PARAMETER
+        }
+        BusError::Unintelligible(_) => INTERNAL_ERROR,
+    }
+}
+
+const TIMEDATED: Object<'_> = Object {
+    service: "org.freedesktop.timedate1",
+    path: "/org/freedesktop/timedate1",
+    interface: "org.freedesktop.timedate1",
+};
+
+/// Time for the answer to reach whoever asked.
+const SHORTEST_DELAY: Duration = Duration::from_millis(2_500);
+
+pub(super) const DONE: u32 = 0;
+pub(super) const ACCESS_DENIED: u32 = 5;
+pub(super) const NOT_SUPPORTED: u32 = 50;
+pub(super) const INVALID_PARAMETER: u32 = 87;
+pub(super) const INVALID_NAME: u32 = 123;
+const BUSY: u32 = 170;
+const PRIVILEGE_NOT_HELD: u32 = 1_314;
+const INTERNAL_ERROR: u32 = 1_359;
+const TIMED_OUT: u32 = 1_460;

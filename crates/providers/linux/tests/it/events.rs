@@ -1,0 +1,128 @@
+//! Events of this machine: what others do is told.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use cim::{Instance, Namespace, Value};
+use tokio::time::timeout;
+use wmi::{Context, Events, Occurrence};
+
+use crate::world::{in_world, run};
+use crate::{engine, machine};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn subscribe(query: &str) -> Events {
+    let context = Context::of_this_process("test");
+    engine(&machine()).subscribe(&context, &Namespace::cimv2(), query).await.unwrap()
+}
+
+async fn next(events: &mut Events) -> Instance {
+    match timeout(PATIENCE, events.next()).await.expect("an event in time").unwrap().unwrap() {
+        Occurrence::Event(event) => event,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn number(event: &Instance, name: &str) -> Option<i128> {
+    event.value(name).and_then(Value::as_integer)
+}
+
+fn of_this_process() -> String {
+    format!("ParentProcessID = {}", std::process::id())
+}
+
+async fn told_of_a_start() {
+    let query = format!("SELECT * FROM Win32_ProcessStartTrace WHERE {}", of_this_process());
+    let mut events = subscribe(&query).await;
+    let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+    let event = event_of(&mut events, child.id()).await;
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Some systems have all small programs in one file.
+    let name = event.value("ProcessName").and_then(Value::as_str).unwrap().to_owned();
+    assert!(["sleep", "coreutils", "busybox"].contains(&name.as_str()), "{name}");
+    assert!(number(&event, "TIME_CREATED").is_some_and(|time| time > 133_000_000_000_000_000));
+}
+
+/// The next event of a process; other tests start programs, too.
+async fn event_of(events: &mut Events, process: u32) -> Instance {
+    loop {
+        let event = next(events).await;
+        if number(&event, "ProcessID") == Some(process.into()) {
+            return event;
+        }
+    }
+}
+
+/// How a program ended that gives 3, if that is told.
+async fn told_of_an_end() -> Option<i128> {
+    let query = format!("SELECT * FROM Win32_ProcessStopTrace WHERE {}", of_this_process());
+    let mut child =
+        Command::new("sh").args(["-c", "read line; exit 3"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut events = subscribe(&query).await;
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+    number(&event_of(&mut events, child.id()).await, "ExitStatus")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_is_started_is_told_with_its_name_and_parent() {
+    told_of_a_start().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_ends_is_told_and_how_where_the_kernel_says_it() {
+    let status = told_of_an_end().await;
+    assert!(matches!(status, Some(3) | None), "{status:?}");
+}
+
+/// The kernel tells of processes only in the first network.
+#[test]
+fn to_whom_the_kernel_does_not_tell_processes_are_told_all_the_same() {
+    in_world("events::to_whom_the_kernel_does_not_tell_processes_are_told_all_the_same", &[], || {
+        run(async {
+            told_of_a_start().await;
+            assert_eq!(told_of_an_end().await, None);
+        });
+    });
+}
+
+#[test]
+fn a_file_system_that_is_mounted_and_unmounted_is_told() {
+    in_world("events::a_file_system_that_is_mounted_and_unmounted_is_told", &["umount"], || {
+        run(async {
+            let folder = tempfile::tempdir().unwrap();
+            let place = folder.path().to_str().unwrap().to_owned();
+            let query = format!("SELECT * FROM Win32_VolumeChangeEvent WHERE DriveName = '{place}'");
+            let mut events = subscribe(&query).await;
+            assert!(Command::new("mount").args(["-t", "tmpfs", "none", &place]).status().unwrap().success());
+            assert_eq!(number(&next(&mut events).await, "EventType"), Some(2));
+            assert!(Command::new("umount").arg(&place).status().unwrap().success());
+            assert_eq!(number(&next(&mut events).await, "EventType"), Some(3));
+        });
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_subscriptions_nothing_waits_and_nothing_listens() {
+    let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let (before, running) = (descriptors(), alive());
+    let mut open = Vec::new();
+    for class in ["Win32_ProcessStartTrace", "Win32_ProcessStopTrace", "Win32_VolumeChangeEvent"] {
+        open.push(subscribe(&format!("SELECT * FROM {class}")).await);
+    }
+    assert!(descriptors() > before && alive() > running);
+    let during = threads();
+    drop(open);
+    timeout(PATIENCE, async {
+        while alive() > running || descriptors() > before {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("tasks end and descriptors are closed");
+    assert!(threads() <= during);
+}

@@ -1,0 +1,139 @@
+//! `root/linux`: control groups of a tree of files, and the rules of a firewall of its own.
+
+use std::process::Command;
+use std::sync::Arc;
+
+use cim::{Instance, Namespace};
+use telarch_linux::Machine;
+use wmi::Context;
+
+use crate::world::{in_world, run};
+use crate::{engine, machine, text};
+
+async fn rows(machine: &Arc<Machine>, query: &str) -> Vec<Instance> {
+    let namespace = Namespace::parse("root/linux").unwrap();
+    let mut rows = engine(machine).query(&Context::of_this_process("alice"), &namespace, query).unwrap();
+    let mut found = Vec::new();
+    while let Some(row) = rows.next().await {
+        found.push(row.unwrap());
+    }
+    found
+}
+
+fn write(folder: &std::path::Path, path: &str, text: &str) {
+    let path = folder.join(path);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+#[tokio::test]
+async fn control_groups_are_a_tree_and_those_of_containers_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = "0123456789abcdef".repeat(4);
+    let group = |path: &str, processes: &str| {
+        let base = format!("sys/fs/cgroup{path}");
+        write(folder.path(), &format!("{base}/cgroup.procs"), processes);
+        write(folder.path(), &format!("{base}/cgroup.events"), "populated 1\nfrozen 0\n");
+        base
+    };
+    group("", "1\n");
+    let web = group("/system.slice/web.service", "20\n21\n");
+    write(folder.path(), &format!("{web}/memory.current"), "4096\n");
+    write(folder.path(), &format!("{web}/memory.max"), "max\n");
+    write(folder.path(), &format!("{web}/cpu.max"), "50000 100000\n");
+    write(folder.path(), &format!("{web}/cpu.stat"), "usage_usec 30\nuser_usec 20\nsystem_usec 10\n");
+    write(
+        folder.path(),
+        &format!("{web}/io.stat"),
+        "8:0 rbytes=5 wbytes=7 rios=1\n8:16 rbytes=10 wbytes=1\n",
+    );
+    group("/system.slice", "");
+    let docker = format!("/system.slice/docker-{id}.scope");
+    group(&docker, "30\n");
+    group(&format!("{docker}/inner"), "29\n31\n");
+    let settings = format!("var/lib/docker/containers/{id}/config.v2.json");
+    write(folder.path(), &settings, "{\"Name\": \"/shop\"}");
+    let machine = Arc::new(Machine::at(folder.path()));
+
+    let all = rows(&machine, "SELECT Path FROM Linux_ControlGroup").await;
+    let paths: Vec<String> = all.iter().map(|row| text(row, "Path")).collect();
+    let inner = format!("{docker}/inner");
+    assert_eq!(paths, ["/", "/system.slice", &docker, &inner, "/system.slice/web.service"]);
+
+    let found = rows(&machine, "SELECT * FROM Linux_ControlGroup WHERE Unit = 'web.service'").await;
+    let values = |names: &[&str]| names.iter().map(|name| text(&found[0], name)).collect::<Vec<_>>();
+    assert_eq!(values(&["Processes", "MemoryBytes", "MemoryMaxBytes"]), ["2", "4096", ""]);
+    assert_eq!(
+        values(&["CpuQuotaMicroseconds", "CpuPeriodMicroseconds", "CpuUserMicroseconds"]),
+        ["50000", "100000", "20"]
+    );
+    assert_eq!(values(&["IOReadBytes", "IOWriteBytes", "IsPopulated"]), ["15", "8", "true"]);
+    let opened = machine.opened();
+    let one =
+        rows(&machine, "SELECT MemoryBytes FROM Linux_ControlGroup WHERE Path = '/system.slice/web.service'")
+            .await;
+    assert_eq!((one.len(), machine.opened() - opened), (1, 1), "one file for one value of one group");
+
+    let containers = rows(&machine, "SELECT * FROM Linux_Container").await;
+    let [container] = containers.as_slice() else { panic!("{} containers", containers.len()) };
+    let values = ["ContainerID", "Runtime", "Name", "Processes", "MainProcessId", "State"]
+        .map(|name| text(container, name));
+    assert_eq!(values, [id.as_str(), "docker", "shop", "3", "29", "running"]);
+}
+
+#[tokio::test]
+async fn arrays_tell_how_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, content) in [
+        ("size", "2048\n"),
+        ("md/level", "raid1\n"),
+        ("md/raid_disks", "2\n"),
+        ("md/degraded", "1\n"),
+        ("md/array_state", "clean\n"),
+        ("md/sync_action", "recover\n"),
+        ("md/sync_completed", "256 / 1024\n"),
+        ("md/dev-sda1/state", "in_sync\n"),
+        ("md/dev-sdb1/state", "spare\n"),
+    ] {
+        write(folder.path(), &format!("sys/block/md0/{file}"), content);
+    }
+    write(folder.path(), "sys/block/sda/size", "4096\n");
+    let machine = Arc::new(Machine::at(folder.path()));
+    let found = rows(&machine, "SELECT * FROM Linux_RaidArray").await;
+    let [array] = found.as_slice() else { panic!("{} arrays", found.len()) };
+    let values = ["Name", "Level", "Disks", "ActiveDisks", "DegradedDisks", "SyncPercentComplete", "Size"];
+    assert_eq!(values.map(|name| text(array, name)), ["md0", "raid1", "2", "1", "1", "25", "1048576"]);
+}
+
+#[test]
+fn rules_of_the_firewall_are_those_that_nft_has() {
+    in_world("native::rules_of_the_firewall_are_those_that_nft_has", &["nft"], || {
+        let rules = "add table inet shop; add chain inet shop input { type filter hook input priority 5; policy drop; }; \
+                     add rule inet shop input tcp dport 5986 counter accept comment \"remote management\"";
+        let output = Command::new("nft").arg(rules).output().unwrap();
+        if !output.status.success() {
+            eprintln!(
+                "SKIPPED: the kernel has no nftables here: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+            return;
+        }
+        run(async {
+            let machine = machine();
+            let chains = rows(&machine, "SELECT * FROM Linux_FirewallChain WHERE Table = 'shop'").await;
+            let values = ["Family", "Name", "Hook", "Policy", "Priority"].map(|name| text(&chains[0], name));
+            assert_eq!(values, ["inet", "input", "input", "drop", "5"]);
+            let found = rows(&machine, "SELECT * FROM Linux_FirewallRule WHERE Chain = 'input'").await;
+            let [rule] = found.as_slice() else { panic!("{} rules", found.len()) };
+            assert_eq!(
+                (text(rule, "Comment").as_str(), text(rule, "Packets").as_str()),
+                ("remote management", "0")
+            );
+            assert!(text(rule, "Expression").contains("5986"));
+            let handle =
+                Command::new("nft").args(["-a", "list", "chain", "inet", "shop", "input"]).output().unwrap();
+            let listed = String::from_utf8(handle.stdout).unwrap();
+            assert!(listed.contains(&format!("# handle {}", text(rule, "Handle"))), "{listed}");
+        });
+    });
+}

@@ -1,0 +1,105 @@
+//! Jobs of cron and entries of desktops, in a tree of files.
+
+use std::fs;
+use std::sync::Arc;
+
+use cim::{DateTime, Status, Value};
+use telarch_linux::Machine;
+
+use crate::system::made_of;
+use crate::{call_on, rows_of, text};
+
+async fn told(machine: &Arc<Machine>, class: &str, names: &[&str]) -> Vec<String> {
+    let found = rows_of(machine, &format!("SELECT * FROM {class}")).await;
+    let line = |row| names.iter().map(|name| text(row, name)).collect::<Vec<_>>().join("|");
+    let mut lines: Vec<String> = found.iter().map(line).collect();
+    lines.sort();
+    lines
+}
+
+#[tokio::test]
+async fn jobs_of_cron_are_listed_made_and_deleted() {
+    let (machine, folder) = made_of(&[
+        (
+            "etc/crontab",
+            b"SHELL=/bin/sh\n# m h dom mon dow user command\n17 *\t* * *\troot\tcd / && run-parts hourly\n",
+        ),
+        ("etc/cron.d/backup", b"30 4 1 * 1-5 backup /usr/bin/backup --all\n"),
+        ("etc/cron.d/backup.dpkg-old", b"0 0 * * * root gone\n"),
+        ("var/spool/cron/crontabs/alice", b"@daily true\n"),
+    ]);
+    let columns = ["Name", "Owner", "Command", "DaysOfMonth", "DaysOfWeek"];
+    assert_eq!(
+        told(&machine, "Win32_ScheduledJob", &columns).await,
+        [
+            "/etc/cron.d/backup|backup|/usr/bin/backup --all|1|31",
+            "/etc/crontab|root|cd / && run-parts hourly||",
+            "/var/spool/cron/crontabs/alice|alice|true||",
+        ]
+    );
+    let at = told(&machine, "Win32_ScheduledJob", &["StartTime"]).await;
+    assert!(at.iter().any(|at| at.starts_with("********043000.000000")), "{at:?}");
+
+    let every_day = DateTime::parse("********123000.000000+***").unwrap();
+    let wanted = [
+        ("Command", Value::text("/bin/report 100%")),
+        ("StartTime", Value::DateTime(every_day)),
+        ("RunRepeatedly", true.into()),
+        // Monday and Sunday.
+        ("DaysOfWeek", 65_u32.into()),
+    ];
+    let made = call_on(&machine, "Win32_ScheduledJob", "Create", &wanted).await.unwrap();
+    assert_eq!(text(&made, "ReturnValue"), "0");
+    let number = text(&made, "JobId");
+    let found = rows_of(&machine, &format!("SELECT * FROM Win32_ScheduledJob WHERE JobId = {number}")).await;
+    let [job] = found.as_slice() else { panic!("{} jobs", found.len()) };
+    assert_eq!((text(job, "DaysOfWeek"), text(job, "Owner")), ("65".into(), "root".into()));
+    let file = folder.path().join(text(job, "Name").trim_start_matches('/'));
+    let line = fs::read_to_string(&file).unwrap();
+    assert!(line.ends_with("\n30 12 * * 1,0 root /bin/report 100\\%\n"), "{line}");
+    let path = format!("Win32_ScheduledJob.JobId={number}");
+    assert_eq!(text(&call_on(&machine, &path, "Delete", &[]).await.unwrap(), "ReturnValue"), "0");
+    assert!(!file.exists());
+    assert_eq!(call_on(&machine, &path, "Delete", &[]).await.unwrap_err().status(), Status::NotFound);
+
+    for (changed, expected) in [
+        (("Command", Value::text("a\n* * * * * root b")), "21"),
+        (("Command", Value::text(" ")), "21"),
+        (("StartTime", Value::Null), "21"),
+        (("DaysOfWeek", 128_u32.into()), "21"),
+        (("RunRepeatedly", false.into()), "1"),
+        (("InteractWithDesktop", true.into()), "1"),
+    ] {
+        let mut parameters: Vec<_> = wanted.iter().filter(|(name, _)| *name != changed.0).cloned().collect();
+        let told = format!("{changed:?}");
+        parameters.push(changed);
+        let made = call_on(&machine, "Win32_ScheduledJob", "Create", &parameters).await.unwrap();
+        assert_eq!(text(&made, "ReturnValue"), expected, "{told}");
+    }
+    let others = rows_of(&machine, "SELECT JobId FROM Win32_ScheduledJob WHERE Owner = 'alice'").await;
+    let path = format!("Win32_ScheduledJob.JobId={}", text(&others[0], "JobId"));
+    let kept = call_on(&machine, &path, "Delete", &[]).await.unwrap();
+    assert_eq!(text(&kept, "ReturnValue"), "1", "it is a line of a table that somebody else wrote");
+    let (bare, _folder) = made_of(&[("etc/hostname", b"x")]);
+    let made = call_on(&bare, "Win32_ScheduledJob", "Create", &wanted).await.unwrap();
+    assert_eq!(text(&made, "ReturnValue"), "22", "there is no cron");
+}
+
+#[tokio::test]
+async fn what_desktops_start_is_listed() {
+    let entry = b"# x\n[Desktop Entry]\nName = Agent\nExec=/usr/bin/agent --now\n[Other]\nExec=no\n";
+    let (machine, _folder) = made_of(&[
+        ("etc/passwd", b"root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n"),
+        ("etc/xdg/autostart/agent.desktop", entry),
+        ("etc/xdg/autostart/hidden.desktop", b"[Desktop Entry]\nName=H\nExec=h\nHidden=true\n"),
+        ("home/alice/.config/autostart/chat.desktop", b"[Desktop Entry]\nExec=chat\n"),
+    ]);
+    let columns = ["User", "Name", "Command", "Location"];
+    assert_eq!(
+        told(&machine, "Win32_StartupCommand", &columns).await,
+        [
+            "Public|Agent|/usr/bin/agent --now|/etc/xdg/autostart",
+            "alice|chat|chat|/home/alice/.config/autostart",
+        ]
+    );
+}

@@ -1,0 +1,80 @@
+//! WMI of the service of a machine: in a process of the caller's user, behind two gates.
+
+use std::fs;
+
+use client::{EnumerateOptions, Error, Locator, Session};
+use wsman::ResourceUri;
+use wsman::enumeration::EnumerationMode;
+
+use crate::person::Person;
+use crate::running::{Telarchd, children, free_ports, listener, shown};
+
+/// A service for these administrators.
+fn start(administrators: &Person, more: &str) -> (Telarchd, u16) {
+    let [port] = free_ports();
+    let https = listener("IP:127.0.0.1", "HTTPS", port, "");
+    let groups = format!("[Groups]\nAdministrators = [\"{}\"]\n", administrators.group());
+    (Telarchd::start(&["Service.Auth.Basic = true\n", &groups, more, &https].concat()), port)
+}
+
+fn system() -> Locator {
+    let uri = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/Win32_OperatingSystem";
+    Locator::new(ResourceUri::parse(uri).unwrap())
+}
+
+async fn refusal(session: &Session) -> (Option<u32>, String) {
+    let error: Error = session.get(&system()).await.unwrap_err();
+    (error.code(), error.to_string())
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+#[test]
+fn an_administrator_s_instances_come_from_a_process_of_that_user() {
+    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let (telarchd, port) = start(&ann, "");
+    block_on(async {
+        let session = ann.session(port);
+        let got = session.get(&system()).await.unwrap();
+        assert!(got.content().unwrap().source().contains("<p:Win32_OperatingSystem "), "{got:?}");
+        let options = EnumerateOptions { mode: EnumerationMode::ObjectAndReference, ..Default::default() };
+        let mut listed = session.enumerate(&system(), options).await.unwrap();
+        let item = listed.next().await.unwrap().unwrap();
+        assert!(item.xml().contains("<p:Caption>"), "{}", item.xml());
+        assert!(listed.next().await.is_none());
+        // Whoever is none does not reach a host at all.
+        let (code, words) = refusal(&ben.session(port)).await;
+        assert!(code == Some(5) && words.contains("WMI Provider"), "{code:?} {words}");
+    });
+    let keepers = children(telarchd.pid().as_raw_nonzero().get());
+    let hosts: Vec<i32> =
+        keepers.into_iter().filter(|one| shown(*one).contains(": session")).flat_map(children).collect();
+    let [host] = hosts[..] else { panic!("{hosts:?}") };
+    let status = fs::read_to_string(format!("/proc/{host}/status")).unwrap();
+    let uid = ann.uid.to_string();
+    assert!(
+        status
+            .lines()
+            .any(|line| line.starts_with("Uid:") && line.split_whitespace().skip(1).all(|own| own == uid))
+    );
+}
+
+#[test]
+fn whom_the_plug_in_lets_in_the_namespace_still_refuses_from_elsewhere() {
+    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let uri = "http://schemas.microsoft.com/wbem/wsman/1/wmi";
+    let everyone = format!(
+        "[[Plugin]]\nName = \"WMI Provider\"\n[[Plugin.Security]]\nUri = \"{uri}\"\nSddl = \"D:P(A;;GA;;;AU)\"\n"
+    );
+    let (_telarchd, port) = start(&ann, &everyone);
+    block_on(async {
+        // He has no right to shells, and gets a host all the same.
+        let (code, words) = refusal(&ben.session(port)).await;
+        assert_eq!(code, Some(2_150_859_012), "{words}");
+        assert!(words.contains("root/cimv2"), "{words}");
+        assert!(ben.run(port, "true").await.is_err());
+        assert!(ann.session(port).get(&system()).await.is_ok());
+    });
+}
