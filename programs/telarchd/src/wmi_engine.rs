@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use accounts::MachineSid;
 use cim::{DateTime, Namespace, Schema};
 use config::Paths;
 use hardware::{Hardware, HostFile};
@@ -19,7 +20,11 @@ pub(crate) fn plugin(state: &Path) -> Result<WmiPlugin, Box<dyn Error>> {
     let of_user = Paths::of_user(|name| std::env::var_os(name)).map(|paths| paths.state);
     // A service that keeps nothing for the machine keeps nothing in anybody's home either.
     let of_user = if state == Paths::of_machine().state { of_user } else { Some(state.to_owned()) };
-    let machine = Arc::new(Machine::this().keeping(state, of_user));
+    let mut machine = Machine::this().keeping(state, of_user);
+    if let Some(sid) = MachineSid::load(state)? {
+        machine = machine.with_sid(sid.domain());
+    }
+    let machine = Arc::new(machine);
     let mut engine = Engine::builder(machine.host_name(), offset(&machine));
     let mut providers = linux::providers(&machine);
     let hosts = HostFile::of_state(state);
