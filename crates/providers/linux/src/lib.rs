@@ -10,11 +10,11 @@
 //! | processes and their threads | [`process`] |
 //! | services | [`service`] |
 //! | disks, volumes, files | [`storage`] |
+//! | logs | [`log`] |
 //! | adapters, addresses, routes | [`network`] |
 //! | firmware, devices, sensors | [`hardware`] |
 //! | users, groups, sessions | [`account`] |
-//! | installed packages and updates | [`package`] |
-//! | logs | [`log`] |
+//! | packages and their updates | [`software`] |
 //! | performance counters | [`performance`] |
 //! | what Windows has no classes for | [`native`] |
 //! | the registry | [`registry`] |
@@ -35,6 +35,7 @@ mod guid;
 mod hardware;
 mod log;
 mod machine;
+mod masquerade;
 mod mounts;
 mod native;
 mod network;
@@ -46,6 +47,7 @@ mod registry;
 mod schedule;
 mod scx;
 mod service;
+mod software;
 mod storage;
 mod sysfs;
 mod system;
@@ -70,7 +72,6 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         system::bindings(machine),
         process::bindings(machine),
         service::bindings(machine),
-        package::bindings(machine),
         log::bindings(machine),
         performance::bindings(machine),
         native::bindings(machine),
@@ -81,6 +82,7 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         network::bindings(machine),
         hardware::bindings(machine),
         account::bindings(machine),
+        software::bindings(machine),
     ]
     .concat()
 }

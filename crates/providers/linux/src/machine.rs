@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use accounts::{UnixUser, UnixUsers};
-use cim::{DateTime, Timestamp};
+use cim::{DateTime, Name, Timestamp};
 use sddl::{DomainSid, Sid};
 
 use crate::bus::{Address, Bus};
 use crate::folder::Folder;
+use crate::masquerade::{Masquerade, Texts};
 use crate::package::{Package, Packages};
 
 /// A machine: this one, or a tree of files that looks like one.
@@ -23,6 +24,7 @@ pub struct Machine {
     opened: Arc<AtomicU64>,
     bus: Bus,
     sid: Option<DomainSid>,
+    masquerade: Masquerade,
     state: PathBuf,
     user_state: Option<PathBuf>,
     packages: Packages,
@@ -51,6 +53,7 @@ impl Machine {
             opened: Arc::default(),
             bus: Bus::new(Address::Nowhere),
             sid: None,
+            masquerade: Masquerade::default(),
             packages: Packages::default(),
             drive_aliases: Vec::new(),
         }
@@ -104,6 +107,11 @@ impl Machine {
     #[must_use]
     pub fn with_bus(self, address: impl Into<String>) -> Self {
         Self { bus: Bus::new(Address::At(address.into())), ..self }
+    }
+
+    /// What the administrator has given in place of texts of a class.
+    pub(crate) fn texts(&self, class: &Name) -> Option<Arc<Texts>> {
+        self.masquerade.of(self, class)
     }
 
     /// The bus on which systemd and its kin are.

@@ -3,6 +3,7 @@
 mod agent;
 mod operating_system;
 mod port;
+mod process;
 mod statistics;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, agent::Agent),
         bind(machine, operating_system::OperatingSystem),
         bind(machine, port::EthernetPortStatistics),
+        bind(machine, process::UnixProcess),
     ];
     let statistics = [
         both::<statistics::Processor>(machine),

@@ -6,6 +6,7 @@ use cim::{Class, ColumnSet, Instance, Name, Namespace, ObjectPath, Value};
 use wmi::{Context, EventSource, Lookup, MethodCall, Provider, ProviderError, Scan, Sink, Watch};
 
 use crate::Machine;
+use crate::masquerade::Texts;
 
 /// What fills a column from a row.
 pub(crate) type Fill<R> = fn(&Machine, &R) -> Value;
@@ -208,9 +209,13 @@ impl<T: Table> Bound<T> {
         row: &T::Row,
         columns: impl IntoIterator<Item = cim::Column>,
         fills: &[Fill<T::Row>],
+        texts: Option<&Texts>,
     ) -> Result<(), ProviderError> {
         for column in columns {
-            if let Some(fill) = fills.get(column.index()) {
+            let given = texts.zip(instance.class().property(column));
+            if let Some(text) = given.and_then(|(texts, property)| texts.text(property)) {
+                instance.set(column, text)?;
+            } else if let Some(fill) = fills.get(column.index()) {
                 instance.set(column, fill(&self.machine, row))?;
             }
         }
@@ -248,14 +253,15 @@ impl<T: Table> Provider for Bound<T> {
     fn enumerate(&self, scan: &Scan, rows: &mut Sink<'_>) -> Result<(), ProviderError> {
         let (class, fills) = (scan.class(), self.fills(scan.class()));
         let (deciding, columns) = (scan.deciding(), scan.columns());
+        let texts = self.machine.texts(class.name());
         self.table.rows(&self.machine, scan, &mut |row| {
             let mut instance = Instance::new(class.clone());
-            self.fill(&mut instance, &row, deciding.iter(), fills)?;
+            self.fill(&mut instance, &row, deciding.iter(), fills, texts.as_deref())?;
             if !scan.wants(&instance) {
                 return rows.go_on();
             }
             let rest = columns.iter().filter(|column| !deciding.contains(*column));
-            self.fill(&mut instance, &row, rest, fills)?;
+            self.fill(&mut instance, &row, rest, fills, texts.as_deref())?;
             rows.push(instance)
         })
     }
@@ -263,7 +269,8 @@ impl<T: Table> Provider for Bound<T> {
     fn get(&self, lookup: &Lookup<'_>) -> Result<Option<Instance>, ProviderError> {
         let Some(row) = self.table.row(&self.machine, lookup)? else { return Ok(None) };
         let mut instance = Instance::new(lookup.class.clone());
-        self.fill(&mut instance, &row, lookup.columns.iter(), self.fills(lookup.class))?;
+        let (fills, texts) = (self.fills(lookup.class), self.machine.texts(lookup.class.name()));
+        self.fill(&mut instance, &row, lookup.columns.iter(), fills, texts.as_deref())?;
         Ok(Some(instance))
     }
 

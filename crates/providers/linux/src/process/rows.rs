@@ -102,8 +102,18 @@ impl Row {
 
     /// The user as whom it acts.
     pub(crate) fn user(&self) -> Option<u32> {
+        self.users()?.nth(1)
+    }
+
+    /// The user who has started it.
+    pub(crate) fn real_user(&self) -> Option<u32> {
+        self.users()?.next()
+    }
+
+    /// The real user, the effective one, and two more.
+    fn users(&self) -> Option<impl Iterator<Item = u32>> {
         let line = self.status_text()?.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-        line.split_ascii_whitespace().nth(1)?.parse().ok()
+        Some(line.split_ascii_whitespace().map_while(|field| field.parse().ok()))
     }
 
     /// How many descriptors it has open; `None` if the kernel does not tell this user.
@@ -136,7 +146,7 @@ impl Row {
 }
 
 /// Gives away the processes of some numbers, or all there are; those that end meanwhile are left out.
-pub(super) fn each(
+pub(crate) fn each(
     machine: &Machine,
     numbers: Option<Vec<u32>>,
     push: &mut Push<'_, Row>,

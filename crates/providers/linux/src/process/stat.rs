@@ -11,6 +11,10 @@ pub(crate) struct Stat {
     pub(crate) name: String,
     pub(crate) state: char,
     pub(crate) parent: u32,
+    pub(crate) group: u64,
+    pub(crate) session: u64,
+    /// The number of the device; zero without one.
+    pub(crate) terminal: u32,
     pub(crate) minor_faults: u64,
     pub(crate) major_faults: u64,
     /// In ticks.
@@ -48,6 +52,9 @@ impl Stat {
             name: name.to_owned(),
             state: field(3)?.chars().next()?,
             parent: field(4)?.parse().ok()?,
+            group: number(5).unwrap_or_default(),
+            session: number(6).unwrap_or_default(),
+            terminal: field(7)?.parse::<i32>().ok()?.cast_unsigned(),
             minor_faults: number(10)?,
             major_faults: number(12)?,
             user_time: number(14)?,

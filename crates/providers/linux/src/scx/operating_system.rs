@@ -223,7 +223,7 @@ fn interpreter(script: &str) -> Vec<String> {
     [path, argument.trim()].into_iter().filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-fn name(machine: &Machine) -> Option<String> {
+pub(super) fn name(machine: &Machine) -> Option<String> {
     let release = OsRelease::of(machine);
     release.field("PRETTY_NAME").or_else(|| release.field("NAME")).map(str::to_owned)
 }

@@ -164,7 +164,9 @@ impl Table for ComputerSystem {
         }
         let code = match call.operation.method.name.as_str() {
             "Rename" => hostname::rename(machine, call.input.value("Name").and_then(Value::as_str)),
-            // Domains are joined with what the distribution has for it, and power states are the kernel's.
+            "JoinDomainOrWorkgroup" => domain::join(machine, call.input),
+            "UnjoinDomainOrWorkgroup" => domain::leave(machine, call.input),
+            // Power states are the kernel's.
             _ => power::NOT_SUPPORTED,
         };
         returned(call, code)

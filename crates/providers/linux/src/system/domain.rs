@@ -1,7 +1,13 @@
 //! To which domain or workgroup the machine belongs.
 
+use std::collections::HashMap;
+
+use cim::{Instance, Value};
+use zbus::{Connection, OwnedObjectPath, Variant};
+
+use super::power::{DONE, INVALID_PARAMETER, NOT_SUPPORTED, code};
 use crate::Machine;
-use crate::bus::Object;
+use crate::bus::{BusError, Object};
 
 /// Where the machine belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,25 +65,103 @@ fn setting_of(text: &str, name: &str) -> Option<String> {
     found
 }
 
+/// `JoinDomainOrWorkgroup`: realmd makes the machine a member of a domain, with the rights of somebody there.
+pub(super) fn join(machine: &Machine, input: &Instance) -> u32 {
+    let text = |name: &str| input.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let options = input.value("FJoinOptions").and_then(Value::as_integer).unwrap_or_default();
+    let Some(domain) = text("Name") else { return INVALID_PARAMETER };
+    // Without that bit it is a workgroup, which is only a name for others.
+    if options & JOIN_DOMAIN == 0 {
+        return NOT_SUPPORTED;
+    }
+    let (Some(user), Some(password)) = (text("UserName"), text("Password")) else { return INVALID_PARAMETER };
+    let joined = machine.bus().wait(async |bus| {
+        let nothing: HashMap<&str, Variant<'_>> = HashMap::new();
+        let (_, found): (i32, Vec<OwnedObjectPath>) =
+            REALMD.ask(&bus, "Discover", &(domain, nothing)).await?;
+        let Some(path) = found.first() else { return Ok(NO_SUCH_DOMAIN) };
+        let mut options = HashMap::new();
+        if let Some(unit) = text("AccountOU") {
+            options.insert("computer-ou", Variant::from(unit));
+        }
+        let credentials = credentials(user, password);
+        membership(path.as_str()).call(&bus, "Join", &(credentials, options)).await?;
+        Ok(DONE)
+    });
+    joined.unwrap_or_else(|error| refusal(&error))
+}
+
+/// `UnjoinDomainOrWorkgroup`
+pub(super) fn leave(machine: &Machine, input: &Instance) -> u32 {
+    let text = |name: &str| input.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let left = machine.bus().wait(async |bus| {
+        let Some(path) = configured(&bus).await?.map(|(path, _)| path) else { return Ok(NOT_JOINED) };
+        let nothing: HashMap<&str, Variant<'_>> = HashMap::new();
+        let credentials = match (text("UserName"), text("Password")) {
+            (Some(user), Some(password)) => credentials(user, password),
+            // The account of the machine stays in the domain.
+            _ => ("automatic", "none", Variant::from("")),
+        };
+        membership(&path).call(&bus, "Leave", &(credentials, nothing)).await?;
+        Ok(DONE)
+    });
+    left.unwrap_or_else(|error| refusal(&error))
+}
+
+/// How realmd is told whose rights count: what it is, of whom, and the thing itself.
+fn credentials<'a>(user: &'a str, password: &'a str) -> (&'static str, &'static str, Variant<'a>) {
+    // Windows writes DOMAIN\user and user@domain.
+    let user = user.rsplit('\\').next().unwrap_or(user);
+    let user = user.split('@').next().unwrap_or(user);
+    ("password", "administrator", Variant::from((user, password)))
+}
+
+fn membership(path: &str) -> Object<'_> {
+    Object { path, interface: "org.freedesktop.realmd.KerberosMembership", ..REALMD }
+}
+
+fn refusal(error: &BusError) -> u32 {
+    let BusError::Refused { name, .. } = error else { return code(error) };
+    match name.rsplit('.').next() {
+        Some("AuthenticationFailed") => LOGON_FAILURE,
+        Some("AlreadyConfigured") => ALREADY_JOINED,
+        Some("NotConfigured") => NOT_JOINED,
+        _ => code(error),
+    }
+}
+
+/// Path and name of the first realm that the machine has joined.
+async fn configured(bus: &Connection) -> Result<Option<(String, Option<String>)>, BusError> {
+    for path in REALMD.properties(bus).await?.texts("Realms") {
+        let realm = Object { path: &path, interface: "org.freedesktop.realmd.Realm", ..REALMD };
+        let details = realm.properties(bus).await?;
+        if details.text("Configured").is_some() {
+            let name = details.text("Name").map(str::to_owned);
+            return Ok(Some((path, name)));
+        }
+    }
+    Ok(None)
+}
+
 /// The first realm that realmd says the machine has joined.
 fn by_realmd(machine: &Machine) -> Option<String> {
-    let provider = Object {
-        service: "org.freedesktop.realmd",
-        path: "/org/freedesktop/realmd",
-        interface: "org.freedesktop.realmd.Provider",
-    };
-    let asked = machine.bus().wait(async |bus| {
-        for path in provider.properties(&bus).await?.texts("Realms") {
-            let realm = Object { path: &path, interface: "org.freedesktop.realmd.Realm", ..provider };
-            let details = realm.properties(&bus).await?;
-            if details.text("Configured").is_some() {
-                return Ok(details.text("Name").map(str::to_owned));
-            }
-        }
-        Ok(None)
-    });
-    asked.ok().flatten()
+    machine.bus().wait(async |bus| configured(&bus).await).ok().flatten()?.1
 }
+
+/// Who knows the domains (realmd's D-Bus interface, version 0.1).
+const REALMD: Object<'_> = Object {
+    service: "org.freedesktop.realmd",
+    path: "/org/freedesktop/realmd",
+    interface: "org.freedesktop.realmd.Provider",
+};
+
+/// The bit of `FJoinOptions` for a domain (`NETSETUP_JOIN_DOMAIN`).
+const JOIN_DOMAIN: i128 = 1;
+
+const LOGON_FAILURE: u32 = 1_326;
+const NO_SUCH_DOMAIN: u32 = 1_355;
+const ALREADY_JOINED: u32 = 2_691;
+const NOT_JOINED: u32 = 2_692;
 
 #[cfg(test)]
 mod tests {

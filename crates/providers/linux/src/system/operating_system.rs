@@ -58,7 +58,9 @@ impl Table for OperatingSystem {
         ("BootDevice", |machine, _| mounts::device_of(machine, &["/boot", "/"]).into()),
         ("BuildNumber", |machine, row| {
             let build = row.release(machine).field("BUILD_ID").map(str::to_owned);
-            build.or_else(|| release_of_kernel(machine)).into()
+            // Clients take it for a number: the last one of the kernel's release.
+            let patch = || Some(release_of_kernel(machine)?.rsplit('.').next()?.to_owned());
+            build.or_else(patch).into()
         }),
         ("BuildType", |_, _| "Multiprocessor Free".into()),
         ("Caption", |machine, row| caption(row.release(machine)).into()),

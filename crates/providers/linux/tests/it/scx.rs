@@ -110,3 +110,34 @@ async fn statistics_have_an_aggregate_and_stay_within_their_types() {
     let agent = rows("SELECT * FROM SCX_Agent").await;
     assert_eq!(text(&agent[0], "VersionString"), env!("CARGO_PKG_VERSION"));
 }
+
+#[tokio::test]
+async fn processes_are_what_ps_says_they_are() {
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", "echo; read x; exit", "a b"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+    let number = child.id().to_string();
+    let found = rows(&format!("SELECT * FROM SCX_UnixProcess WHERE Handle = '{number}'")).await;
+    let [row] = found.as_slice() else { panic!("{} rows", found.len()) };
+    let ps = |field: &str| crate::output("ps", &["-o", &format!("{field}="), "-p", &number]);
+    for (property, field) in [
+        ("Name", "comm"),
+        ("ParentProcessID", "ppid"),
+        ("ProcessGroupID", "pgid"),
+        ("ProcessSessionID", "sid"),
+        ("ProcessTTY", "tty"),
+        ("RealUserID", "ruid"),
+    ] {
+        assert_eq!(text(row, property), ps(field), "{property}");
+    }
+    let nice = ps("nice").parse::<i32>().unwrap() + 20;
+    assert_eq!(text(row, "ProcessNiceValue"), nice.to_string());
+    let parameters = ["sh", "-c", "echo; read x; exit", "a b"].map(str::to_owned).to_vec();
+    assert_eq!(row.value("Parameters"), Some(&parameters.into()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

@@ -280,6 +280,29 @@ fn services_are_made_changed_and_deleted() {
 }
 
 #[test]
+fn a_created_process_gets_a_scope_of_its_own() {
+    let name = "service::a_created_process_gets_a_scope_of_its_own";
+    with_units(name, &[], async |world, machine| {
+        let line = [("CommandLine", Value::text("sleep 1000"))];
+        let created = call_on(&machine, "Win32_Process", "Create", &line).await.unwrap();
+        let number = text(&created, "ProcessId");
+        let scope = format!("telarch-process-{number}.scope");
+        // The job ends when the process is in its control group.
+        for _ in 0..500 {
+            if shown(world, &scope, "ActiveState") == "active" {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let group = fs::read_to_string(format!("/proc/{number}/cgroup")).unwrap();
+        assert!(group.contains(&scope), "{group}");
+        let target = format!("Win32_Process.Handle='{number}'");
+        let ended = call_on(&machine, &target, "Terminate", &[]).await.unwrap();
+        assert_eq!(text(&ended, "ReturnValue"), "0");
+    });
+}
+
+#[test]
 fn a_machine_without_systemd_has_no_services() {
     run(async {
         let folder = tempfile::tempdir().unwrap();

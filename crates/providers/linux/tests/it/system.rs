@@ -142,6 +142,29 @@ async fn the_language_is_that_of_the_administrator() {
 }
 
 #[tokio::test]
+async fn texts_are_overridden_by_the_administrator_only_where_they_can_be() {
+    let file = "[Win32_OperatingSystem]\ncaption = \"Windows\"\nOSType = \"18\"\n\n[Win32_ComputerSystem]\nName = \"other\"\n\
+                Model = \"Model 9\"\n";
+    let (machine, folder) = made_of(&[
+        ("etc/telarch/masquerade.toml", file.as_bytes()),
+        ("etc/os-release", b"PRETTY_NAME=Real\n"),
+        ("proc/sys/kernel/hostname", b"node7\n"),
+    ]);
+    let row = only(&machine, "Win32_OperatingSystem").await;
+    assert_eq!((text(&row, "Caption"), text(&row, "OSType")), ("Windows".into(), "36".into()));
+    let found = rows_of(&machine, "SELECT OSType FROM Win32_OperatingSystem WHERE Caption LIKE 'win%'").await;
+    assert_eq!(found.len(), 1, "conditions see it too");
+    let row = only(&machine, "Win32_ComputerSystem").await;
+    assert_eq!((text(&row, "Name"), text(&row, "Model")), ("node7".into(), "Model 9".into()));
+    let path = folder.path().join("etc/telarch/masquerade.toml");
+    fs::write(&path, "[Win32_OperatingSystem]\nCaption = 7\n").unwrap();
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(9);
+    fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+    let row = only(&machine, "Win32_OperatingSystem").await;
+    assert_eq!(text(&row, "Caption"), "Real", "what is wrong changes nothing");
+}
+
+#[tokio::test]
 async fn the_clocks_show_the_time() {
     for (class, utc) in [("Win32_LocalTime", "+"), ("Win32_UTCTime", "-u")] {
         let arguments: Vec<&str> =
@@ -396,13 +419,72 @@ fn clock_and_names_are_set_by_their_services() {
             );
             assert!(!told.contains("not a name"), "{told}");
             assert_eq!(code(&machine, &computer, "SetPowerState", &[]).await, "50");
-            assert_eq!(code(&machine, &computer, "JoinDomainOrWorkgroup", &[]).await, "50");
+            assert_eq!(code(&machine, &computer, "JoinDomainOrWorkgroup", &[]).await, "87", "without a name");
             let gone =
                 call_on(&machine, "Win32_ComputerSystem.Name='elsewhere'", "Rename", &[]).await.unwrap_err();
             assert_eq!(gone.status(), Status::NotFound);
             let row = crate::put(system, "Description", Value::text("for tests")).await;
             assert_eq!(text(&row, "Description"), "for tests");
             assert!(Path::new("/etc/machine-info").exists());
+        });
+    });
+}
+
+#[test]
+fn domains_are_joined_and_left_through_realmd() {
+    let name = "system::domains_are_joined_and_left_through_realmd";
+    in_world(name, &["/usr/bin/python3"], |world| {
+        let computer = format!("Win32_ComputerSystem.Name='{}'", machine().host_name());
+        let wanted = [
+            ("Name", Value::text("example.org")),
+            ("UserName", Value::text("EXAMPLE\\admin")),
+            ("Password", Value::text("p4ss")),
+            ("AccountOU", Value::text("OU=Linux")),
+            ("FJoinOptions", 3_u32.into()),
+        ];
+        run(async {
+            let machine = machine();
+            assert_eq!(code(&machine, &computer, "JoinDomainOrWorkgroup", &wanted).await, "50", "nobody can");
+            let workgroup = [("Name", Value::text("OFFICE")), ("FJoinOptions", 0_u32.into())];
+            assert_eq!(code(&machine, &computer, "JoinDomainOrWorkgroup", &workgroup).await, "50");
+        });
+        let service = "org.freedesktop.realmd";
+        let path = "/org/freedesktop/realmd";
+        world.mock(service, path, "org.freedesktop.realmd.Provider");
+        let discover = "ret = (100, dbus.Array([dbus.ObjectPath('/org/freedesktop/realmd')] if args[0] == 'example.org' else [], signature='o'))";
+        world.method(
+            service,
+            path,
+            ["org.freedesktop.realmd.Provider", "Discover", "sa{sv}", "iao", discover],
+        );
+        let join = "open('/run/asked', 'a').write(repr(args) + chr(10))\nif args[0][2][1] == 'wrong': raise dbus.exceptions.DBusException('no', name='org.freedesktop.realmd.Error.AuthenticationFailed')";
+        world.method(
+            service,
+            path,
+            ["org.freedesktop.realmd.KerberosMembership", "Join", "(ssv)a{sv}", "", join],
+        );
+        run(async {
+            let machine = machine();
+            let join = async |changed: Option<(&'static str, Value)>| {
+                let kept =
+                    wanted.iter().filter(|(name, _)| changed.as_ref().is_none_or(|(other, _)| name != other));
+                let parameters: Vec<_> = kept.cloned().chain(changed.clone()).collect();
+                code(&machine, &computer, "JoinDomainOrWorkgroup", &parameters).await
+            };
+            assert_eq!(join(None).await, "0");
+            let told = asked();
+            for word in ["'password'", "'administrator'", "'admin'", "'p4ss'", "'computer-ou'", "'OU=Linux'"]
+            {
+                assert!(told.contains(word), "{word}: {told}");
+            }
+            assert_eq!(join(Some(("Password", Value::text("wrong")))).await, "1326");
+            assert_eq!(join(Some(("Name", Value::text("elsewhere.org")))).await, "1355");
+            assert_eq!(join(Some(("Password", Value::Null))).await, "87");
+            assert_eq!(
+                code(&machine, &computer, "UnjoinDomainOrWorkgroup", &[]).await,
+                "2692",
+                "it has joined none"
+            );
         });
     });
 }

@@ -1,0 +1,112 @@
+//! `SCX_UnixProcess`: `/proc/PID`.
+
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use super::operating_system;
+use crate::Machine;
+use crate::process::rows::{Row, each, number_from, page_size};
+use crate::process::stat::{priority, ticks_to_100ns};
+use crate::table::{Fill, Push, Table, host_name};
+
+/// The processes of this machine.
+pub(super) struct UnixProcess;
+
+impl Table for UnixProcess {
+    type Row = Row;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "SCX_UnixProcess";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Caption", |_, row| row.stat.name.clone().into()),
+        ("CreationClassName", |_, _| "SCX_UnixProcess".into()),
+        ("CreationDate", |machine, row| {
+            let moment = row.scene.moment(machine, row.stat.start);
+            moment.and_then(|moment| machine.timestamp(moment)).into()
+        }),
+        ("CSCreationClassName", |_, _| "SCX_ComputerSystem".into()),
+        ("CSName", host_name),
+        ("Description", |_, row| row.stat.name.clone().into()),
+        // 3 is running, 4 blocked, 6 suspended, 7 terminated (CIM_Process.ExecutionState).
+        ("ExecutionState", |_, row| match row.stat.state {
+            'R' => 3_u16.into(),
+            'S' | 'D' | 'I' => 4_u16.into(),
+            'T' | 't' => 6_u16.into(),
+            'Z' | 'X' => 7_u16.into(),
+            _ => 0_u16.into(),
+        }),
+        ("Handle", |_, row| row.number.to_string().into()),
+        ("KernelModeTime", |_, row| (ticks_to_100ns(row.stat.kernel_time) / 10_000).into()),
+        ("ModulePath", |_, row| row.program().map(str::to_owned).into()),
+        ("Name", |_, row| row.stat.name.clone().into()),
+        ("OSCreationClassName", |_, _| "SCX_OperatingSystem".into()),
+        ("OSName", |machine, _| operating_system::name(machine).into()),
+        ("Parameters", |_, row| {
+            let text = row.folder.text("cmdline").unwrap_or_default();
+            let text = text.trim_end_matches('\0');
+            (!text.is_empty()).then(|| text.split('\0').map(str::to_owned).collect::<Vec<_>>()).into()
+        }),
+        ("ParentProcessID", |_, row| row.stat.parent.to_string().into()),
+        ("Priority", |_, row| priority(row.stat.nice, row.stat.real_time_priority).into()),
+        ("ProcessGroupID", |_, row| row.stat.group.into()),
+        // POSIX counts from zero to 39.
+        ("ProcessNiceValue", |_, row| u32::try_from(row.stat.nice + 20).ok().into()),
+        ("ProcessSessionID", |_, row| row.stat.session.into()),
+        ("ProcessTTY", |_, row| terminal(row.stat.terminal).into()),
+        ("RealUserID", |_, row| row.real_user().map(u64::from).into()),
+        ("UserModeTime", |_, row| (ticks_to_100ns(row.stat.user_time) / 10_000).into()),
+        ("WorkingSetSize", |_, row| row.stat.resident.checked_mul(page_size()).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AvailableRequestedStates",
+        "CommunicationStatus",
+        "DetailedStatus",
+        "ElementName",
+        "EnabledDefault",
+        "EnabledState",
+        "HealthState",
+        "InstallDate",
+        "InstanceID",
+        "OperatingStatus",
+        "OperationalStatus",
+        "OtherEnabledState",
+        "OtherExecutionDescription",
+        "PercentBusyTime",
+        "PrimaryStatus",
+        "ProcessWaitingForEvent",
+        "RequestedState",
+        "Status",
+        "StatusDescriptions",
+        "TerminationDate",
+        "TimeOfLastStateChange",
+        "TransitioningToState",
+        "UsedMemory",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, Row>,
+    ) -> Result<(), ProviderError> {
+        let pinned = scan.pinned(&["Handle"]);
+        let number = |value: &cim::Value| value.as_str().and_then(number_from);
+        each(machine, pinned.map(|pinned| pinned.iter().flatten().filter_map(number).collect()), push)
+    }
+}
+
+/// The terminal of a device number, as `ps` calls it.
+fn terminal(device: u32) -> String {
+    // The minor number is in two parts (proc_pid_stat(5), tty_nr).
+    let (major, minor) = ((device >> 8) & 0xfff, (device & 0xff) | ((device >> 12) & 0xf_ff00));
+    match major {
+        136..=143 => format!("pts/{}", (major - 136) * 256 + minor),
+        4 if minor < 64 => format!("tty{minor}"),
+        4 => format!("ttyS{}", minor - 64),
+        _ => "?".to_owned(),
+    }
+}
