@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
+use accounts::MachineSid;
 use cim::{Namespace, Schema};
 use config::Paths;
 use hardware::{EventLogs, Hardware, HostFile, OwnController};
@@ -21,7 +22,11 @@ pub(crate) fn plugins(state: &Path) -> Result<[Arc<dyn Plugin>; 2], Box<dyn Erro
     let of_machine = Paths::of_machine();
     // A service that keeps nothing for the machine keeps nothing in anybody's home either.
     let of_user = if state == of_machine.state { of_user } else { Some(state.to_owned()) };
-    let machine = Arc::new(Machine::this().keeping(state, of_user));
+    let mut machine = Machine::this().keeping(state, of_user);
+    if let Some(sid) = MachineSid::load(state)? {
+        machine = machine.with_sid(sid.domain());
+    }
+    let machine = Arc::new(machine);
     let mut providers = linux::providers(&machine);
     let hardware = Hardware::new(
         machine.host_name(),

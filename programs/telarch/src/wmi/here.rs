@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use accounts::MachineSid;
 use cim::{CimType, Class, Instance, Name, Namespace, ObjectPath, Operation, Schema, Shape, Value};
 use hardware::{Hardware, HostFile, OwnController};
 use linux::Machine;
@@ -203,7 +204,11 @@ fn input_of(operation: &Operation, arguments: &[(String, String)]) -> Result<Ins
 /// What there is on this machine: what Linux tells, what controllers tell, and what was added.
 fn living(repository: Repository, runtime: Handle) -> Result<LivingEngine, Failure> {
     let state = place::state()?;
-    let machine = Arc::new(Machine::this().keeping(&state, Some(state.clone())));
+    let mut machine = Machine::this().keeping(&state, Some(state.clone()));
+    if let Some(sid) = MachineSid::load(&state).map_err(|error| Failure::Failed(error.to_string()))? {
+        machine = machine.with_sid(sid.domain());
+    }
+    let machine = Arc::new(machine);
     let mut providers = linux::providers(&machine);
     let hosts = HostFile::of_state(&state);
     providers.push(Arc::new(Hardware::new(machine.host_name(), hosts, OwnController::Asked, runtime)));
