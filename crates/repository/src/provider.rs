@@ -64,12 +64,9 @@ impl Instances {
     fn keep(&self, instance: &Instance, existing: Existing) -> Result<(), ProviderError> {
         self.repository.update(|contents| {
             // The class may be another one by now.
-            let class =
-                contents.namespace(&self.namespace)?.schema().require(instance.class().name().as_str());
-            let instance = cim::mof::InstanceDeclaration::of(instance);
             let schema = contents.namespace(&self.namespace)?.schema();
-            class.map_err(Problem::from)?;
-            let instance = instance.resolve(schema, &|_| None).map_err(Problem::from)?;
+            let declaration = cim::mof::InstanceDeclaration::of(instance);
+            let instance = declaration.resolve(schema, &|_| None).map_err(Problem::from)?;
             contents.put_instance(&self.namespace, instance, existing)?;
             Ok(())
         })?;

@@ -12,8 +12,7 @@ use crate::{Contents, Error, Existing, Place, Problem};
 /// What the file begins with.
 const HEAD: &str = "\
 // The repository of WMI on this machine: what was added to the classes of the system.
-// telarch mofcomp changes it. It may be read, compared and copied; whoever edits it checks it afterwards with
-// telarch mofcomp --check.
+// telarch mofcomp changes it, and keeps no comments. It may be read, compared and copied.
 
 ";
 

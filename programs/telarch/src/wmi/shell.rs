@@ -1,9 +1,9 @@
 //! The shell of `telarch wmi`: a line, its answer, the next line.
 
 use std::borrow::Cow;
-use std::fs;
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, BufRead as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
 use cim::Schema;
@@ -179,9 +179,10 @@ fn remember(path: &PathBuf, history: &MemHistory) {
     let last = (0..history.len()).filter_map(|at| history.get(at, SearchDirection::Forward).ok().flatten());
     let text: String = last.map(|found| format!("{}\n", found.entry)).collect();
     let Some(folder) = path.parent() else { return };
-    let _ = fs::create_dir_all(folder);
-    let _ = fs::write(path, text);
-    let _ = fs::set_permissions(path, fs::Permissions::from_mode(0o600));
+    let _ = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    // What somebody asks is nobody else's business.
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
 }
 
 /// Completes names of classes and properties.
