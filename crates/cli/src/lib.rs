@@ -40,7 +40,7 @@ pub mod secret;
 mod session;
 pub mod settings;
 mod switch;
-mod terminal;
+pub mod terminal;
 mod trace;
 pub mod winrm;
 pub mod winrs;

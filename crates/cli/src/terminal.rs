@@ -5,6 +5,25 @@ use std::os::fd::AsFd;
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
+/// A terminal that hands on every key as it is typed, and moves no cursor by itself; put back when dropped.
+pub struct Raw<T: AsFd> {
+    _terminal: Quieted<T>,
+}
+
+impl<T: AsFd> Raw<T> {
+    /// Makes it so.
+    ///
+    /// # Errors
+    /// When it is no terminal.
+    pub fn of(terminal: T) -> io::Result<Self> {
+        let before = tcgetattr(&terminal)?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        tcsetattr(&terminal, OptionalActions::Now, &raw)?;
+        Ok(Self { _terminal: Quieted { terminal, before } })
+    }
+}
+
 /// A terminal without some of its modes; put back when dropped.
 pub(crate) struct Quieted<T: AsFd> {
     terminal: T,

@@ -180,6 +180,31 @@ impl Session {
 }
 
 impl Enumerator {
+    /// The events of a subscription, which may come at any time.
+    pub(crate) fn of_subscription(session: &Session, locator: &Locator, context: String) -> Self {
+        Self {
+            session: session.clone(),
+            locator: locator.clone(),
+            max_elements: EnumerateOptions::default().max_elements,
+            patience: Patience { total: None, ..session.patience() },
+            ready: VecDeque::new(),
+            context: Some(context),
+            pulling: None,
+            has_failed: false,
+        }
+    }
+
+    /// Lets it be asked again after an error.
+    pub(crate) fn go_on(&mut self) {
+        self.has_failed = false;
+    }
+
+    /// Leaves it to somebody else to tell the service that no more is wanted.
+    pub(crate) fn forget(&mut self) {
+        self.context = None;
+        self.pulling = None;
+    }
+
     /// The next item, or `None` after the last one.
     ///
     /// Nothing is lost if the future is dropped before it is ready, as `tokio::select!` does.

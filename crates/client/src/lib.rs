@@ -49,6 +49,7 @@ mod realm;
 mod route;
 mod session;
 mod shell;
+mod subscription;
 mod tls;
 mod trace;
 mod transfer;
@@ -72,6 +73,7 @@ pub use shell::{
     Command, CommandOptions, Console, Finished, Interpreter, Output, Profile, Shell, ShellOptions, Signaller,
     Stdin,
 };
+pub use subscription::{Occurrence, Subscription};
 pub use tls::{Thumbprint, ThumbprintError, TlsError, TlsPolicy};
 pub use trace::{Direction, Trace, Traced};
 pub use transfer::Created;

@@ -42,6 +42,10 @@ struct Handle {
 pub(crate) enum Order {
     Open(Opening),
     Ask(u64, Destination, Request, Asker),
+    /// A packet of the serial console.
+    Serial(u64, Vec<u8>),
+    /// Who takes those that arrive.
+    TakeSerial(u64, mpsc::Sender<Vec<u8>>),
     Close(u64, Option<oneshot::Sender<()>>),
 }
 
@@ -149,6 +153,17 @@ impl Connection {
         // When nobody takes orders any more, the asker is dropped, and the answer is that there is none.
         let _ = orders.send(Order::Ask(*key, destination, request, asker));
         Pending(answer)
+    }
+
+    /// Packets of the serial console from now on; those that nobody takes in time are sent again by the controller.
+    pub(crate) fn serial_packets(&self) -> mpsc::Receiver<Vec<u8>> {
+        let (tell, arrived) = mpsc::channel(64);
+        let _ = self.handle.orders.send(Order::TakeSerial(self.handle.key, tell));
+        arrived
+    }
+
+    pub(crate) fn send_serial(&self, payload: Vec<u8>) {
+        let _ = self.handle.orders.send(Order::Serial(self.handle.key, payload));
     }
 
     /// Closes the session and waits until the controller knows it, because controllers have few of them.

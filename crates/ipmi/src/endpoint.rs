@@ -128,6 +128,8 @@ struct Member {
     askers: HashMap<RequestId, Asker>,
     ready: Option<oneshot::Sender<Result<Peer, ProtoError>>>,
     closers: Vec<oneshot::Sender<()>>,
+    /// Who takes packets of the serial console.
+    serial: Option<mpsc::Sender<Vec<u8>>>,
     deadline: Option<Instant>,
     _seat: Seat,
 }
@@ -222,6 +224,7 @@ impl Driver {
                     askers: HashMap::new(),
                     ready: Some(ready),
                     closers: Vec::new(),
+                    serial: None,
                     deadline: None,
                     _seat: seat,
                 };
@@ -234,6 +237,16 @@ impl Driver {
                 let Some(member) = self.members.get_mut(&key) else { return };
                 member.askers.insert(member.session.request_at(destination, request), asker);
                 touched.push(key);
+            }
+            Order::Serial(key, payload) => {
+                let Some(member) = self.members.get_mut(&key) else { return };
+                member.session.send_serial(&payload);
+                touched.push(key);
+            }
+            Order::TakeSerial(key, taker) => {
+                if let Some(member) = self.members.get_mut(&key) {
+                    member.serial = Some(taker);
+                }
             }
             Order::Close(key, closer) => {
                 let Some(member) = self.members.get_mut(&key) else { return };
@@ -297,6 +310,10 @@ impl Member {
                 }
                 Event::Answered { id, outcome } => {
                     self.askers.remove(&id).map(|asker| asker.send(outcome));
+                }
+                Event::Serial(payload) => {
+                    // What is not taken is not acknowledged, and so comes again.
+                    self.serial.as_ref().map(|taker| taker.try_send(payload));
                 }
                 Event::Ended(outcome) => {
                     debug!(peer = %self.address, error = ?outcome.as_ref().err(), "Session ended");

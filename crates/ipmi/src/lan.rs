@@ -1,7 +1,9 @@
 //! How a controller is reached over the network, and changing it (IPMI 2.0, 23).
 
+use ipmi_proto::ProtoError;
 use ipmi_proto::channel::ChannelNumber;
 use ipmi_proto::lan::{GetLanParameter, LanChange, LanParameter, LanValue, SetLanParameter};
+use ipmi_proto::user::AccessLevel;
 
 use crate::{Connection, IpmiError};
 
@@ -28,6 +30,44 @@ impl Connection {
         match refused {
             Some(code) if values.is_empty() => Err(IpmiError::Completion(code)),
             _ => Ok(values),
+        }
+    }
+
+    /// Sets the most that a cipher suite allows; none switches it off.
+    ///
+    /// # Errors
+    /// When the controller does not list the suite, or refuses; and [`IpmiError::Unchanged`].
+    pub async fn limit_suite(
+        &self,
+        channel: ChannelNumber,
+        suite: u8,
+        level: AccessLevel,
+    ) -> Result<(), IpmiError> {
+        let mut limits = [AccessLevel::Unknown; 16];
+        let (suites, known) = self.suite_limits(channel).await?;
+        limits.iter_mut().zip(&known).for_each(|(to, from)| *to = *from);
+        let place = suites.iter().position(|listed| *listed == suite);
+        let slot = place.and_then(|place| limits.get_mut(place));
+        *slot.ok_or(ProtoError::Absent { what: "this cipher suite" })? = level;
+        self.change_lan(channel, LanChange::SuiteLimits(limits)).await?;
+        let (_, read) = self.suite_limits(channel).await?;
+        if place.and_then(|place| read.get(place)) == Some(&level) {
+            Ok(())
+        } else {
+            Err(IpmiError::Unchanged { what: "what the cipher suite allows" })
+        }
+    }
+
+    /// The suites in the controller's order, and the most that each allows.
+    async fn suite_limits(&self, channel: ChannelNumber) -> Result<(Vec<u8>, Vec<AccessLevel>), IpmiError> {
+        let get = |parameter| async move { self.run(&GetLanParameter { channel, parameter }).await };
+        let suites = match get(LanParameter::Suites).await? {
+            LanValue::Suites(suites) => suites,
+            _ => Vec::new(),
+        };
+        match get(LanParameter::SuiteLimits).await? {
+            LanValue::SuiteLimits(limits) => Ok((suites, limits)),
+            _ => Ok((suites, Vec::new())),
         }
     }
 

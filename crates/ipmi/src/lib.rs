@@ -22,6 +22,7 @@
 mod boot;
 mod cache;
 mod connection;
+mod console;
 mod endpoint;
 mod error;
 mod event_log;
@@ -31,17 +32,20 @@ mod local;
 pub mod oracle;
 mod repository;
 mod sensors;
+mod sight;
 mod thresholds;
 mod users;
 
 pub use cache::RecordCache;
 pub use connection::Connection;
+pub use console::Console;
 pub use endpoint::Endpoint;
 pub use error::IpmiError;
 pub use event_log::{LogPosition, NewEvents};
 pub use ipmi_proto as proto;
 pub use local::Transport;
 pub use sensors::{Measured, Standing};
+pub use sight::{Sighting, sight};
 pub use users::{PasswordVerdict, User};
 
 /// The port of IPMI over LAN (IPMI 2.0, 13.1.2).

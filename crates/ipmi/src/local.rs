@@ -113,7 +113,8 @@ impl<T: Transport> Courier<T> {
                     Some(Order::Close(_, closer)) => {
                         closer.map(|closer| closer.send(()));
                     }
-                    Some(Order::Open(_)) => {}
+                    // The driver carries no consoles, and nobody gets as far as to ask for one.
+                    Some(Order::Open(_) | Order::Serial(..) | Order::TakeSerial(..)) => {}
                 },
                 () = wake => self.tick(),
             }

@@ -3,8 +3,10 @@
 //! Each action is a file of its own; what they have in common is one question to many controllers, and a report.
 
 mod arguments;
+mod audit;
 mod boot;
 mod channel;
+mod export;
 mod follow;
 mod fru;
 mod hosts;
@@ -17,11 +19,14 @@ mod power;
 mod prometheus;
 mod raw;
 mod report;
+mod scan;
 mod sel;
 mod sensors;
 mod sign_in;
+mod sol;
 mod threshold;
 mod user;
+mod watch;
 mod watchdog;
 
 use lexopt::{Arg, Parser};
@@ -55,6 +60,12 @@ fn run(parser: Parser) -> Result<String, Failure> {
         Action::Lan(what) => many::ask(place, what),
         Action::Channel(which) => many::ask(place, which),
         Action::Sessions => many::ask(place, channel::Sessions),
+        Action::Sol(sol::Sol::Open) => sol::terminal::run(place),
+        Action::Sol(what) => many::ask(place, what),
+        Action::Scan => scan::run(place),
+        Action::Audit => audit::run(place),
+        Action::Watch(every) => watch::run(place, every),
+        Action::Export(every, listen) => export::run(place, every, listen),
         Action::User(what, file) => match what.needs_password() {
             Some(user) => {
                 let password = sign_in::password_of(&format!("user {user}"), &place, file)?;
@@ -96,12 +107,24 @@ Actions:
   info                  what the controller is
   lan [set NAME VALUE]  its network; NAME is address, mask, gateway, backup-gateway, source (static, dhcp, bios), vlan (a
                         number, or off), community or arp (on, off). The connection may be lost by that
+  lan set suite NUMBER LEVEL
+                        the most that a cipher suite allows: a level, or off
   user                  its users; user name ID NAME, user level ID LEVEL (none, callback, user, operator, administrator),
                         user enable ID, user disable ID, user password ID, and user test ID, which compares
   channel [NUMBER]      what a channel is, and who may use it
   sessions              who has a session
+  scan                  which of the addresses have a controller, and what it lets people sign in with; nobody signs in
+  audit                 what is dangerous: cipher suite 0, users without names, passwords as delivered, weak algorithms,
+                        hashes for everybody, old firmware; and what to do. With -U it looks inside, too. A wrong
+                        password is tried once for each of a few names
+  watch                 the sensors as they change, on the terminal; q ends
+  export                serves metrics for Prometheus at http://127.0.0.1:9290/metrics, until it is told to end
   watchdog [WHAT]       the timer that acts when the machine is silent: reset begins it anew, off stops it, and
                         set none|reset|off|cycle SECONDS sets it up
+  sol                   the serial console of the machine, on this terminal. At the beginning of a line, ~. ends it, ~B
+                        sends a break, ~? tells more; a connection that is lost is opened again
+  sol info              how the console is set; sol set enabled on|off, sol set rate RATE (9.6 to 115.2, or serial)
+  sol deactivate        takes the console from whoever has it
   identify [SECONDS|on] let the lamp of the box blink for 15 seconds, or so many; 0 ends it, on is until then
   host WHAT             the controllers that the service of this machine knows: telarch ipmi host --help tells more
   raw NETFN CMD [DATA]  send octets (06, 0x06 and 6 are the same), and print those of the answer
@@ -118,11 +141,12 @@ Options:
   --suite NUMBER        the cipher suite: 17, 3, 8, 16, 15, 7, 6, 2, 1 or 0. If left away, 17, or 3 where it is
                         refused. 0 proves nobody's identity, and 0, 1, 2, 6, 7, 15 and 16 hide nothing
   --ipmi15 TYPE         sign in as IPMI 1.5 does, with md5, password or none, which protect little and hide nothing
-  --limit SECONDS       how long to wait for an answer; 10 if left away
-  --parallel COUNT      how many controllers to ask at the same time; 64 if left away
+  --limit SECONDS       how long to wait for an answer; 10 if left away, for scan 2
+  --parallel COUNT      how many controllers to ask at the same time; 64 if left away, for scan 256
   --format FORMAT       text, table, json or csv; and prometheus for sensors and power status
   --utc                 dates of the event log in UTC, if the controller knows how far it is from that
-  --every SECONDS       how often sel follow looks; 5 if left away
+  --every SECONDS       how often sel follow, watch and export look; 5, 2 and 30 if left away
+  --listen ADDRESS:PORT where export is reached; everybody who can reach it reads it
   --new-password-file PATH
                         the password of user password and user test; if left away, it is asked for on the terminal
   -h, --help            print this text

@@ -51,8 +51,8 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let sign_in = Arc::new(sign_in.with_certificates(mappings));
     let settings = ConfigPlugin::new(Arc::clone(&store), Arc::new(listening_on))
         .with_certificate_mappings(Arc::clone(&sign_in) as _);
-    let instances = wmi_engine::plugin(state.path())?;
-    let plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), Arc::new(shell), Arc::new(instances)];
+    let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), Arc::new(shell)];
+    plugins.extend(wmi_engine::plugins(state.path())?);
     let service = Service::new(ServiceParts {
         state: store.subscribe(),
         authenticator: sign_in,

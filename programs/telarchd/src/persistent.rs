@@ -258,15 +258,13 @@ fn service(
         .with_machine(Arc::new(OwnMachine::new(&files.paths)))
         .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>)
         .with_certificate_mappings(Arc::clone(&sign_in) as _);
+    let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), shell];
+    plugins.extend(wmi_engine::plugins(&files.paths.state)?);
     Ok(Service::new(ServiceParts {
         state: files.store.subscribe(),
         authenticator: sign_in,
         principals,
-        catalog: Catalog::new(vec![
-            Arc::new(settings),
-            shell,
-            Arc::new(wmi_engine::plugin(&files.paths.state)?),
-        ]),
+        catalog: Catalog::new(plugins),
         product: product::of_this_machine(),
     }))
 }

@@ -6,6 +6,7 @@
 
 mod board;
 mod crowd;
+mod line;
 
 use std::fs;
 use std::net::UdpSocket;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use board::Board;
 pub use crowd::{Crowd, Network, settings, settings_with_suites};
+pub use line::SerialLine;
 
 /// A running simulator; dropping it ends it.
 #[derive(Debug)]
@@ -32,8 +34,19 @@ impl SimulatedBmc {
         if !is_installed("ipmi_sim", "openipmi") {
             return None;
         }
-        let bmc = (0..5).find_map(|_| Self::start_once());
+        let bmc = (0..5).find_map(|_| Self::start_once(None));
         Some(bmc.expect("ipmi_sim starts and answers"))
+    }
+
+    /// The same, of a machine with a serial console.
+    #[must_use]
+    pub fn start_with_console() -> Option<(Self, SerialLine)> {
+        if !is_installed("ipmi_sim", "openipmi") {
+            return None;
+        }
+        let line = SerialLine::new();
+        let bmc = (0..5).find_map(|_| Self::start_once(Some(&line)));
+        Some((bmc.expect("ipmi_sim starts and answers"), line))
     }
 
     /// Its address, as both `telarch` and tests take it.
@@ -90,7 +103,7 @@ impl SimulatedBmc {
     }
 
     /// The port may be taken between its choice and its use; then this is tried again.
-    fn start_once() -> Option<Self> {
+    fn start_once(line: Option<&SerialLine>) -> Option<Self> {
         let port = UdpSocket::bind("127.0.0.1:0")
             .and_then(|socket| socket.local_addr())
             .expect("a free port")
@@ -100,7 +113,7 @@ impl SimulatedBmc {
             ("bmc.emu", include_bytes!("../bmc/bmc.emu")),
             ("fru0.bin", include_bytes!("../bmc/fru0.bin")),
             ("chassis.sh", include_bytes!("../bmc/chassis.sh")),
-            ("lan.conf", &configuration(port).into_bytes()),
+            ("lan.conf", &configuration(port, line).into_bytes()),
         ];
         for (name, content) in files {
             write(&folder.path().join(name), content);
@@ -152,7 +165,7 @@ fn run(folder: &Path) -> Child {
         .expect("ipmi_sim runs")
 }
 
-fn configuration(port: u16) -> String {
+fn configuration(port: u16, line: Option<&SerialLine>) -> String {
     let levels = ["callback", "user", "operator", "admin"];
     let allowed = levels.map(|level| format!("    allowed_auths_{level} none md2 md5 straight\n")).concat();
     let users = [
@@ -168,9 +181,10 @@ fn configuration(port: u16) -> String {
             format!("  user {number} true {name} \"{password}\" {level} 10 none md2 md5 straight\n")
         })
         .collect();
+    let sol = line.map(|line| format!("  sol \"{}\" 115200\n", line.path())).unwrap_or_default();
     format!(
         "name \"bmc\"\nset_working_mc 0x20\n  startlan 1\n    addr 127.0.0.1 {port}\n    priv_limit admin\n{allowed}    \
-         guid a123456789abcdefa123456789000000\n  endlan\n  chassis_control \"./chassis.sh .\"\n{users}"
+         guid a123456789abcdefa123456789000000\n  endlan\n{sol}  chassis_control \"./chassis.sh .\"\n{users}"
     )
 }
 

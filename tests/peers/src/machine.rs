@@ -27,7 +27,7 @@ pub struct Machine {
     service: Child,
     person: Person,
     url: String,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A user of this machine who is there for a while.
@@ -86,7 +86,7 @@ impl Machine {
         }
         let service = command.stdin(Stdio::null()).spawn().expect("telarchd");
         let url = format!("{}://localhost:{}/wsman", transport.to_ascii_lowercase(), free.port());
-        let machine = Self { service, person, url, _folder: folder };
+        let machine = Self { service, person, url, folder };
         until_ready(&manager);
         Some(machine)
     }
@@ -101,6 +101,12 @@ impl Machine {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Its socket for programs of this machine.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("state/local.sock")
     }
 
     /// pywinrm, which signs in as the user.

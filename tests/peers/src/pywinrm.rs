@@ -11,6 +11,16 @@ use crate::way_in::WayIn;
 /// pywinrm in a Python process of its own for each call.
 pub struct Pywinrm(pub(crate) Login);
 
+impl Pywinrm {
+    /// Subscribes to events, over its transport, by `action` of `tests/peers/python/subscribe_pywinrm.py`.
+    ///
+    /// # Errors
+    /// The refusal as the client told it.
+    pub fn subscribe(&self, action: &str, arguments: Value) -> Result<Value, Refusal> {
+        self.0.ask("subscribe_pywinrm.py", action, arguments)
+    }
+}
+
 impl Peer for Pywinrm {
     fn against(service: &Telarchd, way: WayIn) -> Self {
         Self(Login::new(service, way))

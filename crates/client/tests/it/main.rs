@@ -12,6 +12,7 @@ mod send;
 mod service;
 mod shell;
 mod sign_in;
+mod subscription;
 mod time;
 mod tls;
 mod transfer;

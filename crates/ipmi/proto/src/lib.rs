@@ -35,6 +35,7 @@ mod message;
 mod octets;
 pub mod oracle;
 mod packet;
+pub mod presence;
 mod protection;
 mod rakp;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub mod responder;
 mod rmcp;
 pub mod sdr;
 pub mod sel;
+pub mod serial;
 mod session;
 mod suite;
 mod window;

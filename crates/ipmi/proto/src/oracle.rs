@@ -10,7 +10,9 @@ use crate::command::device_id::GetDeviceId;
 use crate::command::event_log::GetSelUtcOffset;
 use crate::command::guid::GetSystemGuid;
 use crate::command::lan::{GetLanParameter, LanParameter};
-use crate::command::payload::{ActivateSerial, GetSerialParameter, Protection, SerialParameter};
+use crate::command::payload::{
+    ActivateSerial, GetSerialParameter, Protection, SerialParameter, SerialPayload,
+};
 use crate::command::power::{GetPowerOnHours, SetRestorePolicy};
 use crate::command::sensor::GetReading;
 use crate::command::storage::{GetSdrRepositoryInfo, GetSelEntry, GetSelInfo};
@@ -18,13 +20,14 @@ use crate::command::threshold::{GetEventEnables, GetHysteresis, GetThresholds};
 use crate::command::user::{GetUserAccess, GetUserName, UserId};
 use crate::command::watchdog::GetWatchdog;
 use crate::device_sdr::{GetDeviceSdrInfo, GetReadingFactors};
-use crate::fru::Inventory;
+use crate::fru::{Area, Inventory, Patch};
 use crate::responder::{Account, Asked, Device, Responder, Settings};
 use crate::sdr::{Body, Record};
 use crate::sel::SelRecord;
+use crate::serial::SerialConsole;
 use crate::{
     AnalogFormat, AuthenticationType, Command as _, Event, Login, NetFn, Password, Privilege, Request,
-    Response, Session, Timing, UserName, pong,
+    Response, Session, Timing, UserName, pong, presence,
 };
 
 /// Whatever arrives during a login, nothing panics, nothing grows without bound, and the login ends in its time.
@@ -37,6 +40,14 @@ pub fn datagrams(octets: &[u8], now: Instant) {
     let password = Password::new(b"admin-pw").expect("a password");
     let login = Login::new(user, password);
     let old = login.clone().lan15(AuthenticationType::Md5).expect("a short password");
+    let mut console = SerialConsole::new(
+        SerialPayload { most_in: 64, most_out: 64, port: 623 },
+        Duration::from_millis(250),
+    );
+    console.write(b"typed");
+    for packet in octets.split(|octet| *octet == 0xfe).take(64) {
+        let _ = (console.receive(packet, now), console.transmit(now));
+    }
     for login in [login.clone(), login.discover(), old] {
         let limit = Duration::from_secs(5);
         let mut session = Session::start(login, [7; 32], Timing { limit, ..Timing::default() }, now);
@@ -121,6 +132,14 @@ pub fn replies(octets: &[u8]) {
     let _ = ask.reply(octets);
     let _ = GetCipherSuites(0).reply(octets);
     assert!(capabilities::suites(octets).len() <= 10, "a suite is listed twice");
+    let _ = presence::answer(&ask, octets);
+    if let Ok(patch) = Patch::new(octets, Area::Product, "Asset Tag", "A-17") {
+        let end = patch.offset + patch.octets.len();
+        assert!(
+            end <= octets.len() && patch.octets.len().is_multiple_of(8),
+            "an area grows beyond the device"
+        );
+    }
     let _ = GetDeviceSdrInfo.reply(octets);
     for format in [AnalogFormat::Unsigned, AnalogFormat::OnesComplement, AnalogFormat::TwosComplement] {
         if let Ok(factors) = (GetReadingFactors { sensor: 0, raw: 0, format }).reply(octets) {

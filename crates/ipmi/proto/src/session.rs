@@ -166,6 +166,8 @@ pub enum Event {
         /// The answer, or that there is none.
         outcome: Result<Response, ProtoError>,
     },
+    /// A packet of the serial console, for a [`SerialConsole`](crate::serial::SerialConsole).
+    Serial(Vec<u8>),
     /// The session is at its end, and so are all requests: it was closed, or the login failed.
     Ended(Result<(), ProtoError>),
 }
@@ -330,6 +332,13 @@ impl Session {
         self.events.pop_front()
     }
 
+    /// Sends a packet of the serial console; it is acknowledged there, or sent again.
+    pub fn send_serial(&mut self, payload: &[u8]) {
+        if let Phase::Open(session) = &mut self.phase {
+            self.out.push_back(session.seal_serial(payload, &mut self.entropy));
+        }
+    }
+
     /// Ends the session, so that its slot is free: controllers have few. Requests that are waiting are dropped.
     pub fn close(&mut self, now: Instant) {
         match &mut self.phase {
@@ -373,6 +382,7 @@ impl Session {
     }
 
     fn done(&mut self, done: Done) {
+        self.events.extend(done.serial.map(Event::Serial));
         for (purpose, outcome) in done.requests {
             self.finish(purpose, outcome);
         }

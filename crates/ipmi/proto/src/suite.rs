@@ -40,6 +40,12 @@ impl CipherSuite {
         self.confidentiality() == 0
     }
 
+    /// Whether packets prove that they come from the other end.
+    #[must_use]
+    pub fn is_authenticated(self) -> bool {
+        self.integrity().is_some()
+    }
+
     /// The hash that proves the password; none in suite 0, which proves nothing.
     pub(crate) fn authentication(self) -> Option<Hash> {
         match self.row().1 {

@@ -167,15 +167,22 @@ impl<'c> Reader<'c> {
 
     async fn pieces(&mut self, record: u16) -> Result<(Vec<u8>, u16), IpmiError> {
         let Piece { next, octets: mut whole } = self.piece(record, 0, sdr::HEADER_OCTETS).await?;
-        let length = sdr::octets_of(&whole)?;
+        let (length, most) = (sdr::octets_of(&whole)?, self.most);
         while whole.len() < length {
             let offset = u8::try_from(whole.len()).map_err(|_| ProtoError::Truncated { what: "a record" })?;
             let missing = u8::try_from(length - whole.len()).unwrap_or(u8::MAX);
-            let piece = self.piece(record, offset, missing.min(self.most)).await?;
-            if piece.octets.is_empty() {
-                return Err(ProtoError::Truncated { what: "a record" }.into());
+            match self.piece(record, offset, missing.min(self.most)).await {
+                Ok(piece) if !piece.octets.is_empty() => whole.extend(piece.octets),
+                Err(IpmiError::Completion(CompletionCode::RESERVATION)) => {
+                    return Err(IpmiError::Completion(CompletionCode::RESERVATION));
+                }
+                // It is not as long as it says. What there is of it reads as cut off, and those behind it are read.
+                Ok(_) | Err(IpmiError::Completion(_)) => {
+                    self.most = most;
+                    break;
+                }
+                Err(error) => return Err(error),
             }
-            whole.extend(piece.octets);
         }
         Ok((whole, next))
     }

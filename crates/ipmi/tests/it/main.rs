@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod bad_network;
+mod console;
 mod crowd;
 mod event_log;
 mod lan15;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use ipmi::proto::{Login, Privilege, ProtoError, Timing};
-use ipmi::{Connection, IpmiError};
+use ipmi::{Connection, Endpoint, IpmiError};
 use tokio::sync::Mutex;
 use tracing::debug;
 
@@ -21,6 +21,7 @@ use crate::hosts::Address;
 pub(crate) struct Controller {
     name: Arc<str>,
     way: Way,
+    endpoint: Endpoint,
     session: Mutex<Session>,
     pub(crate) known: Known,
 }
@@ -30,6 +31,8 @@ pub(crate) struct Controller {
 pub(crate) enum Way {
     /// Over the network.
     Lan(Address, Login, Privilege),
+    /// Through the driver of this machine, whose own it is.
+    Driver,
     /// Not at all: its password cannot be opened.
     Sealed,
 }
@@ -57,8 +60,9 @@ enum Age {
 }
 
 impl Controller {
-    pub(crate) fn new(name: Arc<str>, way: Way) -> Arc<Self> {
-        Arc::new(Self { name, way, session: Mutex::default(), known: Known::default() })
+    /// One that is asked over the sockets of an endpoint, which also keeps the records of its sensors.
+    pub(crate) fn new(name: Arc<str>, way: Way, endpoint: Endpoint) -> Arc<Self> {
+        Arc::new(Self { name, way, endpoint, session: Mutex::default(), known: Known::default() })
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {
@@ -69,7 +73,7 @@ impl Controller {
     pub(crate) fn address(&self) -> Option<&Address> {
         match &self.way {
             Way::Lan(address, ..) => Some(address),
-            Way::Sealed => None,
+            Way::Driver | Way::Sealed => None,
         }
     }
 
@@ -148,18 +152,22 @@ impl Controller {
     }
 
     async fn open(&self) -> Result<Connection, HardwareError> {
-        let Way::Lan(address, login, highest) = &self.way else {
-            return Err(HardwareError::Sealed(self.name.clone()));
+        let timing = Timing { limit: ANSWER, ..Timing::default() };
+        let (address, login, highest) = match &self.way {
+            Way::Lan(address, login, highest) => (address, login, highest),
+            Way::Driver => {
+                return Connection::local(timing).map_err(|error| HardwareError::of(&self.name, &error));
+            }
+            Way::Sealed => return Err(HardwareError::Sealed(self.name.clone())),
         };
         let broken = |problem: String| HardwareError::Broken { controller: self.name.clone(), problem };
         let found = tokio::net::lookup_host((address.host.as_str(), address.port)).await;
         let found = found.map_err(|error| broken(format!("{address} is not known: {error}")))?.next();
         let place = found.ok_or_else(|| broken(format!("{address} has no address")))?;
-        let timing = Timing { limit: ANSWER, ..Timing::default() };
         let mut refused = None;
         let levels = [Privilege::Administrator, Privilege::Operator, Privilege::User];
         for level in levels.into_iter().filter(|level| level <= highest) {
-            match Connection::open(place, login.clone().privilege(level), timing).await {
+            match self.endpoint.open(place, login.clone().privilege(level), timing).await {
                 Ok(connection) => return Ok(connection),
                 // The user may not have it: what needs it will be refused, and the rest is done.
                 Err(error) if is_about_level(&error) => refused = Some(error),

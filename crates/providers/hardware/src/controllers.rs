@@ -1,8 +1,10 @@
 //! All controllers that are known, as the file has them now.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use accounts::Edition;
+use ipmi::Endpoint;
 use zeroize::Zeroizing;
 
 use crate::controller::{Controller, Way};
@@ -14,7 +16,20 @@ use crate::{HardwareError, HostName, Secrets};
 #[derive(Debug)]
 pub(crate) struct Controllers {
     file: HostFile,
+    /// That of this machine, which is there as long as its driver is.
+    own: Arc<Controller>,
+    policy: OwnController,
+    endpoint: Endpoint,
     seen: Mutex<Seen>,
+}
+
+/// Whether the controller of this machine itself is asked, through its driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnController {
+    /// Where there is a driver.
+    Asked,
+    /// Only those of the file are.
+    LeftAlone,
 }
 
 #[derive(Debug, Default)]
@@ -24,23 +39,31 @@ struct Seen {
 }
 
 impl Controllers {
-    pub(crate) fn new(file: HostFile) -> Self {
-        Self { file, seen: Mutex::default() }
+    /// Those of a file, on a machine of this name.
+    pub(crate) fn new(machine: &str, file: HostFile, policy: OwnController) -> Self {
+        let endpoint = Endpoint::new();
+        let own = Controller::new(machine.into(), Way::Driver, endpoint.clone());
+        Self { file, own, policy, endpoint, seen: Mutex::default() }
     }
 
-    /// All of them, in the order of the file.
+    /// All of them, that of this machine first, then in the order of the file.
     pub(crate) fn all(&self) -> Result<Vec<Arc<Controller>>, HardwareError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.edition != Some(self.file.edition()) {
             self.look(&mut seen)?;
         }
-        Ok(seen.controllers.iter().map(|(_, controller)| controller.clone()).collect())
+        let listed = seen.controllers.iter().map(|(_, controller)| controller);
+        // What the file calls as this machine is meant to be it.
+        let is_listed = || listed.clone().any(|one| one.name().eq_ignore_ascii_case(self.own.name()));
+        let is_asked = self.policy == OwnController::Asked && has_driver() && !is_listed();
+        let own = is_asked.then_some(&self.own);
+        Ok(own.into_iter().chain(listed.clone()).cloned().collect())
     }
 
     /// Those that are known already, without looking for more.
     pub(crate) fn known(&self) -> Vec<Arc<Controller>> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.controllers.iter().map(|(_, controller)| controller.clone()).collect()
+        seen.controllers.iter().map(|(_, controller)| controller).chain([&self.own]).cloned().collect()
     }
 
     fn look(&self, seen: &mut Seen) -> Result<(), HostFileError> {
@@ -53,7 +76,7 @@ impl Controllers {
                 let way = self.file.login(&entry).map_or(Way::Sealed, |login| {
                     Way::Lan(entry.host.address.clone(), login, entry.host.level)
                 });
-                Controller::new(entry.host.name.as_str().into(), way)
+                Controller::new(entry.host.name.as_str().into(), way, self.endpoint.clone())
             });
             seen.controllers.push((entry, controller));
         }
@@ -80,3 +103,11 @@ impl Controllers {
         Ok(())
     }
 }
+
+/// Whether this machine has a controller, as its kernel knows.
+fn has_driver() -> bool {
+    DEVICES.iter().any(|device| Path::new(device).exists())
+}
+
+/// What the driver's file is called (Linux, `drivers/char/ipmi/ipmi_devintf.c`, and older rules for devices).
+const DEVICES: [&str; 3] = ["/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"];

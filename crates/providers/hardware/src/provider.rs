@@ -15,7 +15,7 @@ use crate::controller::Controller;
 use crate::controllers::Controllers;
 use crate::question::{self, Question};
 use crate::rows::{self, Subject};
-use crate::{HardwareError, HostFile, methods, names, results};
+use crate::{HardwareError, HostFile, OwnController, methods, names, results};
 
 /// Serves the classes of management controllers. Clones share their sessions.
 #[derive(Clone, Debug)]
@@ -30,10 +30,11 @@ struct Shared {
 }
 
 impl Hardware {
-    /// The controllers of a file, asked on a runtime that has sockets and timers.
+    /// The controllers of a file, and this machine's own one, asked on a runtime that has sockets and timers.
     #[must_use]
-    pub fn new(machine: impl Into<String>, hosts: HostFile, runtime: Handle) -> Self {
-        let (machine, controllers) = (machine.into(), Controllers::new(hosts));
+    pub fn new(machine: impl Into<String>, hosts: HostFile, own: OwnController, runtime: Handle) -> Self {
+        let machine = machine.into();
+        let controllers = Controllers::new(&machine, hosts, own);
         Self(Arc::new(Shared { machine, controllers, runtime }))
     }
 
@@ -44,6 +45,16 @@ impl Hardware {
             closing.spawn(async move { controller.close().await });
         }
         while closing.join_next().await.is_some() {}
+    }
+
+    /// What this machine is called.
+    pub(crate) fn machine(&self) -> &str {
+        &self.0.machine
+    }
+
+    /// All controllers that are known now.
+    pub(crate) fn controllers(&self) -> Result<Vec<Arc<Controller>>, HardwareError> {
+        self.0.controllers.all()
     }
 
     /// The controllers whose rows can be wanted.
@@ -148,6 +159,10 @@ impl Provider for Hardware {
         let name = call.operation.method.name.as_str();
         debug!(peer = %controller.name(), identity = call.context.caller(), operation = name, "Method");
         self.wait(&controller, methods::call(&self.0.controllers, &controller, subject, keys, call))
+    }
+
+    fn close(&self) {
+        self.0.runtime.block_on(Self::close(self));
     }
 
     fn put(&self, _context: &Context, instance: &Instance, changed: &ColumnSet) -> Result<(), ProviderError> {

@@ -17,7 +17,7 @@ use crate::controller::Controller;
 use crate::question::Question;
 
 pub(crate) use self::driver::{request_response, request_response_ex};
-pub(crate) use self::log::clear;
+pub(crate) use self::log::{clear, record as log_record};
 pub(crate) use self::sensor::{factors, set_thresholds};
 pub(crate) use self::system::{change_state, set_power_state};
 pub(crate) use self::view::{change_boot, change_network, change_password, read_log, set_order};

@@ -86,7 +86,11 @@ impl Bus {
         })
     }
 
-    async fn connection(&self) -> Result<Connection, BusError> {
+    /// The connection, for those who do not wait on a thread.
+    ///
+    /// # Errors
+    /// [`BusError::Absent`] and [`BusError::Silent`].
+    pub(crate) async fn connection(&self) -> Result<Connection, BusError> {
         let mut kept = self.connection.lock().await;
         if let Some(connection) = kept.as_ref() {
             return Ok(connection.clone());

@@ -3,13 +3,16 @@
 //! | Class | Where from |
 //! |---|---|
 //! | `Win32_ProcessStartTrace`, `Win32_ProcessStopTrace` | the connector of processes, for whoever may listen to it; otherwise `/proc`, looked at twice a second |
-//! | `Win32_VolumeChangeEvent` | `/proc/self/mountinfo`, which wakes up whoever waits for it |
+//! | `Win32_ComputerShutdownEvent` | a signal of logind, before the machine stops |
+//! | changes of `Win32_Service` | signals of systemd, which say when to look |
+//! | `Win32_VolumeChangeEvent` | `/proc/self/mountinfo`, which wakes up whoever waits for it; it also says when to look at logical disks that come and go |
 //!
 //! Nothing listens, and nothing wakes up, while nobody has subscribed.
 
 mod connector;
 mod mounts;
 mod processes;
+mod signals;
 mod table;
 mod watched;
 
@@ -23,6 +26,8 @@ use crate::Machine;
 use mounts::MountChanges;
 pub(crate) use mounts::of_mounted;
 use processes::{Kind, ProcessTrace};
+use signals::Shutdown;
+pub(crate) use signals::UnitChanges;
 
 /// Tells of the events of a machine.
 pub(crate) struct Events {
@@ -31,6 +36,7 @@ pub(crate) struct Events {
 
 const START: &str = "Win32_ProcessStartTrace";
 const STOP: &str = "Win32_ProcessStopTrace";
+const SHUTDOWN: &str = "Win32_ComputerShutdownEvent";
 const VOLUME: &str = "Win32_VolumeChangeEvent";
 
 impl Events {
@@ -42,7 +48,7 @@ impl Events {
 impl Provider for Events {
     fn classes(&self) -> Vec<(Namespace, Name)> {
         let of = |name| Some((Namespace::cimv2(), Name::parse(name).ok()?));
-        [START, STOP, VOLUME].into_iter().filter_map(of).collect()
+        [START, STOP, VOLUME, SHUTDOWN].into_iter().filter_map(of).collect()
     }
 
     fn enumerate(&self, _scan: &Scan, _rows: &mut Sink<'_>) -> Result<(), ProviderError> {
@@ -59,6 +65,7 @@ impl Provider for Events {
                 let changes = MountChanges::open(&self.machine).map_err(|error| mounts::failed(&error))?;
                 Some(Box::new(mounts::VolumeChanges::new(changes, class)))
             }
+            SHUTDOWN => Some(Box::new(Shutdown::new(&self.machine, class))),
             _ => None,
         })
     }

@@ -10,8 +10,11 @@
 //! | processes and their threads | [`process`] |
 //! | services | [`service`] |
 //! | disks, volumes, files | [`storage`] |
-//! | installed packages and updates | [`package`] |
 //! | logs | [`log`] |
+//! | adapters, addresses, routes | [`network`] |
+//! | firmware, devices, sensors | [`hardware`] |
+//! | users, groups, sessions | [`account`] |
+//! | packages and their updates | [`software`] |
 //! | performance counters | [`performance`] |
 //! | what Windows has no classes for | [`native`] |
 //! | the registry | [`registry`] |
@@ -22,16 +25,20 @@
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
 
+mod account;
 mod bus;
 mod command_line;
 mod events;
 mod folder;
 mod fstab;
+mod guid;
+mod hardware;
 mod log;
 mod machine;
 mod masquerade;
 mod mounts;
 mod native;
+mod network;
 mod package;
 mod performance;
 mod process;
@@ -40,7 +47,9 @@ mod registry;
 mod schedule;
 mod scx;
 mod service;
+mod software;
 mod storage;
+mod sysfs;
 mod system;
 mod table;
 mod udev;
@@ -63,7 +72,6 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         system::bindings(machine),
         process::bindings(machine),
         service::bindings(machine),
-        package::bindings(machine),
         log::bindings(machine),
         performance::bindings(machine),
         native::bindings(machine),
@@ -71,6 +79,10 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         schedule::bindings(machine),
         scx::bindings(machine),
         storage::bindings(machine),
+        network::bindings(machine),
+        hardware::bindings(machine),
+        account::bindings(machine),
+        software::bindings(machine),
     ]
     .concat()
 }

@@ -243,6 +243,11 @@ impl Machine {
         self.sid.map(|machine| sddl::linux::user_sid(uid, machine))
     }
 
+    /// The SID of the group of a number.
+    pub(crate) fn group_sid(&self, gid: u32) -> Option<Sid> {
+        self.sid.map(|machine| sddl::linux::group_sid(gid, machine))
+    }
+
     /// A point in time, as the clocks of the machine show it.
     #[must_use]
     pub fn timestamp(&self, unix_micros: i64) -> Option<DateTime> {

@@ -36,6 +36,11 @@ impl Mount {
         self.options.split(',').any(|known| known.starts_with(beginning))
     }
 
+    /// The value of an option.
+    pub(crate) fn option(&self, name: &str) -> Option<&str> {
+        self.options.split(',').find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
+    }
+
     fn parse(text: &str) -> Vec<Self> {
         let mut mounts: Vec<Self> = Vec::new();
         for mount in text.lines().filter_map(Self::line) {

@@ -1,21 +1,13 @@
 //! What is installed: the databases of dpkg and rpm.
 
 mod dpkg;
-mod product;
 mod rpm;
-mod update;
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use crate::Machine;
-use crate::table::{Binding, bind};
-
-/// The classes of what is installed.
-pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    vec![bind(machine, product::Product), bind(machine, update::QuickFixEngineering)]
-}
 
 /// An installed package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

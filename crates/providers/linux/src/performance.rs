@@ -14,7 +14,7 @@ mod paging_file;
 pub(crate) mod process;
 pub(crate) mod processor;
 mod protocol;
-mod sampler;
+pub(crate) mod sampler;
 mod system;
 
 use std::sync::Arc;

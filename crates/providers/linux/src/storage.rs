@@ -16,6 +16,9 @@ mod volume;
 
 use std::sync::Arc;
 
+pub(crate) use block::folder_of;
+pub(crate) use file_system::is_of_network;
+
 use crate::Machine;
 use crate::table::{Binding, bind};
 

@@ -12,6 +12,16 @@ impl Udev {
         Self::read(machine, &format!("b{major}:{minor}"))
     }
 
+    /// Of an adapter of the network.
+    pub(crate) fn of_link(machine: &Machine, index: u32) -> Self {
+        Self::read(machine, &format!("n{index}"))
+    }
+
+    /// Of a device of a bus.
+    pub(crate) fn of_device(machine: &Machine, subsystem: &str, name: &str) -> Self {
+        Self::read(machine, &format!("+{subsystem}:{name}"))
+    }
+
     /// A property; `None` if it is missing or empty.
     pub(crate) fn property(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.trim());

@@ -78,6 +78,10 @@ impl Asked {
         if is_shell {
             self.shells(logon, report, &mut stop);
         }
+        if plugin.is_some_and(|plugin| plugin.kind().name == "WMI Provider") {
+            let next = "then the descriptor of each namespace decides, which over the network must give REMOTE_ENABLE";
+            report.line(Gate::Told, next);
+        }
         let end = match stop {
             Some(stop) => format!("stopped by {stop}"),
             None => "nothing stops them".to_owned(),

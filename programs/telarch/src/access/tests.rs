@@ -71,6 +71,9 @@ fn an_administrator_passes_every_gate_by_the_groups_of_the_settings() {
         ],
     );
     assert_eq!(shown.matches(". nothing stops them").count(), 3, "{shown}");
+    let next =
+        ". then the descriptor of each namespace decides, which over the network must give REMOTE_ENABLE";
+    has(&shown, &[next]);
     assert_eq!(shown.matches("\n  - ").count(), 0, "{shown}");
 }
 

@@ -1,5 +1,6 @@
 //! The command line of `telarch ipmi`.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -17,6 +18,7 @@ use super::lan::Lan;
 use super::power::Power;
 use super::report::Format;
 use super::sel::{Clock, Sel};
+use super::sol::Sol;
 use super::threshold::Thresholds;
 use super::user::User;
 use super::watchdog::Watchdog;
@@ -42,6 +44,11 @@ pub(super) enum Action {
     Lan(Lan),
     Channel(Channel),
     Sessions,
+    Scan,
+    Audit,
+    Sol(Sol),
+    Watch(Duration),
+    Export(Duration, SocketAddr),
     /// With the file that has the new password, or the one to compare, if one is named.
     User(User, Option<PathBuf>),
     Watchdog(Watchdog),
@@ -53,9 +60,13 @@ pub(super) enum Action {
 #[derive(Debug)]
 struct Options {
     clock: Clock,
-    every: Duration,
+    every: Option<Duration>,
+    listen: SocketAddr,
     new_password_file: Option<PathBuf>,
 }
+
+/// The port that exporters of IPMI have for Prometheus.
+const EXPORTER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9_290);
 
 /// Who is asked, as whom, and how the answers are printed.
 #[derive(Debug)]
@@ -81,9 +92,9 @@ impl Invocation {
         let (mut words, mut hosts, mut user_name) = (Vec::new(), Vec::new(), String::new());
         let (mut password_file, mut group_key_file, mut level, mut suite) = (None, None, None, None);
         let mut ipmi15 = None;
-        let (mut limit, mut parallel, mut format) = (10, 64, Format::default());
+        let (mut limit, mut parallel, mut format) = (None, None, Format::default());
         let mut options =
-            Options { clock: Clock::Own, every: Duration::from_secs(5), new_password_file: None };
+            Options { clock: Clock::Own, every: None, listen: EXPORTER, new_password_file: None };
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Value(word) => words.push(word.string()?),
@@ -103,13 +114,22 @@ impl Invocation {
                 }
                 Arg::Long("ipmi15") => ipmi15 = Some(parser.value()?.string()?.parse().map_err(wrong)?),
                 Arg::Long("suite") => suite = Some(parser.value()?.string()?.parse().map_err(wrong)?),
-                Arg::Long("limit") => limit = within("--limit", &parser.value()?.string()?, 3_600)?,
-                Arg::Long("parallel") => parallel = within("--parallel", &parser.value()?.string()?, 4_096)?,
+                Arg::Long("limit") => limit = Some(within("--limit", &parser.value()?.string()?, 3_600)?),
+                Arg::Long("parallel") => {
+                    parallel = Some(within("--parallel", &parser.value()?.string()?, 4_096)?);
+                }
                 Arg::Long("format") => format = parser.value()?.string()?.parse().map_err(wrong)?,
                 Arg::Long("utc") => options.clock = Clock::Utc,
                 Arg::Long("every") => {
                     let seconds = within("--every", &parser.value()?.string()?, 3_600)?;
-                    options.every = Duration::from_secs(seconds);
+                    options.every = Some(Duration::from_secs(seconds));
+                }
+                Arg::Long("listen") => {
+                    let text = parser.value()?.string()?;
+                    let address = text.parse();
+                    options.listen = address.map_err(|_| {
+                        wrong(format!("--listen: {text:?} is no address with a port, such as 127.0.0.1:9290"))
+                    })?;
                 }
                 Arg::Long("new-password-file") => {
                     options.new_password_file = Some(PathBuf::from(parser.value()?));
@@ -123,7 +143,7 @@ impl Invocation {
             return Err(wrong("which controller? Name it with -H"));
         }
         if let Some(what) = action.is_for_one().filter(|_| hosts.len() > 1) {
-            return Err(wrong(format!("{what}: {} controllers cannot have the same", hosts.len())));
+            return Err(wrong(format!("{what} is for one controller, not for {}", hosts.len())));
         }
         if format == Format::Prometheus && !action.has_metrics() {
             return Err(wrong("--format prometheus goes with sensors and power status only"));
@@ -132,7 +152,10 @@ impl Invocation {
             return Err(wrong("--ipmi15 knows no cipher suites: leave --suite away"));
         }
         let user = UserName::new(&user_name).map_err(wrong)?;
-        let (limit, parallel) = (Duration::from_secs(limit), usize::try_from(parallel).unwrap_or(64));
+        // Where most addresses have nobody, waiting is what takes the time.
+        let (usual_limit, usual_parallel) = if matches!(action, Action::Scan) { (2, 256) } else { (10, 64) };
+        let limit = Duration::from_secs(limit.unwrap_or(usual_limit));
+        let parallel = usize::try_from(parallel.unwrap_or(usual_parallel)).unwrap_or(64);
         let place = Place {
             hosts,
             user_name,
@@ -163,7 +186,7 @@ impl Action {
             ("sel", ["clear"]) => Self::Sel(Sel::Clear),
             ("sel", ["time"]) => Self::Sel(Sel::Time),
             ("sel", ["time", "now"]) => Self::Sel(Sel::SetTime(now())),
-            ("sel", ["follow"]) => Self::Follow(options.every),
+            ("sel", ["follow"]) => Self::Follow(options.every.unwrap_or(Duration::from_secs(5))),
             ("sel", [other, ..]) => {
                 return Err(wrong(format!(
                     "sel: {other:?} is neither list, info, follow, clear nor time [now]"
@@ -177,6 +200,11 @@ impl Action {
                 Self::Channel(Channel(Some(ChannelNumber::new(octet(number)?).map_err(wrong)?)))
             }
             ("sessions", []) => Self::Sessions,
+            ("sol", rest) => Self::Sol(Sol::parse(rest).map_err(wrong)?),
+            ("scan", []) => Self::Scan,
+            ("audit", []) => Self::Audit,
+            ("watch", []) => Self::Watch(options.every.unwrap_or(Duration::from_secs(2))),
+            ("export", []) => Self::Export(options.every.unwrap_or(Duration::from_secs(30)), options.listen),
             ("user", rest) => Self::User(User::parse(rest).map_err(wrong)?, options.new_password_file),
             ("watchdog", rest) => Self::Watchdog(Watchdog::parse(rest).map_err(wrong)?),
             ("identify", []) => Self::Identify(SetIdentify::Seconds(15)),
@@ -194,7 +222,8 @@ impl Action {
                 Self::Raw(Request { net_fn, command: octet(command)?, data })
             }
             ("raw", _) => return Err(wrong("raw: which network function and command?")),
-            ("info" | "sensors" | "sessions", [word, ..]) | ("identify" | "channel", [_, word, ..]) => {
+            ("info" | "sensors" | "sessions" | "scan" | "audit" | "watch" | "export", [word, ..])
+            | ("identify" | "channel", [_, word, ..]) => {
                 return Err(wrong(format!("{word:?} is one word too many")));
             }
             (other, _) => return Err(wrong(format!("unknown action {other:?}"))),
@@ -206,6 +235,7 @@ impl Action {
     fn is_for_one(&self) -> Option<&'static str> {
         match self {
             Self::Lan(Lan::Set(LanChange::Address(_))) => Some("lan set address"),
+            Self::Sol(Sol::Open) => Some("sol"),
             _ => None,
         }
     }
@@ -276,7 +306,7 @@ mod tests {
             (&["user", "password", "2", "secret"], "--new-password-file"),
             (&["user", "name", "64", "x"], "\"64\""),
             (&["lan", "set", "vlan", "x"], "\"x\""),
-            (&["lan", "set", "address", "10.0.0.7", "-H", "a,b"], "2 controllers"),
+            (&["lan", "set", "address", "10.0.0.7", "-H", "a,b"], "for one controller, not for 2"),
             (&["watchdog", "set", "reset", "0"], "\"0\""),
             (&["threshold", "VBAT", "unc", "NaN"], "no number"),
             (&["fru", "set", "door", "Name", "x"], "\"door\""),
@@ -293,6 +323,7 @@ mod tests {
             (&["info", "-H", "a", "--level", "root"], "\"root\""),
             (&["info", "-H", "a", "-U", "seventeen letters"], "name of the user"),
             (&["info", "-H", "a", "-P", "secret"], "-P"),
+            (&["export", "-H", "a", "--listen", "everywhere"], "\"everywhere\""),
             (&["fly"], "\"fly\""),
         ] {
             let failure = parse(arguments).map(|_| ()).expect_err("a wrong command line").to_string();

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use ipmi::proto::Privilege;
 use ipmi::proto::lan::{Community, LanChange, LanParameter, LanValue, VlanNumber};
+use ipmi::proto::user::AccessLevel;
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
@@ -14,6 +15,8 @@ use super::report::Answer;
 pub(super) enum Lan {
     Show,
     Set(LanChange),
+    /// The most that a cipher suite allows.
+    Suite(u8, AccessLevel),
 }
 
 impl Lan {
@@ -38,13 +41,19 @@ impl Lan {
             ["set", "community", text] => LanChange::Community(
                 Community::new(text).map_err(|error| format!("lan set community: {error}"))?,
             ),
+            ["set", "suite", number, level] => {
+                let number = number.parse().map_err(|_| format!("lan set suite: {number:?} is no number"))?;
+                let level = if *level == "off" { "none" } else { level };
+                let level = level.parse().map_err(|error| format!("lan set suite: {error}"))?;
+                return Ok(Self::Suite(number, level));
+            }
             ["set", "arp", text] => {
                 LanChange::Arp { answers: on_or_off("lan set arp", text)?, is_gratuitous: false }
             }
             _ => {
                 return Err(
                     "lan: show, or set address, mask, gateway, backup-gateway, source, vlan, community or \
-                            arp to a value"
+                            arp to a value, or set suite NUMBER LEVEL|off"
                         .to_owned(),
                 );
             }
@@ -79,7 +88,7 @@ impl Question for Lan {
     fn privilege(&self) -> Privilege {
         match self {
             Self::Show => Privilege::Operator,
-            Self::Set(_) => Privilege::Administrator,
+            Self::Set(_) | Self::Suite(..) => Privilege::Administrator,
         }
     }
 
@@ -87,6 +96,10 @@ impl Question for Lan {
         let channel = bmc.lan_channel().await?;
         if let Self::Set(change) = self {
             bmc.change_lan(channel, change.clone()).await?;
+            return Ok(Answer::said("set", "the controller has changed it"));
+        }
+        if let Self::Suite(suite, level) = self {
+            bmc.limit_suite(channel, *suite, *level).await?;
             return Ok(Answer::said("set", "the controller has changed it"));
         }
         let parameters = SHOWN.map(|(parameter, ..)| parameter);

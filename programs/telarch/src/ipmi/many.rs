@@ -37,12 +37,14 @@ pub(super) fn ask<Q: Question>(place: Place, question: Q) -> Result<String, Fail
     let text = report::written(&answers, format);
     match report::failure(&answers) {
         None => Ok(text),
-        Some(failure) => {
-            // What the others have said is not lost.
-            std::io::stdout().write_all(text.as_bytes())?;
-            Err(failure)
-        }
+        Some(failure) => printed_with(&text, failure),
     }
+}
+
+/// Fails, and what the others have said is not lost.
+pub(super) fn printed_with(text: &str, failure: Failure) -> Result<String, Failure> {
+    std::io::stdout().write_all(text.as_bytes())?;
+    Err(failure)
 }
 
 /// What sockets and timers are waited for with.

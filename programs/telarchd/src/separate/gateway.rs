@@ -12,6 +12,7 @@ use auth::certificate_mapping::{Mapping, MappingChange};
 use auth::{Account, AuthError, Identity, LocalUsers};
 use broker::{Ask, CertificateWish, Denial, Denied, Gateway, Link, Local, Session, Unasked, Unchanged};
 use config::{Config, Policies, Store, Thumbprint};
+use hardware::EventLogs;
 use plugin_config::{ConfigPlugin, FileKeeper, MachineKeeper, MappingKeeper, NotMapped, NotReplaced};
 use plugin_hosted::{HostedPlugin, Hosts, UserQuota};
 use plugin_shell::ShellPlugin;
@@ -90,11 +91,17 @@ async fn serve(
     let shells =
         HostedPlugin::new(&ShellPlugin::RESOURCES, Arc::new(Broker(Arc::clone(&gateway)))).with_users(quota);
     let instances = HostedPlugin::new(&WmiPlugin::RESOURCES, Arc::new(Broker(Arc::clone(&gateway))));
+    let event_logs = HostedPlugin::new(&EventLogs::RESOURCES, Arc::new(Broker(Arc::clone(&gateway))));
     let service = Service::new(ServiceParts {
         state: store.subscribe(),
         authenticator: Arc::clone(&gateway) as Arc<dyn auth::Authenticator>,
         principals: Arc::new(Broker(Arc::clone(&gateway))),
-        catalog: Catalog::new(vec![Arc::new(settings), Arc::new(shells), Arc::new(instances)]),
+        catalog: Catalog::new(vec![
+            Arc::new(settings),
+            Arc::new(shells),
+            Arc::new(instances),
+            Arc::new(event_logs),
+        ]),
         product,
     });
     let listeners = Listeners::start(&service, Arc::clone(&certificates), sockets, listening.clone());

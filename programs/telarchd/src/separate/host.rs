@@ -98,8 +98,8 @@ pub(super) fn run(uid: u32, gid: u32) -> Result<ExitCode, Box<dyn Error>> {
     runtime.block_on(async {
         let identity = Identity::by_peer_credentials(uid, &Known(account.clone()))?;
         let shell = open_files.spare_commands(ShellPlugin::new(surroundings_of_login()));
-        let plugins: Vec<Arc<dyn Plugin>> =
-            vec![Arc::new(shell), Arc::new(wmi_engine::plugin(&Paths::of_machine().state)?)];
+        let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(shell)];
+        plugins.extend(wmi_engine::plugins(&Paths::of_machine().state)?);
         let plugins: Arc<dyn Plugin> = Arc::new(Catalog::new(plugins));
         let host = Host::new(Arc::clone(&plugins), identity, token);
         let (sender, orders) = mpsc::unbounded_channel();

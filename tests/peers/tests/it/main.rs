@@ -58,3 +58,4 @@ mod winrm;
 mod winrm_daily;
 mod winrs;
 mod wmi;
+mod wmi_events;

@@ -69,6 +69,8 @@ pub(super) enum Purpose {
 pub(super) struct Done {
     pub(super) requests: Vec<(Purpose, Result<Response, ProtoError>)>,
     pub(super) is_silent: bool,
+    /// A packet of the serial console.
+    pub(super) serial: Option<Vec<u8>>,
 }
 
 impl Established {
@@ -193,8 +195,15 @@ impl Established {
     pub(super) fn receive(&mut self, frame: &Frame<'_>, now: Instant) -> Result<Done, ProtoError> {
         let (payload, content) = self.wire.open(frame)?;
         self.heard_at = now;
-        if payload != Payload::Ipmi {
-            return Err(ProtoError::Unexpected { what: "the type of a payload", value: 1 });
+        match payload {
+            Payload::Ipmi => {}
+            Payload::SerialOverLan => return Ok(Done { serial: Some(content), ..Done::default() }),
+            other => {
+                return Err(ProtoError::Unexpected {
+                    what: "the type of a payload",
+                    value: other.number().into(),
+                });
+            }
         }
         let answer = Answer::decode(&content)?;
         let Some((place, response)) = self.asked_for(answer) else { return Ok(Done::default()) };
@@ -214,7 +223,7 @@ impl Established {
         if open.purpose == Purpose::SetPrivilege && response.code == CompletionCode::OK {
             self.stage = Stage::Ready;
         }
-        Ok(Done { requests: vec![(open.purpose, Ok(response))], is_silent: false })
+        Ok(Done { requests: vec![(open.purpose, Ok(response))], ..Done::default() })
     }
 
     /// Which request it answers. What bridges have to say is answered twice, or inside of the first answer.
@@ -293,7 +302,7 @@ impl Established {
                 if open.request.is_repeatable() { ProtoError::NoAnswer } else { ProtoError::Undecided };
             (open.purpose, open.later.map(|(response, _)| response).ok_or(error))
         };
-        Done { requests: late.into_iter().map(outcome).collect(), is_silent }
+        Done { requests: late.into_iter().map(outcome).collect(), is_silent, serial: None }
     }
 
     fn unused_number(&mut self) -> SequenceNumber {
@@ -305,6 +314,11 @@ impl Established {
             }
         }
         self.next
+    }
+
+    /// A packet of the serial console.
+    pub(super) fn seal_serial(&mut self, payload: &[u8], entropy: &mut Entropy) -> Vec<u8> {
+        self.wire.seal(Payload::SerialOverLan, payload, entropy.draw())
     }
 
     fn seal(&mut self, message: &[u8], entropy: &mut Entropy) -> Vec<u8> {

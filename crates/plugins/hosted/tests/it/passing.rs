@@ -65,14 +65,16 @@ async fn a_call_that_nobody_waits_for_is_cancelled() {
 }
 
 #[tokio::test]
-async fn items_come_one_by_one_to_their_end() {
+async fn items_come_in_order_to_their_end_and_the_host_stays_until_then() {
     let (hosts, _said) = Here::new();
     let enumerate = format!("{}/Enumerate", wsman::namespace::ENUMERATION);
     let answer = plugin(&hosts).call(call(1, &enumerate)).await.unwrap();
     let (Content::Items(mut items), _) = answer.into_parts() else { panic!("items") };
+    let leaves = || hosts.host(0).activity().leave(Duration::ZERO, || true);
     for text in ["one", "two"] {
         let item = items.next().await.unwrap().unwrap();
         assert_eq!(item.object.as_str(), format!("<Thing>{text}</Thing>"));
+        assert!(!leaves(), "there may be more");
     }
     assert!(items.next().await.is_none());
 }

@@ -34,7 +34,7 @@ pub(crate) fn engine() -> Engine {
         .unwrap()
 }
 
-fn declaration(text: &str) -> ClassDeclaration {
+pub(crate) fn declaration(text: &str) -> ClassDeclaration {
     match mof::parse(text).unwrap().pop() {
         Some(mof::Item::Class(declaration)) => declaration,
         other => panic!("{other:?}"),

@@ -9,4 +9,5 @@ mod faults;
 mod fragment;
 mod invoke;
 mod machine;
+mod pages;
 mod transfer;

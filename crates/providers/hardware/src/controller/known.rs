@@ -7,7 +7,7 @@ use ipmi::proto::device_id::{DeviceId, GetDeviceId};
 use ipmi::proto::fru::Inventory;
 use ipmi::proto::sdr::Record;
 use ipmi::proto::sel::SelRecord;
-use ipmi::proto::storage::{GetSdrRepositoryInfo, GetSelEntry, GetSelInfo, RepositoryInfo, SelInfo};
+use ipmi::proto::storage::{GetSelEntry, GetSelInfo, SelInfo};
 use ipmi::{Connection, IpmiError};
 use tokio::sync::Mutex;
 
@@ -17,7 +17,8 @@ use crate::HardwareError;
 /// Each with what tells whether it still holds.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    records: Read<(DeviceId, RepositoryInfo), Vec<Record>>,
+    /// Whoever comes while records are read waits for the same.
+    reading: Mutex<()>,
     inventory: Read<DeviceId, Inventory>,
     log: Read<SelInfo, Vec<Logged>>,
 }
@@ -40,20 +41,8 @@ impl Controller {
 
     /// The records of its sensors.
     pub(crate) async fn records(self: &Arc<Self>) -> Result<Arc<Vec<Record>>, HardwareError> {
-        // Whoever comes meanwhile waits for the same records.
-        let mut known = self.known.records.lock().await;
-        let now = (
-            self.device_id().await?,
-            self.ask(|bmc| async move { bmc.run(&GetSdrRepositoryInfo).await }).await?,
-        );
-        if let Some((then, records)) = known.as_ref()
-            && *then == now
-        {
-            return Ok(records.clone());
-        }
-        let records = self.ask(|bmc| async move { bmc.records().await }).await?;
-        *known = Some((now, records.clone()));
-        Ok(records)
+        let _turn = self.known.reading.lock().await;
+        self.ask(|bmc| async move { bmc.records().await }).await
     }
 
     /// The machine's inventory; an empty one if it has none.

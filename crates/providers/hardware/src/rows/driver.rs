@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
-use ipmi::proto::{NetFn, Request};
+use ipmi::proto::{Destination, NetFn, Request};
 use wmi::{MethodCall, ProviderError};
 
 use crate::controller::Controller;
@@ -44,8 +44,8 @@ async fn answer(
     call: &MethodCall<'_>,
     data: &str,
 ) -> Result<Instance, ProviderError> {
-    let request = request(call.input, data)?;
-    let response = controller.order(|bmc| async move { bmc.ask(request).await }).await?;
+    let (destination, request) = request(call.input, data)?;
+    let response = controller.order(|bmc| async move { bmc.ask_at(destination, request).await }).await?;
     let code = response.code.0;
     let octets: Vec<u8> = std::iter::once(code).chain(response.data).collect();
     let size = u32::try_from(octets.len()).unwrap_or(u32::MAX);
@@ -55,7 +55,8 @@ async fn answer(
         .with("ResponseData", octets)?)
 }
 
-fn request(input: &Instance, data: &str) -> Result<Request, ProviderError> {
+/// Who is asked, and what.
+fn request(input: &Instance, data: &str) -> Result<(Destination, Request), ProviderError> {
     let wrong = |problem: String| ProviderError::failed(Status::InvalidMethodParameters, problem);
     let number = |name: &str| input.value(name).and_then(Value::as_integer);
     let octet = |name: &str| {
@@ -65,13 +66,14 @@ fn request(input: &Instance, data: &str) -> Result<Request, ProviderError> {
     let net_fn = NetFn::new(octet("NetworkFunction")?).map_err(|_| {
         wrong("NetworkFunction is none of a request: those are even, and below 64".to_owned())
     })?;
-    let (unit, address) = (number("Lun").unwrap_or(0), number("ResponderAddress").unwrap_or(CONTROLLER));
-    if unit != 0 || address != CONTROLLER {
-        let problem = format!(
-            "only the controller itself can be asked: ResponderAddress {CONTROLLER} and Lun 0, not {address} and {unit}"
-        );
-        return Err(ProviderError::failed(Status::NotSupported, problem));
-    }
+    let or = |name: &str, default: u8| match number(name) {
+        None => Ok(default),
+        Some(_) => octet(name),
+    };
+    // Whoever has another address is asked through the controller, over the bus inside the box.
+    let (unit, address) = (or("Lun", 0)?, or("ResponderAddress", names::CONTROLLER)?);
+    let destination =
+        Destination::on_channel(IPMB, address, unit).map_err(|error| wrong(error.to_string()))?;
     let octets = input.value(data).map(Value::elements).unwrap_or_default();
     let octets: Vec<u8> = octets
         .iter()
@@ -89,9 +91,10 @@ fn request(input: &Instance, data: &str) -> Result<Request, ProviderError> {
     if octets.len() > MOST_OCTETS {
         return Err(wrong(format!("{} octets are more than {MOST_OCTETS}", octets.len())));
     }
-    Ok(Request::new(net_fn, octet("Command")?, octets))
+    Ok((destination, Request::new(net_fn, octet("Command")?, octets)))
 }
 
-const CONTROLLER: i128 = names::CONTROLLER as i128;
+/// The channel of the bus inside the box (IPMI 2.0, 6.3).
+const IPMB: u8 = 0;
 /// More than any controller takes in one message.
 const MOST_OCTETS: usize = 255;

@@ -50,7 +50,12 @@ pub(super) async fn records(
     log.iter().map(|logged| record(controller.name(), question, logged)).collect()
 }
 
-fn record(controller: &str, question: &Question, logged: &Logged) -> Result<Instance, HardwareError> {
+/// A record of a log.
+pub(crate) fn record(
+    controller: &str,
+    question: &Question,
+    logged: &Logged,
+) -> Result<Instance, HardwareError> {
     let (format, data) = text_form(logged);
     Ok(question
         .row()

@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 
 use cim::{Instance, Namespace, ObjectPath, Schema, Value};
-use telarch_hardware::{Hardware, Host, HostFile, Secrets};
+use telarch_hardware::{Hardware, Host, HostFile, OwnController, Secrets};
 use telarch_simulated_bmc::SimulatedBmc;
 use wmi::{Context, Engine, Error};
 
@@ -19,7 +19,8 @@ impl House {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let open = || HostFile::of_state(folder.path());
-        let hardware = Hardware::new("keeper", open(), tokio::runtime::Handle::current());
+        let hardware =
+            Hardware::new("keeper", open(), OwnController::LeftAlone, tokio::runtime::Handle::current());
         let mut builder = Engine::builder("keeper", 0);
         for (namespace, _) in wmi::Provider::classes(&hardware) {
             builder = builder.namespace(Schema::of(namespace));

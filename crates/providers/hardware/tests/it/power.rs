@@ -86,6 +86,8 @@ async fn any_request_goes_through_the_driver() {
     // The completion code stands before the data, and counts.
     assert_eq!((number(&id, "CompletionCode"), number(&id, "ResponseDataSize")), (Some(0), Some(16)));
     assert!(text(&id, "ResponseData").starts_with("0 0 3 9 "), "{}", text(&id, "ResponseData"));
+    let odd = ask(6, 1, vec![], 0, 0x21).await.unwrap_err();
+    assert!(odd.to_string().contains("address"), "{odd}");
     let unknown = ask(6, 0x7f, vec![], 0, 0x20).await.unwrap();
     assert_eq!(
         (number(&unknown, "CompletionCode"), text(&unknown, "ResponseData").as_str()),

@@ -39,7 +39,7 @@ async fn one_session_serves_everybody_and_is_closed_at_the_end() {
         assert_eq!(count.unwrap(), 21);
     }
     assert_eq!(sessions(&bmc).map(|(_, open)| open), before.map(|open| open + 1));
-    house.hardware.close().await;
+    house.engine.close().await;
     assert_eq!(sessions(&bmc).map(|(_, open)| open), before);
     assert_eq!(house.rows("SELECT * FROM NumericSensor").await.unwrap().len(), 21, "it opens again");
     house.hardware.close().await;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::code;
 use super::unit::{FileStates, Unit};
 use super::{change, control};
 use crate::Machine;
 use crate::bus::BusError;
+use crate::events::UnitChanges;
 use crate::table::{Fill, Push, Table, returned};
 
 /// The services of this machine.
@@ -62,6 +63,14 @@ impl Table for Service {
     ];
 
     const UNKNOWN: &'static [&'static str] = &["InstallDate"];
+
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        _watch: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(Some(Box::new(UnitChanges::new(machine))))
+    }
 
     fn rows(
         &self,

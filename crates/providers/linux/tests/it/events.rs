@@ -126,3 +126,64 @@ async fn without_subscriptions_nothing_waits_and_nothing_listens() {
     .expect("tasks end and descriptors are closed");
     assert!(threads() <= during);
 }
+
+/// A bus of its own, with its address.
+struct Bus {
+    daemon: std::process::Child,
+    address: String,
+    /// Where it listens.
+    _folder: tempfile::TempDir,
+}
+
+impl Bus {
+    fn start() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let address = format!("unix:path={}", folder.path().join("bus").display());
+        let mut command = Command::new("dbus-daemon");
+        command.args(["--session", "--nofork", "--print-address", "--address", &address]);
+        let Ok(mut daemon) = command.stdout(Stdio::piped()).spawn() else {
+            eprintln!("SKIPPED: there is no dbus-daemon here (./test --install, or your package manager)");
+            return None;
+        };
+        // It says its address once it listens.
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(daemon.stdout.take().unwrap()), &mut line)
+            .unwrap();
+        Some(Self { daemon, address, _folder: folder })
+    }
+
+    /// Somebody with a name on it.
+    async fn join(&self, name: &str) -> zbus::Connection {
+        let builder = zbus::connection::Builder::address(self.address.as_str());
+        builder.name(name).build().await.unwrap()
+    }
+}
+
+impl Drop for Bus {
+    fn drop(&mut self) {
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_the_machine_is_told_when_logind_says_it_and_not_when_it_is_called_off() {
+    let Some(bus) = Bus::start() else { return };
+    let logind = bus.join("org.freedesktop.login1").await;
+    let machine = std::sync::Arc::new(telarch_linux::Machine::this().with_bus(&bus.address));
+    let context = Context::of_this_process("test");
+    let query = "SELECT * FROM Win32_ComputerShutdownEvent";
+    let mut events = engine(&machine).subscribe(&context, &Namespace::cimv2(), query).await.unwrap();
+    let saying = tokio::spawn(async move {
+        // Until it is heard: nobody knows when somebody listens.
+        for stops in [false, true].into_iter().cycle() {
+            let (path, interface) = ("/org/freedesktop/login1", "org.freedesktop.login1.Manager");
+            logind.emit_signal(None::<&str>, path, interface, "PrepareForShutdown", &stops).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let event = next(&mut events).await;
+    saying.abort();
+    assert_eq!(number(&event, "Type"), Some(1));
+    assert_eq!(event.value("MachineName").and_then(Value::as_str), Some(machine.host_name().as_str()));
+}

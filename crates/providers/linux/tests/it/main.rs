@@ -1,17 +1,20 @@
 //! The instances of this machine, held against what other sources tell of it.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod account;
 mod events;
+mod hardware;
 mod log;
 mod native;
+mod network;
 mod operating_system;
-mod package;
 mod performance;
 mod process;
 mod registry;
 mod schedule;
 mod scx;
 mod service;
+mod software;
 mod storage;
 mod system;
 mod tree;
@@ -100,4 +103,20 @@ fn text(row: &Instance, property: &str) -> String {
 fn output(program: &str, arguments: &[&str]) -> String {
     let output = std::process::Command::new(program).args(arguments).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn every_class_is_in_the_documentation() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/classes.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let classes = telarch_linux::providers(&machine()).into_iter().flat_map(|provider| provider.classes());
+    let names = classes.map(|(_, class)| class.as_str().to_owned());
+    // The two of one object have one entry.
+    let bare = |name: String| {
+        let of_object =
+            name.strip_prefix("Win32_PerfRawData_").or_else(|| name.strip_prefix("Win32_PerfFormattedData_"));
+        of_object.map_or(name.clone(), str::to_owned)
+    };
+    let missing: Vec<String> = names.map(bare).filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "docs/classes.md does not say where these come from: {missing:?}");
 }

@@ -54,7 +54,17 @@ impl Tree {
         tree.lines(&format!("sys/{folder}"), [("dev", number), ("size", &sectors.to_string())])
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
     pub(crate) fn machine(&self) -> Arc<Machine> {
         Arc::new(Machine::at(self.0.path()))
+    }
+
+    /// The machine, with the files that it is.
+    pub(crate) fn machine_kept(self) -> (Self, Arc<Machine>) {
+        let machine = self.machine();
+        (self, machine)
     }
 }

@@ -76,21 +76,17 @@ fn a_file_system_that_does_not_answer_degrades_only_its_own_row() {
             \x20       sys.exit(os.strerror(ctypes.get_errno()))\n\
             print('mounted', flush=True)\n\
             sys.stdin.read()\n";
-            let mut server = std::process::Command::new("python3")
+            let server = std::process::Command::new("python3")
                 .args(["-c", script])
                 .stdin(std::process::Stdio::piped())
                 .stdout(std::process::Stdio::piped())
-                .spawn()
-                .unwrap();
+                .spawn();
+            let mut server = Server(server.unwrap());
             let mut line = String::new();
-            std::io::BufRead::read_line(
-                &mut std::io::BufReader::new(server.stdout.take().unwrap()),
-                &mut line,
-            )
-            .unwrap();
+            let mut output = std::io::BufReader::new(server.0.stdout.take().unwrap());
+            std::io::BufRead::read_line(&mut output, &mut line).unwrap();
             if line != "mounted\n" {
                 eprintln!("SKIPPED: the kernel has no FUSE here");
-                server.wait().unwrap();
                 return;
             }
             let machine = crate::machine();
@@ -114,10 +110,19 @@ fn a_file_system_that_does_not_answer_degrades_only_its_own_row() {
                 assert_eq!(row(&again, "/media/hung"), ["4", "", "Degraded"]);
                 assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
             });
-            drop(server.stdin.take());
-            server.wait().unwrap();
         },
     );
+}
+
+/// Ends with the test, by which its file systems come free.
+struct Server(std::process::Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Gives a loop device back.

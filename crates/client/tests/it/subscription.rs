@@ -1,0 +1,145 @@
+//! Subscriptions.
+
+use std::time::Duration;
+
+use client::{Error, Occurrence, Subscription};
+use telarch_client as client;
+use wsman::enumeration::{Filter, Pull};
+use wsman::eventing::{Subscribe, Subscribed, parse_renew, write_dropped, write_status};
+use wsman::{Head, ResourceUri, code};
+
+use crate::service::{Reply, Request, Service, Step, config};
+
+const TEN_MINUTES: Option<Duration> = Some(Duration::from_secs(600));
+
+fn subscribed(request: &Request) -> Reply {
+    let subscribed =
+        Subscribed { identifier: "S-1".to_owned(), expires: TEN_MINUTES, context: Some("uuid:C".to_owned()) };
+    let resource = ResourceUri::parse("urn:events").unwrap();
+    request.answer(|body| subscribed.write(body, None, &resource))
+}
+
+/// An answer to Pull with these events, and one that tells of some that were given up.
+fn page(request: &Request, events: &[&str], dropped: u64) -> Reply {
+    request.answer(|body| {
+        body.start("n:PullResponse").element("n:EnumerationContext", "uuid:C").start("n:Items");
+        for event in events {
+            body.start("c:Event").namespace("c", "urn:c").text(event).end();
+        }
+        if dropped > 0 {
+            write_dropped(body, dropped);
+        }
+        body.end().end();
+    })
+}
+
+fn nothing_yet(request: &Request) -> Reply {
+    request.fault(code::TIMED_OUT)
+}
+
+async fn subscribe(service: &Service) -> Result<Subscription, Error> {
+    let filter = Filter { dialect: "urn:q".into(), text: "everything".into(), ..Filter::default() };
+    service.session().subscribe(&config(), filter, TEN_MINUTES).await
+}
+
+async fn event(subscription: &mut Subscription) -> String {
+    match subscription.next().await.unwrap().unwrap() {
+        Occurrence::Event(event) => event.element().text().into_owned(),
+        Occurrence::Dropped(count) => format!("{count} dropped"),
+    }
+}
+
+fn head_of(request: &Request) -> Head {
+    request.parsed().head().clone()
+}
+
+#[tokio::test]
+async fn events_are_asked_for_until_they_come_and_what_was_given_up_is_told_among_them() {
+    let mut service = Service::start(|request| match request.number {
+        0 => subscribed(request),
+        1 => nothing_yet(request),
+        2 => page(request, &["a", "b"], 7),
+        3 => page(request, &["c"], 0),
+        _ => vec![Step::Hang],
+    })
+    .await;
+    let mut subscription = subscribe(&service).await.unwrap();
+    assert_eq!(subscription.expires(), TEN_MINUTES);
+    for expected in ["a", "b", "7 dropped", "c"] {
+        assert_eq!(event(&mut subscription).await, expected);
+    }
+    let asked = service.request().await.parsed();
+    let asked = Subscribe::parse(asked.body().unwrap()).unwrap();
+    assert_eq!((asked.expires, asked.filter.unwrap().text.as_str()), (TEN_MINUTES, "everything"));
+    for _ in 0..3 {
+        let pull = Pull::parse(service.request().await.parsed().body().unwrap()).unwrap();
+        assert_eq!(pull.context, "uuid:C");
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_is_renewed_and_ended_by_its_identifier() {
+    let mut service = Service::start(|request| match request.number {
+        0 => subscribed(request),
+        1 => request.answer(|body| write_status(body, "e:RenewResponse", Some(Duration::from_secs(60)))),
+        2 => request.answer(|body| write_status(body, "e:GetStatusResponse", Some(Duration::from_secs(59)))),
+        _ => request.answer(|_| {}),
+    })
+    .await;
+    let mut subscription = subscribe(&service).await.unwrap();
+    let minute = Some(Duration::from_secs(60));
+    assert_eq!(subscription.renew(minute).await.unwrap(), minute);
+    assert_eq!(subscription.expires(), minute);
+    assert_eq!(subscription.time_left().await.unwrap(), Some(Duration::from_secs(59)));
+    subscription.unsubscribe().await.unwrap();
+    service.request().await;
+    let renewed = service.request().await.parsed();
+    assert_eq!(parse_renew(renewed.body().unwrap()), Ok(minute));
+    for action in ["GetStatus", "Unsubscribe"] {
+        let head = head_of(&service.request().await);
+        assert!(head.action.uri().ends_with(action), "{head:?}");
+        assert_eq!(head.subscription.as_deref(), Some("S-1"));
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_subscription_is_ended_once() {
+    let mut service = Service::start(|request| match request.number {
+        0 => subscribed(request),
+        _ => request.answer(|_| {}),
+    })
+    .await;
+    drop(subscribe(&service).await.unwrap());
+    service.request().await;
+    let head = head_of(&service.request().await);
+    assert!(head.action.uri().ends_with("Unsubscribe"), "{head:?}");
+    let more = tokio::time::timeout(Duration::from_millis(100), service.requests.recv()).await;
+    assert!(more.is_err(), "{more:?}");
+}
+
+#[tokio::test]
+async fn after_a_broken_connection_it_goes_on_and_after_a_fault_it_does_not() {
+    let service = Service::start(|request| match request.number {
+        0 => subscribed(request),
+        1 => vec![Step::Close],
+        2 => page(request, &["after"], 0),
+        _ => request.fault(code::INVALID_ENUMERATION_CONTEXT),
+    })
+    .await;
+    let mut subscription = subscribe(&service).await.unwrap();
+    assert!(matches!(subscription.next().await, Some(Err(Error::Disconnected { .. }))));
+    assert_eq!(event(&mut subscription).await, "after");
+    assert!(matches!(subscription.next().await, Some(Err(Error::Fault(_)))));
+    assert!(subscription.next().await.is_none());
+}
+
+#[tokio::test]
+async fn an_answer_without_a_context_is_no_subscription() {
+    let service = Service::start(|request| {
+        let subscribed = Subscribed { identifier: "S-1".to_owned(), expires: None, context: None };
+        let resource = ResourceUri::parse("urn:events").unwrap();
+        request.answer(|body| subscribed.write(body, None, &resource))
+    })
+    .await;
+    assert!(matches!(subscribe(&service).await, Err(Error::Protocol { .. })));
+}

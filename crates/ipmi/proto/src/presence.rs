@@ -1,0 +1,55 @@
+//! What controllers tell everybody, outside of sessions (IPMI 2.0, 13.14 and 22.13): frames for those who look for them.
+
+use crate::lan15;
+use crate::message::{Answer, SequenceNumber};
+use crate::wire::Frame;
+use crate::{Command, CompletionCode, ProtoError};
+
+/// The datagram with a command that needs no session.
+#[must_use]
+pub fn ask<C: Command>(command: &C) -> Vec<u8> {
+    lan15::in_clear(&command.request().encode(SequenceNumber::FIRST))
+}
+
+/// Reads the answer to it: what it says, or why the controller does not say it.
+///
+/// # Errors
+/// When the datagram is no answer to this command, or makes no sense. Nothing proves who has sent it.
+pub fn answer<C: Command>(
+    command: &C,
+    datagram: &[u8],
+) -> Result<Result<C::Reply, CompletionCode>, ProtoError> {
+    let Frame::Lan15(packet) = Frame::decode(datagram)? else {
+        return Err(ProtoError::Unexpected { what: "the format of a packet outside of sessions", value: 6 });
+    };
+    let answer = Answer::decode(packet.in_clear()?)?;
+    let request = command.request();
+    if (answer.net_fn, answer.command) != (request.net_fn, request.command) {
+        return Err(ProtoError::Unexpected {
+            what: "the command of an answer",
+            value: answer.command.into(),
+        });
+    }
+    match answer.response.code {
+        CompletionCode::OK => command.reply(&answer.response.data).map(Ok),
+        code => Ok(Err(code)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Privilege;
+    use crate::command::capabilities::{Detail, GetAuthenticationCapabilities, GetCipherSuites};
+
+    #[test]
+    fn a_question_is_no_answer() {
+        let command =
+            GetAuthenticationCapabilities { privilege: Privilege::Administrator, detail: Detail::Ipmi20 };
+        let sent = ask(&command);
+        // As ipmitool sends it, but for the number.
+        assert_eq!(sent.get(..5), Some(&[6, 0, 0xff, 7, 0][..]));
+        assert!(answer(&command, &sent).is_err());
+        assert!(answer(&command, &[]).is_err() && answer(&GetCipherSuites(0), &[6, 0, 0xff, 6]).is_err());
+    }
+}

@@ -1,0 +1,127 @@
+//! The serial console of a machine (IPMI 2.0, 15 and 24).
+
+use std::time::{Duration, Instant};
+
+use ipmi_proto::payload::{ActivateSerial, DeactivateSerial, Protection};
+use ipmi_proto::serial::{SerialConsole, SerialEvent};
+use ipmi_proto::{CompletionCode, ProtoError};
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+
+use crate::{Connection, IpmiError};
+
+/// A serial console; close it, because there is one only.
+#[derive(Debug)]
+pub struct Console {
+    bmc: Connection,
+    serial: SerialConsole,
+    arrived: mpsc::Receiver<Vec<u8>>,
+    told: std::collections::VecDeque<SerialEvent>,
+}
+
+impl Connection {
+    /// Opens the serial console of the machine.
+    ///
+    /// # Errors
+    /// When the controller does not answer, or somebody has it already.
+    pub async fn console(&self) -> Result<Console, IpmiError> {
+        let protection = match self.suite() {
+            Some(suite) if !suite.is_in_clear() => Protection::Full,
+            Some(suite) if suite.is_authenticated() => Protection::Authenticated,
+            Some(_) => Protection::None,
+            None => return Err(ProtoError::Absent { what: "a serial console outside of IPMI 2.0" }.into()),
+        };
+        let payload = match self.run(&ActivateSerial { protection }).await {
+            Err(IpmiError::Completion(CompletionCode(code))) => {
+                return Err(match ActivateSerial::refusal(code) {
+                    Some(reason) => IpmiError::Refused { reason, code },
+                    None => IpmiError::Completion(CompletionCode(code)),
+                });
+            }
+            other => other?,
+        };
+        // What has come before is not acknowledged, and comes again.
+        let (serial, arrived) = (SerialConsole::new(payload, RETRY), self.serial_packets());
+        Ok(Console { bmc: self.clone(), serial, arrived, told: std::collections::VecDeque::new() })
+    }
+
+    /// Takes the console from whoever has it.
+    ///
+    /// # Errors
+    /// When the controller does not answer, or refuses; that nobody has it is no error.
+    pub async fn deactivate_console(&self) -> Result<(), IpmiError> {
+        match self.run(&DeactivateSerial).await {
+            Err(IpmiError::Completion(CompletionCode(NOT_ACTIVE))) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+impl Console {
+    /// Queues what was typed; how much of it there is room for.
+    pub fn write(&mut self, characters: &[u8]) -> usize {
+        let written = self.serial.write(characters);
+        self.send();
+        written
+    }
+
+    /// Sends a break.
+    pub fn send_break(&mut self) {
+        self.serial.send_break();
+        self.send();
+    }
+
+    /// What happens next. Nothing is lost when this is dropped and called again.
+    ///
+    /// # Errors
+    /// When the session has ended.
+    pub async fn next(&mut self) -> Result<SerialEvent, IpmiError> {
+        loop {
+            self.send();
+            if let Some(event) = self.told.pop_front() {
+                return Ok(event);
+            }
+            let deadline = self.serial.deadline();
+            let wake = async {
+                match deadline {
+                    Some(deadline) => sleep_until(deadline.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                payload = self.arrived.recv() => {
+                    let payload = payload.ok_or(ProtoError::Ended)?;
+                    // What is damaged comes again.
+                    self.told.extend(self.serial.receive(&payload, Instant::now()).unwrap_or_default());
+                }
+                () = wake => self.told.extend(self.serial.tick(Instant::now())),
+            }
+        }
+    }
+
+    /// Whether everything that was typed has arrived.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.serial.is_idle()
+    }
+
+    /// Ends it, so that others can have it.
+    ///
+    /// # Errors
+    /// When the controller does not answer.
+    pub async fn close(mut self) -> Result<(), IpmiError> {
+        self.send();
+        self.bmc.deactivate_console().await
+    }
+
+    fn send(&mut self) {
+        while let Some(payload) = self.serial.transmit(Instant::now()) {
+            self.bmc.send_serial(payload);
+        }
+    }
+}
+
+/// Controllers wait for 50 to 500 ms themselves.
+const RETRY: Duration = Duration::from_millis(250);
+/// Of Deactivate Payload.
+const NOT_ACTIVE: u8 = 0x80;

@@ -1,0 +1,227 @@
+//! The event logs of all controllers as events to which clients subscribe, and pull (Windows: hardware events).
+//!
+//! An item is a LogRecord of `root/hardware`, as an enumeration of that class gives it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cim::uri::UriForm;
+use cim::wscim::Writer;
+use cim::{Instance, Namespace, Origin, Schema};
+use service::{Answer, BoxFuture, Call, Item, Items, Plugin, Resource, ResourceKind};
+use tokio::task::JoinSet;
+use tracing::debug;
+use wsman::{Fault, Subcode, code};
+
+use crate::controller::{Controller, Logged};
+use crate::question::Question;
+use crate::{Hardware, HardwareError, rows};
+
+/// The event logs as a resource: it can be subscribed to, and nothing else.
+#[derive(Clone, Debug)]
+pub struct EventLogs(Hardware);
+
+impl EventLogs {
+    /// What it answers for.
+    pub const RESOURCES: [Resource; 1] = [Resource {
+        uri: "http://schemas.microsoft.com/wbem/wsman/1/logrecord/sel",
+        with_children: false,
+        kind: ResourceKind::Instances,
+    }];
+
+    /// Those of the controllers that the provider asks, in the same sessions.
+    #[must_use]
+    pub fn new(hardware: Hardware) -> Self {
+        Self(hardware)
+    }
+
+    async fn subscribe(&self, call: Call) -> Result<Answer, Fault> {
+        let Some(subscribe) = call.subscribe else {
+            return Err(Fault::new(
+                Subcode::ActionNotSupported,
+                code::ACTION_NOT_SUPPORTED,
+                "event logs can be subscribed to; instances of LogRecord in root/hardware are what is in them now",
+            ));
+        };
+        if subscribe.filter.is_some() {
+            return Err(Fault::new(
+                Subcode::EventingFilteringNotSupported,
+                code::FILTERING_NOT_SUPPORTED,
+                "records of event logs come all or not at all: leave the filter out",
+            ));
+        }
+        let mut followed = Followed::new(self.0.clone()).map_err(|error| broken(&error))?;
+        // What is there already is no event.
+        followed.look().await;
+        Ok(Answer::items(followed))
+    }
+}
+
+impl Plugin for EventLogs {
+    fn resources(&self) -> &[Resource] {
+        &Self::RESOURCES
+    }
+
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Answer, Fault>> {
+        Box::pin(self.subscribe(call))
+    }
+}
+
+/// Logs, as far as somebody has read them.
+struct Followed {
+    hardware: Hardware,
+    question: Question,
+    writer: Writer,
+    /// What was in each log when it was read last.
+    seen: HashMap<Arc<str>, Arc<Vec<Logged>>>,
+    waiting: VecDeque<Item>,
+}
+
+impl Followed {
+    fn new(hardware: Hardware) -> Result<Self, HardwareError> {
+        let namespace = Namespace::parse("root/hardware")?;
+        let class = Schema::of(namespace.clone()).require("LogRecord")?;
+        let origin = Origin { server: hardware.machine().to_owned(), namespace, offset: 0 };
+        let (question, writer) = (Question::whole(class), Writer::new(UriForm::Wmi, origin));
+        Ok(Self { hardware, question, writer, seen: HashMap::new(), waiting: VecDeque::new() })
+    }
+
+    /// Reads on in all logs at the same time; one that cannot be read is read later.
+    async fn look(&mut self) {
+        let controllers = match self.hardware.controllers() {
+            Ok(controllers) => controllers,
+            Err(error) => {
+                debug!(%error, "No event logs");
+                return;
+            }
+        };
+        let mut reading = JoinSet::new();
+        for controller in controllers {
+            reading.spawn(async move {
+                let log = tokio::time::timeout(LIMIT, controller.log()).await;
+                (controller, log)
+            });
+        }
+        while let Some(read) = reading.join_next().await {
+            let Ok((controller, Ok(Ok(log)))) = read else { continue };
+            self.take(&controller, log);
+        }
+    }
+
+    /// Keeps what is new in a log.
+    fn take(&mut self, controller: &Controller, log: Arc<Vec<Logged>>) {
+        let before = self.seen.insert(controller.name().clone(), log.clone());
+        // Of a controller that was silent so far nobody knows what is new.
+        let Some(before) = before else { return };
+        for logged in fresh(&before, &log) {
+            match rows::log_record(controller.name(), &self.question, logged) {
+                Ok(record) => self.waiting.push_back(self.item(&record)),
+                Err(error) => debug!(controller = %controller.name(), %error, "Record left out"),
+            }
+        }
+        let too_many = self.waiting.len().saturating_sub(MOST_WAITING);
+        self.waiting.drain(..too_many);
+    }
+
+    fn item(&self, record: &Instance) -> Item {
+        let mut object = xml::Writer::new();
+        self.writer.instance(&mut object, record);
+        Item { object: object.into_fragment(), reference: None }
+    }
+}
+
+impl Items for Followed {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
+        Box::pin(async {
+            loop {
+                if let Some(item) = self.waiting.pop_front() {
+                    return Some(Ok(item));
+                }
+                tokio::time::sleep(EVERY).await;
+                self.look().await;
+            }
+        })
+    }
+}
+
+/// The records of a log that were not in it before: all of them if it was cleared.
+fn fresh<'l>(before: &[Logged], now: &'l [Logged]) -> &'l [Logged] {
+    let goes_on = match before.last() {
+        None => true,
+        last => now.get(before.len() - 1) == last,
+    };
+    if goes_on { now.get(before.len()..).unwrap_or_default() } else { now }
+}
+
+fn broken(error: &HardwareError) -> Fault {
+    Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, error.to_string())
+}
+
+/// How often logs are looked at while somebody waits: one answer from each controller, if nothing is new.
+const EVERY: Duration = Duration::from_secs(2);
+/// For one log.
+const LIMIT: Duration = Duration::from_secs(30);
+/// Of those who do not pull the oldest are lost.
+const MOST_WAITING: usize = 65_536;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use ipmi::proto::Privilege;
+    use ipmi::proto::sel::SelRecord;
+    use telarch_simulated_bmc::SimulatedBmc;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::{Host, HostFile, OwnController, Secrets};
+
+    fn log(marks: &[u8]) -> Vec<Logged> {
+        let record = |(id, mark): (u8, &u8)| {
+            let octets = [id, 0, 0xe0, *mark, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            Logged { octets, record: SelRecord::decode(&octets).unwrap() }
+        };
+        (1..).zip(marks).map(record).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_logged_after_the_subscription_is_told_and_nothing_else() {
+        let Some(bmc) = SimulatedBmc::start() else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let (address, user) = (bmc.address().parse().unwrap(), "admin".to_owned());
+        let (name, level) = ("node7".parse().unwrap(), Privilege::Administrator);
+        let password = Zeroizing::new(b"admin-pw".to_vec());
+        let host = Host { name, address, user, level, suite: None };
+        let hosts = HostFile::of_state(folder.path());
+        hosts.add(&host, &Secrets { password, group_key: None }).unwrap();
+        let runtime = tokio::runtime::Handle::current();
+        let hardware = Hardware::new("keeper", hosts, OwnController::LeftAlone, runtime);
+        let mut followed = Followed::new(hardware.clone()).unwrap();
+        followed.look().await;
+        assert!(followed.waiting.is_empty(), "what was there is told as new");
+        let add = "raw 0x0a 0x44 0 0 2 0 0 0 0 0x20 0 4 1 1 1 0x59 0x60 0x5f";
+        if bmc.ipmitool(&add.split(' ').collect::<Vec<_>>()).is_none() {
+            return;
+        }
+        let item = followed.next().await.unwrap().unwrap();
+        let text = item.object.as_str();
+        assert!(text.contains("LogRecord") && text.contains("*SEL(1.0.32)*"), "{text}");
+        assert!(text.contains("*20 00*04*01*01*true*01*59*60*5F*"), "{text}");
+        assert!(followed.waiting.is_empty());
+        hardware.close().await;
+    }
+
+    #[test]
+    fn only_what_was_not_there_is_new_and_all_of_a_log_that_was_cleared() {
+        let marks = |before: &[u8], now: &[u8]| {
+            let now = log(now);
+            fresh(&log(before), &now).iter().map(|logged| logged.octets[3]).collect::<Vec<u8>>()
+        };
+        assert_eq!(marks(&[], &[1, 2]), [1, 2]);
+        assert_eq!(marks(&[1, 2], &[1, 2, 3]), [3]);
+        assert!(marks(&[1, 2], &[1, 2]).is_empty() && marks(&[1], &[]).is_empty());
+        // The numbers of records are used again.
+        assert_eq!(marks(&[1, 2], &[7]), [7]);
+        assert_eq!(marks(&[1, 2], &[7, 8, 9]), [7, 8, 9]);
+    }
+}

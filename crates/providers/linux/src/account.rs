@@ -1,0 +1,29 @@
+//! Users, groups, and who is signed in.
+
+mod database;
+mod group;
+mod identity;
+mod membership;
+mod profile;
+mod session;
+mod system_account;
+mod user;
+
+use std::sync::Arc;
+
+use crate::Machine;
+use crate::table::{Binding, bind};
+
+/// Everything about accounts.
+pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
+    vec![
+        bind(machine, user::UserAccount),
+        bind(machine, group::Group),
+        bind(machine, system_account::SystemAccount),
+        bind(machine, membership::GroupUser),
+        bind(machine, identity::Identity),
+        bind(machine, profile::UserProfile),
+        bind(machine, session::LogonSession),
+        bind(machine, session::LoggedOnUser),
+    ]
+}

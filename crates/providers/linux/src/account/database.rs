@@ -1,0 +1,174 @@
+//! `/etc/passwd`, `/etc/group` and `/etc/shadow` (passwd(5), group(5), shadow(5)).
+
+use cim::{Name, ObjectPath, Value};
+
+use crate::Machine;
+
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) name: String,
+    pub(crate) uid: u32,
+    /// The primary group.
+    pub(crate) gid: u32,
+    /// What is said of the user, in fields with commas between them; the first is the full name.
+    pub(crate) remarks: String,
+    pub(crate) home: String,
+    pub(crate) shell: String,
+}
+
+impl User {
+    /// All of the machine's own.
+    pub(crate) fn all(machine: &Machine) -> Vec<Self> {
+        let text = machine.text("etc/passwd").unwrap_or_default();
+        let user = |line: &str| {
+            let mut fields = line.split(':');
+            let (name, _) = (fields.next()?.to_owned(), fields.next()?);
+            let (uid, gid) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+            let mut text = || fields.next().unwrap_or_default().to_owned();
+            Some(Self { name, uid, gid, remarks: text(), home: text(), shell: text() })
+        };
+        text.lines().filter_map(user).filter(|user| !user.name.is_empty()).collect()
+    }
+
+    /// The one of a name: exactly, or else without regard to case.
+    pub(crate) fn named(machine: &Machine, name: &str) -> Option<Self> {
+        let all = Self::all(machine);
+        let exact = all.iter().find(|user| user.name == name);
+        exact.or_else(|| all.iter().find(|user| user.name.eq_ignore_ascii_case(name))).cloned()
+    }
+
+    /// The full name.
+    pub(crate) fn full_name(&self) -> &str {
+        self.remarks.split(',').next().unwrap_or_default()
+    }
+
+    /// What is said beside it.
+    pub(crate) fn other_remarks(&self) -> String {
+        let others: Vec<&str> = self.remarks.split(',').skip(1).filter(|field| !field.is_empty()).collect();
+        others.join(", ")
+    }
+
+    /// Whether its shell lets nobody in.
+    pub(crate) fn has_no_shell(&self) -> bool {
+        self.shell.ends_with("/nologin") || self.shell.ends_with("/false")
+    }
+
+    /// The path of its instance.
+    pub(crate) fn path(&self, machine: &Machine) -> Value {
+        path("Win32_UserAccount", machine, &self.name)
+    }
+}
+
+/// A group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) name: String,
+    pub(crate) gid: u32,
+    pub(crate) members: Vec<String>,
+}
+
+impl Listed {
+    /// All of the machine's own.
+    pub(crate) fn all(machine: &Machine) -> Vec<Self> {
+        let text = machine.text("etc/group").unwrap_or_default();
+        let group = |line: &str| {
+            let mut fields = line.split(':');
+            let (name, _) = (fields.next()?.to_owned(), fields.next()?);
+            let gid = fields.next()?.parse().ok()?;
+            let members = fields.next().unwrap_or_default().split(',').map(str::trim);
+            Some(Self {
+                name,
+                gid,
+                members: members.filter(|name| !name.is_empty()).map(str::to_owned).collect(),
+            })
+        };
+        text.lines().filter_map(group).filter(|group| !group.name.is_empty()).collect()
+    }
+}
+
+/// What is known of a password, by whoever may read `/etc/shadow`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Password {
+    hash: String,
+    /// The day of the last change, since 1970.
+    changed: Option<i64>,
+    /// How many days it must be kept.
+    least: Option<i64>,
+    /// After how many days it must be changed.
+    most: Option<i64>,
+}
+
+impl Password {
+    /// That of a user.
+    pub(crate) fn of(machine: &Machine, user: &str) -> Option<Self> {
+        let text = machine.text("etc/shadow").ok()?;
+        let mut fields = text.lines().find_map(|line| line.strip_prefix(user)?.strip_prefix(':'))?.split(':');
+        let hash = fields.next()?.to_owned();
+        let mut number = || fields.next()?.parse().ok();
+        Some(Self { hash, changed: number(), least: number(), most: number() })
+    }
+
+    /// Whether it cannot be used to sign in.
+    pub(crate) fn is_locked(&self) -> bool {
+        self.hash.starts_with(['!', '*'])
+    }
+
+    /// Whether nobody is asked for it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.hash.is_empty()
+    }
+
+    /// Whether it must be changed some day.
+    pub(crate) fn expires(&self) -> bool {
+        self.most.is_some_and(|days| (0..99_999).contains(&days))
+    }
+
+    /// Whether it may be changed today, which is a number of days since 1970.
+    pub(crate) fn can_change(&self, today: i64) -> bool {
+        match (self.changed, self.least) {
+            (Some(changed), Some(least)) => changed.saturating_add(least) <= today,
+            _ => true,
+        }
+    }
+}
+
+/// The path of an account of this machine.
+pub(crate) fn path(class: &str, machine: &Machine, name: &str) -> Value {
+    let path = || {
+        let key =
+            |name: &str, value: String| Name::parse(name).map(|name| (name, cim::KeyValue::Text(value)));
+        let keys = vec![key("Domain", machine.host_name())?, key("Name", name.to_owned())?];
+        ObjectPath::from_keys(Name::parse(class)?, keys)
+    };
+    path().ok().into()
+}
+
+/// Whether an instance that a key names as one of a domain is one of this machine, which `.` also means.
+pub(crate) fn is_of_here(machine: &Machine, domain: &str) -> bool {
+    domain.eq_ignore_ascii_case(&machine.host_name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_locked_kept_and_changed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("etc")).expect("a folder");
+        let shadow =
+            "alice:$y$x:20000:7:90:7:::\nbob:!$y$x:20000:0:99999:7:::\ncarol::20000::::::\nali:*:1:::::::\n";
+        std::fs::write(folder.path().join("etc/shadow"), shadow).expect("a file");
+        let machine = Machine::at(folder.path());
+        let of = |user: &str| Password::of(&machine, user).expect("a line");
+        let alice = of("alice");
+        assert!(
+            !alice.is_locked() && alice.expires() && !alice.can_change(20_006) && alice.can_change(20_007)
+        );
+        assert!(of("bob").is_locked() && !of("bob").expires());
+        assert!(of("carol").is_empty() && of("carol").can_change(0));
+        assert!(of("ali").is_locked(), "not the first one whose name begins so");
+        assert_eq!(Password::of(&machine, "dave"), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! `Win32_Group`.
+
+use std::sync::Arc;
+
+use cim::{Instance, Status, Value};
+use sddl::well_known;
+use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+
+use super::database::{Listed, User, is_of_here};
+use super::user::rename;
+use crate::Machine;
+use crate::table::{Fill, Push, Table, returned};
+
+/// The groups of the machine itself, and the one that Windows has for administrators.
+pub(crate) struct Group;
+
+/// A group.
+#[derive(Clone, Debug)]
+pub(crate) enum Row {
+    /// One of the machine.
+    Listed(Listed),
+    /// Whoever administers the machine: root, and the members of what sudo and su allow.
+    Administrators,
+}
+
+impl Row {
+    /// All of them.
+    pub(super) fn all(machine: &Machine) -> Vec<Self> {
+        let listed = Listed::all(machine).into_iter().map(Self::Listed);
+        std::iter::once(Self::Administrators).chain(listed).collect()
+    }
+
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Listed(group) => &group.name,
+            Self::Administrators => "Administrators",
+        }
+    }
+
+    pub(super) fn sid(&self, machine: &Machine) -> Option<sddl::Sid> {
+        match self {
+            Self::Listed(group) => machine.group_sid(group.gid),
+            Self::Administrators => Some(well_known::ADMINISTRATORS),
+        }
+    }
+
+    /// The users that belong to it, by its list or because it is their primary one.
+    pub(super) fn members(&self, machine: &Machine, users: &[User]) -> Vec<User> {
+        let of_listed = |group: &Listed| {
+            let is_member = |user: &&User| user.gid == group.gid || group.members.contains(&user.name);
+            users.iter().filter(is_member).cloned().collect::<Vec<_>>()
+        };
+        match self {
+            Self::Listed(group) => of_listed(group),
+            Self::Administrators => {
+                let mut members: Vec<User> = users.iter().filter(|user| user.uid == 0).cloned().collect();
+                let groups = Listed::all(machine);
+                for group in groups.iter().filter(|group| matches!(group.name.as_str(), "sudo" | "wheel")) {
+                    let more = of_listed(group).into_iter().filter(|user| !members.contains(user));
+                    members.extend(more.collect::<Vec<_>>());
+                }
+                members
+            }
+        }
+    }
+}
+
+impl Table for Group {
+    type Row = Row;
+
+    const CLASS: &'static str = "Win32_Group";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Caption", |machine, row| format!("{}\\{}", machine.host_name(), row.name()).into()),
+        ("Description", |_, row| match row {
+            Row::Administrators => "root, and the members of sudo and wheel".into(),
+            Row::Listed(_) => "".into(),
+        }),
+        ("Domain", |machine, _| machine.host_name().into()),
+        ("LocalAccount", |_, _| true.into()),
+        ("Name", |_, row| row.name().to_owned().into()),
+        ("SID", |machine, row| row.sid(machine).map(|sid| sid.numeric().to_string()).into()),
+        ("SIDType", |_, _| 4_u8.into()),
+        ("Status", |_, _| "OK".into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &["InstallDate"];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        Row::all(machine).into_iter().try_for_each(push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
+        Ok(find(machine, lookup.keys))
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let (Target::Instance(keys), "Rename") = (call.target, call.operation.method.name.as_str()) else {
+            return Err(ProviderError::NotCapable);
+        };
+        let missing = || ProviderError::failed(Status::NotFound, "there is no such group on this machine");
+        match find(machine, keys).ok_or_else(missing)? {
+            Row::Administrators => Err(ProviderError::NotCapable),
+            Row::Listed(group) => {
+                let name = call.input.value("Name").and_then(Value::as_str).unwrap_or_default();
+                returned(call, rename("groupmod", "-n", &group.name, name))
+            }
+        }
+    }
+}
+
+fn find(machine: &Machine, keys: &[Value]) -> Option<Row> {
+    let [Value::String(domain), Value::String(name)] = keys else { return None };
+    if !is_of_here(machine, domain) {
+        return None;
+    }
+    let all = Row::all(machine);
+    let exact = all.iter().find(|row| row.name() == name);
+    exact.or_else(|| all.iter().find(|row| row.name().eq_ignore_ascii_case(name))).cloned()
+}

@@ -1,0 +1,45 @@
+//! `Win32_GroupUser`: who belongs to which group.
+
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use super::database::{User, path};
+use super::group::Row as Group;
+use crate::Machine;
+use crate::table::{Fill, Push, Table};
+
+/// Every member of every group.
+pub(crate) struct GroupUser;
+
+/// One of them.
+pub(crate) struct Membership {
+    group: String,
+    user: User,
+}
+
+impl Table for GroupUser {
+    type Row = Membership;
+
+    const CLASS: &'static str = "Win32_GroupUser";
+
+    const COLUMNS: &'static [(&'static str, Fill<Membership>)] = &[
+        ("GroupComponent", |machine, row| path("Win32_Group", machine, &row.group)),
+        ("PartComponent", |machine, row| row.user.path(machine)),
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Membership>,
+    ) -> Result<(), ProviderError> {
+        let users = User::all(machine);
+        for group in Group::all(machine) {
+            for user in group.members(machine, &users) {
+                push(Membership { group: group.name().to_owned(), user })?;
+            }
+        }
+        Ok(())
+    }
+}

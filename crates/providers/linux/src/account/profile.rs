@@ -1,0 +1,89 @@
+//! `Win32_UserProfile`: the homes of users.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use super::database::User;
+use super::session::Session;
+use crate::Machine;
+use crate::table::{Fill, Push, Table};
+
+/// The homes that there are.
+pub(crate) struct UserProfile;
+
+/// The smallest number of a user that is a person, where login.defs(5) does not say.
+const FIRST_PERSON: u32 = 1_000;
+
+/// Whether a user is one of the system.
+fn is_special(machine: &Machine, user: &User) -> bool {
+    let text = machine.text("etc/login.defs").unwrap_or_default();
+    let first = text.lines().find_map(|line| line.strip_prefix("UID_MIN")?.trim().parse().ok());
+    user.uid < first.unwrap_or(FIRST_PERSON)
+}
+
+/// When somebody signed in last, in seconds since 1970 (lastlog(8)): a record of 292 octets for each user, in the
+/// order of their numbers.
+fn last_sign_in(machine: &Machine, uid: u32) -> Option<i64> {
+    const RECORD: u64 = 292;
+    let mut seconds = [0; 4];
+    let file = File::open(machine.path("var/log/lastlog")).ok()?;
+    file.read_exact_at(&mut seconds, u64::from(uid).checked_mul(RECORD)?).ok()?;
+    Some(u32::from_ne_bytes(seconds).into()).filter(|seconds| *seconds > 0)
+}
+
+impl Table for UserProfile {
+    type Row = User;
+
+    const CLASS: &'static str = "Win32_UserProfile";
+
+    const COLUMNS: &'static [(&'static str, Fill<User>)] = &[
+        ("HealthStatus", |_, _| 3_u8.into()),
+        ("LastUseTime", |machine, user| {
+            let seconds = last_sign_in(machine, user.uid);
+            seconds.and_then(|seconds| machine.timestamp(seconds.checked_mul(1_000_000)?)).into()
+        }),
+        ("Loaded", |machine, user| {
+            Session::all(machine).iter().any(|session| session.uid == user.uid).into()
+        }),
+        ("LocalPath", |_, user| user.home.clone().into()),
+        ("RoamingConfigured", |_, _| false.into()),
+        ("SID", |machine, user| machine.user_sid(user.uid).map(|sid| sid.numeric().to_string()).into()),
+        ("Special", |machine, user| is_special(machine, user).into()),
+        ("Status", |_, _| 0_u32.into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AppDataRoaming",
+        "Contacts",
+        "Desktop",
+        "Documents",
+        "Downloads",
+        "Favorites",
+        "LastAttemptedProfileDownloadTime",
+        "LastAttemptedProfileUploadTime",
+        "LastBackgroundRegistryUploadTime",
+        "LastDownloadTime",
+        "LastUploadTime",
+        "Links",
+        "Music",
+        "Pictures",
+        "RefCount",
+        "RoamingPath",
+        "RoamingPreference",
+        "SavedGames",
+        "Searches",
+        "StartMenu",
+        "Videos",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, User>) -> Result<(), ProviderError> {
+        // Without a SID there is no key, and without a folder nothing to tell of.
+        let has_home = |user: &User| {
+            machine.user_sid(user.uid).is_some() && user.home != "/" && machine.path(&user.home).is_dir()
+        };
+        User::all(machine).into_iter().filter(has_home).try_for_each(push)
+    }
+}

@@ -1,0 +1,48 @@
+//! What the machine is made of: what its firmware says of it, and the devices that the kernel has found.
+
+mod board;
+mod controller;
+mod device;
+mod firmware;
+mod input;
+mod memory;
+mod pci;
+mod processor;
+mod sensor;
+mod serial;
+mod slot;
+mod smbios;
+
+use std::sync::Arc;
+
+use crate::Machine;
+use crate::table::{Binding, bind};
+
+/// Everything about hardware.
+pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
+    vec![
+        bind(machine, firmware::Bios),
+        bind(machine, firmware::Product),
+        bind(machine, board::Enclosure),
+        bind(machine, board::BaseBoard),
+        bind(machine, processor::Processor::default()),
+        bind(machine, memory::PhysicalMemory),
+        bind(machine, memory::MemoryArray),
+        bind(machine, memory::CacheMemory),
+        bind(machine, slot::PortConnector),
+        bind(machine, slot::SystemSlot),
+        bind(machine, slot::OnBoardDevice),
+        bind(machine, sensor::Battery),
+        bind(machine, sensor::Fan),
+        bind(machine, sensor::TemperatureProbe),
+        bind(machine, controller::VideoController),
+        bind(machine, controller::SoundDevice),
+        bind(machine, controller::UsbController),
+        bind(machine, controller::ScsiController),
+        bind(machine, controller::IdeController),
+        bind(machine, device::PnpEntity),
+        bind(machine, input::Keyboard),
+        bind(machine, input::PointingDevice),
+        bind(machine, serial::SerialPort),
+    ]
+}

@@ -1,0 +1,151 @@
+//! `Win32_SystemEnclosure` and `Win32_BaseBoard`.
+
+use std::sync::Arc;
+
+use cim::Value;
+use wmi::{ProviderError, Scan};
+
+use super::firmware::{Row, identity, is_there, text_of};
+use crate::Machine;
+use crate::table::{Fill, Push, Table};
+
+/// The case.
+pub(crate) struct Enclosure;
+
+impl Table for Enclosure {
+    type Row = Row;
+
+    const CLASS: &'static str = "Win32_SystemEnclosure";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Caption", |_, _| "System Enclosure".into()),
+        ("ChassisTypes", |machine, row| {
+            // The highest bit says whether there is a lock.
+            let shown = identity(machine, "chassis_type").and_then(|text| text.parse().ok());
+            let told = || row.first(machine, 3)?.byte(5).map(|kind| u16::from(kind & 0x7F));
+            shown.or_else(told).map(|kind: u16| vec![kind]).into()
+        }),
+        ("Description", |_, _| "System Enclosure".into()),
+        ("Height", |machine, row| {
+            let units =
+                row.first(machine, 3).and_then(|chassis| chassis.byte(0x11)).filter(|units| *units > 0);
+            // A unit of racks is 1.75 inches.
+            units.map(|units| f32::from(units) * 1.75).into()
+        }),
+        ("LockPresent", |machine, row| {
+            row.first(machine, 3).and_then(|chassis| chassis.byte(5)).map(|kind| kind & 0x80 != 0).into()
+        }),
+        ("Manufacturer", |machine, row| text_of(machine, row, "chassis_vendor", 3, 4)),
+        ("Name", |_, _| "System Enclosure".into()),
+        ("NumberOfPowerCords", |machine, row| {
+            let cords = row.first(machine, 3).and_then(|chassis| chassis.byte(0x12));
+            cords.filter(|cords| *cords > 0).map(u16::from).into()
+        }),
+        ("SecurityStatus", |machine, row| {
+            row.first(machine, 3).and_then(|chassis| chassis.byte(0x0C)).map(u16::from).into()
+        }),
+        ("SerialNumber", |machine, row| text_of(machine, row, "chassis_serial", 3, 7)),
+        ("SKU", |machine, row| {
+            // It stands behind the elements, of which each type has a number and a length (DSP0134 7.4).
+            let sku = || {
+                let chassis = row.first(machine, 3)?;
+                let elements = usize::from(chassis.byte(0x13)?) * usize::from(chassis.byte(0x14)?);
+                chassis.text(0x15 + elements)
+            };
+            sku().into()
+        }),
+        ("SMBIOSAssetTag", |machine, row| text_of(machine, row, "chassis_asset_tag", 3, 8)),
+        ("Status", |machine, row| {
+            // The state when it was started last: 3 is safe, 4 a warning, 5 critical, 6 not recoverable.
+            match row.first(machine, 3).and_then(|chassis| chassis.byte(9)) {
+                Some(4) => "Degraded".into(),
+                Some(5 | 6) => "Error".into(),
+                _ => Value::from("OK"),
+            }
+        }),
+        ("Tag", |_, _| "System Enclosure 0".into()),
+        ("Version", |machine, row| text_of(machine, row, "chassis_version", 3, 6)),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AudibleAlarm",
+        "BreachDescription",
+        "CableManagementStrategy",
+        "CurrentRequiredOrProduced",
+        "Depth",
+        "HeatGeneration",
+        "HotSwappable",
+        "InstallDate",
+        "Model",
+        "OtherIdentifyingInfo",
+        "PartNumber",
+        "PoweredOn",
+        "Removable",
+        "Replaceable",
+        "SecurityBreach",
+        "ServiceDescriptions",
+        "ServicePhilosophy",
+        "TypeDescriptions",
+        "VisibleAlarm",
+        "Weight",
+        "Width",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        if is_there(machine) { push(Row::default()) } else { Ok(()) }
+    }
+}
+
+/// The board that carries the others.
+pub(crate) struct BaseBoard;
+
+/// A bit of what type 2 says of the board.
+fn feature(machine: &Machine, row: &Row, bit: u8) -> Option<bool> {
+    Some(row.first(machine, 2)?.byte(9)? >> bit & 1 != 0)
+}
+
+impl Table for BaseBoard {
+    type Row = Row;
+
+    const CLASS: &'static str = "Win32_BaseBoard";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Caption", |_, _| "Base Board".into()),
+        ("Description", |_, _| "Base Board".into()),
+        ("HostingBoard", |_, _| true.into()),
+        ("HotSwappable", |machine, row| feature(machine, row, 4).into()),
+        ("Manufacturer", |machine, row| text_of(machine, row, "board_vendor", 2, 4)),
+        ("Name", |_, _| "Base Board".into()),
+        ("PoweredOn", |_, _| true.into()),
+        ("Product", |machine, row| text_of(machine, row, "board_name", 2, 5)),
+        ("Removable", |machine, row| feature(machine, row, 2).into()),
+        ("Replaceable", |machine, row| feature(machine, row, 3).into()),
+        ("RequiresDaughterBoard", |machine, row| feature(machine, row, 1).unwrap_or(false).into()),
+        ("SerialNumber", |machine, row| text_of(machine, row, "board_serial", 2, 7)),
+        ("Status", |_, _| "OK".into()),
+        ("Tag", |_, _| "Base Board".into()),
+        ("Version", |machine, row| text_of(machine, row, "board_version", 2, 6)),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "ConfigOptions",
+        "Depth",
+        "Height",
+        "InstallDate",
+        "Model",
+        "OtherIdentifyingInfo",
+        "PartNumber",
+        "RequirementsDescription",
+        "SKU",
+        "SlotLayout",
+        "SpecialRequirements",
+        "Weight",
+        "Width",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        let has_board =
+            identity(machine, "board_name").is_some() || Row::default().first(machine, 2).is_some();
+        if has_board { push(Row::default()) } else { Ok(()) }
+    }
+}

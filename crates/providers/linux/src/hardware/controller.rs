@@ -1,0 +1,287 @@
+//! What of PCI has a class of its own: for pictures, sound and other buses.
+
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use super::pci::PciDevice;
+use crate::Machine;
+use crate::table::{Fill, Push, Table};
+
+/// The values of `ProtocolSupported` (`CIM_Controller`).
+const USB: u16 = 16;
+
+/// Gives away the devices of some classes.
+fn devices(
+    machine: &Machine,
+    is_meant: impl Fn(u32) -> bool,
+    push: &mut Push<'_, PciDevice>,
+) -> Result<(), ProviderError> {
+    PciDevice::all(machine).into_iter().filter(|device| is_meant(device.kind())).try_for_each(push)
+}
+
+/// What shows pictures.
+pub(crate) struct VideoController;
+
+impl Table for VideoController {
+    type Row = PciDevice;
+
+    const CLASS: &'static str = "Win32_VideoController";
+
+    const COLUMNS: &'static [(&'static str, Fill<PciDevice>)] = &[
+        ("AdapterCompatibility", |machine, device| device.maker(machine).into()),
+        ("Availability", |_, _| 3_u16.into()),
+        ("Caption", |machine, device| device.model(machine).into()),
+        ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
+        ("ConfigManagerUserConfig", |_, _| false.into()),
+        ("Description", |machine, device| device.model(machine).into()),
+        ("DeviceID", |_, device| device.place.clone().into()),
+        ("InstalledDisplayDrivers", |machine, device| device.driver(machine).into()),
+        ("Name", |machine, device| device.model(machine).into()),
+        ("PNPDeviceID", |machine, device| device.identity(machine).into()),
+        ("Status", |_, _| "OK".into()),
+        // 5 is VGA, 1 another one; 2 is memory that is not known.
+        ("VideoArchitecture", |_, device| if device.kind() == 0x0300 { 5_u16 } else { 1 }.into()),
+        ("VideoMemoryType", |_, _| 2_u16.into()),
+        ("VideoProcessor", |machine, device| device.model(machine).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AcceleratorCapabilities",
+        "AdapterDACType",
+        "AdapterRAM",
+        "CapabilityDescriptions",
+        "ColorTableEntries",
+        "CurrentBitsPerPixel",
+        "CurrentHorizontalResolution",
+        "CurrentNumberOfColors",
+        "CurrentNumberOfColumns",
+        "CurrentNumberOfRows",
+        "CurrentRefreshRate",
+        "CurrentScanMode",
+        "CurrentVerticalResolution",
+        "DeviceSpecificPens",
+        "DitherType",
+        "DriverDate",
+        "DriverVersion",
+        "ErrorCleared",
+        "ErrorDescription",
+        "ICMIntent",
+        "ICMMethod",
+        "InfFilename",
+        "InfSection",
+        "InstallDate",
+        "LastErrorCode",
+        "MaxMemorySupported",
+        "MaxNumberControlled",
+        "MaxRefreshRate",
+        "MinRefreshRate",
+        "Monochrome",
+        "NumberOfColorPlanes",
+        "NumberOfVideoPages",
+        "PowerManagementCapabilities",
+        "PowerManagementSupported",
+        "ProtocolSupported",
+        "ReservedSystemPaletteEntries",
+        "SpecificationVersion",
+        "StatusInfo",
+        "SystemPaletteEntries",
+        "TimeOfLastReset",
+        "VideoMode",
+        "VideoModeDescription",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, PciDevice>,
+    ) -> Result<(), ProviderError> {
+        devices(machine, |kind| kind >> 8 == 3, push)
+    }
+}
+
+/// What makes sound.
+pub(crate) struct SoundDevice;
+
+impl Table for SoundDevice {
+    type Row = PciDevice;
+
+    const CLASS: &'static str = "Win32_SoundDevice";
+
+    const COLUMNS: &'static [(&'static str, Fill<PciDevice>)] = &[
+        ("Caption", |machine, device| device.model(machine).into()),
+        ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
+        ("ConfigManagerUserConfig", |_, _| false.into()),
+        ("Description", |machine, device| device.model(machine).into()),
+        ("DeviceID", |machine, device| device.identity(machine).into()),
+        ("Manufacturer", |machine, device| device.maker(machine).into()),
+        ("Name", |machine, device| device.model(machine).into()),
+        ("PNPDeviceID", |machine, device| device.identity(machine).into()),
+        ("PowerManagementSupported", |_, _| false.into()),
+        ("ProductName", |machine, device| device.model(machine).into()),
+        ("Status", |_, _| "OK".into()),
+        ("StatusInfo", |_, _| 3_u16.into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "Availability",
+        "DMABufferSize",
+        "ErrorCleared",
+        "ErrorDescription",
+        "InstallDate",
+        "LastErrorCode",
+        "MPU401Address",
+        "PowerManagementCapabilities",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, PciDevice>,
+    ) -> Result<(), ProviderError> {
+        devices(machine, |kind| matches!(kind, 0x0401 | 0x0403), push)
+    }
+}
+
+/// What USB hangs on.
+pub(crate) struct UsbController;
+
+impl Table for UsbController {
+    type Row = PciDevice;
+
+    const CLASS: &'static str = "Win32_USBController";
+
+    const COLUMNS: &'static [(&'static str, Fill<PciDevice>)] = &[
+        ("Caption", |machine, device| device.model(machine).into()),
+        ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
+        ("ConfigManagerUserConfig", |_, _| false.into()),
+        ("Description", |machine, device| device.model(machine).into()),
+        ("DeviceID", |machine, device| device.identity(machine).into()),
+        ("Manufacturer", |machine, device| device.maker(machine).into()),
+        ("Name", |machine, device| device.model(machine).into()),
+        ("PNPDeviceID", |machine, device| device.identity(machine).into()),
+        ("ProtocolSupported", |_, _| USB.into()),
+        ("Status", |_, _| "OK".into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "Availability",
+        "ErrorCleared",
+        "ErrorDescription",
+        "InstallDate",
+        "LastErrorCode",
+        "MaxNumberControlled",
+        "PowerManagementCapabilities",
+        "PowerManagementSupported",
+        "StatusInfo",
+        "TimeOfLastReset",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, PciDevice>,
+    ) -> Result<(), ProviderError> {
+        devices(machine, |kind| kind == 0x0C03, push)
+    }
+}
+
+/// What disks hang on, but for those of IDE and SATA.
+pub(crate) struct ScsiController;
+
+impl Table for ScsiController {
+    type Row = PciDevice;
+
+    const CLASS: &'static str = "Win32_SCSIController";
+
+    const COLUMNS: &'static [(&'static str, Fill<PciDevice>)] = &[
+        ("Caption", |machine, device| device.model(machine).into()),
+        ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
+        ("ConfigManagerUserConfig", |_, _| false.into()),
+        ("Description", |machine, device| device.model(machine).into()),
+        ("DeviceID", |machine, device| device.identity(machine).into()),
+        ("DriverName", |machine, device| device.driver(machine).into()),
+        ("Manufacturer", |machine, device| device.maker(machine).into()),
+        ("Name", |machine, device| device.model(machine).into()),
+        ("PNPDeviceID", |machine, device| device.identity(machine).into()),
+        ("Status", |_, _| "OK".into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "Availability",
+        "ControllerTimeouts",
+        "DeviceMap",
+        "ErrorCleared",
+        "ErrorDescription",
+        "HardwareVersion",
+        "Index",
+        "InstallDate",
+        "LastErrorCode",
+        "MaxDataWidth",
+        "MaxNumberControlled",
+        "MaxTransferRate",
+        "PowerManagementCapabilities",
+        "PowerManagementSupported",
+        "ProtectionManagement",
+        "ProtocolSupported",
+        "StatusInfo",
+        "TimeOfLastReset",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, PciDevice>,
+    ) -> Result<(), ProviderError> {
+        // SCSI, RAID, SAS and NVMe, which Windows counts among these.
+        devices(machine, |kind| matches!(kind, 0x0100 | 0x0104 | 0x0107 | 0x0108), push)
+    }
+}
+
+/// What disks of IDE and SATA hang on.
+pub(crate) struct IdeController;
+
+impl Table for IdeController {
+    type Row = PciDevice;
+
+    const CLASS: &'static str = "Win32_IDEController";
+
+    const COLUMNS: &'static [(&'static str, Fill<PciDevice>)] = &[
+        ("Caption", |machine, device| device.model(machine).into()),
+        ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
+        ("ConfigManagerUserConfig", |_, _| false.into()),
+        ("Description", |machine, device| device.model(machine).into()),
+        ("DeviceID", |machine, device| device.identity(machine).into()),
+        ("Manufacturer", |machine, device| device.maker(machine).into()),
+        ("Name", |machine, device| device.model(machine).into()),
+        ("PNPDeviceID", |machine, device| device.identity(machine).into()),
+        ("Status", |_, _| "OK".into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "Availability",
+        "ErrorCleared",
+        "ErrorDescription",
+        "InstallDate",
+        "LastErrorCode",
+        "MaxNumberControlled",
+        "PowerManagementCapabilities",
+        "PowerManagementSupported",
+        "ProtocolSupported",
+        "StatusInfo",
+        "TimeOfLastReset",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, PciDevice>,
+    ) -> Result<(), ProviderError> {
+        devices(machine, |kind| matches!(kind, 0x0101 | 0x0106), push)
+    }
+}

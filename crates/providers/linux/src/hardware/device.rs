@@ -1,0 +1,144 @@
+//! `Win32_PnPEntity`: the devices of PCI and USB.
+
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use super::pci::PciDevice;
+use crate::storage::folder_of;
+use crate::table::{Fill, Push, Table};
+use crate::udev::Udev;
+use crate::{Machine, sysfs};
+
+/// What was found on buses.
+pub(crate) struct PnpEntity;
+
+/// A device of either.
+pub(crate) enum Device {
+    Pci(PciDevice),
+    Usb {
+        /// Its place, as `1-1.2`.
+        place: String,
+        /// Its folder below `/sys`.
+        folder: String,
+    },
+}
+
+impl Device {
+    /// All of them.
+    pub(super) fn all(machine: &Machine) -> Vec<Self> {
+        let mut devices: Vec<Self> = PciDevice::all(machine).into_iter().map(Self::Pci).collect();
+        let names = machine.names("sys/bus/usb/devices").unwrap_or_default();
+        let mut places: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
+        places.sort();
+        for place in places {
+            let Some(folder) = folder_of(machine, &format!("sys/bus/usb/devices/{place}")) else { continue };
+            // The parts of a device have no maker of their own.
+            if sysfs::line(machine, &folder, "idVendor").is_some() {
+                devices.push(Self::Usb { place, folder });
+            }
+        }
+        devices
+    }
+
+    fn folder(&self) -> &str {
+        match self {
+            Self::Pci(device) => &device.folder,
+            Self::Usb { folder, .. } => folder,
+        }
+    }
+
+    fn name(&self, machine: &Machine) -> String {
+        match self {
+            Self::Pci(device) => device.model(machine),
+            Self::Usb { place, folder } => {
+                let told = sysfs::line(machine, folder, "product");
+                let known = || Udev::of_device(machine, "usb", place).exact("ID_MODEL_FROM_DATABASE");
+                told.or_else(known).unwrap_or_else(|| "USB device".to_owned())
+            }
+        }
+    }
+
+    fn maker(&self, machine: &Machine) -> Option<String> {
+        match self {
+            Self::Pci(device) => device.maker(machine),
+            Self::Usb { folder, .. } => sysfs::line(machine, folder, "manufacturer"),
+        }
+    }
+
+    /// The identity without which one of several it is.
+    fn hardware(&self, machine: &Machine) -> Option<String> {
+        let identity = sysfs::identity(machine, self.folder());
+        identity.rsplit_once('\\').map(|(kind, _)| kind.to_owned())
+    }
+
+    /// What Windows files it under, with the number of that.
+    fn class(&self, machine: &Machine) -> Option<(&'static str, &'static str)> {
+        let kind = match self {
+            Self::Pci(device) => device.kind(),
+            Self::Usb { folder, .. } => {
+                // A hub, and what the parts of a device say each of itself.
+                let is_hub = sysfs::hexadecimal(machine, folder, "bDeviceClass") == Some(9);
+                return Some(if is_hub { USB } else { return None });
+            }
+        };
+        Some(match kind {
+            0x0300..=0x03FF => ("Display", "{4d36e968-e325-11ce-bfc1-08002be10318}"),
+            0x0200..=0x02FF => ("Net", "{4d36e972-e325-11ce-bfc1-08002be10318}"),
+            0x0401 | 0x0403 => ("MEDIA", "{4d36e96c-e325-11ce-bfc1-08002be10318}"),
+            0x0101 | 0x0106 => ("HDC", "{4d36e96a-e325-11ce-bfc1-08002be10318}"),
+            0x0100 | 0x0104 | 0x0107 | 0x0108 => ("SCSIAdapter", "{4d36e97b-e325-11ce-bfc1-08002be10318}"),
+            0x0C03 => USB,
+            0x0500..=0x06FF | 0x0800..=0x08FF | 0x0C05 => {
+                ("System", "{4d36e97d-e325-11ce-bfc1-08002be10318}")
+            }
+            _ => return None,
+        })
+    }
+}
+
+const USB: (&str, &str) = ("USB", "{36fc9e60-c465-11cf-8056-444553540000}");
+
+impl Table for PnpEntity {
+    type Row = Device;
+
+    const CLASS: &'static str = "Win32_PnPEntity";
+
+    const COLUMNS: &'static [(&'static str, Fill<Device>)] = &[
+        ("Caption", |machine, device| device.name(machine).into()),
+        ("ClassGuid", |machine, device| device.class(machine).map(|(_, guid)| guid).into()),
+        ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
+        ("ConfigManagerUserConfig", |_, _| false.into()),
+        ("Description", |machine, device| device.name(machine).into()),
+        ("DeviceID", |machine, device| sysfs::identity(machine, device.folder()).into()),
+        ("HardwareID", |machine, device| device.hardware(machine).map(|identity| vec![identity]).into()),
+        ("Manufacturer", |machine, device| device.maker(machine).into()),
+        ("Name", |machine, device| device.name(machine).into()),
+        ("PNPClass", |machine, device| device.class(machine).map(|(class, _)| class).into()),
+        ("PNPDeviceID", |machine, device| sysfs::identity(machine, device.folder()).into()),
+        ("Present", |_, _| true.into()),
+        ("Service", |machine, device| sysfs::driver(machine, device.folder()).into()),
+        ("Status", |_, _| "OK".into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "Availability",
+        "CompatibleID",
+        "ErrorCleared",
+        "ErrorDescription",
+        "InstallDate",
+        "LastErrorCode",
+        "PowerManagementCapabilities",
+        "PowerManagementSupported",
+        "StatusInfo",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Device>,
+    ) -> Result<(), ProviderError> {
+        Device::all(machine).into_iter().try_for_each(push)
+    }
+}

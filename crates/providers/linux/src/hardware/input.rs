@@ -1,0 +1,174 @@
+//! `Win32_Keyboard` and `Win32_PointingDevice` (`/proc/bus/input/devices`).
+
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use crate::table::{Fill, Push, Table};
+use crate::{Machine, sysfs};
+
+/// What people put something in with.
+pub(crate) struct Input {
+    name: String,
+    /// Its folder below `/sys`.
+    folder: String,
+    handlers: Vec<String>,
+    /// The kinds of events that come from it, a bit for each (`EV_*`).
+    events: u64,
+    /// The buttons and keys it has, the highest first (`KEY_*`).
+    keys: Vec<u64>,
+}
+
+impl Input {
+    /// All of them.
+    fn all(machine: &Machine) -> Vec<Self> {
+        let text = machine.text("proc/bus/input/devices").unwrap_or_default();
+        text.split("\n\n").filter_map(Self::parse).collect()
+    }
+
+    fn parse(block: &str) -> Option<Self> {
+        let line = |kind: &str| block.lines().find_map(|line| line.strip_prefix(kind));
+        let bits = |kind: &str| {
+            let words = line(kind).unwrap_or_default().split_whitespace();
+            words.map(|word| u64::from_str_radix(word, 16)).collect::<Result<Vec<_>, _>>().unwrap_or_default()
+        };
+        Some(Self {
+            name: line("N: Name=")?.trim_matches('"').to_owned(),
+            folder: line("S: Sysfs=")?.to_owned(),
+            handlers: line("H: Handlers=")?.split_whitespace().map(str::to_owned).collect(),
+            events: bits("B: EV=").last().copied().unwrap_or_default(),
+            keys: bits("B: KEY="),
+        })
+    }
+
+    fn has_key(&self, key: usize) -> bool {
+        let word = self.keys.iter().rev().nth(key / 64).copied().unwrap_or_default();
+        word >> (key % 64) & 1 != 0
+    }
+
+    /// Whether it has the keys of letters: `KEY_Q` to `KEY_P`, and that they repeat (`EV_REP`). Power buttons also
+    /// give keys.
+    fn is_keyboard(&self) -> bool {
+        self.events >> 20 & 1 != 0 && (16..=25).all(|key| self.has_key(key))
+    }
+
+    fn is_pointer(&self) -> bool {
+        self.handlers.iter().any(|handler| handler.starts_with("mouse"))
+    }
+
+    /// How many buttons: those from `BTN_LEFT` on.
+    fn buttons(&self) -> u8 {
+        (0x110..0x118).fold(0, |count, key| count + u8::from(self.has_key(key)))
+    }
+
+    /// The device that it is a part of.
+    fn device(&self) -> &str {
+        self.folder.split("/input/").next().unwrap_or(&self.folder)
+    }
+}
+
+/// What people write with.
+pub(crate) struct Keyboard;
+
+impl Table for Keyboard {
+    type Row = Input;
+
+    const CLASS: &'static str = "Win32_Keyboard";
+
+    const COLUMNS: &'static [(&'static str, Fill<Input>)] = &[
+        ("Caption", |_, input| input.name.clone().into()),
+        ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
+        ("ConfigManagerUserConfig", |_, _| false.into()),
+        ("Description", |_, input| input.name.clone().into()),
+        ("DeviceID", |_, input| input.folder.clone().into()),
+        ("Name", |_, input| input.name.clone().into()),
+        ("NumberOfFunctionKeys", |_, input| {
+            // KEY_F1 to KEY_F10, KEY_F11, KEY_F12 and those beyond.
+            let keys = (59..=68).chain(87..=88).chain(183..=194);
+            keys.fold(0_u16, |count, key| count + u16::from(input.has_key(key))).into()
+        }),
+        ("PNPDeviceID", |machine, input| sysfs::identity(machine, input.device()).into()),
+        ("PowerManagementSupported", |_, _| false.into()),
+        ("Status", |_, _| "OK".into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "Availability",
+        "ErrorCleared",
+        "ErrorDescription",
+        "InstallDate",
+        "IsLocked",
+        "LastErrorCode",
+        "Layout",
+        "Password",
+        "PowerManagementCapabilities",
+        "StatusInfo",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Input>,
+    ) -> Result<(), ProviderError> {
+        Input::all(machine).into_iter().filter(Input::is_keyboard).try_for_each(push)
+    }
+}
+
+/// What people point with.
+pub(crate) struct PointingDevice;
+
+impl Table for PointingDevice {
+    type Row = Input;
+
+    const CLASS: &'static str = "Win32_PointingDevice";
+
+    const COLUMNS: &'static [(&'static str, Fill<Input>)] = &[
+        ("Caption", |_, input| input.name.clone().into()),
+        ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
+        ("ConfigManagerUserConfig", |_, _| false.into()),
+        ("Description", |_, input| input.name.clone().into()),
+        ("DeviceID", |_, input| input.folder.clone().into()),
+        ("HardwareType", |_, input| input.name.clone().into()),
+        ("Name", |_, input| input.name.clone().into()),
+        ("NumberOfButtons", |_, input| input.buttons().into()),
+        ("PNPDeviceID", |machine, input| sysfs::identity(machine, input.device()).into()),
+        ("PointingType", |_, input| {
+            // 3 is a mouse, 7 a touch pad, which knows where a finger is (EV_ABS, BTN_TOOL_FINGER).
+            let is_pad = input.events >> 3 & 1 != 0 && input.has_key(0x145);
+            if is_pad { 7_u16 } else { 3 }.into()
+        }),
+        ("PowerManagementSupported", |_, _| false.into()),
+        ("Status", |_, _| "OK".into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "Availability",
+        "DeviceInterface",
+        "DoubleSpeedThreshold",
+        "ErrorCleared",
+        "ErrorDescription",
+        "Handedness",
+        "InfFileName",
+        "InfSection",
+        "InstallDate",
+        "IsLocked",
+        "LastErrorCode",
+        "Manufacturer",
+        "PowerManagementCapabilities",
+        "QuadSpeedThreshold",
+        "Resolution",
+        "SampleRate",
+        "StatusInfo",
+        "Synch",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Input>,
+    ) -> Result<(), ProviderError> {
+        Input::all(machine).into_iter().filter(Input::is_pointer).try_for_each(push)
+    }
+}

@@ -1,0 +1,337 @@
+//! `Win32_PhysicalMemory`, `Win32_PhysicalMemoryArray` and `Win32_CacheMemory`, of which only the firmware knows.
+
+use std::sync::Arc;
+
+use cim::Value;
+use wmi::{ProviderError, Scan};
+
+use super::smbios::{Smbios, Structure};
+use crate::Machine;
+use crate::table::{Fill, Push, Table};
+
+/// A structure, and how many of its kind stand before it.
+pub(crate) struct Numbered {
+    pub(super) number: u32,
+    pub(super) structure: Structure,
+    /// Where what it is a part of has another structure.
+    pub(super) other: Option<Structure>,
+}
+
+/// The structures of a kind, with their numbers.
+pub(super) fn numbered(
+    machine: &Machine,
+    kind: u8,
+    other: impl Fn(&Smbios, &Structure) -> Option<Structure>,
+) -> Vec<Numbered> {
+    let tables = Smbios::of(machine);
+    let of = |(number, structure): (u32, &Structure)| Numbered {
+        number,
+        structure: structure.clone(),
+        other: other(&tables, structure),
+    };
+    (0..).zip(tables.of_kind(kind)).map(of).collect()
+}
+
+/// A number of which the firmware says by some value that it does not know it.
+fn known(number: Option<u16>, unknown: u16) -> Option<u16> {
+    number.filter(|number| *number != unknown)
+}
+
+/// The modules.
+pub(crate) struct PhysicalMemory;
+
+/// How many octets a module has (DSP0134 7.18.4): in MiB, or in KiB if the highest bit is set, or elsewhere.
+fn capacity(module: &Structure) -> Option<u64> {
+    match module.word(0x0C)? {
+        0 | 0xFFFF => None,
+        0x7FFF => module.double(0x1C).map(|mib| u64::from(mib & 0x7FFF_FFFF) << 20),
+        kib if kib & 0x8000 != 0 => Some(u64::from(kib & 0x7FFF) << 10),
+        mib => Some(u64::from(mib) << 20),
+    }
+}
+
+/// A speed in million transfers a second, which stands elsewhere when it is too high for two octets.
+fn speed(module: &Structure, at: usize, extended: usize) -> Option<u32> {
+    match module.word(at)? {
+        0 => None,
+        0xFFFF => module.double(extended),
+        speed => Some(speed.into()),
+    }
+}
+
+/// The type as Windows counted before DDR4 (`CIM_PhysicalMemory.MemoryType`), by that of SMBIOS.
+fn memory_type(module: &Structure) -> Option<u16> {
+    Some(match module.byte(0x12)? {
+        1 => 1,
+        3 => 2,
+        4 => 6,
+        5 => 7,
+        6 => 8,
+        7 => 9,
+        8 => 10,
+        9 => 11,
+        0x0A => 12,
+        0x0B => 13,
+        0x0C => 14,
+        0x0D => 15,
+        0x0E => 16,
+        0x0F => 17,
+        0x10 => 18,
+        0x11 => 19,
+        0x12 => 20,
+        0x13 => 21,
+        0x14 => 22,
+        0x18 => 24,
+        0x19 => 25,
+        _ => 0,
+    })
+}
+
+impl Table for PhysicalMemory {
+    type Row = Numbered;
+
+    const CLASS: &'static str = "Win32_PhysicalMemory";
+
+    const COLUMNS: &'static [(&'static str, Fill<Numbered>)] = &[
+        ("Attributes", |_, row| row.structure.byte(0x1B).map(u32::from).into()),
+        ("BankLabel", |_, row| row.structure.text(0x11).into()),
+        ("Capacity", |_, row| capacity(&row.structure).into()),
+        ("Caption", |_, _| "Physical Memory".into()),
+        ("ConfiguredClockSpeed", |_, row| speed(&row.structure, 0x20, 0x58).into()),
+        ("ConfiguredVoltage", |_, row| voltage(&row.structure, 0x26)),
+        ("DataWidth", |_, row| known(row.structure.word(0x0A), 0xFFFF).into()),
+        ("Description", |_, _| "Physical Memory".into()),
+        ("DeviceLocator", |_, row| row.structure.text(0x10).into()),
+        // Windows counts forms from 0, and one less from there on.
+        ("FormFactor", |_, row| {
+            row.structure.byte(0x0E).and_then(|form| form.checked_sub(1)).map(u16::from).into()
+        }),
+        ("InterleavePosition", |_, row| {
+            let position = row.other.as_ref().and_then(|mapped| mapped.byte(0x11));
+            position.filter(|position| *position != 0xFF).map(u32::from).into()
+        }),
+        ("Manufacturer", |_, row| row.structure.text(0x17).into()),
+        ("MaxVoltage", |_, row| voltage(&row.structure, 0x24)),
+        ("MemoryType", |_, row| memory_type(&row.structure).into()),
+        ("MinVoltage", |_, row| voltage(&row.structure, 0x22)),
+        ("Name", |_, _| "Physical Memory".into()),
+        ("PartNumber", |_, row| row.structure.text(0x1A).into()),
+        ("PositionInRow", |_, _| 1_u32.into()),
+        ("SerialNumber", |_, row| row.structure.text(0x18).into()),
+        ("SMBIOSMemoryType", |_, row| row.structure.byte(0x12).map(u32::from).into()),
+        ("Speed", |_, row| speed(&row.structure, 0x15, 0x54).into()),
+        ("Status", |_, _| "OK".into()),
+        ("Tag", |_, row| format!("Physical Memory {}", row.number).into()),
+        ("TotalWidth", |_, row| known(row.structure.word(8), 0xFFFF).into()),
+        ("TypeDetail", |_, row| row.structure.word(0x13).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "HotSwappable",
+        "InstallDate",
+        "InterleaveDataDepth",
+        "Model",
+        "OtherIdentifyingInfo",
+        "PoweredOn",
+        "Removable",
+        "Replaceable",
+        "SKU",
+        "Version",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Numbered>,
+    ) -> Result<(), ProviderError> {
+        // Where a module is seen in the machine's addresses stands in a structure of type 20.
+        let mapped = |tables: &Smbios, module: &Structure| {
+            tables.of_kind(20).find(|mapped| mapped.word(0x0C) == Some(module.handle)).cloned()
+        };
+        // An empty socket is no memory.
+        let mut modules = numbered(machine, 17, mapped).into_iter();
+        modules.try_for_each(|row| if capacity(&row.structure).is_some() { push(row) } else { Ok(()) })
+    }
+}
+
+/// Thousandths of a volt; 0 is not known.
+fn voltage(module: &Structure, at: usize) -> Value {
+    module.word(at).filter(|voltage| *voltage > 0).map(u32::from).into()
+}
+
+/// What modules are put into.
+pub(crate) struct MemoryArray;
+
+/// How much fits in, in KiB; from 2 TiB on in octets, elsewhere (DSP0134 7.17).
+fn most(array: &Structure) -> Option<u64> {
+    match array.double(7)? {
+        0x8000_0000 => array.quad(0x0F).map(|octets| octets >> 10),
+        kib => Some(kib.into()),
+    }
+}
+
+impl Table for MemoryArray {
+    type Row = Numbered;
+
+    const CLASS: &'static str = "Win32_PhysicalMemoryArray";
+
+    const COLUMNS: &'static [(&'static str, Fill<Numbered>)] = &[
+        ("Caption", |_, _| "Physical Memory Array".into()),
+        ("Description", |_, _| "Physical Memory Array".into()),
+        ("Location", |_, row| {
+            row.structure.byte(4).and_then(|place| place.checked_sub(1)).map(u16::from).into()
+        }),
+        ("MaxCapacity", |_, row| {
+            most(&row.structure).map(|kib| u32::try_from(kib).unwrap_or(u32::MAX)).into()
+        }),
+        ("MaxCapacityEx", |_, row| most(&row.structure).into()),
+        ("MemoryDevices", |_, row| row.structure.word(0x0D).into()),
+        ("MemoryErrorCorrection", |_, row| {
+            row.structure.byte(6).and_then(|kind| kind.checked_sub(1)).map(u16::from).into()
+        }),
+        ("Name", |_, _| "Physical Memory Array".into()),
+        ("Status", |_, _| "OK".into()),
+        ("Tag", |_, row| format!("Physical Memory Array {}", row.number).into()),
+        ("Use", |_, row| row.structure.byte(5).and_then(|what| what.checked_sub(1)).map(u16::from).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "Depth",
+        "Height",
+        "HotSwappable",
+        "InstallDate",
+        "Manufacturer",
+        "Model",
+        "OtherIdentifyingInfo",
+        "PartNumber",
+        "PoweredOn",
+        "Removable",
+        "Replaceable",
+        "SerialNumber",
+        "SKU",
+        "Version",
+        "Weight",
+        "Width",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Numbered>,
+    ) -> Result<(), ProviderError> {
+        numbered(machine, 16, |_, _| None).into_iter().try_for_each(push)
+    }
+}
+
+/// The caches of processors.
+pub(crate) struct CacheMemory;
+
+/// The size of a cache in KiB: of 1 or of 64, by the highest bit; elsewhere if it is too large (DSP0134 7.8.1).
+fn cache_size(cache: &Structure, at: usize, extended: usize) -> Option<u32> {
+    let size = cache.word(at)?;
+    if size == 0xFFFF
+        && let Some(size) = cache.double(extended)
+    {
+        let units = size & 0x7FFF_FFFF;
+        return if size >> 31 == 0 { Some(units) } else { units.checked_mul(64) };
+    }
+    Some(u32::from(size & 0x7FFF) * if size & 0x8000 == 0 { 1 } else { 64 })
+}
+
+impl Table for CacheMemory {
+    type Row = Numbered;
+
+    const CLASS: &'static str = "Win32_CacheMemory";
+
+    const COLUMNS: &'static [(&'static str, Fill<Numbered>)] = &[
+        ("Associativity", |_, row| row.structure.byte(0x12).map(u16::from).into()),
+        // 3 is running, 8 off line.
+        ("Availability", |_, row| if is_on(&row.structure) { 3_u16 } else { 8 }.into()),
+        ("BlockSize", |_, _| 1_024_u64.into()),
+        ("CacheSpeed", |_, row| row.structure.byte(0x0F).filter(|speed| *speed > 0).map(u32::from).into()),
+        ("CacheType", |_, row| row.structure.byte(0x11).map(u16::from).into()),
+        ("Caption", |_, _| "Cache Memory".into()),
+        ("CurrentSRAM", |_, row| kinds(row.structure.word(0x0D))),
+        ("Description", |_, _| "Cache Memory".into()),
+        ("DeviceID", |_, row| format!("Cache Memory {}", row.number).into()),
+        ("ErrorCorrectType", |_, row| {
+            row.structure.byte(0x10).and_then(|kind| kind.checked_sub(1)).map(u16::from).into()
+        }),
+        ("InstalledSize", |_, row| cache_size(&row.structure, 9, 0x17).into()),
+        // Windows counts levels from 3.
+        ("Level", |_, row| row.structure.word(5).map(|flags| (flags & 7) + 3).into()),
+        ("Location", |_, row| row.structure.word(5).map(|flags| flags >> 5 & 3).into()),
+        ("MaxCacheSize", |_, row| cache_size(&row.structure, 7, 0x13).into()),
+        ("Name", |_, _| "Cache Memory".into()),
+        ("NumberOfBlocks", |_, row| cache_size(&row.structure, 9, 0x17).map(u64::from).into()),
+        ("Purpose", |_, row| row.structure.text(4).into()),
+        ("Status", |_, _| "OK".into()),
+        ("StatusInfo", |_, row| if is_on(&row.structure) { 3_u16 } else { 4 }.into()),
+        ("SupportedSRAM", |_, row| kinds(row.structure.word(0x0B))),
+        ("WritePolicy", |_, row| {
+            // SMBIOS: through, back, by address, unknown; Windows: 2 unknown, 3 back, 4 through, 5 by address.
+            let policy = row.structure.word(5).map(|flags| flags >> 8 & 3);
+            policy
+                .map(|policy| match policy {
+                    0 => 4_u16,
+                    1 => 3,
+                    2 => 5,
+                    _ => 2,
+                })
+                .into()
+        }),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "Access",
+        "AdditionalErrorData",
+        "ConfigManagerErrorCode",
+        "ConfigManagerUserConfig",
+        "CorrectableError",
+        "EndingAddress",
+        "ErrorAccess",
+        "ErrorAddress",
+        "ErrorCleared",
+        "ErrorData",
+        "ErrorDataOrder",
+        "ErrorDescription",
+        "ErrorInfo",
+        "ErrorMethodology",
+        "ErrorResolution",
+        "ErrorTime",
+        "ErrorTransferSize",
+        "FlushTimer",
+        "InstallDate",
+        "LastErrorCode",
+        "LineSize",
+        "OtherErrorDescription",
+        "PNPDeviceID",
+        "PowerManagementCapabilities",
+        "PowerManagementSupported",
+        "ReadPolicy",
+        "ReplacementPolicy",
+        "StartingAddress",
+        "SystemLevelAddress",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Numbered>,
+    ) -> Result<(), ProviderError> {
+        numbered(machine, 7, |_, _| None).into_iter().try_for_each(push)
+    }
+}
+
+fn is_on(cache: &Structure) -> bool {
+    cache.word(5).is_some_and(|flags| flags & 0x80 != 0)
+}
+
+/// The kinds of memory, by the numbers of their bits.
+fn kinds(bits: Option<u16>) -> Value {
+    let kinds = bits.map(|bits| (0..16_u16).filter(|bit| bits >> bit & 1 != 0).collect::<Vec<_>>());
+    kinds.filter(|kinds| !kinds.is_empty()).into()
+}

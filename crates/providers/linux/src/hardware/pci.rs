@@ -1,0 +1,62 @@
+//! The devices of PCI (`/sys/bus/pci/devices`).
+
+use crate::Machine;
+use crate::storage::folder_of;
+use crate::sysfs;
+use crate::udev::Udev;
+
+/// A device of PCI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PciDevice {
+    /// Its place, as `0000:00:1f.2`.
+    pub(super) place: String,
+    /// Its folder below `/sys`.
+    pub(super) folder: String,
+    /// What it is: base class, subclass and programming interface (PCI Code and ID Assignment Specification).
+    pub(super) class: u32,
+}
+
+impl PciDevice {
+    /// All of them, by their places.
+    pub(super) fn all(machine: &Machine) -> Vec<Self> {
+        let names = machine.names("sys/bus/pci/devices").unwrap_or_default();
+        let device = |name: &std::ffi::OsString| {
+            let place = name.to_str()?.to_owned();
+            let folder = folder_of(machine, &format!("sys/bus/pci/devices/{place}"))?;
+            let class = sysfs::hexadecimal(machine, &folder, "class")?;
+            Some(Self { place, folder, class })
+        };
+        let mut devices: Vec<Self> = names.iter().filter_map(device).collect();
+        devices.sort_by(|left, right| left.place.cmp(&right.place));
+        devices
+    }
+
+    /// Base class and subclass.
+    pub(super) fn kind(&self) -> u32 {
+        self.class >> 8
+    }
+
+    /// What Windows would call it.
+    pub(super) fn identity(&self, machine: &Machine) -> String {
+        sysfs::identity(machine, &self.folder)
+    }
+
+    /// Its model, by udev's list of devices; without one, by its numbers.
+    pub(super) fn model(&self, machine: &Machine) -> String {
+        let udev = Udev::of_device(machine, "pci", &self.place);
+        let known = udev.property("ID_MODEL_FROM_DATABASE").map(str::to_owned);
+        let number = |file: &str| sysfs::hexadecimal(machine, &self.folder, file).unwrap_or_default();
+        known.unwrap_or_else(|| format!("PCI device {:04x}:{:04x}", number("vendor"), number("device")))
+    }
+
+    /// Who has made it.
+    pub(super) fn maker(&self, machine: &Machine) -> Option<String> {
+        let udev = Udev::of_device(machine, "pci", &self.place);
+        udev.property("ID_VENDOR_FROM_DATABASE").map(str::to_owned)
+    }
+
+    /// What drives it.
+    pub(super) fn driver(&self, machine: &Machine) -> Option<String> {
+        sysfs::driver(machine, &self.folder)
+    }
+}

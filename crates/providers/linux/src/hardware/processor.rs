@@ -1,0 +1,316 @@
+//! `Win32_Processor`: one row for each package.
+
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use super::smbios::{Smbios, Structure};
+use crate::Machine;
+use crate::performance::processor::{Processor as Times, Reading};
+use crate::performance::sampler::Sampler;
+use crate::table::{Fill, Push, Table};
+
+/// The processors, with how busy they were when somebody asked last.
+#[derive(Default)]
+pub(crate) struct Processor {
+    times: Arc<Sampler<Reading>>,
+}
+
+/// A package.
+pub(crate) struct Package {
+    /// The number that the kernel gives it.
+    number: u32,
+    /// How many have a smaller one.
+    place: usize,
+    /// The numbers of the processors in it that are in use.
+    threads: Vec<u32>,
+    shared: Rc<Shared>,
+}
+
+/// What is read once for all.
+struct Shared {
+    times: Arc<Sampler<Reading>>,
+    told: OnceCell<String>,
+    tables: OnceCell<Smbios>,
+}
+
+impl Package {
+    /// What `/proc/cpuinfo` says of its first processor.
+    fn told<'t>(&'t self, machine: &Machine, name: &str) -> Option<&'t str> {
+        let text = self.shared.told.get_or_init(|| machine.text("proc/cpuinfo").unwrap_or_default());
+        let field = |block: &'t str, name: &str| {
+            let mut fields = block.lines().filter_map(|line| line.split_once(':'));
+            fields.find(|(known, _)| known.trim() == name).map(|(_, value)| value.trim())
+        };
+        let first = self.threads.first()?.to_string();
+        let own = text.split("\n\n").find(|block| field(block, "processor") == Some(&first))?;
+        field(own, name).filter(|value| !value.is_empty())
+    }
+
+    /// What the firmware says of it: its sockets that are not empty stand in the order of packages.
+    fn socket(&self, machine: &Machine) -> Option<&Structure> {
+        let tables = self.shared.tables.get_or_init(|| Smbios::of(machine));
+        let is_filled = |socket: &&Structure| socket.byte(0x18).is_some_and(|status| status & 0x40 != 0);
+        tables.of_kind(4).filter(is_filled).nth(self.place)
+    }
+
+    fn has_flag(&self, machine: &Machine, names: &[&str]) -> Option<bool> {
+        let flags = self.told(machine, "flags")?;
+        let more = self.told(machine, "vmx flags").unwrap_or_default();
+        let mut all = flags.split_whitespace().chain(more.split_whitespace());
+        Some(all.any(|flag| names.contains(&flag)))
+    }
+
+    fn number_told<N: std::str::FromStr>(&self, machine: &Machine, name: &str) -> Option<N> {
+        self.told(machine, name)?.parse().ok()
+    }
+
+    /// How many cores are in use.
+    fn cores(&self, machine: &Machine) -> Option<u32> {
+        let core = |thread: &u32| {
+            let topology = format!("sys/devices/system/cpu/cpu{thread}/topology");
+            let die = machine.number::<i64>(format!("{topology}/die_id")).unwrap_or_default();
+            Some((die, machine.number::<i64>(format!("{topology}/core_id"))?))
+        };
+        let cores: Option<BTreeSet<_>> = self.threads.iter().map(core).collect();
+        u32::try_from(cores?.len()).ok()
+    }
+
+    /// The sum of its caches of a level, in KiB; each is counted once, whoever shares it.
+    fn cache(&self, machine: &Machine, level: u32) -> Option<u32> {
+        let mut seen = BTreeSet::new();
+        let mut sum = 0_u32;
+        for thread in &self.threads {
+            for index in 0..8 {
+                let folder = format!("sys/devices/system/cpu/cpu{thread}/cache/index{index}");
+                let Some(own) = machine.number::<u32>(format!("{folder}/level")) else { break };
+                let shared = machine.line(format!("{folder}/shared_cpu_list"));
+                if own == level && seen.insert(shared) {
+                    let size = machine.line(format!("{folder}/size"))?;
+                    sum = sum.checked_add(size.strip_suffix('K')?.parse().ok()?)?;
+                }
+            }
+        }
+        (!seen.is_empty()).then_some(sum)
+    }
+
+    fn frequency(&self, machine: &Machine, file: &str) -> Option<u32> {
+        let thread = self.threads.first()?;
+        let khz: u32 = machine.number(format!("sys/devices/system/cpu/cpu{thread}/cpufreq/{file}"))?;
+        Some(khz / 1_000)
+    }
+
+    /// In MHz, now.
+    fn speed(&self, machine: &Machine) -> Option<u32> {
+        let told = || {
+            let mhz = self.told(machine, "cpu MHz")?;
+            mhz.split('.').next()?.parse().ok()
+        };
+        self.frequency(machine, "scaling_cur_freq").or_else(told)
+    }
+
+    /// In MHz, at most.
+    fn most_speed(&self, machine: &Machine) -> Option<u32> {
+        let of_socket = || self.socket(machine)?.word(0x14).filter(|mhz| *mhz > 0).map(u32::from);
+        self.frequency(machine, "cpuinfo_max_freq").or_else(of_socket).or_else(|| self.speed(machine))
+    }
+
+    /// How busy its processors were between the last two looks, in percent.
+    fn load(&self, machine: &Machine) -> Option<u16> {
+        let pair = self.shared.times.pair::<Times>(machine, &|| Ok(())).ok()?;
+        let (mut busy, mut all) = (0_u64, 0_u64);
+        let own: BTreeSet<String> = self.threads.iter().map(u32::to_string).collect();
+        let is_own = |name: &Option<String>| name.as_ref().is_some_and(|name| own.contains(name));
+        for (after, before) in pair.iter() {
+            let Some(before) = before.filter(|_| is_own(&after.name)) else { continue };
+            let used = |reading: &Reading| {
+                reading.user + reading.nice + reading.privileged + reading.interrupt + reading.soft_interrupt
+            };
+            let spent = used(&after.reading).saturating_sub(used(before));
+            let rested = |reading: &Reading| reading.idle + reading.waiting;
+            busy += spent;
+            all += spent + rested(&after.reading).saturating_sub(rested(before));
+        }
+        u16::try_from((busy * 100).checked_div(all)?).ok()
+    }
+
+    /// What Windows would call it: the maker, the family, the model and the step.
+    fn caption(&self, machine: &Machine) -> Option<String> {
+        let maker = match self.told(machine, "vendor_id") {
+            Some("GenuineIntel") => "Intel64",
+            Some("AuthenticAMD") => "AMD64",
+            _ => return self.name(machine),
+        };
+        let part = |name: &str| self.told(machine, name).unwrap_or("?");
+        Some(format!(
+            "{maker} Family {} Model {} Stepping {}",
+            part("cpu family"),
+            part("model"),
+            part("stepping")
+        ))
+    }
+
+    fn name(&self, machine: &Machine) -> Option<String> {
+        let of_socket = || self.socket(machine)?.text(0x10);
+        self.told(machine, "model name").map(str::to_owned).or_else(of_socket)
+    }
+}
+
+/// The architecture that this was built for, as Windows numbers them.
+fn architecture() -> Option<u16> {
+    Some(match std::env::consts::ARCH {
+        "x86" => 0,
+        "mips" | "mips64" => 1,
+        "powerpc" | "powerpc64" => 3,
+        "arm" => 5,
+        "x86_64" => 9,
+        "aarch64" => 12,
+        _ => return None,
+    })
+}
+
+const BITS: u16 = if cfg!(target_pointer_width = "64") { 64 } else { 32 };
+
+impl Table for Processor {
+    type Row = Package;
+
+    const CLASS: &'static str = "Win32_Processor";
+
+    const COLUMNS: &'static [(&'static str, Fill<Package>)] = &[
+        ("AddressWidth", |_, _| BITS.into()),
+        ("Architecture", |_, _| architecture().into()),
+        ("AssetTag", |machine, cpu| cpu.socket(machine).and_then(|socket| socket.text(0x21)).into()),
+        ("Availability", |_, _| 3_u16.into()),
+        ("Caption", |machine, cpu| cpu.caption(machine).into()),
+        ("Characteristics", |machine, cpu| {
+            cpu.socket(machine).and_then(|socket| socket.word(0x26)).map(u32::from).into()
+        }),
+        ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
+        ("ConfigManagerUserConfig", |_, _| false.into()),
+        ("CpuStatus", |_, _| 1_u16.into()),
+        ("CurrentClockSpeed", |machine, cpu| cpu.speed(machine).into()),
+        ("CurrentVoltage", |machine, cpu| {
+            // With the highest bit set the others are tenths of a volt (DSP0134 7.5.4).
+            let voltage = cpu.socket(machine).and_then(|socket| socket.byte(0x11));
+            voltage.filter(|voltage| voltage & 0x80 != 0).map(|voltage| u16::from(voltage & 0x7F)).into()
+        }),
+        ("DataWidth", |_, _| BITS.into()),
+        ("Description", |machine, cpu| cpu.caption(machine).into()),
+        ("DeviceID", |_, cpu| format!("CPU{}", cpu.number).into()),
+        ("ExtClock", |machine, cpu| {
+            let clock = cpu.socket(machine).and_then(|socket| socket.word(0x12));
+            clock.filter(|mhz| *mhz > 0).map(u32::from).into()
+        }),
+        ("Family", |machine, cpu| {
+            let family = |socket: &Structure| match socket.byte(6)? {
+                0xFE => socket.word(0x28),
+                family => Some(family.into()),
+            };
+            cpu.socket(machine).and_then(family).into()
+        }),
+        ("L2CacheSize", |machine, cpu| cpu.cache(machine, 2).into()),
+        ("L3CacheSize", |machine, cpu| cpu.cache(machine, 3).into()),
+        ("L3CacheSpeed", |_, _| 0_u32.into()),
+        ("Level", |machine, cpu| cpu.number_told::<u16>(machine, "cpu family").into()),
+        ("LoadPercentage", |machine, cpu| cpu.load(machine).into()),
+        ("Manufacturer", |machine, cpu| {
+            let of_socket = || cpu.socket(machine)?.text(7);
+            cpu.told(machine, "vendor_id").map(str::to_owned).or_else(of_socket).into()
+        }),
+        ("MaxClockSpeed", |machine, cpu| cpu.most_speed(machine).into()),
+        ("Name", |machine, cpu| cpu.name(machine).into()),
+        ("NumberOfCores", |machine, cpu| cpu.cores(machine).into()),
+        ("NumberOfEnabledCore", |machine, cpu| cpu.cores(machine).into()),
+        ("NumberOfLogicalProcessors", |_, cpu| u32::try_from(cpu.threads.len()).ok().into()),
+        ("PartNumber", |machine, cpu| cpu.socket(machine).and_then(|socket| socket.text(0x22)).into()),
+        ("PowerManagementSupported", |_, _| false.into()),
+        ("ProcessorId", |machine, cpu| {
+            let registers = cpu.socket(machine).and_then(|socket| socket.quad(8)).filter(|id| *id != 0);
+            registers.map(|id| format!("{id:016X}")).into()
+        }),
+        ("ProcessorType", |_, _| 3_u16.into()),
+        ("Revision", |machine, cpu| {
+            let (model, step) =
+                (cpu.number_told::<u16>(machine, "model"), cpu.number_told::<u16>(machine, "stepping"));
+            model.zip(step).map(|(model, step)| (model & 0xFF) << 8 | step & 0xFF).into()
+        }),
+        ("Role", |_, _| "CPU".into()),
+        ("SecondLevelAddressTranslationExtensions", |machine, cpu| {
+            cpu.has_flag(machine, &["ept", "npt"]).into()
+        }),
+        ("SerialNumber", |machine, cpu| cpu.socket(machine).and_then(|socket| socket.text(0x20)).into()),
+        ("SocketDesignation", |machine, cpu| cpu.socket(machine).and_then(|socket| socket.text(4)).into()),
+        ("Status", |_, _| "OK".into()),
+        ("StatusInfo", |_, _| 3_u16.into()),
+        ("Stepping", |machine, cpu| cpu.told(machine, "stepping").map(str::to_owned).into()),
+        ("ThreadCount", |_, cpu| u32::try_from(cpu.threads.len()).ok().into()),
+        ("UpgradeMethod", |machine, cpu| {
+            cpu.socket(machine).and_then(|socket| socket.byte(0x19)).map(u16::from).into()
+        }),
+        ("Version", |machine, cpu| cpu.socket(machine).and_then(|socket| socket.text(0x10)).into()),
+        ("VirtualizationFirmwareEnabled", |machine, cpu| cpu.has_flag(machine, &["vmx", "svm"]).into()),
+        ("VMMonitorModeExtensions", |machine, cpu| cpu.has_flag(machine, &["vmx", "svm"]).into()),
+        ("VoltageCaps", |machine, cpu| {
+            let voltage = cpu.socket(machine).and_then(|socket| socket.byte(0x11));
+            voltage.filter(|voltage| voltage & 0x80 == 0).map(|voltage| u32::from(voltage & 7)).into()
+        }),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "ErrorCleared",
+        "ErrorDescription",
+        "InstallDate",
+        "L2CacheSpeed",
+        "LastErrorCode",
+        "OtherFamilyDescription",
+        "PNPDeviceID",
+        "PowerManagementCapabilities",
+        "UniqueId",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Package>,
+    ) -> Result<(), ProviderError> {
+        let shared =
+            Rc::new(Shared { times: self.times.clone(), told: OnceCell::new(), tables: OnceCell::new() });
+        let mut packages: Vec<Package> = Vec::new();
+        for thread in online(machine) {
+            let place = format!("sys/devices/system/cpu/cpu{thread}/topology/physical_package_id");
+            // Where nobody tells of packages, -1 or nothing, there is one.
+            let number = machine.number::<u32>(place).unwrap_or_default();
+            match packages.iter_mut().find(|package| package.number == number) {
+                Some(package) => package.threads.push(thread),
+                None => {
+                    packages.push(Package {
+                        number,
+                        place: 0,
+                        threads: vec![thread],
+                        shared: shared.clone(),
+                    });
+                }
+            }
+        }
+        packages.sort_by_key(|package| package.number);
+        let mut placed = (0..).zip(packages);
+        placed.try_for_each(|(place, package)| push(Package { place, ..package }))
+    }
+}
+
+/// The numbers of the processors that are in use.
+fn online(machine: &Machine) -> Vec<u32> {
+    let list = machine.line("sys/devices/system/cpu/online").unwrap_or_default();
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.parse::<u32>().ok()?..=last.parse::<u32>().ok()?.min(MOST))
+    };
+    list.split(',').filter_map(range).flatten().collect()
+}
+
+/// More processors than the kernel can be built for.
+const MOST: u32 = 65_535;

@@ -1,0 +1,296 @@
+//! `Win32_Battery` (`/sys/class/power_supply`), `Win32_Fan` and `Win32_TemperatureProbe` (`/sys/class/hwmon`).
+
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use crate::Machine;
+use crate::storage::folder_of;
+use crate::table::{Fill, Push, Table};
+
+/// The batteries of the machine.
+pub(crate) struct Battery;
+
+/// One of them, by the kernel's name.
+pub(crate) struct Cell(String);
+
+impl Cell {
+    fn line(&self, machine: &Machine, file: &str) -> Option<String> {
+        machine.line(format!("sys/class/power_supply/{}/{file}", self.0))
+    }
+
+    fn number(&self, machine: &Machine, file: &str) -> Option<u64> {
+        self.line(machine, file)?.parse().ok()
+    }
+
+    /// Energy in mWh: as the battery tells it in µWh, or by charge and voltage.
+    fn energy(&self, machine: &Machine, energy: &str, charge: &str) -> Option<u32> {
+        let by_charge = || {
+            let (charge, voltage) =
+                (self.number(machine, charge)?, self.number(machine, "voltage_min_design")?);
+            charge.checked_mul(voltage)?.checked_div(1_000_000)
+        };
+        let micro = self.number(machine, energy).or_else(by_charge)?;
+        u32::try_from(micro / 1_000).ok()
+    }
+}
+
+impl Table for Battery {
+    type Row = Cell;
+
+    const CLASS: &'static str = "Win32_Battery";
+
+    const COLUMNS: &'static [(&'static str, Fill<Cell>)] = &[
+        ("Availability", |machine, cell| {
+            // 2 is unknown, 3 running, on its own or not.
+            if cell.line(machine, "status").is_some() { 3_u16 } else { 2 }.into()
+        }),
+        ("BatteryStatus", |machine, cell| {
+            // 1 discharges, 2 is on the mains, 3 full, 6 charges.
+            let status = cell.line(machine, "status");
+            let number = match status.as_deref() {
+                Some("Discharging") => Some(1_u16),
+                Some("Not charging") => Some(2),
+                Some("Full") => Some(3),
+                Some("Charging") => Some(6),
+                _ => None,
+            };
+            number.into()
+        }),
+        ("Caption", |_, _| "Internal Battery".into()),
+        ("Chemistry", |machine, cell| {
+            let technology = cell.line(machine, "technology");
+            let number = match technology.as_deref() {
+                Some("NiCd") => 4,
+                Some("NiMH") => 5,
+                Some("Li-ion") => 6,
+                Some("Li-poly") => 8,
+                _ => 2_u16,
+            };
+            number.into()
+        }),
+        ("Description", |_, _| "Internal Battery".into()),
+        ("DesignCapacity", |machine, cell| {
+            cell.energy(machine, "energy_full_design", "charge_full_design").into()
+        }),
+        ("DesignVoltage", |machine, cell| {
+            cell.number(machine, "voltage_min_design").map(|micro| micro / 1_000).into()
+        }),
+        ("DeviceID", |machine, cell| {
+            let parts = ["serial_number", "manufacturer", "model_name"].map(|file| cell.line(machine, file));
+            let told: String = parts.into_iter().flatten().collect();
+            if told.is_empty() { cell.0.clone() } else { format!("{} {told}", cell.0) }.into()
+        }),
+        ("EstimatedChargeRemaining", |machine, cell| {
+            cell.number(machine, "capacity").and_then(|percent| u16::try_from(percent).ok()).into()
+        }),
+        ("FullChargeCapacity", |machine, cell| cell.energy(machine, "energy_full", "charge_full").into()),
+        ("Name", |machine, cell| cell.line(machine, "model_name").unwrap_or_else(|| cell.0.clone()).into()),
+        ("PowerManagementSupported", |_, _| false.into()),
+        ("Status", |machine, cell| {
+            let health = cell.line(machine, "health");
+            if matches!(health.as_deref(), None | Some("Good" | "Unknown")) { "OK" } else { "Degraded" }
+                .into()
+        }),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "BatteryRechargeTime",
+        "ConfigManagerErrorCode",
+        "ConfigManagerUserConfig",
+        "ErrorCleared",
+        "ErrorDescription",
+        "EstimatedRunTime",
+        "ExpectedBatteryLife",
+        "ExpectedLife",
+        "InstallDate",
+        "LastErrorCode",
+        "MaxRechargeTime",
+        "PNPDeviceID",
+        "PowerManagementCapabilities",
+        "SmartBatteryVersion",
+        "StatusInfo",
+        "TimeOnBattery",
+        "TimeToFullCharge",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Cell>) -> Result<(), ProviderError> {
+        let names = machine.names("sys/class/power_supply").unwrap_or_default();
+        let mut cells: Vec<Cell> =
+            names.into_iter().filter_map(|name| name.into_string().ok()).map(Cell).collect();
+        cells.sort_by(|left, right| left.0.cmp(&right.0));
+        // Those of mice and the like are not the machine's.
+        let is_own = |cell: &Cell| {
+            cell.line(machine, "type").as_deref() == Some("Battery")
+                && cell.line(machine, "scope").as_deref() != Some("Device")
+        };
+        cells.into_iter().filter(is_own).try_for_each(push)
+    }
+}
+
+/// Something that a chip measures.
+pub(crate) struct Sensor {
+    /// The folder of the chip, below the root.
+    chip: String,
+    /// What stays the same of the chip: its name, and the device it is of.
+    identity: String,
+    /// What is measured, as `fan1`.
+    what: String,
+}
+
+impl Sensor {
+    /// All that measure something of a kind.
+    fn all(machine: &Machine, kind: &str) -> Vec<Self> {
+        let mut sensors = Vec::new();
+        for name in machine.names("sys/class/hwmon").unwrap_or_default() {
+            let Some(name) = name.to_str() else { continue };
+            let chip = format!("sys/class/hwmon/{name}");
+            let device = folder_of(machine, &format!("{chip}/device"));
+            let device = device.and_then(|folder| folder.rsplit('/').next().map(str::to_owned));
+            let parts = machine.line(format!("{chip}/name")).into_iter().chain(device);
+            let identity = parts.collect::<Vec<_>>().join("-");
+            let files = machine.names(&chip).unwrap_or_default();
+            sensors.extend(files.iter().filter_map(|file| {
+                let what = file.to_str()?.strip_suffix("_input")?;
+                let number = what.strip_prefix(kind)?;
+                number.parse::<u32>().ok()?;
+                Some(Self { chip: chip.clone(), identity: identity.clone(), what: what.to_owned() })
+            }));
+        }
+        sensors.sort_by_key(Self::id);
+        sensors
+    }
+
+    fn id(&self) -> String {
+        format!("{}/{}", self.identity, self.what)
+    }
+
+    /// What the chip calls it.
+    fn label(&self, machine: &Machine) -> String {
+        let label = machine.line(format!("{}/{}_label", self.chip, self.what));
+        label.unwrap_or_else(|| self.id())
+    }
+
+    fn number(&self, machine: &Machine, file: &str) -> Option<i64> {
+        machine.number(format!("{}/{}_{file}", self.chip, self.what))
+    }
+
+    /// A temperature in tenths of a degree, of which the kernel tells thousandths.
+    fn tenths(&self, machine: &Machine, file: &str) -> Option<i32> {
+        i32::try_from(self.number(machine, file)? / 100).ok()
+    }
+
+    /// Whether the chip says that something is wrong.
+    fn status(&self, machine: &Machine) -> &'static str {
+        let says = |file: &str| self.number(machine, file).is_some_and(|number| number != 0);
+        match (says("fault"), says("alarm") || says("crit_alarm")) {
+            (true, _) => "Error",
+            (_, true) => "Degraded",
+            _ => "OK",
+        }
+    }
+}
+
+/// What blows.
+pub(crate) struct Fan;
+
+impl Table for Fan {
+    type Row = Sensor;
+
+    const CLASS: &'static str = "Win32_Fan";
+
+    const COLUMNS: &'static [(&'static str, Fill<Sensor>)] = &[
+        ("ActiveCooling", |_, _| true.into()),
+        ("Availability", |_, _| 3_u16.into()),
+        ("Caption", |machine, fan| fan.label(machine).into()),
+        ("Description", |_, _| "Cooling Device".into()),
+        ("DesiredSpeed", |machine, fan| {
+            fan.number(machine, "target").and_then(|speed| u64::try_from(speed).ok()).into()
+        }),
+        ("DeviceID", |_, fan| fan.id().into()),
+        ("Name", |machine, fan| fan.label(machine).into()),
+        ("Status", |machine, fan| fan.status(machine).into()),
+        ("StatusInfo", |_, _| 3_u16.into()),
+        ("VariableSpeed", |machine, fan| {
+            let number = fan.what.trim_start_matches("fan");
+            machine.path(format!("{}/pwm{number}", fan.chip)).exists().into()
+        }),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "ConfigManagerErrorCode",
+        "ConfigManagerUserConfig",
+        "ErrorCleared",
+        "ErrorDescription",
+        "InstallDate",
+        "LastErrorCode",
+        "PNPDeviceID",
+        "PowerManagementCapabilities",
+        "PowerManagementSupported",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Sensor>,
+    ) -> Result<(), ProviderError> {
+        Sensor::all(machine, "fan").into_iter().try_for_each(push)
+    }
+}
+
+/// What feels how warm it is.
+pub(crate) struct TemperatureProbe;
+
+impl Table for TemperatureProbe {
+    type Row = Sensor;
+
+    const CLASS: &'static str = "Win32_TemperatureProbe";
+
+    const COLUMNS: &'static [(&'static str, Fill<Sensor>)] = &[
+        ("Availability", |_, _| 3_u16.into()),
+        ("Caption", |machine, probe| probe.label(machine).into()),
+        ("CurrentReading", |machine, probe| probe.tenths(machine, "input").into()),
+        ("Description", |_, _| "Temperature Probe".into()),
+        ("DeviceID", |_, probe| probe.id().into()),
+        ("IsLinear", |_, _| true.into()),
+        ("LowerThresholdCritical", |machine, probe| probe.tenths(machine, "lcrit").into()),
+        ("LowerThresholdNonCritical", |machine, probe| probe.tenths(machine, "min").into()),
+        ("Name", |machine, probe| probe.label(machine).into()),
+        ("Status", |machine, probe| probe.status(machine).into()),
+        ("StatusInfo", |_, _| 3_u16.into()),
+        ("UpperThresholdCritical", |machine, probe| probe.tenths(machine, "crit").into()),
+        ("UpperThresholdFatal", |machine, probe| probe.tenths(machine, "emergency").into()),
+        ("UpperThresholdNonCritical", |machine, probe| probe.tenths(machine, "max").into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "Accuracy",
+        "ConfigManagerErrorCode",
+        "ConfigManagerUserConfig",
+        "ErrorCleared",
+        "ErrorDescription",
+        "InstallDate",
+        "LastErrorCode",
+        "LowerThresholdFatal",
+        "MaxReadable",
+        "MinReadable",
+        "NominalReading",
+        "NormalMax",
+        "NormalMin",
+        "PNPDeviceID",
+        "PowerManagementCapabilities",
+        "PowerManagementSupported",
+        "Resolution",
+        "Tolerance",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Sensor>,
+    ) -> Result<(), ProviderError> {
+        Sensor::all(machine, "temp").into_iter().try_for_each(push)
+    }
+}

@@ -1,0 +1,96 @@
+//! `Win32_SerialPort`.
+
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use crate::storage::folder_of;
+use crate::table::{Fill, Push, Table};
+use crate::{Machine, sysfs};
+
+/// The lines to old devices.
+pub(crate) struct SerialPort;
+
+/// A line that leads to something.
+pub(crate) struct Port {
+    name: String,
+    /// The folder of its device below `/sys`.
+    folder: String,
+}
+
+impl Table for SerialPort {
+    type Row = Port;
+
+    const CLASS: &'static str = "Win32_SerialPort";
+
+    const COLUMNS: &'static [(&'static str, Fill<Port>)] = &[
+        ("Caption", |_, port| port.name.clone().into()),
+        ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
+        ("ConfigManagerUserConfig", |_, _| false.into()),
+        ("Description", |machine, port| sysfs::driver(machine, &port.folder).into()),
+        ("DeviceID", |_, port| format!("/dev/{}", port.name).into()),
+        ("Name", |_, port| format!("/dev/{}", port.name).into()),
+        ("OSAutoDiscovered", |_, _| true.into()),
+        ("PNPDeviceID", |machine, port| sysfs::identity(machine, &port.folder).into()),
+        ("PowerManagementSupported", |_, _| false.into()),
+        ("ProviderType", |_, _| "RS232 Serial Port".into()),
+        ("SettableBaudRate", |_, _| true.into()),
+        ("SettableDataBits", |_, _| true.into()),
+        ("SettableFlowControl", |_, _| true.into()),
+        ("SettableParity", |_, _| true.into()),
+        ("SettableStopBits", |_, _| true.into()),
+        ("Status", |_, _| "OK".into()),
+        ("StatusInfo", |_, _| 3_u16.into()),
+        ("SupportsDTRDSR", |_, _| true.into()),
+        ("SupportsRTSCTS", |_, _| true.into()),
+        ("SupportsXOnXOff", |_, _| true.into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "Availability",
+        "Binary",
+        "Capabilities",
+        "CapabilityDescriptions",
+        "ErrorCleared",
+        "ErrorDescription",
+        "InstallDate",
+        "LastErrorCode",
+        "MaxBaudRate",
+        "MaximumInputBufferSize",
+        "MaximumOutputBufferSize",
+        "MaxNumberControlled",
+        "PowerManagementCapabilities",
+        "ProtocolSupported",
+        "SettableParityCheck",
+        "SettableRLSD",
+        "Supports16BitMode",
+        "SupportsElapsedTimeouts",
+        "SupportsIntTimeouts",
+        "SupportsParityCheck",
+        "SupportsRLSD",
+        "SupportsSpecialCharacters",
+        "SupportsXOnXOffSet",
+        "TimeOfLastReset",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Port>) -> Result<(), ProviderError> {
+        let names = machine.names("sys/class/tty").unwrap_or_default();
+        let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
+        names.sort_by_key(|name| (name.len(), name.clone()));
+        for name in names {
+            let Some(device) = folder_of(machine, &format!("sys/class/tty/{name}")) else { continue };
+            let Some((above, _)) = device.split_once("/tty/") else { continue };
+            // The kernel lists as many lines as it was built for; those with nothing behind have the type 0.
+            let is_used = match machine.number::<u32>(format!("sys/class/tty/{name}/type")) {
+                Some(kind) => kind != 0,
+                None => {
+                    name.starts_with("ttyUSB") || name.starts_with("ttyACM") || name.starts_with("ttyAMA")
+                }
+            };
+            if is_used {
+                push(Port { name, folder: above.to_owned() })?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,203 @@
+//! `Win32_PortConnector`, `Win32_SystemSlot` and `Win32_OnBoardDevice`, of which only the firmware knows.
+
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use super::memory::{Numbered, numbered};
+use super::smbios::Smbios;
+use crate::Machine;
+use crate::table::{Fill, Push, Table};
+
+/// What cables are put into.
+pub(crate) struct PortConnector;
+
+impl Table for PortConnector {
+    type Row = Numbered;
+
+    const CLASS: &'static str = "Win32_PortConnector";
+
+    const COLUMNS: &'static [(&'static str, Fill<Numbered>)] = &[
+        ("Caption", |_, _| "Port Connector".into()),
+        ("Description", |_, _| "Port Connector".into()),
+        ("ExternalReferenceDesignator", |_, row| row.structure.text(6).into()),
+        ("InternalReferenceDesignator", |_, row| row.structure.text(4).into()),
+        ("Name", |_, _| "Port Connector".into()),
+        ("PortType", |_, row| row.structure.byte(8).map(u16::from).into()),
+        ("Status", |_, _| "OK".into()),
+        ("Tag", |_, row| format!("Port Connector {}", row.number).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "ConnectorPinout",
+        "ConnectorType",
+        "InstallDate",
+        "Manufacturer",
+        "Model",
+        "OtherIdentifyingInfo",
+        "PartNumber",
+        "PoweredOn",
+        "SerialNumber",
+        "SKU",
+        "Version",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Numbered>,
+    ) -> Result<(), ProviderError> {
+        numbered(machine, 8, |_, _| None).into_iter().try_for_each(push)
+    }
+}
+
+/// What cards are put into.
+pub(crate) struct SystemSlot;
+
+/// The widths of types of slots, in bits (`Win32_SystemSlot.MaxDataWidth`): DSP0134 7.10.2.
+fn width(code: u8) -> Option<u16> {
+    Some(match code {
+        3 => 8,
+        4 => 16,
+        5 => 32,
+        6 => 64,
+        7 => 128,
+        _ => return None,
+    })
+}
+
+impl Table for SystemSlot {
+    type Row = Numbered;
+
+    const CLASS: &'static str = "Win32_SystemSlot";
+
+    const COLUMNS: &'static [(&'static str, Fill<Numbered>)] = &[
+        ("BusNumber", |_, row| row.structure.byte(0x0F).filter(|bus| *bus != 0xFF).map(u32::from).into()),
+        ("Caption", |_, _| "System Slot".into()),
+        // 3 is "Available", 4 "In use", in SMBIOS as in Windows.
+        ("CurrentUsage", |_, row| row.structure.byte(7).map(u16::from).into()),
+        ("Description", |_, _| "System Slot".into()),
+        ("DeviceNumber", |_, row| {
+            row.structure
+                .byte(0x10)
+                .filter(|device| *device != 0xFF)
+                .map(|device| u32::from(device >> 3))
+                .into()
+        }),
+        ("FunctionNumber", |_, row| {
+            row.structure
+                .byte(0x10)
+                .filter(|device| *device != 0xFF)
+                .map(|device| u32::from(device & 7))
+                .into()
+        }),
+        ("MaxDataWidth", |_, row| row.structure.byte(6).and_then(width).into()),
+        ("Name", |_, _| "System Slot".into()),
+        ("Number", |_, row| row.structure.word(9).into()),
+        ("PMESignal", |_, row| row.structure.byte(0x0C).map(|can| can & 1 != 0).into()),
+        ("SegmentGroupNumber", |_, row| {
+            row.structure.word(0x0D).filter(|segment| *segment != 0xFFFF).map(u32::from).into()
+        }),
+        ("Shared", |_, row| row.structure.byte(0x0B).map(|can| can & 8 != 0).into()),
+        ("SlotDesignation", |_, row| row.structure.text(4).into()),
+        ("Status", |_, _| "OK".into()),
+        ("SupportsHotPlug", |_, row| row.structure.byte(0x0C).map(|can| can & 2 != 0).into()),
+        ("Tag", |_, row| format!("System Slot {}", row.number).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "ConnectorPinout",
+        "ConnectorType",
+        "HeightAllowed",
+        "InstallDate",
+        "LengthAllowed",
+        "Manufacturer",
+        "Model",
+        "OtherIdentifyingInfo",
+        "PartNumber",
+        "PoweredOn",
+        "PurposeDescription",
+        "SerialNumber",
+        "SKU",
+        "SpecialPurpose",
+        "ThermalRating",
+        "VccMixedVoltageSupport",
+        "Version",
+        "VppMixedVoltageSupport",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Numbered>,
+    ) -> Result<(), ProviderError> {
+        numbered(machine, 9, |_, _| None).into_iter().try_for_each(push)
+    }
+}
+
+/// What is soldered to the board.
+pub(crate) struct OnBoardDevice;
+
+/// A device of it.
+pub(crate) struct Soldered {
+    number: u32,
+    /// The type, with the highest bit for whether it is in use.
+    kind: u8,
+    name: Option<String>,
+}
+
+/// Type 41 has one device in each structure; type 10, which came before it, has several.
+fn soldered(machine: &Machine) -> Vec<Soldered> {
+    let tables = Smbios::of(machine);
+    let mut found: Vec<(u8, Option<String>)> =
+        tables.of_kind(41).filter_map(|one| Some((one.byte(5)?, one.text(4)))).collect();
+    if found.is_empty() {
+        let several = tables.of_kind(10).flat_map(|several| {
+            (4..256).step_by(2).map_while(move |at| Some((several.byte(at)?, several.text(at + 1))))
+        });
+        found = several.collect();
+    }
+    (0..).zip(found).map(|(number, (kind, name))| Soldered { number, kind, name }).collect()
+}
+
+impl Table for OnBoardDevice {
+    type Row = Soldered;
+
+    const CLASS: &'static str = "Win32_OnBoardDevice";
+
+    const COLUMNS: &'static [(&'static str, Fill<Soldered>)] = &[
+        ("Caption", |_, _| "On Board Device".into()),
+        ("Description", |_, device| device.name.clone().into()),
+        ("DeviceType", |_, device| u16::from(device.kind & 0x7F).into()),
+        ("Enabled", |_, device| (device.kind & 0x80 != 0).into()),
+        ("Name", |_, _| "On Board Device".into()),
+        ("Status", |_, _| "OK".into()),
+        ("Tag", |_, device| format!("On Board Device {}", device.number).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "HotSwappable",
+        "InstallDate",
+        "Manufacturer",
+        "Model",
+        "OtherIdentifyingInfo",
+        "PartNumber",
+        "PoweredOn",
+        "Removable",
+        "Replaceable",
+        "SerialNumber",
+        "SKU",
+        "Version",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Soldered>,
+    ) -> Result<(), ProviderError> {
+        soldered(machine).into_iter().try_for_each(push)
+    }
+}

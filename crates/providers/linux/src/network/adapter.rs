@@ -1,0 +1,135 @@
+//! `Win32_NetworkAdapter`.
+
+use std::sync::Arc;
+
+use cim::{Instance, Value};
+use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+
+use super::change;
+use super::link::Link;
+use crate::system::booted;
+use crate::table::{Fill, Push, Table, returned, text_key};
+use crate::{Machine, sysfs};
+
+/// The adapters, those made by software among them.
+pub(crate) struct Adapter;
+
+impl Table for Adapter {
+    type Row = Link;
+
+    const CLASS: &'static str = "Win32_NetworkAdapter";
+
+    const COLUMNS: &'static [(&'static str, Fill<Link>)] = &[
+        ("AdapterType", |machine, link| match kind(machine, link) {
+            Some(9) => "Wireless".into(),
+            Some(_) => "Ethernet 802.3".into(),
+            None => Value::Null,
+        }),
+        ("AdapterTypeId", |machine, link| kind(machine, link).into()),
+        ("Availability", |_, _| 3_u16.into()),
+        ("Caption", |machine, link| caption(machine, link).into()),
+        ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
+        ("ConfigManagerUserConfig", |_, _| false.into()),
+        ("Description", |machine, link| link.description(machine).into()),
+        ("DeviceID", |_, link| link.index.to_string().into()),
+        ("GUID", |machine, link| link.guid(machine).into()),
+        ("Index", |_, link| link.index.into()),
+        ("Installed", |_, _| true.into()),
+        ("InterfaceIndex", |_, link| link.index.into()),
+        ("MACAddress", |machine, link| link.hardware_address(machine).into()),
+        ("Manufacturer", |machine, link| {
+            link.udev(machine).property("ID_VENDOR_FROM_DATABASE").map(str::to_owned).into()
+        }),
+        ("MaxNumberControlled", |_, _| 0_u32.into()),
+        ("Name", |machine, link| link.description(machine).into()),
+        ("NetConnectionID", |_, link| link.name.clone().into()),
+        ("NetConnectionStatus", |machine, link| {
+            // 0 is "Disconnected", 2 "Connected", 7 "Media Disconnected", 8 "Authenticating".
+            let status = match (link.is_up(machine), link.line(machine, "operstate").as_deref()) {
+                (false, _) => 0,
+                (true, Some("down" | "lowerlayerdown" | "notpresent")) => 7,
+                (true, Some("dormant")) => 8,
+                (true, _) => 2_u16,
+            };
+            status.into()
+        }),
+        ("NetEnabled", |machine, link| link.is_up(machine).into()),
+        ("PermanentAddress", |machine, link| {
+            // 0 is "as its maker gave it" (NET_ADDR_PERM).
+            let is_permanent = link.number::<u8>(machine, "addr_assign_type") == Some(0);
+            link.hardware_address(machine).filter(|_| is_permanent && link.is_physical(machine)).into()
+        }),
+        ("PhysicalAdapter", |machine, link| link.is_physical(machine).into()),
+        ("PNPDeviceID", |machine, link| {
+            link.device(machine).map(|folder| sysfs::identity(machine, &folder)).into()
+        }),
+        ("PowerManagementSupported", |machine, link| {
+            link.line(machine, "device/power/wakeup").is_some().into()
+        }),
+        ("ProductName", |machine, link| link.description(machine).into()),
+        ("ServiceName", |machine, link| link.driver(machine).into()),
+        ("Speed", |machine, link| {
+            // A link that is down tells -1.
+            link.number::<u64>(machine, "speed")
+                .filter(|mbits| *mbits > 0)
+                .map(|mbits| mbits * 1_000_000)
+                .into()
+        }),
+        ("Status", |_, _| "OK".into()),
+        ("StatusInfo", |machine, link| if link.is_up(machine) { 3_u16 } else { 4 }.into()),
+        ("TimeOfLastReset", |machine, _| booted(machine).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AutoSense",
+        "ErrorCleared",
+        "ErrorDescription",
+        "InstallDate",
+        "LastErrorCode",
+        "MaxSpeed",
+        "NetworkAddresses",
+        "PowerManagementCapabilities",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Link>) -> Result<(), ProviderError> {
+        Link::all(machine).into_iter().try_for_each(push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Link>, ProviderError> {
+        Ok(find(machine, text_key(lookup.keys)))
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
+        let id = text_key(keys);
+        let no_such = || ProviderError::failed(cim::Status::NotFound, format!("there is no adapter {id}"));
+        let link = find(machine, id).ok_or_else(no_such)?;
+        let code = match call.operation.method.name.as_str() {
+            "Enable" => change::windows_code(&change::switch(&link, change::Power::On)),
+            "Disable" if link.is_loopback(machine) || change::is_way_out(machine, &link) => ERROR_BUSY,
+            "Disable" => change::windows_code(&change::switch(&link, change::Power::Off)),
+            _ => ERROR_NOT_SUPPORTED,
+        };
+        returned(call, code)
+    }
+}
+
+/// Codes of Windows (MS-ERREF 2.2).
+const ERROR_NOT_SUPPORTED: u32 = 50;
+const ERROR_BUSY: u32 = 170;
+
+fn find(machine: &Machine, id: &str) -> Option<Link> {
+    Link::numbered(machine, id.parse().ok()?)
+}
+
+/// What Windows puts before a name: the number in eight digits.
+pub(super) fn caption(machine: &Machine, link: &Link) -> String {
+    format!("[{:08}] {}", link.index, link.description(machine))
+}
+
+/// The number of its type: 0 is Ethernet, 9 wireless.
+fn kind(machine: &Machine, link: &Link) -> Option<u16> {
+    // 1 is ARPHRD_ETHER.
+    let is_ethernet = link.number::<u16>(machine, "type") == Some(1);
+    is_ethernet.then(|| if link.is_wireless(machine) { 9 } else { 0 })
+}

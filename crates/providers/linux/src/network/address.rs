@@ -1,0 +1,92 @@
+//! The addresses of links.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::netlink::{Kind, dump};
+use crate::Machine;
+
+/// An address of a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// The number of the link.
+    pub(crate) link: u32,
+    pub(crate) address: IpAddr,
+    /// How many bits of it are the network.
+    pub(crate) prefix: u8,
+    /// Whether it stays until somebody takes it away; one of DHCP is lent for a time.
+    pub(crate) is_permanent: bool,
+    /// How far it is known: 0 everywhere, 253 on the link, 254 on the machine (rtnetlink(7)).
+    pub(crate) scope: u8,
+}
+
+impl Address {
+    /// Those of all links, first those of IPv4.
+    pub(crate) fn all(machine: &Machine) -> Vec<Self> {
+        let mut addresses = Vec::new();
+        if !machine.is_this() {
+            return addresses;
+        }
+        // Without an answer nothing is known.
+        let _ = dump(Kind::GetAddress, |message| {
+            let attributes = message.attributes(8);
+            // IFA_LOCAL is ours where IFA_ADDRESS is that of the other end; IPv6 has only the latter.
+            let Some(address) = attributes.address(2).or_else(|| attributes.address(1)) else { return };
+            let flags = attributes.number(8).unwrap_or_else(|| message.octet(2).into());
+            addresses.push(Self {
+                link: message.number(4),
+                address,
+                prefix: message.octet(1),
+                // IFA_F_PERMANENT.
+                is_permanent: flags & 0x80 != 0,
+                scope: message.octet(3),
+            });
+        });
+        addresses.sort_by_key(|address| address.address.is_ipv6());
+        addresses
+    }
+
+    /// The mask of the network as Windows shows it: with dots, or how many bits it has.
+    pub(crate) fn mask(&self) -> String {
+        match self.address {
+            IpAddr::V4(_) => mask(self.prefix).to_string(),
+            IpAddr::V6(_) => self.prefix.to_string(),
+        }
+    }
+}
+
+/// The mask of so many bits.
+pub(crate) fn mask(prefix: u8) -> Ipv4Addr {
+    Ipv4Addr::from_bits(u32::MAX.checked_shl(32_u32.saturating_sub(prefix.into())).unwrap_or_default())
+}
+
+/// How many bits a mask has, with dots or as their number; `None` if they are not all in front.
+pub(crate) fn prefix(mask: &str, of: IpAddr) -> Option<u8> {
+    match (mask.parse::<Ipv4Addr>(), of) {
+        (Ok(mask), IpAddr::V4(_)) => {
+            let bits = mask.to_bits();
+            let is_whole = bits.leading_ones() + bits.trailing_zeros() >= 32;
+            u8::try_from(bits.leading_ones()).ok().filter(|_| is_whole)
+        }
+        (Ok(_), IpAddr::V6(_)) => None,
+        (Err(_), _) => mask.parse().ok().filter(|bits| *bits <= if of.is_ipv4() { 32 } else { 128 }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_are_bits_in_front() {
+        let here: IpAddr = Ipv4Addr::LOCALHOST.into();
+        for (bits, text) in [(0, "0.0.0.0"), (8, "255.0.0.0"), (23, "255.255.254.0"), (32, "255.255.255.255")]
+        {
+            assert_eq!(mask(bits).to_string(), text);
+            assert_eq!(prefix(text, here), Some(bits));
+        }
+        assert_eq!(prefix("64", std::net::Ipv6Addr::LOCALHOST.into()), Some(64));
+        for wrong in ["255.0.255.0", "33", "x", ""] {
+            assert_eq!(prefix(wrong, here), None, "{wrong}");
+        }
+    }
+}

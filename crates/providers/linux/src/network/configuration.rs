@@ -1,0 +1,212 @@
+//! `Win32_NetworkAdapterConfiguration`.
+
+mod methods;
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use cim::{Instance, Value};
+use wmi::{Lookup, MethodCall, ProviderError, Scan};
+
+use super::adapter::caption;
+use super::address::Address;
+use super::lease::Lease;
+use super::link::Link;
+use super::resolver::Resolver;
+use super::route::Route;
+use crate::Machine;
+use crate::table::{Fill, Push, Table, host_name};
+
+/// How adapters are configured.
+pub(crate) struct Configuration;
+
+/// What is asked once for all links.
+#[derive(Default)]
+pub(crate) struct Everywhere {
+    addresses: OnceCell<Vec<Address>>,
+    routes: OnceCell<Vec<Route>>,
+    resolver: OnceCell<Resolver>,
+}
+
+/// How a link is configured.
+pub(crate) struct Row {
+    link: Link,
+    everywhere: Rc<Everywhere>,
+    lease: OnceCell<Option<Lease>>,
+    resolver: OnceCell<Resolver>,
+}
+
+impl Row {
+    fn new(link: Link, everywhere: Rc<Everywhere>) -> Self {
+        Self { link, everywhere, lease: OnceCell::new(), resolver: OnceCell::new() }
+    }
+
+    fn addresses(&self, machine: &Machine) -> Vec<Address> {
+        let all = self.everywhere.addresses.get_or_init(|| Address::all(machine));
+        all.iter().filter(|address| address.link == self.link.index).copied().collect()
+    }
+
+    /// The routes to elsewhere, the ones that are taken first before the others.
+    fn gateways(&self, machine: &Machine) -> Vec<Route> {
+        let all = self.everywhere.routes.get_or_init(|| Route::all(machine)).iter();
+        let mut own: Vec<Route> = all
+            .filter(|route| route.link == self.link.index && route.is_default() && route.gateway.is_some())
+            .copied()
+            .collect();
+        own.sort_by_key(|route| (route.network.is_ipv6(), route.metric));
+        own
+    }
+
+    fn lease(&self, machine: &Machine) -> Option<&Lease> {
+        self.lease.get_or_init(|| Lease::of(machine, &self.link)).as_ref()
+    }
+
+    /// Names are asked for the whole machine, unless the link has servers of its own; but not on links that are
+    /// not in use.
+    fn resolver(&self, machine: &Machine) -> Option<&Resolver> {
+        let of_machine = || self.everywhere.resolver.get_or_init(|| Resolver::of(machine)).clone();
+        self.is_enabled(machine).then(|| {
+            self.resolver.get_or_init(|| Resolver::of_link(machine, &self.link).unwrap_or_else(of_machine))
+        })
+    }
+
+    /// Whether it is in use: the link to itself that every machine has is none of these.
+    fn is_enabled(&self, machine: &Machine) -> bool {
+        let link = &self.link;
+        link.is_up(machine) && !link.is_loopback(machine) && !self.addresses(machine).is_empty()
+    }
+
+    /// Whether its addresses are lent.
+    fn is_dynamic(&self, machine: &Machine) -> bool {
+        let is_lent = |address: &Address| address.address.is_ipv4() && !address.is_permanent;
+        self.addresses(machine).iter().any(is_lent) || self.lease(machine).is_some()
+    }
+}
+
+impl Table for Configuration {
+    type Row = Row;
+
+    const CLASS: &'static str = "Win32_NetworkAdapterConfiguration";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Caption", |machine, row| caption(machine, &row.link).into()),
+        ("DatabasePath", |_, _| "/etc".into()),
+        ("DefaultIPGateway", |machine, row| {
+            let gateways = row.gateways(machine).into_iter().filter_map(|route| route.gateway);
+            list(gateways.map(|gateway| gateway.to_string()))
+        }),
+        ("DefaultTTL", |machine, _| machine.number::<u8>("proc/sys/net/ipv4/ip_default_ttl").into()),
+        ("Description", |machine, row| row.link.description(machine).into()),
+        ("DHCPEnabled", |machine, row| row.is_dynamic(machine).into()),
+        ("DHCPLeaseExpires", |machine, row| {
+            row.lease(machine)
+                .and_then(|lease| machine.timestamp(lease.expires?.checked_mul(1_000_000)?))
+                .into()
+        }),
+        ("DHCPLeaseObtained", |machine, row| {
+            row.lease(machine)
+                .and_then(|lease| machine.timestamp(lease.obtained?.checked_mul(1_000_000)?))
+                .into()
+        }),
+        ("DHCPServer", |machine, row| row.lease(machine).and_then(|lease| lease.server.clone()).into()),
+        ("DNSDomain", |machine, row| {
+            row.resolver(machine).and_then(|resolver| resolver.search.first().cloned()).into()
+        }),
+        ("DNSDomainSuffixSearchOrder", |machine, row| {
+            list(row.resolver(machine).into_iter().flat_map(|resolver| resolver.search.iter().cloned()))
+        }),
+        ("DNSEnabledForWINSResolution", |_, _| false.into()),
+        ("DNSHostName", host_name),
+        ("DNSServerSearchOrder", |machine, row| {
+            list(row.resolver(machine).into_iter().flat_map(|resolver| resolver.servers.iter().cloned()))
+        }),
+        ("DomainDNSRegistrationEnabled", |_, _| false.into()),
+        ("FullDNSRegistrationEnabled", |_, _| false.into()),
+        ("GatewayCostMetric", |machine, row| {
+            let metrics = row
+                .gateways(machine)
+                .into_iter()
+                .map(|route| u16::try_from(route.metric).unwrap_or(u16::MAX));
+            list(metrics)
+        }),
+        ("Index", |_, row| row.link.index.into()),
+        ("InterfaceIndex", |_, row| row.link.index.into()),
+        ("IPAddress", |machine, row| {
+            list(row.addresses(machine).into_iter().map(|address| address.address.to_string()))
+        }),
+        ("IPConnectionMetric", |machine, row| row.gateways(machine).first().map(|route| route.metric).into()),
+        ("IPEnabled", |machine, row| row.is_enabled(machine).into()),
+        ("IPFilterSecurityEnabled", |_, _| false.into()),
+        ("IPSubnet", |machine, row| list(row.addresses(machine).iter().map(Address::mask))),
+        ("KeepAliveInterval", |machine, _| milliseconds(machine, "tcp_keepalive_intvl")),
+        ("KeepAliveTime", |machine, _| milliseconds(machine, "tcp_keepalive_time")),
+        ("MACAddress", |machine, row| row.link.hardware_address(machine).into()),
+        ("MTU", |machine, row| row.link.number::<u32>(machine, "mtu").into()),
+        ("ServiceName", |machine, row| row.link.driver(machine).into()),
+        ("SettingID", |machine, row| row.link.guid(machine).into()),
+        // 2 is "no NetBIOS over TCP".
+        ("TcpipNetbiosOptions", |_, _| 2_u32.into()),
+        ("WINSEnableLMHostsLookup", |_, _| false.into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "ArpAlwaysSourceRoute",
+        "ArpUseEtherSNAP",
+        "DeadGWDetectEnabled",
+        "DefaultTOS",
+        "ForwardBufferMemory",
+        "IGMPLevel",
+        "IPPortSecurityEnabled",
+        "IPSecPermitIPProtocols",
+        "IPSecPermitTCPPorts",
+        "IPSecPermitUDPPorts",
+        "IPUseZeroBroadcast",
+        "IPXAddress",
+        "IPXEnabled",
+        "IPXFrameType",
+        "IPXMediaType",
+        "IPXNetworkNumber",
+        "IPXVirtualNetNumber",
+        "NumForwardPackets",
+        "PMTUBHDetectEnabled",
+        "PMTUDiscoveryEnabled",
+        "TcpMaxConnectRetransmissions",
+        "TcpMaxDataRetransmissions",
+        "TcpNumConnections",
+        "TcpUseRFC1122UrgentPointer",
+        "TcpWindowSize",
+        "WINSHostLookupFile",
+        "WINSPrimaryServer",
+        "WINSScopeID",
+        "WINSSecondaryServer",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        let everywhere = Rc::<Everywhere>::default();
+        Link::all(machine).into_iter().map(|link| Row::new(link, everywhere.clone())).try_for_each(push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
+        let index =
+            lookup.keys.first().and_then(Value::as_integer).and_then(|index| u32::try_from(index).ok());
+        let link = index.and_then(|index| Link::numbered(machine, index));
+        Ok(link.map(|link| Row::new(link, Rc::default())))
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        methods::invoke(machine, call)
+    }
+}
+
+/// An array, or NULL if there is nothing in it.
+fn list<V: Into<Value>>(values: impl Iterator<Item = V>) -> Value {
+    let values: Vec<V> = values.collect();
+    if values.is_empty() { Value::Null } else { values.into() }
+}
+
+/// A time that the kernel keeps in seconds.
+fn milliseconds(machine: &Machine, name: &str) -> Value {
+    let seconds: Option<u32> = machine.number(format!("proc/sys/net/ipv4/{name}"));
+    seconds.and_then(|seconds| seconds.checked_mul(1_000)).into()
+}

@@ -1,0 +1,164 @@
+//! The methods of `Win32_NetworkAdapterConfiguration`.
+
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+
+use cim::{Instance, Status, Value};
+use wmi::{MethodCall, ProviderError, Target};
+
+use crate::Machine;
+use crate::network::change::{
+    configuration_code, enable_dhcp, set_addresses, set_gateways, set_longest_packet, set_resolver,
+};
+use crate::network::link::Link;
+use crate::network::route::Route;
+use crate::network::{address, networkd};
+use crate::table::returned;
+
+/// What the methods return beside what [`configuration_code`] makes of errors.
+const NOT_SUPPORTED: u32 = 64;
+const BAD_SUBNET_MASK: u32 = 66;
+const BAD_INPUT: u32 = 68;
+const TOO_MANY_GATEWAYS: u32 = 69;
+const BAD_ADDRESS: u32 = 70;
+const BAD_GATEWAY: u32 = 71;
+const BAD_DOMAIN: u32 = 73;
+const CANNOT_DO_DHCP: u32 = 81;
+const CANNOT_RENEW: u32 = 82;
+const NO_DHCP: u32 = 100;
+
+/// How many gateways a link may have.
+const MOST_GATEWAYS: usize = 5;
+
+/// Calls one.
+pub(super) fn invoke(machine: &Machine, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+    let method = call.operation.method.name.as_str();
+    let code = match call.target {
+        Target::Class => of_machine(machine, method, call.input),
+        Target::Instance(keys) => {
+            let index = keys.first().and_then(Value::as_integer).and_then(|index| u32::try_from(index).ok());
+            let link = index.and_then(|index| Link::numbered(machine, index));
+            let link =
+                link.ok_or_else(|| ProviderError::failed(Status::NotFound, "there is no such adapter"))?;
+            of_link(machine, &link, method, call.input)
+        }
+    };
+    returned(call, code.unwrap_or_else(|code| code))
+}
+
+/// A number that tells what happened, either way.
+type Code = Result<u32, u32>;
+
+fn of_link(machine: &Machine, link: &Link, method: &str, input: &Instance) -> Code {
+    let done = |result: io::Result<()>| Ok(configuration_code(&result));
+    match method {
+        "EnableStatic" => done(set_addresses(machine, link, &addresses(input)?)),
+        "SetGateways" => done(set_gateways(machine, link, &gateways(input)?)),
+        "SetIPConnectionMetric" => {
+            let metric = input.value("IPConnectionMetric").and_then(Value::as_integer);
+            let metric = metric.and_then(|metric| u32::try_from(metric).ok()).ok_or(BAD_INPUT)?;
+            let own = Route::all(machine)
+                .into_iter()
+                .filter(|route| route.link == link.index && route.is_default());
+            let gateways: Vec<_> = own.filter_map(|route| Some((route.gateway?, Some(metric)))).collect();
+            done(set_gateways(machine, link, &gateways))
+        }
+        "SetDNSServerSearchOrder" => {
+            let servers = texts(input, "DNSServerSearchOrder");
+            if !servers.iter().all(|server| server.parse::<IpAddr>().is_ok()) {
+                return Err(BAD_ADDRESS);
+            }
+            done(set_resolver(machine, Some(link), Some(&servers), None))
+        }
+        "SetDNSDomain" => {
+            let domain: Vec<String> = texts(input, "DNSDomain");
+            done(set_resolver(machine, Some(link), None, Some(&domains(domain)?)))
+        }
+        "EnableDHCP" => match enable_dhcp(machine, link) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Err(CANNOT_DO_DHCP),
+            result => done(result),
+        },
+        "RenewDHCPLease" => match networkd::manages(machine, link) {
+            true => networkd::renew(link).map_or(Err(CANNOT_RENEW), |()| Ok(0)),
+            false => Err(NO_DHCP),
+        },
+        "SetMTU" => {
+            let octets = input.value("MTU").and_then(Value::as_integer);
+            // 68 is the least of IPv4 (RFC 791), 65535 the most of either.
+            let octets = octets
+                .and_then(|octets| u32::try_from(octets).ok())
+                .filter(|octets| (68..=65_535).contains(octets));
+            done(set_longest_packet(link, octets.ok_or(BAD_INPUT)?))
+        }
+        _ => Err(NOT_SUPPORTED),
+    }
+}
+
+fn of_machine(machine: &Machine, method: &str, input: &Instance) -> Code {
+    let set = |name: &str, value: Option<i128>| {
+        let path = machine.path(format!("proc/sys/net/ipv4/{name}"));
+        let value = value.filter(|value| *value > 0).ok_or(BAD_INPUT)?;
+        Ok(configuration_code(&fs::write(path, value.to_string())))
+    };
+    let number = |name: &str| input.value(name).and_then(Value::as_integer);
+    let seconds = |name: &str| number(name).map(|milliseconds| milliseconds / 1_000);
+    match method {
+        "SetDNSSuffixSearchOrder" => {
+            let search = domains(texts(input, "DNSDomainSuffixSearchOrder"))?;
+            Ok(configuration_code(&set_resolver(machine, None, None, Some(&search))))
+        }
+        "SetKeepAliveInterval" => set("tcp_keepalive_intvl", seconds("KeepAliveInterval")),
+        "SetKeepAliveTime" => set("tcp_keepalive_time", seconds("KeepAliveTime")),
+        "SetDefaultTTL" => set("ip_default_ttl", number("DefaultTTL")),
+        _ => Err(NOT_SUPPORTED),
+    }
+}
+
+fn addresses(input: &Instance) -> Result<Vec<(IpAddr, u8)>, u32> {
+    let (addresses, masks) = (texts(input, "IPAddress"), texts(input, "SubnetMask"));
+    if addresses.is_empty() || addresses.len() != masks.len() {
+        return Err(BAD_INPUT);
+    }
+    let pair = |(address, mask): (&String, &String)| {
+        let address: IpAddr = address.parse().map_err(|_| BAD_ADDRESS)?;
+        if address.is_unspecified() || address.is_multicast() || address.is_loopback() {
+            return Err(BAD_ADDRESS);
+        }
+        let prefix = address::prefix(mask, address).filter(|prefix| *prefix > 0).ok_or(BAD_SUBNET_MASK)?;
+        Ok((address, prefix))
+    };
+    addresses.iter().zip(&masks).map(pair).collect()
+}
+
+fn gateways(input: &Instance) -> Result<Vec<(IpAddr, Option<u32>)>, u32> {
+    let gateways = texts(input, "DefaultIPGateway");
+    let metrics = input.value("GatewayCostMetric").map(Value::elements).unwrap_or_default();
+    if gateways.len() > MOST_GATEWAYS {
+        return Err(TOO_MANY_GATEWAYS);
+    }
+    let gateway = |(at, gateway): (usize, &String)| {
+        let address: IpAddr = gateway.parse().map_err(|_| BAD_GATEWAY)?;
+        let metric =
+            metrics.get(at).and_then(Value::as_integer).and_then(|metric| u32::try_from(metric).ok());
+        Ok((address, metric))
+    };
+    gateways.iter().enumerate().map(gateway).collect()
+}
+
+/// Names that can be endings of others, and words of files (RFC 1123 2.1).
+fn domains(names: Vec<String>) -> Result<Vec<String>, u32> {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
+    };
+    let is_name = |name: &String| name.len() <= 253 && name.trim_end_matches('.').split('.').all(is_label);
+    let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    if names.iter().all(is_name) { Ok(names) } else { Err(BAD_DOMAIN) }
+}
+
+fn texts(input: &Instance, name: &str) -> Vec<String> {
+    let values = input.value(name).map(Value::elements).unwrap_or_default();
+    values.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}

@@ -1,0 +1,254 @@
+//! What the kernel tells and does about addresses, routes and links (rtnetlink(7), RFC 3549).
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with};
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub(super) enum Kind {
+    SetLink = 19,
+    NewAddress = 20,
+    DeleteAddress = 21,
+    GetAddress = 22,
+    NewRoute = 24,
+    DeleteRoute = 25,
+    GetRoute = 26,
+}
+
+/// The kinds of messages that are no answers (`NLMSG_*`).
+const ERROR: u16 = 2;
+const DONE: u16 = 3;
+
+/// The flags of requests (`NLM_F_*`).
+const REQUEST: u16 = 0x1;
+const ACKNOWLEDGE: u16 = 0x4;
+const DUMP: u16 = 0x300;
+const REPLACE: u16 = 0x100;
+const CREATE: u16 = 0x400;
+
+/// How many octets of answers are taken: some hundred thousand routes.
+const MOST: usize = 64 << 20;
+
+/// A message of the kernel, after its header.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Message<'a>(&'a [u8]);
+
+/// Asks for all addresses or routes, and gives each answer away.
+///
+/// # Errors
+/// What the kernel says.
+pub(super) fn dump(kind: Kind, mut take: impl FnMut(Message<'_>)) -> io::Result<()> {
+    let socket = open()?;
+    // The family of addresses that is asked for: any.
+    send(&socket, kind, REQUEST | DUMP, &[0; 12])?;
+    let mut seen = 0;
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        let (length, _) = recv(&socket, buffer.as_mut_slice(), RecvFlags::empty())?;
+        seen += length;
+        for (kind, message) in messages(buffer.get(..length).unwrap_or_default()) {
+            match kind {
+                DONE => return Ok(()),
+                ERROR => return verdict(message),
+                _ => take(Message(message)),
+            }
+        }
+        if length == 0 || seen > MOST {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+    }
+}
+
+/// Has the kernel change something.
+///
+/// # Errors
+/// What the kernel says.
+pub(super) fn change(kind: Kind, body: &Body) -> io::Result<()> {
+    let socket = open()?;
+    let how = if matches!(kind, Kind::NewAddress | Kind::NewRoute) { REPLACE | CREATE } else { 0 };
+    send(&socket, kind, REQUEST | ACKNOWLEDGE | how, &body.0)?;
+    let mut buffer = vec![0; 32 << 10];
+    let (length, _) = recv(&socket, buffer.as_mut_slice(), RecvFlags::empty())?;
+    let answer = messages(buffer.get(..length).unwrap_or_default()).find(|(kind, _)| *kind == ERROR);
+    answer.map_or_else(|| Err(io::ErrorKind::InvalidData.into()), |(_, message)| verdict(message))
+}
+
+fn open() -> io::Result<OwnedFd> {
+    // Protocol 0 of this family is NETLINK_ROUTE.
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Recv, Some(Duration::from_secs(5)))?;
+    Ok(socket)
+}
+
+fn send(socket: &OwnedFd, kind: Kind, flags: u16, body: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(HEADER + body.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut message = Vec::with_capacity(HEADER + body.len());
+    message.extend(length.to_ne_bytes());
+    message.extend((kind as u16).to_ne_bytes());
+    message.extend(flags.to_ne_bytes());
+    // The sequence, and the sender, which the kernel fills in.
+    message.extend(1_u32.to_ne_bytes());
+    message.extend(0_u32.to_ne_bytes());
+    message.extend(body);
+    sendto(socket, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    Ok(())
+}
+
+/// The octets of a header (`struct nlmsghdr`).
+const HEADER: usize = 16;
+
+/// The messages in what was received, each with its kind.
+fn messages(mut octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let length = usize::try_from(number_u32(octets, 0)?).ok()?;
+        let kind = number_u16(octets, 4)?;
+        let message = octets.get(HEADER..length)?;
+        octets = octets.get(aligned(length)..).unwrap_or_default();
+        Some((kind, message))
+    })
+}
+
+/// A negative error, or zero.
+fn verdict(message: &[u8]) -> io::Result<()> {
+    match number_u32(message, 0).map(u32::cast_signed) {
+        Some(0) => Ok(()),
+        Some(code) => Err(io::Error::from_raw_os_error(code.saturating_neg())),
+        None => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+impl<'a> Message<'a> {
+    /// An octet of its fixed part.
+    pub(super) fn octet(self, at: usize) -> u8 {
+        self.0.get(at).copied().unwrap_or_default()
+    }
+
+    /// A number of its fixed part.
+    pub(super) fn number(self, at: usize) -> u32 {
+        number_u32(self.0, at).unwrap_or_default()
+    }
+
+    /// The attributes that follow a fixed part of a length.
+    pub(super) fn attributes(self, fixed: usize) -> Attributes<'a> {
+        Attributes(self.0.get(aligned(fixed)..).unwrap_or_default())
+    }
+}
+
+/// Attributes, one after the other (`struct rtattr`).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attributes<'a>(&'a [u8]);
+
+impl<'a> Attributes<'a> {
+    /// Those that stand somewhere within others.
+    pub(super) fn new(octets: &'a [u8]) -> Self {
+        Self(octets)
+    }
+
+    /// What is in the attribute of a kind.
+    pub(super) fn find(self, kind: u16) -> Option<&'a [u8]> {
+        // The two highest bits say how it is written.
+        self.into_iter().find(|(known, _)| known & 0x3FFF == kind).map(|(_, content)| content)
+    }
+
+    /// The number in it.
+    pub(super) fn number(self, kind: u16) -> Option<u32> {
+        number_u32(self.find(kind)?, 0)
+    }
+
+    /// The address in it.
+    pub(super) fn address(self, kind: u16) -> Option<IpAddr> {
+        let octets = self.find(kind)?;
+        let short = || <[u8; 4]>::try_from(octets).map(|octets| Ipv4Addr::from(octets).into());
+        short().or_else(|_| <[u8; 16]>::try_from(octets).map(|octets| Ipv6Addr::from(octets).into())).ok()
+    }
+}
+
+impl<'a> IntoIterator for Attributes<'a> {
+    type Item = (u16, &'a [u8]);
+    type IntoIter = Box<dyn Iterator<Item = Self::Item> + 'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let mut rest = self.0;
+        Box::new(std::iter::from_fn(move || {
+            let length = usize::from(number_u16(rest, 0)?);
+            let kind = number_u16(rest, 2)?;
+            let content = rest.get(4..length)?;
+            rest = rest.get(aligned(length)..).unwrap_or_default();
+            Some((kind, content))
+        }))
+    }
+}
+
+/// A request, after its header.
+#[derive(Clone, Debug)]
+pub(super) struct Body(Vec<u8>);
+
+impl Body {
+    /// One that begins with a fixed part.
+    pub(super) fn new(fixed: &[u8]) -> Self {
+        Self(fixed.to_vec())
+    }
+
+    /// The same with an attribute more.
+    pub(super) fn with(mut self, kind: u16, content: &[u8]) -> Self {
+        let length = u16::try_from(content.len() + 4).unwrap_or(u16::MAX);
+        self.0.resize(aligned(self.0.len()), 0);
+        self.0.extend(length.to_ne_bytes());
+        self.0.extend(kind.to_ne_bytes());
+        self.0.extend(content);
+        self
+    }
+
+    /// The same with an address more.
+    pub(super) fn with_address(self, kind: u16, address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => self.with(kind, &address.octets()),
+            IpAddr::V6(address) => self.with(kind, &address.octets()),
+        }
+    }
+}
+
+/// The number of a family of addresses (`AF_INET`, `AF_INET6`).
+pub(super) fn family(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 2 } else { 10 }
+}
+
+fn aligned(length: usize) -> usize {
+    length.next_multiple_of(4)
+}
+
+fn number_u16(octets: &[u8], at: usize) -> Option<u16> {
+    octets.get(at..)?.first_chunk().map(|two| u16::from_ne_bytes(*two))
+}
+
+fn number_u32(octets: &[u8], at: usize) -> Option<u32> {
+    octets.get(at..)?.first_chunk().map(|four| u32::from_ne_bytes(*four))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_off_ends_the_list() {
+        let body = Body::new(&[0; 8]).with(1, &[127, 0, 0, 1]).with(3, b"lo\0").with(2, &[0; 16]);
+        let message = Message(&body.0);
+        let attributes = message.attributes(8);
+        assert_eq!(attributes.address(1), Some(Ipv4Addr::LOCALHOST.into()));
+        assert_eq!(attributes.find(3), Some(&b"lo\0"[..]));
+        assert_eq!(attributes.address(2), Some(Ipv6Addr::UNSPECIFIED.into()));
+        for end in 0..body.0.len() {
+            let cut = Message(body.0.get(..end).unwrap_or_default()).attributes(8);
+            assert!(cut.into_iter().count() < 3 && cut.find(2).is_none());
+        }
+        assert!(messages(&[1, 0, 0, 0]).next().is_none());
+        assert!(messages(&[0; 64]).next().is_none(), "a message cannot be shorter than its header");
+    }
+}

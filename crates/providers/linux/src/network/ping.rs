@@ -1,0 +1,162 @@
+//! `Win32_PingStatus`: asks another machine whether it is there, because a query names it.
+
+mod echo;
+
+use std::net::{IpAddr, ToSocketAddrs as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cim::Value;
+use wmi::{Lookup, ProviderError, Scan};
+
+use crate::table::{Fill, Push, Table};
+use crate::{Machine, program};
+use echo::{Asked, Outcome};
+
+/// Who answers.
+pub(crate) struct PingStatus;
+
+/// A question that was asked, with what became of it.
+pub(crate) struct Row {
+    question: Question,
+    address: Option<IpAddr>,
+    outcome: Option<Outcome>,
+}
+
+/// What the conditions of a query say how to ask.
+#[derive(Clone, Debug)]
+struct Question {
+    name: String,
+    octets: u32,
+    is_whole: bool,
+    resolves: bool,
+    milliseconds: u32,
+    hops: u32,
+    service: u32,
+    record_route: u32,
+    source_route: String,
+    source_route_type: u32,
+    timestamp_route: u32,
+}
+
+impl Question {
+    /// Reads the keys of a row, in the order of names, with what Windows takes where the query leaves one open.
+    fn new(name: &str, key: impl Fn(&str) -> Option<Value>) -> Self {
+        let number = |name: &str, otherwise: u32| {
+            let given =
+                key(name).as_ref().and_then(Value::as_integer).and_then(|number| u32::try_from(number).ok());
+            given.unwrap_or(otherwise)
+        };
+        let is_set = |name: &str| key(name) == Some(Value::Boolean(true));
+        Self {
+            name: name.to_owned(),
+            octets: number("BufferSize", 32),
+            is_whole: is_set("NoFragmentation"),
+            resolves: is_set("ResolveAddressNames"),
+            milliseconds: number("Timeout", 1_000),
+            hops: number("TimeToLive", 128),
+            service: number("TypeofService", 0),
+            record_route: number("RecordRoute", 0),
+            source_route: key("SourceRoute").as_ref().and_then(Value::as_str).unwrap_or_default().to_owned(),
+            source_route_type: number("SourceRouteType", 0),
+            timestamp_route: number("TimestampRoute", 0),
+        }
+    }
+
+    fn ask(self) -> Row {
+        let address = (self.name.as_str(), 0_u16).to_socket_addrs().ok().and_then(|mut found| found.next());
+        let address = address.map(|address| address.ip());
+        let outcome = address.map(|address| {
+            echo::ask(&Asked {
+                address,
+                octets: usize::try_from(self.octets.min(MOST_OCTETS)).unwrap_or_default(),
+                hops: u8::try_from(self.hops).unwrap_or(u8::MAX).max(1),
+                service: u8::try_from(self.service).unwrap_or_default(),
+                is_whole: self.is_whole,
+                patience: Duration::from_millis(self.milliseconds.min(LONGEST_WAIT).into()),
+            })
+        });
+        Row { question: self, address, outcome }
+    }
+}
+
+/// The longest packet, in octets: what a datagram of IPv4 holds.
+const MOST_OCTETS: u32 = 65_500;
+
+/// The longest time that is waited for an answer, in milliseconds.
+const LONGEST_WAIT: u32 = 30_000;
+
+/// The codes of Windows (`IP_STATUS`, and `WSAHOST_NOT_FOUND`).
+const HOST_NOT_FOUND: u32 = 11_001;
+
+impl Table for PingStatus {
+    type Row = Row;
+
+    const CLASS: &'static str = "Win32_PingStatus";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Address", |_, row| row.question.name.clone().into()),
+        ("BufferSize", |_, row| row.question.octets.into()),
+        ("NoFragmentation", |_, row| row.question.is_whole.into()),
+        ("PrimaryAddressResolutionStatus", |_, row| {
+            if row.address.is_some() { 0 } else { HOST_NOT_FOUND }.into()
+        }),
+        ("ProtocolAddress", |_, row| {
+            row.address.map(|address| address.to_string()).unwrap_or_default().into()
+        }),
+        ("ProtocolAddressResolved", |_, row| match row.address.filter(|_| row.question.resolves) {
+            Some(address) => name_of(address).unwrap_or_else(|| address.to_string()).into(),
+            None => "".into(),
+        }),
+        ("RecordRoute", |_, row| row.question.record_route.into()),
+        ("ReplyInconsistency", |_, row| row.outcome.as_ref().map(|outcome| outcome.is_other).into()),
+        ("ReplySize", |_, row| row.outcome.as_ref().and_then(|outcome| outcome.octets).into()),
+        ("ResolveAddressNames", |_, row| row.question.resolves.into()),
+        ("ResponseTime", |_, row| row.outcome.as_ref().and_then(|outcome| outcome.milliseconds).into()),
+        ("ResponseTimeToLive", |_, row| row.outcome.as_ref().and_then(|outcome| outcome.hops).into()),
+        ("SourceRoute", |_, row| row.question.source_route.clone().into()),
+        ("SourceRouteType", |_, row| row.question.source_route_type.into()),
+        ("StatusCode", |_, row| row.outcome.as_ref().map(|outcome| outcome.code).into()),
+        ("Timeout", |_, row| row.question.milliseconds.into()),
+        ("TimestampRoute", |_, row| row.question.timestamp_route.into()),
+        ("TimeToLive", |_, row| row.question.hops.into()),
+        ("TypeofService", |_, row| row.question.service.into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "RouteRecord",
+        "RouteRecordResolved",
+        "TimeStampRecord",
+        "TimeStampRecordAddress",
+        "TimeStampRecordAddressResolved",
+    ];
+
+    fn rows(&self, _: &Arc<Machine>, scan: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        let Some(addresses) = scan.pinned(&["Address"]) else {
+            let message = "somebody must be asked\n  say whom: WHERE Address = '192.0.2.1'";
+            return Err(ProviderError::failed(cim::Status::InvalidQuery, message));
+        };
+        let key = |name: &str| scan.pinned(&[name])?.into_iter().next()?.into_iter().next();
+        for name in addresses.iter().filter_map(|values| values.first()?.as_str()) {
+            push(Question::new(name, key).ask())?;
+        }
+        Ok(())
+    }
+
+    fn row(&self, _: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
+        let key = |name: &str| {
+            let column = lookup.class.column(name)?;
+            let at = lookup.class.keys().iter().position(|key| *key == column)?;
+            lookup.keys.get(at).cloned()
+        };
+        let name = key("Address");
+        let name = name.as_ref().and_then(Value::as_str).unwrap_or_default();
+        Ok(Some(Question::new(name, key).ask()))
+    }
+}
+
+/// The name of an address, by what the machine asks for names.
+fn name_of(address: IpAddr) -> Option<String> {
+    let ended = program::of_system("getent", ["hosts", &address.to_string()], Duration::from_secs(5)).ok()?;
+    ended.stdout.split_whitespace().nth(1).map(str::to_owned)
+}

@@ -1,0 +1,191 @@
+//! An echo of ICMP (RFC 792, RFC 4443).
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::net::sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, Timeout};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, ipproto, recvfrom, sendto, socket_with,
+};
+
+/// How somebody is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) address: IpAddr,
+    /// How much is sent along, in octets.
+    pub(super) octets: usize,
+    pub(super) hops: u8,
+    pub(super) service: u8,
+    /// Whether it must not be taken apart on the way.
+    pub(super) is_whole: bool,
+    pub(super) patience: Duration,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// The code of Windows (`IP_STATUS`): 0, or why there is no answer.
+    pub(super) code: u32,
+    pub(super) milliseconds: Option<u32>,
+    pub(super) hops: Option<u32>,
+    pub(super) octets: Option<u32>,
+    /// Whether something else came back than was sent.
+    pub(super) is_other: bool,
+}
+
+/// The codes of Windows.
+const NET_UNREACHABLE: u32 = 11_002;
+const HOST_UNREACHABLE: u32 = 11_003;
+const TOO_BIG: u32 = 11_009;
+const TIMED_OUT: u32 = 11_010;
+const EXPIRED: u32 = 11_013;
+const GENERAL_FAILURE: u32 = 11_050;
+
+/// Asks, and waits for the answer.
+pub(super) fn ask(asked: &Asked) -> Outcome {
+    try_ask(asked).unwrap_or_else(|error| {
+        let code = match error.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => TIMED_OUT,
+            io::ErrorKind::NetworkUnreachable => NET_UNREACHABLE,
+            io::ErrorKind::HostUnreachable => HOST_UNREACHABLE,
+            _ if error.raw_os_error() == Some(rustix::io::Errno::MSGSIZE.raw_os_error()) => TOO_BIG,
+            _ => GENERAL_FAILURE,
+        };
+        Outcome { code, ..Outcome::default() }
+    })
+}
+
+fn try_ask(asked: &Asked) -> io::Result<Outcome> {
+    let (socket, is_raw) = open(asked.address)?;
+    if asked.address.is_ipv4() {
+        sockopt::set_ip_ttl(&socket, asked.hops.into())?;
+        sockopt::set_ip_tos(&socket, asked.service)?;
+        let discovery = if asked.is_whole { Ipv4PathMtuDiscovery::DO } else { Ipv4PathMtuDiscovery::DONT };
+        sockopt::set_ip_mtu_discover(&socket, discovery)?;
+    } else {
+        sockopt::set_ipv6_unicast_hops(&socket, Some(asked.hops))?;
+        let discovery = if asked.is_whole { Ipv6PathMtuDiscovery::DO } else { Ipv6PathMtuDiscovery::DONT };
+        sockopt::set_ipv6_mtu_discover(&socket, discovery)?;
+    }
+    // Of several questions at once each socket hears all answers; the time tells its own.
+    let mark = std::process::id().to_ne_bytes();
+    let request = request(asked, &socket, mark);
+    let begun = Instant::now();
+    sendto(&socket, &request, SendFlags::empty(), &SocketAddr::new(asked.address, 0))?;
+    let mut buffer = vec![0; 66_000];
+    loop {
+        let rest = asked.patience.checked_sub(begun.elapsed()).filter(|rest| !rest.is_zero());
+        let rest = rest.ok_or(io::ErrorKind::TimedOut)?;
+        sockopt::set_socket_timeout(&socket, Timeout::Recv, Some(rest.max(Duration::from_micros(1))))?;
+        let (length, _, from) = recvfrom(&socket, buffer.as_mut_slice(), RecvFlags::empty())?;
+        let elapsed = begun.elapsed();
+        let from = from.and_then(|from| SocketAddr::try_from(from).ok()).map(|from| from.ip());
+        let packet = buffer.get(..length).unwrap_or_default();
+        // A raw socket of IPv4 gives the header along (raw(7)).
+        let has_header = is_raw && asked.address.is_ipv4();
+        let hops = packet.get(8).copied().filter(|_| has_header).map(u32::from);
+        let header =
+            if has_header { usize::from(packet.first().copied().unwrap_or_default() & 0xF) * 4 } else { 0 };
+        let message = packet.get(header..).unwrap_or_default();
+        match verdict(asked, &request, message, from == Some(asked.address)) {
+            Some(Answer::Echo(content)) => {
+                let sent = request.get(8..).unwrap_or_default();
+                return Ok(Outcome {
+                    code: 0,
+                    milliseconds: u32::try_from(elapsed.as_millis()).ok(),
+                    hops,
+                    octets: u32::try_from(content.len()).ok(),
+                    is_other: content != sent,
+                });
+            }
+            Some(Answer::Refused(code)) => return Ok(Outcome { code, hops, ..Outcome::default() }),
+            None => {}
+        }
+    }
+}
+
+/// What a message says to a question.
+enum Answer<'m> {
+    Echo(&'m [u8]),
+    Refused(u32),
+}
+
+fn verdict<'m>(asked: &Asked, request: &[u8], message: &'m [u8], is_from_there: bool) -> Option<Answer<'m>> {
+    let kind = *message.first()?;
+    let (reply, unreachable, expired) = if asked.address.is_ipv4() { (0, 3, 11) } else { (129, 1, 3) };
+    // A socket for echoes gets another number from the kernel than the request has; the sequence stays.
+    if kind == reply && is_from_there && message.get(6..16) == request.get(6..16) {
+        return Some(Answer::Echo(message.get(8..)?));
+    }
+    // Who refuses sends back what was refused, behind the header of its packet.
+    let inner = message.get(8..)?;
+    let is_own =
+        request.get(8..16).is_some_and(|mark| inner.windows(mark.len()).take(128).any(|part| part == mark));
+    match kind {
+        kind if kind == unreachable && is_own => Some(Answer::Refused(HOST_UNREACHABLE)),
+        kind if kind == expired && is_own => Some(Answer::Refused(EXPIRED)),
+        _ => None,
+    }
+}
+
+/// A socket for everything of ICMP, or, without the right to that, one for echoes (icmp(7)).
+fn open(address: IpAddr) -> io::Result<(OwnedFd, bool)> {
+    let (family, protocol) = match address {
+        IpAddr::V4(_) => (AddressFamily::INET, ipproto::ICMP),
+        IpAddr::V6(_) => (AddressFamily::INET6, ipproto::ICMPV6),
+    };
+    let open = |kind| socket_with(family, kind, SocketFlags::CLOEXEC, Some(protocol));
+    match open(SocketType::RAW) {
+        Ok(socket) => Ok((socket, true)),
+        Err(_) => Ok((open(SocketType::DGRAM)?, false)),
+    }
+}
+
+/// An echo request. What it sends along begins with what no other question has.
+fn request(asked: &Asked, socket: &OwnedFd, mark: [u8; 4]) -> Vec<u8> {
+    use std::os::fd::AsRawFd as _;
+    let which = u16::try_from(socket.as_raw_fd()).unwrap_or_default();
+    let kind = if asked.address.is_ipv4() { 8 } else { 128 };
+    let mut message = vec![kind, 0, 0, 0];
+    message.extend([mark[0], mark[1]]);
+    message.extend(which.to_be_bytes());
+    let content =
+        mark.into_iter().chain(u32::from(which).to_ne_bytes()).chain((0..26).cycle().map(|at| b'a' + at));
+    message.extend(content.take(asked.octets));
+    if asked.address.is_ipv4() {
+        let sum = checksum(&message).to_be_bytes();
+        message.splice(2..4, sum);
+    }
+    message
+}
+
+/// RFC 1071.
+fn checksum(octets: &[u8]) -> u16 {
+    let word = |pair: &[u8]| match pair {
+        [high, low] => u32::from(u16::from_be_bytes([*high, *low])),
+        [high] => u32::from(*high) << 8,
+        _ => 0,
+    };
+    let mut sum: u32 = octets.chunks(2).map(word).fold(0, u32::wrapping_add);
+    while sum >> 16 != 0 {
+        sum = (sum & 0xFFFF) + (sum >> 16);
+    }
+    !u16::try_from(sum).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_of_a_message_with_its_sum_is_nothing() {
+        for octets in [&[8_u8, 0, 0, 0, 1, 2, 3, 4][..], &[8, 0, 0, 0, 255, 255, 255, 255, 7, 9]] {
+            let mut message = octets.to_vec();
+            let sum = checksum(&message).to_be_bytes();
+            message.splice(2..4, sum);
+            assert_eq!(checksum(&message), 0);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `Win32_NetworkAdapterSetting`: an adapter and how it is configured.
+
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use super::link::Link;
+use crate::Machine;
+use crate::table::{Fill, Push, Table, reference};
+
+/// Each adapter with its configuration.
+pub(crate) struct AdapterSetting;
+
+impl Table for AdapterSetting {
+    type Row = Link;
+
+    const CLASS: &'static str = "Win32_NetworkAdapterSetting";
+
+    const COLUMNS: &'static [(&'static str, Fill<Link>)] = &[
+        ("Element", |_, link| reference("Win32_NetworkAdapter", "DeviceID", link.index.to_string())),
+        ("Setting", |_, link| reference("Win32_NetworkAdapterConfiguration", "Index", link.index)),
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Link>) -> Result<(), ProviderError> {
+        Link::all(machine).into_iter().try_for_each(push)
+    }
+}

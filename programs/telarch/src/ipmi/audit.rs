@@ -1,0 +1,145 @@
+//! `telarch ipmi audit`: what is dangerous about controllers, and what to do about it.
+//!
+//! It looks from outside first, as anybody on the network can, and signs in if it is told as whom.
+
+mod inside;
+mod outside;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ipmi::proto::{Login, Privilege, Timing};
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::arguments::Place;
+use super::hosts::Host;
+use super::report::{self, Answer, Answers, Row};
+use super::{many, sign_in};
+use crate::failure::Failure;
+
+/// How bad something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Severity {
+    /// Anybody can get in, or nearly.
+    Critical,
+    /// It makes attacks easier.
+    Warning,
+    /// Worth to be known.
+    Note,
+}
+
+impl Severity {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
+/// Something that somebody should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Finding {
+    severity: Severity,
+    what: String,
+    /// What to do about it.
+    way_out: String,
+}
+
+impl Finding {
+    fn new(severity: Severity, what: impl Into<String>, way_out: impl Into<String>) -> Self {
+        Self { severity, what: what.into(), way_out: way_out.into() }
+    }
+}
+
+/// Looks at all; a finding that is critical makes the exit status 1.
+pub(super) fn run(place: Place) -> Result<String, Failure> {
+    let login = if place.user_name.is_empty() {
+        None
+    } else {
+        Some(sign_in::login(&place, Privilege::Administrator)?)
+    };
+    let format = place.format;
+    let answers = many::runtime()?.block_on(audit(place, login));
+    let text = report::written(&answers, format);
+    let critical = answers.iter().filter(|(_, answer)| answer.as_ref().is_ok_and(is_critical)).count();
+    match report::failure(&answers) {
+        None if critical == 0 => Ok(text),
+        None => many::printed_with(
+            &text,
+            Failure::Failed(format!("{critical} of {} with critical findings", answers.len())),
+        ),
+        Some(failure) => many::printed_with(&text, failure),
+    }
+}
+
+fn is_critical(answer: &Answer) -> bool {
+    let is_it = |(name, value): &(&str, Value)| *name == "severity" && value == Severity::Critical.name();
+    answer.rows.iter().flatten().any(is_it)
+}
+
+async fn audit(place: Place, login: Option<Login>) -> Answers {
+    let timing = Timing { limit: place.limit, ..Timing::default() };
+    let mut waiting: VecDeque<(usize, Host)> = place.hosts.iter().cloned().enumerate().collect();
+    let never = || Err("this program has failed; please report it".to_owned());
+    let mut answers: Answers = place.hosts.into_iter().map(|host| (host, never())).collect();
+    let mut running = JoinSet::new();
+    loop {
+        while running.len() < place.parallel {
+            let Some((order, host)) = waiting.pop_front() else { break };
+            let (login, user) = (login.clone(), place.user_name.clone());
+            running.spawn(async move { (order, audit_one(&host, &user, login, timing).await) });
+        }
+        let Some(done) = running.join_next().await else { break };
+        let Ok((order, answer)) = done else { continue };
+        if let Some((_, slot)) = answers.get_mut(order) {
+            *slot = answer;
+        }
+    }
+    answers
+}
+
+async fn audit_one(host: &Host, user: &str, login: Option<Login>, timing: Timing) -> Result<Answer, String> {
+    let address: SocketAddr = many::address(host).await?;
+    let sighting = ipmi::sight(address, timing.limit).await.map_err(|error| error.to_string())?;
+    let mut findings = outside::told(&sighting);
+    // Trying is quick where a controller is there; one that drops what it does not like must not take for ever.
+    let quick = Timing { limit: timing.limit.min(Duration::from_secs(5)), ..timing };
+    findings.extend(outside::tried(address, user, quick).await);
+    if let Some(login) = login {
+        match inside::looked(address, login, timing).await {
+            Ok(more) => findings.extend(more),
+            Err(error) => {
+                let first = error.to_string();
+                let first = first.lines().next().unwrap_or_default();
+                findings.push(Finding::new(
+                    Severity::Note,
+                    format!("users and settings were not looked at: {first}"),
+                    "sign in as an administrator",
+                ));
+            }
+        }
+    } else {
+        findings.push(Finding::new(
+            Severity::Note,
+            "users and settings were not looked at, because nobody has signed in",
+            "name an administrator with -U",
+        ));
+    }
+    findings.sort_by_key(|finding| finding.severity);
+    let line = |finding: &Finding| {
+        format!("{:<8} | {}\n         | {}\n", finding.severity.name(), finding.what, finding.way_out)
+    };
+    Ok(Answer::new(findings.iter().map(line).collect(), findings.iter().map(row).collect()))
+}
+
+fn row(finding: &Finding) -> Row {
+    vec![
+        ("severity", Value::from(finding.severity.name())),
+        ("finding", Value::from(finding.what.clone())),
+        ("way_out", Value::from(finding.way_out.clone())),
+    ]
+}

@@ -1,0 +1,122 @@
+//! `telarch ipmi sol`.
+
+mod escape;
+pub(super) mod terminal;
+
+use ipmi::proto::Privilege;
+use ipmi::proto::payload::{
+    BitRate, GetSerialParameter, SerialChange, SerialParameter, SerialValue, SetSerialParameter,
+};
+use ipmi::{Connection, IpmiError};
+use serde_json::Value;
+
+use super::lan::on_or_off;
+use super::many::Question;
+use super::report::Answer;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sol {
+    /// The console itself.
+    Open,
+    Info,
+    Deactivate,
+    Set(SerialChange),
+}
+
+impl Sol {
+    pub(super) fn parse(words: &[&str]) -> Result<Self, String> {
+        match words {
+            [] => Ok(Self::Open),
+            ["info"] => Ok(Self::Info),
+            ["deactivate"] => Ok(Self::Deactivate),
+            ["set", "enabled", text] => {
+                Ok(Self::Set(SerialChange::Enabled(on_or_off("sol set enabled", text)?)))
+            }
+            ["set", "rate", text] => {
+                let known = BitRate::WORDS.iter().find(|(word, _)| word == text);
+                let known = known.ok_or_else(|| {
+                    let words = BitRate::WORDS.map(|(word, _)| word).join(", ");
+                    format!("sol set rate: {text:?} is none of {words}")
+                })?;
+                Ok(Self::Set(SerialChange::LastingRate(known.1)))
+            }
+            _ => Err("sol: info, deactivate, set enabled on|off, set rate RATE, or nothing for the console"
+                .to_owned()),
+        }
+    }
+}
+
+impl Question for Sol {
+    fn privilege(&self) -> Privilege {
+        match self {
+            Self::Set(_) => Privilege::Administrator,
+            _ => Privilege::User,
+        }
+    }
+
+    async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
+        match self {
+            Self::Open | Self::Deactivate => {
+                bmc.deactivate_console().await?;
+                Ok(Answer::said("sol", "nobody has the console now"))
+            }
+            Self::Set(change) => {
+                let channel = bmc.lan_channel().await?;
+                bmc.run(&SetSerialParameter { channel, change: *change }).await?;
+                if let SerialChange::LastingRate(rate) = change {
+                    bmc.run(&SetSerialParameter { channel, change: SerialChange::VolatileRate(*rate) })
+                        .await?;
+                }
+                Ok(Answer::said("set", "the controller has changed it"))
+            }
+            Self::Info => info(bmc).await,
+        }
+    }
+}
+
+async fn info(bmc: &Connection) -> Result<Answer, IpmiError> {
+    let channel = bmc.lan_channel().await?;
+    let mut fields = Vec::new();
+    for (parameter, name, title) in [
+        (SerialParameter::Enabled, "enabled", "Enabled"),
+        (SerialParameter::Authentication, "protection", "Protection"),
+        (SerialParameter::Accumulation, "accumulation", "Accumulation"),
+        (SerialParameter::Retry, "retry", "Retry"),
+        (SerialParameter::VolatileRate, "volatile_rate", "Volatile Bit Rate (kbps)"),
+        (SerialParameter::LastingRate, "rate", "Non-Volatile Bit Rate (kbps)"),
+        (SerialParameter::Port, "port", "Payload Port"),
+    ] {
+        let value = match bmc.run(&GetSerialParameter { channel, parameter }).await {
+            Ok(value) => shown(value),
+            Err(IpmiError::Completion(_)) => Value::Null,
+            Err(IpmiError::Proto(error)) if error.is_about_octets() => Value::Null,
+            Err(error) => return Err(error),
+        };
+        fields.push((name, title, value));
+    }
+    Ok(Answer::fields(fields))
+}
+
+fn shown(value: SerialValue) -> Value {
+    match value {
+        SerialValue::Enabled(is_on) => Value::from(is_on),
+        SerialValue::Authentication { demands_encryption, demands_authentication, level } => {
+            let demand = |is_on: bool| if is_on { "demanded" } else { "not demanded" };
+            Value::from(format!(
+                "level {}, encryption {}, authentication {}",
+                level.name(),
+                demand(demands_encryption),
+                demand(demands_authentication)
+            ))
+        }
+        SerialValue::Accumulation { steps, characters } => {
+            Value::from(format!("{} ms, or {characters} characters", u16::from(steps) * 5))
+        }
+        SerialValue::Retry { times, steps } => {
+            Value::from(format!("{times} times, after {} ms each", u16::from(steps) * 10))
+        }
+        SerialValue::Rate(rate) => Value::from(rate.name()),
+        SerialValue::Port(port) => Value::from(port),
+        _ => Value::Null,
+    }
+}

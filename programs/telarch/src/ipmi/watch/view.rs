@@ -1,0 +1,220 @@
+//! What is on the screen, and which keys change it.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use cli::screen::Screen;
+use ipmi::{Measured, Standing};
+
+/// Everything that is shown.
+#[derive(Debug)]
+pub(super) struct View {
+    every: Duration,
+    controllers: Vec<Controller>,
+    /// How many lines are above the first that is shown.
+    offset: usize,
+    shows: Shows,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shows {
+    All,
+    /// What somebody should look at.
+    Bad,
+}
+
+#[derive(Debug)]
+struct Controller {
+    name: String,
+    outcome: Option<Result<Vec<Measured>, String>>,
+    /// What each sensor has measured before, oldest first.
+    history: HashMap<(u8, u8, u8), VecDeque<f64>>,
+}
+
+/// What somebody has typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    Quit,
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    /// Only what is bad, or everything again.
+    Bad,
+}
+
+impl Key {
+    /// As a terminal sends it.
+    pub(super) fn parse(typed: &[u8]) -> Option<Self> {
+        match typed {
+            // Ctrl-C and Ctrl-D.
+            b"q" | b"Q" | [3] | [4] => Some(Self::Quit),
+            b"k" | b"\x1b[A" | b"\x1bOA" => Some(Self::Up),
+            b"j" | b"\x1b[B" | b"\x1bOB" => Some(Self::Down),
+            b"\x1b[5~" => Some(Self::PageUp),
+            b" " | b"\x1b[6~" => Some(Self::PageDown),
+            b"b" => Some(Self::Bad),
+            _ => None,
+        }
+    }
+}
+
+impl View {
+    pub(super) fn new(names: Vec<String>, every: Duration) -> Self {
+        let controller = |name| Controller { name, outcome: None, history: HashMap::new() };
+        Self { every, controllers: names.into_iter().map(controller).collect(), offset: 0, shows: Shows::All }
+    }
+
+    /// What a controller has answered, or why it has not.
+    pub(super) fn take(&mut self, number: usize, outcome: Result<Vec<Measured>, String>) {
+        let Some(controller) = self.controllers.get_mut(number) else { return };
+        for measured in outcome.iter().flatten() {
+            let Some(quantity) = measured.quantity() else { continue };
+            let history = controller.history.entry(place(measured)).or_default();
+            if history.len() == LONGEST_HISTORY {
+                history.pop_front();
+            }
+            history.push_back(quantity.to_f64());
+        }
+        controller.outcome = Some(outcome);
+    }
+
+    /// Does what a key means; whether that is to end.
+    pub(super) fn press(&mut self, key: Key) -> bool {
+        match key {
+            Key::Quit => return true,
+            Key::Up => self.offset = self.offset.saturating_sub(1),
+            Key::Down => self.offset += 1,
+            Key::PageUp => self.offset = self.offset.saturating_sub(PAGE),
+            Key::PageDown => self.offset += PAGE,
+            Key::Bad => {
+                self.shows = if self.shows == Shows::All { Shows::Bad } else { Shows::All };
+                self.offset = 0;
+            }
+        }
+        // Nobody can scroll to where nothing is.
+        self.offset = self.offset.min(self.lines(LONGEST_HISTORY, &Screen::none()).len().saturating_sub(1));
+        false
+    }
+
+    /// The whole screen.
+    pub(super) fn drawn(&self, columns: usize, lines: usize, screen: &Screen) -> String {
+        let answered =
+            self.controllers.iter().filter(|controller| matches!(controller.outcome, Some(Ok(_)))).count();
+        let title = format!(
+            "{answered} of {} controllers, every {} s   q ends, b shows {}, arrows move",
+            self.controllers.len(),
+            self.every.as_secs(),
+            if self.shows == Shows::All { "what is bad" } else { "everything" },
+        );
+        let body = self.lines(columns, screen);
+        let body = body.into_iter().skip(self.offset).take(lines.saturating_sub(2));
+        let title: String = title.chars().take(columns).collect();
+        std::iter::once(screen.rendered(1, &title)).chain(body).map(|line| line + "\n").collect()
+    }
+
+    fn lines(&self, columns: usize, screen: &Screen) -> Vec<String> {
+        let mut lines = Vec::new();
+        for controller in &self.controllers {
+            if self.controllers.len() > 1 {
+                lines.push(screen.rendered(1, &controller.name));
+            }
+            match &controller.outcome {
+                None => lines.push("asking …".to_owned()),
+                Some(Err(error)) => {
+                    let error: String = error.chars().take(columns).collect();
+                    lines.push(screen.rendered(31, &error));
+                }
+                Some(Ok(all)) => {
+                    let is_shown = |measured: &&Measured| {
+                        self.shows == Shows::All
+                            || !matches!(measured.standing(), Standing::Ok | Standing::Unavailable)
+                    };
+                    lines.extend(
+                        all.iter()
+                            .filter(is_shown)
+                            .map(|measured| controller.line(measured, columns, screen)),
+                    );
+                }
+            }
+        }
+        lines
+    }
+}
+
+impl Controller {
+    fn line(&self, measured: &Measured, columns: usize, screen: &Screen) -> String {
+        let (word, rendition) = match measured.standing() {
+            Standing::Unavailable => ("-", 2),
+            Standing::Ok => ("ok", 32),
+            Standing::NonCritical => ("warning", 33),
+            Standing::Critical => ("critical", 31),
+            Standing::NonRecoverable => ("failed", 31),
+        };
+        let value = match measured.quantity() {
+            Some(quantity) => format!("{quantity} {}", measured.sensor.units.sign()),
+            None if measured.reading.is_some() => measured.states().join(", "),
+            None => String::new(),
+        };
+        let fitted = |text: &str, width: usize| -> String {
+            let cut: String = text.chars().take(width).collect();
+            format!("{cut:<width$}")
+        };
+        let text = format!("{} {} {word:<8} ", fitted(&measured.sensor.name, 16), fitted(&value, 20));
+        let room = columns.saturating_sub(text.chars().count());
+        let line =
+            self.history.get(&place(measured)).map(|history| sparkline(history, room)).unwrap_or_default();
+        let text: String = text.chars().take(columns).collect();
+        format!("{}{line}", screen.rendered(rendition, &text))
+    }
+}
+
+/// Which sensor it is on its controller.
+fn place(measured: &Measured) -> (u8, u8, u8) {
+    (measured.sensor.owner, measured.sensor.unit, measured.sensor.number)
+}
+
+/// The last values as bars, from the least to the most of them.
+fn sparkline(history: &VecDeque<f64>, room: usize) -> String {
+    let shown: Vec<f64> = history.iter().skip(history.len().saturating_sub(room)).copied().collect();
+    let least = shown.iter().copied().fold(f64::INFINITY, f64::min);
+    let span = shown.iter().copied().fold(f64::NEG_INFINITY, f64::max) - least;
+    let bar = |value: &f64| {
+        // The first step that it does not exceed.
+        let step = BARS.iter().zip(1_u8..).find(|(_, step)| (value - least) * 8.0 <= span * f64::from(*step));
+        step.map_or('█', |(bar, _)| *bar)
+    };
+    shown.iter().map(bar).collect()
+}
+
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+const LONGEST_HISTORY: usize = 120;
+const PAGE: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_go_from_the_least_to_the_most() {
+        let history = VecDeque::from([0.0, 1.0, 4.0, 8.0]);
+        assert_eq!(sparkline(&history, 10), "▁▁▄█");
+        assert_eq!(sparkline(&history, 2), "▁█");
+        assert_eq!(sparkline(&VecDeque::from([5.0, 5.0]), 10), "▁▁");
+        assert_eq!(sparkline(&VecDeque::new(), 10), "");
+    }
+
+    #[test]
+    fn one_that_does_not_answer_leaves_the_others_where_they_are() {
+        let mut view = View::new(vec!["one".to_owned(), "two".to_owned()], Duration::from_secs(2));
+        view.take(0, Err("no answer".to_owned()));
+        view.take(1, Ok(Vec::new()));
+        view.take(7, Ok(Vec::new()));
+        let drawn = view.drawn(40, 10, &Screen::none());
+        assert_eq!(drawn, "1 of 2 controllers, every 2 s   q ends, \none\nno answer\ntwo\n");
+        assert!(!view.press(Key::Down) && !view.press(Key::PageDown) && !view.press(Key::Bad));
+        assert!(view.drawn(40, 10, &Screen::none()).contains("one\n"), "it begins at the top again");
+        assert!(view.press(Key::Quit));
+        assert_eq!((Key::parse(b"\x1b[B"), Key::parse(b"x")), (Some(Key::Down), None));
+    }
+}

@@ -1,0 +1,189 @@
+//! `telarch ipmi` with many controllers: looking for them, auditing them, exporting them, and bad ones among them.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpStream, UdpSocket};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, settings, settings_with_suites};
+
+use crate::{Ran, run, telarch};
+
+fn ipmi(arguments: &[&str]) -> Ran {
+    let mut command = telarch(&["ipmi"]);
+    run(command.args(arguments).env("TELARCH_IPMI_PASSWORD", "admin-pw"), "")
+}
+
+fn json(ran: &Ran) -> Vec<Value> {
+    let parsed: Value =
+        serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{} {}", ran.out, ran.errors));
+    parsed.as_array().unwrap().clone()
+}
+
+#[test]
+fn a_scan_finds_controllers_and_says_what_they_take() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let crowd = Crowd::of(vec![(settings_with_suites(&[3, 17]), Board::default())], Network::default());
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let hosts = format!("{silent},{},{}", bmc.address(), crowd.addresses()[0]);
+    let ran = ipmi(&["scan", "-H", &hosts, "--limit", "1", "--format", "json"]);
+    assert_eq!((ran.code, ran.errors.as_str()), (0, "telarch: 2 of 3 answered\n"));
+    let found = json(&ran);
+    assert_eq!(found[0]["host"], bmc.address());
+    assert_eq!((&found[0]["ipmi"], &found[0]["ping"]), (&"1.5 and 2.0".into(), &true.into()));
+    assert_eq!(found[1]["suites"], "3 17");
+    assert_eq!((&found[0]["users"], &found[0]["kg"]), (&"named unnamed".into(), &false.into()));
+}
+
+#[test]
+fn an_audit_finds_what_is_open_and_says_what_to_do() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let ran = ipmi(&["audit", "-H", &bmc.address(), "-U", "admin", "--format", "json"]);
+    assert_eq!((ran.code, ran.errors.as_str()), (1, "telarch: 1 of 1 with critical findings\n"));
+    let findings = json(&ran);
+    for (severity, part) in [
+        ("critical", "cipher suite 0 lets anybody in"),
+        ("critical", "prove nothing"),
+        ("warning", "a hash of the password"),
+        ("warning", "whether a user exists"),
+        ("warning", "user 1 has no name"),
+        ("note", "firmware 9.08"),
+    ] {
+        let is_it = |finding: &&Value| finding["finding"].as_str().unwrap().contains(part);
+        let finding = findings.iter().find(is_it).unwrap_or_else(|| panic!("{part} is not in {findings:?}"));
+        assert_eq!(finding["severity"], severity, "{finding}");
+    }
+    assert!(findings.iter().all(|finding| !finding["way_out"].as_str().unwrap().is_empty()));
+}
+
+#[test]
+fn an_audit_of_a_controller_that_is_as_it_should_be_has_nothing_critical() {
+    let careful = settings(0).lan15(Vec::new());
+    let crowd = Crowd::of(vec![(careful, Board::default())], Network::default());
+    let ran = ipmi(&["audit", "-H", &crowd.addresses()[0].to_string(), "--format", "json"]);
+    assert_eq!((ran.code, ran.errors.as_str()), (0, ""), "{}", ran.out);
+    assert!(json(&ran).iter().all(|finding| finding["severity"] != "critical"), "{}", ran.out);
+}
+
+/// The exporter, until this is dropped.
+struct Exporter {
+    program: Child,
+    address: String,
+}
+
+impl Exporter {
+    fn start(hosts: &str) -> Self {
+        let mut command =
+            telarch(&["ipmi", "export", "--listen", "127.0.0.1:0", "--every", "1", "--limit", "2"]);
+        command.args(["-U", "admin", "-H", hosts]).env("TELARCH_IPMI_PASSWORD", "admin-pw");
+        let mut program = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(program.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_suffix("/metrics").and_then(|line| line.rsplit_once("http://"));
+        let address = address.unwrap_or_else(|| panic!("{line}")).1.to_owned();
+        Self { program, address }
+    }
+
+    fn get(&self, target: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        write!(stream, "GET {target} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// The metrics, once this is in them.
+    fn wait_for(&self, part: &str) -> String {
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            let page = self.get("/metrics");
+            if page.contains(part) {
+                return page;
+            }
+            assert!(Instant::now() < until, "{part} is not in {page}");
+        }
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+#[test]
+fn what_is_exported_is_of_all_and_those_that_are_silent_hold_up_nobody() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (good, bad) = (bmc.address(), silent.local_addr().unwrap().to_string());
+    let mut exporter = Exporter::start(&format!("{good},{bad}"));
+    let page = exporter.wait_for(&format!("ipmi_up{{bmc=\"{good}\"}} 1"));
+    assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("text/plain; version=0.0.4"), "{page}");
+    assert!(
+        page.contains(&format!(
+            "ipmi_temperature_celsius{{bmc=\"{good}\",id=\"1\",name=\"CPU1 Temp\"}} 45\n"
+        ))
+    );
+    exporter.wait_for(&format!("ipmi_up{{bmc=\"{bad}\"}} 0"));
+    let one = exporter.get(&format!("/ipmi?target={}", good.replace(':', "%3A")));
+    assert!(one.contains("ipmi_sel_logs_count") && !one.contains(&bad), "{one}");
+    // Nobody is asked whom the command line does not name.
+    assert!(exporter.get("/ipmi?target=127.0.0.1").starts_with("HTTP/1.1 404 "));
+    assert!(exporter.get("/secrets").starts_with("HTTP/1.1 404 "));
+    let process = Pid::from_child(&exporter.program);
+    kill_process(process, Signal::TERM).unwrap();
+    assert!(exporter.program.wait().unwrap().success());
+}
+
+#[test]
+fn each_bad_controller_has_its_own_message_and_the_others_are_unhurt() {
+    let mut lying = Board::default();
+    let mut records = (*lying.records).clone();
+    // One says that it is longer than it is, one that it is another sort, and one is cut off.
+    records[3][4] = 0xff;
+    records[4][3] = 0x7f;
+    records[5].truncate(7);
+    lying.records = records.into();
+    let machines = vec![
+        (settings(0), Board::default()),
+        (settings(1), lying),
+        (settings_with_suites(&[3]), Board::default()),
+    ];
+    let crowd = Crowd::of(machines, Network::default());
+    let lossy = Crowd::start(
+        1,
+        Network { lost: 5, twice: 5, delay: Duration::from_millis(1), jitter: Duration::from_millis(5) },
+    );
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (silent, lossy) = (silent.local_addr().unwrap().to_string(), lossy.addresses()[0].to_string());
+    let all: Vec<String> = crowd.addresses().iter().map(ToString::to_string).collect();
+    let [good, lying, old] = all.as_slice() else { panic!("{all:?}") };
+    let hosts = format!("{silent},{good},{lying},{old},{lossy}");
+    let begun = Instant::now();
+    let ran =
+        ipmi(&["sensors", "-U", "admin", "--suite", "17", "-H", &hosts, "--limit", "5", "--format", "json"]);
+    // Nothing takes longer than a login and a scan may.
+    assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
+    assert_eq!(ran.code, 1);
+    let answers = json(&ran);
+    let of = |host: &str| answers.iter().filter(|row| row["host"] == host).collect::<Vec<_>>();
+    assert_eq!((of(good).len(), of(&lossy).len()), (29, 29));
+    assert!(of(lying).len() >= 20, "{} {}", of(lying).len(), ran.errors);
+    let lines: Vec<&str> = ran.errors.lines().filter(|line| line.starts_with("telarch: ")).collect();
+    assert_eq!(lines.len(), 2, "{}", ran.errors);
+    assert!(lines[0].starts_with(&format!("telarch: {silent}: no answer")), "{}", ran.errors);
+    assert!(
+        lines[1].starts_with(&format!("telarch: {old}: ")) && lines[1].contains("cipher suite"),
+        "{}",
+        ran.errors
+    );
+    let wrong = run(
+        telarch(&["ipmi", "sensors", "-U", "admin", "-H", good]).env("TELARCH_IPMI_PASSWORD", "wrong"),
+        "",
+    );
+    assert!(wrong.code == 1 && wrong.errors.contains("wrong password"), "{}", wrong.errors);
+}

@@ -1,0 +1,115 @@
+//! What `telarch ipmi` draws on a terminal, and what is typed there, in tmux.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use telarch_simulated_bmc::SimulatedBmc;
+
+use crate::ipmi::printed;
+
+/// A terminal with one program in it; dropping it ends both.
+struct Terminal {
+    socket: String,
+}
+
+impl Terminal {
+    fn start(arguments: &str) -> Option<Self> {
+        if Command::new("tmux").arg("-V").stdout(Stdio::null()).status().is_err() {
+            eprintln!("SKIPPED: tmux is missing (Debian: apt-get install tmux)");
+            return None;
+        }
+        let folder = tempfile::Builder::new().prefix("telarch-tmux-").tempdir().unwrap().keep();
+        let terminal = Self { socket: folder.join("tmux").display().to_string() };
+        let program = format!("{} ipmi {arguments}; echo ended; exec sh", env!("CARGO_BIN_EXE_telarch"));
+        let mut start =
+            terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "40", &program]);
+        start.env("TELARCH_IPMI_PASSWORD", "admin-pw").env("LANG", "C.UTF-8").env("TERM", "xterm-256color");
+        assert!(start.env_remove("NO_COLOR").status().unwrap().success());
+        Some(terminal)
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("tmux");
+        command.args(["-S", &self.socket]).args(arguments);
+        command
+    }
+
+    fn types(&self, text: &str) {
+        assert!(self.tmux(&["send-keys", "-l", text]).status().unwrap().success());
+    }
+
+    fn screen(&self, options: &[&str]) -> String {
+        let output = self.tmux(&[&["capture-pane", "-p"], options].concat()).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The screen, once this is on it.
+    fn seen(&self, text: &str) -> String {
+        let until = Instant::now() + Duration::from_secs(40);
+        loop {
+            let screen = self.screen(&[]);
+            if screen.contains(text) {
+                return screen;
+            }
+            assert!(Instant::now() < until, "{text} is not on the screen: {screen}");
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.tmux(&["kill-server"]).stderr(Stdio::null()).status();
+        let folder = std::path::Path::new(&self.socket).parent().unwrap();
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+#[test]
+fn sensors_are_watched_until_somebody_types_q() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let Some(terminal) = Terminal::start(&format!("watch --every 1 -U admin -H {}", bmc.address())) else {
+        return;
+    };
+    let screen = terminal.seen("▁▁");
+    let line = |name: &str| screen.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert!(line("VBAT").contains("3 V") && line("VBAT").contains(" ok "), "{screen}");
+    assert!(line("PSU2 Status").contains("critical"), "{screen}");
+    // Red for what is critical, green for what is not.
+    let coloured = terminal.screen(&["-e"]);
+    let coloured =
+        |name: &str| coloured.lines().find(|line| line.contains(name)).unwrap_or_default().to_owned();
+    assert!(
+        coloured("PSU2 Status").contains("31m") && coloured("VBAT").contains("32m"),
+        "{:?}",
+        coloured("VBAT")
+    );
+    terminal.types("b");
+    let until = Instant::now() + Duration::from_secs(20);
+    while terminal.screen(&[]).contains("VBAT") {
+        assert!(Instant::now() < until, "{}", terminal.screen(&[]));
+    }
+    assert!(terminal.screen(&[]).contains("PSU Redundancy"), "{}", terminal.screen(&[]));
+    terminal.types("q");
+    let after = terminal.seen("ended");
+    assert!(!after.contains("PSU Redundancy"), "the screen is as it was before: {after}");
+}
+
+#[test]
+fn the_serial_console_is_typed_on_and_ended_with_a_tilde() {
+    let Some((bmc, mut line)) = SimulatedBmc::start_with_console() else { return };
+    assert_eq!(printed(&bmc, &["sol", "set", "enabled", "on"]), "the controller has changed it\n");
+    assert!(printed(&bmc, &["sol", "info"]).contains("Enabled                      : yes"));
+    let Some(terminal) = Terminal::start(&format!("sol -U admin -H {}", bmc.address())) else { return };
+    terminal.seen("~. ends it");
+    line.say("login: ");
+    terminal.seen("login:");
+    terminal.types("ada\r");
+    assert_eq!(line.heard("\r"), "ada\r");
+    line.say("\r\nwelcome\r\n");
+    terminal.seen("welcome");
+    terminal.types("~?");
+    terminal.seen("~B sends a break");
+    terminal.types("~.");
+    terminal.seen("ended");
+    assert_eq!(printed(&bmc, &["sol", "deactivate"]), "nobody has the console now\n");
+}
