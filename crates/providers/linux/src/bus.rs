@@ -139,6 +139,13 @@ impl Object<'_> {
         text_in(&value).map(str::to_owned).ok_or_else(|| BusError::Unintelligible(self.service.to_owned()))
     }
 
+    /// One property that is an array of texts.
+    pub(crate) async fn texts(&self, bus: &Connection, name: &str) -> Result<Vec<String>, BusError> {
+        let object = Object { interface: PROPERTIES, ..*self };
+        let value: OwnedVariant = object.ask(bus, "Get", &(self.interface, name)).await?;
+        Ok(Properties(HashMap::from([(name.to_owned(), value)])).texts(name))
+    }
+
     /// All properties of the interface.
     pub(crate) async fn properties(&self, bus: &Connection) -> Result<Properties, BusError> {
         let object = Object { interface: PROPERTIES, ..*self };

@@ -17,7 +17,7 @@ use crate::Machine;
 use crate::table::{Binding, bind};
 
 pub(crate) use table::of_bus;
-use unit::Unit;
+use unit::{FileStates, Unit};
 pub(crate) use unit::{MANAGER, Timer, timers};
 
 /// The classes of services.
@@ -35,7 +35,7 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
 /// # Errors
 /// What systemd says.
 pub(crate) fn names(machine: &Machine) -> Result<BTreeSet<String>, ProviderError> {
-    let units = Unit::all(machine).map_err(table::of_bus)?;
+    let units = Unit::all(machine, FileStates::Unwanted).map_err(table::of_bus)?;
     Ok(units.into_iter().map(|unit| unit.name).collect())
 }
 

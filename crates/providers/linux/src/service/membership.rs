@@ -6,7 +6,7 @@ use cim::Value;
 use wmi::{ProviderError, Scan};
 
 use super::table::of_bus;
-use super::unit::Unit;
+use super::unit::{FileStates, Unit};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, computer_system, key_of, reference};
 
@@ -87,7 +87,9 @@ impl Table for DependentService {
 
 /// The services that a question names in a property, or all.
 fn named(machine: &Machine, scan: &Scan, property: &str) -> Result<Vec<Unit>, ProviderError> {
-    let Some(pinned) = scan.pinned(&[property]) else { return Unit::all(machine).map_err(of_bus) };
+    let Some(pinned) = scan.pinned(&[property]) else {
+        return Unit::all(machine, FileStates::Unwanted).map_err(of_bus);
+    };
     let mut units = Vec::new();
     for name in pinned.iter().flatten().filter_map(key_of) {
         units.extend(Unit::find(machine, &name).map_err(of_bus)?);

@@ -6,7 +6,7 @@ use cim::{Instance, Status, Value};
 use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::code;
-use super::unit::Unit;
+use super::unit::{FileStates, Unit};
 use super::{change, control};
 use crate::Machine;
 use crate::bus::BusError;
@@ -78,11 +78,18 @@ impl Table for Service {
         scan: &Scan,
         push: &mut Push<'_, Unit>,
     ) -> Result<(), ProviderError> {
-        let units = Unit::all(machine).map_err(of_bus)?;
-        let wants_details = DETAILS.iter().filter_map(|name| scan.class().column(name));
-        let mut wants_details = wants_details.filter(|column| scan.columns().contains(*column));
+        let column = |name: &str| scan.class().column(name);
+        let is_wanted = |name: &str| column(name).is_some_and(|column| scan.columns().contains(column));
+        let wants_details = DETAILS.iter().any(|name| is_wanted(name));
+        // The state of a file is among the details; where these are not asked of every unit, it is listed.
+        let decides = column("StartMode").is_some_and(|column| scan.deciding().contains(column));
+        let states = match decides || (is_wanted("StartMode") && !wants_details) {
+            true => FileStates::Wanted,
+            false => FileStates::Unwanted,
+        };
+        let units = Unit::all(machine, states).map_err(of_bus)?;
         // With a condition, the rows that nobody wants are found out before their details are asked for.
-        if scan.deciding().iter().next().is_some() || wants_details.next().is_none() {
+        if scan.deciding().iter().next().is_some() || !wants_details {
             return units.into_iter().try_for_each(push);
         }
         let mut units = units.into_iter().peekable();
@@ -139,7 +146,7 @@ fn existing(machine: &Machine, name: Option<&Value>) -> Result<Unit, ProviderErr
         return Ok(unit);
     }
     let gone = || ProviderError::failed(Status::NotFound, "there is no such service");
-    let units = Unit::all(machine).map_err(of_bus)?;
+    let units = Unit::all(machine, FileStates::Unwanted).map_err(of_bus)?;
     let same = units.iter().find(|unit| unit.name.eq_ignore_ascii_case(name)).ok_or_else(gone)?;
     Unit::find(machine, &same.name).map_err(of_bus)?.ok_or_else(gone)
 }
@@ -199,14 +206,13 @@ pub(crate) fn of_bus(error: BusError) -> ProviderError {
 }
 
 /// The columns for which every unit has to be asked.
-const DETAILS: [&str; 9] = [
+const DETAILS: [&str; 8] = [
     "AcceptStop",
     "Description",
     "ExitCode",
     "PathName",
     "ProcessId",
     "ServiceSpecificExitCode",
-    "StartMode",
     "StartName",
     "DisplayName",
 ];

@@ -1,7 +1,8 @@
 //! Units of systemd, as its manager tells of them.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use tokio::task::JoinSet;
 use zbus::{Connection, OwnedObjectPath, Variant};
@@ -28,6 +29,13 @@ pub(crate) struct Unit {
     details: OnceCell<Option<Properties>>,
 }
 
+/// Whether the states of the files of units are asked for with their names, which takes systemd long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileStates {
+    Wanted,
+    Unwanted,
+}
+
 /// What the lists of units and of their files tell.
 #[derive(Debug, Default)]
 struct Listed {
@@ -47,12 +55,22 @@ impl Unit {
     ///
     /// # Errors
     /// [`BusError`] for what systemd says.
-    pub(crate) fn all(machine: &Machine) -> Result<Vec<Self>, BusError> {
+    pub(crate) fn all(machine: &Machine, states: FileStates) -> Result<Vec<Self>, BusError> {
         let (any, services): ([&str; 0], [&str; 1]) = ([], ["*.service"]);
         let pattern = (any.as_slice(), services.as_slice());
         let listed = machine.bus().wait(async |bus| {
             let units: Vec<ListedUnit> = MANAGER.ask(&bus, "ListUnitsByPatterns", &pattern).await?;
-            let files: Vec<(String, String)> = MANAGER.ask(&bus, "ListUnitFilesByPatterns", &pattern).await?;
+            let files: Vec<(String, Option<String>)> = match states {
+                FileStates::Wanted => {
+                    let files: Vec<(String, String)> =
+                        MANAGER.ask(&bus, "ListUnitFilesByPatterns", &pattern).await?;
+                    files.into_iter().map(|(path, state)| (path, Some(state))).collect()
+                }
+                FileStates::Unwanted => {
+                    let folders = MANAGER.texts(&bus, "UnitPath").await?;
+                    files_in(machine, &folders).into_iter().map(|path| (path, None)).collect()
+                }
+            };
             Ok((units, files))
         });
         let (units, files) = match listed {
@@ -63,8 +81,9 @@ impl Unit {
         for (path, state) in files {
             let file = path.rsplit('/').next().and_then(|file| file.strip_suffix(".service"));
             // A template is no service before it is given a name, and an alias is another name of one.
-            let Some(name) = file.filter(|name| !name.ends_with('@') && state != "alias") else { continue };
-            let listed = Listed { load: "unloaded".to_owned(), file: Some(state), ..Listed::default() };
+            let is_alias = state.as_deref() == Some("alias");
+            let Some(name) = file.filter(|name| !name.ends_with('@') && !is_alias) else { continue };
+            let listed = Listed { load: "unloaded".to_owned(), file: state, ..Listed::default() };
             all.insert(name.to_owned(), listed);
         }
         for (name, description, load, active, ..) in units {
@@ -230,6 +249,31 @@ pub(crate) fn timers(machine: &Machine) -> Result<Vec<Timer>, BusError> {
         Err(error) if error.is_absent() => Ok(Vec::new()),
         asked => asked,
     }
+}
+
+/// The files of services in the folders of systemd, without links that are only other names of them.
+fn files_in(machine: &Machine, folders: &[String]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let mut files = Vec::new();
+    for folder in folders {
+        // Most of these folders are not there.
+        for name in machine.names(folder.trim_start_matches('/')).unwrap_or_default() {
+            let Some(name) = name.to_str().filter(|name| name.ends_with(".service")) else { continue };
+            // The first folder that has a name counts.
+            if !seen.insert(name.to_owned()) {
+                continue;
+            }
+            let path = format!("{folder}/{name}");
+            let target = std::fs::read_link(machine.path(&path)).ok();
+            let is_other_name = target.is_some_and(|target| {
+                target != Path::new("/dev/null") && target.file_name().is_some_and(|file| file != name)
+            });
+            if !is_other_name {
+                files.push(path);
+            }
+        }
+    }
+    files
 }
 
 /// Whether units can have such a name (systemd.unit(5)).

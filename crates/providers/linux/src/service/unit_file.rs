@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::unit::MANAGER;
 use crate::Machine;
-use crate::bus::{BusError, Object};
+use crate::bus::BusError;
 
 /// What a service is given by those who make or change it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,9 +35,7 @@ impl Folder {
     /// # Errors
     /// [`BusError`] if systemd does not say.
     pub(super) fn of(machine: &Machine) -> Result<Self, BusError> {
-        let manager = Object { interface: "org.freedesktop.systemd1.Manager", ..MANAGER };
-        let properties = machine.bus().wait(async |bus| manager.properties(&bus).await)?;
-        let paths = properties.texts("UnitPath");
+        let paths = machine.bus().wait(async |bus| MANAGER.texts(&bus, "UnitPath").await)?;
         let found = paths.iter().find_map(|path| match path.rsplit_once("/systemd/")?.1 {
             "system" => Some(Self { path: machine.path(path), target: "multi-user.target" }),
             "user" => Some(Self { path: machine.path(path), target: "default.target" }),
