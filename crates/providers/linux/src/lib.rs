@@ -1,26 +1,26 @@
 //! The instances of a Linux machine, from where Linux keeps them.
 //!
-//! Each class is a [table](table::Table): columns with what fills them, and rows with what they are filled from.
+//! Each class is a table (`table::Table`): columns with what fills them, and rows with what they are filled from.
 //! A row reads a source of the kernel when the first column that needs it is wanted, and never otherwise.
 //! What Linux does not know is NULL.
 //!
 //! | Classes | Where |
 //! |---|---|
-//! | the operating system | [`system`] |
-//! | processes and their threads | [`process`] |
-//! | services | [`service`] |
-//! | disks, volumes, files | [`storage`] |
-//! | logs | [`log`] |
-//! | adapters, addresses, routes | [`network`] |
-//! | firmware, devices, sensors | [`hardware`] |
-//! | users, groups, sessions | [`account`] |
-//! | packages and their updates | [`software`] |
-//! | performance counters | [`performance`] |
-//! | what Windows has no classes for | [`native`] |
-//! | the registry | [`registry`] |
-//! | jobs, and what is started at sign-in | [`schedule`] |
-//! | those that SCOM asks UNIX for | [`scx`] |
-//! | events | [`events`] |
+//! | the operating system | `system` |
+//! | processes and their threads | `process` |
+//! | services | `service` |
+//! | disks, volumes, files | `storage` |
+//! | logs | `log` |
+//! | adapters, addresses, routes | `network` |
+//! | firmware, devices, sensors | `hardware` |
+//! | users, groups, sessions | `account` |
+//! | packages and their updates | `software` |
+//! | performance counters | `performance` |
+//! | what Windows has no classes for | `native` |
+//! | the registry | `registry` |
+//! | jobs, and what is started at sign-in | `schedule` |
+//! | those that SCOM asks UNIX for | `scx` |
+//! | events | `events` |
 //!
 //! Left out on purpose: queries, keys and limits, which are the engine's; and who may see what, which the kernel
 //! decides of the user in whose process this runs.
