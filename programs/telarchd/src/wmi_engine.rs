@@ -23,8 +23,13 @@ pub(crate) fn plugins(state: &Path) -> Result<[Arc<dyn Plugin>; 2], Box<dyn Erro
     // A service that keeps nothing for the machine keeps nothing in anybody's home either.
     let of_user = if state == of_machine.state { of_user } else { Some(state.to_owned()) };
     let mut machine = Machine::this().keeping(state, of_user);
-    if let Some(sid) = MachineSid::load(state)? {
-        machine = machine.with_sid(sid.domain());
+    match MachineSid::load(state) {
+        Ok(Some(sid)) => machine = machine.with_sid(sid.domain()),
+        Ok(None) => {}
+        // Shells do without it, and so does nearly all of WMI.
+        Err(error) => {
+            tracing::warn!(%error, "The SID of the machine cannot be read: those of accounts are not told")
+        }
     }
     let machine = Arc::new(machine);
     let mut providers = linux::providers(&machine);

@@ -375,7 +375,7 @@ fn a_gateway_without_a_user_is_told_how_to_make_one() {
 
 #[test]
 fn what_is_for_the_processes_among_themselves_is_nothing_for_people() {
-    for arguments in [&["--host", "0", "0"][..], &["--host", "1000", "1000"], &["--gateway"]] {
+    for arguments in [&["--host", "0", "0", "/"][..], &["--host", "1000", "1000", "/"], &["--gateway"]] {
         let telarchd = Telarchd::new("");
         let mut command = telarchd.command();
         if arguments[0] == "--host" {

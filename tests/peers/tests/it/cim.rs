@@ -15,6 +15,7 @@ Qualifier EmbeddedInstance : string = null, Scope(property, method, parameter);
 Qualifier EmbeddedObject : boolean = false, Scope(property, method, parameter), Flavor(DisableOverride);
 Qualifier In : boolean = true, Scope(parameter), Flavor(DisableOverride);
 Qualifier Key : boolean = false, Scope(property, reference), Flavor(DisableOverride);
+Qualifier Not_Null : boolean = false, Scope(property);
 Qualifier Optional : boolean = false, Scope(parameter);
 Qualifier Out : boolean = false, Scope(parameter), Flavor(DisableOverride);
 Qualifier Singleton : boolean = false, Scope(class);
@@ -29,7 +30,7 @@ fn pywbem_reads_our_classes_as_we_do_and_we_read_what_it_writes() {
     let items: Vec<_> = declarations.iter().cloned().map(mof::Item::Class).collect();
     let compiled = compile_mof(&format!("{QUALIFIERS}{}", mof::print(&items)));
     let classes = compiled["classes"].as_object().expect("classes");
-    assert_eq!((classes.len(), declarations.len()), (218, 218));
+    assert_eq!((classes.len(), declarations.len()), (228, 228));
     for declaration in &declarations {
         let theirs = &classes[declaration.name.as_str()];
         assert_eq!(described(declaration), without_mof(theirs), "{}", declaration.name);

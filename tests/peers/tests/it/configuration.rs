@@ -206,7 +206,7 @@ fn plug_ins_are_listed() {
     let part = format!("{CONFIG}/plugin");
     let [answer] = peer.manage([("enumerate_all", json!({"resource": part, "optimize": true}))]);
     let listed = answer.expect("not refused");
-    assert_eq!(listed["items"].as_array().map(Vec::len), Some(2), "{listed}");
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(3), "{listed}");
 }
 
 fn service_and_peer() -> (Telarchd, Pypsrp) {

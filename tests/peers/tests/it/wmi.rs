@@ -113,10 +113,14 @@ fn our_own_command_line_does_all_that_is_done_with_instances() {
         (&["get", "wmicimv2/Win32_Nothing"][..], "2150858752"),
         (&["invoke", "Fly", "wmicimv2/Win32_OperatingSystem"], "2150858771"),
         (&["set", "wmicimv2/Win32_OperatingSystem", "@{Caption=\"Windows\"}"], "2150858838"),
-        (&["create", "wmi/root/__Namespace", "@{Name=\"x\"}"], "2150859010"),
-        (&["delete", "wmi/root/__Namespace?Name=cimv2"], "2150859010"),
+        (&["create", "wmicimv2/Win32_BIOS", "@{Name=\"x\"}"], "2150859010"),
+        (&["delete", "wmi/root/__Namespace?Name=cimv2"], "WBEM_E_INVALID_OPERATION"),
     ] {
         let done = run(words);
         assert!(done.text().1.contains(code) && done.code != 0, "{words:?} {done:?}");
     }
+    let done = run(&["create", "wmi/root/__Namespace", "@{Name=\"Site\"}"]);
+    assert!(done.text().0.contains("Selector: Name = Site") && done.code == 0, "{done:?}");
+    let done = run(&["delete", "wmi/root/__Namespace?Name=Site"]);
+    assert_eq!((done.text().1, done.code), ("", 0));
 }
