@@ -28,7 +28,7 @@ pub(crate) fn plugins(state: &Path) -> Result<[Arc<dyn Plugin>; 2], Box<dyn Erro
         Ok(None) => {}
         // Shells do without it, and so does nearly all of WMI.
         Err(error) => {
-            tracing::warn!(%error, "The SID of the machine cannot be read: those of accounts are not told")
+            tracing::warn!(%error, "The SID of the machine cannot be read: those of accounts are not told");
         }
     }
     let machine = Arc::new(machine);
