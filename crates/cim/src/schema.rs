@@ -57,19 +57,25 @@ impl Schema {
         added.or_else(|| self.builtin.iter().find_map(|builtin| builtin.class(&name)))
     }
 
-    /// Whether a class comes with this crate, and was not added.
-    #[must_use]
-    pub fn is_builtin(&self, name: &str) -> bool {
-        let Ok(name) = Name::parse(name) else { return false };
-        self.builtin.iter().any(|builtin| builtin.has(&name))
-    }
-
     /// The same, for callers who cannot go on without it.
     ///
     /// # Errors
     /// [`Error::NoClass`] when there is none.
     pub fn require(&self, name: &str) -> Result<Arc<Class>, Error> {
         self.class(name).ok_or_else(|| Error::NoClass { name: crate::name::excerpt(name) })
+    }
+
+    /// Whether there is a class of a name, without reading it.
+    #[must_use]
+    pub fn has(&self, name: &Name) -> bool {
+        self.added.contains_key(name) || self.builtin.iter().any(|builtin| builtin.has(name))
+    }
+
+    /// Whether a class comes with this crate, and was not added.
+    #[must_use]
+    pub fn is_builtin(&self, name: &str) -> bool {
+        let Ok(name) = Name::parse(name) else { return false };
+        self.builtin.iter().any(|builtin| builtin.has(&name))
     }
 
     /// Name and superclass of every class, in no order.

@@ -187,11 +187,15 @@ impl EngineBuilder {
         for provider in own.chain(security).chain(timers).chain(self.providers) {
             for (namespace, name) in provider.classes() {
                 let table = tables.get_mut(&namespace).ok_or(Error::NoNamespace(namespace))?;
-                let class = table.schema.require(name.as_str())?;
-                if table.providers.insert(class.name().clone(), provider.clone()).is_some() {
-                    let problem = "two providers serve it";
-                    return Err(ProviderError::failed(Status::AlreadyExists, problem).of(class.name()));
+                // A class is read when somebody asks for it, not here, where all of them would be.
+                if !table.schema.has(&name) {
+                    return Err(cim::Error::NoClass { name: name.to_string() }.into());
                 }
+                if table.providers.contains_key(&name) {
+                    let problem = "two providers serve it";
+                    return Err(ProviderError::failed(Status::AlreadyExists, problem).of(&name));
+                }
+                table.providers.insert(name, provider.clone());
             }
         }
         let calls = Arc::new(Semaphore::new(self.limits.calls));
