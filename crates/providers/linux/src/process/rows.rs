@@ -18,6 +18,7 @@ pub(crate) struct Scene {
     system: OnceCell<Option<String>>,
     version: OnceCell<Option<String>>,
     boot: OnceCell<Option<i64>>,
+    has_sessions: OnceCell<bool>,
 }
 
 impl Scene {
@@ -28,6 +29,12 @@ impl Scene {
 
     pub(crate) fn version(&self, machine: &Machine) -> Option<String> {
         self.version.get_or_init(|| machine.kernel_version()).clone()
+    }
+
+    /// Whether anybody has a session, of which logind keeps a file each (sd_get_sessions(3)).
+    fn has_sessions(&self, machine: &Machine) -> bool {
+        let look = || machine.names("run/systemd/sessions").is_ok_and(|names| !names.is_empty());
+        *self.has_sessions.get_or_init(look)
     }
 
     /// When something began that many ticks after the kernel, in microseconds since 1970.
@@ -142,7 +149,10 @@ impl Row {
     }
 
     /// The session of logind in whose control group it is.
-    pub(crate) fn session(&self) -> Option<String> {
+    pub(crate) fn session(&self, machine: &Machine) -> Option<String> {
+        if !self.scene.has_sessions(machine) {
+            return None;
+        }
         let text = self.folder.text("cgroup").ok()?;
         let scope = text.lines().find_map(|line| line.split_once("/session-"))?.1;
         let name = scope.split_once(".scope")?.0;

@@ -102,7 +102,11 @@ impl Status {
                 "VmPeak" => status.virtual_peak = octets(),
                 "VmHWM" => status.resident_peak = octets(),
                 "RssAnon" => status.anonymous = octets(),
-                "VmSwap" => status.swapped = octets(),
+                // The last of them, and half of the lines are still to come.
+                "VmSwap" => {
+                    status.swapped = octets();
+                    break;
+                }
                 _ => {}
             }
         }

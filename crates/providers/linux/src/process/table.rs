@@ -58,8 +58,8 @@ impl Table for Process {
         ("QuotaPeakPagedPoolUsage", |_, _| 0_u32.into()),
         ("ReadOperationCount", |_, row| row.counters().reads.into()),
         ("ReadTransferCount", |_, row| row.counters().read.into()),
-        ("SessionId", |_, row| {
-            row.session().and_then(|session| session.parse().ok()).unwrap_or(0_u32).into()
+        ("SessionId", |machine, row| {
+            row.session(machine).and_then(|session| session.parse().ok()).unwrap_or(0_u32).into()
         }),
         ("ThreadCount", |_, row| row.stat.threads.into()),
         ("UserModeTime", |_, row| ticks_to_100ns(row.stat.user_time).into()),
