@@ -140,8 +140,8 @@ impl Exchange {
         self.mac(&*password.0, &[&self.controller_random, &self.console_id.to_le_bytes(), &self.role()])
     }
 
-    /// The keys of the session.
-    pub(crate) fn keys(&self, password: &Password, group: Option<&GroupKey>) -> SessionKeys {
+    /// The keys of the session, which are worked out for all its packets, and so take some room.
+    pub(crate) fn keys(&self, password: &Password, group: Option<&GroupKey>) -> Box<SessionKeys> {
         let group = group.map_or(&*password.0, |group| &*group.0);
         let sik = self.mac(group, &[&self.console_random, &self.controller_random, &self.role()]);
         let k1 = self.mac(&sik, &[&[1; 20]]);
@@ -152,7 +152,7 @@ impl Exchange {
             None => None,
         };
         let cipher = k2.first_chunk::<16>().filter(|_| !self.suite.is_in_clear());
-        SessionKeys { suite: self.suite, sik, proof, cipher: cipher.map(|key| Aes128::new(key.into())) }
+        Box::new(SessionKeys { suite: self.suite, sik, proof, cipher: cipher.map(|key| Aes128::new(key.into())) })
     }
 
     /// The code of RAKP 4, with which the controller proves that it has the same keys.
