@@ -152,7 +152,12 @@ impl Exchange {
             None => None,
         };
         let cipher = k2.first_chunk::<16>().filter(|_| !self.suite.is_in_clear());
-        Box::new(SessionKeys { suite: self.suite, sik, proof, cipher: cipher.map(|key| Aes128::new(key.into())) })
+        Box::new(SessionKeys {
+            suite: self.suite,
+            sik,
+            proof,
+            cipher: cipher.map(|key| Aes128::new(key.into())),
+        })
     }
 
     /// The code of RAKP 4, with which the controller proves that it has the same keys.
