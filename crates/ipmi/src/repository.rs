@@ -40,7 +40,7 @@ impl Connection {
             return Ok(found);
         }
         let octets = self.read(&holdings).await?;
-        let records = Arc::new(decoded(&octets));
+        let records = self.cache().decoded(&octets);
         // If they have changed while they were read, what was read may be half of each.
         if let Some(key) = key
             && self.holdings().await? == holdings
@@ -90,12 +90,12 @@ impl Holdings {
 }
 
 /// Those that can be read, each sensor once: what a device says of its own sensors may be in the repository as well.
-pub(crate) fn decoded(octets: &[Vec<u8>]) -> Vec<Record> {
+pub(crate) fn decoded(octets: &[impl AsRef<[u8]>]) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::with_capacity(octets.len());
     let mut known = std::collections::HashSet::new();
     let key = |sensor: &Sensor| (sensor.channel, sensor.owner, sensor.unit, sensor.number);
     for octets in octets {
-        match Record::decode(octets) {
+        match Record::decode(octets.as_ref()) {
             Ok(Record { id, body: Body::Sensors(mut sensors) }) => {
                 sensors.retain(|sensor| known.insert(key(sensor)));
                 if !sensors.is_empty() {
