@@ -68,13 +68,7 @@ impl Table for Adapter {
         }),
         ("ProductName", |machine, link| link.description(machine).into()),
         ("ServiceName", |machine, link| link.driver(machine).into()),
-        ("Speed", |machine, link| {
-            // A link that is down tells -1.
-            link.number::<u64>(machine, "speed")
-                .filter(|mbits| *mbits > 0)
-                .map(|mbits| mbits * 1_000_000)
-                .into()
-        }),
+        ("Speed", |machine, link| link.speed(machine).into()),
         ("Status", |_, _| "OK".into()),
         ("StatusInfo", |machine, link| if link.is_up(machine) { 3_u16 } else { 4 }.into()),
         ("TimeOfLastReset", |machine, _| booted(machine).into()),

@@ -15,6 +15,7 @@ mod schedule;
 mod scx;
 mod service;
 mod software;
+mod standard;
 mod storage;
 mod system;
 mod tree;
@@ -27,8 +28,16 @@ use telarch_linux::Machine;
 use wmi::{Context, Engine};
 
 fn engine(machine: &Arc<Machine>) -> Engine {
-    let schemas = ["root/cimv2", "root/default", "root/linux", "root/scx"]
-        .map(|name| Schema::of(Namespace::parse(name).unwrap()));
+    let names = [
+        "root/cimv2",
+        "root/default",
+        "root/linux",
+        "root/microsoft/windows/storage",
+        "root/scx",
+        "root/standardcimv2",
+        "root/wmi",
+    ];
+    let schemas = names.map(|name| Schema::of(Namespace::parse(name).unwrap()));
     let builder = schemas.into_iter().fold(Engine::builder("node7", 0), wmi::EngineBuilder::namespace);
     let builder = telarch_linux::providers(machine).into_iter().fold(builder, wmi::EngineBuilder::provider);
     builder.build().unwrap()
