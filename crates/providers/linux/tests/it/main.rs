@@ -17,6 +17,7 @@ mod service;
 mod software;
 mod standard;
 mod storage;
+mod storage_management;
 mod system;
 mod tree;
 mod world;

@@ -131,10 +131,8 @@ impl Table for IpInterface {
         ("Caption", |_, row| row.link.name.clone().into()),
         // 0 is disconnected, 1 connected.
         ("ConnectionState", |machine, row| {
-            (row.link.is_up(machine) && row.link.has_carrier(machine) == Some(true))
-                .then_some(1_u8)
-                .unwrap_or_default()
-                .into()
+            let is_connected = row.link.is_up(machine) && row.link.has_carrier(machine) == Some(true);
+            u8::from(is_connected).into()
         }),
         ("CurrentHopLimit", |machine, row| row.hop_limit(machine).into()),
         ("DadTransmits", |machine, row| row.setting::<u32>(machine, "dad_transmits").into()),

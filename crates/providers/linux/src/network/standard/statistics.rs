@@ -43,7 +43,7 @@ impl Table for Statistics {
             packets.zip(multicast).map(|(all, multicast)| all.saturating_sub(multicast)).into()
         }),
         ("SentBytes", |machine, link| count(machine, link, "tx_bytes")),
-        // 2 is "active settings".
+        // 2 is "the device".
         ("Source", |_, _| 2_u32.into()),
         ("SystemName", host_name),
     ];
