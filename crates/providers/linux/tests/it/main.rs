@@ -7,6 +7,7 @@ mod hardware;
 mod log;
 mod native;
 mod network;
+mod network_manager;
 mod operating_system;
 mod performance;
 mod process;

@@ -171,7 +171,7 @@ fn what_belongs_together_in_the_network_is_found() {
         assert_eq!(of("MSFT_NetNeighbor").len(), 1);
         let statistics = rows(&format!(
             "ASSOCIATORS OF {{{}}} WHERE AssocClass = MSFT_NetAdapterStatisticsElementSetting",
-            adapter.path().unwrap().to_string()
+            adapter.path().unwrap()
         ));
         assert_eq!(text(&statistics[0], "Name"), "left");
     });
