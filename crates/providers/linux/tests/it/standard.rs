@@ -154,6 +154,27 @@ for l in json.load(sys.stdin):
 }
 
 #[test]
+fn what_adapters_can_do_is_what_ethtool_tells() {
+    in_world("standard::what_adapters_can_do_is_what_ethtool_tells", &["ip", "ethtool"], || {
+        sh(FURNISH);
+        let told = sh("PATH=$PATH:/usr/sbin ethtool left");
+        let field = |name: &str| {
+            let line = told.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(": "));
+            line.unwrap_or_else(|| panic!("ethtool does not tell {name}: {told}"))
+        };
+        let adapter = one("SELECT * FROM MSFT_NetAdapter WHERE Name = 'left'");
+        let mbits: u64 = field("Speed").trim_end_matches("Mb/s").parse().unwrap();
+        assert_eq!(text(&adapter, "Speed"), (mbits * 1_000_000).to_string());
+        assert_eq!(text(&adapter, "FullDuplex"), (field("Duplex") == "Full").to_string());
+        assert_eq!(text(&adapter, "AutoSense"), (field("Auto-negotiation") == "on").to_string());
+        assert_eq!(text(&adapter, "MediaConnectState") == "1", field("Link detected") == "yes");
+        // The other end of such a link has no maker who could have given it an address.
+        assert!(!sh("PATH=$PATH:/usr/sbin ethtool -P left").contains("02:00:00:00:00:01"));
+        assert_eq!(text(&adapter, "PermanentAddress"), "");
+    });
+}
+
+#[test]
 fn what_belongs_together_in_the_network_is_found() {
     in_world("standard::what_belongs_together_in_the_network_is_found", &["ip"], || {
         sh(FURNISH);
