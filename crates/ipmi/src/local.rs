@@ -109,6 +109,10 @@ impl<T: Transport> Courier<T> {
                 },
                 order = inbox.recv(), if is_wanted => match order {
                     None => is_wanted = false,
+                    // The driver passes messages on to a bus, and not through anybody there.
+                    Some(Order::Ask(_, destination, _, asker)) if destination.transit().is_some() => {
+                        let _ = asker.send(Ok(Response::refusal(DESTINATION_UNAVAILABLE)));
+                    }
                     Some(Order::Ask(_, destination, request, asker)) => {
                         self.waiting.push_back((destination, request, asker));
                     }
@@ -186,6 +190,7 @@ impl Open {
 
 /// There is one controller only.
 const ONLY: u64 = 0;
+const DESTINATION_UNAVAILABLE: u8 = 0xd3;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
