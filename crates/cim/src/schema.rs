@@ -25,7 +25,7 @@ impl Schema {
 
     /// The classes that come with a namespace: those of the system in every one, those of Windows in `root/cimv2`,
     /// the registry in that and in `root/default`, those of SCOM's agent in `root/scx`, those of Linux
-    /// alone in `root/linux`; those of management
+    /// alone in `root/linux`; those who are told of events for good in `root/subscription`; those of management
     /// controllers in `root/hardware`, their driver in `root/wmi`, and a view of each in
     /// `root/microsoft/windows/hardwaremanagement`.
     #[must_use]
@@ -37,6 +37,7 @@ impl Schema {
             "root/wmi" => vec![builtin::system(), builtin::ipmi()],
             "root/microsoft/windows/hardwaremanagement" => vec![builtin::system(), builtin::pcsv()],
             "root/linux" => vec![builtin::system(), builtin::linux()],
+            "root/subscription" => vec![builtin::system(), builtin::subscription()],
             "root/scx" => vec![builtin::system(), builtin::scx()],
             _ => vec![builtin::system()],
         };

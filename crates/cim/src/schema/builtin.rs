@@ -69,6 +69,13 @@ pub(super) fn scx() -> &'static Builtin {
     &SCX
 }
 
+/// Those who are told of events for good.
+pub(super) fn subscription() -> &'static Builtin {
+    static SUBSCRIPTION: LazyLock<Builtin> =
+        LazyLock::new(|| Builtin::index(include_str!("subscription.mof")));
+    &SUBSCRIPTION
+}
+
 impl Builtin {
     pub(super) fn class(&self, name: &Name) -> Option<Arc<Class>> {
         let entry = self.entries.get(name)?;
@@ -125,6 +132,7 @@ mod tests {
             (pcsv(), include_str!("pcsv.mof")),
             (linux(), include_str!("linux.mof")),
             (scx(), include_str!("scx.mof")),
+            (subscription(), include_str!("subscription.mof")),
         ];
         for (builtin, text) in texts {
             let items = mof::parse(text).expect("the text is right");
