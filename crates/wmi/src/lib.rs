@@ -44,7 +44,6 @@ pub use error::{Error, ProviderError};
 pub use event::{BoxFuture, Changes, EventSource, Events, Happening, Occurrence, Watch};
 pub use lineage::Watchman;
 pub use provider::{Context, Lookup, MethodCall, Provider, Storage, Target};
-pub use registration::registers;
 pub use rows::Rows;
 pub use scan::{Scan, Sink};
 pub use security::{Descriptors, InMemory, ROOT_NAMESPACE_SDDL, Rights};

@@ -3,7 +3,7 @@
 //! it is written here and nowhere else, and what a filter asks for its creator must be allowed to ask.
 
 use cim::wql::{self, Query};
-use cim::{Class, Instance, Name, Namespace, Value};
+use cim::{Class, Instance, Namespace, Value};
 
 use crate::event::is_question;
 use crate::{Context, Engine, Error, Rights};
@@ -60,11 +60,4 @@ impl Engine {
         };
         is_question(self, of, select)
     }
-}
-
-/// The names of those of the registered classes, for records.
-#[must_use]
-pub fn registers(class: &Name) -> bool {
-    let known = ["__EventFilter", "__FilterToConsumerBinding"];
-    known.iter().any(|own| *class == **own) || class.as_str().ends_with("EventConsumer")
 }
