@@ -39,7 +39,8 @@ impl Connection {
     /// # Errors
     /// When there is no driver, or this user may not use it.
     pub fn local(timing: Timing) -> Result<Self, IpmiError> {
-        Self::through(OpenIpmi::open()?, timing, RecordCache::in_memory())
+        let driver = OpenIpmi::open().map_err(IpmiError::Driver)?;
+        Self::through(driver, timing, RecordCache::in_memory())
     }
 
     /// Through any transport.

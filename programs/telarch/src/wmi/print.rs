@@ -56,9 +56,14 @@ impl Printer {
         match self.format.unwrap_or(usual) {
             Format::Table => self.table(found),
             Format::List => list(found),
-            Format::Json => json(&found.rows),
-            Format::Csv => csv(found),
+            Format::Json => self.whole(json(&found.rows)),
+            Format::Csv => self.whole(csv(found)),
         }
+    }
+
+    /// What programs read is handed on as it is, except to a terminal, which would obey it.
+    fn whole(self, text: String) -> String {
+        if self.screen.table_width().is_some() { harmless(&text) } else { text }
     }
 
     fn table(self, found: &Found) -> String {

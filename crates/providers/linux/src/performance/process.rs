@@ -7,7 +7,7 @@ use super::counter::{Counter, Kind};
 use super::object::{Instance, Object, Sum, with_total};
 use super::processor::{self, Processor};
 use crate::Machine;
-use crate::process::rows::{Row, is_gone, numbers, page_size};
+use crate::process::rows::{Row, is_unseen, numbers, page_size};
 use crate::process::stat::{priority, ticks_to_100ns};
 
 pub(crate) struct Process;
@@ -137,7 +137,7 @@ pub(crate) fn processes(machine: &Machine) -> io::Result<Vec<(String, u64, Readi
         match Row::find(machine, &scene, number) {
             Ok(Some(row)) => found.push((row.name(), identity(&row), reading(&row))),
             Ok(None) => {}
-            Err(error) if is_gone(&error) => {}
+            Err(error) if is_unseen(&error) => {}
             Err(error) => return Err(error),
         }
     }
@@ -150,8 +150,7 @@ fn identity(row: &Row) -> u64 {
 }
 
 fn reading(row: &Row) -> Reading {
-    let octets = |name: &str| row.status(name).and_then(|kib| kib.checked_mul(1024));
-    let counted = |octets: &str, times: &str| row.counter(octets).zip(row.counter(times));
+    let (memory, counters) = (row.memory().cloned().unwrap_or_default(), row.counters());
     Reading {
         number: row.number,
         parent: row.stat.parent,
@@ -163,14 +162,14 @@ fn reading(row: &Row) -> Reading {
         threads: row.stat.threads.into(),
         priority: priority(row.stat.nice, row.stat.real_time_priority).into(),
         virtual_size: row.stat.virtual_size,
-        virtual_size_peak: octets("VmPeak"),
+        virtual_size_peak: memory.virtual_peak,
         resident: row.stat.resident.saturating_mul(page_size()),
-        resident_peak: octets("VmHWM"),
+        resident_peak: memory.resident_peak,
         private: row.private_memory(),
-        swapped: octets("VmSwap"),
+        swapped: memory.swapped,
         descriptors: row.descriptors().map(u64::from),
-        read: counted("rchar", "syscr"),
-        written: counted("wchar", "syscw"),
+        read: counters.read.zip(counters.reads),
+        written: counters.written.zip(counters.writes),
     }
 }
 
