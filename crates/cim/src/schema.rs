@@ -25,9 +25,9 @@ impl Schema {
 
     /// The classes that come with a namespace: those of the system in every one, those of Windows in `root/cimv2`,
     /// the registry in that and in `root/default`, those of SCOM's agent in `root/scx`, those of Linux
-    /// alone in `root/linux`; the network in `root/standardcimv2`, and disks in `root/microsoft/windows/storage`;
-    /// those of management
-    /// controllers in `root/hardware`, their driver and that of disks in `root/wmi`, and a view of each in
+    /// alone in `root/linux`; the network in `root/standardcimv2`, and disks in `root/microsoft/windows/storage`; those
+    /// who are told of events for good in `root/subscription`; those of management controllers in `root/hardware`,
+    /// their driver and that of disks in `root/wmi`, and a view of each in
     /// `root/microsoft/windows/hardwaremanagement`.
     #[must_use]
     pub fn of(namespace: Namespace) -> Self {
@@ -40,6 +40,7 @@ impl Schema {
             "root/standardcimv2" => vec![builtin::system(), builtin::standard_cimv2()],
             "root/microsoft/windows/storage" => vec![builtin::system(), builtin::storage()],
             "root/linux" => vec![builtin::system(), builtin::linux()],
+            "root/subscription" => vec![builtin::system(), builtin::subscription()],
             "root/scx" => vec![builtin::system(), builtin::scx()],
             _ => vec![builtin::system()],
         };

@@ -74,6 +74,7 @@ pub use section::Section;
 pub use store::{Draft, FileState, Sources, State, Store, StoreError, WholeFile, Written};
 pub use tree::{
     Client, ClientAuth, ClientDefaultPorts, Config, Service, ServiceAuth, ServiceDefaultPorts, Shell, Winrs,
+    Wmi,
 };
 pub use value::{
     Address, AddressFilter, CbtHardeningLevel, Count, Descriptor, FilterError, Hostname, IPv4Filter,

@@ -39,6 +39,8 @@ sections! {
         "Winrs" winrs: Winrs;
         /// How remote shells begin on this machine.
         "Shell" shell: Shell;
+        /// What is done for WMI without anybody asking.
+        "WMI" wmi: Wmi;
         + sources: BTreeMap<&'static str, Source>
     }
 
@@ -169,5 +171,13 @@ sections! {
         "LoginShell" login_shell: LoginShell = LoginShell::default(), FileOnly;
         /// Whether a shell reads the profiles of system and user first.
         "Profiles" profiles: Profiles = Profiles::Never, FileOnly;
+    }
+
+    /// What is done for WMI without anybody asking; Windows has no such settings.
+    Wmi ["WMI/", (wmi)] {
+        /// Whether permanent subscriptions to events are carried out.
+        "PermanentSubscriptions" permanent_subscriptions: bool = false, FileOnly;
+        /// Whether they may run programs (CommandLineEventConsumer).
+        "CommandLineConsumers" command_line_consumers: bool = false, FileOnly;
     }
 }

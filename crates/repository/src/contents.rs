@@ -56,8 +56,16 @@ pub enum Change {
 }
 
 /// The namespaces that come with the system.
-const NAMESPACES: [&str; 7] =
-    ["root", "root/cimv2", "root/default", "root/hardware", "root/interop", "root/standardcimv2", "root/wmi"];
+const NAMESPACES: [&str; 8] = [
+    "root",
+    "root/cimv2",
+    "root/default",
+    "root/hardware",
+    "root/interop",
+    "root/standardcimv2",
+    "root/subscription",
+    "root/wmi",
+];
 
 /// Classes of WMI itself whose instances the engine has.
 const ENGINES_OWN: [&str; 3] = ["__Namespace", "__SystemSecurity", "__TimerInstruction"];
@@ -243,7 +251,8 @@ impl Stored {
     pub fn keeps(&self, class: &Class) -> bool {
         let has_path = class.is_singleton() || !class.keys().is_empty();
         let is_kept = if self.schema.is_builtin(class.name().as_str()) {
-            class.name().as_str().starts_with("__") && !ENGINES_OWN.iter().any(|own| class.is_a(own))
+            let of_wmi = class.name().as_str().starts_with("__") || class.is_a("__EventConsumer");
+            of_wmi && !ENGINES_OWN.iter().any(|own| class.is_a(own))
         } else {
             !class.qualifiers().says("Dynamic")
         };

@@ -4,6 +4,7 @@ use cim::wql::{Condition, Constant, Operator, PropertyPath, Select, Span};
 use cim::{ColumnSet, Instance, Name, Namespace, ObjectPath, Value};
 
 use crate::engine::everything;
+use crate::registration;
 use crate::table::Served;
 use crate::{Context, Engine, Error, Lookup, MethodCall, ProviderError, Rights, Storage, Target};
 
@@ -70,7 +71,7 @@ impl Engine {
         &self,
         context: &Context,
         namespace: &Namespace,
-        instance: Instance,
+        mut instance: Instance,
         given: &ColumnSet,
     ) -> Result<Instance, Error> {
         let path = instance.path()?;
@@ -93,6 +94,7 @@ impl Engine {
         if changed.is_empty() {
             return Ok(before);
         }
+        self.register(context, namespace, &mut instance)?;
         let owned = context.clone();
         self.call(class.name(), move || provider.put(&owned, &instance, &changed)).await?;
         self.get(context, namespace, &path).await
@@ -106,10 +108,11 @@ impl Engine {
         &self,
         context: &Context,
         namespace: &Namespace,
-        instance: Instance,
+        mut instance: Instance,
     ) -> Result<ObjectPath, Error> {
         let path = ObjectPath::of_class(instance.class().name().clone());
         let Served { class, provider } = self.server_for_writing(context, namespace, &path)?;
+        self.register(context, namespace, &mut instance)?;
         let context = context.clone();
         self.call(class.name(), move || provider.create(&context, &instance)).await
     }
@@ -145,6 +148,7 @@ impl Engine {
         self.admit(context, namespace, Rights::ENABLE)?;
         let served = self.server_of(namespace, path)?;
         self.admit_writing(context, namespace, served.class.name(), served.provider.storage())?;
+        self.admit(context, namespace, registration::rights(&served.class))?;
         Ok(served)
     }
 

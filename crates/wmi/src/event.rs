@@ -135,6 +135,14 @@ impl Engine {
     }
 }
 
+/// Whether a query could be subscribed to.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn is_question(engine: &Engine, namespace: &Namespace, select: Select) -> Result<(), Error> {
+    Question::read(engine.schema(namespace)?, select, engine.origin(namespace)).map(drop)
+}
+
 /// Who wants to know what, and of which engine.
 struct Subscriber {
     engine: Engine,

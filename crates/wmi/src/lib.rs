@@ -33,6 +33,7 @@ mod lineage;
 mod namespaces;
 mod plan;
 mod provider;
+mod registration;
 mod rows;
 mod scan;
 mod security;

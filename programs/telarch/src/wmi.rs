@@ -13,6 +13,7 @@ mod row;
 mod security;
 mod shell;
 mod source;
+mod subscriptions;
 mod there;
 mod watch;
 
@@ -56,6 +57,7 @@ fn run(parser: Parser) -> Result<String, Failure> {
         Action::Security { namespace, sddl } => security::run(source.here()?, namespace, sddl.as_deref()),
         Action::Plot { query, rhythm } => plot::run(&source, &query, rhythm),
         Action::Watch { query, until } => watch::run(&source, &query, until, printer),
+        Action::Subscriptions => Ok(printer.print(&subscriptions::listed(source.here()?)?)),
         Action::Shell if io::stdin().is_terminal() && io::stdout().is_terminal() => {
             shell::talk(&source, printer)
         }
@@ -85,6 +87,7 @@ Actions:
   --watch QUERY         tell the events of a query as they come, until Ctrl and C: each as a list, a line of a table or
                         of CSV, or an object of JSON in a line of its own
   plot QUERY            draw the first number of each row over time; q ends it. Without a terminal: a line each time
+  subscriptions         the permanent subscriptions of this machine, who has made them, and whether they are carried out
   security [NS [SDDL]]  who may do what in a namespace of this machine; or set it
   (nothing)             a shell, with history and completion; without a terminal, a query in each line of input
 

@@ -10,6 +10,7 @@ mod duties;
 mod gateway;
 mod host;
 mod hosts;
+mod subscriptions;
 mod user;
 
 use std::error::Error;
@@ -34,6 +35,7 @@ pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
     match arguments.as_slice() {
         [KEEPER, user, state] => host::keep(user, state).map(Some),
         [QUICK_CONFIG, state] => crate::quick_config::run(state).map(Some),
+        [SUBSCRIPTIONS, state, commands] => subscriptions::run(Path::new(state), commands).map(Some),
         [HOST, uid, gid, state] => host::run(uid.parse()?, gid.parse()?, Path::new(state)).map(Some),
         _ => Ok(None),
     }
@@ -69,6 +71,8 @@ pub(crate) fn require_user(users: &UnixUsers, name: &str) -> Result<(), Box<dyn 
 const KEEPER: &str = "--keep-host";
 /// What a host is told first.
 const HOST: &str = "--host";
+/// What the process is told first that carries out permanent subscriptions.
+const SUBSCRIPTIONS: &str = "--subscriptions";
 /// What the process is told first that sets up the machine.
 pub(crate) const QUICK_CONFIG: &str = "--quickconfig";
 

@@ -6,18 +6,70 @@ use std::sync::Arc;
 
 use accounts::MachineSid;
 use cim::{Namespace, Schema};
-use config::Paths;
+use config::{Paths, State};
+use consumers::{Carrier, Commands, Whose};
 use hardware::{EventLogs, Hardware, HostFile, OwnController};
 use linux::Machine;
 use plugin_wmi::WmiPlugin;
 use repository::{LivingEngine, Repository};
 use service::Plugin;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use wmi::Engine;
 
-/// The plug-ins for the instances of this machine, of the controllers that a directory of state knows, and of what
-/// was added there.
-pub(crate) fn plugins(state: &Path) -> Result<[Arc<dyn Plugin>; 2], Box<dyn Error>> {
+/// WMI of this machine.
+pub(crate) struct Wmi {
+    engine: LivingEngine,
+    hardware: Hardware,
+}
+
+impl Wmi {
+    /// The plug-ins for its instances and the logs of controllers.
+    pub(crate) fn plugins(&self) -> [Arc<dyn Plugin>; 2] {
+        let engine = self.engine.clone();
+        let logs = EventLogs::new(self.hardware.clone());
+        [Arc::new(WmiPlugin::living(move || engine.engine())), Arc::new(logs)]
+    }
+
+    /// Carries out permanent subscriptions while the settings say so.
+    pub(crate) async fn carry_out(self, mut states: watch::Receiver<Arc<State>>) {
+        loop {
+            let wmi = states.borrow_and_update().config.wmi.clone();
+            let carried = async {
+                match wmi.permanent_subscriptions {
+                    true => self.carrier(Whose::Everybody, commands(&wmi)).run().await,
+                    false => std::future::pending().await,
+                }
+            };
+            let other = async {
+                while states.changed().await.is_ok() {
+                    if states.borrow_and_update().config.wmi != wmi {
+                        return;
+                    }
+                }
+                // They stay as they are.
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = carried => {}
+                () = other => {}
+            }
+        }
+    }
+
+    /// Carries out permanent subscriptions.
+    pub(crate) fn carrier(&self, whose: Whose, commands: Commands) -> Carrier {
+        Carrier { engine: self.engine.clone(), whose, commands, words: linux::words }
+    }
+}
+
+/// What the settings say about programs.
+pub(crate) fn commands(wmi: &config::Wmi) -> Commands {
+    if wmi.command_line_consumers { Commands::Run } else { Commands::Refused }
+}
+
+/// WMI of this machine, of the controllers that a directory of state knows, and of what was added there.
+pub(crate) fn open(state: &Path) -> Result<Wmi, Box<dyn Error>> {
     let of_user = Paths::of_user(|name| std::env::var_os(name)).map(|paths| paths.state);
     let of_machine = Paths::of_machine();
     // A service that keeps nothing for the machine keeps nothing in anybody's home either.
@@ -51,8 +103,7 @@ pub(crate) fn plugins(state: &Path) -> Result<[Arc<dyn Plugin>; 2], Box<dyn Erro
     if let Some(error) = wrong {
         tracing::error!(%error, "The repository of WMI cannot be read: nobody may use WMI until it can");
     }
-    let living = LivingEngine::new(Arc::new(repository), begin)?;
-    Ok([Arc::new(WmiPlugin::living(move || living.engine())), Arc::new(EventLogs::new(hardware))])
+    Ok(Wmi { engine: LivingEngine::new(Arc::new(repository), begin)?, hardware })
 }
 
 /// The namespaces there are besides those of providers.

@@ -87,6 +87,13 @@ pub(super) fn storage_driver() -> &'static Builtin {
     &DRIVER
 }
 
+/// Those who are told of events for good.
+pub(super) fn subscription() -> &'static Builtin {
+    static SUBSCRIPTION: LazyLock<Builtin> =
+        LazyLock::new(|| Builtin::index(include_str!("subscription.mof")));
+    &SUBSCRIPTION
+}
+
 impl Builtin {
     pub(super) fn class(&self, name: &Name) -> Option<Arc<Class>> {
         let entry = self.entries.get(name)?;
@@ -146,6 +153,7 @@ mod tests {
             (standard_cimv2(), include_str!("standard_cimv2.mof")),
             (storage(), include_str!("storage.mof")),
             (storage_driver(), include_str!("storage_driver.mof")),
+            (subscription(), include_str!("subscription.mof")),
         ];
         for (builtin, text) in texts {
             let items = mof::parse(text).expect("the text is right");

@@ -173,7 +173,7 @@ fn assert_values(config: &Config, column: fn([&'static str; 3]) -> &'static str)
 }
 
 /// Path, ours, and the article "Installation and Configuration for Windows Remote Management" for WinRM 2.0.
-const VALUES: [[&str; 3]; 46] = [
+const VALUES: [[&str; 3]; 48] = [
     ["MaxEnvelopeSizekb", "500", "150"],
     ["MaxTimeoutms", "60000", "60000"],
     ["MaxBatchItems", "32000", "32000"],
@@ -224,4 +224,6 @@ const VALUES: [[&str; 3]; 46] = [
     ["Winrs/MaxShellsPerUser", "30", "5"],
     ["Shell/LoginShell", "", ""],
     ["Shell/Profiles", "Never", "Never"],
+    ["WMI/PermanentSubscriptions", "false", "false"],
+    ["WMI/CommandLineConsumers", "false", "false"],
 ];

@@ -164,7 +164,7 @@ fn a_login_shell_is_an_absolute_path_or_that_of_the_account() {
     }
 }
 
-const ORDER: [&str; 46] = [
+const ORDER: [&str; 48] = [
     "MaxEnvelopeSizekb",
     "MaxTimeoutms",
     "MaxBatchItems",
@@ -211,4 +211,6 @@ const ORDER: [&str; 46] = [
     "Winrs/MaxShellsPerUser",
     "Shell/LoginShell",
     "Shell/Profiles",
+    "WMI/PermanentSubscriptions",
+    "WMI/CommandLineConsumers",
 ];

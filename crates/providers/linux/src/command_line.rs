@@ -6,7 +6,8 @@ use std::borrow::Cow;
 /// Language 2.2).
 ///
 /// `None` if a quotation does not end.
-pub(crate) fn words(text: &str) -> Option<Vec<String>> {
+#[must_use]
+pub fn words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut characters = text.chars();

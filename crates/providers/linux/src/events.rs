@@ -6,11 +6,20 @@
 //! | `Win32_ComputerShutdownEvent` | a signal of logind, before the machine stops |
 //! | changes of `Win32_Service` | signals of systemd, which say when to look |
 //! | `Win32_VolumeChangeEvent` | `/proc/self/mountinfo`, which wakes up whoever waits for it; it also says when to look at logical disks that come and go |
+//! | `Win32_DeviceChangeEvent`, `Win32_SystemConfigurationChangeEvent` | what the kernel says of devices (netlink), before udev repeats it |
+//! | changes of `Win32_NetworkAdapter` and its configuration | links, addresses and routes (netlink), and `/etc/resolv.conf` (inotify) |
+//! | changes of `Win32_UserAccount`, `Win32_Group`, `Win32_GroupUser` | `/etc/passwd`, `/etc/group` and `/etc/shadow` (inotify) |
+//! | changes of `Win32_LocalTime` and `Win32_UTCTime` | every second, as it begins |
 //!
 //! Nothing listens, and nothing wakes up, while nobody has subscribed.
 
+mod clock;
 mod connector;
+mod devices;
+mod files;
 mod mounts;
+mod multicast;
+mod network;
 mod processes;
 mod signals;
 mod table;
@@ -22,8 +31,12 @@ use wmi::{EventSource, Provider, ProviderError, Scan, Sink, Watch};
 
 use crate::Machine;
 
+pub(crate) use clock::Seconds;
+use devices::{DeviceChanges, Kind as Devices};
+pub(crate) use files::of_accounts;
 use mounts::MountChanges;
 pub(crate) use mounts::of_mounted;
+pub(crate) use network::of_network;
 use processes::{Kind, ProcessTrace};
 use signals::Shutdown;
 pub(crate) use signals::UnitChanges;
@@ -37,6 +50,8 @@ const START: &str = "Win32_ProcessStartTrace";
 const STOP: &str = "Win32_ProcessStopTrace";
 const SHUTDOWN: &str = "Win32_ComputerShutdownEvent";
 const VOLUME: &str = "Win32_VolumeChangeEvent";
+const DEVICE: &str = "Win32_DeviceChangeEvent";
+const CONFIGURATION: &str = "Win32_SystemConfigurationChangeEvent";
 
 impl Events {
     pub(crate) fn of(machine: &Arc<Machine>) -> Arc<dyn Provider> {
@@ -47,7 +62,7 @@ impl Events {
 impl Provider for Events {
     fn classes(&self) -> Vec<(Namespace, Name)> {
         let of = |name| Some((Namespace::cimv2(), Name::parse(name).ok()?));
-        [START, STOP, VOLUME, SHUTDOWN].into_iter().filter_map(of).collect()
+        [START, STOP, VOLUME, SHUTDOWN, DEVICE, CONFIGURATION].into_iter().filter_map(of).collect()
     }
 
     fn enumerate(&self, _scan: &Scan, _rows: &mut Sink<'_>) -> Result<(), ProviderError> {
@@ -64,6 +79,8 @@ impl Provider for Events {
                 let changes = MountChanges::open(&self.machine).map_err(|error| mounts::failed(&error))?;
                 Some(Box::new(mounts::VolumeChanges::new(changes, class)))
             }
+            DEVICE => Some(Box::new(DeviceChanges::open(class, Devices::Device)?)),
+            CONFIGURATION => Some(Box::new(DeviceChanges::open(class, Devices::Configuration)?)),
             SHUTDOWN => Some(Box::new(Shutdown::new(&self.machine, class))),
             _ => None,
         })

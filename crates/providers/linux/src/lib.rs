@@ -57,6 +57,7 @@ mod udev;
 
 use std::sync::Arc;
 
+pub use command_line::words;
 pub use machine::Machine;
 
 use table::Binding;

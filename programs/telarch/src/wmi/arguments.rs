@@ -53,6 +53,8 @@ pub(super) enum Action {
         query: String,
         until: Until,
     },
+    /// What is registered for events.
+    Subscriptions,
     Shell,
     /// The names of classes, for the completion of bash.
     Complete,
@@ -192,6 +194,8 @@ fn action(words: &[String], rhythm: Rhythm, qualifiers: Qualifiers) -> Result<Ac
         ["security", namespace, sddl] => {
             Action::Security { namespace: Some(named(namespace)?), sddl: Some((*sddl).to_owned()) }
         }
+        ["subscriptions"] => Action::Subscriptions,
+        ["subscriptions", ..] => return Err(wrong("subscriptions stands alone")),
         ["plot", query] => Action::Plot { query: query_of(query), rhythm },
         ["plot", ..] => return Err(wrong("plot takes one query, in quotes")),
         ["complete-classes"] => Action::Complete,

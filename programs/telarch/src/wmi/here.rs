@@ -53,6 +53,11 @@ impl Here {
         self.living.engine()
     }
 
+    /// What was added to the classes of the system.
+    pub(super) fn repository(&self) -> &Repository {
+        self.living.repository()
+    }
+
     pub(super) fn context(&self) -> &Context {
         &self.context
     }

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use super::duties::Machine;
 use super::hosts::Hosts;
+use super::subscriptions::Subscriptions;
 use super::{require_user, this_program};
 use crate::arguments::Persistent;
 use crate::audit::{self, AuditFile};
@@ -82,6 +83,8 @@ async fn serve(
     let mut restarts = Restarts::default();
     let start = || gateways.start().inspect(|gateway| set(&current, Some(Arc::clone(gateway))));
     let mut gateway = start()?;
+    let mut subscriptions = Subscriptions::new(&arguments.paths.state);
+    subscriptions.follow(&files.store.snapshot().wmi);
 
     let mut ticks = tokio::time::interval(SCHEMES_LOOKED_AT_EVERY);
     let watch = PolicyWatch::of(&files.store);
@@ -105,13 +108,17 @@ async fn serve(
             () = watch.changed() => files.reload_policies().await,
             Ok(()) = states.changed() => {
                 let now = Arc::clone(&states.borrow_and_update().policies);
+                subscriptions.follow(&files.store.snapshot().wmi);
                 if now != announced {
                     gateway.announce(&policies(&files.store), &[]);
                     announced = now;
                 }
             },
             // An account of the file may have got or lost what a scheme takes.
-            _ = ticks.tick() => gateway.announce_schemes(),
+            _ = ticks.tick() => {
+                gateway.announce_schemes();
+                subscriptions.follow(&files.store.snapshot().wmi);
+            }
             Some(notice) = notices.recv() => match notice {
                 Notice::Ready => {
                     restarts.works = true;

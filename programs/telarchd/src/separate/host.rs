@@ -100,7 +100,7 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
         let identity = Identity::by_peer_credentials(uid, &Known(account.clone()))?;
         let shell = open_files.spare_commands(ShellPlugin::new(surroundings_of_login()));
         let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(shell)];
-        plugins.extend(wmi_engine::plugins(state)?);
+        plugins.extend(wmi_engine::open(state)?.plugins());
         let plugins: Arc<dyn Plugin> = Arc::new(Catalog::new(plugins));
         let host = Host::new(Arc::clone(&plugins), identity, token);
         let (sender, orders) = mpsc::unbounded_channel();

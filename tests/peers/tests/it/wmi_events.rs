@@ -15,6 +15,7 @@ fn watch(service: &Telarchd, way: WayIn, query: &str, program: &[&str]) -> Resul
 for_each_way_in! {
     pywinrm_hears_of_a_program_that_is_started,
     pywinrm_hears_of_an_instance_that_has_come,
+    pywinrm_hears_of_every_second_of_the_clock,
     a_query_that_is_wrong_is_refused_as_a_filter,
 }
 
@@ -39,6 +40,18 @@ fn pywinrm_hears_of_an_instance_that_has_come(way: WayIn) {
     let event = &answer["events"][0];
     assert_eq!(event["class"], "__InstanceCreationEvent", "{answer}");
     assert_eq!(event["TargetInstance"]["Name"], "sleep", "{answer}");
+}
+
+fn pywinrm_hears_of_every_second_of_the_clock(way: WayIn) {
+    let service = Telarchd::start_for(way);
+    // As monitoring scripts wait for a time of day: no WITHIN, because the clock is told of by itself.
+    let query = "SELECT * FROM __InstanceModificationEvent WHERE TargetInstance ISA 'Win32_LocalTime' \
+                 AND TargetInstance.Hour < 24";
+    let answer = watch(&service, way, query, &["true"]).expect("not refused");
+    let event = &answer["events"][0];
+    assert_eq!(event["class"], "__InstanceModificationEvent", "{answer}");
+    let second = event["TargetInstance"]["Second"].as_str().and_then(|second| second.parse::<u8>().ok());
+    assert!(second.is_some_and(|second| second < 60), "{answer}");
 }
 
 fn a_query_that_is_wrong_is_refused_as_a_filter(way: WayIn) {

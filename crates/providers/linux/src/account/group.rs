@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
 use sddl::well_known;
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::database::{Listed, User, is_of_here};
 use super::user::rename;
 use crate::Machine;
+use crate::events;
 use crate::table::{Fill, Push, Table, returned};
 
 /// The groups of the machine itself, and the one that Windows has for administrators.
@@ -85,6 +86,14 @@ impl Table for Group {
     ];
 
     const UNKNOWN: &'static [&'static str] = &["InstallDate"];
+
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(events::of_accounts(machine))
+    }
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         Row::all(machine).into_iter().try_for_each(push)

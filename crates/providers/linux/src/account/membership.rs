@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use wmi::{ProviderError, Scan};
+use wmi::{EventSource, ProviderError, Scan, Watch};
 
 use super::database::{User, path};
 use super::group::Row as Group;
 use crate::Machine;
+use crate::events;
 use crate::table::{Fill, Push, Table};
 
 /// Every member of every group.
@@ -27,6 +28,14 @@ impl Table for GroupUser {
         ("GroupComponent", |machine, row| path("Win32_Group", machine, &row.group)),
         ("PartComponent", |machine, row| row.user.path(machine)),
     ];
+
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(events::of_accounts(machine))
+    }
 
     fn rows(
         &self,

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{ColumnSet, Instance, Status, Value};
-use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::database::{Password, User, is_of_here};
 use crate::machine::now;
 use crate::table::{Fill, Push, Table, returned};
-use crate::{Machine, program};
+use crate::{Machine, events, program};
 
 /// The users of the machine itself.
 pub(crate) struct UserAccount;
@@ -74,6 +74,14 @@ impl Table for UserAccount {
     ];
 
     const UNKNOWN: &'static [&'static str] = &["InstallDate"];
+
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(events::of_accounts(machine))
+    }
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         User::all(machine).into_iter().map(Row::new).try_for_each(push)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cim::{Instance, Value};
-use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::change;
 use super::ethtool::Modes;
@@ -11,7 +11,7 @@ use super::kernel_link::KernelLink;
 use super::link::Link;
 use crate::system::booted;
 use crate::table::{Fill, Push, Table, returned, text_key};
-use crate::{Machine, sysfs};
+use crate::{Machine, events, sysfs};
 
 /// The adapters, those made by software among them.
 pub(crate) struct Adapter;
@@ -89,6 +89,14 @@ impl Table for Adapter {
         "NetworkAddresses",
         "PowerManagementCapabilities",
     ];
+
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(events::of_network(machine))
+    }
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Link>) -> Result<(), ProviderError> {
         Link::all(machine).into_iter().try_for_each(push)

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{Instance, Value};
-use wmi::{Lookup, MethodCall, ProviderError, Scan};
+use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Watch};
 
 use super::adapter::caption;
 use super::address::Address;
@@ -16,6 +16,7 @@ use super::link::Link;
 use super::resolver::Resolver;
 use super::route::Route;
 use crate::Machine;
+use crate::events;
 use crate::table::{Fill, Push, Table, host_name};
 
 /// How adapters are configured.
@@ -181,6 +182,14 @@ impl Table for Configuration {
         "WINSScopeID",
         "WINSSecondaryServer",
     ];
+
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(events::of_network(machine))
+    }
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         let everywhere = Rc::<Everywhere>::default();

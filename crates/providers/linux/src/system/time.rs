@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use jiff::civil;
 use jiff::tz::TimeZone;
-use wmi::{ProviderError, Scan};
+use wmi::{EventSource, ProviderError, Scan, Watch};
 
 use crate::Machine;
+use crate::events;
 use crate::machine::now;
 use crate::table::{Fill, Push, Table};
 
@@ -38,6 +39,10 @@ impl Table for LocalTime {
 
     const UNKNOWN: &'static [&'static str] = &["Milliseconds"];
 
+    fn watch(&self, _: &Arc<Machine>, _: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(Some(Box::new(events::Seconds)))
+    }
+
     fn rows(
         &self,
         _: &Arc<Machine>,
@@ -56,6 +61,10 @@ impl Table for UtcTime {
     const COLUMNS: &'static [(&'static str, Fill<civil::DateTime>)] = CLOCK;
 
     const UNKNOWN: &'static [&'static str] = &["Milliseconds"];
+
+    fn watch(&self, _: &Arc<Machine>, _: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(Some(Box::new(events::Seconds)))
+    }
 
     fn rows(
         &self,

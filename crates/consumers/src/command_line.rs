@@ -1,0 +1,110 @@
+//! `CommandLineEventConsumer`: a program for each event, as the user of this process.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use cim::{Instance, Value};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::Command;
+
+use crate::Problem;
+use crate::standing::Words;
+use crate::template::Template;
+
+/// A program, and what it is called with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandLine {
+    program: PathBuf,
+    /// The name it is called by, and its arguments.
+    words: Vec<Template>,
+    folder: PathBuf,
+    longest: Duration,
+}
+
+/// How long a program may run of which nothing is said.
+const USUAL_LONGEST: Duration = Duration::from_secs(600);
+
+/// How long one may run at all.
+const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+
+impl CommandLine {
+    pub(crate) fn read(consumer: &Instance, words: Words) -> Result<Self, Problem> {
+        let text = |name| consumer.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let wrong = |property, what| Problem::Property { property, what };
+        let line = text("CommandLineTemplate").unwrap_or_default();
+        let what = "a quotation does not end";
+        // Words are told apart before an event says anything, so that it can add none.
+        let mut words: Vec<Template> = words(line)
+            .ok_or(wrong("CommandLineTemplate", what))?
+            .iter()
+            .map(|word| Template::parse(word))
+            .collect();
+        let program = match text("ExecutablePath") {
+            Some(path) => path.to_owned(),
+            None => {
+                let first = words.first().filter(|first| first.is_fixed());
+                let what = "name a program, and leave nothing of its name to the event";
+                let first = first.ok_or(wrong("CommandLineTemplate", what))?;
+                first.fill(&Instance::new(consumer.class().clone()))
+            }
+        };
+        let program = PathBuf::from(program);
+        if !program.is_absolute() {
+            return Err(wrong("ExecutablePath", "give the whole path of a program"));
+        }
+        if words.is_empty() {
+            words.push(Template::parse(&program.display().to_string().replace('%', "%%")));
+        }
+        let folder = text("WorkingDirectory").map_or_else(|| PathBuf::from("/"), PathBuf::from);
+        if !folder.is_absolute() {
+            return Err(wrong("WorkingDirectory", "give the whole path of a folder"));
+        }
+        let longest = consumer.value("KillTimeout").and_then(Value::as_integer).unwrap_or(0);
+        let longest = match u64::try_from(longest) {
+            Ok(0) | Err(_) => USUAL_LONGEST,
+            Ok(seconds) => Duration::from_secs(seconds).min(LONGEST),
+        };
+        Ok(Self { program, words, folder, longest })
+    }
+
+    /// Runs the program and waits for its end. It ends with the future.
+    pub(crate) async fn consume(&self, event: &Instance) -> Result<(), Problem> {
+        let program = self.program.display().to_string();
+        let mut words = self.words.iter().map(|word| word.fill(event).replace('\0', ""));
+        let mut command = std::process::Command::new(&self.program);
+        command.arg0(words.next().unwrap_or_default()).args(words);
+        command.current_dir(&self.folder).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        for name in ["HOME", "USER", "LOGNAME", "LANG", "TZ"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        let mut child =
+            Command::from(command).kill_on_drop(true).spawn().map_err(Problem::deed(program.as_str()))?;
+        let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+        let ended = tokio::time::timeout(self.longest, child.wait()).await;
+        drop(group);
+        match ended {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(status)) => Err(Problem::Status { program, status }),
+            Ok(Err(error)) => Err(Problem::deed(program)(error)),
+            Err(_) => Err(Problem::TooLong { program, seconds: self.longest.as_secs() }),
+        }
+    }
+}
+
+/// The processes of a program, which end when nobody waits for it any more.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // What it has left behind belongs to it; nothing left is no error.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}

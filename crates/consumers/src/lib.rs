@@ -1,0 +1,35 @@
+//! Permanent subscriptions to events of WMI: filters and consumers that are kept in the repository, bound together,
+//! and carried out for as long as the service runs.
+//!
+//! | Class | What it does with an event |
+//! |---|---|
+//! | `LogFileEventConsumer` | adds a line to a file |
+//! | `NTEventLogEventConsumer` | writes an entry into the journal |
+//! | `CommandLineEventConsumer` | runs a program, if that is allowed as well |
+//!
+//! Everything is done with the rights of the process that carries them out, and only for the one who has made the
+//! filter, the consumer and the binding, all three ([`Whose`]). A program is named by an absolute path that no event can
+//! choose; what an event says stays inside of one argument, however it is written.
+//!
+//! Left out on purpose: consumers that send mail or run scripts, which would take what a Linux machine need not have;
+//! and whether anything of this is done at all, which is a setting.
+
+#![forbid(unsafe_code)]
+
+mod command_line;
+mod consumer;
+mod error;
+mod journal;
+mod log_file;
+mod pace;
+mod standing;
+mod subscription;
+mod template;
+
+pub use command_line::CommandLine;
+pub use consumer::Consumer;
+pub use error::Problem;
+pub use journal::JournalEntry;
+pub use log_file::LogFile;
+pub use standing::{Carrier, Commands, Whose, Words};
+pub use subscription::{Filter, Registered, Subscription, registered};

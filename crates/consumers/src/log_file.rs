@@ -1,0 +1,100 @@
+//! `LogFileEventConsumer`: a line for each event.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use cim::{Instance, Value};
+use rustix::fs::OFlags;
+
+use crate::Problem;
+use crate::template::Template;
+
+/// A file that lines are added to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogFile {
+    path: PathBuf,
+    /// Larger than this, in octets, it is put aside; 0 is never.
+    most: u64,
+    line: Template,
+}
+
+/// As many old files are kept as Windows keeps.
+const OLD_FILES: u32 = 999;
+
+impl LogFile {
+    pub(crate) fn read(consumer: &Instance) -> Result<Self, Problem> {
+        let text = |name| consumer.value(name).and_then(Value::as_str);
+        let path = text("Filename").map(PathBuf::from).filter(|path| path.is_absolute());
+        let what = "give the whole path of a file";
+        let path = path.ok_or(Problem::Property { property: "Filename", what })?;
+        let most = consumer.value("MaximumFileSize").and_then(Value::as_integer);
+        let most = most.and_then(|most| u64::try_from(most).ok()).unwrap_or(0);
+        Ok(Self { path, most, line: Template::parse(text("Text").unwrap_or_default()) })
+    }
+
+    /// Adds the line of an event. Waits for the disk.
+    pub(crate) fn consume(&self, event: &Instance) -> Result<(), Problem> {
+        // An event makes one line, whatever it says.
+        let line = self.line.fill(event).replace(['\n', '\r', '\0'], " ") + "\n";
+        self.append(&line).map_err(Problem::deed(self.path.display().to_string()))
+    }
+
+    fn append(&self, line: &str) -> io::Result<()> {
+        let mut file = open(&self.path)?;
+        let size = file.metadata()?.len();
+        if self.most > 0
+            && size > 0
+            && size.saturating_add(u64::try_from(line.len()).unwrap_or(0)) > self.most
+        {
+            fs::rename(&self.path, self.aside())?;
+            file = open(&self.path)?;
+        }
+        file.write_all(line.as_bytes())
+    }
+
+    /// The first name that is free of `FILE.001` to `FILE.999`; when none is, the first is overwritten.
+    fn aside(&self) -> PathBuf {
+        let numbered = |number: u32| {
+            let mut name = self.path.clone().into_os_string();
+            name.push(format!(".{number:03}"));
+            PathBuf::from(name)
+        };
+        (1..=OLD_FILES).map(numbered).find(|path| !path.exists()).unwrap_or_else(|| numbered(1))
+    }
+}
+
+/// Opens the end of a file, and of nothing else: who may write its folder could have put anything in its place.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_full_is_put_aside_and_a_link_is_not_followed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.log");
+        let log = LogFile { path: path.clone(), most: 10, line: Template::parse("") };
+        for line in ["1234567\n", "abcdefg\n", "ABCDEFG\n"] {
+            log.append(line).expect("it is written");
+        }
+        let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect("a file");
+        assert_eq!(
+            [read("a.log.001"), read("a.log.002"), read("a.log")],
+            ["1234567\n", "abcdefg\n", "ABCDEFG\n"]
+        );
+        fs::remove_file(&path).expect("a file");
+        std::os::unix::fs::symlink(folder.path().join("a.log.001"), &path).expect("a link");
+        log.append("x\n").expect_err("a link");
+        assert_eq!(read("a.log.001"), "1234567\n");
+    }
+}

@@ -1,0 +1,59 @@
+//! How often something may be done.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// So many in a minute, all at once or one by one.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    most: u32,
+    left: u32,
+    since: Instant,
+    refused: u64,
+}
+
+impl Pace {
+    pub(crate) fn new(most: u32) -> Self {
+        Self { most, left: most, since: Instant::now(), refused: 0 }
+    }
+
+    /// Whether it may be done now.
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
+        if now.duration_since(self.since) >= MINUTE {
+            (self.left, self.since) = (self.most, now);
+        }
+        match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                true
+            }
+            None => {
+                self.refused += 1;
+                false
+            }
+        }
+    }
+
+    /// How many were refused since this was asked last, once it goes on.
+    pub(crate) fn refused(&mut self) -> Option<u64> {
+        let refused = std::mem::take(&mut self.refused);
+        (refused > 0).then_some(refused)
+    }
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_in_a_minute_is_counted() {
+        let mut pace = Pace::new(2);
+        let now = Instant::now();
+        assert_eq!([pace.take(now), pace.take(now), pace.take(now)], [true, true, false]);
+        assert!(pace.take(now + MINUTE));
+        assert_eq!((pace.refused(), pace.refused()), (Some(1), None));
+    }
+}

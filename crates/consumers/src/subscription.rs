@@ -1,0 +1,101 @@
+//! What is registered: filters, consumers, and bindings of the two.
+
+use cim::{Instance, Namespace, ObjectPath, Value};
+use repository::Contents;
+use sddl::Sid;
+
+use crate::standing::Words;
+use crate::{Consumer, Problem};
+
+/// A filter with the consumer of its events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Which events.
+    pub filter: Filter,
+    /// What is done with each.
+    pub consumer: Consumer,
+}
+
+/// Which events are wanted (`__EventFilter`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter {
+    /// In which namespace they occur.
+    pub namespace: Namespace,
+    /// The query, in WQL.
+    pub query: String,
+}
+
+/// A binding that there is.
+#[derive(Debug)]
+pub struct Registered {
+    /// Where it is registered.
+    pub namespace: Namespace,
+    /// The path of its filter.
+    pub filter: String,
+    /// The path of its consumer.
+    pub consumer: String,
+    /// Who has made it; `None` for whoever may write the file of the repository.
+    pub creator: Option<Sid>,
+    /// What it amounts to.
+    pub subscription: Result<Subscription, Problem>,
+}
+
+/// Everything that is registered, of all namespaces.
+#[must_use]
+pub fn registered(contents: &Contents, words: Words) -> Vec<Registered> {
+    let mut all = Vec::new();
+    for (namespace, stored) in contents.namespaces() {
+        let bindings =
+            stored.instances().filter(|instance| instance.class().is_a("__FilterToConsumerBinding"));
+        for binding in bindings {
+            let path = |name| match binding.value(name) {
+                Some(Value::Reference(path)) => Some(path.as_ref()),
+                _ => None,
+            };
+            let told = |name| path(name).map(ObjectPath::to_string).unwrap_or_default();
+            let subscription = read(contents, namespace, binding, path("Filter"), path("Consumer"), words);
+            all.push(Registered {
+                namespace: namespace.clone(),
+                filter: told("Filter"),
+                consumer: told("Consumer"),
+                creator: creator(binding),
+                subscription,
+            });
+        }
+    }
+    all
+}
+
+fn read(
+    contents: &Contents,
+    namespace: &Namespace,
+    binding: &Instance,
+    filter: Option<&ObjectPath>,
+    consumer: Option<&ObjectPath>,
+    words: Words,
+) -> Result<Subscription, Problem> {
+    let found = |path: Option<&ObjectPath>| {
+        let path = path.ok_or_else(|| Problem::Missing("filter or consumer".to_owned()))?;
+        let stored = contents.namespace(path.namespace.as_ref().unwrap_or(namespace)).ok();
+        let instance = stored.and_then(|stored| stored.instance(path).ok().flatten());
+        instance.ok_or_else(|| Problem::Missing(path.to_string()))
+    };
+    let at = filter.and_then(|path| path.namespace.as_ref()).unwrap_or(namespace);
+    let (filter, consumer) = (found(filter)?, found(consumer)?);
+    if creator(filter) != creator(binding) || creator(consumer) != creator(binding) {
+        return Err(Problem::Creators);
+    }
+    let text = |name| filter.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let namespace = text("EventNamespace").map(Namespace::parse).transpose()?;
+    let what = "give a query of events";
+    let query = text("Query").ok_or(Problem::Property { property: "Query", what })?.to_owned();
+    let filter = Filter { namespace: namespace.unwrap_or_else(|| at.clone()), query };
+    Ok(Subscription { filter, consumer: Consumer::read(consumer, words)? })
+}
+
+/// Who has made something; what is written wrongly is nobody's.
+fn creator(instance: &Instance) -> Option<Sid> {
+    let Some(Value::Array(octets)) = instance.value("CreatorSID") else { return None };
+    let octets = octets.iter().filter_map(Value::as_integer).filter_map(|octet| u8::try_from(octet).ok());
+    Some(Sid::decode(&octets.collect::<Vec<u8>>()).unwrap_or(sddl::well_known::ANONYMOUS))
+}

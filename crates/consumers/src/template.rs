@@ -1,0 +1,142 @@
+//! Texts in which properties of an event stand between percent signs (Win32, standard string templates of WMI).
+
+use cim::{Instance, Value};
+
+/// A text with places for `%Property%` and `%Object.Property%`; `%%` is a percent sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Template(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    /// A property, and what is inside of it.
+    Place(Vec<String>),
+}
+
+/// No text becomes longer than this, in octets, whatever an event says.
+const LONGEST: usize = 64 * 1024;
+
+impl Template {
+    /// Reads a text. A sign that opens no place stands for itself.
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut parts = Vec::new();
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some((before, behind)) = rest.split_once('%') {
+            plain += before;
+            rest = match behind.split_once('%') {
+                Some(("", after)) => {
+                    plain.push('%');
+                    after
+                }
+                Some((inside, after)) if is_path(inside) => {
+                    parts.push(Part::Text(std::mem::take(&mut plain)));
+                    parts.push(Part::Place(inside.split('.').map(str::to_owned).collect()));
+                    after
+                }
+                _ => {
+                    plain.push('%');
+                    behind
+                }
+            };
+        }
+        plain += rest;
+        parts.push(Part::Text(plain));
+        parts.retain(|part| *part != Part::Text(String::new()));
+        Self(parts)
+    }
+
+    /// Whether it is the same for every event.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.0.iter().all(|part| matches!(part, Part::Text(_)))
+    }
+
+    /// The text for an event; what that has not is left out.
+    pub(crate) fn fill(&self, event: &Instance) -> String {
+        let mut text = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Text(plain) => text += plain,
+                Part::Place(path) => text += &shown(event, path),
+            }
+        }
+        if text.len() > LONGEST {
+            let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            text.truncate(end);
+        }
+        text
+    }
+}
+
+fn is_path(text: &str) -> bool {
+    text.split('.').all(|name| cim::Name::parse(name).is_ok())
+}
+
+fn shown(object: &Instance, path: &[String]) -> String {
+    let Some((name, deeper)) = path.split_first() else { return String::new() };
+    match object.value(name) {
+        Some(Value::Object(inner)) if !deeper.is_empty() => shown(inner, deeper),
+        Some(Value::Object(inner)) => inner.path().map(|path| path.to_string()).unwrap_or_default(),
+        Some(Value::Array(elements)) => {
+            let elements: Vec<String> = elements.iter().map(plain).collect();
+            format!("{{{}}}", elements.join(","))
+        }
+        Some(value) if deeper.is_empty() => plain(value),
+        None if deeper.is_empty() && name.eq_ignore_ascii_case("__CLASS") => {
+            object.class().name().to_string()
+        }
+        _ => String::new(),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    let mut text = String::new();
+    if !value.is_null() {
+        value.write_text(&mut text);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use cim::{Namespace, Schema};
+
+    use super::*;
+
+    fn event() -> Instance {
+        let schema = Schema::of(Namespace::cimv2());
+        let process = Instance::new(schema.class("Win32_Process").expect("a class"))
+            .with("Name", "sh; reboot")
+            .and_then(|process| process.with("ProcessId", 7_u32))
+            .expect("properties");
+        let class = schema.class("__InstanceCreationEvent").expect("a class");
+        Instance::new(class).with("TargetInstance", Value::Object(process.into())).expect("a property")
+    }
+
+    #[test]
+    fn places_have_what_the_event_says_and_signs_stand_for_themselves() {
+        for (text, filled) in [
+            ("%TargetInstance.Name% is %targetinstance.PROCESSID%", "sh; reboot is 7"),
+            ("100%% of %Nothing%%TargetInstance.Caption%.", "100% of ."),
+            ("50% and more", "50% and more"),
+            ("a %b c% %TargetInstance.ProcessId%", "a %b c% 7"),
+            ("%__CLASS% %TargetInstance.__CLASS%", "__InstanceCreationEvent Win32_Process"),
+            ("%", "%"),
+        ] {
+            assert_eq!(Template::parse(text).fill(&event()), filled, "{text}");
+        }
+        assert!(Template::parse("/bin/100%%").is_fixed() && !Template::parse("%Name%").is_fixed());
+    }
+
+    #[test]
+    fn what_an_event_says_is_not_read_as_a_template_again() {
+        let class = event().class().clone();
+        let schema = Schema::of(Namespace::cimv2());
+        let process = Instance::new(schema.class("Win32_Process").expect("a class"))
+            .with("Name", "%TargetInstance.ProcessId%")
+            .expect("a property");
+        let event = Instance::new(class).with("TargetInstance", Value::Object(process.into()));
+        let filled = Template::parse("%TargetInstance.Name%").fill(&event.expect("a property"));
+        assert_eq!(filled, "%TargetInstance.ProcessId%");
+    }
+}

@@ -1,0 +1,202 @@
+//! What is registered is carried out, for its creator, and for no longer than it is registered.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cim::Namespace;
+use readiness::FileChanges;
+use repository::{Compiler, LivingEngine, Repository};
+use sddl::DomainSid;
+use telarch_consumers::{Carrier, Commands, Problem, Whose, Words, registered};
+use tokio::task::JoinSet;
+use wmi::Engine;
+
+const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
+
+/// As good as POSIX for what stands here.
+const WORDS: Words = |line| Some(line.split(' ').map(str::to_owned).collect());
+
+fn compile(repository: &Repository, text: &str) {
+    let namespace = Namespace::parse("root/subscription").unwrap();
+    let mut compiler = Compiler::new(namespace);
+    compiler.text("site.mof".as_ref(), text).unwrap_or_else(|error| panic!("{error}"));
+    repository.update(|contents| compiler.apply(contents)).unwrap_or_else(|error| panic!("{error}"));
+}
+
+const ROOM: &str =
+    "#pragma namespace(\"\\\\\\\\.\\\\root\\\\default\")\nclass Room { [Key] string Name; };\n";
+
+fn room(name: &str) -> String {
+    format!(
+        "#pragma namespace(\"\\\\\\\\.\\\\root\\\\default\")\ninstance of Room {{ Name = \"{name}\"; }};\n"
+    )
+}
+
+/// A filter of rooms that are made, bound to a consumer.
+fn bound(consumer: &str, more: &str) -> String {
+    format!(
+        "instance of __EventFilter as $F {{ Name = \"rooms\"; EventNamespace = \"root/default\"; \
+         QueryLanguage = \"WQL\"; Query = \"SELECT * FROM __InstanceCreationEvent WITHIN 600 \
+         WHERE TargetInstance ISA 'Room'\"; {more} }};\n\
+         instance of {consumer};\n\
+         instance of __FilterToConsumerBinding {{ Filter = $F; Consumer = $C; {more} }};\n"
+    )
+}
+
+fn log_to(path: &Path, more: &str) -> String {
+    let path = path.display();
+    format!(
+        "LogFileEventConsumer as $C {{ Name = \"log\"; Filename = \"{path}\"; \
+         Text = \"made %TargetInstance.Name%\"; {more} }}"
+    )
+}
+
+fn engine() -> LivingEngine {
+    let repository = Arc::new(Repository::in_memory());
+    compile(&repository, ROOM);
+    LivingEngine::new(repository, || Engine::builder("node7", 0)).unwrap()
+}
+
+fn carried_out(engine: &LivingEngine, whose: Whose, commands: Commands) -> JoinSet<()> {
+    let mut work = JoinSet::new();
+    work.spawn(Carrier { engine: engine.clone(), whose, commands, words: WORDS }.run());
+    work
+}
+
+/// Makes rooms until one has been noticed: when a subscription has begun, nobody says.
+async fn rooms_until(engine: &LivingEngine, file: &Path) -> String {
+    let mut changes = FileChanges::of([file]).unwrap();
+    for number in 0..200 {
+        compile(engine.repository(), &room(&format!("a b{number}")));
+        let _ = tokio::time::timeout(Duration::from_millis(100), changes.next()).await;
+        match fs::read_to_string(file) {
+            Ok(text) if text.ends_with('\n') => return text,
+            _ => {}
+        }
+    }
+    panic!("{} was never written", file.display());
+}
+
+#[tokio::test]
+async fn a_line_is_written_for_each_event_until_the_binding_is_deleted() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("rooms.log");
+    let engine = engine();
+    let _work = carried_out(&engine, Whose::Everybody, Commands::Refused);
+    compile(engine.repository(), &bound(&log_to(&log, ""), ""));
+    let text = rooms_until(&engine, &log).await;
+    assert!(text.starts_with("made a b"), "{text}");
+    let namespace = Namespace::parse("root/subscription").unwrap();
+    let binding = {
+        let contents = engine.repository().contents();
+        let stored = contents.namespace(&namespace).unwrap();
+        let is_it = |one: &&cim::Instance| one.class().is_a("__FilterToConsumerBinding");
+        stored.instances().find(is_it).unwrap().path().unwrap()
+    };
+    engine.repository().update(|contents| Ok(contents.remove_instance(&namespace, &binding)?)).unwrap();
+    let mut changes = FileChanges::of([&log]).unwrap();
+    // What was on its way may still be written; then there is silence.
+    while tokio::time::timeout(Duration::from_millis(500), changes.next()).await.is_ok() {}
+    compile(engine.repository(), &room("last"));
+    assert!(tokio::time::timeout(Duration::from_millis(500), changes.next()).await.is_err());
+}
+
+#[tokio::test]
+async fn what_an_event_says_is_one_argument_of_a_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().display();
+    let engine = engine();
+    let _work = carried_out(&engine, Whose::Everybody, Commands::Run);
+    let consumer = format!(
+        "CommandLineEventConsumer as $C {{ Name = \"touch\"; ExecutablePath = \"/usr/bin/touch\"; \
+         CommandLineTemplate = \"touch {place}/%TargetInstance.Name%\"; }}"
+    );
+    compile(engine.repository(), &bound(&consumer, ""));
+    // Rooms are made until one has been noticed; what is made for it has its whole name.
+    for number in 0..200 {
+        let name = format!("a b; true {number}");
+        let mut changes = FileChanges::of([folder.path().join(&name)]).unwrap();
+        compile(engine.repository(), &room(&name));
+        let _ = tokio::time::timeout(Duration::from_millis(100), changes.next()).await;
+        let made = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let made: Vec<String> = made.map(|name| name.into_string().unwrap()).collect();
+        if !made.is_empty() {
+            assert!(made.iter().all(|name| name.starts_with("a b; true ")), "{made:?}");
+            return;
+        }
+    }
+    panic!("nothing was made");
+}
+
+#[tokio::test]
+async fn programs_are_not_run_where_they_are_not_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("rooms.log");
+    let engine = engine();
+    let _work = carried_out(&engine, Whose::Everybody, Commands::Refused);
+    let consumer = format!(
+        "CommandLineEventConsumer as $C {{ Name = \"touch\"; \
+         CommandLineTemplate = \"/usr/bin/touch {}/touched\"; }}",
+        folder.path().display()
+    );
+    compile(engine.repository(), &bound(&consumer, ""));
+    let second = bound(&log_to(&log, ""), "").replace("\"rooms\"", "\"logged\"");
+    compile(engine.repository(), &second);
+    rooms_until(&engine, &log).await;
+    rooms_until(&engine, &log).await;
+    assert!(!folder.path().join("touched").exists());
+}
+
+fn creator(rid: u32) -> String {
+    let octets: Vec<String> = MACHINE.account(rid).encode().iter().map(u8::to_string).collect();
+    format!("CreatorSID = {{ {} }};", octets.join(", "))
+}
+
+#[tokio::test]
+async fn nothing_is_done_for_somebody_else_than_this_process_acts_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, other) = (folder.path().join("mine.log"), folder.path().join("other.log"));
+    let engine = engine();
+    let _work = carried_out(&engine, Whose::Only(MACHINE.account(500)), Commands::Run);
+    let others = bound(&log_to(&other, &creator(3000)), &creator(3000));
+    compile(engine.repository(), &others.replace("\"rooms\"", "\"theirs\"").replace("\"log\"", "\"theirs\""));
+    compile(engine.repository(), &bound(&log_to(&log, &creator(500)), &creator(500)));
+    rooms_until(&engine, &log).await;
+    assert!(!other.exists());
+}
+
+/// The problem of the only binding.
+fn problem(text: &str) -> Problem {
+    let engine = engine();
+    compile(engine.repository(), text);
+    let mut all = registered(&engine.repository().contents(), WORDS);
+    assert_eq!(all.len(), 1);
+    all.remove(0).subscription.unwrap_err()
+}
+
+#[test]
+fn a_consumer_of_one_user_does_not_act_for_another() {
+    let mixed = bound(&log_to(Path::new("/tmp/x"), &creator(3000)), &creator(500));
+    assert!(matches!(problem(&mixed), Problem::Creators));
+    let nobodys = bound(&log_to(Path::new("/tmp/x"), ""), &creator(500));
+    assert!(matches!(problem(&nobodys), Problem::Creators));
+}
+
+#[test]
+fn what_cannot_be_carried_out_says_what_to_do() {
+    for (consumer, words) in [
+        ("LogFileEventConsumer as $C { Name = \"a\"; Filename = \"a.log\"; }", "whole path of a file"),
+        ("NTEventLogEventConsumer as $C { Name = \"a\"; }", "SourceName"),
+        ("CommandLineEventConsumer as $C { Name = \"a\"; CommandLineTemplate = \"touch x\"; }", "whole path"),
+        (
+            "CommandLineEventConsumer as $C { Name = \"a\"; CommandLineTemplate = \"%TargetInstance.Name% x\"; }",
+            "nothing of its name to the event",
+        ),
+    ] {
+        let told = problem(&bound(consumer, "")).to_string();
+        assert!(told.contains(words), "{consumer}: {told}");
+    }
+}

@@ -1,0 +1,95 @@
+//! `Win32_DeviceChangeEvent` and `Win32_SystemConfigurationChangeEvent`: what the kernel says of devices
+//! (`kobject_uevent` of the kernel; `ACTION` in udev(7)).
+
+use std::io;
+use std::sync::Arc;
+
+use cim::{Class, Status, Value};
+use wmi::{BoxFuture, EventSource, Happening, ProviderError};
+
+use super::instance;
+use super::multicast::{Multicast, Told};
+
+/// Which of the two classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A device has come or gone.
+    Device,
+    /// What there is of devices is not what it was, in whatever way.
+    Configuration,
+}
+
+/// The values of `EventType`.
+const CHANGED: u16 = 1;
+const ARRIVAL: u16 = 2;
+const REMOVAL: u16 = 3;
+
+/// Devices as they come and go.
+pub(super) struct DeviceChanges {
+    kernel: Multicast,
+    class: Arc<Class>,
+    kind: Kind,
+}
+
+impl DeviceChanges {
+    /// # Errors
+    /// What the kernel says.
+    pub(super) fn open(class: Arc<Class>, kind: Kind) -> Result<Self, ProviderError> {
+        let kernel = Multicast::of_devices().map_err(|error| failed(&error))?;
+        Ok(Self { kernel, class, kind })
+    }
+}
+
+impl EventSource for DeviceChanges {
+    fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
+        Box::pin(async {
+            loop {
+                let told = self.kernel.next().await.map_err(|error| failed(&error))?;
+                if let Some(kind) = event_type(&told, self.kind) {
+                    let values = [("EventType", Value::Uint16(kind))];
+                    return Ok(Happening::Event(instance(&self.class, values)?));
+                }
+            }
+        })
+    }
+}
+
+/// The event that a message makes, if it makes one of the class.
+fn event_type(told: &Told, kind: Kind) -> Option<u16> {
+    let Told::Message(message) = told else { return (kind == Kind::Configuration).then_some(CHANGED) };
+    // `ACTION@PATH`, and then fields with a NUL behind each.
+    let action = message.split(|octet| *octet == b'@').next().unwrap_or_default();
+    match (action, kind) {
+        (b"add", Kind::Device) => Some(ARRIVAL),
+        (b"remove", Kind::Device) => Some(REMOVAL),
+        (b"add" | b"remove" | b"change" | b"move" | b"online" | b"offline", Kind::Configuration) => {
+            Some(CHANGED)
+        }
+        _ => None,
+    }
+}
+
+fn failed(error: &io::Error) -> ProviderError {
+    ProviderError::failed(Status::Failed, format!("the kernel does not tell of devices: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_come_and_go_and_everything_else_is_a_change_of_the_configuration() {
+        let told = |text: &str| Told::Message(text.as_bytes().to_vec());
+        for (message, device, configuration) in [
+            ("add@/devices/virtual/net/x\0ACTION=add\0", Some(ARRIVAL), Some(CHANGED)),
+            ("remove@/devices/virtual/net/x\0", Some(REMOVAL), Some(CHANGED)),
+            ("change@/devices/pci0000:00\0", None, Some(CHANGED)),
+            ("bind@/devices/x\0", None, None),
+            ("", None, None),
+        ] {
+            let found = [Kind::Device, Kind::Configuration].map(|kind| event_type(&told(message), kind));
+            assert_eq!(found, [device, configuration], "{message}");
+        }
+        assert_eq!(event_type(&Told::Lost, Kind::Configuration), Some(CHANGED));
+    }
+}

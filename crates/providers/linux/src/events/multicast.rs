@@ -1,0 +1,77 @@
+//! What the kernel tells everybody who listens to a group of netlink (netlink(7)).
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use readiness::watch;
+use rustix::io::Errno;
+use rustix::net::netlink::{KOBJECT_UEVENT, SocketAddrNetlink};
+use rustix::net::{AddressFamily, RecvFlags, SocketAddrAny, SocketFlags, SocketType};
+use rustix::net::{Protocol, bind, recvfrom, socket_with, sockopt};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// A listener.
+pub(super) struct Multicast(AsyncFd<OwnedFd>);
+
+/// Something that was told.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Message(Vec<u8>),
+    /// More was told than the kernel could keep.
+    Lost,
+}
+
+/// Links, and addresses and routes of both families (`RTMGRP_*` of `linux/rtnetlink.h`).
+const NETWORK: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
+
+/// What the kernel says of devices itself; udev repeats it to the second group.
+const DEVICES: u32 = 1;
+
+/// No message is longer.
+const LONGEST: usize = 32 << 10;
+
+impl Multicast {
+    /// Links, addresses and routes that come, change and go.
+    pub(super) fn of_network() -> io::Result<Self> {
+        // The protocol of routes is the one with the number 0.
+        Self::open(None, NETWORK)
+    }
+
+    /// Devices that come, change and go.
+    pub(super) fn of_devices() -> io::Result<Self> {
+        Self::open(Some(KOBJECT_UEVENT), DEVICES)
+    }
+
+    fn open(protocol: Option<Protocol>, groups: u32) -> io::Result<Self> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
+        // For bursts; with less it works as well.
+        let _ = sockopt::set_socket_recv_buffer_size(&socket, 1 << 20);
+        bind(&socket, &SocketAddrNetlink::new(0, groups))?;
+        Ok(Self(watch(socket, Interest::READABLE)?))
+    }
+
+    /// Waits for the next message. Nothing is lost if the future is dropped.
+    pub(super) async fn next(&mut self) -> io::Result<Told> {
+        loop {
+            let mut readable = self.0.readable().await?;
+            let mut message = vec![0; LONGEST];
+            match recvfrom(readable.get_inner(), message.as_mut_slice(), RecvFlags::empty()) {
+                // Processes may speak to the group as well; the kernel has no number.
+                Ok((length, _, from)) if is_kernel(from.as_ref()) => {
+                    message.truncate(length);
+                    return Ok(Told::Message(message));
+                }
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => readable.clear_ready(),
+                Err(Errno::NOBUFS) => return Ok(Told::Lost),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+fn is_kernel(from: Option<&SocketAddrAny>) -> bool {
+    from.and_then(|from| SocketAddrNetlink::try_from(from.clone()).ok()).is_some_and(|from| from.pid() == 0)
+}

@@ -1,0 +1,63 @@
+//! What is registered to be told of events for good: filters, consumers, and what binds them. Anybody who could
+//! register something in the name of somebody else would have it done with the rights of that one, so who has made
+//! it is written here and nowhere else, and what a filter asks for its creator must be allowed to ask.
+
+use cim::wql::{self, Query};
+use cim::{Class, Instance, Namespace, Value};
+
+use crate::event::is_question;
+use crate::{Context, Engine, Error, Rights};
+
+/// Whether instances of a class are registered for events.
+pub(crate) fn is_registered(class: &Class) -> bool {
+    ["__EventFilter", "__EventConsumer", "__FilterToConsumerBinding"].iter().any(|own| class.is_a(own))
+}
+
+/// The rights that registering takes, beside those of writing.
+pub(crate) fn rights(class: &Class) -> Rights {
+    if is_registered(class) { Rights::FULL_WRITE_REP | Rights::SUBSCRIBE } else { Rights::empty() }
+}
+
+impl Engine {
+    /// Writes who registers something, whatever it says of that itself, and refuses a filter with a query that is
+    /// wrong or not for its creator.
+    ///
+    /// # Errors
+    /// [`Error::AccessDenied`], and those of the query.
+    pub(crate) fn register(
+        &self,
+        context: &Context,
+        namespace: &Namespace,
+        instance: &mut Instance,
+    ) -> Result<(), Error> {
+        if !is_registered(instance.class()) {
+            return Ok(());
+        }
+        self.admit(context, namespace, rights(instance.class()))?;
+        // This process itself is whoever may write the file.
+        let creator = context.token().map_or(Value::Null, |token| {
+            Value::Array(token.user().encode().into_iter().map(Value::Uint8).collect())
+        });
+        if let Some(column) = instance.class().column("CreatorSID") {
+            instance.set(column, creator)?;
+        }
+        if instance.class().is_a("__EventFilter") {
+            self.admit_filter(context, namespace, instance)?;
+        }
+        Ok(())
+    }
+
+    fn admit_filter(&self, context: &Context, namespace: &Namespace, filter: &Instance) -> Result<(), Error> {
+        let text = |name| filter.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let of = text("EventNamespace").map(Namespace::parse).transpose()?;
+        let of = of.as_ref().unwrap_or(namespace);
+        self.admit(context, of, Rights::SUBSCRIBE)?;
+        if text("QueryLanguage").is_some_and(|language| !language.eq_ignore_ascii_case("WQL")) {
+            return Err(Error::NotEvents("QueryLanguage is not WQL"));
+        }
+        let Query::Select(select) = wql::parse(text("Query").unwrap_or_default())? else {
+            return Err(Error::NotEvents("associations are no events: select from a class of events"));
+        };
+        is_question(self, of, select)
+    }
+}
