@@ -6,15 +6,20 @@ mod arguments;
 mod audit;
 mod boot;
 mod channel;
+mod events;
 mod export;
 mod follow;
 mod fru;
+mod group_key;
 mod hosts;
+mod hysteresis;
 mod identify;
 mod info;
 mod known;
 mod lan;
+mod lan6;
 mod many;
+mod named;
 mod power;
 mod prometheus;
 mod raw;
@@ -58,7 +63,15 @@ fn run(parser: Parser) -> Result<String, Failure> {
         Action::Fru(what) => many::ask(place, what),
         Action::Info => many::ask(place, info::Info),
         Action::Lan(what) => many::ask(place, what),
-        Action::Channel(which) => many::ask(place, which),
+        Action::Lan6(what) => many::ask(place, what),
+        Action::Channel(what) => many::ask(place, what),
+        Action::Hysteresis(what) => many::ask(place, what),
+        Action::Events(what) => many::ask(place, what),
+        Action::GroupKey(group_key::GroupKey::Set(_), file) => {
+            let key = sign_in::group_key_of(&place, file)?;
+            many::ask(place, group_key::GroupKey::Set(Some(key)))
+        }
+        Action::GroupKey(what, _) => many::ask(place, what),
         Action::Sessions => many::ask(place, channel::Sessions),
         Action::Sol(sol::Sol::Open) => sol::terminal::run(place),
         Action::Sol(what) => many::ask(place, what),

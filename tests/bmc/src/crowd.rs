@@ -88,8 +88,7 @@ impl Crowd {
                     let socket = UdpSocket::bind((address(number), 0)).await.expect("a socket");
                     addresses.push(socket.local_addr().expect("an address"));
                     let seed = [u8::try_from(number % 251).unwrap_or_default() + 1; 32];
-                    let responder = Responder::new(settings, seed);
-                    tokio::spawn(serve(Arc::new(socket), responder, board, network));
+                    tokio::spawn(serve(Arc::new(socket), (settings, seed), board, network));
                 }
                 report.send(addresses).expect("somebody waits for the addresses");
                 let _ = ended.await;
@@ -127,7 +126,13 @@ impl Drop for Crowd {
     }
 }
 
-async fn serve(socket: Arc<UdpSocket>, mut responder: Responder, board: Arc<Mutex<Board>>, network: Network) {
+async fn serve(
+    socket: Arc<UdpSocket>,
+    (settings, seed): (Settings, [u8; 32]),
+    board: Arc<Mutex<Board>>,
+    network: Network,
+) {
+    let mut responder = Responder::new(settings.clone(), seed);
     let mut datagram = [0; 2_048];
     let mut dice = Dice(u64::from(socket.local_addr().map_or(1, |address| address.port())) << 17 | 1);
     loop {
@@ -136,6 +141,13 @@ async fn serve(socket: Arc<UdpSocket>, mut responder: Responder, board: Arc<Mute
         for _ in 0..dice.times(&network) {
             let answers = {
                 let mut board = board.lock().expect("a board");
+                if board.silent_after.is_some_and(|after| board.commands >= after) {
+                    continue;
+                }
+                if board.starts_again_after.is_some_and(|after| board.commands >= after) {
+                    board.starts_again_after = None;
+                    responder = Responder::new(settings.clone(), [0x5a; 32]);
+                }
                 responder.receive(datagram, &mut *board, Instant::now())
             };
             for answer in answers.unwrap_or_default() {
