@@ -103,10 +103,16 @@ impl Machine {
         &self.url
     }
 
+    /// The folder of its state.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
     /// Its socket for programs of this machine.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.folder.path().join("state/local.sock")
+        self.state().join("local.sock")
     }
 
     /// pywinrm, which signs in as the user.
