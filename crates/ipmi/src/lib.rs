@@ -47,7 +47,7 @@ pub use event_log::{LogPosition, NewEvents};
 pub use ipmi_proto as proto;
 pub use lan::Kept;
 pub use lan6::Lan6;
-pub use local::Transport;
+pub use local::{DEVICES, Transport};
 pub use sensors::{Measured, Standing};
 pub use sight::{Sighting, sight};
 pub use users::{PasswordVerdict, Sign, User};

@@ -259,7 +259,7 @@ fn service(
         .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>)
         .with_certificate_mappings(Arc::clone(&sign_in) as _);
     let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), shell];
-    plugins.extend(wmi_engine::plugins(&files.paths.state)?);
+    plugins.extend(wmi_engine::plugins(&files.paths.state, None)?);
     Ok(Service::new(ServiceParts {
         state: files.store.subscribe(),
         authenticator: sign_in,

@@ -5,7 +5,7 @@ import uuid
 import xml.etree.ElementTree as ET
 
 import winrm
-from winrm.exceptions import WinRMError, WinRMTransportError
+from winrm.exceptions import WinRMError, WinRMOperationTimeoutError, WinRMTransportError
 from xml.sax.saxutils import escape
 
 from exchange import serve
@@ -76,6 +76,9 @@ def watch(login, arguments):
     while len(events) < arguments["count"] and timeouts < 15:
         try:
             page = subscriber.ask(ENUMERATION + "/Pull", PULL.format(context=context))
+        except WinRMOperationTimeoutError:
+            timeouts += 1
+            continue
         except WinRMError as error:
             if getattr(error, "wsman_fault_code", None) != TIMED_OUT:
                 raise

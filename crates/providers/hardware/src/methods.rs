@@ -62,6 +62,8 @@ pub(crate) async fn call(
         (Subject::View, "ChangeNetworkConfiguration") => rows::change_network(controller, call.input).await?,
         (Subject::View, "ChangeUserPassword") => {
             let (current, new) = (text("CurrentCredential"), text("NewPassword"));
+            // One that is changed and not kept would lock this machine out.
+            controllers.demand_change()?;
             let user = controllers.user(controller).unwrap_or_default();
             let result = rows::change_password(controller, &user, current, new).await?;
             if result == results::DONE {

@@ -65,6 +65,41 @@ pub(super) enum Action {
     Raw(Request),
 }
 
+/// All actions, each with the words that may follow it, for whoever completes them.
+pub(crate) const ACTIONS: &[(&str, &str)] = &[
+    ("power", "status on off cycle reset diag soft cause hours policy always-off previous always-on"),
+    (
+        "boot",
+        "none pxe disk safe diag cdrom bios floppy remote-floppy remote-cdrom remote-media remote-disk once always \
+         legacy efi",
+    ),
+    ("sensors", ""),
+    ("threshold", "lnr lcr lnc unc ucr unr"),
+    ("hysteresis", ""),
+    (
+        "events",
+        "on off scan enable disable assert deassert both lnc- lnc+ lcr- lcr+ lnr- lnr+ unc- unc+ ucr- ucr+ unr- unr+",
+    ),
+    ("sel", "list info clear follow time now"),
+    ("fru", "set chassis board product"),
+    ("info", ""),
+    ("lan", "show set address mask gateway backup-gateway source vlan community arp suite"),
+    ("lan6", "show set use address routers router"),
+    ("user", "list name level enable disable password test"),
+    ("channel", "ciphers set mode limit alerting per-message user-level"),
+    ("kg", "set"),
+    ("sessions", ""),
+    ("scan", ""),
+    ("audit", ""),
+    ("watch", ""),
+    ("export", ""),
+    ("watchdog", "show reset off set none cycle"),
+    ("sol", "info set enabled rate deactivate"),
+    ("identify", "on"),
+    ("host", "add list remove"),
+    ("raw", ""),
+];
+
 /// What is said in options and concerns a few actions only.
 #[derive(Debug)]
 struct Options {
@@ -313,6 +348,17 @@ mod tests {
         let Action::Raw(request) = raw.action else { panic!() };
         assert_eq!(request, Request::new(NetFn::APP, 1, &[255]));
         assert!(matches!(parse(&["power", "--help"]), Ok(None)));
+    }
+
+    #[test]
+    fn every_action_that_is_completed_is_known() {
+        for (action, _) in ACTIONS.iter().filter(|(action, _)| *action != "host") {
+            let failure =
+                parse(&[action, "-H", "a", "--format", "nothing"]).map(|_| ()).unwrap_err().to_string();
+            assert!(failure.contains("--format"), "{action}: {failure}");
+            let failure = parse(&[action]).map(|_| ()).unwrap_err().to_string();
+            assert!(!failure.contains("unknown action"), "{action}: {failure}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod access;
 mod account;
 mod configuration;
 mod ipmi;
+mod ipmi_beside;
 mod ipmi_changes;
 mod ipmi_fleet;
 mod ipmi_hosts;

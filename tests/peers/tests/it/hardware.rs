@@ -22,7 +22,19 @@ fn introduce(bmc: &SimulatedBmc, state: &Path) {
     fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).expect("its mode");
     let (password, state) = (password.display().to_string(), state.display().to_string());
     let address = bmc.address();
-    let add = ["ipmi", "host", "add", "node7", &address, "-U", "admin", "--password-file", &password, "--state", &state];
+    let add = [
+        "ipmi",
+        "host",
+        "add",
+        "node7",
+        &address,
+        "-U",
+        "admin",
+        "--password-file",
+        &password,
+        "--state",
+        &state,
+    ];
     let added = telarch(&add, "");
     assert_eq!(added.code, 0, "{added:?}");
 }
@@ -72,7 +84,7 @@ fn pywinrm_reads_every_class_of_the_hardware(way: WayIn) {
         ("Sensor", 8),
         ("CIM_Sensor", 29),
         ("RecordLog", 1),
-        ("LogRecord", 5),
+        ("LogRecord", 6),
         ("Account", 4),
         ("PrivilegeGroup", 4),
         ("AuthorizedPrivilege", 4),
@@ -82,7 +94,7 @@ fn pywinrm_reads_every_class_of_the_hardware(way: WayIn) {
         ("CIM_OwningCollectionElement", 2),
         ("CIM_MemberOfCollection", 29),
         ("CIM_UseOfLog", 2),
-        ("CIM_LogManagesRecord", 5),
+        ("CIM_LogManagesRecord", 6),
     ] {
         let rows = ask(HARDWARE, &format!("SELECT * FROM {class}"));
         assert!(rows.len() >= least, "{class} has {} rows", rows.len());
@@ -101,7 +113,9 @@ fn pywinrm_reads_every_class_of_the_hardware(way: WayIn) {
                   *boolean IPMI_AssertionEvent*uint8 IPMI_EventType*uint8 IPMI_EventData1*uint8 IPMI_EventData2\
                   *uint8 IPMI_EventData3*";
     assert!(records.iter().any(|row| row["RecordFormat"] == format), "{records:?}");
-    assert!(records.iter().any(|row| row["RecordData"].as_str().is_some_and(|data| data.starts_with("*SEL("))));
+    assert!(
+        records.iter().any(|row| row["RecordData"].as_str().is_some_and(|data| data.starts_with("*SEL(")))
+    );
 }
 
 fn pypsrp_calls_methods_of_the_hardware(way: WayIn) {
@@ -136,7 +150,12 @@ fn pypsrp_calls_methods_of_the_hardware(way: WayIn) {
     assert_eq!(raw["CompletionCode"], "0");
     let Some(theirs) = bmc.ipmitool(&["raw", "6", "1"]) else { return };
     let theirs: Vec<String> = std::iter::once("0".to_owned())
-        .chain(theirs.split_whitespace().filter_map(|octet| u8::from_str_radix(octet, 16).ok()).map(|octet| octet.to_string()))
+        .chain(
+            theirs
+                .split_whitespace()
+                .filter_map(|octet| u8::from_str_radix(octet, 16).ok())
+                .map(|octet| octet.to_string()),
+        )
         .collect();
     assert_eq!(raw["ResponseData"], json!(theirs), "the completion code is the first octet");
     assert_eq!(raw["ResponseDataSize"], json!(theirs.len().to_string()));
@@ -153,7 +172,10 @@ fn our_own_command_line_reads_sets_and_clears() {
         done.text().0.to_owned()
     };
     let all = run(&["enumerate", "wmi/root/hardware/NumericSensor"]);
-    assert_eq!(all.matches("\nNumericSensor\n").count() + usize::from(all.starts_with("NumericSensor\n")), 21);
+    assert_eq!(
+        all.matches("\nNumericSensor\n").count() + usize::from(all.starts_with("NumericSensor\n")),
+        21
+    );
     for line in ["    ElementName = Inlet Temp\n", "    CurrentReading = -5\n", "    BaseUnits = 2\n"] {
         assert!(all.contains(line), "{line} is not in {all}");
     }
@@ -175,11 +197,18 @@ fn our_own_command_line_reads_sets_and_clears() {
         assert!(theirs.contains("Upper Non-Critical    : 37.000"), "{theirs}");
     }
     let record = run(&["enumerate", "wmi/root/hardware/RecordLog"]);
-    assert!(record.contains("    CurrentNumberOfRecords = 5\n"), "{record}");
+    let count = record.lines().find_map(|line| line.trim().strip_prefix("CurrentNumberOfRecords = "));
+    let count = count.and_then(|count| count.parse::<u32>().ok()).unwrap_or_default();
+    assert!(count >= 6, "{record}");
+    if let Some(theirs) = bmc.ipmitool(&["sel", "info"]) {
+        assert!(theirs.contains(&format!("Entries          : {count}\n")), "{theirs}");
+    }
     let log = record.lines().find_map(|line| line.trim().strip_prefix("InstanceID = ")).expect("a key");
-    let cleared = run(&["invoke", "ClearLog", &format!("wmi/root/hardware/RecordLog?InstanceID={log}"), "@{}"]);
+    let cleared =
+        run(&["invoke", "ClearLog", &format!("wmi/root/hardware/RecordLog?InstanceID={log}"), "@{}"]);
     assert!(cleared.contains("    ReturnValue = 0\n"), "{cleared}");
-    assert!(!run(&["enumerate", "wmi/root/hardware/RecordLog"]).contains("CurrentNumberOfRecords = 5\n"));
+    let emptied = run(&["enumerate", "wmi/root/hardware/RecordLog"]);
+    assert!(!emptied.contains(&format!("CurrentNumberOfRecords = {count}\n")), "{emptied}");
     let view = run(&["enumerate", "wmi/root/microsoft/windows/hardwaremanagement/MSFT_PCSVDevice"]);
     assert!(view.contains("    Manufacturer = Example Systems\n"), "{view}");
 }
@@ -219,23 +248,49 @@ fn root_has_the_hardware_in_a_process_of_its_own() {
     let kept = Kept::files("");
     let kept = kept.start();
     introduce(&bmc, &kept.state());
-    let done = Winrm::here(&kept).run(&["enumerate", "wmi/root/hardware/NumericSensor"]);
+    let root = Winrm::at_socket(&kept.state().join("local.sock"));
+    let done = root.run(&["enumerate", "wmi/root/hardware/NumericSensor"]);
     assert_eq!(done.text().0.matches("    CurrentReading = ").count(), 21, "{done:?}");
     let machine = "wmi/root/hardware/ComputerSystem?CreationClassName=ComputerSystem+Name=node7";
-    let off = Winrm::here(&kept).run(&["invoke", "RequestStateChange", machine, "@{RequestedState=\"3\"}"]);
+    let off = root.run(&["invoke", "RequestStateChange", machine, "@{RequestedState=\"3\"}"]);
     assert!(off.text().0.contains("ReturnValue = 0\n"), "{off:?}");
     assert_eq!(bmc.chassis_log(), "power=0\n");
 }
 
+fn sensors_of(machine: &Machine) -> Result<Value, telarch_peers::Refusal> {
+    let query = json!({"resource": format!("{HARDWARE}/*"), "query": "SELECT * FROM NumericSensor"});
+    machine.pywinrm(WayIn::BasicOverHttps).ask("query", query)
+}
+
 #[test]
-fn a_user_of_the_machine_is_told_whose_the_controllers_are() {
+fn an_administrator_who_is_not_root_has_the_hardware_from_the_broker() {
     let Some(bmc) = SimulatedBmc::start() else { return };
-    let Some(machine) = Machine::start(Proof::Password) else { return };
+    let Some(machine) = Machine::start(Proof::MemberOf("Administrators")) else { return };
     introduce(&bmc, &machine.state());
-    let ask = |query: &str| {
-        let query = json!({"resource": format!("{HARDWARE}/*"), "query": query});
-        machine.pywinrm(WayIn::BasicOverHttps).ask("query", query)
-    };
-    let refused = ask("SELECT * FROM NumericSensor").expect_err("not the user's");
-    assert_eq!(refused.fault_code, Some(5), "{refused:?}");
+    let rows = sensors_of(&machine).expect("not refused");
+    assert_eq!(rows.as_array().map(Vec::len), Some(21), "{rows}");
+    let off = json!({
+        "resource": format!("{HARDWARE}/ComputerSystem"), "method": "RequestStateChange",
+        "selectors": {"CreationClassName": "ComputerSystem", "Name": "node7"},
+        "parameters": {"RequestedState": "3"},
+    });
+    let [off] = machine.pypsrp(WayIn::BasicOverHttps).manage([("invoke", off)]);
+    assert_eq!(off.expect("not refused")["RequestStateChange_OUTPUT"]["ReturnValue"], "0");
+    assert_eq!(bmc.chassis_log(), "power=0\n");
+}
+
+#[test]
+fn a_user_who_is_no_administrator_is_told_whose_the_controllers_are() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let Some(machine) = Machine::start(Proof::MemberOf("WinRMRemoteWMIUsers__")) else { return };
+    introduce(&bmc, &machine.state());
+    assert_eq!(sensors_of(&machine).expect_err("may not enter the namespace").fault_code, Some(5));
+    // Even who may enter it.
+    let repository = machine.state().join("repository.mof").display().to_string();
+    let everybody =
+        ["wmi", "security", "root/hardware", "D:(A;CI;0x6003f;;;WD)", "--repository", &repository];
+    let set = telarch(&everybody, "");
+    assert_eq!(set.code, 0, "{set:?}");
+    let refused = sensors_of(&machine).expect_err("not the user's");
+    assert!(refused.message.contains("members of BUILTIN\\Administrators"), "{refused:?}");
 }
