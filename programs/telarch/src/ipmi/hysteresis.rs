@@ -1,5 +1,6 @@
 //! `telarch ipmi hysteresis`.
 
+use ipmi::proto::sdr::Sensor;
 use ipmi::proto::threshold::Hysteresis as Raw;
 use ipmi::proto::{Privilege, ProtoError};
 use ipmi::{Connection, IpmiError};
@@ -42,8 +43,7 @@ impl Question for Hysteresis {
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let what = "a sensor of this name with thresholds";
-        let Named { sensor, place } =
-            Named::find(bmc, &self.sensor, what, |sensor| sensor.is_threshold()).await?;
+        let Named { sensor, place } = Named::find(bmc, &self.sensor, what, Sensor::is_threshold).await?;
         if let Some((positive, negative)) = self.set {
             let counts = |distance: f64| {
                 let counts = sensor.factors.and_then(|factors| factors.counts(distance));

@@ -1,5 +1,6 @@
 //! `telarch ipmi threshold`.
 
+use ipmi::proto::sdr::Sensor;
 use ipmi::proto::threshold::Threshold;
 use ipmi::proto::{Privilege, ProtoError};
 use ipmi::{Connection, IpmiError};
@@ -42,8 +43,7 @@ impl Question for Thresholds {
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let what = "a sensor of this name with thresholds";
-        let Named { mut sensor, place } =
-            Named::find(bmc, &self.sensor, what, |sensor| sensor.is_threshold()).await?;
+        let Named { mut sensor, place } = Named::find(bmc, &self.sensor, what, Sensor::is_threshold).await?;
         if let Some((threshold, value)) = self.set {
             // Of one that is not linear each raw value has to be asked for.
             bmc.learn_factors(&mut sensor, 0..=u8::MAX).await?;

@@ -171,7 +171,10 @@ impl Configuration {
                 }
                 Ok(Vec::new())
             }
-            (0x06, 0x41, [_, which]) => Ok(self.channel_access[usize::from(which & 0x80 != 0)].to_vec()),
+            (0x06, 0x41, [_, which]) => {
+                let [later, now] = self.channel_access;
+                Ok(if which & 0x80 != 0 { now } else { later }.to_vec())
+            }
             (0x06, 0x42, [channel, ..]) if matches!(channel & 0x0f, 1 | 0x0e) => {
                 Ok(vec![1, 4, 1, 0x81, 0xf2, 0x1b, 0, 0, 0])
             }
@@ -250,9 +253,12 @@ impl Configuration {
             (0x25, _) => Ok(self.hysteresis.get(sensor).copied().unwrap_or([2, 2]).to_vec()),
             (0x26, [mask, values @ ..]) if values.len() == 6 => {
                 let kept = self.thresholds.entry(*sensor).or_default();
-                kept[0] |= mask;
-                for (bit, value) in values.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1) {
-                    kept[bit + 1] = *value;
+                let [kept_mask, kept @ ..] = kept;
+                *kept_mask |= mask;
+                for (bit, (to, from)) in kept.iter_mut().zip(values).enumerate() {
+                    if mask >> bit & 1 == 1 {
+                        *to = *from;
+                    }
                 }
                 Ok(Vec::new())
             }
