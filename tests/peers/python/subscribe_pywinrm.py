@@ -71,7 +71,7 @@ def watch(login, arguments):
     answer = subscriber.ask(EVENTING + "/Subscribe", SUBSCRIBE.format(filter=wanted))
     identifier = answer.find(".//{%s}Identifier" % EVENTING).text
     context = answer.find(".//{%s}EnumerationContext" % ENUMERATION).text
-    program = subprocess.Popen(arguments["program"]) if arguments["program"] else None
+    program = subprocess.Popen(arguments["program"], stdout=subprocess.DEVNULL) if arguments["program"] else None
     events, timeouts = [], 0
     while len(events) < arguments["count"] and timeouts < 15:
         try:
