@@ -77,10 +77,13 @@ struct Followed {
     seen: HashMap<Arc<str>, Arc<Vec<Logged>>>,
     waiting: VecDeque<Item>,
     /// Logs that are being read.
-    reading: JoinSet<(Arc<Controller>, Option<Arc<Vec<Logged>>>)>,
+    reading: JoinSet<Read>,
     /// When they are read next.
     due: Instant,
 }
+
+/// A controller, and what is in its log; none if it could not be read.
+type Read = (Arc<Controller>, Option<Arc<Vec<Logged>>>);
 
 impl Followed {
     fn new(hardware: Hardware) -> Result<Self, HardwareError> {
