@@ -1,5 +1,6 @@
 //! What the broker and a host say to each other.
 
+use std::fmt;
 use std::time::Duration;
 
 use sddl::Token;
@@ -9,7 +10,6 @@ use crate::message::{read_token, write_token};
 use crate::wire::{Malformed, Reader, Writer};
 
 /// What a host is told.
-#[derive(Debug)]
 pub enum Order {
     /// Whom it works for; the first order, and given once.
     Begin {
@@ -22,6 +22,10 @@ pub enum Order {
     },
     /// To serve the gateway at the other end of the descriptor that comes with it.
     Connect,
+    /// What it has asked for with [`Report::AsksForHardware`]: the file of management controllers with its secrets
+    /// opened, if its user is an administrator; the driver of this machine's own one comes with it as a descriptor,
+    /// if there is one.
+    Hardware(Option<Zeroizing<String>>),
     /// To end as soon as it can, for its groups are no longer those of its user. It reports whether that is now.
     Renew,
 }
@@ -41,6 +45,25 @@ pub enum Report {
     },
     /// It was to end, and has shells.
     Staying,
+    /// It is asked about management controllers, whose passwords and driver are root's.
+    AsksForHardware,
+}
+
+/// Secrets are not shown.
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Begin { account, token, idle } => f
+                .debug_struct("Begin")
+                .field("account", account)
+                .field("token", token)
+                .field("idle", idle)
+                .finish(),
+            Self::Connect => f.write_str("Connect"),
+            Self::Renew => f.write_str("Renew"),
+            Self::Hardware(text) => f.debug_tuple("Hardware").field(&text.is_some()).finish(),
+        }
+    }
 }
 
 impl Order {
@@ -55,6 +78,7 @@ impl Order {
             }
             Self::Connect => _ = w.u8(2),
             Self::Renew => _ = w.u8(3),
+            Self::Hardware(text) => _ = w.u8(4).optional(text.as_ref(), |w, text| _ = w.text(text)),
         }
         w.finish()
     }
@@ -73,6 +97,7 @@ impl Order {
             },
             2 => Self::Connect,
             3 => Self::Renew,
+            4 => Self::Hardware(r.optional(|r| Ok(Zeroizing::new(r.text()?.to_owned())))?),
             _ => return Err(Malformed("nobody knows the order")),
         };
         r.finish()?;
@@ -90,6 +115,7 @@ impl Report {
             Self::Refused(reason) => _ = w.u8(2).text(reason),
             Self::Leaving { connected } => _ = w.u8(3).u64(*connected),
             Self::Staying => _ = w.u8(4),
+            Self::AsksForHardware => _ = w.u8(5),
         }
         w.finish()
     }
@@ -105,6 +131,7 @@ impl Report {
             2 => Self::Refused(r.text()?.to_owned()),
             3 => Self::Leaving { connected: r.u64()? },
             4 => Self::Staying,
+            5 => Self::AsksForHardware,
             _ => return Err(Malformed("nobody knows the report")),
         };
         r.finish()?;

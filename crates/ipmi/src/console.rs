@@ -2,12 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use ipmi_proto::payload::{ActivateSerial, DeactivateSerial, Protection};
+use ipmi_proto::channel::ChannelNumber;
+use ipmi_proto::payload::{
+    ActivateSerial, DeactivateSerial, GetSerialParameter, Protection, SerialChange, SetSerialParameter,
+};
 use ipmi_proto::serial::{SerialConsole, SerialEvent};
 use ipmi_proto::{CompletionCode, ProtoError};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 
+use crate::thresholds::unless_unchanged;
 use crate::{Connection, IpmiError};
 
 /// A serial console; close it, because there is one only.
@@ -43,6 +47,21 @@ impl Connection {
         // What has come before is not acknowledged, and comes again.
         let (serial, arrived) = (SerialConsole::new(payload, RETRY), self.serial_packets());
         Ok(Console { bmc: self.clone(), serial, arrived, told: std::collections::VecDeque::new() })
+    }
+
+    /// Changes how the console is set, and reads it back.
+    ///
+    /// # Errors
+    /// When the controller does not answer, or refuses; and [`IpmiError::Unchanged`].
+    pub async fn change_console(
+        &self,
+        channel: ChannelNumber,
+        change: SerialChange,
+    ) -> Result<(), IpmiError> {
+        self.run(&SetSerialParameter { channel, change }).await?;
+        let Some((parameter, wanted)) = change.read_back() else { return Ok(()) };
+        let read = self.run(&GetSerialParameter { channel, parameter }).await?;
+        unless_unchanged(read == wanted, "how the console is set")
     }
 
     /// Takes the console from whoever has it.

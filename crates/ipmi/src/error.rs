@@ -41,3 +41,11 @@ pub enum IpmiError {
     #[error("the network: {0}")]
     Socket(#[from] io::Error),
 }
+
+impl IpmiError {
+    /// Whether nobody answers, or not any more.
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        matches!(self, Self::Proto(ProtoError::NoAnswer | ProtoError::Undecided | ProtoError::Ended))
+    }
+}

@@ -5,6 +5,7 @@ use ipmi_proto::channel::ChannelNumber;
 use ipmi_proto::lan::{GetLanParameter, LanChange, LanParameter, LanValue, SetLanParameter};
 use ipmi_proto::user::AccessLevel;
 
+use crate::thresholds::unless_unchanged;
 use crate::{Connection, IpmiError};
 
 impl Connection {
@@ -51,11 +52,8 @@ impl Connection {
         *slot.ok_or(ProtoError::Absent { what: "this cipher suite" })? = level;
         self.change_lan(channel, LanChange::SuiteLimits(limits)).await?;
         let (_, read) = self.suite_limits(channel).await?;
-        if place.and_then(|place| read.get(place)) == Some(&level) {
-            Ok(())
-        } else {
-            Err(IpmiError::Unchanged { what: "what the cipher suite allows" })
-        }
+        let is_done = place.and_then(|place| read.get(place)) == Some(&level);
+        unless_unchanged(is_done, "what the cipher suite allows")
     }
 
     /// The suites in the controller's order, and the most that each allows.
@@ -71,26 +69,73 @@ impl Connection {
         }
     }
 
-    /// Changes a parameter. The connection may be lost by it, which is no error: the answer of a controller that has
-    /// moved does not arrive.
+    /// Changes a parameter, and reads it back. The connection may be lost by it, which is no error: the answer of a
+    /// controller that has moved does not arrive.
     ///
     /// # Errors
-    /// When the controller refuses.
-    pub async fn change_lan(&self, channel: ChannelNumber, change: LanChange) -> Result<(), IpmiError> {
+    /// When the controller refuses; and [`IpmiError::Unchanged`].
+    pub async fn change_lan(&self, channel: ChannelNumber, change: LanChange) -> Result<Kept, IpmiError> {
+        let read_back = change.read_back();
+        let set = SetLanParameter { channel, change };
+        if self.in_lan_transaction(channel, async || self.run(&set).await).await? == Kept::Lost {
+            return Ok(Kept::Lost);
+        }
+        match read_back {
+            Some((parameter, wanted)) => {
+                kept(self.run(&GetLanParameter { channel, parameter }).await, |read| read == wanted)
+            }
+            None => Ok(Kept::Unread),
+        }
+    }
+
+    /// Does something while nobody else changes parameters of the channel, where the controller knows that. Whether
+    /// it still answers afterwards: [`Kept::Unread`] or [`Kept::Lost`].
+    pub(crate) async fn in_lan_transaction(
+        &self,
+        channel: ChannelNumber,
+        change: impl AsyncFnOnce() -> Result<(), IpmiError>,
+    ) -> Result<Kept, IpmiError> {
         let set = |change: LanChange| async move { self.run(&SetLanParameter { channel, change }).await };
         let has_begun = match set(LanChange::Begin).await {
             Ok(()) => true,
             Err(IpmiError::Completion(_)) => false,
             Err(error) => return Err(error),
         };
-        let changed = set(change).await;
+        let changed = match change().await {
+            Err(error) if error.is_silence() => return Ok(Kept::Lost),
+            other => other,
+        };
         if has_begun {
-            // Whatever became of it, others may go on; who has moved does not hear it.
-            if changed.is_ok() {
-                let _ = set(LanChange::Commit).await;
+            // Whatever became of it, others may go on. Who has moved does not hear it, and need not be waited for
+            // twice.
+            if changed.is_ok() && set(LanChange::Commit).await.is_err_and(|error| error.is_silence()) {
+                return Ok(Kept::Lost);
             }
             let _ = set(LanChange::End).await;
         }
-        changed
+        changed.map(|()| Kept::Unread)
+    }
+}
+
+/// What reading back has shown of a change that was not refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is as it was wanted.
+    Read,
+    /// It cannot be read.
+    Unread,
+    /// The controller does not answer any more: it may have moved.
+    Lost,
+}
+
+pub(crate) fn kept<T>(
+    read: Result<T, IpmiError>,
+    is_wanted: impl FnOnce(T) -> bool,
+) -> Result<Kept, IpmiError> {
+    match read {
+        Ok(read) => unless_unchanged(is_wanted(read), "the network").map(|()| Kept::Read),
+        Err(IpmiError::Completion(_)) => Ok(Kept::Unread),
+        Err(error) if error.is_silence() => Ok(Kept::Lost),
+        Err(error) => Err(error),
     }
 }

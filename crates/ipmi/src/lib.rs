@@ -21,6 +21,7 @@
 
 mod boot;
 mod cache;
+mod channels;
 mod connection;
 mod console;
 pub mod datagrams;
@@ -29,6 +30,7 @@ mod error;
 mod event_log;
 mod inventory;
 mod lan;
+mod lan6;
 mod local;
 pub mod oracle;
 mod repository;
@@ -44,10 +46,12 @@ pub use endpoint::Endpoint;
 pub use error::IpmiError;
 pub use event_log::{LogPosition, NewEvents};
 pub use ipmi_proto as proto;
-pub use local::Transport;
+pub use lan::Kept;
+pub use lan6::Lan6;
+pub use local::{DEVICES, Transport};
 pub use sensors::{Measured, Standing};
 pub use sight::{Sighting, sight};
-pub use users::{PasswordVerdict, User};
+pub use users::{PasswordVerdict, Sign, User};
 
 /// The port of IPMI over LAN (IPMI 2.0, 13.1.2).
 pub const PORT: u16 = 623;

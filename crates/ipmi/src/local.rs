@@ -14,6 +14,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tracing::{debug, trace};
 
+pub use self::driver::DEVICES;
 use self::driver::OpenIpmi;
 use crate::connection::{Asker, Order, Peer};
 use crate::{Connection, IpmiError, RecordCache};
@@ -41,6 +42,14 @@ impl Connection {
     pub fn local(timing: Timing) -> Result<Self, IpmiError> {
         let driver = OpenIpmi::open().map_err(IpmiError::Driver)?;
         Self::through(driver, timing, RecordCache::in_memory())
+    }
+
+    /// The same, through a file of the driver that somebody else has opened.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub fn local_through(driver: OwnedFd, timing: Timing) -> Result<Self, IpmiError> {
+        Self::through(OpenIpmi::of(driver), timing, RecordCache::in_memory())
     }
 
     /// Through any transport.

@@ -123,32 +123,34 @@ impl Connection {
                 }
             }
         }
-        for measured in measured.iter_mut().filter(|measured| measured.sensor.by_reading.is_some()) {
-            self.learn_factors(measured).await?;
+        for Measured { sensor, reading } in &mut measured {
+            let reading = reading.as_ref().and_then(|reading| reading.value);
+            let thresholds = sensor.thresholds;
+            self.learn_factors(sensor, reading.into_iter().chain(thresholds.into_iter().flatten())).await?;
         }
         Ok(measured)
     }
 
-    /// Asks for the factors of a sensor that is not linear: those of its reading, and of its thresholds.
-    async fn learn_factors(&self, measured: &mut Measured) -> Result<(), IpmiError> {
-        let Measured { sensor, reading } = measured;
-        let (Some(by_reading), Ok(destination)) = (sensor.by_reading.clone(), sensor.destination()) else {
-            return Ok(());
-        };
-        let value = reading.as_ref().and_then(|reading| reading.value);
-        let ask = |raw| GetReadingFactors { sensor: sensor.number, raw, format: by_reading.format };
-        let asked: Vec<_> = value
-            .into_iter()
-            .chain(sensor.thresholds.iter().flatten().copied())
-            .collect::<BTreeSet<u8>>()
-            .into_iter()
-            .map(|raw| (raw, self.begin(destination, ask(raw).request())))
-            .collect();
-        let mut factors = by_reading.factors;
+    /// Asks for the factors that a sensor which is not linear has at these raw values, as far as they are not known;
+    /// others have theirs in their records.
+    ///
+    /// # Errors
+    /// When the controller does not answer any more; a value without factors is no error.
+    pub async fn learn_factors(
+        &self,
+        sensor: &mut Sensor,
+        raws: impl IntoIterator<Item = u8> + Send,
+    ) -> Result<(), IpmiError> {
+        let Ok(destination) = sensor.destination() else { return Ok(()) };
+        let Some(ByReading { format, factors }) = &mut sensor.by_reading else { return Ok(()) };
+        let ask = |raw| GetReadingFactors { sensor: sensor.number, raw, format: *format };
+        let wanted: BTreeSet<u8> = raws.into_iter().filter(|raw| !factors.contains_key(raw)).collect();
+        let asked: Vec<_> =
+            wanted.into_iter().map(|raw| (raw, self.begin(destination, ask(raw).request()))).collect();
         for (raw, pending) in asked {
-            factors.extend(there(reply(&ask(raw), &pending.answer().await?))?.map(|found| (raw, found)));
+            let found = there(reply(&ask(raw), &pending.answer().await?))?;
+            factors.extend(found.map(|found| (raw, found)));
         }
-        sensor.by_reading = Some(ByReading { factors, ..by_reading });
         Ok(())
     }
 }

@@ -86,10 +86,11 @@ pub async fn sight(address: SocketAddr, limit: Duration) -> Result<Sighting, Ipm
 /// All pieces of the list; none if one of them is refused or lost for too long.
 async fn suites(socket: &UdpSocket, until: Instant) -> Option<Vec<CipherSuite>> {
     let mut list = Vec::new();
-    for number in 0..MOST_PIECES {
-        let piece = exchange(socket, &GetCipherSuites(number), until).await?.ok()?;
+    for number in 0..=u8::MAX {
+        let ask = GetCipherSuites::here(number);
+        let piece = exchange(socket, &ask, until).await?.ok()?;
         list.extend(&piece);
-        if piece.len() < WHOLE_PIECE {
+        if ask.is_last(&piece) {
             break;
         }
     }
@@ -120,7 +121,4 @@ async fn exchange<C: Command>(
 
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// So many pieces of the list can be named, and a whole one has so many octets (IPMI 2.0, 22.15).
-const MOST_PIECES: u8 = 64;
-const WHOLE_PIECE: usize = 16;
 const LONGEST_DATAGRAM: usize = 2_048;

@@ -1,6 +1,11 @@
-//! Setting thresholds, and seeing whether that was done (IPMI 2.0, 35.8 and 35.9).
+//! Setting thresholds, hysteresis and which events a sensor sends, and seeing whether that was done
+//! (IPMI 2.0, 35.6 to 35.11).
 
-use ipmi_proto::threshold::{GetThresholds, SetThresholds, Threshold, Thresholds};
+use ipmi_proto::Destination;
+use ipmi_proto::threshold::{
+    EventChange, EventEnables, GetEventEnables, GetHysteresis, GetThresholds, Hysteresis, SetEventEnables,
+    SetHysteresis, SetThresholds, Threshold, Thresholds,
+};
 
 use crate::{Connection, IpmiError};
 
@@ -9,18 +14,81 @@ impl Connection {
     ///
     /// # Errors
     /// When the controller does not answer, or the sensor has none.
-    pub async fn thresholds(&self, sensor: u8) -> Result<Thresholds, IpmiError> {
-        self.run(&GetThresholds(sensor)).await
+    pub async fn thresholds(&self, place: Destination, sensor: u8) -> Result<Thresholds, IpmiError> {
+        self.run_at(place, &GetThresholds(sensor)).await
     }
 
     /// Sets a raw threshold, and reads it back: some controllers say that it was done and do not do it.
     ///
     /// # Errors
     /// When the controller does not answer, or refuses; and [`IpmiError::Unchanged`].
-    pub async fn set_threshold(&self, sensor: u8, threshold: Threshold, raw: u8) -> Result<(), IpmiError> {
+    pub async fn set_threshold(
+        &self,
+        place: Destination,
+        sensor: u8,
+        (threshold, raw): (Threshold, u8),
+    ) -> Result<(), IpmiError> {
         let thresholds = Thresholds::default().with(threshold, raw);
-        self.run(&SetThresholds { sensor, thresholds }).await?;
-        let read = self.thresholds(sensor).await?.of(threshold);
-        if read == Some(raw) { Ok(()) } else { Err(IpmiError::Unchanged { what: "the threshold" }) }
+        self.run_at(place, &SetThresholds { sensor, thresholds }).await?;
+        let read = self.thresholds(place, sensor).await?.of(threshold);
+        unless_unchanged(read == Some(raw), "the threshold")
     }
+
+    /// The hysteresis of a sensor, in raw steps.
+    ///
+    /// # Errors
+    /// When the controller does not answer, or the sensor has none.
+    pub async fn hysteresis(&self, place: Destination, sensor: u8) -> Result<Hysteresis, IpmiError> {
+        self.run_at(place, &GetHysteresis(sensor)).await
+    }
+
+    /// Sets the hysteresis of a sensor, and reads it back.
+    ///
+    /// # Errors
+    /// When the controller does not answer, or refuses; and [`IpmiError::Unchanged`].
+    pub async fn set_hysteresis(
+        &self,
+        place: Destination,
+        sensor: u8,
+        hysteresis: Hysteresis,
+    ) -> Result<(), IpmiError> {
+        self.run_at(place, &SetHysteresis { sensor, hysteresis }).await?;
+        unless_unchanged(self.hysteresis(place, sensor).await? == hysteresis, "the hysteresis")
+    }
+
+    /// Which events a sensor sends.
+    ///
+    /// # Errors
+    /// When the controller does not answer, or refuses.
+    pub async fn event_enables(&self, place: Destination, sensor: u8) -> Result<EventEnables, IpmiError> {
+        self.run_at(place, &GetEventEnables(sensor)).await
+    }
+
+    /// Changes which events a sensor sends, and reads that back; what `events` has of them are those that are changed.
+    ///
+    /// # Errors
+    /// When the controller does not answer, or refuses; and [`IpmiError::Unchanged`].
+    pub async fn set_event_enables(
+        &self,
+        place: Destination,
+        sensor: u8,
+        (change, events): (EventChange, EventEnables),
+    ) -> Result<(), IpmiError> {
+        self.run_at(place, &SetEventEnables { sensor, change, events }).await?;
+        let read = self.event_enables(place, sensor).await?;
+        let are_sent = |now: u16, wanted: u16| match change {
+            EventChange::Nothing => true,
+            EventChange::Enable => now & wanted == wanted,
+            EventChange::Disable => now & wanted == 0,
+        };
+        let is_done = (read.sends_events, read.is_scanned) == (events.sends_events, events.is_scanned)
+            && are_sent(read.asserted, events.asserted)
+            && are_sent(read.deasserted, events.deasserted);
+        unless_unchanged(is_done, "which events are sent")
+    }
+}
+
+/// What reading back has shown.
+pub(crate) fn unless_unchanged(is_done: bool, what: &'static str) -> Result<(), IpmiError> {
+    if is_done { Ok(()) } else { Err(IpmiError::Unchanged { what }) }
 }

@@ -2,11 +2,12 @@
 
 use ipmi_proto::channel::{ChannelNumber, GetChannelInfo};
 use ipmi_proto::user::{
-    GetUserAccess, GetUserName, PasswordOperation, PasswordSize, SetUserAccess, SetUserPassword, UserAccess,
-    UserId,
+    GetUserAccess, GetUserName, PasswordOperation, PasswordSize, SetUserAccess, SetUserName, SetUserPassword,
+    UserAccess, UserId,
 };
-use ipmi_proto::{CompletionCode, Password};
+use ipmi_proto::{CompletionCode, Password, UserName};
 
+use crate::thresholds::unless_unchanged;
 use crate::{Connection, IpmiError};
 
 /// A user of a controller, on one channel.
@@ -18,6 +19,15 @@ pub struct User {
     pub name: String,
     /// What it may do.
     pub access: UserAccess,
+}
+
+/// Whether a user may sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    /// The user may.
+    In,
+    /// Not any more.
+    Nowhere,
 }
 
 /// What has come of comparing a password with that of a user.
@@ -81,11 +91,33 @@ impl Connection {
         let wanted = change(self.run(&GetUserAccess { channel, user }).await?);
         self.run(&SetUserAccess { channel, user, access: wanted }).await?;
         let read = self.run(&GetUserAccess { channel, user }).await?;
-        if read.limit == wanted.limit && read.messaging == wanted.messaging {
-            Ok(())
-        } else {
-            Err(IpmiError::Unchanged { what: "what the user may do" })
-        }
+        let is_done = read.limit == wanted.limit && read.messaging == wanted.messaging;
+        unless_unchanged(is_done, "what the user may do")
+    }
+
+    /// Gives a user a name, and reads it back.
+    ///
+    /// # Errors
+    /// When the controller does not answer, or refuses; and [`IpmiError::Unchanged`].
+    pub async fn rename_user(&self, user: UserId, name: &UserName) -> Result<(), IpmiError> {
+        self.run(&SetUserName { user, name: name.clone() }).await?;
+        unless_unchanged(self.run(&GetUserName(user)).await? == name.to_text(), "the name of the user")
+    }
+
+    /// Lets a user sign in, or not any more, and reads it back where the controller says it.
+    ///
+    /// # Errors
+    /// When the controller does not answer, or refuses; and [`IpmiError::Unchanged`].
+    pub async fn switch_user(&self, user: UserId, to: Sign) -> Result<(), IpmiError> {
+        let operation = match to {
+            Sign::In => PasswordOperation::Enable,
+            Sign::Nowhere => PasswordOperation::Disable,
+        };
+        self.run(&SetUserPassword { user, operation }).await?;
+        let channel = self.lan_channel().await?;
+        let read = self.run(&GetUserAccess { channel, user }).await?.is_enabled;
+        let is_done = read.is_none_or(|is_enabled| is_enabled == (to == Sign::In));
+        unless_unchanged(is_done, "whether the user may sign in")
     }
 
     /// Sets a password, unless others could read it on its way.

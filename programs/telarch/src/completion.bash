@@ -10,11 +10,41 @@ _telarch_query() {
     compopt -o nospace 2>/dev/null
 }
 
+# Offers the actions of telarch ipmi, the words each of them takes, and the controllers that the service knows.
+_telarch_ipmi() {
+    local known=''
+    case ${telarch_words[${#telarch_words[@]} - 2]} in
+    -H | --host)
+        known=$(telarch ipmi host list 2>/dev/null | while read -r _ address _; do echo "$address"; done)
+        _telarch_offer "local $known"
+        return ;;
+    --level) _telarch_offer 'user operator administrator'; return ;;
+    --suite) _telarch_offer '17 3 8 16 15 7 6 2 1 0'; return ;;
+    --ipmi15) _telarch_offer 'md5 password none'; return ;;
+    --format) _telarch_offer 'text table json csv prometheus'; return ;;
+    esac
+    if [[ $telarch_current == -* ]]; then
+        _telarch_offer '@IPMI_OPTIONS@'
+    elif (( ${#telarch_words[@]} <= 3 )); then
+        _telarch_offer '@IPMI_ACTIONS@'
+    elif [[ ${telarch_words[2]} == host && ${telarch_words[3]} == remove ]]; then
+        known=$(telarch ipmi host list 2>/dev/null | while read -r name _; do echo "$name"; done)
+        _telarch_offer "$known"
+    else
+        case ${telarch_words[2]} in
+@IPMI_WORDS@
+        *) COMPREPLY=() ;;
+        esac
+    fi
+}
+
 _telarch_telarch() {
     local telarch_words telarch_current typed=${COMP_WORDS[COMP_CWORD]}
     _telarch_words
     if (( ${#telarch_words[@]} <= 2 )); then
         _telarch_offer '@SUBCOMMANDS@'
+    elif [[ ${telarch_words[1]} == ipmi ]]; then
+        _telarch_ipmi
     elif [[ ${telarch_words[1]} != wmi ]]; then
         COMPREPLY=()
     elif [[ $typed == [\"\']*" "* ]]; then

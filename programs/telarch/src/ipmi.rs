@@ -6,15 +6,20 @@ mod arguments;
 mod audit;
 mod boot;
 mod channel;
+mod events;
 mod export;
 mod follow;
 mod fru;
+mod group_key;
 mod hosts;
+mod hysteresis;
 mod identify;
 mod info;
 mod known;
 mod lan;
+mod lan6;
 mod many;
+mod named;
 mod power;
 mod prometheus;
 mod raw;
@@ -31,6 +36,7 @@ mod watchdog;
 
 use lexopt::{Arg, Parser};
 
+pub(crate) use self::arguments::ACTIONS;
 use self::arguments::{Action, Invocation};
 use crate::Subcommand;
 use crate::failure::Failure;
@@ -41,6 +47,21 @@ pub(crate) const SUBCOMMAND: Subcommand = Subcommand {
     help: HELP,
     run,
 };
+
+/// The names of all actions.
+pub(crate) fn action_names() -> Vec<&'static str> {
+    ACTIONS.iter().map(|(action, _)| *action).collect()
+}
+
+/// The names of all options, as the help has them.
+pub(crate) fn option_names() -> Vec<&'static str> {
+    let options = HELP.lines().filter(|line| line.starts_with("  -"));
+    options
+        .flat_map(|line| line.split_whitespace().take(2))
+        .map(|word| word.trim_end_matches(','))
+        .filter(|word| word.starts_with('-'))
+        .collect()
+}
 
 fn run(parser: Parser) -> Result<String, Failure> {
     let mut ahead = parser.clone();
@@ -61,7 +82,15 @@ fn run(parser: Parser) -> Result<String, Failure> {
         Action::Fru(what) => many::ask(place, what),
         Action::Info => many::ask(place, info::Info),
         Action::Lan(what) => many::ask(place, what),
-        Action::Channel(which) => many::ask(place, which),
+        Action::Lan6(what) => many::ask(place, what),
+        Action::Channel(what) => many::ask(place, what),
+        Action::Hysteresis(what) => many::ask(place, what),
+        Action::Events(what) => many::ask(place, what),
+        Action::GroupKey(group_key::GroupKey::Set(_), file) => {
+            let key = sign_in::group_key_of(&place, file)?;
+            many::ask(place, group_key::GroupKey::Set(Some(key)))
+        }
+        Action::GroupKey(what, _) => many::ask(place, what),
         Action::Sessions => many::ask(place, channel::Sessions),
         Action::Sol(sol::Sol::Open) => sol::terminal::run(place),
         Action::Sol(what) => many::ask(place, what),
@@ -99,7 +128,15 @@ Actions:
   sensors               what the sensors measure: name, number, reading or states, and ok, nc, cr or nr (beyond a
                         non-critical, critical or non-recoverable threshold, or in a state as bad), or ns for no reading
   threshold SENSOR [WHICH VALUE]
-                        the thresholds of a sensor, or a new one in its unit: lnr, lcr, lnc, unc, ucr or unr
+                        the thresholds of a sensor, or a new one in its unit: lnr, lcr, lnc, unc, ucr or unr (lower and
+                        upper; non-critical, critical, non-recoverable)
+  hysteresis SENSOR [POSITIVE NEGATIVE]
+                        how far a reading must go back, in the unit of the sensor, before an event is over: below upper
+                        thresholds, and above lower ones
+  events SENSOR [CHANGE]
+                        which events a sensor sends; CHANGE is on or off (all of them), scan on|off (whether it is
+                        measured), or enable|disable assert|deassert|both EVENT..., where EVENT is a threshold with
+                        + for going high or - for going low, such as unc+, or the number of a state
   sel [list|info|clear] the event log: number, date, sensor, and what happened; how full it is; or clear it. Dates are of
                         the controller's own clock; start+ is seconds since it started, if that was not set
   sel follow            what is logged from now on, until Ctrl-C, also of many controllers
@@ -112,9 +149,16 @@ Actions:
                         number, or off), community or arp (on, off). The connection may be lost by that
   lan set suite NUMBER LEVEL
                         the most that a cipher suite allows: a level, or off
+  lan6 [set NAME VALUE] the same for IPv6; NAME is use (ipv4, ipv6, both), address (ADDRESS/PREFIX or off, and then the
+                        slot if it is not 0), routers (static, dynamic, both, none) or router
   user                  its users; user name ID NAME, user level ID LEVEL (none, callback, user, operator, administrator),
                         user enable ID, user disable ID, user password ID, and user test ID, which compares
-  channel [NUMBER]      what a channel is, and who may use it
+  channel [NUMBER]      what a channel is, and who may use it; channel ciphers [NUMBER] lists its cipher suites
+  channel set NAME VALUE [NUMBER]
+                        changes who may use it, now and later; NAME is mode (disabled, pre-boot, always, shared), limit
+                        (a level), alerting, per-message or user-level (on, off; the last two are about proofs)
+  kg [set]              whether the controller has a key (K_g) that logins need besides the password, or a new one; an
+                        empty key takes it away
   sessions              who has a session
   scan                  which of the addresses have a controller, and what it lets people sign in with; nobody signs in
   audit                 what is dangerous: cipher suite 0, users without names, passwords as delivered, weak algorithms,
@@ -152,6 +196,7 @@ Options:
   --listen ADDRESS:PORT where export is reached; everybody who can reach it reads it
   --new-password-file PATH
                         the password of user password and user test; if left away, it is asked for on the terminal
+  --new-kg-file PATH    the same for the key of kg set
   -h, --help            print this text
 
 The exit status is 0, 1 if a controller did not answer or did not do it, and 2 if the command line was not understood.

@@ -3,7 +3,7 @@
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::failure::Failure;
-use crate::{SUBCOMMANDS, Subcommand};
+use crate::{SUBCOMMANDS, Subcommand, ipmi};
 
 pub(crate) const MAN: Subcommand = Subcommand {
     name: "man",
@@ -65,13 +65,24 @@ fn completion(parser: Parser) -> Result<String, Failure> {
     match word(parser)?.as_deref() {
         Some("bash") => {
             let names: Vec<&str> = SUBCOMMANDS.iter().map(|subcommand| subcommand.name).collect();
-            Ok(cli::completion::bash() + &OWN_COMPLETION.replace("@SUBCOMMANDS@", &names.join(" ")))
+            let own = OWN_COMPLETION
+                .replace("@SUBCOMMANDS@", &names.join(" "))
+                .replace("@IPMI_ACTIONS@", &ipmi::action_names().join(" "))
+                .replace("@IPMI_OPTIONS@", &ipmi::option_names().join(" "))
+                .replace("@IPMI_WORDS@", ipmi_words().trim_end());
+            Ok(cli::completion::bash() + &own)
         }
         None => Ok(COMPLETION_HELP.to_owned()),
         Some(other) => {
             Err(Failure::usage(format!("there are no completions for {other:?}"), "there are those for bash"))
         }
     }
+}
+
+/// A branch of a `case` for each action that takes words.
+fn ipmi_words() -> String {
+    let branch = |(action, words): &(&str, &str)| format!("        {action}) _telarch_offer '{words}' ;;\n");
+    ipmi::ACTIONS.iter().filter(|(_, words)| !words.is_empty()).map(branch).collect()
 }
 
 /// The one word that says which; `None` asks for help.
@@ -103,7 +114,8 @@ mod tests {
             let page = asked(man, &[name]).expect("a page");
             assert!(page.to_uppercase().contains(title), "{name}: {page:.80}");
         }
-        assert!(asked(completion, &["bash"]).expect("a script").contains("complete"));
+        let script = asked(completion, &["bash"]).expect("a script");
+        assert!(script.contains("complete") && !script.contains("@IPMI"), "{script}");
     }
 
     #[test]

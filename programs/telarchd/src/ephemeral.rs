@@ -52,7 +52,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let settings = ConfigPlugin::new(Arc::clone(&store), Arc::new(listening_on))
         .with_certificate_mappings(Arc::clone(&sign_in) as _);
     let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), Arc::new(shell)];
-    let wmi = wmi_engine::open(state.path())?;
+    let wmi = wmi_engine::open(state.path(), None)?;
     plugins.extend(wmi.plugins());
     tokio::spawn(wmi.carry_out(store.subscribe()));
     let service = Service::new(ServiceParts {

@@ -259,7 +259,7 @@ fn service(
         .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>)
         .with_certificate_mappings(Arc::clone(&sign_in) as _);
     let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), shell];
-    let wmi = wmi_engine::open(&files.paths.state)?;
+    let wmi = wmi_engine::open(&files.paths.state, None)?;
     plugins.extend(wmi.plugins());
     tokio::spawn(wmi.carry_out(files.store.subscribe()));
     Ok(Service::new(ServiceParts {

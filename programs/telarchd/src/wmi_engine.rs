@@ -8,7 +8,7 @@ use accounts::MachineSid;
 use cim::{Namespace, Schema};
 use config::{Paths, State};
 use consumers::{Carrier, Commands, Whose};
-use hardware::{EventLogs, Hardware, HostFile, OwnController};
+use hardware::{EventLogs, Hardware, HardwareKeeper, HostFile, OwnController};
 use linux::Machine;
 use plugin_wmi::WmiPlugin;
 use repository::{LivingEngine, Repository};
@@ -68,8 +68,9 @@ pub(crate) fn commands(wmi: &config::Wmi) -> Commands {
     if wmi.command_line_consumers { Commands::Run } else { Commands::Refused }
 }
 
-/// WMI of this machine, of the controllers that a directory of state knows, and of what was added there.
-pub(crate) fn open(state: &Path) -> Result<Wmi, Box<dyn Error>> {
+/// WMI of this machine, of the controllers that a directory of state knows, and of what was added there. Where somebody
+/// else keeps the controllers, a process without the rights of root asks for them.
+pub(crate) fn open(state: &Path, keeper: Option<Arc<dyn HardwareKeeper>>) -> Result<Wmi, Box<dyn Error>> {
     let of_user = Paths::of_user(|name| std::env::var_os(name)).map(|paths| paths.state);
     let of_machine = Paths::of_machine();
     // A service that keeps nothing for the machine keeps nothing in anybody's home either.
@@ -85,12 +86,12 @@ pub(crate) fn open(state: &Path) -> Result<Wmi, Box<dyn Error>> {
     }
     let machine = Arc::new(machine);
     let mut providers = linux::providers(&machine);
-    let hardware = Hardware::new(
-        machine.host_name(),
-        HostFile::of_state(state),
-        OwnController::Asked,
-        Handle::current(),
-    );
+    let hosts = HostFile::of_state(state);
+    let hosts = match keeper {
+        Some(keeper) => hosts.kept_by(keeper),
+        None => hosts,
+    };
+    let hardware = Hardware::new(machine.host_name(), hosts, OwnController::Asked, Handle::current());
     providers.push(Arc::new(hardware.clone()));
     let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;
     let begin = move || {

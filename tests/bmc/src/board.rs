@@ -1,10 +1,14 @@
 //! What a controller of ours has: the same sensors, records, log and inventory as `ipmi_sim` is told.
 
+mod configuration;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use ipmi_proto::responder::{Asked, Device};
 use ipmi_proto::{Destination, Request, Response};
+
+pub use self::configuration::Configuration;
 
 /// A simulated machine with its controller.
 #[derive(Clone, Debug)]
@@ -43,6 +47,12 @@ pub struct Board {
     pub lose_reservations: u32,
     /// The reservation that holds now.
     pub reservation: u16,
+    /// What else can be set.
+    pub configuration: Configuration,
+    /// After how many commands it starts again, and knows no session any more.
+    pub starts_again_after: Option<u64>,
+    /// After how many commands nobody hears from it any more.
+    pub silent_after: Option<u64>,
 }
 
 impl Default for Board {
@@ -66,6 +76,9 @@ impl Default for Board {
             pieces: 0,
             lose_reservations: 0,
             reservation: 0,
+            configuration: Configuration::default(),
+            starts_again_after: None,
+            silent_after: None,
         }
     }
 }
@@ -107,7 +120,10 @@ impl Board {
     fn own(&mut self, unit: u8, request: &Request) -> Answer {
         let data = request.data.as_slice();
         match (request.net_fn.number(), request.command, data) {
-            (0x00, 0x01, _) => Ok(vec![u8::from(self.power_is_on) | 0x20, 0, 0x40, 0]),
+            (0x00, 0x01, _) => {
+                let policy = self.configuration.restore_policy << 5;
+                Ok(vec![u8::from(self.power_is_on) | policy, 0, 0x40, 0])
+            }
             (0x00, 0x02, [control, ..]) => {
                 self.controls.push(*control);
                 self.power_is_on = !matches!(control, 0 | 5);
@@ -175,7 +191,7 @@ impl Board {
             }
             (0x0a, 0x47, _) => Ok(vec![1]),
             (0x0a, 0x48, _) => Ok(vec![0x90, 0, 0, 0x65]),
-            _ => Err(UNKNOWN),
+            (net_fn, command, data) => self.configuration.answer(net_fn, command, data),
         }
     }
 

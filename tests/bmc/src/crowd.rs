@@ -97,8 +97,8 @@ impl Crowd {
                     let socket = Datagrams::bind(address(number).into()).expect("a socket");
                     addresses.push(socket.local_addr().expect("an address"));
                     let seed = [u8::try_from(number % 251).unwrap_or_default() + 1; 32];
-                    let responder = Responder::new(settings, seed);
-                    spawn_local(serve(Rc::new(socket), responder, board, network, Rc::clone(&arrivals)));
+                    let arrivals = Rc::clone(&arrivals);
+                    spawn_local(serve(Rc::new(socket), (settings, seed), board, network, arrivals));
                 }
                 report.send(addresses).expect("somebody waits for the addresses");
                 let _ = ended.await;
@@ -139,11 +139,12 @@ impl Drop for Crowd {
 /// All share the room for what arrives: each empties it before the next one has its turn.
 async fn serve(
     socket: Rc<Datagrams>,
-    mut responder: Responder,
+    (settings, seed): (Settings, [u8; 32]),
     board: Arc<Mutex<Board>>,
     network: Network,
     arrivals: Rc<RefCell<Arrivals>>,
 ) {
+    let mut responder = Responder::new(settings.clone(), seed);
     let port = socket.local_addr().map_or(1, |address| address.port());
     let mut dice = Dice(u64::from(port) << 17 | 1);
     let mut answers: Vec<(SocketAddr, Vec<Vec<u8>>)> = Vec::new();
@@ -152,6 +153,13 @@ async fn serve(
         socket.take(&mut arrivals.borrow_mut(), |datagram, console| {
             for _ in 0..dice.times(&network) {
                 let mut board = board.lock().expect("a board");
+                if board.silent_after.is_some_and(|after| board.commands >= after) {
+                    continue;
+                }
+                if board.starts_again_after.is_some_and(|after| board.commands >= after) {
+                    board.starts_again_after = None;
+                    responder = Responder::new(settings.clone(), [0x5a; 32]);
+                }
                 let answered = responder.receive(datagram, &mut *board, now).unwrap_or_default();
                 match answers.last_mut() {
                     Some((before, waiting)) if *before == console => waiting.extend(answered),

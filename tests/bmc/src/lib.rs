@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-pub use board::Board;
+pub use board::{Board, Configuration};
 pub use crowd::{Crowd, Network, settings, settings_with_suites};
 pub use guest::Guest;
 pub use line::SerialLine;
@@ -94,34 +94,13 @@ impl SimulatedBmc {
     /// What `ipmitool` (another project's client) prints; none where it is not installed, which it says.
     #[must_use]
     pub fn ipmitool(&self, arguments: &[&str]) -> Option<String> {
-        if !is_installed("ipmitool", "ipmitool") {
-            return None;
-        }
-        let output = Command::new("ipmitool")
-            .args([
-                "-I",
-                "lanplus",
-                "-C",
-                "3",
-                "-H",
-                "127.0.0.1",
-                "-p",
-                &self.port.to_string(),
-                "-U",
-                "admin",
-                "-E",
-            ])
-            .args(arguments)
-            .env("IPMI_PASSWORD", "admin-pw")
-            .output()
-            .expect("ipmitool runs");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(
-            output.status.success(),
-            "ipmitool {arguments:?}: {text}{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Some(text)
+        ipmitool(&self.address(), arguments)
+    }
+
+    /// What a program of FreeIPMI, such as `ipmi-sensors`, prints; none where it is not installed, which it says.
+    #[must_use]
+    pub fn free_ipmi(&self, program: &str, arguments: &[&str]) -> Option<String> {
+        free_ipmi(&self.address(), program, arguments)
     }
 
     /// Ends it and starts it again at the same address: it knows no session from before.
@@ -177,11 +156,52 @@ impl Drop for SimulatedBmc {
     }
 }
 
+/// What `ipmitool` prints of a controller with the users of these tests; none where it is not installed.
+#[must_use]
+pub fn ipmitool(address: &str, arguments: &[&str]) -> Option<String> {
+    if !is_installed("ipmitool", "ipmitool") {
+        return None;
+    }
+    let (host, port) = address.rsplit_once(':').expect("a port");
+    let mut command = Command::new("ipmitool");
+    command.args(["-I", "lanplus", "-C", "3", "-H", host, "-p", port, "-U", "admin", "-E"]).args(arguments);
+    let (text, errors, is_success) = run_to_end(command.env("IPMI_PASSWORD", "admin-pw"));
+    assert!(is_success, "ipmitool {arguments:?}: {text}{errors}");
+    Some(text)
+}
+
+/// What a program of FreeIPMI prints of a controller with the users of these tests; none where it is not installed.
+#[must_use]
+pub fn free_ipmi(address: &str, program: &str, arguments: &[&str]) -> Option<String> {
+    if !is_installed(program, "freeipmi-tools") {
+        return None;
+    }
+    // A cache of its own: that of others is of other controllers at the same address.
+    let home = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new(program);
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin"));
+    command.args(["-D", "LAN_2_0", "-I", "3", "-h", address, "-u", "admin", "-p", "admin-pw", "-l", "ADMIN"]);
+    command.args(["-W", "opensesspriv"]).args(arguments).env("HOME", home.path());
+    // It also fails where one of several things that it asks for is not there.
+    let (text, errors, _) = run_to_end(&mut command);
+    assert!(!text.is_empty(), "{program} {arguments:?}: {errors}");
+    Some(text)
+}
+
+fn run_to_end(command: &mut Command) -> (String, String, bool) {
+    let output = command.stdin(Stdio::null()).output().expect("it runs");
+    let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+    (text(&output.stdout), text(&output.stderr), output.status.success())
+}
+
 /// Whether a program is there; a test that needs it says that it was skipped, and why.
 #[must_use]
 pub fn is_installed(program: &str, package: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    // FreeIPMI is where root looks.
+    let places = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
+    let found = { places }.any(|folder| folder.join(program).is_file());
     if !found {
         eprintln!("SKIPPED: {program} is missing (Debian: apt-get install {package})");
     }

@@ -27,8 +27,9 @@ ENVELOPE = """<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"
 )
 
 SUBSCRIBE = """<e:Subscribe><e:Delivery Mode="http://schemas.dmtf.org/wbem/wsman/1/wsman/Pull"/>
-<e:Expires>PT10M</e:Expires>
-<w:Filter Dialect="http://schemas.microsoft.com/wbem/wsman/1/WQL">{query}</w:Filter></e:Subscribe>"""
+<e:Expires>PT10M</e:Expires>{filter}</e:Subscribe>"""
+
+FILTER = '<w:Filter Dialect="http://schemas.microsoft.com/wbem/wsman/1/WQL">%s</w:Filter>'
 
 PULL = """<n:Pull><n:EnumerationContext>{context}</n:EnumerationContext>
 <n:MaxElements>100</n:MaxElements></n:Pull>"""
@@ -64,12 +65,13 @@ def values(element):
 
 
 def watch(login, arguments):
-    """Subscribes, runs a program, and pulls until there are as many events as are expected."""
+    """Subscribes, runs a program, and pulls until there are as many events as are expected; a query may be missing."""
     subscriber = Subscriber(login, arguments["resource"])
-    answer = subscriber.ask(EVENTING + "/Subscribe", SUBSCRIBE.format(query=escape(arguments["query"])))
+    wanted = FILTER % escape(arguments["query"]) if arguments["query"] else ""
+    answer = subscriber.ask(EVENTING + "/Subscribe", SUBSCRIBE.format(filter=wanted))
     identifier = answer.find(".//{%s}Identifier" % EVENTING).text
     context = answer.find(".//{%s}EnumerationContext" % ENUMERATION).text
-    program = subprocess.Popen(arguments["program"]) if arguments["program"] else None
+    program = subprocess.Popen(arguments["program"], stdout=subprocess.DEVNULL) if arguments["program"] else None
     events, timeouts = [], 0
     while len(events) < arguments["count"] and timeouts < 15:
         try:

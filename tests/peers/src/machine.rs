@@ -38,6 +38,8 @@ struct Person(String);
 pub enum Proof<'a> {
     /// Nothing; the service listens for HTTPS.
     Password,
+    /// The same, of somebody who is in the group of Windows with this key in the table `[Groups]`.
+    MemberOf(&'a str),
     /// A client certificate, which the user may map to its account; the service listens for HTTPS.
     Certificate,
     /// NTLM, also inside CredSSP: there is an NT hash. The service listens for HTTP.
@@ -61,7 +63,7 @@ impl Machine {
         let folder = tempfile::Builder::new().prefix("telarch-peers-").tempdir().expect("a folder");
         let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
         let (transport, rights) = match proof {
-            Proof::Password => ("HTTPS", "GRGX"),
+            Proof::Password | Proof::MemberOf(_) => ("HTTPS", "GRGX"),
             Proof::Certificate => ("HTTPS", "GA"),
             Proof::NtHash | Proof::Ticket(_) => ("HTTP", "GRGX"),
         };
@@ -71,6 +73,12 @@ impl Machine {
              [[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"{transport}\"\nPort = {}\n",
             free.port()
         );
+        let groups = match proof {
+            // Its own group, of which nobody else is.
+            Proof::MemberOf(group) => format!("[Groups]\n{group} = [\"{}\"]\n", person.0),
+            _ => String::new(),
+        };
+        let config = config + &groups;
         let path = |name: &str| folder.path().join(name);
         let write = |name: &str, text: &str| fs::write(path(name), text).expect("a file");
         write("config.toml", &config);
@@ -80,7 +88,7 @@ impl Machine {
         command.arg("--config").arg(path("config.toml")).arg("--state").arg(path("state"));
         command.args(["--gateway-user", "nobody"]).env("NOTIFY_SOCKET", path("notify"));
         match proof {
-            Proof::Password | Proof::Certificate => {}
+            Proof::Password | Proof::MemberOf(_) | Proof::Certificate => {}
             Proof::NtHash => keep_nt_hash(&person, folder.path()),
             Proof::Ticket(realm) => _ = command.envs(realm.environment()),
         }
@@ -103,10 +111,16 @@ impl Machine {
         &self.url
     }
 
+    /// The folder of its state.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
     /// Its socket for programs of this machine.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.folder.path().join("state/local.sock")
+        self.state().join("local.sock")
     }
 
     /// pywinrm, which signs in as the user.

@@ -1,6 +1,7 @@
 //! Our own command lines as real programs.
 
 use std::marker::PhantomData;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,6 +125,13 @@ impl Winrm {
         let (config, state) = (kept.config(), kept.state());
         let switches = [format!("-config:{}", config.display()), format!("-state:{}", state.display())];
         call.switches(&switches.each_ref().map(String::as_str)).into()
+    }
+
+    /// At the socket of a service of this machine, as whoever runs the tests.
+    #[must_use]
+    pub fn at_socket(socket: &Path) -> Self {
+        let call = Call { switches: vec![format!("-socket:{}", socket.display())], ..Call::new("") };
+        call.user(None).into()
     }
 
     /// Signs in with a certificate that is found by its thumbprint in the home of the user.

@@ -33,6 +33,12 @@ impl UserName {
     pub(crate) fn octets(&self) -> &[u8] {
         &self.0
     }
+
+    /// As people read it: what is no UTF-8, or would move a cursor, is replaced.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        String::from_utf8_lossy(&self.0).replace(|letter: char| letter.is_control(), "\u{fffd}")
+    }
 }
 
 /// The password of a user, at most 20 octets (IPMI 2.0, 22.30).
@@ -92,6 +98,28 @@ impl GroupKey {
     /// When it is longer.
     pub fn new(key: &[u8]) -> Result<Self, ProtoError> {
         padded("the key K_g", key).map(Self)
+    }
+
+    /// As a controller keeps it: with zeros behind it, and any octet in it.
+    pub(crate) fn stored(octets: [u8; 20]) -> Self {
+        Self(Zeroizing::new(octets))
+    }
+
+    /// With zeros behind it, as controllers keep it.
+    pub(crate) fn octets(&self) -> &[u8] {
+        &*self.0
+    }
+
+    /// Whether it is the same as another one; how long that takes tells nothing.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        same(self.octets(), other.octets())
+    }
+
+    /// Whether it is none: controllers use the password in its place then.
+    #[must_use]
+    pub fn is_unset(&self) -> bool {
+        self.octets().iter().all(|octet| *octet == 0)
     }
 }
 

@@ -127,20 +127,30 @@ impl Factors {
 }
 
 impl Factors {
-    /// The raw value whose quantity is nearest; none if the quantity is beyond all of them.
+    /// How far apart quantities are whose raw values are so many counts apart; none of a function that is not linear.
     #[must_use]
-    pub fn nearest(&self, quantity: f64) -> Option<u8> {
-        let all = (0..=u8::MAX).filter_map(|raw| Some((raw, self.quantity(raw)?.to_f64())));
-        let (least, most) =
-            all.clone().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), (_, value)| {
-                (least.min(value), most.max(value))
-            });
-        if !(least..=most).contains(&quantity) {
-            return None;
-        }
-        let distance = |value: f64| (value - quantity).abs();
-        all.min_by(|(_, one), (_, other)| distance(*one).total_cmp(&distance(*other))).map(|(raw, _)| raw)
+    pub fn span(&self, counts: u8) -> Option<Quantity> {
+        let digits = i64::from(self.m.unsigned_abs()) * i64::from(counts);
+        (self.linearization == Linearization::Linear)
+            .then_some(Quantity::Exact { digits, exponent: self.result_exponent })
     }
+
+    /// How many counts are nearest to that far; none if it is further than all of them, or nowhere.
+    #[must_use]
+    pub fn counts(&self, span: f64) -> Option<u8> {
+        let counts = (span / self.span(1)?.to_f64()).round();
+        (0..=u8::MAX).find(|count| f64::from(*count) == counts)
+    }
+}
+
+/// Of raw values with their quantities the one that comes nearest; none if the quantity is beyond all of them.
+pub(crate) fn nearest(known: impl Iterator<Item = (u8, f64)>, quantity: f64) -> Option<u8> {
+    let known: Vec<(u8, f64)> = known.collect();
+    let is_within = known.iter().any(|(_, value)| *value <= quantity)
+        && known.iter().any(|(_, value)| *value >= quantity);
+    let distance = |value: f64| (value - quantity).abs();
+    let found = known.into_iter().min_by(|(_, one), (_, other)| distance(*one).total_cmp(&distance(*other)));
+    found.filter(|_| is_within).map(|(raw, _)| raw)
 }
 
 impl AnalogFormat {
@@ -213,6 +223,24 @@ mod tests {
     }
 
     #[test]
+    fn a_span_has_neither_offset_nor_sign() {
+        let battery = factors(10, 120, 1, -3);
+        assert_eq!(battery.span(2).unwrap().to_string(), "0.02");
+        assert_eq!(
+            (battery.counts(0.02), battery.counts(0.0), battery.counts(2.55)),
+            (Some(2), Some(0), Some(255))
+        );
+        assert_eq!(
+            (battery.counts(2.56), battery.counts(-0.02), battery.counts(f64::NAN)),
+            (None, None, None)
+        );
+        assert_eq!(factors(-2, 9, 0, 0).span(3).unwrap().to_string(), "6");
+        assert_eq!(factors(0, 9, 0, 0).counts(1.0), None);
+        let root = Factors { linearization: Linearization::SquareRoot, ..battery };
+        assert_eq!((root.span(1), root.counts(1.0)), (None, None));
+    }
+
+    #[test]
     fn exact_and_floating_results_agree_for_all_exponents_and_many_factors() {
         for b_exponent in -8..=7 {
             for result_exponent in -8..=7 {
@@ -256,16 +284,17 @@ mod tests {
 
     #[test]
     fn the_nearest_raw_value_of_each_quantity_is_its_own() {
+        let near = |factors: &Factors, quantity: f64| {
+            let known = (0..=u8::MAX).filter_map(|raw| Some((raw, factors.quantity(raw)?.to_f64())));
+            nearest(known, quantity)
+        };
         for factors in [factors(10, 120, 1, -3), factors(-3, 7, -1, 2), factors(1, 0, 0, 0)] {
             for raw in 0..=u8::MAX {
-                assert_eq!(factors.nearest(factors.quantity(raw).unwrap().to_f64()), Some(raw));
+                assert_eq!(near(&factors, factors.quantity(raw).unwrap().to_f64()), Some(raw));
             }
         }
         let volts = factors(10, 120, 1, -3);
-        assert_eq!(
-            (volts.nearest(3.004), volts.nearest(9.0), volts.nearest(f64::NAN)),
-            (Some(180), None, None)
-        );
+        assert_eq!((near(&volts, 3.004), near(&volts, 9.0), near(&volts, f64::NAN)), (Some(180), None, None));
     }
 
     #[test]

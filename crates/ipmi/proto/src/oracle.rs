@@ -21,8 +21,10 @@ use crate::command::user::{GetUserAccess, GetUserName, UserId};
 use crate::command::watchdog::GetWatchdog;
 use crate::device_sdr::{GetDeviceSdrInfo, GetReadingFactors};
 use crate::fru::{Area, Inventory, Patch};
+use crate::lan6::{GetAddress, GetAddressFamilies, GetAddressSlots, GetRouter, GetRouterUse, Origin};
 use crate::responder::{Account, Asked, Device, Responder, Settings};
 use crate::sdr::{Body, Record};
+use crate::security_key::{GroupKeyRequest, KeyOperation};
 use crate::sel::SelRecord;
 use crate::serial::SerialConsole;
 use crate::{
@@ -132,7 +134,7 @@ pub fn replies(octets: &[u8]) {
     let _ = GetDeviceId.reply(octets);
     let ask = GetAuthenticationCapabilities { privilege: Privilege::User, detail: Detail::Ipmi20 };
     let _ = ask.reply(octets);
-    let _ = GetCipherSuites(0).reply(octets);
+    let _ = GetCipherSuites::here(0).reply(octets);
     assert!(capabilities::suites(octets).len() <= 12, "a suite is listed twice");
     let _ = presence::answer(&ask, octets);
     if let Ok(patch) = Patch::new(octets, Area::Product, "Asset Tag", "A-17") {
@@ -144,7 +146,7 @@ pub fn replies(octets: &[u8]) {
     }
     let _ = GetDeviceSdrInfo.reply(octets);
     for format in [AnalogFormat::Unsigned, AnalogFormat::OnesComplement, AnalogFormat::TwosComplement] {
-        if let Ok(factors) = (GetReadingFactors { sensor: 0, raw: 0, format }).reply(octets) {
+        if let Ok((factors, _)) = (GetReadingFactors { sensor: 0, raw: 0, format }).reply(octets) {
             let is_finite = |raw| factors.quantity(raw).is_none_or(|quantity| quantity.to_f64().is_finite());
             assert!((0..=u8::MAX).all(is_finite), "{factors:?}");
         }
@@ -190,5 +192,13 @@ pub fn replies(octets: &[u8]) {
     ] {
         let _ = GetSerialParameter { channel, parameter }.reply(octets);
     }
+    let _ = capabilities::listed_suites(octets);
+    let _ = (GetAddressFamilies(channel).reply(octets), GetAddressSlots(channel).reply(octets));
+    for origin in [Origin::Fixed, Origin::Dynamic] {
+        let address = GetAddress { channel, origin, slot: 0 }.reply(octets);
+        let _ = address.map(|address| (address.source_name(), address.status.name()));
+    }
+    let _ = (GetRouterUse(channel).reply(octets), GetRouter(channel).reply(octets));
+    let _ = GroupKeyRequest { channel, operation: KeyOperation::Read }.reply(octets);
     let _ = ActivateSerial { protection: Protection::Full }.reply(octets);
 }

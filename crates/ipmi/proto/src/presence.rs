@@ -50,6 +50,8 @@ mod tests {
         // As ipmitool sends it, but for the number.
         assert_eq!(sent.get(..5), Some(&[6, 0, 0xff, 7, 0][..]));
         assert!(answer(&command, &sent).is_err());
-        assert!(answer(&command, &[]).is_err() && answer(&GetCipherSuites(0), &[6, 0, 0xff, 6]).is_err());
+        assert!(
+            answer(&command, &[]).is_err() && answer(&GetCipherSuites::here(0), &[6, 0, 0xff, 6]).is_err()
+        );
     }
 }

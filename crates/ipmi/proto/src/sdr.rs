@@ -4,7 +4,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use crate::linear::{AnalogFormat, Factors, Linearization, Quantity};
+use crate::linear::{self, AnalogFormat, Factors, Linearization, Quantity};
 use crate::octets::Octets;
 use crate::{Destination, ProtoError};
 
@@ -104,10 +104,8 @@ pub enum ThresholdAccess {
 /// What a Full Sensor Record says of a quantity, besides how to compute it (IPMI 2.0, table 43-1); raw values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Analog {
-    /// How far a reading can be off, in half counts.
-    pub tolerance: u8,
-    /// How far a reading can be off, in hundredths of a percent; times ten to the power of the second.
-    pub accuracy: (u16, u8),
+    /// How far off a reading can be; of a sensor that is not linear each reading has its own.
+    pub exactness: Exactness,
     /// The usual reading.
     pub nominal: Option<u8>,
     /// The largest usual one.
@@ -122,6 +120,25 @@ pub struct Analog {
     pub hysteresis: Option<u8>,
 }
 
+/// How far off a reading can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exactness {
+    /// In half counts.
+    pub tolerance: u8,
+    /// In hundredths of a percent; times ten to the power of the second.
+    pub accuracy: (u16, u8),
+}
+
+impl Exactness {
+    /// From the octets that have the upper bits of M, those of B, and those of the accuracy with its exponent.
+    pub(crate) fn of([m_high, b_high, accuracy]: [u8; 3]) -> Self {
+        Self {
+            tolerance: m_high & 0x3f,
+            accuracy: (u16::from(b_high & 0x3f) | u16::from(accuracy >> 4) << 6, accuracy >> 2 & 3),
+        }
+    }
+}
+
 impl Sensor {
     /// Whether it measures a quantity, rather than being in states.
     #[must_use]
@@ -132,8 +149,16 @@ impl Sensor {
     /// The quantity of a raw reading.
     #[must_use]
     pub fn quantity(&self, raw: u8) -> Option<Quantity> {
-        let of_reading = || self.by_reading.as_ref()?.factors.get(&raw).copied();
+        let of_reading = || self.by_reading.as_ref()?.factors.get(&raw).map(|(factors, _)| *factors);
         self.factors.or_else(of_reading)?.quantity(raw)
+    }
+
+    /// The raw value whose quantity is nearest; none if the quantity is beyond all of them. Of a sensor that is not
+    /// linear only those count whose factors are known.
+    #[must_use]
+    pub fn nearest(&self, quantity: f64) -> Option<u8> {
+        let known = (0..=u8::MAX).filter_map(|raw| Some((raw, self.quantity(raw)?.to_f64())));
+        linear::nearest(known, quantity)
     }
 
     /// Whom to ask for its reading.
@@ -150,8 +175,8 @@ impl Sensor {
 pub struct ByReading {
     /// How the raw octet is to be read.
     pub format: AnalogFormat,
-    /// Those that it was asked for, by raw value.
-    pub factors: BTreeMap<u8, Factors>,
+    /// Those that it was asked for, by raw value, and how exact those readings are.
+    pub factors: BTreeMap<u8, (Factors, Exactness)>,
 }
 
 /// What a reading is counted in.
@@ -255,8 +280,7 @@ fn full(octets: Octets<'_>) -> Result<Sensor, ProtoError> {
     }
     let given = |bit: u8, value: u8| (flags >> bit & 1 == 1).then_some(value);
     sensor.analog = format.is_some().then(|| Analog {
-        tolerance: m_high & 0x3f,
-        accuracy: (u16::from(b_high & 0x3f) | u16::from(accuracy >> 4) << 6, accuracy >> 2 & 3),
+        exactness: Exactness::of([m_high, b_high, accuracy]),
         nominal: given(0, nominal),
         normal_max: given(1, normal_max),
         normal_min: given(2, normal_min),
@@ -548,7 +572,8 @@ mod tests {
         assert_eq!(limits, ["50", "45", "40", "-20", "-15", "-10"]);
         assert_eq!((inlet.threshold_access, inlet.settable), (ThresholdAccess::Settable, 0x3f));
         let analog = inlet.analog.unwrap();
-        assert_eq!((analog.tolerance, analog.accuracy, analog.hysteresis), (0, (0, 0), Some(2)));
+        let exact = Exactness { tolerance: 0, accuracy: (0, 0) };
+        assert_eq!((analog.exactness, analog.hysteresis), (exact, Some(2)));
         assert!(analog.nominal.is_some() && analog.max != analog.min);
         let supply = of("PSU1 Status");
         assert_eq!((supply.possible_states & 1, supply.analog), (1, None));

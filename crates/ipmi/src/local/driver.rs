@@ -8,7 +8,7 @@
 use std::ffi::{c_int, c_long, c_uint, c_void};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ipmi_proto::{CompletionCode, Destination, Request, Response};
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
@@ -20,10 +20,15 @@ use super::Transport;
 pub(super) struct OpenIpmi(File);
 
 impl OpenIpmi {
+    /// One that is open already.
+    pub(super) fn of(file: OwnedFd) -> Self {
+        Self(file.into())
+    }
+
     /// Whichever of its names it has here.
     pub(super) fn open() -> io::Result<Self> {
         let mut missing = None;
-        for path in ["/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"] {
+        for path in DEVICES {
             match OpenOptions::new().read(true).write(true).open(path) {
                 Ok(file) => return Ok(Self(file)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => missing = Some(error),
@@ -37,6 +42,9 @@ impl OpenIpmi {
         Err(io::Error::new(kind, text))
     }
 }
+
+/// What the driver's file is called (Linux, `drivers/char/ipmi/ipmi_devintf.c`, and older rules for devices).
+pub const DEVICES: [&str; 3] = ["/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"];
 
 impl AsFd for OpenIpmi {
     fn as_fd(&self) -> BorrowedFd<'_> {

@@ -12,8 +12,8 @@ use tokio::sync::Mutex;
 use tracing::debug;
 
 pub(crate) use self::known::{Known, Logged};
-use crate::HardwareError;
 use crate::hosts::Address;
+use crate::{HardwareError, HardwareKeeper, HostFileError};
 
 /// A controller. Its session is opened when it is asked something, and closed when nobody has asked for a while:
 /// controllers have few.
@@ -31,8 +31,8 @@ pub(crate) struct Controller {
 pub(crate) enum Way {
     /// Over the network.
     Lan(Address, Login, Privilege),
-    /// Through the driver of this machine, whose own it is.
-    Driver,
+    /// Through the driver of this machine, whose own it is, which a keeper opens where this process may not.
+    Driver(Option<Arc<dyn HardwareKeeper>>),
     /// Not at all: its password cannot be opened.
     Sealed,
 }
@@ -73,7 +73,7 @@ impl Controller {
     pub(crate) fn address(&self) -> Option<&Address> {
         match &self.way {
             Way::Lan(address, ..) => Some(address),
-            Way::Driver | Way::Sealed => None,
+            Way::Driver(_) | Way::Sealed => None,
         }
     }
 
@@ -155,8 +155,14 @@ impl Controller {
         let timing = Timing { limit: ANSWER, ..Timing::default() };
         let (address, login, highest) = match &self.way {
             Way::Lan(address, login, highest) => (address, login, highest),
-            Way::Driver => {
+            Way::Driver(None) => {
                 return Connection::local(timing).map_err(|error| HardwareError::of(&self.name, &error));
+            }
+            Way::Driver(Some(keeper)) => {
+                let handed = keeper.hand_over().map_err(HostFileError::Keeper)?;
+                let driver = handed.driver.ok_or(HostFileError::NotYours)?;
+                let opened = Connection::local_through(driver, timing);
+                return opened.map_err(|error| HardwareError::of(&self.name, &error));
             }
             Way::Sealed => return Err(HardwareError::Sealed(self.name.clone())),
         };

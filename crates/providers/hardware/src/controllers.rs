@@ -1,14 +1,13 @@
 //! All controllers that are known, as the file has them now.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use accounts::Edition;
 use ipmi::Endpoint;
 use zeroize::Zeroizing;
 
 use crate::controller::{Controller, Way};
-use crate::hosts::{Entry, HostFile, HostFileError};
+use crate::hosts::{Entry, HostFile, HostFileError, Mark};
+use crate::keeper::driver;
 use crate::{HardwareError, HostName, Secrets};
 
 /// The controllers of a file. A change of the file counts when they are asked for next; those that have not changed
@@ -34,7 +33,7 @@ pub enum OwnController {
 
 #[derive(Debug, Default)]
 struct Seen {
-    edition: Option<Edition>,
+    mark: Option<Mark>,
     controllers: Vec<(Entry, Arc<Controller>)>,
 }
 
@@ -42,20 +41,21 @@ impl Controllers {
     /// Those of a file, on a machine of this name.
     pub(crate) fn new(machine: &str, file: HostFile, policy: OwnController) -> Self {
         let endpoint = Endpoint::new();
-        let own = Controller::new(machine.into(), Way::Driver, endpoint.clone());
+        let way = Way::Driver(file.keeper().cloned());
+        let own = Controller::new(machine.into(), way, endpoint.clone());
         Self { file, own, policy, endpoint, seen: Mutex::default() }
     }
 
     /// All of them, that of this machine first, then in the order of the file.
     pub(crate) fn all(&self) -> Result<Vec<Arc<Controller>>, HardwareError> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.edition != Some(self.file.edition()) {
+        if seen.mark != Some(self.file.mark()) {
             self.look(&mut seen)?;
         }
         let listed = seen.controllers.iter().map(|(_, controller)| controller);
         // What the file calls as this machine is meant to be it.
         let is_listed = || listed.clone().any(|one| one.name().eq_ignore_ascii_case(self.own.name()));
-        let is_asked = self.policy == OwnController::Asked && has_driver() && !is_listed();
+        let is_asked = self.policy == OwnController::Asked && driver().is_some() && !is_listed();
         let own = is_asked.then_some(&self.own);
         Ok(own.into_iter().chain(listed.clone()).cloned().collect())
     }
@@ -67,7 +67,7 @@ impl Controllers {
     }
 
     fn look(&self, seen: &mut Seen) -> Result<(), HostFileError> {
-        let (entries, edition) = self.file.entries()?;
+        let (entries, mark) = self.file.entries()?;
         let before = std::mem::take(&mut seen.controllers);
         for entry in entries {
             let same =
@@ -80,7 +80,7 @@ impl Controllers {
             });
             seen.controllers.push((entry, controller));
         }
-        seen.edition = Some(edition);
+        seen.mark = Some(mark);
         Ok(())
     }
 
@@ -89,6 +89,17 @@ impl Controllers {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let known = seen.controllers.iter().find(|(_, known)| known.name() == controller.name());
         known.map(|(entry, _)| entry.host.user.clone())
+    }
+
+    /// Whether a new password of a controller can be kept.
+    ///
+    /// # Errors
+    /// When only root changes what is kept.
+    pub(crate) fn demand_change(&self) -> Result<(), HardwareError> {
+        match self.file.keeper() {
+            Some(_) => Err(HostFileError::NotChanged.into()),
+            None => Ok(()),
+        }
     }
 
     /// Keeps the password that a controller has now.
@@ -103,11 +114,3 @@ impl Controllers {
         Ok(())
     }
 }
-
-/// Whether this machine has a controller, as its kernel knows.
-fn has_driver() -> bool {
-    DEVICES.iter().any(|device| Path::new(device).exists())
-}
-
-/// What the driver's file is called (Linux, `drivers/char/ipmi/ipmi_devintf.c`, and older rules for devices).
-const DEVICES: [&str; 3] = ["/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"];

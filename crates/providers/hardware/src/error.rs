@@ -57,6 +57,9 @@ pub enum HardwareError {
     /// Only some may know the controllers of this machine.
     #[error("the controllers that this machine knows are not for everybody: {0}")]
     Denied(Arc<str>),
+    /// Only some may ask or change them, and the text says who.
+    #[error("{0}")]
+    NotYours(Arc<str>),
     /// The file of controllers cannot be used.
     #[error("{0}")]
     Hosts(Arc<str>),
@@ -86,7 +89,9 @@ impl HardwareError {
     fn status(&self) -> Status {
         match self {
             Self::Silent(_) | Self::Slow(..) => Status::ProviderTimedOut,
-            Self::Login { .. } | Self::Sealed(_) | Self::Denied(_) => Status::AccessDenied,
+            Self::Login { .. } | Self::Sealed(_) | Self::Denied(_) | Self::NotYours(_) => {
+                Status::AccessDenied
+            }
             Self::Refused { code, .. } if *code == PRIVILEGE => Status::AccessDenied,
             Self::Refused { .. } => Status::Failed,
             Self::Broken { .. } | Self::Hosts(_) | Self::Model(_) => Status::ProviderFailure,
@@ -103,6 +108,7 @@ impl From<HostFileError> for HardwareError {
             {
                 Self::Denied(text)
             }
+            HostFileError::NotYours | HostFileError::NotChanged => Self::NotYours(text),
             _ => Self::Hosts(text),
         }
     }

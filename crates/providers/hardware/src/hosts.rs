@@ -2,16 +2,18 @@
 
 mod entry;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use accounts::{AccountsError, Edition, HostKey, PrivateFile};
 use ipmi::proto::{CipherSuite, GroupKey, Login, Password, Privilege, ProtoError, UserName};
 use zeroize::Zeroizing;
 
 pub(crate) use self::entry::Entry;
+use crate::HardwareKeeper;
 
 /// The file of controllers: names, addresses and users in the clear, passwords and keys sealed with the
 /// [`HostKey`] together with name, address and user, so that none of them is sent to another address.
@@ -22,6 +24,17 @@ pub struct HostFile {
     file: PrivateFile,
     state: PathBuf,
     key: OnceLock<HostKey>,
+    /// Who is asked for what is in it, and since when, where this process may not read it.
+    keeper: Option<(Arc<dyn HardwareKeeper>, Instant)>,
+}
+
+/// Tells the controllers of one moment from those of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// An edition of the file.
+    Edition(Edition),
+    /// A while in which a keeper is not asked twice.
+    While(u64),
 }
 
 /// What a controller is called, where it is, and who signs in.
@@ -90,6 +103,19 @@ pub enum HostFileError {
     /// A password, key or user that no controller takes.
     #[error(transparent)]
     Login(#[from] ProtoError),
+    /// Only some may have them.
+    #[error(
+        "only root and members of BUILTIN\\Administrators may ask the management controllers that this machine knows\n  root makes them members: the table [Groups] of the settings names the groups"
+    )]
+    NotYours,
+    /// Only root changes them.
+    #[error(
+        "only root changes the management controllers that this machine knows\n  telarch ipmi host add, as root"
+    )]
+    NotChanged,
+    /// Whoever keeps them does not answer.
+    #[error("the management controllers cannot be had from the service's broker: {0}")]
+    Keeper(io::Error),
     /// There is no controller of this name.
     #[error("there is no controller {0}\n  telarch ipmi host list shows which there are")]
     Unknown(HostName),
@@ -120,7 +146,36 @@ impl HostFile {
     #[must_use]
     pub fn of_state(state: &Path) -> Self {
         let file = PrivateFile::new(state.join(Self::NAME));
-        Self { file, state: state.to_owned(), key: OnceLock::new() }
+        Self { file, state: state.to_owned(), key: OnceLock::new(), keeper: None }
+    }
+
+    /// The same, of which somebody else has to be asked what is in it, because this process may not read it.
+    #[must_use]
+    pub fn kept_by(self, keeper: Arc<dyn HardwareKeeper>) -> Self {
+        Self { keeper: Some((keeper, Instant::now())), ..self }
+    }
+
+    /// What a process that may not read the file needs of it: its text, with the secrets opened.
+    ///
+    /// # Errors
+    /// When the file or the key cannot be used.
+    pub fn hand_over(&self) -> Result<Zeroizing<String>, HostFileError> {
+        let (entries, _) = self.entries()?;
+        if entries.is_empty() {
+            // There may be no key yet, and none is made for nothing.
+            return Ok(Zeroizing::default());
+        }
+        let key = self.key()?;
+        let opened: Vec<Entry> = entries.iter().map(|entry| entry.opened(key)).collect();
+        Ok(Zeroizing::new(entry::show(&opened)))
+    }
+
+    pub(crate) fn keeper(&self) -> Option<&Arc<dyn HardwareKeeper>> {
+        self.keeper.as_ref().map(|(keeper, _)| keeper)
+    }
+
+    fn demand_change(&self) -> Result<(), HostFileError> {
+        if self.keeper.is_some() { Err(HostFileError::NotChanged) } else { Ok(()) }
     }
 
     /// Where it is.
@@ -150,6 +205,7 @@ impl HostFile {
     /// # Errors
     /// When the secrets are such as no controller takes, or the file cannot be changed.
     pub fn add(&self, host: &Host, secrets: &Secrets) -> Result<Added, HostFileError> {
+        self.demand_change()?;
         login(host, secrets)?;
         let entry = Entry::seal(host.clone(), secrets, self.key()?)?;
         self.file.update(|old| {
@@ -173,6 +229,7 @@ impl HostFile {
     /// # Errors
     /// [`HostFileError::Unknown`] if there is none of this name; when the file cannot be changed.
     pub fn remove(&self, name: &HostName) -> Result<(), HostFileError> {
+        self.demand_change()?;
         self.file.update(|old| {
             let mut entries = self.parse(old)?;
             let before = entries.len();
@@ -184,13 +241,23 @@ impl HostFile {
         })
     }
 
-    pub(crate) fn edition(&self) -> Edition {
-        self.file.edition()
+    /// What tells whether the controllers are still the same.
+    pub(crate) fn mark(&self) -> Mark {
+        match &self.keeper {
+            None => Mark::Edition(self.file.edition()),
+            Some((_, since)) => Mark::While(since.elapsed().as_secs() / ASKED_EVERY.as_secs()),
+        }
     }
 
-    pub(crate) fn entries(&self) -> Result<(Vec<Entry>, Edition), HostFileError> {
-        let (text, edition) = self.file.read()?;
-        Ok((self.parse(&text)?, edition))
+    pub(crate) fn entries(&self) -> Result<(Vec<Entry>, Mark), HostFileError> {
+        let Some((keeper, _)) = &self.keeper else {
+            let (text, edition) = self.file.read()?;
+            return Ok((self.parse(&text)?, Mark::Edition(edition)));
+        };
+        let mark = self.mark();
+        let handed = keeper.hand_over().map_err(HostFileError::Keeper)?;
+        let text = handed.controllers.ok_or(HostFileError::NotYours)?;
+        Ok((self.parse(&text)?, mark))
     }
 
     /// Who signs in; none if the password was sealed with another key, or for another address or user.
@@ -199,7 +266,10 @@ impl HostFile {
     }
 
     pub(crate) fn secrets(&self, entry: &Entry) -> Option<Secrets> {
-        entry.open(self.key().ok()?)
+        match self.keeper {
+            Some(_) => entry.handed(),
+            None => entry.open(self.key().ok()?),
+        }
     }
 
     fn parse(&self, text: &str) -> Result<Vec<Entry>, HostFileError> {
@@ -210,6 +280,9 @@ impl HostFile {
         })
     }
 }
+
+/// How soon a change counts where a keeper has to be asked.
+const ASKED_EVERY: Duration = Duration::from_secs(5);
 
 fn login(host: &Host, secrets: &Secrets) -> Result<Login, HostFileError> {
     if host.user.chars().any(char::is_control) {

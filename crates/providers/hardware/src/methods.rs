@@ -62,6 +62,8 @@ pub(crate) async fn call(
         (Subject::View, "ChangeNetworkConfiguration") => rows::change_network(controller, call.input).await?,
         (Subject::View, "ChangeUserPassword") => {
             let (current, new) = (text("CurrentCredential"), text("NewPassword"));
+            // One that is changed and not kept would lock this machine out.
+            controllers.demand_change()?;
             let user = controllers.user(controller).unwrap_or_default();
             let result = rows::change_password(controller, &user, current, new).await?;
             if result == results::DONE {
@@ -72,6 +74,7 @@ pub(crate) async fn call(
         (Subject::View, "ReadLog") => return rows::read_log(controller, call).await,
         (Subject::Driver, "RequestResponse") => return rows::request_response(controller, call).await,
         (Subject::Driver, "RequestResponseEx") => return rows::request_response_ex(controller, call).await,
+        (Subject::Driver, "SMS_Attention") => return rows::attention(controller, call).await,
         (Subject::Driver, _) => return Err(ProviderError::NotCapable),
         // Sensors and logs are always on, and keep nothing.
         _ => results::NOT_SUPPORTED,
@@ -102,7 +105,14 @@ async fn factors(
     call: &MethodCall<'_>,
 ) -> Result<Instance, ProviderError> {
     let device = key(call, keys, "DeviceID").unwrap_or_default();
-    let gone = || ProviderError::failed(Status::NotFound, format!("there is no sensor {device}"));
-    let factors = rows::factors(controller, device).await?.ok_or_else(gone)?;
+    let gone = || {
+        ProviderError::failed(
+            Status::NotFound,
+            format!("there is no sensor {device}, or it measures no such reading"),
+        )
+    };
+    let reading = call.input.value("SensorReading").and_then(Value::as_integer);
+    let reading = reading.and_then(|reading| i32::try_from(reading).ok());
+    let factors = rows::factors(controller, device, reading).await?.ok_or_else(gone)?;
     Ok(factors.fill(Instance::new(call.operation.output.clone()))?.with("ReturnValue", results::DONE)?)
 }

@@ -16,7 +16,7 @@ use crate::HardwareError;
 use crate::controller::Controller;
 use crate::question::Question;
 
-pub(crate) use self::driver::{request_response, request_response_ex};
+pub(crate) use self::driver::{attention, request_response, request_response_ex};
 pub(crate) use self::log::{clear, record as log_record};
 pub(crate) use self::sensor::{factors, set_thresholds};
 pub(crate) use self::system::{change_state, set_power_state};

@@ -1,31 +1,66 @@
 //! Readings as the whole numbers of CIM, times a power of ten (CIM_NumericSensor.UnitModifier).
 
+use std::collections::BTreeMap;
+
 use ipmi::proto::sdr::Sensor;
 use ipmi::proto::{Factors, Linearization, Quantity};
 
 /// How raw values of one sensor become whole numbers that all have the same power of ten.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Scale {
-    factors: Factors,
+    curve: Curve,
     /// Of ten: what the whole numbers are multiplied with.
     exponent: i32,
 }
 
+/// Which factors a raw value has.
+#[derive(Clone, Debug)]
+enum Curve {
+    /// All the same ones.
+    Same(Factors),
+    /// Each its own, as far as they are known.
+    ByReading(BTreeMap<u8, Factors>),
+}
+
+impl Curve {
+    fn quantity(&self, raw: u8) -> Option<Quantity> {
+        match self {
+            Self::Same(factors) => factors.quantity(raw),
+            Self::ByReading(factors) => factors.get(&raw)?.quantity(raw),
+        }
+    }
+}
+
 impl Scale {
-    /// None for a sensor without factors.
+    /// None for a sensor without factors, and for one that is not linear and none of whose factors are known.
     ///
     /// The exponent is the one with which linear sensors are exact, and -3 for others; larger only where 32 bits
     /// would not hold the largest number.
     pub(crate) fn of(sensor: &Sensor) -> Option<Self> {
-        let factors = sensor.factors?;
-        let quantities = || (0..=u8::MAX).filter_map(|raw| factors.quantity(raw));
-        let exponent = match quantities().next()? {
-            Quantity::Exact { exponent, .. } => i32::from(exponent),
-            Quantity::Rounded(_) => -3,
+        let curve = match (sensor.factors, &sensor.by_reading) {
+            (Some(factors), _) => Curve::Same(factors),
+            (None, by_reading) => {
+                let known = by_reading.as_ref()?.factors.iter();
+                Curve::ByReading(known.map(|(raw, (factors, _))| (*raw, *factors)).collect())
+            }
+        };
+        let quantities = || (0..=u8::MAX).filter_map(|raw| curve.quantity(raw));
+        let exponent = match (&curve, quantities().next()?) {
+            (Curve::Same(_), Quantity::Exact { exponent, .. }) => i32::from(exponent),
+            _ => -3,
         };
         let fits = |exponent: &i32| quantities().all(|quantity| whole(quantity, *exponent).is_some());
         let exponent = (exponent..exponent.saturating_add(MOST_POWERS)).find(fits)?;
-        Some(Self { factors, exponent })
+        Some(Self { curve, exponent })
+    }
+
+    /// That of one reading of a sensor: around it the sensor is a line.
+    pub(crate) fn around(&self, raw: u8) -> Option<Self> {
+        let factors = match &self.curve {
+            Curve::Same(factors) => *factors,
+            Curve::ByReading(factors) => *factors.get(&raw)?,
+        };
+        Some(Self { curve: Curve::Same(factors), exponent: self.exponent })
     }
 
     pub(crate) fn exponent(&self) -> i32 {
@@ -33,23 +68,18 @@ impl Scale {
     }
 
     pub(crate) fn is_linear(&self) -> bool {
-        self.factors.linearization == Linearization::Linear
+        matches!(&self.curve, Curve::Same(factors) if factors.linearization == Linearization::Linear)
     }
 
     /// The number of a raw value.
     pub(crate) fn number(&self, raw: u8) -> Option<i32> {
-        whole(self.factors.quantity(raw)?, self.exponent)
+        whole(self.curve.quantity(raw)?, self.exponent)
     }
 
     /// How far so many half counts of raw values are apart; none where that depends on the value.
     pub(crate) fn half_counts(&self, count: u32) -> Option<u32> {
-        if !self.is_linear() {
-            return None;
-        }
-        // Without B, which moves all values alike.
-        let step = Factors { b: 0, m: self.factors.m.saturating_abs(), ..self.factors };
-        let step = Factors { format: ipmi::proto::AnalogFormat::Unsigned, ..step };
-        let Quantity::Exact { digits, exponent } = step.quantity(1)? else { return None };
+        let Curve::Same(factors) = &self.curve else { return None };
+        let Quantity::Exact { digits, exponent } = factors.span(1)? else { return None };
         let digits = digits.checked_mul(i64::from(count))?;
         let halves = whole(
             Quantity::Exact { digits: digits.checked_mul(5)?, exponent: exponent.checked_sub(1)? },

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cim::uri::UriForm;
 use cim::wscim::Writer;
@@ -76,7 +76,14 @@ struct Followed {
     /// What was in each log when it was read last.
     seen: HashMap<Arc<str>, Arc<Vec<Logged>>>,
     waiting: VecDeque<Item>,
+    /// Logs that are being read.
+    reading: JoinSet<Read>,
+    /// When they are read next.
+    due: Instant,
 }
+
+/// A controller, and what is in its log; none if it could not be read.
+type Read = (Arc<Controller>, Option<Arc<Vec<Logged>>>);
 
 impl Followed {
     fn new(hardware: Hardware) -> Result<Self, HardwareError> {
@@ -84,11 +91,19 @@ impl Followed {
         let class = Schema::of(namespace.clone()).require("LogRecord")?;
         let origin = Origin { server: hardware.machine().to_owned(), namespace, offset: 0 };
         let (question, writer) = (Question::whole(class), Writer::new(UriForm::Wmi, origin));
-        Ok(Self { hardware, question, writer, seen: HashMap::new(), waiting: VecDeque::new() })
+        let (reading, due) = (JoinSet::new(), Instant::now());
+        Ok(Self { hardware, question, writer, seen: HashMap::new(), waiting: VecDeque::new(), reading, due })
     }
 
-    /// Reads on in all logs at the same time; one that cannot be read is read later.
+    /// Reads on in all logs.
     async fn look(&mut self) {
+        self.begin();
+        while self.read_one().await {}
+    }
+
+    /// Begins to read on in all logs at the same time; one that cannot be read is read later.
+    fn begin(&mut self) {
+        self.due = Instant::now() + EVERY;
         let controllers = match self.hardware.controllers() {
             Ok(controllers) => controllers,
             Err(error) => {
@@ -96,17 +111,21 @@ impl Followed {
                 return;
             }
         };
-        let mut reading = JoinSet::new();
         for controller in controllers {
-            reading.spawn(async move {
+            self.reading.spawn(async move {
                 let log = tokio::time::timeout(LIMIT, controller.log()).await;
-                (controller, log)
+                (controller, log.ok().and_then(Result::ok))
             });
         }
-        while let Some(read) = reading.join_next().await {
-            let Ok((controller, Ok(Ok(log)))) = read else { continue };
+    }
+
+    /// Waits for one of those that are being read; none if no one is.
+    async fn read_one(&mut self) -> bool {
+        let Some(read) = self.reading.join_next().await else { return false };
+        if let Ok((controller, Some(log))) = read {
             self.take(&controller, log);
         }
+        true
     }
 
     /// Keeps what is new in a log.
@@ -138,8 +157,11 @@ impl Items for Followed {
                 if let Some(item) = self.waiting.pop_front() {
                     return Some(Ok(item));
                 }
-                tokio::time::sleep(EVERY).await;
-                self.look().await;
+                // Whoever asks for a shorter time than all of this takes drops it and asks again: it goes on then.
+                if !self.read_one().await {
+                    tokio::time::sleep_until(self.due.into()).await;
+                    self.begin();
+                }
             }
         })
     }
@@ -203,7 +225,16 @@ mod tests {
         if bmc.ipmitool(&add.split(' ').collect::<Vec<_>>()).is_none() {
             return;
         }
-        let item = followed.next().await.unwrap().unwrap();
+        // In pulls that are shorter than it takes to look.
+        let mut item = None;
+        for _ in 0..200 {
+            let pulled = tokio::time::timeout(Duration::from_millis(300), followed.next()).await;
+            if let Ok(found) = pulled {
+                item = found;
+                break;
+            }
+        }
+        let item = item.unwrap().unwrap();
         let text = item.object.as_str();
         assert!(text.contains("LogRecord") && text.contains("*SEL(1.0.32)*"), "{text}");
         assert!(text.contains("*20 00*04*01*01*true*01*59*60*5F*"), "{text}");

@@ -4,17 +4,21 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use ipmi::proto::channel::ChannelNumber;
 use ipmi::proto::chassis::SetIdentify;
 use ipmi::proto::lan::LanChange;
+use ipmi::proto::lan6::Lan6Change;
 use ipmi::proto::{AuthenticationType, CipherSuite, NetFn, Privilege, Request, UserName};
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use super::boot::Boot;
 use super::channel::Channel;
+use super::events::Events;
 use super::fru::Fru;
+use super::group_key::GroupKey;
 use super::hosts::{self, Host};
+use super::hysteresis::Hysteresis;
 use super::lan::Lan;
+use super::lan6::Lan6;
 use super::power::Power;
 use super::report::Format;
 use super::sel::{Clock, Sel};
@@ -42,7 +46,12 @@ pub(super) enum Action {
     Fru(Fru),
     Info,
     Lan(Lan),
+    Lan6(Lan6),
     Channel(Channel),
+    Hysteresis(Hysteresis),
+    Events(Events),
+    /// With the file that has the new key, if one is named.
+    GroupKey(GroupKey, Option<PathBuf>),
     Sessions,
     Scan,
     Audit,
@@ -56,6 +65,41 @@ pub(super) enum Action {
     Raw(Request),
 }
 
+/// All actions, each with the words that may follow it, for whoever completes them.
+pub(crate) const ACTIONS: &[(&str, &str)] = &[
+    ("power", "status on off cycle reset diag soft cause hours policy always-off previous always-on"),
+    (
+        "boot",
+        "none pxe disk safe diag cdrom bios floppy remote-floppy remote-cdrom remote-media remote-disk once always \
+         legacy efi",
+    ),
+    ("sensors", ""),
+    ("threshold", "lnr lcr lnc unc ucr unr"),
+    ("hysteresis", ""),
+    (
+        "events",
+        "on off scan enable disable assert deassert both lnc- lnc+ lcr- lcr+ lnr- lnr+ unc- unc+ ucr- ucr+ unr- unr+",
+    ),
+    ("sel", "list info clear follow time now"),
+    ("fru", "set chassis board product"),
+    ("info", ""),
+    ("lan", "show set address mask gateway backup-gateway source vlan community arp suite"),
+    ("lan6", "show set use address routers router"),
+    ("user", "list name level enable disable password test"),
+    ("channel", "ciphers set mode limit alerting per-message user-level"),
+    ("kg", "set"),
+    ("sessions", ""),
+    ("scan", ""),
+    ("audit", ""),
+    ("watch", ""),
+    ("export", ""),
+    ("watchdog", "show reset off set none cycle"),
+    ("sol", "info set enabled rate deactivate"),
+    ("identify", "on"),
+    ("host", "add list remove"),
+    ("raw", ""),
+];
+
 /// What is said in options and concerns a few actions only.
 #[derive(Debug)]
 struct Options {
@@ -63,6 +107,7 @@ struct Options {
     every: Option<Duration>,
     listen: SocketAddr,
     new_password_file: Option<PathBuf>,
+    new_group_key_file: Option<PathBuf>,
 }
 
 /// The port that exporters of IPMI have for Prometheus.
@@ -93,8 +138,13 @@ impl Invocation {
         let (mut password_file, mut group_key_file, mut level, mut suite) = (None, None, None, None);
         let mut ipmi15 = None;
         let (mut limit, mut parallel, mut format) = (None, None, Format::default());
-        let mut options =
-            Options { clock: Clock::Own, every: None, listen: EXPORTER, new_password_file: None };
+        let mut options = Options {
+            clock: Clock::Own,
+            every: None,
+            listen: EXPORTER,
+            new_password_file: None,
+            new_group_key_file: None,
+        };
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Value(word) => words.push(word.string()?),
@@ -133,6 +183,9 @@ impl Invocation {
                 }
                 Arg::Long("new-password-file") => {
                     options.new_password_file = Some(PathBuf::from(parser.value()?));
+                }
+                Arg::Long("new-kg-file") => {
+                    options.new_group_key_file = Some(PathBuf::from(parser.value()?));
                 }
                 other => return Err(wrong(other.unexpected())),
             }
@@ -195,10 +248,11 @@ impl Action {
             ("fru", rest) => Self::Fru(Fru::parse(rest).map_err(wrong)?),
             ("info", []) => Self::Info,
             ("lan", rest) => Self::Lan(Lan::parse(rest).map_err(wrong)?),
-            ("channel", []) => Self::Channel(Channel(None)),
-            ("channel", [number]) => {
-                Self::Channel(Channel(Some(ChannelNumber::new(octet(number)?).map_err(wrong)?)))
-            }
+            ("hysteresis", rest) => Self::Hysteresis(Hysteresis::parse(rest).map_err(wrong)?),
+            ("events", rest) => Self::Events(Events::parse(rest).map_err(wrong)?),
+            ("lan6", rest) => Self::Lan6(Lan6::parse(rest).map_err(wrong)?),
+            ("kg", rest) => Self::GroupKey(GroupKey::parse(rest).map_err(wrong)?, options.new_group_key_file),
+            ("channel", rest) => Self::Channel(Channel::parse(rest).map_err(wrong)?),
             ("sessions", []) => Self::Sessions,
             ("sol", rest) => Self::Sol(Sol::parse(rest).map_err(wrong)?),
             ("scan", []) => Self::Scan,
@@ -223,7 +277,7 @@ impl Action {
             }
             ("raw", _) => return Err(wrong("raw: which network function and command?")),
             ("info" | "sensors" | "sessions" | "scan" | "audit" | "watch" | "export", [word, ..])
-            | ("identify" | "channel", [_, word, ..]) => {
+            | ("identify", [_, word, ..]) => {
                 return Err(wrong(format!("{word:?} is one word too many")));
             }
             (other, _) => return Err(wrong(format!("unknown action {other:?}"))),
@@ -235,6 +289,7 @@ impl Action {
     fn is_for_one(&self) -> Option<&'static str> {
         match self {
             Self::Lan(Lan::Set(LanChange::Address(_))) => Some("lan set address"),
+            Self::Lan6(Lan6::Set(Lan6Change::Address(_, Some(_)))) => Some("lan6 set address"),
             Self::Sol(Sol::Open) => Some("sol"),
             _ => None,
         }
@@ -296,6 +351,14 @@ mod tests {
     }
 
     #[test]
+    fn every_action_that_is_completed_is_known() {
+        for (action, _) in ACTIONS.iter().filter(|(action, _)| *action != "host") {
+            let failure = parse(&[action]).map(|_| ()).expect_err("no controller").to_string();
+            assert!(!failure.contains("unknown action"), "{action}: {failure}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (arguments, part) in [
             (&["power", "status"][..], "-H"),
@@ -307,6 +370,12 @@ mod tests {
             (&["user", "name", "64", "x"], "\"64\""),
             (&["lan", "set", "vlan", "x"], "\"x\""),
             (&["lan", "set", "address", "10.0.0.7", "-H", "a,b"], "for one controller, not for 2"),
+            (&["lan6", "set", "address", "2001:db8::7/64", "-H", "a,b"], "for one controller, not for 2"),
+            (&["kg", "set", "secret"], "--new-kg-file"),
+            (&["channel", "16"], "\"16\""),
+            (&["channel", "set", "mode", "open"], "\"open\""),
+            (&["channel", "set", "limit", "none"], "set mode disabled"),
+            (&["hysteresis", "VBAT", "-1", "0"], "-1"),
             (&["watchdog", "set", "reset", "0"], "\"0\""),
             (&["threshold", "VBAT", "unc", "NaN"], "no number"),
             (&["fru", "set", "door", "Name", "x"], "\"door\""),

@@ -1,56 +1,184 @@
 //! `telarch ipmi channel` and `telarch ipmi sessions`.
 
 use ipmi::proto::Privilege;
+use ipmi::proto::capabilities::ListedSuite;
 use ipmi::proto::channel::{
-    ActiveSession, ChannelNumber, GetChannelAccess, GetChannelInfo, GetSessionInfo, Setting,
+    AccessMode, ActiveSession, ChannelAccess, ChannelNumber, GetChannelAccess, GetChannelInfo,
+    GetSessionInfo, Setting,
 };
+use ipmi::proto::user::AccessLevel;
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
+use super::lan::on_or_off;
 use super::many::Question;
 use super::report::{Answer, Row};
 
-/// What a channel is, and who may use it.
+/// What a channel is, who may use it, and with which suites; or a change of who may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Channel(pub(super) Option<ChannelNumber>);
+pub(super) enum Channel {
+    Show(Option<ChannelNumber>),
+    Suites(Option<ChannelNumber>),
+    Set(Option<ChannelNumber>, Change),
+}
+
+/// A change of who may use a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    Mode(AccessMode),
+    Limit(AccessLevel),
+    Alerting(bool),
+    PerMessage(bool),
+    UserLevel(bool),
+}
+
+impl Channel {
+    pub(super) fn parse(words: &[&str]) -> Result<Self, String> {
+        let number = |rest: &[&str]| match rest {
+            [] => Ok(None),
+            [word] => {
+                let number = word.parse().ok().and_then(|number| ChannelNumber::new(number).ok());
+                number
+                    .map(Some)
+                    .ok_or_else(|| format!("channel: {word:?} is no number of a channel, 0 to 15"))
+            }
+            [_, word, ..] => Err(format!("channel: {word:?} is one word too many")),
+        };
+        match words {
+            ["ciphers", rest @ ..] => Ok(Self::Suites(number(rest)?)),
+            ["set", what, value, rest @ ..] => Ok(Self::Set(number(rest)?, Change::parse(what, value)?)),
+            ["set", ..] => {
+                Err("channel set: mode, limit, alerting, per-message or user-level, and to what?".to_owned())
+            }
+            rest => Ok(Self::Show(number(rest)?)),
+        }
+    }
+}
+
+impl Change {
+    fn parse(what: &str, value: &str) -> Result<Self, String> {
+        let is_on = || on_or_off(&format!("channel set {what}"), value);
+        Ok(match what {
+            "mode" => {
+                let known = MODES.iter().find(|(word, _)| *word == value).map(|(_, mode)| Self::Mode(*mode));
+                known.ok_or_else(|| {
+                    format!("channel set mode: {value:?} is neither disabled, pre-boot, always nor shared")
+                })?
+            }
+            "limit" => {
+                let level = value.parse().map_err(|error| format!("channel set limit: {error}"))?;
+                if level == AccessLevel::NoAccess {
+                    return Err(
+                        "channel set limit: none is no limit; set mode disabled closes a channel".to_owned()
+                    );
+                }
+                Self::Limit(level)
+            }
+            "alerting" => Self::Alerting(is_on()?),
+            "per-message" => Self::PerMessage(is_on()?),
+            "user-level" => Self::UserLevel(is_on()?),
+            other => {
+                return Err(format!(
+                    "channel set: {other:?} is neither mode, limit, alerting, per-message nor user-level"
+                ));
+            }
+        })
+    }
+
+    fn applied(self, mut access: ChannelAccess) -> ChannelAccess {
+        match self {
+            Self::Mode(mode) => access.mode = mode,
+            Self::Limit(limit) => access.limit = limit,
+            Self::Alerting(is_on) => access.alerting_is_off = !is_on,
+            Self::PerMessage(is_on) => access.per_message_authentication_is_off = !is_on,
+            Self::UserLevel(is_on) => access.user_level_authentication_is_off = !is_on,
+        }
+        access
+    }
+}
+
+const MODES: [(&str, AccessMode); 4] = [
+    ("disabled", AccessMode::Disabled),
+    ("pre-boot", AccessMode::PreBoot),
+    ("always", AccessMode::Always),
+    ("shared", AccessMode::Shared),
+];
 
 impl Question for Channel {
     fn privilege(&self) -> Privilege {
-        Privilege::User
+        match self {
+            Self::Show(_) | Self::Suites(_) => Privilege::User,
+            Self::Set(..) => Privilege::Administrator,
+        }
     }
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
-        let channel = bmc.run(&GetChannelInfo(self.0.unwrap_or(ChannelNumber::THIS))).await?;
-        let mut fields = vec![
-            ("channel", "Channel", Value::from(channel.number.number())),
-            ("medium", "Channel Medium Type", Value::from(channel.medium_name())),
-            ("protocol", "Channel Protocol Type", Value::from(channel.protocol_name())),
-            ("active_sessions", "Active Session Count", Value::from(channel.active_sessions)),
-            ("manufacturer_id", "Protocol Vendor ID", Value::from(channel.manufacturer)),
-        ];
-        let get = GetChannelAccess { channel: channel.number, setting: Setting::Volatile };
-        match bmc.run(&get).await {
-            Ok(access) => fields.extend([
-                ("access_mode", "Access Mode", Value::from(access.mode.name())),
-                ("limit", "Privilege Limit", Value::from(access.limit.name())),
-                ("alerting", "Alerting", Value::from(!access.alerting_is_off)),
-                (
-                    "per_message_authentication",
-                    "Per-message Auth",
-                    Value::from(!access.per_message_authentication_is_off),
-                ),
-                (
-                    "user_level_authentication",
-                    "User Level Auth",
-                    Value::from(!access.user_level_authentication_is_off),
-                ),
-            ]),
-            // Those without sessions have none.
-            Err(IpmiError::Completion(_)) => {}
-            Err(error) => return Err(error),
+        match *self {
+            Self::Show(channel) => show(bmc, channel.unwrap_or(ChannelNumber::THIS)).await,
+            Self::Suites(channel) => suites(bmc, channel.unwrap_or(ChannelNumber::THIS)).await,
+            Self::Set(channel, change) => {
+                let channel = match channel {
+                    Some(channel) => channel,
+                    None => bmc.lan_channel().await?,
+                };
+                bmc.change_channel(channel, |access| change.applied(access)).await?;
+                show(bmc, channel).await
+            }
         }
-        Ok(Answer::fields(fields))
     }
+}
+
+async fn suites(bmc: &Connection, channel: ChannelNumber) -> Result<Answer, IpmiError> {
+    let suites = bmc.cipher_suites(channel).await?;
+    let row = |suite: &ListedSuite| -> Row {
+        let [authentication, integrity, confidentiality] = suite.algorithms;
+        vec![
+            ("id", Value::from(suite.number)),
+            ("manufacturer_id", suite.manufacturer.map_or(Value::Null, Value::from)),
+            ("authentication", Value::from(authentication)),
+            ("integrity", Value::from(integrity)),
+            ("confidentiality", Value::from(confidentiality)),
+        ]
+    };
+    let line = |suite: &ListedSuite| {
+        let [authentication, integrity, confidentiality] = suite.algorithms;
+        let whose = suite.manufacturer.map(|number| format!(" | manufacturer {number}")).unwrap_or_default();
+        format!("{:>3} | {authentication:<11} | {integrity:<12} | {confidentiality}{whose}\n", suite.number)
+    };
+    Ok(Answer::new(suites.iter().map(line).collect(), suites.iter().map(row).collect()))
+}
+
+async fn show(bmc: &Connection, channel: ChannelNumber) -> Result<Answer, IpmiError> {
+    let channel = bmc.run(&GetChannelInfo(channel)).await?;
+    let mut fields = vec![
+        ("channel", "Channel", Value::from(channel.number.number())),
+        ("medium", "Channel Medium Type", Value::from(channel.medium_name())),
+        ("protocol", "Channel Protocol Type", Value::from(channel.protocol_name())),
+        ("active_sessions", "Active Session Count", Value::from(channel.active_sessions)),
+        ("manufacturer_id", "Protocol Vendor ID", Value::from(channel.manufacturer)),
+    ];
+    let get = GetChannelAccess { channel: channel.number, setting: Setting::Volatile };
+    match bmc.run(&get).await {
+        Ok(access) => fields.extend([
+            ("access_mode", "Access Mode", Value::from(access.mode.name())),
+            ("limit", "Privilege Limit", Value::from(access.limit.name())),
+            ("alerting", "Alerting", Value::from(!access.alerting_is_off)),
+            (
+                "per_message_authentication",
+                "Per-message Auth",
+                Value::from(!access.per_message_authentication_is_off),
+            ),
+            (
+                "user_level_authentication",
+                "User Level Auth",
+                Value::from(!access.user_level_authentication_is_off),
+            ),
+        ]),
+        // Those without sessions have none.
+        Err(IpmiError::Completion(_)) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(Answer::fields(fields))
 }
 
 /// Who has a session.

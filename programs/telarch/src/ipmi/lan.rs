@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipmi::proto::Privilege;
 use ipmi::proto::lan::{Community, LanChange, LanParameter, LanValue, VlanNumber};
 use ipmi::proto::user::AccessLevel;
-use ipmi::{Connection, IpmiError};
+use ipmi::{Connection, IpmiError, Kept};
 use serde_json::Value;
 
 use super::many::Question;
@@ -62,6 +62,20 @@ impl Lan {
     }
 }
 
+/// What has come of a change of the network.
+pub(super) fn changed(kept: Kept) -> Answer {
+    Answer::said(
+        "set",
+        match kept {
+            Kept::Read => "the controller has changed it",
+            Kept::Unread => "the controller says that it has changed it; it cannot be read back",
+            Kept::Lost => {
+                "the controller does not answer here any more: it may have moved, so look for it at its new place"
+            }
+        },
+    )
+}
+
 /// The answer to a question that has two.
 pub(super) fn on_or_off(what: &str, text: &str) -> Result<bool, String> {
     match text {
@@ -95,8 +109,7 @@ impl Question for Lan {
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let channel = bmc.lan_channel().await?;
         if let Self::Set(change) = self {
-            bmc.change_lan(channel, change.clone()).await?;
-            return Ok(Answer::said("set", "the controller has changed it"));
+            return Ok(changed(bmc.change_lan(channel, change.clone()).await?));
         }
         if let Self::Suite(suite, level) = self {
             bmc.limit_suite(channel, *suite, *level).await?;

@@ -82,7 +82,11 @@ impl Question for Power {
                 if let SetRestorePolicy::To(_) = policy {
                     bmc.run(policy).await?;
                 }
-                let policy = bmc.run(&GetStatus).await?.restore_policy.name();
+                let now = bmc.run(&GetStatus).await?.restore_policy;
+                if !matches!(policy, SetRestorePolicy::Ask) && *policy != SetRestorePolicy::To(now) {
+                    return Err(IpmiError::Unchanged { what: "what happens when power comes back" });
+                }
+                let policy = now.name();
                 (format!("Power Restore Policy: {policy}"), ("policy", Value::from(policy)))
             }
             Self::Cause => {

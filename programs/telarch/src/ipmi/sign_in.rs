@@ -59,19 +59,29 @@ pub(super) fn in_file(path: &Path, whose: &str, of: &str) -> Result<Secret, Fail
 
 /// The password that a user of the controllers is to have, or is to be compared with.
 pub(super) fn password_of(whose: &str, place: &Place, file: Option<PathBuf>) -> Result<Password, Failure> {
+    let password = new_secret(whose, place, file, "--new-password-file")?;
+    Password::new(password.expose().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+/// The key that the controllers are to have.
+pub(super) fn group_key_of(place: &Place, file: Option<PathBuf>) -> Result<GroupKey, Failure> {
+    let key = new_secret("the new K_g", place, file, "--new-kg-file")?;
+    GroupKey::new(key.expose().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+fn new_secret(whose: &str, place: &Place, file: Option<PathBuf>, option: &str) -> Result<Secret, Failure> {
     let of = of_whom(place);
-    let password = match file {
+    let secret = match file {
         Some(path) => PasswordSource::File(path).resolve(whose, &of),
         None => cli::secret::ask(whose, &of),
     };
-    let password = password.map_err(|error| match error {
+    secret.map_err(|error| match error {
         PasswordError::NoTerminal(error) => Failure::failed(
-            format!("there is no terminal to ask for the password on: {error}"),
-            "use --new-password-file",
+            format!("there is no terminal to ask for it on: {error}"),
+            &format!("use {option}"),
         ),
         other => unread(other),
-    })?;
-    Password::new(password.expose().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))
+    })
 }
 
 fn of_whom(place: &Place) -> String {

@@ -4,9 +4,7 @@ mod escape;
 pub(super) mod terminal;
 
 use ipmi::proto::Privilege;
-use ipmi::proto::payload::{
-    BitRate, GetSerialParameter, SerialChange, SerialParameter, SerialValue, SetSerialParameter,
-};
+use ipmi::proto::payload::{BitRate, GetSerialParameter, SerialChange, SerialParameter, SerialValue};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
@@ -62,10 +60,9 @@ impl Question for Sol {
             }
             Self::Set(change) => {
                 let channel = bmc.lan_channel().await?;
-                bmc.run(&SetSerialParameter { channel, change: *change }).await?;
+                bmc.change_console(channel, *change).await?;
                 if let SerialChange::LastingRate(rate) = change {
-                    bmc.run(&SetSerialParameter { channel, change: SerialChange::VolatileRate(*rate) })
-                        .await?;
+                    bmc.change_console(channel, SerialChange::VolatileRate(*rate)).await?;
                 }
                 Ok(Answer::said("set", "the controller has changed it"))
             }

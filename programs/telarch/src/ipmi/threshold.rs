@@ -1,12 +1,13 @@
 //! `telarch ipmi threshold`.
 
-use ipmi::proto::sdr::{Body, Sensor};
+use ipmi::proto::sdr::Sensor;
 use ipmi::proto::threshold::Threshold;
 use ipmi::proto::{Privilege, ProtoError};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
 use super::many::Question;
+use super::named::Named;
 use super::report::Answer;
 
 /// The thresholds of a sensor, or a new one.
@@ -41,20 +42,18 @@ impl Question for Thresholds {
     }
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
-        let records = bmc.records().await?;
-        let sensors = records.iter().flat_map(|record| match &record.body {
-            Body::Sensors(sensors) => sensors.as_slice(),
-            _ => &[],
-        });
-        let sensor = sensors.filter(|sensor| sensor.is_threshold()).find(|sensor| sensor.name == self.sensor);
-        let sensor = sensor.ok_or(ProtoError::Absent { what: "a sensor of this name with thresholds" })?;
+        let what = "a sensor of this name with thresholds";
+        let Named { mut sensor, place } = Named::find(bmc, &self.sensor, what, Sensor::is_threshold).await?;
         if let Some((threshold, value)) = self.set {
-            let raw = sensor.factors.and_then(|factors| factors.nearest(value));
-            let raw = raw
+            // Of one that is not linear each raw value has to be asked for.
+            bmc.learn_factors(&mut sensor, 0..=u8::MAX).await?;
+            let raw = sensor
+                .nearest(value)
                 .ok_or(ProtoError::Absent { what: "a raw value for this, which the sensor can measure," })?;
-            bmc.set_threshold(sensor.number, threshold, raw).await?;
+            bmc.set_threshold(place, sensor.number, (threshold, raw)).await?;
         }
-        let read = bmc.thresholds(sensor.number).await?;
+        let read = bmc.thresholds(place, sensor.number).await?;
+        bmc.learn_factors(&mut sensor, Threshold::ALL.into_iter().filter_map(|one| read.of(one))).await?;
         let fields = Threshold::ALL.map(|threshold| {
             let value = read.of(threshold).and_then(|raw| sensor.quantity(raw));
             (
@@ -65,14 +64,10 @@ impl Question for Thresholds {
         });
         let named = [
             ("sensor", "Sensor", Value::from(sensor.name.clone())),
-            ("unit", "Unit", Value::from(unit(sensor))),
+            ("unit", "Unit", Value::from(sensor.units.sign())),
         ];
         Ok(Answer::fields(named.into_iter().chain(fields)))
     }
-}
-
-fn unit(sensor: &Sensor) -> String {
-    sensor.units.sign()
 }
 
 fn title(threshold: Threshold) -> &'static str {

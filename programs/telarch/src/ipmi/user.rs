@@ -1,8 +1,8 @@
 //! `telarch ipmi user`.
 
-use ipmi::proto::user::{AccessLevel, PasswordOperation, PasswordSize, SetUserName, SetUserPassword, UserId};
+use ipmi::proto::user::{AccessLevel, PasswordSize, UserId};
 use ipmi::proto::{Password, Privilege, UserName};
-use ipmi::{Connection, IpmiError, PasswordVerdict};
+use ipmi::{Connection, IpmiError, PasswordVerdict, Sign};
 use serde_json::Value;
 
 use super::many::Question;
@@ -82,21 +82,18 @@ impl Question for User {
     }
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
-        let operate = |user: UserId, operation: PasswordOperation| async move {
-            bmc.run(&SetUserPassword { user, operation }).await
-        };
         let said = match self {
             Self::List => return list(bmc).await,
             Self::Name(user, name) => {
-                bmc.run(&SetUserName { user: *user, name: name.clone() }).await?;
+                bmc.rename_user(*user, name).await?;
                 format!("user {user} has a new name")
             }
             Self::Enable(user) => {
-                operate(*user, PasswordOperation::Enable).await?;
+                bmc.switch_user(*user, Sign::In).await?;
                 format!("user {user} is enabled")
             }
             Self::Disable(user) => {
-                operate(*user, PasswordOperation::Disable).await?;
+                bmc.switch_user(*user, Sign::Nowhere).await?;
                 format!("user {user} is disabled")
             }
             Self::Level(user, level) => {

@@ -1,5 +1,7 @@
 //! `telarch ipmi watchdog`.
 
+use std::time::Duration;
+
 use ipmi::proto::watchdog::{GetWatchdog, PreTimeout, ResetWatchdog, SetWatchdog, TimeoutAction, TimerUser};
 use ipmi::proto::{Command as _, CompletionCode, Privilege};
 use ipmi::{Connection, IpmiError};
@@ -65,6 +67,11 @@ impl Question for Watchdog {
             }
         }
         let timer = bmc.run(&GetWatchdog).await?;
+        if let Self::Set(action, tenths) = self
+            && (timer.action, timer.interval) != (*action, Duration::from_millis(100) * u32::from(*tenths))
+        {
+            return Err(IpmiError::Unchanged { what: "the timer" });
+        }
         Ok(Answer::fields([
             ("use", "Watchdog Timer Use", Value::from(timer.user.name())),
             ("running", "Watchdog Timer Is Running", Value::from(timer.is_running)),

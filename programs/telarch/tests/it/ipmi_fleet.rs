@@ -187,3 +187,53 @@ fn each_bad_controller_has_its_own_message_and_the_others_are_unhurt() {
     );
     assert!(wrong.code == 1 && wrong.errors.contains("wrong password"), "{}", wrong.errors);
 }
+
+#[test]
+fn one_that_starts_again_in_the_middle_of_a_scan_is_said_and_the_others_are_unhurt() {
+    let again = Board { starts_again_after: Some(12), ..Board::default() };
+    let machines = vec![(settings(70), again), (settings(71), Board::default())];
+    let crowd = Crowd::of(machines, Network::default());
+    let all: Vec<String> = crowd.addresses().iter().map(ToString::to_string).collect();
+    let [again, good] = all.as_slice() else { panic!("{all:?}") };
+    let hosts = format!("{again},{good}");
+    let begun = Instant::now();
+    let ran = ipmi(&["sensors", "-U", "admin", "-H", &hosts, "--limit", "2", "--format", "json"]);
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+    let rows = json(&ran).iter().filter(|row| row["host"] == good.as_str()).count();
+    assert_eq!((ran.code, rows), (1, 29), "{}", ran.errors);
+    let told = ran.errors.starts_with(&format!("telarch: {again}: "));
+    assert!(
+        told && ran.errors.lines().filter(|line| line.starts_with("telarch: ")).count() == 1,
+        "{}",
+        ran.errors
+    );
+    // It is there again, and knows nothing of before.
+    let ran = ipmi(&["sensors", "-U", "admin", "-H", again, "--format", "json"]);
+    assert_eq!((ran.code, json(&ran).len()), (0, 29), "{}", ran.errors);
+}
+
+#[test]
+fn one_without_a_free_slot_says_so_and_slots_are_given_back() {
+    let machines = vec![(settings(0).most_sessions(1), Board::default())];
+    let crowd = Crowd::of(machines, Network::default());
+    let bmc = crowd.addresses()[0].to_string();
+    // Each closes its session, so that one slot is enough for many, one after the other.
+    for _ in 0..5 {
+        let ran = ipmi(&["power", "status", "-U", "admin", "-H", &bmc]);
+        assert_eq!((ran.code, ran.out.as_str()), (0, "Chassis Power is on\n"), "{}", ran.errors);
+    }
+    // Who follows the log keeps the only one.
+    let mut holder = telarch(&["ipmi", "sel", "follow", "--every", "1", "-U", "admin", "-H", &bmc]);
+    holder.env("TELARCH_IPMI_PASSWORD", "admin-pw").stdout(Stdio::null()).stderr(Stdio::null());
+    let mut holder = holder.spawn().unwrap();
+    let before = crowd.first(|board| board.commands);
+    let until = Instant::now() + Duration::from_secs(20);
+    while crowd.first(|board| board.commands) == before {
+        assert!(Instant::now() < until, "nobody follows");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let ran = ipmi(&["power", "status", "-U", "admin", "-H", &bmc, "--limit", "2"]);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    assert!(ran.code == 1 && ran.errors.contains("login was refused"), "{} {}", ran.out, ran.errors);
+}

@@ -113,3 +113,27 @@ fn the_serial_console_is_typed_on_and_ended_with_a_tilde() {
     terminal.seen("ended");
     assert_eq!(printed(&bmc, &["sol", "deactivate"]), "nobody has the console now\n");
 }
+
+#[test]
+fn a_console_whose_controller_starts_again_is_opened_again() {
+    let Some((mut bmc, mut line)) = SimulatedBmc::start_with_console() else { return };
+    printed(&bmc, &["sol", "set", "enabled", "on"]);
+    let Some(terminal) = Terminal::start(&format!("sol -U admin --limit 2 -H {}", bmc.address())) else {
+        return;
+    };
+    terminal.seen("~. ends it");
+    line.say("before\r\n");
+    terminal.seen("before");
+    bmc.restart();
+    // Nobody answers to what is typed.
+    terminal.types("x");
+    terminal.seen("the connection is lost");
+    // It has forgotten that it has a console.
+    printed(&bmc, &["sol", "set", "enabled", "on"]);
+    terminal.seen("the console is there again");
+    line.say("after\r\n");
+    terminal.seen("after");
+    terminal.types("\r");
+    terminal.types("~.");
+    terminal.seen("ended");
+}

@@ -2,16 +2,18 @@
 
 use std::error::Error;
 use std::ffi::OsString;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use accounts::{Pam, UnixUsers};
 use auth::{Account, AuthError, Identity, LocalUsers};
 use broker::{Link, Order, Report};
+use hardware::{Handed, HardwareKeeper};
 use plugin_hosted::Host;
 use plugin_shell::ShellPlugin;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
@@ -100,12 +102,18 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
         let identity = Identity::by_peer_credentials(uid, &Known(account.clone()))?;
         let shell = open_files.spare_commands(ShellPlugin::new(surroundings_of_login()));
         let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(shell)];
-        plugins.extend(wmi_engine::open(state)?.plugins());
+        let (handing, handed) = std::sync::mpsc::channel();
+        let keeper = FromBroker { link: Arc::clone(&link), handed: Mutex::new(handed) };
+        // Root has them without asking.
+        let keeper = (uid != 0).then(|| Arc::new(keeper) as Arc<dyn HardwareKeeper>);
+        plugins.extend(wmi_engine::open(state, keeper)?.plugins());
         let plugins: Arc<dyn Plugin> = Arc::new(Catalog::new(plugins));
         let host = Host::new(Arc::clone(&plugins), identity, token);
         let (sender, orders) = mpsc::unbounded_channel();
         let listening = Arc::clone(&link);
-        std::thread::Builder::new().name("broker".to_owned()).spawn(move || listen(&listening, &sender))?;
+        std::thread::Builder::new()
+            .name("broker".to_owned())
+            .spawn(move || listen(&listening, &sender, &handing))?;
         link.send(&Report::Started.encode(), &[])?;
         serve(&host, &plugins, orders, &link, idle).await;
         plugins.close().await;
@@ -123,9 +131,13 @@ enum Ordered {
 }
 
 /// Passes on what the broker orders, until it closes the link.
-fn listen(link: &Link, orders: &mpsc::UnboundedSender<Ordered>) {
+fn listen(link: &Link, orders: &mpsc::UnboundedSender<Ordered>, handing: &std::sync::mpsc::Sender<Handed>) {
     while let Ok(Some(mut frame)) = link.receive() {
         let ordered = match (Order::decode(&frame.message), frame.descriptors.pop()) {
+            (Ok(Order::Hardware(controllers)), driver) => {
+                let _ = handing.send(Handed { controllers, driver });
+                continue;
+            }
             (Ok(Order::Connect), Some(descriptor)) => Ordered::Serve(UnixStream::from(descriptor)),
             (Ok(Order::Renew), None) => Ordered::Renew,
             _ => {
@@ -136,6 +148,26 @@ fn listen(link: &Link, orders: &mpsc::UnboundedSender<Ordered>) {
         let _ = orders.send(ordered);
     }
 }
+
+/// The hardware, which the broker hands over if the user is an administrator.
+#[derive(Debug)]
+struct FromBroker {
+    link: Arc<Link>,
+    handed: Mutex<std::sync::mpsc::Receiver<Handed>>,
+}
+
+impl HardwareKeeper for FromBroker {
+    fn hand_over(&self) -> io::Result<Handed> {
+        // One asks at a time, so that an answer is to the question before it.
+        let handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
+        while handed.try_recv().is_ok() {}
+        self.link.send(&Report::AsksForHardware.encode(), &[])?;
+        handed.recv_timeout(LONGEST_ANSWER).map_err(|_| io::ErrorKind::TimedOut.into())
+    }
+}
+
+/// The broker reads two small files.
+const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 
 /// Serves gateways until the broker has no further use for this host.
 async fn serve(

@@ -10,7 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use broker::{Link, Order, Report};
-use sddl::Token;
+use hardware::HostFile;
+use sddl::{Token, well_known};
 
 use super::user::Numbers;
 use super::{KEEPER, this_program};
@@ -93,7 +94,10 @@ impl Hosts {
         }
         let idle = self.idle;
         let begin = Order::Begin { account: account.to_owned(), token: token.clone(), idle };
-        let mut started = Running::start(account, &begin, numbers, &self.state, &self.running, &slot)?;
+        let is_administrator = token.groups().any(|group| group == well_known::ADMINISTRATORS);
+        let hardware = is_administrator.then(|| self.state.clone());
+        let mut started =
+            Running::start((account, hardware), &begin, numbers, &self.state, &self.running, &slot)?;
         let connection = started.connect()?;
         *place = Some(started);
         Ok(connection)
@@ -123,8 +127,9 @@ impl Hosts {
 }
 
 impl Running {
+    /// With the directory whose controllers its user may ask, if any.
     fn start(
-        account: &str,
+        (account, hardware): (&str, Option<PathBuf>),
         begin: &Order,
         numbers: &Numbers,
         state: &Path,
@@ -167,7 +172,7 @@ impl Running {
         };
         let (name, counted, slot) = (account.to_owned(), Arc::clone(counted), Arc::clone(slot));
         let watching = move || {
-            watch(&name, child, &link, &slot);
+            watch(&name, child, (&link, hardware.as_deref()), &slot);
             *locked(&counted.0) -= 1;
             counted.1.notify_all();
         };
@@ -190,18 +195,24 @@ fn first_report(link: &Link) -> io::Result<()> {
     match Report::decode(&frame.message).map_err(io::Error::other)? {
         Report::Started => Ok(()),
         Report::Refused(reason) => Err(io::Error::new(io::ErrorKind::PermissionDenied, reason)),
-        Report::Leaving { .. } | Report::Staying => Err(io::ErrorKind::InvalidData.into()),
+        Report::Leaving { .. } | Report::Staying | Report::AsksForHardware => {
+            Err(io::ErrorKind::InvalidData.into())
+        }
     }
 }
 
-/// Lets a host leave when it has nothing to do, and notices its end.
-fn watch(account: &str, mut child: Child, link: &Arc<Link>, slot: &Slot) {
+/// Lets a host leave when it has nothing to do, gives it the hardware if its user may have that, and notices its end.
+fn watch(account: &str, mut child: Child, (link, hardware): (&Arc<Link>, Option<&Path>), slot: &Slot) {
     let mut has_left = false;
     loop {
         let report = match link.receive() {
             Ok(Some(frame)) => Report::decode(&frame.message).ok(),
             Ok(None) | Err(_) => break,
         };
+        if report == Some(Report::AsksForHardware) {
+            give_hardware(account, link, hardware);
+            continue;
+        }
         let mut place = locked(&slot.place);
         let own = place.as_mut().filter(|now| Arc::ptr_eq(&now.link, link));
         match (report, own) {
@@ -236,6 +247,27 @@ fn watch(account: &str, mut child: Child, link: &Arc<Link>, slot: &Slot) {
         Ok(status) => tracing::debug!(account, %status, has_left, "A host has ended"),
         Err(error) => tracing::error!(account, %error, "The end of a host cannot be seen"),
     }
+}
+
+/// The controllers of the machine with their passwords, and the driver of its own one, for an administrator's host.
+fn give_hardware(account: &str, link: &Link, state: Option<&Path>) {
+    let text = state.and_then(|state| match HostFile::of_state(state).hand_over() {
+        Ok(text) => Some(text),
+        Err(error) => {
+            tracing::error!(%error, "The management controllers cannot be read");
+            None
+        }
+    });
+    let driver = text.as_ref().and_then(|_| ipmi_driver().ok());
+    tracing::debug!(account, is_given = text.is_some(), "A host asks for management controllers");
+    let descriptors: Vec<_> = driver.iter().map(std::os::fd::AsFd::as_fd).collect();
+    // If it is gone, nobody needs it.
+    let _ = link.send(&Order::Hardware(text).encode(), &descriptors);
+}
+
+fn ipmi_driver() -> io::Result<OwnedFd> {
+    let path = hardware::driver().ok_or(io::ErrorKind::NotFound)?;
+    Ok(std::fs::OpenOptions::new().read(true).write(true).open(path)?.into())
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

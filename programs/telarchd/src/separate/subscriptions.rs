@@ -93,7 +93,7 @@ pub(super) fn run(state: &Path, commands: &str) -> Result<ExitCode, Box<dyn Erro
     runtime.block_on(async {
         socket.set_nonblocking(true)?;
         let mut socket = tokio::net::UnixStream::from_std(socket)?;
-        let wmi = wmi_engine::open(state)?;
+        let wmi = wmi_engine::open(state, None)?;
         tokio::select! {
             () = wmi.carrier(Whose::Only(root), commands).run() => {}
             // Nothing is ever said there.

@@ -34,6 +34,7 @@ mod digest;
 mod doctor;
 mod doctor_here;
 mod doctor_realm;
+mod hardware;
 mod kerberos;
 mod kerberos_programs;
 mod machine;

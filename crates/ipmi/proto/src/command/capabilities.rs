@@ -1,6 +1,7 @@
 //! What a controller lets people sign in with; it tells everybody (IPMI 2.0, 22.13 and 22.15).
 
 use super::Command;
+use super::channel::ChannelNumber;
 use crate::octets::Octets;
 use crate::{AuthenticationType, CipherSuite, NetFn, Privilege, ProtoError, Request};
 
@@ -96,10 +97,26 @@ impl Command for GetAuthenticationCapabilities {
 
 /// Get Channel Cipher Suites: one piece of the list, of sixteen octets but for the last one.
 #[derive(Clone, Copy, Debug)]
-pub struct GetCipherSuites(
+pub struct GetCipherSuites {
+    /// Of which channel.
+    pub channel: ChannelNumber,
     /// Which piece, 0 to 63.
-    pub u8,
-);
+    pub piece: u8,
+}
+
+impl GetCipherSuites {
+    /// A piece of the list of the channel that the question arrives on.
+    #[must_use]
+    pub fn here(piece: u8) -> Self {
+        Self { channel: ChannelNumber::THIS, piece }
+    }
+
+    /// Whether a piece is the last of its list.
+    #[must_use]
+    pub fn is_last(self, octets: &[u8]) -> bool {
+        octets.len() < SUITES_PIECE || self.piece >= LAST_PIECE
+    }
+}
 
 impl Command for GetCipherSuites {
     /// A piece of the list; a shorter one than sixteen octets is the last.
@@ -107,7 +124,7 @@ impl Command for GetCipherSuites {
     const PRIVILEGE: Privilege = Privilege::User;
 
     fn request(&self) -> Request {
-        Request::new(NetFn::APP, 0x54, &[THIS_CHANNEL, 0, 0x80 | self.0 & 0x3f])
+        Request::new(NetFn::APP, 0x54, &[self.channel.number(), 0, 0x80 | self.piece & 0x3f])
     }
 
     fn reply(&self, octets: &[u8]) -> Result<Vec<u8>, ProtoError> {
@@ -137,6 +154,55 @@ pub fn suites(list: &[u8]) -> Vec<CipherSuite> {
     suites
 }
 
+/// A suite as a controller lists it, also one that is not known here (IPMI 2.0, table 22-18).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedSuite {
+    /// Its number.
+    pub number: u8,
+    /// Whose it is (IANA), if it is a manufacturer's own.
+    pub manufacturer: Option<u32>,
+    /// The names of its algorithms for authentication, integrity and confidentiality.
+    pub algorithms: [&'static str; 3],
+}
+
+/// All suites of a whole list, in its order; what is cut off is left out.
+#[must_use]
+pub fn listed_suites(list: &[u8]) -> Vec<ListedSuite> {
+    let (mut all, mut rest) = (Vec::new(), Octets::new("the list of cipher suites", list));
+    while let Ok(mark) = rest.u8() {
+        let (manufacturer, number) = match mark {
+            0xc0 => (None, rest.u8()),
+            0xc1 => match (rest.u24(), rest.u8()) {
+                // The number comes first.
+                (Ok(after), Ok(last)) => {
+                    let [number, low, middle, _] = after.to_le_bytes();
+                    (Some(u32::from_le_bytes([low, middle, last, 0])), Ok(number))
+                }
+                _ => break,
+            },
+            algorithm => {
+                let (kind, number) = (usize::from(algorithm >> 6), usize::from(algorithm & 0x3f));
+                let name = ALGORITHMS.get(kind).and_then(|names| names.get(number)).copied();
+                let last: Option<&mut ListedSuite> = all.last_mut();
+                if let Some(slot) = last.and_then(|suite| suite.algorithms.get_mut(kind)) {
+                    *slot = name.unwrap_or("other");
+                }
+                continue;
+            }
+        };
+        let Ok(number) = number else { break };
+        all.push(ListedSuite { number, manufacturer, algorithms: ["none"; 3] });
+    }
+    all
+}
+
+/// By their numbers: authentication, integrity, confidentiality (IPMI 2.0, tables 13-17 to 13-19).
+const ALGORITHMS: [&[&str]; 3] = [
+    &["none", "hmac_sha1", "hmac_md5", "hmac_sha256"],
+    &["none", "hmac_sha1_96", "hmac_md5_128", "md5_128", "sha256_128"],
+    &["none", "aes_cbc_128", "xrc4_128", "xrc4_40"],
+];
+
 /// The list of suites as a controller gives it.
 pub(crate) fn list(suites: &[CipherSuite]) -> Vec<u8> {
     let row = |suite: &CipherSuite| {
@@ -148,6 +214,8 @@ pub(crate) fn list(suites: &[CipherSuite]) -> Vec<u8> {
 
 /// How long all pieces of the list are, but for the last.
 pub(crate) const SUITES_PIECE: usize = 16;
+/// There are no more.
+const LAST_PIECE: u8 = 0x3f;
 /// The channel that the question arrives on.
 const THIS_CHANNEL: u8 = 0x0e;
 
@@ -177,5 +245,18 @@ mod tests {
         let odd = [0xc1, 0x80, 0x91, 0x12, 0, 1, 0x41, 0x81, 0xc0, 4, 1, 0x41, 0x82, 0xc0, 17, 3, 0x44, 0xc0];
         assert_eq!(suites(&odd), [CipherSuite::SHA256]);
         assert_eq!(suites(&[]), []);
+        let all: Vec<_> = listed_suites(&odd)
+            .iter()
+            .map(|suite| (suite.number, suite.manufacturer, suite.algorithms))
+            .collect();
+        assert_eq!(
+            all,
+            [
+                (0x80, Some(0x1291), ["hmac_sha1", "hmac_sha1_96", "aes_cbc_128"]),
+                (4, None, ["hmac_sha1", "hmac_sha1_96", "xrc4_128"]),
+                (17, None, ["hmac_sha256", "sha256_128", "none"]),
+            ]
+        );
+        assert!(listed_suites(&[0xc1, 1, 2]).is_empty() && listed_suites(&[0x41, 0xc0]).is_empty());
     }
 }

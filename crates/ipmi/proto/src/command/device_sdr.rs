@@ -4,6 +4,7 @@ use super::Command;
 use super::storage::{GetSdr, Piece};
 use crate::linear::{AnalogFormat, Factors};
 use crate::octets::Octets;
+use crate::sdr::Exactness;
 use crate::{NetFn, Privilege, ProtoError, Request, sdr};
 
 /// Get Device SDR Info.
@@ -82,17 +83,19 @@ pub struct GetReadingFactors {
 }
 
 impl Command for GetReadingFactors {
-    type Reply = Factors;
+    /// The factors, and how exact the reading is.
+    type Reply = (Factors, Exactness);
     const PRIVILEGE: Privilege = Privilege::User;
 
     fn request(&self) -> Request {
         Request::new(NetFn::SENSOR, 0x23, &[self.sensor, self.raw])
     }
 
-    fn reply(&self, octets: &[u8]) -> Result<Factors, ProtoError> {
+    fn reply(&self, octets: &[u8]) -> Result<(Factors, Exactness), ProtoError> {
         let mut octets = Octets::new("the answer to Get Sensor Reading Factors", octets);
-        let [_next, m, m_high, b, b_high, _accuracy, exponents] = octets.array()?;
-        Ok(sdr::linear_factors([m, m_high, b, b_high, exponents], self.format))
+        let [_next, m, m_high, b, b_high, accuracy, exponents] = octets.array()?;
+        let factors = sdr::linear_factors([m, m_high, b, b_high, exponents], self.format);
+        Ok((factors, Exactness::of([m_high, b_high, accuracy])))
     }
 }
 
@@ -113,7 +116,8 @@ mod tests {
     #[test]
     fn factors_of_a_reading_are_those_of_a_line() {
         let ask = GetReadingFactors { sensor: 1, raw: 0x40, format: AnalogFormat::Unsigned };
-        let factors = ask.reply(&[0x41, 2, 0, 0xff, 0xc0, 0, 0xf0]).unwrap();
+        let (factors, exactness) = ask.reply(&[0x41, 2, 3, 0xff, 0xc5, 0x18, 0xf0]).unwrap();
+        assert_eq!((exactness.tolerance, exactness.accuracy), (3, (0x45, 2)));
         assert_eq!((factors.m, factors.b, factors.result_exponent), (2, -1, -1));
         assert_eq!(factors.quantity(0x40).unwrap().to_string(), "12.7");
         assert!(ask.reply(&[0x41, 2, 0, 0xff, 0xc0, 0]).is_err());

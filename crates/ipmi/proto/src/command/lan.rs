@@ -285,6 +285,29 @@ pub enum LanChange {
     SuiteLimits([AccessLevel; 16]),
 }
 
+impl LanChange {
+    /// What reads as this once it was set; none of what cannot be read, and of limits, of which only some count.
+    #[must_use]
+    pub fn read_back(&self) -> Option<(LanParameter, LanValue)> {
+        Some(match self {
+            Self::Begin | Self::Commit | Self::End | Self::SuiteLimits(_) => return None,
+            Self::Address(address) => (LanParameter::Address, LanValue::Address(*address)),
+            Self::Source(source) => (LanParameter::Source, LanValue::Source(*source)),
+            Self::Mask(mask) => (LanParameter::Mask, LanValue::Address(*mask)),
+            Self::Gateway(address) => (LanParameter::Gateway, LanValue::Address(*address)),
+            Self::BackupGateway(address) => (LanParameter::BackupGateway, LanValue::Address(*address)),
+            Self::Community(Community(text)) => (LanParameter::Community, LanValue::Community(text.clone())),
+            Self::Vlan(number) => {
+                (LanParameter::Vlan, LanValue::Vlan(number.map(|VlanNumber(number)| number)))
+            }
+            Self::Arp { answers, is_gratuitous } => {
+                let (answers, is_gratuitous) = (*answers, *is_gratuitous);
+                (LanParameter::Arp, LanValue::Arp { answers, is_gratuitous })
+            }
+        })
+    }
+}
+
 /// The number of a virtual network, 1 to 4094 (IEEE 802.1Q).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VlanNumber(
@@ -387,27 +410,18 @@ mod tests {
     #[test]
     fn what_is_set_reads_back() {
         let address = Ipv4Addr::new(10, 0, 0, 7);
-        for (change, parameter, value) in [
-            (LanChange::Address(address), LanParameter::Address, LanValue::Address(address)),
-            (LanChange::Gateway(address), LanParameter::Gateway, LanValue::Address(address)),
-            (
-                LanChange::Source(AddressSource::Dhcp),
-                LanParameter::Source,
-                LanValue::Source(AddressSource::Dhcp),
-            ),
-            (LanChange::Vlan(VlanNumber::new(7).ok()), LanParameter::Vlan, LanValue::Vlan(Some(7))),
-            (LanChange::Vlan(None), LanParameter::Vlan, LanValue::Vlan(None)),
-            (
-                LanChange::Community(Community::new("public").unwrap()),
-                LanParameter::Community,
-                LanValue::Community("public".to_owned()),
-            ),
-            (
-                LanChange::Arp { answers: true, is_gratuitous: false },
-                LanParameter::Arp,
-                LanValue::Arp { answers: true, is_gratuitous: false },
-            ),
+        for change in [
+            LanChange::Address(address),
+            LanChange::Gateway(address),
+            LanChange::Mask(address),
+            LanChange::BackupGateway(address),
+            LanChange::Source(AddressSource::Dhcp),
+            LanChange::Vlan(VlanNumber::new(7).ok()),
+            LanChange::Vlan(None),
+            LanChange::Community(Community::new("public").unwrap()),
+            LanChange::Arp { answers: true, is_gratuitous: false },
         ] {
+            let (parameter, value) = change.read_back().unwrap();
             let data = SetLanParameter { channel: channel(), change }.request().data.clone();
             assert_eq!((data[0], data[1]), (1, parameter.number()));
             assert_eq!(read(parameter, &data[2..]), Ok(value));

@@ -278,6 +278,19 @@ pub enum SerialChange {
     LastingRate(BitRate),
 }
 
+impl SerialChange {
+    /// What reads as this once it was set; none of what cannot be read.
+    #[must_use]
+    pub fn read_back(self) -> Option<(SerialParameter, SerialValue)> {
+        match self {
+            Self::Begin | Self::End => None,
+            Self::Enabled(is_on) => Some((SerialParameter::Enabled, SerialValue::Enabled(is_on))),
+            Self::VolatileRate(rate) => Some((SerialParameter::VolatileRate, SerialValue::Rate(rate))),
+            Self::LastingRate(rate) => Some((SerialParameter::LastingRate, SerialValue::Rate(rate))),
+        }
+    }
+}
+
 impl Command for SetSerialParameter {
     type Reply = ();
     const PRIVILEGE: Privilege = Privilege::Administrator;

@@ -213,7 +213,7 @@ impl Command for GetUserName {
     fn reply(&self, octets: &[u8]) -> Result<String, ProtoError> {
         let name: [u8; 16] = Octets::new("the answer to Get User Name", octets).array()?;
         let name: Vec<u8> = name.into_iter().take_while(|octet| *octet != 0).collect();
-        Ok(String::from_utf8_lossy(&name).replace(|letter: char| letter.is_control(), "\u{fffd}"))
+        Ok(UserName::from_octets(&name)?.to_text())
     }
 }
 

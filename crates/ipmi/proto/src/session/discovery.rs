@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Login;
 use super::round_trip::RoundTrip;
 use crate::capabilities::{
-    AuthenticationCapabilities, Detail, GetAuthenticationCapabilities, GetCipherSuites, SUITES_PIECE, suites,
+    AuthenticationCapabilities, Detail, GetAuthenticationCapabilities, GetCipherSuites, suites,
 };
 use crate::message::{Answer, SequenceNumber};
 use crate::{AuthenticationType, CipherSuite, Command as _, CompletionCode, ProtoError, Request, lan15};
@@ -98,8 +98,9 @@ impl Discovery {
             }
             Step::Suites(_) if !is_done => Ok(Found::Suites(login.suites.clone())),
             Step::Suites(piece) => {
-                let octets = GetCipherSuites(piece).reply(data)?;
-                let is_last = octets.len() < SUITES_PIECE || piece == LAST_PIECE;
+                let ask = GetCipherSuites::here(piece);
+                let octets = ask.reply(data)?;
+                let is_last = ask.is_last(&octets);
                 self.list.extend(octets);
                 if !is_last {
                     return Ok(self.ask(Step::Suites(piece + 1), login, now));
@@ -122,7 +123,7 @@ impl Discovery {
             Step::Capabilities(detail) => {
                 GetAuthenticationCapabilities { privilege: login.privilege, detail }.request()
             }
-            Step::Suites(piece) => GetCipherSuites(piece).request(),
+            Step::Suites(piece) => GetCipherSuites::here(piece).request(),
         }
     }
 }
@@ -142,8 +143,6 @@ fn in_order(wanted: &[CipherSuite], offered: &[CipherSuite]) -> Vec<CipherSuite>
 }
 
 const MOST_UNANSWERED: u32 = 2;
-/// The list has 64 pieces at most.
-const LAST_PIECE: u8 = 63;
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use accounts::{AccountsError, HostKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use super::{Host, Secrets};
 
@@ -13,26 +14,41 @@ use super::{Host, Secrets};
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) host: Host,
-    password: Vec<u8>,
-    group_key: Option<Vec<u8>>,
+    /// As it is kept: sealed, or opened by whoever handed it over; none if it could not be opened.
+    password: Option<Zeroizing<Vec<u8>>>,
+    group_key: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Entry {
     pub(super) fn seal(host: Host, secrets: &Secrets, key: &HostKey) -> Result<Self, AccountsError> {
         let password = key.seal_secret(&secrets.password, &about(&host, "password"))?;
-        let seal = |octets: &zeroize::Zeroizing<Vec<u8>>| key.seal_secret(octets, &about(&host, "key"));
+        let seal = |octets: &Zeroizing<Vec<u8>>| key.seal_secret(octets, &about(&host, "key"));
         let group_key = secrets.group_key.as_ref().map(seal).transpose()?;
-        Ok(Self { host, password, group_key })
+        Ok(Self { host, password: Some(password.into()), group_key: group_key.map(Zeroizing::new) })
     }
 
     /// None if they were sealed for another controller, or with another key.
     pub(super) fn open(&self, key: &HostKey) -> Option<Secrets> {
-        let password = key.open_secret(&self.password, &about(&self.host, "password"))?;
+        let password = key.open_secret(self.password.as_ref()?, &about(&self.host, "password"))?;
         let group_key = match &self.group_key {
             Some(sealed) => Some(key.open_secret(sealed, &about(&self.host, "key"))?),
             None => None,
         };
         Some(Secrets { password, group_key })
+    }
+
+    /// Of an entry that was handed over: they are not sealed.
+    pub(super) fn handed(&self) -> Option<Secrets> {
+        Some(Secrets { password: self.password.clone()?, group_key: self.group_key.clone() })
+    }
+
+    /// With its secrets opened, for a process that has no key.
+    pub(super) fn opened(&self, key: &HostKey) -> Self {
+        let (password, group_key) = match self.open(key) {
+            Some(Secrets { password, group_key }) => (Some(password), group_key),
+            None => (None, None),
+        };
+        Self { host: self.host.clone(), password, group_key }
     }
 
     fn parse(line: &str) -> Result<Self, String> {
@@ -41,7 +57,10 @@ impl Entry {
             return Err(format!("there are {} fields with tabs between, and not 7", fields.len()));
         };
         let text = |error: &dyn fmt::Display| error.to_string();
-        let sealed = |text: &str| STANDARD.decode(text).map_err(|error| format!("a sealed secret: {error}"));
+        let secret = |text: &str| {
+            let octets = STANDARD.decode(text).map_err(|error| format!("a sealed secret: {error}"));
+            octets.map(Zeroizing::new)
+        };
         let host = Host {
             name: name.parse().map_err(|error| text(&error))?,
             address: address.parse().map_err(|error| text(&error))?,
@@ -52,8 +71,9 @@ impl Entry {
                 number => Some(number.parse().map_err(|error| text(&error))?),
             },
         };
-        let group_key = if *group_key == NONE { None } else { Some(sealed(group_key)?) };
-        Ok(Self { host, password: sealed(password)?, group_key })
+        let group_key = if *group_key == NONE { None } else { Some(secret(group_key)?) };
+        let password = if *password == NONE { None } else { Some(secret(password)?) };
+        Ok(Self { host, password, group_key })
     }
 }
 
@@ -70,12 +90,17 @@ pub(super) fn parse(text: &str) -> Result<Vec<Entry>, (usize, String)> {
 }
 
 pub(super) fn show(entries: &[Entry]) -> String {
-    let mut text = HEADER.to_owned();
+    // Growing would leave secrets behind that were handed over.
+    let mut text = String::with_capacity(HEADER.len() + entries.len() * LONGEST_LINE);
+    text.push_str(HEADER);
     for Entry { host, password, group_key } in entries {
         let Host { name, address, user, level, suite } = host;
         let suite = suite.map_or_else(|| NONE.to_owned(), |suite| suite.number().to_string());
-        let group_key = group_key.as_ref().map_or_else(|| NONE.to_owned(), |sealed| STANDARD.encode(sealed));
-        let (level, password) = (level.name(), STANDARD.encode(password));
+        let written = |secret: &Option<Zeroizing<Vec<u8>>>| {
+            Zeroizing::new(secret.as_ref().map_or_else(|| NONE.to_owned(), |octets| STANDARD.encode(octets)))
+        };
+        let (level, password, group_key) = (level.name(), written(password), written(group_key));
+        let (password, group_key) = (password.as_str(), group_key.as_str());
         // Writing to a text does not fail.
         let _ = writeln!(text, "{name}\t{address}\t{user}\t{level}\t{suite}\t{password}\t{group_key}");
     }
@@ -88,5 +113,7 @@ impl fmt::Debug for Entry {
     }
 }
 
+/// More than names, addresses and secrets can have.
+const LONGEST_LINE: usize = 1_024;
 const NONE: &str = "-";
 const HEADER: &str = "# Management controllers of root/hardware: telarch ipmi host list\n";

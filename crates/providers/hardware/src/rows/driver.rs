@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
+use ipmi::proto::message_flags::GetMessageFlags;
 use ipmi::proto::{Destination, NetFn, Request};
 use wmi::{MethodCall, ProviderError};
 
@@ -37,6 +38,26 @@ pub(crate) async fn request_response_ex(
     call: &MethodCall<'_>,
 ) -> Result<Instance, ProviderError> {
     answer(controller, call, "Data").await
+}
+
+/// SMS_Attention: whether the controller has something for the software of its machine, which is what it raises the
+/// bit of this name for (IPMI 2.0, 9.7 and 22.4). The register that has the bit is seen by the driver alone.
+pub(crate) async fn attention(
+    controller: &Arc<Controller>,
+    call: &MethodCall<'_>,
+) -> Result<Instance, ProviderError> {
+    let flags = match controller.ask(|bmc| async move { bmc.run(&GetMessageFlags).await }).await {
+        Ok(flags) => flags,
+        Err(HardwareError::Refused { code, .. }) => {
+            let problem = format!(
+                "the controller {} tells this only the driver of its own machine: {code}",
+                controller.name()
+            );
+            return Err(ProviderError::failed(Status::NotSupported, problem));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Instance::new(call.operation.output.clone()).with("AttentionSet", flags.any())?)
 }
 
 async fn answer(

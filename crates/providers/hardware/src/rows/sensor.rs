@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Status, Value};
 use ipmi::proto::codes;
-use ipmi::proto::sdr::{Analog, Body, Record, Sensor, ThresholdAccess};
+use ipmi::proto::sdr::{Body, Exactness, Record, Sensor, ThresholdAccess};
 use ipmi::proto::threshold::{GetThresholds, SetThresholds, Threshold, Thresholds};
 use ipmi::{Connection, IpmiError, Measured};
 use tokio::task::JoinSet;
@@ -50,7 +50,7 @@ pub(super) async fn numeric(
     controller: &Arc<Controller>,
     question: &Question,
 ) -> Result<Vec<Instance>, HardwareError> {
-    let measured = measure(controller, question, is_numeric).await?;
+    let mut measured = measure(controller, question, is_numeric).await?;
     let thresholds = if question.wants(&THRESHOLDS.map(|(_, property, _)| property)) {
         let readable = measured.iter().map(|measured| &measured.sensor).filter(|sensor| is_readable(sensor));
         let numbers: Vec<u8> = readable.map(|sensor| sensor.number).collect();
@@ -58,6 +58,18 @@ pub(super) async fn numeric(
     } else {
         HashMap::new()
     };
+    if question.wants(&SCALED) || question.wants(&THRESHOLDS.map(|(_, property, _)| property)) {
+        for Measured { sensor, reading } in &mut measured {
+            let reading = reading.and_then(|reading| reading.value);
+            let found = thresholds.get(&sensor.number).into_iter();
+            let found = found.flat_map(|found| THRESHOLDS.iter().filter_map(|(one, ..)| found.of(*one)));
+            let analog = sensor.analog.into_iter();
+            let analog =
+                analog.flat_map(|of| [of.nominal, of.normal_max, of.normal_min, Some(of.max), Some(of.min)]);
+            let raws = reading.into_iter().chain(found).chain(analog.flatten()).collect();
+            learn(controller, sensor, raws).await?;
+        }
+    }
     measured
         .iter()
         .map(|measured| numeric_row(controller, question, measured, thresholds.get(&measured.sensor.number)))
@@ -81,16 +93,16 @@ fn numeric_row(
     possible.extend(supported.iter().map(|(.., state)| *state));
     let (base, power) = unit::of(&sensor.units);
     let scale = Scale::of(sensor);
-    let number = |raw: Option<u8>| scale.and_then(|scale| scale.number(raw?));
+    let number = |raw: Option<u8>| scale.as_ref()?.number(raw?);
     let reading = measured.reading.and_then(|reading| reading.value);
     let mut row = common(controller, question, "NumericSensor", measured)?
         .with("CurrentState", current_state(measured))?
         .with("PossibleStates", possible.into_iter().map(str::to_owned).collect::<Vec<_>>())?
         .with("BaseUnits", base)?
-        .with("UnitModifier", scale.map_or(0, |scale| scale.exponent()) + power)?
+        .with("UnitModifier", scale.as_ref().map_or(0, Scale::exponent) + power)?
         .with("RateUnits", u16::from(sensor.units.rate))?
         .with("CurrentReading", number(reading))?
-        .with("IsLinear", scale.is_some_and(|scale| scale.is_linear()))?
+        .with("IsLinear", scale.as_ref().is_some_and(Scale::is_linear))?
         .with("SupportedThresholds", numbers(&|threshold| in_record(sensor, threshold).is_some()))?
         .with(
             "EnabledThresholds",
@@ -105,7 +117,7 @@ fn numeric_row(
         let raw = thresholds.map_or(recorded, |now| now.of(threshold));
         row = row.with(property, number(raw))?;
     }
-    let (Some(analog), Some(scale)) = (sensor.analog, scale) else { return Ok(row) };
+    let Some(analog) = sensor.analog else { return Ok(row) };
     // A factor below zero turns them around.
     let (one, other) = (number(Some(analog.max)), number(Some(analog.min)));
     let row = row
@@ -114,39 +126,77 @@ fn numeric_row(
         .with("NormalMin", number(analog.normal_min))?
         .with("MaxReadable", one.max(other))?
         .with("MinReadable", one.min(other).or(one).or(other))?;
-    Ok(Characteristics { analog, scale }.fill(row)?)
+    match Characteristics::of(sensor, reading) {
+        Some(characteristics) => Ok(characteristics.fill(row)?),
+        None => Ok(row),
+    }
 }
 
 /// How exact the readings of a sensor are.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Characteristics {
-    analog: Analog,
+    exactness: Exactness,
+    hysteresis: Option<u8>,
     scale: Scale,
 }
 
 impl Characteristics {
+    /// Those of all readings of a linear sensor, and else those of one reading.
+    fn of(sensor: &Sensor, raw: Option<u8>) -> Option<Self> {
+        let (analog, scale) = (sensor.analog?, Scale::of(sensor)?);
+        let Some(by_reading) = &sensor.by_reading else {
+            return Some(Self { exactness: analog.exactness, hysteresis: analog.hysteresis, scale });
+        };
+        let (_, exactness) = by_reading.factors.get(&raw?)?;
+        Some(Self { exactness: *exactness, hysteresis: analog.hysteresis, scale: scale.around(raw?)? })
+    }
+
     /// The properties of a NumericSensor, or the parameters of GetNonLinearFactors, that say so.
     pub(crate) fn fill(&self, row: Instance) -> Result<Instance, cim::Error> {
-        let Self { analog, scale } = self;
+        let Self { exactness: Exactness { tolerance, accuracy }, hysteresis, scale } = self;
         let counts = |count: u8| scale.half_counts(u32::from(count) * 2);
-        let tolerance =
-            scale.half_counts(analog.tolerance.into()).and_then(|halves| i32::try_from(halves).ok());
-        let (digits, exponent) = analog.accuracy;
+        let tolerance = scale.half_counts((*tolerance).into()).and_then(|halves| i32::try_from(halves).ok());
+        let (digits, exponent) = *accuracy;
         let accuracy = 10_i32.checked_pow(exponent.into()).and_then(|power| power.checked_mul(digits.into()));
         row.with("Accuracy", accuracy)?
             .with("Resolution", counts(1))?
             .with("Tolerance", tolerance)?
-            .with("Hysteresis", analog.hysteresis.and_then(counts))
+            .with("Hysteresis", hysteresis.and_then(counts))
     }
 }
 
-/// GetNonLinearFactors: those of the record, which hold for all readings; none if there is no such sensor.
+/// GetNonLinearFactors: those of a reading, as CurrentReading has it; of a linear sensor those of its record, which
+/// hold for all readings. None if there is no such sensor, or it does not measure such a reading.
 pub(crate) async fn factors(
     controller: &Arc<Controller>,
     device: &str,
+    reading: Option<i32>,
 ) -> Result<Option<Characteristics>, HardwareError> {
-    let sensor = find(controller, device).await?;
-    Ok(sensor.and_then(|sensor| Some(Characteristics { analog: sensor.analog?, scale: Scale::of(&sensor)? })))
+    let Some(mut sensor) = find(controller, device).await? else { return Ok(None) };
+    if sensor.by_reading.is_none() {
+        return Ok(Characteristics::of(&sensor, None));
+    }
+    learn(controller, &mut sensor, (0..=u8::MAX).collect()).await?;
+    let raw = reading.and_then(|reading| Scale::of(&sensor)?.raw(reading));
+    Ok(raw.and_then(|raw| Characteristics::of(&sensor, Some(raw))))
+}
+
+/// Asks for the factors of these raw values, if the sensor is not linear.
+async fn learn(
+    controller: &Arc<Controller>,
+    sensor: &mut Sensor,
+    raws: Vec<u8>,
+) -> Result<(), HardwareError> {
+    if sensor.by_reading.is_some() {
+        let before = sensor.clone();
+        *sensor = controller
+            .ask(|bmc| {
+                let (mut sensor, raws) = (before.clone(), raws.clone());
+                async move { bmc.learn_factors(&mut sensor, raws).await.map(|()| sensor) }
+            })
+            .await?;
+    }
+    Ok(())
 }
 
 /// Sets the thresholds of an instance that have changed, and looks whether they have.
@@ -157,7 +207,8 @@ pub(crate) async fn set_thresholds(
 ) -> Result<(), ProviderError> {
     let device = instance.value("DeviceID").and_then(Value::as_str).unwrap_or_default();
     let gone = || ProviderError::failed(Status::NotFound, format!("there is no sensor {device}"));
-    let sensor = find(controller, device).await?.ok_or_else(gone)?;
+    let mut sensor = find(controller, device).await?.ok_or_else(gone)?;
+    learn(controller, &mut sensor, (0..=u8::MAX).collect()).await?;
     let mut wanted = Thresholds::default();
     for column in changed.iter() {
         let name =
@@ -347,6 +398,30 @@ const THRESHOLDS: [(Threshold, &str, &str); 6] = [
     (Threshold::LowerNonRecoverable, "LowerThresholdFatal", "Lower Fatal"),
     (Threshold::UpperNonRecoverable, "UpperThresholdFatal", "Upper Fatal"),
 ];
-/// What takes a reading.
-const READ: [&str; 6] =
-    ["CurrentReading", "CurrentState", "EnabledState", "HealthState", "OperationalStatus", "Status"];
+/// What takes a reading; how exact it is, because of a sensor that is not linear each reading has its own.
+const READ: [&str; 10] = [
+    "CurrentReading",
+    "CurrentState",
+    "EnabledState",
+    "HealthState",
+    "OperationalStatus",
+    "Status",
+    "Accuracy",
+    "Resolution",
+    "Tolerance",
+    "Hysteresis",
+];
+/// What is counted in the unit of the sensor, besides thresholds.
+const SCALED: [&str; 11] = [
+    "CurrentReading",
+    "UnitModifier",
+    "NominalReading",
+    "NormalMax",
+    "NormalMin",
+    "MaxReadable",
+    "MinReadable",
+    "Accuracy",
+    "Resolution",
+    "Tolerance",
+    "Hysteresis",
+];

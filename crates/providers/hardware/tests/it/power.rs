@@ -102,3 +102,20 @@ async fn any_request_goes_through_the_driver() {
     }
     house.hardware.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_controller_does_not_do_over_the_network_says_so() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let house = House::with(&bmc);
+    let driver = "Microsoft_IPMI.InstanceName=\"node7\"";
+    let attention = house.call("root/wmi", driver, "SMS_Attention", &[]).await.unwrap_err();
+    assert_eq!(attention.status(), cim::Status::NotSupported);
+    assert!(attention.to_string().contains("only the driver of its own machine"), "{attention}");
+    let namespace = "root/microsoft/windows/hardwaremanagement";
+    let view = house.rows_in(namespace, "SELECT * FROM MSFT_PCSVDevice").await.unwrap().remove(0);
+    let path = view.path().unwrap().to_string();
+    let given = [("URI", Value::text("http://127.0.0.1/firmware"))];
+    let out = house.call(namespace, &path, "InstallSoftwareFromURI", &given).await.unwrap();
+    assert_eq!(number(&out, "ReturnValue"), Some(1), "not supported (CIM_SoftwareInstallationService)");
+    house.hardware.close().await;
+}

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use cim::{Namespace, Value};
-use telarch_simulated_bmc::SimulatedBmc;
+use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, settings};
 use wmi::Context;
 
 use crate::house::{House, number, text};
@@ -184,5 +184,45 @@ async fn an_instance_is_found_by_its_keys_and_leads_to_the_others() {
         (Some(0), number(&any, "Hysteresis"))
     );
     assert_eq!(house.returned(&path, "RestoreDefaultThresholds", &[]).await, 1);
+    house.hardware.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sensor_that_is_not_linear_has_the_factors_of_each_reading() {
+    let mut board = Board::default();
+    let mut record = board.records[3].clone();
+    // Its linearization, behind the header of 5 octets and 18 others.
+    record[5 + 18] = 0x70;
+    let own = record[5 + 2];
+    board.records = std::sync::Arc::new(vec![record]);
+    board.sensors.insert((0, own), [0x40, 0xc0, 0, 0]);
+    // Each value twice, minus one, by ten; above 80h three times, and less exact.
+    for raw in 0..=u8::MAX {
+        let factors = if raw < 0x80 { [2, 0, 0xff, 0xc0, 0, 0xf0] } else { [3, 4, 0, 5, 0, 0xf0] };
+        board.factors.insert((own, raw), factors);
+    }
+    let crowd = Crowd::of(vec![(settings(0), board)], Network::default());
+    let house = House::new();
+    house.add("node7", &crowd.addresses()[0].to_string(), "admin", "admin-pw");
+    let row = house.rows("SELECT * FROM NumericSensor").await.unwrap().remove(0);
+    assert_eq!(
+        (number(&row, "CurrentReading"), number(&row, "UnitModifier"), text(&row, "IsLinear").as_str()),
+        (Some(12_700), Some(-3), "false")
+    );
+    assert_eq!((number(&row, "Resolution"), number(&row, "Tolerance")), (Some(200), Some(0)));
+    let path = row.path().unwrap().to_string();
+    let factors = async |reading: i32| {
+        let given = [("SensorReading", Value::Sint32(reading))];
+        house.call("root/hardware", &path, "GetNonLinearFactors", &given).await
+    };
+    // 90h, three times, by ten.
+    let there = factors(43_200).await.unwrap();
+    assert_eq!(
+        ["ReturnValue", "Resolution", "Tolerance", "Accuracy"].map(|name| number(&there, name)),
+        [Some(0), Some(300), Some(600), Some(5)]
+    );
+    assert_eq!(number(&factors(12_700).await.unwrap(), "Resolution"), Some(200));
+    let beyond = factors(900_000).await.unwrap_err();
+    assert!(beyond.to_string().contains("measures no such reading"), "{beyond}");
     house.hardware.close().await;
 }

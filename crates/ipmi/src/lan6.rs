@@ -1,0 +1,100 @@
+//! How a controller is reached by IPv6, and changing it (IPMI 2.0, table 23-4).
+
+use std::net::Ipv6Addr;
+
+use ipmi_proto::Command;
+use ipmi_proto::channel::ChannelNumber;
+use ipmi_proto::lan6::{
+    AddressFamilies, AddressSlots, GetAddress, GetAddressFamilies, GetAddressSlots, GetRouter, GetRouterUse,
+    Ipv6Address, Lan6Change, Origin, RouterUse, SetLan6Parameter,
+};
+
+use crate::lan::{Kept, kept};
+use crate::{Connection, IpmiError};
+
+/// How a controller is reached by IPv6; what it does not say is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lan6 {
+    /// Which families of addresses it uses.
+    pub families: AddressFamilies,
+    /// How many addresses it can have.
+    pub slots: Option<AddressSlots>,
+    /// Those that somebody has set, by their slots; slots that are off are left out.
+    pub fixed: Vec<(u8, Ipv6Address)>,
+    /// Those that have come by themselves; empty places are left out.
+    pub dynamic: Vec<(u8, Ipv6Address)>,
+    /// Which routers it uses.
+    pub router_use: Option<RouterUse>,
+    /// The router that somebody has set.
+    pub router: Option<Ipv6Addr>,
+}
+
+impl Connection {
+    /// How the controller is reached by IPv6; none if it does not know that.
+    ///
+    /// # Errors
+    /// When the controller does not answer.
+    pub async fn lan6(&self, channel: ChannelNumber) -> Result<Option<Lan6>, IpmiError> {
+        let Some(families) = self.if_known(&GetAddressFamilies(channel)).await? else { return Ok(None) };
+        let slots = self.if_known(&GetAddressSlots(channel)).await?;
+        let (most_fixed, most_dynamic) = slots.map_or((1, 0), |slots| (slots.fixed, slots.dynamic));
+        let mut addresses = [Vec::new(), Vec::new()];
+        for (found, (origin, most)) in
+            addresses.iter_mut().zip([(Origin::Fixed, most_fixed), (Origin::Dynamic, most_dynamic)])
+        {
+            for slot in 0..most.min(MOST_SLOTS) {
+                let address = self.if_known(&GetAddress { channel, origin, slot }).await?;
+                let used = |address: &Ipv6Address| address.is_enabled && !address.address.is_unspecified();
+                found.extend(address.filter(used).map(|address| (slot, address)));
+            }
+        }
+        let [fixed, dynamic] = addresses;
+        let router_use = self.if_known(&GetRouterUse(channel)).await?;
+        let router = self.if_known(&GetRouter(channel)).await?.filter(|router| !router.is_unspecified());
+        Ok(Some(Lan6 { families, slots, fixed, dynamic, router_use, router }))
+    }
+
+    /// Changes how the controller is reached by IPv6, and reads it back. The connection may be lost by it, which is
+    /// no error.
+    ///
+    /// # Errors
+    /// When the controller refuses; and [`IpmiError::Unchanged`].
+    pub async fn change_lan6(&self, channel: ChannelNumber, change: Lan6Change) -> Result<Kept, IpmiError> {
+        let set = SetLan6Parameter { channel, change };
+        if self.in_lan_transaction(channel, async || self.run(&set).await).await? == Kept::Lost {
+            return Ok(Kept::Lost);
+        }
+        match change {
+            Lan6Change::Families(wanted) => {
+                kept(self.run(&GetAddressFamilies(channel)).await, |read| read == wanted)
+            }
+            Lan6Change::Address(slot, wanted) => {
+                let get = GetAddress { channel, origin: Origin::Fixed, slot };
+                kept(self.run(&get).await, |read| match wanted {
+                    Some(wanted) => {
+                        read.is_enabled && (read.address, read.prefix) == (wanted.address(), wanted.prefix())
+                    }
+                    None => !read.is_enabled,
+                })
+            }
+            Lan6Change::RouterUse(wanted) => {
+                kept(self.run(&GetRouterUse(channel)).await, |read| read == wanted)
+            }
+            Lan6Change::Router(wanted) => kept(self.run(&GetRouter(channel)).await, |read| read == wanted),
+            _ => Ok(Kept::Unread),
+        }
+    }
+
+    /// None where the controller does not have it, or what it has reads as nonsense.
+    async fn if_known<C: Command>(&self, command: &C) -> Result<Option<C::Reply>, IpmiError> {
+        match self.run(command).await {
+            Ok(reply) => Ok(Some(reply)),
+            Err(IpmiError::Completion(_)) => Ok(None),
+            Err(IpmiError::Proto(error)) if error.is_about_octets() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// More than any controller has; what it says is no reason to ask 255 times twice.
+const MOST_SLOTS: u8 = 32;

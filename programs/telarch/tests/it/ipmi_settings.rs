@@ -1,0 +1,301 @@
+//! What `telarch ipmi` sets on a controller of ours that keeps what `ipmi_sim` does not know, beside ipmitool and
+//! FreeIPMI on the same one.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use telarch_simulated_bmc::{
+    Board, Configuration, Crowd, Network, SimulatedBmc, free_ipmi, ipmitool, settings,
+};
+
+use crate::ipmi::{fields, printed};
+use crate::{Ran, run, telarch};
+
+/// A controller of ours, and its address.
+fn ours(board: Board) -> (Crowd, String) {
+    let crowd = Crowd::of(vec![(settings(0), board)], Network::default());
+    let address = crowd.addresses()[0].to_string();
+    (crowd, address)
+}
+
+fn ask(address: &str, arguments: &[&str]) -> Ran {
+    let mut command = telarch(&["ipmi"]);
+    command.args(arguments).args(["-H", address, "-U", "admin", "--limit", "3"]);
+    run(command.env("TELARCH_IPMI_PASSWORD", "admin-pw"), "")
+}
+
+/// What it prints when nothing goes wrong.
+fn said(address: &str, arguments: &[&str]) -> String {
+    let ran = ask(address, arguments);
+    assert_eq!((ran.errors.as_str(), ran.code), ("", 0), "{arguments:?}");
+    ran.out
+}
+
+#[test]
+fn hysteresis_is_set_in_the_unit_of_the_sensor() {
+    let (crowd, bmc) = ours(Board::default());
+    let set = fields(&said(&bmc, &["hysteresis", "VBAT", "0.05", "0.03"]));
+    assert_eq!((set["Positive Hysteresis"].as_str(), set["Negative Hysteresis"].as_str()), ("0.05", "0.03"));
+    assert_eq!((set["Raw Positive Hysteresis"].as_str(), set["Unit"].as_str()), ("5", "V"));
+    let Some(theirs) = ipmitool(&bmc, &["raw", "0x04", "0x25", "8", "0xff"]) else { return };
+    assert_eq!(theirs.trim(), "05 03");
+    let far = ask(&bmc, &["hysteresis", "VBAT", "2.9", "0"]);
+    assert!(far.code == 1 && far.errors.contains("a raw distance"), "{}", far.errors);
+    let none = ask(&bmc, &["hysteresis", "PSU1 Status"]);
+    assert!(
+        none.code == 1 && none.errors.contains("a sensor of this name with thresholds"),
+        "{}",
+        none.errors
+    );
+    drop(crowd);
+}
+
+#[test]
+fn the_events_that_a_sensor_sends_are_those_that_ipmitool_prints() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let compare = |sensor: &str| {
+        let ours = fields(&printed(&bmc, &["events", sensor]));
+        let theirs = fields(&bmc.ipmitool(&["sensor", "get", sensor])?);
+        for name in ["Assertions Enabled", "Deassertions Enabled"] {
+            let sorted = |text: &str| {
+                let mut names: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+                names.sort();
+                names
+            };
+            let theirs = theirs.get(name).map(String::as_str).unwrap_or_default();
+            assert_eq!(sorted(&ours[name]), sorted(theirs), "{sensor} {name}");
+        }
+        Some(())
+    };
+    if compare("VBAT").is_none() {
+        return;
+    }
+    compare("CPU1 Temp").unwrap();
+    let without = fields(&printed(&bmc, &["events", "VBAT", "disable", "both", "lnc-", "lnr-"]));
+    assert_eq!((without["Assertions Enabled"].as_str(), without["Event Messages"].as_str()), ("lcr-", "yes"));
+    compare("VBAT").unwrap();
+    let again = fields(&printed(&bmc, &["events", "VBAT", "enable", "assert", "lnc-"]));
+    assert_eq!(
+        (again["Assertions Enabled"].as_str(), again["Deassertions Enabled"].as_str()),
+        ("lnc- lcr-", "lcr-")
+    );
+    assert_eq!(fields(&printed(&bmc, &["events", "VBAT", "off"]))["Event Messages"], "no");
+    let states = fields(&printed(&bmc, &["events", "PSU1 Status"]));
+    assert!(states["Assertions Enabled"].starts_with("0 present, 1 failed"), "{states:?}");
+}
+
+#[test]
+fn addresses_of_ipv6_are_those_that_ipmitool_prints() {
+    let (_crowd, bmc) = ours(Board::default());
+    for (words, answer) in [
+        (&["lan6", "set", "use", "both"][..], "the controller has changed it\n"),
+        (&["lan6", "set", "address", "2001:db8::7/64", "1"], "the controller has changed it\n"),
+        (&["lan6", "set", "routers", "both"], "the controller has changed it\n"),
+        (&["lan6", "set", "router", "fe80::1"], "the controller has changed it\n"),
+    ] {
+        assert_eq!(said(&bmc, words), answer, "{words:?}");
+    }
+    let ours = fields(&said(&bmc, &["lan6"]));
+    for (name, value) in [
+        ("Addresses In Use", "both"),
+        ("Address Slots", "2 static, 1 dynamic (dhcpv6, slaac)"),
+        ("Static Addresses", "1: 2001:db8::7/64 static active"),
+        ("Dynamic Addresses", "0: fe80::9/64 slaac active"),
+        ("Routers In Use", "both"),
+        ("Static Router", "fe80::1"),
+    ] {
+        assert_eq!(ours[name], value, "{name}");
+    }
+    let Some(theirs) = ipmitool(&bmc, &["lan6", "print", "1"]) else { return };
+    let theirs = theirs.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "IPv6/IPv4 Addressing Enables: both",
+        "Static address max: 2 Dynamic address max: 1 DHCPv6 support: yes SLAAC support: yes",
+        "IPv6 Static Address 1: Enabled: yes Address: 2001:db8::7/64 Status: active",
+        "IPv6 Dynamic Address 0: Source/Type: SLAAC Address: fe80::9/64 Status: active",
+        "Enable static router address: yes Enable dynamic router address: yes",
+        "IPv6 Static Router 1: Address: fe80::1",
+    ] {
+        assert!(theirs.contains(part), "{part} is not in {theirs}");
+    }
+    let Some(_) =
+        ipmitool(&bmc, &["lan6", "set", "1", "nolock", "static_addr", "0", "enable", "2001:db8::9", "48"])
+    else {
+        return;
+    };
+    let ours = fields(&said(&bmc, &["lan6"]));
+    assert!(ours["Static Addresses"].starts_with("0: 2001:db8::9/48 "), "{ours:?}");
+    said(&bmc, &["lan6", "set", "address", "off"]);
+    assert!(!said(&bmc, &["lan6"]).contains("2001:db8::9"));
+}
+
+#[test]
+fn one_without_ipv6_says_so() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let ran = crate::ipmi::ipmi(&bmc, &["lan6"]);
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+    assert!(ran.errors.contains("IPv6 of the controller is not there"), "{}", ran.errors);
+}
+
+#[test]
+fn a_channel_is_set_as_ipmitool_and_freeipmi_read_it() {
+    let (_crowd, bmc) = ours(Board::default());
+    let set = fields(&said(&bmc, &["channel", "set", "alerting", "off", "1"]));
+    assert_eq!((set["Alerting"].as_str(), set["Access Mode"].as_str()), ("no", "always available"));
+    said(&bmc, &["channel", "set", "user-level", "off"]);
+    said(&bmc, &["channel", "set", "mode", "shared"]);
+    said(&bmc, &["channel", "set", "limit", "operator"]);
+    let Some(theirs) = ipmitool(&bmc, &["channel", "info", "1"]) else { return };
+    for (title, value) in
+        [("Alerting", "disabled"), ("User Level Auth", "disabled"), ("Access Mode", "shared")]
+    {
+        let line = format!("{title:<20}: {value}");
+        assert_eq!(theirs.matches(&line).count(), 2, "now and later {line}: {theirs}");
+    }
+    let checkout = ["--category=core", "--checkout", "--section=Lan_Channel"];
+    let Some(theirs) = free_ipmi(&bmc, "ipmi-config", &checkout) else { return };
+    let theirs = theirs.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in [
+        "Volatile_Enable_Pef_Alerting No",
+        "Non_Volatile_Enable_User_Level_Auth No",
+        "Non_Volatile_Access_Mode Shared",
+        "Volatile_Channel_Privilege_Limit Operator",
+    ] {
+        assert!(theirs.contains(part), "{part} is not in {theirs}");
+    }
+    // The simulator takes it and keeps none of it.
+    let Some(other) = SimulatedBmc::start() else { return };
+    let ran = crate::ipmi::ipmi(&other, &["channel", "set", "alerting", "off"]);
+    assert!(ran.code == 1 && ran.errors.contains("reading it back shows no change"), "{}", ran.errors);
+}
+
+#[test]
+fn the_suites_of_a_channel_are_those_that_ipmitool_lists() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let ours: serde_json::Value =
+        serde_json::from_str(&printed(&bmc, &["channel", "ciphers", "--format", "json"])).unwrap();
+    let ours: Vec<String> = ours
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            let word = |name: &str| row[name].as_str().unwrap().to_owned();
+            format!(
+                "{} {} {} {}",
+                row["id"],
+                word("authentication"),
+                word("integrity"),
+                word("confidentiality")
+            )
+        })
+        .collect();
+    let Some(theirs) = bmc.ipmitool(&["channel", "getciphers", "ipmi", "1"]) else { return };
+    let theirs: Vec<String> = theirs
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().filter(|cell| *cell != "N/A").collect::<Vec<_>>().join(" "))
+        .collect();
+    // ipmitool stops in the middle of a long list.
+    assert!(theirs.len() > 10 && ours.starts_with(&theirs), "{ours:?} {theirs:?}");
+}
+
+#[test]
+fn the_key_of_a_controller_is_set_from_a_file_and_only_over_what_encrypts() {
+    let (crowd, bmc) = ours(Board::default());
+    assert_eq!(fields(&said(&bmc, &["kg"]))["K_g Is Set"], "no");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kg");
+    fs::write(&path, "a-key-of-our-own\n").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let file = path.to_str().unwrap();
+    assert_eq!(said(&bmc, &["kg", "set", "--new-kg-file", file]), "logins need the new key now\n");
+    assert!(crowd.first(|board| board.configuration.group_key.starts_with(b"a-key-of-our-own\0")));
+    assert_eq!(fields(&said(&bmc, &["kg"]))["K_g Is Set"], "yes");
+    let shown = [&["kg"][..], &["kg", "--format", "json"]].map(|words| said(&bmc, words)).concat();
+    assert!(!shown.contains("a-key"), "{shown}");
+    let Some(theirs) = free_ipmi(
+        &bmc,
+        "ipmi-config",
+        &["--category=core", "--checkout", "--section=Lan_Conf_Security_Keys"],
+    ) else {
+        return;
+    };
+    assert!(theirs.contains("a-key-of-our-own"), "{theirs}");
+}
+
+#[test]
+fn what_is_said_to_be_done_and_is_not_is_told() {
+    let configuration = Configuration { forgets: true, ..Configuration::default() };
+    let (_crowd, bmc) = ours(Board { configuration, ..Board::default() });
+    for words in [
+        &["lan", "set", "gateway", "10.0.7.254"][..],
+        &["lan", "set", "vlan", "9"],
+        &["lan", "set", "suite", "3", "user"],
+        &["lan6", "set", "use", "both"],
+        &["lan6", "set", "address", "2001:db8::7/64"],
+        &["user", "name", "4", "reader"],
+        &["user", "disable", "4"],
+        &["user", "level", "4", "operator"],
+        &["sol", "set", "enabled", "off"],
+        &["sol", "set", "rate", "9.6"],
+        &["channel", "set", "limit", "user"],
+        &["hysteresis", "VBAT", "0.05", "0.03"],
+        &["threshold", "VBAT", "lnc", "2.7"],
+        &["events", "VBAT", "disable", "both", "lnr+", "ucr+", "unc+"],
+        &["power", "policy", "always-on"],
+        &["watchdog", "set", "reset", "60"],
+    ] {
+        let ran = ask(&bmc, words);
+        let is_told = ran.errors.contains("reading it back shows no change");
+        assert!(ran.code == 1 && is_told && ran.out.is_empty(), "{words:?}: {} {}", ran.out, ran.errors);
+    }
+}
+
+#[test]
+fn one_that_has_moved_is_no_failure_and_said() {
+    let (crowd, bmc) = ours(Board::default());
+    // What it says before it moves are the channel and that it begins.
+    crowd.first(|board| board.silent_after = Some(3));
+    let said = said(&bmc, &["lan", "set", "address", "10.0.7.77", "--limit", "1"]);
+    assert!(said.contains("look for it at its new place"), "{said}");
+}
+
+#[test]
+fn users_come_and_go_as_ipmitool_reads_them() {
+    let (_crowd, bmc) = ours(Board::default());
+    said(&bmc, &["user", "name", "5", "reader"]);
+    said(&bmc, &["user", "level", "5", "user"]);
+    assert_eq!(said(&bmc, &["user", "enable", "5"]), "user 5 is enabled\n");
+    let Some(theirs) = ipmitool(&bmc, &["channel", "getaccess", "1", "5"]) else { return };
+    let theirs = fields(&theirs);
+    assert_eq!((theirs["User Name"].as_str(), theirs["Privilege Level"].as_str()), ("reader", "USER"));
+    assert_eq!(theirs["Enable Status"], "enabled");
+    said(&bmc, &["user", "disable", "5"]);
+    let theirs = fields(&ipmitool(&bmc, &["channel", "getaccess", "1", "5"]).unwrap());
+    assert_eq!(theirs["Enable Status"], "disabled");
+}
+
+#[test]
+fn power_policy_cause_hours_and_watchdog_are_those_of_ipmitool() {
+    let (_crowd, bmc) = ours(Board::default());
+    let Some(theirs) = ipmitool(&bmc, &["chassis", "restart_cause"]) else { return };
+    assert!(theirs.contains("watchdog expired"), "{theirs}");
+    assert_eq!(said(&bmc, &["power", "cause"]), "System restart cause: the watchdog\n");
+    let theirs = ipmitool(&bmc, &["chassis", "poh"]).unwrap();
+    assert!(theirs.contains("51 days, 10 hours"), "{theirs}");
+    assert_eq!(said(&bmc, &["power", "hours"]), "Power On: 51 days, 10 hours\n");
+    for policy in ["always-on", "always-off", "previous"] {
+        said(&bmc, &["power", "policy", policy]);
+        let theirs = fields(&ipmitool(&bmc, &["chassis", "status"]).unwrap());
+        assert_eq!(theirs["Power Restore Policy"], policy);
+    }
+    let ours = fields(&said(&bmc, &["watchdog", "set", "cycle", "90"]));
+    assert_eq!(
+        (ours["Watchdog Timer Action"].as_str(), ours["Initial Countdown"].as_str()),
+        ("cycle", "90.0")
+    );
+    let theirs = ipmitool(&bmc, &["mc", "watchdog", "get"]).unwrap();
+    assert!(theirs.contains("Power Cycle") && theirs.contains("90.0 sec"), "{theirs}");
+    said(&bmc, &["watchdog", "reset"]);
+    said(&bmc, &["watchdog", "off"]);
+}
