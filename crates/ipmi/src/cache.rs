@@ -15,8 +15,8 @@ use crate::repository::decoded;
 
 /// Records of controllers, in memory and, if wanted, in a folder. Clones share them.
 ///
-/// Records are found only under what the controller says of itself and of when they have changed, so what is found is
-/// what the controller has now. A folder is for one user: whoever may write there decides what sensors are called.
+/// Records are found only under where the controller is, and what it says of itself and of when they have changed, so
+/// what is found is what the controller has now, and no other can say what it is. A folder is for one user: whoever may write there decides what sensors are called.
 #[derive(Clone, Debug, Default)]
 pub struct RecordCache {
     memory: Arc<Mutex<Memory>>,

@@ -75,6 +75,7 @@ impl Endpoint {
         let mut abandoned = Abandoned { orders: Some(&orders), key };
         let peer = opened.await.map_err(|_| ProtoError::Ended)??;
         abandoned.orders = None;
+        let peer = Peer { address: Some(address), ..peer };
         Ok(Connection::new(orders.clone(), key, peer, self.cache.clone()))
     }
 
@@ -298,7 +299,7 @@ impl Member {
             match event {
                 Event::Established { protection, guid } => {
                     debug!(peer = %self.address, %protection, "Session established");
-                    let peer = Peer { protection: Some(protection), guid };
+                    let peer = Peer { address: None, protection: Some(protection), guid };
                     self.ready.take().map(|ready| ready.send(Ok(peer)));
                 }
                 Event::Answered { id, outcome } => {

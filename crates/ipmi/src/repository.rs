@@ -2,6 +2,7 @@
 
 mod ahead;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ipmi_proto::device_id::GetDeviceId;
@@ -18,6 +19,9 @@ use crate::{Connection, IpmiError};
 /// Where a controller has records, and when they have changed: as long as this stays the same, so do they.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holdings {
+    /// Where it is. All else is its own word, and one that says what another one says must not decide what the other's
+    /// sensors are.
+    address: Option<SocketAddr>,
     /// The answer to Get Device ID, in which the firmware is.
     identity: Vec<u8>,
     guid: Option<[u8; 16]>,
@@ -57,7 +61,13 @@ impl Connection {
         let has_own = reply(&GetDeviceId, &identity)?.has_device_sdrs;
         let repository = there(reply(&GetSdrRepositoryInfo, &repository.answer().await?))?;
         let device = if has_own { there(self.run(&GetDeviceSdrInfo).await)? } else { None };
-        Ok(Holdings { identity: identity.data, guid: self.guid(), repository, device })
+        Ok(Holdings {
+            address: self.address(),
+            identity: identity.data,
+            guid: self.guid(),
+            repository,
+            device,
+        })
     }
 
     async fn read(&self, holdings: &Holdings) -> Result<Vec<Vec<u8>>, IpmiError> {
@@ -85,7 +95,8 @@ impl Holdings {
         };
         // What the device has of its own and never changes is part of its firmware.
         let device = self.device.map(|info| (info.records, info.stamp));
-        Some(format!("{:02x?} {:02x?} {repository:?} {device:?}", self.guid, self.identity).into_bytes())
+        let (address, guid, identity) = (self.address, self.guid, &self.identity);
+        Some(format!("{address:?} {guid:02x?} {identity:02x?} {repository:?} {device:?}").into_bytes())
     }
 }
 
