@@ -1,4 +1,5 @@
-//! Reads all sensors of the controllers at ADDRESS:PORT…, as the user admin with the password admin-pw, ROUNDS times.
+//! `scan ROUNDS ADDRESS:PORT…` reads all sensors of controllers, as those of `tests/bmc` let admin in (its example
+//! `serve` starts some), and prints how long each round took: for a profiler, which the program itself is too short for.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::net::SocketAddr;
