@@ -80,6 +80,9 @@ impl Table for Service {
         scan: &Scan,
         push: &mut Push<'_, Unit>,
     ) -> Result<(), ProviderError> {
+        if let Some(units) = of_pinned_processes(machine, scan).map_err(of_bus)? {
+            return units.into_iter().try_for_each(push);
+        }
         let mode = scan.class().column("StartMode");
         let among = |columns: &ColumnSet| mode.is_some_and(|mode| columns.contains(mode));
         // The state of a file is among the details; where these are not asked of every unit, it is listed.
@@ -199,6 +202,20 @@ fn wait_hint(machine: &Machine, unit: &Unit) -> Option<u32> {
 pub(crate) fn of_bus(error: BusError) -> ProviderError {
     let status = if error.is_denied() { Status::AccessDenied } else { Status::Failed };
     ProviderError::failed(status, error.to_string())
+}
+
+/// The services of the processes that are asked for; `None` if others are wanted as well, or have to be looked for
+/// among all.
+fn of_pinned_processes(machine: &Machine, scan: &Scan) -> Result<Option<Vec<Unit>>, BusError> {
+    let Some(pinned) = scan.pinned(&["ProcessId"]) else { return Ok(None) };
+    let processes =
+        pinned.iter().flatten().map(|value| value.as_integer().and_then(|id| u32::try_from(id).ok()));
+    // Zero is the process of all services that do not run.
+    let find = |process: Option<u32>| match process.filter(|process| *process > 0) {
+        Some(process) => Unit::of_main_process(machine, process),
+        None => Ok(None),
+    };
+    processes.map(find).collect()
 }
 
 fn wants_details(scan: &Scan) -> bool {

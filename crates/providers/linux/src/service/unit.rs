@@ -122,6 +122,27 @@ impl Unit {
         Ok(Some(unit))
     }
 
+    /// The service whose main process has a number; `None` if systemd does not find it at once.
+    ///
+    /// # Errors
+    /// [`BusError`] for what systemd says.
+    pub(crate) fn of_main_process(machine: &Machine, process: u32) -> Result<Option<Self>, BusError> {
+        let asked = machine.bus().wait(async |bus| {
+            let path: OwnedObjectPath = MANAGER.ask(&bus, "GetUnitByPID", &(process,)).await?;
+            properties(&bus, path.as_str()).await
+        });
+        let details = match asked {
+            Err(BusError::Absent(_) | BusError::Refused { .. }) => return Ok(None),
+            asked => asked?,
+        };
+        // It tells of any process of a unit.
+        if details.number("MainPID") != Some(process.into()) {
+            return Ok(None);
+        }
+        let name = details.text("Id").and_then(|name| name.strip_suffix(".service")).map(str::to_owned);
+        Ok(name.map(|name| Self { name, listed: None, details: OnceCell::from(Some(details)) }))
+    }
+
     /// Asks for the details of several that are not known yet, all at once.
     pub(crate) fn prefetch(machine: &Machine, units: &[Self]) {
         let asked = machine.bus().wait(async |bus| {
