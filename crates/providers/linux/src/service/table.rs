@@ -6,7 +6,7 @@ use cim::{ColumnSet, Instance, Status, Value};
 use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::code;
-use super::unit::{FileStates, Unit};
+use super::unit::{Detail, FileStates, SERVICE, UNIT, Unit};
 use super::{change, control};
 use crate::Machine;
 use crate::bus::BusError;
@@ -96,7 +96,9 @@ impl Table for Service {
 
     fn prepare(&self, machine: &Arc<Machine>, scan: &Scan, units: &[Unit]) {
         if wants_details(scan) {
-            Unit::prefetch(machine, units);
+            let wanted = DETAILS.iter().chain(&ALONG).filter(|(column, _)| is_wanted(scan, column));
+            let names: Vec<Detail> = wanted.flat_map(|(_, names)| names.iter().copied()).collect();
+            Unit::prefetch(machine, units, &names);
         }
     }
 
@@ -219,19 +221,28 @@ fn of_pinned_processes(machine: &Machine, scan: &Scan) -> Result<Option<Vec<Unit
 }
 
 fn wants_details(scan: &Scan) -> bool {
-    let columns = DETAILS.iter().filter_map(|name| scan.class().column(name));
-    columns.into_iter().any(|column| scan.columns().contains(column))
+    DETAILS.iter().any(|(column, _)| is_wanted(scan, column))
 }
 
-/// The columns for which every unit has to be asked.
-const DETAILS: [&str; 9] = [
-    "AcceptStop",
-    "Caption",
-    "Description",
-    "ExitCode",
-    "PathName",
-    "ProcessId",
-    "ServiceSpecificExitCode",
-    "StartName",
-    "DisplayName",
+fn is_wanted(scan: &Scan, column: &str) -> bool {
+    scan.class().column(column).is_some_and(|column| scan.columns().contains(column))
+}
+
+/// The columns for which every unit has to be asked, and for what; some only of units that are not loaded.
+const DETAILS: [(&str, &[Detail]); 9] = [
+    ("AcceptStop", &[(UNIT, "RefuseManualStop")]),
+    ("Caption", &[]),
+    ("Description", &[(UNIT, "Documentation")]),
+    ("DisplayName", &[]),
+    ("ExitCode", &[(SERVICE, "ExecMainStartTimestamp"), (SERVICE, "Result")]),
+    ("PathName", &[(SERVICE, "ExecStart")]),
+    ("ProcessId", &[(SERVICE, "MainPID")]),
+    ("ServiceSpecificExitCode", &[(SERVICE, "ExecMainStatus")]),
+    ("StartName", &[(SERVICE, "User")]),
+];
+
+/// Those that are asked for with others, and are known otherwise or of few units only if there are none.
+const ALONG: [(&str, &[Detail]); 2] = [
+    ("StartMode", &[(UNIT, "UnitFileState")]),
+    ("WaitHint", &[(SERVICE, "TimeoutStartUSec"), (SERVICE, "TimeoutStopUSec")]),
 ];
