@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use accounts::MachineSid;
 use cim::{Namespace, Schema};
@@ -32,27 +32,35 @@ pub(crate) fn plugins(state: &Path) -> Result<[Arc<dyn Plugin>; 2], Box<dyn Erro
         }
     }
     let machine = Arc::new(machine);
-    let mut providers = linux::providers(&machine);
     let hardware = Hardware::new(
         machine.host_name(),
         HostFile::of_state(state),
         OwnController::Asked,
         Handle::current(),
     );
-    providers.push(Arc::new(hardware.clone()));
     let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;
-    let begin = move || {
-        let engine =
-            Engine::builder(machine.host_name(), machine.offset()).providers(providers.iter().cloned());
-        others.iter().cloned().map(Schema::of).fold(engine, wmi::EngineBuilder::namespace)
-    };
+    let own_hardware = Arc::new(hardware.clone());
     let added = Paths::new(&of_machine.config, state).repository;
     let (repository, wrong) = Repository::open_or_closed(&added);
     if let Some(error) = wrong {
         tracing::error!(%error, "The repository of WMI cannot be read: nobody may use WMI until it can");
     }
-    let living = LivingEngine::new(Arc::new(repository), begin)?;
-    Ok([Arc::new(WmiPlugin::living(move || living.engine())), Arc::new(EventLogs::new(hardware))])
+    // Put together at the first request: a service that nobody asks for instances is smaller without, and begins
+    // sooner.
+    let living = LazyLock::new(move || {
+        let mut providers = linux::providers(&machine);
+        providers.push(own_hardware);
+        let begin = move || {
+            let engine =
+                Engine::builder(machine.host_name(), machine.offset()).providers(providers.iter().cloned());
+            others.iter().cloned().map(Schema::of).fold(engine, wmi::EngineBuilder::namespace)
+        };
+        LivingEngine::new(Arc::new(repository), begin)
+            .inspect_err(|error| tracing::error!(%error, "The engine of WMI cannot be put together"))
+            .ok()
+    });
+    let engine = move || (*living).as_ref().map(LivingEngine::engine);
+    Ok([Arc::new(WmiPlugin::living(engine)), Arc::new(EventLogs::new(hardware))])
 }
 
 /// The namespaces there are besides those of providers.
