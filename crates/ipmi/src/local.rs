@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use ipmi_proto::{CompletionCode, Destination, ProtoError, Request, Response, Timing};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tracing::{debug, trace};
@@ -38,7 +39,8 @@ impl Connection {
     /// # Errors
     /// When there is no driver, or this user may not use it.
     pub fn local(timing: Timing) -> Result<Self, IpmiError> {
-        Self::through(OpenIpmi::open()?, timing, RecordCache::in_memory())
+        let driver = OpenIpmi::open().map_err(IpmiError::Driver)?;
+        Self::through(driver, timing, RecordCache::in_memory())
     }
 
     /// Through any transport.
@@ -52,7 +54,7 @@ impl Connection {
     ) -> Result<Self, IpmiError> {
         // It is waited for by a number of its own, which is the same open file.
         let own = transport.as_fd().try_clone_to_owned()?;
-        let file = driver::watched(own)?;
+        let file = readiness::watch(own, Interest::READABLE)?;
         let (orders, inbox) = mpsc::unbounded_channel();
         let courier =
             Courier { transport, file, timing, waiting: VecDeque::new(), open: HashMap::new(), next: 1 };

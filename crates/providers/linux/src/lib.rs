@@ -46,6 +46,7 @@ mod program;
 mod registry;
 mod schedule;
 mod scx;
+mod sendable;
 mod service;
 mod software;
 mod storage;

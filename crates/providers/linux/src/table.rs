@@ -7,6 +7,7 @@ use wmi::{Context, EventSource, Lookup, MethodCall, Provider, ProviderError, Sca
 
 use crate::Machine;
 use crate::masquerade::Texts;
+use crate::sendable::sendable;
 
 /// What fills a column from a row.
 pub(crate) type Fill<R> = fn(&Machine, &R) -> Value;
@@ -223,7 +224,7 @@ impl<T: Table> Bound<T> {
             if let Some(text) = given.and_then(|(texts, property)| texts.text(property)) {
                 instance.set(column, text)?;
             } else if let Some(fill) = fills.get(column.index()) {
-                instance.set(column, fill(&self.machine, row))?;
+                instance.set(column, sendable(fill(&self.machine, row)))?;
             }
         }
         Ok(())

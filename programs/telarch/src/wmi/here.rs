@@ -1,5 +1,6 @@
 //! WMI of this machine, in this process.
 
+use std::io;
 use std::sync::Arc;
 
 use accounts::MachineSid;
@@ -13,6 +14,7 @@ use wmi::{Context, Engine, Outcome};
 use super::arguments::Place;
 use super::row::{self, Found};
 use super::source::explained;
+use super::watch::{Occurred, asked_of_events};
 use crate::failure::Failure;
 use crate::place::{self, IfMissing};
 
@@ -97,6 +99,37 @@ impl Here {
         })
     }
 
+    /// Tells events as they come, until it is enough.
+    pub(super) fn watch(
+        &self,
+        query: &str,
+        enough: impl Future<Output = ()>,
+        tell: &mut dyn FnMut(Occurred) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let engine = self.engine();
+        let origin = engine.origin(&self.namespace);
+        let told = |error: wmi::Error| self.told(query, error);
+        let asked = asked_of_events(query);
+        self.runtime.block_on(async {
+            tokio::pin!(enough);
+            let mut events = engine.subscribe(&self.context, &self.namespace, query).await.map_err(told)?;
+            tell(Occurred::Begun)?;
+            loop {
+                let next = tokio::select! {
+                    next = events.next() => next,
+                    () = &mut enough => return Ok(()),
+                };
+                match next.transpose().map_err(told)? {
+                    Some(wmi::Occurrence::Event(event)) => {
+                        tell(Occurred::Event(row::of_instance(&event, asked.as_deref(), &origin)))?;
+                    }
+                    Some(wmi::Occurrence::Dropped(count)) => tell(Occurred::Dropped(count))?,
+                    None => return Ok(()),
+                }
+            }
+        })
+    }
+
     pub(super) fn get(&self, path: &ObjectPath) -> Result<Found, Failure> {
         let (engine, namespace) = (self.engine(), self.namespace_of(path));
         let origin = engine.origin(&namespace);
@@ -112,16 +145,21 @@ impl Here {
     ) -> Result<Found, Failure> {
         let (engine, namespace) = (self.engine(), self.namespace_of(path));
         let origin = engine.origin(&namespace);
-        let mut wrong = None;
-        let input = |operation: &Operation| {
-            input_of(operation, arguments).inspect_err(|error| wrong = Some(error.clone()))
-        };
+        let mut is_wrong = false;
+        let input = |operation: &Operation| input_of(operation, arguments).inspect_err(|_| is_wrong = true);
         let output = self.runtime.block_on(engine.invoke(&self.context, &namespace, path, method, input));
-        if let Some(error) = wrong {
-            let way_out = format!("telarch wmi describe {} lists the parameters of {method}", path.class);
-            return Err(Failure::failed(error, &way_out));
-        }
-        let mut row = row::of_instance(&output?, None, &origin);
+        let output = output.map_err(|error| match &error {
+            _ if is_wrong => {
+                let way_out = format!("telarch wmi describe {} lists the parameters of {method}", path.class);
+                Failure::failed(error, &way_out)
+            }
+            wmi::Error::NoMethod { class, .. } => {
+                let way_out = format!("telarch wmi describe {class} lists those that it has");
+                Failure::failed(error, &way_out)
+            }
+            _ => error.into(),
+        })?;
+        let mut row = row::of_instance(&output, None, &origin);
         row.retain(|(_, value)| !value.is_null());
         Ok(Found { rows: vec![row], asked: None })
     }

@@ -1,18 +1,21 @@
 //! WMI of another machine, asked as `winrm` asks.
 
+use std::io;
+use std::sync::Arc;
+
 use cim::wql::{self, Query};
 use cim::wscim::Reader;
 use cim::{Class, KeyValue, Namespace, ObjectPath, Origin, Schema};
 use cli::failure::{ExitCodes, Program};
 use cli::program::Stop;
-use cli::winrm::{Invocation, Streams};
+use cli::winrm::{Invocation, Streams, Told};
 use cli::{ClientSettings, Format, SavedHosts};
 use serde_json::Value as Json;
-use std::sync::Arc;
 use xml::{Bounds, Document, Element};
 
 use super::arguments::Place;
 use super::row::{self, Found, Row};
+use super::watch::{Occurred, asked_of_events};
 use crate::failure::Failure;
 
 pub(super) struct There {
@@ -112,15 +115,30 @@ impl There {
         self.ask(&words.collect::<Vec<_>>())
     }
 
+    /// Tells events as they come, until it is enough.
+    pub(super) fn watch(
+        &self,
+        query: &str,
+        enough: impl Future<Output = ()>,
+        tell: &mut dyn FnMut(Occurred) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let asked = asked_of_events(query);
+        let command =
+            self.command(&["enumerate", &format!("wmi/{}/*", self.namespace), &format!("-filter:{query}")])?;
+        let mut tell_one = |told: Told<'_>| match told {
+            Told::Begun => tell(Occurred::Begun),
+            Told::Event(event) => tell(Occurred::Event(self.row(event, None, asked.as_deref()))),
+            Told::Dropped(count) => tell(Occurred::Dropped(count)),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let settings = ClientSettings::of_this_process();
+        let watched = cli::winrm::watch(*command, &settings, enough, &mut tell_one);
+        runtime.block_on(watched).map_err(|stop| stopped(&stop))
+    }
+
     /// Runs a command line of `winrm`, and gives the XML that it prints.
     fn ask(&self, words: &[&str]) -> Result<String, Failure> {
-        let words: Vec<String> =
-            words.iter().map(|word| (*word).to_owned()).chain(self.switches.iter().cloned()).collect();
-        let parsed = cli::winrm::parse_with(&words, &SavedHosts::of_this_process());
-        let Invocation::Run(mut command) = parsed.map_err(|error| stopped(&error.into()))? else {
-            return Err(Failure::usage("wmi: the switches ask for help", "winrm help auth explains them"));
-        };
-        command.format = Format::Xml;
+        let command = self.command(words)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut out = Vec::new();
         let mut errors = std::io::stderr();
@@ -130,6 +148,18 @@ impl There {
         let done = runtime.block_on(cli::winrm::run(*command, &settings, &mut streams));
         done.map_err(|stop| stopped(&stop))?;
         String::from_utf8(out).map_err(|error| Failure::Failed(format!("the answer is no text: {error}")))
+    }
+
+    /// What a command line of `winrm` means.
+    fn command(&self, words: &[&str]) -> Result<Box<cli::winrm::Command>, Failure> {
+        let words: Vec<String> =
+            words.iter().map(|word| (*word).to_owned()).chain(self.switches.iter().cloned()).collect();
+        let parsed = cli::winrm::parse_with(&words, &SavedHosts::of_this_process());
+        let Invocation::Run(mut command) = parsed.map_err(|error| stopped(&error.into()))? else {
+            return Err(Failure::usage("wmi: the switches ask for help", "winrm help auth explains them"));
+        };
+        command.format = Format::Xml;
+        Ok(command)
     }
 
     /// What an element tells: as its class has it, or as text where that is not known.
