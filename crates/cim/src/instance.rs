@@ -17,7 +17,7 @@ impl Instance {
     /// An instance with nothing but NULL.
     #[must_use]
     pub fn new(class: Arc<Class>) -> Self {
-        let values = vec![Value::Null; class.properties().len()].into();
+        let values = class.properties().iter().map(|_| Value::Null).collect();
         Self { class, values }
     }
 

@@ -22,7 +22,8 @@ use crate::{Context, Descriptors, Error, InMemory, Provider, ProviderError, Righ
 pub struct Limits {
     /// Rows of one query that wait to be taken.
     pub rows_ahead: usize,
-    /// Calls of providers at the same time; each holds a thread.
+    /// Calls of providers at the same time; each holds a thread, also while nobody takes its rows: what a provider has
+    /// open between two of them cannot be left and found again.
     pub calls: usize,
     /// How long a provider may be silent.
     pub patience: Duration,

@@ -28,7 +28,7 @@ impl Wmi {
     pub(crate) fn plugins(&self) -> [Arc<dyn Plugin>; 2] {
         let engine = self.engine.clone();
         let logs = EventLogs::new(self.hardware.clone());
-        [Arc::new(WmiPlugin::living(move || engine.engine())), Arc::new(logs)]
+        [Arc::new(WmiPlugin::living(move || Some(engine.engine()))), Arc::new(logs)]
     }
 
     /// Carries out permanent subscriptions while the settings say so.

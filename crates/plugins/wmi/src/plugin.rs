@@ -1,9 +1,11 @@
 //! The way of a request.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use cim::uri::{CLASS_SCHEMA, UriForm};
 use service::{Answer, BoxFuture, Call, Caller, Plugin, Resource, ResourceKind, Whence};
 use wmi::{Context, Engine, Rights};
-use wsman::{Action, Fault, ResourceUri};
+use wsman::{Action, Fault, ResourceUri, Subcode, code};
 
 use crate::error::WmiError;
 use crate::fault::{Operation, Told};
@@ -14,7 +16,9 @@ use crate::{class_schema, enumerate, invoke, subscribe, transfer};
 /// The plug-in for the classes of an engine.
 pub struct WmiPlugin {
     /// The engine of this moment; there is another one when classes were added.
-    engine: Box<dyn Fn() -> Engine + Send + Sync>,
+    engine: Box<dyn Fn() -> Option<Engine> + Send + Sync>,
+    /// Somebody has asked for something, so there may be an engine that has to be closed.
+    was_asked: AtomicBool,
 }
 
 impl WmiPlugin {
@@ -40,18 +44,20 @@ impl WmiPlugin {
     /// A plug-in that asks this engine.
     #[must_use]
     pub fn new(engine: Engine) -> Self {
-        Self::living(move || engine.clone())
+        Self::living(move || Some(engine.clone()))
     }
 
-    /// A plug-in that asks the engine that there is when a request comes.
+    /// A plug-in that asks the engine that there is when a request comes, and not before the first one; if there is
+    /// none, whoever asks is told to look into the log.
     #[must_use]
-    pub fn living(engine: impl Fn() -> Engine + Send + Sync + 'static) -> Self {
-        Self { engine: Box::new(engine) }
+    pub fn living(engine: impl Fn() -> Option<Engine> + Send + Sync + 'static) -> Self {
+        Self { engine: Box::new(engine), was_asked: AtomicBool::new(false) }
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
         let uri = call.request.require_resource()?;
-        let engine = (self.engine)();
+        self.was_asked.store(true, Ordering::Release);
+        let engine = (self.engine)().ok_or_else(no_engine)?;
         if names_a_class_schema(uri) {
             return class_schema::answer(&engine, &call, &context(&call.caller));
         }
@@ -86,8 +92,12 @@ impl Plugin for WmiPlugin {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        let engine = (self.engine)();
-        Box::pin(async move { engine.close().await })
+        Box::pin(async {
+            let was_asked = self.was_asked.load(Ordering::Acquire);
+            if let Some(engine) = was_asked.then(|| (self.engine)()).flatten() {
+                engine.close().await;
+            }
+        })
     }
 }
 
@@ -151,6 +161,11 @@ impl Asked<'_> {
             Ok(done) => Ok(done?),
         }
     }
+}
+
+fn no_engine() -> Fault {
+    let problem = "the classes of this machine do not fit together: the log of the service says why";
+    Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, problem)
 }
 
 /// Whose rights count in namespaces.

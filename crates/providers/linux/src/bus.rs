@@ -146,6 +146,24 @@ impl Object<'_> {
         Ok(Properties(HashMap::from([(name.to_owned(), value)])).texts(name))
     }
 
+    /// Some properties, each of an interface; those that the object has not, or not any more, are left out.
+    pub(crate) async fn some(
+        &self,
+        bus: &Connection,
+        names: &[(&str, &str)],
+    ) -> Result<Properties, BusError> {
+        let object = Object { interface: PROPERTIES, ..*self };
+        let mut found = HashMap::new();
+        for (interface, name) in names {
+            match object.ask::<_, OwnedVariant>(bus, "Get", &(interface, name)).await {
+                Ok(value) => _ = found.insert((*name).to_owned(), value),
+                Err(BusError::Refused { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Properties(found))
+    }
+
     /// All properties of the interface.
     pub(crate) async fn properties(&self, bus: &Connection) -> Result<Properties, BusError> {
         let object = Object { interface: PROPERTIES, ..*self };

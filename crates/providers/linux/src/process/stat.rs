@@ -44,9 +44,11 @@ impl Stat {
         // The name may hold anything, blanks and brackets too; after its bracket there are only numbers.
         let (before, rest) = line.rsplit_once(')')?;
         let name = before.split_once('(')?.1;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        // The manual counts from one, and the state is its third field.
-        let field = |number: usize| fields.get(number - 3).copied();
+        let mut fields = [None; LAST_FIELD - FIRST_FIELD + 1];
+        for (place, field) in fields.iter_mut().zip(rest.split_ascii_whitespace()) {
+            *place = Some(field);
+        }
+        let field = |number: usize| fields.get(number - FIRST_FIELD).copied().flatten();
         let number = |place: usize| field(place)?.parse::<u64>().ok();
         Some(Self {
             name: name.to_owned(),
@@ -163,6 +165,11 @@ pub(crate) fn priority(nice: i32, real_time_priority: u32) -> u32 {
     let above_lowest = 19 - nice.clamp(-20, 19);
     u32::try_from(4 + (above_lowest * 9 + 19) / 39).unwrap_or(8)
 }
+
+/// The state: the manual counts from one.
+const FIRST_FIELD: usize = 3;
+/// The priority in real time, the last that is wanted.
+const LAST_FIELD: usize = 40;
 
 struct Tick(u64);
 

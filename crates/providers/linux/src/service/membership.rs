@@ -6,7 +6,7 @@ use cim::Value;
 use wmi::{ProviderError, Scan};
 
 use super::table::of_bus;
-use super::unit::{FileStates, Unit};
+use super::unit::{Detail, FileStates, UNIT, Unit};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, computer_system, key_of, reference};
 
@@ -62,9 +62,7 @@ impl Table for DependentService {
     ) -> Result<(), ProviderError> {
         let needed_by = |unit: &Unit| -> Vec<String> {
             let details = unit.details(machine);
-            let units = ["Requires", "BindsTo", "Requisite"]
-                .iter()
-                .flat_map(|name| details.map(|details| details.texts(name)));
+            let units = NEEDS.iter().flat_map(|(_, name)| details.map(|details| details.texts(name)));
             let names = units.flatten().filter_map(|unit| unit.strip_suffix(".service").map(str::to_owned));
             let mut names: Vec<String> = names.collect();
             names.sort_unstable();
@@ -74,7 +72,7 @@ impl Table for DependentService {
         // systemd knows who needs a unit only of those that it has loaded: all have to be asked what they need.
         let units = named(machine, scan, "Dependent")?;
         for some in units.chunks(16) {
-            Unit::prefetch(machine, some);
+            Unit::prefetch(machine, some, &NEEDS);
             for unit in some {
                 for needed in needed_by(unit) {
                     push(Dependency { needed, needing: unit.name.clone() })?;
@@ -84,6 +82,9 @@ impl Table for DependentService {
         Ok(())
     }
 }
+
+/// What names the units that one needs.
+const NEEDS: [Detail; 3] = [(UNIT, "Requires"), (UNIT, "BindsTo"), (UNIT, "Requisite")];
 
 /// The services that a question names in a property, or all.
 fn named(machine: &Machine, scan: &Scan, property: &str) -> Result<Vec<Unit>, ProviderError> {

@@ -6,7 +6,7 @@ use cim::{ColumnSet, Instance, Status, Value};
 use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::code;
-use super::unit::{FileStates, Unit};
+use super::unit::{Detail, FileStates, SERVICE, UNIT, Unit};
 use super::{change, control};
 use crate::Machine;
 use crate::bus::BusError;
@@ -80,6 +80,9 @@ impl Table for Service {
         scan: &Scan,
         push: &mut Push<'_, Unit>,
     ) -> Result<(), ProviderError> {
+        if let Some(units) = of_pinned_processes(machine, scan).map_err(of_bus)? {
+            return units.into_iter().try_for_each(push);
+        }
         let mode = scan.class().column("StartMode");
         let among = |columns: &ColumnSet| mode.is_some_and(|mode| columns.contains(mode));
         // The state of a file is among the details; where these are not asked of every unit, it is listed.
@@ -93,7 +96,9 @@ impl Table for Service {
 
     fn prepare(&self, machine: &Arc<Machine>, scan: &Scan, units: &[Unit]) {
         if wants_details(scan) {
-            Unit::prefetch(machine, units);
+            let wanted = DETAILS.iter().chain(&ALONG).filter(|(column, _)| is_wanted(scan, column));
+            let names: Vec<Detail> = wanted.flat_map(|(_, names)| names.iter().copied()).collect();
+            Unit::prefetch(machine, units, &names);
         }
     }
 
@@ -201,20 +206,43 @@ pub(crate) fn of_bus(error: BusError) -> ProviderError {
     ProviderError::failed(status, error.to_string())
 }
 
-fn wants_details(scan: &Scan) -> bool {
-    let columns = DETAILS.iter().filter_map(|name| scan.class().column(name));
-    columns.into_iter().any(|column| scan.columns().contains(column))
+/// The services of the processes that are asked for; `None` if others are wanted as well, or have to be looked for
+/// among all.
+fn of_pinned_processes(machine: &Machine, scan: &Scan) -> Result<Option<Vec<Unit>>, BusError> {
+    let Some(pinned) = scan.pinned(&["ProcessId"]) else { return Ok(None) };
+    let processes =
+        pinned.iter().flatten().map(|value| value.as_integer().and_then(|id| u32::try_from(id).ok()));
+    // Zero is the process of all services that do not run.
+    let find = |process: Option<u32>| match process.filter(|process| *process > 0) {
+        Some(process) => Unit::of_main_process(machine, process),
+        None => Ok(None),
+    };
+    processes.map(find).collect()
 }
 
-/// The columns for which every unit has to be asked.
-const DETAILS: [&str; 9] = [
-    "AcceptStop",
-    "Caption",
-    "Description",
-    "ExitCode",
-    "PathName",
-    "ProcessId",
-    "ServiceSpecificExitCode",
-    "StartName",
-    "DisplayName",
+fn wants_details(scan: &Scan) -> bool {
+    DETAILS.iter().any(|(column, _)| is_wanted(scan, column))
+}
+
+fn is_wanted(scan: &Scan, column: &str) -> bool {
+    scan.class().column(column).is_some_and(|column| scan.columns().contains(column))
+}
+
+/// The columns for which every unit has to be asked, and for what; some only of units that are not loaded.
+const DETAILS: [(&str, &[Detail]); 9] = [
+    ("AcceptStop", &[(UNIT, "RefuseManualStop")]),
+    ("Caption", &[]),
+    ("Description", &[(UNIT, "Documentation")]),
+    ("DisplayName", &[]),
+    ("ExitCode", &[(SERVICE, "ExecMainStartTimestamp"), (SERVICE, "Result")]),
+    ("PathName", &[(SERVICE, "ExecStart")]),
+    ("ProcessId", &[(SERVICE, "MainPID")]),
+    ("ServiceSpecificExitCode", &[(SERVICE, "ExecMainStatus")]),
+    ("StartName", &[(SERVICE, "User")]),
+];
+
+/// Those that are asked for with others, and are known otherwise or of few units only if there are none.
+const ALONG: [(&str, &[Detail]); 2] = [
+    ("StartMode", &[(UNIT, "UnitFileState")]),
+    ("WaitHint", &[(SERVICE, "TimeoutStartUSec"), (SERVICE, "TimeoutStopUSec")]),
 ];

@@ -65,6 +65,16 @@ fn services_are_what_systemctl_says_they_are() {
             assert_eq!(call(&machine, "telarchd", "StartService", &[]).await, "0");
             let row = service(&machine, "telarchd").await;
             assert_eq!(text(&row, "ProcessId"), shown(world, "telarchd", "MainPID"));
+            // Found among all it is asked for little, by its name for everything.
+            let all = rows_of(&machine, "SELECT * FROM Win32_Service").await;
+            assert_eq!(all.iter().find(|row| text(row, "Name") == "telarchd"), Some(&row));
+            for (process, expected) in [(text(&row, "ProcessId"), vec!["telarchd"]), ("1".to_owned(), vec![])]
+            {
+                let query = format!("SELECT * FROM Win32_Service WHERE ProcessId = {process}");
+                let names: Vec<String> =
+                    rows_of(&machine, &query).await.iter().map(|row| text(row, "Name")).collect();
+                assert_eq!(names, expected, "{query}");
+            }
             assert_eq!(text(&row, "DisplayName"), shown(world, "telarchd", "Description"));
             assert_eq!(text(&row, "Description"), "Sleeps (man:sleep(1))");
             assert_eq!(text(&row, "PathName"), "/bin/sh -c \"exec sleep 1000\" \"a b\"");
