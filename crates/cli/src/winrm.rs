@@ -32,7 +32,7 @@ use crate::switch::{Filling, Item, nearest};
 use operations::{OPERATIONS, Verb};
 
 pub use filter::{Dialect, Filter};
-pub use run::{Done, Streams, run, run_on};
+pub use run::{Conversation, Done, Streams, run, run_on};
 
 /// What a command line of `winrm` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

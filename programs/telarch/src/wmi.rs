@@ -48,11 +48,11 @@ fn run(parser: Parser) -> Result<String, Failure> {
         Action::Call { path, method, arguments } => {
             Ok(printer.print(&source.call(&path, &method, &arguments)?))
         }
-        Action::Classes(pattern) => classes::listed(source.here()?, pattern.as_deref(), format),
+        Action::Classes(pattern) => classes::listed(&source, pattern.as_deref(), format),
         Action::Describe { class, qualifiers } => {
-            describe::described(source.here()?.schema()?, &class, qualifiers, format)
+            describe::described(source.class(&class)?.as_ref(), qualifiers, format)
         }
-        Action::Security { namespace, sddl } => security::run(source.here()?, namespace, sddl.as_deref()),
+        Action::Security { namespace, sddl } => security::run(&source, namespace, sddl.as_deref()),
         Action::Plot { query, rhythm } => plot::run(&source, &query, rhythm),
         Action::Shell if io::stdin().is_terminal() && io::stdout().is_terminal() => {
             shell::talk(&source, printer)
@@ -76,10 +76,10 @@ Actions:
   get PATH              one instance: Win32_Service.Name="sshd", or Win32_OperatingSystem=@ for the only one
   call PATH METHOD [NAME=VALUE...]
                         call a method of an instance, or of a class; an array is written {a,b}
-  classes [PATTERN]     the classes that there are, with * and ? for others letters; those marked have instances here
+  classes [PATTERN]     the classes that there are, with * and ? for others letters; of this machine those are marked that have instances
   describe CLASS        properties, keys, types and methods of a class
   plot QUERY            draw the first number of each row over time; q ends it. Without a terminal: a line each time
-  security [NS [SDDL]]  who may do what in a namespace of this machine; or set it
+  security [NS [SDDL]]  who may do what in a namespace; or set it
   (nothing)             a shell, with history and completion; without a terminal, a query in each line of input
 
 Options:

@@ -1,19 +1,16 @@
-//! The engine of WMI, with the classes of this machine and those who serve them.
+//! The plug-ins that the engine of WMI is behind.
 
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-use accounts::MachineSid;
-use cim::{Namespace, Schema};
+use cimom::ObjectManager;
 use config::Paths;
-use hardware::{EventLogs, Hardware, HostFile, OwnController};
-use linux::Machine;
+use hardware::EventLogs;
 use plugin_wmi::WmiPlugin;
-use repository::{LivingEngine, Repository};
+use repository::Repository;
 use service::Plugin;
 use tokio::runtime::Handle;
-use wmi::Engine;
 
 /// The plug-ins for the instances of this machine, of the controllers that a directory of state knows, and of what
 /// was added there.
@@ -22,38 +19,42 @@ pub(crate) fn plugins(state: &Path) -> Result<[Arc<dyn Plugin>; 2], Box<dyn Erro
     let of_machine = Paths::of_machine();
     // A service that keeps nothing for the machine keeps nothing in anybody's home either.
     let of_user = if state == of_machine.state { of_user } else { Some(state.to_owned()) };
-    let mut machine = Machine::this().keeping(state, of_user);
-    match MachineSid::load(state) {
-        Ok(Some(sid)) => machine = machine.with_sid(sid.domain()),
-        Ok(None) => {}
-        // Shells do without it, and so does nearly all of WMI.
-        Err(error) => {
-            tracing::warn!(%error, "The SID of the machine cannot be read: those of accounts are not told");
-        }
-    }
-    let machine = Arc::new(machine);
-    let mut providers = linux::providers(&machine);
-    let hardware = Hardware::new(
-        machine.host_name(),
-        HostFile::of_state(state),
-        OwnController::Asked,
-        Handle::current(),
-    );
-    providers.push(Arc::new(hardware.clone()));
-    let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;
-    let begin = move || {
-        let engine =
-            Engine::builder(machine.host_name(), machine.offset()).providers(providers.iter().cloned());
-        others.iter().cloned().map(Schema::of).fold(engine, wmi::EngineBuilder::namespace)
-    };
     let added = Paths::new(&of_machine.config, state).repository;
     let (repository, wrong) = Repository::open_or_closed(&added);
     if let Some(error) = wrong {
         tracing::error!(%error, "The repository of WMI cannot be read: nobody may use WMI until it can");
     }
-    let living = LivingEngine::new(Arc::new(repository), begin)?;
-    Ok([Arc::new(WmiPlugin::living(move || living.engine())), Arc::new(EventLogs::new(hardware))])
+    let ObjectManager { engine, hardware } =
+        ObjectManager::assemble(state, of_user, repository, Handle::current())?;
+    Ok([Arc::new(WmiPlugin::living(move || engine.engine())), Arc::new(EventLogs::new(hardware))])
 }
 
-/// The namespaces there are besides those of providers.
-const NAMESPACES: [&str; 1] = ["root/interop"];
+/// What WMI of a service with a directory of state serves: namespaces with the number of their classes and their
+/// descriptors, in the order of their names.
+///
+/// # Errors
+/// What is wrong with the repository, or with what is in it.
+pub(crate) fn served(repository: &Path, state: &Path) -> Result<Vec<Served>, Box<dyn Error>> {
+    // Where there is no directory yet there is nothing in it.
+    let is_new = repository.parent().is_some_and(|folder| !folder.exists());
+    let repository = if is_new { Repository::in_memory() } else { Repository::open(repository)? };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let manager = ObjectManager::assemble(state, None, repository, runtime.handle().clone())?;
+    let engine = manager.engine.engine();
+    let contents = manager.engine.repository().contents();
+    let served = |namespace: &cim::Namespace| {
+        let classes = engine.schema(namespace)?.names().count();
+        let is_own = contents.namespace(namespace).is_ok_and(|stored| stored.descriptor().is_some());
+        let sddl = (is_own || namespace.parent().is_none()).then(|| engine.descriptor(namespace).to_string());
+        Ok(Served { namespace: namespace.clone(), classes, sddl })
+    };
+    engine.namespaces().into_iter().map(served).collect()
+}
+
+/// One namespace.
+pub(crate) struct Served {
+    pub(crate) namespace: cim::Namespace,
+    pub(crate) classes: usize,
+    /// Who may do what in it; none if that is what the namespace above says.
+    pub(crate) sddl: Option<String>,
+}
