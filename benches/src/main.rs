@@ -18,12 +18,15 @@ mod memory;
 mod messages;
 mod package;
 mod process;
+mod process_files;
 mod processors;
 mod profile;
+mod psutil;
 mod realm;
 mod requests;
 mod rounds;
 mod sealed;
+mod services;
 mod shell_run;
 mod sign_in;
 mod signed_in;
@@ -44,8 +47,13 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (switches, wanted): (Vec<&str>, Vec<&str>) =
         arguments.iter().map(String::as_str).partition(|argument| argument.starts_with('-'));
-    if let Some((&"profile", rest)) = wanted.split_first() {
-        return match profile::run(rest) {
+    let alone = match wanted.split_first() {
+        Some((&"profile", rest)) => Some(profile::run(rest)),
+        Some((&services::INSIDE, rest)) => Some(services::inside(rest)),
+        _ => None,
+    };
+    if let Some(ended) = alone {
+        return match ended {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{error}");

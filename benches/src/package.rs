@@ -1,13 +1,12 @@
 //! Commands by Python: our package against the clients whose faces it has, each in a process of its own.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::Result;
 use crate::effort::Effort;
 use crate::rounds::{by_turns, median_of};
-use crate::sign_in::beside;
+use crate::sign_in::{beside, environment};
 use crate::table::Row;
 use crate::telarchd::{PASSWORD, Telarchd, USER};
 
@@ -81,10 +80,8 @@ struct Client {
 
 impl Client {
     fn start(name: &str, way: &str, service: &Telarchd) -> Result<Self> {
-        let folder = std::env::var_os("TELARCH_PEERS");
-        let folder = folder.map_or_else(|| beside("../.peers"), PathBuf::from);
         let url = format!("http://{}/wsman", service.http());
-        let mut command = Command::new(folder.join("bin/python"));
+        let mut command = Command::new(environment("python"));
         command.arg(beside("package.py")).args([name, way, &url, USER, PASSWORD]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child =

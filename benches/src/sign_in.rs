@@ -142,9 +142,7 @@ impl Pyspnego {
     fn start(way: &Way) -> Result<Self> {
         let mut accounts = NamedTempFile::new()?;
         writeln!(accounts, ":{USER}:{PASSWORD}")?;
-        let folder = std::env::var_os("TELARCH_PEERS");
-        let folder = folder.map_or_else(|| beside("../.peers"), PathBuf::from);
-        let mut command = Command::new(folder.join("bin/python"));
+        let mut command = Command::new(environment("python"));
         command.arg(beside("acceptor.py")).arg(way.protocol()).env("NTLM_USER_FILE", accounts.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child =
@@ -191,6 +189,12 @@ impl Drop for Pyspnego {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A program of the Python environment that `./test --install` makes.
+pub(crate) fn environment(program: &str) -> PathBuf {
+    let folder = std::env::var_os("TELARCH_PEERS");
+    folder.map_or_else(|| beside("../.peers"), PathBuf::from).join("bin").join(program)
 }
 
 pub(crate) fn beside(name: &str) -> PathBuf {

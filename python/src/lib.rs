@@ -28,8 +28,8 @@ fn _telarch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<shell::Shell>()?;
     module.add_function(wrap_pyfunction!(session::error_message, module)?)?;
     module.add_function(wrap_pyfunction!(session::clean_clixml, module)?)?;
-    let tidy_up = wrap_pyfunction!(runtime::tidy_up, module)?;
-    module.py().import("atexit")?.call_method1("register", (&tidy_up,))?;
-    module.add_function(tidy_up)?;
+    module.add_function(wrap_pyfunction!(runtime::tidy_up, module)?)?;
+    let say_goodbye = wrap_pyfunction!(runtime::say_goodbye, module)?;
+    module.py().import("atexit")?.call_method1("register", (say_goodbye,))?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The threads that move bytes: two for the whole process, made when they are first needed.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyRuntimeError;
@@ -9,6 +9,8 @@ use tokio::runtime::{Builder, Runtime};
 
 /// The runtime, and the process it belongs to.
 static RUNTIME: Mutex<Option<(u32, &'static Runtime)>> = Mutex::new(None);
+/// Since when the interpreter is ending.
+static GOODBYE: OnceLock<Instant> = OnceLock::new();
 
 /// The runtime of this process.
 ///
@@ -33,18 +35,32 @@ pub(crate) fn runtime() -> PyResult<&'static Runtime> {
     }
 }
 
-/// Waits until what was given up or forgotten is tidied up on the services, but not for long: for the end of the
-/// interpreter.
+/// Waits until what was given up or forgotten is tidied up on the services, but not for long.
 #[pyfunction]
 pub(crate) fn tidy_up(py: Python<'_>) {
+    py.detach(|| wait_since(Instant::now()));
+}
+
+/// What the interpreter calls at its end, before it takes modules apart.
+#[pyfunction]
+pub(crate) fn say_goodbye(py: Python<'_>) {
+    let begun = *GOODBYE.get_or_init(Instant::now);
+    py.detach(|| wait_since(begun));
+}
+
+/// Waits for what is forgotten only when modules are taken apart, as nothing does after that.
+pub(crate) fn wait_at_the_end() {
+    if let Some(begun) = GOODBYE.get() {
+        wait_since(*begun);
+    }
+}
+
+fn wait_since(begun: Instant) {
     let current = *RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
     let Some((_, runtime)) = current.filter(|(owner, _)| *owner == std::process::id()) else { return };
-    py.detach(|| {
-        let begun = Instant::now();
-        while runtime.metrics().num_alive_tasks() > 0 && begun.elapsed() < LONGEST_GOODBYE {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    });
+    while runtime.metrics().num_alive_tasks() > 0 && begun.elapsed() < LONGEST_GOODBYE {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// The process in which an object was made, in which alone it works.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use tokio::sync::Mutex;
 
-use crate::runtime::{Home, runtime};
+use crate::runtime::{Home, runtime, wait_at_the_end};
 
 /// Something on the service, which is tidied up there in the background when nobody has it any more.
 pub(crate) struct Slot<T: Send + 'static> {
@@ -34,7 +34,10 @@ impl<T: Send + 'static> Drop for Slot<T> {
     fn drop(&mut self) {
         let held = std::mem::take(&mut self.held);
         match runtime() {
-            Ok(runtime) if self.home == Home::here() => drop(runtime.spawn(async move { drop(held) })),
+            Ok(runtime) if self.home == Home::here() => {
+                drop(runtime.spawn(async move { drop(held) }));
+                wait_at_the_end();
+            }
             // It is not this process' to tidy up.
             _ => std::mem::forget(held),
         }

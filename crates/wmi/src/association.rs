@@ -5,11 +5,10 @@ use std::sync::Arc;
 use cim::wql::{Associators, Columns, Detail, PropertyPath, References, Select, Span};
 use cim::{CimType, Class, Column, Instance, Name, Namespace, ObjectPath, Property, Schema, Value};
 
-use tokio::sync::mpsc::Sender;
-
 use crate::change::equals;
 use crate::engine::{Outcome, everything};
 use crate::plan::Step;
+use crate::rows::Finder;
 use crate::table::Served;
 use crate::{Context, Engine, Error, ProviderError};
 
@@ -189,7 +188,7 @@ impl Engine {
 /// Goes all ways, one after the other, and sends on what `end_of` makes of their ends.
 fn follow(
     ways: &[Way],
-    rows: &Sender<Result<Instance, Error>>,
+    rows: &Finder,
     end_of: impl Fn(&ObjectPath) -> Result<Option<Instance>, Error>,
 ) -> Result<(), Error> {
     for Way { step, out } in ways {
@@ -201,7 +200,7 @@ fn follow(
                 _ => Ok(None),
             };
             match end {
-                Ok(Some(end)) => rows.blocking_send(Ok(end)).is_ok(),
+                Ok(Some(end)) => rows.send(Ok(end)),
                 Ok(None) => true,
                 Err(error) => {
                     failed = Some(error);

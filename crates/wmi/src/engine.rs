@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use cim::wql::{self, Columns, Query, Select};
 use cim::{Class, ClassDeclaration, Instance, Name, Namespace, ObjectPath, Origin, Schema, Status};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::debug;
 
 use crate::event::Timers;
 use crate::namespaces::Namespaces;
 use crate::plan::Step;
+use crate::rows::Finder;
 use crate::security::SystemSecurity;
 use crate::table::Table;
 use crate::{Context, Descriptors, Error, InMemory, Provider, ProviderError, Rights, Rows};
@@ -388,20 +389,19 @@ impl Engine {
     pub(crate) fn spawn(
         &self,
         class: Name,
-        work: impl FnOnce(&mpsc::Sender<Result<Instance, Error>>) -> Result<(), Error> + Send + 'static,
+        work: impl FnOnce(&Finder) -> Result<(), Error> + Send + 'static,
     ) -> Result<Rows, Error> {
         let limits = self.inner.limits;
         let permit =
             self.inner.calls.clone().try_acquire_owned().map_err(|_| Error::TooBusy(limits.calls))?;
-        let (sender, rows) = mpsc::channel(limits.rows_ahead.max(1));
-        let search = tokio::task::spawn_blocking(move || {
+        let search = move |finder: &Finder| {
             let _permit = permit;
-            if let Err(error) = work(&sender) {
+            if let Err(error) = work(finder) {
                 // Whoever does not listen any more does not want to know.
-                let _ = sender.blocking_send(Err(error));
+                finder.send(Err(error));
             }
-        });
-        Ok(Rows { rows, patience: limits.patience, search: Some(search), class })
+        };
+        Ok(Rows::found_by(search, limits.rows_ahead, limits.patience, class))
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -2,9 +2,9 @@
 
 use cim::wql::{Predicate, Select};
 use cim::{ColumnSet, Instance, Origin, Value};
-use tokio::sync::mpsc::Sender;
 use tracing::debug;
 
+use crate::rows::Finder;
 use crate::table::Served;
 use crate::{Context, Error, Lookup, ProviderError, Scan, Sink};
 
@@ -43,8 +43,8 @@ impl Step {
     }
 
     /// Makes the calls and sends the rows on. Blocks, also while too many rows are not yet taken.
-    pub(crate) fn send(&self, rows: &Sender<Result<Instance, Error>>) -> Result<(), ProviderError> {
-        self.run(&mut |row| rows.blocking_send(Ok(row)).is_ok(), &|| !rows.is_closed())
+    pub(crate) fn send(&self, rows: &Finder) -> Result<(), ProviderError> {
+        self.run(&mut |row| rows.send(Ok(row)), &|| !rows.is_closed())
     }
 
     /// Makes the calls and gives the rows away until `take` wants no more. Blocks.
@@ -70,11 +70,7 @@ impl Step {
     }
 
     /// What becomes of a query whose provider gave up: nothing if nobody listens any more.
-    pub(crate) fn end(
-        &self,
-        error: ProviderError,
-        rows: &Sender<Result<Instance, Error>>,
-    ) -> Result<(), Error> {
+    pub(crate) fn end(&self, error: ProviderError, rows: &Finder) -> Result<(), Error> {
         match error {
             ProviderError::Stopped if rows.is_closed() => Ok(()),
             // Rows that are missing for want of time must not look like all of them.

@@ -82,4 +82,4 @@ pub use telarchd::{PASSWORD, Telarchd, USER};
 pub use tmux::Tmux;
 pub use walk::{SignIn, Signed, walk};
 pub use way_in::WayIn;
-pub use world::{World, in_world, own_program, python_of_peers, served_fingerprint};
+pub use world::{World, apart, in_world, own_program, python_of_peers, served_fingerprint};

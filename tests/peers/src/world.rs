@@ -29,31 +29,15 @@ pub struct World {
 /// # Panics
 /// When the machine cannot be made, when there is no such test, or when it fails there.
 pub fn in_world(name: &str, needed: &[&str], body: impl FnOnce(&World)) {
-    if std::env::var_os(INSIDE).is_some() {
-        let world = World::default();
-        world.furnish();
+    if let Some(world) = World::here() {
         return body(&world);
     }
-    let also = ["unshare", "mount", "ip", "dbus-daemon", "gdbus"];
-    if let Some(missing) = needed.iter().chain(&also).find(|name| program(name).is_none()) {
-        eprintln!("SKIPPED: there is no {missing} here (./test --install, or your package manager)");
-        return;
-    }
-    let trial = "mount -t tmpfs none /run && mkdir /run/u /run/w && \
-                 mount -t overlay none -o lowerdir=/etc,upperdir=/run/u,workdir=/run/w /etc";
-    let tried = Command::new("unshare").args(["--net", "--mount", "sh", "-c", trial]).output();
-    if !tried.is_ok_and(|tried| tried.status.success()) {
-        eprintln!("SKIPPED: the kernel gives this user no network and no mounts of its own: run it as root");
-        return;
-    }
     let test = std::env::current_exe().expect("a test program knows its own path");
-    let mut again = Command::new("unshare");
-    again.args(["--net", "--mount"]).arg(test).args(["--exact", name, "--nocapture", "--test-threads=1"]);
-    again
-        .env(INSIDE, "1")
-        .env("DBUS_SYSTEM_BUS_ADDRESS", format!("unix:path={BUS}"))
-        .env("HOME", "/run/home");
-    again.env_remove("XDG_CONFIG_HOME").env_remove("XDG_STATE_HOME");
+    let mut again = match apart(&test, needed) {
+        Ok(command) => command,
+        Err(reason) => return eprintln!("SKIPPED: {reason}"),
+    };
+    again.args(["--exact", name, "--nocapture", "--test-threads=1"]);
     let ended = run(&mut again, b"", LONGEST_TEST);
     let (stdout, stderr) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     assert_eq!(ended.code, 0, "on a machine of its own:\n{stdout}\n{stderr}");
@@ -61,7 +45,46 @@ pub fn in_world(name: &str, needed: &[&str], body: impl FnOnce(&World)) {
     eprint!("{stderr}");
 }
 
+/// A command that runs a program in namespaces of its own, where [`World::here`] makes a machine of them.
+///
+/// # Errors
+/// Why there can be none, and what to do about it.
+pub fn apart(program: &Path, needed: &[&str]) -> Result<Command, String> {
+    let also = ["unshare", "mount", "ip", "dbus-daemon", "gdbus"];
+    if let Some(missing) = needed.iter().chain(&also).find(|name| self::program(name).is_none()) {
+        return Err(format!("there is no {missing} here (./test --install, or your package manager)"));
+    }
+    let trial = "mount -t tmpfs none /run && mkdir /run/u /run/w && \
+                 mount -t overlay none -o lowerdir=/etc,upperdir=/run/u,workdir=/run/w /etc";
+    let tried = Command::new("unshare").args(["--net", "--mount", "sh", "-c", trial]).output();
+    if !tried.is_ok_and(|tried| tried.status.success()) {
+        return Err(
+            "the kernel gives this user no network and no mounts of its own: run it as root".to_owned()
+        );
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--net", "--mount"]).arg(program);
+    command
+        .env(INSIDE, "1")
+        .env("DBUS_SYSTEM_BUS_ADDRESS", format!("unix:path={BUS}"))
+        .env("HOME", "/run/home");
+    command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_STATE_HOME");
+    Ok(command)
+}
+
 impl World {
+    /// The machine of this process, if [`apart`] has started it.
+    ///
+    /// # Panics
+    /// When it cannot be furnished.
+    #[must_use]
+    pub fn here() -> Option<Self> {
+        std::env::var_os(INSIDE)?;
+        let world = Self::default();
+        world.furnish();
+        Some(world)
+    }
+
     fn furnish(&self) {
         done(Command::new("mount").args(["-t", "tmpfs", "none", "/run"]));
         fs::create_dir("/run/home").expect("a home");

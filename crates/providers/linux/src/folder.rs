@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, RawDir};
-use rustix::io::retry_on_intr;
+use rustix::io::Errno;
 
 use crate::Machine;
 
@@ -31,20 +32,26 @@ impl Folder {
     }
 
     /// What is in a file, up to [`Machine::MAX_FILE`].
+    ///
+    /// It must be one of which the kernel gives as much as is asked for, until there is no more, as all those of
+    /// numbers and names do that are written anew for each reader: less than that is its end, and the kernel is not
+    /// asked again.
     pub(crate) fn octets(&self, name: &str) -> io::Result<Vec<u8>> {
         let file = self.open_at(name, OFlags::RDONLY)?;
         let most = usize::try_from(Machine::MAX_FILE).unwrap_or(usize::MAX);
-        let mut octets = Vec::with_capacity(USUAL_FILE);
-        while octets.len() < most {
-            if octets.capacity() - octets.len() < USUAL_FILE / 4 {
-                octets.reserve(octets.len());
-            }
-            if retry_on_intr(|| rustix::io::read(&file, rustix::buffer::spare_capacity(&mut octets)))? == 0 {
-                break;
+        let mut piece = [const { MaybeUninit::uninit() }; PIECE];
+        let mut octets = Vec::new();
+        loop {
+            let (read, rest) = match rustix::io::read(&file, &mut piece) {
+                Err(Errno::INTR) => continue,
+                read => read?,
+            };
+            octets.extend_from_slice(read);
+            if !rest.is_empty() || octets.len() >= most {
+                octets.truncate(most);
+                return Ok(octets);
             }
         }
-        octets.truncate(most);
-        Ok(octets)
     }
 
     /// The same as text, with U+FFFD for what is not UTF-8.
@@ -87,8 +94,8 @@ impl Folder {
     }
 }
 
-/// What most files of a process fit into.
-const USUAL_FILE: usize = 2048;
+/// What most files of a process fit into, and less than the stack has room for.
+const PIECE: usize = 4096;
 
 /// Octets as text, with U+FFFD for what is not UTF-8.
 pub(crate) fn into_text(octets: Vec<u8>) -> String {

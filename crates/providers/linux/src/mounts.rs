@@ -78,8 +78,7 @@ pub(crate) fn mounts(machine: &Machine) -> io::Result<Vec<Mount>> {
 }
 
 /// The device mounted at the first of some places where one is.
-pub(crate) fn device_of(machine: &Machine, places: &[&str]) -> Option<String> {
-    let mounts = Mount::all(machine);
+pub(crate) fn device_of(mounts: &[Mount], places: &[&str]) -> Option<String> {
     let device = |place: &&str| mounts.iter().find(|mount| mount.place == **place);
     places.iter().find_map(device).map(|mount| mount.source.clone())
 }

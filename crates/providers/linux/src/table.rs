@@ -98,6 +98,9 @@ pub(crate) trait Table: Send + Sync + 'static {
     /// The properties that Linux knows nothing for.
     const UNKNOWN: &'static [&'static str] = &[];
 
+    /// How many rows are prepared together.
+    const AT_ONCE: usize = 1;
+
     /// Gives each row away, until there are no more or `push` fails; passes the failure on.
     ///
     /// # Errors
@@ -108,6 +111,10 @@ pub(crate) trait Table: Send + Sync + 'static {
         scan: &Scan,
         push: &mut Push<'_, Self::Row>,
     ) -> Result<(), ProviderError>;
+
+    /// Asks for what the columns of some wanted rows will need, where it is quicker to ask for all of them at the same
+    /// time; at most [`Table::AT_ONCE`].
+    fn prepare(&self, _machine: &Arc<Machine>, _scan: &Scan, _rows: &[Self::Row]) {}
 
     /// The row with some keys.
     ///
@@ -250,20 +257,32 @@ impl<T: Table> Provider for Bound<T> {
         class.into_iter().collect()
     }
 
-    fn enumerate(&self, scan: &Scan, rows: &mut Sink<'_>) -> Result<(), ProviderError> {
+    fn enumerate(&self, scan: &Scan, sink: &mut Sink<'_>) -> Result<(), ProviderError> {
         let (class, fills) = (scan.class(), self.fills(scan.class()));
         let (deciding, columns) = (scan.deciding(), scan.columns());
         let texts = self.machine.texts(class.name());
-        self.table.rows(&self.machine, scan, &mut |row| {
+        // Those that are wanted and still miss the columns that have not decided that.
+        let (mut rows, mut instances) = (Vec::new(), Vec::new());
+        let finish = |rows: &mut Vec<T::Row>, instances: &mut Vec<Instance>, sink: &mut Sink<'_>| {
+            self.table.prepare(&self.machine, scan, rows);
+            for (row, mut instance) in rows.drain(..).zip(instances.drain(..)) {
+                let rest = columns.iter().filter(|column| !deciding.contains(*column));
+                self.fill(&mut instance, &row, rest, fills, texts.as_deref())?;
+                sink.push(instance)?;
+            }
+            Ok(())
+        };
+        let ended = self.table.rows(&self.machine, scan, &mut |row| {
             let mut instance = Instance::new(class.clone());
             self.fill(&mut instance, &row, deciding.iter(), fills, texts.as_deref())?;
             if !scan.wants(&instance) {
-                return rows.go_on();
+                return sink.go_on();
             }
-            let rest = columns.iter().filter(|column| !deciding.contains(*column));
-            self.fill(&mut instance, &row, rest, fills, texts.as_deref())?;
-            rows.push(instance)
-        })
+            rows.push(row);
+            instances.push(instance);
+            if rows.len() < T::AT_ONCE { Ok(()) } else { finish(&mut rows, &mut instances, sink) }
+        });
+        finish(&mut rows, &mut instances, sink).and(ended)
     }
 
     fn get(&self, lookup: &Lookup<'_>) -> Result<Option<Instance>, ProviderError> {

@@ -150,8 +150,7 @@ fn identity(row: &Row) -> u64 {
 }
 
 fn reading(row: &Row) -> Reading {
-    let octets = |name: &str| row.status(name).and_then(|kib| kib.checked_mul(1024));
-    let counted = |octets: &str, times: &str| row.counter(octets).zip(row.counter(times));
+    let (memory, counters) = (row.memory().cloned().unwrap_or_default(), row.counters());
     Reading {
         number: row.number,
         parent: row.stat.parent,
@@ -163,14 +162,14 @@ fn reading(row: &Row) -> Reading {
         threads: row.stat.threads.into(),
         priority: priority(row.stat.nice, row.stat.real_time_priority).into(),
         virtual_size: row.stat.virtual_size,
-        virtual_size_peak: octets("VmPeak"),
+        virtual_size_peak: memory.virtual_peak,
         resident: row.stat.resident.saturating_mul(page_size()),
-        resident_peak: octets("VmHWM"),
+        resident_peak: memory.resident_peak,
         private: row.private_memory(),
-        swapped: octets("VmSwap"),
+        swapped: memory.swapped,
         descriptors: row.descriptors().map(u64::from),
-        read: counted("rchar", "syscr"),
-        written: counted("wchar", "syscw"),
+        read: counters.read.zip(counters.reads),
+        written: counters.written.zip(counters.writes),
     }
 }
 

@@ -41,7 +41,7 @@ impl Table for SessionProcess {
     const CLASS: &'static str = "Win32_SessionProcess";
 
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
-        ("Antecedent", |_, row| match row.session() {
+        ("Antecedent", |machine, row| match row.session(machine) {
             Some(session) => reference("Win32_LogonSession", "LogonId", session),
             None => Value::Null,
         }),
@@ -54,7 +54,7 @@ impl Table for SessionProcess {
         scan: &Scan,
         push: &mut Push<'_, Row>,
     ) -> Result<(), ProviderError> {
-        each(machine, named(scan, "Dependent"), &mut |row| match row.session() {
+        each(machine, named(scan, "Dependent"), &mut |row| match row.session(machine) {
             Some(_) => push(row),
             None => Ok(()),
         })

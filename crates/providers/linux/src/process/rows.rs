@@ -10,7 +10,7 @@ use crate::system::operating_system;
 use crate::table::{Push, failure};
 use wmi::ProviderError;
 
-use super::stat::{Stat, number_of};
+use super::stat::{Counters, Stat, Status};
 
 /// What all processes of one question share.
 #[derive(Debug, Default)]
@@ -18,6 +18,7 @@ pub(crate) struct Scene {
     system: OnceCell<Option<String>>,
     version: OnceCell<Option<String>>,
     boot: OnceCell<Option<i64>>,
+    has_sessions: OnceCell<bool>,
 }
 
 impl Scene {
@@ -28,6 +29,12 @@ impl Scene {
 
     pub(crate) fn version(&self, machine: &Machine) -> Option<String> {
         self.version.get_or_init(|| machine.kernel_version()).clone()
+    }
+
+    /// Whether anybody has a session, of which logind keeps a file each (sd_get_sessions(3)).
+    fn has_sessions(&self, machine: &Machine) -> bool {
+        let look = || machine.names("run/systemd/sessions").is_ok_and(|names| !names.is_empty());
+        *self.has_sessions.get_or_init(look)
     }
 
     /// When something began that many ticks after the kernel, in microseconds since 1970.
@@ -46,8 +53,8 @@ pub(crate) struct Row {
     pub(crate) folder: Folder,
     pub(crate) stat: Stat,
     program: OnceCell<Option<String>>,
-    status: OnceCell<Option<String>>,
-    counters: OnceCell<Option<String>>,
+    status: OnceCell<Status>,
+    counters: OnceCell<Counters>,
 }
 
 impl Row {
@@ -78,6 +85,9 @@ impl Row {
     /// The file that is run; `None` for threads of the kernel and for what the kernel does not tell this user.
     pub(crate) fn program(&self) -> Option<&str> {
         let path = || {
+            if !self.has_memory() {
+                return None;
+            }
             let path = self.folder.link("exe").ok()?;
             Some(path.strip_suffix(" (deleted)").map_or(path.clone(), str::to_owned))
         };
@@ -90,30 +100,32 @@ impl Row {
         file.unwrap_or(&self.stat.name).to_owned()
     }
 
-    /// A number of `status`.
-    pub(crate) fn status(&self, name: &str) -> Option<u64> {
-        number_of(self.status_text()?, name)
+    /// Whether it has memory: threads of the kernel have none, nor has what has ended, and so neither a file that is
+    /// run nor arguments.
+    fn has_memory(&self) -> bool {
+        self.stat.virtual_size > 0
     }
 
-    /// A number of `io`, which the kernel tells the owner of the process only.
-    pub(crate) fn counter(&self, name: &str) -> Option<u64> {
-        number_of(self.counters.get_or_init(|| self.folder.text("io").ok()).as_deref()?, name)
+    /// Its arguments, with a NUL behind each; `None` if it has none.
+    pub(crate) fn arguments(&self) -> Option<String> {
+        if self.has_memory() { self.folder.text("cmdline").ok() } else { None }
     }
 
-    /// The user as whom it acts.
-    pub(crate) fn user(&self) -> Option<u32> {
-        self.users()?.nth(1)
+    /// What `status` tells of its memory.
+    pub(crate) fn memory(&self) -> Option<&Status> {
+        self.has_memory().then(|| self.status())
     }
 
-    /// The user who has started it.
-    pub(crate) fn real_user(&self) -> Option<u32> {
-        self.users()?.next()
+    /// What is in `status`.
+    pub(crate) fn status(&self) -> &Status {
+        let read = || self.folder.text("status").map(|text| Status::parse(&text)).unwrap_or_default();
+        self.status.get_or_init(read)
     }
 
-    /// The real user, the effective one, and two more.
-    fn users(&self) -> Option<impl Iterator<Item = u32>> {
-        let line = self.status_text()?.lines().find_map(|line| line.strip_prefix("Uid:"))?;
-        Some(line.split_ascii_whitespace().map_while(|field| field.parse().ok()))
+    /// What is in `io`, which the kernel tells the owner of the process only.
+    pub(crate) fn counters(&self) -> &Counters {
+        let read = || self.folder.text("io").map(|text| Counters::parse(&text)).unwrap_or_default();
+        self.counters.get_or_init(read)
     }
 
     /// How many descriptors it has open; `None` if the kernel does not tell this user.
@@ -126,6 +138,10 @@ impl Row {
 
     /// Octets that are its own.
     pub(crate) fn private_memory(&self) -> Option<u64> {
+        // The same number is in both: `statm` costs less, and what was read already nothing.
+        if let Some(octets) = self.status.get().and_then(|status| status.anonymous) {
+            return Some(octets);
+        }
         let text = self.folder.text("statm").ok()?;
         let mut fields = text.split_ascii_whitespace().map(|field| field.parse::<u64>().ok());
         let (resident, shared) = (fields.nth(1)??, fields.next()??);
@@ -133,15 +149,14 @@ impl Row {
     }
 
     /// The session of logind in whose control group it is.
-    pub(crate) fn session(&self) -> Option<String> {
+    pub(crate) fn session(&self, machine: &Machine) -> Option<String> {
+        if !self.scene.has_sessions(machine) {
+            return None;
+        }
         let text = self.folder.text("cgroup").ok()?;
         let scope = text.lines().find_map(|line| line.split_once("/session-"))?.1;
         let name = scope.split_once(".scope")?.0;
         (!name.is_empty() && name.bytes().all(|octet| octet.is_ascii_alphanumeric())).then(|| name.to_owned())
-    }
-
-    fn status_text(&self) -> Option<&str> {
-        self.status.get_or_init(|| self.folder.text("status").ok()).as_deref()
     }
 }
 

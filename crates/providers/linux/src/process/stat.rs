@@ -72,10 +72,81 @@ impl Stat {
     }
 }
 
-/// The numbers behind the names of `status` or `io`, of those that are wanted.
-pub(crate) fn number_of(text: &str, name: &str) -> Option<u64> {
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-    value.split_ascii_whitespace().next()?.parse().ok()
+/// What is wanted of `status`; of memory there is nothing for threads of the kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Status {
+    /// The user who has started it.
+    pub(crate) real_user: Option<u32>,
+    /// The user as whom it acts.
+    pub(crate) user: Option<u32>,
+    /// The most there was, in octets.
+    pub(crate) virtual_peak: Option<u64>,
+    /// The most there was, in octets.
+    pub(crate) resident_peak: Option<u64>,
+    /// Resident and of no file, in octets.
+    pub(crate) anonymous: Option<u64>,
+    /// In octets.
+    pub(crate) swapped: Option<u64>,
+}
+
+impl Status {
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut status = Self::default();
+        for (name, value) in named(text) {
+            let octets = || value.strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024);
+            match name {
+                "Uid" => {
+                    let mut users = value.split_ascii_whitespace().map(|user| user.parse().ok());
+                    (status.real_user, status.user) = (users.next().flatten(), users.next().flatten());
+                }
+                "VmPeak" => status.virtual_peak = octets(),
+                "VmHWM" => status.resident_peak = octets(),
+                "RssAnon" => status.anonymous = octets(),
+                // The last of them, and half of the lines are still to come.
+                "VmSwap" => {
+                    status.swapped = octets();
+                    break;
+                }
+                _ => {}
+            }
+        }
+        status
+    }
+}
+
+/// What is wanted of `io`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// In octets.
+    pub(crate) read: Option<u64>,
+    /// In octets.
+    pub(crate) written: Option<u64>,
+    /// How many calls have read.
+    pub(crate) reads: Option<u64>,
+    /// How many calls have written.
+    pub(crate) writes: Option<u64>,
+}
+
+impl Counters {
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut counters = Self::default();
+        for (name, value) in named(text) {
+            let number = value.parse().ok();
+            match name {
+                "rchar" => counters.read = number,
+                "wchar" => counters.written = number,
+                "syscr" => counters.reads = number,
+                "syscw" => counters.writes = number,
+                _ => {}
+            }
+        }
+        counters
+    }
+}
+
+/// The lines of `status` or `io`: names, and what stands behind their colons.
+fn named(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim_ascii()))
 }
 
 /// Ticks of the scheduler in units of 100 ns.
@@ -122,6 +193,21 @@ mod tests {
         for line in ["", "42", "42 (", "42 (x)", "42 (x) S", "42 (x) S 1 2 3", "42 )x( S 1 2 3 4"] {
             assert_eq!(Stat::parse(line.as_bytes().to_vec()), None, "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_wanted_of_status_and_io_is_found_among_the_rest() {
+        let text = "Name:\tVmSwap: 7 kB\nUmask:\t0022\nUid:\t1000\t0\t0\t0\nVmPeak:\t    8 kB\nVmHWM:\t 4 kB\n\
+                    RssAnon:\t       2 kB\nVmSwap:\t1 kB\nThreads:\t1\n";
+        let status = Status::parse(text);
+        assert_eq!((status.real_user, status.user), (Some(1000), Some(0)));
+        assert_eq!((status.virtual_peak, status.resident_peak), (Some(8192), Some(4096)));
+        assert_eq!((status.anonymous, status.swapped), (Some(2048), Some(1024)));
+        assert_eq!(Status::parse("Name:\tkthreadd\nUid:\tx\nVmPeak:\t8\n"), Status::default());
+        let counters = Counters::parse("rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\n");
+        assert_eq!((counters.read, counters.written), (Some(1), Some(2)));
+        assert_eq!((counters.reads, counters.writes), (Some(3), Some(4)));
+        assert_eq!(Counters::parse(""), Counters::default());
     }
 
     #[test]

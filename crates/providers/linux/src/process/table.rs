@@ -24,7 +24,7 @@ impl Table for Process {
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
         ("Caption", |_, row| row.stat.name.clone().into()),
         ("CommandLine", |_, row| {
-            row.folder.text("cmdline").ok().and_then(|text| command_line::joined(&text)).into()
+            row.arguments().and_then(|arguments| command_line::joined(&arguments)).into()
         }),
         ("CreationDate", |machine, row| {
             let moment = row.scene.moment(machine, row.stat.start);
@@ -44,11 +44,11 @@ impl Table for Process {
         ("OtherOperationCount", |_, _| 0_u64.into()),
         ("OtherTransferCount", |_, _| 0_u64.into()),
         ("PageFaults", |_, row| wrapped(row.stat.minor_faults.wrapping_add(row.stat.major_faults)).into()),
-        ("PageFileUsage", |_, row| kib(row, "VmSwap").into()),
+        ("PageFileUsage", |_, row| kib(row.memory().and_then(|memory| memory.swapped)).into()),
         ("ParentProcessId", |_, row| row.stat.parent.into()),
-        ("PeakPageFileUsage", |_, row| kib(row, "VmSwap").into()),
-        ("PeakVirtualSize", |_, row| row.status("VmPeak").and_then(|kib| kib.checked_mul(1024)).into()),
-        ("PeakWorkingSetSize", |_, row| kib(row, "VmHWM").into()),
+        ("PeakPageFileUsage", |_, row| kib(row.memory().and_then(|memory| memory.swapped)).into()),
+        ("PeakVirtualSize", |_, row| row.memory().and_then(|memory| memory.virtual_peak).into()),
+        ("PeakWorkingSetSize", |_, row| kib(row.memory().and_then(|memory| memory.resident_peak)).into()),
         ("Priority", |_, row| priority(row.stat.nice, row.stat.real_time_priority).into()),
         ("PrivatePageCount", |_, row| row.private_memory().into()),
         ("ProcessId", |_, row| row.number.into()),
@@ -56,18 +56,18 @@ impl Table for Process {
         ("QuotaPagedPoolUsage", |_, _| 0_u32.into()),
         ("QuotaPeakNonPagedPoolUsage", |_, _| 0_u32.into()),
         ("QuotaPeakPagedPoolUsage", |_, _| 0_u32.into()),
-        ("ReadOperationCount", |_, row| row.counter("syscr").into()),
-        ("ReadTransferCount", |_, row| row.counter("rchar").into()),
-        ("SessionId", |_, row| {
-            row.session().and_then(|session| session.parse().ok()).unwrap_or(0_u32).into()
+        ("ReadOperationCount", |_, row| row.counters().reads.into()),
+        ("ReadTransferCount", |_, row| row.counters().read.into()),
+        ("SessionId", |machine, row| {
+            row.session(machine).and_then(|session| session.parse().ok()).unwrap_or(0_u32).into()
         }),
         ("ThreadCount", |_, row| row.stat.threads.into()),
         ("UserModeTime", |_, row| ticks_to_100ns(row.stat.user_time).into()),
         ("VirtualSize", |_, row| row.stat.virtual_size.into()),
         ("WindowsVersion", |machine, row| row.scene.version(machine).into()),
         ("WorkingSetSize", |_, row| row.stat.resident.checked_mul(page_size()).into()),
-        ("WriteOperationCount", |_, row| row.counter("syscw").into()),
-        ("WriteTransferCount", |_, row| row.counter("wchar").into()),
+        ("WriteOperationCount", |_, row| row.counters().writes.into()),
+        ("WriteTransferCount", |_, row| row.counters().written.into()),
     ];
 
     const UNKNOWN: &'static [&'static str] =
@@ -108,12 +108,12 @@ impl Table for Process {
                 returned(call, set_priority(machine, number, call.input.value("Priority")))
             }
             "GetOwner" => {
-                let user = find()?.user().ok_or_else(gone)?;
+                let user = find()?.status().user.ok_or_else(gone)?;
                 let name = machine.user(user).map_or_else(|| user.to_string(), |user| user.name);
                 Ok(returned(call, 0_u32)?.with("User", name)?.with("Domain", machine.host_name())?)
             }
             "GetOwnerSid" => {
-                let user = find()?.user().ok_or_else(gone)?;
+                let user = find()?.status().user.ok_or_else(gone)?;
                 match machine.user_sid(user) {
                     Some(sid) => Ok(returned(call, 0_u32)?.with("Sid", sid.numeric().to_string())?),
                     None => returned(call, UNKNOWN_FAILURE),
@@ -146,9 +146,8 @@ impl Table for Process {
     }
 }
 
-/// A number of `status` in KiB.
-fn kib(row: &Row, name: &str) -> Option<u32> {
-    row.status(name).and_then(|kib| u32::try_from(kib).ok())
+fn kib(octets: Option<u64>) -> Option<u32> {
+    u32::try_from(octets? / 1024).ok()
 }
 
 /// A counter of 32 bits begins again at zero, as that of Windows does.

@@ -45,7 +45,7 @@ impl Table for UnixProcess {
         ("OSCreationClassName", |_, _| "SCX_OperatingSystem".into()),
         ("OSName", |machine, _| operating_system::name(machine).into()),
         ("Parameters", |_, row| {
-            let text = row.folder.text("cmdline").unwrap_or_default();
+            let text = row.arguments().unwrap_or_default();
             let text = text.trim_end_matches('\0');
             (!text.is_empty()).then(|| text.split('\0').map(str::to_owned).collect::<Vec<_>>()).into()
         }),
@@ -56,7 +56,7 @@ impl Table for UnixProcess {
         ("ProcessNiceValue", |_, row| u32::try_from(row.stat.nice + 20).ok().into()),
         ("ProcessSessionID", |_, row| row.stat.session.into()),
         ("ProcessTTY", |_, row| terminal(row.stat.terminal).into()),
-        ("RealUserID", |_, row| row.real_user().map(u64::from).into()),
+        ("RealUserID", |_, row| row.status().real_user.map(u64::from).into()),
         ("UserModeTime", |_, row| (ticks_to_100ns(row.stat.user_time) / 10_000).into()),
         ("WorkingSetSize", |_, row| row.stat.resident.checked_mul(page_size()).into()),
     ];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cim::{Instance, Status, Value};
+use cim::{ColumnSet, Instance, Status, Value};
 use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::code;
@@ -64,6 +64,8 @@ impl Table for Service {
 
     const UNKNOWN: &'static [&'static str] = &["InstallDate"];
 
+    const AT_ONCE: usize = 16;
+
     fn watch(
         &self,
         machine: &Arc<Machine>,
@@ -78,27 +80,21 @@ impl Table for Service {
         scan: &Scan,
         push: &mut Push<'_, Unit>,
     ) -> Result<(), ProviderError> {
-        let column = |name: &str| scan.class().column(name);
-        let is_wanted = |name: &str| column(name).is_some_and(|column| scan.columns().contains(column));
-        let wants_details = DETAILS.iter().any(|name| is_wanted(name));
+        let mode = scan.class().column("StartMode");
+        let among = |columns: &ColumnSet| mode.is_some_and(|mode| columns.contains(mode));
         // The state of a file is among the details; where these are not asked of every unit, it is listed.
-        let decides = column("StartMode").is_some_and(|column| scan.deciding().contains(column));
-        let states = match decides || (is_wanted("StartMode") && !wants_details) {
+        let states = match among(scan.deciding()) || (among(scan.columns()) && !wants_details(scan)) {
             true => FileStates::Wanted,
             false => FileStates::Unwanted,
         };
         let units = Unit::all(machine, states).map_err(of_bus)?;
-        // With a condition, the rows that nobody wants are found out before their details are asked for.
-        if scan.deciding().iter().next().is_some() || !wants_details {
-            return units.into_iter().try_for_each(push);
+        units.into_iter().try_for_each(push)
+    }
+
+    fn prepare(&self, machine: &Arc<Machine>, scan: &Scan, units: &[Unit]) {
+        if wants_details(scan) {
+            Unit::prefetch(machine, units);
         }
-        let mut units = units.into_iter().peekable();
-        while units.peek().is_some() {
-            let some: Vec<Unit> = units.by_ref().take(AT_ONCE).collect();
-            Unit::prefetch(machine, &some);
-            some.into_iter().try_for_each(&mut *push)?;
-        }
-        Ok(())
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Unit>, ProviderError> {
@@ -205,9 +201,15 @@ pub(crate) fn of_bus(error: BusError) -> ProviderError {
     ProviderError::failed(status, error.to_string())
 }
 
+fn wants_details(scan: &Scan) -> bool {
+    let columns = DETAILS.iter().filter_map(|name| scan.class().column(name));
+    columns.into_iter().any(|column| scan.columns().contains(column))
+}
+
 /// The columns for which every unit has to be asked.
-const DETAILS: [&str; 8] = [
+const DETAILS: [&str; 9] = [
     "AcceptStop",
+    "Caption",
     "Description",
     "ExitCode",
     "PathName",
@@ -216,6 +218,3 @@ const DETAILS: [&str; 8] = [
     "StartName",
     "DisplayName",
 ];
-
-/// Units that are asked for their details at the same time.
-const AT_ONCE: usize = 16;

@@ -122,11 +122,12 @@ impl Unit {
         Ok(Some(unit))
     }
 
-    /// Asks for the details of several, all at once.
+    /// Asks for the details of several that are not known yet, all at once.
     pub(crate) fn prefetch(machine: &Machine, units: &[Self]) {
         let asked = machine.bus().wait(async |bus| {
             let mut asking = JoinSet::new();
-            for (place, unit) in units.iter().enumerate() {
+            let unknown = |(_, unit): &(usize, &Self)| unit.details.get().is_none();
+            for (place, unit) in units.iter().enumerate().filter(unknown) {
                 let (bus, path) = (bus.clone(), unit.path());
                 asking.spawn(async move { (place, properties(&bus, &path).await.ok()) });
             }

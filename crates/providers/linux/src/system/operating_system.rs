@@ -16,7 +16,7 @@ use super::power::{self, End};
 use super::{booted, count_of_processes, now, offset, release_of_kernel};
 use super::{hostname, session};
 use crate::Machine;
-use crate::mounts;
+use crate::mounts::{Mount, device_of};
 use crate::table::{Fill, Push, Table, host_name, null, returned};
 
 /// The one instance of the running system.
@@ -28,6 +28,8 @@ pub(crate) struct Row {
     release: OnceCell<OsRelease>,
     memory: OnceCell<Memory>,
     locale: OnceCell<Option<Locale>>,
+    mounts: OnceCell<Vec<Mount>>,
+    has_nx: OnceCell<Option<bool>>,
 }
 
 impl Row {
@@ -43,6 +45,14 @@ impl Row {
         self.locale.get_or_init(|| Locale::of(machine)).as_ref()
     }
 
+    fn mounts(&self, machine: &Machine) -> &[Mount] {
+        self.mounts.get_or_init(|| Mount::all(machine))
+    }
+
+    fn has_nx(&self, machine: &Machine) -> Option<bool> {
+        *self.has_nx.get_or_init(|| has_nx(machine))
+    }
+
     /// American English, unless the machine is set to another language that Windows knows.
     fn language(&self, machine: &Machine) -> u16 {
         self.locale(machine).and_then(Locale::identifier).unwrap_or(0x0409)
@@ -55,7 +65,7 @@ impl Table for OperatingSystem {
     const CLASS: &'static str = "Win32_OperatingSystem";
 
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
-        ("BootDevice", |machine, _| mounts::device_of(machine, &["/boot", "/"]).into()),
+        ("BootDevice", |machine, row| device_of(row.mounts(machine), &["/boot", "/"]).into()),
         ("BuildNumber", |machine, row| {
             let build = row.release(machine).field("BUILD_ID").map(str::to_owned);
             // Clients take it for a number: the last one of the kernel's release.
@@ -73,12 +83,12 @@ impl Table for OperatingSystem {
         ("CSDVersion", null),
         ("CSName", host_name),
         ("CurrentTimeZone", |machine, _| offset(machine).into()),
-        ("DataExecutionPrevention_32BitApplications", |machine, _| has_nx(machine).into()),
-        ("DataExecutionPrevention_Available", |machine, _| has_nx(machine).into()),
-        ("DataExecutionPrevention_Drivers", |machine, _| has_nx(machine).into()),
-        ("DataExecutionPrevention_SupportPolicy", |machine, _| {
+        ("DataExecutionPrevention_32BitApplications", |machine, row| row.has_nx(machine).into()),
+        ("DataExecutionPrevention_Available", |machine, row| row.has_nx(machine).into()),
+        ("DataExecutionPrevention_Drivers", |machine, row| row.has_nx(machine).into()),
+        ("DataExecutionPrevention_SupportPolicy", |machine, row| {
             // 1 is "always on": Linux has no list of exceptions.
-            has_nx(machine).map(|has| if has { 1_u8 } else { 0 }).into()
+            row.has_nx(machine).map(|has| if has { 1_u8 } else { 0 }).into()
         }),
         ("Debug", |_, _| false.into()),
         ("Description", |machine, _| machine_info(machine, "PRETTY_HOSTNAME").into()),
@@ -103,7 +113,7 @@ impl Table for OperatingSystem {
             if cfg!(target_pointer_width = "64") { 137_438_953_344_u64 } else { 3 << 20 }.into()
         }),
         ("MUILanguages", |machine, row| row.locale(machine).map(|locale| vec![locale.tag()]).into()),
-        ("Name", |machine, row| name(machine, row.release(machine)).into()),
+        ("Name", |machine, row| name(row.mounts(machine), row.release(machine)).into()),
         ("NumberOfLicensedUsers", |_, _| 0_u32.into()),
         ("NumberOfProcesses", |machine, _| count_of_processes(machine).into()),
         ("NumberOfUsers", |machine, _| session::count(machine).into()),
@@ -135,7 +145,7 @@ impl Table for OperatingSystem {
             _ => "OK".into(),
         }),
         ("SuiteMask", |_, _| 0_u32.into()),
-        ("SystemDevice", |machine, _| mounts::device_of(machine, &["/"]).into()),
+        ("SystemDevice", |machine, row| device_of(row.mounts(machine), &["/"]).into()),
         ("SystemDirectory", |_, _| "/usr/bin".into()),
         ("SystemDrive", |_, _| "/".into()),
         ("TotalSwapSpaceSize", |machine, row| {
@@ -181,11 +191,11 @@ impl Table for OperatingSystem {
 
 /// The name of the running system, as other classes refer to it.
 pub(crate) fn name_of(machine: &Machine) -> Option<String> {
-    name(machine, &OsRelease::of(machine))
+    name(&Mount::all(machine), &OsRelease::of(machine))
 }
 
-fn name(machine: &Machine, release: &OsRelease) -> Option<String> {
-    let device = mounts::device_of(machine, &["/"]).unwrap_or_default();
+fn name(mounts: &[Mount], release: &OsRelease) -> Option<String> {
+    let device = device_of(mounts, &["/"]).unwrap_or_default();
     caption(release).map(|caption| format!("{caption}|/|{device}"))
 }
 

@@ -1,0 +1,71 @@
+//! What the files of all processes cost when they are read once and nothing is done with what is in them: whoever
+//! tells the same of processes cannot take less.
+
+use std::fs;
+use std::mem::MaybeUninit;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, readlinkat, statat};
+use rustix::io::read;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::Result;
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Files {
+    /// Those that `Win32_Process` is made of while nobody is signed in.
+    All,
+    /// Those with its name.
+    Name,
+    /// `stat`, as the collector `processes` of node_exporter reads it.
+    Stat,
+}
+
+impl Files {
+    /// Reads them; says how many processes there were and how much CPU time it took.
+    pub(crate) fn read(self) -> Result<(usize, Duration)> {
+        let before = cpu();
+        let mut count = 0;
+        for entry in fs::read_dir("/proc")? {
+            let name = entry?.file_name();
+            if name.to_str().is_none_or(|name| name.parse::<u32>().is_err()) {
+                continue;
+            }
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            // What ends meanwhile is none.
+            if let Ok(folder) = openat(CWD, Path::new("/proc").join(&name), flags, Mode::empty()) {
+                self.of(&folder);
+                count += 1;
+            }
+        }
+        Ok((count, cpu() - before))
+    }
+
+    fn of(self, process: &OwnedFd) {
+        let names: &[&str] = match self {
+            Self::All => &["stat", "cmdline", "status", "io"],
+            Self::Name | Self::Stat => &["stat"],
+        };
+        for name in names {
+            if let Ok(file) = openat(process, *name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+                let mut octets = [const { MaybeUninit::uninit() }; 4_096];
+                let _ = read(&file, &mut octets);
+            }
+        }
+        if self != Self::Stat {
+            let _ = readlinkat(process, "exe", Vec::new());
+        }
+        if self == Self::All {
+            let _ = statat(process, "fd", AtFlags::empty());
+        }
+    }
+}
+
+/// What this thread has used so far.
+fn cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
+}
