@@ -204,7 +204,7 @@ impl Report {
             (0, 0) => writeln!(self.text, "{path}: nothing is wrong"),
             _ => writeln!(self.text, "{path}: errors: {errors}, warnings: {warnings}"),
         };
-        self.facts + &self.text
+        self.text + &self.facts
     }
 }
 

@@ -128,7 +128,14 @@ fn property(element: Element<'_>, class: &Name) -> Result<Property, Error> {
     let kind = kind(element, &qualifiers)?;
     let default = value(element, &kind)?;
     let name = named(element)?;
-    Ok(Property { name, default, origin: origin(element, class)?, propagated: propagated(element), kind, qualifiers })
+    Ok(Property {
+        name,
+        default,
+        origin: origin(element, class)?,
+        propagated: propagated(element),
+        kind,
+        qualifiers,
+    })
 }
 
 fn method(element: Element<'_>, class: &Name) -> Result<Method, Error> {
@@ -193,13 +200,11 @@ fn kind(element: Element<'_>, qualifiers: &Qualifiers) -> Result<Type, Error> {
             CimType::Reference(of(class.as_deref())?)
         }
         Some(text) if text.eq_ignore_ascii_case("reference") => CimType::Reference(None),
-        Some(text) if text.eq_ignore_ascii_case("string") => {
-            match qualifiers.text("EmbeddedInstance") {
-                Some(class) => CimType::Object(of(Some(class))?),
-                None if qualifiers.says("EmbeddedObject") => CimType::Object(None),
-                None => CimType::String,
-            }
-        }
+        Some(text) if text.eq_ignore_ascii_case("string") => match qualifiers.text("EmbeddedInstance") {
+            Some(class) => CimType::Object(of(Some(class))?),
+            None if qualifiers.says("EmbeddedObject") => CimType::Object(None),
+            None => CimType::String,
+        },
         Some(text) => CimType::from_keyword(text).ok_or_else(|| wrong(element, "has an unknown TYPE"))?,
     };
     let size = attribute(element, "ARRAYSIZE").and_then(|size| size.parse().ok());

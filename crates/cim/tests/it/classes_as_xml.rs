@@ -84,15 +84,14 @@ fn the_classes_of_a_namespace_are_told_in_any_order() {
     let schema = cimv2();
     let mut names: Vec<_> = schema.names().map(|(name, _)| name).collect();
     names.sort();
-    let one = |name: &&telarch_cim::Name| told(&schema.require(name.as_str()).unwrap(), ClassDetail::default());
+    let one =
+        |name: &&telarch_cim::Name| told(&schema.require(name.as_str()).unwrap(), ClassDetail::default());
     let heard = Schema::told(Namespace::cimv2(), names.iter().map(one).collect());
     assert_eq!(heard.names().count(), names.len());
     let service = heard.require("win32_service").unwrap();
     assert!(service.is_a("CIM_Service") && service.column("StartMode").is_some());
     // Who contradicts himself is left out, and nobody else.
-    let of = |text: &str| {
-        read_class(Document::parse(text, &Bounds::default()).unwrap().root()).unwrap()
-    };
+    let of = |text: &str| read_class(Document::parse(text, &Bounds::default()).unwrap().root()).unwrap();
     let wrong = [
         of("<CLASS NAME=\"A\" SUPERCLASS=\"B\"/>"),
         of("<CLASS NAME=\"B\" SUPERCLASS=\"A\"/>"),

@@ -44,7 +44,9 @@ impl Wanted {
         }
         if is(DIALECT_XPATH) {
             if filter.text.is_empty() {
-                return Err(WmiError::Filter("the filter names no part of instances\n  write the name of a property"));
+                return Err(WmiError::Filter(
+                    "the filter names no part of instances\n  write the name of a property",
+                ));
             }
             let part = Some(Part::parse(&filter.text)?);
             return Ok(Self { part, ..Self::every(place.class()?) });

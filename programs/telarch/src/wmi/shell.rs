@@ -198,7 +198,8 @@ impl Completer for Names<'_> {
         position: usize,
         _context: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<String>)> {
-        let (start, mut found) = complete::candidates(self.source.names(), line.get(..position).unwrap_or(line));
+        let (start, mut found) =
+            complete::candidates(self.source.names(), line.get(..position).unwrap_or(line));
         // What stands behind may name the class that properties are of.
         if found.is_empty() || line.len() > position {
             let typed = line.get(start..position).unwrap_or_default();

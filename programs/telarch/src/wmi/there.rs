@@ -107,8 +107,9 @@ impl There {
         let answer = self.ask_with(&["invoke", "SetSD", &resource, "-file:-"], &body.finish(), "")?;
         let document = parsed(answer)?;
         let output = self.method_output("__SystemSecurity", "SetSD");
-        match self.row(document.root(), output.as_ref(), None).iter().find(|(name, _)| name == "ReturnValue") {
-            Some((_, result)) if *result != Json::from(0) => {
+        match self.row(document.root(), output.as_ref(), None).iter().find(|(name, _)| name == "ReturnValue")
+        {
+            Some((_, result)) if *result != 0 => {
                 Err(Failure::Failed(format!("SetSD of {namespace} failed with {result}")))
             }
             _ => Ok(()),
@@ -121,10 +122,11 @@ impl There {
         let read = class.and_then(|class| Reader::new(&self.schema).properties(document.root(), &class).ok());
         let octets = read.as_ref().and_then(|read| read.instance.value("SD"));
         let octet = |value: &Value| if let Value::Uint8(octet) = value { Some(*octet) } else { None };
-        let octets: Option<Vec<u8>> = octets.map(|octets| octets.elements().iter().filter_map(octet).collect());
-        octets.filter(|octets| !octets.is_empty()).ok_or_else(|| {
-            Failure::Failed(format!("{} does not tell who may do what there", self.host()))
-        })
+        let octets: Option<Vec<u8>> =
+            octets.map(|octets| octets.elements().iter().filter_map(octet).collect());
+        octets
+            .filter(|octets| !octets.is_empty())
+            .ok_or_else(|| Failure::Failed(format!("{} does not tell who may do what there", self.host())))
     }
 
     fn method_output(&self, class: &str, method: &str) -> Option<Arc<Class>> {

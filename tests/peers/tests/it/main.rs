@@ -61,3 +61,4 @@ mod winrs;
 mod wmi;
 mod wmi_events;
 mod wmi_people;
+mod wmi_programs;
