@@ -47,6 +47,7 @@ mod registry;
 mod schedule;
 mod scx;
 mod service;
+mod session;
 mod software;
 mod storage;
 mod sysfs;

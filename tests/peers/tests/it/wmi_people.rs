@@ -161,7 +161,7 @@ fn the_shell_completes_the_names_that_another_machine_has() {
     terminal.wait_for("WHERE TotalVisibleMemorySize");
     terminal.key("C-c");
     terminal.line("describe SCX_Agent");
-    terminal.wait_for("SCX_Agent : ");
+    terminal.wait_for("VersionString   ");
     terminal.key("C-d");
     terminal.wait_for("end 0");
 }

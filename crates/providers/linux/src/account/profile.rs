@@ -7,7 +7,6 @@ use std::sync::Arc;
 use wmi::{ProviderError, Scan};
 
 use super::database::User;
-use super::session::Session;
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
 
@@ -46,7 +45,7 @@ impl Table for UserProfile {
             seconds.and_then(|seconds| machine.timestamp(seconds.checked_mul(1_000_000)?)).into()
         }),
         ("Loaded", |machine, user| {
-            Session::all(machine).iter().any(|session| session.uid == user.uid).into()
+            Session::all(machine).unwrap_or_default().iter().any(|session| session.uid == user.uid).into()
         }),
         ("LocalPath", |_, user| user.home.clone().into()),
         ("RoamingConfigured", |_, _| false.into()),
