@@ -62,3 +62,4 @@ mod wmi;
 mod wmi_events;
 mod wmi_people;
 mod wmi_programs;
+mod wmi_values;

@@ -8,6 +8,7 @@ use wmi::{ProviderError, Scan};
 
 use super::database::User;
 use crate::Machine;
+use crate::session::Session;
 use crate::table::{Fill, Push, Table};
 
 /// The homes that there are.
