@@ -12,6 +12,7 @@ mod runtime;
 mod session;
 mod shell;
 mod slot;
+mod subscription;
 
 use pyo3::prelude::*;
 
@@ -26,6 +27,7 @@ fn _telarch(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<shell::Command>()?;
     module.add_class::<shell::Finished>()?;
     module.add_class::<shell::Shell>()?;
+    module.add_class::<subscription::Subscription>()?;
     module.add_function(wrap_pyfunction!(session::error_message, module)?)?;
     module.add_function(wrap_pyfunction!(session::clean_clixml, module)?)?;
     module.add_function(wrap_pyfunction!(runtime::tidy_up, module)?)?;

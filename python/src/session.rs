@@ -16,6 +16,7 @@ use crate::raise::raise;
 use crate::resource::Resource;
 use crate::runtime::{Home, runtime};
 use crate::shell::{Finished, Shell, shell_options};
+use crate::subscription::Subscription;
 
 /// What `Session` and `AsyncSession` stand on.
 #[pyclass(frozen, module = "telarch._telarch")]
@@ -157,6 +158,13 @@ impl Client {
         Ok(Operation::new(
             async move { session.enumerate(locator, filter, flags).await.map(Enumerator::new) },
         ))
+    }
+
+    #[pyo3(signature = (locator, filter, dialect=None))]
+    fn subscribe(&self, locator: Place, filter: String, dialect: Option<&str>) -> PyResult<Operation> {
+        let (session, locator) = (self.session()?, locator.locator()?);
+        let filter = Filter::new(filter, dialect);
+        Ok(Operation::new(async move { session.subscribe(locator, filter).await.map(Subscription::new) }))
     }
 
     #[pyo3(signature = (command, arguments, **options))]

@@ -6,7 +6,7 @@ that were written for others: ``compat.pywinrm``, ``compat.pypsrp`` and ``compat
 
 from collections.abc import Mapping
 
-from ._asyncio import AsyncCommand, AsyncItems, AsyncSession, AsyncShell
+from ._asyncio import AsyncCommand, AsyncEvents, AsyncItems, AsyncSession, AsyncShell
 from ._errors import (
     AccessDenied,
     ArgumentError,
@@ -20,7 +20,7 @@ from ._errors import (
     QuotaError,
     TimeoutError,
 )
-from ._session import Command, Items, Session, Shell
+from ._session import Command, Events, Items, Session, Shell
 from ._telarch import Finished, Locator, Resource, __version__, error_message
 from .flags import EnumerationFlag, ProxyAccess, ProxyAuthentication, SessionFlag
 
@@ -30,6 +30,7 @@ __all__ = [
     "AccessDenied",
     "ArgumentError",
     "AsyncCommand",
+    "AsyncEvents",
     "AsyncItems",
     "AsyncSession",
     "AsyncShell",
@@ -40,6 +41,7 @@ __all__ = [
     "CopyError",
     "EnumerationFlag",
     "Error",
+    "Events",
     "Fault",
     "Finished",
     "Items",

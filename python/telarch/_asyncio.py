@@ -102,6 +102,15 @@ class AsyncSession:
         """List instances as they come, with ``async for``; nothing is sent before the first step."""
         return AsyncItems(self._client.enumerate(locator, filter, dialect, flags))
 
+    def subscribe(
+        self, filter: str, locator: Place = "wmicimv2/*", *, dialect: str | None = None
+    ) -> AsyncEvents:
+        """Hear of events as they happen: ``async with session.subscribe("SELECT …") as events``.
+
+        They begin with the ``async with``, or without it at the first step.
+        """
+        return AsyncEvents(self._client.subscribe(locator, filter, dialect))
+
     async def run(
         self, command: str, arguments: Iterable[str] = (), **settings: Unpack[ShellSettings]
     ) -> Finished:
@@ -150,6 +159,46 @@ class AsyncItems(AsyncIterator[Resource]):
         self._begun = None
         if self._items is not None:
             await self._items.release().start()
+
+
+class AsyncEvents(AsyncIterator[Resource]):
+    """The events of a subscription, one after the other."""
+
+    def __init__(self, begun: _telarch.Operation[_telarch.Subscription]) -> None:
+        self._begun: _telarch.Operation[_telarch.Subscription] | None = begun
+        self._events: _telarch.Subscription | None = None
+        #: How many events the service has given up so far, because they were taken too slowly.
+        self.dropped = 0
+
+    async def _begin(self) -> None:
+        if self._begun is not None:
+            begun, self._begun = self._begun, None
+            self._events = await begun.start()
+
+    async def __aenter__(self) -> Self:
+        await self._begin()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def __anext__(self) -> Resource:
+        await self._begin()
+        event = await self._events.next().start() if self._events else None
+        while isinstance(event, int):
+            self.dropped += event
+            event = await self._events.next().start() if self._events else None
+        if event is None:
+            raise StopAsyncIteration
+        return event
+
+    async def close(self) -> None:
+        """Tell the service that no further events are wanted; whoever waits for one hears of the end."""
+        self._begun = None
+        if self._events is not None:
+            await self._events.end().start()
 
 
 class AsyncShell:

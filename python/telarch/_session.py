@@ -108,6 +108,13 @@ class Session:
         """
         return Items(self._client.enumerate(locator, filter, dialect, flags).wait())
 
+    def subscribe(self, filter: str, locator: Place = "wmicimv2/*", *, dialect: str | None = None) -> Events:
+        """Hear of events as they happen, beginning now; use it in a ``with`` statement.
+
+        ``filter`` is a query of events in WQL, or what ``dialect`` says.
+        """
+        return Events(self._client.subscribe(locator, filter, dialect).wait())
+
     def run(
         self, command: str, arguments: Iterable[str] = (), **settings: Unpack[ShellSettings]
     ) -> Finished:
@@ -153,6 +160,50 @@ class Items(Iterator[Resource]):
     def close(self) -> None:
         """Tell the service that no further items are wanted; done at the end, and when it is forgotten, anyway."""
         self._items.release().wait()
+
+
+class Events(Iterator[Resource]):
+    """The events of a subscription, one after the other; each step waits for as long as it takes.
+
+    >>> query = "SELECT * FROM Win32_ProcessStartTrace"
+    >>> with session.subscribe(query) as events:  # doctest: +SKIP
+    ...     for event in events:
+    ...         print(event["ProcessName"])
+    """
+
+    def __init__(self, events: _telarch.Subscription) -> None:
+        self._events = events
+        #: How many events the service has given up so far, because they were taken too slowly.
+        self.dropped = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __next__(self) -> Resource:
+        event = self.wait()
+        if event is None:
+            raise StopIteration
+        return event
+
+    def wait(self, timeout: float | None = None) -> Resource | None:
+        """Wait for the next event, so many seconds at most; None once there are no more.
+
+        The end of the time raises the ``TimeoutError`` of Python, and loses no event.
+        """
+        event = self._events.next().wait(timeout)
+        while isinstance(event, int):
+            self.dropped += event
+            event = self._events.next().wait(timeout)
+        return event
+
+    def close(self) -> None:
+        """Tell the service that no further events are wanted; whoever waits for one hears of the end."""
+        self._events.end().wait()
 
 
 class Shell:

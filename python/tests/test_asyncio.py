@@ -46,6 +46,24 @@ def test_calls_run_at_the_same_time(make: Make) -> None:
     assert asyncio.run(work()) < 4.5
 
 
+def test_events_are_awaited_and_a_wait_can_be_given_up(make: Make) -> None:
+    async def work() -> None:
+        session = make()
+        query = "SELECT * FROM __InstanceCreationEvent WITHIN 1 WHERE TargetInstance ISA 'Win32_Process' \
+            AND TargetInstance.CommandLine = 'sleep 3.14'"
+        async with session.subscribe(query) as events:
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(anext(aiter(events)), 0.2)
+            running = asyncio.ensure_future(session.run("sleep 3.14"))
+            async for event in events:
+                assert event["TargetInstance"]["Name"] == "sleep"
+                break
+            await running
+        assert [event async for event in events] == []
+
+    asyncio.run(work())
+
+
 def test_the_event_loop_goes_on_meanwhile(make: Make) -> None:
     async def work() -> int:
         running = asyncio.ensure_future(make().run("sleep 0.5"))

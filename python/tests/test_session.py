@@ -232,6 +232,33 @@ def test_ctrl_c_interrupts_a_call_and_ends_the_command(session: telarch.Session,
     assert session.run("echo on").text == "on\n"
 
 
+def _timer(name: str, milliseconds: int) -> str:
+    return (
+        '<p:__IntervalTimerInstruction xmlns:p="http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2/'
+        f'__IntervalTimerInstruction"><p:TimerId>{name}</p:TimerId><p:IntervalBetweenEvents>{milliseconds}'
+        "</p:IntervalBetweenEvents></p:__IntervalTimerInstruction>"
+    )
+
+
+def test_events_come_one_after_the_other_and_end_with_the_statement(session: telarch.Session) -> None:
+    timer = "wmicimv2/__IntervalTimerInstruction"
+    session.create(timer, _timer("python", 200))
+    with session.subscribe("SELECT * FROM __TimerEvent WHERE TimerId = 'python'") as events:
+        for _ in range(2):
+            assert next(events)["TimerId"] == "python"
+        # Whoever waits meanwhile hears of the end.
+        session.delete(f"{timer}?TimerId=python")
+        with pytest.raises(TimeoutError):
+            while True:
+                events.wait(timeout=1)
+        waiting = threading.Thread(target=lambda: list(events))
+        waiting.start()
+    waiting.join(20)
+    assert not waiting.is_alive() and events.wait() is None and events.dropped == 0
+    with pytest.raises(telarch.Fault):
+        session.subscribe("SELECT * FROM Win32_Process")
+
+
 def _interrupt_once_it_runs(mark: Path) -> None:
     while not mark.exists():
         time.sleep(0.01)

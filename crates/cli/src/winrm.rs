@@ -13,6 +13,7 @@ mod sddl;
 mod shells;
 pub(crate) mod switches;
 mod trust;
+mod watch;
 mod what_if;
 
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ use operations::{OPERATIONS, Verb};
 
 pub use filter::{Dialect, Filter};
 pub use run::{Conversation, Done, Streams, run, run_on};
+pub use watch::{Told, watch};
 
 /// What a command line of `winrm` asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

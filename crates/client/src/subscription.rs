@@ -109,7 +109,7 @@ impl Subscription {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn time_left(&self) -> Result<Option<Duration>, Error> {
+    pub async fn time_left(&mut self) -> Result<Option<Duration>, Error> {
         let answer = self.say(Action::GetStatus, eventing::write_get_status).await?;
         Ok(answer.content_named("GetStatusResponse").and_then(eventing::granted))
     }
@@ -124,7 +124,7 @@ impl Subscription {
         answer.map(drop)
     }
 
-    async fn say(&self, action: Action, write: impl FnOnce(&mut Writer)) -> Result<Response, Error> {
+    async fn say(&mut self, action: Action, write: impl FnOnce(&mut Writer)) -> Result<Response, Error> {
         let head = self.head(action);
         self.session.exchange(&head, Repeat::Harmless, &self.session.patience(), write).await
     }

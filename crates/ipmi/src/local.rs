@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use ipmi_proto::{CompletionCode, Destination, ProtoError, Request, Response, Timing};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tracing::{debug, trace};
@@ -52,7 +53,7 @@ impl Connection {
     ) -> Result<Self, IpmiError> {
         // It is waited for by a number of its own, which is the same open file.
         let own = transport.as_fd().try_clone_to_owned()?;
-        let file = driver::watched(own)?;
+        let file = readiness::watch(own, Interest::READABLE)?;
         let (orders, inbox) = mpsc::unbounded_channel();
         let courier =
             Courier { transport, file, timing, waiting: VecDeque::new(), open: HashMap::new(), next: 1 };

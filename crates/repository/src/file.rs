@@ -1,12 +1,15 @@
 //! The repository where it lives: one file, a copy in memory, one change at a time.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use cim::Namespace;
 use config::{FileState, WholeFile};
+use readiness::FileChanges;
 use sddl::Guard;
-use tracing::warn;
+use tokio::sync::watch;
+use tracing::{debug, warn};
 use wmi::{Descriptors, ProviderError};
 
 use crate::{Contents, Error, text};
@@ -22,6 +25,17 @@ pub struct Repository {
     contents: RwLock<Arc<Contents>>,
     /// Which file the contents are of. Whoever holds it is the only one to read or change.
     seen: Mutex<Option<FileState>>,
+    /// Says that the contents are others now.
+    published: watch::Sender<()>,
+}
+
+/// When a repository may be another one.
+#[derive(Debug)]
+pub struct Changes {
+    published: watch::Receiver<()>,
+    /// Where it is kept; `None` if it is gone with the process.
+    path: Option<PathBuf>,
+    file: Option<FileChanges>,
 }
 
 impl Repository {
@@ -37,6 +51,7 @@ impl Repository {
             file: Some(file),
             contents: RwLock::new(Arc::new(contents)),
             seen: Mutex::new(Some(state)),
+            published: watch::Sender::new(()),
         })
     }
 
@@ -54,13 +69,24 @@ impl Repository {
         }
         let file = WholeFile::at(path, cim::mof::MAX_TEXT).ok();
         let state = file.as_ref().and_then(|file| file.state().ok());
-        (Self { file, contents: RwLock::new(Arc::new(contents)), seen: Mutex::new(state) }, Some(error))
+        let repository = Self {
+            file,
+            contents: RwLock::new(Arc::new(contents)),
+            seen: Mutex::new(state),
+            published: watch::Sender::new(()),
+        };
+        (repository, Some(error))
     }
 
     /// A repository that is gone with the process.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { file: None, contents: RwLock::default(), seen: Mutex::default() }
+        Self {
+            file: None,
+            contents: RwLock::default(),
+            seen: Mutex::default(),
+            published: watch::Sender::new(()),
+        }
     }
 
     /// What is in it, as it was read or written last.
@@ -94,6 +120,18 @@ impl Repository {
         Ok(true)
     }
 
+    /// Says from now on when it may be another one: when this process has changed it, or anybody its file.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        let path = self.file.as_ref().map(|file| file.path().to_owned());
+        Changes { published: self.published.subscribe(), path, file: None }
+    }
+
+    /// Told whenever the contents are others.
+    pub(crate) fn published(&self) -> watch::Receiver<()> {
+        self.published.subscribe()
+    }
+
     /// Changes what is in it: in the file first, then in memory, both or neither.
     ///
     /// What somebody else has written meanwhile is kept. Waits for the disk.
@@ -124,12 +162,54 @@ impl Repository {
 
     fn publish(&self, contents: Contents) {
         *self.contents.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(contents);
+        self.published.send_replace(());
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<FileState>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl Changes {
+    /// Waits until the repository may be another one. What is in the file is then still to be read
+    /// ([`Repository::refresh`]). Nothing is lost if the future is dropped.
+    pub async fn next(&mut self) {
+        let Self { published, path, file } = self;
+        let of_file = async {
+            let Some(path) = path else { return std::future::pending().await };
+            loop {
+                let watched = match file {
+                    Some(watched) => watched,
+                    // Whatever has happened before it was watched is a change.
+                    None => match FileChanges::of([&*path]) {
+                        Ok(new) => {
+                            *file = Some(new);
+                            return;
+                        }
+                        Err(error) => {
+                            debug!(%error, "The repository cannot be watched; it is looked at");
+                            return tokio::time::sleep(BETWEEN_LOOKS).await;
+                        }
+                    },
+                };
+                match watched.next().await {
+                    Ok(()) => return,
+                    Err(_) => *file = None,
+                }
+            }
+        };
+        tokio::select! {
+            () = of_file => {}
+            // It is told as long as there is a repository.
+            told = published.changed() => if told.is_err() {
+                std::future::pending::<()>().await;
+            },
+        }
+    }
+}
+
+/// How often the file is looked at where the kernel does not tell of it.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 impl Descriptors for Repository {
     fn descriptor(&self, namespace: &Namespace) -> Option<Guard> {

@@ -34,5 +34,5 @@ mod text;
 pub use compiler::{ClassFlags, Compiler, Report};
 pub use contents::{Change, Contents, Existing, Stored};
 pub use error::{Error, Place, Problem};
-pub use file::Repository;
+pub use file::{Changes, Repository};
 pub use living::LivingEngine;

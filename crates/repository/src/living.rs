@@ -1,19 +1,23 @@
 //! An engine that knows what is in the repository now.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use cim::{Class, Name, Namespace};
 use tracing::{info, warn};
-use wmi::{Engine, EngineBuilder, Provider};
+use wmi::{Engine, EngineBuilder, Provider, Watchman};
 
 use crate::provider::{Children, Instances};
 use crate::{Contents, Repository};
 
-/// Makes engines of what never changes and of the repository, which does.
-pub struct LivingEngine {
+/// Makes engines of what never changes and of the repository, which does. Cheap to clone.
+#[derive(Clone)]
+pub struct LivingEngine(Arc<Living>);
+
+struct Living {
     repository: Arc<Repository>,
     begin: Box<dyn Fn() -> EngineBuilder + Send + Sync>,
     current: Mutex<(Arc<Contents>, Engine)>,
+    watchman: Watchman,
 }
 
 impl LivingEngine {
@@ -26,24 +30,45 @@ impl LivingEngine {
         begin: impl Fn() -> EngineBuilder + Send + Sync + 'static,
     ) -> Result<Self, wmi::Error> {
         let contents = repository.contents();
-        let engine = build(&repository, &contents, begin())?;
-        Ok(Self { repository, begin: Box::new(begin), current: Mutex::new((contents, engine)) })
+        let living = Arc::new(OnceLock::new());
+        let watchman = watchman(&repository, &living);
+        let builder = begin().watchman(Arc::clone(&watchman));
+        let engine = build(&repository, &contents, builder)?;
+        let current = Mutex::new((contents, engine));
+        let new = Arc::new(Living { repository, begin: Box::new(begin), current, watchman });
+        // It is set once.
+        let _ = living.set(Arc::downgrade(&new));
+        Ok(Self(new))
     }
 
     /// The engine of this moment. Looks whether the file of the repository is another one, which is one system call.
     ///
-    /// What cannot be read leaves the engine as it was, and is told in the log.
+    /// What cannot be read leaves the engine as it was, and is told in the log. Subscriptions of the engine that was
+    /// before go on with the new one.
     #[must_use]
     pub fn engine(&self) -> Engine {
+        self.0.engine()
+    }
+
+    /// The repository.
+    #[must_use]
+    pub fn repository(&self) -> &Arc<Repository> {
+        &self.0.repository
+    }
+}
+
+impl Living {
+    fn engine(&self) -> Engine {
         if let Err(error) = self.repository.refresh() {
             warn!(%error, "The repository is wrong: what was read before stays");
         }
-        let contents = self.repository.contents();
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let contents = self.repository.contents();
         if !Arc::ptr_eq(&current.0, &contents) {
             // Instances are looked up where they are; only classes and namespaces make another engine.
             let is_same = is_same_schema(&current.0, &contents);
-            match (!is_same).then(|| build(&self.repository, &contents, (self.begin)())) {
+            let begin = || (self.begin)().watchman(Arc::clone(&self.watchman)).succeeding(&current.1);
+            match (!is_same).then(|| build(&self.repository, &contents, begin())) {
                 None => current.0 = contents,
                 Some(Ok(engine)) => {
                     info!("Classes of the repository have changed");
@@ -54,12 +79,26 @@ impl LivingEngine {
         }
         current.1.clone()
     }
+}
 
-    /// The repository.
-    #[must_use]
-    pub fn repository(&self) -> &Arc<Repository> {
-        &self.repository
-    }
+/// Makes another engine as soon as the repository is another.
+fn watchman(repository: &Arc<Repository>, living: &Arc<OnceLock<Weak<Living>>>) -> Watchman {
+    let (repository, living) = (Arc::clone(repository), Arc::clone(living));
+    Arc::new(move || {
+        let (mut changes, living) = (repository.changes(), Arc::clone(&living));
+        Box::pin(async move {
+            loop {
+                if let Some(living) = living.get().and_then(Weak::upgrade) {
+                    // It may wait for the disk.
+                    let made = tokio::task::spawn_blocking(move || living.engine()).await;
+                    if made.is_err() {
+                        return;
+                    }
+                }
+                changes.next().await;
+            }
+        })
+    })
 }
 
 fn is_same_schema(before: &Contents, after: &Contents) -> bool {

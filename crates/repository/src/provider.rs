@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use cim::{ColumnSet, Instance, Name, Namespace, ObjectPath, Value};
-use wmi::{Context, Lookup, Provider, ProviderError, Scan, Sink, Storage};
+use tokio::sync::watch;
+use wmi::{
+    BoxFuture, Context, EventSource, Happening, Lookup, Provider, ProviderError, Scan, Sink, Storage, Watch,
+};
 
 use crate::{Existing, Problem, Repository};
 
@@ -57,6 +60,10 @@ impl Provider for Instances {
         let gone =
             self.repository.update(|contents| Ok(contents.remove_instance(&self.namespace, &path)?))?;
         Ok(gone)
+    }
+
+    fn watch(&self, _watch: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(Some(Box::new(Published(self.repository.published()))))
     }
 }
 
@@ -164,5 +171,22 @@ impl Provider for Children {
         let [key] = lookup.keys else { return Ok(false) };
         let child = self.child(key.as_str().unwrap_or_default())?;
         Ok(self.repository.update(|contents| Ok(contents.remove_namespace(&child)?))?)
+    }
+
+    fn watch(&self, _watch: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(Some(Box::new(Published(self.repository.published()))))
+    }
+}
+
+/// Says when to look at what is kept. Whoever changes the file is noticed by the engine's watchman, who reads it.
+struct Published(watch::Receiver<()>);
+
+impl EventSource for Published {
+    fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
+        Box::pin(async {
+            let gone = |_| ProviderError::failed(cim::Status::Failed, "the repository is gone");
+            self.0.changed().await.map_err(gone)?;
+            Ok(Happening::Changed)
+        })
     }
 }

@@ -22,7 +22,7 @@ use wsman::shell::SignalCode;
 
 use crate::error::Error;
 use crate::flags::EnumerationFlags;
-use crate::{Filter, Resource, ResourceLocator};
+use crate::{Filter, Occurrence, Resource, ResourceLocator};
 
 /// A session whose calls wait. Clones share connections and the one thread that serves them.
 #[derive(Clone, Debug)]
@@ -35,6 +35,13 @@ pub struct Session {
 #[derive(Debug)]
 pub struct Enumerator {
     items: Option<crate::Enumerator>,
+    runtime: Arc<Runtime>,
+}
+
+/// The events of a subscription.
+#[derive(Debug)]
+pub struct Subscription {
+    events: Option<crate::Subscription>,
     runtime: Arc<Runtime>,
 }
 
@@ -155,6 +162,19 @@ impl Session {
         Ok(Enumerator { items: Some(items), runtime: Arc::clone(&self.runtime) })
     }
 
+    /// As [`crate::Session::subscribe`].
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn subscribe<L>(&self, locator: L, filter: Filter) -> Result<Subscription, Error>
+    where
+        L: TryInto<ResourceLocator>,
+        Error: From<L::Error>,
+    {
+        let events = self.runtime.block_on(self.session.subscribe(locator, filter))?;
+        Ok(Subscription { events: Some(events), runtime: Arc::clone(&self.runtime) })
+    }
+
     /// As [`crate::Session::run`].
     ///
     /// # Errors
@@ -187,6 +207,25 @@ impl Drop for Enumerator {
         if let Some(items) = self.items.take() {
             // Nobody is left to hear of it.
             let _released = self.runtime.block_on(items.release());
+        }
+    }
+}
+
+/// Each call waits for the next event, for as long as it takes.
+impl Iterator for Subscription {
+    type Item = Result<Occurrence, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.runtime.block_on(self.events.as_mut()?.next())
+    }
+}
+
+/// It is ended before the caller goes on.
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        if let Some(events) = self.events.take() {
+            // Nobody is left to hear of it.
+            let _ended = self.runtime.block_on(events.end());
         }
     }
 }

@@ -10,7 +10,8 @@
 //! | `SessionFlag…`, `EnumerationFlag…`, `Proxy…` | [`SessionFlags`], [`EnumerationFlags`], [`ProxyAccess`], [`ProxyAuthentication`] |
 //! | `Error` | [`Error`], with the fault, its cause and what to do |
 //!
-//! And what COM has not: remote shells ([`Session::run`], [`Shell`]) and files ([`Session::copy`], [`Session::fetch`]).
+//! And what COM has not: events ([`Session::subscribe`]), remote shells ([`Session::run`], [`Shell`]) and files
+//! ([`Session::copy`], [`Session::fetch`]).
 //!
 //! ```no_run
 //! use telarch::{ConnectionOptions, EnumerationFlags, Error, Filter, SessionFlags, Wsman};
@@ -36,8 +37,7 @@
 //!
 //! Everything is asynchronous on tokio; [`blocking`] waits. Bodies go in as XML and come out as [`Resource`].
 //!
-//! Left out on purpose: subscriptions, which COM does not have either, and the dialogue that edits security
-//! descriptors (`IWSManInternal`), which is `winrm configSDDL`.
+//! Left out on purpose: the dialogue that edits security descriptors (`IWSManInternal`), which is `winrm configSDDL`.
 
 mod automation;
 pub mod blocking;
@@ -52,6 +52,7 @@ mod resource;
 mod resource_locator;
 mod session;
 mod shell;
+mod subscription;
 
 pub use automation::Wsman;
 pub use client::{CommandOptions, Console, Finished, Interpreter, Output, Profile, Scheme, ShellOptions};
@@ -64,5 +65,6 @@ pub use resource::Resource;
 pub use resource_locator::{MustComply, ResourceLocator};
 pub use session::Session;
 pub use shell::{Command, Controls, Shell};
+pub use subscription::{Occurrence, Subscription};
 pub use wsman::shell::SignalCode;
 pub use wsman::{Detail as FaultDetail, EndpointReference, Fault};

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use cim::wql::{self, Columns, Query, Select};
 use cim::{Class, ClassDeclaration, Instance, Name, Namespace, ObjectPath, Origin, Schema, Status};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::debug;
 
-use crate::event::Timers;
+use crate::lineage::{Lineage, Lookout, Watchman};
 use crate::namespaces::Namespaces;
 use crate::plan::Step;
 use crate::rows::Finder;
@@ -59,8 +59,8 @@ pub(crate) struct Inner {
     tables: HashMap<Namespace, Table>,
     limits: Limits,
     descriptors: Arc<dyn Descriptors>,
-    calls: Arc<Semaphore>,
-    subscriptions: Arc<Semaphore>,
+    watchman: Option<Watchman>,
+    pub(crate) lineage: Arc<Lineage>,
 }
 
 /// An engine that is still being put together.
@@ -71,6 +71,8 @@ pub struct EngineBuilder {
     providers: Vec<Arc<dyn Provider>>,
     limits: Limits,
     descriptors: Arc<dyn Descriptors>,
+    watchman: Option<Watchman>,
+    lineage: Option<Arc<Lineage>>,
 }
 
 /// What a query gives.
@@ -158,6 +160,19 @@ impl EngineBuilder {
         Self { descriptors, ..self }
     }
 
+    /// The engine that takes the place of another, as soon as it is put together: subscriptions go on with it, and
+    /// timers and what is counted go over to it.
+    #[must_use]
+    pub fn succeeding(self, before: &Engine) -> Self {
+        Self { lineage: Some(Arc::clone(&before.inner.lineage)), ..self }
+    }
+
+    /// The engine with somebody who looks for what makes another one necessary, while there are subscriptions.
+    #[must_use]
+    pub fn watchman(self, watchman: Watchman) -> Self {
+        Self { watchman: Some(watchman), ..self }
+    }
+
     /// Puts it together.
     ///
     /// # Errors
@@ -183,8 +198,8 @@ impl EngineBuilder {
             let descriptors = self.descriptors.clone();
             Arc::new(SystemSecurity::new(namespace.clone(), descriptors)) as Arc<dyn Provider>
         });
-        let timers =
-            namespaces.iter().map(|namespace| Arc::new(Timers::new(namespace.clone())) as Arc<dyn Provider>);
+        let lineage = self.lineage.unwrap_or_else(|| Lineage::new(&self.limits));
+        let timers = namespaces.iter().map(|namespace| lineage.timers(namespace) as Arc<dyn Provider>);
         for provider in own.chain(security).chain(timers).chain(self.providers) {
             for (namespace, name) in provider.classes() {
                 let table = tables.get_mut(&namespace).ok_or(Error::NoNamespace(namespace))?;
@@ -199,13 +214,12 @@ impl EngineBuilder {
                 table.providers.insert(name, provider.clone());
             }
         }
-        let calls = Arc::new(Semaphore::new(self.limits.calls));
-        let subscriptions = Arc::new(Semaphore::new(self.limits.subscriptions));
         let (server, offset, limits, descriptors) =
             (self.server, self.offset, self.limits, self.descriptors.clone());
-        Ok(Engine {
-            inner: Arc::new(Inner { server, offset, tables, limits, descriptors, calls, subscriptions }),
-        })
+        let watchman = self.watchman;
+        let inner = Arc::new(Inner { server, offset, tables, limits, descriptors, watchman, lineage });
+        inner.lineage.succeed(&inner);
+        Ok(Engine { inner })
     }
 }
 
@@ -239,6 +253,8 @@ impl Engine {
             providers: Vec::new(),
             limits: Limits::default(),
             descriptors: Arc::new(InMemory::default()),
+            watchman: None,
+            lineage: None,
         }
     }
 
@@ -393,7 +409,7 @@ impl Engine {
     ) -> Result<Rows, Error> {
         let limits = self.inner.limits;
         let permit =
-            self.inner.calls.clone().try_acquire_owned().map_err(|_| Error::TooBusy(limits.calls))?;
+            self.inner.lineage.calls.clone().try_acquire_owned().map_err(|_| Error::TooBusy(limits.calls))?;
         let search = move |finder: &Finder| {
             let _permit = permit;
             if let Err(error) = work(finder) {
@@ -411,7 +427,18 @@ impl Engine {
     /// Counts one more subscription, until the permit is dropped.
     pub(crate) fn subscription(&self) -> Result<OwnedSemaphorePermit, Error> {
         let most = self.inner.limits.subscriptions;
-        self.inner.subscriptions.clone().try_acquire_owned().map_err(|_| Error::TooManySubscriptions(most))
+        self.inner
+            .lineage
+            .subscriptions
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| Error::TooManySubscriptions(most))
+    }
+
+    /// Has somebody look for what makes another engine necessary, until this is dropped.
+    pub(crate) fn look_out(&self) -> Option<Arc<Lookout>> {
+        let watchman = self.inner.watchman.as_ref()?;
+        Some(self.inner.lineage.look_out(watchman))
     }
 
     /// Runs a single call of a provider for which nobody waits: it takes its turn where others would be too many.
@@ -420,7 +447,7 @@ impl Engine {
         class: &Name,
         work: impl FnOnce() -> Result<T, ProviderError> + Send + 'static,
     ) -> Result<T, Error> {
-        let turn = self.inner.calls.clone().acquire_owned().await;
+        let turn = self.inner.lineage.calls.clone().acquire_owned().await;
         self.call_with(class, turn.map_err(|_| Error::TooBusy(self.inner.limits.calls))?, work).await
     }
 
@@ -432,7 +459,7 @@ impl Engine {
     ) -> Result<T, Error> {
         let limits = self.inner.limits;
         let permit =
-            self.inner.calls.clone().try_acquire_owned().map_err(|_| Error::TooBusy(limits.calls))?;
+            self.inner.lineage.calls.clone().try_acquire_owned().map_err(|_| Error::TooBusy(limits.calls))?;
         self.call_with(class, permit, work).await
     }
 

@@ -2,10 +2,12 @@
 //!
 //! Changes of instances are found by looking again, every `WITHIN`; where a provider has a
 //! [source](EventSource) that says when to look, nobody looks before. What cannot be had by looking, such as the
-//! start of a process, comes from sources alone.
+//! start of a process, comes from sources alone. Classes change only with the engine: a subscription goes on with the
+//! engine that takes the place of its own, and tells how the two differ if that is what was asked.
 
 mod aggregate;
 mod changes;
+mod classes;
 mod extrinsic;
 mod outlet;
 mod question;
@@ -15,13 +17,14 @@ mod timer;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use cim::wql::{self, Query};
+use cim::wql::{self, Query, Select};
 use cim::{Class, Instance, Name, Namespace, Status};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinError, JoinSet};
 
 pub(crate) use timer::Timers;
 
+use crate::lineage::{Lookout, Successors};
 use crate::{Context, Engine, Error, ProviderError, Rights};
 use outlet::Outlet;
 use question::{Kind, Question};
@@ -34,6 +37,7 @@ pub struct Events {
     /// What watches; aborted with this.
     watching: JoinSet<()>,
     class: Name,
+    _lookout: Option<Arc<Lookout>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -106,26 +110,50 @@ impl Engine {
         namespace: &Namespace,
         text: &str,
     ) -> Result<Events, Error> {
-        self.admit(context, namespace, Rights::ENABLE)?;
+        self.admit(context, namespace, Rights::SUBSCRIBE)?;
         // One too many costs next to nothing.
         let permit = self.subscription()?;
         let Query::Select(select) = wql::parse(text)? else {
             return Err(Error::NotEvents("associations are no events: select from a class of events"));
         };
-        let class = select.from.clone();
+        let (class, origin) = (select.from.clone(), self.origin(namespace));
         let names = if select.group.is_some() { None } else { select.names() };
-        let question = Question::read(self.schema(namespace)?, select, self.origin(namespace))?;
-        let limits = self.limits();
-        let queue = Arc::new(Queue::new(limits.events_ahead));
+        // Before anything is looked at, so that nothing that changes meanwhile is missed.
+        let (successors, lookout) = (Successors::of(self), self.look_out());
+        let question = Question::read(self.schema(namespace)?, select.clone(), origin)?;
+        let queue = Arc::new(Queue::new(self.limits().events_ahead));
         let mut watching = JoinSet::new();
         let outlet = Outlet::new(&question, Arc::clone(&queue), &mut watching);
+        let (engine, context, namespace) = (self.clone(), context.clone(), namespace.clone());
+        let subscriber = Subscriber { engine, context, namespace, select, outlet, successors };
         match question.kind {
-            Kind::Changes(changes) => {
-                changes::watch(self, context, namespace, changes, outlet, &mut watching).await?;
-            }
-            Kind::Others => extrinsic::watch(self, context, namespace, &class, &outlet, &mut watching)?,
+            Kind::Changes(wanted) => changes::watch(subscriber, wanted, &mut watching).await?,
+            Kind::Classes(events) => classes::watch(subscriber, events, &mut watching)?,
+            Kind::Others => extrinsic::watch(subscriber, &mut watching)?,
         }
-        Ok(Events { queue, names, watching, class, _permit: permit })
+        Ok(Events { queue, names, watching, class, _lookout: lookout, _permit: permit })
+    }
+}
+
+/// Who wants to know what, and of which engine.
+struct Subscriber {
+    engine: Engine,
+    context: Context,
+    namespace: Namespace,
+    select: Select,
+    outlet: Arc<Outlet>,
+    successors: Successors,
+}
+
+impl Subscriber {
+    /// Asks another engine the same, for somebody who may still ask it.
+    fn ask(&mut self, engine: Engine) -> Result<Kind, Error> {
+        self.engine = engine;
+        self.engine.admit(&self.context, &self.namespace, Rights::SUBSCRIBE)?;
+        let (schema, origin) = (self.engine.schema(&self.namespace)?, self.engine.origin(&self.namespace));
+        let question = Question::read(schema, self.select.clone(), origin)?;
+        self.outlet.judge_by(&question);
+        Ok(question.kind)
     }
 }
 

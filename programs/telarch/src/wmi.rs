@@ -14,6 +14,7 @@ mod security;
 mod shell;
 mod source;
 mod there;
+mod watch;
 
 use std::io::{self, IsTerminal as _};
 
@@ -54,6 +55,7 @@ fn run(parser: Parser) -> Result<String, Failure> {
         }
         Action::Security { namespace, sddl } => security::run(&source, namespace, sddl.as_deref()),
         Action::Plot { query, rhythm } => plot::run(&source, &query, rhythm),
+        Action::Watch { query, until } => watch::run(&source, &query, until, printer),
         Action::Shell if io::stdin().is_terminal() && io::stdout().is_terminal() => {
             shell::talk(&source, printer)
         }
@@ -71,6 +73,8 @@ Examples:
   telarch wmi describe Win32_Process
   telarch wmi plot "SELECT PercentProcessorTime FROM Win32_PerfFormattedData_PerfOS_Processor WHERE Name='_Total'"
 
+  telarch wmi --watch "SELECT * FROM __InstanceModificationEvent WITHIN 5 WHERE TargetInstance ISA 'Win32_Service'"
+
 Actions:
   QUERY                 a query of WQL, or the name of a class for all its instances
   get PATH              one instance: Win32_Service.Name="sshd", or Win32_OperatingSystem=@ for the only one
@@ -78,6 +82,8 @@ Actions:
                         call a method of an instance, or of a class; an array is written {a,b}
   classes [PATTERN]     the classes that there are, with * and ? for others letters; of this machine those are marked that have instances
   describe CLASS        properties, keys, types and methods of a class
+  --watch QUERY         tell the events of a query as they come, until Ctrl and C: each as a list, a line of a table or
+                        of CSV, or an object of JSON in a line of its own
   plot QUERY            draw the first number of each row over time; q ends it. Without a terminal: a line each time
   security [NS [SDDL]]  who may do what in a namespace; or set it
   (nothing)             a shell, with history and completion; without a terminal, a query in each line of input
@@ -86,7 +92,8 @@ Options:
   -n, --namespace NS    root/cimv2 if left away
   --format FORMAT       table, list, json or csv; if left away, a table for some properties and a list for all of them
   --qualifiers          also what is said about classes, properties and methods (describe)
-  --for TIME            how long to plot: 30s, 5m or 1h; until it is ended if left away
+  --for TIME            how long to plot or to watch: 30s, 5m or 1h; until it is ended if left away
+  --count N             end after so many events (--watch)
   --every TIME          how often to ask (plot); 1s if left away
   --repository PATH     the classes that were added to this machine, if they are not in the usual file
   -r HOST               ask this machine, which may be a saved host; -u, -p, -auth, -ssl and the other switches of

@@ -1,5 +1,7 @@
 //! Conditions with the types of one class.
 
+use std::borrow::Cow;
+
 use super::error::{QueryError, Reason, Span};
 use super::test::{Test, Wanted, is_allowed};
 use super::{Condition, Constant, Operator, Pattern, PropertyPath, Select, bound, pinned};
@@ -115,21 +117,26 @@ fn evaluate(node: &Node, row: &Instance, origin: &Origin) -> bool {
         Node::Not(node) => !evaluate(node, row, origin),
         Node::System { property, test } => test.passes(&property.of_instance(row, origin)),
         Node::Column { column, index, members, test, .. } => {
-            let mut value = row.at(*column);
-            for member in members {
-                let inner = match value {
-                    Value::Object(instance) => instance.value(member.as_str()),
-                    _ => None,
-                };
-                // What an embedded instance has not is neither equal nor NULL.
-                let Some(inner) = inner else { return false };
-                value = inner;
-            }
-            match index {
-                None => test.passes(value),
+            // What an embedded instance has not is neither equal nor NULL.
+            member(row.at(*column), members, origin).is_some_and(|value| match index {
+                None => test.passes(&value),
                 Some(index) => test.passes(value.elements().get(*index).unwrap_or(&Value::Null)),
-            }
+            })
         }
+    }
+}
+
+/// What is behind some names in an embedded instance, of which the last may be that of a system property.
+fn member<'r>(value: &'r Value, names: &[Name], origin: &Origin) -> Option<Cow<'r, Value>> {
+    let [name, deeper @ ..] = names else { return Some(Cow::Borrowed(value)) };
+    let Value::Object(instance) = value else { return None };
+    match instance.value(name.as_str()) {
+        Some(inner) => member(inner, deeper, origin),
+        None if deeper.is_empty() => {
+            let property = SystemProperty::parse(name.as_str())?;
+            Some(Cow::Owned(property.of_instance(instance, origin)))
+        }
+        None => None,
     }
 }
 

@@ -360,7 +360,7 @@ impl Run {
     }
 }
 
-fn wire_filter(filter: Filter) -> Result<WireFilter, Failure> {
+pub(super) fn wire_filter(filter: Filter) -> Result<WireFilter, Failure> {
     let text_in = |dialect: &str, text: String| WireFilter {
         dialect: dialect.to_owned(),
         text,

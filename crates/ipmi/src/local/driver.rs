@@ -2,26 +2,18 @@
 //!
 //! `unsafe` is allowed here because the driver's calls take structures with addresses in them, which no safe wrapper
 //! knows: each structure points to what is borrowed for as long as the call takes, and the kernel writes within the
-//! lengths that are given; and because waiting for any file takes a promise that its number stays the same.
+//! lengths that are given.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_long, c_uint, c_void};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use ipmi_proto::{CompletionCode, Destination, Request, Response};
 use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 use super::Transport;
-
-/// A file that can be waited for until something can be read from it.
-pub(super) fn watched(file: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: it owns its number, which stays open and the same for as long as it is watched.
-    unsafe { AsyncFd::register_with_interest(file, Interest::READABLE) }.map_err(io::Error::from)
-}
 
 /// The open file of the driver.
 #[derive(Debug)]

@@ -11,7 +11,6 @@ mod message;
 pub mod oracle;
 mod proxy;
 mod stream;
-mod watched;
 
 pub use host::{Activity, Host};
 pub use proxy::{HostedPlugin, Hosts, UserQuota};

@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
-use crate::watched::watch;
+use readiness::watch;
 
 /// Both directions of a socket; it ends when what comes is dropped.
 ///

@@ -14,7 +14,6 @@ mod mounts;
 mod processes;
 mod signals;
 mod table;
-mod watched;
 
 use std::sync::Arc;
 

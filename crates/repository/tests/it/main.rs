@@ -4,6 +4,7 @@
 mod compiling;
 mod corpus;
 mod engine;
+mod events;
 mod file;
 
 use std::path::Path;

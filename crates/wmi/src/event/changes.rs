@@ -2,77 +2,57 @@
 
 mod class;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cim::wql::{Condition, Select};
-use cim::{Instance, Namespace, Status, Value};
+use cim::{Instance, Name, Status, Value};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
-use super::outlet::Outlet;
-use super::question::{EventClasses, Wanted};
-use super::{Changes, EventSource, Watch};
+use super::question::{EventClasses, Kind, Wanted};
+use super::{Changes, EventSource, Subscriber, Watch};
 use crate::engine::everything;
-use crate::{Context, Engine, Error, ProviderError};
+use crate::{Engine, Error, ProviderError};
 use class::{Change, WatchedClass};
 
 /// Looks for the first time, and goes on in the background.
 pub(super) async fn watch(
-    engine: &Engine,
-    context: &Context,
-    namespace: &Namespace,
+    subscriber: Subscriber,
     wanted: Wanted,
-    outlet: Arc<Outlet>,
     watching: &mut JoinSet<()>,
 ) -> Result<(), Error> {
-    let keys = Condition::And(wanted.keys.clone());
-    let select =
-        Select { condition: Some(keys).filter(|_| !wanted.keys.is_empty()), ..everything(&wanted.target) };
-    let wake = Arc::new(Wake::default());
-    let (mut classes, mut sources) = (Vec::new(), Vec::new());
-    for served in engine.table(namespace)?.require(wanted.target.as_str())? {
-        let watch = Watch { context, class: &served.class, changes: wanted.changes };
-        // It listens before anybody looks, so that nothing is missed in between.
-        let source = served.provider.watch(&watch).map_err(|error| error.of(served.class.name()))?;
-        let watched = WatchedClass::new(served, &select, &wanted, source.is_some())?;
-        sources.extend(source.map(|source| (classes.len(), source)));
-        classes.push(watched);
-    }
     let mut watcher = Watcher {
-        engine: engine.clone(),
-        context: context.clone(),
-        namespace: namespace.clone(),
+        subscriber,
         interval: wanted.interval,
-        events: wanted.events,
         changes: wanted.changes,
-        outlet,
-        classes,
+        classes: Vec::new(),
         rested: Instant::now(),
+        wake: Arc::default(),
+        listening: JoinSet::new(),
+        events: EventClasses::clone(&wanted.events),
     };
-    let all = (0..watcher.classes.len()).collect();
-    watcher.look(&all, Look::First).await?;
-    for (at, source) in sources {
-        watching.spawn(listen(at, source, Arc::clone(&wake)));
-    }
-    watching.spawn(watcher.run(wake));
+    let Taken { new, sources, .. } = watcher.take_up(&wanted)?;
+    watcher.look(&new, Look::First).await?;
+    watcher.listen(sources);
+    watching.spawn(watcher.run());
     Ok(())
 }
 
 struct Watcher {
-    engine: Engine,
-    context: Context,
-    namespace: Namespace,
+    subscriber: Subscriber,
     interval: Duration,
     events: EventClasses,
     changes: Changes,
-    outlet: Arc<Outlet>,
     classes: Vec<WatchedClass>,
     /// Not before this is looked again: looking is never more than a tenth of the time.
     rested: Instant,
+    wake: Arc<Wake>,
+    /// Those who hear the sources.
+    listening: JoinSet<()>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -82,8 +62,70 @@ enum Look {
     Again,
 }
 
+/// The places of classes that are watched from now on, and who says when to look at them.
+#[derive(Default)]
+struct Taken {
+    /// Nobody has watched these yet.
+    new: BTreeSet<usize>,
+    /// These were watched before, but their properties are others now.
+    changed: BTreeSet<usize>,
+    /// These go on as they were.
+    known: BTreeSet<usize>,
+    sources: Vec<(usize, Box<dyn EventSource>)>,
+}
+
 impl Watcher {
-    async fn run(mut self, wake: Arc<Wake>) {
+    /// Turns to the classes that there are now. What was seen of those that were there before is kept.
+    fn take_up(&mut self, wanted: &Wanted) -> Result<Taken, Error> {
+        let keys = Condition::And(wanted.keys.clone());
+        let select = Select {
+            condition: Some(keys).filter(|_| !wanted.keys.is_empty()),
+            ..everything(&wanted.target)
+        };
+        let Subscriber { engine, context, namespace, .. } = &self.subscriber;
+        let mut before: HashMap<Name, WatchedClass> =
+            self.classes.drain(..).map(|class| (class.name().clone(), class)).collect();
+        let mut taken = Taken::default();
+        for served in engine.table(namespace)?.require(wanted.target.as_str())? {
+            let at = self.classes.len();
+            let watch = Watch { context, class: &served.class, changes: wanted.changes };
+            // It listens before anybody looks, so that nothing is missed in between.
+            let source = served.provider.watch(&watch).map_err(|error| error.of(served.class.name()))?;
+            let has_source = source.is_some();
+            taken.sources.extend(source.map(|source| (at, source)));
+            let (places, class) = match before.remove(served.class.name()) {
+                Some(class) if class.fits(&served) => (&mut taken.known, class.served_by(served, has_source)),
+                Some(_) => (&mut taken.changed, WatchedClass::new(served, &select, wanted, has_source)?),
+                None => (&mut taken.new, WatchedClass::new(served, &select, wanted, has_source)?),
+            };
+            places.insert(at);
+            self.classes.push(class);
+        }
+        self.events = EventClasses::clone(&wanted.events);
+        Ok(taken)
+    }
+
+    /// Hears these sources, and none from before.
+    fn listen(&mut self, sources: Vec<(usize, Box<dyn EventSource>)>) {
+        self.wake = Arc::default();
+        self.listening = JoinSet::new();
+        for (at, source) in sources {
+            self.listening.spawn(listen(at, source, Arc::clone(&self.wake)));
+        }
+    }
+
+    /// Goes on with another engine.
+    async fn follow(&mut self, engine: Engine) -> Result<(), Error> {
+        let Kind::Changes(wanted) = self.subscriber.ask(engine)? else { return Ok(()) };
+        let Taken { new, changed, known, sources } = self.take_up(&wanted)?;
+        self.look(&changed, Look::First).await?;
+        // What a source has told last may have gone with it, and instances may have come with their class.
+        self.look(&(&known | &new), Look::Again).await?;
+        self.listen(sources);
+        Ok(())
+    }
+
+    async fn run(mut self) {
         let mut looked = Instant::now();
         loop {
             // With a source for everything there is nothing to wake up for.
@@ -101,10 +143,10 @@ impl Watcher {
                     looked = Instant::now();
                     due.extend((0..).zip(&self.classes).filter(|(_, class)| !class.has_source).map(|(at, _)| at));
                 }
-                () = wake.more.notified() => {
+                () = self.wake.more.notified() => {
                     // What happens together is looked at once.
                     sleep_until((Instant::now() + SETTLING).max(self.rested)).await;
-                    let told = wake.take();
+                    let told = self.wake.take();
                     for at in told.lost {
                         if let Some(class) = self.classes.get_mut(at) {
                             class.has_source = false;
@@ -112,12 +154,17 @@ impl Watcher {
                     }
                     due.extend(told.changed);
                 }
+                engine = self.subscriber.successors.next() => {
+                    if let Err(error) = self.follow(engine).await {
+                        return self.subscriber.outlet.fail(error);
+                    }
+                }
             }
             if due.is_empty() {
                 continue;
             }
             if let Err(error) = self.look(&due, Look::Again).await {
-                return self.outlet.fail(error);
+                return self.subscriber.outlet.fail(error);
             }
         }
     }
@@ -129,15 +176,16 @@ impl Watcher {
             let Some(place) = self.classes.get_mut(*at) else { continue };
             let name = place.name().clone();
             let mut class = std::mem::replace(place, WatchedClass::elsewhere(place));
-            let (context, origin) = (self.context.clone(), self.engine.origin(&self.namespace));
-            let context = context.within(self.engine.limits().patience);
-            let most = self.engine.limits().watched_rows;
+            let Subscriber { engine, context, namespace, .. } = &self.subscriber;
+            let origin = engine.origin(namespace);
+            let context = context.clone().within(engine.limits().patience);
+            let most = engine.limits().watched_rows;
             let looking = move || {
                 let found = class.look(&context, &origin, most, look);
                 Ok((class, found))
             };
             // A provider that hangs keeps the class with it; the subscription ends then.
-            let (mut class, found) = self.engine.call_in_turn(&name, looking).await?;
+            let (mut class, found) = engine.call_in_turn(&name, looking).await?;
             match found {
                 Ok(found) => {
                     class.failures = 0;
@@ -180,7 +228,7 @@ impl Watcher {
         });
         // The classes of events take any instance.
         if let Ok(event) = event {
-            self.outlet.offer(event);
+            self.subscriber.outlet.offer(event);
         }
     }
 }

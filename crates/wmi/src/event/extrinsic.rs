@@ -2,37 +2,93 @@
 
 use std::sync::Arc;
 
-use cim::{Name, Namespace};
-use tokio::task::JoinSet;
+use cim::{Class, Name};
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::outlet::Outlet;
-use super::{Changes, EventSource, Happening, Watch};
-use crate::{Context, Engine, Error};
+use super::question::Kind;
+use super::{Changes, EventSource, Happening, Subscriber, Watch};
+use crate::{Error, Provider};
 
 /// Listens to everybody who tells of a class of events or one below.
 ///
 /// # Errors
 /// [`Error::NoProvider`] if there is nobody, and those of providers if none of them can.
-pub(super) fn watch(
-    engine: &Engine,
-    context: &Context,
-    namespace: &Namespace,
-    class: &Name,
-    outlet: &Arc<Outlet>,
-    watching: &mut JoinSet<()>,
-) -> Result<(), Error> {
-    let mut failed = None;
-    for served in engine.table(namespace)?.require(class.as_str())? {
-        let watch = Watch { context, class: &served.class, changes: Changes::empty() };
-        match served.provider.watch(&watch) {
-            Ok(Some(source)) => {
-                watching.spawn(listen(source, Arc::clone(outlet), served.class.name().clone()));
+pub(super) fn watch(subscriber: Subscriber, watching: &mut JoinSet<()>) -> Result<(), Error> {
+    let mut listeners = Listeners { subscriber, heard: Vec::new(), tasks: JoinSet::new() };
+    listeners.turn()?;
+    watching.spawn(listeners.run());
+    Ok(())
+}
+
+struct Listeners {
+    subscriber: Subscriber,
+    heard: Vec<Heard>,
+    /// As many as there are sources; a source that ends is not begun again.
+    tasks: JoinSet<()>,
+}
+
+/// Who is listened to.
+struct Heard {
+    provider: Arc<dyn Provider>,
+    class: Arc<Class>,
+    listener: AbortHandle,
+}
+
+impl Listeners {
+    async fn run(mut self) {
+        loop {
+            tokio::select! {
+                ended = self.tasks.join_next() => match ended {
+                    // One that is listened to no more.
+                    Some(Err(error)) if error.is_cancelled() => {}
+                    // It has said why, or has panicked.
+                    Some(ended) => return ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
+                    None => return,
+                },
+                engine = self.subscriber.successors.next() => {
+                    let turned = self.subscriber.ask(engine).and_then(|kind| match kind {
+                        Kind::Others => self.turn(),
+                        _ => Ok(()),
+                    });
+                    if let Err(error) = turned {
+                        return self.subscriber.outlet.fail(error);
+                    }
+                }
             }
-            Ok(None) => {}
-            Err(error) => failed = Some(error.of(served.class.name())),
         }
     }
-    if watching.is_empty() { Err(failed.unwrap_or_else(|| Error::NoProvider(class.clone()))) } else { Ok(()) }
+
+    /// Listens to those that the engine has now. Whoever was heard before goes on without a gap.
+    fn turn(&mut self) -> Result<(), Error> {
+        let Subscriber { engine, context, namespace, select, outlet, .. } = &self.subscriber;
+        let mut failed = None;
+        let mut before = std::mem::take(&mut self.heard);
+        for served in engine.table(namespace)?.require(select.from.as_str())? {
+            let is_it = |heard: &Heard| {
+                Arc::ptr_eq(&heard.provider, &served.provider) && Arc::ptr_eq(&heard.class, &served.class)
+            };
+            if let Some(at) = before.iter().position(is_it) {
+                self.heard.push(before.swap_remove(at));
+                continue;
+            }
+            let watch = Watch { context, class: &served.class, changes: Changes::empty() };
+            match served.provider.watch(&watch) {
+                Ok(Some(source)) => {
+                    let listening = listen(source, Arc::clone(outlet), served.class.name().clone());
+                    let listener = self.tasks.spawn(listening);
+                    self.heard.push(Heard { provider: served.provider, class: served.class, listener });
+                }
+                Ok(None) => {}
+                Err(error) => failed = Some(error.of(served.class.name())),
+            }
+        }
+        before.iter().for_each(|heard| heard.listener.abort());
+        if self.heard.is_empty() {
+            return Err(failed.unwrap_or_else(|| Error::NoProvider(select.from.clone())));
+        }
+        Ok(())
+    }
 }
 
 async fn listen(mut source: Box<dyn EventSource>, outlet: Arc<Outlet>, class: Name) {

@@ -1,6 +1,6 @@
 //! Where events go that were found: those that are wanted to whoever subscribed, alone or counted together.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cim::{Instance, Value};
@@ -14,7 +14,8 @@ use crate::Error;
 
 /// Takes events from those who find them.
 pub(super) struct Outlet {
-    judge: Arc<Judge>,
+    /// Another one when classes have changed.
+    judge: RwLock<Arc<Judge>>,
     queue: Arc<Queue>,
     /// Takes those that are counted together.
     counted: Option<mpsc::Sender<Instance>>,
@@ -27,13 +28,19 @@ impl Outlet {
             watching.spawn(aggregate::count(groups, events, Arc::clone(&queue)));
             sender
         });
-        Arc::new(Self { judge: question.judge(), queue, counted })
+        Arc::new(Self { judge: RwLock::new(question.judge()), queue, counted })
+    }
+
+    /// Judges by what is known of the classes now.
+    pub(super) fn judge_by(&self, question: &Question) {
+        *self.judge.write().unwrap_or_else(PoisonError::into_inner) = question.judge();
     }
 
     /// Gives an event away, if it is wanted. Never waits.
     pub(super) fn offer(&self, mut event: Instance) {
         stamp(&mut event);
-        if !self.judge.wants(&event) {
+        let judge = Arc::clone(&self.judge.read().unwrap_or_else(PoisonError::into_inner));
+        if !judge.wants(&event) {
             return;
         }
         match &self.counted {

@@ -24,6 +24,8 @@ pub(super) struct Question {
 pub(super) enum Kind {
     /// By looking at instances.
     Changes(Wanted),
+    /// By comparing the classes of one engine with those of the next.
+    Classes(EventClasses),
     /// From sources.
     Others,
 }
@@ -43,13 +45,14 @@ pub(super) struct Wanted {
 }
 
 /// The classes of the events of changes.
+#[derive(Clone)]
 pub(super) struct EventClasses {
     pub(super) creation: Arc<Class>,
     pub(super) modification: Arc<Class>,
     pub(super) deletion: Arc<Class>,
-    /// `TargetInstance` or `TargetNamespace`.
+    /// `TargetInstance`, `TargetNamespace` or `TargetClass`.
     pub(super) target: &'static str,
-    /// `PreviousInstance` or `PreviousNamespace`.
+    /// `PreviousInstance`, `PreviousNamespace` or `PreviousClass`.
     pub(super) previous: &'static str,
 }
 
@@ -87,6 +90,13 @@ const NAMESPACES: Family = Family {
     previous: "PreviousNamespace",
 };
 
+const CLASSES: Family = Family {
+    above: "__ClassOperationEvent",
+    names: ["__ClassCreationEvent", "__ClassModificationEvent", "__ClassDeletionEvent"],
+    target: "TargetClass",
+    previous: "PreviousClass",
+};
+
 /// How often instances are looked at when the query does not say it. Windows refuses such queries.
 const USUAL_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -115,9 +125,7 @@ impl Question {
         }
         let kind = match [INSTANCES, NAMESPACES].into_iter().find(|family| class.is_a(family.above)) {
             Some(family) => Kind::Changes(wanted(schema, &class, &select, &family)?),
-            None if class.is_a("__ClassOperationEvent") => {
-                return Err(Error::NotEvents("nobody tells of classes that come, change or go"));
-            }
+            None if class.is_a(CLASSES.above) => Kind::Classes(CLASSES.events(schema)?),
             None => Kind::Others,
         };
         let below = schema.subclasses(class.name().as_str());
@@ -141,11 +149,19 @@ impl Question {
     }
 }
 
+impl Family {
+    fn events(&self, schema: &Schema) -> Result<EventClasses, Error> {
+        let [creation, modification, deletion] = self.names.map(|name| schema.require(name));
+        let (target, previous) = (self.target, self.previous);
+        let (creation, modification, deletion) = (creation?, modification?, deletion?);
+        Ok(EventClasses { creation, modification, deletion, target, previous })
+    }
+}
+
 fn wanted(schema: &Schema, class: &Class, select: &Select, family: &Family) -> Result<Wanted, Error> {
-    let [creation, modification, deletion] = family.names.map(|name| schema.require(name));
-    let (creation, modification, deletion) = (creation?, modification?, deletion?);
+    let events = family.events(schema)?;
     let flags = [Changes::CREATION, Changes::MODIFICATION, Changes::DELETION];
-    let asked = [&creation, &modification, &deletion].into_iter().zip(flags);
+    let asked = [&events.creation, &events.modification, &events.deletion].into_iter().zip(flags);
     let changes = asked
         .filter(|(event, _)| event.is_a(class.name().as_str()))
         .fold(Changes::empty(), |changes, (_, flag)| changes | flag);
@@ -167,13 +183,7 @@ fn wanted(schema: &Schema, class: &Class, select: &Select, family: &Family) -> R
             .map(|condition| about_keys(condition, &target_class, family.target))
             .unwrap_or_default(),
         target: target_class.name().clone(),
-        events: EventClasses {
-            creation,
-            modification,
-            deletion,
-            target: family.target,
-            previous: family.previous,
-        },
+        events,
         tells_previous,
     })
 }

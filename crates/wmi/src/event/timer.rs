@@ -1,6 +1,6 @@
 //! Timers: `__IntervalTimerInstruction` and `__AbsoluteTimerInstruction` make `__TimerEvent` (MS-WMI 2.2.6).
 //!
-//! They are gone with the engine.
+//! They are gone with the last engine of a [lineage](crate::lineage::Lineage).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -393,7 +393,6 @@ async fn what_is_no_query_of_events_is_refused_with_what_to_do() {
         ("SELECT * FROM Win32_Service", Status::InvalidQuery, "__InstanceModificationEvent"),
         ("SELECT * FROM __InstanceCreationEvent WITHIN 1", Status::InvalidQuery, "TargetInstance ISA"),
         ("SELECT * FROM __InstanceCreationEvent WHERE Nothing = 1", Status::InvalidQuery, "Nothing"),
-        ("SELECT * FROM __ClassCreationEvent", Status::InvalidQuery, "classes"),
         ("SELECT * FROM Nothing", Status::InvalidClass, "Nothing"),
         ("ASSOCIATORS OF {Win32_Service.Name='a'}", Status::InvalidQuery, "associations"),
         (

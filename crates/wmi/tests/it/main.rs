@@ -8,6 +8,7 @@ mod machine;
 mod queries;
 mod security;
 mod streams;
+mod succession;
 
 use cim::{Instance, Namespace};
 use telarch_wmi::{Context, Engine, Error, Rows};

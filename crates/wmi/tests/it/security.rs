@@ -54,6 +54,8 @@ async fn operations(engine: &Engine, context: &Context) -> Vec<(&'static str, Op
     found.push(("references", status(engine.run(context, &namespace, around).map(drop))));
     let service = path("Win32_Service.Name='a'");
     found.push(("get", status(engine.get(context, &namespace, &service).await.map(drop))));
+    let events = "SELECT * FROM __InstanceCreationEvent WHERE TargetInstance ISA 'Win32_Service'";
+    found.push(("subscribe", status(engine.subscribe(context, &namespace, events).await.map(drop))));
     let input = |operation: &cim::Operation| Ok(Instance::new(operation.input.clone()));
     let call = engine.invoke(context, &namespace, &service, "StartService", input).await;
     found.push(("invoke", status(call.map(drop))));
@@ -79,10 +81,10 @@ const WRITING: [&str; 3] = ["create", "put", "delete"];
 async fn by_default_administrators_may_do_all_and_others_only_on_the_machine_itself() {
     let engine = engine(InMemory::default());
     assert!(refused(&engine, &administrator()).await.is_empty());
-    assert!(refused(&engine, &user(false)).await.is_empty());
-    assert_eq!(refused(&engine, &user(true)).await.len(), READING.len() + WRITING.len() + 1);
+    assert_eq!(refused(&engine, &user(false)).await, ["subscribe"]);
+    assert_eq!(refused(&engine, &user(true)).await.len(), READING.len() + WRITING.len() + 2);
     let nobody = Context::local("stranger", Token::new(MACHINE.account(4000), [], MACHINE));
-    assert_eq!(refused(&engine, &nobody).await.len(), 9);
+    assert_eq!(refused(&engine, &nobody).await.len(), 10);
     let error = engine.query(&user(true), &cimv2(), "SELECT * FROM Win32_Service").unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -95,25 +97,25 @@ async fn by_default_administrators_may_do_all_and_others_only_on_the_machine_its
 async fn this_process_is_asked_for_nothing() {
     let engine = engine(with("root", "D:P"));
     assert!(refused(&engine, &Context::of_this_process("alice")).await.is_empty());
-    assert_eq!(refused(&engine, &administrator()).await.len(), 9);
+    assert_eq!(refused(&engine, &administrator()).await.len(), 10);
 }
 
 #[tokio::test]
 async fn each_operation_takes_its_right() {
     let reading = engine(with("root/cimv2", "D:P(A;;CCWP;;;AU)"));
-    assert_eq!(refused(&reading, &user(true)).await, ["invoke", "create", "put", "delete"]);
-    let calling = engine(with("root/cimv2", "D:P(A;;CCWPDC;;;AU)"));
+    assert_eq!(refused(&reading, &user(true)).await, ["subscribe", "invoke", "create", "put", "delete"]);
+    let calling = engine(with("root/cimv2", "D:P(A;;CCWPDCDT;;;AU)"));
     assert_eq!(refused(&calling, &user(true)).await, WRITING);
     let writing = engine(with("root/cimv2", "D:P(A;;CCRP;;;AU)"));
-    assert_eq!(refused(&writing, &user(false)).await, ["invoke"]);
+    assert_eq!(refused(&writing, &user(false)).await, ["subscribe", "invoke"]);
     // The right to write the repository is none to write what providers have.
     let repository = engine(with("root/cimv2", "D:P(A;;CCLCSW;;;AU)"));
-    assert_eq!(refused(&repository, &user(false)).await, ["invoke", "create", "put", "delete"]);
+    assert_eq!(refused(&repository, &user(false)).await, ["subscribe", "invoke", "create", "put", "delete"]);
     // Writing without reading is nothing.
     let blind = engine(with("root/cimv2", "D:P(A;;DCRP;;;AU)"));
-    assert_eq!(refused(&blind, &user(false)).await.len(), 9);
+    assert_eq!(refused(&blind, &user(false)).await.len(), 10);
     let generic = engine(with("root/cimv2", "D:P(A;;GR;;;AU)"));
-    assert_eq!(refused(&generic, &user(false)).await, ["invoke", "create", "put", "delete"]);
+    assert_eq!(refused(&generic, &user(false)).await, ["subscribe", "invoke", "create", "put", "delete"]);
     for (rights, right) in [("CCDT", Rights::SUBSCRIBE), ("CCLO", Rights::PUBLISH)] {
         let given = engine(with("root/cimv2", &format!("D:P(A;;{rights};;;AU)")));
         given.admit(&user(false), &cimv2(), right).unwrap();
@@ -176,7 +178,7 @@ async fn a_script_reads_and_sets_the_descriptor_in_both_forms() {
         SecurityDescriptor::parse("O:BAG:BAD:(D;;DC;;;AU)(A;CI;WP;;;AU)").unwrap().encode(None).unwrap();
     let value = Value::Array(changed.into_iter().map(Value::from).collect());
     call(&engine, &administrator(), "SetSD", |input| input.with("SD", value).unwrap()).await.unwrap();
-    assert_eq!(refused(&engine, &user(true)).await, ["invoke"]);
+    assert_eq!(refused(&engine, &user(true)).await, ["subscribe", "invoke"]);
 
     let got = call(&engine, &administrator(), "GetSecurityDescriptor", |input| input).await.unwrap();
     let Some(Value::Object(object)) = got.value("Descriptor") else { panic!("{got:?}") };
@@ -189,8 +191,8 @@ async fn a_script_reads_and_sets_the_descriptor_in_both_forms() {
     let empty = object.as_ref().clone().with("DACL", Value::Array(Box::default())).unwrap();
     let set = |input: Instance| input.with("Descriptor", Value::Object(empty.into())).unwrap();
     call(&engine, &administrator(), "SetSecurityDescriptor", set).await.unwrap();
-    assert_eq!(refused(&engine, &user(true)).await.len(), 9);
-    assert!(refused(&engine, &user(false)).await.is_empty());
+    assert_eq!(refused(&engine, &user(true)).await.len(), 10);
+    assert!(refused(&engine, &user(false)).await == ["subscribe"]);
 }
 
 #[tokio::test]
@@ -209,7 +211,7 @@ async fn only_who_may_change_the_descriptor_does() {
         let error = call(&engine, &administrator(), "SetSD", set).await.unwrap_err();
         assert_eq!(error.status(), Status::InvalidParameter);
     }
-    assert!(refused(&engine, &user(false)).await.is_empty(), "a refused descriptor was set");
+    assert!(refused(&engine, &user(false)).await == ["subscribe"], "a refused descriptor was set");
 }
 
 #[tokio::test]
@@ -231,7 +233,7 @@ async fn a_descriptor_that_cannot_be_kept_changes_nothing() {
     let set = |input: Instance| input.with("SD", value).unwrap();
     let error = call(&engine, &administrator(), "SetSD", set).await.unwrap_err();
     assert_eq!(error.to_string(), "__SystemSecurity: the file cannot be written");
-    assert!(refused(&engine, &user(false)).await.is_empty());
+    assert_eq!(refused(&engine, &user(false)).await, ["subscribe"]);
 }
 
 #[tokio::test]

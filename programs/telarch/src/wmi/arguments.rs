@@ -49,6 +49,10 @@ pub(super) enum Action {
         query: String,
         rhythm: Rhythm,
     },
+    Watch {
+        query: String,
+        until: Until,
+    },
     Shell,
     /// The names of classes, for the completion of bash.
     Complete,
@@ -69,6 +73,13 @@ pub(super) struct Rhythm {
     pub(super) lasting: Option<Duration>,
 }
 
+/// When enough events have come; never if nothing is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Until {
+    pub(super) lasting: Option<Duration>,
+    pub(super) count: Option<u64>,
+}
+
 impl Invocation {
     /// Reads what follows the word `wmi`; none if it asks for help.
     pub(super) fn parse(mut parser: Parser) -> Result<Option<Self>, Failure> {
@@ -82,7 +93,7 @@ impl Invocation {
         let mut rest = rest.into_iter();
         let (mut words, mut switches, mut namespace, mut format) = (Vec::new(), Vec::new(), None, None);
         let (mut repository, mut qualifiers) = (None, Qualifiers::Hidden);
-        let (mut every, mut lasting) = (None, None);
+        let (mut every, mut lasting, mut count, mut watched) = (None, None, None, None);
         while let Some(argument) = rest.next() {
             let (name, attached) = match argument.split_once('=') {
                 Some((name, value)) if name.starts_with("--") => (name.to_owned(), Some(value.to_owned())),
@@ -99,6 +110,12 @@ impl Invocation {
                 "--qualifiers" => qualifiers = Qualifiers::Shown,
                 "--for" => lasting = Some(duration(&value()?)?),
                 "--every" => every = Some(duration(&value()?)?),
+                "--watch" => watched = Some(value()?),
+                "--count" => {
+                    let text = value()?;
+                    let number = text.parse().ok().filter(|number| *number > 0);
+                    count = Some(number.ok_or_else(|| wrong(format!("--count: {text:?} is no count")))?);
+                }
                 // The value of these may also be a word of its own.
                 "-r" | "-u" | "-remote" | "-username" | "-auth" | "-a" => {
                     switches.push(format!("{name}:{}", value()?));
@@ -109,9 +126,26 @@ impl Invocation {
             }
         }
         let rhythm = Rhythm { every: every.unwrap_or(Duration::from_secs(1)), lasting };
-        let action = action(&words, rhythm, qualifiers)?;
-        if !matches!(action, Action::Plot { .. }) && (every.is_some() || lasting.is_some()) {
-            return Err(wrong("--for and --every are for plots"));
+        let action = match watched {
+            Some(_) if !words.is_empty() => {
+                return Err(wrong(format!(
+                    "--watch takes one query, in quotes: {:?} is too much",
+                    words.join(" ")
+                )));
+            }
+            Some(query) => Action::Watch { query, until: Until { lasting, count } },
+            None => action(&words, rhythm, qualifiers)?,
+        };
+        match action {
+            Action::Plot { .. } if count.is_some() => return Err(wrong("--count is for --watch")),
+            Action::Watch { .. } if every.is_some() => {
+                return Err(wrong("--every is for plots: say WITHIN in the query of a watch"));
+            }
+            Action::Plot { .. } | Action::Watch { .. } => {}
+            _ if every.is_some() || lasting.is_some() || count.is_some() => {
+                return Err(wrong("--for, --every and --count are for plots and --watch"));
+            }
+            _ => {}
         }
         let is_remote = |switch: &String| {
             let name = switch.split(':').next().unwrap_or_default().to_ascii_lowercase();
@@ -258,6 +292,9 @@ mod tests {
             (&["--format", "xml", "A"], "\"xml\""),
             (&["--for", "1x", "plot", "A"], "\"1x\" is not a time"),
             (&["--for", "1s", "A"], "for plots"),
+            (&["--watch", "A", "B"], "\"B\" is too much"),
+            (&["--watch", "A", "--every", "1s"], "WITHIN"),
+            (&["--watch", "A", "--count", "0"], "\"0\" is no count"),
             (&["A", "--format"], "--format needs a value"),
             (&["A", "--qualifiers"], "for describe"),
         ] {

@@ -1,5 +1,6 @@
 //! WMI of this machine, in this process.
 
+use std::io;
 use std::sync::Arc;
 
 use cim::{CimType, Class, Instance, Name, Namespace, ObjectPath, Operation, Schema, Shape, Value};
@@ -11,6 +12,7 @@ use wmi::{Context, Engine, Outcome};
 use super::arguments::Place;
 use super::row::{self, Found};
 use super::source::explained;
+use super::watch::{Occurred, asked_of_events};
 use crate::failure::Failure;
 use crate::place::{self, IfMissing};
 
@@ -100,6 +102,37 @@ impl Here {
                         |class: &Arc<Class>| vec![("__CLASS".to_owned(), class.name().to_string().into())];
                     let asked = Some(vec!["__CLASS".to_owned()]);
                     Ok(Found { rows: classes.iter().map(row).collect(), asked })
+                }
+            }
+        })
+    }
+
+    /// Tells events as they come, until it is enough.
+    pub(super) fn watch(
+        &self,
+        query: &str,
+        enough: impl Future<Output = ()>,
+        tell: &mut dyn FnMut(Occurred) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let engine = self.engine();
+        let origin = engine.origin(&self.namespace);
+        let told = |error: wmi::Error| self.told(query, error);
+        let asked = asked_of_events(query);
+        self.runtime.block_on(async {
+            tokio::pin!(enough);
+            let mut events = engine.subscribe(&self.context, &self.namespace, query).await.map_err(told)?;
+            tell(Occurred::Begun)?;
+            loop {
+                let next = tokio::select! {
+                    next = events.next() => next,
+                    () = &mut enough => return Ok(()),
+                };
+                match next.transpose().map_err(told)? {
+                    Some(wmi::Occurrence::Event(event)) => {
+                        tell(Occurred::Event(row::of_instance(&event, asked.as_deref(), &origin)))?;
+                    }
+                    Some(wmi::Occurrence::Dropped(count)) => tell(Occurred::Dropped(count))?,
+                    None => return Ok(()),
                 }
             }
         })

@@ -75,6 +75,79 @@ impl Printer {
     }
 }
 
+/// Prints rows one by one, as they come.
+#[derive(Debug)]
+pub(super) struct Stream {
+    format: Format,
+    /// Those of the first row, with how wide they have become.
+    columns: Vec<(String, usize)>,
+}
+
+impl Printer {
+    /// Begins to print rows that come one by one, of which these properties were asked for.
+    pub(super) fn stream(self, asked: Option<&[String]>) -> Stream {
+        let usual = if asked.is_some() { Format::Table } else { Format::List };
+        Stream { format: self.format.unwrap_or(usual), columns: Vec::new() }
+    }
+}
+
+impl Stream {
+    /// One more row, with what has to stand before it.
+    pub(super) fn next(&mut self, row: Row) -> String {
+        let flat = match self.format {
+            Format::Json => {
+                let members =
+                    row.iter().map(|(name, value)| format!("{}: {value}", Json::String(name.clone())));
+                return format!("{{{}}}\n", members.collect::<Vec<_>>().join(", "));
+            }
+            Format::List => flattened(row),
+            Format::Table | Format::Csv => row,
+        };
+        if self.format == Format::List {
+            return list(&Found { rows: vec![flat], asked: None }) + "\n";
+        }
+        let is_first = self.columns.is_empty();
+        if is_first {
+            self.columns = flat.iter().map(|(name, _)| (name.clone(), name.chars().count())).collect();
+        }
+        let head = self.columns.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        let cells: Vec<String> =
+            head.iter().map(|name| value(&flat, name).map(cell).unwrap_or_default()).collect();
+        let head = if is_first { self.line(&head) } else { String::new() };
+        head + &self.line(&cells)
+    }
+
+    fn line(&mut self, cells: &[String]) -> String {
+        if self.format == Format::Csv {
+            return cells.iter().map(|cell| csv_cell(cell)).collect::<Vec<_>>().join(",") + "\n";
+        }
+        let mut line = String::new();
+        for (cell, (_, width)) in cells.iter().zip(&mut self.columns) {
+            let cell = harmless(cell).replace('\n', " ");
+            *width = (*width).max(cell.chars().count());
+            line += &format!("{cell:<width$}  ", width = *width);
+        }
+        line.trim_end().to_owned() + "\n"
+    }
+}
+
+/// What embedded instances have, each property under its whole name.
+fn flattened(row: Row) -> Row {
+    let mut flat = Row::new();
+    for (name, value) in row {
+        match value {
+            Json::Object(members) => {
+                let inner = members.into_iter().collect::<Row>();
+                flat.extend(
+                    flattened(inner).into_iter().map(|(own, value)| (format!("{name}.{own}"), value)),
+                );
+            }
+            value => flat.push((name, value)),
+        }
+    }
+    flat
+}
+
 /// All columns, those of the first row first.
 fn columns(found: &Found) -> Vec<String> {
     if let Some(asked) = &found.asked {
@@ -152,6 +225,30 @@ mod tests {
 
     fn printed(format: Format) -> String {
         Printer { format: Some(format), screen: Screen::none() }.print(&found())
+    }
+
+    #[test]
+    fn rows_that_come_one_by_one_have_one_head_and_json_one_line_each() {
+        let streamed = |format| {
+            let mut stream = Printer { format: Some(format), screen: Screen::none() }.stream(None);
+            let object = Json::from_iter([("Name", Json::from("b\x1b")), ("State", Json::Null)]);
+            let row =
+                |time: u64| vec![("Time".to_owned(), time.into()), ("Target".to_owned(), object.clone())];
+            stream.next(row(1)) + &stream.next(row(20_000))
+        };
+        assert_eq!(
+            streamed(Format::List),
+            "Time        = 1\nTarget.Name = b\u{FFFD}\n\nTime        = 20000\nTarget.Name = b\u{FFFD}\n\n"
+        );
+        let json = streamed(Format::Json);
+        assert_eq!(json.lines().count(), 2, "{json}");
+        for line in json.lines() {
+            let read: Json = serde_json::from_str(line).expect("JSON");
+            assert!(read.pointer("/Target/Name").is_some_and(Json::is_string), "{line}");
+        }
+        let csv = streamed(Format::Csv);
+        assert_eq!(csv.lines().next(), Some("Time,Target"), "{csv}");
+        assert_eq!((csv.lines().count(), streamed(Format::Table).lines().count()), (3, 3));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Whoever is asked: this machine, or another.
 
+use std::io;
 use std::sync::Arc;
 
 use cim::wql::{self, QueryError};
@@ -9,6 +10,7 @@ use super::arguments::Place;
 use super::here::Here;
 use super::row::Found;
 use super::there::There;
+use super::watch::Occurred;
 use crate::failure::Failure;
 
 pub(super) enum Source {
@@ -31,6 +33,20 @@ impl Source {
         match self {
             Self::Here(here) => here.query(text),
             Self::There(there) => there.query(text),
+        }
+    }
+
+    /// Tells the events of a query as they come, until it is enough.
+    pub(super) fn watch(
+        &self,
+        query: &str,
+        enough: impl Future<Output = ()>,
+        tell: &mut dyn FnMut(Occurred) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        wql::parse(query).map_err(|error| explained(query, &error))?;
+        match self {
+            Self::Here(here) => here.watch(query, enough, tell),
+            Self::There(there) => there.watch(query, enough, tell),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
-use std::io::{BufReader, Cursor};
+use std::io::{self, BufReader, Cursor};
 use std::sync::Arc;
 
 use cim::cimxml::{ToldClass, read_class};
@@ -12,7 +12,7 @@ use cim::wscim::Reader;
 use cim::{Class, KeyValue, Name, Namespace, ObjectPath, Origin, Schema, Value};
 use cli::failure::{ExitCodes, Kind, Program};
 use cli::program::Stop;
-use cli::winrm::{Conversation, Invocation, Streams};
+use cli::winrm::{Conversation, Invocation, Streams, Told};
 use cli::{ClientSettings, Format, SavedHosts};
 use sddl::SecurityDescriptor;
 use serde_json::Value as Json;
@@ -21,6 +21,7 @@ use xml::{Bounds, Document, Element};
 
 use super::arguments::Place;
 use super::row::{self, Found, Row};
+use super::watch::{Occurred, asked_of_events};
 use crate::failure::Failure;
 
 pub(super) struct There {
@@ -249,6 +250,26 @@ impl There {
         self.ask(&words.collect::<Vec<_>>())
     }
 
+    /// Tells events as they come, until it is enough.
+    pub(super) fn watch(
+        &self,
+        query: &str,
+        enough: impl Future<Output = ()>,
+        tell: &mut dyn FnMut(Occurred) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let asked = asked_of_events(query);
+        let command =
+            self.command(&["enumerate", &format!("wmi/{}/*", self.namespace), &format!("-filter:{query}")])?;
+        let mut tell_one = |told: Told<'_>| match told {
+            Told::Begun => tell(Occurred::Begun),
+            Told::Event(event) => tell(Occurred::Event(self.row(event, None, asked.as_deref()))),
+            Told::Dropped(count) => tell(Occurred::Dropped(count)),
+        };
+        let settings = ClientSettings::of_this_process();
+        let watched = cli::winrm::watch(*command, &settings, enough, &mut tell_one);
+        self.runtime.block_on(watched).map_err(|stop| stopped(&stop, ""))
+    }
+
     /// Runs a command line of `winrm`, and gives the XML that it prints.
     fn ask(&self, words: &[&str]) -> Result<String, Failure> {
         self.ask_with(words, "", "")
@@ -256,13 +277,7 @@ impl There {
 
     /// The same, with what `-file:-` reads, and with a way out if the service refuses.
     fn ask_with(&self, words: &[&str], input: &str, way_out: &str) -> Result<String, Failure> {
-        let words: Vec<String> =
-            words.iter().map(|word| (*word).to_owned()).chain(self.switches.iter().cloned()).collect();
-        let parsed = cli::winrm::parse_with(&words, &SavedHosts::of_this_process());
-        let Invocation::Run(mut command) = parsed.map_err(|error| stopped(&error.into(), ""))? else {
-            return Err(Failure::usage("wmi: the switches ask for help", "winrm help auth explains them"));
-        };
-        command.format = Format::Xml;
+        let command = self.command(words)?;
         let mut out = Vec::new();
         let mut errors = std::io::stderr();
         let mut input = BufReader::new(Cursor::new(input.as_bytes()));
@@ -279,6 +294,18 @@ impl There {
         let done = self.runtime.block_on(conversation.run(*command, &mut streams));
         done.map_err(|stop| stopped(&stop, way_out))?;
         String::from_utf8(out).map_err(|error| Failure::Failed(format!("the answer is no text: {error}")))
+    }
+
+    /// What a command line of `winrm` means.
+    fn command(&self, words: &[&str]) -> Result<Box<cli::winrm::Command>, Failure> {
+        let words: Vec<String> =
+            words.iter().map(|word| (*word).to_owned()).chain(self.switches.iter().cloned()).collect();
+        let parsed = cli::winrm::parse_with(&words, &SavedHosts::of_this_process());
+        let Invocation::Run(mut command) = parsed.map_err(|error| stopped(&error.into(), ""))? else {
+            return Err(Failure::usage("wmi: the switches ask for help", "winrm help auth explains them"));
+        };
+        command.format = Format::Xml;
+        Ok(command)
     }
 
     /// What an element tells: as its class has it, or as text where that is not known.

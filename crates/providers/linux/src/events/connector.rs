@@ -13,7 +13,7 @@ use rustix::net::{bind, recv, send, socket_with, sockopt};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::watched::watch;
+use readiness::watch;
 
 /// What has happened to a process; its threads do not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

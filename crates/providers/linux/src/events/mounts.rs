@@ -13,9 +13,9 @@ use tokio::io::unix::AsyncFd;
 use wmi::{BoxFuture, Changes, EventSource, Happening, ProviderError, Watch};
 
 use super::instance;
-use super::watched::watch;
 use crate::Machine;
 use crate::mounts;
+use readiness::watch;
 
 /// Says that what is mounted is not the same any more.
 pub(crate) struct MountChanges {

@@ -94,6 +94,16 @@ impl WatchedClass {
         }
     }
 
+    /// Whether what was seen of its instances can be compared with those that are served now.
+    pub(super) fn fits(&self, served: &Served) -> bool {
+        self.served.class.properties() == served.class.properties()
+    }
+
+    /// The same instances of another engine.
+    pub(super) fn served_by(self, served: Served, has_source: bool) -> Self {
+        Self { served, has_source, ..self }
+    }
+
     pub(super) fn name(&self) -> &Name {
         self.served.class.name()
     }

@@ -1,0 +1,43 @@
+//! Files that change are told, and others are not.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::time::Duration;
+
+use telarch_readiness::FileChanges;
+use tokio::time::timeout;
+
+#[tokio::test]
+async fn a_file_that_is_written_replaced_or_removed_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, new) = (folder.path().join("passwd"), folder.path().join("passwd.new"));
+    let mut changes = FileChanges::of([&file]).unwrap();
+    fs::write(&file, "one").unwrap();
+    changes.next().await.unwrap();
+    fs::write(&new, "two").unwrap();
+    fs::rename(&new, &file).unwrap();
+    changes.next().await.unwrap();
+    fs::remove_file(&file).unwrap();
+    changes.next().await.unwrap();
+}
+
+#[tokio::test]
+async fn other_files_of_the_folder_wake_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut changes = FileChanges::of([folder.path().join("passwd")]).unwrap();
+    fs::write(folder.path().join("shadow"), "one").unwrap();
+    assert!(timeout(Duration::from_millis(100), changes.next()).await.is_err());
+    fs::write(folder.path().join("passwd"), "one").unwrap();
+    changes.next().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_folder_that_goes_is_an_error_and_one_that_is_missing_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner");
+    assert!(FileChanges::of([inner.join("passwd")]).is_err());
+    fs::create_dir(&inner).unwrap();
+    let mut changes = FileChanges::of([inner.join("passwd")]).unwrap();
+    fs::remove_dir(&inner).unwrap();
+    assert!(changes.next().await.is_err());
+}

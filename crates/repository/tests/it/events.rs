@@ -1,0 +1,106 @@
+//! Subscriptions follow what is compiled while they are open, by whomever.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cim::{Namespace, Schema, Value};
+use telarch_repository::{LivingEngine, Repository};
+use wmi::{Context, Engine, Events, Occurrence};
+
+use crate::{compile, default};
+
+const ROOM: &str = "class Room { [Key] string Name; uint32 Seats; };\n";
+
+/// An engine over a file, and another way to that file, as `mofcomp` has one.
+fn two(folder: &tempfile::TempDir) -> (LivingEngine, Repository) {
+    let path = folder.path().join("repository.mof");
+    let other = Repository::open(&path).unwrap();
+    let begin = || Engine::builder("node7", 0).namespace(Schema::of(Namespace::cimv2()));
+    (LivingEngine::new(Arc::new(Repository::open(&path).unwrap()), begin).unwrap(), other)
+}
+
+async fn subscribe(living: &LivingEngine, namespace: &Namespace, query: &str) -> Events {
+    living.engine().subscribe(&Context::of_this_process("alice"), namespace, query).await.unwrap()
+}
+
+/// The class of the next event with what it is about, as MOF has it.
+async fn next(events: &mut Events) -> (String, String) {
+    let next = tokio::time::timeout(Duration::from_secs(30), events.next()).await.expect("in time");
+    let Occurrence::Event(event) = next.unwrap().unwrap() else { panic!("too many") };
+    let targets = ["TargetInstance", "TargetClass", "TargetNamespace"];
+    let target = targets.into_iter().find_map(|name| event.value(name));
+    let Some(Value::Object(target)) = target else { panic!("{event:?}") };
+    let name = target.value("Name").and_then(Value::as_str).unwrap_or_default();
+    (event.class().name().to_string(), format!("{} {name}", target.class().name()))
+}
+
+fn told(event: &str, target: &str) -> (String, String) {
+    (event.to_owned(), target.to_owned())
+}
+
+#[tokio::test]
+async fn a_class_that_is_compiled_changed_and_deleted_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let (living, other) = two(&folder);
+    let mut events = subscribe(&living, &default(), "SELECT * FROM __ClassOperationEvent").await;
+    let mut some = subscribe(
+        &living,
+        &default(),
+        "SELECT * FROM __ClassDeletionEvent WHERE TargetClass ISA 'Room' AND TargetClass.__CLASS <> 'Room'",
+    )
+    .await;
+    other.update(|contents| compile(contents, ROOM)).unwrap();
+    assert_eq!(next(&mut events).await, told("__ClassCreationEvent", "Room "));
+    other.update(|contents| compile(contents, "class Hall : Room { };")).unwrap();
+    assert_eq!(next(&mut events).await, told("__ClassCreationEvent", "Hall "));
+    other.update(|contents| compile(contents, &ROOM.replace("uint32", "uint64"))).unwrap();
+    assert_eq!(next(&mut events).await, told("__ClassModificationEvent", "Room "));
+    other.update(|contents| compile(contents, "#pragma deleteclass(\"Hall\", FAIL)")).unwrap();
+    assert_eq!(next(&mut events).await, told("__ClassDeletionEvent", "Hall "));
+    assert_eq!(next(&mut some).await, told("__ClassDeletionEvent", "Hall "));
+}
+
+#[tokio::test]
+async fn a_subscription_sees_instances_of_classes_that_are_compiled_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (living, other) = two(&folder);
+    let text = format!("{ROOM}instance of Room {{ Name = \"Oslo\"; Seats = 1; }};");
+    other.update(|contents| compile(contents, &text)).unwrap();
+    let query = "SELECT * FROM __InstanceOperationEvent WITHIN 600 WHERE TargetInstance ISA 'Room'";
+    let mut events = subscribe(&living, &default(), query).await;
+    let text = "class Hall : Room { };\ninstance of Hall { Name = \"Rome\"; };";
+    other.update(|contents| compile(contents, text)).unwrap();
+    // What was there before its subscription is not told again, although there is another engine.
+    assert_eq!(next(&mut events).await, told("__InstanceCreationEvent", "Hall Rome"));
+    let text = "instance of Room { Name = \"Oslo\"; Seats = 2; };";
+    other.update(|contents| compile(contents, text)).unwrap();
+    assert_eq!(next(&mut events).await, told("__InstanceModificationEvent", "Room Oslo"));
+    let text = "#pragma deleteinstance(\"Room.Name='Oslo'\", FAIL)";
+    other.update(|contents| compile(contents, &text.replace('\'', "\\\""))).unwrap();
+    assert_eq!(next(&mut events).await, told("__InstanceDeletionEvent", "Room Oslo"));
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_made_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let (living, other) = two(&folder);
+    let root = Namespace::parse("root").unwrap();
+    let mut events = subscribe(&living, &root, "SELECT * FROM __NamespaceOperationEvent WITHIN 600").await;
+    let site = Namespace::parse("root/site").unwrap();
+    other.update(|contents| Ok(contents.make_namespace(&site)?)).unwrap();
+    assert_eq!(next(&mut events).await, told("__NamespaceCreationEvent", "__Namespace site"));
+    other.update(|contents| Ok(contents.remove_namespace(&site)?)).unwrap();
+    assert_eq!(next(&mut events).await, told("__NamespaceDeletionEvent", "__Namespace site"));
+}
+
+#[tokio::test]
+async fn a_subscription_to_a_class_that_is_deleted_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let (living, other) = two(&folder);
+    other.update(|contents| compile(contents, ROOM)).unwrap();
+    let query = "SELECT * FROM __InstanceCreationEvent WHERE TargetInstance ISA 'Room'";
+    let mut events = subscribe(&living, &default(), query).await;
+    other.update(|contents| compile(contents, "#pragma deleteclass(\"Room\", FAIL)")).unwrap();
+    let next = tokio::time::timeout(Duration::from_secs(30), events.next()).await.expect("in time");
+    assert_eq!(next.unwrap().unwrap_err().status(), cim::Status::InvalidClass);
+}

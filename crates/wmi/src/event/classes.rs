@@ -1,0 +1,86 @@
+//! Classes that come, change and go: found by comparing an engine with the one that follows it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cim::{Class, ClassDeclaration, Instance, Name, Schema, Value};
+use tokio::task::JoinSet;
+
+use super::Subscriber;
+use super::question::{EventClasses, Kind};
+use crate::{Engine, Error};
+
+/// Compares from now on. Nothing is looked at before there is another engine.
+pub(super) fn watch(
+    subscriber: Subscriber,
+    events: EventClasses,
+    watching: &mut JoinSet<()>,
+) -> Result<(), Error> {
+    let added = added(subscriber.engine.schema(&subscriber.namespace)?);
+    watching.spawn(Comparison { subscriber, events, added }.run());
+    Ok(())
+}
+
+struct Comparison {
+    subscriber: Subscriber,
+    events: EventClasses,
+    /// The classes that there were last.
+    added: BTreeMap<Name, Arc<Class>>,
+}
+
+impl Comparison {
+    async fn run(mut self) {
+        loop {
+            let engine = self.subscriber.successors.next().await;
+            if let Err(error) = self.follow(engine) {
+                return self.subscriber.outlet.fail(error);
+            }
+        }
+    }
+
+    fn follow(&mut self, engine: Engine) -> Result<(), Error> {
+        if let Kind::Classes(events) = self.subscriber.ask(engine)? {
+            self.events = events;
+        }
+        let now = added(self.subscriber.engine.schema(&self.subscriber.namespace)?);
+        let before = std::mem::take(&mut self.added);
+        for (name, class) in &now {
+            match before.get(name) {
+                None => self.tell(&self.events.creation, class, None)?,
+                Some(old) if declared(old) != declared(class) => {
+                    self.tell(&self.events.modification, class, Some(old))?;
+                }
+                Some(_) => {}
+            }
+        }
+        for (_, class) in before.iter().filter(|(name, _)| !now.contains_key(name)) {
+            self.tell(&self.events.deletion, class, None)?;
+        }
+        self.added = now;
+        Ok(())
+    }
+
+    fn tell(&self, event: &Arc<Class>, class: &Arc<Class>, before: Option<&Arc<Class>>) -> Result<(), Error> {
+        let mut event = Instance::new(event.clone()).with(self.events.target, embedded(class))?;
+        if let Some(before) = before {
+            event = event.with(self.events.previous, embedded(before))?;
+        }
+        self.subscriber.outlet.offer(event);
+        Ok(())
+    }
+}
+
+/// The classes that did not come with the system, which never change.
+fn added(schema: &Schema) -> BTreeMap<Name, Arc<Class>> {
+    let added = schema.names().map(|(name, _)| name).filter(|name| !schema.is_builtin(name.as_str()));
+    added.filter_map(|name| Some((name.clone(), schema.class(name.as_str())?))).collect()
+}
+
+fn declared(class: &Class) -> ClassDeclaration {
+    ClassDeclaration::from(class)
+}
+
+/// A class inside an event: values are instances everywhere, so it is one with the defaults of the class.
+fn embedded(class: &Arc<Class>) -> Value {
+    Value::Object(Box::new(Instance::with_defaults(class.clone())))
+}

@@ -1,0 +1,64 @@
+//! Subscriptions: one event after the other.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use telarch::Occurrence;
+use tokio::sync::watch;
+
+use crate::operation::Operation;
+use crate::resource::Resource;
+use crate::slot::Slot;
+
+/// The events of a subscription.
+#[pyclass(frozen, module = "telarch._telarch")]
+pub(crate) struct Subscription {
+    events: Slot<telarch::Subscription>,
+    /// Says that somebody wants no more, while another may wait for the next one.
+    closed: Arc<watch::Sender<bool>>,
+}
+
+impl Subscription {
+    pub(crate) fn new(events: telarch::Subscription) -> Self {
+        Self { events: Slot::new(events), closed: Arc::new(watch::Sender::new(false)) }
+    }
+}
+
+/// An event, or how many are missing here.
+#[derive(IntoPyObject)]
+pub(crate) enum Told {
+    Event(Resource),
+    Dropped(u64),
+}
+
+#[pymethods]
+impl Subscription {
+    /// The next event, the number of those that were given up here, or None at the end.
+    fn next(&self) -> PyResult<Operation> {
+        let (events, mut closed) = (self.events.handle()?, self.closed.subscribe());
+        Ok(Operation::new(async move {
+            let mut events = events.lock().await;
+            let Some(events) = events.as_mut() else { return Ok(None) };
+            tokio::select! {
+                biased;
+                _ = closed.wait_for(|closed| *closed) => Ok(None),
+                next = events.next() => Ok(next.transpose()?.map(|occurrence| match occurrence {
+                    Occurrence::Event(event) => Told::Event(Resource::from(event)),
+                    Occurrence::Dropped(count) => Told::Dropped(count),
+                })),
+            }
+        }))
+    }
+
+    /// Tells the service that no further events are wanted.
+    fn end(&self) -> PyResult<Operation> {
+        let (events, closed) = (self.events.handle()?, Arc::clone(&self.closed));
+        Ok(Operation::new(async move {
+            closed.send_replace(true);
+            match events.lock().await.take() {
+                Some(events) => events.end().await,
+                None => Ok(()),
+            }
+        }))
+    }
+}
