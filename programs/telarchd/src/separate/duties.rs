@@ -100,9 +100,8 @@ impl Duties for Machine {
         }
         match user::find(&self.users, name) {
             Ok(Some(numbers)) => {
-                if let Some(token) = self.principals.token(identity.account()) {
-                    self.hosts.renew(&numbers, &token);
-                }
+                let token = self.principals.token(identity.account());
+                self.hosts.renew(&numbers, token.as_ref());
             }
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "The users of this machine cannot be read"),

@@ -63,11 +63,13 @@ impl Hosts {
 
     /// Has the host of a user end if that user is in other groups by now, or has other rights by `[Groups]`: the next
     /// one is started with those. One that has shells goes on until they are closed, as processes keep their groups.
-    pub(super) fn renew(&self, numbers: &Numbers, token: &Token) {
+    pub(super) fn renew(&self, numbers: &Numbers, token: Option<&Token>) {
         let Some(slot) = locked(&self.slots).get(&numbers.uid).cloned() else { return };
         // One that is just being started has the groups of this moment.
         let Ok(mut place) = slot.place.try_lock() else { return };
-        let is_old = |running: &&mut Running| running.groups != numbers.groups || running.token != *token;
+        let is_old = |running: &&mut Running| {
+            running.groups != numbers.groups || token.is_some_and(|token| running.token != *token)
+        };
         let Some(running) = place.as_mut().filter(is_old) else { return };
         running.stays = false;
         let link = Arc::clone(&running.link);
