@@ -62,7 +62,7 @@ fn what_wmi_serves_is_told_and_a_repository_that_cannot_be_read_is_an_error() {
     private(&repository, "class {");
     let (code, text) = printed(&telarchd);
     assert!(code == 1 && text.contains("error: the repository of WMI is wrong"), "{text}");
-    assert!(text.contains("repository.mof") && text.contains("line 1"), "{text}");
+    assert!(text.contains("repository.mof:1:7: "), "{text}");
 }
 
 #[test]
