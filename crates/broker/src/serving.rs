@@ -34,7 +34,7 @@ pub trait Duties: Send + Sync {
     /// What access is decided with; none for somebody who has ceased to exist.
     fn token(&self, identity: &Identity) -> Option<Token>;
 
-    /// Somebody has signed in, and may have other groups than the last time.
+    /// Somebody has signed in, and may have other groups or rights than the last time.
     fn signed_in(&self, _identity: &Identity) {}
 
     /// A connection to the process that works for somebody, which is started if it has to be.
@@ -364,7 +364,12 @@ impl Broker {
         let identity = &proven.identity;
         let admitted = self.authenticator.admits(identity, proven.from);
         match admitted.and_then(|()| self.duties.token(identity).ok_or(AuthError::NotAllowed)) {
-            Ok(token) => Ok(self.sessions.renew(session, &proven, token)),
+            Ok(token) => {
+                if token != proven.token {
+                    self.duties.signed_in(identity);
+                }
+                Ok(self.sessions.renew(session, &proven, token))
+            }
             Err(error) => {
                 self.sessions.end(session);
                 let account = identity.account();

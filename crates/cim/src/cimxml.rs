@@ -5,6 +5,10 @@ use crate::{
     CimType, Class, Method, Parameter, Propagation, Property, Qualifier, Qualifiers, Shape, Type, Value,
 };
 
+mod read;
+
+pub use read::{ToldClass, read_class};
+
 /// What of a class is told beside its name and its own properties and methods; nothing unless asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClassDetail {

@@ -4,6 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use xml::{Bounds, Document};
 
+use crate::cimxml::{self, ClassDetail};
 use crate::uri::{ClassUri, UriForm};
 use crate::wql::{Pattern, Predicate, Query, Select};
 use crate::wscim::{NullArrays, Reader, Writer};
@@ -51,6 +52,30 @@ fn same_answers(left: &Select, right: &Select) {
         }
     }
     let _ = wql::matches_class(left, &rows_class(), &origin());
+}
+
+/// A class that a service tells in XML is written so that it reads back as the same class.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn class_xml(octets: &[u8]) {
+    let read = |text: &str| {
+        let document = Document::parse(text, &Bounds::default()).ok()?;
+        let told = cimxml::read_class(document.root()).ok()?;
+        let schema = told.schema(Namespace::cimv2()).ok()?;
+        let class = schema.require(told.declaration.name.as_str()).expect("it was added");
+        let mut out = xml::Writer::new();
+        let detail = ClassDetail {
+            qualifiers: true,
+            inherited_elements: true,
+            inheritance_hierarchy: true,
+            class_origin: true,
+        };
+        cimxml::write_class(&mut out, &class, detail);
+        Some(out.finish())
+    };
+    let Some(written) = std::str::from_utf8(octets).ok().and_then(read) else { return };
+    assert_eq!(read(&written).as_ref(), Some(&written));
 }
 
 /// LIKE agrees with a matcher that tries everything.

@@ -47,6 +47,12 @@ impl Schema {
         Self { namespace, builtin, added: HashMap::new() }
     }
 
+    /// A schema without any class, not even those of the system: for what another machine tells.
+    #[must_use]
+    pub fn bare(namespace: Namespace) -> Self {
+        Self { namespace, builtin: Vec::new(), added: HashMap::new() }
+    }
+
     /// Which namespace it is of.
     #[must_use]
     pub fn namespace(&self) -> &Namespace {

@@ -26,6 +26,7 @@ use crate::trace;
 use crate::winrm::Fragment;
 
 /// A session, and what to say about it when something goes wrong.
+#[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) session: Session,
     pub(crate) login: Proven,

@@ -33,7 +33,7 @@ use crate::switch::{Filling, Item, nearest};
 use operations::{OPERATIONS, Verb};
 
 pub use filter::{Dialect, Filter};
-pub use run::{Done, Streams, run, run_on};
+pub use run::{Conversation, Done, Streams, run, run_on};
 pub use watch::{Told, watch};
 
 /// What a command line of `winrm` asks for.

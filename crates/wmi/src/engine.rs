@@ -267,6 +267,14 @@ impl Engine {
         Ok(&self.table(namespace)?.schema)
     }
 
+    /// The namespaces there are, in the order of their names.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<&Namespace> {
+        let mut all: Vec<&Namespace> = self.inner.tables.keys().collect();
+        all.sort();
+        all
+    }
+
     /// Whether somebody has instances of a class itself.
     ///
     /// # Errors

@@ -50,11 +50,11 @@ fn run(parser: Parser) -> Result<String, Failure> {
         Action::Call { path, method, arguments } => {
             Ok(printer.print(&source.call(&path, &method, &arguments)?))
         }
-        Action::Classes(pattern) => classes::listed(source.here()?, pattern.as_deref(), format),
+        Action::Classes(pattern) => classes::listed(&source, pattern.as_deref(), format),
         Action::Describe { class, qualifiers } => {
-            describe::described(source.here()?.schema()?, &class, qualifiers, format)
+            describe::described(source.class(&class)?.as_ref(), qualifiers, format)
         }
-        Action::Security { namespace, sddl } => security::run(source.here()?, namespace, sddl.as_deref()),
+        Action::Security { namespace, sddl } => security::run(&source, namespace, sddl.as_deref()),
         Action::Plot { query, rhythm } => plot::run(&source, &query, rhythm),
         Action::Watch { query, until } => watch::run(&source, &query, until, printer),
         Action::Subscriptions => Ok(printer.print(&subscriptions::listed(source.here()?)?)),
@@ -82,13 +82,13 @@ Actions:
   get PATH              one instance: Win32_Service.Name="sshd", or Win32_OperatingSystem=@ for the only one
   call PATH METHOD [NAME=VALUE...]
                         call a method of an instance, or of a class; an array is written {a,b}
-  classes [PATTERN]     the classes that there are, with * and ? for others letters; those marked have instances here
+  classes [PATTERN]     the classes that there are, with * and ? for others letters; of this machine those are marked that have instances
   describe CLASS        properties, keys, types and methods of a class
   --watch QUERY         tell the events of a query as they come, until Ctrl and C: each as a list, a line of a table or
                         of CSV, or an object of JSON in a line of its own
   plot QUERY            draw the first number of each row over time; q ends it. Without a terminal: a line each time
   subscriptions         the permanent subscriptions of this machine, who has made them, and whether they are carried out
-  security [NS [SDDL]]  who may do what in a namespace of this machine; or set it
+  security [NS [SDDL]]  who may do what in a namespace; or set it
   (nothing)             a shell, with history and completion; without a terminal, a query in each line of input
 
 Options:

@@ -16,6 +16,7 @@ use crate::arguments::{Chosen, Persistent};
 use crate::ntlm_setup;
 use crate::persistent::{is_private, policies};
 use crate::separate::require_user;
+use crate::wmi_engine::{self, Served};
 
 /// Prints what is wrong, and fails if the service could not do what it is told.
 pub(crate) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
@@ -36,6 +37,7 @@ pub(crate) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
     {
         report.add(Severity::Error, &error.to_string(), None);
     }
+    report.wmi(arguments);
     let exit = if report.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     std::io::stdout().write_all(report.finish(arguments).as_bytes())?;
     Ok(exit)
@@ -43,6 +45,8 @@ pub(crate) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
 
 #[derive(Default)]
 struct Report {
+    /// What is neither right nor wrong.
+    facts: String,
     text: String,
     errors: usize,
     warnings: usize,
@@ -126,6 +130,27 @@ impl Report {
         }
     }
 
+    /// What WMI serves, and what was added to it.
+    fn wmi(&mut self, arguments: &Persistent) {
+        let path = &arguments.paths.repository;
+        match wmi_engine::served(path, &arguments.paths.state) {
+            Ok(served) => {
+                for Served { namespace, classes, sddl } in served {
+                    let rights = sddl.unwrap_or_else(|| "as above it".to_owned());
+                    self.facts += &format!("WMI: {namespace}, {classes} classes, access: {rights}\n");
+                }
+                let what = if path.exists() { "can be read" } else { "there is none, nothing was added" };
+                self.facts += &format!("WMI: repository {}: {what}\n", path.display());
+            }
+            Err(error) => {
+                let what = format!(
+                    "the repository of WMI is wrong, and nobody may use WMI until it is mended: {error}"
+                );
+                self.add(Severity::Error, &what, None);
+            }
+        }
+    }
+
     /// Those that were sealed elsewhere, as in a file that came from another machine.
     fn nt_hashes(&mut self, arguments: &Persistent, file: &AccountFile) {
         let sealed = |record: &&Record| record.nt_hash.is_some();
@@ -179,7 +204,7 @@ impl Report {
             (0, 0) => writeln!(self.text, "{path}: nothing is wrong"),
             _ => writeln!(self.text, "{path}: errors: {errors}, warnings: {warnings}"),
         };
-        self.text
+        self.text + &self.facts
     }
 }
 

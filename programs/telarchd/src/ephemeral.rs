@@ -21,7 +21,8 @@ use self::accounts::EphemeralPrincipals;
 use crate::arguments::Ephemeral;
 use crate::open_files::OpenFiles;
 use crate::signals::{Signals, Wish};
-use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings, wmi_engine};
+use crate::wmi_engine::Wmi;
+use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings};
 
 /// Serves until a signal ends it.
 pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>> {
@@ -52,7 +53,7 @@ pub(crate) async fn run(arguments: Box<Ephemeral>) -> Result<(), Box<dyn Error>>
     let settings = ConfigPlugin::new(Arc::clone(&store), Arc::new(listening_on))
         .with_certificate_mappings(Arc::clone(&sign_in) as _);
     let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), Arc::new(shell)];
-    let wmi = wmi_engine::open(state.path(), None)?;
+    let wmi = Wmi::open(state.path(), None);
     plugins.extend(wmi.plugins());
     tokio::spawn(wmi.carry_out(store.subscribe()));
     let service = Service::new(ServiceParts {

@@ -33,7 +33,8 @@ use crate::inherited::Inherited;
 use crate::open_files::OpenFiles;
 use crate::quick_config::OwnMachine;
 use crate::signals::{Signals, Wish};
-use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings, wmi_engine};
+use crate::wmi_engine::Wmi;
+use crate::{credssp_certificate, drain, kerberos_setup, ntlm_setup, product, surroundings};
 
 /// Makes the directory of what the service keeps itself, which nobody else may change.
 pub(crate) fn make_state(arguments: &Persistent) -> Result<(), Box<dyn Error>> {
@@ -259,7 +260,7 @@ fn service(
         .with_principals(Arc::clone(&principals) as Arc<dyn service::Principals>)
         .with_certificate_mappings(Arc::clone(&sign_in) as _);
     let mut plugins: Vec<Arc<dyn Plugin>> = vec![Arc::new(settings), shell];
-    let wmi = wmi_engine::open(&files.paths.state, None)?;
+    let wmi = Wmi::open(&files.paths.state, None);
     plugins.extend(wmi.plugins());
     tokio::spawn(wmi.carry_out(files.store.subscribe()));
     Ok(Service::new(ServiceParts {

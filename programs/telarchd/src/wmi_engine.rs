@@ -1,34 +1,54 @@
-//! The engine of WMI, with the classes of this machine and those who serve them.
+//! The plug-ins that the engine of WMI is behind.
 
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-use accounts::MachineSid;
-use cim::{Namespace, Schema};
+use cimom::ObjectManager;
 use config::{Paths, State};
 use consumers::{Carrier, Commands, Whose};
-use hardware::{EventLogs, Hardware, HardwareKeeper, HostFile, OwnController};
-use linux::Machine;
+use hardware::{EventLogs, HardwareKeeper, HostFile};
 use plugin_wmi::WmiPlugin;
-use repository::{LivingEngine, Repository};
+use repository::Repository;
 use service::Plugin;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use wmi::Engine;
 
 /// WMI of this machine.
-pub(crate) struct Wmi {
-    engine: LivingEngine,
-    hardware: Hardware,
-}
+pub(crate) struct Wmi(Arc<ObjectManager>);
 
 impl Wmi {
+    /// That of a directory of state, with what was added there. Where somebody else keeps the controllers it knows, a
+    /// process without the rights of root asks for them.
+    pub(crate) fn open(state: &Path, keeper: Option<Arc<dyn HardwareKeeper>>) -> Self {
+        let of_user = Paths::of_user(|name| std::env::var_os(name)).map(|paths| paths.state);
+        let of_machine = Paths::of_machine();
+        // A service that keeps nothing for the machine keeps nothing in anybody's home either.
+        let of_user = if state == of_machine.state { of_user } else { Some(state.to_owned()) };
+        let added = Paths::new(&of_machine.config, state).repository;
+        let (repository, wrong) = Repository::open_or_closed(&added);
+        if let Some(error) = wrong {
+            tracing::error!(%error, "The repository of WMI cannot be read: nobody may use WMI until it can");
+        }
+        let hosts = HostFile::of_state(state);
+        let hosts = match keeper {
+            Some(keeper) => hosts.kept_by(keeper),
+            None => hosts,
+        };
+        Self(Arc::new(ObjectManager::new(state, of_user, hosts, repository, Handle::current())))
+    }
+
     /// The plug-ins for its instances and the logs of controllers.
     pub(crate) fn plugins(&self) -> [Arc<dyn Plugin>; 2] {
-        let engine = self.engine.clone();
-        let logs = EventLogs::new(self.hardware.clone());
-        [Arc::new(WmiPlugin::living(move || Some(engine.engine()))), Arc::new(logs)]
+        let manager = Arc::clone(&self.0);
+        let engine = move || match manager.engine() {
+            Ok(engine) => Some(engine.engine()),
+            Err(error) => {
+                tracing::error!(%error, "The engine of WMI cannot be put together");
+                None
+            }
+        };
+        [Arc::new(WmiPlugin::living(engine)), Arc::new(EventLogs::new(self.0.hardware().clone()))]
     }
 
     /// Carries out permanent subscriptions while the settings say so.
@@ -36,10 +56,13 @@ impl Wmi {
         loop {
             let wmi = states.borrow_and_update().config.wmi.clone();
             let carried = async {
-                match wmi.permanent_subscriptions {
-                    true => self.carrier(Whose::Everybody, commands(&wmi)).run().await,
-                    false => std::future::pending().await,
+                if wmi.permanent_subscriptions {
+                    match self.carrier(Whose::Everybody, commands(&wmi)) {
+                        Ok(carrier) => carrier.run().await,
+                        Err(error) => tracing::error!(%error, "Permanent subscriptions are not carried out"),
+                    }
                 }
+                std::future::pending::<()>().await;
             };
             let other = async {
                 while states.changed().await.is_ok() {
@@ -58,8 +81,11 @@ impl Wmi {
     }
 
     /// Carries out permanent subscriptions.
-    pub(crate) fn carrier(&self, whose: Whose, commands: Commands) -> Carrier {
-        Carrier { engine: self.engine.clone(), whose, commands, words: linux::words }
+    ///
+    /// # Errors
+    /// As [`ObjectManager::engine`].
+    pub(crate) fn carrier(&self, whose: Whose, commands: Commands) -> Result<Carrier, wmi::Error> {
+        Ok(Carrier { engine: self.0.engine()?, whose, commands, words: linux::words })
     }
 }
 
@@ -68,44 +94,33 @@ pub(crate) fn commands(wmi: &config::Wmi) -> Commands {
     if wmi.command_line_consumers { Commands::Run } else { Commands::Refused }
 }
 
-/// WMI of this machine, of the controllers that a directory of state knows, and of what was added there. Where somebody
-/// else keeps the controllers, a process without the rights of root asks for them.
-pub(crate) fn open(state: &Path, keeper: Option<Arc<dyn HardwareKeeper>>) -> Result<Wmi, Box<dyn Error>> {
-    let of_user = Paths::of_user(|name| std::env::var_os(name)).map(|paths| paths.state);
-    let of_machine = Paths::of_machine();
-    // A service that keeps nothing for the machine keeps nothing in anybody's home either.
-    let of_user = if state == of_machine.state { of_user } else { Some(state.to_owned()) };
-    let mut machine = Machine::this().keeping(state, of_user);
-    match MachineSid::load(state) {
-        Ok(Some(sid)) => machine = machine.with_sid(sid.domain()),
-        Ok(None) => {}
-        // Shells do without it, and so does nearly all of WMI.
-        Err(error) => {
-            tracing::warn!(%error, "The SID of the machine cannot be read: those of accounts are not told");
-        }
-    }
-    let machine = Arc::new(machine);
-    let mut providers = linux::providers(&machine);
-    let hosts = HostFile::of_state(state);
-    let hosts = match keeper {
-        Some(keeper) => hosts.kept_by(keeper),
-        None => hosts,
+/// What WMI of a service with a directory of state serves: namespaces with the number of their classes and their
+/// descriptors, in the order of their names.
+///
+/// # Errors
+/// What is wrong with the repository, or with what is in it.
+pub(crate) fn served(repository: &Path, state: &Path) -> Result<Vec<Served>, Box<dyn Error>> {
+    // Where there is no directory yet there is nothing in it.
+    let is_new = repository.parent().is_some_and(|folder| !folder.exists());
+    let repository = if is_new { Repository::in_memory() } else { Repository::open(repository)? };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let manager =
+        ObjectManager::new(state, None, HostFile::of_state(state), repository, runtime.handle().clone());
+    let engine = manager.engine()?.engine();
+    let contents = manager.repository().contents();
+    let served = |namespace: &cim::Namespace| {
+        let classes = engine.schema(namespace)?.names().count();
+        let is_own = contents.namespace(namespace).is_ok_and(|stored| stored.descriptor().is_some());
+        let sddl = (is_own || namespace.parent().is_none()).then(|| engine.descriptor(namespace).to_string());
+        Ok(Served { namespace: namespace.clone(), classes, sddl })
     };
-    let hardware = Hardware::new(machine.host_name(), hosts, OwnController::Asked, Handle::current());
-    providers.push(Arc::new(hardware.clone()));
-    let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;
-    let begin = move || {
-        let engine =
-            Engine::builder(machine.host_name(), machine.offset()).providers(providers.iter().cloned());
-        others.iter().cloned().map(Schema::of).fold(engine, wmi::EngineBuilder::namespace)
-    };
-    let added = Paths::new(&of_machine.config, state).repository;
-    let (repository, wrong) = Repository::open_or_closed(&added);
-    if let Some(error) = wrong {
-        tracing::error!(%error, "The repository of WMI cannot be read: nobody may use WMI until it can");
-    }
-    Ok(Wmi { engine: LivingEngine::new(Arc::new(repository), begin)?, hardware })
+    engine.namespaces().into_iter().map(served).collect()
 }
 
-/// The namespaces there are besides those of providers.
-const NAMESPACES: [&str; 1] = ["root/interop"];
+/// One namespace.
+pub(crate) struct Served {
+    pub(crate) namespace: cim::Namespace,
+    pub(crate) classes: usize,
+    /// Who may do what in it; none if that is what the namespace above says.
+    pub(crate) sddl: Option<String>,
+}

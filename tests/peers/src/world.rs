@@ -32,8 +32,28 @@ pub fn in_world(name: &str, needed: &[&str], body: impl FnOnce(&World)) {
     if let Some(world) = World::here() {
         return body(&world);
     }
+    again_apart(name, |test| apart(test, needed));
+}
+
+/// The same with mounts and a network of its own alone: no bus, and `/etc`, `/var` and `/run` are the machine's.
+///
+/// # Panics
+/// As [`in_world`].
+pub fn in_bare_world(name: &str, needed: &[&str], body: impl FnOnce()) {
+    if std::env::var_os(INSIDE_BARE).is_some() {
+        return body();
+    }
+    again_apart(name, |test| {
+        let mut command = namespaces(test, needed, &["unshare", "mount"], "true")?;
+        command.env(INSIDE_BARE, "1");
+        Ok(command)
+    });
+}
+
+/// Starts a test of this program again in namespaces, or says why it is skipped.
+fn again_apart(name: &str, namespaces: impl FnOnce(&Path) -> Result<Command, String>) {
     let test = std::env::current_exe().expect("a test program knows its own path");
-    let mut again = match apart(&test, needed) {
+    let mut again = match namespaces(&test) {
         Ok(command) => command,
         Err(reason) => return eprintln!("SKIPPED: {reason}"),
     };
@@ -50,12 +70,23 @@ pub fn in_world(name: &str, needed: &[&str], body: impl FnOnce(&World)) {
 /// # Errors
 /// Why there can be none, and what to do about it.
 pub fn apart(program: &Path, needed: &[&str]) -> Result<Command, String> {
-    let also = ["unshare", "mount", "ip", "dbus-daemon", "gdbus"];
-    if let Some(missing) = needed.iter().chain(&also).find(|name| self::program(name).is_none()) {
-        return Err(format!("there is no {missing} here (./test --install, or your package manager)"));
-    }
     let trial = "mount -t tmpfs none /run && mkdir /run/u /run/w && \
                  mount -t overlay none -o lowerdir=/etc,upperdir=/run/u,workdir=/run/w /etc";
+    let mut command =
+        namespaces(program, needed, &["unshare", "mount", "ip", "dbus-daemon", "gdbus"], trial)?;
+    command
+        .env(INSIDE, "1")
+        .env("DBUS_SYSTEM_BUS_ADDRESS", format!("unix:path={BUS}"))
+        .env("HOME", "/run/home");
+    command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_STATE_HOME");
+    Ok(command)
+}
+
+/// A command that runs a program with mounts and a network of its own, in which a trial succeeds.
+fn namespaces(program: &Path, needed: &[&str], also: &[&str], trial: &str) -> Result<Command, String> {
+    if let Some(missing) = needed.iter().chain(also).find(|name| self::program(name).is_none()) {
+        return Err(format!("there is no {missing} here (./test --install, or your package manager)"));
+    }
     let tried = Command::new("unshare").args(["--net", "--mount", "sh", "-c", trial]).output();
     if !tried.is_ok_and(|tried| tried.status.success()) {
         return Err(
@@ -64,11 +95,6 @@ pub fn apart(program: &Path, needed: &[&str]) -> Result<Command, String> {
     }
     let mut command = Command::new("unshare");
     command.args(["--net", "--mount"]).arg(program);
-    command
-        .env(INSIDE, "1")
-        .env("DBUS_SYSTEM_BUS_ADDRESS", format!("unix:path={BUS}"))
-        .env("HOME", "/run/home");
-    command.env_remove("XDG_CONFIG_HOME").env_remove("XDG_STATE_HOME");
     Ok(command)
 }
 
@@ -299,6 +325,9 @@ fn program(name: &str) -> Option<PathBuf> {
 
 /// The variable that tells a test that it is inside already.
 const INSIDE: &str = "TELARCH_WORLD";
+
+/// The same for a world that is bare.
+const INSIDE_BARE: &str = "TELARCH_BARE_WORLD";
 const BUS: &str = "/run/user/0/bus";
 /// Everybody may do everything on it.
 const BUS_SETTINGS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"

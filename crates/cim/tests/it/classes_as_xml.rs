@@ -1,6 +1,8 @@
 //! Classes in the form of CIM-XML.
 
-use telarch_cim::cimxml::{ClassDetail, write_class};
+use telarch_cim::cimxml::{ClassDetail, ToldClass, read_class, write_class};
+use telarch_cim::{Class, Namespace, Schema};
+use xml::{Bounds, Document};
 
 use crate::{cimv2, declaration};
 
@@ -47,4 +49,72 @@ fn each_detail_is_told_when_asked_for() {
         "<METHOD NAME=\"StartService\" TYPE=\"uint32\" CLASSORIGIN=\"CIM_Service\" PROPAGATED=\"true\">"
     ));
     assert!(inherited.contains("<PROPERTY NAME=\"Rank\" TYPE=\"uint32\" CLASSORIGIN=\"Site\">"));
+}
+
+fn told(class: &Class, detail: ClassDetail) -> ToldClass {
+    let mut out = xml::Writer::new();
+    write_class(&mut out, class, detail);
+    let document = Document::parse(out.finish(), &Bounds::default()).unwrap();
+    read_class(document.root()).unwrap()
+}
+
+const WHOLE: ClassDetail = ClassDetail {
+    qualifiers: true,
+    inherited_elements: true,
+    inheritance_hierarchy: true,
+    class_origin: true,
+};
+
+#[test]
+fn a_class_that_was_told_is_the_class_that_was_meant() {
+    let schema = cimv2();
+    for (name, _) in schema.names() {
+        let class = schema.require(name.as_str()).unwrap();
+        let heard = told(&class, WHOLE).schema(Namespace::cimv2()).unwrap();
+        let heard = heard.require(name.as_str()).unwrap();
+        assert_eq!(told(&heard, WHOLE), told(&class, WHOLE), "{name}");
+        assert_eq!(heard.keys(), class.keys(), "{name}");
+        let names = |class: &Class| class.derivation().map(|one| one.name().clone()).collect::<Vec<_>>();
+        assert_eq!(names(&heard), names(&class));
+    }
+}
+
+#[test]
+fn the_classes_of_a_namespace_are_told_in_any_order() {
+    let schema = cimv2();
+    let mut names: Vec<_> = schema.names().map(|(name, _)| name).collect();
+    names.sort();
+    let one =
+        |name: &&telarch_cim::Name| told(&schema.require(name.as_str()).unwrap(), ClassDetail::default());
+    let heard = Schema::told(Namespace::cimv2(), names.iter().map(one).collect());
+    assert_eq!(heard.names().count(), names.len());
+    let service = heard.require("win32_service").unwrap();
+    assert!(service.is_a("CIM_Service") && service.column("StartMode").is_some());
+    // Who contradicts himself is left out, and nobody else.
+    let of = |text: &str| read_class(Document::parse(text, &Bounds::default()).unwrap().root()).unwrap();
+    let wrong = [
+        of("<CLASS NAME=\"A\" SUPERCLASS=\"B\"/>"),
+        of("<CLASS NAME=\"B\" SUPERCLASS=\"A\"/>"),
+        of("<CLASS NAME=\"C\"/>"),
+        of("<CLASS NAME=\"c\"/>"),
+        of("<CLASS NAME=\"D\" SUPERCLASS=\"Nobody\"/>"),
+    ];
+    let heard = Schema::told(Namespace::cimv2(), wrong.into());
+    assert_eq!(heard.names().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["C"]);
+}
+
+#[test]
+fn what_is_no_class_is_refused() {
+    for text in [
+        "<INSTANCE NAME=\"A\"/>",
+        "<CLASS/>",
+        "<CLASS NAME=\"1\"/>",
+        "<CLASS NAME=\"A\"><PROPERTY NAME=\"B\"/></CLASS>",
+        "<CLASS NAME=\"A\"><PROPERTY NAME=\"B\" TYPE=\"text\"/></CLASS>",
+        "<CLASS NAME=\"A\"><PROPERTY TYPE=\"string\"/></CLASS>",
+        "<CLASS NAME=\"A\"><PROPERTY NAME=\"B\" TYPE=\"uint8\"><VALUE>256</VALUE></PROPERTY></CLASS>",
+    ] {
+        let document = Document::parse(text, &Bounds::default()).unwrap();
+        assert!(read_class(document.root()).is_err(), "{text}");
+    }
 }

@@ -26,6 +26,11 @@ fn instances_of_the_corpus_keep_the_promises() {
 }
 
 #[test]
+fn classes_of_the_corpus_keep_the_promises() {
+    mutate(&corpus("cim_class_xml"), b"<>\"'/ =,A1\x80", oracle::class_xml);
+}
+
+#[test]
 fn paths_of_the_corpus_keep_the_promises() {
     mutate(&corpus("cim_object_path"), b"\\/:.=\"', @0a*\xC3", oracle::object_path);
 }

@@ -13,7 +13,7 @@ use xml::{Bounds, Document, Encoding, Fragment as Markup, Writer};
 use super::{Command, Dialect, Enumeration, Filter, Hierarchy, Input, Intent, Operation, ReturnType};
 use super::{fleet, hosts, quick_config, sddl, shells, trust, what_if};
 use crate::body;
-use crate::connection::Delegation;
+use crate::connection::{Connection, Delegation};
 use crate::failure::{Failure, Kind};
 use crate::format::Format;
 use crate::input::KeyValues;
@@ -77,26 +77,56 @@ pub async fn run_on(
     }
 }
 
+/// A service that is signed in to once, and asked one thing after another.
+pub struct Conversation(Service);
+
+impl Conversation {
+    /// Finds the password, asking for it if need be; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub fn begin(connection: Connection, settings: &ClientSettings) -> Result<Self, Stop> {
+        Ok(Self(Service::new(connection, settings, Delegation::Refused)?))
+    }
+
+    /// Carries a command out on this service, whichever the command names, as [`run`] does.
+    ///
+    /// # Errors
+    /// [`Stop`].
+    pub async fn run(&self, command: Command, streams: &mut Streams<'_>) -> Result<Done, Stop> {
+        on_service(&Screen::none(), self.0.clone(), command, streams).await
+    }
+}
+
 /// The same for one host.
 pub(super) async fn run_one(
     screen: &Screen,
-    command: Command,
+    mut command: Command,
     settings: &ClientSettings,
     streams: &mut Streams<'_>,
 ) -> Result<Done, Stop> {
-    let Command { operation, connection, options, format, intent, .. } = command;
-    match operation {
+    match command.operation {
         Operation::Hosts { task, hosts } => {
-            hosts::run(task, &hosts, format, screen, streams)?;
+            hosts::run(task, &hosts, command.format, screen, streams)?;
             return Ok(Done::Whole);
         }
         Operation::Trust(task) => {
             trust::run(task, settings, streams)?;
             return Ok(Done::Whole);
         }
-        _ => {}
+        operation => command.operation = operation,
     }
-    let service = Service::new(connection, settings, Delegation::Refused)?;
+    let service = Service::new(command.connection.clone(), settings, Delegation::Refused)?;
+    on_service(screen, service, command, streams).await
+}
+
+async fn on_service(
+    screen: &Screen,
+    service: Service,
+    command: Command,
+    streams: &mut Streams<'_>,
+) -> Result<Done, Stop> {
+    let Command { operation, options, format, intent, .. } = command;
     let progress = Rc::new(Progress::new(screen, service.host()));
     let run = Run { service, options, format, intent, progress: Rc::clone(&progress) };
     let (mut out, mut errors) = (progress.before(streams.out), progress.before(streams.errors));

@@ -36,7 +36,8 @@ pub(crate) fn answer(asked: &Asked<'_>) -> Result<Answer, Fault> {
         .map_err(|error| asked.told.fault(error, told.0, &told.1))?;
     Ok(match outcome {
         Outcome::Rows(rows, _) => {
-            Answer::items(RowItems::new(rows, asked.told.clone(), selection, enumerate.mode, told))
+            let items = RowItems::new(rows, asked.told.clone(), selection, enumerate.mode, told);
+            Answer::items(items.with_part(wanted.part))
         }
         Outcome::Classes(classes) => Answer::items(Classes::whole(classes)),
     })

@@ -33,7 +33,7 @@ pub(crate) enum WmiError {
     #[error("the body is an instance of {given}, the URI names {named}")]
     OtherClass { given: Name, named: Name },
     /// The language of a filter is unknown.
-    #[error("filters are understood in WQL, as selectors and as associations, not in {0:?}")]
+    #[error("filters are understood in WQL, in XPath, as selectors and as associations, not in {0:?}")]
     FilterDialect(String),
     /// A filter that says too little.
     #[error("{0}")]

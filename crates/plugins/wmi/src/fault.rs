@@ -1,8 +1,10 @@
 //! Where what is wrong gets its fault (MS-WSMV 2.2.4.43; DSP0227 14).
 
+use std::sync::Arc;
+
 use cim::uri::{ClassUri, UriForm};
 use cim::wscim::COMMON;
-use cim::{Instance, Name, Namespace, Status};
+use cim::{Class, Instance, Name, Namespace, Status};
 use wmi::Engine;
 use wsman::namespace::{CIM_BINDING, XSI};
 use wsman::{Code, Detail, Fault, Subcode, code};
@@ -61,6 +63,11 @@ impl Told {
     /// Writes instances as the client wants them.
     pub(crate) fn writer(&self) -> cim::wscim::Writer {
         self.form.writer(self.uris, self.engine.origin(&self.namespace))
+    }
+
+    /// A class of the namespace.
+    pub(crate) fn class(&self, name: &Name) -> Option<Arc<Class>> {
+        self.engine.schema(&self.namespace).ok()?.class(name.as_str())
     }
 
     /// The only place where an error becomes a fault; `parameter` is what the operation was done with.

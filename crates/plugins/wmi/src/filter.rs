@@ -7,10 +7,11 @@ use cim::wql::{
 use cim::{Name, ObjectPath};
 use wmi::Engine;
 use wsman::enumeration::{EnumerationMode, Filter, PolymorphismMode};
-use wsman::namespace::{DIALECT_ASSOCIATION, DIALECT_SELECTOR, DIALECT_WQL};
+use wsman::namespace::{DIALECT_ASSOCIATION, DIALECT_SELECTOR, DIALECT_WQL, DIALECT_XPATH};
 use wsman::{AssociationFilter, AssociationResult, SelectorSet, SelectorValue};
 
 use crate::error::WmiError;
+use crate::fragment::Part;
 use crate::place::Place;
 
 /// A query, and what was said about it in words.
@@ -21,6 +22,8 @@ pub(crate) struct Wanted {
     pub(crate) properties: Vec<Name>,
     /// The text of a query; none where only the class is named.
     pub(crate) text: Option<String>,
+    /// Only instances that have this part.
+    pub(crate) part: Option<Part>,
 }
 
 impl Wanted {
@@ -39,6 +42,15 @@ impl Wanted {
             let condition = equal_to(&filter.selectors)?;
             return Ok(Self::of(Query::Select(select(place.class()?, condition)), None));
         }
+        if is(DIALECT_XPATH) {
+            if filter.text.is_empty() {
+                return Err(WmiError::Filter(
+                    "the filter names no part of instances\n  write the name of a property",
+                ));
+            }
+            let part = Some(Part::parse(&filter.text)?);
+            return Ok(Self { part, ..Self::every(place.class()?) });
+        }
         match &filter.association {
             Some(association) if is(DIALECT_ASSOCIATION) => of_association(engine, place, association),
             _ if is(DIALECT_ASSOCIATION) => Err(WmiError::Filter(
@@ -49,12 +61,13 @@ impl Wanted {
     }
 
     fn of(query: Query, text: Option<String>) -> Self {
-        Self { query, properties: Vec::new(), text }
+        Self { query, properties: Vec::new(), text, part: None }
     }
 
     /// The same with less to be found out, where only references are wanted.
     pub(crate) fn for_mode(mut self, mode: EnumerationMode) -> Self {
-        if mode != EnumerationMode::Reference {
+        // A part may be of subclasses alone, which the query does not know.
+        if mode != EnumerationMode::Reference || self.part.is_some() {
             return self;
         }
         match &mut self.query {
@@ -114,7 +127,7 @@ fn of_association(engine: &Engine, place: &Place, filter: &AssociationFilter) ->
         }),
     };
     let properties = filter.properties.iter().map(|name| Name::parse(name)).collect::<Result<_, _>>()?;
-    Ok(Wanted { query, properties, text: None })
+    Ok(Wanted { query, properties, text: None, part: None })
 }
 
 /// Properties that have the values of selectors.

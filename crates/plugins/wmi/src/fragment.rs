@@ -1,7 +1,7 @@
 //! Parts of instances, named by XPath of level 1 (DSP0226 7.7 and annex D).
 
 use cim::wscim::{Read, Reader, Writer};
-use cim::{ColumnSet, Instance, Name, Value};
+use cim::{Class, ColumnSet, Instance, Name, Value};
 use wsman::namespace::{DIALECT_XPATH, WSMAN};
 use xml::Element;
 
@@ -35,7 +35,8 @@ impl Part {
         }
     }
 
-    fn parse(expression: &str) -> Result<Self, WmiError> {
+    /// What an expression names.
+    pub(crate) fn parse(expression: &str) -> Result<Self, WmiError> {
         let expression = expression.trim();
         if expression.is_empty() {
             return Err(WmiError::BlankFragment);
@@ -102,6 +103,34 @@ impl Part {
             // XPath counts a single element as the first.
             (Some(0), value) => Some(value.clone()),
             (Some(_), _) => None,
+        }
+    }
+
+    /// Whether the XML of an instance has the part in it: a filter of an enumeration (DSP0226 8.3).
+    ///
+    /// What has no value is an element all the same, unless it is an array; it has no text.
+    /// `told_as` is the class whose properties alone are told.
+    pub(crate) fn is_in(&self, instance: &Instance, told_as: Option<&Class>) -> bool {
+        let (class, name) = (instance.class(), self.property.as_str());
+        let Some(column) = class.column(name) else { return false };
+        if told_as.is_some_and(|class| class.column(name).is_none()) {
+            return false;
+        }
+        let is_text = |value: &Value| {
+            // Of these the text stands in elements of its own.
+            let is_nested = matches!(value, Value::DateTime(_) | Value::Reference(_) | Value::Object(_));
+            let mut text = String::new();
+            value.write_text(&mut text);
+            !is_nested && !text.is_empty()
+        };
+        match (self.value(instance.at(column)), self.form) {
+            (None, _) => false,
+            (Some(Value::Array(values)), PartForm::Element) => !values.is_empty(),
+            (Some(Value::Null), PartForm::Element) => {
+                class.property(column).is_some_and(|property| !property.kind.is_array())
+            }
+            (Some(_), PartForm::Element) => true,
+            (Some(value), PartForm::Text) => value.elements().iter().any(is_text),
         }
     }
 

@@ -13,6 +13,7 @@ use xml::{Fragment, Writer};
 
 use crate::enumerate::has_objects;
 use crate::fault::{Operation, Told};
+use crate::fragment::Part;
 use crate::place::reference;
 
 /// The rows of a query, as they come.
@@ -23,6 +24,10 @@ pub(crate) struct RowItems {
     mode: EnumerationMode,
     /// What was asked, for faults.
     asked: (Operation, String),
+    /// Only rows that have this part.
+    part: Option<Part>,
+    /// The class whose properties alone are told; none if each row is told as what it is.
+    told_as: Option<Arc<Class>>,
     /// The octets of the row before: rows of a class have nearly the same.
     usual: usize,
 }
@@ -35,7 +40,21 @@ impl RowItems {
         mode: EnumerationMode,
         asked: (Operation, String),
     ) -> Self {
-        Self { rows, writer: told.writer().rows(selection), told, mode, asked, usual: 0 }
+        let told_as = match &selection {
+            Selection::AsClass(name) => told.class(name),
+            _ => None,
+        };
+        let writer = told.writer().rows(selection);
+        Self { rows, writer, told, mode, asked, part: None, told_as, usual: 0 }
+    }
+
+    /// The same, of rows that have a part.
+    pub(crate) fn with_part(self, part: Option<Part>) -> Self {
+        Self { part, ..self }
+    }
+
+    fn is_wanted(&self, row: &Instance) -> bool {
+        self.part.as_ref().is_none_or(|part| part.is_in(row, self.told_as.as_deref()))
     }
 
     fn item(&mut self, row: &Instance) -> Result<Item, Fault> {
@@ -63,11 +82,13 @@ impl RowItems {
 impl Items for RowItems {
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
         Box::pin(async {
-            let row = self.rows.next().await?;
-            Some(match row {
-                Ok(row) => self.item(&row),
-                Err(error) => Err(self.told.fault(error, self.asked.0, &self.asked.1)),
-            })
+            loop {
+                match self.rows.next().await? {
+                    Ok(row) if self.is_wanted(&row) => return Some(self.item(&row)),
+                    Ok(_) => {}
+                    Err(error) => return Some(Err(self.told.fault(error, self.asked.0, &self.asked.1))),
+                }
+            }
         })
     }
 }

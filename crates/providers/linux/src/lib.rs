@@ -48,6 +48,7 @@ mod schedule;
 mod scx;
 mod sendable;
 mod service;
+mod session;
 mod software;
 mod storage;
 mod sysfs;

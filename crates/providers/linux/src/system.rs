@@ -13,7 +13,6 @@ pub(crate) mod operating_system;
 pub(crate) mod os_release;
 mod page_file;
 mod power;
-mod session;
 mod setting;
 mod time;
 

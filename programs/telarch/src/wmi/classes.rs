@@ -1,12 +1,32 @@
 //! `telarch wmi classes`: the classes that there are.
 
-use super::here::Here;
+use cim::{Name, Schema};
+use serde_json::Value as Json;
+
 use super::print::{Format, Printer};
-use super::row::Found;
+use super::row::{Found, Row};
+use super::source::Source;
 use crate::failure::Failure;
 
-pub(super) fn listed(here: &Here, pattern: Option<&str>, format: Option<Format>) -> Result<String, Failure> {
-    let schema = here.schema()?;
+pub(super) fn listed(
+    source: &Source,
+    pattern: Option<&str>,
+    format: Option<Format>,
+) -> Result<String, Failure> {
+    match source {
+        // Whether another machine has instances is not told with its classes.
+        Source::There(there) => table(&there.classes()?, pattern, format, None),
+        Source::Here(here) => table(here.schema()?, pattern, format, Some(&|name| here.serves(name))),
+    }
+}
+
+/// The classes of a schema; `serves` says of which there are instances.
+fn table(
+    schema: &Schema,
+    pattern: Option<&str>,
+    format: Option<Format>,
+    serves: Option<&dyn Fn(&Name) -> bool>,
+) -> Result<String, Failure> {
     let mut names: Vec<_> = schema
         .names()
         .filter(|(name, _)| match pattern {
@@ -19,21 +39,22 @@ pub(super) fn listed(here: &Here, pattern: Option<&str>, format: Option<Format>)
     if names.is_empty() {
         let what = pattern.map_or_else(|| "class".to_owned(), |pattern| format!("class like {pattern}"));
         return Err(Failure::failed(
-            format!("there is no {what} in {}", here.namespace()),
+            format!("there is no {what} in {}", schema.namespace()),
             "* stands for any letters, ? for one; -n names another namespace",
         ));
     }
-    let row = |(name, superclass): (&cim::Name, Option<&cim::Name>)| {
-        let instances = if here.serves(name) { "yes" } else { "" };
-        let superclass = superclass.map_or(serde_json::Value::Null, |class| class.to_string().into());
-        vec![
-            ("Class".to_owned(), name.to_string().into()),
-            ("Superclass".to_owned(), superclass),
-            ("Instances".to_owned(), instances.into()),
-        ]
+    let row = |(name, superclass): (&Name, Option<&Name>)| -> Row {
+        let superclass = superclass.map_or(Json::Null, |class| class.to_string().into());
+        let mut row =
+            vec![("Class".to_owned(), name.to_string().into()), ("Superclass".to_owned(), superclass)];
+        if let Some(serves) = serves {
+            row.push(("Instances".to_owned(), if serves(name) { "yes" } else { "" }.into()));
+        }
+        row
     };
-    let asked = Some(["Class", "Superclass", "Instances"].map(str::to_owned).into());
-    Ok(Printer::new(format).print(&Found { rows: names.into_iter().map(row).collect(), asked }))
+    let rows: Vec<Row> = names.into_iter().map(row).collect();
+    let asked = rows.first().map(|row| row.iter().map(|(name, _)| name.clone()).collect());
+    Ok(Printer::new(format).print(&Found { rows, asked }))
 }
 
 /// Whether a text is what a pattern with `*` and `?` says. A word without them may stand anywhere.

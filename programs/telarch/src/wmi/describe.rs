@@ -1,6 +1,6 @@
 //! `telarch wmi describe`: what a class is.
 
-use cim::{Class, Method, Parameter, Property, Qualifiers as Said, Schema, Type, Value};
+use cim::{Class, Method, Parameter, Property, Qualifiers as Said, Type, Value};
 use serde_json::{Value as Json, json};
 
 use super::arguments::Qualifiers;
@@ -9,20 +9,13 @@ use super::row;
 use crate::failure::Failure;
 
 pub(super) fn described(
-    schema: &Schema,
-    name: &str,
+    class: &Class,
     qualifiers: Qualifiers,
     format: Option<Format>,
 ) -> Result<String, Failure> {
-    let class = schema.class(name).ok_or_else(|| {
-        Failure::failed(
-            format!("there is no class {name} in {}", schema.namespace()),
-            "telarch wmi classes lists those that there are",
-        )
-    })?;
     match format {
-        None | Some(Format::List | Format::Table) => Ok(text(&class, qualifiers)),
-        Some(Format::Json) => Ok(format!("{:#}\n", object(&class, qualifiers))),
+        None | Some(Format::List | Format::Table) => Ok(text(class, qualifiers)),
+        Some(Format::Json) => Ok(format!("{:#}\n", object(class, qualifiers))),
         Some(Format::Csv) => {
             Err(Failure::usage("wmi: a class is no table", "--format json describes it for programs"))
         }

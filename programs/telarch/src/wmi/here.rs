@@ -3,12 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
-use accounts::MachineSid;
 use cim::{CimType, Class, Instance, Name, Namespace, ObjectPath, Operation, Schema, Shape, Value};
-use hardware::{Hardware, HostFile, OwnController};
-use linux::Machine;
+use cimom::ObjectManager;
+use hardware::HostFile;
 use repository::{LivingEngine, Repository};
-use tokio::runtime::{Handle, Runtime};
+use tokio::runtime::Runtime;
 use wmi::{Context, Engine, Outcome};
 
 use super::arguments::Place;
@@ -37,7 +36,15 @@ impl Here {
         let is_new = path.parent().is_some_and(|folder| !folder.exists());
         let repository = if is_new { Repository::in_memory() } else { Repository::open(&path)? };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let living = living(repository, runtime.handle().clone())?;
+        let state = place::state()?;
+        let manager = ObjectManager::new(
+            &state,
+            Some(state.clone()),
+            HostFile::of_state(&state),
+            repository,
+            runtime.handle().clone(),
+        );
+        let living = manager.engine()?;
         let engine = living.engine();
         engine.schema(&place.namespace)?;
         let user = std::env::var("USER").unwrap_or_else(|_| rustix::process::geteuid().as_raw().to_string());
@@ -69,6 +76,13 @@ impl Here {
     /// The classes of the namespace.
     pub(super) fn schema(&self) -> Result<&Schema, Failure> {
         Ok(self.engine.schema(&self.namespace)?)
+    }
+
+    pub(super) fn class(&self, name: &str) -> Result<Arc<Class>, Failure> {
+        self.schema()?.class(name).ok_or_else(|| {
+            let what = format!("there is no class {name} in {}", self.namespace);
+            Failure::failed(what, &meant(&self.alike(name)))
+        })
     }
 
     /// The same for completion, which never fails: that the namespace exists was seen at the beginning.
@@ -176,13 +190,7 @@ impl Here {
     fn told(&self, query: &str, error: wmi::Error) -> Failure {
         match &error {
             wmi::Error::Model(cim::Error::NoClass { name }) => {
-                let like = self.alike(name);
-                let way_out = if like.is_empty() {
-                    format!("telarch wmi classes -n {} lists those that there are", self.namespace)
-                } else {
-                    format!("there are {}", like.join(", "))
-                };
-                Failure::failed(error, &way_out)
+                Failure::failed(&error, &meant(&self.alike(name)))
             }
             wmi::Error::Model(error) => explained(query, error),
             _ => error.into(),
@@ -206,6 +214,15 @@ impl Here {
         found.sort();
         found.truncate(5);
         found
+    }
+}
+
+/// What to do about the name of a class that there is not.
+fn meant(like: &[String]) -> String {
+    match like {
+        [] => "telarch wmi classes lists those that there are; -n names another namespace".to_owned(),
+        [one] => format!("did you mean {one}?"),
+        [most @ .., last] => format!("did you mean {} or {last}?", most.join(", ")),
     }
 }
 
@@ -242,23 +259,6 @@ fn input_of(operation: &Operation, arguments: &[(String, String)]) -> Result<Ins
         input.set(column, value)?;
     }
     Ok(input)
-}
-
-/// What there is on this machine: what Linux tells, what controllers tell, and what was added.
-fn living(repository: Repository, runtime: Handle) -> Result<LivingEngine, Failure> {
-    let state = place::state()?;
-    let mut machine = Machine::this().keeping(&state, Some(state.clone()));
-    // Who may not read it sees accounts without their SIDs.
-    if let Ok(Some(sid)) = MachineSid::load(&state) {
-        machine = machine.with_sid(sid.domain());
-    }
-    let machine = Arc::new(machine);
-    let mut providers = linux::providers(&machine);
-    let hosts = HostFile::of_state(&state);
-    providers.push(Arc::new(Hardware::new(machine.host_name(), hosts, OwnController::Asked, runtime)));
-    let begin =
-        move || Engine::builder(machine.host_name(), machine.offset()).providers(providers.iter().cloned());
-    Ok(LivingEngine::new(Arc::new(repository), begin)?)
 }
 
 impl Here {

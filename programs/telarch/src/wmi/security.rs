@@ -1,25 +1,37 @@
-//! `telarch wmi security`: who may do what in a namespace of this machine.
+//! `telarch wmi security`: who may do what in a namespace.
 
 use cim::{Instance, Namespace, ObjectPath, Value};
 use sddl::{AccessKind, SecurityDescriptor};
 use wmi::Rights;
 
 use super::here::Here;
+use super::source::Source;
 use crate::failure::Failure;
 
-pub(super) fn run(here: &Here, namespace: Option<Namespace>, sddl: Option<&str>) -> Result<String, Failure> {
-    let namespace = namespace.unwrap_or_else(|| here.namespace().clone());
-    here.engine().schema(&namespace)?;
-    if let Some(text) = sddl {
-        set(here, &namespace, text)?;
-    }
-    Ok(shown(&namespace, &here.engine().descriptor(&namespace)))
+pub(super) fn run(
+    source: &Source,
+    namespace: Option<Namespace>,
+    sddl: Option<&str>,
+) -> Result<String, Failure> {
+    let namespace = namespace.unwrap_or_else(|| source.namespace().clone());
+    let wrong = |error: sddl::SddlError| Failure::failed(error, "write it as D:(A;CI;CCDCWP;;;S-1-5-21-...)");
+    let octets = sddl.map(|text| SecurityDescriptor::parse(text).and_then(|one| one.encode(None)));
+    let octets = octets.transpose().map_err(wrong)?;
+    let descriptor = match source {
+        Source::There(there) => {
+            octets.map_or(Ok(()), |octets| there.set_descriptor(&namespace, &octets))?;
+            there.descriptor(&namespace)?
+        }
+        Source::Here(here) => {
+            here.engine().schema(&namespace)?;
+            octets.map_or(Ok(()), |octets| set(here, &namespace, octets))?;
+            SecurityDescriptor::clone(&here.engine().descriptor(&namespace))
+        }
+    };
+    Ok(shown(&namespace, &descriptor))
 }
 
-fn set(here: &Here, namespace: &Namespace, text: &str) -> Result<(), Failure> {
-    let wrong = |error: sddl::SddlError| Failure::failed(error, "write it as D:(A;CI;CCDCWP;;;S-1-5-21-...)");
-    let octets =
-        SecurityDescriptor::parse(text).and_then(|descriptor| descriptor.encode(None)).map_err(wrong)?;
+fn set(here: &Here, namespace: &Namespace, octets: Vec<u8>) -> Result<(), Failure> {
     let path = ObjectPath::parse("__SystemSecurity=@").map_err(|error| Failure::Failed(error.to_string()))?;
     let input = |operation: &cim::Operation| {
         let octets = Value::Array(octets.into_iter().map(Value::from).collect());

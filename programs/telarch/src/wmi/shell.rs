@@ -6,7 +6,6 @@ use std::io::{self, BufRead as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
-use cim::Schema;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -41,7 +40,7 @@ pub(super) fn talk(source: &Source, printer: Printer) -> Result<String, Failure>
     let config = Config::builder().max_history_size(REMEMBERED).map_err(failed)?.build();
     let empty = MemHistory::with_config(&config);
     let mut editor = Editor::<Names<'_>, MemHistory>::with_history(config, empty).map_err(failed)?;
-    editor.set_helper(Some(Names { schema: source.schema() }));
+    editor.set_helper(Some(Names { source }));
     let history = history_file();
     let before = history.as_ref().and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
     for line in before.lines() {
@@ -109,10 +108,10 @@ fn answer(source: &Source, printer: &mut Printer, line: &str) -> Result<Option<S
     Ok(Some(match (first, rest) {
         ("quit" | "exit", "") => return Ok(None),
         ("help" | "?", _) => HELP.to_owned(),
-        ("classes", "") => classes::listed(source.here()?, None, None)?,
-        ("classes", pattern) => classes::listed(source.here()?, Some(pattern), None)?,
+        ("classes", "") => classes::listed(source, None, None)?,
+        ("classes", pattern) => classes::listed(source, Some(pattern), None)?,
         ("describe", class) if !class.is_empty() => {
-            describe::described(source.schema(), class, Qualifiers::Hidden, None)?
+            describe::described(source.class(class)?.as_ref(), Qualifiers::Hidden, None)?
         }
         ("format", "") => {
             *printer = printer.with(None);
@@ -187,7 +186,7 @@ fn remember(path: &PathBuf, history: &MemHistory) {
 
 /// Completes names of classes and properties.
 struct Names<'s> {
-    schema: &'s Schema,
+    source: &'s Source,
 }
 
 impl Completer for Names<'_> {
@@ -199,11 +198,12 @@ impl Completer for Names<'_> {
         position: usize,
         _context: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<String>)> {
-        let (start, mut found) = complete::candidates(self.schema, line.get(..position).unwrap_or(line));
+        let (start, mut found) =
+            complete::candidates(self.source.names(), line.get(..position).unwrap_or(line));
         // What stands behind may name the class that properties are of.
         if found.is_empty() || line.len() > position {
             let typed = line.get(start..position).unwrap_or_default();
-            found.extend(complete::properties(self.schema, line, typed));
+            found.extend(complete::properties(self.source.names(), line, typed));
             found.sort();
             found.dedup();
         }

@@ -1,9 +1,10 @@
 //! Whoever is asked: this machine, or another.
 
 use std::io;
+use std::sync::Arc;
 
 use cim::wql::{self, QueryError};
-use cim::{ObjectPath, Schema};
+use cim::{Class, Namespace, ObjectPath, Schema};
 
 use super::arguments::Place;
 use super::here::Here;
@@ -14,7 +15,7 @@ use crate::failure::Failure;
 
 pub(super) enum Source {
     Here(Box<Here>),
-    There(There),
+    There(Box<There>),
 }
 
 impl Source {
@@ -22,7 +23,7 @@ impl Source {
         if place.switches.is_empty() {
             return Ok(Self::Here(Box::new(Here::open(place)?)));
         }
-        Ok(Self::There(There::new(place)))
+        Ok(Self::There(Box::new(There::new(place)?)))
     }
 
     /// What a query finds; one that is wrong is told with the place.
@@ -77,17 +78,32 @@ impl Source {
         match self {
             Self::Here(here) => Ok(here),
             Self::There(_) => Err(Failure::usage(
-                "wmi: classes and security are told of this machine only",
-                "leave -r away, or sign in to the other machine: winrs -r:HOST telarch wmi ...",
+                "wmi: permanent subscriptions are told of this machine only",
+                "leave -r away, or sign in to the other machine: winrs -r:HOST telarch wmi subscriptions",
             )),
         }
     }
 
+    /// A class with all there is to know about it.
+    pub(super) fn class(&self, name: &str) -> Result<Arc<Class>, Failure> {
+        match self {
+            Self::Here(here) => here.class(name),
+            Self::There(there) => there.class(name),
+        }
+    }
+
     /// The classes that names are completed from.
-    pub(super) fn schema(&self) -> &Schema {
+    pub(super) fn names(&self) -> &Schema {
         match self {
             Self::Here(here) => here.known(),
-            Self::There(there) => there.schema(),
+            Self::There(there) => there.names(),
+        }
+    }
+
+    pub(super) fn namespace(&self) -> &Namespace {
+        match self {
+            Self::Here(here) => here.namespace(),
+            Self::There(there) => there.namespace(),
         }
     }
 

@@ -1,16 +1,22 @@
 //! WMI of another machine, asked as `winrm` asks.
 
-use std::io;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::io::{self, BufReader, Cursor};
 use std::sync::Arc;
 
+use cim::cimxml::{ToldClass, read_class};
+use cim::uri::CLASS_SCHEMA;
 use cim::wql::{self, Query};
 use cim::wscim::Reader;
-use cim::{Class, KeyValue, Namespace, ObjectPath, Origin, Schema};
-use cli::failure::{ExitCodes, Program};
+use cim::{Class, KeyValue, Name, Namespace, ObjectPath, Origin, Schema, Value};
+use cli::failure::{ExitCodes, Kind, Program};
 use cli::program::Stop;
-use cli::winrm::{Invocation, Streams, Told};
+use cli::winrm::{Conversation, Invocation, Streams, Told};
 use cli::{ClientSettings, Format, SavedHosts};
+use sddl::SecurityDescriptor;
 use serde_json::Value as Json;
+use tokio::runtime::Runtime;
 use xml::{Bounds, Document, Element};
 
 use super::arguments::Place;
@@ -23,43 +29,172 @@ pub(super) struct There {
     switches: Vec<String>,
     /// The classes as this program knows them, for the types of values.
     schema: Schema,
+    runtime: Runtime,
+    /// The service, once it was asked something: who signs in does so once.
+    conversation: OnceCell<Conversation>,
+    /// The classes there, with what each declares; none where the machine does not tell them.
+    told: OnceCell<Option<Schema>>,
+    /// The classes that this program does not know and somebody asked for.
+    asked: RefCell<HashMap<Name, Option<Arc<Class>>>>,
 }
 
 impl There {
-    pub(super) fn new(place: &Place) -> Self {
-        let schema = Schema::of(place.namespace.clone());
-        Self { namespace: place.namespace.clone(), switches: place.switches.clone(), schema }
+    pub(super) fn new(place: &Place) -> Result<Self, Failure> {
+        let (namespace, switches) = (place.namespace.clone(), place.switches.clone());
+        Ok(Self {
+            schema: Schema::of(namespace.clone()),
+            namespace,
+            switches,
+            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+            conversation: OnceCell::new(),
+            told: OnceCell::new(),
+            asked: RefCell::default(),
+        })
     }
 
-    pub(super) fn schema(&self) -> &Schema {
-        &self.schema
+    pub(super) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// The classes there, for the completion of names; those that this program knows if the machine does not tell.
+    pub(super) fn names(&self) -> &Schema {
+        let told = self.told.get_or_init(|| self.classes().ok());
+        told.as_ref().unwrap_or(&self.schema)
+    }
+
+    /// The classes there: their names, superclasses, and what each declares (DSP0227 15).
+    pub(super) fn classes(&self) -> Result<Schema, Failure> {
+        let name = self.host();
+        let way_out = format!(
+            "ask for the names alone: telarch wmi \"SELECT * FROM meta_class\" -r {name}\n  \
+             or have one class described: telarch wmi describe CLASS -r {name}"
+        );
+        let answer = self.ask_with(&["enumerate", &self.class_schema()], "", &way_out)?;
+        let document = parsed(answer)?;
+        let classes = document.root().children().filter_map(|class| read_class(class).ok()).collect();
+        Ok(Schema::told(self.namespace.clone(), classes))
+    }
+
+    /// A class there, with all there is to know about it.
+    pub(super) fn class(&self, name: &str) -> Result<Arc<Class>, Failure> {
+        let (resource, named) = (self.class_schema(), format!("-selector:ClassName={name}"));
+        let way_out = format!("telarch wmi classes -r {} lists those that there are", self.host());
+        let answer = self.ask_with(&["get", &resource, &named, DETAIL], "", &way_out)?;
+        let document = parsed(answer)?;
+        let told = read_class(document.root()).and_then(|told: ToldClass| {
+            told.schema(self.namespace.clone())?.require(told.declaration.name.as_str())
+        });
+        told.map_err(|error| Failure::Failed(format!("the class cannot be read: {error}")))
+    }
+
+    /// The descriptor of a namespace.
+    pub(super) fn descriptor(&self, namespace: &Namespace) -> Result<SecurityDescriptor, Failure> {
+        let answer = self.ask_of(&security_of(namespace)?, &["invoke", "GetSD"], &[])?;
+        let octets = self.octets(&answer)?;
+        SecurityDescriptor::decode(&octets)
+            .map_err(|error| Failure::Failed(format!("the descriptor cannot be read: {error}")))
+    }
+
+    /// Sets the descriptor of a namespace.
+    pub(super) fn set_descriptor(&self, namespace: &Namespace, octets: &[u8]) -> Result<(), Failure> {
+        let uri = format!("http://schemas.microsoft.com/wbem/wsman/1/wmi/{namespace}/__SystemSecurity");
+        let mut body = xml::Writer::new();
+        body.start("p:SetSD_INPUT").namespace("p", &uri);
+        for octet in octets {
+            body.element("p:SD", &octet.to_string());
+        }
+        body.end();
+        let resource = format!("wmi/{namespace}/__SystemSecurity");
+        let answer = self.ask_with(&["invoke", "SetSD", &resource, "-file:-"], &body.finish(), "")?;
+        let document = parsed(answer)?;
+        let output = self.method_output("__SystemSecurity", "SetSD");
+        match self.row(document.root(), output.as_ref(), None).iter().find(|(name, _)| name == "ReturnValue")
+        {
+            Some((_, result)) if *result != 0 => {
+                Err(Failure::Failed(format!("SetSD of {namespace} failed with {result}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn octets(&self, answer: &str) -> Result<Vec<u8>, Failure> {
+        let document = parsed(answer.to_owned())?;
+        let class = self.method_output("__SystemSecurity", "GetSD");
+        let read = class.and_then(|class| Reader::new(&self.schema).properties(document.root(), &class).ok());
+        let octets = read.as_ref().and_then(|read| read.instance.value("SD"));
+        let octet = |value: &Value| if let Value::Uint8(octet) = value { Some(*octet) } else { None };
+        let octets: Option<Vec<u8>> =
+            octets.map(|octets| octets.elements().iter().filter_map(octet).collect());
+        octets
+            .filter(|octets| !octets.is_empty())
+            .ok_or_else(|| Failure::Failed(format!("{} does not tell who may do what there", self.host())))
+    }
+
+    fn method_output(&self, class: &str, method: &str) -> Option<Arc<Class>> {
+        let class = self.schema.class(class)?;
+        class.method(method).map(|own| own.output.clone())
+    }
+
+    /// A class: as this program knows it, or as the machine tells it.
+    fn known(&self, name: &Name) -> Option<Arc<Class>> {
+        if let Some(class) = self.schema.class(name.as_str()) {
+            return Some(class);
+        }
+        if let Some(class) = self.asked.borrow().get(name) {
+            return class.clone();
+        }
+        let class = self.class(name.as_str()).ok();
+        self.asked.borrow_mut().insert(name.clone(), class.clone());
+        class
+    }
+
+    fn class_schema(&self) -> String {
+        format!("{}*?__cimnamespace={}", CLASS_SCHEMA, self.namespace)
+    }
+
+    fn host(&self) -> &str {
+        let is_host = |switch: &&String| switch.starts_with("-r:") || switch.starts_with("-remote:");
+        let host = self.switches.iter().find(is_host).and_then(|switch| switch.split_once(':'));
+        host.map_or("", |(_, host)| host)
     }
 
     pub(super) fn name(&self) -> String {
-        let is_host = |switch: &&String| switch.starts_with("-r:") || switch.starts_with("-remote:");
-        let host = self.switches.iter().find(is_host).and_then(|switch| switch.split_once(':'));
-        format!("{} {}", host.map_or("", |(_, host)| host), self.namespace)
+        format!("{} {}", self.host(), self.namespace)
     }
 
     pub(super) fn query(&self, text: &str) -> Result<Found, Failure> {
         let (class, asked) = match wql::parse(text) {
+            Ok(Query::Select(select)) if select.is_of_classes() => return self.query_of_classes(text),
             Ok(Query::Select(select)) => {
                 let names = select.names().map(|names| names.iter().map(ToString::to_string).collect());
-                (self.schema.class(select.from.as_str()), names)
+                (Some(select.from), names)
             }
             _ => (None, None),
         };
-        let answer =
-            self.ask(&["enumerate", &format!("wmi/{}/*", self.namespace), &format!("-filter:{text}")])?;
-        let document = parsed(answer)?;
+        let document = parsed(self.ask_query(text)?)?;
+        let class = class.as_ref().and_then(|class| self.known(class));
         let rows = document.root().children().map(|item| self.row(item, class.as_ref(), asked.as_deref()));
         Ok(Found { rows: rows.collect(), asked })
+    }
+
+    /// What a query of classes finds: their names.
+    fn query_of_classes(&self, text: &str) -> Result<Found, Failure> {
+        let document = parsed(self.ask_query(text)?)?;
+        let name = |class: Element<'_>| class.attribute("", "NAME").map(std::borrow::Cow::into_owned);
+        let names = document.root().children().filter_map(name);
+        let asked = Some(vec!["__CLASS".to_owned()]);
+        Ok(Found { rows: names.map(|name| vec![("__CLASS".to_owned(), name.into())]).collect(), asked })
+    }
+
+    fn ask_query(&self, text: &str) -> Result<String, Failure> {
+        self.ask(&["enumerate", &format!("wmi/{}/*", self.namespace), &format!("-filter:{text}")])
     }
 
     pub(super) fn get(&self, path: &ObjectPath) -> Result<Found, Failure> {
         let answer = self.ask_of(path, &["get"], &[])?;
         let document = parsed(answer)?;
-        Ok(Found { rows: vec![self.row(document.root(), None, None)], asked: None })
+        let class = self.known(&path.class);
+        Ok(Found { rows: vec![self.row(document.root(), class.as_ref(), None)], asked: None })
     }
 
     pub(super) fn call(
@@ -80,7 +215,7 @@ impl There {
         let answer = self.ask_of(path, &["invoke", method], &[input])?;
         let document = parsed(answer)?;
         // What comes out is a class of its own.
-        let class = self.schema.class(path.class.as_str());
+        let class = self.known(&path.class);
         let output = class.as_ref().and_then(|class| class.method(method)).map(|own| &own.output);
         let mut row = self.row(document.root(), output, None);
         row.retain(|(_, value)| !value.is_null());
@@ -94,7 +229,7 @@ impl There {
         // The name of a key that was left out is known of classes that are known.
         let unnamed = match &path.identity {
             cim::Identity::Unnamed(value) => {
-                let class = self.schema.class(path.class.as_str());
+                let class = self.known(&path.class);
                 let key = class.as_ref().and_then(|class| class.property(*class.keys().first()?));
                 let key = key.ok_or_else(|| {
                     Failure::failed(
@@ -130,23 +265,34 @@ impl There {
             Told::Event(event) => tell(Occurred::Event(self.row(event, None, asked.as_deref()))),
             Told::Dropped(count) => tell(Occurred::Dropped(count)),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let settings = ClientSettings::of_this_process();
         let watched = cli::winrm::watch(*command, &settings, enough, &mut tell_one);
-        runtime.block_on(watched).map_err(|stop| stopped(&stop))
+        self.runtime.block_on(watched).map_err(|stop| stopped(&stop, ""))
     }
 
     /// Runs a command line of `winrm`, and gives the XML that it prints.
     fn ask(&self, words: &[&str]) -> Result<String, Failure> {
+        self.ask_with(words, "", "")
+    }
+
+    /// The same, with what `-file:-` reads, and with a way out if the service refuses.
+    fn ask_with(&self, words: &[&str], input: &str, way_out: &str) -> Result<String, Failure> {
         let command = self.command(words)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut out = Vec::new();
         let mut errors = std::io::stderr();
-        let mut input = std::io::BufReader::new(std::io::stdin());
+        let mut input = BufReader::new(Cursor::new(input.as_bytes()));
         let mut streams = Streams { out: &mut out, errors: &mut errors, input: &mut input };
-        let settings = ClientSettings::of_this_process();
-        let done = runtime.block_on(cli::winrm::run(*command, &settings, &mut streams));
-        done.map_err(|stop| stopped(&stop))?;
+        let conversation = match self.conversation.get() {
+            Some(begun) => begun,
+            None => {
+                let settings = ClientSettings::of_this_process();
+                let begun = Conversation::begin(command.connection.clone(), &settings);
+                let begun = begun.map_err(|stop| stopped(&stop, way_out))?;
+                self.conversation.get_or_init(|| begun)
+            }
+        };
+        let done = self.runtime.block_on(conversation.run(*command, &mut streams));
+        done.map_err(|stop| stopped(&stop, way_out))?;
         String::from_utf8(out).map_err(|error| Failure::Failed(format!("the answer is no text: {error}")))
     }
 
@@ -155,7 +301,7 @@ impl There {
         let words: Vec<String> =
             words.iter().map(|word| (*word).to_owned()).chain(self.switches.iter().cloned()).collect();
         let parsed = cli::winrm::parse_with(&words, &SavedHosts::of_this_process());
-        let Invocation::Run(mut command) = parsed.map_err(|error| stopped(&error.into()))? else {
+        let Invocation::Run(mut command) = parsed.map_err(|error| stopped(&error.into(), ""))? else {
             return Err(Failure::usage("wmi: the switches ask for help", "winrm help auth explains them"));
         };
         command.format = Format::Xml;
@@ -205,8 +351,9 @@ fn parsed(text: String) -> Result<Document, Failure> {
     Document::parse(text, &bounds).map_err(|error| Failure::Failed(format!("the answer is no XML: {error}")))
 }
 
-/// What `winrm` would have told people: what the other machine says, then what that means.
-fn stopped(stop: &Stop) -> Failure {
+/// What `winrm` would have told people: what the other machine says, then what that means; and the way out if it is
+/// the service that refuses.
+fn stopped(stop: &Stop, way_out: &str) -> Failure {
     let mut report = Vec::new();
     stop.report(Program::Winrm, Format::Text, ExitCodes::Plain, &mut report);
     let report = String::from_utf8_lossy(&report);
@@ -217,8 +364,24 @@ fn stopped(stop: &Stop) -> Failure {
         None => ("", report.strip_prefix("winrm: ").unwrap_or(report)),
     };
     let of_provider = before.lines().find_map(|line| line.trim().strip_prefix("ProviderFault = "));
-    Failure::Failed(of_provider.map_or_else(|| told.to_owned(), |said| format!("{said}\n  {told}")))
+    let told = of_provider.map_or_else(|| told.to_owned(), |said| format!("{said}\n  {told}"));
+    match stop {
+        Stop::Failed(failure) if failure.kind() == Kind::Fault && !way_out.is_empty() => {
+            Failure::failed(told, way_out)
+        }
+        _ => Failure::Failed(told),
+    }
 }
+
+/// Where the descriptor of a namespace is.
+fn security_of(namespace: &Namespace) -> Result<ObjectPath, Failure> {
+    let path = ObjectPath::parse("__SystemSecurity=@").map_err(|error| Failure::Failed(error.to_string()))?;
+    Ok(ObjectPath { namespace: Some(namespace.clone()), ..path })
+}
+
+/// What of a class is wanted: all; `wmi:` before a name is the spelling of Windows.
+const DETAIL: &str = "-options:{IncludeQualifiers=\"true\";IncludeInheritedElements=\"true\";\
+    IncludeInheritanceHierarchy=\"true\";IncludeClassOrigin=\"true\"}";
 
 /// The namespace of `xsi:nil`.
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";

@@ -99,7 +99,10 @@ impl Duties for Machine {
             return;
         }
         match user::find(&self.users, name) {
-            Ok(Some(numbers)) => self.hosts.renew(&numbers),
+            Ok(Some(numbers)) => {
+                let token = self.principals.token(identity.account());
+                self.hosts.renew(&numbers, token.as_ref());
+            }
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "The users of this machine cannot be read"),
         }

@@ -23,7 +23,8 @@ use tokio::sync::mpsc;
 use super::{HOST, empty_stdin, given_socket, this_program, user};
 use crate::open_files::OpenFiles;
 use crate::persistent::{PAM_SERVICE, delegation};
-use crate::{begin_log, surroundings, wmi_engine};
+use crate::wmi_engine::Wmi;
+use crate::{begin_log, surroundings};
 
 /// Opens a session for a user, starts the host in it, and closes the session after the host (pam_open_session(3)).
 pub(super) fn keep(name: &str, state: &str) -> Result<ExitCode, Box<dyn Error>> {
@@ -106,7 +107,7 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
         let keeper = FromBroker { link: Arc::clone(&link), handed: Mutex::new(handed) };
         // Root has them without asking.
         let keeper = (uid != 0).then(|| Arc::new(keeper) as Arc<dyn HardwareKeeper>);
-        plugins.extend(wmi_engine::open(state, keeper)?.plugins());
+        plugins.extend(Wmi::open(state, keeper).plugins());
         let plugins: Arc<dyn Plugin> = Arc::new(Catalog::new(plugins));
         let host = Host::new(Arc::clone(&plugins), identity, token);
         let (sender, orders) = mpsc::unbounded_channel();

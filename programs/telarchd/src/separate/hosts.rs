@@ -42,6 +42,8 @@ struct Running {
     connected: u64,
     /// The groups that it was started with.
     groups: Vec<u32>,
+    /// What it was told that access is decided with.
+    token: Token,
     /// Whether it stays for now although it was told that they are old.
     stays: bool,
 }
@@ -60,13 +62,16 @@ impl Hosts {
         })
     }
 
-    /// Has the host of a user end if that user is in other groups by now: the next one is started with those. One
-    /// that has shells goes on until they are closed.
-    pub(super) fn renew(&self, numbers: &Numbers) {
+    /// Has the host of a user end if that user is in other groups by now, or has other rights by `[Groups]`: the next
+    /// one is started with those. One that has shells goes on until they are closed, as processes keep their groups.
+    pub(super) fn renew(&self, numbers: &Numbers, token: Option<&Token>) {
         let Some(slot) = locked(&self.slots).get(&numbers.uid).cloned() else { return };
         // One that is just being started has the groups of this moment.
         let Ok(mut place) = slot.place.try_lock() else { return };
-        let Some(running) = place.as_mut().filter(|running| running.groups != numbers.groups) else { return };
+        let is_old = |running: &&mut Running| {
+            running.groups != numbers.groups || token.is_some_and(|token| running.token != *token)
+        };
+        let Some(running) = place.as_mut().filter(is_old) else { return };
         running.stays = false;
         let link = Arc::clone(&running.link);
         if link.send(&Order::Renew.encode(), &[]).is_err() {
@@ -78,7 +83,7 @@ impl Hosts {
         // Whoever has signed in is to find the next one; but if it does not answer, nobody waits for ever.
         let waited = slot.decided.wait_timeout_while(place, LONGEST_DECISION, is_undecided);
         let stays = waited.is_ok_and(|(place, _)| place.is_some());
-        tracing::info!(uid = numbers.uid, stays, "A host has the groups its user had before");
+        tracing::info!(uid = numbers.uid, stays, "A host has the groups and rights its user had before");
     }
 
     /// A connection to the host of a user, which is started if there is none.
@@ -93,11 +98,7 @@ impl Hosts {
             }
         }
         let idle = self.idle;
-        let begin = Order::Begin { account: account.to_owned(), token: token.clone(), idle };
-        let is_administrator = token.groups().any(|group| group == well_known::ADMINISTRATORS);
-        let hardware = is_administrator.then(|| self.state.clone());
-        let mut started =
-            Running::start((account, hardware), &begin, numbers, &self.state, &self.running, &slot)?;
+        let mut started = Running::start(account, idle, (numbers, token), &self.state, &self.running, &slot)?;
         let connection = started.connect()?;
         *place = Some(started);
         Ok(connection)
@@ -127,16 +128,16 @@ impl Hosts {
 }
 
 impl Running {
-    /// With the directory whose controllers its user may ask, if any.
     fn start(
-        (account, hardware): (&str, Option<PathBuf>),
-        begin: &Order,
-        numbers: &Numbers,
+        account: &str,
+        idle: Duration,
+        (numbers, token): (&Numbers, &Token),
         state: &Path,
         counted: &Arc<(Mutex<usize>, Condvar)>,
         slot: &Arc<Slot>,
     ) -> io::Result<Self> {
         let began = Instant::now();
+        let begin = Order::Begin { account: account.to_owned(), token: token.clone(), idle };
         let (link, theirs) = Link::pair()?;
         let link = Arc::new(link);
         let mut command = this_program(&format!("telarchd: session of {account}"));
@@ -168,9 +169,13 @@ impl Running {
             link: Arc::clone(&link),
             connected: 0,
             groups: numbers.groups.clone(),
+            token: token.clone(),
             stays: false,
         };
         let (name, counted, slot) = (account.to_owned(), Arc::clone(counted), Arc::clone(slot));
+        // Who may ask the controllers that the directory knows.
+        let is_administrator = token.groups().any(|group| group == well_known::ADMINISTRATORS);
+        let hardware = is_administrator.then(|| state.to_owned());
         let watching = move || {
             watch(&name, child, (&link, hardware.as_deref()), &slot);
             *locked(&counted.0) -= 1;

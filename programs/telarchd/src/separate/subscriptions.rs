@@ -13,7 +13,8 @@ use consumers::{Commands, Whose};
 use tokio::io::AsyncReadExt as _;
 
 use super::{SUBSCRIPTIONS, given_socket, this_program};
-use crate::{begin_log, wmi_engine};
+use crate::begin_log;
+use crate::wmi_engine::Wmi;
 
 /// The process, as the broker keeps it: there is one while the settings want one.
 pub(super) struct Subscriptions {
@@ -93,9 +94,9 @@ pub(super) fn run(state: &Path, commands: &str) -> Result<ExitCode, Box<dyn Erro
     runtime.block_on(async {
         socket.set_nonblocking(true)?;
         let mut socket = tokio::net::UnixStream::from_std(socket)?;
-        let wmi = wmi_engine::open(state, None)?;
+        let carrier = Wmi::open(state, None).carrier(Whose::Only(root), commands)?;
         tokio::select! {
-            () = wmi.carrier(Whose::Only(root), commands).run() => {}
+            () = carrier.run() => {}
             // Nothing is ever said there.
             _ = socket.read_u8() => {}
         }

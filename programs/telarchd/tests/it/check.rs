@@ -15,8 +15,14 @@ fn check(telarchd: &Telarchd) -> Output {
     telarchd.command().arg("--check").output().unwrap()
 }
 
-/// The exit code and what was printed, with the folder cut out.
+/// The exit code and what was found, with the folder cut out.
 fn checked(telarchd: &Telarchd) -> (i32, String) {
+    let (code, text) = printed(telarchd);
+    (code, text.lines().filter(|line| !line.starts_with("WMI: ")).map(|line| format!("{line}\n")).collect())
+}
+
+/// The same with what is neither right nor wrong.
+fn printed(telarchd: &Telarchd) -> (i32, String) {
     let output = check(telarchd);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -31,6 +37,32 @@ fn a_configuration_in_order_is_said_to_be_and_nothing_is_made() {
     telarchd.configure("[[Listener]]\nAddress = \"IP:127.0.0.1\"\nTransport = \"HTTPS\"\n");
     assert_eq!(checked(&telarchd), (0, "config.toml: nothing is wrong\n".to_owned()));
     assert!(!telarchd.state().exists());
+}
+
+#[test]
+fn what_wmi_serves_is_told_and_a_repository_that_cannot_be_read_is_an_error() {
+    let telarchd = Telarchd::new(HTTP);
+    let (code, text) = printed(&telarchd);
+    assert_eq!(code, 0, "{text}");
+    let root = text.lines().find(|line| line.starts_with("WMI: root, ")).unwrap();
+    assert!(root.contains(" classes, access: O:BAG:BAD:(A;CI;"), "{text}");
+    for namespace in ["root/cimv2", "root/interop", "root/hardware", "root/scx"] {
+        let line = text.lines().find(|line| line.starts_with(&format!("WMI: {namespace}, "))).unwrap();
+        assert!(line.ends_with(" classes, access: as above it"), "{line}");
+    }
+    assert!(text.ends_with("repository.mof: there is none, nothing was added\n"), "{text}");
+
+    fs::create_dir(telarchd.state()).unwrap();
+    set_mode(&telarchd.state(), 0o700);
+    let repository = telarchd.state().join("repository.mof");
+    private(&repository, "#pragma namespace(\"root/site\")\nclass Site { [Key] string Name; };\n");
+    let (code, text) = printed(&telarchd);
+    assert!(code == 0 && text.contains("WMI: root/site, "), "{text}");
+    assert!(text.ends_with("repository.mof: can be read\n"), "{text}");
+    private(&repository, "class {");
+    let (code, text) = printed(&telarchd);
+    assert!(code == 1 && text.contains("error: the repository of WMI is wrong"), "{text}");
+    assert!(text.contains("repository.mof:1:7: "), "{text}");
 }
 
 #[test]

@@ -12,9 +12,13 @@ use crate::running::{Telarchd, children, free_ports, listener, shown};
 /// A service for these administrators.
 fn start(administrators: &Person, more: &str) -> (Telarchd, u16) {
     let [port] = free_ports();
+    (Telarchd::start(&settings(administrators, port, more)), port)
+}
+
+fn settings(administrators: &Person, port: u16, more: &str) -> String {
     let https = listener("IP:127.0.0.1", "HTTPS", port, "");
     let groups = format!("[Groups]\nAdministrators = [\"{}\"]\n", administrators.group());
-    (Telarchd::start(&["Service.Auth.Basic = true\n", &groups, more, &https].concat()), port)
+    ["Service.Auth.Basic = true\n", &groups, more, &https].concat()
 }
 
 fn system() -> Locator {
@@ -76,5 +80,24 @@ fn whom_the_plug_in_lets_in_the_namespace_still_refuses_from_elsewhere() {
         assert!(words.contains("root/cimv2"), "{words}");
         assert!(ben.run(port, "true").await.is_err());
         assert!(ann.session(port).get(&system()).await.is_ok());
+    });
+}
+
+#[test]
+fn whoever_becomes_an_administrator_by_the_settings_is_one_in_namespaces_too() {
+    let (Some(ann), Some(ben)) = (Person::make(), Person::make()) else { return };
+    let uri = "http://schemas.microsoft.com/wbem/wsman/1/wmi";
+    let everyone = format!(
+        "[[Plugin]]\nName = \"WMI Provider\"\n[[Plugin.Security]]\nUri = \"{uri}\"\nSddl = \"D:P(A;;GA;;;AU)\"\n"
+    );
+    let (telarchd, port) = start(&ann, &everyone);
+    block_on(async {
+        // His process is there, with the rights of this moment.
+        assert_eq!(refusal(&ben.session(port)).await.0, Some(2_150_859_012));
+        telarchd.reconfigure(&settings(&ben, port, &everyone));
+        let got = ben.session(port).get(&system()).await.unwrap();
+        assert!(got.content().unwrap().source().contains("<p:Win32_OperatingSystem "), "{got:?}");
+        telarchd.reconfigure(&settings(&ann, port, &everyone));
+        assert_eq!(refusal(&ben.session(port)).await.0, Some(2_150_859_012));
     });
 }

@@ -62,3 +62,5 @@ mod winrs;
 mod wmi;
 mod wmi_events;
 mod wmi_people;
+mod wmi_programs;
+mod wmi_values;

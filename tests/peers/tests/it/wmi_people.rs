@@ -92,3 +92,76 @@ fn another_machine_is_asked_with_the_switches_of_winrm() {
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(!refused.text().1.contains("WSManFault"), "{refused:?}");
 }
+
+#[test]
+fn classes_rights_and_counters_of_another_machine_are_told_like_those_of_this_one() {
+    let service = Telarchd::start(&[("Service.AllowUnencrypted", "true")]);
+    let password = format!("-p:{PASSWORD}");
+    let ask = |words: &[&str]| {
+        let switches = ["-r", service.http(), "-u", USER, &password, "-auth:basic", "-unencrypted"];
+        telarch(&[&["wmi"], words, &switches].concat(), "")
+    };
+    for class in ["Win32_Service", "CIM_DataFile", "Win32_DependentService", "StdRegProv"] {
+        for words in [
+            &["describe", class][..],
+            &["describe", class, "--qualifiers"],
+            &["describe", class, "--qualifiers", "--format", "json"],
+        ] {
+            let (there, here) = (ask(words), telarch(&[&["wmi"], words].concat(), ""));
+            assert_eq!(there.text(), here.text(), "{words:?}");
+        }
+    }
+    let listed = ask(&["classes", "win32_operatingsyst*", "--format", "csv"]);
+    assert_eq!(
+        listed.text().0,
+        "Class,Superclass\nWin32_OperatingSystem,CIM_OperatingSystem\n",
+        "{listed:?}"
+    );
+    let names = |run: &telarch_peers::Run| -> Vec<String> {
+        let lines = run.text().0.lines().skip(1);
+        lines.map(|line| line.split(',').next().unwrap_or_default().to_owned()).collect()
+    };
+    let all = [ask(&["classes", "--format", "csv"]), telarch(&["wmi", "classes", "--format", "csv"], "")];
+    assert_eq!(names(&all[0]), names(&all[1]));
+    assert!(names(&all[0]).len() > 150, "{}", names(&all[0]).len());
+
+    let rights = ask(&["security", "root/default"]);
+    assert!(rights.text().0.starts_with("root/default\n  BUILTIN\\Administrators"), "{rights:?}");
+    let set = ask(&["security", "root/default", "D:(A;CI;CCDCRPWP;;;BU)"]);
+    assert!(set.text().0.contains("D:(A;CI;CCDCRPWP;;;BU)") && set.code == 0, "{set:?}");
+    assert_eq!(ask(&["security", "root/default"]).text().0, set.text().0);
+
+    let query = "SELECT FreePhysicalMemory FROM Win32_OperatingSystem";
+    let plot = ask(&["plot", query, "--every", "100ms", "--for", "300ms"]);
+    let lines: Vec<&str> = plot.text().0.lines().collect();
+    assert!(lines.len() == 3 && lines[0].starts_with("0.0 "), "{plot:?}");
+
+    let wrong = ask(&["describe", "Win32_Nothing"]);
+    assert!(wrong.text().1.contains("telarch wmi classes -r http://127.0.0.1:"), "{wrong:?}");
+    let wrong = ask(&["classes", "-n", "root/nothing"]);
+    assert!(wrong.code == 1 && wrong.text().1.contains("there is no namespace root/nothing"), "{wrong:?}");
+}
+
+#[test]
+fn the_shell_completes_the_names_that_another_machine_has() {
+    let service = Telarchd::start(&[("Service.AllowUnencrypted", "true")]);
+    let home = tempfile::tempdir().expect("a folder");
+    let home = home.path().display().to_string();
+    let environment = [("HOME", home.as_str()), ("XDG_STATE_HOME", &home), ("TELARCH_PASSWORD", PASSWORD)];
+    let Some(terminal) = Tmux::start(110, "", &environment) else { return };
+    let url = service.http();
+    terminal
+        .line(&format!("telarch wmi -n root/scx -r {url} -u {USER} -auth:basic -unencrypted; echo end $?"));
+    terminal.wait_for("wmi>");
+    terminal.text("SELECT * FROM SCX_OperatingSys");
+    terminal.key("Tab");
+    terminal.wait_for("FROM SCX_OperatingSystem");
+    terminal.text(" WHERE TotalVisible");
+    terminal.key("Tab");
+    terminal.wait_for("WHERE TotalVisibleMemorySize");
+    terminal.key("C-c");
+    terminal.line("describe SCX_Agent");
+    terminal.wait_for("VersionString   ");
+    terminal.key("C-d");
+    terminal.wait_for("end 0");
+}

@@ -1,6 +1,6 @@
 //! Lists and queries.
 
-use wsman::namespace::{DIALECT_ASSOCIATION, DIALECT_SELECTOR};
+use wsman::namespace::{DIALECT_ASSOCIATION, DIALECT_SELECTOR, DIALECT_XPATH};
 use wsman::{Subcode, code};
 
 use crate::asking::{Ask, Asked, CIMV2, DMTF, value};
@@ -167,6 +167,59 @@ async fn classes_can_be_queried_like_instances() {
     );
 }
 
+fn xpath(class: &str, filter: &str) -> Ask {
+    Ask::enumerate(format!("{CIMV2}/{class}"), &format!("<w:Filter>{filter}</w:Filter>"))
+}
+
+#[tokio::test]
+async fn an_xpath_of_level_1_finds_the_instances_that_have_the_part() {
+    let asked = Asked::new();
+    let found = async |filter: &str| names(&asked.objects(&xpath("Win32_Service", filter)).await.unwrap());
+    let all = ["a", "b", "c"];
+    // A property without value is an element all the same, but has no text.
+    assert_eq!(found("State").await, all);
+    assert_eq!(found(" p:Description ").await, all);
+    assert_eq!(found("Description/text()").await, [""; 0]);
+    assert_eq!(found("State/text()").await, all);
+    assert_eq!(found("State[1]").await, all);
+    assert_eq!(found("State[2]").await, [""; 0]);
+    // What only a subclass has, and nobody.
+    assert_eq!(found("Rank2").await, ["c"]);
+    assert_eq!(found("Nothing").await, [""; 0]);
+    let named = format!("<w:Filter Dialect=\"{DIALECT_XPATH}\">Rank2</w:Filter>");
+    let ask = |within: &str| Ask::enumerate(format!("{CIMV2}/Win32_Service"), &format!("{named}{within}"));
+    assert_eq!(asked.objects(&ask("")).await.unwrap().len(), 1);
+    // Told as the class that is asked for, no instance has it.
+    let as_class = "<b:PolymorphismMode>ExcludeSubClassProperties</b:PolymorphismMode>";
+    assert_eq!(asked.objects(&ask(as_class)).await.unwrap().len(), 0);
+    let references = "<w:EnumerationMode>EnumerateEPR</w:EnumerationMode>";
+    let items = asked.items(&ask(references)).await.unwrap();
+    assert_eq!(items[0].reference.as_ref().unwrap().selectors.text("Name"), Some("c"));
+    assert_eq!(items.len(), 1);
+}
+
+#[tokio::test]
+async fn an_xpath_beyond_level_1_is_no_filter() {
+    let asked = Asked::new();
+    for filter in [
+        "Name='a'",
+        "Name[.='a']",
+        "//Name",
+        "*",
+        "@Name",
+        "Name|State",
+        "position()=1",
+        "a/b",
+        "Name[0]",
+        "../Name",
+        "Name[99999999999999999999999]",
+    ] {
+        let (fault, message) = asked.fault(&xpath("Win32_Service", filter)).await;
+        let told = (fault.subcode(), fault.code());
+        assert_eq!(told, (&Subcode::CannotProcessFilter, code::CANNOT_PROCESS_FILTER), "{filter} {message}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_list_is_refused() {
     let asked = Asked::new();
@@ -190,11 +243,9 @@ async fn what_is_no_list_is_refused() {
         (wql("SELECT * FROM Nothing"), Subcode::CannotProcessFilter, code::CANNOT_PROCESS_FILTER),
         (wql("SELECT Nothing FROM Site_Note"), Subcode::CannotProcessFilter, code::CANNOT_PROCESS_FILTER),
         (wql("SELEC * FROM Site_Note"), Subcode::CannotProcessFilter, code::CANNOT_PROCESS_FILTER),
-        (
-            Ask::enumerate(format!("{CIMV2}/Site_Note"), "<w:Filter>Site_Note/Id</w:Filter>"),
-            Subcode::FilterDialectRequestedUnavailable,
-            code::FILTER_DIALECT_UNAVAILABLE,
-        ),
+        (xpath("Site_Note", "/Site_Note"), Subcode::CannotProcessFilter, code::CANNOT_PROCESS_FILTER),
+        (xpath("Site_Note", ""), Subcode::CannotProcessFilter, code::CANNOT_PROCESS_FILTER),
+        (xpath("*", "Id"), Subcode::DestinationUnreachable, code::INVALID_RESOURCE_URI),
         (
             Ask::enumerate(format!("{CIMV2}/*"), "<w:Filter Dialect=\"urn:sql\">x</w:Filter>"),
             Subcode::FilterDialectRequestedUnavailable,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use wmi::{ProviderError, Scan};
 
 use super::database::User;
-use super::session::Session;
 use crate::Machine;
+use crate::session::Session;
 use crate::table::{Fill, Push, Table};
 
 /// The homes that there are.
@@ -46,7 +46,7 @@ impl Table for UserProfile {
             seconds.and_then(|seconds| machine.timestamp(seconds.checked_mul(1_000_000)?)).into()
         }),
         ("Loaded", |machine, user| {
-            Session::all(machine).iter().any(|session| session.uid == user.uid).into()
+            Session::all(machine).unwrap_or_default().iter().any(|session| session.uid == user.uid).into()
         }),
         ("LocalPath", |_, user| user.home.clone().into()),
         ("RoamingConfigured", |_, _| false.into()),

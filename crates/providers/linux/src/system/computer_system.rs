@@ -9,7 +9,6 @@ use wmi::{MethodCall, ProviderError, Scan, Target};
 
 use super::chassis::{Kind, Structure};
 use super::memory::Memory;
-use super::session::sessions;
 use super::{domain, hostname, offset, power};
 use crate::Machine;
 use crate::machine::now;
@@ -124,7 +123,7 @@ impl Table for ComputerSystem {
             Memory::of(machine).kib("MemTotal").and_then(|kib| kib.checked_mul(1024)).into()
         }),
         ("UserName", |machine, _| {
-            let sessions = sessions(machine).unwrap_or_default();
+            let sessions = crate::session::Session::of_users(machine).unwrap_or_default();
             let console = sessions.into_iter().find(|session| session.is_at_console);
             console.map(|session| format!("{}\\{}", machine.host_name(), session.user)).into()
         }),

@@ -9,12 +9,12 @@ use cim::{ColumnSet, DateTime, Instance, Status};
 use wmi::{Context, MethodCall, ProviderError, Scan};
 
 use super::chassis::{Kind, machine_info};
+use super::hostname;
 use super::locale::Locale;
 use super::memory::Memory;
 use super::os_release::OsRelease;
 use super::power::{self, End};
 use super::{booted, count_of_processes, now, offset, release_of_kernel};
-use super::{hostname, session};
 use crate::Machine;
 use crate::mounts::{Mount, device_of};
 use crate::table::{Fill, Push, Table, host_name, null, returned};
@@ -116,7 +116,7 @@ impl Table for OperatingSystem {
         ("Name", |machine, row| name(row.mounts(machine), row.release(machine)).into()),
         ("NumberOfLicensedUsers", |_, _| 0_u32.into()),
         ("NumberOfProcesses", |machine, _| count_of_processes(machine).into()),
-        ("NumberOfUsers", |machine, _| session::count(machine).into()),
+        ("NumberOfUsers", |machine, _| crate::session::count(machine).into()),
         ("OperatingSystemSKU", |_, _| 0_u32.into()),
         ("Organization", null),
         ("OSArchitecture", |_, _| architecture().into()),

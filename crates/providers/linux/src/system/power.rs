@@ -5,9 +5,9 @@ use std::time::Duration;
 use cim::{Instance, Value};
 
 use super::now;
-use super::session::{LOGIND, sessions};
 use crate::Machine;
 use crate::bus::{BusError, Object};
+use crate::session::Session;
 
 /// What becomes of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +62,17 @@ pub(super) fn by_flags(machine: &Machine, input: &Instance) -> u32 {
 /// Ends the sessions that the user of this process has at terminals and screens.
 fn log_off(machine: &Machine) -> u32 {
     let user = rustix::process::getuid().as_raw();
-    let ended = sessions(machine).and_then(|sessions| {
-        let own = sessions.into_iter().filter(|session| session.uid == user && session.is_interactive);
-        machine.bus().wait(async |bus| {
-            for session in own {
-                LOGIND.call(&bus, "TerminateSession", &(session.id,)).await?;
-            }
-            Ok(())
-        })
+    let Some(sessions) = Session::of_users(machine) else { return NOT_SUPPORTED };
+    let mut own =
+        sessions.into_iter().filter(|session| session.uid == user && session.is_interactive()).peekable();
+    if own.peek().is_none() {
+        return DONE;
+    }
+    let ended = machine.bus().wait(async |bus| {
+        for session in own {
+            LOGIND.call(&bus, "TerminateSession", &(session.id,)).await?;
+        }
+        Ok(())
     });
     ended.map_or_else(|error| code(&error), |()| DONE)
 }
@@ -103,6 +106,13 @@ pub(super) fn code(error: &BusError) -> u32 {
         BusError::Unintelligible(_) => INTERNAL_ERROR,
     }
 }
+
+/// Who ends sessions, and turns the machine off (org.freedesktop.login1(5)).
+const LOGIND: Object<'_> = Object {
+    service: "org.freedesktop.login1",
+    path: "/org/freedesktop/login1",
+    interface: "org.freedesktop.login1.Manager",
+};
 
 const TIMEDATED: Object<'_> = Object {
     service: "org.freedesktop.timedate1",

@@ -76,14 +76,23 @@ async fn sessions_are_those_that_logind_keeps() {
             "run/systemd/sessions/4",
             "UID=1000\nUSER=alice\nTYPE=tty\nREMOTE=1\nSERVICE=sshd\nREALTIME=1700000000000000\n",
         )
-        .file("run/systemd/sessions/c1", "UID=1000\nUSER=alice\nTYPE=wayland\nREMOTE=0\nSERVICE=gdm\n")
+        .file(
+            "run/systemd/sessions/c1",
+            "UID=1000\nUSER=alice\nTYPE=wayland\nREMOTE=0\nSERVICE=gdm\nCLASS=user\nSEAT=seat0\nACTIVE=1\n",
+        )
+        .file("run/systemd/sessions/c0", "UID=1000\nUSER=alice\nTYPE=unspecified\nCLASS=manager\nREMOTE=0\n")
         .file("run/systemd/sessions/c1.ref", "");
     let machine = Arc::new(Machine::at(tree.path()).with_sid(sddl::DomainSid::new([1, 2, 3])));
     let sessions = rows_of(&machine, "SELECT * FROM Win32_LogonSession").await;
-    let expected = ["4|10|sshd", "c1|2|gdm"].map(str::to_owned).into();
+    let expected = ["4|10|sshd", "c0|5|", "c1|2|gdm"].map(str::to_owned).into();
     assert_eq!(lines(&sessions, &["LogonId", "LogonType", "AuthenticationPackage"]), expected);
     let users = "ASSOCIATORS OF {Win32_LogonSession.LogonId='4'} WHERE AssocClass=Win32_LoggedOnUser";
     assert_eq!(text(&rows_of(&machine, users).await[0], "Name"), "alice");
+    // The same sessions count for the machine.
+    let counted = rows_of(&machine, "SELECT NumberOfUsers FROM Win32_OperatingSystem").await;
+    assert_eq!(text(&counted[0], "NumberOfUsers"), "2");
+    let console = rows_of(&machine, "SELECT UserName FROM Win32_ComputerSystem").await;
+    assert_eq!(text(&console[0], "UserName"), format!("{}\\alice", machine.host_name()));
     let profiles = rows_of(&machine, "SELECT * FROM Win32_UserProfile").await;
     let columns = ["LocalPath", "Loaded", "Special", "SID"];
     assert_eq!(lines(&profiles, &columns), ["/home/alice|true|false|S-1-5-21-1-2-3-3000".to_owned()].into());
