@@ -1,12 +1,12 @@
 //! Adapters of the network, their addresses and routes, and who answers there.
 
 mod adapter;
-mod address;
+pub(crate) mod address;
 mod change;
 mod configuration;
 mod connection;
 mod lease;
-mod link;
+pub(crate) mod link;
 mod netlink;
 mod networkd;
 mod ping;

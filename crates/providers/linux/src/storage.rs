@@ -3,14 +3,14 @@
 mod associations;
 mod block;
 mod checks;
-mod drive;
-mod file;
-mod file_system;
+pub(crate) mod drive;
+pub(crate) mod file;
+pub(crate) mod file_system;
 mod logical_disk;
 mod mapped_disk;
 mod optical;
 mod partition;
-mod statistics;
+pub(crate) mod statistics;
 mod superblock;
 mod volume;
 

@@ -59,5 +59,6 @@ mod winrm;
 mod winrm_daily;
 mod winrs;
 mod wmi;
+mod wmi_classes;
 mod wmi_events;
 mod wmi_people;
