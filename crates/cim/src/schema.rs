@@ -25,8 +25,9 @@ impl Schema {
 
     /// The classes that come with a namespace: those of the system in every one, those of Windows in `root/cimv2`,
     /// the registry in that and in `root/default`, those of SCOM's agent in `root/scx`, those of Linux
-    /// alone in `root/linux`; those of management
-    /// controllers in `root/hardware`, their driver in `root/wmi`, and a view of each in
+    /// alone in `root/linux`; the network in `root/standardcimv2`, and disks in `root/microsoft/windows/storage`;
+    /// those of management
+    /// controllers in `root/hardware`, their driver and that of disks in `root/wmi`, and a view of each in
     /// `root/microsoft/windows/hardwaremanagement`.
     #[must_use]
     pub fn of(namespace: Namespace) -> Self {
@@ -34,8 +35,10 @@ impl Schema {
             "root/cimv2" => vec![builtin::system(), builtin::registry(), builtin::cimv2()],
             "root/default" => vec![builtin::system(), builtin::registry()],
             "root/hardware" => vec![builtin::system(), builtin::hardware()],
-            "root/wmi" => vec![builtin::system(), builtin::ipmi()],
+            "root/wmi" => vec![builtin::system(), builtin::ipmi(), builtin::storage_driver()],
             "root/microsoft/windows/hardwaremanagement" => vec![builtin::system(), builtin::pcsv()],
+            "root/standardcimv2" => vec![builtin::system(), builtin::standard_cimv2()],
+            "root/microsoft/windows/storage" => vec![builtin::system(), builtin::storage()],
             "root/linux" => vec![builtin::system(), builtin::linux()],
             "root/scx" => vec![builtin::system(), builtin::scx()],
             _ => vec![builtin::system()],

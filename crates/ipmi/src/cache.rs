@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
 
 use ipmi_proto::sdr::Record;
@@ -15,8 +15,8 @@ use crate::repository::decoded;
 
 /// Records of controllers, in memory and, if wanted, in a folder. Clones share them.
 ///
-/// Records are found only under what the controller says of itself and of when they have changed, so what is found is
-/// what the controller has now. A folder is for one user: whoever may write there decides what sensors are called.
+/// Records are found only under where the controller is, and what it says of itself and of when they have changed, so
+/// what is found is what the controller has now, and no other can say what it is. A folder is for one user: whoever may write there decides what sensors are called.
 #[derive(Clone, Debug, Default)]
 pub struct RecordCache {
     memory: Arc<Mutex<Memory>>,
@@ -26,6 +26,8 @@ pub struct RecordCache {
 #[derive(Debug, Default)]
 struct Memory {
     records: HashMap<Vec<u8>, Arc<Vec<Record>>>,
+    /// The same by a hash of what they were read from: machines of one model share theirs.
+    models: HashMap<[u8; 32], Weak<Vec<Record>>>,
     /// Their keys, oldest first.
     order: VecDeque<Vec<u8>>,
     /// How many files the folder has, once they were counted.
@@ -64,13 +66,33 @@ impl RecordCache {
             debug!(path = %path.display(), "Records of the cache are damaged");
             return None;
         };
-        let records = Arc::new(decoded(&records));
+        let records = self.decoded(&records);
         self.remember(key, &records);
         Some(records)
     }
 
+    /// What these octets say, worked out once for all controllers that have the same.
+    pub(crate) fn decoded(&self, octets: &[impl AsRef<[u8]>]) -> Arc<Vec<Record>> {
+        let mut hash = Sha256::new();
+        for record in octets.iter().map(AsRef::as_ref) {
+            hash.update(record.len().to_le_bytes());
+            hash.update(record);
+        }
+        let model = hash.finalize().into();
+        if let Some(known) = self.memory().models.get(&model).and_then(Weak::upgrade) {
+            return known;
+        }
+        let records = Arc::new(decoded(octets));
+        let mut memory = self.memory();
+        if memory.models.len() >= MOST_IN_MEMORY {
+            memory.models.retain(|_, records| records.strong_count() > 0);
+        }
+        memory.models.insert(model, Arc::downgrade(&records));
+        records
+    }
+
     /// Keeps records under a key; that this fails is no reason to fail.
-    pub(crate) fn keep(&self, key: &[u8], octets: &[Vec<u8>], records: &Arc<Vec<Record>>) {
+    pub(crate) fn keep(&self, key: &[u8], octets: &[impl AsRef<[u8]>], records: &Arc<Vec<Record>>) {
         self.remember(key, records);
         let (Some(folder), Some(packed)) = (&self.folder, packed(key, octets)) else { return };
         if let Err(error) = self.write(folder, key, &packed) {
@@ -140,15 +162,19 @@ fn file_name(key: &[u8]) -> String {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut octets = Vec::new();
-    File::open(path)?.take(LONGEST_FILE + 1).read_to_end(&mut octets)?;
+    let file = File::open(path)?;
+    // As long as it says it is; it is a hash that tells whether it is whole.
+    let length = file.metadata()?.len().min(LONGEST_FILE + 1);
+    let mut octets = vec![0; usize::try_from(length).unwrap_or_default()];
+    let read = (&file).read(&mut octets)?;
+    octets.truncate(read);
     Ok(octets)
 }
 
 /// The mark of the format, the key, each record with its length, and a hash over all that.
-pub(crate) fn packed(key: &[u8], records: &[Vec<u8>]) -> Option<Vec<u8>> {
+pub(crate) fn packed(key: &[u8], records: &[impl AsRef<[u8]>]) -> Option<Vec<u8>> {
     let mut octets = MARK.to_vec();
-    for part in std::iter::once(key).chain(records.iter().map(Vec::as_slice)) {
+    for part in std::iter::once(key).chain(records.iter().map(AsRef::as_ref)) {
         octets.extend(u16::try_from(part.len()).ok()?.to_le_bytes());
         octets.extend(part);
     }
@@ -162,7 +188,7 @@ pub(crate) fn with_hash(mut octets: Vec<u8>) -> Vec<u8> {
 }
 
 /// The records of a file, if it is whole and of this key.
-pub(crate) fn unpacked(octets: &[u8], key: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn unpacked<'o>(octets: &'o [u8], key: &[u8]) -> Option<Vec<&'o [u8]>> {
     if octets.len() as u64 > LONGEST_FILE {
         return None;
     }
@@ -174,14 +200,14 @@ pub(crate) fn unpacked(octets: &[u8], key: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut parts = Vec::new();
     while let Some((length, after)) = rest.split_first_chunk::<2>() {
         let (part, after) = after.split_at_checked(u16::from_le_bytes(*length).into())?;
-        parts.push(part.to_vec());
+        parts.push(part);
         rest = after;
     }
     if !rest.is_empty() || parts.is_empty() {
         return None;
     }
     let records = parts.split_off(1);
-    (parts.first().map(Vec::as_slice) == Some(key)).then_some(records)
+    (parts.first() == Some(&key)).then_some(records)
 }
 
 const MARK: &[u8] = b"telarch sdr 1\n";
@@ -197,7 +223,7 @@ mod tests {
     fn what_is_damaged_or_of_another_key_is_not_found() {
         let records = vec![vec![1, 2, 3], Vec::new(), vec![4; 300]];
         let packed = packed(b"key", &records).unwrap();
-        assert_eq!(unpacked(&packed, b"key"), Some(records));
+        assert_eq!(unpacked(&packed, b"key"), Some(records.iter().map(Vec::as_slice).collect()));
         assert_eq!(unpacked(&packed, b"kez"), None);
         for place in 0..packed.len() {
             let mut damaged = packed.clone();
@@ -205,6 +231,15 @@ mod tests {
             assert_eq!(unpacked(&damaged, b"key"), None, "{place}");
             assert_eq!(unpacked(&packed[..place], b"key"), None, "{place}");
         }
+    }
+
+    #[test]
+    fn controllers_that_have_the_same_records_share_them() {
+        let cache = RecordCache::in_memory();
+        let octets = [vec![1, 2, 3], vec![4]];
+        let first = cache.decoded(&octets);
+        assert!(Arc::ptr_eq(&first, &cache.decoded(&octets)));
+        assert!(!Arc::ptr_eq(&first, &cache.decoded(&[vec![1, 2], vec![3, 4]])));
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub struct Connection {
 /// What is known of the other end of a connection.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Peer {
+    /// Where it is; none of the controller of this machine.
+    pub(crate) address: Option<SocketAddr>,
     /// None of the controller of this machine, whom its driver asks.
     pub(crate) protection: Option<Protection>,
     pub(crate) guid: Option<[u8; 16]>,
@@ -81,6 +83,11 @@ impl Connection {
         cache: RecordCache,
     ) -> Self {
         Self { handle: Arc::new(Handle { orders, key, peer, cache }) }
+    }
+
+    /// Where the controller is; none of this machine's own.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.handle.peer.address
     }
 
     /// Where records are kept that were read.

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ipmi_proto::{Event, Login, ProtoError, RequestId, Session, Timing};
-use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, trace};
 
 use crate::connection::{Asker, Opening, Order, Peer};
+use crate::datagrams::{Arrivals, Datagrams};
 use crate::{Connection, IpmiError, RecordCache};
 
 /// Sockets for any number of sessions: a process that asks a thousand controllers needs a few of them only.
@@ -75,6 +75,7 @@ impl Endpoint {
         let mut abandoned = Abandoned { orders: Some(&orders), key };
         let peer = opened.await.map_err(|_| ProtoError::Ended)??;
         abandoned.orders = None;
+        let peer = Peer { address: Some(address), ..peer };
         Ok(Connection::new(orders.clone(), key, peer, self.cache.clone()))
     }
 
@@ -114,7 +115,7 @@ impl Drop for Seat {
 
 /// Moves octets between one socket and its sessions, until there are none and nobody can open another.
 struct Driver {
-    socket: UdpSocket,
+    socket: Datagrams,
     members: HashMap<u64, Member>,
     /// Who is where. There may be several sessions with one controller.
     peers: HashMap<(IpAddr, u16), Vec<u64>>,
@@ -136,14 +137,9 @@ struct Member {
 
 impl Driver {
     fn start(is_ipv4: bool) -> io::Result<Shared> {
-        let any: IpAddr = if is_ipv4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        let socket = std::net::UdpSocket::bind((any, 0))?;
-        socket.set_nonblocking(true)?;
-        // As many answers as may arrive at once; what the kernel does not grant is sent again.
-        let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER);
         let (orders, inbox) = mpsc::unbounded_channel();
         let driver = Self {
-            socket: UdpSocket::from_std(socket)?,
+            socket: Datagrams::anywhere(is_ipv4)?,
             members: HashMap::new(),
             peers: HashMap::new(),
             deadlines: BTreeSet::new(),
@@ -153,7 +149,8 @@ impl Driver {
     }
 
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
-        let mut datagram = [0; LONGEST_DATAGRAM];
+        let mut arrivals = Arrivals::default();
+        let mut out = Vec::new();
         let mut touched = Vec::new();
         let mut is_wanted = true;
         let wake = tokio::time::sleep(Duration::ZERO);
@@ -166,7 +163,7 @@ impl Driver {
                 }
             }
             tokio::select! {
-                _ = self.socket.readable() => self.take(&mut datagram, &mut touched),
+                _ = self.socket.readable() => self.take(&mut arrivals, &mut touched),
                 order = inbox.recv(), if is_wanted => match order {
                     None => is_wanted = false,
                     Some(order) => {
@@ -181,36 +178,34 @@ impl Driver {
             touched.sort_unstable();
             touched.dedup();
             for key in touched.drain(..) {
-                self.settle(key).await;
+                self.settle(key, &mut out).await;
             }
         }
     }
 
     /// Takes what has arrived, but not for ever.
-    fn take(&mut self, datagram: &mut [u8], touched: &mut Vec<u64>) {
+    fn take(&mut self, arrivals: &mut Arrivals, touched: &mut Vec<u64>) {
         let now = Instant::now();
-        for _ in 0..MOST_AT_ONCE {
-            match self.socket.try_recv_from(datagram) {
-                Ok((length, from)) => {
-                    let datagram = datagram.get(..length).unwrap_or_default();
-                    let Some(keys) = self.peers.get(&(from.ip(), from.port())) else {
-                        trace!(peer = %from, bytes = length, "Datagram of a stranger dropped");
-                        continue;
-                    };
-                    for key in keys {
-                        let Some(member) = self.members.get_mut(key) else { continue };
-                        match member.session.receive(datagram, now) {
-                            Ok(()) => {
-                                touched.push(*key);
-                                break;
-                            }
-                            Err(error) => trace!(peer = %from, bytes = length, %error, "Datagram dropped"),
-                        }
+        let Self { socket, members, peers, .. } = self;
+        let mut each = |datagram: &[u8], from: SocketAddr| {
+            let Some(keys) = peers.get(&(from.ip(), from.port())) else {
+                trace!(peer = %from, bytes = datagram.len(), "Datagram of a stranger dropped");
+                return;
+            };
+            for key in keys {
+                let Some(member) = members.get_mut(key) else { continue };
+                match member.session.receive(datagram, now) {
+                    Ok(()) => {
+                        touched.push(*key);
+                        break;
                     }
+                    Err(error) => trace!(peer = %from, bytes = datagram.len(), %error, "Datagram dropped"),
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // It may be about something that was sent to anybody: the limits decide.
-                Err(error) => trace!(%error, "Nothing received"),
+            }
+        };
+        for _ in 0..MOST_AT_ONCE {
+            if !socket.take(arrivals, &mut each) {
+                break;
             }
         }
     }
@@ -268,14 +263,13 @@ impl Driver {
     }
 
     /// Sends what a session has to send, tells what has come of it, and sees when it has something to do again.
-    async fn settle(&mut self, key: u64) {
+    async fn settle(&mut self, key: u64, out: &mut Vec<Vec<u8>>) {
         let Some(member) = self.members.get_mut(&key) else { return };
-        while let Some(datagram) = member.session.transmit(Instant::now()) {
-            // What is not sent is sent again when no answer comes.
-            if let Err(error) = self.socket.send_to(&datagram, member.address).await {
-                trace!(peer = %member.address, %error, "Datagram not sent");
-            }
-        }
+        let now = Instant::now();
+        out.extend(std::iter::from_fn(|| member.session.transmit(now)));
+        // What is not sent is sent again when no answer comes.
+        self.socket.send(out, member.address).await;
+        out.clear();
         let has_ended = member.tell();
         let deadline = if has_ended { None } else { member.session.deadline() };
         if deadline != member.deadline {
@@ -305,7 +299,7 @@ impl Member {
             match event {
                 Event::Established { protection, guid } => {
                     debug!(peer = %self.address, %protection, "Session established");
-                    let peer = Peer { protection: Some(protection), guid };
+                    let peer = Peer { address: None, protection: Some(protection), guid };
                     self.ready.take().map(|ready| ready.send(Ok(peer)));
                 }
                 Event::Answered { id, outcome } => {
@@ -346,7 +340,5 @@ fn seed() -> io::Result<[u8; 32]> {
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 /// So many sessions of a few open requests each fit into the buffer that a kernel grants to everybody.
 const MOST_SESSIONS: usize = 64;
-const RECEIVE_BUFFER: usize = 1 << 20;
-const MOST_AT_ONCE: usize = 256;
-/// More than any datagram of IPMI, so that longer ones are seen to be longer.
-const LONGEST_DATAGRAM: usize = 2_048;
+/// How often the socket is read before what was read is answered.
+const MOST_AT_ONCE: usize = 8;

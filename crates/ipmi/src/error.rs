@@ -34,6 +34,9 @@ pub enum IpmiError {
         /// What protects the session.
         protection: Protection,
     },
+    /// The driver of this machine's own controller.
+    #[error("{0}")]
+    Driver(#[source] io::Error),
     /// The socket, or what randomness comes from.
     #[error("the network: {0}")]
     Socket(#[from] io::Error),

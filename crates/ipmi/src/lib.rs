@@ -23,6 +23,7 @@ mod boot;
 mod cache;
 mod connection;
 mod console;
+pub mod datagrams;
 mod endpoint;
 mod error;
 mod event_log;

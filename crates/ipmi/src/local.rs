@@ -39,7 +39,8 @@ impl Connection {
     /// # Errors
     /// When there is no driver, or this user may not use it.
     pub fn local(timing: Timing) -> Result<Self, IpmiError> {
-        Self::through(OpenIpmi::open()?, timing, RecordCache::in_memory())
+        let driver = OpenIpmi::open().map_err(IpmiError::Driver)?;
+        Self::through(driver, timing, RecordCache::in_memory())
     }
 
     /// Through any transport.
@@ -108,6 +109,10 @@ impl<T: Transport> Courier<T> {
                 },
                 order = inbox.recv(), if is_wanted => match order {
                     None => is_wanted = false,
+                    // The driver passes messages on to a bus, and not through anybody there.
+                    Some(Order::Ask(_, destination, _, asker)) if destination.transit().is_some() => {
+                        let _ = asker.send(Ok(Response::refusal(DESTINATION_UNAVAILABLE)));
+                    }
                     Some(Order::Ask(_, destination, request, asker)) => {
                         self.waiting.push_back((destination, request, asker));
                     }
@@ -185,6 +190,7 @@ impl Open {
 
 /// There is one controller only.
 const ONLY: u64 = 0;
+const DESTINATION_UNAVAILABLE: u8 = 0xd3;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 

@@ -2,6 +2,7 @@
 
 mod ahead;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ipmi_proto::device_id::GetDeviceId;
@@ -18,6 +19,9 @@ use crate::{Connection, IpmiError};
 /// Where a controller has records, and when they have changed: as long as this stays the same, so do they.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Holdings {
+    /// Where it is. All else is its own word, and one that says what another one says must not decide what the other's
+    /// sensors are.
+    address: Option<SocketAddr>,
     /// The answer to Get Device ID, in which the firmware is.
     identity: Vec<u8>,
     guid: Option<[u8; 16]>,
@@ -40,7 +44,7 @@ impl Connection {
             return Ok(found);
         }
         let octets = self.read(&holdings).await?;
-        let records = Arc::new(decoded(&octets));
+        let records = self.cache().decoded(&octets);
         // If they have changed while they were read, what was read may be half of each.
         if let Some(key) = key
             && self.holdings().await? == holdings
@@ -57,7 +61,13 @@ impl Connection {
         let has_own = reply(&GetDeviceId, &identity)?.has_device_sdrs;
         let repository = there(reply(&GetSdrRepositoryInfo, &repository.answer().await?))?;
         let device = if has_own { there(self.run(&GetDeviceSdrInfo).await)? } else { None };
-        Ok(Holdings { identity: identity.data, guid: self.guid(), repository, device })
+        Ok(Holdings {
+            address: self.address(),
+            identity: identity.data,
+            guid: self.guid(),
+            repository,
+            device,
+        })
     }
 
     async fn read(&self, holdings: &Holdings) -> Result<Vec<Vec<u8>>, IpmiError> {
@@ -85,17 +95,18 @@ impl Holdings {
         };
         // What the device has of its own and never changes is part of its firmware.
         let device = self.device.map(|info| (info.records, info.stamp));
-        Some(format!("{:02x?} {:02x?} {repository:?} {device:?}", self.guid, self.identity).into_bytes())
+        let (address, guid, identity) = (self.address, self.guid, &self.identity);
+        Some(format!("{address:?} {guid:02x?} {identity:02x?} {repository:?} {device:?}").into_bytes())
     }
 }
 
 /// Those that can be read, each sensor once: what a device says of its own sensors may be in the repository as well.
-pub(crate) fn decoded(octets: &[Vec<u8>]) -> Vec<Record> {
+pub(crate) fn decoded(octets: &[impl AsRef<[u8]>]) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::with_capacity(octets.len());
     let mut known = std::collections::HashSet::new();
     let key = |sensor: &Sensor| (sensor.channel, sensor.owner, sensor.unit, sensor.number);
     for octets in octets {
-        match Record::decode(octets) {
+        match Record::decode(octets.as_ref()) {
             Ok(Record { id, body: Body::Sensors(mut sensors) }) => {
                 sensors.retain(|sensor| known.insert(key(sensor)));
                 if !sensors.is_empty() {

@@ -13,8 +13,8 @@ impl Engine {
     /// `input` makes the parameters of the method's [`Operation::input`](cim::Operation::input).
     ///
     /// # Errors
-    /// [`Error::AccessDenied`], [`Error::NoMethod`], [`Error::StaticMethod`] and [`Error::InstanceMethod`] for a call that does not fit, and
-    /// those of providers. A method that ran and failed is no error.
+    /// [`Error::AccessDenied`], [`Error::NoMethod`], [`Error::NoParameter`], [`Error::StaticMethod`] and
+    /// [`Error::InstanceMethod`] for a call that does not fit, and those of providers. A method that ran and failed is no error.
     pub async fn invoke(
         &self,
         context: &Context,
@@ -38,7 +38,14 @@ impl Engine {
             (false, true) if !class.is_singleton() => return Err(Error::InstanceMethod(name.clone())),
             (false, _) => Some(path.key_values(&class)?),
         };
-        let (input, context, name) = (input(&operation)?, context.clone(), class.name().clone());
+        let input = input(&operation).map_err(|error| match error {
+            // Its parameters are properties of a class that nobody else knows.
+            cim::Error::NoProperty { name: given, .. } => {
+                Error::NoParameter { class: class.name().clone(), method: name.clone(), name: given }
+            }
+            error => error.into(),
+        })?;
+        let (context, name) = (context.clone(), class.name().clone());
         self.call(&name, move || {
             let target = keys.as_deref().map_or(Target::Class, Target::Instance);
             provider.invoke(&MethodCall {

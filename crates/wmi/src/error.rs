@@ -41,6 +41,16 @@ pub enum Error {
         /// What was asked for.
         name: String,
     },
+    /// A method has no such parameter.
+    #[error("{method} of {class} has no parameter {name:?}")]
+    NoParameter {
+        /// The class.
+        class: Name,
+        /// The method.
+        method: Name,
+        /// What was given.
+        name: String,
+    },
     /// A method of the class was called on an instance.
     #[error("{0} is a static method: call it on the class, without selectors")]
     StaticMethod(Name),
@@ -93,6 +103,7 @@ impl Error {
             Self::NotFound(_) => Status::NotFound,
             Self::NoProvider(_) => Status::ProviderNotCapable,
             Self::NoMethod { .. } => Status::InvalidMethod,
+            Self::NoParameter { .. } => Status::InvalidProperty,
             Self::StaticMethod(_) | Self::InstanceMethod(_) => Status::InvalidObjectPath,
             Self::ReadOnly { .. } => Status::ReadOnly,
             Self::NotRows(_) | Self::NotEvents(_) => Status::InvalidQuery,

@@ -51,7 +51,10 @@ fn run(parser: Parser) -> Result<String, Failure> {
     match action {
         Action::Power(what) => many::ask(place, what),
         Action::Boot(what) => many::ask(place, what),
-        Action::Sensors => many::ask(place, sensors::Sensors),
+        Action::Sensors => {
+            let format = place.format;
+            many::ask(place, sensors::Sensors(format))
+        }
         Action::Threshold(what) => many::ask(place, what),
         Action::Sel(what) => many::ask(place, what),
         Action::Follow(every) => follow::run(place, every),
@@ -138,9 +141,9 @@ Options:
                         that in TELARCH_IPMI_PASSWORD, or asked for on the terminal; at most 20 octets
   --kg-file PATH        the same for the key of controllers that need a second one (K_g)
   --level LEVEL         sign in as user, operator or administrator; if left away, as low as the action allows
-  --suite NUMBER        the cipher suite: 17, 3, 8, 16, 15, 7, 6, 2, 1 or 0. If left away, 17, or 3 where it is
-                        refused. 0 proves nobody's identity, and 0, 1, 2, 6, 7, 15 and 16 hide nothing
-  --ipmi15 TYPE         sign in as IPMI 1.5 does, with md5, password or none, which protect little and hide nothing
+  --suite NUMBER        the cipher suite: 17, 3, 8, 12, 16, 15, 11, 7, 6, 2, 1 or 0. If left away, 17, or 3 where
+                        it is refused. 0 proves nobody's identity; 0, 1, 2, 6, 7, 11, 15 and 16 hide nothing
+  --ipmi15 TYPE         sign in as IPMI 1.5 does: md5, md2 (broken), password or none; they protect little and hide nothing
   --limit SECONDS       how long to wait for an answer; 10 if left away, for scan 2
   --parallel COUNT      how many controllers to ask at the same time; 64 if left away, for scan 256
   --format FORMAT       text, table, json or csv; and prometheus for sensors and power status

@@ -1,11 +1,16 @@
 //! Keeps controllers of ours until the standard input ends; prints their addresses, a line for each.
+//! The first argument is how many, the second how many milliseconds each answer takes.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
+
+use std::time::Duration;
 
 use telarch_simulated_bmc::{Crowd, Network};
 
 fn main() {
-    let count = std::env::args().nth(1).map_or(1, |count| count.parse().unwrap());
-    let crowd = Crowd::start(count, Network::default());
+    let number = |place| std::env::args().nth(place).map_or(0, |number| number.parse().unwrap());
+    let delay = Duration::from_millis(number(2));
+    let count = usize::try_from(number(1)).unwrap().max(1);
+    let crowd = Crowd::start(count, Network { delay, ..Network::default() });
     for address in crowd.addresses() {
         println!("{address}");
     }

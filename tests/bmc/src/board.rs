@@ -1,10 +1,10 @@
 //! What a controller of ours has: the same sensors, records, log and inventory as `ipmi_sim` is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use ipmi_proto::responder::{Asked, Device};
-use ipmi_proto::{Request, Response};
+use ipmi_proto::{Destination, Request, Response};
 
 /// A simulated machine with its controller.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Board {
     pub sensors: BTreeMap<(u8, u8), [u8; 4]>,
     /// What sensors of other controllers say, by their addresses on bus 0 and their numbers.
     pub satellites: BTreeMap<(u8, u8), [u8; 4]>,
+    /// Controllers that others pass messages on to: the address of who does, and theirs behind it.
+    pub behind: BTreeSet<(u8, u8)>,
     /// Factors of readings, by sensor and raw value: what Get Sensor Reading Factors says.
     pub factors: BTreeMap<(u8, u8), [u8; 6]>,
     /// The event log.
@@ -51,6 +53,7 @@ impl Default for Board {
             device_records: Vec::new(),
             sensors: described.sensors.clone(),
             satellites: BTreeMap::new(),
+            behind: BTreeSet::new(),
             factors: BTreeMap::new(),
             log: described.log.clone(),
             inventory: include_bytes!("../bmc/fru0.bin").to_vec(),
@@ -81,7 +84,13 @@ impl Device for Board {
     }
 
     fn is_there(&self, channel: u8, address: u8) -> bool {
-        channel == 0 && self.satellites.keys().any(|(there, _)| *there == address)
+        let is_satellite = self.satellites.keys().any(|(there, _)| *there == address);
+        channel == 0 && (is_satellite || self.behind.iter().any(|(transit, _)| *transit == address))
+    }
+
+    fn is_there_behind(&self, destination: Destination) -> bool {
+        let way = destination.transit().zip(destination.bridged());
+        way.is_some_and(|((_, transit), (_, address))| self.behind.contains(&(transit, address)))
     }
 }
 

@@ -1,14 +1,17 @@
 //! Many controllers of ours in this process, each on a port of its own, behind a network that may be bad.
 
+use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use ipmi::datagrams::{Arrivals, Datagrams};
 use ipmi_proto::responder::{Account, Responder, Settings};
 use ipmi_proto::{AuthenticationType, CipherSuite, Password, Privilege, UserName};
-use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
+use tokio::task::{LocalSet, spawn_local};
 
 use crate::board::Board;
 
@@ -51,7 +54,12 @@ pub fn settings(number: usize) -> Settings {
         ("oper", "oper-pw", Privilege::Operator),
         ("viewer", "viewer-pw", Privilege::User),
     ];
-    let kinds = vec![AuthenticationType::None, AuthenticationType::Md5, AuthenticationType::Password];
+    let kinds = vec![
+        AuthenticationType::None,
+        AuthenticationType::Md2,
+        AuthenticationType::Md5,
+        AuthenticationType::Password,
+    ];
     users.into_iter().fold(Settings::new(guid).lan15(kinds), |settings, (name, password, limit)| {
         let name = UserName::new(name).expect("a name");
         let password = Password::new(password.as_bytes()).expect("a password");
@@ -82,14 +90,15 @@ impl Crowd {
             machines.into_iter().map(|(settings, _)| settings).zip(boards.iter().cloned()).collect();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(async move {
-                let mut addresses = Vec::new();
+            let here = LocalSet::new();
+            here.block_on(&runtime.expect("a runtime"), async move {
+                let (mut addresses, arrivals) = (Vec::new(), Rc::default());
                 for (number, (settings, board)) in running.into_iter().enumerate() {
-                    let socket = UdpSocket::bind((address(number), 0)).await.expect("a socket");
+                    let socket = Datagrams::bind(address(number).into()).expect("a socket");
                     addresses.push(socket.local_addr().expect("an address"));
                     let seed = [u8::try_from(number % 251).unwrap_or_default() + 1; 32];
                     let responder = Responder::new(settings, seed);
-                    tokio::spawn(serve(Arc::new(socket), responder, board, network));
+                    spawn_local(serve(Rc::new(socket), responder, board, network, Rc::clone(&arrivals)));
                 }
                 report.send(addresses).expect("somebody waits for the addresses");
                 let _ = ended.await;
@@ -127,28 +136,41 @@ impl Drop for Crowd {
     }
 }
 
-async fn serve(socket: Arc<UdpSocket>, mut responder: Responder, board: Arc<Mutex<Board>>, network: Network) {
-    let mut datagram = [0; 2_048];
-    let mut dice = Dice(u64::from(socket.local_addr().map_or(1, |address| address.port())) << 17 | 1);
-    loop {
-        let Ok((length, console)) = socket.recv_from(&mut datagram).await else { continue };
-        let datagram = datagram.get(..length).unwrap_or_default();
-        for _ in 0..dice.times(&network) {
-            let answers = {
+/// All share the room for what arrives: each empties it before the next one has its turn.
+async fn serve(
+    socket: Rc<Datagrams>,
+    mut responder: Responder,
+    board: Arc<Mutex<Board>>,
+    network: Network,
+    arrivals: Rc<RefCell<Arrivals>>,
+) {
+    let port = socket.local_addr().map_or(1, |address| address.port());
+    let mut dice = Dice(u64::from(port) << 17 | 1);
+    let mut answers: Vec<(SocketAddr, Vec<Vec<u8>>)> = Vec::new();
+    while socket.readable().await.is_ok() {
+        let now = Instant::now();
+        socket.take(&mut arrivals.borrow_mut(), |datagram, console| {
+            for _ in 0..dice.times(&network) {
                 let mut board = board.lock().expect("a board");
-                responder.receive(datagram, &mut *board, Instant::now())
-            };
-            for answer in answers.unwrap_or_default() {
-                if network.is_perfect() {
-                    let _ = socket.send_to(&answer, console).await;
-                    continue;
+                let answered = responder.receive(datagram, &mut *board, now).unwrap_or_default();
+                match answers.last_mut() {
+                    Some((before, waiting)) if *before == console => waiting.extend(answered),
+                    _ => answers.push((console, answered)),
                 }
+            }
+        });
+        for (console, answers) in answers.drain(..) {
+            if network.is_perfect() {
+                socket.send(&answers, console).await;
+                continue;
+            }
+            for answer in answers {
                 for _ in 0..dice.times(&network) {
                     let wait = network.delay + network.jitter.mul_f64(dice.fraction());
-                    let (socket, answer) = (Arc::clone(&socket), answer.clone());
-                    tokio::spawn(async move {
+                    let (socket, answer) = (Rc::clone(&socket), answer.clone());
+                    spawn_local(async move {
                         tokio::time::sleep(wait).await;
-                        let _ = socket.send_to(&answer, console).await;
+                        socket.send(&[answer], console).await;
                     });
                 }
             }

@@ -6,10 +6,11 @@
 
 mod board;
 mod crowd;
+mod guest;
 mod line;
 
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 pub use board::Board;
 pub use crowd::{Crowd, Network, settings, settings_with_suites};
+pub use guest::Guest;
 pub use line::SerialLine;
 
 /// A running simulator; dropping it ends it.
@@ -24,7 +26,18 @@ pub use line::SerialLine;
 pub struct SimulatedBmc {
     program: Child,
     port: u16,
+    /// Where a virtual machine reaches it, if one can be attached.
+    machine: Option<u16>,
     folder: tempfile::TempDir,
+}
+
+/// What the controller has besides the network.
+#[derive(Clone, Copy, Debug)]
+enum Attached<'l> {
+    Nothing,
+    Line(&'l SerialLine),
+    /// A virtual machine, which connects to this port.
+    Machine(u16),
 }
 
 impl SimulatedBmc {
@@ -34,8 +47,25 @@ impl SimulatedBmc {
         if !is_installed("ipmi_sim", "openipmi") {
             return None;
         }
-        let bmc = (0..5).find_map(|_| Self::start_once(None));
+        let bmc = (0..5).find_map(|_| Self::start_once(Attached::Nothing));
         Some(bmc.expect("ipmi_sim starts and answers"))
+    }
+
+    /// The same, for a [`Guest`].
+    #[must_use]
+    pub fn start_for_machine() -> Option<Self> {
+        if !is_installed("ipmi_sim", "openipmi") {
+            return None;
+        }
+        let port = || {
+            TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).map(|here| here.port())
+        };
+        let bmc = (0..5).find_map(|_| Self::start_once(Attached::Machine(port().expect("a free port"))));
+        Some(bmc.expect("ipmi_sim starts and answers"))
+    }
+
+    pub(crate) fn machine_port(&self) -> Option<u16> {
+        self.machine
     }
 
     /// The same, of a machine with a serial console.
@@ -45,7 +75,7 @@ impl SimulatedBmc {
             return None;
         }
         let line = SerialLine::new();
-        let bmc = (0..5).find_map(|_| Self::start_once(Some(&line)));
+        let bmc = (0..5).find_map(|_| Self::start_once(Attached::Line(&line)));
         Some((bmc.expect("ipmi_sim starts and answers"), line))
     }
 
@@ -103,7 +133,7 @@ impl SimulatedBmc {
     }
 
     /// The port may be taken between its choice and its use; then this is tried again.
-    fn start_once(line: Option<&SerialLine>) -> Option<Self> {
+    fn start_once(attached: Attached<'_>) -> Option<Self> {
         let port = UdpSocket::bind("127.0.0.1:0")
             .and_then(|socket| socket.local_addr())
             .expect("a free port")
@@ -113,13 +143,17 @@ impl SimulatedBmc {
             ("bmc.emu", include_bytes!("../bmc/bmc.emu")),
             ("fru0.bin", include_bytes!("../bmc/fru0.bin")),
             ("chassis.sh", include_bytes!("../bmc/chassis.sh")),
-            ("lan.conf", &configuration(port, line).into_bytes()),
+            ("lan.conf", &configuration(port, attached).into_bytes()),
         ];
         for (name, content) in files {
             write(&folder.path().join(name), content);
         }
         let program = run(folder.path());
-        let mut bmc = Self { program, port, folder };
+        let machine = match attached {
+            Attached::Machine(port) => Some(port),
+            _ => None,
+        };
+        let mut bmc = Self { program, port, machine, folder };
         bmc.answers().then_some(bmc)
     }
 
@@ -165,7 +199,7 @@ fn run(folder: &Path) -> Child {
         .expect("ipmi_sim runs")
 }
 
-fn configuration(port: u16, line: Option<&SerialLine>) -> String {
+fn configuration(port: u16, attached: Attached<'_>) -> String {
     let levels = ["callback", "user", "operator", "admin"];
     let allowed = levels.map(|level| format!("    allowed_auths_{level} none md2 md5 straight\n")).concat();
     let users = [
@@ -181,10 +215,14 @@ fn configuration(port: u16, line: Option<&SerialLine>) -> String {
             format!("  user {number} true {name} \"{password}\" {level} 10 none md2 md5 straight\n")
         })
         .collect();
-    let sol = line.map(|line| format!("  sol \"{}\" 115200\n", line.path())).unwrap_or_default();
+    let attached = match attached {
+        Attached::Nothing => String::new(),
+        Attached::Line(line) => format!("  sol \"{}\" 115200\n", line.path()),
+        Attached::Machine(port) => format!("  serial 15 127.0.0.1 {port} codec VM\n"),
+    };
     format!(
         "name \"bmc\"\nset_working_mc 0x20\n  startlan 1\n    addr 127.0.0.1 {port}\n    priv_limit admin\n{allowed}    \
-         guid a123456789abcdefa123456789000000\n  endlan\n{sol}  chassis_control \"./chassis.sh .\"\n{users}"
+         guid a123456789abcdefa123456789000000\n  endlan\n{attached}  chassis_control \"./chassis.sh .\"\n{users}"
     )
 }
 

@@ -183,6 +183,16 @@ impl World {
         self.comes(name);
     }
 
+    /// Starts a mock of a service of the bus that python-dbusmock knows itself.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn known_mock(&self, template: &str, name: &str) {
+        let arguments = ["-m", "dbusmock", "--system", "--template", template];
+        self.start(Command::new("/usr/bin/python3").args(arguments));
+        self.comes(name);
+    }
+
     /// Gives an object of a mock a method, whose code is Python.
     ///
     /// # Panics

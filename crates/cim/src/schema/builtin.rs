@@ -69,6 +69,24 @@ pub(super) fn scx() -> &'static Builtin {
     &SCX
 }
 
+/// The network, as modules of PowerShell ask for it.
+pub(super) fn standard_cimv2() -> &'static Builtin {
+    static STANDARD: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("standard_cimv2.mof")));
+    &STANDARD
+}
+
+/// Disks and volumes, as the Storage module of PowerShell asks for them.
+pub(super) fn storage() -> &'static Builtin {
+    static STORAGE: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("storage.mof")));
+    &STORAGE
+}
+
+/// Whether disks expect to fail.
+pub(super) fn storage_driver() -> &'static Builtin {
+    static DRIVER: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("storage_driver.mof")));
+    &DRIVER
+}
+
 impl Builtin {
     pub(super) fn class(&self, name: &Name) -> Option<Arc<Class>> {
         let entry = self.entries.get(name)?;
@@ -125,6 +143,9 @@ mod tests {
             (pcsv(), include_str!("pcsv.mof")),
             (linux(), include_str!("linux.mof")),
             (scx(), include_str!("scx.mof")),
+            (standard_cimv2(), include_str!("standard_cimv2.mof")),
+            (storage(), include_str!("storage.mof")),
+            (storage_driver(), include_str!("storage_driver.mof")),
         ];
         for (builtin, text) in texts {
             let items = mof::parse(text).expect("the text is right");

@@ -109,21 +109,46 @@ fn trust(path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
 }
 
 /// The directory of the file, locked against other processes that change files in the same way.
-pub(super) struct Directory(File);
+pub(super) struct Directory {
+    directory: File,
+    /// Closing it gives the lock back.
+    _lock: File,
+}
 
 impl Directory {
     pub(super) fn lock(path: &Path) -> Result<Self, StoreError> {
-        let directory = parent(path);
-        let disk = |source| StoreError::Disk { action: "lock", path: directory.to_owned(), source };
-        let file = File::open(directory).map_err(disk)?;
-        file.lock().map_err(disk)?;
-        Ok(Self(file))
+        let disk = |source| StoreError::Disk { action: "lock", path: path.to_owned(), source };
+        let open = || {
+            let directory = File::open(parent(path))?;
+            // Whoever may open a file may lock it, and this directory and this file are open to everybody: a lock on
+            // them would let any user of the machine keep its administrator from changing anything.
+            let path = beside(path, "lock");
+            let mut options = OpenOptions::new();
+            options
+                .write(true)
+                .mode(0o600)
+                .custom_flags(OFlags::NOFOLLOW.bits().cast_signed() | not_waiting());
+            let lock = match options.clone().create_new(true).open(&path) {
+                Ok(made) => {
+                    let owner = directory.metadata()?.uid();
+                    if made.metadata()?.uid() != owner && rustix::process::geteuid().is_root() {
+                        fchown(&made, Some(owner), None)?;
+                    }
+                    made
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(&path)?,
+                Err(error) => return Err(error),
+            };
+            lock.lock()?;
+            Ok(Self { directory, _lock: lock })
+        };
+        open().map_err(disk)
     }
 
     /// Puts a new file in the place of the old one.
     pub(super) fn replace(&self, path: &Path, text: &str, found: &Found) -> Result<(), StoreError> {
         let disk = |source| StoreError::Disk { action: "write", path: path.to_owned(), source };
-        let beside = beside(path);
+        let beside = beside(path, "new");
         let written = self.write(path, &beside, text, found);
         if written.is_err() {
             // The old file is still there; what is left of the new one is of no use.
@@ -148,7 +173,7 @@ impl Directory {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(beside, path)?;
-        self.0.sync_all()
+        self.directory.sync_all()
     }
 }
 
@@ -169,9 +194,10 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-fn beside(path: &Path) -> PathBuf {
+fn beside(path: &Path, what_for: &str) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(".new");
+    name.push(".");
+    name.push(what_for);
     path.with_file_name(name)
 }

@@ -305,8 +305,26 @@ fn a_change_keeps_permissions_and_symbolic_links_and_leaves_nothing_behind() {
     assert!(link.is_symlink());
     assert_eq!(fs::metadata(&place.path).unwrap().mode() & 0o777, 0o640);
     assert_eq!(place.text(), "MaxTimeoutms = 2000\n");
-    let names = fs::read_dir(place.path.parent().unwrap()).unwrap().count();
-    assert_eq!(names, 2);
+    let mut names: Vec<_> =
+        fs::read_dir(place.path.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    // The lock stays, because another process may wait for it.
+    assert_eq!(names, [".config.toml.lock", "config.toml", "link.toml"]);
+}
+
+#[test]
+fn who_may_only_read_keeps_nobody_from_changing() {
+    let place = Place::with("MaxTimeoutms = 1000\n");
+    let folder = place.path.parent().unwrap();
+    let held = [folder, &place.path].map(|path| fs::File::open(path).unwrap());
+    held.iter().for_each(|file| file.lock().unwrap());
+    let (done, is_done) = std::sync::mpsc::channel();
+    let store = place.open();
+    std::thread::spawn(move || done.send(set(&store, "MaxTimeoutms", "2000")));
+    is_done.recv_timeout(std::time::Duration::from_secs(30)).expect("it waits for a lock of others").unwrap();
+    assert_eq!(place.text(), "MaxTimeoutms = 2000\n");
+    let lock = fs::metadata(folder.join(".config.toml.lock")).unwrap();
+    assert_eq!(lock.mode() & 0o777, 0o600);
 }
 
 #[test]

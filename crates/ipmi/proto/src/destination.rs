@@ -1,11 +1,15 @@
 //! Who is asked: the controller, one of its logical units, or another controller behind it.
 
+use zeroize::Zeroizing;
+
 use crate::message::{CONSOLE, CONTROLLER, SequenceNumber, framed};
 use crate::{NetFn, ProtoError, Request};
 
 /// Which controller is asked, and which of its logical units (IPMI 2.0, 6.13 and 7.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Destination {
+    /// Who passes it on to the other one; none without that.
+    transit: Option<Bridge>,
     bridge: Option<Bridge>,
     /// INVARIANT: below 4.
     unit: u8,
@@ -22,7 +26,7 @@ struct Bridge {
 
 impl Destination {
     /// The controller that the session is with.
-    pub const CONTROLLER: Self = Self { bridge: None, unit: 0 };
+    pub const CONTROLLER: Self = Self { transit: None, bridge: None, unit: 0 };
 
     /// One of its logical units, 0 to 3.
     ///
@@ -32,7 +36,7 @@ impl Destination {
         if unit > 3 {
             return Err(ProtoError::Unexpected { what: "the logical unit", value: unit.into() });
         }
-        Ok(Self { bridge: None, unit })
+        Ok(Self { transit: None, bridge: None, unit })
     }
 
     /// A logical unit of whoever has this address on a channel of the controller; 0 is the bus inside the box (IPMB).
@@ -40,14 +44,31 @@ impl Destination {
     /// # Errors
     /// When there is no such channel or unit, or the address is odd, which is that of software.
     pub fn on_channel(channel: u8, address: u8, unit: u8) -> Result<Self, ProtoError> {
-        if channel > 15 {
-            return Err(ProtoError::Unexpected { what: "the channel", value: channel.into() });
-        }
-        if address & 1 == 1 {
-            return Err(ProtoError::Unexpected { what: "the address on the bus", value: address.into() });
-        }
-        let bridge = (address != CONTROLLER).then_some(Bridge { channel, address });
+        let bridge = Bridge::new(channel, address)?;
+        let bridge = (address != CONTROLLER).then_some(bridge);
         Ok(Self { bridge, ..Self::unit(unit)? })
+    }
+
+    /// The same, seen from whoever has this address on a channel of the controller: the controller passes it on to
+    /// that one, and that one to the destination.
+    ///
+    /// # Errors
+    /// When there is no such channel or address, or nobody to pass anything on to.
+    pub fn through(self, channel: u8, address: u8) -> Result<Self, ProtoError> {
+        if self.bridge.is_none() {
+            let value = address.into();
+            return Err(ProtoError::Unexpected {
+                what: "the controller that passes on what is its own",
+                value,
+            });
+        }
+        Ok(Self { transit: Some(Bridge::new(channel, address)?), ..self })
+    }
+
+    /// The channel and the address there of who passes it on, if it is not the controller alone.
+    #[must_use]
+    pub fn transit(self) -> Option<(u8, u8)> {
+        self.transit.map(|Bridge { channel, address }| (channel, address))
     }
 
     /// Its logical unit.
@@ -65,17 +86,37 @@ impl Destination {
     /// The message of a session. What another controller is told is inside of one for the first, under the same
     /// number, as some answer with the inner number and some with the outer one.
     pub(crate) fn encode(self, request: &Request, number: SequenceNumber) -> Vec<u8> {
-        let head = |to: u8, net_fn: NetFn, unit: u8| [to, net_fn.number() << 2 | unit];
         let number = number.on_the_wire();
-        let Some(Bridge { channel, address }) = self.bridge else {
-            let tail = [CONSOLE, number, request.command];
-            return framed(head(CONTROLLER, request.net_fn, self.unit), tail, &request.data);
+        let function = request.net_fn.number() << 2 | self.unit;
+        let Some(bridge) = self.bridge else {
+            return framed([CONTROLLER, function], [CONSOLE, number, request.command], &request.data);
         };
-        let tail = [CONTROLLER, number, request.command];
-        let inner = framed(head(address, request.net_fn, self.unit), tail, &request.data);
-        let mut data = vec![channel | TRACK_REQUEST];
-        data.extend(inner);
-        framed(head(CONTROLLER, NetFn::APP, 0), [CONSOLE, number, SEND_MESSAGE], &data)
+        let inner = framed([bridge.address, function], [CONTROLLER, number, request.command], &request.data);
+        match self.transit {
+            None => bridge.passes_on(CONTROLLER, CONSOLE, number, inner),
+            Some(transit) => {
+                let message = bridge.passes_on(transit.address, CONTROLLER, number, inner);
+                transit.passes_on(CONTROLLER, CONSOLE, number, message)
+            }
+        }
+    }
+}
+
+impl Bridge {
+    fn new(channel: u8, address: u8) -> Result<Self, ProtoError> {
+        if channel > 15 {
+            return Err(ProtoError::Unexpected { what: "the channel", value: channel.into() });
+        }
+        if address & 1 == 1 {
+            return Err(ProtoError::Unexpected { what: "the address on the bus", value: address.into() });
+        }
+        Ok(Self { channel, address })
+    }
+
+    /// Tells somebody to pass a message on over this bridge.
+    fn passes_on(self, who: u8, from: u8, number: u8, message: Vec<u8>) -> Vec<u8> {
+        let data = Zeroizing::new([&[self.channel | TRACK_REQUEST], &Zeroizing::new(message)[..]].concat());
+        framed([who, NetFn::APP.number() << 2], [from, number, SEND_MESSAGE], &data)
     }
 }
 
@@ -103,7 +144,19 @@ mod tests {
     }
 
     #[test]
+    fn a_message_through_two_others_is_inside_of_two() {
+        let request = Request::new(NetFn::APP, 1, &[]);
+        let far = Destination::on_channel(0, 0x72, 1).unwrap().through(7, 0x82).unwrap();
+        let innermost = [&[0x72, 0x19, 0x75][..], &[0x20, 0, 1, 0xdf]].concat();
+        let inner = framed([0x82, 0x18], [0x20, 0, 0x34], &[&[0x40], &innermost[..]].concat());
+        let outer = framed([0x20, 0x18], [0x81, 0, 0x34], &[&[0x47], &inner[..]].concat());
+        assert_eq!(far.encode(&request, SequenceNumber::FIRST), outer);
+        assert_eq!((far.transit(), far.bridged()), (Some((7, 0x82)), Some((0, 0x72))));
+    }
+
+    #[test]
     fn what_nobody_can_be_is_refused() {
+        assert!(Destination::CONTROLLER.through(0, 0x22).is_err());
         assert!(Destination::unit(4).is_err() && Destination::on_channel(16, 0x22, 0).is_err());
         assert!(Destination::on_channel(0, 0x81, 0).is_err() && Destination::on_channel(0, 0x22, 4).is_err());
     }

@@ -2,24 +2,33 @@
 
 use zeroize::Zeroizing;
 
-use crate::mac::Hash;
+use crate::mac::{Hash, MacKey};
 
 /// A stream of octets from one seed: HMAC-SHA-256 over a counter.
 pub(crate) struct Entropy {
-    seed: Zeroizing<[u8; 32]>,
+    key: MacKey,
     drawn: u64,
+    /// The second half of what was drawn last, if it was not used yet.
+    left: Zeroizing<Option<[u8; 16]>>,
 }
 
 impl Entropy {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
-        Self { seed: Zeroizing::new(seed), drawn: 0 }
+        let seed = Zeroizing::new(seed);
+        Self { key: Hash::Sha256.key(&*seed), drawn: 0, left: Zeroizing::new(None) }
     }
 
     /// The next octets.
     pub(crate) fn draw(&mut self) -> [u8; 16] {
+        if let Some(left) = self.left.take() {
+            return left;
+        }
         self.drawn += 1;
-        let octets = Hash::Sha256.mac(&*self.seed, &[&self.drawn.to_le_bytes()]);
-        octets.first_chunk().copied().unwrap_or_default()
+        let mut halves = Zeroizing::new([[0; 16]; 2]);
+        halves.as_flattened_mut().copy_from_slice(&*self.key.code(&[&self.drawn.to_le_bytes()]));
+        let [first, second] = *halves;
+        *self.left = Some(second);
+        first
     }
 
     /// A number that is not zero.

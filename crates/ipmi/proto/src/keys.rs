@@ -1,10 +1,13 @@
 //! Names, passwords, and the keys of a session that are made of them (IPMI 2.0, 13.28 to 13.33).
 
+use aes::Aes128;
+use aes::cipher::KeyInit as _;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::ProtoError;
-use crate::suite::CipherSuite;
+use crate::mac::{Code, MacKey, md5};
+use crate::suite::{CipherSuite, Integrity};
 
 /// The name of a user of the controller, at most 16 octets; the empty one is the anonymous user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,13 +140,24 @@ impl Exchange {
         self.mac(&*password.0, &[&self.controller_random, &self.console_id.to_le_bytes(), &self.role()])
     }
 
-    /// The keys of the session.
-    pub(crate) fn keys(&self, password: &Password, group: Option<&GroupKey>) -> SessionKeys {
+    /// The keys of the session, which are worked out for all its packets, and so take some room.
+    pub(crate) fn keys(&self, password: &Password, group: Option<&GroupKey>) -> Box<SessionKeys> {
         let group = group.map_or(&*password.0, |group| &*group.0);
         let sik = self.mac(group, &[&self.console_random, &self.controller_random, &self.role()]);
         let k1 = self.mac(&sik, &[&[1; 20]]);
         let k2 = self.mac(&sik, &[&[2; 20]]);
-        SessionKeys { suite: self.suite, sik, k1, k2 }
+        let proof = match self.suite.integrity() {
+            Some(Integrity::Keyed(hash, _)) => Some(Proof::Keyed(hash.key(&k1))),
+            Some(Integrity::Password) => Some(Proof::Password(password.clone())),
+            None => None,
+        };
+        let cipher = k2.first_chunk::<16>().filter(|_| !self.suite.is_in_clear());
+        Box::new(SessionKeys {
+            suite: self.suite,
+            sik,
+            proof,
+            cipher: cipher.map(|key| Aes128::new(key.into())),
+        })
     }
 
     /// The code of RAKP 4, with which the controller proves that it has the same keys.
@@ -170,25 +184,32 @@ impl Exchange {
 pub(crate) struct SessionKeys {
     pub(crate) suite: CipherSuite,
     sik: Zeroizing<Vec<u8>>,
-    k1: Zeroizing<Vec<u8>>,
-    k2: Zeroizing<Vec<u8>>,
+    /// None in suites without integrity.
+    proof: Option<Proof>,
+    /// AES with its key; none in suites that do not encrypt.
+    pub(crate) cipher: Option<Aes128>,
+}
+
+/// What the code of a packet is made with.
+enum Proof {
+    /// `K1`.
+    Keyed(MacKey),
+    /// MD5 over the packet between the password twice, which is all that MD5-128 is.
+    Password(Password),
 }
 
 impl SessionKeys {
-    /// The code that ends a packet; none in suites without integrity.
-    pub(crate) fn code(&self, covered: &[u8]) -> Option<Vec<u8>> {
-        let (hash, octets) = self.suite.integrity()?;
-        let mut code = hash.mac(&self.k1, &[covered]).to_vec();
-        code.truncate(octets);
-        Some(code)
-    }
-
-    /// The key of AES; none in suites that do not encrypt.
-    pub(crate) fn cipher_key(&self) -> Option<Zeroizing<[u8; 16]>> {
-        if self.suite.is_in_clear() {
-            return None;
-        }
-        self.k2.first_chunk().copied().map(Zeroizing::new)
+    /// The code that ends a packet, of which the suite says how much is sent; none in suites without integrity.
+    pub(crate) fn code(&self, covered: &[u8]) -> Option<Code> {
+        Some(match self.proof.as_ref()? {
+            Proof::Keyed(key) => key.code(&[covered]),
+            Proof::Password(password) => {
+                let mut code = Code::default();
+                let hash = md5(&[password.padded(), covered, password.padded()]);
+                code.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
+                code
+            }
+        })
     }
 }
 

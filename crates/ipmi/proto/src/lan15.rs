@@ -2,11 +2,12 @@
 
 use std::str::FromStr;
 
-use md5::{Digest as _, Md5};
 use zeroize::Zeroizing;
 
 use crate::ProtoError;
 use crate::keys::{Password, same};
+use crate::mac::md5;
+use crate::md2::md2;
 use crate::octets::Octets;
 use crate::rmcp::IPMI_HEADER;
 
@@ -15,6 +16,8 @@ use crate::rmcp::IPMI_HEADER;
 pub enum AuthenticationType {
     /// They do not.
     None,
+    /// By MD2 over the password and the packet, which is broken: only for controllers that have nothing else.
+    Md2,
     /// By a hash over the password and the packet. MD5 is weak, but the password itself is not sent.
     Md5,
     /// By the password, for everybody to read.
@@ -27,6 +30,7 @@ impl AuthenticationType {
     pub fn number(self) -> u8 {
         match self {
             Self::None => 0,
+            Self::Md2 => 1,
             Self::Md5 => 2,
             Self::Password => 4,
         }
@@ -37,15 +41,17 @@ impl AuthenticationType {
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
+            Self::Md2 => "md2",
             Self::Md5 => "md5",
             Self::Password => "password",
         }
     }
 
-    /// The one of this number; MD2 is left out, as it is broken, and so are those of manufacturers.
+    /// The one of this number; those of manufacturers are left out.
     pub(crate) fn parse(number: u8) -> Result<Self, ProtoError> {
         match number {
             0 => Ok(Self::None),
+            1 => Ok(Self::Md2),
             2 => Ok(Self::Md5),
             4 => Ok(Self::Password),
             other => Err(ProtoError::Unexpected { what: "the type of authentication", value: other.into() }),
@@ -57,7 +63,7 @@ impl FromStr for AuthenticationType {
     type Err = ProtoError;
 
     fn from_str(text: &str) -> Result<Self, ProtoError> {
-        let all = [Self::None, Self::Md5, Self::Password];
+        let all = [Self::None, Self::Md2, Self::Md5, Self::Password];
         let found = all.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(text));
         found.ok_or(ProtoError::Unexpected { what: "the type of authentication", value: 0 })
     }
@@ -155,18 +161,13 @@ fn code(
     message: &[u8],
 ) -> Zeroizing<[u8; 16]> {
     let password = password.first_16();
+    let (session_id, number) = (session_id.to_le_bytes(), number.to_le_bytes());
+    let parts: [&[u8]; 5] = [&*password, &session_id, message, &number, &*password];
     Zeroizing::new(match kind {
         AuthenticationType::None => [0; 16],
         AuthenticationType::Password => *password,
-        AuthenticationType::Md5 => {
-            let mut hash = Md5::new();
-            hash.update(*password);
-            hash.update(session_id.to_le_bytes());
-            hash.update(message);
-            hash.update(number.to_le_bytes());
-            hash.update(*password);
-            hash.finalize().into()
-        }
+        AuthenticationType::Md2 => md2(&parts),
+        AuthenticationType::Md5 => md5(&parts),
     })
 }
 
@@ -176,7 +177,7 @@ mod tests {
 
     #[test]
     fn whoever_does_not_know_the_password_is_not_believed() {
-        for kind in [AuthenticationType::Md5, AuthenticationType::Password] {
+        for kind in [AuthenticationType::Md2, AuthenticationType::Md5, AuthenticationType::Password] {
             let sealing = |password: &[u8]| Lan15Sealing {
                 kind,
                 password: Password::new(password).unwrap(),

@@ -31,6 +31,7 @@ mod keys;
 mod lan15;
 mod linear;
 mod mac;
+mod md2;
 mod message;
 mod octets;
 pub mod oracle;

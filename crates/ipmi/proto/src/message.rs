@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use zeroize::Zeroize as _;
+
 mod call;
 mod repetition;
 
 pub(crate) use self::call::Call;
+use crate::destination::SEND_MESSAGE;
 use crate::octets::Octets;
 use crate::{Destination, ProtoError};
 
@@ -64,6 +67,13 @@ impl Request {
         Self { net_fn, command, data: data.to_vec() }
     }
 
+    /// Whether it carries a secret, as Set User Password and Set Channel Security Keys do, also on their way to
+    /// another controller.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.net_fn == NetFn::APP
+            && matches!(self.command, SET_USER_PASSWORD | SET_CHANNEL_KEYS | SEND_MESSAGE)
+    }
+
     /// The message of a session, from the console (software id 81h) to the controller (20h).
     pub(crate) fn encode(&self, number: SequenceNumber) -> Vec<u8> {
         Destination::CONTROLLER.encode(self, number)
@@ -74,11 +84,18 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Request");
         shown.field("net_fn", &self.net_fn).field("command", &self.command);
-        // Set User Password and Set Channel Security Keys carry secrets.
-        if self.net_fn == NetFn::APP && matches!(self.command, 0x47 | 0x56) {
+        if self.is_secret() {
             return shown.finish_non_exhaustive();
         }
         shown.field("data", &self.data).finish()
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if self.is_secret() {
+            self.data.zeroize();
+        }
     }
 }
 
@@ -144,6 +161,7 @@ impl Answer {
 
 /// A message of the bus: whom it is for and who it is from, each with a checksum (IPMI 2.0, 13.8).
 pub(crate) fn framed(head: [u8; 2], tail: [u8; 3], data: &[u8]) -> Vec<u8> {
+    // Never grown: there may be a password in it.
     let mut message = Vec::with_capacity(data.len() + 7);
     message.extend(head);
     message.push(checksum(&message));
@@ -188,6 +206,8 @@ impl CompletionCode {
     pub const CANNOT_RETURN: Self = Self(0xca);
     /// What was asked for is not there.
     pub const NOT_PRESENT: Self = Self(0xcb);
+    /// The privilege is not sufficient.
+    pub const PRIVILEGE: Self = Self(0xd4);
     /// The reservation was lost.
     pub const RESERVATION: Self = Self(0xc5);
 
@@ -248,6 +268,8 @@ pub(crate) fn checksum(octets: &[u8]) -> u8 {
     octets.iter().fold(0_u8, |sum, octet| sum.wrapping_add(*octet)).wrapping_neg()
 }
 
+const SET_USER_PASSWORD: u8 = 0x47;
+const SET_CHANNEL_KEYS: u8 = 0x56;
 /// The controller's address on the bus.
 pub(crate) const CONTROLLER: u8 = 0x20;
 /// The console's software id.

@@ -26,8 +26,8 @@ use crate::sdr::{Body, Record};
 use crate::sel::SelRecord;
 use crate::serial::SerialConsole;
 use crate::{
-    AnalogFormat, AuthenticationType, Command as _, Event, Login, NetFn, Password, Privilege, Request,
-    Response, Session, Timing, UserName, pong, presence,
+    AnalogFormat, AuthenticationType, CipherSuite, Command as _, Event, Login, NetFn, Password, Privilege,
+    Request, Response, Session, Timing, UserName, pong, presence,
 };
 
 /// Whatever arrives during a login, nothing panics, nothing grows without bound, and the login ends in its time.
@@ -39,7 +39,8 @@ pub fn datagrams(octets: &[u8], now: Instant) {
     let user = UserName::new("admin").expect("a name");
     let password = Password::new(b"admin-pw").expect("a password");
     let login = Login::new(user, password);
-    let old = login.clone().lan15(AuthenticationType::Md5).expect("a short password");
+    let old = |kind| login.clone().lan15(kind).expect("a short password");
+    let weak = login.clone().suite(CipherSuite::new(12).expect("a suite"));
     let mut console = SerialConsole::new(
         SerialPayload { most_in: 64, most_out: 64, port: 623 },
         Duration::from_millis(250),
@@ -48,7 +49,8 @@ pub fn datagrams(octets: &[u8], now: Instant) {
     for packet in octets.split(|octet| *octet == 0xfe).take(64) {
         let _ = (console.receive(packet, now), console.transmit(now));
     }
-    for login in [login.clone(), login.discover(), old] {
+    let (md5, md2) = (old(AuthenticationType::Md5), old(AuthenticationType::Md2));
+    for login in [login.clone(), login.discover(), weak, md5, md2] {
         let limit = Duration::from_secs(5);
         let mut session = Session::start(login, [7; 32], Timing { limit, ..Timing::default() }, now);
         session.request(Request::new(NetFn::APP, 1, &[]));
@@ -98,11 +100,11 @@ pub fn responder(octets: &[u8], now: Instant) {
     };
     let most = 4;
     let mut settings = Settings::new([9; 16]).account(account).most_sessions(most);
-    settings = settings.lan15(vec![AuthenticationType::Md5]);
+    settings = settings.lan15(vec![AuthenticationType::Md5, AuthenticationType::Md2]);
     let mut responder = Responder::new(settings, [7; 32]);
     for datagram in octets.split(|octet| *octet == 0xfe).take(64) {
         let answers = responder.receive(datagram, &mut Untouched, now).unwrap_or_default();
-        assert!(answers.len() <= 2 && answers.iter().all(|answer| answer.len() < 256), "{answers:02x?}");
+        assert!(answers.len() <= 3 && answers.iter().all(|answer| answer.len() < 256), "{answers:02x?}");
         assert!(responder.sessions() <= most, "{} sessions", responder.sessions());
     }
     let later = now + Duration::from_secs(6);
@@ -131,7 +133,7 @@ pub fn replies(octets: &[u8]) {
     let ask = GetAuthenticationCapabilities { privilege: Privilege::User, detail: Detail::Ipmi20 };
     let _ = ask.reply(octets);
     let _ = GetCipherSuites(0).reply(octets);
-    assert!(capabilities::suites(octets).len() <= 10, "a suite is listed twice");
+    assert!(capabilities::suites(octets).len() <= 12, "a suite is listed twice");
     let _ = presence::answer(&ask, octets);
     if let Ok(patch) = Patch::new(octets, Area::Product, "Asset Tag", "A-17") {
         let end = patch.offset + patch.octets.len();

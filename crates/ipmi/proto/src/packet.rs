@@ -1,7 +1,7 @@
 //! Packets of IPMI 2.0 sessions (IPMI 2.0, 13.6).
 
 use aes::Aes128;
-use aes::cipher::{BlockModeDecrypt as _, BlockModeEncrypt as _, KeyIvInit as _};
+use aes::cipher::{BlockModeDecrypt as _, BlockModeEncrypt as _, InnerIvInit as _};
 
 use crate::ProtoError;
 use crate::keys::{SessionKeys, same};
@@ -99,98 +99,111 @@ impl<'o> Packet<'o> {
 
     /// What a packet of the session carries, if it proves that it comes from the other end.
     pub(crate) fn open(&self, keys: &SessionKeys) -> Result<Vec<u8>, ProtoError> {
-        if self.is_authenticated != keys.suite.integrity().is_some()
+        if self.is_authenticated != keys.suite.is_authenticated()
             || self.is_encrypted == keys.suite.is_in_clear()
         {
             return Err(ProtoError::Unauthentic);
         }
-        if let Some((_, octets)) = keys.suite.integrity() {
-            let covered = self.body.len().saturating_sub(octets);
-            let (covered, theirs) = self.body.split_at_checked(covered).unwrap_or_default();
-            let ours = keys.code(covered).unwrap_or_default();
-            // The trailer has at least the length of the pad, the next header, and the code.
-            if self.trailer.len() < octets + 2 || !same(&ours, theirs) {
-                return Err(ProtoError::Unauthentic);
-            }
+        if keys.suite.is_authenticated() && !self.is_proven(keys) {
+            return Err(ProtoError::Unauthentic);
         }
-        match keys.cipher_key() {
+        match &keys.cipher {
             None => Ok(self.content.to_vec()),
-            Some(key) => decrypt(&key, self.content),
+            Some(cipher) => decrypt(cipher, self.content),
         }
+    }
+
+    fn is_proven(&self, keys: &SessionKeys) -> bool {
+        let octets = keys.suite.code_octets();
+        let Some((covered, theirs)) = self.body.split_at_checked(self.body.len().saturating_sub(octets))
+        else {
+            return false;
+        };
+        let Some(ours) = keys.code(covered) else { return false };
+        // The trailer has at least the length of the pad, the next header, and the code.
+        self.trailer.len() >= octets + 2 && ours.get(..octets).is_some_and(|ours| same(ours, theirs))
     }
 }
 
 /// A packet outside of a session.
 pub(crate) fn in_clear(payload: Payload, content: &[u8]) -> Vec<u8> {
-    [&IPMI_HEADER, &header(payload.number(), 0, 0, content.len())[..], content].concat()
+    let mut packet = begun(payload.number(), (0, 0), content.len());
+    packet.extend(content);
+    packet
 }
 
 /// A packet of a session. The initial vector must not be foreseeable.
 pub(crate) fn seal(
     keys: &SessionKeys,
-    (session_id, number): (u32, u32),
+    head: (u32, u32),
     (payload, content): (Payload, &[u8]),
     initial_vector: [u8; 16],
 ) -> Vec<u8> {
-    let mut kind = payload.number();
-    let content = match keys.cipher_key() {
-        None => content.to_vec(),
-        Some(key) => {
-            kind |= ENCRYPTED;
-            encrypt(&key, initial_vector, content)
+    let proven = if keys.suite.is_authenticated() { AUTHENTICATED } else { 0 };
+    let mut packet = match &keys.cipher {
+        None => {
+            let mut packet = begun(payload.number() | proven, head, content.len());
+            packet.extend(content);
+            packet
+        }
+        Some(cipher) => {
+            let kind = payload.number() | ENCRYPTED | proven;
+            let mut packet = begun(kind, head, encrypted_octets(content.len()));
+            encrypt(cipher, initial_vector, content, &mut packet);
+            packet
         }
     };
-    if keys.suite.integrity().is_some() {
-        kind |= AUTHENTICATED;
-    }
-    let mut packet = header(kind, session_id, number, content.len());
-    packet.extend(content);
-    if keys.suite.integrity().is_some() {
+    if proven != 0 {
         let mut padding: u8 = 0;
-        while !(packet.len() + 2).is_multiple_of(4) {
+        while !(packet.len() - IPMI_HEADER.len() + 2).is_multiple_of(4) {
             packet.push(0xff);
             padding += 1;
         }
         packet.extend([padding, NEXT_HEADER]);
-        let code = keys.code(&packet).unwrap_or_default();
-        packet.extend(code);
+        let code = keys.code(packet.get(IPMI_HEADER.len()..).unwrap_or_default());
+        packet.extend(code.iter().flat_map(|code| code.iter()).take(keys.suite.code_octets()));
     }
-    packet.splice(..0, IPMI_HEADER);
     packet
 }
 
-fn header(kind: u8, session_id: u32, number: u32, length: usize) -> Vec<u8> {
-    let mut octets = vec![RMCP_PLUS, kind];
+/// The headers of a packet that carries so many octets, with room for all that follows.
+fn begun(kind: u8, (session_id, number): (u32, u32), length: usize) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(IPMI_HEADER.len() + 12 + length + 3 + 2 + 16);
+    octets.extend(IPMI_HEADER);
+    octets.extend([RMCP_PLUS, kind]);
     octets.extend(session_id.to_le_bytes());
     octets.extend(number.to_le_bytes());
     octets.extend(u16::try_from(length).unwrap_or(u16::MAX).to_le_bytes());
     octets
 }
 
+/// With the initial vector, and a pad that has at least its length.
+fn encrypted_octets(length: usize) -> usize {
+    16 + (length + 1).next_multiple_of(16)
+}
+
 /// AES-CBC-128 with a pad of 1, 2, 3 … and its length (IPMI 2.0, 13.29).
-fn encrypt(key: &[u8; 16], initial_vector: [u8; 16], content: &[u8]) -> Vec<u8> {
-    let mut plain = content.to_vec();
-    let mut padding: u8 = 0;
-    while !(plain.len() + 1).is_multiple_of(16) {
-        padding += 1;
-        plain.push(padding);
-    }
-    plain.push(padding);
-    let mut chain = cbc::Encryptor::<Aes128>::new(key.into(), (&initial_vector).into());
-    let mut sealed = initial_vector.to_vec();
-    for block in plain.as_chunks::<16>().0 {
+fn encrypt(cipher: &Aes128, initial_vector: [u8; 16], content: &[u8], sealed: &mut Vec<u8>) {
+    let mut chain = cbc::Encryptor::inner_iv_init(cipher, (&initial_vector).into());
+    sealed.extend(initial_vector);
+    let (blocks, rest) = content.as_chunks::<16>();
+    // The last block is the rest, the pad, and its length.
+    let mut last = [0; 16];
+    let padding = 15 - u8::try_from(rest.len()).unwrap_or(15);
+    let pad = (1..=padding).chain([padding]);
+    last.iter_mut().zip(rest.iter().copied().chain(pad)).for_each(|(to, from)| *to = from);
+    for block in blocks.iter().chain([&last]) {
         let mut block = (*block).into();
         chain.encrypt_block(&mut block);
         sealed.extend(block);
     }
-    sealed
 }
 
-fn decrypt(key: &[u8; 16], sealed: &[u8]) -> Result<Vec<u8>, ProtoError> {
+fn decrypt(cipher: &Aes128, sealed: &[u8]) -> Result<Vec<u8>, ProtoError> {
     let damaged = || ProtoError::Damaged { what: "an encrypted payload" };
     let (initial_vector, sealed) = sealed.split_first_chunk::<16>().ok_or_else(damaged)?;
     let (blocks, []) = sealed.as_chunks::<16>() else { return Err(damaged()) };
-    let mut chain = cbc::Decryptor::<Aes128>::new(key.into(), initial_vector.into());
+    let mut chain = cbc::Decryptor::inner_iv_init(cipher, initial_vector.into());
     let mut plain = Vec::with_capacity(sealed.len());
     for block in blocks {
         let mut block = (*block).into();
@@ -215,15 +228,18 @@ const NEXT_HEADER: u8 = 7;
 
 #[cfg(test)]
 mod tests {
+    use aes::cipher::KeyInit as _;
+
     use super::*;
 
     #[test]
     fn padding_that_does_not_count_up_is_damage() {
-        let key = [7; 16];
+        let key = Aes128::new(&[7; 16].into());
         for length in 0..40 {
             let content = vec![0xab; length];
-            let sealed = encrypt(&key, [9; 16], &content);
-            assert_eq!(sealed.len() % 16, 0);
+            let mut sealed = Vec::new();
+            encrypt(&key, [9; 16], &content, &mut sealed);
+            assert_eq!(sealed.len(), encrypted_octets(length));
             assert_eq!(decrypt(&key, &sealed).as_deref(), Ok(&content[..]));
         }
         assert!(decrypt(&key, &[0; 32]).is_err());

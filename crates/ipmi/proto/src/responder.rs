@@ -34,6 +34,12 @@ pub trait Device {
         let _ = (channel, address);
         false
     }
+
+    /// Whether the destination is there, which another controller passes messages on to.
+    fn is_there_behind(&self, destination: Destination) -> bool {
+        let _ = destination;
+        false
+    }
 }
 
 /// A command of a session, as the device sees it.

@@ -4,6 +4,7 @@ mod discovery;
 mod established;
 mod lan15_login;
 mod login;
+mod room;
 mod round_trip;
 
 use std::collections::VecDeque;
@@ -18,8 +19,8 @@ use crate::entropy::Entropy;
 use crate::message::{Answer, SequenceNumber};
 use crate::wire::Frame;
 use crate::{
-    AuthenticationType, CipherSuite, Command as _, Destination, GroupKey, Password, Privilege, Protection,
-    ProtoError, Request, Response, UserName, lan15,
+    AuthenticationType, CipherSuite, Command as _, CompletionCode, Destination, GroupKey, Password,
+    Privilege, Protection, ProtoError, Request, Response, UserName, lan15,
 };
 
 /// A session from Open Session to Close Session.
@@ -132,7 +133,8 @@ impl Login {
 pub struct Timing {
     /// For an answer to a command or to the whole login, with everything that is sent again meanwhile.
     pub limit: Duration,
-    /// How many requests may be open at the same time, 1 to 8.
+    /// How many requests may be open at the same time, 1 to 8: it begins with four, and there are fewer as soon as
+    /// an answer is lost.
     pub open_requests: usize,
     /// How long a session may be idle until something is asked so that it stays: controllers end it after a minute.
     pub keep_alive: Duration,
@@ -140,7 +142,11 @@ pub struct Timing {
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { limit: Duration::from_secs(10), open_requests: 4, keep_alive: Duration::from_secs(25) }
+        Self {
+            limit: Duration::from_secs(10),
+            open_requests: room::MOST,
+            keep_alive: Duration::from_secs(25),
+        }
     }
 }
 
@@ -152,7 +158,8 @@ pub struct RequestId(u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The login succeeded: requests are sent now.
+    /// The login succeeded: requests are sent now. As a user one need not wait for the level to be set, because that
+    /// is how sessions begin; should even that be refused, the session ends.
     Established {
         /// By what it is protected.
         protection: Protection,
@@ -376,6 +383,9 @@ impl Session {
                 let until = now + self.timing.limit;
                 let frame = session.set_privilege(self.login.privilege, until, &mut self.entropy, now);
                 self.out.push_back(frame);
+                if self.login.privilege == Privilege::User {
+                    self.events.push_back(session.is_there());
+                }
                 self.phase = Phase::Open(session);
             }
         }
@@ -396,9 +406,10 @@ impl Session {
         match purpose {
             Purpose::Caller(id) => self.events.push_back(Event::Answered { id, outcome }),
             Purpose::SetPrivilege => match (outcome, &self.phase) {
-                (Ok(response), Phase::Open(session)) if response.code.0 == 0 => {
-                    let (protection, guid) = (session.protection(), session.guid());
-                    self.events.push_back(Event::Established { protection, guid });
+                (Ok(response), Phase::Open(session)) if response.code == CompletionCode::OK => {
+                    if self.login.privilege != Privilege::User {
+                        self.events.push_back(session.is_there());
+                    }
                 }
                 (Ok(response), _) => self.end(Err(ProtoError::Level {
                     level: self.login.privilege.name(),

@@ -13,6 +13,15 @@ pub struct CipherSuite(
     u8,
 );
 
+/// What proves the packets of a session (IPMI 2.0, table 13-18).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Integrity {
+    /// A keyed hash, of which so many octets are sent.
+    Keyed(Hash, usize),
+    /// MD5-128: the password itself is the key of a hash that has none.
+    Password,
+}
+
 impl CipherSuite {
     /// SHA-1 and AES, which every controller has.
     pub const SHA1: Self = Self(3);
@@ -56,13 +65,23 @@ impl CipherSuite {
         }
     }
 
-    /// The hash that proves each packet, and how much of it is sent.
-    pub(crate) fn integrity(self) -> Option<(Hash, usize)> {
+    /// What proves each packet.
+    pub(crate) fn integrity(self) -> Option<Integrity> {
         match self.row().2 {
-            1 => Some((Hash::Sha1, 12)),
-            2 => Some((Hash::Md5, 16)),
-            4 => Some((Hash::Sha256, 16)),
+            1 => Some(Integrity::Keyed(Hash::Sha1, 12)),
+            2 => Some(Integrity::Keyed(Hash::Md5, 16)),
+            3 => Some(Integrity::Password),
+            4 => Some(Integrity::Keyed(Hash::Sha256, 16)),
             _ => None,
+        }
+    }
+
+    /// How much of the code of a packet is sent.
+    pub(crate) fn code_octets(self) -> usize {
+        match self.integrity() {
+            Some(Integrity::Keyed(_, octets)) => octets,
+            Some(Integrity::Password) => 16,
+            None => 0,
         }
     }
 
@@ -114,6 +133,8 @@ const SUITES: &[(u8, u8, u8, u8)] = &[
     (6, 2, 0, 0),
     (7, 2, 2, 0),
     (8, 2, 2, 1),
+    (11, 2, 3, 0),
+    (12, 2, 3, 1),
     (15, 3, 0, 0),
     (16, 3, 4, 0),
     (17, 3, 4, 1),
@@ -140,6 +161,6 @@ mod tests {
             .filter(|suite| suite.is_in_clear())
             .map(CipherSuite::number)
             .collect();
-        assert_eq!(clear, [0, 1, 2, 6, 7, 15, 16]);
+        assert_eq!(clear, [0, 1, 2, 6, 7, 11, 15, 16]);
     }
 }

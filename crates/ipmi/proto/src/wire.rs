@@ -50,12 +50,12 @@ pub(crate) struct Wire {
 /// What its packets are sealed with.
 #[derive(Debug)]
 pub(crate) enum Sealing {
-    RmcpPlus(SessionKeys),
+    RmcpPlus(Box<SessionKeys>),
     Lan15(Lan15Sealing),
 }
 
 impl Wire {
-    pub(crate) fn rmcp_plus(keys: SessionKeys, (inbound_id, outbound_id): (u32, u32)) -> Self {
+    pub(crate) fn rmcp_plus(keys: Box<SessionKeys>, (inbound_id, outbound_id): (u32, u32)) -> Self {
         let sealing = Sealing::RmcpPlus(keys);
         Self { sealing, outbound_id, inbound_id, sent: 0, received: Window::default() }
     }

@@ -53,7 +53,7 @@ impl<'c> Reader<'c> {
         let mut asked: VecDeque<(GetSdr, Pending)> = VecDeque::new();
         let (mut next, mut before) = (FIRST, None);
         // Some controllers count too few; one that lies about what is next must not keep us for ever.
-        for seen in 0..count.max(MOST_UNCOUNTED) {
+        for seen in 0..count.clamp(MOST_UNCOUNTED, MOST_RECORDS) {
             if asked.front().is_none_or(|(get, _)| get.record != next) {
                 // Answers to wrong guesses are dropped when they come.
                 self.wrong += usize::from(!asked.is_empty());
@@ -232,6 +232,8 @@ const FIRST: u16 = 0;
 /// The number that means that there is no other record.
 const LAST: u16 = 0xffff;
 const MOST_UNCOUNTED: usize = 1_024;
+/// Several times what the largest machines have; one that says more could keep whoever sorts its records busy.
+const MOST_RECORDS: usize = 8_192;
 /// How often a reservation may be lost while one record is read.
 const RESERVATIONS: usize = 6;
 /// Nearly as much as one answer can carry that is not longer than those of the simplest bus.

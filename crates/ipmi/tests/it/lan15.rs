@@ -17,6 +17,16 @@ const KINDS: [AuthenticationType; 3] =
     [AuthenticationType::None, AuthenticationType::Md5, AuthenticationType::Password];
 
 #[tokio::test]
+async fn a_session_with_md2_is_opened_when_it_is_asked_for_by_name() {
+    let ours = Crowd::start(1, Network::default());
+    let login = login("admin", "admin-pw").lan15("MD2".parse().unwrap()).unwrap();
+    let connection = Connection::open(ours.addresses()[0], login, Timing::default()).await.unwrap();
+    assert_eq!(connection.protection(), Some(Protection::Lan15(AuthenticationType::Md2)));
+    assert_eq!(connection.run(&device_id::GetDeviceId).await.unwrap().manufacturer, 0x1291);
+    connection.close().await;
+}
+
+#[tokio::test]
 async fn sessions_of_ipmi_1_5_are_opened_with_each_type_at_both_simulators() {
     let ours = Crowd::start(1, Network::default());
     let mut addresses = vec![ours.addresses()[0]];
@@ -72,7 +82,7 @@ async fn a_controller_without_ipmi_2_0_is_named_as_such_and_never_gets_a_weaker_
     let open = async |login: Login| Connection::open(ours.addresses()[0], login, Timing::default()).await;
     let refused = open(login("admin", "admin-pw").discover()).await.unwrap_err();
     let IpmiError::Proto(ProtoError::OnlyLan15 { kinds }) = &refused else { panic!("{refused}") };
-    assert_eq!(kinds, "md5, password, none");
+    assert_eq!(kinds, "md5, md2, password, none");
     // Without asking first, its refusal of every suite is what is told.
     let refused = open(login("admin", "admin-pw")).await.unwrap_err();
     assert!(matches!(refused, IpmiError::Proto(ProtoError::Refused { .. })), "{refused}");
@@ -95,7 +105,7 @@ async fn the_suites_that_a_controller_lists_are_tried_first_and_weak_ones_never(
 
 #[tokio::test]
 async fn every_suite_is_spoken_with_a_controller_of_ours_when_it_is_named() {
-    let all = [0, 1, 2, 3, 6, 7, 8, 15, 16, 17];
+    let all = [0, 1, 2, 3, 6, 7, 8, 11, 12, 15, 16, 17];
     let ours = Crowd::of(vec![(settings_with_suites(&all), Board::default())], Network::default());
     for number in all {
         let suite = CipherSuite::new(number).unwrap();

@@ -33,7 +33,7 @@ fn freeipmi(program: &str, bmc: SocketAddr, arguments: &[&str]) -> (String, bool
 }
 
 fn all_suites() -> Crowd {
-    let settings = settings_with_suites(&[1, 2, 3, 15, 16, 17]);
+    let settings = settings_with_suites(&[1, 2, 3, 6, 7, 8, 11, 12, 15, 16, 17]);
     Crowd::of(vec![(settings, Board::default())], Network::default())
 }
 
@@ -106,6 +106,28 @@ fn ipmitool_reaches_a_controller_behind_ours() {
 }
 
 #[test]
+fn ipmitool_reaches_a_controller_behind_one_behind_ours() {
+    if !is_installed("ipmitool", "ipmitool") {
+        return;
+    }
+    let mut board = Board::default();
+    board.behind.insert((0x82, 0x72));
+    let crowd = Crowd::of(vec![(settings(0), board)], Network::default());
+    for version in [&["-I", "lanplus", "-C", "17"][..], &["-I", "lan", "-A", "MD5"]] {
+        let there = |target: &'static str, transit: &'static str| {
+            let way = ["-b", "7", "-t", target, "-B", "0", "-T", transit, "-N", "1", "-R", "1"];
+            ipmitool(crowd.addresses()[0], &[version, &way[..]].concat(), &["raw", "6", "1"])
+        };
+        let (text, is_content) = there("0x72", "0x82");
+        assert!(is_content && text.starts_with(" 72 01"), "{version:?}: {text}");
+        let (text, is_content) = there("0x74", "0x82");
+        assert!(!is_content, "{version:?}: {text}");
+        let (text, is_content) = there("0x72", "0x84");
+        assert!(!is_content, "{version:?}: {text}");
+    }
+}
+
+#[test]
 fn wrong_passwords_and_names_look_the_same_to_ipmitool() {
     if !is_installed("ipmitool", "ipmitool") {
         return;
@@ -134,6 +156,13 @@ fn freeipmi_reads_sensors_log_inventory_and_power() {
         &["-D", "LAN_2_0", "-I", "3"],
         &["-D", "LAN_2_0", "-I", "16"],
         &["-D", "LAN_2_0", "-I", "15"],
+        // With these ipmitool ends at once, and OpenIPMI does not know them.
+        &["-D", "LAN_2_0", "-I", "6"],
+        &["-D", "LAN_2_0", "-I", "7"],
+        &["-D", "LAN_2_0", "-I", "8"],
+        &["-D", "LAN_2_0", "-I", "11"],
+        &["-D", "LAN_2_0", "-I", "12"],
+        &["-D", "LAN", "-a", "MD2"],
         &["-D", "LAN", "-a", "MD5"],
         &["-D", "LAN", "-a", "STRAIGHT_PASSWORD_KEY"],
     ] {

@@ -101,6 +101,26 @@ async fn records_are_read_once_for_all_who_ask_until_they_change() {
 }
 
 #[tokio::test]
+async fn a_controller_that_claims_to_be_another_does_not_decide_what_the_other_has() {
+    let honest = Board::default();
+    let mut liar = Board::default();
+    let mut records = honest.records.to_vec();
+    records.rotate_left(1);
+    liar.records = Arc::new(records);
+    // The same GUID, the same firmware, as many records, and as old.
+    let crowd = Crowd::of(vec![(settings(1), liar), (settings(1), honest)], Network::default());
+    let endpoint = Endpoint::new();
+    let mut told = Vec::new();
+    for address in crowd.addresses() {
+        let connection = endpoint.open(*address, admin(), Timing::default()).await.unwrap();
+        told.push((connection.guid(), connection.records().await.unwrap()));
+        connection.close().await;
+    }
+    assert_eq!(told[0].0, told[1].0);
+    assert_ne!(told[0].1, told[1].1);
+}
+
+#[tokio::test]
 async fn a_controller_that_does_not_say_when_records_change_is_asked_every_time() {
     let bmc = one(|board| board.stamps = (0, u32::MAX));
     let connection = open(&bmc).await;

@@ -4,8 +4,8 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use telarch_ipmi::proto::{
-    CipherSuite, GroupKey, Login, NetFn, Password, Privilege, ProtoError, Request, Stage, Timing, UserName,
-    chassis, device_id,
+    CipherSuite, CompletionCode, Destination, GroupKey, Login, NetFn, Password, Privilege, ProtoError,
+    Request, Stage, Timing, UserName, chassis, device_id,
 };
 use telarch_ipmi::{Connection, IpmiError};
 use telarch_simulated_bmc::{Board, Crowd, Network, SimulatedBmc, settings};
@@ -132,4 +132,18 @@ async fn a_level_above_that_of_the_user_is_refused_and_nothing_above_the_level_i
     assert!(matches!(forbidden, IpmiError::Completion(code) if code.0 == 0xd4), "{forbidden}");
     viewer.close().await;
     assert_eq!(crowd.first(|board| board.controls.clone()), []);
+}
+
+#[tokio::test]
+async fn a_controller_behind_another_one_behind_ours_answers_and_one_that_is_not_there_does_not() {
+    let mut board = Board::default();
+    board.behind.insert((0x82, 0x72));
+    let ours = Crowd::of(vec![(settings(0), board)], Network::default());
+    let connection =
+        Connection::open(ours.addresses()[0], login("admin", "admin-pw"), Timing::default()).await.unwrap();
+    let far = |transit| Destination::on_channel(7, 0x72, 0).unwrap().through(0, transit).unwrap();
+    assert_eq!(connection.run_at(far(0x82), &device_id::GetDeviceId).await.unwrap().id, 0x72);
+    let missing = connection.run_at(far(0x84), &device_id::GetDeviceId).await.unwrap_err();
+    assert!(matches!(missing, IpmiError::Completion(CompletionCode(0x83))), "{missing}");
+    connection.close().await;
 }

@@ -54,6 +54,7 @@ mod reread;
 mod schedule;
 mod scx;
 mod security;
+mod sendable;
 mod service;
 mod share;
 mod software;

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,11 +11,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use accounts::{UnixUser, UnixUsers};
 use cim::{DateTime, Name, Timestamp};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use sddl::{DomainSid, Sid};
 
 use crate::bus::{Address, Bus};
 use crate::choices::{Choices, Chosen};
-use crate::folder::Folder;
+use crate::folder::{Folder, into_text};
 use crate::masquerade::{Masquerade, Texts};
 use crate::package::{Package, Packages};
 
@@ -184,9 +186,25 @@ impl Machine {
     /// # Errors
     /// What the kernel says.
     pub fn text(&self, path: impl AsRef<Path>) -> io::Result<String> {
-        let octets = self.octets(path)?;
-        Ok(String::from_utf8(octets)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+        self.octets(path).map(into_text)
+    }
+
+    /// The text of a file in a folder where others than the machine's administrator may lay what they like: a pipe, on
+    /// which this would wait for ever, or a link to a device that begins to act when it is opened.
+    ///
+    /// # Errors
+    /// What the kernel says, and [`io::ErrorKind::InvalidInput`] for what is no plain file.
+    pub(crate) fn text_of_others(&self, path: impl AsRef<Path>) -> io::Result<String> {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        // This finds a file without opening it; what it is then cannot be exchanged any more.
+        let found = openat(CWD, self.path(path), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+        if !FileType::from_raw_mode(fstat(&found)?.st_mode).is_file() {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let mut octets = Vec::new();
+        let file = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))?;
+        file.take(Self::MAX_FILE).read_to_end(&mut octets)?;
+        Ok(into_text(octets))
     }
 
     /// The one line of a file of `/sys` or `/proc/sys`; `None` if there is no such file, or nothing in it.
@@ -286,4 +304,26 @@ impl Machine {
 pub(crate) fn now() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_others_lay_only_plain_files_are_opened() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("file"), "text\n").expect("there is room");
+        for (link, target) in [("link", "file"), ("device", "/dev/zero"), ("gone", "nowhere")] {
+            std::os::unix::fs::symlink(target, path(link)).expect("there is room");
+        }
+        rustix::fs::mknodat(CWD, path("pipe"), FileType::Fifo, Mode::RWXU, 0).expect("there is room");
+        let machine = Machine::at(folder.path());
+        assert_eq!(machine.text_of_others("file").expect("a file"), "text\n");
+        assert_eq!(machine.text_of_others("link").expect("a file"), "text\n");
+        for name in ["pipe", "device", "gone", ""] {
+            assert!(machine.text_of_others(name).is_err(), "{name}");
+        }
+    }
 }

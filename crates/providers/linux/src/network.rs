@@ -5,14 +5,20 @@ pub(crate) mod address;
 mod change;
 mod configuration;
 mod connection;
+mod ethtool;
+mod kernel_link;
 mod lease;
 pub(crate) mod link;
+mod neighbor;
 mod netlink;
+mod network_manager;
 mod networkd;
 mod ping;
+mod profile;
 mod resolver;
 mod route;
 mod setting;
+mod standard;
 
 use std::sync::Arc;
 
@@ -21,12 +27,13 @@ use crate::table::{Binding, bind};
 
 /// Everything about the network.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    vec![
+    let own = vec![
         bind(machine, adapter::Adapter),
         bind(machine, configuration::Configuration),
         bind(machine, setting::AdapterSetting),
         bind(machine, route::RouteTable),
         bind(machine, connection::Connection),
         bind(machine, ping::PingStatus),
-    ]
+    ];
+    own.into_iter().chain(standard::bindings(machine)).collect()
 }

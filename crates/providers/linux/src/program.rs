@@ -45,9 +45,7 @@ pub(crate) fn of_system<A: AsRef<OsStr>>(
     arguments: impl IntoIterator<Item = A>,
     limit: Duration,
 ) -> io::Result<Ended> {
-    let mut command = Command::new(program);
-    command.args(arguments).env_clear().env("LC_ALL", "C").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
-    let ending = run(command.current_dir("/"), limit)?;
+    let ending = run(command_of_system(program).args(arguments), limit)?;
     let late = || io::Error::new(io::ErrorKind::TimedOut, format!("{program} took too long"));
     let text = |octets: Vec<u8>| String::from_utf8_lossy(&octets).into_owned();
     Ok(Ended {
@@ -55,6 +53,14 @@ pub(crate) fn of_system<A: AsRef<OsStr>>(
         stdout: text(ending.output),
         stderr: text(ending.errors),
     })
+}
+
+/// The command of a program of the system: what somebody has put into the environment or `PATH` of this process, or into
+/// the folder where it was started, decides nothing about it.
+pub(crate) fn command_of_system(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir("/");
+    command
 }
 
 /// Runs a program without input, in a process group of its own, which is killed when the time is over.

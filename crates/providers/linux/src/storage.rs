@@ -7,9 +7,12 @@ pub(crate) mod drive;
 pub(crate) mod file;
 pub(crate) mod file_system;
 mod logical_disk;
+mod management;
 mod mapped_disk;
 mod optical;
 mod partition;
+mod partition_table;
+mod smart;
 pub(crate) mod statistics;
 mod superblock;
 mod volume;
@@ -26,7 +29,7 @@ use crate::table::{Binding, bind};
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     // One memory for all of them of who does not answer.
     let questions = Arc::<statistics::Questions>::default();
-    vec![
+    let own = vec![
         bind(machine, logical_disk::LogicalDisk::new(&questions)),
         bind(machine, volume::Volume::new(&questions)),
         bind(machine, mapped_disk::MappedDisk::new(&questions)),
@@ -39,5 +42,6 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, associations::RootDirectory),
         bind(machine, file::File::<file::Plain>::default()),
         bind(machine, file::File::<file::Directory>::default()),
-    ]
+    ];
+    own.into_iter().chain(management::bindings(machine, &questions)).collect()
 }

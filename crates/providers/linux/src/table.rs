@@ -7,6 +7,7 @@ use wmi::{Context, EventSource, Lookup, MethodCall, Provider, ProviderError, Sca
 
 use crate::Machine;
 use crate::masquerade::Texts;
+use crate::sendable::sendable;
 
 /// What fills a column from a row.
 pub(crate) type Fill<R> = fn(&Machine, &R) -> Value;
@@ -39,6 +40,30 @@ pub(crate) fn returned(call: &MethodCall<'_>, value: impl Into<Value>) -> Result
     Ok(Instance::new(call.operation.output.clone()).with("ReturnValue", value)?)
 }
 
+/// A row as a value, with all that is known of it.
+///
+/// # Errors
+/// If a column gives what its property cannot hold.
+pub(crate) fn object<T: Table>(
+    machine: &Machine,
+    class: &Arc<Class>,
+    row: &T::Row,
+) -> Result<Value, ProviderError> {
+    let mut instance = Instance::new(class.clone());
+    for (place, property) in class.columns().iter().zip(class.properties()) {
+        if let Some(fill) = fill_of::<T>(property) {
+            instance.set(place, fill(machine, row))?;
+        }
+    }
+    Ok(Value::Object(Box::new(instance)))
+}
+
+/// What fills a property of a class.
+fn fill_of<T: Table>(property: &cim::Property) -> Option<Fill<T::Row>> {
+    let column = T::COLUMNS.iter().find(|(name, _)| property.name == **name);
+    column.map(|(_, fill)| *fill).or_else(|| scoping::<T>(&property.name))
+}
+
 /// The value of the only key of a class, which is a text.
 pub(crate) fn text_key(keys: &[Value]) -> &str {
     keys.first().and_then(Value::as_str).unwrap_or_default()
@@ -49,6 +74,21 @@ pub(crate) fn reference(class: &str, key: &str, value: impl Into<Value>) -> Valu
     let path = || {
         let keys = vec![(Name::parse(key)?, cim::KeyValue::from(&value.into()))];
         ObjectPath::from_keys(Name::parse(class)?, keys)
+    };
+    path().ok().into()
+}
+
+/// The path of an instance of a table that has several keys, by the row.
+pub(crate) fn path_to<T: Table>(machine: &Machine, row: &T::Row, keys: &[&str]) -> Value {
+    let path = || {
+        let key = |name: &&str| {
+            let name = Name::parse(name)?;
+            let column = T::COLUMNS.iter().find(|(known, _)| name == **known).map(|(_, fill)| *fill);
+            let fill = column.or_else(|| scoping::<T>(&name)).unwrap_or(null::<T::Row>);
+            Ok((name, cim::KeyValue::from(&fill(machine, row))))
+        };
+        let keys = keys.iter().map(key).collect::<Result<_, cim::Error>>()?;
+        ObjectPath::from_keys(Name::parse(T::CLASS)?, keys)
     };
     path().ok().into()
 }
@@ -231,7 +271,7 @@ impl<T: Table> Bound<T> {
             if let Some(text) = given.and_then(|(texts, property)| texts.text(property)) {
                 instance.set(column, text)?;
             } else if let Some(fill) = fills.get(column.index()) {
-                instance.set(column, fill(&self.machine, row))?;
+                instance.set(column, sendable(fill(&self.machine, row)))?;
             }
         }
         Ok(())
@@ -239,11 +279,7 @@ impl<T: Table> Bound<T> {
 
     fn fills(&self, class: &Class) -> &[Fill<T::Row>] {
         self.fills.get_or_init(|| {
-            let of = |property: &cim::Property| {
-                let column = T::COLUMNS.iter().find(|(name, _)| property.name == **name);
-                let fill = column.map(|(_, fill)| *fill).or_else(|| scoping::<T>(&property.name));
-                fill.unwrap_or(null::<T::Row>)
-            };
+            let of = |property: &cim::Property| fill_of::<T>(property).unwrap_or(null::<T::Row>);
             class.properties().iter().map(of).collect()
         })
     }

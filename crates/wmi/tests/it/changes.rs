@@ -18,6 +18,11 @@ async fn methods_are_called_where_they_belong() {
     assert_eq!(call("Win32_Service='a'", "startservice").await.unwrap(), Some(Value::from(10_u32)));
     assert_eq!(call("Win32_Service", "Create").await.unwrap(), Some(Value::from(21_u32)));
     assert_eq!(record.lock().unwrap().as_slice(), ["StartService for alice", "Create for alice"]);
+    let service = ObjectPath::parse("Win32_Service").unwrap();
+    let input = |operation: &cim::Operation| Instance::new(operation.input.clone()).with("Foo", 1_u8);
+    let error = engine.invoke(&context(), &cimv2(), &service, "Create", input).await.unwrap_err();
+    assert_eq!(error.status(), Status::InvalidProperty);
+    assert_eq!(error.to_string(), "Create of Win32_Service has no parameter \"Foo\"");
     for (path, method, status) in [
         ("Win32_Service='x'", "StartService", Status::NotFound),
         ("Win32_Service='a'", "Create", Status::InvalidObjectPath),

@@ -317,7 +317,7 @@ mod tests {
             (&["raw", "7", "1"], "network function"),
             (&["raw", "6", "256"], "\"256\""),
             (&["info", "-H", "a", "--suite", "4"], "suite 4"),
-            (&["info", "-H", "a", "--ipmi15", "md2"], "type of authentication"),
+            (&["info", "-H", "a", "--ipmi15", "oem"], "type of authentication"),
             (&["info", "-H", "a", "--ipmi15", "md5", "--suite", "3"], "--suite"),
             (&["info", "-H", "a", "--limit", "0"], "--limit"),
             (&["info", "-H", "a", "--level", "root"], "\"root\""),

@@ -48,13 +48,15 @@ fn host(word: &str) -> Result<Host, String> {
         };
         return Ok(Host { name: name.to_owned(), port });
     }
-    if word.contains(['[', ']']) || word.contains(char::is_whitespace) {
+    if word.contains(['[', ']'])
+        || word.contains(|letter: char| letter.is_whitespace() || letter.is_control())
+    {
         return Err(format!("{word:?} is no name"));
     }
     match word.split_once(':') {
-        Some(("", _)) => Err(format!("{word:?} has no name")),
         // An IPv6 address without brackets.
         Some((_, rest)) if rest.contains(':') => Ok(Host { name: word.to_owned(), port: ipmi::PORT }),
+        Some(("", _)) => Err(format!("{word:?} has no name")),
         Some((name, text)) => Ok(Host { name: name.to_owned(), port: port(text)? }),
         None => Ok(Host { name: word.to_owned(), port: ipmi::PORT }),
     }
@@ -72,13 +74,16 @@ mod tests {
     fn ports_stand_behind_names_and_addresses() {
         assert_eq!(shown("a, b:99"), ["a", "b:99"]);
         assert_eq!(shown("n[08-09].x:7"), ["n08.x:7", "n09.x:7"]);
-        assert_eq!(shown("[2001:db8::1]:99,[::1],fe80::1"), ["[2001:db8::1]:99", "::1", "fe80::1"]);
+        assert_eq!(
+            shown("[2001:db8::1]:99,[::1],fe80::1,::2"),
+            ["[2001:db8::1]:99", "::1", "fe80::1", "::2"]
+        );
         assert_eq!(shown("10.0.7.0/30"), ["10.0.7.1", "10.0.7.2"]);
     }
 
     #[test]
     fn what_is_no_controller_is_refused() {
-        for text in ["", "a[1-", "a:0", "a:x", ":5", "[::1]x", "a b", "a,a"] {
+        for text in ["", "a[1-", "a:0", "a:x", ":5", "[::1]x", "a b", "a\0", "a,a"] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

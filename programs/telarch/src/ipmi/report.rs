@@ -147,9 +147,9 @@ fn text(answers: &Answers) -> String {
     let mut text = String::new();
     for (host, answer) in answers {
         let Ok(answer) = answer else { continue };
+        let prefix = if many { format!("{host}: ") } else { String::new() };
         for line in answer.text.lines() {
-            let prefix = if many { format!("{host}: ") } else { String::new() };
-            text.push_str(&format!("{prefix}{line}\n"));
+            text.extend([prefix.as_str(), line, "\n"]);
         }
     }
     text

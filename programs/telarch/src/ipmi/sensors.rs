@@ -6,11 +6,11 @@ use ipmi::{Connection, IpmiError, Measured, Standing};
 use serde_json::Value;
 
 use super::many::Question;
-use super::prometheus::Page;
-use super::report::{Answer, Row};
+use super::report::{Answer, Format, Row};
 
+/// What is printed is all that is worked out: there may be a hundred thousand sensors.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sensors;
+pub(super) struct Sensors(pub(super) Format);
 
 impl Question for Sensors {
     fn privilege(&self) -> Privilege {
@@ -20,10 +20,15 @@ impl Question for Sensors {
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let records = bmc.records().await?;
         let measured = bmc.measure(&records).await?;
-        let mut metrics = Page::default();
-        measured.iter().for_each(|measured| metrics.add_sensor(measured));
-        let answer = Answer::new(measured.iter().map(line).collect(), measured.iter().map(row).collect());
-        Ok(answer.with_metrics(metrics))
+        let mut answer = Answer::new(String::new(), Vec::new());
+        match self.0 {
+            Format::Text => answer.text = measured.iter().map(line).collect(),
+            Format::Table | Format::Json | Format::Csv => answer.rows = measured.iter().map(row).collect(),
+            Format::Prometheus => {
+                measured.iter().for_each(|measured| answer.metrics.add_sensor(measured));
+            }
+        }
+        Ok(answer)
     }
 }
 

@@ -196,6 +196,12 @@ fn action(words: &[String], rhythm: Rhythm, qualifiers: Qualifiers) -> Result<Ac
         ["plot", ..] => return Err(wrong("plot takes one query, in quotes")),
         ["complete-classes"] => Action::Complete,
         [query] => Action::Query(query_of(query)),
+        // What follows may be a password, which must not become a part of the query.
+        [first, _, ..] if is_query(first) && first.contains(char::is_whitespace) => {
+            return Err(wrong(
+                "there is a word behind the query; a password is written -p:PASSWORD, and -p alone asks for it",
+            ));
+        }
         // Quotes were forgotten, but nothing else than a query begins so.
         [first, ..] if is_query(first) => Action::Query(words.join(" ")),
         [first, ..] => {
@@ -285,6 +291,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (arguments, part) in [
             (&["-u", "alice", "A"][..], "name it with -r"),
+            (&["SELECT * FROM A", "-r", "b", "-p", "hush"][..], "a password is written -p:PASSWORD"),
             (&["get"], "one instance"),
             (&["call", "A", "B", "c"], "\"c\" is not NAME=VALUE"),
             (&["frobnicate", "x"], "unknown action \"frobnicate\""),

@@ -145,16 +145,21 @@ impl Here {
     ) -> Result<Found, Failure> {
         let (engine, namespace) = (self.engine(), self.namespace_of(path));
         let origin = engine.origin(&namespace);
-        let mut wrong = None;
-        let input = |operation: &Operation| {
-            input_of(operation, arguments).inspect_err(|error| wrong = Some(error.clone()))
-        };
+        let mut is_wrong = false;
+        let input = |operation: &Operation| input_of(operation, arguments).inspect_err(|_| is_wrong = true);
         let output = self.runtime.block_on(engine.invoke(&self.context, &namespace, path, method, input));
-        if let Some(error) = wrong {
-            let way_out = format!("telarch wmi describe {} lists the parameters of {method}", path.class);
-            return Err(Failure::failed(error, &way_out));
-        }
-        let mut row = row::of_instance(&output?, None, &origin);
+        let output = output.map_err(|error| match &error {
+            _ if is_wrong => {
+                let way_out = format!("telarch wmi describe {} lists the parameters of {method}", path.class);
+                Failure::failed(error, &way_out)
+            }
+            wmi::Error::NoMethod { class, .. } => {
+                let way_out = format!("telarch wmi describe {class} lists those that it has");
+                Failure::failed(error, &way_out)
+            }
+            _ => error.into(),
+        })?;
+        let mut row = row::of_instance(&output, None, &origin);
         row.retain(|(_, value)| !value.is_null());
         Ok(Found { rows: vec![row], asked: None })
     }

@@ -56,9 +56,14 @@ impl Printer {
         match self.format.unwrap_or(usual) {
             Format::Table => self.table(found),
             Format::List => list(found),
-            Format::Json => json(&found.rows),
-            Format::Csv => csv(found),
+            Format::Json => self.whole(json(&found.rows)),
+            Format::Csv => self.whole(csv(found)),
         }
+    }
+
+    /// What programs read is handed on as it is, except to a terminal, which would obey it.
+    fn whole(self, text: String) -> String {
+        if self.screen.table_width().is_some() { harmless(&text) } else { text }
     }
 
     fn table(self, found: &Found) -> String {
@@ -78,6 +83,7 @@ impl Printer {
 /// Prints rows one by one, as they come.
 #[derive(Debug)]
 pub(super) struct Stream {
+    printer: Printer,
     format: Format,
     /// Those of the first row, with how wide they have become.
     columns: Vec<(String, usize)>,
@@ -87,7 +93,7 @@ impl Printer {
     /// Begins to print rows that come one by one, of which these properties were asked for.
     pub(super) fn stream(self, asked: Option<&[String]>) -> Stream {
         let usual = if asked.is_some() { Format::Table } else { Format::List };
-        Stream { format: self.format.unwrap_or(usual), columns: Vec::new() }
+        Stream { printer: self, format: self.format.unwrap_or(usual), columns: Vec::new() }
     }
 }
 
@@ -98,7 +104,7 @@ impl Stream {
             Format::Json => {
                 let members =
                     row.iter().map(|(name, value)| format!("{}: {value}", Json::String(name.clone())));
-                return format!("{{{}}}\n", members.collect::<Vec<_>>().join(", "));
+                return self.printer.whole(format!("{{{}}}\n", members.collect::<Vec<_>>().join(", ")));
             }
             Format::List => flattened(row),
             Format::Table | Format::Csv => row,
@@ -119,17 +125,22 @@ impl Stream {
 
     fn line(&mut self, cells: &[String]) -> String {
         if self.format == Format::Csv {
-            return cells.iter().map(|cell| csv_cell(cell)).collect::<Vec<_>>().join(",") + "\n";
+            let cells: Vec<_> = cells.iter().map(|cell| csv_cell(cell)).collect();
+            return self.printer.whole(cells.join(",") + "\n");
         }
         let mut line = String::new();
         for (cell, (_, width)) in cells.iter().zip(&mut self.columns) {
             let cell = harmless(cell).replace('\n', " ");
-            *width = (*width).max(cell.chars().count());
+            // One that is much longer than all others does not push what stands behind it off the screen for ever.
+            *width = (*width).max(cell.chars().count().min(WIDEST));
             line += &format!("{cell:<width$}  ", width = *width);
         }
         line.trim_end().to_owned() + "\n"
     }
 }
+
+/// How wide a column becomes.
+const WIDEST: usize = 40;
 
 /// What embedded instances have, each property under its whole name.
 fn flattened(row: Row) -> Row {
@@ -249,6 +260,14 @@ mod tests {
         let csv = streamed(Format::Csv);
         assert_eq!(csv.lines().next(), Some("Time,Target"), "{csv}");
         assert_eq!((csv.lines().count(), streamed(Format::Table).lines().count()), (3, 3));
+    }
+
+    #[test]
+    fn a_row_that_is_very_long_does_not_make_those_behind_it_so() {
+        let mut stream = Printer { format: Some(Format::Table), screen: Screen::none() }.stream(None);
+        let row = |text: &str| vec![("A".to_owned(), text.into()), ("B".to_owned(), "x".into())];
+        assert!(stream.next(row(&"a".repeat(50_000))).len() > 50_000);
+        assert_eq!(stream.next(row("b")).len(), WIDEST + "  x\n".len());
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod ipmi;
 mod ipmi_changes;
 mod ipmi_fleet;
 mod ipmi_hosts;
+mod ipmi_in_band;
 mod ipmi_terminal;
 mod mofcomp;
 mod ntlm;

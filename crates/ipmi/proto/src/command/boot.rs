@@ -246,7 +246,7 @@ mod tests {
             for persistence in [Persistence::Once, Persistence::Always] {
                 for firmware in [Firmware::Legacy, Firmware::Efi] {
                     let flags = BootFlags::new(device, persistence, firmware);
-                    let Request { data, .. } = SetBootOption::Flags(flags).request();
+                    let data = SetBootOption::Flags(flags).request().data.clone();
                     assert_eq!(GetBootFlags.reply(&[&[1], &data[..]].concat()), Ok(flags));
                     assert_eq!(device.name().parse(), Ok(device));
                 }

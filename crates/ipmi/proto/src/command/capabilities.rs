@@ -27,7 +27,7 @@ pub enum Detail {
 pub struct AuthenticationCapabilities {
     /// The number of the channel.
     pub channel: u8,
-    /// The types for sessions of IPMI 1.5, without MD2 and those of manufacturers.
+    /// The types for sessions of IPMI 1.5, without those of manufacturers.
     pub lan15: Vec<AuthenticationType>,
     /// Whether sessions of IPMI 2.0 (RMCP+) can be had.
     pub rmcp_plus: bool,
@@ -71,7 +71,12 @@ impl Command for GetAuthenticationCapabilities {
         let [channel, types, status] = octets.array()?;
         // IPMI 1.5 has nothing there, or something reserved.
         let versions = if types & 0x80 == 0 { 0x01 } else { octets.u8()? };
-        let all = [AuthenticationType::Md5, AuthenticationType::Password, AuthenticationType::None];
+        let all = [
+            AuthenticationType::Md5,
+            AuthenticationType::Md2,
+            AuthenticationType::Password,
+            AuthenticationType::None,
+        ];
         Ok(AuthenticationCapabilities {
             channel: channel & 0x0f,
             lan15: all.into_iter().filter(|kind| types >> kind.number() & 1 == 1).collect(),

@@ -62,7 +62,7 @@ impl Command for GetDeviceSdr {
     const PRIVILEGE: Privilege = Privilege::User;
 
     fn request(&self) -> Request {
-        Request { net_fn: NetFn::SENSOR, command: 0x21, ..self.0.request() }
+        Request::new(NetFn::SENSOR, 0x21, &self.0.request().data)
     }
 
     fn reply(&self, octets: &[u8]) -> Result<Piece, ProtoError> {

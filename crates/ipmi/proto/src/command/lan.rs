@@ -408,7 +408,7 @@ mod tests {
                 LanValue::Arp { answers: true, is_gratuitous: false },
             ),
         ] {
-            let data = SetLanParameter { channel: channel(), change }.request().data;
+            let data = SetLanParameter { channel: channel(), change }.request().data.clone();
             assert_eq!((data[0], data[1]), (1, parameter.number()));
             assert_eq!(read(parameter, &data[2..]), Ok(value));
         }

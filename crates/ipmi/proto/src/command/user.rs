@@ -285,7 +285,9 @@ impl Command for SetUserPassword {
             PasswordOperation::Set(password, size) => (2, Some((password, *size))),
             PasswordOperation::Test(password, size) => (3, Some((password, *size))),
         };
-        let mut data = vec![self.user.0, operation];
+        // Never grown, so that the password is in one place, which the request overwrites.
+        let mut data = Vec::with_capacity(LONGEST_REQUEST);
+        data.extend([self.user.0, operation]);
         if let Some((password, size)) = password {
             let stored: &[u8] = password.padded();
             let (sixteen, _) = stored.split_at_checked(16).unwrap_or((stored, &[]));
@@ -306,6 +308,9 @@ impl Command for SetUserPassword {
         Ok(())
     }
 }
+
+/// Of a user, an operation and a password.
+const LONGEST_REQUEST: usize = 22;
 
 impl PasswordSize {
     /// The smallest that holds the password.

@@ -267,7 +267,7 @@ mod tests {
             warns_before: 10,
             tenths: 600,
         };
-        let sent = set.request().data;
+        let sent = set.request().data.clone();
         assert_eq!(sent, [4, 0x23, 10, 0x10, 0x58, 2]);
         let read = GetWatchdog.reply(&[&[0x44], &sent[1..], &[0x57, 2]].concat()).unwrap();
         assert_eq!((read.user, read.action, read.warning), (set.user, set.action, set.warning));

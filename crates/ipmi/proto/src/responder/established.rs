@@ -158,13 +158,46 @@ impl Established {
         let Ok(destination) = Destination::on_channel(channel, inner.address, inner.unit) else {
             return refused(INVALID_FIELD);
         };
-        let response = if required::privilege(&inner.request) > self.privilege {
-            Response::refusal(INSUFFICIENT_PRIVILEGE)
-        } else {
-            let request = inner.request.clone();
-            device.answer(&Asked { destination, request, privilege: self.privilege })
-        };
-        vec![call.answered(&Response::done(Vec::new())), call.tracked(&inner, &response)]
+        let sent = call.answered(&Response::done(Vec::new()));
+        if destination.bridged().is_some()
+            && (inner.request.net_fn, inner.request.command) == (NetFn::APP, SEND_MESSAGE)
+        {
+            return std::iter::once(sent).chain(self.passed_on(call, &inner, channel, device)).collect();
+        }
+        vec![sent, call.tracked(&inner, &self.answer_there(destination, &inner, device))]
+    }
+
+    /// What another controller has passed on: that it did, and then what came back.
+    fn passed_on<D: Device + ?Sized>(
+        &self,
+        call: &Call,
+        transit: &Call,
+        channel: u8,
+        device: &mut D,
+    ) -> Vec<Vec<u8>> {
+        let refused = |code| vec![call.tracked(transit, &Response::refusal(code))];
+        let Some((flags, message)) = transit.request.data.split_first() else { return refused(WRONG_LENGTH) };
+        let Ok(inner) = Call::decode(message) else { return refused(WRONG_LENGTH) };
+        let there = Destination::on_channel(flags & 0x0f, inner.address, inner.unit)
+            .and_then(|there| there.through(channel, transit.address));
+        let Ok(there) = there else { return refused(INVALID_FIELD) };
+        if !device.is_there_behind(there) {
+            return refused(NOT_ACKNOWLEDGED);
+        }
+        let response = self.answer_there(there, &inner, device);
+        vec![call.tracked(transit, &Response::done(Vec::new())), call.tracked(&inner, &response)]
+    }
+
+    fn answer_there<D: Device + ?Sized>(
+        &self,
+        destination: Destination,
+        call: &Call,
+        device: &mut D,
+    ) -> Response {
+        if required::privilege(&call.request) > self.privilege {
+            return Response::refusal(INSUFFICIENT_PRIVILEGE);
+        }
+        device.answer(&Asked { destination, request: call.request.clone(), privilege: self.privilege })
     }
 }
 

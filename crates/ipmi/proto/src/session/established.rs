@@ -3,8 +3,11 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::RequestId;
+use zeroize::Zeroize as _;
+
+use super::room::Room;
 use super::round_trip::RoundTrip;
+use super::{Event, RequestId};
 use crate::destination::SEND_MESSAGE;
 use crate::entropy::Entropy;
 use crate::message::{Answer, SequenceNumber};
@@ -20,9 +23,8 @@ pub(super) struct Established {
     next: SequenceNumber,
     open: Vec<Open>,
     round_trip: RoundTrip,
-    /// How many may be open; one after an answer was lost, then more again.
-    room: usize,
-    answered_in_a_row: usize,
+    /// How many may be open.
+    room: Room,
     sent_at: Instant,
     /// When the controller last said something that was proven.
     heard_at: Instant,
@@ -33,6 +35,8 @@ pub(super) struct Established {
 enum Stage {
     /// The level of privilege is not set yet.
     Entering,
+    /// It is that of a user, which a session begins with, so that requests need not wait until it is set.
+    EnteringAsUser,
     Ready,
     Closing,
 }
@@ -44,6 +48,8 @@ struct Open {
     destination: Destination,
     request: Request,
     number: SequenceNumber,
+    /// Whether it was sent before the level of privilege was set.
+    is_early: bool,
     /// The packet that is sent again as it is, because the request must not be done twice.
     once: Option<Vec<u8>>,
     first_sent_at: Instant,
@@ -87,20 +93,15 @@ impl Established {
             next: SequenceNumber::FIRST,
             open: Vec::new(),
             round_trip,
-            room: 2,
-            answered_in_a_row: 0,
+            room: Room::new(),
             sent_at: now,
             heard_at: now,
             stage: Stage::Entering,
         }
     }
 
-    pub(super) fn protection(&self) -> Protection {
-        self.protection
-    }
-
-    pub(super) fn guid(&self) -> Option<[u8; 16]> {
-        self.guid
+    pub(super) fn is_there(&self) -> Event {
+        Event::Established { protection: self.protection, guid: self.guid }
     }
 
     pub(super) fn is_closing(&self) -> bool {
@@ -109,11 +110,12 @@ impl Established {
 
     /// Controllers of IPMI 1.5 are asked one thing at a time: their windows are narrow, and so are their buffers.
     pub(super) fn has_room(&self, limit: usize) -> bool {
-        let most = match self.protection {
-            Protection::RmcpPlus(_) => limit.clamp(1, MOST_OPEN),
+        let limit = match self.protection {
+            Protection::RmcpPlus(_) => limit,
             Protection::Lan15(_) => 1,
         };
-        self.stage == Stage::Ready && self.open.len() < self.room.min(most)
+        matches!(self.stage, Stage::Ready | Stage::EnteringAsUser)
+            && self.room.is_free(self.open.len(), limit)
     }
 
     /// Who still waits for an answer.
@@ -140,6 +142,9 @@ impl Established {
         entropy: &mut Entropy,
         now: Instant,
     ) -> Vec<u8> {
+        if privilege == Privilege::User {
+            self.stage = Stage::EnteringAsUser;
+        }
         let request = Request::new(NetFn::APP, 0x3b, &[privilege.number()]);
         self.send(Purpose::SetPrivilege, (Destination::CONTROLLER, request), until, entropy, now)
     }
@@ -173,7 +178,7 @@ impl Established {
         now: Instant,
     ) -> Vec<u8> {
         let number = self.unused_number();
-        let frame = self.seal(&destination.encode(&request, number), entropy);
+        let frame = self.seal_request(destination, &request, number, entropy);
         let once = (!request.is_repeatable()).then(|| frame.clone());
         self.sent_at = now;
         self.open.push(Open {
@@ -181,6 +186,7 @@ impl Established {
             destination,
             request,
             number,
+            is_early: self.stage == Stage::EnteringAsUser,
             once,
             first_sent_at: now,
             sent_at: now,
@@ -212,15 +218,22 @@ impl Established {
             self.is_later(place, response, now);
             return Ok(Done::default());
         }
+        // This controller begins sessions at a lower level, or the packets came in another order.
+        if response.code == CompletionCode::PRIVILEGE
+            && let Some(open) = self.open.get_mut(place).filter(|open| open.is_early)
+            && matches!(open.purpose, Purpose::Caller(_))
+        {
+            open.is_early = false;
+            self.is_later(place, response, now);
+            return Ok(Done::default());
+        }
         let open = self.open.swap_remove(place);
         if open.unanswered == 0 && open.later.is_none() {
             self.round_trip.measure(now.saturating_duration_since(open.sent_at));
         }
-        self.answered_in_a_row += 1;
-        if self.answered_in_a_row.is_multiple_of(4) {
-            self.room = (self.room + 1).min(MOST_OPEN);
-        }
-        if open.purpose == Purpose::SetPrivilege && response.code == CompletionCode::OK {
+        self.room.answered();
+        let is_entered = open.purpose == Purpose::SetPrivilege && response.code == CompletionCode::OK;
+        if is_entered && !self.is_closing() {
             self.stage = Stage::Ready;
         }
         Ok(Done { requests: vec![(open.purpose, Ok(response))], ..Done::default() })
@@ -246,7 +259,16 @@ impl Established {
         let answered = |inside: &Answer, open: &Open| {
             (inside.net_fn, inside.command) == (open.request.net_fn, open.request.command)
         };
-        let inside = Answer::inside(&response.data)?;
+        let mut inside = Answer::inside(&response.data)?;
+        // Through two others it may be inside of two answers.
+        if (inside.net_fn, inside.command) == (NetFn::APP, SEND_MESSAGE)
+            && inside.response.code == CompletionCode::OK
+        {
+            inside = Answer::inside(&inside.response.data)?;
+        }
+        if (inside.net_fn, inside.command) == (NetFn::APP, SEND_MESSAGE) {
+            return Some((place, inside.response));
+        }
         self.open.get(place).filter(|open| answered(&inside, open))?;
         Some((place, inside.response))
     }
@@ -258,8 +280,7 @@ impl Established {
         let times = open.later.as_ref().map_or(0, |(_, times)| *times);
         if response.code.0 == DUPLICATE {
             // The first one is still being worked on: asking less is what helps.
-            self.room = 1;
-            self.answered_in_a_row = 0;
+            self.room.is_at_work();
         } else {
             open.number = number;
             open.once = None;
@@ -280,8 +301,7 @@ impl Established {
         let is_lost = |open: &Open| now >= open.resend_at && open.later.is_none();
         if open.iter().any(is_lost) {
             self.round_trip.was_too_short();
-            self.room = 1;
-            self.answered_in_a_row = 0;
+            self.room.lost();
         }
         for open in open.iter_mut().filter(|open| now >= open.resend_at) {
             open.unanswered += 1;
@@ -291,7 +311,7 @@ impl Established {
                 continue;
             }
             // It is the same request in a new packet, as the numbers of packets never come twice.
-            let frame = self.seal(&open.destination.encode(&open.request, open.number), entropy);
+            let frame = self.seal_request(open.destination, &open.request, open.number, entropy);
             open.once = (!open.request.is_repeatable()).then(|| frame.clone());
             out.push_back(frame);
         }
@@ -321,12 +341,22 @@ impl Established {
         self.wire.seal(Payload::SerialOverLan, payload, entropy.draw())
     }
 
-    fn seal(&mut self, message: &[u8], entropy: &mut Entropy) -> Vec<u8> {
-        self.wire.seal(Payload::Ipmi, message, entropy.draw())
+    fn seal_request(
+        &mut self,
+        destination: Destination,
+        request: &Request,
+        number: SequenceNumber,
+        entropy: &mut Entropy,
+    ) -> Vec<u8> {
+        let mut message = destination.encode(request, number);
+        let frame = self.wire.seal(Payload::Ipmi, &message, entropy.draw());
+        if request.is_secret() {
+            message.zeroize();
+        }
+        frame
     }
 }
 
-const MOST_OPEN: usize = 8;
 /// How often Close Session is sent again.
 const MOST_GOODBYES: u32 = 2;
 const GET_DEVICE_ID: u8 = 0x01;

@@ -41,7 +41,7 @@ enum Step {
     },
     Rakp4 {
         exchange: Exchange,
-        keys: SessionKeys,
+        keys: Box<SessionKeys>,
     },
     /// Some time, before the next try.
     Pause,

@@ -97,6 +97,34 @@ fn login() -> Login {
 }
 
 #[test]
+fn what_a_user_asks_first_does_not_wait_until_the_level_is_set() {
+    for (privilege, together) in [(Privilege::User, 4), (Privilege::Operator, 1)] {
+        let mut pair = Pair::start(login().privilege(privilege), Timing::default());
+        for _ in 0..3 {
+            pair.session.request(device_id::GetDeviceId.request());
+        }
+        // Open Session, RAKP 1 and RAKP 3.
+        for _ in 0..3 {
+            let sent = pair.session.transmit(pair.now).unwrap();
+            let answers = pair.responder.receive(&sent, &mut pair.device, pair.now).unwrap();
+            pair.session.receive(&answers[0], pair.now).unwrap();
+        }
+        let flight: Vec<_> = std::iter::from_fn(|| pair.session.transmit(pair.now)).collect();
+        assert_eq!(flight.len(), together, "{privilege:?}");
+        // Even if they arrive in another order, all are answered.
+        for sent in flight.iter().rev() {
+            let answers = pair.responder.receive(sent, &mut pair.device, pair.now).unwrap();
+            pair.session.receive(&answers[0], pair.now).unwrap();
+        }
+        pair.exchange(|_| Fate::Arrives);
+        let answered =
+            pair.events.iter().filter(|event| matches!(event, Event::Answered { outcome: Ok(_), .. }));
+        assert_eq!(answered.count(), 3);
+        assert_eq!(pair.device.0.len(), 3);
+    }
+}
+
+#[test]
 fn an_idle_session_is_kept_alive_and_one_that_is_not_ends() {
     let mut pair = Pair::established();
     let begin = pair.now;

@@ -2,12 +2,13 @@
 
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 
 use serde_json::{Map, Value};
 
 use super::Log;
 use crate::Machine;
+use crate::program::command_of_system;
 
 /// How long a record may be; what is longer is left out.
 const MAX_RECORD: u64 = 1 << 20;
@@ -32,7 +33,7 @@ impl Records {
     /// # Errors
     /// What kept journalctl from starting.
     pub(super) fn read(folder: &std::path::Path, not_before: Option<i64>) -> io::Result<Self> {
-        let mut command = Command::new("journalctl");
+        let mut command = command_of_system("journalctl");
         command.args(["--quiet", "--no-pager", "--reverse", "--output=json", "--directory"]).arg(folder);
         if let Some(moment) = not_before {
             command.arg(format!("--since=@{}", moment.div_euclid(1_000_000).max(0)));

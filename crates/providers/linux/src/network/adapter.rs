@@ -6,6 +6,8 @@ use cim::{Instance, Value};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use super::change;
+use super::ethtool::Modes;
+use super::kernel_link::KernelLink;
 use super::link::Link;
 use crate::system::booted;
 use crate::table::{Fill, Push, Table, returned, text_key};
@@ -26,6 +28,7 @@ impl Table for Adapter {
             None => Value::Null,
         }),
         ("AdapterTypeId", |machine, link| kind(machine, link).into()),
+        ("AutoSense", |machine, link| Modes::of(machine, link.index).is_automatic.into()),
         ("Availability", |_, _| 3_u16.into()),
         ("Caption", |machine, link| caption(machine, link).into()),
         ("ConfigManagerErrorCode", |_, _| 0_u32.into()),
@@ -40,6 +43,7 @@ impl Table for Adapter {
         ("Manufacturer", |machine, link| {
             link.udev(machine).property("ID_VENDOR_FROM_DATABASE").map(str::to_owned).into()
         }),
+        ("MaxSpeed", |machine, link| Modes::of(machine, link.index).most.into()),
         ("MaxNumberControlled", |_, _| 0_u32.into()),
         ("Name", |machine, link| link.description(machine).into()),
         ("NetConnectionID", |_, link| link.name.clone().into()),
@@ -57,7 +61,10 @@ impl Table for Adapter {
         ("PermanentAddress", |machine, link| {
             // 0 is "as its maker gave it" (NET_ADDR_PERM).
             let is_permanent = link.number::<u8>(machine, "addr_assign_type") == Some(0);
-            link.hardware_address(machine).filter(|_| is_permanent && link.is_physical(machine)).into()
+            let used =
+                || link.hardware_address(machine).filter(|_| is_permanent && link.is_physical(machine));
+            let told = KernelLink::all(machine).into_iter().find(|told| told.index == link.index);
+            told.and_then(|told| told.permanent(":")).or_else(used).into()
         }),
         ("PhysicalAdapter", |machine, link| link.is_physical(machine).into()),
         ("PNPDeviceID", |machine, link| {
@@ -68,25 +75,17 @@ impl Table for Adapter {
         }),
         ("ProductName", |machine, link| link.description(machine).into()),
         ("ServiceName", |machine, link| link.driver(machine).into()),
-        ("Speed", |machine, link| {
-            // A link that is down tells -1.
-            link.number::<u64>(machine, "speed")
-                .filter(|mbits| *mbits > 0)
-                .map(|mbits| mbits * 1_000_000)
-                .into()
-        }),
+        ("Speed", |machine, link| link.speed(machine).into()),
         ("Status", |_, _| "OK".into()),
         ("StatusInfo", |machine, link| if link.is_up(machine) { 3_u16 } else { 4 }.into()),
         ("TimeOfLastReset", |machine, _| booted(machine).into()),
     ];
 
     const UNKNOWN: &'static [&'static str] = &[
-        "AutoSense",
         "ErrorCleared",
         "ErrorDescription",
         "InstallDate",
         "LastErrorCode",
-        "MaxSpeed",
         "NetworkAddresses",
         "PowerManagementCapabilities",
     ];

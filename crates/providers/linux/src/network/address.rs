@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::netlink::{Kind, dump};
+use super::netlink::{self, Kind, dump};
 use crate::Machine;
 
 /// An address of a link.
@@ -17,9 +17,20 @@ pub(crate) struct Address {
     pub(crate) is_permanent: bool,
     /// How far it is known: 0 everywhere, 253 on the link, 254 on the machine (rtnetlink(7)).
     pub(crate) scope: u8,
+    /// What else is true of it (`IFA_F_*`).
+    pub(crate) flags: u32,
+    /// Where it comes from (`IFAPROT_*`), where the kernel knows that.
+    pub(crate) origin: Option<u8>,
+    /// For how many seconds it is used for what is new; [`Address::FOREVER`] for ever.
+    pub(crate) preferred: u32,
+    /// For how many seconds it is there.
+    pub(crate) valid: u32,
 }
 
 impl Address {
+    /// The lifetime of what does not end (`INFINITY_LIFE_TIME`).
+    pub(crate) const FOREVER: u32 = u32::MAX;
+
     /// Those of all links, first those of IPv4.
     pub(crate) fn all(machine: &Machine) -> Vec<Self> {
         let mut addresses = Vec::new();
@@ -32,6 +43,9 @@ impl Address {
             // IFA_LOCAL is ours where IFA_ADDRESS is that of the other end; IPv6 has only the latter.
             let Some(address) = attributes.address(2).or_else(|| attributes.address(1)) else { return };
             let flags = attributes.number(8).unwrap_or_else(|| message.octet(2).into());
+            // IFA_CACHEINFO (`struct ifa_cacheinfo`).
+            let lifetimes = attributes.find(6).unwrap_or_default();
+            let lifetime = |at| netlink::number_u32(lifetimes, at).unwrap_or(Self::FOREVER);
             addresses.push(Self {
                 link: message.number(4),
                 address,
@@ -39,6 +53,10 @@ impl Address {
                 // IFA_F_PERMANENT.
                 is_permanent: flags & 0x80 != 0,
                 scope: message.octet(3),
+                flags,
+                origin: attributes.octet(11),
+                preferred: lifetime(0),
+                valid: lifetime(4),
             });
         });
         addresses.sort_by_key(|address| address.address.is_ipv6());

@@ -1,6 +1,6 @@
 //! `Win32_NetworkAdapterConfiguration`.
 
-mod methods;
+pub(super) mod methods;
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -200,7 +200,7 @@ impl Table for Configuration {
 }
 
 /// An array, or NULL if there is nothing in it.
-fn list<V: Into<Value>>(values: impl Iterator<Item = V>) -> Value {
+pub(super) fn list<V: Into<Value>>(values: impl Iterator<Item = V>) -> Value {
     let values: Vec<V> = values.collect();
     if values.is_empty() { Value::Null } else { values.into() }
 }

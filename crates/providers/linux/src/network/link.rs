@@ -46,7 +46,7 @@ impl Link {
     }
 
     /// Its flags (`IFF_*`, netdevice(7)).
-    fn flags(&self, machine: &Machine) -> u32 {
+    pub(crate) fn flags(&self, machine: &Machine) -> u32 {
         let digits = self.line(machine, "flags").unwrap_or_default();
         u32::from_str_radix(digits.trim_start_matches("0x"), 16).unwrap_or_default()
     }
@@ -59,6 +59,35 @@ impl Link {
     /// Whether it leads to this machine only.
     pub(crate) fn is_loopback(&self, machine: &Machine) -> bool {
         self.flags(machine) & 0x8 != 0
+    }
+
+    /// The one of a name.
+    pub(crate) fn named(machine: &Machine, name: &str) -> Option<Self> {
+        Self::all(machine).into_iter().find(|link| link.name == name)
+    }
+
+    /// Whether something is at its other end; `None` while it is switched off.
+    pub(crate) fn has_carrier(&self, machine: &Machine) -> Option<bool> {
+        Some(self.number::<u8>(machine, "carrier")? == 1)
+    }
+
+    /// The numbers of the links that it stands on (`lower`) or that stand on it (`upper`), in their order.
+    pub(crate) fn others(&self, machine: &Machine, side: &str) -> Vec<u32> {
+        let names = machine.names(format!("sys/class/net/{}", self.name)).unwrap_or_default();
+        let other = |name: &std::ffi::OsString| {
+            let name = name.to_str()?.strip_prefix(side)?.strip_prefix('_')?;
+            machine.number(format!("sys/class/net/{name}/ifindex"))
+        };
+        let mut others: Vec<u32> = names.iter().filter_map(other).collect();
+        others.sort_unstable();
+        others
+    }
+
+    /// How many bits it sends and receives a second, if it tells.
+    pub(crate) fn speed(&self, machine: &Machine) -> Option<u64> {
+        // A link that is down tells -1.
+        let mbits = self.number::<u64>(machine, "speed").filter(|mbits| *mbits > 0)?;
+        mbits.checked_mul(1_000_000)
     }
 
     /// Its address in capitals, if it has one.

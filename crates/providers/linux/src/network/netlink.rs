@@ -5,14 +5,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::netlink::{GENERIC, SocketAddrNetlink};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with};
+use rustix::net::{
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, sendto, socket_with,
+};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub(super) enum Kind {
+    GetLink = 18,
     SetLink = 19,
     NewAddress = 20,
     DeleteAddress = 21,
@@ -20,6 +23,9 @@ pub(super) enum Kind {
     NewRoute = 24,
     DeleteRoute = 25,
     GetRoute = 26,
+    NewNeighbor = 28,
+    DeleteNeighbor = 29,
+    GetNeighbor = 30,
 }
 
 /// The kinds of messages that are no answers (`NLMSG_*`).
@@ -40,18 +46,33 @@ const MOST: usize = 64 << 20;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Message<'a>(&'a [u8]);
 
-/// Asks for all addresses or routes, and gives each answer away.
+/// Asks for all links, addresses, routes or neighbors, and gives each answer away.
 ///
 /// # Errors
 /// What the kernel says.
-pub(super) fn dump(kind: Kind, mut take: impl FnMut(Message<'_>)) -> io::Result<()> {
-    let socket = open()?;
+pub(super) fn dump(kind: Kind, take: impl FnMut(Message<'_>)) -> io::Result<()> {
+    let socket = open(None)?;
     // The family of addresses that is asked for: any.
-    send(&socket, kind, REQUEST | DUMP, &[0; 12])?;
+    send(&socket, kind as u16, REQUEST | DUMP, &[0; 12])?;
+    listen(&socket, take)
+}
+
+/// Asks a part of the kernel that has a number only while the machine runs (the kernel's networking/generic_netlink).
+///
+/// # Errors
+/// What the kernel says.
+pub(super) fn ask_generic(number: u16, body: &Body, take: impl FnMut(Message<'_>)) -> io::Result<()> {
+    let socket = open(Some(GENERIC))?;
+    send(&socket, number, REQUEST | ACKNOWLEDGE, &body.0)?;
+    listen(&socket, take)
+}
+
+/// Gives each answer away, until the kernel says that there are no more.
+fn listen(socket: &OwnedFd, mut take: impl FnMut(Message<'_>)) -> io::Result<()> {
     let mut seen = 0;
     let mut buffer = vec![0; 256 << 10];
     loop {
-        let (length, _) = recv(&socket, buffer.as_mut_slice(), RecvFlags::empty())?;
+        let (length, _) = recv(socket, buffer.as_mut_slice(), RecvFlags::empty())?;
         seen += length;
         for (kind, message) in messages(buffer.get(..length).unwrap_or_default()) {
             match kind {
@@ -71,27 +92,28 @@ pub(super) fn dump(kind: Kind, mut take: impl FnMut(Message<'_>)) -> io::Result<
 /// # Errors
 /// What the kernel says.
 pub(super) fn change(kind: Kind, body: &Body) -> io::Result<()> {
-    let socket = open()?;
-    let how = if matches!(kind, Kind::NewAddress | Kind::NewRoute) { REPLACE | CREATE } else { 0 };
-    send(&socket, kind, REQUEST | ACKNOWLEDGE | how, &body.0)?;
+    let socket = open(None)?;
+    let is_new = matches!(kind, Kind::NewAddress | Kind::NewRoute | Kind::NewNeighbor);
+    let how = if is_new { REPLACE | CREATE } else { 0 };
+    send(&socket, kind as u16, REQUEST | ACKNOWLEDGE | how, &body.0)?;
     let mut buffer = vec![0; 32 << 10];
     let (length, _) = recv(&socket, buffer.as_mut_slice(), RecvFlags::empty())?;
     let answer = messages(buffer.get(..length).unwrap_or_default()).find(|(kind, _)| *kind == ERROR);
     answer.map_or_else(|| Err(io::ErrorKind::InvalidData.into()), |(_, message)| verdict(message))
 }
 
-fn open() -> io::Result<OwnedFd> {
-    // Protocol 0 of this family is NETLINK_ROUTE.
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+fn open(protocol: Option<Protocol>) -> io::Result<OwnedFd> {
+    // Protocol 0 of this family, which is none at all, is NETLINK_ROUTE.
+    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
     set_socket_timeout(&socket, Timeout::Recv, Some(Duration::from_secs(5)))?;
     Ok(socket)
 }
 
-fn send(socket: &OwnedFd, kind: Kind, flags: u16, body: &[u8]) -> io::Result<()> {
+fn send(socket: &OwnedFd, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
     let length = u32::try_from(HEADER + body.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut message = Vec::with_capacity(HEADER + body.len());
     message.extend(length.to_ne_bytes());
-    message.extend((kind as u16).to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
     message.extend(flags.to_ne_bytes());
     // The sequence, and the sender, which the kernel fills in.
     message.extend(1_u32.to_ne_bytes());
@@ -162,6 +184,26 @@ impl<'a> Attributes<'a> {
         number_u32(self.find(kind)?, 0)
     }
 
+    /// The short number in it.
+    pub(super) fn short(self, kind: u16) -> Option<u16> {
+        number_u16(self.find(kind)?, 0)
+    }
+
+    /// The octet in it.
+    pub(super) fn octet(self, kind: u16) -> Option<u8> {
+        self.find(kind)?.first().copied()
+    }
+
+    /// The text in it, without the octet that ends it.
+    pub(super) fn text(self, kind: u16) -> Option<&'a str> {
+        std::str::from_utf8(self.find(kind)?).ok().map(|text| text.trim_end_matches('\0'))
+    }
+
+    /// The attributes in it.
+    pub(super) fn within(self, kind: u16) -> Self {
+        Self(self.find(kind).unwrap_or_default())
+    }
+
     /// The address in it.
     pub(super) fn address(self, kind: u16) -> Option<IpAddr> {
         let octets = self.find(kind)?;
@@ -206,6 +248,12 @@ impl Body {
         self
     }
 
+    /// The same with attributes within an attribute more.
+    pub(super) fn with_within(self, kind: u16, inner: &Body) -> Self {
+        // NLA_F_NESTED.
+        self.with(kind | 0x8000, &inner.0)
+    }
+
     /// The same with an address more.
     pub(super) fn with_address(self, kind: u16, address: IpAddr) -> Self {
         match address {
@@ -228,7 +276,8 @@ fn number_u16(octets: &[u8], at: usize) -> Option<u16> {
     octets.get(at..)?.first_chunk().map(|two| u16::from_ne_bytes(*two))
 }
 
-fn number_u32(octets: &[u8], at: usize) -> Option<u32> {
+/// The number at a place.
+pub(super) fn number_u32(octets: &[u8], at: usize) -> Option<u32> {
     octets.get(at..)?.first_chunk().map(|four| u32::from_ne_bytes(*four))
 }
 

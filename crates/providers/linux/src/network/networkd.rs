@@ -2,22 +2,11 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::link::Link;
+use super::profile::Profile;
 use crate::{Machine, program};
-
-/// What a link shall have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Profile {
-    /// Whether a server of DHCP is asked.
-    pub(super) dhcp: bool,
-    pub(super) addresses: Vec<(IpAddr, u8)>,
-    pub(super) gateways: Vec<(IpAddr, Option<u32>)>,
-    pub(super) servers: Vec<String>,
-    pub(super) search: Vec<String>,
-}
 
 /// Whether networkd looks after a link.
 pub(super) fn manages(machine: &Machine, link: &Link) -> bool {
@@ -75,6 +64,8 @@ impl Profile {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wmi::{ProviderError, Scan};
 
 use super::address::mask;
-use super::netlink::{Attributes, Kind, dump};
+use super::netlink::{Attributes, Kind, dump, number_u32};
 use crate::Machine;
 use crate::table::{Fill, Push, Table};
 
@@ -23,6 +23,8 @@ pub(crate) struct Route {
     pub(crate) metric: u32,
     /// Who has made it (`RTPROT_*`).
     pub(crate) protocol: u8,
+    /// For how many seconds it is there; `None` for ever.
+    pub(crate) valid: Option<u32>,
 }
 
 impl Route {
@@ -52,6 +54,7 @@ impl Route {
                 link: attributes.number(4).unwrap_or_default(),
                 metric: attributes.number(6).unwrap_or_default(),
                 protocol: message.octet(5),
+                valid: expires(attributes),
             };
             match attributes.find(9) {
                 // One network by several ways at once.
@@ -68,6 +71,12 @@ impl Route {
     pub(crate) fn is_default(&self) -> bool {
         self.prefix == 0
     }
+}
+
+/// How many seconds are left of a route of IPv6 that ends (`RTA_CACHEINFO`, `rta_expires` in hundredths of seconds).
+fn expires(attributes: Attributes<'_>) -> Option<u32> {
+    let left = number_u32(attributes.find(12)?, 8)?;
+    (left > 0).then_some(left / 100)
 }
 
 /// The ways of `RTA_MULTIPATH` (`struct rtnexthop`): the link of each and its gateway.

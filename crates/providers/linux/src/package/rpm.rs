@@ -1,10 +1,10 @@
 //! The database of rpm, through rpm itself: its format is nobody else's business.
 
 use std::io;
-use std::process::Command;
 
 use super::Package;
 use crate::Machine;
+use crate::program::command_of_system;
 
 /// Fields end with one of these octets, packages with the other; neither is in a text of a package.
 const FIELD: char = '\u{1f}';
@@ -25,8 +25,8 @@ pub(super) fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
         "%{BUGURL}",
     ];
     let format = format!("{}{PACKAGE}", fields.join(&FIELD.to_string()));
-    let output =
-        Command::new("rpm").arg("--root").arg(machine.path("")).args(["-qa", "--qf", &format]).output()?;
+    let mut command = command_of_system("rpm");
+    let output = command.arg("--root").arg(machine.path("")).args(["-qa", "--qf", &format]).output()?;
     if !output.status.success() {
         return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }

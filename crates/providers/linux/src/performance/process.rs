@@ -7,7 +7,7 @@ use super::counter::{Counter, Kind};
 use super::object::{Instance, Object, Sum, with_total};
 use super::processor::{self, Processor};
 use crate::Machine;
-use crate::process::rows::{Row, is_gone, numbers, page_size};
+use crate::process::rows::{Row, is_unseen, numbers, page_size};
 use crate::process::stat::{priority, ticks_to_100ns};
 
 pub(crate) struct Process;
@@ -137,7 +137,7 @@ pub(crate) fn processes(machine: &Machine) -> io::Result<Vec<(String, u64, Readi
         match Row::find(machine, &scene, number) {
             Ok(Some(row)) => found.push((row.name(), identity(&row), reading(&row))),
             Ok(None) => {}
-            Err(error) if is_gone(&error) => {}
+            Err(error) if is_unseen(&error) => {}
             Err(error) => return Err(error),
         }
     }

@@ -61,7 +61,7 @@ impl Row {
     /// The process of a number; `None` if there is none, or only a thread of another.
     ///
     /// # Errors
-    /// What the kernel says, except that it is gone.
+    /// What the kernel says, except that it is gone or hidden.
     pub(crate) fn find(machine: &Machine, scene: &Rc<Scene>, number: u32) -> io::Result<Option<Self>> {
         let found = machine.folder(format!("proc/{number}")).and_then(|folder| {
             let stat = Stat::parse(folder.octets("stat")?);
@@ -77,7 +77,7 @@ impl Row {
                 status: OnceCell::new(),
                 counters: OnceCell::new(),
             })),
-            Err(error) if is_gone(&error) => Ok(None),
+            Err(error) if is_unseen(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -193,12 +193,32 @@ pub(crate) fn number_from(text: &str) -> Option<u32> {
     if is_canonical { text.parse().ok() } else { None }
 }
 
-pub(crate) fn is_gone(error: &io::Error) -> bool {
+/// Whether a process is gone, or one of those of others that the kernel hides from this user (`hidepid` of proc(5)):
+/// its number is in the list, and nothing else can be read.
+pub(crate) fn is_unseen(error: &io::Error) -> bool {
     let code = rustix::io::Errno::from_io_error(error);
-    error.kind() == io::ErrorKind::NotFound || code == Some(rustix::io::Errno::SRCH)
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+        || code == Some(rustix::io::Errno::SRCH)
 }
 
 /// The octets of a page.
 pub(crate) fn page_size() -> u64 {
     rustix::param::page_size().try_into().unwrap_or(4096)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_gone_or_hidden_is_no_error() {
+        for errno in [Errno::NOENT, Errno::SRCH, Errno::PERM, Errno::ACCESS] {
+            assert!(is_unseen(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::MFILE, Errno::IO, Errno::NOMEM] {
+            assert!(!is_unseen(&errno.into()), "{errno}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cim::Value;
 use wmi::{Lookup, ProviderError, Scan};
 
-use super::rows::{Scene, is_gone, number_from, numbers};
+use super::rows::{Scene, is_unseen, number_from, numbers};
 use super::stat::{Stat, priority, ticks_to_100ns};
 use crate::Machine;
 use crate::folder::Folder;
@@ -107,11 +107,11 @@ fn read(folder: &Folder, scene: &Rc<Scene>, process: u32, number: u32) -> Result
     Ok(stat.filter(|_| is_whole).map(|stat| Row { scene: Rc::clone(scene), process, number, stat }))
 }
 
-/// What was read; `None` if it is gone.
+/// What was read; `None` if it is gone or hidden.
 fn found<T>(read: std::io::Result<T>) -> Result<Option<T>, ProviderError> {
     match read {
         Ok(value) => Ok(Some(value)),
-        Err(error) if is_gone(&error) => Ok(None),
+        Err(error) if is_unseen(&error) => Ok(None),
         Err(error) => Err(failure(error)),
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, flock};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
 
 use super::key::{Data, Hive, Key, is_same};
@@ -15,7 +16,10 @@ use crate::Machine;
 const MAX: usize = 4 << 20;
 
 /// The file of one hive.
-pub(super) struct Store(PathBuf);
+pub(super) struct Store {
+    path: PathBuf,
+    mode: u32,
+}
 
 /// What was read of it: keys by their path, with their values.
 #[derive(Debug, Default)]
@@ -41,21 +45,24 @@ impl From<io::Error> for StoreError {
 impl Store {
     /// The store of a hive; `None` if nothing is kept for it.
     pub(super) fn of(machine: &Machine, hive: Hive) -> Option<Self> {
-        Some(Self(match hive {
-            Hive::LocalMachine => machine.state().join("hkey_local_machine.toml"),
-            Hive::CurrentUser => machine.user_state()?.join("hkey_current_user.toml"),
-        }))
+        Some(match hive {
+            // What is the machine's is for everybody to read: secrets do not belong there.
+            Hive::LocalMachine => Self { path: machine.state().join("hkey_local_machine.toml"), mode: 0o644 },
+            Hive::CurrentUser => {
+                Self { path: machine.user_state()?.join("hkey_current_user.toml"), mode: 0o600 }
+            }
+        })
     }
 
     /// What is in it; nothing if there is no file.
     pub(super) fn read(&self) -> Result<Keys, StoreError> {
-        match fs::metadata(&self.0) {
+        match fs::metadata(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Keys::default()),
             Err(error) => return Err(error.into()),
             Ok(metadata) if metadata.len() > MAX as u64 => return Err(StoreError::TooLong),
             Ok(_) => {}
         }
-        Keys::parse(&fs::read_to_string(&self.0)?).map_err(StoreError::Content)
+        Keys::parse(&fs::read_to_string(&self.path)?).map_err(StoreError::Content)
     }
 
     /// Changes what is in it; nothing is written if `change` gives an error.
@@ -63,10 +70,12 @@ impl Store {
         &self,
         change: impl FnOnce(&mut Keys) -> Result<T, E>,
     ) -> Result<T, E> {
-        let folder = self.0.parent().unwrap_or(Path::new("/"));
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
         let lock = || {
             fs::create_dir_all(folder)?;
-            let lock = File::options().create(true).append(true).open(self.0.with_extension("lock"))?;
+            // Whoever could open it could keep everybody else from changing anything.
+            let lock = self.path.with_extension("lock");
+            let lock = File::options().create(true).append(true).mode(0o600).open(lock)?;
             flock(&lock, FlockOperation::LockExclusive)?;
             io::Result::Ok(lock)
         };
@@ -81,9 +90,8 @@ impl Store {
             let mut file = tempfile::NamedTempFile::new_in(folder)?;
             file.write_all(text.as_bytes())?;
             file.as_file().sync_all()?;
-            // Others may read what has always been readable for all; secrets do not belong here.
-            rustix::fs::fchmod(file.as_file(), rustix::fs::Mode::from_raw_mode(0o644))?;
-            file.persist(&self.0).map_err(|error| error.error)?;
+            rustix::fs::fchmod(file.as_file(), Mode::from_raw_mode(self.mode))?;
+            file.persist(&self.path).map_err(|error| error.error)?;
             File::open(folder)?.sync_all()
         };
         write().map_err(StoreError::from)?;
@@ -93,7 +101,7 @@ impl Store {
 
     /// Whether this process may change it.
     pub(super) fn is_writable(&self) -> bool {
-        let exists = self.0.ancestors().skip(1).find(|folder| folder.exists());
+        let exists = self.path.ancestors().skip(1).find(|folder| folder.exists());
         exists.is_some_and(|folder| rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok())
     }
 }
@@ -237,12 +245,14 @@ fn is_below(path: &str, above: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
     fn every_kind_of_data_comes_back_from_the_file() {
         let folder = tempfile::tempdir().expect("there is room");
-        let store = Store(folder.path().join("below/registry.toml"));
+        let store = Store { path: folder.path().join("below/registry.toml"), mode: 0o600 };
         let key = Key::parse(0x8000_0002, "SOFTWARE\\Site\\A \"quoted\" name").expect("it is one");
         let all = [
             Data::Text("line\n\"two\"".into()),
@@ -267,12 +277,32 @@ mod tests {
     }
 
     #[test]
+    fn a_user_s_own_keys_are_nobody_else_s_and_no_lock_is_for_others_to_hold() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let machine = Machine::at(folder.path()).keeping(folder.path(), Some(folder.path().to_owned()));
+        for (hive, number, expected) in
+            [(Hive::LocalMachine, 0x8000_0002, 0o644), (Hive::CurrentUser, 0x8000_0001, 0o600)]
+        {
+            let store = Store::of(&machine, hive).expect("it is kept");
+            let key = Key::parse(number, "SOFTWARE\\Site").expect("it is one");
+            let make = |keys: &mut Keys| {
+                keys.make(&key);
+                Ok::<(), StoreError>(())
+            };
+            store.change(make).expect("it can be written");
+            let mode = |path: &Path| fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+            assert_eq!(mode(&store.path), expected, "{hive:?}");
+            assert_eq!(mode(&store.path.with_extension("lock")), 0o600, "{hive:?}");
+        }
+    }
+
+    #[test]
     fn a_file_that_is_no_store_is_told_from_one_that_is_missing() {
         let folder = tempfile::tempdir().expect("there is room");
-        let store = Store(folder.path().join("registry.toml"));
+        let store = Store { path: folder.path().join("registry.toml"), mode: 0o600 };
         assert!(store.read().expect("it can be read").0.is_empty());
         for text in ["= x", "['SOFTWARE']\nA = 5\n", "A = 1\n"] {
-            fs::write(&store.0, text).expect("there is room");
+            fs::write(&store.path, text).expect("there is room");
             assert!(matches!(store.read(), Err(StoreError::Content(_))), "{text}");
         }
     }

@@ -70,7 +70,7 @@ fn entries(machine: &Machine, folder: &str, owner: Option<&(String, u32)>) -> Ve
     files.sort_unstable();
     let files = files.iter().filter_map(|file| file.to_str()).filter(|file| file.ends_with(".desktop"));
     let entry = |file: &str| {
-        let text = machine.text(format!("{inside}/{file}")).ok()?;
+        let text = machine.text_of_others(format!("{inside}/{file}")).ok()?;
         let lines = text.lines().skip_while(|line| line.trim() != "[Desktop Entry]").skip(1);
         let lines: Vec<&str> = lines.take_while(|line| !line.starts_with('[')).collect();
         let value = |key: &str| {

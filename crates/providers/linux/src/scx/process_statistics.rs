@@ -7,7 +7,7 @@ use crate::Machine;
 use crate::performance::counter::{Counter, Kind, Read};
 use crate::performance::object::{Common, Flavor, Instance, Object};
 use crate::performance::process::identity;
-use crate::process::rows::{Row, is_gone, numbers, page_size};
+use crate::process::rows::{Row, is_unseen, numbers, page_size};
 use crate::process::stat::{named, ticks_to_100ns};
 use crate::system::memory::Memory;
 
@@ -99,7 +99,7 @@ impl Object for ProcessStatistics {
                     reading: Reading { processors, memory, ..reading(&row) },
                 }),
                 Ok(None) => {}
-                Err(error) if is_gone(&error) => {}
+                Err(error) if is_unseen(&error) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -177,7 +177,8 @@ fn settings(machine: &Machine, input: &Instance) -> Result<Settings, u32> {
     }
     let mut settings = Settings::default();
     if let Some(description) = text(input, "DisplayName").filter(|text| !text.is_empty()) {
-        if description.contains(char::is_control) {
+        // A line that ends so goes on in the next one (systemd.syntax(7)).
+        if description.contains(char::is_control) || description.trim_end().ends_with('\\') {
             return Err(code::INVALID_PARAMETER);
         }
         settings.description = Some(description.to_owned());

@@ -140,7 +140,8 @@ impl Block {
         format!("/dev/{}", self.name.replace('!', "/"))
     }
 
-    fn path(&self, file: &str) -> String {
+    /// Where a file of its folder is.
+    pub(crate) fn path(&self, file: &str) -> String {
         format!("sys{}/{file}", self.folder)
     }
 }

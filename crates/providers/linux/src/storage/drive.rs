@@ -7,6 +7,8 @@ use cim::Value;
 use wmi::{Lookup, ProviderError, Scan};
 
 use super::block::Block;
+use super::partition_table::PartitionTable;
+use super::smart::Smart;
 use crate::Machine;
 use crate::table::{Fill, Push, Table, text_key};
 use crate::udev::Udev;
@@ -20,18 +22,50 @@ pub(crate) struct Drive {
     pub(crate) index: u32,
     pub(crate) block: Block,
     udev: OnceCell<Udev>,
+    smart: OnceCell<Option<Smart>>,
+    partition_table: OnceCell<Option<PartitionTable>>,
+}
+
+/// Whether the kernel can use a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Condition {
+    Fine,
+    /// Not at this moment.
+    Waiting,
+    Gone,
 }
 
 impl Drive {
     /// All of them.
     pub(crate) fn all(machine: &Machine) -> impl Iterator<Item = Self> {
         let disks = Block::disks(machine).into_iter();
-        (0..).zip(disks).map(|(index, block)| Self { index, block, udev: OnceCell::new() })
+        let drive = |(index, block)| Self {
+            index,
+            block,
+            udev: OnceCell::new(),
+            smart: OnceCell::new(),
+            partition_table: OnceCell::new(),
+        };
+        (0..).zip(disks).map(drive)
     }
 
     /// What udev knows of it.
     pub(crate) fn udev(&self, machine: &Machine) -> &Udev {
         self.udev.get_or_init(|| self.block.udev(machine))
+    }
+
+    /// What it knows of its own health, if it tells the caller.
+    pub(crate) fn smart(&self, machine: &Machine) -> Option<&Smart> {
+        self.smart.get_or_init(|| Smart::of(machine, &self.block)).as_ref()
+    }
+
+    /// Its table of partitions, if it has one that the caller may read.
+    pub(crate) fn partition_table(&self, machine: &Machine) -> Option<&PartitionTable> {
+        let read = || {
+            let size = usize::try_from(self.sector(machine)?).ok()?;
+            PartitionTable::of(&machine.path(self.block.node()), size)
+        };
+        self.partition_table.get_or_init(read).as_ref()
     }
 
     /// Its model, as it tells itself.
@@ -55,6 +89,28 @@ impl Drive {
         known.or_else(told).or_else(page)
     }
 
+    /// The version of its firmware.
+    pub(crate) fn firmware(&self, machine: &Machine) -> Option<String> {
+        let files = ["device/firmware_rev", "device/rev", "device/fwrev"];
+        let told = files.iter().find_map(|file| self.block.line(machine, file));
+        told.or_else(|| self.udev(machine).exact("ID_REVISION"))
+    }
+
+    /// Who has made it.
+    pub(crate) fn manufacturer(&self, machine: &Machine) -> Option<String> {
+        // Of a disk behind a bridge or an adapter the vendor says only which.
+        self.block.line(machine, "device/vendor").filter(|vendor| !vendor.starts_with("0x"))
+    }
+
+    /// Whether the kernel can use it: SCSI says "running", NVMe "live"; others say nothing as long as they are there.
+    pub(crate) fn condition(&self, machine: &Machine) -> Condition {
+        match self.block.line(machine, "device/state").as_deref() {
+            None | Some("running" | "live") => Condition::Fine,
+            Some("blocked" | "quiesce" | "resetting" | "connecting") => Condition::Waiting,
+            Some(_) => Condition::Gone,
+        }
+    }
+
     /// How it is connected, in the words of Windows.
     pub(crate) fn interface(&self, machine: &Machine) -> Option<&'static str> {
         let (folder, name) = (&self.block.folder, &self.block.name);
@@ -70,7 +126,7 @@ impl Drive {
     }
 
     /// Host, channel, target and unit of SCSI.
-    fn address(&self, machine: &Machine) -> Option<[u32; 4]> {
+    pub(crate) fn address(&self, machine: &Machine) -> Option<[u32; 4]> {
         let device = super::block::folder_of(machine, &format!("sys{}/device", self.block.folder))?;
         let numbers: Vec<u32> =
             device.rsplit('/').next()?.split(':').map(str::parse).collect::<Result<_, _>>().ok()?;
@@ -121,17 +177,10 @@ impl Table for DiskDrive {
         ("ConfigManagerUserConfig", |_, _| false.into()),
         ("Description", |_, _| "Disk drive".into()),
         ("DeviceID", |_, drive| drive.block.node().into()),
-        ("FirmwareRevision", |machine, drive| {
-            let files = ["device/firmware_rev", "device/rev", "device/fwrev"];
-            let told = files.iter().find_map(|file| drive.block.line(machine, file));
-            told.or_else(|| drive.udev(machine).exact("ID_REVISION")).into()
-        }),
+        ("FirmwareRevision", |machine, drive| drive.firmware(machine).into()),
         ("Index", |_, drive| drive.index.into()),
         ("InterfaceType", |machine, drive| drive.interface(machine).into()),
-        ("Manufacturer", |machine, drive| {
-            // Of a disk behind a bridge or an adapter the vendor says only which.
-            drive.block.line(machine, "device/vendor").filter(|vendor| !vendor.starts_with("0x")).into()
-        }),
+        ("Manufacturer", |machine, drive| drive.manufacturer(machine).into()),
         ("MediaLoaded", |machine, drive| (drive.block.size(machine).unwrap_or_default() > 0).into()),
         ("MediaType", |machine, drive| {
             let is_removable = drive.block.is_removable(machine);
@@ -156,12 +205,13 @@ impl Table for DiskDrive {
         }),
         ("Size", |machine, drive| drive.block.size(machine).into()),
         ("Status", |machine, drive| {
-            // SCSI says "running", NVMe "live"; others say nothing as long as they are there.
-            let state = drive.block.line(machine, "device/state");
-            match state.as_deref() {
-                None | Some("running" | "live") => "OK",
-                Some("blocked" | "quiesce" | "resetting" | "connecting") => "Degraded",
-                Some(_) => "Error",
+            match drive.condition(machine) {
+                Condition::Gone => "Error",
+                _ if drive.smart(machine).is_some_and(|smart| smart.expects_failure() == Some(true)) => {
+                    "Pred Fail"
+                }
+                Condition::Waiting => "Degraded",
+                Condition::Fine => "OK",
             }
             .into()
         }),

@@ -19,7 +19,7 @@ pub(crate) struct DiskPartition;
 pub(crate) struct Partition {
     pub(crate) drive: Rc<Drive>,
     /// The number that the kernel gives it, from 1.
-    number: u32,
+    pub(crate) number: u32,
     pub(crate) block: Block,
     udev: OnceCell<Udev>,
 }
@@ -53,7 +53,8 @@ impl Partition {
         self.number.saturating_sub(1)
     }
 
-    fn udev(&self, machine: &Machine) -> &Udev {
+    /// What udev knows of it.
+    pub(crate) fn udev(&self, machine: &Machine) -> &Udev {
         self.udev.get_or_init(|| self.block.udev(machine))
     }
 

@@ -27,9 +27,9 @@ pub(crate) struct Volume {
 /// A volume: what is mounted, or what could be.
 pub(crate) struct Row {
     pub(crate) file_system: Option<FileSystem>,
-    block: Option<Block>,
-    kind: String,
-    identity: Identity,
+    pub(crate) block: Option<Block>,
+    pub(crate) kind: String,
+    pub(crate) identity: Identity,
     fstab: OnceCell<Vec<Entry>>,
 }
 
@@ -98,17 +98,19 @@ impl Row {
     }
 
     /// What it is mounted from.
-    fn source(&self) -> String {
+    pub(crate) fn source(&self) -> String {
         let of_block = || self.block.as_ref().map(Block::node);
         let source = self.file_system.as_ref().map(|file_system| file_system.mount.source.clone());
         source.or_else(of_block).unwrap_or_default()
     }
 
-    fn told(&self, machine: &Machine) -> Option<Statistics> {
+    /// What the file system tells of itself, if it is mounted and answers.
+    pub(crate) fn told(&self, machine: &Machine) -> Option<Statistics> {
         self.file_system.as_ref()?.told(machine)
     }
 
-    fn drive_type(&self, machine: &Machine) -> DriveType {
+    /// What kind of thing it is on.
+    pub(crate) fn drive_type(&self, machine: &Machine) -> DriveType {
         match (&self.file_system, &self.block) {
             (Some(file_system), _) => file_system.drive_type(machine),
             (None, Some(block)) if block.is_removable(machine) => DriveType::Removable,
@@ -401,6 +403,6 @@ fn succeeds(ended: io::Result<program::Ended>) -> bool {
     ended.is_ok_and(|ended| ended.code == 0)
 }
 
-fn no_such(id: &str) -> ProviderError {
+pub(super) fn no_such(id: &str) -> ProviderError {
     ProviderError::failed(cim::Status::NotFound, format!("there is no volume {id}"))
 }

@@ -7,6 +7,7 @@ mod hardware;
 mod log;
 mod native;
 mod network;
+mod network_manager;
 mod operating_system;
 mod performance;
 mod printing;
@@ -18,7 +19,9 @@ mod security;
 mod service;
 mod share;
 mod software;
+mod standard;
 mod storage;
+mod storage_management;
 mod system;
 mod tree;
 mod world;
@@ -30,8 +33,16 @@ use telarch_linux::Machine;
 use wmi::{Context, Engine};
 
 fn engine(machine: &Arc<Machine>) -> Engine {
-    let schemas = ["root/cimv2", "root/default", "root/linux", "root/scx"]
-        .map(|name| Schema::of(Namespace::parse(name).unwrap()));
+    let names = [
+        "root/cimv2",
+        "root/default",
+        "root/linux",
+        "root/microsoft/windows/storage",
+        "root/scx",
+        "root/standardcimv2",
+        "root/wmi",
+    ];
+    let schemas = names.map(|name| Schema::of(Namespace::parse(name).unwrap()));
     let builder = schemas.into_iter().fold(Engine::builder("node7", 0), wmi::EngineBuilder::namespace);
     let builder = telarch_linux::providers(machine).into_iter().fold(builder, wmi::EngineBuilder::provider);
     builder.build().unwrap()

@@ -72,6 +72,26 @@ async fn a_process_is_what_ps_says_it_is() {
 }
 
 #[tokio::test]
+async fn a_process_whose_command_line_fits_into_no_message_is_told_of_all_the_same() {
+    let mut shell = Command::new("sh");
+    // A word has at most 128 KiB; each of these letters takes six octets in XML.
+    shell.args(["-c", "echo; read x; exit"]).args(["\"".repeat(100_000), "\"".repeat(100_000)]);
+    let mut sleeper = Sleeper(shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
+    std::io::Read::read_exact(sleeper.0.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+    let number = sleeper.0.id();
+    let found = rows(&format!("SELECT * FROM Win32_Process WHERE ProcessId = {number}")).await;
+    let [row] = found.as_slice() else { panic!("{} rows", found.len()) };
+    let octets: usize = row.values().iter().map(in_xml).sum();
+    assert!((20_000..60_000).contains(&octets), "{octets}");
+}
+
+/// What the texts of a value take at least, as properties are written.
+fn in_xml(value: &Value) -> usize {
+    let texts = value.elements().iter().filter_map(Value::as_str);
+    texts.map(|text| text.replace('&', "&amp;").replace('"', "&quot;").len()).sum()
+}
+
+#[tokio::test]
 async fn all_processes_of_ps_are_there_with_their_parents() {
     let sleeper = Sleeper::start();
     let listed = |text: String| -> BTreeSet<String> {

@@ -46,16 +46,24 @@ async fn text_of(machine: &Arc<Machine>, key: &str, name: &str) -> String {
 
 #[tokio::test]
 async fn packages_are_those_that_dpkg_lists() {
-    let output =
-        Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status} ${Package} ${Version}\n"]).output();
-    let Ok(output) = output else {
+    let list = || {
+        let format = "${db:Status-Status} ${Package} ${Version}\n";
+        let output = Command::new("dpkg-query").args(["-W", "-f", format]).output().ok()?;
+        Some(String::from_utf8(output.stdout).unwrap())
+    };
+    let Some(mut listed) = list() else {
         eprintln!("SKIPPED: there is no dpkg-query here");
         return;
     };
     let (_folder, machine) = machine();
-    let answer = call(&machine, "EnumKey", &[("sSubKeyName", UNINSTALL.into())]).await.unwrap();
-    let names = strings(&answer, "sNames");
-    let listed = String::from_utf8(output.stdout).unwrap();
+    let names = loop {
+        let answer = call(&machine, "EnumKey", &[("sSubKeyName", UNINSTALL.into())]).await.unwrap();
+        // Somebody may have installed something meanwhile.
+        let before = std::mem::replace(&mut listed, list().unwrap());
+        if before == listed {
+            break strings(&answer, "sNames");
+        }
+    };
     let listed: Vec<(&str, &str)> =
         listed.lines().filter_map(|line| line.strip_prefix("installed ")?.split_once(' ')).collect();
     assert_eq!(names.len(), listed.len());

@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use cim::{DateTime, Status, Value};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use telarch_linux::Machine;
 
 use crate::system::made_of;
@@ -88,12 +89,16 @@ async fn jobs_of_cron_are_listed_made_and_deleted() {
 #[tokio::test]
 async fn what_desktops_start_is_listed() {
     let entry = b"# x\n[Desktop Entry]\nName = Agent\nExec=/usr/bin/agent --now\n[Other]\nExec=no\n";
-    let (machine, _folder) = made_of(&[
+    let (machine, folder) = made_of(&[
         ("etc/passwd", b"root:x:0:0::/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n"),
         ("etc/xdg/autostart/agent.desktop", entry),
         ("etc/xdg/autostart/hidden.desktop", b"[Desktop Entry]\nName=H\nExec=h\nHidden=true\n"),
         ("home/alice/.config/autostart/chat.desktop", b"[Desktop Entry]\nExec=chat\n"),
     ]);
+    // A user may lay anything there; who looks as root neither waits for it nor has it begin to act.
+    let laid = folder.path().join("home/alice/.config/autostart");
+    mknodat(CWD, laid.join("a.desktop"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", laid.join("b.desktop")).unwrap();
     let columns = ["User", "Name", "Command", "Location"];
     assert_eq!(
         told(&machine, "Win32_StartupCommand", &columns).await,

@@ -262,6 +262,7 @@ fn services_are_made_changed_and_deleted() {
             (("PathName", value("sleep 1000")), "9"),
             (("PathName", value("/bin/sh -c 'x")), "21"),
             (("PathName", value("/bin/sh -c 'a\nExecStop=/bin/b'")), "21"),
+            (("DisplayName", value("goes on \\")), "21"),
             (("DisplayName", value("a\n[Service]\nUser=root")), "21"),
             (("ServiceType", 1_u8.into()), "21"),
             (("StartMode", value("Boot")), "21"),

@@ -8,12 +8,12 @@ use cim::{Instance, Status, Value};
 use wmi::{MethodCall, ProviderError, Target};
 
 use crate::Machine;
+use crate::network::address;
 use crate::network::change::{
-    configuration_code, enable_dhcp, set_addresses, set_gateways, set_longest_packet, set_resolver,
+    Keeper, configuration_code, enable_dhcp, set_addresses, set_gateways, set_longest_packet, set_resolver,
 };
 use crate::network::link::Link;
 use crate::network::route::Route;
-use crate::network::{address, networkd};
 use crate::table::returned;
 
 /// What the methods return beside what [`configuration_code`] makes of errors.
@@ -79,9 +79,9 @@ fn of_link(machine: &Machine, link: &Link, method: &str, input: &Instance) -> Co
             Err(error) if error.kind() == io::ErrorKind::Unsupported => Err(CANNOT_DO_DHCP),
             result => done(result),
         },
-        "RenewDHCPLease" => match networkd::manages(machine, link) {
-            true => networkd::renew(link).map_or(Err(CANNOT_RENEW), |()| Ok(0)),
-            false => Err(NO_DHCP),
+        "RenewDHCPLease" => match Keeper::of(machine, link) {
+            Some(keeper) => keeper.renew(machine, link).map_or(Err(CANNOT_RENEW), |()| Ok(0)),
+            None => Err(NO_DHCP),
         },
         "SetMTU" => {
             let octets = input.value("MTU").and_then(Value::as_integer);
@@ -147,7 +147,7 @@ fn gateways(input: &Instance) -> Result<Vec<(IpAddr, Option<u32>)>, u32> {
 }
 
 /// Names that can be endings of others, and words of files (RFC 1123 2.1).
-fn domains(names: Vec<String>) -> Result<Vec<String>, u32> {
+pub(in crate::network) fn domains(names: Vec<String>) -> Result<Vec<String>, u32> {
     let is_label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')

@@ -1,11 +1,17 @@
 //! What is done to files, with the rights of the caller.
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rustix::fs::{Access, CWD, RenameFlags};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{
+    Access, AtFlags, CWD, Dir, FileType, Mode, OFlags, RenameFlags, Stat, fchmod, fstat, mkdirat, openat,
+    readlinkat, statat, symlinkat,
+};
+use rustix::io::Errno;
 
 /// What the methods of files return (`CIM_LogicalFile`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,38 +29,101 @@ pub(super) enum Outcome {
 }
 
 /// Copies a file, or a folder with what is in it, to where nothing is.
+///
+/// Whoever owns one of the folders may exchange what is in it meanwhile: what was looked at stays open, links inside
+/// are copied as links, and nothing is written but into folders that were made here.
 pub(super) fn copy(from: &Path, to: Option<&Path>) -> Outcome {
     let Some(to) = to else { return Outcome::InvalidParameter };
+    let (Some(folder), Some(name)) = (to.parent(), to.file_name()) else { return Outcome::InvalidParameter };
     if to.starts_with(from) {
         return Outcome::InvalidParameter;
     }
-    outcome(copy_below(from, to, 0))
+    let copy = || {
+        let folder = openat(CWD, folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let source = open(CWD, from, Links::Followed)?;
+        Copying { made: None }.copy(source, folder.as_fd(), Path::new(name), 0)
+    };
+    outcome(copy())
 }
 
-fn copy_below(from: &Path, to: &Path, depth: u32) -> io::Result<()> {
-    let facts = fs::symlink_metadata(from)?;
-    if depth > 0 && facts.is_symlink() {
-        return std::os::unix::fs::symlink(fs::read_link(from)?, to);
+/// Whether the last part of a path may be a link.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Links {
+    Followed,
+    Refused,
+}
+
+/// Opens a file or a folder, and nothing that would wait or act because it is opened.
+fn open(folder: impl AsFd, name: &Path, links: Links) -> io::Result<OwnedFd> {
+    let (flags, flag) = match links {
+        Links::Followed => (AtFlags::empty(), OFlags::empty()),
+        Links::Refused => (AtFlags::SYMLINK_NOFOLLOW, OFlags::NOFOLLOW),
+    };
+    match kind(&statat(&folder, name, flags)?) {
+        FileType::RegularFile | FileType::Directory => {}
+        FileType::Symlink => return Err(Errno::LOOP.into()),
+        _ => return Err(io::ErrorKind::InvalidInput.into()),
     }
-    let facts = fs::metadata(from)?;
-    if facts.is_dir() {
-        if depth >= DEEPEST {
-            return Err(io::ErrorKind::InvalidInput.into());
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC | flag;
+    Ok(openat(folder, name, flags, Mode::empty())?)
+}
+
+fn kind(facts: &Stat) -> FileType {
+    FileType::from_raw_mode(facts.st_mode)
+}
+
+/// A copy that is being made.
+struct Copying {
+    /// The first folder that was made, by its device and number: it is not copied into itself.
+    made: Option<(u64, u64)>,
+}
+
+impl Copying {
+    fn copy(&mut self, source: OwnedFd, folder: BorrowedFd<'_>, name: &Path, depth: u32) -> io::Result<()> {
+        let facts = fstat(&source)?;
+        match kind(&facts) {
+            FileType::RegularFile => {
+                let flags =
+                    OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let mode = Mode::from_raw_mode(facts.st_mode & 0o777);
+                let copy = openat(folder, name, flags, mode)?;
+                io::copy(&mut File::from(source), &mut File::from(copy)).map(drop)
+            }
+            FileType::Directory if depth < DEEPEST && self.made != Some((facts.st_dev, facts.st_ino)) => {
+                let target = self.folder(folder, name)?;
+                for entry in Dir::read_from(&source)? {
+                    let entry = entry?;
+                    let name = Path::new(OsStr::from_bytes(entry.file_name().to_bytes()));
+                    if name == Path::new(".") || name == Path::new("..") {
+                        continue;
+                    }
+                    match open(&source, name, Links::Refused) {
+                        Ok(inner) => self.copy(inner, target.as_fd(), name, depth + 1)?,
+                        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
+                            symlinkat(readlinkat(&source, name, Vec::new())?, &target, name)?;
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                Ok(fchmod(&target, Mode::from_raw_mode(facts.st_mode & 0o7777))?)
+            }
+            _ => Err(io::ErrorKind::InvalidInput.into()),
         }
-        fs::create_dir(to)?;
-        for entry in fs::read_dir(from)? {
-            let entry = entry?;
-            copy_below(&entry.path(), &to.join(entry.file_name()), depth + 1)?;
+    }
+
+    /// Makes a folder, which nobody else may enter before all is in it.
+    fn folder(&mut self, above: BorrowedFd<'_>, name: &Path) -> io::Result<OwnedFd> {
+        mkdirat(above, name, Mode::RWXU)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = openat(above, name, flags, Mode::empty())?;
+        let facts = fstat(&made)?;
+        // Somebody may have put a folder of their own in its place.
+        if facts.st_uid != rustix::process::geteuid().as_raw() {
+            return Err(io::ErrorKind::AlreadyExists.into());
         }
-        return fs::set_permissions(to, facts.permissions());
+        self.made.get_or_insert((facts.st_dev, facts.st_ino));
+        Ok(made)
     }
-    if !facts.is_file() {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    let mode = facts.permissions().mode() & 0o777;
-    let mut copy = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(to)?;
-    io::copy(&mut fs::File::open(from)?, &mut copy)?;
-    Ok(())
 }
 
 /// How deep folders may stand in each other.
@@ -96,5 +165,70 @@ fn outcome(result: io::Result<()>) -> Outcome {
         io::ErrorKind::ResourceBusy => Outcome::Busy,
         io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => Outcome::InvalidParameter,
         _ => Outcome::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_folder_is_copied_with_its_links_as_links_and_its_modes() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir_all(path("from/inner")).expect("there is room");
+        fs::write(path("from/inner/file"), "text").expect("there is room");
+        fs::write(path("secret"), "secret").expect("there is room");
+        symlink(path("secret"), path("from/link")).expect("there is room");
+        fs::set_permissions(path("from/inner"), fs::Permissions::from_mode(0o750)).expect("it is ours");
+        assert_eq!(copy(&path("from"), Some(&path("to"))), Outcome::Done);
+        assert_eq!(fs::read_to_string(path("to/inner/file")).expect("a copy"), "text");
+        assert_eq!(fs::read_link(path("to/link")).expect("a link"), path("secret"));
+        let mode = fs::metadata(path("to/inner")).expect("a folder").permissions().mode();
+        assert_eq!(mode & 0o777, 0o750);
+        assert_eq!(copy(&path("from"), Some(&path("to"))), Outcome::Exists);
+        assert_eq!(copy(&path("from"), Some(&path("nowhere/to"))), Outcome::Invalid);
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_file_is_not_followed_once_the_folder_was_read() {
+        let folder = tempfile::tempdir().expect("there is room");
+        fs::write(folder.path().join("secret"), "secret").expect("there is room");
+        symlink("secret", folder.path().join("file")).expect("there is room");
+        let error = open(File::open(folder.path()).expect("a folder"), Path::new("file"), Links::Refused);
+        assert_eq!(error.expect_err("a link").raw_os_error(), Some(Errno::LOOP.raw_os_error()));
+    }
+
+    #[test]
+    fn nothing_is_written_where_a_link_was_laid() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("file"), "text").expect("there is room");
+        fs::create_dir(path("from")).expect("there is room");
+        symlink(path("elsewhere"), path("to")).expect("there is room");
+        for from in ["file", "from"] {
+            assert_eq!(copy(&path(from), Some(&path("to"))), Outcome::Exists, "{from}");
+        }
+        assert!(!path("elsewhere").exists());
+    }
+
+    #[test]
+    fn a_folder_is_not_copied_into_itself_by_another_name() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("from")).expect("there is room");
+        symlink(path("from"), path("alias")).expect("there is room");
+        assert_eq!(copy(&path("from"), Some(&path("alias/to"))), Outcome::InvalidParameter);
+        assert!(!path("from/to/to").exists());
+    }
+
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).expect("a pipe");
+        assert_eq!(copy(&pipe, Some(&folder.path().join("to"))), Outcome::InvalidParameter);
     }
 }

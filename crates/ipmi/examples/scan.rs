@@ -1,0 +1,37 @@
+//! Reads all sensors of the controllers at ADDRESS:PORT…, as the user admin with the password admin-pw, ROUNDS times.
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use telarch_ipmi::proto::{Login, Password, Privilege, Timing, UserName};
+use telarch_ipmi::{Endpoint, RecordCache};
+use tokio::task::JoinSet;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let rounds: usize = std::env::args().nth(1).unwrap().parse().unwrap();
+    let hosts: Vec<SocketAddr> = std::env::args().skip(2).map(|host| host.parse().unwrap()).collect();
+    let folder = std::env::temp_dir().join("scan-cache");
+    for _ in 0..rounds {
+        let endpoint = Endpoint::with_cache(RecordCache::in_folder(folder.clone()));
+        let begin = Instant::now();
+        let mut asked = JoinSet::new();
+        for address in hosts.clone() {
+            let endpoint = endpoint.clone();
+            asked.spawn(async move {
+                let login = Login::new(UserName::new("admin").unwrap(), Password::new(b"admin-pw").unwrap());
+                let bmc = endpoint
+                    .open(address, login.privilege(Privilege::User), Timing::default())
+                    .await
+                    .unwrap();
+                let records = bmc.records().await.unwrap();
+                let measured = bmc.measure(&records).await.unwrap();
+                bmc.close().await;
+                measured.len()
+            });
+        }
+        let sensors: usize = asked.join_all().await.into_iter().sum();
+        println!("{sensors} sensors in {:.1} ms", begin.elapsed().as_secs_f64() * 1e3);
+    }
+}

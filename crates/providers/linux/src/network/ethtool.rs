@@ -1,0 +1,95 @@
+//! What adapters can do, of which their drivers tell the kernel (the kernel's networking/ethtool-netlink).
+
+use std::sync::OnceLock;
+
+use super::netlink::{Attributes, Body, ask_generic};
+use crate::Machine;
+
+/// How a link agrees with the other end about what both can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Modes {
+    /// Whether they agree by themselves.
+    pub(super) is_automatic: Option<bool>,
+    /// The most bits a second of all modes that the adapter has.
+    pub(super) most: Option<u64>,
+    /// Whether both sides may speak at once, in the mode that is used.
+    pub(super) is_full_duplex: Option<bool>,
+}
+
+/// The messages and attributes of the family (`linux/ethtool_netlink.h`).
+const LINKMODES_GET: u8 = 4;
+const HEADER: u16 = 1;
+const HEADER_DEV_INDEX: u16 = 1;
+const LINKMODES_AUTONEG: u16 = 2;
+const LINKMODES_OURS: u16 = 3;
+const LINKMODES_DUPLEX: u16 = 6;
+const BITSET_BITS: u16 = 3;
+const BITSET_BITS_BIT: u16 = 1;
+const BITSET_BIT_NAME: u16 = 2;
+
+impl Modes {
+    /// Those of a link; nothing is known of links without a driver that tells.
+    pub(super) fn of(machine: &Machine, index: u32) -> Self {
+        let Some(family) = family().filter(|_| machine.is_this()) else { return Self::default() };
+        let mut modes = Self::default();
+        let which = Body::new(&[]).with(HEADER_DEV_INDEX, &index.to_ne_bytes());
+        let request = Body::new(&[LINKMODES_GET, 1, 0, 0]).with_within(HEADER, &which);
+        // Who refuses knows nothing.
+        let _ = ask_generic(family, &request, |message| modes = Self::parse(message.attributes(4)));
+        modes
+    }
+
+    fn parse(attributes: Attributes<'_>) -> Self {
+        let bits = attributes.within(LINKMODES_OURS).within(BITSET_BITS).into_iter();
+        let names = bits
+            .filter(|(kind, _)| kind & 0x3FFF == BITSET_BITS_BIT)
+            .filter_map(|(_, bit)| Attributes::new(bit).text(BITSET_BIT_NAME));
+        Self {
+            is_automatic: attributes.octet(LINKMODES_AUTONEG).map(|says| says == 1),
+            most: names.filter_map(speed).max(),
+            // 0 is half, 1 full, 255 unknown.
+            is_full_duplex: match attributes.octet(LINKMODES_DUPLEX) {
+                Some(0) => Some(false),
+                Some(1) => Some(true),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// How many bits a second a mode such as `1000baseT/Full` has; others are no modes but abilities.
+fn speed(mode: &str) -> Option<u64> {
+    let (mbits, _) = mode.split_once("base")?;
+    mbits.parse::<u64>().ok()?.checked_mul(1_000_000)
+}
+
+/// The number that the family `ethtool` has while this machine runs; `None` on kernels before 5.6.
+fn family() -> Option<u16> {
+    static FAMILY: OnceLock<Option<u16>> = OnceLock::new();
+    *FAMILY.get_or_init(|| {
+        // GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME, CTRL_ATTR_FAMILY_ID.
+        let request = Body::new(&[3, 1, 0, 0]).with(2, b"ethtool\0");
+        let mut found = None;
+        ask_generic(16, &request, |message| found = message.attributes(4).short(1)).ok()?;
+        found
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_read_by_their_names() {
+        for (name, mbits) in
+            [("10baseT/Half", Some(10)), ("2500baseX/Full", Some(2_500)), ("Autoneg", None), ("xbase", None)]
+        {
+            assert_eq!(speed(name), mbits.map(|mbits: u64| mbits * 1_000_000), "{name}");
+        }
+    }
+
+    #[test]
+    fn who_is_asked_for_modes_of_no_link_knows_nothing() {
+        assert_eq!(Modes::of(&Machine::this(), u32::MAX >> 1), Modes::default());
+    }
+}

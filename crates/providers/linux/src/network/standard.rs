@@ -1,0 +1,186 @@
+//! `root/StandardCimv2`: the network as the modules NetAdapter, NetTCPIP, NetConnection and DnsClient of PowerShell
+//! ask for it.
+//!
+//! The numbers of states and kinds are those that these modules show in words.
+
+mod adapter;
+mod associations;
+mod connection_profile;
+mod dns;
+mod ip_address;
+mod ip_interface;
+mod neighbor;
+mod route;
+mod statistics;
+mod transport;
+
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use cim::{DateTime, Instance, Interval, Status, Value};
+use wmi::{MethodCall, ProviderError};
+
+use super::address::Address;
+use super::link::Link;
+use crate::Machine;
+use crate::table::{Binding, Table, bind, object, returned};
+
+/// The namespace of all of them.
+const NAMESPACE: &str = "root/standardcimv2";
+
+/// Who serves the classes.
+pub(super) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
+    vec![
+        bind(machine, adapter::Adapter),
+        bind(machine, statistics::Statistics),
+        bind(machine, ip_address::IpAddress),
+        bind(machine, ip_interface::IpInterface),
+        bind(machine, route::NetRoute),
+        bind(machine, neighbor::NetNeighbor),
+        bind(machine, transport::TcpConnection),
+        bind(machine, transport::UdpEndpoint),
+        bind(machine, connection_profile::ConnectionProfile),
+        bind(machine, dns::ServerAddress),
+        bind(machine, dns::Client),
+        bind(machine, dns::GlobalSetting),
+        bind(machine, associations::StatisticsOfAdapter),
+        bind(machine, associations::AdapterOfInterface),
+        bind(machine, associations::AddressOfInterface),
+        bind(machine, associations::NeighborOfInterface),
+        bind(machine, associations::RouteOfInterface),
+    ]
+}
+
+/// The two kinds of addresses, with the numbers that Windows has for them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Family {
+    V4 = 2,
+    V6 = 23,
+}
+
+impl Family {
+    const BOTH: [Self; 2] = [Self::V4, Self::V6];
+
+    fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// What it is called in `/proc/sys/net`.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::V4 => "ipv4",
+            Self::V6 => "ipv6",
+        }
+    }
+}
+
+/// The names of links, asked for once for all rows.
+#[derive(Debug, Default)]
+struct Aliases(OnceCell<HashMap<u32, String>>);
+
+impl Aliases {
+    fn of(&self, machine: &Machine, index: u32) -> Option<String> {
+        let all = || Link::all(machine).into_iter().map(|link| (link.index, link.name)).collect();
+        self.0.get_or_init(all).get(&index).cloned()
+    }
+}
+
+/// A length of time in seconds, or the longest there is for one that does not end.
+fn lifetime(seconds: u32) -> Value {
+    let micros = match seconds {
+        Address::FOREVER => Some(Interval::MAX),
+        seconds => u64::from(seconds).checked_mul(1_000_000),
+    };
+    micros.and_then(Interval::from_micros).map(DateTime::Interval).into()
+}
+
+/// How many seconds a client wants something to last.
+fn seconds(value: &Value) -> Option<u32> {
+    let Value::DateTime(DateTime::Interval(interval)) = value else { return None };
+    Some(u32::try_from(interval.micros() / 1_000_000).unwrap_or(Address::FOREVER))
+}
+
+/// An address of the link as Windows shows it.
+fn dashed(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join("-")
+}
+
+/// An address of the link in any of the ways in which people write it.
+fn hardware_address(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.bytes().filter(|octet| !matches!(octet, b'-' | b':' | b'.')).collect();
+    let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    (digits.len() == 12).then(|| digits.chunks(2).map(octet).collect())?
+}
+
+/// The link that a client means by its number or its name.
+fn link_of(machine: &Machine, input: &Instance) -> Result<Link, ProviderError> {
+    let index = input.value("InterfaceIndex").and_then(Value::as_integer);
+    let alias = input.value("InterfaceAlias").and_then(Value::as_str).filter(|alias| !alias.is_empty());
+    let link = match (index.filter(|index| *index > 0), alias) {
+        (Some(index), _) => u32::try_from(index).ok().and_then(|index| Link::numbered(machine, index)),
+        (None, Some(alias)) => Link::named(machine, alias),
+        (None, None) => return Err(wrong("InterfaceIndex or InterfaceAlias must say which link is meant")),
+    };
+    link.ok_or_else(|| ProviderError::failed(Status::NotFound, "there is no such interface"))
+}
+
+/// What a client has asked for that cannot be.
+fn wrong(problem: impl Into<String>) -> ProviderError {
+    ProviderError::failed(Status::InvalidParameter, problem)
+}
+
+/// The answer of a method that has made or changed something: that, as `cmdletOutput`.
+fn made<T: Table>(
+    machine: &Machine,
+    call: &MethodCall<'_>,
+    rows: &[T::Row],
+) -> Result<Instance, ProviderError> {
+    let objects: Vec<Value> =
+        rows.iter().map(|row| object::<T>(machine, call.class, row)).collect::<Result<_, _>>()?;
+    Ok(returned(call, 0_u32)?.with("cmdletOutput", Value::Array(objects.into()))?)
+}
+
+/// Names that tell apart even what the kernel has twice: the later ones have something more.
+#[derive(Debug, Default)]
+struct Names(HashSet<String>);
+
+impl Names {
+    fn unique(&mut self, name: String, more: impl FnOnce() -> String) -> String {
+        if self.0.insert(name.clone()) {
+            return name;
+        }
+        let longer = format!("{name};{}", more());
+        self.0.insert(longer.clone());
+        longer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_links_are_read_as_people_write_them() {
+        let octets = vec![0x3C, 0x52, 0x82, 0xAA, 0xBB, 0xCC];
+        for text in ["3C-52-82-AA-BB-CC", "3c:52:82:aa:bb:cc", "3c5282aabbcc", "3c52.82aa.bbcc"] {
+            assert_eq!(hardware_address(text), Some(octets.clone()), "{text}");
+        }
+        assert_eq!(dashed(&octets), "3C-52-82-AA-BB-CC");
+        for wrong in ["", "3C-52-82-AA-BB", "3C-52-82-AA-BB-CG", "3C-52-82-AA-BB-é"] {
+            assert_eq!(hardware_address(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_end_lasts_the_longest_time() {
+        assert_eq!(seconds(&lifetime(Address::FOREVER)), Some(Address::FOREVER));
+        assert_eq!(seconds(&lifetime(7_200)), Some(7_200));
+        assert_eq!(seconds(&Value::Null), None);
+    }
+}

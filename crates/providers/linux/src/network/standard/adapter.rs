@@ -1,0 +1,339 @@
+//! `MSFT_NetAdapter`.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use cim::{Instance, Status, Value};
+use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+
+use crate::Machine;
+use crate::network::change::{self, Power};
+use crate::network::configuration::list;
+use crate::network::ethtool::Modes;
+use crate::network::kernel_link::KernelLink;
+use crate::network::link::Link;
+use crate::sysfs;
+use crate::table::{Fill, Push, Table, object, returned};
+
+/// The adapters, those made by software among them.
+pub(super) struct Adapter;
+
+/// One of them.
+pub(super) struct Row {
+    pub(super) link: Link,
+    told: Rc<OnceCell<Vec<KernelLink>>>,
+    modes: OnceCell<Modes>,
+}
+
+impl Row {
+    pub(super) fn all(machine: &Machine) -> impl Iterator<Item = Self> {
+        let told = Rc::<OnceCell<Vec<KernelLink>>>::default();
+        let row = move |link| Self { link, told: told.clone(), modes: OnceCell::new() };
+        Link::all(machine).into_iter().map(row)
+    }
+
+    fn told(&self, machine: &Machine) -> Option<&KernelLink> {
+        let all = self.told.get_or_init(|| KernelLink::all(machine));
+        all.iter().find(|told| told.index == self.link.index)
+    }
+
+    fn modes(&self, machine: &Machine) -> Modes {
+        *self.modes.get_or_init(|| Modes::of(machine, self.link.index))
+    }
+
+    fn uevent(&self, machine: &Machine) -> Option<String> {
+        let text = self.link.line(machine, "uevent")?;
+        text.lines().find_map(|line| line.strip_prefix("DEVTYPE=")).map(str::to_owned)
+    }
+
+    /// The number that IANA has given to what it is (`ifType` of RFC 2863).
+    fn interface_type(&self, machine: &Machine) -> Option<u32> {
+        let kind: u32 = self.link.number(machine, "type")?;
+        // On the left ARPHRD_*: Ethernet, PPP, tunnels, loopback, InfiniBand, and what has no header.
+        Some(match (kind, self.uevent(machine).as_deref()) {
+            (1, Some("vlan")) => 135,
+            (1, Some("bridge")) => 209,
+            (1, Some("bond")) => 161,
+            (1, _) if self.link.is_wireless(machine) => 71,
+            (1, _) => 6,
+            (512, _) => 23,
+            (768 | 769 | 776 | 778 | 823, _) => 131,
+            (772, _) => 24,
+            (32, _) => 199,
+            (65_534, _) => 53,
+            _ => 1,
+        })
+    }
+
+    fn is_connected(&self, machine: &Machine) -> bool {
+        self.link.is_up(machine) && self.link.has_carrier(machine) == Some(true)
+    }
+
+    /// The value of `ifOperStatus` (RFC 2863), as the kernel's networking/operstates has it.
+    fn operational_status(&self, machine: &Machine) -> u32 {
+        match self.link.line(machine, "operstate").as_deref() {
+            Some("up") => 1,
+            Some("testing") => 3,
+            Some("dormant") => 5,
+            Some("notpresent") => 6,
+            Some("lowerlayerdown") => 7,
+            // A driver that does not say more than that there is a carrier.
+            Some("unknown") if self.is_connected(machine) => 1,
+            Some("unknown") if self.link.is_up(machine) => 4,
+            _ => 2,
+        }
+    }
+
+    /// Whether both sides may speak at once, as far as the driver says.
+    fn is_full_duplex(&self, machine: &Machine) -> Option<bool> {
+        match self.link.line(machine, "duplex").as_deref() {
+            Some("full") => Some(true),
+            Some("half") => Some(false),
+            _ => self.modes(machine).is_full_duplex,
+        }
+    }
+
+    fn driver_version(&self, machine: &Machine) -> Option<String> {
+        self.link.line(machine, "device/driver/module/version")
+    }
+
+    fn driver_version_part(&self, machine: &Machine, at: usize) -> Option<u16> {
+        let version = self.driver_version(machine)?;
+        version.split(|character: char| !character.is_ascii_digit()).nth(at)?.parse().ok()
+    }
+}
+
+/// The number of IANA for what leads to the machine itself.
+const SOFTWARE_LOOPBACK: u32 = 24;
+
+impl Table for Adapter {
+    type Row = Row;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_NetAdapter";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("ActiveMaximumTransmissionUnit", |machine, row| row.link.number::<u64>(machine, "mtu").into()),
+        ("AdminLocked", |_, _| false.into()),
+        ("AutoSense", |machine, row| row.modes(machine).is_automatic.into()),
+        ("Caption", |machine, row| row.link.description(machine).into()),
+        ("ComponentID", |machine, row| {
+            row.link.device(machine).map(|folder| sysfs::identity(machine, &folder)).into()
+        }),
+        ("ConnectorPresent", |machine, row| row.link.is_physical(machine).into()),
+        ("Description", |machine, row| row.link.description(machine).into()),
+        ("DeviceID", |machine, row| row.link.guid(machine).into()),
+        ("DeviceName", |_, row| row.link.name.clone().into()),
+        ("DeviceWakeUpEnable", |machine, row| {
+            row.link.line(machine, "device/power/wakeup").map(|says| says == "enabled").into()
+        }),
+        ("DriverDescription", |machine, row| row.link.description(machine).into()),
+        ("DriverName", |machine, row| row.link.driver(machine).into()),
+        ("DriverVersionString", |machine, row| row.driver_version(machine).into()),
+        ("ElementName", |_, row| row.link.name.clone().into()),
+        // 2 is "Enabled", 3 "Disabled".
+        ("EnabledState", |machine, row| if row.link.is_up(machine) { 2_u16 } else { 3 }.into()),
+        ("FullDuplex", |machine, row| row.is_full_duplex(machine).into()),
+        ("HardwareInterface", |machine, row| row.link.is_physical(machine).into()),
+        // Windows shows no adapter for what leads to the machine itself, unless hidden ones are asked for.
+        ("Hidden", |machine, row| row.link.is_loopback(machine).into()),
+        ("HigherLayerInterfaceIndices", |machine, row| list(row.link.others(machine, "upper").into_iter())),
+        ("InterfaceAdminStatus", |machine, row| if row.link.is_up(machine) { 1_u32 } else { 2 }.into()),
+        ("InterfaceDescription", |machine, row| row.link.description(machine).into()),
+        ("InterfaceGuid", |machine, row| row.link.guid(machine).into()),
+        ("InterfaceIndex", |_, row| row.link.index.into()),
+        ("InterfaceName", |_, row| row.link.name.clone().into()),
+        ("InterfaceOperationalStatus", |machine, row| row.operational_status(machine).into()),
+        ("InterfaceType", |machine, row| row.interface_type(machine).into()),
+        ("LinkTechnology", |machine, row| {
+            // 2 is Ethernet, 3 InfiniBand, 11 wireless.
+            let technology = match row.interface_type(machine) {
+                Some(6 | 135 | 161 | 209) => Some(2_u16),
+                Some(71) => Some(11),
+                Some(199) => Some(3),
+                _ => None,
+            };
+            technology.into()
+        }),
+        ("LowerLayerInterfaceIndices", |machine, row| list(row.link.others(machine, "lower").into_iter())),
+        ("MajorDriverVersion", |machine, row| row.driver_version_part(machine, 0).into()),
+        ("MaxSpeed", |machine, row| row.modes(machine).most.into()),
+        ("MediaConnectState", |machine, row| {
+            // 0 is unknown, 1 connected, 2 disconnected.
+            match row.link.has_carrier(machine) {
+                None => 0_u32,
+                Some(true) => 1,
+                Some(false) => 2,
+            }
+            .into()
+        }),
+        ("MediaDuplexState", |machine, row| {
+            // 0 is unknown, 1 half, 2 full.
+            row.is_full_duplex(machine).map_or(0_u32, |is_full| if is_full { 2 } else { 1 }).into()
+        }),
+        ("MinorDriverVersion", |machine, row| row.driver_version_part(machine, 1).into()),
+        ("MtuSize", |machine, row| row.link.number::<u32>(machine, "mtu").into()),
+        ("Name", |_, row| row.link.name.clone().into()),
+        ("NdisMedium", |machine, row| {
+            // NDIS_MEDIUM of ntddndis.h: 0 is 802.3, 16 native 802.11, 17 loopback, 19 IP.
+            let medium = match row.interface_type(machine) {
+                Some(6 | 135 | 161 | 209) => Some(0_u32),
+                Some(71) => Some(16),
+                Some(SOFTWARE_LOOPBACK) => Some(17),
+                Some(53 | 131) => Some(19),
+                _ => None,
+            };
+            medium.into()
+        }),
+        ("NdisPhysicalMedium", |machine, row| {
+            // NDIS_PHYSICAL_MEDIUM: 0 is unspecified, 9 native 802.11, 11 InfiniBand, 14 802.3.
+            match row.interface_type(machine).filter(|_| row.link.is_physical(machine)) {
+                Some(6) => 14_u32,
+                Some(71) => 9,
+                Some(199) => 11,
+                _ => 0,
+            }
+            .into()
+        }),
+        ("NetworkAddresses", |machine, row| {
+            let address = row.link.hardware_address(machine).map(|address| address.replace(':', ""));
+            list(address.into_iter())
+        }),
+        ("OperationalStatusDownDefaultPortNotAuthenticated", |machine, row| {
+            (row.operational_status(machine) == 5).into()
+        }),
+        ("OperationalStatusDownInterfacePaused", |_, _| false.into()),
+        ("OperationalStatusDownLowPowerState", |machine, row| {
+            let state = row.link.line(machine, "device/power/runtime_status");
+            state.map(|state| state == "suspended").into()
+        }),
+        ("OperationalStatusDownMediaDisconnected", |machine, row| {
+            (row.link.has_carrier(machine) == Some(false)).into()
+        }),
+        ("PermanentAddress", |machine, row| row.told(machine).and_then(|told| told.permanent("")).into()),
+        ("PnPDeviceID", |machine, row| {
+            row.link.device(machine).map(|folder| sysfs::identity(machine, &folder)).into()
+        }),
+        ("PromiscuousMode", |machine, row| row.told(machine).map(|told| told.promiscuity > 0).into()),
+        ("ReceiveLinkSpeed", |machine, row| row.link.speed(machine).into()),
+        ("Speed", |machine, row| row.link.speed(machine).into()),
+        // 2 is "started", 3 "disabled".
+        ("State", |machine, row| if row.link.is_up(machine) { 2_u32 } else { 3 }.into()),
+        ("SupportedMaximumTransmissionUnit", |machine, row| {
+            row.told(machine).and_then(|told| told.longest_packet).map(u64::from).into()
+        }),
+        ("SystemCreationClassName", |_, _| "CIM_NetworkPort".into()),
+        ("TransmitLinkSpeed", |machine, row| row.link.speed(machine).into()),
+        ("Virtual", |machine, row| (!row.link.is_physical(machine)).into()),
+        ("VlanID", |machine, row| row.told(machine).and_then(|told| told.vlan).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AdditionalAvailability",
+        "Availability",
+        "AvailableRequestedStates",
+        "CommunicationStatus",
+        "DetailedStatus",
+        "DriverDate",
+        "DriverDateData",
+        "DriverMajorNdisVersion",
+        "DriverMinorNdisVersion",
+        "DriverProvider",
+        "EnabledDefault",
+        "EndPointInterface",
+        "ErrorCleared",
+        "ErrorDescription",
+        "HealthState",
+        "IMFilter",
+        "IdentifyingDescriptions",
+        "InstallDate",
+        "InstanceID",
+        "LastErrorCode",
+        "MaxQuiesceTime",
+        "NetLuid",
+        "NetLuidIndex",
+        "NotUserRemovable",
+        "OperatingStatus",
+        "OperationalStatus",
+        "OtherEnabledState",
+        "OtherIdentifyingInfo",
+        "OtherLinkTechnology",
+        "OtherNetworkPortType",
+        "OtherPortType",
+        "PortNumber",
+        "PortType",
+        "PowerManagementCapabilities",
+        "PowerManagementSupported",
+        "PowerOnHours",
+        "PrimaryStatus",
+        "RequestedSpeed",
+        "RequestedState",
+        "Status",
+        "StatusDescriptions",
+        "StatusInfo",
+        "TimeOfLastStateChange",
+        "TotalPowerOnHours",
+        "TransitioningToState",
+        "UsageRestriction",
+        "WdmInterface",
+        "iSCSIInterface",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        Row::all(machine).try_for_each(push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
+        Ok(find(machine, &device_id(lookup.class, lookup.keys)))
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
+        let id = device_id(call.class, keys);
+        let no_such = || ProviderError::failed(Status::NotFound, format!("there is no adapter {id}"));
+        let link = find(machine, &id).ok_or_else(no_such)?.link;
+        let must_stay = || link.is_loopback(machine) || change::is_way_out(machine, &link);
+        let method = call.operation.method.name.as_str();
+        let code = match method {
+            "Enable" => change::windows_code(&change::switch(&link, Power::On)),
+            "Disable" | "Restart" if must_stay() => ERROR_BUSY,
+            "Disable" => change::windows_code(&change::switch(&link, Power::Off)),
+            "Restart" => change::windows_code(&change::restart(machine, &link)),
+            "Rename" => {
+                let name = call.input.value("NewName").and_then(Value::as_str).unwrap_or_default();
+                match change::rename(machine, &link, name) {
+                    Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => {
+                        return Err(super::wrong(
+                            "a link is called by 1 to 15 characters without blanks, '/' and ':'",
+                        ));
+                    }
+                    Err(error) if error.kind() == std::io::ErrorKind::ResourceBusy => ERROR_BUSY,
+                    result => change::windows_code(&result),
+                }
+            }
+            _ => return Err(ProviderError::NotCapable),
+        };
+        let answer = returned(call, code)?;
+        let after = Row::all(machine).find(|row| row.link.index == link.index);
+        match after.filter(|_| code == 0) {
+            Some(row) => Ok(answer.with("cmdletOutput", object::<Self>(machine, call.class, &row)?)?),
+            None => Ok(answer),
+        }
+    }
+}
+
+/// ERROR_BUSY (MS-ERREF 2.2): nobody would reach the machine any more.
+const ERROR_BUSY: u32 = 170;
+
+fn find(machine: &Machine, id: &str) -> Option<Row> {
+    Row::all(machine).find(|row| row.link.guid(machine).eq_ignore_ascii_case(id))
+}
+
+/// The one of the keys that is not the same for all adapters.
+fn device_id(class: &cim::Class, keys: &[Value]) -> String {
+    let is_id = |column: &cim::Column| class.column("DeviceID") == Some(*column);
+    let at = class.keys().iter().position(is_id);
+    at.and_then(|at| keys.get(at)).and_then(Value::as_str).unwrap_or_default().to_owned()
+}

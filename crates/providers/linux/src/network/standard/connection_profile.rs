@@ -1,0 +1,123 @@
+//! `MSFT_NetConnectionProfile`: what NetworkManager or networkd has made of each link, and how far one gets by it.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use wmi::{Lookup, ProviderError, Scan};
+
+use super::Family;
+use crate::Machine;
+use crate::network::link::Link;
+use crate::network::network_manager::{self, Active};
+use crate::table::{Fill, Push, Table, text_key};
+
+/// The links that somebody looks after.
+pub(super) struct ConnectionProfile;
+
+/// One of them.
+pub(super) struct Row {
+    link: Link,
+    by: By,
+}
+
+/// Who looks after it.
+enum By {
+    NetworkManager(Active),
+    /// What networkd has written down (`/run/systemd/netif/links`).
+    Networkd(String),
+}
+
+/// How far one gets, in the numbers of Windows.
+const NO_TRAFFIC: u32 = 1;
+const SUBNET: u32 = 2;
+const LOCAL_NETWORK: u32 = 3;
+const INTERNET: u32 = 4;
+
+impl Row {
+    fn all(machine: &Machine) -> Vec<Self> {
+        let active = Rc::<OnceCell<Vec<Active>>>::default();
+        let row = |link: Link| {
+            let of_manager = active.get_or_init(|| network_manager::active(machine)).iter();
+            let by = match of_manager.clone().find(|active| active.interface == link.name) {
+                Some(active) => By::NetworkManager(active.clone()),
+                None => By::Networkd(state_of_networkd(machine, &link)?),
+            };
+            Some(Self { link, by })
+        };
+        Link::all(machine).into_iter().filter_map(row).collect()
+    }
+
+    fn name(&self) -> Option<String> {
+        match &self.by {
+            By::NetworkManager(active) => Some(active.name.clone()),
+            By::Networkd(state) => {
+                let file = field(state, "NETWORK_FILE")?.rsplit('/').next()?;
+                Some(file.trim_end_matches(".network").to_owned())
+            }
+        }
+    }
+
+    fn connectivity(&self, family: Family) -> Option<u32> {
+        match &self.by {
+            // NM_CONNECTIVITY_*: none, a portal, less than everything, everything.
+            By::NetworkManager(active) => match active.connectivity(family == Family::V4)? {
+                1 => Some(NO_TRAFFIC),
+                2 | 3 => Some(LOCAL_NETWORK),
+                4 => Some(INTERNET),
+                _ => None,
+            },
+            // networkd knows whether there is an address that reaches further than the link, and does not try it.
+            By::Networkd(state) => {
+                let name = if family == Family::V4 { "IPV4_ADDRESS_STATE" } else { "IPV6_ADDRESS_STATE" };
+                match field(state, name)? {
+                    "off" => Some(NO_TRAFFIC),
+                    "degraded" => Some(SUBNET),
+                    "routable" => Some(LOCAL_NETWORK),
+                    _ => None,
+                }
+            }
+        }
+    }
+}
+
+/// What networkd says of a link that it looks after.
+fn state_of_networkd(machine: &Machine, link: &Link) -> Option<String> {
+    let state = machine.text(format!("run/systemd/netif/links/{}", link.index)).ok()?;
+    let is_kept = matches!(field(&state, "ADMIN_STATE"), Some("configured" | "configuring"));
+    is_kept.then_some(state)
+}
+
+fn field<'s>(state: &'s str, name: &str) -> Option<&'s str> {
+    state.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
+}
+
+impl Table for ConnectionProfile {
+    type Row = Row;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_NetConnectionProfile";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Caption", |_, row| row.name().into()),
+        ("ElementName", |_, row| row.name().into()),
+        ("IPv4Connectivity", |_, row| row.connectivity(Family::V4).into()),
+        ("IPv6Connectivity", |_, row| row.connectivity(Family::V6).into()),
+        ("InstanceID", |machine, row| row.link.guid(machine).into()),
+        ("InterfaceAlias", |_, row| row.link.name.clone().into()),
+        ("InterfaceIndex", |_, row| row.link.index.into()),
+        ("Name", |_, row| row.name().into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &["Description", "DomainAuthenticationKind", "NetworkCategory"];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        Row::all(machine).into_iter().try_for_each(push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
+        let id = text_key(lookup.keys);
+        Ok(Row::all(machine).into_iter().find(|row| row.link.guid(machine).eq_ignore_ascii_case(id)))
+    }
+}

@@ -1,0 +1,270 @@
+//! `MSFT_DNSClientServerAddress`, `MSFT_DNSClient` and `MSFT_DNSClientGlobalSetting`: who is asked for names.
+
+use std::cell::OnceCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use cim::{ColumnSet, Instance, Status, Value};
+use wmi::{Context, ProviderError, Scan};
+
+use super::{Family, wrong};
+use crate::Machine;
+use crate::network::change::set_resolver;
+use crate::network::configuration::methods::domains;
+use crate::network::link::Link;
+use crate::network::resolver::Resolver;
+use crate::table::{Fill, Push, Table, failure, host_name};
+
+/// The servers of each link, those of IPv4 and those of IPv6.
+pub(super) struct ServerAddress;
+
+/// What is appended to names on each link.
+pub(super) struct Client;
+
+/// What is appended to names everywhere.
+pub(super) struct GlobalSetting;
+
+/// A link with whom it asks.
+pub(super) struct Row {
+    link: Rc<Link>,
+    family: Family,
+    everywhere: Rc<OnceCell<Resolver>>,
+    own: OnceCell<Resolver>,
+}
+
+impl Row {
+    fn all(machine: &Machine, families: &'static [Family]) -> impl Iterator<Item = Self> {
+        let everywhere = Rc::<OnceCell<Resolver>>::default();
+        let links = Link::all(machine).into_iter().map(Rc::new);
+        let pairs = links.flat_map(move |link| families.iter().map(move |family| (link.clone(), *family)));
+        pairs.map(move |(link, family)| Self {
+            link,
+            family,
+            everywhere: everywhere.clone(),
+            own: OnceCell::new(),
+        })
+    }
+
+    /// The servers of the link; those of the machine if it has none of its own; none for the machine itself.
+    fn resolver(&self, machine: &Machine) -> &Resolver {
+        let everywhere = || self.everywhere.get_or_init(|| Resolver::of(machine)).clone();
+        self.own.get_or_init(|| match self.link.is_loopback(machine) {
+            true => Resolver::default(),
+            false => Resolver::of_link(machine, &self.link).unwrap_or_else(everywhere),
+        })
+    }
+
+    fn servers(&self, machine: &Machine) -> Vec<String> {
+        let is_of_family = |server: &&String| {
+            server.parse::<IpAddr>().is_ok_and(|address| Family::of(address) == self.family)
+        };
+        self.resolver(machine).servers.iter().filter(is_of_family).cloned().collect()
+    }
+
+    fn name(&self) -> String {
+        format!("{};{}", self.link.index, self.family.number())
+    }
+}
+
+impl Table for ServerAddress {
+    type Row = Row;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_DNSClientServerAddress";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        // 3 is "DNS server".
+        ("AccessContext", |_, _| 3_u16.into()),
+        ("AddressFamily", |_, row| row.family.number().into()),
+        ("Caption", |_, row| row.link.name.clone().into()),
+        ("ElementName", |_, row| row.link.name.clone().into()),
+        ("InterfaceAlias", |_, row| row.link.name.clone().into()),
+        ("InterfaceIndex", |_, row| row.link.index.into()),
+        ("Name", |_, row| row.name().into()),
+        ("ServerAddresses", |machine, row| row.servers(machine).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AccessInfo",
+        "AvailableRequestedStates",
+        "CommunicationStatus",
+        "Description",
+        "DetailedStatus",
+        "EnabledDefault",
+        "EnabledState",
+        "HealthState",
+        "InfoFormat",
+        "InstallDate",
+        "InstanceID",
+        "OperatingStatus",
+        "OperationalStatus",
+        "OtherAccessContext",
+        "OtherEnabledState",
+        "OtherInfoFormatDescription",
+        "PrimaryStatus",
+        "RequestedState",
+        "Status",
+        "StatusDescriptions",
+        "TimeOfLastStateChange",
+        "TransitioningToState",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        Row::all(machine, &Family::BOTH).try_for_each(push)
+    }
+
+    fn put(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Context,
+        instance: &Instance,
+        _: &ColumnSet,
+    ) -> Result<(), ProviderError> {
+        let row = named(machine, instance, &Family::BOTH)?;
+        let wanted = instance.value("ServerAddresses").map(Value::elements).unwrap_or_default();
+        let address = |value: &Value| {
+            let text = value.as_str().unwrap_or_default();
+            text.parse::<IpAddr>().map_err(|_| wrong(format!("ServerAddresses: '{text}' is no address")))
+        };
+        let wanted: Vec<IpAddr> = wanted.iter().map(address).collect::<Result<_, _>>()?;
+        // Those of the other family stay, unless the client has named some.
+        let others = row.resolver(machine).servers.iter().filter(|server| {
+            let other = server.parse::<IpAddr>().ok().map(Family::of);
+            other.is_some_and(|other| {
+                other != row.family && !wanted.iter().any(|one| Family::of(*one) == other)
+            })
+        });
+        let servers: Vec<String> = wanted.iter().map(ToString::to_string).chain(others.cloned()).collect();
+        set_resolver(machine, Some(&row.link), Some(&servers), None).map_err(failure)
+    }
+}
+
+/// The row that an instance is of.
+fn named(machine: &Machine, instance: &Instance, families: &'static [Family]) -> Result<Row, ProviderError> {
+    let name = instance.value("Name").and_then(Value::as_str).unwrap_or_default();
+    let no_such = || ProviderError::failed(Status::NotFound, format!("there is no interface {name}"));
+    Row::all(machine, families).find(|row| row.name() == name).ok_or_else(no_such)
+}
+
+/// The family under which a link stands that is shown once.
+const ONCE: &[Family] = &[Family::V4];
+
+impl Table for Client {
+    type Row = Row;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_DNSClient";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Caption", |_, row| row.link.name.clone().into()),
+        ("ConnectionSpecificSuffix", |machine, row| row.resolver(machine).search.first().cloned().into()),
+        ("ConnectionSpecificSuffixSearchList", |machine, row| row.resolver(machine).search.clone().into()),
+        ("ElementName", |_, row| row.link.name.clone().into()),
+        ("Hostname", host_name),
+        ("InterfaceAlias", |_, row| row.link.name.clone().into()),
+        ("InterfaceIndex", |_, row| row.link.index.into()),
+        ("Name", |_, row| row.name().into()),
+        // Nothing on Linux tells servers of names where the machine is.
+        ("RegisterThisConnectionsAddress", |_, _| false.into()),
+        ("UseSuffixWhenRegistering", |_, _| false.into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AvailableRequestedStates",
+        "CommunicationStatus",
+        "DHCPOptionsToUse",
+        "Description",
+        "DetailedStatus",
+        "EnabledDefault",
+        "EnabledState",
+        "HealthState",
+        "InstallDate",
+        "InstanceID",
+        "NameFormat",
+        "OperatingStatus",
+        "OperationalStatus",
+        "OtherEnabledState",
+        "OtherTypeDescription",
+        "PrimaryStatus",
+        "ProtocolIFType",
+        "ProtocolType",
+        "RequestedState",
+        "Status",
+        "StatusDescriptions",
+        "TimeOfLastStateChange",
+        "TransitioningToState",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        Row::all(machine, ONCE).try_for_each(push)
+    }
+
+    fn put(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Context,
+        instance: &Instance,
+        _: &ColumnSet,
+    ) -> Result<(), ProviderError> {
+        let row = named(machine, instance, ONCE)?;
+        let suffix = instance.value("ConnectionSpecificSuffix").and_then(Value::as_str).unwrap_or_default();
+        let search = search(vec![suffix.to_owned()])?;
+        set_resolver(machine, Some(&row.link), None, Some(&search)).map_err(failure)
+    }
+}
+
+fn search(names: Vec<String>) -> Result<Vec<String>, ProviderError> {
+    domains(names).map_err(|_| wrong("a suffix is a name of domains such as example.com"))
+}
+
+impl Table for GlobalSetting {
+    type Row = Resolver;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_DNSClientGlobalSetting";
+
+    const COLUMNS: &'static [(&'static str, Fill<Resolver>)] = &[
+        ("DNSSuffixesToAppend", |_, resolver| resolver.search.clone().into()),
+        ("DevolutionLevel", |_, _| 0_u32.into()),
+        ("InstanceID", |_, _| "DNSClientGlobalSetting".into()),
+        ("SuffixSearchList", |_, resolver| resolver.search.clone().into()),
+        // resolv.conf(5) knows nothing of domains above those that are listed.
+        ("UseDevolution", |_, _| false.into()),
+        ("UseSuffixSearchList", |_, resolver| (!resolver.search.is_empty()).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AddressOrigin",
+        "AppendParentSuffixes",
+        "AppendPrimarySuffixes",
+        "Caption",
+        "Description",
+        "ElementName",
+        "ProtocolIFType",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Resolver>,
+    ) -> Result<(), ProviderError> {
+        push(Resolver::of(machine))
+    }
+
+    fn put(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Context,
+        instance: &Instance,
+        _: &ColumnSet,
+    ) -> Result<(), ProviderError> {
+        let wanted = instance.value("SuffixSearchList").map(Value::elements).unwrap_or_default();
+        let wanted = wanted.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        set_resolver(machine, None, None, Some(&search(wanted)?)).map_err(failure)
+    }
+}

@@ -1,0 +1,288 @@
+//! `MSFT_NetIPAddress`.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use cim::{ColumnSet, Instance, Value};
+use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
+
+use super::{Aliases, Family, Names, lifetime, link_of, made, seconds, wrong};
+use crate::Machine;
+use crate::network::address::{self, Address};
+use crate::network::change;
+use crate::network::link::Link;
+use crate::table::{Fill, Push, Table, failure};
+
+/// The addresses of links.
+pub(super) struct IpAddress;
+
+/// One of them.
+pub(super) struct Row {
+    pub(super) address: Address,
+    name: String,
+    aliases: Rc<Aliases>,
+}
+
+impl Row {
+    pub(super) fn all(machine: &Machine) -> Vec<Self> {
+        let (aliases, mut names) = (Rc::<Aliases>::default(), Names::default());
+        let row = |address: Address| {
+            let name = format!("{}%{}", address.address, address.link);
+            let name = names.unique(name, || address.prefix.to_string());
+            Self { address, name, aliases: aliases.clone() }
+        };
+        Address::all(machine).into_iter().map(row).collect()
+    }
+
+    fn named(machine: &Machine, name: &str) -> Option<Self> {
+        Self::all(machine).into_iter().find(|row| cim::wql::equal(&row.name, name))
+    }
+
+    fn v4(&self) -> Option<String> {
+        Some(self.address.address).filter(IpAddr::is_ipv4).map(|address| address.to_string())
+    }
+
+    fn v6(&self) -> Option<String> {
+        Some(self.address.address).filter(IpAddr::is_ipv6).map(|address| address.to_string())
+    }
+
+    /// The flags of the kernel (`IFA_F_*`).
+    fn has(&self, flag: u32) -> bool {
+        self.address.flags & flag != 0
+    }
+
+    fn is_of_link(&self) -> bool {
+        matches!(self.address.address, IpAddr::V6(address) if address.is_unicast_link_local())
+    }
+
+    /// Where the network's part of it comes from: 1 is the administrator, 2 nobody, since it is the same everywhere,
+    /// 3 a server of DHCP, 4 a router.
+    fn prefix_origin(&self) -> u16 {
+        let address = &self.address;
+        if address.address.is_loopback() || self.is_of_link() {
+            2
+        } else if address.is_permanent {
+            1
+        } else if address.address.is_ipv4() || address.prefix == 128 {
+            3
+        } else {
+            4
+        }
+    }
+
+    /// Where the rest of it comes from: as above, 4 being the address of the link and 5 chance.
+    fn suffix_origin(&self) -> u16 {
+        let address = &self.address;
+        match self.prefix_origin() {
+            2 if address.address.is_loopback() => 2,
+            2 | 4 => match address.address {
+                // What is made of the address of the link has FF FE in its midst (RFC 4291, appendix A).
+                IpAddr::V6(v6) if matches!(v6.octets(), [.., 0xFF, 0xFE, _, _, _]) => 4,
+                _ => 5,
+            },
+            origin => origin,
+        }
+    }
+
+    /// 1 is tentative, 2 duplicate, 3 deprecated, 4 preferred.
+    fn state(&self) -> u16 {
+        match () {
+            () if self.has(DUPLICATE) => 2,
+            () if self.has(TENTATIVE) => 1,
+            () if self.has(DEPRECATED) => 3,
+            () => 4,
+        }
+    }
+}
+
+/// What the kernel says of addresses (`IFA_F_DADFAILED`, `IFA_F_DEPRECATED`, `IFA_F_TENTATIVE`).
+const DUPLICATE: u32 = 0x08;
+const DEPRECATED: u32 = 0x20;
+const TENTATIVE: u32 = 0x40;
+
+impl Table for IpAddress {
+    type Row = Row;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_NetIPAddress";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Address", |_, row| row.address.address.to_string().into()),
+        ("AddressFamily", |_, row| Family::of(row.address.address).number().into()),
+        ("AddressState", |_, row| row.state().into()),
+        // 1 is IPv4, 2 IPv6.
+        ("AddressType", |_, row| if row.address.address.is_ipv4() { 1_u16 } else { 2 }.into()),
+        ("Caption", |_, row| row.address.address.to_string().into()),
+        ("ElementName", |_, row| row.address.address.to_string().into()),
+        ("IPAddress", |_, row| row.address.address.to_string().into()),
+        ("IPVersionSupport", |_, row| if row.address.address.is_ipv4() { 1_u16 } else { 2 }.into()),
+        ("IPv4Address", |_, row| row.v4().into()),
+        ("IPv6Address", |_, row| row.v6().into()),
+        ("InterfaceAlias", |machine, row| row.aliases.of(machine, row.address.link).into()),
+        ("InterfaceIndex", |_, row| row.address.link.into()),
+        ("Name", |_, row| row.name.clone().into()),
+        ("PreferredLifetime", |_, row| lifetime(row.address.preferred)),
+        ("PrefixLength", |_, row| row.address.prefix.into()),
+        ("PrefixOrigin", |_, row| row.prefix_origin().into()),
+        // The numbers of DMTF for IPv4 and IPv6.
+        ("ProtocolIFType", |_, row| if row.address.address.is_ipv4() { 4_096_u16 } else { 4_097 }.into()),
+        // An address that is never preferred is what Linux has for one that is not to be chosen.
+        ("SkipAsSource", |_, row| (row.address.preferred == 0).into()),
+        // 0 is kept, 1 in use.
+        ("Store", |_, _| 1_u8.into()),
+        ("SubnetMask", |_, row| {
+            let mask = row.v4().map(|_| address::mask(row.address.prefix).to_string());
+            mask.into()
+        }),
+        ("SuffixOrigin", |_, row| row.suffix_origin().into()),
+        // 1 is unicast; the kernel does not list others among these.
+        ("Type", |_, _| 1_u8.into()),
+        ("ValidLifetime", |_, row| lifetime(row.address.valid)),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AddressOrigin",
+        "AvailableRequestedStates",
+        "CommunicationStatus",
+        "Description",
+        "DetailedStatus",
+        "EnabledDefault",
+        "EnabledState",
+        "HealthState",
+        "InstallDate",
+        "InstanceID",
+        "NameFormat",
+        "OperatingStatus",
+        "OperationalStatus",
+        "OtherEnabledState",
+        "OtherTypeDescription",
+        "PrimaryStatus",
+        "ProtocolType",
+        "RequestedState",
+        "Status",
+        "StatusDescriptions",
+        "TimeOfLastStateChange",
+        "TransitioningToState",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        Row::all(machine).into_iter().try_for_each(push)
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        if (call.operation.method.name.as_str(), call.target) != ("Create", Target::Class) {
+            return Err(ProviderError::NotCapable);
+        }
+        let link = link_of(machine, call.input)?;
+        let address = wanted(call.input, &link)?;
+        let store = call.input.value("PolicyStore").and_then(Value::as_str).unwrap_or_default();
+        let is_there = |one: &Address| (one.link, one.address) == (address.link, address.address);
+        if Address::all(machine).iter().any(is_there) {
+            let problem = format!("{} has the address {} already", link.name, address.address);
+            return Err(ProviderError::failed(cim::Status::AlreadyExists, problem));
+        }
+        change::add_address(machine, &link, &address, change::Store::named(store)).map_err(failure)?;
+        let gateway =
+            call.input.value("DefaultGateway").and_then(Value::as_str).filter(|text| !text.is_empty());
+        if let Some(gateway) = gateway {
+            let gateway = gateway.parse().map_err(|_| wrong(format!("{gateway} is no address")))?;
+            change::add_gateway(machine, &link, gateway, change::Store::named(store)).map_err(failure)?;
+        }
+        let made_now: Vec<Row> = Row::all(machine).into_iter().filter(|row| is_there(&row.address)).collect();
+        made::<Self>(machine, call, &made_now)
+    }
+
+    fn put(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Context,
+        instance: &Instance,
+        changed: &ColumnSet,
+    ) -> Result<(), ProviderError> {
+        let name = instance.value("Name").and_then(Value::as_str).unwrap_or_default();
+        let before = Row::named(machine, name).ok_or_else(|| no_such(name))?.address;
+        let is_changed =
+            |name: &str| instance.class().column(name).is_some_and(|column| changed.contains(column));
+        let value = |name: &str| instance.value(name).unwrap_or(&Value::Null);
+        let mut after = before;
+        if is_changed("PrefixLength") {
+            after.prefix = prefix(value("PrefixLength"), before.address)?;
+        }
+        if is_changed("ValidLifetime") {
+            after.valid =
+                seconds(value("ValidLifetime")).ok_or_else(|| wrong("ValidLifetime is no length of time"))?;
+        }
+        if is_changed("PreferredLifetime") {
+            let preferred = seconds(value("PreferredLifetime"));
+            after.preferred = preferred.ok_or_else(|| wrong("PreferredLifetime is no length of time"))?;
+        }
+        if is_changed("SkipAsSource") {
+            after.preferred = if *value("SkipAsSource") == Value::Boolean(true) { 0 } else { after.valid };
+        }
+        after.preferred = after.preferred.min(after.valid);
+        let link = Link::numbered(machine, before.link).ok_or_else(|| no_such(name))?;
+        change::alter_address(&link, &before, &after).map_err(failure)
+    }
+
+    fn delete(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
+        let at = lookup.class.keys().iter().position(|key| lookup.class.column("Name") == Some(*key));
+        let name = at.and_then(|at| lookup.keys.get(at)).and_then(Value::as_str).unwrap_or_default();
+        let Some(row) = Row::named(machine, name) else { return Ok(false) };
+        let Some(link) = Link::numbered(machine, row.address.link) else { return Ok(false) };
+        change::remove_address(machine, &link, &row.address).map_err(failure)?;
+        Ok(true)
+    }
+}
+
+fn no_such(name: &str) -> ProviderError {
+    ProviderError::failed(cim::Status::NotFound, format!("there is no address {name}"))
+}
+
+/// What a client wants a link to have.
+fn wanted(input: &Instance, link: &Link) -> Result<Address, ProviderError> {
+    let value = |name: &str| input.value(name).unwrap_or(&Value::Null);
+    let text = value("IPAddress").as_str().unwrap_or_default();
+    let address: IpAddr = text.parse().map_err(|_| wrong(format!("IPAddress '{text}' is no address")))?;
+    if address.is_unspecified() || address.is_multicast() {
+        return Err(wrong(format!("{address} is no address of one machine")));
+    }
+    if value("Type").as_integer().is_some_and(|kind| kind != 1) {
+        return Err(wrong("only addresses of Type 1 (unicast) can be made"));
+    }
+    let given = |name: &str| match value(name) {
+        Value::Null => Ok(Address::FOREVER),
+        value => seconds(value).ok_or_else(|| wrong(format!("{name} is no length of time"))),
+    };
+    let valid = given("ValidLifetime")?;
+    let skips = *value("SkipAsSource") == Value::Boolean(true);
+    let prefix = match value("PrefixLength") {
+        Value::Null => {
+            if address.is_ipv4() {
+                32
+            } else {
+                128
+            }
+        }
+        value => prefix(value, address)?,
+    };
+    Ok(Address {
+        link: link.index,
+        address,
+        prefix,
+        is_permanent: valid == Address::FOREVER,
+        scope: 0,
+        flags: 0,
+        origin: None,
+        preferred: if skips { 0 } else { given("PreferredLifetime")?.min(valid) },
+        valid,
+    })
+}
+
+fn prefix(value: &Value, of: IpAddr) -> Result<u8, ProviderError> {
+    let most = if of.is_ipv4() { 32 } else { 128 };
+    let bits = value.as_integer().and_then(|bits| u8::try_from(bits).ok());
+    bits.filter(|bits| (1..=most).contains(bits))
+        .ok_or_else(|| wrong(format!("PrefixLength must be 1 to {most}")))
+}

@@ -1,0 +1,154 @@
+//! `MSFT_NetNeighbor`.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use cim::{ColumnSet, Instance, Status, Value};
+use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
+
+use super::{Aliases, Family, dashed, hardware_address, link_of, made, wrong};
+use crate::Machine;
+use crate::network::neighbor::Neighbor;
+use crate::table::{Fill, Push, Table, failure};
+
+/// Who is reached directly.
+pub(super) struct NetNeighbor;
+
+/// One of them.
+pub(super) struct Row {
+    pub(super) neighbor: Neighbor,
+    aliases: Rc<Aliases>,
+}
+
+impl Row {
+    pub(super) fn all(machine: &Machine) -> impl Iterator<Item = Self> {
+        let aliases = Rc::<Aliases>::default();
+        Neighbor::all(machine).into_iter().map(move |neighbor| Self { neighbor, aliases: aliases.clone() })
+    }
+
+    fn named(machine: &Machine, name: &str) -> Option<Self> {
+        Self::all(machine).find(|row| cim::wql::equal(&row.name(), name))
+    }
+
+    fn name(&self) -> String {
+        format!("{}%{}", self.neighbor.address, self.neighbor.link)
+    }
+
+    /// What is known of it: 0 is unreachable, 1 incomplete, 2 probe, 3 delay, 4 stale, 5 reachable, 6 permanent.
+    fn state(&self) -> u8 {
+        match self.neighbor.state {
+            0x01 => 1,
+            0x02 => 5,
+            0x04 => 4,
+            0x08 => 3,
+            0x10 => 2,
+            Neighbor::PERMANENT => 6,
+            _ => 0,
+        }
+    }
+}
+
+impl Table for NetNeighbor {
+    type Row = Row;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_NetNeighbor";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("AccessInfo", |_, row| row.neighbor.address.to_string().into()),
+        ("AddressFamily", |_, row| Family::of(row.neighbor.address).number().into()),
+        ("Caption", |_, row| row.neighbor.address.to_string().into()),
+        ("ElementName", |_, row| row.neighbor.address.to_string().into()),
+        ("IPAddress", |_, row| row.neighbor.address.to_string().into()),
+        // 3 is an address of IPv4, 4 one of IPv6.
+        ("InfoFormat", |_, row| if row.neighbor.address.is_ipv4() { 3_u16 } else { 4 }.into()),
+        ("InterfaceAlias", |machine, row| row.aliases.of(machine, row.neighbor.link).into()),
+        ("InterfaceIndex", |_, row| row.neighbor.link.into()),
+        ("LinkLayerAddress", |_, row| row.neighbor.hardware_address.as_deref().map(dashed).into()),
+        ("Name", |_, row| row.name().into()),
+        ("State", |_, row| row.state().into()),
+        ("Store", |_, _| 1_u8.into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AccessContext",
+        "AvailableRequestedStates",
+        "CommunicationStatus",
+        "Description",
+        "DetailedStatus",
+        "EnabledDefault",
+        "EnabledState",
+        "HealthState",
+        "InstallDate",
+        "InstanceID",
+        "OperatingStatus",
+        "OperationalStatus",
+        "OtherAccessContext",
+        "OtherEnabledState",
+        "OtherInfoFormatDescription",
+        "PrimaryStatus",
+        "RequestedState",
+        "Status",
+        "StatusDescriptions",
+        "TimeOfLastStateChange",
+        "TransitioningToState",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        Row::all(machine).try_for_each(push)
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        if (call.operation.method.name.as_str(), call.target) != ("Create", Target::Class) {
+            return Err(ProviderError::NotCapable);
+        }
+        let link = link_of(machine, call.input)?;
+        let text = |name: &str| call.input.value(name).and_then(Value::as_str).unwrap_or_default();
+        let address: IpAddr = text("IPAddress")
+            .parse()
+            .map_err(|_| wrong(format!("IPAddress '{}' is no address", text("IPAddress"))))?;
+        let neighbor = Neighbor {
+            link: link.index,
+            address,
+            hardware_address: Some(on_link(text("LinkLayerAddress"))?),
+            state: Neighbor::PERMANENT,
+        };
+        let is_it = |row: &Row| (row.neighbor.link, row.neighbor.address) == (link.index, address);
+        if Row::all(machine).any(|row| is_it(&row) && row.neighbor.state == Neighbor::PERMANENT) {
+            let problem = format!("{address} is known on {} already", link.name);
+            return Err(ProviderError::failed(Status::AlreadyExists, problem));
+        }
+        neighbor.keep().map_err(failure)?;
+        made::<Self>(machine, call, &Row::all(machine).filter(is_it).collect::<Vec<_>>())
+    }
+
+    fn put(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Context,
+        instance: &Instance,
+        _: &ColumnSet,
+    ) -> Result<(), ProviderError> {
+        let text = |name: &str| instance.value(name).and_then(Value::as_str).unwrap_or_default();
+        let name = text("Name");
+        let no_such = || ProviderError::failed(Status::NotFound, format!("there is no neighbor {name}"));
+        let before = Row::named(machine, name).ok_or_else(no_such)?.neighbor;
+        let hardware_address = Some(on_link(text("LinkLayerAddress"))?);
+        Neighbor { hardware_address, state: Neighbor::PERMANENT, ..before }.keep().map_err(failure)
+    }
+
+    fn delete(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
+        let at = lookup.class.keys().iter().position(|key| lookup.class.column("Name") == Some(*key));
+        let name = at.and_then(|at| lookup.keys.get(at)).and_then(Value::as_str).unwrap_or_default();
+        let Some(row) = Row::named(machine, name) else { return Ok(false) };
+        row.neighbor.forget().map_err(failure)?;
+        Ok(true)
+    }
+}
+
+fn on_link(text: &str) -> Result<Vec<u8>, ProviderError> {
+    hardware_address(text)
+        .ok_or_else(|| wrong(format!("LinkLayerAddress '{text}' is none such as 02-00-00-00-00-01")))
+}

@@ -1,0 +1,212 @@
+//! `MSFT_NetRoute`.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use cim::{ColumnSet, Instance, Status, Value};
+use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
+
+use super::{Aliases, Family, Names, lifetime, link_of, made, wrong};
+use crate::Machine;
+use crate::network::address::Address;
+use crate::network::change;
+use crate::network::route::Route;
+use crate::table::{Fill, Push, Table, failure, text_key};
+
+/// The ways to networks.
+pub(super) struct NetRoute;
+
+/// One of them.
+pub(super) struct Row {
+    pub(super) route: Route,
+    name: String,
+    aliases: Rc<Aliases>,
+}
+
+impl Row {
+    pub(super) fn all(machine: &Machine) -> Vec<Self> {
+        let (aliases, mut names) = (Rc::<Aliases>::default(), Names::default());
+        let row = |route: Route| {
+            let name = format!("{}>{}%{}", destination(&route), next_hop(&route), route.link);
+            let name = names.unique(name, || route.metric.to_string());
+            Self { route, name, aliases: aliases.clone() }
+        };
+        Route::all(machine).into_iter().map(row).collect()
+    }
+
+    fn named(machine: &Machine, name: &str) -> Option<Self> {
+        Self::all(machine).into_iter().find(|row| cim::wql::equal(&row.name, name))
+    }
+}
+
+fn destination(route: &Route) -> String {
+    format!("{}/{}", route.network, route.prefix)
+}
+
+fn next_hop(route: &Route) -> String {
+    let nobody = if route.network.is_ipv4() { "0.0.0.0" } else { "::" };
+    route.gateway.map_or_else(|| nobody.to_owned(), |gateway| gateway.to_string())
+}
+
+/// Who has made a route, in the numbers of Windows (`MIB_IPPROTO_*`), from those of Linux (`RTPROT_*`).
+fn protocol(route: &Route) -> u16 {
+    match route.protocol {
+        // Redirects and advertisements of routers are messages of ICMP.
+        1 | 9 => 4,
+        // What belongs to an address is the machine's own.
+        2 => 2,
+        3 | 4 => 3,
+        16 => 19,
+        186 => 14,
+        187 => 9,
+        188 => 13,
+        189 => 8,
+        192 => 16,
+        _ => 1,
+    }
+}
+
+fn is_static(route: &Route) -> bool {
+    protocol(route) == 3
+}
+
+impl Table for NetRoute {
+    type Row = Row;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_NetRoute";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("AddressFamily", |_, row| Family::of(row.route.network).number().into()),
+        ("Caption", |_, row| destination(&row.route).into()),
+        ("DestinationAddress", |_, row| row.route.network.to_string().into()),
+        ("DestinationPrefix", |_, row| destination(&row.route).into()),
+        ("ElementName", |_, row| destination(&row.route).into()),
+        ("InstanceID", |_, row| row.name.clone().into()),
+        ("InterfaceAlias", |machine, row| row.aliases.of(machine, row.route.link).into()),
+        ("InterfaceIndex", |_, row| row.route.link.into()),
+        ("IsStatic", |_, row| is_static(&row.route).into()),
+        ("NextHop", |_, row| next_hop(&row.route).into()),
+        ("PreferredLifetime", |_, row| lifetime(row.route.valid.unwrap_or(Address::FOREVER))),
+        ("Protocol", |_, row| protocol(&row.route).into()),
+        // 0 is "not told to others".
+        ("Publish", |_, _| 0_u8.into()),
+        ("RouteMetric", |_, row| u16::try_from(row.route.metric).unwrap_or(u16::MAX).into()),
+        ("Store", |_, _| 1_u8.into()),
+        // 2 is made by the administrator, 3 computed, 4 by the machine itself.
+        ("TypeOfRoute", |_, row| {
+            match protocol(&row.route) {
+                3 => 2_u16,
+                2 => 4,
+                _ => 3,
+            }
+            .into()
+        }),
+        ("ValidLifetime", |_, row| lifetime(row.route.valid.unwrap_or(Address::FOREVER))),
+    ];
+
+    const UNKNOWN: &'static [&'static str] =
+        &["AdminDistance", "CompartmentId", "Description", "InterfaceMetric", "State"];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        Row::all(machine).into_iter().try_for_each(push)
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        if (call.operation.method.name.as_str(), call.target) != ("Create", Target::Class) {
+            return Err(ProviderError::NotCapable);
+        }
+        let route = wanted(machine, call.input)?;
+        let is_it = |one: &Route| {
+            (one.network, one.prefix, one.gateway, one.link)
+                == (route.network, route.prefix, route.gateway, route.link)
+        };
+        if Route::all(machine).iter().any(|one| is_it(one) && one.metric == route.metric) {
+            let problem = format!("there is a route to {} already", destination(&route));
+            return Err(ProviderError::failed(Status::AlreadyExists, problem));
+        }
+        change::add_route(&route).map_err(failure)?;
+        let made_now: Vec<Row> = Row::all(machine).into_iter().filter(|row| is_it(&row.route)).collect();
+        made::<Self>(machine, call, &made_now)
+    }
+
+    fn put(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Context,
+        instance: &Instance,
+        _: &ColumnSet,
+    ) -> Result<(), ProviderError> {
+        let name = instance.value("InstanceID").and_then(Value::as_str).unwrap_or_default();
+        let no_such = || ProviderError::failed(Status::NotFound, format!("there is no route {name}"));
+        let before = Row::named(machine, name).ok_or_else(no_such)?.route;
+        let metric = instance.value("RouteMetric").and_then(Value::as_integer);
+        let metric = metric.and_then(|metric| u32::try_from(metric).ok());
+        let after = Route { metric: metric.ok_or_else(|| wrong("RouteMetric is no number"))?, ..before };
+        // The way with the new number is there before the old one goes.
+        change::add_route(&after).and_then(|()| change::remove_route(&before)).map_err(failure)
+    }
+
+    fn delete(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<bool, ProviderError> {
+        let Some(row) = Row::named(machine, text_key(lookup.keys)) else { return Ok(false) };
+        change::remove_route(&row.route).map_err(failure)?;
+        Ok(true)
+    }
+}
+
+/// The route that a client wants.
+fn wanted(machine: &Machine, input: &Instance) -> Result<Route, ProviderError> {
+    let text = |name: &str| input.value(name).and_then(Value::as_str).unwrap_or_default();
+    let link = link_of(machine, input)?;
+    let (network, prefix) = network(text("DestinationPrefix")).ok_or_else(|| {
+        wrong(format!("DestinationPrefix '{}' is no network such as 192.0.2.0/24", text("DestinationPrefix")))
+    })?;
+    let gateway = match text("NextHop") {
+        "" => None,
+        hop => Some(hop.parse::<IpAddr>().map_err(|_| wrong(format!("NextHop '{hop}' is no address")))?),
+    };
+    if gateway.is_some_and(|gateway| gateway.is_ipv4() != network.is_ipv4()) {
+        return Err(wrong("DestinationPrefix and NextHop are not both of IPv4 or both of IPv6"));
+    }
+    let metric = input.value("RouteMetric").and_then(Value::as_integer);
+    Ok(Route {
+        network,
+        prefix,
+        gateway: gateway.filter(|gateway| !gateway.is_unspecified()),
+        link: link.index,
+        metric: metric.and_then(|metric| u32::try_from(metric).ok()).unwrap_or_default(),
+        protocol: change::STATIC,
+        valid: None,
+    })
+}
+
+/// A network with how many bits of it count; the others must be zero.
+fn network(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, prefix) = text.split_once('/')?;
+    let (address, prefix) = (address.parse::<IpAddr>().ok()?, prefix.parse::<u8>().ok()?);
+    let rest = match address {
+        IpAddr::V4(v4) if prefix <= 32 => v4.to_bits().checked_shl(prefix.into()).unwrap_or_default() == 0,
+        IpAddr::V6(v6) if prefix <= 128 => v6.to_bits().checked_shl(prefix.into()).unwrap_or_default() == 0,
+        _ => false,
+    };
+    rest.then_some((address, prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_have_zeros_where_machines_are_told_apart() {
+        for (text, prefix) in
+            [("0.0.0.0/0", 0), ("192.0.2.0/24", 24), ("192.0.2.1/32", 32), ("2001:db8::/32", 32)]
+        {
+            assert_eq!(network(text).map(|(_, prefix)| prefix), Some(prefix), "{text}");
+        }
+        for wrong in ["192.0.2.1/24", "192.0.2.0", "192.0.2.0/33", "2001:db8::1/64", "x/8", "::/129"] {
+            assert_eq!(network(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `MSFT_NetAdapterStatisticsSettingData`: what went through each adapter (the kernel's networking/statistics).
+
+use std::sync::Arc;
+
+use cim::Value;
+use wmi::{Lookup, ProviderError, Scan};
+
+use crate::Machine;
+use crate::network::link::Link;
+use crate::table::{Fill, Push, Table, host_name, text_key};
+
+/// What went through each adapter.
+pub(super) struct Statistics;
+
+fn count(machine: &Machine, link: &Link, name: &str) -> Value {
+    link.number::<u64>(machine, &format!("statistics/{name}")).into()
+}
+
+impl Table for Statistics {
+    type Row = Link;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_NetAdapterStatisticsSettingData";
+
+    const COLUMNS: &'static [(&'static str, Fill<Link>)] = &[
+        ("Caption", |machine, link| link.description(machine).into()),
+        ("Description", |machine, link| link.description(machine).into()),
+        ("ElementName", |_, link| link.name.clone().into()),
+        ("InstanceID", |machine, link| link.guid(machine).into()),
+        ("InterfaceDescription", |machine, link| link.description(machine).into()),
+        ("Name", |_, link| link.name.clone().into()),
+        ("OutboundDiscardedPackets", |machine, link| count(machine, link, "tx_dropped")),
+        ("OutboundPacketErrors", |machine, link| count(machine, link, "tx_errors")),
+        ("ReceivedBytes", |machine, link| count(machine, link, "rx_bytes")),
+        ("ReceivedDiscardedPackets", |machine, link| count(machine, link, "rx_dropped")),
+        ("ReceivedMulticastPackets", |machine, link| count(machine, link, "multicast")),
+        ("ReceivedPacketErrors", |machine, link| count(machine, link, "rx_errors")),
+        ("ReceivedUnicastPackets", |machine, link| {
+            // The kernel does not count broadcast apart: it is here, as in `Tcpip_NetworkInterface`.
+            let packets = link.number::<u64>(machine, "statistics/rx_packets");
+            let multicast = link.number::<u64>(machine, "statistics/multicast");
+            packets.zip(multicast).map(|(all, multicast)| all.saturating_sub(multicast)).into()
+        }),
+        ("SentBytes", |machine, link| count(machine, link, "tx_bytes")),
+        // 2 is "the device".
+        ("Source", |_, _| 2_u32.into()),
+        ("SystemName", host_name),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "RdmaStatistics",
+        "ReceivedBroadcastBytes",
+        "ReceivedBroadcastPackets",
+        "ReceivedMulticastBytes",
+        "ReceivedUnicastBytes",
+        "RscStatistics",
+        "SentBroadcastBytes",
+        "SentBroadcastPackets",
+        "SentMulticastBytes",
+        "SentMulticastPackets",
+        "SentUnicastBytes",
+        "SentUnicastPackets",
+        "SupportedStatistics",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Link>) -> Result<(), ProviderError> {
+        Link::all(machine).into_iter().try_for_each(push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Link>, ProviderError> {
+        let id = text_key(lookup.keys);
+        Ok(Link::all(machine).into_iter().find(|link| link.guid(machine).eq_ignore_ascii_case(id)))
+    }
+}

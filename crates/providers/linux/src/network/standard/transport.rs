@@ -1,0 +1,254 @@
+//! `MSFT_NetTCPConnection` and `MSFT_NetUDPEndpoint` (proc_net(5)).
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use super::Names;
+use crate::Machine;
+use crate::table::{Fill, Push, Table};
+
+/// Connections of TCP, and who listens for them.
+pub(super) struct TcpConnection;
+
+/// Who listens for datagrams.
+pub(super) struct UdpEndpoint;
+
+/// A socket.
+pub(super) struct Row {
+    socket: Socket,
+    name: String,
+    owners: Rc<Owners>,
+}
+
+/// A line of the kernel's tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Socket {
+    local: (IpAddr, u16),
+    remote: (IpAddr, u16),
+    state: u8,
+    /// What the descriptors of processes call it; 0 if no process has it any more.
+    inode: u64,
+}
+
+impl Socket {
+    fn all(machine: &Machine, protocol: &str) -> Vec<Self> {
+        let tables = [format!("proc/net/{protocol}"), format!("proc/net/{protocol}6")];
+        let texts = tables.iter().filter_map(|table| machine.octets_up_to(table, MOST).ok());
+        let lines = texts.flat_map(|text| {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            text.lines().skip(1).filter_map(Self::parse).collect::<Vec<_>>()
+        });
+        lines.collect()
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace().skip(1);
+        let (local, remote) = (end(words.next()?)?, end(words.next()?)?);
+        let state = u8::from_str_radix(words.next()?, 16).ok()?;
+        let inode = words.nth(5)?.parse().ok()?;
+        Some(Self { local, remote, state, inode })
+    }
+
+    /// The state of a connection in the numbers of Windows, from those of Linux (`TCP_*`).
+    fn state(&self) -> Option<u8> {
+        Some(match self.state {
+            1 => 5,
+            2 => 3,
+            3 | 12 => 4,
+            4 => 6,
+            5 => 7,
+            6 => 11,
+            7 => 1,
+            8 => 8,
+            9 => 10,
+            10 => 2,
+            11 => 9,
+            _ => return None,
+        })
+    }
+}
+
+/// How many octets of a table are read: some hundred thousand sockets.
+const MOST: u64 = 64 << 20;
+
+/// An address and a port in hexadecimal digits, the address in words as the machine has them in its memory.
+fn end(text: &str) -> Option<(IpAddr, u16)> {
+    let (address, port) = text.split_once(':')?;
+    let word =
+        |at: usize| u32::from_str_radix(address.get(at * 8..at * 8 + 8)?, 16).ok().map(u32::to_ne_bytes);
+    let address = match address.len() {
+        8 => Ipv4Addr::from(word(0)?).into(),
+        32 => {
+            let words = [word(0)?, word(1)?, word(2)?, word(3)?];
+            Ipv6Addr::from(<[u8; 16]>::try_from(words.concat()).ok()?).into()
+        }
+        _ => return None,
+    };
+    Some((address, u16::from_str_radix(port, 16).ok()?))
+}
+
+/// Which process has which socket, found out once, when it is wanted.
+#[derive(Debug, Default)]
+struct Owners(OnceCell<HashMap<u64, u32>>);
+
+impl Owners {
+    /// The process with the smallest number that has a socket; `None` if the kernel does not let the caller see it.
+    fn of(&self, machine: &Machine, inode: u64) -> Option<u32> {
+        // What nobody has any more Windows gives to process 0.
+        if inode == 0 {
+            return Some(0);
+        }
+        self.0.get_or_init(|| owners(machine)).get(&inode).copied()
+    }
+}
+
+fn owners(machine: &Machine) -> HashMap<u64, u32> {
+    let mut owners = HashMap::new();
+    let processes = machine.names("proc").unwrap_or_default();
+    let mut processes: Vec<u32> = processes.iter().filter_map(|name| name.to_str()?.parse().ok()).collect();
+    processes.sort_unstable();
+    for process in processes {
+        let folder = format!("proc/{process}/fd");
+        // A process may have gone meanwhile, or be of somebody else.
+        for descriptor in machine.names(&folder).unwrap_or_default() {
+            let Ok(target) = std::fs::read_link(machine.path(&folder).join(descriptor)) else { continue };
+            let inode = target
+                .to_str()
+                .and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
+            if let Some(inode) = inode {
+                owners.entry(inode).or_insert(process);
+            }
+        }
+    }
+    owners
+}
+
+fn rows(machine: &Machine, protocol: &str, name: fn(&Socket) -> String) -> impl Iterator<Item = Row> {
+    let (owners, mut names) = (Rc::<Owners>::default(), Names::default());
+    Socket::all(machine, protocol).into_iter().map(move |socket| Row {
+        // Several sockets may listen at one port (`SO_REUSEPORT`).
+        name: names.unique(name(&socket), || socket.inode.to_string()),
+        socket,
+        owners: owners.clone(),
+    })
+}
+
+impl Table for TcpConnection {
+    type Row = Row;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_NetTCPConnection";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("InstanceID", |_, row| row.name.clone().into()),
+        ("LocalAddress", |_, row| row.socket.local.0.to_string().into()),
+        ("LocalPort", |_, row| row.socket.local.1.into()),
+        ("OwningProcess", |machine, row| row.owners.of(machine, row.socket.inode).into()),
+        ("RemoteAddress", |_, row| row.socket.remote.0.to_string().into()),
+        ("RemotePort", |_, row| row.socket.remote.1.into()),
+        ("State", |_, row| row.socket.state().into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AggregationBehavior",
+        "AppliedSetting",
+        "AvailableRequestedStates",
+        "Caption",
+        "CommunicationStatus",
+        "CreationTime",
+        "Description",
+        "DetailedStatus",
+        "Directionality",
+        "ElementName",
+        "EnabledDefault",
+        "EnabledState",
+        "HealthState",
+        "InstallDate",
+        "Name",
+        "OffloadState",
+        "OperatingStatus",
+        "OperationalStatus",
+        "OtherEnabledState",
+        "PrimaryStatus",
+        "RequestedState",
+        "Status",
+        "StatusDescriptions",
+        "TimeOfLastStateChange",
+        "TransitioningToState",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        let name = |socket: &Socket| {
+            let ((here, port), (there, other)) = (socket.local, socket.remote);
+            format!("{here}++{port}++{there}++{other}")
+        };
+        rows(machine, "tcp", name).try_for_each(push)
+    }
+}
+
+impl Table for UdpEndpoint {
+    type Row = Row;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_NetUDPEndpoint";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("InstanceID", |_, row| row.name.clone().into()),
+        ("LocalAddress", |_, row| row.socket.local.0.to_string().into()),
+        ("LocalPort", |_, row| row.socket.local.1.into()),
+        ("OwningProcess", |machine, row| row.owners.of(machine, row.socket.inode).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AggregationBehavior",
+        "AvailableRequestedStates",
+        "Caption",
+        "CommunicationStatus",
+        "CreationTime",
+        "Description",
+        "DetailedStatus",
+        "Directionality",
+        "ElementName",
+        "EnabledDefault",
+        "EnabledState",
+        "HealthState",
+        "InstallDate",
+        "Name",
+        "OperatingStatus",
+        "OperationalStatus",
+        "OtherEnabledState",
+        "PrimaryStatus",
+        "RequestedState",
+        "Status",
+        "StatusDescriptions",
+        "TimeOfLastStateChange",
+        "TransitioningToState",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        let name = |socket: &Socket| format!("{}++{}", socket.local.0, socket.local.1);
+        rows(machine, "udp", name).try_for_each(push)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn ends_are_written_in_words_of_the_machine() {
+        assert_eq!(end("0100007F:1F90"), Some((Ipv4Addr::LOCALHOST.into(), 8_080)));
+        assert_eq!(end("00000000000000000000000001000000:0016"), Some((Ipv6Addr::LOCALHOST.into(), 22)));
+        for wrong in ["0100007F", "0100007:16", "0100007F:12345", "x100007F:16"] {
+            assert_eq!(end(wrong), None, "{wrong}");
+        }
+    }
+}

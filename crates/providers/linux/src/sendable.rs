@@ -1,0 +1,105 @@
+//! Values that fit into a message.
+//!
+//! Whoever has a plain account decides how long the command line of a process or a record of the log is. A row that
+//! fits into no message ends the enumeration it is in, so one such process would hide all others from whoever looks
+//! after the machine.
+
+use std::borrow::Cow;
+
+use cim::Value;
+
+/// How many octets of XML one property may take: three such properties, or an event with two such instances, still fit
+/// into the 150 KiB that most clients ask for.
+const LONGEST: usize = 48 << 10;
+
+/// What a character costs at most, as a reference.
+const DEAREST: usize = "&quot;".len();
+
+/// What an element of an array costs beside its value: its tags.
+const TAGS: usize = 64;
+
+/// The value, cut where it would become too long.
+pub(crate) fn sendable(value: Value) -> Value {
+    match value {
+        Value::String(text) if text.len() > LONGEST / DEAREST => Value::String(cut(text, &mut { LONGEST })),
+        Value::Array(values) if is_long(&values) => {
+            let mut room = LONGEST;
+            let fitting = values.into_iter().map_while(|value| {
+                room = room.checked_sub(TAGS)?;
+                Some(match value {
+                    Value::String(text) => Value::String(cut(text, &mut room)),
+                    other => other,
+                })
+            });
+            Value::Array(fitting.collect())
+        }
+        other => other,
+    }
+}
+
+fn is_long(values: &[Value]) -> bool {
+    let cost = |value: &Value| TAGS + value.as_str().map_or(0, |text| text.len() * DEAREST);
+    values.iter().map(cost).sum::<usize>() > LONGEST
+}
+
+/// The beginning of a text that fits into the room, which shrinks by what that takes.
+fn cut(text: Cow<'static, str>, room: &mut usize) -> Cow<'static, str> {
+    let end = text.char_indices().find_map(|(at, character)| {
+        let left = room.checked_sub(cost(character));
+        *room = left.unwrap_or(*room);
+        left.is_none().then_some(at)
+    });
+    match (end, text) {
+        (None, text) => text,
+        (Some(end), Cow::Borrowed(text)) => Cow::Borrowed(text.get(..end).unwrap_or_default()),
+        (Some(end), Cow::Owned(mut text)) => {
+            text.truncate(end);
+            Cow::Owned(text)
+        }
+    }
+}
+
+/// What a character takes in XML.
+fn cost(character: char) -> usize {
+    match character {
+        '<' | '>' | '&' | '"' | '\'' | '\r' => DEAREST,
+        other => other.len_utf8(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the text of a value takes at least, as properties are written.
+    fn written(value: &Value) -> usize {
+        let text = value.as_str().expect("it is a text");
+        text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").len()
+    }
+
+    #[test]
+    fn a_text_of_any_letters_takes_no_more_than_there_is_room_for() {
+        for letters in ["a", "&", "\"", "ü", "\u{1f980}", "\u{1}", "<\u{fffd}"] {
+            let octets = written(&sendable(letters.repeat(1 << 20).into()));
+            assert!((LONGEST / 2..=LONGEST).contains(&octets), "{letters}: {octets}");
+        }
+    }
+
+    #[test]
+    fn what_fits_stays_as_it_is() {
+        let text = Value::from("a".repeat(LONGEST));
+        assert_eq!(sendable(text.clone()), text);
+        let words = Value::from(vec!["a".repeat(20_000), "b".to_owned()]);
+        assert_eq!(sendable(words.clone()), words);
+        assert_eq!(sendable(Value::Null), Value::Null);
+    }
+
+    #[test]
+    fn of_many_texts_the_first_ones_stay() {
+        let cut = sendable(vec!["x".to_owned(); 100_000].into());
+        assert_eq!(cut.elements().len(), LONGEST / (TAGS + 1));
+        let cut = sendable(vec!["x".repeat(LONGEST), "y".to_owned()].into());
+        let lengths: Vec<_> = cut.elements().iter().map(|text| text.as_str().map_or(0, str::len)).collect();
+        assert_eq!(lengths, [LONGEST - TAGS]);
+    }
+}

@@ -1,0 +1,136 @@
+//! `root/microsoft/windows/storage`: disks and volumes as the module Storage of PowerShell asks for them; and from
+//! `root/wmi` whether disks expect to fail.
+
+mod associations;
+mod disk;
+mod failure_prediction;
+mod partition;
+mod physical_disk;
+mod reliability;
+mod subsystem;
+mod volume;
+
+use std::sync::Arc;
+
+use super::drive::{Condition, Drive};
+use super::statistics::Questions;
+use crate::Machine;
+use crate::table::{Binding, bind};
+
+/// The namespace of most of them.
+const NAMESPACE: &str = "root/microsoft/windows/storage";
+
+/// Who serves the classes.
+pub(super) fn bindings(machine: &Arc<Machine>, questions: &Arc<Questions>) -> Vec<Arc<dyn Binding>> {
+    vec![
+        bind(machine, physical_disk::PhysicalDisk),
+        bind(machine, disk::Disk),
+        bind(machine, partition::Partition),
+        bind(machine, volume::Volume::new(questions)),
+        bind(machine, subsystem::Subsystem),
+        bind(machine, reliability::ReliabilityCounter),
+        bind(machine, associations::DiskToPartition),
+        bind(machine, associations::PartitionToVolume),
+        bind(machine, associations::CounterOfPhysicalDisk),
+        bind(machine, associations::CounterOfDisk),
+        bind(machine, associations::PhysicalDisksOfSubsystem),
+        bind(machine, associations::DisksOfSubsystem),
+        bind(machine, associations::PartitionsOfSubsystem),
+        bind(machine, associations::VolumesOfSubsystem),
+        bind(machine, failure_prediction::FailurePrediction),
+    ]
+}
+
+/// The values of `HealthStatus`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Health {
+    Healthy = 0,
+    Warning = 1,
+    Unhealthy = 2,
+    Unknown = 5,
+}
+
+impl Health {
+    /// What a disk says of itself. One that says nothing is neither healthy nor ill.
+    fn of(machine: &Machine, drive: &Drive) -> Self {
+        match (drive.condition(machine), drive.smart(machine).and_then(super::smart::Smart::expects_failure))
+        {
+            (Condition::Gone, _) => Self::Unhealthy,
+            (_, Some(true)) | (Condition::Waiting, _) => Self::Warning,
+            (Condition::Fine, Some(false)) => Self::Healthy,
+            (Condition::Fine, None) => Self::Unknown,
+        }
+    }
+
+    fn number(self) -> u16 {
+        self as u16
+    }
+}
+
+/// The name of an object that no other has: its kind, and what the machine calls it.
+fn object_id(kind: &str, name: &str) -> String {
+    format!("{kind}:{name}")
+}
+
+/// The identity that a disk has wherever it is, and of which kind it is (`UniqueIdFormat`): 0 is the maker's own, 1 of
+/// T10, 2 EUI-64, 3 of the Network Address Authority (SPC-4, designators).
+fn unique_id(machine: &Machine, drive: &Drive) -> Option<(String, u16)> {
+    let told = drive.block.line(machine, "wwid").or_else(|| drive.block.line(machine, "device/wwid"));
+    let known =
+        || drive.udev(machine).property("ID_WWN_WITH_EXTENSION").map(|wwn| wwn.replacen("0x", "naa.", 1));
+    let id = told.or_else(known)?;
+    let format = match id.split('.').next() {
+        Some("t10") => 1,
+        Some("eui") => 2,
+        Some("naa") => 3,
+        _ => 0,
+    };
+    Some((id, format))
+}
+
+/// By which bus a disk is reached (`BusType`).
+fn bus(machine: &Machine, drive: &Drive) -> u16 {
+    let (folder, name) = (&drive.block.folder, &drive.block.name);
+    let is_serial = || drive.udev(machine).property("ID_ATA_SATA") == Some("1");
+    match () {
+        () if name.starts_with("nvme") => 17,
+        () if folder.contains("/usb") => 7,
+        () if name.starts_with("mmcblk") => match drive.block.line(machine, "device/type").as_deref() {
+            Some("SD") => 12,
+            _ => 13,
+        },
+        () if folder.contains("/ata") && (is_serial() || has_sata_link(machine, folder)) => 11,
+        () if folder.contains("/ata") => 3,
+        () if folder.contains("/end_device-") => 10,
+        () if folder.contains("/rport-") => 6,
+        () if folder.contains("/session") => 9,
+        () if drive.interface(machine) == Some("SCSI") => 1,
+        () => 0,
+    }
+}
+
+/// Whether the port of a disk has a speed, as only those of SATA have (the kernel's driver-api/libata).
+fn has_sata_link(machine: &Machine, folder: &str) -> bool {
+    let port = folder.split('/').find(|part| {
+        part.strip_prefix("ata")
+            .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|one| one.is_ascii_digit()))
+    });
+    let number = port.and_then(|port| port.strip_prefix("ata"));
+    let spd = number.and_then(|number| machine.line(format!("sys/class/ata_link/link{number}/sata_spd")));
+    spd.is_some_and(|speed| speed.ends_with("Gbps"))
+}
+
+/// Whether it is a disk that another machine has made, and says nothing of what it is made of.
+fn is_virtual(drive: &Drive) -> bool {
+    ["vd", "xvd"].iter().any(|prefix| drive.block.name.starts_with(prefix))
+}
+
+/// Turns a minute, if it is known; 0 for what does not turn.
+fn rotation(machine: &Machine, drive: &Drive) -> Option<u32> {
+    let known = drive.udev(machine).property("ID_ATA_ROTATION_RATE_RPM").and_then(|rate| rate.parse().ok());
+    let still = || {
+        let is_still = drive.block.number::<u8>(machine, "queue/rotational") == Some(0) && !is_virtual(drive);
+        is_still.then_some(0)
+    };
+    known.or_else(|| drive.smart(machine)?.rotation).or_else(still)
+}

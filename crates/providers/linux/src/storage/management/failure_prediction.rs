@@ -1,0 +1,39 @@
+//! `MSStorageDriver_FailurePredictStatus` of `root/wmi`: which disks expect to fail.
+
+use std::sync::Arc;
+
+use wmi::{ProviderError, Scan};
+
+use crate::Machine;
+use crate::storage::drive::Drive;
+use crate::storage::smart::Smart;
+use crate::table::{Fill, Push, Table};
+
+/// The disks that say whether they will go on working.
+pub(super) struct FailurePrediction;
+
+impl Table for FailurePrediction {
+    type Row = Drive;
+
+    const NAMESPACE: &'static str = "root/wmi";
+
+    const CLASS: &'static str = "MSStorageDriver_FailurePredictStatus";
+
+    const COLUMNS: &'static [(&'static str, Fill<Drive>)] = &[
+        ("Active", |_, _| true.into()),
+        // As on Windows, the `PNPDeviceID` of `Win32_DiskDrive` with a number behind it.
+        ("InstanceName", |_, drive| format!("{}_0", drive.block.folder).into()),
+        ("PredictFailure", |machine, drive| drive.smart(machine).and_then(Smart::expects_failure).into()),
+        ("Reason", |_, _| 0_u32.into()),
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Drive>,
+    ) -> Result<(), ProviderError> {
+        let tells = |drive: &Drive| drive.smart(machine).and_then(Smart::expects_failure).is_some();
+        Drive::all(machine).filter(tells).try_for_each(push)
+    }
+}

@@ -1,0 +1,175 @@
+//! `MSFT_Partition`.
+
+use std::sync::Arc;
+
+use cim::{Instance, Value};
+use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+
+use super::{disk, object_id};
+use crate::Machine;
+use crate::mounts::Mount;
+use crate::storage::block::Block;
+use crate::storage::drive::Condition;
+use crate::storage::file_system::Identity;
+use crate::storage::partition::Partition as Part;
+use crate::table::{Fill, Push, Table, returned, text_key};
+
+/// The parts of disks.
+pub(super) struct Partition;
+
+/// What a part is called in references.
+pub(super) fn id(part: &Part) -> String {
+    object_id("Partition", &part.block.node())
+}
+
+/// Whether the system that runs is on a device.
+pub(super) fn is_of_root(machine: &Machine, block: &Block) -> bool {
+    holds(machine, block, &["/"])
+}
+
+/// Whether the machine is started from a device.
+pub(super) fn is_of_start(machine: &Machine, block: &Block) -> bool {
+    holds(machine, block, &["/boot/efi", "/efi", "/boot", "/"])
+}
+
+/// Whether a device holds what is mounted at the first of some places where something is.
+fn holds(machine: &Machine, block: &Block, places: &[&str]) -> bool {
+    let mounts = Mount::all(machine);
+    let first = places.iter().find_map(|place| mounts.iter().find(|mount| mount.place == **place));
+    let mounted = first.and_then(|mount| {
+        Block::numbered(machine, mount.device).or_else(|| Block::of_source(machine, &mount.source))
+    });
+    mounted.is_some_and(|mounted| mounted.foundations(machine).contains(block))
+}
+
+/// The type that GPT gives it.
+fn gpt_kind(machine: &Machine, part: &Part) -> Option<String> {
+    let udev = part.udev(machine);
+    let told =
+        udev.property("ID_PART_ENTRY_TYPE").filter(|_| udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt"));
+    let read = || Some(part.drive.partition_table(machine)?.gpt(part.number)?.kind.clone());
+    told.map(str::to_owned).or_else(read)
+}
+
+fn guid(machine: &Machine, part: &Part) -> Option<String> {
+    let udev = part.udev(machine);
+    let told =
+        udev.property("ID_PART_ENTRY_UUID").filter(|_| udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt"));
+    let read = || Some(part.drive.partition_table(machine)?.gpt(part.number)?.guid.clone());
+    told.map(str::to_owned).or_else(read).map(|guid| format!("{{{guid}}}"))
+}
+
+/// The type that the older table gives it.
+fn mbr_kind(machine: &Machine, part: &Part) -> Option<u16> {
+    let udev = part.udev(machine);
+    let told =
+        udev.property("ID_PART_ENTRY_TYPE").filter(|_| udev.property("ID_PART_ENTRY_SCHEME") == Some("dos"));
+    let told = told.and_then(|kind| u16::from_str_radix(kind.trim_start_matches("0x"), 16).ok());
+    told.or_else(|| Some(part.drive.partition_table(machine)?.mbr(part.number)?.kind.into()))
+}
+
+/// Whether the older table says that the machine starts from it.
+fn is_active(machine: &Machine, part: &Part) -> Option<bool> {
+    let udev = part.udev(machine);
+    match udev.property("ID_PART_ENTRY_SCHEME") {
+        Some("dos") => Some(udev.property("ID_PART_ENTRY_FLAGS") == Some("0x80")),
+        Some(_) => Some(false),
+        None => match part.drive.partition_table(machine)?.mbr(part.number) {
+            Some(entry) => Some(entry.is_active),
+            None => Some(false),
+        },
+    }
+}
+
+/// A bit of the attributes that GPT gives it (UEFI specification, 5.3.3; bits 60, 62 and 63 are Windows').
+fn attribute(machine: &Machine, part: &Part, bit: u32) -> Option<bool> {
+    let udev = part.udev(machine);
+    let flags =
+        udev.property("ID_PART_ENTRY_FLAGS").filter(|_| udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt"));
+    let told = flags.and_then(|flags| u64::from_str_radix(flags.trim_start_matches("0x"), 16).ok());
+    let read = || Some(part.drive.partition_table(machine)?.gpt(part.number)?.attributes);
+    // udev does not tell attributes that are all zero.
+    let none = || (udev.property("ID_PART_ENTRY_SCHEME") == Some("gpt")).then_some(0);
+    told.or_else(none).or_else(read).map(|flags| flags >> bit & 1 == 1)
+}
+
+/// The places where it is mounted, and the name that its file system has for ever.
+fn access_paths(machine: &Machine, part: &Part) -> Vec<String> {
+    let mounts = Mount::all(machine);
+    let own = mounts.iter().filter(|mount| mount.device == part.block.device);
+    let mut paths: Vec<String> = own.map(|mount| mount.place.clone()).collect();
+    paths.extend(Identity::of(machine, &part.block).uuid.map(|uuid| format!("/dev/disk/by-uuid/{uuid}")));
+    paths
+}
+
+impl Table for Partition {
+    type Row = Part;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_Partition";
+
+    const COLUMNS: &'static [(&'static str, Fill<Part>)] = &[
+        ("AccessPaths", |machine, part| access_paths(machine, part).into()),
+        ("DiskId", |_, part| disk::id(&part.drive).into()),
+        ("DiskNumber", |_, part| part.drive.index.into()),
+        ("GptType", |machine, part| gpt_kind(machine, part).map(|kind| format!("{{{kind}}}")).into()),
+        ("Guid", |machine, part| guid(machine, part).into()),
+        ("IsActive", |machine, part| is_active(machine, part).into()),
+        ("IsBoot", |machine, part| is_of_root(machine, &part.block).into()),
+        ("IsHidden", |machine, part| attribute(machine, part, 62).into()),
+        ("IsOffline", |machine, part| (part.drive.condition(machine) == Condition::Gone).into()),
+        ("IsReadOnly", |machine, part| part.block.number::<u8>(machine, "ro").map(|says| says == 1).into()),
+        ("IsSystem", |machine, part| is_of_start(machine, &part.block).into()),
+        ("MbrType", |machine, part| mbr_kind(machine, part).into()),
+        ("NoDefaultDriveLetter", |machine, part| attribute(machine, part, 63).into()),
+        ("ObjectId", |_, part| id(part).into()),
+        ("Offset", |machine, part| part.extent(machine).map(|(start, _)| start).into()),
+        // 1 is online, 5 failed.
+        ("OperationalStatus", |machine, part| {
+            if part.drive.condition(machine) == Condition::Gone { 5_u16 } else { 1 }.into()
+        }),
+        ("PartitionNumber", |_, part| part.number.into()),
+        ("Size", |machine, part| part.block.size(machine).into()),
+        // 1 is "stable".
+        ("TransitionState", |_, _| 1_u16.into()),
+        ("UniqueId", |machine, part| guid(machine, part).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "DriveLetter",
+        "IsDAX",
+        "IsShadowCopy",
+        "PassThroughClass",
+        "PassThroughIds",
+        "PassThroughNamespace",
+        "PassThroughServer",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Part>) -> Result<(), ProviderError> {
+        Part::all(machine).try_for_each(push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Part>, ProviderError> {
+        Ok(find(machine, text_key(lookup.keys)))
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
+        let wanted = text_key(keys);
+        let no_such =
+            || ProviderError::failed(cim::Status::NotFound, format!("there is no partition {wanted}"));
+        let part = find(machine, wanted).ok_or_else(no_such)?;
+        match call.operation.method.name.as_str() {
+            "GetAccessPaths" => {
+                let paths: Value = access_paths(machine, &part).into();
+                Ok(returned(call, 0_u32)?.with("AccessPaths", paths)?)
+            }
+            _ => Err(ProviderError::NotCapable),
+        }
+    }
+}
+
+fn find(machine: &Machine, wanted: &str) -> Option<Part> {
+    Part::all(machine).find(|part| id(part).eq_ignore_ascii_case(wanted))
+}

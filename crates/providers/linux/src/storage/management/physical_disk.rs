@@ -1,0 +1,123 @@
+//! `MSFT_PhysicalDisk`.
+
+use std::sync::Arc;
+
+use wmi::{Lookup, ProviderError, Scan};
+
+use super::{Health, bus, is_virtual, object_id, rotation, unique_id};
+use crate::Machine;
+use crate::storage::drive::{Condition, Drive};
+use crate::table::{Fill, Push, Table, text_key};
+
+/// The disks that somebody could take out.
+pub(super) struct PhysicalDisk;
+
+/// What a disk is called in references.
+pub(super) fn id(drive: &Drive) -> String {
+    object_id("PhysicalDisk", &drive.block.node())
+}
+
+/// 0 is unspecified, 3 a disk that turns, 4 one that does not.
+fn media(machine: &Machine, drive: &Drive) -> u16 {
+    match rotation(machine, drive) {
+        Some(0) => 4,
+        Some(_) => 3,
+        // Bridges of USB and makers of virtual disks say "turns" when they do not know.
+        None if is_virtual(drive) || bus(machine, drive) == 7 => 0,
+        None => match drive.block.number::<u8>(machine, "queue/rotational") {
+            Some(1) => 3,
+            _ => 0,
+        },
+    }
+}
+
+/// 0 is unknown, 2 OK, 3 degraded, 5 a failure is expected, 6 an error.
+fn operational_status(machine: &Machine, drive: &Drive) -> u16 {
+    let expects_failure = drive.smart(machine).and_then(crate::storage::smart::Smart::expects_failure);
+    match (drive.condition(machine), expects_failure) {
+        (Condition::Gone, _) => 6,
+        (_, Some(true)) => 5,
+        (Condition::Waiting, _) => 3,
+        (Condition::Fine, Some(false)) => 2,
+        (Condition::Fine, None) => 0,
+    }
+}
+
+/// How many octets of a disk partitions or a file system have.
+pub(super) fn allocated(machine: &Machine, drive: &Drive) -> u64 {
+    let sizes = drive.block.partitions(machine).into_iter().filter_map(|(_, part)| part.size(machine));
+    sizes.sum()
+}
+
+impl Table for PhysicalDisk {
+    type Row = Drive;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_PhysicalDisk";
+
+    const COLUMNS: &'static [(&'static str, Fill<Drive>)] = &[
+        ("AllocatedSize", |machine, drive| allocated(machine, drive).into()),
+        ("BusType", |machine, drive| bus(machine, drive).into()),
+        // Linux knows no pools of disks that Windows could use.
+        ("CanPool", |_, _| false.into()),
+        ("Description", |machine, drive| drive.model(machine).into()),
+        ("DeviceId", |_, drive| drive.index.to_string().into()),
+        ("FirmwareVersion", |machine, drive| drive.firmware(machine).into()),
+        ("FriendlyName", |machine, drive| drive.model(machine).unwrap_or_else(|| drive.block.node()).into()),
+        ("HealthStatus", |machine, drive| Health::of(machine, drive).number().into()),
+        ("LogicalSectorSize", |machine, drive| drive.sector(machine).into()),
+        ("Manufacturer", |machine, drive| drive.manufacturer(machine).into()),
+        ("MediaType", |machine, drive| media(machine, drive).into()),
+        ("Model", |machine, drive| drive.model(machine).into()),
+        ("ObjectId", |_, drive| id(drive).into()),
+        ("OperationalStatus", |machine, drive| vec![operational_status(machine, drive)].into()),
+        ("PhysicalLocation", |machine, drive| {
+            drive.udev(machine).property("ID_PATH").unwrap_or(&drive.block.folder).to_owned().into()
+        }),
+        ("PhysicalSectorSize", |machine, drive| {
+            drive.block.number::<u64>(machine, "queue/physical_block_size").into()
+        }),
+        ("SerialNumber", |machine, drive| drive.serial_number(machine).into()),
+        ("Size", |machine, drive| drive.block.size(machine).into()),
+        ("SpindleSpeed", |machine, drive| rotation(machine, drive).into()),
+        ("UniqueId", |machine, drive| unique_id(machine, drive).map(|(id, _)| id).into()),
+        ("UniqueIdFormat", |machine, drive| unique_id(machine, drive).map(|(_, format)| format).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AdapterSerialNumber",
+        "CannotPoolReason",
+        "EnclosureNumber",
+        "FruId",
+        "IsIndicationEnabled",
+        "IsPartial",
+        "OperationalDetails",
+        "OtherCannotPoolReasonDescription",
+        "PartNumber",
+        "PassThroughClass",
+        "PassThroughIds",
+        "PassThroughNamespace",
+        "PassThroughServer",
+        "SlotNumber",
+        "SoftwareVersion",
+        "StoragePoolUniqueId",
+        "SupportedUsages",
+        "Usage",
+        "VirtualDiskFootprint",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Drive>,
+    ) -> Result<(), ProviderError> {
+        Drive::all(machine).try_for_each(push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Drive>, ProviderError> {
+        let wanted = text_key(lookup.keys);
+        Ok(Drive::all(machine).find(|drive| id(drive).eq_ignore_ascii_case(wanted)))
+    }
+}

@@ -1,0 +1,101 @@
+//! `MSFT_StorageReliabilityCounter`: what disks count of themselves.
+
+use std::sync::Arc;
+
+use cim::Value;
+use wmi::{Lookup, ProviderError, Scan};
+
+use super::object_id;
+use crate::Machine;
+use crate::storage::drive::Drive;
+use crate::storage::smart::Smart;
+use crate::table::{Fill, Push, Table, text_key};
+
+/// The counters of those disks that tell.
+pub(super) struct ReliabilityCounter;
+
+/// What the counters of a disk are called in references.
+pub(super) fn id(drive: &Drive) -> String {
+    object_id("StorageReliabilityCounter", &drive.block.node())
+}
+
+/// The disks that tell something.
+pub(super) fn drives(machine: &Machine) -> impl Iterator<Item = Drive> {
+    Drive::all(machine).filter(|drive| drive.smart(machine).is_some())
+}
+
+fn told<V: Into<Value>>(machine: &Machine, drive: &Drive, what: impl FnOnce(&Smart) -> Option<V>) -> Value {
+    drive.smart(machine).and_then(what).into()
+}
+
+/// A count in a type that is too small for the largest ones: those stay at its end.
+fn small(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+impl Table for ReliabilityCounter {
+    type Row = Drive;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_StorageReliabilityCounter";
+
+    const COLUMNS: &'static [(&'static str, Fill<Drive>)] = &[
+        ("DeviceId", |_, drive| drive.index.to_string().into()),
+        ("LoadUnloadCycleCount", |machine, drive| told(machine, drive, |smart| smart.loads.map(small))),
+        ("LoadUnloadCycleCountMax", |machine, drive| {
+            told(machine, drive, |smart| smart.most_loads.map(small))
+        }),
+        ("ObjectId", |_, drive| id(drive).into()),
+        ("PowerOnHours", |machine, drive| told(machine, drive, |smart| smart.power_on_hours.map(small))),
+        ("ReadErrorsCorrected", |machine, drive| told(machine, drive, |smart| smart.read_errors.corrected)),
+        ("ReadErrorsTotal", |machine, drive| told(machine, drive, |smart| smart.read_errors.total())),
+        ("ReadErrorsUncorrected", |machine, drive| {
+            told(machine, drive, |smart| smart.read_errors.uncorrected)
+        }),
+        ("StartStopCycleCount", |machine, drive| told(machine, drive, |smart| smart.starts.map(small))),
+        ("StartStopCycleCountMax", |machine, drive| {
+            told(machine, drive, |smart| smart.most_starts.map(small))
+        }),
+        ("Temperature", |machine, drive| {
+            told(machine, drive, |smart| smart.temperature.and_then(|degrees| u8::try_from(degrees).ok()))
+        }),
+        ("TemperatureMax", |machine, drive| {
+            told(machine, drive, |smart| {
+                smart.highest_temperature.and_then(|degrees| u8::try_from(degrees).ok())
+            })
+        }),
+        ("UniqueId", |_, drive| id(drive).into()),
+        ("Wear", |machine, drive| told(machine, drive, |smart| smart.wear)),
+        ("WriteErrorsCorrected", |machine, drive| told(machine, drive, |smart| smart.write_errors.corrected)),
+        ("WriteErrorsTotal", |machine, drive| told(machine, drive, |smart| smart.write_errors.total())),
+        ("WriteErrorsUncorrected", |machine, drive| {
+            told(machine, drive, |smart| smart.write_errors.uncorrected)
+        }),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "FlushLatencyMax",
+        "ManufactureDate",
+        "PassThroughClass",
+        "PassThroughIds",
+        "PassThroughNamespace",
+        "PassThroughServer",
+        "ReadLatencyMax",
+        "WriteLatencyMax",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Drive>,
+    ) -> Result<(), ProviderError> {
+        drives(machine).try_for_each(push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Drive>, ProviderError> {
+        let wanted = text_key(lookup.keys);
+        Ok(drives(machine).find(|drive| id(drive).eq_ignore_ascii_case(wanted)))
+    }
+}

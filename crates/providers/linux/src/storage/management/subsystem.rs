@@ -1,0 +1,134 @@
+//! `MSFT_StorageSubSystem`: the machine's own storage as a whole.
+
+use std::sync::Arc;
+
+use cim::Value;
+use wmi::{ProviderError, Scan};
+
+use super::{Health, object_id};
+use crate::Machine;
+use crate::storage::drive::Drive;
+use crate::table::{Fill, Push, Table, host_name};
+
+/// The one that every machine has.
+pub(super) struct Subsystem;
+
+/// What it is called in references.
+pub(super) fn id(machine: &Machine) -> String {
+    object_id("StorageSubSystem", &machine.host_name())
+}
+
+/// As well as the disk that is worst; of disks that say nothing nothing is known.
+fn health(machine: &Machine) -> Health {
+    let all: Vec<Health> = Drive::all(machine).map(|drive| Health::of(machine, &drive)).collect();
+    let worst =
+        [Health::Unhealthy, Health::Warning, Health::Healthy].into_iter().find(|one| all.contains(one));
+    worst.unwrap_or(Health::Unknown)
+}
+
+/// 0 is unknown, 2 OK, 3 degraded.
+fn operational_status(machine: &Machine) -> u16 {
+    match health(machine) {
+        Health::Unknown => 0,
+        Health::Healthy => 2,
+        Health::Warning | Health::Unhealthy => 3,
+    }
+}
+
+/// What cannot be done by these classes.
+fn no(_: &Machine, (): &()) -> Value {
+    false.into()
+}
+
+impl Table for Subsystem {
+    type Row = ();
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_StorageSubSystem";
+
+    const COLUMNS: &'static [(&'static str, Fill<()>)] = &[
+        ("FriendlyName", |machine, _| format!("Storage of {}", machine.host_name()).into()),
+        ("HealthStatus", |machine, _| health(machine).number().into()),
+        ("Name", host_name),
+        ("ObjectId", |machine, _| id(machine).into()),
+        ("OperationalStatus", |machine, _| vec![operational_status(machine)].into()),
+        ("SupportsAutomaticStoragePoolSelection", no),
+        ("SupportsCloneLocal", no),
+        ("SupportsCloneRemote", no),
+        ("SupportsContinuouslyAvailableFileServer", no),
+        ("SupportsFileServer", no),
+        ("SupportsFileServerCreation", no),
+        ("SupportsMaskingVirtualDiskToHosts", no),
+        ("SupportsMirrorLocal", no),
+        ("SupportsMirrorRemote", no),
+        ("SupportsMultipleResiliencySettingsPerStoragePool", no),
+        ("SupportsSnapshotLocal", no),
+        ("SupportsSnapshotRemote", no),
+        ("SupportsStoragePoolAddPhysicalDisk", no),
+        ("SupportsStoragePoolCreation", no),
+        ("SupportsStoragePoolDeletion", no),
+        ("SupportsStoragePoolFriendlyNameModification", no),
+        ("SupportsStoragePoolRemovePhysicalDisk", no),
+        ("SupportsStorageTierCreation", no),
+        ("SupportsStorageTierDeletion", no),
+        ("SupportsStorageTierFriendlyNameModification", no),
+        ("SupportsStorageTierResize", no),
+        ("SupportsStorageTieredVirtualDiskCreation", no),
+        ("SupportsVirtualDiskCapacityExpansion", no),
+        ("SupportsVirtualDiskCapacityReduction", no),
+        ("SupportsVirtualDiskCreation", no),
+        ("SupportsVirtualDiskDeletion", no),
+        ("SupportsVirtualDiskModification", no),
+        ("SupportsVirtualDiskRepair", no),
+        ("SupportsVolumeCreation", no),
+        ("UniqueId", |machine, _| id(machine).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AutomaticClusteringEnabled",
+        "CimServerName",
+        "CurrentCacheLevel",
+        "DataTieringType",
+        "Description",
+        "FaultDomainAwarenessDefault",
+        "FirmwareVersion",
+        "Manufacturer",
+        "MaskingClientSelectableDeviceNumbers",
+        "MaskingMapCountMax",
+        "MaskingOneInitiatorIdPerView",
+        "MaskingOtherValidInitiatorIdTypes",
+        "MaskingPortsPerView",
+        "MaskingValidInitiatorIdTypes",
+        "Model",
+        "NameFormat",
+        "NumberOfSlots",
+        "OtherHostTypeDescription",
+        "OtherIdentifyingInfo",
+        "OtherIdentifyingInfoDescription",
+        "OtherOperationalStatusDescription",
+        "PassThroughClass",
+        "PassThroughIds",
+        "PassThroughNamespace",
+        "PassThroughServer",
+        "PhysicalDisksPerStoragePoolMin",
+        "ReplicasPerSourceCloneMax",
+        "ReplicasPerSourceMirrorMax",
+        "ReplicasPerSourceSnapshotMax",
+        "SerialNumber",
+        "StorageConnectionType",
+        "SupportedDeduplicationFileSystemTypes",
+        "SupportedDeduplicationObjectTypes",
+        "SupportedFileServerProtocols",
+        "SupportedFileSystems",
+        "SupportedHostType",
+        "Tag",
+        "VirtualDiskRepairEnabled",
+        "VirtualDiskRepairQueueDepth",
+        "iSCSITargetCreationScheme",
+    ];
+
+    fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, ()>) -> Result<(), ProviderError> {
+        push(())
+    }
+}

@@ -1,0 +1,162 @@
+//! `MSFT_Volume`.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cim::{Instance, Value};
+use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+
+use super::{Health, object_id};
+use crate::Machine;
+use crate::storage::checks::relabel_device;
+use crate::storage::file_system::wants_any;
+use crate::storage::statistics::{Questions, Statistics};
+use crate::storage::volume::{Row, no_such, volumes};
+use crate::table::{Fill, Push, Table, failure, returned, text_key};
+
+/// The volumes.
+pub(super) struct Volume {
+    questions: Arc<Questions>,
+}
+
+impl Volume {
+    pub(super) fn new(questions: &Arc<Questions>) -> Self {
+        Self { questions: questions.clone() }
+    }
+
+    fn find(&self, machine: &Machine, wanted: &str) -> Option<Row> {
+        volumes(machine, &self.questions).into_iter().find(|row| id(row).eq_ignore_ascii_case(wanted))
+    }
+}
+
+/// What a volume is called in references.
+pub(super) fn id(row: &Row) -> String {
+    object_id("Volume", &row.device_id())
+}
+
+/// How well a volume is: its file system has noticed an error, or does not answer.
+fn health(machine: &Machine, row: &Row) -> Health {
+    let Some(file_system) = &row.file_system else { return Health::Unknown };
+    match (file_system.told(machine), file_system.is_dirty(machine)) {
+        (None, _) => Health::Unknown,
+        (Some(_), Some(true)) => Health::Warning,
+        (Some(_), _) => Health::Healthy,
+    }
+}
+
+/// The values of `OperationalStatus` of volumes.
+const UNKNOWN: u16 = 0;
+const OK: u16 = 2;
+const SCAN_NEEDED: u16 = 0xD00D;
+
+/// The number that DMTF has for a file system, 0 for others.
+fn kind(name: &str) -> u16 {
+    match name {
+        "vfat" | "msdos" => 4,
+        "ext2" => 11,
+        "ext3" => 12,
+        "hfs" | "hfsplus" => 3,
+        "ntfs" | "ntfs3" => 14,
+        "reiserfs" => 13,
+        "ufs" => 2,
+        "xfs" => 9,
+        "afs" => 10,
+        _ => 0,
+    }
+}
+
+/// The columns that only the file system itself can fill.
+const TOLD: &[&str] = &["AllocationUnitSize", "HealthStatus", "OperationalStatus", "Size", "SizeRemaining"];
+
+impl Table for Volume {
+    type Row = Row;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "MSFT_Volume";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("AllocationUnitSize", |machine, row| {
+            row.told(machine).and_then(|told| u32::try_from(told.block).ok()).into()
+        }),
+        ("DriveType", |machine, row| (row.drive_type(machine) as u32).into()),
+        ("FileSystem", |_, row| row.kind.clone().into()),
+        ("FileSystemLabel", |_, row| row.identity.label.clone().unwrap_or_default().into()),
+        ("FileSystemType", |_, row| kind(&row.kind).into()),
+        ("HealthStatus", |machine, row| health(machine, row).number().into()),
+        ("ObjectId", |_, row| id(row).into()),
+        ("OperationalStatus", |machine, row| {
+            let status = match health(machine, row) {
+                Health::Healthy => OK,
+                Health::Warning | Health::Unhealthy => SCAN_NEEDED,
+                Health::Unknown => UNKNOWN,
+            };
+            vec![status].into()
+        }),
+        ("Path", |_, row| row.place().map_or_else(|| row.device_id(), str::to_owned).into()),
+        ("Size", |machine, row| {
+            let of_device = || row.block.as_ref().filter(|_| row.file_system.is_none())?.size(machine);
+            row.told(machine).map(Statistics::size).or_else(of_device).into()
+        }),
+        ("SizeRemaining", |machine, row| row.told(machine).map(Statistics::free).into()),
+        ("UniqueId", |_, row| row.device_id().into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "DedupMode",
+        "DriveLetter",
+        "PassThroughClass",
+        "PassThroughIds",
+        "PassThroughNamespace",
+        "PassThroughServer",
+        "ReFSDedupMode",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, Row>,
+    ) -> Result<(), ProviderError> {
+        let rows = volumes(machine, &self.questions);
+        if wants_any(scan, TOLD) {
+            for file_system in rows.iter().filter_map(|row| row.file_system.as_ref()) {
+                file_system.ask(machine);
+            }
+        }
+        rows.into_iter().try_for_each(push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
+        Ok(self.find(machine, text_key(lookup.keys)))
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
+        let row = self.find(machine, text_key(keys)).ok_or_else(|| no_such(text_key(keys)))?;
+        match call.operation.method.name.as_str() {
+            "SetFileSystemLabel" => {
+                let label = call.input.value("FileSystemLabel").and_then(Value::as_str).unwrap_or_default();
+                relabel_device(&row.source(), &row.kind, row.place(), label, LIMIT)?;
+                returned(call, 0_u32)
+            }
+            "Flush" => {
+                let place = row.place().ok_or_else(|| {
+                    ProviderError::failed(
+                        cim::Status::Failed,
+                        "a volume that is not mounted has nothing to write",
+                    )
+                })?;
+                File::open(machine.path(place))
+                    .and_then(|folder| rustix::fs::syncfs(&folder).map_err(Into::into))
+                    .map_err(failure)?;
+                returned(call, 0_u32)
+            }
+            _ => Err(ProviderError::NotCapable),
+        }
+    }
+}
+
+/// How long a label may take to be written.
+const LIMIT: Duration = Duration::from_secs(30);
