@@ -9,8 +9,8 @@ use crate::{
 bit_set! {
     /// A set of rights (MS-DTYP 2.4.3).
     ///
-    /// Prints as SDDL does: two-letter words in ascending order of their bits (`GXGW`), or hexadecimal
-    /// digits if a bit has no word here.
+    /// Prints as SDDL does: two-letter words in ascending order of their bits (`GXGW`), a word for a set of rights of
+    /// files that is just that (`FA`), or hexadecimal digits if a bit has no word here.
     AccessMask(u32) {
         /// `CC`: create child; in WMI "enable account".
         CREATE_CHILD = 0x0000_0001 "CC",
@@ -57,7 +57,20 @@ impl AccessMask {
         .union(Self::WRITE_DAC)
         .union(Self::WRITE_OWNER);
 
-    /// Parses two-letter words in any order (`GWGX` equals `GXGW`), or `0x` and 1 to 8 hexadecimal digits.
+    /// What stands for several rights of files and of keys of the registry (MS-DTYP 2.5.1.1).
+    const SETS: &'static [(&'static str, Self)] = &[
+        ("FA", Self(0x001f_01ff)),
+        ("FR", Self(0x0012_0089)),
+        ("FW", Self(0x0012_0116)),
+        ("FX", Self(0x0012_00a0)),
+        ("KA", Self(0x000f_003f)),
+        ("KR", Self(0x0002_0019)),
+        ("KW", Self(0x0002_0006)),
+        ("KX", Self(0x0002_0019)),
+    ];
+
+    /// Parses two-letter words in any order (`GWGX` equals `GXGW`; `FA`, `FR`, `FW` and `FX` are those of files, and
+    /// the same with `K` those of keys), or `0x` and 1 to 8 hexadecimal digits.
     ///
     /// Nothing at all is the empty mask.
     ///
@@ -103,7 +116,14 @@ impl AccessMask {
 
     fn read(cursor: &mut Cursor<'_>) -> Result<Self, SddlError> {
         if !cursor.eat("0x") {
-            return Ok(cursor.words(Self::NONE, Self::WORDS));
+            let mut mask = Self::NONE;
+            loop {
+                let more = cursor.words(mask, Self::WORDS);
+                match Self::SETS.iter().find(|(word, _)| cursor.eat(word)) {
+                    Some((_, set)) => mask = more.union(*set),
+                    None => return Ok(more),
+                }
+            }
         }
         let at = cursor.at();
         let digits = cursor.take_while(|character| character.is_ascii_hexdigit());
@@ -130,6 +150,9 @@ impl fmt::Display for AccessMask {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let named = Self::WORDS.iter().fold(Self::NONE, |all, (_, bit)| all | *bit);
         if !named.contains(*self) {
+            if let Some((word, _)) = Self::SETS.iter().find(|(_, set)| set == self) {
+                return formatter.write_str(word);
+            }
             return write!(formatter, "{:#x}", self.0);
         }
         self.words().try_for_each(|word| formatter.write_str(word))
@@ -151,8 +174,18 @@ mod tests {
     #[test]
     fn hexadecimal_rights_are_printed_by_name_when_every_bit_has_one() {
         assert_eq!(AccessMask::parse("0x60000000").unwrap().to_string(), "GXGW");
-        assert_eq!(AccessMask::parse("0x1F01ff").unwrap().to_string(), "0x1f01ff");
+        assert_eq!(AccessMask::parse("0x1F01fe").unwrap().to_string(), "0x1f01fe");
         assert_eq!(AccessMask::parse("0x0").unwrap().to_string(), "");
+    }
+
+    #[test]
+    fn rights_of_files_have_words_for_what_belongs_together() {
+        for (word, bits) in [("FA", 0x1f_01ff), ("FR", 0x12_0089), ("FW", 0x12_0116), ("FX", 0x12_00a0)] {
+            let mask = AccessMask::parse(word).unwrap();
+            assert_eq!((mask.bits(), mask.to_string().as_str()), (bits, word));
+        }
+        assert_eq!(AccessMask::parse("FRFXSD").unwrap().bits(), 0x13_00a9);
+        assert_eq!(AccessMask::parse("KRSD").unwrap().to_string(), "CCSWRPSDRC");
     }
 
     #[test]

@@ -35,14 +35,23 @@ impl SecurityDescriptor {
         let dacl = match (control & DACL_PRESENT != 0, dacl) {
             (false, _) => None,
             (true, 0) => return Err(SddlError::NoAccessControl { at: 16 }),
-            (true, at) => Some(acl_at(bytes, at, control, DACL_FLAGS, access_kind, MAX_ACES)?),
+            (true, at) => Some(acl_at(bytes, at, AclFlags::of_dacl(control), access_kind, MAX_ACES)?),
         };
         let room = MAX_ACES.saturating_sub(dacl.as_ref().map_or(0, |dacl: &Dacl| dacl.aces.len()));
         let sacl = match (control & SACL_PRESENT != 0, sacl) {
             (false, _) | (true, 0) => None,
-            (true, at) => Some(acl_at(bytes, at, control, SACL_FLAGS, audit_kind, room)?),
+            (true, at) => Some(acl_at(bytes, at, AclFlags::of_sacl(control), audit_kind, room)?),
         };
         Self::new(principal(owner)?, principal(group)?, dacl, sacl)
+    }
+
+    /// What the binary form says of itself: that it is self-relative, and which lists are there and inherit
+    /// (MS-DTYP 2.4.6, `Control`).
+    #[must_use]
+    pub fn control(&self) -> u16 {
+        let dacl = self.dacl().map(|list| DACL_PRESENT | control_of(list.flags, DACL_FLAGS));
+        let sacl = self.sacl().map(|list| SACL_PRESENT | control_of(list.flags, SACL_FLAGS));
+        SELF_RELATIVE | dacl.unwrap_or_default() | sacl.unwrap_or_default()
     }
 
     /// Encodes the self-relative binary form; aliases such as `LA` mean what they do to `token`.
@@ -57,7 +66,6 @@ impl SecurityDescriptor {
                 .and_then(|token| token.resolve(relative))
                 .ok_or(SddlError::RelativeAlias { alias: relative.alias() }),
         };
-        let mut control = SELF_RELATIVE;
         let mut parts: [Vec<u8>; 4] = Default::default();
         let [owner, group, sacl, dacl] = &mut parts;
         if let Some(principal) = self.owner() {
@@ -67,15 +75,13 @@ impl SecurityDescriptor {
             *group = sid(principal)?.encode();
         }
         if let Some(list) = self.sacl() {
-            control |= SACL_PRESENT | control_of(list.flags, SACL_FLAGS);
             *sacl = encode_acl(list, audit_code, sid)?;
         }
         if let Some(list) = self.dacl() {
-            control |= DACL_PRESENT | control_of(list.flags, DACL_FLAGS);
             *dacl = encode_acl(list, access_code, sid)?;
         }
         let mut bytes = vec![REVISION, 0];
-        bytes.extend(control.to_le_bytes());
+        bytes.extend(self.control().to_le_bytes());
         let mut offset = HEADER;
         for part in &parts {
             let at = if part.is_empty() { 0 } else { offset };
@@ -87,11 +93,29 @@ impl SecurityDescriptor {
     }
 }
 
+impl AclFlags {
+    /// The flags of a DACL in the control bits of a descriptor (MS-DTYP 2.4.6).
+    #[must_use]
+    pub fn of_dacl(control: u16) -> Self {
+        Self::of_control(control, DACL_FLAGS)
+    }
+
+    /// The flags of a SACL in the control bits of a descriptor (MS-DTYP 2.4.6).
+    #[must_use]
+    pub fn of_sacl(control: u16) -> Self {
+        Self::of_control(control, SACL_FLAGS)
+    }
+
+    fn of_control(control: u16, meaning: [(u16, Self); 3]) -> Self {
+        let set = meaning.iter().filter(|(bit, _)| control & bit != 0);
+        set.fold(Self::NONE, |flags, (_, flag)| flags | *flag)
+    }
+}
+
 fn acl_at<Kind>(
     bytes: &[u8],
     at: usize,
-    control: u16,
-    meaning: [(u16, AclFlags); 3],
+    flags: AclFlags,
     kind: impl Fn(u8) -> Option<Kind>,
     room: usize,
 ) -> Result<Acl<Kind>, SddlError> {
@@ -111,8 +135,7 @@ fn acl_at<Kind>(
         aces.push(ace_of(ace, next, &kind)?);
         next += size;
     }
-    let set = meaning.iter().filter(|(bit, _)| control & bit != 0);
-    Ok(Acl { flags: set.fold(AclFlags::NONE, |flags, (_, flag)| flags | *flag), aces })
+    Ok(Acl { flags, aces })
 }
 
 fn ace_of<Kind>(bytes: &[u8], at: usize, kind: impl Fn(u8) -> Option<Kind>) -> Result<Ace<Kind>, SddlError> {

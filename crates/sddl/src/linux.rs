@@ -27,6 +27,32 @@ pub const fn group_sid(gid: u32, machine: DomainSid) -> Sid {
     }
 }
 
+/// The SID that Samba has for a user or a group of this machine whatever its own machine SID is: `S-1-22-1-uid` or
+/// `S-1-22-2-gid`; others stay as they are.
+#[must_use]
+pub fn to_unix(sid: Sid, machine: DomainSid) -> Sid {
+    let Some((rid, domain)) = sid.sub_authorities().split_last() else { return sid };
+    match machine.account(0).sub_authorities().split_last() {
+        Some((_, own)) if own == domain && sid.authority() == machine.account(0).authority() => match *rid {
+            500 => Sid::two(UNIX, 1, 0),
+            1001.. if rid % 2 == 1 => Sid::two(UNIX, 2, (rid - 1001) / 2),
+            1002.. => Sid::two(UNIX, 1, (rid - 1000) / 2),
+            _ => sid,
+        },
+        _ => sid,
+    }
+}
+
+/// The other way round: the SID that a user or a group has here, of that which Samba has for it.
+#[must_use]
+pub fn from_unix(sid: Sid, machine: DomainSid) -> Sid {
+    match (sid.authority(), sid.sub_authorities()) {
+        (UNIX, [1, uid]) => user_sid(*uid, machine),
+        (UNIX, [2, gid]) => group_sid(*gid, machine),
+        _ => sid,
+    }
+}
+
 /// A user of this machine who has proven who it is.
 ///
 /// A user of an Active Directory domain has a SID and groups of its own: make its [`Token`] from those.
@@ -138,6 +164,23 @@ mod tests {
         assert_eq!(group(1000), "S-1-5-21-1-2-3-3001");
         assert_eq!(group(1 << 30), "S-1-5-21-1-2-3-2147484649");
         assert_eq!(group((1 << 30) + 1), "S-1-22-2-1073741825");
+    }
+
+    #[test]
+    fn samba_knows_users_and_groups_by_their_numbers() {
+        for number in [0, 1, 500, 1000, 1 << 30, (1 << 30) + 1, u32::MAX] {
+            for (own, unix) in [
+                (user_sid(number, MACHINE), Sid::two(UNIX, 1, number)),
+                (group_sid(number, MACHINE), Sid::two(UNIX, 2, number)),
+            ] {
+                assert_eq!((to_unix(own, MACHINE), from_unix(unix, MACHINE)), (unix, own), "{number}");
+            }
+        }
+        let others =
+            [well_known::ADMINISTRATORS, DomainSid::new([4, 5, 6]).account(3000), MACHINE.account(512)];
+        for other in others {
+            assert_eq!((to_unix(other, MACHINE), from_unix(other, MACHINE)), (other, other));
+        }
     }
 
     fn aliases_and_numbers(logon: Logon<'_>) -> Vec<String> {

@@ -26,6 +26,7 @@
 
 mod association;
 mod change;
+pub mod descriptor;
 mod engine;
 mod error;
 mod event;

@@ -12,7 +12,6 @@ use sddl::{AccessMask, AceFlags, AclFlags, Dacl, Guard, SecurityDescriptor};
 
 use crate::{Context, Engine, Error, ProviderError, Storage};
 
-mod objects;
 mod system_security;
 
 pub(crate) use system_security::SystemSecurity;

@@ -2,7 +2,7 @@
 
 mod database;
 mod group;
-mod identity;
+pub(crate) mod identity;
 mod membership;
 mod profile;
 mod session;

@@ -19,6 +19,9 @@
 //! | what Windows has no classes for | `native` |
 //! | the registry | `registry` |
 //! | jobs, and what is started at sign-in | `schedule` |
+//! | descriptors, and those of files | `security` |
+//! | what is shared with other machines | `share` |
+//! | printers and their jobs | `printing` |
 //! | those that SCOM asks UNIX for | `scx` |
 //! | events | `events` |
 //!
@@ -27,7 +30,9 @@
 
 mod account;
 mod bus;
+mod choices;
 mod command_line;
+mod device;
 mod events;
 mod folder;
 mod fstab;
@@ -41,14 +46,18 @@ mod native;
 mod network;
 mod package;
 mod performance;
+mod printing;
 mod process;
 mod program;
 mod registry;
+mod reread;
 mod schedule;
 mod scx;
+mod security;
 mod sendable;
 mod service;
 mod session;
+mod share;
 mod software;
 mod storage;
 mod sysfs;
@@ -71,7 +80,7 @@ pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
 }
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    [
+    let mut all = [
         system::bindings(machine),
         process::bindings(machine),
         service::bindings(machine),
@@ -80,14 +89,19 @@ fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         native::bindings(machine),
         registry::bindings(machine),
         schedule::bindings(machine),
+        printing::bindings(machine),
         scx::bindings(machine),
+        security::bindings(machine),
+        share::bindings(machine),
         storage::bindings(machine),
         network::bindings(machine),
         hardware::bindings(machine),
         account::bindings(machine),
         software::bindings(machine),
     ]
-    .concat()
+    .concat();
+    all.push(device::binding(machine, &all));
+    all
 }
 
 #[cfg(test)]

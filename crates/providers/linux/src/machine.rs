@@ -15,6 +15,7 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
 use sddl::{DomainSid, Sid};
 
 use crate::bus::{Address, Bus};
+use crate::choices::{Choices, Chosen};
 use crate::folder::{Folder, into_text};
 use crate::masquerade::{Masquerade, Texts};
 use crate::package::{Package, Packages};
@@ -31,6 +32,7 @@ pub struct Machine {
     user_state: Option<PathBuf>,
     packages: Packages,
     drive_aliases: Vec<(String, String)>,
+    chosen: Chosen,
 }
 
 impl Machine {
@@ -58,6 +60,7 @@ impl Machine {
             masquerade: Masquerade::default(),
             packages: Packages::default(),
             drive_aliases: Vec::new(),
+            chosen: Chosen::default(),
         }
     }
 
@@ -105,14 +108,24 @@ impl Machine {
     }
 
     /// Other names of disks, with where these are mounted.
-    pub(crate) fn drive_aliases(&self) -> &[(String, String)] {
-        &self.drive_aliases
+    pub(crate) fn drive_aliases(&self) -> Vec<(String, String)> {
+        [self.drive_aliases.as_slice(), self.choices().drive_aliases.as_slice()].concat()
+    }
+
+    /// What the administrator has chosen.
+    pub(crate) fn choices(&self) -> Arc<Choices> {
+        self.chosen.of(self)
     }
 
     /// The machine with the SID below which its users and groups have theirs; without it they have none.
     #[must_use]
     pub fn with_sid(self, sid: DomainSid) -> Self {
         Self { sid: Some(sid), ..self }
+    }
+
+    /// The SID below which its users and groups have theirs.
+    pub(crate) fn sid(&self) -> Option<DomainSid> {
+        self.sid
     }
 
     /// The machine with the bus at an address, such as `unix:path=/run/dbus/system_bus_socket`.

@@ -8,13 +8,12 @@
 //! It is there for clients that work only with what they know. Keys and whatever is no text cannot be overridden.
 
 use std::collections::HashMap;
-use std::fs;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::Arc;
 
 use cim::{Name, Property, Type, Value};
 
 use crate::Machine;
+use crate::reread::Reread;
 
 /// The texts of one class.
 #[derive(Debug, Default)]
@@ -22,20 +21,14 @@ pub(crate) struct Texts(HashMap<Name, String>);
 
 /// What the file says; it is read again when it has changed.
 #[derive(Debug, Default)]
-pub(crate) struct Masquerade(Mutex<Option<(SystemTime, Classes)>>);
+pub(crate) struct Masquerade(Reread<Classes>);
 
 type Classes = HashMap<Name, Arc<Texts>>;
 
 impl Masquerade {
     /// The texts for a class; `None` if there are none, as on almost every machine.
     pub(crate) fn of(&self, machine: &Machine, class: &Name) -> Option<Arc<Texts>> {
-        let written = fs::metadata(machine.path(FILE)).and_then(|file| file.modified()).ok()?;
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, classes) = match &mut *known {
-            Some(known) if known.0 == written => known,
-            known => known.insert((written, read(machine))),
-        };
-        classes.get(class).cloned()
+        self.0.of(machine, FILE, read)?.get(class).cloned()
     }
 }
 

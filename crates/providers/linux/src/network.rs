@@ -1,14 +1,14 @@
 //! Adapters of the network, their addresses and routes, and who answers there.
 
 mod adapter;
-mod address;
+pub(crate) mod address;
 mod change;
 mod configuration;
 mod connection;
 mod ethtool;
 mod kernel_link;
 mod lease;
-mod link;
+pub(crate) mod link;
 mod neighbor;
 mod netlink;
 mod network_manager;

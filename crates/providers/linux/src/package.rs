@@ -19,6 +19,8 @@ pub(crate) struct Package {
     pub(crate) maintainer: Option<String>,
     pub(crate) section: Option<String>,
     pub(crate) homepage: Option<String>,
+    /// Where to tell of what is wrong with it.
+    pub(crate) bugs: Option<String>,
     /// One line.
     pub(crate) summary: Option<String>,
     /// What it takes on the disk, in KiB.

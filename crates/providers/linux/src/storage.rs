@@ -3,9 +3,9 @@
 mod associations;
 mod block;
 mod checks;
-mod drive;
-mod file;
-mod file_system;
+pub(crate) mod drive;
+pub(crate) mod file;
+pub(crate) mod file_system;
 mod logical_disk;
 mod management;
 mod mapped_disk;
@@ -13,7 +13,7 @@ mod optical;
 mod partition;
 mod partition_table;
 mod smart;
-mod statistics;
+pub(crate) mod statistics;
 mod superblock;
 mod volume;
 

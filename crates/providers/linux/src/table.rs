@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use cim::{Class, ColumnSet, Instance, Name, Namespace, ObjectPath, Value};
+use cim::{Class, ColumnSet, Instance, Name, Namespace, ObjectPath, Schema, Value};
 use wmi::{Context, EventSource, Lookup, MethodCall, Provider, ProviderError, Scan, Sink, Watch};
 
 use crate::Machine;
@@ -234,6 +234,14 @@ pub(crate) trait Binding: Provider {
     fn is_scoping(&self, _property: &Name) -> bool {
         false
     }
+
+    /// Gives away the paths of its instances; of nothing by default.
+    ///
+    /// # Errors
+    /// As [`Table::rows`].
+    fn paths(&self, _scan: &Scan, _push: &mut Push<'_, Value>) -> Result<(), ProviderError> {
+        Ok(())
+    }
 }
 
 /// A table of a machine as a provider.
@@ -284,6 +292,16 @@ impl<T: Table> Binding for Bound<T> {
 
     fn is_scoping(&self, property: &Name) -> bool {
         scoping::<T>(property).is_some()
+    }
+
+    fn paths(&self, scan: &Scan, push: &mut Push<'_, Value>) -> Result<(), ProviderError> {
+        let class = Schema::of(Namespace::parse(T::NAMESPACE)?).require(T::CLASS)?;
+        let fills = self.fills(&class);
+        self.table.rows(&self.machine, scan, &mut |row| {
+            let mut instance = Instance::new(class.clone());
+            self.fill(&mut instance, &row, class.keys().iter().copied(), fills, None)?;
+            push(instance.path()?.into())
+        })
     }
 }
 

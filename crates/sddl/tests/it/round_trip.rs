@@ -35,7 +35,7 @@ fn canonical_texts_print_as_they_were_written() {
         "O:LAG:LGD:(A;;GA;;;DA)(D;;GA;;;EA)",
         "O:NSG:NSD:(A;;GA;;;DC)(A;;GA;;;NS)",
         "O:NSG:NSD:(A;;GA;;;DC)(A;;GA;;;NS)(A;;GA;;;DD)",
-        "O:S-1-5-21-1-2-3-500G:S-1-22-2-7D:(A;OICINPIOID;0x120089;;;S-1-5-21-1-2-3-1000)",
+        "O:S-1-5-21-1-2-3-500G:S-1-22-2-7D:(A;OICINPIOID;0x120088;;;S-1-5-21-1-2-3-1000)",
         "D:(A;;;;;WD)",
         "S:(AL;SAFA;CCDCLCSWRPWPSDRCWDWOGAGXGWGR;;;WD)",
     ] {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use cim::{Instance, Name, Namespace, Schema, Status, Value};
+use cim::{Instance, Name, Namespace, Schema, Value};
 use sddl::{Guard, SecurityDescriptor};
 use tracing::info;
 
-use super::{Descriptors, Rights, effective, objects, own_part};
+use super::{Descriptors, Rights, effective, own_part};
+use crate::descriptor::{self, Form, refused, wrong};
 use crate::{Lookup, MethodCall, Provider, ProviderError, Scan, Sink};
 
 /// Serves `__SystemSecurity` in one namespace. Who may call what the engine has asked before.
@@ -62,11 +63,12 @@ impl Provider for SystemSecurity {
                 Ok(output.with("SD", Value::Array(octets.into_iter().map(Value::from).collect()))?)
             }
             "GetSecurityDescriptor" => {
-                let object = objects::write(&self.schema, &decided(), call.context.token())?;
+                let object =
+                    descriptor::write(&self.schema, Form::System, &decided(), &call.context.token())?;
                 Ok(output.with("Descriptor", object)?)
             }
             "SetSD" => {
-                let octets = objects::octets(call.input.value("SD"))
+                let octets = descriptor::octets(call.input.value("SD"))
                     .ok_or_else(|| wrong("SD must be a binary descriptor, an array of uint8"))?;
                 self.set(call, SecurityDescriptor::decode(&octets).map_err(|error| refused(&error))?)?;
                 Ok(output)
@@ -75,7 +77,13 @@ impl Provider for SystemSecurity {
                 let Some(Value::Object(object)) = call.input.value("Descriptor") else {
                     return Err(wrong("Descriptor must be a __SecurityDescriptor"));
                 };
-                self.set(call, objects::read(object)?)?;
+                let set = descriptor::read(object, &call.context.token())?;
+                if set.dacl().is_none() {
+                    return Err(wrong("a descriptor without DACL would let everyone in: give it entries"));
+                }
+                // Its SACL is not taken: nothing is recorded by it here.
+                let set = SecurityDescriptor::new(set.owner(), set.group(), set.dacl().cloned(), None);
+                self.set(call, set.map_err(|error| refused(&error))?)?;
                 Ok(output)
             }
             "GetCallerAccessRights" => {
@@ -85,13 +93,4 @@ impl Provider for SystemSecurity {
             _ => Err(ProviderError::NotCapable),
         }
     }
-}
-
-/// A descriptor that cannot be taken or given as it is.
-pub(super) fn refused(error: &sddl::SddlError) -> ProviderError {
-    wrong(&error.to_string())
-}
-
-pub(super) fn wrong(problem: &str) -> ProviderError {
-    ProviderError::failed(Status::InvalidParameter, problem)
 }

@@ -60,6 +60,7 @@ mod winrm;
 mod winrm_daily;
 mod winrs;
 mod wmi;
+mod wmi_classes;
 mod wmi_events;
 mod wmi_people;
 mod wmi_programs;

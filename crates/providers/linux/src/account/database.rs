@@ -1,8 +1,11 @@
 //! `/etc/passwd`, `/etc/group` and `/etc/shadow` (passwd(5), group(5), shadow(5)).
 
+use std::time::Duration;
+
 use cim::{Name, ObjectPath, Value};
 
-use crate::Machine;
+use crate::choices::Accounts;
+use crate::{Machine, program};
 
 /// A user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,22 +23,28 @@ pub(crate) struct User {
 impl User {
     /// All of the machine's own.
     pub(crate) fn all(machine: &Machine) -> Vec<Self> {
-        let text = machine.text("etc/passwd").unwrap_or_default();
-        let user = |line: &str| {
-            let mut fields = line.split(':');
-            let (name, _) = (fields.next()?.to_owned(), fields.next()?);
-            let (uid, gid) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-            let mut text = || fields.next().unwrap_or_default().to_owned();
-            Some(Self { name, uid, gid, remarks: text(), home: text(), shell: text() })
-        };
-        text.lines().filter_map(user).filter(|user| !user.name.is_empty()).collect()
+        let all = listed(machine, "passwd", &machine.text("etc/passwd").unwrap_or_default());
+        all.lines().filter_map(Self::parse).collect()
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.split(':');
+        let (name, _) = (fields.next().filter(|name| !name.is_empty())?.to_owned(), fields.next()?);
+        let (uid, gid) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        let mut text = || fields.next().unwrap_or_default().to_owned();
+        Some(Self { name, uid, gid, remarks: text(), home: text(), shell: text() })
     }
 
     /// The one of a name: exactly, or else without regard to case.
     pub(crate) fn named(machine: &Machine, name: &str) -> Option<Self> {
         let all = Self::all(machine);
         let exact = all.iter().find(|user| user.name == name);
-        exact.or_else(|| all.iter().find(|user| user.name.eq_ignore_ascii_case(name))).cloned()
+        let known = exact.or_else(|| all.iter().find(|user| user.name.eq_ignore_ascii_case(name))).cloned();
+        known.or_else(|| {
+            let told = told(machine, "passwd", Some(name))?;
+            // A number would be that of a user.
+            told.lines().find_map(Self::parse).filter(|user| user.name.eq_ignore_ascii_case(name))
+        })
     }
 
     /// The full name.
@@ -71,21 +80,47 @@ pub(crate) struct Listed {
 impl Listed {
     /// All of the machine's own.
     pub(crate) fn all(machine: &Machine) -> Vec<Self> {
-        let text = machine.text("etc/group").unwrap_or_default();
-        let group = |line: &str| {
-            let mut fields = line.split(':');
-            let (name, _) = (fields.next()?.to_owned(), fields.next()?);
-            let gid = fields.next()?.parse().ok()?;
-            let members = fields.next().unwrap_or_default().split(',').map(str::trim);
-            Some(Self {
-                name,
-                gid,
-                members: members.filter(|name| !name.is_empty()).map(str::to_owned).collect(),
-            })
-        };
-        text.lines().filter_map(group).filter(|group| !group.name.is_empty()).collect()
+        let all = listed(machine, "group", &machine.text("etc/group").unwrap_or_default());
+        all.lines().filter_map(Self::parse).collect()
+    }
+
+    /// The one of a name that no file of the machine has.
+    pub(crate) fn elsewhere(machine: &Machine, name: &str) -> Option<Self> {
+        let told = told(machine, "group", Some(name))?;
+        told.lines().find_map(Self::parse).filter(|group| group.name.eq_ignore_ascii_case(name))
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.split(':');
+        let (name, _) = (fields.next().filter(|name| !name.is_empty())?.to_owned(), fields.next()?);
+        let gid = fields.next()?.parse().ok()?;
+        let members = fields.next().unwrap_or_default().split(',').map(str::trim);
+        let members = members.filter(|name| !name.is_empty()).map(str::to_owned).collect();
+        Some(Self { name, gid, members })
     }
 }
+
+/// The lines of a database: those of its file, or of all sources if the administrator wants that.
+fn listed(machine: &Machine, database: &str, file: &str) -> String {
+    let is_wanted = machine.choices().accounts == Accounts::All;
+    let told = is_wanted.then(|| told(machine, database, None)).flatten();
+    told.unwrap_or_else(|| file.to_owned())
+}
+
+/// What the sources of names tell (getent(1)), of which only the machine itself has any.
+fn told(machine: &Machine, database: &str, name: Option<&str>) -> Option<String> {
+    let is_askable = |name: &str| !name.is_empty() && !name.contains([':', '\n', '\0']);
+    if !machine.is_this() || name.is_some_and(|name| !is_askable(name)) {
+        return None;
+    }
+    let words = [Some("--"), Some(database), name].into_iter().flatten();
+    let ended = program::of_system("getent", words, LIMIT).ok()?;
+    // Without the name in it the code is 2.
+    (ended.code == 0).then_some(ended.stdout)
+}
+
+/// How long directories may take.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// What is known of a password, by whoever may read `/etc/shadow`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -125,5 +125,6 @@ fn find(machine: &Machine, keys: &[Value]) -> Option<Row> {
     }
     let all = Row::all(machine);
     let exact = all.iter().find(|row| row.name() == name);
-    exact.or_else(|| all.iter().find(|row| row.name().eq_ignore_ascii_case(name))).cloned()
+    let known = exact.or_else(|| all.iter().find(|row| row.name().eq_ignore_ascii_case(name))).cloned();
+    known.or_else(|| Listed::elsewhere(machine, name).map(Row::Listed))
 }

@@ -1,8 +1,10 @@
 //! `Win32_SID`: who a SID is.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
-use sddl::Sid;
+use sddl::{Principal, RelativeSid, Sid};
+use wmi::descriptor::Accounts;
 use wmi::{Lookup, ProviderError, Scan};
 
 use super::database::User;
@@ -20,6 +22,56 @@ pub(crate) struct Row {
     name: Option<String>,
     /// Whether it is an account of this machine, and not one that every machine has.
     is_of_here: bool,
+}
+
+/// The accounts of a machine, each file read once.
+pub(crate) struct Known<'a> {
+    machine: &'a Machine,
+    all: OnceCell<Vec<Row>>,
+}
+
+impl<'a> Known<'a> {
+    pub(crate) fn of(machine: &'a Machine) -> Self {
+        Self { machine, all: OnceCell::new() }
+    }
+
+    fn all(&self) -> &[Row] {
+        self.all.get_or_init(|| all(self.machine))
+    }
+}
+
+impl Accounts for Known<'_> {
+    fn resolve(&self, alias: RelativeSid) -> Option<Sid> {
+        alias.resolve(self.machine.sid()?, None)
+    }
+
+    fn account(&self, sid: Sid) -> Option<(Option<String>, String)> {
+        let row = self.all().iter().find(|row| row.sid == sid)?;
+        let domain = row.domain(self.machine);
+        Some(((!domain.is_empty()).then_some(domain), row.name.clone()?))
+    }
+
+    fn named(&self, domain: Option<&str>, name: &str) -> Option<Principal> {
+        let is_of_it = |row: &&Row| {
+            let is_there = domain
+                .is_none_or(|domain| domain == "." || domain.eq_ignore_ascii_case(&row.domain(self.machine)));
+            is_there && row.name.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(name))
+        };
+        let exact = self.all().iter().filter(is_of_it).find(|row| row.name.as_deref() == Some(name));
+        let found = exact.or_else(|| self.all().iter().find(is_of_it)).map(|row| row.sid.into());
+        found.or_else(|| domain.is_none().then(|| Principal::named(name)).flatten())
+    }
+}
+
+impl Row {
+    fn domain(&self, machine: &Machine) -> String {
+        match (self.is_of_here, self.sid.authority()) {
+            (true, _) => machine.host_name(),
+            (false, 5) if self.sid.sub_authorities().first() == Some(&32) => "BUILTIN".to_owned(),
+            (false, 5) => "NT AUTHORITY".to_owned(),
+            (false, _) => String::new(),
+        }
+    }
 }
 
 /// Everybody's.
@@ -47,12 +99,7 @@ impl Table for Identity {
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
         ("AccountName", |_, row| row.name.clone().into()),
         ("BinaryRepresentation", |_, row| row.sid.encode().into()),
-        ("ReferencedDomainName", |machine, row| match (row.is_of_here, row.sid.authority()) {
-            (true, _) => machine.host_name().into(),
-            (false, 5) if row.sid.sub_authorities().first() == Some(&32) => "BUILTIN".into(),
-            (false, 5) => "NT AUTHORITY".into(),
-            (false, _) => "".into(),
-        }),
+        ("ReferencedDomainName", |machine, row| row.domain(machine).into()),
         ("SID", |_, row| row.sid.numeric().to_string().into()),
         ("SidLength", |_, row| u32::try_from(row.sid.encode().len()).ok().into()),
     ];

@@ -42,6 +42,7 @@ fn package(paragraph: &str) -> Option<Package> {
             "Architecture" => package.architecture = value.to_owned(),
             "Maintainer" => package.maintainer = text(),
             "Section" => package.section = text(),
+            "Bugs" => package.bugs = text(),
             "Homepage" => package.homepage = text(),
             "Description" => package.summary = text(),
             "Installed-Size" => package.size = value.parse().ok(),

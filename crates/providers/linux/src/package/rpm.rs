@@ -22,6 +22,7 @@ pub(super) fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
         "%{SUMMARY}",
         "%{LONGSIZE}",
         "%{INSTALLTIME}",
+        "%{BUGURL}",
     ];
     let format = format!("{}{PACKAGE}", fields.join(&FIELD.to_string()));
     let mut command = command_of_system("rpm");
@@ -35,7 +36,8 @@ pub(super) fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
 fn parse(text: &str) -> Vec<Package> {
     let package = |line: &str| {
         let fields: Vec<&str> = line.split(FIELD).collect();
-        let [name, version, architecture, vendor, group, url, summary, size, installed] = fields.as_slice()
+        let [name, version, architecture, vendor, group, url, summary, size, installed, bugs] =
+            fields.as_slice()
         else {
             return None;
         };
@@ -47,6 +49,7 @@ fn parse(text: &str) -> Vec<Package> {
             maintainer: known(vendor),
             section: known(group),
             homepage: known(url),
+            bugs: known(bugs),
             summary: known(summary),
             size: size.parse::<u64>().ok().map(|octets| octets.div_ceil(1024)),
             installed: installed.parse().ok(),
@@ -62,8 +65,8 @@ mod tests {
 
     #[test]
     fn what_rpm_prints_is_taken_apart() {
-        let text = "bash\u{1f}5.2-1\u{1f}x86_64\u{1f}Somebody\u{1f}(none)\u{1f}https://bash.example\u{1f}A shell\u{1f}2049\u{1f}1700000000\u{1e}\
-                    gpg-pubkey\u{1f}1-1\u{1f}(none)\u{1f}\u{1f}\u{1f}\u{1f}\u{1f}0\u{1f}1\u{1e}";
+        let text = "bash\u{1f}5.2-1\u{1f}x86_64\u{1f}Somebody\u{1f}(none)\u{1f}https://bash.example\u{1f}A shell\u{1f}2049\u{1f}1700000000\u{1f}(none)\u{1e}\
+                    gpg-pubkey\u{1f}1-1\u{1f}(none)\u{1f}\u{1f}\u{1f}\u{1f}\u{1f}0\u{1f}1\u{1f}(none)\u{1e}";
         let packages = parse(text);
         let [package] = packages.as_slice() else { panic!("keys are no packages: {packages:?}") };
         assert_eq!((package.name.as_str(), package.size), ("bash", Some(3)));

@@ -24,6 +24,12 @@ pub(crate) enum Common {
     True,
     /// The same for all.
     Text(&'static str),
+    /// The short name of the machine.
+    HostName,
+    /// What the operating system is called.
+    SystemName,
+    /// The number of the process that an instance is.
+    ProcessNumber,
     /// The frequency of the time bases.
     Frequency,
     /// When it was read, since boot.
@@ -209,6 +215,9 @@ impl<O: Object> Served<O> {
                 Common::IsAggregate => (instance.name.as_deref() == Some(TOTAL)).into(),
                 Common::True => true.into(),
                 Common::Text(text) => (*text).into(),
+                Common::HostName => self.machine.host_name().into(),
+                Common::SystemName => crate::scx::system_name(&self.machine).into(),
+                Common::ProcessNumber => super::process::number_in(instance.identity).to_string().into(),
                 Common::Frequency => FREQUENCY.into(),
                 Common::SinceBoot => now.since_boot.into(),
                 Common::FileTime => now.file_time.into(),

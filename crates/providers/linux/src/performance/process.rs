@@ -145,8 +145,13 @@ pub(crate) fn processes(machine: &Machine) -> io::Result<Vec<(String, u64, Readi
 }
 
 /// Its number and when it began; numbers have no more than 22 bits.
-fn identity(row: &Row) -> u64 {
+pub(crate) fn identity(row: &Row) -> u64 {
     u64::from(row.number) << 42 | row.stat.start & ((1 << 42) - 1)
+}
+
+/// The number in such an identity.
+pub(crate) fn number_in(identity: u64) -> u64 {
+    identity >> 42
 }
 
 fn reading(row: &Row) -> Reading {

@@ -21,6 +21,10 @@ pub(crate) struct Stat {
     pub(crate) user_time: u64,
     /// In ticks.
     pub(crate) kernel_time: u64,
+    /// In ticks, of children that have ended and were waited for.
+    pub(crate) user_time_of_children: u64,
+    /// The same.
+    pub(crate) kernel_time_of_children: u64,
     pub(crate) nice: i32,
     pub(crate) threads: u32,
     /// In ticks since the kernel was started.
@@ -61,6 +65,8 @@ impl Stat {
             major_faults: number(12)?,
             user_time: number(14)?,
             kernel_time: number(15)?,
+            user_time_of_children: number(16).unwrap_or_default(),
+            kernel_time_of_children: number(17).unwrap_or_default(),
             nice: field(19)?.parse().ok()?,
             threads: field(20)?.parse().ok()?,
             start: number(22)?,
@@ -147,7 +153,7 @@ impl Counters {
 }
 
 /// The lines of `status` or `io`: names, and what stands behind their colons.
-fn named(text: &str) -> impl Iterator<Item = (&str, &str)> {
+pub(crate) fn named(text: &str) -> impl Iterator<Item = (&str, &str)> {
     text.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim_ascii()))
 }
 

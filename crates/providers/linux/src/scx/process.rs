@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use wmi::{ProviderError, Scan};
+use cim::{Instance, Status, Value};
+use wmi::{MethodCall, ProviderError, Scan};
 
-use super::operating_system;
+use super::{operating_system, process_statistics};
 use crate::Machine;
 use crate::process::rows::{Row, each, number_from, page_size};
 use crate::process::stat::{priority, ticks_to_100ns};
-use crate::table::{Fill, Push, Table, host_name};
+use crate::table::{Fill, Push, Table, failure, host_name, returned};
 
 /// The processes of this machine.
 pub(super) struct UnixProcess;
@@ -57,6 +58,9 @@ impl Table for UnixProcess {
         ("ProcessSessionID", |_, row| row.stat.session.into()),
         ("ProcessTTY", |_, row| terminal(row.stat.terminal).into()),
         ("RealUserID", |_, row| row.status().real_user.map(u64::from).into()),
+        ("UsedMemory", |_, row| {
+            row.stat.resident.checked_mul(page_size()).map(|octets| octets / 1024).into()
+        }),
         ("UserModeTime", |_, row| (ticks_to_100ns(row.stat.user_time) / 10_000).into()),
         ("WorkingSetSize", |_, row| row.stat.resident.checked_mul(page_size()).into()),
     ];
@@ -84,8 +88,25 @@ impl Table for UnixProcess {
         "TerminationDate",
         "TimeOfLastStateChange",
         "TransitioningToState",
-        "UsedMemory",
     ];
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        if call.operation.method.name.as_str() != "TopResourceConsumers" {
+            return Err(ProviderError::NotCapable);
+        }
+        let resource = call.input.value("resource").and_then(Value::as_str).unwrap_or_default();
+        let count = call.input.value("count").and_then(Value::as_integer);
+        let wrong = |problem: String| ProviderError::failed(Status::InvalidParameter, problem);
+        let count = count.and_then(|count| usize::try_from(count).ok());
+        let count = count.ok_or_else(|| wrong("count is missing\n  say how many processes".to_owned()))?;
+        let told = process_statistics::top(machine, resource, count);
+        let told = told.ok_or_else(|| {
+            wrong(format!(
+                "resource is '{resource}'\n  it may be CPUTime, UsedMemory or another counter of processes"
+            ))
+        })?;
+        returned(call, told.map_err(failure)?)
+    }
 
     fn rows(
         &self,

@@ -4,13 +4,14 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cim::{Instance, Status, Value};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use super::code;
-use crate::Machine;
 use crate::table::{Fill, Push, Table, failure, returned};
+use crate::{Machine, program};
 
 /// The modules that are loaded.
 pub(crate) struct SystemDriver;
@@ -22,6 +23,7 @@ pub(crate) struct Module {
     used: u32,
     state: String,
     files: Rc<OnceCell<Files>>,
+    descriptions: Rc<OnceCell<HashMap<String, String>>>,
 }
 
 /// Where the files of modules are, by their names.
@@ -34,7 +36,9 @@ impl Table for SystemDriver {
 
     const COLUMNS: &'static [(&'static str, Fill<Module>)] = &[
         ("AcceptPause", |_, _| false.into()),
+        ("Caption", |machine, module| module.description(machine).into()),
         ("AcceptStop", |_, module| (module.used == 0).into()),
+        ("Description", |machine, module| module.description(machine).into()),
         ("DesktopInteract", |_, _| false.into()),
         ("DisplayName", |_, module| module.name.clone().into()),
         ("ErrorControl", |_, _| "Normal".into()),
@@ -58,7 +62,7 @@ impl Table for SystemDriver {
         ("TagId", |_, _| 0_u32.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Caption", "Description", "InstallDate", "StartName"];
+    const UNKNOWN: &'static [&'static str] = &["InstallDate", "StartName"];
 
     fn rows(
         &self,
@@ -94,7 +98,56 @@ impl Module {
     fn file(&self, machine: &Machine) -> Option<String> {
         self.files.get_or_init(|| files(machine)).get(&self.name).cloned()
     }
+
+    /// What it says of itself.
+    fn description(&self, machine: &Machine) -> Option<String> {
+        let of_all = || {
+            let files = self.files.get_or_init(|| files(machine));
+            descriptions(machine, files)
+        };
+        self.descriptions.get_or_init(of_all).get(&self.name).cloned()
+    }
 }
+
+/// What `modinfo` finds in the files of the modules that are loaded, packed ones among them, by the names of modules.
+fn descriptions(machine: &Machine, files: &Files) -> HashMap<String, String> {
+    let loaded = machine.text("proc/modules").unwrap_or_default();
+    let names = loaded.lines().filter_map(|line| line.split_ascii_whitespace().next());
+    let paths: Vec<_> =
+        names.filter_map(|name| files.get(name)).take(MAX_MODULES).map(|file| machine.path(file)).collect();
+    if paths.is_empty() {
+        return HashMap::new();
+    }
+    let words = std::iter::once("-0".into()).chain(paths.into_iter().map(std::path::PathBuf::into_os_string));
+    // One that it cannot read does not keep it from telling of the others.
+    let Ok(told) = program::of_system("modinfo", words, LIMIT) else { return HashMap::new() };
+    let mut descriptions = HashMap::new();
+    let mut module = None;
+    for entry in told.stdout.split('\0') {
+        // The name of the file is before a colon, what stands in it before an equal sign.
+        match entry.split_once([':', '=']).map(|(field, value)| (field, value.trim())) {
+            Some(("filename", path)) => module = name_of(path),
+            Some(("description", text)) => {
+                if let Some(module) = &module {
+                    descriptions.entry(module.clone()).or_insert_with(|| text.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    descriptions
+}
+
+/// The name of the module in a file, as the kernel writes it.
+fn name_of(path: &str) -> Option<String> {
+    Some(path.rsplit('/').next()?.split('.').next()?.replace('-', "_"))
+}
+
+/// How many modules are asked about.
+const MAX_MODULES: usize = 2000;
+
+/// How long that may take.
+const LIMIT: Duration = Duration::from_secs(10);
 
 fn modules(machine: &Machine) -> Result<Vec<Module>, ProviderError> {
     let text = match machine.text("proc/modules") {
@@ -102,11 +155,12 @@ fn modules(machine: &Machine) -> Result<Vec<Module>, ProviderError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         text => text.map_err(failure)?,
     };
-    let files = Rc::default();
+    let (files, descriptions) = (Rc::default(), Rc::default());
     let module = |line: &str| {
         let mut fields = line.split_ascii_whitespace();
         let (name, used) = (fields.next()?.to_owned(), fields.nth(1)?.parse().unwrap_or_default());
-        Some(Module { name, used, state: fields.nth(1)?.to_owned(), files: Rc::clone(&files) })
+        let state = fields.nth(1)?.to_owned();
+        Some(Module { name, used, state, files: Rc::clone(&files), descriptions: Rc::clone(&descriptions) })
     };
     let mut modules: Vec<Module> = text.lines().filter_map(module).collect();
     modules.sort_by(|left, right| left.name.cmp(&right.name));
@@ -120,8 +174,7 @@ fn files(machine: &Machine) -> Files {
     let text = machine.text(format!("{folder}/modules.dep")).unwrap_or_default();
     let entry = |line: &str| {
         let path = line.split_once(':')?.0;
-        let name = path.rsplit('/').next()?.split('.').next()?.replace('-', "_");
-        Some((name, format!("/{folder}/{path}")))
+        Some((name_of(path)?, format!("/{folder}/{path}")))
     };
     text.lines().filter_map(entry).collect()
 }

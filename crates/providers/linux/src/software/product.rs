@@ -42,6 +42,7 @@ impl Table for Product {
         ("AssignmentType", |_, _| 1_u16.into()),
         ("Caption", |_, row| row.text(|package| package.name.clone())),
         ("Description", |_, row| row.package().and_then(|package| package.summary.clone()).into()),
+        ("HelpLink", |_, row| row.package().and_then(|package| package.bugs.clone()).into()),
         ("IdentifyingNumber", |_, row| row.text(|package| guid::of(&[&package.name, &package.architecture]))),
         ("InstallDate", |machine, row| {
             installed(machine, row).and_then(|date| date.to_string().get(..8).map(str::to_owned)).into()
@@ -62,7 +63,6 @@ impl Table for Product {
     ];
 
     const UNKNOWN: &'static [&'static str] = &[
-        "HelpLink",
         "HelpTelephone",
         "InstallLocation",
         "InstallSource",

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wmi::{ProviderError, Scan};
 
-use crate::Machine;
 use crate::table::{Fill, Push, Table, failure};
+use crate::{Machine, program};
 
 /// The updates of packages whose new version is still the one that is installed.
 pub(crate) struct QuickFix;
@@ -45,6 +46,34 @@ fn updates(history: &str) -> Vec<Update> {
     updates
 }
 
+/// What apt has written down, the oldest first; old files are packed by logrotate(8).
+fn histories(machine: &Machine) -> Vec<String> {
+    let names = machine.names(FOLDER).unwrap_or_default();
+    let number = |name: &std::ffi::OsString| {
+        let rest = name.to_str()?.strip_prefix("history.log")?;
+        let rest = rest.strip_suffix(".gz").unwrap_or(rest);
+        if rest.is_empty() { Some(0) } else { rest.strip_prefix('.')?.parse::<u32>().ok() }
+    };
+    let mut files: Vec<_> = names.iter().filter_map(|name| Some((number(name)?, name.to_str()?))).collect();
+    files.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+    let text = |name: &str| {
+        let file = format!("{FOLDER}/{name}");
+        if !name.ends_with(".gz") {
+            return machine.text(file).ok();
+        }
+        let words = ["-dc".into(), "--".into(), machine.path(file).into_os_string()];
+        let ended = program::of_system("gzip", words, LIMIT).ok()?;
+        (ended.code == 0).then_some(ended.stdout)
+    };
+    files.into_iter().filter_map(|(_, name)| text(name)).collect()
+}
+
+/// Where apt keeps its history.
+const FOLDER: &str = "var/log/apt";
+
+/// How long it may take to unpack a file.
+const LIMIT: Duration = Duration::from_secs(10);
+
 impl Table for QuickFix {
     type Row = Update;
 
@@ -66,9 +95,10 @@ impl Table for QuickFix {
             date.into()
         }),
         ("ServicePackInEffect", |_, _| "".into()),
+        ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Caption", "InstallDate", "Name", "Status"];
+    const UNKNOWN: &'static [&'static str] = &["Caption", "InstallDate", "Name"];
 
     fn rows(
         &self,
@@ -76,11 +106,10 @@ impl Table for QuickFix {
         _: &Scan,
         push: &mut Push<'_, Update>,
     ) -> Result<(), ProviderError> {
-        let history = machine.text("var/log/apt/history.log").unwrap_or_default();
         let packages = machine.packages().map_err(failure)?;
         // Of several updates to one version the last one counts.
         let mut last: BTreeMap<(String, String), Update> = BTreeMap::new();
-        for update in updates(&history) {
+        for update in histories(machine).iter().flat_map(|history| updates(history)) {
             last.insert((update.package.clone(), update.version.clone()), update);
         }
         let is_in_effect = |update: &Update| {

@@ -137,12 +137,12 @@ impl Drive {
         self.block.number(machine, "queue/logical_block_size")
     }
 
-    fn sectors(&self, machine: &Machine) -> Option<u64> {
+    pub(crate) fn sectors(&self, machine: &Machine) -> Option<u64> {
         self.block.size(machine)?.checked_div(self.sector(machine)?)
     }
 
     /// The cylinders of the geometry that everybody pretends: 255 heads with 63 sectors each.
-    fn cylinders(&self, machine: &Machine) -> Option<u64> {
+    pub(crate) fn cylinders(&self, machine: &Machine) -> Option<u64> {
         Some(self.sectors(machine)? / (255 * 63))
     }
 

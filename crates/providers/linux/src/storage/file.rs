@@ -123,9 +123,9 @@ fn lossy(text: Option<&OsStr>) -> Option<String> {
 }
 
 /// The rights of files as Windows counts them (MS-DTYP 2.4.3): what reading, writing and running stand for.
-const READ: u32 = 0x0012_0089;
-const WRITE: u32 = 0x0012_0116;
-const EXECUTE: u32 = 0x0012_00A0;
+pub(crate) const READ: u32 = 0x0012_0089;
+pub(crate) const WRITE: u32 = 0x0012_0116;
+pub(crate) const EXECUTE: u32 = 0x0012_00A0;
 
 impl<K: Kind> Table for File<K> {
     type Row = Row;

@@ -42,7 +42,7 @@ pub(crate) fn disks(machine: &Machine, questions: &Arc<Questions>) -> Vec<Disk> 
         .collect();
     for (alias, place) in machine.drive_aliases() {
         let again = FileSystem::all(machine, questions).into_iter();
-        disks.extend(again.filter(|one| one.mount.place == *place).map(|one| of(alias.clone(), one)));
+        disks.extend(again.filter(|one| one.mount.place == place).map(|one| of(alias.clone(), one)));
     }
     disks
 }

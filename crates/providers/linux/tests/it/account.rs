@@ -148,3 +148,35 @@ fn accounts_are_renamed_and_changed() {
         assert!(sh("getent group renamed").starts_with("renamed:"));
     });
 }
+
+#[test]
+fn accounts_of_other_sources_are_found_by_name_and_listed_if_chosen() {
+    if !std::path::Path::new("/lib/x86_64-linux-gnu/libnss_systemd.so.2").exists() {
+        eprintln!("SKIPPED: there is no libnss_systemd here, whose accounts are in no file");
+        return;
+    }
+    let name = "account::accounts_of_other_sources_are_found_by_name_and_listed_if_chosen";
+    in_world(name, &["getent"], || {
+        // systemd keeps accounts in files of its own.
+        sh("mount -t tmpfs none /media && mkdir /media/u /media/w && \
+            mount -t overlay none -o lowerdir=/etc,upperdir=/media/u,workdir=/media/w /etc && \
+            printf 'passwd: files systemd\\ngroup: files systemd\\n' >/etc/nsswitch.conf && \
+            mkdir -p /etc/telarch /etc/userdb");
+        let record =
+            r#"{"userName":"dir","uid":61000,"gid":100,"realName":"Of a directory","shell":"/bin/sh"}"#;
+        std::fs::write("/etc/userdb/dir.user", record).unwrap();
+        sh("ln -s dir.user /etc/userdb/61000.user && getent passwd dir");
+        let machine = machine();
+        let host = machine.host_name();
+        let found = |condition: &str| {
+            let query = format!("SELECT * FROM Win32_UserAccount {condition}");
+            lines(&run(rows_of(&machine, &query)), &["Name", "SID"])
+        };
+        let of_directory = BTreeSet::from(["dir|S-1-5-21-1-2-3-123000".to_owned()]);
+        assert_eq!(found(&format!("WHERE Domain='{host}' AND Name='dir'")), of_directory);
+        assert!(found(&format!("WHERE Domain='{host}' AND Name='61000'")).is_empty(), "a number is no name");
+        assert!(found("").is_disjoint(&of_directory), "only files are listed");
+        std::fs::write("/etc/telarch/wmi.toml", "accounts = \"all\"\n").unwrap();
+        assert!(found("").is_superset(&of_directory), "all are listed");
+    });
+}

@@ -141,3 +141,178 @@ async fn processes_are_what_ps_says_they_are() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+/// Calls a static method of a class on a machine.
+async fn invoke(
+    machine: &Arc<Machine>,
+    class: &str,
+    method: &str,
+    parameters: &[(&str, Value)],
+) -> Result<Instance, Error> {
+    let class = Name::parse(class).unwrap();
+    let path = ObjectPath { server: None, namespace: None, class, identity: Identity::Class };
+    let input = |operation: &cim::Operation| {
+        let begin = Instance::new(operation.input.clone());
+        parameters.iter().try_fold(begin, |input, (name, value)| input.with(name, value.clone()))
+    };
+    engine(machine).invoke(&Context::of_this_process("alice"), &scx(), &path, method, input).await
+}
+
+#[tokio::test]
+async fn lines_of_a_log_are_told_once_to_each_reader() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("app.log");
+    let machine = Arc::new(Machine::this().keeping(folder.path(), Some(folder.path().join("mine"))));
+    let call = async |method: &str, more: &[(&str, Value)]| {
+        let name = log.display().to_string();
+        let parameters = [&[("filename", Value::from(name)), ("qid", "a".into())], more].concat();
+        invoke(&machine, "SCX_LogFile", method, &parameters).await.unwrap()
+    };
+    let expressions = ["error", "(", "[[:digit:]]{3}"].map(str::to_owned).to_vec();
+    let rows = async || {
+        let told = call("GetMatchedRows", &[("regexps", expressions.clone().into())]).await;
+        let rows: Vec<String> = told
+            .value("rows")
+            .unwrap()
+            .elements()
+            .iter()
+            .map(|row| row.as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(text(&told, "ReturnValue"), rows.len().to_string());
+        assert_eq!(rows[0], "InvalidRegexp;1");
+        rows[1..].to_vec()
+    };
+    let add = |lines: &str| {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(&log).unwrap();
+        std::io::Write::write_all(&mut file, lines.as_bytes()).unwrap();
+    };
+    assert!(rows().await.is_empty(), "there is no file");
+    add("an error of old\n");
+    assert!(rows().await.is_empty(), "who comes first hears of what follows");
+    add("error 123\nnothing\n456\nerror is not wh");
+    assert_eq!(rows().await, ["0 2;error 123", "2;456"]);
+    assert!(rows().await.is_empty());
+    add("ole\n");
+    assert_eq!(rows().await, ["0;error is not whole"]);
+    // The file of the day before is another one.
+    std::fs::rename(&log, folder.path().join("app.log.1")).unwrap();
+    add("error in a new file\n");
+    assert_eq!(rows().await, ["0;error in a new file"]);
+    add(&"error\n".repeat(700));
+    let many = rows().await;
+    assert_eq!((many.len(), many[500].as_str()), (501, "MoreRowsAvailable;true"));
+    assert_eq!(rows().await.len(), 200);
+    add("error unread\n");
+    assert_eq!(text(&call("ResetStateFile", &[]).await, "ReturnValue"), "0");
+    assert!(rows().await.is_empty(), "it was set to the end");
+    add("error unread\n");
+    call("ResetStateFile", &[("resetOnRead", true.into())]).await;
+    assert!(rows().await.is_empty(), "reading sets it to the end");
+    add("error unread\n");
+    let begun =
+        call("GetMatchedRows", &[("regexps", expressions.clone().into()), ("initialize", true.into())]).await;
+    assert_eq!(text(&begun, "ReturnValue"), "1", "only the expression that is none is told of");
+    for (parameters, problem) in [
+        (vec![("filename", Value::from("app.log")), ("qid", "a".into())], "whole path"),
+        (vec![("filename", "/var/log/x".into())], "qid is empty"),
+        (vec![("filename", "/x".into()), ("qid", "a".into()), ("elevationType", "su".into())], "'su'"),
+    ] {
+        let error = invoke(&machine, "SCX_LogFile", "GetMatchedRows", &parameters).await.unwrap_err();
+        assert!(error.to_string().contains(problem), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn links_disks_and_file_systems_are_those_of_other_programs() {
+    let address = rows("SELECT * FROM SCX_IPProtocolEndpoint WHERE Name = 'lo'").await;
+    assert_eq!(
+        ["IPv4Address", "SubnetMask", "PrefixLength", "EnabledState"].map(|name| text(&address[0], name)),
+        ["127.0.0.1", "255.0.0.0", "8", "2"]
+    );
+    let found: Vec<String> =
+        rows("SELECT * FROM SCX_LANEndpoint").await.iter().map(|row| text(row, "Name")).collect();
+    let mut found = found;
+    found.sort();
+    assert_eq!(found.join("\n"), crate::output("ls", &["/sys/class/net"]));
+    for row in rows("SELECT * FROM SCX_DiskDrive").await {
+        let size = crate::output("cat", &[&format!("/sys/block/{}/size", text(&row, "Name"))])
+            .parse::<u64>()
+            .unwrap();
+        assert_eq!(text(&row, "MaxMediaSize"), (size / 2).to_string());
+    }
+    for row in rows("SELECT * FROM SCX_FileSystem").await {
+        let place = text(&row, "Name");
+        let told = crate::output("stat", &["--file-system", "--format=%c %S %b %l", &place]);
+        let told: Vec<u64> = told.split(' ').map(|number| number.parse().unwrap()).collect();
+        let inodes = if told[0] == 0 { String::new() } else { told[0].to_string() };
+        let expected = [inodes, (told[1] * told[2]).to_string(), told[3].to_string()];
+        assert_eq!(
+            ["TotalInodes", "FileSystemSize", "MaxFileNameLength"].map(|name| text(&row, name)),
+            expected,
+            "{place}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn processes_that_use_most_are_found() {
+    let me = std::process::id().to_string();
+    let query = format!("SELECT * FROM SCX_UnixProcessStatisticalInformation WHERE Handle = '{me}'");
+    let found = rows(&query).await;
+    let [row] = found.as_slice() else { panic!("{} rows", found.len()) };
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let of = |name: &str| {
+        status.lines().find_map(|line| line.strip_prefix(name)).unwrap().split_whitespace().next().unwrap()
+    };
+    assert_eq!(
+        [text(row, "VirtualText"), text(row, "CSCreationClassName")],
+        [of("VmExe:"), "SCX_ComputerSystem"]
+    );
+    let used: u64 = text(row, "UsedMemory").parse().unwrap();
+    let now: u64 = of("VmRSS:").parse().unwrap();
+    assert!(used.abs_diff(now) < 64 << 10, "{used} and {now} KiB");
+
+    let machine = Arc::new(Machine::this());
+    let top = async |resource: &'static str| {
+        let parameters = [("resource", Value::from(resource)), ("count", 3_u16.into())];
+        invoke(&machine, "SCX_UnixProcess", "TopResourceConsumers", &parameters).await
+    };
+    let table = text(&top("usedmemory").await.unwrap(), "ReturnValue");
+    let numbers: Vec<u64> =
+        table.lines().skip(1).map(|line| line.split_whitespace().last().unwrap().parse().unwrap()).collect();
+    assert!(numbers.len() == 3 && numbers.is_sorted_by(|left, right| left >= right), "{table}");
+    assert!(top("Luck").await.unwrap_err().to_string().contains("resource is 'Luck'"));
+}
+
+#[tokio::test]
+async fn application_servers_are_found_and_remembered() {
+    let tree = crate::tree::Tree::new()
+        .file("proc/stat", "btime 1700000000\n")
+        .file("proc/77/stat", "77 (java) S 1 77 77 0 -1 4194304 10 20 3 40 5 6 7 8 20 -5 2 0 777 1000 250 18446744073709551615 1 2 3 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0\n")
+        .file("proc/77/cmdline", "java\0-Dcatalina.home=/usr/share/tomcat\0-Dcatalina.base=/srv/one\0start\0")
+        .file("srv/one/conf/server.xml", "<Server><Service><Connector port='8081'/></Service></Server>")
+        .file("usr/share/tomcat/RELEASE-NOTES", "\n      Apache Tomcat Version 9.0.43\n");
+    let machine = Arc::new(Machine::at(tree.path()).keeping(tree.path(), Some(tree.path().join("mine"))));
+    let servers = async || {
+        let query = "SELECT * FROM SCX_Application_Server";
+        let engine = engine(&machine);
+        let mut rows = engine.query(&Context::of_this_process("alice"), &scx(), query).unwrap();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().await {
+            let row = row.unwrap();
+            let columns = ["Name", "Type", "HttpPort", "Version", "IsRunning", "IsDeepMonitored"];
+            found.push(columns.map(|name| text(&row, name)).join(" "));
+        }
+        found
+    };
+    assert_eq!(servers().await, ["/srv/one Tomcat 8081 9.0.43 true false"]);
+    let watch = async |id: &'static str| {
+        let parameters = [("id", Value::from(id)), ("deep", true.into()), ("protocol", "https".into())];
+        invoke(&machine, "SCX_Application_Server", "SetDeepMonitoring", &parameters).await
+    };
+    assert_eq!(text(&watch("/srv/one").await.unwrap(), "ReturnValue"), "true");
+    assert_eq!(watch("/srv/two").await.unwrap_err().status(), cim::Status::NotFound);
+    assert_eq!(servers().await, ["/srv/one Tomcat 8081 9.0.43 true true"]);
+    std::fs::remove_dir_all(tree.path().join("proc/77")).unwrap();
+    assert_eq!(servers().await, ["/srv/one    false true"], "it is remembered");
+}

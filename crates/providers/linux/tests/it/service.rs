@@ -353,3 +353,38 @@ fn drivers_are_the_modules_of_the_kernel() {
         );
     });
 }
+
+#[tokio::test]
+async fn drivers_say_what_their_files_say_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("modinfo"), "description=A driver of tests\0license=GPL\0name=one_two\0").unwrap();
+    std::fs::write(at("empty.s"), ".text\n").unwrap();
+    let made = std::process::Command::new("sh")
+        .args([
+            "-ec",
+            "command -v modinfo; gcc -c empty.s -o one-two.ko; objcopy --add-section .modinfo=modinfo one-two.ko; xz one-two.ko",
+        ])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    if !made.status.success() {
+        eprintln!(
+            "SKIPPED: this takes modinfo, gcc, objcopy and xz: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        return;
+    }
+    let tree = crate::tree::Tree::new()
+        .file("proc/sys/kernel/osrelease", "6.1.0-test\n")
+        .file("proc/modules", "one_two 4096 0 - Live 0x0\nother 4096 1 - Live 0x0\n")
+        .file("lib/modules/6.1.0-test/modules.dep", "kernel/one-two.ko.xz:\nkernel/gone.ko:\n")
+        .file("lib/modules/6.1.0-test/kernel/one-two.ko.xz", std::fs::read(at("one-two.ko.xz")).unwrap());
+    let (_tree, machine) = tree.machine_kept();
+    let found = rows_of(&machine, "SELECT * FROM Win32_SystemDriver").await;
+    assert_eq!(
+        found.iter().map(|row| text(row, "Description")).collect::<Vec<_>>(),
+        ["A driver of tests", ""],
+        "one without a file says nothing"
+    );
+}

@@ -44,3 +44,23 @@ async fn updates_are_of_packages_in_the_version_that_is_installed() {
         assert_eq!(text(&update, "InstalledOn").split('/').count(), 3);
     }
 }
+
+#[tokio::test]
+async fn updates_are_found_in_packed_histories_too() {
+    let tree = crate::tree::Tree::new()
+        .file(
+            "var/lib/dpkg/status",
+            "Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 3\n\n\
+             Package: b\nStatus: install ok installed\nArchitecture: all\nVersion: 2\n",
+        )
+        .file("var/log/apt/history.log", "\nStart-Date: 2026-05-09  10:00:00\nUpgrade: a:amd64 (2, 3)\n")
+        .file("var/log/apt/history.log.1", "\nStart-Date: 2026-04-01  10:00:00\nUpgrade: a:amd64 (1, 2)\n")
+        .file("var/log/apt/history.log.2", "\nStart-Date: 2026-03-01  10:00:00\nUpgrade: b:all (1, 2)\n");
+    let packed = Command::new("gzip").arg(tree.path().join("var/log/apt/history.log.2")).status();
+    assert!(packed.unwrap().success());
+    let (_tree, machine) = tree.machine_kept();
+    let found = crate::rows_of(&machine, "SELECT * FROM Win32_QuickFixEngineering").await;
+    let told: Vec<String> =
+        found.iter().map(|row| format!("{} {}", text(row, "HotFixID"), text(row, "InstalledOn"))).collect();
+    assert_eq!(told, ["a:amd64=3 5/9/2026", "b:all=2 3/1/2026"]);
+}

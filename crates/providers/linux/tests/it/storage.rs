@@ -236,3 +236,22 @@ async fn a_disk_with_an_alias_is_found_by_it() {
     assert_eq!(by_alias.len(), 1);
     assert_eq!(size(&by_alias), size(&by_place));
 }
+
+#[tokio::test]
+async fn the_administrator_gives_disks_other_names() {
+    let tree = crate::tree::Tree::new()
+        .file("proc/self/mountinfo", "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n")
+        .file("etc/telarch/wmi.toml", "drive_alias = { \"C:\" = \"/\", \"X:\" = \"/nowhere\" }\n");
+    let (tree, machine) = tree.machine_kept();
+    let names = async || {
+        let disks = rows_of(&machine, "SELECT DeviceID FROM Win32_LogicalDisk").await;
+        disks.iter().map(|disk| text(disk, "DeviceID")).collect::<Vec<_>>()
+    };
+    assert_eq!(names().await, ["/", "C:"]);
+    let tree = tree.file("etc/telarch/wmi.toml", "drive_alias = { \"D:\" = \"/\" }\n");
+    // Files have times of a few milliseconds.
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1);
+    let file = std::fs::File::options().write(true).open(tree.path().join("etc/telarch/wmi.toml")).unwrap();
+    file.set_modified(later).unwrap();
+    assert_eq!(names().await, ["/", "D:"], "the file is read again");
+}

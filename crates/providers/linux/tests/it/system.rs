@@ -488,3 +488,22 @@ fn domains_are_joined_and_left_through_realmd() {
         });
     });
 }
+
+#[tokio::test]
+async fn devices_of_the_system_are_those_of_all_classes() {
+    let devices = crate::rows("SELECT * FROM Win32_SystemDevices").await;
+    let parts: std::collections::BTreeSet<String> =
+        devices.iter().map(|row| text(row, "PartComponent")).collect();
+    assert_eq!(parts.len(), devices.len(), "each is there once");
+    for class in ["Win32_Processor", "Win32_LogicalDisk", "Win32_DiskDrive", "Win32_NetworkAdapter"] {
+        for row in crate::rows(&format!("SELECT DeviceID FROM {class}")).await {
+            let path = row.path().unwrap().to_string();
+            assert!(parts.contains(&path), "{path} is not among {parts:?}");
+        }
+    }
+    let host = crate::machine().host_name();
+    let query = format!(
+        "ASSOCIATORS OF {{Win32_ComputerSystem.Name='{host}'}} WHERE AssocClass=Win32_SystemDevices ResultClass=Win32_Processor"
+    );
+    assert_eq!(crate::rows(&query).await.len(), crate::rows("SELECT * FROM Win32_Processor").await.len());
+}

@@ -1,0 +1,107 @@
+//! What the administrator has chosen for the classes of this machine: `/etc/telarch/wmi.toml`.
+//!
+//! ```toml
+//! # Other names of disks, for scripts that ask for C:
+//! drive_alias = { "C:" = "/" }
+//! # Users and groups of directories are listed, too ("all"), or only those of the machine ("files").
+//! accounts = "files"
+//! ```
+
+use std::sync::Arc;
+
+use crate::Machine;
+use crate::reread::Reread;
+
+/// What is chosen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Choices {
+    /// Other names of disks, with where these are mounted.
+    pub(crate) drive_aliases: Vec<(String, String)>,
+    pub(crate) accounts: Accounts,
+}
+
+/// Whose users and groups are listed. One that is asked for by name is found in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Accounts {
+    /// Those in the files of the machine.
+    #[default]
+    Files,
+    /// Those of every source that the machine knows (nsswitch.conf(5)): of a large directory they are many.
+    All,
+}
+
+/// What the file says; it is read again when it has changed.
+#[derive(Debug, Default)]
+pub(crate) struct Chosen(Reread<Choices>);
+
+impl Chosen {
+    pub(crate) fn of(&self, machine: &Machine) -> Arc<Choices> {
+        self.0.of(machine, FILE, read).unwrap_or_default()
+    }
+}
+
+/// Reads the file; what is wrong in it is told to the log and chooses nothing.
+fn read(machine: &Machine) -> Choices {
+    let read = || parse(&machine.text(FILE).map_err(|error| error.to_string())?);
+    read().unwrap_or_else(|error| {
+        tracing::warn!(file = FILE, %error, "Nothing is chosen for the classes of this machine");
+        Choices::default()
+    })
+}
+
+fn parse(text: &str) -> Result<Choices, String> {
+    let document: toml_edit::DocumentMut = text.parse().map_err(|error| format!("{error}"))?;
+    let mut choices = Choices::default();
+    for (name, item) in document.iter() {
+        match name {
+            "drive_alias" => {
+                let table = item.as_table_like().ok_or("drive_alias is no table")?;
+                for (alias, place) in table.iter() {
+                    let place = place.as_str().filter(|place| place.starts_with('/'));
+                    let place = place.ok_or_else(|| format!("drive_alias.{alias:?} is no path"))?;
+                    if alias.is_empty() || alias.starts_with('/') {
+                        return Err(format!("drive_alias has a name that disks have themselves: {alias:?}"));
+                    }
+                    choices.drive_aliases.push((alias.to_owned(), place.to_owned()));
+                }
+            }
+            "accounts" => {
+                choices.accounts = match item.as_str() {
+                    Some("files") => Accounts::Files,
+                    Some("all") => Accounts::All,
+                    _ => return Err("accounts is neither \"files\" nor \"all\"".to_owned()),
+                };
+            }
+            other => return Err(format!("there is no {other:?} to be chosen")),
+        }
+    }
+    Ok(choices)
+}
+
+const FILE: &str = "etc/telarch/wmi.toml";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_read_or_refused() {
+        let chosen = parse("drive_alias = { \"C:\" = \"/\", \"D:\" = \"/srv\" }\naccounts = \"all\"\n")
+            .expect("they are right");
+        let aliases =
+            [("C:", "/"), ("D:", "/srv")].map(|(alias, place)| (alias.to_owned(), place.to_owned()));
+        assert_eq!(chosen, Choices { drive_aliases: aliases.to_vec(), accounts: Accounts::All });
+        assert_eq!(parse("[drive_alias]\n\"C:\" = \"/\"\n").expect("a table").drive_aliases.len(), 1);
+        for wrong in [
+            "drive_alias = 3",
+            "drive_alias = { \"C:\" = 3 }",
+            "drive_alias = { \"C:\" = \"srv\" }",
+            "drive_alias = { \"/x\" = \"/\" }",
+            "accounts = true",
+            "drives = 1",
+            "[",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `Win32_SystemDevices`: all devices of the computer system, whichever class has them.
+
+use std::sync::Arc;
+
+use cim::{Namespace, Schema, Value};
+use wmi::{ProviderError, Scan};
+
+use crate::Machine;
+use crate::table::{Binding, Fill, Push, Table, bind, computer_system};
+
+/// The association of some devices among others.
+pub(crate) fn binding(machine: &Arc<Machine>, all: &[Arc<dyn Binding>]) -> Arc<dyn Binding> {
+    let is_device = |binding: &&Arc<dyn Binding>| {
+        binding.classes().into_iter().any(|(namespace, name)| {
+            let class = (namespace == Namespace::cimv2())
+                .then(|| Schema::of(namespace).class(name.as_str()))
+                .flatten();
+            class.is_some_and(|class| class.is_a("CIM_LogicalDevice"))
+        })
+    };
+    bind(machine, SystemDevices { devices: all.iter().filter(is_device).cloned().collect() })
+}
+
+struct SystemDevices {
+    devices: Vec<Arc<dyn Binding>>,
+}
+
+impl Table for SystemDevices {
+    type Row = Value;
+
+    const CLASS: &'static str = "Win32_SystemDevices";
+
+    const COLUMNS: &'static [(&'static str, Fill<Value>)] = &[
+        ("GroupComponent", |machine, _| computer_system(machine)),
+        ("PartComponent", |_, path| path.clone()),
+    ];
+
+    fn rows(&self, _: &Arc<Machine>, scan: &Scan, push: &mut Push<'_, Value>) -> Result<(), ProviderError> {
+        for devices in &self.devices {
+            match devices.paths(scan, push) {
+                // Those of one class that do not tell do not hide the others.
+                Err(error @ ProviderError::Failed { .. }) => {
+                    tracing::debug!(%error, "Some devices are not told of");
+                }
+                told => told?,
+            }
+        }
+        Ok(())
+    }
+}

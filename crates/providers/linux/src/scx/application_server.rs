@@ -1,0 +1,332 @@
+//! `SCX_Application_Server`: Tomcat and JBoss, found by the options of their virtual machines.
+
+use std::cell::OnceCell;
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cim::{Instance, Status, Value};
+use wmi::{MethodCall, ProviderError, Scan};
+use xml::{Bounds, Document, Element};
+
+use crate::Machine;
+use crate::process::rows::each;
+use crate::table::{Fill, Push, Table, failure, returned};
+
+/// The servers that run, and those that somebody watches.
+pub(super) struct ApplicationServer;
+
+/// A server.
+#[derive(Debug)]
+pub(super) struct Server {
+    kind: Option<Kind>,
+    /// Where its configuration is, which is its name.
+    base: String,
+    /// Where its programs are.
+    home: String,
+    is_running: bool,
+    /// The protocol by which somebody watches what is in it.
+    watched: Option<String>,
+    ports: OnceCell<Ports>,
+    version: OnceCell<Option<String>>,
+}
+
+/// What it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Tomcat,
+    JBoss,
+}
+
+/// Where it listens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Ports {
+    http: Option<String>,
+    https: Option<String>,
+}
+
+impl Server {
+    /// The server of a process, by its arguments.
+    fn of(arguments: &str) -> Option<Self> {
+        let option = |name: &str| {
+            let mut values =
+                arguments.split('\0').filter_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+            // The last one counts.
+            let path = values.rfind(|value| value.starts_with('/'))?;
+            Some(path.trim_end_matches('/').to_owned())
+        };
+        let (kind, home, base) = match (option("-Dcatalina.home"), option("-Djboss.home.dir")) {
+            (Some(home), _) => (Kind::Tomcat, home, option("-Dcatalina.base")),
+            (None, Some(home)) => (Kind::JBoss, home, option("-Djboss.server.base.dir")),
+            (None, None) => return None,
+        };
+        let base = base.unwrap_or_else(|| match kind {
+            Kind::Tomcat => home.clone(),
+            Kind::JBoss => format!("{home}/standalone"),
+        });
+        Some(Self { kind: Some(kind), base, home, is_running: true, ..Self::unknown() })
+    }
+
+    fn unknown() -> Self {
+        Self {
+            kind: None,
+            base: String::new(),
+            home: String::new(),
+            is_running: false,
+            watched: None,
+            ports: OnceCell::new(),
+            version: OnceCell::new(),
+        }
+    }
+
+    fn ports(&self, machine: &Machine) -> &Ports {
+        self.ports.get_or_init(|| {
+            let read = |file: &str| {
+                let text = machine.text(format!("{}/{file}", self.base)).ok()?;
+                Document::parse(text, &Bounds::default()).ok()
+            };
+            match self.kind {
+                Some(Kind::Tomcat) => read("conf/server.xml").map(|file| of_tomcat(file.root())),
+                Some(Kind::JBoss) => read("configuration/standalone.xml").map(|file| of_jboss(file.root())),
+                None => None,
+            }
+            .unwrap_or_default()
+        })
+    }
+
+    /// Its version, as a text that comes with it says.
+    fn version(&self, machine: &Machine) -> Option<&str> {
+        let find = || {
+            let file = match self.kind? {
+                Kind::Tomcat => "RELEASE-NOTES",
+                Kind::JBoss => "version.txt",
+            };
+            let text = machine.text(format!("{}/{file}", self.home)).ok()?;
+            let line =
+                text.lines().find_map(|line| line.rsplit_once("Version ").map(|(_, version)| version.trim()));
+            line.filter(|version| version.starts_with(|first: char| first.is_ascii_digit()))
+                .map(str::to_owned)
+        };
+        self.version.get_or_init(find).as_deref()
+    }
+
+    /// The port by which it is watched.
+    fn port(&self, machine: &Machine) -> Option<&str> {
+        let ports = self.ports(machine);
+        let is_sealed =
+            self.watched.as_deref().is_some_and(|protocol| protocol.eq_ignore_ascii_case("HTTPS"));
+        if is_sealed { ports.https.as_deref() } else { ports.http.as_deref() }
+    }
+}
+
+/// Connectors of Tomcat, without those that other servers use.
+fn of_tomcat(root: Element<'_>) -> Ports {
+    let connectors = root
+        .children()
+        .filter(|element| element.name() == "Service")
+        .flat_map(|service| service.children().filter(|element| element.name() == "Connector"));
+    let mut ports = Ports::default();
+    for connector in connectors {
+        let attribute = |name: &str| connector.attribute("", name).map(std::borrow::Cow::into_owned);
+        if attribute("protocol").is_some_and(|protocol| protocol.contains("AJP") || protocol.contains("ajp"))
+        {
+            continue;
+        }
+        let is_sealed = attribute("SSLEnabled").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let place = if is_sealed { &mut ports.https } else { &mut ports.http };
+        *place = place.take().or_else(|| attribute("port"));
+    }
+    ports
+}
+
+/// Bindings of JBoss, where properties stand with their defaults: `${jboss.http.port:8080}`.
+fn of_jboss(root: Element<'_>) -> Ports {
+    let number = |element: Element<'_>, name: &str| -> Option<u32> {
+        let value = element.attribute("", name)?;
+        value.trim_end_matches('}').rsplit(':').next()?.parse().ok()
+    };
+    let Some(group) = root.children().find(|element| element.name() == "socket-binding-group") else {
+        return Ports::default();
+    };
+    let offset = number(group, "port-offset").unwrap_or_default();
+    let port = |name: &str| {
+        let binding =
+            group.children().find(|binding| binding.attribute("", "name").as_deref() == Some(name))?;
+        Some((number(binding, "port")? + offset).to_string())
+    };
+    Ports { http: port("http"), https: port("https") }
+}
+
+impl Table for ApplicationServer {
+    type Row = Server;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "SCX_Application_Server";
+
+    const COLUMNS: &'static [(&'static str, Fill<Server>)] = &[
+        ("Caption", |_, _| "Application server".into()),
+        ("Description", |_, server| server.home.clone().into()),
+        ("DiskPath", |_, server| server.base.clone().into()),
+        ("HttpPort", |machine, server| server.ports(machine).http.clone().into()),
+        ("HttpsPort", |machine, server| server.ports(machine).https.clone().into()),
+        ("IsDeepMonitored", |_, server| server.watched.is_some().into()),
+        ("IsRunning", |_, server| server.is_running.into()),
+        ("MajorVersion", |machine, server| {
+            server.version(machine).and_then(|version| version.split('.').next()).map(str::to_owned).into()
+        }),
+        ("Name", |_, server| server.base.clone().into()),
+        ("Port", |machine, server| server.port(machine).map(str::to_owned).into()),
+        ("Protocol", |_, server| server.watched.clone().unwrap_or_else(|| "HTTP".to_owned()).into()),
+        ("Type", |_, server| {
+            server
+                .kind
+                .map(|kind| match kind {
+                    Kind::Tomcat => "Tomcat",
+                    Kind::JBoss => "JBoss",
+                })
+                .into()
+        }),
+        ("Version", |machine, server| server.version(machine).map(str::to_owned).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        // Those of WebSphere, which is not looked for.
+        "Cell",
+        "CommunicationStatus",
+        "DetailedStatus",
+        "ElementName",
+        "HealthState",
+        "InstallDate",
+        "InstanceID",
+        "Node",
+        "OperatingStatus",
+        "OperationalStatus",
+        "PrimaryStatus",
+        "Profile",
+        "Server",
+        "Status",
+        "StatusDescriptions",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Server>,
+    ) -> Result<(), ProviderError> {
+        all(machine)?.into_iter().try_for_each(push)
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        if call.operation.method.name.as_str() != "SetDeepMonitoring" {
+            return Err(ProviderError::NotCapable);
+        }
+        let text =
+            |name: &str| call.input.value(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let wrong = |problem: &str| ProviderError::failed(Status::InvalidParameter, problem);
+        let id = text("id").ok_or_else(|| wrong("id is empty\n  say which server, by its Name"))?;
+        let protocol = text("protocol").unwrap_or("HTTP").to_ascii_uppercase();
+        if !matches!(protocol.as_str(), "HTTP" | "HTTPS") {
+            return Err(wrong("protocol may be HTTP or HTTPS"));
+        }
+        let is_wanted = call.input.value("deep") == Some(&Value::Boolean(true));
+        if !all(machine)?.iter().any(|server| server.base == id) {
+            return Err(ProviderError::failed(Status::NotFound, format!("there is no server {id}")));
+        }
+        let mut watched = watched(machine);
+        watched.retain(|(_, base)| base != id);
+        if is_wanted {
+            watched.push((protocol, id.to_owned()));
+        }
+        remember(machine, &watched).map_err(failure)?;
+        returned(call, true)
+    }
+}
+
+/// All servers, in the order of their names.
+fn all(machine: &Machine) -> Result<Vec<Server>, ProviderError> {
+    let mut servers: Vec<Server> = Vec::new();
+    each(machine, None, &mut |row| {
+        let arguments = row.arguments().unwrap_or_default();
+        let server = Server::of(&arguments);
+        // Of several processes with the same options the others are its tools.
+        servers.extend(server.filter(|server| servers.iter().all(|other| other.base != server.base)));
+        Ok(())
+    })?;
+    for (protocol, base) in watched(machine) {
+        match servers.iter_mut().find(|server| server.base == base) {
+            Some(server) => server.watched = Some(protocol),
+            None => servers.push(Server {
+                home: base.clone(),
+                base,
+                watched: Some(protocol),
+                ..Server::unknown()
+            }),
+        }
+    }
+    servers.sort_by(|left, right| left.base.cmp(&right.base));
+    Ok(servers)
+}
+
+/// Where it is kept which servers are watched: a line for each, with the protocol before the name.
+fn file(machine: &Machine) -> Option<PathBuf> {
+    Some(machine.user_state()?.join("scx-application-servers"))
+}
+
+fn watched(machine: &Machine) -> Vec<(String, String)> {
+    let text = file(machine).and_then(|file| fs::read_to_string(file).ok()).unwrap_or_default();
+    let entry =
+        |line: &str| line.split_once(' ').map(|(protocol, base)| (protocol.to_owned(), base.to_owned()));
+    text.lines().filter_map(entry).collect()
+}
+
+fn remember(machine: &Machine, watched: &[(String, String)]) -> io::Result<()> {
+    let file = file(machine).ok_or(io::ErrorKind::Unsupported)?;
+    let folder = file.parent().unwrap_or(&file);
+    fs::create_dir_all(folder)?;
+    let mut written = tempfile::NamedTempFile::new_in(folder)?;
+    for (protocol, base) in watched {
+        writeln!(written, "{protocol} {base}")?;
+    }
+    written.persist(file)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ports(of: fn(Element<'_>) -> Ports, text: &str) -> (Option<String>, Option<String>) {
+        let document = Document::parse(text, &Bounds::default()).expect("it is XML");
+        let ports = of(document.root());
+        (ports.http, ports.https)
+    }
+
+    #[test]
+    fn ports_are_those_of_the_configuration() {
+        let tomcat = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- a comment -->\n<Server port=\"8005\">\
+            <Service name=\"Catalina\"><Connector port=\"8009\" protocol=\"AJP/1.3\"/>\
+            <Connector port=\"8080\" protocol=\"HTTP/1.1\"/><Connector port=\"8443\" SSLEnabled=\"true\"/>\
+            </Service></Server>";
+        assert_eq!(ports(of_tomcat, tomcat), (Some("8080".to_owned()), Some("8443".to_owned())));
+        let jboss = "<server xmlns=\"urn:jboss:domain:4.2\"><socket-binding-group \
+            port-offset=\"${jboss.socket.binding.port-offset:100}\">\
+            <socket-binding name=\"http\" port=\"${jboss.http.port:8080}\"/></socket-binding-group></server>";
+        assert_eq!(ports(of_jboss, jboss), (Some("8180".to_owned()), None));
+    }
+
+    #[test]
+    fn servers_are_known_by_the_options_of_their_virtual_machine() {
+        let base = |words: &[&str]| Server::of(&words.join("\0")).map(|server| (server.kind, server.base));
+        let tomcat = ["java", "-Dcatalina.base=/srv/one/", "-Dcatalina.home=/usr/share/tomcat", "start"];
+        assert_eq!(base(&tomcat), Some((Some(Kind::Tomcat), "/srv/one".to_owned())));
+        assert_eq!(
+            base(&["java", "-Djboss.home.dir=/opt/jb"]),
+            Some((Some(Kind::JBoss), "/opt/jb/standalone".to_owned()))
+        );
+        assert_eq!(base(&["java", "-Dcatalina.home=relative"]), None);
+        assert_eq!(base(&["vi", "catalina.home"]), None);
+    }
+}

@@ -1,0 +1,111 @@
+//! `SCX_DiskDrive`: the disks of [`crate::storage`].
+
+use std::sync::Arc;
+
+use cim::Instance;
+use wmi::{MethodCall, ProviderError, Scan};
+
+use crate::Machine;
+use crate::storage::drive::Drive;
+use crate::table::{Fill, Push, Table, returned};
+
+/// The disks.
+pub(super) struct DiskDrive;
+
+impl Table for DiskDrive {
+    type Row = Drive;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "SCX_DiskDrive";
+
+    const COLUMNS: &'static [(&'static str, Fill<Drive>)] = &[
+        ("Caption", |_, _| "Disk drive".into()),
+        ("DefaultBlockSize", |machine, drive| drive.sector(machine).into()),
+        ("Description", |machine, drive| drive.model(machine).into()),
+        ("DeviceID", |_, drive| drive.block.name.clone().into()),
+        ("InterfaceType", |machine, drive| drive.interface(machine).unwrap_or("Unknown").into()),
+        // What is away has no row.
+        ("IsOnline", |_, _| true.into()),
+        ("Manufacturer", |machine, drive| drive.block.line(machine, "device/vendor").into()),
+        // In KiB (CIM_MediaAccessDevice of DMTF).
+        ("MaxMediaSize", |machine, drive| drive.block.size(machine).map(|octets| octets / 1024).into()),
+        ("Model", |machine, drive| drive.model(machine).into()),
+        ("Name", |_, drive| drive.block.name.clone().into()),
+        ("SystemCreationClassName", |_, _| "SCX_ComputerSystem".into()),
+        ("TotalCylinders", |machine, drive| drive.cylinders(machine).into()),
+        // The geometry that everybody pretends.
+        ("TotalHeads", |_, _| 255_u64.into()),
+        ("TotalSectors", |machine, drive| drive.sectors(machine).into()),
+        ("TotalTracks", |machine, drive| drive.cylinders(machine).map(|cylinders| cylinders * 255).into()),
+        ("TracksPerCylinder", |_, _| 255_u64.into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AdditionalAvailability",
+        "Availability",
+        "AvailableRequestedStates",
+        "Capabilities",
+        "CapabilityDescriptions",
+        "CommunicationStatus",
+        "CompressionMethod",
+        "DetailedStatus",
+        "ElementName",
+        "EnabledDefault",
+        "EnabledState",
+        "ErrorCleared",
+        "ErrorDescription",
+        "ErrorMethodology",
+        "HealthState",
+        "IdentifyingDescriptions",
+        "InstallDate",
+        "InstanceID",
+        "LastCleaned",
+        "LastErrorCode",
+        "LoadTime",
+        "MaxAccessTime",
+        "MaxBlockSize",
+        "MaxQuiesceTime",
+        "MaxUnitsBeforeCleaning",
+        "MediaIsLocked",
+        "MinBlockSize",
+        "MountCount",
+        "NeedsCleaning",
+        "NumberOfMediaSupported",
+        "OperatingStatus",
+        "OperationalStatus",
+        "OtherEnabledState",
+        "OtherIdentifyingInfo",
+        "PowerManagementCapabilities",
+        "PowerManagementSupported",
+        "PowerOnHours",
+        "PrimaryStatus",
+        "RequestedState",
+        "Security",
+        "Status",
+        "StatusDescriptions",
+        "StatusInfo",
+        "TimeOfLastMount",
+        "TimeOfLastStateChange",
+        "TotalMountTime",
+        "TotalPowerOnHours",
+        "TransitioningToState",
+        "UncompressedDataRate",
+        "UnitsDescription",
+        "UnitsUsed",
+        "UnloadTime",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Drive>,
+    ) -> Result<(), ProviderError> {
+        Drive::all(machine).try_for_each(push)
+    }
+
+    fn invoke(&self, _: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        super::forget(call).map_or_else(|| Err(ProviderError::NotCapable), |done| returned(call, done))
+    }
+}

@@ -1,0 +1,128 @@
+//! `SCX_FileSystem`: the file systems of [`crate::storage`].
+
+use std::sync::Arc;
+
+use cim::{Instance, Value};
+use rustix::fs::statvfs;
+use wmi::{MethodCall, ProviderError, Scan};
+
+use crate::Machine;
+use crate::storage::file_system::{FileSystem as Mounted, wants_any};
+use crate::storage::statistics::{Questions, Statistics};
+use crate::table::{Fill, Push, Table, returned};
+
+/// The file systems for files.
+#[derive(Default)]
+pub(super) struct FileSystem {
+    questions: Arc<Questions>,
+}
+
+/// The columns that only the file system itself can fill.
+const ASKED: [&str; 7] = [
+    "AvailableSpace",
+    "BlockSize",
+    "FileSystemSize",
+    "FreeInodes",
+    "MaxFileNameLength",
+    "NumberOfFiles",
+    "TotalInodes",
+];
+
+/// How many files it has room for, and for how many more; only asked of one that has answered already.
+fn inodes(machine: &Machine, mounted: &Mounted) -> Option<(u64, u64)> {
+    mounted.told(machine)?;
+    let told = statvfs(machine.path(&mounted.mount.place)).ok()?;
+    // Those that make them as they need them tell of none.
+    (told.f_files > 0).then_some((told.f_files, told.f_ffree))
+}
+
+impl Table for FileSystem {
+    type Row = Mounted;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+
+    const CLASS: &'static str = "SCX_FileSystem";
+
+    const COLUMNS: &'static [(&'static str, Fill<Mounted>)] = &[
+        ("AvailableSpace", |machine, mounted| mounted.told(machine).map(Statistics::free).into()),
+        ("BlockSize", |machine, mounted| mounted.told(machine).map(|told| told.block).into()),
+        ("Caption", |_, _| "File system".into()),
+        ("CasePreserved", |_, _| true.into()),
+        ("CaseSensitive", |_, mounted| match mounted.mount.kind.as_str() {
+            "vfat" | "msdos" | "exfat" | "ntfs3" | "cifs" | "smb3" => Value::Null,
+            _ => true.into(),
+        }),
+        ("CSCreationClassName", |_, _| "SCX_ComputerSystem".into()),
+        ("Description", |_, mounted| mounted.mount.source.clone().into()),
+        ("FileSystemSize", |machine, mounted| mounted.told(machine).map(Statistics::size).into()),
+        ("FileSystemType", |_, mounted| mounted.mount.kind.clone().into()),
+        ("FreeInodes", |machine, mounted| inodes(machine, mounted).map(|(_, free)| free).into()),
+        ("IsOnline", |machine, mounted| mounted.told(machine).is_some().into()),
+        ("MaxFileNameLength", |machine, mounted| {
+            mounted.told(machine).and_then(|told| u32::try_from(told.longest_name).ok()).into()
+        }),
+        ("Name", |_, mounted| mounted.mount.place.clone().into()),
+        ("NumberOfFiles", |machine, mounted| {
+            inodes(machine, mounted).and_then(|(all, free)| all.checked_sub(free)).into()
+        }),
+        // 2 is persistent, 3 temporary, 4 somewhere else (CIM_FileSystem of DMTF).
+        ("PersistenceType", |machine, mounted| {
+            use crate::storage::file_system::DriveType;
+            match mounted.drive_type(machine) {
+                DriveType::Memory => 3_u16,
+                DriveType::Network => 4,
+                _ => 2,
+            }
+            .into()
+        }),
+        ("ReadOnly", |_, mounted| mounted.mount.has("ro").into()),
+        ("Root", |_, mounted| mounted.mount.source.clone().into()),
+        ("TotalInodes", |machine, mounted| inodes(machine, mounted).map(|(all, _)| all).into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "AvailableRequestedStates",
+        "ClusterSize",
+        "CodeSet",
+        "CommunicationStatus",
+        "CompressionMethod",
+        "DetailedStatus",
+        "ElementName",
+        "EnabledDefault",
+        "EnabledState",
+        "EncryptionMethod",
+        "HealthState",
+        "InstallDate",
+        "InstanceID",
+        "OperatingStatus",
+        "OperationalStatus",
+        "OtherEnabledState",
+        "OtherPersistenceType",
+        "PrimaryStatus",
+        "RequestedState",
+        "Status",
+        "StatusDescriptions",
+        "TimeOfLastStateChange",
+        "TransitioningToState",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, Mounted>,
+    ) -> Result<(), ProviderError> {
+        let mounted = Mounted::all(machine, &self.questions);
+        if wants_any(scan, &ASKED) {
+            // All are asked before anybody waits for one.
+            for mounted in &mounted {
+                mounted.ask(machine);
+            }
+        }
+        mounted.into_iter().try_for_each(push)
+    }
+
+    fn invoke(&self, _: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        super::forget(call).map_or_else(|| Err(ProviderError::NotCapable), |done| returned(call, done))
+    }
+}

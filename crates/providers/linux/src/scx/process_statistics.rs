@@ -1,0 +1,180 @@
+//! `SCX_UnixProcessStatisticalInformation`: what processes use, between two samples.
+
+use std::io;
+use std::rc::Rc;
+
+use crate::Machine;
+use crate::performance::counter::{Counter, Kind, Read};
+use crate::performance::object::{Common, Flavor, Instance, Object};
+use crate::performance::process::identity;
+use crate::process::rows::{Row, is_unseen, numbers, page_size};
+use crate::process::stat::{named, ticks_to_100ns};
+use crate::system::memory::Memory;
+
+pub(super) struct ProcessStatistics;
+
+/// What one process has done; times in hundreds of nanoseconds, sizes in KiB.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// How many processors there are, of which each share is a part.
+    processors: u64,
+    user: u64,
+    kernel: u64,
+    children: u64,
+    kernel_of_children: u64,
+    major_faults: u64,
+    resident: u64,
+    memory: Option<u64>,
+    /// Blocks of 512 octets, as getrusage(2) counts them.
+    blocks_read: Option<u64>,
+    blocks_written: Option<u64>,
+    shared: Option<u64>,
+    text: Option<u64>,
+    data: Option<u64>,
+    stack: Option<u64>,
+    files: Option<u64>,
+}
+
+impl Reading {
+    fn share(&self, time: u64) -> Option<u64> {
+        time.checked_div(self.processors)
+    }
+}
+
+impl Object for ProcessStatistics {
+    type Reading = Reading;
+
+    const NAMESPACE: &'static str = super::NAMESPACE;
+    const NAME: &'static str = "SCX_UnixProcessStatisticalInformation";
+    const CLASSES: &'static [Flavor] = &[Flavor::Plain];
+    const COMMON: &'static [(&'static str, Common)] = &[
+        ("Caption", Common::Nothing),
+        ("CSCreationClassName", Common::Text("SCX_ComputerSystem")),
+        ("CSName", Common::HostName),
+        ("Description", Common::Nothing),
+        ("ElementName", Common::Nothing),
+        ("Handle", Common::ProcessNumber),
+        ("InstanceID", Common::Nothing),
+        ("Name", Common::Name),
+        ("OSCreationClassName", Common::Text("SCX_OperatingSystem")),
+        ("OSName", Common::SystemName),
+        ("ProcessCreationClassName", Common::Text("SCX_UnixProcessStatisticalInformation")),
+    ];
+    const COUNTERS: &'static [Counter<Reading>] = &[
+        Counter::rate("BlockReadsPerSecond", |process| process.blocks_read),
+        Counter::rate("BlockTransfersPerSecond", |process| {
+            process.blocks_read?.checked_add(process.blocks_written?)
+        }),
+        Counter::rate("BlockWritesPerSecond", |process| process.blocks_written),
+        // A share, as the agent of Microsoft counts it.
+        Counter::timer("CPUTime", |process| process.share(process.user + process.kernel)),
+        // In milliseconds, as the times of `SCX_UnixProcess`.
+        Counter::number("CpuTimeDeadChildren", |process| Some(process.children / 10_000)),
+        Counter::rate("PagesReadPerSec", |process| Some(process.major_faults)),
+        Counter::timer("PercentPrivilegedTime", |process| process.share(process.kernel)),
+        Counter::fraction("PercentUsedMemory", |process| Some(process.resident), |process| process.memory),
+        Counter::timer("PercentUserTime", |process| process.share(process.user)),
+        // Only counting every page would tell.
+        Counter::unknown("RealData", Kind::Number),
+        Counter::unknown("RealStack", Kind::Number),
+        Counter::unknown("RealText", Kind::Number),
+        Counter::number("SystemTimeDeadChildren", |process| Some(process.kernel_of_children / 10_000)),
+        Counter::number("UsedMemory", |process| Some(process.resident)),
+        Counter::number("VirtualData", |process| process.data),
+        Counter::number("VirtualMemoryMappedFileSize", |process| process.files),
+        Counter::number("VirtualSharedMemory", |process| process.shared),
+        Counter::number("VirtualStack", |process| process.stack),
+        Counter::number("VirtualText", |process| process.text),
+    ];
+
+    fn read(machine: &Machine) -> io::Result<Vec<Instance<Reading>>> {
+        let (scene, memory) = (Rc::default(), Memory::of(machine).kib("MemTotal"));
+        let processors = processors(machine);
+        let mut found = Vec::new();
+        for number in numbers(machine)? {
+            match Row::find(machine, &scene, number) {
+                Ok(Some(row)) => found.push(Instance {
+                    name: Some(row.stat.name.clone()),
+                    identity: identity(&row),
+                    reading: Reading { processors, memory, ..reading(&row) },
+                }),
+                Ok(None) => {}
+                Err(error) if is_unseen(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn processors(machine: &Machine) -> u64 {
+    let text = machine.text("proc/stat").unwrap_or_default();
+    let is_one = |line: &&str| {
+        line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    u64::try_from(text.lines().filter(is_one).count()).unwrap_or(1).max(1)
+}
+
+fn reading(row: &Row) -> Reading {
+    // These two have more in them than other classes want, so they are read for this one.
+    let text = |file: &str| row.folder.text(file).unwrap_or_default();
+    let (memory, counters) = (text("status"), text("io"));
+    let kib = |name: &str| number_of(&memory, name);
+    let blocks = |name: &str| number_of(&counters, name).map(|octets| octets / 512);
+    Reading {
+        user: ticks_to_100ns(row.stat.user_time),
+        kernel: ticks_to_100ns(row.stat.kernel_time),
+        children: ticks_to_100ns(row.stat.user_time_of_children + row.stat.kernel_time_of_children),
+        kernel_of_children: ticks_to_100ns(row.stat.kernel_time_of_children),
+        major_faults: row.stat.major_faults,
+        resident: row.stat.resident.saturating_mul(page_size()) / 1024,
+        blocks_read: blocks("read_bytes"),
+        blocks_written: blocks("write_bytes"),
+        shared: kib("RssFile").zip(kib("RssShmem")).map(|(files, memory)| files + memory),
+        text: kib("VmExe"),
+        data: kib("VmData"),
+        stack: kib("VmStk"),
+        files: kib("RssFile"),
+        ..Reading::default()
+    }
+}
+
+/// The number behind a name, in a text of such lines.
+fn number_of(text: &str, name: &str) -> Option<u64> {
+    let (_, value) = named(text).find(|(own, _)| *own == name)?;
+    value.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// What processes can be asked to use most of (`TopResourceConsumers`).
+const RESOURCES: [(&str, Read<Reading>); 9] = [
+    // Of times and of transfers all since the process began: a rate would take a second sample.
+    ("CPUTime", |process| Some((process.user + process.kernel) / 10_000)),
+    ("PercentUserTime", |process| Some(process.user / 10_000)),
+    ("PercentPrivilegedTime", |process| Some(process.kernel / 10_000)),
+    ("BlockReadsPerSecond", |process| process.blocks_read),
+    ("BlockWritesPerSecond", |process| process.blocks_written),
+    ("BlockTransfersPerSecond", |process| process.blocks_read?.checked_add(process.blocks_written?)),
+    ("PagesReadPerSec", |process| Some(process.major_faults)),
+    ("UsedMemory", |process| Some(process.resident)),
+    ("PercentUsedMemory", |process| {
+        Some(100 * process.resident / process.memory.filter(|memory| *memory > 0)?)
+    }),
+];
+
+/// The processes that use most of something, as lines of text; `None` if nobody counts such things.
+pub(super) fn top(machine: &Machine, resource: &str, count: usize) -> Option<io::Result<String>> {
+    let (name, of) = RESOURCES.iter().find(|(name, _)| name.eq_ignore_ascii_case(resource))?;
+    let told = ProcessStatistics::read(machine).map(|processes| {
+        let mut used: Vec<(u64, Instance<Reading>)> =
+            processes.into_iter().filter_map(|process| Some((of(&process.reading)?, process))).collect();
+        used.sort_by_key(|(used, process)| (std::cmp::Reverse(*used), process.identity));
+        let mut text = format!("{:>8}  {:<16}  {name}\n", "PID", "Name");
+        for (used, process) in used.into_iter().take(count) {
+            let number = crate::performance::process::number_in(process.identity);
+            let line = format!("{number:>8}  {:<16}  {used}\n", process.name.unwrap_or_default());
+            text.push_str(&line);
+        }
+        text
+    });
+    Some(told)
+}

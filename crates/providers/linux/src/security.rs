@@ -1,0 +1,30 @@
+//! Security descriptors: between their forms, and those of files.
+
+pub(crate) mod acl;
+mod conversion;
+mod setting;
+
+use std::sync::Arc;
+
+use cim::{Namespace, Schema, Value};
+use sddl::SecurityDescriptor;
+use wmi::ProviderError;
+use wmi::descriptor::{self, Form};
+
+use crate::Machine;
+use crate::account::identity::Known;
+use crate::table::{Binding, bind};
+
+/// Everything about descriptors.
+pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
+    vec![bind(machine, conversion::SecurityDescriptorHelper), bind(machine, setting::FileSetting)]
+}
+
+/// A descriptor as a `Win32_SecurityDescriptor`.
+///
+/// # Errors
+/// As [`descriptor::write`].
+pub(crate) fn object(machine: &Machine, descriptor: &SecurityDescriptor) -> Result<Value, ProviderError> {
+    let schema = Schema::of(Namespace::cimv2());
+    descriptor::write(&schema, Form::Win32, descriptor, &Known::of(machine))
+}

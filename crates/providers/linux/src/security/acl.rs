@@ -1,0 +1,310 @@
+//! The descriptor that says of a file what its mode and its access control list say (acl(5)).
+//!
+//! POSIX asks one class of entries only: that of the owner, else that of a named user, else those of groups, else
+//! that of others. A DACL asks all entries in a row. So an entry that gives less than a later one is followed by one
+//! that denies the difference; groups first give all they give, and deny afterwards, because to be in one of them
+//! that may is enough.
+
+use std::io;
+use std::path::Path;
+
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use sddl::{
+    AccessKind, AccessMask, Ace, AceFlags, AclFlags, Dacl, Principal, SddlError, SecurityDescriptor, Sid,
+};
+
+use crate::Machine;
+use crate::storage::file::{EXECUTE, READ, WRITE};
+
+/// The descriptor of a file; a link is what it leads to.
+///
+/// # Errors
+/// What the kernel says; [`io::ErrorKind::Unsupported`] if the machine's users have no SIDs.
+pub(crate) fn descriptor(machine: &Machine, path: &Path) -> io::Result<SecurityDescriptor> {
+    let facts = rustix::fs::stat(path)?;
+    let no_sid = || io::Error::from(io::ErrorKind::Unsupported);
+    let owner = machine.user_sid(facts.st_uid).ok_or_else(no_sid)?;
+    let group = machine.group_sid(facts.st_gid).ok_or_else(no_sid)?;
+    let is_folder = FileType::from_raw_mode(facts.st_mode).is_dir();
+    let sids = |entry: &Entry| match entry.tag {
+        Tag::User(uid) => machine.user_sid(uid),
+        Tag::Group(gid) => machine.group_sid(gid),
+        _ => None,
+    };
+    let list = listed(path, "system.posix_acl_access")?.unwrap_or_else(|| of_mode(facts.st_mode));
+    let mut aces = entries(&list, owner, group, is_folder, &sids);
+    if is_folder && let Some(list) = listed(path, "system.posix_acl_default")? {
+        let inherited = entries(&list, CREATOR_OWNER, CREATOR_GROUP, is_folder, &sids);
+        let flags = AceFlags::OBJECT_INHERIT | AceFlags::CONTAINER_INHERIT | AceFlags::INHERIT_ONLY;
+        aces.extend(inherited.into_iter().map(|ace| Ace { flags, ..ace }));
+    }
+    // What is inherited on Linux is copied when a file is made; nothing comes from above later.
+    let dacl = Dacl { flags: AclFlags::PROTECTED, aces };
+    let too_large = |error: SddlError| io::Error::new(io::ErrorKind::InvalidData, error);
+    SecurityDescriptor::new(Some(owner.into()), Some(group.into()), Some(dacl), None).map_err(too_large)
+}
+
+/// Whom an entry is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tag {
+    Owner,
+    User(u32),
+    OwningGroup,
+    Group(u32),
+    /// The most that users and groups with a name, and the owning group, may do.
+    Mask,
+    Others,
+}
+
+/// An entry of a list: whom it is about, and read (4), write (2) and execute (1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    tag: Tag,
+    bits: u8,
+}
+
+/// The list that a mode stands for.
+fn of_mode(mode: u32) -> Vec<Entry> {
+    let classes = [(Tag::Owner, 6), (Tag::OwningGroup, 3), (Tag::Others, 0)];
+    classes.map(|(tag, shift)| Entry { tag, bits: ((mode >> shift) & 7) as u8 }).to_vec()
+}
+
+/// The list in an extended attribute; `None` if there is none.
+fn listed(path: &Path, attribute: &str) -> io::Result<Option<Vec<Entry>>> {
+    let mut octets = vec![0_u8; MAX_LIST];
+    match rustix::fs::getxattr(path, attribute, octets.as_mut_slice()) {
+        Ok(length) => {
+            octets.truncate(length);
+            parse(&octets).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        }
+        Err(Errno::NODATA | Errno::NOTSUP) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A list as the kernel gives it away (linux/posix_acl_xattr.h).
+fn parse(octets: &[u8]) -> Option<Vec<Entry>> {
+    let (version, entries) = octets.split_first_chunk::<4>()?;
+    let (entries, []) = entries.as_chunks::<8>() else { return None };
+    if u32::from_le_bytes(*version) != 2 {
+        return None;
+    }
+    let entry = |&[tag, _, bits, _, a, b, c, d]: &[u8; 8]| {
+        let id = u32::from_le_bytes([a, b, c, d]);
+        let tag = match tag {
+            0x01 => Tag::Owner,
+            0x02 => Tag::User(id),
+            0x04 => Tag::OwningGroup,
+            0x08 => Tag::Group(id),
+            0x10 => Tag::Mask,
+            0x20 => Tag::Others,
+            _ => return None,
+        };
+        Some(Entry { tag, bits: bits & 7 })
+    };
+    entries.iter().map(entry).collect()
+}
+
+fn entries(
+    list: &[Entry],
+    owner: Sid,
+    group: Sid,
+    is_folder: bool,
+    sids: &dyn Fn(&Entry) -> Option<Sid>,
+) -> Vec<Ace<AccessKind>> {
+    let mask = list.iter().find(|entry| entry.tag == Tag::Mask).map_or(7, |entry| entry.bits);
+    let all = |wanted: fn(Tag) -> bool| list.iter().filter(move |entry| wanted(entry.tag));
+    let others = all(|tag| tag == Tag::Others).fold(0, |bits, entry| bits | entry.bits);
+    let groups: Vec<(Sid, u8)> = all(|tag| matches!(tag, Tag::OwningGroup | Tag::Group(_)))
+        .filter_map(|entry| {
+            let sid = if entry.tag == Tag::OwningGroup { Some(group) } else { sids(entry) };
+            Some((sid?, entry.bits & mask))
+        })
+        .collect();
+    let users: Vec<(Sid, u8)> = all(|tag| matches!(tag, Tag::User(_)))
+        .filter_map(|entry| Some((sids(entry)?, entry.bits & mask)))
+        .collect();
+    let owners = all(|tag| tag == Tag::Owner).fold(0, |bits, entry| bits | entry.bits);
+
+    let of_groups = groups.iter().fold(others, |all, (_, bits)| all | bits);
+    let of_users = users.iter().fold(of_groups, |all, (_, bits)| all | bits);
+    let mut aces = Aces { is_folder, list: Vec::new() };
+    aces.allow(owner, owners, WRITE_DAC | WRITE_ATTRIBUTES);
+    aces.deny(owner, of_users & !owners);
+    for (user, bits) in users {
+        aces.allow(user, bits, 0);
+        aces.deny(user, of_groups & !bits);
+    }
+    for (group, bits) in &groups {
+        aces.allow(*group, *bits, 0);
+    }
+    for (group, bits) in groups {
+        aces.deny(group, others & !bits);
+    }
+    // Whoever reaches a file may look at what it is.
+    aces.allow(sddl::well_known::EVERYONE, others, READ_CONTROL | SYNCHRONIZE | READ_ATTRIBUTES);
+    aces.list
+}
+
+/// Entries of a DACL that are being made.
+struct Aces {
+    is_folder: bool,
+    list: Vec<Ace<AccessKind>>,
+}
+
+impl Aces {
+    fn allow(&mut self, who: Sid, bits: u8, also: u32) {
+        self.push(AccessKind::Allowed, who, rights(bits, [READ, WRITE, EXECUTE], self.is_folder) | also);
+    }
+
+    /// Denies no more than the bits themselves: the rest of what reading stands for, writing stands for as well.
+    fn deny(&mut self, who: Sid, bits: u8) {
+        let only = [READ_DATA, WRITE_DATA | APPEND_DATA, EXECUTE_FILE];
+        self.push(AccessKind::Denied, who, rights(bits, only, self.is_folder));
+    }
+
+    fn push(&mut self, kind: AccessKind, who: Sid, rights: u32) {
+        if rights != 0 {
+            let rights = AccessMask::from_bits(rights);
+            self.list.push(Ace { kind, flags: AceFlags::NONE, rights, principal: Principal::Sid(who) });
+        }
+    }
+}
+
+fn rights(bits: u8, [read, write, execute]: [u32; 3], is_folder: bool) -> u32 {
+    let write = if is_folder { write | DELETE_CHILD } else { write };
+    let set = [(4, read), (2, write), (1, execute)].into_iter().filter(|(bit, _)| bits & bit != 0);
+    set.fold(0, |all, (_, mask)| all | mask)
+}
+
+/// What the kernel takes at most (linux/limits.h, `XATTR_SIZE_MAX`).
+const MAX_LIST: usize = 64 << 10;
+
+/// `S-1-3-0`, whoever makes what inherits.
+const CREATOR_OWNER: Sid = sddl::well_known::CREATOR_OWNER;
+/// `S-1-3-1`, and its group.
+const CREATOR_GROUP: Sid = sddl::well_known::CREATOR_GROUP;
+
+// Rights of files (MS-DTYP 2.4.3).
+const READ_DATA: u32 = 0x1;
+const WRITE_DATA: u32 = 0x2;
+const APPEND_DATA: u32 = 0x4;
+const EXECUTE_FILE: u32 = 0x20;
+const DELETE_CHILD: u32 = 0x40;
+const READ_ATTRIBUTES: u32 = 0x80;
+const WRITE_ATTRIBUTES: u32 = 0x100;
+const READ_CONTROL: u32 = 0x2_0000;
+const WRITE_DAC: u32 = 0x4_0000;
+const SYNCHRONIZE: u32 = 0x10_0000;
+
+#[cfg(test)]
+mod tests {
+    use sddl::{DomainSid, Guard, Token, linux};
+
+    use super::*;
+
+    const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
+
+    /// What POSIX says (acl(5), "Access check algorithm").
+    fn admits(list: &[Entry], uid: u32, gids: &[u32], wanted: u8) -> bool {
+        let bits = |wanted: Tag| list.iter().find(|entry| entry.tag == wanted).map(|entry| entry.bits);
+        let mask = bits(Tag::Mask).unwrap_or(7);
+        if uid == OWNER {
+            return bits(Tag::Owner).unwrap_or(0) & wanted == wanted;
+        }
+        if let Some(bits) = bits(Tag::User(uid)) {
+            return bits & mask & wanted == wanted;
+        }
+        let of_groups: Vec<u8> = list
+            .iter()
+            .filter(|entry| match entry.tag {
+                Tag::OwningGroup => gids.contains(&GROUP),
+                Tag::Group(gid) => gids.contains(&gid),
+                _ => false,
+            })
+            .map(|entry| entry.bits & mask)
+            .collect();
+        if of_groups.is_empty() {
+            return bits(Tag::Others).unwrap_or(0) & wanted == wanted;
+        }
+        of_groups.iter().any(|bits| bits & wanted == wanted)
+    }
+
+    const OWNER: u32 = 1000;
+    const GROUP: u32 = 2000;
+
+    #[test]
+    fn a_descriptor_admits_whom_the_list_admits() {
+        let mut tried = 0;
+        // Every third combination of what six entries may say.
+        for pattern in (0_u32..1 << 18).step_by(37) {
+            let bits = |index: u32| ((pattern >> (3 * index)) & 7) as u8;
+            let mut list = vec![
+                Entry { tag: Tag::Owner, bits: bits(0) },
+                Entry { tag: Tag::User(1001), bits: bits(1) },
+                Entry { tag: Tag::OwningGroup, bits: bits(2) },
+                Entry { tag: Tag::Group(2001), bits: bits(3) },
+                Entry { tag: Tag::Others, bits: bits(4) },
+            ];
+            list.push(Entry { tag: Tag::Mask, bits: bits(5) });
+            let sids = |entry: &Entry| match entry.tag {
+                Tag::User(uid) => Some(linux::user_sid(uid, MACHINE)),
+                Tag::Group(gid) => Some(linux::group_sid(gid, MACHINE)),
+                _ => None,
+            };
+            let (owner, group) = (linux::user_sid(OWNER, MACHINE), linux::group_sid(GROUP, MACHINE));
+            let aces = entries(&list, owner, group, false, &sids);
+            let dacl = Dacl { flags: AclFlags::PROTECTED, aces };
+            let made = SecurityDescriptor::new(Some(owner.into()), Some(group.into()), Some(dacl), None);
+            let guard = Guard::new(made.expect("few entries")).expect("it has a list");
+            for uid in [OWNER, 1001, 1002] {
+                for gids in [&[][..], &[GROUP], &[2001], &[GROUP, 2001], &[2002]] {
+                    let sids = gids.iter().map(|gid| linux::group_sid(*gid, MACHINE));
+                    let token = Token::new(
+                        linux::user_sid(uid, MACHINE),
+                        sids.chain([sddl::well_known::EVERYONE]),
+                        MACHINE,
+                    );
+                    for (wanted, right) in [(4, READ_DATA), (2, WRITE_DATA), (1, EXECUTE_FILE)] {
+                        let granted = guard.access_check(&token, AccessMask::from_bits(right)).is_granted();
+                        assert_eq!(
+                            granted,
+                            admits(&list, uid, gids, wanted),
+                            "{uid} in {gids:?} wants {wanted} of {list:?}: {guard}"
+                        );
+                        tried += 1;
+                    }
+                }
+            }
+        }
+        assert!(tried > 300_000, "{tried}");
+    }
+
+    #[test]
+    fn a_mode_is_a_descriptor_of_three_classes() {
+        let sids = |_: &Entry| None;
+        let (owner, group) = (linux::user_sid(0, MACHINE), linux::group_sid(0, MACHINE));
+        let dacl = Dacl {
+            flags: AclFlags::PROTECTED,
+            aces: entries(&of_mode(0o100_640), owner, group, false, &sids),
+        };
+        let made = SecurityDescriptor::new(Some(owner.into()), Some(group.into()), Some(dacl), None);
+        assert_eq!(
+            made.expect("few entries").to_string(),
+            "O:S-1-5-21-1-2-3-500G:S-1-5-21-1-2-3-1001D:P(A;;0x16019f;;;S-1-5-21-1-2-3-500)\
+             (A;;FR;;;S-1-5-21-1-2-3-1001)(A;;0x120080;;;WD)"
+        );
+    }
+
+    #[test]
+    fn a_list_of_the_kernel_is_read_whole_or_not_at_all() {
+        let octets = [2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 4, 0, 0xe8, 3, 0, 0];
+        let list = parse(&octets).expect("it is one");
+        assert_eq!(list, [Entry { tag: Tag::Owner, bits: 7 }, Entry { tag: Tag::User(1000), bits: 4 }]);
+        for length in (0..octets.len()).filter(|length| *length != 4 && *length != 12) {
+            assert_eq!(octets.get(..length).and_then(parse), None, "{length} octets");
+        }
+        assert_eq!(parse(&[3, 0, 0, 0]), None);
+    }
+}

@@ -1,0 +1,113 @@
+//! `Win32_SecurityDescriptorHelper`: descriptors as text, octets and objects.
+
+use std::sync::Arc;
+
+use cim::{Instance, Status, Value};
+use sddl::{SddlError, SecurityDescriptor, Token, well_known};
+use wmi::{MethodCall, ProviderError, Scan, descriptor};
+
+use crate::Machine;
+use crate::account::identity::Known;
+use crate::table::{Fill, Push, Table};
+
+/// Has methods only.
+pub(super) struct SecurityDescriptorHelper;
+
+impl Table for SecurityDescriptorHelper {
+    type Row = ();
+
+    const CLASS: &'static str = "Win32_SecurityDescriptorHelper";
+
+    const COLUMNS: &'static [(&'static str, Fill<()>)] = &[];
+
+    fn rows(&self, _: &Arc<Machine>, _: &Scan, _: &mut Push<'_, ()>) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let (from, to) =
+            call.operation.method.name.as_str().split_once("To").ok_or(ProviderError::NotCapable)?;
+        let output = Instance::new(call.operation.output.clone());
+        let written =
+            given(machine, from, call.input).and_then(|descriptor| written(machine, to, &descriptor));
+        match written {
+            Ok((name, value)) => Ok(output.with(name, value)?.with("ReturnValue", 0_u32)?),
+            Err(code) => Ok(output.with("ReturnValue", code)?),
+        }
+    }
+}
+
+/// The descriptor that goes in, or why there is none, as Windows numbers it.
+fn given(machine: &Machine, form: &str, input: &Instance) -> Result<SecurityDescriptor, u32> {
+    match form {
+        "SDDL" => {
+            let text = input.value("SDDL").and_then(Value::as_str).ok_or(INVALID_PARAMETER)?;
+            SecurityDescriptor::parse(text).map_err(|error| code(&error))
+        }
+        "BinarySD" => {
+            let octets = descriptor::octets(input.value("BinarySD")).ok_or(INVALID_PARAMETER)?;
+            SecurityDescriptor::decode(&octets).map_err(|error| code(&error))
+        }
+        _ => {
+            let Some(Value::Object(object)) = input.value("Descriptor") else {
+                return Err(INVALID_PARAMETER);
+            };
+            descriptor::read(object, &Known::of(machine)).map_err(|error| match error {
+                ProviderError::Failed { status: Status::NotFound, .. } => NONE_MAPPED,
+                _ => INVALID_SECURITY_DESCRIPTOR,
+            })
+        }
+    }
+}
+
+/// The descriptor in the form that is asked for, with the name of the parameter that takes it.
+fn written(
+    machine: &Machine,
+    form: &str,
+    descriptor: &SecurityDescriptor,
+) -> Result<(&'static str, Value), u32> {
+    match form {
+        "SDDL" => Ok(("SDDL", descriptor.to_string().into())),
+        "BinarySD" => {
+            // What aliases of the machine stand for a token of it knows.
+            let token = machine.sid().map(|machine| Token::new(well_known::EVERYONE, [], machine));
+            let octets = descriptor.encode(token.as_ref()).map_err(|error| code(&error))?;
+            Ok(("BinarySD", octets.into()))
+        }
+        _ => {
+            let object = super::object(machine, descriptor).map_err(|_| INVALID_SECURITY_DESCRIPTOR)?;
+            Ok(("Descriptor", object))
+        }
+    }
+}
+
+/// What Windows says of such a descriptor (MS-ERREF 2.2).
+fn code(error: &SddlError) -> u32 {
+    match error {
+        SddlError::UnknownAlias { .. } | SddlError::RelativeAlias { .. } => NONE_MAPPED,
+        SddlError::UnknownRight { .. }
+        | SddlError::UnknownAceFlag { .. }
+        | SddlError::UnsupportedAceType { .. }
+        | SddlError::AceTypeInWrongAcl { .. }
+        | SddlError::ObjectGuid { .. }
+        | SddlError::NoAccessControl { .. }
+        | SddlError::TooManyAces => INVALID_ACL,
+        SddlError::SidRevision { .. }
+        | SddlError::SidLength { .. }
+        | SddlError::SubAuthorityCount { .. }
+        | SddlError::AuthorityTooLarge { .. } => INVALID_SID,
+        SddlError::Binary { .. } => INVALID_SECURITY_DESCRIPTOR,
+        _ => INVALID_PARAMETER,
+    }
+}
+
+/// `ERROR_INVALID_PARAMETER`
+const INVALID_PARAMETER: u32 = 87;
+/// `ERROR_NONE_MAPPED`
+const NONE_MAPPED: u32 = 1332;
+/// `ERROR_INVALID_ACL`
+const INVALID_ACL: u32 = 1336;
+/// `ERROR_INVALID_SID`
+const INVALID_SID: u32 = 1337;
+/// `ERROR_INVALID_SECURITY_DESCR`
+const INVALID_SECURITY_DESCRIPTOR: u32 = 1338;

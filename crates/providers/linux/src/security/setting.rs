@@ -1,0 +1,93 @@
+//! `Win32_LogicalFileSecuritySetting`: who may do what with a file.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cim::{Instance, Status};
+use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+
+use super::acl;
+use crate::Machine;
+use crate::table::{Fill, Push, Table, returned, text_key};
+
+/// The files of a machine, which are asked for one by one.
+pub(super) struct FileSetting;
+
+/// A file.
+pub(super) struct Row {
+    /// What the client calls it.
+    name: String,
+    /// Where it is.
+    path: PathBuf,
+}
+
+impl Row {
+    fn find(machine: &Machine, name: &str) -> Option<Self> {
+        let path = machine.path(Path::new(name).strip_prefix("/").ok()?);
+        rustix::fs::stat(&path).ok()?;
+        Some(Self { name: name.to_owned(), path })
+    }
+}
+
+impl Table for FileSetting {
+    type Row = Row;
+
+    const CLASS: &'static str = "Win32_LogicalFileSecuritySetting";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Caption", |_, row| format!("Security settings of {}", row.name).into()),
+        ("ControlFlags", |machine, row| {
+            acl::descriptor(machine, &row.path).ok().map(|descriptor| u32::from(descriptor.control())).into()
+        }),
+        ("Description", |_, row| format!("Security settings of {}", row.name).into()),
+        // Whether the caller may read the descriptor, which everybody may who can reach the file.
+        ("OwnerPermissions", |machine, row| acl::descriptor(machine, &row.path).is_ok().into()),
+        ("Path", |_, row| row.name.clone().into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &["SettingID"];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        scan: &Scan,
+        push: &mut Push<'_, Row>,
+    ) -> Result<(), ProviderError> {
+        if let Some(paths) = scan.pinned(&["Path"]) {
+            let names = paths.iter().filter_map(|values| values.first()?.as_str());
+            return names.filter_map(|name| Row::find(machine, name)).try_for_each(push);
+        }
+        if *scan.asked() == *Self::CLASS {
+            let message = "all files of a machine are too many\n  say which: WHERE Path = '/etc/fstab'";
+            return Err(ProviderError::failed(Status::QuotaViolation, message));
+        }
+        Ok(())
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
+        Ok(Row::find(machine, text_key(lookup.keys)))
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let (Target::Instance(keys), "GetSecurityDescriptor") =
+            (call.target, call.operation.method.name.as_str())
+        else {
+            return Err(ProviderError::NotCapable);
+        };
+        let name = text_key(keys);
+        let missing = || ProviderError::failed(Status::NotFound, format!("there is no {name}"));
+        let row = Row::find(machine, name).ok_or_else(missing)?;
+        match acl::descriptor(machine, &row.path) {
+            Ok(descriptor) => {
+                Ok(returned(call, 0_u32)?.with("Descriptor", super::object(machine, &descriptor)?)?)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                returned(call, ACCESS_DENIED)
+            }
+            Err(_) => returned(call, UNKNOWN_FAILURE),
+        }
+    }
+}
+
+const ACCESS_DENIED: u32 = 2;
+const UNKNOWN_FAILURE: u32 = 8;

@@ -1,0 +1,161 @@
+//! What is shared with other machines: by Samba, and by the kernel's NFS.
+
+mod access;
+mod change;
+mod nfs;
+mod samba;
+mod setting;
+
+use std::sync::Arc;
+
+use cim::{Instance, Status, Value};
+use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
+
+use crate::Machine;
+use crate::table::{Binding, Fill, Push, Table, bind, reference, returned, text_key};
+use access::Entry;
+
+/// Everything about shares.
+pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
+    vec![bind(machine, Shares), bind(machine, ShareToDirectory), bind(machine, setting::ShareSetting)]
+}
+
+/// `Win32_Share`
+struct Shares;
+
+/// Something that is shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Share {
+    /// As clients ask for it; of NFS its path, which no name of Samba can be.
+    name: String,
+    path: String,
+    remark: String,
+    kind: Kind,
+    /// How many may use it at the same time; 0 for any number.
+    limit: u32,
+    origin: Origin,
+}
+
+/// What is shared (`Win32_Share.Type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Folder,
+    Printer,
+    /// `IPC$`, which every server has.
+    Pipes,
+}
+
+impl Kind {
+    fn number(self) -> u32 {
+        match self {
+            Self::Folder => 0,
+            Self::Printer => 1,
+            Self::Pipes => 0x8000_0003,
+        }
+    }
+}
+
+/// Where it is declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origin {
+    /// In the configuration of Samba.
+    Configuration { is_read_only: bool },
+    /// By somebody with `net usershare`.
+    Users(Vec<Entry>),
+    /// In `/etc/exports`.
+    Nfs,
+}
+
+impl Share {
+    /// All of a machine.
+    fn all(machine: &Machine) -> Result<Vec<Self>, ProviderError> {
+        let mut shares = samba::shares(machine)?;
+        shares.extend(nfs::exports(machine));
+        Ok(shares)
+    }
+
+    fn find(machine: &Machine, name: &str) -> Result<Option<Self>, ProviderError> {
+        Ok(Self::all(machine)?.into_iter().find(|share| cim::wql::equal(&share.name, name)))
+    }
+
+    /// The same, for callers who cannot go on without it.
+    fn require(machine: &Machine, name: &str) -> Result<Self, ProviderError> {
+        let missing = || ProviderError::failed(Status::NotFound, format!("there is no share {name}"));
+        Self::find(machine, name)?.ok_or_else(missing)
+    }
+}
+
+impl Table for Shares {
+    type Row = Share;
+
+    const CLASS: &'static str = "Win32_Share";
+
+    const COLUMNS: &'static [(&'static str, Fill<Share>)] = &[
+        ("AllowMaximum", |_, share| (share.limit == 0).into()),
+        ("Caption", |_, share| share.remark.clone().into()),
+        ("Description", |_, share| share.remark.clone().into()),
+        ("MaximumAllowed", |_, share| (share.limit != 0).then_some(share.limit).into()),
+        ("Name", |_, share| share.name.clone().into()),
+        ("Path", |_, share| share.path.clone().into()),
+        ("Status", |_, _| "OK".into()),
+        ("Type", |_, share| share.kind.number().into()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &["AccessMask", "InstallDate"];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Share>,
+    ) -> Result<(), ProviderError> {
+        Share::all(machine)?.into_iter().try_for_each(push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Share>, ProviderError> {
+        Share::find(machine, text_key(lookup.keys))
+    }
+
+    fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
+        let method = call.operation.method.name.as_str();
+        let Target::Instance(keys) = call.target else {
+            return returned(call, change::create(machine, call.input)? as u32);
+        };
+        let share = Share::require(machine, text_key(keys))?;
+        match method {
+            "Delete" => returned(call, change::delete(machine, &share)? as u32),
+            "SetShareInfo" => returned(call, change::change(machine, share, call.input)? as u32),
+            "GetAccessMask" => returned(call, access::most(&share.origin)),
+            _ => Err(ProviderError::NotCapable),
+        }
+    }
+}
+
+/// `Win32_ShareToDirectory`
+struct ShareToDirectory;
+
+impl Table for ShareToDirectory {
+    type Row = Share;
+
+    const CLASS: &'static str = "Win32_ShareToDirectory";
+
+    const COLUMNS: &'static [(&'static str, Fill<Share>)] = &[
+        ("Share", |_, share| reference("Win32_Share", "Name", share.name.clone())),
+        ("SharedElement", |_, share| reference("Win32_Directory", "Name", share.path.clone())),
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Share>,
+    ) -> Result<(), ProviderError> {
+        let folders = Share::all(machine)?.into_iter().filter(|share| share.kind == Kind::Folder);
+        folders.filter(|share| !share.path.is_empty()).try_for_each(push)
+    }
+}
+
+/// The text that goes into a method; `None` if it is left out.
+fn given<'a>(input: &'a Instance, name: &str) -> Option<&'a str> {
+    input.value(name).and_then(Value::as_str)
+}

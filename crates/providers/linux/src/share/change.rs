@@ -1,0 +1,168 @@
+//! Shares that are made, changed and removed: those of users, by `net usershare`.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::Path;
+
+use cim::{Instance, Value};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use wmi::{ProviderError, descriptor};
+
+use super::samba::{CONFIGURATION, LIMIT};
+use super::{Origin, Share, access, given};
+use crate::Machine;
+use crate::account::identity::Known;
+use crate::program;
+
+/// How it went (`Win32_Share`, return values of its methods).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Done = 0,
+    Denied = 2,
+    Failed = 8,
+    InvalidName = 9,
+    InvalidParameter = 21,
+    Duplicate = 22,
+    UnknownDirectory = 24,
+}
+
+/// Shares a folder.
+///
+/// # Errors
+/// If it cannot be told what is shared already.
+pub(super) fn create(machine: &Machine, input: &Instance) -> Result<Outcome, ProviderError> {
+    let (name, path) = (given(input, "Name").unwrap_or_default(), given(input, "Path").unwrap_or_default());
+    let is_folder = matches!(input.value("Type"), Some(Value::Uint32(0)));
+    let has_password = given(input, "Password").is_some_and(|password| !password.is_empty());
+    if !is_name(name) {
+        return Ok(Outcome::InvalidName);
+    }
+    if !is_folder || has_password || asks_for_limit(input) || !is_remark(input) {
+        return Ok(Outcome::InvalidParameter);
+    }
+    if !path.starts_with('/') || path.contains('\n') || !machine.path(path).is_dir() {
+        return Ok(Outcome::UnknownDirectory);
+    }
+    if Share::find(machine, name)?.is_some() {
+        return Ok(Outcome::Duplicate);
+    }
+    let entries = match input.value("Access") {
+        Some(Value::Object(_)) => match wanted(machine, input) {
+            Some(entries) => entries,
+            None => return Ok(Outcome::InvalidParameter),
+        },
+        _ => access::default(),
+    };
+    let remark = given(input, "Description").unwrap_or_default();
+    Ok(add(machine, name, path, remark, &entries))
+}
+
+/// Removes a share that somebody has made so.
+///
+/// # Errors
+/// None so far.
+pub(super) fn delete(machine: &Machine, share: &Share) -> Result<Outcome, ProviderError> {
+    match share.origin {
+        Origin::Users(_) => Ok(net(machine, &["delete", &share.name])),
+        // What the administrator has written is the administrator's.
+        Origin::Configuration { .. } | Origin::Nfs => Ok(Outcome::Denied),
+    }
+}
+
+/// Gives such a share another remark, or another list of who may use it.
+///
+/// # Errors
+/// None so far.
+pub(super) fn change(machine: &Machine, share: Share, input: &Instance) -> Result<Outcome, ProviderError> {
+    let Origin::Users(entries) = share.origin else { return Ok(Outcome::Denied) };
+    if asks_for_limit(input) || !is_remark(input) {
+        return Ok(Outcome::InvalidParameter);
+    }
+    let entries = match input.value("Access") {
+        Some(Value::Object(_)) => match wanted(machine, input) {
+            Some(entries) => entries,
+            None => return Ok(Outcome::InvalidParameter),
+        },
+        _ => entries,
+    };
+    let remark = given(input, "Description").unwrap_or(&share.remark);
+    Ok(add(machine, &share.name, &share.path, remark, &entries))
+}
+
+fn add(machine: &Machine, name: &str, path: &str, remark: &str, entries: &[access::Entry]) -> Outcome {
+    // Also what exists is written anew by this.
+    net(machine, &["add", name, path, remark, &access::written(entries), "guest_ok=n"])
+}
+
+/// Asks `net usershare` for something.
+fn net(machine: &Machine, words: &[&str]) -> Outcome {
+    let configuration = machine.path(CONFIGURATION);
+    let begin = ["-s".as_ref(), configuration.as_os_str(), OsStr::new("usershare")];
+    let words = begin.into_iter().chain(words.iter().map(OsStr::new));
+    match program::of_system("net", words, LIMIT) {
+        Ok(ended) if ended.code == 0 => Outcome::Done,
+        Ok(ended) => {
+            let problem = ended.stderr.lines().last().unwrap_or_default();
+            tracing::debug!(%problem, "A share was not changed");
+            if may_write(machine) { Outcome::Failed } else { Outcome::Denied }
+        }
+        // Without Samba nobody may.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Outcome::Denied,
+        Err(_) => Outcome::Failed,
+    }
+}
+
+/// Whether the user this runs as may write shares of users, as far as the usual folder tells.
+fn may_write(machine: &Machine) -> bool {
+    let folder = machine.path("var/lib/samba/usershares");
+    accessat(CWD, folder, Access::WRITE_OK, AtFlags::EACCESS).is_ok()
+}
+
+/// The entries that the parameter `Access` asks for.
+fn wanted(machine: &Machine, input: &Instance) -> Option<Vec<access::Entry>> {
+    let Some(Value::Object(object)) = input.value("Access") else { return None };
+    let descriptor = descriptor::read(object, &Known::of(machine)).ok()?;
+    access::of_descriptor(machine, &descriptor)
+}
+
+/// Whether a limit is asked for, which shares of users have not.
+fn asks_for_limit(input: &Instance) -> bool {
+    // The largest number is that of none (`SHI_USES_UNLIMITED`).
+    !matches!(input.value("MaximumAllowed"), None | Some(Value::Null | Value::Uint32(0 | u32::MAX)))
+}
+
+/// Whether the remark fits into one line.
+fn is_remark(input: &Instance) -> bool {
+    given(input, "Description").is_none_or(|remark| !remark.contains(['\n', '\0']))
+}
+
+/// Whether Samba takes it as a name, and it is no file somewhere else.
+fn is_name(name: &str) -> bool {
+    let is_bad = |character: char| character.is_control() || "%<>*?|/\\+=;:\",".contains(character);
+    !name.is_empty()
+        && name.chars().count() <= 80
+        && !name.contains(is_bad)
+        && !name.starts_with(['-', '.'])
+        && Path::new(name).file_name().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_no_option_and_no_path() {
+        for (name, expected) in [
+            ("pub", true),
+            ("a b", true),
+            ("c$", true),
+            ("", false),
+            ("-l", false),
+            ("..", false),
+            ("a/b", false),
+            ("a\n", false),
+        ] {
+            assert_eq!(is_name(name), expected, "{name:?}");
+        }
+    }
+}

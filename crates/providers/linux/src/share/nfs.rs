@@ -1,0 +1,81 @@
+//! What the kernel exports (exports(5)).
+
+use super::{Kind, Origin, Share};
+use crate::Machine;
+
+/// What is exported: its path is its name, and its clients are what is said of it.
+pub(super) fn exports(machine: &Machine) -> Vec<Share> {
+    let mut more = machine.names("etc/exports.d").unwrap_or_default();
+    more.sort_unstable();
+    let more = more.into_iter().filter_map(|name| name.into_string().ok());
+    let files = more.filter(|name| name.ends_with(".exports") && !name.starts_with('.'));
+    let files =
+        std::iter::once("etc/exports".to_owned()).chain(files.map(|name| format!("etc/exports.d/{name}")));
+    let mut shares: Vec<Share> = Vec::new();
+    for (path, clients) in files.flat_map(|file| parse(&machine.text(file).unwrap_or_default())) {
+        match shares.iter_mut().find(|share| share.path == path) {
+            Some(share) => share.remark = format!("{} {clients}", share.remark),
+            None => shares.push(Share {
+                name: path.clone(),
+                path,
+                remark: format!("NFS: {clients}"),
+                kind: Kind::Folder,
+                limit: 0,
+                origin: Origin::Nfs,
+            }),
+        }
+    }
+    shares
+}
+
+/// Paths with their clients.
+fn parse(text: &str) -> Vec<(String, String)> {
+    let joined = text.replace("\\\n", " ");
+    let entry = |line: &str| {
+        let (path, rest) = match line.trim_start().strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"')?,
+            None => {
+                let line = line.trim_start();
+                line.split_once([' ', '\t']).unwrap_or((line, ""))
+            }
+        };
+        let clients: Vec<&str> =
+            rest.split_ascii_whitespace().take_while(|word| !word.starts_with('#')).collect();
+        path.starts_with('/').then(|| (unescaped(path), clients.join(" ")))
+    };
+    joined.lines().filter_map(entry).collect()
+}
+
+/// A path with the characters that stand in it as a backslash and three octal digits.
+fn unescaped(path: &str) -> String {
+    let mut parts = path.split('\\');
+    let mut octets = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        match part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(octet) => {
+                octets.push(octet);
+                octets.extend(part.bytes().skip(3));
+            }
+            None => {
+                octets.push(b'\\');
+                octets.extend(part.bytes());
+            }
+        }
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exports_are_read_as_exportfs_reads_them() {
+        let text = "# comment\n/srv node1(rw,sync) \\\n  node2(ro) # more\n\"/srv/a b\" *(ro)\n/srv/c\\040d\n\nrelative x\n\t/tab\t*\n";
+        let expected =
+            [("/srv", "node1(rw,sync) node2(ro)"), ("/srv/a b", "*(ro)"), ("/srv/c d", ""), ("/tab", "*")];
+        let expected = expected.map(|(path, clients)| (path.to_owned(), clients.to_owned()));
+        assert_eq!(parse(text), expected);
+        assert_eq!(unescaped("a\\x\\\\101"), "a\\x\\A");
+    }
+}

@@ -1,0 +1,220 @@
+//! Printers and jobs: those of a CUPS that the test starts, as its own programs tell.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cim::Value;
+use telarch_linux::Machine;
+use tempfile::TempDir;
+
+use crate::world::run;
+use crate::{call_on, engine, rows_of, text};
+
+/// A scheduler with files of its own, which listens on a socket only.
+struct Cups {
+    folder: TempDir,
+    scheduler: Child,
+}
+
+impl Cups {
+    /// `None`, with the reason printed, where there is none or no right to start one.
+    fn start() -> Option<Self> {
+        let is_there = |name: &&str| Command::new(name).arg("-h").output().is_ok();
+        if let Some(missing) =
+            ["/usr/sbin/cupsd", "/usr/sbin/lpadmin", "lp", "lpstat"].iter().find(|name| !is_there(name))
+        {
+            eprintln!(
+                "SKIPPED: there is no {missing} here (./test --install, or cups-daemon and cups-client)"
+            );
+            return None;
+        }
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("SKIPPED: a scheduler of CUPS is started as root only");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let at = |path: &str| folder.path().join(path).display().to_string();
+        for path in ["run/cups", "etc", "spool", "cache", "state", "log", "backend"] {
+            std::fs::create_dir_all(at(path)).unwrap();
+        }
+        std::fs::write(at("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
+        std::fs::write(at("etc/group"), "root:x:0:\n").unwrap();
+        // A printer that takes everything and shows nothing.
+        std::fs::write(at("backend/sink"), "#!/bin/sh\n[ $# -eq 0 ] && exit 0\nexec cat >/dev/null\n")
+            .unwrap();
+        std::fs::set_permissions(at("backend/sink"), std::fs::Permissions::from_mode(0o700)).unwrap();
+        // Queues that hand on to another server take a backend of that name.
+        std::os::unix::fs::symlink("sink", at("backend/ipp")).unwrap();
+        std::fs::create_dir_all(at("bin/filter")).unwrap();
+        std::os::unix::fs::symlink(at("backend"), at("bin/backend")).unwrap();
+        let socket = at("run/cups/cups.sock");
+        let settings = format!(
+            "Listen {socket}\nBrowsing Off\nDefaultAuthType Basic\nLogLevel debug\nWebInterface No\n\
+             <Location />\nOrder allow,deny\n</Location>\n\
+             <Policy default>\n<Limit All>\nOrder allow,deny\n</Limit>\n\
+             <Limit CUPS-Add-Modify-Printer CUPS-Set-Default Pause-Printer Resume-Printer>\n\
+             AuthType Default\nRequire user @SYSTEM\nOrder deny,allow\n</Limit>\n</Policy>\n"
+        );
+        std::fs::write(at("etc/cupsd.conf"), settings).unwrap();
+        let files = format!(
+            "User nobody\nGroup nogroup\nSystemGroup root\nServerRoot {}\nServerBin {}\nRequestRoot {}\nCacheDir {}\n\
+             StateDir {}\nErrorLog {}\nAccessLog {}\nPageLog {}\nSandboxing relaxed\nFileDevice Yes\n",
+            at("etc"),
+            at("bin"),
+            at("spool"),
+            at("cache"),
+            at("state"),
+            at("log/error"),
+            at("log/access"),
+            at("log/page"),
+        );
+        std::fs::write(at("etc/cups-files.conf"), files).unwrap();
+        let mut command = Command::new("/usr/sbin/cupsd");
+        command.args(["-f", "-c", &at("etc/cupsd.conf"), "-s", &at("etc/cups-files.conf")]);
+        let scheduler = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut cups = Self { folder, scheduler };
+        let until = Instant::now() + Duration::from_secs(60);
+        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
+            let ended = cups.scheduler.try_wait().unwrap();
+            let said = || std::fs::read_to_string(cups.folder.path().join("log/error")).unwrap_or_default();
+            assert!(
+                ended.is_none() && Instant::now() < until,
+                "cupsd did not come up: {ended:?}\n{}",
+                said()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(cups)
+    }
+
+    fn machine(&self) -> Arc<Machine> {
+        Arc::new(Machine::at(self.folder.path()))
+    }
+
+    /// What a program of CUPS says.
+    fn tell(&self, program: &str, arguments: &[&str]) -> String {
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env("CUPS_SERVER", self.folder.path().join("run/cups/cups.sock"))
+            .env("LC_ALL", "C");
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        assert!(
+            output.status.success(),
+            "{program} {arguments:?}: {said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        said
+    }
+}
+
+impl Drop for Cups {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let said = std::fs::read_to_string(self.folder.path().join("log/error")).unwrap_or_default();
+            let last: Vec<&str> = said.lines().rev().take(60).collect();
+            eprintln!("cupsd said:\n{}", last.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        }
+        let _ = self.scheduler.kill();
+        let _ = self.scheduler.wait();
+    }
+}
+
+#[test]
+fn printers_and_jobs_are_those_of_cups_and_obey() {
+    let Some(cups) = Cups::start() else { return };
+    let machine = cups.machine();
+    cups.tell(
+        "/usr/sbin/lpadmin",
+        &["-p", "laser", "-E", "-v", "sink:/dev/null", "-D", "Erster Stock", "-L", "attic"],
+    );
+    cups.tell("/usr/sbin/lpadmin", &["-p", "other", "-v", "sink:/dev/null"]);
+    let row = |class: &str, query: &str| run(rows_of(&machine, &format!("SELECT * FROM {class} {query}")));
+    let laser = || row("Win32_Printer", "WHERE DeviceID = 'LASER'").into_iter().next().expect("the printer");
+    let call = |path: &str, method: &str, input: &[(&str, Value)]| {
+        text(&run(call_on(&machine, path, method, input)).unwrap(), "ReturnValue")
+    };
+    let path = "Win32_Printer.DeviceID=\"laser\"";
+    let columns =
+        ["Name", "Comment", "Location", "PortName", "PrinterStatus", "Default", "Local", "Shared", "Status"];
+    assert_eq!(
+        columns.map(|name| text(&laser(), name)),
+        ["laser", "Erster Stock", "attic", "sink:/dev/null", "3", "false", "true", "true", "OK"]
+    );
+    assert_eq!(row("Win32_Printer", "").len(), 2);
+    let other = &row("Win32_Printer", "WHERE Name = 'other'")[0];
+    assert_eq!(
+        ["PrinterStatus", "StatusInfo"].map(|name| text(other, name)),
+        ["6", "4"],
+        "it takes no jobs yet"
+    );
+
+    assert_eq!(call(path, "SetDefaultPrinter", &[]), "0");
+    assert_eq!(cups.tell("lpstat", &["-d"]), "system default destination: laser");
+    assert_eq!(
+        [text(&laser(), "Default"), text(&laser(), "Attributes")],
+        ["true", &(0x4 + 0x8 + 0x40 + 0x1000).to_string()]
+    );
+    assert_eq!(call(path, "Pause", &[]), "0");
+    assert!(cups.tell("lpstat", &["-p", "laser"]).contains("disabled since"));
+    assert_eq!(
+        ["ExtendedPrinterStatus", "PrinterState", "Status"].map(|name| text(&laser(), name)),
+        ["8", "1", "OK"]
+    );
+
+    assert_eq!(call(path, "PrintTestPage", &[]), "0");
+    let printed = Command::new("lp")
+        .args(["-d", "laser", "-t", "Über", "/etc/hostname"])
+        .env("CUPS_SERVER", cups.folder.path().join("run/cups/cups.sock"))
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .unwrap();
+    assert!(printed.status.success(), "{printed:?}");
+    let jobs = row("Win32_PrintJob", "");
+    let told: Vec<_> =
+        jobs.iter().map(|job| ["Document", "Owner", "JobStatus"].map(|name| text(job, name))).collect();
+    assert_eq!(
+        told,
+        [["Test page", "root", "Spooling"], ["Über", "root", "Spooling"]].map(|job| job.map(str::to_owned))
+    );
+    assert_eq!(text(&jobs[0], "Name"), format!("laser, {}", text(&jobs[0], "JobId")));
+    let held = format!("Win32_PrintJob.JobId={}", text(&jobs[1], "JobId"));
+    assert_eq!(call(&held, "Pause", &[]), "0");
+    assert_eq!(text(&row("Win32_PrintJob", "WHERE JobStatus = 'Paused'")[0], "Document"), "Über");
+    assert_eq!(call(&held, "Resume", &[]), "0");
+    assert_eq!(row("Win32_PrintJob", "WHERE JobStatus = 'Spooling'").len(), 2);
+    let (context, namespace) = (wmi::Context::of_this_process("alice"), cim::Namespace::cimv2());
+    let first = cim::ObjectPath::parse(&format!("Win32_PrintJob.JobId={}", text(&jobs[0], "JobId"))).unwrap();
+    run(engine(&machine).delete(&context, &namespace, &first)).unwrap();
+    assert_eq!(cups.tell("lpstat", &["-o"]).lines().count(), 1);
+    assert_eq!(call(path, "CancelAllJobs", &[]), "0");
+    assert_eq!(cups.tell("lpstat", &["-o"]), "");
+    assert_eq!(call(path, "Resume", &[]), "0");
+    assert_eq!(text(&laser(), "PrinterStatus"), "3");
+
+    assert_eq!(call("Win32_Printer", "AddPrinterConnection", &[("Name", "\\\\node9\\far".into())]), "0");
+    assert!(cups.tell("lpstat", &["-v", "far"]).ends_with("ipp://node9/printers/far"));
+    for wrong in ["far", "\\\\node9", "\\\\node9\\a/b", "\\\\\\x"] {
+        assert_eq!(
+            call("Win32_Printer", "AddPrinterConnection", &[("Name", wrong.into())]),
+            "1801",
+            "{wrong}"
+        );
+    }
+    let change = laser().with("Location", "cellar").unwrap();
+    let column = change.class().column("Location").into_iter().collect();
+    run(engine(&machine).put(&context, &namespace, change, &column)).unwrap();
+    assert!(cups.tell("lpstat", &["-l", "-p", "laser"]).contains("Location: cellar"));
+}
+
+#[tokio::test]
+async fn without_a_scheduler_there_are_no_printers() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Arc::new(Machine::at(folder.path()));
+    assert!(rows_of(&machine, "SELECT * FROM Win32_Printer").await.is_empty());
+    assert!(rows_of(&machine, "SELECT * FROM Win32_PrintJob").await.is_empty());
+}

@@ -1,0 +1,130 @@
+//! What is shared: by Samba, as its own programs tell, and by NFS.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use cim::Value;
+use telarch_linux::Machine;
+
+use crate::tree::Tree;
+use crate::world::{in_world, run, sh};
+use crate::{call_on, rows_of, text};
+
+const CONFIGURATION: &str = "[global]\nworkgroup = X\nserver string = Node 7\nusershare max shares = 100\n\
+    [homes]\n[printers]\nprintable = yes\npath = /var/tmp\n[print$]\npath = /var/lib/samba/printers\n\
+    [pub]\ncomment = Für alle\npath = /srv\nmax connections = 5\nread only = no\n\
+    [off]\npath = /srv\navailable = no\n[laser]\nprintable = yes\npath = /var/tmp\n";
+
+fn told(rows: &[cim::Instance]) -> BTreeSet<String> {
+    let columns = ["Name", "Type", "Path", "Description", "AllowMaximum", "MaximumAllowed"];
+    rows.iter().map(|row| columns.map(|name| text(row, name)).join("|")).collect()
+}
+
+fn has(program: &str) -> bool {
+    std::process::Command::new("sh")
+        .args(["-c", "command -v \"$0\"", program])
+        .output()
+        .unwrap()
+        .status
+        .success()
+}
+
+#[tokio::test]
+async fn shares_are_those_of_the_configuration_and_of_users_and_exports() {
+    let tree = Tree::new()
+        .file("etc/samba/smb.conf", CONFIGURATION)
+        .file(
+            "var/lib/samba/usershares/mine",
+            "#VERSION 2\npath=/srv/mine\ncomment=my own\nusershare_acl=S-1-1-0:R\n",
+        )
+        .file("var/lib/samba/usershares/pub", "#VERSION 2\npath=/elsewhere\n")
+        .file("etc/exports", "/export node1(ro)\n")
+        .file("etc/exports.d/more.exports", "/more *(rw)\n");
+    let mut expected =
+        BTreeSet::from(["/export|0|/export|NFS: node1(ro)|true|", "/more|0|/more|NFS: *(rw)|true|"]);
+    if has("testparm") {
+        expected.extend([
+            "IPC$|2147483651||Node 7|true|",
+            "print$|0|/var/lib/samba/printers||true|",
+            "pub|0|/srv|Für alle|false|5",
+            "laser|1|/var/tmp||true|",
+            "mine|0|/srv/mine|my own|true|",
+        ]);
+    } else {
+        eprintln!("SKIPPED: there is no testparm here (./test --install): only exports are looked at");
+    }
+    let (_tree, machine) = tree.machine_kept();
+    let rows = rows_of(&machine, "SELECT * FROM Win32_Share").await;
+    assert_eq!(told(&rows), expected.into_iter().map(str::to_owned).collect());
+    let folder = "ASSOCIATORS OF {Win32_Share.Name='/export'} WHERE AssocClass=Win32_ShareToDirectory";
+    assert_eq!(rows_of(&machine, folder).await.len(), 0, "the tree has no such folder");
+    let shares = rows_of(&machine, "SELECT * FROM Win32_ShareToDirectory").await;
+    assert!(shares.iter().any(|row| text(row, "SharedElement") == "Win32_Directory.Name=\"/export\""));
+}
+
+#[test]
+fn users_share_folders_change_and_remove_them() {
+    let needed = ["testparm", "net", "ip"];
+    in_world("share::users_share_folders_change_and_remove_them", &needed, || {
+        sh(
+            "ip link set lo up && mount -t tmpfs none /srv && mkdir -p /srv/a /srv/samba /srv/etc && mount --bind /srv/etc /etc/samba && \
+            chmod 1770 /srv/samba",
+        );
+        let configuration = "[global]\nusershare max shares = 100\nusershare path = /srv/samba\nusershare owner only = no\n[fixed]\npath = /srv\n";
+        std::fs::write("/etc/samba/smb.conf", configuration).unwrap();
+        let machine = Arc::new(Machine::this().with_sid(sddl::DomainSid::new([1, 2, 3])));
+        let create = |more: &[(&str, Value)]| {
+            let given = [("Path", Value::from("/srv/a")), ("Name", "Alpha".into()), ("Type", 0_u32.into())];
+            let input: Vec<_> =
+                given.into_iter().filter(|(name, _)| more.iter().all(|(other, _)| other != name)).collect();
+            let input = [input, more.to_vec()].concat();
+            text(&run(call_on(&machine, "Win32_Share", "Create", &input)).unwrap(), "ReturnValue")
+        };
+        for (expected, more) in [
+            ("9", ("Name", Value::from("a/b"))),
+            ("9", ("Name", "-l".into())),
+            ("24", ("Path", "/srv/nothing".into())),
+            ("24", ("Path", "srv".into())),
+            ("22", ("Name", "FIXED".into())),
+            ("21", ("Type", 1_u32.into())),
+            ("21", ("MaximumAllowed", 3_u32.into())),
+            ("21", ("Password", "secret".into())),
+            ("0", ("Description", "the first = one".into())),
+            ("22", ("Name", "alpha".into())),
+        ] {
+            let (name, value) = more.clone();
+            assert_eq!(create(&[(name, value)]), expected, "{more:?}");
+        }
+        // Samba's own program says what there is, and so do we.
+        let told = || sh("net usershare info --long Alpha");
+        assert!(
+            told().contains("path=/srv/a\ncomment=the first = one\nusershare_acl=S-1-1-0:R"),
+            "{}",
+            told()
+        );
+        let share =
+            |name: &str| run(rows_of(&machine, &format!("SELECT * FROM Win32_Share WHERE Name='{name}'")));
+        assert_eq!(text(&share("alpha")[0], "Description"), "the first = one");
+        let call = |path: &str, method: &str, input: &[(&str, Value)]| {
+            run(call_on(&machine, path, method, input)).unwrap()
+        };
+        let path = "Win32_Share.Name=\"Alpha\"";
+        assert_eq!(text(&call(path, "GetAccessMask", &[]), "ReturnValue"), 0x12_00a9.to_string());
+
+        let sddl = "D:(A;;FA;;;S-1-5-21-1-2-3-500)(D;;FA;;;BG)(A;;FR;;;WD)";
+        let access = call("Win32_SecurityDescriptorHelper", "SDDLToWin32SD", &[("SDDL", sddl.into())]);
+        let access = access.value("Descriptor").unwrap().clone();
+        assert_eq!(text(&call(path, "SetShareInfo", &[("Access", access)]), "ReturnValue"), "0");
+        assert!(told().contains("usershare_acl=S-1-22-1-0:F,S-1-5-32-546:D,S-1-1-0:R"), "{}", told());
+        let setting = call("Win32_LogicalShareSecuritySetting.Name=\"Alpha\"", "GetSecurityDescriptor", &[]);
+        let back = [("Descriptor", setting.value("Descriptor").unwrap().clone())];
+        let back = call("Win32_SecurityDescriptorHelper", "Win32SDToSDDL", &back);
+        assert_eq!(text(&back, "SDDL"), "D:(A;;FA;;;S-1-5-21-1-2-3-500)(D;;FA;;;BG)(A;;0x1200a9;;;WD)");
+        assert_eq!(text(&call(path, "GetAccessMask", &[]), "ReturnValue"), 0x1f_01ff.to_string());
+
+        assert_eq!(text(&call("Win32_Share.Name=\"fixed\"", "Delete", &[]), "ReturnValue"), "2");
+        assert_eq!(text(&call(path, "Delete", &[]), "ReturnValue"), "0");
+        assert_eq!(sh("net usershare list"), "");
+        assert!(run(call_on(&machine, path, "Delete", &[])).is_err(), "it is gone");
+    });
+}
