@@ -79,7 +79,9 @@ fn users(machine: &Machine, folder: &str) -> Vec<Share> {
     names.sort_unstable();
     // Samba writes new ones into files with a colon first.
     let names = names.into_iter().filter(|name| !name.starts_with([':', '.'])).take(MAX_USER_SHARES);
-    names.filter_map(|name| user_share(&name, &machine.text(format!("{folder}/{name}")).ok()?)).collect()
+    names
+        .filter_map(|name| user_share(&name, &machine.text_of_others(format!("{folder}/{name}")).ok()?))
+        .collect()
 }
 
 /// The share in a file of `net usershare`; `None` if it is none.
