@@ -71,13 +71,13 @@ impl Engine {
         &self,
         context: &Context,
         namespace: &Namespace,
-        mut instance: Instance,
+        instance: Instance,
         given: &ColumnSet,
     ) -> Result<Instance, Error> {
         let path = instance.path()?;
         let Served { class, provider } = self.server_for_writing(context, namespace, &path)?;
         let before = self.get(context, namespace, &path).await?;
-        let mut changed = ColumnSet::new();
+        let (mut after, mut changed) = (before.clone(), ColumnSet::new());
         for column in given.iter().filter(|column| before.at(*column) != instance.at(*column)) {
             let Some(property) = instance.class().property(column) else { continue };
             // A key that differs does so in the case of its letters only, or it would be another instance.
@@ -89,14 +89,17 @@ impl Engine {
                 let (class, property) = (instance.class().name().clone(), property.name.clone());
                 return Err(Error::ReadOnly { class, property });
             }
+            after.set(column, instance.at(column).clone())?;
             changed.insert(column);
         }
         if changed.is_empty() {
             return Ok(before);
         }
-        self.register(context, namespace, &mut instance)?;
+        if let Some(creator) = self.register(context, namespace, &mut after)? {
+            changed.insert(creator);
+        }
         let owned = context.clone();
-        self.call(class.name(), move || provider.put(&owned, &instance, &changed)).await?;
+        self.call(class.name(), move || provider.put(&owned, &after, &changed)).await?;
         self.get(context, namespace, &path).await
     }
 

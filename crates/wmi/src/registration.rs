@@ -3,7 +3,7 @@
 //! it is written here and nowhere else, and what a filter asks for its creator must be allowed to ask.
 
 use cim::wql::{self, Query};
-use cim::{Class, Instance, Namespace, Value};
+use cim::{Class, Column, Instance, Namespace, Value};
 
 use crate::event::is_question;
 use crate::{Context, Engine, Error, Rights};
@@ -20,7 +20,7 @@ pub(crate) fn rights(class: &Class) -> Rights {
 
 impl Engine {
     /// Writes who registers something, whatever it says of that itself, and refuses a filter with a query that is
-    /// wrong or not for its creator.
+    /// wrong or not for its creator. Gives the column that was written.
     ///
     /// # Errors
     /// [`Error::AccessDenied`], and those of the query.
@@ -29,22 +29,23 @@ impl Engine {
         context: &Context,
         namespace: &Namespace,
         instance: &mut Instance,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Column>, Error> {
         if !is_registered(instance.class()) {
-            return Ok(());
+            return Ok(None);
         }
         self.admit(context, namespace, rights(instance.class()))?;
         // This process itself is whoever may write the file.
         let creator = context.token().map_or(Value::Null, |token| {
             Value::Array(token.user().encode().into_iter().map(Value::Uint8).collect())
         });
-        if let Some(column) = instance.class().column("CreatorSID") {
+        let column = instance.class().column("CreatorSID");
+        if let Some(column) = column {
             instance.set(column, creator)?;
         }
         if instance.class().is_a("__EventFilter") {
             self.admit_filter(context, namespace, instance)?;
         }
-        Ok(())
+        Ok(column)
     }
 
     fn admit_filter(&self, context: &Context, namespace: &Namespace, filter: &Instance) -> Result<(), Error> {

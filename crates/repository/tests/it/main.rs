@@ -6,6 +6,7 @@ mod corpus;
 mod engine;
 mod events;
 mod file;
+mod registration;
 
 use std::path::Path;
 
