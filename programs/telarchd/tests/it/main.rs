@@ -22,6 +22,7 @@ mod renewal;
 mod running;
 mod separated;
 mod service_manager;
+mod subscriptions;
 mod tampering;
 
 use std::time::Duration;
