@@ -89,7 +89,7 @@ fn what_is_wrong_with_a_query_is_pointed_to() {
     }
     let ran = wmi(&["SELECT * FROM Win32_Proces"], "");
     assert!(
-        ran.errors.contains("there is no class Win32_Proces\n  there are Win32_Process"),
+        ran.errors.contains("there is no class Win32_Proces\n  did you mean Win32_Process?"),
         "{}",
         ran.errors
     );
