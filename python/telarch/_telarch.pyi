@@ -18,6 +18,7 @@ __all__ = [
     "Operation",
     "Resource",
     "Shell",
+    "Subscription",
     "__version__",
     "clean_clixml",
     "error_message",

@@ -50,12 +50,13 @@ def delete(login, arguments):
 
 
 def invoke(login, arguments):
-    """Calls a method with texts as its parameters."""
+    """Calls a method with texts, or lists of texts, as its parameters."""
     with wsman(login) as client:
         resource, method = arguments["resource"], arguments["method"]
         body = ET.Element("{%s}%s_INPUT" % (resource, method))
         for name, value in arguments.get("parameters", {}).items():
-            ET.SubElement(body, "{%s}%s" % (resource, name)).text = value
+            for item in value if isinstance(value, list) else [value]:
+                ET.SubElement(body, "{%s}%s" % (resource, name)).text = item
         answer = client.invoke(resource + "/" + method, resource, body, selector_set=selectors(arguments))
         return content(answer.find("{%s}Body" % NAMESPACES["s"]))
 

@@ -111,7 +111,9 @@ for l in json.load(sys.stdin):
         print(l[\"ifindex\"], l[\"ifname\"], a[\"local\"], a[\"prefixlen\"], 2 if a[\"family\"] == \"inet\" else 23)";
         assert_eq!(lines("SELECT * FROM MSFT_NetIPAddress", &columns), told("ip -j addr", script));
         let lent = one("SELECT * FROM MSFT_NetIPAddress WHERE IPAddress = '198.51.100.9'");
-        assert!(list(&lent, "ValidLifetime").starts_with("0000000001"), "two hours less what has passed");
+        let valid = list(&lent, "ValidLifetime");
+        let two_hours_less_what_has_passed = ["000000000200", "000000000159", "000000000158"];
+        assert!(two_hours_less_what_has_passed.iter().any(|time| valid.starts_with(time)), "{valid}");
         assert_eq!(
             ["PrefixOrigin", "SuffixOrigin", "AddressState"].map(|name| text(&lent, name)),
             ["3", "3", "4"]
