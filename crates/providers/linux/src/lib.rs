@@ -76,7 +76,7 @@ use table::Binding;
 #[must_use]
 pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
     let tables = bindings(machine).into_iter().map(|binding| binding as Arc<dyn wmi::Provider>);
-    tables.chain([events::Events::of(machine)]).collect()
+    tables.chain([events::Events::of(machine), registry::RegistryEvents::of(machine)]).collect()
 }
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {

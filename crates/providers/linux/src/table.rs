@@ -52,13 +52,28 @@ pub(crate) fn object<T: Table>(
     class: &Arc<Class>,
     row: &T::Row,
 ) -> Result<Value, ProviderError> {
+    Ok(Value::Object(Box::new(whole::<T>(machine, class, row)?)))
+}
+
+/// A row with all that is known of it, as whoever asks for all of it gets it.
+///
+/// # Errors
+/// If a column gives what its property cannot hold.
+pub(crate) fn whole<T: Table>(
+    machine: &Machine,
+    class: &Arc<Class>,
+    row: &T::Row,
+) -> Result<Instance, ProviderError> {
+    let texts = machine.texts(class.name());
     let mut instance = Instance::new(class.clone());
     for (place, property) in class.columns().iter().zip(class.properties()) {
-        if let Some(fill) = fill_of::<T>(property) {
-            instance.set(place, fill(machine, row))?;
+        if let Some(text) = texts.as_ref().and_then(|texts| texts.text(property)) {
+            instance.set(place, text)?;
+        } else if let Some(fill) = fill_of::<T>(property) {
+            instance.set(place, sendable(fill(machine, row)))?;
         }
     }
-    Ok(Value::Object(Box::new(instance)))
+    Ok(instance)
 }
 
 /// What fills a property of a class.
