@@ -76,7 +76,7 @@ pub(crate) fn kind(machine: &Machine) -> Option<Kind> {
 impl Packages {
     /// The files that are others when packages are.
     pub(crate) fn sources(machine: &Machine) -> Vec<PathBuf> {
-        DATABASES.iter().map(|(database, _)| machine.path(database)).collect()
+        DATABASES.iter().map(|(folder, file, _)| machine.path(folder).join(file)).collect()
     }
 
     /// All of them, in the order of their names; none if there is no database.
