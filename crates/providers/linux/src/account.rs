@@ -11,6 +11,8 @@ mod user;
 
 use std::sync::Arc;
 
+pub(crate) use database::User;
+
 use crate::Machine;
 use crate::table::{Binding, bind};
 

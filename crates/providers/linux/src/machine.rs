@@ -195,6 +195,14 @@ impl Machine {
     /// # Errors
     /// What the kernel says, and [`io::ErrorKind::InvalidInput`] for what is no plain file.
     pub(crate) fn text_of_others(&self, path: impl AsRef<Path>) -> io::Result<String> {
+        self.octets_of_others(path).map(into_text)
+    }
+
+    /// The octets of such a file.
+    ///
+    /// # Errors
+    /// As [`Machine::text_of_others`].
+    pub(crate) fn octets_of_others(&self, path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         // This finds a file without opening it; what it is then cannot be exchanged any more.
         let found = openat(CWD, self.path(path), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
@@ -204,7 +212,7 @@ impl Machine {
         let mut octets = Vec::new();
         let file = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))?;
         file.take(Self::MAX_FILE).read_to_end(&mut octets)?;
-        Ok(into_text(octets))
+        Ok(octets)
     }
 
     /// The one line of a file of `/sys` or `/proc/sys`; `None` if there is no such file, or nothing in it.

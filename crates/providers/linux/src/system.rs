@@ -2,6 +2,7 @@
 
 mod chassis;
 mod computer_system;
+mod desktop;
 mod domain;
 mod environment;
 mod feature;
@@ -29,6 +30,7 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
     vec![
         bind(machine, operating_system::OperatingSystem),
         bind(machine, computer_system::ComputerSystem),
+        bind(machine, desktop::Desktop),
         bind(machine, environment::Environment),
         bind(machine, feature::OptionalFeature),
         bind(machine, feature::ServerFeature),
@@ -36,7 +38,6 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
         bind(machine, membership::SystemUsers),
         bind(machine, page_file::PageFileSetting),
         bind(machine, page_file::PageFileUsage),
-        bind(machine, setting::Desktop),
         bind(machine, setting::Registry),
         bind(machine, setting::WmiSetting),
         bind(machine, time::LocalTime),

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use wmi::{Lookup, ProviderError, Scan};
 
 use crate::Machine;
+use crate::account::User;
 use crate::table::{Fill, Push, Table, text_key};
 
 /// Where the tree is; on machines with both versions of control groups, that of the second one.
@@ -231,9 +232,27 @@ impl Contained {
                 let settings: Json = serde_json::from_slice(&machine.octets(file).ok()?).ok()?;
                 Some(settings.get("Name")?.as_str()?.trim_start_matches('/').to_owned())
             }
+            "podman" => self.name_of_podman(machine),
             "lxc" | "nspawn" => Some(self.id.clone()),
             _ => None,
         }
+    }
+
+    /// What Podman's storage calls it, that of the machine or of the user in whose slice it runs (containers-storage).
+    fn name_of_podman(&self, machine: &Machine) -> Option<String> {
+        let slice =
+            self.group.path.split('/').find_map(|part| part.strip_prefix("user-")?.strip_suffix(".slice"));
+        let storage = match slice.and_then(|number| number.parse::<u32>().ok()) {
+            Some(uid) => {
+                let user = User::all(machine).into_iter().find(|user| user.uid == uid)?;
+                format!("{}/.local/share/containers/storage", user.home)
+            }
+            None => "var/lib/containers/storage".to_owned(),
+        };
+        let file = format!("{storage}/overlay-containers/containers.json");
+        let known: Json = serde_json::from_slice(&machine.octets_of_others(file).ok()?).ok()?;
+        let is_it = |one: &&Json| one.get("id").and_then(Json::as_str) == Some(&self.id);
+        Some(known.as_array()?.iter().find(is_it)?.get("names")?.get(0)?.as_str()?.to_owned())
     }
 }
 

@@ -1,4 +1,4 @@
-//! `Win32_WMISetting`, `Win32_Registry` and `Win32_Desktop`: what Windows keeps and Linux mostly has not.
+//! `Win32_WMISetting` and `Win32_Registry`: what Windows keeps and Linux mostly has not.
 
 use std::sync::Arc;
 
@@ -13,9 +13,6 @@ pub(crate) struct WmiSetting;
 
 /// The registry that `StdRegProv` shows.
 pub(crate) struct Registry;
-
-/// Desktops of users, of which servers have none.
-pub(crate) struct Desktop;
 
 impl Table for WmiSetting {
     type Row = ();
@@ -74,41 +71,5 @@ impl Table for Registry {
 
     fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, ()>) -> Result<(), ProviderError> {
         push(())
-    }
-}
-
-impl Table for Desktop {
-    type Row = ();
-
-    const CLASS: &'static str = "Win32_Desktop";
-
-    const COLUMNS: &'static [(&'static str, Fill<()>)] = &[];
-
-    const UNKNOWN: &'static [&'static str] = &[
-        "BorderWidth",
-        "Caption",
-        "CoolSwitch",
-        "CursorBlinkRate",
-        "Description",
-        "DragFullWindows",
-        "GridGranularity",
-        "IconSpacing",
-        "IconTitleFaceName",
-        "IconTitleSize",
-        "IconTitleWrap",
-        "Name",
-        "Pattern",
-        "ScreenSaverActive",
-        "ScreenSaverExecutable",
-        "ScreenSaverSecure",
-        "ScreenSaverTimeout",
-        "Wallpaper",
-        "WallpaperStretched",
-        "WallpaperTiled",
-    ];
-
-    /// There is nothing that all desktops of Linux keep in one place.
-    fn rows(&self, _: &Arc<Machine>, _: &Scan, _: &mut Push<'_, ()>) -> Result<(), ProviderError> {
-        Ok(())
     }
 }

@@ -74,7 +74,26 @@ async fn control_groups_are_a_tree_and_those_of_containers_are_known() {
             .await;
     assert_eq!((one.len(), machine.opened() - opened), (1, 1), "one file for one value of one group");
 
-    let containers = rows(&machine, "SELECT * FROM Linux_Container").await;
+    // One of Podman's own, and one of a user's.
+    for (letter, path, storage) in [
+        ("a", "/machine.slice", "var/lib/containers/storage"),
+        (
+            "b",
+            "/user.slice/user-1000.slice/user@1000.service/user.slice",
+            "home/ann/.local/share/containers/storage",
+        ),
+    ] {
+        let id = letter.repeat(64);
+        group(&format!("{path}/libpod-{id}.scope"), "40\n");
+        let known = format!("[{{\"id\": \"{id}\", \"names\": [\"pod-{letter}\"]}}]");
+        write(folder.path(), &format!("{storage}/overlay-containers/containers.json"), &known);
+    }
+    write(folder.path(), "etc/passwd", "ann:x:1000:1000::/home/ann:/bin/sh\n");
+    let podman = rows(&machine, "SELECT * FROM Linux_Container WHERE Runtime = 'podman'").await;
+    let names: Vec<String> = podman.iter().map(|row| text(row, "Name")).collect();
+    assert_eq!(names, ["pod-a", "pod-b"]);
+
+    let containers = rows(&machine, "SELECT * FROM Linux_Container WHERE Runtime = 'docker'").await;
     let [container] = containers.as_slice() else { panic!("{} containers", containers.len()) };
     let values = ["ContainerID", "Runtime", "Name", "Processes", "MainProcessId", "State"]
         .map(|name| text(container, name));

@@ -507,3 +507,41 @@ async fn devices_of_the_system_are_those_of_all_classes() {
     );
     assert_eq!(crate::rows(&query).await.len(), crate::rows("SELECT * FROM Win32_Processor").await.len());
 }
+
+#[tokio::test]
+async fn desktops_are_what_users_have_chosen() {
+    let Ok(dconf) = std::process::Command::new("dconf").arg("--help").output() else {
+        eprintln!("SKIPPED: there is no dconf here (./test --install, or dconf-cli)");
+        return;
+    };
+    drop(dconf);
+    let (tree, machine) = crate::tree::Tree::new()
+        .file(
+            "etc/passwd",
+            "root:x:0:0:root:/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\nbob:x:1001:1001::/home/bob:/bin/sh\n\
+             eve:x:1002:1002::/home/eve:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n",
+        )
+        .file("home/bob/.config/kscreenlockerrc", "[Daemon]\nAutolock=true\nTimeout=5\n")
+        .file("home/eve/.config/dconf/user", "GVariant, or not")
+        .file(
+            "keys/chosen",
+            "[org/gnome/desktop/session]\nidle-delay=uint32 300\n[org/gnome/desktop/screensaver]\nlock-enabled=false\n\
+             [org/gnome/desktop/background]\npicture-uri='file:///usr/share/x.jpg'\npicture-options='stretched'\n\
+             [org/gnome/desktop/interface]\ncursor-blink-time=1200\nfont-name='Cantarell Light 11'\n",
+        )
+        .file("home/ann/.config/dconf/other", "")
+        .machine_kept();
+    let at = |path: &str| tree.path().join(path).display().to_string();
+    output("dconf", &["compile", &at("home/ann/.config/dconf/user"), &at("keys")]);
+    let found = rows_of(&machine, "SELECT * FROM Win32_Desktop").await;
+    let told =
+        |row: usize, names: &[&str]| names.iter().map(|name| text(&found[row], name)).collect::<Vec<_>>();
+    assert_eq!(found.len(), 2, "those who have a desktop that can be read");
+    let saver = ["Name", "ScreenSaverActive", "ScreenSaverSecure", "ScreenSaverTimeout"];
+    assert_eq!(told(0, &saver), ["node7\\ann", "true", "false", "300"]);
+    let look = ["Wallpaper", "WallpaperStretched", "WallpaperTiled", "CursorBlinkRate", "IconTitleFaceName"];
+    assert_eq!(told(0, &look), ["/usr/share/x.jpg", "true", "false", "600", "Cantarell Light"]);
+    assert_eq!(told(0, &["IconTitleSize", "BorderWidth"]), ["11", ""]);
+    assert_eq!(told(1, &saver), ["node7\\bob", "true", "true", "300"]);
+    assert_eq!(told(1, &["Wallpaper"]), [""], "nobody has chosen one");
+}

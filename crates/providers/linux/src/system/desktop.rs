@@ -1,0 +1,181 @@
+//! `Win32_Desktop`: what users have chosen for their desktops, as far as GNOME and KDE keep it in their homes.
+//!
+//! What nobody has chosen stands nowhere but in those programs, and is NULL.
+
+mod dconf;
+
+use std::sync::Arc;
+
+use cim::Value;
+use wmi::{ProviderError, Scan};
+
+use self::dconf::{Database, Setting};
+use crate::Machine;
+use crate::account::User;
+use crate::table::{Fill, Push, Table};
+
+/// The desktops of the machine's own users who have one.
+pub(crate) struct Desktop;
+
+/// What one has chosen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Choices {
+    /// The user, with the machine before it.
+    name: String,
+    /// Milliseconds from one blink of the cursor to the next.
+    blink: Option<u32>,
+    /// The name of a font and its size in points.
+    font: Option<(String, u32)>,
+    /// Seconds until the screen goes dark; 0 if it never does.
+    timeout: Option<u32>,
+    /// Whether it does.
+    is_saved: Option<bool>,
+    /// Whether a password is asked for then.
+    is_locked: Option<bool>,
+    wallpaper: Option<String>,
+    /// How the wallpaper lies, in the words of GNOME.
+    placement: Option<String>,
+}
+
+impl Choices {
+    /// None if there is no desktop.
+    fn of(machine: &Machine, user: &User) -> Option<Self> {
+        let home = user.home.trim_end_matches('/');
+        // Whoever's home is the root of the machine, or none, has no desktop.
+        let home = Some(home).filter(|home| !home.is_empty())?;
+        let octets = machine.octets_of_others(format!("{home}/.config/dconf/user"));
+        let gnome = octets.ok().and_then(|octets| Self::of_gnome(&Database::parse(octets)?));
+        let file = |name: &str| machine.text_of_others(format!("{home}/.config/{name}")).ok();
+        let kde = || Self::of_kde(file("kscreenlockerrc").as_deref(), file("kdeglobals").as_deref());
+        let name = format!("{}\\{}", machine.host_name(), user.name);
+        gnome.or_else(kde).map(|choices| Self { name, ..choices })
+    }
+
+    /// The keys of GNOME's schemas (gsettings(1)); `None` if none was ever changed.
+    fn of_gnome(database: &Database) -> Option<Self> {
+        let get = |key: &str| database.get(&format!("/org/gnome/desktop/{key}"));
+        let text = |key: &str| get(key).and_then(Setting::text);
+        let number = |key: &str| get(key).and_then(Setting::number);
+        let timeout = number("session/idle-delay");
+        let choices = Self {
+            name: String::new(),
+            // There it is the whole cycle.
+            blink: number("interface/cursor-blink-time").map(|cycle| cycle / 2),
+            font: text("interface/font-name").and_then(|font| {
+                let (name, size) = font.rsplit_once(' ')?;
+                Some((name.to_owned(), size.parse().ok()?))
+            }),
+            timeout,
+            is_saved: timeout.map(|seconds| seconds > 0),
+            is_locked: get("screensaver/lock-enabled").and_then(Setting::boolean),
+            wallpaper: text("background/picture-uri").map(path_of),
+            placement: text("background/picture-options"),
+        };
+        (choices != Self::default()).then_some(choices)
+    }
+
+    /// `kscreenlockerrc` and `kdeglobals`; `None` if neither is there.
+    fn of_kde(locker: Option<&str>, globals: Option<&str>) -> Option<Self> {
+        if locker.is_none() && globals.is_none() {
+            return None;
+        }
+        let number =
+            |text: Option<&str>, group: &str, key: &str| chosen(text?, group, key)?.parse::<u32>().ok();
+        let is_locked = locker.and_then(|text| chosen(text, "Daemon", "Autolock")).map(|says| says == "true");
+        Some(Self {
+            blink: number(globals, "KDE", "CursorBlinkRate").map(|cycle| cycle / 2),
+            // In minutes.
+            timeout: number(locker, "Daemon", "Timeout").and_then(|minutes| minutes.checked_mul(60)),
+            is_saved: is_locked,
+            is_locked,
+            ..Self::default()
+        })
+    }
+}
+
+/// The path of a file, or the address of something else.
+fn path_of(uri: String) -> String {
+    match uri.strip_prefix("file://") {
+        // One with letters that are written otherwise stays what it is.
+        Some(path) if !path.contains('%') => path.to_owned(),
+        _ => uri,
+    }
+}
+
+/// The value of a key in a group of a file of KDE (KConfig).
+fn chosen<'t>(text: &'t str, group: &str, key: &str) -> Option<&'t str> {
+    let mut is_here = false;
+    text.lines().find_map(|line| {
+        if let Some(name) = line.trim().strip_prefix('[') {
+            is_here = name.strip_suffix(']') == Some(group);
+            return None;
+        }
+        let (own, value) = line.split_once('=').filter(|_| is_here)?;
+        (own.trim() == key).then_some(value.trim())
+    })
+}
+
+impl Table for Desktop {
+    type Row = Choices;
+
+    const CLASS: &'static str = "Win32_Desktop";
+
+    const COLUMNS: &'static [(&'static str, Fill<Choices>)] = &[
+        ("CursorBlinkRate", |_, choices| choices.blink.into()),
+        ("IconTitleFaceName", |_, choices| choices.font.as_ref().map(|(name, _)| name.clone()).into()),
+        ("IconTitleSize", |_, choices| choices.font.as_ref().map(|(_, size)| *size).into()),
+        ("Name", |_, choices| choices.name.clone().into()),
+        ("ScreenSaverActive", |_, choices| choices.is_saved.into()),
+        ("ScreenSaverSecure", |_, choices| choices.is_locked.into()),
+        ("ScreenSaverTimeout", |_, choices| choices.timeout.into()),
+        ("Wallpaper", |_, choices| choices.wallpaper.clone().into()),
+        ("WallpaperStretched", |_, choices| lies(choices, "stretched")),
+        ("WallpaperTiled", |_, choices| lies(choices, "wallpaper")),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "BorderWidth",
+        "Caption",
+        "CoolSwitch",
+        "Description",
+        "DragFullWindows",
+        "GridGranularity",
+        "IconSpacing",
+        "IconTitleWrap",
+        "Pattern",
+        "ScreenSaverExecutable",
+    ];
+
+    fn rows(
+        &self,
+        machine: &Arc<Machine>,
+        _: &Scan,
+        push: &mut Push<'_, Choices>,
+    ) -> Result<(), ProviderError> {
+        User::all(machine).iter().filter_map(|user| Choices::of(machine, user)).try_for_each(push)
+    }
+}
+
+fn lies(choices: &Choices, placement: &str) -> Value {
+    choices.placement.as_ref().map(|own| own == placement).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_kde_keeps_is_found_in_its_group() {
+        let locker = "[$Version]\nTimeout=1\n\n[Daemon]\nAutolock=false\nTimeout=10\n[Greeter]\nTimeout=2\n";
+        let choices = Choices::of_kde(Some(locker), Some("[KDE]\nCursorBlinkRate=1000\n"));
+        let expected = Choices {
+            blink: Some(500),
+            timeout: Some(600),
+            is_saved: Some(false),
+            is_locked: Some(false),
+            ..Choices::default()
+        };
+        assert_eq!(choices, Some(expected));
+        assert_eq!(Choices::of_kde(None, None), None);
+    }
+}
