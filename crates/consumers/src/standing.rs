@@ -6,7 +6,7 @@ use std::time::Duration;
 use repository::LivingEngine;
 use sddl::Sid;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use wmi::{Context, Occurrence};
@@ -71,11 +71,7 @@ impl Carrier {
     }
 
     /// Begins what is new, and ends what is not registered any more.
-    fn turn(
-        &self,
-        work: &mut JoinSet<()>,
-        under_way: &mut HashMap<String, (Subscription, tokio::task::AbortHandle)>,
-    ) {
+    fn turn(&self, work: &mut JoinSet<()>, under_way: &mut HashMap<String, UnderWay>) {
         let mut before = std::mem::take(under_way);
         for registered in registered(&self.engine.repository().contents(), self.words) {
             let Registered { namespace, filter, consumer, creator, subscription } = registered;
@@ -89,7 +85,7 @@ impl Carrier {
                     continue;
                 }
             };
-            if let Some(same) = before.remove(&told).filter(|(known, _)| *known == subscription) {
+            if let Some(same) = before.remove(&told).filter(|known| known.subscription == subscription) {
                 under_way.insert(told, same);
                 continue;
             }
@@ -103,14 +99,7 @@ impl Carrier {
                 "A permanent subscription is carried out"
             );
             let handle = work.spawn(carry_out(self.engine.clone(), told.clone(), subscription.clone()));
-            under_way.insert(told, (subscription, handle));
-        }
-        for (told, (_, handle)) in before {
-            info!(
-                target: AUDIT, event = "permanent-subscription", outcome = "ended", subscription = told,
-                "A permanent subscription is not carried out any more"
-            );
-            handle.abort();
+            under_way.insert(told.clone(), UnderWay { told, subscription, handle });
         }
     }
 
@@ -129,6 +118,23 @@ impl Carrier {
             (Consumer::CommandLine(_), Commands::Refused) => Err(Problem::Commands),
             _ => Ok(subscription),
         }
+    }
+}
+
+/// Something that is carried out, until this is dropped.
+struct UnderWay {
+    told: String,
+    subscription: Subscription,
+    handle: AbortHandle,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        info!(
+            target: AUDIT, event = "permanent-subscription", outcome = "ended", subscription = self.told,
+            "A permanent subscription is not carried out any more"
+        );
+        self.handle.abort();
     }
 }
 
