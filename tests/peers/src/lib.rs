@@ -72,7 +72,7 @@ pub use machine::{Machine, Proof};
 pub use network::{firewall, in_network};
 pub use package::{check_package, service_for_package, test_package};
 pub use process::ends_within;
-pub use programs::{CommandLine, Password, Winrm, Winrs, telarch};
+pub use programs::{CommandLine, Password, Winrm, Winrs, start_telarch, telarch};
 pub use psutil::psutil;
 pub use pypsrp::Pypsrp;
 pub use pyspnego::{CredSspSettings, Layer, Pyspnego, PyspnegoSettings};
