@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use crate::{Class, ColumnSet, Error, Instance, Name, ObjectPath, SystemProperty, Value};
+use crate::{CimType, Class, ColumnSet, Error, Instance, Name, ObjectPath, SystemProperty, Value};
 
 mod bound;
 mod compare;
@@ -258,21 +258,65 @@ impl Select {
         }
     }
 
-    /// The class that an embedded instance must have for any row to be wanted, such as that of `TargetInstance` in
-    /// queries of events.
+    /// The classes of which an embedded instance must have one for any row to be wanted, such as that of
+    /// `TargetInstance` in queries of events; none if the condition leaves that open.
     #[must_use]
-    pub fn class_of(&self, property: &str) -> Option<&Name> {
-        fn find<'c>(condition: &'c Condition, wanted: &str) -> Option<&'c Name> {
-            match condition {
-                Condition::And(all) => all.iter().find_map(|condition| find(condition, wanted)),
-                Condition::Isa { property: Some(path), class } => match path.parts.as_slice() {
-                    [name] if *name == *wanted => Some(class),
-                    _ => None,
-                },
-                _ => None,
+    pub fn classes_of(&self, property: &str) -> Vec<Name> {
+        let mut classes = self.condition.as_ref().and_then(|condition| classes(condition, property));
+        let classes = classes.get_or_insert_default();
+        classes.sort();
+        classes.dedup();
+        std::mem::take(classes)
+    }
+}
+
+fn classes(condition: &Condition, wanted: &str) -> Option<Vec<Name>> {
+    match condition {
+        // Each of them would do; the first is the narrowest as people write it.
+        Condition::And(all) => all.iter().find_map(|condition| classes(condition, wanted)),
+        Condition::Or(all) => {
+            let each = all.iter().map(|condition| classes(condition, wanted));
+            each.collect::<Option<Vec<_>>>().map(|each| each.concat())
+        }
+        Condition::Isa { property: Some(path), class } => match path.parts.as_slice() {
+            [name] if *name == *wanted => Some(vec![class.clone()]),
+            _ => None,
+        },
+        Condition::Compare {
+            property, operator: Operator::Equal, constant: Constant::Text(class), ..
+        } => match property.parts.as_slice() {
+            [name, member] if *name == *wanted && *member == *"__CLASS" => {
+                Some(vec![Name::parse(class).ok()?])
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+impl Group {
+    /// Whether events of a class can be told apart by what `BY` names.
+    ///
+    /// # Errors
+    /// [`Error::Query`] for what the class has not, for a point behind what holds no instance, for whole arrays, and
+    /// for whole instances (`WBEM_E_AGGREGATING_BY_OBJECT`).
+    pub fn fits(&self, class: &Class) -> Result<(), Error> {
+        for path in &self.by {
+            let name = path.property_of(class.name());
+            let column = predicate::column(class, name, path.span)?;
+            let Some(property) = class.property(column) else { continue };
+            let wrong = |reason| Error::from(QueryError { reason, span: path.span });
+            let holds_instances = matches!(property.kind.element, CimType::Object(_));
+            match path.members_of(class.name()) {
+                [] if holds_instances => return Err(wrong(Reason::GroupedByObject(name.to_string()))),
+                [] if property.kind.is_array() && path.index.is_none() => {
+                    return Err(wrong(Reason::Array(name.to_string())));
+                }
+                [_, ..] if !holds_instances => return Err(wrong(Reason::NotAnObject(name.to_string()))),
+                _ => {}
             }
         }
-        find(self.condition.as_ref()?, property)
+        Ok(())
     }
 }
 

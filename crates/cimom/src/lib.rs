@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use accounts::MachineSid;
 use cim::{Namespace, Schema};
+use consumers::FailureLog;
 use hardware::{Hardware, HostFile, OwnController};
 use linux::Machine;
 use repository::{LivingEngine, Repository};
@@ -20,6 +21,7 @@ pub struct ObjectManager {
     machine: Arc<Machine>,
     hardware: Hardware,
     repository: Arc<Repository>,
+    failures: FailureLog,
     engine: Mutex<Option<LivingEngine>>,
 }
 
@@ -45,7 +47,8 @@ impl ObjectManager {
         }
         let hardware = Hardware::new(machine.host_name(), hosts, OwnController::Asked, runtime);
         let (machine, repository) = (Arc::new(machine), Arc::new(repository));
-        Self { machine, hardware, repository, engine: Mutex::default() }
+        let failures = FailureLog::of_state(state);
+        Self { machine, hardware, repository, failures, engine: Mutex::default() }
     }
 
     /// The hardware the engine tells of, which is told by events as well.
@@ -58,6 +61,12 @@ impl ObjectManager {
     #[must_use]
     pub fn repository(&self) -> &Arc<Repository> {
         &self.repository
+    }
+
+    /// Where events are told of that did not get to their permanent consumers.
+    #[must_use]
+    pub fn failures(&self) -> &FailureLog {
+        &self.failures
     }
 
     /// The engine, which changes with the repository.
@@ -75,6 +84,7 @@ impl ObjectManager {
         let machine = Arc::clone(&self.machine);
         let mut providers = linux::providers(&machine);
         providers.push(Arc::new(self.hardware.clone()));
+        providers.extend(self.failures.providers(&self.repository));
         let others = NAMESPACES.into_iter().map(Namespace::parse).collect::<Result<Vec<_>, _>>()?;
         let begin = move || {
             let engine =

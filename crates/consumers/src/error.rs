@@ -2,6 +2,8 @@
 
 use std::io;
 
+use cim::Status;
+
 /// What is wrong with a subscription.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -66,6 +68,26 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// What WMI calls it.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Missing(_) => Status::NotFound,
+            Self::Creators | Self::Creator(_) | Self::Commands => Status::AccessDenied,
+            Self::Class(_) => Status::InvalidClass,
+            Self::Property { .. } => Status::InvalidParameter,
+            Self::Model(error) => error.status(),
+            Self::Events(error) => error.status(),
+            Self::Deed { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => Status::NotFound,
+                io::ErrorKind::PermissionDenied => Status::AccessDenied,
+                _ => Status::Failed,
+            },
+            Self::TooLong { .. } => Status::TimedOut,
+            Self::Status { .. } => Status::Failed,
+        }
+    }
+
     pub(crate) fn deed(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
         move |source| Self::Deed { what, source }

@@ -11,6 +11,8 @@
 //! filter, the consumer and the binding, all three ([`Whose`]). A program is named by an absolute path that no event can
 //! choose; what an event says stays inside of one argument, however it is written.
 //!
+//! An event that does not get to its consumer is one itself ([`FailureLog`]).
+//!
 //! Left out on purpose: consumers that send mail or run scripts, which would take what a Linux machine need not have;
 //! and whether anything of this is done at all, which is a setting.
 
@@ -19,6 +21,7 @@
 mod command_line;
 mod consumer;
 mod error;
+mod failure;
 mod journal;
 mod log_file;
 mod pace;
@@ -29,6 +32,7 @@ mod template;
 pub use command_line::CommandLine;
 pub use consumer::Consumer;
 pub use error::Problem;
+pub use failure::FailureLog;
 pub use journal::JournalEntry;
 pub use log_file::LogFile;
 pub use standing::{Carrier, Commands, Whose, Words};

@@ -3,16 +3,18 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use cim::Instance;
 use repository::LivingEngine;
 use sddl::Sid;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 use wmi::{Context, Occurrence};
 
+use crate::failure::{Bound, Failure};
 use crate::pace::Pace;
-use crate::{Consumer, Problem, Registered, Subscription, registered};
+use crate::{Consumer, FailureLog, Problem, Registered, Subscription, registered};
 
 /// Takes a command line apart into words, as POSIX quotes them; `None` if a quotation does not end.
 pub type Words = fn(&str) -> Option<Vec<String>>;
@@ -45,6 +47,8 @@ pub struct Carrier {
     pub commands: Commands,
     /// How command lines are taken apart.
     pub words: Words,
+    /// Where events are told of that did not get to their consumers, beside the log.
+    pub failures: FailureLog,
 }
 
 /// The most that is carried out at once.
@@ -71,11 +75,7 @@ impl Carrier {
     }
 
     /// Begins what is new, and ends what is not registered any more.
-    fn turn(
-        &self,
-        work: &mut JoinSet<()>,
-        under_way: &mut HashMap<String, (Subscription, tokio::task::AbortHandle)>,
-    ) {
+    fn turn(&self, work: &mut JoinSet<()>, under_way: &mut HashMap<String, UnderWay>) {
         let mut before = std::mem::take(under_way);
         for registered in registered(&self.engine.repository().contents(), self.words) {
             let Registered { namespace, filter, consumer, creator, subscription } = registered;
@@ -89,7 +89,7 @@ impl Carrier {
                     continue;
                 }
             };
-            if let Some(same) = before.remove(&told).filter(|(known, _)| *known == subscription) {
+            if let Some(same) = before.remove(&told).filter(|known| known.subscription == subscription) {
                 under_way.insert(told, same);
                 continue;
             }
@@ -102,15 +102,10 @@ impl Carrier {
                 target: AUDIT, event = "permanent-subscription", outcome = "begun", subscription = told, creator,
                 "A permanent subscription is carried out"
             );
-            let handle = work.spawn(carry_out(self.engine.clone(), told.clone(), subscription.clone()));
-            under_way.insert(told, (subscription, handle));
-        }
-        for (told, (_, handle)) in before {
-            info!(
-                target: AUDIT, event = "permanent-subscription", outcome = "ended", subscription = told,
-                "A permanent subscription is not carried out any more"
-            );
-            handle.abort();
+            let bound = Bound { namespace, events: subscription.filter.namespace.clone(), consumer };
+            let failures = Failures { log: self.failures.clone(), bound, told: told.clone() };
+            let handle = work.spawn(carry_out(self.engine.clone(), failures, subscription.clone()));
+            under_way.insert(told.clone(), UnderWay { told, subscription, handle });
         }
     }
 
@@ -132,33 +127,55 @@ impl Carrier {
     }
 }
 
+/// Something that is carried out, until this is dropped.
+struct UnderWay {
+    told: String,
+    subscription: Subscription,
+    handle: AbortHandle,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        info!(
+            target: AUDIT, event = "permanent-subscription", outcome = "ended", subscription = self.told,
+            "A permanent subscription is not carried out any more"
+        );
+        self.handle.abort();
+    }
+}
+
 /// The target of audit records, as everywhere in the service.
 const AUDIT: &str = "audit";
 
 /// Hears the events of one subscription and has them consumed, in their order.
-async fn carry_out(engine: LivingEngine, told: String, subscription: Subscription) {
+async fn carry_out(engine: LivingEngine, failures: Failures, subscription: Subscription) {
     let Subscription { filter, consumer } = subscription;
     let (sender, mut events) = mpsc::channel(EVENTS_AHEAD);
-    let name = told.clone();
-    let hearing = async move {
+    let name = &failures.told;
+    let hearing = async {
         let mut pause = SHORTEST_PAUSE;
+        let mut telling = Pace::new(TOLD_IN_A_MINUTE);
         loop {
             let began = Instant::now();
             let context = Context::of_this_process("permanent subscription");
             let subscribed = engine.engine().subscribe(&context, &filter.namespace, &filter.query).await;
             let error = match subscribed {
                 Ok(mut events) => loop {
-                    match events.next().await {
+                    let lost = match events.next().await {
                         Some(Ok(Occurrence::Event(event))) => {
-                            if sender.try_send(event).is_err() {
-                                warn!(subscription = name, "An event is given up: its consumer is too slow");
-                            }
+                            let Err(TrySendError::Full(event)) = sender.try_send(event) else { continue };
+                            warn!(subscription = name, "An event is given up: its consumer is too slow");
+                            Some(event)
                         }
                         Some(Ok(Occurrence::Dropped(count))) => {
                             warn!(subscription = name, count, "Events are given up: they come too fast");
+                            None
                         }
                         Some(Err(error)) => break error.to_string(),
                         None => break "there are no more events".to_owned(),
+                    };
+                    if telling.take(Instant::now()) {
+                        failures.tell(lost, Failure::Overflow).await;
                     }
                 },
                 Err(error) => error.to_string(),
@@ -174,20 +191,46 @@ async fn carry_out(engine: LivingEngine, told: String, subscription: Subscriptio
     };
     let consuming = async {
         let mut pace = Pace::new(consumer.pace());
+        let mut telling = Pace::new(TOLD_IN_A_MINUTE);
         while let Some(event) = events.recv().await {
-            if !pace.take(Instant::now()) {
-                continue;
-            }
-            if let Some(count) = pace.refused() {
-                warn!(subscription = told, count, "Events were given up: too many in a minute");
-            }
-            if let Err(error) = consumer.consume(event).await {
-                warn!(subscription = told, %error, "A consumer has failed");
+            let failure = if pace.take(Instant::now()) {
+                if let Some(count) = pace.refused() {
+                    warn!(subscription = name, count, "Events were given up: too many in a minute");
+                }
+                let Err(error) = consumer.consume(event.clone()).await else { continue };
+                warn!(subscription = name, %error, "A consumer has failed");
+                Failure::Consumer(error)
+            } else {
+                Failure::Pace
+            };
+            if telling.take(Instant::now()) {
+                failures.tell(Some(event), failure).await;
             }
         }
     };
     tokio::join!(hearing, consuming);
 }
+
+/// Tells of events that did not get to one consumer.
+struct Failures {
+    log: FailureLog,
+    bound: Bound,
+    /// What the subscription is called in the log.
+    told: String,
+}
+
+impl Failures {
+    async fn tell(&self, event: Option<Instance>, failure: Failure) {
+        let (log, bound) = (self.log.clone(), self.bound.clone());
+        let added = tokio::task::spawn_blocking(move || log.add(&bound, event.as_ref(), &failure)).await;
+        if let Ok(Err(error)) = added {
+            warn!(subscription = self.told, %error, "Nobody can be told of a failure");
+        }
+    }
+}
+
+/// How often failures of one subscription are told.
+const TOLD_IN_A_MINUTE: u32 = 60;
 
 /// How long it is waited before events are asked for again.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(2);

@@ -259,6 +259,12 @@ impl<'c> Run<'c> {
         declaration: &InstanceDeclaration,
     ) -> Result<(), Problem> {
         let schema = contents.namespace(&self.namespace)?.schema();
+        let class = &declaration.class;
+        if !schema.has(class) && class.as_str().to_ascii_lowercase().ends_with("eventconsumer") {
+            let known = schema.subclasses("__EventConsumer");
+            let known = known.iter().map(|class| class.name().to_string()).collect();
+            return Err(Problem::NoConsumer { class: class.clone(), known });
+        }
         let aliased = |alias: &str| self.aliases.get(alias).cloned();
         let instance = declaration.resolve(schema, &aliased)?;
         if let Some(alias) = &declaration.alias {

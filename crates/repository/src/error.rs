@@ -76,6 +76,14 @@ pub enum Problem {
     /// There is none, and the text says that there must be.
     #[error("there is no {0}")]
     Missing(String),
+    /// A consumer of events that there is on Windows, or that somebody has forgotten to declare.
+    #[error("there is no class {class} to tell of events\n  {}", consumers(known))]
+    NoConsumer {
+        /// What was asked for.
+        class: Name,
+        /// What there is.
+        known: Vec<String>,
+    },
     /// A pragma makes no sense.
     #[error("#pragma {name}: {problem}")]
     Pragma {
@@ -108,6 +116,14 @@ pub enum Problem {
     },
 }
 
+/// Where to go with events instead.
+fn consumers(known: &[String]) -> String {
+    match known {
+        [] => "those of the system are in root/subscription".to_owned(),
+        known => format!("there are {}", known.join(", ")),
+    }
+}
+
 impl Problem {
     /// What WMI calls it.
     #[must_use]
@@ -120,6 +136,7 @@ impl Problem {
             Self::BuiltIn(_) | Self::NotKept(_) => Status::InvalidOperation,
             Self::Exists(_) => Status::AlreadyExists,
             Self::Missing(_) => Status::NotFound,
+            Self::NoConsumer { .. } => Status::InvalidClass,
             Self::TooMuch { .. } => Status::QuotaViolation,
             Self::Descriptor(_) | Self::Pragma { .. } | Self::Include { .. } | Self::Encoding => {
                 Status::InvalidParameter

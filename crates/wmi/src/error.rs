@@ -68,6 +68,11 @@ pub enum Error {
     /// A query that is not one of rows.
     #[error("{0}")]
     NotRows(&'static str),
+    /// A query of events that selects from something else.
+    #[error(
+        "{0} is no class of events\n  run the query, or select from a class of events, such as __InstanceModificationEvent, WHERE TargetInstance ISA '{0}'"
+    )]
+    NotEventClass(Name),
     /// A query that is not one of events.
     #[error("this cannot be subscribed to: {0}")]
     NotEvents(&'static str),
@@ -106,6 +111,7 @@ impl Error {
             Self::NoParameter { .. } => Status::InvalidProperty,
             Self::StaticMethod(_) | Self::InstanceMethod(_) => Status::InvalidObjectPath,
             Self::ReadOnly { .. } => Status::ReadOnly,
+            Self::NotEventClass(_) => Status::NotEventClass,
             Self::NotRows(_) | Self::NotEvents(_) => Status::InvalidQuery,
             Self::Provider { status, .. } => *status,
             Self::TimedOut(_) => Status::ProviderTimedOut,

@@ -35,7 +35,9 @@ pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
     match arguments.as_slice() {
         [KEEPER, user, state] => host::keep(user, state).map(Some),
         [QUICK_CONFIG, state] => crate::quick_config::run(state).map(Some),
-        [SUBSCRIPTIONS, state, commands] => subscriptions::run(Path::new(state), commands).map(Some),
+        [SUBSCRIPTIONS, state, audit, commands] => {
+            subscriptions::run(Path::new(state), Path::new(audit), commands).map(Some)
+        }
         [HOST, uid, gid, state] => host::run(uid.parse()?, gid.parse()?, Path::new(state)).map(Some),
         _ => Ok(None),
     }

@@ -90,7 +90,8 @@ impl Wmi {
     /// # Errors
     /// As [`ObjectManager::engine`].
     pub(crate) fn carrier(&self, whose: Whose, commands: Commands) -> Result<Carrier, wmi::Error> {
-        Ok(Carrier { engine: self.0.engine()?, whose, commands, words: linux::words })
+        let failures = self.0.failures().clone();
+        Ok(Carrier { engine: self.0.engine()?, whose, commands, words: linux::words, failures })
     }
 }
 

@@ -24,6 +24,15 @@ pub fn telarch(arguments: &[&str], input: &str) -> Run {
     run(command.args(arguments), input.as_bytes(), Duration::from_secs(60))
 }
 
+/// Starts `telarch` with these arguments, to be interrupted.
+///
+/// # Panics
+/// When the program has not been built.
+#[must_use]
+pub fn start_telarch(arguments: &[&str]) -> Running {
+    Running::start(Command::new(built_program("telarch")).args(arguments), b"", LIMIT)
+}
+
 /// One of our command lines, against a service that these tests started.
 pub struct CommandLine<P>(Call, PhantomData<P>);
 

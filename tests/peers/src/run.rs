@@ -113,6 +113,17 @@ impl Running {
         so_far.unwrap_or_else(|| panic!("{} did not write {text:?}: {:?}", self.name, self.so_far()))
     }
 
+    /// Waits until its standard output has so many whole lines.
+    ///
+    /// # Panics
+    ///
+    /// When it has not in time.
+    pub fn wait_for_lines(&self, lines: usize) {
+        let ends = |bytes: &[u8]| bytes.iter().filter(|octet| **octet == b'\n').count();
+        let there = self.stdout.wait_until(self.until, |bytes| (ends(bytes) >= lines).then_some(()));
+        there.unwrap_or_else(|| panic!("{} did not write {lines} lines: {:?}", self.name, self.so_far()));
+    }
+
     /// Sends it SIGINT, as Ctrl-C at a terminal does.
     ///
     /// # Panics

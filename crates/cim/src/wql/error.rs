@@ -65,6 +65,12 @@ pub enum Reason {
     NotAnArray(String),
     /// A point behind what is no embedded instance, or ISA of it.
     NotAnObject(String),
+    /// Events are grouped by whole instances.
+    GroupedByObject(String),
+    /// BY or HAVING without GROUP WITHIN.
+    NoGroup(&'static str),
+    /// BY without a property.
+    NoAggregation,
     /// A value of this type cannot be compared so.
     Operator {
         /// The property.
@@ -94,6 +100,9 @@ impl QueryError {
         match self.reason {
             Reason::TooLong | Reason::TooDeep => Status::QuotaViolation,
             Reason::Path(_) => Status::InvalidObjectPath,
+            Reason::GroupedByObject(_) => Status::AggregatingByObject,
+            Reason::NoGroup(_) => Status::MissingGroupWithin,
+            Reason::NoAggregation => Status::MissingAggregationList,
             _ => Status::InvalidQuery,
         }
     }
@@ -116,6 +125,11 @@ impl fmt::Display for Reason {
             Self::Array(name) => write!(f, "the array {name} can be compared by element only: {name}[0]"),
             Self::NotAnArray(name) => write!(f, "{name} is not an array"),
             Self::NotAnObject(name) => write!(f, "{name} holds no instance"),
+            Self::GroupedByObject(name) => {
+                write!(f, "events cannot be grouped by the whole instance {name}: name one of its properties")
+            }
+            Self::NoGroup(word) => write!(f, "{word} takes GROUP WITHIN and a number of seconds before it"),
+            Self::NoAggregation => f.write_str("BY takes the names of properties"),
             Self::Operator { name, kind } => write!(f, "{name} of type {kind} cannot be compared so"),
             Self::Constant { name, kind, found } => write!(f, "{name} is of type {kind}, not {found}"),
             Self::TooLong => write!(f, "a query has at most {} octets", super::MAX_TEXT),

@@ -52,13 +52,19 @@ impl Parser<'_> {
         let within = if self.eat_word("within")? { Some(self.seconds()?) } else { None };
         let condition = if self.eat_word("where")? { Some(self.condition(0)?) } else { None };
         let group = if self.eat_word("group")? { Some(self.group()?) } else { None };
+        if group.is_none() && self.is_word("having") {
+            return Err(self.no_group("HAVING"));
+        }
         Ok(Select { columns, from, from_span, within, condition, group })
     }
 
     fn group(&mut self) -> Result<Group, QueryError> {
+        if self.is_word("by") {
+            return Err(self.no_group("BY"));
+        }
         self.keyword("within", "WITHIN")?;
         let within = self.seconds()?;
-        let by = if self.eat_word("by")? { self.properties()? } else { Vec::new() };
+        let by = if self.eat_word("by")? { self.grouping()? } else { Vec::new() };
         let having = if self.eat_word("having")? {
             self.keyword("numberofevents", "NumberOfEvents")?;
             let operator = self.operator()?;
@@ -73,6 +79,17 @@ impl Parser<'_> {
             None
         };
         Ok(Group { within, by, having })
+    }
+
+    fn grouping(&mut self) -> Result<Vec<PropertyPath>, QueryError> {
+        if matches!(self.next.kind, Kind::End) || self.is_word("having") {
+            return Err(QueryError { reason: Reason::NoAggregation, span: self.next.span });
+        }
+        self.properties()
+    }
+
+    fn no_group(&self, word: &'static str) -> QueryError {
+        QueryError { reason: Reason::NoGroup(word), span: self.next.span }
     }
 
     fn condition(&mut self, depth: usize) -> Result<Condition, QueryError> {

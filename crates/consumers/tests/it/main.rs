@@ -1,18 +1,20 @@
 //! What is registered is carried out, for its creator, and for no longer than it is registered.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod journal;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cim::Namespace;
+use cim::{Namespace, Value};
 use readiness::FileChanges;
 use repository::{Compiler, LivingEngine, Repository};
 use sddl::DomainSid;
-use telarch_consumers::{Carrier, Commands, Problem, Whose, Words, registered};
+use telarch_consumers::{Carrier, Commands, FailureLog, Problem, Whose, Words, registered};
 use tokio::task::JoinSet;
-use wmi::Engine;
+use wmi::{Context, Engine, Occurrence};
 
 const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
 
@@ -62,7 +64,8 @@ fn engine() -> LivingEngine {
 
 fn carried_out(engine: &LivingEngine, whose: Whose, commands: Commands) -> JoinSet<()> {
     let mut work = JoinSet::new();
-    work.spawn(Carrier { engine: engine.clone(), whose, commands, words: WORDS }.run());
+    let failures = FailureLog::of_state(Path::new("/nonexistent"));
+    work.spawn(Carrier { engine: engine.clone(), whose, commands, words: WORDS, failures }.run());
     work
 }
 
@@ -199,4 +202,46 @@ fn what_cannot_be_carried_out_says_what_to_do() {
         let told = problem(&bound(consumer, "")).to_string();
         assert!(told.contains(words), "{consumer}: {told}");
     }
+}
+
+#[tokio::test]
+async fn whoever_asks_for_failures_hears_of_an_event_that_its_consumer_did_not_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let failures = FailureLog::of_state(folder.path());
+    let repository = Arc::new(Repository::in_memory());
+    compile(&repository, ROOM);
+    let providers = failures.providers(&repository);
+    let engine = LivingEngine::new(repository, move || {
+        Engine::builder("node7", 0).providers(providers.iter().cloned())
+    });
+    let engine = engine.unwrap();
+    let subscribe = async |query: &str| {
+        let namespace = Namespace::parse("root/subscription").unwrap();
+        engine.engine().subscribe(&Context::of_this_process("test"), &namespace, query).await.unwrap()
+    };
+    let mut heard = subscribe("SELECT * FROM __SystemEvent").await;
+    let (carried, words) = (engine.clone(), WORDS);
+    let (whose, commands) = (Whose::Everybody, Commands::Refused);
+    let mut work = JoinSet::new();
+    work.spawn(Carrier { engine: carried, whose, commands, words, failures }.run());
+    compile(engine.repository(), &bound(&log_to(&folder.path().join("missing/rooms.log"), ""), ""));
+    for number in 0..200 {
+        compile(engine.repository(), &room(&format!("a b{number}")));
+        let Ok(next) = tokio::time::timeout(Duration::from_millis(100), heard.next()).await else { continue };
+        let Some(Ok(Occurrence::Event(failure))) = next else { panic!("{next:?}") };
+        assert_eq!(failure.class().name().as_str(), "__ConsumerFailureEvent");
+        let text = |name: &str| {
+            let mut text = String::new();
+            failure.value(name).unwrap().write_text(&mut text);
+            text
+        };
+        assert_eq!(text("ErrorCode"), "2147749890", "WBEM_E_NOT_FOUND");
+        assert!(text("ErrorDescription").contains("missing/rooms.log"), "{}", text("ErrorDescription"));
+        assert_eq!(text("IntendedConsumer"), "LogFileEventConsumer.Name=\"log\"");
+        let Some(Value::Object(event)) = failure.value("Event") else { panic!("{failure:?}") };
+        let Some(Value::Object(room)) = event.value("TargetInstance") else { panic!("{event:?}") };
+        assert!(room.value("Name").and_then(Value::as_str).unwrap().starts_with("a b"), "{room:?}");
+        return;
+    }
+    panic!("nobody was told");
 }

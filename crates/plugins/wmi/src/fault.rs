@@ -219,7 +219,12 @@ impl Kind {
             Status::InvalidQueryType => {
                 Self::new(Subcode::FilterDialectRequestedUnavailable, code::FILTER_DIALECT_UNAVAILABLE)
             }
-            Status::InvalidQuery | Status::UnparsableQuery => Self::bad_filter(),
+            Status::InvalidQuery
+            | Status::UnparsableQuery
+            | Status::NotEventClass
+            | Status::MissingGroupWithin
+            | Status::MissingAggregationList
+            | Status::AggregatingByObject => Self::bad_filter(),
             Status::InvalidObjectPath | Status::InvalidSyntax | Status::IllegalNull if is_query => {
                 Self::bad_filter()
             }

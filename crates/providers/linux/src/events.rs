@@ -7,6 +7,7 @@
 //! | changes of `Win32_Service` | signals of systemd, which say when to look |
 //! | `Win32_VolumeChangeEvent` | `/proc/self/mountinfo`, which wakes up whoever waits for it; it also says when to look at logical disks that come and go |
 //! | `Win32_DeviceChangeEvent`, `Win32_SystemConfigurationChangeEvent` | what the kernel says of devices (netlink), before udev repeats it |
+//! | disks, partitions, volumes and devices of buses that come or go | what the kernel and udev say of devices, which says when to look |
 //! | changes of `Win32_NetworkAdapter` and its configuration | links, addresses and routes (netlink), and `/etc/resolv.conf` (inotify) |
 //! | changes of `Win32_UserAccount`, `Win32_Group`, `Win32_GroupUser` | `/etc/passwd`, `/etc/group` and `/etc/shadow` (inotify) |
 //! | new records of `Win32_NTLogEvent` | journalctl, which follows the journal (`log`) |
@@ -19,6 +20,7 @@ mod clock;
 mod connector;
 mod devices;
 mod files;
+mod hints;
 mod mounts;
 mod multicast;
 mod network;
@@ -36,6 +38,7 @@ use crate::Machine;
 pub(crate) use clock::Seconds;
 use devices::{DeviceChanges, Kind as Devices};
 pub(crate) use files::of_accounts;
+pub(crate) use hints::{BLOCK_DEVICES, BUSES, of_devices, of_volumes};
 use mounts::MountChanges;
 pub(crate) use mounts::of_mounted;
 pub(crate) use network::of_network;

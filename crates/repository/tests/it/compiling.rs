@@ -49,6 +49,11 @@ fn an_error_says_where_it_is_and_what_to_do() {
             "site.mof:2:1: A has no property \"Y\"\n  see which it has with a query of meta_class",
         ),
         ("instance of Missing { };", "site.mof:1:1: there is no class Missing"),
+        (
+            "#pragma namespace(\"root/subscription\")\ninstance of SMTPEventConsumer { Name = \"mail\"; };",
+            "site.mof:2:1: there is no class SMTPEventConsumer to tell of events\n  \
+             there are CommandLineEventConsumer, LogFileEventConsumer, NTEventLogEventConsumer",
+        ),
         ("instance of Win32_Process { Handle = \"1\"; };", "site.mof:1:1: there is no class Win32_Process"),
         (
             "#pragma namespace(\"root/cimv2\")\ninstance of Win32_Process { Handle = \"1\"; };",

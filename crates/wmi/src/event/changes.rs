@@ -17,6 +17,7 @@ use tracing::debug;
 use super::question::{EventClasses, Kind, Wanted};
 use super::{Changes, EventSource, Subscriber, Telling, Watch};
 use crate::engine::everything;
+use crate::table::{Served, Table};
 use crate::{Engine, Error, ProviderError};
 use class::{Change, WatchedClass};
 use told::ToldClasses;
@@ -61,6 +62,26 @@ struct Watcher {
     listening: JoinSet<()>,
 }
 
+/// Those who have the instances of some classes and of those below them, each once.
+fn served(table: &Table, targets: &[Name]) -> Result<Vec<Served>, Error> {
+    let mut all: Vec<Served> = Vec::new();
+    let mut missing = None;
+    for target in targets {
+        match table.require(target.as_str()) {
+            Ok(served) => {
+                let is_new = |one: &Served| all.iter().all(|known| known.class.name() != one.class.name());
+                let new: Vec<Served> = served.into_iter().filter(is_new).collect();
+                all.extend(new);
+            }
+            Err(error) => missing = Some(error),
+        }
+    }
+    match missing {
+        Some(error) if all.is_empty() => Err(error),
+        _ => Ok(all),
+    }
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Look {
     /// What is there is no event.
@@ -84,16 +105,13 @@ impl Watcher {
     /// Turns to the classes that there are now. What was seen of those that were there before is kept.
     fn take_up(&mut self, wanted: &Wanted) -> Result<Taken, Error> {
         let keys = Condition::And(wanted.keys.clone());
-        let select = Select {
-            condition: Some(keys).filter(|_| !wanted.keys.is_empty()),
-            ..everything(&wanted.target)
-        };
+        let condition = Some(keys).filter(|_| !wanted.keys.is_empty());
         let Subscriber { engine, context, namespace, .. } = &self.subscriber;
         let mut before: HashMap<Name, WatchedClass> =
             self.classes.drain(..).map(|class| (class.name().clone(), class)).collect();
         let mut taken = Taken::default();
         let mut told_before = self.told.begin();
-        for served in engine.table(namespace)?.require(wanted.target.as_str())? {
+        for served in served(engine.table(namespace)?, &wanted.targets)? {
             if self.told.goes_on(&served, &mut told_before) {
                 continue;
             }
@@ -109,6 +127,7 @@ impl Watcher {
                 source => source,
             };
             let has_source = source.is_some();
+            let select = Select { condition: condition.clone(), ..everything(served.class.name()) };
             taken.sources.extend(source.map(|source| (at, source)));
             let (places, class) = match before.remove(served.class.name()) {
                 Some(class) if class.fits(&served) => (&mut taken.known, class.served_by(served, has_source)),

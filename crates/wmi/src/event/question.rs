@@ -32,8 +32,8 @@ pub(super) enum Kind {
 
 /// Which changes of which instances.
 pub(super) struct Wanted {
-    /// Whose instances, with its subclasses.
-    pub(super) target: Name,
+    /// Whose instances, with their subclasses.
+    pub(super) targets: Vec<Name>,
     pub(super) changes: Changes,
     /// How often to look.
     pub(super) interval: Duration,
@@ -107,21 +107,17 @@ impl Question {
     /// Reads the query of a namespace whose classes these are.
     ///
     /// # Errors
-    /// [`Error::Model`] for a wrong query, [`Error::NotEvents`] for one of something else.
+    /// [`Error::Model`] for a wrong query, [`Error::NotEventClass`] and [`Error::NotEvents`] for one of something else.
     pub(super) fn read(schema: &Schema, select: Select, origin: Origin) -> Result<Self, Error> {
         let class = schema.require(select.from.as_str())?;
         // What is wrong with the query is told of the class it names.
         Predicate::bind(&select, &class, &origin)?;
         select.selected(&class)?;
         if !class.is_a("__Event") {
-            return Err(Error::NotEvents(
-                "it selects from a class of instances: run it, or select from a class of events, such as __InstanceModificationEvent, WHERE TargetInstance ISA it",
-            ));
+            return Err(Error::NotEventClass(class.name().clone()));
         }
         if let Some(group) = &select.group {
-            for path in &group.by {
-                class.require(path.property_of(class.name()).as_str())?;
-            }
+            group.fits(&class)?;
         }
         let kind = match [INSTANCES, NAMESPACES].into_iter().find(|family| class.is_a(family.above)) {
             Some(family) => Kind::Changes(wanted(schema, &class, &select, &family)?),
@@ -165,13 +161,17 @@ fn wanted(schema: &Schema, class: &Class, select: &Select, family: &Family) -> R
     let changes = asked
         .filter(|(event, _)| event.is_a(class.name().as_str()))
         .fold(Changes::empty(), |changes, (_, flag)| changes | flag);
-    let target = match family.target {
-        "TargetNamespace" => Name::parse("__Namespace")?,
-        property => select.class_of(property).cloned().ok_or(Error::NotEvents(
-            "it does not say whose instances to watch: add WHERE TargetInstance ISA and a class",
-        ))?,
+    let targets = match family.target {
+        "TargetNamespace" => vec![Name::parse("__Namespace")?],
+        property => select.classes_of(property),
     };
-    let target_class = schema.require(target.as_str())?;
+    let targets =
+        targets.iter().map(|target| schema.require(target.as_str())).collect::<Result<Vec<_>, _>>()?;
+    if targets.is_empty() {
+        return Err(Error::NotEvents(
+            "it does not say whose instances to watch: add WHERE TargetInstance ISA and a class",
+        ));
+    }
     let condition = select.condition.as_ref();
     let tells_previous = changes.contains(Changes::MODIFICATION)
         && (select.names().is_none_or(|names| names.iter().any(|name| *name == *family.previous))
@@ -179,10 +179,11 @@ fn wanted(schema: &Schema, class: &Class, select: &Select, family: &Family) -> R
     Ok(Wanted {
         changes,
         interval: select.within.unwrap_or(USUAL_INTERVAL).max(SHORTEST_INTERVAL),
-        keys: condition
-            .map(|condition| about_keys(condition, &target_class, family.target))
-            .unwrap_or_default(),
-        target: target_class.name().clone(),
+        keys: match (condition, targets.as_slice()) {
+            (Some(condition), [target]) => about_keys(condition, target, family.target),
+            _ => Vec::new(),
+        },
+        targets: targets.iter().map(|target| target.name().clone()).collect(),
         events,
         tells_previous,
     })

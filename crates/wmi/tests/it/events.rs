@@ -352,6 +352,53 @@ async fn a_group_tells_how_many_there_were() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn instances_of_several_classes_are_watched_by_one_query_each_once() {
+    let living = Arc::new(Living::with(&[("a", "Running")]));
+    let engine = engine(&living);
+    for (condition, is_told) in [
+        ("TargetInstance ISA 'Win32_Service' OR TargetInstance ISA 'CIM_Service'", true),
+        ("TargetInstance ISA 'Win32_Fan' OR TargetInstance.__CLASS = 'win32_service'", true),
+        (
+            "(TargetInstance ISA 'CIM_Service' OR TargetInstance ISA 'Win32_Fan') AND TargetInstance.State = 'Running'",
+            true,
+        ),
+        ("TargetInstance.__CLASS = 'Win32_Service'", true),
+        ("TargetInstance ISA 'CIM_ManagedSystemElement' AND NOT TargetInstance ISA 'Win32_Service'", false),
+        ("TargetInstance ISA 'CIM_Service' AND TargetInstance.__CLASS = 'CIM_Service'", false),
+        ("TargetInstance ISA 'CIM_Service' AND TargetInstance.Nothing = 1", false),
+    ] {
+        let query = format!("SELECT * FROM __InstanceCreationEvent WITHIN 1 WHERE {condition}");
+        let mut events = subscribe(&engine, &query).await.unwrap_or_else(|error| panic!("{query}: {error}"));
+        living.set("b", "Running");
+        if is_told {
+            is(&next(&mut events).await, "__InstanceCreationEvent", "b", "Running");
+        }
+        assert!(is_silent(&mut events).await, "{condition}");
+        living.remove("b");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_an_embedded_instance_all_is_told_and_its_members_decide() {
+    let living = Arc::new(Living::with(&[("a", "Running")]));
+    let engine = engine(&living);
+    let query = format!(
+        "SELECT TargetInstance.State, PreviousInstance.Name FROM __InstanceModificationEvent {}",
+        services(" AND PreviousInstance.State <> 'Paused'")
+    );
+    let mut events = subscribe(&engine, &query).await.unwrap();
+    let names: Vec<_> = events.names().unwrap().iter().map(Name::as_str).collect();
+    assert_eq!(names, ["TargetInstance", "PreviousInstance"]);
+    living.set("a", "Stopped");
+    let event = next_event(&mut events).await;
+    for (object, state) in [("TargetInstance", "Stopped"), ("PreviousInstance", "Running")] {
+        let Some(Value::Object(service)) = event.value(object) else { panic!("{event:?}") };
+        let values = ["Name", "State"].map(|name| service.value(name).and_then(Value::as_str));
+        assert_eq!(values, [Some("a"), Some(state)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn timers_fire_as_they_are_told_and_cease_when_they_are_deleted() {
     let engine = engine(&Arc::new(Living::default()));
     let class = Schema::of(cimv2()).class("__IntervalTimerInstruction").unwrap();
@@ -421,7 +468,7 @@ async fn there_are_only_so_many_subscriptions_and_so_many_instances_to_watch() {
 async fn what_is_no_query_of_events_is_refused_with_what_to_do() {
     let engine = engine(&Arc::new(Living::default()));
     for (query, status, words) in [
-        ("SELECT * FROM Win32_Service", Status::InvalidQuery, "__InstanceModificationEvent"),
+        ("SELECT * FROM Win32_Service", Status::NotEventClass, "__InstanceModificationEvent"),
         ("SELECT * FROM __InstanceCreationEvent WITHIN 1", Status::InvalidQuery, "TargetInstance ISA"),
         ("SELECT * FROM __InstanceCreationEvent WHERE Nothing = 1", Status::InvalidQuery, "Nothing"),
         ("SELECT * FROM Nothing", Status::InvalidClass, "Nothing"),
@@ -433,7 +480,42 @@ async fn what_is_no_query_of_events_is_refused_with_what_to_do() {
         ),
         ("SELECT * FROM Win32_VolumeChangeEvent", Status::ProviderNotCapable, "Win32_VolumeChangeEvent"),
         ("SELECT * FROM Win32_ProcessStartTrace", Status::ProviderNotCapable, "Win32_ProcessStartTrace"),
-        ("SELECT * FROM __TimerEvent GROUP WITHIN 1 BY Nothing", Status::InvalidProperty, "Nothing"),
+        ("SELECT * FROM __TimerEvent GROUP WITHIN 1 BY Nothing", Status::InvalidQuery, "Nothing"),
+        ("SELECT * FROM __TimerEvent GROUP BY TimerId", Status::MissingGroupWithin, "GROUP WITHIN"),
+        ("SELECT * FROM __TimerEvent HAVING NumberOfEvents > 1", Status::MissingGroupWithin, "GROUP WITHIN"),
+        (
+            "SELECT * FROM __TimerEvent GROUP WITHIN 5 BY",
+            Status::MissingAggregationList,
+            "names of properties",
+        ),
+        (
+            "SELECT * FROM __TimerEvent GROUP WITHIN 5 BY HAVING NumberOfEvents > 1",
+            Status::MissingAggregationList,
+            "names of properties",
+        ),
+        ("SELECT * FROM __TimerEvent GROUP WITHIN 5 BY TimerId.Name", Status::InvalidQuery, "TimerId"),
+        ("SELECT * FROM __TimerEvent GROUP WITHIN 5 BY SECURITY_DESCRIPTOR", Status::InvalidQuery, "[0]"),
+        (
+            "SELECT * FROM __TimerEvent GROUP WITHIN 5 HAVING TimerId > 1",
+            Status::InvalidQuery,
+            "NumberOfEvents",
+        ),
+        (
+            "SELECT * FROM __TimerEvent GROUP WITHIN 5 HAVING NumberOfEvents > 'a'",
+            Status::InvalidQuery,
+            "events",
+        ),
+        ("SELECT * FROM __TimerEvent WHERE TimerId = 'a' WITHIN 5", Status::InvalidQuery, "the end"),
+        (
+            "SELECT * FROM __InstanceCreationEvent WHERE TargetInstance ISA 'Win32_Service' GROUP WITHIN 5 BY TargetInstance",
+            Status::AggregatingByObject,
+            "TargetInstance",
+        ),
+        (
+            "SELECT * FROM __InstanceCreationEvent WHERE TargetInstance ISA 'Win32_Service' OR TargetInstance.Name = 'a'",
+            Status::InvalidQuery,
+            "TargetInstance ISA",
+        ),
     ] {
         let error = subscribe(&engine, query).await.unwrap_err();
         assert_eq!(error.status(), status, "{query}: {error}");

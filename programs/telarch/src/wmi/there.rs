@@ -258,16 +258,29 @@ impl There {
         tell: &mut dyn FnMut(Occurred) -> io::Result<()>,
     ) -> Result<(), Failure> {
         let asked = asked_of_events(query);
+        // A selection does not say what it is of, and may have more of an event than the class that was asked for.
+        let classes = self.classes_of_events(query);
         let command =
             self.command(&["enumerate", &format!("wmi/{}/*", self.namespace), &format!("-filter:{query}")])?;
         let mut tell_one = |told: Told<'_>| match told {
             Told::Begun => tell(Occurred::Begun),
-            Told::Event(event) => tell(Occurred::Event(self.row(event, None, asked.as_deref()))),
+            Told::Event(event) => {
+                let reader = Reader::new(&self.schema);
+                let class = classes.iter().find(|class| reader.properties(event, class).is_ok());
+                tell(Occurred::Event(self.row(event, class, asked.as_deref())))
+            }
             Told::Dropped(count) => tell(Occurred::Dropped(count)),
         };
         let settings = ClientSettings::of_this_process();
         let watched = cli::winrm::watch(*command, &settings, enough, &mut tell_one);
         self.runtime.block_on(watched).map_err(|stop| stopped(&stop, ""))
+    }
+
+    /// The class of the events that a query asks for, and those below it, as far as they are known.
+    fn classes_of_events(&self, query: &str) -> Vec<Arc<Class>> {
+        let Ok(Query::Select(select)) = wql::parse(query) else { return Vec::new() };
+        let below = self.schema.subclasses(select.from.as_str());
+        self.known(&select.from).into_iter().chain(below).collect()
     }
 
     /// Runs a command line of `winrm`, and gives the XML that it prints.

@@ -86,7 +86,7 @@ async fn serve(
     let mut restarts = Restarts::default();
     let start = || gateways.start().inspect(|gateway| set(&current, Some(Arc::clone(gateway))));
     let mut gateway = start()?;
-    let mut subscriptions = Subscriptions::new(&arguments.paths.state);
+    let mut subscriptions = Subscriptions::new(&arguments.paths.state, &arguments.audit)?;
     subscriptions.follow(&files.store.snapshot().wmi);
 
     let mut ticks = tokio::time::interval(SCHEMES_LOOKED_AT_EVERY);
@@ -100,6 +100,7 @@ async fn serve(
                 Wish::Reload => {
                     manager.reloading();
                     audit.reopen();
+                    subscriptions.reopen_audit();
                     files.reload().await;
                     gateway.announce_schemes();
                     match audit::append(&arguments.audit) {

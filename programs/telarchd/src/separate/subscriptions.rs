@@ -2,6 +2,7 @@
 //! carried out in it, because only that may be done with root's rights.
 
 use std::error::Error;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -13,12 +14,15 @@ use consumers::{Commands, Whose};
 use tokio::io::AsyncReadExt as _;
 
 use super::{SUBSCRIPTIONS, given_socket, this_program};
+use crate::audit::AuditFile;
 use crate::begin_log;
 use crate::wmi_engine::Wmi;
 
 /// The process, as the broker keeps it: there is one while the settings want one.
 pub(super) struct Subscriptions {
     state: PathBuf,
+    /// Where audit records go.
+    audit: PathBuf,
     wanted: Option<config::Wmi>,
     process: Option<(Child, UnixStream)>,
     started: Option<Instant>,
@@ -28,8 +32,19 @@ pub(super) struct Subscriptions {
 const PAUSE: Duration = Duration::from_secs(60);
 
 impl Subscriptions {
-    pub(super) fn new(state: &Path) -> Self {
-        Self { state: state.to_owned(), wanted: None, process: None, started: None }
+    /// # Errors
+    /// If nobody knows what the working directory is that a path is relative to.
+    pub(super) fn new(state: &Path, audit: &Path) -> io::Result<Self> {
+        let (state, audit) = (std::path::absolute(state)?, std::path::absolute(audit)?);
+        Ok(Self { state, audit, wanted: None, process: None, started: None })
+    }
+
+    /// Has it open the file of audit records again.
+    pub(super) fn reopen_audit(&mut self) {
+        if let Some((_, socket)) = &mut self.process {
+            // One that has ended is seen at the next look.
+            let _ = socket.write_all(&[REOPEN]);
+        }
     }
 
     /// Starts and ends it as the settings say, and starts it again if it has not stayed.
@@ -54,11 +69,13 @@ impl Subscriptions {
         }
     }
 
-    fn start(&self, wmi: &config::Wmi) -> std::io::Result<(Child, UnixStream)> {
+    fn start(&self, wmi: &config::Wmi) -> io::Result<(Child, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
         let mut command = this_program("telarchd: permanent subscriptions");
         let commands = if wmi.command_line_consumers { RUN } else { REFUSE };
-        command.arg(SUBSCRIPTIONS).arg(&self.state).arg(commands).stdin(OwnedFd::from(theirs));
+        command.arg(SUBSCRIPTIONS).arg(&self.state).arg(&self.audit).arg(commands);
+        command.stdin(OwnedFd::from(theirs));
         for name in
             ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]
         {
@@ -80,10 +97,16 @@ impl Subscriptions {
 const RUN: &str = "run";
 const REFUSE: &str = "refuse";
 
+/// The one thing it is told while it runs.
+const REOPEN: u8 = b'r';
+
 /// Is the process, until the broker has no further use for it.
-pub(super) fn run(state: &Path, commands: &str) -> Result<ExitCode, Box<dyn Error>> {
+pub(super) fn run(state: &Path, audit: &Path, commands: &str) -> Result<ExitCode, Box<dyn Error>> {
     let socket = given_socket()?;
-    begin_log(None);
+    // What acts on its own is not begun where nobody could find that.
+    let audit = AuditFile::open(audit)
+        .map_err(|error| format!("cannot open {} for audit records: {error}", audit.display()))?;
+    begin_log(Some(audit.clone()));
     let _ = rustix::process::setsid();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     std::env::set_current_dir("/")?;
@@ -95,10 +118,14 @@ pub(super) fn run(state: &Path, commands: &str) -> Result<ExitCode, Box<dyn Erro
         socket.set_nonblocking(true)?;
         let mut socket = tokio::net::UnixStream::from_std(socket)?;
         let carrier = Wmi::open(state, None).carrier(Whose::Only(root), commands)?;
+        let told = async {
+            while let Ok(REOPEN) = socket.read_u8().await {
+                audit.reopen();
+            }
+        };
         tokio::select! {
             () = carrier.run() => {}
-            // Nothing is ever said there.
-            _ = socket.read_u8() => {}
+            () = told => {}
         }
         Ok::<_, Box<dyn Error>>(())
     })?;

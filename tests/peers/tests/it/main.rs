@@ -67,3 +67,4 @@ mod wmi_events;
 mod wmi_people;
 mod wmi_programs;
 mod wmi_values;
+mod wmi_watch;

@@ -111,12 +111,23 @@ fn a_query_of_events_says_which_class_it_watches() {
         "SELECT * FROM __InstanceModificationEvent WITHIN 5 \
          WHERE TargetInstance.State = 'Running' AND TargetInstance ISA 'Win32_Service'",
     );
-    assert_eq!(query.class_of("TargetInstance").map(ToString::to_string).as_deref(), Some("Win32_Service"));
-    assert_eq!(query.class_of("PreviousInstance"), None);
-    let either = select("SELECT * FROM E WHERE TargetInstance ISA 'A' OR TargetInstance ISA 'B'");
-    assert_eq!(either.class_of("TargetInstance"), None);
+    assert!(query.classes_of("PreviousInstance").is_empty());
     let class = cimv2().require("__InstanceModificationEvent").unwrap();
     Predicate::bind(&query, &class, &origin()).unwrap();
+    for (condition, classes) in [
+        ("TargetInstance.State = 'Running' AND TargetInstance ISA 'Win32_Service'", &["Win32_Service"][..]),
+        ("TargetInstance ISA 'B' OR (TargetInstance ISA 'A' AND TargetInstance.X = 1)", &["A", "B"]),
+        ("TargetInstance.__CLASS = 'A' OR TargetInstance ISA 'A'", &["A"]),
+        ("'A' = TargetInstance.__Class", &["A"]),
+        ("TargetInstance ISA 'A' OR TargetInstance.X = 1", &[]),
+        ("NOT TargetInstance ISA 'A'", &[]),
+        ("TargetInstance.__CLASS <> 'A'", &[]),
+        ("TargetInstance.Part ISA 'A'", &[]),
+    ] {
+        let query = select(&format!("SELECT * FROM E WHERE {condition}"));
+        let found = query.classes_of("TargetInstance");
+        assert_eq!(found.iter().map(telarch_cim::Name::as_str).collect::<Vec<_>>(), classes, "{condition}");
+    }
 }
 
 #[test]

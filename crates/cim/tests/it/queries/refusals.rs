@@ -45,12 +45,25 @@ fn what_the_grammar_has_not_is_refused_where_it_stands() {
         ("SELECT * FROM X WITHIN", 22),
         ("SELECT * FROM X WITHIN -1", 23),
         ("SELECT * FROM X WHERE a = 1 WITHIN 5", 28),
-        ("SELECT * FROM X GROUP BY a", 22),
         ("SELECT * FROM X GROUP WITHIN 5 HAVING a > 1", 38),
         ("UPDATE X SET a = 1", 0),
         ("SELECT * FROM X WHERE a = é", 26),
         ("SELECT * FROM X-Y", 15),
     ]);
+}
+
+#[test]
+fn groups_that_are_not_whole_have_names_of_their_own() {
+    for (text, status, start) in [
+        ("SELECT * FROM X GROUP BY a", Status::MissingGroupWithin, 22),
+        ("SELECT * FROM X WHERE a = 1 HAVING NumberOfEvents > 1", Status::MissingGroupWithin, 28),
+        ("SELECT * FROM X GROUP WITHIN 5 BY", Status::MissingAggregationList, 33),
+        ("SELECT * FROM X GROUP WITHIN 5 BY HAVING NumberOfEvents > 1", Status::MissingAggregationList, 34),
+    ] {
+        let error = wql::parse(text).expect_err(text);
+        assert_eq!(error.status(), status, "{text}: {error}");
+        assert!(error.to_string().contains(&format!("at octet {start} ")), "{text}: {error}");
+    }
 }
 
 #[test]

@@ -12,7 +12,17 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 /// A listener.
-pub(super) struct Multicast(AsyncFd<OwnedFd>);
+pub(super) struct Multicast {
+    socket: AsyncFd<OwnedFd>,
+    heard: Heard,
+}
+
+/// Whose messages count. Whoever speaks to these groups has `CAP_NET_ADMIN`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Kernel,
+    KernelAndProcesses,
+}
 
 /// Something that was told.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,8 +35,11 @@ pub(super) enum Told {
 /// Links, and addresses and routes of both families (`RTMGRP_*` of `linux/rtnetlink.h`).
 const NETWORK: u32 = 0x1 | 0x10 | 0x40 | 0x100 | 0x400;
 
-/// What the kernel says of devices itself; udev repeats it to the second group.
+/// What the kernel says of devices itself.
 const DEVICES: u32 = 1;
+
+/// The same once udev has found out what there is to know of them; nothing where there is none.
+const DEVICES_BY_UDEV: u32 = 2;
 
 /// No message is longer.
 const LONGEST: usize = 32 << 10;
@@ -35,31 +48,38 @@ impl Multicast {
     /// Links, addresses and routes that come, change and go.
     pub(super) fn of_network() -> io::Result<Self> {
         // The protocol of routes is the one with the number 0.
-        Self::open(None, NETWORK)
+        Self::open(None, NETWORK, Heard::Kernel)
     }
 
     /// Devices that come, change and go.
     pub(super) fn of_devices() -> io::Result<Self> {
-        Self::open(Some(KOBJECT_UEVENT), DEVICES)
+        Self::open(Some(KOBJECT_UEVENT), DEVICES, Heard::Kernel)
     }
 
-    fn open(protocol: Option<Protocol>, groups: u32) -> io::Result<Self> {
+    /// The same, and again when udev knows them.
+    pub(super) fn of_devices_and_udev() -> io::Result<Self> {
+        Self::open(Some(KOBJECT_UEVENT), DEVICES | DEVICES_BY_UDEV, Heard::KernelAndProcesses)
+    }
+
+    fn open(protocol: Option<Protocol>, groups: u32, heard: Heard) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
         // For bursts; with less it works as well.
         let _ = sockopt::set_socket_recv_buffer_size(&socket, 1 << 20);
         bind(&socket, &SocketAddrNetlink::new(0, groups))?;
-        Ok(Self(watch(socket, Interest::READABLE)?))
+        Ok(Self { socket: watch(socket, Interest::READABLE)?, heard })
     }
 
     /// Waits for the next message. Nothing is lost if the future is dropped.
     pub(super) async fn next(&mut self) -> io::Result<Told> {
         loop {
-            let mut readable = self.0.readable().await?;
+            let mut readable = self.socket.readable().await?;
             let mut message = vec![0; LONGEST];
             match recvfrom(readable.get_inner(), message.as_mut_slice(), RecvFlags::empty()) {
                 // Processes may speak to the group as well; the kernel has no number.
-                Ok((length, _, from)) if is_kernel(from.as_ref()) => {
+                Ok((length, _, from))
+                    if self.heard == Heard::KernelAndProcesses || is_kernel(from.as_ref()) =>
+                {
                     message.truncate(length);
                     return Ok(Told::Message(message));
                 }

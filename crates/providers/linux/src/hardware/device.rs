@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use wmi::{ProviderError, Scan};
+use wmi::{EventSource, ProviderError, Scan, Watch};
 
 use super::pci::PciDevice;
 use crate::storage::folder_of;
 use crate::table::{Fill, Push, Table};
 use crate::udev::Udev;
-use crate::{Machine, sysfs};
+use crate::{Machine, events, sysfs};
 
 /// What was found on buses.
 pub(crate) struct PnpEntity;
@@ -123,6 +123,14 @@ impl Table for PnpEntity {
 
     const UNKNOWN: &'static [&'static str] =
         &["Availability", "CompatibleID", "PowerManagementSupported", "StatusInfo"];
+
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        watch: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(events::of_devices(machine, watch, events::BUSES))
+    }
 
     fn rows(
         &self,

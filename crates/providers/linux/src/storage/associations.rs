@@ -37,6 +37,14 @@ impl Table for DriveToPartition {
         ("Dependent", |_, part| of_partition(part)),
     ];
 
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        watch: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(events::of_devices(machine, watch, events::BLOCK_DEVICES))
+    }
+
     fn rows(
         &self,
         machine: &Arc<Machine>,

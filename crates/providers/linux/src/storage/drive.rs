@@ -4,14 +4,14 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use cim::Value;
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{EventSource, Lookup, ProviderError, Scan, Watch};
 
 use super::block::Block;
 use super::partition_table::PartitionTable;
 use super::smart::Smart;
-use crate::Machine;
 use crate::table::{Fill, Push, Table, text_key};
 use crate::udev::Udev;
+use crate::{Machine, events};
 
 /// The disks.
 pub(crate) struct DiskDrive;
@@ -223,6 +223,14 @@ impl Table for DiskDrive {
     ];
 
     const UNKNOWN: &'static [&'static str] = &["Availability", "StatusInfo"];
+
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        watch: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(events::of_devices(machine, watch, events::BLOCK_DEVICES))
+    }
 
     fn rows(
         &self,

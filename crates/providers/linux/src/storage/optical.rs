@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use wmi::{ProviderError, Scan};
+use wmi::{EventSource, ProviderError, Scan, Watch};
 
 use super::block::Block;
 use super::file_system::Identity;
-use crate::Machine;
 use crate::mounts::Mount;
 use crate::table::{Fill, Push, Table};
 use crate::udev::Udev;
+use crate::{Machine, events};
 
 /// The drives for discs.
 pub(crate) struct OpticalDrive;
@@ -101,6 +101,14 @@ impl Table for OpticalDrive {
         "StatusInfo",
         "TransferRate",
     ];
+
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        watch: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(events::of_devices(machine, watch, events::BLOCK_DEVICES))
+    }
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         let drives = Block::all(machine).into_iter().filter(|block| block.name.starts_with("sr"));

@@ -4,13 +4,13 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use wmi::{Lookup, ProviderError, Scan};
+use wmi::{EventSource, Lookup, ProviderError, Scan, Watch};
 
 use super::block::{Block, KERNEL_SECTOR};
 use super::drive::Drive;
-use crate::Machine;
 use crate::table::{Fill, Push, Table, text_key};
 use crate::udev::Udev;
+use crate::{Machine, events};
 
 /// The parts of disks.
 pub(crate) struct DiskPartition;
@@ -176,6 +176,14 @@ impl Table for DiskPartition {
         "RewritePartition",
         "TotalPowerOnHours",
     ];
+
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        watch: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(events::of_devices(machine, watch, events::BLOCK_DEVICES))
+    }
 
     fn rows(
         &self,

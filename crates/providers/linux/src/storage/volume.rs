@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{ColumnSet, Instance, Value};
-use wmi::{Context, Lookup, MethodCall, ProviderError, Scan, Target};
+use wmi::{Context, EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::block::Block;
 use super::checks;
@@ -17,7 +17,7 @@ use super::statistics::{Questions, Statistics};
 use super::superblock::Superblock;
 use crate::fstab::{self, Entry};
 use crate::table::{Fill, Push, Table, returned, text_key};
-use crate::{Machine, program};
+use crate::{Machine, events, program};
 
 /// The volumes.
 pub(crate) struct Volume {
@@ -223,6 +223,14 @@ impl Table for Volume {
         "QuotasIncomplete",
         "QuotasRebuilding",
     ];
+
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        watch: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        events::of_volumes(machine, watch)
+    }
 
     fn rows(
         &self,

@@ -7,7 +7,7 @@ use cim::{Instance, Namespace, Value};
 use tokio::time::timeout;
 use wmi::{Context, Events, Occurrence};
 
-use crate::world::{in_world, run};
+use crate::world::{in_world, run, sh};
 use crate::{engine, machine};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -100,6 +100,69 @@ fn a_file_system_that_is_mounted_and_unmounted_is_told() {
             assert_eq!(number(&next(&mut events).await, "EventType"), Some(2));
             assert!(Command::new("umount").arg(&place).status().unwrap().success());
             assert_eq!(number(&next(&mut events).await, "EventType"), Some(3));
+        });
+    });
+}
+
+/// Gives a loop device back.
+struct Detach(String);
+
+impl Drop for Detach {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").args(["-d", &self.0]).status();
+    }
+}
+
+#[test]
+fn a_file_system_on_a_device_that_comes_and_goes_is_told_without_looking_from_time_to_time() {
+    let name =
+        "events::a_file_system_on_a_device_that_comes_and_goes_is_told_without_looking_from_time_to_time";
+    in_world(name, &["mkfs.ext4", "losetup"], || {
+        run(async {
+            // As if udev ran, which would tell of a file system that is made later; the kernel tells of this one.
+            sh(
+                "mount -t tmpfs none /run && mkdir /run/udev && touch /run/udev/control && mount -t tmpfs none /media && truncate -s 8M /media/image && mkfs.ext4 -q -L comes-and-goes /media/image",
+            );
+            let query = |event: &str| {
+                format!(
+                    "SELECT * FROM {event} WITHIN 3600 WHERE TargetInstance ISA 'Win32_Volume' \
+                     AND TargetInstance.Label = 'comes-and-goes'"
+                )
+            };
+            let mut come = subscribe(&query("__InstanceCreationEvent")).await;
+            let detach = Detach(sh("losetup --find --show /media/image"));
+            assert_eq!(next(&mut come).await.class().name().as_str(), "__InstanceCreationEvent");
+            let mut gone = subscribe(&query("__InstanceDeletionEvent")).await;
+            drop(detach);
+            assert_eq!(next(&mut gone).await.class().name().as_str(), "__InstanceDeletionEvent");
+        });
+    });
+}
+
+#[test]
+fn a_device_that_the_kernel_announces_is_told_and_one_that_it_changes_is_another_configuration() {
+    // Others may plug something meanwhile, but not loop devices.
+    let uevent = "/sys/devices/virtual/block/loop7/uevent";
+    let name =
+        "events::a_device_that_the_kernel_announces_is_told_and_one_that_it_changes_is_another_configuration";
+    in_world(name, &[], || {
+        if std::fs::write(uevent, "change").is_err() {
+            return eprintln!(
+                "SKIPPED: {uevent} cannot be written here, which has the kernel tell of a device"
+            );
+        }
+        run(async {
+            let mut devices =
+                subscribe("SELECT * FROM Win32_DeviceChangeEvent WHERE __CLASS = 'Win32_DeviceChangeEvent'")
+                    .await;
+            let mut configurations = subscribe("SELECT * FROM Win32_SystemConfigurationChangeEvent").await;
+            for (action, kind) in [("change", None), ("add", Some(2)), ("remove", Some(3))] {
+                std::fs::write(uevent, action).unwrap();
+                assert_eq!(number(&next(&mut configurations).await, "EventType"), Some(1), "{action}");
+                if let Some(kind) = kind {
+                    assert_eq!(number(&next(&mut devices).await, "EventType"), Some(kind), "{action}");
+                }
+            }
         });
     });
 }

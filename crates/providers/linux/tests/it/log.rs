@@ -1,54 +1,20 @@
 //! The logs of a journal of its own, against `journalctl`.
 
-use std::os::unix::net::UnixDatagram;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use cim::Namespace;
+use telarch_peers::{JOURNALD, Journald};
 use tokio::time::timeout;
 use wmi::{Context, Events, Occurrence};
 
 use crate::world::{in_world, run};
 use crate::{engine, machine, rows_of, text};
 
-const JOURNALD: &str = "/lib/systemd/systemd-journald";
-
 fn shell(line: &str) -> String {
     let output = Command::new("sh").args(["-c", line]).output().unwrap();
     assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// A journal of its own.
-struct Journal(std::process::Child);
-
-impl Journal {
-    fn start() -> Self {
-        shell("mount -t tmpfs none /run && mount -t tmpfs none /var/log && mkdir -p /run/systemd/journal");
-        let ready = UnixDatagram::bind("/run/ready").unwrap();
-        ready.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        let journald = Command::new(JOURNALD)
-            .env("NOTIFY_SOCKET", "/run/ready")
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let journal = Self(journald);
-        let mut told = [0; 4096];
-        loop {
-            let length = ready.recv(&mut told).expect("the journal says when it is ready");
-            if String::from_utf8_lossy(&told[..length]).contains("READY=1") {
-                return journal;
-            }
-        }
-    }
-}
-
-impl Drop for Journal {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 const SEND: &str = "logger --socket /run/systemd/journal/dev-log";
@@ -59,7 +25,7 @@ fn records_of_the_journal_are_events_of_three_logs() {
         "log::records_of_the_journal_are_events_of_three_logs",
         &["journalctl", "logger", JOURNALD],
         || {
-            let _journal = Journal::start();
+            let _journal = Journald::start();
             shell(&format!(
                 "{SEND} -t first -p user.err 'it broke' && {SEND} -t second -p authpriv.info 'she came'"
             ));
@@ -139,7 +105,7 @@ fn every_record_that_is_written_after_the_subscription_is_told_once_and_none_bef
         "log::every_record_that_is_written_after_the_subscription_is_told_once_and_none_before",
         &["journalctl", "logger", JOURNALD],
         || {
-            let _journal = Journal::start();
+            let _journal = Journald::start();
             let write = |numbers: std::ops::Range<u32>| {
                 let lines: Vec<String> = numbers.map(|number| format!("line {number}")).collect();
                 // With line breaks between them, each is a record.

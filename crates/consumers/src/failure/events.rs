@@ -1,0 +1,121 @@
+//! Failures as events of WMI.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use cim::mof::{self, Item};
+use cim::{Class, Instance, Name, Namespace, Schema, Status};
+use repository::Repository;
+use serde_json::Value;
+use wmi::{BoxFuture, EventSource, Happening, Provider, ProviderError, Scan, Sink, Watch};
+
+use super::FailureLog;
+use super::tail::Tail;
+
+/// Where subscriptions are registered, usually in the first.
+const NAMESPACES: [&str; 3] = ["root/subscription", "root/cimv2", "root/default"];
+
+const CLASSES: [&str; 3] = ["__ConsumerFailureEvent", "__EventQueueOverflowEvent", "__EventDroppedEvent"];
+
+pub(super) fn providers(log: &FailureLog, repository: &Arc<Repository>) -> Vec<Arc<dyn Provider>> {
+    let of = |namespace| -> Arc<dyn Provider> {
+        Arc::new(Failures { log: log.clone(), repository: Arc::clone(repository), namespace })
+    };
+    NAMESPACES.iter().filter_map(|namespace| Namespace::parse(namespace).ok()).map(of).collect()
+}
+
+/// The failures of one namespace.
+struct Failures {
+    log: FailureLog,
+    repository: Arc<Repository>,
+    namespace: Namespace,
+}
+
+impl Provider for Failures {
+    fn classes(&self) -> Vec<(Namespace, Name)> {
+        CLASSES.iter().filter_map(|class| Some((self.namespace.clone(), Name::parse(class).ok()?))).collect()
+    }
+
+    fn enumerate(&self, _scan: &Scan, _rows: &mut Sink<'_>) -> Result<(), ProviderError> {
+        // What has been is in the file, for people.
+        Err(ProviderError::NotCapable)
+    }
+
+    fn watch(&self, watch: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        Ok(Some(Box::new(NewFailures {
+            tail: Tail::of(&self.log.path).map_err(|error| self.failed(&error))?,
+            class: Arc::clone(watch.class),
+            namespace: self.namespace.clone(),
+            repository: Arc::clone(&self.repository),
+            ready: VecDeque::new(),
+        })))
+    }
+}
+
+impl Failures {
+    fn failed(&self, error: &io::Error) -> ProviderError {
+        let status = match error.kind() {
+            io::ErrorKind::PermissionDenied => Status::AccessDenied,
+            _ => Status::Failed,
+        };
+        let path = self.log.path.display();
+        ProviderError::failed(
+            status,
+            format!("{path}: {error}\n  only the user who carries out subscriptions hears of their failures"),
+        )
+    }
+}
+
+/// Failures as they are added.
+struct NewFailures {
+    tail: Tail,
+    class: Arc<Class>,
+    namespace: Namespace,
+    repository: Arc<Repository>,
+    ready: VecDeque<Instance>,
+}
+
+impl NewFailures {
+    /// The event of a line, if it is one of these; what cannot be read is left out.
+    fn event(&self, line: &[u8]) -> Option<Instance> {
+        let line: Value = serde_json::from_slice(line).ok()?;
+        let text = |name: &str| line.get(name).and_then(Value::as_str);
+        if !text("namespace")?.eq_ignore_ascii_case(self.namespace.as_str()) {
+            return None;
+        }
+        let items = mof::parse(text("failure")?).ok()?;
+        let [Item::Instance(declaration)] = items.as_slice() else { return None };
+        if declaration.class != *self.class.name() {
+            return None;
+        }
+        let events = Namespace::parse(text("events")?).ok()?;
+        let contents = self.repository.contents();
+        let stored = contents.namespace(&events).ok().map(|stored| stored.schema().clone());
+        let schema = stored.unwrap_or_else(|| Schema::of(events));
+        let whole = declaration.resolve(&schema, &|_| None);
+        // Its class may have gone since.
+        whole.ok().or_else(|| {
+            let mut rest = declaration.clone();
+            rest.values.retain(|(name, _)| *name != *"Event");
+            rest.resolve(&schema, &|_| None).ok()
+        })
+    }
+}
+
+impl EventSource for NewFailures {
+    fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
+        Box::pin(async {
+            loop {
+                if let Some(event) = self.ready.pop_front() {
+                    return Ok(Happening::Event(event));
+                }
+                let lines = self.tail.next().await;
+                let lines =
+                    lines.map_err(|error| ProviderError::failed(Status::Failed, error.to_string()))?;
+                let events: Vec<Instance> = lines.iter().filter_map(|line| self.event(line)).collect();
+                self.ready.extend(events);
+            }
+        })
+    }
+}

@@ -1,0 +1,52 @@
+//! What `NTEventLogEventConsumer` writes, as journalctl reads it from a journal of its own.
+
+use std::process::Command;
+use std::time::Duration;
+
+use telarch_consumers::{Commands, Whose};
+use telarch_peers::{JOURNALD, Journald, in_bare_world};
+
+use crate::{bound, carried_out, compile, engine, room};
+
+/// The first record of the identifier, if there is one.
+fn record(identifier: &str) -> Option<serde_json::Value> {
+    let mut command = Command::new("journalctl");
+    let output = command.args(["--quiet", "--output=json", "--lines=1", "--identifier", identifier]).output();
+    serde_json::from_slice(&output.unwrap().stdout).ok()
+}
+
+#[test]
+fn an_entry_is_written_with_its_fields_whatever_the_event_says() {
+    let name = "journal::an_entry_is_written_with_its_fields_whatever_the_event_says";
+    in_bare_world(name, &["journalctl", JOURNALD], || {
+        let _journald = Journald::start();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let engine = engine();
+            let _work = carried_out(&engine, Whose::Everybody, Commands::Refused);
+            let consumer = "NTEventLogEventConsumer as $C { Name = \"journal\"; SourceName = \"site\"; \
+                EventID = 4711; Category = 3; EventType = 2; NumberOfInsertionStrings = 2; \
+                InsertionStringTemplates = { \"made %TargetInstance.Name%\", \"100%%\" }; }";
+            compile(engine.repository(), &bound(consumer, ""));
+            // When a subscription has begun, nobody says.
+            for number in 0..200 {
+                compile(engine.repository(), &room(&format!("a\\nPRIORITY=0 {number}")));
+                let Some(record) = record("site") else {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                };
+                let text = |name: &str| record[name].as_str().unwrap_or_else(|| panic!("{name}: {record}"));
+                let message = text("MESSAGE");
+                assert!(
+                    message.starts_with("made a\nPRIORITY=0 ") && message.ends_with("\n100%"),
+                    "{message}"
+                );
+                let fields = ["PRIORITY", "TELARCH_EVENT_ID", "TELARCH_CATEGORY", "_UID"].map(text);
+                assert_eq!(fields, ["4", "4711", "3", "0"]);
+                return;
+            }
+            panic!("nothing was written");
+        });
+    });
+}
