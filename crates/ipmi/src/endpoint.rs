@@ -11,7 +11,8 @@ use ipmi_proto::{Event, Login, ProtoError, RequestId, Session, Timing};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, trace};
 
-use crate::connection::{Asker, Opening, Order, Peer};
+use crate::cache::Place;
+use crate::connection::{Asker, Opening, Order, Pace, Peer};
 use crate::datagrams::{Arrivals, Datagrams};
 use crate::{Connection, IpmiError, RecordCache};
 
@@ -66,17 +67,21 @@ impl Endpoint {
         timing: Timing,
     ) -> Result<Connection, IpmiError> {
         let (orders, seat) = self.socket_for(address)?;
-        let session = Box::new(Session::start(login, seed()?, timing, Instant::now()));
+        let mut session = Box::new(Session::start(login, seed()?, timing, Instant::now()));
+        let pace = Pace::default();
+        if let Some(known) = self.cache.known(Place::There(address)) {
+            session.begin_with(known.pace.into());
+        }
         let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
         let (ready, opened) = oneshot::channel();
-        let opening = Opening { key, address, session, ready, seat };
+        let opening = Opening { key, address, session, pace: Pace::clone(&pace), ready, seat };
         orders.send(Order::Open(opening)).map_err(|_| ProtoError::Ended)?;
         // Whoever stops waiting has the session ended, too.
         let mut abandoned = Abandoned { orders: Some(&orders), key };
         let peer = opened.await.map_err(|_| ProtoError::Ended)??;
         abandoned.orders = None;
         let peer = Peer { address: Some(address), ..peer };
-        Ok(Connection::new(orders.clone(), key, peer, self.cache.clone()))
+        Ok(Connection::new(orders.clone(), key, (peer, pace), self.cache.clone()))
     }
 
     /// A socket with room for one session more.
@@ -126,6 +131,7 @@ struct Driver {
 struct Member {
     address: SocketAddr,
     session: Box<Session>,
+    pace: Pace,
     askers: HashMap<RequestId, Asker>,
     ready: Option<oneshot::Sender<Result<Peer, ProtoError>>>,
     closers: Vec<oneshot::Sender<()>>,
@@ -212,10 +218,11 @@ impl Driver {
 
     fn obey(&mut self, order: Order, touched: &mut Vec<u64>) {
         match order {
-            Order::Open(Opening { key, address, session, ready, seat }) => {
+            Order::Open(Opening { key, address, session, pace, ready, seat }) => {
                 let member = Member {
                     address,
                     session,
+                    pace,
                     askers: HashMap::new(),
                     ready: Some(ready),
                     closers: Vec::new(),
@@ -270,6 +277,9 @@ impl Driver {
         // What is not sent is sent again when no answer comes.
         self.socket.send(out, member.address).await;
         out.clear();
+        if let Some(pace) = member.session.pace() {
+            member.pace.store(pace, Ordering::Relaxed);
+        }
         let has_ended = member.tell();
         let deadline = if has_ended { None } else { member.session.deadline() };
         if deadline != member.deadline {
@@ -303,7 +313,7 @@ impl Member {
                     self.ready.take().map(|ready| ready.send(Ok(peer)));
                 }
                 Event::Answered { id, outcome } => {
-                    self.askers.remove(&id).map(|asker| asker.send(outcome));
+                    self.askers.remove(&id).map(|asker| asker.tell(outcome));
                 }
                 Event::Serial(payload) => {
                     // What is not taken is not acknowledged, and so comes again.
