@@ -1,6 +1,6 @@
 //! Sockets that the sessions with many controllers share.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -132,13 +132,38 @@ struct Member {
     address: SocketAddr,
     session: Box<Session>,
     pace: Pace,
-    askers: HashMap<RequestId, Asker>,
+    askers: Askers,
     ready: Option<oneshot::Sender<Result<Peer, ProtoError>>>,
     closers: Vec<oneshot::Sender<()>>,
     /// Who takes packets of the serial console.
     serial: Option<mpsc::Sender<Vec<u8>>>,
     deadline: Option<Instant>,
     _seat: Seat,
+}
+
+/// Who waits for the answers to the requests of a session, in their order.
+#[derive(Default)]
+struct Askers {
+    waiting: VecDeque<Option<Asker>>,
+    /// Of how many that were first nobody waits any more.
+    done: u64,
+}
+
+impl Askers {
+    /// Of the request that the session has been told last.
+    fn add(&mut self, asker: Asker) {
+        self.waiting.push_back(Some(asker));
+    }
+
+    fn take(&mut self, id: RequestId) -> Option<Asker> {
+        let place = usize::try_from(id.number().checked_sub(self.done)?).ok()?;
+        let asker = self.waiting.get_mut(place)?.take();
+        while matches!(self.waiting.front(), Some(None)) {
+            self.waiting.pop_front();
+            self.done += 1;
+        }
+        asker
+    }
 }
 
 impl Driver {
@@ -223,7 +248,7 @@ impl Driver {
                     address,
                     session,
                     pace,
-                    askers: HashMap::new(),
+                    askers: Askers::default(),
                     ready: Some(ready),
                     closers: Vec::new(),
                     serial: None,
@@ -237,7 +262,8 @@ impl Driver {
             Order::Ask(key, destination, request, asker) => {
                 // Of a session that has ended nobody asks; the asker is told by being dropped.
                 let Some(member) = self.members.get_mut(&key) else { return };
-                member.askers.insert(member.session.request_at(destination, request), asker);
+                member.session.request_at(destination, request);
+                member.askers.add(asker);
                 touched.push(key);
             }
             Order::Serial(key, payload) => {
@@ -313,7 +339,9 @@ impl Member {
                     self.ready.take().map(|ready| ready.send(Ok(peer)));
                 }
                 Event::Answered { id, outcome } => {
-                    self.askers.remove(&id).map(|asker| asker.tell(outcome));
+                    if let Some(asker) = self.askers.take(id) {
+                        asker.tell(outcome);
+                    }
                 }
                 Event::Serial(payload) => {
                     // What is not taken is not acknowledged, and so comes again.

@@ -155,6 +155,14 @@ impl Default for Timing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(u64);
 
+impl RequestId {
+    /// Requests of a session are counted from 0.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// What has come of something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
