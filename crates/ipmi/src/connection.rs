@@ -20,6 +20,8 @@ use crate::{Endpoint, IpmiError, RecordCache};
 #[derive(Clone, Debug)]
 pub struct Connection {
     handle: Arc<Handle>,
+    /// Who is meant where nobody else is named.
+    controller: Destination,
 }
 
 /// What is known of the other end of a connection.
@@ -109,7 +111,15 @@ impl Connection {
         (peer, pace): (Peer, Pace),
         cache: RecordCache,
     ) -> Self {
-        Self { handle: Arc::new(Handle { orders, key, peer, pace, cache }) }
+        let handle = Arc::new(Handle { orders, key, peer, pace, cache });
+        Self { handle, controller: Destination::CONTROLLER }
+    }
+
+    /// The same session, in which another controller is meant by everything that is asked: one behind that of the
+    /// session. What is known of it is not kept.
+    #[must_use]
+    pub fn behind(&self, controller: Destination) -> Self {
+        Self { handle: Arc::clone(&self.handle), controller }
     }
 
     /// Where the controller is; none of this machine's own.
@@ -117,9 +127,10 @@ impl Connection {
         self.handle.peer.address
     }
 
-    /// What its records are kept under.
-    pub(crate) fn place(&self) -> Place {
-        self.handle.peer.address.map_or(Place::Here, Place::There)
+    /// What its records are kept under; none of a controller behind another one.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let is_itself = self.controller.bridged().is_none();
+        is_itself.then(|| self.handle.peer.address.map_or(Place::Here, Place::There))
     }
 
     /// How many requests it keeps up with, if that is known.
@@ -195,6 +206,7 @@ impl Connection {
         let (asker, answer) = oneshot::channel();
         let Handle { orders, key, .. } = &*self.handle;
         // When nobody takes orders any more, the asker is dropped, and the answer is that there is none.
+        let destination = destination.seen_from(self.controller);
         let _ = orders.send(Order::Ask(*key, destination, request, Asker::One(asker)));
         Pending(answer)
     }
@@ -211,7 +223,8 @@ impl Connection {
         }
         let several = Arc::new(Mutex::new(Several { outcomes, missing, asker: Some(asker) }));
         for (place, (destination, request)) in requests.into_iter().enumerate() {
-            let asker = Asker::Of(Arc::clone(&several), place);
+            let (asker, destination) =
+                (Asker::Of(Arc::clone(&several), place), destination.seen_from(self.controller));
             let _ = orders.send(Order::Ask(*key, destination, request, asker));
         }
         PendingAll(answers)

@@ -45,18 +45,18 @@ impl Connection {
 
     pub(crate) async fn records_of(&self, holdings: Holdings) -> Result<Arc<Vec<Record>>, IpmiError> {
         let key = holdings.key();
-        let known = self.cache().known(self.place());
+        let known = self.place().and_then(|place| self.cache().known(place));
         if let Some(known) = known.filter(|known| key.as_ref() == Some(&known.key)) {
             return Ok(Arc::clone(&known.records));
         }
         let octets = self.read(&holdings).await?;
         let records = self.cache().decoded(&octets);
         // If they have changed while they were read, what was read may be half of each.
-        if let Some(key) = key
+        if let Some((key, place)) = key.zip(self.place())
             && self.holdings(self.ask_for_holdings()).await? == holdings
         {
             let pace = u8::try_from(self.pace()).unwrap_or(u8::MAX);
-            self.cache().keep(self.place(), Known { key, pace, records: Arc::clone(&records) }, &octets);
+            self.cache().keep(place, Known { key, pace, records: Arc::clone(&records) }, &octets);
         }
         Ok(records)
     }

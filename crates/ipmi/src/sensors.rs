@@ -95,13 +95,16 @@ impl Connection {
     /// As those of both.
     pub async fn sensors(&self) -> Result<Vec<Measured>, IpmiError> {
         let holdings = self.ask_for_holdings();
-        let known = self.cache().known(self.place());
+        let place = self.place();
+        let known = place.and_then(|place| self.cache().known(place));
         let guess = known.map(|known| (self.begin_measuring(&known.records), Arc::clone(&known.records)));
         let records = self.records_of(self.holdings(holdings).await?).await?;
         match guess {
             Some((begun, of)) if Arc::ptr_eq(&of, &records) => {
                 let measured = self.finish_measuring(begun).await;
-                self.cache().keep_pace(self.place(), self.pace());
+                if let Some(place) = place {
+                    self.cache().keep_pace(place, self.pace());
+                }
                 measured
             }
             _ => self.measure(&records).await,

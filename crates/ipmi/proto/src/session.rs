@@ -94,6 +94,19 @@ impl Login {
         self
     }
 
+    /// At this level, but at most at the one it has.
+    #[must_use]
+    pub fn at_most(mut self, privilege: Privilege) -> Self {
+        self.privilege = self.privilege.min(privilege);
+        self
+    }
+
+    /// The level it asks for.
+    #[must_use]
+    pub fn level(&self) -> Privilege {
+        self.privilege
+    }
+
     /// With this suite and no other.
     #[must_use]
     pub fn suite(mut self, suite: CipherSuite) -> Self {
