@@ -11,6 +11,7 @@ mod ipmi_changes;
 mod ipmi_fleet;
 mod ipmi_hosts;
 mod ipmi_in_band;
+mod ipmi_readme;
 mod ipmi_settings;
 mod ipmi_terminal;
 mod mofcomp;
