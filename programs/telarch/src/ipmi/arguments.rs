@@ -199,7 +199,7 @@ impl Invocation {
                 Arg::Long("state") => state = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("target") => bridges.target = Some(octet(&parser.value()?.string()?)?),
                 Arg::Long("target-channel") => {
-                    bridges.target_channel = Some(octet(&parser.value()?.string()?)?)
+                    bridges.target_channel = Some(octet(&parser.value()?.string()?)?);
                 }
                 Arg::Long("transit") => bridges.transit = Some(octet(&parser.value()?.string()?)?),
                 Arg::Long("transit-channel") => {
