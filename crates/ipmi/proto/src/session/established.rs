@@ -281,7 +281,9 @@ impl Established {
     fn hasten(&mut self) {
         let wait = self.round_trip.wait_overtaken();
         for open in &mut self.open {
-            if !open.is_parked && open.later.is_none() && open.order < self.answered {
+            // What must not be done twice may take longer than the questions that were asked after it.
+            let may_be_lost = open.once.is_none() && !open.is_parked && open.later.is_none();
+            if may_be_lost && open.order < self.answered {
                 let wait = wait.saturating_mul(1 << open.unanswered.min(8));
                 open.resend_at = open.resend_at.min(open.sent_at + wait);
             }

@@ -162,6 +162,19 @@ fn what_is_lost_by_chance_is_asked_again_soon_and_the_others_go_on() {
 }
 
 #[test]
+fn a_power_cycle_is_not_sent_again_because_what_was_asked_after_it_is_answered_first() {
+    let mut pair = Pair::established();
+    pair.session.request(chassis::Control::PowerCycle.request());
+    for _ in 0..4 {
+        pair.session.request(device_id::GetDeviceId.request());
+    }
+    let (began, before) = (pair.now, pair.sent.len());
+    pair.exchange(|place| if place == before { Fate::AnswerIsLost } else { Fate::Arrives });
+    assert!(pair.sleep());
+    assert!(pair.now - began >= Duration::from_millis(50), "{:?}", pair.now - began);
+}
+
+#[test]
 fn a_controller_that_takes_one_request_at_a_time_is_soon_asked_one_at_a_time() {
     let mut pair = Pair::established();
     for _ in 0..40 {
