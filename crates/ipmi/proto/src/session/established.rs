@@ -210,6 +210,7 @@ impl Established {
         let number = self.unused_number();
         let frame = self.seal_request(destination, &request, number, entropy);
         let once = (!request.is_repeatable()).then(|| frame.clone());
+        let least = if request.takes_its_time() { SLOW } else { Duration::ZERO };
         self.sent_at = now;
         self.asked += 1;
         self.open.push(Open {
@@ -223,7 +224,7 @@ impl Established {
             once,
             first_sent_at: now,
             sent_at: now,
-            resend_at: now + self.round_trip.wait(0),
+            resend_at: now + self.round_trip.wait(0).max(least),
             give_up_at: until,
             unanswered: 0,
             later: None,
@@ -281,8 +282,7 @@ impl Established {
     fn hasten(&mut self) {
         let wait = self.round_trip.wait_overtaken();
         for open in &mut self.open {
-            // What must not be done twice may take longer than the questions that were asked after it.
-            let may_be_lost = open.once.is_none() && !open.is_parked && open.later.is_none();
+            let may_be_lost = !open.request.takes_its_time() && !open.is_parked && open.later.is_none();
             if may_be_lost && open.order < self.answered {
                 let wait = wait.saturating_mul(1 << open.unanswered.min(8));
                 open.resend_at = open.resend_at.min(open.sent_at + wait);
@@ -441,5 +441,7 @@ impl Established {
 const MOST_GOODBYES: u32 = 2;
 const GET_DEVICE_ID: u8 = 0x01;
 const DUPLICATE: u8 = 0xcf;
+/// How long what takes its time is waited for at least.
+const SLOW: Duration = Duration::from_millis(500);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
