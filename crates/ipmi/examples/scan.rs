@@ -26,8 +26,7 @@ async fn main() {
                     .open(address, login.privilege(Privilege::User), Timing::default())
                     .await
                     .unwrap();
-                let records = bmc.records().await.unwrap();
-                let measured = bmc.measure(&records).await.unwrap();
+                let measured = bmc.sensors().await.unwrap();
                 bmc.close().await;
                 measured.len()
             });

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
@@ -15,21 +16,39 @@ use crate::repository::decoded;
 
 /// Records of controllers, in memory and, if wanted, in a folder. Clones share them.
 ///
-/// Records are found only under where the controller is, and what it says of itself and of when they have changed, so
-/// what is found is what the controller has now, and no other can say what it is. A folder is for one user: whoever may write there decides what sensors are called.
+/// Records are kept by where the controller is, with what it has said of itself and of when they have changed: they are
+/// believed if it says the same again, and no other can say what they are. A folder is for one user: whoever may write there decides what sensors are called.
 #[derive(Clone, Debug, Default)]
 pub struct RecordCache {
     memory: Arc<Mutex<Memory>>,
     folder: Option<Arc<PathBuf>>,
 }
 
+/// What is known of a controller from before.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// What it has said of its records, as [`Connection::records`](crate::Connection::records) has it.
+    pub(crate) key: Vec<u8>,
+    /// How many requests it kept up with at the same time; 0 if nobody knows.
+    pub(crate) pace: u8,
+    pub(crate) records: Arc<Vec<Record>>,
+}
+
+/// Where a controller is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    /// In this machine.
+    Here,
+    There(SocketAddr),
+}
+
 #[derive(Debug, Default)]
 struct Memory {
-    records: HashMap<Vec<u8>, Arc<Vec<Record>>>,
+    known: HashMap<Place, Arc<Known>>,
     /// The same by a hash of what they were read from: machines of one model share theirs.
     models: HashMap<[u8; 32], Weak<Vec<Record>>>,
-    /// Their keys, oldest first.
-    order: VecDeque<Vec<u8>>,
+    /// Of whom something is known, oldest first.
+    order: VecDeque<Place>,
     /// How many files the folder has, once they were counted.
     files: Option<usize>,
 }
@@ -47,13 +66,13 @@ impl RecordCache {
         Self { folder: Some(Arc::new(folder)), ..Self::default() }
     }
 
-    /// What is kept under a key.
-    pub(crate) fn find(&self, key: &[u8]) -> Option<Arc<Vec<Record>>> {
-        if let Some(found) = self.memory().records.get(key) {
-            return Some(Arc::clone(found));
+    /// What is known of the controller there; it may have changed since.
+    pub(crate) fn known(&self, place: Place) -> Option<Arc<Known>> {
+        if let Some(known) = self.memory().known.get(&place) {
+            return Some(Arc::clone(known));
         }
         // It is a few kilobytes of this machine: handing that to another thread takes longer than reading it.
-        let path = self.folder.as_ref()?.join(file_name(key));
+        let path = self.folder.as_ref()?.join(file_name(place));
         let octets = match read(&path) {
             Ok(octets) => octets,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -62,13 +81,13 @@ impl RecordCache {
                 return None;
             }
         };
-        let Some(records) = unpacked(&octets, key) else {
+        let Some(Packed { key, pace, records }) = unpacked(&octets, place) else {
             debug!(path = %path.display(), "Records of the cache are damaged");
             return None;
         };
-        let records = self.decoded(&records);
-        self.remember(key, &records);
-        Some(records)
+        let known = Arc::new(Known { key: key.to_vec(), pace, records: self.decoded(&records) });
+        self.remember(place, &known);
+        Some(known)
     }
 
     /// What these octets say, worked out once for all controllers that have the same.
@@ -91,32 +110,61 @@ impl RecordCache {
         records
     }
 
-    /// Keeps records under a key; that this fails is no reason to fail.
-    pub(crate) fn keep(&self, key: &[u8], octets: &[impl AsRef<[u8]>], records: &Arc<Vec<Record>>) {
-        self.remember(key, records);
-        let (Some(folder), Some(packed)) = (&self.folder, packed(key, octets)) else { return };
-        if let Err(error) = self.write(folder, key, &packed) {
+    /// Keeps what is known of a controller now; that this fails is no reason to fail.
+    pub(crate) fn keep(&self, place: Place, known: Known, octets: &[impl AsRef<[u8]>]) {
+        let packed = packed(place, &Packed { key: &known.key, pace: known.pace, records: refs(octets) });
+        self.remember(place, &Arc::new(known));
+        let (Some(folder), Some(packed)) = (&self.folder, packed) else { return };
+        if let Err(error) = self.write(folder, place, &packed) {
             debug!(path = %folder.display(), %error, "Records not written to the cache");
         }
     }
 
-    fn remember(&self, key: &[u8], records: &Arc<Vec<Record>>) {
+    /// Keeps how many requests a controller keeps up with, if that is quite another number than before.
+    pub(crate) fn keep_pace(&self, place: Place, pace: usize) {
+        let Some((known, pace)) = self.known(place).zip(u8::try_from(pace).ok().filter(|pace| *pace > 0))
+        else {
+            return;
+        };
+        let (less, more) = (known.pace.min(pace), known.pace.max(pace));
+        if less > more / 2 {
+            return;
+        }
+        self.remember(
+            place,
+            &Arc::new(Known { key: known.key.clone(), pace, records: Arc::clone(&known.records) }),
+        );
+        let Some(folder) = &self.folder else { return };
+        let Ok(octets) = read(&folder.join(file_name(place))) else { return };
+        let again = unpacked(&octets, place).and_then(|file| packed(place, &Packed { pace, ..file }));
+        if let Some(Err(error)) = again.map(|again| self.write(folder, place, &again)) {
+            debug!(path = %folder.display(), %error, "Pace not written to the cache");
+        }
+    }
+
+    fn remember(&self, place: Place, known: &Arc<Known>) {
         let mut memory = self.memory();
-        if memory.records.insert(key.to_vec(), Arc::clone(records)).is_none() {
-            memory.order.push_back(key.to_vec());
+        if memory.known.insert(place, Arc::clone(known)).is_none() {
+            memory.order.push_back(place);
         }
         while memory.order.len() > MOST_IN_MEMORY {
-            let oldest = memory.order.pop_front().unwrap_or_default();
-            memory.records.remove(&oldest);
+            if let Some(oldest) = memory.order.pop_front() {
+                memory.known.remove(&oldest);
+            }
         }
     }
 
     /// Whole or not at all: another process may read the same file.
-    fn write(&self, folder: &Path, key: &[u8], packed: &[u8]) -> io::Result<()> {
+    fn write(&self, folder: &Path, place: Place, packed: &[u8]) -> io::Result<()> {
         make_private(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(packed)?;
-        file.persist(folder.join(file_name(key)))?;
+        let path = folder.join(file_name(place));
+        let is_new = !path.exists();
+        file.persist(path)?;
+        if !is_new {
+            return Ok(());
+        }
         let mut memory = self.memory();
         let files = match memory.files {
             Some(files) => files + 1,
@@ -155,10 +203,15 @@ fn forget_oldest(folder: &Path) -> io::Result<usize> {
     Ok(left)
 }
 
-fn file_name(key: &[u8]) -> String {
-    let digest = Sha256::digest(key);
-    let name: String = digest.iter().take(16).map(|octet| format!("{octet:02x}")).collect();
-    format!("{name}.sdr")
+fn file_name(place: Place) -> String {
+    match place {
+        Place::Here => "here.sdr".to_owned(),
+        Place::There(address) => format!("{}_{}.sdr", address.ip(), address.port()),
+    }
+}
+
+fn refs(octets: &[impl AsRef<[u8]>]) -> Vec<&[u8]> {
+    octets.iter().map(AsRef::as_ref).collect()
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -171,10 +224,19 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-/// The mark of the format, the key, each record with its length, and a hash over all that.
-pub(crate) fn packed(key: &[u8], records: &[impl AsRef<[u8]>]) -> Option<Vec<u8>> {
+/// What a file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Packed<'o> {
+    pub(crate) key: &'o [u8],
+    pub(crate) pace: u8,
+    pub(crate) records: Vec<&'o [u8]>,
+}
+
+/// The mark of the format; the place, the key, the pace and each record, with their lengths; and a hash over all that.
+pub(crate) fn packed(place: Place, file: &Packed<'_>) -> Option<Vec<u8>> {
+    let (place, pace) = (place.octets(), [file.pace]);
     let mut octets = MARK.to_vec();
-    for part in std::iter::once(key).chain(records.iter().map(AsRef::as_ref)) {
+    for part in [&place, file.key, &pace].into_iter().chain(file.records.iter().copied()) {
         octets.extend(u16::try_from(part.len()).ok()?.to_le_bytes());
         octets.extend(part);
     }
@@ -187,8 +249,8 @@ pub(crate) fn with_hash(mut octets: Vec<u8>) -> Vec<u8> {
     octets
 }
 
-/// The records of a file, if it is whole and of this key.
-pub(crate) fn unpacked<'o>(octets: &'o [u8], key: &[u8]) -> Option<Vec<&'o [u8]>> {
+/// What a file says, if it is whole and of this place.
+pub(crate) fn unpacked(octets: &[u8], place: Place) -> Option<Packed<'_>> {
     if octets.len() as u64 > LONGEST_FILE {
         return None;
     }
@@ -197,20 +259,27 @@ pub(crate) fn unpacked<'o>(octets: &'o [u8], key: &[u8]) -> Option<Vec<&'o [u8]>
         return None;
     }
     let mut rest = content.strip_prefix(MARK)?;
-    let mut parts = Vec::new();
+    let mut parts = Vec::with_capacity(64);
     while let Some((length, after)) = rest.split_first_chunk::<2>() {
         let (part, after) = after.split_at_checked(u16::from_le_bytes(*length).into())?;
         parts.push(part);
         rest = after;
     }
-    if !rest.is_empty() || parts.is_empty() {
-        return None;
-    }
-    let records = parts.split_off(1);
-    (parts.first() == Some(&key)).then_some(records)
+    let ([of, key, [pace]], true) = (parts.first_chunk::<3>()?, rest.is_empty()) else { return None };
+    let (key, pace) = (*key, *pace);
+    (*of == place.octets()).then(|| Packed { key, pace, records: parts.split_off(3) })
 }
 
-const MARK: &[u8] = b"telarch sdr 1\n";
+impl Place {
+    fn octets(self) -> Vec<u8> {
+        match self {
+            Self::Here => Vec::new(),
+            Self::There(address) => address.to_string().into_bytes(),
+        }
+    }
+}
+
+const MARK: &[u8] = b"telarch sdr 2\n";
 const LONGEST_FILE: u64 = 4 << 20;
 const MOST_FILES: usize = 4_096;
 const MOST_IN_MEMORY: usize = 1_024;
@@ -219,18 +288,37 @@ const MOST_IN_MEMORY: usize = 1_024;
 mod tests {
     use super::*;
 
+    fn there() -> Place {
+        Place::There(([127, 0, 0, 1], 623).into())
+    }
+
     #[test]
-    fn what_is_damaged_or_of_another_key_is_not_found() {
-        let records = vec![vec![1, 2, 3], Vec::new(), vec![4; 300]];
-        let packed = packed(b"key", &records).unwrap();
-        assert_eq!(unpacked(&packed, b"key"), Some(records.iter().map(Vec::as_slice).collect()));
-        assert_eq!(unpacked(&packed, b"kez"), None);
+    fn what_is_damaged_or_of_another_place_is_not_found() {
+        let file = Packed { key: b"key", pace: 7, records: vec![&[1, 2, 3], &[], &[4; 300]] };
+        let packed = packed(there(), &file).unwrap();
+        assert_eq!(unpacked(&packed, there()), Some(file));
+        assert_eq!(unpacked(&packed, Place::Here), None);
         for place in 0..packed.len() {
             let mut damaged = packed.clone();
             damaged[place] ^= 1;
-            assert_eq!(unpacked(&damaged, b"key"), None, "{place}");
-            assert_eq!(unpacked(&packed[..place], b"key"), None, "{place}");
+            assert_eq!(unpacked(&damaged, there()), None, "{place}");
+            assert_eq!(unpacked(&packed[..place], there()), None, "{place}");
         }
+    }
+
+    #[test]
+    fn how_many_requests_a_controller_keeps_up_with_is_kept_if_it_changes_much() {
+        let home = tempfile::tempdir().unwrap();
+        let open = || RecordCache::in_folder(home.path().to_owned());
+        let known = Known { key: b"key".to_vec(), pace: 12, records: Arc::default() };
+        open().keep(there(), known, &[vec![9]]);
+        for (pace, kept) in [(0, 12), (7, 12), (6, 6), (11, 6), (12, 12), (1, 1)] {
+            open().keep_pace(there(), pace);
+            let known = open().known(there()).unwrap();
+            assert_eq!((known.pace, &known.key[..]), (kept, &b"key"[..]));
+        }
+        open().keep_pace(Place::Here, 3);
+        assert!(open().known(Place::Here).is_none());
     }
 
     #[test]
@@ -248,9 +336,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("a/b");
         let cache = RecordCache::in_folder(folder.clone());
-        cache.keep(b"key", &[vec![9]], &Arc::default());
+        let known = || Known { key: b"key".to_vec(), pace: 0, records: Arc::default() };
+        cache.keep(there(), known(), &[vec![9]]);
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
-        assert_eq!(RecordCache::in_folder(folder.clone()).find(b"key"), Some(Arc::default()));
+        assert_eq!(RecordCache::in_folder(folder.clone()).known(there()).unwrap().key, b"key");
         for number in 0..7 {
             fs::write(folder.join(number.to_string()), "").unwrap();
         }

@@ -1,7 +1,8 @@
 //! One session with one controller, shared by whoever has something to ask.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ipmi_proto::{
     CipherSuite, Command, CompletionCode, Destination, Login, Protection, ProtoError, Request, Response,
@@ -9,6 +10,7 @@ use ipmi_proto::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+use crate::cache::Place;
 use crate::endpoint::Seat;
 use crate::{Endpoint, IpmiError, RecordCache};
 
@@ -18,6 +20,8 @@ use crate::{Endpoint, IpmiError, RecordCache};
 #[derive(Clone, Debug)]
 pub struct Connection {
     handle: Arc<Handle>,
+    /// Who is meant where nobody else is named.
+    controller: Destination,
 }
 
 /// What is known of the other end of a connection.
@@ -30,12 +34,16 @@ pub(crate) struct Peer {
     pub(crate) guid: Option<[u8; 16]>,
 }
 
+/// How many requests a controller keeps up with at the same time, as its session sees it; 0 if nobody knows.
+pub(crate) type Pace = Arc<AtomicUsize>;
+
 #[derive(Debug)]
 struct Handle {
     orders: mpsc::UnboundedSender<Order>,
     /// Which of the sessions of whoever takes the orders.
     key: u64,
     peer: Peer,
+    pace: Pace,
     cache: RecordCache,
 }
 
@@ -51,7 +59,24 @@ pub(crate) enum Order {
     Close(u64, Option<oneshot::Sender<()>>),
 }
 
-pub(crate) type Asker = oneshot::Sender<Result<Response, ProtoError>>;
+/// What has come of a request.
+pub(crate) type Outcome = Result<Response, ProtoError>;
+
+/// Who waits for an answer; when it is dropped, there is none.
+#[derive(Debug)]
+pub(crate) enum Asker {
+    One(oneshot::Sender<Outcome>),
+    /// Several are waited for together; this is one of them.
+    Of(Arc<Mutex<Several>>, usize),
+}
+
+/// Answers that are waited for together.
+#[derive(Debug)]
+pub(crate) struct Several {
+    outcomes: Vec<Outcome>,
+    missing: usize,
+    asker: Option<oneshot::Sender<Vec<Outcome>>>,
+}
 
 /// A session that is to be opened.
 #[derive(Debug)]
@@ -59,13 +84,17 @@ pub(crate) struct Opening {
     pub(crate) key: u64,
     pub(crate) address: SocketAddr,
     pub(crate) session: Box<ipmi_proto::Session>,
+    pub(crate) pace: Pace,
     pub(crate) ready: oneshot::Sender<Result<Peer, ProtoError>>,
     /// Its place on the socket, which others may have once it is dropped.
     pub(crate) seat: Seat,
 }
 
 /// An answer that is on its way. Whoever does not wait for it is not told.
-pub(crate) struct Pending(oneshot::Receiver<Result<Response, ProtoError>>);
+pub(crate) struct Pending(oneshot::Receiver<Outcome>);
+
+/// The same for several requests.
+pub(crate) struct PendingAll(oneshot::Receiver<Vec<Outcome>>);
 
 impl Connection {
     /// Signs in, over a socket of its own; an [`Endpoint`] shares sockets between many.
@@ -79,15 +108,34 @@ impl Connection {
     pub(crate) fn new(
         orders: mpsc::UnboundedSender<Order>,
         key: u64,
-        peer: Peer,
+        (peer, pace): (Peer, Pace),
         cache: RecordCache,
     ) -> Self {
-        Self { handle: Arc::new(Handle { orders, key, peer, cache }) }
+        let handle = Arc::new(Handle { orders, key, peer, pace, cache });
+        Self { handle, controller: Destination::CONTROLLER }
+    }
+
+    /// The same session, in which another controller is meant by everything that is asked: one behind that of the
+    /// session. What is known of it is not kept.
+    #[must_use]
+    pub fn behind(&self, controller: Destination) -> Self {
+        Self { handle: Arc::clone(&self.handle), controller }
     }
 
     /// Where the controller is; none of this machine's own.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.handle.peer.address
+    }
+
+    /// What its records are kept under; none of a controller behind another one.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let is_itself = self.controller.bridged().is_none();
+        is_itself.then(|| self.handle.peer.address.map_or(Place::Here, Place::There))
+    }
+
+    /// How many requests it keeps up with, if that is known.
+    pub(crate) fn pace(&self) -> usize {
+        self.handle.pace.load(Ordering::Relaxed)
     }
 
     /// Where records are kept that were read.
@@ -158,8 +206,28 @@ impl Connection {
         let (asker, answer) = oneshot::channel();
         let Handle { orders, key, .. } = &*self.handle;
         // When nobody takes orders any more, the asker is dropped, and the answer is that there is none.
-        let _ = orders.send(Order::Ask(*key, destination, request, asker));
+        let destination = destination.seen_from(self.controller);
+        let _ = orders.send(Order::Ask(*key, destination, request, Asker::One(asker)));
         Pending(answer)
+    }
+
+    /// Asks for several things that are waited for together.
+    pub(crate) fn begin_all(&self, requests: Vec<(Destination, Request)>) -> PendingAll {
+        let (asker, answers) = oneshot::channel();
+        let Handle { orders, key, .. } = &*self.handle;
+        let missing = requests.len();
+        let outcomes = vec![Err(ProtoError::Ended); missing];
+        if missing == 0 {
+            let _ = asker.send(outcomes);
+            return PendingAll(answers);
+        }
+        let several = Arc::new(Mutex::new(Several { outcomes, missing, asker: Some(asker) }));
+        for (place, (destination, request)) in requests.into_iter().enumerate() {
+            let (asker, destination) =
+                (Asker::Of(Arc::clone(&several), place), destination.seen_from(self.controller));
+            let _ = orders.send(Order::Ask(*key, destination, request, asker));
+        }
+        PendingAll(answers)
     }
 
     /// Packets of the serial console from now on; those that nobody takes in time are sent again by the controller.
@@ -179,6 +247,34 @@ impl Connection {
         if self.handle.orders.send(Order::Close(self.handle.key, Some(closed))).is_ok() {
             let _ = done.await;
         }
+    }
+}
+
+impl Asker {
+    /// Tells what has come of it.
+    pub(crate) fn tell(self, outcome: Outcome) {
+        match self {
+            // Nobody may wait any more.
+            Self::One(asker) => drop(asker.send(outcome)),
+            Self::Of(several, place) => {
+                let mut several = several.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(empty) = several.outcomes.get_mut(place) {
+                    *empty = outcome;
+                }
+                several.missing = several.missing.saturating_sub(1);
+                if several.missing == 0 {
+                    let outcomes = std::mem::take(&mut several.outcomes);
+                    several.asker.take().map(|asker| asker.send(outcomes));
+                }
+            }
+        }
+    }
+}
+
+impl PendingAll {
+    /// The outcomes, in the order of the requests.
+    pub(crate) async fn answers(self) -> Result<Vec<Outcome>, IpmiError> {
+        Ok(self.0.await.map_err(|_| ProtoError::Ended)?)
     }
 }
 

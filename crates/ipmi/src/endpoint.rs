@@ -1,6 +1,6 @@
 //! Sockets that the sessions with many controllers share.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -11,7 +11,8 @@ use ipmi_proto::{Event, Login, ProtoError, RequestId, Session, Timing};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, trace};
 
-use crate::connection::{Asker, Opening, Order, Peer};
+use crate::cache::Place;
+use crate::connection::{Asker, Opening, Order, Pace, Peer};
 use crate::datagrams::{Arrivals, Datagrams};
 use crate::{Connection, IpmiError, RecordCache};
 
@@ -66,17 +67,21 @@ impl Endpoint {
         timing: Timing,
     ) -> Result<Connection, IpmiError> {
         let (orders, seat) = self.socket_for(address)?;
-        let session = Box::new(Session::start(login, seed()?, timing, Instant::now()));
+        let mut session = Box::new(Session::start(login, seed()?, timing, Instant::now()));
+        let pace = Pace::default();
+        if let Some(known) = self.cache.known(Place::There(address)) {
+            session.begin_with(known.pace.into());
+        }
         let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
         let (ready, opened) = oneshot::channel();
-        let opening = Opening { key, address, session, ready, seat };
+        let opening = Opening { key, address, session, pace: Pace::clone(&pace), ready, seat };
         orders.send(Order::Open(opening)).map_err(|_| ProtoError::Ended)?;
         // Whoever stops waiting has the session ended, too.
         let mut abandoned = Abandoned { orders: Some(&orders), key };
         let peer = opened.await.map_err(|_| ProtoError::Ended)??;
         abandoned.orders = None;
         let peer = Peer { address: Some(address), ..peer };
-        Ok(Connection::new(orders.clone(), key, peer, self.cache.clone()))
+        Ok(Connection::new(orders.clone(), key, (peer, pace), self.cache.clone()))
     }
 
     /// A socket with room for one session more.
@@ -126,13 +131,39 @@ struct Driver {
 struct Member {
     address: SocketAddr,
     session: Box<Session>,
-    askers: HashMap<RequestId, Asker>,
+    pace: Pace,
+    askers: Askers,
     ready: Option<oneshot::Sender<Result<Peer, ProtoError>>>,
     closers: Vec<oneshot::Sender<()>>,
     /// Who takes packets of the serial console.
     serial: Option<mpsc::Sender<Vec<u8>>>,
     deadline: Option<Instant>,
     _seat: Seat,
+}
+
+/// Who waits for the answers to the requests of a session, in their order.
+#[derive(Default)]
+struct Askers {
+    waiting: VecDeque<Option<Asker>>,
+    /// Of how many that were first nobody waits any more.
+    done: u64,
+}
+
+impl Askers {
+    /// Of the request that the session has been told last.
+    fn add(&mut self, asker: Asker) {
+        self.waiting.push_back(Some(asker));
+    }
+
+    fn take(&mut self, id: RequestId) -> Option<Asker> {
+        let place = usize::try_from(id.number().checked_sub(self.done)?).ok()?;
+        let asker = self.waiting.get_mut(place)?.take();
+        while matches!(self.waiting.front(), Some(None)) {
+            self.waiting.pop_front();
+            self.done += 1;
+        }
+        asker
+    }
 }
 
 impl Driver {
@@ -212,11 +243,12 @@ impl Driver {
 
     fn obey(&mut self, order: Order, touched: &mut Vec<u64>) {
         match order {
-            Order::Open(Opening { key, address, session, ready, seat }) => {
+            Order::Open(Opening { key, address, session, pace, ready, seat }) => {
                 let member = Member {
                     address,
                     session,
-                    askers: HashMap::new(),
+                    pace,
+                    askers: Askers::default(),
                     ready: Some(ready),
                     closers: Vec::new(),
                     serial: None,
@@ -230,7 +262,8 @@ impl Driver {
             Order::Ask(key, destination, request, asker) => {
                 // Of a session that has ended nobody asks; the asker is told by being dropped.
                 let Some(member) = self.members.get_mut(&key) else { return };
-                member.askers.insert(member.session.request_at(destination, request), asker);
+                member.session.request_at(destination, request);
+                member.askers.add(asker);
                 touched.push(key);
             }
             Order::Serial(key, payload) => {
@@ -270,6 +303,9 @@ impl Driver {
         // What is not sent is sent again when no answer comes.
         self.socket.send(out, member.address).await;
         out.clear();
+        if let Some(pace) = member.session.pace() {
+            member.pace.store(pace, Ordering::Relaxed);
+        }
         let has_ended = member.tell();
         let deadline = if has_ended { None } else { member.session.deadline() };
         if deadline != member.deadline {
@@ -303,7 +339,9 @@ impl Member {
                     self.ready.take().map(|ready| ready.send(Ok(peer)));
                 }
                 Event::Answered { id, outcome } => {
-                    self.askers.remove(&id).map(|asker| asker.send(outcome));
+                    if let Some(asker) = self.askers.take(id) {
+                        asker.tell(outcome);
+                    }
                 }
                 Event::Serial(payload) => {
                     // What is not taken is not acknowledged, and so comes again.

@@ -16,7 +16,7 @@ use tracing::{debug, trace};
 
 pub use self::driver::DEVICES;
 use self::driver::OpenIpmi;
-use crate::connection::{Asker, Order, Peer};
+use crate::connection::{Asker, Order, Pace, Peer};
 use crate::{Connection, IpmiError, RecordCache};
 
 /// What passes requests on to a controller and has its answers, without a session: a driver.
@@ -68,7 +68,7 @@ impl Connection {
         let courier =
             Courier { transport, file, timing, waiting: VecDeque::new(), open: HashMap::new(), next: 1 };
         tokio::spawn(courier.run(inbox));
-        Ok(Self::new(orders, ONLY, Peer::default(), cache))
+        Ok(Self::new(orders, ONLY, (Peer::default(), Pace::default()), cache))
     }
 }
 
@@ -120,7 +120,7 @@ impl<T: Transport> Courier<T> {
                     None => is_wanted = false,
                     // The driver passes messages on to a bus, and not through anybody there.
                     Some(Order::Ask(_, destination, _, asker)) if destination.transit().is_some() => {
-                        let _ = asker.send(Ok(Response::refusal(DESTINATION_UNAVAILABLE)));
+                        asker.tell(Ok(Response::refusal(DESTINATION_UNAVAILABLE)));
                     }
                     Some(Order::Ask(_, destination, request, asker)) => {
                         self.waiting.push_back((destination, request, asker));
@@ -154,7 +154,7 @@ impl<T: Transport> Courier<T> {
             }
             Err(error) => {
                 debug!(%error, "The driver does not take a request");
-                let _ = open.asker.send(Err(ProtoError::NoAnswer));
+                open.asker.tell(Err(ProtoError::NoAnswer));
             }
         }
     }
@@ -170,7 +170,7 @@ impl<T: Transport> Courier<T> {
             self.open.insert(id, open);
             return;
         }
-        let _ = open.asker.send(Ok(response));
+        open.asker.tell(Ok(response));
     }
 
     fn tick(&mut self) {
@@ -186,7 +186,7 @@ impl<T: Transport> Courier<T> {
             }
             let silent =
                 if open.request.is_repeatable() { ProtoError::NoAnswer } else { ProtoError::Undecided };
-            let _ = open.asker.send(open.again.map(|(_, response)| response).ok_or(silent));
+            open.asker.tell(open.again.map(|(_, response)| response).ok_or(silent));
         }
     }
 }

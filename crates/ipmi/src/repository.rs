@@ -13,7 +13,8 @@ use ipmi_proto::{Command as _, CompletionCode, Destination};
 use tracing::debug;
 
 use self::ahead::{Reader, Source};
-use crate::connection::reply;
+use crate::cache::Known;
+use crate::connection::{Pending, reply};
 use crate::{Connection, IpmiError};
 
 /// Where a controller has records, and when they have changed: as long as this stays the same, so do they.
@@ -38,25 +39,34 @@ impl Connection {
     /// When the controller does not answer, or its records change faster than they can be read; that something
     /// cannot be kept is no error.
     pub async fn records(&self) -> Result<Arc<Vec<Record>>, IpmiError> {
-        let holdings = self.holdings().await?;
+        let holdings = self.ask_for_holdings();
+        self.records_of(self.holdings(holdings).await?).await
+    }
+
+    pub(crate) async fn records_of(&self, holdings: Holdings) -> Result<Arc<Vec<Record>>, IpmiError> {
         let key = holdings.key();
-        if let Some(found) = key.as_ref().and_then(|key| self.cache().find(key)) {
-            return Ok(found);
+        let known = self.place().and_then(|place| self.cache().known(place));
+        if let Some(known) = known.filter(|known| key.as_ref() == Some(&known.key)) {
+            return Ok(Arc::clone(&known.records));
         }
         let octets = self.read(&holdings).await?;
         let records = self.cache().decoded(&octets);
         // If they have changed while they were read, what was read may be half of each.
-        if let Some(key) = key
-            && self.holdings().await? == holdings
+        if let Some((key, place)) = key.zip(self.place())
+            && self.holdings(self.ask_for_holdings()).await? == holdings
         {
-            self.cache().keep(&key, &octets, &records);
+            let pace = u8::try_from(self.pace()).unwrap_or(u8::MAX);
+            self.cache().keep(place, Known { key, pace, records: Arc::clone(&records) }, &octets);
         }
         Ok(records)
     }
 
-    async fn holdings(&self) -> Result<Holdings, IpmiError> {
-        let identity = self.begin(Destination::CONTROLLER, GetDeviceId.request());
-        let repository = self.begin(Destination::CONTROLLER, GetSdrRepositoryInfo.request());
+    pub(crate) fn ask_for_holdings(&self) -> [Pending; 2] {
+        [GetDeviceId.request(), GetSdrRepositoryInfo.request()]
+            .map(|request| self.begin(Destination::CONTROLLER, request))
+    }
+
+    pub(crate) async fn holdings(&self, [identity, repository]: [Pending; 2]) -> Result<Holdings, IpmiError> {
         let identity = identity.answer().await?;
         let has_own = reply(&GetDeviceId, &identity)?.has_device_sdrs;
         let repository = there(reply(&GetSdrRepositoryInfo, &repository.answer().await?))?;

@@ -1,6 +1,7 @@
 //! What all sensors of a controller say now.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 
 use ipmi_proto::codes::{self, Severity};
 use ipmi_proto::device_sdr::GetReadingFactors;
@@ -8,7 +9,7 @@ use ipmi_proto::sdr::{Body, ByReading, Record, Sensor};
 use ipmi_proto::sensor::{GetReading, Reading};
 use ipmi_proto::{Command as _, CompletionCode, Destination, ProtoError, Quantity};
 
-use crate::connection::reply;
+use crate::connection::{PendingAll, reply};
 use crate::{Connection, IpmiError};
 
 /// A sensor with what it says.
@@ -74,7 +75,42 @@ impl Measured {
     }
 }
 
+/// Sensors of which some are asked for, and which are to be asked for once others have answered.
+struct Measuring {
+    measured: Vec<Measured>,
+    asked: Readings,
+    then: Vec<(usize, Destination, u8)>,
+}
+
+/// Readings that are on their way, and of which sensors, by their places.
+type Readings = (PendingAll, Vec<(usize, Destination, u8)>);
+
 impl Connection {
+    /// Reads every sensor of the controller, as [`measure`](Self::measure) does it, of its [`records`](Self::records).
+    ///
+    /// Those that it had when it was last asked are read at once, and what they say is taken if it says that they have
+    /// not changed.
+    ///
+    /// # Errors
+    /// As those of both.
+    pub async fn sensors(&self) -> Result<Vec<Measured>, IpmiError> {
+        let holdings = self.ask_for_holdings();
+        let place = self.place();
+        let known = place.and_then(|place| self.cache().known(place));
+        let guess = known.map(|known| (self.begin_measuring(&known.records), Arc::clone(&known.records)));
+        let records = self.records_of(self.holdings(holdings).await?).await?;
+        match guess {
+            Some((begun, of)) if Arc::ptr_eq(&of, &records) => {
+                let measured = self.finish_measuring(begun).await;
+                if let Some(place) = place {
+                    self.cache().keep_pace(place, self.pace());
+                }
+                measured
+            }
+            _ => self.measure(&records).await,
+        }
+    }
+
     /// Reads every sensor that these records describe, several at a time, in the order of the records: those of the
     /// controller, of all its logical units, and of the controllers behind it.
     ///
@@ -82,11 +118,15 @@ impl Connection {
     /// When the controller does not answer any more; one sensor that cannot be read is no error, and neither is
     /// another controller that does not answer.
     pub async fn measure(&self, records: &[Record]) -> Result<Vec<Measured>, IpmiError> {
+        self.finish_measuring(self.begin_measuring(records)).await
+    }
+
+    fn begin_measuring(&self, records: &[Record]) -> Measuring {
         let sensors = records.iter().filter_map(|record| match &record.body {
             Body::Sensors(sensors) => Some(sensors),
             _ => None,
         });
-        let mut measured: Vec<Measured> =
+        let measured: Vec<Measured> =
             sensors.flatten().map(|sensor| Measured { sensor: sensor.clone(), reading: None }).collect();
         // Of another controller one sensor is asked for first: if it does not answer, the others need not be waited
         // for, too.
@@ -98,30 +138,25 @@ impl Connection {
                 Some((place, sensor.destination().ok()?, sensor.number))
             })
             .partition(|(_, destination, _)| destination.bridged().is_none_or(|there| met.insert(there)));
-        let mut silent = HashSet::new();
-        for round in [first, then] {
-            let is_awake = |(_, destination, _): &(usize, Destination, u8)| {
-                destination.bridged().is_none_or(|there| !silent.contains(&there))
-            };
-            let asked: Vec<_> = round
-                .into_iter()
-                .filter(is_awake)
-                .map(|(place, destination, number)| {
-                    (place, destination, self.begin(destination, GetReading(number).request()))
-                })
-                .collect();
-            for (place, destination, pending) in asked {
-                let reading = match (pending.answer().await, destination.bridged()) {
-                    (Err(IpmiError::Proto(ProtoError::NoAnswer)), Some(there)) => {
-                        silent.insert(there);
-                        None
-                    }
-                    (response, _) => there(reply(&GetReading(0), &response?))?,
-                };
-                if let Some(measured) = measured.get_mut(place) {
-                    measured.reading = reading;
-                }
-            }
+        Measuring { measured, asked: self.ask_for_readings(first), then }
+    }
+
+    fn ask_for_readings(&self, sensors: Vec<(usize, Destination, u8)>) -> Readings {
+        let request = |(_, destination, number): &(usize, Destination, u8)| {
+            (*destination, GetReading(*number).request())
+        };
+        (self.begin_all(sensors.iter().map(request).collect()), sensors)
+    }
+
+    async fn finish_measuring(&self, begun: Measuring) -> Result<Vec<Measured>, IpmiError> {
+        let Measuring { mut measured, asked, then } = begun;
+        let silent = self.take_readings(asked, &mut measured).await?;
+        let is_awake = |(_, destination, _): &(usize, Destination, u8)| {
+            destination.bridged().is_none_or(|there| !silent.contains(&there))
+        };
+        let then: Vec<_> = then.into_iter().filter(is_awake).collect();
+        if !then.is_empty() {
+            self.take_readings(self.ask_for_readings(then), &mut measured).await?;
         }
         for Measured { sensor, reading } in &mut measured {
             let reading = reading.as_ref().and_then(|reading| reading.value);
@@ -129,6 +164,28 @@ impl Connection {
             self.learn_factors(sensor, reading.into_iter().chain(thresholds.into_iter().flatten())).await?;
         }
         Ok(measured)
+    }
+
+    /// Which controllers behind this one are silent.
+    async fn take_readings(
+        &self,
+        (pending, sensors): Readings,
+        measured: &mut [Measured],
+    ) -> Result<HashSet<(u8, u8)>, IpmiError> {
+        let mut silent = HashSet::new();
+        for ((place, destination, _), outcome) in sensors.into_iter().zip(pending.answers().await?) {
+            let reading = match (outcome, destination.bridged()) {
+                (Err(ProtoError::NoAnswer), Some(there)) => {
+                    silent.insert(there);
+                    None
+                }
+                (outcome, _) => there(reply(&GetReading(0), &outcome?))?,
+            };
+            if let Some(measured) = measured.get_mut(place) {
+                measured.reading = reading;
+            }
+        }
+        Ok(silent)
     }
 
     /// Asks for the factors that a sensor which is not linear has at these raw values, as far as they are not known;

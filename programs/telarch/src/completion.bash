@@ -15,12 +15,12 @@ _telarch_ipmi() {
     local known=''
     case ${telarch_words[${#telarch_words[@]} - 2]} in
     -H | --host)
-        known=$(telarch ipmi host list 2>/dev/null | while read -r _ address _; do echo "$address"; done)
+        known=$(telarch ipmi host list 2>/dev/null | while read -r name _; do echo "$name"; done)
         _telarch_offer "local $known"
         return ;;
     --level) _telarch_offer 'user operator administrator'; return ;;
-    --suite) _telarch_offer '17 3 8 16 15 7 6 2 1 0'; return ;;
-    --ipmi15) _telarch_offer 'md5 password none'; return ;;
+    --suite) _telarch_offer '17 3 8 12 16 15 11 7 6 2 1 0'; return ;;
+    --ipmi15) _telarch_offer 'md5 md2 password none'; return ;;
     --format) _telarch_offer 'text table json csv prometheus'; return ;;
     esac
     if [[ $telarch_current == -* ]]; then

@@ -68,7 +68,10 @@ fn run(parser: Parser) -> Result<String, Failure> {
     if matches!(ahead.next(), Ok(Some(Arg::Value(word))) if word == "host") {
         return known::run(ahead);
     }
-    let Some(Invocation { action, place }) = Invocation::parse(parser)? else { return Ok(HELP.to_owned()) };
+    let Some(Invocation { action, mut place }) = Invocation::parse(parser)? else {
+        return Ok(HELP.to_owned());
+    };
+    known::find(&mut place)?;
     match action {
         Action::Power(what) => many::ask(place, what),
         Action::Boot(what) => many::ask(place, what),
@@ -179,7 +182,9 @@ Actions:
 Options:
   -H, --host HOSTS      the controllers: names or addresses, [IPV6], with :PORT if it is not 623, separated by commas;
                         bmc[01-20] is twenty of them, 10.0.7.0/24 all of a network, and @FILE a file with such lists;
-                        local is the controller of this machine, which root asks through /dev/ipmi0
+                        local is the controller of this machine, which root asks through /dev/ipmi0; a name of
+                        telarch ipmi host list is that controller, with the user and the password that are kept of it,
+                        unless -U names another user
   -U, --user NAME       who signs in; if left away, the anonymous user
   --password-file PATH  a file only its owner can read, whose first line is the password. If left away, the password is
                         that in TELARCH_IPMI_PASSWORD, or asked for on the terminal; at most 20 octets
@@ -188,6 +193,13 @@ Options:
   --suite NUMBER        the cipher suite: 17, 3, 8, 12, 16, 15, 11, 7, 6, 2, 1 or 0. If left away, 17, or 3 where
                         it is refused. 0 proves nobody's identity; 0, 1, 2, 6, 7, 11, 15 and 16 hide nothing
   --ipmi15 TYPE         sign in as IPMI 1.5 does: md5, md2 (broken), password or none; they protect little and hide nothing
+  --target ADDRESS      ask the controller with this address behind the one that is named, such as 0x82 (ipmitool -t)
+  --target-channel NUMBER
+                        the channel it is on; 0 if left away (ipmitool -b)
+  --transit ADDRESS     the controller behind the one that is named that passes everything on to it (ipmitool -T)
+  --transit-channel NUMBER
+                        the channel that one is on; 0 if left away (ipmitool -B)
+  --state DIRECTORY     where the service keeps what telarch ipmi host has been told, if that is not the usual directory
   --limit SECONDS       how long to wait for an answer; 10 if left away, for scan 2
   --parallel COUNT      how many controllers to ask at the same time; 64 if left away, for scan 256
   --format FORMAT       text, table, json or csv; and prometheus for sensors and power status

@@ -1,5 +1,6 @@
 //! Keeps controllers of ours until the standard input ends; prints their addresses, a line for each.
-//! The first argument is how many, the second how many milliseconds each answer takes.
+//! The first argument is how many, the second how many milliseconds each answer takes, and then how many of a hundred
+//! datagrams are lost, how many arrive twice, and how many milliseconds longer an answer may take.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::time::Duration;
@@ -8,9 +9,9 @@ use telarch_simulated_bmc::{Crowd, Network};
 
 fn main() {
     let number = |place| std::env::args().nth(place).map_or(0, |number| number.parse().unwrap());
-    let delay = Duration::from_millis(number(2));
+    let [delay, jitter] = [2, 5].map(|place| Duration::from_millis(number(place)));
     let count = usize::try_from(number(1)).unwrap().max(1);
-    let crowd = Crowd::start(count, Network { delay, ..Network::default() });
+    let crowd = Crowd::start(count, Network { lost: number(3), twice: number(4), delay, jitter });
     for address in crowd.addresses() {
         println!("{address}");
     }

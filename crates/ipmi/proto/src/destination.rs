@@ -65,6 +65,12 @@ impl Destination {
         Ok(Self { transit: Some(Bridge::new(channel, address)?), ..self })
     }
 
+    /// The same logical unit of whoever is behind the controller; where another controller is named, that one.
+    #[must_use]
+    pub fn seen_from(self, controller: Self) -> Self {
+        if self.bridge.is_some() { self } else { Self { unit: self.unit, ..controller } }
+    }
+
     /// The channel and the address there of who passes it on, if it is not the controller alone.
     #[must_use]
     pub fn transit(self) -> Option<(u8, u8)> {
@@ -152,6 +158,17 @@ mod tests {
         let outer = framed([0x20, 0x18], [0x81, 0, 0x34], &[&[0x47], &inner[..]].concat());
         assert_eq!(far.encode(&request, SequenceNumber::FIRST), outer);
         assert_eq!((far.transit(), far.bridged()), (Some((7, 0x82)), Some((0, 0x72))));
+    }
+
+    #[test]
+    fn another_controller_is_meant_unless_one_is_named() {
+        let there = Destination::on_channel(7, 0x82, 0).unwrap();
+        let unit = Destination::unit(2).unwrap();
+        assert_eq!(Destination::CONTROLLER.seen_from(there), there);
+        assert_eq!(unit.seen_from(there), Destination::on_channel(7, 0x82, 2).unwrap());
+        assert_eq!(unit.seen_from(Destination::CONTROLLER), unit);
+        let named = Destination::on_channel(0, 0x22, 0).unwrap();
+        assert_eq!(named.seen_from(there), named);
     }
 
     #[test]

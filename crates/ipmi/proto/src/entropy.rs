@@ -1,34 +1,27 @@
 //! Numbers nobody can foresee, from a seed that is an argument.
 
+use aes::Aes256;
+use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
 use zeroize::Zeroizing;
 
-use crate::mac::{Hash, MacKey};
-
-/// A stream of octets from one seed: HMAC-SHA-256 over a counter.
+/// A stream of octets from one seed: AES-256 over a counter, with the seed as its key.
 pub(crate) struct Entropy {
-    key: MacKey,
-    drawn: u64,
-    /// The second half of what was drawn last, if it was not used yet.
-    left: Zeroizing<Option<[u8; 16]>>,
+    key: Aes256,
+    drawn: u128,
 }
 
 impl Entropy {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
         let seed = Zeroizing::new(seed);
-        Self { key: Hash::Sha256.key(&*seed), drawn: 0, left: Zeroizing::new(None) }
+        Self { key: Aes256::new((&*seed).into()), drawn: 0 }
     }
 
     /// The next octets.
     pub(crate) fn draw(&mut self) -> [u8; 16] {
-        if let Some(left) = self.left.take() {
-            return left;
-        }
         self.drawn += 1;
-        let mut halves = Zeroizing::new([[0; 16]; 2]);
-        halves.as_flattened_mut().copy_from_slice(&*self.key.code(&[&self.drawn.to_le_bytes()]));
-        let [first, second] = *halves;
-        *self.left = Some(second);
-        first
+        let mut block = self.drawn.to_le_bytes().into();
+        self.key.encrypt_block(&mut block);
+        block.into()
     }
 
     /// A number that is not zero.

@@ -31,6 +31,7 @@ use crate::{
 pub struct Session {
     login: Login,
     timing: Timing,
+    begin_with: Option<usize>,
     entropy: Entropy,
     phase: Phase,
     waiting: VecDeque<(RequestId, Destination, Request)>,
@@ -93,6 +94,19 @@ impl Login {
         self
     }
 
+    /// At this level, but at most at the one it has.
+    #[must_use]
+    pub fn at_most(mut self, privilege: Privilege) -> Self {
+        self.privilege = self.privilege.min(privilege);
+        self
+    }
+
+    /// The level it asks for.
+    #[must_use]
+    pub fn level(&self) -> Privilege {
+        self.privilege
+    }
+
     /// With this suite and no other.
     #[must_use]
     pub fn suite(mut self, suite: CipherSuite) -> Self {
@@ -133,7 +147,7 @@ impl Login {
 pub struct Timing {
     /// For an answer to a command or to the whole login, with everything that is sent again meanwhile.
     pub limit: Duration,
-    /// How many requests may be open at the same time, 1 to 8: it begins with four, and there are fewer as soon as
+    /// How many requests may be open at the same time, 1 to 12: it begins with four, and there are fewer as soon as
     /// an answer is lost.
     pub open_requests: usize,
     /// How long a session may be idle until something is asked so that it stays: controllers end it after a minute.
@@ -154,12 +168,20 @@ impl Default for Timing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(u64);
 
+impl RequestId {
+    /// Requests of a session are counted from 0.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// What has come of something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The login succeeded: requests are sent now. As a user one need not wait for the level to be set, because that
-    /// is how sessions begin; should even that be refused, the session ends.
+    /// The login succeeded: requests are sent now. As a user the level is not set, because that is how sessions begin,
+    /// unless the controller refuses something for it; should it refuse even that level, the session ends.
     Established {
         /// By what it is protected.
         protection: Protection,
@@ -185,6 +207,7 @@ impl Session {
     pub fn start(login: Login, seed: [u8; 32], timing: Timing, now: Instant) -> Self {
         let mut session = Self {
             timing,
+            begin_with: None,
             entropy: Entropy::new(seed),
             phase: Phase::Ended,
             waiting: VecDeque::new(),
@@ -214,6 +237,22 @@ impl Session {
         let attempt = Attempt::first(suites, &mut self.entropy, give_up_at, now);
         self.out.push_back(attempt.frame());
         self.phase = Phase::Opening(Box::new(attempt));
+    }
+
+    /// Begins with as many open requests as this controller is known to keep up with, instead of four. It counts until
+    /// the session is established.
+    pub fn begin_with(&mut self, open_requests: usize) {
+        self.begin_with = Some(open_requests);
+    }
+
+    /// How many requests the controller keeps up with at the same time, by all that is known now; none outside of a
+    /// session.
+    #[must_use]
+    pub fn pace(&self) -> Option<usize> {
+        match &self.phase {
+            Phase::Open(session) => Some(session.pace()),
+            _ => None,
+        }
     }
 
     /// Queues a command; it is sent once the session is established and fewer than the limit are open.
@@ -266,6 +305,11 @@ impl Session {
             }
             (Phase::Open(session), frame) => {
                 let done = session.receive(frame, now)?;
+                if done.needs_level {
+                    let until = now + self.timing.limit;
+                    let level = self.login.privilege;
+                    self.out.push_back(session.set_privilege(level, until, &mut self.entropy, now));
+                }
                 self.done(done);
             }
             (Phase::Ended, _) => return Err(ProtoError::Ended),
@@ -326,6 +370,10 @@ impl Session {
     pub fn transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
         if let Phase::Open(session) = &mut self.phase {
             while session.has_room(self.timing.open_requests) {
+                if let Some(frame) = session.resume(&mut self.entropy, now) {
+                    self.out.push_back(frame);
+                    continue;
+                }
                 let Some((id, destination, request)) = self.waiting.pop_front() else { break };
                 let (until, request) = (now + self.timing.limit, (destination, request));
                 self.out.push_back(session.send(Purpose::Caller(id), request, until, &mut self.entropy, now));
@@ -380,11 +428,13 @@ impl Session {
                 self.end(Err(error));
             }
             Outcome::Proven(mut session) => {
-                let until = now + self.timing.limit;
-                let frame = session.set_privilege(self.login.privilege, until, &mut self.entropy, now);
-                self.out.push_back(frame);
+                session.begin_with(self.begin_with);
                 if self.login.privilege == Privilege::User {
-                    self.events.push_back(session.is_there());
+                    self.events.push_back(session.enter_as_user());
+                } else {
+                    let until = now + self.timing.limit;
+                    let level = self.login.privilege;
+                    self.out.push_back(session.set_privilege(level, until, &mut self.entropy, now));
                 }
                 self.phase = Phase::Open(session);
             }

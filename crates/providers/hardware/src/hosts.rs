@@ -200,6 +200,25 @@ impl HostFile {
         Ok(self.entries()?.0.into_iter().map(|entry| entry.host).collect())
     }
 
+    /// Those that are wanted, with who signs in; nobody where the password was sealed with another key, or for another
+    /// address or user.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub fn logins(
+        &self,
+        is_wanted: impl Fn(&HostName) -> bool,
+    ) -> Result<Vec<(Host, Option<Login>)>, HostFileError> {
+        let (entries, _) = self.entries()?;
+        let wanted = entries.into_iter().filter(|entry| is_wanted(&entry.host.name));
+        Ok(wanted
+            .map(|entry| {
+                let login = self.login(&entry);
+                (entry.host, login)
+            })
+            .collect())
+    }
+
     /// Adds a controller, or replaces the one of its name.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use ipmi::proto::chassis::SetIdentify;
 use ipmi::proto::lan::LanChange;
 use ipmi::proto::lan6::Lan6Change;
-use ipmi::proto::{AuthenticationType, CipherSuite, NetFn, Privilege, Request, UserName};
+use ipmi::proto::{AuthenticationType, CipherSuite, Destination, NetFn, Privilege, Request, UserName};
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use super::boot::Boot;
@@ -110,6 +110,36 @@ struct Options {
     new_group_key_file: Option<PathBuf>,
 }
 
+/// Who is behind the controller, and behind whom.
+#[derive(Debug, Default)]
+struct Bridges {
+    target: Option<u8>,
+    target_channel: Option<u8>,
+    transit: Option<u8>,
+    transit_channel: Option<u8>,
+}
+
+impl Bridges {
+    fn destination(&self) -> Result<Destination, Failure> {
+        let Some(target) = self.target else {
+            let is_without = self.target_channel.or(self.transit).or(self.transit_channel).is_some();
+            return if is_without {
+                Err(wrong("which controller behind it? Name its address with --target"))
+            } else {
+                Ok(Destination::CONTROLLER)
+            };
+        };
+        let there = Destination::on_channel(self.target_channel.unwrap_or(0), target, 0).map_err(wrong)?;
+        match (self.transit, self.transit_channel) {
+            (Some(transit), channel) => there.through(channel.unwrap_or(0), transit).map_err(wrong),
+            (None, Some(_)) => {
+                Err(wrong("--transit-channel: on it is which controller? Name it with --transit"))
+            }
+            (None, None) => Ok(there),
+        }
+    }
+}
+
 /// The port that exporters of IPMI have for Prometheus.
 const EXPORTER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9_290);
 
@@ -124,6 +154,8 @@ pub(super) struct Place {
     pub(super) group_key_file: Option<PathBuf>,
     pub(super) level: Option<Privilege>,
     pub(super) suite: Option<CipherSuite>,
+    /// Where the controllers are kept that have names.
+    pub(super) state: Option<PathBuf>,
     /// The type of authentication, if it is to be a session of IPMI 1.5.
     pub(super) ipmi15: Option<AuthenticationType>,
     pub(super) limit: Duration,
@@ -136,7 +168,7 @@ impl Invocation {
     pub(super) fn parse(mut parser: Parser) -> Result<Option<Self>, Failure> {
         let (mut words, mut hosts, mut user_name) = (Vec::new(), Vec::new(), String::new());
         let (mut password_file, mut group_key_file, mut level, mut suite) = (None, None, None, None);
-        let mut ipmi15 = None;
+        let (mut ipmi15, mut bridges, mut state) = (None, Bridges::default(), None);
         let (mut limit, mut parallel, mut format) = (None, None, Format::default());
         let mut options = Options {
             clock: Clock::Own,
@@ -164,6 +196,15 @@ impl Invocation {
                 }
                 Arg::Long("ipmi15") => ipmi15 = Some(parser.value()?.string()?.parse().map_err(wrong)?),
                 Arg::Long("suite") => suite = Some(parser.value()?.string()?.parse().map_err(wrong)?),
+                Arg::Long("state") => state = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("target") => bridges.target = Some(octet(&parser.value()?.string()?)?),
+                Arg::Long("target-channel") => {
+                    bridges.target_channel = Some(octet(&parser.value()?.string()?)?);
+                }
+                Arg::Long("transit") => bridges.transit = Some(octet(&parser.value()?.string()?)?),
+                Arg::Long("transit-channel") => {
+                    bridges.transit_channel = Some(octet(&parser.value()?.string()?)?);
+                }
                 Arg::Long("limit") => limit = Some(within("--limit", &parser.value()?.string()?, 3_600)?),
                 Arg::Long("parallel") => {
                     parallel = Some(within("--parallel", &parser.value()?.string()?, 4_096)?);
@@ -195,6 +236,13 @@ impl Invocation {
         if hosts.is_empty() {
             return Err(wrong("which controller? Name it with -H"));
         }
+        let behind = bridges.destination()?;
+        if let Some(what) = action.is_of_the_session().filter(|_| behind != Destination::CONTROLLER) {
+            return Err(wrong(format!(
+                "{what} is not for a controller behind another one: leave --target away"
+            )));
+        }
+        hosts.iter_mut().for_each(|host: &mut Host| host.behind = behind);
         if let Some(what) = action.is_for_one().filter(|_| hosts.len() > 1) {
             return Err(wrong(format!("{what} is for one controller, not for {}", hosts.len())));
         }
@@ -217,6 +265,7 @@ impl Invocation {
             group_key_file,
             level,
             suite,
+            state,
             ipmi15,
             limit,
             parallel,
@@ -291,6 +340,16 @@ impl Action {
             Self::Lan(Lan::Set(LanChange::Address(_))) => Some("lan set address"),
             Self::Lan6(Lan6::Set(Lan6Change::Address(_, Some(_)))) => Some("lan6 set address"),
             Self::Sol(Sol::Open) => Some("sol"),
+            _ => None,
+        }
+    }
+
+    /// Whether it is about the session or the network, where nobody passes anything on; what it is then.
+    fn is_of_the_session(&self) -> Option<&'static str> {
+        match self {
+            Self::Sol(_) => Some("sol"),
+            Self::Scan => Some("scan"),
+            Self::Audit => Some("audit"),
             _ => None,
         }
     }
@@ -389,6 +448,11 @@ mod tests {
             (&["info", "-H", "a", "--ipmi15", "oem"], "type of authentication"),
             (&["info", "-H", "a", "--ipmi15", "md5", "--suite", "3"], "--suite"),
             (&["info", "-H", "a", "--limit", "0"], "--limit"),
+            (&["info", "-H", "a", "--target", "0x83"], "address on the bus"),
+            (&["info", "-H", "a", "--target", "0x82", "--target-channel", "16"], "channel"),
+            (&["info", "-H", "a", "--transit", "0x82"], "--target"),
+            (&["info", "-H", "a", "--target", "0x82", "--transit-channel", "7"], "--transit"),
+            (&["sol", "info", "-H", "a", "--target", "0x82"], "sol is not for"),
             (&["info", "-H", "a", "--level", "root"], "\"root\""),
             (&["info", "-H", "a", "-U", "seventeen letters"], "name of the user"),
             (&["info", "-H", "a", "-P", "secret"], "-P"),

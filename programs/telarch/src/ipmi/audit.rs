@@ -91,6 +91,7 @@ async fn audit(place: Place, login: Option<Login>) -> Answers {
         while running.len() < place.parallel {
             let Some((order, host)) = waiting.pop_front() else { break };
             let (login, user) = (login.clone(), place.user_name.clone());
+            let login = host.kept_login().cloned().or(login);
             running.spawn(async move { (order, audit_one(&host, &user, login, timing).await) });
         }
         let Some(done) = running.join_next().await else { break };

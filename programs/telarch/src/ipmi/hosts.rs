@@ -3,12 +3,26 @@
 use std::fmt;
 
 use cli::host_list;
+use ipmi::proto::{Destination, Login};
 
-/// A controller: how it was named, and where it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A controller: how it was named, where it is, and who signs in, if that is kept.
+#[derive(Clone, Debug)]
 pub(super) struct Host {
+    name: String,
+    /// The port that was named.
+    port: Option<u16>,
+    kept: Option<Kept>,
+    /// Whoever is meant behind it.
+    pub(super) behind: Destination,
+}
+
+/// What `telarch ipmi host` has kept of a controller.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
     pub(super) name: String,
     pub(super) port: u16,
+    /// None if somebody else is to sign in.
+    pub(super) login: Option<Login>,
 }
 
 impl Host {
@@ -16,12 +30,42 @@ impl Host {
     pub(super) fn is_local(&self) -> bool {
         self.name == "local"
     }
+
+    /// What it may be kept under: a name without a port.
+    pub(super) fn kept_name(&self) -> Option<&str> {
+        (self.port.is_none() && !self.is_local()).then_some(&self.name)
+    }
+
+    pub(super) fn keep(&mut self, kept: Kept) {
+        self.kept = Some(kept);
+    }
+
+    /// Who signs in, if that is kept.
+    pub(super) fn kept_login(&self) -> Option<&Login> {
+        self.kept.as_ref()?.login.as_ref()
+    }
+
+    /// Who signs in, at most at the level of whoever would without what is kept.
+    pub(super) fn login(&self, usual: Login) -> Login {
+        match self.kept_login() {
+            Some(kept) => kept.clone().at_most(usual.level()),
+            None => usual,
+        }
+    }
+
+    /// Its name or address on the network, and its port.
+    pub(super) fn location(&self) -> (&str, u16) {
+        match &self.kept {
+            Some(kept) => (&kept.name, kept.port),
+            None => (&self.name, self.port.unwrap_or(ipmi::PORT)),
+        }
+    }
 }
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, port } = self;
-        match (name.contains(':'), *port) {
+        let Self { name, port, .. } = self;
+        match (name.contains(':'), port.unwrap_or(ipmi::PORT)) {
             (_, ipmi::PORT) => f.write_str(name),
             (true, port) => write!(f, "[{name}]:{port}"),
             (false, port) => write!(f, "{name}:{port}"),
@@ -36,17 +80,19 @@ pub(super) fn parse(text: &str) -> Result<Vec<Host>, String> {
 }
 
 fn host(word: &str) -> Result<Host, String> {
+    let host =
+        |name: &str, port| Host { name: name.to_owned(), port, kept: None, behind: Destination::CONTROLLER };
     let port = |text: &str| {
         text.parse().ok().filter(|port| *port != 0).ok_or_else(|| format!("{word:?}: {text:?} is no port"))
     };
     if let Some(rest) = word.strip_prefix('[') {
         let Some((name, rest)) = rest.split_once(']') else { return Err(format!("{word:?}: ] is missing")) };
         let port = match rest.strip_prefix(':') {
-            Some(text) => port(text)?,
-            None if rest.is_empty() => ipmi::PORT,
+            Some(text) => Some(port(text)?),
+            None if rest.is_empty() => None,
             None => return Err(format!("{word:?}: {rest:?} is too much")),
         };
-        return Ok(Host { name: name.to_owned(), port });
+        return Ok(host(name, port));
     }
     if word.contains(['[', ']'])
         || word.contains(|letter: char| letter.is_whitespace() || letter.is_control())
@@ -55,10 +101,10 @@ fn host(word: &str) -> Result<Host, String> {
     }
     match word.split_once(':') {
         // An IPv6 address without brackets.
-        Some((_, rest)) if rest.contains(':') => Ok(Host { name: word.to_owned(), port: ipmi::PORT }),
+        Some((_, rest)) if rest.contains(':') => Ok(host(word, None)),
         Some(("", _)) => Err(format!("{word:?} has no name")),
-        Some((name, text)) => Ok(Host { name: name.to_owned(), port: port(text)? }),
-        None => Ok(Host { name: word.to_owned(), port: ipmi::PORT }),
+        Some((name, text)) => Ok(host(name, Some(port(text)?))),
+        None => Ok(host(word, None)),
     }
 }
 

@@ -1,7 +1,9 @@
 //! `telarch ipmi host`: the controllers that the service of this machine knows.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs::DirBuilder;
+use std::net::IpAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
@@ -10,6 +12,8 @@ use ipmi::proto::{CipherSuite, Privilege};
 use lexopt::{Arg, Parser, ValueExt as _};
 use zeroize::Zeroizing;
 
+use super::arguments::Place;
+use super::hosts::{self, Kept};
 use super::sign_in;
 use crate::failure::Failure;
 use crate::place;
@@ -45,6 +49,51 @@ pub(super) fn run(parser: Parser) -> Result<String, Failure> {
         ["remove", ..] => Err(wrong("host remove: a name, and nothing else")),
         [other, ..] => Err(wrong(format!("host: {other:?} is neither add, list nor remove"))),
     }
+}
+
+/// Finds what is kept of those that are named as here: where they are and, unless the command line names somebody else,
+/// who signs in.
+pub(super) fn find(place: &mut Place) -> Result<(), Failure> {
+    let is_somebody_else = !place.user_name.is_empty();
+    let Place { hosts, suite, ipmi15, state, .. } = place;
+    // An address is no name that anybody keeps, and needs no file.
+    let is_name = |name: &&str| name.parse::<IpAddr>().is_err();
+    if !hosts.iter().any(|host| host.kept_name().filter(is_name).is_some()) {
+        return Ok(());
+    }
+    let Some(state) = state.clone().or_else(|| crate::place::state().ok()) else { return Ok(()) };
+    let wanted: HashSet<String> =
+        hosts.iter().filter_map(|host| Some(host.kept_name()?.to_ascii_lowercase())).collect();
+    let found =
+        HostFile::of_state(&state).logins(|name| wanted.contains(&name.as_str().to_ascii_lowercase()))?;
+    for (Host { name, address, .. }, login) in found {
+        let is_it = |host: &&mut hosts::Host| {
+            host.kept_name().is_some_and(|kept| kept.eq_ignore_ascii_case(name.as_str()))
+        };
+        for host in hosts.iter_mut().filter(is_it) {
+            let (name_there, port) = (address.host.clone(), address.port);
+            if is_somebody_else {
+                host.keep(Kept { name: name_there, port, login: None });
+                continue;
+            }
+            let Some(mut login) = login.clone() else {
+                return Err(Failure::failed(
+                    format!(
+                        "the password of {name} was sealed with another key, or for another address or user"
+                    ),
+                    &format!("telarch ipmi host add {name} {address}"),
+                ));
+            };
+            if let Some(suite) = suite {
+                login = login.suite(*suite);
+            }
+            if let Some(kind) = ipmi15 {
+                login = login.lan15(*kind).map_err(|error| Failure::Failed(error.to_string()))?;
+            }
+            host.keep(Kept { name: name_there, port, login: Some(login) });
+        }
+    }
+    Ok(())
 }
 
 impl Invocation {

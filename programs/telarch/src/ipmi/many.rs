@@ -77,11 +77,13 @@ async fn ask_all<Q: Question>(place: Place, login: Login, question: Q) -> Answer
 
 /// Signs in.
 pub(super) async fn open(host: &Host, login: Login, timing: Timing) -> Result<Connection, String> {
-    if host.is_local() {
-        return Connection::local(timing).map_err(|error| error.to_string());
-    }
-    let address = address(host).await?;
-    ENDPOINT.open(address, login, timing).await.map_err(|error| error.to_string())
+    let bmc = if host.is_local() {
+        Connection::local(timing).map_err(|error| error.to_string())?
+    } else {
+        let address = address(host).await?;
+        ENDPOINT.open(address, host.login(login), timing).await.map_err(|error| error.to_string())?
+    };
+    Ok(bmc.behind(host.behind))
 }
 
 /// The sockets of this process, and what it keeps of records of sensors for the next one.
@@ -93,7 +95,7 @@ static ENDPOINT: LazyLock<Endpoint> = LazyLock::new(|| {
 
 /// Where a controller on the network is.
 pub(super) async fn address(host: &Host) -> Result<SocketAddr, String> {
-    let found = lookup_host((host.name.as_str(), host.port)).await;
+    let found = lookup_host(host.location()).await;
     let address = found.map_err(|error| format!("the name is not known: {error}"))?.next();
     address.ok_or_else(|| "the name has no address".to_owned())
 }

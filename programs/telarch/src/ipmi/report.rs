@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     fn answers() -> Answers {
-        let host = |name: &str| Host { name: name.to_owned(), port: 623 };
+        let host = |name: &str| crate::ipmi::hosts::parse(name).expect("a name").remove(0);
         let row = vec![("name", Value::from("a \"b\", c")), ("value", Value::from(7)), ("none", Value::Null)];
         vec![
             (host("one"), Ok(Answer::new("x\ny".to_owned(), vec![row]))),

@@ -18,8 +18,7 @@ impl Question for Sensors {
     }
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
-        let records = bmc.records().await?;
-        let measured = bmc.measure(&records).await?;
+        let measured = bmc.sensors().await?;
         let mut answer = Answer::new(String::new(), Vec::new());
         match self.0 {
             Format::Text => answer.text = measured.iter().map(line).collect(),

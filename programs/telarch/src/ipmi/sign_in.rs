@@ -7,22 +7,22 @@ use cli::secret::{PasswordError, PasswordSource};
 use ipmi::proto::{GroupKey, Login, Password, Privilege};
 
 use super::arguments::Place;
-use super::hosts::Host;
 use crate::failure::Failure;
 
 /// Who signs in, with the password from wherever it is.
 pub(super) fn login(place: &Place, needed: Privilege) -> Result<Login, Failure> {
-    if place.hosts.iter().all(Host::is_local) {
-        // Whoever may use the driver needs no password.
+    let level = place.level.unwrap_or(needed);
+    if place.hosts.iter().all(|host| host.is_local() || host.kept_login().is_some()) {
+        // Nobody is asked for a password that is kept; and whoever may use the driver needs none.
         let nothing = Password::new(&[]).map_err(|error| Failure::Failed(error.to_string()))?;
-        return Ok(Login::new(place.user.clone(), nothing));
+        return Ok(Login::new(place.user.clone(), nothing).privilege(level));
     }
     let whose = if place.user_name.is_empty() { "the anonymous user" } else { &place.user_name };
     let of = of_whom(place);
     let password = password(place.password_file.as_deref(), whose, &of)?;
     let password =
         Password::new(password.expose().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))?;
-    let mut login = Login::new(place.user.clone(), password).privilege(place.level.unwrap_or(needed));
+    let mut login = Login::new(place.user.clone(), password).privilege(level);
     if let Some(suite) = place.suite {
         login = login.suite(suite);
     }

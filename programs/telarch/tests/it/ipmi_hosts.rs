@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use telarch_simulated_bmc::{Crowd, Network};
+
 use crate::{Ran, run, telarch};
 
 fn host(state: &Path, arguments: &[&str]) -> Ran {
@@ -33,6 +35,42 @@ fn a_controller_is_kept_with_a_password_that_cannot_be_read() {
     assert_eq!(host(&state, &["remove", "node7"]).code, 0);
     let gone = host(&state, &["remove", "node7"]);
     assert!(gone.code == 1 && gone.errors.contains("telarch ipmi host list"), "{}", gone.errors);
+}
+
+#[test]
+fn the_name_of_a_controller_stands_for_its_address_user_and_password() {
+    let crowd = Crowd::start(2, Network::default());
+    let folder = tempfile::tempdir().unwrap();
+    for (name, address) in ["node1", "node2"].iter().zip(crowd.addresses()) {
+        let added =
+            host(folder.path(), &["add", name, &address.to_string(), "-U", "oper", "--level", "user"]);
+        // The password is that of admin.
+        assert_eq!(added.code, 0, "{}", added.errors);
+    }
+    let ipmi = |arguments: &[&str], password: Option<&str>| {
+        let mut command = telarch(&["ipmi"]);
+        command.args(arguments).arg("--state").arg(folder.path()).env_remove("TELARCH_IPMI_PASSWORD");
+        command.envs(password.map(|password| ("TELARCH_IPMI_PASSWORD", password)));
+        run(&mut command, "")
+    };
+    let wrong = ipmi(&["info", "-H", "node1"], None);
+    assert!(wrong.code == 1 && wrong.errors.contains("node1"), "{}", wrong.errors);
+    // Somebody else signs in where it is.
+    let other = ipmi(&["power", "status", "-H", "node1", "-U", "admin"], Some("admin-pw"));
+    assert_eq!((other.out.trim(), other.code), ("Chassis Power is on", 0), "{}", other.errors);
+    for (name, address) in ["node1", "node2"].iter().zip(crowd.addresses()) {
+        host(folder.path(), &["add", name, &address.to_string(), "-U", "admin", "--level", "user"]);
+    }
+    let both = ipmi(&["power", "status", "-H", "NODE[1-2]"], None);
+    assert_eq!((both.out.lines().count(), both.code), (2, 0), "{}{}", both.out, both.errors);
+    // What is kept is a limit.
+    let off = ipmi(&["power", "off", "-H", "node1"], None);
+    assert!(off.code == 1 && crowd.first(|board| board.controls.is_empty()), "{}{}", off.out, off.errors);
+    let other_key = tempfile::tempdir().unwrap();
+    fs::copy(folder.path().join("ipmi-hosts"), other_key.path().join("ipmi-hosts")).unwrap();
+    let command = &mut telarch(&["ipmi", "info", "-H", "node1", "--state"]);
+    let sealed = run(command.arg(other_key.path()), "");
+    assert!(sealed.code == 1 && sealed.errors.contains("another key"), "{}", sealed.errors);
 }
 
 #[test]

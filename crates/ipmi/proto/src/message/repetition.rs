@@ -23,6 +23,12 @@ impl Request {
         }
     }
 
+    /// Whether its answer may take much longer than others, and it is better not sent again meanwhile: switching the
+    /// power, and what must not be done twice.
+    pub(crate) fn takes_its_time(&self) -> bool {
+        (self.net_fn.number(), self.command) == (0x00, 0x02) || !self.is_repeatable()
+    }
+
     /// The commands of DCMI that change nothing: their numbers are below those of power limits.
     fn reads_dcmi(&self) -> bool {
         self.data.first() == Some(&0xdc) && self.command <= 0x03

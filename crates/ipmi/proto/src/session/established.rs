@@ -26,6 +26,11 @@ pub(super) struct Established {
     /// How many may be open.
     room: Room,
     sent_at: Instant,
+    /// How many requests were sent, and the last of those that have been answered after they were sent once.
+    asked: u64,
+    answered: u64,
+    /// Whether the level of privilege was set: a session begins with that of a user.
+    is_level_set: bool,
     /// When the controller last said something that was proven.
     heard_at: Instant,
     stage: Stage,
@@ -35,8 +40,6 @@ pub(super) struct Established {
 enum Stage {
     /// The level of privilege is not set yet.
     Entering,
-    /// It is that of a user, which a session begins with, so that requests need not wait until it is set.
-    EnteringAsUser,
     Ready,
     Closing,
 }
@@ -48,6 +51,10 @@ struct Open {
     destination: Destination,
     request: Request,
     number: SequenceNumber,
+    /// The place of its last sending among those of all others.
+    order: u64,
+    /// Whether it was lost, and is sent again as soon as there is room.
+    is_parked: bool,
     /// Whether it was sent before the level of privilege was set.
     is_early: bool,
     /// The packet that is sent again as it is, because the request must not be done twice.
@@ -75,6 +82,8 @@ pub(super) enum Purpose {
 pub(super) struct Done {
     pub(super) requests: Vec<(Purpose, Result<Response, ProtoError>)>,
     pub(super) is_silent: bool,
+    /// Whether the level of privilege must be set after all.
+    pub(super) needs_level: bool,
     /// A packet of the serial console.
     pub(super) serial: Option<Vec<u8>>,
 }
@@ -93,8 +102,11 @@ impl Established {
             next: SequenceNumber::FIRST,
             open: Vec::new(),
             round_trip,
-            room: Room::new(),
+            room: Room::new(None),
             sent_at: now,
+            asked: 0,
+            answered: 0,
+            is_level_set: false,
             heard_at: now,
             stage: Stage::Entering,
         }
@@ -108,14 +120,33 @@ impl Established {
         self.stage == Stage::Closing
     }
 
+    /// The level is that of a user, with which sessions begin (IPMI 2.0, 22.18): it is set only where that is not so.
+    pub(super) fn enter_as_user(&mut self) -> Event {
+        self.stage = Stage::Ready;
+        self.is_there()
+    }
+
+    /// Begins with as many open requests as the controller is known to keep up with.
+    pub(super) fn begin_with(&mut self, open_requests: Option<usize>) {
+        self.room = Room::new(open_requests);
+    }
+
+    /// How many may be open now.
+    pub(super) fn pace(&self) -> usize {
+        self.room.now()
+    }
+
     /// Controllers of IPMI 1.5 are asked one thing at a time: their windows are narrow, and so are their buffers.
     pub(super) fn has_room(&self, limit: usize) -> bool {
         let limit = match self.protection {
             Protection::RmcpPlus(_) => limit,
             Protection::Lan15(_) => 1,
         };
-        matches!(self.stage, Stage::Ready | Stage::EnteringAsUser)
-            && self.room.is_free(self.open.len(), limit)
+        self.stage == Stage::Ready && self.room.is_free(self.under_way(), limit)
+    }
+
+    fn under_way(&self) -> usize {
+        self.open.iter().filter(|open| !open.is_parked).count()
     }
 
     /// Who still waits for an answer.
@@ -131,7 +162,9 @@ impl Established {
         if self.open.is_empty() && self.stage == Stage::Ready {
             return Some(self.sent_at + keep_alive);
         }
-        self.open.iter().map(|open| open.resend_at.min(open.give_up_at)).min()
+        let of =
+            |open: &Open| if open.is_parked { open.give_up_at } else { open.resend_at.min(open.give_up_at) };
+        self.open.iter().map(of).min()
     }
 
     /// Set Session Privilege Level (IPMI 2.0, 22.18): a new session has that of a user only.
@@ -142,9 +175,6 @@ impl Established {
         entropy: &mut Entropy,
         now: Instant,
     ) -> Vec<u8> {
-        if privilege == Privilege::User {
-            self.stage = Stage::EnteringAsUser;
-        }
         let request = Request::new(NetFn::APP, 0x3b, &[privilege.number()]);
         self.send(Purpose::SetPrivilege, (Destination::CONTROLLER, request), until, entropy, now)
     }
@@ -180,17 +210,21 @@ impl Established {
         let number = self.unused_number();
         let frame = self.seal_request(destination, &request, number, entropy);
         let once = (!request.is_repeatable()).then(|| frame.clone());
+        let least = if request.takes_its_time() { SLOW } else { Duration::ZERO };
         self.sent_at = now;
+        self.asked += 1;
         self.open.push(Open {
             purpose,
             destination,
             request,
             number,
-            is_early: self.stage == Stage::EnteringAsUser,
+            order: self.asked,
+            is_parked: false,
+            is_early: !self.is_level_set,
             once,
             first_sent_at: now,
             sent_at: now,
-            resend_at: now + self.round_trip.wait(0),
+            resend_at: now + self.round_trip.wait(0).max(least),
             give_up_at: until,
             unanswered: 0,
             later: None,
@@ -225,18 +259,35 @@ impl Established {
         {
             open.is_early = false;
             self.is_later(place, response, now);
-            return Ok(Done::default());
+            let is_asked = self.open.iter().any(|open| open.purpose == Purpose::SetPrivilege);
+            return Ok(Done { needs_level: !is_asked && !self.is_level_set, ..Done::default() });
         }
         let open = self.open.swap_remove(place);
         if open.unanswered == 0 && open.later.is_none() {
             self.round_trip.measure(now.saturating_duration_since(open.sent_at));
+            self.answered = self.answered.max(open.order);
+            self.hasten();
         }
         self.room.answered();
         let is_entered = open.purpose == Purpose::SetPrivilege && response.code == CompletionCode::OK;
         if is_entered && !self.is_closing() {
             self.stage = Stage::Ready;
+            self.is_level_set = true;
         }
         Ok(Done { requests: vec![(open.purpose, Ok(response))], ..Done::default() })
+    }
+
+    /// Those that were asked before one that has been answered are lost by chance, and not because they are too many:
+    /// they are waited for as long as an answer takes and no longer.
+    fn hasten(&mut self) {
+        let wait = self.round_trip.wait_overtaken();
+        for open in &mut self.open {
+            let may_be_lost = !open.request.takes_its_time() && !open.is_parked && open.later.is_none();
+            if may_be_lost && open.order < self.answered {
+                let wait = wait.saturating_mul(1 << open.unanswered.min(8));
+                open.resend_at = open.resend_at.min(open.sent_at + wait);
+            }
+        }
     }
 
     /// Which request it answers. What bridges have to say is answered twice, or inside of the first answer.
@@ -298,22 +349,27 @@ impl Established {
         };
         let (late, mut open): (Vec<Open>, Vec<Open>) =
             std::mem::take(&mut self.open).into_iter().partition(is_late);
-        let is_lost = |open: &Open| now >= open.resend_at && open.later.is_none();
-        if open.iter().any(is_lost) {
+        let is_due = |open: &Open| now >= open.resend_at && !open.is_parked;
+        let answered = self.answered;
+        let lost = || open.iter().filter(|open| is_due(open) && open.later.is_none());
+        let under_way = open.iter().filter(|open| !open.is_parked).count();
+        if let Some(sent_at) = lost().filter(|open| open.order > answered).map(|open| open.sent_at).min() {
             self.round_trip.was_too_short();
-            self.room.lost();
+            if self.heard_at <= sent_at { self.room.silent(under_way) } else { self.room.lost(under_way) }
+        } else if lost().next().is_some() {
+            self.room.lost_by_chance(lost().count(), under_way);
         }
-        for open in open.iter_mut().filter(|open| now >= open.resend_at) {
+        open.sort_unstable_by_key(|open| open.order);
+        let waited_for = open.iter().filter(|open| !open.is_parked && !is_due(open)).count();
+        let mut room = self.room.now().saturating_sub(waited_for);
+        for open in open.iter_mut().filter(|open| is_due(open)) {
             open.unanswered += 1;
-            open.resend_at = now + self.round_trip.wait(open.unanswered);
-            if let Some(datagram) = &open.once {
-                out.push_back(datagram.clone());
-                continue;
+            if room > 0 || !matches!(open.purpose, Purpose::Caller(_)) {
+                room = room.saturating_sub(1);
+                out.push_back(self.again(open, entropy, now));
+            } else {
+                open.is_parked = true;
             }
-            // It is the same request in a new packet, as the numbers of packets never come twice.
-            let frame = self.seal_request(open.destination, &open.request, open.number, entropy);
-            open.once = (!open.request.is_repeatable()).then(|| frame.clone());
-            out.push_back(frame);
         }
         self.open = open;
         let is_silent = late.iter().any(|open| open.later.is_none() && self.heard_at <= open.first_sent_at);
@@ -322,7 +378,31 @@ impl Established {
                 if open.request.is_repeatable() { ProtoError::NoAnswer } else { ProtoError::Undecided };
             (open.purpose, open.later.map(|(response, _)| response).ok_or(error))
         };
-        Done { requests: late.into_iter().map(outcome).collect(), is_silent, serial: None }
+        Done { requests: late.into_iter().map(outcome).collect(), is_silent, ..Done::default() }
+    }
+
+    /// Sends one of those again that wait for room.
+    pub(super) fn resume(&mut self, entropy: &mut Entropy, now: Instant) -> Option<Vec<u8>> {
+        let place = self.open.iter().position(|open| open.is_parked)?;
+        let mut open = self.open.swap_remove(place);
+        open.is_parked = false;
+        let frame = self.again(&mut open, entropy, now);
+        self.open.push(open);
+        Some(frame)
+    }
+
+    /// It is the same request in a new packet, as the numbers of packets never come twice; what must not be done twice
+    /// is sent as it was.
+    fn again(&mut self, open: &mut Open, entropy: &mut Entropy, now: Instant) -> Vec<u8> {
+        self.asked += 1;
+        (open.order, open.sent_at) = (self.asked, now);
+        open.resend_at = now + self.round_trip.wait(open.unanswered);
+        if let Some(frame) = &open.once {
+            return frame.clone();
+        }
+        let frame = self.seal_request(open.destination, &open.request, open.number, entropy);
+        open.once = (!open.request.is_repeatable()).then(|| frame.clone());
+        frame
     }
 
     fn unused_number(&mut self) -> SequenceNumber {
@@ -361,5 +441,7 @@ impl Established {
 const MOST_GOODBYES: u32 = 2;
 const GET_DEVICE_ID: u8 = 0x01;
 const DUPLICATE: u8 = 0xcf;
+/// How long what takes its time is waited for at least.
+const SLOW: Duration = Duration::from_millis(500);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

@@ -166,9 +166,8 @@ impl Attempt {
         if console_id != self.console_id {
             return Err(ProtoError::OutOfWindow);
         }
-        if self.unanswered == 0 {
-            self.round_trip.measure(now.saturating_duration_since(self.sent_at));
-        }
+        // The tag tells which of several it answers.
+        self.round_trip.measure(now.saturating_duration_since(self.sent_at));
         match std::mem::replace(&mut self.step, Step::Pause) {
             Step::OpenSession => {
                 let response = OpenSessionResponse::decode(octets, self.suite);

@@ -7,11 +7,19 @@ pub(super) struct Room {
     /// More than this was too much, or nobody has tried.
     ceiling: usize,
     answered_in_a_row: usize,
+    /// For losses that may be chance: answers earn it.
+    credit: usize,
 }
 
 impl Room {
-    pub(super) fn new() -> Self {
-        Self { now: FIRST, ceiling: MOST, answered_in_a_row: 0 }
+    /// What it begins with: fewer than may be, unless the controller is known to keep up with more.
+    pub(super) fn new(known: Option<usize>) -> Self {
+        Self { now: known.unwrap_or(FIRST).clamp(1, MOST), ceiling: MOST, answered_in_a_row: 0, credit: MOST }
+    }
+
+    /// How many may be open.
+    pub(super) fn now(self) -> usize {
+        self.now
     }
 
     /// Whether one more may be asked, with so many open.
@@ -21,6 +29,7 @@ impl Room {
 
     pub(super) fn answered(&mut self) {
         self.answered_in_a_row += 1;
+        self.credit = (self.credit + 1).min(MOST);
         if self.now < self.ceiling {
             self.now += 1;
         } else if self.ceiling < MOST && self.answered_in_a_row.is_multiple_of(PATIENCE) {
@@ -28,11 +37,31 @@ impl Room {
         }
     }
 
-    /// An answer did not come: it may have been one too many.
-    pub(super) fn lost(&mut self) {
-        self.ceiling = (self.now / 2).max(1);
-        self.now = self.ceiling;
+    /// Answers did not come to the last of so many that were open: they may have been too many.
+    pub(super) fn lost(&mut self, open: usize) {
         self.answered_in_a_row = 0;
+        // One that was alone cannot have been one too many.
+        if open > 1 {
+            self.ceiling = (self.now.min(open) / 2).max(1);
+            self.now = self.ceiling;
+        }
+    }
+
+    /// So many of those that were open are lost although later ones were answered. On a bad network that is chance, but
+    /// not if it happens to one of three.
+    pub(super) fn lost_by_chance(&mut self, lost: usize, open: usize) {
+        self.answered_in_a_row = 0;
+        match self.credit.checked_sub(lost * 3) {
+            Some(left) => self.credit = left,
+            None => self.lost(open),
+        }
+    }
+
+    /// Nothing is heard at all: one at a time is enough to find out when that ends, and the numbers of packets stay in
+    /// the window of the controller.
+    pub(super) fn silent(&mut self, open: usize) {
+        self.lost(open);
+        self.now = 1;
     }
 
     /// The controller says that it is still at work on what it is asked.
@@ -44,8 +73,9 @@ impl Room {
 }
 
 const FIRST: usize = 4;
-/// The half of the window in which packets may arrive (IPMI 2.0, 6.12.13).
-pub(super) const MOST: usize = 8;
+/// Of the fifteen packets that may be ahead of the last one that has arrived (IPMI 2.0, 6.12.13), so that three more
+/// can ask whether the controller is still there.
+pub(super) const MOST: usize = 12;
 /// After so many answers in a row one more is tried.
 const PATIENCE: usize = 8;
 
@@ -55,19 +85,46 @@ mod tests {
 
     #[test]
     fn a_loss_halves_what_is_open_and_it_grows_back_slowly() {
-        let mut room = Room::new();
+        let mut room = Room::new(None);
         assert!(room.is_free(3, 8) && !room.is_free(4, 8) && !room.is_free(2, 2) && room.is_free(0, 0));
         (0..10).for_each(|_| room.answered());
-        assert!(room.is_free(7, 8) && !room.is_free(8, 9));
-        room.lost();
-        assert!(room.is_free(3, 8) && !room.is_free(4, 8));
+        assert!(room.is_free(11, 99) && !room.is_free(12, 99) && !room.is_free(8, 8));
+        room.lost(12);
+        assert!(room.is_free(5, 99) && !room.is_free(6, 99));
         (0..7).for_each(|_| room.answered());
-        assert!(!room.is_free(4, 8));
+        assert!(!room.is_free(6, 99));
         (0..2).for_each(|_| room.answered());
-        assert!(room.is_free(4, 8) && !room.is_free(5, 8));
-        (0..4).for_each(|_| room.lost());
+        assert!(room.is_free(6, 99) && !room.is_free(7, 99));
+        (0..4).for_each(|_| room.lost(7));
         assert!(room.is_free(0, 8) && !room.is_free(1, 8));
         room.is_at_work();
         assert!(room.is_free(0, 8) && !room.is_free(1, 8));
+    }
+
+    #[test]
+    fn one_of_ten_is_chance_and_one_of_two_is_not() {
+        let mut room = Room::new(Some(12));
+        for _ in 0..20 {
+            (0..9).for_each(|_| room.answered());
+            room.lost_by_chance(1, 12);
+            assert_eq!(room.now(), 12);
+        }
+        for _ in 0..20 {
+            room.answered();
+            room.lost_by_chance(1, room.now());
+        }
+        assert_eq!(room.now(), 1);
+    }
+
+    #[test]
+    fn one_that_was_alone_was_not_too_many_and_silence_is_asked_one_at_a_time() {
+        let mut room = Room::new(Some(8));
+        room.lost(1);
+        assert_eq!(room.now(), 8);
+        room.silent(8);
+        assert_eq!(room.now(), 1);
+        (0..5).for_each(|_| room.answered());
+        assert_eq!(room.now(), 4);
+        assert_eq!((Room::new(Some(0)).now(), Room::new(Some(99)).now()), (1, MOST));
     }
 }

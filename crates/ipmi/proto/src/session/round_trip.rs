@@ -26,16 +26,26 @@ impl RoundTrip {
         self.late = (self.late + 1).min(MOST_LATE);
     }
 
+    /// How long to wait for what was asked before something that has been answered: it is lost rather than late.
+    pub(super) fn wait_overtaken(&self) -> Duration {
+        self.first().clamp(SHORTEST_OVERTAKEN, LONGEST)
+    }
+
+    fn first(&self) -> Duration {
+        self.smoothed.map_or(FIRST, |(mean, variation)| mean + variation * 4)
+    }
+
     /// How long to wait, after this many times without an answer.
     pub(super) fn wait(&self, unanswered: u32) -> Duration {
-        let first = self.smoothed.map_or(FIRST, |(mean, variation)| mean + variation * 4);
-        first.clamp(SHORTEST, LONGEST).saturating_mul(1 << unanswered.max(self.late).min(8)).min(LONGEST)
+        let times = 1 << unanswered.max(self.late).min(8);
+        self.first().clamp(SHORTEST, LONGEST).saturating_mul(times).min(LONGEST)
     }
 }
 
 const MOST_LATE: u32 = 4;
 const FIRST: Duration = Duration::from_millis(500);
 const SHORTEST: Duration = Duration::from_millis(50);
+const SHORTEST_OVERTAKEN: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
@@ -56,7 +66,7 @@ mod tests {
         for _ in 0..100 {
             round_trip.measure(Duration::from_micros(100));
         }
-        assert_eq!(round_trip.wait(0), SHORTEST);
+        assert_eq!((round_trip.wait(0), round_trip.wait_overtaken()), (SHORTEST, SHORTEST_OVERTAKEN));
         round_trip.was_too_short();
         round_trip.was_too_short();
         assert_eq!((round_trip.wait(0), round_trip.wait(3)), (SHORTEST * 4, SHORTEST * 8));

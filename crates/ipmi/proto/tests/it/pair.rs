@@ -8,13 +8,16 @@ use telarch_ipmi_proto::{
     Session, Timing, UserName, chassis, device_id,
 };
 
-/// Remembers what it was asked.
+/// Remembers what it was asked, and refuses the first of that for want of privilege.
 #[derive(Default)]
-struct Witness(Vec<Request>);
+struct Witness(Vec<Request>, usize);
 
 impl Device for Witness {
     fn answer(&mut self, asked: &Asked) -> Response {
         self.0.push(asked.request.clone());
+        if self.0.len() <= self.1 {
+            return Response::refusal(0xd4);
+        }
         Response::done(vec![0x20, 1, 2, 0, 2, 0, 0, 0, 0, 0, 0])
     }
 }
@@ -98,7 +101,7 @@ fn login() -> Login {
 
 #[test]
 fn what_a_user_asks_first_does_not_wait_until_the_level_is_set() {
-    for (privilege, together) in [(Privilege::User, 4), (Privilege::Operator, 1)] {
+    for (privilege, together) in [(Privilege::User, 3), (Privilege::Operator, 1)] {
         let mut pair = Pair::start(login().privilege(privilege), Timing::default());
         for _ in 0..3 {
             pair.session.request(device_id::GetDeviceId.request());
@@ -121,6 +124,93 @@ fn what_a_user_asks_first_does_not_wait_until_the_level_is_set() {
             pair.events.iter().filter(|event| matches!(event, Event::Answered { outcome: Ok(_), .. }));
         assert_eq!(answered.count(), 3);
         assert_eq!(pair.device.0.len(), 3);
+    }
+}
+
+#[test]
+fn the_level_of_a_user_is_set_only_where_sessions_begin_with_less() {
+    for (refused, packets) in [(0, 3 + 2), (1, 3 + 2 + 2), (2, 3 + 2 + 3)] {
+        let mut pair = Pair::start(login().privilege(Privilege::User), Timing::default());
+        pair.device.1 = refused;
+        for _ in 0..2 {
+            pair.session.request(device_id::GetDeviceId.request());
+        }
+        pair.exchange(|_| Fate::Arrives);
+        while pair.device.0.len() < 2 + refused {
+            assert!(pair.sleep());
+            pair.exchange(|_| Fate::Arrives);
+        }
+        let answered =
+            pair.events.iter().filter(|event| matches!(event, Event::Answered { outcome: Ok(_), .. }));
+        assert_eq!((answered.count(), pair.sent.len()), (2, packets));
+    }
+}
+
+#[test]
+fn what_is_lost_by_chance_is_asked_again_soon_and_the_others_go_on() {
+    let mut pair = Pair::established();
+    for _ in 0..40 {
+        pair.session.request(device_id::GetDeviceId.request());
+    }
+    let (began, before) = (pair.now, pair.sent.len());
+    pair.exchange(|place| if place == before + 20 { Fate::AnswerIsLost } else { Fate::Arrives });
+    assert_eq!(pair.sent.len() - before, 40, "nothing waits for it");
+    assert!(pair.sleep());
+    assert!(pair.now - began < Duration::from_millis(20), "{:?}", pair.now - began);
+    pair.exchange(|_| Fate::Arrives);
+    assert_eq!((pair.sent.len() - before, pair.session.pace()), (41, Some(12)));
+}
+
+#[test]
+fn a_power_cycle_is_not_sent_again_because_what_was_asked_after_it_is_answered_first() {
+    let mut pair = Pair::established();
+    pair.session.request(chassis::Control::PowerCycle.request());
+    for _ in 0..4 {
+        pair.session.request(device_id::GetDeviceId.request());
+    }
+    let (began, before) = (pair.now, pair.sent.len());
+    pair.exchange(|place| if place == before { Fate::AnswerIsLost } else { Fate::Arrives });
+    assert!(pair.sleep());
+    assert!(pair.now - began >= Duration::from_millis(500), "{:?}", pair.now - began);
+}
+
+#[test]
+fn a_controller_that_takes_one_request_at_a_time_is_soon_asked_one_at_a_time() {
+    let mut pair = Pair::established();
+    for _ in 0..40 {
+        pair.session.request(device_id::GetDeviceId.request());
+    }
+    let (began, mut ticks) = (pair.now, 0);
+    while pair.device.0.len() < 40 {
+        // Of all that arrives together it hears the first only.
+        let flight: Vec<_> = std::iter::from_fn(|| pair.session.transmit(pair.now)).collect();
+        if let Some(first) = flight.first() {
+            let answers = pair.responder.receive(first, &mut pair.device, pair.now).unwrap();
+            pair.session.receive(&answers[0], pair.now).unwrap();
+        } else {
+            ticks += 1;
+            assert!(pair.sleep());
+        }
+    }
+    assert!(ticks < 12 && pair.now - began < Duration::from_secs(2), "{ticks}, {:?}", pair.now - began);
+}
+
+#[test]
+fn a_network_that_is_silent_for_a_while_does_not_cost_the_session() {
+    let mut pair = Pair::established();
+    for _ in 0..40 {
+        pair.session.request(device_id::GetDeviceId.request());
+    }
+    // So many packets are lost that all are that a controller does not take any more after them.
+    let mut silent = Vec::new();
+    for _ in 0..3 {
+        silent.extend(std::iter::from_fn(|| pair.session.transmit(pair.now)));
+        assert!(pair.sleep());
+    }
+    assert!(silent.len() <= 14, "{}", silent.len());
+    while pair.device.0.len() < 40 {
+        pair.exchange(|_| Fate::Arrives);
+        assert!(pair.sleep());
     }
 }
 

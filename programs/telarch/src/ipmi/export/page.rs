@@ -31,8 +31,7 @@ pub(super) async fn of(bmc: &Connection) -> Result<Page, IpmiError> {
     if let Some(timer) = known(bmc, &GetWatchdog).await? {
         page.add("ipmi_watchdog_timer_state", &[], if timer.is_running { 1.0 } else { 0.0 });
     }
-    let records = bmc.records().await?;
-    bmc.measure(&records).await?.iter().for_each(|measured| page.add_sensor(measured));
+    bmc.sensors().await?.iter().for_each(|measured| page.add_sensor(measured));
     Ok(page)
 }
 
