@@ -11,12 +11,13 @@ use wsman::{Action, Detail, Fault, Head, Reply, Request, Subcode, code};
 use xml::{Bounds, Encoding, EncodingError};
 
 use crate::access::{self, Caller};
+use crate::authentication::judged_again;
 use crate::enumeration::Enumeration;
 use crate::identify;
-use crate::plugin::{Answer, Call, Content, Delivered};
+use crate::plugin::{Answer, BoxFuture, Call, Content, Delivered};
 use crate::random::fresh_uuid;
 use crate::service::Service;
-use crate::subscription::{self, Opening, Subscription};
+use crate::subscription::{self, Opening, Puller, Subscription};
 
 /// What is sent back.
 pub(crate) struct Message {
@@ -157,7 +158,7 @@ impl Service {
     /// The next page of an enumeration, or the next events of a subscription.
     async fn pull(
         &self,
-        caller: &Caller,
+        caller: &Arc<Caller>,
         request: &Request,
         limits: &Limits,
         state: &State,
@@ -167,7 +168,18 @@ impl Service {
             return self.contexts.pull(caller.sid(), &pull, request.head(), limits).await;
         };
         allow(caller, &subscription, &Action::Pull, state)?;
-        subscription.pull(&self.subscriptions, &pull, request.head(), limits).await
+        let judged_again = |subscription: &Arc<Subscription>| {
+            let subscription = Arc::clone(subscription);
+            let judged = async move {
+                let caller = judged_again(caller, self).await.ok_or_else(lets_in_no_more)?;
+                allow(&caller, &subscription, &Action::Pull, &self.state())?;
+                Ok(caller)
+            };
+            Box::pin(judged) as BoxFuture<'_, _>
+        };
+        let stands_for = self.authenticator.stands_for();
+        let puller = Puller { caller, stands_for, judged_again: &judged_again };
+        subscription.pull(&self.subscriptions, puller, &pull, request.head(), limits).await
     }
 
     /// Ends an enumeration, or a subscription.
@@ -277,6 +289,12 @@ fn not_enumerated(head: &Head) -> Fault {
         code::INTERNAL_ERROR,
         format!("the resource cannot answer {}", head.action.uri()),
     )
+}
+
+/// What somebody has waited for comes too late.
+fn lets_in_no_more() -> Fault {
+    let reason = "access is denied: the account that subscribed lets nobody in any more";
+    Fault::new(Subcode::AccessDenied, code::ACCESS_DENIED, reason)
 }
 
 /// The client has half closed its connection, so waiting would not find out whether it is still there.
