@@ -3,8 +3,8 @@
 mod escape;
 pub(super) mod terminal;
 
-use ipmi::proto::Privilege;
 use ipmi::proto::payload::{BitRate, GetSerialParameter, SerialChange, SerialParameter, SerialValue};
+use ipmi::proto::{CompletionCode, Privilege};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
@@ -85,7 +85,8 @@ async fn info(bmc: &Connection) -> Result<Answer, IpmiError> {
     ] {
         let value = match bmc.run(&GetSerialParameter { channel, parameter }).await {
             Ok(value) => shown(value),
-            Err(IpmiError::Completion(_)) => Value::Null,
+            // Whoever may not read it is told so.
+            Err(IpmiError::Completion(code)) if code != CompletionCode::PRIVILEGE => Value::Null,
             Err(IpmiError::Proto(error)) if error.is_about_octets() => Value::Null,
             Err(error) => return Err(error),
         };

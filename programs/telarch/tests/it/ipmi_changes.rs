@@ -135,6 +135,8 @@ fn channels_watchdogs_and_clocks_read_as_with_ipmitool() {
         assert_eq!(ours[name], theirs[name], "{name}");
     }
     assert!(printed(&bmc, &["sessions"]).contains("user 2 | user | channel 1"));
+    let theirs = fields(&bmc.ipmitool(&["session", "info", "active"]).unwrap());
+    assert_eq!((theirs["user id"].as_str(), theirs["channel number"].as_str()), ("2", "0x01"));
 
     let ours = fields(&printed(&bmc, &["watchdog"]));
     let theirs = bmc.ipmitool(&["mc", "watchdog", "get"]).unwrap();
@@ -150,6 +152,21 @@ fn channels_watchdogs_and_clocks_read_as_with_ipmitool() {
     let theirs = bmc.ipmitool(&["sel", "time", "get"]).unwrap();
     // 2026-11-21 22:40:01 and 11/21/26 22:40:01 UTC, where a minute may begin in between.
     assert_eq!(ours[5..13].replace('-', "/"), format!("{} {}", &theirs[..5], &theirs[9..11]));
+}
+
+#[test]
+fn the_lamp_of_the_box_blinks_as_long_as_with_ipmitool() {
+    let Some(bmc) = SimulatedBmc::start() else { return };
+    let words = [("20", "20", "identify=20 0"), ("on", "force", "identify=0 1"), ("0", "0", "identify=0 0")];
+    for (ours, theirs, done) in words {
+        printed(&bmc, &["identify", ours]);
+        if bmc.ipmitool(&["chassis", "identify", theirs]).is_none() {
+            return;
+        }
+        let log = bmc.chassis_log();
+        let last: Vec<&str> = log.lines().rev().take(2).collect();
+        assert_eq!(last, [done; 2], "{ours}");
+    }
 }
 
 #[test]

@@ -299,3 +299,50 @@ fn power_policy_cause_hours_and_watchdog_are_those_of_ipmitool() {
     said(&bmc, &["watchdog", "reset"]);
     said(&bmc, &["watchdog", "off"]);
 }
+
+#[test]
+fn a_password_is_compared_as_ipmitool_compares_it() {
+    let (_crowd, bmc) = ours(Board::default());
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (right, wrong) = (file("right", "Rabbit-7\n"), file("wrong", "rabbit-7\n"));
+    let long = file("long", "twenty octets of it!\n");
+    let test = |path: &str| said(&bmc, &["user", "test", "3", "--new-password-file", path]);
+    said(&bmc, &["user", "password", "3", "--new-password-file", &right]);
+    assert_eq!(test(&right), "user 3: the password is right\n");
+    assert_eq!(test(&wrong), "user 3: the password is wrong\n");
+    assert!(test(&long).contains("of another size"));
+    let Some(theirs) = ipmitool(&bmc, &["user", "test", "3", "16", "Rabbit-7"]) else { return };
+    assert!(theirs.contains("Success"), "{theirs}");
+    // And the other way round.
+    ipmitool(&bmc, &["user", "set", "password", "3", "twenty octets of it!", "20"]).unwrap();
+    assert_eq!(test(&long), "user 3: the password is right\n");
+}
+
+#[test]
+fn the_serial_console_is_set_as_ipmitool_reads_it() {
+    let (_crowd, bmc) = ours(Board::default());
+    said(&bmc, &["sol", "set", "rate", "19.2"]);
+    let compare = |enabled: [&str; 2]| {
+        let ours = fields(&said(&bmc, &["sol", "info"]));
+        let theirs = fields(&ipmitool(&bmc, &["sol", "info", "1"])?);
+        assert_eq!([ours["Enabled"].as_str(), theirs["Enabled"].as_str()], enabled);
+        for name in ["Volatile Bit Rate (kbps)", "Non-Volatile Bit Rate (kbps)"] {
+            assert_eq!((ours[name].as_str(), theirs[name].as_str()), ("19.2", "19.2"), "{name}");
+        }
+        assert!(theirs["Payload Port"].starts_with(&ours["Payload Port"]), "{ours:?} {theirs:?}");
+        Some(())
+    };
+    if compare(["yes", "true"]).is_none() {
+        return;
+    }
+    said(&bmc, &["sol", "set", "enabled", "off"]);
+    compare(["no", "false"]).unwrap();
+    ipmitool(&bmc, &["sol", "set", "enabled", "true", "1"]).unwrap();
+    compare(["yes", "true"]).unwrap();
+}

