@@ -18,6 +18,9 @@ pub(super) const LIMIT: Duration = Duration::from_secs(10);
 /// How many files of users are looked at.
 const MAX_USER_SHARES: usize = 10_000;
 
+/// How many octets of each, as many as Samba looks at: links to one file are many shares, but not many large ones.
+const MAX_USER_SHARE: u64 = 10 << 10;
+
 /// All shares; none if there is no Samba.
 pub(super) fn shares(machine: &Machine) -> Result<Vec<Share>, ProviderError> {
     let configuration = machine.path(CONFIGURATION);
@@ -80,7 +83,10 @@ fn users(machine: &Machine, folder: &str) -> Vec<Share> {
     // Samba writes new ones into files with a colon first.
     let names = names.into_iter().filter(|name| !name.starts_with([':', '.'])).take(MAX_USER_SHARES);
     names
-        .filter_map(|name| user_share(&name, &machine.text_of_others(format!("{folder}/{name}")).ok()?))
+        .filter_map(|name| {
+            let text = machine.text_of_others_up_to(format!("{folder}/{name}"), MAX_USER_SHARE).ok()?;
+            user_share(&name, &text)
+        })
         .collect()
 }
 
