@@ -249,8 +249,17 @@ impl Machine {
     /// # Errors
     /// What the kernel says.
     pub fn names(&self, path: impl AsRef<Path>) -> io::Result<Vec<OsString>> {
+        self.names_up_to(path, usize::MAX)
+    }
+
+    /// Some of the names, no more than so many, in a folder that others fill.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn names_up_to(&self, path: impl AsRef<Path>, most: usize) -> io::Result<Vec<OsString>> {
         self.opened.fetch_add(1, Ordering::Relaxed);
-        Ok(fs::read_dir(self.path(path))?.filter_map(|entry| Some(entry.ok()?.file_name())).collect())
+        let entries = fs::read_dir(self.path(path))?.take(most);
+        Ok(entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect())
     }
 
     /// The name of the machine without its domain.

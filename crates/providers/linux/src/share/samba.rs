@@ -77,11 +77,11 @@ pub(super) fn shares(machine: &Machine) -> Result<Vec<Share>, ProviderError> {
 
 /// Shares of users, in the order of their names.
 fn users(machine: &Machine, folder: &str) -> Vec<Share> {
-    let names = machine.names(folder).unwrap_or_default();
+    let names = machine.names_up_to(folder, MAX_USER_SHARES).unwrap_or_default();
     let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
     names.sort_unstable();
     // Samba writes new ones into files with a colon first.
-    let names = names.into_iter().filter(|name| !name.starts_with([':', '.'])).take(MAX_USER_SHARES);
+    let names = names.into_iter().filter(|name| !name.starts_with([':', '.']));
     names
         .filter_map(|name| {
             let text = machine.text_of_others_up_to(format!("{folder}/{name}"), MAX_USER_SHARE).ok()?;
