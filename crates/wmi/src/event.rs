@@ -17,8 +17,8 @@ mod timer;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use cim::wql::{self, Query, Select};
-use cim::{Class, Instance, Name, Namespace, Status};
+use cim::wql::{self, Predicate, Query, Select};
+use cim::{Class, Instance, Name, Namespace, Status, Value};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinError, JoinSet};
 
@@ -57,6 +57,21 @@ pub trait EventSource: Send {
     /// # Errors
     /// The source is of no use any more. Changes of instances are found by looking then; other events end.
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>>;
+
+    /// What it has to tell of the instances of a class; of a class of events nobody asks.
+    fn telling(&self) -> Telling {
+        Telling::WhenToLook
+    }
+}
+
+/// How much a source knows of the instances that are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// That something has changed; the engine looks what.
+    WhenToLook,
+    /// Every instance that comes ([`Happening::Came`]), and nothing else happens that is watched for: nobody looks, not
+    /// even once, so there may be any number of instances. When it ends, the subscription does.
+    Instances,
 }
 
 /// A future that a trait object can return.
@@ -69,6 +84,8 @@ pub enum Happening {
     Event(Instance),
     /// Instances of the class that is watched may have come, changed or gone: it is time to look.
     Changed,
+    /// This instance of the class that is watched has come ([`Telling::Instances`]).
+    Came(Instance),
 }
 
 /// What is to be watched.
@@ -80,6 +97,19 @@ pub struct Watch<'a> {
     pub class: &'a Arc<Class>,
     /// Which changes of instances; none for a class of events.
     pub changes: Changes,
+    /// What the query wants of events of the class; `None` for changes of instances.
+    pub predicate: Option<&'a Predicate>,
+}
+
+impl Watch<'_> {
+    /// The values that the properties of these names must have in an event, if the query leaves none of them open.
+    ///
+    /// As [`Predicate::pinned`]; `None` also if the class has no such property.
+    #[must_use]
+    pub fn pinned(&self, names: &[&str]) -> Option<Vec<Vec<Value>>> {
+        let columns = names.iter().map(|name| self.class.column(name)).collect::<Option<Vec<_>>>()?;
+        self.predicate?.pinned(&columns)
+    }
 }
 
 bitflags::bitflags! {

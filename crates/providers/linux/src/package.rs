@@ -4,6 +4,7 @@ mod dpkg;
 mod rpm;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -53,6 +54,11 @@ const DATABASES: [(&str, Read); 3] = [
 ];
 
 impl Packages {
+    /// The files that are others when packages are.
+    pub(crate) fn sources(machine: &Machine) -> Vec<PathBuf> {
+        DATABASES.iter().map(|(database, _)| machine.path(database)).collect()
+    }
+
     /// All of them, in the order of their names; none if there is no database.
     ///
     /// # Errors

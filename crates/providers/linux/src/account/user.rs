@@ -73,8 +73,6 @@ impl Table for UserAccount {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["InstallDate"];
-
     fn watch(
         &self,
         machine: &Arc<Machine>,

@@ -62,8 +62,6 @@ impl Table for Service {
         ("WaitHint", |machine, unit| wait_hint(machine, unit).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["InstallDate"];
-
     const AT_ONCE: usize = 16;
 
     fn watch(

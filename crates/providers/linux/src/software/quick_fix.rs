@@ -98,7 +98,7 @@ impl Table for QuickFix {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Caption", "InstallDate", "Name"];
+    const UNKNOWN: &'static [&'static str] = &["Caption", "Name"];
 
     fn rows(
         &self,

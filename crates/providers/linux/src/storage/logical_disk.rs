@@ -121,15 +121,7 @@ impl Table for LogicalDisk {
         ("VolumeSerialNumber", |machine, disk| disk.file_system.identity(machine).serial_number().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ErrorCleared",
-        "ErrorDescription",
-        "ErrorMethodology",
-        "InstallDate",
-        "LastErrorCode",
-        "PNPDeviceID",
-        "PowerManagementCapabilities",
-    ];
+    const UNKNOWN: &'static [&'static str] = &["PNPDeviceID"];
 
     fn watch(
         &self,

@@ -13,6 +13,7 @@ mod performance;
 mod printing;
 mod process;
 mod registry;
+mod registry_events;
 mod schedule;
 mod scx;
 mod security;

@@ -142,30 +142,7 @@ impl Table for IpAddress {
         ("ValidLifetime", |_, row| lifetime(row.address.valid)),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AddressOrigin",
-        "AvailableRequestedStates",
-        "CommunicationStatus",
-        "Description",
-        "DetailedStatus",
-        "EnabledDefault",
-        "EnabledState",
-        "HealthState",
-        "InstallDate",
-        "InstanceID",
-        "NameFormat",
-        "OperatingStatus",
-        "OperationalStatus",
-        "OtherEnabledState",
-        "OtherTypeDescription",
-        "PrimaryStatus",
-        "ProtocolType",
-        "RequestedState",
-        "Status",
-        "StatusDescriptions",
-        "TimeOfLastStateChange",
-        "TransitioningToState",
-    ];
+    const UNKNOWN: &'static [&'static str] = &["AddressOrigin", "Description", "EnabledState", "Status"];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         Row::all(machine).into_iter().try_for_each(push)

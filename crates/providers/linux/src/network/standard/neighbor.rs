@@ -74,26 +74,11 @@ impl Table for NetNeighbor {
 
     const UNKNOWN: &'static [&'static str] = &[
         "AccessContext",
-        "AvailableRequestedStates",
-        "CommunicationStatus",
         "Description",
-        "DetailedStatus",
-        "EnabledDefault",
         "EnabledState",
-        "HealthState",
-        "InstallDate",
-        "InstanceID",
-        "OperatingStatus",
-        "OperationalStatus",
         "OtherAccessContext",
-        "OtherEnabledState",
         "OtherInfoFormatDescription",
-        "PrimaryStatus",
-        "RequestedState",
         "Status",
-        "StatusDescriptions",
-        "TimeOfLastStateChange",
-        "TransitioningToState",
     ];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {

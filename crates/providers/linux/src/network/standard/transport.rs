@@ -158,29 +158,15 @@ impl Table for TcpConnection {
     const UNKNOWN: &'static [&'static str] = &[
         "AggregationBehavior",
         "AppliedSetting",
-        "AvailableRequestedStates",
         "Caption",
-        "CommunicationStatus",
         "CreationTime",
         "Description",
-        "DetailedStatus",
         "Directionality",
         "ElementName",
-        "EnabledDefault",
         "EnabledState",
-        "HealthState",
-        "InstallDate",
         "Name",
         "OffloadState",
-        "OperatingStatus",
-        "OperationalStatus",
-        "OtherEnabledState",
-        "PrimaryStatus",
-        "RequestedState",
         "Status",
-        "StatusDescriptions",
-        "TimeOfLastStateChange",
-        "TransitioningToState",
     ];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
@@ -208,28 +194,14 @@ impl Table for UdpEndpoint {
 
     const UNKNOWN: &'static [&'static str] = &[
         "AggregationBehavior",
-        "AvailableRequestedStates",
         "Caption",
-        "CommunicationStatus",
         "CreationTime",
         "Description",
-        "DetailedStatus",
         "Directionality",
         "ElementName",
-        "EnabledDefault",
         "EnabledState",
-        "HealthState",
-        "InstallDate",
         "Name",
-        "OperatingStatus",
-        "OperationalStatus",
-        "OtherEnabledState",
-        "PrimaryStatus",
-        "RequestedState",
         "Status",
-        "StatusDescriptions",
-        "TimeOfLastStateChange",
-        "TransitioningToState",
     ];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {

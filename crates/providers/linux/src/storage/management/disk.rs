@@ -160,17 +160,8 @@ impl Table for Disk {
         ("UniqueIdFormat", |machine, drive| unique_id(machine, drive).map(|(_, format)| format).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AdapterSerialNumber",
-        "IsHighlyAvailable",
-        "IsScaleOut",
-        "OfflineReason",
-        "PassThroughClass",
-        "PassThroughIds",
-        "PassThroughNamespace",
-        "PassThroughServer",
-        "ProvisioningType",
-    ];
+    const UNKNOWN: &'static [&'static str] =
+        &["AdapterSerialNumber", "IsHighlyAvailable", "IsScaleOut", "OfflineReason", "ProvisioningType"];
 
     fn rows(
         &self,
