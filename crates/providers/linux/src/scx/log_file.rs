@@ -2,21 +2,23 @@
 //!
 //! How far somebody has read a file is kept in the state folder of the user this runs as, for each `qid`.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod expressions;
+mod mark;
+mod source;
+
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cim::{Instance, Status, Value};
-use regex::{RegexBuilder, RegexSet, RegexSetBuilder};
-use sha2::{Digest as _, Sha256};
 use wmi::{MethodCall, ProviderError, Scan};
 
+use self::expressions::Expressions;
+use self::mark::Mark;
+use self::source::{Access, Log, Position};
+
 use crate::Machine;
-use crate::program;
 use crate::sendable::{LONGEST, cut, room_for};
 use crate::table::{Fill, Push, Table, failure, returned};
 
@@ -29,18 +31,10 @@ const MAX_ROWS: usize = 500;
 /// How many octets of XML these may take: they fit into the 150 KiB that most clients ask for.
 const MAX_ANSWER: usize = 2 * LONGEST;
 
-/// How many octets of a file one call looks at.
-const MAX_READ: u64 = 64 << 20;
-
 /// The longest line that is looked at whole; what follows in it is passed over.
 const MAX_LINE: usize = 64 << 10;
 
-/// How many expressions may be given, and how many octets each and all together may become.
-const MAX_EXPRESSIONS: usize = 1000;
-const MAX_EXPRESSION: usize = 1 << 20;
-const MAX_TOGETHER: usize = 4 << 20;
-
-/// How long `sudo` may take, and how long lines are looked at where nobody says how long he waits.
+/// How long lines are looked at where nobody says how long he waits.
 const LIMIT: Duration = Duration::from_secs(30);
 
 impl Table for LogFile {
@@ -85,7 +79,7 @@ impl Table for LogFile {
         if text("qid").is_empty() {
             return Err(wrong("qid is empty\n  give each reader of a file a name of its own"));
         }
-        let log = Log::open(machine, name, access(text("elevationType"))?);
+        let log = Log::open(machine, name, Access::of(text("elevationType"))?);
         let mark = Mark::of(machine, name, text("qid"))?;
         match call.operation.method.name.as_str() {
             "GetMatchedRows" => {
@@ -122,7 +116,7 @@ fn matched(
     expressions: Option<&Value>,
     until: Instant,
 ) -> Result<Vec<String>, ProviderError> {
-    let wanted = Wanted::of(expressions.map(Value::elements).unwrap_or_default())?;
+    let wanted = Expressions::of(expressions.map(Value::elements).unwrap_or_default())?;
     let mut rows = Vec::new();
     if !wanted.invalid.is_empty() {
         rows.push(format!("InvalidRegexp;{}", numbers(wanted.invalid.iter().copied())));
@@ -185,46 +179,6 @@ fn numbers(numbers: impl Iterator<Item = usize>) -> String {
     numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(" ")
 }
 
-/// The expressions of a question, looked for all at once.
-struct Wanted {
-    together: RegexSet,
-    /// The number that each of these has in the question.
-    numbers: Vec<usize>,
-    /// The numbers of those that are none, or too large.
-    invalid: Vec<usize>,
-}
-
-impl Wanted {
-    fn of(expressions: &[Value]) -> Result<Self, ProviderError> {
-        if expressions.len() > MAX_EXPRESSIONS {
-            return Err(wrong(&format!(
-                "there are more than {MAX_EXPRESSIONS} expressions\n  ask for some of them at a time"
-            )));
-        }
-        // One alone is small enough to be thrown away again.
-        let is_one = |text: &&str| RegexBuilder::new(text).size_limit(MAX_EXPRESSION).build().is_ok();
-        let (mut numbers, mut valid, mut invalid) = (Vec::new(), Vec::new(), Vec::new());
-        for (number, expression) in expressions.iter().enumerate() {
-            match expression.as_str().filter(is_one) {
-                Some(text) => {
-                    numbers.push(number);
-                    valid.push(text);
-                }
-                None => invalid.push(number),
-            }
-        }
-        let together = RegexSetBuilder::new(valid).size_limit(MAX_TOGETHER).build();
-        let together = together.map_err(|_| {
-            wrong("the expressions are too large together\n  ask for some of them at a time, or for shorter ones")
-        })?;
-        Ok(Self { together, numbers, invalid })
-    }
-
-    fn matching(&self, text: &str) -> impl Iterator<Item = usize> {
-        self.together.matches(text).into_iter().filter_map(|at| self.numbers.get(at).copied())
-    }
-}
-
 /// Reads a line, keeping no more of it than is looked at; says how long it is.
 fn next_line(reader: &mut impl io::BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
     let mut length = 0;
@@ -245,160 +199,15 @@ fn next_line(reader: &mut impl io::BufRead, line: &mut Vec<u8>) -> io::Result<u6
     }
 }
 
-/// A file that is read.
-enum Log {
-    /// As whoever asks.
-    Open(File),
-    /// As root, by `sudo` without a password.
-    Elevated(PathBuf),
-}
-
-/// As whom something is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Access {
-    Caller,
-    Elevated,
-}
-
-fn access(kind: &str) -> Result<Access, ProviderError> {
-    match kind {
-        "" => Ok(Access::Caller),
-        kind if kind.eq_ignore_ascii_case("sudo") => Ok(Access::Elevated),
-        other => Err(wrong(&format!("elevationType is '{other}'\n  it may be 'sudo', or left out"))),
-    }
-}
-
-/// Where in a file somebody is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Position {
-    /// What tells the file from another one of its name.
-    identity: String,
-    offset: u64,
-}
-
-impl Log {
-    fn open(machine: &Machine, name: &Path, access: Access) -> io::Result<Self> {
-        match access {
-            // Logs lie in folders of those who write them, who may lay a pipe there.
-            Access::Caller => machine.file_of_others(name).map(Self::Open),
-            Access::Elevated => Ok(Self::Elevated(machine.path(name))),
-        }
-    }
-
-    /// How many octets are read at once.
-    fn reach(&self) -> u64 {
-        match self {
-            Self::Open(_) => MAX_READ,
-            // As many as are kept of what programs say.
-            Self::Elevated(_) => u64::try_from(program::MAX_OUTPUT).unwrap_or(MAX_READ),
-        }
-    }
-
-    /// The end of the file.
-    fn end(&self) -> io::Result<Position> {
-        match self {
-            Self::Open(file) => {
-                let facts = file.metadata()?;
-                Ok(Position { identity: format!("{}:{}", facts.dev(), facts.ino()), offset: facts.len() })
-            }
-            Self::Elevated(path) => {
-                let told = elevated(&["stat", "--dereference", "--format=%d:%i %s %F", "--"], path)?;
-                let told = String::from_utf8_lossy(&told);
-                let mut fields = told.trim().splitn(3, ' ');
-                let (identity, size, kind) = (fields.next(), fields.next(), fields.next());
-                let position = identity.zip(size.and_then(|size| size.parse().ok()));
-                let is_file = kind.is_some_and(|kind| kind.starts_with("regular"));
-                let (identity, offset) = position
-                    .filter(|_| is_file)
-                    .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it is no file"))?;
-                Ok(Position { identity: identity.to_owned(), offset })
-            }
-        }
-    }
-
-    /// What is between two places of it.
-    fn read(&self, begin: u64, end: u64) -> io::Result<Box<dyn io::BufRead + '_>> {
-        let length = end.saturating_sub(begin);
-        match self {
-            Self::Open(file) => {
-                let mut file = file;
-                file.seek(SeekFrom::Start(begin))?;
-                Ok(Box::new(BufReader::new(file.take(length))))
-            }
-            Self::Elevated(path) => {
-                let skip = format!("--bytes=+{}", begin.saturating_add(1));
-                let told = elevated(&["tail", &skip, "--"], path)?;
-                Ok(Box::new(BufReader::new(io::Cursor::new(told).take(length))))
-            }
-        }
-    }
-}
-
-/// What a program says of a file, as root.
-fn elevated(words: &[&str], path: &Path) -> io::Result<Vec<u8>> {
-    let mut command = Command::new("sudo");
-    command.args(["-n", "--"]).args(words).arg(path).env("LC_ALL", "C");
-    let ended = program::run(&mut command, LIMIT)?;
-    match ended.code {
-        Some(0) => Ok(ended.output),
-        Some(_) => {
-            let said = String::from_utf8_lossy(&ended.errors).trim().to_owned();
-            let kind = if said.ends_with("No such file or directory") {
-                io::ErrorKind::NotFound
-            } else {
-                io::ErrorKind::PermissionDenied
-            };
-            Err(io::Error::new(kind, said))
-        }
-        None => Err(io::ErrorKind::TimedOut.into()),
-    }
-}
-
-/// The file that remembers how far somebody has read.
-struct Mark(PathBuf);
-
-impl Mark {
-    fn of(machine: &Machine, name: &Path, qid: &str) -> Result<Self, ProviderError> {
-        let nowhere = || wrong("nothing is kept for this user, so nobody would know what is new");
-        let folder = machine.user_state().ok_or_else(nowhere)?.join("scx-logfile");
-        let mut hash = Sha256::new();
-        hash.update(name.as_os_str().as_encoded_bytes());
-        // No path has this octet in it.
-        hash.update([0]);
-        hash.update(qid);
-        let digits: String = hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect();
-        Ok(Self(folder.join(digits)))
-    }
-
-    fn get(&self) -> Option<Position> {
-        let text = fs::read_to_string(&self.0).ok()?;
-        let (identity, offset) = text.trim().split_once(' ')?;
-        Some(Position { identity: identity.to_owned(), offset: offset.parse().ok()? })
-    }
-
-    fn set(&self, position: &Position) -> io::Result<()> {
-        let folder = self.0.parent().unwrap_or(&self.0);
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        writeln!(file, "{} {}", position.identity, position.offset)?;
-        file.persist(&self.0)?;
-        Ok(())
-    }
-
-    fn remove(&self) -> io::Result<()> {
-        match fs::remove_file(&self.0) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        }
-    }
-}
-
 fn wrong(problem: &str) -> ProviderError {
     ProviderError::failed(Status::InvalidParameter, problem)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::BufReader;
+
     use super::*;
 
     #[test]
@@ -415,22 +224,6 @@ mod tests {
         }
         let long = u64::try_from(MAX_LINE + 11).expect("it is small");
         assert_eq!(lines, [(long, MAX_LINE), (5, 5), (4, 4)]);
-    }
-
-    #[test]
-    fn expressions_are_those_of_posix_and_have_an_end() {
-        let wanted = |texts: &[&str]| {
-            Wanted::of(&texts.iter().map(|text| Value::from((*text).to_owned())).collect::<Vec<_>>())
-        };
-        let some =
-            wanted(&["a(b", "[[:digit:]]+ (error|warn)", "(((x{1000}){1000}){1000})", "12"]).expect("few");
-        assert_eq!(some.invalid, [0, 2]);
-        assert_eq!(some.matching("at 12 error").collect::<Vec<_>>(), [1, 3]);
-        assert_eq!(some.matching("at 13").count(), 0);
-        let many = ["[a-z]{1,200}[0-9]{1,200}"; MAX_EXPRESSIONS];
-        let refused = wanted(&many).err().expect("they are too large").to_string();
-        assert!(refused.contains("too large together"), "{refused}");
-        assert!(wanted(&["a"; MAX_EXPRESSIONS + 1]).is_err());
     }
 
     #[test]
@@ -468,15 +261,5 @@ mod tests {
             told.extend(rows.into_iter().filter(|row| row != "MoreRowsAvailable;true"));
         }
         assert_eq!((told.len(), told.last().map(String::as_str)), (4, Some("0;login of mallory")));
-    }
-
-    #[test]
-    fn a_pipe_is_no_log() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let pipe = rustix::fs::FileType::Fifo;
-        rustix::fs::mknodat(rustix::fs::CWD, folder.path().join("log"), pipe, rustix::fs::Mode::RWXU, 0)
-            .expect("there is room");
-        let machine = Machine::at(folder.path());
-        assert!(Log::open(&machine, Path::new("/log"), Access::Caller).is_err());
     }
 }
