@@ -1,6 +1,8 @@
 //! `SCX_LogFile`: the lines that were added to a file and match something, each told once.
 //!
-//! How far somebody has read a file is kept in the state folder of the user this runs as, for each `qid`.
+//! How far somebody has read a file is kept in the state folder of the user this runs as, for each `qid`. It is kept
+//! before the lines are on their way, as SCXcore keeps it (`logfileutils.cpp`, `ReadLogFile`, which ends with
+//! `PersistState`): lines whose answer is lost are not told again.
 
 mod expressions;
 mod mark;
