@@ -63,12 +63,21 @@ impl Link {
     /// Sends one frame.
     ///
     /// # Errors
-    /// The system's, and [`ErrorKind::InvalidInput`] for what no frame can carry.
+    /// The system's, and [`ErrorKind::InvalidInput`] for what no frame can carry. If the other end has not taken it in
+    /// [time](Self::speak_at_most), perhaps a part of it only, the link is closed.
     pub fn send(&self, message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let (Some(head), true) = (frame_head(message.len()), descriptors.len() <= MOST_DESCRIPTORS) else {
             return Err(ErrorKind::InvalidInput.into());
         };
         let _turn = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write(head, message, descriptors).inspect_err(|error| {
+            if error.kind() == ErrorKind::WouldBlock {
+                self.close();
+            }
+        })
+    }
+
+    fn write(&self, head: [u8; 8], message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
@@ -132,6 +141,14 @@ impl Link {
         self.socket.set_read_timeout(time)
     }
 
+    /// Bounds how long [`send`](Self::send) waits for the other end to take a frame.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn speak_at_most(&self, time: Duration) -> io::Result<()> {
+        self.socket.set_write_timeout(Some(time))
+    }
+
     /// Ends both directions; whoever waits for a frame gets none.
     pub fn close(&self) {
         let _ = self.socket.shutdown(std::net::Shutdown::Both);
@@ -172,4 +189,18 @@ pub fn is_of_root_or_own(socket: &UnixStream) -> io::Result<()> {
         return Ok(());
     }
     Err(ErrorKind::PermissionDenied.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_takes_no_frames_holds_up_nobody_and_is_not_told_again() {
+        let (link, theirs) = Link::pair().expect("two sockets");
+        link.speak_at_most(Duration::from_millis(10)).expect("a time");
+        let mut errors = (0..100_000).filter_map(|_| link.send(b"connect", &[theirs.as_fd()]).err());
+        assert_eq!(errors.next().map(|error| error.kind()), Some(ErrorKind::WouldBlock));
+        assert_eq!(errors.next().map(|error| error.kind()), Some(ErrorKind::BrokenPipe));
+    }
 }

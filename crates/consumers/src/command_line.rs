@@ -1,12 +1,14 @@
 //! `CommandLineEventConsumer`: a program for each event, as the user of this process.
 
+use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use cim::{Instance, Value};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use tokio::io::Interest;
 use tokio::process::Command;
 
 use crate::Problem;
@@ -86,12 +88,14 @@ impl CommandLine {
         let mut child =
             Command::from(command).kill_on_drop(true).spawn().map_err(Problem::deed(program.as_str()))?;
         let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
-        let ended = tokio::time::timeout(self.longest, child.wait()).await;
+        let ended = tokio::time::timeout(self.longest, group.leader_ended()).await;
+        // As long as nobody has asked how it ended, its number and that of its group are given to nobody else.
         drop(group);
+        let status = child.wait().await.map_err(Problem::deed(program.as_str()))?;
         match ended {
-            Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(Problem::Status { program, status }),
             Ok(Err(error)) => Err(Problem::deed(program)(error)),
+            Ok(Ok(())) if status.success() => Ok(()),
+            Ok(Ok(())) => Err(Problem::Status { program, status }),
             Err(_) => Err(Problem::TooLong { program, seconds: self.longest.as_secs() }),
         }
     }
@@ -99,6 +103,16 @@ impl CommandLine {
 
 /// The processes of a program, which end when nobody waits for it any more.
 struct Group(Option<Pid>);
+
+impl Group {
+    /// Waits until the program itself has ended, and leaves it to others to ask how.
+    async fn leader_ended(&self) -> io::Result<()> {
+        let leader = self.0.ok_or(io::ErrorKind::NotFound)?;
+        let ending = pidfd_open(leader, PidfdFlags::NONBLOCK)?;
+        let _ended = readiness::watch(ending, Interest::READABLE)?.readable().await?;
+        Ok(())
+    }
+}
 
 impl Drop for Group {
     fn drop(&mut self) {

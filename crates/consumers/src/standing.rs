@@ -63,20 +63,27 @@ impl Carrier {
         let mut changes = self.engine.repository().changes();
         let mut work = JoinSet::new();
         let mut under_way = HashMap::new();
+        let mut refused = HashMap::new();
         loop {
             let engine = self.engine.clone();
             // It may wait for the disk.
             let _ = tokio::task::spawn_blocking(move || engine.engine()).await;
-            self.turn(&mut work, &mut under_way);
+            self.turn(&mut work, &mut under_way, &mut refused);
             // Those that are no more have ended.
             while work.try_join_next().is_some() {}
             changes.next().await;
         }
     }
 
-    /// Begins what is new, and ends what is not registered any more.
-    fn turn(&self, work: &mut JoinSet<()>, under_way: &mut HashMap<String, UnderWay>) {
+    /// Begins what is new, and ends what is not registered any more. Why something is not carried out is told once.
+    fn turn(
+        &self,
+        work: &mut JoinSet<()>,
+        under_way: &mut HashMap<String, UnderWay>,
+        refused: &mut HashMap<String, String>,
+    ) {
         let mut before = std::mem::take(under_way);
+        let mut refused_before = std::mem::take(refused);
         for registered in registered(&self.engine.repository().contents(), self.words) {
             let Registered { namespace, filter, consumer, creator, subscription } = registered;
             let told = format!("{namespace}:{filter} -> {consumer}");
@@ -85,7 +92,16 @@ impl Carrier {
             let subscription = match subscription {
                 Ok(subscription) => subscription,
                 Err(problem) => {
-                    warn!(subscription = told, creator, error = %problem, "A permanent subscription is not carried out");
+                    let problem = problem.to_string();
+                    if refused_before.remove(&told).as_ref() != Some(&problem) {
+                        warn!(
+                            subscription = told,
+                            creator,
+                            error = problem,
+                            "A permanent subscription is not carried out"
+                        );
+                    }
+                    refused.insert(told, problem);
                     continue;
                 }
             };

@@ -58,7 +58,15 @@ fn properties(declaration: &ClassDeclaration, parent: Option<&Arc<Class>>) -> Re
             && (own.kind.is_array()
                 || matches!(own.kind.element, CimType::Object(_) | CimType::Real32 | CimType::Real64))
         {
-            return Err(wrong(format!("{name} of type {} cannot be a key", own.kind), Status::CannotBeKey));
+            let kind = match &own.kind.element {
+                // What is misspelt reads as the name of a class.
+                CimType::Object(Some(class)) => format!("{class}, which is no simple type,"),
+                _ => own.kind.to_string(),
+            };
+            let problem = format!(
+                "{name} of type {kind} cannot be a key\n  keys are integers, booleans, characters, texts, times or references, and no arrays"
+            );
+            return Err(wrong(problem, Status::CannotBeKey));
         }
         let Some(known) = all.iter_mut().find(|known| known.name == *name) else {
             all.push(Property { origin: class.clone(), propagated: false, ..own.clone() });

@@ -132,11 +132,18 @@ fn a_class_that_contradicts_itself_or_its_superclass_is_refused() {
         ("[singleton] class A { [key] string a; };", Status::CannotBeSingleton),
         ("class A { [key] string a[]; };", Status::CannotBeKey),
         ("class A { [key] real32 a; };", Status::CannotBeKey),
+        ("class A { [key] strin a; };", Status::CannotBeKey),
     ] {
         let mut schema = cimv2();
         let error = schema.add(&declaration(text)).expect_err(text);
         assert_eq!(error.status(), status, "{text}: {error}");
     }
+    let misspelt =
+        cimv2().add(&declaration("class A { [key] strin a; };")).expect_err("no such type").to_string();
+    assert!(
+        misspelt.contains("strin, which is no simple type") && misspelt.contains("\n  keys are"),
+        "{misspelt}"
+    );
     let missing = declaration("class A : Win32_Service { };");
     let error = Class::derive(&missing, None).expect_err("without its superclass");
     assert_eq!(error.status(), Status::InvalidSuperclass);

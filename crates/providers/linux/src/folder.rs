@@ -37,8 +37,12 @@ impl Folder {
     /// numbers and names do that are written anew for each reader: less than that is its end, and the kernel is not
     /// asked again.
     pub(crate) fn octets(&self, name: &str) -> io::Result<Vec<u8>> {
+        self.octets_up_to(name, usize::try_from(Machine::MAX_FILE).unwrap_or(usize::MAX))
+    }
+
+    /// The same, up to so many octets.
+    pub(crate) fn octets_up_to(&self, name: &str, most: usize) -> io::Result<Vec<u8>> {
         let file = self.open_at(name, OFlags::RDONLY)?;
-        let most = usize::try_from(Machine::MAX_FILE).unwrap_or(usize::MAX);
         let mut piece = [const { MaybeUninit::uninit() }; PIECE];
         let mut octets = Vec::new();
         loop {

@@ -195,7 +195,15 @@ impl Machine {
     /// # Errors
     /// What the kernel says, and [`io::ErrorKind::InvalidInput`] for what is no plain file.
     pub(crate) fn text_of_others(&self, path: impl AsRef<Path>) -> io::Result<String> {
-        self.octets_of_others(path).map(into_text)
+        self.text_of_others_up_to(path, Self::MAX_FILE)
+    }
+
+    /// The same, up to so many octets.
+    ///
+    /// # Errors
+    /// As [`Machine::text_of_others`].
+    pub(crate) fn text_of_others_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<String> {
+        self.octets_of_others_up_to(path, limit).map(into_text)
     }
 
     /// The octets of such a file.
@@ -203,16 +211,27 @@ impl Machine {
     /// # Errors
     /// As [`Machine::text_of_others`].
     pub(crate) fn octets_of_others(&self, path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+        self.octets_of_others_up_to(path, Self::MAX_FILE)
+    }
+
+    fn octets_of_others_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
+        let mut octets = Vec::new();
+        self.file_of_others(path)?.take(limit).read_to_end(&mut octets)?;
+        Ok(octets)
+    }
+
+    /// A plain file in such a folder, open for reading.
+    ///
+    /// # Errors
+    /// As [`Machine::text_of_others`].
+    pub(crate) fn file_of_others(&self, path: impl AsRef<Path>) -> io::Result<File> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         // This finds a file without opening it; what it is then cannot be exchanged any more.
         let found = openat(CWD, self.path(path), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
         if !FileType::from_raw_mode(fstat(&found)?.st_mode).is_file() {
-            return Err(io::ErrorKind::InvalidInput.into());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
         }
-        let mut octets = Vec::new();
-        let file = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))?;
-        file.take(Self::MAX_FILE).read_to_end(&mut octets)?;
-        Ok(octets)
+        File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))
     }
 
     /// The one line of a file of `/sys` or `/proc/sys`; `None` if there is no such file, or nothing in it.
@@ -242,8 +261,17 @@ impl Machine {
     /// # Errors
     /// What the kernel says.
     pub fn names(&self, path: impl AsRef<Path>) -> io::Result<Vec<OsString>> {
+        self.names_up_to(path, usize::MAX)
+    }
+
+    /// Some of the names, no more than so many, in a folder that others fill.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn names_up_to(&self, path: impl AsRef<Path>, most: usize) -> io::Result<Vec<OsString>> {
         self.opened.fetch_add(1, Ordering::Relaxed);
-        Ok(fs::read_dir(self.path(path))?.filter_map(|entry| Some(entry.ok()?.file_name())).collect())
+        let entries = fs::read_dir(self.path(path))?.take(most);
+        Ok(entries.filter_map(|entry| Some(entry.ok()?.file_name())).collect())
     }
 
     /// The name of the machine without its domain.

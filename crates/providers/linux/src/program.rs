@@ -70,10 +70,18 @@ pub(crate) fn command_of_system(program: &str) -> Command {
 /// # Errors
 /// What kept it from starting.
 pub(crate) fn run(command: &mut Command, limit: Duration) -> io::Result<Ending> {
+    run_up_to(command, limit, MAX_OUTPUT)
+}
+
+/// The same, with other bounds than [`MAX_OUTPUT`] for what is kept of each stream.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_up_to(command: &mut Command, limit: Duration, most: usize) -> io::Result<Ending> {
     let begun = Instant::now();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
-    let result = listen(&mut child, begun, limit);
+    let result = listen(&mut child, begun, limit, most);
     if !matches!(result, Ok((true, ..)))
         && let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
     {
@@ -91,13 +99,18 @@ fn code(status: ExitStatus) -> i32 {
 }
 
 /// Reads both streams until the program has ended, or the time is over; says which.
-fn listen(child: &mut Child, begun: Instant, limit: Duration) -> io::Result<(bool, Vec<u8>, Vec<u8>)> {
+fn listen(
+    child: &mut Child,
+    begun: Instant,
+    limit: Duration,
+    most: usize,
+) -> io::Result<(bool, Vec<u8>, Vec<u8>)> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::Other)?;
     let ending = pidfd_open(pid, PidfdFlags::empty())?;
     let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(io::ErrorKind::BrokenPipe.into());
     };
-    let (mut output, mut errors) = (Stream::new(output)?, Stream::new(errors)?);
+    let (mut output, mut errors) = (Stream::new(output, most)?, Stream::new(errors, most)?);
     loop {
         let Some(rest) = limit.checked_sub(begun.elapsed()) else {
             return Ok((false, output.kept, errors.kept));
@@ -131,12 +144,13 @@ struct Stream<R> {
     /// `None` once it has ended.
     from: Option<R>,
     kept: Vec<u8>,
+    most: usize,
 }
 
 impl<R: Read + AsFd> Stream<R> {
-    fn new(from: R) -> io::Result<Self> {
+    fn new(from: R, most: usize) -> io::Result<Self> {
         fcntl_setfl(&from, fcntl_getfl(&from)? | OFlags::NONBLOCK)?;
-        Ok(Self { from: Some(from), kept: Vec::new() })
+        Ok(Self { from: Some(from), kept: Vec::new(), most })
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -151,7 +165,7 @@ impl<R: Read + AsFd> Stream<R> {
             match from.read(&mut octets) {
                 Ok(0) => self.from = None,
                 Ok(count) => {
-                    let room = MAX_OUTPUT - self.kept.len();
+                    let room = self.most.saturating_sub(self.kept.len());
                     self.kept.extend(octets.iter().take(count.min(room)));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),

@@ -10,7 +10,7 @@ use cim::Value;
 
 /// How many octets of XML one property may take: three such properties, or an event with two such instances, still fit
 /// into the 150 KiB that most clients ask for.
-const LONGEST: usize = 48 << 10;
+pub(crate) const LONGEST: usize = 48 << 10;
 
 /// What a character costs at most, as a reference.
 const DEAREST: usize = "&quot;".len();
@@ -37,13 +37,18 @@ pub(crate) fn sendable(value: Value) -> Value {
     }
 }
 
+/// How many octets of XML a text takes as one of several.
+pub(crate) fn room_for(text: &str) -> usize {
+    text.chars().map(cost).fold(TAGS, usize::saturating_add)
+}
+
 fn is_long(values: &[Value]) -> bool {
     let cost = |value: &Value| TAGS + value.as_str().map_or(0, |text| text.len() * DEAREST);
     values.iter().map(cost).sum::<usize>() > LONGEST
 }
 
 /// The beginning of a text that fits into the room, which shrinks by what that takes.
-fn cut(text: Cow<'static, str>, room: &mut usize) -> Cow<'static, str> {
+pub(crate) fn cut(text: Cow<'static, str>, room: &mut usize) -> Cow<'static, str> {
     let end = text.char_indices().find_map(|(at, character)| {
         let left = room.checked_sub(cost(character));
         *room = left.unwrap_or(*room);
@@ -54,6 +59,8 @@ fn cut(text: Cow<'static, str>, room: &mut usize) -> Cow<'static, str> {
         (Some(end), Cow::Borrowed(text)) => Cow::Borrowed(text.get(..end).unwrap_or_default()),
         (Some(end), Cow::Owned(mut text)) => {
             text.truncate(end);
+            // Rows are kept while somebody watches them, and this one would keep the room of what was cut.
+            text.shrink_to_fit();
             Cow::Owned(text)
         }
     }
@@ -101,5 +108,16 @@ mod tests {
         let cut = sendable(vec!["x".repeat(LONGEST), "y".to_owned()].into());
         let lengths: Vec<_> = cut.elements().iter().map(|text| text.as_str().map_or(0, str::len)).collect();
         assert_eq!(lengths, [LONGEST - TAGS]);
+    }
+
+    #[test]
+    fn what_was_cut_keeps_no_room() {
+        let room = |value: &Value| match value {
+            Value::String(Cow::Owned(text)) => text.capacity(),
+            other => panic!("{other:?}"),
+        };
+        assert!(room(&sendable("x".repeat(1 << 20).into())) <= LONGEST);
+        let words = sendable(vec!["x".repeat(1 << 20), "y".to_owned()].into());
+        assert!(words.elements().iter().map(room).sum::<usize>() <= LONGEST);
     }
 }

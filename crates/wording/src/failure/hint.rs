@@ -183,7 +183,10 @@ const HINTS: &[Hint] = &[
         &[2_150_858_771],
         Kind::Fault,
         "the resource does not have this operation",
-        &["settings are read with get and written with set; listeners and shells are enumerated"],
+        &[
+            "settings are read with get and written with set; listeners and shells are enumerated",
+            "of a class of WMI, telarch wmi describe CLASS lists the methods",
+        ],
     ),
     hint(
         &[2_150_858_842, 2_150_859_002],
@@ -213,7 +216,10 @@ const HINTS: &[Hint] = &[
         &[2_150_858_776, 2_150_858_777, 2_150_858_778, 2_150_859_042, 2_150_859_003],
         Kind::Fault,
         "the filter was not accepted",
-        &["a WQL filter goes with wmicimv2/* and -dialect:wql (winrm help filters)"],
+        &[
+            "a WQL filter goes with wmicimv2/* and -dialect:wql (winrm help filters)",
+            "telarch wmi describe CLASS lists what a query can ask for",
+        ],
     ),
     hint(
         &[2_150_858_817, 2_150_858_773, 2_150_858_838, 2_150_858_839],

@@ -1,6 +1,7 @@
 //! `telarch wmi describe`: what a class is.
 
 use cim::{Class, Method, Parameter, Property, Qualifiers as Said, Type, Value};
+use cli::format::harmless;
 use serde_json::{Value as Json, json};
 
 use super::arguments::Qualifiers;
@@ -14,7 +15,8 @@ pub(super) fn described(
     format: Option<Format>,
 ) -> Result<String, Failure> {
     match format {
-        None | Some(Format::List | Format::Table) => Ok(text(class, qualifiers)),
+        // Another machine may describe its classes in words that would steer the terminal.
+        None | Some(Format::List | Format::Table) => Ok(harmless(&text(class, qualifiers))),
         Some(Format::Json) => Ok(format!("{:#}\n", object(class, qualifiers))),
         Some(Format::Csv) => {
             Err(Failure::usage("wmi: a class is no table", "--format json describes it for programs"))
@@ -165,4 +167,24 @@ fn object(class: &Class, shown: Qualifiers) -> Json {
         "properties": class.properties().iter().map(property).collect::<Vec<_>>(),
         "methods": class.methods().iter().map(|own| method(&own.method)).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use cim::{Namespace, Schema};
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_class_does_not_steer_the_terminal() {
+        let text = "[Description(\"a\\x1b[2Jb\")] class Site_Room { [Key] string Name; };";
+        let mut schema = Schema::of(Namespace::cimv2());
+        for item in cim::mof::parse(text).expect("MOF") {
+            let cim::mof::Item::Class(declaration) = item else { panic!("{item:?}") };
+            schema.add(&declaration).expect("a class");
+        }
+        let class = schema.class("Site_Room").expect("it is there");
+        let told = described(&class, Qualifiers::Shown, None).expect("a text");
+        assert!(told.contains("a\u{FFFD}[2Jb") && !told.contains('\x1b'), "{told}");
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
+use cli::format::harmless;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use serde_json::Value as Json;
@@ -49,7 +50,9 @@ fn series(found: &Found) -> Vec<(String, f64)> {
         };
         let of =
             row.iter().find(|(own, value)| own == "Name" && value.is_string()).map(|(_, value)| cell(value));
-        all.push((of.map_or_else(|| name.clone(), |of| format!("{name} of {of}")), value));
+        let title = of.map_or_else(|| name.clone(), |of| format!("{name} of {of}"));
+        // Anybody can call a process what would steer the terminal, or be a line of the plot.
+        all.push((harmless(&title).replace(['\n', '\t'], " "), value));
     }
     all
 }
@@ -82,7 +85,9 @@ fn on_terminal(source: &Source, query: &str, rhythm: Rhythm, first: Found) -> Re
     let mut lines: Vec<(String, VecDeque<f64>)> = Vec::new();
     let (mut found, mut drawn) = (first, 0);
     for round in 1_u32.. {
-        for (name, value) in series(&found).into_iter().take(MOST) {
+        let now: Vec<(String, f64)> = series(&found).into_iter().take(MOST).collect();
+        lines.retain(|(name, _)| now.iter().any(|(own, _)| own == name));
+        for (name, value) in now {
             let known = lines.iter_mut().find(|(own, _)| *own == name);
             let values = match known {
                 Some((_, values)) => values,
@@ -247,6 +252,13 @@ mod tests {
         assert_eq!(label(1_500_000.0), "1.5M");
         assert_eq!(label(20_000.0), "20.0k");
         assert_eq!(label(0.125), "0.12");
+    }
+
+    #[test]
+    fn names_do_not_steer_the_terminal() {
+        let row = vec![("Name".to_owned(), "a\x1b]0;b\nc".into()), ("N".to_owned(), 1.into())];
+        let found = Found { rows: vec![row], asked: None };
+        assert_eq!(series(&found), [("N of a\u{FFFD}]0;b c".to_owned(), 1.0)]);
     }
 
     #[test]

@@ -187,7 +187,17 @@ impl There {
     }
 
     fn ask_query(&self, text: &str) -> Result<String, Failure> {
-        self.ask(&["enumerate", &format!("wmi/{}/*", self.namespace), &format!("-filter:{text}")])
+        let words = ["enumerate", &format!("wmi/{}/*", self.namespace), &format!("-filter:{text}")];
+        self.ask_with(&words, "", &self.way_to_classes())
+    }
+
+    /// What helps who has misspelt a class, a property or a method.
+    fn way_to_classes(&self) -> String {
+        let host = self.host();
+        format!(
+            "telarch wmi describe CLASS -r {host} lists the properties and methods of a class\n  \
+             telarch wmi classes -r {host} lists the classes"
+        )
     }
 
     pub(super) fn get(&self, path: &ObjectPath) -> Result<Found, Failure> {
@@ -247,7 +257,7 @@ impl There {
         let selectors: Vec<String> = selectors.collect();
         let words = operation.iter().copied().chain([resource.as_str()]);
         let words = words.chain(input.iter().map(String::as_str)).chain(selectors.iter().map(String::as_str));
-        self.ask(&words.collect::<Vec<_>>())
+        self.ask_with(&words.collect::<Vec<_>>(), "", &self.way_to_classes())
     }
 
     /// Tells events as they come, until it is enough.
@@ -283,12 +293,8 @@ impl There {
         self.known(&select.from).into_iter().chain(below).collect()
     }
 
-    /// Runs a command line of `winrm`, and gives the XML that it prints.
-    fn ask(&self, words: &[&str]) -> Result<String, Failure> {
-        self.ask_with(words, "", "")
-    }
-
-    /// The same, with what `-file:-` reads, and with a way out if the service refuses.
+    /// Runs a command line of `winrm`, with what `-file:-` reads, and gives the XML that it prints; with a way out if
+    /// the service refuses.
     fn ask_with(&self, words: &[&str], input: &str, way_out: &str) -> Result<String, Failure> {
         let command = self.command(words)?;
         let mut out = Vec::new();
@@ -377,12 +383,16 @@ fn stopped(stop: &Stop, way_out: &str) -> Failure {
         None => ("", report.strip_prefix("winrm: ").unwrap_or(report)),
     };
     let of_provider = before.lines().find_map(|line| line.trim().strip_prefix("ProviderFault = "));
-    let told = of_provider.map_or_else(|| told.to_owned(), |said| format!("{said}\n  {told}"));
-    match stop {
-        Stop::Failed(failure) if failure.kind() == Kind::Fault && !way_out.is_empty() => {
-            Failure::failed(told, way_out)
+    let is_refusal = matches!(stop, Stop::Failed(failure) if failure.kind() == Kind::Fault);
+    match (of_provider, is_refusal && !way_out.is_empty()) {
+        // What a command line of winrm would have to be helps nobody who has typed none.
+        (Some(said), true) => {
+            let number = told.lines().last().filter(|line| line.starts_with("  (")).unwrap_or_default();
+            Failure::failed(said, format!("{way_out}\n{number}").trim_end())
         }
-        _ => Failure::Failed(told),
+        (Some(said), false) => Failure::Failed(format!("{said}\n  {told}")),
+        (None, true) => Failure::failed(told, way_out),
+        (None, false) => Failure::Failed(told.to_owned()),
     }
 }
 

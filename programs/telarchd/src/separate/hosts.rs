@@ -143,6 +143,8 @@ impl Hosts {
         let began = Instant::now();
         let begin = Order::Begin { account: account.to_owned(), token: token.clone(), idle: self.idle };
         let (link, theirs) = Link::pair()?;
+        // Its user can stop it, and whoever waits for it holds a thread that others need.
+        link.speak_at_most(LONGEST_DECISION)?;
         let link = Arc::new(link);
         let mut command = this_program(&format!("telarchd: session of {account}"));
         command.arg(KEEPER).arg(account).arg(&self.state);

@@ -85,6 +85,10 @@ fn another_machine_is_asked_with_the_switches_of_winrm() {
     assert!(called.text().0.contains("\"ReturnValue\": 0"), "{called:?}");
     let wrong = ask(&["SELECT * FROM Nothing"]);
     assert!(wrong.text().1.starts_with("telarch: there is no class Nothing\n"), "{wrong:?}");
+    assert!(
+        wrong.text().1.contains("lists the classes") && !wrong.text().1.contains("winrm help"),
+        "{wrong:?}"
+    );
     let refused = telarch(
         &["wmi", "Win32_Process", "-r", url, "-u", USER, "-p:wrong", "-auth:basic", "-unencrypted"],
         "",

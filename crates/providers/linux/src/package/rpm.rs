@@ -1,10 +1,11 @@
 //! The database of rpm, through rpm itself: its format is nobody else's business.
 
 use std::io;
+use std::time::Duration;
 
 use super::Package;
 use crate::Machine;
-use crate::program::command_of_system;
+use crate::program::{command_of_system, run_up_to};
 
 /// Fields end with one of these octets, packages with the other; neither is in a text of a package.
 const FIELD: char = '\u{1f}';
@@ -27,12 +28,19 @@ pub(super) fn packages(machine: &Machine, folder: &str) -> io::Result<Vec<Packag
     let format = format!("{}{PACKAGE}", fields.join(&FIELD.to_string()));
     let mut command = command_of_system("rpm");
     command.arg("--root").arg(machine.path("")).args(["--dbpath", &format!("/{folder}"), "-qa"]);
-    let output = command.args(["--qf", &format]).output()?;
-    if !output.status.success() {
-        return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    let ended = run_up_to(command.args(["--qf", &format]), LIMIT, MAX_OUTPUT)?;
+    match ended.code {
+        Some(0) if ended.output.len() < MAX_OUTPUT => Ok(parse(&String::from_utf8_lossy(&ended.output))),
+        Some(0) => Err(io::Error::other("rpm tells of more packages than are read")),
+        Some(_) => Err(io::Error::other(String::from_utf8_lossy(&ended.errors).trim().to_owned())),
+        // Somebody may hold its database.
+        None => Err(io::Error::new(io::ErrorKind::TimedOut, "rpm took too long")),
     }
-    Ok(parse(&String::from_utf8_lossy(&output.stdout)))
 }
+
+/// How long rpm may take, and how many octets it may tell: thousands of packages take seconds and a few million.
+const LIMIT: Duration = Duration::from_secs(30);
+const MAX_OUTPUT: usize = 64 << 20;
 
 fn parse(text: &str) -> Vec<Package> {
     let package = |line: &str| {

@@ -5,7 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use crate::Machine;
-use crate::folder::Folder;
+use crate::folder::{Folder, into_text};
 use crate::system::operating_system;
 use crate::table::{Push, failure};
 use wmi::ProviderError;
@@ -106,9 +106,10 @@ impl Row {
         self.stat.virtual_size > 0
     }
 
-    /// Its arguments, with a NUL behind each; `None` if it has none.
+    /// Its arguments, with a NUL behind each, as far as anybody is told of them; `None` if it has none.
     pub(crate) fn arguments(&self) -> Option<String> {
-        if self.has_memory() { self.folder.text("cmdline").ok() } else { None }
+        let read = || Some(into_text(self.folder.octets_up_to("cmdline", MAX_ARGUMENTS).ok()?));
+        if self.has_memory() { read() } else { None }
     }
 
     /// What `status` tells of its memory.
@@ -200,6 +201,10 @@ pub(crate) fn is_unseen(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
         || code == Some(rustix::io::Errno::SRCH)
 }
+
+/// How many octets of arguments are read: more than a message has room for, and enough for what Java is started with.
+/// A process can point at any memory as its arguments (prctl(2), `PR_SET_MM`), so that many can have very long ones.
+const MAX_ARGUMENTS: usize = 128 << 10;
 
 /// The octets of a page.
 pub(crate) fn page_size() -> u64 {

@@ -45,7 +45,7 @@ impl Table for StartupCommand {
         _: &Scan,
         push: &mut Push<'_, Entry>,
     ) -> Result<(), ProviderError> {
-        entries(machine, "/etc/xdg/autostart", None).into_iter().try_for_each(&mut *push)?;
+        entries(machine, "/etc/xdg/autostart", None).try_for_each(&mut *push)?;
         let text = machine.text("etc/passwd").unwrap_or_default();
         for line in text.lines() {
             let fields: Vec<&str> = line.split(':').collect();
@@ -54,21 +54,33 @@ impl Table for StartupCommand {
             if home.len() > 1 {
                 let folder = format!("{home}/.config/autostart");
                 let owner = Some((name.to_owned(), uid));
-                entries(machine, &folder, owner.as_ref()).into_iter().try_for_each(&mut *push)?;
+                entries(machine, &folder, owner.as_ref()).try_for_each(&mut *push)?;
             }
         }
         Ok(())
     }
 }
 
-/// The entries in a folder, in the order of their files; none if this user may not look.
-fn entries(machine: &Machine, folder: &str, owner: Option<&(String, u32)>) -> Vec<Entry> {
+/// How many entries a folder has at most, how many files are looked at to find them, and how many octets of each: a
+/// folder in a home is its user's, who may lay millions of links there, all to one large file.
+const MOST_ENTRIES: usize = 1_000;
+const MOST_FILES: usize = 10_000;
+const LONGEST_ENTRY: u64 = 64 << 10;
+
+/// The entries in a folder, in the order of their files, as they are asked for; none if this user may not look.
+fn entries<'a>(
+    machine: &'a Machine,
+    folder: &'a str,
+    owner: Option<&'a (String, u32)>,
+) -> impl Iterator<Item = Entry> + 'a {
     let inside = folder.trim_start_matches('/');
-    let mut files = machine.names(inside).unwrap_or_default();
+    let mut files = machine.names_up_to(inside, MOST_FILES).unwrap_or_default();
+    files.retain(|file| file.to_str().is_some_and(|file| file.ends_with(".desktop")));
     files.sort_unstable();
-    let files = files.iter().filter_map(|file| file.to_str()).filter(|file| file.ends_with(".desktop"));
-    let entry = |file: &str| {
-        let text = machine.text_of_others(format!("{inside}/{file}")).ok()?;
+    files.truncate(MOST_ENTRIES);
+    let entry = move |file: std::ffi::OsString| {
+        let file = file.to_str()?;
+        let text = machine.text_of_others_up_to(format!("{inside}/{file}"), LONGEST_ENTRY).ok()?;
         let lines = text.lines().skip_while(|line| line.trim() != "[Desktop Entry]").skip(1);
         let lines: Vec<&str> = lines.take_while(|line| !line.starts_with('[')).collect();
         let value = |key: &str| {
@@ -81,5 +93,5 @@ fn entries(machine: &Machine, folder: &str, owner: Option<&(String, u32)>) -> Ve
         let name = value("Name").unwrap_or_else(|| file.trim_end_matches(".desktop").to_owned());
         Some(Entry { name, command: value("Exec")?, folder: folder.to_owned(), owner: owner.cloned() })
     };
-    files.filter_map(entry).collect()
+    files.into_iter().filter_map(entry)
 }

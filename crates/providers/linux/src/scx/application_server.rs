@@ -32,6 +32,9 @@ pub(super) struct Server {
     version: OnceCell<Option<String>>,
 }
 
+/// How long a path is at most, with the NUL behind it (limits.h).
+const PATH_MAX: usize = 4096;
+
 /// What it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -52,9 +55,11 @@ impl Server {
         let option = |name: &str| {
             let mut values =
                 arguments.split('\0').filter_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-            // The last one counts.
-            let path = values.rfind(|value| value.starts_with('/'))?;
-            Some(path.trim_end_matches('/').to_owned())
+            // The last one counts. What is no path of one line is nobody's name.
+            let is_path = |value: &&str| {
+                value.starts_with('/') && value.len() < PATH_MAX && !value.contains(char::is_control)
+            };
+            Some(values.rfind(is_path)?.trim_end_matches('/').to_owned())
         };
         let (kind, home, base) = match (option("-Dcatalina.home"), option("-Djboss.home.dir")) {
             (Some(home), _) => (Kind::Tomcat, home, option("-Dcatalina.base")),
@@ -83,7 +88,7 @@ impl Server {
     fn ports(&self, machine: &Machine) -> &Ports {
         self.ports.get_or_init(|| {
             let read = |file: &str| {
-                let text = machine.text(format!("{}/{file}", self.base)).ok()?;
+                let text = machine.text_of_others(format!("{}/{file}", self.base)).ok()?;
                 Document::parse(text, &Bounds::default()).ok()
             };
             match self.kind {
@@ -102,7 +107,7 @@ impl Server {
                 Kind::Tomcat => "RELEASE-NOTES",
                 Kind::JBoss => "version.txt",
             };
-            let text = machine.text(format!("{}/{file}", self.home)).ok()?;
+            let text = machine.text_of_others(format!("{}/{file}", self.home)).ok()?;
             let line =
                 text.lines().find_map(|line| line.rsplit_once("Version ").map(|(_, version)| version.trim()));
             line.filter(|version| version.starts_with(|first: char| first.is_ascii_digit()))
@@ -153,7 +158,8 @@ fn of_jboss(root: Element<'_>) -> Ports {
     let port = |name: &str| {
         let binding =
             group.children().find(|binding| binding.attribute("", "name").as_deref() == Some(name))?;
-        Some((number(binding, "port")? + offset).to_string())
+        let port = number(binding, "port")?.checked_add(offset)?;
+        u16::try_from(port).ok().map(|port| port.to_string())
     };
     Ports { http: port("http"), https: port("https") }
 }
@@ -307,6 +313,8 @@ mod tests {
             port-offset=\"${jboss.socket.binding.port-offset:100}\">\
             <socket-binding name=\"http\" port=\"${jboss.http.port:8080}\"/></socket-binding-group></server>";
         assert_eq!(ports(of_jboss, jboss), (Some("8180".to_owned()), None));
+        let too_large = jboss.replace("8080", "4294967295");
+        assert_eq!(ports(of_jboss, &too_large), (None, None));
     }
 
     #[test]
@@ -320,5 +328,8 @@ mod tests {
         );
         assert_eq!(base(&["java", "-Dcatalina.home=relative"]), None);
         assert_eq!(base(&["vi", "catalina.home"]), None);
+        for name in ["/x\nHTTP /etc", &format!("/{}", "x".repeat(PATH_MAX))] {
+            assert_eq!(base(&["java", &format!("-Dcatalina.home={name}")]), None, "{name}");
+        }
     }
 }

@@ -4,21 +4,24 @@
 //! before the lines are on their way, as SCXcore keeps it (`logfileutils.cpp`, `ReadLogFile`, which ends with
 //! `PersistState`): lines whose answer is lost are not told again.
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod expressions;
+mod mark;
+mod source;
+
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cim::{Instance, Status, Value};
-use regex::{Regex, RegexBuilder};
-use sha2::{Digest as _, Sha256};
 use wmi::{MethodCall, ProviderError, Scan};
 
+use self::expressions::Expressions;
+use self::mark::Mark;
+use self::source::{Access, Log, Position};
+
 use crate::Machine;
-use crate::program;
+use crate::sendable::{LONGEST, cut, room_for};
 use crate::table::{Fill, Push, Table, failure, returned};
 
 /// Files are read by methods; there are no rows.
@@ -27,17 +30,13 @@ pub(super) struct LogFile;
 /// How many lines one answer has at most.
 const MAX_ROWS: usize = 500;
 
-/// How many octets of a file one call looks at.
-const MAX_READ: u64 = 64 << 20;
+/// How many octets of XML these may take: they fit into the 150 KiB that most clients ask for.
+const MAX_ANSWER: usize = 2 * LONGEST;
 
 /// The longest line that is looked at whole; what follows in it is passed over.
 const MAX_LINE: usize = 64 << 10;
 
-/// How many expressions may be given, and how large each may become.
-const MAX_EXPRESSIONS: usize = 1000;
-const MAX_EXPRESSION: usize = 1 << 20;
-
-/// How long `sudo` may take.
+/// How long lines are looked at where nobody says how long he waits.
 const LIMIT: Duration = Duration::from_secs(30);
 
 impl Table for LogFile {
@@ -82,22 +81,23 @@ impl Table for LogFile {
         if text("qid").is_empty() {
             return Err(wrong("qid is empty\n  give each reader of a file a name of its own"));
         }
-        let log = Log { path: machine.path(name), access: access(text("elevationType"))? };
+        let log = Log::open(machine, name, Access::of(text("elevationType"))?);
         let mark = Mark::of(machine, name, text("qid"))?;
         match call.operation.method.name.as_str() {
             "GetMatchedRows" => {
                 if call.input.value("initialize") == Some(&Value::Boolean(true)) {
                     mark.remove().map_err(failure)?;
                 }
-                let rows = matched(&log, &mark, call.input.value("regexps"))?;
+                let until = until(call.context.deadline());
+                let rows = matched(log, &mark, call.input.value("regexps"), until)?;
                 let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
                 Ok(returned(call, count)?.with("rows", rows)?)
             }
             "ResetStateFile" => {
                 let waits = call.input.value("resetOnRead") == Some(&Value::Boolean(true));
                 // Whoever reads without a mark begins at the end.
-                if waits { mark.remove() } else { log.end().and_then(|end| mark.set(&end)) }
-                    .map_err(failure)?;
+                let set = || log.and_then(|log| mark.set(&log.end()?));
+                if waits { mark.remove() } else { set() }.map_err(failure)?;
                 returned(call, 0_u32)
             }
             _ => Err(ProviderError::NotCapable),
@@ -105,25 +105,30 @@ impl Table for LogFile {
     }
 }
 
+/// When an answer has to be on its way, of somebody who waits no longer than this.
+fn until(deadline: Option<Instant>) -> Instant {
+    let now = Instant::now();
+    deadline.map_or(now + LIMIT, |deadline| now + deadline.saturating_duration_since(now) / 2)
+}
+
 /// The new lines that match, each with the numbers of the expressions that it matches before a semicolon.
-fn matched(log: &Log, mark: &Mark, expressions: Option<&Value>) -> Result<Vec<String>, ProviderError> {
-    let expressions = expressions.map(Value::elements).unwrap_or_default();
-    if expressions.len() > MAX_EXPRESSIONS {
-        return Err(wrong("there are more than 1000 expressions"));
-    }
-    let (mut wanted, mut invalid) = (Vec::new(), Vec::new());
-    for (index, expression) in expressions.iter().enumerate() {
-        match expression.as_str().and_then(compiled) {
-            Some(expression) => wanted.push((index, expression)),
-            None => invalid.push(index.to_string()),
-        }
-    }
+fn matched(
+    log: io::Result<Log>,
+    mark: &Mark,
+    expressions: Option<&Value>,
+    until: Instant,
+) -> Result<Vec<String>, ProviderError> {
+    let wanted = Expressions::of(expressions.map(Value::elements).unwrap_or_default())?;
     let mut rows = Vec::new();
-    if !invalid.is_empty() {
-        rows.push(format!("InvalidRegexp;{}", invalid.join(" ")));
+    if !wanted.invalid.is_empty() {
+        rows.push(format!("InvalidRegexp;{}", numbers(wanted.invalid.iter().copied())));
     }
-    let end = match log.end() {
+    let log = match log {
         // One that is not there yet has no lines.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(rows),
+        log => log.map_err(failure)?,
+    };
+    let end = match log.end() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(rows),
         end => end.map_err(failure)?,
     };
@@ -137,38 +142,43 @@ fn matched(log: &Log, mark: &Mark, expressions: Option<&Value>) -> Result<Vec<St
         Some(before) if before.identity != end.identity || before.offset > end.offset => 0,
         Some(before) => before.offset,
     };
-    let mut reader = log.read(begin, end.offset.min(begin.saturating_add(MAX_READ))).map_err(failure)?;
-    let (mut offset, mut found, mut line) = (begin, 0, Vec::new());
-    while found < MAX_ROWS {
+    let reach = end.offset.min(begin.saturating_add(log.reach()));
+    let mut reader = log.read(begin, reach).map_err(failure)?;
+    let (mut offset, mut line) = (begin, Vec::new());
+    let (mut most, mut room) = (MAX_ROWS, MAX_ANSWER);
+    let mut is_over = false;
+    while !is_over {
         line.clear();
         let length = next_line(&mut reader, &mut line).map_err(failure)?;
         // A line that somebody is still writing is read when it is whole.
         if length == 0 || line.last() != Some(&b'\n') && line.len() < MAX_LINE {
             break;
         }
-        offset += length;
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches(['\n', '\r']);
-        let numbers: Vec<String> = wanted
-            .iter()
-            .filter(|(_, regex)| regex.is_match(text))
-            .map(|(index, _)| index.to_string())
-            .collect();
-        if !numbers.is_empty() {
-            rows.push(format!("{};{text}", numbers.join(" ")));
-            found += 1;
+        let matching = numbers(wanted.matching(text));
+        if !matching.is_empty() {
+            let row = cut(format!("{matching};{text}").into(), &mut { LONGEST }).into_owned();
+            // What fits into no message would be lost, with all that stands beside it.
+            let Some(left) = room.checked_sub(room_for(&row)) else {
+                is_over = true;
+                break;
+            };
+            (room, most) = (left, most - 1);
+            rows.push(row);
         }
+        offset += length;
+        is_over = most == 0 || Instant::now() >= until;
     }
-    if found == MAX_ROWS || end.offset.saturating_sub(begin) > MAX_READ {
+    if is_over || reach < end.offset {
         rows.push("MoreRowsAvailable;true".to_owned());
     }
     mark.set(&Position { identity: end.identity, offset }).map_err(failure)?;
     Ok(rows)
 }
 
-/// An expression of POSIX; `None` if it is none, or too large.
-fn compiled(expression: &str) -> Option<Regex> {
-    RegexBuilder::new(expression).size_limit(MAX_EXPRESSION).build().ok()
+fn numbers(numbers: impl Iterator<Item = usize>) -> String {
+    numbers.map(|number| number.to_string()).collect::<Vec<_>>().join(" ")
 }
 
 /// Reads a line, keeping no more of it than is looked at; says how long it is.
@@ -191,152 +201,15 @@ fn next_line(reader: &mut impl io::BufRead, line: &mut Vec<u8>) -> io::Result<u6
     }
 }
 
-/// A file, and as whom it is read.
-struct Log {
-    path: PathBuf,
-    access: Access,
-}
-
-/// As whom something is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Access {
-    Caller,
-    /// As root, by `sudo` without a password.
-    Elevated,
-}
-
-fn access(kind: &str) -> Result<Access, ProviderError> {
-    match kind {
-        "" => Ok(Access::Caller),
-        kind if kind.eq_ignore_ascii_case("sudo") => Ok(Access::Elevated),
-        other => Err(wrong(&format!("elevationType is '{other}'\n  it may be 'sudo', or left out"))),
-    }
-}
-
-/// Where in a file somebody is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Position {
-    /// What tells the file from another one of its name.
-    identity: String,
-    offset: u64,
-}
-
-impl Log {
-    /// The end of the file.
-    fn end(&self) -> io::Result<Position> {
-        match self.access {
-            Access::Caller => {
-                // Who may not read it is told so at once, and not when it has grown.
-                let (_, facts) = self.opened()?;
-                Ok(Position { identity: format!("{}:{}", facts.dev(), facts.ino()), offset: facts.len() })
-            }
-            Access::Elevated => {
-                let told = self.elevated(&["stat", "--dereference", "--format=%d:%i %s %F", "--"])?;
-                let told = String::from_utf8_lossy(&told);
-                let mut fields = told.trim().splitn(3, ' ');
-                let (identity, size, kind) = (fields.next(), fields.next(), fields.next());
-                let position = identity.zip(size.and_then(|size| size.parse().ok()));
-                let is_file = kind.is_some_and(|kind| kind.starts_with("regular"));
-                let (identity, offset) = position
-                    .filter(|_| is_file)
-                    .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it is no file"))?;
-                Ok(Position { identity: identity.to_owned(), offset })
-            }
-        }
-    }
-
-    /// What is between two places of it.
-    fn read(&self, begin: u64, end: u64) -> io::Result<Box<dyn io::BufRead>> {
-        let length = end.saturating_sub(begin);
-        match self.access {
-            Access::Caller => {
-                let (mut file, _) = self.opened()?;
-                file.seek(SeekFrom::Start(begin))?;
-                Ok(Box::new(BufReader::new(file.take(length))))
-            }
-            // As much as is kept of what programs say; the rest is read when somebody asks again.
-            Access::Elevated => {
-                let skip = format!("--bytes=+{}", begin.saturating_add(1));
-                let told = self.elevated(&["tail", &skip, "--"])?;
-                Ok(Box::new(BufReader::new(io::Cursor::new(told).take(length))))
-            }
-        }
-    }
-
-    /// The file, without waiting for anybody if it is something else.
-    fn opened(&self) -> io::Result<(File, fs::Metadata)> {
-        let at_once = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
-        let file = File::options().read(true).custom_flags(at_once).open(&self.path)?;
-        let facts = file.metadata()?;
-        let not_a_file = || io::Error::new(io::ErrorKind::InvalidInput, "it is no file");
-        facts.is_file().then_some((file, facts)).ok_or_else(not_a_file)
-    }
-
-    fn elevated(&self, words: &[&str]) -> io::Result<Vec<u8>> {
-        let mut command = Command::new("sudo");
-        command.args(["-n", "--"]).args(words).arg(&self.path).env("LC_ALL", "C");
-        let ended = program::run(&mut command, LIMIT)?;
-        match ended.code {
-            Some(0) => Ok(ended.output),
-            Some(_) => {
-                let said = String::from_utf8_lossy(&ended.errors).trim().to_owned();
-                let kind = if said.ends_with("No such file or directory") {
-                    io::ErrorKind::NotFound
-                } else {
-                    io::ErrorKind::PermissionDenied
-                };
-                Err(io::Error::new(kind, said))
-            }
-            None => Err(io::ErrorKind::TimedOut.into()),
-        }
-    }
-}
-
-/// The file that remembers how far somebody has read.
-struct Mark(PathBuf);
-
-impl Mark {
-    fn of(machine: &Machine, name: &Path, qid: &str) -> Result<Self, ProviderError> {
-        let nowhere = || wrong("nothing is kept for this user, so nobody would know what is new");
-        let folder = machine.user_state().ok_or_else(nowhere)?.join("scx-logfile");
-        let mut hash = Sha256::new();
-        hash.update(name.as_os_str().as_encoded_bytes());
-        // No path has this octet in it.
-        hash.update([0]);
-        hash.update(qid);
-        let digits: String = hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect();
-        Ok(Self(folder.join(digits)))
-    }
-
-    fn get(&self) -> Option<Position> {
-        let text = fs::read_to_string(&self.0).ok()?;
-        let (identity, offset) = text.trim().split_once(' ')?;
-        Some(Position { identity: identity.to_owned(), offset: offset.parse().ok()? })
-    }
-
-    fn set(&self, position: &Position) -> io::Result<()> {
-        let folder = self.0.parent().unwrap_or(&self.0);
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        writeln!(file, "{} {}", position.identity, position.offset)?;
-        file.persist(&self.0)?;
-        Ok(())
-    }
-
-    fn remove(&self) -> io::Result<()> {
-        match fs::remove_file(&self.0) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        }
-    }
-}
-
 fn wrong(problem: &str) -> ProviderError {
     ProviderError::failed(Status::InvalidParameter, problem)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::BufReader;
+
     use super::*;
 
     #[test]
@@ -356,9 +229,39 @@ mod tests {
     }
 
     #[test]
-    fn expressions_are_those_of_posix_and_have_an_end() {
-        assert!(compiled("[[:digit:]]+ (error|warn)").is_some_and(|regex| regex.is_match("at 12 error")));
-        assert!(compiled("a(b").is_none());
-        assert!(compiled("(((x{1000}){1000}){1000})").is_none());
+    fn who_has_no_time_left_gets_what_there_is_and_is_told_of_the_rest() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("log"), "one\ntwo\nthree\n").expect("there is room");
+        let machine = Machine::at(folder.path()).keeping(folder.path(), Some(folder.path().to_owned()));
+        let mark = Mark::of(&machine, Path::new("/log"), "me").expect("a place");
+        let open = || Log::open(&machine, Path::new("/log"), Access::Caller);
+        let end = open().and_then(|log| log.end()).expect("a file");
+        mark.set(&Position { offset: 0, ..end }).expect("there is room");
+        let all = Value::from(vec!["o".to_owned()]);
+        let read = |until| matched(open(), &mark, Some(&all), until).expect("a file");
+        let now = Instant::now();
+        assert_eq!(read(now), ["0;one", "MoreRowsAvailable;true"]);
+        assert_eq!(read(now + LIMIT), ["0;two"]);
+        assert_eq!(read(now + LIMIT), [""; 0]);
+    }
+
+    #[test]
+    fn long_lines_lose_none_of_those_beside_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lines = format!("{}\n{0}\n{0}\nlogin of mallory\n", "&".repeat(60_000));
+        fs::write(folder.path().join("log"), lines).expect("there is room");
+        let machine = Machine::at(folder.path()).keeping(folder.path(), Some(folder.path().to_owned()));
+        let mark = Mark::of(&machine, Path::new("/log"), "me").expect("a place");
+        let open = || Log::open(&machine, Path::new("/log"), Access::Caller);
+        let end = open().and_then(|log| log.end()).expect("a file");
+        mark.set(&Position { offset: 0, ..end }).expect("there is room");
+        let all = Value::from(vec![".".to_owned()]);
+        let mut told = Vec::new();
+        for _ in 0..4 {
+            let rows = matched(open(), &mark, Some(&all), Instant::now() + LIMIT).expect("a file");
+            assert!(rows.iter().map(|row| room_for(row)).sum::<usize>() <= MAX_ANSWER + 100);
+            told.extend(rows.into_iter().filter(|row| row != "MoreRowsAvailable;true"));
+        }
+        assert_eq!((told.len(), told.last().map(String::as_str)), (4, Some("0;login of mallory")));
     }
 }

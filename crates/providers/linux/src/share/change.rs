@@ -97,7 +97,8 @@ fn add(machine: &Machine, name: &str, path: &str, remark: &str, entries: &[acces
 /// Asks `net usershare` for something.
 fn net(machine: &Machine, words: &[&str]) -> Outcome {
     let configuration = machine.path(CONFIGURATION);
-    let begin = ["-s".as_ref(), configuration.as_os_str(), OsStr::new("usershare")];
+    // What follows the dashes is no option, whatever a remark looks like.
+    let begin = ["-s".as_ref(), configuration.as_os_str(), OsStr::new("--"), OsStr::new("usershare")];
     let words = begin.into_iter().chain(words.iter().map(OsStr::new));
     match program::of_system("net", words, LIMIT) {
         Ok(ended) if ended.code == 0 => Outcome::Done,

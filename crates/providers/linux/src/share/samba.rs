@@ -18,6 +18,9 @@ pub(super) const LIMIT: Duration = Duration::from_secs(10);
 /// How many files of users are looked at.
 const MAX_USER_SHARES: usize = 10_000;
 
+/// How many octets of each, as many as Samba looks at: links to one file are many shares, but not many large ones.
+const MAX_USER_SHARE: u64 = 10 << 10;
+
 /// All shares; none if there is no Samba.
 pub(super) fn shares(machine: &Machine) -> Result<Vec<Share>, ProviderError> {
     let configuration = machine.path(CONFIGURATION);
@@ -74,13 +77,16 @@ pub(super) fn shares(machine: &Machine) -> Result<Vec<Share>, ProviderError> {
 
 /// Shares of users, in the order of their names.
 fn users(machine: &Machine, folder: &str) -> Vec<Share> {
-    let names = machine.names(folder).unwrap_or_default();
+    let names = machine.names_up_to(folder, MAX_USER_SHARES).unwrap_or_default();
     let mut names: Vec<String> = names.into_iter().filter_map(|name| name.into_string().ok()).collect();
     names.sort_unstable();
     // Samba writes new ones into files with a colon first.
-    let names = names.into_iter().filter(|name| !name.starts_with([':', '.'])).take(MAX_USER_SHARES);
+    let names = names.into_iter().filter(|name| !name.starts_with([':', '.']));
     names
-        .filter_map(|name| user_share(&name, &machine.text_of_others(format!("{folder}/{name}")).ok()?))
+        .filter_map(|name| {
+            let text = machine.text_of_others_up_to(format!("{folder}/{name}"), MAX_USER_SHARE).ok()?;
+            user_share(&name, &text)
+        })
         .collect()
 }
 

@@ -1,6 +1,6 @@
 //! The advisories that are installed, of those that the repositories of dnf tell of (dnf(8), `updateinfo`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::time::Duration;
 
@@ -37,18 +37,17 @@ pub(super) fn updates(machine: &Machine) -> Result<Vec<Update>, ProviderError> {
         return Err(ProviderError::failed(Status::ProviderFailure, problem));
     }
     let packages = machine.packages().map_err(failure)?;
-    let installed = |name: &str| {
-        packages
-            .iter()
-            .find(|one| format!("{}-{}.{}", one.name, one.version, one.architecture) == name)?
-            .installed
-    };
+    // A package is in many advisories, and there are thousands of both.
+    let named = packages
+        .iter()
+        .map(|one| (format!("{}-{}.{}", one.name, one.version, one.architecture), one.installed));
+    let installed: HashMap<String, Option<i64>> = named.collect();
     let mut updates: BTreeMap<&str, Update> = BTreeMap::new();
     for Line { id, kind, package } in ended.stdout.lines().filter_map(line) {
         let update =
             updates.entry(id).or_insert_with(|| Update { id: id.to_owned(), kind, day: None, by: None });
         // The day of the last of its packages; of one that was replaced since it is not known.
-        update.day = update.day.max(installed(package).and_then(day));
+        update.day = update.day.max(installed.get(package).copied().flatten().and_then(day));
     }
     Ok(updates.into_values().collect())
 }

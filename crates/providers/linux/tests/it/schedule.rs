@@ -108,3 +108,19 @@ async fn what_desktops_start_is_listed() {
         ]
     );
 }
+
+#[tokio::test]
+async fn what_a_user_has_started_is_bounded_however_much_is_laid_there() {
+    let large = format!("[Desktop Entry]\nExec=x\n#{}\nName=never read\n", "x".repeat(1 << 20));
+    let (machine, folder) = made_of(&[
+        ("etc/passwd", b"alice:x:1000:1000::/home/alice:/bin/sh\n"),
+        ("home/alice/.config/autostart/0.desktop", large.as_bytes()),
+    ]);
+    let laid = folder.path().join("home/alice/.config/autostart");
+    (1..2_000).for_each(|number| {
+        std::os::unix::fs::symlink("0.desktop", laid.join(format!("{number}.desktop"))).unwrap();
+    });
+    let told = told(&machine, "Win32_StartupCommand", &["Command", "Name"]).await;
+    assert_eq!(told.len(), 1_000);
+    assert_eq!(told[0], "x|0");
+}

@@ -393,3 +393,23 @@ async fn application_servers_are_found_and_remembered() {
     std::fs::remove_dir_all(tree.path().join("proc/77")).unwrap();
     assert_eq!(servers().await, ["/srv/one    false true"], "it is remembered");
 }
+
+#[tokio::test]
+async fn a_server_whose_files_are_pipes_or_devices_holds_nobody_up() {
+    let stat = "(java) S 1 77 77 0 -1 4194304 10 20 3 40 5 6 7 8 20 -5 2 0 777 1000 250 18446744073709551615 1 2 3 0 0 0 0 0 0 0 0 0 17 1 0 0 0 0 0\n";
+    let tree = crate::tree::Tree::new()
+        .file("proc/stat", "btime 1700000000\n")
+        .file("proc/77/stat", format!("77 {stat}"))
+        .file("proc/77/cmdline", "java\0-Dcatalina.home=/home/mallory\0")
+        .link("home/mallory/RELEASE-NOTES", "/dev/zero")
+        .file("home/mallory/conf/more.xml", "");
+    let pipe = tree.path().join("home/mallory/conf/server.xml");
+    assert!(std::process::Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    let machine = Arc::new(Machine::at(tree.path()));
+    let engine = engine(&machine);
+    let query = "SELECT * FROM SCX_Application_Server";
+    let mut rows = engine.query(&Context::of_this_process("root"), &scx(), query).unwrap();
+    let row = rows.next().await.unwrap().unwrap();
+    let told = ["Name", "HttpPort", "Version"].map(|name| text(&row, name));
+    assert_eq!(told, ["/home/mallory", "", ""]);
+}

@@ -62,6 +62,20 @@ async fn shares_are_those_of_the_configuration_and_of_users_and_exports() {
     assert!(shares.iter().any(|row| text(row, "SharedElement") == "Win32_Directory.Name=\"/export\""));
 }
 
+#[tokio::test]
+async fn of_a_share_of_a_user_no_more_is_kept_than_samba_reads() {
+    if !has("testparm") {
+        return eprintln!("SKIPPED: there is no testparm here (./test --install)");
+    }
+    let large = format!("#VERSION 2\npath=/{}\ncomment=c\n", "x".repeat(1 << 20));
+    let tree = Tree::new().file("etc/samba/smb.conf", CONFIGURATION).file("home/mallory/large", large);
+    let target = tree.path().join("home/mallory/large");
+    let tree = tree.link("var/lib/samba/usershares/one", target.to_str().unwrap());
+    let (_tree, machine) = tree.machine_kept();
+    let rows = rows_of(&machine, "SELECT Path FROM Win32_Share WHERE Name='one'").await;
+    assert!(rows.len() == 1 && text(&rows[0], "Path").len() < 10 << 10);
+}
+
 #[test]
 fn users_share_folders_change_and_remove_them() {
     let needed = ["testparm", "net", "ip"];
@@ -105,6 +119,10 @@ fn users_share_folders_change_and_remove_them() {
         let share =
             |name: &str| run(rows_of(&machine, &format!("SELECT * FROM Win32_Share WHERE Name='{name}'")));
         assert_eq!(text(&share("alpha")[0], "Description"), "the first = one");
+        let option = [("Description", Value::from("--help"))];
+        let changed = run(call_on(&machine, "Win32_Share.Name=\"Alpha\"", "SetShareInfo", &option)).unwrap();
+        assert_eq!(text(&changed, "ReturnValue"), "0");
+        assert!(told().contains("comment=--help\n"), "a remark is no option: {}", told());
         let call = |path: &str, method: &str, input: &[(&str, Value)]| {
             run(call_on(&machine, path, method, input)).unwrap()
         };

@@ -1,0 +1,51 @@
+//! How far somebody has read.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use wmi::ProviderError;
+
+use super::source::Position;
+use super::wrong;
+use crate::Machine;
+
+/// The file that remembers how far somebody has read.
+pub(super) struct Mark(PathBuf);
+
+impl Mark {
+    pub(super) fn of(machine: &Machine, name: &Path, qid: &str) -> Result<Self, ProviderError> {
+        let nowhere = || wrong("nothing is kept for this user, so nobody would know what is new");
+        let folder = machine.user_state().ok_or_else(nowhere)?.join("scx-logfile");
+        let mut hash = Sha256::new();
+        hash.update(name.as_os_str().as_encoded_bytes());
+        // No path has this octet in it.
+        hash.update([0]);
+        hash.update(qid);
+        let digits: String = hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect();
+        Ok(Self(folder.join(digits)))
+    }
+
+    pub(super) fn get(&self) -> Option<Position> {
+        let text = fs::read_to_string(&self.0).ok()?;
+        let (identity, offset) = text.trim().split_once(' ')?;
+        Some(Position { identity: identity.to_owned(), offset: offset.parse().ok()? })
+    }
+
+    pub(super) fn set(&self, position: &Position) -> io::Result<()> {
+        let folder = self.0.parent().unwrap_or(&self.0);
+        fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        writeln!(file, "{} {}", position.identity, position.offset)?;
+        file.persist(&self.0)?;
+        Ok(())
+    }
+
+    pub(super) fn remove(&self) -> io::Result<()> {
+        match fs::remove_file(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+}
