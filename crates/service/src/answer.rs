@@ -19,11 +19,20 @@ use crate::random::fresh_uuid;
 use crate::service::Service;
 use crate::subscription::{self, Opening, Puller, Subscription};
 
-/// What is sent back: an envelope, and whether it is a fault.
+/// What is sent back.
 pub(crate) struct Message {
+    /// Empty if nobody waits for one.
     pub(crate) envelope: String,
-    pub(crate) is_fault: bool,
+    pub(crate) kind: MessageKind,
     pub(crate) delivered: Option<Delivered>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MessageKind {
+    Answer,
+    Fault,
+    /// The request was taken, and there is nothing to say.
+    Nothing,
 }
 
 impl Message {
@@ -51,6 +60,10 @@ impl Service {
         let state = self.state();
         match Request::parse(text, &bounds(&state.config)) {
             Err(refused) => fault_message(&refused.fault, None, refused.relates_to.as_deref(), host),
+            // Operations of ours end by themselves, so there is nothing of an operation to be let go of.
+            Ok(request) if request.head().action == Action::End => {
+                Message { envelope: String::new(), kind: MessageKind::Nothing, delivered: None }
+            }
             Ok(request) => {
                 let head = request.head().clone();
                 let dispatched = tokio::select! {
@@ -60,7 +73,7 @@ impl Service {
                 };
                 match dispatched {
                     Ok(Answer { content: Content::Envelope(envelope), delivered }) => {
-                        Message { envelope, is_fault: false, delivered }
+                        Message { envelope, kind: MessageKind::Answer, delivered }
                     }
                     Ok(Answer { content: Content::Items(_), .. }) => {
                         let fault = not_enumerated(&head);
@@ -209,7 +222,9 @@ impl Service {
         let limits = Limits::of(request.head(), encoding, &config);
         let answer = identify_answer(&identity, request.head(), &limits).ok()?;
         match answer.content {
-            Content::Envelope(envelope) => Some(Message { envelope, is_fault: false, delivered: None }),
+            Content::Envelope(envelope) => {
+                Some(Message { envelope, kind: MessageKind::Answer, delivered: None })
+            }
             Content::Items(_) => None,
         }
     }
@@ -314,7 +329,7 @@ fn fault_message(fault: &Fault, head: Option<&Head>, relates_to: Option<&str>, h
         tracing::warn!(code = fault.code(), %fault, "A request failed inside the service");
     }
     let envelope = fault.clone().on_machine(host).envelope(head, relates_to, fresh_uuid());
-    Message { envelope, is_fault: true, delivered: None }
+    Message { envelope, kind: MessageKind::Fault, delivered: None }
 }
 
 fn bounds(config: &Config) -> Bounds {

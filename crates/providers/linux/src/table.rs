@@ -1,6 +1,7 @@
 //! What binds a class to its rows.
 
 pub(crate) mod unknown;
+mod unsupported;
 
 use std::sync::{Arc, OnceLock};
 
@@ -182,7 +183,8 @@ pub(crate) trait Table: Send + Sync + 'static {
         Err(ProviderError::NotCapable)
     }
 
-    /// As [`Provider::invoke`].
+    /// As [`Provider::invoke`]; upon [`ProviderError::NotCapable`], the default, the number is returned that is documented
+    /// for what is not supported.
     ///
     /// # Errors
     /// What kept it from running.
@@ -376,7 +378,10 @@ impl<T: Table> Provider for Bound<T> {
     }
 
     fn invoke(&self, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
-        self.table.invoke(&self.machine, call)
+        match self.table.invoke(&self.machine, call) {
+            Err(ProviderError::NotCapable) => unsupported::answer(T::NAMESPACE, call),
+            answered => answered,
+        }
     }
 
     fn put(&self, context: &Context, instance: &Instance, changed: &ColumnSet) -> Result<(), ProviderError> {

@@ -168,8 +168,7 @@ impl Table for LogicalDisk {
                 let find = |name: &str| self.find(machine, name).map(|disk| disk.file_system);
                 returned(call, checks::exclude(machine, call.input.value("LogicalDisk"), find)? as u32)
             }
-            // ERROR_NOT_SUPPORTED.
-            _ => returned(call, 50_u32),
+            _ => Err(ProviderError::NotCapable),
         }
     }
 

@@ -5,6 +5,7 @@ mod account;
 mod events;
 mod hardware;
 mod log;
+mod methods;
 mod native;
 mod network;
 mod network_manager;
