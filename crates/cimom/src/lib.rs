@@ -72,7 +72,8 @@ impl ObjectManager {
     /// The engine, which changes with the repository.
     ///
     /// It is put together when it is asked for the first time: a service that nobody asks for instances is smaller
-    /// without, and begins sooner.
+    /// without, and begins sooner. Who asks meanwhile waits for it, so the first time it is asked for on a thread that
+    /// may wait.
     ///
     /// # Errors
     /// As [`wmi::EngineBuilder::build`], if the repository does not fit to what there is.

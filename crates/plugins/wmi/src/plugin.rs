@@ -1,5 +1,6 @@
 //! The way of a request.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cim::uri::{CLASS_SCHEMA, UriForm};
@@ -16,9 +17,9 @@ use crate::{class_schema, enumerate, invoke, subscribe, transfer};
 /// The plug-in for the classes of an engine.
 pub struct WmiPlugin {
     /// The engine of this moment; there is another one when classes were added.
-    engine: Box<dyn Fn() -> Option<Engine> + Send + Sync>,
-    /// Somebody has asked for something, so there may be an engine that has to be closed.
-    was_asked: AtomicBool,
+    engine: Arc<dyn Fn() -> Option<Engine> + Send + Sync>,
+    /// There is an engine, which has to be closed.
+    is_made: AtomicBool,
 }
 
 impl WmiPlugin {
@@ -51,13 +52,26 @@ impl WmiPlugin {
     /// none, whoever asks is told to look into the log.
     #[must_use]
     pub fn living(engine: impl Fn() -> Option<Engine> + Send + Sync + 'static) -> Self {
-        Self { engine: Box::new(engine), was_asked: AtomicBool::new(false) }
+        Self { engine: Arc::new(engine), is_made: AtomicBool::new(false) }
+    }
+
+    /// The engine of this moment. To put the first one together takes a while, in which whatever else the process does
+    /// goes on.
+    async fn engine(&self) -> Result<Engine, Fault> {
+        let engine = if self.is_made.load(Ordering::Acquire) {
+            (self.engine)()
+        } else {
+            let making = Arc::clone(&self.engine);
+            let made = tokio::task::spawn_blocking(move || making()).await;
+            self.is_made.store(true, Ordering::Release);
+            made.ok().flatten()
+        };
+        engine.ok_or_else(no_engine)
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
         let uri = call.request.require_resource()?;
-        self.was_asked.store(true, Ordering::Release);
-        let engine = (self.engine)().ok_or_else(no_engine)?;
+        let engine = self.engine().await?;
         if names_a_class_schema(uri) {
             return class_schema::answer(&engine, &call, &context(&call.caller));
         }
@@ -93,8 +107,8 @@ impl Plugin for WmiPlugin {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            let was_asked = self.was_asked.load(Ordering::Acquire);
-            if let Some(engine) = was_asked.then(|| (self.engine)()).flatten() {
+            let is_made = self.is_made.load(Ordering::Acquire);
+            if let Some(engine) = is_made.then(|| (self.engine)()).flatten() {
                 engine.close().await;
             }
         })

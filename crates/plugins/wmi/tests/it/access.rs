@@ -1,9 +1,13 @@
 //! Who may ask in a namespace.
 
-use service::Whence;
+use std::sync::{Arc, Mutex, mpsc};
+
+use service::{Plugin as _, Whence};
+use telarch_plugin_wmi::WmiPlugin;
 use wsman::{Subcode, code};
 
 use crate::asking::{Ask, Asked};
+use crate::machine::engine;
 
 #[tokio::test]
 async fn whoever_is_no_administrator_asks_from_the_machine_itself_only() {
@@ -37,4 +41,21 @@ async fn what_does_not_exist_is_not_told_to_those_who_may_not_ask() {
     let asked = Asked::new();
     let ask = Ask::transfer("Nothing", "Get").selector("Id", "1").by_nobody(Whence::Network);
     assert_eq!(asked.fault(&ask).await.0.code(), code::WMI_ACCESS_DENIED);
+}
+
+#[tokio::test]
+async fn others_are_not_held_up_while_the_first_engine_is_put_together() {
+    let (go_on, waiting) = mpsc::channel();
+    let waiting = Mutex::new(waiting);
+    // There is one thread, which has to come to the line that lets it go on.
+    let plugin = Arc::new(WmiPlugin::living(move || {
+        waiting.lock().unwrap().recv().unwrap();
+        Some(engine())
+    }));
+    let asked = Arc::clone(&plugin);
+    let ask = Ask::transfer("Site_Note", "Get").selector("Id", "1");
+    let answer = tokio::spawn(async move { asked.call(ask.call()).await.map(drop) });
+    tokio::task::yield_now().await;
+    go_on.send(()).unwrap();
+    answer.await.unwrap().unwrap();
 }

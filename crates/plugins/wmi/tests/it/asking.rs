@@ -126,7 +126,7 @@ impl Ask {
         )
     }
 
-    fn call(&self) -> Call {
+    pub(crate) fn call(&self) -> Call {
         struct Users;
         impl LocalUsers for Users {
             fn account(&self, _: u32) -> Result<Account, AuthError> {

@@ -1,12 +1,19 @@
 //! What is changed of a link: by networkd or NetworkManager where one of them looks after it, or in the kernel, until
 //! the machine restarts.
 
+mod kernel;
+
 use std::io;
 use std::net::IpAddr;
 
+pub(super) use self::kernel::{
+    Power, STATIC, add_route, alter_address, is_way_out, remove_route, rename, restart, set_longest_packet,
+    switch,
+};
+use self::kernel::{change_address, change_route, default_route, put_address};
 use super::address::Address;
 use super::link::Link;
-use super::netlink::{Body, Kind, change, family};
+use super::netlink::Kind;
 use super::profile::Profile;
 use super::resolver::{self, Resolver};
 use super::route::Route;
@@ -70,37 +77,6 @@ impl Keeper {
             search,
         })
     }
-}
-
-/// Whether a link is switched on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Power {
-    On,
-    Off,
-}
-
-/// Switches a link on or off.
-///
-/// # Errors
-/// What the kernel says.
-pub(super) fn switch(link: &Link, power: Power) -> io::Result<()> {
-    // IFF_UP.
-    let flags = u32::from(power == Power::On);
-    change(Kind::SetLink, &Body::new(&link_header(link, flags, 1)))
-}
-
-/// Gives a link another longest packet, in octets.
-///
-/// # Errors
-/// What the kernel says.
-pub(super) fn set_longest_packet(link: &Link, octets: u32) -> io::Result<()> {
-    change(Kind::SetLink, &Body::new(&link_header(link, 0, 0)).with(4, &octets.to_ne_bytes()))
-}
-
-/// Whether whoever is outside reaches the machine by this link only, so that it must stay.
-pub(super) fn is_way_out(machine: &Machine, link: &Link) -> bool {
-    let defaults: Vec<Route> = Route::all(machine).into_iter().filter(Route::is_default).collect();
-    !defaults.is_empty() && defaults.iter().all(|route| route.link == link.index)
 }
 
 /// Gives a link other addresses, of those families of which there is one.
@@ -268,26 +244,6 @@ pub(super) fn remove_address(machine: &Machine, link: &Link, address: &Address) 
     }
 }
 
-/// Makes an address last longer or shorter, or belong to a larger or smaller network; in the kernel.
-///
-/// # Errors
-/// What the kernel says.
-pub(super) fn alter_address(link: &Link, before: &Address, after: &Address) -> io::Result<()> {
-    if before.prefix == after.prefix {
-        return put_address(link, after);
-    }
-    // Of IPv6 there is only one of each, whatever its prefix.
-    change_address(Kind::DeleteAddress, link, before.address, before.prefix)?;
-    put_address(link, after).or_else(|error| put_address(link, before).and(Err(error)))
-}
-
-fn put_address(link: &Link, address: &Address) -> io::Result<()> {
-    // IFA_CACHEINFO (`struct ifa_cacheinfo`).
-    let lifetimes = [address.preferred, address.valid, 0, 0].into_iter().flat_map(u32::to_ne_bytes);
-    let body = address_body(link, address.address, address.prefix);
-    change(Kind::NewAddress, &body.with(6, &lifetimes.collect::<Vec<_>>()))
-}
-
 /// Sends what is elsewhere by a gateway more.
 ///
 /// # Errors
@@ -302,116 +258,6 @@ pub(super) fn add_gateway(machine: &Machine, link: &Link, gateway: IpAddr, store
         }
         None => change_route(Kind::NewRoute, &default_route(link, gateway, 0)),
     }
-}
-
-fn default_route(link: &Link, gateway: IpAddr, metric: u32) -> Route {
-    let (network, link) = (gateway, link.index);
-    Route { network, prefix: 0, gateway: Some(gateway), link, metric, protocol: STATIC, valid: None }
-}
-
-/// Makes a way to a network, in the kernel.
-///
-/// # Errors
-/// What the kernel says.
-pub(super) fn add_route(route: &Route) -> io::Result<()> {
-    change_route(Kind::NewRoute, route)
-}
-
-/// Takes one away.
-///
-/// # Errors
-/// What the kernel says.
-pub(super) fn remove_route(route: &Route) -> io::Result<()> {
-    change_route(Kind::DeleteRoute, route)
-}
-
-/// Switches a link off and on again, after which it has the addresses and routes that it had.
-///
-/// # Errors
-/// What the kernel says.
-pub(super) fn restart(machine: &Machine, link: &Link) -> io::Result<()> {
-    interrupted(machine, link, || Ok(()))
-}
-
-/// Gives a link another name.
-///
-/// # Errors
-/// [`io::ErrorKind::InvalidInput`] for what the kernel takes for no name, [`io::ErrorKind::ResourceBusy`] for a link
-/// that would have to be switched off for it and must not be; and what the kernel says.
-pub(super) fn rename(machine: &Machine, link: &Link, name: &str) -> io::Result<()> {
-    // IFNAMSIZ, and what `dev_valid_name` of the kernel refuses.
-    let is_odd =
-        |octet: u8| octet.is_ascii_whitespace() || octet.is_ascii_control() || matches!(octet, b'/' | b':');
-    if name.is_empty() || name.len() > 15 || matches!(name, "." | "..") || name.bytes().any(is_odd) {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    // IFLA_IFNAME.
-    let body = Body::new(&link_header(link, 0, 0)).with(3, &[name.as_bytes(), b"\0"].concat());
-    match change(Kind::SetLink, &body) {
-        // Older kernels and some drivers rename only what is switched off.
-        Err(error) if error.kind() == io::ErrorKind::ResourceBusy && !is_way_out(machine, link) => {
-            interrupted(machine, link, || change(Kind::SetLink, &body))
-        }
-        result => result,
-    }
-}
-
-/// Does something while a link is switched off.
-fn interrupted(machine: &Machine, link: &Link, act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-    let own = |route: &Route| route.link == link.index && !matches!(route.protocol, BY_KERNEL | BY_ROUTER);
-    let routes: Vec<Route> = Route::all(machine).into_iter().filter(own).collect();
-    // Those of IPv4 stay.
-    let addresses: Vec<Address> = Address::all(machine)
-        .into_iter()
-        .filter(|one| one.link == link.index && one.address.is_ipv6() && one.is_permanent && one.scope == 0)
-        .collect();
-    switch(link, Power::Off)?;
-    let done = act();
-    switch(link, Power::On)?;
-    // Who looks after the link may have been faster.
-    for address in &addresses {
-        let _ = put_address(link, address);
-    }
-    for route in &routes {
-        let _ = change_route(Kind::NewRoute, route);
-    }
-    done
-}
-
-/// Who has made a route: the administrator (`RTPROT_STATIC`).
-pub(super) const STATIC: u8 = 4;
-
-/// The kernel itself, for an address (`RTPROT_KERNEL`), and because a router has told of it (`RTPROT_RA`).
-const BY_KERNEL: u8 = 2;
-const BY_ROUTER: u8 = 9;
-
-fn change_address(kind: Kind, link: &Link, address: IpAddr, prefix: u8) -> io::Result<()> {
-    change(kind, &address_body(link, address, prefix))
-}
-
-fn address_body(link: &Link, address: IpAddr, prefix: u8) -> Body {
-    let mut header = vec![family(address), prefix, 0, 0];
-    header.extend(link.index.to_ne_bytes());
-    // IFA_LOCAL and IFA_ADDRESS.
-    Body::new(&header).with_address(2, address).with_address(1, address)
-}
-
-fn change_route(kind: Kind, route: &Route) -> io::Result<()> {
-    // Main table, everywhere, one receiver.
-    let header = [family(route.network), route.prefix, 0, 0, 254, route.protocol, 0, 1, 0, 0, 0, 0];
-    let mut body = Body::new(&header).with(4, &route.link.to_ne_bytes()).with(6, &route.metric.to_ne_bytes());
-    if route.prefix > 0 {
-        body = body.with_address(1, route.network);
-    }
-    if let Some(gateway) = route.gateway {
-        body = body.with_address(5, gateway);
-    }
-    change(kind, &body)
-}
-
-/// The fixed part of what is said about a link (`struct ifinfomsg`).
-fn link_header(link: &Link, flags: u32, which: u32) -> Vec<u8> {
-    [0, link.index, flags, which].into_iter().flat_map(u32::to_ne_bytes).collect()
 }
 
 /// How methods of adapters say what happened: as Windows numbers errors (MS-ERREF 2.2).
