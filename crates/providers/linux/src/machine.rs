@@ -176,9 +176,7 @@ impl Machine {
     /// What the kernel says.
     pub fn octets_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
         self.opened.fetch_add(1, Ordering::Relaxed);
-        let mut octets = Vec::new();
-        File::open(self.path(path))?.take(limit).read_to_end(&mut octets)?;
-        Ok(octets)
+        read(File::open(self.path(path))?, limit)
     }
 
     /// The same as text, with U+FFFD for what is not UTF-8.
@@ -201,10 +199,7 @@ impl Machine {
         if !FileType::from_raw_mode(fstat(&found)?.st_mode).is_file() {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        let mut octets = Vec::new();
-        let file = File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))?;
-        file.take(Self::MAX_FILE).read_to_end(&mut octets)?;
-        Ok(into_text(octets))
+        read(File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))?, Self::MAX_FILE).map(into_text)
     }
 
     /// The one line of a file of `/sys` or `/proc/sys`; `None` if there is no such file, or nothing in it.
@@ -298,6 +293,14 @@ impl Machine {
         Timestamp::from_unix_micros(unix_micros, i16::try_from(offset).unwrap_or_default())
             .map(DateTime::Timestamp)
     }
+}
+
+/// What is in a file, up to so many octets.
+fn read(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    // Without room to begin with, most files would be read in ten pieces.
+    let mut octets = Vec::with_capacity(4096);
+    file.take(limit).read_to_end(&mut octets)?;
+    Ok(octets)
 }
 
 /// Microseconds since 1970.
