@@ -8,6 +8,7 @@
 
 mod event;
 mod file;
+mod follow;
 mod journal;
 
 use std::sync::Arc;
