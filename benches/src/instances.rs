@@ -72,8 +72,9 @@ fn processes(effort: &Effort) -> Result<Vec<Row>> {
     let everything = "SELECT * FROM Win32_Process";
     let two = "SELECT Name, ProcessId FROM Win32_Process";
     let mut rows = Vec::new();
-    let questions = [(everything, Files::All, 12.0, Some(25.0)), (two, Files::Name, 3.0, None)];
-    for (query, files, cost, time) in questions {
+    // The goals in milliseconds are for a machine that needs so many for these files.
+    let questions = [(everything, Files::All, 6.5, 12.0, Some(25.0)), (two, Files::Stat, 1.5, 3.0, None)];
+    for (query, files, there, cost, time) in questions {
         let turns = by_turns(
             effort.rounds,
             || several(effort, || asked(&mut connection, &service, query)),
@@ -93,7 +94,7 @@ fn processes(effort: &Effort) -> Result<Vec<Row>> {
             ours,
             measured,
         ));
-        rows.push(beside_files(effort, &mut connection, &service, query, files)?);
+        rows.push(beside_files(effort, &mut connection, &service, query, files, cost / there)?);
         if let Some(most) = time {
             let ratio = median_of(&turns, |turn| turn.theirs.wall / turn.ours.wall);
             let measured = format!("{wall:.1} ms ({ratio:.1} times as fast as ps aux)");
@@ -110,13 +111,14 @@ fn processes(effort: &Effort) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// How much more it costs to tell of processes than to read the files that tell it, and nothing else.
+/// How much more it costs to tell of processes than to read files of theirs, and nothing else.
 fn beside_files(
     effort: &Effort,
     connection: &mut Connection,
     service: &Telarchd,
     query: &str,
     files: Files,
+    goal: f64,
 ) -> Result<Row> {
     let read = |files: Files| {
         let begin = Instant::now();
@@ -130,20 +132,16 @@ fn beside_files(
     )?;
     let ratio = median_of(&turns, |turn| turn.ours.cpu / turn.theirs.cpu);
     let [ours, theirs] = [median_of(&turns, |turn| turn.ours.cpu), median_of(&turns, |turn| turn.theirs.cpu)];
-    let stat = several(effort, || read(Files::Stat))?.cpu;
-    let measured =
-        format!("{ratio:.2} ({ours:.1} to {theirs:.1} ms; stat alone, as node_exporter: {stat:.1} ms)");
-    Ok(Row::at_most(
-        &format!("{query}: CPU of the service over that of reading the same files"),
-        WITH_ALL_THE_REST,
-        "times",
-        ratio,
-        measured,
-    ))
+    let name = several(effort, || read(Files::Name))?.cpu;
+    let measured = format!("{ratio:.2} ({ours:.1} to {theirs:.1} ms; their names alone: {name:.1} ms)");
+    let what = match files {
+        Files::All => "the same files",
+        Files::Name => "their names",
+        Files::Stat => "every stat, as node_exporter",
+    };
+    let what = format!("{query}: CPU of the service over that of reading {what}");
+    Ok(Row::at_most(&what, goal, "times", ratio, measured))
 }
-
-/// What was aimed at on a machine that reads the files in 6.5 ms: 12 ms.
-const WITH_ALL_THE_REST: f64 = 1.8;
 
 /// What a question has cost, in milliseconds.
 #[derive(Clone, Copy)]

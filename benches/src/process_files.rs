@@ -18,7 +18,7 @@ use crate::Result;
 pub(crate) enum Files {
     /// Those that `Win32_Process` is made of while nobody is signed in.
     All,
-    /// Those with its name.
+    /// Where its program is, which is its name, and `stat` where that is not told.
     Name,
     /// `stat`, as the collector `processes` of node_exporter reads it.
     Stat,
@@ -34,9 +34,14 @@ impl Files {
             if name.to_str().is_none_or(|name| name.parse::<u32>().is_err()) {
                 continue;
             }
+            let path = Path::new("/proc").join(&name);
+            if self == Self::Name && readlinkat(CWD, path.join("exe"), Vec::new()).is_ok() {
+                count += 1;
+                continue;
+            }
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
             // What ends meanwhile is none.
-            if let Ok(folder) = openat(CWD, Path::new("/proc").join(&name), flags, Mode::empty()) {
+            if let Ok(folder) = openat(CWD, path, flags, Mode::empty()) {
                 self.of(&folder);
                 count += 1;
             }
@@ -55,10 +60,8 @@ impl Files {
                 let _ = read(&file, &mut octets);
             }
         }
-        if self != Self::Stat {
-            let _ = readlinkat(process, "exe", Vec::new());
-        }
         if self == Self::All {
+            let _ = readlinkat(process, "exe", Vec::new());
             let _ = statat(process, "fd", AtFlags::empty());
         }
     }

@@ -1,7 +1,7 @@
 //! The classes of one namespace.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::{Class, ClassDeclaration, Error, Name, Namespace, Status};
 
@@ -17,6 +17,8 @@ pub struct Schema {
     namespace: Namespace,
     builtin: Vec<&'static Builtin>,
     added: HashMap<Name, Arc<Class>>,
+    /// The classes right below each, worked out for the first who asks after a change.
+    below: OnceLock<HashMap<Name, Vec<Name>>>,
 }
 
 impl Schema {
@@ -44,13 +46,13 @@ impl Schema {
             "root/scx" => vec![builtin::system(), builtin::scx()],
             _ => vec![builtin::system()],
         };
-        Self { namespace, builtin, added: HashMap::new() }
+        Self { namespace, builtin, added: HashMap::new(), below: OnceLock::new() }
     }
 
     /// A schema without any class, not even those of the system: for what another machine tells.
     #[must_use]
     pub fn bare(namespace: Namespace) -> Self {
-        Self { namespace, builtin: Vec::new(), added: HashMap::new() }
+        Self { namespace, builtin: Vec::new(), added: HashMap::new(), below: OnceLock::new() }
     }
 
     /// Which namespace it is of.
@@ -98,18 +100,26 @@ impl Schema {
     /// The classes that derive from one, directly or not, without itself, in the order of their names.
     #[must_use]
     pub fn subclasses(&self, name: &str) -> Vec<Arc<Class>> {
-        let above: HashMap<&Name, &Name> =
-            self.names().filter_map(|(name, superclass)| Some((name, superclass?))).collect();
-        let mut found: Vec<&Name> = above
-            .keys()
-            .copied()
-            .filter(|below| {
-                let superclasses = std::iter::successors(above.get(below), |class| above.get(*class));
-                superclasses.take(Class::MAX_DEPTH).any(|class| **class == *name)
-            })
-            .collect();
+        let Ok(name) = Name::parse(name) else { return Vec::new() };
+        let below = self.below.get_or_init(|| {
+            let mut below = HashMap::<Name, Vec<Name>>::new();
+            for (name, superclass) in self.names() {
+                if let Some(superclass) = superclass {
+                    below.entry(superclass.clone()).or_default().push(name.clone());
+                }
+            }
+            below
+        });
+        let mut found = below.get(&name).cloned().unwrap_or_default();
+        let mut next = 0;
+        // Those that are found are asked for theirs.
+        while let Some(class) = found.get(next) {
+            let deeper = below.get(class).cloned().unwrap_or_default();
+            found.extend(deeper);
+            next += 1;
+        }
         found.sort();
-        found.into_iter().filter_map(|name| self.class(name.as_str())).collect()
+        found.iter().filter_map(|name| self.class(name.as_str())).collect()
     }
 
     /// Adds a class.
@@ -134,6 +144,7 @@ impl Schema {
         };
         let class = Arc::new(Class::derive(declaration, parent.as_ref())?);
         self.added.insert(name.clone(), class.clone());
+        self.below.take();
         Ok(class)
     }
 
@@ -154,6 +165,7 @@ impl Schema {
                 status: Status::ClassHasChildren,
             });
         }
+        self.below.take();
         self.added.remove(&key).ok_or_else(unknown)
     }
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use cim::{Instance, Name, Status};
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::{Error, ProviderError};
@@ -16,8 +15,6 @@ use crate::{Error, ProviderError};
 pub struct Rows {
     queue: Arc<Queue>,
     patience: Duration,
-    /// What gives the rows; `None` once it is known how it ended.
-    search: Option<JoinHandle<()>>,
     /// The class that was asked for, for errors.
     class: Name,
 }
@@ -32,8 +29,12 @@ impl Rows {
     ) -> Self {
         let queue = Arc::new(Queue { most: ahead.max(1), ..Queue::default() });
         let finder = Finder(Arc::clone(&queue));
-        let search = tokio::task::spawn_blocking(move || search(&finder));
-        Self { queue, patience, search: Some(search), class }
+        // The queue tells how it ends, together with the last row, so nobody is woken a second time for that.
+        drop(tokio::task::spawn_blocking(move || {
+            search(&finder);
+            finder.end(End::Complete);
+        }));
+        Self { queue, patience, class }
     }
 
     /// The next row, or `None` at the end. After an error nothing follows.
@@ -44,30 +45,23 @@ impl Rows {
             Some(next) => next,
             None => match timeout(self.patience, self.queue.wait()).await {
                 Ok(next) => next,
-                Err(_) => {
-                    self.search = None;
-                    Some(Err(Error::TimedOut(self.class.clone())))
-                }
+                Err(_) => Next::Row(Err(Error::TimedOut(self.class.clone()))),
             },
         };
-        match next {
-            None => self.end().await.map(Err),
-            Some(row) => {
-                if row.is_err() {
-                    // What was found before that is of no use behind an error.
-                    self.queue.close();
-                }
-                Some(row)
+        let row = match next {
+            Next::Row(row) => row,
+            Next::End(End::Complete) => return None,
+            // An end without error that is none.
+            Next::End(End::Panicked) => {
+                let panicked = ProviderError::failed(Status::ProviderFailure, "the provider panicked");
+                Err(panicked.of(&self.class))
             }
+        };
+        if row.is_err() {
+            // What was found before that is of no use behind an error.
+            self.queue.close();
         }
-    }
-
-    /// How the search ended: an end without error may be that of a provider that panicked.
-    async fn end(&mut self) -> Option<Error> {
-        let ended = self.search.as_mut()?.await;
-        self.search = None;
-        let panicked = || ProviderError::failed(Status::ProviderFailure, "the provider panicked");
-        ended.err().map(|_| panicked().of(&self.class))
+        Some(row)
     }
 }
 
@@ -77,7 +71,8 @@ impl Drop for Rows {
     }
 }
 
-/// The end of a search at which rows are found; dropping it is the end of them.
+/// The end of a search at which rows are found. If it is dropped before it was told that these are all, the search
+/// has panicked.
 #[derive(Debug)]
 pub(crate) struct Finder(Arc<Queue>);
 
@@ -91,12 +86,20 @@ impl Finder {
     pub(crate) fn is_closed(&self) -> bool {
         self.0.state().is_closed
     }
+
+    fn end(&self, end: End) {
+        let mut state = self.0.state();
+        if state.end.is_none() {
+            state.end = Some(end);
+            drop(state);
+            self.0.found.notify_one();
+        }
+    }
 }
 
 impl Drop for Finder {
     fn drop(&mut self) {
-        self.0.state().is_complete = true;
-        self.0.found.notify_one();
+        self.end(End::Panicked);
     }
 }
 
@@ -124,9 +127,23 @@ struct State {
     /// The search waits for room.
     is_full: bool,
     /// There will be no more.
-    is_complete: bool,
+    end: Option<End>,
     /// Nobody takes any more.
     is_closed: bool,
+}
+
+/// How a search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Complete,
+    Panicked,
+}
+
+/// What comes next.
+#[derive(Debug)]
+enum Next {
+    Row(Result<Instance, Error>),
+    End(End),
 }
 
 impl Queue {
@@ -148,22 +165,22 @@ impl Queue {
         true
     }
 
-    /// The next row or, inside, that there are no more; if neither is known yet, whoever puts rows in is told to
-    /// notify when there are `enough`.
-    fn take(&self, enough: usize) -> Option<Option<Result<Instance, Error>>> {
+    /// What comes next; if that is not known yet, whoever puts rows in is told to notify when there are `enough`.
+    fn take(&self, enough: usize) -> Option<Next> {
         let mut state = self.state();
         let row = state.rows.pop_front();
         if state.is_full && state.rows.len() <= self.most / 2 {
             state.is_full = false;
             self.room.notify_one();
         }
-        let is_over = state.is_complete || state.is_closed;
-        state.awaited = (row.is_none() && !is_over).then_some(enough);
-        if row.is_some() || is_over { Some(row) } else { None }
+        let end = if state.is_closed { Some(End::Complete) } else { state.end };
+        let next = row.map(Next::Row).or(end.map(Next::End));
+        state.awaited = next.is_none().then_some(enough);
+        next
     }
 
-    /// The next row, after [`Queue::take`] had none; none if there are no more.
-    async fn wait(&self) -> Option<Result<Instance, Error>> {
+    /// What comes next, after [`Queue::take`] did not know.
+    async fn wait(&self) -> Next {
         // Whether it was notified or not, what is there by then is taken.
         let _ = timeout(A_MOMENT, self.found.notified()).await;
         loop {
@@ -210,7 +227,7 @@ mod tests {
         let queue = queue(4);
         assert!(queue.take(2).is_none() && queue.put(row()));
         assert!(timeout(Duration::ZERO, queue.found.notified()).await.is_err(), "one row has woken somebody");
-        assert!(queue.wait().await.is_some());
+        assert!(matches!(queue.wait().await, Next::Row(_)));
         assert!(queue.take(2).is_none() && queue.put(row()) && queue.put(row()));
         assert!(timeout(Duration::ZERO, queue.found.notified()).await.is_ok(), "two rows have woken nobody");
     }
@@ -226,7 +243,7 @@ mod tests {
             }
             assert!(queue.put(row()));
         });
-        assert!(next.is_some());
+        assert!(matches!(next, Next::Row(_)));
     }
 
     #[test]

@@ -1,14 +1,13 @@
-//! A folder of `/proc` that stays open.
+//! Folders of `/proc` that stay open.
 
-use std::ffi::OsString;
+use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fd::{AsFd as _, OwnedFd};
+use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 
@@ -25,49 +24,72 @@ pub(crate) struct Folder {
 
 impl Folder {
     pub(crate) fn open(path: &Path, opened: &Arc<AtomicU64>) -> io::Result<Self> {
+        Self::below(CWD, path, opened)
+    }
+
+    /// A folder in it.
+    pub(crate) fn folder(&self, name: &str) -> io::Result<Self> {
+        Self::below(self.descriptor.as_fd(), name, &self.opened)
+    }
+
+    fn below(
+        folder: BorrowedFd<'_>,
+        path: impl rustix::path::Arg,
+        opened: &Arc<AtomicU64>,
+    ) -> io::Result<Self> {
         opened.fetch_add(1, Ordering::Relaxed);
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let descriptor = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+        let descriptor = rustix::fs::openat(folder, path, flags, Mode::empty())?;
         Ok(Self { descriptor, opened: Arc::clone(opened) })
     }
 
-    /// What is in a file, up to [`Machine::MAX_FILE`].
+    /// What `look` makes of what is in a file, up to [`Machine::MAX_FILE`].
     ///
     /// It must be one of which the kernel gives as much as is asked for, until there is no more, as all those of
     /// numbers and names do that are written anew for each reader: less than that is its end, and the kernel is not
     /// asked again.
-    pub(crate) fn octets(&self, name: &str) -> io::Result<Vec<u8>> {
-        self.octets_up_to(name, usize::try_from(Machine::MAX_FILE).unwrap_or(usize::MAX))
+    pub(crate) fn read<T>(&self, name: &str, look: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
+        self.read_up_to(name, usize::try_from(Machine::MAX_FILE).unwrap_or(usize::MAX), look)
     }
 
-    /// The same, up to so many octets.
-    pub(crate) fn octets_up_to(&self, name: &str, most: usize) -> io::Result<Vec<u8>> {
+    fn read_up_to<T>(&self, name: &str, most: usize, look: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
         let file = self.open_at(name, OFlags::RDONLY)?;
         let mut piece = [const { MaybeUninit::uninit() }; PIECE];
-        let mut octets = Vec::new();
+        let mut before = Vec::new();
         loop {
             let (read, rest) = match rustix::io::read(&file, &mut piece) {
                 Err(Errno::INTR) => continue,
                 read => read?,
             };
-            octets.extend_from_slice(read);
-            if !rest.is_empty() || octets.len() >= most {
-                octets.truncate(most);
-                return Ok(octets);
+            let is_end = !rest.is_empty();
+            if is_end && before.is_empty() {
+                return Ok(look(read));
+            }
+            before.extend_from_slice(read);
+            if is_end || before.len() >= most {
+                before.truncate(most);
+                return Ok(look(&before));
             }
         }
     }
 
-    /// The same as text, with U+FFFD for what is not UTF-8.
+    /// What is in such a file as text, with U+FFFD for what is not UTF-8.
     pub(crate) fn text(&self, name: &str) -> io::Result<String> {
-        Ok(into_text(self.octets(name)?))
+        self.read(name, text)
+    }
+
+    /// The same, up to so many octets.
+    pub(crate) fn text_up_to(&self, name: &str, most: usize) -> io::Result<String> {
+        self.read_up_to(name, most, text)
     }
 
     /// Where a link leads.
     pub(crate) fn link(&self, name: &str) -> io::Result<String> {
         self.opened.fetch_add(1, Ordering::Relaxed);
-        let target = rustix::fs::readlinkat(&self.descriptor, name, Vec::new())?;
-        Ok(into_text(target.into_bytes()))
+        // The kernel tells no longer ones (path_resolution(7)).
+        let mut target = [const { MaybeUninit::uninit() }; PIECE];
+        let (target, _) = rustix::fs::readlinkat_raw(&self.descriptor, name, &mut target)?;
+        Ok(text(target))
     }
 
     /// The size of something in it, as the kernel tells it.
@@ -77,19 +99,18 @@ impl Folder {
         Ok(status.st_size.try_into().unwrap_or_default())
     }
 
-    /// The names in a folder in it, in no order.
-    pub(crate) fn names(&self, name: &str) -> io::Result<Vec<OsString>> {
+    /// Goes through the names in a folder in it, in no order.
+    pub(crate) fn each_name(&self, name: &str, mut each: impl FnMut(&CStr)) -> io::Result<()> {
         let folder = self.open_at(name, OFlags::RDONLY | OFlags::DIRECTORY)?;
-        let mut buffer = Vec::with_capacity(8192);
-        let mut entries = RawDir::new(folder.as_fd(), buffer.spare_capacity_mut());
-        let mut names = Vec::new();
+        let mut piece = [const { MaybeUninit::uninit() }; NAMES];
+        let mut entries = RawDir::new(folder.as_fd(), &mut piece);
         while let Some(entry) = entries.next() {
-            let name = entry?.file_name().to_bytes().to_vec();
-            if name != b"." && name != b".." {
-                names.push(OsString::from_vec(name));
+            let entry = entry?;
+            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+                each(entry.file_name());
             }
         }
-        Ok(names)
+        Ok(())
     }
 
     fn open_at(&self, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
@@ -101,7 +122,15 @@ impl Folder {
 /// What most files of a process fit into, and less than the stack has room for.
 const PIECE: usize = 4096;
 
+/// Names of some hundred processes.
+const NAMES: usize = 16_384;
+
 /// Octets as text, with U+FFFD for what is not UTF-8.
+fn text(octets: &[u8]) -> String {
+    String::from_utf8_lossy(octets).into_owned()
+}
+
+/// The same of octets that are not needed any more.
 pub(crate) fn into_text(octets: Vec<u8>) -> String {
-    String::from_utf8(octets).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    String::from_utf8(octets).unwrap_or_else(|error| text(error.as_bytes()))
 }

@@ -176,9 +176,7 @@ impl Machine {
     /// What the kernel says.
     pub fn octets_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
         self.opened.fetch_add(1, Ordering::Relaxed);
-        let mut octets = Vec::new();
-        File::open(self.path(path))?.take(limit).read_to_end(&mut octets)?;
-        Ok(octets)
+        read(File::open(self.path(path))?, limit)
     }
 
     /// The same as text, with U+FFFD for what is not UTF-8.
@@ -215,9 +213,7 @@ impl Machine {
     }
 
     fn octets_of_others_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
-        let mut octets = Vec::new();
-        self.file_of_others(path)?.take(limit).read_to_end(&mut octets)?;
-        Ok(octets)
+        read(self.file_of_others(path)?, limit)
     }
 
     /// A plain file in such a folder, open for reading.
@@ -334,6 +330,14 @@ impl Machine {
         Timestamp::from_unix_micros(unix_micros, i16::try_from(offset).unwrap_or_default())
             .map(DateTime::Timestamp)
     }
+}
+
+/// What is in a file, up to so many octets.
+fn read(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    // Without room to begin with, most files would be read in ten pieces.
+    let mut octets = Vec::with_capacity(4096);
+    file.take(limit).read_to_end(&mut octets)?;
+    Ok(octets)
 }
 
 /// Microseconds since 1970.

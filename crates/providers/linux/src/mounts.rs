@@ -1,5 +1,6 @@
 //! `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
 
+use std::collections::HashSet;
 use std::io;
 
 use crate::Machine;
@@ -26,6 +27,12 @@ impl Mount {
         mounts(machine).unwrap_or_default()
     }
 
+    /// The root of all; `None` if the kernel does not tell.
+    pub(crate) fn root(machine: &Machine) -> Option<Self> {
+        let text = machine.text("proc/self/mountinfo").ok()?;
+        text.lines().rev().filter(|line| line.split(' ').nth(4) == Some("/")).find_map(Self::line)
+    }
+
     /// Whether it has an option, of the mount or of the file system.
     pub(crate) fn has(&self, option: &str) -> bool {
         self.options.split(',').any(|known| known == option)
@@ -42,12 +49,11 @@ impl Mount {
     }
 
     fn parse(text: &str) -> Vec<Self> {
-        let mut mounts: Vec<Self> = Vec::new();
-        for mount in text.lines().filter_map(Self::line) {
-            // Of several mounts at one place, the last one is seen.
-            mounts.retain(|hidden| hidden.place != mount.place);
-            mounts.push(mount);
-        }
+        // Of several mounts at one place, the last one is seen.
+        let mut seen = HashSet::new();
+        let is_seen = |mount: &Self| seen.insert(mount.place.clone());
+        let mut mounts: Vec<Self> = text.lines().rev().filter_map(Self::line).filter(is_seen).collect();
+        mounts.reverse();
         mounts
     }
 

@@ -5,11 +5,10 @@ mod unsupported;
 
 use std::sync::{Arc, OnceLock};
 
-use cim::{Class, ColumnSet, Instance, Name, Namespace, ObjectPath, Schema, Value};
+use cim::{Class, Column, ColumnSet, Instance, Name, Namespace, ObjectPath, Schema, Value};
 use wmi::{Context, EventSource, Lookup, MethodCall, Provider, ProviderError, Scan, Sink, Watch};
 
 use crate::Machine;
-use crate::masquerade::Texts;
 use crate::sendable::sendable;
 
 /// What fills a column from a row.
@@ -25,12 +24,12 @@ pub(crate) fn host_name<R>(machine: &Machine, _: &R) -> Value {
     machine.host_name().into()
 }
 
-/// What fills the columns that mean the same in every class, where a table has no column of its own.
-fn scoping<T: Table>(property: &Name) -> Option<Fill<T::Row>> {
+/// The value of the columns that mean the same in every class, where a table has no column of its own.
+fn scoping<T: Table>(machine: &Machine, property: &Name) -> Option<Value> {
     Some(match property.as_str() {
-        "CreationClassName" => |_, _| T::CLASS.into(),
-        "CSCreationClassName" | "SystemCreationClassName" => |_, _| "Win32_ComputerSystem".into(),
-        "CSName" | "SystemName" => host_name,
+        "CreationClassName" => T::CLASS.into(),
+        "CSCreationClassName" | "SystemCreationClassName" => "Win32_ComputerSystem".into(),
+        "CSName" | "SystemName" => machine.host_name().into(),
         _ => return None,
     })
 }
@@ -69,17 +68,21 @@ pub(crate) fn whole<T: Table>(
     for (place, property) in class.columns().iter().zip(class.properties()) {
         if let Some(text) = texts.as_ref().and_then(|texts| texts.text(property)) {
             instance.set(place, text)?;
-        } else if let Some(fill) = fill_of::<T>(property) {
-            instance.set(place, sendable(fill(machine, row)))?;
+        } else if let Some(value) = value_of::<T>(machine, row, &property.name) {
+            instance.set(place, sendable(value))?;
         }
     }
     Ok(instance)
 }
 
-/// What fills a property of a class.
-fn fill_of<T: Table>(property: &cim::Property) -> Option<Fill<T::Row>> {
-    let column = T::COLUMNS.iter().find(|(name, _)| property.name == **name);
-    column.map(|(_, fill)| *fill).or_else(|| scoping::<T>(&property.name))
+/// What fills the column of a name.
+fn fill_of<T: Table>(name: &Name) -> Option<Fill<T::Row>> {
+    T::COLUMNS.iter().find(|(known, _)| *name == **known).map(|(_, fill)| *fill)
+}
+
+/// The value of the property of a name in one row.
+fn value_of<T: Table>(machine: &Machine, row: &T::Row, name: &Name) -> Option<Value> {
+    fill_of::<T>(name).map(|fill| fill(machine, row)).or_else(|| scoping::<T>(machine, name))
 }
 
 /// The value of the only key of a class, which is a text.
@@ -101,9 +104,8 @@ pub(crate) fn path_to<T: Table>(machine: &Machine, row: &T::Row, keys: &[&str]) 
     let path = || {
         let key = |name: &&str| {
             let name = Name::parse(name)?;
-            let column = T::COLUMNS.iter().find(|(known, _)| name == **known).map(|(_, fill)| *fill);
-            let fill = column.or_else(|| scoping::<T>(&name)).unwrap_or(null::<T::Row>);
-            Ok((name, cim::KeyValue::from(&fill(machine, row))))
+            let value = value_of::<T>(machine, row, &name).unwrap_or_default();
+            Ok((name, cim::KeyValue::from(&value)))
         };
         let keys = keys.iter().map(key).collect::<Result<_, cim::Error>>()?;
         ObjectPath::from_keys(Name::parse(T::CLASS)?, keys)
@@ -174,6 +176,14 @@ pub(crate) trait Table: Send + Sync + 'static {
     /// Asks for what the columns of some wanted rows will need, where it is quicker to ask for all of them at the same
     /// time; at most [`Table::AT_ONCE`].
     fn prepare(&self, _machine: &Arc<Machine>, _scan: &Scan, _rows: &[Self::Row]) {}
+
+    /// Whether a row still counts now that its columns are filled: what has vanished before does not.
+    ///
+    /// # Errors
+    /// What kept it from being read.
+    fn is_there(&self, _row: &Self::Row) -> Result<bool, ProviderError> {
+        Ok(true)
+    }
 
     /// The row with some keys.
     ///
@@ -278,36 +288,57 @@ pub(crate) fn bind<T: Table>(machine: &Arc<Machine>, table: T) -> Arc<dyn Bindin
 struct Bound<T: Table> {
     machine: Arc<Machine>,
     table: T,
-    /// What fills each column, by its place.
-    fills: OnceLock<Box<[Fill<T::Row>]>>,
+    fills: OnceLock<Fills<T::Row>>,
+}
+
+/// What fills each column of a class, by its place; none for one that stays NULL or is the same in all rows.
+type Fills<R> = Box<[Option<Fill<R>>]>;
+
+/// What fills a column in every row of one question.
+enum Source<R> {
+    /// The same for all of them.
+    Constant(Value),
+    Row(Fill<R>),
 }
 
 impl<T: Table> Bound<T> {
-    /// Fills some columns of an instance.
+    /// What fills some columns; those that stay NULL are left out.
+    fn sources(
+        &self,
+        class: &Class,
+        columns: impl IntoIterator<Item = Column>,
+    ) -> Vec<(Column, Source<T::Row>)> {
+        let fills = self
+            .fills
+            .get_or_init(|| class.properties().iter().map(|property| fill_of::<T>(&property.name)).collect());
+        let texts = self.machine.texts(class.name());
+        let source = |column: Column| {
+            let property = class.property(column)?;
+            let constant = || scoping::<T>(&self.machine, &property.name).map(sendable).map(Source::Constant);
+            if let Some(text) = texts.as_ref().and_then(|texts| texts.text(property)) {
+                return Some((column, Source::Constant(text)));
+            }
+            let fill = fills.get(column.index()).copied().flatten().map(Source::Row);
+            Some((column, fill.or_else(constant)?))
+        };
+        columns.into_iter().filter_map(source).collect()
+    }
+
+    /// Fills columns of an instance.
     fn fill(
         &self,
         instance: &mut Instance,
         row: &T::Row,
-        columns: impl IntoIterator<Item = cim::Column>,
-        fills: &[Fill<T::Row>],
-        texts: Option<&Texts>,
+        sources: &[(Column, Source<T::Row>)],
     ) -> Result<(), ProviderError> {
-        for column in columns {
-            let given = texts.zip(instance.class().property(column));
-            if let Some(text) = given.and_then(|(texts, property)| texts.text(property)) {
-                instance.set(column, text)?;
-            } else if let Some(fill) = fills.get(column.index()) {
-                instance.set(column, sendable(fill(&self.machine, row)))?;
-            }
+        for (column, source) in sources {
+            let value = match source {
+                Source::Constant(value) => value.clone(),
+                Source::Row(fill) => sendable(fill(&self.machine, row)),
+            };
+            instance.set(*column, value)?;
         }
         Ok(())
-    }
-
-    fn fills(&self, class: &Class) -> &[Fill<T::Row>] {
-        self.fills.get_or_init(|| {
-            let of = |property: &cim::Property| fill_of::<T>(property).unwrap_or(null::<T::Row>);
-            class.properties().iter().map(of).collect()
-        })
     }
 }
 
@@ -321,15 +352,15 @@ impl<T: Table> Binding for Bound<T> {
     }
 
     fn is_filled(&self, property: &cim::Property) -> bool {
-        scoping::<T>(&property.name).is_some() || unknown::is_unknown(property)
+        scoping::<T>(&self.machine, &property.name).is_some() || unknown::is_unknown(property)
     }
 
     fn paths(&self, scan: &Scan, push: &mut Push<'_, Value>) -> Result<(), ProviderError> {
         let class = Schema::of(Namespace::parse(T::NAMESPACE)?).require(T::CLASS)?;
-        let fills = self.fills(&class);
+        let keys = self.sources(&class, class.keys().iter().copied());
         self.table.rows(&self.machine, scan, &mut |row| {
             let mut instance = Instance::new(class.clone());
-            self.fill(&mut instance, &row, class.keys().iter().copied(), fills, None)?;
+            self.fill(&mut instance, &row, &keys)?;
             push(instance.path()?.into())
         })
     }
@@ -342,23 +373,24 @@ impl<T: Table> Provider for Bound<T> {
     }
 
     fn enumerate(&self, scan: &Scan, sink: &mut Sink<'_>) -> Result<(), ProviderError> {
-        let (class, fills) = (scan.class(), self.fills(scan.class()));
-        let (deciding, columns) = (scan.deciding(), scan.columns());
-        let texts = self.machine.texts(class.name());
+        let (class, deciding) = (scan.class(), scan.deciding());
+        let others = scan.columns().iter().filter(|column| !deciding.contains(*column));
+        let (deciding, others) = (self.sources(class, deciding.iter()), self.sources(class, others));
         // Those that are wanted and still miss the columns that have not decided that.
         let (mut rows, mut instances) = (Vec::new(), Vec::new());
         let finish = |rows: &mut Vec<T::Row>, instances: &mut Vec<Instance>, sink: &mut Sink<'_>| {
             self.table.prepare(&self.machine, scan, rows);
             for (row, mut instance) in rows.drain(..).zip(instances.drain(..)) {
-                let rest = columns.iter().filter(|column| !deciding.contains(*column));
-                self.fill(&mut instance, &row, rest, fills, texts.as_deref())?;
-                sink.push(instance)?;
+                self.fill(&mut instance, &row, &others)?;
+                if self.table.is_there(&row)? {
+                    sink.push(instance)?;
+                }
             }
             Ok(())
         };
         let ended = self.table.rows(&self.machine, scan, &mut |row| {
             let mut instance = Instance::new(class.clone());
-            self.fill(&mut instance, &row, deciding.iter(), fills, texts.as_deref())?;
+            self.fill(&mut instance, &row, &deciding)?;
             if !scan.wants(&instance) {
                 return sink.go_on();
             }
@@ -372,8 +404,7 @@ impl<T: Table> Provider for Bound<T> {
     fn get(&self, lookup: &Lookup<'_>) -> Result<Option<Instance>, ProviderError> {
         let Some(row) = self.table.row(&self.machine, lookup)? else { return Ok(None) };
         let mut instance = Instance::new(lookup.class.clone());
-        let (fills, texts) = (self.fills(lookup.class), self.machine.texts(lookup.class.name()));
-        self.fill(&mut instance, &row, lookup.columns.iter(), fills, texts.as_deref())?;
+        self.fill(&mut instance, &row, &self.sources(lookup.class, lookup.columns.iter()))?;
         Ok(Some(instance))
     }
 

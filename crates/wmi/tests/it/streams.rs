@@ -145,7 +145,7 @@ async fn a_provider_that_panics_ends_its_query_with_an_error() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_hangs_is_given_up_and_holds_its_place() {
     let broken = Arc::new(Broken::default());
-    let limits = Limits { patience: Duration::from_millis(50), calls: 1, ..Limits::default() };
+    let limits = Limits { patience: Duration::from_millis(500), calls: 1, ..Limits::default() };
     let engine = engine(broken.clone(), limits);
     let query = "SELECT * FROM Win32_Battery";
     let mut rows = engine.query(&context(), &cimv2(), query).unwrap();

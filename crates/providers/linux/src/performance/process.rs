@@ -7,7 +7,7 @@ use super::counter::{Counter, Kind};
 use super::object::{Instance, Object, Sum, with_total};
 use super::processor::{self, Processor};
 use crate::Machine;
-use crate::process::rows::{Row, is_unseen, numbers, page_size};
+use crate::process::rows::{Row, all, page_size};
 use crate::process::stat::{priority, ticks_to_100ns};
 
 pub(crate) struct Process;
@@ -131,22 +131,12 @@ impl Object for Process {
 
 /// Every process: its name, what tells it from one that has its number later, and its numbers.
 pub(crate) fn processes(machine: &Machine) -> io::Result<Vec<(String, u64, Reading)>> {
-    let scene = std::rc::Rc::default();
-    let mut found = Vec::new();
-    for number in numbers(machine)? {
-        match Row::find(machine, &scene, number) {
-            Ok(Some(row)) => found.push((row.name(), identity(&row), reading(&row))),
-            Ok(None) => {}
-            Err(error) if is_unseen(&error) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(found)
+    all(machine)?.map(|row| row.map(|row| (row.name(), identity(&row), reading(&row)))).collect()
 }
 
 /// Its number and when it began; numbers have no more than 22 bits.
 pub(crate) fn identity(row: &Row) -> u64 {
-    u64::from(row.number) << 42 | row.stat.start & ((1 << 42) - 1)
+    u64::from(row.number) << 42 | row.stat().start & ((1 << 42) - 1)
 }
 
 /// The number in such an identity.
@@ -158,17 +148,17 @@ fn reading(row: &Row) -> Reading {
     let (memory, counters) = (row.memory().cloned().unwrap_or_default(), row.counters());
     Reading {
         number: row.number,
-        parent: row.stat.parent,
-        user: ticks_to_100ns(row.stat.user_time),
-        kernel: ticks_to_100ns(row.stat.kernel_time),
-        started: Some(ticks_to_100ns(row.stat.start)),
-        faults: row.stat.minor_faults + row.stat.major_faults,
-        major_faults: row.stat.major_faults,
-        threads: row.stat.threads.into(),
-        priority: priority(row.stat.nice, row.stat.real_time_priority).into(),
-        virtual_size: row.stat.virtual_size,
+        parent: row.stat().parent,
+        user: ticks_to_100ns(row.stat().user_time),
+        kernel: ticks_to_100ns(row.stat().kernel_time),
+        started: Some(ticks_to_100ns(row.stat().start)),
+        faults: row.stat().minor_faults + row.stat().major_faults,
+        major_faults: row.stat().major_faults,
+        threads: row.stat().threads.into(),
+        priority: priority(row.stat().nice, row.stat().real_time_priority).into(),
+        virtual_size: row.stat().virtual_size,
         virtual_size_peak: memory.virtual_peak,
-        resident: row.stat.resident.saturating_mul(page_size()),
+        resident: row.stat().resident.saturating_mul(page_size()),
         resident_peak: memory.resident_peak,
         private: row.private_memory(),
         swapped: memory.swapped,

@@ -2,8 +2,6 @@
 
 use std::sync::LazyLock;
 
-use crate::folder::into_text;
-
 /// One line with most of what the kernel knows of a process or thread.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stat {
@@ -43,11 +41,11 @@ pub(crate) struct Stat {
 
 impl Stat {
     /// Reads the line; `None` for anything else.
-    pub(crate) fn parse(line: Vec<u8>) -> Option<Self> {
-        let line = into_text(line);
+    pub(crate) fn parse(line: &[u8]) -> Option<Self> {
         // The name may hold anything, blanks and brackets too; after its bracket there are only numbers.
-        let (before, rest) = line.rsplit_once(')')?;
-        let name = before.split_once('(')?.1;
+        let (before, rest) = line.split_at_checked(line.iter().rposition(|octet| *octet == b')')?)?;
+        let name = before.splitn(2, |octet| *octet == b'(').nth(1)?;
+        let rest = std::str::from_utf8(rest.get(1..)?).ok()?;
         let mut fields = [None; LAST_FIELD - FIRST_FIELD + 1];
         for (place, field) in fields.iter_mut().zip(rest.split_ascii_whitespace()) {
             *place = Some(field);
@@ -55,7 +53,7 @@ impl Stat {
         let field = |number: usize| fields.get(number - FIRST_FIELD).copied().flatten();
         let number = |place: usize| field(place)?.parse::<u64>().ok();
         Some(Self {
-            name: name.to_owned(),
+            name: String::from_utf8_lossy(name).into_owned(),
             state: field(3)?.chars().next()?,
             parent: field(4)?.parse().ok()?,
             group: number(5).unwrap_or_default(),
@@ -98,20 +96,20 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    pub(crate) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &[u8]) -> Self {
         let mut status = Self::default();
         for (name, value) in named(text) {
-            let octets = || value.strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024);
+            let octets = || number::<u64>(value.strip_suffix(b" kB")?)?.checked_mul(1024);
             match name {
-                "Uid" => {
-                    let mut users = value.split_ascii_whitespace().map(|user| user.parse().ok());
+                b"Uid" => {
+                    let mut users = value.split(u8::is_ascii_whitespace).map(number);
                     (status.real_user, status.user) = (users.next().flatten(), users.next().flatten());
                 }
-                "VmPeak" => status.virtual_peak = octets(),
-                "VmHWM" => status.resident_peak = octets(),
-                "RssAnon" => status.anonymous = octets(),
+                b"VmPeak" => status.virtual_peak = octets(),
+                b"VmHWM" => status.resident_peak = octets(),
+                b"RssAnon" => status.anonymous = octets(),
                 // The last of them, and half of the lines are still to come.
-                "VmSwap" => {
+                b"VmSwap" => {
                     status.swapped = octets();
                     break;
                 }
@@ -136,15 +134,15 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &[u8]) -> Self {
         let mut counters = Self::default();
         for (name, value) in named(text) {
-            let number = value.parse().ok();
+            let number = number(value);
             match name {
-                "rchar" => counters.read = number,
-                "wchar" => counters.written = number,
-                "syscr" => counters.reads = number,
-                "syscw" => counters.writes = number,
+                b"rchar" => counters.read = number,
+                b"wchar" => counters.written = number,
+                b"syscr" => counters.reads = number,
+                b"syscw" => counters.writes = number,
                 _ => {}
             }
         }
@@ -153,8 +151,16 @@ impl Counters {
 }
 
 /// The lines of `status` or `io`: names, and what stands behind their colons.
-pub(crate) fn named(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    text.lines().filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim_ascii()))
+pub(crate) fn named(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    text.split(|octet| *octet == b'\n').filter_map(|line| {
+        let (name, value) = line.split_at_checked(line.iter().position(|octet| *octet == b':')?)?;
+        Some((name, value.strip_prefix(b":")?.trim_ascii()))
+    })
+}
+
+/// The number that some octets are.
+fn number<N: std::str::FromStr>(octets: &[u8]) -> Option<N> {
+    std::str::from_utf8(octets).ok()?.parse().ok()
 }
 
 /// Ticks of the scheduler in units of 100 ns.
@@ -191,7 +197,7 @@ mod tests {
 
     #[test]
     fn names_may_hold_blanks_and_brackets() {
-        let stat = Stat::parse(LINE.as_bytes().to_vec()).expect("it is one");
+        let stat = Stat::parse(LINE.as_bytes()).expect("it is one");
         assert_eq!((stat.name.as_str(), stat.state, stat.parent), ("a) b (c)", 'S', 1));
         assert_eq!((stat.minor_faults, stat.major_faults, stat.user_time, stat.kernel_time), (10, 3, 5, 6));
         assert_eq!(
@@ -204,7 +210,7 @@ mod tests {
     #[test]
     fn what_is_no_such_line_is_nothing() {
         for line in ["", "42", "42 (", "42 (x)", "42 (x) S", "42 (x) S 1 2 3", "42 )x( S 1 2 3 4"] {
-            assert_eq!(Stat::parse(line.as_bytes().to_vec()), None, "{line}");
+            assert_eq!(Stat::parse(line.as_bytes()), None, "{line}");
         }
     }
 
@@ -212,15 +218,15 @@ mod tests {
     fn what_is_wanted_of_status_and_io_is_found_among_the_rest() {
         let text = "Name:\tVmSwap: 7 kB\nUmask:\t0022\nUid:\t1000\t0\t0\t0\nVmPeak:\t    8 kB\nVmHWM:\t 4 kB\n\
                     RssAnon:\t       2 kB\nVmSwap:\t1 kB\nThreads:\t1\n";
-        let status = Status::parse(text);
+        let status = Status::parse(text.as_bytes());
         assert_eq!((status.real_user, status.user), (Some(1000), Some(0)));
         assert_eq!((status.virtual_peak, status.resident_peak), (Some(8192), Some(4096)));
         assert_eq!((status.anonymous, status.swapped), (Some(2048), Some(1024)));
-        assert_eq!(Status::parse("Name:\tkthreadd\nUid:\tx\nVmPeak:\t8\n"), Status::default());
-        let counters = Counters::parse("rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\n");
+        assert_eq!(Status::parse(b"Name:\tkthreadd\nUid:\tx\nVmPeak:\t8\n"), Status::default());
+        let counters = Counters::parse(b"rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\n");
         assert_eq!((counters.read, counters.written), (Some(1), Some(2)));
         assert_eq!((counters.reads, counters.writes), (Some(3), Some(4)));
-        assert_eq!(Counters::parse(""), Counters::default());
+        assert_eq!(Counters::parse(b""), Counters::default());
     }
 
     #[test]

@@ -1,12 +1,11 @@
 //! `Win32_Process`.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{Instance, Status, Value};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
-use super::rows::{Row, each, number_from, page_size};
+use super::rows::{Reads, Row, each, find, listed, number_from, page_size};
 use super::stat::{priority, ticks_to_100ns};
 use super::{create, terminate};
 use crate::Machine;
@@ -22,34 +21,36 @@ impl Table for Process {
     const CLASS: &'static str = "Win32_Process";
 
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
-        ("Caption", |_, row| row.stat.name.clone().into()),
+        ("Caption", |_, row| row.stat().name.clone().into()),
         ("CommandLine", |_, row| {
             row.arguments().and_then(|arguments| command_line::joined(&arguments)).into()
         }),
         ("CreationDate", |machine, row| {
-            let moment = row.scene.moment(machine, row.stat.start);
+            let moment = row.scene.moment(machine, row.stat().start);
             moment.and_then(|moment| machine.timestamp(moment)).into()
         }),
-        ("Description", |_, row| row.stat.name.clone().into()),
+        ("Description", |_, row| row.stat().name.clone().into()),
         ("ExecutablePath", |_, row| row.program().map(str::to_owned).into()),
         ("Handle", |_, row| row.number.to_string().into()),
         ("HandleCount", |_, row| row.descriptors().into()),
-        ("KernelModeTime", |_, row| ticks_to_100ns(row.stat.kernel_time).into()),
+        ("KernelModeTime", |_, row| ticks_to_100ns(row.stat().kernel_time).into()),
         ("MaximumWorkingSetSize", |_, row| {
-            row.stat.resident_limit.and_then(|limit| u32::try_from(limit / 1024).ok()).into()
+            row.stat().resident_limit.and_then(|limit| u32::try_from(limit / 1024).ok()).into()
         }),
         ("Name", |_, row| row.name().into()),
         ("OSCreationClassName", |_, _| "Win32_OperatingSystem".into()),
         ("OSName", |machine, row| row.scene.system(machine).into()),
         ("OtherOperationCount", |_, _| 0_u64.into()),
         ("OtherTransferCount", |_, _| 0_u64.into()),
-        ("PageFaults", |_, row| wrapped(row.stat.minor_faults.wrapping_add(row.stat.major_faults)).into()),
+        ("PageFaults", |_, row| {
+            wrapped(row.stat().minor_faults.wrapping_add(row.stat().major_faults)).into()
+        }),
         ("PageFileUsage", |_, row| kib(row.memory().and_then(|memory| memory.swapped)).into()),
-        ("ParentProcessId", |_, row| row.stat.parent.into()),
+        ("ParentProcessId", |_, row| row.stat().parent.into()),
         ("PeakPageFileUsage", |_, row| kib(row.memory().and_then(|memory| memory.swapped)).into()),
         ("PeakVirtualSize", |_, row| row.memory().and_then(|memory| memory.virtual_peak).into()),
         ("PeakWorkingSetSize", |_, row| kib(row.memory().and_then(|memory| memory.resident_peak)).into()),
-        ("Priority", |_, row| priority(row.stat.nice, row.stat.real_time_priority).into()),
+        ("Priority", |_, row| priority(row.stat().nice, row.stat().real_time_priority).into()),
         ("PrivatePageCount", |_, row| row.private_memory().into()),
         ("ProcessId", |_, row| row.number.into()),
         ("QuotaNonPagedPoolUsage", |_, _| 0_u32.into()),
@@ -61,11 +62,11 @@ impl Table for Process {
         ("SessionId", |machine, row| {
             row.session(machine).and_then(|session| session.parse().ok()).unwrap_or(0_u32).into()
         }),
-        ("ThreadCount", |_, row| row.stat.threads.into()),
-        ("UserModeTime", |_, row| ticks_to_100ns(row.stat.user_time).into()),
-        ("VirtualSize", |_, row| row.stat.virtual_size.into()),
+        ("ThreadCount", |_, row| row.stat().threads.into()),
+        ("UserModeTime", |_, row| ticks_to_100ns(row.stat().user_time).into()),
+        ("VirtualSize", |_, row| row.stat().virtual_size.into()),
         ("WindowsVersion", |machine, row| row.scene.version(machine).into()),
-        ("WorkingSetSize", |_, row| row.stat.resident.checked_mul(page_size()).into()),
+        ("WorkingSetSize", |_, row| row.stat().resident.checked_mul(page_size()).into()),
         ("WriteOperationCount", |_, row| row.counters().writes.into()),
         ("WriteTransferCount", |_, row| row.counters().written.into()),
     ];
@@ -79,15 +80,23 @@ impl Table for Process {
         scan: &Scan,
         push: &mut Push<'_, Row>,
     ) -> Result<(), ProviderError> {
-        let pinned = scan.pinned(&["ProcessId"]);
-        each(machine, pinned.map(|pinned| pinned.iter().flatten().filter_map(number_in).collect()), push)
+        if let Some(pinned) = scan.pinned(&["ProcessId"]) {
+            return each(machine, Some(pinned.iter().flatten().filter_map(number_in).collect()), push);
+        }
+        let is_of_program = |property: &cim::Property| OF_PROGRAM.iter().any(|name| property.name == **name);
+        let mut wanted = scan.columns().iter().filter_map(|column| scan.class().property(column));
+        listed(machine, if wanted.all(is_of_program) { Reads::Program } else { Reads::Files }, push)
+    }
+
+    fn is_there(&self, row: &Row) -> Result<bool, ProviderError> {
+        row.is_there().map_err(failure)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
         let Some(number) = lookup.keys.first().and_then(Value::as_str).and_then(number_from) else {
             return Ok(None);
         };
-        Row::find(machine, &Rc::default(), number).map_err(failure)
+        find(machine, number).map_err(failure)
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
@@ -97,7 +106,7 @@ impl Table for Process {
         let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
         let gone = || ProviderError::failed(Status::NotFound, "there is no such process");
         let number = keys.first().and_then(Value::as_str).and_then(number_from).ok_or_else(gone)?;
-        let find = || Row::find(machine, &Rc::default(), number).map_err(failure)?.ok_or_else(gone);
+        let find = || find(machine, number).map_err(failure)?.ok_or_else(gone);
         match call.operation.method.name.as_str() {
             "Terminate" => match terminate::terminate(machine, number) {
                 Some(code) => returned(call, code),
@@ -120,7 +129,7 @@ impl Table for Process {
                 }
             }
             "GetAvailableVirtualSize" => {
-                let available = ADDRESS_SPACE.saturating_sub(find()?.stat.virtual_size);
+                let available = ADDRESS_SPACE.saturating_sub(find()?.stat().virtual_size);
                 Ok(returned(call, 0_u32)?.with("AvailableVirtualSize", available)?)
             }
             "AttachDebugger" => {
@@ -145,6 +154,18 @@ impl Table for Process {
         }
     }
 }
+
+/// The columns for which no more of a process is read than where its program is.
+const OF_PROGRAM: [&str; 8] = [
+    "CreationClassName",
+    "CSCreationClassName",
+    "CSName",
+    "ExecutablePath",
+    "Handle",
+    "Name",
+    "OSCreationClassName",
+    "ProcessId",
+];
 
 fn kib(octets: Option<u64>) -> Option<u32> {
     u32::try_from(octets? / 1024).ok()

@@ -68,20 +68,16 @@ impl Table for Thread {
         scan: &Scan,
         push: &mut Push<'_, Row>,
     ) -> Result<(), ProviderError> {
+        let scene = Scene::of(machine).map_err(failure)?;
         let processes = match scan.pinned(&["ProcessHandle"]) {
             Some(pinned) => {
                 pinned.iter().flatten().filter_map(|value| value.as_str().and_then(number_from)).collect()
             }
-            None => numbers(machine).map_err(failure)?,
+            None => scene.numbers().map_err(failure)?,
         };
-        let scene = Rc::new(Scene::default());
         for process in processes {
-            let Some(folder) = found(machine.folder(format!("proc/{process}")))? else { continue };
-            let names = found(folder.names("task"))?.unwrap_or_default();
-            let mut threads: Vec<u32> =
-                names.iter().filter_map(|name| name.to_str().and_then(number_from)).collect();
-            threads.sort_unstable();
-            for number in threads {
+            let Some(folder) = found(scene.folder(process))? else { continue };
+            for number in found(numbers(&folder, "task"))?.unwrap_or_default() {
                 if let Some(row) = read(&folder, &scene, process, number)? {
                     push(row)?;
                 }
@@ -93,8 +89,9 @@ impl Table for Thread {
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
         let mut keys = lookup.keys.iter().map(|key| Value::as_str(key).and_then(number_from));
         let (Some(Some(number)), Some(Some(process))) = (keys.next(), keys.next()) else { return Ok(None) };
-        match found(machine.folder(format!("proc/{process}")))? {
-            Some(folder) => read(&folder, &Rc::default(), process, number),
+        let scene = Scene::of(machine).map_err(failure)?;
+        match found(scene.folder(process))? {
+            Some(folder) => read(&folder, &scene, process, number),
             None => Ok(None),
         }
     }
@@ -102,7 +99,7 @@ impl Table for Thread {
 
 fn read(folder: &Folder, scene: &Rc<Scene>, process: u32, number: u32) -> Result<Option<Row>, ProviderError> {
     // A process is also found by the number of one of its threads; that thread is not its process.
-    let stat = found(folder.octets(&format!("task/{number}/stat")))?.and_then(Stat::parse);
+    let stat = found(folder.read(&format!("task/{number}/stat"), Stat::parse))?.flatten();
     let is_whole = number == process || stat.as_ref().is_some_and(|stat| stat.is_follower);
     Ok(stat.filter(|_| is_whole).map(|stat| Row { scene: Rc::clone(scene), process, number, stat }))
 }

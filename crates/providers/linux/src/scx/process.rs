@@ -22,17 +22,17 @@ impl Table for UnixProcess {
     const CLASS: &'static str = "SCX_UnixProcess";
 
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
-        ("Caption", |_, row| row.stat.name.clone().into()),
+        ("Caption", |_, row| row.stat().name.clone().into()),
         ("CreationClassName", |_, _| "SCX_UnixProcess".into()),
         ("CreationDate", |machine, row| {
-            let moment = row.scene.moment(machine, row.stat.start);
+            let moment = row.scene.moment(machine, row.stat().start);
             moment.and_then(|moment| machine.timestamp(moment)).into()
         }),
         ("CSCreationClassName", |_, _| "SCX_ComputerSystem".into()),
         ("CSName", host_name),
-        ("Description", |_, row| row.stat.name.clone().into()),
+        ("Description", |_, row| row.stat().name.clone().into()),
         // 3 is running, 4 blocked, 6 suspended, 7 terminated (CIM_Process.ExecutionState).
-        ("ExecutionState", |_, row| match row.stat.state {
+        ("ExecutionState", |_, row| match row.stat().state {
             'R' => 3_u16.into(),
             'S' | 'D' | 'I' => 4_u16.into(),
             'T' | 't' => 6_u16.into(),
@@ -40,9 +40,9 @@ impl Table for UnixProcess {
             _ => 0_u16.into(),
         }),
         ("Handle", |_, row| row.number.to_string().into()),
-        ("KernelModeTime", |_, row| (ticks_to_100ns(row.stat.kernel_time) / 10_000).into()),
+        ("KernelModeTime", |_, row| (ticks_to_100ns(row.stat().kernel_time) / 10_000).into()),
         ("ModulePath", |_, row| row.program().map(str::to_owned).into()),
-        ("Name", |_, row| row.stat.name.clone().into()),
+        ("Name", |_, row| row.stat().name.clone().into()),
         ("OSCreationClassName", |_, _| "SCX_OperatingSystem".into()),
         ("OSName", |machine, _| operating_system::name(machine).into()),
         ("Parameters", |_, row| {
@@ -50,19 +50,19 @@ impl Table for UnixProcess {
             let text = text.trim_end_matches('\0');
             (!text.is_empty()).then(|| text.split('\0').map(str::to_owned).collect::<Vec<_>>()).into()
         }),
-        ("ParentProcessID", |_, row| row.stat.parent.to_string().into()),
-        ("Priority", |_, row| priority(row.stat.nice, row.stat.real_time_priority).into()),
-        ("ProcessGroupID", |_, row| row.stat.group.into()),
+        ("ParentProcessID", |_, row| row.stat().parent.to_string().into()),
+        ("Priority", |_, row| priority(row.stat().nice, row.stat().real_time_priority).into()),
+        ("ProcessGroupID", |_, row| row.stat().group.into()),
         // POSIX counts from zero to 39.
-        ("ProcessNiceValue", |_, row| u32::try_from(row.stat.nice + 20).ok().into()),
-        ("ProcessSessionID", |_, row| row.stat.session.into()),
-        ("ProcessTTY", |_, row| terminal(row.stat.terminal).into()),
+        ("ProcessNiceValue", |_, row| u32::try_from(row.stat().nice + 20).ok().into()),
+        ("ProcessSessionID", |_, row| row.stat().session.into()),
+        ("ProcessTTY", |_, row| terminal(row.stat().terminal).into()),
         ("RealUserID", |_, row| row.status().real_user.map(u64::from).into()),
         ("UsedMemory", |_, row| {
-            row.stat.resident.checked_mul(page_size()).map(|octets| octets / 1024).into()
+            row.stat().resident.checked_mul(page_size()).map(|octets| octets / 1024).into()
         }),
-        ("UserModeTime", |_, row| (ticks_to_100ns(row.stat.user_time) / 10_000).into()),
-        ("WorkingSetSize", |_, row| row.stat.resident.checked_mul(page_size()).into()),
+        ("UserModeTime", |_, row| (ticks_to_100ns(row.stat().user_time) / 10_000).into()),
+        ("WorkingSetSize", |_, row| row.stat().resident.checked_mul(page_size()).into()),
     ];
 
     const UNKNOWN: &'static [&'static str] = &[

@@ -1,13 +1,12 @@
 //! `SCX_UnixProcessStatisticalInformation`: what processes use, between two samples.
 
 use std::io;
-use std::rc::Rc;
 
 use crate::Machine;
 use crate::performance::counter::{Counter, Kind, Read};
 use crate::performance::object::{Common, Flavor, Instance, Object};
 use crate::performance::process::identity;
-use crate::process::rows::{Row, is_unseen, numbers, page_size};
+use crate::process::rows::{Row, all, page_size};
 use crate::process::stat::{named, ticks_to_100ns};
 use crate::system::memory::Memory;
 
@@ -88,22 +87,14 @@ impl Object for ProcessStatistics {
     ];
 
     fn read(machine: &Machine) -> io::Result<Vec<Instance<Reading>>> {
-        let (scene, memory) = (Rc::default(), Memory::of(machine).kib("MemTotal"));
+        let memory = Memory::of(machine).kib("MemTotal");
         let processors = processors(machine);
-        let mut found = Vec::new();
-        for number in numbers(machine)? {
-            match Row::find(machine, &scene, number) {
-                Ok(Some(row)) => found.push(Instance {
-                    name: Some(row.stat.name.clone()),
-                    identity: identity(&row),
-                    reading: Reading { processors, memory, ..reading(&row) },
-                }),
-                Ok(None) => {}
-                Err(error) if is_unseen(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(found)
+        let instance = |row: Row| Instance {
+            name: Some(row.stat().name.clone()),
+            identity: identity(&row),
+            reading: Reading { processors, memory, ..reading(&row) },
+        };
+        all(machine)?.map(|row| row.map(instance)).collect()
     }
 }
 
@@ -117,17 +108,17 @@ fn processors(machine: &Machine) -> u64 {
 
 fn reading(row: &Row) -> Reading {
     // These two have more in them than other classes want, so they are read for this one.
-    let text = |file: &str| row.folder.text(file).unwrap_or_default();
+    let text = |file: &str| row.text(file).unwrap_or_default();
     let (memory, counters) = (text("status"), text("io"));
     let kib = |name: &str| number_of(&memory, name);
     let blocks = |name: &str| number_of(&counters, name).map(|octets| octets / 512);
     Reading {
-        user: ticks_to_100ns(row.stat.user_time),
-        kernel: ticks_to_100ns(row.stat.kernel_time),
-        children: ticks_to_100ns(row.stat.user_time_of_children + row.stat.kernel_time_of_children),
-        kernel_of_children: ticks_to_100ns(row.stat.kernel_time_of_children),
-        major_faults: row.stat.major_faults,
-        resident: row.stat.resident.saturating_mul(page_size()) / 1024,
+        user: ticks_to_100ns(row.stat().user_time),
+        kernel: ticks_to_100ns(row.stat().kernel_time),
+        children: ticks_to_100ns(row.stat().user_time_of_children + row.stat().kernel_time_of_children),
+        kernel_of_children: ticks_to_100ns(row.stat().kernel_time_of_children),
+        major_faults: row.stat().major_faults,
+        resident: row.stat().resident.saturating_mul(page_size()) / 1024,
         blocks_read: blocks("read_bytes"),
         blocks_written: blocks("write_bytes"),
         shared: kib("RssFile").zip(kib("RssShmem")).map(|(files, memory)| files + memory),
@@ -141,8 +132,8 @@ fn reading(row: &Row) -> Reading {
 
 /// The number behind a name, in a text of such lines.
 fn number_of(text: &str, name: &str) -> Option<u64> {
-    let (_, value) = named(text).find(|(own, _)| *own == name)?;
-    value.split_ascii_whitespace().next()?.parse().ok()
+    let (_, value) = named(text.as_bytes()).find(|(own, _)| *own == name.as_bytes())?;
+    std::str::from_utf8(value).ok()?.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// What processes can be asked to use most of (`TopResourceConsumers`).

@@ -113,7 +113,7 @@ impl Table for OperatingSystem {
             if cfg!(target_pointer_width = "64") { 137_438_953_344_u64 } else { 3 << 20 }.into()
         }),
         ("MUILanguages", |machine, row| row.locale(machine).map(|locale| vec![locale.tag()]).into()),
-        ("Name", |machine, row| name(row.mounts(machine), row.release(machine)).into()),
+        ("Name", |machine, row| name(device_of(row.mounts(machine), &["/"]), row.release(machine)).into()),
         ("NumberOfLicensedUsers", |_, _| 0_u32.into()),
         ("NumberOfProcesses", |machine, _| count_of_processes(machine).into()),
         ("NumberOfUsers", |machine, _| crate::session::count(machine).into()),
@@ -191,11 +191,11 @@ impl Table for OperatingSystem {
 
 /// The name of the running system, as other classes refer to it.
 pub(crate) fn name_of(machine: &Machine) -> Option<String> {
-    name(&Mount::all(machine), &OsRelease::of(machine))
+    name(Mount::root(machine).map(|root| root.source), &OsRelease::of(machine))
 }
 
-fn name(mounts: &[Mount], release: &OsRelease) -> Option<String> {
-    let device = device_of(mounts, &["/"]).unwrap_or_default();
+fn name(device: Option<String>, release: &OsRelease) -> Option<String> {
+    let device = device.unwrap_or_default();
     caption(release).map(|caption| format!("{caption}|/|{device}"))
 }
 

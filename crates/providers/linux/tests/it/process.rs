@@ -126,9 +126,9 @@ async fn only_what_is_asked_for_is_read() {
     };
     let number = sleeper.0.id();
     let by_number = format!("SELECT Name FROM Win32_Process WHERE ProcessId = {number}");
-    assert_eq!(opened(&by_number).await, (1, 3), "the folder, its stat, and where exe leads");
+    assert_eq!(opened(&by_number).await, (1, 4), "/proc, the folder in it, its stat, and where exe leads");
     let by_key = format!("SELECT ParentProcessId FROM Win32_Process WHERE Handle = '{number}'");
-    assert_eq!(opened(&by_key).await, (1, 2));
+    assert_eq!(opened(&by_key).await, (1, 3));
     let (_, all) = opened(&format!("SELECT * FROM Win32_Process WHERE Handle = '{number}'")).await;
     assert!(all <= 14, "{all} files for one process");
     let machine = this();
@@ -287,6 +287,71 @@ async fn ten_thousand_processes_are_enumerated() {
     );
     assert_eq!((text(row, "UserModeTime"), text(row, "KernelModeTime")), ("500000".into(), "600000".into()));
     assert!(row.value("CommandLine").unwrap().is_null(), "what is not there is NULL");
+}
+
+/// A tree with processes that are called `program`: 1 and 2 have a file that is run, 3 has none, 4 has no memory, and
+/// of 5 there is only its number.
+fn five_processes() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let proc = folder.path().join("proc");
+    for number in 1..=5 {
+        let at = proc.join(number.to_string());
+        fs::create_dir_all(&at).unwrap();
+        let size = if number == 4 { 0 } else { 4096 };
+        let line = format!(
+            "{number} (program) S 1 1 1 0 -1 0 7 0 1 0 5 6 0 0 20 0 3 0 100 {size} 2 18446744073709551615 1 1 0 0 0 0 \
+             0 0 0 0 0 0 17 0 0 0 0 0 0\n"
+        );
+        if number < 5 {
+            fs::write(at.join("stat"), line).unwrap();
+        }
+        if number < 3 {
+            std::os::unix::fs::symlink(format!("/opt/file {number} (deleted)"), at.join("exe")).unwrap();
+        }
+    }
+    folder
+}
+
+#[tokio::test]
+async fn whose_program_is_known_is_named_without_opening_anything_else() {
+    let folder = five_processes();
+    let asked = async |query: &str| {
+        let machine = Arc::new(Machine::at(folder.path()));
+        let found = rows_of(&machine, query).await;
+        let named = found.iter().map(|row| (text(row, "ProcessId"), text(row, "Name"))).collect::<Vec<_>>();
+        (named, machine.opened())
+    };
+    let (named, opened) = asked("SELECT Name, ProcessId FROM Win32_Process").await;
+    let names = ["file 1", "file 2", "program", "program"].map(str::to_owned);
+    let expected: Vec<_> = (1..).map(|number: u32| number.to_string()).zip(names).collect();
+    assert_eq!(named, expected, "what is gone is left out");
+    // Of the last three also the folder, and of those that are there stat.
+    assert_eq!(opened, 2 + 5 + 3 + 3, "/proc and its list, where five programs are, and the rest");
+    let (named, _) = asked("SELECT Name, ProcessId, ThreadCount FROM Win32_Process").await;
+    assert_eq!(named, expected, "it is the same by other files");
+    let (named, _) = asked("SELECT Name, ProcessId FROM Win32_Process WHERE ProcessId > 0").await;
+    assert_eq!(named, expected, "and where something else decides");
+    let handles = rows_of(&Arc::new(Machine::at(folder.path())), "SELECT Handle FROM Win32_Process").await;
+    assert_eq!(handles.len(), 4, "a number is no process");
+}
+
+#[tokio::test]
+async fn a_script_is_called_as_the_program_that_runs_it_however_short_its_name_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("tiny");
+    fs::write(&script, "#!/bin/sh\necho\nread x\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
+    let mut started = Command::new(&script);
+    started.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut started = Sleeper(started.spawn().unwrap());
+    std::io::Read::read_exact(started.0.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+    let number = started.0.id();
+    let found = rows("SELECT Name, ProcessId FROM Win32_Process").await;
+    let row = found.iter().find(|row| text(row, "ProcessId") == number.to_string()).unwrap();
+    let program = fs::canonicalize("/bin/sh").unwrap();
+    assert_eq!(text(row, "Name"), program.file_name().unwrap().to_str().unwrap());
+    let query = format!("SELECT Caption FROM Win32_Process WHERE ProcessId = {number}");
+    assert_eq!(text(&rows(&query).await[0], "Caption"), "tiny");
 }
 
 /// The offset of this machine in minutes, as a `datetime` ends.
