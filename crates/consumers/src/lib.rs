@@ -21,6 +21,7 @@ mod consumer;
 mod error;
 mod journal;
 mod log_file;
+pub mod oracle;
 mod pace;
 mod standing;
 mod subscription;

@@ -1,6 +1,8 @@
 //! What is registered is carried out, for its creator, and for no longer than it is registered.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod corpus;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;

@@ -20,6 +20,7 @@ mod files;
 mod mounts;
 mod multicast;
 mod network;
+pub(crate) mod oracle;
 mod processes;
 mod signals;
 mod table;

@@ -9,6 +9,7 @@
 mod event;
 mod file;
 mod journal;
+pub(crate) mod oracle;
 
 use std::sync::Arc;
 

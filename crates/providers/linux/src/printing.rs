@@ -2,6 +2,7 @@
 
 mod ipp;
 mod job;
+pub(crate) mod oracle;
 mod printer;
 mod scheduler;
 

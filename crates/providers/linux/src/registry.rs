@@ -10,6 +10,7 @@
 //! | all else below `SOFTWARE`, and `HKEY_CURRENT_USER` | what clients have written there |
 
 mod key;
+pub(crate) mod oracle;
 mod store;
 mod unit;
 mod view;

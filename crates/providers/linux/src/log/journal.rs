@@ -91,7 +91,7 @@ impl Drop for Records {
 
 /// A record with its fields.
 #[derive(Debug)]
-pub(super) struct Record(Map<String, Value>);
+pub(super) struct Record(pub(super) Map<String, Value>);
 
 impl Record {
     /// A field as text; what is not UTF-8 comes as numbers, and what is there several times as a list.

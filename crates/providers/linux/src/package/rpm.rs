@@ -33,7 +33,7 @@ pub(super) fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
     Ok(parse(&String::from_utf8_lossy(&output.stdout)))
 }
 
-fn parse(text: &str) -> Vec<Package> {
+pub(super) fn parse(text: &str) -> Vec<Package> {
     let package = |line: &str| {
         let fields: Vec<&str> = line.split(FIELD).collect();
         let [name, version, architecture, vendor, group, url, summary, size, installed, bugs] =

@@ -15,7 +15,7 @@ use super::stat::{Counters, Stat, Status};
 /// What all processes of one question share.
 #[derive(Debug, Default)]
 pub(crate) struct Scene {
-    system: OnceCell<Option<String>>,
+    system: OnceCell<String>,
     version: OnceCell<Option<String>>,
     boot: OnceCell<Option<i64>>,
     has_sessions: OnceCell<bool>,
@@ -23,7 +23,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     /// `Win32_OperatingSystem.Name`
-    pub(crate) fn system(&self, machine: &Machine) -> Option<String> {
+    pub(crate) fn system(&self, machine: &Machine) -> String {
         self.system.get_or_init(|| operating_system::name_of(machine)).clone()
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod account;
+mod corpus;
 mod events;
 mod hardware;
 mod log;
@@ -12,6 +13,7 @@ mod operating_system;
 mod performance;
 mod printing;
 mod process;
+mod pushed;
 mod registry;
 mod schedule;
 mod scx;
