@@ -26,8 +26,9 @@ pub enum Order {
     /// opened, if its user is an administrator; the driver of this machine's own one comes with it as a descriptor,
     /// if there is one.
     Hardware(Option<Zeroizing<String>>),
-    /// To end as soon as it can, for its groups are no longer those of its user. It reports whether that is now.
-    Renew,
+    /// To end as soon as it can, for its groups or rights are no longer those of its user; until then access is decided
+    /// with this, and nothing that began with what was before is told any more. It reports whether it ends now.
+    Renew(Token),
 }
 
 /// What a host tells.
@@ -60,7 +61,7 @@ impl fmt::Debug for Order {
                 .field("idle", idle)
                 .finish(),
             Self::Connect => f.write_str("Connect"),
-            Self::Renew => f.write_str("Renew"),
+            Self::Renew(token) => f.debug_tuple("Renew").field(token).finish(),
             Self::Hardware(text) => f.debug_tuple("Hardware").field(&text.is_some()).finish(),
         }
     }
@@ -77,7 +78,7 @@ impl Order {
                 write_token(w.u8(1).text(account).u64(milliseconds), token);
             }
             Self::Connect => _ = w.u8(2),
-            Self::Renew => _ = w.u8(3),
+            Self::Renew(token) => _ = write_token(w.u8(3), token),
             Self::Hardware(text) => _ = w.u8(4).optional(text.as_ref(), |w, text| _ = w.text(text)),
         }
         w.finish()
@@ -96,7 +97,7 @@ impl Order {
                 token: read_token(&mut r)?,
             },
             2 => Self::Connect,
-            3 => Self::Renew,
+            3 => Self::Renew(read_token(&mut r)?),
             4 => Self::Hardware(r.optional(|r| Ok(Zeroizing::new(r.text()?.to_owned())))?),
             _ => return Err(Malformed("nobody knows the order")),
         };

@@ -345,7 +345,13 @@ impl Broker {
     fn renew(&self, session: SessionId) -> Tell {
         let Ok(proven) = self.sessions.find(session) else { return Tell::refused(AuthError::NotAllowed) };
         let admitted = self.authenticator.admits(&proven.identity, proven.from);
-        let renewed = admitted.and_then(|()| self.begin(proven.identity.clone(), proven.from));
+        let renewed = admitted.and_then(|()| {
+            let token = self.duties.token(&proven.identity).ok_or(AuthError::NotAllowed)?;
+            if token != proven.token {
+                self.duties.signed_in(&proven.identity);
+            }
+            self.sessions.begin(proven.identity.clone(), token, proven.from).ok_or(AuthError::Unavailable)
+        });
         renewed.map_or_else(
             |error| {
                 self.sessions.end(session);

@@ -20,6 +20,8 @@ pub struct FileChanges {
     inotify: AsyncFd<OwnedFd>,
     /// The number of a folder's watch, with the name of a file in it.
     files: Vec<(i32, OsString)>,
+    /// The numbers of folders in which every file counts.
+    folders: Vec<i32>,
 }
 
 impl FileChanges {
@@ -39,7 +41,18 @@ impl FileChanges {
             // A folder that is watched already has the same number.
             files.push((add_watch(&inotify, &folder, OF_FOLDER)?, name.to_owned()));
         }
-        Ok(Self { inotify: watch(inotify, Interest::READABLE)?, files })
+        Ok(Self { inotify: watch(inotify, Interest::READABLE)?, files, folders: Vec::new() })
+    }
+
+    /// Watches every file directly in some folders as well.
+    ///
+    /// # Errors
+    /// As [`FileChanges::of`].
+    pub fn and_all_in<P: AsRef<Path>>(mut self, folders: impl IntoIterator<Item = P>) -> io::Result<Self> {
+        for folder in folders {
+            self.folders.push(add_watch(self.inotify.get_ref(), folder.as_ref(), OF_FOLDER)?);
+        }
+        Ok(self)
     }
 
     /// Waits for the next change. What has changed together is told once; nothing is lost if the future is dropped.
@@ -64,7 +77,7 @@ impl FileChanges {
                         let is_it = |(folder, file): &(i32, OsString)| {
                             *folder == event.wd() && file.as_bytes() == name
                         };
-                        has_changed |= self.files.iter().any(is_it);
+                        has_changed |= self.files.iter().any(is_it) || self.folders.contains(&event.wd());
                     }
                     Err(Errno::AGAIN) => break,
                     Err(Errno::INTR) => {}

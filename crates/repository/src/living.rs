@@ -69,10 +69,15 @@ impl Living {
             let is_same = is_same_schema(&current.0, &contents);
             let begin = || (self.begin)().watchman(Arc::clone(&self.watchman)).succeeding(&current.1);
             match (!is_same).then(|| build(&self.repository, &contents, begin())) {
-                None => current.0 = contents,
+                None => {
+                    current.0 = contents;
+                    // Descriptors may be others.
+                    current.1.judge_again();
+                }
                 Some(Ok(engine)) => {
                     info!("Classes of the repository have changed");
                     *current = (contents, engine);
+                    current.1.judge_again();
                 }
                 Some(Err(error)) => warn!(%error, "The repository does not fit: what was read before stays"),
             }

@@ -11,18 +11,28 @@ use wsman::{Action, Detail, Fault, Head, Reply, Request, Subcode, code};
 use xml::{Bounds, Encoding, EncodingError};
 
 use crate::access::{self, Caller};
+use crate::authentication::judged_again;
 use crate::enumeration::Enumeration;
 use crate::identify;
-use crate::plugin::{Answer, Call, Content, Delivered};
+use crate::plugin::{Answer, BoxFuture, Call, Content, Delivered};
 use crate::random::fresh_uuid;
 use crate::service::Service;
-use crate::subscription::{self, Opening, Subscription};
+use crate::subscription::{self, Opening, Puller, Subscription};
 
-/// What is sent back: an envelope, and whether it is a fault.
+/// What is sent back.
 pub(crate) struct Message {
+    /// Empty if nobody waits for one.
     pub(crate) envelope: String,
-    pub(crate) is_fault: bool,
+    pub(crate) kind: MessageKind,
     pub(crate) delivered: Option<Delivered>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MessageKind {
+    Answer,
+    Fault,
+    /// The request was taken, and there is nothing to say.
+    Nothing,
 }
 
 impl Message {
@@ -50,6 +60,10 @@ impl Service {
         let state = self.state();
         match Request::parse(text, &bounds(&state.config)) {
             Err(refused) => fault_message(&refused.fault, None, refused.relates_to.as_deref(), host),
+            // Operations of ours end by themselves, so there is nothing of an operation to be let go of.
+            Ok(request) if request.head().action == Action::End => {
+                Message { envelope: String::new(), kind: MessageKind::Nothing, delivered: None }
+            }
             Ok(request) => {
                 let head = request.head().clone();
                 let dispatched = tokio::select! {
@@ -59,7 +73,7 @@ impl Service {
                 };
                 match dispatched {
                     Ok(Answer { content: Content::Envelope(envelope), delivered }) => {
-                        Message { envelope, is_fault: false, delivered }
+                        Message { envelope, kind: MessageKind::Answer, delivered }
                     }
                     Ok(Answer { content: Content::Items(_), .. }) => {
                         let fault = not_enumerated(&head);
@@ -144,7 +158,7 @@ impl Service {
     /// The next page of an enumeration, or the next events of a subscription.
     async fn pull(
         &self,
-        caller: &Caller,
+        caller: &Arc<Caller>,
         request: &Request,
         limits: &Limits,
         state: &State,
@@ -154,7 +168,18 @@ impl Service {
             return self.contexts.pull(caller.sid(), &pull, request.head(), limits).await;
         };
         allow(caller, &subscription, &Action::Pull, state)?;
-        subscription.pull(&self.subscriptions, &pull, request.head(), limits).await
+        let judged_again = |subscription: &Arc<Subscription>| {
+            let subscription = Arc::clone(subscription);
+            let judged = async move {
+                let caller = judged_again(caller, self).await.ok_or_else(lets_in_no_more)?;
+                allow(&caller, &subscription, &Action::Pull, &self.state())?;
+                Ok(caller)
+            };
+            Box::pin(judged) as BoxFuture<'_, _>
+        };
+        let stands_for = self.authenticator.stands_for();
+        let puller = Puller { caller, stands_for, judged_again: &judged_again };
+        subscription.pull(&self.subscriptions, puller, &pull, request.head(), limits).await
     }
 
     /// Ends an enumeration, or a subscription.
@@ -197,7 +222,9 @@ impl Service {
         let limits = Limits::of(request.head(), encoding, &config);
         let answer = identify_answer(&identity, request.head(), &limits).ok()?;
         match answer.content {
-            Content::Envelope(envelope) => Some(Message { envelope, is_fault: false, delivered: None }),
+            Content::Envelope(envelope) => {
+                Some(Message { envelope, kind: MessageKind::Answer, delivered: None })
+            }
             Content::Items(_) => None,
         }
     }
@@ -264,6 +291,12 @@ fn not_enumerated(head: &Head) -> Fault {
     )
 }
 
+/// What somebody has waited for comes too late.
+fn lets_in_no_more() -> Fault {
+    let reason = "access is denied: the account that subscribed lets nobody in any more";
+    Fault::new(Subcode::AccessDenied, code::ACCESS_DENIED, reason)
+}
+
 /// The client has half closed its connection, so waiting would not find out whether it is still there.
 fn not_yet() -> Fault {
     Fault::new(
@@ -296,7 +329,7 @@ fn fault_message(fault: &Fault, head: Option<&Head>, relates_to: Option<&str>, h
         tracing::warn!(code = fault.code(), %fault, "A request failed inside the service");
     }
     let envelope = fault.clone().on_machine(host).envelope(head, relates_to, fresh_uuid());
-    Message { envelope, is_fault: true, delivered: None }
+    Message { envelope, kind: MessageKind::Fault, delivered: None }
 }
 
 fn bounds(config: &Config) -> Bounds {

@@ -17,6 +17,7 @@ use self::basic::Remembered;
 use self::certificate::Shown;
 use self::tokens::{Established, UnderWay};
 use self::verdict::Verdict;
+pub(crate) use self::verdict::judged_again;
 use crate::access::Caller;
 use crate::audit;
 use crate::listener::Transport;

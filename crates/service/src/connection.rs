@@ -33,7 +33,7 @@ use self::exchange::{Exchange, Unreadable};
 pub(crate) use self::link::Link;
 use self::link::receive;
 use crate::access::Caller;
-use crate::answer::{ANONYMOUS_REQUEST, Message};
+use crate::answer::{ANONYMOUS_REQUEST, Message, MessageKind};
 use crate::authentication::{Admission, Authentication};
 use crate::crowd::Place;
 use crate::listener::{Door, Transport};
@@ -352,7 +352,11 @@ impl<I: Link> Connection<'_, I> {
     }
 
     async fn deliver(&mut self, mut exchange: Exchange, message: Message) -> Result<Next, Ended> {
-        let status = if message.is_fault { 500 } else { 200 };
+        let status = match message.kind {
+            MessageKind::Answer => 200,
+            MessageKind::Fault => 500,
+            MessageKind::Nothing => return self.send(exchange, 204, None).await,
+        };
         let body = exchange.encoding.encode(message.envelope);
         let body = if exchange.is_sealed { self.seal(&mut exchange, body)? } else { body };
         let next = self.send(exchange, status, Some(body)).await?;

@@ -148,6 +148,14 @@ impl Answer {
 pub trait Items: Send {
     /// The next item, or `None` at the end. Cancelled by dropping the future: no item may be lost by that.
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>>;
+
+    /// Whether whoever pulls events may still be given them: the user who subscribed, with the rights of now.
+    ///
+    /// # Errors
+    /// The fault with which the subscription ends.
+    fn admit(&self, _caller: &Caller) -> Result<(), Fault> {
+        Ok(())
+    }
 }
 
 /// One item of an enumeration.

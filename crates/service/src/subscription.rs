@@ -13,8 +13,9 @@ use wsman::eventing::{self, DeliveryMode, Subscribe, Subscribed};
 use wsman::{Action, Detail, Fault, Head, Reply, Request, ResourceUri, Subcode, code};
 use xml::Writer;
 
+use crate::access::Caller;
 use crate::answer::Limits;
-use crate::plugin::{Answer, Item, Items, ResourceKind};
+use crate::plugin::{Answer, BoxFuture, Item, Items, ResourceKind};
 use crate::quota::Operation;
 use crate::random::fresh_uuid;
 
@@ -113,6 +114,20 @@ pub(crate) fn require_supported(subscribe: &Subscribe) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+/// Who pulls.
+pub(crate) struct Puller<'p> {
+    /// As of just now.
+    pub(crate) caller: &'p Caller,
+    /// For how long that holds.
+    pub(crate) stands_for: Duration,
+    /// The same user later, if it may still pull from this subscription.
+    pub(crate) judged_again: &'p JudgedAgain<'p>,
+}
+
+/// Judges whoever pulls again.
+pub(crate) type JudgedAgain<'p> =
+    dyn Fn(&Arc<Subscription>) -> BoxFuture<'p, Result<Arc<Caller>, Fault>> + Send + Sync + 'p;
 
 /// What a subscription is made of.
 pub(crate) struct Opening {
@@ -219,15 +234,18 @@ impl Subscription {
 
     /// Answers Pull: the events that there are, or the first ones that come in time.
     ///
-    /// They are given again until an answer with them has arrived.
+    /// They are given again until an answer with them has arrived. Whoever may have them no more ends the subscription,
+    /// also if that came about while it waited.
     pub(crate) async fn pull(
         self: Arc<Self>,
         all: &Subscriptions,
+        puller: Puller<'_>,
         pull: &Pull,
         head: &Head,
         limits: &Limits,
     ) -> Result<Answer, Fault> {
         let _only = Pulling::begin(&self)?;
+        let judged = Instant::now();
         let wait = pull.max_time.unwrap_or(limits.timeout).min(limits.timeout);
         let deadline = Instant::now() + wait;
         self.keep(wait);
@@ -237,8 +255,14 @@ impl Subscription {
             let mut source = timeout_at(deadline, Arc::clone(&self.source).lock_owned())
                 .await
                 .map_err(|_| nothing_came())?;
+            source.items.admit(puller.caller).inspect_err(|fault| self.withdraw(all, fault))?;
             let most = pull.max_elements.unwrap_or(1).min(limits.batch);
             let page = source.page(most, limits.room(), deadline).await?;
+            if judged.elapsed() >= puller.stands_for {
+                let admitted = (puller.judged_again)(&self).await;
+                let admitted = admitted.and_then(|caller| source.items.admit(&caller));
+                admitted.inspect_err(|fault| self.withdraw(all, fault))?;
+            }
             Ok::<_, Fault>((source, page))
         };
         let (source, page) = tokio::select! {
@@ -247,6 +271,12 @@ impl Subscription {
         };
         self.keep(Duration::ZERO);
         self.answer(all, source, page, head, limits)
+    }
+
+    /// Ends it, for somebody who may have no more of it.
+    fn withdraw(&self, all: &Subscriptions, fault: &Fault) {
+        tracing::debug!(subscription = self.identifier, %fault, "Subscription withdrawn");
+        all.close(self);
     }
 
     fn answer(

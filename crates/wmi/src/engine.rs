@@ -394,8 +394,8 @@ impl Engine {
         Ok(Outcome::Classes(found))
     }
 
-    pub(crate) fn descriptors(&self) -> &dyn Descriptors {
-        self.inner.descriptors.as_ref()
+    pub(crate) fn descriptors(&self) -> &Arc<dyn Descriptors> {
+        &self.inner.descriptors
     }
 
     pub(crate) fn table(&self, namespace: &Namespace) -> Result<&Table, Error> {

@@ -17,15 +17,15 @@ mod timer;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use cim::wql::{self, Query, Select};
-use cim::{Class, Instance, Name, Namespace, Status};
-use tokio::sync::OwnedSemaphorePermit;
+use cim::wql::{self, Predicate, Query, Select};
+use cim::{Class, Instance, Name, Namespace, Status, Value};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::{JoinError, JoinSet};
 
 pub(crate) use timer::Timers;
 
 use crate::lineage::{Lookout, Successors};
-use crate::{Context, Engine, Error, ProviderError, Rights};
+use crate::{Context, Descriptors, Engine, Error, ProviderError, Rights, security};
 use outlet::Outlet;
 use question::{Kind, Question};
 use queue::Queue;
@@ -37,6 +37,7 @@ pub struct Events {
     /// What watches; aborted with this.
     watching: JoinSet<()>,
     class: Name,
+    standing: Standing,
     _lookout: Option<Arc<Lookout>>,
     _permit: OwnedSemaphorePermit,
 }
@@ -57,6 +58,21 @@ pub trait EventSource: Send {
     /// # Errors
     /// The source is of no use any more. Changes of instances are found by looking then; other events end.
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>>;
+
+    /// What it has to tell of the instances of a class; of a class of events nobody asks.
+    fn telling(&self) -> Telling {
+        Telling::WhenToLook
+    }
+}
+
+/// How much a source knows of the instances that are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// That something has changed; the engine looks what.
+    WhenToLook,
+    /// Every instance that comes ([`Happening::Came`]), and nothing else happens that is watched for: nobody looks, not
+    /// even once, so there may be any number of instances. When it ends, the subscription does.
+    Instances,
 }
 
 /// A future that a trait object can return.
@@ -69,6 +85,8 @@ pub enum Happening {
     Event(Instance),
     /// Instances of the class that is watched may have come, changed or gone: it is time to look.
     Changed,
+    /// This instance of the class that is watched has come ([`Telling::Instances`]).
+    Came(Instance),
 }
 
 /// What is to be watched.
@@ -80,6 +98,19 @@ pub struct Watch<'a> {
     pub class: &'a Arc<Class>,
     /// Which changes of instances; none for a class of events.
     pub changes: Changes,
+    /// What the query wants of events of the class; `None` for changes of instances.
+    pub predicate: Option<&'a Predicate>,
+}
+
+impl Watch<'_> {
+    /// The values that the properties of these names must have in an event, if the query leaves none of them open.
+    ///
+    /// As [`Predicate::pinned`]; `None` also if the class has no such property.
+    #[must_use]
+    pub fn pinned(&self, names: &[&str]) -> Option<Vec<Vec<Value>>> {
+        let columns = names.iter().map(|name| self.class.column(name)).collect::<Option<Vec<_>>>()?;
+        self.predicate?.pinned(&columns)
+    }
 }
 
 bitflags::bitflags! {
@@ -124,6 +155,7 @@ impl Engine {
         let queue = Arc::new(Queue::new(self.limits().events_ahead));
         let mut watching = JoinSet::new();
         let outlet = Outlet::new(&question, Arc::clone(&queue), &mut watching);
+        let standing = Standing::new(self, context, namespace);
         let (engine, context, namespace) = (self.clone(), context.clone(), namespace.clone());
         let subscriber = Subscriber { engine, context, namespace, select, outlet, successors };
         match question.kind {
@@ -131,7 +163,7 @@ impl Engine {
             Kind::Classes(events) => classes::watch(subscriber, events, &mut watching)?,
             Kind::Others => extrinsic::watch(subscriber, &mut watching)?,
         }
-        Ok(Events { queue, names, watching, class, _lookout: lookout, _permit: permit })
+        Ok(Events { queue, names, watching, class, standing, _lookout: lookout, _permit: permit })
     }
 }
 
@@ -165,15 +197,66 @@ impl Subscriber {
     }
 }
 
+/// Whether whoever is subscribed may still be told.
+struct Standing {
+    descriptors: Arc<dyn Descriptors>,
+    context: Context,
+    namespace: Namespace,
+    /// Heard when descriptors may be others.
+    rights: watch::Receiver<()>,
+    /// It may no more, and has been told so.
+    has_ended: bool,
+}
+
+impl Standing {
+    fn new(engine: &Engine, context: &Context, namespace: &Namespace) -> Self {
+        Self {
+            descriptors: Arc::clone(engine.descriptors()),
+            context: context.clone(),
+            namespace: namespace.clone(),
+            rights: engine.inner.lineage.rights(),
+            has_ended: false,
+        }
+    }
+
+    fn judge(&self) -> Result<(), Error> {
+        security::admit(self.descriptors.as_ref(), &self.context, &self.namespace, Rights::SUBSCRIBE)
+    }
+
+    /// Waits until it has to be judged again.
+    async fn may_have_changed(&mut self) {
+        if self.rights.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 impl Events {
     /// The next one; `None` when no more can come. After an error nothing follows.
     ///
+    /// Each is given only to somebody who may still receive it: [`Error::AccessDenied`] comes in its place, or as soon
+    /// as the engine is [told](Engine::judge_again) that descriptors have changed.
+    ///
     /// May be dropped and called again: nothing is lost by that.
     pub async fn next(&mut self) -> Option<Result<Occurrence, Error>> {
+        if self.standing.has_ended {
+            return None;
+        }
         loop {
             tokio::select! {
                 biased;
-                next = self.queue.next() => return next,
+                () = self.standing.may_have_changed() => {
+                    if let Err(error) = self.standing.judge() {
+                        return Some(Err(self.withdraw(error)));
+                    }
+                }
+                next = self.queue.next() => {
+                    let judged = if matches!(next, Some(Ok(_))) { self.standing.judge() } else { Ok(()) };
+                    return match judged {
+                        Ok(()) => next,
+                        Err(error) => Some(Err(self.withdraw(error))),
+                    };
+                }
                 ended = self.watching.join_next() => match ended {
                     // What it had found is still to be taken.
                     Some(Ok(())) => {}
@@ -188,6 +271,23 @@ impl Events {
     #[must_use]
     pub fn names(&self) -> Option<&[Name]> {
         self.names.as_deref()
+    }
+
+    /// Watches for nobody any more.
+    fn withdraw(&mut self, error: Error) -> Error {
+        tracing::debug!(class = %self.class, %error, "A subscription has ended");
+        self.standing.has_ended = true;
+        self.watching.abort_all();
+        error
+    }
+
+    /// Whether somebody, who may have other rights than whoever subscribed, may receive these events now.
+    ///
+    /// # Errors
+    /// [`Error::AccessDenied`].
+    pub fn admit(&self, context: &Context) -> Result<(), Error> {
+        let Standing { descriptors, namespace, .. } = &self.standing;
+        security::admit(descriptors.as_ref(), context, namespace, Rights::SUBSCRIBE)
     }
 
     fn broken(&self, error: &JoinError) -> Error {

@@ -42,7 +42,7 @@ mod table;
 
 pub use engine::{Engine, EngineBuilder, Limits, Outcome};
 pub use error::{Error, ProviderError};
-pub use event::{BoxFuture, Changes, EventSource, Events, Happening, Occurrence, Watch};
+pub use event::{BoxFuture, Changes, EventSource, Events, Happening, Occurrence, Telling, Watch};
 pub use lineage::Watchman;
 pub use provider::{Context, Lookup, MethodCall, Provider, Storage, Target};
 pub use rows::Rows;

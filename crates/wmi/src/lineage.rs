@@ -16,6 +16,8 @@ use crate::{BoxFuture, Engine, Limits};
 pub(crate) struct Lineage {
     /// The newest; whoever makes engines keeps it.
     newest: watch::Sender<Weak<Inner>>,
+    /// Told when descriptors may be others.
+    rights: watch::Sender<()>,
     timers: Mutex<HashMap<Namespace, Arc<Timers>>>,
     pub(crate) calls: Arc<Semaphore>,
     pub(crate) subscriptions: Arc<Semaphore>,
@@ -34,6 +36,7 @@ impl Lineage {
     pub(crate) fn new(limits: &Limits) -> Arc<Self> {
         Arc::new(Self {
             newest: watch::Sender::new(Weak::new()),
+            rights: watch::Sender::new(()),
             timers: Mutex::default(),
             calls: Arc::new(Semaphore::new(limits.calls)),
             subscriptions: Arc::new(Semaphore::new(limits.subscriptions)),
@@ -51,6 +54,16 @@ impl Lineage {
     /// From now on this engine is the newest.
     pub(crate) fn succeed(&self, engine: &Arc<Inner>) {
         self.newest.send_replace(Arc::downgrade(engine));
+    }
+
+    /// Has everybody judged again who is subscribed.
+    pub(crate) fn judge_again(&self) {
+        self.rights.send_replace(());
+    }
+
+    /// Hears when descriptors may be others than at this moment.
+    pub(crate) fn rights(&self) -> watch::Receiver<()> {
+        self.rights.subscribe()
     }
 
     /// Has the watchman work as long as what this gives is held.

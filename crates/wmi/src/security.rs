@@ -91,23 +91,19 @@ impl Engine {
     /// [`Error::AccessDenied`] with what is missing, [`Error::NoNamespace`].
     pub fn admit(&self, context: &Context, namespace: &Namespace, rights: Rights) -> Result<(), Error> {
         self.table(namespace)?;
-        let Some(token) = context.token() else { return Ok(()) };
-        let remotely = if context.is_remote() { Rights::REMOTE_ENABLE } else { Rights::empty() };
-        let wanted = rights | Rights::ENABLE | remotely;
-        let descriptor = self.descriptor(namespace);
-        if descriptor.access_check(token, wanted.mask()).is_granted() {
-            return Ok(());
-        }
-        let missing =
-            wanted.iter().filter(|right| !descriptor.access_check(token, right.mask()).is_granted());
-        let caller = context.caller().to_owned();
-        Err(Error::AccessDenied { namespace: namespace.clone(), missing: missing.collect(), caller })
+        admit(self.descriptors().as_ref(), context, namespace, rights)
+    }
+
+    /// Says that descriptors of namespaces may be others now: whoever is subscribed is judged again, and hears no more
+    /// if it may not. Whoever keeps descriptors that others can change tells the engine so.
+    pub fn judge_again(&self) {
+        self.inner.lineage.judge_again();
     }
 
     /// The descriptor that decides in a namespace: its own entries before those it inherits.
     #[must_use]
     pub fn descriptor(&self, namespace: &Namespace) -> Guard {
-        effective(self.descriptors(), namespace)
+        effective(self.descriptors().as_ref(), namespace)
     }
 
     /// The rights that it takes to write instances of a class.
@@ -156,6 +152,25 @@ impl fmt::Display for Rights {
         }
         Ok(())
     }
+}
+
+/// Whether somebody may do something in a namespace that there is.
+pub(crate) fn admit(
+    descriptors: &dyn Descriptors,
+    context: &Context,
+    namespace: &Namespace,
+    rights: Rights,
+) -> Result<(), Error> {
+    let Some(token) = context.token() else { return Ok(()) };
+    let remotely = if context.is_remote() { Rights::REMOTE_ENABLE } else { Rights::empty() };
+    let wanted = rights | Rights::ENABLE | remotely;
+    let descriptor = effective(descriptors, namespace);
+    if descriptor.access_check(token, wanted.mask()).is_granted() {
+        return Ok(());
+    }
+    let missing = wanted.iter().filter(|right| !descriptor.access_check(token, right.mask()).is_granted());
+    let caller = context.caller().to_owned();
+    Err(Error::AccessDenied { namespace: namespace.clone(), missing: missing.collect(), caller })
 }
 
 /// What decides in a namespace: from `root` downwards, what was set for each with what it inherits.

@@ -34,6 +34,8 @@ pub enum Action {
     Unsubscribe,
     /// A verb of the remote shell (MS-WSMV 3.1.4).
     Shell(ShellVerb),
+    /// The client needs nothing more of an operation (MS-WSMV 3.1.4.19); nobody waits for an answer.
+    End,
     /// The method of a resource, or an action this service does not know.
     Custom(String),
 }
@@ -102,6 +104,7 @@ impl Action {
             Some((SHELL, name)) => {
                 ShellVerb::ALL.into_iter().find(|verb| verb.name() == name).map(Self::Shell)
             }
+            Some((WSMAN_OF_MICROSOFT, "End")) => Some(Self::End),
             _ => None,
         };
         known.unwrap_or_else(|| Self::Custom(uri.to_owned()))
@@ -124,6 +127,7 @@ impl Action {
             Self::GetStatus => (EVENTING, "GetStatus"),
             Self::Unsubscribe => (EVENTING, "Unsubscribe"),
             Self::Shell(verb) => (SHELL, verb.name()),
+            Self::End => (WSMAN_OF_MICROSOFT, "End"),
             Self::Custom(uri) => return Cow::Borrowed(uri),
         };
         Cow::Owned(format!("{base}/{name}"))
@@ -136,6 +140,9 @@ impl Action {
     }
 }
 
+/// What actions about whole operations begin with.
+const WSMAN_OF_MICROSOFT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsman";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,7 +152,7 @@ mod tests {
         let transfers = [Action::Get, Action::Put, Action::Create, Action::Delete];
         let enumerations = [Action::Enumerate, Action::Pull, Action::Release];
         let eventing = [Action::Subscribe, Action::Renew, Action::GetStatus, Action::Unsubscribe];
-        let others = [Action::Custom("urn:x/Stop".to_owned())];
+        let others = [Action::End, Action::Custom("urn:x/Stop".to_owned())];
         let verbs = ShellVerb::ALL.map(Action::Shell);
         for action in transfers.into_iter().chain(enumerations).chain(eventing).chain(others).chain(verbs) {
             assert_eq!(Action::from_uri(&action.uri()), action);

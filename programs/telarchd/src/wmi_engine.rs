@@ -51,6 +51,11 @@ impl Wmi {
         [Arc::new(WmiPlugin::living(engine)), Arc::new(EventLogs::new(self.0.hardware().clone()))]
     }
 
+    /// Ends the sessions with controllers and forgets what was handed over for them: whoever needs it asks again.
+    pub(crate) async fn forget_hardware(&self) {
+        self.0.hardware().forget().await;
+    }
+
     /// Carries out permanent subscriptions while the settings say so.
     pub(crate) async fn carry_out(self, mut states: watch::Receiver<Arc<State>>) {
         loop {

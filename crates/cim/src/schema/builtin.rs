@@ -27,7 +27,7 @@ pub(super) fn system() -> &'static Builtin {
     &SYSTEM
 }
 
-/// `StdRegProv`.
+/// `StdRegProv`, and the events of what is in it.
 pub(super) fn registry() -> &'static Builtin {
     static REGISTRY: LazyLock<Builtin> = LazyLock::new(|| Builtin::index(include_str!("registry.mof")));
     &REGISTRY

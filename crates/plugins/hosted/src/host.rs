@@ -1,34 +1,35 @@
 //! The host's end: gives calls to the plug-in.
 
+mod giving;
+
 use std::collections::HashMap;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use auth::Identity;
 use config::Config;
 use sddl::Token;
-use service::{Answer, Call, Caller, Content, Delivered, Item, Items, Plugin, fresh_uuid};
+use service::{Answer, Call, Caller, Content, Delivered, Plugin, fresh_uuid};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use wsman::enumeration::Enumerate;
 use wsman::eventing::Subscribe;
-use wsman::{Action, Fault, Request, Subcode, code, namespace};
-use xml::{Bounds, Writer};
+use wsman::{Action, Fault, Request, Subcode, code};
+use xml::Bounds;
 
-use crate::message::{
-    CallMessage, ENOUGH_OCTETS, FromHost, ItemMessage, LONGEST_ENVELOPE, MOST_ITEMS, ToHost, too_large,
-};
+use self::giving::{Given, give};
+use crate::message::{CallMessage, FromHost, LONGEST_ENVELOPE, ToHost, too_large};
 use crate::stream::{self, Outgoing};
 
 /// A plug-in that works for one user, in a process of that user.
 pub struct Host {
     plugin: Arc<dyn Plugin>,
     identity: Identity,
-    token: Token,
+    /// What access is decided with, which may change.
+    token: watch::Sender<Token>,
     activity: Arc<Activity>,
 }
 
@@ -102,7 +103,12 @@ impl Host {
     /// A host of this plug-in; the identity and the SID are those of the user of this process.
     #[must_use]
     pub fn new(plugin: Arc<dyn Plugin>, identity: Identity, token: Token) -> Arc<Self> {
-        Arc::new(Self { plugin, identity, token, activity: Arc::default() })
+        Arc::new(Self { plugin, identity, token: watch::Sender::new(token), activity: Arc::default() })
+    }
+
+    /// The user has other rights from now on. Whoever is subscribed with the rights from before is told no more.
+    pub fn renew(&self, token: Token) {
+        self.token.send_if_modified(|now| std::mem::replace(now, token.clone()) != token);
     }
 
     /// When something was last asked.
@@ -230,10 +236,13 @@ impl Served {
         let Some(under_way) = self.host.activity.begin(self.generation) else {
             return self.say(&FromHost::NotTaken(number));
         };
+        // From before the rights are looked at, so that no change of them is missed.
+        let rights = self.host.token.subscribe();
         let call = match self.host.read(message, &self.config) {
             Ok(call) => call,
             Err(fault) => return self.say(&FromHost::Fault { number, envelope: written(&fault) }),
         };
+        let rights = call.subscribe.is_some().then_some(rights);
         let (host, outgoing, known) =
             (Arc::clone(&self.host), Arc::clone(&self.outgoing), Arc::clone(&self.known));
         // Whoever cancels must find it, so it begins only once it is known.
@@ -257,12 +266,8 @@ impl Served {
                 Ok((Content::Items(items), _)) => {
                     let (ask, asked) = mpsc::unbounded_channel();
                     // The host is needed although nobody asks it anything just now.
-                    let kept = under_way.clone();
-                    let giving = give(items, number, asked, Arc::clone(&outgoing));
-                    let giving = tokio::spawn(async move {
-                        giving.await;
-                        drop(kept);
-                    });
+                    let given = Given::new(items, rights, under_way.clone());
+                    let giving = tokio::spawn(give(given, number, asked, Arc::clone(&outgoing)));
                     known.items.insert(number, (ask, giving.abort_handle()));
                     FromHost::Items(number)
                 }
@@ -289,7 +294,8 @@ impl Host {
             Action::Subscribe => Some(Subscribe::parse(request.require_body("Subscribe")?)?),
             _ => None,
         };
-        let caller = Caller::new(self.identity.clone(), self.token.clone(), address).with_whence(whence);
+        let caller =
+            Caller::new(self.identity.clone(), self.token.borrow().clone(), address).with_whence(whence);
         let (caller, config) = (Arc::new(caller), Arc::clone(config));
         Ok(Call { caller, request, config, reply_limit, timeout, message_id, enumerate, subscribe })
     }
@@ -301,66 +307,6 @@ impl Drop for Served {
         for (_, giving) in known.items.into_values() {
             giving.abort();
         }
-    }
-}
-
-/// Gives items each time it is asked to: the next one, for which it waits, and those that are there by then.
-async fn give(
-    mut items: Box<dyn Items>,
-    number: u64,
-    mut asked: mpsc::UnboundedReceiver<()>,
-    outgoing: Arc<Outgoing>,
-) {
-    // Known already, and not to be told before what came before it.
-    let mut last = None;
-    while asked.recv().await.is_some() {
-        let mut together = Vec::new();
-        let mut octets: usize = 0;
-        while last.is_none() && together.len() < usize::from(MOST_ITEMS) && octets < ENOUGH_OCTETS {
-            let next = match together.is_empty() {
-                true => items.next().await,
-                false => match now_or_never(items.next()) {
-                    Some(next) => next,
-                    None => break,
-                },
-            };
-            match next {
-                Some(Ok(item)) => {
-                    let item = written_item(item);
-                    octets = octets.saturating_add(item.object.len());
-                    together.push(item);
-                }
-                Some(Err(fault)) => last = Some(FromHost::Fault { number, envelope: written(&fault) }),
-                None => last = Some(FromHost::End(number)),
-            }
-        }
-        let message = match (together.is_empty(), last.take()) {
-            (true, Some(message)) => message,
-            (_, kept) => {
-                last = kept;
-                FromHost::Some { number, items: together }
-            }
-        };
-        outgoing.room().await;
-        outgoing.say(&[message.encode()]);
-    }
-}
-
-fn written_item(item: Item) -> ItemMessage {
-    let reference = item.reference.map(|reference| {
-        let mut writer = Writer::new();
-        writer.start("x").namespace("a", namespace::ADDRESSING).namespace("w", namespace::WSMAN);
-        reference.write(&mut writer, "a:EndpointReference");
-        writer.finish()
-    });
-    ItemMessage { object: item.object.as_str().to_owned(), reference }
-}
-
-/// What a future has for those who do not wait. Only for one that loses nothing when it is dropped.
-fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
-    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
     }
 }
 

@@ -220,6 +220,13 @@ pub(crate) fn too_large() -> Fault {
         .with_detail(Detail::MAX_ENVELOPE_SIZE)
 }
 
+/// What is said about a subscription from before its user's groups or rights were others.
+pub(crate) fn other_rights() -> Fault {
+    let reason =
+        "the groups or rights of this user have changed since the subscription began: subscribe again";
+    Fault::new(Subcode::AccessDenied, code::ACCESS_DENIED, reason)
+}
+
 /// As many items as go in one message.
 pub(crate) const MOST_ITEMS: u16 = 256;
 /// After so many octets a message takes no more items.

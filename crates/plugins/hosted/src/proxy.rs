@@ -13,7 +13,7 @@ use tokio::sync::{Notify, oneshot};
 use wsman::{Action, EndpointReference, Fault, Response, ResponseError, Subcode, code};
 use xml::{Bounds, Document, Fragment};
 
-use crate::message::{CallMessage, FromHost, ItemMessage, LONGEST_ENVELOPE, ToHost, too_large};
+use crate::message::{CallMessage, FromHost, ItemMessage, LONGEST_ENVELOPE, ToHost, other_rights, too_large};
 use crate::stream::{self, Outgoing};
 
 /// Finds hosts, and has them started.
@@ -403,6 +403,10 @@ impl Items for HostedItems {
             };
             self.asked = None;
             match told {
+                // It leaves although something is subscribed for one reason only.
+                None | Some(FromHost::NotTaken(_)) if self.connection.has_left.load(Ordering::Acquire) => {
+                    Some(Err(other_rights()))
+                }
                 None | Some(FromHost::NotTaken(_)) => Some(Err(died())),
                 Some(FromHost::Some { items, .. }) => {
                     self.here = items.into_iter();

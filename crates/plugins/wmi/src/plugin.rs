@@ -169,7 +169,7 @@ fn no_engine() -> Fault {
 }
 
 /// Whose rights count in namespaces.
-fn context(caller: &Caller) -> Context {
+pub(crate) fn context(caller: &Caller) -> Context {
     let (name, token) = (caller.identity().account().to_string(), caller.token().clone());
     match caller.whence() {
         Whence::ThisMachine => Context::local(name, token),

@@ -1,7 +1,7 @@
 //! Subscribe (WS-Eventing; DSP0226 10): events of a query, to be pulled.
 
 use cim::wscim::Selection;
-use service::{Answer, BoxFuture, Item, Items};
+use service::{Answer, BoxFuture, Caller, Item, Items};
 use wmi::{Events, Occurrence};
 use wsman::eventing::write_dropped;
 use wsman::namespace::DIALECT_WQL;
@@ -10,7 +10,7 @@ use xml::Writer;
 
 use crate::error::WmiError;
 use crate::fault::{Operation, Told};
-use crate::plugin::Asked;
+use crate::plugin::{Asked, context};
 
 pub(crate) async fn answer(asked: &Asked<'_>) -> Result<Answer, Fault> {
     let filter = asked.call.subscribe.as_ref().and_then(|subscribe| subscribe.filter.as_ref());
@@ -62,5 +62,10 @@ impl Items for EventItems {
             }
             Some(Ok(Item { object: object.into_fragment(), reference: None }))
         })
+    }
+
+    fn admit(&self, caller: &Caller) -> Result<(), Fault> {
+        let admitted = self.events.admit(&context(caller));
+        admitted.map_err(|error| self.told.fault(error, Operation::ExecNotificationQuery, &self.query))
     }
 }

@@ -66,8 +66,20 @@ impl Controllers {
         seen.controllers.iter().map(|(_, controller)| controller).chain([&self.own]).cloned().collect()
     }
 
+    /// Those that are known, who are not known from now on.
+    pub(crate) fn forget(&self) -> Vec<Arc<Controller>> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = std::mem::take(&mut *seen).controllers;
+        known.into_iter().map(|(_, controller)| controller).chain([self.own.clone()]).collect()
+    }
+
     fn look(&self, seen: &mut Seen) -> Result<(), HostFileError> {
-        let (entries, mark) = self.file.entries()?;
+        let read = self.file.entries();
+        if matches!(read, Err(HostFileError::NotYours)) {
+            // They were, and their passwords are not kept any longer.
+            *seen = Seen::default();
+        }
+        let (entries, mark) = read?;
         let before = std::mem::take(&mut seen.controllers);
         for entry in entries {
             let same =

@@ -47,6 +47,16 @@ impl Hardware {
         while closing.join_next().await.is_some() {}
     }
 
+    /// Closes all sessions, and forgets the controllers with their passwords: they are looked for again when somebody
+    /// asks.
+    pub async fn forget(&self) {
+        let mut closing = JoinSet::new();
+        for controller in self.0.controllers.forget() {
+            closing.spawn(async move { controller.close().await });
+        }
+        while closing.join_next().await.is_some() {}
+    }
+
     /// What this machine is called.
     pub(crate) fn machine(&self) -> &str {
         &self.0.machine

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use zbus::wire::DynamicType;
 use zbus::{Connection, DBusError as _, Message, OwnedVariant, Variant, connection};
 
@@ -15,6 +16,7 @@ use zbus::{Connection, DBusError as _, Message, OwnedVariant, Variant, connectio
 pub(crate) struct Bus {
     address: Address,
     connection: Mutex<Option<Connection>>,
+    turns: Arc<Semaphore>,
 }
 
 /// Where the bus is.
@@ -63,7 +65,13 @@ pub(crate) enum BusError {
 
 impl Bus {
     pub(crate) fn new(address: Address) -> Self {
-        Self { address, connection: Mutex::new(None) }
+        Self { address, connection: Mutex::new(None), turns: Arc::new(Semaphore::new(QUESTIONS)) }
+    }
+
+    /// What those who have many questions take one of for each that is open, because a bus answers a connection that
+    /// has too many with errors: `max_replies_per_connection` (dbus-daemon(1)) is 128 on that of a machine.
+    pub(crate) fn turns(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.turns)
     }
 
     /// Waits for something that is asked of the bus.
@@ -264,6 +272,11 @@ impl BusError {
 }
 
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+/// How many questions of those who have many are open at the same time.
+///
+/// Bus and service wake up less often for each the more there are; what is left to 128 is for whoever has only one.
+pub(crate) const QUESTIONS: usize = 48;
 
 /// A service that takes longer than this does not answer.
 const LONGEST_CALL: Duration = Duration::from_secs(25);

@@ -9,6 +9,8 @@
 //! | `Win32_DeviceChangeEvent`, `Win32_SystemConfigurationChangeEvent` | what the kernel says of devices (netlink), before udev repeats it |
 //! | changes of `Win32_NetworkAdapter` and its configuration | links, addresses and routes (netlink), and `/etc/resolv.conf` (inotify) |
 //! | changes of `Win32_UserAccount`, `Win32_Group`, `Win32_GroupUser` | `/etc/passwd`, `/etc/group` and `/etc/shadow` (inotify) |
+//! | new records of `Win32_NTLogEvent` | journalctl, which follows the journal (`log`) |
+//! | changes of keys and values | the files that the registry is read from (`registry`) |
 //! | changes of `Win32_LocalTime` and `Win32_UTCTime` | every second, as it begins |
 //!
 //! Nothing listens, and nothing wakes up, while nobody has subscribed.

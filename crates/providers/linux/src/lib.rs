@@ -77,7 +77,7 @@ use table::Binding;
 #[must_use]
 pub fn providers(machine: &Arc<Machine>) -> Vec<Arc<dyn wmi::Provider>> {
     let tables = bindings(machine).into_iter().map(|binding| binding as Arc<dyn wmi::Provider>);
-    tables.chain([events::Events::of(machine)]).collect()
+    tables.chain([events::Events::of(machine), registry::RegistryEvents::of(machine)]).collect()
 }
 
 fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
@@ -110,6 +110,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::table::unknown::is_unknown;
 
     #[test]
     fn every_property_of_a_class_has_a_column_and_no_column_is_of_another() {
@@ -117,10 +118,19 @@ mod tests {
             for (namespace, name) in binding.classes() {
                 let schema = cim::Schema::of(namespace);
                 let class = schema.class(name.as_str()).unwrap_or_else(|| panic!("there is no class {name}"));
-                let names = class.properties().iter().map(|property| &property.name);
-                let has: BTreeSet<_> = names.clone().map(cim::Name::as_str).collect();
-                let needed: BTreeSet<_> =
-                    names.filter(|name| !binding.is_scoping(name)).map(cim::Name::as_str).collect();
+                let properties = class.properties().iter();
+                let has: BTreeSet<_> = properties.clone().map(|property| property.name.as_str()).collect();
+                let needed: BTreeSet<_> = properties
+                    .clone()
+                    .filter(|property| !binding.is_filled(property))
+                    .map(|property| property.name.as_str())
+                    .collect();
+                let repeated: Vec<_> = properties
+                    .filter(|property| binding.unknown().contains(&property.name.as_str()))
+                    .filter(|property| is_unknown(property))
+                    .map(|property| property.name.as_str())
+                    .collect();
+                assert!(repeated.is_empty(), "{name} repeats what its superclass has: {repeated:?}");
                 let columns = binding.columns();
                 let bound: BTreeSet<_> = columns.iter().copied().collect();
                 assert_eq!(bound.len(), columns.len(), "{name} has a column twice");

@@ -8,6 +8,7 @@
 
 mod event;
 mod file;
+mod follow;
 mod journal;
 pub(crate) mod oracle;
 

@@ -5,6 +5,7 @@ pub(crate) mod oracle;
 mod rpm;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -43,39 +44,63 @@ struct Version {
     length: u64,
 }
 
-/// Reads a database.
-type Read = fn(&Machine) -> io::Result<Vec<Package>>;
+/// Whose database it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Dpkg,
+    Rpm,
+}
 
-/// Where there may be one; the first counts.
-const DATABASES: [(&str, Read); 3] = [
-    ("var/lib/dpkg/status", dpkg::packages),
-    ("usr/lib/sysimage/rpm/rpmdb.sqlite", rpm::packages),
-    ("var/lib/rpm/rpmdb.sqlite", rpm::packages),
+/// Where there may be one; the first counts. Those of rpm are of SQLite, of its own making, and of Berkeley DB.
+const DATABASES: [(&str, &str, Kind); 6] = [
+    ("var/lib/dpkg", "status", Kind::Dpkg),
+    ("usr/lib/sysimage/rpm", "rpmdb.sqlite", Kind::Rpm),
+    ("usr/lib/sysimage/rpm", "Packages.db", Kind::Rpm),
+    ("var/lib/rpm", "rpmdb.sqlite", Kind::Rpm),
+    ("var/lib/rpm", "Packages.db", Kind::Rpm),
+    ("var/lib/rpm", "Packages", Kind::Rpm),
 ];
 
+/// The folder and the file of the database that a machine has, and whose it is.
+fn database(machine: &Machine) -> Option<(&'static str, std::fs::Metadata, Kind)> {
+    DATABASES.into_iter().find_map(|(folder, file, kind)| {
+        let metadata = std::fs::metadata(machine.path(folder).join(file)).ok()?;
+        Some((folder, metadata, kind))
+    })
+}
+
+/// Whose database a machine has.
+pub(crate) fn kind(machine: &Machine) -> Option<Kind> {
+    database(machine).map(|(.., kind)| kind)
+}
+
 impl Packages {
+    /// The files that are others when packages are.
+    pub(crate) fn sources(machine: &Machine) -> Vec<PathBuf> {
+        DATABASES.iter().map(|(folder, file, _)| machine.path(folder).join(file)).collect()
+    }
+
     /// All of them, in the order of their names; none if there is no database.
     ///
     /// # Errors
     /// What kept the database from being read.
     pub(crate) fn of(&self, machine: &Machine) -> io::Result<Arc<Vec<Package>>> {
-        for (database, read) in DATABASES {
-            let Ok(metadata) = std::fs::metadata(machine.path(database)) else { continue };
-            let version = Version { changed: metadata.modified()?, length: metadata.len() };
-            let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((own, packages)) = &*kept
-                && *own == version
-            {
-                return Ok(packages.clone());
-            }
-            let mut packages = read(machine)?;
-            packages.sort_by(|left, right| {
-                (&left.name, &left.architecture).cmp(&(&right.name, &right.architecture))
-            });
-            let packages = Arc::new(packages);
-            *kept = Some((version, packages.clone()));
-            return Ok(packages);
+        let Some((folder, metadata, kind)) = database(machine) else { return Ok(Arc::default()) };
+        let version = Version { changed: metadata.modified()?, length: metadata.len() };
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((own, packages)) = &*kept
+            && *own == version
+        {
+            return Ok(packages.clone());
         }
-        Ok(Arc::default())
+        let mut packages = match kind {
+            Kind::Dpkg => dpkg::packages(machine)?,
+            Kind::Rpm => rpm::packages(machine, folder)?,
+        };
+        packages
+            .sort_by(|left, right| (&left.name, &left.architecture).cmp(&(&right.name, &right.architecture)));
+        let packages = Arc::new(packages);
+        *kept = Some((version, packages.clone()));
+        Ok(packages)
     }
 }

@@ -1,8 +1,12 @@
 //! Printers and their jobs, as CUPS has them.
 
+mod associations;
+mod configuration;
+mod driver;
 mod ipp;
 mod job;
 pub(crate) mod oracle;
+mod port;
 mod printer;
 mod scheduler;
 
@@ -13,5 +17,13 @@ use crate::table::{Binding, bind};
 
 /// Everything about printing.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
-    vec![bind(machine, printer::Printers), bind(machine, job::Jobs)]
+    vec![
+        bind(machine, printer::Printers),
+        bind(machine, job::Jobs),
+        bind(machine, configuration::Configurations),
+        bind(machine, driver::Drivers),
+        bind(machine, port::Ports),
+        bind(machine, associations::PrinterSetting),
+        bind(machine, associations::DriverForDevice),
+    ]
 }

@@ -8,7 +8,10 @@
 //! | `SYSTEM\CurrentControlSet\Control\ComputerName\ComputerName` | the name of the machine |
 //! | `SOFTWARE\Policies\Microsoft\Windows\WinRM` | what policy demands of this product |
 //! | all else below `SOFTWARE`, and `HKEY_CURRENT_USER` | what clients have written there |
+//!
+//! What changes below `HKEY_LOCAL_MACHINE` are events ([`changes`]).
 
+mod changes;
 mod key;
 pub(crate) mod oracle;
 mod store;
@@ -26,6 +29,8 @@ use crate::table::{Binding, Fill, Push, Table, bind};
 use key::{Data, Hive, Key, is_same};
 use store::{Keys, Store, StoreError};
 use view::{Content, VIEWS, Values};
+
+pub(crate) use changes::RegistryEvents;
 
 /// Who serves the class, in both of its namespaces.
 pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {

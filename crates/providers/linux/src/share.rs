@@ -102,7 +102,7 @@ impl Table for Shares {
         ("Type", |_, share| share.kind.number().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["AccessMask", "InstallDate"];
+    const UNKNOWN: &'static [&'static str] = &["AccessMask"];
 
     fn rows(
         &self,

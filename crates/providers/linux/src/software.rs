@@ -1,5 +1,7 @@
 //! What is installed, and what of it was brought up to date.
 
+mod advisory;
+mod apt_history;
 mod product;
 mod quick_fix;
 

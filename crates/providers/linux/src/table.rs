@@ -1,5 +1,8 @@
 //! What binds a class to its rows.
 
+pub(crate) mod unknown;
+mod unsupported;
+
 use std::sync::{Arc, OnceLock};
 
 use cim::{Class, ColumnSet, Instance, Name, Namespace, ObjectPath, Schema, Value};
@@ -49,13 +52,28 @@ pub(crate) fn object<T: Table>(
     class: &Arc<Class>,
     row: &T::Row,
 ) -> Result<Value, ProviderError> {
+    Ok(Value::Object(Box::new(whole::<T>(machine, class, row)?)))
+}
+
+/// A row with all that is known of it, as whoever asks for all of it gets it.
+///
+/// # Errors
+/// If a column gives what its property cannot hold.
+pub(crate) fn whole<T: Table>(
+    machine: &Machine,
+    class: &Arc<Class>,
+    row: &T::Row,
+) -> Result<Instance, ProviderError> {
+    let texts = machine.texts(class.name());
     let mut instance = Instance::new(class.clone());
     for (place, property) in class.columns().iter().zip(class.properties()) {
-        if let Some(fill) = fill_of::<T>(property) {
-            instance.set(place, fill(machine, row))?;
+        if let Some(text) = texts.as_ref().and_then(|texts| texts.text(property)) {
+            instance.set(place, text)?;
+        } else if let Some(fill) = fill_of::<T>(property) {
+            instance.set(place, sendable(fill(machine, row)))?;
         }
     }
-    Ok(Value::Object(Box::new(instance)))
+    Ok(instance)
 }
 
 /// What fills a property of a class.
@@ -132,10 +150,11 @@ pub(crate) trait Table: Send + Sync + 'static {
 
     /// The properties of the class, with what fills each.
     ///
-    /// Those of scoping systems may be left out, and those of [`Table::UNKNOWN`] are.
+    /// Those of scoping systems may be left out; those of [`Table::UNKNOWN`], and those that Linux knows of nothing
+    /// that is of the same superclass, are.
     const COLUMNS: &'static [(&'static str, Fill<Self::Row>)];
 
-    /// The properties that Linux knows nothing for.
+    /// The properties that Linux knows nothing for, beside those of `unknown::UNKNOWN`.
     const UNKNOWN: &'static [&'static str] = &[];
 
     /// How many rows are prepared together.
@@ -164,7 +183,8 @@ pub(crate) trait Table: Send + Sync + 'static {
         Err(ProviderError::NotCapable)
     }
 
-    /// As [`Provider::invoke`].
+    /// As [`Provider::invoke`]; upon [`ProviderError::NotCapable`], the default, the number is returned that is documented
+    /// for what is not supported.
     ///
     /// # Errors
     /// What kept it from running.
@@ -231,8 +251,14 @@ pub(crate) trait Binding: Provider {
 
     /// Whether a property of a class needs no column.
     #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
-    fn is_scoping(&self, _property: &Name) -> bool {
+    fn is_filled(&self, _property: &cim::Property) -> bool {
         false
+    }
+
+    /// Those of the columns that it says nothing is known for.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test holds the columns against the class"))]
+    fn unknown(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// Gives away the paths of its instances; of nothing by default.
@@ -290,8 +316,12 @@ impl<T: Table> Binding for Bound<T> {
         T::COLUMNS.iter().map(|(name, _)| *name).chain(T::UNKNOWN.iter().copied()).collect()
     }
 
-    fn is_scoping(&self, property: &Name) -> bool {
-        scoping::<T>(property).is_some()
+    fn unknown(&self) -> &'static [&'static str] {
+        T::UNKNOWN
+    }
+
+    fn is_filled(&self, property: &cim::Property) -> bool {
+        scoping::<T>(&property.name).is_some() || unknown::is_unknown(property)
     }
 
     fn paths(&self, scan: &Scan, push: &mut Push<'_, Value>) -> Result<(), ProviderError> {
@@ -348,7 +378,10 @@ impl<T: Table> Provider for Bound<T> {
     }
 
     fn invoke(&self, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
-        self.table.invoke(&self.machine, call)
+        match self.table.invoke(&self.machine, call) {
+            Err(ProviderError::NotCapable) => unsupported::answer(T::NAMESPACE, call),
+            answered => answered,
+        }
     }
 
     fn put(&self, context: &Context, instance: &Instance, changed: &ColumnSet) -> Result<(), ProviderError> {

@@ -41,3 +41,17 @@ async fn a_folder_that_goes_is_an_error_and_one_that_is_missing_too() {
     fs::remove_dir(&inner).unwrap();
     assert!(changes.next().await.is_err());
 }
+
+#[tokio::test]
+async fn of_a_folder_that_is_watched_as_a_whole_every_file_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, all) = (folder.path().join("passwd"), folder.path().join("all"));
+    fs::create_dir(&all).unwrap();
+    let mut changes = FileChanges::of([&file]).unwrap().and_all_in([&all]).unwrap();
+    for written in [all.join("one"), file, all.join("two")] {
+        fs::write(written, "one").unwrap();
+        changes.next().await.unwrap();
+    }
+    fs::write(folder.path().join("shadow"), "one").unwrap();
+    assert!(timeout(Duration::from_millis(100), changes.next()).await.is_err());
+}

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cim::{Namespace, Schema, Value};
+use sddl::{DomainSid, Guard, Token, well_known};
 use telarch_repository::{LivingEngine, Repository};
-use wmi::{Context, Engine, Events, Occurrence};
+use wmi::{Context, Descriptors as _, Engine, Events, Occurrence};
 
 use crate::{compile, default};
 
@@ -103,4 +104,24 @@ async fn a_subscription_to_a_class_that_is_deleted_ends() {
     other.update(|contents| compile(contents, "#pragma deleteclass(\"Room\", FAIL)")).unwrap();
     let next = tokio::time::timeout(Duration::from_secs(30), events.next()).await.expect("in time");
     assert_eq!(next.unwrap().unwrap_err().status(), cim::Status::InvalidClass);
+}
+
+#[tokio::test]
+async fn a_subscription_ends_when_its_namespace_is_closed_to_whoever_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (living, other) = two(&folder);
+    let give = |sddl: &str| other.replace(&default(), Guard::parse(sddl).unwrap()).unwrap();
+    give("D:P(A;;CCWPDT;;;AU)");
+    let machine = DomainSid::new([1, 2, 3]);
+    let token = Token::new(machine.account(3000), [well_known::AUTHENTICATED_USERS], machine);
+    let (alice, query) = (Context::remote("alice", token), "SELECT * FROM __ClassOperationEvent");
+    let mut events = living.engine().subscribe(&alice, &default(), query).await.unwrap();
+    let mut own = subscribe(&living, &default(), query).await;
+    give("D:P(A;;CCWP;;;AU)");
+    let next = tokio::time::timeout(Duration::from_secs(30), events.next()).await.expect("in time");
+    assert_eq!(next.unwrap().unwrap_err().status(), cim::Status::AccessDenied);
+    assert!(events.next().await.is_none());
+    // Others go on.
+    other.update(|contents| compile(contents, ROOM)).unwrap();
+    assert_eq!(self::next(&mut own).await, told("__ClassCreationEvent", "Room "));
 }

@@ -7,6 +7,7 @@ mod engine;
 mod events;
 mod file;
 mod registration;
+mod wql;
 
 use std::path::Path;
 

@@ -46,15 +46,16 @@ impl Verdict {
     }
 }
 
-/// The same somebody, with the groups of now.
-async fn judged_again(caller: &Arc<Caller>, service: &Arc<Service>) -> Option<Arc<Caller>> {
-    let (before, judge) = (Arc::clone(caller), Arc::clone(service));
+/// The same somebody, with the groups of now; none if the account lets nobody in any more.
+pub(crate) async fn judged_again(caller: &Arc<Caller>, service: &Service) -> Option<Arc<Caller>> {
+    let before = Arc::clone(caller);
+    let (authenticator, principals) = (Arc::clone(&service.authenticator), Arc::clone(&service.principals));
     // It may ask files and other processes.
     let judging = move || {
         let identity = before.identity();
-        judge.authenticator.admits(identity, before.address())?;
-        let token = judge.principals.token_of(identity).ok_or(AuthError::NotAllowed)?;
-        let proof = judge.principals.proof_of(identity);
+        authenticator.admits(identity, before.address())?;
+        let token = principals.token_of(identity).ok_or(AuthError::NotAllowed)?;
+        let proof = principals.proof_of(identity);
         Ok(Arc::new(Caller::new(identity.clone(), token, before.address()).with_proof(proof)))
     };
     let judged = tokio::task::spawn_blocking(judging).await.unwrap_or(Err(AuthError::Unavailable));

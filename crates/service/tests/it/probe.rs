@@ -1,8 +1,9 @@
 //! A plug-in that does what a test asks for and tells what happened to it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use telarch_service::{Answer, BoxFuture, Call, Item, Items, Plugin, Resource, ResourceKind};
+use telarch_service::{Answer, BoxFuture, Call, Caller, Item, Items, Plugin, Resource, ResourceKind};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 use tokio::time::timeout;
@@ -37,6 +38,7 @@ pub(crate) struct Observer {
     events: AsyncMutex<UnboundedReceiver<Event>>,
     gate: Arc<Semaphore>,
     seen: Arc<Mutex<Vec<Event>>>,
+    is_closed: Arc<AtomicBool>,
 }
 
 /// The service's end.
@@ -44,6 +46,8 @@ pub(crate) struct Probe {
     subscriptions: Subscriptions,
     events: Events,
     gate: Arc<Semaphore>,
+    /// Nobody may be given events any more.
+    is_closed: Arc<AtomicBool>,
 }
 
 #[derive(Clone)]
@@ -64,8 +68,10 @@ impl Probe {
             events: AsyncMutex::new(receiver),
             gate: Arc::clone(&gate),
             seen: all,
+            is_closed: Arc::default(),
         };
-        (Self { subscriptions, events, gate }, observer)
+        let is_closed = Arc::clone(&observer.is_closed);
+        (Self { subscriptions, events, gate, is_closed }, observer)
     }
 
     async fn answer(&self, call: Call) -> Result<Answer, Fault> {
@@ -88,7 +94,8 @@ impl Probe {
             self.subscriptions.lock().unwrap().push(sender);
             let filter = subscribe.filter.unwrap_or_default().text;
             let fate = Fate { events: self.events.clone(), text: filter, answered: false };
-            return Ok(Answer::items(Happenings { happening, _fate: fate }));
+            let is_closed = Arc::clone(&self.is_closed);
+            return Ok(Answer::items(Happenings { happening, is_closed, _fate: fate }));
         }
         let answer = match behaviour.as_str() {
             "echo" | "" => fate.echo(&call, fate.text.clone()),
@@ -129,12 +136,21 @@ type Subscriptions = Arc<Mutex<Vec<UnboundedSender<Result<String, Fault>>>>>;
 /// Events; whoever drops them abandons the text of the filter.
 struct Happenings {
     happening: UnboundedReceiver<Result<String, Fault>>,
+    is_closed: Arc<AtomicBool>,
     _fate: Fate,
 }
 
 impl Items for Happenings {
     fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
         Box::pin(async { Some(self.happening.recv().await?.map(|text| item(&text))) })
+    }
+
+    fn admit(&self, caller: &Caller) -> Result<(), Fault> {
+        if !self.is_closed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let reason = format!("no events for {}", caller.identity().account());
+        Err(Fault::new(Subcode::AccessDenied, code::ACCESS_DENIED, reason))
     }
 }
 
@@ -157,6 +173,11 @@ impl Observer {
     /// Lets something happen that everybody hears who has subscribed.
     pub(crate) fn happen(&self, event: Result<String, Fault>) {
         self.subscriptions.lock().unwrap().retain(|told| told.send(event.clone()).is_ok());
+    }
+
+    /// Nobody may hear of it any more.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
     }
 
     /// Nothing more happens.

@@ -23,7 +23,7 @@ pub(crate) fn subscribe_with(content: &str) -> Message {
 }
 
 /// Subscribes under a name by which the probe tells what becomes of it.
-fn subscribe(name: &str) -> Message {
+pub(crate) fn subscribe(name: &str) -> Message {
     subscribe_with(&format!("{PULL}<w:Filter>{name}</w:Filter>"))
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn about(verb: &str, identifier: &str) -> Message {
         .body(&format!("<e:{verb} {E}/>"))
 }
 
-async fn opened(wire: &mut Wire, message: Message) -> Subscribed {
+pub(crate) async fn opened(wire: &mut Wire, message: Message) -> Subscribed {
     let answer = wire.ask(&post(message)).await;
     let response = answer.response();
     Subscribed::parse(response.content().unwrap()).expect("a subscription")
@@ -64,7 +64,7 @@ fn happen(running: &Running, texts: &[&str]) {
 }
 
 /// Waits until the probe's end of a subscription is dropped.
-async fn abandoned(running: &Running, name: &str) {
+pub(crate) async fn abandoned(running: &Running, name: &str) {
     while running.probe.next().await != Event::Abandoned(name.to_owned()) {}
 }
 
@@ -90,6 +90,23 @@ async fn a_pull_that_finds_nothing_says_operation_timeout_and_the_subscription_g
     assert_eq!(fault.code(), code::TIMED_OUT);
     happen(&running, &["late"]);
     assert_eq!(pulled(&mut wire, &subscribed).await, ["late"]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_may_have_no_more_events_has_no_subscription_at_the_next_pull() {
+    let running = Running::start(&[]).await;
+    let mut wire = running.connect().await;
+    let subscribed = opened(&mut wire, subscribe("x")).await;
+    happen(&running, &["one"]);
+    assert_eq!(pulled(&mut wire, &subscribed).await, ["one"]);
+    running.probe.close();
+    happen(&running, &["two"]);
+    let fault = wire.ask(&post(pull_most(&subscribed, 9))).await.fault();
+    assert_eq!((fault.subcode(), fault.reason()), (&Subcode::AccessDenied, "no events for ada"));
+    abandoned(&running, "x").await;
+    let fault = wire.ask(&post(pull_most(&subscribed, 9))).await.fault();
+    assert_eq!(*fault.subcode(), Subcode::InvalidEnumerationContext);
     running.stop().await;
 }
 

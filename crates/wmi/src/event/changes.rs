@@ -1,23 +1,25 @@
-//! Changes of instances, found by looking again.
+//! Changes of instances, found by looking again, or told by who knows them all.
 
 mod class;
+mod told;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cim::wql::{Condition, Select};
-use cim::{Instance, Name, Status, Value};
+use cim::{Class, Instance, Name, Status, Value};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
 use super::question::{EventClasses, Kind, Wanted};
-use super::{Changes, EventSource, Subscriber, Watch};
+use super::{Changes, EventSource, Subscriber, Telling, Watch};
 use crate::engine::everything;
 use crate::{Engine, Error, ProviderError};
 use class::{Change, WatchedClass};
+use told::ToldClasses;
 
 /// Looks for the first time, and goes on in the background.
 pub(super) async fn watch(
@@ -30,6 +32,7 @@ pub(super) async fn watch(
         interval: wanted.interval,
         changes: wanted.changes,
         classes: Vec::new(),
+        told: ToldClasses::default(),
         rested: Instant::now(),
         wake: Arc::default(),
         listening: JoinSet::new(),
@@ -47,7 +50,10 @@ struct Watcher {
     interval: Duration,
     events: EventClasses,
     changes: Changes,
+    /// Those that are looked at.
     classes: Vec<WatchedClass>,
+    /// Those that need not be.
+    told: ToldClasses,
     /// Not before this is looked again: looking is never more than a tenth of the time.
     rested: Instant,
     wake: Arc<Wake>,
@@ -86,11 +92,22 @@ impl Watcher {
         let mut before: HashMap<Name, WatchedClass> =
             self.classes.drain(..).map(|class| (class.name().clone(), class)).collect();
         let mut taken = Taken::default();
+        let mut told_before = self.told.begin();
         for served in engine.table(namespace)?.require(wanted.target.as_str())? {
+            if self.told.goes_on(&served, &mut told_before) {
+                continue;
+            }
             let at = self.classes.len();
-            let watch = Watch { context, class: &served.class, changes: wanted.changes };
+            let watch = Watch { context, class: &served.class, changes: wanted.changes, predicate: None };
             // It listens before anybody looks, so that nothing is missed in between.
             let source = served.provider.watch(&watch).map_err(|error| error.of(served.class.name()))?;
+            let source = match source {
+                Some(source) if source.telling() == Telling::Instances => {
+                    self.told.hear(source, served, &wanted.events, &self.subscriber.outlet);
+                    continue;
+                }
+                source => source,
+            };
             let has_source = source.is_some();
             taken.sources.extend(source.map(|source| (at, source)));
             let (places, class) = match before.remove(served.class.name()) {
@@ -211,7 +228,6 @@ impl Watcher {
     }
 
     fn tell(&self, change: Change) {
-        let object = |instance: Instance| Value::Object(Box::new(instance));
         let events = &self.events;
         let (flag, class, target, previous) = match change {
             Change::Created(row) => (Changes::CREATION, &events.creation, row, None),
@@ -221,14 +237,20 @@ impl Watcher {
         if !self.changes.contains(flag) {
             return;
         }
-        let event = Instance::new(class.clone()).with(events.target, object(target));
-        let event = event.and_then(|event| match previous {
-            Some(previous) => event.with(events.previous, object(previous)),
-            None => Ok(event),
-        });
-        // The classes of events take any instance.
-        if let Ok(event) = event {
+        if let Some(event) = events.event(class, target, previous) {
             self.subscriber.outlet.offer(event);
+        }
+    }
+}
+
+impl EventClasses {
+    /// The event of a change; `None` never, as its classes take any instance.
+    fn event(&self, class: &Arc<Class>, target: Instance, previous: Option<Instance>) -> Option<Instance> {
+        let object = |instance: Instance| Value::Object(Box::new(instance));
+        let event = Instance::new(class.clone()).with(self.target, object(target)).ok()?;
+        match previous {
+            Some(previous) => event.with(self.previous, object(previous)).ok(),
+            None => Some(event),
         }
     }
 }

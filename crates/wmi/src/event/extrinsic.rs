@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cim::wql::Predicate;
 use cim::{Class, Name};
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -62,6 +63,7 @@ impl Listeners {
     /// Listens to those that the engine has now. Whoever was heard before goes on without a gap.
     fn turn(&mut self) -> Result<(), Error> {
         let Subscriber { engine, context, namespace, select, outlet, .. } = &self.subscriber;
+        let origin = engine.origin(namespace);
         let mut failed = None;
         let mut before = std::mem::take(&mut self.heard);
         for served in engine.table(namespace)?.require(select.from.as_str())? {
@@ -72,7 +74,9 @@ impl Listeners {
                 self.heard.push(before.swap_remove(at));
                 continue;
             }
-            let watch = Watch { context, class: &served.class, changes: Changes::empty() };
+            let predicate = Predicate::bind(select, &served.class, &origin)?;
+            let (changes, predicate) = (Changes::empty(), Some(&predicate));
+            let watch = Watch { context, class: &served.class, changes, predicate };
             match served.provider.watch(&watch) {
                 Ok(Some(source)) => {
                     let listening = listen(source, Arc::clone(outlet), served.class.name().clone());
@@ -96,7 +100,7 @@ async fn listen(mut source: Box<dyn EventSource>, outlet: Arc<Outlet>, class: Na
         match source.next().await {
             Ok(Happening::Event(event)) => outlet.offer(event),
             // There are no instances to look at.
-            Ok(Happening::Changed) => {}
+            Ok(Happening::Changed | Happening::Came(_)) => {}
             Err(error) => return outlet.fail(error.of(&class)),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use cim::{Instance, Name, Namespace, Schema, Status, Value};
 use telarch_wmi::{
     BoxFuture, Engine, Error, EventSource, Events, Happening, Limits, Lookup, Occurrence, Provider,
-    ProviderError, Scan, Sink, Watch,
+    ProviderError, Scan, Sink, Telling, Watch,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -26,11 +26,13 @@ struct Living {
     fails: AtomicBool,
     /// Tells those who listen, if there is to be a source.
     sources: Option<Sources>,
+    /// What sources tell.
+    telling: Option<Telling>,
 }
 
 type Sources = Mutex<Vec<mpsc::UnboundedSender<Result<Happening, ProviderError>>>>;
 
-struct Source(mpsc::UnboundedReceiver<Result<Happening, ProviderError>>);
+struct Source(mpsc::UnboundedReceiver<Result<Happening, ProviderError>>, Telling);
 
 impl EventSource for Source {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
@@ -40,6 +42,10 @@ impl EventSource for Source {
                 None => std::future::pending().await,
             }
         })
+    }
+
+    fn telling(&self) -> Telling {
+        self.1
     }
 }
 
@@ -96,7 +102,7 @@ impl Provider for Living {
         assert_eq!(watch.changes.is_empty(), *watch.class.name() != *"Win32_Service");
         let (sender, source) = mpsc::unbounded_channel();
         sources.lock().unwrap().push(sender);
-        Ok(Some(Box::new(Source(source))))
+        Ok(Some(Box::new(Source(source, self.telling.unwrap_or(Telling::WhenToLook)))))
     }
 }
 
@@ -262,6 +268,31 @@ async fn with_a_source_nobody_looks_before_it_tells_that_something_has_changed()
     is(&next(&mut events).await, "__InstanceModificationEvent", "a", "Running");
     living.set("a", "Paused");
     is(&next(&mut events).await, "__InstanceModificationEvent", "a", "Paused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_tells_every_instance_that_comes_is_believed_and_nobody_looks() {
+    let sources = Some(Sources::default());
+    let living =
+        Arc::new(Living { sources, telling: Some(Telling::Instances), ..Living::with(&[("a", "Running")]) });
+    let engine = engine(&living);
+    let more = " AND TargetInstance.State = 'Running'";
+    let query = format!("SELECT * FROM __InstanceCreationEvent {}", services(more));
+    let mut events = subscribe(&engine, &query).await.unwrap();
+    let class = Schema::of(cimv2()).class("Win32_Service").unwrap();
+    for (name, state) in [("b", "Stopped"), ("c", "Running"), ("c", "Running")] {
+        let service = Instance::new(class.clone()).with("Name", name).unwrap().with("State", state).unwrap();
+        living.tell(&Ok(Happening::Came(service)));
+    }
+    for _ in 0..2 {
+        is(&next(&mut events).await, "__InstanceCreationEvent", "c", "Running");
+    }
+    assert!(is_silent(&mut events).await);
+    assert_eq!(living.looks(), 0);
+    // What it cannot tell any more nobody else knows.
+    living.tell(&Err(ProviderError::failed(Status::Failed, "it does not tell")));
+    assert_eq!(events.next().await.unwrap().unwrap_err().status(), Status::Failed);
+    assert!(events.next().await.is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,9 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use cim::{Instance, Namespace, ObjectPath, Schema, Status, Value};
 use sddl::{DomainSid, Guard, SecurityDescriptor, Sid, Token, well_known};
-use telarch_wmi::{Context, Descriptors, Engine, Error, InMemory, Outcome, ProviderError, Rights};
+use telarch_wmi::{
+    BoxFuture, Context, Descriptors, Engine, Error, EventSource, Happening, InMemory, Outcome, Provider,
+    ProviderError, Rights, Scan, Sink, Watch,
+};
+use tokio::sync::mpsc;
 
-use crate::machine::builder;
+use crate::machine::{builder, of};
 use crate::{all, cimv2};
 
 const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
@@ -245,4 +249,92 @@ async fn there_is_one_system_security_in_every_namespace() {
         panic!("not rows")
     };
     assert_eq!(all(rows).await.unwrap().len(), 1);
+}
+
+const EVENTS: &str = "SELECT * FROM Win32_ProcessStartTrace";
+
+#[tokio::test(start_paused = true)]
+async fn an_event_is_not_given_to_somebody_who_may_receive_none_any_more() {
+    let descriptors = Arc::new(with("root/cimv2", "D:P(A;;CCWPDT;;;AU)"));
+    let teller = Arc::new(Teller::default());
+    let engine = telling(&teller, &descriptors);
+    let mut events = engine.subscribe(&user(true), &cimv2(), EVENTS).await.unwrap();
+    teller.tell();
+    assert!(events.next().await.unwrap().is_ok());
+    teller.tell();
+    descriptors.replace(&cimv2(), Guard::parse("D:P(A;;CCWP;;;AU)").unwrap()).unwrap();
+    let error = events.next().await.unwrap().unwrap_err();
+    assert_eq!(error.status(), Status::AccessDenied, "{error}");
+    teller.tell();
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_ends_as_soon_as_it_is_known_that_a_right_for_it_is_gone() {
+    for right in ["CCWP", "CCDT", "WPDT", ""] {
+        let descriptors = Arc::new(with("root/cimv2", "D:P(A;;CCWPDT;;;AU)"));
+        let engine = telling(&Arc::default(), &descriptors);
+        let mut events = engine.subscribe(&user(true), &cimv2(), EVENTS).await.unwrap();
+        // A change that leaves it what it needs is no end.
+        descriptors.replace(&cimv2(), Guard::parse("D:P(A;;CCDCWPDT;;;AU)").unwrap()).unwrap();
+        engine.judge_again();
+        let minute = std::time::Duration::from_secs(60);
+        assert!(tokio::time::timeout(minute, events.next()).await.is_err());
+        let left = format!("D:P(A;;{right};;;AU)(A;;CCWPDT;;;BA)");
+        descriptors.replace(&cimv2(), Guard::parse(&left).unwrap()).unwrap();
+        engine.judge_again();
+        let next = tokio::time::timeout(minute, events.next()).await.expect("it ends");
+        assert_eq!(next.unwrap().unwrap_err().status(), Status::AccessDenied, "{right}");
+        // Whoever asks in its place is judged by itself.
+        events.admit(&administrator()).unwrap();
+        events.admit(&user(true)).unwrap_err();
+    }
+}
+
+/// Tells of processes that begin, as a test wants it.
+#[derive(Default)]
+struct Teller(Mutex<Option<mpsc::UnboundedSender<()>>>);
+
+impl Teller {
+    fn tell(&self) {
+        let _ = self.0.lock().unwrap().as_ref().unwrap().send(());
+    }
+}
+
+struct Told(mpsc::UnboundedReceiver<()>, Arc<cim::Class>);
+
+impl EventSource for Told {
+    fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
+        Box::pin(async {
+            match self.0.recv().await {
+                Some(()) => Ok(Happening::Event(Instance::new(Arc::clone(&self.1)))),
+                None => std::future::pending().await,
+            }
+        })
+    }
+}
+
+impl Provider for Teller {
+    fn classes(&self) -> Vec<(Namespace, cim::Name)> {
+        vec![of("Win32_ProcessStartTrace")]
+    }
+
+    fn enumerate(&self, _: &Scan, _: &mut Sink<'_>) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    fn watch(&self, watch: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        let (sender, told) = mpsc::unbounded_channel();
+        *self.0.lock().unwrap() = Some(sender);
+        Ok(Some(Box::new(Told(told, Arc::clone(watch.class)))))
+    }
+}
+
+fn telling(teller: &Arc<Teller>, descriptors: &Arc<InMemory>) -> Engine {
+    Engine::builder("node7", 0)
+        .namespace(Schema::of(cimv2()))
+        .provider(Arc::clone(teller) as Arc<dyn Provider>)
+        .descriptors(Arc::clone(descriptors) as Arc<dyn Descriptors>)
+        .build()
+        .unwrap()
 }

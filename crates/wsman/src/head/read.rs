@@ -93,6 +93,8 @@ impl Head {
         }
         match reply_to {
             Some(address) => require_anonymous(&address),
+            // There is nothing to send to anybody.
+            None if self.action == Action::End => Ok(()),
             None => Err(missing("ReplyTo")),
         }
     }

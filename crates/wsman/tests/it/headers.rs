@@ -57,6 +57,18 @@ fn an_address_is_read_however_it_is_written() {
 }
 
 #[test]
+fn the_end_of_an_operation_needs_no_address_for_an_answer() {
+    let end = format!("<a:Action>{}</a:Action>{ID}<p:OperationID>uuid:2</p:OperationID>", Action::End.uri());
+    let request = accepted(&end);
+    assert_eq!(
+        (&request.head().action, request.head().operation_id.as_deref()),
+        (&Action::End, Some("uuid:2"))
+    );
+    let mode = (Subcode::UnsupportedFeature, Some(Detail::ADDRESSING_MODE), 2_150_858_870);
+    refuses(&[("one elsewhere", format!("{end}{}", address("ReplyTo", "http://other/")), mode)]);
+}
+
+#[test]
 fn a_size_that_no_reply_can_keep_is_refused() {
     let too_small = || (Subcode::EncodingLimit, Some(Detail::MINIMUM_ENVELOPE_LIMIT), 2_150_858_878);
     let no_number = || (Subcode::SchemaValidationError, None, 2_150_858_817);

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::duties::Machine;
-use super::hosts::Hosts;
+use super::hosts::{Hosts, Judge};
 use super::subscriptions::Subscriptions;
 use super::{require_user, this_program};
 use crate::arguments::Persistent;
@@ -56,7 +56,10 @@ async fn serve(
     require_user(&files.users, &arguments.separate.gateway_user)?;
     let (sign_in, principals) = sign_in(&files)?;
     let sign_in = Arc::new(sign_in);
-    let hosts = Arc::new(Hosts::new(arguments.separate.host_idle, arguments.paths.state.clone()));
+    let principals = Arc::new(principals);
+    let judging = Arc::clone(&principals);
+    let judge: Judge = Arc::new(move |account| service::Principals::token(judging.as_ref(), account));
+    let hosts = Arc::new(Hosts::new(arguments.separate.host_idle, arguments.paths.state.clone(), judge));
     let (noticing, mut notices) = mpsc::unbounded_channel();
     let machine = Machine {
         sign_in: Arc::clone(&sign_in),

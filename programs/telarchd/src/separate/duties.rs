@@ -28,7 +28,7 @@ use crate::quick_config::QuickConfig;
 /// Everything that takes root's rights.
 pub(super) struct Machine {
     pub(super) sign_in: Arc<SignIn>,
-    pub(super) principals: Principals,
+    pub(super) principals: Arc<Principals>,
     pub(super) users: UnixUsers,
     pub(super) store: Arc<Store>,
     pub(super) certificates: Arc<Certificates>,

@@ -17,6 +17,7 @@ use hardware::{Handed, HardwareKeeper};
 use plugin_hosted::Host;
 use plugin_shell::ShellPlugin;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, getrlimit, setrlimit};
+use sddl::Token;
 use service::{Catalog, Plugin};
 use tokio::sync::mpsc;
 
@@ -107,7 +108,8 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
         let keeper = FromBroker { link: Arc::clone(&link), handed: Mutex::new(handed) };
         // Root has them without asking.
         let keeper = (uid != 0).then(|| Arc::new(keeper) as Arc<dyn HardwareKeeper>);
-        plugins.extend(Wmi::open(state, keeper).plugins());
+        let wmi = Wmi::open(state, keeper);
+        plugins.extend(wmi.plugins());
         let plugins: Arc<dyn Plugin> = Arc::new(Catalog::new(plugins));
         let host = Host::new(Arc::clone(&plugins), identity, token);
         let (sender, orders) = mpsc::unbounded_channel();
@@ -116,7 +118,7 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
             .name("broker".to_owned())
             .spawn(move || listen(&listening, &sender, &handing))?;
         link.send(&Report::Started.encode(), &[])?;
-        serve(&host, &plugins, orders, &link, idle).await;
+        serve((&host, &wmi), &plugins, orders, &link, idle).await;
         plugins.close().await;
         Ok::<_, Box<dyn Error>>(())
     })?;
@@ -128,7 +130,7 @@ pub(super) fn run(uid: u32, gid: u32, state: &Path) -> Result<ExitCode, Box<dyn 
 /// What there is to do besides the calls.
 enum Ordered {
     Serve(UnixStream),
-    Renew,
+    Renew(Token),
 }
 
 /// Passes on what the broker orders, until it closes the link.
@@ -140,7 +142,7 @@ fn listen(link: &Link, orders: &mpsc::UnboundedSender<Ordered>, handing: &std::s
                 continue;
             }
             (Ok(Order::Connect), Some(descriptor)) => Ordered::Serve(UnixStream::from(descriptor)),
-            (Ok(Order::Renew), None) => Ordered::Renew,
+            (Ok(Order::Renew(token)), None) => Ordered::Renew(token),
             _ => {
                 tracing::error!("The broker is not understood");
                 return;
@@ -172,7 +174,7 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(5);
 
 /// Serves gateways until the broker has no further use for this host.
 async fn serve(
-    host: &Arc<Host>,
+    (host, wmi): (&Arc<Host>, &Wmi),
     plugins: &Arc<dyn Plugin>,
     mut orders: mpsc::UnboundedReceiver<Ordered>,
     link: &Arc<Link>,
@@ -188,18 +190,28 @@ async fn serve(
             },
             _ = ticks.tick() => None,
         };
-        let Some(Ordered::Serve(socket)) = ordered else {
-            if ordered.is_some() {
+        let is_asked_to = matches!(ordered, Some(Ordered::Renew(_)));
+        let socket = match ordered {
+            Some(Ordered::Serve(socket)) => Some(socket),
+            Some(Ordered::Renew(token)) => {
                 idle = Duration::ZERO;
                 ticks = tokio::time::interval(OFTEN);
+                host.renew(token);
+                // Whatever ends with that does so before it is asked whether there is something left.
+                tokio::task::yield_now().await;
+                wmi.forget_hardware().await;
+                None
             }
+            None => None,
+        };
+        let Some(socket) = socket else {
             let leaves = host.activity().leave(idle, || plugins.in_use() == 0);
             if leaves {
                 // Gateways are told first.
                 tokio::task::yield_now().await;
                 // The broker closes the link, unless a connection is on its way.
                 let _ = link.send(&Report::Leaving { connected }.encode(), &[]);
-            } else if ordered.is_some() {
+            } else if is_asked_to {
                 let _ = link.send(&Report::Staying.encode(), &[]);
             }
             continue;

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use auth::Account;
 use broker::{Link, Order, Report};
 use hardware::HostFile;
 use sddl::{Token, well_known};
@@ -16,8 +17,12 @@ use sddl::{Token, well_known};
 use super::user::Numbers;
 use super::{KEEPER, this_program};
 
+/// What access is decided with for an account, as of now; none if there is no such account any more.
+pub(super) type Judge = Arc<dyn Fn(&Account) -> Option<Token> + Send + Sync>;
+
 /// Every host that runs.
 pub(super) struct Hosts {
+    judge: Judge,
     /// How long one may have nothing to do.
     idle: Duration,
     /// The directory of what the service keeps itself.
@@ -50,8 +55,8 @@ struct Running {
 
 impl Hosts {
     /// None yet; each ends when it has had nothing to do for this long.
-    pub(super) fn new(idle: Duration, state: PathBuf) -> Self {
-        Self { idle, state, slots: Mutex::default(), running: Arc::default() }
+    pub(super) fn new(idle: Duration, state: PathBuf, judge: Judge) -> Self {
+        Self { judge, idle, state, slots: Mutex::default(), running: Arc::default() }
     }
 
     /// Whether a host runs for an account, or is being started.
@@ -63,7 +68,8 @@ impl Hosts {
     }
 
     /// Has the host of a user end if that user is in other groups by now, or has other rights by `[Groups]`: the next
-    /// one is started with those. One that has shells goes on until they are closed, as processes keep their groups.
+    /// one is started with those. One that has shells goes on until they are closed: with the groups it has, as
+    /// processes keep them, but with the rights of now.
     pub(super) fn renew(&self, numbers: &Numbers, token: Option<&Token>) {
         let Some(slot) = locked(&self.slots).get(&numbers.uid).cloned() else { return };
         // One that is just being started has the groups of this moment.
@@ -73,8 +79,11 @@ impl Hosts {
         };
         let Some(running) = place.as_mut().filter(is_old) else { return };
         running.stays = false;
+        if let Some(token) = token {
+            running.token = token.clone();
+        }
         let link = Arc::clone(&running.link);
-        if link.send(&Order::Renew.encode(), &[]).is_err() {
+        if link.send(&Order::Renew(running.token.clone()).encode(), &[]).is_err() {
             return;
         }
         let is_undecided = |place: &mut Option<Running>| {
@@ -97,8 +106,7 @@ impl Hosts {
                 Err(error) => tracing::debug!(%error, account, "A host cannot be reached"),
             }
         }
-        let idle = self.idle;
-        let mut started = Running::start(account, idle, (numbers, token), &self.state, &self.running, &slot)?;
+        let mut started = self.start(account, (numbers, token), &slot)?;
         let connection = started.connect()?;
         *place = Some(started);
         Ok(connection)
@@ -125,23 +133,19 @@ impl Hosts {
                 .map_or_else(|poisoned| poisoned.into_inner().0, |(count, _)| count);
         }
     }
-}
 
-impl Running {
     fn start(
+        &self,
         account: &str,
-        idle: Duration,
         (numbers, token): (&Numbers, &Token),
-        state: &Path,
-        counted: &Arc<(Mutex<usize>, Condvar)>,
         slot: &Arc<Slot>,
-    ) -> io::Result<Self> {
+    ) -> io::Result<Running> {
         let began = Instant::now();
-        let begin = Order::Begin { account: account.to_owned(), token: token.clone(), idle };
+        let begin = Order::Begin { account: account.to_owned(), token: token.clone(), idle: self.idle };
         let (link, theirs) = Link::pair()?;
         let link = Arc::new(link);
         let mut command = this_program(&format!("telarchd: session of {account}"));
-        command.arg(KEEPER).arg(account).arg(state);
+        command.arg(KEEPER).arg(account).arg(&self.state);
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).current_dir("/");
         command.env_clear();
         for name in ["TELARCH_LOG", "JOURNAL_STREAM", "LANG", "TZ"] {
@@ -163,8 +167,8 @@ impl Running {
             return Err(error);
         }
         tracing::info!(account, pid = child.id(), took = ?began.elapsed(), "A host was started");
-        *locked(&counted.0) += 1;
-        let running = Self {
+        *locked(&self.running.0) += 1;
+        let running = Running {
             account: account.to_owned(),
             link: Arc::clone(&link),
             connected: 0,
@@ -172,19 +176,23 @@ impl Running {
             token: token.clone(),
             stays: false,
         };
-        let (name, counted, slot) = (account.to_owned(), Arc::clone(counted), Arc::clone(slot));
-        // Who may ask the controllers that the directory knows.
-        let is_administrator = token.groups().any(|group| group == well_known::ADMINISTRATORS);
-        let hardware = is_administrator.then(|| state.to_owned());
+        let (counted, slot) = (Arc::clone(&self.running), Arc::clone(slot));
+        let keeper = Keeper {
+            account: Account { name: account.to_owned() },
+            judge: Arc::clone(&self.judge),
+            state: self.state.clone(),
+        };
         let watching = move || {
-            watch(&name, child, (&link, hardware.as_deref()), &slot);
+            watch(&keeper, child, &link, &slot);
             *locked(&counted.0) -= 1;
             counted.1.notify_all();
         };
         std::thread::Builder::new().name("host".to_owned()).spawn(watching)?;
         Ok(running)
     }
+}
 
+impl Running {
     fn connect(&mut self) -> io::Result<OwnedFd> {
         // Both ends say root when they are asked who made them, and each process asks.
         let (ours, theirs) = UnixStream::pair()?;
@@ -206,8 +214,17 @@ fn first_report(link: &Link) -> io::Result<()> {
     }
 }
 
+/// What a host may be given of root's.
+struct Keeper {
+    /// Whose host it is.
+    account: Account,
+    judge: Judge,
+    state: PathBuf,
+}
+
 /// Lets a host leave when it has nothing to do, gives it the hardware if its user may have that, and notices its end.
-fn watch(account: &str, mut child: Child, (link, hardware): (&Arc<Link>, Option<&Path>), slot: &Slot) {
+fn watch(keeper: &Keeper, mut child: Child, link: &Arc<Link>, slot: &Slot) {
+    let account = &keeper.account.name;
     let mut has_left = false;
     loop {
         let report = match link.receive() {
@@ -215,7 +232,7 @@ fn watch(account: &str, mut child: Child, (link, hardware): (&Arc<Link>, Option<
             Ok(None) | Err(_) => break,
         };
         if report == Some(Report::AsksForHardware) {
-            give_hardware(account, link, hardware);
+            keeper.give_hardware(link);
             continue;
         }
         let mut place = locked(&slot.place);
@@ -254,20 +271,25 @@ fn watch(account: &str, mut child: Child, (link, hardware): (&Arc<Link>, Option<
     }
 }
 
-/// The controllers of the machine with their passwords, and the driver of its own one, for an administrator's host.
-fn give_hardware(account: &str, link: &Link, state: Option<&Path>) {
-    let text = state.and_then(|state| match HostFile::of_state(state).hand_over() {
-        Ok(text) => Some(text),
-        Err(error) => {
+impl Keeper {
+    /// The controllers of the machine with their passwords, and the driver of its own one, for the host of somebody who
+    /// is an administrator at this moment, whatever that was when the host was started.
+    fn give_hardware(&self, link: &Link) {
+        let token = (self.judge)(&self.account);
+        let is_administrator =
+            token.is_some_and(|token| token.groups().any(|group| group == well_known::ADMINISTRATORS));
+        let text = is_administrator.then(|| HostFile::of_state(&self.state).hand_over());
+        let text = text.transpose().unwrap_or_else(|error| {
             tracing::error!(%error, "The management controllers cannot be read");
             None
-        }
-    });
-    let driver = text.as_ref().and_then(|_| ipmi_driver().ok());
-    tracing::debug!(account, is_given = text.is_some(), "A host asks for management controllers");
-    let descriptors: Vec<_> = driver.iter().map(std::os::fd::AsFd::as_fd).collect();
-    // If it is gone, nobody needs it.
-    let _ = link.send(&Order::Hardware(text).encode(), &descriptors);
+        });
+        let driver = text.as_ref().and_then(|_| ipmi_driver().ok());
+        let account = &self.account.name;
+        tracing::debug!(account, is_given = text.is_some(), "A host asks for management controllers");
+        let descriptors: Vec<_> = driver.iter().map(std::os::fd::AsFd::as_fd).collect();
+        // If it is gone, nobody needs it.
+        let _ = link.send(&Order::Hardware(text).encode(), &descriptors);
+    }
 }
 
 fn ipmi_driver() -> io::Result<OwnedFd> {

@@ -24,6 +24,7 @@ mod separated;
 mod service_manager;
 mod subscriptions;
 mod tampering;
+mod withdrawal;
 
 use std::time::Duration;
 

@@ -1,9 +1,11 @@
 //! WMI asked by programs that others wrote for other services of WS-Management.
 
-use std::process::{Child, Command};
+use std::process::Command;
 
 use serde_json::{Value, json};
 use telarch_peers::{Curl, Dracclient, PASSWORD, Telarchd, USER, WayIn, whistle};
+
+use crate::sleeper::Sleeper;
 
 const CIMV2: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2";
 
@@ -11,24 +13,8 @@ for_each_way_in! {
     dracclient_queries_lists_in_pages_and_calls,
 }
 
-/// A process that is there as long as the test looks for it.
-struct Sleeper(Child);
-
-impl Sleeper {
-    fn start() -> Self {
-        Self(Command::new("sleep").arg("600").spawn().expect("sleep"))
-    }
-
-    fn query(&self) -> String {
-        format!("SELECT Name, ParentProcessId FROM Win32_Process WHERE ProcessId = {}", self.0.id())
-    }
-}
-
-impl Drop for Sleeper {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn query_of(sleeper: &Sleeper) -> String {
+    format!("SELECT Name, ParentProcessId FROM Win32_Process WHERE ProcessId = {}", sleeper.id())
 }
 
 fn dracclient_queries_lists_in_pages_and_calls(way: WayIn) {
@@ -41,7 +27,7 @@ fn dracclient_queries_lists_in_pages_and_calls(way: WayIn) {
     let keys = json!({"hDefKey": "2147483650", "sSubKeyName": "SOFTWARE\\Microsoft"});
     let call = json!({"resource": format!("{CIMV2}/StdRegProv"), "method": "EnumKey", "parameters": keys});
     let [found, all, paged, called, wrong] = Dracclient::against(&service, way).manage([
-        query(&sleeper.query()),
+        query(&query_of(&sleeper)),
         list("Win32_UserAccount", 1_000),
         list("Win32_UserAccount", 3),
         ("invoke", call),
@@ -82,7 +68,7 @@ fn the_shell_of_debian_for_ws_management_queries_lists_references_and_gets() {
     let sleeper = Sleeper::start();
     let everything = format!("{CIMV2}/*");
     let wql = "http://schemas.microsoft.com/wbem/wsman/1/WQL";
-    let query = sleeper.query();
+    let query = query_of(&sleeper);
     let words = [&*everything, "-dialect", wql, "-filter", &query];
     let Some(found) = whistle(&service, "wslenum", &words) else { return };
     let (found, ..) = found.text();

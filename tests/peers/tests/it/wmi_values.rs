@@ -3,10 +3,12 @@
 //! Where they differ on purpose, the test says why.
 
 use std::collections::BTreeSet;
-use std::process::{Child, Command};
+use std::process::Command;
 
 use serde_json::Value;
 use telarch_peers::{psutil, telarch};
+
+use crate::sleeper::Sleeper;
 
 /// The rows of a query, asked of this machine.
 fn rows(query: &str) -> Vec<Value> {
@@ -22,19 +24,10 @@ fn seconds(time: &Value) -> f64 {
     String::from_utf8_lossy(&ended.stdout).trim().parse().unwrap_or_else(|error| panic!("{time}: {error}"))
 }
 
-struct Sleeper(Child);
-
-impl Drop for Sleeper {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn a_process_and_the_machine_are_what_psutil_sees() {
-    let sleeper = Sleeper(Command::new("sleep").arg("600").spawn().expect("sleep"));
-    let number = sleeper.0.id();
+    let sleeper = Sleeper::start();
+    let number = sleeper.id();
     // Its first steps are over when it sleeps.
     let stat = || std::fs::read_to_string(format!("/proc/{number}/stat")).expect("it runs");
     while !stat().contains("(sleep) S ") {

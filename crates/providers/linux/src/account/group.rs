@@ -85,8 +85,6 @@ impl Table for Group {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["InstallDate"];
-
     fn watch(
         &self,
         machine: &Arc<Machine>,

@@ -24,7 +24,7 @@ impl Table for LogonSession {
         ("StartTime", |machine, session| session.since.and_then(|since| machine.timestamp(since)).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["Caption", "Description", "InstallDate", "Name", "Status"];
+    const UNKNOWN: &'static [&'static str] = &["Caption", "Description", "Name", "Status"];
 
     fn rows(
         &self,

@@ -43,8 +43,6 @@ impl Table for SystemAccount {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["InstallDate"];
-
     fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Self::Row>) -> Result<(), ProviderError> {
         ALL.into_iter().try_for_each(push)
     }

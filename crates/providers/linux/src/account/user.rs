@@ -73,8 +73,6 @@ impl Table for UserAccount {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["InstallDate"];
-
     fn watch(
         &self,
         machine: &Arc<Machine>,
@@ -162,11 +160,16 @@ fn remarks(user: &User, name: Option<&str>) -> Result<String, ProviderError> {
     Ok(std::iter::once(name).chain(others).collect::<Vec<_>>().join(","))
 }
 
-/// Whether wrong passwords have locked the user out (faillock(8)): a record of 64 octets for each.
+/// Whether wrong passwords have locked the user out (faillock(8)): a record of 64 octets for each, and no file of
+/// somebody who has given none.
 fn is_locked_out(machine: &Machine, name: &str) -> Option<bool> {
     /// The most that pam_faillock allows by default.
     const DENY: usize = 3;
-    let octets = machine.octets(format!("var/run/faillock/{name}")).ok()?;
+    let octets = match machine.octets(format!("var/run/faillock/{name}")) {
+        Ok(octets) => octets,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(false),
+        Err(_) => return None,
+    };
     // The status of a record says whether it counts.
     let counts =
         octets.chunks_exact(64).filter(|record| record.get(54).is_some_and(|status| status & 1 != 0));

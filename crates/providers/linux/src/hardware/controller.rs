@@ -64,14 +64,10 @@ impl Table for VideoController {
         "DitherType",
         "DriverDate",
         "DriverVersion",
-        "ErrorCleared",
-        "ErrorDescription",
         "ICMIntent",
         "ICMMethod",
         "InfFilename",
         "InfSection",
-        "InstallDate",
-        "LastErrorCode",
         "MaxMemorySupported",
         "MaxNumberControlled",
         "MaxRefreshRate",
@@ -79,7 +75,6 @@ impl Table for VideoController {
         "Monochrome",
         "NumberOfColorPlanes",
         "NumberOfVideoPages",
-        "PowerManagementCapabilities",
         "PowerManagementSupported",
         "ProtocolSupported",
         "ReservedSystemPaletteEntries",
@@ -124,16 +119,7 @@ impl Table for SoundDevice {
         ("StatusInfo", |_, _| 3_u16.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "DMABufferSize",
-        "ErrorCleared",
-        "ErrorDescription",
-        "InstallDate",
-        "LastErrorCode",
-        "MPU401Address",
-        "PowerManagementCapabilities",
-    ];
+    const UNKNOWN: &'static [&'static str] = &["Availability", "DMABufferSize", "MPU401Address"];
 
     fn rows(
         &self,
@@ -166,18 +152,8 @@ impl Table for UsbController {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "ErrorCleared",
-        "ErrorDescription",
-        "InstallDate",
-        "LastErrorCode",
-        "MaxNumberControlled",
-        "PowerManagementCapabilities",
-        "PowerManagementSupported",
-        "StatusInfo",
-        "TimeOfLastReset",
-    ];
+    const UNKNOWN: &'static [&'static str] =
+        &["Availability", "MaxNumberControlled", "PowerManagementSupported", "StatusInfo", "TimeOfLastReset"];
 
     fn rows(
         &self,
@@ -214,16 +190,11 @@ impl Table for ScsiController {
         "Availability",
         "ControllerTimeouts",
         "DeviceMap",
-        "ErrorCleared",
-        "ErrorDescription",
         "HardwareVersion",
         "Index",
-        "InstallDate",
-        "LastErrorCode",
         "MaxDataWidth",
         "MaxNumberControlled",
         "MaxTransferRate",
-        "PowerManagementCapabilities",
         "PowerManagementSupported",
         "ProtectionManagement",
         "ProtocolSupported",
@@ -264,12 +235,7 @@ impl Table for IdeController {
 
     const UNKNOWN: &'static [&'static str] = &[
         "Availability",
-        "ErrorCleared",
-        "ErrorDescription",
-        "InstallDate",
-        "LastErrorCode",
         "MaxNumberControlled",
-        "PowerManagementCapabilities",
         "PowerManagementSupported",
         "ProtocolSupported",
         "StatusInfo",

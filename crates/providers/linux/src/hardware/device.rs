@@ -121,17 +121,8 @@ impl Table for PnpEntity {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "CompatibleID",
-        "ErrorCleared",
-        "ErrorDescription",
-        "InstallDate",
-        "LastErrorCode",
-        "PowerManagementCapabilities",
-        "PowerManagementSupported",
-        "StatusInfo",
-    ];
+    const UNKNOWN: &'static [&'static str] =
+        &["Availability", "CompatibleID", "PowerManagementSupported", "StatusInfo"];
 
     fn rows(
         &self,

@@ -126,7 +126,7 @@ impl Table for Bios {
     ];
 
     const UNKNOWN: &'static [&'static str] =
-        &["BuildNumber", "CodeSet", "IdentificationCode", "InstallDate", "LanguageEdition", "OtherTargetOS"];
+        &["BuildNumber", "CodeSet", "IdentificationCode", "LanguageEdition", "OtherTargetOS"];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         if is_there(machine) { push(Row::default()) } else { Ok(()) }

@@ -92,18 +92,8 @@ impl Table for Keyboard {
         ("Status", |_, _| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "ErrorCleared",
-        "ErrorDescription",
-        "InstallDate",
-        "IsLocked",
-        "LastErrorCode",
-        "Layout",
-        "Password",
-        "PowerManagementCapabilities",
-        "StatusInfo",
-    ];
+    const UNKNOWN: &'static [&'static str] =
+        &["Availability", "IsLocked", "Layout", "Password", "StatusInfo"];
 
     fn rows(
         &self,
@@ -146,16 +136,11 @@ impl Table for PointingDevice {
         "Availability",
         "DeviceInterface",
         "DoubleSpeedThreshold",
-        "ErrorCleared",
-        "ErrorDescription",
         "Handedness",
         "InfFileName",
         "InfSection",
-        "InstallDate",
         "IsLocked",
-        "LastErrorCode",
         "Manufacturer",
-        "PowerManagementCapabilities",
         "QuadSpeedThreshold",
         "Resolution",
         "SampleRate",

@@ -258,17 +258,8 @@ impl Table for Processor {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ErrorCleared",
-        "ErrorDescription",
-        "InstallDate",
-        "L2CacheSpeed",
-        "LastErrorCode",
-        "OtherFamilyDescription",
-        "PNPDeviceID",
-        "PowerManagementCapabilities",
-        "UniqueId",
-    ];
+    const UNKNOWN: &'static [&'static str] =
+        &["L2CacheSpeed", "OtherFamilyDescription", "PNPDeviceID", "UniqueId"];
 
     fn rows(
         &self,

@@ -98,16 +98,11 @@ impl Table for Battery {
         "BatteryRechargeTime",
         "ConfigManagerErrorCode",
         "ConfigManagerUserConfig",
-        "ErrorCleared",
-        "ErrorDescription",
         "EstimatedRunTime",
         "ExpectedBatteryLife",
         "ExpectedLife",
-        "InstallDate",
-        "LastErrorCode",
         "MaxRechargeTime",
         "PNPDeviceID",
-        "PowerManagementCapabilities",
         "SmartBatteryVersion",
         "StatusInfo",
         "TimeOnBattery",
@@ -217,17 +212,8 @@ impl Table for Fan {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ConfigManagerErrorCode",
-        "ConfigManagerUserConfig",
-        "ErrorCleared",
-        "ErrorDescription",
-        "InstallDate",
-        "LastErrorCode",
-        "PNPDeviceID",
-        "PowerManagementCapabilities",
-        "PowerManagementSupported",
-    ];
+    const UNKNOWN: &'static [&'static str] =
+        &["ConfigManagerErrorCode", "ConfigManagerUserConfig", "PNPDeviceID", "PowerManagementSupported"];
 
     fn rows(
         &self,
@@ -268,10 +254,6 @@ impl Table for TemperatureProbe {
         "Accuracy",
         "ConfigManagerErrorCode",
         "ConfigManagerUserConfig",
-        "ErrorCleared",
-        "ErrorDescription",
-        "InstallDate",
-        "LastErrorCode",
         "LowerThresholdFatal",
         "MaxReadable",
         "MinReadable",
@@ -279,7 +261,6 @@ impl Table for TemperatureProbe {
         "NormalMax",
         "NormalMin",
         "PNPDeviceID",
-        "PowerManagementCapabilities",
         "PowerManagementSupported",
         "Resolution",
         "Tolerance",

@@ -28,19 +28,8 @@ impl Table for PortConnector {
         ("Tag", |_, row| format!("Port Connector {}", row.number).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ConnectorPinout",
-        "ConnectorType",
-        "InstallDate",
-        "Manufacturer",
-        "Model",
-        "OtherIdentifyingInfo",
-        "PartNumber",
-        "PoweredOn",
-        "SerialNumber",
-        "SKU",
-        "Version",
-    ];
+    const UNKNOWN: &'static [&'static str] =
+        &["ConnectorPinout", "ConnectorType", "Manufacturer", "SerialNumber", "Version"];
 
     fn rows(
         &self,
@@ -110,16 +99,10 @@ impl Table for SystemSlot {
         "ConnectorPinout",
         "ConnectorType",
         "HeightAllowed",
-        "InstallDate",
         "LengthAllowed",
         "Manufacturer",
-        "Model",
-        "OtherIdentifyingInfo",
-        "PartNumber",
-        "PoweredOn",
         "PurposeDescription",
         "SerialNumber",
-        "SKU",
         "SpecialPurpose",
         "ThermalRating",
         "VccMixedVoltageSupport",
@@ -177,20 +160,8 @@ impl Table for OnBoardDevice {
         ("Tag", |_, device| format!("On Board Device {}", device.number).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "HotSwappable",
-        "InstallDate",
-        "Manufacturer",
-        "Model",
-        "OtherIdentifyingInfo",
-        "PartNumber",
-        "PoweredOn",
-        "Removable",
-        "Replaceable",
-        "SerialNumber",
-        "SKU",
-        "Version",
-    ];
+    const UNKNOWN: &'static [&'static str] =
+        &["HotSwappable", "Manufacturer", "Removable", "Replaceable", "SerialNumber", "Version"];
 
     fn rows(
         &self,

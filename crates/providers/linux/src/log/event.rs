@@ -6,9 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::Value;
-use wmi::{ProviderError, Scan};
+use wmi::{Changes, EventSource, ProviderError, Scan, Watch};
 
 use super::Log;
+use super::follow::NewRecords;
 use super::journal::{Record, Records, folder};
 use crate::Machine;
 use crate::table::{Fill, Push, Table, failure};
@@ -26,6 +27,11 @@ pub(super) struct Row {
 type Users = RefCell<HashMap<u32, Option<String>>>;
 
 impl Row {
+    /// A record alone.
+    pub(super) fn of(record: Record) -> Self {
+        Self { record, users: Rc::default() }
+    }
+
     fn user(&self, machine: &Machine) -> Option<String> {
         let number = self.record.number("_UID")?;
         let find = || machine.user(number).map(|user| user.name);
@@ -177,5 +183,17 @@ impl Table for NtLogEvent {
             push(Row { record, users: Rc::clone(&users) })?;
         }
         Ok(())
+    }
+    fn watch(
+        &self,
+        machine: &Arc<Machine>,
+        watch: &Watch<'_>,
+    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        // Records never change, and of those that go for want of room nobody tells.
+        if watch.changes != Changes::CREATION || folder(machine).is_none() {
+            return Ok(None);
+        }
+        let source = NewRecords::open(machine, watch.class).map_err(failure)?;
+        Ok(Some(Box::new(source)))
     }
 }

@@ -75,7 +75,6 @@ impl Table for NtEventlogFile {
         "FSCreationClassName",
         "FSName",
         "Hidden",
-        "InstallDate",
         "InUseCount",
         "LastAccessed",
         "LastModified",

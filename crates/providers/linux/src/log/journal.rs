@@ -11,7 +11,7 @@ use crate::Machine;
 use crate::program::command_of_system;
 
 /// How long a record may be; what is longer is left out.
-const MAX_RECORD: u64 = 1 << 20;
+pub(super) const MAX_RECORD: u64 = 1 << 20;
 
 /// The folder of a machine's journal; `None` if it keeps none.
 pub(super) fn folder(machine: &Machine) -> Option<PathBuf> {
@@ -59,8 +59,8 @@ impl Records {
                 self.skip_line()?;
                 continue;
             }
-            if let Ok(Value::Object(fields)) = serde_json::from_slice(&line) {
-                return Ok(Some(Record(fields)));
+            if let Some(record) = Record::parse(&line) {
+                return Ok(Some(record));
             }
         }
     }
@@ -94,6 +94,14 @@ impl Drop for Records {
 pub(super) struct Record(pub(super) Map<String, Value>);
 
 impl Record {
+    /// Reads a line of journalctl's JSON; `None` if it is none.
+    pub(super) fn parse(line: &[u8]) -> Option<Self> {
+        match serde_json::from_slice(line) {
+            Ok(Value::Object(fields)) => Some(Self(fields)),
+            _ => None,
+        }
+    }
+
     /// A field as text; what is not UTF-8 comes as numbers, and what is there several times as a list.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         match self.0.get(name)? {

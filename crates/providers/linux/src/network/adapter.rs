@@ -81,14 +81,7 @@ impl Table for Adapter {
         ("TimeOfLastReset", |machine, _| booted(machine).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ErrorCleared",
-        "ErrorDescription",
-        "InstallDate",
-        "LastErrorCode",
-        "NetworkAddresses",
-        "PowerManagementCapabilities",
-    ];
+    const UNKNOWN: &'static [&'static str] = &["NetworkAddresses"];
 
     fn watch(
         &self,

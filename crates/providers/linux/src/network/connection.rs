@@ -35,7 +35,7 @@ impl Table for Connection {
         ("UserName", |_, mount| mount.option("username").map(str::to_owned).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["AccessMask", "Comment", "InstallDate", "Status"];
+    const UNKNOWN: &'static [&'static str] = &["AccessMask", "Comment", "Status"];
 
     fn rows(
         &self,

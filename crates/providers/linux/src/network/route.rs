@@ -140,8 +140,6 @@ impl Table for RouteTable {
         ("Type", |_, route| if route.gateway.is_some() { 4_u32 } else { 3 }.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["InstallDate"];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,

@@ -10,8 +10,8 @@ use crate::program::command_of_system;
 const FIELD: char = '\u{1f}';
 const PACKAGE: char = '\u{1e}';
 
-/// What `rpm -qa` tells.
-pub(super) fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
+/// What `rpm -qa` tells of the database in a folder.
+pub(super) fn packages(machine: &Machine, folder: &str) -> io::Result<Vec<Package>> {
     let fields = [
         "%{NAME}",
         "%{EVR}",
@@ -26,7 +26,8 @@ pub(super) fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
     ];
     let format = format!("{}{PACKAGE}", fields.join(&FIELD.to_string()));
     let mut command = command_of_system("rpm");
-    let output = command.arg("--root").arg(machine.path("")).args(["-qa", "--qf", &format]).output()?;
+    command.arg("--root").arg(machine.path("")).args(["--dbpath", &format!("/{folder}"), "-qa"]);
+    let output = command.args(["--qf", &format]).output()?;
     if !output.status.success() {
         return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }

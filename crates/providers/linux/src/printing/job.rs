@@ -121,7 +121,6 @@ impl Table for Jobs {
 
     const UNKNOWN: &'static [&'static str] = &[
         "DriverName",
-        "InstallDate",
         "Notify",
         "PaperLength",
         "PaperWidth",

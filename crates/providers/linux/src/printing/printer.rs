@@ -15,7 +15,7 @@ pub(super) struct Printers;
 
 /// A queue.
 pub(super) struct Row {
-    told: Attributes,
+    pub(super) told: Attributes,
     is_default: bool,
 }
 
@@ -70,11 +70,11 @@ enum State {
 }
 
 impl Row {
-    fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         self.told.text("printer-name").unwrap_or_default()
     }
 
-    fn text(&self, name: &str) -> Value {
+    pub(super) fn text(&self, name: &str) -> Value {
         self.told.text(name).map(str::to_owned).into()
     }
 
@@ -83,7 +83,7 @@ impl Row {
         (!texts.is_empty()).then_some(texts).into()
     }
 
-    fn count(&self, number: Option<i32>) -> Value {
+    pub(super) fn count(&self, number: Option<i32>) -> Value {
         number.and_then(|number| u32::try_from(number).ok()).into()
     }
 
@@ -107,7 +107,8 @@ impl Row {
         self.told.boolean("printer-is-shared").unwrap_or_default()
     }
 
-    fn is_raw(&self) -> bool {
+    /// Whether nothing is done with what is printed.
+    pub(super) fn is_raw(&self) -> bool {
         self.told.text("printer-make-and-model") == Some("Local Raw Printer")
     }
 
@@ -279,19 +280,15 @@ impl Table for Printers {
         "DoCompleteFirst",
         "EnableBIDI",
         "EnableDevQueryPrint",
-        "ErrorCleared",
         "Hidden",
-        "InstallDate",
         "JobCountSinceLastReset",
         "KeepPrintedJobs",
         "LanguagesSupported",
-        "LastErrorCode",
         "MarkingTechnology",
         "MaxSizeSupported",
         "PaperSizesSupported",
         "Parameters",
         "PNPDeviceID",
-        "PowerManagementCapabilities",
         "PowerManagementSupported",
         "PrintJobDataType",
         "PrintProcessor",
@@ -374,7 +371,11 @@ impl Table for Printers {
     }
 }
 
-fn all(machine: &Machine) -> Result<Vec<Row>, ProviderError> {
+/// All queues.
+///
+/// # Errors
+/// What kept the scheduler from telling.
+pub(super) fn all(machine: &Machine) -> Result<Vec<Row>, ProviderError> {
     let scheduler = Scheduler::of(machine);
     let request = scheduler.request(Operation::GetPrinters).keyword("requested-attributes", "all");
     let printers = scheduler.list(request.end(&[]))?;
@@ -390,7 +391,11 @@ fn all(machine: &Machine) -> Result<Vec<Row>, ProviderError> {
     Ok(printers.into_iter().filter_map(row).collect())
 }
 
-fn find(machine: &Machine, name: &str) -> Result<Option<Row>, ProviderError> {
+/// The queue of a name, in whichever letters.
+///
+/// # Errors
+/// As [`all`].
+pub(super) fn find(machine: &Machine, name: &str) -> Result<Option<Row>, ProviderError> {
     Ok(all(machine)?.into_iter().find(|row| cim::wql::equal(row.name(), name)))
 }
 

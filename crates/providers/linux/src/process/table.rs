@@ -71,7 +71,7 @@ impl Table for Process {
     ];
 
     const UNKNOWN: &'static [&'static str] =
-        &["ExecutionState", "InstallDate", "MinimumWorkingSetSize", "Status", "TerminationDate"];
+        &["ExecutionState", "MinimumWorkingSetSize", "Status", "TerminationDate"];
 
     fn rows(
         &self,

@@ -19,7 +19,7 @@ pub(crate) struct Key {
 }
 
 /// What a value holds; the numbers are those of its types (MS-RRP 2.2.9).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Data {
     Text(String),
     ExpandedText(String),

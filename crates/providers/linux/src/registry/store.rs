@@ -54,6 +54,11 @@ impl Store {
         })
     }
 
+    /// Its file, which need not be there.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What is in it; nothing if there is no file.
     pub(super) fn read(&self) -> Result<Keys, StoreError> {
         match fs::metadata(&self.path) {
@@ -124,6 +129,13 @@ impl Keys {
     /// The values of a key.
     pub(super) fn values(&self, key: &Key) -> &[(String, Data)] {
         self.0.get(&folded(&key.to_string())).map_or(&[], |(_, values)| values)
+    }
+
+    /// A key and all below it, with their values.
+    pub(super) fn tree(&self, key: &Key) -> impl Iterator<Item = &(String, Vec<(String, Data)>)> {
+        let own = folded(&key.to_string());
+        let is_in = move |path: &str| own.is_empty() || path == own || is_below(path, &own);
+        self.0.iter().filter(move |(path, _)| is_in(path)).map(|(_, content)| content)
     }
 
     /// Makes a key, unless it is there.

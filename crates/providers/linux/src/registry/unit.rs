@@ -1,6 +1,7 @@
 //! Services as the registry has them: files of units (systemd.unit(5)), without asking whether they run.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use crate::Machine;
 
@@ -19,6 +20,12 @@ pub(super) fn names(machine: &Machine) -> Vec<String> {
         file.strip_suffix(".service").filter(|name| !name.ends_with('@')).map(str::to_owned)
     };
     files.filter_map(name).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The folders that say what there is, and what is started with the machine.
+pub(super) fn sources(machine: &Machine) -> Vec<PathBuf> {
+    let wants = wants(machine).map(|name| machine.path(format!("etc/systemd/system/{name}")));
+    FOLDERS.iter().map(|folder| machine.path(folder)).chain(wants).collect()
 }
 
 /// The values of one of them.
@@ -88,9 +95,14 @@ fn is_masked(machine: &Machine, path: &str) -> bool {
 
 /// Whether a target has it started.
 fn is_wanted(machine: &Machine, file: &str) -> bool {
-    let folders = machine.names("etc/systemd/system").unwrap_or_default();
-    let folders = folders.into_iter().filter_map(|name| name.into_string().ok());
-    folders.filter(|name| name.ends_with(".wants") || name.ends_with(".requires")).any(|folder| {
+    wants(machine).any(|folder| {
         std::fs::symlink_metadata(machine.path(format!("etc/systemd/system/{folder}/{file}"))).is_ok()
     })
+}
+
+/// The folders in which targets name what they start.
+fn wants(machine: &Machine) -> impl Iterator<Item = String> {
+    let folders = machine.names("etc/systemd/system").unwrap_or_default();
+    let folders = folders.into_iter().filter_map(|name| name.into_string().ok());
+    folders.filter(|name| name.ends_with(".wants") || name.ends_with(".requires"))
 }

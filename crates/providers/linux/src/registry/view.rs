@@ -1,9 +1,10 @@
 //! Parts of the registry that show what this machine has elsewhere. Nothing can be written into them.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use crate::Machine;
-use crate::package::Package;
+use crate::package::{Package, Packages};
 use crate::system::os_release::OsRelease;
 use crate::system::release_of_kernel;
 
@@ -15,6 +16,8 @@ pub(super) struct View {
     /// The key it stands at.
     pub(super) path: &'static [&'static str],
     pub(super) content: Content,
+    /// The files and folders it is read from, which are others when it is; they need not be there.
+    pub(super) sources: fn(&Machine) -> Vec<PathBuf>,
 }
 
 /// What is in it.
@@ -35,30 +38,37 @@ pub(super) const VIEWS: &[View] = &[
     View {
         path: &["SOFTWARE", "Microsoft", "Windows NT", "CurrentVersion"],
         content: Content::Values(current_version),
+        sources: |machine| paths(machine, &["etc/os-release", "usr/lib/os-release", "etc/machine-id"]),
     },
     View {
         path: &["SOFTWARE", "Microsoft", "Windows", "CurrentVersion", "Uninstall"],
         content: Content::Keys(names_of_packages, package),
+        sources: Packages::sources,
     },
     View {
         path: &["SYSTEM", "CurrentControlSet", "Services"],
         content: Content::Keys(unit::names, unit::values),
+        sources: unit::sources,
     },
     View {
         path: &["SYSTEM", "CurrentControlSet", "Control", "ComputerName", "ComputerName"],
         content: Content::Values(computer_name),
+        sources: |machine| paths(machine, &["etc/hostname"]),
     },
     View {
         path: &["SOFTWARE", "Policies", "Microsoft", "Windows", "WinRM", "Service"],
         content: Content::Named(|machine| policies(machine, "Service")),
+        sources: policy,
     },
     View {
         path: &["SOFTWARE", "Policies", "Microsoft", "Windows", "WinRM", "Service", "WinRS"],
         content: Content::Named(|machine| policies(machine, "Service\\WinRS")),
+        sources: policy,
     },
     View {
         path: &["SOFTWARE", "Policies", "Microsoft", "Windows", "WinRM", "Client"],
         content: Content::Named(|machine| policies(machine, "Client")),
+        sources: policy,
     },
 ];
 
@@ -133,9 +143,19 @@ fn package(machine: &Machine, name: &str) -> Option<Values> {
     )
 }
 
+const POLICIES: &str = "etc/telarch/policy.d";
+
+fn policy(machine: &Machine) -> Vec<PathBuf> {
+    paths(machine, &[POLICIES])
+}
+
+fn paths(machine: &Machine, paths: &[&str]) -> Vec<PathBuf> {
+    paths.iter().map(|path| machine.path(path)).collect()
+}
+
 /// What policy demands in a key below that of WinRM.
 fn policies(machine: &Machine, key: &str) -> Vec<(String, Data)> {
-    let folder = machine.path("etc/telarch/policy.d");
+    let folder = machine.path(POLICIES);
     let policies = config::Policies::of_folder(&folder).unwrap_or_default();
     let mut values = Vec::new();
     for demand in policies.iter() {

@@ -56,7 +56,7 @@ impl Table for ScheduledJob {
     ];
 
     const UNKNOWN: &'static [&'static str] =
-        &["ElapsedTime", "InstallDate", "JobStatus", "Notify", "Priority", "Status", "UntilTime"];
+        &["ElapsedTime", "JobStatus", "Notify", "Priority", "Status", "UntilTime"];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Job>) -> Result<(), ProviderError> {
         jobs(machine)?.into_iter().try_for_each(push)

@@ -39,8 +39,6 @@ impl Table for StartupCommand {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["SettingID"];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,

@@ -194,20 +194,12 @@ impl Table for ApplicationServer {
     const UNKNOWN: &'static [&'static str] = &[
         // Those of WebSphere, which is not looked for.
         "Cell",
-        "CommunicationStatus",
-        "DetailedStatus",
-        "ElementName",
-        "HealthState",
-        "InstallDate",
-        "InstanceID",
         "Node",
-        "OperatingStatus",
-        "OperationalStatus",
-        "PrimaryStatus",
         "Profile",
         "Server",
+        // Those of every managed element.
+        "ElementName",
         "Status",
-        "StatusDescriptions",
     ];
 
     fn rows(

@@ -103,32 +103,8 @@ impl Table for IpEndpoint {
         ("SystemCreationClassName", |_, _| "SCX_ComputerSystem".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Address",
-        "AddressOrigin",
-        "AddressType",
-        "AvailableRequestedStates",
-        "CommunicationStatus",
-        "DetailedStatus",
-        "EnabledDefault",
-        "HealthState",
-        "InstallDate",
-        "InstanceID",
-        "IPv6AddressType",
-        "NameFormat",
-        "OperatingStatus",
-        "OperationalStatus",
-        "OtherEnabledState",
-        "OtherTypeDescription",
-        "PrimaryStatus",
-        "ProtocolIFType",
-        "ProtocolType",
-        "RequestedState",
-        "Status",
-        "StatusDescriptions",
-        "TimeOfLastStateChange",
-        "TransitioningToState",
-    ];
+    const UNKNOWN: &'static [&'static str] =
+        &["Address", "AddressOrigin", "AddressType", "IPv6AddressType", "ProtocolIFType", "Status"];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         rows(machine, push)
@@ -154,33 +130,8 @@ impl Table for LanEndpoint {
         ("SystemCreationClassName", |_, _| "SCX_ComputerSystem".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AliasAddresses",
-        "AvailableRequestedStates",
-        "CommunicationStatus",
-        "DetailedStatus",
-        "EnabledDefault",
-        "GroupAddresses",
-        "HealthState",
-        "InstallDate",
-        "InstanceID",
-        "LANID",
-        "LANType",
-        "NameFormat",
-        "OperatingStatus",
-        "OperationalStatus",
-        "OtherEnabledState",
-        "OtherLANType",
-        "OtherTypeDescription",
-        "PrimaryStatus",
-        "ProtocolIFType",
-        "ProtocolType",
-        "RequestedState",
-        "Status",
-        "StatusDescriptions",
-        "TimeOfLastStateChange",
-        "TransitioningToState",
-    ];
+    const UNKNOWN: &'static [&'static str] =
+        &["AliasAddresses", "GroupAddresses", "LANID", "LANType", "OtherLANType", "ProtocolIFType", "Status"];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         rows(machine, push)

@@ -81,29 +81,14 @@ impl Table for FileSystem {
     ];
 
     const UNKNOWN: &'static [&'static str] = &[
-        "AvailableRequestedStates",
         "ClusterSize",
         "CodeSet",
-        "CommunicationStatus",
         "CompressionMethod",
-        "DetailedStatus",
         "ElementName",
-        "EnabledDefault",
         "EnabledState",
         "EncryptionMethod",
-        "HealthState",
-        "InstallDate",
-        "InstanceID",
-        "OperatingStatus",
-        "OperationalStatus",
-        "OtherEnabledState",
         "OtherPersistenceType",
-        "PrimaryStatus",
-        "RequestedState",
         "Status",
-        "StatusDescriptions",
-        "TimeOfLastStateChange",
-        "TransitioningToState",
     ];
 
     fn rows(

@@ -1,10 +1,12 @@
 //! `SCX_LogFile`: the lines that were added to a file and match something, each told once.
 //!
-//! How far somebody has read a file is kept in the state folder of the user this runs as, for each `qid`.
+//! How far somebody has read a file is kept in the state folder of the user this runs as, for each `qid`. It is kept
+//! before the lines are on their way, as SCXcore keeps it (`logfileutils.cpp`, `ReadLogFile`, which ends with
+//! `PersistState`): lines whose answer is lost are not told again.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -49,30 +51,21 @@ impl Table for LogFile {
 
     const UNKNOWN: &'static [&'static str] = &[
         "Caption",
-        "CommunicationStatus",
         "CompressionMethod",
         "CreationDate",
         "Description",
-        "DetailedStatus",
         "ElementName",
         "EncryptionMethod",
         "Executable",
         "FileSize",
         "FSCreationClassName",
         "FSName",
-        "HealthState",
-        "InstallDate",
-        "InstanceID",
         "InUseCount",
         "LastAccessed",
         "LastModified",
         "Name",
-        "OperatingStatus",
-        "OperationalStatus",
-        "PrimaryStatus",
         "Readable",
         "Status",
-        "StatusDescriptions",
         "Writeable",
     ];
 
@@ -233,9 +226,8 @@ impl Log {
     fn end(&self) -> io::Result<Position> {
         match self.access {
             Access::Caller => {
-                let facts = fs::metadata(&self.path)?;
-                let not_a_file = || io::Error::new(io::ErrorKind::InvalidInput, "it is no file");
-                let facts = facts.is_file().then_some(facts).ok_or_else(not_a_file)?;
+                // Who may not read it is told so at once, and not when it has grown.
+                let (_, facts) = self.opened()?;
                 Ok(Position { identity: format!("{}:{}", facts.dev(), facts.ino()), offset: facts.len() })
             }
             Access::Elevated => {
@@ -258,7 +250,7 @@ impl Log {
         let length = end.saturating_sub(begin);
         match self.access {
             Access::Caller => {
-                let mut file = File::open(&self.path)?;
+                let (mut file, _) = self.opened()?;
                 file.seek(SeekFrom::Start(begin))?;
                 Ok(Box::new(BufReader::new(file.take(length))))
             }
@@ -269,6 +261,15 @@ impl Log {
                 Ok(Box::new(BufReader::new(io::Cursor::new(told).take(length))))
             }
         }
+    }
+
+    /// The file, without waiting for anybody if it is something else.
+    fn opened(&self) -> io::Result<(File, fs::Metadata)> {
+        let at_once = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+        let file = File::options().read(true).custom_flags(at_once).open(&self.path)?;
+        let facts = file.metadata()?;
+        let not_a_file = || io::Error::new(io::ErrorKind::InvalidInput, "it is no file");
+        facts.is_file().then_some((file, facts)).ok_or_else(not_a_file)
     }
 
     fn elevated(&self, words: &[&str]) -> io::Result<Vec<u8>> {

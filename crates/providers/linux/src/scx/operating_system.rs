@@ -124,10 +124,13 @@ impl Table for OperatingSystem {
         let words = match call.operation.method.name.as_str() {
             "ExecuteCommand" => split("Command", text("Command"))?,
             "ExecuteShellCommand" => {
-                vec!["/bin/sh".to_owned(), "-c".to_owned(), decoded("Command")?]
+                let command = decoded("Command")?;
+                not_empty("Command", &command)?;
+                vec!["/bin/sh".to_owned(), "-c".to_owned(), command]
             }
             "ExecuteScript" => {
                 let content = decoded("Script")?;
+                not_empty("Script", &content)?;
                 let file = written(&content)?;
                 let mut words = interpreter(&content);
                 words.push(file.path().to_string_lossy().into_owned());
@@ -173,6 +176,14 @@ fn answer(
 
 fn wrong(problem: impl Into<String>) -> ProviderError {
     ProviderError::failed(Status::InvalidParameter, problem)
+}
+
+/// Nothing to run is a mistake, and no success.
+fn not_empty(parameter: &str, text: &str) -> Result<(), ProviderError> {
+    if text.trim().is_empty() {
+        return Err(wrong(format!("{parameter} is empty\n  say what to run")));
+    }
+    Ok(())
 }
 
 fn split(parameter: &str, text: &str) -> Result<Vec<String>, ProviderError> {

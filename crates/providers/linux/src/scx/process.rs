@@ -66,28 +66,13 @@ impl Table for UnixProcess {
     ];
 
     const UNKNOWN: &'static [&'static str] = &[
-        "AvailableRequestedStates",
-        "CommunicationStatus",
-        "DetailedStatus",
         "ElementName",
-        "EnabledDefault",
         "EnabledState",
-        "HealthState",
-        "InstallDate",
-        "InstanceID",
-        "OperatingStatus",
-        "OperationalStatus",
-        "OtherEnabledState",
         "OtherExecutionDescription",
         "PercentBusyTime",
-        "PrimaryStatus",
         "ProcessWaitingForEvent",
-        "RequestedState",
         "Status",
-        "StatusDescriptions",
         "TerminationDate",
-        "TimeOfLastStateChange",
-        "TransitioningToState",
     ];
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {

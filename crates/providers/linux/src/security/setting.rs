@@ -45,8 +45,6 @@ impl Table for FileSetting {
         ("Path", |_, row| row.name.clone().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["SettingID"];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,

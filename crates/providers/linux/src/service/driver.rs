@@ -62,7 +62,7 @@ impl Table for SystemDriver {
         ("TagId", |_, _| 0_u32.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["InstallDate", "StartName"];
+    const UNKNOWN: &'static [&'static str] = &["StartName"];
 
     fn rows(
         &self,

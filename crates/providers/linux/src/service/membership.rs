@@ -8,6 +8,7 @@ use wmi::{ProviderError, Scan};
 use super::table::of_bus;
 use super::unit::{Detail, FileStates, UNIT, Unit};
 use crate::Machine;
+use crate::bus::QUESTIONS;
 use crate::table::{Fill, Push, Table, computer_system, key_of, reference};
 
 /// The services of the computer system.
@@ -71,8 +72,8 @@ impl Table for DependentService {
         };
         // systemd knows who needs a unit only of those that it has loaded: all have to be asked what they need.
         let units = named(machine, scan, "Dependent")?;
-        for some in units.chunks(16) {
-            Unit::prefetch(machine, some, &NEEDS);
+        for some in units.chunks(QUESTIONS) {
+            Unit::prefetch(machine, some, |_| NEEDS.to_vec());
             for unit in some {
                 for needed in needed_by(unit) {
                     push(Dependency { needed, needing: unit.name.clone() })?;

@@ -9,7 +9,7 @@ use super::code;
 use super::unit::{Detail, FileStates, SERVICE, UNIT, Unit};
 use super::{change, control};
 use crate::Machine;
-use crate::bus::BusError;
+use crate::bus::{BusError, QUESTIONS};
 use crate::events::UnitChanges;
 use crate::table::{Fill, Push, Table, returned};
 
@@ -37,7 +37,7 @@ impl Table for Service {
         ("ExitCode", |machine, unit| exit_code(machine, unit).into()),
         ("Name", |_, unit| unit.name.clone().into()),
         ("PathName", |machine, unit| unit.command_line(machine).into()),
-        ("ProcessId", |machine, unit| number(machine, unit, "MainPID").into()),
+        ("ProcessId", |machine, unit| process(machine, unit).into()),
         ("ServiceSpecificExitCode", |machine, unit| number(machine, unit, "ExecMainStatus").into()),
         ("ServiceType", |_, _| "Own Process".into()),
         ("Started", |machine, unit| is_running(machine, unit).into()),
@@ -62,9 +62,7 @@ impl Table for Service {
         ("WaitHint", |machine, unit| wait_hint(machine, unit).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["InstallDate"];
-
-    const AT_ONCE: usize = 16;
+    const AT_ONCE: usize = QUESTIONS;
 
     fn watch(
         &self,
@@ -96,9 +94,13 @@ impl Table for Service {
 
     fn prepare(&self, machine: &Arc<Machine>, scan: &Scan, units: &[Unit]) {
         if wants_details(scan) {
-            let wanted = DETAILS.iter().chain(&ALONG).filter(|(column, _)| is_wanted(scan, column));
-            let names: Vec<Detail> = wanted.flat_map(|(_, names)| names.iter().copied()).collect();
-            Unit::prefetch(machine, units, &names);
+            let wanted: Vec<_> =
+                DETAILS.iter().chain(&ALONG).filter(|(column, ..)| is_wanted(scan, column)).collect();
+            Unit::prefetch(machine, units, |unit| {
+                let state = unit.active(machine);
+                let needed = wanted.iter().filter(|(_, is_needed, _)| is_needed(state));
+                needed.flat_map(|(.., names)| names.iter().copied()).collect()
+            });
         }
     }
 
@@ -153,7 +155,16 @@ fn existing(machine: &Machine, name: Option<&Value>) -> Result<Unit, ProviderErr
 }
 
 pub(super) fn is_running(machine: &Machine, unit: &Unit) -> bool {
-    matches!(unit.active(machine), "active" | "reloading" | "refreshing")
+    runs(unit.active(machine))
+}
+
+fn runs(state: &str) -> bool {
+    matches!(state, "active" | "reloading" | "refreshing")
+}
+
+/// Whether nothing is left of it: systemd forgets the main process of a service before it says so.
+fn has_ended(state: &str) -> bool {
+    matches!(state, "inactive" | "failed")
 }
 
 fn description(machine: &Machine, unit: &Unit) -> Option<String> {
@@ -170,8 +181,16 @@ fn number(machine: &Machine, unit: &Unit, name: &str) -> Option<u32> {
     u32::try_from(unit.details(machine)?.number(name)?).ok()
 }
 
-/// The errors of Windows for a service that was never started, and for one that ended with a code of its own.
+fn process(machine: &Machine, unit: &Unit) -> Option<u32> {
+    if has_ended(unit.active(machine)) { Some(0) } else { number(machine, unit, "MainPID") }
+}
+
+/// The errors of Windows for a service that was never started, and for one that ended with a code of its own; what
+/// runs has none.
 fn exit_code(machine: &Machine, unit: &Unit) -> Option<u32> {
+    if is_running(machine, unit) {
+        return Some(0);
+    }
     let details = unit.details(machine)?;
     let was_started = details.number("ExecMainStartTimestamp").unwrap_or_default() > 0;
     Some(match details.text("Result") {
@@ -221,28 +240,37 @@ fn of_pinned_processes(machine: &Machine, scan: &Scan) -> Result<Option<Vec<Unit
 }
 
 fn wants_details(scan: &Scan) -> bool {
-    DETAILS.iter().any(|(column, _)| is_wanted(scan, column))
+    DETAILS.iter().any(|(column, ..)| is_wanted(scan, column))
 }
 
 fn is_wanted(scan: &Scan, column: &str) -> bool {
     scan.class().column(column).is_some_and(|column| scan.columns().contains(column))
 }
 
-/// The columns for which every unit has to be asked, and for what; some only of units that are not loaded.
-const DETAILS: [(&str, &[Detail]); 9] = [
-    ("AcceptStop", &[(UNIT, "RefuseManualStop")]),
-    ("Caption", &[]),
-    ("Description", &[(UNIT, "Documentation")]),
-    ("DisplayName", &[]),
-    ("ExitCode", &[(SERVICE, "ExecMainStartTimestamp"), (SERVICE, "Result")]),
-    ("PathName", &[(SERVICE, "ExecStart")]),
-    ("ProcessId", &[(SERVICE, "MainPID")]),
-    ("ServiceSpecificExitCode", &[(SERVICE, "ExecMainStatus")]),
-    ("StartName", &[(SERVICE, "User")]),
+/// A column, in which states a unit has to be asked for it, and for what.
+type Needed = (&'static str, fn(&str) -> bool, &'static [Detail]);
+
+/// The columns for which units have to be asked; some of them only units that are not loaded.
+const DETAILS: [Needed; 10] = [
+    ("AcceptStop", runs, &[(UNIT, "RefuseManualStop")]),
+    ("Caption", always, &[]),
+    ("Description", always, &[(UNIT, "Documentation")]),
+    ("DisplayName", always, &[]),
+    ("ExitCode", |state| state == "inactive", &[(SERVICE, "ExecMainStartTimestamp")]),
+    ("ExitCode", |state| !runs(state), &[(SERVICE, "Result")]),
+    ("PathName", always, &[(SERVICE, "ExecStart")]),
+    ("ProcessId", |state| !has_ended(state), &[(SERVICE, "MainPID")]),
+    ("ServiceSpecificExitCode", always, &[(SERVICE, "ExecMainStatus")]),
+    ("StartName", always, &[(SERVICE, "User")]),
 ];
 
 /// Those that are asked for with others, and are known otherwise or of few units only if there are none.
-const ALONG: [(&str, &[Detail]); 2] = [
-    ("StartMode", &[(UNIT, "UnitFileState")]),
-    ("WaitHint", &[(SERVICE, "TimeoutStartUSec"), (SERVICE, "TimeoutStopUSec")]),
+const ALONG: [Needed; 3] = [
+    ("StartMode", always, &[(UNIT, "UnitFileState")]),
+    ("WaitHint", |state| state == "activating", &[(SERVICE, "TimeoutStartUSec")]),
+    ("WaitHint", |state| state == "deactivating", &[(SERVICE, "TimeoutStopUSec")]),
 ];
+
+fn always(_state: &str) -> bool {
+    true
+}

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use zbus::{Connection, OwnedObjectPath, Variant};
@@ -151,21 +152,24 @@ impl Unit {
         Ok(name.map(|name| Self { name, listed: None, details: OnceCell::from(Some(details)) }))
     }
 
-    /// Asks several, all at once, for the details of these names, after which others are not known of them.
+    /// Asks several, all at once, for the details that are `wanted` of each, after which others are not known of them.
     ///
     /// A unit has four hundred, some of which systemd has to read from the files of a control group: all of them take
     /// fifty times as long as one. But a unit that is not loaded is loaded for each question.
-    pub(crate) fn prefetch(machine: &Machine, units: &[Self], names: &[Detail]) {
+    pub(crate) fn prefetch(machine: &Machine, units: &[Self], wanted: impl Fn(&Self) -> Vec<Detail>) {
+        let turns = machine.bus().turns();
         let asked = machine.bus().wait(async |bus| {
             let mut asking = JoinSet::new();
             let unknown = |(_, unit): &(usize, &Self)| unit.details.get().is_none();
             for (place, unit) in units.iter().enumerate().filter(unknown) {
-                let (bus, path, names) = (bus.clone(), unit.path(), names.to_vec());
-                let is_loaded = unit.listed.as_ref().is_some_and(|listed| listed.load == "loaded");
+                let (bus, turns, path) = (bus.clone(), Arc::clone(&turns), unit.path());
+                let wanted = unit.is_loaded().then(|| wanted(unit));
                 asking.spawn(async move {
-                    let details = match is_loaded {
-                        true => object(&path).some(&bus, &names).await,
-                        false => properties(&bus, &path).await,
+                    // Nobody closes it.
+                    let _turn = turns.acquire().await;
+                    let details = match wanted {
+                        Some(names) => object(&path).some(&bus, &names).await,
+                        None => properties(&bus, &path).await,
                     };
                     (place, details.ok())
                 });
@@ -177,6 +181,11 @@ impl Unit {
                 let _ = unit.details.set(details);
             }
         }
+    }
+
+    /// Whether systemd has read its file, and not in vain.
+    fn is_loaded(&self) -> bool {
+        self.listed.as_ref().is_some_and(|listed| listed.load == "loaded")
     }
 
     /// The name of the unit, with what kind of unit it is.

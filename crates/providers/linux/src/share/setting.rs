@@ -28,8 +28,6 @@ impl Table for ShareSetting {
         ("Name", |_, share| share.name.clone().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["SettingID"];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,

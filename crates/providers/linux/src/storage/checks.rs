@@ -124,6 +124,10 @@ fn of_each(
             DriveType::Local | DriveType::Memory => found.push(file_system),
         }
     }
+    // To have done nothing is no success.
+    if found.is_empty() {
+        return Ok(Scheduling::Unknown);
+    }
     found.iter().try_for_each(act)?;
     Ok(Scheduling::Done)
 }

@@ -222,23 +222,7 @@ impl Table for DiskDrive {
         ("TracksPerCylinder", |_, _| 255_u32.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "Availability",
-        "CompressionMethod",
-        "DefaultBlockSize",
-        "ErrorCleared",
-        "ErrorDescription",
-        "ErrorMethodology",
-        "InstallDate",
-        "LastErrorCode",
-        "MaxBlockSize",
-        "MaxMediaSize",
-        "MinBlockSize",
-        "NeedsCleaning",
-        "NumberOfMediaSupported",
-        "PowerManagementCapabilities",
-        "StatusInfo",
-    ];
+    const UNKNOWN: &'static [&'static str] = &["Availability", "StatusInfo"];
 
     fn rows(
         &self,

@@ -121,15 +121,7 @@ impl Table for LogicalDisk {
         ("VolumeSerialNumber", |machine, disk| disk.file_system.identity(machine).serial_number().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "ErrorCleared",
-        "ErrorDescription",
-        "ErrorMethodology",
-        "InstallDate",
-        "LastErrorCode",
-        "PNPDeviceID",
-        "PowerManagementCapabilities",
-    ];
+    const UNKNOWN: &'static [&'static str] = &["PNPDeviceID"];
 
     fn watch(
         &self,
@@ -176,8 +168,7 @@ impl Table for LogicalDisk {
                 let find = |name: &str| self.find(machine, name).map(|disk| disk.file_system);
                 returned(call, checks::exclude(machine, call.input.value("LogicalDisk"), find)? as u32)
             }
-            // ERROR_NOT_SUPPORTED.
-            _ => returned(call, 50_u32),
+            _ => Err(ProviderError::NotCapable),
         }
     }
 

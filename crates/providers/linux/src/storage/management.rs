@@ -41,7 +41,7 @@ pub(super) fn bindings(machine: &Arc<Machine>, questions: &Arc<Questions>) -> Ve
     ]
 }
 
-/// The values of `HealthStatus`.
+/// The values of `HealthStatus` (Microsoft's reference of `MSFT_PhysicalDisk`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Health {
     Healthy = 0,
@@ -73,7 +73,7 @@ fn object_id(kind: &str, name: &str) -> String {
 }
 
 /// The identity that a disk has wherever it is, and of which kind it is (`UniqueIdFormat`): 0 is the maker's own, 1 of
-/// T10, 2 EUI-64, 3 of the Network Address Authority (SPC-4, designators).
+/// T10, 2 EUI-64, 3 of the Network Address Authority (SPC-4, designators; Microsoft's reference of `MSFT_Disk`).
 fn unique_id(machine: &Machine, drive: &Drive) -> Option<(String, u16)> {
     let told = drive.block.line(machine, "wwid").or_else(|| drive.block.line(machine, "device/wwid"));
     let known =
@@ -88,7 +88,8 @@ fn unique_id(machine: &Machine, drive: &Drive) -> Option<(String, u16)> {
     Some((id, format))
 }
 
-/// By which bus a disk is reached (`BusType`).
+/// By which bus a disk is reached (Microsoft's reference of `MSFT_Disk`, `BusType`; those of other machines, which
+/// say nothing of themselves, are 0).
 fn bus(machine: &Machine, drive: &Drive) -> u16 {
     let (folder, name) = (&drive.block.folder, &drive.block.name);
     let is_serial = || drive.udev(machine).property("ID_ATA_SATA") == Some("1");

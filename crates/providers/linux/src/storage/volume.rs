@@ -216,14 +216,8 @@ impl Table for Volume {
     const UNKNOWN: &'static [&'static str] = &[
         "ConfigManagerErrorCode",
         "ConfigManagerUserConfig",
-        "ErrorCleared",
-        "ErrorDescription",
-        "ErrorMethodology",
-        "InstallDate",
-        "LastErrorCode",
         "NumberOfBlocks",
         "PNPDeviceID",
-        "PowerManagementCapabilities",
         "PowerManagementSupported",
         "Purpose",
         "QuotasIncomplete",
@@ -288,8 +282,7 @@ impl Table for Volume {
                 let folder = call.input.value("Directory").and_then(Value::as_str).unwrap_or_default();
                 returned(call, row.add_mount_point(folder))
             }
-            // ERROR_NOT_SUPPORTED.
-            _ => returned(call, 50_u32),
+            _ => Err(ProviderError::NotCapable),
         }
     }
 

@@ -139,7 +139,6 @@ impl Table for ComputerSystem {
         "BootOptionOnWatchDog",
         "BootStatus",
         "InitialLoadInfo",
-        "InstallDate",
         "LastLoadInfo",
         "NameFormat",
         "OEMLogoBitmap",

@@ -36,8 +36,6 @@ impl Table for Environment {
         ("VariableValue", |_, variable| variable.value.clone().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["InstallDate"];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,

@@ -58,7 +58,7 @@ impl Table for OptionalFeature {
         ("Name", |_, (feature, _)| feature.name.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["InstallDate", "Status"];
+    const UNKNOWN: &'static [&'static str] = &["Status"];
 
     fn rows(
         &self,

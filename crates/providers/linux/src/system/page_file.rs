@@ -83,8 +83,6 @@ impl Table for PageFileSetting {
         ("Name", |_, setting| setting.path.clone().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["SettingID"];
-
     fn rows(
         &self,
         machine: &Arc<Machine>,

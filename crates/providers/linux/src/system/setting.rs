@@ -51,7 +51,6 @@ impl Table for WmiSetting {
         "MaxWaitOnClientObjects",
         "MaxWaitOnEvents",
         "MofSelfInstallDirectory",
-        "SettingID",
     ];
 
     fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, ()>) -> Result<(), ProviderError> {
@@ -71,7 +70,7 @@ impl Table for Registry {
         ("Status", |_, ()| "OK".into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["CurrentSize", "InstallDate", "MaximumSize", "ProposedSize"];
+    const UNKNOWN: &'static [&'static str] = &["CurrentSize", "MaximumSize", "ProposedSize"];
 
     fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, ()>) -> Result<(), ProviderError> {
         push(())
@@ -103,7 +102,6 @@ impl Table for Desktop {
         "ScreenSaverExecutable",
         "ScreenSaverSecure",
         "ScreenSaverTimeout",
-        "SettingID",
         "Wallpaper",
         "WallpaperStretched",
         "WallpaperTiled",

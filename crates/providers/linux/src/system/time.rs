@@ -136,8 +136,6 @@ impl Table for Zone {
         ("StandardYear", |_, _| 0_u32.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &["SettingID"];
-
     fn rows(&self, _: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Rules>) -> Result<(), ProviderError> {
         Rules::of(&TimeZone::system(), now()).map_or(Ok(()), push)
     }

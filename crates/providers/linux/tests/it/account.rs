@@ -67,6 +67,27 @@ async fn a_sid_is_whose_it_is() {
     assert_eq!(of("S-1-1-0").await, ["Everyone", "", "12"]);
 }
 
+/// Inventories ask so for the users that they list, and without a row for those who never gave a wrong password.
+#[tokio::test]
+async fn whoever_faillock_has_no_record_of_is_not_locked_out() {
+    let wrong = |count| [[0; 54].as_slice(), &[1], &[0; 9]].concat().repeat(count);
+    let tree = Tree::new()
+        .file(
+            "etc/passwd",
+            "ann:x:1001:1001::/:/bin/sh\nbob:x:1002:1002::/:/bin/sh\neve:x:1003:1003::/:/bin/sh\n",
+        )
+        .file("var/run/faillock/bob", wrong(2))
+        .file("var/run/faillock/eve", wrong(3));
+    let machine = Arc::new(Machine::at(tree.path()).with_sid(sddl::DomainSid::new([1, 2, 3])));
+    let of = async |locked: &str| {
+        let query =
+            format!("SELECT Name FROM Win32_UserAccount WHERE Lockout='{locked}' AND LocalAccount='True'");
+        lines(&rows_of(&machine, &query).await, &["Name"])
+    };
+    assert_eq!(of("False").await, ["ann", "bob"].map(str::to_owned).into());
+    assert_eq!(of("True").await, ["eve".to_owned()].into());
+}
+
 #[tokio::test]
 async fn sessions_are_those_that_logind_keeps() {
     let tree = Tree::new()

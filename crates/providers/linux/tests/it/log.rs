@@ -4,8 +4,12 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use cim::Namespace;
+use tokio::time::timeout;
+use wmi::{Context, Events, Occurrence};
+
 use crate::world::{in_world, run};
-use crate::{machine, rows_of, text};
+use crate::{engine, machine, rows_of, text};
 
 const JOURNALD: &str = "/lib/systemd/systemd-journald";
 
@@ -15,36 +19,52 @@ fn shell(line: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// A journal of its own.
+struct Journal(std::process::Child);
+
+impl Journal {
+    fn start() -> Self {
+        shell("mount -t tmpfs none /run && mount -t tmpfs none /var/log && mkdir -p /run/systemd/journal");
+        let ready = UnixDatagram::bind("/run/ready").unwrap();
+        ready.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let journald = Command::new(JOURNALD)
+            .env("NOTIFY_SOCKET", "/run/ready")
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let journal = Self(journald);
+        let mut told = [0; 4096];
+        loop {
+            let length = ready.recv(&mut told).expect("the journal says when it is ready");
+            if String::from_utf8_lossy(&told[..length]).contains("READY=1") {
+                return journal;
+            }
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const SEND: &str = "logger --socket /run/systemd/journal/dev-log";
+
 #[test]
 fn records_of_the_journal_are_events_of_three_logs() {
     in_world(
         "log::records_of_the_journal_are_events_of_three_logs",
         &["journalctl", "logger", JOURNALD],
         || {
-            shell(
-                "mount -t tmpfs none /run && mount -t tmpfs none /var/log && mkdir -p /run/systemd/journal",
-            );
-            let ready = UnixDatagram::bind("/run/ready").unwrap();
-            ready.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-            let mut journald = Command::new(JOURNALD)
-                .env("NOTIFY_SOCKET", "/run/ready")
-                .stdin(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            let mut told = [0; 4096];
-            loop {
-                let length = ready.recv(&mut told).expect("the journal says when it is ready");
-                if String::from_utf8_lossy(&told[..length]).contains("READY=1") {
-                    break;
-                }
-            }
-            let send = "logger --socket /run/systemd/journal/dev-log";
+            let _journal = Journal::start();
             shell(&format!(
-                "{send} -t first -p user.err 'it broke' && {send} -t second -p authpriv.info 'she came'"
+                "{SEND} -t first -p user.err 'it broke' && {SEND} -t second -p authpriv.info 'she came'"
             ));
             let between = shell("date +%s.%N");
-            shell(&format!("{send} -t third -p daemon.warning 'it is late' && journalctl --sync"));
+            shell(&format!("{SEND} -t third -p daemon.warning 'it is late' && journalctl --sync"));
 
             run(async {
                 let machine = machine();
@@ -87,8 +107,73 @@ fn records_of_the_journal_are_events_of_three_logs() {
                     files.iter().map(|row| text(row, "NumberOfRecords").parse::<u64>().unwrap()).sum();
                 assert_eq!(count, shell("journalctl -o json | wc -l").trim().parse::<u64>().unwrap());
             });
-            journald.kill().unwrap();
-            journald.wait().unwrap();
+        },
+    );
+}
+
+async fn records(events: &mut Events, count: usize) -> Vec<String> {
+    let mut messages = Vec::new();
+    while messages.len() < count {
+        let event = timeout(Duration::from_secs(60), events.next()).await.expect("an event in time");
+        let Some(Ok(Occurrence::Event(event))) = event else { panic!("{event:?}") };
+        assert_eq!(event.class().name().as_str(), "__InstanceCreationEvent");
+        let Some(cim::Value::Object(record)) = event.value("TargetInstance") else { panic!("{event:?}") };
+        assert_eq!([text(record, "Logfile"), text(record, "User")], ["Application", "root"]);
+        messages.push(text(record, "Message"));
+    }
+    messages
+}
+
+/// The journalctl that this process has started.
+fn follower() -> u32 {
+    let children = shell(&format!("cat /proc/{0}/task/*/children", std::process::id()));
+    let is_it = |child: &&str| {
+        std::fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|name| name.trim() == "journalctl")
+    };
+    children.split_whitespace().find(is_it).expect("somebody follows the journal").parse().unwrap()
+}
+
+#[test]
+fn every_record_that_is_written_after_the_subscription_is_told_once_and_none_before() {
+    in_world(
+        "log::every_record_that_is_written_after_the_subscription_is_told_once_and_none_before",
+        &["journalctl", "logger", JOURNALD],
+        || {
+            let _journal = Journal::start();
+            let write = |numbers: std::ops::Range<u32>| {
+                let lines: Vec<String> = numbers.map(|number| format!("line {number}")).collect();
+                // With line breaks between them, each is a record.
+                shell(&format!("{SEND} -t site -p user.info <<'END'\n{}\nEND", lines.join("\n")));
+                lines
+            };
+            write(0..50);
+            run(async {
+                // No WITHIN: it is not looked at from time to time.
+                let query = "SELECT * FROM __InstanceCreationEvent WHERE TargetInstance ISA 'Win32_NTLogEvent' \
+                             AND TargetInstance.SourceName = 'site'";
+                let context = Context::of_this_process("test");
+                let mut events =
+                    engine(&machine()).subscribe(&context, &Namespace::cimv2(), query).await.unwrap();
+                let written = write(50..350);
+                assert_eq!(records(&mut events, written.len()).await, written);
+                // Whoever follows may die.
+                shell(&format!("kill -9 {}", follower()));
+                let written = write(350..400);
+                assert_eq!(records(&mut events, written.len()).await, written);
+                shell("journalctl --rotate");
+                let written = write(400..450);
+                assert_eq!(records(&mut events, written.len()).await, written);
+                assert!(timeout(Duration::from_millis(100), events.next()).await.is_err());
+                let follower = follower();
+                drop(events);
+                timeout(Duration::from_secs(60), async {
+                    while std::path::Path::new(&format!("/proc/{follower}/exe")).exists() {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                    }
+                })
+                .await
+                .expect("nobody follows the journal any more");
+            });
         },
     );
 }

@@ -211,10 +211,106 @@ fn printers_and_jobs_are_those_of_cups_and_obey() {
     assert!(cups.tell("lpstat", &["-l", "-p", "laser"]).contains("Location: cellar"));
 }
 
+#[test]
+fn drivers_ports_and_configurations_are_those_of_the_queues() {
+    let Some(cups) = Cups::start() else { return };
+    let machine = cups.machine();
+    let ppd = cups.folder.path().join("attic.ppd");
+    std::fs::write(&ppd, PPD).unwrap();
+    let add = |arguments: &[&str]| cups.tell("/usr/sbin/lpadmin", arguments);
+    add(&["-p", "attic", "-E", "-v", "sink:/dev/null", "-P", ppd.to_str().unwrap()]);
+    add(&["-p", "twin", "-E", "-v", "sink:/dev/null", "-P", ppd.to_str().unwrap()]);
+    add(&["-p", "far", "-E", "-v", "ipp://node9:8631/printers/far"]);
+    add(&["-p", "far2", "-E", "-v", "ipp://node9:8631/printers/far"]);
+    let rows = |class: &str| run(rows_of(&machine, &format!("SELECT * FROM {class}")));
+    let values =
+        |row: &cim::Instance, names: &[&str]| names.iter().map(|name| text(row, name)).collect::<Vec<_>>();
+
+    let drivers = rows("Win32_PrinterDriver");
+    let [driver] = drivers.as_slice() else {
+        panic!("two queues have one, two have none: {} drivers", drivers.len())
+    };
+    assert_eq!(values(driver, &["Name", "Caption", "Status"]), ["Attic 3000", "Attic 3000", "OK"]);
+    let ports = rows("Win32_TCPIPPrinterPort");
+    let [port] = ports.as_slice() else { panic!("two queues send to one: {} ports", ports.len()) };
+    assert_eq!(
+        values(port, &["Name", "HostAddress", "PortNumber", "Protocol", "Type"]),
+        ["ipp://node9:8631/printers/far", "node9", "8631", "", "8"]
+    );
+
+    let of = |name: &str| {
+        let query = format!("SELECT * FROM Win32_PrinterConfiguration WHERE Name = '{name}'");
+        run(rows_of(&machine, &query)).into_iter().next().expect("the configuration")
+    };
+    let names = ["DeviceName", "Copies", "PaperSize", "PaperWidth", "PaperLength", "Duplex"];
+    assert_eq!(values(&of("ATTIC"), &names), ["attic", "1", "iso_a4_210x297mm", "2100", "2970", "false"]);
+    // What lpoptions and lpadmin make of it is seen at once.
+    add(&["-p", "attic", "-o", "sides-default=two-sided-long-edge", "-o", "copies-default=2"]);
+    add(&["-p", "attic", "-o", "orientation-requested-default=4", "-o", "print-quality-default=5"]);
+    let names = ["Copies", "Duplex", "Orientation"];
+    assert_eq!(values(&of("attic"), &names), ["2", "true", "2"]);
+
+    let associated = |query: &str| {
+        let found = run(rows_of(&machine, query));
+        found.iter().map(|row| text(row, "Name")).collect::<Vec<_>>()
+    };
+    let associated_with = |path: &str, class: &str| {
+        associated(&format!("ASSOCIATORS OF {{{path}}} WHERE ResultClass = {class}"))
+    };
+    let attic = "Win32_Printer.DeviceID='attic'";
+    assert_eq!(associated_with(attic, "Win32_PrinterDriver"), ["Attic 3000"]);
+    assert_eq!(associated_with(attic, "Win32_PrinterConfiguration"), ["attic"]);
+    assert_eq!(associated_with("Win32_PrinterDriver.Name='Attic 3000'", "Win32_Printer"), ["attic", "twin"]);
+    assert!(associated_with("Win32_Printer.DeviceID='far'", "Win32_PrinterDriver").is_empty());
+    let code = run(call_on(&machine, "Win32_PrinterDriver.Name=\"Attic 3000\"", "StopService", &[])).unwrap();
+    assert_eq!(text(&code, "ReturnValue"), "1", "a driver is no service");
+}
+
+/// A description of a printer of no maker (Adobe's specification of PPD, 4.3).
+const PPD: &str = r#"*PPD-Adobe: "4.3"
+*FormatVersion: "4.3"
+*FileVersion: "1.0"
+*LanguageVersion: English
+*LanguageEncoding: ISOLatin1
+*PCFileName: "ATTIC.PPD"
+*Manufacturer: "Attic"
+*Product: "(Attic 3000)"
+*ModelName: "Attic 3000"
+*ShortNickName: "Attic 3000"
+*NickName: "Attic 3000"
+*PSVersion: "(3010.000) 0"
+*LanguageLevel: "3"
+*ColorDevice: True
+*DefaultColorSpace: RGB
+*FileSystem: False
+*Throughput: "1"
+*LandscapeOrientation: Plus90
+*TTRasterizer: Type42
+*OpenUI *PageSize/Media Size: PickOne
+*OrderDependency: 10 AnySetup *PageSize
+*DefaultPageSize: A4
+*PageSize A4/A4: "<</PageSize[595 842]>>setpagedevice"
+*CloseUI: *PageSize
+*OpenUI *PageRegion/Media Size: PickOne
+*OrderDependency: 10 AnySetup *PageRegion
+*DefaultPageRegion: A4
+*PageRegion A4/A4: "<</PageSize[595 842]>>setpagedevice"
+*CloseUI: *PageRegion
+*DefaultImageableArea: A4
+*ImageableArea A4/A4: "12 12 583 830"
+*DefaultPaperDimension: A4
+*PaperDimension A4/A4: "595 842"
+*DefaultFont: Courier
+*Font Courier: Standard "(002.004S)" Standard ROM
+"#;
+
 #[tokio::test]
 async fn without_a_scheduler_there_are_no_printers() {
     let folder = tempfile::tempdir().unwrap();
     let machine = Arc::new(Machine::at(folder.path()));
     assert!(rows_of(&machine, "SELECT * FROM Win32_Printer").await.is_empty());
     assert!(rows_of(&machine, "SELECT * FROM Win32_PrintJob").await.is_empty());
+    for class in ["Win32_PrinterDriver", "Win32_PrinterConfiguration", "Win32_TCPIPPrinterPort"] {
+        assert!(rows_of(&machine, &format!("SELECT * FROM {class}")).await.is_empty(), "{class}");
+    }
 }

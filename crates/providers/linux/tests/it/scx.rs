@@ -1,5 +1,6 @@
 //! `root/scx`: commands run as SCOM runs them, and statistics.
 
+use std::process::Command;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -7,6 +8,7 @@ use cim::{Identity, Instance, Name, Namespace, ObjectPath, Value};
 use telarch_linux::Machine;
 use wmi::{Context, Error};
 
+use crate::world::{in_world, run, sh};
 use crate::{engine, text};
 
 fn scx() -> Namespace {
@@ -171,13 +173,7 @@ async fn lines_of_a_log_are_told_once_to_each_reader() {
     let expressions = ["error", "(", "[[:digit:]]{3}"].map(str::to_owned).to_vec();
     let rows = async || {
         let told = call("GetMatchedRows", &[("regexps", expressions.clone().into())]).await;
-        let rows: Vec<String> = told
-            .value("rows")
-            .unwrap()
-            .elements()
-            .iter()
-            .map(|row| row.as_str().unwrap().to_owned())
-            .collect();
+        let rows = lines(&told);
         assert_eq!(text(&told, "ReturnValue"), rows.len().to_string());
         assert_eq!(rows[0], "InvalidRegexp;1");
         rows[1..].to_vec()
@@ -220,6 +216,87 @@ async fn lines_of_a_log_are_told_once_to_each_reader() {
         let error = invoke(&machine, "SCX_LogFile", "GetMatchedRows", &parameters).await.unwrap_err();
         assert!(error.to_string().contains(problem), "{error}");
     }
+}
+
+/// What a user must not read, that user has read with `sudo`, if it is allowed there.
+#[test]
+fn lines_of_a_log_of_root_are_told_to_who_may_use_sudo() {
+    const NAME: &str = "scx::lines_of_a_log_of_root_are_told_to_who_may_use_sudo";
+    in_world(NAME, &["sudo", "setpriv", "stat", "tail"], || {
+        if rustix::process::geteuid().is_root() { as_root(NAME) } else { as_nobody() }
+    });
+}
+
+/// Where both parts of the test meet.
+const MEETING: &str = "TELARCH_TEST_OF_SUDO";
+
+/// Makes a log that is root's, lets nobody use `sudo`, and is that user for the rest.
+fn as_root(name: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |path: &str| folder.path().join(path).display().to_string();
+    std::fs::write(at("log"), "an error of old\n").unwrap();
+    std::fs::write(at("rules"), "nobody ALL=(root) NOPASSWD: ALL\n").unwrap();
+    let program = std::env::current_exe().unwrap();
+    // In the mounts of this world only; the program may stand where nobody comes.
+    sh(&format!(
+        "chmod 755 {0}; chmod 600 {0}/log; chmod 440 {0}/rules; mkdir {0}/mine; chown nobody {0}/mine
+         touch {0}/program; mount --bind {1} {0}/program; mount --bind {0}/rules /etc/sudoers",
+        folder.path().display(),
+        program.display()
+    ));
+    if Command::new("setpriv")
+        .args(["--reuid=nobody", "--clear-groups", "sudo", "-n", "stat", "/"])
+        .output()
+        .is_ok_and(|done| !done.status.success())
+    {
+        eprintln!("SKIPPED: sudo does not work here, even where it is allowed");
+        return;
+    }
+    let mut again = Command::new("setpriv");
+    again.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups", &at("program")]);
+    again.args(["--exact", name, "--nocapture", "--test-threads=1"]);
+    let done = again.env(MEETING, folder.path()).current_dir("/").output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(
+        done.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+}
+
+fn as_nobody() {
+    let folder = std::path::PathBuf::from(std::env::var_os(MEETING).unwrap());
+    let log = folder.join("log").display().to_string();
+    assert!(std::fs::read(&log).is_err(), "it is for root");
+    let machine = Arc::new(Machine::this().keeping(folder.join("mine"), Some(folder.join("mine"))));
+    let rows = |more: &[(&str, Value)]| {
+        let parameters = [
+            ("filename", log.clone().into()),
+            ("qid", "a".into()),
+            ("regexps", Value::Array(vec![Value::from("error")].into())),
+        ];
+        let parameters = [parameters.as_slice(), more].concat();
+        run(invoke(&machine, "SCX_LogFile", "GetMatchedRows", &parameters))
+    };
+    let elevated = [("elevationType", Value::from("sudo"))];
+    assert!(rows(&[]).is_err(), "without sudo it may not be read, which is said at once");
+    assert_eq!(text(&rows(&elevated).unwrap(), "ReturnValue"), "0", "who comes first hears of what follows");
+    sh(&format!("printf 'nothing\\nan error\\nerror is not wh' | sudo -n tee -a {log}"));
+    assert_eq!(lines(&rows(&elevated).unwrap()), ["0;an error"]);
+    sh(&format!("echo ole | sudo -n tee -a {log}"));
+    assert_eq!(lines(&rows(&elevated).unwrap()), ["0;error is not whole"]);
+    assert!(lines(&rows(&elevated).unwrap()).is_empty(), "each is told once");
+    // One that is shorter is all new, and one that is gone has no lines.
+    sh(&format!("echo error anew | sudo -n tee {log}"));
+    assert_eq!(lines(&rows(&elevated).unwrap()), ["0;error anew"]);
+    sh(&format!("sudo -n rm {log}"));
+    assert!(lines(&rows(&elevated).unwrap()).is_empty());
+}
+
+/// The lines in an answer.
+fn lines(told: &Instance) -> Vec<String> {
+    let rows = told.value("rows").unwrap().elements().iter();
+    rows.map(|row| row.as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]

@@ -12,13 +12,21 @@ use telarch_peers::{World, in_world};
 use crate::{call_on, rows_of, text};
 
 const UNITS: &str = "/run/home/.config/systemd/user";
+const SMALL_BUS: &str = "<busconfig><include>/usr/share/dbus-1/session.conf</include>\
+                         <limit name=\"max_replies_per_connection\">128</limit></busconfig>";
+const BUS_SERVICE: &str = "[Service]\nExecStart=\nExecStart=/usr/bin/dbus-daemon --config-file=/run/small-bus.conf \
+                           --address=systemd: --nofork --nopidfile --systemd-activation --syslog-only\n";
 const SLEEPER: &str = "[Unit]\nDescription=Sleeps\nDocumentation=man:sleep(1)\n[Service]\nExecStart=/bin/sh \
                        -c \"exec sleep 1000\" \"a b\"\n[Install]\nWantedBy=default.target\n";
 
 /// Runs something in a world with a systemd that knows some units.
 fn with_units(name: &str, units: &[(&str, &str)], body: impl AsyncFnOnce(&World, Arc<Machine>)) {
     in_world(name, &["systemd", "systemctl"], |world| {
-        fs::create_dir_all(UNITS).unwrap();
+        // As many questions may be open as on the bus of a machine, not as many as on that of a user.
+        let bus = Path::new(UNITS).join("dbus.service.d");
+        fs::create_dir_all(&bus).unwrap();
+        fs::write("/run/small-bus.conf", SMALL_BUS).unwrap();
+        fs::write(bus.join("small.conf"), BUS_SERVICE).unwrap();
         for (name, text) in units {
             fs::write(Path::new(UNITS).join(name), text).unwrap();
         }
@@ -192,6 +200,14 @@ fn every_way_a_service_can_be_controlled_has_its_code() {
         assert_eq!((text(&row, "Status"), text(&row, "ExitCode")), ("Error".into(), "1066".into()));
         assert_eq!(text(&row, "ServiceSpecificExitCode"), "1");
         assert_eq!(text(&service(&machine, "hidden").await, "StartMode"), "Disabled");
+        // Found among all, a service is asked for what can be known of it in its state only; by its name for everything.
+        let all = rows_of(&machine, "SELECT * FROM Win32_Service").await;
+        for state in ["Running", "Stopped"] {
+            assert!(all.iter().any(|row| text(row, "State") == state), "one is {state}");
+        }
+        for row in &all {
+            assert_eq!(row, &service(&machine, &text(row, "Name")).await);
+        }
         let gone = call_on(&machine, "Win32_Service.Name='no-such'", "StartService", &[]).await.unwrap_err();
         assert_eq!(gone.status(), cim::Status::NotFound);
         // Who needs whom, from both ends.
@@ -202,6 +218,32 @@ fn every_way_a_service_can_be_controlled_has_its_code() {
         let query = "ASSOCIATORS OF {Win32_Service.Name='needs'} WHERE AssocClass=Win32_DependentService Role=Dependent";
         let needed = rows_of(&machine, query).await;
         assert_eq!(needed.iter().map(|row| text(row, "Name")).collect::<Vec<_>>(), ["fails"]);
+    });
+}
+
+#[test]
+fn many_who_ask_at_once_do_not_exhaust_the_bus() {
+    let name = "service::many_who_ask_at_once_do_not_exhaust_the_bus";
+    let names: Vec<String> = (0..60).map(|number| format!("crowd-{number}.service")).collect();
+    let units = names.iter().map(|name| (name.as_str(), "[Service]\nExecStart=/bin/sleep 1000\n"));
+    // What stands in order with something that is loaded is loaded, too.
+    let crowd = format!("[Unit]\nAfter={}\n", names.join(" "));
+    let units: Vec<_> = units.chain([("crowd.target", crowd.as_str())]).collect();
+    with_units(name, &units, async |world, machine| {
+        let _ = world.shell("XDG_RUNTIME_DIR=/run/user/0 systemctl --user start crowd.target");
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let machine = Arc::clone(&machine);
+            asking.spawn(async move {
+                rows_of(&machine, "SELECT * FROM Win32_Service WHERE Name LIKE 'crowd-%'").await
+            });
+        }
+        for rows in asking.join_all().await {
+            assert_eq!(rows.len(), names.len());
+            for row in rows {
+                assert_eq!(text(&row, "PathName"), "/bin/sleep 1000", "{row:?}");
+            }
+        }
     });
 }
 

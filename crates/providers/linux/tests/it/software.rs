@@ -64,3 +64,59 @@ async fn updates_are_found_in_packed_histories_too() {
         found.iter().map(|row| format!("{} {}", text(row, "HotFixID"), text(row, "InstalledOn"))).collect();
     assert_eq!(told, ["a:amd64=3 5/9/2026", "b:all=2 3/1/2026"]);
 }
+
+/// A repository of two versions of a package with advisories about them, and a machine that has the second version.
+fn machine_of_rpm() -> Option<(tempfile::TempDir, std::sync::Arc<telarch_linux::Machine>)> {
+    let is_there = |name: &&&str| Command::new(name).arg("--version").output().is_ok();
+    let needed = ["rpm", "rpmbuild", "createrepo_c", "modifyrepo_c", "dnf"];
+    if let Some(missing) = needed.iter().find(|name| !is_there(name)) {
+        eprintln!("SKIPPED: there is no {missing} here (./test --install, or rpm, dnf and createrepo-c)");
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"
+        mkdir -p top repo root/etc/yum.repos.d root/etc/dnf root/root/.rpmdb root/usr/lib/sysimage
+        # Where Debian's rpm has its database, and where it is on machines that live of it.
+        ln -s ../../../root/.rpmdb root/usr/lib/sysimage/rpm
+        printf '[main]\nplugins=0\n' > root/etc/dnf/dnf.conf
+        printf '[tel]\nname=tel\nbaseurl=file://%s/repo\ngpgcheck=0\n' "$PWD" > root/etc/yum.repos.d/tel.repo
+        for version in 1 2; do
+            printf 'Name: app\nVersion: %s\nRelease: 1\nEpoch: 3\nSummary: x\nLicense: MIT\nBuildArch: noarch\n%%description\nx\n%%files\n' $version > app.spec
+            rpmbuild -bb --quiet --define "_topdir $PWD/top" --define "_rpmdir $PWD/repo" app.spec
+            rpm --root "$PWD/root" --dbpath /root/.rpmdb --nodeps --nosignature -U repo/noarch/app-$version-1.noarch.rpm
+        done
+        createrepo_c --quiet repo
+        advisory() {
+            printf '<update type="%s" from="x" status="stable" version="1"><id>%s</id><title>x</title><severity>%s</severity><issued date="2026-05-01 10:00:00"/><description>x</description><pkglist><collection short="x"><name>x</name><package name="app" version="%s" release="1" epoch="3" arch="noarch"><filename>app-%s-1.noarch.rpm</filename></package></collection></pkglist></update>' "$@"
+        }
+        { echo '<updates>'; advisory security T-1 Important 2 2; advisory bugfix T-2 None 1 1; advisory enhancement T-3 None 3 3; echo '</updates>'; } > updateinfo.xml
+        modifyrepo_c --mdtype=updateinfo updateinfo.xml repo/repodata >/dev/null
+        dnf -q --installroot "$PWD/root" --releasever 1 makecache
+    "#;
+    let made = Command::new("sh").args(["-ec", script]).current_dir(folder.path()).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let machine = std::sync::Arc::new(telarch_linux::Machine::at(folder.path().join("root")));
+    Some((folder, machine))
+}
+
+#[test]
+fn updates_of_rpm_are_the_advisories_that_dnf_finds_installed() {
+    // Its lock of the database is root's.
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: packages are installed as root only");
+        return;
+    }
+    let Some((_folder, machine)) = machine_of_rpm() else { return };
+    let rows = |query: &str| crate::world::run(crate::rows_of(&machine, query));
+    let products = rows("SELECT * FROM Win32_Product");
+    let told: Vec<String> =
+        products.iter().map(|row| format!("{} {}", text(row, "Name"), text(row, "Version"))).collect();
+    assert_eq!(told, ["app 3:2-1"]);
+    let updates = rows("SELECT * FROM Win32_QuickFixEngineering");
+    let told: Vec<_> =
+        updates.iter().map(|row| ["HotFixID", "Description"].map(|name| text(row, name))).collect();
+    assert_eq!(told, [["T-1", "Security Update"], ["T-2", "Update"]]);
+    let days: Vec<String> = updates.iter().map(|row| text(row, "InstalledOn")).collect();
+    assert_eq!(days[0].split('/').count(), 3, "{days:?}");
+    assert_eq!(days[1], "", "when a version came that was replaced since nobody knows");
+}

@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use accounts::SignIn;
 use auth::{Acceptor, Account, AuthError, Authenticator, Identity, Peer, Scheme, Secret, VerifierCost};
+use wsman::Subcode;
+use wsman::eventing::Subscribed;
 
 use super::visitor::{self, Visitor};
 use super::{assert_refused, calls, certificate_of_credssp, judged_by, names};
+use crate::faults::enumeration::pull;
 use crate::message::Message;
 use crate::running::{Running, accounts as listed};
+use crate::subscription::{abandoned, subscribe};
 use crate::wire::{ADA, BEN, post};
 
 /// Knows every scheme, and can take ada's account away.
@@ -107,5 +111,27 @@ async fn nobody_is_asked_about_a_request_that_comes_soon_after_another() {
         ada.ask("quick").await;
     }
     assert_eq!(revoking.asked.load(Ordering::Relaxed), 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_is_nobodys_when_the_account_went_out_while_it_was_waited_for() {
+    let settings = [("Service.Auth.Basic", "true"), ("Service.AllowUnencrypted", "true")];
+    let (running, revoking) = Revoking::start(Duration::ZERO, &settings).await;
+    let mut wire = running.connect().await;
+    let as_ada = |message| post(message).signed_in("ada", ADA);
+    let answer = wire.ask(&as_ada(subscribe("x"))).await;
+    let subscribed = Subscribed::parse(answer.response().content().unwrap()).unwrap();
+    let asked = revoking.asked.load(Ordering::Relaxed);
+    wire.send(as_ada(pull(subscribed.context.as_deref().unwrap())).octets()).await;
+    while revoking.asked.load(Ordering::Relaxed) == asked {
+        tokio::task::yield_now().await;
+    }
+    revoking.is_ada_out.store(true, Ordering::Relaxed);
+    running.probe.happen(Ok("secret".to_owned()));
+    let answer = wire.answer().await;
+    assert_eq!(*answer.fault().subcode(), Subcode::AccessDenied);
+    assert!(!answer.text().contains("secret"));
+    abandoned(&running, "x").await;
     running.stop().await;
 }

@@ -68,6 +68,25 @@ fn the_registry_is_read_by_methods_whose_actions_are_compared_exactly() {
     assert!(answer.contains(OPERATION), "{answer}");
 }
 
+#[test]
+fn after_each_list_it_says_that_it_needs_nothing_more_and_expects_no_answer() {
+    let client = Client::new(&GLPI);
+    let resource = "http://schemas.microsoft.com/wbem/wsman/1/wsman/FullDuplex";
+    let message = Message { action: END, resource, ..Message::default() };
+    let envelope = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<s:Envelope xmlns:s=\"{SOAP}\" {NAMESPACES}><s:Header>\
+         <a:Action s:mustUnderstand=\"true\">{END}</a:Action><a:MessageID>{}</a:MessageID><a:To>{ANONYMOUS}</a:To>\
+         <p:OperationID s:mustUnderstand=\"false\">{OPERATION}\
+         <w:ResourceURI s:mustUnderstand=\"true\">{resource}</w:ResourceURI></s:Header><s:Body/></s:Envelope>",
+        fresh_id(),
+    );
+    let reply = client.post(&message, &envelope);
+    assert_eq!((reply.status, reply.body.len()), (204, 0), "{reply:?}");
+    // Whoever has not proven who it is gets no further with it than with anything else.
+    let reply = Curl::to(client.service.https()).body(envelope.as_str()).send();
+    assert_eq!(reply.status, 401, "{reply:?}");
+}
+
 const GLPI: Dialect = Dialect {
     envelope,
     charset: Charset::Utf8,
@@ -76,6 +95,8 @@ const GLPI: Dialect = Dialect {
     command_options: &[],
     receive_options: &[],
 };
+
+const END: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsman/End";
 
 /// What it wants to see again.
 const OPERATION: &str = "uuid:9E4E3A2F-55F0-4E6C-8C2D-3F0C1B7C9A11</p:OperationID>";

@@ -107,6 +107,30 @@ impl Row {
 /// The number of IANA for what leads to the machine itself.
 const SOFTWARE_LOOPBACK: u32 = 24;
 
+/// What frames look like (Microsoft's reference of `MSFT_NetAdapter`, `NdisMedium`), by the number of IANA: 0 is 802.3, 14
+/// InfiniBand, 15 a tunnel, 16 native 802.11, 17 loopback, 19 IP without frames.
+fn medium(kind: u32) -> Option<u32> {
+    match kind {
+        6 | 135 | 161 | 209 => Some(0),
+        53 => Some(19),
+        71 => Some(16),
+        131 => Some(15),
+        199 => Some(14),
+        SOFTWARE_LOOPBACK => Some(17),
+        _ => None,
+    }
+}
+
+/// What they go through (`NdisPhysicalMedium`, as there): 0 is unspecified, 9 native 802.11, 11 InfiniBand, 14 802.3.
+fn physical_medium(kind: u32) -> u32 {
+    match kind {
+        6 => 14,
+        71 => 9,
+        199 => 11,
+        _ => 0,
+    }
+}
+
 impl Table for Adapter {
     type Row = Row;
 
@@ -148,7 +172,7 @@ impl Table for Adapter {
         ("InterfaceOperationalStatus", |machine, row| row.operational_status(machine).into()),
         ("InterfaceType", |machine, row| row.interface_type(machine).into()),
         ("LinkTechnology", |machine, row| {
-            // 2 is Ethernet, 3 InfiniBand, 11 wireless.
+            // 2 is Ethernet, 3 InfiniBand, 11 wireless (Microsoft's reference of MSFT_NetAdapter).
             let technology = match row.interface_type(machine) {
                 Some(6 | 135 | 161 | 209) => Some(2_u16),
                 Some(71) => Some(11),
@@ -176,26 +200,10 @@ impl Table for Adapter {
         ("MinorDriverVersion", |machine, row| row.driver_version_part(machine, 1).into()),
         ("MtuSize", |machine, row| row.link.number::<u32>(machine, "mtu").into()),
         ("Name", |_, row| row.link.name.clone().into()),
-        ("NdisMedium", |machine, row| {
-            // NDIS_MEDIUM of ntddndis.h: 0 is 802.3, 16 native 802.11, 17 loopback, 19 IP.
-            let medium = match row.interface_type(machine) {
-                Some(6 | 135 | 161 | 209) => Some(0_u32),
-                Some(71) => Some(16),
-                Some(SOFTWARE_LOOPBACK) => Some(17),
-                Some(53 | 131) => Some(19),
-                _ => None,
-            };
-            medium.into()
-        }),
+        ("NdisMedium", |machine, row| row.interface_type(machine).and_then(medium).into()),
         ("NdisPhysicalMedium", |machine, row| {
-            // NDIS_PHYSICAL_MEDIUM: 0 is unspecified, 9 native 802.11, 11 InfiniBand, 14 802.3.
-            match row.interface_type(machine).filter(|_| row.link.is_physical(machine)) {
-                Some(6) => 14_u32,
-                Some(71) => 9,
-                Some(199) => 11,
-                _ => 0,
-            }
-            .into()
+            let kind = row.interface_type(machine).filter(|_| row.link.is_physical(machine));
+            kind.map_or(0, physical_medium).into()
         }),
         ("NetworkAddresses", |machine, row| {
             let address = row.link.hardware_address(machine).map(|address| address.replace(':', ""));
@@ -233,49 +241,30 @@ impl Table for Adapter {
     const UNKNOWN: &'static [&'static str] = &[
         "AdditionalAvailability",
         "Availability",
-        "AvailableRequestedStates",
-        "CommunicationStatus",
-        "DetailedStatus",
         "DriverDate",
         "DriverDateData",
         "DriverMajorNdisVersion",
         "DriverMinorNdisVersion",
         "DriverProvider",
-        "EnabledDefault",
         "EndPointInterface",
-        "ErrorCleared",
-        "ErrorDescription",
-        "HealthState",
         "IMFilter",
         "IdentifyingDescriptions",
-        "InstallDate",
-        "InstanceID",
-        "LastErrorCode",
         "MaxQuiesceTime",
         "NetLuid",
         "NetLuidIndex",
         "NotUserRemovable",
-        "OperatingStatus",
-        "OperationalStatus",
-        "OtherEnabledState",
         "OtherIdentifyingInfo",
         "OtherLinkTechnology",
         "OtherNetworkPortType",
         "OtherPortType",
         "PortNumber",
         "PortType",
-        "PowerManagementCapabilities",
         "PowerManagementSupported",
         "PowerOnHours",
-        "PrimaryStatus",
         "RequestedSpeed",
-        "RequestedState",
         "Status",
-        "StatusDescriptions",
         "StatusInfo",
-        "TimeOfLastStateChange",
         "TotalPowerOnHours",
-        "TransitioningToState",
         "UsageRestriction",
         "WdmInterface",
         "iSCSIInterface",
@@ -336,4 +325,18 @@ fn device_id(class: &cim::Class, keys: &[Value]) -> String {
     let is_id = |column: &cim::Column| class.column("DeviceID") == Some(*column);
     let at = class.keys().iter().position(is_id);
     at.and_then(|at| keys.get(at)).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_have_the_numbers_that_windows_documents() {
+        // Ethernet, VLAN, bond, bridge, wireless, tunnel, InfiniBand, loopback, what has no header, and PPP.
+        let kinds = [6, 135, 161, 209, 71, 131, 199, 24, 53, 23];
+        let media = [0, 0, 0, 0, 16, 15, 14, 17, 19].map(Some);
+        assert_eq!(kinds.map(medium), [media.as_slice(), &[None]].concat().as_slice());
+        assert_eq!(kinds.map(physical_medium), [14, 0, 0, 0, 9, 0, 11, 0, 0, 0]);
+    }
 }

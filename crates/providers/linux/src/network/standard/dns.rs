@@ -88,27 +88,12 @@ impl Table for ServerAddress {
 
     const UNKNOWN: &'static [&'static str] = &[
         "AccessInfo",
-        "AvailableRequestedStates",
-        "CommunicationStatus",
         "Description",
-        "DetailedStatus",
-        "EnabledDefault",
         "EnabledState",
-        "HealthState",
         "InfoFormat",
-        "InstallDate",
-        "InstanceID",
-        "OperatingStatus",
-        "OperationalStatus",
         "OtherAccessContext",
-        "OtherEnabledState",
         "OtherInfoFormatDescription",
-        "PrimaryStatus",
-        "RequestedState",
         "Status",
-        "StatusDescriptions",
-        "TimeOfLastStateChange",
-        "TransitioningToState",
     ];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
@@ -172,31 +157,8 @@ impl Table for Client {
         ("UseSuffixWhenRegistering", |_, _| false.into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AvailableRequestedStates",
-        "CommunicationStatus",
-        "DHCPOptionsToUse",
-        "Description",
-        "DetailedStatus",
-        "EnabledDefault",
-        "EnabledState",
-        "HealthState",
-        "InstallDate",
-        "InstanceID",
-        "NameFormat",
-        "OperatingStatus",
-        "OperationalStatus",
-        "OtherEnabledState",
-        "OtherTypeDescription",
-        "PrimaryStatus",
-        "ProtocolIFType",
-        "ProtocolType",
-        "RequestedState",
-        "Status",
-        "StatusDescriptions",
-        "TimeOfLastStateChange",
-        "TransitioningToState",
-    ];
+    const UNKNOWN: &'static [&'static str] =
+        &["DHCPOptionsToUse", "Description", "EnabledState", "ProtocolIFType", "Status"];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         Row::all(machine, ONCE).try_for_each(push)

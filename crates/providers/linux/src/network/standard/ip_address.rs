@@ -53,11 +53,14 @@ impl Row {
     }
 
     fn is_of_link(&self) -> bool {
-        matches!(self.address.address, IpAddr::V6(address) if address.is_unicast_link_local())
+        match self.address.address {
+            IpAddr::V4(address) => address.is_link_local(),
+            IpAddr::V6(address) => address.is_unicast_link_local(),
+        }
     }
 
     /// Where the network's part of it comes from: 1 is the administrator, 2 nobody, since it is the same everywhere,
-    /// 3 a server of DHCP, 4 a router.
+    /// 3 a server of DHCP, 4 a router (Microsoft's reference of `MSFT_NetIPAddress`, `PrefixOrigin`).
     fn prefix_origin(&self) -> u16 {
         let address = &self.address;
         if address.address.is_loopback() || self.is_of_link() {
@@ -85,7 +88,22 @@ impl Row {
         }
     }
 
-    /// 1 is tentative, 2 duplicate, 3 deprecated, 4 preferred.
+    /// How it was given: 0 is unknown, 2 "not applicable", 3 by hand, 4 by DHCP, 7 by DHCPv6, 8 made of what routers tell,
+    /// or of nothing but the link (RFC 4862; `CIM_IPProtocolEndpoint`, `AddressOrigin`).
+    fn address_origin(&self) -> u16 {
+        let is_v4 = self.address.address.is_ipv4();
+        match self.prefix_origin() {
+            1 => 3,
+            2 if self.address.address.is_loopback() => 2,
+            // Whether somebody wrote it down or it was chosen (RFC 3927, which would be 6), the kernel is not told.
+            2 if is_v4 => 0,
+            3 if is_v4 => 4,
+            3 => 7,
+            _ => 8,
+        }
+    }
+
+    /// 1 is tentative, 2 duplicate, 3 deprecated, 4 preferred (`AddressState`).
     fn state(&self) -> u16 {
         match () {
             () if self.has(DUPLICATE) => 2,
@@ -111,6 +129,7 @@ impl Table for IpAddress {
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
         ("Address", |_, row| row.address.address.to_string().into()),
         ("AddressFamily", |_, row| Family::of(row.address.address).number().into()),
+        ("AddressOrigin", |_, row| row.address_origin().into()),
         ("AddressState", |_, row| row.state().into()),
         // 1 is IPv4, 2 IPv6.
         ("AddressType", |_, row| if row.address.address.is_ipv4() { 1_u16 } else { 2 }.into()),
@@ -142,30 +161,7 @@ impl Table for IpAddress {
         ("ValidLifetime", |_, row| lifetime(row.address.valid)),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AddressOrigin",
-        "AvailableRequestedStates",
-        "CommunicationStatus",
-        "Description",
-        "DetailedStatus",
-        "EnabledDefault",
-        "EnabledState",
-        "HealthState",
-        "InstallDate",
-        "InstanceID",
-        "NameFormat",
-        "OperatingStatus",
-        "OperationalStatus",
-        "OtherEnabledState",
-        "OtherTypeDescription",
-        "PrimaryStatus",
-        "ProtocolType",
-        "RequestedState",
-        "Status",
-        "StatusDescriptions",
-        "TimeOfLastStateChange",
-        "TransitioningToState",
-    ];
+    const UNKNOWN: &'static [&'static str] = &["Description", "EnabledState", "Status"];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         Row::all(machine).into_iter().try_for_each(push)
@@ -285,4 +281,44 @@ fn prefix(value: &Value, of: IpAddr) -> Result<u8, ProviderError> {
     let bits = value.as_integer().and_then(|bits| u8::try_from(bits).ok());
     bits.filter(|bits| (1..=most).contains(bits))
         .ok_or_else(|| wrong(format!("PrefixLength must be 1 to {most}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_and_states_have_the_numbers_that_windows_documents() {
+        let row = |text: &str, prefix, is_permanent, flags| {
+            let address = text.parse().expect("an address");
+            let address = Address {
+                link: 1,
+                address,
+                prefix,
+                is_permanent,
+                scope: 0,
+                flags,
+                origin: None,
+                preferred: Address::FOREVER,
+                valid: Address::FOREVER,
+            };
+            Row { address, name: String::new(), aliases: Rc::default() }
+        };
+        for (text, prefix, is_permanent, wanted) in [
+            ("127.0.0.1", 8, true, [2, 2, 2]),
+            ("192.0.2.1", 24, true, [1, 1, 3]),
+            ("192.0.2.1", 24, false, [3, 3, 4]),
+            ("169.254.7.8", 16, true, [2, 5, 0]),
+            ("2001:db8::1", 128, false, [3, 3, 7]),
+            ("2001:db8::211:22ff:fe33:4455", 64, false, [4, 4, 8]),
+            ("2001:db8::1:2:3:4", 64, false, [4, 5, 8]),
+            ("fe80::211:22ff:fe33:4455", 64, true, [2, 4, 8]),
+        ] {
+            let row = row(text, prefix, is_permanent, 0);
+            let told = [row.prefix_origin(), row.suffix_origin(), row.address_origin()];
+            assert_eq!(told, wanted, "{text}");
+        }
+        let states = [0, TENTATIVE, TENTATIVE | DUPLICATE, DEPRECATED];
+        assert_eq!(states.map(|flags| row("192.0.2.1", 24, true, flags).state()), [4, 1, 2, 3]);
+    }
 }

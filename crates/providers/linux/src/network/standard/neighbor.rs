@@ -34,18 +34,19 @@ impl Row {
     fn name(&self) -> String {
         format!("{}%{}", self.neighbor.address, self.neighbor.link)
     }
+}
 
-    /// What is known of it: 0 is unreachable, 1 incomplete, 2 probe, 3 delay, 4 stale, 5 reachable, 6 permanent.
-    fn state(&self) -> u8 {
-        match self.neighbor.state {
-            0x01 => 1,
-            0x02 => 5,
-            0x04 => 4,
-            0x08 => 3,
-            0x10 => 2,
-            Neighbor::PERMANENT => 6,
-            _ => 0,
-        }
+/// What is known of a neighbor: 0 is unreachable, 1 incomplete, 2 probe, 3 delay, 4 stale, 5 reachable, 6 permanent
+/// (Microsoft's reference of `MSFT_NetNeighbor`, `State`), from the numbers of Linux (`NUD_*` of linux/neighbour.h).
+fn state(known: u16) -> u8 {
+    match known {
+        0x01 => 1,
+        0x02 => 5,
+        0x04 => 4,
+        0x08 => 3,
+        0x10 => 2,
+        Neighbor::PERMANENT => 6,
+        _ => 0,
     }
 }
 
@@ -62,38 +63,23 @@ impl Table for NetNeighbor {
         ("Caption", |_, row| row.neighbor.address.to_string().into()),
         ("ElementName", |_, row| row.neighbor.address.to_string().into()),
         ("IPAddress", |_, row| row.neighbor.address.to_string().into()),
-        // 3 is an address of IPv4, 4 one of IPv6.
+        // 3 is an address of IPv4, 4 one of IPv6 (CIM_RemoteServiceAccessPoint).
         ("InfoFormat", |_, row| if row.neighbor.address.is_ipv4() { 3_u16 } else { 4 }.into()),
         ("InterfaceAlias", |machine, row| row.aliases.of(machine, row.neighbor.link).into()),
         ("InterfaceIndex", |_, row| row.neighbor.link.into()),
         ("LinkLayerAddress", |_, row| row.neighbor.hardware_address.as_deref().map(dashed).into()),
         ("Name", |_, row| row.name().into()),
-        ("State", |_, row| row.state().into()),
+        ("State", |_, row| state(row.neighbor.state).into()),
         ("Store", |_, _| 1_u8.into()),
     ];
 
     const UNKNOWN: &'static [&'static str] = &[
         "AccessContext",
-        "AvailableRequestedStates",
-        "CommunicationStatus",
         "Description",
-        "DetailedStatus",
-        "EnabledDefault",
         "EnabledState",
-        "HealthState",
-        "InstallDate",
-        "InstanceID",
-        "OperatingStatus",
-        "OperationalStatus",
         "OtherAccessContext",
-        "OtherEnabledState",
         "OtherInfoFormatDescription",
-        "PrimaryStatus",
-        "RequestedState",
         "Status",
-        "StatusDescriptions",
-        "TimeOfLastStateChange",
-        "TransitioningToState",
     ];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
@@ -151,4 +137,16 @@ impl Table for NetNeighbor {
 fn on_link(text: &str) -> Result<Vec<u8>, ProviderError> {
     hardware_address(text)
         .ok_or_else(|| wrong(format!("LinkLayerAddress '{text}' is none such as 02-00-00-00-00-01")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_have_the_numbers_that_windows_documents() {
+        // Incomplete, reachable, stale, delay, probe, failed, permanent.
+        let kernel = [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x80];
+        assert_eq!(kernel.map(state), [1, 5, 4, 3, 2, 0, 6]);
+    }
 }

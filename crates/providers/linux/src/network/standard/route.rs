@@ -49,9 +49,10 @@ fn next_hop(route: &Route) -> String {
     route.gateway.map_or_else(|| nobody.to_owned(), |gateway| gateway.to_string())
 }
 
-/// Who has made a route, in the numbers of Windows (`MIB_IPPROTO_*`), from those of Linux (`RTPROT_*`).
-fn protocol(route: &Route) -> u16 {
-    match route.protocol {
+/// Who has made a route, in the numbers of Windows (Microsoft's reference of `MSFT_NetRoute`, `Protocol`), from those of
+/// Linux (`RTPROT_*` of linux/rtnetlink.h).
+fn protocol(maker: u8) -> u16 {
+    match maker {
         // Redirects and advertisements of routers are messages of ICMP.
         1 | 9 => 4,
         // What belongs to an address is the machine's own.
@@ -68,7 +69,7 @@ fn protocol(route: &Route) -> u16 {
 }
 
 fn is_static(route: &Route) -> bool {
-    protocol(route) == 3
+    protocol(route.protocol) == 3
 }
 
 impl Table for NetRoute {
@@ -90,14 +91,14 @@ impl Table for NetRoute {
         ("IsStatic", |_, row| is_static(&row.route).into()),
         ("NextHop", |_, row| next_hop(&row.route).into()),
         ("PreferredLifetime", |_, row| lifetime(row.route.valid.unwrap_or(Address::FOREVER))),
-        ("Protocol", |_, row| protocol(&row.route).into()),
+        ("Protocol", |_, row| protocol(row.route.protocol).into()),
         // 0 is "not told to others".
         ("Publish", |_, _| 0_u8.into()),
         ("RouteMetric", |_, row| u16::try_from(row.route.metric).unwrap_or(u16::MAX).into()),
         ("Store", |_, _| 1_u8.into()),
         // 2 is made by the administrator, 3 computed, 4 by the machine itself.
         ("TypeOfRoute", |_, row| {
-            match protocol(&row.route) {
+            match protocol(row.route.protocol) {
                 3 => 2_u16,
                 2 => 4,
                 _ => 3,
@@ -197,6 +198,13 @@ fn network(text: &str) -> Option<(IpAddr, u8)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn makers_of_routes_have_the_numbers_that_windows_documents() {
+        // Redirect, kernel, boot, static, advertisement, DHCP, BGP, IS-IS, OSPF, RIP, EIGRP, and one without a number.
+        let kernel = [1, 2, 3, 4, 9, 16, 186, 187, 188, 189, 192, 42];
+        assert_eq!(kernel.map(protocol), [4, 2, 3, 3, 4, 19, 14, 9, 13, 8, 16, 1]);
+    }
 
     #[test]
     fn networks_have_zeros_where_machines_are_told_apart() {

@@ -54,7 +54,8 @@ impl Socket {
         Some(Self { local, remote, state, inode })
     }
 
-    /// The state of a connection in the numbers of Windows, from those of Linux (`TCP_*`).
+    /// The state of a connection in the numbers of Windows (Microsoft's reference of `MSFT_NetTCPConnection`, `State`),
+    /// from those of Linux (`TCP_*` of linux/tcp.h; 12 is a request that is half answered).
     fn state(&self) -> Option<u8> {
         Some(match self.state {
             1 => 5,
@@ -158,29 +159,15 @@ impl Table for TcpConnection {
     const UNKNOWN: &'static [&'static str] = &[
         "AggregationBehavior",
         "AppliedSetting",
-        "AvailableRequestedStates",
         "Caption",
-        "CommunicationStatus",
         "CreationTime",
         "Description",
-        "DetailedStatus",
         "Directionality",
         "ElementName",
-        "EnabledDefault",
         "EnabledState",
-        "HealthState",
-        "InstallDate",
         "Name",
         "OffloadState",
-        "OperatingStatus",
-        "OperationalStatus",
-        "OtherEnabledState",
-        "PrimaryStatus",
-        "RequestedState",
         "Status",
-        "StatusDescriptions",
-        "TimeOfLastStateChange",
-        "TransitioningToState",
     ];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
@@ -208,28 +195,14 @@ impl Table for UdpEndpoint {
 
     const UNKNOWN: &'static [&'static str] = &[
         "AggregationBehavior",
-        "AvailableRequestedStates",
         "Caption",
-        "CommunicationStatus",
         "CreationTime",
         "Description",
-        "DetailedStatus",
         "Directionality",
         "ElementName",
-        "EnabledDefault",
         "EnabledState",
-        "HealthState",
-        "InstallDate",
         "Name",
-        "OperatingStatus",
-        "OperationalStatus",
-        "OtherEnabledState",
-        "PrimaryStatus",
-        "RequestedState",
         "Status",
-        "StatusDescriptions",
-        "TimeOfLastStateChange",
-        "TransitioningToState",
     ];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
@@ -241,6 +214,16 @@ impl Table for UdpEndpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn states_have_the_numbers_that_windows_documents() {
+        let nobody = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let state = |state| Socket { local: nobody, remote: nobody, state, inode: 0 }.state();
+        // Established, SYN sent and received, FIN wait 1 and 2, time wait, close, close wait, last ACK, listen, closing.
+        let kernel = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+        assert_eq!(kernel.map(state), [5, 3, 4, 6, 7, 11, 1, 8, 10, 2, 9, 4].map(Some));
+        assert_eq!([state(0), state(13)], [None, None]);
+    }
 
     #[cfg(target_endian = "little")]
     #[test]

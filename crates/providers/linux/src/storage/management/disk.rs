@@ -81,7 +81,7 @@ fn largest_free(machine: &Machine, drive: &Drive) -> Option<u64> {
     Some(largest)
 }
 
-/// The values of `OperationalStatus` of disks: online, not ready, failed.
+/// The values of `OperationalStatus` of disks (Microsoft's reference of `MSFT_Disk`).
 const ONLINE: u16 = 0xD010;
 const NOT_READY: u16 = 0xD011;
 const NO_MEDIA: u16 = 0xD012;
@@ -160,17 +160,8 @@ impl Table for Disk {
         ("UniqueIdFormat", |machine, drive| unique_id(machine, drive).map(|(_, format)| format).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "AdapterSerialNumber",
-        "IsHighlyAvailable",
-        "IsScaleOut",
-        "OfflineReason",
-        "PassThroughClass",
-        "PassThroughIds",
-        "PassThroughNamespace",
-        "PassThroughServer",
-        "ProvisioningType",
-    ];
+    const UNKNOWN: &'static [&'static str] =
+        &["AdapterSerialNumber", "IsHighlyAvailable", "IsScaleOut", "OfflineReason", "ProvisioningType"];
 
     fn rows(
         &self,

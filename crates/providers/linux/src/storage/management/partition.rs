@@ -136,15 +136,7 @@ impl Table for Partition {
         ("UniqueId", |machine, part| guid(machine, part).into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "DriveLetter",
-        "IsDAX",
-        "IsShadowCopy",
-        "PassThroughClass",
-        "PassThroughIds",
-        "PassThroughNamespace",
-        "PassThroughServer",
-    ];
+    const UNKNOWN: &'static [&'static str] = &["DriveLetter", "IsDAX", "IsShadowCopy"];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Part>) -> Result<(), ProviderError> {
         Part::all(machine).try_for_each(push)

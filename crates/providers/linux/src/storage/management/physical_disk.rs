@@ -17,21 +17,22 @@ pub(super) fn id(drive: &Drive) -> String {
     object_id("PhysicalDisk", &drive.block.node())
 }
 
-/// 0 is unspecified, 3 a disk that turns, 4 one that does not.
+/// 0 is unspecified, 3 a disk that turns, 4 one that does not (Microsoft's reference of `MSFT_PhysicalDisk`,
+/// `MediaType`).
 fn media(machine: &Machine, drive: &Drive) -> u16 {
     match rotation(machine, drive) {
         Some(0) => 4,
-        Some(_) => 3,
+        Some(_) => TURNS,
         // Bridges of USB and makers of virtual disks say "turns" when they do not know.
         None if is_virtual(drive) || bus(machine, drive) == 7 => 0,
         None => match drive.block.number::<u8>(machine, "queue/rotational") {
-            Some(1) => 3,
+            Some(1) => TURNS,
             _ => 0,
         },
     }
 }
 
-/// 0 is unknown, 2 OK, 3 degraded, 5 a failure is expected, 6 an error.
+/// 0 is unknown, 2 OK, 3 degraded, 5 a failure is expected, 6 an error (`MSFT_StorageNodeToPhysicalDisk`).
 fn operational_status(machine: &Machine, drive: &Drive) -> u16 {
     let expects_failure = drive.smart(machine).and_then(crate::storage::smart::Smart::expects_failure);
     match (drive.condition(machine), expects_failure) {
@@ -42,6 +43,12 @@ fn operational_status(machine: &Machine, drive: &Drive) -> u16 {
         (Condition::Fine, None) => 0,
     }
 }
+
+/// The value of `MediaType` for disks that turn.
+const TURNS: u16 = 3;
+
+/// The value of `CannotPoolReason` for those that are told in words.
+const OTHER_REASON: u16 = 1;
 
 /// How many octets of a disk partitions or a file system have.
 pub(super) fn allocated(machine: &Machine, drive: &Drive) -> u64 {
@@ -59,8 +66,9 @@ impl Table for PhysicalDisk {
     const COLUMNS: &'static [(&'static str, Fill<Drive>)] = &[
         ("AllocatedSize", |machine, drive| allocated(machine, drive).into()),
         ("BusType", |machine, drive| bus(machine, drive).into()),
-        // Linux knows no pools of disks that Windows could use.
+        // Linux knows no pools of disks that Windows could use, which is no reason of those that are numbered.
         ("CanPool", |_, _| false.into()),
+        ("CannotPoolReason", |_, _| vec![OTHER_REASON].into()),
         ("Description", |machine, drive| drive.model(machine).into()),
         ("DeviceId", |_, drive| drive.index.to_string().into()),
         ("FirmwareVersion", |machine, drive| drive.firmware(machine).into()),
@@ -71,6 +79,7 @@ impl Table for PhysicalDisk {
         ("MediaType", |machine, drive| media(machine, drive).into()),
         ("Model", |machine, drive| drive.model(machine).into()),
         ("ObjectId", |_, drive| id(drive).into()),
+        ("OtherCannotPoolReasonDescription", |_, _| "Linux has no storage pools of Windows".into()),
         ("OperationalStatus", |machine, drive| vec![operational_status(machine, drive)].into()),
         ("PhysicalLocation", |machine, drive| {
             drive.udev(machine).property("ID_PATH").unwrap_or(&drive.block.folder).to_owned().into()
@@ -80,25 +89,23 @@ impl Table for PhysicalDisk {
         }),
         ("SerialNumber", |machine, drive| drive.serial_number(machine).into()),
         ("Size", |machine, drive| drive.block.size(machine).into()),
-        ("SpindleSpeed", |machine, drive| rotation(machine, drive).into()),
+        ("SpindleSpeed", |machine, drive| {
+            // One that turns, nobody knows how fast, has the largest number.
+            let unknown = || (media(machine, drive) == TURNS).then_some(u32::MAX);
+            rotation(machine, drive).or_else(unknown).into()
+        }),
         ("UniqueId", |machine, drive| unique_id(machine, drive).map(|(id, _)| id).into()),
         ("UniqueIdFormat", |machine, drive| unique_id(machine, drive).map(|(_, format)| format).into()),
     ];
 
     const UNKNOWN: &'static [&'static str] = &[
         "AdapterSerialNumber",
-        "CannotPoolReason",
         "EnclosureNumber",
         "FruId",
         "IsIndicationEnabled",
         "IsPartial",
         "OperationalDetails",
-        "OtherCannotPoolReasonDescription",
         "PartNumber",
-        "PassThroughClass",
-        "PassThroughIds",
-        "PassThroughNamespace",
-        "PassThroughServer",
         "SlotNumber",
         "SoftwareVersion",
         "StoragePoolUniqueId",

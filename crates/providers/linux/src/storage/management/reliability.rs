@@ -74,16 +74,8 @@ impl Table for ReliabilityCounter {
         }),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "FlushLatencyMax",
-        "ManufactureDate",
-        "PassThroughClass",
-        "PassThroughIds",
-        "PassThroughNamespace",
-        "PassThroughServer",
-        "ReadLatencyMax",
-        "WriteLatencyMax",
-    ];
+    const UNKNOWN: &'static [&'static str] =
+        &["FlushLatencyMax", "ManufactureDate", "ReadLatencyMax", "WriteLatencyMax"];
 
     fn rows(
         &self,

@@ -103,15 +103,7 @@ impl Table for Volume {
         ("UniqueId", |_, row| row.device_id().into()),
     ];
 
-    const UNKNOWN: &'static [&'static str] = &[
-        "DedupMode",
-        "DriveLetter",
-        "PassThroughClass",
-        "PassThroughIds",
-        "PassThroughNamespace",
-        "PassThroughServer",
-        "ReFSDedupMode",
-    ];
+    const UNKNOWN: &'static [&'static str] = &["DedupMode", "DriveLetter", "ReFSDedupMode"];
 
     fn rows(
         &self,

@@ -1,0 +1,151 @@
+//! Records of the journal as they are written: journalctl follows it (journalctl(1)).
+
+use std::io;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use cim::{Class, Instance, Status};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::task::JoinHandle;
+use wmi::{BoxFuture, EventSource, Happening, ProviderError, Telling};
+
+use super::event::{NtLogEvent, Row};
+use super::journal::{MAX_RECORD, Record, folder};
+use crate::Machine;
+use crate::program::command_of_system;
+use crate::table::{failure, whole};
+
+/// Tells of every record that is written from a moment on, once.
+pub(super) struct NewRecords {
+    machine: Arc<Machine>,
+    class: Arc<Class>,
+    journal: Followed,
+    /// What comes after this has not been told.
+    place: Place,
+    making: Option<JoinHandle<Result<Instance, ProviderError>>>,
+}
+
+/// A place in the journal.
+enum Place {
+    /// Nothing has been told that is younger, in microseconds since 1970.
+    Since(u128),
+    /// The record of this cursor has been told.
+    After(String),
+}
+
+impl NewRecords {
+    /// Begins to listen. A record is of the time at which the journal has taken it, so what is written after this is
+    /// found however long journalctl takes to begin.
+    ///
+    /// # Errors
+    /// What kept journalctl from starting.
+    pub(super) fn open(machine: &Arc<Machine>, class: &Arc<Class>) -> io::Result<Self> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        let place = Place::Since(now);
+        let journal = Followed::begin(machine, &place)?;
+        Ok(Self { machine: Arc::clone(machine), class: Arc::clone(class), journal, place, making: None })
+    }
+
+    /// Waits for the next record, and has an instance made of it.
+    async fn hear(&mut self) -> Result<JoinHandle<Result<Instance, ProviderError>>, ProviderError> {
+        loop {
+            if let Some(record) = self.journal.next().await.map_err(failure)? {
+                if let Some(cursor) = record.text("__CURSOR") {
+                    self.place = Place::After(cursor);
+                }
+                let (machine, class) = (Arc::clone(&self.machine), Arc::clone(&self.class));
+                // The names of users stand in files.
+                let making = move || whole::<NtLogEvent>(&machine, &class, &Row::of(record));
+                return Ok(tokio::task::spawn_blocking(making));
+            }
+            // One that has told nothing would tell nothing again.
+            if !self.journal.has_told {
+                let problem = "journalctl does not follow the journal\n  journalctl --follow tells why, as the same user";
+                return Err(ProviderError::failed(Status::Failed, problem));
+            }
+            self.journal = Followed::begin(&self.machine, &self.place).map_err(failure)?;
+        }
+    }
+}
+
+impl EventSource for NewRecords {
+    fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
+        Box::pin(async {
+            if self.making.is_none() {
+                self.making = Some(self.hear().await?);
+            }
+            let Some(making) = &mut self.making else { return Err(ProviderError::NotCapable) };
+            let made = making.await;
+            self.making = None;
+            let failed = |_| ProviderError::failed(Status::ProviderFailure, "reading a record was given up");
+            Ok(Happening::Came(made.map_err(failed)??))
+        })
+    }
+
+    fn telling(&self) -> Telling {
+        Telling::Instances
+    }
+}
+
+/// A journalctl that follows the journal. It ends with this.
+struct Followed {
+    _program: Child,
+    output: BufReader<ChildStdout>,
+    /// What has come of a line.
+    line: Vec<u8>,
+    /// The line is too long: the rest of it is not kept.
+    is_too_long: bool,
+    has_told: bool,
+}
+
+impl Followed {
+    fn begin(machine: &Machine, place: &Place) -> io::Result<Self> {
+        let mut command = command_of_system("journalctl");
+        command.args(["--quiet", "--no-pager", "--follow", "--no-tail", "--output=json"]);
+        match place {
+            Place::Since(moment) => {
+                command.arg(format!("--since=@{}.{:06}", moment / 1_000_000, moment % 1_000_000))
+            }
+            Place::After(cursor) => command.arg(format!("--after-cursor={cursor}")),
+        };
+        // That of this machine may move to another folder while it is followed.
+        if let Some(folder) = folder(machine).filter(|_| !machine.is_this()) {
+            command.arg("--directory").arg(folder);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut program = Command::from(command).kill_on_drop(true).spawn()?;
+        let output = BufReader::new(program.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?);
+        Ok(Self { _program: program, output, line: Vec::new(), is_too_long: false, has_told: false })
+    }
+
+    /// The next record; `None` when journalctl has ended. Nothing is lost if the future is dropped.
+    async fn next(&mut self) -> io::Result<Option<Record>> {
+        loop {
+            let there = self.output.fill_buf().await?;
+            let end = there.iter().position(|octet| *octet == b'\n');
+            let taken = end.map_or(there.len(), |end| end + 1);
+            let is_over = there.is_empty();
+            self.is_too_long |= u64::try_from(self.line.len() + taken).unwrap_or(u64::MAX) > MAX_RECORD;
+            if !self.is_too_long {
+                self.line.extend(there.get(..taken).unwrap_or_default());
+            }
+            self.output.consume(taken);
+            if is_over {
+                return Ok(None);
+            }
+            if end.is_none() {
+                continue;
+            }
+            let line = std::mem::take(&mut self.line);
+            if std::mem::take(&mut self.is_too_long) {
+                continue;
+            }
+            if let Some(record) = Record::parse(&line) {
+                self.has_told = true;
+                return Ok(Some(record));
+            }
+        }
+    }
+}

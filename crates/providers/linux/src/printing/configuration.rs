@@ -1,0 +1,141 @@
+//! `Win32_PrinterConfiguration`: how a printer prints what says nothing of it.
+
+use std::sync::Arc;
+
+use cim::Value;
+use wmi::{Lookup, ProviderError, Scan};
+
+use super::printer::{Row, all, find};
+use crate::Machine;
+use crate::table::{Fill, Push, Table, text_key};
+
+/// What the queues do if they are not told otherwise (RFC 8011 5.2, the attributes whose names end with `-default`).
+pub(super) struct Configurations;
+
+impl Row {
+    fn dots(&self) -> Option<(u32, u32)> {
+        self.told.resolution("printer-resolution-default")
+    }
+
+    fn across(&self) -> Value {
+        self.dots().map(|(across, _)| across).into()
+    }
+
+    fn along(&self) -> Value {
+        self.dots().map(|(_, along)| along).into()
+    }
+
+    fn paper(&self) -> Option<(u32, u32)> {
+        self.told.text("media-default").and_then(paper)
+    }
+
+    /// Dots an inch, or the negative number of draft, medium or high.
+    fn quality(&self) -> Option<u32> {
+        let word = || match self.told.number("print-quality-default")? {
+            3 => Some(1_u32),
+            4 => Some(3),
+            5 => Some(4),
+            _ => None,
+        };
+        self.dots().map(|(across, _)| across).or_else(|| word().map(u32::wrapping_neg))
+    }
+}
+
+/// Width and length of a paper in tenths of a millimetre, of its name (PWG 5101.1): `iso_a4_210x297mm`.
+fn paper(name: &str) -> Option<(u32, u32)> {
+    let size = name.rsplit('_').next()?;
+    let (size, tenths) = match size.strip_suffix("mm") {
+        Some(size) => (size, 10.0),
+        None => (size.strip_suffix("in")?, 254.0),
+    };
+    let (width, length) = size.split_once('x')?;
+    let tenths = |text: &str| {
+        let length = text.parse::<f64>().ok()? * tenths;
+        // Nobody makes paper of ten metres and more.
+        (0.0..100_000.0).contains(&length).then(|| format!("{length:.0}").parse().ok())?
+    };
+    Some((tenths(width)?, tenths(length)?))
+}
+
+impl Table for Configurations {
+    type Row = Row;
+
+    const CLASS: &'static str = "Win32_PrinterConfiguration";
+
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Caption", |_, row| row.name().to_owned().into()),
+        ("Collate", |_, row| {
+            let way = row.told.text("multiple-document-handling-default");
+            way.map(|way| way != "separate-documents-uncollated-copies").into()
+        }),
+        // 1 is black and white, 2 colour.
+        ("Color", |_, row| match row.told.text("print-color-mode-default") {
+            Some("monochrome" | "process-monochrome" | "bi-level" | "process-bi-level") => 1_u32.into(),
+            Some("color") => 2_u32.into(),
+            _ => Value::Null,
+        }),
+        ("Copies", |_, row| row.count(row.told.number("copies-default"))),
+        ("Description", |_, row| row.name().to_owned().into()),
+        ("DeviceName", |_, row| row.name().to_owned().into()),
+        ("Duplex", |_, row| row.told.text("sides-default").map(|sides| sides != "one-sided").into()),
+        ("HorizontalResolution", |_, row| row.across()),
+        ("Name", |_, row| row.name().to_owned().into()),
+        // 1 is portrait, 2 landscape, of the four ways to turn a page.
+        ("Orientation", |_, row| match row.told.number("orientation-requested-default") {
+            Some(3 | 6) => 1_u32.into(),
+            Some(4 | 5) => 2_u32.into(),
+            _ => Value::Null,
+        }),
+        ("PaperLength", |_, row| row.paper().map(|(_, length)| length).into()),
+        ("PaperSize", |_, row| row.text("media-default")),
+        ("PaperWidth", |_, row| row.paper().map(|(width, _)| width).into()),
+        ("PrintQuality", |_, row| row.quality().into()),
+        ("SettingID", |_, row| row.name().to_owned().into()),
+        ("VerticalResolution", |_, row| row.along()),
+        ("XResolution", |_, row| row.across()),
+        ("YResolution", |_, row| row.along()),
+    ];
+
+    const UNKNOWN: &'static [&'static str] = &[
+        "BitsPerPel",
+        "DisplayFlags",
+        "DisplayFrequency",
+        "DitherType",
+        "DriverVersion",
+        "FormName",
+        "ICMIntent",
+        "ICMMethod",
+        "LogPixels",
+        "MediaType",
+        "PelsHeight",
+        "PelsWidth",
+        "Scale",
+        "SpecificationVersion",
+        "TTOption",
+    ];
+
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        all(machine)?.into_iter().try_for_each(push)
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
+        find(machine, text_key(lookup.keys))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_papers_tell_their_size() {
+        assert_eq!(paper("iso_a4_210x297mm"), Some((2_100, 2_970)));
+        assert_eq!(paper("na_letter_8.5x11in"), Some((2_159, 2_794)));
+        assert_eq!(paper("custom_10.5x20mm_10.5x20mm"), Some((105, 200)));
+        for none in
+            ["A4", "iso_a4_210x297", "iso_a4_x297mm", "x_-1x5mm", "x_1e9x5mm", "x_NaNx5mm", "x_infx5in"]
+        {
+            assert_eq!(paper(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! `RegistryKeyChangeEvent`, `RegistryTreeChangeEvent` and `RegistryValueChangeEvent`: keys that are not what they were.
+//!
+//! The files that the registry is read from say when to look (inotify(7)); where the kernel does not tell, they are
+//! looked at from time to time. As on Windows a query must leave no key open, and there are no events of
+//! `HKEY_CURRENT_USER` and `HKEY_CLASSES_ROOT`.
+
+mod state;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cim::{Class, Instance, Name, Namespace, Status, Value};
+use readiness::FileChanges;
+use tokio::task::JoinHandle;
+use wmi::{BoxFuture, EventSource, Happening, Provider, ProviderError, Scan, Sink, Watch};
+
+use super::Code;
+use super::key::Key;
+use crate::Machine;
+use state::{Fingerprints, Part};
+
+/// Tells of keys and values that change.
+pub(crate) struct RegistryEvents {
+    machine: Arc<Machine>,
+}
+
+const KEY: &str = "RegistryKeyChangeEvent";
+const TREE: &str = "RegistryTreeChangeEvent";
+const VALUE: &str = "RegistryValueChangeEvent";
+
+impl RegistryEvents {
+    pub(crate) fn of(machine: &Arc<Machine>) -> Arc<dyn Provider> {
+        Arc::new(Self { machine: Arc::clone(machine) })
+    }
+}
+
+impl Provider for RegistryEvents {
+    fn classes(&self) -> Vec<(Namespace, Name)> {
+        let namespaces = ["root/cimv2", "root/default"].into_iter();
+        let pairs = namespaces.flat_map(|namespace| [KEY, TREE, VALUE].map(|class| (namespace, class)));
+        pairs
+            .filter_map(|(namespace, class)| Namespace::parse(namespace).ok().zip(Name::parse(class).ok()))
+            .collect()
+    }
+
+    fn enumerate(&self, _scan: &Scan, _rows: &mut Sink<'_>) -> Result<(), ProviderError> {
+        // What has been is not kept.
+        Err(ProviderError::NotCapable)
+    }
+
+    fn watch(&self, watch: &Watch<'_>) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
+        let names: &'static [&'static str] = match watch.class.name().as_str() {
+            KEY => &["Hive", "KeyPath"],
+            TREE => &["Hive", "RootPath"],
+            VALUE => &["Hive", "KeyPath", "ValueName"],
+            _ => return Ok(None),
+        };
+        let Some(pinned) = watch.pinned(names) else { return Err(too_broad(names)) };
+        let fingerprints = Fingerprints::new(&self.machine);
+        let subjects =
+            pinned.into_iter().map(|values| Subject::read(names, values)).collect::<Result<Vec<_>, _>>()?;
+        // It listens before it looks for the first time, so that nothing is missed in between.
+        let files = listen(&self.machine, &subjects);
+        let seen = subjects.iter().map(|subject| subject.there(&fingerprints)).collect::<Result<_, _>>()?;
+        Ok(Some(Box::new(KeyChanges {
+            class: Arc::clone(watch.class),
+            subjects: subjects.into(),
+            fingerprints,
+            files,
+            seen,
+            looking: None,
+            ready: VecDeque::new(),
+        })))
+    }
+}
+
+/// What Windows says of such queries.
+fn too_broad(names: &[&str]) -> ProviderError {
+    let open = names.join(" and ");
+    ProviderError::failed(
+        Status::RegistrationTooBroad,
+        format!(
+            "the query leaves open what to watch\n  add WHERE with one value each for {open}, joined by AND"
+        ),
+    )
+}
+
+/// One thing that is watched.
+struct Subject {
+    key: Key,
+    part: Part,
+    /// The properties of its events, as the query has them.
+    properties: Vec<(&'static str, Value)>,
+}
+
+impl Subject {
+    fn read(names: &[&'static str], values: Vec<Value>) -> Result<Self, ProviderError> {
+        let text = |at: usize| values.get(at).and_then(Value::as_str).unwrap_or_default();
+        let (hive, path) = (text(0), text(1));
+        if !hive.eq_ignore_ascii_case("HKEY_LOCAL_MACHINE") {
+            let problem = format!("there are no events of {hive}\n  HKEY_LOCAL_MACHINE has some");
+            return Err(ProviderError::failed(Status::InvalidParameter, problem));
+        }
+        let key = Key::parse(0x8000_0002, path).ok_or_else(|| missing(path))?;
+        let part = match names {
+            [_, "RootPath"] => Part::Tree,
+            [_, _] => Part::Key,
+            _ => Part::Value(text(2).to_owned()),
+        };
+        Ok(Self { key, part, properties: names.iter().copied().zip(values).collect() })
+    }
+
+    /// What it is like now.
+    fn there(&self, fingerprints: &Fingerprints) -> Result<Option<u64>, ProviderError> {
+        match fingerprints.of(&self.key, &self.part) {
+            Ok(None) => Err(missing(&self.key.to_string())),
+            Ok(fingerprint) => Ok(fingerprint),
+            Err(Code::Denied) => {
+                Err(ProviderError::failed(Status::AccessDenied, "the registry may not be read by this user"))
+            }
+            Err(_) => Err(ProviderError::failed(Status::Failed, "the registry cannot be read")),
+        }
+    }
+}
+
+fn missing(path: &str) -> ProviderError {
+    ProviderError::failed(Status::NotFound, format!("there is no key {path} in HKEY_LOCAL_MACHINE"))
+}
+
+/// Tells of subjects that change.
+struct KeyChanges {
+    class: Arc<Class>,
+    subjects: Arc<[Subject]>,
+    fingerprints: Fingerprints,
+    /// `None` where the kernel does not tell.
+    files: Option<FileChanges>,
+    seen: Vec<Option<u64>>,
+    looking: Option<JoinHandle<Looked>>,
+    ready: VecDeque<Instance>,
+}
+
+/// What somebody who looked has found; of what could not be read, nothing.
+struct Looked {
+    files: Option<FileChanges>,
+    found: Vec<Option<Option<u64>>>,
+}
+
+impl KeyChanges {
+    /// Waits until it is time to look.
+    async fn wait(&mut self) {
+        match &mut self.files {
+            // When a folder has gone, it is time as well.
+            Some(files) => drop(files.next().await),
+            None => tokio::time::sleep(INTERVAL).await,
+        }
+    }
+
+    /// Looks, without keeping others waiting.
+    fn look(&self) -> JoinHandle<Looked> {
+        let (subjects, fingerprints) = (Arc::clone(&self.subjects), self.fingerprints.clone());
+        let runtime = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || {
+            // Folders may have come since.
+            let _within = runtime.enter();
+            let files = listen(fingerprints.machine(), &subjects);
+            let found =
+                subjects.iter().map(|subject| fingerprints.of(&subject.key, &subject.part).ok()).collect();
+            Looked { files, found }
+        })
+    }
+
+    fn compare(&mut self, looked: Looked) -> Result<(), ProviderError> {
+        self.files = looked.files;
+        for ((subject, seen), found) in self.subjects.iter().zip(&mut self.seen).zip(looked.found) {
+            if let Some(found) = found
+                && found != *seen
+            {
+                *seen = found;
+                let with = |event: Instance, (name, value): &(&str, Value)| event.with(name, value.clone());
+                let event =
+                    subject.properties.iter().try_fold(Instance::new(Arc::clone(&self.class)), with)?;
+                self.ready.push_back(event);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl EventSource for KeyChanges {
+    fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
+        Box::pin(async {
+            loop {
+                if let Some(event) = self.ready.pop_front() {
+                    return Ok(Happening::Event(event));
+                }
+                if self.looking.is_none() {
+                    self.wait().await;
+                    self.looking = Some(self.look());
+                }
+                let Some(looking) = &mut self.looking else { continue };
+                let looked = looking.await;
+                self.looking = None;
+                let failed = |_| {
+                    ProviderError::failed(Status::ProviderFailure, "looking at the registry was given up")
+                };
+                self.compare(looked.map_err(failed)?)?;
+            }
+        })
+    }
+}
+
+/// Listens to the files that some subjects are read from.
+fn listen(machine: &Machine, subjects: &[Subject]) -> Option<FileChanges> {
+    let mut sources: Vec<PathBuf> =
+        subjects.iter().flat_map(|subject| state::sources(machine, &subject.key, &subject.part)).collect();
+    sources.sort();
+    sources.dedup();
+    let files = sources.iter().map(|path| nearest(path));
+    let folders = sources.iter().filter(|path| path.is_dir());
+    let listening = FileChanges::of(files).and_then(|files| files.and_all_in(folders));
+    listening.inspect_err(|error| tracing::debug!(%error, "The registry is looked at from time to time")).ok()
+}
+
+/// The path itself, or the first folder on the way to it that is missing.
+fn nearest(path: &std::path::Path) -> PathBuf {
+    let is_in_a_folder = |path: &&std::path::Path| path.parent().is_some_and(std::path::Path::is_dir);
+    path.ancestors().find(is_in_a_folder).unwrap_or(path).to_owned()
+}
+
+/// How often it is looked where the kernel does not tell.
+const INTERVAL: Duration = Duration::from_secs(5);

@@ -1,0 +1,113 @@
+//! What parts of the registry are like, in a number that is another one when they are.
+
+use std::fs::Metadata;
+use std::hash::{BuildHasher as _, Hash as _, Hasher, RandomState};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::super::key::{Data, Key, is_same};
+use super::super::store::Store;
+use super::super::view::{VIEWS, View};
+use super::super::{Code, Registry};
+use crate::Machine;
+
+/// How much of a key is watched.
+pub(super) enum Part {
+    /// Its values, and the names of the keys directly below it.
+    Key,
+    /// All of it, and all below.
+    Tree,
+    /// The value of this name.
+    Value(String),
+}
+
+/// Makes numbers of what it sees, by a secret of its own: nobody can choose what looks alike.
+#[derive(Clone)]
+pub(super) struct Fingerprints {
+    machine: Arc<Machine>,
+    hashing: RandomState,
+}
+
+impl Fingerprints {
+    pub(super) fn new(machine: &Arc<Machine>) -> Self {
+        Self { machine: Arc::clone(machine), hashing: RandomState::new() }
+    }
+
+    pub(super) fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// What a part of a key is like; `None` if there is no such key.
+    ///
+    /// # Errors
+    /// What kept it from being read.
+    pub(super) fn of(&self, key: &Key, part: &Part) -> Result<Option<u64>, Code> {
+        let mut hasher = self.hashing.build_hasher();
+        let registry = Registry { machine: &self.machine };
+        let hashed = match part {
+            Part::Key => registry.values(key).and_then(|values| {
+                values.hash(&mut hasher);
+                registry.names_below(key).map(|names| names.hash(&mut hasher))
+            }),
+            Part::Value(name) => registry.values(key).map(|values| {
+                let data: Option<&Data> =
+                    values.iter().find(|(own, _)| is_same(own, name)).map(|(_, data)| data);
+                data.hash(&mut hasher);
+            }),
+            Part::Tree => registry.kept(key.hive).and_then(|kept| {
+                if !registry.exists(key, &kept) {
+                    return Err(Code::NotFound);
+                }
+                kept.tree(key).for_each(|content| content.hash(&mut hasher));
+                // To read it all would take long where there are many packages.
+                let views = VIEWS.iter().filter(|view| shows(view, key, part));
+                views
+                    .flat_map(|view| (view.sources)(&self.machine))
+                    .for_each(|path| stamp(&path, &mut hasher));
+                Ok(())
+            }),
+        };
+        match hashed {
+            Ok(()) => Ok(Some(hasher.finish())),
+            Err(Code::NotFound) => Ok(None),
+            Err(code) => Err(code),
+        }
+    }
+}
+
+/// The files and folders that are others when a part of a key is.
+pub(super) fn sources(machine: &Machine, key: &Key, part: &Part) -> Vec<PathBuf> {
+    let store = Store::of(machine, key.hive).map(|store| store.path().to_owned());
+    let views = VIEWS.iter().filter(|view| shows(view, key, part));
+    store.into_iter().chain(views.flat_map(|view| (view.sources)(machine))).collect()
+}
+
+/// Whether a view shows something of a part of a key.
+fn shows(view: &View, key: &Key, part: &Part) -> bool {
+    key.below(view.path).is_some() || (matches!(part, Part::Tree) && key.next(view.path).is_some())
+}
+
+/// When files were changed, directly in a folder too.
+fn stamp(path: &Path, hasher: &mut impl Hasher) {
+    let of = |metadata: &Metadata, hasher: &mut dyn Hasher| {
+        hasher.write_u64(metadata.ino());
+        hasher.write_u64(metadata.size());
+        hasher.write_i64(metadata.mtime());
+        hasher.write_i64(metadata.mtime_nsec());
+    };
+    let Ok(metadata) = path.metadata() else { return hasher.write_u8(0) };
+    of(&metadata, hasher);
+    if !metadata.is_dir() {
+        return;
+    }
+    let Ok(entries) = path.read_dir() else { return };
+    let mut entries: Vec<_> = entries.filter_map(Result::ok).collect();
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        entry.file_name().hash(&mut *hasher);
+        if let Ok(metadata) = entry.metadata() {
+            of(&metadata, hasher);
+        }
+    }
+}

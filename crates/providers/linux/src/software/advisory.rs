@@ -1,0 +1,100 @@
+//! The advisories that are installed, of those that the repositories of dnf tell of (dnf(8), `updateinfo`).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use cim::Status;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use wmi::ProviderError;
+
+use super::quick_fix::{Kind, Update};
+use crate::table::failure;
+use crate::{Machine, program};
+
+/// How long dnf may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// An update for each advisory of which a package is installed, in that version or a later one; none without dnf.
+///
+/// # Errors
+/// What kept dnf or rpm from telling.
+pub(super) fn updates(machine: &Machine) -> Result<Vec<Update>, ProviderError> {
+    // What dnf has fetched by itself counts; nobody waits for a network here.
+    let mut words = vec!["-C".into(), "-q".into()];
+    if !machine.is_this() {
+        words.extend(["--installroot".into(), machine.path("").into_os_string()]);
+    }
+    words.extend(["updateinfo", "list", "--installed"].map(Into::into));
+    let ended = match program::of_system("dnf", words, LIMIT) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        ended => ended.map_err(failure)?,
+    };
+    if ended.code != 0 {
+        let problem = format!("dnf: {}", ended.stderr.trim());
+        return Err(ProviderError::failed(Status::ProviderFailure, problem));
+    }
+    let packages = machine.packages().map_err(failure)?;
+    let installed = |name: &str| {
+        packages
+            .iter()
+            .find(|one| format!("{}-{}.{}", one.name, one.version, one.architecture) == name)?
+            .installed
+    };
+    let mut updates: BTreeMap<&str, Update> = BTreeMap::new();
+    for Line { id, kind, package } in ended.stdout.lines().filter_map(line) {
+        let update =
+            updates.entry(id).or_insert_with(|| Update { id: id.to_owned(), kind, day: None, by: None });
+        // The day of the last of its packages; of one that was replaced since it is not known.
+        update.day = update.day.max(installed(package).and_then(day));
+    }
+    Ok(updates.into_values().collect())
+}
+
+fn day(seconds: i64) -> Option<Date> {
+    Some(Timestamp::from_second(seconds).ok()?.to_zoned(TimeZone::system()).date())
+}
+
+/// A line of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Line<'l> {
+    id: &'l str,
+    kind: Kind,
+    package: &'l str,
+}
+
+/// An advisory, its kind and a package; version 5 of dnf has headings, a severity of its own, and the day of issue.
+fn line(line: &str) -> Option<Line<'_>> {
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let (id, kind, package) = match fields.as_slice() {
+        ["Name", "Type", ..] => return None,
+        [id, kind, package] => (id, kind, package),
+        [id, kind, _severity, package, _day, ..] => (id, kind, package),
+        _ => return None,
+    };
+    // Version 4 says it behind the severity: "Important/Sec.".
+    let is_security = *kind == "security" || kind.ends_with("/Sec.");
+    Some(Line { id, kind: if is_security { Kind::Security } else { Kind::Other }, package })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_both_versions_of_dnf_are_read() {
+        let told = |text: &'static str| line(text).map(|Line { id, kind, package }| (id, kind, package));
+        let security = Some(("A-2026:1", Kind::Security, "app-2-1.noarch"));
+        assert_eq!(told("A-2026:1 Important/Sec. app-2-1.noarch"), security);
+        assert_eq!(told("A-2026:1  security  Important  app-2-1.noarch  2026-05-01 10:00:00"), security);
+        assert_eq!(
+            told("A-2026:1 bugfix   app-2-1.noarch"),
+            Some(("A-2026:1", Kind::Other, "app-2-1.noarch"))
+        );
+        for none in ["Name Type Severity Package Issued", "", "one", "one two"] {
+            assert_eq!(told(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Changes of the registry: told of what was asked for, and of nothing else.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cim::{Identity, Instance, Name, Namespace, ObjectPath, Status, Value};
+use telarch_linux::Machine;
+use tokio::time::timeout;
+use wmi::{Context, Error, Events, Occurrence};
+
+use crate::{engine, text};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn namespace() -> Namespace {
+    Namespace::parse("root/default").unwrap()
+}
+
+async fn subscribe(machine: &Arc<Machine>, query: &str) -> Result<Events, Error> {
+    engine(machine).subscribe(&Context::of_this_process("test"), &namespace(), query).await
+}
+
+async fn next(events: &mut Events) -> Instance {
+    match timeout(PATIENCE, events.next()).await.expect("an event in time").unwrap().unwrap() {
+        Occurrence::Event(event) => event,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Sets a number, and so makes the key.
+async fn set(machine: &Arc<Machine>, key: &str, name: &str, number: u32) {
+    let class = Name::parse("StdRegProv").unwrap();
+    let path = ObjectPath { server: None, namespace: None, class, identity: Identity::Class };
+    let input = |operation: &cim::Operation| {
+        let begin = Instance::with_defaults(operation.input.clone());
+        begin.with("sSubKeyName", key.to_owned())?.with("sValueName", name.to_owned())?.with("uValue", number)
+    };
+    let context = Context::of_this_process("test");
+    let answer = engine(machine).invoke(&context, &namespace(), &path, "SetDWORDValue", input).await.unwrap();
+    assert_eq!(text(&answer, "ReturnValue"), "0");
+}
+
+fn keeping(folder: &Path) -> Arc<Machine> {
+    Arc::new(Machine::this().keeping(folder, None))
+}
+
+#[tokio::test]
+async fn keys_values_and_trees_that_change_are_told_and_their_neighbours_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = keeping(folder.path());
+    set(&machine, "SOFTWARE\\Site\\Deep", "a", 0).await;
+    let of = |class: &str, rest: &str| {
+        format!("SELECT * FROM {class} WHERE Hive = 'HKEY_LOCAL_MACHINE' AND {rest}")
+    };
+    let mut key =
+        subscribe(&machine, &of("RegistryKeyChangeEvent", "KeyPath = 'SOFTWARE\\\\Site'")).await.unwrap();
+    let value = "ValueName = 'b' AND KeyPath = 'software\\\\site'";
+    let mut value = subscribe(&machine, &of("RegistryValueChangeEvent", value)).await.unwrap();
+    let mut tree =
+        subscribe(&machine, &of("RegistryTreeChangeEvent", "RootPath = 'SOFTWARE\\\\Site'")).await.unwrap();
+
+    // Below the key, and beside it.
+    set(&machine, "SOFTWARE\\Site\\Deep", "a", 1).await;
+    let event = next(&mut tree).await;
+    assert_eq!([text(&event, "Hive"), text(&event, "RootPath")], ["HKEY_LOCAL_MACHINE", "SOFTWARE\\Site"]);
+    assert!(matches!(event.value("TIME_CREATED"), Some(Value::Uint64(_))));
+    set(&machine, "SOFTWARE\\Site2", "a", 1).await;
+    // Another value of the key.
+    set(&machine, "SOFTWARE\\Site", "a", 1).await;
+    assert_eq!(text(&next(&mut key).await, "KeyPath"), "SOFTWARE\\Site");
+    next(&mut tree).await;
+    // A new key directly below it, then the value itself: it comes, it changes.
+    set(&machine, "SOFTWARE\\Site\\New", "a", 1).await;
+    next(&mut key).await;
+    next(&mut tree).await;
+    for number in [1, 2] {
+        set(&machine, "SOFTWARE\\Site", "B", number).await;
+        let event = next(&mut value).await;
+        assert_eq!([text(&event, "ValueName"), text(&event, "KeyPath")], ["b", "software\\site"]);
+        next(&mut key).await;
+        next(&mut tree).await;
+    }
+    for events in [&mut key, &mut value, &mut tree] {
+        assert!(timeout(Duration::from_millis(50), events.next()).await.is_err(), "{events:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_is_not_kept_yet_is_watched_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = keeping(&folder.path().join("below/further"));
+    let query =
+        "SELECT * FROM RegistryTreeChangeEvent WHERE Hive = 'hkey_local_machine' AND RootPath = 'SOFTWARE'";
+    let mut events = subscribe(&machine, query).await.unwrap();
+    for number in [1, 2] {
+        set(&machine, "SOFTWARE\\Site", "a", number).await;
+        assert_eq!(text(&next(&mut events).await, "Hive"), "hkey_local_machine");
+    }
+}
+
+#[tokio::test]
+async fn what_the_registry_shows_of_the_machine_is_told_when_its_files_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("etc/systemd/system/web.service", "[Unit]\nDescription=Web\n");
+    let machine = Arc::new(Machine::at(folder.path()));
+    let services = "SYSTEM\\\\CurrentControlSet\\\\Services";
+    let query = format!(
+        "SELECT * FROM RegistryKeyChangeEvent WHERE Hive = 'HKEY_LOCAL_MACHINE' \
+         AND (KeyPath = '{services}' OR KeyPath = '{services}\\\\web')"
+    );
+    let mut events = subscribe(&machine, &query).await.unwrap();
+    let services = services.replace("\\\\", "\\");
+    write("etc/systemd/system/web.service", "[Unit]\nDescription=The web\n");
+    assert_eq!(text(&next(&mut events).await, "KeyPath"), format!("{services}\\web"));
+    write("usr/lib/systemd/system/mail.service", "[Unit]\n");
+    assert_eq!(text(&next(&mut events).await, "KeyPath"), services);
+    // It is started with the machine from now on: the folder that says so is new.
+    write("etc/systemd/system/multi-user.target.wants/web.service", "");
+    assert_eq!(text(&next(&mut events).await, "KeyPath"), format!("{services}\\web"));
+}
+
+#[tokio::test]
+async fn a_query_that_leaves_a_key_open_or_names_none_is_refused_as_on_windows() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = keeping(folder.path());
+    for (query, status) in [
+        ("RegistryKeyChangeEvent", Status::RegistrationTooBroad),
+        ("RegistryEvent", Status::RegistrationTooBroad),
+        ("RegistryKeyChangeEvent WHERE Hive = 'HKEY_LOCAL_MACHINE'", Status::RegistrationTooBroad),
+        (
+            "RegistryKeyChangeEvent WHERE Hive = 'HKEY_LOCAL_MACHINE' OR KeyPath = 'SOFTWARE'",
+            Status::RegistrationTooBroad,
+        ),
+        (
+            "RegistryKeyChangeEvent WHERE Hive = 'HKEY_LOCAL_MACHINE' AND KeyPath LIKE 'SOFT%'",
+            Status::RegistrationTooBroad,
+        ),
+        (
+            "RegistryValueChangeEvent WHERE Hive = 'HKEY_LOCAL_MACHINE' AND KeyPath = 'SOFTWARE'",
+            Status::RegistrationTooBroad,
+        ),
+        (
+            "RegistryKeyChangeEvent WHERE Hive = 'HKEY_CURRENT_USER' AND KeyPath = 'SOFTWARE'",
+            Status::InvalidParameter,
+        ),
+        (
+            "RegistryTreeChangeEvent WHERE Hive = 'HKEY_LOCAL_MACHINE' AND RootPath = 'SOFTWARE\\\\No'",
+            Status::NotFound,
+        ),
+    ] {
+        let error = subscribe(&machine, &format!("SELECT * FROM {query}")).await.expect_err(query);
+        assert_eq!(error.status(), status, "{query}: {error}");
+    }
+}

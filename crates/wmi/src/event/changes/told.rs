@@ -1,0 +1,78 @@
+//! Classes whose instances are told one by one as they come, so that nobody looks at them.
+
+use std::sync::Arc;
+
+use cim::{Class, Name};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::super::outlet::Outlet;
+use super::super::{EventSource, Happening};
+use super::EventClasses;
+use crate::Provider;
+use crate::table::Served;
+
+/// Those who tell, and who hears them.
+#[derive(Default)]
+pub(super) struct ToldClasses {
+    heard: Vec<Heard>,
+    hearing: JoinSet<()>,
+}
+
+/// One who is heard; no longer than this is held.
+pub(super) struct Heard {
+    provider: Arc<dyn Provider>,
+    class: Arc<Class>,
+    hearing: AbortHandle,
+}
+
+impl ToldClasses {
+    /// Turns to the classes there are now: gives those of before, of which [`Self::goes_on`] takes what is still there.
+    pub(super) fn begin(&mut self) -> Vec<Heard> {
+        std::mem::take(&mut self.heard)
+    }
+
+    /// Whether a class is told as it was before; then there is no gap, and nothing is told twice.
+    pub(super) fn goes_on(&mut self, served: &Served, before: &mut Vec<Heard>) -> bool {
+        let is_it = |heard: &Heard| {
+            Arc::ptr_eq(&heard.provider, &served.provider) && Arc::ptr_eq(&heard.class, &served.class)
+        };
+        let known = before.iter().position(is_it).map(|at| before.swap_remove(at));
+        let goes_on = known.is_some();
+        self.heard.extend(known);
+        goes_on
+    }
+
+    /// Hears a source from now on.
+    pub(super) fn hear(
+        &mut self,
+        source: Box<dyn EventSource>,
+        served: Served,
+        events: &EventClasses,
+        outlet: &Arc<Outlet>,
+    ) {
+        let Served { class, provider } = served;
+        let hearing = hear(source, class.name().clone(), EventClasses::clone(events), Arc::clone(outlet));
+        let hearing = self.hearing.spawn(hearing);
+        self.heard.push(Heard { provider, class, hearing });
+    }
+}
+
+impl Drop for Heard {
+    fn drop(&mut self) {
+        self.hearing.abort();
+    }
+}
+
+async fn hear(mut source: Box<dyn EventSource>, class: Name, events: EventClasses, outlet: Arc<Outlet>) {
+    loop {
+        match source.next().await {
+            Ok(Happening::Came(instance)) => {
+                if let Some(event) = events.event(&events.creation, instance, None) {
+                    outlet.offer(event);
+                }
+            }
+            Ok(Happening::Changed | Happening::Event(_)) => {}
+            Err(error) => return outlet.fail(error.of(&class)),
+        }
+    }
+}
