@@ -21,7 +21,7 @@ fn every_function_of_any_factors_agrees_with_floating_point() {
             };
             for raw in 0..=u8::MAX {
                 let expected = function(number, linear(&factors, raw));
-                match factors.quantity(raw).map(|quantity| quantity.to_f64()) {
+                match factors.quantity(raw).map(telarch_ipmi_proto::Quantity::to_f64) {
                     Some(found) => {
                         let near = 1e-11 * expected.abs() + 1e-12;
                         assert!(
