@@ -24,6 +24,7 @@ mod error;
 mod failure;
 mod journal;
 mod log_file;
+pub mod oracle;
 mod pace;
 mod standing;
 mod subscription;

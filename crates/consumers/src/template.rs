@@ -14,7 +14,7 @@ enum Part {
 }
 
 /// No text becomes longer than this, in octets, whatever an event says.
-const LONGEST: usize = 64 * 1024;
+pub(crate) const LONGEST: usize = 64 * 1024;
 
 impl Template {
     /// Reads a text. A sign that opens no place stands for itself.
@@ -59,10 +59,12 @@ impl Template {
                 Part::Text(plain) => text += plain,
                 Part::Place(path) => text += &shown(event, path),
             }
-        }
-        if text.len() > LONGEST {
-            let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-            text.truncate(end);
+            // A template has many places, and an event may be long in each of them.
+            if text.len() > LONGEST {
+                let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+                text.truncate(end);
+                break;
+            }
         }
         text
     }
@@ -77,7 +79,7 @@ fn shown(object: &Instance, path: &[String]) -> String {
     match object.value(name) {
         Some(Value::Object(inner)) if !deeper.is_empty() => shown(inner, deeper),
         Some(Value::Object(inner)) => inner.path().map(|path| path.to_string()).unwrap_or_default(),
-        Some(Value::Array(elements)) => {
+        Some(Value::Array(elements)) if deeper.is_empty() => {
             let elements: Vec<String> = elements.iter().map(plain).collect();
             format!("{{{}}}", elements.join(","))
         }

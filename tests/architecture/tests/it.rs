@@ -94,6 +94,27 @@ fn every_oracle_has_a_fuzz_target_and_a_corpus() {
 }
 
 #[test]
+fn every_fuzz_target_is_in_the_table_and_tests_run_its_corpus() {
+    let table = fs::read_to_string(root().join("fuzz/README.md")).unwrap();
+    let mut tests = String::new();
+    for package in packages().values().filter(|package| package.folder.starts_with("crates/")) {
+        for (_, text) in sources(&root().join(&package.folder).join("tests/it")) {
+            tests.push_str(&text);
+        }
+    }
+    for entry in fs::read_dir(root().join("fuzz/fuzz_targets")).unwrap() {
+        let name = entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned();
+        assert!(table.contains(&format!("`{name}`")), "fuzz/README.md does not say what {name} reads");
+        // Its seeds are written in the test itself.
+        if name != "http_header_value" {
+            let is_run =
+                tests.contains(&format!("\"{name}\"")) || tests.contains(&format!("corpus/{name}\""));
+            assert!(is_run, "no test runs the corpus of {name}");
+        }
+    }
+}
+
+#[test]
 fn names_of_files_say_what_is_inside() {
     let drawers = ["util", "utils", "common", "helper", "helpers", "misc", "manager", "types", "handler"];
     for folder in ["crates", "programs", "tests"] {

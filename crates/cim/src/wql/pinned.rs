@@ -2,6 +2,7 @@
 
 use super::compare;
 use super::predicate::Node;
+use super::test::same_object;
 use crate::{Column, Value};
 
 /// How many sets of values are worked out; beyond, looking rows up one by one is no gain.
@@ -78,6 +79,7 @@ fn merged(left: &Term, right: &Term) -> Option<Term> {
 fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::String(left), Value::String(right)) => compare::equal(left, right),
+        (Value::Reference(left), Value::Reference(right)) => same_object(left, right),
         (left, right) => left == right,
     }
 }

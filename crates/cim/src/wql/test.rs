@@ -186,7 +186,7 @@ impl Constant {
 }
 
 /// Whether two paths name one object, as far as both say where it is.
-fn same_object(left: &ObjectPath, right: &ObjectPath) -> bool {
+pub(super) fn same_object(left: &ObjectPath, right: &ObjectPath) -> bool {
     let same_place = match (&left.namespace, &right.namespace) {
         (Some(left), Some(right)) => left == right,
         _ => true,

@@ -4,7 +4,9 @@
 
 mod captures;
 mod classes_as_xml;
+mod conditions;
 mod corpus;
+mod datetimes;
 mod queries;
 mod schema;
 mod wire;

@@ -1,6 +1,7 @@
 //! What is registered is carried out, for its creator, and for no longer than it is registered.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod corpus;
 mod journal;
 
 use std::fs;

@@ -20,7 +20,7 @@ use crate::command::threshold::{GetEventEnables, GetHysteresis, GetThresholds};
 use crate::command::user::{GetUserAccess, GetUserName, UserId};
 use crate::command::watchdog::GetWatchdog;
 use crate::device_sdr::{GetDeviceSdrInfo, GetReadingFactors};
-use crate::fru::{Area, Inventory, Patch};
+use crate::fru::{self, Area, Inventory, Patch};
 use crate::lan6::{GetAddress, GetAddressFamilies, GetAddressSlots, GetRouter, GetRouterUse, Origin};
 use crate::responder::{Account, Asked, Device, Responder, Settings};
 use crate::sdr::{Body, Record};
@@ -28,8 +28,8 @@ use crate::security_key::{GroupKeyRequest, KeyOperation};
 use crate::sel::SelRecord;
 use crate::serial::SerialConsole;
 use crate::{
-    AnalogFormat, AuthenticationType, CipherSuite, Command as _, Event, Login, NetFn, Password, Privilege,
-    Request, Response, Session, Timing, UserName, pong, presence,
+    AnalogFormat, AuthenticationType, CipherSuite, Command as _, CompletionCode, Destination, Event, Login,
+    NetFn, Password, Privilege, Request, Response, Session, Timing, UserName, pong, presence,
 };
 
 /// Whatever arrives during a login, nothing panics, nothing grows without bound, and the login ends in its time.
@@ -114,6 +114,79 @@ pub fn responder(octets: &[u8], now: Instant) {
     assert_eq!(responder.sessions(), 0, "a login that nobody finishes is kept");
 }
 
+/// Whatever a controller answers once somebody has signed in, the console is told that and nothing else; an answer of
+/// which one bit was changed on its way is none.
+///
+/// Each piece between octets of FEh is an answer: who is asked, which bit is changed, the completion code, and data.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+#[allow(clippy::expect_used)]
+pub fn answers(octets: &[u8], now: Instant) {
+    struct Answering(Response);
+    impl Device for Answering {
+        fn answer(&mut self, _: &Asked) -> Response {
+            self.0.clone()
+        }
+        fn is_there(&self, _: u8, _: u8) -> bool {
+            true
+        }
+        fn is_there_behind(&self, _: Destination) -> bool {
+            true
+        }
+    }
+    let name = UserName::new("admin").expect("a name");
+    let password = || Password::new(b"admin-pw").expect("a password");
+    let account = Account { name: name.clone(), password: password(), limit: Privilege::Administrator };
+    let mut responder = Responder::new(Settings::new([3; 16]).account(account), [9; 32]);
+    let mut session = Session::start(Login::new(name, password()), [7; 32], Timing::default(), now);
+    let mut device = Answering(Response::done(Vec::new()));
+    let (mut time, mut is_established) = (now, false);
+    for piece in octets.split(|octet| *octet == 0xfe).take(16) {
+        let [to, bit, code, data @ ..] = piece else { continue };
+        let data = data.get(..data.len().min(64)).unwrap_or_default();
+        device.0 = Response { code: CompletionCode(*code), data: data.to_vec() };
+        let there = || Destination::on_channel(0, 0x72, to >> 2 & 3);
+        let destination = match to & 3 {
+            0 => Destination::unit(to >> 2 & 3),
+            1 => Ok(Destination::CONTROLLER),
+            2 => there(),
+            _ => there().and_then(|there| there.through(7, 0x82)),
+        };
+        let destination = destination.expect("there is one");
+        let asked = session.request_at(destination, Request::new(NetFn::STORAGE, 0x23, &[1]));
+        let mut told = None;
+        while told.is_none() {
+            while let Some(datagram) = session.transmit(time) {
+                let answers = responder.receive(&datagram, &mut device, time);
+                for answer in answers.expect("the console sends what can be read") {
+                    let mut changed = answer.clone();
+                    let place = usize::from(*bit) * 8 % changed.len();
+                    if let Some(octet) = changed.get_mut(place).filter(|_| is_established) {
+                        *octet ^= 1 << (bit & 7);
+                        let _ = session.receive(&changed, time);
+                    }
+                    let _ = session.receive(&answer, time);
+                }
+            }
+            while let Some(event) = session.event() {
+                match event {
+                    Event::Established { .. } => is_established = true,
+                    Event::Answered { id, outcome } if id == asked => told = Some(outcome),
+                    other => panic!("nobody has asked for {other:?}"),
+                }
+            }
+            if told.is_none() {
+                time = time.max(session.deadline().expect("something is still to come"));
+                session.tick(time);
+            }
+        }
+        let told = told.expect("it was asked until there was an outcome");
+        assert_eq!(told.as_ref(), Ok(&device.0), "from {destination:?}");
+    }
+    assert!(responder.sessions() <= 1, "{} sessions", responder.sessions());
+}
+
 /// Records are read or refused, and what they say of readings is finite.
 ///
 /// # Panics
@@ -129,6 +202,26 @@ pub fn record(octets: &[u8]) {
     }
 }
 
+/// A field of an inventory that is changed says something else, and all other fields of all areas stay as they were.
+fn patched(octets: &[u8], area: Area, field: &str) {
+    const TEXT: &str = "A-17";
+    let Ok(patch) = Patch::new(octets, area, field, TEXT) else { return };
+    let end = patch.offset + patch.octets.len();
+    assert!(end <= octets.len() && patch.octets.len().is_multiple_of(8), "an area grows beyond the device");
+    let (Ok(before), mut written) = (Inventory::decode(octets), octets.to_vec()) else { return };
+    written.splice(patch.offset..end, patch.octets);
+    let Ok(after) = Inventory::decode(&written) else { panic!("what is no inventory any more was one") };
+    let is_it = |other: &&fru::Field| (other.area, other.name) == (area, field);
+    assert_eq!(after.fields.iter().find(is_it).map(|field| &*field.text), Some(TEXT));
+    // Areas of a damaged inventory lie over each other, or beyond its end.
+    if before.warnings.is_empty() && after.warnings.is_empty() {
+        let others = |inventory: &Inventory| -> Vec<fru::Field> {
+            inventory.fields.iter().filter(|field| !is_it(field)).cloned().collect()
+        };
+        assert_eq!(others(&after), others(&before));
+    }
+}
+
 /// Answers to commands are read or refused.
 pub fn replies(octets: &[u8]) {
     let _ = GetDeviceId.reply(octets);
@@ -137,12 +230,10 @@ pub fn replies(octets: &[u8]) {
     let _ = GetCipherSuites::here(0).reply(octets);
     assert!(capabilities::suites(octets).len() <= 12, "a suite is listed twice");
     let _ = presence::answer(&ask, octets);
-    if let Ok(patch) = Patch::new(octets, Area::Product, "Asset Tag", "A-17") {
-        let end = patch.offset + patch.octets.len();
-        assert!(
-            end <= octets.len() && patch.octets.len().is_multiple_of(8),
-            "an area grows beyond the device"
-        );
+    for (area, field) in
+        [(Area::Product, "Asset Tag"), (Area::Board, "Serial Number"), (Area::Chassis, "Part Number")]
+    {
+        patched(octets, area, field);
     }
     let _ = GetDeviceSdrInfo.reply(octets);
     for format in [AnalogFormat::Unsigned, AnalogFormat::OnesComplement, AnalogFormat::TwosComplement] {

@@ -3,6 +3,7 @@
 
 mod bad_network;
 mod console;
+mod corpus;
 mod crowd;
 mod event_log;
 mod lan15;

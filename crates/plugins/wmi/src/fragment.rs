@@ -53,12 +53,18 @@ impl Part {
         let (name, index) = match path.strip_suffix(']') {
             Some(path) => {
                 let (name, number) = path.split_once('[')?;
-                (name, Some(number.trim().parse::<usize>().ok()?.checked_sub(1)?))
+                let digits = number.trim();
+                let is_number = digits.bytes().all(|octet| octet.is_ascii_digit());
+                (name, Some(digits.parse::<usize>().ok().filter(|_| is_number)?.checked_sub(1)?))
             }
             None => (path, None),
         };
         // Prefixes are the client's; there is one class only whose properties can be meant.
-        let name = name.split_once(':').map_or(name, |(_, name)| name);
+        let name = match name.split_once(':') {
+            Some((prefix, name)) if is_prefix(prefix) => name,
+            Some(_) => return None,
+            None => name,
+        };
         Some(Self { property: Name::parse(name).ok()?, index, form })
     }
 
@@ -183,6 +189,12 @@ impl Part {
     }
 }
 
+/// Whether it is a name without colon, of the letters that people use (Namespaces in XML 1.0, 3).
+fn is_prefix(text: &str) -> bool {
+    let is_letter = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-' | '.');
+    text.starts_with(|first: char| first.is_alphabetic() || first == '_') && text.chars().all(is_letter)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,9 +214,23 @@ mod tests {
 
     #[test]
     fn other_expressions_are_refused() {
-        for text in
-            ["/Caption", "*", "a/b", "Roles[0]", "Roles[-1]", "Roles[]", "Roles[x]", "text()", "a[1", "a]"]
-        {
+        for text in [
+            "/Caption",
+            "*",
+            "a/b",
+            "Roles[0]",
+            "Roles[-1]",
+            "Roles[+1]",
+            "Roles[]",
+            "Roles[x]",
+            "text()",
+            "a[1",
+            "a]",
+            "[p:a",
+            ":a",
+            "1:a",
+            "/p:a",
+        ] {
             assert!(matches!(Part::parse(text), Err(WmiError::FragmentPath(_))), "{text}");
         }
         assert!(matches!(Part::parse("  "), Err(WmiError::BlankFragment)));

@@ -26,6 +26,7 @@ mod form;
 mod fragment;
 mod invoke;
 mod items;
+pub mod oracle;
 mod place;
 mod plugin;
 mod subscribe;

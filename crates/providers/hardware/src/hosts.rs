@@ -319,6 +319,18 @@ fn login(host: &Host, secrets: &Secrets) -> Result<Login, HostFileError> {
     Ok(login)
 }
 
+/// For the fuzzer: see [`crate::oracle::host_file`].
+pub(crate) fn read_again(text: &str) {
+    match entry::parse(text) {
+        Ok(entries) => {
+            assert!(entry::parse(&entry::show(&entries)).as_ref() == Ok(&entries), "{entries:?}");
+        }
+        Err((line, reason)) => {
+            assert!(line <= text.lines().count() && !reason.is_empty(), "line {line}: {reason}");
+        }
+    }
+}
+
 impl HostName {
     /// The text of it.
     #[must_use]

@@ -29,6 +29,7 @@ mod hosts;
 mod keeper;
 mod methods;
 mod names;
+pub mod oracle;
 mod provider;
 mod question;
 mod results;

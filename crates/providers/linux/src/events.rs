@@ -24,6 +24,7 @@ mod hints;
 mod mounts;
 mod multicast;
 mod network;
+pub(crate) mod oracle;
 mod processes;
 mod signals;
 mod table;

@@ -6,6 +6,7 @@ mod device;
 mod firmware;
 mod input;
 mod memory;
+pub(crate) mod oracle;
 mod pci;
 mod processor;
 mod sensor;

@@ -44,6 +44,7 @@ mod masquerade;
 mod mounts;
 mod native;
 mod network;
+pub mod oracle;
 mod package;
 mod performance;
 mod printing;

@@ -10,6 +10,7 @@ mod event;
 mod file;
 mod follow;
 mod journal;
+pub(crate) mod oracle;
 
 use std::sync::Arc;
 

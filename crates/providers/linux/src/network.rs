@@ -13,6 +13,7 @@ mod neighbor;
 mod netlink;
 mod network_manager;
 mod networkd;
+pub(crate) mod oracle;
 mod ping;
 mod profile;
 mod resolver;

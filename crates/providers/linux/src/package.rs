@@ -1,6 +1,7 @@
 //! What is installed: the databases of dpkg and rpm.
 
 mod dpkg;
+pub(crate) mod oracle;
 mod rpm;
 
 use std::io;

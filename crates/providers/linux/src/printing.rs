@@ -5,6 +5,7 @@ mod configuration;
 mod driver;
 mod ipp;
 mod job;
+pub(crate) mod oracle;
 mod port;
 mod printer;
 mod scheduler;

@@ -13,6 +13,7 @@
 
 mod changes;
 mod key;
+pub(crate) mod oracle;
 mod store;
 mod unit;
 mod view;

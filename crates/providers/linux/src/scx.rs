@@ -48,7 +48,7 @@ pub(crate) fn bindings(machine: &Arc<Machine>) -> Vec<Arc<dyn Binding>> {
 
 /// What the operating system is called in the keys of its processes.
 pub(crate) fn system_name(machine: &Machine) -> Option<String> {
-    operating_system::name(machine)
+    Some(operating_system::name(machine))
 }
 
 /// What `RemoveByName` returns, by which somebody has a disk forgotten that is away: nothing is remembered here, so

@@ -2,6 +2,7 @@
 
 pub(crate) mod acl;
 mod conversion;
+pub(crate) mod oracle;
 mod setting;
 
 use std::sync::Arc;

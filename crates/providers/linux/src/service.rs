@@ -4,6 +4,7 @@ mod change;
 mod control;
 mod driver;
 mod membership;
+pub(crate) mod oracle;
 mod table;
 mod unit;
 mod unit_file;

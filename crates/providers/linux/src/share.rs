@@ -3,6 +3,7 @@
 mod access;
 mod change;
 mod nfs;
+pub(crate) mod oracle;
 mod samba;
 mod setting;
 

@@ -10,6 +10,7 @@ mod logical_disk;
 mod management;
 mod mapped_disk;
 mod optical;
+pub(crate) mod oracle;
 mod partition;
 mod partition_table;
 mod smart;

@@ -151,3 +151,15 @@ fn a_condition_tells_how_early_a_date_can_be() {
         assert_eq!(predicate.not_before(column), bound, "{condition}");
     }
 }
+
+#[test]
+fn a_reference_that_is_pinned_twice_in_different_letters_is_pinned_once() {
+    let declaration = crate::declaration("class Link { [key] Row REF From; };");
+    let class: std::sync::Arc<Class> = Class::derive(&declaration, None).unwrap().into();
+    let text = r#"SELECT * FROM Link WHERE From = 'Row.Name="a"' AND From = 'ROW.NAME="A"'"#;
+    let predicate = Predicate::bind(&select(text), &class, &origin()).unwrap();
+    let from = telarch_cim::ObjectPath::parse(r#"Row.Name="a""#).unwrap();
+    let row = telarch_cim::Instance::new(class.clone()).with("From", from).unwrap();
+    assert!(predicate.evaluate(&row));
+    assert_eq!(predicate.pinned(class.keys()).map(|sets| sets.len()), Some(1));
+}

@@ -13,6 +13,12 @@ fn datagrams_of_the_corpus_and_their_mutations_keep_the_promises() {
 }
 
 #[test]
+fn answers_of_the_corpus_and_their_mutations_are_told_as_they_are() {
+    let now = Instant::now();
+    mutate("ipmi_answers", 4, |octets| oracle::answers(octets, now));
+}
+
+#[test]
 fn requests_of_the_corpus_and_their_mutations_never_reach_a_device() {
     let now = Instant::now();
     mutate("ipmi_responder", 6, |octets| oracle::responder(octets, now));

@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod corpus;
+mod linear;
 mod pair;
 mod serial;

@@ -4,6 +4,7 @@
 mod access;
 mod asking;
 mod class_schema;
+mod corpus;
 mod enumerate;
 mod faults;
 mod fragment;

@@ -116,7 +116,7 @@ fn ask(operation: u32) -> Vec<u8> {
 }
 
 /// Reads a message; `None` for what is of no interest here.
-fn parse(message: &[u8]) -> Option<Happened> {
+pub(super) fn parse(message: &[u8]) -> Option<Happened> {
     let event = message.get(36..)?;
     let word = |at: usize| {
         let octets = event.get(at..)?.first_chunk::<4>()?;

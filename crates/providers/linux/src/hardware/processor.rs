@@ -126,15 +126,14 @@ impl Package {
         let is_own = |name: &Option<String>| name.as_ref().is_some_and(|name| own.contains(name));
         for (after, before) in pair.iter() {
             let Some(before) = before.filter(|_| is_own(&after.name)) else { continue };
-            let used = |reading: &Reading| {
-                reading.user + reading.nice + reading.privileged + reading.interrupt + reading.soft_interrupt
-            };
+            // What is nice is in the time of users, interrupts are in that of the kernel, and waiting is in what is idle.
+            let used = |reading: &Reading| reading.user.saturating_add(reading.privileged);
             let spent = used(&after.reading).saturating_sub(used(before));
-            let rested = |reading: &Reading| reading.idle + reading.waiting;
-            busy += spent;
-            all += spent + rested(&after.reading).saturating_sub(rested(before));
+            let rested = after.reading.idle.saturating_sub(before.idle);
+            busy = busy.saturating_add(spent);
+            all = all.saturating_add(spent).saturating_add(rested);
         }
-        u16::try_from((busy * 100).checked_div(all)?).ok()
+        u16::try_from(busy.saturating_mul(100).checked_div(all)?).ok()
     }
 
     /// What Windows would call it: the maker, the family, the model and the step.

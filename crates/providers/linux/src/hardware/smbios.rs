@@ -66,6 +66,11 @@ impl Structure {
         self.octets.get(at..at.checked_add(count)?)
     }
 
+    /// Everything but the texts.
+    pub(super) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
     /// All its texts.
     pub(super) fn texts(&self) -> &[String] {
         &self.texts
@@ -91,7 +96,7 @@ fn version(entry: &[u8]) -> Option<(u16, u16)> {
 }
 
 /// Reads structures until the last one, or what makes no sense (DSP0134 6.1).
-fn parse(mut octets: &[u8]) -> Vec<Structure> {
+pub(super) fn parse(mut octets: &[u8]) -> Vec<Structure> {
     let mut structures = Vec::new();
     while let [kind, length, low, high, ..] = octets {
         let length = usize::from(*length);

@@ -69,7 +69,7 @@ const FACILITIES: [&str; 24] = [
 
 /// How bad something is, as Windows counts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Severity {
+pub(super) enum Severity {
     Error,
     Warning,
     Information,
@@ -78,7 +78,7 @@ enum Severity {
 }
 
 impl Severity {
-    fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &Record) -> Self {
         let priority = record.number::<u8>("PRIORITY").unwrap_or(6);
         match (record.log(), priority) {
             (Log::Security, 0..=4) => Self::AuditFailure,
@@ -121,7 +121,7 @@ impl Severity {
 }
 
 /// The last digits of the kind of a message, which programs may give it; zero otherwise.
-fn code(record: &Record) -> u16 {
+pub(super) fn code(record: &Record) -> u16 {
     let kind = record.text("MESSAGE_ID").unwrap_or_default();
     let digits = kind.len().checked_sub(4).and_then(|begin| kind.get(begin..));
     digits.and_then(|digits| u16::from_str_radix(digits, 16).ok()).unwrap_or_default()

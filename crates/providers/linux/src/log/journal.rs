@@ -91,7 +91,7 @@ impl Drop for Records {
 
 /// A record with its fields.
 #[derive(Debug)]
-pub(super) struct Record(Map<String, Value>);
+pub(super) struct Record(pub(super) Map<String, Value>);
 
 impl Record {
     /// Reads a line of journalctl's JSON; `None` if it is none.

@@ -63,7 +63,12 @@ impl Group {
     fn traffic(&self, machine: &Machine, name: &str) -> Option<u64> {
         let text = self.text(machine, "io.stat")?;
         let values = text.split_ascii_whitespace().filter_map(|field| field.split_once('='));
-        Some(values.filter(|(own, _)| *own == name).filter_map(|(_, value)| value.parse::<u64>().ok()).sum())
+        Some(
+            values
+                .filter(|(own, _)| *own == name)
+                .filter_map(|(_, value)| value.parse::<u64>().ok())
+                .fold(0, u64::saturating_add),
+        )
     }
 
     /// Quota and period of `cpu.max`.

@@ -39,7 +39,7 @@ impl Modes {
         modes
     }
 
-    fn parse(attributes: Attributes<'_>) -> Self {
+    pub(super) fn parse(attributes: Attributes<'_>) -> Self {
         let bits = attributes.within(LINKMODES_OURS).within(BITSET_BITS).into_iter();
         let names = bits
             .filter(|(kind, _)| kind & 0x3FFF == BITSET_BITS_BIT)

@@ -127,7 +127,7 @@ fn send(socket: &OwnedFd, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> 
 const HEADER: usize = 16;
 
 /// The messages in what was received, each with its kind.
-fn messages(mut octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(super) fn messages(mut octets: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::try_from(number_u32(octets, 0)?).ok()?;
         let kind = number_u16(octets, 4)?;
@@ -147,6 +147,11 @@ fn verdict(message: &[u8]) -> io::Result<()> {
 }
 
 impl<'a> Message<'a> {
+    /// One that was received, without its header.
+    pub(super) fn new(octets: &'a [u8]) -> Self {
+        Self(octets)
+    }
+
     /// An octet of its fixed part.
     pub(super) fn octet(self, at: usize) -> u8 {
         self.0.get(at).copied().unwrap_or_default()
@@ -236,6 +241,11 @@ impl Body {
     /// One that begins with a fixed part.
     pub(super) fn new(fixed: &[u8]) -> Self {
         Self(fixed.to_vec())
+    }
+
+    /// What is in it so far.
+    pub(super) fn octets(&self) -> &[u8] {
+        &self.0
     }
 
     /// The same with an attribute more.

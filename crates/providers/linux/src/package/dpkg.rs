@@ -24,7 +24,7 @@ pub(super) fn packages(machine: &Machine) -> io::Result<Vec<Package>> {
     Ok(text.split("\n\n").filter_map(package).map(installed).collect())
 }
 
-fn package(paragraph: &str) -> Option<Package> {
+pub(super) fn package(paragraph: &str) -> Option<Package> {
     let mut package = Package::default();
     let mut is_installed = false;
     for line in paragraph.lines() {

@@ -42,7 +42,7 @@ pub(super) fn packages(machine: &Machine, folder: &str) -> io::Result<Vec<Packag
 const LIMIT: Duration = Duration::from_secs(30);
 const MAX_OUTPUT: usize = 64 << 20;
 
-fn parse(text: &str) -> Vec<Package> {
+pub(super) fn parse(text: &str) -> Vec<Package> {
     let package = |line: &str| {
         let fields: Vec<&str> = line.split(FIELD).collect();
         let [name, version, architecture, vendor, group, url, summary, size, installed, bugs] =

@@ -33,16 +33,16 @@ pub(crate) struct Traffic {
 
 impl Sum for Traffic {
     fn add(&mut self, other: &Self) {
-        self.reads += other.reads;
-        self.writes += other.writes;
-        self.bytes_read += other.bytes_read;
-        self.bytes_written += other.bytes_written;
-        self.reading += other.reading;
-        self.writing += other.writing;
-        self.waiting += other.waiting;
-        self.busy += other.busy;
-        self.idle += other.idle;
-        self.pending += other.pending;
+        self.reads = self.reads.saturating_add(other.reads);
+        self.writes = self.writes.saturating_add(other.writes);
+        self.bytes_read = self.bytes_read.saturating_add(other.bytes_read);
+        self.bytes_written = self.bytes_written.saturating_add(other.bytes_written);
+        self.reading = self.reading.saturating_add(other.reading);
+        self.writing = self.writing.saturating_add(other.writing);
+        self.waiting = self.waiting.saturating_add(other.waiting);
+        self.busy = self.busy.saturating_add(other.busy);
+        self.idle = self.idle.saturating_add(other.idle);
+        self.pending = self.pending.saturating_add(other.pending);
     }
 }
 
@@ -53,8 +53,8 @@ macro_rules! counters {
             Counter::average("AvgDiskBytesPerRead", |r| Some($traffic(r).bytes_read), |r| Some($traffic(r).reads)),
             Counter::average(
                 "AvgDiskBytesPerTransfer",
-                |r| Some($traffic(r).bytes_read + $traffic(r).bytes_written),
-                |r| Some($traffic(r).reads + $traffic(r).writes),
+                |r| Some($traffic(r).bytes_read.saturating_add($traffic(r).bytes_written)),
+                |r| Some($traffic(r).reads.saturating_add($traffic(r).writes)),
             ),
             Counter::average("AvgDiskBytesPerWrite", |r| Some($traffic(r).bytes_written), |r| Some($traffic(r).writes)),
             Counter::queue_length("AvgDiskQueueLength", |r| Some($traffic(r).waiting)),
@@ -62,16 +62,16 @@ macro_rules! counters {
             Counter::average_time("AvgDisksecPerRead", |r| Some($traffic(r).reading), |r| Some($traffic(r).reads)),
             Counter::average_time(
                 "AvgDisksecPerTransfer",
-                |r| Some($traffic(r).reading + $traffic(r).writing),
-                |r| Some($traffic(r).reads + $traffic(r).writes),
+                |r| Some($traffic(r).reading.saturating_add($traffic(r).writing)),
+                |r| Some($traffic(r).reads.saturating_add($traffic(r).writes)),
             ),
             Counter::average_time("AvgDisksecPerWrite", |r| Some($traffic(r).writing), |r| Some($traffic(r).writes)),
             Counter::queue_length("AvgDiskWriteQueueLength", |r| Some($traffic(r).writing)),
             Counter::number("CurrentDiskQueueLength", |r| Some($traffic(r).pending)),
-            Counter::rate("DiskBytesPersec", |r| Some($traffic(r).bytes_read + $traffic(r).bytes_written)),
+            Counter::rate("DiskBytesPersec", |r| Some($traffic(r).bytes_read.saturating_add($traffic(r).bytes_written))),
             Counter::rate("DiskReadBytesPersec", |r| Some($traffic(r).bytes_read)),
             Counter::rate("DiskReadsPersec", |r| Some($traffic(r).reads)),
-            Counter::rate("DiskTransfersPersec", |r| Some($traffic(r).reads + $traffic(r).writes)),
+            Counter::rate("DiskTransfersPersec", |r| Some($traffic(r).reads.saturating_add($traffic(r).writes))),
             Counter::rate("DiskWriteBytesPersec", |r| Some($traffic(r).bytes_written)),
             Counter::rate("DiskWritesPersec", |r| Some($traffic(r).writes)),
             Counter::precision_timer("PercentDiskReadTime", |r| Some($traffic(r).reading)),
@@ -119,10 +119,10 @@ impl Volume {
 impl Sum for Volume {
     fn add(&mut self, other: &Self) {
         self.traffic.add(&other.traffic);
-        self.size += other.size;
-        self.free += other.free;
-        self.inodes += other.inodes;
-        self.free_inodes += other.free_inodes;
+        self.size = self.size.saturating_add(other.size);
+        self.free = self.free.saturating_add(other.free);
+        self.inodes = self.inodes.saturating_add(other.inodes);
+        self.free_inodes = self.free_inodes.saturating_add(other.free_inodes);
     }
 }
 

@@ -33,7 +33,7 @@ impl Reading {
     pub(crate) fn pages_in(&self) -> Option<u64> {
         let page = u64::try_from(rustix::param::page_size()).ok()?.max(1);
         let read = self.event("pgpgin")?.checked_mul(1024)? / page;
-        Some(read + self.event("pswpin").unwrap_or_default())
+        Some(read.saturating_add(self.event("pswpin").unwrap_or_default()))
     }
 
     /// Pages that were written to where they are swapped to.
@@ -51,7 +51,9 @@ impl Object for Memory {
         Counter::number("AvailableBytes", |reading| reading.bytes("MemAvailable")),
         Counter::number("AvailableKBytes", |reading| reading.kib("MemAvailable")),
         Counter::number("AvailableMBytes", |reading| Some(reading.kib("MemAvailable")? / 1024)),
-        Counter::number("CacheBytes", |reading| Some(reading.bytes("Cached")? + reading.bytes("Buffers")?)),
+        Counter::number("CacheBytes", |reading| {
+            Some(reading.bytes("Cached")?.saturating_add(reading.bytes("Buffers")?))
+        }),
         Counter::unknown("CacheBytesPeak", Kind::Number),
         Counter::unknown("CacheFaultsPersec", Kind::Rate),
         Counter::number("CommitLimit", |reading| reading.bytes("CommitLimit")),
@@ -65,7 +67,9 @@ impl Object for Memory {
         Counter::rate("PageReadsPersec", |reading| reading.event("pgmajfault")),
         Counter::rate("PagesInputPersec", Reading::pages_in),
         Counter::rate("PagesOutputPersec", Reading::pages_out),
-        Counter::rate("PagesPersec", |reading| Some(reading.pages_in()? + reading.pages_out()?)),
+        Counter::rate("PagesPersec", |reading| {
+            Some(reading.pages_in()?.saturating_add(reading.pages_out()?))
+        }),
         Counter::rate("PageWritesPersec", Reading::pages_out),
         // In KiB, so that the raw numbers fit their type up to 4 TiB.
         Counter::fraction(
@@ -88,7 +92,7 @@ impl Object for Memory {
         Counter::unknown("SystemDriverTotalBytes", Kind::Number),
         Counter::rate("TransitionFaultsPersec", |reading| reading.event("pgreuse")),
         Counter::rate("TransitionPagesRePurposedPersec", |reading| {
-            Some(reading.event("pgsteal_kswapd")? + reading.event("pgsteal_direct")?)
+            Some(reading.event("pgsteal_kswapd")?.saturating_add(reading.event("pgsteal_direct")?))
         }),
         Counter::unknown("WriteCopiesPersec", Kind::Rate),
     ];

@@ -17,8 +17,8 @@ pub(super) struct Reading {
 
 impl Sum for Reading {
     fn add(&mut self, other: &Self) {
-        self.size += other.size;
-        self.used += other.used;
+        self.size = self.size.saturating_add(other.size);
+        self.used = self.used.saturating_add(other.used);
     }
 }
 

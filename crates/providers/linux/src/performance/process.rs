@@ -40,19 +40,19 @@ pub(crate) struct Reading {
 impl Sum for Reading {
     fn add(&mut self, other: &Self) {
         let known = |own: &mut Option<u64>, other: Option<u64>| {
-            *own = Some(own.unwrap_or_default() + other.unwrap_or_default());
+            *own = Some(own.unwrap_or_default().saturating_add(other.unwrap_or_default()));
         };
         let both = |own: &mut Option<(u64, u64)>, other: Option<(u64, u64)>| {
             let ((octets, times), (more, often)) = (own.unwrap_or_default(), other.unwrap_or_default());
-            *own = Some((octets + more, times + often));
+            *own = Some((octets.saturating_add(more), times.saturating_add(often)));
         };
-        self.user += other.user;
-        self.kernel += other.kernel;
-        self.faults += other.faults;
-        self.major_faults += other.major_faults;
-        self.threads += other.threads;
-        self.virtual_size += other.virtual_size;
-        self.resident += other.resident;
+        self.user = self.user.saturating_add(other.user);
+        self.kernel = self.kernel.saturating_add(other.kernel);
+        self.faults = self.faults.saturating_add(other.faults);
+        self.major_faults = self.major_faults.saturating_add(other.major_faults);
+        self.threads = self.threads.saturating_add(other.threads);
+        self.virtual_size = self.virtual_size.saturating_add(other.virtual_size);
+        self.resident = self.resident.saturating_add(other.resident);
         known(&mut self.virtual_size_peak, other.virtual_size_peak);
         known(&mut self.resident_peak, other.resident_peak);
         known(&mut self.private, other.private);
@@ -99,7 +99,7 @@ impl Object for Process {
         Counter::number("PageFileBytes", |process| process.private?.checked_add(process.swapped?)),
         Counter::unknown("PageFileBytesPeak", Kind::Number),
         Counter::timer("PercentPrivilegedTime", |process| Some(process.kernel)),
-        Counter::timer("PercentProcessorTime", |process| Some(process.user + process.kernel)),
+        Counter::timer("PercentProcessorTime", |process| Some(process.user.saturating_add(process.kernel))),
         Counter::timer("PercentUserTime", |process| Some(process.user)),
         Counter::unknown("PoolNonpagedBytes", Kind::Number),
         Counter::unknown("PoolPagedBytes", Kind::Number),
@@ -152,7 +152,7 @@ fn reading(row: &Row) -> Reading {
         user: ticks_to_100ns(row.stat().user_time),
         kernel: ticks_to_100ns(row.stat().kernel_time),
         started: Some(ticks_to_100ns(row.stat().start)),
-        faults: row.stat().minor_faults + row.stat().major_faults,
+        faults: row.stat().minor_faults.saturating_add(row.stat().major_faults),
         major_faults: row.stat().major_faults,
         threads: row.stat().threads.into(),
         priority: priority(row.stat().nice, row.stat().real_time_priority).into(),
@@ -174,6 +174,6 @@ fn idle(machine: &Machine) -> io::Result<Instance<Reading>> {
     let each = processors.iter().filter(|processor| processor.name.as_deref() != Some(super::object::TOTAL));
     let readings: Vec<&processor::Reading> = each.map(|processor| &processor.reading).collect();
     let threads = u64::try_from(readings.len()).unwrap_or_default();
-    let kernel = readings.iter().map(|reading| reading.idle).sum();
+    let kernel = readings.iter().map(|reading| reading.idle).fold(0, u64::saturating_add);
     Ok(Instance::named("Idle", Reading { kernel, threads, started: Some(0), ..Reading::default() }))
 }

@@ -71,10 +71,10 @@ impl Object for Processor {
                 return None;
             };
             let reading = Reading {
-                user: user + nice,
+                user: user.saturating_add(nice),
                 nice,
-                privileged: system + interrupt + soft_interrupt,
-                idle: idle + waiting,
+                privileged: system.saturating_add(interrupt).saturating_add(soft_interrupt),
+                idle: idle.saturating_add(waiting),
                 waiting,
                 interrupt,
                 soft_interrupt,
@@ -95,11 +95,11 @@ impl Object for Processor {
 fn with_average(mut processors: Vec<Instance<Reading>>) -> Vec<Instance<Reading>> {
     let count = u64::try_from(processors.len()).unwrap_or(u64::MAX).max(1);
     let readings = || processors.iter().map(|processor| &processor.reading);
-    let average = |time: fn(&Reading) -> u64| readings().map(time).sum::<u64>() / count;
-    let sum = |number: fn(&Reading) -> Option<u64>| readings().map(number).sum::<Option<u64>>();
+    let average = |time: fn(&Reading) -> u64| readings().map(time).fold(0, u64::saturating_add) / count;
+    let sum = |number: fn(&Reading) -> Option<u64>| all_of(readings().map(number));
     let state = |index: usize| {
-        let times = readings().map(|reading| entered(reading, index)).sum::<Option<u64>>();
-        let time = readings().map(|reading| lasted(reading, index)).sum::<Option<u64>>();
+        let times = all_of(readings().map(|reading| entered(reading, index)));
+        let time = all_of(readings().map(|reading| lasted(reading, index)));
         times.zip(time.map(|time| time / count))
     };
     let total = Reading {
@@ -116,6 +116,11 @@ fn with_average(mut processors: Vec<Instance<Reading>>) -> Vec<Instance<Reading>
     };
     processors.push(Instance::named(TOTAL, total));
     processors
+}
+
+/// The sum of numbers that are all known.
+fn all_of(mut numbers: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    numbers.try_fold(0_u64, |sum, number| Some(sum.saturating_add(number?)))
 }
 
 /// The sum of each processor's column in a table whose first line names them.
@@ -149,8 +154,8 @@ fn idle_states(machine: &Machine, number: &str) -> [Option<(u64, u64)>; 3] {
             .filter(|depth| *depth > 0)
             .and_then(|depth| usize::try_from(depth.min(3) - 1).ok().and_then(|index| states.get_mut(index)));
         if let (Some(slot), Some(times), Some(micros)) = (slot, number("usage"), number("time")) {
-            let (before, lasted) = slot.unwrap_or_default();
-            *slot = Some((before + times, lasted + micros.saturating_mul(10)));
+            let (before, lasted): (u64, u64) = slot.unwrap_or_default();
+            *slot = Some((before.saturating_add(times), lasted.saturating_add(micros.saturating_mul(10))));
         }
     }
     states

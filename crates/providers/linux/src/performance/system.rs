@@ -31,7 +31,9 @@ impl Object for System {
         Counter::unknown("ExceptionDispatchesPersec", Kind::Rate),
         Counter::unknown("FileControlBytesPersec", Kind::Rate),
         Counter::unknown("FileControlOperationsPersec", Kind::Rate),
-        Counter::rate("FileDataOperationsPersec", |reading| Some(reading.disks.reads + reading.disks.writes)),
+        Counter::rate("FileDataOperationsPersec", |reading| {
+            Some(reading.disks.reads.saturating_add(reading.disks.writes))
+        }),
         Counter::rate("FileReadBytesPersec", |reading| Some(reading.disks.bytes_read)),
         Counter::rate("FileReadOperationsPersec", |reading| Some(reading.disks.reads)),
         Counter::rate("FileWriteBytesPersec", |reading| Some(reading.disks.bytes_written)),

@@ -125,6 +125,11 @@ pub(super) enum Value {
 }
 
 impl Attributes {
+    /// All of them, with their names.
+    pub(super) fn all(&self) -> &[(String, Vec<Value>)] {
+        &self.0
+    }
+
     pub(super) fn values(&self, name: &str) -> &[Value] {
         self.0.iter().find(|(own, _)| own == name).map_or(&[], |(_, values)| values)
     }

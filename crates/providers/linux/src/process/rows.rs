@@ -18,7 +18,7 @@ use super::stat::{Counters, Stat, Status};
 pub(crate) struct Scene {
     /// `/proc`
     proc: Folder,
-    system: OnceCell<Option<String>>,
+    system: OnceCell<String>,
     version: OnceCell<Option<String>>,
     boot: OnceCell<Option<i64>>,
     has_sessions: OnceCell<bool>,
@@ -52,7 +52,7 @@ impl Scene {
     }
 
     /// `Win32_OperatingSystem.Name`
-    pub(crate) fn system(&self, machine: &Machine) -> Option<String> {
+    pub(crate) fn system(&self, machine: &Machine) -> String {
         self.system.get_or_init(|| operating_system::name_of(machine)).clone()
     }
 

@@ -22,7 +22,7 @@ pub(super) struct Store {
 }
 
 /// What was read of it: keys by their path, with their values.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Keys(BTreeMap<String, (String, Vec<(String, Data)>)>);
 
 /// What kept a store from being read or changed.
@@ -171,7 +171,7 @@ impl Keys {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| error.to_string())?;
         let mut keys = Self::default();
         for (path, item) in document.iter() {
@@ -186,7 +186,7 @@ impl Keys {
         Ok(keys)
     }
 
-    fn to_text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let mut document = DocumentMut::new();
         for (path, values) in self.0.values() {
             let mut table = Table::new();

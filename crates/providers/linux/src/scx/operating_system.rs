@@ -234,9 +234,8 @@ fn interpreter(script: &str) -> Vec<String> {
     [path, argument.trim()].into_iter().filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-pub(super) fn name(machine: &Machine) -> Option<String> {
-    let release = OsRelease::of(machine);
-    release.field("PRETTY_NAME").or_else(|| release.field("NAME")).map(str::to_owned)
+pub(super) fn name(machine: &Machine) -> String {
+    OsRelease::of(machine).pretty_name().to_owned()
 }
 
 fn seconds_up(machine: &Machine) -> Option<u64> {

@@ -66,7 +66,7 @@ impl Object for ProcessStatistics {
         }),
         Counter::rate("BlockWritesPerSecond", |process| process.blocks_written),
         // A share, as the agent of Microsoft counts it.
-        Counter::timer("CPUTime", |process| process.share(process.user + process.kernel)),
+        Counter::timer("CPUTime", |process| process.share(process.user.saturating_add(process.kernel))),
         // In milliseconds, as the times of `SCX_UnixProcess`.
         Counter::number("CpuTimeDeadChildren", |process| Some(process.children / 10_000)),
         Counter::rate("PagesReadPerSec", |process| Some(process.major_faults)),
@@ -115,13 +115,15 @@ fn reading(row: &Row) -> Reading {
     Reading {
         user: ticks_to_100ns(row.stat().user_time),
         kernel: ticks_to_100ns(row.stat().kernel_time),
-        children: ticks_to_100ns(row.stat().user_time_of_children + row.stat().kernel_time_of_children),
+        children: ticks_to_100ns(
+            row.stat().user_time_of_children.saturating_add(row.stat().kernel_time_of_children),
+        ),
         kernel_of_children: ticks_to_100ns(row.stat().kernel_time_of_children),
         major_faults: row.stat().major_faults,
         resident: row.stat().resident.saturating_mul(page_size()) / 1024,
         blocks_read: blocks("read_bytes"),
         blocks_written: blocks("write_bytes"),
-        shared: kib("RssFile").zip(kib("RssShmem")).map(|(files, memory)| files + memory),
+        shared: kib("RssFile").zip(kib("RssShmem")).map(|(files, memory)| files.saturating_add(memory)),
         text: kib("VmExe"),
         data: kib("VmData"),
         stack: kib("VmStk"),
@@ -139,7 +141,7 @@ fn number_of(text: &str, name: &str) -> Option<u64> {
 /// What processes can be asked to use most of (`TopResourceConsumers`).
 const RESOURCES: [(&str, Read<Reading>); 9] = [
     // Of times and of transfers all since the process began: a rate would take a second sample.
-    ("CPUTime", |process| Some((process.user + process.kernel) / 10_000)),
+    ("CPUTime", |process| Some(process.user.saturating_add(process.kernel) / 10_000)),
     ("PercentUserTime", |process| Some(process.user / 10_000)),
     ("PercentPrivilegedTime", |process| Some(process.kernel / 10_000)),
     ("BlockReadsPerSecond", |process| process.blocks_read),
@@ -148,7 +150,7 @@ const RESOURCES: [(&str, Read<Reading>); 9] = [
     ("PagesReadPerSec", |process| Some(process.major_faults)),
     ("UsedMemory", |process| Some(process.resident)),
     ("PercentUsedMemory", |process| {
-        Some(100 * process.resident / process.memory.filter(|memory| *memory > 0)?)
+        Some(process.resident.saturating_mul(100) / process.memory.filter(|memory| *memory > 0)?)
     }),
 ];
 

@@ -101,7 +101,9 @@ impl Object for Memory {
     const COUNTERS: &'static [Counter<memory::Reading>] = &[
         Counter::number("AvailableMemory", |reading| mib(reading.kib("MemAvailable"))),
         Counter::number("AvailableSwap", |reading| mib(reading.kib("SwapFree"))),
-        Counter::rate("PagesPerSec", |reading| Some(reading.pages_in()? + reading.pages_out()?)),
+        Counter::rate("PagesPerSec", |reading| {
+            Some(reading.pages_in()?.saturating_add(reading.pages_out()?))
+        }),
         Counter::rate("PagesReadPerSec", memory::Reading::pages_in),
         Counter::rate("PagesWrittenPerSec", memory::Reading::pages_out),
         Counter::fraction(
@@ -116,7 +118,7 @@ impl Object for Memory {
         ),
         Counter::fraction(
             "PercentUsedByCache",
-            |reading| Some(reading.kib("Cached")? + reading.kib("Buffers")?),
+            |reading| Some(reading.kib("Cached")?.saturating_add(reading.kib("Buffers")?)),
             |reading| reading.kib("MemTotal"),
         ),
         Counter::fraction(
@@ -150,16 +152,16 @@ impl Object for DiskDrive {
         Counter::average_time("AverageReadTime", |disk| Some(disk.reading), |disk| Some(disk.reads)),
         Counter::average_time(
             "AverageTransferTime",
-            |disk| Some(disk.reading + disk.writing),
-            |disk| Some(disk.reads + disk.writes),
+            |disk| Some(disk.reading.saturating_add(disk.writing)),
+            |disk| Some(disk.reads.saturating_add(disk.writes)),
         ),
         Counter::average_time("AverageWriteTime", |disk| Some(disk.writing), |disk| Some(disk.writes)),
-        Counter::rate("BytesPerSecond", |disk| Some(disk.bytes_read + disk.bytes_written)),
+        Counter::rate("BytesPerSecond", |disk| Some(disk.bytes_read.saturating_add(disk.bytes_written))),
         Counter::timer("PercentBusyTime", |disk| Some(disk.busy)),
         Counter::timer("PercentIdleTime", |disk| Some(disk.idle)),
         Counter::rate("ReadBytesPerSecond", |disk| Some(disk.bytes_read)),
         Counter::rate("ReadsPerSecond", |disk| Some(disk.reads)),
-        Counter::rate("TransfersPerSecond", |disk| Some(disk.reads + disk.writes)),
+        Counter::rate("TransfersPerSecond", |disk| Some(disk.reads.saturating_add(disk.writes))),
         Counter::rate("WriteBytesPerSecond", |disk| Some(disk.bytes_written)),
         Counter::rate("WritesPerSecond", |disk| Some(disk.writes)),
     ];
@@ -187,11 +189,11 @@ impl Object for FileSystem {
         Counter::queue_length("AverageDiskQueueLength", |volume| Some(volume.traffic.waiting)),
         Counter::average_time(
             "AverageTransferTime",
-            |volume| Some(volume.traffic.reading + volume.traffic.writing),
-            |volume| Some(volume.traffic.reads + volume.traffic.writes),
+            |volume| Some(volume.traffic.reading.saturating_add(volume.traffic.writing)),
+            |volume| Some(volume.traffic.reads.saturating_add(volume.traffic.writes)),
         ),
         Counter::rate("BytesPerSecond", |volume| {
-            Some(volume.traffic.bytes_read + volume.traffic.bytes_written)
+            Some(volume.traffic.bytes_read.saturating_add(volume.traffic.bytes_written))
         }),
         Counter::number("FreeMegabytes", |volume| Some(volume.free)),
         Counter::timer("PercentBusyTime", |volume| Some(volume.traffic.busy)),
@@ -214,7 +216,9 @@ impl Object for FileSystem {
         ),
         Counter::rate("ReadBytesPerSecond", |volume| Some(volume.traffic.bytes_read)),
         Counter::rate("ReadsPerSecond", |volume| Some(volume.traffic.reads)),
-        Counter::rate("TransfersPerSecond", |volume| Some(volume.traffic.reads + volume.traffic.writes)),
+        Counter::rate("TransfersPerSecond", |volume| {
+            Some(volume.traffic.reads.saturating_add(volume.traffic.writes))
+        }),
         Counter::number("UsedMegabytes", |volume| volume.size.checked_sub(volume.free)),
         Counter::rate("WriteBytesPerSecond", |volume| Some(volume.traffic.bytes_written)),
         Counter::rate("WritesPerSecond", |volume| Some(volume.traffic.writes)),

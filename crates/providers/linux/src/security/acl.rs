@@ -47,7 +47,7 @@ pub(crate) fn descriptor(machine: &Machine, path: &Path) -> io::Result<SecurityD
 
 /// Whom an entry is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tag {
+pub(super) enum Tag {
     Owner,
     User(u32),
     OwningGroup,
@@ -59,9 +59,9 @@ enum Tag {
 
 /// An entry of a list: whom it is about, and read (4), write (2) and execute (1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Entry {
-    tag: Tag,
-    bits: u8,
+pub(super) struct Entry {
+    pub(super) tag: Tag,
+    pub(super) bits: u8,
 }
 
 /// The list that a mode stands for.
@@ -84,13 +84,14 @@ fn listed(path: &Path, attribute: &str) -> io::Result<Option<Vec<Entry>>> {
 }
 
 /// A list as the kernel gives it away (linux/posix_acl_xattr.h).
-fn parse(octets: &[u8]) -> Option<Vec<Entry>> {
+pub(super) fn parse(octets: &[u8]) -> Option<Vec<Entry>> {
     let (version, entries) = octets.split_first_chunk::<4>()?;
     let (entries, []) = entries.as_chunks::<8>() else { return None };
     if u32::from_le_bytes(*version) != 2 {
         return None;
     }
-    let entry = |&[tag, _, bits, _, a, b, c, d]: &[u8; 8]| {
+    let entry = |&[tag, tag_high, bits, bits_high, a, b, c, d]: &[u8; 8]| {
+        let (tag, bits) = (u16::from_le_bytes([tag, tag_high]), u16::from_le_bytes([bits, bits_high]));
         let id = u32::from_le_bytes([a, b, c, d]);
         let tag = match tag {
             0x01 => Tag::Owner,
@@ -101,12 +102,12 @@ fn parse(octets: &[u8]) -> Option<Vec<Entry>> {
             0x20 => Tag::Others,
             _ => return None,
         };
-        Some(Entry { tag, bits: bits & 7 })
+        Some(Entry { tag, bits: u8::try_from(bits & 7).ok()? })
     };
     entries.iter().map(entry).collect()
 }
 
-fn entries(
+pub(super) fn entries(
     list: &[Entry],
     owner: Sid,
     group: Sid,
@@ -187,10 +188,10 @@ const CREATOR_OWNER: Sid = sddl::well_known::CREATOR_OWNER;
 const CREATOR_GROUP: Sid = sddl::well_known::CREATOR_GROUP;
 
 // Rights of files (MS-DTYP 2.4.3).
-const READ_DATA: u32 = 0x1;
-const WRITE_DATA: u32 = 0x2;
+pub(super) const READ_DATA: u32 = 0x1;
+pub(super) const WRITE_DATA: u32 = 0x2;
 const APPEND_DATA: u32 = 0x4;
-const EXECUTE_FILE: u32 = 0x20;
+pub(super) const EXECUTE_FILE: u32 = 0x20;
 const DELETE_CHILD: u32 = 0x40;
 const READ_ATTRIBUTES: u32 = 0x80;
 const WRITE_ATTRIBUTES: u32 = 0x100;

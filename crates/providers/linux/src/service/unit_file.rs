@@ -116,13 +116,13 @@ impl Folder {
 
 /// Whether a file is that of a unit or changes one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Whole,
     Change,
 }
 
 impl Settings {
-    fn write(&self, text: &mut String, kind: Kind) {
+    pub(super) fn write(&self, text: &mut String, kind: Kind) {
         text.push_str("[Unit]\n");
         if let Some(description) = &self.description {
             let _ = writeln!(text, "Description={}", description.replace('%', "%%"));
@@ -145,9 +145,11 @@ impl Settings {
     }
 
     /// Reads what [`write`](Self::write) wrote.
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let mut settings = Self::default();
-        for (name, value) in text.lines().filter_map(|line| line.split_once('=')) {
+        // A line that goes on in the next one was written by somebody else (systemd.syntax(7)).
+        let lines = text.lines().filter(|line| !line.ends_with('\\'));
+        for (name, value) in lines.filter_map(|line| line.split_once('=')) {
             match name {
                 "Description" => settings.description = Some(value.replace("%%", "%")),
                 "ExecStart" if !value.is_empty() => settings.command = words(value),

@@ -29,7 +29,7 @@ pub(super) fn exports(machine: &Machine) -> Vec<Share> {
 }
 
 /// Paths with their clients.
-fn parse(text: &str) -> Vec<(String, String)> {
+pub(super) fn parse(text: &str) -> Vec<(String, String)> {
     let joined = text.replace("\\\n", " ");
     let entry = |line: &str| {
         let (path, rest) = match line.trim_start().strip_prefix('"') {

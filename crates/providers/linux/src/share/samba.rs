@@ -91,7 +91,7 @@ fn users(machine: &Machine, folder: &str) -> Vec<Share> {
 }
 
 /// The share in a file of `net usershare`; `None` if it is none.
-fn user_share(file: &str, text: &str) -> Option<Share> {
+pub(super) fn user_share(file: &str, text: &str) -> Option<Share> {
     let is_version = |line: &str| matches!(line.trim(), "#VERSION 1" | "#VERSION 2");
     let mut lines = text.lines();
     lines.next().filter(|line| is_version(line))?;
@@ -109,9 +109,9 @@ fn user_share(file: &str, text: &str) -> Option<Share> {
 
 /// A section of the configuration.
 #[derive(Debug, PartialEq, Eq)]
-struct Section {
-    name: String,
-    values: Vec<(String, String)>,
+pub(super) struct Section {
+    pub(super) name: String,
+    pub(super) values: Vec<(String, String)>,
 }
 
 impl Section {
@@ -126,7 +126,7 @@ impl Section {
 }
 
 /// What `testparm` prints: one parameter a line, in the names that it knows them by.
-fn sections(text: &str) -> Vec<Section> {
+pub(super) fn sections(text: &str) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
     for line in text.lines().map(str::trim) {
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {

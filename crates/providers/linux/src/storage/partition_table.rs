@@ -57,7 +57,8 @@ impl PartitionTable {
         Self::parse(&octets, block_size)
     }
 
-    fn parse(disk: &[u8], block_size: usize) -> Option<Self> {
+    /// What the first octets of a disk say, which has blocks of a size.
+    pub(super) fn parse(disk: &[u8], block_size: usize) -> Option<Self> {
         if disk.get(510..512)? != [0x55, 0xAA] {
             return None;
         }

@@ -73,6 +73,16 @@ impl Smart {
     }
 }
 
+/// What a log of health of NVMe says.
+pub(super) fn of_nvme(page: &[u8]) -> Option<Smart> {
+    nvme::parse(page)
+}
+
+/// What a report of `smartctl` says.
+pub(super) fn of_report(report: &serde_json::Value) -> Option<Smart> {
+    smartctl::parse(report)
+}
+
 /// Disks are asked once a minute at most: it takes a program each, and wakes what saves power.
 fn remembered(machine: &Machine, block: &Block, ask: impl FnOnce() -> Option<Smart>) -> Option<Smart> {
     type Answers = HashMap<(std::path::PathBuf, (u32, u32)), (Instant, Option<Smart>)>;

@@ -30,7 +30,8 @@ impl Superblock {
         Self::parse(&octets)
     }
 
-    fn parse(device: &[u8]) -> Option<Self> {
+    /// What the first octets of a device say.
+    pub(super) fn parse(device: &[u8]) -> Option<Self> {
         let is_at = |at: usize, magic: &[u8]| device.get(at..at + magic.len()) == Some(magic);
         let uuid = |at: usize| device.get(at..at + 16).and_then(uuid);
         let label = |at: usize, long: usize| device.get(at..at + long).and_then(label);

@@ -73,7 +73,7 @@ impl Table for OperatingSystem {
             build.or_else(patch).into()
         }),
         ("BuildType", |_, _| "Multiprocessor Free".into()),
-        ("Caption", |machine, row| caption(row.release(machine)).into()),
+        ("Caption", |machine, row| row.release(machine).pretty_name().to_owned().into()),
         ("CodeSet", |_, _| "65001".into()),
         ("CountryCode", |machine, row| {
             row.locale(machine).and_then(Locale::calling_code).unwrap_or(1).to_string().into()
@@ -190,17 +190,12 @@ impl Table for OperatingSystem {
 }
 
 /// The name of the running system, as other classes refer to it.
-pub(crate) fn name_of(machine: &Machine) -> Option<String> {
+pub(crate) fn name_of(machine: &Machine) -> String {
     name(Mount::root(machine).map(|root| root.source), &OsRelease::of(machine))
 }
 
-fn name(device: Option<String>, release: &OsRelease) -> Option<String> {
-    let device = device.unwrap_or_default();
-    caption(release).map(|caption| format!("{caption}|/|{device}"))
-}
-
-fn caption(release: &OsRelease) -> Option<String> {
-    release.field("PRETTY_NAME").or_else(|| release.field("NAME")).map(str::to_owned)
+fn name(device: Option<String>, release: &OsRelease) -> String {
+    format!("{}|/|{}", release.pretty_name(), device.unwrap_or_default())
 }
 
 fn has_nx(machine: &Machine) -> Option<bool> {

@@ -19,6 +19,11 @@ impl OsRelease {
         (!value.is_empty()).then_some(value.as_str())
     }
 
+    /// What people call it; `Linux` where it does not say, as os-release(5) has it.
+    pub(crate) fn pretty_name(&self) -> &str {
+        self.field("PRETTY_NAME").or_else(|| self.field("NAME")).unwrap_or("Linux")
+    }
+
     pub(crate) fn parse(text: &str) -> Self {
         let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
         let fields = lines.filter_map(|line| line.split_once('='));
@@ -58,6 +63,9 @@ mod tests {
         );
         assert_eq!(release.field("ID"), Some("other"), "the last one counts");
         assert_eq!(release.field("PRETTY_NAME"), Some("A \"fine\" system"));
+        assert_eq!(release.pretty_name(), "A \"fine\" system");
+        assert_eq!(OsRelease::parse("NAME='It'\n").pretty_name(), "It");
+        assert_eq!(OsRelease::parse("").pretty_name(), "Linux");
         assert_eq!(release.field("NAME"), Some("It"));
         assert_eq!(release.field("VERSION"), None);
         assert_eq!(release.field("BUILD_ID"), None);

@@ -63,7 +63,7 @@ impl Table for Registry {
     const COLUMNS: &'static [(&'static str, Fill<()>)] = &[
         ("Caption", |_, ()| "Registry".into()),
         ("Description", |_, ()| "Registry".into()),
-        ("Name", |machine, ()| operating_system::name_of(machine).unwrap_or_default().into()),
+        ("Name", |machine, ()| operating_system::name_of(machine).into()),
         ("Status", |_, ()| "OK".into()),
     ];
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 mod account;
+mod corpus;
 mod events;
 mod hardware;
 mod log;
@@ -13,6 +14,7 @@ mod operating_system;
 mod performance;
 mod printing;
 mod process;
+mod pushed;
 mod registry;
 mod registry_events;
 mod schedule;

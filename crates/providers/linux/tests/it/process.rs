@@ -237,24 +237,55 @@ async fn who_does_not_want_to_end_is_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_processes_a_second_that_come_and_go_are_no_error() {
+async fn a_thousand_processes_a_second_that_come_and_go_hide_nobody_and_are_no_error() {
+    let sleepers: Vec<_> = (0..20).map(|_| Sleeper::start()).collect();
+    let steady: BTreeSet<String> = sleepers.iter().map(|sleeper| sleeper.0.id().to_string()).collect();
     // Each turn of the loop is a process.
     let fork = "while :; do (:) ; done";
     let _forkers: Vec<_> =
         (0..2).map(|_| Sleeper(Command::new("sh").args(["-c", fork]).spawn().unwrap())).collect();
-    let newest = || output("sh", &["-c", "echo $$"]).parse::<u64>().unwrap();
-    let (first, begin) = (newest(), Instant::now());
+    let (first, begin) = (forks(), Instant::now());
     let mut turns = 0;
     while begin.elapsed() < Duration::from_secs(2) {
-        let found = rows("SELECT * FROM Win32_Process").await;
-        let handles: BTreeSet<_> = found.iter().map(|row| text(row, "Handle")).collect();
-        assert_eq!(handles.len(), found.len(), "a process is there twice");
-        assert!(found.iter().all(|row| !row.value("Name").unwrap().is_null()));
+        are_whole(&rows("SELECT * FROM Win32_Process").await, &steady);
         turns += 1;
     }
-    let forks = newest().wrapping_sub(first);
+    let forks = forks() - first;
     eprintln!("{turns} enumerations while {forks} processes came and went");
-    assert!(turns > 0);
+    assert!(turns > 0 && forks > 100, "{forks} processes came");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_who_ask_at_the_same_time_are_all_told_of_every_process() {
+    let steady: Vec<_> = (0..20).map(|_| Sleeper::start()).collect();
+    let handles: BTreeSet<String> = steady.iter().map(|sleeper| sleeper.0.id().to_string()).collect();
+    let engine = crate::engine(&this());
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let engine = engine.clone();
+        asking.spawn(async move { crate::rows_from(&engine, "SELECT * FROM Win32_Process").await });
+    }
+    let mut told = 0;
+    while let Some(found) = asking.join_next().await {
+        are_whole(&found.unwrap(), &handles);
+        told += 1;
+    }
+    assert_eq!(told, 20);
+}
+
+/// No process is there twice or without a name, and those that were there all the time are.
+fn are_whole(found: &[Instance], steady: &BTreeSet<String>) {
+    let handles: BTreeSet<_> = found.iter().map(|row| text(row, "Handle")).collect();
+    assert_eq!(handles.len(), found.len(), "a process is there twice");
+    assert!(found.iter().all(|row| !row.value("Name").unwrap().is_null()));
+    let hidden: Vec<_> = steady.difference(&handles).collect();
+    assert!(hidden.is_empty(), "{hidden:?} are not told of");
+}
+
+/// How many processes there were since the kernel was started (proc_stat(5)).
+fn forks() -> u64 {
+    let text = fs::read_to_string("/proc/stat").unwrap();
+    text.lines().find_map(|line| line.strip_prefix("processes ")).unwrap().trim().parse().unwrap()
 }
 
 #[tokio::test]

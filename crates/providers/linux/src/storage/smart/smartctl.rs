@@ -31,7 +31,7 @@ pub(super) fn ask(machine: &Machine, node: &str) -> Option<Smart> {
     }
 }
 
-fn parse(report: &Json) -> Option<Smart> {
+pub(super) fn parse(report: &Json) -> Option<Smart> {
     let at = |path: &str| report.pointer(path);
     let number = |path: &str| at(path).and_then(Json::as_u64);
     let degrees = |path: &str| at(path).and_then(Json::as_i64);

@@ -1,0 +1,93 @@
+//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+#![allow(clippy::expect_used)]
+
+use std::sync::LazyLock;
+
+use cim::{Instance, Namespace, Schema, Value};
+
+use crate::template::{LONGEST, Template};
+
+/// A template is filled with what an event says, as taking it apart from its other end says, too; never with more than
+/// fits; and what an event says is never read as a template.
+///
+/// The text before the first octet of zero is the template, the rest the name of a process in the event.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn template(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    let (text, name) = text.split_once('\0').unwrap_or((text, "sh; reboot"));
+    let template = Template::parse(text);
+    let event = event(name);
+    let filled = template.fill(&event);
+    assert!(filled.len() <= LONGEST, "{} octets", filled.len());
+    let expected = by_pieces(text, &event);
+    assert!(filled.len() + 4 > LONGEST || filled == expected, "{text:?} is {filled:?}, not {expected:?}");
+    assert!(!template.is_fixed() || filled == expected, "{text:?} is no fixed text");
+    let other = self::event("another").with("TIME_CREATED", 7_u64).expect("a property");
+    assert!(!template.is_fixed() || template.fill(&other) == filled, "{text:?} depends on the event");
+}
+
+/// What stands between each two signs is a property, or itself.
+fn by_pieces(text: &str, event: &Instance) -> String {
+    let pieces: Vec<&str> = text.split('%').collect();
+    let (mut filled, mut at) = (String::new(), 0);
+    while let Some(piece) = pieces.get(at) {
+        filled += piece;
+        at += 1;
+        // The piece behind is between two signs if there is another one behind it.
+        let is_last = at + 1 >= pieces.len();
+        match pieces.get(at) {
+            None => {}
+            Some(&"") if !is_last => {
+                filled.push('%');
+                at += 1;
+            }
+            Some(inside) if !is_last && inside.split('.').all(|name| cim::Name::parse(name).is_ok()) => {
+                filled += &value(event, inside);
+                at += 1;
+            }
+            Some(_) => filled.push('%'),
+        }
+    }
+    filled
+}
+
+fn value(event: &Instance, path: &str) -> String {
+    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let mut text = String::new();
+    match (event.value(first), rest) {
+        (Some(Value::Object(inner)), Some(rest)) => return value(inner, rest),
+        (Some(Value::Object(inner)), None) => {
+            return inner.path().map(|path| path.to_string()).unwrap_or_default();
+        }
+        (Some(Value::Array(all)), None) => {
+            let shown = |value: &Value| {
+                let mut text = String::new();
+                value.write_text(&mut text);
+                text
+            };
+            return format!("{{{}}}", all.iter().map(shown).collect::<Vec<_>>().join(","));
+        }
+        (Some(value), None) if !value.is_null() => value.write_text(&mut text),
+        (None, None) if first.eq_ignore_ascii_case("__CLASS") => text = event.class().name().to_string(),
+        _ => {}
+    }
+    text
+}
+
+/// A process of this name that was made.
+fn event(name: &str) -> Instance {
+    static SCHEMA: LazyLock<Schema> = LazyLock::new(|| Schema::of(Namespace::cimv2()));
+    let process = Instance::new(SCHEMA.class("Win32_Process").expect("a class"))
+        .with("Name", name.to_owned())
+        .and_then(|process| process.with("ProcessId", 7_u32))
+        .and_then(|process| process.with("Handle", "7"));
+    let process = Value::Object(Box::new(process.expect("properties")));
+    let event = Instance::new(SCHEMA.class("__InstanceCreationEvent").expect("a class"));
+    let octets = Value::Array([Value::from(1_u8), Value::from(5_u8)].into());
+    event
+        .with("TargetInstance", process)
+        .and_then(|event| event.with("SECURITY_DESCRIPTOR", octets))
+        .expect("properties")
+}

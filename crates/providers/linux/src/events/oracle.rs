@@ -1,0 +1,15 @@
+//! What the kernel tells of processes.
+
+use super::connector::{Happened, parse};
+
+/// A message is of a process with a number that stands in it, or of none.
+pub(crate) fn connector(octets: &[u8]) {
+    let stands = |number: u32| octets.windows(4).any(|word| word == number.to_ne_bytes());
+    match parse(octets) {
+        Some(Happened::Forked { parent, process }) => assert!(stands(parent) && stands(process)),
+        Some(Happened::Executed(process)) => assert!(stands(process)),
+        Some(Happened::Ended { process, status }) => assert!(stands(process) && stands(status)),
+        Some(Happened::Lost) => panic!("a message says of itself that it was lost"),
+        None => {}
+    }
+}

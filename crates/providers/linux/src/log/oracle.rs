@@ -1,0 +1,18 @@
+//! Records of the journal, as `journalctl` prints them.
+
+use super::event::{Severity, code};
+use super::journal::Record;
+
+/// Whatever JSON is an object has an event.
+pub(crate) fn record(octets: &[u8]) {
+    let Ok(serde_json::Value::Object(fields)) = serde_json::from_slice(octets) else { return };
+    let names: Vec<String> = fields.keys().cloned().collect();
+    let record = Record(fields);
+    for name in names {
+        let text = record.text(&name).unwrap_or_default();
+        assert!(text.len() <= 3 * octets.len(), "{name}");
+    }
+    let _ = (record.sequence(), record.log(), Severity::of(&record));
+    let digits = record.text("MESSAGE_ID").unwrap_or_default();
+    assert!(code(&record) == 0 || digits.to_lowercase().ends_with(&format!("{:x}", code(&record))));
+}

@@ -1,0 +1,35 @@
+//! What the kernel sends over netlink.
+
+use super::ethtool::Modes;
+use super::netlink::{Attributes, Body, Message, messages};
+
+/// Messages, and attributes within attributes, lie within the octets, and read as the same when they are written
+/// again.
+pub(crate) fn taken_apart(octets: &[u8]) {
+    let mut left = octets.len();
+    for (_, message) in messages(octets) {
+        left = left.checked_sub(16 + message.len()).expect("a message lies beside those before");
+        let attributes = Message::new(message).attributes(4);
+        let _ = Modes::parse(attributes);
+        again(attributes, 0);
+    }
+}
+
+/// Attributes that are written again are the same.
+fn again(attributes: Attributes<'_>, depth: usize) {
+    let all: Vec<(u16, &[u8])> = attributes.into_iter().collect();
+    let written = all.iter().fold(Body::new(&[]), |body, (kind, content)| body.with(*kind, content));
+    let read: Vec<(u16, &[u8])> = Attributes::new(written.octets()).into_iter().collect();
+    assert_eq!(read, all);
+    for (kind, content) in all {
+        let found = attributes.find(kind & 0x3FFF).expect("there is one of this kind");
+        assert!(attributes.text(kind & 0x3FFF).is_none_or(|text| found.starts_with(text.as_bytes())));
+        if let Some(address) = attributes.address(kind & 0x3FFF) {
+            let written = Body::new(&[]).with_address(kind, address);
+            assert_eq!(Attributes::new(written.octets()).find(kind & 0x3FFF), Some(found));
+        }
+        if depth < 8 {
+            again(Attributes::new(content), depth + 1);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Access control lists of files.
+
+use std::collections::BTreeSet;
+
+use sddl::{AccessMask, AclFlags, Dacl, DomainSid, Guard, SecurityDescriptor, Token, linux};
+
+use super::acl::{EXECUTE_FILE, Entry, READ_DATA, Tag, WRITE_DATA, entries, parse};
+
+/// Lists that the kernel would take let in the same people as the descriptors that are made of them.
+pub(crate) fn access_list(octets: &[u8]) {
+    if let Some(list) = parse(octets)
+        && is_valid(&list)
+    {
+        judge(&list);
+    }
+}
+
+/// Whether the kernel would take it (acl_valid(3)); no more entries than it is quick to ask about.
+fn is_valid(list: &[Entry]) -> bool {
+    let count = |wanted: fn(&Tag) -> bool| list.iter().filter(|entry| wanted(&entry.tag)).count();
+    let named = |entry: &Entry| match entry.tag {
+        Tag::User(id) => Some((0, id)),
+        Tag::Group(id) => Some((1, id)),
+        _ => None,
+    };
+    let of_name: Vec<_> = list.iter().filter_map(named).collect();
+    let masks = count(|tag| *tag == Tag::Mask);
+    count(|tag| *tag == Tag::Owner) == 1
+        && count(|tag| *tag == Tag::OwningGroup) == 1
+        && count(|tag| *tag == Tag::Others) == 1
+        && masks <= 1
+        && (masks == 1 || of_name.is_empty())
+        && of_name.len() <= 6
+        && of_name.iter().collect::<BTreeSet<_>>().len() == of_name.len()
+        && of_name.iter().all(|(_, id)| (1_001..=1_000_000).contains(id) && *id != GROUP)
+}
+
+/// Everybody whom the list names, and a stranger, alone and in each of its groups and in all.
+pub(super) fn judge(list: &[Entry]) {
+    let sids = |entry: &Entry| match entry.tag {
+        Tag::User(uid) => Some(linux::user_sid(uid, MACHINE)),
+        Tag::Group(gid) => Some(linux::group_sid(gid, MACHINE)),
+        _ => None,
+    };
+    let (owner, group) = (linux::user_sid(OWNER, MACHINE), linux::group_sid(GROUP, MACHINE));
+    let aces = entries(list, owner, group, false, &sids);
+    let dacl = Dacl { flags: AclFlags::PROTECTED, aces };
+    let made = SecurityDescriptor::new(Some(owner.into()), Some(group.into()), Some(dacl), None);
+    let guard = Guard::new(made.expect("few entries")).expect("it has a list");
+    let users = list.iter().filter_map(|entry| if let Tag::User(uid) = entry.tag { Some(uid) } else { None });
+    let groups =
+        list.iter().filter_map(|entry| if let Tag::Group(gid) = entry.tag { Some(gid) } else { None });
+    let all: Vec<u32> = groups.chain([GROUP]).collect();
+    let mut circles: Vec<Vec<u32>> = all.iter().map(|gid| vec![*gid]).collect();
+    circles.extend([Vec::new(), vec![STRANGER], all]);
+    for uid in users.chain([OWNER, STRANGER]) {
+        for gids in &circles {
+            let sids = gids.iter().map(|gid| linux::group_sid(*gid, MACHINE));
+            let sids = sids.chain([sddl::well_known::EVERYONE]);
+            let token = Token::new(linux::user_sid(uid, MACHINE), sids, MACHINE);
+            for (wanted, right) in [(4, READ_DATA), (2, WRITE_DATA), (1, EXECUTE_FILE)] {
+                let granted = guard.access_check(&token, AccessMask::from_bits(right)).is_granted();
+                let admitted = admits(list, uid, gids, wanted);
+                assert_eq!(granted, admitted, "{uid} in {gids:?} wants {wanted} of {list:?}: {guard}");
+            }
+        }
+    }
+}
+
+/// What POSIX says (acl(5), "Access check algorithm").
+fn admits(list: &[Entry], uid: u32, gids: &[u32], wanted: u8) -> bool {
+    let bits = |wanted: Tag| list.iter().find(|entry| entry.tag == wanted).map(|entry| entry.bits);
+    let mask = bits(Tag::Mask).unwrap_or(7);
+    if uid == OWNER {
+        return bits(Tag::Owner).unwrap_or(0) & wanted == wanted;
+    }
+    if let Some(bits) = bits(Tag::User(uid)) {
+        return bits & mask & wanted == wanted;
+    }
+    let is_of_circle = |entry: &&Entry| match entry.tag {
+        Tag::OwningGroup => gids.contains(&GROUP),
+        Tag::Group(gid) => gids.contains(&gid),
+        _ => false,
+    };
+    let of_groups: Vec<u8> = list.iter().filter(is_of_circle).map(|entry| entry.bits & mask).collect();
+    if of_groups.is_empty() {
+        return bits(Tag::Others).unwrap_or(0) & wanted == wanted;
+    }
+    of_groups.iter().any(|bits| bits & wanted == wanted)
+}
+
+const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
+const OWNER: u32 = 1000;
+const GROUP: u32 = 2000;
+const STRANGER: u32 = 2_000_000;

@@ -1,0 +1,86 @@
+//! The oracles over the stored corpora of the fuzz targets, their beginnings and their mutations.
+
+use std::fs;
+use std::path::Path;
+
+use telarch_linux::oracle;
+
+#[test]
+fn files_of_the_corpus_make_a_machine_that_can_be_told() {
+    let seeds = mutate("linux_machine", 2, b"9", oracle::machine);
+    let missing: Vec<_> = oracle::PLACES
+        .iter()
+        .filter(|(path, _)| !seeds.iter().any(|seed| seed.starts_with(path.as_bytes())))
+        .collect();
+    assert!(missing.is_empty(), "no seed is one of {missing:?}");
+}
+
+#[test]
+fn answers_of_print_servers_in_the_corpus_keep_the_promises() {
+    mutate("linux_ipp", 60, b"\0\x01\x03\x04\x34\x37\x47\xFF", oracle::ipp);
+}
+
+#[test]
+fn disks_of_the_corpus_keep_the_promises() {
+    mutate("linux_disk", 60, b"\0\x01\x55\x80\xAA\xEE\xFF", oracle::disk);
+}
+
+#[test]
+fn messages_of_netlink_in_the_corpus_keep_the_promises() {
+    mutate("linux_netlink", 60, b"\0\x01\x04\x08\x80\xFF", oracle::netlink);
+}
+
+#[test]
+fn tables_of_firmware_in_the_corpus_keep_the_promises() {
+    mutate("linux_smbios", 60, b"\0\x01\x04\x7F\x80\xFF", oracle::smbios);
+}
+
+#[test]
+fn files_of_units_in_the_corpus_keep_the_promises() {
+    mutate("linux_unit_file", 60, b"\"'\\=%$ \n[\xC3", oracle::unit_file);
+}
+
+#[test]
+fn files_of_the_registry_in_the_corpus_keep_the_promises() {
+    mutate("linux_registry", 40, b"[]\"'\\=.{}\n1f\xC3", oracle::registry);
+}
+
+#[test]
+fn command_lines_of_the_corpus_keep_the_promises() {
+    mutate("linux_command_line", 60, b"\0\"'\\ \n$\x0C\xC3", oracle::command_line);
+}
+
+#[test]
+fn what_programs_print_in_the_corpus_keeps_the_promises() {
+    mutate("linux_printed", 40, b"\"{}[]:,=9-\n\\\x1E\x1F\xC3", oracle::printed);
+}
+
+#[test]
+fn access_lists_of_the_corpus_let_in_whom_posix_lets_in() {
+    mutate("linux_access_list", 60, b"\0\x01\x02\x04\x07\x08\x10\x20\xFF", oracle::access_list);
+}
+
+/// Each seed, its beginnings, each with one octet changed, one left out, and one of another seed in its place, at so
+/// many places of each; gives the seeds.
+fn mutate(target: &str, places: usize, octets: &[u8], oracle: impl Fn(&[u8])) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../fuzz/corpus").join(target);
+    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort(); // The mutations must not depend on the file system.
+    assert!(paths.len() >= 5, "only {} cases in {}", paths.len(), folder.display());
+    let seeds: Vec<Vec<u8>> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
+    for (number, seed) in seeds.iter().enumerate() {
+        oracle(seed);
+        let step = (seed.len() / places).max(1);
+        for at in (0..seed.len()).step_by(step) {
+            oracle(&seed[..at]);
+            oracle(&[&seed[..at], &seed[at + 1..]].concat());
+            for octet in octets {
+                oracle(&[&seed[..at], &[*octet], &seed[at + 1..]].concat());
+            }
+            let other = &seeds[(number + at + 1) % seeds.len()];
+            oracle(&[&seed[..at], &other[at % other.len().max(1)..]].concat());
+        }
+    }
+    seeds
+}

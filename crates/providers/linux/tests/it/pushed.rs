@@ -1,0 +1,130 @@
+//! What a condition pushes down to where rows are found, held against the same condition on all rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cim::wql::{self, Predicate, Query};
+use cim::{Class, Instance, Namespace, Origin, Value};
+use wmi::{Context, Engine};
+
+use super::{engine, machine};
+
+/// These cost much or change while they are asked for: what is counted, and what is told with the time.
+const LEFT_OUT: [&str; 5] = [
+    "Win32_PerfFormattedData_",
+    "Win32_PerfRawData_",
+    "Win32_LocalTime",
+    "Win32_UTCTime",
+    "Win32_SystemDevices",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_class_gives_the_rows_of_a_condition_on_its_keys_and_no_others() {
+    let machine = machine();
+    let engine = engine(&machine);
+    let mut asked = 0;
+    for provider in telarch_linux::providers(&machine) {
+        for (namespace, name) in provider.classes() {
+            if LEFT_OUT.iter().any(|beginning| name.as_str().starts_with(beginning)) {
+                continue;
+            }
+            let all = format!("SELECT * FROM {name}");
+            // Those that refuse to list all of what they have are asked by other tests.
+            let Some(before) = keys_of(&engine, &namespace, &all).await else { continue };
+            let Some(first) = before.values().next() else { continue };
+            let conditions = conditions(first.class(), &before);
+            let mut answers = Vec::new();
+            for condition in conditions {
+                let query = format!("{all} WHERE {condition}");
+                let answer = keys_of(&engine, &namespace, &query).await;
+                answers.push((query.clone(), answer.unwrap_or_else(|| panic!("{query} fails"))));
+            }
+            let after = keys_of(&engine, &namespace, &all).await.unwrap_or_else(|| panic!("{all} fails"));
+            for (query, answer) in answers {
+                asked += 1;
+                let (before, after) = (filtered(&query, &before), filtered(&query, &after));
+                let answer: BTreeSet<&String> = answer.keys().collect();
+                let missing: Vec<_> =
+                    before.intersection(&after).filter(|key| !answer.contains(*key)).collect();
+                assert!(missing.is_empty(), "{query} leaves out {missing:?}");
+                let known: BTreeSet<&String> = before.union(&after).copied().collect();
+                let others: Vec<_> = answer.difference(&known).collect();
+                // What has come and gone in between is in neither.
+                assert!(others.is_empty() || is_restless(&query), "{query} also gives {others:?}");
+            }
+        }
+    }
+    assert!(asked > 200, "only {asked} conditions were asked");
+}
+
+/// Whether rows of the class come and go at any moment.
+fn is_restless(query: &str) -> bool {
+    ["Process", "Thread", "Connection", "Endpoint", "Session", "ControlGroup"]
+        .iter()
+        .any(|word| query.contains(word))
+}
+
+/// Equal to one, to one of two, unlike one, not before one, each key; with what contradicts itself, and what is of no
+/// row.
+fn conditions(class: &Class, rows: &BTreeMap<String, Instance>) -> Vec<String> {
+    let mut conditions = Vec::new();
+    let (first, last) = (rows.values().next(), rows.values().next_back());
+    let texts = |row: Option<&Instance>| -> Vec<String> {
+        let row = row.expect("there is a row");
+        let keys = class.keys().iter().filter_map(|column| Some((class.property(*column)?, row.at(*column))));
+        keys.filter_map(|(property, value)| Some(format!("{} = {}", property.name, constant(value)?)))
+            .collect()
+    };
+    let (first, last) = (texts(first), texts(last));
+    if first.is_empty() || first.len() != class.keys().len() || last.len() != first.len() {
+        return conditions;
+    }
+    conditions.push(first.join(" AND "));
+    conditions.push(format!("({}) OR ({})", first.join(" AND "), last.join(" AND ")));
+    conditions.push(format!("NOT ({})", first.join(" AND ")));
+    for (one, other) in first.iter().zip(&last) {
+        conditions.push(one.clone());
+        conditions.push(format!("{one} OR {other}"));
+        conditions.push(format!("{one} AND NOT {one}"));
+        conditions.push(one.replacen(" = ", " <> ", 1));
+        if !one.starts_with("Setting") && !one.contains("\\\"") {
+            conditions.push(format!("{} AND {other}", one.to_uppercase()));
+        }
+    }
+    conditions
+}
+
+/// As it is written in a query; none of what cannot be compared in this way.
+fn constant(value: &Value) -> Option<String> {
+    let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
+    match value {
+        Value::Null | Value::Object(_) | Value::Array(_) | Value::DateTime(_) => None,
+        Value::String(text) => Some(quoted(text)),
+        Value::Reference(path) => Some(quoted(&path.to_string())),
+        other => {
+            let mut text = String::new();
+            other.write_text(&mut text);
+            Some(text)
+        }
+    }
+}
+
+/// The rows of all that a condition wants, by its evaluation of each.
+fn filtered<'r>(query: &str, rows: &'r BTreeMap<String, Instance>) -> BTreeSet<&'r String> {
+    let Ok(Query::Select(select)) = wql::parse(query) else { panic!("{query} cannot be read") };
+    let origin = Origin { server: "node7".to_owned(), namespace: Namespace::cimv2(), offset: 0 };
+    let wants = |row: &Instance| Predicate::bind(&select, row.class(), &origin).unwrap().evaluate(row);
+    rows.iter().filter(|(_, row)| wants(row)).map(|(key, _)| key).collect()
+}
+
+/// Rows by their paths; none if they are refused.
+async fn keys_of(engine: &Engine, namespace: &Namespace, query: &str) -> Option<BTreeMap<String, Instance>> {
+    let context = Context::of_this_process("alice");
+    let mut rows =
+        engine.query(&context, namespace, query).unwrap_or_else(|error| panic!("{query}: {error}"));
+    let mut found = BTreeMap::new();
+    while let Some(row) = rows.next().await {
+        let row = row.ok()?;
+        found.insert(row.path().ok()?.to_string(), row);
+    }
+    Some(found)
+}
