@@ -156,6 +156,7 @@ Actions:
                         slot if it is not 0), routers (static, dynamic, both, none) or router
   user                  its users; user name ID NAME, user level ID LEVEL (none, callback, user, operator, administrator),
                         user enable ID, user disable ID, user password ID, and user test ID, which compares
+                        (exit status 1 if the password is another one)
   channel [NUMBER]      what a channel is, and who may use it; channel ciphers [NUMBER] lists its cipher suites
   channel set NAME VALUE [NUMBER]
                         changes who may use it, now and later; NAME is mode (disabled, pre-boot, always, shared), limit

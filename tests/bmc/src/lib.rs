@@ -159,15 +159,27 @@ impl Drop for SimulatedBmc {
 /// What `ipmitool` prints of a controller with the users of these tests; none where it is not installed.
 #[must_use]
 pub fn ipmitool(address: &str, arguments: &[&str]) -> Option<String> {
+    let (text, errors, is_success) = run_ipmitool(address, arguments)?;
+    assert!(is_success, "ipmitool {arguments:?}: {text}{errors}");
+    Some(text)
+}
+
+/// What `ipmitool` says, where it is to fail; none where it is not installed.
+#[must_use]
+pub fn ipmitool_fails(address: &str, arguments: &[&str]) -> Option<String> {
+    let (text, errors, is_success) = run_ipmitool(address, arguments)?;
+    assert!(!is_success, "ipmitool {arguments:?} does not fail: {text}{errors}");
+    Some(text + &errors)
+}
+
+fn run_ipmitool(address: &str, arguments: &[&str]) -> Option<(String, String, bool)> {
     if !is_installed("ipmitool", "ipmitool") {
         return None;
     }
     let (host, port) = address.rsplit_once(':').expect("a port");
     let mut command = Command::new("ipmitool");
     command.args(["-I", "lanplus", "-C", "3", "-H", host, "-p", port, "-U", "admin", "-E"]).args(arguments);
-    let (text, errors, is_success) = run_to_end(command.env("IPMI_PASSWORD", "admin-pw"));
-    assert!(is_success, "ipmitool {arguments:?}: {text}{errors}");
-    Some(text)
+    Some(run_to_end(command.env("IPMI_PASSWORD", "admin-pw")))
 }
 
 /// What a program of FreeIPMI prints of a controller with the users of these tests; none where it is not installed.

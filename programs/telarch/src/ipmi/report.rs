@@ -44,11 +44,13 @@ pub(super) struct Answer {
     pub(super) rows: Vec<Row>,
     /// The same for Prometheus, as far as it is about quantities.
     pub(super) metrics: Page,
+    /// Why the exit status is 1, although it was answered.
+    pub(super) failure: Option<String>,
 }
 
 impl Answer {
     pub(super) fn new(text: String, rows: Vec<Row>) -> Self {
-        Self { text, rows, metrics: Page::default() }
+        Self { text, rows, metrics: Page::default(), failure: None }
     }
 
     /// One thing, of which several are said: a name for programs and a title for people each.
@@ -65,6 +67,12 @@ impl Answer {
     /// That something was done.
     pub(super) fn said(name: &'static str, text: &str) -> Self {
         Self::new(format!("{text}\n"), vec![vec![(name, Value::from(text))]])
+    }
+
+    /// That something is not as it should be: for people it is told among what went wrong.
+    pub(super) fn failed(name: &'static str, text: &str) -> Self {
+        let row = vec![(name, Value::from(text))];
+        Self { failure: Some(text.to_owned()), ..Self::new(String::new(), vec![row]) }
     }
 
     pub(super) fn with_metrics(self, metrics: Page) -> Self {
@@ -135,9 +143,13 @@ fn metrics(answers: &Answers) -> String {
 
 /// What went wrong, a line for each controller, and the exit status that goes with it.
 pub(super) fn failure(answers: &Answers) -> Option<Failure> {
+    let why = |answer: &Result<Answer, String>| match answer {
+        Ok(answer) => answer.failure.clone(),
+        Err(error) => Some(error.clone()),
+    };
     let failed: Vec<String> = answers
         .iter()
-        .filter_map(|(host, answer)| answer.as_ref().err().map(|error| format!("{host}: {error}")))
+        .filter_map(|(host, answer)| why(answer).map(|error| format!("{host}: {error}")))
         .collect();
     (!failed.is_empty()).then(|| Failure::Failed(failed.join("\ntelarch: ")))
 }
@@ -220,7 +232,14 @@ mod tests {
 
     #[test]
     fn what_failed_is_told_by_host() {
-        let failure = failure(&answers()).expect("a failure").to_string();
-        assert_eq!(failure, "two: no answer\n  is it there?");
+        let mut answers = answers();
+        let told = failure(&answers).expect("a failure").to_string();
+        assert_eq!(told, "two: no answer\n  is it there?");
+        let answered = answers.first_mut().expect("an answer");
+        answered.1 = Ok(Answer::failed("user", "user 3: the password is wrong"));
+        let told = failure(&answers).expect("a failure").to_string();
+        assert_eq!(told, "one: user 3: the password is wrong\ntelarch: two: no answer\n  is it there?");
+        assert_eq!(written(&answers, Format::Text), "");
+        assert_eq!(written(&answers, Format::Csv), "host,user\none,user 3: the password is wrong\n");
     }
 }

@@ -114,13 +114,14 @@ impl Question for User {
             }
             Self::Test(user, password) => {
                 let Some(password) = password else { return Ok(Answer::said("user", "no password")) };
-                match bmc.test_password(*user, password, PasswordSize::of(password)).await? {
-                    PasswordVerdict::Same => format!("user {user}: the password is right"),
-                    PasswordVerdict::Other => format!("user {user}: the password is wrong"),
-                    PasswordVerdict::OtherSize => {
-                        format!("user {user}: the password is of another size than the one that is stored")
+                let wrong = match bmc.test_password(*user, password, PasswordSize::of(password)).await? {
+                    PasswordVerdict::Same => {
+                        return Ok(Answer::said("user", &format!("user {user}: the password is right")));
                     }
-                }
+                    PasswordVerdict::Other => "wrong",
+                    PasswordVerdict::OtherSize => "of another size than the one that is stored",
+                };
+                return Ok(Answer::failed("user", &format!("user {user}: the password is {wrong}")));
             }
         };
         Ok(Answer::said("user", &said))

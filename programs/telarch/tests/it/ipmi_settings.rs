@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use telarch_simulated_bmc::{
-    Board, Configuration, Crowd, Network, SimulatedBmc, free_ipmi, ipmitool, settings,
+    Board, Configuration, Crowd, Network, SimulatedBmc, free_ipmi, ipmitool, ipmitool_fails, settings,
 };
 
 use crate::ipmi::{fields, printed};
@@ -312,16 +312,34 @@ fn a_password_is_compared_as_ipmitool_compares_it() {
     };
     let (right, wrong) = (file("right", "Rabbit-7\n"), file("wrong", "rabbit-7\n"));
     let long = file("long", "twenty octets of it!\n");
-    let test = |path: &str| said(&bmc, &["user", "test", "3", "--new-password-file", path]);
+    let test = |path: &str| ask(&bmc, &["user", "test", "3", "--new-password-file", path]);
+    let is_right = |path: &str| {
+        let ran = test(path);
+        assert_eq!((ran.out.as_str(), ran.errors.as_str()), ("user 3: the password is right\n", ""));
+        assert_eq!(ran.code, 0);
+    };
+    let is_not = |path: &str, what: &str| {
+        let ran = test(path);
+        let told = format!("telarch: {bmc}: user 3: the password is {what}\n");
+        assert_eq!((ran.out.as_str(), ran.errors, ran.code), ("", told, 1));
+    };
     said(&bmc, &["user", "password", "3", "--new-password-file", &right]);
-    assert_eq!(test(&right), "user 3: the password is right\n");
-    assert_eq!(test(&wrong), "user 3: the password is wrong\n");
-    assert!(test(&long).contains("of another size"));
+    is_right(&right);
+    is_not(&wrong, "wrong");
+    is_not(&long, "of another size than the one that is stored");
+    let json = ask(&bmc, &["user", "test", "3", "--new-password-file", &wrong, "--format", "json"]);
+    assert!(json.code == 1 && json.out.contains("\"user 3: the password is wrong\""), "{}", json.out);
     let Some(theirs) = ipmitool(&bmc, &["user", "test", "3", "16", "Rabbit-7"]) else { return };
     assert!(theirs.contains("Success"), "{theirs}");
+    for (size, password, why) in
+        [("16", "rabbit-7", "password incorrect"), ("20", "twenty octets of it!", "wrong password size")]
+    {
+        let theirs = ipmitool_fails(&bmc, &["user", "test", "3", size, password]).unwrap();
+        assert!(theirs.contains(why), "{theirs}");
+    }
     // And the other way round.
     ipmitool(&bmc, &["user", "set", "password", "3", "twenty octets of it!", "20"]).unwrap();
-    assert_eq!(test(&long), "user 3: the password is right\n");
+    is_right(&long);
 }
 
 #[test]
