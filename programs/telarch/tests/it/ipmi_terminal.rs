@@ -8,19 +8,20 @@ use telarch_simulated_bmc::SimulatedBmc;
 use crate::ipmi::printed;
 
 /// A terminal with one program in it; dropping it ends both.
-struct Terminal {
+pub(crate) struct Terminal {
     socket: String,
 }
 
 impl Terminal {
-    fn start(arguments: &str) -> Option<Self> {
+    /// With this command line.
+    pub(crate) fn start(program: &str) -> Option<Self> {
         if Command::new("tmux").arg("-V").stdout(Stdio::null()).status().is_err() {
             eprintln!("SKIPPED: tmux is missing (Debian: apt-get install tmux)");
             return None;
         }
         let folder = tempfile::Builder::new().prefix("telarch-tmux-").tempdir().unwrap().keep();
         let terminal = Self { socket: folder.join("tmux").display().to_string() };
-        let program = format!("{} ipmi {arguments}; echo ended; exec sh", env!("CARGO_BIN_EXE_telarch"));
+        let program = format!("{program}; echo ended; exec sh");
         let mut start =
             terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "40", &program]);
         start.env("TELARCH_IPMI_PASSWORD", "admin-pw").env("LANG", "C.UTF-8").env("TERM", "xterm-256color");
@@ -34,7 +35,7 @@ impl Terminal {
         command
     }
 
-    fn types(&self, text: &str) {
+    pub(crate) fn types(&self, text: &str) {
         assert!(self.tmux(&["send-keys", "-l", text]).status().unwrap().success());
     }
 
@@ -44,7 +45,7 @@ impl Terminal {
     }
 
     /// The screen, once this is on it.
-    fn seen(&self, text: &str) -> String {
+    pub(crate) fn seen(&self, text: &str) -> String {
         let until = Instant::now() + Duration::from_secs(40);
         loop {
             let screen = self.screen(&[]);
@@ -64,10 +65,15 @@ impl Drop for Terminal {
     }
 }
 
+pub(crate) fn ours(arguments: &str) -> String {
+    format!("{} ipmi {arguments}", env!("CARGO_BIN_EXE_telarch"))
+}
+
 #[test]
 fn sensors_are_watched_until_somebody_types_q() {
     let Some(bmc) = SimulatedBmc::start() else { return };
-    let Some(terminal) = Terminal::start(&format!("watch --every 1 -U admin -H {}", bmc.address())) else {
+    let Some(terminal) = Terminal::start(&ours(&format!("watch --every 1 -U admin -H {}", bmc.address())))
+    else {
         return;
     };
     let screen = terminal.seen("▁▁");
@@ -99,7 +105,9 @@ fn the_serial_console_is_typed_on_and_ended_with_a_tilde() {
     let Some((bmc, mut line)) = SimulatedBmc::start_with_console() else { return };
     assert_eq!(printed(&bmc, &["sol", "set", "enabled", "on"]), "the controller has changed it\n");
     assert!(printed(&bmc, &["sol", "info"]).contains("Enabled                      : yes"));
-    let Some(terminal) = Terminal::start(&format!("sol -U admin -H {}", bmc.address())) else { return };
+    let Some(terminal) = Terminal::start(&ours(&format!("sol -U admin -H {}", bmc.address()))) else {
+        return;
+    };
     terminal.seen("~. ends it");
     line.say("login: ");
     terminal.seen("login:");
@@ -118,7 +126,8 @@ fn the_serial_console_is_typed_on_and_ended_with_a_tilde() {
 fn a_console_whose_controller_starts_again_is_opened_again() {
     let Some((mut bmc, mut line)) = SimulatedBmc::start_with_console() else { return };
     printed(&bmc, &["sol", "set", "enabled", "on"]);
-    let Some(terminal) = Terminal::start(&format!("sol -U admin --limit 2 -H {}", bmc.address())) else {
+    let Some(terminal) = Terminal::start(&ours(&format!("sol -U admin --limit 2 -H {}", bmc.address())))
+    else {
         return;
     };
     terminal.seen("~. ends it");

@@ -6,6 +6,7 @@ mod account;
 mod configuration;
 mod ipmi;
 mod ipmi_beside;
+mod ipmi_break;
 mod ipmi_bridges;
 mod ipmi_changes;
 mod ipmi_fleet;
