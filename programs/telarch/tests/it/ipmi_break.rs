@@ -24,6 +24,9 @@ fn a_break_is_what_ipmitool_sends() {
         let relay = Relay::start(&bmc.address());
         let terminal = Terminal::start(&program)?;
         terminal.seen(greeting);
+        // Whoever shows it has the terminal as it needs it.
+        line.say("login: ");
+        terminal.seen("login:");
         // Tildes count at the beginning of a line only.
         terminal.types("x\r");
         assert_eq!(line.heard("\r"), "x\r");
