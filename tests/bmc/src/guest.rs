@@ -17,6 +17,7 @@ pub struct Guest {
     kernel: PathBuf,
     modules: PathBuf,
     programs: Vec<PathBuf>,
+    files: Vec<(PathBuf, String)>,
 }
 
 impl Guest {
@@ -44,13 +45,23 @@ impl Guest {
         };
         let needed = [(QEMU, "qemu-system-x86"), ("busybox", "busybox-static")];
         let has_all = needed.iter().all(|(program, package)| crate::is_installed(program, package));
-        has_all.then(|| Self { kernel, modules, programs: Vec::new() }.program(&found_in_path("busybox")))
+        has_all.then(|| {
+            let bare = Self { kernel, modules, programs: Vec::new(), files: Vec::new() };
+            bare.program(&found_in_path("busybox"))
+        })
     }
 
     /// And with this program, under its own name.
     #[must_use]
     pub fn program(mut self, path: &Path) -> Self {
         self.programs.push(path.to_owned());
+        self
+    }
+
+    /// And with this file of root's, at a path without the leading slash.
+    #[must_use]
+    pub fn file(mut self, path: &str, content: &str) -> Self {
+        self.files.push((path.into(), content.to_owned()));
         self
     }
 
@@ -97,6 +108,9 @@ impl Guest {
         for name in MODULES {
             let file = format!("{name}.ko");
             archive.file(&Path::new("lib").join(&file), &read(&self.modules.join(file)));
+        }
+        for (path, content) in &self.files {
+            archive.file(path, content.as_bytes());
         }
         let mut libraries = BTreeSet::new();
         for program in &self.programs {

@@ -1,5 +1,6 @@
-//! `telarch ipmi -H local` beside `ipmitool -I open`, in a virtual machine with a real `/dev/ipmi0`.
+//! `telarch ipmi -H local`, and the service, beside `ipmitool -I open`, in a virtual machine with a real `/dev/ipmi0`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use telarch_simulated_bmc::{Guest, SimulatedBmc, is_installed};
@@ -14,19 +15,24 @@ fn kernel() -> PathBuf {
         .join("kernel")
 }
 
-#[test]
-fn the_driver_of_linux_says_the_same_to_telarch_and_to_ipmitool() {
+/// A machine with our program and theirs, and its controller; none where there can be none, or none is wanted.
+fn machine() -> Option<(Guest, SimulatedBmc)> {
     if std::env::var_os("TELARCH_LONG").is_none() {
         eprintln!("SKIPPED: a virtual machine is started with TELARCH_LONG=1 only, as .ci/run --long does");
-        return;
+        return None;
     }
     if !is_installed("ipmitool", "ipmitool") {
-        return;
+        return None;
     }
-    let Some(guest) = Guest::with_kernel(&kernel()) else { return };
-    let Some(bmc) = SimulatedBmc::start_for_machine() else { return };
-    let guest =
-        guest.program(Path::new(env!("CARGO_BIN_EXE_telarch"))).program(Path::new("/usr/bin/ipmitool"));
+    let guest = Guest::with_kernel(&kernel())?;
+    let bmc = SimulatedBmc::start_for_machine()?;
+    let guest = guest.program(Path::new(OURS)).program(Path::new("/usr/bin/ipmitool"));
+    Some((guest, bmc))
+}
+
+#[test]
+fn the_driver_of_linux_says_the_same_to_telarch_and_to_ipmitool() {
+    let Some((guest, bmc)) = machine() else { return };
     let outputs = guest.run(
         &bmc,
         &[
@@ -67,3 +73,77 @@ fn the_driver_of_linux_says_the_same_to_telarch_and_to_ipmitool() {
     assert!(unknown.contains("completion code c1h"), "{unknown}");
     assert_eq!(power, their_power);
 }
+
+#[test]
+fn an_administrator_who_is_not_root_has_the_driver_from_the_service_and_nobody_else_has() {
+    let Some((mut guest, bmc)) = machine() else { return };
+    for name in ["telarchd", "winrm"] {
+        let program = Path::new(OURS).with_file_name(name);
+        assert!(
+            program.is_file(),
+            "{} is missing\n  build it with: cargo build --bin {name}",
+            program.display()
+        );
+        guest = guest.program(&program);
+    }
+    let guest = guest
+        .file("etc/passwd", USERS)
+        .file("etc/group", "root:x:0:\nann:x:1001:\nben:x:1002:\nwmi:x:1003:ben\nchiefs:x:1004:ann\n")
+        .file(
+            "etc/telarch/config.toml",
+            "[Groups]\nAdministrators = [\"chiefs\"]\nWinRMRemoteWMIUsers__ = [\"wmi\"]\n",
+        );
+    let outputs = guest.run(
+        &bmc,
+        &[
+            "mkdir -p /run/telarch /var/lib/telarch; chmod 755 /run/telarch",
+            // Whoever gets this far is refused by the broker alone.
+            "telarch wmi security root/hardware 'D:(A;CI;0x6003f;;;WD)' 2>&1",
+            "telarchd >/log 2>&1 & n=0
+             while [ ! -S /run/telarch/local.sock ] && [ $n -lt 600 ]; do usleep 100000; n=$((n+1)); done",
+            "ipmitool -I open -c sdr elist full",
+            "su ann -c 'telarch ipmi info -H local' 2>&1",
+            "su ann -c 'winrm enumerate wmi/root/hardware/NumericSensor' 2>&1",
+            "su ben -c 'winrm enumerate wmi/root/hardware/NumericSensor' 2>&1",
+            "ps -o user,args",
+            "cat /log",
+        ],
+    );
+    let [_, _, _, theirs, unaided, ann, ben, processes, _log] = &outputs[..] else { panic!("{outputs:?}") };
+    assert!(unaided.contains("Permission denied"), "{unaided}");
+    the_same_readings(ann, theirs).unwrap_or_else(|why| panic!("{why}: {outputs:#?}"));
+    let is_host = |line: &str| line.starts_with("ann ") && line.contains("telarchd: host of ann ");
+    assert!(processes.lines().any(is_host), "{processes}");
+    assert!(ben.contains("members of BUILTIN\\Administrators"), "{outputs:#?}");
+    assert!(!ben.contains("CurrentReading"), "{ben}");
+}
+
+/// Compares the rows that `winrm` prints with comma-separated lines of ipmitool.
+fn the_same_readings(rows: &str, theirs: &str) -> Result<(), String> {
+    let rows: Vec<BTreeMap<&str, &str>> = rows
+        .split("NumericSensor\n")
+        .map(|row| row.lines().filter_map(|line| line.trim().split_once(" = ")).collect())
+        .collect();
+    let mut compared = 0;
+    for line in theirs.lines() {
+        let cells: Vec<&str> = line.split(',').collect();
+        // ipmitool does not decode a name in six-bit ASCII.
+        let is_it = |row: &&BTreeMap<&str, &str>| row.get("ElementName") == Some(&cells[0]);
+        let Some(row) = rows.iter().find(is_it) else { continue };
+        let number = |name: &str| row.get(name).and_then(|text| text.parse::<i32>().ok());
+        let (Some(digits), Some(power)) = (number("CurrentReading"), number("UnitModifier")) else {
+            return Err(format!("no reading in {row:?}"));
+        };
+        let (ours, their) = (f64::from(digits) * 10_f64.powi(power), cells[1].parse::<f64>().unwrap());
+        if (ours - their).abs() > 0.005_f64.max(their.abs() * 0.005) {
+            return Err(format!("{line}: {row:?}"));
+        }
+        compared += 1;
+    }
+    if compared == 20 { Ok(()) } else { Err(format!("{compared} sensors are the same")) }
+}
+
+const OURS: &str = env!("CARGO_BIN_EXE_telarch");
+/// `telarch` reads the network for the service.
+const USERS: &str = "root:x:0:0::/root:/bin/sh\ntelarch:x:999:999::/:/bin/false\n\
+                     ann:x:1001:1001::/tmp:/bin/sh\nben:x:1002:1002::/tmp:/bin/sh\n";
