@@ -24,7 +24,8 @@ impl Row {
 
     /// A figure that must not exceed `most`, which is given in `unit`.
     pub(crate) fn at_most(what: &str, most: f64, unit: &str, value: f64, measured: String) -> Self {
-        Self::judged(what, format!("at most {most} {unit}"), value <= most, measured)
+        let shown = (most * 100.0).round() / 100.0;
+        Self::judged(what, format!("at most {shown} {unit}"), value <= most, measured)
     }
 
     /// A figure without a goal.
