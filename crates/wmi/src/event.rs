@@ -220,7 +220,11 @@ impl Standing {
     }
 
     fn judge(&self) -> Result<(), Error> {
-        security::admit(self.descriptors.as_ref(), &self.context, &self.namespace, Rights::SUBSCRIBE)
+        self.admit(&self.context)
+    }
+
+    fn admit(&self, context: &Context) -> Result<(), Error> {
+        security::admit(self.descriptors.as_ref(), context, &self.namespace, Rights::SUBSCRIBE)
     }
 
     /// Waits until it has to be judged again.
@@ -286,8 +290,7 @@ impl Events {
     /// # Errors
     /// [`Error::AccessDenied`].
     pub fn admit(&self, context: &Context) -> Result<(), Error> {
-        let Standing { descriptors, namespace, .. } = &self.standing;
-        security::admit(descriptors.as_ref(), context, namespace, Rights::SUBSCRIBE)
+        self.standing.admit(context)
     }
 
     fn broken(&self, error: &JoinError) -> Error {
