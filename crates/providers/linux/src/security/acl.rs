@@ -201,39 +201,10 @@ const SYNCHRONIZE: u32 = 0x10_0000;
 
 #[cfg(test)]
 mod tests {
-    use sddl::{DomainSid, Guard, Token, linux};
+    use sddl::{Guard, Token, linux};
 
+    use super::super::oracle::{GROUP, MACHINE, OWNER, admits};
     use super::*;
-
-    const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
-
-    /// What POSIX says (acl(5), "Access check algorithm").
-    fn admits(list: &[Entry], uid: u32, gids: &[u32], wanted: u8) -> bool {
-        let bits = |wanted: Tag| list.iter().find(|entry| entry.tag == wanted).map(|entry| entry.bits);
-        let mask = bits(Tag::Mask).unwrap_or(7);
-        if uid == OWNER {
-            return bits(Tag::Owner).unwrap_or(0) & wanted == wanted;
-        }
-        if let Some(bits) = bits(Tag::User(uid)) {
-            return bits & mask & wanted == wanted;
-        }
-        let of_groups: Vec<u8> = list
-            .iter()
-            .filter(|entry| match entry.tag {
-                Tag::OwningGroup => gids.contains(&GROUP),
-                Tag::Group(gid) => gids.contains(&gid),
-                _ => false,
-            })
-            .map(|entry| entry.bits & mask)
-            .collect();
-        if of_groups.is_empty() {
-            return bits(Tag::Others).unwrap_or(0) & wanted == wanted;
-        }
-        of_groups.iter().any(|bits| bits & wanted == wanted)
-    }
-
-    const OWNER: u32 = 1000;
-    const GROUP: u32 = 2000;
 
     #[test]
     fn a_descriptor_admits_whom_the_list_admits() {

@@ -68,7 +68,7 @@ pub(super) fn judge(list: &[Entry]) {
 }
 
 /// What POSIX says (acl(5), "Access check algorithm").
-fn admits(list: &[Entry], uid: u32, gids: &[u32], wanted: u8) -> bool {
+pub(super) fn admits(list: &[Entry], uid: u32, gids: &[u32], wanted: u8) -> bool {
     let bits = |wanted: Tag| list.iter().find(|entry| entry.tag == wanted).map(|entry| entry.bits);
     let mask = bits(Tag::Mask).unwrap_or(7);
     if uid == OWNER {
@@ -89,7 +89,7 @@ fn admits(list: &[Entry], uid: u32, gids: &[u32], wanted: u8) -> bool {
     of_groups.iter().any(|bits| bits & wanted == wanted)
 }
 
-const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
-const OWNER: u32 = 1000;
-const GROUP: u32 = 2000;
+pub(super) const MACHINE: DomainSid = DomainSid::new([1, 2, 3]);
+pub(super) const OWNER: u32 = 1000;
+pub(super) const GROUP: u32 = 2000;
 const STRANGER: u32 = 2_000_000;
