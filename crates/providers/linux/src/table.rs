@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 use cim::{Class, Column, ColumnSet, Instance, Name, Namespace, ObjectPath, Schema, Value};
 use wmi::{Context, EventSource, Lookup, MethodCall, Provider, ProviderError, Scan, Sink, Watch};
 
-use crate::Machine;
 use crate::sendable::sendable;
+use crate::{Machine, events};
 
 /// What fills a column from a row.
 pub(crate) type Fill<R> = fn(&Machine, &R) -> Value;
@@ -159,6 +159,9 @@ pub(crate) trait Table: Send + Sync + 'static {
     /// The properties that Linux knows nothing for, beside those of `unknown::UNKNOWN`.
     const UNKNOWN: &'static [&'static str] = &[];
 
+    /// The subsystems of the kernel whose devices its rows are; none if it does not tell when they come and go.
+    const SUBSYSTEMS: &'static [&'static str] = &[];
+
     /// How many rows are prepared together.
     const AT_ONCE: usize = 1;
 
@@ -243,10 +246,13 @@ pub(crate) trait Table: Send + Sync + 'static {
     /// As there.
     fn watch(
         &self,
-        _machine: &Arc<Machine>,
-        _watch: &Watch<'_>,
+        machine: &Arc<Machine>,
+        watch: &Watch<'_>,
     ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
-        Ok(None)
+        if Self::SUBSYSTEMS.is_empty() {
+            return Ok(None);
+        }
+        Ok(events::of_devices(machine, watch, Self::SUBSYSTEMS))
     }
 }
 

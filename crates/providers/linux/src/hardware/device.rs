@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wmi::{EventSource, ProviderError, Scan, Watch};
+use wmi::{ProviderError, Scan};
 
 use super::pci::PciDevice;
 use crate::storage::folder_of;
@@ -124,13 +124,7 @@ impl Table for PnpEntity {
     const UNKNOWN: &'static [&'static str] =
         &["Availability", "CompatibleID", "PowerManagementSupported", "StatusInfo"];
 
-    fn watch(
-        &self,
-        machine: &Arc<Machine>,
-        watch: &Watch<'_>,
-    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
-        Ok(events::of_devices(machine, watch, events::BUSES))
-    }
+    const SUBSYSTEMS: &'static [&'static str] = events::BUSES;
 
     fn rows(
         &self,

@@ -37,13 +37,7 @@ impl Table for DriveToPartition {
         ("Dependent", |_, part| of_partition(part)),
     ];
 
-    fn watch(
-        &self,
-        machine: &Arc<Machine>,
-        watch: &Watch<'_>,
-    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
-        Ok(events::of_devices(machine, watch, events::BLOCK_DEVICES))
-    }
+    const SUBSYSTEMS: &'static [&'static str] = events::BLOCK_DEVICES;
 
     fn rows(
         &self,

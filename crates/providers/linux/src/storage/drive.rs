@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use cim::Value;
-use wmi::{EventSource, Lookup, ProviderError, Scan, Watch};
+use wmi::{Lookup, ProviderError, Scan};
 
 use super::block::Block;
 use super::partition_table::PartitionTable;
@@ -224,13 +224,7 @@ impl Table for DiskDrive {
 
     const UNKNOWN: &'static [&'static str] = &["Availability", "StatusInfo"];
 
-    fn watch(
-        &self,
-        machine: &Arc<Machine>,
-        watch: &Watch<'_>,
-    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
-        Ok(events::of_devices(machine, watch, events::BLOCK_DEVICES))
-    }
+    const SUBSYSTEMS: &'static [&'static str] = events::BLOCK_DEVICES;
 
     fn rows(
         &self,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wmi::{EventSource, ProviderError, Scan, Watch};
+use wmi::{ProviderError, Scan};
 
 use super::block::Block;
 use super::file_system::Identity;
@@ -102,13 +102,7 @@ impl Table for OpticalDrive {
         "TransferRate",
     ];
 
-    fn watch(
-        &self,
-        machine: &Arc<Machine>,
-        watch: &Watch<'_>,
-    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
-        Ok(events::of_devices(machine, watch, events::BLOCK_DEVICES))
-    }
+    const SUBSYSTEMS: &'static [&'static str] = events::BLOCK_DEVICES;
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         let drives = Block::all(machine).into_iter().filter(|block| block.name.starts_with("sr"));

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use wmi::{EventSource, Lookup, ProviderError, Scan, Watch};
+use wmi::{Lookup, ProviderError, Scan};
 
 use super::block::{Block, KERNEL_SECTOR};
 use super::drive::Drive;
@@ -177,13 +177,7 @@ impl Table for DiskPartition {
         "TotalPowerOnHours",
     ];
 
-    fn watch(
-        &self,
-        machine: &Arc<Machine>,
-        watch: &Watch<'_>,
-    ) -> Result<Option<Box<dyn EventSource>>, ProviderError> {
-        Ok(events::of_devices(machine, watch, events::BLOCK_DEVICES))
-    }
+    const SUBSYSTEMS: &'static [&'static str] = events::BLOCK_DEVICES;
 
     fn rows(
         &self,
