@@ -7,7 +7,7 @@ use ipmi_proto::responder::Responder;
 use ipmi_proto::sensor::GetReading;
 use ipmi_proto::storage::GetSdrRepositoryInfo;
 use ipmi_proto::{
-    Command as _, Destination, Event, Login, Password, Privilege, Request, Session, Timing, UserName,
+    Command as _, Destination, Event, Frames, Login, Password, Privilege, Request, Session, Timing, UserName,
     device_id,
 };
 
@@ -25,9 +25,9 @@ pub struct Recording {
 #[derive(Debug, Default)]
 pub struct Flight {
     /// From the console.
-    pub asked: Vec<Vec<u8>>,
+    pub asked: Frames,
     /// From the controller.
-    pub answered: Vec<Vec<u8>>,
+    pub answered: Frames,
 }
 
 impl Recording {
@@ -43,10 +43,9 @@ impl Recording {
         let mut recording = Self { flights: Vec::new(), requests: requests.collect() };
         let (mut controller, now) = (Controller::new(), Instant::now());
         let mut flights = Vec::new();
-        recording.console(now, |asked| {
-            let answered = controller.answers(&asked, now);
-            flights.push(Flight { asked, answered: answered.clone() });
-            answered
+        recording.console(now, |asked, answered| {
+            controller.answer(asked, answered, now);
+            flights.push(Flight { asked: asked.clone(), answered: answered.clone() });
         });
         recording.flights = flights;
         recording
@@ -64,10 +63,10 @@ impl Recording {
     /// When it does not say the same as before.
     pub fn play_console(&self) {
         let mut flights = self.flights.iter();
-        self.console(Instant::now(), |asked| {
+        self.console(Instant::now(), |asked, answered| {
             let flight = flights.next().expect("as many flights as before");
-            assert_eq!(asked, flight.asked);
-            flight.answered.clone()
+            assert_eq!(*asked, flight.asked);
+            answered.clone_from(&flight.answered);
         });
     }
 
@@ -77,12 +76,15 @@ impl Recording {
     /// When it does not say the same as before.
     pub fn play_controller(&self) {
         let (mut controller, now) = (Controller::new(), Instant::now());
+        let mut answered = Frames::new();
         for flight in &self.flights {
-            assert_eq!(controller.answers(&flight.asked, now), flight.answered);
+            controller.answer(&flight.asked, &mut answered, now);
+            assert_eq!(answered, flight.answered);
+            answered.clear();
         }
     }
 
-    fn console(&self, now: Instant, mut other_end: impl FnMut(Vec<Vec<u8>>) -> Vec<Vec<u8>>) {
+    fn console(&self, now: Instant, mut other_end: impl FnMut(&Frames, &mut Frames)) {
         let name = UserName::new("admin").expect("a name");
         let password = Password::new(b"admin-pw").expect("a password");
         let login = Login::new(name, password).privilege(Privilege::User);
@@ -91,14 +93,17 @@ impl Recording {
         for (destination, request) in &self.requests {
             session.request_at(*destination, request.clone());
         }
-        let mut answered = 0;
+        let (mut asked, mut answers, mut answered) = (Frames::new(), Frames::new(), 0);
         loop {
-            let asked: Vec<_> = std::iter::from_fn(|| session.transmit(now)).collect();
+            asked.clear();
+            session.transmit_into(&mut asked, now);
             if asked.is_empty() {
                 break;
             }
-            for answer in other_end(asked) {
-                session.receive(&answer, now).expect("a genuine answer");
+            answers.clear();
+            other_end(&asked, &mut answers);
+            for answer in answers.iter() {
+                session.receive(answer, now).expect("a genuine answer");
             }
             while let Some(event) = session.event() {
                 answered += usize::from(matches!(event, Event::Answered { outcome: Ok(_), .. }));
@@ -121,9 +126,10 @@ impl Controller {
         Self { responder: Responder::new(settings(0), [9; 32]), board: Board::default() }
     }
 
-    fn answers(&mut self, asked: &[Vec<u8>], now: Instant) -> Vec<Vec<u8>> {
-        let Self { responder, board } = self;
-        asked.iter().flat_map(|frame| responder.receive(frame, board, now).expect("answers")).collect()
+    fn answer(&mut self, asked: &Frames, answers: &mut Frames, now: Instant) {
+        for frame in asked.iter() {
+            self.responder.receive(frame, &mut self.board, now, answers).expect("an answer");
+        }
     }
 }
 
