@@ -9,16 +9,18 @@ fn main() {
     let rounds: u32 = std::env::args().nth(1).unwrap().parse().unwrap();
     let recording = Recording::of_warm_scan();
     let wanted = std::env::args().nth(2);
-    let ends: [(&str, fn(&Recording)); 2] =
-        [("console", Recording::play_console), ("controller", Recording::play_controller)];
-    for (name, play) in ends.into_iter().filter(|(name, _)| wanted.as_ref().is_none_or(|it| it == name)) {
+    for end in ["console", "controller"] {
+        if wanted.as_ref().is_some_and(|wanted| wanted != end) {
+            continue;
+        }
+        let play = if end == "console" { Recording::play_console } else { Recording::play_controller };
         let mut best = f64::MAX;
         for _ in 0..20 {
             let begin = seconds();
             (0..rounds).for_each(|_| play(&recording));
             best = best.min((seconds() - begin) / f64::from(rounds));
         }
-        println!("{name}: {:.2} us for each scan", best * 1e6);
+        println!("{end}: {:.2} us for each scan", best * 1e6);
     }
 }
 

@@ -151,30 +151,30 @@ async fn serve(
     let (mut answers, mut used): (Vec<(SocketAddr, Frames)>, usize) = (Vec::new(), 0);
     while socket.readable().await.is_ok() {
         let now = Instant::now();
-        let mut answering = board.lock().expect("a board");
-        let board = &mut *answering;
-        socket.take(&mut arrivals.borrow_mut(), |datagram, console| {
-            if used == 0 || answers.get(used - 1).is_some_and(|(before, _)| *before != console) {
-                match answers.get_mut(used) {
-                    Some((free, _)) => *free = console,
-                    None => answers.push((console, Frames::new())),
+        {
+            let board = &mut *board.lock().expect("a board");
+            socket.take(&mut arrivals.borrow_mut(), |datagram, console| {
+                if used == 0 || answers.get(used - 1).is_some_and(|(before, _)| *before != console) {
+                    match answers.get_mut(used) {
+                        Some((free, _)) => *free = console,
+                        None => answers.push((console, Frames::new())),
+                    }
+                    used += 1;
                 }
-                used += 1;
-            }
-            let Some((_, answers)) = answers.get_mut(used - 1) else { return };
-            for _ in 0..dice.times(&network) {
-                if board.silent_after.is_some_and(|after| board.commands >= after) {
-                    continue;
+                let Some((_, answers)) = answers.get_mut(used - 1) else { return };
+                for _ in 0..dice.times(&network) {
+                    if board.silent_after.is_some_and(|after| board.commands >= after) {
+                        continue;
+                    }
+                    if board.starts_again_after.is_some_and(|after| board.commands >= after) {
+                        board.starts_again_after = None;
+                        responder = Responder::new(settings.clone(), [0x5a; 32]);
+                    }
+                    // What means nothing is not answered.
+                    let _ = responder.receive(datagram, board, now, answers);
                 }
-                if board.starts_again_after.is_some_and(|after| board.commands >= after) {
-                    board.starts_again_after = None;
-                    responder = Responder::new(settings.clone(), [0x5a; 32]);
-                }
-                // What means nothing is not answered.
-                let _ = responder.receive(datagram, board, now, answers);
-            }
-        });
-        drop(answering);
+            });
+        }
         for (console, answers) in answers.iter_mut().take(std::mem::take(&mut used)) {
             if network.is_perfect() {
                 socket.send(answers, *console).await;
