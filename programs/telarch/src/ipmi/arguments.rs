@@ -165,78 +165,119 @@ pub(super) struct Place {
 
 impl Invocation {
     /// Reads what follows the word `ipmi`; none if it asks for help.
-    pub(super) fn parse(mut parser: Parser) -> Result<Option<Self>, Failure> {
-        let (mut words, mut hosts, mut user_name) = (Vec::new(), Vec::new(), String::new());
-        let (mut password_file, mut group_key_file, mut level, mut suite) = (None, None, None, None);
-        let (mut ipmi15, mut bridges, mut state) = (None, Bridges::default(), None);
-        let (mut limit, mut parallel, mut format) = (None, None, Format::default());
-        let mut options = Options {
+    pub(super) fn parse(parser: Parser) -> Result<Option<Self>, Failure> {
+        match Said::read(parser)? {
+            Some(said) => said.invocation(),
+            None => Ok(None),
+        }
+    }
+}
+
+/// What the command line says, before it is known what that means together.
+#[derive(Debug)]
+struct Said {
+    words: Vec<String>,
+    hosts: Vec<Host>,
+    user_name: String,
+    password_file: Option<PathBuf>,
+    group_key_file: Option<PathBuf>,
+    level: Option<Privilege>,
+    suite: Option<CipherSuite>,
+    ipmi15: Option<AuthenticationType>,
+    bridges: Bridges,
+    state: Option<PathBuf>,
+    limit: Option<u64>,
+    parallel: Option<u64>,
+    format: Format,
+    options: Options,
+}
+
+impl Said {
+    /// None if it asks for help.
+    fn read(mut parser: Parser) -> Result<Option<Self>, Failure> {
+        let mut said = Self::nothing();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Arg::Value(word) => said.words.push(word.string()?),
+                Arg::Short('h') | Arg::Long("help") => return Ok(None),
+                Arg::Short('H') | Arg::Long("host") => {
+                    said.hosts.extend(hosts::parse(&parser.value()?.string()?).map_err(wrong)?);
+                }
+                Arg::Short('U') | Arg::Long("user") => said.user_name = parser.value()?.string()?,
+                Arg::Long("password-file") => said.password_file = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("kg-file") => said.group_key_file = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("level") => said.level = Some(level(&parser.value()?.string()?)?),
+                Arg::Long("ipmi15") => said.ipmi15 = Some(parser.value()?.string()?.parse().map_err(wrong)?),
+                Arg::Long("suite") => said.suite = Some(parser.value()?.string()?.parse().map_err(wrong)?),
+                Arg::Long("state") => said.state = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("target") => said.bridges.target = Some(octet(&parser.value()?.string()?)?),
+                Arg::Long("target-channel") => {
+                    said.bridges.target_channel = Some(octet(&parser.value()?.string()?)?);
+                }
+                Arg::Long("transit") => said.bridges.transit = Some(octet(&parser.value()?.string()?)?),
+                Arg::Long("transit-channel") => {
+                    said.bridges.transit_channel = Some(octet(&parser.value()?.string()?)?);
+                }
+                Arg::Long("limit") => {
+                    said.limit = Some(within("--limit", &parser.value()?.string()?, 3_600)?);
+                }
+                Arg::Long("parallel") => {
+                    said.parallel = Some(within("--parallel", &parser.value()?.string()?, 4_096)?);
+                }
+                Arg::Long("format") => said.format = parser.value()?.string()?.parse().map_err(wrong)?,
+                Arg::Long("utc") => said.options.clock = Clock::Utc,
+                Arg::Long("every") => {
+                    let seconds = within("--every", &parser.value()?.string()?, 3_600)?;
+                    said.options.every = Some(Duration::from_secs(seconds));
+                }
+                Arg::Long("listen") => said.options.listen = listener(&parser.value()?.string()?)?,
+                Arg::Long("new-password-file") => {
+                    said.options.new_password_file = Some(PathBuf::from(parser.value()?));
+                }
+                Arg::Long("new-kg-file") => {
+                    said.options.new_group_key_file = Some(PathBuf::from(parser.value()?));
+                }
+                other => return Err(wrong(other.unexpected())),
+            }
+        }
+        Ok(Some(said))
+    }
+
+    fn nothing() -> Self {
+        let options = Options {
             clock: Clock::Own,
             every: None,
             listen: EXPORTER,
             new_password_file: None,
             new_group_key_file: None,
         };
-        while let Some(argument) = parser.next()? {
-            match argument {
-                Arg::Value(word) => words.push(word.string()?),
-                Arg::Short('h') | Arg::Long("help") => return Ok(None),
-                Arg::Short('H') | Arg::Long("host") => {
-                    hosts.extend(hosts::parse(&parser.value()?.string()?).map_err(wrong)?);
-                }
-                Arg::Short('U') | Arg::Long("user") => user_name = parser.value()?.string()?,
-                Arg::Long("password-file") => password_file = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("kg-file") => group_key_file = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("level") => {
-                    let text = parser.value()?.string()?;
-                    let parsed = text.parse().map_err(|_| {
-                        wrong(format!("--level: {text:?} is neither user, operator nor administrator"))
-                    });
-                    level = Some(parsed?);
-                }
-                Arg::Long("ipmi15") => ipmi15 = Some(parser.value()?.string()?.parse().map_err(wrong)?),
-                Arg::Long("suite") => suite = Some(parser.value()?.string()?.parse().map_err(wrong)?),
-                Arg::Long("state") => state = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("target") => bridges.target = Some(octet(&parser.value()?.string()?)?),
-                Arg::Long("target-channel") => {
-                    bridges.target_channel = Some(octet(&parser.value()?.string()?)?);
-                }
-                Arg::Long("transit") => bridges.transit = Some(octet(&parser.value()?.string()?)?),
-                Arg::Long("transit-channel") => {
-                    bridges.transit_channel = Some(octet(&parser.value()?.string()?)?);
-                }
-                Arg::Long("limit") => limit = Some(within("--limit", &parser.value()?.string()?, 3_600)?),
-                Arg::Long("parallel") => {
-                    parallel = Some(within("--parallel", &parser.value()?.string()?, 4_096)?);
-                }
-                Arg::Long("format") => format = parser.value()?.string()?.parse().map_err(wrong)?,
-                Arg::Long("utc") => options.clock = Clock::Utc,
-                Arg::Long("every") => {
-                    let seconds = within("--every", &parser.value()?.string()?, 3_600)?;
-                    options.every = Some(Duration::from_secs(seconds));
-                }
-                Arg::Long("listen") => {
-                    let text = parser.value()?.string()?;
-                    let address = text.parse();
-                    options.listen = address.map_err(|_| {
-                        wrong(format!("--listen: {text:?} is no address with a port, such as 127.0.0.1:9290"))
-                    })?;
-                }
-                Arg::Long("new-password-file") => {
-                    options.new_password_file = Some(PathBuf::from(parser.value()?));
-                }
-                Arg::Long("new-kg-file") => {
-                    options.new_group_key_file = Some(PathBuf::from(parser.value()?));
-                }
-                other => return Err(wrong(other.unexpected())),
-            }
+        Self {
+            words: Vec::new(),
+            hosts: Vec::new(),
+            user_name: String::new(),
+            password_file: None,
+            group_key_file: None,
+            level: None,
+            suite: None,
+            ipmi15: None,
+            bridges: Bridges::default(),
+            state: None,
+            limit: None,
+            parallel: None,
+            format: Format::default(),
+            options,
         }
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let Some(action) = Action::parse(&words, options)? else { return Ok(None) };
+    }
+
+    /// What it asks for; none for no words at all, which ask for help.
+    fn invocation(self) -> Result<Option<Invocation>, Failure> {
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        let Some(action) = Action::parse(&words, self.options)? else { return Ok(None) };
+        let mut hosts = self.hosts;
         if hosts.is_empty() {
             return Err(wrong("which controller? Name it with -H"));
         }
-        let behind = bridges.destination()?;
+        let behind = self.bridges.destination()?;
         if let Some(what) = action.is_of_the_session().filter(|_| behind != Destination::CONTROLLER) {
             return Err(wrong(format!(
                 "{what} is not for a controller behind another one: leave --target away"
@@ -246,32 +287,30 @@ impl Invocation {
         if let Some(what) = action.is_for_one().filter(|_| hosts.len() > 1) {
             return Err(wrong(format!("{what} is for one controller, not for {}", hosts.len())));
         }
-        if format == Format::Prometheus && !action.has_metrics() {
+        if self.format == Format::Prometheus && !action.has_metrics() {
             return Err(wrong("--format prometheus goes with sensors and power status only"));
         }
-        if ipmi15.is_some() && suite.is_some() {
+        if self.ipmi15.is_some() && self.suite.is_some() {
             return Err(wrong("--ipmi15 knows no cipher suites: leave --suite away"));
         }
-        let user = UserName::new(&user_name).map_err(wrong)?;
+        let user = UserName::new(&self.user_name).map_err(wrong)?;
         // Where most addresses have nobody, waiting is what takes the time.
         let (usual_limit, usual_parallel) = if matches!(action, Action::Scan) { (2, 256) } else { (10, 64) };
-        let limit = Duration::from_secs(limit.unwrap_or(usual_limit));
-        let parallel = usize::try_from(parallel.unwrap_or(usual_parallel)).unwrap_or(64);
         let place = Place {
             hosts,
-            user_name,
+            user_name: self.user_name,
             user,
-            password_file,
-            group_key_file,
-            level,
-            suite,
-            state,
-            ipmi15,
-            limit,
-            parallel,
-            format,
+            password_file: self.password_file,
+            group_key_file: self.group_key_file,
+            level: self.level,
+            suite: self.suite,
+            state: self.state,
+            ipmi15: self.ipmi15,
+            limit: Duration::from_secs(self.limit.unwrap_or(usual_limit)),
+            parallel: usize::try_from(self.parallel.unwrap_or(usual_parallel)).unwrap_or(64),
+            format: self.format,
         };
-        Ok(Some(Self { action, place }))
+        Ok(Some(Invocation { action, place }))
     }
 }
 
@@ -378,9 +417,20 @@ fn octet(word: &str) -> Result<u8, Failure> {
     parsed.map_err(|_| wrong(format!("{word:?} is not a number from 0 to 255, or 0x00 to 0xff")))
 }
 
+fn listener(text: &str) -> Result<SocketAddr, Failure> {
+    let wrong = |_| wrong(format!("--listen: {text:?} is no address with a port, such as 127.0.0.1:9290"));
+    text.parse().map_err(wrong)
+}
+
 fn within(option: &str, text: &str, most: u64) -> Result<u64, Failure> {
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| wrong(format!("{option}: {text:?} is not a number from 1 to {most}")))
+}
+
+/// The highest level to ask for, by its name.
+pub(super) fn level(text: &str) -> Result<Privilege, Failure> {
+    let wrong = |_| wrong(format!("--level: {text:?} is neither user, operator nor administrator"));
+    text.parse().map_err(wrong)
 }
 
 fn wrong(what: impl std::fmt::Display) -> Failure {
