@@ -15,7 +15,8 @@ use crate::date;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sel {
-    List(Clock),
+    /// So many of the last, or all.
+    List(Clock, Option<usize>),
     Info,
     Clear,
     Time,
@@ -36,14 +37,14 @@ pub(super) enum Clock {
 impl Question for Sel {
     fn privilege(&self) -> Privilege {
         match self {
-            Self::List(_) | Self::Info | Self::Time => Privilege::User,
+            Self::List(..) | Self::Info | Self::Time => Privilege::User,
             Self::Clear | Self::SetTime(_) => ClearSel::PRIVILEGE,
         }
     }
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         match self {
-            Self::List(clock) => list(bmc, *clock).await,
+            Self::List(clock, last) => list(bmc, *clock, *last).await,
             Self::Info => {
                 let info = bmc.run(&GetSelInfo).await?;
                 Ok(Answer::fields([
@@ -87,8 +88,11 @@ async fn offset(bmc: &Connection) -> Result<Option<i16>, IpmiError> {
     }
 }
 
-async fn list(bmc: &Connection, clock: Clock) -> Result<Answer, IpmiError> {
-    let events = bmc.events().await?;
+async fn list(bmc: &Connection, clock: Clock, last: Option<usize>) -> Result<Answer, IpmiError> {
+    let mut events = bmc.events().await?;
+    if let Some(last) = last {
+        events.drain(..events.len().saturating_sub(last));
+    }
     // The log has the numbers of sensors only.
     let sensors = if events.is_empty() { Arc::default() } else { bmc.records().await? };
     let offset = if events.is_empty() { None } else { offset(bmc).await? };
