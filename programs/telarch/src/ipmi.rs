@@ -127,7 +127,9 @@ Actions:
   chassis               the box: power and what is wrong with it, intrusion, drives and fans, and the lamp
   sensors [WANTED]...   what the sensors measure: name, number, reading or states, and ok, nc, cr or nr (beyond a
                         non-critical, critical or non-recoverable threshold, or in a state as bad), or ns for no reading.
-                        WANTED is bad, a type such as temperature or fan, or a name, with * for any letters
+                        WANTED is bad, a type such as temperature or fan, or a name, with * for any letters.
+                        Where several have the same name, what they are of stands behind it; SENSOR below is a name,
+                        with that where it is needed, or a number such as 0Ah
   threshold SENSOR [WHICH VALUE]
                         the thresholds of a sensor, or a new one in its unit: lnr, lcr, lnc, unc, ucr or unr (lower and
                         upper; non-critical, critical, non-recoverable)

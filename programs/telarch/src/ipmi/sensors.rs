@@ -6,6 +6,7 @@ use ipmi::{Connection, IpmiError, Measured, Standing};
 use serde_json::Value;
 
 use super::many::Question;
+use super::named::{Titles, number};
 use super::report::{Answer, Format, Row};
 use crate::pattern::fits;
 
@@ -54,6 +55,7 @@ impl Question for Sensors {
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let mut measured = bmc.sensors().await?;
+        let titles = Titles::of(measured.iter().map(|measured| &measured.sensor));
         if !self.wanted.is_empty() {
             measured.retain(|measured| self.wanted.iter().any(|wanted| wanted.is(measured)));
         }
@@ -62,7 +64,7 @@ impl Question for Sensors {
         }
         let mut answer = Answer::new(String::new(), Vec::new());
         match self.format {
-            Format::Text => answer.text = measured.iter().map(line).collect(),
+            Format::Text => answer.text = measured.iter().map(|measured| line(measured, &titles)).collect(),
             Format::Table | Format::Json | Format::Csv => answer.rows = measured.iter().map(row).collect(),
             Format::Prometheus => {
                 measured.iter().for_each(|measured| answer.metrics.add_sensor(measured));
@@ -72,7 +74,7 @@ impl Question for Sensors {
     }
 }
 
-fn line(measured: &Measured) -> String {
+fn line(measured: &Measured, titles: &Titles) -> String {
     let Measured { sensor, reading } = measured;
     let value = match (measured.quantity(), reading) {
         (Some(quantity), _) => format!("{quantity} {}", sensor.units.sign()).trim_end().to_owned(),
@@ -81,7 +83,8 @@ fn line(measured: &Measured) -> String {
             .unwrap_or_else(|| "no state".to_owned()),
         _ => "no reading".to_owned(),
     };
-    format!("{:<16} | {:02X}h | {value:<17} | {}\n", sensor.name, sensor.number, standing(measured))
+    let standing = standing(measured);
+    format!("{:<16} | {} | {value:<17} | {standing}\n", titles.title(sensor), number(sensor))
 }
 
 fn row(measured: &Measured) -> Row {

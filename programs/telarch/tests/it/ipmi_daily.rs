@@ -72,6 +72,38 @@ fn sensors_are_chosen_by_type_name_and_standing() {
 }
 
 #[test]
+fn sensors_of_the_same_name_are_told_apart_by_what_they_are_of() {
+    let mut board = Board::default();
+    for record in std::sync::Arc::make_mut(&mut board.records) {
+        if record.ends_with(b"CPU2 Temp") {
+            let digit = record.len() - 6;
+            record[digit] = b'1';
+        }
+    }
+    let (_crowd, bmc) = ours(board);
+    let told = said(&bmc, &["sensors", "cpu1_temp"]);
+    let names: Vec<&str> = told.lines().filter_map(|line| Some(line.split_once('|')?.0.trim())).collect();
+    assert_eq!(names, ["CPU1 Temp (processor 1)", "CPU1 Temp (processor 2)"]);
+    assert!(said(&bmc, &["sel"]).contains("| CPU1 Temp (processor 1) | Upper Critical going high"));
+    let either = ask(&bmc, &["threshold", "CPU1 Temp"]);
+    assert!(
+        either.code == 1 && either.errors.contains("is not the name of one sensor only"),
+        "{}",
+        either.errors
+    );
+    assert!(either.errors.contains("\"CPU1 Temp (processor 2)\" or 02h"), "{}", either.errors);
+    for name in ["CPU1 Temp (processor 2)", "02h"] {
+        assert_eq!(fields(&said(&bmc, &["threshold", name]))["Unit"], "C", "{name}");
+    }
+    let Some(theirs) = free_ipmi(&bmc, "ipmi-sensors", &["--entity-sensor-names", "--quiet-cache"]) else {
+        return;
+    };
+    for name in ["Processor 1 CPU1 Temp", "Processor 2 CPU1 Temp"] {
+        assert!(theirs.contains(name), "{name} is not in {theirs}");
+    }
+}
+
+#[test]
 fn the_last_records_are_those_at_the_end_of_the_log() {
     let (_crowd, bmc) = ours(Board::default());
     let all = said(&bmc, &["sel"]);
