@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use ipmi::proto::chassis::SetIdentify;
+use ipmi::proto::controller::Restart;
 use ipmi::proto::lan::LanChange;
 use ipmi::proto::lan6::Lan6Change;
 use ipmi::proto::{AuthenticationType, CipherSuite, Destination, NetFn, Privilege, Request, UserName};
@@ -22,6 +23,7 @@ use super::lan6::Lan6;
 use super::power::Power;
 use super::report::Format;
 use super::sel::{Clock, Sel};
+use super::sensors::Wanted;
 use super::sol::Sol;
 use super::threshold::Thresholds;
 use super::user::User;
@@ -39,7 +41,10 @@ pub(super) struct Invocation {
 pub(super) enum Action {
     Power(Power),
     Boot(Boot),
-    Sensors,
+    Chassis,
+    Restart(Restart),
+    SelfTest,
+    Sensors(Vec<Wanted>),
     Threshold(Thresholds),
     Sel(Sel),
     Follow(Duration),
@@ -67,22 +72,25 @@ pub(super) enum Action {
 
 /// All actions, each with the words that may follow it, for whoever completes them.
 pub(crate) const ACTIONS: &[(&str, &str)] = &[
-    ("power", "status on off cycle reset diag soft cause hours policy always-off previous always-on"),
+    ("power", "status on off cycle reset diag soft cause hours watts policy always-off previous always-on"),
     (
         "boot",
         "none pxe disk safe diag cdrom bios floppy remote-floppy remote-cdrom remote-media remote-disk once always \
          legacy efi",
     ),
-    ("sensors", ""),
+    ("chassis", ""),
+    ("sensors", "bad temperature voltage current fan power_supply"),
     ("threshold", "lnr lcr lnc unc ucr unr"),
     ("hysteresis", ""),
     (
         "events",
         "on off scan enable disable assert deassert both lnc- lnc+ lcr- lcr+ lnr- lnr+ unc- unc+ ucr- ucr+ unr- unr+",
     ),
-    ("sel", "list info clear follow time now"),
-    ("fru", "set chassis board product"),
+    ("sel", "list last info clear follow time now"),
+    ("fru", "list all set chassis board product"),
     ("info", ""),
+    ("selftest", ""),
+    ("restart", "warm"),
     ("lan", "show set address mask gateway backup-gateway source vlan community arp suite"),
     ("lan6", "show set use address routers router"),
     ("user", "list name level enable disable password test"),
@@ -272,8 +280,14 @@ impl Said {
     /// What it asks for; none for no words at all, which ask for help.
     fn invocation(self) -> Result<Option<Invocation>, Failure> {
         let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
-        let Some(action) = Action::parse(&words, self.options)? else { return Ok(None) };
         let mut hosts = self.hosts;
+        let Some(action) = Action::parse(&words, self.options)? else {
+            return if hosts.is_empty() {
+                Ok(None)
+            } else {
+                Err(wrong("what is to be done? Name an action"))
+            };
+        };
         if hosts.is_empty() {
             return Err(wrong("which controller? Name it with -H"));
         }
@@ -288,7 +302,7 @@ impl Said {
             return Err(wrong(format!("{what} is for one controller, not for {}", hosts.len())));
         }
         if self.format == Format::Prometheus && !action.has_metrics() {
-            return Err(wrong("--format prometheus goes with sensors and power status only"));
+            return Err(wrong("--format prometheus goes with sensors, power status and power watts only"));
         }
         if self.ipmi15.is_some() && self.suite.is_some() {
             return Err(wrong("--ipmi15 knows no cipher suites: leave --suite away"));
@@ -320,9 +334,17 @@ impl Action {
         let action = match (*action, rest) {
             ("power", rest) => Self::Power(Power::parse(rest).map_err(wrong)?),
             ("boot", rest) => Self::Boot(Boot::parse(rest).map_err(wrong)?),
-            ("sensors", []) => Self::Sensors,
+            ("chassis", []) => Self::Chassis,
+            ("selftest", []) => Self::SelfTest,
+            ("restart", []) => Self::Restart(Restart::Cold),
+            ("restart", ["warm"]) => Self::Restart(Restart::Warm),
+            ("sensors", wanted) => Self::Sensors(wanted.iter().map(|word| Wanted::parse(word)).collect()),
             ("threshold", rest) => Self::Threshold(Thresholds::parse(rest).map_err(wrong)?),
-            ("sel", [] | ["list"]) => Self::Sel(Sel::List(options.clock)),
+            ("sel", [] | ["list"]) => Self::Sel(Sel::List(options.clock, None)),
+            ("sel", ["last", count]) => {
+                let count = within("sel last", count, u64::from(u16::MAX))?;
+                Self::Sel(Sel::List(options.clock, usize::try_from(count).ok()))
+            }
             ("sel", ["info"]) => Self::Sel(Sel::Info),
             ("sel", ["clear"]) => Self::Sel(Sel::Clear),
             ("sel", ["time"]) => Self::Sel(Sel::Time),
@@ -330,7 +352,7 @@ impl Action {
             ("sel", ["follow"]) => Self::Follow(options.every.unwrap_or(Duration::from_secs(5))),
             ("sel", [other, ..]) => {
                 return Err(wrong(format!(
-                    "sel: {other:?} is neither list, info, follow, clear nor time [now]"
+                    "sel: {other:?} is neither list, last NUMBER, info, follow, clear nor time [now]"
                 )));
             }
             ("fru", rest) => Self::Fru(Fru::parse(rest).map_err(wrong)?),
@@ -364,11 +386,19 @@ impl Action {
                 Self::Raw(Request { net_fn, command: octet(command)?, data })
             }
             ("raw", _) => return Err(wrong("raw: which network function and command?")),
-            ("info" | "sensors" | "sessions" | "scan" | "audit" | "watch" | "export", [word, ..])
+            (
+                "info" | "chassis" | "selftest" | "restart" | "sessions" | "scan" | "audit" | "watch"
+                | "export",
+                [word, ..],
+            )
             | ("identify", [_, word, ..]) => {
                 return Err(wrong(format!("{word:?} is one word too many")));
             }
-            (other, _) => return Err(wrong(format!("unknown action {other:?}"))),
+            (other, _) => {
+                let nearest = cli::nearest(other, ACTIONS.iter().map(|(action, _)| *action));
+                let meant = nearest.map(|action| format!(": did you mean {action}?")).unwrap_or_default();
+                return Err(wrong(format!("unknown action {other:?}{meant}")));
+            }
         };
         Ok(Some(action))
     }
@@ -395,7 +425,7 @@ impl Action {
 
     /// Whether it has something for Prometheus.
     fn has_metrics(&self) -> bool {
-        matches!(self, Self::Sensors | Self::Power(Power::Status))
+        matches!(self, Self::Sensors(_) | Self::Power(Power::Status | Power::Watts))
     }
 }
 
@@ -468,10 +498,29 @@ mod tests {
     }
 
     #[test]
+    fn what_the_page_puts_beside_ipmitool_is_understood() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/wmi-and-hardware.md");
+        let page = std::fs::read_to_string(page).expect("the page");
+        let mut understood = 0;
+        let ours = page.lines().filter_map(|line| line.strip_prefix('|')?.rsplit('|').nth(1));
+        for command in ours.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
+            let command = command.replace('…', "10.0.0.9").replace("'Asset Tag'", "Asset\u{a0}Tag");
+            let words: Vec<&str> = command.split(' ').collect();
+            let is_action = |word: &&str| ACTIONS.iter().any(|(action, _)| action == word);
+            if words.first().is_some_and(is_action) {
+                let parsed = parse(&[&words, &["-H", "a"][..]].concat());
+                assert!(matches!(parsed, Ok(Some(_))), "{command}: {parsed:?}");
+                understood += 1;
+            }
+        }
+        assert!(understood > 25, "{understood}");
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (arguments, part) in [
             (&["power", "status"][..], "-H"),
-            (&["power"], "hours?"),
+            (&["power"], "watts?"),
             (&["power", "policy", "never"], "\"never\""),
             (&["boot", "tape"], "\"tape\""),
             (&["boot", "pxe", "twice"], "\"twice\""),
@@ -508,6 +557,8 @@ mod tests {
             (&["info", "-H", "a", "-P", "secret"], "-P"),
             (&["export", "-H", "a", "--listen", "everywhere"], "\"everywhere\""),
             (&["fly"], "\"fly\""),
+            (&["sensor", "-H", "a"], "did you mean sensors?"),
+            (&["-H", "a"], "Name an action"),
         ] {
             let failure = parse(arguments).map(|_| ()).expect_err("a wrong command line").to_string();
             assert!(failure.contains(part), "{failure} does not name {part}");
