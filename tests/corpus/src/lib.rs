@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn every_kind_of_mutation_is_tried() {
         let tried = RefCell::new(BTreeSet::new());
-        let seeds = [b"abc".to_vec(), b"XYZ".to_vec(), Vec::new()];
+        let seeds = [b"abc".to_vec(), b"XYZ".to_vec(), b"xyZ".to_vec(), Vec::new()];
         mutate(&seeds, 25, b"!", |octets| _ = tried.borrow_mut().insert(octets.to_vec()));
         for expected in ["", "abc", "a", "ab", "!bc", "a!c", "ab!", "bc", "ac", "XYZ", "XY!"] {
             assert!(tried.borrow().contains(expected.as_bytes()), "{expected}");
