@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use auth::choice::Ntlm;
 use client::{
-    Authentication, Credentials, HostTrust, Obstacle, Progress, Scheme, Sealing, Secret, Session,
-    SessionBuilder, TlsPolicy,
+    Authentication, Credentials, Obstacle, Progress, Scheme, Sealing, Secret, Session, SessionBuilder,
+    TlsPolicy,
 };
 use wsman::{FragmentTransfer, OptionSet, ResourceUri, SelectorSet};
 use xml::Encoding as XmlEncoding;
@@ -95,7 +95,7 @@ impl Service {
             connection;
         let spn = service_name_of(service_name, &login);
         let builder = Session::builder(address(&endpoint)?).tls(policy(trust)).service_name(spn);
-        let builder = obeying(builder, &settings, endpoint.host(), unencrypted);
+        let builder = unencrypted_if(builder.obeying(&settings, endpoint.host()), unencrypted);
         let builder = traced(builder, trace)?;
         let proxy = proxy.map(|proxy| proxy::find(&proxy, &endpoint)).transpose()?.flatten();
         let builder = proxy.into_iter().fold(builder, SessionBuilder::proxy);
@@ -365,32 +365,10 @@ fn finished(
     builder.build().map_err(|error| Failure::here(Kind::Usage, error.to_string()))
 }
 
-/// A session as `winrm/config/client` of this machine wants it.
-fn obeying(
-    builder: SessionBuilder,
-    settings: &config::Client,
-    host: &str,
-    unencrypted: Unencrypted,
-) -> SessionBuilder {
-    let auth = &settings.auth;
-    let schemes = [
-        (Scheme::Basic, auth.basic),
-        (Scheme::Digest, auth.digest),
-        (Scheme::Kerberos, auth.kerberos),
-        (Scheme::Negotiate, auth.negotiate),
-        (Scheme::Certificate, auth.certificate),
-        (Scheme::CredSsp, auth.credssp),
-    ];
-    let trusted = settings.trusted_hosts.trusts(host);
-    let builder = builder
-        .allowed_schemes(schemes.into_iter().filter(|(_, on)| *on).map(|(scheme, _)| scheme))
-        .host_trust(if trusted { HostTrust::Listed } else { HostTrust::Unlisted })
-        .network_delay(settings.network_delayms.duration());
+/// Messages that may be readable on the way, if the command line says so.
+fn unencrypted_if(builder: SessionBuilder, unencrypted: Unencrypted) -> SessionBuilder {
     match unencrypted {
         Unencrypted::Allowed => builder.unencrypted(client::Unencrypted::Allowed).sealing(Sealing::Off),
-        Unencrypted::Refused if settings.allow_unencrypted => {
-            builder.unencrypted(client::Unencrypted::Allowed)
-        }
         Unencrypted::Refused => builder,
     }
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod builder;
 mod post;
+mod settings;
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,9 +1,7 @@
 //! Where everything begins: `WSMan.Automation`.
 
 use client::HostTrust;
-use client::{
-    Authentication, Credentials, Scheme, Sealing, Secret, SessionBuilder, SpnPort, TlsPolicy, Unencrypted,
-};
+use client::{Authentication, Credentials, Sealing, Secret, SessionBuilder, SpnPort, TlsPolicy, Unencrypted};
 use config::ClientFiles;
 use wording::codes::Code;
 use wording::endpoint::{Address, Defaults, Endpoint, Transport};
@@ -103,7 +101,7 @@ impl Wsman {
             };
         }
         if let Some(settings) = &self.settings {
-            builder = obeying(builder, settings, endpoint.host());
+            builder = builder.obeying(settings, endpoint.host());
         }
         if flags.contains(SessionFlags::NO_ENCRYPTION) {
             builder = builder.unencrypted(Unencrypted::Allowed).sealing(Sealing::Off);
@@ -244,26 +242,4 @@ fn limited(
         builder = builder.locale(locale);
     }
     Ok(builder)
-}
-
-/// As `winrm/config/client` wants it.
-fn obeying(builder: SessionBuilder, settings: &config::Client, host: &str) -> SessionBuilder {
-    let auth = &settings.auth;
-    let allowed = [
-        (auth.basic, Scheme::Basic),
-        (auth.digest, Scheme::Digest),
-        (auth.kerberos, Scheme::Kerberos),
-        (auth.negotiate, Scheme::Negotiate),
-        (auth.certificate, Scheme::Certificate),
-        (auth.credssp, Scheme::CredSsp),
-    ];
-    let allowed = allowed.into_iter().filter_map(|(on, scheme)| on.then_some(scheme));
-    let mut builder = builder.allowed_schemes(allowed).network_delay(settings.network_delayms.duration());
-    if settings.trusted_hosts.trusts(host) {
-        builder = builder.host_trust(HostTrust::Listed);
-    }
-    if settings.allow_unencrypted {
-        builder = builder.unencrypted(Unencrypted::Allowed);
-    }
-    builder
 }

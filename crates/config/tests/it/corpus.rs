@@ -1,27 +1,10 @@
-use std::fs;
-use std::path::Path;
+//! The oracles over the stored corpora of the fuzz targets, their beginnings and their mutations.
 
 use telarch_config::oracle;
+use telarch_corpus::{cases, mutate};
 
-/// Runs the oracle over every stored case, over the case cut short, and over the case with one octet changed.
 fn promises(target: &str, oracle: fn(&[u8]), least: usize) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-    let mut cases = 0;
-    for entry in fs::read_dir(&folder).unwrap() {
-        let octets = fs::read(entry.unwrap().path()).unwrap();
-        oracle(&octets);
-        cases += 1;
-        let step = (octets.len() / 60).max(1);
-        for place in (0..octets.len()).step_by(step) {
-            oracle(&octets[..place]);
-            for replacement in *b"\"'#=.[]{}\n\r ,-*0\x00" {
-                let mut changed = octets.clone();
-                changed[place] = replacement;
-                oracle(&changed);
-            }
-        }
-    }
-    assert!(cases >= least, "only {cases} cases in {}", folder.display());
+    mutate(&cases(target, least), 60, b"\"'#=.[]{}\n\r ,-*0\x00", oracle);
 }
 
 #[test]

@@ -1,24 +1,9 @@
 //! The oracle over the stored corpus of the fuzz target, its beginnings and its mutations.
 
-use std::fs;
-use std::path::Path;
-
 use telarch_consumers::oracle;
+use telarch_corpus::{cases, mutate};
 
 #[test]
 fn templates_of_the_corpus_are_filled_with_what_the_event_says() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/consumers_template");
-    let files: Vec<_> =
-        fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
-    assert!(files.len() >= 5, "only {} cases", files.len());
-    for octets in files {
-        oracle::template(&octets);
-        for at in 0..octets.len().min(60) {
-            oracle::template(&octets[..at]);
-            oracle::template(&[&octets[..at], &octets[at + 1..]].concat());
-            for octet in b"%._ A\0\xC3" {
-                oracle::template(&[&octets[..at], &[*octet], &octets[at + 1..]].concat());
-            }
-        }
-    }
+    mutate(&cases("consumers_template", 5), 60, b"%._ A\0\xC3", oracle::template);
 }

@@ -1,37 +1,25 @@
 //! The oracles over the stored corpus of the fuzz targets, its beginnings and its mutations.
 
-use std::fs;
-use std::path::Path;
-
+use telarch_corpus::cases;
 use telarch_wsman::oracle;
 
 use crate::generator::Generator;
 
 #[test]
 fn requests_of_the_corpus_keep_the_promises() {
-    mutate(&corpus("wsman_request"), oracle::request);
+    mutate(&cases("wsman_request", 15), oracle::request);
 }
 
 #[test]
 fn responses_of_the_corpus_keep_the_promises() {
-    mutate(&corpus("wsman_response"), oracle::response);
+    mutate(&cases("wsman_response", 15), oracle::response);
 }
 
 #[test]
 fn durations_of_the_corpus_keep_the_promises() {
-    mutate(&corpus("wsman_duration"), oracle::duration);
+    mutate(&cases("wsman_duration", 15), oracle::duration);
 }
 
-fn corpus(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
-    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.sort(); // The mutations must not depend on the file system.
-    assert!(paths.len() >= 15, "only {} cases in {}", paths.len(), folder.display());
-    paths.iter().map(|path| fs::read(path).unwrap()).collect()
-}
-
-/// Each seed, its beginnings, each with one octet changed, and some with a piece of another.
 fn mutate(seeds: &[Vec<u8>], oracle: impl Fn(&[u8])) {
     let mut generator = Generator::new(30);
     for seed in seeds {

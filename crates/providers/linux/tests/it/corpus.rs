@@ -1,8 +1,5 @@
 //! The oracles over the stored corpora of the fuzz targets, their beginnings and their mutations.
 
-use std::fs;
-use std::path::Path;
-
 use telarch_linux::oracle;
 
 #[test]
@@ -60,27 +57,9 @@ fn access_lists_of_the_corpus_let_in_whom_posix_lets_in() {
     mutate("linux_access_list", 60, b"\0\x01\x02\x04\x07\x08\x10\x20\xFF", oracle::access_list);
 }
 
-/// Each seed, its beginnings, each with one octet changed, one left out, and one of another seed in its place, at so
-/// many places of each; gives the seeds.
+/// Gives the seeds.
 fn mutate(target: &str, places: usize, octets: &[u8], oracle: impl Fn(&[u8])) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../fuzz/corpus").join(target);
-    let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.sort(); // The mutations must not depend on the file system.
-    assert!(paths.len() >= 5, "only {} cases in {}", paths.len(), folder.display());
-    let seeds: Vec<Vec<u8>> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
-    for (number, seed) in seeds.iter().enumerate() {
-        oracle(seed);
-        let step = (seed.len() / places).max(1);
-        for at in (0..seed.len()).step_by(step) {
-            oracle(&seed[..at]);
-            oracle(&[&seed[..at], &seed[at + 1..]].concat());
-            for octet in octets {
-                oracle(&[&seed[..at], &[*octet], &seed[at + 1..]].concat());
-            }
-            let other = &seeds[(number + at + 1) % seeds.len()];
-            oracle(&[&seed[..at], &other[at % other.len().max(1)..]].concat());
-        }
-    }
+    let seeds = telarch_corpus::cases(target, 5);
+    telarch_corpus::mutate(&seeds, places, octets, oracle);
     seeds
 }

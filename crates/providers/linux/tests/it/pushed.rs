@@ -43,8 +43,9 @@ async fn every_class_gives_the_rows_of_a_condition_on_its_keys_and_no_others() {
                 asked += 1;
                 let (before, after) = (filtered(&query, &before), filtered(&query, &after));
                 let answer: BTreeSet<&String> = answer.keys().collect();
-                let missing: Vec<_> =
-                    before.intersection(&after).filter(|key| !answer.contains(*key)).collect();
+                // A worker of the kernel is called after what it does at the moment.
+                let is_missing = |key: &&&String| !answer.contains(**key) && !key.contains("kworker/");
+                let missing: Vec<_> = before.intersection(&after).filter(is_missing).collect();
                 assert!(missing.is_empty(), "{query} leaves out {missing:?}");
                 let known: BTreeSet<&String> = before.union(&after).copied().collect();
                 let others: Vec<_> = answer.difference(&known).collect();
