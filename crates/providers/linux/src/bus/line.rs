@@ -178,34 +178,36 @@ mod tests {
 
     /// What somebody gets who asks for two texts and is answered with some octets, which are told the serials.
     fn answered(octets: impl FnOnce(u32, u32) -> Vec<u8> + Send) -> io::Result<Vec<Option<String>>> {
-        let folder = tempfile::tempdir().unwrap();
-        let place = SocketAddr::from_pathname(folder.path().join("socket")).unwrap();
-        let listener = UnixListener::bind_addr(&place).unwrap();
-        let questions = [BUS.question("A", &()).unwrap(), BUS.question("B", &()).unwrap()];
+        let folder = tempfile::tempdir()?;
+        let place = SocketAddr::from_pathname(folder.path().join("socket"))?;
+        let listener = UnixListener::bind_addr(&place)?;
+        let questions = ["A", "B"].map(|method| BUS.question(method, &()).expect("a message"));
         let [first, second] =
             questions.each_ref().map(|question| question.primary_header().serial_num().get());
+        let answer = || -> io::Result<()> {
+            let (mut peer, _) = listener.accept()?;
+            peer.write_all(b"OK 0123456789abcdef0123456789abcdef\r\n")?;
+            peer.write_all(&octets(first, second))?;
+            peer.shutdown(Shutdown::Write)?;
+            // Until it is hung up.
+            peer.read_to_end(&mut Vec::new()).map(drop)
+        };
         thread::scope(|scope| {
-            scope.spawn(|| {
-                let (mut peer, _) = listener.accept().unwrap();
-                peer.write_all(b"OK 0123456789abcdef0123456789abcdef\r\n").unwrap();
-                peer.write_all(&octets(first, second)).unwrap();
-                peer.shutdown(Shutdown::Write).unwrap();
-                // Until it is hung up.
-                let _ = peer.read_to_end(&mut Vec::new());
-            });
+            scope.spawn(answer);
             Line::to_service(&place)?.ask(&questions)
         })
     }
 
     /// A message with the sender that systemd gives itself on its own socket.
     fn message(kind: u8, serial: u32, text: &str) -> Vec<u8> {
-        let fields: Vec<(u8, Variant<'_>)> =
-            vec![(REPLY_SERIAL, serial.into()), (7, "org.freedesktop.systemd1".into())];
-        let length = u32::try_from(4 + text.len() + 1).unwrap();
-        let head = (b'l', kind, 1_u8, 1_u8, length, 1_u32, fields);
-        let mut octets = zbus::wire::to_bytes(Context::new(LE, 0), &head).unwrap().to_vec();
+        let context = Context::new(LE, 0);
+        let body = zbus::wire::to_bytes(context, text).expect("a text");
+        let fields = [(REPLY_SERIAL, Variant::from(serial)), (7, Variant::from("org.freedesktop.systemd1"))];
+        let length = u32::try_from(body.len()).expect("a short text");
+        let head: Head<'_> = (b'l', kind, 1, 1, length, 1, fields.into());
+        let mut octets = zbus::wire::to_bytes(context, &head).expect("a head").to_vec();
         octets.resize(octets.len().next_multiple_of(8), 0);
-        octets.extend(zbus::wire::to_bytes(Context::new(LE, 0), text).unwrap().iter());
+        octets.extend_from_slice(body.bytes());
         octets
     }
 
@@ -215,7 +217,7 @@ mod tests {
             let signal = message(4, first, "signal");
             [signal, message(METHOD_RETURN, second, "two"), message(METHOD_RETURN, first, "one")].concat()
         });
-        assert_eq!(answers.unwrap(), [Some("one".to_owned()), Some("two".to_owned())]);
+        assert_eq!(answers.expect("answers"), [Some("one".to_owned()), Some("two".to_owned())]);
     }
 
     #[test]
@@ -223,13 +225,15 @@ mod tests {
         let answers = answered(|first, second| {
             [message(ERROR, first, "no"), message(METHOD_RETURN, second, "two")].concat()
         });
-        assert_eq!(answers.unwrap(), [None, Some("two".to_owned())]);
+        assert_eq!(answers.expect("answers"), [None, Some("two".to_owned())]);
     }
 
     #[test]
     fn who_ends_too_early_or_says_what_is_no_message_is_not_waited_for() {
         assert_eq!(
-            answered(|first, _| message(METHOD_RETURN, first, "one")).unwrap_err().kind(),
+            answered(|first, _| message(METHOD_RETURN, first, "one"))
+                .expect_err("not all is answered")
+                .kind(),
             io::ErrorKind::UnexpectedEof
         );
         let endless = answered(|first, _| {
@@ -237,6 +241,6 @@ mod tests {
             octets.splice(12..16, [255; 4]);
             octets
         });
-        assert_eq!(endless.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(endless.expect_err("not all is answered").kind(), io::ErrorKind::InvalidData);
     }
 }
