@@ -46,7 +46,9 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     };
     let mut command = match peers::apart(&std::env::current_exe()?, &["systemd", "systemctl"]) {
         Ok(command) => command,
-        Err(reason) => return Ok(vec![Row::not_measured(&what("SELECT * FROM Win32_Service", Way::Itself), &reason)]),
+        Err(reason) => {
+            return Ok(vec![Row::not_measured(&what("SELECT * FROM Win32_Service", Way::Itself), &reason)]);
+        }
     };
     let output = command.arg(INSIDE).arg(effort.rounds.to_string()).stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
