@@ -161,10 +161,12 @@ impl Unit {
             return;
         }
         let Some(mut line) = machine.bus().line(&machine.path(MANAGER_SOCKET)) else { return };
-        let asked = Self::ask_for(&mut line, &unknown, wanted);
-        // Whoever is not known yet is asked when a column needs it.
-        if let Err(error) = asked {
+        // Units that are not known then are asked one by one when a column needs it, but not of who is silent.
+        if let Err(error) = Self::ask_for(&mut line, &unknown, wanted) {
             tracing::debug!(%error, "The manager of units does not answer all questions");
+            if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) {
+                unknown.iter().for_each(|unit| _ = unit.details.set(None));
+            }
         }
     }
 
