@@ -1,22 +1,29 @@
 //! The system bus, for providers whose calls run on threads that may wait.
 
+mod line;
+
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
+use zbus::address::transport::{Transport, UnixSocket};
 use zbus::wire::DynamicType;
 use zbus::{Connection, DBusError as _, Message, OwnedVariant, Variant, connection};
+
+pub(crate) use line::Line;
 
 /// The bus of a machine; connected to when it is first needed, and again when the connection is lost.
 #[derive(Debug)]
 pub(crate) struct Bus {
     address: Address,
     connection: Mutex<Option<Connection>>,
-    turns: Arc<Semaphore>,
 }
 
 /// Where the bus is.
@@ -65,13 +72,31 @@ pub(crate) enum BusError {
 
 impl Bus {
     pub(crate) fn new(address: Address) -> Self {
-        Self { address, connection: Mutex::new(None), turns: Arc::new(Semaphore::new(QUESTIONS)) }
+        Self { address, connection: Mutex::new(None) }
     }
 
-    /// What those who have many questions take one of for each that is open, because a bus answers a connection that
-    /// has too many with errors: `max_replies_per_connection` (dbus-daemon(1)) is 128 on that of a machine.
-    pub(crate) fn turns(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.turns)
+    /// A connection for many questions to a service of the machine: to its own socket, where that is known and this
+    /// user is let in, or else to the bus; none if there is neither on a socket of this machine.
+    pub(crate) fn line(&self, own: &Path) -> Option<Line> {
+        let address = match &self.address {
+            Address::System => {
+                let own = SocketAddr::from_pathname(own).and_then(|place| Line::to_service(&place));
+                if let Ok(line) = own {
+                    return Some(line);
+                }
+                zbus::Address::system()
+            }
+            Address::At(address) => address.parse(),
+            Address::Nowhere => return None,
+        };
+        let address = address.ok()?;
+        let Transport::Unix(socket) = address.transport() else { return None };
+        let place = match socket.path() {
+            UnixSocket::File(path) => SocketAddr::from_pathname(path),
+            UnixSocket::Abstract(name) => SocketAddr::from_abstract_name(name.as_bytes()),
+            _ => return None,
+        };
+        Line::to_bus(&place.ok()?).ok()
     }
 
     /// Waits for something that is asked of the bus.
@@ -130,6 +155,34 @@ impl Object<'_> {
             .map_err(|error| BusError::of(service, &error))
     }
 
+    /// A call of a method, for a [`Line`].
+    ///
+    /// # Errors
+    /// If a name cannot be one.
+    pub(crate) fn question<B>(&self, method: &str, body: &B) -> zbus::Result<Message>
+    where
+        B: Serialize + DynamicType,
+    {
+        let Self { service, path, interface } = *self;
+        Message::method_call(path, method).destination(service).interface(interface).build(body)
+    }
+
+    /// The question for one property of an object, of whatever kind it is.
+    ///
+    /// # Errors
+    /// If the path of the object cannot be one.
+    pub(crate) fn question_for(&self, (interface, name): (&str, &str)) -> zbus::Result<Message> {
+        Object { interface: PROPERTIES, ..*self }.question("Get", &(interface, name))
+    }
+
+    /// The question for all properties of the interface.
+    ///
+    /// # Errors
+    /// If the path of the object cannot be one.
+    pub(crate) fn question_for_all(&self) -> zbus::Result<Message> {
+        Object { interface: PROPERTIES, ..*self }.question("GetAll", &(self.interface,))
+    }
+
     /// Calls a method and waits for what it gives.
     pub(crate) async fn ask<B, T>(&self, bus: &Connection, method: &str, body: &B) -> Result<T, BusError>
     where
@@ -154,28 +207,16 @@ impl Object<'_> {
         Ok(Properties(HashMap::from([(name.to_owned(), value)])).texts(name))
     }
 
-    /// Some properties, each of an interface; those that the object has not, or not any more, are left out.
-    pub(crate) async fn some(
-        &self,
-        bus: &Connection,
-        names: &[(&str, &str)],
-    ) -> Result<Properties, BusError> {
-        let object = Object { interface: PROPERTIES, ..*self };
-        let mut found = HashMap::new();
-        for (interface, name) in names {
-            match object.ask::<_, OwnedVariant>(bus, "Get", &(interface, name)).await {
-                Ok(value) => _ = found.insert((*name).to_owned(), value),
-                Err(BusError::Refused { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Properties(found))
-    }
-
     /// All properties of the interface.
     pub(crate) async fn properties(&self, bus: &Connection) -> Result<Properties, BusError> {
         let object = Object { interface: PROPERTIES, ..*self };
         object.ask(bus, "GetAll", &(self.interface,)).await.map(Properties)
+    }
+}
+
+impl From<HashMap<String, OwnedVariant>> for Properties {
+    fn from(properties: HashMap<String, OwnedVariant>) -> Self {
+        Self(properties)
     }
 }
 
@@ -272,11 +313,6 @@ impl BusError {
 }
 
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-
-/// How many questions of those who have many are open at the same time.
-///
-/// Bus and service wake up less often for each the more there are; what is left to 128 is for whoever has only one.
-pub(crate) const QUESTIONS: usize = 48;
 
 /// A service that takes longer than this does not answer.
 const LONGEST_CALL: Duration = Duration::from_secs(25);

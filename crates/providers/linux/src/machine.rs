@@ -13,12 +13,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use accounts::{UnixUser, UnixUsers};
 use cim::{DateTime, Name, Timestamp};
 use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, fstatfs, openat};
+use rustix::time::{ClockId, clock_gettime};
 use sddl::{DomainSid, Sid};
 
 use crate::bus::{Address, Bus};
 use crate::choices::{Choices, Chosen};
 use crate::folder::{Folder, into_text};
 use crate::masquerade::{Masquerade, Texts};
+use crate::mounts::{Mount, MountTable};
 use crate::package::{Package, Packages};
 
 /// A machine: this one, or a tree of files that looks like one.
@@ -34,6 +36,7 @@ pub struct Machine {
     packages: Packages,
     drive_aliases: Vec<(String, String)>,
     chosen: Chosen,
+    mounts: MountTable,
 }
 
 impl Machine {
@@ -62,6 +65,7 @@ impl Machine {
             packages: Packages::default(),
             drive_aliases: Vec::new(),
             chosen: Chosen::default(),
+            mounts: MountTable::default(),
         }
     }
 
@@ -81,6 +85,11 @@ impl Machine {
     #[must_use]
     pub fn user_state(&self) -> Option<&Path> {
         self.user_state.as_deref()
+    }
+
+    /// What is mounted and seen, as [`Mount::all`] has it, for questions that are asked often.
+    pub(crate) fn mounts(&self) -> Arc<[Mount]> {
+        self.mounts.of(self)
     }
 
     /// The installed packages.
@@ -176,8 +185,23 @@ impl Machine {
     /// # Errors
     /// What the kernel says.
     pub fn octets_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
+        read(&self.file(path)?, limit)
+    }
+
+    /// A file, open for reading.
+    fn file(&self, path: impl AsRef<Path>) -> io::Result<File> {
         self.opened.fetch_add(1, Ordering::Relaxed);
-        read(File::open(self.path(path))?, limit)
+        File::open(self.path(path))
+    }
+
+    /// A file that stays open, and its text.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn file_with_text(&self, path: impl AsRef<Path>) -> io::Result<(File, String)> {
+        let file = self.file(path)?;
+        let text = into_text(read(&file, Self::MAX_FILE)?);
+        Ok((file, text))
     }
 
     /// The same as text, with U+FFFD for what is not UTF-8.
@@ -219,7 +243,7 @@ impl Machine {
         let file = self.file_of_others(path)?;
         // What a file of the kernel tells, wherever it may be, is no part of its length.
         let length = file.metadata()?.len();
-        read(file, limit.min(length))
+        read(&file, limit.min(length))
     }
 
     /// A plain file in such a folder, open for reading.
@@ -305,6 +329,10 @@ impl Machine {
 
     /// When the kernel was started, in seconds since 1970.
     pub(crate) fn boot_time(&self) -> Option<i64> {
+        if let Some(second) = self.is_this().then(boot_second).flatten() {
+            return Some(second);
+        }
+        // To write it the kernel sums up the counters of all processors.
         let text = self.text("proc/stat").ok()?;
         text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
     }
@@ -367,11 +395,24 @@ const KERNEL: [u32; 18] = [
 ];
 
 /// What is in a file, up to so many octets.
-fn read(file: File, limit: u64) -> io::Result<Vec<u8>> {
+fn read(file: &File, limit: u64) -> io::Result<Vec<u8>> {
     // Without room to begin with, most files would be read in ten pieces.
     let mut octets = Vec::with_capacity(4096);
     file.take(limit).read_to_end(&mut octets)?;
     Ok(octets)
+}
+
+/// The second in which the kernel was started, which is the difference of its clocks (`btime` of proc_stat(5)); `None`
+/// if it may be either of two.
+fn boot_second() -> Option<i64> {
+    let clock = |id: ClockId| {
+        let time = clock_gettime(id);
+        time.tv_sec.checked_mul(1_000_000_000)?.checked_add(time.tv_nsec)
+    };
+    let (before, now, after) =
+        (clock(ClockId::Boottime)?, clock(ClockId::Realtime)?, clock(ClockId::Boottime)?);
+    let second = |running: i64| Some(now.checked_sub(running)?.div_euclid(1_000_000_000));
+    second(before).filter(|latest| second(after) == Some(*latest))
 }
 
 /// Microseconds since 1970.
@@ -383,6 +424,16 @@ pub(crate) fn now() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_clocks_tell_the_second_in_which_the_kernel_was_started() {
+        let text = fs::read_to_string("/proc/stat").expect("a kernel");
+        let line = text.lines().find_map(|line| line.strip_prefix("btime ")).expect("a line");
+        let told: i64 = line.parse().expect("a number");
+        // Clocks are corrected, and a correction may cross a second.
+        let found = Machine::this().boot_time().expect("a time");
+        assert!((found - told).abs() <= 1, "{found} is not {told}");
+    }
 
     #[test]
     fn of_what_others_lay_only_plain_files_are_opened() {

@@ -1,7 +1,11 @@
 //! `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::Machine;
 
@@ -21,16 +25,37 @@ pub(crate) struct Mount {
     options: String,
 }
 
+/// What is mounted and seen, as it was read last; it is read again when the kernel says that it is another.
+#[derive(Debug, Default)]
+pub(crate) struct MountTable(Mutex<Option<(File, Arc<[Mount]>)>>);
+
+impl MountTable {
+    /// Nothing if the kernel does not tell.
+    pub(crate) fn of(&self, machine: &Machine) -> Arc<[Mount]> {
+        // Of other files nobody says that they have changed.
+        if !machine.is_this() {
+            return Mount::all(machine).into();
+        }
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, mounts)) = known.as_ref().filter(|(file, _)| is_unchanged(file)) {
+            return Arc::clone(mounts);
+        }
+        let Ok((file, text)) = machine.file_with_text(FILE) else { return Arc::default() };
+        let (_, mounts) = known.insert((file, Mount::parse(&text).into()));
+        Arc::clone(mounts)
+    }
+}
+
+/// Whether the kernel has nothing to say of changes since the file was opened (proc_pid_mounts(5)).
+fn is_unchanged(file: &File) -> bool {
+    let mut polled = [PollFd::new(file, PollFlags::PRI)];
+    poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(0)
+}
+
 impl Mount {
     /// What is mounted and seen; nothing if the kernel does not tell.
     pub(crate) fn all(machine: &Machine) -> Vec<Self> {
         mounts(machine).unwrap_or_default()
-    }
-
-    /// The root of all; `None` if the kernel does not tell.
-    pub(crate) fn root(machine: &Machine) -> Option<Self> {
-        let text = machine.text("proc/self/mountinfo").ok()?;
-        text.lines().rev().filter(|line| line.split(' ').nth(4) == Some("/")).find_map(Self::line)
     }
 
     /// Whether it has an option, of the mount or of the file system.
@@ -80,7 +105,7 @@ impl Mount {
 /// # Errors
 /// What the kernel says.
 pub(crate) fn mounts(machine: &Machine) -> io::Result<Vec<Mount>> {
-    Ok(Mount::parse(&machine.text("proc/self/mountinfo")?))
+    Ok(Mount::parse(&machine.text(FILE)?))
 }
 
 /// The device mounted at the first of some places where one is.
@@ -109,6 +134,8 @@ pub(crate) fn unescaped(field: &str) -> String {
     }
     String::from_utf8_lossy(&octets).into_owned()
 }
+
+const FILE: &str = "proc/self/mountinfo";
 
 #[cfg(test)]
 mod tests {

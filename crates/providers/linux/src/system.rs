@@ -23,6 +23,7 @@ use cim::DateTime;
 
 use crate::Machine;
 pub(crate) use crate::machine::now;
+use crate::process::rows::numbers;
 use crate::table::{Binding, bind};
 
 /// The classes of the machine as a whole.
@@ -53,10 +54,8 @@ pub(crate) fn release_of_kernel(machine: &Machine) -> Option<String> {
 
 /// How many processes there are.
 pub(crate) fn count_of_processes(machine: &Machine) -> Option<u32> {
-    let names = machine.names("proc").ok()?;
-    let is_process =
-        |name: &&std::ffi::OsString| name.to_str().is_some_and(|name| name.parse::<u32>().is_ok());
-    u32::try_from(names.iter().filter(is_process).count()).ok()
+    let numbers = numbers(&machine.folder("proc").ok()?, ".").ok()?;
+    u32::try_from(numbers.len()).ok()
 }
 
 /// When the machine was started.

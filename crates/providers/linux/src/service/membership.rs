@@ -6,9 +6,8 @@ use cim::Value;
 use wmi::{ProviderError, Scan};
 
 use super::table::of_bus;
-use super::unit::{Detail, FileStates, UNIT, Unit};
+use super::unit::{AT_ONCE, Detail, FileStates, UNIT, Unit};
 use crate::Machine;
-use crate::bus::QUESTIONS;
 use crate::table::{Fill, Push, Table, computer_system, key_of, reference};
 
 /// The services of the computer system.
@@ -72,7 +71,7 @@ impl Table for DependentService {
         };
         // systemd knows who needs a unit only of those that it has loaded: all have to be asked what they need.
         let units = named(machine, scan, "Dependent")?;
-        for some in units.chunks(QUESTIONS) {
+        for some in units.chunks(AT_ONCE) {
             Unit::prefetch(machine, some, |_| NEEDS.to_vec());
             for unit in some {
                 for needed in needed_by(unit) {

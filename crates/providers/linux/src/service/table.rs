@@ -6,10 +6,10 @@ use cim::{ColumnSet, Instance, Status, Value};
 use wmi::{EventSource, Lookup, MethodCall, ProviderError, Scan, Target, Watch};
 
 use super::code;
-use super::unit::{Detail, FileStates, SERVICE, UNIT, Unit};
+use super::unit::{AT_ONCE, Detail, FileStates, SERVICE, UNIT, Unit};
 use super::{change, control};
 use crate::Machine;
-use crate::bus::{BusError, QUESTIONS};
+use crate::bus::BusError;
 use crate::events::UnitChanges;
 use crate::table::{Fill, Push, Table, returned};
 
@@ -38,7 +38,7 @@ impl Table for Service {
         ("Name", |_, unit| unit.name.clone().into()),
         ("PathName", |machine, unit| unit.command_line(machine).into()),
         ("ProcessId", |machine, unit| process(machine, unit).into()),
-        ("ServiceSpecificExitCode", |machine, unit| number(machine, unit, "ExecMainStatus").into()),
+        ("ServiceSpecificExitCode", |machine, unit| own_exit_code(machine, unit).into()),
         ("ServiceType", |_, _| "Own Process".into()),
         ("Started", |machine, unit| is_running(machine, unit).into()),
         ("StartMode", |machine, unit| start_mode(machine, unit).into()),
@@ -62,7 +62,7 @@ impl Table for Service {
         ("WaitHint", |machine, unit| wait_hint(machine, unit).into()),
     ];
 
-    const AT_ONCE: usize = QUESTIONS;
+    const AT_ONCE: usize = AT_ONCE;
 
     fn watch(
         &self,
@@ -200,6 +200,11 @@ fn exit_code(machine: &Machine, unit: &Unit) -> Option<u32> {
     })
 }
 
+/// What its main process has ended with; as of the other code, what runs has none.
+fn own_exit_code(machine: &Machine, unit: &Unit) -> Option<u32> {
+    if is_running(machine, unit) { Some(0) } else { number(machine, unit, "ExecMainStatus") }
+}
+
 fn start_mode(machine: &Machine, unit: &Unit) -> &'static str {
     match unit.file_state(machine).as_deref() {
         Some("enabled" | "enabled-runtime" | "generated") => "Auto",
@@ -260,7 +265,7 @@ const DETAILS: [Needed; 10] = [
     ("ExitCode", |state| !runs(state), &[(SERVICE, "Result")]),
     ("PathName", always, &[(SERVICE, "ExecStart")]),
     ("ProcessId", |state| !has_ended(state), &[(SERVICE, "MainPID")]),
-    ("ServiceSpecificExitCode", always, &[(SERVICE, "ExecMainStatus")]),
+    ("ServiceSpecificExitCode", |state| !runs(state), &[(SERVICE, "ExecMainStatus")]),
     ("StartName", always, &[(SERVICE, "User")]),
 ];
 

@@ -1,15 +1,14 @@
 //! Units of systemd, as its manager tells of them.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
-use tokio::task::JoinSet;
-use zbus::{Connection, OwnedObjectPath, Variant};
+use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant};
 
 use crate::Machine;
-use crate::bus::{BusError, Object, Properties, text_in};
+use crate::bus::{BusError, Line, Object, Properties, text_in};
 use crate::command_line::quoted;
 
 /// Who knows the units of the machine.
@@ -157,30 +156,42 @@ impl Unit {
     /// A unit has four hundred, some of which systemd has to read from the files of a control group: all of them take
     /// fifty times as long as one. But a unit that is not loaded is loaded for each question.
     pub(crate) fn prefetch(machine: &Machine, units: &[Self], wanted: impl Fn(&Self) -> Vec<Detail>) {
-        let turns = machine.bus().turns();
-        let asked = machine.bus().wait(async |bus| {
-            let mut asking = JoinSet::new();
-            let unknown = |(_, unit): &(usize, &Self)| unit.details.get().is_none();
-            for (place, unit) in units.iter().enumerate().filter(unknown) {
-                let (bus, turns, path) = (bus.clone(), Arc::clone(&turns), unit.path());
-                let wanted = unit.is_loaded().then(|| wanted(unit));
-                asking.spawn(async move {
-                    // Nobody closes it.
-                    let _turn = turns.acquire().await;
-                    let details = match wanted {
-                        Some(names) => object(&path).some(&bus, &names).await,
-                        None => properties(&bus, &path).await,
-                    };
-                    (place, details.ok())
-                });
-            }
-            Ok(asking.join_all().await)
-        });
-        for (place, details) in asked.unwrap_or_default() {
-            if let Some(unit) = units.get(place) {
-                let _ = unit.details.set(details);
+        let unknown: Vec<&Self> = units.iter().filter(|unit| unit.details.get().is_none()).collect();
+        if unknown.is_empty() {
+            return;
+        }
+        let Some(mut line) = machine.bus().line(&machine.path(MANAGER_SOCKET)) else { return };
+        // Units that are not known then are asked one by one when a column needs it, but not of who is silent.
+        if let Err(error) = Self::ask_for(&mut line, &unknown, wanted) {
+            tracing::debug!(%error, "The manager of units does not answer all questions");
+            if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) {
+                unknown.iter().for_each(|unit| _ = unit.details.set(None));
             }
         }
+    }
+
+    fn ask_for(line: &mut Line, units: &[&Self], wanted: impl Fn(&Self) -> Vec<Detail>) -> io::Result<()> {
+        let (loaded, others): (Vec<&Self>, Vec<&Self>) = units.iter().partition(|unit| unit.is_loaded());
+        let wanted: Vec<Vec<Detail>> = loaded.iter().map(|unit| wanted(unit)).collect();
+        let mut questions = Vec::new();
+        for (unit, details) in loaded.iter().zip(&wanted) {
+            let path = unit.path();
+            for detail in details {
+                questions.push(object(&path).question_for(*detail).map_err(io::Error::other)?);
+            }
+        }
+        let mut answers = line.ask::<OwnedVariant>(&questions)?.into_iter();
+        for (unit, details) in loaded.iter().zip(&wanted) {
+            let found = details.iter().zip(answers.by_ref());
+            let found = found.filter_map(|((_, name), value)| Some(((*name).to_owned(), value?)));
+            let _ = unit.details.set(Some(found.collect::<HashMap<_, _>>().into()));
+        }
+        let questions = others.iter().map(|unit| object(&unit.path()).question_for_all());
+        let questions = questions.collect::<zbus::Result<Vec<_>>>().map_err(io::Error::other)?;
+        for (unit, details) in others.iter().zip(line.ask::<HashMap<String, OwnedVariant>>(&questions)?) {
+            let _ = unit.details.set(details.map(Properties::from));
+        }
+        Ok(())
     }
 
     /// Whether systemd has read its file, and not in vain.
@@ -340,6 +351,12 @@ async fn properties(bus: &Connection, path: &str) -> Result<Properties, BusError
 fn object(path: &str) -> Object<'_> {
     Object { service: SYSTEMD, path, interface: "" }
 }
+
+/// Where systemd lets root speak to it without a bus between, as `systemctl` does.
+const MANAGER_SOCKET: &str = "run/systemd/private";
+
+/// How many units are asked together, over one connection.
+pub(super) const AT_ONCE: usize = 128;
 
 /// A name has at most 255 octets, with its `.service`.
 const LONGEST_NAME: usize = 247;

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::os::unix::fs::MetadataExt as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use cim::{ColumnSet, DateTime, Instance, Status};
@@ -28,7 +28,7 @@ pub(crate) struct Row {
     release: OnceCell<OsRelease>,
     memory: OnceCell<Memory>,
     locale: OnceCell<Option<Locale>>,
-    mounts: OnceCell<Vec<Mount>>,
+    mounts: OnceCell<Arc<[Mount]>>,
     has_nx: OnceCell<Option<bool>>,
 }
 
@@ -46,7 +46,7 @@ impl Row {
     }
 
     fn mounts(&self, machine: &Machine) -> &[Mount] {
-        self.mounts.get_or_init(|| Mount::all(machine))
+        self.mounts.get_or_init(|| machine.mounts())
     }
 
     fn has_nx(&self, machine: &Machine) -> Option<bool> {
@@ -191,14 +191,21 @@ impl Table for OperatingSystem {
 
 /// The name of the running system, as other classes refer to it.
 pub(crate) fn name_of(machine: &Machine) -> String {
-    name(Mount::root(machine).map(|root| root.source), &OsRelease::of(machine))
+    name(device_of(&machine.mounts(), &["/"]), &OsRelease::of(machine))
 }
 
 fn name(device: Option<String>, release: &OsRelease) -> String {
     format!("{}|/|{}", release.pretty_name(), device.unwrap_or_default())
 }
 
+/// Whether the processor can keep memory from being executed: as long as the kernel runs it always or never can, and
+/// to tell of all processors takes the kernel long.
 fn has_nx(machine: &Machine) -> Option<bool> {
+    static OF_THIS: OnceLock<Option<bool>> = OnceLock::new();
+    if machine.is_this() { *OF_THIS.get_or_init(|| flagged_nx(machine)) } else { flagged_nx(machine) }
+}
+
+fn flagged_nx(machine: &Machine) -> Option<bool> {
     let text = machine.text("proc/cpuinfo").ok()?;
     let flags = text.lines().find(|line| line.starts_with("flags"))?;
     Some(flags.split_whitespace().any(|flag| flag == "nx"))

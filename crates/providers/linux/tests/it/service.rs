@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::future::Future;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use cim::{Instance, Value};
 use telarch_linux::Machine;
@@ -12,6 +15,7 @@ use telarch_peers::{World, in_world};
 use crate::{call_on, rows_of, text};
 
 const UNITS: &str = "/run/home/.config/systemd/user";
+const OWN_SOCKET: &str = "/run/systemd/private";
 const SMALL_BUS: &str = "<busconfig><include>/usr/share/dbus-1/session.conf</include>\
                          <limit name=\"max_replies_per_connection\">128</limit></busconfig>";
 const BUS_SERVICE: &str = "[Service]\nExecStart=\nExecStart=/usr/bin/dbus-daemon --config-file=/run/small-bus.conf \
@@ -208,6 +212,9 @@ fn every_way_a_service_can_be_controlled_has_its_code() {
         for row in &all {
             assert_eq!(row, &service(&machine, &text(row, "Name")).await);
         }
+        // Whoever is not root asks over the bus.
+        fs::remove_file(OWN_SOCKET).unwrap();
+        assert_eq!(rows_of(&machine, "SELECT * FROM Win32_Service").await, all);
         let gone = call_on(&machine, "Win32_Service.Name='no-such'", "StartService", &[]).await.unwrap_err();
         assert_eq!(gone.status(), cim::Status::NotFound);
         // Who needs whom, from both ends.
@@ -231,6 +238,12 @@ fn many_who_ask_at_once_do_not_exhaust_the_bus() {
     let units: Vec<_> = units.chain([("crowd.target", crowd.as_str())]).collect();
     with_units(name, &units, async |world, machine| {
         let _ = world.shell("XDG_RUNTIME_DIR=/run/user/0 systemctl --user start crowd.target");
+        // Whom systemd itself turns away asks over the bus.
+        fs::remove_file(OWN_SOCKET).unwrap();
+        let own = UnixListener::bind(OWN_SOCKET).unwrap();
+        let turned_away = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&turned_away);
+        thread::spawn(move || own.incoming().for_each(|_| _ = count.fetch_add(1, Ordering::Relaxed)));
         let mut asking = tokio::task::JoinSet::new();
         for _ in 0..20 {
             let machine = Arc::clone(&machine);
@@ -244,6 +257,7 @@ fn many_who_ask_at_once_do_not_exhaust_the_bus() {
                 assert_eq!(text(&row, "PathName"), "/bin/sleep 1000", "{row:?}");
             }
         }
+        assert_eq!(turned_away.load(Ordering::Relaxed), 20, "everybody has asked systemd itself first");
     });
 }
 
@@ -278,7 +292,7 @@ fn services_are_made_changed_and_deleted() {
             if fs::metadata("/run/said").is_ok_and(|found| found.len() > 0) {
                 break;
             }
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            thread::sleep(std::time::Duration::from_millis(10));
         }
         // The shell sees the words as they were given: nothing was expanded on the way.
         assert_eq!(fs::read_to_string("/run/said").unwrap(), "/run/home %h\n");
@@ -345,7 +359,7 @@ fn a_created_process_gets_a_scope_of_its_own() {
             if shown(world, &scope, "ActiveState") == "active" {
                 break;
             }
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            thread::sleep(std::time::Duration::from_millis(10));
         }
         let group = fs::read_to_string(format!("/proc/{number}/cgroup")).unwrap();
         assert!(group.contains(&scope), "{group}");
