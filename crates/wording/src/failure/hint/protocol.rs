@@ -298,7 +298,9 @@ pub(super) const HINTS: &[Hint] = &[
         &[0x8033_8104, 0x8033_8105, 0x8033_8106],
         Kind::Denied,
         "WMI does not let the user in",
-        &["on Windows: wmimgmt.msc gives rights on a namespace; a member of Administrators has them"],
+        &[
+            "administrators are let in, and others by rights on the namespace: telarch wmi security there; on Windows wmimgmt.msc",
+        ],
     ),
     // Proxies.
     hint(
