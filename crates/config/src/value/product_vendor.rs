@@ -15,7 +15,7 @@ impl ProductVendor {
 
 impl Value for ProductVendor {
     const KIND: Kind = Kind::Text {
-        expected: "at most 256 characters, none of them a control character, such as Microsoft Corporation, or \
+        expected: "a text of at most 256 characters without control characters, such as Microsoft Corporation, or \
                    nothing for the true name",
     };
 
