@@ -21,7 +21,8 @@ pub(super) const HINTS: &[Hint] = &[
         Kind::Denied,
         "WMI does not let the user in",
         &[
-            "administrators are let in, and others by rights on the namespace: telarch wmi security there; on Windows wmimgmt.msc",
+            "administrators are let in; telarch wmi security there lets others into a namespace",
+            "on Windows wmimgmt.msc does",
         ],
     ),
     hint(
