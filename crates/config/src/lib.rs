@@ -73,11 +73,11 @@ pub use schema::{Mutability, Setting, Source};
 pub use section::Section;
 pub use store::{Draft, FileState, Sources, State, Store, StoreError, WholeFile, Written};
 pub use tree::{
-    Client, ClientAuth, ClientDefaultPorts, Config, Service, ServiceAuth, ServiceDefaultPorts, Shell, Winrs,
-    Wmi,
+    Client, ClientAuth, ClientDefaultPorts, Config, Identify, Service, ServiceAuth, ServiceDefaultPorts,
+    Shell, Winrs, Wmi,
 };
 pub use value::{
     Address, AddressFilter, CbtHardeningLevel, Count, Descriptor, FilterError, Hostname, IPv4Filter,
-    IPv6Filter, Kilobytes, Kind, LoginShell, Megabytes, Milliseconds, Number, Port, Profiles, Quota, Seconds,
-    Thumbprint, TrustedHosts, UrlPrefix, unit,
+    IPv6Filter, Kilobytes, Kind, LoginShell, Megabytes, Milliseconds, Number, Port, ProductVendor, Profiles,
+    Quota, Seconds, Thumbprint, TrustedHosts, UrlPrefix, unit,
 };

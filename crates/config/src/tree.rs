@@ -11,7 +11,8 @@ use crate::Mutability::{Deprecated, FileOnly, ReadOnly, Writable};
 use crate::schema::{Member, Setting, Source, exchange};
 use crate::value::{
     CbtHardeningLevel, Count, Descriptor, IPv4Filter, IPv6Filter, Kilobytes, LoginShell, Megabytes,
-    Milliseconds, Number, Port, Profiles, Quota, Seconds, Thumbprint, TrustedHosts, UrlPrefix, Value,
+    Milliseconds, Number, Port, ProductVendor, Profiles, Quota, Seconds, Thumbprint, TrustedHosts, UrlPrefix,
+    Value,
 };
 
 /// The largest value of the quotas and times that Windows keeps in 31 bits.
@@ -41,6 +42,8 @@ sections! {
         "Shell" shell: Shell;
         /// What is done for WMI without anybody asking.
         "WMI" wmi: Wmi;
+        /// What the service says of itself.
+        "Identify" identify: Identify;
         + sources: BTreeMap<&'static str, Source>
     }
 
@@ -179,5 +182,11 @@ sections! {
         "PermanentSubscriptions" permanent_subscriptions: bool = false, FileOnly;
         /// Whether they may run programs (CommandLineEventConsumer).
         "CommandLineConsumers" command_line_consumers: bool = false, FileOnly;
+    }
+
+    /// What the service says of itself; Windows has no such settings.
+    Identify ["Identify/", (identify)] {
+        /// Who has made the service, as everybody is told who asks.
+        "ProductVendor" product_vendor: ProductVendor = ProductVendor::default(), FileOnly;
     }
 }

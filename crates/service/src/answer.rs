@@ -218,7 +218,7 @@ impl Service {
             return None;
         }
         let config = self.config();
-        let identity = wsman::identify::Identity::anonymous(&self.product.vendor);
+        let identity = identify::anonymous(&self.product, &config);
         let limits = Limits::of(request.head(), encoding, &config);
         let answer = identify_answer(&identity, request.head(), &limits).ok()?;
         match answer.content {

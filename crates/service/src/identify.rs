@@ -2,7 +2,6 @@
 
 use config::Config;
 use wsman::identify::Identity;
-use wsman::namespace;
 
 use crate::service::Product;
 
@@ -19,9 +18,16 @@ pub(crate) fn identity(product: &Product, config: &Config) -> Identity {
         profiles.push(format!("{PROFILES}/https/basic"));
     }
     Identity {
-        protocol_version: namespace::WSMAN.to_owned(),
-        product_vendor: product.vendor.clone(),
         product_version: format!("OS: {} SP: 0.0 Stack: 3.0", product.os_version),
         security_profiles: profiles,
+        ..anonymous(product, config)
+    }
+}
+
+/// What everybody is told. Who is named another vendor is told the true name beside it.
+pub(crate) fn anonymous(product: &Product, config: &Config) -> Identity {
+    match config.identify.product_vendor.in_its_place() {
+        None => Identity::anonymous(&product.vendor),
+        Some(vendor) => Identity { product: Some(product.vendor.clone()), ..Identity::anonymous(vendor) },
     }
 }

@@ -6,6 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use client::{Finished, ShellOptions};
+use wsman::identify::Identity;
 use xml::{Bounds, Document};
 
 use crate::error::Error;
@@ -36,8 +37,7 @@ impl Session {
 
     /// Whether the other machine says that it is one of Windows.
     pub(crate) async fn is_windows(&self) -> Result<bool, Error> {
-        let vendor = self.identify().await?.value("ProductVendor").unwrap_or_default();
-        Ok(vendor.starts_with("Microsoft"))
+        Ok(Identity::parse(self.identify().await?.element()).is_windows())
     }
 }
 

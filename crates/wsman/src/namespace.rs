@@ -24,6 +24,8 @@ pub const FAULT: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsmanfault";
 pub const CONFIG: &str = "http://schemas.microsoft.com/wbem/wsman/1/config";
 /// Identify, prefix `wsmid`.
 pub const IDENTITY: &str = "http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd";
+/// What Identify tells beside what is specified. It is ours; services may add such elements (DSP0226 11).
+pub const OWN_IDENTITY: &str = "urn:telarch:identity";
 /// The attributes `xml:lang` and `xml:space`.
 pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
 /// XML Schema instance attributes, prefix `xsi`.

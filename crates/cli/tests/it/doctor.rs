@@ -49,25 +49,41 @@ fn files_are_those_of_this_machine() {
 
 #[test]
 fn a_local_administrator_of_windows_is_told_why_there_are_no_rights_over_the_network() {
-    let service = Service::start(|asked: &Asked| {
-        if asked.envelope.contains("Identify") {
-            let identity = "<i:IdentifyResponse xmlns:i=\"http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd\">\
-                            <i:ProductVendor>Microsoft Corporation</i:ProductVendor></i:IdentifyResponse>";
-            return (200, identity.to_owned());
-        }
-        match asked.envelope.is_empty() {
-            true => (401, String::new()),
-            false => fault(5, "w:AccessDenied", "Access is denied."),
-        }
-    });
-    let (kind, text) =
-        told(&format!("doctor http://127.0.0.1:{} -un -auth:basic -u:ann -p:secret", service.port));
+    let (kind, text) = told_by_one_that_denies("");
     assert_eq!(kind, Some(Kind::Denied), "{text}");
     assert!(text.contains("\n  warn  access         access denied: Access is denied.\n"), "{text}");
     assert!(text.contains("\n  fail  shell          access denied: Access is denied.\n"), "{text}");
     assert_eq!(text.matches("LocalAccountTokenFilterPolicy").count(), 2, "{text}");
     assert!(text.ends_with("; begin with shell\n"), "{text}");
     assert!(!text.contains("secret"), "{text}");
+}
+
+#[test]
+fn who_only_calls_its_vendor_microsoft_is_not_taken_for_windows() {
+    let product = "<t:Product xmlns:t=\"urn:telarch:identity\">Telarch</t:Product>";
+    let (kind, text) = told_by_one_that_denies(product);
+    assert_eq!(kind, Some(Kind::Denied), "{text}");
+    assert!(text.contains(" Telarch, which calls its vendor Microsoft Corporation, OS: 0.0.0 "), "{text}");
+    assert!(!text.contains("LocalAccountTokenFilterPolicy"), "{text}");
+}
+
+/// What is said of a service that names Microsoft as vendor and `more` beside it, and lets nobody do anything.
+fn told_by_one_that_denies(more: &'static str) -> (Option<Kind>, String) {
+    let service = Service::start(move |asked: &Asked| {
+        if asked.envelope.contains("Identify") {
+            let identity = format!(
+                "<i:IdentifyResponse xmlns:i=\"http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd\">\
+                 <i:ProductVendor>Microsoft Corporation</i:ProductVendor>\
+                 <i:ProductVersion>OS: 0.0.0 SP: 0.0 Stack: 3.0</i:ProductVersion>{more}</i:IdentifyResponse>"
+            );
+            return (200, identity);
+        }
+        match asked.envelope.is_empty() {
+            true => (401, String::new()),
+            false => fault(5, "w:AccessDenied", "Access is denied."),
+        }
+    });
+    told(&format!("doctor http://127.0.0.1:{} -un -auth:basic -u:ann -p:secret", service.port))
 }
 
 #[test]

@@ -148,6 +148,7 @@ fn a_configuration_that_is_printed_line_by_line_is_read_as_the_same() {
             ("Winrs/AllowRemoteShellAccess", "false"),
             ("Shell/LoginShell", "/bin/my \"shell\""),
             ("Shell/Profiles", "WhenAsked"),
+            ("Identify/ProductVendor", "Example \"and\" sons"),
         ] {
             config.set(name, value).unwrap();
         }
@@ -173,7 +174,7 @@ fn assert_values(config: &Config, column: fn([&'static str; 3]) -> &'static str)
 }
 
 /// Path, ours, and the article "Installation and Configuration for Windows Remote Management" for WinRM 2.0.
-const VALUES: [[&str; 3]; 48] = [
+const VALUES: [[&str; 3]; 49] = [
     ["MaxEnvelopeSizekb", "500", "150"],
     ["MaxTimeoutms", "60000", "60000"],
     ["MaxBatchItems", "32000", "32000"],
@@ -226,4 +227,5 @@ const VALUES: [[&str; 3]; 48] = [
     ["Shell/Profiles", "Never", "Never"],
     ["WMI/PermanentSubscriptions", "false", "false"],
     ["WMI/CommandLineConsumers", "false", "false"],
+    ["Identify/ProductVendor", "", ""],
 ];

@@ -164,7 +164,28 @@ fn a_login_shell_is_an_absolute_path_or_that_of_the_account() {
     }
 }
 
-const ORDER: [&str; 48] = [
+#[test]
+fn a_vendor_is_a_text_that_can_be_told_or_the_true_one() {
+    let mut config = Config::default();
+    let longest = "ü".repeat(256);
+    for (value, told) in [
+        ("Microsoft Corporation", Some("Microsoft Corporation")),
+        (" A & B <c> ", Some("A & B <c>")),
+        (longest.as_str(), Some(longest.as_str())),
+        ("  ", None),
+    ] {
+        config.set("Identify/ProductVendor", value).unwrap();
+        assert_eq!(config.identify.product_vendor.in_its_place(), told);
+    }
+    let too_long = "x".repeat(257);
+    for wrong in ["one\ntwo", "a\u{7}", "a\u{85}b", "a\u{FFFE}", too_long.as_str()] {
+        let error = failure("Identify/ProductVendor", wrong);
+        assert!(matches!(error.reason, Reason::Malformed { .. }), "{wrong:?}");
+        assert!(error.to_string().ends_with("or nothing for the true name"), "{error}");
+    }
+}
+
+const ORDER: [&str; 49] = [
     "MaxEnvelopeSizekb",
     "MaxTimeoutms",
     "MaxBatchItems",
@@ -213,4 +234,5 @@ const ORDER: [&str; 48] = [
     "Shell/Profiles",
     "WMI/PermanentSubscriptions",
     "WMI/CommandLineConsumers",
+    "Identify/ProductVendor",
 ];

@@ -211,6 +211,26 @@ async fn who_is_there_can_be_asked_by_anyone_and_says_nothing_of_the_machine() {
 }
 
 #[tokio::test]
+async fn the_vendor_of_the_settings_is_told_at_once_and_the_true_name_beside_it() {
+    const CHOSEN: &str = "Microsoft <& others>";
+    let running = Running::start(&[]).await;
+    let stranger = post(identify()).anonymous().header("WSMANIDENTIFY", "unauthenticated");
+    let mut wire = running.connect().await;
+    for (setting, vendor, product) in
+        [("", "Telarch", None), (CHOSEN, CHOSEN, Some("Telarch")), ("", "Telarch", None)]
+    {
+        running.set("Identify/ProductVendor", setting);
+        for (request, version) in [(&stranger, "OS: 0.0.0 SP"), (&post(identify()), "OS: 6.1.0 SP")] {
+            let response = wire.ask(request).await.response();
+            let identity = wsman::identify::Identity::parse(response.content().unwrap());
+            assert_eq!((identity.product_vendor.as_str(), identity.product.as_deref()), (vendor, product));
+            assert!(identity.product_version.starts_with(version), "{identity}");
+        }
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn those_who_have_signed_in_are_told_more() {
     let running = Running::start(&[]).await;
     let mut wire = running.connect().await;

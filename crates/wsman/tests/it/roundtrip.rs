@@ -198,6 +198,7 @@ fn a_started_command_and_an_identity_read_back_as_they_were_written() {
             product_vendor: generator.word(),
             product_version: generator.word(),
             security_profiles: generator.some(3, Generator::word),
+            product: generator.some(1, Generator::word).pop(),
         };
         let mut reply = Reply::to(&Head::identify(), uuid(&mut generator));
         identity.write(reply.body());

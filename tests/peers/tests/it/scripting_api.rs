@@ -44,6 +44,22 @@ fn listeners_are_listed_made_read_changed_and_removed() {
 }
 
 #[test]
+fn files_reach_a_linux_that_calls_its_vendor_microsoft() {
+    let service = Telarchd::start(&[("Identify.ProductVendor", "Microsoft Corporation")]);
+    let session = session(&service, SessionFlags::USE_BASIC);
+    let told = session.identify().expect("an identity");
+    assert_eq!(told.value("ProductVendor").as_deref(), Some("Microsoft Corporation"));
+    assert_eq!(told.value("Product").as_deref(), Some("Telarch"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let (here, there) = (folder.path().join("here"), folder.path().join("there"));
+    std::fs::write(&here, b"what is in it").expect("a file");
+    let waiting = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let copying = session.inner().copy(&here, there.to_str().expect("UTF-8"));
+    waiting.block_on(copying).expect("copied");
+    assert_eq!(std::fs::read(&there).expect("it is there"), b"what is in it");
+}
+
+#[test]
 fn a_filter_beside_selectors_is_refused_before_anything_is_sent() {
     let service = Telarchd::start_for(WayIn::BasicOverHttps);
     let session = session(&service, SessionFlags::USE_BASIC);

@@ -26,10 +26,7 @@ pub(super) async fn socket(place: &Place) -> (Outcome, Option<()>) {
         Err(failure) => return Outcome::from(&failure).alone(),
     };
     match service.session.identify().await {
-        Ok(identified) => {
-            let identity = identified.identity;
-            Outcome::pass(format!("{}, {}", identity.product_vendor, identity.product_version)).alone()
-        }
+        Ok(identified) => Outcome::pass(identified.identity.to_string()).alone(),
         Err(error) => Outcome::from(&service.failure(error)).alone(),
     }
 }

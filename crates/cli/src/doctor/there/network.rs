@@ -237,8 +237,7 @@ async fn who(patient: &Patient<'_>) -> (Outcome, Option<Identity>) {
     match patient.anonymous.session.identify_anonymous().await {
         Ok(identified) => {
             let identity = identified.identity;
-            let seen = format!("{}, {}", identity.product_vendor, identity.product_version);
-            (Outcome::pass(seen), Some(identity))
+            (Outcome::pass(identity.to_string()), Some(identity))
         }
         // Some services tell nobody who they are; what else they say is looked at next.
         Err(Error::AuthenticationFailed { .. }) => {

@@ -89,8 +89,7 @@ async fn access(service: &Service, identity: Option<&Identity>) -> (Outcome, Opt
 
 /// Windows takes the rights of administrators from local accounts that come over the network.
 fn told_to_a_local_administrator(outcome: Outcome, identity: Option<&Identity>) -> Outcome {
-    let is_windows = identity.is_some_and(|identity| identity.product_vendor.contains("Microsoft"));
-    if outcome.kind != Some(Kind::Denied) || !is_windows {
+    if outcome.kind != Some(Kind::Denied) || !identity.is_some_and(Identity::is_windows) {
         return outcome;
     }
     outcome.fix(
@@ -231,7 +230,7 @@ async fn latency(service: &Service) -> (Outcome, Option<()>) {
 }
 
 async fn throughput(service: &Service, identity: Option<&Identity>) -> (Outcome, Option<()>) {
-    let is_windows = identity.is_some_and(|identity| identity.product_vendor.contains("Microsoft"));
+    let is_windows = identity.is_some_and(Identity::is_windows);
     let line =
         if is_windows { WINDOWS_OUTPUT.replace("{line}", &"x".repeat(1_022)) } else { OUTPUT.to_owned() };
     let shell = match service.session.shell(ShellOptions::default()).await {

@@ -298,7 +298,10 @@ pub(super) const HINTS: &[Hint] = &[
         &[0x8033_8104, 0x8033_8105, 0x8033_8106],
         Kind::Denied,
         "WMI does not let the user in",
-        &["on Windows: wmimgmt.msc gives rights on a namespace; a member of Administrators has them"],
+        &[
+            "administrators are let in; telarch wmi security there lets others into a namespace",
+            "on Windows wmimgmt.msc does",
+        ],
     ),
     // Proxies.
     hint(

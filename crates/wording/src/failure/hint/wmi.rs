@@ -20,7 +20,10 @@ pub(super) const HINTS: &[Hint] = &[
         &[0x8004_1003],
         Kind::Denied,
         "WMI does not let the user in",
-        &["on Windows: wmimgmt.msc gives rights on a namespace; a member of Administrators has them"],
+        &[
+            "administrators are let in; telarch wmi security there lets others into a namespace",
+            "on Windows wmimgmt.msc does",
+        ],
     ),
     hint(
         &[0x8004_1004, 0x8004_1011, 0x8004_1012, 0x8004_1013, 0x8004_1014],

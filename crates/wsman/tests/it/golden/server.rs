@@ -149,6 +149,13 @@ fn identify_tells_more_to_one_who_has_signed_in() {
 }
 
 #[test]
+fn identify_tells_what_it_really_is_after_a_vendor_that_it_is_not() {
+    let identity =
+        Identity { product: Some("Example".to_owned()), ..Identity::anonymous("Microsoft Corporation") };
+    golden("identify-product-response.xml", &identified(&identity));
+}
+
+#[test]
 fn operation_and_sequence_are_repeated() {
     let mut head = Head::new(Action::Delete, request_id());
     head.operation_id = Some("uuid:0A0B0C0D-0000-4000-8000-000000000001".to_owned());

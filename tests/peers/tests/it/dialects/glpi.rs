@@ -5,6 +5,26 @@ use super::*;
 const CIMV2: &str = "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/cimv2";
 
 #[test]
+fn it_goes_on_where_the_vendor_has_a_word_in_it() {
+    let question = format!(
+        "<s:Envelope xmlns:s=\"{SOAP}\" xmlns:wsmid=\"{IDENTITY}\"><s:Header/><s:Body><wsmid:Identify/></s:Body></s:Envelope>"
+    );
+    for (vendor, goes_on) in [("", false), ("Microsoft Corporation", true)] {
+        let service = Telarchd::start(&[("Identify.ProductVendor", vendor)]);
+        let signed_in = Curl::to(service.https()).basic(USER, PASSWORD);
+        let stranger = Curl::to(service.https()).header("WSMANIDENTIFY: unauthenticated");
+        for asked in [signed_in, stranger] {
+            let answer = text_of(&asked.body(question.as_str()).send());
+            // It looks for the declaration of this prefix on the element, and for the word in letters of any case.
+            let opening = format!("<wsmid:IdentifyResponse xmlns:wsmid=\"{IDENTITY}\">");
+            assert!(answer.contains(&opening), "{answer}");
+            let vendor = element(&answer, "wsmid:ProductVendor").to_lowercase();
+            assert_eq!(vendor.contains("microsoft"), goes_on, "{answer}");
+        }
+    }
+}
+
+#[test]
 fn its_query_is_answered_under_its_own_operation() {
     let client = Client::new(&GLPI);
     let resource = format!("{CIMV2}/*");
@@ -95,6 +115,8 @@ const GLPI: Dialect = Dialect {
     command_options: &[],
     receive_options: &[],
 };
+
+const IDENTITY: &str = "http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd";
 
 const END: &str = "http://schemas.microsoft.com/wbem/wsman/1/wsman/End";
 
