@@ -152,7 +152,7 @@ impl Settings {
         for (name, value) in lines.filter_map(|line| line.split_once('=')) {
             match name {
                 "Description" => settings.description = Some(value.replace("%%", "%")),
-                "ExecStart" if !value.is_empty() => settings.command = words(value),
+                "ExecStart" if !value.trim().is_empty() => settings.command = words(value),
                 "User" => settings.user = Some(value.to_owned()),
                 "Requires" => settings.needs.push(value.to_owned()),
                 _ => {}
@@ -190,6 +190,13 @@ const DROP_IN: &str = "50-winrm.conf";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_takes_a_command_back_is_no_command() {
+        for line in ["ExecStart=", "ExecStart= ", "ExecStart=\t\r"] {
+            assert_eq!(Settings::parse(&format!("[Service]\n{line}\n")), Settings::default(), "{line:?}");
+        }
+    }
 
     #[test]
     fn what_is_written_is_read_back() {
