@@ -26,7 +26,7 @@ pub fn query(octets: &[u8]) {
     let Ok(query) = wql::parse(text) else { return };
     let [by_keys, by_looking] = MACHINES.with(|machines| {
         let (runtime, engines) = &**machines;
-        [0, 1].map(|which| runtime.block_on(answer(&engines[which], text)))
+        engines.each_ref().map(|engine| runtime.block_on(answer(engine, text)))
     });
     assert_eq!(by_keys, by_looking, "{text}");
     if let Ok(mut rows) = by_keys {
@@ -137,7 +137,7 @@ impl Provider for Kept {
 
     fn enumerate(&self, scan: &Scan, rows: &mut Sink<'_>) -> Result<(), ProviderError> {
         let pinned = match self.finding {
-            Finding::ByKeys => [["Text"], ["Id"]].map(|names| Some((scan.pinned(&names)?, names[0]))),
+            Finding::ByKeys => ["Text", "Id"].map(|name| Some((scan.pinned(&[name])?, name))),
             Finding::ByLooking => [None, None],
         };
         for row in Self::rows(scan.class())? {

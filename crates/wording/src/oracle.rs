@@ -113,5 +113,5 @@ fn string(letters: &mut Peekable<Chars<'_>>) -> Option<String> {
 }
 
 fn skip(letters: &mut Peekable<Chars<'_>>) {
-    while letters.next_if(|letter| letter.is_ascii_whitespace()).is_some() {}
+    while letters.next_if(char::is_ascii_whitespace).is_some() {}
 }

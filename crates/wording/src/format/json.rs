@@ -72,7 +72,7 @@ pub(super) fn string(out: &mut String, text: &str) {
             '\t' => out.push_str("\\t"),
             // YAML of 1.1 ends lines at the first two, and leaves out white space beside them.
             c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
-                out.push_str(&format!("\\u{:04x}", u32::from(c)))
+                out.push_str(&format!("\\u{:04x}", u32::from(c)));
             }
             c => out.push(c),
         }

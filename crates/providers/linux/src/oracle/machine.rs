@@ -216,7 +216,7 @@ pub(super) fn file(octets: &[u8]) {
     // Nothing that the fuzzer makes of a path is in vain.
     let place =
         place.unwrap_or_else(|| line.iter().map(|octet| usize::from(*octet)).sum::<usize>() % PLACES.len());
-    let (path, classes) = PLACES[place];
+    let Some((path, classes)) = PLACES.get(place) else { return };
     TREE.with(|tree| tree.with(path, content.get(1..).unwrap_or_default(), classes));
 }
 

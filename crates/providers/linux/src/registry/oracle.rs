@@ -48,7 +48,7 @@ pub(crate) fn changes(octets: &[u8]) {
 
 fn same(keys: &Keys, list: &List, key: &Key) {
     assert_eq!(keys.has(key), list.has(key), "{key}");
-    assert_eq!(keys.values(key), list.find(&key.path).map_or(&[][..], |place| &list.0[place].1), "{key}");
+    assert_eq!(keys.values(key), list.values(&key.path), "{key}");
     let found = keys.names_below(key);
     let wanted = list.names_below(key);
     let is_in = |all: &[String], name: &String| all.iter().any(|other| is_same(other, name));
@@ -60,11 +60,18 @@ fn same(keys: &Keys, list: &List, key: &Key) {
 
 /// Keys with their values, in no order.
 #[derive(Default)]
-struct List(Vec<(Vec<String>, Vec<(String, Data)>)>);
+struct List(Vec<(Vec<String>, Values)>);
+
+type Values = Vec<(String, Data)>;
 
 impl List {
     fn find(&self, path: &[String]) -> Option<usize> {
         self.0.iter().position(|(own, _)| own.len() == path.len() && starts_with(own, path))
+    }
+
+    fn values(&self, path: &[String]) -> &[(String, Data)] {
+        let found = self.find(path).and_then(|place| self.0.get(place));
+        found.map_or(&[], |(_, values)| values)
     }
 
     fn has(&self, key: &Key) -> bool {
@@ -76,25 +83,26 @@ impl List {
         below.filter_map(|(own, _)| own.get(key.path.len()).cloned()).collect()
     }
 
-    fn make(&mut self, path: &[String]) -> &mut Vec<(String, Data)> {
+    fn make(&mut self, path: &[String]) -> &mut Values {
         let place = self.find(path).unwrap_or_else(|| {
             self.0.push((path.to_vec(), Vec::new()));
             self.0.len() - 1
         });
-        &mut self.0[place].1
+        &mut self.0.get_mut(place).expect("it was found or made").1
     }
 
     fn set(&mut self, key: &Key, name: &str, data: Data) {
         let values = self.make(&key.path);
-        match values.iter().position(|(own, _)| is_same(own, name)) {
-            Some(place) => values[place].1 = data,
+        match values.iter_mut().find(|(own, _)| is_same(own, name)) {
+            Some((_, own)) => *own = data,
             None => values.push((name.to_owned(), data)),
         }
     }
 
     fn remove_value(&mut self, key: &Key, name: &str) -> bool {
-        let Some(place) = self.find(&key.path) else { return false };
-        let values = &mut self.0[place].1;
+        let Some((_, values)) = self.find(&key.path).and_then(|place| self.0.get_mut(place)) else {
+            return false;
+        };
         values.iter().position(|(own, _)| is_same(own, name)).map(|found| values.remove(found)).is_some()
     }
 
