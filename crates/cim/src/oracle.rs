@@ -89,7 +89,7 @@ pub fn like(octets: &[u8]) {
     let (pattern, text) = text.split_once('\0').unwrap_or((text, text));
     let matches = Pattern::new(pattern).matches(text);
     // What tries everything takes exponential time.
-    if pattern.len() <= 12 && text.len() <= 24 {
+    if pattern.len() <= 12 && text.len() <= 24 && pattern.matches('%').count() <= 5 {
         let (pattern, text): (Vec<_>, Vec<_>) = (pattern.chars().collect(), text.chars().collect());
         assert_eq!(matches, naive(&pattern, &text), "{text:?} LIKE {pattern:?}");
     }

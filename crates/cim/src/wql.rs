@@ -24,7 +24,7 @@ mod predicate;
 mod printer;
 mod test;
 
-pub use compare::{equal, order};
+pub use compare::{capitals, equal, order};
 pub use error::{QueryError, Reason, Span};
 pub use like::Pattern;
 pub use predicate::{Predicate, matches_class};

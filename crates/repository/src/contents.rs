@@ -370,5 +370,5 @@ impl Stored {
 
 /// A path without regard to case.
 fn fold(path: &ObjectPath) -> String {
-    path.to_string().chars().flat_map(char::to_uppercase).collect()
+    cim::wql::capitals(&path.to_string())
 }

@@ -191,11 +191,16 @@ fn follow(
     rows: &Finder,
     end_of: impl Fn(&ObjectPath) -> Result<Option<Instance>, Error>,
 ) -> Result<(), Error> {
-    for Way { step, out } in ways {
+    for (at, Way { step, out }) in ways.iter().enumerate() {
         let mut failed = None;
+        let before = ways.get(..at).unwrap_or_default().iter().map(|way| &way.step);
+        let before: Vec<&Step> = before.filter(|earlier| earlier.class() == step.class()).collect();
         let mut take = |association: Instance| {
             let end = match (out, out.map(|out| association.at(out))) {
-                (None, _) => Ok(Some(association)),
+                // What refers to the source twice is one association.
+                (None, _) => {
+                    Ok(Some(association).filter(|row| !before.iter().any(|earlier| earlier.wants(row))))
+                }
                 (_, Some(Value::Reference(path))) => end_of(path),
                 _ => Ok(None),
             };

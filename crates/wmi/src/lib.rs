@@ -32,6 +32,7 @@ mod error;
 mod event;
 mod lineage;
 mod namespaces;
+pub mod oracle;
 mod plan;
 mod provider;
 mod registration;

@@ -79,6 +79,11 @@ impl Step {
         }
     }
 
+    /// Whether a row of the class, whose deciding columns are filled, is one of those that are asked for.
+    pub(crate) fn wants(&self, row: &Instance) -> bool {
+        self.scan.wants(row)
+    }
+
     pub(crate) fn class(&self) -> &cim::Name {
         self.scan.class.name()
     }

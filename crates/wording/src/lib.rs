@@ -30,6 +30,7 @@ pub mod failure;
 pub mod format;
 pub mod locator;
 pub mod markup;
+pub mod oracle;
 
 pub use failure::Failure;
 pub use format::Format;

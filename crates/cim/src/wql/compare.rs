@@ -11,6 +11,12 @@ pub fn equal(left: &str, right: &str) -> bool {
     left.chars().map(capital).eq(right.chars().map(capital))
 }
 
+/// A text in capitals: those of two texts are the same where the texts are [`equal`], and nowhere else.
+#[must_use]
+pub fn capitals(text: &str) -> String {
+    text.chars().map(capital).collect()
+}
+
 /// The order of two texts for WQL: that of the UTF-16 of their capitals.
 #[must_use]
 pub fn order(left: &str, right: &str) -> Ordering {
@@ -60,6 +66,10 @@ mod tests {
     fn case_means_nothing() {
         assert!(equal("Größe", "GRÖßE") && equal("ΑΒΓ", "αβγ") && !equal("a", "ab"));
         assert!(!equal("straße", "strasse"), "one character was taken for two");
+        for (left, right) in [("Größe", "gröSSe"), ("ΟΔΟΣ", "οδος"), ("οδος", "οδοσ"), ("ẞ", "ß"), ("ǆ", "ǅ")]
+        {
+            assert_eq!(capitals(left) == capitals(right), equal(left, right), "{left} {right}");
+        }
         assert_eq!(order("abc", "ABD"), Ordering::Less);
         assert_eq!(order("_", "a"), Ordering::Greater, "the capital of a comes before _");
         assert_eq!(order("ä", "z"), Ordering::Greater);

@@ -68,6 +68,14 @@ impl CodePage {
         self.number
     }
 
+    /// The table of its characters; none if nothing changes, or if they are those of Unicode.
+    pub(crate) fn table(self) -> Option<&'static Encoding> {
+        match self.charset {
+            Charset::Unchanged | Charset::Latin1 => None,
+            Charset::Table(encoding) => Some(encoding),
+        }
+    }
+
     /// What turns the command's UTF-8 into this page; `None` where nothing changes.
     pub(crate) fn output(self) -> Option<ToPage> {
         let target = match self.charset {
@@ -207,7 +215,7 @@ impl FromPage {
 }
 
 /// What Windows writes for a character that the page does not have.
-const UNMAPPABLE: u8 = b'?';
+pub(crate) const UNMAPPABLE: u8 = b'?';
 
 #[cfg(test)]
 mod tests {

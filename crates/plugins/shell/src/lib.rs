@@ -34,6 +34,7 @@ mod codepage;
 mod command;
 mod error;
 mod limits;
+pub mod oracle;
 mod plugin;
 mod processes;
 

@@ -393,7 +393,8 @@ impl FromStr for Address {
             },
         };
         let port = port.map_or(Ok(ipmi::PORT), |port| port.parse().map_err(|_| wrong()))?;
-        let is_name = !host.is_empty() && host.bytes().all(|octet| octet.is_ascii_graphic() && octet != b']');
+        let is_of_name = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'[' | b']');
+        let is_name = !host.is_empty() && host.bytes().all(is_of_name);
         if port == 0 || !is_name {
             return Err(wrong());
         }
@@ -450,7 +451,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), written);
         }
-        for text in ["", "a:0", "a:x", ":5", "[::1", "[::1]x", "a b", "a\tb", "a\n"] {
+        for text in ["", "a:0", "a:x", ":5", "[::1", "[::1]x", "[[7]:9623", "a[", "a b", "a\tb", "a\n"] {
             assert!(text.parse::<Address>().is_err(), "{text:?}");
         }
         for text in ["", "a b", "a:1", "a\t", "ä", &"x".repeat(256)] {

@@ -49,6 +49,7 @@ mod package;
 mod performance;
 mod printing;
 mod process;
+mod processors;
 mod program;
 mod registry;
 mod reread;

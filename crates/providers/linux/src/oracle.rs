@@ -9,7 +9,8 @@ pub use machine::PLACES;
 
 /// A machine one of whose files holds anything still has rows that can be told.
 ///
-/// The first line is the path of a file, without its slash, that is one of [`PLACES`]; the rest is what it holds.
+/// The first line is the path of a file, without its slash, that is one of [`PLACES`], or stands for one; the rest is
+/// what it holds.
 /// Every class that reads it is listed as through the engine: nothing panics, there are not more rows than there is
 /// text, each can be sent, and the first is found again by its keys.
 ///
@@ -70,6 +71,17 @@ pub fn unit_file(octets: &[u8]) {
 /// When the promise is broken; that is its purpose.
 pub fn registry(octets: &[u8]) {
     crate::registry::oracle::store(octets);
+}
+
+/// What clients do to keys of the registry is what it would do to a plain list of them, and reads back as the same.
+///
+/// Each line is something that is done: a word, the path of a key, the name of a value and what it holds, with a
+/// slash between each two.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn registry_changes(octets: &[u8]) {
+    crate::registry::oracle::changes(octets);
 }
 
 /// The arguments of a process make a line of the same words, and every line has words that make it again.

@@ -195,7 +195,7 @@ impl Registry<'_> {
         if names.is_empty() && !self.exists(key, &kept) {
             return Err(Code::NotFound);
         }
-        names.sort_by_key(|name| name.to_lowercase());
+        names.sort_by(|left, right| cim::wql::order(left, right));
         names.dedup_by(|left, right| is_same(left, right));
         Ok(names)
     }

@@ -40,6 +40,19 @@ fn classes_instances_aliases_references_arrays_and_defaults_are_kept() {
 }
 
 #[test]
+fn names_that_only_look_alike_in_capitals_are_two_instances() {
+    let mut contents = Contents::default();
+    let street = |name: &str| format!("instance of Site_Place {{ Name = \"{name}\"; Rooms = 1; }};");
+    let text = [SITE, &street("Straße"), &street("STRASSE")].concat();
+    assert_eq!(compile(&mut contents, &text).unwrap().instances, 5);
+    assert!(value(&contents, "Site_Place.Name='straße'", "Rooms").is_some());
+    // The small letters of these differ, their capitals do not.
+    compile(&mut contents, &street("ΟΔΟΣ")).unwrap();
+    assert!(value(&contents, "Site_Place.Name='οδοσ'", "Rooms").is_some());
+    assert!(value(&contents, "Site_Place.Name='οδος'", "Rooms").is_some());
+}
+
+#[test]
 fn an_error_says_where_it_is_and_what_to_do() {
     for (text, expected) in [
         ("class A { string X };", "site.mof:1:20: expected ';', found '}'"),

@@ -3,6 +3,7 @@
 
 mod associations;
 mod changes;
+mod corpus;
 mod events;
 mod machine;
 mod queries;

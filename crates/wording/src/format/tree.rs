@@ -96,8 +96,15 @@ fn map(element: Element<'_>) -> Tree {
 }
 
 fn selectors(selectors: &[Element<'_>]) -> Tree {
-    let name = |selector: &Element<'_>| selector.attribute("", "Name").unwrap_or_default().into();
-    Tree::Map(selectors.iter().map(|selector| (name(selector), value(*selector))).collect())
+    let mut named: Vec<(String, Vec<Element<'_>>)> = Vec::new();
+    for selector in selectors {
+        let name = selector.attribute("", "Name").unwrap_or_default();
+        match named.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, same_name)) => same_name.push(*selector),
+            None => named.push((name.into(), vec![*selector])),
+        }
+    }
+    Tree::Map(named.into_iter().map(|(name, same_name)| (name, one_or_list(&same_name, value))).collect())
 }
 
 /// The name of the type where it is not just the element's own: `Win32_Service` and `Win32_Service_Type`

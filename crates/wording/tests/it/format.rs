@@ -248,6 +248,24 @@ fn json_maps_elements_to_members() {
 }
 
 #[test]
+fn selectors_of_one_name_are_a_list_and_no_line_ends_within_a_text() {
+    let markup = format!(
+        "{}<w:Selector Name=\"Address\">&#x2028; a</w:Selector></w:SelectorSet>",
+        "<w:SelectorSet \
+        xmlns:w=\"http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd\"><w:Selector Name=\"Address\">*</w:Selector>"
+    );
+    assert_eq!(
+        json(&markup),
+        serde_json::json!({"SelectorSet": {"Selector": {"Address": ["*", "\u{2028} a"]}}})
+    );
+    let document = Document::parse(markup, &Bounds::default()).unwrap();
+    for format in [Format::Json, Format::Ndjson, Format::Yaml] {
+        let printed = format.print(document.root());
+        assert!(printed.contains("\\u2028 a"), "{printed}");
+    }
+}
+
+#[test]
 fn json_names_the_type_and_escapes_the_text() {
     let markup = format!(
         "<p:Item xmlns:p=\"urn:p\" xmlns:xsi=\"{XSI}\"><p:A xsi:type=\"p:Derived_Type\"><p:B>\"\\&#9;\n\u{85}</p:B></p:A>\

@@ -11,6 +11,7 @@ use telarch_plugin_shell::{
     StreamSet,
 };
 
+mod corpus;
 mod delivery;
 mod end;
 mod input;

@@ -11,6 +11,7 @@ use super::smbios::{Smbios, Structure};
 use crate::Machine;
 use crate::performance::processor::{Processor as Times, Reading};
 use crate::performance::sampler::Sampler;
+use crate::processors;
 use crate::table::{Fill, Push, Table};
 
 /// The processors, with how busy they were when somebody asked last.
@@ -270,7 +271,7 @@ impl Table for Processor {
         let shared =
             Rc::new(Shared { times: self.times.clone(), told: OnceCell::new(), tables: OnceCell::new() });
         let mut packages: Vec<Package> = Vec::new();
-        for thread in online(machine) {
+        for thread in processors::online(machine).unwrap_or_default() {
             let place = format!("sys/devices/system/cpu/cpu{thread}/topology/physical_package_id");
             // Where nobody tells of packages, -1 or nothing, there is one.
             let number = machine.number::<u32>(place).unwrap_or_default();
@@ -291,16 +292,3 @@ impl Table for Processor {
         placed.try_for_each(|(place, package)| push(Package { place, ..package }))
     }
 }
-
-/// The numbers of the processors that are in use.
-fn online(machine: &Machine) -> Vec<u32> {
-    let list = machine.line("sys/devices/system/cpu/online").unwrap_or_default();
-    let range = |part: &str| {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        Some(first.parse::<u32>().ok()?..=last.parse::<u32>().ok()?.min(MOST))
-    };
-    list.split(',').filter_map(range).flatten().collect()
-}
-
-/// More processors than the kernel can be built for.
-const MOST: u32 = 65_535;

@@ -1,12 +1,139 @@
-//! Files of the registry.
+//! Files of the registry, and what clients do to its keys.
 
+use super::key::{Data, Key, is_same};
 use super::store::Keys;
 
 /// What is read is written so that it reads back as the same.
 pub(crate) fn store(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let Ok(keys) = Keys::parse(text) else { return };
+    read_again(&keys);
+}
+
+/// Whatever is done to keys, they are what a plain list of them would be.
+///
+/// Each line is something that is done: a word, the path of a key, the name of a value and what it holds, with a
+/// slash between each two.
+pub(crate) fn changes(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    let (mut keys, mut list) = (Keys::default(), List::default());
+    for line in text.lines().take(24) {
+        let mut parts = line.splitn(4, '/');
+        let mut part = || parts.next().unwrap_or_default();
+        let (what, path, name, held) = (part(), part(), part(), part());
+        let Some(key) = Key::parse(0x8000_0001, path).filter(|key| !key.path.is_empty()) else { continue };
+        match what {
+            "set" => {
+                keys.set(&key, name, data(held));
+                list.set(&key, name, data(held));
+            }
+            "unset" => assert_eq!(keys.remove_value(&key, name), list.remove_value(&key, name), "{line}"),
+            // Keys with others below them stay.
+            "remove" if keys.names_below(&key).is_empty() => {
+                keys.remove(&key);
+                list.remove(&key);
+            }
+            _ => {
+                keys.make(&key);
+                list.make(&key.path);
+            }
+        }
+        for depth in 0..=key.path.len() {
+            let above = Key { hive: key.hive, path: key.path.get(..depth).unwrap_or_default().to_vec() };
+            same(&keys, &list, &above);
+        }
+    }
+    read_again(&keys);
+}
+
+fn same(keys: &Keys, list: &List, key: &Key) {
+    assert_eq!(keys.has(key), list.has(key), "{key}");
+    assert_eq!(keys.values(key), list.values(&key.path), "{key}");
+    let found = keys.names_below(key);
+    let wanted = list.names_below(key);
+    let is_in = |all: &[String], name: &String| all.iter().any(|other| is_same(other, name));
+    assert!(found.iter().all(|name| is_in(&wanted, name)), "{key}: {found:?}, not {wanted:?}");
+    assert!(wanted.iter().all(|name| is_in(&found, name)), "{key}: {found:?}, not {wanted:?}");
+    let below = |path: &[String]| starts_with(path, &key.path);
+    assert_eq!(keys.tree(key).count(), list.0.iter().filter(|(path, _)| below(path)).count(), "{key}");
+}
+
+/// Keys with their values, in no order.
+#[derive(Default)]
+struct List(Vec<(Vec<String>, Values)>);
+
+type Values = Vec<(String, Data)>;
+
+impl List {
+    fn find(&self, path: &[String]) -> Option<usize> {
+        self.0.iter().position(|(own, _)| own.len() == path.len() && starts_with(own, path))
+    }
+
+    fn values(&self, path: &[String]) -> &[(String, Data)] {
+        let found = self.find(path).and_then(|place| self.0.get(place));
+        found.map_or(&[], |(_, values)| values)
+    }
+
+    fn has(&self, key: &Key) -> bool {
+        key.path.is_empty() || self.0.iter().any(|(own, _)| starts_with(own, &key.path))
+    }
+
+    fn names_below(&self, key: &Key) -> Vec<String> {
+        let below = self.0.iter().filter(|(own, _)| starts_with(own, &key.path));
+        below.filter_map(|(own, _)| own.get(key.path.len()).cloned()).collect()
+    }
+
+    fn make(&mut self, path: &[String]) -> &mut Values {
+        let place = self.find(path).unwrap_or_else(|| {
+            self.0.push((path.to_vec(), Vec::new()));
+            self.0.len() - 1
+        });
+        &mut self.0.get_mut(place).expect("it was found or made").1
+    }
+
+    fn set(&mut self, key: &Key, name: &str, data: Data) {
+        let values = self.make(&key.path);
+        match values.iter_mut().find(|(own, _)| is_same(own, name)) {
+            Some((_, own)) => *own = data,
+            None => values.push((name.to_owned(), data)),
+        }
+    }
+
+    fn remove_value(&mut self, key: &Key, name: &str) -> bool {
+        let Some((_, values)) = self.find(&key.path).and_then(|place| self.0.get_mut(place)) else {
+            return false;
+        };
+        values.iter().position(|(own, _)| is_same(own, name)).map(|found| values.remove(found)).is_some()
+    }
+
+    fn remove(&mut self, key: &Key) {
+        if let Some(place) = self.find(&key.path) {
+            self.0.remove(place);
+        }
+        if let Some((_, above @ [_, ..])) = key.path.split_last() {
+            self.make(above);
+        }
+    }
+}
+
+fn starts_with(path: &[String], above: &[String]) -> bool {
+    path.len() >= above.len() && path.iter().zip(above).all(|(own, other)| is_same(own, other))
+}
+
+/// Data of every type.
+fn data(held: &str) -> Data {
+    match held.split_once(':') {
+        Some(("expanded", text)) => Data::ExpandedText(text.to_owned()),
+        Some(("binary", text)) => Data::Binary(text.as_bytes().to_vec()),
+        Some(("number", text)) => Data::Number(text.parse().unwrap_or_default()),
+        Some(("texts", text)) => Data::Texts(text.split(',').map(str::to_owned).collect()),
+        Some(("long", text)) => Data::LongNumber(text.parse().unwrap_or_default()),
+        _ => Data::Text(held.to_owned()),
+    }
+}
+
+fn read_again(keys: &Keys) {
     let written = keys.to_text();
     let again = Keys::parse(&written).unwrap_or_else(|error| panic!("{error}\n{written}"));
-    assert_eq!(again, keys, "{written}");
+    assert_eq!(again, *keys, "{written}");
 }

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use cim::wql::capitals;
 use rustix::fs::{FlockOperation, Mode, flock};
 use toml_edit::{DocumentMut, InlineTable, Item, Table, Value};
 
@@ -114,13 +115,13 @@ impl Store {
 impl Keys {
     /// Whether there is a key, or one below it.
     pub(super) fn has(&self, key: &Key) -> bool {
-        let own = folded(&key.to_string());
+        let own = capitals(&key.to_string());
         key.path.is_empty() || self.0.keys().any(|path| *path == own || is_below(path, &own))
     }
 
     /// The names directly below a key.
     pub(super) fn names_below(&self, key: &Key) -> Vec<String> {
-        let own = folded(&key.to_string());
+        let own = capitals(&key.to_string());
         let depth = key.path.len();
         let below = self.0.iter().filter(|(path, _)| own.is_empty() || is_below(path, &own));
         below.filter_map(|(_, (path, _))| path.split('\\').nth(depth).map(str::to_owned)).collect()
@@ -128,12 +129,12 @@ impl Keys {
 
     /// The values of a key.
     pub(super) fn values(&self, key: &Key) -> &[(String, Data)] {
-        self.0.get(&folded(&key.to_string())).map_or(&[], |(_, values)| values)
+        self.0.get(&capitals(&key.to_string())).map_or(&[], |(_, values)| values)
     }
 
     /// A key and all below it, with their values.
     pub(super) fn tree(&self, key: &Key) -> impl Iterator<Item = &(String, Vec<(String, Data)>)> {
-        let own = folded(&key.to_string());
+        let own = capitals(&key.to_string());
         let is_in = move |path: &str| own.is_empty() || path == own || is_below(path, &own);
         self.0.iter().filter(move |(path, _)| is_in(path)).map(|(_, content)| content)
     }
@@ -141,7 +142,7 @@ impl Keys {
     /// Makes a key, unless it is there.
     pub(super) fn make(&mut self, key: &Key) -> &mut Vec<(String, Data)> {
         let path = key.to_string();
-        &mut self.0.entry(folded(&path)).or_insert_with(|| (path, Vec::new())).1
+        &mut self.0.entry(capitals(&path)).or_insert_with(|| (path, Vec::new())).1
     }
 
     /// Gives a value of a key other data, or makes it.
@@ -155,7 +156,7 @@ impl Keys {
 
     /// Removes a value; `false` if there is none.
     pub(super) fn remove_value(&mut self, key: &Key, name: &str) -> bool {
-        let Some((_, values)) = self.0.get_mut(&folded(&key.to_string())) else { return false };
+        let Some((_, values)) = self.0.get_mut(&capitals(&key.to_string())) else { return false };
         let before = values.len();
         values.retain(|(own, _)| !is_same(own, name));
         values.len() < before
@@ -163,7 +164,7 @@ impl Keys {
 
     /// Removes a key; what stood above it stays.
     pub(super) fn remove(&mut self, key: &Key) {
-        self.0.remove(&folded(&key.to_string()));
+        self.0.remove(&capitals(&key.to_string()));
         if let Some((_, above)) = key.path.split_last()
             && !above.is_empty()
         {
@@ -181,7 +182,7 @@ impl Keys {
                 data.map(|data| (name.to_owned(), data))
                     .ok_or_else(|| format!("{path}: the value {name} has no known type"))
             });
-            keys.0.insert(folded(path), (path.to_owned(), values.collect::<Result<_, _>>()?));
+            keys.0.insert(capitals(path), (path.to_owned(), values.collect::<Result<_, _>>()?));
         }
         Ok(keys)
     }
@@ -247,10 +248,6 @@ fn octets(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
-fn folded(path: &str) -> String {
-    path.to_lowercase()
-}
-
 fn is_below(path: &str, above: &str) -> bool {
     path.strip_prefix(above).is_some_and(|rest| rest.starts_with('\\'))
 }
@@ -286,6 +283,21 @@ mod tests {
         assert_eq!(values, all.iter().collect::<Vec<_>>());
         let above = Key::parse(0x8000_0002, "software").expect("it is one");
         assert_eq!(read.names_below(&above), ["Site"]);
+    }
+
+    #[test]
+    fn names_that_are_the_same_name_are_one_key() {
+        let key = |path: &str| Key::parse(0x8000_0002, path).expect("it is one");
+        let mut keys = Keys::default();
+        keys.set(&key("SOFTWARE\\ΟΔΟΣ\\One"), "A", Data::Number(1));
+        // The small letters of a capital depend on where it stands.
+        assert_eq!(keys.values(&key("software\\οδοσ\\ONE")), [("A".to_owned(), Data::Number(1))]);
+        keys.make(&key("SOFTWARE\\οδος\\Two"));
+        assert_eq!(keys.names_below(&key("SOFTWARE\\οδοσ")).len(), 2);
+        // They are two, although both have the same small letters.
+        assert!(!is_same("ẞ", "ß") && !keys.has(&key("SOFTWARE\\ẞ")));
+        keys.make(&key("SOFTWARE\\ß"));
+        assert!(!keys.has(&key("SOFTWARE\\ẞ")));
     }
 
     #[test]

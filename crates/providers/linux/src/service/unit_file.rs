@@ -150,9 +150,12 @@ impl Settings {
         // A line that goes on in the next one was written by somebody else (systemd.syntax(7)).
         let lines = text.lines().filter(|line| !line.ends_with('\\'));
         for (name, value) in lines.filter_map(|line| line.split_once('=')) {
+            // As systemd does; carriage returns are blanks.
+            let value = value.trim_matches([' ', '\t', '\r']);
             match name {
                 "Description" => settings.description = Some(value.replace("%%", "%")),
-                "ExecStart" if !value.is_empty() => settings.command = words(value),
+                // A line without words takes back what was set before.
+                "ExecStart" => settings.command = words(value).filter(|words| !words.is_empty()),
                 "User" => settings.user = Some(value.to_owned()),
                 "Requires" => settings.needs.push(value.to_owned()),
                 _ => {}
@@ -190,6 +193,17 @@ const DROP_IN: &str = "50-winrm.conf";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_takes_a_command_back_is_no_command() {
+        for line in
+            ["ExecStart=", "ExecStart= ", "ExecStart=\t\r", "ExecStart=\u{c}", "ExecStart=x\nExecStart="]
+        {
+            assert_eq!(Settings::parse(&format!("[Service]\n{line}\n")), Settings::default(), "{line:?}");
+        }
+        let user = Settings { user: Some("alice".to_owned()), ..Settings::default() };
+        assert_eq!(Settings::parse("User= alice \r\r\r\n"), user);
+    }
 
     #[test]
     fn what_is_written_is_read_back() {

@@ -12,6 +12,7 @@ use super::memory::Memory;
 use super::{domain, hostname, offset, power};
 use crate::Machine;
 use crate::machine::now;
+use crate::processors;
 use crate::table::{Fill, Push, Table, returned, text_key};
 
 /// The one computer system there is.
@@ -86,11 +87,7 @@ impl Table for ComputerSystem {
         ("Name", |machine, _| machine.host_name().into()),
         ("NetworkServerModeEnabled", |_, _| true.into()),
         ("NumberOfLogicalProcessors", |machine, _| {
-            machine
-                .line("sys/devices/system/cpu/online")
-                .and_then(|ranges| numbers_in(&ranges))
-                .map(count)
-                .into()
+            processors::online(machine).and_then(|numbers| u32::try_from(numbers.len()).ok()).into()
         }),
         ("NumberOfProcessors", |machine, _| packages(machine).into()),
         ("OEMStringArray", |machine, _| {
@@ -187,44 +184,11 @@ fn is_daylight_saving() -> Option<bool> {
 
 /// How many sockets have a processor that is on.
 fn packages(machine: &Machine) -> Option<u32> {
-    let online = numbers_in(&machine.line("sys/devices/system/cpu/online")?)?;
+    let online = processors::online(machine)?;
     let package = |number: u32| {
         machine.number::<i32>(format!("sys/devices/system/cpu/cpu{number}/topology/physical_package_id"))
     };
-    let packages: BTreeSet<i32> = online.filter_map(package).collect();
+    let packages: BTreeSet<i32> = online.into_iter().filter_map(package).collect();
     // Machines without sockets have no such files.
     Some(u32::try_from(packages.len()).ok()?.max(1))
-}
-
-/// The numbers of a list like `0-3,8`.
-fn numbers_in(ranges: &str) -> Option<impl Iterator<Item = u32> + use<>> {
-    let range = |range: &str| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
-        (last < MOST_PROCESSORS).then_some(first..=last)
-    };
-    let ranges: Vec<_> = ranges.trim().split(',').map(range).collect::<Option<_>>()?;
-    Some(ranges.into_iter().flatten())
-}
-
-fn count(numbers: impl Iterator<Item = u32>) -> u32 {
-    u32::try_from(numbers.count()).unwrap_or(u32::MAX)
-}
-
-/// More than any kernel is built for.
-const MOST_PROCESSORS: u32 = 1 << 16;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_of_processors_are_numbers() {
-        let numbers = |text: &str| numbers_in(text).map(Iterator::collect::<Vec<_>>);
-        assert_eq!(numbers("0-3,8"), Some(vec![0, 1, 2, 3, 8]));
-        assert_eq!(numbers("0"), Some(vec![0]));
-        for wrong in ["", "a", "0-", "0-4000000000"] {
-            assert_eq!(numbers(wrong), None, "{wrong}");
-        }
-    }
 }

@@ -43,6 +43,11 @@ fn files_of_the_registry_in_the_corpus_keep_the_promises() {
 }
 
 #[test]
+fn changes_of_the_registry_in_the_corpus_keep_the_promises() {
+    mutate("linux_registry_changes", 40, "/\\\nA\u{1}".as_bytes(), oracle::registry_changes);
+}
+
+#[test]
 fn command_lines_of_the_corpus_keep_the_promises() {
     mutate("linux_command_line", 60, b"\0\"'\\ \n$\x0C\xC3", oracle::command_line);
 }

@@ -1,0 +1,56 @@
+//! What must hold for any octets at all; fuzz targets and the corpus test call these.
+#![allow(clippy::indexing_slicing)]
+
+use encoding_rs::{EncoderResult, Encoding};
+
+use crate::codepage::{CodePage, UNMAPPABLE};
+
+/// What a command writes, and what its client sends, becomes the same however it was cut into pieces, and what a page
+/// makes of each character alone; nothing a command writes grows.
+///
+/// The first octet says which page, the second where it is cut; the rest is what is written, and what is sent.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn code_page(octets: &[u8]) {
+    let [number, cut, octets @ ..] = octets else { return };
+    let number = PAGES[usize::from(*number) % PAGES.len()];
+    let Ok(page) = CodePage::from_number(number) else { panic!("{number} is a page") };
+    let pieces = || octets.chunks(usize::from(*cut) + 1);
+    match page.output() {
+        Some(mut output) => {
+            let mut written = Vec::new();
+            pieces().for_each(|piece| output.convert(piece, &mut written));
+            output.finish(&mut written);
+            assert!(written.len() <= octets.len(), "{number}: {} octets of {}", written.len(), octets.len());
+            let whole = String::from_utf8_lossy(octets);
+            let expected: Vec<u8> = whole.chars().flat_map(|letter| alone(page.table(), letter)).collect();
+            assert_eq!(written, expected, "{number}");
+        }
+        None => assert!(page.input().is_none(), "{number} is changed on one way only"),
+    }
+    if let Some(mut input) = page.input() {
+        let mut sent: Vec<u8> = pieces().flat_map(|piece| input.convert(piece)).collect();
+        sent.extend(input.finish());
+        let expected = match page.table() {
+            Some(table) => table.decode_without_bom_handling(octets).0.into_owned(),
+            None => octets.iter().copied().map(char::from).collect(),
+        };
+        assert_eq!(String::from_utf8(sent).as_ref(), Ok(&expected), "{number}");
+    }
+}
+
+/// A character in a page: none is Latin-1.
+fn alone(table: Option<&'static Encoding>, letter: char) -> Vec<u8> {
+    let Some(table) = table else { return vec![u8::try_from(letter).unwrap_or(UNMAPPABLE)] };
+    let mut written = Vec::with_capacity(16);
+    let (result, _) = table.new_encoder().encode_from_utf8_to_vec_without_replacement(
+        letter.encode_utf8(&mut [0; 4]),
+        &mut written,
+        true,
+    );
+    if result == EncoderResult::InputEmpty { written } else { vec![UNMAPPABLE] }
+}
+
+/// One page of each kind, and all whose characters take more than one octet.
+const PAGES: [u32; 12] = [65001, 437, 28591, 866, 874, 932, 936, 949, 950, 1252, 1255, 28605];
