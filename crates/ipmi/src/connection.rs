@@ -51,6 +51,8 @@ struct Handle {
 #[derive(Debug)]
 pub(crate) enum Order {
     Open(Opening),
+    /// So many open requests the controller is known to keep up with, should the session not be established yet.
+    Expect(u64, usize),
     Ask(u64, Destination, Request, Asker),
     /// A packet of the serial console.
     Serial(u64, Vec<u8>),

@@ -129,7 +129,7 @@ impl<T: Transport> Courier<T> {
                         closer.map(|closer| closer.send(()));
                     }
                     // The driver carries no consoles, and nobody gets as far as to ask for one.
-                    Some(Order::Open(_) | Order::Serial(..) | Order::TakeSerial(..)) => {}
+                    Some(Order::Open(_) | Order::Expect(..) | Order::Serial(..) | Order::TakeSerial(..)) => {}
                 },
                 () = wake => self.tick(),
             }

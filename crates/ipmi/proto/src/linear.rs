@@ -187,15 +187,18 @@ impl fmt::Display for Quantity {
             return f.write_str("0");
         }
         let sign = if digits < 0 { "-" } else { "" };
-        let written = digits.unsigned_abs().to_string();
-        let places = usize::from(exponent.unsigned_abs());
+        let (magnitude, mut places) = (digits.unsigned_abs(), usize::from(exponent.unsigned_abs()));
         if exponent >= 0 {
-            return write!(f, "{sign}{written}{}", "0".repeat(places));
+            return write!(f, "{sign}{magnitude}{:0<places$}", "");
         }
-        let padded = format!("{written:0>width$}", width = places + 1);
-        let (whole, part) = padded.split_at(padded.len() - places);
-        let part = part.trim_end_matches('0');
-        if part.is_empty() { write!(f, "{sign}{whole}") } else { write!(f, "{sign}{whole}.{part}") }
+        let (whole, mut part) = match 10_u64.checked_pow(exponent.unsigned_abs().into()) {
+            Some(one) => (magnitude / one, magnitude % one),
+            None => (0, magnitude),
+        };
+        while places > 0 && part.is_multiple_of(10) {
+            (part, places) = (part / 10, places - 1);
+        }
+        if places == 0 { write!(f, "{sign}{whole}") } else { write!(f, "{sign}{whole}.{part:0places$}") }
     }
 }
 

@@ -1,5 +1,7 @@
 //! `telarch ipmi sensors`.
 
+use std::fmt::Write as _;
+
 use ipmi::proto::sensor::GetReading;
 use ipmi::proto::{Command as _, Privilege};
 use ipmi::{Connection, IpmiError, Measured, Standing};
@@ -21,7 +23,10 @@ impl Question for Sensors {
         let measured = bmc.sensors().await?;
         let mut answer = Answer::new(String::new(), Vec::new());
         match self.0 {
-            Format::Text => answer.text = measured.iter().map(line).collect(),
+            Format::Text => {
+                answer.text.reserve(measured.len() * USUAL_LINE);
+                measured.iter().for_each(|measured| add_line(&mut answer.text, measured));
+            }
             Format::Table | Format::Json | Format::Csv => answer.rows = measured.iter().map(row).collect(),
             Format::Prometheus => {
                 measured.iter().for_each(|measured| answer.metrics.add_sensor(measured));
@@ -31,16 +36,36 @@ impl Question for Sensors {
     }
 }
 
-fn line(measured: &Measured) -> String {
+/// Octets of a line.
+const USUAL_LINE: usize = 56;
+
+fn add_line(text: &mut String, measured: &Measured) {
     let Measured { sensor, reading } = measured;
-    let value = match (measured.quantity(), reading) {
-        (Some(quantity), _) => format!("{quantity} {}", sensor.units.sign()).trim_end().to_owned(),
-        (None, Some(reading)) if reading.value.is_some() => Some(measured.states().join(", "))
-            .filter(|states| !states.is_empty())
-            .unwrap_or_else(|| "no state".to_owned()),
-        _ => "no reading".to_owned(),
-    };
-    format!("{:<16} | {:02X}h | {value:<17} | {}\n", sensor.name, sensor.number, standing(measured))
+    add_cell(text, 16, |text| text.push_str(&sensor.name));
+    // Writing to a text does not fail.
+    let _ = write!(text, " | {:02X}h | ", sensor.number);
+    add_cell(text, 17, |text| match (measured.quantity(), reading) {
+        (Some(quantity), _) => {
+            let _ = write!(text, "{quantity} {}", sensor.units);
+            text.truncate(text.trim_end().len());
+        }
+        (None, Some(reading)) if reading.value.is_some() => match measured.states().as_slice() {
+            [] => text.push_str("no state"),
+            states => text.push_str(&states.join(", ")),
+        },
+        _ => text.push_str("no reading"),
+    });
+    text.push_str(" | ");
+    text.push_str(standing(measured));
+    text.push('\n');
+}
+
+/// Adds what is written, and spaces until it is so many letters wide.
+fn add_cell(text: &mut String, width: usize, write: impl FnOnce(&mut String)) {
+    let begin = text.len();
+    write(text);
+    let written = text.get(begin..).map_or(0, |cell| cell.chars().count());
+    text.extend(std::iter::repeat_n(' ', width.saturating_sub(written)));
 }
 
 fn row(measured: &Measured) -> Row {
