@@ -264,11 +264,13 @@ impl Driver {
                     member.session.begin_with(pace);
                 }
             }
-            Order::Ask(key, destination, request, asker) => {
-                // Of a session that has ended nobody asks; the asker is told by being dropped.
+            Order::Ask(key, asked) => {
+                // Of a session that has ended nobody asks; the askers are told by being dropped.
                 let Some(member) = self.members.get_mut(&key) else { return };
-                member.session.request_at(destination, request);
-                member.askers.add(asker);
+                for (destination, request, asker) in asked {
+                    member.session.request_at(destination, request);
+                    member.askers.add(asker);
+                }
                 touched.push(key);
             }
             Order::Serial(key, payload) => {
