@@ -26,6 +26,7 @@ mod command;
 mod destination;
 mod entropy;
 mod error;
+mod frames;
 pub mod fru;
 mod keys;
 mod lan15;
@@ -57,6 +58,7 @@ pub use command::{
 };
 pub use destination::Destination;
 pub use error::ProtoError;
+pub use frames::Frames;
 pub use keys::{GroupKey, Password, UserName};
 pub use lan15::AuthenticationType;
 pub use linear::{AnalogFormat, Factors, Linearization, Quantity};

@@ -1,13 +1,11 @@
 //! Which level of privilege a command takes (IPMI 2.0, appendix G).
 
-use crate::{Privilege, Request};
+use crate::{NetFn, Privilege};
 
 /// The level of a command. What is not known takes the highest.
-pub(super) fn privilege(request: &Request) -> Privilege {
+pub(super) fn privilege(net_fn: NetFn, command: u8) -> Privilege {
     let is_in = |table: &[(u8, &[u8])]| {
-        table.iter().any(|(net_fn, commands)| {
-            *net_fn == request.net_fn.number() && commands.contains(&request.command)
-        })
+        table.iter().any(|(function, commands)| *function == net_fn.number() && commands.contains(&command))
     };
     if is_in(USER) {
         Privilege::User
@@ -37,11 +35,10 @@ const OPERATOR: &[(u8, &[u8])] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::NetFn;
 
     #[test]
     fn what_is_not_known_takes_the_highest_level() {
-        let level = |net_fn, command| privilege(&Request::new(NetFn::new(net_fn).unwrap(), command, &[]));
+        let level = |net_fn, command| privilege(NetFn::new(net_fn).unwrap(), command);
         assert_eq!(level(0x04, 0x2d), Privilege::User);
         assert_eq!(level(0x00, 0x02), Privilege::Operator);
         assert_eq!(
