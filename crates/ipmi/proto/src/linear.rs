@@ -226,6 +226,20 @@ mod tests {
     }
 
     #[test]
+    fn all_digits_of_an_exact_quantity_are_written_and_no_zero_too_many() {
+        for (digits, exponent, written) in [
+            (-1_200, -3, "-1.2"),
+            (-7, 3, "-7000"),
+            (1_000, -3, "1"),
+            (10_050, -4, "1.005"),
+            (7, -21, "0.000000000000000000007"),
+            (i64::MIN, -18, "-9.223372036854775808"),
+        ] {
+            assert_eq!(Quantity::Exact { digits, exponent }.to_string(), written);
+        }
+    }
+
+    #[test]
     fn a_span_has_neither_offset_nor_sign() {
         let battery = factors(10, 120, 1, -3);
         assert_eq!(battery.span(2).unwrap().to_string(), "0.02");

@@ -549,6 +549,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn units_are_written_with_what_divides_them() {
+        let plain = Units { is_percentage: false, rate: 0, base: 4, second: None };
+        for (units, written) in [
+            (plain, "V"),
+            (Units { base: 0, ..plain }, ""),
+            (Units { base: 0, is_percentage: true, ..plain }, "%"),
+            (Units { is_percentage: true, rate: 3, ..plain }, "% V/s"),
+            (Units { second: Some((SecondUnit::Divides, 5)), ..plain }, "V/A"),
+            (Units { second: Some((SecondUnit::Multiplies, 5)), rate: 5, ..plain }, "V*A/h"),
+            (Units { base: 200, rate: 7, ..plain }, "unknown"),
+        ] {
+            assert_eq!(units.sign(), written);
+        }
+    }
+
+    #[test]
     fn numbers_of_ten_and_four_bits_have_signs() {
         assert_eq!((ten_bits(0xff, 0xc0), ten_bits(0, 0x80), ten_bits(0xff, 0x40)), (-1, -512, 511));
         assert_eq!((four_bits(0x0f), four_bits(0x78), four_bits(7)), (-1, -8, 7));
