@@ -3,16 +3,52 @@
 use std::fmt::Write as _;
 
 use ipmi::proto::sensor::GetReading;
-use ipmi::proto::{Command as _, Privilege};
+use ipmi::proto::{Command as _, Privilege, codes};
 use ipmi::{Connection, IpmiError, Measured, Standing};
 use serde_json::Value;
 
 use super::many::Question;
+use super::named::{Titles, number};
 use super::report::{Answer, Format, Row};
+use crate::pattern::fits;
 
 /// What is printed is all that is worked out: there may be a hundred thousand sensors.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sensors(pub(super) Format);
+#[derive(Clone, Debug)]
+pub(super) struct Sensors {
+    pub(super) format: Format,
+    /// Those that are told; all if nothing is said.
+    pub(super) wanted: Vec<Wanted>,
+}
+
+/// Which sensors are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Those beyond a threshold, or in a state as bad.
+    Bad,
+    /// Those whose name or type is like this, in small letters.
+    Like(String),
+}
+
+impl Wanted {
+    pub(super) fn parse(word: &str) -> Self {
+        match word {
+            "bad" => Self::Bad,
+            // In the names of types, words are put together on command lines.
+            word => Self::Like(word.to_lowercase().replace('_', " ")),
+        }
+    }
+
+    fn is(&self, measured: &Measured) -> bool {
+        match self {
+            Self::Bad => !matches!(measured.standing(), Standing::Ok | Standing::Unavailable),
+            Self::Like(pattern) => {
+                let kind = codes::sensor_type(measured.sensor.kind).unwrap_or_default();
+                let name = measured.sensor.name.to_lowercase().replace('_', " ");
+                fits(pattern, &name) || fits(pattern, kind)
+            }
+        }
+    }
+}
 
 impl Question for Sensors {
     fn privilege(&self) -> Privilege {
@@ -20,12 +56,19 @@ impl Question for Sensors {
     }
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
-        let measured = bmc.sensors().await?;
+        let mut measured = bmc.sensors().await?;
+        let titles = Titles::of(measured.iter().map(|measured| &measured.sensor));
+        if !self.wanted.is_empty() {
+            measured.retain(|measured| self.wanted.iter().any(|wanted| wanted.is(measured)));
+        }
+        if measured.is_empty() && self.wanted.iter().any(|wanted| *wanted != Wanted::Bad) {
+            return Ok(Answer::failed("sensors", "no sensor has such a name or type"));
+        }
         let mut answer = Answer::new(String::new(), Vec::new());
-        match self.0 {
+        match self.format {
             Format::Text => {
                 answer.text.reserve(measured.len() * USUAL_LINE);
-                measured.iter().for_each(|measured| add_line(&mut answer.text, measured));
+                measured.iter().for_each(|measured| add_line(&mut answer.text, measured, &titles));
             }
             Format::Table | Format::Json | Format::Csv => answer.rows = measured.iter().map(row).collect(),
             Format::Prometheus => {
@@ -39,11 +82,11 @@ impl Question for Sensors {
 /// Octets of a line.
 const USUAL_LINE: usize = 56;
 
-fn add_line(text: &mut String, measured: &Measured) {
+fn add_line(text: &mut String, measured: &Measured, titles: &Titles) {
     let Measured { sensor, reading } = measured;
-    add_cell(text, 16, |text| text.push_str(&sensor.name));
+    add_cell(text, 16, |text| text.push_str(&titles.title(sensor)));
     // Writing to a text does not fail.
-    let _ = write!(text, " | {:02X}h | ", sensor.number);
+    let _ = write!(text, " | {} | ", number(sensor));
     add_cell(text, 17, |text| match (measured.quantity(), reading) {
         (Some(quantity), _) => {
             let _ = write!(text, "{quantity} {}", sensor.units);
