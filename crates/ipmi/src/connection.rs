@@ -51,13 +51,18 @@ struct Handle {
 #[derive(Debug)]
 pub(crate) enum Order {
     Open(Opening),
-    Ask(u64, Destination, Request, Asker),
+    /// So many open requests the controller is known to keep up with, should the session not be established yet.
+    Expect(u64, usize),
+    Ask(u64, Vec<Asked>),
     /// A packet of the serial console.
     Serial(u64, Vec<u8>),
     /// Who takes those that arrive.
     TakeSerial(u64, mpsc::Sender<Vec<u8>>),
     Close(u64, Option<oneshot::Sender<()>>),
 }
+
+/// A request, whom it is for, and who waits for its answer.
+pub(crate) type Asked = (Destination, Request, Asker);
 
 /// What has come of a request.
 pub(crate) type Outcome = Result<Response, ProtoError>;
@@ -207,7 +212,7 @@ impl Connection {
         let Handle { orders, key, .. } = &*self.handle;
         // When nobody takes orders any more, the asker is dropped, and the answer is that there is none.
         let destination = destination.seen_from(self.controller);
-        let _ = orders.send(Order::Ask(*key, destination, request, Asker::One(asker)));
+        let _ = orders.send(Order::Ask(*key, vec![(destination, request, Asker::One(asker))]));
         Pending(answer)
     }
 
@@ -222,11 +227,10 @@ impl Connection {
             return PendingAll(answers);
         }
         let several = Arc::new(Mutex::new(Several { outcomes, missing, asker: Some(asker) }));
-        for (place, (destination, request)) in requests.into_iter().enumerate() {
-            let (asker, destination) =
-                (Asker::Of(Arc::clone(&several), place), destination.seen_from(self.controller));
-            let _ = orders.send(Order::Ask(*key, destination, request, asker));
-        }
+        let asked = |(place, (destination, request)): (usize, (Destination, Request))| {
+            (destination.seen_from(self.controller), request, Asker::Of(Arc::clone(&several), place))
+        };
+        let _ = orders.send(Order::Ask(*key, requests.into_iter().enumerate().map(asked).collect()));
         PendingAll(answers)
     }
 

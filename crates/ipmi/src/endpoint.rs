@@ -1,6 +1,6 @@
 //! Sockets that the sessions with many controllers share.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -67,17 +67,19 @@ impl Endpoint {
         timing: Timing,
     ) -> Result<Connection, IpmiError> {
         let (orders, seat) = self.socket_for(address)?;
-        let mut session = Box::new(Session::start(login, seed()?, timing, Instant::now()));
+        let session = Box::new(Session::start(login, seed()?, timing, Instant::now()));
         let pace = Pace::default();
-        if let Some(known) = self.cache.known(Place::There(address)) {
-            session.begin_with(known.pace.into());
-        }
         let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
         let (ready, opened) = oneshot::channel();
         let opening = Opening { key, address, session, pace: Pace::clone(&pace), ready, seat };
         orders.send(Order::Open(opening)).map_err(|_| ProtoError::Ended)?;
         // Whoever stops waiting has the session ended, too.
         let mut abandoned = Abandoned { orders: Some(&orders), key };
+        // What is known of it is read while the first question is on its way.
+        tokio::task::yield_now().await;
+        if let Some(known) = self.cache.known(Place::There(address)) {
+            orders.send(Order::Expect(key, known.pace.into())).map_err(|_| ProtoError::Ended)?;
+        }
         let peer = opened.await.map_err(|_| ProtoError::Ended)??;
         abandoned.orders = None;
         let peer = Peer { address: Some(address), ..peer };
@@ -121,9 +123,9 @@ impl Drop for Seat {
 /// Moves octets between one socket and its sessions, until there are none and nobody can open another.
 struct Driver {
     socket: Datagrams,
-    members: HashMap<u64, Member>,
+    members: BTreeMap<u64, Member>,
     /// Who is where. There may be several sessions with one controller.
-    peers: HashMap<(IpAddr, u16), Vec<u64>>,
+    peers: BTreeMap<(IpAddr, u16), Vec<u64>>,
     /// When sessions have something to do, soonest first.
     deadlines: BTreeSet<(Instant, u64)>,
 }
@@ -171,8 +173,8 @@ impl Driver {
         let (orders, inbox) = mpsc::unbounded_channel();
         let driver = Self {
             socket: Datagrams::anywhere(is_ipv4)?,
-            members: HashMap::new(),
-            peers: HashMap::new(),
+            members: BTreeMap::new(),
+            peers: BTreeMap::new(),
             deadlines: BTreeSet::new(),
         };
         tokio::spawn(driver.run(inbox));
@@ -214,11 +216,12 @@ impl Driver {
         }
     }
 
-    /// Takes what has arrived, but not for ever.
+    /// Takes some of what has arrived: those who have sent it are answered before more is taken, so that they have
+    /// something to do meanwhile.
     fn take(&mut self, arrivals: &mut Arrivals, touched: &mut Vec<u64>) {
         let now = Instant::now();
         let Self { socket, members, peers, .. } = self;
-        let mut each = |datagram: &[u8], from: SocketAddr| {
+        socket.take(arrivals, |datagram, from| {
             let Some(keys) = peers.get(&(from.ip(), from.port())) else {
                 trace!(peer = %from, bytes = datagram.len(), "Datagram of a stranger dropped");
                 return;
@@ -227,18 +230,15 @@ impl Driver {
                 let Some(member) = members.get_mut(key) else { continue };
                 match member.session.receive(datagram, now) {
                     Ok(()) => {
-                        touched.push(*key);
+                        if touched.last() != Some(key) {
+                            touched.push(*key);
+                        }
                         break;
                     }
                     Err(error) => trace!(peer = %from, bytes = datagram.len(), %error, "Datagram dropped"),
                 }
             }
-        };
-        for _ in 0..MOST_AT_ONCE {
-            if !socket.take(arrivals, &mut each) {
-                break;
-            }
-        }
+        });
     }
 
     fn obey(&mut self, order: Order, touched: &mut Vec<u64>) {
@@ -259,11 +259,18 @@ impl Driver {
                 self.peers.entry((address.ip(), address.port())).or_default().push(key);
                 touched.push(key);
             }
-            Order::Ask(key, destination, request, asker) => {
-                // Of a session that has ended nobody asks; the asker is told by being dropped.
+            Order::Expect(key, pace) => {
+                if let Some(member) = self.members.get_mut(&key) {
+                    member.session.begin_with(pace);
+                }
+            }
+            Order::Ask(key, asked) => {
+                // Of a session that has ended nobody asks; the askers are told by being dropped.
                 let Some(member) = self.members.get_mut(&key) else { return };
-                member.session.request_at(destination, request);
-                member.askers.add(asker);
+                for (destination, request, asker) in asked {
+                    member.session.request_at(destination, request);
+                    member.askers.add(asker);
+                }
                 touched.push(key);
             }
             Order::Serial(key, payload) => {
@@ -378,5 +385,3 @@ fn seed() -> io::Result<[u8; 32]> {
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 /// So many sessions of a few open requests each fit into the buffer that a kernel grants to everybody.
 const MOST_SESSIONS: usize = 64;
-/// How often the socket is read before what was read is answered.
-const MOST_AT_ONCE: usize = 8;

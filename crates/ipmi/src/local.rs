@@ -16,7 +16,7 @@ use tracing::{debug, trace};
 
 pub use self::driver::DEVICES;
 use self::driver::OpenIpmi;
-use crate::connection::{Asker, Order, Pace, Peer};
+use crate::connection::{Asked, Asker, Order, Pace, Peer};
 use crate::{Connection, IpmiError, RecordCache};
 
 /// What passes requests on to a controller and has its answers, without a session: a driver.
@@ -77,7 +77,7 @@ struct Courier<T: Transport> {
     transport: T,
     file: AsyncFd<OwnedFd>,
     timing: Timing,
-    waiting: VecDeque<(Destination, Request, Asker)>,
+    waiting: VecDeque<Asked>,
     open: HashMap<i64, Open>,
     next: i64,
 }
@@ -118,21 +118,25 @@ impl<T: Transport> Courier<T> {
                 },
                 order = inbox.recv(), if is_wanted => match order {
                     None => is_wanted = false,
-                    // The driver passes messages on to a bus, and not through anybody there.
-                    Some(Order::Ask(_, destination, _, asker)) if destination.transit().is_some() => {
-                        asker.tell(Ok(Response::refusal(DESTINATION_UNAVAILABLE)));
-                    }
-                    Some(Order::Ask(_, destination, request, asker)) => {
-                        self.waiting.push_back((destination, request, asker));
-                    }
+                    Some(Order::Ask(_, asked)) => asked.into_iter().for_each(|asked| self.ask(asked)),
                     Some(Order::Close(_, closer)) => {
                         closer.map(|closer| closer.send(()));
                     }
                     // The driver carries no consoles, and nobody gets as far as to ask for one.
-                    Some(Order::Open(_) | Order::Serial(..) | Order::TakeSerial(..)) => {}
+                    Some(Order::Open(_) | Order::Expect(..) | Order::Serial(..) | Order::TakeSerial(..)) => {}
                 },
                 () = wake => self.tick(),
             }
+        }
+    }
+
+    fn ask(&mut self, asked: Asked) {
+        match asked {
+            // The driver passes messages on to a bus, and not through anybody there.
+            (destination, _, asker) if destination.transit().is_some() => {
+                asker.tell(Ok(Response::refusal(DESTINATION_UNAVAILABLE)));
+            }
+            asked => self.waiting.push_back(asked),
         }
     }
 

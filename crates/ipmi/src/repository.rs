@@ -105,8 +105,10 @@ impl Holdings {
         };
         // What the device has of its own and never changes is part of its firmware.
         let device = self.device.map(|info| (info.records, info.stamp));
-        let (address, guid, identity) = (self.address, self.guid, &self.identity);
-        Some(format!("{address:?} {guid:02x?} {identity:02x?} {repository:?} {device:?}").into_bytes())
+        let (address, guid) = (self.address, self.guid.map(u128::from_be_bytes));
+        let said = format!("{address:?} {guid:x?} {repository:?} {device:?} ");
+        // What has any length is last, so that no two keys are the same whose parts are not.
+        Some([said.as_bytes(), &self.identity].concat())
     }
 }
 

@@ -46,11 +46,7 @@ impl Measured {
     /// The names of the states it is in; none if it measures a quantity.
     #[must_use]
     pub fn states(&self) -> Vec<String> {
-        if self.sensor.is_threshold() { Vec::new() } else { self.judged().0 }
-    }
-
-    fn judged(&self) -> (Vec<String>, Severity) {
-        let set = self.reading.map_or(0, |reading| reading.states);
+        let set = self.reading.filter(|_| !self.sensor.is_threshold()).map_or(0, |reading| reading.states);
         codes::states(self.sensor.kind, self.sensor.event_kind, set)
     }
 
@@ -59,7 +55,7 @@ impl Measured {
     pub fn standing(&self) -> Standing {
         let Some(Reading { value: Some(_), states }) = self.reading else { return Standing::Unavailable };
         if !self.sensor.is_threshold() {
-            return match self.judged().1 {
+            return match codes::worst(self.sensor.kind, self.sensor.event_kind, states) {
                 Severity::Ok => Standing::Ok,
                 Severity::Warning => Standing::NonCritical,
                 Severity::Critical => Standing::Critical,

@@ -37,27 +37,33 @@ pub fn state(sensor_kind: u8, event_kind: u8, offset: u8) -> Option<(&'static st
         SENSOR_SPECIFIC => (Table::Specific, sensor_kind),
         generic => (Table::Generic, generic),
     };
-    let is_it = |row: &&Row| (row.table, row.code, row.offset) == (table, code, Some(offset));
-    TABLE.iter().find(is_it).map(|row| (row.text, row.severity))
+    let key = (table, code, Some(offset));
+    let place = TABLE.partition_point(|row| row.key() < key);
+    TABLE.get(place).filter(|row| row.key() == key).map(|row| (row.text, row.severity))
 }
 
-/// The names of the states that are set, and how bad the worst is. A state without a name is told by its number.
+/// The names of the states that are set. A state without a name is told by its number.
 #[must_use]
-pub fn states(sensor_kind: u8, event_kind: u8, set: u16) -> (Vec<String>, Severity) {
-    let (mut names, mut worst) = (Vec::new(), Severity::Ok);
-    for offset in (0..15).filter(|offset| set >> offset & 1 == 1) {
-        match state(sensor_kind, event_kind, offset) {
-            Some((name, severity)) => {
-                names.push(name.to_owned());
-                worst = worst.max(severity);
-            }
-            None => names.push(format!("state {offset}")),
-        }
-    }
-    (names, worst)
+pub fn states(sensor_kind: u8, event_kind: u8, set: u16) -> Vec<String> {
+    let name = |offset| match state(sensor_kind, event_kind, offset) {
+        Some((name, _)) => name.to_owned(),
+        None => format!("state {offset}"),
+    };
+    offsets(set).map(name).collect()
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How bad the worst of the states is that are set.
+#[must_use]
+pub fn worst(sensor_kind: u8, event_kind: u8, set: u16) -> Severity {
+    let judged = offsets(set).filter_map(|offset| state(sensor_kind, event_kind, offset));
+    judged.map(|(_, severity)| severity).max().unwrap_or(Severity::Ok)
+}
+
+fn offsets(set: u16) -> impl Iterator<Item = u8> {
+    (0..15).filter(move |offset| set >> offset & 1 == 1)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Table {
     Type,
     Generic,
@@ -74,8 +80,18 @@ struct Row {
     severity: Severity,
 }
 
-static TABLE: LazyLock<Vec<Row>> =
-    LazyLock::new(|| include_str!("codes.tsv").lines().filter_map(row).collect());
+impl Row {
+    fn key(&self) -> (Table, u8, Option<u8>) {
+        (self.table, self.code, self.offset)
+    }
+}
+
+/// By their keys.
+static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let mut rows: Vec<Row> = include_str!("codes.tsv").lines().filter_map(row).collect();
+    rows.sort_by_key(Row::key);
+    rows
+});
 
 fn row(line: &'static str) -> Option<Row> {
     let mut cells = line.split('\t');
@@ -115,10 +131,10 @@ mod tests {
 
     #[test]
     fn a_power_supply_without_its_input_is_critical() {
-        let (names, worst) = states(0x08, 0x6f, 0b1001);
-        assert_eq!((names.len(), worst), (2, Severity::Critical));
-        assert_eq!(states(0x08, 0x6f, 1).1, Severity::Ok);
-        assert_eq!(states(0xc0, 0x6f, 1 << 14), (vec!["state 14".to_owned()], Severity::Ok));
+        assert_eq!((states(0x08, 0x6f, 0b1001).len(), worst(0x08, 0x6f, 0b1001)), (2, Severity::Critical));
+        assert_eq!(worst(0x08, 0x6f, 1), Severity::Ok);
+        assert_eq!(states(0xc0, 0x6f, 1 << 14), ["state 14"]);
+        assert_eq!(worst(0xc0, 0x6f, 1 << 14), Severity::Ok);
         assert!(sensor_type(0x04).is_some() && sensor_type(0xc0).is_none());
         assert_eq!((entity(0x03), entity(0x90)), (Some("processor"), None));
     }

@@ -187,15 +187,18 @@ impl fmt::Display for Quantity {
             return f.write_str("0");
         }
         let sign = if digits < 0 { "-" } else { "" };
-        let written = digits.unsigned_abs().to_string();
-        let places = usize::from(exponent.unsigned_abs());
+        let (magnitude, mut places) = (digits.unsigned_abs(), usize::from(exponent.unsigned_abs()));
         if exponent >= 0 {
-            return write!(f, "{sign}{written}{}", "0".repeat(places));
+            return write!(f, "{sign}{magnitude}{:0<places$}", "");
         }
-        let padded = format!("{written:0>width$}", width = places + 1);
-        let (whole, part) = padded.split_at(padded.len() - places);
-        let part = part.trim_end_matches('0');
-        if part.is_empty() { write!(f, "{sign}{whole}") } else { write!(f, "{sign}{whole}.{part}") }
+        let (whole, mut part) = match 10_u64.checked_pow(exponent.unsigned_abs().into()) {
+            Some(one) => (magnitude / one, magnitude % one),
+            None => (0, magnitude),
+        };
+        while places > 0 && part.is_multiple_of(10) {
+            (part, places) = (part / 10, places - 1);
+        }
+        if places == 0 { write!(f, "{sign}{whole}") } else { write!(f, "{sign}{whole}.{part:0places$}") }
     }
 }
 
@@ -220,6 +223,20 @@ mod tests {
         assert_eq!(factors(-1, 5, -1, 0).quantity(2).unwrap().to_string(), "-1.5");
         assert_eq!(factors(1, 0, 0, 3).quantity(0).unwrap().to_string(), "0");
         assert_eq!(factors(1, 0, 0, -3).quantity(7).unwrap().to_string(), "0.007");
+    }
+
+    #[test]
+    fn all_digits_of_an_exact_quantity_are_written_and_no_zero_too_many() {
+        for (digits, exponent, written) in [
+            (-1_200, -3, "-1.2"),
+            (-7, 3, "-7000"),
+            (1_000, -3, "1"),
+            (10_050, -4, "1.005"),
+            (7, -21, "0.000000000000000000007"),
+            (i64::MIN, -18, "-9.223372036854775808"),
+        ] {
+            assert_eq!(Quantity::Exact { digits, exponent }.to_string(), written);
+        }
     }
 
     #[test]

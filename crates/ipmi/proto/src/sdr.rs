@@ -3,6 +3,7 @@
 mod text;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::linear::{self, AnalogFormat, Factors, Linearization, Quantity};
 use crate::octets::Octets;
@@ -205,18 +206,32 @@ impl Units {
     /// Their usual sign, such as `RPM` or `C`.
     #[must_use]
     pub fn sign(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// Their usual sign, such as `RPM` or `C`.
+impl fmt::Display for Units {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |number: u8| UNITS.get(usize::from(number)).copied().unwrap_or("unknown");
-        let rate =
-            ["", "us", "ms", "s", "min", "h", "day"].get(usize::from(self.rate)).copied().unwrap_or("");
-        let mut sign = match self.second {
-            Some((SecondUnit::Divides, second)) => format!("{}/{}", name(self.base), name(second)),
-            Some((SecondUnit::Multiplies, second)) => format!("{}*{}", name(self.base), name(second)),
-            None => name(self.base).to_owned(),
-        };
-        if self.is_percentage {
-            sign = if self.base == 0 { "%".to_owned() } else { format!("% {sign}") };
+        match (self.is_percentage, self.base) {
+            (true, 0) => f.write_str("%")?,
+            (is_percentage, base) => {
+                f.write_str(if is_percentage { "% " } else { "" })?;
+                f.write_str(name(base))?;
+                if let Some((how, second)) = self.second {
+                    f.write_str(match how {
+                        SecondUnit::Divides => "/",
+                        SecondUnit::Multiplies => "*",
+                    })?;
+                    f.write_str(name(second))?;
+                }
+            }
         }
-        if rate.is_empty() { sign } else { format!("{sign}/{rate}") }
+        match ["", "us", "ms", "s", "min", "h", "day"].get(usize::from(self.rate)) {
+            None | Some(&"") => Ok(()),
+            Some(rate) => write!(f, "/{rate}"),
+        }
     }
 }
 
@@ -532,6 +547,22 @@ const UNITS: [&str; 93] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn units_are_written_with_what_divides_them() {
+        let plain = Units { is_percentage: false, rate: 0, base: 4, second: None };
+        for (units, written) in [
+            (plain, "V"),
+            (Units { base: 0, ..plain }, ""),
+            (Units { base: 0, is_percentage: true, ..plain }, "%"),
+            (Units { is_percentage: true, rate: 3, ..plain }, "% V/s"),
+            (Units { second: Some((SecondUnit::Divides, 5)), ..plain }, "V/A"),
+            (Units { second: Some((SecondUnit::Multiplies, 5)), rate: 5, ..plain }, "V*A/h"),
+            (Units { base: 200, rate: 7, ..plain }, "unknown"),
+        ] {
+            assert_eq!(units.sign(), written);
+        }
+    }
 
     #[test]
     fn numbers_of_ten_and_four_bits_have_signs() {

@@ -458,7 +458,8 @@ impl Session {
 
     fn done(&mut self, done: Done) {
         self.events.extend(done.serial.map(Event::Serial));
-        for (purpose, outcome) in done.requests {
+        let answered = done.answered.map(|(purpose, response)| (purpose, Ok(response)));
+        for (purpose, outcome) in answered.into_iter().chain(done.given_up) {
             self.finish(purpose, outcome);
         }
         // Nothing at all was heard for as long as an answer may take: what else is waiting need not wait as long.

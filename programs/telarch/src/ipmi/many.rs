@@ -65,6 +65,9 @@ async fn ask_all<Q: Question>(place: Place, login: Login, question: Q) -> Answer
             let Some((order, host)) = waiting.pop_front() else { break };
             let (login, question) = (login.clone(), question.clone());
             asked.spawn(async move { (order, ask_one(&host, login, timing, &question).await) });
+            if waiting.len().is_multiple_of(BEGUN_TOGETHER) {
+                tokio::task::yield_now().await;
+            }
         }
         let Some(done) = asked.join_next().await else { break };
         let Ok((order, answer)) = done else { continue };
@@ -74,6 +77,11 @@ async fn ask_all<Q: Question>(place: Place, login: Login, question: Q) -> Answer
     }
     answers
 }
+
+/// So many are begun before whoever has answered already is asked on. If all were begun first, all would be at the same
+/// step all the time: the controllers would wait for us and we for them by turns, and nothing that the first have used
+/// could be used again for the last.
+const BEGUN_TOGETHER: usize = 4;
 
 /// Signs in.
 pub(super) async fn open(host: &Host, login: Login, timing: Timing) -> Result<Connection, String> {

@@ -1,5 +1,6 @@
 //! Sensors by their names.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use ipmi::proto::sdr::{Body, Record, Sensor};
@@ -59,18 +60,18 @@ impl Titles {
         Self { shared: again.map(|sensor| sensor.name.clone()).collect() }
     }
 
-    pub(super) fn title(&self, sensor: &Sensor) -> String {
+    pub(super) fn title<'s>(&self, sensor: &'s Sensor) -> Cow<'s, str> {
         if !self.shared.contains(&sensor.name) {
-            return sensor.name.clone();
+            return Cow::Borrowed(&sensor.name);
         }
         let (entity, instance) = sensor.entity;
         // From 60h on each controller counts those of its own (IPMI 2.0, 39.1); the highest bit is no number.
         let instance = instance & 0x7f;
         let instance = instance.checked_sub(0x60).unwrap_or(instance);
-        match codes::entity(entity) {
+        Cow::Owned(match codes::entity(entity) {
             Some(kind) => format!("{} ({kind} {instance})", sensor.name),
             None => format!("{} (entity {entity:02x}h {instance})", sensor.name),
-        }
+        })
     }
 }
 

@@ -124,8 +124,10 @@ pub(super) fn row(
                 Direction::Deasserted => "deasserted",
             };
             let sensor = described(event, sensors);
-            let source =
-                sensor.map_or_else(|| format!("sensor {:02X}h", event.sensor), |found| titles.title(found));
+            let source = sensor.map_or_else(
+                || format!("sensor {:02X}h", event.sensor),
+                |found| titles.title(found).into_owned(),
+            );
             (source, happened(event, sensor), Value::from(direction))
         }
         Entry::Manufacturer { kind, manufacturer, octets } => (

@@ -1,5 +1,7 @@
 //! `telarch ipmi sensors`.
 
+use std::fmt::Write as _;
+
 use ipmi::proto::sensor::GetReading;
 use ipmi::proto::{Command as _, Privilege, codes};
 use ipmi::{Connection, IpmiError, Measured, Standing};
@@ -64,7 +66,10 @@ impl Question for Sensors {
         }
         let mut answer = Answer::new(String::new(), Vec::new());
         match self.format {
-            Format::Text => answer.text = measured.iter().map(|measured| line(measured, &titles)).collect(),
+            Format::Text => {
+                answer.text.reserve(measured.len() * USUAL_LINE);
+                measured.iter().for_each(|measured| add_line(&mut answer.text, measured, &titles));
+            }
             Format::Table | Format::Json | Format::Csv => answer.rows = measured.iter().map(row).collect(),
             Format::Prometheus => {
                 measured.iter().for_each(|measured| answer.metrics.add_sensor(measured));
@@ -74,17 +79,36 @@ impl Question for Sensors {
     }
 }
 
-fn line(measured: &Measured, titles: &Titles) -> String {
+/// Octets of a line.
+const USUAL_LINE: usize = 56;
+
+fn add_line(text: &mut String, measured: &Measured, titles: &Titles) {
     let Measured { sensor, reading } = measured;
-    let value = match (measured.quantity(), reading) {
-        (Some(quantity), _) => format!("{quantity} {}", sensor.units.sign()).trim_end().to_owned(),
-        (None, Some(reading)) if reading.value.is_some() => Some(measured.states().join(", "))
-            .filter(|states| !states.is_empty())
-            .unwrap_or_else(|| "no state".to_owned()),
-        _ => "no reading".to_owned(),
-    };
-    let standing = standing(measured);
-    format!("{:<16} | {} | {value:<17} | {standing}\n", titles.title(sensor), number(sensor))
+    add_cell(text, 16, |text| text.push_str(&titles.title(sensor)));
+    // Writing to a text does not fail.
+    let _ = write!(text, " | {} | ", number(sensor));
+    add_cell(text, 17, |text| match (measured.quantity(), reading) {
+        (Some(quantity), _) => {
+            let _ = write!(text, "{quantity} {}", sensor.units);
+            text.truncate(text.trim_end().len());
+        }
+        (None, Some(reading)) if reading.value.is_some() => match measured.states().as_slice() {
+            [] => text.push_str("no state"),
+            states => text.push_str(&states.join(", ")),
+        },
+        _ => text.push_str("no reading"),
+    });
+    text.push_str(" | ");
+    text.push_str(standing(measured));
+    text.push('\n');
+}
+
+/// Adds what is written, and spaces until it is so many letters wide.
+fn add_cell(text: &mut String, width: usize, write: impl FnOnce(&mut String)) {
+    let begin = text.len();
+    write(text);
+    let written = text.get(begin..).map_or(0, |cell| cell.chars().count());
+    text.extend(std::iter::repeat_n(' ', width.saturating_sub(written)));
 }
 
 fn row(measured: &Measured) -> Row {

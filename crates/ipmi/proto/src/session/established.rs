@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroize as _;
 
-use super::room::Room;
+use super::room::{MOST, Room};
 use super::round_trip::RoundTrip;
 use super::{Event, RequestId};
 use crate::destination::SEND_MESSAGE;
@@ -84,7 +84,8 @@ pub(super) enum Purpose {
 /// What has come of requests, and whether the controller is still there.
 #[derive(Debug, Default)]
 pub(super) struct Done {
-    pub(super) requests: Vec<(Purpose, Result<Response, ProtoError>)>,
+    pub(super) answered: Option<(Purpose, Response)>,
+    pub(super) given_up: Vec<(Purpose, Result<Response, ProtoError>)>,
     pub(super) is_silent: bool,
     /// Whether the level of privilege must be set after all.
     pub(super) needs_level: bool,
@@ -104,7 +105,7 @@ impl Established {
             protection,
             guid,
             next: SequenceNumber::FIRST,
-            open: Vec::new(),
+            open: Vec::with_capacity(MOST),
             round_trip,
             room: Room::new(None),
             sent_at: now,
@@ -297,7 +298,7 @@ impl Established {
             self.stage = Stage::Ready;
             self.is_level_set = true;
         }
-        Ok(Done { requests: vec![(open.purpose, Ok(response))], ..Done::default() })
+        Ok(Done { answered: Some((open.purpose, response)), ..Done::default() })
     }
 
     /// Those that were asked before one that has been answered are lost by chance, and not because they are too many:
@@ -401,7 +402,7 @@ impl Established {
                 if open.request.is_repeatable() { ProtoError::NoAnswer } else { ProtoError::Undecided };
             (open.purpose, open.later.map(|(response, _)| response).ok_or(error))
         };
-        Done { requests: late.into_iter().map(outcome).collect(), is_silent, ..Done::default() }
+        Done { given_up: late.into_iter().map(outcome).collect(), is_silent, ..Done::default() }
     }
 
     /// Sends one of those again that wait for room.
