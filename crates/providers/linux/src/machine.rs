@@ -25,6 +25,7 @@ use crate::package::{Package, Packages};
 pub struct Machine {
     root: PathBuf,
     opened: Arc<AtomicU64>,
+    octets_read: AtomicU64,
     bus: Bus,
     sid: Option<DomainSid>,
     masquerade: Masquerade,
@@ -55,6 +56,7 @@ impl Machine {
             state,
             user_state: None,
             opened: Arc::default(),
+            octets_read: AtomicU64::new(0),
             bus: Bus::new(Address::Nowhere),
             sid: None,
             masquerade: Masquerade::default(),
@@ -162,6 +164,12 @@ impl Machine {
         self.opened.load(Ordering::Relaxed)
     }
 
+    /// How many octets of whole files were read so far.
+    #[must_use]
+    pub fn octets_read(&self) -> u64 {
+        self.octets_read.load(Ordering::Relaxed)
+    }
+
     /// What is in a file, up to [`Machine::MAX_FILE`].
     ///
     /// # Errors
@@ -175,8 +183,16 @@ impl Machine {
     /// # Errors
     /// What the kernel says.
     pub fn octets_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
+        self.read(self.file(path)?, limit)
+    }
+
+    /// A file, open for reading.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn file(&self, path: impl AsRef<Path>) -> io::Result<File> {
         self.opened.fetch_add(1, Ordering::Relaxed);
-        read(File::open(self.path(path))?, limit)
+        File::open(self.path(path))
     }
 
     /// The same as text, with U+FFFD for what is not UTF-8.
@@ -213,7 +229,7 @@ impl Machine {
     }
 
     fn octets_of_others_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
-        read(self.file_of_others(path)?, limit)
+        self.read(self.file_of_others(path)?, limit)
     }
 
     /// A plain file in such a folder, open for reading.
@@ -228,6 +244,14 @@ impl Machine {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
         }
         File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))
+    }
+
+    fn read(&self, file: File, limit: u64) -> io::Result<Vec<u8>> {
+        // Without room to begin with, most files would be read in ten pieces.
+        let mut octets = Vec::with_capacity(4096);
+        file.take(limit).read_to_end(&mut octets)?;
+        self.octets_read.fetch_add(u64::try_from(octets.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        Ok(octets)
     }
 
     /// The one line of a file of `/sys` or `/proc/sys`; `None` if there is no such file, or nothing in it.
@@ -333,13 +357,6 @@ impl Machine {
 }
 
 /// What is in a file, up to so many octets.
-fn read(file: File, limit: u64) -> io::Result<Vec<u8>> {
-    // Without room to begin with, most files would be read in ten pieces.
-    let mut octets = Vec::with_capacity(4096);
-    file.take(limit).read_to_end(&mut octets)?;
-    Ok(octets)
-}
-
 /// Microseconds since 1970.
 pub(crate) fn now() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
