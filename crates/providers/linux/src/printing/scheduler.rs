@@ -92,53 +92,110 @@ impl<'a> Scheduler<'a> {
         );
         stream.write_all(head.as_bytes())?;
         stream.write_all(&request)?;
-        let mut octets = Vec::new();
+        let mut answer = Answer::Head(Vec::new());
         let mut stream = stream.take(u64::try_from(MAX_ANSWER).unwrap_or(u64::MAX));
-        loop {
-            let mut more = [0; 16 << 10];
+        let mut more = vec![0; 16 << 10];
+        // It need not close the connection, though it is asked to.
+        while !answer.is_whole() {
             let length = stream.read(&mut more)?;
-            octets.extend(more.iter().take(length));
-            // It need not close the connection, though it is asked to.
-            match body(&octets, length == 0)? {
-                Some(body) => return Response::parse(&body).ok_or_else(|| wrong("it is no message of IPP")),
-                None if length == 0 => return Err(wrong("it ends too early")),
-                None => {}
+            match more.get(..length) {
+                Some(more) if length > 0 => answer.take(more)?,
+                _ => break,
             }
+        }
+        let body = answer.at_end().ok_or_else(|| wrong("it ends too early"))?;
+        Response::parse(&body).ok_or_else(|| wrong("it is no message of IPP"))
+    }
+}
+
+/// An answer of HTTP, of which each octet is read once, when it comes.
+enum Answer {
+    /// What has come of the head.
+    Head(Vec<u8>),
+    Body {
+        octets: Vec<u8>,
+        rest: Rest,
+    },
+}
+
+/// What still belongs to a body.
+enum Rest {
+    /// So many octets.
+    Octets(usize),
+    Chunks(ChunkedDecoder),
+    /// All until the connection is closed.
+    All,
+    Nothing,
+}
+
+impl Answer {
+    fn take(&mut self, more: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Head(begun) => {
+                begun.extend(more);
+                let Some((head, length)) = ResponseHead::parse(begun, &Limits::default())
+                    .map_err(|error| wrong(&error.to_string()))?
+                else {
+                    return Ok(());
+                };
+                let after = begun.split_off(length);
+                // It may first say that it waits for the request.
+                *self = match head.status() {
+                    100..200 => Self::Head(Vec::new()),
+                    _ => Self::Body { octets: Vec::new(), rest: Rest::of(&head)? },
+                };
+                if after.is_empty() { Ok(()) } else { self.take(&after) }
+            }
+            Self::Body { octets, rest } => match rest {
+                Rest::Nothing => Ok(()),
+                Rest::All => {
+                    octets.extend(more);
+                    Ok(())
+                }
+                Rest::Octets(left) => {
+                    octets.extend(more.iter().take(*left));
+                    *left = left.saturating_sub(more.len());
+                    Ok(())
+                }
+                Rest::Chunks(decoder) => {
+                    let progress = decoder.decode(more, octets).map_err(|error| wrong(&error.to_string()))?;
+                    if progress.done {
+                        *rest = Rest::Nothing;
+                    }
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        matches!(self, Self::Body { rest: Rest::Nothing | Rest::Octets(0), .. })
+    }
+
+    /// The body, if nothing more of it can come; the connection was closed, or it is whole.
+    fn at_end(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Body { octets, rest: Rest::Nothing | Rest::Octets(0) | Rest::All } => Some(octets),
+            _ => None,
         }
     }
 }
 
-/// What is in an answer of HTTP; `None` if more of it must come, which it cannot once it has ended.
-fn body(octets: &[u8], has_ended: bool) -> io::Result<Option<Vec<u8>>> {
-    let mut rest = octets;
-    let (head, rest) = loop {
-        let parsed =
-            ResponseHead::parse(rest, &Limits::default()).map_err(|error| wrong(&error.to_string()))?;
-        let Some((head, length)) = parsed else { return Ok(None) };
-        rest = rest.get(length..).unwrap_or_default();
-        // It may first say that it waits for the request.
-        if head.status() >= 200 {
-            break (head, rest);
+impl Rest {
+    fn of(head: &ResponseHead) -> io::Result<Self> {
+        match head.status() {
+            200 => {}
+            401 | 403 | 426 => return Err(io::ErrorKind::PermissionDenied.into()),
+            status => return Err(wrong(&format!("its status is {status}"))),
         }
-    };
-    match head.status() {
-        200 => {}
-        401 | 403 | 426 => return Err(io::ErrorKind::PermissionDenied.into()),
-        status => return Err(wrong(&format!("its status is {status}"))),
-    }
-    match head.body() {
-        ResponseFraming::Empty => Ok(Some(Vec::new())),
-        ResponseFraming::UntilClose => Ok(has_ended.then(|| rest.to_vec())),
-        ResponseFraming::Length(length) => {
-            let length = usize::try_from(length).map_err(|_| wrong("it is too long"))?;
-            Ok(rest.get(..length).map(<[u8]>::to_vec))
-        }
-        ResponseFraming::Chunked => {
-            let mut body = Vec::new();
-            let progress = ChunkedDecoder::new(MAX_ANSWER).decode(rest, &mut body);
-            let progress = progress.map_err(|error| wrong(&error.to_string()))?;
-            Ok(progress.done.then_some(body))
-        }
+        Ok(match head.body() {
+            ResponseFraming::Empty => Self::Nothing,
+            ResponseFraming::UntilClose => Self::All,
+            ResponseFraming::Length(length) => {
+                Self::Octets(usize::try_from(length).map_err(|_| wrong("it is too long"))?)
+            }
+            ResponseFraming::Chunked => Self::Chunks(ChunkedDecoder::new(MAX_ANSWER)),
+        })
     }
 }
 
@@ -153,3 +210,54 @@ fn is_absent(error: &io::Error) -> bool {
 
 /// `client-error-not-found`
 const NOT_FOUND: u16 = 0x0406;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(pieces: &[&[u8]]) -> io::Result<Option<Vec<u8>>> {
+        let mut answer = Answer::Head(Vec::new());
+        for piece in pieces {
+            answer.take(piece)?;
+        }
+        Ok(answer.at_end())
+    }
+
+    #[test]
+    fn an_answer_is_the_same_however_it_comes() {
+        let head = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n";
+        for (rest, ends) in [
+            ("Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", true),
+            ("Content-Length: 5\r\n\r\nabcde", true),
+            ("\r\nabcde", false),
+        ] {
+            let text = format!("{head}{rest}");
+            for at in 0..=text.len() {
+                let (before, after) = text.as_bytes().split_at(at);
+                assert_eq!(
+                    body(&[before, after]).expect("it is one").as_deref(),
+                    Some(&b"abcde"[..]),
+                    "{rest}"
+                );
+                if ends && at < text.len() {
+                    assert_eq!(body(&[before]).expect("it begins as one"), None, "{at} octets of {rest}");
+                }
+            }
+        }
+        assert!(body(&[b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n"]).is_err());
+    }
+
+    /// Whoever reads it from the start with each piece is not done in a day.
+    #[test]
+    fn an_answer_in_very_many_pieces_is_read_once() {
+        let mut answer = Answer::Head(Vec::new());
+        answer.take(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").expect("a head");
+        for _ in 0..1_000_000 {
+            answer.take(b"4\r\nabcd\r\n").expect("a chunk");
+        }
+        assert!(!answer.is_whole());
+        answer.take(b"0\r\n\r\n").expect("the end");
+        assert!(answer.is_whole());
+        assert_eq!(answer.at_end().map(|body| body.len()), Some(4_000_000));
+    }
+}
