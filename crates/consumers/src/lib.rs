@@ -29,6 +29,7 @@ mod pace;
 mod standing;
 mod subscription;
 mod template;
+mod waiting;
 
 pub use command_line::CommandLine;
 pub use consumer::Consumer;
