@@ -18,7 +18,7 @@ use super::arguments::{Qualifiers, query_of};
 use super::complete;
 use super::print::{Format, Printer};
 use super::source::Source;
-use super::{classes, describe};
+use super::{classes, describe, listing};
 use crate::failure::Failure;
 
 /// How many lines are remembered.
@@ -136,7 +136,7 @@ fn answer(source: &Source, printer: &mut Printer, line: &str) -> Result<Option<S
                 .collect();
             printer.print(&source.call(path, method, &arguments)?)
         }
-        _ => printer.print(&source.query(&query_of(line))?),
+        _ => listing::run(source, &query_of(line), *printer)?,
     }))
 }
 
