@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(more(&columns), "a-very-long-name  x\u{FFFD}                443\n");
         let (begun, columns) = table().begin(24, &Screen::none());
         assert_eq!(begun.lines().next(), Some("Name    Address     Port"));
-        assert_eq!(more(&columns), "a-very…  x\u{FFFD}          443\n".replace("…  ", "…  "));
+        assert_eq!(more(&columns), "a-ver…  x\u{FFFD}          443\n");
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Mailbox {
         if self.name.is_empty() {
             return self.address.clone();
         }
-        let is_plain = self.name.len() <= 60 && self.name.split(' ').all(|word| is_atom(word));
+        let is_plain = self.name.len() <= 60 && self.name.split(' ').all(is_atom);
         let name = if is_plain { self.name.clone() } else { encoded(&self.name) };
         format!("{name}\r\n <{}>", self.address)
     }

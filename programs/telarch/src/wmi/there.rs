@@ -199,6 +199,7 @@ impl There {
         let listed = self.runtime.block_on(conversation.list(*command, enough, &mut tell_one));
         listed.map_err(|stop| match stop {
             Stop::Interrupted => given_up(),
+            Stop::Output(error) => error.into(),
             stop => stopped(&stop, &way_out),
         })
     }
