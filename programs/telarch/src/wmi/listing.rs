@@ -231,7 +231,7 @@ mod tests {
                 );
                 assert!(late.is_empty());
                 let waits = matches!((format, asked), (Format::Table, _) | (Format::Csv, None));
-                assert_eq!(at_once[0].is_empty(), waits, "{format:?}: {at_once:?}");
+                assert_eq!(at_once.first().is_some_and(String::is_empty), waits, "{format:?}: {at_once:?}");
             }
         }
         assert_eq!(printed(Format::Json, None, 1, &[]).0.concat(), "[]\n");
