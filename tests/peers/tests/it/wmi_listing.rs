@@ -17,7 +17,8 @@ struct Many {
 
 impl Many {
     fn new() -> Self {
-        let settings = [("Service.AllowUnencrypted", "true"), ("Service.MaxConcurrentOperationsPerUser", "1")];
+        let settings =
+            [("Service.AllowUnencrypted", "true"), ("Service.MaxConcurrentOperationsPerUser", "1")];
         let (service, folder) = (Telarchd::start(&settings), tempfile::tempdir().expect("a folder"));
         (0..ROWS).for_each(|number| fs::write(folder.path().join(number.to_string()), "").expect("a file"));
         Self { service, folder }
@@ -55,8 +56,12 @@ fn ten_thousand_rows_are_printed_whole_in_each_format() {
     let table = printed("FileName, FileSize", "table");
     assert_eq!((table.lines().next(), table.lines().count()), (Some("FileName  FileSize"), ROWS + 1));
     let json: Value = serde_json::from_str(&printed("FileName", "json")).expect("JSON");
-    let mut names: Vec<u64> =
-        json.as_array().expect("rows").iter().filter_map(|row| row["FileName"].as_str()?.parse().ok()).collect();
+    let mut names: Vec<u64> = json
+        .as_array()
+        .expect("rows")
+        .iter()
+        .filter_map(|row| row["FileName"].as_str()?.parse().ok())
+        .collect();
     names.sort_unstable();
     assert!(names.iter().copied().eq(0..10_000));
 }
@@ -65,7 +70,8 @@ fn ten_thousand_rows_are_printed_whole_in_each_format() {
 fn rows_are_printed_while_there_are_more_and_are_not_held() {
     let many = Many::new();
     let mut program = Command::new(own_program("telarch"));
-    let program = program.args(many.words(&many.query("*"), "csv")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let program =
+        program.args(many.words(&many.query("*"), "csv")).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut program = program.spawn().expect("it is built");
     let mut lines = BufReader::new(program.stdout.take().expect("a pipe")).lines();
     assert!(lines.next().expect("a line").expect("text").starts_with("AccessMask,Archive,"));
