@@ -7,6 +7,7 @@
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ipmi_proto::Frames;
 use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -97,25 +98,14 @@ impl Datagrams {
     }
 
     /// Sends datagrams, as many at once as have the same length. What is not sent is lost, as it may be on any network.
-    pub async fn send(&self, datagrams: &[Vec<u8>], to: SocketAddr) {
-        let mut together = Vec::new();
-        let mut rest = datagrams;
-        while let Some(first) = rest.first() {
-            let most = self.offload.max_gso_segments().clamp(1, MOST_TOGETHER);
-            let same = rest.iter().take(most).take_while(|next| next.len() == first.len()).count();
-            let (now, later) = rest.split_at(same);
-            rest = later;
-            if let [one] = now {
-                self.send_segments(one, one.len(), to).await;
+    pub async fn send(&self, datagrams: &Frames, to: SocketAddr) {
+        let most = self.offload.max_gso_segments().clamp(1, MOST_TOGETHER);
+        for (together, length) in datagrams.runs(most) {
+            if self.send_segments(together, length, to).await || together.len() == length {
                 continue;
             }
-            together.clear();
-            together.extend(now.iter().flatten());
-            if self.send_segments(&together, first.len(), to).await {
-                continue;
-            }
-            for one in now {
-                self.send_segments(one, one.len(), to).await;
+            for one in together.chunks(length.max(1)) {
+                self.send_segments(one, length, to).await;
             }
         }
     }
@@ -159,18 +149,17 @@ mod tests {
     async fn datagrams_of_any_lengths_arrive_as_they_were_sent() {
         let here = Ipv4Addr::LOCALHOST.into();
         let (from, to) = (Datagrams::bind(here).unwrap(), Datagrams::bind(here).unwrap());
-        let sent: Vec<Vec<u8>> = [5, 5, 5, 9, 9, 1, 200, 200, 3]
-            .iter()
-            .zip(0..)
-            .map(|(length, fill)| vec![fill; *length])
-            .collect();
+        let mut sent = Frames::new();
+        for (length, fill) in [5, 5, 5, 9, 9, 1, 200, 200, 3].into_iter().zip(0..) {
+            sent.push(&vec![fill; length]);
+        }
         from.send(&sent, to.local_addr().unwrap()).await;
-        let (mut arrivals, mut arrived) = (Arrivals::default(), Vec::new());
+        let (mut arrivals, mut arrived) = (Arrivals::default(), Frames::new());
         while arrived.len() < sent.len() {
             to.readable().await.unwrap();
             to.take(&mut arrivals, |datagram, peer| {
                 assert_eq!(peer.port(), from.local_addr().unwrap().port());
-                arrived.push(datagram.to_vec());
+                arrived.push(datagram);
             });
         }
         assert_eq!(arrived, sent);

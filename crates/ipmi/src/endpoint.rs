@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use ipmi_proto::{Event, Login, ProtoError, RequestId, Session, Timing};
+use ipmi_proto::{Event, Frames, Login, ProtoError, RequestId, Session, Timing};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, trace};
 
@@ -181,7 +181,7 @@ impl Driver {
 
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
         let mut arrivals = Arrivals::default();
-        let mut out = Vec::new();
+        let mut out = Frames::new();
         let mut touched = Vec::new();
         let mut is_wanted = true;
         let wake = tokio::time::sleep(Duration::ZERO);
@@ -296,10 +296,10 @@ impl Driver {
     }
 
     /// Sends what a session has to send, tells what has come of it, and sees when it has something to do again.
-    async fn settle(&mut self, key: u64, out: &mut Vec<Vec<u8>>) {
+    async fn settle(&mut self, key: u64, out: &mut Frames) {
         let Some(member) = self.members.get_mut(&key) else { return };
         let now = Instant::now();
-        out.extend(std::iter::from_fn(|| member.session.transmit(now)));
+        member.session.transmit_into(out, now);
         // What is not sent is sent again when no answer comes.
         self.socket.send(out, member.address).await;
         out.clear();

@@ -239,9 +239,11 @@ mod tests {
 
     impl Transport for Simulated {
         fn send(&self, id: i64, destination: Destination, request: &Request) -> io::Result<()> {
-            let asked = Asked { destination, request: request.clone(), privilege: Privilege::Administrator };
-            let response = self.board.lock().unwrap().answer(&asked);
-            self.answers.lock().unwrap().push_back((id, response));
+            let Request { net_fn, command, ref data } = *request;
+            let asked = Asked { destination, net_fn, command, data, privilege: Privilege::Administrator };
+            let mut data = Vec::new();
+            let code = self.board.lock().unwrap().answer(&asked, &mut data);
+            self.answers.lock().unwrap().push_back((id, Response { code, data }));
             self.theirs.send(b"!").map(drop)
         }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use ipmi_proto::responder::{Asked, Device};
-use ipmi_proto::{Destination, Request, Response};
+use ipmi_proto::{CompletionCode, Destination};
 
 pub use self::configuration::Configuration;
 
@@ -84,16 +84,26 @@ impl Default for Board {
 }
 
 impl Device for Board {
-    fn answer(&mut self, asked: &Asked) -> Response {
+    fn answer(&mut self, asked: &Asked<'_>, data: &mut Vec<u8>) -> CompletionCode {
         self.commands += 1;
         if self.busy_every > 0 && self.commands.is_multiple_of(self.busy_every) {
-            return Response::refusal(0xc0);
+            return CompletionCode(0xc0);
         }
-        let answer = match asked.destination.bridged() {
-            Some((_, address)) => self.satellite(address, &asked.request),
-            None => self.own(asked.destination.logical_unit(), &asked.request),
+        let unit = asked.destination.logical_unit();
+        let answer = match (asked.destination.bridged(), asked.net_fn.number(), asked.command, asked.data) {
+            (Some((_, address)), ..) => self.satellite(address, asked),
+            // Most of what is ever asked.
+            (None, 0x04, 0x2d, [number]) => self.sensors.get(&(unit, *number)).ok_or(NOT_THERE).map(|said| {
+                data.extend(said);
+                Vec::new()
+            }),
+            (None, ..) => self.own(asked),
         };
-        answer.map_or_else(Response::refusal, Response::done)
+        match answer {
+            Ok(answer) => data.extend(answer),
+            Err(code) => return CompletionCode(code),
+        }
+        CompletionCode::OK
     }
 
     fn is_there(&self, channel: u8, address: u8) -> bool {
@@ -117,9 +127,8 @@ const TOO_MUCH: u8 = 0xca;
 const NOT_THERE: u8 = 0xcb;
 
 impl Board {
-    fn own(&mut self, unit: u8, request: &Request) -> Answer {
-        let data = request.data.as_slice();
-        match (request.net_fn.number(), request.command, data) {
+    fn own(&mut self, asked: &Asked<'_>) -> Answer {
+        match (asked.net_fn.number(), asked.command, asked.data) {
             (0x00, 0x01, _) => {
                 let policy = self.configuration.restore_policy << 5;
                 Ok(vec![u8::from(self.power_is_on) | policy, 0, 0x40, 0])
@@ -136,7 +145,7 @@ impl Board {
                 Ok(vec![count, 0x81, a, b, c, d])
             }
             (0x04, 0x22, _) if !self.device_records.is_empty() => self.reserve(),
-            (0x04, 0x21, _) if !self.device_records.is_empty() => {
+            (0x04, 0x21, data) if !self.device_records.is_empty() => {
                 let records = self.device_records.clone();
                 self.piece(&records, data)
             }
@@ -144,14 +153,11 @@ impl Board {
                 let factors = self.factors.get(&(*sensor, *raw)).ok_or(NOT_THERE)?;
                 Ok([&[raw.wrapping_add(1)], &factors[..]].concat())
             }
-            (0x04, 0x2d, [number]) => {
-                self.sensors.get(&(unit, *number)).map(|said| said.to_vec()).ok_or(NOT_THERE)
-            }
             (0x06, 0x01, _) => {
                 let revision = if self.device_records.is_empty() { 0x03 } else { 0x83 };
                 Ok(vec![0x23, revision, 9, 8, 2, 0x9f, 0x91, 0x12, 0, 2, 0x0f, 0, 0, 0, 0])
             }
-            (0x06, 0x04, _) => Ok(vec![0x55, 0]),
+            (0x06, 0x04, _) => Ok(self.configuration.self_test.to_vec()),
             (0x0a, 0x10, [0, ..]) => {
                 let [low, high] = u16::try_from(self.inventory.len()).unwrap_or(u16::MAX).to_le_bytes();
                 Ok(vec![low, high, 0])
@@ -167,7 +173,7 @@ impl Board {
                 Ok([&[0x51][..], &count, &[0xff, 0xff], &self.both_stamps(), &[0x02]].concat())
             }
             (0x0a, 0x22 | 0x42, _) => self.reserve(),
-            (0x0a, 0x23, _) => {
+            (0x0a, 0x23, data) => {
                 let records = Arc::clone(&self.records);
                 self.piece(&records, data)
             }
@@ -195,8 +201,8 @@ impl Board {
         }
     }
 
-    fn satellite(&self, address: u8, request: &Request) -> Answer {
-        match (request.net_fn.number(), request.command, request.data.as_slice()) {
+    fn satellite(&self, address: u8, asked: &Asked<'_>) -> Answer {
+        match (asked.net_fn.number(), asked.command, asked.data) {
             (0x06, 0x01, _) => Ok(vec![address, 1, 1, 0, 2, 0x01, 0x91, 0x12, 0, 3, 0x0f]),
             (0x04, 0x2d, [number]) => {
                 self.satellites.get(&(address, *number)).map(|said| said.to_vec()).ok_or(NOT_THERE)

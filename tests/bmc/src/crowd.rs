@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ipmi::datagrams::{Arrivals, Datagrams};
 use ipmi_proto::responder::{Account, Responder, Settings};
-use ipmi_proto::{AuthenticationType, CipherSuite, Password, Privilege, UserName};
+use ipmi_proto::{AuthenticationType, CipherSuite, Frames, Password, Privilege, UserName};
 use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 
@@ -147,42 +147,60 @@ async fn serve(
     let mut responder = Responder::new(settings.clone(), seed);
     let port = socket.local_addr().map_or(1, |address| address.port());
     let mut dice = Dice(u64::from(port) << 17 | 1);
-    let mut answers: Vec<(SocketAddr, Vec<Vec<u8>>)> = Vec::new();
+    // The first so many are in use; the others keep their memory.
+    let (mut answers, mut used): (Vec<(SocketAddr, Frames)>, usize) = (Vec::new(), 0);
     while socket.readable().await.is_ok() {
         let now = Instant::now();
-        socket.take(&mut arrivals.borrow_mut(), |datagram, console| {
-            for _ in 0..dice.times(&network) {
-                let mut board = board.lock().expect("a board");
-                if board.silent_after.is_some_and(|after| board.commands >= after) {
-                    continue;
+        {
+            let board = &mut *board.lock().expect("a board");
+            socket.take(&mut arrivals.borrow_mut(), |datagram, console| {
+                if used == 0 || answers.get(used - 1).is_some_and(|(before, _)| *before != console) {
+                    match answers.get_mut(used) {
+                        Some((free, _)) => *free = console,
+                        None => answers.push((console, Frames::new())),
+                    }
+                    used += 1;
                 }
-                if board.starts_again_after.is_some_and(|after| board.commands >= after) {
-                    board.starts_again_after = None;
-                    responder = Responder::new(settings.clone(), [0x5a; 32]);
-                }
-                let answered = responder.receive(datagram, &mut *board, now).unwrap_or_default();
-                match answers.last_mut() {
-                    Some((before, waiting)) if *before == console => waiting.extend(answered),
-                    _ => answers.push((console, answered)),
-                }
-            }
-        });
-        for (console, answers) in answers.drain(..) {
-            if network.is_perfect() {
-                socket.send(&answers, console).await;
-                continue;
-            }
-            for answer in answers {
+                let Some((_, answers)) = answers.get_mut(used - 1) else { return };
                 for _ in 0..dice.times(&network) {
-                    let wait = network.delay + network.jitter.mul_f64(dice.fraction());
-                    let (socket, answer) = (Rc::clone(&socket), answer.clone());
-                    spawn_local(async move {
-                        tokio::time::sleep(wait).await;
-                        socket.send(&[answer], console).await;
-                    });
+                    if board.silent_after.is_some_and(|after| board.commands >= after) {
+                        continue;
+                    }
+                    if board.starts_again_after.is_some_and(|after| board.commands >= after) {
+                        board.starts_again_after = None;
+                        responder = Responder::new(settings.clone(), [0x5a; 32]);
+                    }
+                    // What means nothing is not answered.
+                    let _ = responder.receive(datagram, board, now, answers);
                 }
-            }
+            });
         }
+        for (console, answers) in answers.iter_mut().take(std::mem::take(&mut used)) {
+            if network.is_perfect() {
+                socket.send(answers, *console).await;
+            } else {
+                answers.iter().for_each(|answer| send_over(network, &mut dice, (&socket, *console), answer));
+            }
+            answers.clear();
+        }
+    }
+}
+
+/// Sends an answer once the network has taken its time, and as often as it does.
+fn send_over(
+    network: Network,
+    dice: &mut Dice,
+    (socket, console): (&Rc<Datagrams>, SocketAddr),
+    answer: &[u8],
+) {
+    for _ in 0..dice.times(&network) {
+        let wait = network.delay + network.jitter.mul_f64(dice.fraction());
+        let (socket, mut later) = (Rc::clone(socket), Frames::new());
+        later.push(answer);
+        spawn_local(async move {
+            tokio::time::sleep(wait).await;
+            socket.send(&later, console).await;
+        });
     }
 }
 

@@ -8,6 +8,7 @@ mod board;
 mod crowd;
 mod guest;
 mod line;
+mod recording;
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
@@ -20,6 +21,7 @@ pub use board::{Board, Configuration};
 pub use crowd::{Crowd, Network, settings, settings_with_suites};
 pub use guest::Guest;
 pub use line::SerialLine;
+pub use recording::{Flight, Recording};
 
 /// A running simulator; dropping it ends it.
 #[derive(Debug)]

@@ -89,20 +89,23 @@ impl Destination {
         self.bridge.map(|Bridge { channel, address }| (channel, address))
     }
 
-    /// The message of a session. What another controller is told is inside of one for the first, under the same
+    /// Puts the message of a session behind what is there. What another controller is told is inside of one for the first, under the same
     /// number, as some answer with the inner number and some with the outer one.
-    pub(crate) fn encode(self, request: &Request, number: SequenceNumber) -> Vec<u8> {
+    pub(crate) fn encode(self, request: &Request, number: SequenceNumber, out: &mut Vec<u8>) {
         let number = number.on_the_wire();
         let function = request.net_fn.number() << 2 | self.unit;
         let Some(bridge) = self.bridge else {
-            return framed([CONTROLLER, function], [CONSOLE, number, request.command], &request.data);
+            return framed([CONTROLLER, function], &[CONSOLE, number, request.command], &request.data, out);
         };
-        let inner = framed([bridge.address, function], [CONTROLLER, number, request.command], &request.data);
+        let mut inner = Zeroizing::default();
+        let tail = [CONTROLLER, number, request.command];
+        framed([bridge.address, function], &tail, &request.data, &mut inner);
         match self.transit {
-            None => bridge.passes_on(CONTROLLER, CONSOLE, number, inner),
+            None => bridge.passes_on((CONTROLLER, CONSOLE), number, &inner, out),
             Some(transit) => {
-                let message = bridge.passes_on(transit.address, CONTROLLER, number, inner);
-                transit.passes_on(CONTROLLER, CONSOLE, number, message)
+                let mut message = Zeroizing::default();
+                bridge.passes_on((transit.address, CONTROLLER), number, &inner, &mut message);
+                transit.passes_on((CONTROLLER, CONSOLE), number, &message, out);
             }
         }
     }
@@ -120,9 +123,9 @@ impl Bridge {
     }
 
     /// Tells somebody to pass a message on over this bridge.
-    fn passes_on(self, who: u8, from: u8, number: u8, message: Vec<u8>) -> Vec<u8> {
-        let data = Zeroizing::new([&[self.channel | TRACK_REQUEST], &Zeroizing::new(message)[..]].concat());
-        framed([who, NetFn::APP.number() << 2], [from, number, SEND_MESSAGE], &data)
+    fn passes_on(self, (who, from): (u8, u8), number: u8, message: &[u8], out: &mut Vec<u8>) {
+        let data = Zeroizing::new([&[self.channel | TRACK_REQUEST], message].concat());
+        framed([who, NetFn::APP.number() << 2], &[from, number, SEND_MESSAGE], &data, out);
     }
 }
 
@@ -135,28 +138,39 @@ pub(crate) const TRACK_REQUEST: u8 = 0x40;
 mod tests {
     use super::*;
 
+    fn encoded(destination: Destination, request: &Request) -> Vec<u8> {
+        let mut message = Vec::new();
+        destination.encode(request, SequenceNumber::FIRST, &mut message);
+        message
+    }
+
     #[test]
     fn a_message_for_another_controller_is_inside_of_one_for_the_first() {
         let request = Request::new(NetFn::APP, 1, &[]);
         let there = Destination::on_channel(0, 0x22, 0).unwrap();
         assert_eq!(
-            there.encode(&request, SequenceNumber::FIRST),
+            encoded(there, &request),
             [&[0x20, 0x18, 0xc8, 0x81, 0, 0x34, 0x40][..], &[0x22, 0x18, 0xc6, 0x20, 0, 1, 0xdf], &[0x0b]]
                 .concat()
         );
         let here = Destination::on_channel(0, 0x20, 1).unwrap();
         assert_eq!(here, Destination::unit(1).unwrap());
-        assert_eq!(here.encode(&request, SequenceNumber::FIRST)[1], 0x19);
+        assert_eq!(encoded(here, &request)[1], 0x19);
     }
 
     #[test]
     fn a_message_through_two_others_is_inside_of_two() {
         let request = Request::new(NetFn::APP, 1, &[]);
         let far = Destination::on_channel(0, 0x72, 1).unwrap().through(7, 0x82).unwrap();
+        let framed = |head, tail: [u8; 3], data: &[u8]| {
+            let mut message = Vec::new();
+            framed(head, &tail, data, &mut message);
+            message
+        };
         let innermost = [&[0x72, 0x19, 0x75][..], &[0x20, 0, 1, 0xdf]].concat();
         let inner = framed([0x82, 0x18], [0x20, 0, 0x34], &[&[0x40], &innermost[..]].concat());
         let outer = framed([0x20, 0x18], [0x81, 0, 0x34], &[&[0x47], &inner[..]].concat());
-        assert_eq!(far.encode(&request, SequenceNumber::FIRST), outer);
+        assert_eq!(encoded(far, &request), outer);
         assert_eq!((far.transit(), far.bridged()), (Some((7, 0x82)), Some((0, 0x72))));
     }
 

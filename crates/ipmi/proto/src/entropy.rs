@@ -1,27 +1,37 @@
 //! Numbers nobody can foresee, from a seed that is an argument.
 
-use aes::Aes256;
 use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
+use aes::{Aes256, Block};
 use zeroize::Zeroizing;
 
 /// A stream of octets from one seed: AES-256 over a counter, with the seed as its key.
 pub(crate) struct Entropy {
     key: Aes256,
     drawn: u128,
+    /// The next ones: several cost hardly more than one.
+    ahead: Zeroizing<[[u8; 16]; AHEAD]>,
+    /// How many of those were not drawn yet.
+    left: usize,
 }
 
 impl Entropy {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
         let seed = Zeroizing::new(seed);
-        Self { key: Aes256::new((&*seed).into()), drawn: 0 }
+        Self { key: Aes256::new((&*seed).into()), drawn: 0, ahead: Zeroizing::default(), left: 0 }
     }
 
     /// The next octets.
     pub(crate) fn draw(&mut self) -> [u8; 16] {
-        self.drawn += 1;
-        let mut block = self.drawn.to_le_bytes().into();
-        self.key.encrypt_block(&mut block);
-        block.into()
+        if self.left == 0 {
+            for block in self.ahead.iter_mut().rev() {
+                self.drawn += 1;
+                *block = self.drawn.to_le_bytes();
+            }
+            self.key.encrypt_blocks(Block::cast_slice_from_core_mut(&mut *self.ahead));
+            self.left = AHEAD;
+        }
+        self.left -= 1;
+        self.ahead.get_mut(self.left).map(std::mem::take).unwrap_or_default()
     }
 
     /// A number that is not zero.
@@ -37,6 +47,8 @@ impl std::fmt::Debug for Entropy {
     }
 }
 
+const AHEAD: usize = 8;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,7 +56,8 @@ mod tests {
     #[test]
     fn no_two_draws_are_the_same() {
         let mut entropy = Entropy::new([1; 32]);
-        assert_ne!(entropy.draw(), entropy.draw());
+        let drawn: std::collections::HashSet<_> = (0..100).map(|_| entropy.draw()).collect();
+        assert_eq!(drawn.len(), 100);
         assert_eq!(Entropy::new([1; 32]).draw(), Entropy::new([1; 32]).draw());
         assert_ne!(Entropy::new([1; 32]).draw(), Entropy::new([2; 32]).draw());
         assert_eq!(format!("{entropy:?}"), "Entropy { .. }");

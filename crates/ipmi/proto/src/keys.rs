@@ -2,11 +2,11 @@
 
 use aes::Aes128;
 use aes::cipher::KeyInit as _;
-use subtle::ConstantTimeEq as _;
+use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 use crate::ProtoError;
-use crate::mac::{Code, MacKey, md5};
+use crate::mac::{Code, Hash, Mac, MacKey, md5};
 use crate::suite::{CipherSuite, Integrity};
 
 /// The name of a user of the controller, at most 16 octets; the empty one is the anonymous user.
@@ -149,9 +149,9 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     /// The code of RAKP 2, with which the controller proves that it knows the password.
-    pub(crate) fn rakp2(&self, password: &Password) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn rakp2(&self, password: &Password) -> Mac {
         self.mac(
-            &*password.0,
+            &self.key(&*password.0),
             &[
                 &self.console_id.to_le_bytes(),
                 &self.controller_id.to_le_bytes(),
@@ -159,59 +159,62 @@ impl Exchange {
                 &self.controller_random,
                 &self.guid,
                 &self.role(),
+                self.user.octets(),
             ],
         )
     }
 
     /// The code of RAKP 3, with which the console does.
-    pub(crate) fn rakp3(&self, password: &Password) -> Zeroizing<Vec<u8>> {
-        self.mac(&*password.0, &[&self.controller_random, &self.console_id.to_le_bytes(), &self.role()])
+    pub(crate) fn rakp3(&self, password: &Password) -> Mac {
+        self.mac(
+            &self.key(&*password.0),
+            &[&self.controller_random, &self.console_id.to_le_bytes(), &self.role(), self.user.octets()],
+        )
     }
 
     /// The keys of the session, which are worked out for all its packets, and so take some room.
     pub(crate) fn keys(&self, password: &Password, group: Option<&GroupKey>) -> Box<SessionKeys> {
-        let group = group.map_or(&*password.0, |group| &*group.0);
-        let sik = self.mac(group, &[&self.console_random, &self.controller_random, &self.role()]);
-        let k1 = self.mac(&sik, &[&[1; 20]]);
-        let k2 = self.mac(&sik, &[&[2; 20]]);
+        let group = self.key(group.map_or(&*password.0, |group| &*group.0));
+        let randoms: [&[u8]; 4] =
+            [&self.console_random, &self.controller_random, &self.role(), self.user.octets()];
+        let sik = self.key(&self.mac(&group, &randoms));
         let proof = match self.suite.integrity() {
-            Some(Integrity::Keyed(hash, _)) => Some(Proof::Keyed(hash.key(&k1))),
+            Some(Integrity::Keyed(hash, _)) => Some(Proof::Keyed(hash.key(&self.mac(&sik, &[&[1; 20]])))),
             Some(Integrity::Password) => Some(Proof::Password(password.clone())),
             None => None,
         };
-        let cipher = k2.first_chunk::<16>().filter(|_| !self.suite.is_in_clear());
-        Box::new(SessionKeys {
-            suite: self.suite,
-            sik,
-            proof,
-            cipher: cipher.map(|key| Aes128::new(key.into())),
-        })
+        let cipher = (!self.suite.is_in_clear()).then(|| self.mac(&sik, &[&[2; 20]]));
+        let cipher = cipher.as_deref().and_then(<[u8]>::first_chunk::<16>);
+        let cipher = cipher.map(|key| Aes128::new(key.into()));
+        Box::new(SessionKeys { suite: self.suite, sik, proof, cipher })
     }
 
     /// The code of RAKP 4, with which the controller proves that it has the same keys.
-    pub(crate) fn rakp4(&self, keys: &SessionKeys) -> Zeroizing<Vec<u8>> {
-        let mut code =
-            self.mac(&keys.sik, &[&self.console_random, &self.controller_id.to_le_bytes(), &self.guid]);
-        code.truncate(self.suite.rakp4_octets());
-        code
+    pub(crate) fn rakp4(&self, keys: &SessionKeys) -> Mac {
+        let parts: [&[u8]; 3] = [&self.console_random, &self.controller_id.to_le_bytes(), &self.guid];
+        self.mac(&keys.sik, &parts).truncated(self.suite.rakp4_octets())
     }
 
-    /// The role as it was sent, the length of the name, and the name.
-    fn role(&self) -> Vec<u8> {
-        let name = self.user.octets();
-        let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
-        [&[self.role, length], name].concat()
+    /// The role as it was sent, and the length of the name, which follows them.
+    fn role(&self) -> [u8; 2] {
+        [self.role, u8::try_from(self.user.octets().len()).unwrap_or(u8::MAX)]
     }
 
-    fn mac(&self, key: &[u8], parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
-        self.suite.authentication().map_or_else(Zeroizing::default, |hash| hash.mac(key, parts))
+    /// None in suite 0, which proves nothing.
+    fn key(&self, key: &[u8]) -> Option<MacKey> {
+        self.suite.authentication().map(|hash: Hash| hash.key(key))
+    }
+
+    fn mac(&self, key: &Option<MacKey>, parts: &[&[u8]]) -> Mac {
+        key.as_ref().map_or_else(Mac::none, |key| key.mac(parts))
     }
 }
 
 /// What a session is sealed with.
 pub(crate) struct SessionKeys {
     pub(crate) suite: CipherSuite,
-    sik: Zeroizing<Vec<u8>>,
+    /// `SIK`; none in suite 0.
+    sik: Option<MacKey>,
     /// None in suites without integrity.
     proof: Option<Proof>,
     /// AES with its key; none in suites that do not encrypt.
@@ -230,7 +233,7 @@ impl SessionKeys {
     /// The code that ends a packet, of which the suite says how much is sent; none in suites without integrity.
     pub(crate) fn code(&self, covered: &[u8]) -> Option<Code> {
         Some(match self.proof.as_ref()? {
-            Proof::Keyed(key) => key.code(&[covered]),
+            Proof::Keyed(key) => key.code(covered),
             Proof::Password(password) => {
                 let mut code = Code::default();
                 let hash = md5(&[password.padded(), covered, password.padded()]);
@@ -249,7 +252,12 @@ impl std::fmt::Debug for SessionKeys {
 
 /// Whether two codes are the same, in a time that does not tell where they differ.
 pub(crate) fn same(ours: &[u8], theirs: &[u8]) -> bool {
-    ours.ct_eq(theirs).into()
+    // Sixteen octets at once, which is all there is of most codes.
+    let ((ours, our_rest), (theirs, their_rest)) = (ours.as_chunks::<16>(), theirs.as_chunks::<16>());
+    let wide = |chunk: &[u8; 16]| u128::from_ne_bytes(*chunk);
+    let are_same = |are_same: Choice, (ours, theirs)| are_same & wide(ours).ct_eq(&wide(theirs));
+    let is_long = Choice::from(u8::from(ours.len() == theirs.len()));
+    ours.iter().zip(theirs).fold(is_long & our_rest.ct_eq(their_rest), are_same).into()
 }
 
 pub(crate) fn fits(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
@@ -272,6 +280,20 @@ fn padded(what: &'static str, octets: &[u8]) -> Result<Zeroizing<[u8; 20]>, Prot
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_are_the_same_only_if_every_octet_is() {
+        for length in 0..40 {
+            let code: Vec<u8> = (0..length).collect();
+            assert!(same(&code, &code));
+            for place in 0..code.len() {
+                let mut other = code.clone();
+                other[place] ^= 0x80;
+                assert!(!same(&code, &other) && !same(&other, &code), "octet {place} of {length}");
+                assert!(!same(&code, &code[..place]) && !same(&code[..place], &code), "{place} of {length}");
+            }
+        }
+    }
 
     #[test]
     fn a_password_is_refused_rather_than_cut_and_never_shown() {

@@ -125,16 +125,21 @@ impl<'o> Lan15Packet<'o> {
 
 /// A packet outside of any session.
 pub(crate) fn in_clear(message: &[u8]) -> Vec<u8> {
-    packet(AuthenticationType::None, (0, 0), None, message)
+    let mut out = Vec::new();
+    packet(AuthenticationType::None, (0, 0), None, message, &mut out);
+    out
 }
 
-/// A packet of a session, with its proof.
-pub(crate) fn seal(sealing: &Lan15Sealing, (session_id, number): (u32, u32), message: &[u8]) -> Vec<u8> {
-    if sealing.kind == AuthenticationType::None {
-        return packet(sealing.kind, (session_id, number), None, message);
-    }
-    let code = code(sealing.kind, &sealing.password, session_id, number, message);
-    packet(sealing.kind, (session_id, number), Some(&code), message)
+/// Puts a packet of a session, with its proof, behind what is there.
+pub(crate) fn seal(
+    sealing: &Lan15Sealing,
+    (session_id, number): (u32, u32),
+    message: &[u8],
+    out: &mut Vec<u8>,
+) {
+    let code = (sealing.kind != AuthenticationType::None)
+        .then(|| code(sealing.kind, &sealing.password, session_id, number, message));
+    packet(sealing.kind, (session_id, number), code.as_deref(), message, out);
 }
 
 fn packet(
@@ -142,15 +147,16 @@ fn packet(
     (session_id, number): (u32, u32),
     code: Option<&[u8; 16]>,
     message: &[u8],
-) -> Vec<u8> {
-    let mut packet = IPMI_HEADER.to_vec();
-    packet.push(kind.number());
-    packet.extend(number.to_le_bytes());
-    packet.extend(session_id.to_le_bytes());
-    packet.extend(code.into_iter().flatten());
-    packet.push(u8::try_from(message.len()).unwrap_or(u8::MAX));
-    packet.extend(message.get(..message.len().min(usize::from(u8::MAX))).unwrap_or_default());
-    packet
+    out: &mut Vec<u8>,
+) {
+    out.reserve(IPMI_HEADER.len() + 26 + message.len());
+    out.extend(IPMI_HEADER);
+    out.push(kind.number());
+    out.extend(number.to_le_bytes());
+    out.extend(session_id.to_le_bytes());
+    out.extend(code.into_iter().flatten());
+    out.push(u8::try_from(message.len()).unwrap_or(u8::MAX));
+    out.extend_from_slice(message.get(..message.len().min(usize::from(u8::MAX))).unwrap_or_default());
 }
 
 fn code(
@@ -183,7 +189,8 @@ mod tests {
                 password: Password::new(password).unwrap(),
                 is_first_only: false,
             };
-            let frame = seal(&sealing(b"right"), (7, 9), &[1, 2, 3]);
+            let mut frame = Vec::new();
+            seal(&sealing(b"right"), (7, 9), &[1, 2, 3], &mut frame);
             let packet = Lan15Packet::decode(&frame[4..]).unwrap();
             assert_eq!(packet.open(&sealing(b"right")), Ok(&[1, 2, 3][..]));
             assert_eq!(packet.open(&sealing(b"wrong")), Err(ProtoError::Unauthentic));

@@ -26,6 +26,7 @@ mod command;
 mod destination;
 mod entropy;
 mod error;
+mod frames;
 pub mod fru;
 mod keys;
 mod lan15;
@@ -52,11 +53,13 @@ mod window;
 mod wire;
 
 pub use command::{
-    Command, boot, capabilities, channel, chassis, device_id, device_sdr, event_log, guid, lan, lan6,
-    message_flags, payload, power, raw, security_key, sensor, storage, threshold, user, watchdog,
+    Command, boot, capabilities, channel, chassis, controller, dcmi, device_id, device_sdr, event_log, guid,
+    lan, lan6, message_flags, payload, power, raw, security_key, sensor, storage, system_info, threshold,
+    user, watchdog,
 };
 pub use destination::Destination;
 pub use error::ProtoError;
+pub use frames::Frames;
 pub use keys::{GroupKey, Password, UserName};
 pub use lan15::AuthenticationType;
 pub use linear::{AnalogFormat, Factors, Linearization, Quantity};

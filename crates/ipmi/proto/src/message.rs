@@ -30,6 +30,8 @@ impl NetFn {
     pub const STORAGE: Self = Self(0x0a);
     /// Transport: LAN and serial.
     pub const TRANSPORT: Self = Self(0x0c);
+    /// Groups that others than IPMI have defined, such as DCMI; the first octet of the data says which.
+    pub const GROUP: Self = Self(0x2c);
 
     /// That of a request.
     ///
@@ -70,13 +72,14 @@ impl Request {
     /// Whether it carries a secret, as Set User Password and Set Channel Security Keys do, also on their way to
     /// another controller.
     pub(crate) fn is_secret(&self) -> bool {
-        self.net_fn == NetFn::APP
-            && matches!(self.command, SET_USER_PASSWORD | SET_CHANNEL_KEYS | SEND_MESSAGE)
+        is_secret(self.net_fn, self.command)
     }
 
     /// The message of a session, from the console (software id 81h) to the controller (20h).
     pub(crate) fn encode(&self, number: SequenceNumber) -> Vec<u8> {
-        Destination::CONTROLLER.encode(self, number)
+        let mut message = Vec::new();
+        Destination::CONTROLLER.encode(self, number, &mut message);
+        message
     }
 }
 
@@ -159,16 +162,21 @@ impl Answer {
     }
 }
 
-/// A message of the bus: whom it is for and who it is from, each with a checksum (IPMI 2.0, 13.8).
-pub(crate) fn framed(head: [u8; 2], tail: [u8; 3], data: &[u8]) -> Vec<u8> {
-    // Never grown: there may be a password in it.
-    let mut message = Vec::with_capacity(data.len() + 7);
-    message.extend(head);
-    message.push(checksum(&message));
-    message.extend(tail);
-    message.extend(data);
-    message.push(checksum(message.get(3..).unwrap_or_default()));
-    message
+/// Puts a message of the bus behind what is there: whom it is for and who it is from, each with a checksum (IPMI 2.0,
+/// 13.8).
+pub(crate) fn framed(head: [u8; 2], tail: &[u8], data: &[u8], out: &mut Vec<u8>) {
+    // It does not grow meanwhile: there may be a password in it.
+    out.reserve(4 + tail.len() + data.len());
+    out.extend_from_slice(&head);
+    out.push(checksum(&head));
+    out.extend_from_slice(tail);
+    out.extend_from_slice(data);
+    out.push(checksum(tail).wrapping_add(checksum(data)));
+}
+
+/// Whether a command carries a secret.
+fn is_secret(net_fn: NetFn, command: u8) -> bool {
+    net_fn == NetFn::APP && matches!(command, SET_USER_PASSWORD | SET_CHANNEL_KEYS | SEND_MESSAGE)
 }
 
 /// Tells answers to requests of one session apart (`rqSeq`).
@@ -295,9 +303,9 @@ mod tests {
             number: SequenceNumber(63),
             response: Response { code: CompletionCode(0), data: vec![1, 2, 3] },
         };
-        let call =
-            Call::decode(&Request::new(answer.net_fn, answer.command, &[]).encode(answer.number)).unwrap();
-        let message = call.answered(&answer.response);
+        let request = Request::new(answer.net_fn, answer.command, &[]).encode(answer.number);
+        let mut message = Vec::new();
+        Call::decode(&request).unwrap().answered(answer.response.code, &answer.response.data, &mut message);
         assert_eq!(Answer::decode(&message).as_ref(), Ok(&answer));
         for place in 0..message.len() {
             let mut damaged = message.clone();

@@ -1,4 +1,4 @@
-//! Reading octets one after another, within their bounds.
+//! Reading octets one after another, within their bounds; and room for them.
 
 use crate::ProtoError;
 
@@ -51,5 +51,15 @@ impl<'o> Octets<'o> {
 
     fn truncated(&self) -> ProtoError {
         ProtoError::Truncated { what: self.what }
+    }
+}
+
+/// Room that one message after another is written into; it is not shown, as there may be a secret in it.
+#[derive(Default)]
+pub(crate) struct Scratch(pub(crate) Vec<u8>);
+
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scratch(..)")
     }
 }

@@ -28,8 +28,8 @@ use crate::security_key::{GroupKeyRequest, KeyOperation};
 use crate::sel::SelRecord;
 use crate::serial::SerialConsole;
 use crate::{
-    AnalogFormat, AuthenticationType, CipherSuite, Command as _, CompletionCode, Destination, Event, Login,
-    NetFn, Password, Privilege, Request, Response, Session, Timing, UserName, pong, presence,
+    AnalogFormat, AuthenticationType, CipherSuite, Command as _, CompletionCode, Destination, Event, Frames,
+    Login, NetFn, Password, Privilege, Request, Response, Session, Timing, UserName, pong, presence,
 };
 
 /// Whatever arrives during a login, nothing panics, nothing grows without bound, and the login ends in its time.
@@ -91,7 +91,7 @@ pub fn datagrams(octets: &[u8], now: Instant) {
 pub fn responder(octets: &[u8], now: Instant) {
     struct Untouched;
     impl Device for Untouched {
-        fn answer(&mut self, asked: &Asked) -> Response {
+        fn answer(&mut self, asked: &Asked<'_>, _: &mut Vec<u8>) -> CompletionCode {
             panic!("nobody has signed in, and yet the device was asked: {asked:?}")
         }
     }
@@ -105,12 +105,14 @@ pub fn responder(octets: &[u8], now: Instant) {
     settings = settings.lan15(vec![AuthenticationType::Md5, AuthenticationType::Md2]);
     let mut responder = Responder::new(settings, [7; 32]);
     for datagram in octets.split(|octet| *octet == 0xfe).take(64) {
-        let answers = responder.receive(datagram, &mut Untouched, now).unwrap_or_default();
-        assert!(answers.len() <= 3 && answers.iter().all(|answer| answer.len() < 256), "{answers:02x?}");
+        let mut answers = Frames::new();
+        let taken = responder.receive(datagram, &mut Untouched, now, &mut answers);
+        assert!(answers.len() <= 3 && answers.iter().all(|answer| answer.len() < 256), "{answers:?}");
+        assert!(taken.is_ok() || answers.is_empty(), "what was dropped is answered");
         assert!(responder.sessions() <= most, "{} sessions", responder.sessions());
     }
     let later = now + Duration::from_secs(6);
-    let _ = responder.receive(&crate::lan15::in_clear(&[]), &mut Untouched, later);
+    let _ = responder.receive(&crate::lan15::in_clear(&[]), &mut Untouched, later, &mut Frames::new());
     assert_eq!(responder.sessions(), 0, "a login that nobody finishes is kept");
 }
 
@@ -125,8 +127,9 @@ pub fn responder(octets: &[u8], now: Instant) {
 pub fn answers(octets: &[u8], now: Instant) {
     struct Answering(Response);
     impl Device for Answering {
-        fn answer(&mut self, _: &Asked) -> Response {
-            self.0.clone()
+        fn answer(&mut self, _: &Asked<'_>, data: &mut Vec<u8>) -> CompletionCode {
+            data.extend_from_slice(&self.0.data);
+            self.0.code
         }
         fn is_there(&self, _: u8, _: u8) -> bool {
             true
@@ -158,15 +161,17 @@ pub fn answers(octets: &[u8], now: Instant) {
         let mut told = None;
         while told.is_none() {
             while let Some(datagram) = session.transmit(time) {
-                let answers = responder.receive(&datagram, &mut device, time);
-                for answer in answers.expect("the console sends what can be read") {
-                    let mut changed = answer.clone();
+                let mut answers = Frames::new();
+                let taken = responder.receive(&datagram, &mut device, time, &mut answers);
+                taken.expect("the console sends what can be read");
+                for answer in answers.iter() {
+                    let mut changed = answer.to_vec();
                     let place = usize::from(*bit) * 8 % changed.len();
                     if let Some(octet) = changed.get_mut(place).filter(|_| is_established) {
                         *octet ^= 1 << (bit & 7);
                         let _ = session.receive(&changed, time);
                     }
-                    let _ = session.receive(&answer, time);
+                    let _ = session.receive(answer, time);
                 }
             }
             while let Some(event) = session.event() {

@@ -1,12 +1,12 @@
 //! Packets of IPMI 2.0 sessions (IPMI 2.0, 13.6).
 
-use aes::Aes128;
 use aes::cipher::{BlockModeDecrypt as _, BlockModeEncrypt as _, InnerIvInit as _};
+use aes::{Aes128, Block};
 
 use crate::ProtoError;
 use crate::keys::{SessionKeys, same};
 use crate::octets::Octets;
-use crate::rmcp::{Class, IPMI_HEADER, unwrap_frame};
+use crate::rmcp::IPMI_HEADER;
 
 /// What a packet carries (IPMI 2.0, table 13-16).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,10 +68,8 @@ pub(crate) struct Packet<'o> {
 }
 
 impl<'o> Packet<'o> {
-    pub(crate) fn decode(frame: &'o [u8]) -> Result<Self, ProtoError> {
-        let (Class::Ipmi, body) = unwrap_frame(frame)? else {
-            return Err(ProtoError::Unexpected { what: "the class of an RMCP frame", value: 6 });
-        };
+    /// Reads what follows the header of RMCP.
+    pub(crate) fn decode(body: &'o [u8]) -> Result<Self, ProtoError> {
         let mut octets = Octets::new("an IPMI packet", body);
         let [format, kind] = octets.array()?;
         if format != RMCP_PLUS {
@@ -97,8 +95,9 @@ impl<'o> Packet<'o> {
         if is_outside { Ok(self.content) } else { Err(ProtoError::Unauthentic) }
     }
 
-    /// What a packet of the session carries, if it proves that it comes from the other end.
-    pub(crate) fn open(&self, keys: &SessionKeys) -> Result<Vec<u8>, ProtoError> {
+    /// What a packet of the session carries, if it proves that it comes from the other end; it takes the place of
+    /// what was in the room before.
+    pub(crate) fn open(&self, keys: &SessionKeys, plain: &mut Vec<u8>) -> Result<(), ProtoError> {
         if self.is_authenticated != keys.suite.is_authenticated()
             || self.is_encrypted == keys.suite.is_in_clear()
         {
@@ -107,10 +106,12 @@ impl<'o> Packet<'o> {
         if keys.suite.is_authenticated() && !self.is_proven(keys) {
             return Err(ProtoError::Unauthentic);
         }
+        plain.clear();
         match &keys.cipher {
-            None => Ok(self.content.to_vec()),
-            Some(cipher) => decrypt(cipher, self.content),
+            None => plain.extend_from_slice(self.content),
+            Some(cipher) => decrypt(cipher, self.content, plain)?,
         }
+        Ok(())
     }
 
     fn is_proven(&self, keys: &SessionKeys) -> bool {
@@ -127,54 +128,53 @@ impl<'o> Packet<'o> {
 
 /// A packet outside of a session.
 pub(crate) fn in_clear(payload: Payload, content: &[u8]) -> Vec<u8> {
-    let mut packet = begun(payload.number(), (0, 0), content.len());
-    packet.extend(content);
+    let mut packet = Vec::new();
+    begin(payload.number(), (0, 0), content.len(), &mut packet);
+    packet.extend_from_slice(content);
     packet
 }
 
-/// A packet of a session. The initial vector must not be foreseeable.
+/// Puts a packet of a session behind what is there. The initial vector must not be foreseeable.
 pub(crate) fn seal(
     keys: &SessionKeys,
     head: (u32, u32),
     (payload, content): (Payload, &[u8]),
     initial_vector: [u8; 16],
-) -> Vec<u8> {
+    out: &mut Vec<u8>,
+) {
+    let start = out.len();
     let proven = if keys.suite.is_authenticated() { AUTHENTICATED } else { 0 };
-    let mut packet = match &keys.cipher {
+    match &keys.cipher {
         None => {
-            let mut packet = begun(payload.number() | proven, head, content.len());
-            packet.extend(content);
-            packet
+            begin(payload.number() | proven, head, content.len(), out);
+            out.extend_from_slice(content);
         }
         Some(cipher) => {
             let kind = payload.number() | ENCRYPTED | proven;
-            let mut packet = begun(kind, head, encrypted_octets(content.len()));
-            encrypt(cipher, initial_vector, content, &mut packet);
-            packet
+            begin(kind, head, encrypted_octets(content.len()), out);
+            encrypt(cipher, initial_vector, content, out);
         }
-    };
-    if proven != 0 {
-        let mut padding: u8 = 0;
-        while !(packet.len() - IPMI_HEADER.len() + 2).is_multiple_of(4) {
-            packet.push(0xff);
-            padding += 1;
-        }
-        packet.extend([padding, NEXT_HEADER]);
-        let code = keys.code(packet.get(IPMI_HEADER.len()..).unwrap_or_default());
-        packet.extend(code.iter().flat_map(|code| code.iter()).take(keys.suite.code_octets()));
     }
-    packet
+    if proven != 0 {
+        let covered = |out: &Vec<u8>| out.len() - start - IPMI_HEADER.len();
+        let padding = (covered(out) + 2).next_multiple_of(4) - (covered(out) + 2);
+        out.extend(std::iter::repeat_n(0xff, padding));
+        out.extend([u8::try_from(padding).unwrap_or_default(), NEXT_HEADER]);
+        if let Some(code) = keys.code(out.get(start + IPMI_HEADER.len()..).unwrap_or_default()) {
+            out.extend_from_slice(code.get(..keys.suite.code_octets()).unwrap_or_default());
+        }
+    }
 }
 
-/// The headers of a packet that carries so many octets, with room for all that follows.
-fn begun(kind: u8, (session_id, number): (u32, u32), length: usize) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(IPMI_HEADER.len() + 12 + length + 3 + 2 + 16);
-    octets.extend(IPMI_HEADER);
-    octets.extend([RMCP_PLUS, kind]);
-    octets.extend(session_id.to_le_bytes());
-    octets.extend(number.to_le_bytes());
-    octets.extend(u16::try_from(length).unwrap_or(u16::MAX).to_le_bytes());
-    octets
+/// The headers of a packet that carries so many octets, with room for all that follows: what is to be encrypted is
+/// never left behind where the packet was before it had to grow.
+fn begin(kind: u8, (session_id, number): (u32, u32), length: usize, out: &mut Vec<u8>) {
+    out.reserve(IPMI_HEADER.len() + 12 + length + 3 + 2 + 16);
+    let [a, b, c, d] = IPMI_HEADER;
+    let [e, f, g, h] = session_id.to_le_bytes();
+    let [i, j, k, l] = number.to_le_bytes();
+    let [m, n] = u16::try_from(length).unwrap_or(u16::MAX).to_le_bytes();
+    out.extend_from_slice(&[a, b, c, d, RMCP_PLUS, kind, e, f, g, h, i, j, k, l, m, n]);
 }
 
 /// With the initial vector, and a pad that has at least its length.
@@ -183,43 +183,41 @@ fn encrypted_octets(length: usize) -> usize {
 }
 
 /// AES-CBC-128 with a pad of 1, 2, 3 … and its length (IPMI 2.0, 13.29).
-fn encrypt(cipher: &Aes128, initial_vector: [u8; 16], content: &[u8], sealed: &mut Vec<u8>) {
+fn encrypt(cipher: &Aes128, initial_vector: [u8; 16], content: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&initial_vector);
+    let start = out.len();
+    out.extend_from_slice(content);
+    let padding = 15 - content.len() % 16;
+    out.extend_from_slice(PAD.get(..padding).unwrap_or_default());
+    out.push(u8::try_from(padding).unwrap_or_default());
     let mut chain = cbc::Encryptor::inner_iv_init(cipher, (&initial_vector).into());
-    sealed.extend(initial_vector);
-    let (blocks, rest) = content.as_chunks::<16>();
-    // The last block is the rest, the pad, and its length.
-    let mut last = [0; 16];
-    let padding = 15 - u8::try_from(rest.len()).unwrap_or(15);
-    let pad = (1..=padding).chain([padding]);
-    last.iter_mut().zip(rest.iter().copied().chain(pad)).for_each(|(to, from)| *to = from);
-    for block in blocks.iter().chain([&last]) {
-        let mut block = (*block).into();
-        chain.encrypt_block(&mut block);
-        sealed.extend(block);
-    }
+    let (blocks, _none) = out.get_mut(start..).unwrap_or_default().as_chunks_mut();
+    chain.encrypt_blocks(Block::cast_slice_from_core_mut(blocks));
 }
 
-fn decrypt(cipher: &Aes128, sealed: &[u8]) -> Result<Vec<u8>, ProtoError> {
+/// Puts what was encrypted behind what is there.
+fn decrypt(cipher: &Aes128, sealed: &[u8], plain: &mut Vec<u8>) -> Result<(), ProtoError> {
     let damaged = || ProtoError::Damaged { what: "an encrypted payload" };
     let (initial_vector, sealed) = sealed.split_first_chunk::<16>().ok_or_else(damaged)?;
-    let (blocks, []) = sealed.as_chunks::<16>() else { return Err(damaged()) };
-    let mut chain = cbc::Decryptor::inner_iv_init(cipher, initial_vector.into());
-    let mut plain = Vec::with_capacity(sealed.len());
-    for block in blocks {
-        let mut block = (*block).into();
-        chain.decrypt_block(&mut block);
-        plain.extend(block);
-    }
-    let padding = plain.pop().ok_or_else(damaged)?;
-    let length = plain.len().checked_sub(padding.into()).ok_or_else(damaged)?;
-    let is_in_order = padding < 16 && plain.iter().skip(length).copied().eq(1..=padding);
-    if !is_in_order {
+    if !sealed.len().is_multiple_of(16) {
         return Err(damaged());
     }
-    plain.truncate(length);
-    Ok(plain)
+    let start = plain.len();
+    plain.extend_from_slice(sealed);
+    let (blocks, _none) = plain.get_mut(start..).unwrap_or_default().as_chunks_mut();
+    let mut chain = cbc::Decryptor::inner_iv_init(cipher, initial_vector.into());
+    chain.decrypt_blocks(Block::cast_slice_from_core_mut(blocks));
+    let (padding, padded) = plain.get(start..).and_then(<[u8]>::split_last).ok_or_else(damaged)?;
+    let length = padded.len().checked_sub((*padding).into()).ok_or_else(damaged)?;
+    if padded.get(length..) != PAD.get(..(*padding).into()) {
+        return Err(damaged());
+    }
+    plain.truncate(start + length);
+    Ok(())
 }
 
+/// As much of it as is missing in the last block, before the length of that.
+const PAD: [u8; 15] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 /// In the place of the authentication type of IPMI 1.5.
 pub(crate) const RMCP_PLUS: u8 = 6;
 const ENCRYPTED: u8 = 0x80;
@@ -240,11 +238,12 @@ mod tests {
             let mut sealed = Vec::new();
             encrypt(&key, [9; 16], &content, &mut sealed);
             assert_eq!(sealed.len(), encrypted_octets(length));
-            assert_eq!(decrypt(&key, &sealed).as_deref(), Ok(&content[..]));
+            let mut plain = vec![0x11];
+            assert_eq!(decrypt(&key, &sealed, &mut plain), Ok(()));
+            assert_eq!(plain, [&[0x11], &content[..]].concat());
         }
-        assert!(decrypt(&key, &[0; 32]).is_err());
-        assert!(decrypt(&key, &[0; 16]).is_err());
-        assert!(decrypt(&key, &[0; 33]).is_err());
-        assert!(decrypt(&key, &[]).is_err());
+        for damaged in [&[0; 32][..], &[0; 16], &[0; 33], &[]] {
+            assert!(decrypt(&key, damaged, &mut Vec::new()).is_err());
+        }
     }
 }

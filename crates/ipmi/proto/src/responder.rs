@@ -10,24 +10,29 @@ mod login;
 mod required;
 mod settings;
 
+use std::fmt;
 use std::time::{Duration, Instant};
+
+use zeroize::Zeroize as _;
 
 use self::established::Established;
 use self::lan15_login::Challenged15;
 use self::login::{Challenged, Opened};
 use crate::entropy::Entropy;
 use crate::message::Call;
+use crate::octets::Scratch;
 use crate::packet::{self, Packet, Payload};
 use crate::rmcp::{self, Class, unwrap_frame};
 use crate::wire::Frame;
-use crate::{Destination, Privilege, ProtoError, Request, Response, lan15};
+use crate::{CompletionCode, Destination, Frames, NetFn, Privilege, ProtoError, Request, Response, lan15};
 
 pub use self::settings::{Account, Settings};
 
 /// What answers the commands of sessions: the controller itself, and those behind it.
 pub trait Device {
-    /// Answers a command; the level of privilege that it takes was checked already.
-    fn answer(&mut self, asked: &Asked) -> Response;
+    /// Answers a command; the level of privilege that it takes was checked already. What follows the completion code is
+    /// added to `data`, which is empty.
+    fn answer(&mut self, asked: &Asked<'_>, data: &mut Vec<u8>) -> CompletionCode;
 
     /// Whether a controller has this address on this channel, so that messages for it are passed on.
     fn is_there(&self, channel: u8, address: u8) -> bool {
@@ -43,14 +48,35 @@ pub trait Device {
 }
 
 /// A command of a session, as the device sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Asked<'o> {
     /// Who is asked.
     pub destination: Destination,
-    /// What.
-    pub request: Request,
+    /// The group of the command.
+    pub net_fn: NetFn,
+    /// Its number in the group.
+    pub command: u8,
+    /// What follows it.
+    pub data: &'o [u8],
     /// The level of the session that asks.
     pub privilege: Privilege,
+}
+
+impl Asked<'_> {
+    /// The command alone.
+    #[must_use]
+    pub fn request(&self) -> Request {
+        Request::new(self.net_fn, self.command, self.data)
+    }
+}
+
+/// As a [`Request`] is shown, which may have a secret in it.
+impl fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Asked");
+        shown.field("destination", &self.destination).field("request", &self.request());
+        shown.field("privilege", &self.privilege).finish()
+    }
 }
 
 /// The controller's end of any number of sessions.
@@ -60,6 +86,18 @@ pub struct Responder {
     entropy: Entropy,
     /// At most as many as the settings allow.
     slots: Vec<Slot>,
+    room: Room,
+}
+
+/// What is used again for every datagram.
+#[derive(Debug, Default)]
+struct Room {
+    /// What is asked, in clear.
+    plain: Scratch,
+    /// What the device answers.
+    data: Scratch,
+    /// The messages that answer it, in clear.
+    said: Frames,
 }
 
 /// A session, or what may become one.
@@ -83,7 +121,7 @@ impl Responder {
     /// One without sessions. The seed must come from a source that nobody can foresee.
     #[must_use]
     pub fn new(settings: Settings, seed: [u8; 32]) -> Self {
-        Self { settings, entropy: Entropy::new(seed), slots: Vec::new() }
+        Self { settings, entropy: Entropy::new(seed), slots: Vec::new(), room: Room::default() }
     }
 
     /// How many sessions there are, and logins that are under way.
@@ -92,7 +130,8 @@ impl Responder {
         self.slots.len()
     }
 
-    /// Takes a datagram from a console, and says what is to be sent back to it: a bridged command has two answers.
+    /// Takes a datagram from a console, and adds to the answers what is to be sent back to it: a bridged command has
+    /// two or three.
     ///
     /// # Errors
     /// When it is not genuine, or means nothing; it was dropped.
@@ -101,38 +140,39 @@ impl Responder {
         datagram: &[u8],
         device: &mut D,
         now: Instant,
-    ) -> Result<Vec<Vec<u8>>, ProtoError> {
-        if let (Class::Asf, body) = unwrap_frame(datagram)? {
-            return rmcp::answer_ping(body).map(|pong| vec![pong]);
-        }
-        self.slots.retain(|slot| now < slot.ends_at());
-        let frame = Frame::decode(datagram)?;
-        match (frame.session_id(), &frame) {
-            (0, Frame::RmcpPlus(packet)) => self.outside(packet, now),
-            (0, Frame::Lan15(packet)) => {
-                let call = Call::decode(packet.in_clear()?)?;
-                let response = self.answer_outside(&call, now)?;
-                Ok(vec![lan15::in_clear(&call.answered(&response))])
+        answers: &mut Frames,
+    ) -> Result<(), ProtoError> {
+        let body = match unwrap_frame(datagram)? {
+            (Class::Asf, body) => {
+                answers.push(&rmcp::answer_ping(body)?);
+                return Ok(());
             }
-            (id, frame) => self.inside(id, frame, device, now),
+            (Class::Ipmi, body) => body,
+        };
+        self.slots.retain(|slot| now < slot.ends_at());
+        let frame = Frame::inside(body)?;
+        match (frame.session_id(), &frame) {
+            (0, Frame::RmcpPlus(packet)) => self.outside(packet, now, answers),
+            (0, Frame::Lan15(packet)) => {
+                let answer = self.message_outside(packet.in_clear()?, now)?;
+                answers.push(&lan15::in_clear(&answer));
+                Ok(())
+            }
+            (id, frame) => self.inside(id, frame, device, now, answers),
         }
     }
 
     /// What belongs to no session: the steps of a login, and what everybody may ask.
-    fn outside(&mut self, packet: &Packet<'_>, now: Instant) -> Result<Vec<Vec<u8>>, ProtoError> {
+    fn outside(&mut self, packet: &Packet<'_>, now: Instant, answers: &mut Frames) -> Result<(), ProtoError> {
         let content = packet.in_clear()?;
         let (payload, answer) = match packet.payload {
             Payload::OpenSessionRequest => (Payload::OpenSessionResponse, self.open_session(content, now)?),
             Payload::Rakp1 => (Payload::Rakp2, self.rakp1(content, now)?),
             Payload::Rakp3 => match self.rakp3(content, now)? {
                 Some(answer) => (Payload::Rakp4, answer),
-                None => return Ok(Vec::new()),
+                None => return Ok(()),
             },
-            Payload::Ipmi => {
-                let call = Call::decode(content)?;
-                let response = self.answer_outside(&call, now)?;
-                (Payload::Ipmi, call.answered(&response))
-            }
+            Payload::Ipmi => (Payload::Ipmi, self.message_outside(content, now)?),
             other => {
                 return Err(ProtoError::Unexpected {
                     what: "the type of a payload outside of a session",
@@ -140,7 +180,17 @@ impl Responder {
                 });
             }
         };
-        Ok(vec![packet::in_clear(payload, &answer)])
+        answers.push(&packet::in_clear(payload, &answer));
+        Ok(())
+    }
+
+    /// The answer to a message outside of a session.
+    fn message_outside(&mut self, message: &[u8], now: Instant) -> Result<Vec<u8>, ProtoError> {
+        let call = Call::decode(message)?;
+        let Response { code, data } = self.answer_outside(&call, now)?;
+        let mut answer = Vec::new();
+        call.answered(code, &data, &mut answer);
+        Ok(answer)
     }
 
     fn inside<D: Device + ?Sized>(
@@ -149,33 +199,36 @@ impl Responder {
         frame: &Frame<'_>,
         device: &mut D,
         now: Instant,
-    ) -> Result<Vec<Vec<u8>>, ProtoError> {
-        let place = self.slots.iter().position(|slot| slot.id == id).ok_or(ProtoError::Unauthentic)?;
-        let Some(slot) = self.slots.get_mut(place) else { return Err(ProtoError::Unauthentic) };
+        answers: &mut Frames,
+    ) -> Result<(), ProtoError> {
+        let active = self.established();
+        let Self { settings, entropy, slots, room } = self;
+        let Room { plain: Scratch(plain), data: Scratch(data), said } = room;
+        let place = slots.iter().position(|slot| slot.id == id).ok_or(ProtoError::Unauthentic)?;
+        let Some(slot) = slots.get_mut(place) else { return Err(ProtoError::Unauthentic) };
         if let State::Challenged15(challenged) = &slot.state {
             let Frame::Lan15(packet) = frame else { return Err(ProtoError::Unauthentic) };
-            let (answer, session) = challenged.activate(packet, &mut self.entropy)?;
-            if let Some(session) = session {
+            if let Some(session) = challenged.activate(packet, entropy, answers)? {
                 *slot = Slot { id, heard_at: now, state: State::Established(Box::new(session)) };
             }
-            return Ok(vec![answer]);
+            return Ok(());
         }
         let State::Established(session) = &mut slot.state else { return Err(ProtoError::Unauthentic) };
-        let call = session.open(frame)?;
+        let call = session.open(frame, plain)?;
         slot.heard_at = now;
-        if let Some(again) = session.answered_before(&call, now) {
-            return Ok(again.iter().map(|answer| session.seal(answer, &mut self.entropy)).collect());
+        said.clear();
+        if !session.was_answered(&call, said, now) {
+            session.answer(&call, device, (settings, active), now, (data, said));
         }
-        let active = self.established();
-        let Some(State::Established(session)) = self.slots.get_mut(place).map(|slot| &mut slot.state) else {
-            return Err(ProtoError::Unauthentic);
-        };
-        let answers = session.answer(&call, device, &self.settings, active, now);
-        let frames = answers.iter().map(|answer| session.seal(answer, &mut self.entropy)).collect();
+        let is_secret = call.is_secret();
+        said.iter().for_each(|message| session.seal(message, entropy, answers));
         if session.is_closed() {
-            self.slots.swap_remove(place);
+            slots.swap_remove(place);
         }
-        Ok(frames)
+        if is_secret {
+            plain.zeroize();
+        }
+        Ok(())
     }
 
     fn established(&self) -> usize {

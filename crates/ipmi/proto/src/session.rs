@@ -19,7 +19,7 @@ use crate::entropy::Entropy;
 use crate::message::{Answer, SequenceNumber};
 use crate::wire::Frame;
 use crate::{
-    AuthenticationType, CipherSuite, Command as _, CompletionCode, Destination, GroupKey, Password,
+    AuthenticationType, CipherSuite, Command as _, CompletionCode, Destination, Frames, GroupKey, Password,
     Privilege, Protection, ProtoError, Request, Response, UserName, lan15,
 };
 
@@ -368,18 +368,33 @@ impl Session {
 
     /// The next datagram for the controller.
     pub fn transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
-        if let Phase::Open(session) = &mut self.phase {
-            while session.has_room(self.timing.open_requests) {
-                if let Some(frame) = session.resume(&mut self.entropy, now) {
-                    self.out.push_back(frame);
-                    continue;
-                }
-                let Some((id, destination, request)) = self.waiting.pop_front() else { break };
-                let (until, request) = (now + self.timing.limit, (destination, request));
-                self.out.push_back(session.send(Purpose::Caller(id), request, until, &mut self.entropy, now));
-            }
+        let mut datagram = Vec::new();
+        self.write_next(&mut datagram, now).then_some(datagram)
+    }
+
+    /// Adds all datagrams for the controller that there are now.
+    pub fn transmit_into(&mut self, frames: &mut Frames, now: Instant) {
+        while frames.add_if(|out| self.write_next(out, now)) {}
+    }
+
+    /// Whether there was another datagram to put behind what is there.
+    fn write_next(&mut self, out: &mut Vec<u8>, now: Instant) -> bool {
+        if let Some(frame) = self.out.pop_front() {
+            out.extend_from_slice(&frame);
+            return true;
         }
-        self.out.pop_front()
+        let Self { phase: Phase::Open(session), waiting, entropy, timing, .. } = self else { return false };
+        if !session.has_room(timing.open_requests) {
+            return false;
+        }
+        if let Some(frame) = session.resume(entropy, now) {
+            out.extend_from_slice(&frame);
+            return true;
+        }
+        let Some((id, destination, request)) = waiting.pop_front() else { return false };
+        let (until, asked) = (now + timing.limit, (destination, request));
+        session.write(Purpose::Caller(id), asked, until, (entropy, now), out);
+        true
     }
 
     /// What has come of something, oldest first.

@@ -20,8 +20,13 @@ impl<'o> Frame<'o> {
         let (Class::Ipmi, body) = unwrap_frame(frame)? else {
             return Err(ProtoError::Unexpected { what: "the class of an RMCP frame", value: 6 });
         };
+        Self::inside(body)
+    }
+
+    /// Reads what follows the header of RMCP.
+    pub(crate) fn inside(body: &'o [u8]) -> Result<Self, ProtoError> {
         match Octets::new("an IPMI packet", body).u8()? {
-            packet::RMCP_PLUS => Packet::decode(frame).map(Self::RmcpPlus),
+            packet::RMCP_PLUS => Packet::decode(body).map(Self::RmcpPlus),
             _ => Lan15Packet::decode(body).map(Self::Lan15),
         }
     }
@@ -60,34 +65,42 @@ impl Wire {
         Self { sealing, outbound_id, inbound_id, sent: 0, received: Window::default() }
     }
 
-    /// The next packet. The initial vector must not be foreseeable.
-    pub(crate) fn seal(&mut self, payload: Payload, content: &[u8], initial_vector: [u8; 16]) -> Vec<u8> {
+    /// Puts the next packet behind what is there. The initial vector must not be foreseeable.
+    pub(crate) fn seal(
+        &mut self,
+        payload: Payload,
+        content: &[u8],
+        initial_vector: [u8; 16],
+        out: &mut Vec<u8>,
+    ) {
         self.sent = self.sent.wrapping_add(1).max(1);
         let head = (self.outbound_id, self.sent);
         match &self.sealing {
-            Sealing::RmcpPlus(keys) => packet::seal(keys, head, (payload, content), initial_vector),
-            Sealing::Lan15(sealing) => lan15::seal(sealing, head, content),
+            Sealing::RmcpPlus(keys) => packet::seal(keys, head, (payload, content), initial_vector, out),
+            Sealing::Lan15(sealing) => lan15::seal(sealing, head, content, out),
         }
     }
 
-    /// What a packet of this session carries, if it is genuine and new.
-    pub(crate) fn open(&mut self, frame: &Frame<'_>) -> Result<(Payload, Vec<u8>), ProtoError> {
+    /// What a packet of this session carries, if it is genuine and new; it takes the place of what was in the room.
+    pub(crate) fn open(&mut self, frame: &Frame<'_>, plain: &mut Vec<u8>) -> Result<Payload, ProtoError> {
         if frame.session_id() != self.inbound_id {
             return Err(ProtoError::Unauthentic);
         }
         match (&self.sealing, frame) {
             (Sealing::RmcpPlus(keys), Frame::RmcpPlus(packet)) => {
-                let content = packet.open(keys)?;
+                packet.open(keys, plain)?;
                 self.received.accept(packet.number)?;
-                Ok((packet.payload, content))
+                Ok(packet.payload)
             }
             (Sealing::Lan15(sealing), Frame::Lan15(packet)) => {
-                let message = packet.open(sealing)?.to_vec();
+                let message = packet.open(sealing)?;
+                plain.clear();
+                plain.extend_from_slice(message);
                 // Packets without a proof have no number that could be believed.
                 if packet.kind != lan15::AuthenticationType::None {
                     self.received.accept(packet.number)?;
                 }
-                Ok((Payload::Ipmi, message))
+                Ok(Payload::Ipmi)
             }
             _ => Err(ProtoError::Unauthentic),
         }

@@ -129,6 +129,10 @@ impl Listing {
         let rest = match (self.format, &self.layout) {
             (Format::Json, _) => if self.is_empty() { "[]\n" } else { "\n]\n" }.to_owned(),
             (Format::Csv, None) => self.begin(),
+            // Somebody who looks would take silence for a failure.
+            (Format::Table | Format::List, _) if self.is_empty() && self.printer.is_for_a_terminal() => {
+                "there is none\n".to_owned()
+            }
             (Format::Table, None) if !self.is_empty() => {
                 let (names, (width, screen)) = (self.columns(), self.printer.paper());
                 gathered(&names, &self.first).print(width, screen)

@@ -79,6 +79,10 @@ impl Printer {
         if matches!(format, Format::Json | Format::Csv) { self.whole(text) } else { text }
     }
 
+    pub(super) fn is_for_a_terminal(&self) -> bool {
+        self.screen.table_width().is_some()
+    }
+
     /// How wide a table may be; in a pipe nothing is shortened.
     pub(super) fn paper(&self) -> (usize, &Screen) {
         (self.screen.table_width().unwrap_or(usize::MAX), &self.screen)

@@ -1,6 +1,6 @@
 //! Which commands are not the same done twice as done once.
 
-use super::Request;
+use super::{NetFn, Request};
 use crate::destination::SEND_MESSAGE;
 
 impl Request {
@@ -10,17 +10,7 @@ impl Request {
     /// number (IPMI 2.0, 6.12.13): so it is done once or not at all, but whether it was done may stay unknown.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
-        match (self.net_fn.number(), self.command, self.data.as_slice()) {
-            // Chassis Control: a second cycle, reset, pulse or interrupt is one too many; on, off and soft are not.
-            (0x00, 0x02, [control, ..]) => matches!(control & 0x0f, 0 | 1 | 5),
-            // Cold Reset, Warm Reset, Manufacturing Test On; a message for another controller may be anything.
-            (0x06, 0x02..=0x04, _) => self.command == 0x04,
-            (0x06, SEND_MESSAGE, _) => false,
-            // Platform Event; Add SDR, Partial Add SDR; Add SEL Entry.
-            (0x04, 0x02, _) | (0x0a, 0x24 | 0x25 | 0x44, _) => false,
-            // Groups, OEM groups and firmware: nobody knows.
-            (number, ..) => number < 0x2c || number == 0x2c && self.reads_dcmi(),
-        }
+        is_repeatable(self.net_fn, self.command, &self.data)
     }
 
     /// Whether its answer may take much longer than others, and it is better not sent again meanwhile: switching the
@@ -28,10 +18,21 @@ impl Request {
     pub(crate) fn takes_its_time(&self) -> bool {
         (self.net_fn.number(), self.command) == (0x00, 0x02) || !self.is_repeatable()
     }
+}
 
-    /// The commands of DCMI that change nothing: their numbers are below those of power limits.
-    fn reads_dcmi(&self) -> bool {
-        self.data.first() == Some(&0xdc) && self.command <= 0x03
+pub(super) fn is_repeatable(net_fn: NetFn, command: u8, data: &[u8]) -> bool {
+    match (net_fn.number(), command, data) {
+        // Chassis Control: a second cycle, reset, pulse or interrupt is one too many; on, off and soft are not.
+        (0x00, 0x02, [control, ..]) => matches!(control & 0x0f, 0 | 1 | 5),
+        // Cold Reset, Warm Reset, Manufacturing Test On; a message for another controller may be anything.
+        (0x06, 0x02..=0x04, _) => command == 0x04,
+        (0x06, SEND_MESSAGE, _) => false,
+        // Platform Event; Add SDR, Partial Add SDR; Add SEL Entry.
+        (0x04, 0x02, _) | (0x0a, 0x24 | 0x25 | 0x44, _) => false,
+        // The commands of DCMI that change nothing: their numbers are below those of power limits.
+        (0x2c, 0..=0x03, [0xdc, ..]) => true,
+        // Groups, OEM groups and firmware: nobody knows.
+        (number, ..) => number < 0x2c,
     }
 }
 

@@ -9,10 +9,9 @@ use crate::{NetFn, ProtoError, UserName};
 
 impl Responder {
     /// Answers what belongs to no session; anything else is not answered at all.
-    pub(super) fn answer_outside(&mut self, call: &Call, now: Instant) -> Result<Response, ProtoError> {
-        let request = &call.request;
-        if (request.net_fn, request.command) == (NetFn::APP, GET_SESSION_CHALLENGE) {
-            return self.challenge(&request.data, now);
+    pub(super) fn answer_outside(&mut self, call: &Call<'_>, now: Instant) -> Result<Response, ProtoError> {
+        if (call.net_fn, call.command) == (NetFn::APP, GET_SESSION_CHALLENGE) {
+            return self.challenge(call.data, now);
         }
         self.settings.public_answer(call).ok_or(ProtoError::Unauthentic)
     }
@@ -20,12 +19,11 @@ impl Responder {
 
 impl Settings {
     /// The answers that need no session.
-    pub(super) fn public_answer(&self, call: &Call) -> Option<Response> {
-        let request = &call.request;
-        match (request.net_fn, request.command) {
+    pub(super) fn public_answer(&self, call: &Call<'_>) -> Option<Response> {
+        match (call.net_fn, call.command) {
             (NetFn::APP, GET_SYSTEM_GUID) => Some(Response::done(self.guid.to_vec())),
-            (NetFn::APP, GET_AUTHENTICATION_CAPABILITIES) => Some(self.capabilities(&request.data)),
-            (NetFn::APP, GET_CIPHER_SUITES) => Some(self.piece_of_suites(&request.data)),
+            (NetFn::APP, GET_AUTHENTICATION_CAPABILITIES) => Some(self.capabilities(call.data)),
+            (NetFn::APP, GET_CIPHER_SUITES) => Some(self.piece_of_suites(call.data)),
             _ => None,
         }
     }

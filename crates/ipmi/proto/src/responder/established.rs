@@ -3,14 +3,16 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use zeroize::Zeroizing;
+
 use super::{Asked, Device, Settings, required};
 use crate::destination::{SEND_MESSAGE, TRACK_REQUEST};
 use crate::entropy::Entropy;
 use crate::keys::same;
-use crate::message::{CONTROLLER, Call, Response};
+use crate::message::{CONTROLLER, Call, CompletionCode, Response};
 use crate::packet::Payload;
 use crate::wire::{Frame, Wire};
-use crate::{Destination, NetFn, Privilege, ProtoError};
+use crate::{Destination, Frames, NetFn, Privilege, ProtoError};
 
 #[derive(Debug)]
 pub(super) struct Established {
@@ -22,8 +24,16 @@ pub(super) struct Established {
     /// RAKP 3's code and the answer to it, until something else arrives.
     rakp4: Option<(Vec<u8>, Vec<u8>)>,
     /// The last answers to what must not be done twice.
-    answered: VecDeque<(Call, Vec<Vec<u8>>, Instant)>,
+    answered: VecDeque<Answered>,
     is_closed: bool,
+}
+
+/// A request that must not be done twice, and the messages that have answered it.
+#[derive(Debug)]
+struct Answered {
+    call: Zeroizing<Vec<u8>>,
+    messages: Frames,
+    at: Instant,
 }
 
 impl Established {
@@ -46,75 +56,90 @@ impl Established {
         Some(answer)
     }
 
-    pub(super) fn open(&mut self, frame: &Frame<'_>) -> Result<Call, ProtoError> {
-        let (payload, content) = self.wire.open(frame)?;
+    /// What is asked in a packet, which is written into the room for that.
+    pub(super) fn open<'p>(
+        &mut self,
+        frame: &Frame<'_>,
+        plain: &'p mut Vec<u8>,
+    ) -> Result<Call<'p>, ProtoError> {
+        let payload = self.wire.open(frame, plain)?;
         self.rakp4 = None;
         if payload != Payload::Ipmi {
             let value = payload.number().into();
             return Err(ProtoError::Unexpected { what: "the type of a payload", value });
         }
-        Call::decode(&content)
+        Call::decode(plain)
     }
 
-    pub(super) fn seal(&mut self, message: &[u8], entropy: &mut Entropy) -> Vec<u8> {
-        self.wire.seal(Payload::Ipmi, message, entropy.draw())
+    pub(super) fn seal(&mut self, message: &[u8], entropy: &mut Entropy, answers: &mut Frames) {
+        answers.add(|out| self.wire.seal(Payload::Ipmi, message, entropy.draw(), out));
     }
 
-    /// The answer to a request that has come again under the same number, if it must not be done again.
-    pub(super) fn answered_before(&self, call: &Call, now: Instant) -> Option<Vec<Vec<u8>>> {
-        let is_same = |(before, _, at): &&(Call, _, Instant)| before == call && now < *at + REMEMBERED;
-        self.answered.iter().find(is_same).map(|(_, answers, _)| answers.clone())
+    /// Whether the request has come again under the same number, and must not be done again; its answer is said again.
+    pub(super) fn was_answered(&self, call: &Call<'_>, said: &mut Frames, now: Instant) -> bool {
+        let is_same = |answered: &&Answered| *answered.call == call.message && now < answered.at + REMEMBERED;
+        let again = self.answered.iter().find(is_same);
+        if let Some(Answered { messages, .. }) = again {
+            said.clone_from(messages);
+        }
+        again.is_some()
     }
 
-    /// The messages that answer it.
+    /// Says the messages that answer it.
     pub(super) fn answer<D: Device + ?Sized>(
         &mut self,
-        call: &Call,
+        call: &Call<'_>,
         device: &mut D,
-        settings: &Settings,
-        active: usize,
+        (settings, active): (&Settings, usize),
         now: Instant,
-    ) -> Vec<Vec<u8>> {
-        let request = &call.request;
-        let answers = if (request.net_fn, request.command) == (NetFn::APP, SEND_MESSAGE) {
-            self.bridge(call, device)
+        (data, said): (&mut Vec<u8>, &mut Frames),
+    ) {
+        if (call.net_fn, call.command) == (NetFn::APP, SEND_MESSAGE) {
+            self.bridge(call, device, said);
         } else {
-            vec![call.answered(&self.response(call, device, settings, active))]
-        };
-        if !request.is_repeatable() {
-            self.answered.truncate(MOST_REMEMBERED - 1);
-            self.answered.push_front((call.clone(), answers.clone(), now));
+            data.clear();
+            let code = self.respond(call, device, (settings, active), data);
+            said.add(|out| call.answered(code, data, out));
         }
-        answers
+        if !call.is_repeatable() {
+            self.answered.truncate(MOST_REMEMBERED - 1);
+            let call = Zeroizing::new(call.message.to_vec());
+            self.answered.push_front(Answered { call, messages: said.clone(), at: now });
+        }
     }
 
-    fn response<D: Device + ?Sized>(
+    fn respond<D: Device + ?Sized>(
         &mut self,
-        call: &Call,
+        call: &Call<'_>,
         device: &mut D,
-        settings: &Settings,
-        active: usize,
-    ) -> Response {
-        let request = &call.request;
-        if let Some(public) = settings.public_answer(call) {
-            public
-        } else if required::privilege(request) > self.privilege {
-            Response::refusal(INSUFFICIENT_PRIVILEGE)
-        } else if let Some(own) = self.own(call, settings, active) {
-            own
-        } else {
-            let destination = Destination::unit(call.unit).unwrap_or_default();
-            device.answer(&Asked { destination, request: request.clone(), privilege: self.privilege })
+        (settings, active): (&Settings, usize),
+        data: &mut Vec<u8>,
+    ) -> CompletionCode {
+        let own = match settings.public_answer(call) {
+            Some(public) => Some(public),
+            None if required::privilege(call.net_fn, call.command) > self.privilege => {
+                return CompletionCode::PRIVILEGE;
+            }
+            None => self.own(call, settings, active),
+        };
+        if let Some(Response { code, data: said }) = own {
+            data.extend(said);
+            return code;
         }
+        device.answer(&self.asked(Destination::unit(call.unit).unwrap_or_default(), call), data)
+    }
+
+    fn asked<'o>(&self, destination: Destination, call: &Call<'o>) -> Asked<'o> {
+        let Call { net_fn, command, data, .. } = *call;
+        Asked { destination, net_fn, command, data, privilege: self.privilege }
     }
 
     /// What is about the session itself.
-    fn own(&mut self, call: &Call, settings: &Settings, active: usize) -> Option<Response> {
-        let request = &call.request;
-        if request.net_fn != NetFn::APP {
+    fn own(&mut self, call: &Call<'_>, settings: &Settings, active: usize) -> Option<Response> {
+        if call.net_fn != NetFn::APP {
             return None;
         }
-        match (request.command, request.data.as_slice()) {
+        match (call.command, call.data) {
             (SET_PRIVILEGE, [level]) => Some(self.set_privilege(level & 0x0f)),
             (CLOSE_SESSION, [a, b, c, d]) => {
                 let is_this = u32::from_le_bytes([*a, *b, *c, *d]) == self.wire.inbound_id;
@@ -144,60 +169,65 @@ impl Established {
     }
 
     /// Send Message: that it was sent, and then what came back (IPMI 2.0, 6.13).
-    fn bridge<D: Device + ?Sized>(&self, call: &Call, device: &mut D) -> Vec<Vec<u8>> {
-        let refused = |code| vec![call.answered(&Response::refusal(code))];
-        let Some((flags, message)) = call.request.data.split_first() else { return refused(WRONG_LENGTH) };
-        let Ok(inner) = Call::decode(message) else { return refused(WRONG_LENGTH) };
+    fn bridge<D: Device + ?Sized>(&self, call: &Call<'_>, device: &mut D, said: &mut Frames) {
+        let refused = |code, said: &mut Frames| said.add(|out| call.answered(CompletionCode(code), &[], out));
+        let Some((flags, message)) = call.data.split_first() else { return refused(WRONG_LENGTH, said) };
+        let Ok(inner) = Call::decode(message) else { return refused(WRONG_LENGTH, said) };
         let channel = flags & 0x0f;
         if flags & 0xc0 != TRACK_REQUEST {
-            return refused(INVALID_FIELD);
+            return refused(INVALID_FIELD, said);
         }
         if inner.address != CONTROLLER && !device.is_there(channel, inner.address) {
-            return refused(NOT_ACKNOWLEDGED);
+            return refused(NOT_ACKNOWLEDGED, said);
         }
         let Ok(destination) = Destination::on_channel(channel, inner.address, inner.unit) else {
-            return refused(INVALID_FIELD);
+            return refused(INVALID_FIELD, said);
         };
-        let sent = call.answered(&Response::done(Vec::new()));
-        if destination.bridged().is_some()
-            && (inner.request.net_fn, inner.request.command) == (NetFn::APP, SEND_MESSAGE)
-        {
-            return std::iter::once(sent).chain(self.passed_on(call, &inner, channel, device)).collect();
+        said.add(|out| call.answered(CompletionCode::OK, &[], out));
+        let tracked = call.tracks(inner);
+        if destination.bridged().is_some() && (inner.net_fn, inner.command) == (NetFn::APP, SEND_MESSAGE) {
+            self.pass_on(&tracked, channel, device, said);
+        } else {
+            self.answer_there(destination, &tracked, device, said);
         }
-        vec![sent, call.tracked(&inner, &self.answer_there(destination, &inner, device))]
     }
 
     /// What another controller has passed on: that it did, and then what came back.
-    fn passed_on<D: Device + ?Sized>(
+    fn pass_on<D: Device + ?Sized>(
         &self,
-        call: &Call,
-        transit: &Call,
+        transit: &Call<'_>,
         channel: u8,
         device: &mut D,
-    ) -> Vec<Vec<u8>> {
-        let refused = |code| vec![call.tracked(transit, &Response::refusal(code))];
-        let Some((flags, message)) = transit.request.data.split_first() else { return refused(WRONG_LENGTH) };
-        let Ok(inner) = Call::decode(message) else { return refused(WRONG_LENGTH) };
+        said: &mut Frames,
+    ) {
+        let refused =
+            |code, said: &mut Frames| said.add(|out| transit.answered(CompletionCode(code), &[], out));
+        let Some((flags, message)) = transit.data.split_first() else { return refused(WRONG_LENGTH, said) };
+        let Ok(inner) = Call::decode(message) else { return refused(WRONG_LENGTH, said) };
         let there = Destination::on_channel(flags & 0x0f, inner.address, inner.unit)
             .and_then(|there| there.through(channel, transit.address));
-        let Ok(there) = there else { return refused(INVALID_FIELD) };
+        let Ok(there) = there else { return refused(INVALID_FIELD, said) };
         if !device.is_there_behind(there) {
-            return refused(NOT_ACKNOWLEDGED);
+            return refused(NOT_ACKNOWLEDGED, said);
         }
-        let response = self.answer_there(there, &inner, device);
-        vec![call.tracked(transit, &Response::done(Vec::new())), call.tracked(&inner, &response)]
+        said.add(|out| transit.answered(CompletionCode::OK, &[], out));
+        self.answer_there(there, &transit.tracks(inner), device, said);
     }
 
     fn answer_there<D: Device + ?Sized>(
         &self,
         destination: Destination,
-        call: &Call,
+        call: &Call<'_>,
         device: &mut D,
-    ) -> Response {
-        if required::privilege(&call.request) > self.privilege {
-            return Response::refusal(INSUFFICIENT_PRIVILEGE);
-        }
-        device.answer(&Asked { destination, request: call.request.clone(), privilege: self.privilege })
+        said: &mut Frames,
+    ) {
+        let mut data = Vec::new();
+        let code = if required::privilege(call.net_fn, call.command) > self.privilege {
+            CompletionCode::PRIVILEGE
+        } else {
+            device.answer(&self.asked(destination, call), &mut data)
+        };
+        said.add(|out| call.answered(code, &data, out));
     }
 }
 
@@ -211,7 +241,6 @@ const NOT_ACKNOWLEDGED: u8 = 0x83;
 const INVALID_SESSION: u8 = 0x87;
 const WRONG_LENGTH: u8 = 0xc7;
 const INVALID_FIELD: u8 = 0xcc;
-const INSUFFICIENT_PRIVILEGE: u8 = 0xd4;
 const MOST_REMEMBERED: usize = 8;
 /// Longer than any console goes on to send the same again; numbers come again after 64 requests.
 const REMEMBERED: Duration = Duration::from_secs(20);

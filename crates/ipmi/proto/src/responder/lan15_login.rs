@@ -11,7 +11,7 @@ use crate::message::{Call, CompletionCode, Response};
 use crate::octets::Octets;
 use crate::window::Window;
 use crate::wire::{Sealing, Wire};
-use crate::{AuthenticationType, Privilege, ProtoError, UserName};
+use crate::{AuthenticationType, Frames, Privilege, ProtoError, UserName};
 
 /// A login whose challenge was sent.
 #[derive(Debug)]
@@ -48,26 +48,31 @@ impl Responder {
 }
 
 impl Challenged15 {
-    /// Activate Session: the answer, and the session if there is one.
+    /// Answers Activate Session; the session, if there is one.
     pub(super) fn activate(
         &self,
         packet: &Lan15Packet<'_>,
         entropy: &mut Entropy,
-    ) -> Result<(Vec<u8>, Option<Established>), ProtoError> {
+        answers: &mut Frames,
+    ) -> Result<Option<Established>, ProtoError> {
         let sealing =
             Lan15Sealing { kind: self.kind, password: self.account.password.clone(), is_first_only: false };
         let call = Call::decode(packet.open(&sealing)?)?;
-        if packet.number != 0 || call.request.command != ACTIVATE_SESSION {
+        if packet.number != 0 || call.command != ACTIVATE_SESSION {
             return Err(ProtoError::OutOfWindow);
         }
-        let mut octets = Octets::new("Activate Session", &call.request.data);
+        let mut octets = Octets::new("Activate Session", call.data);
         let [kind, level] = octets.array()?;
         let (challenge, outbound): ([u8; 16], u32) = (octets.array()?, octets.u32()?);
         // Consoles take the number of this packet as that after which those of the session come.
-        let answered =
-            |response: &Response| lan15::seal(&sealing, (self.id, outbound), &call.answered(response));
+        let mut answer = |code: CompletionCode, data: &[u8]| {
+            let mut message = Vec::new();
+            call.answered(code, data, &mut message);
+            answers.add(|out| lan15::seal(&sealing, (self.id, outbound), &message, out));
+        };
         if kind & 0x0f != self.kind.number() || !same(&self.challenge, &challenge) {
-            return Ok((answered(&Response::refusal(INVALID_FIELD)), None));
+            answer(CompletionCode(INVALID_FIELD), &[]);
+            return Ok(None);
         }
         let limit = self.account.limit.min(Privilege::at_most(level & 0x0f));
         let inbound = entropy.number();
@@ -75,7 +80,7 @@ impl Challenged15 {
         data.extend(self.id.to_le_bytes());
         data.extend(inbound.to_le_bytes());
         data.push(limit.number());
-        let answer = answered(&Response { code: CompletionCode::OK, data });
+        answer(CompletionCode::OK, &data);
         let wire = Wire {
             sealing: Sealing::Lan15(sealing),
             outbound_id: self.id,
@@ -83,7 +88,7 @@ impl Challenged15 {
             sent: outbound,
             received: Window::narrow(),
         };
-        Ok((answer, Some(Established::new(wire, (self.number, limit), None))))
+        Ok(Some(Established::new(wire, (self.number, limit), None)))
     }
 }
 

@@ -11,6 +11,7 @@ use super::{Event, RequestId};
 use crate::destination::SEND_MESSAGE;
 use crate::entropy::Entropy;
 use crate::message::{Answer, SequenceNumber};
+use crate::octets::Scratch;
 use crate::packet::Payload;
 use crate::wire::{Frame, Wire};
 use crate::{CompletionCode, Destination, NetFn, Privilege, Protection, ProtoError, Request, Response};
@@ -34,6 +35,9 @@ pub(super) struct Established {
     /// When the controller last said something that was proven.
     heard_at: Instant,
     stage: Stage,
+    /// What is used again for every datagram: what the controller has said, in clear, and what it is told.
+    plain: Scratch,
+    message: Scratch,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +113,8 @@ impl Established {
             is_level_set: false,
             heard_at: now,
             stage: Stage::Entering,
+            plain: Scratch::default(),
+            message: Scratch::default(),
         }
     }
 
@@ -199,17 +205,33 @@ impl Established {
         self.send(Purpose::Close, (Destination::CONTROLLER, request), until, entropy, now)
     }
 
+    /// A packet with a request.
     pub(super) fn send(
         &mut self,
         purpose: Purpose,
-        (destination, request): (Destination, Request),
+        asked: (Destination, Request),
         until: Instant,
         entropy: &mut Entropy,
         now: Instant,
     ) -> Vec<u8> {
+        let mut packet = Vec::new();
+        self.write(purpose, asked, until, (entropy, now), &mut packet);
+        packet
+    }
+
+    /// Puts a packet with a request behind what is there.
+    pub(super) fn write(
+        &mut self,
+        purpose: Purpose,
+        (destination, request): (Destination, Request),
+        until: Instant,
+        (entropy, now): (&mut Entropy, Instant),
+        out: &mut Vec<u8>,
+    ) {
         let number = self.unused_number();
-        let frame = self.seal_request(destination, &request, number, entropy);
-        let once = (!request.is_repeatable()).then(|| frame.clone());
+        let start = out.len();
+        self.seal_request(destination, &request, number, entropy, out);
+        let once = (!request.is_repeatable()).then(|| out.get(start..).unwrap_or_default().to_vec());
         let least = if request.takes_its_time() { SLOW } else { Duration::ZERO };
         self.sent_at = now;
         self.asked += 1;
@@ -229,15 +251,16 @@ impl Established {
             unanswered: 0,
             later: None,
         });
-        frame
     }
 
     pub(super) fn receive(&mut self, frame: &Frame<'_>, now: Instant) -> Result<Done, ProtoError> {
-        let (payload, content) = self.wire.open(frame)?;
+        let payload = self.wire.open(frame, &mut self.plain.0)?;
         self.heard_at = now;
         match payload {
             Payload::Ipmi => {}
-            Payload::SerialOverLan => return Ok(Done { serial: Some(content), ..Done::default() }),
+            Payload::SerialOverLan => {
+                return Ok(Done { serial: Some(self.plain.0.clone()), ..Done::default() });
+            }
             other => {
                 return Err(ProtoError::Unexpected {
                     what: "the type of a payload",
@@ -245,7 +268,7 @@ impl Established {
                 });
             }
         }
-        let answer = Answer::decode(&content)?;
+        let answer = Answer::decode(&self.plain.0)?;
         let Some((place, response)) = self.asked_for(answer) else { return Ok(Done::default()) };
         let may_repeat = self.open.get(place).is_some_and(|open| open.request.is_repeatable());
         if response.code.is_passing() && (may_repeat || response.code != CompletionCode::TIMEOUT) {
@@ -400,7 +423,8 @@ impl Established {
         if let Some(frame) = &open.once {
             return frame.clone();
         }
-        let frame = self.seal_request(open.destination, &open.request, open.number, entropy);
+        let mut frame = Vec::new();
+        self.seal_request(open.destination, &open.request, open.number, entropy, &mut frame);
         open.once = (!open.request.is_repeatable()).then(|| frame.clone());
         frame
     }
@@ -418,7 +442,9 @@ impl Established {
 
     /// A packet of the serial console.
     pub(super) fn seal_serial(&mut self, payload: &[u8], entropy: &mut Entropy) -> Vec<u8> {
-        self.wire.seal(Payload::SerialOverLan, payload, entropy.draw())
+        let mut frame = Vec::new();
+        self.wire.seal(Payload::SerialOverLan, payload, entropy.draw(), &mut frame);
+        frame
     }
 
     fn seal_request(
@@ -427,13 +453,15 @@ impl Established {
         request: &Request,
         number: SequenceNumber,
         entropy: &mut Entropy,
-    ) -> Vec<u8> {
-        let mut message = destination.encode(request, number);
-        let frame = self.wire.seal(Payload::Ipmi, &message, entropy.draw());
+        out: &mut Vec<u8>,
+    ) {
+        let Self { wire, message: Scratch(message), .. } = self;
+        message.clear();
+        destination.encode(request, number, message);
+        wire.seal(Payload::Ipmi, message, entropy.draw(), out);
         if request.is_secret() {
             message.zeroize();
         }
-        frame
     }
 }
 

@@ -133,7 +133,8 @@ impl Lan15Attempt {
             data.extend(entropy.number().to_le_bytes());
             self.number = self.number.next();
             let request = Request::new(NetFn::APP, ACTIVATE_SESSION, &data).encode(self.number);
-            let frame = lan15::seal(&sealing(false), (session_id, 0), &request);
+            let mut frame = Vec::new();
+            lan15::seal(&sealing(false), (session_id, 0), &request, &mut frame);
             self.step = Step::Activate { session_id };
             self.sent(now);
             return Ok(Outcome::Send(frame));

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use telarch_ipmi_proto::responder::{Account, Asked, Device, Responder, Settings};
 use telarch_ipmi_proto::{
-    AuthenticationType, Command as _, Event, Login, Password, Privilege, ProtoError, Request, Response,
-    Session, Timing, UserName, chassis, device_id,
+    AuthenticationType, Command as _, CompletionCode, Event, Frames, Login, Password, Privilege, ProtoError,
+    Request, Response, Session, Timing, UserName, chassis, device_id,
 };
 
 /// Remembers what it was asked, and refuses the first of that for want of privilege.
@@ -13,12 +13,13 @@ use telarch_ipmi_proto::{
 struct Witness(Vec<Request>, usize);
 
 impl Device for Witness {
-    fn answer(&mut self, asked: &Asked) -> Response {
-        self.0.push(asked.request.clone());
+    fn answer(&mut self, asked: &Asked<'_>, data: &mut Vec<u8>) -> CompletionCode {
+        self.0.push(asked.request());
         if self.0.len() <= self.1 {
-            return Response::refusal(0xd4);
+            return CompletionCode::PRIVILEGE;
         }
-        Response::done(vec![0x20, 1, 2, 0, 2, 0, 0, 0, 0, 0, 0])
+        data.extend([0x20, 1, 2, 0, 2, 0, 0, 0, 0, 0, 0]);
+        CompletionCode::OK
     }
 }
 
@@ -65,12 +66,23 @@ impl Pair {
         pair
     }
 
+    /// The controller's answers to a datagram.
+    fn tell(&mut self, datagram: &[u8]) -> Result<Vec<Vec<u8>>, ProtoError> {
+        self.tell_at(self.now, datagram)
+    }
+
+    fn tell_at(&mut self, now: Instant, datagram: &[u8]) -> Result<Vec<Vec<u8>>, ProtoError> {
+        let mut answers = Frames::new();
+        self.responder.receive(datagram, &mut self.device, now, &mut answers)?;
+        Ok(answers.iter().map(<[u8]>::to_vec).collect())
+    }
+
     /// Until neither end has anything to say.
     fn exchange(&mut self, fate: impl Fn(usize) -> Fate) {
         while let Some(datagram) = self.session.transmit(self.now) {
             let fate = fate(self.sent.len());
             self.sent.push(datagram.clone());
-            let answers = self.responder.receive(&datagram, &mut self.device, self.now).unwrap_or_default();
+            let answers = self.tell(&datagram).unwrap_or_default();
             for answer in answers.iter().filter(|_| fate == Fate::Arrives) {
                 let _ = self.session.receive(answer, self.now);
             }
@@ -109,14 +121,14 @@ fn what_a_user_asks_first_does_not_wait_until_the_level_is_set() {
         // Open Session, RAKP 1 and RAKP 3.
         for _ in 0..3 {
             let sent = pair.session.transmit(pair.now).unwrap();
-            let answers = pair.responder.receive(&sent, &mut pair.device, pair.now).unwrap();
+            let answers = pair.tell(&sent).unwrap();
             pair.session.receive(&answers[0], pair.now).unwrap();
         }
         let flight: Vec<_> = std::iter::from_fn(|| pair.session.transmit(pair.now)).collect();
         assert_eq!(flight.len(), together, "{privilege:?}");
         // Even if they arrive in another order, all are answered.
         for sent in flight.iter().rev() {
-            let answers = pair.responder.receive(sent, &mut pair.device, pair.now).unwrap();
+            let answers = pair.tell(sent).unwrap();
             pair.session.receive(&answers[0], pair.now).unwrap();
         }
         pair.exchange(|_| Fate::Arrives);
@@ -185,7 +197,7 @@ fn a_controller_that_takes_one_request_at_a_time_is_soon_asked_one_at_a_time() {
         // Of all that arrives together it hears the first only.
         let flight: Vec<_> = std::iter::from_fn(|| pair.session.transmit(pair.now)).collect();
         if let Some(first) = flight.first() {
-            let answers = pair.responder.receive(first, &mut pair.device, pair.now).unwrap();
+            let answers = pair.tell(first).unwrap();
             pair.session.receive(&answers[0], pair.now).unwrap();
         } else {
             ticks += 1;
@@ -228,9 +240,9 @@ fn an_idle_session_is_kept_alive_and_one_that_is_not_ends() {
     let ping = telarch_ipmi_proto::ping(0);
     let later = pair.now + Duration::from_secs(61);
     // Whatever arrives next, the session is gone.
-    assert!(pair.responder.receive(&ping, &mut pair.device, later).is_ok());
+    assert!(pair.tell_at(later, &ping).is_ok());
     let frame = pair.sent.last().unwrap().clone();
-    assert!(pair.responder.receive(&frame, &mut pair.device, later).is_err());
+    assert!(pair.tell_at(later, &frame).is_err());
     assert_eq!(pair.responder.sessions(), 0);
 }
 
@@ -270,7 +282,7 @@ fn a_packet_that_somebody_has_recorded_is_not_taken_again() {
     pair.exchange(|_| Fate::Arrives);
     let recorded = pair.sent.last().unwrap().clone();
     for _ in 0..3 {
-        assert!(pair.responder.receive(&recorded, &mut pair.device, pair.now).is_err());
+        assert!(pair.tell(&recorded).is_err());
     }
     assert_eq!(pair.device.0.len(), 1);
 }
@@ -299,11 +311,11 @@ fn logins_that_are_never_finished_take_no_more_than_their_slots_and_those_for_a_
     for seed in 0..100 {
         let mut stranger = Session::start(login(), [seed; 32], Timing::default(), pair.now);
         first = stranger.transmit(pair.now).unwrap();
-        pair.responder.receive(&first, &mut pair.device, pair.now).unwrap();
+        pair.tell(&first).unwrap();
     }
     assert_eq!(pair.responder.sessions(), 16);
     let later = pair.now + Duration::from_secs(6);
-    pair.responder.receive(&first, &mut pair.device, later).unwrap();
+    pair.tell_at(later, &first).unwrap();
     assert_eq!(pair.responder.sessions(), 2, "the session that was there, and the one login");
 }
 
