@@ -52,6 +52,12 @@ impl Instance {
         &self.values
     }
 
+    /// About how many octets of memory it takes, with what is embedded in it and without its class.
+    #[must_use]
+    pub fn octets(&self) -> usize {
+        size_of::<Self>() + self.values.iter().map(Value::octets).sum::<usize>()
+    }
+
     /// Puts a value into a column.
     ///
     /// # Errors

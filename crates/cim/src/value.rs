@@ -337,6 +337,18 @@ impl Value {
         Self::String(Cow::Owned(text.into()))
     }
 
+    /// About how many octets of memory it takes.
+    pub(crate) fn octets(&self) -> usize {
+        let behind = match self {
+            Self::String(Cow::Owned(text)) => text.len(),
+            Self::Reference(path) => size_of::<ObjectPath>() + path.to_string().len(),
+            Self::Object(instance) => instance.octets(),
+            Self::Array(values) => values.iter().map(Self::octets).sum(),
+            _ => 0,
+        };
+        size_of::<Self>() + behind
+    }
+
     /// Whether there is no value.
     #[must_use]
     pub const fn is_null(&self) -> bool {

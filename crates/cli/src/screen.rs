@@ -9,7 +9,7 @@ use std::os::fd::AsFd as _;
 use rustix::termios::tcgetwinsize;
 
 pub(crate) use progress::Progress;
-pub use table::Table;
+pub use table::{Columns, Table};
 
 /// What standard output and standard error lead to.
 ///

@@ -6,6 +6,7 @@ mod build;
 mod filter;
 mod fleet;
 mod hosts;
+mod list;
 pub(crate) mod operations;
 mod quick_config;
 mod run;

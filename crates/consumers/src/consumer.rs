@@ -6,6 +6,7 @@ use crate::Problem;
 use crate::command_line::CommandLine;
 use crate::journal::JournalEntry;
 use crate::log_file::LogFile;
+use crate::mail::Mail;
 use crate::standing::Words;
 
 /// What is done with an event.
@@ -17,6 +18,8 @@ pub enum Consumer {
     JournalEntry(JournalEntry),
     /// `CommandLineEventConsumer`.
     CommandLine(CommandLine),
+    /// `SMTPEventConsumer`.
+    Mail(Box<Mail>),
 }
 
 impl Consumer {
@@ -29,6 +32,8 @@ impl Consumer {
             JournalEntry::read(instance).map(Self::JournalEntry)
         } else if class.is_a("CommandLineEventConsumer") {
             CommandLine::read(instance, words).map(Self::CommandLine)
+        } else if class.is_a("SMTPEventConsumer") {
+            Mail::read(instance).map(Box::new).map(Self::Mail)
         } else {
             Err(Problem::Class(class.name().to_string()))
         }
@@ -37,7 +42,7 @@ impl Consumer {
     /// How many events of one subscription it takes in a minute.
     pub(crate) fn pace(&self) -> u32 {
         match self {
-            Self::CommandLine(_) => 60,
+            Self::CommandLine(_) | Self::Mail(_) => 60,
             Self::LogFile(_) | Self::JournalEntry(_) => 6_000,
         }
     }
@@ -45,6 +50,7 @@ impl Consumer {
     pub(crate) async fn consume(&self, event: Instance) -> Result<(), Problem> {
         let blocking = match self {
             Self::CommandLine(command) => return command.consume(&event).await,
+            Self::Mail(mail) => return mail.consume(&event).await,
             Self::LogFile(file) => {
                 let file = file.clone();
                 tokio::task::spawn_blocking(move || file.consume(&event))

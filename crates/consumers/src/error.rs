@@ -19,7 +19,7 @@ pub enum Problem {
     Creator(String),
     /// The class of the consumer is not known.
     #[error(
-        "{0} is no consumer that is carried out here\n  use LogFileEventConsumer, NTEventLogEventConsumer or CommandLineEventConsumer"
+        "{0} is no consumer that is carried out here\n  use LogFileEventConsumer, NTEventLogEventConsumer, SMTPEventConsumer or CommandLineEventConsumer"
     )]
     Class(String),
     /// A property of filter or consumer cannot be used.
@@ -29,6 +29,16 @@ pub enum Problem {
         property: &'static str,
         /// What is wrong, and what to do.
         what: &'static str,
+    },
+    /// A mail would be from or to what is no address.
+    #[error(
+        "{property}: {what:?} is no address of mail\n  write alice@example.com, or Alice <alice@example.com>"
+    )]
+    Mailbox {
+        /// The property of the consumer.
+        property: &'static str,
+        /// What it is for this event.
+        what: String,
     },
     /// Programs are not run.
     #[error(
@@ -75,12 +85,13 @@ impl Problem {
             Self::Missing(_) => Status::NotFound,
             Self::Creators | Self::Creator(_) | Self::Commands => Status::AccessDenied,
             Self::Class(_) => Status::InvalidClass,
-            Self::Property { .. } => Status::InvalidParameter,
+            Self::Property { .. } | Self::Mailbox { .. } => Status::InvalidParameter,
             Self::Model(error) => error.status(),
             Self::Events(error) => error.status(),
             Self::Deed { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => Status::NotFound,
                 io::ErrorKind::PermissionDenied => Status::AccessDenied,
+                io::ErrorKind::TimedOut => Status::TimedOut,
                 _ => Status::Failed,
             },
             Self::TooLong { .. } => Status::TimedOut,

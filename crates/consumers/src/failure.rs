@@ -45,8 +45,8 @@ pub(crate) struct Bound {
 pub(crate) enum Failure {
     /// The consumer could not do what it is for.
     Consumer(Problem),
-    /// It has not done that with those before.
-    Overflow,
+    /// It has not done that with those before, which take so many octets; `None` if that is not known.
+    Overflow(Option<usize>),
     /// It was one too many in a minute.
     Pace,
 }
@@ -108,7 +108,7 @@ fn text(bound: &Bound, event: Option<&Instance>, failure: &Failure) -> Result<St
     let schema = Schema::of(bound.namespace.clone());
     let class = schema.require(match failure {
         Failure::Consumer(_) => "__ConsumerFailureEvent",
-        Failure::Overflow => "__EventQueueOverflowEvent",
+        Failure::Overflow(_) => "__EventQueueOverflowEvent",
         Failure::Pace => "__EventDroppedEvent",
     })?;
     let consumer = ObjectPath::parse(&bound.consumer)?;
@@ -119,6 +119,9 @@ fn text(bound: &Bound, event: Option<&Instance>, failure: &Failure) -> Result<St
     if let Failure::Consumer(problem) = failure {
         told =
             told.with("ErrorCode", problem.status().code())?.with("ErrorDescription", problem.to_string())?;
+    }
+    if let Failure::Overflow(Some(octets)) = failure {
+        told = told.with("CurrentQueueSize", u32::try_from(*octets).unwrap_or(u32::MAX))?;
     }
     Ok(mof::print(&[Item::Instance(InstanceDeclaration::of(&told))]))
 }

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use cim::{Instance, Namespace, Schema, Value};
 
+use crate::mail::oracle as mail;
 use crate::template::{LONGEST, Template};
 
 /// A template is filled with what an event says, as taking it apart from its other end says, too; never with more than
@@ -26,6 +27,16 @@ pub fn template(octets: &[u8]) {
     assert!(!template.is_fixed() || filled == expected, "{text:?} is no fixed text");
     let other = self::event("another").with("TIME_CREATED", 7_u64).expect("a property");
     assert!(!template.is_fixed() || template.fill(&other) == filled, "{text:?} depends on the event");
+}
+
+/// A mail has the head that it is to have and ends where it ends, whatever an event says; what a server answers is read
+/// within bounds, and harms no log.
+///
+/// # Panics
+/// When the promise is broken; that is its purpose.
+pub fn mail(octets: &[u8]) {
+    mail::answer(octets);
+    mail::text(&String::from_utf8_lossy(octets));
 }
 
 /// What stands between each two signs is a property, or itself.

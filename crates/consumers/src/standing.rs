@@ -6,7 +6,6 @@ use std::time::Duration;
 use cim::Instance;
 use repository::LivingEngine;
 use sddl::Sid;
-use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
@@ -14,6 +13,7 @@ use wmi::{Context, Occurrence};
 
 use crate::failure::{Bound, Failure};
 use crate::pace::Pace;
+use crate::waiting::{self, Full};
 use crate::{Consumer, FailureLog, Problem, Registered, Subscription, registered};
 
 /// Takes a command line apart into words, as POSIX quotes them; `None` if a quotation does not end.
@@ -165,8 +165,8 @@ const AUDIT: &str = "audit";
 
 /// Hears the events of one subscription and has them consumed, in their order.
 async fn carry_out(engine: LivingEngine, failures: Failures, subscription: Subscription) {
-    let Subscription { filter, consumer } = subscription;
-    let (sender, mut events) = mpsc::channel(EVENTS_AHEAD);
+    let Subscription { filter, consumer, queue } = subscription;
+    let (sender, mut events) = waiting::queue(EVENTS_AHEAD, queue);
     let name = &failures.told;
     let hearing = async {
         let mut pause = SHORTEST_PAUSE;
@@ -179,19 +179,23 @@ async fn carry_out(engine: LivingEngine, failures: Failures, subscription: Subsc
                 Ok(mut events) => loop {
                     let lost = match events.next().await {
                         Some(Ok(Occurrence::Event(event))) => {
-                            let Err(TrySendError::Full(event)) = sender.try_send(event) else { continue };
-                            warn!(subscription = name, "An event is given up: its consumer is too slow");
-                            Some(event)
+                            let Err(Full { event, octets }) = sender.send(event) else { continue };
+                            warn!(
+                                subscription = name,
+                                octets, "An event is given up: its consumer is too slow"
+                            );
+                            (Some(event), Some(octets))
                         }
                         Some(Ok(Occurrence::Dropped(count))) => {
                             warn!(subscription = name, count, "Events are given up: they come too fast");
-                            None
+                            (None, None)
                         }
                         Some(Err(error)) => break error.to_string(),
                         None => break "there are no more events".to_owned(),
                     };
                     if telling.take(Instant::now()) {
-                        failures.tell(lost, Failure::Overflow).await;
+                        let (event, octets) = lost;
+                        failures.tell(event, Failure::Overflow(octets)).await;
                     }
                 },
                 Err(error) => error.to_string(),
@@ -208,7 +212,7 @@ async fn carry_out(engine: LivingEngine, failures: Failures, subscription: Subsc
     let consuming = async {
         let mut pace = Pace::new(consumer.pace());
         let mut telling = Pace::new(TOLD_IN_A_MINUTE);
-        while let Some(event) = events.recv().await {
+        while let Some(event) = events.next().await {
             let failure = if pace.take(Instant::now()) {
                 if let Some(count) = pace.refused() {
                     warn!(subscription = name, count, "Events were given up: too many in a minute");

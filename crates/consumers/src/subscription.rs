@@ -14,6 +14,8 @@ pub struct Subscription {
     pub filter: Filter,
     /// What is done with each.
     pub consumer: Consumer,
+    /// How many octets of memory its events may take that wait for the consumer, about (`MaximumQueueSize`).
+    pub queue: usize,
 }
 
 /// Which events are wanted (`__EventFilter`).
@@ -90,8 +92,14 @@ fn read(
     let what = "give a query of events";
     let query = text("Query").ok_or(Problem::Property { property: "Query", what })?.to_owned();
     let filter = Filter { namespace: namespace.unwrap_or_else(|| at.clone()), query };
-    Ok(Subscription { filter, consumer: Consumer::read(consumer, words)? })
+    let queue = consumer.value("MaximumQueueSize").and_then(Value::as_integer);
+    let queue = queue.and_then(|octets| usize::try_from(octets).ok()).filter(|octets| *octets > 0);
+    let queue = queue.map_or(LARGEST_QUEUE, |octets| octets.min(LARGEST_QUEUE));
+    Ok(Subscription { filter, consumer: Consumer::read(consumer, words)?, queue })
 }
+
+/// What waits for one consumer takes no more than this, whatever its `MaximumQueueSize` says.
+const LARGEST_QUEUE: usize = 1 << 20;
 
 /// Who has made something; what is written wrongly is nobody's.
 fn creator(instance: &Instance) -> Option<Sid> {

@@ -31,6 +31,8 @@ pub struct Limits {
     pub subscriptions: usize,
     /// Events of one subscription that wait to be taken.
     pub events_ahead: usize,
+    /// Octets of memory that they may take, about.
+    pub event_octets_ahead: usize,
     /// Instances of one class that one subscription may watch for changes.
     pub watched_rows: usize,
 }
@@ -43,6 +45,7 @@ impl Default for Limits {
             patience: Duration::from_secs(60),
             subscriptions: 1_000,
             events_ahead: 1_000,
+            event_octets_ahead: 8 << 20,
             watched_rows: 100_000,
         }
     }

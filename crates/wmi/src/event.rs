@@ -167,7 +167,7 @@ impl Engine {
         // Before anything is looked at, so that nothing that changes meanwhile is missed.
         let (successors, lookout) = (Successors::of(self), self.look_out());
         let question = Question::read(self.schema(namespace)?, select.clone(), origin)?;
-        let queue = Arc::new(Queue::new(self.limits().events_ahead));
+        let queue = Arc::new(Queue::new(self.limits().events_ahead, self.limits().event_octets_ahead));
         let mut watching = JoinSet::new();
         let outlet = Outlet::new(&question, Arc::clone(&queue), &mut watching);
         let standing = Standing::new(self, context, namespace);

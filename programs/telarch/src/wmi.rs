@@ -7,6 +7,7 @@ mod classes;
 mod complete;
 mod describe;
 mod here;
+mod listing;
 mod plot;
 mod print;
 mod row;
@@ -45,7 +46,7 @@ fn run(parser: Parser) -> Result<String, Failure> {
     let source = Source::open(&place)?;
     let printer = Printer::new(format);
     match action {
-        Action::Query(query) => Ok(printer.print(&source.query(&query)?)),
+        Action::Query(query) => listing::run(&source, &query, printer),
         Action::Get(path) => Ok(printer.print(&source.get(&path)?)),
         Action::Call { path, method, arguments } => {
             Ok(printer.print(&source.call(&path, &method, &arguments)?))

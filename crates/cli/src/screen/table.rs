@@ -18,37 +18,77 @@ impl Table {
 
     /// Adds a row; control characters in it do no harm.
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(cells.into_iter().map(|cell| harmless(&cell).replace(['\n', '\t'], " ")).collect());
+        self.rows.push(cells.into_iter().map(|cell| plain(&cell)).collect());
     }
 
     /// The whole table, lines at most `width` characters long; the widest column gives way first.
     #[must_use]
     pub fn print(&self, width: usize, screen: &Screen) -> String {
-        let used: Vec<usize> = (0..self.head.len())
-            .filter(|column| *column == 0 || self.rows.iter().any(|row| !cell(row, *column).is_empty()))
-            .collect();
-        let widest = |column: &usize| {
-            let cells = self.rows.iter().map(|row| cell(row, *column));
-            cells
-                .chain([cell(&self.head, *column)])
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or_default()
-        };
-        let mut widths: Vec<usize> = used.iter().map(widest).collect();
-        let between = GAP.len() * widths.len().saturating_sub(1);
-        while widths.iter().sum::<usize>() + between > width {
-            let Some(most) = widths.iter_mut().max().filter(|most| **most > NARROWEST) else { break };
-            *most -= 1;
-        }
-        let line = |cells: &[String]| {
-            let cells = used.iter().zip(&widths).map(|(column, width)| fitted(cell(cells, *column), *width));
-            cells.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
-        };
-        let head = screen.heading(&line(&self.head));
-        let rows = self.rows.iter().map(|row| line(row));
+        let is_used =
+            |column: &usize| *column == 0 || self.rows.iter().any(|row| !cell(row, *column).is_empty());
+        let used = (0..self.head.len()).filter(is_used).collect();
+        self.lines(&Columns::of(self, used, width), screen)
+    }
+
+    /// The beginning of a table to which more rows come one by one, as wide as those that are there need it. None of
+    /// the columns is left out: it may get values yet.
+    #[must_use]
+    pub fn begin(&self, width: usize, screen: &Screen) -> (String, Columns) {
+        let columns = Columns::of(self, (0..self.head.len()).collect(), width);
+        (self.lines(&columns, screen), columns)
+    }
+
+    fn lines(&self, columns: &Columns, screen: &Screen) -> String {
+        let head = screen.heading(&columns.fitted(&self.head));
+        let rows = self.rows.iter().map(|row| columns.fitted(row));
         std::iter::once(head).chain(rows).map(|line| line + "\n").collect()
     }
+}
+
+/// The columns of a table that has begun.
+#[derive(Debug)]
+pub struct Columns {
+    /// Which of a row, and how wide they are.
+    widths: Vec<(usize, usize)>,
+    /// What is wider is cut; it is not where lines may have any length.
+    are_cut: bool,
+}
+
+impl Columns {
+    fn of(table: &Table, used: Vec<usize>, width: usize) -> Self {
+        let widest = |column: usize| {
+            let cells = table.rows.iter().chain([&table.head]).map(|row| cell(row, column).chars().count());
+            (column, cells.max().unwrap_or_default())
+        };
+        let mut widths: Vec<(usize, usize)> = used.into_iter().map(widest).collect();
+        let between = GAP.len() * widths.len().saturating_sub(1);
+        while widths.iter().map(|(_, width)| width).sum::<usize>() + between > width {
+            let most = widths.iter_mut().map(|(_, width)| width).max().filter(|most| **most > NARROWEST);
+            let Some(most) = most else { break };
+            *most -= 1;
+        }
+        Self { widths, are_cut: width < usize::MAX }
+    }
+
+    /// The line of one more row; control characters in it do no harm.
+    #[must_use]
+    pub fn line(&self, cells: impl IntoIterator<Item = String>) -> String {
+        let cells: Vec<String> = cells.into_iter().map(|cell| plain(&cell)).collect();
+        self.fitted(&cells) + "\n"
+    }
+
+    fn fitted(&self, cells: &[String]) -> String {
+        let cell = |(column, width): &(usize, usize)| {
+            let text = cell(cells, *column);
+            let width = if self.are_cut { *width } else { (*width).max(text.chars().count()) };
+            fitted(text, width)
+        };
+        self.widths.iter().map(cell).collect::<Vec<_>>().join(GAP).trim_end().to_owned()
+    }
+}
+
+fn plain(text: &str) -> String {
+    harmless(text).replace(['\n', '\t'], " ")
 }
 
 fn cell(row: &[String], column: usize) -> &str {
@@ -85,6 +125,19 @@ mod tests {
             table().print(80, &Screen::none()),
             "Name    Address\nweb1    web1.example.com\ndb\u{FFFD}[2J  10.0.0.7\n"
         );
+    }
+
+    #[test]
+    fn rows_that_come_later_stand_in_the_columns_of_those_before() {
+        let more = |columns: &Columns| {
+            columns.line(["a-very-long-name".to_owned(), "x\x1b".to_owned(), "443".to_owned()])
+        };
+        let (begun, columns) = table().begin(usize::MAX, &Screen::none());
+        assert_eq!(begun.lines().next(), Some("Name    Address           Port"));
+        assert_eq!(more(&columns), "a-very-long-name  x\u{FFFD}                443\n");
+        let (begun, columns) = table().begin(24, &Screen::none());
+        assert_eq!(begun.lines().next(), Some("Name    Address     Port"));
+        assert_eq!(more(&columns), "a-ver…  x\u{FFFD}          443\n");
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub async fn run_on(
 }
 
 /// A service that is signed in to once, and asked one thing after another.
-pub struct Conversation(Service);
+pub struct Conversation(pub(super) Service);
 
 impl Conversation {
     /// Finds the password, asking for it if need be; nothing is sent yet.
@@ -303,18 +303,7 @@ impl Run {
         out: &mut dyn Write,
     ) -> Result<(), Stop> {
         let target = target(locator, &self.options, None)?;
-        let mode = match enumeration.returns {
-            ReturnType::Object => EnumerationMode::Object,
-            ReturnType::Epr => EnumerationMode::Reference,
-            ReturnType::ObjectAndEpr => EnumerationMode::ObjectAndReference,
-        };
-        let polymorphism = match enumeration.hierarchy {
-            Hierarchy::Deep => PolymorphismMode::IncludeSubClassProperties,
-            Hierarchy::Shallow => PolymorphismMode::None,
-            Hierarchy::BasePropertiesOnly => PolymorphismMode::ExcludeSubClassProperties,
-        };
-        let filter = enumeration.filter.map(wire_filter).transpose()?;
-        let options = EnumerateOptions { mode, polymorphism, filter, ..EnumerateOptions::default() };
+        let options = options_of(enumeration)?;
         let mut items = self.told(self.service.session.enumerate(&target, options).await, locator)?;
         let mut results = self.format.results();
         out.write_all(results.open().as_bytes())?;
@@ -358,6 +347,22 @@ impl Run {
             None => Ok(()),
         }
     }
+}
+
+/// What of a resource is enumerated, as a session asks for it.
+pub(super) fn options_of(enumeration: Enumeration) -> Result<EnumerateOptions, Failure> {
+    let mode = match enumeration.returns {
+        ReturnType::Object => EnumerationMode::Object,
+        ReturnType::Epr => EnumerationMode::Reference,
+        ReturnType::ObjectAndEpr => EnumerationMode::ObjectAndReference,
+    };
+    let polymorphism = match enumeration.hierarchy {
+        Hierarchy::Deep => PolymorphismMode::IncludeSubClassProperties,
+        Hierarchy::Shallow => PolymorphismMode::None,
+        Hierarchy::BasePropertiesOnly => PolymorphismMode::ExcludeSubClassProperties,
+    };
+    let filter = enumeration.filter.map(wire_filter).transpose()?;
+    Ok(EnumerateOptions { mode, polymorphism, filter, ..EnumerateOptions::default() })
 }
 
 pub(super) fn wire_filter(filter: Filter) -> Result<WireFilter, Failure> {

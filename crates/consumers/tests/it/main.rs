@@ -3,6 +3,7 @@
 
 mod corpus;
 mod journal;
+mod mail;
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! What is mounted at the start, and what is checked before (fstab(5)).
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write as _};
 
@@ -22,6 +23,42 @@ pub(crate) fn entries(machine: &Machine) -> Vec<Entry> {
         Some(Entry { source: fields.next()?.to_owned(), place: crate::mounts::unescaped(fields.next()?) })
     };
     text.lines().filter_map(entry).collect()
+}
+
+/// The lines that mount something, found by what they mount.
+pub(crate) struct Fstab {
+    entries: Vec<Entry>,
+    /// The first line of each source.
+    first: HashMap<String, usize>,
+}
+
+impl Fstab {
+    /// That of a machine.
+    pub(crate) fn of(machine: &Machine) -> Self {
+        let entries = entries(machine);
+        let mut first = HashMap::new();
+        for (number, entry) in entries.iter().enumerate() {
+            first.entry(Self::name(&entry.source)).or_insert(number);
+        }
+        Self { entries, first }
+    }
+
+    /// The first line that mounts what has one of some names: a device, `UUID=…`, `LABEL=…` or `server:/export`.
+    pub(crate) fn first_of<'n>(&self, names: impl Iterator<Item = &'n str>) -> Option<&Entry> {
+        let number = names.filter_map(|name| self.first.get(name)).min()?;
+        self.entries.get(*number)
+    }
+
+    /// The same name for all ways to write it.
+    fn name(source: &str) -> String {
+        if let Some(uuid) = source.strip_prefix("/dev/disk/by-uuid/") {
+            return format!("UUID={uuid}");
+        }
+        match source.split_once('=') {
+            Some((kind @ ("UUID" | "LABEL"), name)) => format!("{kind}={}", name.trim_matches('"')),
+            _ => source.to_owned(),
+        }
+    }
 }
 
 /// Gives the line of a place another number of the pass in which it is checked; without such a line nothing is done.

@@ -38,6 +38,7 @@ mod folder;
 mod fstab;
 mod guid;
 mod hardware;
+mod lines;
 mod log;
 mod machine;
 mod masquerade;

@@ -28,6 +28,7 @@ use crate::package::{Package, Packages};
 pub struct Machine {
     root: PathBuf,
     opened: Arc<AtomicU64>,
+    octets_read: AtomicU64,
     bus: Bus,
     sid: Option<DomainSid>,
     masquerade: Masquerade,
@@ -59,6 +60,7 @@ impl Machine {
             state,
             user_state: None,
             opened: Arc::default(),
+            octets_read: AtomicU64::new(0),
             bus: Bus::new(Address::Nowhere),
             sid: None,
             masquerade: Masquerade::default(),
@@ -172,6 +174,12 @@ impl Machine {
         self.opened.load(Ordering::Relaxed)
     }
 
+    /// How many octets of whole files were read so far.
+    #[must_use]
+    pub fn octets_read(&self) -> u64 {
+        self.octets_read.load(Ordering::Relaxed)
+    }
+
     /// What is in a file, up to [`Machine::MAX_FILE`].
     ///
     /// # Errors
@@ -185,11 +193,14 @@ impl Machine {
     /// # Errors
     /// What the kernel says.
     pub fn octets_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
-        read(&self.file(path)?, limit)
+        self.read(&self.file(path)?, limit)
     }
 
     /// A file, open for reading.
-    fn file(&self, path: impl AsRef<Path>) -> io::Result<File> {
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub(crate) fn file(&self, path: impl AsRef<Path>) -> io::Result<File> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         File::open(self.path(path))
     }
@@ -200,7 +211,7 @@ impl Machine {
     /// What the kernel says.
     pub(crate) fn file_with_text(&self, path: impl AsRef<Path>) -> io::Result<(File, String)> {
         let file = self.file(path)?;
-        let text = into_text(read(&file, Self::MAX_FILE)?);
+        let text = into_text(self.read(&file, Self::MAX_FILE)?);
         Ok((file, text))
     }
 
@@ -243,7 +254,7 @@ impl Machine {
         let file = self.file_of_others(path)?;
         // What a file of the kernel tells, wherever it may be, is no part of its length.
         let length = file.metadata()?.len();
-        read(&file, limit.min(length))
+        self.read(&file, limit.min(length))
     }
 
     /// A plain file in such a folder, open for reading.
@@ -262,6 +273,14 @@ impl Machine {
         // Whoever owns it can hold it on lease, and would have this wait for up to a minute (fcntl(2), F_SETLEASE).
         let reading = reading.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
         reading.open(format!("/proc/self/fd/{}", found.as_raw_fd()))
+    }
+
+    fn read(&self, file: &File, limit: u64) -> io::Result<Vec<u8>> {
+        // Without room to begin with, most files would be read in ten pieces.
+        let mut octets = Vec::with_capacity(4096);
+        file.take(limit).read_to_end(&mut octets)?;
+        self.octets_read.fetch_add(u64::try_from(octets.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        Ok(octets)
     }
 
     /// The one line of a file of `/sys` or `/proc/sys`; `None` if there is no such file, or nothing in it.
@@ -393,14 +412,6 @@ const KERNEL: [u32; 18] = [
     0x6e66_7364,
     0x6e73_6673,
 ];
-
-/// What is in a file, up to so many octets.
-fn read(file: &File, limit: u64) -> io::Result<Vec<u8>> {
-    // Without room to begin with, most files would be read in ten pieces.
-    let mut octets = Vec::with_capacity(4096);
-    file.take(limit).read_to_end(&mut octets)?;
-    Ok(octets)
-}
 
 /// The second in which the kernel was started, which is the difference of its clocks (`btime` of proc_stat(5)); `None`
 /// if it may be either of two.

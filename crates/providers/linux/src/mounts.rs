@@ -1,8 +1,10 @@
 //! `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
 
-use std::collections::HashSet;
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -40,6 +42,8 @@ impl MountTable {
         if let Some((_, mounts)) = known.as_ref().filter(|(file, _)| is_unchanged(file)) {
             return Arc::clone(mounts);
         }
+        // What the kernel has said once it does not say again.
+        *known = None;
         let Ok((file, text)) = machine.file_with_text(FILE) else { return Arc::default() };
         let (_, mounts) = known.insert((file, Mount::parse(&text).into()));
         Arc::clone(mounts)
@@ -96,6 +100,53 @@ impl Mount {
             kind: kind.to_owned(),
             source: unescaped(source),
             options: format!("{options},{}", of_file_system.next().unwrap_or_default()),
+        })
+    }
+}
+
+/// What is mounted and seen, for all rows of one answer: read once, when the first of them asks.
+#[derive(Debug, Default)]
+pub(crate) struct Mounts(OnceCell<Found>);
+
+/// What was read, and how it is found again without going through all of it.
+#[derive(Debug, Default)]
+struct Found {
+    all: Arc<[Mount]>,
+    by_place: HashMap<String, usize>,
+    by_device: HashMap<(u32, u32), Vec<usize>>,
+}
+
+impl Mounts {
+    /// The mounts of a device, in the order in which it was mounted.
+    pub(crate) fn of_device(&self, machine: &Machine, device: (u32, u32)) -> impl Iterator<Item = &Mount> {
+        let found = self.found(machine);
+        let numbers = found.by_device.get(&device).into_iter().flatten();
+        numbers.filter_map(|number| found.all.get(*number))
+    }
+
+    /// The mount on which a file is, of which the whole path is given.
+    pub(crate) fn holding(&self, machine: &Machine, file: &Path) -> Option<&Mount> {
+        file.ancestors().find_map(|place| self.at(machine, place.to_str()?))
+    }
+
+    /// What is mounted at the first of some places where something is.
+    pub(crate) fn first_at(&self, machine: &Machine, places: &[&str]) -> Option<&Mount> {
+        places.iter().find_map(|place| self.at(machine, place))
+    }
+
+    fn at(&self, machine: &Machine, place: &str) -> Option<&Mount> {
+        let found = self.found(machine);
+        found.all.get(*found.by_place.get(place)?)
+    }
+
+    fn found(&self, machine: &Machine) -> &Found {
+        self.0.get_or_init(|| {
+            let mut found = Found { all: machine.mounts(), ..Found::default() };
+            for (number, mount) in found.all.iter().enumerate() {
+                found.by_place.insert(mount.place.clone(), number);
+                found.by_device.entry(mount.device).or_default().push(number);
+            }
+            found
         })
     }
 }

@@ -12,6 +12,8 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
+use crate::lines::Lines;
+
 /// How many octets of each stream are kept; what follows is thrown away.
 pub(crate) const MAX_OUTPUT: usize = 1 << 20;
 
@@ -52,19 +54,43 @@ pub(crate) fn of_system<A: AsRef<OsStr>>(
     told_by(program, command_of_system(program).args(arguments), limit, LONGEST_TOLD)
 }
 
+/// The same for a program that may say a lot: each line is given away when it comes, and none is kept.
+///
+/// # Errors
+/// As [`of_system`].
+pub(crate) fn lines_of_system<A: AsRef<OsStr>>(
+    program: &str,
+    arguments: impl IntoIterator<Item = A>,
+    limit: Duration,
+    each: impl FnMut(&str),
+) -> io::Result<Ended> {
+    let mut lines = Lines::new(each);
+    let mut errors = Kept::new(MAX_OUTPUT);
+    let command = &mut command_of_system(program);
+    let code = run_to(command.args(arguments), limit, &mut |octets| lines.take(octets), &mut errors)?;
+    let left_out = lines.end();
+    if left_out > 0 {
+        tracing::warn!(program, left_out, "Lines of a program were too long");
+    }
+    ended(program, code, Vec::new(), errors.octets)
+}
+
 fn told_by(program: &str, command: &mut Command, limit: Duration, most: usize) -> io::Result<Ended> {
     let ending = run_up_to(command, limit, most)?;
     if ending.output.len() >= most {
         let problem = format!("{program} tells more than the {most} octets that are read");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
     }
+    ended(program, ending.code, ending.output, ending.errors)
+}
+
+fn ended(program: &str, code: Option<i32>, output: Vec<u8>, errors: Vec<u8>) -> io::Result<Ended> {
     let late = || io::Error::new(io::ErrorKind::TimedOut, format!("{program} took too long"));
-    let text = |octets: Vec<u8>| String::from_utf8_lossy(&octets).into_owned();
-    Ok(Ended {
-        code: ending.code.ok_or_else(late)?,
-        stdout: text(ending.output),
-        stderr: text(ending.errors),
-    })
+    Ok(Ended { code: code.ok_or_else(late)?, stdout: text(output), stderr: text(errors) })
+}
+
+fn text(octets: Vec<u8>) -> String {
+    String::from_utf8_lossy(&octets).into_owned()
 }
 
 /// The command of a program of the system: what somebody has put into the environment or `PATH` of this process, or into
@@ -91,23 +117,34 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> io::Result<Ending> 
 /// # Errors
 /// As [`run`].
 fn run_up_to(command: &mut Command, limit: Duration, most: usize) -> io::Result<Ending> {
+    let (mut output, mut errors) = (Kept::new(most), Kept::new(most));
+    let code = run_to(command, limit, &mut |octets| output.take(octets), &mut errors)?;
+    Ok(Ending { code, output: output.octets, errors: errors.octets })
+}
+
+/// Runs a program and gives away what it says; `None` if it was not ready in time.
+fn run_to(
+    command: &mut Command,
+    limit: Duration,
+    output: &mut dyn FnMut(&[u8]),
+    errors: &mut Kept,
+) -> io::Result<Option<i32>> {
     let begun = Instant::now();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
-    let result = listen(&mut child, begun, limit, most);
-    if !matches!(result, Ok((true, ..)))
+    let result = listen(&mut child, begun, limit, output, errors);
+    if !matches!(result, Ok(true))
         && let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
         // It may have ended by itself meanwhile.
         && kill_process_group(group, Signal::KILL) == Err(Errno::PERM)
     {
         // What runs as somebody else, as sudo does, cannot be ended, and may have no end; whoever asked has waited enough.
         std::thread::Builder::new().stack_size(64 << 10).spawn(move || child.wait())?;
-        let (_, output, errors) = result?;
-        return Ok(Ending { code: None, output, errors });
+        return result.map(|_| None);
     }
     let status = child.wait()?;
-    let (has_ended, output, errors) = result?;
-    Ok(Ending { code: has_ended.then(|| code(status)), output, errors })
+    let has_ended = result?;
+    Ok(has_ended.then(|| code(status)))
 }
 
 /// What shells make of an ending.
@@ -120,18 +157,17 @@ fn listen(
     child: &mut Child,
     begun: Instant,
     limit: Duration,
-    most: usize,
-) -> io::Result<(bool, Vec<u8>, Vec<u8>)> {
+    take: &mut dyn FnMut(&[u8]),
+    kept: &mut Kept,
+) -> io::Result<bool> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::Other)?;
     let ending = pidfd_open(pid, PidfdFlags::empty())?;
     let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(io::ErrorKind::BrokenPipe.into());
     };
-    let (mut output, mut errors) = (Stream::new(output, most)?, Stream::new(errors, most)?);
+    let (mut output, mut errors) = (Stream::new(output)?, Stream::new(errors)?);
     loop {
-        let Some(rest) = limit.checked_sub(begun.elapsed()) else {
-            return Ok((false, output.kept, errors.kept));
-        };
+        let Some(rest) = limit.checked_sub(begun.elapsed()) else { return Ok(false) };
         let rest = Timespec {
             tv_sec: i64::try_from(rest.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(rest.subsec_nanos()),
@@ -148,11 +184,28 @@ fn listen(
             Err(error) => return Err(error.into()),
         }
         let has_ended = wanted.first().is_some_and(|ending| !ending.revents().is_empty());
-        output.read()?;
-        errors.read()?;
+        output.read(take)?;
+        errors.read(&mut |octets| kept.take(octets))?;
         if has_ended {
-            return Ok((true, output.kept, errors.kept));
+            return Ok(true);
         }
+    }
+}
+
+/// The beginning of what a stream has.
+struct Kept {
+    octets: Vec<u8>,
+    most: usize,
+}
+
+impl Kept {
+    fn new(most: usize) -> Self {
+        Self { octets: Vec::new(), most }
+    }
+
+    fn take(&mut self, octets: &[u8]) {
+        let room = self.most.saturating_sub(self.octets.len());
+        self.octets.extend(octets.iter().take(room));
     }
 }
 
@@ -160,14 +213,12 @@ fn listen(
 struct Stream<R> {
     /// `None` once it has ended.
     from: Option<R>,
-    kept: Vec<u8>,
-    most: usize,
 }
 
 impl<R: Read + AsFd> Stream<R> {
-    fn new(from: R, most: usize) -> io::Result<Self> {
+    fn new(from: R) -> io::Result<Self> {
         fcntl_setfl(&from, fcntl_getfl(&from)? | OFlags::NONBLOCK)?;
-        Ok(Self { from: Some(from), kept: Vec::new(), most })
+        Ok(Self { from: Some(from) })
     }
 
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
@@ -175,16 +226,13 @@ impl<R: Read + AsFd> Stream<R> {
     }
 
     /// Takes what is there, a bounded amount of it.
-    fn read(&mut self) -> io::Result<()> {
+    fn read(&mut self, take: &mut dyn FnMut(&[u8])) -> io::Result<()> {
         let mut octets = [0; 16 << 10];
         for _ in 0..64 {
             let Some(from) = &mut self.from else { return Ok(()) };
             match from.read(&mut octets) {
                 Ok(0) => self.from = None,
-                Ok(count) => {
-                    let room = self.most.saturating_sub(self.kept.len());
-                    self.kept.extend(octets.iter().take(count.min(room)));
-                }
+                Ok(count) => take(octets.get(..count).unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
@@ -239,6 +287,20 @@ mod tests {
         let ending = shell("head -c 5000000 /dev/zero; echo end >&2", LONG);
         assert_eq!((ending.code, ending.output.len()), (Some(0), MAX_OUTPUT));
         assert_eq!(ending.errors, b"end\n");
+    }
+
+    #[test]
+    fn the_lines_of_one_that_says_a_lot_are_all_heard() {
+        let (mut count, mut last) = (0_u32, String::new());
+        let ended = lines_of_system("seq", ["1000000"], LONG, |line| {
+            count += 1;
+            line.clone_into(&mut last);
+        });
+        assert_eq!((count, &*last), (1_000_000, "1000000"));
+        assert_eq!(
+            ended.expect("it is there"),
+            Ended { code: 0, stdout: String::new(), stderr: String::new() }
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What is run at certain times or when somebody signs in.
 
+mod command;
 mod cron;
 mod job;
 mod startup;

@@ -63,9 +63,10 @@ fn an_error_says_where_it_is_and_what_to_do() {
         ),
         ("instance of Missing { };", "site.mof:1:1: there is no class Missing"),
         (
-            "#pragma namespace(\"root/subscription\")\ninstance of SMTPEventConsumer { Name = \"mail\"; };",
-            "site.mof:2:1: there is no class SMTPEventConsumer to tell of events\n  \
-             there are CommandLineEventConsumer, LogFileEventConsumer, NTEventLogEventConsumer",
+            "#pragma namespace(\"root/subscription\")\ninstance of ActiveScriptEventConsumer { Name = \"run\"; };",
+            "site.mof:2:1: there is no class ActiveScriptEventConsumer to tell of events\n  \
+             there are CommandLineEventConsumer, LogFileEventConsumer, NTEventLogEventConsumer, \
+             SMTPEventConsumer",
         ),
         ("instance of Win32_Process { Handle = \"1\"; };", "site.mof:1:1: there is no class Win32_Process"),
         (

@@ -12,6 +12,7 @@ use crate::Error;
 /// Events between those who find them and the one who takes them. Nobody who finds one waits.
 pub(super) struct Queue {
     most: usize,
+    most_octets: usize,
     waiting: Mutex<Waiting>,
     more: Notify,
 }
@@ -19,6 +20,8 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct Waiting {
     events: VecDeque<Occurrence>,
+    /// How many octets the events take.
+    octets: usize,
     end: Option<End>,
 }
 
@@ -28,14 +31,18 @@ enum End {
 }
 
 impl Queue {
-    pub(super) fn new(most: usize) -> Self {
-        Self { most: most.max(1), waiting: Mutex::default(), more: Notify::new() }
+    /// One for so many events, which together take so many octets; one event of any size always has a place.
+    pub(super) fn new(most: usize, most_octets: usize) -> Self {
+        Self { most: most.max(1), most_octets, waiting: Mutex::default(), more: Notify::new() }
     }
 
     /// Adds an event, or counts it as given up.
     pub(super) fn push(&self, event: Instance) {
+        let octets = event.octets();
         let mut waiting = self.locked();
-        if waiting.events.len() < self.most {
+        let is_room = waiting.octets.saturating_add(octets) <= self.most_octets || waiting.octets == 0;
+        if waiting.events.len() < self.most && is_room {
+            waiting.octets = waiting.octets.saturating_add(octets);
             waiting.events.push_back(Occurrence::Event(event));
         } else {
             waiting.drop_one();
@@ -71,6 +78,9 @@ impl Queue {
     fn take(&self) -> Option<Option<Result<Occurrence, Error>>> {
         let mut waiting = self.locked();
         if let Some(event) = waiting.events.pop_front() {
+            if let Occurrence::Event(event) = &event {
+                waiting.octets = waiting.octets.saturating_sub(event.octets());
+            }
             return Some(Some(Ok(event)));
         }
         match waiting.end.take()? {
@@ -113,7 +123,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_too_much_is_counted_where_it_would_have_stood() {
-        let queue = Queue::new(2);
+        let queue = Queue::new(2, 1 << 20);
         (0..5).for_each(|_| queue.push(event()));
         let next = async || queue.next().await.expect("not the end").expect("no error");
         assert_eq!(next().await, Occurrence::Event(event()));
@@ -125,8 +135,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn events_that_take_too_much_memory_are_given_up_however_few_they_are() {
+        let large = || event().with("TimerId", "x".repeat(1_000)).expect("a property");
+        let queue = Queue::new(1_000, 2 * large().octets());
+        (0..5).for_each(|_| queue.push(large()));
+        let next = async || queue.next().await.expect("not the end").expect("no error");
+        assert_eq!(next().await, Occurrence::Event(large()));
+        queue.push(large());
+        assert_eq!(next().await, Occurrence::Event(large()));
+        assert_eq!(next().await, Occurrence::Dropped(3));
+        assert_eq!(next().await, Occurrence::Event(large()));
+        // One alone is never too large.
+        let queue = Queue::new(1_000, 1);
+        queue.push(large());
+        queue.push(event());
+        assert!(matches!(queue.next().await, Some(Ok(Occurrence::Event(_)))));
+        assert!(matches!(queue.next().await, Some(Ok(Occurrence::Dropped(1)))));
+    }
+
+    #[tokio::test]
     async fn the_first_reason_to_end_is_told_once_and_after_the_events() {
-        let queue = Queue::new(2);
+        let queue = Queue::new(2, 1 << 20);
         queue.push(event());
         queue.end(Some(Error::TooBusy(1)));
         queue.end(None);

@@ -11,9 +11,10 @@ use tokio::runtime::Runtime;
 use wmi::{Context, Engine, Outcome};
 
 use super::arguments::Place;
+use super::listing::{Listed, given_up};
 use super::row::{self, Found};
 use super::source::explained;
-use super::watch::{Occurred, asked_of_events};
+use super::watch::{Occurred, asked_of_events, unless_interrupted};
 use crate::failure::Failure;
 use crate::place::{self, IfMissing};
 
@@ -92,27 +93,37 @@ impl Here {
         self.engine.schema(&self.namespace).unwrap_or(&NONE)
     }
 
-    pub(super) fn query(&self, text: &str) -> Result<Found, Failure> {
+    /// Tells what a query finds as it comes, until it is enough.
+    pub(super) fn list(
+        &self,
+        text: &str,
+        enough: impl Future<Output = ()>,
+        tell: &mut dyn FnMut(Listed) -> io::Result<()>,
+    ) -> Result<(), Failure> {
         let engine = self.engine();
         let origin = engine.origin(&self.namespace);
         let told = |error: wmi::Error| self.told(text, error);
         self.runtime.block_on(async {
+            tokio::pin!(enough);
             match engine.run(&self.context, &self.namespace, text).map_err(told)? {
                 Outcome::Rows(mut rows, names) => {
                     let asked: Option<Vec<String>> =
                         names.map(|names| names.iter().map(ToString::to_string).collect());
-                    let mut found = Found { rows: Vec::new(), asked };
-                    while let Some(instance) = rows.next().await {
-                        let instance = instance.map_err(told)?;
-                        found.rows.push(row::of_instance(&instance, found.asked.as_deref(), &origin));
+                    tell(Listed::Begun(asked.clone()))?;
+                    loop {
+                        let next = tokio::select! {
+                            next = rows.next() => next,
+                            () = &mut enough => return Err(given_up()),
+                        };
+                        let Some(instance) = next.transpose().map_err(told)? else { return Ok(()) };
+                        tell(Listed::Row(row::of_instance(&instance, asked.as_deref(), &origin)))?;
                     }
-                    Ok(found)
                 }
                 Outcome::Classes(classes) => {
+                    tell(Listed::Begun(Some(vec!["__CLASS".to_owned()])))?;
                     let row =
                         |class: &Arc<Class>| vec![("__CLASS".to_owned(), class.name().to_string().into())];
-                    let asked = Some(vec!["__CLASS".to_owned()]);
-                    Ok(Found { rows: classes.iter().map(row).collect(), asked })
+                    Ok(classes.iter().try_for_each(|class| tell(Listed::Row(row(class))))?)
                 }
             }
         })
@@ -152,7 +163,8 @@ impl Here {
     pub(super) fn get(&self, path: &ObjectPath) -> Result<Found, Failure> {
         let (engine, namespace) = (self.engine(), self.namespace_of(path));
         let origin = engine.origin(&namespace);
-        let instance = self.runtime.block_on(engine.get(&self.context, &namespace, path))?;
+        let getting = async { Ok(engine.get(&self.context, &namespace, path).await?) };
+        let instance = self.runtime.block_on(unless_interrupted(getting))?;
         Ok(Found { rows: vec![row::of_instance(&instance, None, &origin)], asked: None })
     }
 
@@ -166,7 +178,8 @@ impl Here {
         let origin = engine.origin(&namespace);
         let mut is_wrong = false;
         let input = |operation: &Operation| input_of(operation, arguments).inspect_err(|_| is_wrong = true);
-        let output = self.runtime.block_on(engine.invoke(&self.context, &namespace, path, method, input));
+        let calling = async { Ok(engine.invoke(&self.context, &namespace, path, method, input).await) };
+        let output = self.runtime.block_on(unless_interrupted(calling))?;
         let output = output.map_err(|error| match &error {
             _ if is_wrong => {
                 let way_out = format!("telarch wmi describe {} lists the parameters of {method}", path.class);

@@ -4,9 +4,9 @@ use std::str::FromStr;
 
 use cli::Screen;
 use cli::format::harmless;
-use cli::screen::Table;
 use serde_json::Value as Json;
 
+use super::listing::Listing;
 use super::row::{Found, Row, cell};
 use crate::format::csv_cell;
 
@@ -45,24 +45,28 @@ impl Printer {
         Self { format, screen: Screen::of_this_process() }
     }
 
+    /// One for a test.
+    #[cfg(test)]
+    pub(super) fn on(screen: Screen, format: Format) -> Self {
+        Self { format: Some(format), screen }
+    }
+
     /// The same with another format; none is that which fits what was asked.
     pub(super) fn with(self, format: Option<Format>) -> Self {
         Self { format, ..self }
     }
 
     pub(super) fn print(self, found: &Found) -> String {
+        let mut listing = self.listing(found.asked.clone(), usize::MAX);
+        let text: String = found.rows.iter().map(|row| listing.row(row.clone())).collect();
+        text + &listing.end().0
+    }
+
+    /// Begins to print what a query finds, of which these properties were asked for; so many rows decide about columns.
+    pub(super) fn listing(self, asked: Option<Vec<String>>, most: usize) -> Listing {
         // Whoever asks for everything gets more columns than a line can hold.
-        let usual = if found.asked.is_some() { Format::Table } else { Format::List };
-        match self.format.unwrap_or(usual) {
-            // Somebody who looks would take silence for a failure.
-            Format::Table | Format::List if found.rows.is_empty() && self.screen.table_width().is_some() => {
-                "there is none\n".to_owned()
-            }
-            Format::Table => self.table(found),
-            Format::List => list(found),
-            Format::Json => self.whole(json(&found.rows)),
-            Format::Csv => self.whole(csv(found)),
-        }
+        let usual = if asked.is_some() { Format::Table } else { Format::List };
+        Listing::new(self, self.format.unwrap_or(usual), asked, most)
     }
 
     /// What programs read is handed on as it is, except to a terminal, which would obey it.
@@ -70,17 +74,18 @@ impl Printer {
         if self.screen.table_width().is_some() { harmless(&text) } else { text }
     }
 
-    fn table(self, found: &Found) -> String {
-        let columns = columns(found);
-        let mut table = Table::new(columns.iter().map(String::as_str));
-        for row in &found.rows {
-            table.row(columns.iter().map(|column| value(row, column).map(cell).unwrap_or_default()));
-        }
-        if found.rows.is_empty() {
-            return String::new();
-        }
-        // In a pipe nothing is shortened.
-        table.print(self.screen.table_width().unwrap_or(usize::MAX), &self.screen)
+    /// The same for what is in this format.
+    pub(super) fn whole_of(self, format: Format, text: String) -> String {
+        if matches!(format, Format::Json | Format::Csv) { self.whole(text) } else { text }
+    }
+
+    pub(super) fn is_for_a_terminal(&self) -> bool {
+        self.screen.table_width().is_some()
+    }
+
+    /// How wide a table may be; in a pipe nothing is shortened.
+    pub(super) fn paper(&self) -> (usize, &Screen) {
+        (self.screen.table_width().unwrap_or(usize::MAX), &self.screen)
     }
 }
 
@@ -114,7 +119,7 @@ impl Stream {
             Format::Table | Format::Csv => row,
         };
         if self.format == Format::List {
-            return list(&Found { rows: vec![flat], asked: None }) + "\n";
+            return list(&flat) + "\n";
         }
         let is_first = self.columns.is_empty();
         if is_first {
@@ -164,19 +169,18 @@ fn flattened(row: Row) -> Row {
 }
 
 /// All columns, those of the first row first.
-fn columns(found: &Found) -> Vec<String> {
-    if let Some(asked) = &found.asked {
+pub(super) fn columns(asked: Option<&[String]>, rows: &[Row]) -> Vec<String> {
+    if let Some(asked) = asked {
         // As the class spells them.
         let spelled = |name: &String| {
-            let own =
-                found.rows.first().and_then(|row| row.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)));
+            let own = rows.first().and_then(|row| row.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)));
             own.map_or_else(|| name.clone(), |(own, _)| own.clone())
         };
         return asked.iter().map(spelled).collect();
     }
     let mut columns: Vec<String> = Vec::new();
     let mut known = std::collections::HashSet::new();
-    for (name, _) in found.rows.iter().flatten() {
+    for (name, _) in rows.iter().flatten() {
         if known.insert(name.as_str()) {
             columns.push(name.clone());
         }
@@ -184,45 +188,19 @@ fn columns(found: &Found) -> Vec<String> {
     columns
 }
 
-fn value<'r>(row: &'r Row, column: &str) -> Option<&'r Json> {
+pub(super) fn value<'r>(row: &'r Row, column: &str) -> Option<&'r Json> {
     row.iter().find(|(name, _)| name.eq_ignore_ascii_case(column)).map(|(_, value)| value)
 }
 
-/// A line for each property that has a value, an empty line between instances.
-fn list(found: &Found) -> String {
+/// A line for each property that has a value.
+pub(super) fn list(row: &Row) -> String {
     let mut text = String::new();
-    for (at, row) in found.rows.iter().enumerate() {
-        let shown: Vec<_> = row.iter().filter(|(_, value)| !value.is_null()).collect();
-        let width = shown.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
-        text += if at == 0 { "" } else { "\n" };
-        for (name, value) in shown {
-            let value = harmless(&cell(value)).replace('\n', " ");
-            text += format!("{name:<width$} = {value}").trim_end();
-            text.push('\n');
-        }
-    }
-    text
-}
-
-/// An array with an object in each line, its members in their order.
-fn json(rows: &[Row]) -> String {
-    let object = |row: &Row| {
-        let members = row.iter().map(|(name, value)| format!("{}: {value}", Json::String(name.clone())));
-        format!("  {{{}}}", members.collect::<Vec<_>>().join(", "))
-    };
-    match rows {
-        [] => "[]\n".to_owned(),
-        rows => format!("[\n{}\n]\n", rows.iter().map(object).collect::<Vec<_>>().join(",\n")),
-    }
-}
-
-fn csv(found: &Found) -> String {
-    let columns = columns(found);
-    let line = |cells: Vec<String>| cells.join(",") + "\n";
-    let mut text = line(columns.iter().map(|column| csv_cell(column)).collect());
-    for row in &found.rows {
-        let cells = columns.iter().map(|column| csv_cell(&value(row, column).map(cell).unwrap_or_default()));
-        text += &line(cells.collect());
+    let shown: Vec<_> = row.iter().filter(|(_, value)| !value.is_null()).collect();
+    let width = shown.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    for (name, value) in shown {
+        let value = harmless(&cell(value)).replace('\n', " ");
+        text += format!("{name:<width$} = {value}").trim_end();
+        text.push('\n');
     }
     text
 }

@@ -18,7 +18,7 @@ use super::arguments::{Qualifiers, query_of};
 use super::complete;
 use super::print::{Format, Printer};
 use super::source::Source;
-use super::{classes, describe};
+use super::{classes, describe, listing};
 use crate::failure::Failure;
 
 /// How many lines are remembered.
@@ -136,7 +136,7 @@ fn answer(source: &Source, printer: &mut Printer, line: &str) -> Result<Option<S
                 .collect();
             printer.print(&source.call(path, method, &arguments)?)
         }
-        _ => printer.print(&source.query(&query_of(line))?),
+        _ => listing::run(source, &query_of(line), *printer)?,
     }))
 }
 
@@ -176,12 +176,22 @@ fn history_file() -> Option<PathBuf> {
 /// Keeps the last lines; where that is not possible they are gone.
 fn remember(path: &PathBuf, history: &MemHistory) {
     let last = (0..history.len()).filter_map(|at| history.get(at, SearchDirection::Forward).ok().flatten());
-    let text: String = last.map(|found| format!("{}\n", found.entry)).collect();
+    let text = kept(last.map(|found| found.entry));
     let Some(folder) = path.parent() else { return };
     let _ = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     // What somebody asks is nobody else's business.
     let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
     let _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
+}
+
+/// The lines that outlive the shell. Arguments of methods do not: they may be passwords, and their names need not
+/// say so, as that of a command line does not.
+fn kept<'l>(lines: impl Iterator<Item = Cow<'l, str>>) -> String {
+    let has_arguments = |line: &str| match line.split_once(char::is_whitespace) {
+        Some(("call", rest)) => words(rest.trim_end_matches(';').trim()).len() > 2,
+        _ => false,
+    };
+    lines.filter(|line| !has_arguments(line.trim())).map(|line| format!("{line}\n")).collect()
 }
 
 /// Completes names of classes and properties.
@@ -227,6 +237,23 @@ impl Highlighter for Names<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arguments_of_methods_are_not_kept() {
+        let lines = [
+            "SELECT * FROM Win32_Service",
+            "call Win32_UserAccount.Name='a b' SetPassword Secret=hush",
+            "call Win32_Service.Name=\"sshd\" StopService;",
+            "call\tWin32_Process Create CommandLine='login -p hush';",
+            "  call X Y Z=1",
+            "describe call",
+        ];
+        let kept = kept(lines.iter().map(|line| Cow::Borrowed(*line)));
+        assert_eq!(
+            kept,
+            "SELECT * FROM Win32_Service\ncall Win32_Service.Name=\"sshd\" StopService;\ndescribe call\n"
+        );
+    }
 
     #[test]
     fn a_path_with_blanks_is_one_word() {

@@ -8,6 +8,7 @@ use cim::{Class, Namespace, ObjectPath, Schema};
 
 use super::arguments::Place;
 use super::here::Here;
+use super::listing::Listed;
 use super::row::Found;
 use super::there::There;
 use super::watch::Occurred;
@@ -26,13 +27,31 @@ impl Source {
         Ok(Self::There(Box::new(There::new(place)?)))
     }
 
-    /// What a query finds; one that is wrong is told with the place.
+    /// All that a query finds at once, for what is drawn.
     pub(super) fn query(&self, text: &str) -> Result<Found, Failure> {
+        let mut found = Found::default();
+        self.list(text, std::future::pending(), &mut |listed| {
+            match listed {
+                Listed::Begun(asked) => found.asked = asked,
+                Listed::Row(row) => found.rows.push(row),
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Tells what a query finds as it comes, until it is enough; a query that is wrong is told with the place.
+    pub(super) fn list(
+        &self,
+        text: &str,
+        enough: impl Future<Output = ()>,
+        tell: &mut dyn FnMut(Listed) -> io::Result<()>,
+    ) -> Result<(), Failure> {
         // Another machine would say less well what is wrong.
         wql::parse(text).map_err(|error| explained(text, &error))?;
         match self {
-            Self::Here(here) => here.query(text),
-            Self::There(there) => there.query(text),
+            Self::Here(here) => here.list(text, enough, tell),
+            Self::There(there) => there.list(text, enough, tell),
         }
     }
 

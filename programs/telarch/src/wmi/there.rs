@@ -20,8 +20,9 @@ use tokio::runtime::Runtime;
 use xml::{Bounds, Document, Element};
 
 use super::arguments::Place;
+use super::listing::{Listed, given_up};
 use super::row::{self, Found, Row};
-use super::watch::{Occurred, asked_of_events};
+use super::watch::{Occurred, asked_of_events, unless_interrupted};
 use crate::failure::Failure;
 
 pub(super) struct There {
@@ -162,33 +163,45 @@ impl There {
         format!("{} {}", self.host(), self.namespace)
     }
 
-    pub(super) fn query(&self, text: &str) -> Result<Found, Failure> {
-        let (class, asked) = match wql::parse(text) {
-            Ok(Query::Select(select)) if select.is_of_classes() => return self.query_of_classes(text),
-            Ok(Query::Select(select)) => {
-                let names = select.names().map(|names| names.iter().map(ToString::to_string).collect());
-                (Some(select.from), names)
-            }
-            _ => (None, None),
+    /// Tells what a query finds as it comes, until it is enough; the service is told if that is before the end.
+    pub(super) fn list(
+        &self,
+        text: &str,
+        enough: impl Future<Output = ()>,
+        tell: &mut dyn FnMut(Listed) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let select = match wql::parse(text) {
+            Ok(Query::Select(select)) => Some(select),
+            _ => None,
         };
-        let document = parsed(self.ask_query(text)?)?;
-        let class = class.as_ref().and_then(|class| self.known(class));
-        let rows = document.root().children().map(|item| self.row(item, class.as_ref(), asked.as_deref()));
-        Ok(Found { rows: rows.collect(), asked })
-    }
-
-    /// What a query of classes finds: their names.
-    fn query_of_classes(&self, text: &str) -> Result<Found, Failure> {
-        let document = parsed(self.ask_query(text)?)?;
-        let name = |class: Element<'_>| class.attribute("", "NAME").map(std::borrow::Cow::into_owned);
-        let names = document.root().children().filter_map(name);
-        let asked = Some(vec!["__CLASS".to_owned()]);
-        Ok(Found { rows: names.map(|name| vec![("__CLASS".to_owned(), name.into())]).collect(), asked })
-    }
-
-    fn ask_query(&self, text: &str) -> Result<String, Failure> {
-        let words = ["enumerate", &format!("wmi/{}/*", self.namespace), &format!("-filter:{text}")];
-        self.ask_with(&words, "", &self.way_to_classes())
+        let is_of_classes = select.as_ref().is_some_and(cim::wql::Select::is_of_classes);
+        let (class, asked) = match select {
+            // Classes are found by their names.
+            Some(_) if is_of_classes => (None, Some(vec!["__CLASS".to_owned()])),
+            Some(select) => {
+                let names = select.names().map(|names| names.iter().map(ToString::to_string).collect());
+                (self.known(&select.from), names)
+            }
+            None => (None, None),
+        };
+        tell(Listed::Begun(asked.clone()))?;
+        let mut tell_one = |item: Element<'_>| {
+            let row = match item.attribute("", "NAME") {
+                Some(name) if is_of_classes => vec![("__CLASS".to_owned(), name.into_owned().into())],
+                _ => self.row(item, class.as_ref(), asked.as_deref()),
+            };
+            tell(Listed::Row(row))
+        };
+        let way_out = self.way_to_classes();
+        let filter = format!("-filter:{text}");
+        let command = self.command(&["enumerate", &format!("wmi/{}/*", self.namespace), &filter])?;
+        let conversation = self.conversation(&command, &way_out)?;
+        let listed = self.runtime.block_on(conversation.list(*command, enough, &mut tell_one));
+        listed.map_err(|stop| match stop {
+            Stop::Interrupted => given_up(),
+            Stop::Output(error) => error.into(),
+            stop => stopped(&stop, &way_out),
+        })
     }
 
     /// What helps who has misspelt a class, a property or a method.
@@ -301,18 +314,23 @@ impl There {
         let mut errors = std::io::stderr();
         let mut input = BufReader::new(Cursor::new(input.as_bytes()));
         let mut streams = Streams { out: &mut out, errors: &mut errors, input: &mut input };
-        let conversation = match self.conversation.get() {
-            Some(begun) => begun,
-            None => {
-                let settings = ClientSettings::of_this_process();
-                let begun = Conversation::begin(command.connection.clone(), &settings);
-                let begun = begun.map_err(|stop| stopped(&stop, way_out))?;
-                self.conversation.get_or_init(|| begun)
-            }
+        let conversation = self.conversation(&command, way_out)?;
+        let asking = async {
+            let done = conversation.run(*command, &mut streams).await;
+            done.map_err(|stop| stopped(&stop, way_out))
         };
-        let done = self.runtime.block_on(conversation.run(*command, &mut streams));
-        done.map_err(|stop| stopped(&stop, way_out))?;
+        self.runtime.block_on(unless_interrupted(asking))?;
         String::from_utf8(out).map_err(|error| Failure::Failed(format!("the answer is no text: {error}")))
+    }
+
+    fn conversation(&self, command: &cli::winrm::Command, way_out: &str) -> Result<&Conversation, Failure> {
+        if let Some(begun) = self.conversation.get() {
+            return Ok(begun);
+        }
+        let settings = ClientSettings::of_this_process();
+        let begun = Conversation::begin(command.connection.clone(), &settings);
+        let begun = begun.map_err(|stop| stopped(&stop, way_out))?;
+        Ok(self.conversation.get_or_init(|| begun))
     }
 
     /// What a command line of `winrm` means.

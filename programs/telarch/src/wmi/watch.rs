@@ -64,7 +64,7 @@ pub(super) fn run(source: &Source, query: &str, until: Until, printer: Printer) 
 }
 
 /// Waits until somebody wants it to end.
-async fn interrupted() {
+pub(super) async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminated) => {
@@ -74,6 +74,17 @@ async fn interrupted() {
             }
         }
         Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+/// What comes of something, unless somebody wants it to end before: once that was waited for anywhere, Ctrl and C does
+/// not end the program any more.
+pub(super) async fn unless_interrupted<T>(
+    wanted: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        done = wanted => done,
+        () = interrupted() => Err(Failure::Failed("interrupted".to_owned())),
     }
 }
 

@@ -66,6 +66,7 @@ mod winrs;
 mod wmi;
 mod wmi_classes;
 mod wmi_events;
+mod wmi_listing;
 mod wmi_people;
 mod wmi_programs;
 mod wmi_values;

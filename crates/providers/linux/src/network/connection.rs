@@ -1,5 +1,8 @@
 //! `Win32_NetworkConnection`: what of other machines is in use.
 
+use std::cell::OnceCell;
+use std::collections::HashSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use wmi::{ProviderError, Scan};
@@ -12,42 +15,49 @@ use crate::{Machine, fstab};
 /// The file systems of other machines.
 pub(crate) struct Connection;
 
+/// What is mounted, and what comes back at the next start.
+pub(crate) struct Row {
+    mount: Mount,
+    permanent: Rc<OnceCell<HashSet<(String, String)>>>,
+}
+
 impl Table for Connection {
-    type Row = Mount;
+    type Row = Row;
 
     const CLASS: &'static str = "Win32_NetworkConnection";
 
-    const COLUMNS: &'static [(&'static str, Fill<Mount>)] = &[
-        ("Caption", |_, mount| mount.source.clone().into()),
+    const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
+        ("Caption", |_, row| row.mount.source.clone().into()),
         ("ConnectionState", |_, _| "Connected".into()),
-        ("ConnectionType", |machine, mount| {
-            if is_permanent(machine, mount) { "Persistent Connection" } else { "Current Connection" }.into()
+        ("ConnectionType", |machine, row| {
+            if row.is_permanent(machine) { "Persistent Connection" } else { "Current Connection" }.into()
         }),
-        ("Description", |_, mount| format!("{} by {}", mount.source, mount.kind).into()),
+        ("Description", |_, row| format!("{} by {}", row.mount.source, row.mount.kind).into()),
         ("DisplayType", |_, _| "Share".into()),
-        ("LocalName", |_, mount| mount.place.clone().into()),
-        ("Name", |_, mount| format!("{} ({})", mount.source, mount.place).into()),
-        ("Persistent", |machine, mount| is_permanent(machine, mount).into()),
-        ("ProviderName", |_, mount| mount.kind.clone().into()),
-        ("RemoteName", |_, mount| mount.source.clone().into()),
-        ("RemotePath", |_, mount| mount.source.clone().into()),
+        ("LocalName", |_, row| row.mount.place.clone().into()),
+        ("Name", |_, row| format!("{} ({})", row.mount.source, row.mount.place).into()),
+        ("Persistent", |machine, row| row.is_permanent(machine).into()),
+        ("ProviderName", |_, row| row.mount.kind.clone().into()),
+        ("RemoteName", |_, row| row.mount.source.clone().into()),
+        ("RemotePath", |_, row| row.mount.source.clone().into()),
         ("ResourceType", |_, _| "Disk".into()),
-        ("UserName", |_, mount| mount.option("username").map(str::to_owned).into()),
+        ("UserName", |_, row| row.mount.option("username").map(str::to_owned).into()),
     ];
 
     const UNKNOWN: &'static [&'static str] = &["AccessMask", "Comment", "Status"];
 
-    fn rows(
-        &self,
-        machine: &Arc<Machine>,
-        _: &Scan,
-        push: &mut Push<'_, Mount>,
-    ) -> Result<(), ProviderError> {
-        Mount::all(machine).into_iter().filter(is_of_network).try_for_each(push)
+    fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
+        let permanent = Rc::default();
+        let row = |mount| Row { mount, permanent: Rc::clone(&permanent) };
+        Mount::all(machine).into_iter().filter(is_of_network).map(row).try_for_each(push)
     }
 }
 
-/// Whether it comes back at the next start.
-fn is_permanent(machine: &Machine, mount: &Mount) -> bool {
-    fstab::entries(machine).iter().any(|entry| entry.place == mount.place && entry.source == mount.source)
+impl Row {
+    /// Whether it comes back at the next start.
+    fn is_permanent(&self, machine: &Machine) -> bool {
+        let entries =
+            || fstab::entries(machine).into_iter().map(|entry| (entry.place, entry.source)).collect();
+        self.permanent.get_or_init(entries).contains(&(self.mount.place.clone(), self.mount.source.clone()))
+    }
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use cim::{Class, Instance, Name, Namespace, Status, Value};
 use readiness::FileChanges;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
 use wmi::{BoxFuture, EventSource, Happening, Provider, ProviderError, Scan, Sink, Watch};
 
 use super::Code;
@@ -70,6 +71,8 @@ impl Provider for RegistryEvents {
             fingerprints,
             files,
             seen,
+            is_due: false,
+            rested: Instant::now(),
             looking: None,
             ready: VecDeque::new(),
         })))
@@ -137,6 +140,10 @@ struct KeyChanges {
     /// `None` where the kernel does not tell.
     files: Option<FileChanges>,
     seen: Vec<Option<u64>>,
+    /// It is time to look, after a rest.
+    is_due: bool,
+    /// When it may be looked again.
+    rested: Instant,
     looking: Option<JoinHandle<Looked>>,
     ready: VecDeque<Instance>,
 }
@@ -145,6 +152,7 @@ struct KeyChanges {
 struct Looked {
     files: Option<FileChanges>,
     found: Vec<Option<Option<u64>>>,
+    took: Duration,
 }
 
 impl KeyChanges {
@@ -162,17 +170,19 @@ impl KeyChanges {
         let (subjects, fingerprints) = (Arc::clone(&self.subjects), self.fingerprints.clone());
         let runtime = tokio::runtime::Handle::current();
         tokio::task::spawn_blocking(move || {
+            let begun = Instant::now();
             // Folders may have come since.
             let _within = runtime.enter();
             let files = listen(fingerprints.machine(), &subjects);
             let found =
                 subjects.iter().map(|subject| fingerprints.of(&subject.key, &subject.part).ok()).collect();
-            Looked { files, found }
+            Looked { files, found, took: begun.elapsed() }
         })
     }
 
     fn compare(&mut self, looked: Looked) -> Result<(), ProviderError> {
         self.files = looked.files;
+        self.rested = Instant::now() + (looked.took * REST_FOR_WORK).clamp(LEAST_REST, INTERVAL);
         for ((subject, seen), found) in self.subjects.iter().zip(&mut self.seen).zip(looked.found) {
             if let Some(found) = found
                 && found != *seen
@@ -196,7 +206,13 @@ impl EventSource for KeyChanges {
                     return Ok(Happening::Event(event));
                 }
                 if self.looking.is_none() {
-                    self.wait().await;
+                    if !self.is_due {
+                        self.wait().await;
+                        self.is_due = true;
+                    }
+                    // Files that are written all the time would have it look all the time.
+                    sleep_until(self.rested).await;
+                    self.is_due = false;
                     self.looking = Some(self.look());
                 }
                 let Some(looking) = &mut self.looking else { continue };
@@ -231,3 +247,7 @@ fn nearest(path: &std::path::Path) -> PathBuf {
 
 /// How often it is looked where the kernel does not tell.
 const INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long it rests after a look, at least, and how many times as long as it has looked.
+const LEAST_REST: Duration = Duration::from_millis(200);
+const REST_FOR_WORK: u32 = 9;

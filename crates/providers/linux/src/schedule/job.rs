@@ -7,6 +7,7 @@ use std::sync::Arc;
 use cim::{DateTime, Instance, Status, Value};
 use wmi::{MethodCall, ProviderError, Scan, Target};
 
+use super::command;
 use super::cron::{self, Time};
 use crate::Machine;
 use crate::service::{Timer, of_bus, timers};
@@ -73,9 +74,7 @@ impl Table for ScheduledJob {
         let gone = || ProviderError::failed(Status::NotFound, "there is no such job");
         let mut jobs = jobs(machine)?.into_iter();
         let job = jobs.find(|job| Some(i128::from(job.number)) == number).ok_or_else(gone)?;
-        // Only what was made here has a file of its own.
-        let is_ours = job.name.strip_prefix('/').is_some_and(|path| path.starts_with(OURS));
-        let code = match is_ours.then(|| std::fs::remove_file(machine.path(&job.name))) {
+        let code = match is_ours(&job.name).then(|| std::fs::remove_file(machine.path(&job.name))) {
             None => NOT_SUPPORTED,
             Some(removed) => removed.map_or_else(|error| of_disk(&error), |()| DONE),
         };
@@ -94,11 +93,13 @@ fn jobs(machine: &Machine) -> Result<Vec<Job>, ProviderError> {
 
 impl From<cron::Line> for Job {
     fn from(line: cron::Line) -> Self {
+        let number = number_of(&[&line.file, &line.owner, &line.command, &format!("{:?}", line.time)]);
+        let command = if is_ours(&line.file) { command::read(&line.command) } else { line.command };
         Self {
-            number: number_of(&[&line.file, &line.owner, &line.command, &format!("{:?}", line.time)]),
+            number,
             name: line.file,
             owner: Some(line.owner),
-            command: Some(line.command),
+            command: Some(command),
             time: line.time,
             next: None,
         }
@@ -149,8 +150,7 @@ fn create(machine: &Machine, input: &Instance) -> Result<u32, u32> {
     let (hour, minute) = time.ok_or(INVALID_PARAMETER)?;
     let of_week = days(input.value("DaysOfWeek"), 7, |day| (day + 1) % 7)?;
     let of_month = days(input.value("DaysOfMonth"), 31, |day| day + 1)?;
-    // For cron, a percent sign ends the line.
-    let command = command.replace('%', "\\%");
+    let command = command::written(command).ok_or(INVALID_PARAMETER)?;
     let line = format!("{minute} {hour} {of_month} * {of_week} root {command}\n");
     let path = format!("{OURS}{:08x}", number_of(&[&line]));
     let write = || -> io::Result<()> {
@@ -203,6 +203,11 @@ fn of_disk(error: &io::Error) -> u32 {
         io::ErrorKind::NotFound => SERVICE_NOT_STARTED,
         _ => UNKNOWN_FAILURE,
     }
+}
+
+/// Whether a file, from the root, was made here: only such a job is alone in its file.
+fn is_ours(file: &str) -> bool {
+    file.strip_prefix('/').is_some_and(|path| path.starts_with(OURS))
 }
 
 /// The files of jobs that were made here.

@@ -28,26 +28,27 @@ pub(super) fn updates(machine: &Machine) -> Result<Vec<Update>, ProviderError> {
         words.extend(["--installroot".into(), machine.path("").into_os_string()]);
     }
     words.extend(["updateinfo", "list", "--installed"].map(Into::into));
-    let ended = match program::of_system("dnf", words, LIMIT) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        ended => ended.map_err(failure)?,
-    };
-    if ended.code != 0 {
-        let problem = format!("dnf: {}", ended.stderr.trim());
-        return Err(ProviderError::failed(Status::ProviderFailure, problem));
-    }
     let packages = machine.packages().map_err(failure)?;
     // A package is in many advisories, and there are thousands of both.
     let named = packages
         .iter()
         .map(|one| (format!("{}-{}.{}", one.name, one.version, one.architecture), one.installed));
     let installed: HashMap<String, Option<i64>> = named.collect();
-    let mut updates: BTreeMap<&str, Update> = BTreeMap::new();
-    for Line { id, kind, package } in ended.stdout.lines().filter_map(line) {
-        let update =
-            updates.entry(id).or_insert_with(|| Update { id: id.to_owned(), kind, day: None, by: None });
+    let mut updates: BTreeMap<String, Update> = BTreeMap::new();
+    let ended = program::lines_of_system("dnf", words, LIMIT, |text| {
+        let Some(Line { id, kind, package }) = line(text) else { return };
+        let update = || Update { id: id.to_owned(), kind, day: None, by: None };
+        let update = updates.entry(id.to_owned()).or_insert_with(update);
         // The day of the last of its packages; of one that was replaced since it is not known.
         update.day = update.day.max(installed.get(package).copied().flatten().and_then(day));
+    });
+    let ended = match ended {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        ended => ended.map_err(failure)?,
+    };
+    if ended.code != 0 {
+        let problem = format!("dnf: {}", ended.stderr.trim());
+        return Err(ProviderError::failed(Status::ProviderFailure, problem));
     }
     Ok(updates.into_values().collect())
 }

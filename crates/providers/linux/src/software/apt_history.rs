@@ -1,12 +1,13 @@
 //! The updates that apt has made and that are in effect (`/var/log/apt/history.log`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::time::Duration;
 
 use jiff::civil::Date;
 
 use super::quick_fix::{Kind, Update};
+use crate::lines::each_line;
 use crate::{Machine, program};
 
 /// The updates of packages whose new version is still the one that is installed.
@@ -15,62 +16,90 @@ use crate::{Machine, program};
 /// What kept the database of packages from being read.
 pub(super) fn updates(machine: &Machine) -> io::Result<Vec<Update>> {
     let packages = machine.packages()?;
-    // Of several updates to one version the last one counts.
-    let mut last: BTreeMap<(String, String), Upgrade> = BTreeMap::new();
-    for upgrade in histories(machine).iter().flat_map(|history| upgrades(history)) {
-        last.insert((upgrade.package.clone(), upgrade.version.clone()), upgrade);
-    }
-    let is_in_effect = |upgrade: &Upgrade| {
-        packages.iter().any(|package| {
-            let name = upgrade.package.split(':').next().unwrap_or_default();
-            package.name == name && package.version == upgrade.version
-        })
-    };
-    let update = |upgrade: Upgrade| Update {
-        id: format!("{}={}", upgrade.package, upgrade.version),
-        kind: Kind::Other,
-        day: upgrade.day.parse::<Date>().ok(),
-        by: Some(upgrade.by.unwrap_or_else(|| "root".to_owned())),
-    };
-    Ok(last.into_values().filter(is_in_effect).map(update).collect())
+    let installed = packages.iter().map(|package| (&*package.name, &*package.version));
+    let mut history = History { installed: installed.collect(), run: Run::default(), last: BTreeMap::new() };
+    read(machine, &mut history);
+    Ok(history.last.into_iter().map(|((package, version), upgrade)| upgrade.of(&package, &version)).collect())
 }
 
-/// A package that was given another version.
+/// What apt has done, read line by line, the oldest first: years of it are never held at once.
+struct History<'p> {
+    /// The packages that are installed, with their versions.
+    installed: HashSet<(&'p str, &'p str)>,
+    /// What has been read of one run of apt.
+    run: Run,
+    /// The upgrades that are in effect, by package and version: of several to one version the last one counts.
+    last: BTreeMap<(String, String), Upgrade>,
+}
+
+/// A run of apt, which is a paragraph of its history.
+#[derive(Default)]
+struct Run {
+    /// The day, as `2026-05-09`.
+    day: Option<String>,
+    /// Who asked for it, where it was not root.
+    by: Option<String>,
+    /// `name:architecture (old, new)`, with commas between them.
+    upgraded: Option<String>,
+}
+
+/// When a package was given the version it has, and by whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Upgrade {
-    package: String,
-    version: String,
-    /// The day, as `2026-05-09`.
     day: String,
-    /// Who asked for it, where it was not root.
     by: Option<String>,
 }
 
-/// What was upgraded in a history, of which each paragraph is one run of apt.
-fn upgrades(history: &str) -> Vec<Upgrade> {
-    let mut upgrades = Vec::new();
-    for run in history.split("\n\n") {
-        let field = |name: &str| run.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        let (Some(day), Some(list)) = (field("Start-Date"), field("Upgrade")) else { continue };
-        let day = day.split_whitespace().next().unwrap_or_default();
-        let by = field("Requested-By").and_then(|by| by.split_whitespace().next()).map(str::to_owned);
-        // `name:architecture (old, new)`, with commas between them.
-        upgrades.extend(list.split("), ").filter_map(|entry| {
-            let (package, versions) = entry.split_once(" (")?;
-            let version = versions.trim_end_matches(')').split(", ").nth(1)?;
-            Some(Upgrade {
-                package: package.to_owned(),
-                version: version.to_owned(),
-                day: day.to_owned(),
-                by: by.clone(),
-            })
-        }));
+impl Upgrade {
+    fn of(self, package: &str, version: &str) -> Update {
+        Update {
+            id: format!("{package}={version}"),
+            kind: Kind::Other,
+            day: self.day.parse::<Date>().ok(),
+            by: Some(self.by.unwrap_or_else(|| "root".to_owned())),
+        }
     }
-    upgrades
 }
 
-/// What apt has written down, the oldest first; old files are packed by logrotate(8).
-fn histories(machine: &Machine) -> Vec<String> {
+impl History<'_> {
+    fn line(&mut self, line: &str) {
+        let Some((name, value)) = line.split_once(": ") else {
+            if line.is_empty() {
+                self.end_of_run();
+            }
+            return;
+        };
+        let first = || value.split_whitespace().next().map(str::to_owned);
+        match name {
+            "Start-Date" => self.run.day = first(),
+            "Requested-By" => self.run.by = first(),
+            "Upgrade" => self.run.upgraded = Some(value.to_owned()),
+            _ => {}
+        }
+    }
+
+    fn end_of_run(&mut self) {
+        let Run { day: Some(day), by, upgraded: Some(upgraded) } = std::mem::take(&mut self.run) else {
+            return;
+        };
+        for (package, version) in upgraded.split("), ").filter_map(new_version) {
+            let name = package.split(':').next().unwrap_or_default();
+            if self.installed.contains(&(name, version)) {
+                let upgrade = Upgrade { day: day.clone(), by: by.clone() };
+                self.last.insert((package.to_owned(), version.to_owned()), upgrade);
+            }
+        }
+    }
+}
+
+/// The package and the second version of `name:architecture (old, new`.
+fn new_version(entry: &str) -> Option<(&str, &str)> {
+    let (package, versions) = entry.split_once(" (")?;
+    Some((package, versions.trim_end_matches(')').split(", ").nth(1)?))
+}
+
+/// Reads what apt has written down; old files are packed by logrotate(8).
+fn read(machine: &Machine, history: &mut History<'_>) {
     let names = machine.names(FOLDER).unwrap_or_default();
     let number = |name: &std::ffi::OsString| {
         let rest = name.to_str()?.strip_prefix("history.log")?;
@@ -79,16 +108,23 @@ fn histories(machine: &Machine) -> Vec<String> {
     };
     let mut files: Vec<_> = names.iter().filter_map(|name| Some((number(name)?, name.to_str()?))).collect();
     files.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
-    let text = |name: &str| {
+    for (_, name) in files {
         let file = format!("{FOLDER}/{name}");
-        if !name.ends_with(".gz") {
-            return machine.text(file).ok();
+        let line = |line: &str| history.line(line);
+        let read = if name.ends_with(".gz") {
+            let words = ["-dc".into(), "--".into(), machine.path(&file).into_os_string()];
+            program::lines_of_system("gzip", words, LIMIT, line).and_then(|ended| match ended.code {
+                0 => Ok(()),
+                _ => Err(io::Error::other(ended.stderr.trim().to_owned())),
+            })
+        } else {
+            machine.file(&file).and_then(|from| each_line(from, line)).map(drop)
+        };
+        if let Err(error) = read {
+            tracing::warn!(%error, file, "A part of apt's history cannot be read");
         }
-        let words = ["-dc".into(), "--".into(), machine.path(file).into_os_string()];
-        let ended = program::of_system("gzip", words, LIMIT).ok()?;
-        (ended.code == 0).then_some(ended.stdout)
-    };
-    files.into_iter().filter_map(|(_, name)| text(name)).collect()
+        history.end_of_run();
+    }
 }
 
 /// Where apt keeps its history.
@@ -104,14 +140,20 @@ mod tests {
     #[test]
     fn a_history_has_an_update_for_each_package_of_a_run() {
         let history = "\nStart-Date: 2025-06-04  14:36:25\nRequested-By: alice (1000)\n\
-                       Upgrade: a:amd64 (1-1, 1-2), b:all (2:3, 2:4)\nEnd-Date: 2025-06-04  14:36:25\n\n\
-                       Start-Date: 2025-06-05  00:00:00\nInstall: c:amd64 (1)\n\nnonsense\n";
-        let upgrade = |package: &str, version: &str| Upgrade {
-            package: package.to_owned(),
-            version: version.to_owned(),
-            day: "2025-06-04".to_owned(),
-            by: Some("alice".to_owned()),
+                       Upgrade: a:amd64 (1-1, 1-2), b:all (2:3, 2:4), old:all (1, 2)\n\
+                       End-Date: 2025-06-04  14:36:25\n\n\
+                       Start-Date: 2025-06-05  00:00:00\nInstall: c:amd64 (1)\n\nnonsense\n\nUpgrade: c:all (0, 1)\n";
+        let installed = [("a", "1-2"), ("b", "2:4"), ("c", "1"), ("old", "3")].into_iter().collect();
+        let mut read = History { installed, run: Run::default(), last: BTreeMap::new() };
+        history.lines().for_each(|line| read.line(line));
+        read.end_of_run();
+        let told = read.last.into_iter().map(|((package, version), upgrade)| {
+            (package, version, upgrade.day, upgrade.by.unwrap_or_default())
+        });
+        let told: Vec<_> = told.collect();
+        let upgrade = |package: &str, version: &str| {
+            (package.to_owned(), version.to_owned(), "2025-06-04".to_owned(), "alice".to_owned())
         };
-        assert_eq!(upgrades(history), [upgrade("a:amd64", "1-2"), upgrade("b:all", "2:4")]);
+        assert_eq!(told, [upgrade("a:amd64", "1-2"), upgrade("b:all", "2:4")]);
     }
 }

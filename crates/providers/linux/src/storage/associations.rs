@@ -8,10 +8,10 @@ use wmi::{EventSource, ProviderError, Scan, Watch};
 
 use super::file_system::is_of_network;
 use super::logical_disk::{Disk, disks};
-use super::partition::Partition;
+use super::partition::{Foundations, Partition};
 use super::statistics::Questions;
 use super::volume::volumes;
-use crate::mounts::Mount;
+use crate::mounts::Mounts;
 use crate::table::{Fill, Push, Table, reference};
 use crate::{Machine, events};
 
@@ -75,13 +75,12 @@ impl Table for PartitionToDisk {
         _: &Scan,
         push: &mut Push<'_, Placed>,
     ) -> Result<(), ProviderError> {
-        let parts: Vec<_> = Partition::all(machine).map(Rc::new).collect();
+        let parts = Foundations::of(machine);
         for Disk { name, file_system } in disks(machine, &Arc::<Questions>::default()) {
-            // A file system can be on several parts, by way of LVM or RAID.
-            let below =
-                file_system.block(machine).map(|block| block.foundations(machine)).unwrap_or_default();
-            for part in parts.iter().filter(|part| below.contains(&part.block)) {
-                push(Placed { part: part.clone(), disk: name.clone() })?;
+            // A file system can be on several parts.
+            let block = file_system.block(machine);
+            for part in block.iter().flat_map(|block| parts.below(machine, block)) {
+                push(Placed { part: Rc::clone(part), disk: name.clone() })?;
             }
         }
         Ok(())
@@ -118,11 +117,11 @@ impl Table for MountPoint {
         _: &Scan,
         push: &mut Push<'_, Mounted>,
     ) -> Result<(), ProviderError> {
-        let mounts = Mount::all(machine);
+        let mounts = Mounts::default();
         for volume in volumes(machine, &Arc::<Questions>::default()) {
             let Some(own) = &volume.file_system else { continue };
             // A volume that is mounted in several places is a row there, too.
-            for mount in mounts.iter().filter(|mount| mount.device == own.mount.device) {
+            for mount in mounts.of_device(machine, own.mount.device) {
                 push(Mounted { volume: volume.device_id(), place: mount.place.clone() })?;
             }
         }

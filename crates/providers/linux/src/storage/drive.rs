@@ -1,6 +1,7 @@
 //! `Win32_DiskDrive`.
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::Value;
@@ -9,6 +10,7 @@ use wmi::{Lookup, ProviderError, Scan};
 use super::block::Block;
 use super::partition_table::PartitionTable;
 use super::smart::Smart;
+use crate::mounts::Mounts;
 use crate::table::{Fill, Push, Table, text_key};
 use crate::udev::Udev;
 use crate::{Machine, events};
@@ -21,6 +23,8 @@ pub(crate) struct Drive {
     /// How many disks have a smaller number.
     pub(crate) index: u32,
     pub(crate) block: Block,
+    /// What is mounted, which all disks of an answer share.
+    pub(crate) mounts: Rc<Mounts>,
     udev: OnceCell<Udev>,
     smart: OnceCell<Option<Smart>>,
     partition_table: OnceCell<Option<PartitionTable>>,
@@ -39,9 +43,11 @@ impl Drive {
     /// All of them.
     pub(crate) fn all(machine: &Machine) -> impl Iterator<Item = Self> {
         let disks = Block::disks(machine).into_iter();
-        let drive = |(index, block)| Self {
+        let mounts = Rc::default();
+        let drive = move |(index, block)| Self {
             index,
             block,
+            mounts: Rc::clone(&mounts),
             udev: OnceCell::new(),
             smart: OnceCell::new(),
             partition_table: OnceCell::new(),

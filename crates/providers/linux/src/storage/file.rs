@@ -2,11 +2,11 @@
 
 mod change;
 
-use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::marker::PhantomData;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::{DateTime, Instance, Status, Value};
@@ -14,7 +14,7 @@ use rustix::fs::{Access, AtFlags, CWD, Statx, StatxFlags, StatxTimestamp};
 use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use crate::Machine;
-use crate::mounts::Mount;
+use crate::mounts::{Mount, Mounts};
 use crate::table::{Fill, Push, Table, returned, text_key};
 
 /// The files of one kind.
@@ -71,16 +71,16 @@ pub(crate) struct Row {
     /// Where it is.
     path: PathBuf,
     facts: Statx,
-    mount: OnceCell<Option<Mount>>,
+    mounts: Rc<Mounts>,
 }
 
 impl Row {
     /// The file of a name, which is its whole path; a link is what it leads to.
-    fn find(machine: &Machine, name: &Path) -> Option<Self> {
+    fn find(machine: &Machine, name: &Path, mounts: &Rc<Mounts>) -> Option<Self> {
         let path = machine.path(name.strip_prefix("/").ok()?);
         let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
         let facts = rustix::fs::statx(CWD, &path, AtFlags::empty(), wanted).ok()?;
-        Some(Self { name: name.to_owned(), path, facts, mount: OnceCell::new() })
+        Some(Self { name: name.to_owned(), path, facts, mounts: Rc::clone(mounts) })
     }
 
     fn is_folder(&self) -> bool {
@@ -88,11 +88,7 @@ impl Row {
     }
 
     fn mount(&self, machine: &Machine) -> Option<&Mount> {
-        let find = || {
-            let mounts = Mount::all(machine).into_iter().filter(|mount| self.name.starts_with(&mount.place));
-            mounts.max_by_key(|mount| mount.place.len())
-        };
-        self.mount.get_or_init(find).as_ref()
+        self.mounts.holding(machine, &self.name)
     }
 
     /// Whether the caller may do something with it.
@@ -179,11 +175,12 @@ impl<K: Kind> Table for File<K> {
         push: &mut Push<'_, Row>,
     ) -> Result<(), ProviderError> {
         if let Some(folders) = scan.pinned(&["Path"]) {
+            let mounts = Rc::default();
             for folder in folders.iter().filter_map(|values| values.first()?.as_str()) {
                 let Some(inside) = folder.strip_prefix('/') else { continue };
                 // A folder that is missing, or closed to the caller, has no files to tell of.
                 for name in machine.names(inside).unwrap_or_default() {
-                    match Row::find(machine, &Path::new(folder).join(name)) {
+                    match Row::find(machine, &Path::new(folder).join(name), &mounts) {
                         Some(row) if row.is_folder() == K::IS_FOLDER => push(row)?,
                         _ => {}
                     }
@@ -202,14 +199,15 @@ impl<K: Kind> Table for File<K> {
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Row>, ProviderError> {
-        let row = Row::find(machine, Path::new(text_key(lookup.keys)));
+        let row = Row::find(machine, Path::new(text_key(lookup.keys)), &Rc::default());
         Ok(row.filter(|row| row.is_folder() == K::IS_FOLDER))
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
         let Target::Instance(keys) = call.target else { return Err(ProviderError::NotCapable) };
         let name = text_key(keys);
-        let row = Row::find(machine, Path::new(name)).filter(|row| row.is_folder() == K::IS_FOLDER);
+        let row =
+            Row::find(machine, Path::new(name), &Rc::default()).filter(|row| row.is_folder() == K::IS_FOLDER);
         let row =
             row.ok_or_else(|| ProviderError::failed(Status::NotFound, format!("there is no {name}")))?;
         let given =

@@ -1,6 +1,7 @@
 //! A mounted file system as administrators mean it, and what is known of it.
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use wmi::Scan;
@@ -43,8 +44,10 @@ impl FileSystem {
     /// memory, and those that only show again what is mounted elsewhere.
     pub(crate) fn all(machine: &Machine, questions: &Arc<Questions>) -> Vec<Self> {
         let mut shown: Vec<Mount> = Vec::new();
+        let mut numbers: HashMap<(u32, u32), usize> = HashMap::new();
         for mount in Mount::all(machine).into_iter().filter(is_for_files) {
-            match shown.iter_mut().find(|known| known.device == mount.device) {
+            let number = *numbers.entry(mount.device).or_insert(shown.len());
+            match shown.get_mut(number) {
                 // Of one file system in several places, the one that shows most of it.
                 Some(known) if rank(&mount) < rank(known) => *known = mount,
                 Some(_) => {}

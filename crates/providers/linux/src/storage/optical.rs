@@ -1,12 +1,13 @@
 //! `Win32_CDROMDrive`.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use wmi::{ProviderError, Scan};
 
 use super::block::Block;
 use super::file_system::Identity;
-use crate::mounts::Mount;
+use crate::mounts::Mounts;
 use crate::table::{Fill, Push, Table};
 use crate::udev::Udev;
 use crate::{Machine, events};
@@ -18,6 +19,7 @@ pub(crate) struct OpticalDrive;
 pub(crate) struct Row {
     block: Block,
     udev: Udev,
+    mounts: Rc<Mounts>,
 }
 
 impl Row {
@@ -37,8 +39,7 @@ impl Row {
 
     /// Where the disc is mounted.
     fn place(&self, machine: &Machine) -> Option<String> {
-        let mounts = Mount::all(machine);
-        mounts.into_iter().find(|mount| mount.device == self.block.device).map(|mount| mount.place)
+        self.mounts.of_device(machine, self.block.device).next().map(|mount| mount.place.clone())
     }
 
     /// What it reads and writes, in the words of Windows.
@@ -106,6 +107,8 @@ impl Table for OpticalDrive {
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         let drives = Block::all(machine).into_iter().filter(|block| block.name.starts_with("sr"));
-        drives.map(|block| Row { udev: block.udev(machine), block }).try_for_each(push)
+        let mounts = Rc::default();
+        let row = |block: Block| Row { udev: block.udev(machine), block, mounts: Rc::clone(&mounts) };
+        drives.map(row).try_for_each(push)
     }
 }

@@ -1,6 +1,7 @@
 //! `Win32_DiskPartition`.
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -22,6 +23,23 @@ pub(crate) struct Partition {
     pub(crate) number: u32,
     pub(crate) block: Block,
     udev: OnceCell<Udev>,
+}
+
+/// All partitions, found by what is on them.
+pub(crate) struct Foundations(HashMap<(u32, u32), Rc<Partition>>);
+
+impl Foundations {
+    pub(crate) fn of(machine: &Machine) -> Self {
+        Self(Partition::all(machine).map(|part| (part.block.device, Rc::new(part))).collect())
+    }
+
+    /// Those that a device is made of, by way of LVM or RAID, in their order.
+    pub(crate) fn below(&self, machine: &Machine, block: &Block) -> Vec<&Rc<Partition>> {
+        let blocks = block.foundations(machine);
+        let mut parts: Vec<_> = blocks.iter().filter_map(|block| self.0.get(&block.device)).collect();
+        parts.sort_by_key(|part| (part.drive.index, part.number));
+        parts
+    }
 }
 
 impl Partition {

@@ -1,8 +1,10 @@
 //! `Win32_Volume`: file systems of this machine, mounted or not, and what is swapped to.
 
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +17,8 @@ use super::file_system::{DriveType, FileSystem, Identity, is_of_network, wants_a
 use super::logical_disk::{TOLD, access, description};
 use super::statistics::{Questions, Statistics};
 use super::superblock::Superblock;
-use crate::fstab::{self, Entry};
+use crate::fstab::{Entry, Fstab};
+use crate::mounts::{Mount, Mounts};
 use crate::table::{Fill, Push, Table, returned, text_key};
 use crate::{Machine, events, program};
 
@@ -30,7 +33,42 @@ pub(crate) struct Row {
     pub(crate) block: Option<Block>,
     pub(crate) kind: String,
     pub(crate) identity: Identity,
-    fstab: OnceCell<Vec<Entry>>,
+    around: Rc<Around>,
+}
+
+/// What volumes are seen with, read once for all rows of an answer, when the first of them asks.
+#[derive(Default)]
+struct Around {
+    mounts: Mounts,
+    fstab: OnceCell<Fstab>,
+    swap: OnceCell<Swap>,
+}
+
+/// What is swapped to.
+struct Swap {
+    /// Devices.
+    nodes: HashSet<String>,
+    /// Where the volumes are mounted that have a file for it.
+    places: HashSet<String>,
+}
+
+impl Around {
+    fn fstab(&self, machine: &Machine) -> &Fstab {
+        self.fstab.get_or_init(|| Fstab::of(machine))
+    }
+
+    fn swap(&self, machine: &Machine) -> &Swap {
+        self.swap.get_or_init(|| {
+            let text = machine.text("proc/swaps").unwrap_or_default();
+            let names = text.lines().skip(1).filter_map(|line| line.split_whitespace().next());
+            let (nodes, files): (Vec<_>, Vec<_>) = names.partition(|name| name.starts_with("/dev/"));
+            let holder = |file: &str| Some(self.mounts.holding(machine, Path::new(file))?.place.clone());
+            Swap {
+                nodes: nodes.into_iter().map(str::to_owned).collect(),
+                places: files.into_iter().filter_map(holder).collect(),
+            }
+        })
+    }
 }
 
 impl Volume {
@@ -42,6 +80,7 @@ impl Volume {
 /// All volumes of this machine.
 pub(crate) fn volumes(machine: &Machine, questions: &Arc<Questions>) -> Vec<Row> {
     let mounted = FileSystem::all(machine, questions);
+    let around = Rc::<Around>::default();
     let mut rows: Vec<Row> = mounted
         .into_iter()
         .filter(|file_system| !is_of_network(&file_system.mount))
@@ -50,18 +89,25 @@ pub(crate) fn volumes(machine: &Machine, questions: &Arc<Questions>) -> Vec<Row>
             kind: file_system.mount.kind.clone(),
             identity: file_system.identity(machine).clone(),
             file_system: Some(file_system),
-            fstab: OnceCell::new(),
+            around: Rc::clone(&around),
         })
         .collect();
+    let devices: HashSet<_> = rows.iter().filter_map(|row| Some(row.block.as_ref()?.device)).collect();
     for block in Block::all(machine) {
-        let is_mounted = rows.iter().any(|row| row.block.as_ref() == Some(&block));
+        let is_mounted = devices.contains(&block.device);
         // An empty loop device is no device; one of many disks is shown by what they make together.
         let is_used = machine.names(block_folder(&block, "holders")).is_ok_and(|holders| !holders.is_empty());
         if is_mounted || is_used || block.size(machine).unwrap_or_default() == 0 {
             continue;
         }
         if let Some((kind, identity)) = on_device(machine, &block) {
-            rows.push(Row { file_system: None, block: Some(block), kind, identity, fstab: OnceCell::new() });
+            rows.push(Row {
+                file_system: None,
+                block: Some(block),
+                kind,
+                identity,
+                around: Rc::clone(&around),
+            });
         }
     }
     rows
@@ -118,38 +164,25 @@ impl Row {
         }
     }
 
-    /// The lines of fstab that mean it, by any of its names.
-    fn entries(&self, machine: &Machine) -> impl Iterator<Item = &Entry> {
-        let uuid = self.identity.uuid.as_deref();
-        let label = self.identity.label.as_deref();
-        let source = self.source();
+    /// The first line of fstab that means it, by any of its names.
+    fn entry(&self, machine: &Machine) -> Option<&Entry> {
+        let fstab = self.around.fstab(machine);
         let node = self.block.as_ref().map(Block::node);
-        self.fstab.get_or_init(|| fstab::entries(machine)).iter().filter(move |entry| {
-            let named = entry.source.strip_prefix("UUID=").map(|name| name.trim_matches('"'));
-            let labelled = entry.source.strip_prefix("LABEL=").map(|name| name.trim_matches('"'));
-            (named.is_some() && named == uuid)
-                || (labelled.is_some() && labelled == label)
-                || entry.source == source
-                || Some(&entry.source) == node.as_ref()
-                || entry.source.strip_prefix("/dev/disk/by-uuid/").is_some_and(|name| Some(name) == uuid)
-        })
+        let names = [
+            self.identity.uuid.as_ref().map(|uuid| format!("UUID={uuid}")),
+            self.identity.label.as_ref().map(|label| format!("LABEL={label}")),
+            Some(self.source()),
+            node,
+        ];
+        fstab.first_of(names.iter().flatten().map(String::as_str))
     }
 
     fn has_swap(&self, machine: &Machine) -> bool {
-        let swaps = machine.text("proc/swaps").unwrap_or_default();
-        let files: Vec<&str> =
-            swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
-        let node = self.block.as_ref().map(Block::node);
-        let Some(place) = self.place() else {
-            return node.is_some_and(|node| files.contains(&node.as_str()));
-        };
-        // A file is on the volume whose place is the longest beginning of its path.
-        let mounts = crate::mounts::Mount::all(machine);
-        files.iter().filter(|file| !file.starts_with("/dev/")).any(|file| {
-            let holds = |mount: &&crate::mounts::Mount| Path::new(file).starts_with(&mount.place);
-            let holder = mounts.iter().filter(holds).max_by_key(|mount| mount.place.len());
-            holder.is_some_and(|holder| holder.place == place)
-        })
+        let swap = self.around.swap(machine);
+        match self.place() {
+            Some(place) => swap.places.contains(place),
+            None => self.block.as_ref().is_some_and(|block| swap.nodes.contains(&block.node())),
+        }
     }
 }
 
@@ -160,7 +193,7 @@ impl Table for Volume {
 
     const COLUMNS: &'static [(&'static str, Fill<Row>)] = &[
         ("Access", |_, row| row.file_system.as_ref().map_or(3, access).into()),
-        ("Automount", |machine, row| row.entries(machine).next().is_some().into()),
+        ("Automount", |machine, row| row.entry(machine).is_some().into()),
         ("Availability", |machine, row| {
             let is_online = row.file_system.is_none() || row.told(machine).is_some();
             if is_online { 3_u16 } else { 8 }.into()
@@ -205,9 +238,7 @@ impl Table for Volume {
             row.file_system.as_ref().map(FileSystem::supports_compression).into()
         }),
         ("SystemVolume", |machine, row| {
-            let mounts = crate::mounts::Mount::all(machine);
-            let starts = ["/boot/efi", "/efi", "/boot", "/"].iter();
-            let first = starts.filter_map(|place| mounts.iter().find(|mount| mount.place == **place)).next();
+            let first = row.around.mounts.first_at(machine, &["/boot/efi", "/efi", "/boot", "/"]);
             let own = row.file_system.as_ref().map(|file_system| file_system.mount.device);
             first.map(|first| Some(first.device) == own).into()
         }),
@@ -333,7 +364,7 @@ impl Row {
         if self.file_system.is_some() {
             return 0;
         }
-        let Some(entry) = self.entries(machine).next() else { return 1 };
+        let Some(entry) = self.entry(machine) else { return 1 };
         u32::from(!succeeds(program::of_system("mount", [&entry.place], SHORT)))
     }
 
@@ -345,15 +376,13 @@ impl Row {
         if for_ever {
             return 3;
         }
-        let mounts = crate::mounts::Mount::all(machine);
-        let is_own = |mount: &&crate::mounts::Mount| mount.device == own.mount.device;
-        let has_others = mounts.iter().filter(|mount| !is_own(mount)).any(|other| {
-            let above = mounts
-                .iter()
-                .filter(is_own)
-                .filter(|mount| Path::new(&other.place).starts_with(&mount.place));
-            above.count() > 0
-        });
+        let mounts = Mount::all(machine);
+        let is_own = |mount: &&Mount| mount.device == own.mount.device;
+        let places: HashSet<_> = mounts.iter().filter(is_own).map(|mount| Path::new(&mount.place)).collect();
+        let has_others = mounts
+            .iter()
+            .filter(|mount| !is_own(mount))
+            .any(|other| Path::new(&other.place).ancestors().any(|above| places.contains(above)));
         if has_others {
             return 2;
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cim::{Identity, Instance, Name, Namespace, ObjectPath, Status, Value};
 use telarch_linux::Machine;
@@ -10,6 +10,9 @@ use tokio::time::timeout;
 use wmi::{Context, Error, Events, Occurrence};
 
 use crate::{engine, text};
+
+/// Longer than it rests between two looks.
+const SILENCE: Duration = Duration::from_millis(600);
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -82,8 +85,29 @@ async fn keys_values_and_trees_that_change_are_told_and_their_neighbours_are_not
         next(&mut tree).await;
     }
     for events in [&mut key, &mut value, &mut tree] {
-        assert!(timeout(Duration::from_millis(50), events.next()).await.is_err(), "{events:?}");
+        assert!(timeout(SILENCE, events.next()).await.is_err(), "{events:?}");
     }
+}
+
+#[tokio::test]
+async fn a_key_that_is_written_all_the_time_is_looked_at_with_a_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let machine = keeping(folder.path());
+    set(&machine, "SOFTWARE\\Site", "a", 0).await;
+    let query = "SELECT * FROM RegistryKeyChangeEvent WHERE Hive = 'HKEY_LOCAL_MACHINE' AND \
+                 KeyPath = 'SOFTWARE\\\\Site'";
+    let mut events = subscribe(&machine, query).await.unwrap();
+    let begun = Instant::now();
+    let (mut told, mut last) = (0, begun);
+    for number in 1..=50 {
+        set(&machine, "SOFTWARE\\Site", "a", number).await;
+        tokio::task::yield_now().await;
+    }
+    while let Ok(Some(Ok(Occurrence::Event(_)))) = timeout(SILENCE, events.next()).await {
+        (told, last) = (told + 1, Instant::now());
+    }
+    let most = (last - begun).as_millis() / 200 + 2;
+    assert!((1..=most).contains(&told), "{told} events in {:?}", last - begun);
 }
 
 #[tokio::test]

@@ -1,13 +1,16 @@
 //! Jobs of cron and entries of desktops, in a tree of files.
 
 use std::fs;
+use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cim::{DateTime, Status, Value};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use telarch_linux::Machine;
 
 use crate::system::made_of;
+use crate::world::{in_world, run, sh};
 use crate::{call_on, rows_of, text};
 
 async fn told(machine: &Arc<Machine>, class: &str, names: &[&str]) -> Vec<String> {
@@ -66,6 +69,8 @@ async fn jobs_of_cron_are_listed_made_and_deleted() {
     for (changed, expected) in [
         (("Command", Value::text("a\n* * * * * root b")), "21"),
         (("Command", Value::text(" ")), "21"),
+        // Cron would refuse the whole file.
+        (("Command", Value::text("x".repeat(999))), "21"),
         (("StartTime", Value::Null), "21"),
         (("DaysOfWeek", 128_u32.into()), "21"),
         (("RunRepeatedly", false.into()), "1"),
@@ -123,4 +128,60 @@ async fn what_a_user_has_started_is_bounded_however_much_is_laid_there() {
     let told = told(&machine, "Win32_StartupCommand", &["Command", "Name"]).await;
     assert_eq!(told.len(), 1_000);
     assert_eq!(told[0], "x|0");
+}
+
+#[test]
+fn cron_runs_the_command_that_was_asked_for() {
+    let name = "schedule::cron_runs_the_command_that_was_asked_for";
+    in_world(name, &["cron"], || {
+        sh("for folder in /etc/cron.d /var/spool/cron /run; do mount -t tmpfs none $folder; done
+            mkdir /var/spool/cron/crontabs; : > /run/empty; mount --bind /run/empty /etc/crontab");
+        let machine = Arc::new(Machine::this());
+        let commands = [
+            "printf '%s' '50%' > /run/0",
+            r"printf '%s' 'a\\b' > /run/1",
+            r"printf '\\%s\%%' x > /run/2",
+            r"printf '%s' '\\\% \\%' > /run/3; printf \\101 >> /run/3",
+            &format!("{:x<998}", "printf ok > /run/4; : "),
+        ];
+        assert_eq!(commands[4].len(), 998);
+        for command in commands {
+            let every_day = DateTime::parse("********123000.000000+***").unwrap();
+            let wanted = [
+                ("Command", Value::text(command)),
+                ("StartTime", Value::DateTime(every_day)),
+                ("RunRepeatedly", true.into()),
+            ];
+            let made = run(call_on(&machine, "Win32_ScheduledJob", "Create", &wanted)).unwrap();
+            assert_eq!(text(&made, "ReturnValue"), "0", "{command}");
+        }
+        let mut listed = run(told(&machine, "Win32_ScheduledJob", &["Command"]));
+        listed.retain(|line| !line.is_empty());
+        let mut expected = commands.to_vec();
+        expected.sort_unstable();
+        assert_eq!(listed, expected);
+        // Nobody waits here until half past twelve.
+        sh("sed -i 's/^30 12 \\* \\* \\*/@reboot/' /etc/cron.d/telarch-job-*");
+        let files: Vec<_> = (0..commands.len()).map(|number| format!("/run/{number}")).collect();
+        let made_by_a_shell = |(command, file): (&&str, &String)| {
+            sh(command);
+            let made = fs::read(file).unwrap();
+            fs::remove_file(file).unwrap();
+            made
+        };
+        let expected: Vec<_> = commands.iter().zip(&files).map(made_by_a_shell).collect();
+        let mut cron = Command::new("/usr/sbin/cron").arg("-f").spawn().unwrap();
+        for ((command, file), expected) in commands.iter().zip(&files).zip(expected) {
+            for attempt in 0.. {
+                let found = fs::read(file).ok();
+                if found.as_ref() == Some(&expected) {
+                    break;
+                }
+                assert!(attempt < 1_000, "{command}: {found:?} and not {expected:?}");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        cron.kill().unwrap();
+        cron.wait().unwrap();
+    });
 }

@@ -65,6 +65,29 @@ async fn updates_are_found_in_packed_histories_too() {
     assert_eq!(told, ["a:amd64=3 5/9/2026", "b:all=2 3/1/2026"]);
 }
 
+#[tokio::test]
+async fn updates_are_found_however_long_the_history_is() {
+    let run = |day: u32, package: &str| {
+        format!("\nStart-Date: 2026-05-{day:02}  10:00:00\nUpgrade: {package}:all (1, 2)\n")
+    };
+    // More than is read of a file or a program at once, packed and plain.
+    let between = |text: &str| text.repeat((6 << 20) / text.len());
+    let long = |first: &str, last: &str| run(1, first) + &between(&run(2, "x")) + &run(3, last);
+    let installed =
+        |name| format!("Package: {name}\nStatus: install ok installed\nArchitecture: all\nVersion: 2\n\n");
+    let tree = crate::tree::Tree::new()
+        .file("var/lib/dpkg/status", ["a", "b", "c", "d"].map(installed).concat())
+        .file("var/log/apt/history.log", long("c", "d"))
+        .file("var/log/apt/history.log.1", long("a", "b"));
+    let packed = Command::new("gzip").arg(tree.path().join("var/log/apt/history.log.1")).status();
+    assert!(packed.unwrap().success());
+    let (_tree, machine) = tree.machine_kept();
+    let found = crate::rows_of(&machine, "SELECT * FROM Win32_QuickFixEngineering").await;
+    let told: Vec<String> =
+        found.iter().map(|row| format!("{} {}", text(row, "HotFixID"), text(row, "InstalledOn"))).collect();
+    assert_eq!(told, ["a:all=2 5/1/2026", "b:all=2 5/3/2026", "c:all=2 5/1/2026", "d:all=2 5/3/2026"]);
+}
+
 /// A repository of two versions of a package with advisories about them, and a machine that has the second version.
 fn machine_of_rpm() -> Option<(tempfile::TempDir, std::sync::Arc<telarch_linux::Machine>)> {
     let is_there = |name: &&&str| Command::new(name).arg("--version").output().is_ok();

@@ -54,6 +54,50 @@ async fn nothing_is_asked_of_a_file_system_whose_size_nobody_wants() {
     assert_eq!(machine.opened(), 1, "mountinfo has both");
 }
 
+/// A machine with so many disks, each mounted in two places, as many shares of servers, and a file in each place.
+fn machine_of_mounts(count: u32) -> (Tree, std::sync::Arc<telarch_linux::Machine>) {
+    let (mut mounts, mut fstab) = ("1 0 9:0 / / rw - ext4 /dev/root rw\n".to_owned(), String::new());
+    let mut tree =
+        Tree::new().file("proc/swaps", "Filename Type Size Used Priority\n/srv/7/swap file 1 0 -2\n");
+    for number in 0..count {
+        for place in ["/srv", "/again"] {
+            mounts += &format!("1 0 8:{number} / {place}/{number} rw - ext4 /dev/d{number} rw\n");
+        }
+        mounts += &format!("1 0 0:{number} / /net/{number} rw - nfs4 server:/{number} rw\n");
+        fstab += &format!(
+            "server:/{number} /net/{number} nfs4 defaults\n/dev/d{number} /srv/{number} ext4 defaults\n"
+        );
+        if number < 100 {
+            tree = tree.file(&format!("srv/7/{number}"), "");
+        }
+    }
+    tree.file("proc/self/mountinfo", mounts).file("etc/fstab", fstab).machine_kept()
+}
+
+#[tokio::test]
+async fn what_is_mounted_is_read_once_for_an_answer_however_much_that_is() {
+    let (_tree, machine) = machine_of_mounts(5_000);
+    let mountinfo = machine.octets_up_to("proc/self/mountinfo", u64::MAX).unwrap().len();
+    let all = u64::try_from(mountinfo + machine.octets("etc/fstab").unwrap().len()).unwrap();
+    for (query, count) in [
+        ("SELECT PageFilePresent, SystemVolume, Automount FROM Win32_Volume", 5_001),
+        ("SELECT * FROM Win32_MountPoint", 10_001),
+        ("SELECT * FROM Win32_NetworkConnection", 5_000),
+        ("SELECT Drive, FSName FROM CIM_DataFile WHERE Path = '/srv/7/'", 100),
+    ] {
+        let before = machine.octets_read();
+        let rows = rows_of(&machine, query).await;
+        assert_eq!(rows.len(), count, "{query}");
+        // Twice where volumes and the places of all are wanted, and a few small files.
+        let read = machine.octets_read() - before;
+        assert!(read <= 2 * all + 4096, "{query}: {read} octets, where all there is has {all}");
+    }
+    let volumes = rows_of(&machine, "SELECT Name FROM Win32_Volume WHERE PageFilePresent = TRUE").await;
+    assert_eq!(volumes.iter().map(|row| text(row, "Name")).collect::<Vec<_>>(), ["/srv/7"]);
+    let files = rows_of(&machine, "SELECT Drive FROM CIM_DataFile WHERE Name = '/srv/7/3'").await;
+    assert_eq!(text(&files[0], "Drive"), "/srv/7");
+}
+
 /// A SATA disk with three partitions, of which two make one logical volume; a USB stick; a share of a server.
 fn workstation() -> Tree {
     let sda = "devices/pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda";

@@ -9,7 +9,7 @@ use wmi::{ProviderError, Scan};
 use super::{disk, partition, physical_disk, reliability, subsystem, volume};
 use crate::Machine;
 use crate::storage::drive::Drive;
-use crate::storage::partition::Partition as Part;
+use crate::storage::partition::{Foundations, Partition as Part};
 use crate::storage::statistics::Questions;
 use crate::storage::volume::{Row as VolumeRow, volumes};
 use crate::table::{Fill, Push, Table, reference};
@@ -101,12 +101,11 @@ impl Table for PartitionToVolume {
         _: &Scan,
         push: &mut Push<'_, Self::Row>,
     ) -> Result<(), ProviderError> {
-        let parts: Vec<Rc<Part>> = Part::all(machine).map(Rc::new).collect();
+        let parts = Foundations::of(machine);
         for row in all_volumes(machine).into_iter().map(Rc::new) {
-            // A volume can be on several partitions, by way of LVM or RAID.
-            let below = row.block.as_ref().map(|block| block.foundations(machine)).unwrap_or_default();
-            for part in parts.iter().filter(|part| below.contains(&part.block)) {
-                push((part.clone(), row.clone()))?;
+            // A volume can be on several partitions.
+            for part in row.block.iter().flat_map(|block| parts.below(machine, block)) {
+                push((Rc::clone(part), Rc::clone(&row)))?;
             }
         }
         Ok(())

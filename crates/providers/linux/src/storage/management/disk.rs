@@ -97,7 +97,12 @@ impl Table for Disk {
     const COLUMNS: &'static [(&'static str, Fill<Drive>)] = &[
         ("AllocatedSize", |machine, drive| allocated(machine, drive).into()),
         ("BootFromDisk", |machine, drive| {
-            drive.block.partitions(machine).iter().any(|(_, part)| is_of_start(machine, part)).into()
+            drive
+                .block
+                .partitions(machine)
+                .iter()
+                .any(|(_, part)| is_of_start(machine, &drive.mounts, part))
+                .into()
         }),
         ("BusType", |machine, drive| bus(machine, drive).into()),
         ("FirmwareVersion", |machine, drive| drive.firmware(machine).into()),
@@ -114,16 +119,16 @@ impl Table for Disk {
         }),
         ("IsBoot", |machine, drive| {
             let parts = drive.block.partitions(machine);
-            let is_whole = is_of_root(machine, &drive.block);
-            (is_whole || parts.iter().any(|(_, part)| is_of_root(machine, part))).into()
+            let is_whole = is_of_root(machine, &drive.mounts, &drive.block);
+            (is_whole || parts.iter().any(|(_, part)| is_of_root(machine, &drive.mounts, part))).into()
         }),
         ("IsClustered", |_, _| false.into()),
         ("IsOffline", |machine, drive| (drive.condition(machine) == Condition::Gone).into()),
         ("IsReadOnly", |machine, drive| drive.block.number::<u8>(machine, "ro").map(|says| says == 1).into()),
         ("IsSystem", |machine, drive| {
             let parts = drive.block.partitions(machine);
-            let is_whole = is_of_start(machine, &drive.block);
-            (is_whole || parts.iter().any(|(_, part)| is_of_start(machine, part))).into()
+            let is_whole = is_of_start(machine, &drive.mounts, &drive.block);
+            (is_whole || parts.iter().any(|(_, part)| is_of_start(machine, &drive.mounts, part))).into()
         }),
         ("LargestFreeExtent", |machine, drive| largest_free(machine, drive).into()),
         ("Location", |machine, drive| {

@@ -7,7 +7,7 @@ use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use super::{disk, object_id};
 use crate::Machine;
-use crate::mounts::Mount;
+use crate::mounts::Mounts;
 use crate::storage::block::Block;
 use crate::storage::drive::Condition;
 use crate::storage::file_system::Identity;
@@ -23,20 +23,18 @@ pub(super) fn id(part: &Part) -> String {
 }
 
 /// Whether the system that runs is on a device.
-pub(super) fn is_of_root(machine: &Machine, block: &Block) -> bool {
-    holds(machine, block, &["/"])
+pub(super) fn is_of_root(machine: &Machine, mounts: &Mounts, block: &Block) -> bool {
+    holds(machine, mounts, block, &["/"])
 }
 
 /// Whether the machine is started from a device.
-pub(super) fn is_of_start(machine: &Machine, block: &Block) -> bool {
-    holds(machine, block, &["/boot/efi", "/efi", "/boot", "/"])
+pub(super) fn is_of_start(machine: &Machine, mounts: &Mounts, block: &Block) -> bool {
+    holds(machine, mounts, block, &["/boot/efi", "/efi", "/boot", "/"])
 }
 
 /// Whether a device holds what is mounted at the first of some places where something is.
-fn holds(machine: &Machine, block: &Block, places: &[&str]) -> bool {
-    let mounts = Mount::all(machine);
-    let first = places.iter().find_map(|place| mounts.iter().find(|mount| mount.place == **place));
-    let mounted = first.and_then(|mount| {
+fn holds(machine: &Machine, mounts: &Mounts, block: &Block, places: &[&str]) -> bool {
+    let mounted = mounts.first_at(machine, places).and_then(|mount| {
         Block::numbered(machine, mount.device).or_else(|| Block::of_source(machine, &mount.source))
     });
     mounted.is_some_and(|mounted| mounted.foundations(machine).contains(block))
@@ -95,8 +93,7 @@ fn attribute(machine: &Machine, part: &Part, bit: u32) -> Option<bool> {
 
 /// The places where it is mounted, and the name that its file system has for ever.
 fn access_paths(machine: &Machine, part: &Part) -> Vec<String> {
-    let mounts = Mount::all(machine);
-    let own = mounts.iter().filter(|mount| mount.device == part.block.device);
+    let own = part.drive.mounts.of_device(machine, part.block.device);
     let mut paths: Vec<String> = own.map(|mount| mount.place.clone()).collect();
     paths.extend(Identity::of(machine, &part.block).uuid.map(|uuid| format!("/dev/disk/by-uuid/{uuid}")));
     paths
@@ -116,11 +113,11 @@ impl Table for Partition {
         ("GptType", |machine, part| gpt_kind(machine, part).map(|kind| format!("{{{kind}}}")).into()),
         ("Guid", |machine, part| guid(machine, part).into()),
         ("IsActive", |machine, part| is_active(machine, part).into()),
-        ("IsBoot", |machine, part| is_of_root(machine, &part.block).into()),
+        ("IsBoot", |machine, part| is_of_root(machine, &part.drive.mounts, &part.block).into()),
         ("IsHidden", |machine, part| attribute(machine, part, 62).into()),
         ("IsOffline", |machine, part| (part.drive.condition(machine) == Condition::Gone).into()),
         ("IsReadOnly", |machine, part| part.block.number::<u8>(machine, "ro").map(|says| says == 1).into()),
-        ("IsSystem", |machine, part| is_of_start(machine, &part.block).into()),
+        ("IsSystem", |machine, part| is_of_start(machine, &part.drive.mounts, &part.block).into()),
         ("MbrType", |machine, part| mbr_kind(machine, part).into()),
         ("NoDefaultDriveLetter", |machine, part| attribute(machine, part, 63).into()),
         ("ObjectId", |_, part| id(part).into()),

@@ -1,0 +1,175 @@
+//! `SMTPEventConsumer`: a mail for each event, over TCP without encryption, as Windows sends it.
+
+mod mailbox;
+mod message;
+pub(crate) mod oracle;
+mod smtp;
+
+use std::io;
+use std::time::Duration;
+
+use cim::{Instance, Value};
+use rustix::system::uname;
+use tokio::net::TcpStream;
+
+use crate::Problem;
+use crate::template::Template;
+use mailbox::Mailbox;
+use message::{Field, Message};
+
+/// A mail, but for what the event says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    /// A name or an address, with a port or without.
+    server: String,
+    from: Option<Template>,
+    reply_to: Vec<Template>,
+    to: Vec<Template>,
+    cc: Vec<Template>,
+    bcc: Vec<Template>,
+    fields: Vec<Field>,
+    subject: Template,
+    text: Template,
+}
+
+/// The port of mail (RFC 5321 4.5.4.2).
+const PORT: u16 = 25;
+
+/// How long it may take to send one, from the beginning to the end.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// To how many one may be sent (RFC 5321 4.5.3.1.8).
+const MOST_RECIPIENTS: usize = 100;
+
+impl Mail {
+    pub(crate) fn read(consumer: &Instance) -> Result<Self, Problem> {
+        let text = |name| {
+            consumer.value(name).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
+        };
+        let wrong = |property, what| Problem::Property { property, what };
+        let server = text("SMTPServer").ok_or(wrong("SMTPServer", "name the server that takes the mail"))?;
+        if address_of(server).is_none() {
+            return Err(wrong(
+                "SMTPServer",
+                "write a name or an address, and a port if it is not 25: mail.example.com:2525",
+            ));
+        }
+        // They are told apart before an event says anything, so that it can add none.
+        let list = |property| {
+            let mailboxes = text(property).unwrap_or_default().split([',', ';']).map(str::trim);
+            mailboxes.filter(|mailbox| !mailbox.is_empty()).map(Template::parse).collect::<Vec<_>>()
+        };
+        let (to, cc, bcc) = (list("ToLine"), list("CcLine"), list("BccLine"));
+        match to.len() + cc.len() + bcc.len() {
+            0 => return Err(wrong("ToLine", "say who gets the mail")),
+            1..=MOST_RECIPIENTS => {}
+            _ => return Err(wrong("ToLine", "a mail goes to a hundred at most")),
+        }
+        let fields = consumer.value("HeaderFields").map_or(&[][..], Value::elements);
+        let fields = fields.iter().filter_map(Value::as_str).map(Field::parse).collect::<Option<_>>();
+        let what = "write each as Name: value, in ASCII, and none of those that have properties of their own";
+        Ok(Self {
+            server: server.to_owned(),
+            from: text("FromLine").map(Template::parse),
+            reply_to: list("ReplyToLine"),
+            to,
+            cc,
+            bcc,
+            fields: fields.ok_or(wrong("HeaderFields", what))?,
+            subject: Template::parse(text("Subject").unwrap_or_default()),
+            text: Template::parse(consumer.value("Message").and_then(Value::as_str).unwrap_or_default()),
+        })
+    }
+
+    /// Sends the mail of an event.
+    pub(crate) async fn consume(&self, event: &Instance) -> Result<(), Problem> {
+        let message = self.message(event)?;
+        let sent = async {
+            let (host, port) = address_of(&self.server).ok_or(io::ErrorKind::InvalidInput)?;
+            let stream = TcpStream::connect((host, port)).await?;
+            let own = stream.local_addr()?.ip();
+            smtp::send(stream, own, &message).await
+        };
+        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "it takes too long");
+        let sent = tokio::time::timeout(LONGEST, sent).await.map_err(late);
+        sent.and_then(|sent| sent).map_err(Problem::deed(format!("the mail server {}", self.server)))
+    }
+
+    fn message(&self, event: &Instance) -> Result<Message, Problem> {
+        let mailboxes = |templates: &[Template], property| {
+            let all = templates.iter().map(|template| {
+                let filled = template.fill(event);
+                Mailbox::parse(&filled).ok_or(Problem::Mailbox { property, what: harmless(&filled) })
+            });
+            all.collect::<Result<Vec<_>, _>>()
+        };
+        let host = host_name();
+        let from = match &self.from {
+            Some(template) => mailboxes(std::slice::from_ref(template), "FromLine")?.pop(),
+            None => Mailbox::parse(&format!("telarch@{host}")),
+        };
+        Ok(Message {
+            from: from.ok_or(Problem::Mailbox { property: "FromLine", what: String::new() })?,
+            reply_to: mailboxes(&self.reply_to, "ReplyToLine")?,
+            to: mailboxes(&self.to, "ToLine")?,
+            cc: mailboxes(&self.cc, "CcLine")?,
+            bcc: mailboxes(&self.bcc, "BccLine")?,
+            fields: self.fields.clone(),
+            subject: self.subject.fill(event),
+            text: self.text.fill(event),
+            host,
+        })
+    }
+}
+
+/// Host and port; an address of IPv6 stands in brackets if a port follows.
+fn address_of(server: &str) -> Option<(&str, u16)> {
+    if let Some((host, rest)) = server.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        let port = if rest.is_empty() { PORT } else { rest.strip_prefix(':')?.parse().ok()? };
+        return host.parse::<std::net::Ipv6Addr>().is_ok().then_some((host, port));
+    }
+    if server.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Some((server, PORT));
+    }
+    let (host, port) = match server.split_once(':') {
+        Some((host, port)) => (host, port.parse().ok()?),
+        None => (server, PORT),
+    };
+    let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || b".-_".contains(&octet);
+    (!host.is_empty() && host.bytes().all(is_letter)).then_some((host, port))
+}
+
+/// What this machine is called, if it may be called so in an address.
+fn host_name() -> String {
+    let name = uname().nodename().to_string_lossy().into_owned();
+    if mailbox::is_domain(&name) { name } else { "localhost".to_owned() }
+}
+
+/// A text from outside as one line of a log.
+fn harmless(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{FFFD}' } else { letter }).take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_names_or_addresses_with_a_port_or_without() {
+        for (server, expected) in [
+            ("mail.example.com", Some(("mail.example.com", 25))),
+            ("mail:2525", Some(("mail", 2525))),
+            ("192.0.2.1:1", Some(("192.0.2.1", 1))),
+            ("::1", Some(("::1", 25))),
+            ("[::1]:2525", Some(("::1", 2525))),
+            ("[::1]", Some(("::1", 25))),
+            ("mail:", None),
+            ("mail:smtp", None),
+            ("a b", None),
+            (":25", None),
+            ("[x]:25", None),
+        ] {
+            assert_eq!(address_of(server), expected, "{server}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Whom mail is from and to (RFC 5322 3.4), as far as it is in use: an address, with a name before it or without.
+
+use super::message::encoded;
+
+/// Somebody's address; it holds nothing that could end a line or a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mailbox {
+    name: String,
+    /// INVARIANT: a dot-atom, `@` and a domain, all of ASCII.
+    address: String,
+}
+
+/// The longest path that every server takes, without its brackets (RFC 5321 4.5.3.1.3).
+const LONGEST: usize = 254;
+
+impl Mailbox {
+    /// `alice@example.com`, or `Alice <alice@example.com>`; `None` for anything else.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let (name, address) = match text.strip_suffix('>') {
+            Some(rest) => rest.rsplit_once('<')?,
+            None => ("", text),
+        };
+        let name = name.trim().trim_matches('"');
+        let (local, domain) = address.rsplit_once('@')?;
+        let is_right = is_dot_atom(local) && local.len() <= 64 && is_domain(domain);
+        let is_whole = is_right && address.len() <= LONGEST && !name.contains(['<', '>', '"']);
+        (is_whole && !name.chars().any(char::is_control))
+            .then(|| Self { name: name.to_owned(), address: address.to_owned() })
+    }
+
+    /// The address alone.
+    pub(super) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// How it stands in a head.
+    pub(super) fn header(&self) -> String {
+        if self.name.is_empty() {
+            return self.address.clone();
+        }
+        let is_plain = self.name.len() <= 60 && self.name.split(' ').all(is_atom);
+        let name = if is_plain { self.name.clone() } else { encoded(&self.name) };
+        format!("{name}\r\n <{}>", self.address)
+    }
+}
+
+/// A name of DNS, or an address in brackets (RFC 5321 4.1.2).
+pub(super) fn is_domain(text: &str) -> bool {
+    if let Some(literal) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        let version_6 = literal.strip_prefix("IPv6:");
+        return version_6.map_or_else(
+            || literal.parse::<std::net::Ipv4Addr>().is_ok(),
+            |literal| literal.parse::<std::net::Ipv6Addr>().is_ok(),
+        );
+    }
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
+}
+
+fn is_dot_atom(text: &str) -> bool {
+    text.split('.').all(is_atom)
+}
+
+/// RFC 5322 3.2.3.
+fn is_atom(text: &str) -> bool {
+    let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&octet);
+    !text.is_empty() && text.bytes().all(is_letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mailboxes_are_read_and_nothing_else_is() {
+        let header =
+            |text| Mailbox::parse(text).map(|mailbox| (mailbox.address().to_owned(), mailbox.header()));
+        let both = |address: &str, header: &str| Some((address.to_owned(), header.to_owned()));
+        assert_eq!(header(" a.b+c@example.com "), both("a.b+c@example.com", "a.b+c@example.com"));
+        assert_eq!(header("Alice B <a@[192.0.2.1]>"), both("a@[192.0.2.1]", "Alice B\r\n <a@[192.0.2.1]>"));
+        assert_eq!(header("\"Müller\" <a@b>"), both("a@b", "=?UTF-8?B?TcO8bGxlcg==?=\r\n <a@b>"));
+        for wrong in [
+            "",
+            "a",
+            "@b",
+            "a@",
+            "a@b c",
+            "a@b,c@d",
+            "a@b\r\nRCPT TO:<c@d>",
+            "<a@b> x",
+            "a@b>",
+            "x\r\nBcc: c@d <a@b>",
+            "a..b@c",
+            "ä@b",
+            "a@-b",
+            "a@[::1]",
+            "a<b@c>d <e@f>",
+        ] {
+            assert_eq!(header(wrong), None, "{wrong:?}");
+        }
+        assert_eq!(header(&format!("{}@b", "a".repeat(65))), None);
+    }
+}

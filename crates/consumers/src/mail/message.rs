@@ -1,0 +1,230 @@
+//! A mail as it is sent (RFC 5322), with what is not ASCII encoded (RFC 2045, RFC 2047).
+
+use std::time::SystemTime;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::mailbox::Mailbox;
+
+/// A mail.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    pub(super) from: Mailbox,
+    pub(super) reply_to: Vec<Mailbox>,
+    pub(super) to: Vec<Mailbox>,
+    pub(super) cc: Vec<Mailbox>,
+    /// Who gets it, and is not named in it.
+    pub(super) bcc: Vec<Mailbox>,
+    pub(super) fields: Vec<Field>,
+    /// Any text; it becomes one line.
+    pub(super) subject: String,
+    pub(super) text: String,
+    /// What this machine is called.
+    pub(super) host: String,
+}
+
+/// A line of the head that somebody wants to have in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Field {
+    /// INVARIANT: printable ASCII without blanks and colons.
+    name: String,
+    /// INVARIANT: printable ASCII, short enough for one line.
+    value: String,
+}
+
+/// The longest line without its end (RFC 5322 2.1.1), and the longest that it should be.
+const LONGEST_LINE: usize = 998;
+const LINE: usize = 76;
+
+/// What has properties of its own, or is said here.
+const OWN: &[&str] = &[
+    "bcc",
+    "cc",
+    "content-transfer-encoding",
+    "content-type",
+    "date",
+    "from",
+    "message-id",
+    "mime-version",
+    "received",
+    "reply-to",
+    "return-path",
+    "sender",
+    "subject",
+    "to",
+];
+
+impl Field {
+    /// `Name: value`; `None` for what is none.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (name, value) = text.split_once(':')?;
+        let value = value.trim_matches(' ');
+        let is_name = !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_graphic());
+        let is_own = OWN.iter().any(|own| own.eq_ignore_ascii_case(name));
+        let is_line = value.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic())
+            && name.len() + value.len() + 2 <= LONGEST_LINE;
+        (is_name && is_line && !is_own).then(|| Self { name: name.to_owned(), value: value.to_owned() })
+    }
+}
+
+impl Message {
+    /// All who get it.
+    pub(super) fn recipients(&self) -> impl Iterator<Item = &Mailbox> {
+        self.to.iter().chain(&self.cc).chain(&self.bcc)
+    }
+
+    /// The mail at a moment: lines that end as those of mail, none too long.
+    pub(super) fn write(&self, now: SystemTime) -> String {
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let seconds =
+            jiff::Timestamp::from_second(i64::try_from(since.as_secs()).unwrap_or(0)).unwrap_or_default();
+        let date =
+            jiff::fmt::rfc2822::to_string(&seconds.to_zoned(jiff::tz::TimeZone::UTC)).unwrap_or_default();
+        let id = format!("<{}.{}@{}>", since.as_nanos(), std::process::id(), self.host);
+        let mut mail = String::new();
+        let mut line = |name: &str, value: &str| mail += &format!("{name}: {value}\r\n");
+        line("Date", &date);
+        line("From", &self.from.header());
+        for (name, mailboxes) in [("Reply-To", &self.reply_to), ("To", &self.to), ("Cc", &self.cc)] {
+            if !mailboxes.is_empty() {
+                let mailboxes: Vec<String> = mailboxes.iter().map(Mailbox::header).collect();
+                line(name, &mailboxes.join(",\r\n "));
+            }
+        }
+        line("Subject", &unstructured(&self.subject, LINE - "Subject: ".len()));
+        line("Message-ID", &id);
+        for Field { name, value } in &self.fields {
+            line(name, value);
+        }
+        line("MIME-Version", "1.0");
+        line("Content-Type", "text/plain; charset=UTF-8");
+        let lines = lines(&self.text);
+        let is_plain = self.text.is_ascii() && lines.iter().all(|line| line.len() <= LONGEST_LINE);
+        line("Content-Transfer-Encoding", if is_plain { "7bit" } else { "base64" });
+        mail += "\r\n";
+        let text: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
+        if is_plain {
+            return mail + &text;
+        }
+        let encoded = STANDARD.encode(text);
+        let lines = encoded.as_bytes().chunks(LINE).map(|line| String::from_utf8_lossy(line) + "\r\n");
+        lines.for_each(|line| mail += &line);
+        mail
+    }
+}
+
+/// The lines of a text, however they end; of control characters nothing but tabs remains.
+fn lines(text: &str) -> Vec<String> {
+    let is_kept = |letter: &char| *letter == '\t' || !letter.is_control();
+    text.replace("\r\n", "\n")
+        .split(['\n', '\r'])
+        .map(|line| line.chars().filter(is_kept).collect())
+        .collect()
+}
+
+/// A text in the head: one line of ASCII with so much room, or words that stand for it.
+fn unstructured(text: &str, room: usize) -> String {
+    let text: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    let text = text.trim();
+    let is_plain = text.is_ascii() && text.len() <= room && !text.contains("=?");
+    if is_plain { text.to_owned() } else { encoded(text) }
+}
+
+/// A text as words of RFC 2047, each on a line of its own.
+pub(super) fn encoded(text: &str) -> String {
+    /// A word has 75 octets, of which twelve are around it.
+    const OCTETS: usize = 45;
+    let mut words = vec![String::new()];
+    for letter in text.chars() {
+        if words.last().is_some_and(|word| word.len() + letter.len_utf8() > OCTETS) {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut() {
+            word.push(letter);
+        }
+    }
+    let words: Vec<String> =
+        words.iter().map(|word| format!("=?UTF-8?B?{}?=", STANDARD.encode(word))).collect();
+    words.join("\r\n ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn message(subject: &str, text: &str) -> Message {
+        let mailbox = |text| Mailbox::parse(text).expect("an address");
+        Message {
+            from: mailbox("telarch@node7"),
+            reply_to: Vec::new(),
+            to: vec![mailbox("a@b"), mailbox("Bob <b@c>")],
+            cc: Vec::new(),
+            bcc: vec![mailbox("secret@c")],
+            fields: vec![Field::parse("X-Site: one").expect("a field")],
+            subject: subject.to_owned(),
+            text: text.to_owned(),
+            host: "node7".to_owned(),
+        }
+    }
+
+    fn written(subject: &str, text: &str) -> String {
+        message(subject, text).write(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+    }
+
+    #[test]
+    fn a_mail_of_ascii_is_written_as_it_is() {
+        let expected = format!(
+            "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\nFrom: telarch@node7\r\nTo: a@b,\r\n Bob\r\n <b@c>\r\n\
+             Subject: stopped\r\nMessage-ID: <1700000000000000000.{}@node7>\r\nX-Site: one\r\nMIME-Version: 1.0\r\n\
+             Content-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n.one\r\ntwo\r\n",
+            std::process::id()
+        );
+        assert_eq!(written("stopped", ".one\ntwo"), expected);
+    }
+
+    #[test]
+    fn what_an_event_says_adds_nothing_to_the_head_and_no_line_is_too_long() {
+        let attack = "x\r\nBcc: c@d\r\n\r\nbody\0\u{85}\u{2028}";
+        for (subject, text) in [
+            (attack, attack),
+            (&"ä\r\n".repeat(20_000), &"ö".repeat(30_000)),
+            (&"a".repeat(60_000), &"b".repeat(60_000)),
+            ("=?UTF-8?Q?x?=", "\r\r\n\n.\n"),
+        ] {
+            let mail = written(subject, text);
+            let (head, body) = mail.split_once("\r\n\r\n").expect("a head and a body");
+            let names: Vec<_> = head
+                .split("\r\n")
+                .filter(|line| !line.starts_with(' '))
+                .map(|line| line.split(':').next())
+                .collect();
+            let expected = [
+                "Date",
+                "From",
+                "To",
+                "Subject",
+                "Message-ID",
+                "X-Site",
+                "MIME-Version",
+                "Content-Type",
+                "Content-Transfer-Encoding",
+            ];
+            assert_eq!(names, expected.map(Some));
+            assert!(mail.is_ascii() && !mail.replace("\r\n", "").contains(['\r', '\n', '\0']), "{mail:?}");
+            assert!(mail.split("\r\n").all(|line| line.len() <= LONGEST_LINE));
+            assert!(!mail.contains("secret") && body.ends_with("\r\n"));
+        }
+    }
+
+    #[test]
+    fn fields_are_names_and_values_in_one_line() {
+        for wrong in ["X", ": x", "X Y: z", "X: a\r\nBcc: b", "bcc: x", "Subject: x", "X: ä", "To : x"] {
+            assert_eq!(Field::parse(wrong), None, "{wrong:?}");
+        }
+        assert!(Field::parse(&format!("X: {}", "a".repeat(1_000))).is_none());
+        assert_eq!(Field::parse("X-Priority:1").map(|field| field.value).as_deref(), Some("1"));
+    }
+}

@@ -1,0 +1,52 @@
+//! Mail about any event, and any answer of a server.
+
+use std::time::SystemTime;
+
+use super::mailbox::Mailbox;
+use super::message::{Field, Message};
+use super::smtp;
+
+/// Whatever a text is put into a mail for, the mail has the head that it is to have, and ends where it ends.
+pub(crate) fn text(text: &str) {
+    let field = Field::parse(text);
+    if let Some(mailbox) = Mailbox::parse(text) {
+        let address = mailbox.address();
+        assert!(
+            address.is_ascii() && !address.contains(|letter: char| letter <= ' ' || "<>,;".contains(letter))
+        );
+        assert_eq!(Mailbox::parse(address).as_ref().map(Mailbox::address), Some(address));
+    }
+    let sender = Mailbox::parse("a@b").expect("an address");
+    let message = Message {
+        from: Mailbox::parse(text).unwrap_or_else(|| sender.clone()),
+        reply_to: Vec::new(),
+        to: vec![
+            sender,
+            Mailbox::parse(&format!("{text} <c@d>"))
+                .unwrap_or_else(|| Mailbox::parse("c@d").expect("an address")),
+        ],
+        cc: Vec::new(),
+        bcc: vec![Mailbox::parse("nobody.knows@c").expect("an address")],
+        fields: field.clone().into_iter().collect(),
+        subject: text.to_owned(),
+        text: text.to_owned(),
+        host: "node7".to_owned(),
+    };
+    let mail = message.write(SystemTime::UNIX_EPOCH);
+    assert!(mail.is_ascii() && !mail.replace("\r\n", "").contains(['\r', '\n', '\0']), "{mail:?}");
+    assert!(mail.split("\r\n").all(|line| line.len() <= 998), "{mail:?}");
+    let (head, _) = mail.split_once("\r\n\r\n").expect("a head and a body");
+    let fields = head.split("\r\n").filter(|line| !line.starts_with(' ')).count();
+    assert_eq!(fields, 8 + usize::from(field.is_some()), "{head:?}");
+    assert!(!smtp::stuffed(&mail).contains("\r\n.\r\n"), "{mail:?}");
+}
+
+/// An answer of a server is read within bounds.
+pub(crate) fn answer(octets: &[u8]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    if let Ok(answer) = runtime.block_on(smtp::answer(&mut &*octets)) {
+        assert!((200..600).contains(&answer.code) && answer.text.len() <= octets.len() * 3);
+        let told = answer.refusal("x").to_string();
+        assert!(!told.contains(char::is_control), "{told:?}");
+    }
+}

@@ -1,0 +1,185 @@
+//! How a mail is handed to a server (RFC 5321).
+
+use std::io;
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use tokio::io::{
+    AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
+    BufStream,
+};
+
+use super::harmless;
+use super::message::Message;
+
+/// The longest line of an answer that is read, and how many one may have.
+const LONGEST_LINE: u64 = 2_000;
+const MOST_LINES: usize = 100;
+
+/// Hands a mail over; what the server refuses, it refuses for all who should get it.
+///
+/// # Errors
+/// What the server says if it does not take it, or what the network says.
+pub(super) async fn send(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    own: IpAddr,
+    message: &Message,
+) -> io::Result<()> {
+    let mut server = Server(BufStream::new(stream));
+    server.expect(220).await?;
+    // Who has no name that others know tells its address (4.1.4).
+    let own = match own {
+        IpAddr::V4(own) => format!("[{own}]"),
+        IpAddr::V6(own) => format!("[IPv6:{own}]"),
+    };
+    if server.say(&format!("EHLO {own}")).await?.code != 250 {
+        server.must(&format!("HELO {own}"), 250).await?;
+    }
+    server.must(&format!("MAIL FROM:<{}>", message.from.address()), 250).await?;
+    for recipient in message.recipients() {
+        let answer = server.say(&format!("RCPT TO:<{}>", recipient.address())).await?;
+        if !matches!(answer.code, 250 | 251) {
+            return Err(answer.refusal(recipient.address()));
+        }
+    }
+    server.must("DATA", 354).await?;
+    server.0.write_all(stuffed(&message.write(SystemTime::now())).as_bytes()).await?;
+    server.must(".", 250).await?;
+    // It has the mail: how it takes its leave changes nothing.
+    let _ = server.say("QUIT").await;
+    Ok(())
+}
+
+/// With a dot before each that begins a line, so that none ends the mail (4.5.2).
+pub(super) fn stuffed(mail: &str) -> String {
+    let begun = if mail.starts_with('.') { "." } else { "" };
+    begun.to_owned() + &mail.replace("\r\n.", "\r\n..")
+}
+
+/// The other end, which is believed nothing.
+struct Server<S>(BufStream<S>);
+
+/// What it answers.
+pub(super) struct Answer {
+    pub(super) code: u16,
+    pub(super) text: String,
+}
+
+impl Answer {
+    pub(super) fn refusal(&self, what: &str) -> io::Error {
+        io::Error::other(format!("it refuses {what}: {} {}", self.code, harmless(&self.text)))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
+    async fn must(&mut self, command: &str, code: u16) -> io::Result<()> {
+        let answer = self.say(command).await?;
+        let name = command.split([' ', ':']).next().unwrap_or_default();
+        let what = if name == "." { "the mail" } else { name };
+        if answer.code == code { Ok(()) } else { Err(answer.refusal(what)) }
+    }
+
+    async fn say(&mut self, command: &str) -> io::Result<Answer> {
+        self.0.write_all(format!("{command}\r\n").as_bytes()).await?;
+        self.0.flush().await?;
+        answer(&mut self.0).await
+    }
+
+    async fn expect(&mut self, code: u16) -> io::Result<()> {
+        let answer = answer(&mut self.0).await?;
+        if answer.code == code { Ok(()) } else { Err(answer.refusal("the connection")) }
+    }
+}
+
+/// Reads an answer: lines with the same code, of which all but the last have a hyphen behind it (4.2.1).
+pub(super) async fn answer(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Answer> {
+    let wrong = |what| io::Error::new(io::ErrorKind::InvalidData, what);
+    for _ in 0..MOST_LINES {
+        let mut line = Vec::new();
+        (&mut *from).take(LONGEST_LINE).read_until(b'\n', &mut line).await?;
+        if line.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let line = String::from_utf8_lossy(&line);
+        let line = line.strip_suffix('\n').ok_or_else(|| wrong("a line of its answer is too long"))?;
+        let code = line.get(..3).and_then(|code| code.parse().ok()).filter(|code| (200..600).contains(code));
+        let code = code.ok_or_else(|| wrong("its answer has no code"))?;
+        let text = line.get(3..).unwrap_or_default();
+        if !text.starts_with('-') {
+            return Ok(Answer { code, text: text.trim().to_owned() });
+        }
+    }
+    Err(wrong("its answer has too many lines"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::io::AsyncReadExt as _;
+
+    use super::super::mailbox::Mailbox;
+    use super::*;
+
+    fn message(text: &str) -> Message {
+        let mailbox = |text| Mailbox::parse(text).expect("an address");
+        Message {
+            from: mailbox("a@b"),
+            reply_to: Vec::new(),
+            to: vec![mailbox("c@d")],
+            cc: Vec::new(),
+            bcc: vec![mailbox("e@f")],
+            fields: Vec::new(),
+            subject: String::new(),
+            text: text.to_owned(),
+            host: "node7".to_owned(),
+        }
+    }
+
+    /// What comes of a server that says all this, whatever it hears; and what it has heard.
+    async fn sent(script: &str) -> (io::Result<()>, String) {
+        let (client, mut server) = tokio::io::duplex(1 << 20);
+        server.write_all(script.as_bytes()).await.expect("room");
+        server.shutdown().await.expect("a stream");
+        let message = message(".\r\n.\r\nMAIL FROM:<x@y>\r\n");
+        let outcome = send(client, Ipv4Addr::LOCALHOST.into(), &message).await;
+        let mut heard = String::new();
+        server.read_to_string(&mut heard).await.expect("text");
+        (outcome, heard)
+    }
+
+    #[tokio::test]
+    async fn a_mail_is_handed_over_and_a_dot_in_it_ends_nothing() {
+        let script = "220-hello\r\n220 there\r\n250-x\r\n250 y\r\n250 ok\r\n250 ok\r\n251 ok\r\n354 go\r\n250 ok\r\n221 bye\r\n";
+        let (outcome, heard) = sent(script).await;
+        outcome.expect("it is taken");
+        assert!(heard.starts_with(
+            "EHLO [127.0.0.1]\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\nDATA\r\n"
+        ));
+        assert!(heard.ends_with("\r\n\r\n..\r\n..\r\nMAIL FROM:<x@y>\r\n\r\n.\r\nQUIT\r\n"), "{heard}");
+        assert_eq!(heard.split("\r\n.\r\n").count(), 2, "{heard}");
+    }
+
+    #[tokio::test]
+    async fn what_a_server_refuses_is_told_and_nothing_else_is_believed() {
+        let endless = "250-x\r\n".repeat(200);
+        for (script, told) in [
+            ("554 no\r\n", "it refuses the connection: 554 no"),
+            ("220 x\r\n250 x\r\n250 x\r\n550 no such\x1buser\r\n", "it refuses c@d: 550 no such\u{FFFD}user"),
+            (
+                "220 x\r\n502 x\r\n250 x\r\n250 x\r\n250 x\r\n250 x\r\n354 x\r\n552 full\r\n",
+                "it refuses the mail: 552 full",
+            ),
+            ("hello\r\n", "its answer has no code"),
+            ("ééé\r\n", "its answer has no code"),
+            ("", "unexpected end of file"),
+            (&format!("220 {}", "x".repeat(3_000)), "a line of its answer is too long"),
+            (&format!("220 x\r\n{endless}"), "its answer has too many lines"),
+        ] {
+            let (outcome, _) = sent(script).await;
+            // A server that says no more is one that has gone.
+            let outcome = outcome.expect_err(told).to_string();
+            assert_eq!(outcome, told, "{script:?}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Events that wait for their consumer: so many, and so many octets of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cim::Instance;
+use tokio::sync::mpsc;
+
+/// Takes the events that are found.
+pub(crate) struct Sender {
+    events: mpsc::Sender<Instance>,
+    octets: Arc<AtomicUsize>,
+    most_octets: usize,
+}
+
+/// Gives them to the consumer.
+pub(crate) struct Receiver {
+    events: mpsc::Receiver<Instance>,
+    octets: Arc<AtomicUsize>,
+}
+
+/// There is no place for an event.
+#[derive(Debug)]
+pub(crate) struct Full {
+    pub(crate) event: Instance,
+    /// What those take that wait.
+    pub(crate) octets: usize,
+}
+
+/// A queue for so many events, which together take so many octets; one event of any size always has a place.
+pub(crate) fn queue(most: usize, most_octets: usize) -> (Sender, Receiver) {
+    let (sender, events) = mpsc::channel(most);
+    let octets = Arc::<AtomicUsize>::default();
+    (Sender { events: sender, octets: Arc::clone(&octets), most_octets }, Receiver { events, octets })
+}
+
+impl Sender {
+    /// Adds an event, without waiting.
+    pub(crate) fn send(&self, event: Instance) -> Result<(), Full> {
+        let (own, octets) = (event.octets(), self.octets.load(Ordering::Relaxed));
+        if octets > 0 && octets.saturating_add(own) > self.most_octets {
+            return Err(Full { event, octets });
+        }
+        // Whoever takes it takes this off.
+        self.octets.fetch_add(own, Ordering::Relaxed);
+        self.events.try_send(event).map_err(|error| {
+            self.octets.fetch_sub(own, Ordering::Relaxed);
+            Full { event: error.into_inner(), octets }
+        })
+    }
+}
+
+impl Receiver {
+    /// The next event; `None` when nobody can add one any more.
+    pub(crate) async fn next(&mut self) -> Option<Instance> {
+        let event = self.events.recv().await?;
+        self.octets.fetch_sub(event.octets(), Ordering::Relaxed);
+        Some(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cim::{Namespace, Schema};
+
+    use super::*;
+
+    fn event(length: usize) -> Instance {
+        let class = Schema::of(Namespace::cimv2()).class("__TimerEvent").expect("a class of the system");
+        Instance::new(class).with("TimerId", "x".repeat(length)).expect("a property")
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_is_given_back_with_what_waits() {
+        let (sender, mut receiver) = queue(3, 2 * event(1_000).octets());
+        sender.send(event(1_000)).expect("room");
+        sender.send(event(999)).expect("room");
+        let full = sender.send(event(1_000)).expect_err("too many octets");
+        assert_eq!((full.octets, full.event), (2 * event(1_000).octets() - 1, event(1_000)));
+        assert_eq!(receiver.next().await, Some(event(1_000)));
+        sender.send(event(1)).expect("room");
+        sender.send(event(1)).expect("room");
+        assert_eq!(
+            sender.send(event(1)).expect_err("too many").octets,
+            event(999).octets() + 2 * event(1).octets()
+        );
+        for length in [999, 1, 1] {
+            assert_eq!(receiver.next().await, Some(event(length)));
+        }
+        sender.send(event(1_000_000)).expect("one always has a place");
+        assert!(sender.send(event(1)).is_err());
+        drop(sender);
+        assert_eq!((receiver.next().await, receiver.next().await), (Some(event(1_000_000)), None));
+    }
+}

@@ -1,0 +1,141 @@
+//! What `SMTPEventConsumer` sends, as the server of aiosmtpd takes it and Python's package `email` reads it.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::Value;
+use telarch_consumers::{Commands, Whose};
+
+use crate::{bound, carried_out, compile, engine, problem, room};
+
+const SERVER: &str = r#"
+import asyncio, email, email.policy, json
+from aiosmtpd.smtp import SMTP
+
+def say(**told):
+    print(json.dumps(told), flush=True)
+
+class Handler:
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("nobody@"):
+            return "550 no such user"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+    async def handle_DATA(self, server, session, envelope):
+        mail = email.message_from_bytes(envelope.content, policy=email.policy.SMTP)
+        say(sender=envelope.mail_from, recipients=envelope.rcpt_tos, text=mail.get_content(),
+            defects=[str(defect) for part in [mail, *mail.values()] for defect in part.defects],
+            head={name.lower(): str(value) for name, value in mail.items()}, names=mail.keys())
+        return "250 OK"
+
+async def serve():
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(Handler(), hostname="mail"), "127.0.0.1", 0)
+    say(port=server.sockets[0].getsockname()[1])
+    await server.serve_forever()
+
+asyncio.run(serve())
+"#;
+
+/// A mail server; it ends with this.
+struct Server {
+    program: Child,
+    port: u16,
+    mails: Receiver<Value>,
+}
+
+impl Server {
+    /// None where aiosmtpd is not installed.
+    fn start() -> Option<Self> {
+        let python = || Command::new("/usr/bin/python3");
+        if !python().args(["-c", "import aiosmtpd"]).output().is_ok_and(|tried| tried.status.success()) {
+            eprintln!("SKIPPED: there is no mail server (./test --install, or python3-aiosmtpd)");
+            return None;
+        }
+        let mut program = python().args(["-c", SERVER]).stdout(Stdio::piped()).spawn().unwrap();
+        let (sender, mails) = channel();
+        let lines = BufReader::new(program.stdout.take().unwrap()).lines();
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).try_for_each(|line| sender.send(serde_json::from_str(&line).unwrap()))
+        });
+        let begun: Value = mails.recv_timeout(Duration::from_secs(60)).expect("a port");
+        let port = begun["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
+        Some(Self { program, port, mails })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+fn consumer(more: &str) -> String {
+    format!("SMTPEventConsumer as $C {{ Name = \"mail\"; {more} }}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_mail_is_sent_to_those_that_are_listed_whatever_the_event_says() {
+    let Some(server) = Server::start() else { return };
+    let engine = engine();
+    let _work = carried_out(&engine, Whose::Everybody, Commands::Refused);
+    let consumer = consumer(&format!(
+        "SMTPServer = \"127.0.0.1:{}\"; FromLine = \"M\u{fc}ller <m@example.com>\"; \
+         ToLine = \"a@example.com; Bob B <b@example.com>\"; CcLine = \"c@example.com\"; \
+         BccLine = \"secret@example.com\"; ReplyToLine = \"r@example.com\"; HeaderFields = {{ \"X-Site: one\" }}; \
+         Subject = \"\u{e4} %TargetInstance.Name%\"; Message = \"\u{f6}\\n.\\n.%TargetInstance.Name%\";",
+        server.port
+    ));
+    compile(engine.repository(), &bound(&consumer, ""));
+    // When a subscription has begun, nobody says.
+    let mail = (0..200).find_map(|number| {
+        compile(engine.repository(), &room(&format!("x{number}\\r\\nBcc: d@example.com\\r\\n\\r\\nQUIT")));
+        server.mails.recv_timeout(Duration::from_millis(200)).ok()
+    });
+    let mail = mail.expect("a mail");
+    let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{mail}")).to_owned();
+    assert_eq!(text(&mail["sender"]), "m@example.com");
+    let recipients: Vec<_> = mail["recipients"].as_array().unwrap().iter().map(text).collect();
+    assert_eq!(recipients, ["a@example.com", "b@example.com", "c@example.com", "secret@example.com"]);
+    assert_eq!(mail["defects"], serde_json::json!([]), "{mail}");
+    let head = |name: &str| text(&mail["head"][name]);
+    assert_eq!(
+        ["from", "to", "cc", "reply-to", "x-site"].map(head),
+        [
+            "M\u{fc}ller <m@example.com>",
+            "a@example.com, Bob B <b@example.com>",
+            "c@example.com",
+            "r@example.com",
+            "one"
+        ]
+    );
+    assert!(
+        head("subject").starts_with("\u{e4} x") && head("subject").ends_with("  Bcc: d@example.com    QUIT"),
+        "{mail}"
+    );
+    assert_eq!(mail["head"]["bcc"], Value::Null);
+    let body = text(&mail["text"]).replace("\r\n", "\n");
+    assert!(
+        body.starts_with("\u{f6}\n.\n.x") && body.ends_with("\nBcc: d@example.com\n\nQUIT\n"),
+        "{body:?}"
+    );
+}
+
+#[test]
+fn a_consumer_of_mail_that_cannot_work_says_what_to_do() {
+    for (more, words) in [
+        ("ToLine = \"a@b\";", "SMTPServer: name the server"),
+        ("SMTPServer = \"a b\"; ToLine = \"a@b\";", "SMTPServer: write a name or an address"),
+        ("SMTPServer = \"mail\"; ToLine = \" ; \";", "ToLine: say who gets the mail"),
+        (
+            "SMTPServer = \"mail\"; ToLine = \"a@b\"; HeaderFields = { \"Bcc: c@d\" };",
+            "HeaderFields: write each as Name: value",
+        ),
+    ] {
+        let told = problem(&bound(&consumer(more), "")).to_string();
+        assert!(told.contains(words), "{more}: {told}");
+    }
+}

@@ -1,0 +1,107 @@
+//! `telarch wmi -r HOST` with more rows than anybody wants to hold: what it prints, holds and leaves behind.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use telarch_peers::{PASSWORD, Telarchd, USER, own_program, start_telarch, telarch};
+
+const ROWS: usize = 10_000;
+
+/// A service with room for one enumeration: whatever is left keeps everybody else out.
+struct Many {
+    service: Telarchd,
+    folder: tempfile::TempDir,
+}
+
+impl Many {
+    fn new() -> Self {
+        let settings =
+            [("Service.AllowUnencrypted", "true"), ("Service.MaxConcurrentOperationsPerUser", "1")];
+        let (service, folder) = (Telarchd::start(&settings), tempfile::tempdir().expect("a folder"));
+        (0..ROWS).for_each(|number| fs::write(folder.path().join(number.to_string()), "").expect("a file"));
+        Self { service, folder }
+    }
+
+    fn words(&self, query: &str, format: &str) -> Vec<String> {
+        let password = format!("-p:{PASSWORD}");
+        let words = ["wmi", query, "--format", format, "-r", self.service.http(), "-u", USER, &password];
+        words.into_iter().chain(["-auth:basic", "-unencrypted"]).map(str::to_owned).collect()
+    }
+
+    fn query(&self, columns: &str) -> String {
+        format!("SELECT {columns} FROM CIM_DataFile WHERE Path = '{}/'", self.folder.path().display())
+    }
+
+    /// Whether the service has room for another enumeration.
+    fn is_free(&self) -> bool {
+        let words = self.words("SELECT Second FROM Win32_UTCTime", "csv");
+        telarch(&words.iter().map(String::as_str).collect::<Vec<_>>(), "").code == 0
+    }
+}
+
+#[test]
+fn ten_thousand_rows_are_printed_whole_in_each_format() {
+    let many = Many::new();
+    let printed = |columns: &str, format: &str| {
+        let words = many.words(&many.query(columns), format);
+        let ended = telarch(&words.iter().map(String::as_str).collect::<Vec<_>>(), "");
+        let (printed, complaints, code) = ended.text();
+        assert_eq!((complaints, code), ("", 0));
+        printed.to_owned()
+    };
+    let csv = printed("FileName, FileSize", "csv");
+    assert_eq!((csv.lines().next(), csv.lines().count()), (Some("FileName,FileSize"), ROWS + 1));
+    let table = printed("FileName, FileSize", "table");
+    assert_eq!((table.lines().next(), table.lines().count()), (Some("FileName  FileSize"), ROWS + 1));
+    let json: Value = serde_json::from_str(&printed("FileName", "json")).expect("JSON");
+    let mut names: Vec<u64> = json
+        .as_array()
+        .expect("rows")
+        .iter()
+        .filter_map(|row| row["FileName"].as_str()?.parse().ok())
+        .collect();
+    names.sort_unstable();
+    assert!(names.iter().copied().eq(0..10_000));
+}
+
+#[test]
+fn rows_are_printed_while_there_are_more_and_are_not_held() {
+    let many = Many::new();
+    let mut program = Command::new(own_program("telarch"));
+    let program =
+        program.args(many.words(&many.query("*"), "csv")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut program = program.spawn().expect("it is built");
+    let mut lines = BufReader::new(program.stdout.take().expect("a pipe")).lines();
+    assert!(lines.next().expect("a line").expect("text").starts_with("AccessMask,Archive,"));
+    // Nobody reads on: the service is not asked for more.
+    assert!(!many.is_free());
+    let status = fs::read_to_string(format!("/proc/{}/status", program.id())).expect("it runs");
+    let held = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    let held: u64 = held.expect("a number").parse().expect("a number");
+    assert!(held < MOST_HELD, "{held} KiB");
+    drop(lines);
+    let ended = program.wait_with_output().expect("it ends");
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("cannot write"), "{ended:?}");
+    assert!(many.is_free(), "the enumeration is still there");
+}
+
+/// The program without any rows takes half of it, all rows at once a multiple.
+const MOST_HELD: u64 = 48 << 10;
+
+#[test]
+fn a_listing_that_is_interrupted_is_whole_and_leaves_no_enumeration() {
+    let many = Many::new();
+    let words = many.words(&many.query("*"), "json");
+    let listing = start_telarch(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    listing.wait_for_lines(10);
+    listing.interrupt();
+    let ended = listing.end();
+    let (printed, complaints, code) = ended.text();
+    assert_eq!((complaints, code), ("telarch: interrupted: there may be more\n", 1));
+    let rows: Value = serde_json::from_str(printed).unwrap_or_else(|error| panic!("{error}: {printed:.200}"));
+    let count = rows.as_array().expect("rows").len();
+    assert!((1..ROWS).contains(&count), "{count} rows");
+    assert!(many.is_free(), "the enumeration is still there");
+}
