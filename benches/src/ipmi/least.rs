@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ipmi::datagrams::{Arrivals, Datagrams};
-use simulated_bmc::{Flight, Recording};
+use simulated_bmc::{Flight, Loopback, Recording};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::{JoinSet, LocalSet, spawn_local};
@@ -25,16 +25,19 @@ pub(super) struct Controllers {
 }
 
 impl Controllers {
-    /// Each on an address of its own, as those of the crowd are.
+    /// On such a socket as the crowd has, so many on each.
     pub(super) fn start(count: u8) -> Result<Self> {
         let runtime = runtime()?;
-        let sockets: Result<Vec<Datagrams>> = {
+        let numbers: Vec<u8> = (1..=count).collect();
+        let mut sockets = Vec::new();
+        let mut addresses = Vec::new();
+        for some in numbers.chunks(ON_ONE_SOCKET) {
             let _inside = runtime.enter();
-            (1..=count).map(|number| Ok(Datagrams::bind(Ipv4Addr::new(127, 0, 0, number).into())?)).collect()
-        };
-        let sockets = sockets?;
-        let addresses: Result<Vec<SocketAddr>> =
-            sockets.iter().map(|socket| Ok(socket.local_addr()?)).collect();
+            let socket = Loopback::bind()?;
+            let port = socket.port();
+            addresses.extend(some.iter().map(|number| SocketAddr::from(([127, 0, 0, *number], port))));
+            sockets.push(socket);
+        }
         let (end, ended) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let (recording, arrivals) = (Rc::new(Recording::of_warm_scan()), Rc::default());
@@ -45,7 +48,7 @@ impl Controllers {
                 let _ = ended.await;
             });
         });
-        Ok(Self { addresses: addresses?, end: Some(end), thread: Some(thread) })
+        Ok(Self { addresses, end: Some(end), thread: Some(thread) })
     }
 
     /// Seconds until a process has had all answers, from its start to its end.
@@ -73,21 +76,43 @@ impl Drop for Controllers {
     }
 }
 
-async fn answer(socket: Datagrams, recording: Rc<Recording>, arrivals: Rc<RefCell<Arrivals>>) {
-    for Flight { asked, answered } in recording.flights().iter().cycle() {
-        let (mut arrived, mut console) = (0, None);
-        while arrived < asked.len() {
-            if socket.readable().await.is_err() {
-                return;
+async fn answer(socket: Loopback, recording: Rc<Recording>, arrivals: Rc<RefCell<simulated_bmc::Arrivals>>) {
+    let flights = recording.flights();
+    let mut places: HashMap<Ipv4Addr, Place> = HashMap::new();
+    let mut complete = Vec::new();
+    loop {
+        let taken = socket.receive(&arrivals, |datagrams, to, from| {
+            let place = places.entry(to).or_default();
+            if place.take(datagrams.len(), flights, |flight| flight.asked.len()) {
+                complete.push((to, from, place.flight));
+                place.flight = (place.flight + 1) % flights.len();
             }
-            socket.take(&mut arrivals.borrow_mut(), |_, from| {
-                arrived += 1;
-                console = Some(from);
-            });
+        });
+        if taken.await.is_err() {
+            return;
         }
-        if let Some(console) = console {
-            socket.send(answered, console).await;
+        for (to, from, flight) in complete.drain(..) {
+            socket.send(&flights[flight].answered, to, from);
         }
+    }
+}
+
+/// Which flight is under way with somebody, and how much of it has arrived.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    flight: usize,
+    arrived: usize,
+}
+
+impl Place {
+    /// Whether the flight has arrived with that.
+    fn take(&mut self, count: usize, flights: &[Flight], of: impl Fn(&Flight) -> usize) -> bool {
+        self.arrived += count;
+        let is_complete = flights.get(self.flight).is_some_and(|flight| self.arrived == of(flight));
+        if is_complete {
+            self.arrived = 0;
+        }
+        is_complete
     }
 }
 
@@ -102,7 +127,7 @@ pub(crate) fn inside(addresses: &[&str]) -> Result<()> {
     let addresses = addresses?;
     LocalSet::new().block_on(&runtime()?, async {
         let mut asking = JoinSet::new();
-        for members in addresses.chunks(ON_ONE_SOCKET) {
+        for members in addresses.chunks(SESSIONS_ON_ONE_SOCKET) {
             let socket = Datagrams::bind(Ipv4Addr::UNSPECIFIED.into())?;
             asking.spawn_local(ask(socket, members.to_vec(), Rc::clone(&recording)));
         }
@@ -119,23 +144,22 @@ pub(crate) fn inside(addresses: &[&str]) -> Result<()> {
 async fn ask(socket: Datagrams, members: Vec<SocketAddr>, recording: Rc<Recording>) -> Result<()> {
     let flights = recording.flights();
     let first = flights.first().ok_or("nothing was recorded")?;
-    let mut places: HashMap<SocketAddr, (usize, usize)> = HashMap::new();
+    let mut places: HashMap<SocketAddr, Place> = HashMap::new();
     for member in &members {
-        places.insert(*member, (0, 0));
+        places.insert(*member, Place::default());
         socket.send(&first.asked, *member).await;
     }
-    let (mut arrivals, mut answered, mut left) = (Arrivals::default(), Vec::new(), members.len());
+    let (mut arrivals, mut complete, mut left) = (Arrivals::default(), Vec::new(), members.len());
     while left > 0 {
         socket.readable().await?;
         while socket.take(&mut arrivals, |_, from| {
-            let Some((flight, arrived)) = places.get_mut(&from) else { return };
-            *arrived += 1;
-            if *arrived == flights[*flight].answered.len() {
-                (*flight, *arrived) = (*flight + 1, 0);
-                answered.push((from, *flight));
+            let Some(place) = places.get_mut(&from) else { return };
+            if place.take(1, flights, |flight| flight.answered.len()) {
+                place.flight += 1;
+                complete.push((from, place.flight));
             }
         }) {}
-        for (member, flight) in answered.drain(..) {
+        for (member, flight) in complete.drain(..) {
             match flights.get(flight) {
                 Some(next) => socket.send(&next.asked, member).await,
                 None => left -= 1,
@@ -149,6 +173,8 @@ fn runtime() -> Result<Runtime> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
+/// As many as the crowd has.
+const ON_ONE_SOCKET: usize = 32;
 /// As many as telarch has.
-const ON_ONE_SOCKET: usize = 64;
+const SESSIONS_ON_ONE_SOCKET: usize = 64;
 const LIMIT: Duration = Duration::from_secs(10);
