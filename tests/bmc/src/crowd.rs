@@ -93,16 +93,14 @@ impl Crowd {
             let here = LocalSet::new();
             here.block_on(&runtime.expect("a runtime"), async move {
                 let (mut addresses, arrivals) = (Vec::new(), Rc::default());
-                let mut members = running.into_iter().enumerate().map(Member::new);
-                loop {
-                    let some: Vec<Member> = members.by_ref().take(ON_ONE_SOCKET).collect();
-                    if some.is_empty() {
-                        break;
-                    }
+                let mut machines = running.into_iter().enumerate().peekable();
+                while machines.peek().is_some() {
                     let socket = Loopback::bind().expect("a socket");
                     let port = socket.port();
-                    addresses.extend(some.iter().map(|member| SocketAddr::from((member.address, port))));
-                    spawn_local(serve(Rc::new(socket), some, network, Rc::clone(&arrivals)));
+                    let some = machines.by_ref().take(ON_ONE_SOCKET);
+                    let members: Vec<_> = some.map(|machine| Member::new(port, machine)).collect();
+                    addresses.extend(members.iter().map(|member| SocketAddr::from((member.address, port))));
+                    spawn_local(serve(Rc::new(socket), members, network, Rc::clone(&arrivals)));
                 }
                 report.send(addresses).expect("somebody waits for the addresses");
                 let _ = ended.await;
@@ -156,7 +154,7 @@ struct Member {
 }
 
 impl Member {
-    fn new((number, (settings, board)): (usize, (Settings, Arc<Mutex<Board>>))) -> Self {
+    fn new(port: u16, (number, (settings, board)): (usize, (Settings, Arc<Mutex<Board>>))) -> Self {
         let seed = [u8::try_from(number % 251).unwrap_or_default() + 1; 32];
         let address = address(number);
         Self {
@@ -164,7 +162,7 @@ impl Member {
             responder: Responder::new(settings.clone(), seed),
             settings,
             board,
-            dice: Dice(u64::from(u32::from(address)) << 17 | 1),
+            dice: Dice((u64::from(port) << 17) + (u64::from(u32::from(address)) << 40) + 1),
             answers: Vec::new(),
             used: 0,
         }
