@@ -409,6 +409,15 @@ fn parse_lines<T, E>(
     Ok(found)
 }
 
+/// What stands between the colons of a line of another program; none for one that is empty or a comment.
+fn fields<E>(text: &str, too_long: E) -> Result<Option<Vec<&str>>, E> {
+    if text.len() > MAX_LINE_OCTETS {
+        return Err(too_long);
+    }
+    let is_one = !text.starts_with('#') && !text.trim().is_empty();
+    Ok(is_one.then(|| text.trim_end().split(':').collect()))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {

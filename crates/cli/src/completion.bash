@@ -40,6 +40,20 @@ _telarch_endpoint() {
     esac
 }
 
+# Offers what is in the configuration, and classes of WMI where telarch is there to tell them.
+_telarch_resource() {
+    local namespace
+    case $telarch_current in
+    winrm/*) _telarch_offer '@CONFIGURATION@' ;;
+    wmicimv2/*) _telarch_offer "$(telarch wmi complete-classes 2>/dev/null | sed 's|^|wmicimv2/|')" ;;
+    wmi/root/*/*)
+        namespace=${telarch_current%/*}
+        _telarch_offer "$(telarch wmi -n "${namespace#wmi/}" complete-classes 2>/dev/null | sed "s|^|$namespace/|")"
+        ;;
+    *) _telarch_offer '@RESOURCES@' ;;
+    esac
+}
+
 _telarch_winrm() {
     local telarch_words telarch_current switches=
     _telarch_words
@@ -58,7 +72,7 @@ _telarch_winrm() {
         doctor) _telarch_offer "$(compgen -A hostname)" ;;
         hosts | trust) _telarch_offer "$(_telarch_hosts '')" ;;
         shells) COMPREPLY=() ;;
-        *) _telarch_offer '@RESOURCES@' ;;
+        *) _telarch_resource ;;
         esac
     fi
 }

@@ -24,6 +24,7 @@ pub fn bash() -> String {
         .replace("@OPERATIONS@", &operations.join(" "))
         .replace("@TOPICS@", &topics.collect::<Vec<_>>().join(" "))
         .replace("@RESOURCES@", &resources.join(" "))
+        .replace("@CONFIGURATION@", CONFIGURATION)
         .replace("@CASES@", cases.trim_end())
         .replace("@HELP@", &help_spellings())
         .replace("@WINRS@", &switch_words(winrs::switches::SWITCHES, Scope::ALL))
@@ -54,5 +55,10 @@ fn help_spellings() -> String {
 fn quoted(name: &str) -> &str {
     if name == "?" { "\\?" } else { name }
 }
+
+/// The resources of the settings, as `winrm help config` has them.
+const CONFIGURATION: &str = "winrm/config winrm/config/client winrm/config/client/auth winrm/config/service \
+    winrm/config/service/auth winrm/config/service/certmapping winrm/config/winrs winrm/config/listener \
+    winrm/config/plugin";
 
 const SCRIPT: &str = include_str!("completion.bash");

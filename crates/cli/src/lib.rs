@@ -45,7 +45,7 @@ mod trace;
 pub mod winrm;
 pub mod winrs;
 
-pub use switch::slips;
+pub use switch::{nearest, slips};
 use wording::markup;
 pub use wording::{codes, endpoint, failure, format, locator};
 

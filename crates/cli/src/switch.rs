@@ -282,7 +282,8 @@ pub(crate) fn names<K: Keyword>() -> Vec<&'static str> {
 }
 
 /// The known word that is at most two slips away from a mistyped one.
-pub(crate) fn nearest(mistyped: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
+#[must_use]
+pub fn nearest(mistyped: &str, known: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
     let mistyped = mistyped.to_ascii_lowercase();
     let ranked = known.into_iter().map(|word| (slips(&mistyped, &word.to_ascii_lowercase()), word));
     ranked.filter(|(slips, word)| *slips <= 2 && *slips * 2 < word.len()).min().map(|(_, word)| word)

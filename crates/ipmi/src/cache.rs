@@ -4,11 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
 
 use ipmi_proto::sdr::Record;
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 use tracing::debug;
 
@@ -156,8 +159,10 @@ impl RecordCache {
 
     /// Whole or not at all: another process may read the same file.
     fn write(&self, folder: &Path, place: Place, packed: &[u8]) -> io::Result<()> {
-        make_private(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let opened = private(folder)?;
+        // The folder that was looked at, whatever has its name by now.
+        let folder = Path::new("/proc/self/fd").join(opened.as_raw_fd().to_string());
+        let mut file = tempfile::NamedTempFile::new_in(&folder)?;
         file.write_all(packed)?;
         let path = folder.join(file_name(place));
         let is_new = !path.exists();
@@ -168,9 +173,9 @@ impl RecordCache {
         let mut memory = self.memory();
         let files = match memory.files {
             Some(files) => files + 1,
-            None => fs::read_dir(folder)?.count(),
+            None => fs::read_dir(&folder)?.count(),
         };
-        memory.files = Some(if files > MOST_FILES { forget_oldest(folder)? } else { files });
+        memory.files = Some(if files > MOST_FILES { forget_oldest(&folder)? } else { files });
         Ok(())
     }
 
@@ -179,21 +184,36 @@ impl RecordCache {
     }
 }
 
-fn make_private(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
+/// The folder, which is made if it is missing, and refused if others can write there: whoever runs this with the home of
+/// somebody else, as root can, would find what that user has laid.
+fn private(folder: &Path) -> io::Result<File> {
     match fs::DirBuilder::new().recursive(true).mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-        _ => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
     }
+    own(
+        File::options().read(true).custom_flags((OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed()),
+        folder,
+    )
 }
 
-/// Removes a quarter of the files, those that were written first; how many are left.
+/// Opens something that is this user's, and that nobody else can write.
+fn own(options: &fs::OpenOptions, path: &Path) -> io::Result<File> {
+    let opened = options.open(path)?;
+    let facts = opened.metadata()?;
+    if facts.uid() != rustix::process::geteuid().as_raw() || facts.mode() & 0o022 != 0 {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others can write there"));
+    }
+    Ok(opened)
+}
+
+/// Removes a quarter of the files of controllers, those that were written first; how many are left.
 fn forget_oldest(folder: &Path) -> io::Result<usize> {
+    let is_ours = |entry: &fs::DirEntry| entry.path().extension().is_some_and(|suffix| suffix == SUFFIX);
     let mut files: Vec<(SystemTime, PathBuf)> = fs::read_dir(folder)?
-        .filter_map(|entry| {
-            let entry = entry.ok()?;
-            Some((entry.metadata().ok()?.modified().ok()?, entry.path()))
-        })
+        .filter_map(Result::ok)
+        .filter(is_ours)
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     files.sort();
     let left = files.len() - files.len() / 4;
@@ -205,17 +225,24 @@ fn forget_oldest(folder: &Path) -> io::Result<usize> {
 
 fn file_name(place: Place) -> String {
     match place {
-        Place::Here => "here.sdr".to_owned(),
-        Place::There(address) => format!("{}_{}.sdr", address.ip(), address.port()),
+        Place::Here => format!("here.{SUFFIX}"),
+        Place::There(address) => format!("{}_{}.{SUFFIX}", address.ip(), address.port()),
     }
 }
+
+const SUFFIX: &str = "sdr";
 
 fn refs(octets: &[impl AsRef<[u8]>]) -> Vec<&[u8]> {
     octets.iter().map(AsRef::as_ref).collect()
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
+    // What somebody else has laid there may be a pipe, or lead to one.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = own(File::options().read(true).custom_flags(flags), path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
     // As long as it says it is; it is a hash that tells whether it is whole.
     let length = file.metadata()?.len().min(LONGEST_FILE + 1);
     let mut octets = vec![0; usize::try_from(length).unwrap_or_default()];
@@ -341,9 +368,43 @@ mod tests {
         assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(RecordCache::in_folder(folder.clone()).known(there()).unwrap().key, b"key");
         for number in 0..7 {
-            fs::write(folder.join(number.to_string()), "").unwrap();
+            fs::write(folder.join(format!("{number}.sdr")), "").unwrap();
+            fs::write(folder.join(format!("{number}.list")), "").unwrap();
         }
         assert_eq!(forget_oldest(&folder).unwrap(), 6);
-        assert_eq!(fs::read_dir(&folder).unwrap().count(), 6);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 6 + 7, "what is not ours stays");
+    }
+
+    #[test]
+    fn what_others_have_laid_is_neither_waited_for_nor_believed_nor_written_into() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let home = tempfile::tempdir().unwrap();
+        let kept = |folder: &Path, mode: u32| {
+            let cache = RecordCache::in_folder(folder.to_owned());
+            let known = Known { key: b"key".to_vec(), pace: 0, records: Arc::default() };
+            cache.keep(there(), known, &[vec![9]]);
+            let path = folder.join(file_name(there()));
+            if path.exists() {
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            }
+            RecordCache::in_folder(folder.to_owned()).known(there()).is_some()
+        };
+        let folder = home.path().join("own");
+        assert!(kept(&folder, 0o600) && !kept(&folder, 0o666));
+        let open = home.path().join("open");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+        let elsewhere = home.path().join("elsewhere");
+        fs::create_dir(&elsewhere).unwrap();
+        symlink(&elsewhere, home.path().join("link")).unwrap();
+        for folder in [open, home.path().join("link")] {
+            assert!(!kept(&folder, 0o600));
+            assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        }
+        let pipes = home.path().join("pipes");
+        fs::create_dir(&pipes).unwrap();
+        mknodat(CWD, pipes.join(file_name(there())), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        assert!(RecordCache::in_folder(pipes).known(there()).is_none());
     }
 }

@@ -12,7 +12,7 @@ pub enum IpmiError {
     #[error(transparent)]
     Proto(#[from] ProtoError),
     /// The controller does not do it.
-    #[error("the controller refuses: {0}")]
+    #[error("the controller refuses: {0}{way_out}", way_out = way_out(*.0))]
     Completion(CompletionCode),
     /// The controller does not do it, for a reason of the command's own.
     #[error("the controller refuses: {reason}\n  (completion code {code:02x}h)")]
@@ -49,3 +49,13 @@ impl IpmiError {
         matches!(self, Self::Proto(ProtoError::NoAnswer | ProtoError::Undecided | ProtoError::Ended))
     }
 }
+
+/// What whoever asks can do about it, on a line of its own; nothing where nobody knows.
+fn way_out(code: CompletionCode) -> &'static str {
+    match code.0 {
+        INSUFFICIENT_PRIVILEGE => "\n  ask at a higher level with --level, or as another user",
+        _ => "",
+    }
+}
+
+const INSUFFICIENT_PRIVILEGE: u8 = 0xd4;

@@ -36,6 +36,7 @@ pub mod oracle;
 mod repository;
 mod sensors;
 mod sight;
+mod system_text;
 mod thresholds;
 mod users;
 

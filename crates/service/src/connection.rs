@@ -34,7 +34,7 @@ pub(crate) use self::link::Link;
 use self::link::receive;
 use crate::access::Caller;
 use crate::answer::{ANONYMOUS_REQUEST, Message, MessageKind};
-use crate::authentication::{Admission, Authentication};
+use crate::authentication::Authentication;
 use crate::crowd::Place;
 use crate::listener::{Door, Transport};
 use crate::service::Service;
@@ -137,34 +137,19 @@ impl<I: Link> Connection<'_, I> {
             }
         };
         let mut exchange = Exchange::new(&head);
-        if self.service.shutdown.has_begun() {
-            return self.send_status_after_body(&head, exchange, 503).await;
-        }
-        let Some(target) = Target::of(head.path(), &self.peer.door) else {
-            return self.send_status_after_body(&head, exchange, 404).await;
+        let target = match self.target(&head) {
+            Ok(target) => target,
+            Err(Refusal(status)) => return self.send_status_after_body(&head, exchange, status).await,
         };
-        if head.method() != Method::Post {
-            return self.send_status_after_body(&head, exchange, 405).await;
-        }
         let asks_anonymously =
             head.header("WSMANIDENTIFY").is_some() && head.header("Authorization").is_none();
         if target == Target::Anonymous || asks_anonymously {
             return self.anonymous(&head, exchange).await;
         }
-        let caller = match self.authentication.admit(&head, self.service).await {
-            Admission::Caller(caller, token) => {
-                exchange.token = token;
-                Some(caller)
-            }
-            Admission::ByResource => None,
-            Admission::Continue(token) => {
-                exchange.token = Some(token);
-                return self.send_status_after_body(&head, exchange, 401).await;
-            }
-            Admission::Challenge(schemes) => {
-                exchange.challenge(&schemes);
-                return self.send_status_after_body(&head, exchange, 401).await;
-            }
+        let admission = self.authentication.admit(&head, self.service).await;
+        let caller = match exchange.admitted(admission) {
+            Ok(caller) => caller,
+            Err(Refusal(status)) => return self.send_status_after_body(&head, exchange, status).await,
         };
         if caller.is_some() {
             self.trust();
@@ -173,16 +158,37 @@ impl<I: Link> Connection<'_, I> {
         let Some(_seat) = service.crowd.seat(service.config().service.max_connections.get()) else {
             return self.send_status_after_body(&head, exchange, 503).await;
         };
-        let is_sealed = sealed::is_sealed(&head);
+        // Apart, because an idle connection has to have no memory for it.
+        Box::pin(self.answer(&head, exchange, caller)).await
+    }
+
+    /// What a request is for, or why nothing is done for it.
+    fn target(&self, head: &RequestHead) -> Result<Target, Refusal> {
+        if self.service.shutdown.has_begun() {
+            return Err(Refusal(503));
+        }
+        let target = Target::of(head.path(), &self.peer.door).ok_or(Refusal(404))?;
+        if head.method() == Method::Post { Ok(target) } else { Err(Refusal(405)) }
+    }
+
+    /// Reads the message of a request and answers it; where nobody has proven an account yet, the client's certificate
+    /// may be one for what the message asks for.
+    async fn answer(
+        &mut self,
+        head: &RequestHead,
+        mut exchange: Exchange,
+        caller: Option<Arc<Caller>>,
+    ) -> Result<Next, Ended> {
+        let is_sealed = sealed::is_sealed(head);
         let limit = if is_sealed { sealed::largest(self.largest_body()) } else { self.largest_body() };
         let mut encoding = Ok(Encoding::Utf8);
         if !is_sealed {
             encoding = exchange::encoding(head.header("Content-Type"));
             if let Err(Unreadable::MediaType) = encoding {
-                return self.send_status_after_body(&head, exchange, 415).await;
+                return self.send_status_after_body(head, exchange, 415).await;
             }
         }
-        let mut body = match self.body(&head, limit).await? {
+        let mut body = match self.body(head, limit).await? {
             Ok(body) => body,
             Err(Refusal(status)) => return self.refuse(status).await,
         };
@@ -192,7 +198,7 @@ impl<I: Link> Connection<'_, I> {
             None => match Box::pin(self.by_certificate(&body, &encoding)).await {
                 Some(caller) => caller,
                 None => {
-                    exchange.challenge(&self.authentication.offered(&service.config(), &service));
+                    exchange.challenge(&self.authentication.offered(&self.service.config(), self.service));
                     return self.send(exchange, 401, None).await;
                 }
             },
@@ -202,7 +208,7 @@ impl<I: Link> Connection<'_, I> {
             return self.send(exchange, 200, None).await;
         }
         if is_sealed {
-            match self.unseal(&head, body) {
+            match self.unseal(head, body) {
                 Ok(open) => {
                     exchange.is_sealed = true;
                     encoding = exchange::encoding(Some(&open.content_type));
@@ -221,11 +227,22 @@ impl<I: Link> Connection<'_, I> {
             );
             return self.send(exchange, 500, None).await;
         }
+        self.answer_open(head, exchange, caller, (body, encoding)).await
+    }
+
+    /// Answers a message that is not sealed any more.
+    async fn answer_open(
+        &mut self,
+        head: &RequestHead,
+        mut exchange: Exchange,
+        caller: Arc<Caller>,
+        (body, encoding): (Vec<u8>, Result<Encoding, Unreadable>),
+    ) -> Result<Next, Ended> {
         let encoding = match encoding {
             Ok(encoding) => encoding,
             Err(Unreadable::MediaType) => return self.send(exchange, 415, None).await,
             Err(Unreadable::CharacterSet(error)) => {
-                return self.deliver(exchange, Message::unreadable(&error, exchange::host(&head))).await;
+                return self.deliver(exchange, Message::unreadable(&error, exchange::host(head))).await;
             }
         };
         let text = match encoding.decode(body) {
@@ -235,9 +252,8 @@ impl<I: Link> Connection<'_, I> {
                 return self.send(exchange, 400, None).await;
             }
         };
-        let host = exchange::host(&head).to_owned();
-        let hurry = Notify::new();
-        // Apart, because an idle connection has to have no memory for it.
+        let host = exchange::host(head).to_owned();
+        let (service, hurry) = (Arc::clone(self.service), Notify::new());
         let answering = Box::pin(service.answer(caller, text, &host, encoding, &hurry));
         let Some(message) = self.unless_gone(answering, &hurry).await else {
             return Err(Ended("the client went away while it waited"));

@@ -12,7 +12,7 @@ pub enum Error {
     #[error(transparent)]
     Model(#[from] cim::Error),
     /// There is no such namespace.
-    #[error("there is no namespace {0}\n  its parent's instances of __Namespace tell which there are")]
+    #[error("there is no namespace {0}\n  those below root are told by: telarch wmi -n root __Namespace")]
     NoNamespace(Namespace),
     /// The descriptor of the namespace does not let the caller.
     #[error(

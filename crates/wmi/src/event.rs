@@ -14,8 +14,11 @@ mod question;
 mod queue;
 mod timer;
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use cim::wql::{self, Predicate, Query, Select};
 use cim::{Class, Instance, Name, Namespace, Status, Value};
@@ -73,6 +76,18 @@ pub enum Telling {
     /// Every instance that comes ([`Happening::Came`]), and nothing else happens that is watched for: nobody looks, not
     /// even once, so there may be any number of instances. When it ends, the subscription does.
     Instances,
+}
+
+/// What a source has to tell next; one that panics has ended, and only for those who heard it.
+async fn next_of(source: &mut dyn EventSource) -> Result<Happening, ProviderError> {
+    let mut next = source.next();
+    let panicked = || ProviderError::failed(Status::ProviderFailure, "the provider panicked");
+    poll_fn(|context| {
+        // It is not asked again, so nobody sees what it has left half done.
+        let polled = catch_unwind(AssertUnwindSafe(|| next.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(panicked())))
+    })
+    .await
 }
 
 /// A future that a trait object can return.

@@ -38,26 +38,46 @@ _telarch_ipmi() {
     fi
 }
 
+# Offers the actions and options of the other commands; what else they take are files, or names.
+_telarch_command() {
+    case ${telarch_words[1]} in
+    man) actions='winrm winrs telarch' ;;
+    completion) actions=bash ;;
+    help) actions='@SUBCOMMANDS@' ;;
+    esac
+    if [[ $telarch_current == -* ]]; then
+        _telarch_offer "$options"
+    elif (( ${#telarch_words[@]} == 3 )) && [[ -n $actions ]]; then
+        _telarch_offer "$actions"
+    else
+        COMPREPLY=()
+        compopt -o default 2>/dev/null
+    fi
+}
+
 _telarch_telarch() {
-    local telarch_words telarch_current typed=${COMP_WORDS[COMP_CWORD]}
+    local telarch_words telarch_current typed=${COMP_WORDS[COMP_CWORD]} actions= options=
     _telarch_words
+    case ${telarch_words[1]} in
+@COMMANDS@
+    esac
     if (( ${#telarch_words[@]} <= 2 )); then
-        _telarch_offer '@SUBCOMMANDS@'
+        _telarch_offer '@SUBCOMMANDS@ help'
     elif [[ ${telarch_words[1]} == ipmi ]]; then
         _telarch_ipmi
     elif [[ ${telarch_words[1]} != wmi ]]; then
-        COMPREPLY=()
+        _telarch_command
     elif [[ $typed == [\"\']*" "* ]]; then
         _telarch_query "${typed:1}"
     elif _telarch_endpoint; then
         :
     elif [[ $telarch_current == --* ]]; then
-        _telarch_offer '--namespace --format --qualifiers --for --every --repository --help'
+        _telarch_offer "$options"
     else
         case ${telarch_words[${#telarch_words[@]} - 2]} in
         --format) _telarch_offer 'table list json csv' ;;
         -r) _telarch_offer "$(_telarch_hosts '')" ;;
-        wmi) _telarch_offer "get call classes describe plot security $(telarch wmi complete-classes 2>/dev/null)" ;;
+        wmi) _telarch_offer "$actions $(telarch wmi complete-classes 2>/dev/null)" ;;
         *) _telarch_offer "$(telarch wmi complete-classes 2>/dev/null)" ;;
         esac
     fi

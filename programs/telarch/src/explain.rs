@@ -21,6 +21,8 @@ without 0x, or its name with or without what many begin with (ERROR_WSMAN_,
 ERROR_, SEC_E_, WBEM_E_, STATUS_). Known are the numbers of WS-Management, Win32,
 sockets and HTTP of Windows, RPC, sign-in, certificates, COM, WMI and NTSTATUS.
 A part of a name lists the names that contain it. Nothing is sent anywhere.
+The exit status is 0, 1 if it is no number and no name that is known, and 2 if the
+command line was not understood.
 ";
 
 fn run(mut parser: Parser) -> Result<String, Failure> {

@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// What it says could not be done.
     Failed(String),
+    /// Who read the output, such as `head`, has what they wanted: that is no failure.
+    Unread,
 }
 
 impl Failure {
@@ -29,6 +31,7 @@ impl Failure {
         match self {
             Self::Usage(_) => ExitCode::from(2),
             Self::Failed(_) => ExitCode::FAILURE,
+            Self::Unread => ExitCode::SUCCESS,
         }
     }
 }
@@ -37,19 +40,23 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(message) | Self::Failed(message) => f.write_str(message),
+            Self::Unread => f.write_str("nobody reads the output any more"),
         }
     }
 }
 
 impl From<lexopt::Error> for Failure {
     fn from(error: lexopt::Error) -> Self {
-        Self::usage(error, "telarch --help lists what there is")
+        Self::usage(error, "telarch COMMAND --help shows whole command lines")
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::Failed(format!("cannot write the output: {error}"))
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Unread,
+            _ => Self::Failed(format!("cannot write the output: {error}")),
+        }
     }
 }
 

@@ -6,6 +6,8 @@ mod arguments;
 mod audit;
 mod boot;
 mod channel;
+mod chassis;
+mod controller;
 mod events;
 mod export;
 mod follow;
@@ -53,16 +55,6 @@ pub(crate) fn action_names() -> Vec<&'static str> {
     ACTIONS.iter().map(|(action, _)| *action).collect()
 }
 
-/// The names of all options, as the help has them.
-pub(crate) fn option_names() -> Vec<&'static str> {
-    let options = HELP.lines().filter(|line| line.starts_with("  -"));
-    options
-        .flat_map(|line| line.split_whitespace().take(2))
-        .map(|word| word.trim_end_matches(','))
-        .filter(|word| word.starts_with('-'))
-        .collect()
-}
-
 fn run(parser: Parser) -> Result<String, Failure> {
     let mut ahead = parser.clone();
     if matches!(ahead.next(), Ok(Some(Arg::Value(word))) if word == "host") {
@@ -75,9 +67,12 @@ fn run(parser: Parser) -> Result<String, Failure> {
     match action {
         Action::Power(what) => many::ask(place, what),
         Action::Boot(what) => many::ask(place, what),
-        Action::Sensors => {
+        Action::Chassis => many::ask(place, chassis::Chassis),
+        Action::Restart(how) => many::ask(place, how),
+        Action::SelfTest => many::ask(place, controller::Examined),
+        Action::Sensors(wanted) => {
             let format = place.format;
-            many::ask(place, sensors::Sensors(format))
+            many::ask(place, sensors::Sensors { format, wanted })
         }
         Action::Threshold(what) => many::ask(place, what),
         Action::Sel(what) => many::ask(place, what),
@@ -124,12 +119,17 @@ Examples:
 
 Actions:
   power WHAT            status, on, off, cycle, reset, diag (an interrupt for a dump), or soft (asks the system to
-                        shut down); cause is why it was started last, and hours how long it has been on in its life
+                        shut down); cause is why it was started last, hours how long it has been on in its life, and
+                        watts what it takes, where the controller knows DCMI
   power policy [WHAT]   what happens when power comes back: always-off, previous or always-on
   boot [DEVICE [HOW]]   what the machine starts from next: none, pxe, disk, safe, diag, cdrom, bios, floppy,
                         remote-floppy, remote-cdrom, remote-media or remote-disk; HOW is once or always, legacy or efi
-  sensors               what the sensors measure: name, number, reading or states, and ok, nc, cr or nr (beyond a
-                        non-critical, critical or non-recoverable threshold, or in a state as bad), or ns for no reading
+  chassis               the box: power and what is wrong with it, intrusion, drives and fans, and the lamp
+  sensors [WANTED]...   what the sensors measure: name, number, reading or states, and ok, nc, cr or nr (beyond a
+                        non-critical, critical or non-recoverable threshold, or in a state as bad), or ns for no reading.
+                        WANTED is bad, a type such as temperature or fan, or a name, with * for any letters.
+                        Where several have the same name, what they are of stands behind it; SENSOR below is a name,
+                        with that where it is needed, or a number such as 0Ah
   threshold SENSOR [WHICH VALUE]
                         the thresholds of a sensor, or a new one in its unit: lnr, lcr, lnc, unc, ucr or unr (lower and
                         upper; non-critical, critical, non-recoverable)
@@ -142,12 +142,16 @@ Actions:
                         + for going high or - for going low, such as unc+, or the number of a state
   sel [list|info|clear] the event log: number, date, sensor, and what happened; how full it is; or clear it. Dates are of
                         the controller's own clock; start+ is seconds since it started, if that was not set
+  sel last NUMBER       the last records of it
   sel follow            what is logged from now on, until Ctrl-C, also of many controllers
   sel time [now]        the clock of the event log; now sets it to that of this machine
-  fru [DEVICE]          the inventory of the machine (device 0), or of another device: who made it, and its numbers
+  fru [DEVICE|all]      the inventory of the machine (device 0), or of another device, or of all: who made it, and its
+                        numbers; fru list names the devices
   fru set AREA FIELD TEXT [DEVICE]
                         changes a field, such as: fru set product 'Asset Tag' A-17
-  info                  what the controller is
+  info                  what the controller is, and what its machine has told it: firmware, name, operating system
+  selftest              what the controller finds wrong with itself (exit status 1 if there is anything)
+  restart [warm]        the controller itself starts anew, and its machine goes on; it keeps what it can with warm
   lan [set NAME VALUE]  its network; NAME is address, mask, gateway, backup-gateway, source (static, dhcp, bios), vlan (a
                         number, or off), community or arp (on, off). The connection may be lost by that
   lan set suite NUMBER LEVEL
@@ -203,7 +207,7 @@ Options:
   --state DIRECTORY     where the service keeps what telarch ipmi host has been told, if that is not the usual directory
   --limit SECONDS       how long to wait for an answer; 10 if left away, for scan 2
   --parallel COUNT      how many controllers to ask at the same time; 64 if left away, for scan 256
-  --format FORMAT       text, table, json or csv; and prometheus for sensors and power status
+  --format FORMAT       text, table, json or csv; and prometheus for sensors and power status or watts
   --utc                 dates of the event log in UTC, if the controller knows how far it is from that
   --every SECONDS       how often sel follow, watch and export look; 5, 2 and 30 if left away
   --listen ADDRESS:PORT where export is reached; everybody who can reach it reads it

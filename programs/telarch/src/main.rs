@@ -12,6 +12,7 @@ mod format;
 mod ipmi;
 mod mofcomp;
 mod pages;
+mod pattern;
 mod place;
 mod policy;
 mod wmi;
@@ -19,7 +20,7 @@ mod wmi;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use lexopt::{Arg, Parser};
+use lexopt::{Arg, Parser, ValueExt as _};
 
 use self::failure::Failure;
 
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         .and_then(|text| std::io::stdout().write_all(text.as_bytes()).map_err(Failure::from));
     match printed {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure @ Failure::Unread) => failure.exit_code(),
         Err(failure) => {
             // Where errors cannot be written either, the exit status says it alone.
             let _ = writeln!(std::io::stderr(), "telarch: {failure}");
@@ -66,14 +68,29 @@ fn run(mut parser: Parser) -> Result<String, Failure> {
         Some(Arg::Short('V') | Arg::Long("version")) => {
             Ok(format!("telarch {}\n", env!("CARGO_PKG_VERSION")))
         }
+        Some(Arg::Value(word)) if word == "help" => match parser.next()? {
+            None => Ok(help()),
+            Some(Arg::Value(word)) => Ok(subcommand(&word.string()?)?.help.to_owned()),
+            Some(other) => Err(other.unexpected().into()),
+        },
         Some(Arg::Value(word)) => {
-            let subcommand = SUBCOMMANDS.iter().find(|subcommand| word == subcommand.name);
-            let unknown =
-                || Failure::usage(format!("unknown command {word:?}"), "telarch --help lists what there is");
-            (subcommand.ok_or_else(unknown)?.run)(parser)
+            let subcommand = subcommand(&word.string()?)?;
+            match parser.clone().next() {
+                Ok(Some(Arg::Value(word))) if word == "help" => Ok(subcommand.help.to_owned()),
+                _ => (subcommand.run)(parser),
+            }
         }
         Some(other) => Err(other.unexpected().into()),
     }
+}
+
+fn subcommand(word: &str) -> Result<&'static Subcommand, Failure> {
+    let found = SUBCOMMANDS.iter().find(|subcommand| word == subcommand.name);
+    found.ok_or_else(|| {
+        let nearest = cli::nearest(word, SUBCOMMANDS.iter().map(|subcommand| subcommand.name));
+        let meant = nearest.map(|name| format!(": did you mean {name}?")).unwrap_or_default();
+        Failure::usage(format!("unknown command {word:?}{meant}"), "telarch --help lists what there is")
+    })
 }
 
 fn help() -> String {
@@ -95,7 +112,7 @@ Commands:
     }
     text.push_str(
         "
-telarch COMMAND --help tells more.
+telarch COMMAND --help, or telarch help COMMAND, tells more.
 
 Options:
   -h, --help     print this text

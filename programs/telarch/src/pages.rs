@@ -68,7 +68,8 @@ fn completion(parser: Parser) -> Result<String, Failure> {
             let own = OWN_COMPLETION
                 .replace("@SUBCOMMANDS@", &names.join(" "))
                 .replace("@IPMI_ACTIONS@", &ipmi::action_names().join(" "))
-                .replace("@IPMI_OPTIONS@", &ipmi::option_names().join(" "))
+                .replace("@IPMI_OPTIONS@", &options_in(ipmi::SUBCOMMAND.help).join(" "))
+                .replace("@COMMANDS@", command_words().trim_end())
                 .replace("@IPMI_WORDS@", ipmi_words().trim_end());
             Ok(cli::completion::bash() + &own)
         }
@@ -83,6 +84,34 @@ fn completion(parser: Parser) -> Result<String, Failure> {
 fn ipmi_words() -> String {
     let branch = |(action, words): &(&str, &str)| format!("        {action}) _telarch_offer '{words}' ;;\n");
     ipmi::ACTIONS.iter().filter(|(_, words)| !words.is_empty()).map(branch).collect()
+}
+
+/// A branch of a `case` for each subcommand: its actions and options, as its help has them.
+fn command_words() -> String {
+    let branch = |Subcommand { name, help, .. }: &Subcommand| {
+        let (actions, options) = (actions_in(help).join(" "), options_in(help).join(" "));
+        format!("    {name}) actions='{actions}' options='{options}' ;;\n")
+    };
+    SUBCOMMANDS.iter().map(branch).collect()
+}
+
+fn actions_in(help: &str) -> Vec<&str> {
+    let listed =
+        help.lines().skip_while(|line| *line != "Actions:").skip(1).take_while(|line| !line.is_empty());
+    let first = listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let mut actions: Vec<&str> =
+        first.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).collect();
+    actions.dedup();
+    actions
+}
+
+fn options_in(help: &str) -> Vec<&str> {
+    let options = help.lines().filter(|line| line.starts_with("  -"));
+    options
+        .flat_map(|line| line.split_whitespace().take(2))
+        .map(|word| word.trim_end_matches(','))
+        .filter(|word| word.starts_with('-'))
+        .collect()
 }
 
 /// The one word that says which; `None` asks for help.
@@ -116,6 +145,12 @@ mod tests {
         }
         let script = asked(completion, &["bash"]).expect("a script");
         assert!(script.contains("complete") && !script.contains("@IPMI"), "{script}");
+        for line in [
+            "    access) actions='show' options='--resource --config --accounts --state -h --help' ;;",
+            "    policy) actions='list explain' options='--all --format --file -h --help' ;;",
+        ] {
+            assert!(script.lines().any(|other| other == line), "{line} is not in {script}");
+        }
     }
 
     #[test]

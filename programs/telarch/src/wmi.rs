@@ -74,7 +74,6 @@ Examples:
   telarch wmi "SELECT Name, State FROM Win32_Service WHERE State='Running'" -r node7 -u alice
   telarch wmi describe Win32_Process
   telarch wmi plot "SELECT PercentProcessorTime FROM Win32_PerfFormattedData_PerfOS_Processor WHERE Name='_Total'"
-
   telarch wmi --watch "SELECT * FROM __InstanceModificationEvent WITHIN 5 WHERE TargetInstance ISA 'Win32_Service'"
 
 Actions:
@@ -82,7 +81,8 @@ Actions:
   get PATH              one instance: Win32_Service.Name="sshd", or Win32_OperatingSystem=@ for the only one
   call PATH METHOD [NAME=VALUE...]
                         call a method of an instance, or of a class; an array is written {a,b}
-  classes [PATTERN]     the classes that there are, with * and ? for others letters; of this machine those are marked that have instances
+  classes [PATTERN]     the classes that there are, with * and ? for other letters; of this machine those are marked
+                        that have instances
   describe CLASS        properties, keys, types and methods of a class
   --watch QUERY         tell the events of a query as they come, until Ctrl and C: each as a list, a line of a table or
                         of CSV, or an object of JSON in a line of its own

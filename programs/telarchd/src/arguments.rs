@@ -287,6 +287,7 @@ Environment:
 SIGTERM and SIGINT end the service: requests under way are answered, shells are closed.
 SIGHUP has it read settings, certificates and accounts again; what has become wrong stays as it was.
 With --ephemeral SIGHUP ends it.
+The exit status is 0, or 1 if something is wrong with the command line or what it names, or with what --check looks at.
 ";
 
 #[cfg(test)]

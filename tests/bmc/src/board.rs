@@ -157,7 +157,7 @@ impl Board {
                 let revision = if self.device_records.is_empty() { 0x03 } else { 0x83 };
                 Ok(vec![0x23, revision, 9, 8, 2, 0x9f, 0x91, 0x12, 0, 2, 0x0f, 0, 0, 0, 0])
             }
-            (0x06, 0x04, _) => Ok(vec![0x55, 0]),
+            (0x06, 0x04, _) => Ok(self.configuration.self_test.to_vec()),
             (0x0a, 0x10, [0, ..]) => {
                 let [low, high] = u16::try_from(self.inventory.len()).unwrap_or(u16::MAX).to_le_bytes();
                 Ok(vec![low, high, 0])

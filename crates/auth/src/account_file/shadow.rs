@@ -16,7 +16,7 @@
 
 use super::password_hash::{HashError, PasswordHash};
 use super::record::{AccountName, FieldError, Standing, UnixTime, shown};
-use super::{AtLine, MAX_LINE_OCTETS, MAX_LINES, parse_lines};
+use super::{AtLine, MAX_LINE_OCTETS, MAX_LINES, fields, parse_lines};
 
 /// What a line says.
 #[derive(Clone, Debug)]
@@ -96,13 +96,7 @@ pub fn parse(text: &str) -> Result<Vec<Line>, AtLine<LineError>> {
 /// # Errors
 /// [`LineError`].
 pub fn parse_line(text: &str) -> Result<Option<Line>, LineError> {
-    if text.len() > MAX_LINE_OCTETS {
-        return Err(LineError::TooLong);
-    }
-    if text.starts_with('#') || text.trim().is_empty() {
-        return Ok(None);
-    }
-    let fields: Vec<&str> = text.trim_end().split(':').collect();
+    let Some(fields) = fields(text, LineError::TooLong)? else { return Ok(None) };
     let [name, password, changed, _, _, _, _, expires, _] = fields.as_slice() else {
         return Err(LineError::Shape);
     };

@@ -20,7 +20,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 use super::record::{AccountName, FieldError, Standing, UnixTime, shown};
-use super::{AtLine, MAX_LINE_OCTETS, MAX_LINES, parse_lines};
+use super::{AtLine, MAX_LINE_OCTETS, MAX_LINES, fields, parse_lines};
 
 /// What a line says.
 #[derive(Clone, Debug)]
@@ -108,13 +108,7 @@ pub fn parse(text: &str) -> Result<Vec<Line>, AtLine<LineError>> {
 /// # Errors
 /// [`LineError`].
 pub fn parse_line(text: &str) -> Result<Option<Line>, LineError> {
-    if text.len() > MAX_LINE_OCTETS {
-        return Err(LineError::TooLong);
-    }
-    if text.starts_with('#') || text.trim().is_empty() {
-        return Ok(None);
-    }
-    let fields: Vec<&str> = text.trim_end().split(':').collect();
+    let Some(fields) = fields(text, LineError::TooLong)? else { return Ok(None) };
     let ([name, uid, lan_manager, nt, flags], rest) = fields.split_first_chunk().ok_or(LineError::Shape)?;
     if uid.is_empty() || !uid.bytes().all(|c| c.is_ascii_digit()) {
         return Err(LineError::Shape);

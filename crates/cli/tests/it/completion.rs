@@ -32,6 +32,10 @@ fn operations_switches_and_their_words_are_offered() {
         ("winrm en", &["enumerate"][..]),
         ("winrm i", &["invoke", "identify"]),
         ("winrm get winr", &["winrm/"]),
+        (
+            "winrm get winrm/config/se",
+            &["winrm/config/service", "winrm/config/service/auth", "winrm/config/service/certmapping"],
+        ),
         ("winrm help fil", &["filters"]),
         ("winrm ? fil", &["filters"]),
         ("winrm e shell -ret", &["-returntype:object", "-returntype:epr", "-returntype:objectandepr"]),

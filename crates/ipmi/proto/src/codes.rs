@@ -22,6 +22,13 @@ pub fn sensor_type(kind: u8) -> Option<&'static str> {
     TABLE.iter().find(is_it).map(|row| row.text)
 }
 
+/// The name of what a sensor is of, such as `processor`.
+#[must_use]
+pub fn entity(number: u8) -> Option<&'static str> {
+    let is_it = |row: &&Row| row.table == Table::Entity && row.code == number;
+    TABLE.iter().find(is_it).map(|row| row.text)
+}
+
 /// The name of a state, and how bad it is, of a sensor of this type and this kind of events.
 /// None of states that are a manufacturer's own, or reserved.
 #[must_use]
@@ -55,6 +62,7 @@ enum Table {
     Type,
     Generic,
     Specific,
+    Entity,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +83,7 @@ fn row(line: &'static str) -> Option<Row> {
         "type" => Table::Type,
         "generic" => Table::Generic,
         "specific" => Table::Specific,
+        "entity" => Table::Entity,
         _ => return None,
     };
     let code = u8::from_str_radix(cells.next()?.strip_prefix("0x")?, 16).ok()?;
@@ -96,15 +105,12 @@ mod tests {
 
     #[test]
     fn every_line_of_the_table_is_read() {
-        let wanted = ["type\t", "generic\t", "specific\t"];
+        let wanted = ["type\t", "generic\t", "specific\t", "entity\t"];
         let lines =
             include_str!("codes.tsv").lines().filter(|line| wanted.iter().any(|kind| line.starts_with(kind)));
         assert_eq!(TABLE.len(), lines.count());
-        assert!(
-            TABLE
-                .iter()
-                .all(|row| !row.text.is_empty() && (row.table == Table::Type) == row.offset.is_none())
-        );
+        assert!(TABLE.iter().all(|row| !row.text.is_empty()
+            && matches!(row.table, Table::Type | Table::Entity) == row.offset.is_none()));
     }
 
     #[test]
@@ -114,5 +120,6 @@ mod tests {
         assert_eq!(states(0x08, 0x6f, 1).1, Severity::Ok);
         assert_eq!(states(0xc0, 0x6f, 1 << 14), (vec!["state 14".to_owned()], Severity::Ok));
         assert!(sensor_type(0x04).is_some() && sensor_type(0xc0).is_none());
+        assert_eq!((entity(0x03), entity(0x90)), (Some("processor"), None));
     }
 }

@@ -66,7 +66,7 @@ pub enum ProtoError {
     },
     /// A cipher suite that there is not, or that is not offered.
     #[error(
-        "cipher suite {0} is not supported\n  those that are: 17, 3; and by name only 0, 1, 2, 6, 7, 8, 15, 16"
+        "cipher suite {0} is not supported\n  those that are: 17, 3; and by name only 0, 1, 2, 6, 7, 8, 11, 12, 15, 16"
     )]
     Suite(u32),
     /// Nothing answered, for as long as the limit allows.
@@ -99,7 +99,7 @@ pub enum ProtoError {
     #[error("the password is longer than the 16 octets that IPMI 1.5 knows")]
     LongForLan15,
     /// The controller refused one of the steps of the login.
-    #[error("the login was refused at {stage}: {status}")]
+    #[error("the login was refused at {stage}: {status}{}", status.way_out())]
     Refused {
         /// At which step.
         stage: Stage,

@@ -53,8 +53,9 @@ mod window;
 mod wire;
 
 pub use command::{
-    Command, boot, capabilities, channel, chassis, device_id, device_sdr, event_log, guid, lan, lan6,
-    message_flags, payload, power, raw, security_key, sensor, storage, threshold, user, watchdog,
+    Command, boot, capabilities, channel, chassis, controller, dcmi, device_id, device_sdr, event_log, guid,
+    lan, lan6, message_flags, payload, power, raw, security_key, sensor, storage, system_info, threshold,
+    user, watchdog,
 };
 pub use destination::Destination;
 pub use error::ProtoError;

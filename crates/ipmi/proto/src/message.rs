@@ -30,6 +30,8 @@ impl NetFn {
     pub const STORAGE: Self = Self(0x0a);
     /// Transport: LAN and serial.
     pub const TRANSPORT: Self = Self(0x0c);
+    /// Groups that others than IPMI have defined, such as DCMI; the first octet of the data says which.
+    pub const GROUP: Self = Self(0x2c);
 
     /// That of a request.
     ///

@@ -99,6 +99,21 @@ impl Status {
         matches!(self.0, 0x04 | 0x05 | 0x10 | 0x11 | 0x12)
     }
 
+    /// What whoever signs in can do about it, on a line of its own; nothing where nobody knows.
+    pub(crate) fn way_out(self) -> &'static str {
+        match self.0 {
+            0x01 | 0x0b => {
+                "\n  end a session of somebody else, or wait: those that are silent end after a minute"
+            }
+            0x04 | 0x05 | 0x10 | 0x11 => {
+                "\n  leave --suite away, or name another one: 3 is the one that most know"
+            }
+            0x09 | 0x0a => "\n  ask for a lower level with --level, or sign in as another user",
+            0x0d => "\n  name a user that it has with -U; names keep their case",
+            _ => "",
+        }
+    }
+
     /// Whether a slot may be free a little later.
     pub(crate) fn is_passing(self) -> bool {
         matches!(self.0, 0x01 | 0x0b)

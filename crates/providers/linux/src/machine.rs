@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use accounts::{UnixUser, UnixUsers};
 use cim::{DateTime, Name, Timestamp};
-use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, openat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, fstat, fstatfs, openat};
 use sddl::{DomainSid, Sid};
 
 use crate::bus::{Address, Bus};
@@ -188,10 +189,12 @@ impl Machine {
     }
 
     /// The text of a file in a folder where others than the machine's administrator may lay what they like: a pipe, on
-    /// which this would wait for ever, or a link to a device that begins to act when it is opened.
+    /// which this would wait for ever, or a link to a device that begins to act when it is opened, or to a file of the
+    /// kernel that does so when it is read, as `/proc/kmsg` gives each message to one reader only.
     ///
     /// # Errors
-    /// What the kernel says, and [`io::ErrorKind::InvalidInput`] for what is no plain file.
+    /// What the kernel says, [`io::ErrorKind::InvalidInput`] for what is no plain file, and
+    /// [`io::ErrorKind::WouldBlock`] for one that somebody holds on lease.
     pub(crate) fn text_of_others(&self, path: impl AsRef<Path>) -> io::Result<String> {
         self.text_of_others_up_to(path, Self::MAX_FILE)
     }
@@ -213,7 +216,10 @@ impl Machine {
     }
 
     fn octets_of_others_up_to(&self, path: impl AsRef<Path>, limit: u64) -> io::Result<Vec<u8>> {
-        read(self.file_of_others(path)?, limit)
+        let file = self.file_of_others(path)?;
+        // What a file of the kernel tells, wherever it may be, is no part of its length.
+        let length = file.metadata()?.len();
+        read(file, limit.min(length))
     }
 
     /// A plain file in such a folder, open for reading.
@@ -224,10 +230,14 @@ impl Machine {
         self.opened.fetch_add(1, Ordering::Relaxed);
         // This finds a file without opening it; what it is then cannot be exchanged any more.
         let found = openat(CWD, self.path(path), OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-        if !FileType::from_raw_mode(fstat(&found)?.st_mode).is_file() {
+        let is_of_kernel = u32::try_from(fstatfs(&found)?.f_type).is_ok_and(|kind| KERNEL.contains(&kind));
+        if is_of_kernel || !FileType::from_raw_mode(fstat(&found)?.st_mode).is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
         }
-        File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))
+        let mut reading = File::options();
+        // Whoever owns it can hold it on lease, and would have this wait for up to a minute (fcntl(2), F_SETLEASE).
+        let reading = reading.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        reading.open(format!("/proc/self/fd/{}", found.as_raw_fd()))
     }
 
     /// The one line of a file of `/sys` or `/proc/sys`; `None` if there is no such file, or nothing in it.
@@ -332,6 +342,30 @@ impl Machine {
     }
 }
 
+/// The file systems of the kernel, in which reading may do something (`linux/magic.h`): `proc`, `sysfs`, `debugfs`,
+/// `tracefs`, `securityfs`, `configfs`, `cgroup`, `cgroup2`, `bpf`, `pstore`, `efivarfs`, `selinuxfs`, `smackfs`,
+/// `binfmt_misc`, `fusectl`, `rpc_pipefs`, `nfsd` and `nsfs`.
+const KERNEL: [u32; 18] = [
+    0x9fa0,
+    0x6265_6572,
+    0x6462_6720,
+    0x7472_6163,
+    0x7363_6673,
+    0x6265_6570,
+    0x0027_e0eb,
+    0x6367_7270,
+    0xcafe_4a11,
+    0x6165_676c,
+    0xde5e_81e4,
+    0xf97c_ff8c,
+    0x4341_5d53,
+    0x4249_4e4d,
+    0x6573_5543,
+    0x6759_6969,
+    0x6e66_7364,
+    0x6e73_6673,
+];
+
 /// What is in a file, up to so many octets.
 fn read(file: File, limit: u64) -> io::Result<Vec<u8>> {
     // Without room to begin with, most files would be read in ten pieces.
@@ -355,15 +389,43 @@ mod tests {
         let folder = tempfile::tempdir().expect("there is room");
         let path = |name: &str| folder.path().join(name);
         fs::write(path("file"), "text\n").expect("there is room");
-        for (link, target) in [("link", "file"), ("device", "/dev/zero"), ("gone", "nowhere")] {
+        let kernel = [("kernel", "/proc/kmsg"), ("settings", "/sys/kernel/mm")];
+        for (link, target) in
+            [("link", "file"), ("device", "/dev/zero"), ("gone", "nowhere")].into_iter().chain(kernel)
+        {
             std::os::unix::fs::symlink(target, path(link)).expect("there is room");
         }
         rustix::fs::mknodat(CWD, path("pipe"), FileType::Fifo, Mode::RWXU, 0).expect("there is room");
         let machine = Machine::at(folder.path());
         assert_eq!(machine.text_of_others("file").expect("a file"), "text\n");
         assert_eq!(machine.text_of_others("link").expect("a file"), "text\n");
-        for name in ["pipe", "device", "gone", ""] {
+        for name in ["pipe", "device", "gone", "kernel", "settings/transparent_hugepage/enabled", ""] {
             assert!(machine.text_of_others(name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn who_holds_a_file_on_lease_keeps_nobody_waiting() {
+        use std::io::BufRead as _;
+        use std::process::{Command, Stdio};
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("file");
+        fs::write(&path, "text\n").expect("there is room");
+        let hold = "import fcntl, os, signal, sys\n\
+                    signal.signal(signal.SIGIO, signal.SIG_IGN)\n\
+                    fcntl.fcntl(os.open(sys.argv[1], os.O_RDONLY), fcntl.F_SETLEASE, fcntl.F_WRLCK)\n\
+                    print('held', flush=True)\n\
+                    sys.stdin.read()\n";
+        let mut holder = Command::new("python3");
+        holder.args(["-c", hold]).arg(&path).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut holder = holder.spawn().expect("there is python3");
+        let mut said = String::new();
+        let output = holder.stdout.take().expect("a pipe");
+        io::BufReader::new(output).read_line(&mut said).expect("text");
+        assert_eq!(said, "held\n");
+        let refused = Machine::at(folder.path()).text_of_others("file").map_err(|error| error.kind());
+        assert_eq!(refused, Err(io::ErrorKind::WouldBlock));
+        drop(holder.stdin.take());
+        holder.wait().expect("it ends");
     }
 }

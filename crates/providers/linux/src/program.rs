@@ -9,10 +9,14 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 /// How many octets of each stream are kept; what follows is thrown away.
 pub(crate) const MAX_OUTPUT: usize = 1 << 20;
+
+/// How many octets a program of the system may tell: a list that was cut would hide what follows.
+const LONGEST_TOLD: usize = 64 << 20;
 
 /// How a program ended.
 #[derive(Debug)]
@@ -39,13 +43,21 @@ pub(crate) struct Ended {
 ///
 /// # Errors
 /// [`io::ErrorKind::NotFound`] if there is no such program, [`io::ErrorKind::TimedOut`] if it was ended because it
-/// took too long, and what else kept it from starting.
+/// took too long, [`io::ErrorKind::FileTooLarge`] if it tells more than is kept, and what else kept it from starting.
 pub(crate) fn of_system<A: AsRef<OsStr>>(
     program: &str,
     arguments: impl IntoIterator<Item = A>,
     limit: Duration,
 ) -> io::Result<Ended> {
-    let ending = run(command_of_system(program).args(arguments), limit)?;
+    told_by(program, command_of_system(program).args(arguments), limit, LONGEST_TOLD)
+}
+
+fn told_by(program: &str, command: &mut Command, limit: Duration, most: usize) -> io::Result<Ended> {
+    let ending = run_up_to(command, limit, most)?;
+    if ending.output.len() >= most {
+        let problem = format!("{program} tells more than the {most} octets that are read");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+    }
     let late = || io::Error::new(io::ErrorKind::TimedOut, format!("{program} took too long"));
     let text = |octets: Vec<u8>| String::from_utf8_lossy(&octets).into_owned();
     Ok(Ended {
@@ -65,7 +77,8 @@ pub(crate) fn command_of_system(program: &str) -> Command {
 
 /// Runs a program without input, in a process group of its own, which is killed when the time is over.
 ///
-/// Ends with the program, even if others that it has started still hold its streams.
+/// Ends with the program, even if others that it has started still hold its streams, and when the time is over even if
+/// the program runs on because it is somebody else's.
 ///
 /// # Errors
 /// What kept it from starting.
@@ -77,16 +90,20 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> io::Result<Ending> 
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) fn run_up_to(command: &mut Command, limit: Duration, most: usize) -> io::Result<Ending> {
+fn run_up_to(command: &mut Command, limit: Duration, most: usize) -> io::Result<Ending> {
     let begun = Instant::now();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn()?;
     let result = listen(&mut child, begun, limit, most);
     if !matches!(result, Ok((true, ..)))
         && let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
-    {
         // It may have ended by itself meanwhile.
-        let _ = kill_process_group(group, Signal::KILL);
+        && kill_process_group(group, Signal::KILL) == Err(Errno::PERM)
+    {
+        // What runs as somebody else, as sudo does, cannot be ended, and may have no end; whoever asked has waited enough.
+        std::thread::Builder::new().stack_size(64 << 10).spawn(move || child.wait())?;
+        let (_, output, errors) = result?;
+        return Ok(Ending { code: None, output, errors });
     }
     let status = child.wait()?;
     let (has_ended, output, errors) = result?;
@@ -127,7 +144,7 @@ fn listen(
             errors.descriptor().into_iter().map(|stream| PollFd::from_borrowed_fd(stream, PollFlags::IN)),
         );
         match poll(&mut wanted, Some(&rest)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         let has_ended = wanted.first().is_some_and(|ending| !ending.revents().is_empty());
@@ -195,6 +212,16 @@ mod tests {
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }
 
+    #[test]
+    fn what_a_program_of_the_system_tells_is_whole_or_not_there() {
+        let zeros = |count: usize| {
+            let mut command = command_of_system("head");
+            told_by("head", command.args(["-c", &count.to_string(), "/dev/zero"]), LONG, 3 * MAX_OUTPUT)
+        };
+        assert_eq!(zeros(2 * MAX_OUTPUT).expect("it fits").stdout.len(), 2 * MAX_OUTPUT);
+        assert_eq!(zeros(3 * MAX_OUTPUT).expect_err("it is cut").kind(), io::ErrorKind::FileTooLarge);
+    }
+
     const LONG: Duration = Duration::from_secs(60);
 
     #[test]
@@ -236,5 +263,36 @@ mod tests {
         let child: i32 = String::from_utf8(ending.output).expect("text").trim().parse().expect("a number");
         let child = Pid::from_raw(child).expect("it is one");
         rustix::process::kill_process(child, Signal::KILL).expect("it still runs");
+    }
+
+    #[test]
+    fn one_that_is_somebody_else_s_is_not_waited_for_when_the_time_is_over() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        use rustix::fs::Uid;
+        use rustix::thread::set_thread_res_uid;
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("SKIPPED: only root can make a program that runs as root for others");
+            return;
+        }
+        let folder = tempfile::tempdir().expect("there is room");
+        let open = |mode| std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(folder.path(), open(0o755)).expect("it is ours");
+        let (become_root, number) = (folder.path().join("setpriv"), folder.path().join("number"));
+        std::fs::copy("/usr/bin/setpriv", &become_root).expect("there is setpriv");
+        std::fs::set_permissions(&become_root, open(0o4755)).expect("it is ours");
+        let script = format!("echo $$ > {}; exec sleep 1000", number.display());
+        let nobody = std::thread::spawn(move || {
+            let nobody = Uid::from_raw(65_534);
+            set_thread_res_uid(nobody, nobody, nobody).expect("this thread was root's");
+            let mut command = Command::new(become_root);
+            let command = command.args(["--reuid=0", "--clear-groups", "sh", "-c", &script]);
+            run(command, Duration::from_secs(2)).map(|ending| ending.code)
+        });
+        let ended = nobody.join().expect("no panic").expect("it begins");
+        let number = std::fs::read_to_string(&number).expect("it has begun");
+        let sleeping = Pid::from_raw(number.trim().parse().expect("a number")).expect("it is one");
+        rustix::process::kill_process(sleeping, Signal::KILL).expect("it still runs");
+        assert_eq!(ended, None);
     }
 }

@@ -1,12 +1,15 @@
 //! What is to be said back, in terms of HTTP.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use auth::Scheme;
 use http::{Date, MediaType, RequestHead, ResponseWriter, WriteError};
 use xml::{Encoding, EncodingError};
 
-use super::Next;
+use super::{Next, Refusal};
+use crate::access::Caller;
+use crate::authentication::Admission;
 
 /// One request's answer in the making.
 pub(crate) struct Exchange {
@@ -37,6 +40,25 @@ impl Exchange {
             content_type: None,
             token: None,
             challenges: Vec::new(),
+        }
+    }
+
+    /// Who asks; none if that depends on what is asked for. Whoever is not let in yet is told how to go on.
+    pub(super) fn admitted(&mut self, admission: Admission) -> Result<Option<Arc<Caller>>, Refusal> {
+        match admission {
+            Admission::Caller(caller, token) => {
+                self.token = token;
+                Ok(Some(caller))
+            }
+            Admission::ByResource => Ok(None),
+            Admission::Continue(token) => {
+                self.token = Some(token);
+                Err(Refusal(401))
+            }
+            Admission::Challenge(schemes) => {
+                self.challenge(&schemes);
+                Err(Refusal(401))
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
 use super::question::{EventClasses, Kind, Wanted};
-use super::{Changes, EventSource, Subscriber, Telling, Watch};
+use super::{Changes, EventSource, Subscriber, Telling, Watch, next_of};
 use crate::engine::everything;
 use crate::table::{Served, Table};
 use crate::{Engine, Error, ProviderError};
@@ -306,7 +306,7 @@ impl Wake {
 
 async fn listen(at: usize, mut source: Box<dyn EventSource>, wake: Arc<Wake>) {
     loop {
-        let heard = source.next().await;
+        let heard = next_of(source.as_mut()).await;
         let mut told = wake.locked();
         told.changed.insert(at);
         let is_over = heard.is_err();

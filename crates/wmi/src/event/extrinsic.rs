@@ -8,7 +8,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::outlet::Outlet;
 use super::question::Kind;
-use super::{Changes, EventSource, Happening, Subscriber, Watch};
+use super::{Changes, EventSource, Happening, Subscriber, Watch, next_of};
 use crate::{Error, Provider};
 
 /// Listens to everybody who tells of a class of events or one below.
@@ -43,9 +43,8 @@ impl Listeners {
                 ended = self.tasks.join_next() => match ended {
                     // One that is listened to no more.
                     Some(Err(error)) if error.is_cancelled() => {}
-                    // It has said why, or has panicked.
-                    Some(ended) => return ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())),
-                    None => return,
+                    // It has said why.
+                    Some(_) | None => return,
                 },
                 engine = self.subscriber.successors.next() => {
                     let turned = self.subscriber.ask(engine).and_then(|kind| match kind {
@@ -97,7 +96,7 @@ impl Listeners {
 
 async fn listen(mut source: Box<dyn EventSource>, outlet: Arc<Outlet>, class: Name) {
     loop {
-        match source.next().await {
+        match next_of(source.as_mut()).await {
             Ok(Happening::Event(event)) => outlet.offer(event),
             // There are no instances to look at.
             Ok(Happening::Changed | Happening::Came(_)) => {}

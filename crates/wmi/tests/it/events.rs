@@ -38,6 +38,7 @@ impl EventSource for Source {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
             match self.0.recv().await {
+                Some(Err(error)) if error.to_string().contains(PANIC) => panic!("{error}"),
                 Some(heard) => heard,
                 None => std::future::pending().await,
             }
@@ -48,6 +49,9 @@ impl EventSource for Source {
         self.1
     }
 }
+
+/// What a source is told to panic.
+const PANIC: &str = "it panics";
 
 impl Living {
     fn with(services: &[(&'static str, &'static str)]) -> Self {
@@ -293,6 +297,37 @@ async fn who_tells_every_instance_that_comes_is_believed_and_nobody_looks() {
     living.tell(&Err(ProviderError::failed(Status::Failed, "it does not tell")));
     assert_eq!(events.next().await.unwrap().unwrap_err().status(), Status::Failed);
     assert!(events.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_panics_has_ended_and_nobody_waits_for_it() {
+    let panic = Err(ProviderError::failed(Status::Failed, PANIC));
+    let of_services = format!("SELECT * FROM __InstanceCreationEvent {}", services(""));
+    for (telling, query) in [
+        (Telling::WhenToLook, of_services.as_str()),
+        (Telling::Instances, &of_services),
+        (Telling::WhenToLook, "SELECT * FROM Win32_ProcessStartTrace"),
+    ] {
+        let sources = Some(Sources::default());
+        let living = Arc::new(Living { sources, telling: Some(telling), ..Living::with(&[]) });
+        let engine = engine(&living);
+        let mut events = subscribe(&engine, query).await.unwrap();
+        living.tell(&panic);
+        living.set("a", "Running");
+        if telling == Telling::WhenToLook && query == of_services {
+            // There is still looking.
+            is(&next(&mut events).await, "__InstanceCreationEvent", "a", "Running");
+            living.set("b", "Running");
+            is(&next(&mut events).await, "__InstanceCreationEvent", "b", "Running");
+        } else {
+            assert_eq!(
+                events.next().await.unwrap().unwrap_err().status(),
+                Status::ProviderFailure,
+                "{query}"
+            );
+            assert!(events.next().await.is_none());
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

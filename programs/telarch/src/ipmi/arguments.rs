@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use ipmi::proto::chassis::SetIdentify;
+use ipmi::proto::controller::Restart;
 use ipmi::proto::lan::LanChange;
 use ipmi::proto::lan6::Lan6Change;
 use ipmi::proto::{AuthenticationType, CipherSuite, Destination, NetFn, Privilege, Request, UserName};
@@ -22,6 +23,7 @@ use super::lan6::Lan6;
 use super::power::Power;
 use super::report::Format;
 use super::sel::{Clock, Sel};
+use super::sensors::Wanted;
 use super::sol::Sol;
 use super::threshold::Thresholds;
 use super::user::User;
@@ -39,7 +41,10 @@ pub(super) struct Invocation {
 pub(super) enum Action {
     Power(Power),
     Boot(Boot),
-    Sensors,
+    Chassis,
+    Restart(Restart),
+    SelfTest,
+    Sensors(Vec<Wanted>),
     Threshold(Thresholds),
     Sel(Sel),
     Follow(Duration),
@@ -67,22 +72,25 @@ pub(super) enum Action {
 
 /// All actions, each with the words that may follow it, for whoever completes them.
 pub(crate) const ACTIONS: &[(&str, &str)] = &[
-    ("power", "status on off cycle reset diag soft cause hours policy always-off previous always-on"),
+    ("power", "status on off cycle reset diag soft cause hours watts policy always-off previous always-on"),
     (
         "boot",
         "none pxe disk safe diag cdrom bios floppy remote-floppy remote-cdrom remote-media remote-disk once always \
          legacy efi",
     ),
-    ("sensors", ""),
+    ("chassis", ""),
+    ("sensors", "bad temperature voltage current fan power_supply"),
     ("threshold", "lnr lcr lnc unc ucr unr"),
     ("hysteresis", ""),
     (
         "events",
         "on off scan enable disable assert deassert both lnc- lnc+ lcr- lcr+ lnr- lnr+ unc- unc+ ucr- ucr+ unr- unr+",
     ),
-    ("sel", "list info clear follow time now"),
-    ("fru", "set chassis board product"),
+    ("sel", "list last info clear follow time now"),
+    ("fru", "list all set chassis board product"),
     ("info", ""),
+    ("selftest", ""),
+    ("restart", "warm"),
     ("lan", "show set address mask gateway backup-gateway source vlan community arp suite"),
     ("lan6", "show set use address routers router"),
     ("user", "list name level enable disable password test"),
@@ -165,78 +173,125 @@ pub(super) struct Place {
 
 impl Invocation {
     /// Reads what follows the word `ipmi`; none if it asks for help.
-    pub(super) fn parse(mut parser: Parser) -> Result<Option<Self>, Failure> {
-        let (mut words, mut hosts, mut user_name) = (Vec::new(), Vec::new(), String::new());
-        let (mut password_file, mut group_key_file, mut level, mut suite) = (None, None, None, None);
-        let (mut ipmi15, mut bridges, mut state) = (None, Bridges::default(), None);
-        let (mut limit, mut parallel, mut format) = (None, None, Format::default());
-        let mut options = Options {
+    pub(super) fn parse(parser: Parser) -> Result<Option<Self>, Failure> {
+        match Said::read(parser)? {
+            Some(said) => said.invocation(),
+            None => Ok(None),
+        }
+    }
+}
+
+/// What the command line says, before it is known what that means together.
+#[derive(Debug)]
+struct Said {
+    words: Vec<String>,
+    hosts: Vec<Host>,
+    user_name: String,
+    password_file: Option<PathBuf>,
+    group_key_file: Option<PathBuf>,
+    level: Option<Privilege>,
+    suite: Option<CipherSuite>,
+    ipmi15: Option<AuthenticationType>,
+    bridges: Bridges,
+    state: Option<PathBuf>,
+    limit: Option<u64>,
+    parallel: Option<u64>,
+    format: Format,
+    options: Options,
+}
+
+impl Said {
+    /// None if it asks for help.
+    fn read(mut parser: Parser) -> Result<Option<Self>, Failure> {
+        let mut said = Self::nothing();
+        while let Some(argument) = parser.next()? {
+            match argument {
+                Arg::Value(word) => said.words.push(word.string()?),
+                Arg::Short('h') | Arg::Long("help") => return Ok(None),
+                Arg::Short('H') | Arg::Long("host") => {
+                    said.hosts.extend(hosts::parse(&parser.value()?.string()?).map_err(wrong)?);
+                }
+                Arg::Short('U') | Arg::Long("user") => said.user_name = parser.value()?.string()?,
+                Arg::Long("password-file") => said.password_file = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("kg-file") => said.group_key_file = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("level") => said.level = Some(level(&parser.value()?.string()?)?),
+                Arg::Long("ipmi15") => said.ipmi15 = Some(parser.value()?.string()?.parse().map_err(wrong)?),
+                Arg::Long("suite") => said.suite = Some(parser.value()?.string()?.parse().map_err(wrong)?),
+                Arg::Long("state") => said.state = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("target") => said.bridges.target = Some(octet(&parser.value()?.string()?)?),
+                Arg::Long("target-channel") => {
+                    said.bridges.target_channel = Some(octet(&parser.value()?.string()?)?);
+                }
+                Arg::Long("transit") => said.bridges.transit = Some(octet(&parser.value()?.string()?)?),
+                Arg::Long("transit-channel") => {
+                    said.bridges.transit_channel = Some(octet(&parser.value()?.string()?)?);
+                }
+                Arg::Long("limit") => {
+                    said.limit = Some(within("--limit", &parser.value()?.string()?, 3_600)?);
+                }
+                Arg::Long("parallel") => {
+                    said.parallel = Some(within("--parallel", &parser.value()?.string()?, 4_096)?);
+                }
+                Arg::Long("format") => said.format = parser.value()?.string()?.parse().map_err(wrong)?,
+                Arg::Long("utc") => said.options.clock = Clock::Utc,
+                Arg::Long("every") => {
+                    let seconds = within("--every", &parser.value()?.string()?, 3_600)?;
+                    said.options.every = Some(Duration::from_secs(seconds));
+                }
+                Arg::Long("listen") => said.options.listen = listener(&parser.value()?.string()?)?,
+                Arg::Long("new-password-file") => {
+                    said.options.new_password_file = Some(PathBuf::from(parser.value()?));
+                }
+                Arg::Long("new-kg-file") => {
+                    said.options.new_group_key_file = Some(PathBuf::from(parser.value()?));
+                }
+                other => return Err(wrong(other.unexpected())),
+            }
+        }
+        Ok(Some(said))
+    }
+
+    fn nothing() -> Self {
+        let options = Options {
             clock: Clock::Own,
             every: None,
             listen: EXPORTER,
             new_password_file: None,
             new_group_key_file: None,
         };
-        while let Some(argument) = parser.next()? {
-            match argument {
-                Arg::Value(word) => words.push(word.string()?),
-                Arg::Short('h') | Arg::Long("help") => return Ok(None),
-                Arg::Short('H') | Arg::Long("host") => {
-                    hosts.extend(hosts::parse(&parser.value()?.string()?).map_err(wrong)?);
-                }
-                Arg::Short('U') | Arg::Long("user") => user_name = parser.value()?.string()?,
-                Arg::Long("password-file") => password_file = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("kg-file") => group_key_file = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("level") => {
-                    let text = parser.value()?.string()?;
-                    let parsed = text.parse().map_err(|_| {
-                        wrong(format!("--level: {text:?} is neither user, operator nor administrator"))
-                    });
-                    level = Some(parsed?);
-                }
-                Arg::Long("ipmi15") => ipmi15 = Some(parser.value()?.string()?.parse().map_err(wrong)?),
-                Arg::Long("suite") => suite = Some(parser.value()?.string()?.parse().map_err(wrong)?),
-                Arg::Long("state") => state = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("target") => bridges.target = Some(octet(&parser.value()?.string()?)?),
-                Arg::Long("target-channel") => {
-                    bridges.target_channel = Some(octet(&parser.value()?.string()?)?);
-                }
-                Arg::Long("transit") => bridges.transit = Some(octet(&parser.value()?.string()?)?),
-                Arg::Long("transit-channel") => {
-                    bridges.transit_channel = Some(octet(&parser.value()?.string()?)?);
-                }
-                Arg::Long("limit") => limit = Some(within("--limit", &parser.value()?.string()?, 3_600)?),
-                Arg::Long("parallel") => {
-                    parallel = Some(within("--parallel", &parser.value()?.string()?, 4_096)?);
-                }
-                Arg::Long("format") => format = parser.value()?.string()?.parse().map_err(wrong)?,
-                Arg::Long("utc") => options.clock = Clock::Utc,
-                Arg::Long("every") => {
-                    let seconds = within("--every", &parser.value()?.string()?, 3_600)?;
-                    options.every = Some(Duration::from_secs(seconds));
-                }
-                Arg::Long("listen") => {
-                    let text = parser.value()?.string()?;
-                    let address = text.parse();
-                    options.listen = address.map_err(|_| {
-                        wrong(format!("--listen: {text:?} is no address with a port, such as 127.0.0.1:9290"))
-                    })?;
-                }
-                Arg::Long("new-password-file") => {
-                    options.new_password_file = Some(PathBuf::from(parser.value()?));
-                }
-                Arg::Long("new-kg-file") => {
-                    options.new_group_key_file = Some(PathBuf::from(parser.value()?));
-                }
-                other => return Err(wrong(other.unexpected())),
-            }
+        Self {
+            words: Vec::new(),
+            hosts: Vec::new(),
+            user_name: String::new(),
+            password_file: None,
+            group_key_file: None,
+            level: None,
+            suite: None,
+            ipmi15: None,
+            bridges: Bridges::default(),
+            state: None,
+            limit: None,
+            parallel: None,
+            format: Format::default(),
+            options,
         }
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let Some(action) = Action::parse(&words, options)? else { return Ok(None) };
+    }
+
+    /// What it asks for; none for no words at all, which ask for help.
+    fn invocation(self) -> Result<Option<Invocation>, Failure> {
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        let mut hosts = self.hosts;
+        let Some(action) = Action::parse(&words, self.options)? else {
+            return if hosts.is_empty() {
+                Ok(None)
+            } else {
+                Err(wrong("what is to be done? Name an action"))
+            };
+        };
         if hosts.is_empty() {
             return Err(wrong("which controller? Name it with -H"));
         }
-        let behind = bridges.destination()?;
+        let behind = self.bridges.destination()?;
         if let Some(what) = action.is_of_the_session().filter(|_| behind != Destination::CONTROLLER) {
             return Err(wrong(format!(
                 "{what} is not for a controller behind another one: leave --target away"
@@ -246,32 +301,30 @@ impl Invocation {
         if let Some(what) = action.is_for_one().filter(|_| hosts.len() > 1) {
             return Err(wrong(format!("{what} is for one controller, not for {}", hosts.len())));
         }
-        if format == Format::Prometheus && !action.has_metrics() {
-            return Err(wrong("--format prometheus goes with sensors and power status only"));
+        if self.format == Format::Prometheus && !action.has_metrics() {
+            return Err(wrong("--format prometheus goes with sensors, power status and power watts only"));
         }
-        if ipmi15.is_some() && suite.is_some() {
+        if self.ipmi15.is_some() && self.suite.is_some() {
             return Err(wrong("--ipmi15 knows no cipher suites: leave --suite away"));
         }
-        let user = UserName::new(&user_name).map_err(wrong)?;
+        let user = UserName::new(&self.user_name).map_err(wrong)?;
         // Where most addresses have nobody, waiting is what takes the time.
         let (usual_limit, usual_parallel) = if matches!(action, Action::Scan) { (2, 256) } else { (10, 64) };
-        let limit = Duration::from_secs(limit.unwrap_or(usual_limit));
-        let parallel = usize::try_from(parallel.unwrap_or(usual_parallel)).unwrap_or(64);
         let place = Place {
             hosts,
-            user_name,
+            user_name: self.user_name,
             user,
-            password_file,
-            group_key_file,
-            level,
-            suite,
-            state,
-            ipmi15,
-            limit,
-            parallel,
-            format,
+            password_file: self.password_file,
+            group_key_file: self.group_key_file,
+            level: self.level,
+            suite: self.suite,
+            state: self.state,
+            ipmi15: self.ipmi15,
+            limit: Duration::from_secs(self.limit.unwrap_or(usual_limit)),
+            parallel: usize::try_from(self.parallel.unwrap_or(usual_parallel)).unwrap_or(64),
+            format: self.format,
         };
-        Ok(Some(Self { action, place }))
+        Ok(Some(Invocation { action, place }))
     }
 }
 
@@ -281,9 +334,17 @@ impl Action {
         let action = match (*action, rest) {
             ("power", rest) => Self::Power(Power::parse(rest).map_err(wrong)?),
             ("boot", rest) => Self::Boot(Boot::parse(rest).map_err(wrong)?),
-            ("sensors", []) => Self::Sensors,
+            ("chassis", []) => Self::Chassis,
+            ("selftest", []) => Self::SelfTest,
+            ("restart", []) => Self::Restart(Restart::Cold),
+            ("restart", ["warm"]) => Self::Restart(Restart::Warm),
+            ("sensors", wanted) => Self::Sensors(wanted.iter().map(|word| Wanted::parse(word)).collect()),
             ("threshold", rest) => Self::Threshold(Thresholds::parse(rest).map_err(wrong)?),
-            ("sel", [] | ["list"]) => Self::Sel(Sel::List(options.clock)),
+            ("sel", [] | ["list"]) => Self::Sel(Sel::List(options.clock, None)),
+            ("sel", ["last", count]) => {
+                let count = within("sel last", count, u64::from(u16::MAX))?;
+                Self::Sel(Sel::List(options.clock, usize::try_from(count).ok()))
+            }
             ("sel", ["info"]) => Self::Sel(Sel::Info),
             ("sel", ["clear"]) => Self::Sel(Sel::Clear),
             ("sel", ["time"]) => Self::Sel(Sel::Time),
@@ -291,7 +352,7 @@ impl Action {
             ("sel", ["follow"]) => Self::Follow(options.every.unwrap_or(Duration::from_secs(5))),
             ("sel", [other, ..]) => {
                 return Err(wrong(format!(
-                    "sel: {other:?} is neither list, info, follow, clear nor time [now]"
+                    "sel: {other:?} is neither list, last NUMBER, info, follow, clear nor time [now]"
                 )));
             }
             ("fru", rest) => Self::Fru(Fru::parse(rest).map_err(wrong)?),
@@ -325,11 +386,19 @@ impl Action {
                 Self::Raw(Request { net_fn, command: octet(command)?, data })
             }
             ("raw", _) => return Err(wrong("raw: which network function and command?")),
-            ("info" | "sensors" | "sessions" | "scan" | "audit" | "watch" | "export", [word, ..])
+            (
+                "info" | "chassis" | "selftest" | "restart" | "sessions" | "scan" | "audit" | "watch"
+                | "export",
+                [word, ..],
+            )
             | ("identify", [_, word, ..]) => {
                 return Err(wrong(format!("{word:?} is one word too many")));
             }
-            (other, _) => return Err(wrong(format!("unknown action {other:?}"))),
+            (other, _) => {
+                let nearest = cli::nearest(other, ACTIONS.iter().map(|(action, _)| *action));
+                let meant = nearest.map(|action| format!(": did you mean {action}?")).unwrap_or_default();
+                return Err(wrong(format!("unknown action {other:?}{meant}")));
+            }
         };
         Ok(Some(action))
     }
@@ -356,7 +425,7 @@ impl Action {
 
     /// Whether it has something for Prometheus.
     fn has_metrics(&self) -> bool {
-        matches!(self, Self::Sensors | Self::Power(Power::Status))
+        matches!(self, Self::Sensors(_) | Self::Power(Power::Status | Power::Watts))
     }
 }
 
@@ -378,9 +447,20 @@ fn octet(word: &str) -> Result<u8, Failure> {
     parsed.map_err(|_| wrong(format!("{word:?} is not a number from 0 to 255, or 0x00 to 0xff")))
 }
 
+fn listener(text: &str) -> Result<SocketAddr, Failure> {
+    let wrong = |_| wrong(format!("--listen: {text:?} is no address with a port, such as 127.0.0.1:9290"));
+    text.parse().map_err(wrong)
+}
+
 fn within(option: &str, text: &str, most: u64) -> Result<u64, Failure> {
     let number = text.parse().ok().filter(|number| (1..=most).contains(number));
     number.ok_or_else(|| wrong(format!("{option}: {text:?} is not a number from 1 to {most}")))
+}
+
+/// The highest level to ask for, by its name.
+pub(super) fn level(text: &str) -> Result<Privilege, Failure> {
+    let wrong = |_| wrong(format!("--level: {text:?} is neither user, operator nor administrator"));
+    text.parse().map_err(wrong)
 }
 
 fn wrong(what: impl std::fmt::Display) -> Failure {
@@ -418,10 +498,29 @@ mod tests {
     }
 
     #[test]
+    fn what_the_page_puts_beside_ipmitool_is_understood() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/wmi-and-hardware.md");
+        let page = std::fs::read_to_string(page).expect("the page");
+        let mut understood = 0;
+        let ours = page.lines().filter_map(|line| line.strip_prefix('|')?.rsplit('|').nth(1));
+        for command in ours.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
+            let command = command.replace('…', "10.0.0.9").replace("'Asset Tag'", "Asset\u{a0}Tag");
+            let words: Vec<&str> = command.split(' ').collect();
+            let is_action = |word: &&str| ACTIONS.iter().any(|(action, _)| action == word);
+            if words.first().is_some_and(is_action) {
+                let parsed = parse(&[&words, &["-H", "a"][..]].concat());
+                assert!(matches!(parsed, Ok(Some(_))), "{command}: {parsed:?}");
+                understood += 1;
+            }
+        }
+        assert!(understood > 25, "{understood}");
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (arguments, part) in [
             (&["power", "status"][..], "-H"),
-            (&["power"], "hours?"),
+            (&["power"], "watts?"),
             (&["power", "policy", "never"], "\"never\""),
             (&["boot", "tape"], "\"tape\""),
             (&["boot", "pxe", "twice"], "\"twice\""),
@@ -458,6 +557,8 @@ mod tests {
             (&["info", "-H", "a", "-P", "secret"], "-P"),
             (&["export", "-H", "a", "--listen", "everywhere"], "\"everywhere\""),
             (&["fly"], "\"fly\""),
+            (&["sensor", "-H", "a"], "did you mean sensors?"),
+            (&["-H", "a"], "Name an action"),
         ] {
             let failure = parse(arguments).map(|_| ()).expect_err("a wrong command line").to_string();
             assert!(failure.contains(part), "{failure} does not name {part}");

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::arguments::Place;
 use super::hosts::Host;
+use super::named::{Titles, of_records};
 use super::report::Format;
 use super::sel::{self, Clock};
 use super::{many, sign_in};
@@ -113,7 +114,8 @@ async fn follow_one(
                 sensors = bmc.records().await?;
             }
             for record in records {
-                let row = sel::row(&record, &sensors, Clock::Own, None);
+                let titles = Titles::of(of_records(&sensors));
+                let row = sel::row(&record, (&sensors, &titles), Clock::Own, None);
                 if lines.send(Told::Event(host.clone(), row)).await.is_err() {
                     return Ok(());
                 }

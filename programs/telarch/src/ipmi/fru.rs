@@ -1,17 +1,22 @@
 //! `telarch ipmi fru`.
 
+use std::collections::BTreeMap;
+
 use ipmi::proto::Privilege;
-use ipmi::proto::fru::Area;
+use ipmi::proto::fru::{Area, Inventory};
+use ipmi::proto::sdr::Body;
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
 use super::many::Question;
-use super::report::Answer;
+use super::report::{Answer, Row, cell};
 
 /// The inventory of a device, by its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fru {
     Show(u8),
+    All,
+    List,
     Set { device: u8, area: Area, field: String, text: String },
 }
 
@@ -20,6 +25,8 @@ impl Fru {
         let device = |word: &str| word.parse().map_err(|_| format!("fru: {word:?} is no number of a device"));
         match words {
             [] => Ok(Self::Show(0)),
+            ["all"] => Ok(Self::All),
+            ["list"] => Ok(Self::List),
             ["set", area, field, text, rest @ ..] => {
                 let area = match *area {
                     "chassis" => Area::Chassis,
@@ -44,29 +51,89 @@ impl Fru {
 impl Question for Fru {
     fn privilege(&self) -> Privilege {
         match self {
-            Self::Show(_) => Privilege::User,
+            Self::Show(_) | Self::All | Self::List => Privilege::User,
             Self::Set { .. } => Privilege::Operator,
         }
     }
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
-        let device = match self {
-            Self::Show(device) => *device,
+        match self {
+            Self::Show(device) => {
+                let told = told(*device, &bmc.inventory(*device).await?);
+                Ok(Answer::new(told.iter().map(line).collect(), told))
+            }
+            Self::All => all(bmc).await,
+            Self::List => {
+                let rows: Vec<Row> = devices(bmc).await?.into_iter().map(row_of_device).collect();
+                Ok(Answer::new(rows.iter().map(line_of_device).collect(), rows))
+            }
             Self::Set { device, area, field, text } => {
                 bmc.change_inventory(*device, (*area, field), text).await?;
-                return Ok(Answer::said("set", "the inventory has been changed"));
+                Ok(Answer::said("set", "the inventory has been changed"))
             }
-        };
-        let inventory = bmc.inventory(device).await?;
-        let fields =
-            inventory.fields.iter().map(|field| (field.area.name(), field.name, field.text.as_str()));
-        let warnings = inventory.warnings.iter().map(|warning| ("Inventory", "Warning", warning.as_str()));
-        let all: Vec<(&str, &str, &str)> = fields.chain(warnings).collect();
-        let line =
-            |(area, name, text): &(&str, &str, &str)| format!("{:<22} : {text}\n", format!("{area} {name}"));
-        let row = |(area, name, text): &(&str, &str, &str)| {
-            vec![("area", Value::from(*area)), ("name", Value::from(*name)), ("text", Value::from(*text))]
-        };
-        Ok(Answer::new(all.iter().map(line).collect(), all.iter().map(row).collect()))
+        }
     }
+}
+
+/// Every device with its inventory; of those that are not plugged in it says so.
+async fn all(bmc: &Connection) -> Result<Answer, IpmiError> {
+    let (mut text, mut rows) = (String::new(), Vec::new());
+    for (device, name) in devices(bmc).await? {
+        let told = match bmc.inventory(device).await {
+            Ok(inventory) => told(device, &inventory),
+            Err(IpmiError::Completion(code)) => {
+                vec![row((device, "Inventory", "Warning"), &code.to_string())]
+            }
+            Err(IpmiError::Proto(error)) if error.is_about_octets() => {
+                vec![row((device, "Inventory", "Warning"), &error.to_string())]
+            }
+            Err(error) => return Err(error),
+        };
+        text.push_str(&line_of_device(&row_of_device((device, name))));
+        text.extend(told.iter().map(|row| format!("  {}", line(row))));
+        rows.extend(told);
+    }
+    Ok(Answer::new(text, rows))
+}
+
+/// The devices of the controller that have an inventory, as its records name them; the machine's is always among them.
+async fn devices(bmc: &Connection) -> Result<BTreeMap<u8, String>, IpmiError> {
+    let records = bmc.records().await?;
+    let named = records.iter().filter_map(|record| match &record.body {
+        Body::Fru { device: Some(device), name } => Some((*device, name.clone())),
+        _ => None,
+    });
+    let mut devices: BTreeMap<u8, String> = named.collect();
+    devices.entry(0).or_default();
+    Ok(devices)
+}
+
+fn told(device: u8, inventory: &Inventory) -> Vec<Row> {
+    let fields = inventory.fields.iter().map(|field| (field.area.name(), field.name, field.text.as_str()));
+    let warnings = inventory.warnings.iter().map(|warning| ("Inventory", "Warning", warning.as_str()));
+    fields.chain(warnings).map(|(area, name, text)| row((device, area, name), text)).collect()
+}
+
+fn row((device, area, name): (u8, &str, &str), text: &str) -> Row {
+    vec![
+        ("area", Value::from(area)),
+        ("name", Value::from(name)),
+        ("text", Value::from(text)),
+        ("device", Value::from(device)),
+    ]
+}
+
+fn line(row: &Row) -> String {
+    let [area, name, text] = ["area", "name", "text"].map(|wanted| cell(row, wanted));
+    // The name of a product is called as it is everywhere else.
+    let title = if name.starts_with(&area) { name } else { format!("{area} {name}") };
+    format!("{title:<22} : {text}\n")
+}
+
+fn row_of_device((device, name): (u8, String)) -> Row {
+    vec![("device", Value::from(device)), ("name", Value::from(name))]
+}
+
+fn line_of_device(row: &Row) -> String {
+    format!("{:>3} | {}\n", cell(row, "device"), cell(row, "name"))
 }

@@ -4,6 +4,7 @@ use ipmi::proto::Command as _;
 use ipmi::proto::Privilege;
 use ipmi::proto::device_id::GetDeviceId;
 use ipmi::proto::guid::GetSystemGuid;
+use ipmi::proto::system_info::SystemText;
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
@@ -26,6 +27,8 @@ impl Question for Info {
             Err(IpmiError::Completion(_) | IpmiError::Proto(_)) => Value::Null,
             Err(error) => return Err(error),
         };
+        let told =
+            async |text| Ok::<_, IpmiError>(bmc.system_text(text).await?.map_or(Value::Null, Value::from));
         let support: Vec<&str> = id.support.names().collect();
         Ok(Answer::fields([
             ("device_id", "Device ID", Value::from(id.id)),
@@ -43,6 +46,9 @@ impl Question for Info {
             ("guid", "System GUID", guid),
             ("suite", "Cipher Suite", bmc.suite().map_or(Value::Null, |suite| Value::from(suite.number()))),
             ("support", "Additional Device Support", Value::from(support.join(", "))),
+            ("system_firmware", "System Firmware Version", told(SystemText::FirmwareVersion).await?),
+            ("system_name", "System Name", told(SystemText::Name).await?),
+            ("operating_system", "Operating System", told(SystemText::OperatingSystem).await?),
         ]))
     }
 }

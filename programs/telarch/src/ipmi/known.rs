@@ -12,7 +12,7 @@ use ipmi::proto::{CipherSuite, Privilege};
 use lexopt::{Arg, Parser, ValueExt as _};
 use zeroize::Zeroizing;
 
-use super::arguments::Place;
+use super::arguments::{Place, level};
 use super::hosts::{self, Kept};
 use super::sign_in;
 use crate::failure::Failure;
@@ -107,13 +107,7 @@ impl Invocation {
                 Arg::Short('U') | Arg::Long("user") => read.user = parser.value()?.string()?,
                 Arg::Long("password-file") => read.password_file = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("kg-file") => read.group_key_file = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("level") => {
-                    let text = parser.value()?.string()?;
-                    let level = text.parse().map_err(|_| {
-                        wrong(format!("--level: {text:?} is neither user, operator nor administrator"))
-                    });
-                    read.level = Some(level?);
-                }
+                Arg::Long("level") => read.level = Some(level(&parser.value()?.string()?)?),
                 Arg::Long("suite") => read.suite = Some(parser.value()?.string()?.parse().map_err(wrong)?),
                 Arg::Long("state") => read.state = Some(PathBuf::from(parser.value()?)),
                 other => return Err(wrong(other.unexpected())),

@@ -1,7 +1,9 @@
 //! Sensors by their names.
 
+use std::collections::HashSet;
+
 use ipmi::proto::sdr::{Body, Record, Sensor};
-use ipmi::proto::{Destination, ProtoError};
+use ipmi::proto::{Destination, ProtoError, codes};
 use ipmi::{Connection, IpmiError};
 
 /// A sensor, and whom to ask about it.
@@ -11,7 +13,7 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// The first sensor of this name that will do; `what` says what there is none of otherwise.
+    /// The sensor of this name, title or number that will do; `what` says what there is none of otherwise.
     pub(super) async fn find(
         bmc: &Connection,
         name: &str,
@@ -19,16 +21,69 @@ impl Named {
         will_do: impl Fn(&Sensor) -> bool,
     ) -> Result<Self, IpmiError> {
         let records = bmc.records().await?;
-        let sensor = records.iter().flat_map(of_record).find(|sensor| sensor.name == name && will_do(sensor));
-        let sensor = sensor.ok_or(ProtoError::Absent { what })?.clone();
+        let titles = Titles::of(of_records(&records));
+        let is_called = |sensor: &&Sensor| {
+            sensor.name == name || titles.title(sensor) == name || number(sensor).eq_ignore_ascii_case(name)
+        };
+        let found: Vec<&Sensor> =
+            of_records(&records).filter(is_called).filter(|sensor| will_do(sensor)).collect();
+        let sensor = match found.as_slice() {
+            [] => return Err(ProtoError::Absent { what }.into()),
+            [sensor] => (*sensor).clone(),
+            several => {
+                let known =
+                    several.iter().map(|sensor| format!("{:?} or {}", titles.title(sensor), number(sensor)));
+                return Err(ProtoError::Word {
+                    what: "the name of one sensor only",
+                    word: name.to_owned(),
+                    known: known.collect::<Vec<_>>().join(", "),
+                }
+                .into());
+            }
+        };
         Ok(Self { place: sensor.destination()?, sensor })
     }
 }
 
-fn of_record(record: &Record) -> &[Sensor] {
-    match &record.body {
-        Body::Sensors(sensors) => sensors,
+/// What sensors are called: where several bear the same name, such as `Temp` of each processor, also what they are of.
+#[derive(Debug)]
+pub(super) struct Titles {
+    /// The names that several bear.
+    shared: HashSet<String>,
+}
+
+impl Titles {
+    pub(super) fn of<'s>(sensors: impl IntoIterator<Item = &'s Sensor>) -> Self {
+        let mut seen = HashSet::new();
+        let again = sensors.into_iter().filter(|sensor| !seen.insert(sensor.name.as_str()));
+        Self { shared: again.map(|sensor| sensor.name.clone()).collect() }
+    }
+
+    pub(super) fn title(&self, sensor: &Sensor) -> String {
+        if !self.shared.contains(&sensor.name) {
+            return sensor.name.clone();
+        }
+        let (entity, instance) = sensor.entity;
+        // From 60h on each controller counts those of its own (IPMI 2.0, 39.1); the highest bit is no number.
+        let instance = instance & 0x7f;
+        let instance = instance.checked_sub(0x60).unwrap_or(instance);
+        match codes::entity(entity) {
+            Some(kind) => format!("{} ({kind} {instance})", sensor.name),
+            None => format!("{} (entity {entity:02x}h {instance})", sensor.name),
+        }
+    }
+}
+
+/// All sensors that records describe.
+pub(super) fn of_records(records: &[Record]) -> impl Iterator<Item = &Sensor> {
+    records.iter().flat_map(|record| match &record.body {
+        Body::Sensors(sensors) => sensors.as_slice(),
         Body::EventOnly(sensor) => std::slice::from_ref(sensor),
         _ => &[],
-    }
+    })
+}
+
+/// As `sensors` prints it.
+pub(super) fn number(sensor: &Sensor) -> String {
+    format!("{:02X}h", sensor.number)
 }

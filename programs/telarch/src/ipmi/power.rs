@@ -1,6 +1,7 @@
 //! `telarch ipmi power`.
 
 use ipmi::proto::chassis::{Control, GetStatus, RestorePolicy};
+use ipmi::proto::dcmi::GetPowerReading;
 use ipmi::proto::power::{GetPowerOnHours, GetRestartCause, SetRestorePolicy};
 use ipmi::proto::{Command as _, Privilege};
 use ipmi::{Connection, IpmiError};
@@ -17,6 +18,7 @@ pub(super) enum Power {
     Policy(SetRestorePolicy),
     Cause,
     Hours,
+    Watts,
 }
 
 impl Power {
@@ -39,9 +41,11 @@ impl Power {
             }
             ["cause"] => Self::Cause,
             ["hours"] => Self::Hours,
+            ["watts"] => Self::Watts,
             [] => {
                 return Err(
-                    "power: status, on, off, cycle, reset, diag, soft, policy, cause or hours?".to_owned()
+                    "power: status, on, off, cycle, reset, diag, soft, policy, cause, hours or watts?"
+                        .to_owned(),
                 );
             }
             [_, word, ..] => return Err(format!("power: {word:?} is one word too many")),
@@ -55,13 +59,14 @@ impl Question for Power {
         match self {
             Self::Status => GetStatus::PRIVILEGE,
             Self::Control(_) => Control::PRIVILEGE,
-            Self::Policy(SetRestorePolicy::Ask) | Self::Cause | Self::Hours => Privilege::User,
+            Self::Policy(SetRestorePolicy::Ask) | Self::Cause | Self::Hours | Self::Watts => Privilege::User,
             Self::Policy(_) => SetRestorePolicy::PRIVILEGE,
         }
     }
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let (text, field) = match self {
+            Self::Watts => return watts(bmc).await,
             Self::Status => {
                 let state = if bmc.run(&GetStatus).await?.power_is_on { "on" } else { "off" };
                 (format!("Chassis Power is {state}"), ("power", Value::from(state)))
@@ -105,4 +110,22 @@ impl Question for Power {
         }
         Ok(Answer::new(text, vec![vec![field]]).with_metrics(metrics))
     }
+}
+
+/// What the machine takes, as DCMI tells it.
+async fn watts(bmc: &Connection) -> Result<Answer, IpmiError> {
+    let reading = bmc.run(&GetPowerReading).await?;
+    if !reading.is_active {
+        return Ok(Answer::failed("watts", "the controller does not measure the power now"));
+    }
+    let mut metrics = Page::default();
+    metrics.add("ipmi_dcmi_power_consumption_watts", &[], reading.current.into());
+    let answer = Answer::fields([
+        ("current", "Power Now (W)", Value::from(reading.current)),
+        ("minimum", "Least", Value::from(reading.minimum)),
+        ("maximum", "Most", Value::from(reading.maximum)),
+        ("average", "Average", Value::from(reading.average)),
+        ("seconds", "In The Last Seconds", Value::from(reading.period / 1_000)),
+    ]);
+    Ok(answer.with_metrics(metrics))
 }

@@ -23,11 +23,15 @@ struct Sample {
 }
 
 /// What a family is, as every page says it.
-const FAMILIES: [(&str, &str); 21] = [
+const FAMILIES: [(&str, &str); 24] = [
     ("ipmi_bmc_info", "What the controller is; always 1."),
+    ("ipmi_bmc_watchdog_timer_state", "Whether the watchdog runs: 1, or 0."),
+    ("ipmi_chassis_cooling_fault_state", "Whether the cooling is good: 1, or 0."),
+    ("ipmi_chassis_drive_fault_state", "Whether the drives are good: 1, or 0."),
     ("ipmi_chassis_power_state", "Whether the machine has power: 1, or 0."),
     ("ipmi_current_amperes", "What a sensor measures, in amperes."),
     ("ipmi_current_state", "How a sensor of currents stands: 0 good, 1 warning, 2 critical."),
+    ("ipmi_dcmi_power_consumption_watts", "What the whole machine takes, in watts."),
     ("ipmi_fan_speed_ratio", "How fast a fan is, as a part of its full speed."),
     ("ipmi_fan_speed_rpm", "How fast a fan is, in revolutions a minute."),
     ("ipmi_fan_speed_state", "How a fan stands: 0 good, 1 warning, 2 critical."),
@@ -44,7 +48,6 @@ const FAMILIES: [(&str, &str); 21] = [
     ("ipmi_up", "Whether the controller has answered: 1, or 0."),
     ("ipmi_voltage_state", "How a sensor of voltages stands: 0 good, 1 warning, 2 critical."),
     ("ipmi_voltage_volts", "What a sensor measures, in volts."),
-    ("ipmi_watchdog_timer_state", "Whether the watchdog runs: 1, or 0."),
 ];
 
 impl Page {

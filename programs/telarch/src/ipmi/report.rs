@@ -94,6 +94,11 @@ pub(super) fn for_people(value: &Value) -> String {
 /// What is said of one thing, by name.
 pub(super) type Row = Vec<(&'static str, Value)>;
 
+/// What a row says under a name, for people; nothing where it says nothing.
+pub(super) fn cell(row: &Row, wanted: &str) -> String {
+    row.iter().find(|(name, _)| *name == wanted).map(|(_, value)| for_people(value)).unwrap_or_default()
+}
+
 /// What all have answered, or why they have not.
 pub(super) type Answers = Vec<(Host, Result<Answer, String>)>;
 

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::arguments::Place;
 use super::hosts::Host;
 use super::many;
-use super::report::{self, Answer, Answers, Row};
+use super::report::{self, Answer, Answers, Format, Row};
 use crate::failure::Failure;
 
 /// Asks all; those that do not answer are no failure, because most addresses of a network have no controller.
@@ -20,7 +20,9 @@ pub(super) fn run(place: Place) -> Result<String, Failure> {
     let (asked, format) = (place.hosts.len(), place.format);
     let found = many::runtime()?.block_on(scan(place));
     writeln!(std::io::stderr(), "telarch: {} of {asked} answered", found.len())?;
-    Ok(report::written(&found, format))
+    // Each line begins with its host, even where only one has answered.
+    let lines = found.iter().filter_map(|(_, answer)| Some(answer.as_ref().ok()?.text.as_str()));
+    Ok(if format == Format::Text { lines.collect() } else { report::written(&found, format) })
 }
 
 async fn scan(place: Place) -> Answers {

@@ -1,7 +1,7 @@
 //! `telarch ipmi sel`.
 
 use ipmi::proto::event_log::{GetSelTime, GetSelUtcOffset, SetSelTime};
-use ipmi::proto::sdr::{Body, Record, Sensor};
+use ipmi::proto::sdr::{Record, Sensor};
 use ipmi::proto::sel::{Direction, Entry, SelEvent, SelRecord, SelTime};
 use ipmi::proto::storage::{ClearSel, GetSelInfo};
 use ipmi::proto::{Command as _, Privilege, codes};
@@ -10,12 +10,14 @@ use serde_json::Value;
 use std::sync::Arc;
 
 use super::many::Question;
-use super::report::{Answer, Row, for_people};
+use super::named::{Titles, of_records};
+use super::report::{Answer, Row, cell};
 use crate::date;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sel {
-    List(Clock),
+    /// So many of the last, or all.
+    List(Clock, Option<usize>),
     Info,
     Clear,
     Time,
@@ -36,14 +38,14 @@ pub(super) enum Clock {
 impl Question for Sel {
     fn privilege(&self) -> Privilege {
         match self {
-            Self::List(_) | Self::Info | Self::Time => Privilege::User,
+            Self::List(..) | Self::Info | Self::Time => Privilege::User,
             Self::Clear | Self::SetTime(_) => ClearSel::PRIVILEGE,
         }
     }
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         match self {
-            Self::List(clock) => list(bmc, *clock).await,
+            Self::List(clock, last) => list(bmc, *clock, *last).await,
             Self::Info => {
                 let info = bmc.run(&GetSelInfo).await?;
                 Ok(Answer::fields([
@@ -87,17 +89,27 @@ async fn offset(bmc: &Connection) -> Result<Option<i16>, IpmiError> {
     }
 }
 
-async fn list(bmc: &Connection, clock: Clock) -> Result<Answer, IpmiError> {
-    let events = bmc.events().await?;
+async fn list(bmc: &Connection, clock: Clock, last: Option<usize>) -> Result<Answer, IpmiError> {
+    let mut events = bmc.events().await?;
+    if let Some(last) = last {
+        events.drain(..events.len().saturating_sub(last));
+    }
     // The log has the numbers of sensors only.
     let sensors = if events.is_empty() { Arc::default() } else { bmc.records().await? };
+    let titles = Titles::of(of_records(&sensors));
     let offset = if events.is_empty() { None } else { offset(bmc).await? };
-    let rows: Vec<Row> = events.iter().map(|record| row(record, &sensors, clock, offset)).collect();
+    let rows: Vec<Row> =
+        events.iter().map(|record| row(record, (&sensors, &titles), clock, offset)).collect();
     Ok(Answer::new(rows.iter().map(line).collect(), rows))
 }
 
 /// A record for programs.
-pub(super) fn row(record: &SelRecord, sensors: &[Record], clock: Clock, offset: Option<i16>) -> Row {
+pub(super) fn row(
+    record: &SelRecord,
+    (sensors, titles): (&[Record], &Titles),
+    clock: Clock,
+    offset: Option<i16>,
+) -> Row {
     let (time, since, date) = match record.time {
         Some(SelTime::Since1970(seconds)) => {
             (Value::from(seconds), Value::from("1970"), Value::from(dated(seconds, clock, offset)))
@@ -113,7 +125,7 @@ pub(super) fn row(record: &SelRecord, sensors: &[Record], clock: Clock, offset: 
             };
             let sensor = described(event, sensors);
             let source =
-                sensor.map_or_else(|| format!("sensor {:02X}h", event.sensor), |found| found.name.clone());
+                sensor.map_or_else(|| format!("sensor {:02X}h", event.sensor), |found| titles.title(found));
             (source, happened(event, sensor), Value::from(direction))
         }
         Entry::Manufacturer { kind, manufacturer, octets } => (
@@ -153,10 +165,7 @@ fn dated(seconds: u32, clock: Clock, offset: Option<i16>) -> String {
 
 /// A record for people.
 pub(super) fn line(row: &Row) -> String {
-    let cell = |wanted: &str| {
-        let found = row.iter().find(|(name, _)| *name == wanted);
-        found.map(|(_, value)| for_people(value)).unwrap_or_default()
-    };
+    let cell = |wanted: &str| cell(row, wanted);
     let time = match cell("since").as_str() {
         "1970" => cell("date"),
         "start" => format!("start+{}", cell("time")),
@@ -170,14 +179,9 @@ pub(super) fn line(row: &Row) -> String {
 /// The sensor, if a record describes it.
 fn described<'r>(event: &SelEvent, sensors: &'r [Record]) -> Option<&'r Sensor> {
     let [owner, unit] = event.generator;
-    let described = sensors.iter().flat_map(|record| match &record.body {
-        Body::Sensors(sensors) => sensors.as_slice(),
-        Body::EventOnly(sensor) => std::slice::from_ref(sensor),
-        _ => &[],
-    });
     let is_it =
         |sensor: &&Sensor| (sensor.owner, sensor.unit, sensor.number) == (owner, unit & 3, event.sensor);
-    described.into_iter().find(is_it)
+    of_records(sensors).find(is_it)
 }
 
 fn happened(event: &SelEvent, sensor: Option<&Sensor>) -> String {

@@ -1,16 +1,52 @@
 //! `telarch ipmi sensors`.
 
 use ipmi::proto::sensor::GetReading;
-use ipmi::proto::{Command as _, Privilege};
+use ipmi::proto::{Command as _, Privilege, codes};
 use ipmi::{Connection, IpmiError, Measured, Standing};
 use serde_json::Value;
 
 use super::many::Question;
+use super::named::{Titles, number};
 use super::report::{Answer, Format, Row};
+use crate::pattern::fits;
 
 /// What is printed is all that is worked out: there may be a hundred thousand sensors.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Sensors(pub(super) Format);
+#[derive(Clone, Debug)]
+pub(super) struct Sensors {
+    pub(super) format: Format,
+    /// Those that are told; all if nothing is said.
+    pub(super) wanted: Vec<Wanted>,
+}
+
+/// Which sensors are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Those beyond a threshold, or in a state as bad.
+    Bad,
+    /// Those whose name or type is like this, in small letters.
+    Like(String),
+}
+
+impl Wanted {
+    pub(super) fn parse(word: &str) -> Self {
+        match word {
+            "bad" => Self::Bad,
+            // In the names of types, words are put together on command lines.
+            word => Self::Like(word.to_lowercase().replace('_', " ")),
+        }
+    }
+
+    fn is(&self, measured: &Measured) -> bool {
+        match self {
+            Self::Bad => !matches!(measured.standing(), Standing::Ok | Standing::Unavailable),
+            Self::Like(pattern) => {
+                let kind = codes::sensor_type(measured.sensor.kind).unwrap_or_default();
+                let name = measured.sensor.name.to_lowercase().replace('_', " ");
+                fits(pattern, &name) || fits(pattern, kind)
+            }
+        }
+    }
+}
 
 impl Question for Sensors {
     fn privilege(&self) -> Privilege {
@@ -18,10 +54,17 @@ impl Question for Sensors {
     }
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
-        let measured = bmc.sensors().await?;
+        let mut measured = bmc.sensors().await?;
+        let titles = Titles::of(measured.iter().map(|measured| &measured.sensor));
+        if !self.wanted.is_empty() {
+            measured.retain(|measured| self.wanted.iter().any(|wanted| wanted.is(measured)));
+        }
+        if measured.is_empty() && self.wanted.iter().any(|wanted| *wanted != Wanted::Bad) {
+            return Ok(Answer::failed("sensors", "no sensor has such a name or type"));
+        }
         let mut answer = Answer::new(String::new(), Vec::new());
-        match self.0 {
-            Format::Text => answer.text = measured.iter().map(line).collect(),
+        match self.format {
+            Format::Text => answer.text = measured.iter().map(|measured| line(measured, &titles)).collect(),
             Format::Table | Format::Json | Format::Csv => answer.rows = measured.iter().map(row).collect(),
             Format::Prometheus => {
                 measured.iter().for_each(|measured| answer.metrics.add_sensor(measured));
@@ -31,7 +74,7 @@ impl Question for Sensors {
     }
 }
 
-fn line(measured: &Measured) -> String {
+fn line(measured: &Measured, titles: &Titles) -> String {
     let Measured { sensor, reading } = measured;
     let value = match (measured.quantity(), reading) {
         (Some(quantity), _) => format!("{quantity} {}", sensor.units.sign()).trim_end().to_owned(),
@@ -40,7 +83,8 @@ fn line(measured: &Measured) -> String {
             .unwrap_or_else(|| "no state".to_owned()),
         _ => "no reading".to_owned(),
     };
-    format!("{:<16} | {:02X}h | {value:<17} | {}\n", sensor.name, sensor.number, standing(measured))
+    let standing = standing(measured);
+    format!("{:<16} | {} | {value:<17} | {standing}\n", titles.title(sensor), number(sensor))
 }
 
 fn row(measured: &Measured) -> Row {

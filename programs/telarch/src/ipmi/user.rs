@@ -6,7 +6,7 @@ use ipmi::{Connection, IpmiError, PasswordVerdict, Sign};
 use serde_json::Value;
 
 use super::many::Question;
-use super::report::{Answer, Row, for_people};
+use super::report::{Answer, Row, cell};
 
 /// What is done with users.
 #[derive(Clone, Debug)]
@@ -131,9 +131,9 @@ impl Question for User {
 async fn list(bmc: &Connection) -> Result<Answer, IpmiError> {
     let channel = bmc.lan_channel().await?;
     let users = bmc.users(channel).await?;
-    // Slots that nobody has ever used are not worth a line.
-    let used =
-        users.iter().filter(|user| !user.name.is_empty() || user.access.limit != AccessLevel::NoAccess);
+    // Slots that nobody has ever used are not worth a line; some controllers give those the reserved level 0.
+    let is_unused = |level: AccessLevel| matches!(level, AccessLevel::NoAccess | AccessLevel::Unknown);
+    let used = users.iter().filter(|user| !user.name.is_empty() || !is_unused(user.access.limit));
     let rows: Vec<Row> = used.map(row).collect();
     let text = rows.iter().map(line).collect();
     Ok(Answer::new(text, rows))
@@ -153,9 +153,7 @@ fn row(user: &ipmi::User) -> Row {
 }
 
 fn line(row: &Row) -> String {
-    let cell = |wanted: &str| {
-        row.iter().find(|(name, _)| *name == wanted).map(|(_, value)| for_people(value)).unwrap_or_default()
-    };
+    let cell = |wanted: &str| cell(row, wanted);
     format!(
         "{:>2} | {:<16} | enabled {:<3} | messages {:<3} | {}\n",
         cell("id"),

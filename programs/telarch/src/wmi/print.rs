@@ -54,6 +54,10 @@ impl Printer {
         // Whoever asks for everything gets more columns than a line can hold.
         let usual = if found.asked.is_some() { Format::Table } else { Format::List };
         match self.format.unwrap_or(usual) {
+            // Somebody who looks would take silence for a failure.
+            Format::Table | Format::List if found.rows.is_empty() && self.screen.table_width().is_some() => {
+                "there is none\n".to_owned()
+            }
             Format::Table => self.table(found),
             Format::List => list(found),
             Format::Json => self.whole(json(&found.rows)),

@@ -12,20 +12,20 @@ use crate::ipmi::{fields, printed};
 use crate::{Ran, run, telarch};
 
 /// A controller of ours, and its address.
-fn ours(board: Board) -> (Crowd, String) {
+pub(crate) fn ours(board: Board) -> (Crowd, String) {
     let crowd = Crowd::of(vec![(settings(0), board)], Network::default());
     let address = crowd.addresses()[0].to_string();
     (crowd, address)
 }
 
-fn ask(address: &str, arguments: &[&str]) -> Ran {
+pub(crate) fn ask(address: &str, arguments: &[&str]) -> Ran {
     let mut command = telarch(&["ipmi"]);
     command.args(arguments).args(["-H", address, "-U", "admin", "--limit", "3"]);
     run(command.env("TELARCH_IPMI_PASSWORD", "admin-pw"), "")
 }
 
 /// What it prints when nothing goes wrong.
-fn said(address: &str, arguments: &[&str]) -> String {
+pub(crate) fn said(address: &str, arguments: &[&str]) -> String {
     let ran = ask(address, arguments);
     assert_eq!((ran.errors.as_str(), ran.code), ("", 0), "{arguments:?}");
     ran.out

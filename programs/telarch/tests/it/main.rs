@@ -9,6 +9,7 @@ mod ipmi_beside;
 mod ipmi_break;
 mod ipmi_bridges;
 mod ipmi_changes;
+mod ipmi_daily;
 mod ipmi_fleet;
 mod ipmi_hosts;
 mod ipmi_in_band;
@@ -17,6 +18,7 @@ mod ipmi_settings;
 mod ipmi_terminal;
 mod mofcomp;
 mod ntlm;
+mod pages;
 mod policy;
 mod prompt;
 mod wmi;
@@ -56,6 +58,26 @@ fn run(command: &mut Command, input: &str) -> Ran {
 fn account(path: &Path, arguments: &[&str], input: &str) -> Ran {
     let mut command = telarch(&["account"]);
     run(command.args(arguments).arg("--file").arg(path), input)
+}
+
+#[test]
+fn help_is_a_word_too_and_a_slip_of_the_pen_is_understood() {
+    let said = |arguments: &[&str]| run(&mut telarch(arguments), "").out;
+    assert_eq!(said(&["help"]), said(&["--help"]));
+    for words in [["help", "ipmi"], ["ipmi", "help"], ["ipmi", "--help"]] {
+        assert_eq!(said(&words), said(&["ipmi", "-h"]), "{words:?}");
+    }
+    let slip = run(&mut telarch(&["ipm"]), "");
+    assert!(slip.code == 2 && slip.errors.contains("\"ipm\": did you mean ipmi?\n"), "{}", slip.errors);
+}
+
+#[test]
+fn who_stops_reading_has_what_they_wanted() {
+    let mut command = telarch(&["wmi", "classes"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((String::from_utf8(output.stderr).unwrap().as_str(), output.status.code()), ("", Some(0)));
 }
 
 #[test]

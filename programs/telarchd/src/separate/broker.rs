@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::error::Error;
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, ExitCode, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use accounts::UnixUsers;
 use auth::Authenticator;
 use broker::{Broker, Duties, Link, Notice, Tell};
 use config::Store;
-use service::{LocalSocket, watchdog};
+use service::{LocalSocket, ServiceManager, watchdog};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -47,113 +47,178 @@ async fn serve(
     audit: AuditFile,
 ) -> Result<ExitCode, Box<dyn Error>> {
     let mut signals = Signals::listen()?;
-    let manager = manager();
-    for refused in &inherited.refused {
-        tracing::warn!(error = refused, "What the service manager handed over cannot be used");
-    }
-    delegation::prepare();
-    let files = Files::open(arguments)?;
-    require_user(&files.users, &arguments.separate.gateway_user)?;
-    let (sign_in, principals) = sign_in(&files)?;
-    let sign_in = Arc::new(sign_in);
-    let principals = Arc::new(principals);
-    let judging = Arc::clone(&principals);
-    let judge: Judge = Arc::new(move |account| service::Principals::token(judging.as_ref(), account));
-    let hosts = Arc::new(Hosts::new(arguments.separate.host_idle, arguments.paths.state.clone(), judge));
-    let (noticing, mut notices) = mpsc::unbounded_channel();
-    let machine = Machine {
-        sign_in: Arc::clone(&sign_in),
-        principals,
-        users: files.users.clone(),
-        store: Arc::clone(&files.store),
-        certificates: Arc::clone(&files.certificates),
-        quick_config: QuickConfig::new(&arguments.paths),
-        hosts: Arc::clone(&hosts),
-        notices: noticing,
-    };
-    let (ending, mut ends) = mpsc::unbounded_channel();
-    let gateways = Gateways {
-        store: Arc::clone(&files.store),
-        authenticator: sign_in,
-        duties: Arc::new(machine),
-        sockets: inherited.network.into_iter().map(OwnedFd::from).collect(),
-        ending,
-    };
-    let current: Arc<Mutex<Option<Arc<Broker>>>> = Arc::default();
-    for socket in local_sockets(arguments, inherited.local)? {
-        tokio::spawn(accept(socket, Arc::clone(&current), files.users.clone()));
-    }
-    let mut restarts = Restarts::default();
-    let start = || gateways.start().inspect(|gateway| set(&current, Some(Arc::clone(gateway))));
-    let mut gateway = start()?;
-    let mut subscriptions = Subscriptions::new(&arguments.paths.state, &arguments.audit)?;
-    subscriptions.follow(&files.store.snapshot().wmi);
-
+    let (mut serving, Heard { mut notices, mut ends }) = Serving::begin(arguments, inherited, audit)?;
+    let store = Arc::clone(&serving.files.store);
     let mut ticks = tokio::time::interval(SCHEMES_LOOKED_AT_EVERY);
-    let watch = PolicyWatch::of(&files.store);
-    let mut states = files.store.subscribe();
+    let watch = PolicyWatch::of(&store);
+    let mut states = store.subscribe();
     let mut announced = Arc::clone(&states.borrow_and_update().policies);
     let (signal, code) = loop {
         tokio::select! {
             wish = signals.received() => match wish {
                 Wish::End(signal) => break (signal, ExitCode::SUCCESS),
-                Wish::Reload => {
-                    manager.reloading();
-                    audit.reopen();
-                    subscriptions.reopen_audit();
-                    files.reload().await;
-                    gateway.announce_schemes();
-                    match audit::append(&arguments.audit) {
-                        Ok(file) => gateway.announce(&Tell::Reload(files.store.text()), &[file.as_fd()]),
-                        Err(_) => gateway.announce(&Tell::Reload(files.store.text()), &[]),
-                    }
-                }
+                Wish::Reload => serving.reload().await,
             },
-            () = watch.changed() => files.reload_policies().await,
+            () = watch.changed() => serving.files.reload_policies().await,
             Ok(()) = states.changed() => {
                 let now = Arc::clone(&states.borrow_and_update().policies);
-                subscriptions.follow(&files.store.snapshot().wmi);
+                serving.subscriptions.follow(&store.snapshot().wmi);
                 if now != announced {
-                    gateway.announce(&policies(&files.store), &[]);
+                    serving.gateway.announce(&policies(&store), &[]);
                     announced = now;
                 }
             },
             // An account of the file may have got or lost what a scheme takes.
             _ = ticks.tick() => {
-                gateway.announce_schemes();
-                subscriptions.follow(&files.store.snapshot().wmi);
+                serving.gateway.announce_schemes();
+                serving.subscriptions.follow(&store.snapshot().wmi);
             }
-            Some(notice) = notices.recv() => match notice {
-                Notice::Ready => {
-                    restarts.works = true;
-                    manager.ready();
-                }
-                Notice::Status(text) => manager.status(&text),
-                Notice::Alive => manager.alive(),
-            },
-            Some(status) = ends.recv() => {
-                tracing::error!(%status, "The gateway has ended");
-                set(&current, None);
-                if !restarts.may_start_again(Instant::now()) {
-                    hosts.end(LONGEST_END);
-                    return Err("the gateway does not stay: the log says why".into());
-                }
-                gateway = start()?;
-            }
+            Some(notice) = notices.recv() => serving.notice(&notice),
+            Some(status) = ends.recv() => serving.start_again(status)?,
         }
     };
     tracing::info!(signal, "Ending");
-    manager.stopping();
-    set(&current, None);
-    gateway.announce(&Tell::Stop, &[]);
-    // It gives requests under way 3 seconds, and their answers 2 more.
-    if timeout(Duration::from_secs(7), ends.recv()).await.is_err() {
-        tracing::warn!("The gateway is ended by force");
-        gateway.close();
-        let _ = timeout(LONGEST_END, ends.recv()).await;
-    }
-    hosts.end(LONGEST_END);
+    serving.end(&mut ends).await;
     Ok(code)
+}
+
+/// What the broker serves with.
+struct Serving<'a> {
+    arguments: &'a Persistent,
+    manager: Arc<ServiceManager>,
+    audit: AuditFile,
+    files: Files,
+    hosts: Arc<Hosts>,
+    gateways: Gateways,
+    gateway: Arc<Broker>,
+    /// That gateway, for those who accept local connections.
+    current: Current,
+    restarts: Restarts,
+    subscriptions: Subscriptions,
+}
+
+/// The gateway there is, if there is one.
+type Current = Arc<Mutex<Option<Arc<Broker>>>>;
+
+/// What gateways are heard to say of themselves, and that they end.
+struct Heard {
+    notices: mpsc::UnboundedReceiver<Notice>,
+    ends: mpsc::UnboundedReceiver<ExitStatus>,
+}
+
+impl<'a> Serving<'a> {
+    /// Opens everything that is there, and starts a gateway.
+    fn begin(
+        arguments: &'a Persistent,
+        inherited: Inherited,
+        audit: AuditFile,
+    ) -> Result<(Self, Heard), Box<dyn Error>> {
+        let manager = manager();
+        for refused in &inherited.refused {
+            tracing::warn!(error = refused, "What the service manager handed over cannot be used");
+        }
+        delegation::prepare();
+        let files = Files::open(arguments)?;
+        require_user(&files.users, &arguments.separate.gateway_user)?;
+        let (sign_in, principals) = sign_in(&files)?;
+        let sign_in = Arc::new(sign_in);
+        let principals = Arc::new(principals);
+        let judging = Arc::clone(&principals);
+        let judge: Judge = Arc::new(move |account| service::Principals::token(judging.as_ref(), account));
+        let hosts = Arc::new(Hosts::new(arguments.separate.host_idle, arguments.paths.state.clone(), judge));
+        let (noticing, notices) = mpsc::unbounded_channel();
+        let machine = Machine {
+            sign_in: Arc::clone(&sign_in),
+            principals,
+            users: files.users.clone(),
+            store: Arc::clone(&files.store),
+            certificates: Arc::clone(&files.certificates),
+            quick_config: QuickConfig::new(&arguments.paths),
+            hosts: Arc::clone(&hosts),
+            notices: noticing,
+        };
+        let (ending, ends) = mpsc::unbounded_channel();
+        let gateways = Gateways {
+            store: Arc::clone(&files.store),
+            authenticator: sign_in,
+            duties: Arc::new(machine),
+            sockets: inherited.network.into_iter().map(OwnedFd::from).collect(),
+            ending,
+        };
+        let current = Current::default();
+        for socket in local_sockets(arguments, inherited.local)? {
+            tokio::spawn(accept(socket, Arc::clone(&current), files.users.clone()));
+        }
+        let gateway = gateways.start()?;
+        set(&current, Some(Arc::clone(&gateway)));
+        let mut subscriptions = Subscriptions::new(&arguments.paths.state, &arguments.audit)?;
+        subscriptions.follow(&files.store.snapshot().wmi);
+        let restarts = Restarts::default();
+        let serving = Self {
+            arguments,
+            manager,
+            audit,
+            files,
+            hosts,
+            gateways,
+            gateway,
+            current,
+            restarts,
+            subscriptions,
+        };
+        Ok((serving, Heard { notices, ends }))
+    }
+
+    /// Reads everything again, here and in the gateway.
+    async fn reload(&mut self) {
+        self.manager.reloading();
+        self.audit.reopen();
+        self.subscriptions.reopen_audit();
+        self.files.reload().await;
+        self.gateway.announce_schemes();
+        let file = audit::append(&self.arguments.audit).ok();
+        let descriptors: Vec<_> = file.iter().map(AsFd::as_fd).collect();
+        self.gateway.announce(&Tell::Reload(self.files.store.text()), &descriptors);
+    }
+
+    /// The gateway says how it is, which the service manager wants to know.
+    fn notice(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Ready => {
+                self.restarts.works = true;
+                self.manager.ready();
+            }
+            Notice::Status(text) => self.manager.status(text),
+            Notice::Alive => self.manager.alive(),
+        }
+    }
+
+    /// The gateway has ended, and is started again if that is of use.
+    fn start_again(&mut self, status: ExitStatus) -> Result<(), Box<dyn Error>> {
+        tracing::error!(%status, "The gateway has ended");
+        set(&self.current, None);
+        if !self.restarts.may_start_again(Instant::now()) {
+            self.hosts.end(LONGEST_END);
+            return Err("the gateway does not stay: the log says why".into());
+        }
+        self.gateway = self.gateways.start()?;
+        set(&self.current, Some(Arc::clone(&self.gateway)));
+        Ok(())
+    }
+
+    /// Ends the gateway, and the hosts after it.
+    async fn end(&self, ends: &mut mpsc::UnboundedReceiver<ExitStatus>) {
+        self.manager.stopping();
+        set(&self.current, None);
+        self.gateway.announce(&Tell::Stop, &[]);
+        // It gives requests under way 3 seconds, and their answers 2 more.
+        if timeout(Duration::from_secs(7), ends.recv()).await.is_err() {
+            tracing::warn!("The gateway is ended by force");
+            self.gateway.close();
+            let _ = timeout(LONGEST_END, ends.recv()).await;
+        }
+        self.hosts.end(LONGEST_END);
+    }
 }
 
 /// What every gateway is started with.
@@ -216,7 +281,7 @@ fn attend(broker: &Arc<Broker>, mut child: Child, ending: &mpsc::UnboundedSender
 }
 
 /// Asks the kernel who connects to the local socket, and hands the connection to the gateway.
-async fn accept(socket: LocalSocket, current: Arc<Mutex<Option<Arc<Broker>>>>, users: UnixUsers) {
+async fn accept(socket: LocalSocket, current: Current, users: UnixUsers) {
     loop {
         let stream = match socket.accept().await {
             Ok(stream) => stream,

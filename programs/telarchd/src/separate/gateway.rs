@@ -21,7 +21,7 @@ use quickconfig::{Answer, Wish};
 use sddl::{Sid, Token};
 use service::{
     BoxFuture, Caller, Catalog, CertificateKeeper, Certificates, HandedOver, Listeners, Listening,
-    Principals, Proof, Service, ServiceParts, watchdog,
+    Principals, Proof, Resource, Service, ServiceParts, watchdog,
 };
 use tokio::sync::mpsc;
 use wsman::{Fault, Subcode, code};
@@ -66,45 +66,18 @@ async fn serve(
     audit: AuditFile,
     product: service::Product,
 ) -> Result<(), Box<dyn Error>> {
-    // They came before the answer to the first question.
-    let mut sockets = Vec::new();
-    let mut early = Vec::new();
-    let mut governed = None;
-    while let Ok(one) = unasked.try_recv() {
-        match one {
-            Unasked::Policies(text) => governed = Some(govern(&store, &text)?),
-            Unasked::Sockets(given) => sockets.extend(given.into_iter().map(std::net::TcpListener::from)),
-            other => early.push(other),
-        }
-    }
-    // Without them it is not known what must not be open.
-    governed.ok_or("the broker does not say what policy demands")?;
+    let given = Given::take(&mut unasked, &store)?;
     let listening = Listening::default();
     let certificates = Arc::new(Certificates::kept_by(Arc::new(Broker(Arc::clone(&gateway)))));
-    let settings =
-        ConfigPlugin::with_listeners(Arc::clone(&store), listening.clone(), Arc::clone(&certificates))
-            .kept_by(Arc::new(Broker(Arc::clone(&gateway))))
-            .with_machine(Arc::new(Broker(Arc::clone(&gateway))))
-            .with_principals(Arc::new(Broker(Arc::clone(&gateway))))
-            .with_certificate_mappings(Arc::new(Broker(Arc::clone(&gateway))));
-    let quota = UserQuota { most: most_users, refusal: plugin_shell::too_many_users };
-    let shells =
-        HostedPlugin::new(&ShellPlugin::RESOURCES, Arc::new(Broker(Arc::clone(&gateway)))).with_users(quota);
-    let instances = HostedPlugin::new(&WmiPlugin::RESOURCES, Arc::new(Broker(Arc::clone(&gateway))));
-    let event_logs = HostedPlugin::new(&EventLogs::RESOURCES, Arc::new(Broker(Arc::clone(&gateway))));
+    let settings = settings(&gateway, &store, &listening, &certificates);
     let service = Service::new(ServiceParts {
         state: store.subscribe(),
         authenticator: Arc::clone(&gateway) as Arc<dyn auth::Authenticator>,
         principals: Arc::new(Broker(Arc::clone(&gateway))),
-        catalog: Catalog::new(vec![
-            Arc::new(settings),
-            Arc::new(shells),
-            Arc::new(instances),
-            Arc::new(event_logs),
-        ]),
+        catalog: catalog(&gateway, settings),
         product,
     });
-    let listeners = Listeners::start(&service, Arc::clone(&certificates), sockets, listening.clone());
+    let listeners = Listeners::start(&service, Arc::clone(&certificates), given.sockets, listening.clone());
     listeners.refresh().await;
 
     let microseconds = std::env::var("WATCHDOG_USEC").ok();
@@ -118,7 +91,7 @@ async fn serve(
     tokio::spawn(watch::status(listening, move |text| telling.tell(&Ask::Status(text))));
 
     let handed = HandedOver::to(&service);
-    let mut early = early.into_iter();
+    let mut early = given.early.into_iter();
     loop {
         let told = match early.next() {
             Some(told) => told,
@@ -142,11 +115,7 @@ async fn serve(
                     audit.replace(File::from(file));
                 }
                 adopt(&store, settings).await;
-                let read = Arc::clone(&certificates);
-                let errors = tokio::task::spawn_blocking(move || read.reload()).await.unwrap_or_default();
-                for error in errors {
-                    tracing::error!(error = one_line(&error), "A certificate stays as it was");
-                }
+                reload(&certificates).await;
                 listeners.refresh().await;
                 gateway.tell(&Ask::Ready);
             }
@@ -156,6 +125,68 @@ async fn serve(
     }
     drain::end(&service).await;
     Ok(())
+}
+
+/// What the broker has given before the answer to the first question.
+struct Given {
+    sockets: Vec<std::net::TcpListener>,
+    /// What else it has said.
+    early: Vec<Unasked>,
+}
+
+impl Given {
+    /// Takes it, and the policies with it: without them it is not known what must not be open.
+    fn take(unasked: &mut mpsc::UnboundedReceiver<Unasked>, store: &Store) -> Result<Self, Box<dyn Error>> {
+        let mut given = Self { sockets: Vec::new(), early: Vec::new() };
+        let mut governed = None;
+        while let Ok(one) = unasked.try_recv() {
+            match one {
+                Unasked::Policies(text) => governed = Some(govern(store, &text)?),
+                Unasked::Sockets(sockets) => {
+                    given.sockets.extend(sockets.into_iter().map(std::net::TcpListener::from));
+                }
+                other => given.early.push(other),
+            }
+        }
+        governed.ok_or("the broker does not say what policy demands")?;
+        Ok(given)
+    }
+}
+
+/// `winrm/config`, which the broker keeps.
+fn settings(
+    gateway: &Arc<Gateway>,
+    store: &Arc<Store>,
+    listening: &Listening,
+    certificates: &Arc<Certificates>,
+) -> ConfigPlugin {
+    let broker = || Arc::new(Broker(Arc::clone(gateway)));
+    ConfigPlugin::with_listeners(Arc::clone(store), listening.clone(), Arc::clone(certificates))
+        .kept_by(broker())
+        .with_machine(broker())
+        .with_principals(broker())
+        .with_certificate_mappings(broker())
+}
+
+/// The settings, and what processes of the callers' users do.
+fn catalog(gateway: &Arc<Gateway>, settings: ConfigPlugin) -> Catalog {
+    let hosted = |resources: &[Resource]| HostedPlugin::new(resources, Arc::new(Broker(Arc::clone(gateway))));
+    let quota = UserQuota { most: most_users, refusal: plugin_shell::too_many_users };
+    Catalog::new(vec![
+        Arc::new(settings),
+        Arc::new(hosted(&ShellPlugin::RESOURCES).with_users(quota)),
+        Arc::new(hosted(&WmiPlugin::RESOURCES)),
+        Arc::new(hosted(&EventLogs::RESOURCES)),
+    ])
+}
+
+/// Reads the files of certificates again.
+async fn reload(certificates: &Arc<Certificates>) {
+    let read = Arc::clone(certificates);
+    let errors = tokio::task::spawn_blocking(move || read.reload()).await.unwrap_or_default();
+    for error in errors {
+        tracing::error!(error = one_line(&error), "A certificate stays as it was");
+    }
 }
 
 /// Takes the policies that the broker has read.

@@ -34,6 +34,14 @@ pub struct Configuration {
     pub power_on: (u8, u32),
     /// Use, action, pre-timeout, flags and countdown; none while nobody has set it up.
     pub watchdog: Option<[u8; 6]>,
+    /// What it has found wrong with itself, as Get Self Test Results has it.
+    pub self_test: [u8; 2],
+    /// How often it was told to start anew, by the numbers of the commands.
+    pub restarts: Vec<u8>,
+    /// What its machine takes, in watts: now, and the least, the most and the mean; none without DCMI.
+    pub watts: Option<[u16; 4]>,
+    /// What its machine has told it about itself, by the numbers of parameters.
+    pub texts: BTreeMap<u8, String>,
     /// Whether it says that it has done what it was told, and has not.
     pub forgets: bool,
 }
@@ -109,6 +117,10 @@ impl Default for Configuration {
             restart_cause: 4,
             power_on: (60, 1_234),
             watchdog: None,
+            self_test: [0x55, 0],
+            restarts: Vec::new(),
+            watts: None,
+            texts: BTreeMap::new(),
             forgets: false,
         }
     }
@@ -148,6 +160,23 @@ impl Configuration {
                 Ok([&[minutes][..], &counts.to_le_bytes()].concat())
             }
             (0x04, ..) => self.sensor(command, data),
+            (0x06, 0x02 | 0x03, _) => {
+                self.restarts.push(command);
+                Ok(Vec::new())
+            }
+            (0x06, 0x59, [_, parameter, block, ..]) => {
+                let text = self.texts.get(parameter).ok_or(0x80)?;
+                let whole = [&[0, u8::try_from(text.len()).unwrap_or(u8::MAX)], text.as_bytes()].concat();
+                let begin = (usize::from(*block) * 16).min(whole.len());
+                let mut part = whole.get(begin..).unwrap_or_default().to_vec();
+                part.resize(16, 0);
+                Ok([&[0x11, *block], part.as_slice()].concat())
+            }
+            (0x2c, 0x02, [0xdc, 1, ..]) => {
+                let watts = self.watts.ok_or(UNKNOWN)?;
+                let watts: Vec<u8> = watts.iter().flat_map(|watts| watts.to_le_bytes()).collect();
+                Ok([&[0xdc][..], &watts, &[0, 0, 0, 0x65, 0x60, 0xea, 0, 0, 0x40]].concat())
+            }
             (0x06, 0x22, _) => {
                 if self.watchdog.is_some() {
                     Ok(Vec::new())

@@ -25,6 +25,23 @@ pub struct Status {
     pub identify: Option<Identify>,
 }
 
+impl Status {
+    /// Whether a drive is broken.
+    #[must_use]
+    pub fn has_drive_fault(&self) -> bool {
+        self.conditions.contains(&DRIVE_FAULT)
+    }
+
+    /// Whether a fan is broken, or the cooling otherwise.
+    #[must_use]
+    pub fn has_cooling_fault(&self) -> bool {
+        self.conditions.contains(&COOLING_FAULT)
+    }
+}
+
+const DRIVE_FAULT: &str = "drive fault";
+const COOLING_FAULT: &str = "fan fault";
+
 /// What happens when power comes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RestorePolicy {
@@ -90,7 +107,7 @@ impl Command for GetStatus {
             ),
             conditions: named(
                 misc,
-                &[(0, "chassis intrusion"), (1, "front panel locked"), (2, "drive fault"), (3, "fan fault")],
+                &[(0, "chassis intrusion"), (1, "front panel locked"), (2, DRIVE_FAULT), (3, COOLING_FAULT)],
             ),
             identify: match (misc & 0x40 != 0, misc >> 4 & 3) {
                 (true, 0) => Some(Identify::Off),

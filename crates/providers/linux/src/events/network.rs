@@ -1,5 +1,7 @@
 //! When to look at adapters and their configurations.
 
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cim::Status;
@@ -9,35 +11,77 @@ use wmi::{BoxFuture, EventSource, Happening, ProviderError};
 use super::multicast::Multicast;
 use crate::Machine;
 
-/// Links, addresses, routes, and who is asked for names.
+/// Links, addresses, routes, who is asked for names, and what was lent by DHCP.
 struct NetworkChanges {
+    machine: Arc<Machine>,
     kernel: Multicast,
-    resolver: Option<FileChanges>,
+    files: FileChanges,
 }
 
 /// Says when adapters or their configurations may have changed; `None` where the kernel does not tell, and they are
 /// looked at.
 pub(crate) fn of_network(machine: &Arc<Machine>) -> Option<Box<dyn EventSource>> {
     let kernel = Multicast::of_network().ok()?;
-    let resolver = FileChanges::of([machine.path("etc/resolv.conf")]).ok();
-    Some(Box::new(NetworkChanges { kernel, resolver }))
+    let files = listen(machine).ok()?;
+    Some(Box::new(NetworkChanges { machine: Arc::clone(machine), kernel, files }))
 }
 
 impl EventSource for NetworkChanges {
     fn next(&mut self) -> BoxFuture<'_, Result<Happening, ProviderError>> {
         Box::pin(async {
-            let resolver = async {
-                match &mut self.resolver {
-                    Some(resolver) => resolver.next().await,
-                    None => std::future::pending().await,
-                }
-            };
-            let told = tokio::select! {
-                told = self.kernel.next() => told.map(drop),
-                told = resolver => told,
-            };
-            told.map_err(|error| ProviderError::failed(Status::Failed, error.to_string()))?;
+            let failed = |error: io::Error| ProviderError::failed(Status::Failed, error.to_string());
+            tokio::select! {
+                told = self.kernel.next() => drop(told.map_err(failed)?),
+                // When a folder has gone, it is time as well; the link may lead somewhere else now.
+                _ = self.files.next() => self.files = listen(&self.machine).map_err(failed)?,
+            }
             Ok(Happening::Changed)
         })
+    }
+}
+
+/// Listens to the files that are read beside what the kernel tells, as far as their folders are there.
+fn listen(machine: &Machine) -> io::Result<FileChanges> {
+    let own = machine.path("etc/resolv.conf");
+    // Most often it is a link to what some program writes.
+    let target = std::fs::canonicalize(&own).ok();
+    let behind = machine.path("run/systemd/resolve/resolv.conf");
+    let is_in_a_folder = |path: &PathBuf| path.parent().is_some_and(std::path::Path::is_dir);
+    let files = [Some(own), target, Some(behind)].into_iter().flatten().filter(is_in_a_folder);
+    let folders = FOLDERS.iter().map(|folder| machine.path(folder)).filter(|folder| folder.is_dir());
+    FileChanges::of(files)?.and_all_in(folders)
+}
+
+/// What networkd keeps of links, and it and dhclient of leases.
+const FOLDERS: [&str; 4] =
+    ["run/systemd/netif/links", "run/systemd/netif/leases", "var/lib/dhcp", "var/lib/dhclient"];
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_asked_for_names_is_heard_of_wherever_that_stands() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let at = |path: &str| folder.path().join(path);
+        for path in ["etc", "run/systemd/resolve", "run/systemd/netif/leases", "run/other"] {
+            fs::create_dir_all(at(path)).expect("there is room");
+        }
+        fs::write(at("run/other/resolv.conf"), "").expect("there is room");
+        std::os::unix::fs::symlink("../run/other/resolv.conf", at("etc/resolv.conf")).expect("there is room");
+        let machine = Machine::at(folder.path());
+        for path in [
+            "run/other/resolv.conf",
+            "run/systemd/resolve/resolv.conf",
+            "run/systemd/netif/leases/2",
+            "etc/resolv.conf",
+        ] {
+            let mut changes = listen(&machine).expect("there are folders");
+            fs::write(at(path), "nameserver 192.0.2.1\n").expect("there is room");
+            let heard = tokio::time::timeout(std::time::Duration::from_secs(10), changes.next()).await;
+            heard.unwrap_or_else(|_| panic!("{path} is not listened to")).expect("it is listened to");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! `Linux_ControlGroup` and `Linux_Container`: the tree of control groups (the kernel's admin-guide, cgroup-v2).
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use cim::Value;
@@ -121,7 +123,17 @@ fn each(
     push: &mut dyn FnMut(Group) -> Result<(), ProviderError>,
 ) -> Result<(), ProviderError> {
     let Some(root) = root(machine) else { return Ok(()) };
-    let mut waiting = vec![("/".to_owned(), 0)];
+    each_from(machine, Group { root, path: "/".to_owned() }, push)
+}
+
+/// Gives a group away and those below it.
+fn each_from(
+    machine: &Machine,
+    top: Group,
+    push: &mut dyn FnMut(Group) -> Result<(), ProviderError>,
+) -> Result<(), ProviderError> {
+    let root = top.root;
+    let mut waiting = vec![(top.path, 0)];
     while let Some((path, depth)) = waiting.pop() {
         let group = Group { root, path: path.clone() };
         let names = machine.names(group.file("")).unwrap_or_default();
@@ -210,17 +222,16 @@ pub(super) struct Contained {
     group: Group,
     runtime: &'static str,
     id: String,
+    podman: Rc<Podman>,
 }
 
 impl Contained {
     /// The processes in its group and in those below.
     fn processes(&self, machine: &Machine) -> Vec<u32> {
         let mut all = Vec::new();
-        let within = format!("{}/", self.group.path);
-        let gather = each(machine, &mut |group| {
-            if group.path == self.group.path || group.path.starts_with(&within) {
-                all.extend(group.processes(machine));
-            }
+        // Whoever has a tree of their own can have thousands of containers, so the whole is not gone through for each.
+        let gather = each_from(machine, self.group.clone(), &mut |group| {
+            all.extend(group.processes(machine));
             Ok(())
         });
         // Nothing above fails.
@@ -243,11 +254,37 @@ impl Contained {
         }
     }
 
-    /// What Podman's storage calls it, that of the machine or of the user in whose slice it runs (containers-storage).
+    /// What Podman calls it, that of the machine or of the user in whose slice it runs.
     fn name_of_podman(&self, machine: &Machine) -> Option<String> {
         let slice =
             self.group.path.split('/').find_map(|part| part.strip_prefix("user-")?.strip_suffix(".slice"));
-        let storage = match slice.and_then(|number| number.parse::<u32>().ok()) {
+        self.podman.name(machine, slice.and_then(|number| number.parse().ok()), &self.id)
+    }
+}
+
+/// What Podman's storages call their containers (containers-storage); each is read once, as that of a user may be long
+/// and its user may have many containers.
+#[derive(Default)]
+struct Podman(RefCell<HashMap<Option<u32>, HashMap<String, String>>>);
+
+/// A container in the list of a storage.
+#[derive(serde::Deserialize)]
+struct Stored {
+    id: String,
+    #[serde(default)]
+    names: Option<Vec<String>>,
+}
+
+impl Podman {
+    /// The name of a container of a user, or of the machine.
+    fn name(&self, machine: &Machine, uid: Option<u32>, id: &str) -> Option<String> {
+        let mut storages = self.0.borrow_mut();
+        let storage = storages.entry(uid).or_insert_with(|| Self::names(machine, uid).unwrap_or_default());
+        storage.get(id).cloned()
+    }
+
+    fn names(machine: &Machine, uid: Option<u32>) -> Option<HashMap<String, String>> {
+        let storage = match uid {
             Some(uid) => {
                 let user = User::all(machine).into_iter().find(|user| user.uid == uid)?;
                 format!("{}/.local/share/containers/storage", user.home)
@@ -255,9 +292,9 @@ impl Contained {
             None => "var/lib/containers/storage".to_owned(),
         };
         let file = format!("{storage}/overlay-containers/containers.json");
-        let known: Json = serde_json::from_slice(&machine.octets_of_others(file).ok()?).ok()?;
-        let is_it = |one: &&Json| one.get("id").and_then(Json::as_str) == Some(&self.id);
-        Some(known.as_array()?.iter().find(is_it)?.get("names")?.get(0)?.as_str()?.to_owned())
+        let known: Vec<Stored> = serde_json::from_slice(&machine.octets_of_others(file).ok()?).ok()?;
+        let named = |Stored { id, names }: Stored| Some((id, names?.into_iter().next()?));
+        Some(known.into_iter().filter_map(named).collect())
     }
 }
 
@@ -295,9 +332,11 @@ impl Table for Container {
     ) -> Result<(), ProviderError> {
         // What a container makes of its own tree may have the same name again.
         let mut found = BTreeMap::new();
+        let podman = Rc::<Podman>::default();
         each(machine, &mut |group| {
             if let Some((runtime, id)) = group.container() {
-                found.entry(id.clone()).or_insert(Contained { group, runtime, id });
+                let podman = Rc::clone(&podman);
+                found.entry(id.clone()).or_insert(Contained { group, runtime, id, podman });
             }
             Ok(())
         })?;

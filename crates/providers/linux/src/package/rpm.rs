@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Package;
 use crate::Machine;
-use crate::program::{command_of_system, run_up_to};
+use crate::program::of_system;
 
 /// Fields end with one of these octets, packages with the other; neither is in a text of a package.
 const FIELD: char = '\u{1f}';
@@ -26,21 +26,18 @@ pub(super) fn packages(machine: &Machine, folder: &str) -> io::Result<Vec<Packag
         "%{BUGURL}",
     ];
     let format = format!("{}{PACKAGE}", fields.join(&FIELD.to_string()));
-    let mut command = command_of_system("rpm");
-    command.arg("--root").arg(machine.path("")).args(["--dbpath", &format!("/{folder}"), "-qa"]);
-    let ended = run_up_to(command.args(["--qf", &format]), LIMIT, MAX_OUTPUT)?;
+    let mut words = vec!["--root".into(), machine.path("").into_os_string()];
+    words.extend(["--dbpath".into(), format!("/{folder}").into()]);
+    words.extend(["-qa".into(), "--qf".into(), format.into()]);
+    let ended = of_system("rpm", words, LIMIT)?;
     match ended.code {
-        Some(0) if ended.output.len() < MAX_OUTPUT => Ok(parse(&String::from_utf8_lossy(&ended.output))),
-        Some(0) => Err(io::Error::other("rpm tells of more packages than are read")),
-        Some(_) => Err(io::Error::other(String::from_utf8_lossy(&ended.errors).trim().to_owned())),
-        // Somebody may hold its database.
-        None => Err(io::Error::new(io::ErrorKind::TimedOut, "rpm took too long")),
+        0 => Ok(parse(&ended.stdout)),
+        _ => Err(io::Error::other(ended.stderr.trim().to_owned())),
     }
 }
 
-/// How long rpm may take, and how many octets it may tell: thousands of packages take seconds and a few million.
+/// How long rpm may take: thousands of packages take seconds, and somebody may hold its database.
 const LIMIT: Duration = Duration::from_secs(30);
-const MAX_OUTPUT: usize = 64 << 20;
 
 pub(super) fn parse(text: &str) -> Vec<Package> {
     let package = |line: &str| {

@@ -189,14 +189,16 @@ impl Attributes {
 }
 
 impl Response {
-    /// Reads an answer; `None` if it is none (RFC 8010 3).
+    /// Reads an answer; `None` if it is none, or one of more than [`MOST`] groups and values (RFC 8010 3).
     pub(super) fn parse(octets: &[u8]) -> Option<Self> {
         let (&[_, _, high, low, _, _, _, _], rest) = octets.split_first_chunk::<8>()?;
         let mut cursor = Cursor(rest);
         let mut groups: Vec<Attributes> = Vec::new();
         let mut is_about_something = false;
         let mut depth = 0_usize;
+        let mut room = MOST;
         loop {
+            room = room.checked_sub(1)?;
             match cursor.octet()? {
                 END => break,
                 tag @ 0x00..=0x0f => {
@@ -289,6 +291,10 @@ impl<'a> Cursor<'a> {
 
 const MAX_TEXT: usize = 1023;
 
+/// How many groups and values an answer has at most: thousands of printers have as many, and what takes an octet there
+/// takes a hundred here.
+const MOST: usize = 1 << 20;
+
 const OPERATION_ATTRIBUTES: u8 = 0x01;
 const JOB_ATTRIBUTES: u8 = 0x02;
 const END: u8 = 0x03;
@@ -348,6 +354,15 @@ mod tests {
         for length in 0..whole.len() {
             assert_eq!(whole.get(..length).and_then(Response::parse), None, "{length} octets");
         }
+    }
+
+    #[test]
+    fn an_answer_of_more_groups_and_values_than_anybody_has_is_none() {
+        let begin = Request::new(Operation::GetPrinters, "alice").end(&[]);
+        let begin = begin.strip_suffix(&[END]).expect("an end");
+        let groups = |count: usize| [begin, &vec![PRINTER_ATTRIBUTES; count], &[END]].concat();
+        assert_eq!(Response::parse(&groups(1_000)).map(|response| response.groups.len()), Some(1_000));
+        assert_eq!(Response::parse(&groups(MOST)), None);
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! The scheduler of CUPS, through its socket.
 
+use std::borrow::Cow;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use cim::Status;
 use http::{ChunkedDecoder, Limits, ResponseFraming, ResponseHead};
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use wmi::ProviderError;
 
 use super::ipp::{Operation, Request, Response};
@@ -14,8 +18,16 @@ use crate::Machine;
 /// Where the scheduler listens.
 const SOCKET: &str = "run/cups/cups.sock";
 
-/// How long it may be silent.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long is waited for it.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// How long it may be silent.
+    silence: Duration,
+    /// How long its answer may take in all.
+    answer: Duration,
+}
+
+const PATIENCE: Patience = Patience { silence: Duration::from_secs(10), answer: Duration::from_secs(60) };
 
 /// How many octets of an answer are read; hundreds of printers take less.
 const MAX_ANSWER: usize = 32 << 20;
@@ -24,13 +36,14 @@ const MAX_ANSWER: usize = 32 << 20;
 pub(super) struct Scheduler<'a> {
     machine: &'a Machine,
     user: String,
+    patience: Patience,
 }
 
 impl<'a> Scheduler<'a> {
     pub(super) fn of(machine: &'a Machine) -> Self {
         let uid = rustix::process::geteuid().as_raw();
         let user = machine.user(uid).map_or_else(|| uid.to_string(), |user| user.name);
-        Self { machine, user }
+        Self { machine, user, patience: PATIENCE }
     }
 
     /// A request of this user.
@@ -80,9 +93,7 @@ impl<'a> Scheduler<'a> {
     }
 
     fn ask(&self, request: Vec<u8>) -> io::Result<Response> {
-        let mut stream = UnixStream::connect(self.machine.path(SOCKET))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        let mut stream = connected(&self.machine.path(SOCKET), self.patience.silence)?;
         // The kernel tells the scheduler who this is; the name must be that user's (cupsd.conf(5), PeerCred).
         let head = format!(
             "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/ipp\r\nContent-Length: {}\r\n\
@@ -92,52 +103,103 @@ impl<'a> Scheduler<'a> {
         );
         stream.write_all(head.as_bytes())?;
         stream.write_all(&request)?;
-        let mut octets = Vec::new();
-        let mut stream = stream.take(u64::try_from(MAX_ANSWER).unwrap_or(u64::MAX));
+        let until = Instant::now() + self.patience.answer;
+        let (mut answer, mut room) = (Answer::Head(Vec::new()), MAX_ANSWER);
         loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            stream.set_read_timeout(Some(left.min(self.patience.silence)))?;
             let mut more = [0; 16 << 10];
             let length = stream.read(&mut more)?;
-            octets.extend(more.iter().take(length));
+            room = room.checked_sub(length).ok_or_else(|| wrong("it is too long"))?;
             // It need not close the connection, though it is asked to.
-            match body(&octets, length == 0)? {
-                Some(body) => return Response::parse(&body).ok_or_else(|| wrong("it is no message of IPP")),
-                None if length == 0 => return Err(wrong("it ends too early")),
-                None => {}
+            let body = answer.take(more.get(..length).unwrap_or_default())?;
+            if let Some(body) = body.or_else(|| answer.end().filter(|_| length == 0)) {
+                return Response::parse(&body).ok_or_else(|| wrong("it is no message of IPP"));
+            }
+            if length == 0 {
+                return Err(wrong("it ends too early"));
             }
         }
     }
 }
 
-/// What is in an answer of HTTP; `None` if more of it must come, which it cannot once it has ended.
-fn body(octets: &[u8], has_ended: bool) -> io::Result<Option<Vec<u8>>> {
-    let mut rest = octets;
-    let (head, rest) = loop {
-        let parsed =
-            ResponseHead::parse(rest, &Limits::default()).map_err(|error| wrong(&error.to_string()))?;
-        let Some((head, length)) = parsed else { return Ok(None) };
-        rest = rest.get(length..).unwrap_or_default();
-        // It may first say that it waits for the request.
-        if head.status() >= 200 {
-            break (head, rest);
+/// A connection to a socket. One that many others wait for is waited for no longer than this: whoever has an account
+/// can have it look after them first.
+fn connected(path: &Path, patience: Duration) -> io::Result<UnixStream> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(patience))?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket.into())
+}
+
+/// An answer of HTTP, as far as it has come. What has come is looked at once.
+enum Answer {
+    Head(Vec<u8>),
+    UntilClose(Vec<u8>),
+    Counted(usize, Vec<u8>),
+    Chunked(ChunkedDecoder, Vec<u8>),
+}
+
+impl Answer {
+    /// Takes what has come; what is in the answer, once all of it has.
+    fn take(&mut self, octets: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        let mut octets = Cow::Borrowed(octets);
+        while let Self::Head(before) = self {
+            before.extend_from_slice(&octets);
+            let parsed = ResponseHead::parse(before, &Limits::default());
+            let Some((head, length)) = parsed.map_err(|error| wrong(&error.to_string()))? else {
+                return Ok(None);
+            };
+            octets = before.split_off(length.min(before.len())).into();
+            // It may first say that it waits for the request.
+            *self = if head.status() < 200 { Self::Head(Vec::new()) } else { Self::behind(&head)? };
         }
-    };
-    match head.status() {
-        200 => {}
-        401 | 403 | 426 => return Err(io::ErrorKind::PermissionDenied.into()),
-        status => return Err(wrong(&format!("its status is {status}"))),
+        match self {
+            Self::Head(_) => Ok(None),
+            Self::UntilClose(body) => {
+                body.extend_from_slice(&octets);
+                Ok(None)
+            }
+            Self::Counted(length, body) => {
+                body.extend_from_slice(&octets);
+                Ok((body.len() >= *length).then(|| {
+                    body.truncate(*length);
+                    std::mem::take(body)
+                }))
+            }
+            Self::Chunked(decoder, body) => {
+                let progress = decoder.decode(&octets, body).map_err(|error| wrong(&error.to_string()))?;
+                Ok(progress.done.then(|| std::mem::take(body)))
+            }
+        }
     }
-    match head.body() {
-        ResponseFraming::Empty => Ok(Some(Vec::new())),
-        ResponseFraming::UntilClose => Ok(has_ended.then(|| rest.to_vec())),
-        ResponseFraming::Length(length) => {
-            let length = usize::try_from(length).map_err(|_| wrong("it is too long"))?;
-            Ok(rest.get(..length).map(<[u8]>::to_vec))
+
+    /// What follows a head.
+    fn behind(head: &ResponseHead) -> io::Result<Self> {
+        match head.status() {
+            200 => {}
+            401 | 403 | 426 => return Err(io::ErrorKind::PermissionDenied.into()),
+            status => return Err(wrong(&format!("its status is {status}"))),
         }
-        ResponseFraming::Chunked => {
-            let mut body = Vec::new();
-            let progress = ChunkedDecoder::new(MAX_ANSWER).decode(rest, &mut body);
-            let progress = progress.map_err(|error| wrong(&error.to_string()))?;
-            Ok(progress.done.then_some(body))
+        Ok(match head.body() {
+            ResponseFraming::Empty => Self::Counted(0, Vec::new()),
+            ResponseFraming::UntilClose => Self::UntilClose(Vec::new()),
+            ResponseFraming::Length(length) => {
+                let length = usize::try_from(length).ok().filter(|length| *length <= MAX_ANSWER);
+                Self::Counted(length.ok_or_else(|| wrong("it is too long"))?, Vec::new())
+            }
+            ResponseFraming::Chunked => Self::Chunked(ChunkedDecoder::new(MAX_ANSWER), Vec::new()),
+        })
+    }
+
+    /// What is in it if no more comes; `None` if that is not all.
+    fn end(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Self::UntilClose(body) => Some(std::mem::take(body)),
+            _ => None,
         }
     }
 }
@@ -153,3 +215,86 @@ fn is_absent(error: &io::Error) -> bool {
 
 /// `client-error-not-found`
 const NOT_FOUND: u16 = 0x0406;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    /// An answer with nothing in it, behind one that says that there will be one.
+    fn answer(framing: &str, body: &[u8]) -> Vec<u8> {
+        let head = format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n{framing}\r\n");
+        [head.as_bytes(), body].concat()
+    }
+
+    #[test]
+    fn an_answer_is_the_same_in_whatever_pieces_it_comes() {
+        for (whole, ends) in [
+            (answer("Content-Length: 5\r\n", b"12345"), true),
+            (answer("Transfer-Encoding: chunked\r\n", b"2\r\n12\r\n3\r\n345\r\n0\r\n\r\n"), true),
+            (answer("Connection: close\r\n", b"12345"), false),
+        ] {
+            for length in [1, 2, 7, whole.len()] {
+                let mut answer = Answer::Head(Vec::new());
+                let told: Vec<Vec<u8>> = whole
+                    .chunks(length)
+                    .filter_map(|piece| answer.take(piece).expect("it is right"))
+                    .collect();
+                let expected: &[&[u8]] = if ends { &[b"12345"] } else { &[] };
+                assert_eq!(told, expected, "{length} octets at once");
+                assert_eq!(answer.end(), (!ends).then(|| b"12345".to_vec()));
+            }
+        }
+        let mut empty = Answer::Head(Vec::new());
+        assert_eq!(empty.take(&answer("Content-Length: 0\r\n", b"")).expect("it is right"), Some(Vec::new()));
+    }
+
+    /// A scheduler that does not do what it should, and a client that does not wait long.
+    fn asked(misbehave: impl FnOnce(UnixListener) + Send + 'static) -> io::ErrorKind {
+        let folder = tempfile::tempdir().expect("there is room");
+        std::fs::create_dir_all(folder.path().join("run/cups")).expect("there is room");
+        let listener = UnixListener::bind(folder.path().join(SOCKET)).expect("a socket");
+        let machine = Machine::at(folder.path());
+        let short = Duration::from_millis(200);
+        let patience = Patience { silence: short, answer: 3 * short };
+        let scheduler = Scheduler { patience, ..Scheduler::of(&machine) };
+        let other = std::thread::spawn(move || misbehave(listener));
+        let error =
+            scheduler.ask(scheduler.request(Operation::GetPrinters).end(&[])).expect_err("it is wrong");
+        drop(folder);
+        let _ = other.join();
+        error.kind()
+    }
+
+    #[test]
+    fn a_scheduler_that_says_little_for_long_is_not_heard_to_its_end() {
+        let drip = |listener: UnixListener| {
+            let (mut client, _) = listener.accept().expect("a client");
+            let mut sends = |octets: &[u8]| client.write_all(octets).is_ok();
+            let mut goes_on = sends(b"HTTP/1.1 200 OK\r\n\r\n");
+            while goes_on {
+                std::thread::sleep(Duration::from_millis(20));
+                goes_on = sends(b"\0");
+            }
+        };
+        assert!(matches!(asked(drip), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock));
+    }
+
+    #[test]
+    fn a_scheduler_that_takes_nobody_is_not_waited_for_for_ever() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        rustix::net::listen(&listener, 0).expect("it listens");
+        let patience = Duration::from_millis(50);
+        let (mut waiting, mut refused) = (Vec::new(), None);
+        while refused.is_none() && waiting.len() < 5 {
+            match connected(&path, patience) {
+                Ok(stream) => waiting.push(stream),
+                Err(error) => refused = Some(error.kind()),
+            }
+        }
+        assert_eq!(refused, Some(io::ErrorKind::WouldBlock));
+    }
+}

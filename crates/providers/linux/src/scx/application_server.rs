@@ -88,7 +88,8 @@ impl Server {
     fn ports(&self, machine: &Machine) -> &Ports {
         self.ports.get_or_init(|| {
             let read = |file: &str| {
-                let text = machine.text_of_others(format!("{}/{file}", self.base)).ok()?;
+                let path = format!("{}/{file}", self.base);
+                let text = machine.text_of_others_up_to(path, LONGEST_FILE).ok()?;
                 Document::parse(text, &Bounds::default()).ok()
             };
             match self.kind {
@@ -107,7 +108,8 @@ impl Server {
                 Kind::Tomcat => "RELEASE-NOTES",
                 Kind::JBoss => "version.txt",
             };
-            let text = machine.text_of_others(format!("{}/{file}", self.home)).ok()?;
+            let path = format!("{}/{file}", self.home);
+            let text = machine.text_of_others_up_to(path, LONGEST_FILE).ok()?;
             let line =
                 text.lines().find_map(|line| line.rsplit_once("Version ").map(|(_, version)| version.trim()));
             line.filter(|version| version.starts_with(|first: char| first.is_ascii_digit()))
@@ -124,6 +126,10 @@ impl Server {
         if is_sealed { ports.https.as_deref() } else { ports.http.as_deref() }
     }
 }
+
+/// How much of a file of a server is read, in octets: whoever has an account decides how many servers there are and
+/// where their files lie, and each is read.
+const LONGEST_FILE: u64 = 256 << 10;
 
 /// Connectors of Tomcat, without those that other servers use.
 fn of_tomcat(root: Element<'_>) -> Ports {

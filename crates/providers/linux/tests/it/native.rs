@@ -98,6 +98,23 @@ async fn control_groups_are_a_tree_and_those_of_containers_are_known() {
     let values = ["ContainerID", "Runtime", "Name", "Processes", "MainProcessId", "State"]
         .map(|name| text(container, name));
     assert_eq!(values, [id.as_str(), "docker", "shop", "3", "29", "running"]);
+
+    // Whoever has a tree of their own makes what they like of it.
+    let opened = |number: usize| {
+        let path = "/user.slice/user-1000.slice/user@1000.service/user.slice";
+        for number in 0..number {
+            group(&format!("{path}/libpod-{number:064x}.scope"), "50\n");
+        }
+        let machine = Arc::clone(&machine);
+        async move {
+            let before = machine.opened();
+            let all = rows(&machine, "SELECT Name, Processes, MainProcessId FROM Linux_Container").await;
+            assert!(all.len() >= number, "{} containers", all.len());
+            machine.opened() - before
+        }
+    };
+    let (few, many) = (opened(20).await, opened(200).await);
+    assert!(many < few + 180 * 6, "{few} files for 20 containers, and {many} for 200");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use cim::{Class, Name};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::super::outlet::Outlet;
-use super::super::{EventSource, Happening};
+use super::super::{EventSource, Happening, next_of};
 use super::EventClasses;
 use crate::Provider;
 use crate::table::Served;
@@ -51,6 +51,8 @@ impl ToldClasses {
         outlet: &Arc<Outlet>,
     ) {
         let Served { class, provider } = served;
+        // Those that have ended are kept no longer than until the next one begins.
+        while self.hearing.try_join_next().is_some() {}
         let hearing = hear(source, class.name().clone(), EventClasses::clone(events), Arc::clone(outlet));
         let hearing = self.hearing.spawn(hearing);
         self.heard.push(Heard { provider, class, hearing });
@@ -65,7 +67,7 @@ impl Drop for Heard {
 
 async fn hear(mut source: Box<dyn EventSource>, class: Name, events: EventClasses, outlet: Arc<Outlet>) {
     loop {
-        match source.next().await {
+        match next_of(source.as_mut()).await {
             Ok(Happening::Came(instance)) => {
                 if let Some(event) = events.event(&events.creation, instance, None) {
                     outlet.offer(event);

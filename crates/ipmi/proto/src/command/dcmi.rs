@@ -1,0 +1,72 @@
+//! What DCMI adds to IPMI: the power that the whole machine takes (DCMI 1.5, 6.6.1).
+
+use super::Command;
+use crate::octets::Octets;
+use crate::{NetFn, Privilege, ProtoError, Request};
+
+/// Get Power Reading, of the machine as a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct GetPowerReading;
+
+/// What the machine takes, in watts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PowerReading {
+    /// Now.
+    pub current: u16,
+    /// The least of the period.
+    pub minimum: u16,
+    /// The most of it.
+    pub maximum: u16,
+    /// The mean of it.
+    pub average: u16,
+    /// How long that is, in milliseconds.
+    pub period: u32,
+    /// Whether it measures at all.
+    pub is_active: bool,
+}
+
+impl Command for GetPowerReading {
+    type Reply = PowerReading;
+    const PRIVILEGE: Privilege = Privilege::User;
+
+    fn request(&self) -> Request {
+        Request::new(NetFn::GROUP, 0x02, &[DCMI, 1, 0, 0])
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<PowerReading, ProtoError> {
+        let mut octets = Octets::new("the answer to Get Power Reading", octets);
+        let group = octets.u8()?;
+        if group != DCMI {
+            return Err(ProtoError::Unexpected { what: "the group of the answer", value: group.into() });
+        }
+        let [current, minimum, maximum, average] =
+            [octets.u16()?, octets.u16()?, octets.u16()?, octets.u16()?];
+        let (_time, period, state) = (octets.u32()?, octets.u32()?, octets.u8()?);
+        Ok(PowerReading { current, minimum, maximum, average, period, is_active: state & 0x40 != 0 })
+    }
+}
+
+/// The number of the group.
+const DCMI: u8 = 0xdc;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn power_is_read_in_watts() {
+        let mut answer = vec![DCMI, 0x2c, 1, 0x10, 0, 0x90, 1, 0, 1, 0, 0, 0, 0x65, 0xe8, 3, 0, 0, 0x40];
+        let reading = PowerReading {
+            current: 300,
+            minimum: 16,
+            maximum: 400,
+            average: 256,
+            period: 1_000,
+            is_active: true,
+        };
+        assert_eq!(GetPowerReading.reply(&answer), Ok(reading));
+        assert!(answer.get(..17).is_some_and(|cut| GetPowerReading.reply(cut).is_err()));
+        answer.iter_mut().take(1).for_each(|group| *group = 0);
+        assert!(GetPowerReading.reply(&answer).is_err());
+    }
+}

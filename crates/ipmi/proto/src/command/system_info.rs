@@ -1,0 +1,119 @@
+//! What the machine has told its controller about itself (IPMI 2.0, 22.14a and 22.14b).
+
+use super::Command;
+use crate::octets::Octets;
+use crate::{NetFn, Privilege, ProtoError, Request};
+
+/// What can be asked for; each is a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SystemText {
+    /// The version of the machine's firmware, such as its BIOS.
+    FirmwareVersion,
+    /// The name of the machine.
+    Name,
+    /// The operating system.
+    OperatingSystem,
+    /// The operating system that runs now; the controller forgets it when the machine starts anew.
+    RunningSystem,
+}
+
+/// Get System Info Parameters: sixteen octets of a text.
+#[derive(Clone, Copy, Debug)]
+pub struct GetSystemInfo {
+    /// Which text.
+    pub text: SystemText,
+    /// Which sixteen, from 0 on.
+    pub block: u8,
+}
+
+impl Command for GetSystemInfo {
+    type Reply = Vec<u8>;
+    const PRIVILEGE: Privilege = Privilege::User;
+
+    fn request(&self) -> Request {
+        let parameter = match self.text {
+            SystemText::FirmwareVersion => 1,
+            SystemText::Name => 2,
+            SystemText::OperatingSystem => 3,
+            SystemText::RunningSystem => 4,
+        };
+        Request::new(NetFn::APP, 0x59, &[0, parameter, self.block, 0])
+    }
+
+    fn reply(&self, octets: &[u8]) -> Result<Vec<u8>, ProtoError> {
+        let mut octets = Octets::new("the answer to Get System Info Parameters", octets);
+        let [_revision, block] = octets.array()?;
+        if block != self.block {
+            return Err(ProtoError::Unexpected { what: "the part of a text", value: block.into() });
+        }
+        Ok(octets.rest().iter().copied().take(16).collect())
+    }
+}
+
+/// How many octets of text the first block announces, at most 255, and which of them it has itself.
+///
+/// # Errors
+/// When it is too short to say so.
+pub fn begin(block: &[u8]) -> Result<(SystemTextEncoding, usize, &[u8]), ProtoError> {
+    let mut octets = Octets::new("the beginning of a text", block);
+    let [encoding, length] = octets.array()?;
+    let encoding = match encoding & 0x0f {
+        2 => SystemTextEncoding::Utf16,
+        _ => SystemTextEncoding::Octets,
+    };
+    Ok((encoding, length.into(), octets.rest()))
+}
+
+/// How a text is written (IPMI 2.0, table 22-16c).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SystemTextEncoding {
+    /// ASCII with Latin-1, or UTF-8: what is no UTF-8 is the other.
+    Octets,
+    /// UTF-16, the low octet first.
+    Utf16,
+}
+
+impl SystemTextEncoding {
+    /// The text, up to the first NUL; whatever would move a cursor or end a line is not shown.
+    #[must_use]
+    pub fn decode(self, octets: &[u8]) -> String {
+        let text = match self {
+            Self::Utf16 => {
+                let (pairs, _) = octets.as_chunks::<2>();
+                let units: Vec<u16> = pairs.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
+                String::from_utf16_lossy(&units)
+            }
+            Self::Octets => match std::str::from_utf8(octets) {
+                Ok(text) => text.to_owned(),
+                Err(_) => octets.iter().copied().map(char::from).collect(),
+            },
+        };
+        let text = text.split('\0').next().unwrap_or_default().trim();
+        text.replace(|letter: char| letter.is_control(), "\u{fffd}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_read_as_it_is_written() {
+        let (encoding, length, rest) = begin(&[0, 5, b'1', b'.', b'2']).expect("a beginning");
+        assert_eq!((encoding.decode(rest).as_str(), length), ("1.2", 5));
+        assert_eq!(SystemTextEncoding::Octets.decode(b"caf\xe9\0x"), "caf\u{e9}");
+        assert_eq!(SystemTextEncoding::Octets.decode("caf\u{e9} ".as_bytes()), "caf\u{e9}");
+        assert_eq!(SystemTextEncoding::Octets.decode(b"a\x1b[2Jb"), "a\u{fffd}[2Jb");
+        let (encoding, ..) = begin(&[2, 4]).expect("a beginning");
+        assert_eq!(encoding.decode(&[b'n', 0, b'7', 0, 9]), "n7");
+        assert!(begin(&[0]).is_err());
+    }
+
+    #[test]
+    fn another_part_than_was_asked_for_is_refused() {
+        let asked = GetSystemInfo { text: SystemText::Name, block: 1 };
+        assert_eq!(asked.reply(&[0x11, 1, 7]), Ok(vec![7]));
+        assert!(asked.reply(&[0x11, 0, 7]).is_err());
+        assert_eq!(asked.request().data, [0, 2, 1, 0]);
+    }
+}
