@@ -1,5 +1,8 @@
 //! Scans of all sensors of simulated controllers, beside ipmitool and FreeIPMI's ipmi-sensors on the same ones.
 
+mod in_memory;
+pub(crate) mod least;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,10 +12,11 @@ use std::time::{Duration, Instant};
 use simulated_bmc::{Crowd, Network};
 use tempfile::TempDir;
 
+use self::least::Controllers;
 use crate::Result;
 use crate::effort::Effort;
-use crate::process::{megabytes, peak};
-use crate::rounds::{median, median_of};
+use crate::process::{cpu_with_children, megabytes, peak};
+use crate::rounds::{by_turns, median, median_of};
 use crate::table::Row;
 use crate::telarchd::program;
 
@@ -21,6 +25,8 @@ pub(crate) fn measure(effort: &Effort) -> Result<Vec<Row>> {
     for count in [1, 20, 100] {
         rows.extend(beside_others(effort, count)?);
     }
+    rows.push(least(effort)?);
+    rows.push(in_memory::measure(effort));
     rows.extend(slow(effort)?);
     rows.extend(bad_network(effort)?);
     rows.extend(a_thousand(effort)?);
@@ -51,15 +57,17 @@ fn beside_others(effort: &Effort, count: usize) -> Result<Vec<Row>> {
     let place = Place::new(&crowd)?;
     let mut rows = Vec::new();
     for (cache, name, times) in [(Cache::Cold, "cold", TIMES_COLD), (Cache::Warm, "warm", TIMES_WARM)] {
+        // What does not count fills the caches, and shows how many at the same time serve each of the others best.
+        place.telarch(cache)?;
+        let ipmitool_width = fastest(&IPMITOOL_WIDTHS, |width| place.ipmitool(cache, width))?;
+        let freeipmi_width = fastest(&FREEIPMI_WIDTHS, |width| place.freeipmi(cache, width))?;
         let mut turns = Vec::new();
-        // The first turn does not count, and fills the caches.
-        for turn in 0..=effort.rounds {
-            let ours = place.telarch(cache)?.seconds;
-            let ipmitool = place.ipmitool(cache)?;
-            let freeipmi = place.freeipmi(cache)?;
-            if turn > 0 {
-                turns.push([ours, ipmitool, freeipmi]);
-            }
+        for _ in 0..effort.rounds {
+            turns.push([
+                place.telarch(cache)?.seconds,
+                place.ipmitool(cache, ipmitool_width)?,
+                place.freeipmi(cache, freeipmi_width)?,
+            ]);
         }
         let of = |place: usize| median(turns.iter().map(|turn| turn[place]).collect());
         let ratio = median_of(&turns, |[ours, ipmitool, freeipmi]| ipmitool.min(*freeipmi) / ours);
@@ -75,6 +83,62 @@ fn beside_others(effort: &Effort, count: usize) -> Result<Vec<Row>> {
         });
     }
     Ok(rows)
+}
+
+/// How many processes of ipmitool ask at the same time, each one controller, and how many controllers ipmi-sensors.
+const IPMITOOL_WIDTHS: [u8; 2] = [32, 64];
+const FREEIPMI_WIDTHS: [u8; 3] = [32, 64, 100];
+
+/// The one that takes the shortest time, of the second of two turns each: the first may have to fill caches.
+fn fastest(widths: &[u8], mut seconds: impl FnMut(u8) -> Result<f64>) -> Result<u8> {
+    let mut best = (f64::MAX, 0);
+    seconds(widths[0])?;
+    for width in widths {
+        let taken = seconds(*width)?;
+        if taken < best.0 {
+            best = (taken, *width);
+        }
+    }
+    Ok(best.1)
+}
+
+/// How near a warm scan is to what its datagrams alone take, with the controllers' part of both.
+fn least(effort: &Effort) -> Result<Row> {
+    let count = 100;
+    let crowd = Crowd::start(count.into(), Network::default());
+    let place = Place::new(&crowd)?;
+    place.telarch(Cache::Cold)?;
+    let bare = Controllers::start(count)?;
+    let turns = by_turns(
+        effort.rounds * 3,
+        || with_cpu(|| Ok(place.telarch(Cache::Warm)?.seconds)),
+        || with_cpu(|| bare.asked()),
+    )?;
+    let seconds = median_of(&turns, |turn| turn.ours.0 / turn.theirs.0);
+    let [ours, bare] = [median_of(&turns, |turn| turn.ours.0), median_of(&turns, |turn| turn.theirs.0)];
+    // It is told in hundredths of a second: only that of many scans says something.
+    let [our_cpu, bare_cpu]: [f64; 2] = [
+        turns.iter().map(|turn| turn.ours.1).sum::<f64>() / turns.len() as f64,
+        turns.iter().map(|turn| turn.theirs.1).sum::<f64>() / turns.len() as f64,
+    ];
+    Ok(Row::told(
+        "sensors of 100 controllers, records warm: telarch over the same datagrams without any work",
+        format!(
+            "{seconds:.1} ({:.1} over {:.1} ms; of processors {:.1}, {:.1} over {:.1} ms)",
+            ours * 1e3,
+            bare * 1e3,
+            our_cpu / bare_cpu,
+            our_cpu * 1e3,
+            bare_cpu * 1e3
+        ),
+    ))
+}
+
+/// Seconds, and seconds of processors.
+fn with_cpu(scan: impl FnOnce() -> Result<f64>) -> Result<(f64, f64)> {
+    let before = cpu_with_children()?;
+    let seconds = scan()?;
+    Ok((seconds, (cpu_with_children()?.saturating_sub(before)).as_secs_f64()))
 }
 
 fn slow(effort: &Effort) -> Result<Vec<Row>> {
@@ -101,7 +165,7 @@ fn bad_network(effort: &Effort) -> Result<Vec<Row>> {
         (0..effort.rounds).map(|_| Ok(place.telarch(Cache::Cold)?.seconds)).collect::<Result<Vec<_>>>()?,
     );
     let told = |time: Result<f64>| time.map_or_else(|_| "failed".to_owned(), |time| format!("{time:.1} s"));
-    let others = [told(place.ipmitool(Cache::Cold)), told(place.freeipmi(Cache::Cold))];
+    let others = [told(place.ipmitool(Cache::Cold, 1)), told(place.freeipmi(Cache::Cold, 1))];
     Ok(vec![Row::at_most(
         "sensors of one controller, 5 % lost, 5 % twice, 20 ms jitter, records cold",
         2.0,
@@ -203,8 +267,8 @@ impl Place {
         Ok(Run { seconds, peak })
     }
 
-    /// As many at the same time as there are controllers, but at most 32: each asks one.
-    fn ipmitool(&self, cache: Cache) -> Result<f64> {
+    /// So many processes at the same time, each of which asks one controller.
+    fn ipmitool(&self, cache: Cache, width: u8) -> Result<f64> {
         let folder = self.cache("ipmitool", cache)?;
         let script = if cache == Cache::Warm { "-S \"$1/${2}\" sdr elist" } else { "sdr elist" };
         let script = format!(
@@ -212,7 +276,8 @@ impl Place {
         );
         let ask = |script: &str| -> Result<f64> {
             let mut command = Command::new("xargs");
-            command.args(["-P", "32", "-n", "1", "sh", "-c", script, "sh"]).arg(&folder);
+            let width = width.to_string();
+            command.args(["-P", &width, "-n", "1", "sh", "-c", script, "sh"]).arg(&folder);
             run(command.env("IPMI_PASSWORD", PASSWORD), &self.addresses)
         };
         if cache == Cache::Warm {
@@ -225,11 +290,12 @@ impl Place {
         ask(&script)
     }
 
-    fn freeipmi(&self, cache: Cache) -> Result<f64> {
+    /// So many controllers at the same time.
+    fn freeipmi(&self, cache: Cache, width: u8) -> Result<f64> {
         let folder = self.cache("freeipmi", cache)?;
         let mut command = Command::new("ipmi-sensors");
         command.args(["-h", &self.hosts(), "-u", "admin", "-p", PASSWORD, "-l", "ADMIN", "-D", "LAN_2_0"]);
-        command.args(["-I", "17", "-F", "64", "-Q", "--sdr-cache-directory"]).arg(folder);
+        command.args(["-I", "17", "-F", &width.to_string(), "-Q", "--sdr-cache-directory"]).arg(folder);
         run(&mut command, &[])
     }
 }

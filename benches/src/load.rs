@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
-
 use crate::Result;
 use crate::connection::Connection;
-use crate::process;
+use crate::process::{self, thread_cpu};
 use crate::processors::Together;
 
 /// What one turn of load came to.
@@ -80,9 +78,4 @@ pub(crate) fn drive(
         server_cpu: process::cpu(server)?.saturating_sub(server_before),
         generator_cpu: thread_cpu().saturating_sub(generator_before),
     })
-}
-
-fn thread_cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }

@@ -50,6 +50,7 @@ fn main() -> ExitCode {
     let alone = match wanted.split_first() {
         Some((&"profile", rest)) => Some(profile::run(rest)),
         Some((&services::INSIDE, rest)) => Some(services::inside(rest)),
+        Some((&ipmi::least::INSIDE, rest)) => Some(ipmi::least::inside(rest)),
         _ => None,
     };
     if let Some(ended) = alone {

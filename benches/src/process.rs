@@ -3,21 +3,40 @@
 use std::fs;
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::Result;
 
 /// CPU time that a process has used, user and system; it is told in hundredths of a second.
 pub(crate) fn cpu(process: u32) -> Result<Duration> {
+    times(&process.to_string(), 2)
+}
+
+/// The same of this process, and of those that it has started and waited for.
+pub(crate) fn cpu_with_children() -> Result<Duration> {
+    times("self", 4)
+}
+
+/// The sum of so many fields: `utime`, `stime`, and those of children.
+fn times(process: &str, fields: usize) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
     // The name in parentheses may hold anything, even parentheses.
     let (_, after_name) = stat.rsplit_once(')').ok_or("/proc/PID/stat has no name")?;
-    let mut fields = after_name.split_whitespace().skip(UTIME);
-    let mut ticks = || -> Result<u64> { Ok(fields.next().ok_or("/proc/PID/stat is short")?.parse()?) };
-    let ticks = ticks()? + ticks()?;
+    let mut ticks = 0;
+    for field in after_name.split_whitespace().skip(UTIME).take(fields) {
+        ticks += field.parse::<u64>()?;
+    }
     Ok(Duration::from_secs(ticks) / u32::try_from(rustix::param::clock_ticks_per_second())?)
 }
 
 /// Fields between the name and `utime`, which `stime` follows.
 const UTIME: usize = 11;
+
+/// CPU time that this thread has used.
+pub(crate) fn thread_cpu() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
 
 /// Memory that is resident now, in octets.
 ///

@@ -9,9 +9,9 @@ use std::time::Duration;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, readlinkat, statat};
 use rustix::io::read;
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::Result;
+use crate::process::thread_cpu;
 
 /// Which of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) enum Files {
 impl Files {
     /// Reads them; says how many processes there were and how much CPU time it took.
     pub(crate) fn read(self) -> Result<(usize, Duration)> {
-        let before = cpu();
+        let before = thread_cpu();
         let mut count = 0;
         for entry in fs::read_dir("/proc")? {
             let name = entry?.file_name();
@@ -46,7 +46,7 @@ impl Files {
                 count += 1;
             }
         }
-        Ok((count, cpu() - before))
+        Ok((count, thread_cpu() - before))
     }
 
     fn of(self, process: &OwnedFd) {
@@ -65,10 +65,4 @@ impl Files {
             let _ = statat(process, "fd", AtFlags::empty());
         }
     }
-}
-
-/// What this thread has used so far.
-fn cpu() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
 }

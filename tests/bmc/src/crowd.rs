@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use ipmi::datagrams::{Arrivals, Datagrams};
 use ipmi_proto::responder::{Account, Responder, Settings};
 use ipmi_proto::{AuthenticationType, CipherSuite, Frames, Password, Privilege, UserName};
 use tokio::sync::oneshot;
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::board::Board;
+use crate::loopback::{Arrivals, Loopback};
 
 /// Controllers that answer until this is dropped.
 #[derive(Debug)]
@@ -93,12 +93,14 @@ impl Crowd {
             let here = LocalSet::new();
             here.block_on(&runtime.expect("a runtime"), async move {
                 let (mut addresses, arrivals) = (Vec::new(), Rc::default());
-                for (number, (settings, board)) in running.into_iter().enumerate() {
-                    let socket = Datagrams::bind(address(number).into()).expect("a socket");
-                    addresses.push(socket.local_addr().expect("an address"));
-                    let seed = [u8::try_from(number % 251).unwrap_or_default() + 1; 32];
-                    let arrivals = Rc::clone(&arrivals);
-                    spawn_local(serve(Rc::new(socket), (settings, seed), board, network, arrivals));
+                let mut machines = running.into_iter().enumerate().peekable();
+                while machines.peek().is_some() {
+                    let socket = Loopback::bind().expect("a socket");
+                    let port = socket.port();
+                    let some = machines.by_ref().take(ON_ONE_SOCKET);
+                    let members: Vec<_> = some.map(|machine| Member::new(port, machine)).collect();
+                    addresses.extend(members.iter().map(|member| SocketAddr::from((member.address, port))));
+                    spawn_local(serve(Rc::new(socket), members, network, Rc::clone(&arrivals)));
                 }
                 report.send(addresses).expect("somebody waits for the addresses");
                 let _ = ended.await;
@@ -136,70 +138,125 @@ impl Drop for Crowd {
     }
 }
 
-/// All share the room for what arrives: each empties it before the next one has its turn.
-async fn serve(
-    socket: Rc<Datagrams>,
-    (settings, seed): (Settings, [u8; 32]),
+/// As many as never send more at once than a kernel keeps for everybody.
+const ON_ONE_SOCKET: usize = 32;
+
+/// A controller, and what it has to send.
+struct Member {
+    address: Ipv4Addr,
+    settings: Settings,
+    responder: Responder,
     board: Arc<Mutex<Board>>,
-    network: Network,
-    arrivals: Rc<RefCell<Arrivals>>,
-) {
-    let mut responder = Responder::new(settings.clone(), seed);
-    let port = socket.local_addr().map_or(1, |address| address.port());
-    let mut dice = Dice(u64::from(port) << 17 | 1);
-    // The first so many are in use; the others keep their memory.
-    let (mut answers, mut used): (Vec<(SocketAddr, Frames)>, usize) = (Vec::new(), 0);
-    while socket.readable().await.is_ok() {
-        let now = Instant::now();
-        {
-            let board = &mut *board.lock().expect("a board");
-            socket.take(&mut arrivals.borrow_mut(), |datagram, console| {
-                if used == 0 || answers.get(used - 1).is_some_and(|(before, _)| *before != console) {
-                    match answers.get_mut(used) {
-                        Some((free, _)) => *free = console,
-                        None => answers.push((console, Frames::new())),
-                    }
-                    used += 1;
-                }
-                let Some((_, answers)) = answers.get_mut(used - 1) else { return };
-                for _ in 0..dice.times(&network) {
-                    if board.silent_after.is_some_and(|after| board.commands >= after) {
-                        continue;
-                    }
-                    if board.starts_again_after.is_some_and(|after| board.commands >= after) {
-                        board.starts_again_after = None;
-                        responder = Responder::new(settings.clone(), [0x5a; 32]);
-                    }
-                    // What means nothing is not answered.
-                    let _ = responder.receive(datagram, board, now, answers);
-                }
-            });
+    dice: Dice,
+    /// By consoles. The first so many are in use; the others keep their memory.
+    answers: Vec<(SocketAddr, Frames)>,
+    used: usize,
+}
+
+impl Member {
+    fn new(port: u16, (number, (settings, board)): (usize, (Settings, Arc<Mutex<Board>>))) -> Self {
+        let seed = [u8::try_from(number % 251).unwrap_or_default() + 1; 32];
+        let address = address(number);
+        Self {
+            address,
+            responder: Responder::new(settings.clone(), seed),
+            settings,
+            board,
+            dice: Dice((u64::from(port) << 17) + (u64::from(u32::from(address)) << 40) + 1),
+            answers: Vec::new(),
+            used: 0,
         }
-        for (console, answers) in answers.iter_mut().take(std::mem::take(&mut used)) {
+    }
+
+    /// Takes what has come over the network from a console.
+    fn take<'d>(
+        &mut self,
+        datagrams: impl Iterator<Item = &'d [u8]>,
+        console: SocketAddr,
+        network: &Network,
+        now: Instant,
+    ) {
+        let Self { answers, responder, dice, .. } = self;
+        match answers.get_mut(self.used) {
+            Some((free, _)) => *free = console,
+            None => answers.push((console, Frames::new())),
+        }
+        let Some((_, answers)) = answers.get_mut(self.used) else { return };
+        self.used += 1;
+        let board = &mut *self.board.lock().expect("a board");
+        for datagram in datagrams {
+            for _ in 0..dice.times(network) {
+                if board.silent_after.is_some_and(|after| board.commands >= after) {
+                    continue;
+                }
+                if board.starts_again_after.is_some_and(|after| board.commands >= after) {
+                    board.starts_again_after = None;
+                    *responder = Responder::new(self.settings.clone(), [0x5a; 32]);
+                }
+                // What means nothing is not answered.
+                let _ = responder.receive(datagram, board, now, answers);
+            }
+        }
+    }
+
+    fn send(&mut self, socket: &Rc<Loopback>, network: &Network) {
+        for (console, answers) in self.answers.iter_mut().take(std::mem::take(&mut self.used)) {
             if network.is_perfect() {
-                socket.send(answers, *console).await;
+                socket.send(answers, self.address, *console);
             } else {
-                answers.iter().for_each(|answer| send_over(network, &mut dice, (&socket, *console), answer));
+                for answer in answers.iter() {
+                    send_over(network, &mut self.dice, socket, (self.address, *console), answer);
+                }
             }
             answers.clear();
         }
     }
 }
 
+/// All share the room for what arrives: each empties it before the next one has its turn.
+async fn serve(
+    socket: Rc<Loopback>,
+    mut members: Vec<Member>,
+    network: Network,
+    arrivals: Rc<RefCell<Arrivals>>,
+) {
+    let Some(first) = members.first().map(|member| u32::from(member.address)) else { return };
+    let mut touched = Vec::new();
+    loop {
+        let taken = socket.receive(&arrivals, |datagrams, to, console| {
+            let place = u32::from(to).checked_sub(first).and_then(|place| usize::try_from(place).ok());
+            let Some((place, member)) = place.and_then(|place| Some((place, members.get_mut(place)?))) else {
+                return;
+            };
+            member.take(datagrams, console, &network, Instant::now());
+            touched.push(place);
+        });
+        if taken.await.is_err() {
+            return;
+        }
+        for place in touched.drain(..) {
+            if let Some(member) = members.get_mut(place) {
+                member.send(&socket, &network);
+            }
+        }
+    }
+}
+
 /// Sends an answer once the network has taken its time, and as often as it does.
 fn send_over(
-    network: Network,
+    network: &Network,
     dice: &mut Dice,
-    (socket, console): (&Rc<Datagrams>, SocketAddr),
+    socket: &Rc<Loopback>,
+    (from, console): (Ipv4Addr, SocketAddr),
     answer: &[u8],
 ) {
-    for _ in 0..dice.times(&network) {
+    for _ in 0..dice.times(network) {
         let wait = network.delay + network.jitter.mul_f64(dice.fraction());
         let (socket, mut later) = (Rc::clone(socket), Frames::new());
         later.push(answer);
         spawn_local(async move {
             tokio::time::sleep(wait).await;
-            socket.send(&later, console).await;
+            socket.send(&later, from, console);
         });
     }
 }

@@ -8,6 +8,7 @@ mod board;
 mod crowd;
 mod guest;
 mod line;
+mod loopback;
 mod recording;
 
 use std::fs;
@@ -21,6 +22,7 @@ pub use board::{Board, Configuration};
 pub use crowd::{Crowd, Network, settings, settings_with_suites};
 pub use guest::Guest;
 pub use line::SerialLine;
+pub use loopback::{Arrivals, Loopback};
 pub use recording::{Flight, Recording};
 
 /// A running simulator; dropping it ends it.

@@ -1,0 +1,180 @@
+//! The datagrams of warm scans and nothing else: as many, as long, in the same flights, over the same sockets with the
+//! same batches, but nobody signs, encrypts, looks anything up or prints.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::{Command, Stdio};
+use std::rc::Rc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ipmi::datagrams::{Arrivals, Datagrams};
+use simulated_bmc::{Flight, Loopback, Recording};
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::task::{JoinSet, LocalSet, spawn_local};
+
+use crate::Result;
+
+/// Ends that answer to each flight what a controller has answered once, until this is dropped.
+pub(super) struct Controllers {
+    addresses: Vec<SocketAddr>,
+    end: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Controllers {
+    /// On such a socket as the crowd has, so many on each.
+    pub(super) fn start(count: u8) -> Result<Self> {
+        let runtime = runtime()?;
+        let numbers: Vec<u8> = (1..=count).collect();
+        let mut sockets = Vec::new();
+        let mut addresses = Vec::new();
+        for some in numbers.chunks(ON_ONE_SOCKET) {
+            let _inside = runtime.enter();
+            let socket = Loopback::bind()?;
+            let port = socket.port();
+            addresses.extend(some.iter().map(|number| SocketAddr::from(([127, 0, 0, *number], port))));
+            sockets.push(socket);
+        }
+        let (end, ended) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let (recording, arrivals) = (Rc::new(Recording::of_warm_scan()), Rc::default());
+            LocalSet::new().block_on(&runtime, async move {
+                for socket in sockets {
+                    spawn_local(answer(socket, Rc::clone(&recording), Rc::clone(&arrivals)));
+                }
+                let _ = ended.await;
+            });
+        });
+        Ok(Self { addresses, end: Some(end), thread: Some(thread) })
+    }
+
+    /// Seconds until a process has had all answers, from its start to its end.
+    pub(super) fn asked(&self) -> Result<f64> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(INSIDE).args(self.addresses.iter().map(ToString::to_string));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let begin = Instant::now();
+        let output = command.output()?;
+        let seconds = begin.elapsed().as_secs_f64();
+        if output.status.success() {
+            Ok(seconds)
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned().into())
+        }
+    }
+}
+
+impl Drop for Controllers {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn answer(socket: Loopback, recording: Rc<Recording>, arrivals: Rc<RefCell<simulated_bmc::Arrivals>>) {
+    let flights = recording.flights();
+    let mut places: HashMap<Ipv4Addr, Place> = HashMap::new();
+    let mut complete = Vec::new();
+    loop {
+        let taken = socket.receive(&arrivals, |datagrams, to, from| {
+            let place = places.entry(to).or_default();
+            if place.take(datagrams.len(), flights, |flight| flight.asked.len()) {
+                complete.push((to, from, place.flight));
+                place.flight = (place.flight + 1) % flights.len();
+            }
+        });
+        if taken.await.is_err() {
+            return;
+        }
+        for (to, from, flight) in complete.drain(..) {
+            socket.send(&flights[flight].answered, to, from);
+        }
+    }
+}
+
+/// Which flight is under way with somebody, and how much of it has arrived.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    flight: usize,
+    arrived: usize,
+}
+
+impl Place {
+    /// Whether the flight has arrived with that.
+    fn take(&mut self, count: usize, flights: &[Flight], of: impl Fn(&Flight) -> usize) -> bool {
+        self.arrived += count;
+        let is_complete = flights.get(self.flight).is_some_and(|flight| self.arrived == of(flight));
+        if is_complete {
+            self.arrived = 0;
+        }
+        is_complete
+    }
+}
+
+/// What the benches are started with to be the process that asks.
+pub(crate) const INSIDE: &str = "least-inside";
+
+/// Is that process: asks all of these addresses at the same time.
+pub(crate) fn inside(addresses: &[&str]) -> Result<()> {
+    let recording = Rc::new(Recording::of_warm_scan());
+    let addresses: std::result::Result<Vec<SocketAddr>, _> =
+        addresses.iter().map(|address| address.parse()).collect();
+    let addresses = addresses?;
+    LocalSet::new().block_on(&runtime()?, async {
+        let mut asking = JoinSet::new();
+        for members in addresses.chunks(SESSIONS_ON_ONE_SOCKET) {
+            let socket = Datagrams::bind(Ipv4Addr::UNSPECIFIED.into())?;
+            asking.spawn_local(ask(socket, members.to_vec(), Rc::clone(&recording)));
+        }
+        let all = async {
+            while let Some(one) = asking.join_next().await {
+                one??;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(LIMIT, all).await.map_err(|_| "a datagram was lost")?
+    })
+}
+
+async fn ask(socket: Datagrams, members: Vec<SocketAddr>, recording: Rc<Recording>) -> Result<()> {
+    let flights = recording.flights();
+    let first = flights.first().ok_or("nothing was recorded")?;
+    let mut places: HashMap<SocketAddr, Place> = HashMap::new();
+    for member in &members {
+        places.insert(*member, Place::default());
+        socket.send(&first.asked, *member).await;
+    }
+    let (mut arrivals, mut complete, mut left) = (Arrivals::default(), Vec::new(), members.len());
+    while left > 0 {
+        socket.readable().await?;
+        while socket.take(&mut arrivals, |_, from| {
+            let Some(place) = places.get_mut(&from) else { return };
+            if place.take(1, flights, |flight| flight.answered.len()) {
+                place.flight += 1;
+                complete.push((from, place.flight));
+            }
+        }) {}
+        for (member, flight) in complete.drain(..) {
+            match flights.get(flight) {
+                Some(next) => socket.send(&next.asked, member).await,
+                None => left -= 1,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn runtime() -> Result<Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+/// As many as the crowd has.
+const ON_ONE_SOCKET: usize = 32;
+/// As many as telarch has.
+const SESSIONS_ON_ONE_SOCKET: usize = 64;
+const LIMIT: Duration = Duration::from_secs(10);
