@@ -83,7 +83,7 @@ fn rows_are_printed_while_there_are_more_and_are_not_held() {
     assert!(held < MOST_HELD, "{held} KiB");
     drop(lines);
     let ended = program.wait_with_output().expect("it ends");
-    assert!(String::from_utf8_lossy(&ended.stderr).contains("cannot write"), "{ended:?}");
+    assert!(ended.status.success() && ended.stderr.is_empty(), "{ended:?}");
     assert!(many.is_free(), "the enumeration is still there");
 }
 
