@@ -147,11 +147,11 @@ impl Settings {
     /// Reads what [`write`](Self::write) wrote.
     pub(super) fn parse(text: &str) -> Self {
         let mut settings = Self::default();
-        // A line that goes on in the next one was written by somebody else (systemd.syntax(7)).
-        let lines = text.lines().filter(|line| !line.ends_with('\\'));
+        // A line that goes on in the next one was written by somebody else (systemd.syntax(7)), and so was one that
+        // would if blanks did not follow.
+        let lines = text.lines().map(trimmed).filter(|line| !line.ends_with('\\'));
         for (name, value) in lines.filter_map(|line| line.split_once('=')) {
-            // As systemd does; carriage returns are blanks.
-            let value = value.trim_matches([' ', '\t', '\r']);
+            let value = trimmed(value);
             match name {
                 "Description" => settings.description = Some(value.replace("%%", "%")),
                 // A line without words takes back what was set before.
@@ -163,6 +163,11 @@ impl Settings {
         }
         settings
     }
+}
+
+/// Without the blanks around it, as systemd has it; carriage returns are some.
+fn trimmed(text: &str) -> &str {
+    text.trim_matches([' ', '\t', '\r'])
 }
 
 /// A word of a command line, as systemd reads it (systemd.service(5), Command lines).
@@ -203,6 +208,17 @@ mod tests {
         }
         let user = Settings { user: Some("alice".to_owned()), ..Settings::default() };
         assert_eq!(Settings::parse("User= alice \r\r\r\n"), user);
+    }
+
+    #[test]
+    fn a_line_that_would_go_on_in_the_next_one_is_not_read() {
+        for line in ["Requires=a.servic\\", "Requires=a.servic\\ ", "Description=x\\\t", "User=alice\\\r"] {
+            assert_eq!(
+                Settings::parse(&format!("[Unit]\n{line}\nAfter=x\n")),
+                Settings::default(),
+                "{line:?}"
+            );
+        }
     }
 
     #[test]
