@@ -139,7 +139,7 @@ const PLACES: usize = 8;
 /// What may arrive in one piece: all that the kernel puts together.
 const LONGEST: usize = 1 << 16;
 /// More than are ever open.
-const MOST_TOGETHER: usize = 32;
+const MOST_TOGETHER: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -102,4 +102,4 @@ const RECEIVE_BUFFER: usize = 1 << 20;
 const PLACES: usize = 8;
 /// What may arrive in one piece: all that the kernel puts together.
 const LONGEST: usize = 1 << 16;
-const MOST_TOGETHER: usize = 32;
+const MOST_TOGETHER: usize = 64;

@@ -147,8 +147,8 @@ impl Login {
 pub struct Timing {
     /// For an answer to a command or to the whole login, with everything that is sent again meanwhile.
     pub limit: Duration,
-    /// How many requests may be open at the same time, 1 to 12: it begins with four, and there are fewer as soon as
-    /// an answer is lost.
+    /// How many requests may be open at the same time, 1 to 32: it begins with four, there are more as long as they
+    /// are answered, and fewer as soon as an answer is lost.
     pub open_requests: usize,
     /// How long a session may be idle until something is asked so that it stays: controllers end it after a minute.
     pub keep_alive: Duration,

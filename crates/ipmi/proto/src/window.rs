@@ -24,6 +24,11 @@ impl Window {
         Self { ahead: NARROW, behind: NARROW, ..Self::default() }
     }
 
+    /// How far ahead of the highest a number may be.
+    pub(crate) fn ahead(&self) -> u32 {
+        self.ahead
+    }
+
     /// Takes a number whose packet has been proven genuine.
     pub(crate) fn accept(&mut self, number: u32) -> Result<(), ProtoError> {
         if number == 0 {

@@ -74,7 +74,19 @@ impl Wire {
         out: &mut Vec<u8>,
     ) {
         self.sent = self.sent.wrapping_add(1).max(1);
-        let head = (self.outbound_id, self.sent);
+        self.seal_as(self.sent, (payload, content), initial_vector, out);
+    }
+
+    /// Puts a packet behind what is there under a number that may have been used, so that the other end takes one of
+    /// those that have it.
+    pub(crate) fn seal_as(
+        &self,
+        number: u32,
+        (payload, content): (Payload, &[u8]),
+        initial_vector: [u8; 16],
+        out: &mut Vec<u8>,
+    ) {
+        let head = (self.outbound_id, number);
         match &self.sealing {
             Sealing::RmcpPlus(keys) => packet::seal(keys, head, (payload, content), initial_vector, out),
             Sealing::Lan15(sealing) => lan15::seal(sealing, head, content, out),

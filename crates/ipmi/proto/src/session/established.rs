@@ -30,6 +30,8 @@ pub(super) struct Established {
     /// How many requests were sent, and the last of those that have been answered after they were sent once.
     asked: u64,
     answered: u64,
+    /// The controller has taken a packet with this number, or a higher one.
+    taken: u32,
     /// Whether the level of privilege was set: a session begins with that of a user.
     is_level_set: bool,
     /// When the controller last said something that was proven.
@@ -57,6 +59,8 @@ struct Open {
     number: SequenceNumber,
     /// The place of its last sending among those of all others.
     order: u64,
+    /// The lowest number of a packet that it was sent in.
+    packet: u32,
     /// Whether it was lost, and is sent again as soon as there is room.
     is_parked: bool,
     /// Whether it was sent before the level of privilege was set.
@@ -111,6 +115,7 @@ impl Established {
             sent_at: now,
             asked: 0,
             answered: 0,
+            taken: 0,
             is_level_set: false,
             heard_at: now,
             stage: Stage::Entering,
@@ -242,6 +247,7 @@ impl Established {
             request,
             number,
             order: self.asked,
+            packet: self.wire.sent,
             is_parked: false,
             is_early: !self.is_level_set,
             once,
@@ -252,6 +258,7 @@ impl Established {
             unanswered: 0,
             later: None,
         });
+        self.room.asked(self.under_way());
     }
 
     pub(super) fn receive(&mut self, frame: &Frame<'_>, now: Instant) -> Result<Done, ProtoError> {
@@ -271,6 +278,7 @@ impl Established {
         }
         let answer = Answer::decode(&self.plain.0)?;
         let Some((place, response)) = self.asked_for(answer) else { return Ok(Done::default()) };
+        self.taken = self.open.get(place).map_or(self.taken, |open| self.taken.max(open.packet));
         let may_repeat = self.open.get(place).is_some_and(|open| open.request.is_repeatable());
         if response.code.is_passing() && (may_repeat || response.code != CompletionCode::TIMEOUT) {
             self.is_later(place, response, now);
@@ -377,9 +385,11 @@ impl Established {
         let answered = self.answered;
         let lost = || open.iter().filter(|open| is_due(open) && open.later.is_none());
         let under_way = open.iter().filter(|open| !open.is_parked).count();
+        let mut is_quiet = false;
         if let Some(sent_at) = lost().filter(|open| open.order > answered).map(|open| open.sent_at).min() {
             self.round_trip.was_too_short();
-            if self.heard_at <= sent_at { self.room.silent(under_way) } else { self.room.lost(under_way) }
+            is_quiet = self.heard_at <= sent_at;
+            if is_quiet { self.room.silent(under_way) } else { self.room.lost(under_way) }
         } else if lost().next().is_some() {
             self.room.lost_by_chance(lost().count(), under_way);
         }
@@ -390,6 +400,10 @@ impl Established {
             open.unanswered += 1;
             if room > 0 || !matches!(open.purpose, Purpose::Caller(_)) {
                 room = room.saturating_sub(1);
+                // Every other time, because who is there may take one packet at a time only.
+                if is_quiet && open.unanswered.is_multiple_of(2) {
+                    out.extend(self.within_reach(open, entropy));
+                }
                 out.push_back(self.again(open, entropy, now));
             } else {
                 open.is_parked = true;
@@ -403,6 +417,34 @@ impl Established {
             (open.purpose, open.later.map(|(response, _)| response).ok_or(error))
         };
         Done { given_up: late.into_iter().map(outcome).collect(), is_silent, ..Done::default() }
+    }
+
+    /// A controller takes a packet only if its number is not too far ahead of the last that it has taken (IPMI 2.0,
+    /// 6.12.13). Where so many were sent since that all of those in between may be lost, nobody knows which one was the
+    /// last. So the request goes under several numbers as well that are that far apart: the controller takes one of
+    /// them, whichever it was, and then all that follow.
+    fn within_reach(&mut self, open: &mut Open, entropy: &mut Entropy) -> Vec<Vec<u8>> {
+        let (sent, reach) = (self.wire.sent, self.wire.received.ahead());
+        let unsure = sent.wrapping_sub(self.taken).min(reach * MOST_STEPS);
+        if open.once.is_some() || unsure < reach {
+            return Vec::new();
+        }
+        let first = sent.wrapping_sub(unsure);
+        let steps = (1..=unsure / reach).map(|step| first.wrapping_add(step * reach).max(1));
+        open.packet = open.packet.min(first.wrapping_add(reach));
+        let Self { wire, message: Scratch(message), .. } = self;
+        message.clear();
+        open.destination.encode(&open.request, open.number, message);
+        let seal = |number| {
+            let mut frame = Vec::new();
+            wire.seal_as(number, (Payload::Ipmi, message.as_slice()), entropy.draw(), &mut frame);
+            frame
+        };
+        let frames = steps.map(seal).collect();
+        if open.request.is_secret() {
+            message.zeroize();
+        }
+        frames
     }
 
     /// Sends one of those again that wait for room.
@@ -431,7 +473,7 @@ impl Established {
     }
 
     fn unused_number(&mut self) -> SequenceNumber {
-        // There are 64 numbers and at most ten open requests.
+        // There are 64 numbers, and fewer open requests.
         for _ in 0..64 {
             self.next = self.next.next();
             if self.open.iter().all(|open| open.number != self.next) {
@@ -468,6 +510,8 @@ impl Established {
 
 /// How often Close Session is sent again.
 const MOST_GOODBYES: u32 = 2;
+/// So many times as far ahead as a controller takes packets the packets may be that it has not taken.
+const MOST_STEPS: u32 = 4;
 const GET_DEVICE_ID: u8 = 0x01;
 const DUPLICATE: u8 = 0xcf;
 /// How long what takes its time is waited for at least.

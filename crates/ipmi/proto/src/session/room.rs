@@ -6,6 +6,8 @@ pub(super) struct Room {
     now: usize,
     /// More than this was too much, or nobody has tried.
     ceiling: usize,
+    /// The most that were open at the same time.
+    tried: usize,
     answered_in_a_row: usize,
     /// For losses that may be chance: answers earn it.
     credit: usize,
@@ -14,7 +16,8 @@ pub(super) struct Room {
 impl Room {
     /// What it begins with: fewer than may be, unless the controller is known to keep up with more.
     pub(super) fn new(known: Option<usize>) -> Self {
-        Self { now: known.unwrap_or(FIRST).clamp(1, MOST), ceiling: MOST, answered_in_a_row: 0, credit: MOST }
+        let now = known.unwrap_or(FIRST).clamp(1, MOST);
+        Self { now, ceiling: MOST, tried: 0, answered_in_a_row: 0, credit: CREDIT }
     }
 
     /// How many may be open.
@@ -27,11 +30,17 @@ impl Room {
         open < self.now.min(limit.clamp(1, MOST))
     }
 
+    /// So many are open, with one that was asked just now.
+    pub(super) fn asked(&mut self, open: usize) {
+        self.tried = self.tried.max(open);
+    }
+
     pub(super) fn answered(&mut self) {
         self.answered_in_a_row += 1;
-        self.credit = (self.credit + 1).min(MOST);
+        self.credit = (self.credit + 1).min(CREDIT);
         if self.now < self.ceiling {
-            self.now += 1;
+            // Who has been asked one thing at a time only has not shown that it keeps up with many.
+            self.now += usize::from(self.now < self.tried * 2);
         } else if self.ceiling < MOST && self.answered_in_a_row.is_multiple_of(PATIENCE) {
             self.ceiling += 1;
         }
@@ -57,8 +66,7 @@ impl Room {
         }
     }
 
-    /// Nothing is heard at all: one at a time is enough to find out when that ends, and the numbers of packets stay in
-    /// the window of the controller.
+    /// Nothing is heard at all: one at a time is enough to find out when that ends.
     pub(super) fn silent(&mut self, open: usize) {
         self.lost(open);
         self.now = 1;
@@ -73,9 +81,10 @@ impl Room {
 }
 
 const FIRST: usize = 4;
-/// Of the fifteen packets that may be ahead of the last one that has arrived (IPMI 2.0, 6.12.13), so that three more
-/// can ask whether the controller is still there.
-pub(super) const MOST: usize = 12;
+/// Half of the numbers that tell the answers apart, so that one that is late is not taken for another.
+pub(super) const MOST: usize = 32;
+/// A third of so many may be lost in a row until that is no chance any more.
+const CREDIT: usize = 12;
 /// After so many answers in a row one more is tried.
 const PATIENCE: usize = 8;
 
@@ -87,8 +96,11 @@ mod tests {
     fn a_loss_halves_what_is_open_and_it_grows_back_slowly() {
         let mut room = Room::new(None);
         assert!(room.is_free(3, 8) && !room.is_free(4, 8) && !room.is_free(2, 2) && room.is_free(0, 0));
+        room.asked(4);
+        (0..4).for_each(|_| room.answered());
+        room.asked(8);
         (0..10).for_each(|_| room.answered());
-        assert!(room.is_free(11, 99) && !room.is_free(12, 99) && !room.is_free(8, 8));
+        assert!(room.is_free(15, 99) && !room.is_free(16, 99) && !room.is_free(8, 8));
         room.lost(12);
         assert!(room.is_free(5, 99) && !room.is_free(6, 99));
         (0..7).for_each(|_| room.answered());
@@ -99,6 +111,19 @@ mod tests {
         assert!(room.is_free(0, 8) && !room.is_free(1, 8));
         room.is_at_work();
         assert!(room.is_free(0, 8) && !room.is_free(1, 8));
+    }
+
+    #[test]
+    fn it_is_not_more_than_twice_what_was_tried() {
+        let mut room = Room::new(None);
+        room.asked(1);
+        (0..100).for_each(|_| room.answered());
+        assert_eq!(room.now(), 4);
+        for (asked, now) in [(4, 8), (7, 14), (5, 14), (14, 28), (28, MOST), (MOST, MOST)] {
+            room.asked(asked);
+            (0..100).for_each(|_| room.answered());
+            assert_eq!(room.now(), now);
+        }
     }
 
     #[test]
@@ -119,6 +144,7 @@ mod tests {
     #[test]
     fn one_that_was_alone_was_not_too_many_and_silence_is_asked_one_at_a_time() {
         let mut room = Room::new(Some(8));
+        room.asked(8);
         room.lost(1);
         assert_eq!(room.now(), 8);
         room.silent(8);
