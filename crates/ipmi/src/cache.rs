@@ -84,26 +84,30 @@ impl RecordCache {
                 return None;
             }
         };
-        let Some(Packed { key, pace, records }) = unpacked(&octets, place) else {
+        let unpacked = unpacked(&octets, place).and_then(|Packed { key, pace, records, model }| {
+            let of_model = || Some(self.decode(model, &parts(records)?));
+            Some((key, pace, self.of_model(model).or_else(of_model)?))
+        });
+        let Some((key, pace, records)) = unpacked else {
             debug!(path = %path.display(), "Records of the cache are damaged");
             return None;
         };
-        let known = Arc::new(Known { key: key.to_vec(), pace, records: self.decoded(&records) });
+        let known = Arc::new(Known { key: key.to_vec(), pace, records });
         self.remember(place, &known);
         Some(known)
     }
 
     /// What these octets say, worked out once for all controllers that have the same.
-    pub(crate) fn decoded(&self, octets: &[impl AsRef<[u8]>]) -> Arc<Vec<Record>> {
-        let mut hash = Sha256::new();
-        for record in octets.iter().map(AsRef::as_ref) {
-            hash.update(record.len().to_le_bytes());
-            hash.update(record);
-        }
-        let model = hash.finalize().into();
-        if let Some(known) = self.memory().models.get(&model).and_then(Weak::upgrade) {
-            return known;
-        }
+    pub(crate) fn decoded(&self, octets: &[Vec<u8>]) -> Arc<Vec<Record>> {
+        let model = Sha256::digest(joined(octets).unwrap_or_else(|| octets.concat())).into();
+        self.of_model(model).unwrap_or_else(|| self.decode(model, octets))
+    }
+
+    fn of_model(&self, model: [u8; 32]) -> Option<Arc<Vec<Record>>> {
+        self.memory().models.get(&model).and_then(Weak::upgrade)
+    }
+
+    fn decode(&self, model: [u8; 32], octets: &[impl AsRef<[u8]>]) -> Arc<Vec<Record>> {
         let records = Arc::new(decoded(octets));
         let mut memory = self.memory();
         if memory.models.len() >= MOST_IN_MEMORY {
@@ -114,8 +118,9 @@ impl RecordCache {
     }
 
     /// Keeps what is known of a controller now; that this fails is no reason to fail.
-    pub(crate) fn keep(&self, place: Place, known: Known, octets: &[impl AsRef<[u8]>]) {
-        let packed = packed(place, &Packed { key: &known.key, pace: known.pace, records: refs(octets) });
+    pub(crate) fn keep(&self, place: Place, known: Known, octets: &[Vec<u8>]) {
+        let packed =
+            joined(octets).and_then(|records| packed(place, &Packed::new(&known.key, known.pace, &records)));
         self.remember(place, &Arc::new(known));
         let (Some(folder), Some(packed)) = (&self.folder, packed) else { return };
         if let Err(error) = self.write(folder, place, &packed) {
@@ -191,20 +196,19 @@ fn private(folder: &Path) -> io::Result<File> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    own(
-        File::options().read(true).custom_flags((OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed()),
-        folder,
-    )
+    let flags = (OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed();
+    let (opened, _) = own(File::options().read(true).custom_flags(flags), folder)?;
+    Ok(opened)
 }
 
 /// Opens something that is this user's, and that nobody else can write.
-fn own(options: &fs::OpenOptions, path: &Path) -> io::Result<File> {
+fn own(options: &fs::OpenOptions, path: &Path) -> io::Result<(File, fs::Metadata)> {
     let opened = options.open(path)?;
     let facts = opened.metadata()?;
     if facts.uid() != rustix::process::geteuid().as_raw() || facts.mode() & 0o022 != 0 {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "others can write there"));
     }
-    Ok(opened)
+    Ok((opened, facts))
 }
 
 /// Removes a quarter of the files of controllers, those that were written first; how many are left.
@@ -232,19 +236,15 @@ fn file_name(place: Place) -> String {
 
 const SUFFIX: &str = "sdr";
 
-fn refs(octets: &[impl AsRef<[u8]>]) -> Vec<&[u8]> {
-    octets.iter().map(AsRef::as_ref).collect()
-}
-
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     // What somebody else has laid there may be a pipe, or lead to one.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file = own(File::options().read(true).custom_flags(flags), path)?;
-    if !file.metadata()?.is_file() {
+    let (file, facts) = own(File::options().read(true).custom_flags(flags), path)?;
+    if !facts.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
     }
     // As long as it says it is; it is a hash that tells whether it is whole.
-    let length = file.metadata()?.len().min(LONGEST_FILE + 1);
+    let length = facts.len().min(LONGEST_FILE + 1);
     let mut octets = vec![0; usize::try_from(length).unwrap_or_default()];
     let read = (&file).read(&mut octets)?;
     octets.truncate(read);
@@ -254,26 +254,27 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// What a file says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packed<'o> {
-    pub(crate) key: &'o [u8],
-    pub(crate) pace: u8,
-    pub(crate) records: Vec<&'o [u8]>,
+    key: &'o [u8],
+    pace: u8,
+    /// The octets of all of them, [`joined`].
+    pub(crate) records: &'o [u8],
+    /// Their hash: controllers of one model have the same.
+    model: [u8; 32],
 }
 
-/// The mark of the format; the place, the key, the pace and each record, with their lengths; and a hash over all that.
+impl<'o> Packed<'o> {
+    fn new(key: &'o [u8], pace: u8, records: &'o [u8]) -> Self {
+        Self { key, pace, records, model: Sha256::digest(records).into() }
+    }
+}
+
+/// The mark of the format; the place, the key and the pace, with their lengths; each record with its length; the hash of
+/// the records; and one over all but them.
 pub(crate) fn packed(place: Place, file: &Packed<'_>) -> Option<Vec<u8>> {
     let (place, pace) = (place.octets(), [file.pace]);
-    let mut octets = MARK.to_vec();
-    for part in [&place, file.key, &pace].into_iter().chain(file.records.iter().copied()) {
-        octets.extend(u16::try_from(part.len()).ok()?.to_le_bytes());
-        octets.extend(part);
-    }
-    let octets = with_hash(octets);
+    let head = [MARK, &joined(&[&place, file.key, &pace])?].concat();
+    let octets = with_hashes(&head, file);
     (octets.len() as u64 <= LONGEST_FILE).then_some(octets)
-}
-
-pub(crate) fn with_hash(mut octets: Vec<u8>) -> Vec<u8> {
-    octets.extend(Sha256::digest(&octets));
-    octets
 }
 
 /// What a file says, if it is whole and of this place.
@@ -282,19 +283,54 @@ pub(crate) fn unpacked(octets: &[u8], place: Place) -> Option<Packed<'_>> {
         return None;
     }
     let (content, hash) = octets.split_last_chunk::<32>()?;
-    if Sha256::digest(content)[..] != hash[..] {
-        return None;
+    let (content, model) = content.split_last_chunk::<32>()?;
+    let (head, of, file) = fields(content)?;
+    let is_whole = file.model == *model && hash_of(head, model) == *hash;
+    (is_whole && *of == place.octets()).then_some(file)
+}
+
+/// What comes before the hashes: all before the records, the place in it, and what the file says.
+pub(crate) fn fields(content: &[u8]) -> Option<(&[u8], &[u8], Packed<'_>)> {
+    let (place, rest) = part(content.strip_prefix(MARK)?)?;
+    let (key, rest) = part(rest)?;
+    let (pace, records) = part(rest)?;
+    let (head, [pace]) = (content.strip_suffix(records)?, pace) else { return None };
+    Some((head, place, Packed::new(key, *pace, records)))
+}
+
+pub(crate) fn with_hashes(head: &[u8], file: &Packed<'_>) -> Vec<u8> {
+    [head, file.records, &file.model, &hash_of(head, &file.model)].concat()
+}
+
+fn hash_of(head: &[u8], model: &[u8; 32]) -> [u8; 32] {
+    Sha256::new().chain_update(head).chain_update(model).finalize().into()
+}
+
+/// Each with its length before it; none if one is longer than that can say.
+fn joined(parts: &[impl AsRef<[u8]>]) -> Option<Vec<u8>> {
+    let mut octets = Vec::with_capacity(parts.iter().map(|part| 2 + part.as_ref().len()).sum());
+    for part in parts.iter().map(AsRef::as_ref) {
+        octets.extend(u16::try_from(part.len()).ok()?.to_le_bytes());
+        octets.extend(part);
     }
-    let mut rest = content.strip_prefix(MARK)?;
-    let mut parts = Vec::with_capacity(64);
-    while let Some((length, after)) = rest.split_first_chunk::<2>() {
-        let (part, after) = after.split_at_checked(u16::from_le_bytes(*length).into())?;
-        parts.push(part);
+    Some(octets)
+}
+
+/// The first of those, and what follows it.
+fn part(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = octets.split_first_chunk::<2>()?;
+    rest.split_at_checked(u16::from_le_bytes(*length).into())
+}
+
+/// All of those.
+pub(crate) fn parts(octets: &[u8]) -> Option<Vec<&[u8]>> {
+    let (mut parts, mut rest) = (Vec::new(), octets);
+    while !rest.is_empty() {
+        let (one, after) = part(rest)?;
+        parts.push(one);
         rest = after;
     }
-    let ([of, key, [pace]], true) = (parts.first_chunk::<3>()?, rest.is_empty()) else { return None };
-    let (key, pace) = (*key, *pace);
-    (*of == place.octets()).then(|| Packed { key, pace, records: parts.split_off(3) })
+    Some(parts)
 }
 
 impl Place {
@@ -306,7 +342,7 @@ impl Place {
     }
 }
 
-const MARK: &[u8] = b"telarch sdr 2\n";
+const MARK: &[u8] = b"telarch sdr 3\n";
 const LONGEST_FILE: u64 = 4 << 20;
 const MOST_FILES: usize = 4_096;
 const MOST_IN_MEMORY: usize = 1_024;
@@ -321,7 +357,10 @@ mod tests {
 
     #[test]
     fn what_is_damaged_or_of_another_place_is_not_found() {
-        let file = Packed { key: b"key", pace: 7, records: vec![&[1, 2, 3], &[], &[4; 300]] };
+        let all = [vec![1, 2, 3], vec![], vec![4; 300]];
+        let records = joined(&all).unwrap();
+        assert_eq!(parts(&records), Some(all.iter().map(Vec::as_slice).collect()));
+        let file = Packed::new(b"key", 7, &records);
         let packed = packed(there(), &file).unwrap();
         assert_eq!(unpacked(&packed, there()), Some(file));
         assert_eq!(unpacked(&packed, Place::Here), None);

@@ -247,7 +247,7 @@ mod tests {
             let asked = Asked { destination, net_fn, command, data, privilege: Privilege::Administrator };
             let mut data = Vec::new();
             let code = self.board.lock().unwrap().answer(&asked, &mut data);
-            self.answers.lock().unwrap().push_back((id, Response { code, data }));
+            self.answers.lock().unwrap().push_back((id, Response { code, data: data.into() }));
             self.theirs.send(b"!").map(drop)
         }
 

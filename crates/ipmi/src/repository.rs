@@ -9,7 +9,7 @@ use ipmi_proto::device_id::GetDeviceId;
 use ipmi_proto::device_sdr::{DeviceSdrInfo, GetDeviceSdrInfo};
 use ipmi_proto::sdr::{Body, Record, Sensor};
 use ipmi_proto::storage::{GetSdrRepositoryInfo, RepositoryInfo};
-use ipmi_proto::{Command as _, CompletionCode, Destination};
+use ipmi_proto::{Command as _, CompletionCode, Data, Destination};
 use tracing::debug;
 
 use self::ahead::{Reader, Source};
@@ -24,7 +24,7 @@ pub(crate) struct Holdings {
     /// sensors are.
     address: Option<SocketAddr>,
     /// The answer to Get Device ID, in which the firmware is.
-    identity: Vec<u8>,
+    identity: Data,
     guid: Option<[u8; 16]>,
     repository: Option<RepositoryInfo>,
     device: Option<DeviceSdrInfo>,
@@ -98,17 +98,40 @@ impl Holdings {
         let says_when =
             |(added, erased): (u32, u32)| [added, erased].iter().any(|stamp| !matches!(*stamp, 0 | u32::MAX));
         // A repository that has never changed, by its own words, says nothing.
-        let repository = match self.repository {
-            Some(info) if !says_when(info.stamps) && info.records > 0 => return None,
-            Some(info) => Some((info.records, info.stamps)),
-            None => None,
-        };
+        if self.repository.is_some_and(|info| !says_when(info.stamps) && info.records > 0) {
+            return None;
+        }
+        let mut key = Vec::with_capacity(USUAL_KEY);
+        match self.address {
+            None => key.push(0),
+            Some(SocketAddr::V4(address)) => {
+                key.push(4);
+                key.extend(address.ip().octets());
+                key.extend(address.port().to_le_bytes());
+            }
+            Some(SocketAddr::V6(address)) => {
+                key.push(6);
+                key.extend(address.ip().octets());
+                key.extend(address.port().to_le_bytes());
+                key.extend(address.scope_id().to_le_bytes());
+            }
+        }
+        key.push(u8::from(self.guid.is_some()));
+        key.extend(self.guid.iter().flatten());
+        key.push(u8::from(self.repository.is_some()));
+        if let Some(RepositoryInfo { records, stamps: (added, erased) }) = self.repository {
+            key.extend(records.to_le_bytes());
+            key.extend([added, erased].map(u32::to_le_bytes).as_flattened());
+        }
         // What the device has of its own and never changes is part of its firmware.
-        let device = self.device.map(|info| (info.records, info.stamp));
-        let (address, guid) = (self.address, self.guid.map(u128::from_be_bytes));
-        let said = format!("{address:?} {guid:x?} {repository:?} {device:?} ");
+        key.push(self.device.map_or(0, |device| 1 + u8::from(device.stamp.is_some())));
+        if let Some(DeviceSdrInfo { records, stamp }) = self.device {
+            key.push(records);
+            key.extend(stamp.map(u32::to_le_bytes).iter().flatten());
+        }
         // What has any length is last, so that no two keys are the same whose parts are not.
-        Some([said.as_bytes(), &self.identity].concat())
+        key.extend_from_slice(&self.identity);
+        Some(key)
     }
 }
 
@@ -132,6 +155,9 @@ pub(crate) fn decoded(octets: &[impl AsRef<[u8]>]) -> Vec<Record> {
     }
     records
 }
+
+/// Octets of a key, mostly.
+const USUAL_KEY: usize = 64;
 
 /// What a controller that does not know the command has none of.
 fn there<T>(answer: Result<T, IpmiError>) -> Result<Option<T>, IpmiError> {

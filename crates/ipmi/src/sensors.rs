@@ -15,8 +15,8 @@ use crate::{Connection, IpmiError};
 /// A sensor with what it says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
-    /// The sensor.
-    pub sensor: Sensor,
+    /// The sensor, which may be that of many controllers of one model.
+    pub sensor: Arc<Sensor>,
     /// What it says; none if it cannot be read now, or is another controller's.
     pub reading: Option<Reading>,
 }
@@ -123,7 +123,7 @@ impl Connection {
             _ => None,
         });
         let measured: Vec<Measured> =
-            sensors.flatten().map(|sensor| Measured { sensor: sensor.clone(), reading: None }).collect();
+            sensors.flatten().map(|sensor| Measured { sensor: Arc::clone(sensor), reading: None }).collect();
         // Of another controller one sensor is asked for first: if it does not answer, the others need not be waited
         // for, too.
         let mut met = HashSet::new();
@@ -154,10 +154,12 @@ impl Connection {
         if !then.is_empty() {
             self.take_readings(self.ask_for_readings(then), &mut measured).await?;
         }
-        for Measured { sensor, reading } in &mut measured {
+        for Measured { sensor, reading } in measured.iter_mut().filter(|one| one.sensor.by_reading.is_some())
+        {
             let reading = reading.as_ref().and_then(|reading| reading.value);
             let thresholds = sensor.thresholds;
-            self.learn_factors(sensor, reading.into_iter().chain(thresholds.into_iter().flatten())).await?;
+            let raws = reading.into_iter().chain(thresholds.into_iter().flatten());
+            self.learn_factors(Arc::make_mut(sensor), raws).await?;
         }
         Ok(measured)
     }

@@ -63,7 +63,7 @@ pub use frames::Frames;
 pub use keys::{GroupKey, Password, UserName};
 pub use lan15::AuthenticationType;
 pub use linear::{AnalogFormat, Factors, Linearization, Quantity};
-pub use message::{CompletionCode, NetFn, Request, Response};
+pub use message::{CompletionCode, Data, NetFn, Request, Response};
 pub use protection::Protection;
 pub use rakp::{Privilege, Stage, Status};
 pub use rmcp::{Pong, ping, pong};

@@ -5,9 +5,11 @@ use std::fmt;
 use zeroize::Zeroize as _;
 
 mod call;
+mod data;
 mod repetition;
 
 pub(crate) use self::call::Call;
+pub use self::data::Data;
 use crate::destination::SEND_MESSAGE;
 use crate::octets::Octets;
 use crate::{Destination, ProtoError};
@@ -59,14 +61,14 @@ pub struct Request {
     /// Its number in the group.
     pub command: u8,
     /// What follows it.
-    pub data: Vec<u8>,
+    pub data: Data,
 }
 
 impl Request {
     /// A command for the controller itself.
     #[must_use]
     pub fn new(net_fn: NetFn, command: u8, data: &[u8]) -> Self {
-        Self { net_fn, command, data: data.to_vec() }
+        Self { net_fn, command, data: data.into() }
     }
 
     /// Whether it carries a secret, as Set User Password and Set Channel Security Keys do, also on their way to
@@ -108,20 +110,20 @@ pub struct Response {
     /// Whether it was done.
     pub code: CompletionCode,
     /// What follows the code.
-    pub data: Vec<u8>,
+    pub data: Data,
 }
 
 impl Response {
     /// It was done, and this is what came of it.
     #[must_use]
-    pub fn done(data: Vec<u8>) -> Self {
-        Self { code: CompletionCode::OK, data }
+    pub fn done(data: impl Into<Data>) -> Self {
+        Self { code: CompletionCode::OK, data: data.into() }
     }
 
     /// It was not done, by the number of the completion code.
     #[must_use]
     pub fn refusal(code: u8) -> Self {
-        Self { code: CompletionCode(code), data: Vec::new() }
+        Self { code: CompletionCode(code), data: Data::default() }
     }
 }
 
@@ -152,7 +154,7 @@ impl Answer {
             net_fn,
             command,
             number: SequenceNumber(number >> 2),
-            response: Response { code: CompletionCode(code), data: data.to_vec() },
+            response: Response { code: CompletionCode(code), data: data.into() },
         })
     }
 
@@ -301,7 +303,7 @@ mod tests {
             net_fn: NetFn::CHASSIS,
             command: 1,
             number: SequenceNumber(63),
-            response: Response { code: CompletionCode(0), data: vec![1, 2, 3] },
+            response: Response::done(vec![1, 2, 3]),
         };
         let request = Request::new(answer.net_fn, answer.command, &[]).encode(answer.number);
         let mut message = Vec::new();

@@ -148,7 +148,7 @@ pub fn answers(octets: &[u8], now: Instant) {
     for piece in octets.split(|octet| *octet == 0xfe).take(16) {
         let [to, bit, code, data @ ..] = piece else { continue };
         let data = data.get(..data.len().min(64)).unwrap_or_default();
-        device.0 = Response { code: CompletionCode(*code), data: data.to_vec() };
+        device.0 = Response { code: CompletionCode(*code), data: (*data).into() };
         let there = || Destination::on_channel(0, 0x72, to >> 2 & 3);
         let destination = match to & 3 {
             0 => Destination::unit(to >> 2 & 3),

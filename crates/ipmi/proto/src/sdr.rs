@@ -4,6 +4,7 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::linear::{self, AnalogFormat, Factors, Linearization, Quantity};
 use crate::octets::Octets;
@@ -26,9 +27,9 @@ pub struct Record {
 #[non_exhaustive]
 pub enum Body {
     /// A sensor that can be read, or several that differ in their numbers only.
-    Sensors(Vec<Sensor>),
+    Sensors(Vec<Arc<Sensor>>),
     /// A sensor that only sends events; it cannot be read.
-    EventOnly(Sensor),
+    EventOnly(Arc<Sensor>),
     /// A device with an inventory.
     Fru {
         /// Its number on the controller; none if it is behind another bus.
@@ -260,9 +261,9 @@ impl Record {
         let body = octets.take(length.into())?;
         let octets = Octets::new("a record of the repository", body);
         let body = match kind {
-            0x01 => Body::Sensors(vec![full(octets)?]),
-            0x02 => Body::Sensors(compact(octets)?),
-            0x03 => Body::EventOnly(event_only(octets)?),
+            0x01 => Body::Sensors(vec![Arc::new(full(octets)?)]),
+            0x02 => Body::Sensors(compact(octets)?.into_iter().map(Arc::new).collect()),
+            0x03 => Body::EventOnly(Arc::new(event_only(octets)?)),
             0x11 => fru(octets)?,
             0x12 => controller(octets)?,
             _ => Body::Other { kind, octets: body.to_vec() },
@@ -590,6 +591,7 @@ mod tests {
                 _ => None,
             })
             .flatten()
+            .map(|sensor| &**sensor)
             .collect();
         assert_eq!(sensors.len(), 29);
         let of = |name: &str| *sensors.iter().find(|sensor| sensor.name == name).unwrap();

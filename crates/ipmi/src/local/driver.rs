@@ -88,7 +88,7 @@ impl Transport for OpenIpmi {
         }
         let octets = data.get(..usize::from(received.message.length)).unwrap_or_default();
         let (code, data) = octets.split_first().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-        Ok((received.id as i64, Response { code: CompletionCode(*code), data: data.to_vec() }))
+        Ok((received.id as i64, Response { code: CompletionCode(*code), data: data.into() }))
     }
 }
 

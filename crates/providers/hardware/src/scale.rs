@@ -146,7 +146,7 @@ mod tests {
             let record = ipmi::proto::sdr::Record::decode(record).unwrap();
             if let ipmi::proto::sdr::Body::Sensors(sensors) = record.body {
                 let sensor = sensors.into_iter().next().unwrap();
-                return Scale::of(&Sensor { factors: Some(factors), ..sensor }).unwrap();
+                return Scale::of(&Sensor { factors: Some(factors), ..(*sensor).clone() }).unwrap();
             }
         }
     }

@@ -383,7 +383,7 @@ impl Action {
                         data.len()
                     )));
                 }
-                Self::Raw(Request { net_fn, command: octet(command)?, data })
+                Self::Raw(Request { net_fn, command: octet(command)?, data: data.into() })
             }
             ("raw", _) => return Err(wrong("raw: which network function and command?")),
             (

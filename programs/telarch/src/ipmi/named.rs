@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use ipmi::proto::sdr::{Body, Record, Sensor};
 use ipmi::proto::{Destination, ProtoError, codes};
@@ -9,7 +10,7 @@ use ipmi::{Connection, IpmiError};
 
 /// A sensor, and whom to ask about it.
 pub(super) struct Named {
-    pub(super) sensor: Sensor,
+    pub(super) sensor: Arc<Sensor>,
     pub(super) place: Destination,
 }
 
@@ -23,14 +24,14 @@ impl Named {
     ) -> Result<Self, IpmiError> {
         let records = bmc.records().await?;
         let titles = Titles::of(of_records(&records));
-        let is_called = |sensor: &&Sensor| {
+        let is_called = |sensor: &&Arc<Sensor>| {
             sensor.name == name || titles.title(sensor) == name || number(sensor).eq_ignore_ascii_case(name)
         };
-        let found: Vec<&Sensor> =
+        let found: Vec<&Arc<Sensor>> =
             of_records(&records).filter(is_called).filter(|sensor| will_do(sensor)).collect();
         let sensor = match found.as_slice() {
             [] => return Err(ProtoError::Absent { what }.into()),
-            [sensor] => (*sensor).clone(),
+            [sensor] => Arc::clone(sensor),
             several => {
                 let known =
                     several.iter().map(|sensor| format!("{:?} or {}", titles.title(sensor), number(sensor)));
@@ -54,7 +55,7 @@ pub(super) struct Titles {
 }
 
 impl Titles {
-    pub(super) fn of<'s>(sensors: impl IntoIterator<Item = &'s Sensor>) -> Self {
+    pub(super) fn of<'s>(sensors: impl IntoIterator<Item = &'s Arc<Sensor>>) -> Self {
         let mut seen = HashSet::new();
         let again = sensors.into_iter().filter(|sensor| !seen.insert(sensor.name.as_str()));
         Self { shared: again.map(|sensor| sensor.name.clone()).collect() }
@@ -76,7 +77,7 @@ impl Titles {
 }
 
 /// All sensors that records describe.
-pub(super) fn of_records(records: &[Record]) -> impl Iterator<Item = &Sensor> {
+pub(super) fn of_records(records: &[Record]) -> impl Iterator<Item = &Arc<Sensor>> {
     records.iter().flat_map(|record| match &record.body {
         Body::Sensors(sensors) => sensors.as_slice(),
         Body::EventOnly(sensor) => std::slice::from_ref(sensor),

@@ -182,8 +182,8 @@ pub(super) fn line(row: &Row) -> String {
 fn described<'r>(event: &SelEvent, sensors: &'r [Record]) -> Option<&'r Sensor> {
     let [owner, unit] = event.generator;
     let is_it =
-        |sensor: &&Sensor| (sensor.owner, sensor.unit, sensor.number) == (owner, unit & 3, event.sensor);
-    of_records(sensors).find(is_it)
+        |sensor: &&Arc<Sensor>| (sensor.owner, sensor.unit, sensor.number) == (owner, unit & 3, event.sensor);
+    of_records(sensors).find(is_it).map(|sensor| &**sensor)
 }
 
 fn happened(event: &SelEvent, sensor: Option<&Sensor>) -> String {

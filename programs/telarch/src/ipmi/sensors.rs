@@ -8,7 +8,7 @@ use ipmi::{Connection, IpmiError, Measured, Standing};
 use serde_json::Value;
 
 use super::many::Question;
-use super::named::{Titles, number};
+use super::named::Titles;
 use super::report::{Answer, Format, Row};
 use crate::pattern::fits;
 
@@ -86,7 +86,7 @@ fn add_line(text: &mut String, measured: &Measured, titles: &Titles) {
     let Measured { sensor, reading } = measured;
     add_cell(text, 16, |text| text.push_str(&titles.title(sensor)));
     // Writing to a text does not fail.
-    let _ = write!(text, " | {} | ", number(sensor));
+    let _ = write!(text, " | {:02X}h | ", sensor.number);
     add_cell(text, 17, |text| match (measured.quantity(), reading) {
         (Some(quantity), _) => {
             let _ = write!(text, "{quantity} {}", sensor.units);

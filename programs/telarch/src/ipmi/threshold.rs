@@ -1,5 +1,7 @@
 //! `telarch ipmi threshold`.
 
+use std::sync::Arc;
+
 use ipmi::proto::sdr::Sensor;
 use ipmi::proto::threshold::Threshold;
 use ipmi::proto::{Privilege, ProtoError};
@@ -46,14 +48,15 @@ impl Question for Thresholds {
         let Named { mut sensor, place } = Named::find(bmc, &self.sensor, what, Sensor::is_threshold).await?;
         if let Some((threshold, value)) = self.set {
             // Of one that is not linear each raw value has to be asked for.
-            bmc.learn_factors(&mut sensor, 0..=u8::MAX).await?;
+            bmc.learn_factors(Arc::make_mut(&mut sensor), 0..=u8::MAX).await?;
             let raw = sensor
                 .nearest(value)
                 .ok_or(ProtoError::Absent { what: "a raw value for this, which the sensor can measure," })?;
             bmc.set_threshold(place, sensor.number, (threshold, raw)).await?;
         }
         let read = bmc.thresholds(place, sensor.number).await?;
-        bmc.learn_factors(&mut sensor, Threshold::ALL.into_iter().filter_map(|one| read.of(one))).await?;
+        let raws = Threshold::ALL.into_iter().filter_map(|one| read.of(one));
+        bmc.learn_factors(Arc::make_mut(&mut sensor), raws).await?;
         let fields = Threshold::ALL.map(|threshold| {
             let value = read.of(threshold).and_then(|raw| sensor.quantity(raw));
             (

@@ -98,7 +98,7 @@ impl Command for DeleteSelEntry {
 
     fn request(&self) -> Request {
         let data = [self.reservation.to_le_bytes(), self.record.to_le_bytes()].concat();
-        Request { net_fn: NetFn::STORAGE, command: 0x46, data }
+        Request { net_fn: NetFn::STORAGE, command: 0x46, data: data.into() }
     }
 
     fn reply(&self, octets: &[u8]) -> Result<u16, ProtoError> {

@@ -387,7 +387,7 @@ impl Command for SetLanParameter {
         };
         let mut data = vec![self.channel.number(), number];
         data.extend(octets);
-        Request { net_fn: NetFn::TRANSPORT, command: 0x01, data }
+        Request { net_fn: NetFn::TRANSPORT, command: 0x01, data: data.into() }
     }
 
     fn reply(&self, _octets: &[u8]) -> Result<(), ProtoError> {

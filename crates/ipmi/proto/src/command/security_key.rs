@@ -73,7 +73,7 @@ impl Command for GroupKeyRequest {
         };
         let mut data = vec![self.channel.number(), operation, GROUP_KEY];
         data.extend(key);
-        Request { net_fn: NetFn::APP, command: 0x56, data }
+        Request { net_fn: NetFn::APP, command: 0x56, data: data.into() }
     }
 
     fn reply(&self, octets: &[u8]) -> Result<(KeyLock, Option<GroupKey>), ProtoError> {

@@ -79,7 +79,7 @@ impl Command for GetSdr {
     fn request(&self) -> Request {
         let mut data = [self.reservation.to_le_bytes(), self.record.to_le_bytes()].concat();
         data.extend([self.offset, self.octets]);
-        Request { net_fn: NetFn::STORAGE, command: 0x23, data }
+        Request { net_fn: NetFn::STORAGE, command: 0x23, data: data.into() }
     }
 
     fn reply(&self, octets: &[u8]) -> Result<Piece, ProtoError> {
@@ -174,7 +174,7 @@ impl Command for WriteFru {
         let [low, high] = self.offset.to_le_bytes();
         let mut data = vec![self.device, low, high];
         data.extend(&self.octets);
-        Request { net_fn: NetFn::STORAGE, command: 0x12, data }
+        Request { net_fn: NetFn::STORAGE, command: 0x12, data: data.into() }
     }
 
     fn reply(&self, octets: &[u8]) -> Result<u8, ProtoError> {

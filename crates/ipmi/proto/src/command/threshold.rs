@@ -155,7 +155,7 @@ impl Command for SetThresholds {
     fn request(&self) -> Request {
         let mut data = vec![self.sensor, self.thresholds.mask()];
         data.extend(Threshold::ALL.map(|threshold| self.thresholds.of(threshold).unwrap_or(0)));
-        Request { net_fn: NetFn::SENSOR, command: 0x26, data }
+        Request { net_fn: NetFn::SENSOR, command: 0x26, data: data.into() }
     }
 
     fn reply(&self, _octets: &[u8]) -> Result<(), ProtoError> {
@@ -297,7 +297,7 @@ impl Command for SetEventEnables {
             data.extend(asserted.to_le_bytes());
             data.extend(deasserted.to_le_bytes());
         }
-        Request { net_fn: NetFn::SENSOR, command: 0x28, data }
+        Request { net_fn: NetFn::SENSOR, command: 0x28, data: data.into() }
     }
 
     fn reply(&self, _octets: &[u8]) -> Result<(), ProtoError> {

@@ -234,7 +234,7 @@ impl Command for SetUserName {
         let mut data = vec![self.user.0];
         data.extend(self.name.octets());
         data.resize(17, 0);
-        Request { net_fn: NetFn::APP, command: 0x45, data }
+        Request { net_fn: NetFn::APP, command: 0x45, data: data.into() }
     }
 
     fn reply(&self, _octets: &[u8]) -> Result<(), ProtoError> {
@@ -301,7 +301,7 @@ impl Command for SetUserPassword {
                 }
             }
         }
-        Request { net_fn: NetFn::APP, command: 0x47, data }
+        Request { net_fn: NetFn::APP, command: 0x47, data: data.into() }
     }
 
     fn reply(&self, _octets: &[u8]) -> Result<(), ProtoError> {

@@ -123,7 +123,7 @@ impl Established {
             None => self.own(call, settings, active),
         };
         if let Some(Response { code, data: said }) = own {
-            data.extend(said);
+            data.extend_from_slice(&said);
             return code;
         }
         device.answer(&self.asked(Destination::unit(call.unit).unwrap_or_default(), call), data)

@@ -22,7 +22,10 @@ pub(super) struct Established {
     protection: Protection,
     guid: Option<[u8; 16]>,
     next: SequenceNumber,
-    open: Vec<Open>,
+    /// In the order of their last sendings, in which answers most often come.
+    open: VecDeque<Open>,
+    /// How many of those are parked.
+    parked: usize,
     round_trip: RoundTrip,
     /// How many may be open.
     room: Room,
@@ -109,7 +112,8 @@ impl Established {
             protection,
             guid,
             next: SequenceNumber::FIRST,
-            open: Vec::with_capacity(MOST),
+            open: VecDeque::with_capacity(MOST),
+            parked: 0,
             round_trip,
             room: Room::new(None),
             sent_at: now,
@@ -158,7 +162,7 @@ impl Established {
     }
 
     fn under_way(&self) -> usize {
-        self.open.iter().filter(|open| !open.is_parked).count()
+        self.open.len().saturating_sub(self.parked)
     }
 
     /// Who still waits for an answer.
@@ -241,7 +245,7 @@ impl Established {
         let least = if request.takes_its_time() { SLOW } else { Duration::ZERO };
         self.sent_at = now;
         self.asked += 1;
-        self.open.push(Open {
+        self.open.push_back(Open {
             purpose,
             destination,
             request,
@@ -294,7 +298,8 @@ impl Established {
             let is_asked = self.open.iter().any(|open| open.purpose == Purpose::SetPrivilege);
             return Ok(Done { needs_level: !is_asked && !self.is_level_set, ..Done::default() });
         }
-        let open = self.open.swap_remove(place);
+        let Some(open) = self.open.remove(place) else { return Ok(Done::default()) };
+        self.parked -= usize::from(open.is_parked);
         if open.unanswered == 0 && open.later.is_none() {
             self.round_trip.measure(now.saturating_duration_since(open.sent_at));
             self.answered = self.answered.max(open.order);
@@ -313,9 +318,8 @@ impl Established {
     /// they are waited for as long as an answer takes and no longer.
     fn hasten(&mut self) {
         let wait = self.round_trip.wait_overtaken();
-        for open in &mut self.open {
-            let may_be_lost = !open.request.takes_its_time() && !open.is_parked && open.later.is_none();
-            if may_be_lost && open.order < self.answered {
+        for open in self.open.iter_mut().take_while(|open| open.order < self.answered) {
+            if !open.request.takes_its_time() && !open.is_parked && open.later.is_none() {
                 let wait = wait.saturating_mul(1 << open.unanswered.min(8));
                 open.resend_at = open.resend_at.min(open.sent_at + wait);
             }
@@ -393,7 +397,6 @@ impl Established {
         } else if lost().next().is_some() {
             self.room.lost_by_chance(lost().count(), under_way);
         }
-        open.sort_unstable_by_key(|open| open.order);
         let waited_for = open.iter().filter(|open| !open.is_parked && !is_due(open)).count();
         let mut room = self.room.now().saturating_sub(waited_for);
         for open in open.iter_mut().filter(|open| is_due(open)) {
@@ -409,7 +412,9 @@ impl Established {
                 open.is_parked = true;
             }
         }
-        self.open = open;
+        open.sort_unstable_by_key(|open| open.order);
+        self.parked = open.iter().filter(|open| open.is_parked).count();
+        self.open = open.into();
         let is_silent = late.iter().any(|open| open.later.is_none() && self.heard_at <= open.first_sent_at);
         let outcome = |open: Open| {
             let error =
@@ -449,11 +454,15 @@ impl Established {
 
     /// Sends one of those again that wait for room.
     pub(super) fn resume(&mut self, entropy: &mut Entropy, now: Instant) -> Option<Vec<u8>> {
+        if self.parked == 0 {
+            return None;
+        }
         let place = self.open.iter().position(|open| open.is_parked)?;
-        let mut open = self.open.swap_remove(place);
+        let mut open = self.open.remove(place)?;
         open.is_parked = false;
+        self.parked -= 1;
         let frame = self.again(&mut open, entropy, now);
-        self.open.push(open);
+        self.open.push_back(open);
         Some(frame)
     }
 

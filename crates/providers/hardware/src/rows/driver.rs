@@ -68,7 +68,7 @@ async fn answer(
     let (destination, request) = request(call.input, data)?;
     let response = controller.order(|bmc| async move { bmc.ask_at(destination, request).await }).await?;
     let code = response.code.0;
-    let octets: Vec<u8> = std::iter::once(code).chain(response.data).collect();
+    let octets: Vec<u8> = std::iter::once(code).chain(response.data.iter().copied()).collect();
     let size = u32::try_from(octets.len()).unwrap_or(u32::MAX);
     Ok(Instance::new(call.operation.output.clone())
         .with("CompletionCode", code)?

@@ -184,15 +184,15 @@ pub(crate) async fn factors(
 /// Asks for the factors of these raw values, if the sensor is not linear.
 async fn learn(
     controller: &Arc<Controller>,
-    sensor: &mut Sensor,
+    sensor: &mut Arc<Sensor>,
     raws: Vec<u8>,
 ) -> Result<(), HardwareError> {
     if sensor.by_reading.is_some() {
-        let before = sensor.clone();
+        let before = Arc::clone(sensor);
         *sensor = controller
             .ask(|bmc| {
-                let (mut sensor, raws) = (before.clone(), raws.clone());
-                async move { bmc.learn_factors(&mut sensor, raws).await.map(|()| sensor) }
+                let (mut sensor, raws) = (Arc::clone(&before), raws.clone());
+                async move { bmc.learn_factors(Arc::make_mut(&mut sensor), raws).await.map(|()| sensor) }
             })
             .await?;
     }
@@ -318,7 +318,7 @@ pub(super) async fn devices(
     Ok(named.collect())
 }
 
-async fn find(controller: &Arc<Controller>, device: &str) -> Result<Option<Sensor>, HardwareError> {
+async fn find(controller: &Arc<Controller>, device: &str) -> Result<Option<Arc<Sensor>>, HardwareError> {
     let records = controller.records().await?;
     let found =
         sensors(&records).find(|(_, sensor)| is_numeric(sensor) && names::device_id_of(sensor) == device);
@@ -326,7 +326,7 @@ async fn find(controller: &Arc<Controller>, device: &str) -> Result<Option<Senso
 }
 
 /// Each once: records that say the same twice would make two rows with one key.
-fn sensors(records: &[Record]) -> impl Iterator<Item = (u16, &Sensor)> {
+fn sensors(records: &[Record]) -> impl Iterator<Item = (u16, &Arc<Sensor>)> {
     let mut seen = std::collections::HashSet::new();
     records
         .iter()

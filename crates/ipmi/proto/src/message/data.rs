@@ -1,0 +1,108 @@
+//! What messages carry.
+
+use std::fmt;
+use std::ops::Deref;
+
+use zeroize::Zeroize;
+
+/// What follows the command of a message, or its completion code: most often a few octets, which need no memory of
+/// their own. A scan has tens of thousands of them.
+#[derive(Clone)]
+pub struct Data(Octets);
+
+#[derive(Clone)]
+enum Octets {
+    Few { octets: [u8; FEW], count: u8 },
+    Many(Vec<u8>),
+}
+
+impl Deref for Data {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Octets::Few { octets, count } => octets.get(..usize::from(*count)).unwrap_or_default(),
+            Octets::Many(octets) => octets,
+        }
+    }
+}
+
+impl From<&[u8]> for Data {
+    fn from(data: &[u8]) -> Self {
+        let mut octets = [0; FEW];
+        match (octets.get_mut(..data.len()), u8::try_from(data.len())) {
+            (Some(few), Ok(count)) => {
+                few.copy_from_slice(data);
+                Self(Octets::Few { octets, count })
+            }
+            _ => Self(Octets::Many(data.to_vec())),
+        }
+    }
+}
+
+/// It stays where it is, so that of a secret there is no other copy that would have to be forgotten.
+impl From<Vec<u8>> for Data {
+    fn from(octets: Vec<u8>) -> Self {
+        Self(Octets::Many(octets))
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self(Octets::Few { octets: [0; FEW], count: 0 })
+    }
+}
+
+impl Zeroize for Data {
+    fn zeroize(&mut self) {
+        match &mut self.0 {
+            Octets::Few { octets, count } => {
+                octets.zeroize();
+                count.zeroize();
+            }
+            Octets::Many(octets) => octets.zeroize(),
+        }
+    }
+}
+
+impl PartialEq for Data {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Data {}
+
+impl<O: AsRef<[u8]>> PartialEq<O> for Data {
+    fn eq(&self, other: &O) -> bool {
+        **self == *other.as_ref()
+    }
+}
+
+impl fmt::Debug for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// As many as fit into four words, with their count.
+const FEW: usize = 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_and_many_are_the_same_octets() {
+        let octets: Vec<u8> = (1..=40).collect();
+        for count in 0..octets.len() {
+            let some = &octets[..count];
+            let mut data = Data::from(some);
+            assert_eq!(data, Data::from(some.to_vec()));
+            assert_eq!((&*data, format!("{data:?}")), (some, format!("{some:?}")));
+            data.zeroize();
+            assert!(data.is_empty());
+        }
+        assert!(size_of::<Data>() <= 32);
+    }
+}
