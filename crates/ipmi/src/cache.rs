@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::SystemTime;
 
+use ipmi_proto::Timing;
 use ipmi_proto::sdr::Record;
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
@@ -128,14 +129,17 @@ impl RecordCache {
         }
     }
 
-    /// Keeps how many requests a controller keeps up with, if that is quite another number than before.
+    /// Keeps how many requests a controller keeps up with, if that is quite another number than before, or now all that
+    /// there may be.
     pub(crate) fn keep_pace(&self, place: Place, pace: usize) {
         let Some((known, pace)) = self.known(place).zip(u8::try_from(pace).ok().filter(|pace| *pace > 0))
         else {
             return;
         };
         let (less, more) = (known.pace.min(pace), known.pace.max(pace));
-        if less > more / 2 {
+        let is_news =
+            less <= more / 2 || pace > known.pace && usize::from(pace) >= Timing::MOST_OPEN_REQUESTS;
+        if !is_news {
             return;
         }
         self.remember(
@@ -378,7 +382,9 @@ mod tests {
         let open = || RecordCache::in_folder(home.path().to_owned());
         let known = Known { key: b"key".to_vec(), pace: 12, records: Arc::default() };
         open().keep(there(), known, &[vec![9]]);
-        for (pace, kept) in [(0, 12), (7, 12), (6, 6), (11, 6), (12, 12), (1, 1)] {
+        for (pace, kept) in
+            [(0, 12), (7, 12), (6, 6), (11, 6), (12, 12), (1, 1), (20, 20), (31, 20), (32, 32), (20, 32)]
+        {
             open().keep_pace(there(), pace);
             let known = open().known(there()).unwrap();
             assert_eq!((known.pace, &known.key[..]), (kept, &b"key"[..]));

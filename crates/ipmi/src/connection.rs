@@ -217,7 +217,10 @@ impl Connection {
     }
 
     /// Asks for several things that are waited for together.
-    pub(crate) fn begin_all(&self, requests: Vec<(Destination, Request)>) -> PendingAll {
+    pub(crate) fn begin_all(
+        &self,
+        requests: impl ExactSizeIterator<Item = (Destination, Request)>,
+    ) -> PendingAll {
         let (asker, answers) = oneshot::channel();
         let Handle { orders, key, .. } = &*self.handle;
         let missing = requests.len();
@@ -230,7 +233,7 @@ impl Connection {
         let asked = |(place, (destination, request)): (usize, (Destination, Request))| {
             (destination.seen_from(self.controller), request, Asker::Of(Arc::clone(&several), place))
         };
-        let _ = orders.send(Order::Ask(*key, requests.into_iter().enumerate().map(asked).collect()));
+        let _ = orders.send(Order::Ask(*key, requests.enumerate().map(asked).collect()));
         PendingAll(answers)
     }
 

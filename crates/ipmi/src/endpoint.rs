@@ -140,6 +140,7 @@ struct Member {
     /// Who takes packets of the serial console.
     serial: Option<mpsc::Sender<Vec<u8>>>,
     deadline: Option<Instant>,
+    has_ended: bool,
     _seat: Seat,
 }
 
@@ -152,6 +153,10 @@ struct Askers {
 }
 
 impl Askers {
+    fn reserve(&mut self, requests: usize) {
+        self.waiting.reserve(requests);
+    }
+
     /// Of the request that the session has been told last.
     fn add(&mut self, asker: Asker) {
         self.waiting.push_back(Some(asker));
@@ -230,6 +235,8 @@ impl Driver {
                 let Some(member) = members.get_mut(key) else { continue };
                 match member.session.receive(datagram, now) {
                     Ok(()) => {
+                        // What it says is told at once, so that it need not be kept until all has been read.
+                        member.tell();
                         if touched.last() != Some(key) {
                             touched.push(*key);
                         }
@@ -253,6 +260,7 @@ impl Driver {
                     closers: Vec::new(),
                     serial: None,
                     deadline: None,
+                    has_ended: false,
                     _seat: seat,
                 };
                 self.members.insert(key, member);
@@ -267,6 +275,8 @@ impl Driver {
             Order::Ask(key, asked) => {
                 // Of a session that has ended nobody asks; the askers are told by being dropped.
                 let Some(member) = self.members.get_mut(&key) else { return };
+                member.session.reserve(asked.len());
+                member.askers.reserve(asked.len());
                 for (destination, request, asker) in asked {
                     member.session.request_at(destination, request);
                     member.askers.add(asker);
@@ -313,7 +323,8 @@ impl Driver {
         if let Some(pace) = member.session.pace() {
             member.pace.store(pace, Ordering::Relaxed);
         }
-        let has_ended = member.tell();
+        member.tell();
+        let has_ended = member.has_ended;
         let deadline = if has_ended { None } else { member.session.deadline() };
         if deadline != member.deadline {
             if let Some(before) = member.deadline {
@@ -336,8 +347,8 @@ impl Driver {
 }
 
 impl Member {
-    /// Tells everybody what has come of what they asked for; whether the session has ended.
-    fn tell(&mut self) -> bool {
+    /// Tells everybody what has come of what they asked for.
+    fn tell(&mut self) {
         while let Some(event) = self.session.event() {
             match event {
                 Event::Established { protection, guid } => {
@@ -361,12 +372,11 @@ impl Member {
                     for closer in self.closers.drain(..) {
                         let _ = closer.send(());
                     }
-                    return true;
+                    self.has_ended = true;
                 }
                 _ => {}
             }
         }
-        false
     }
 }
 

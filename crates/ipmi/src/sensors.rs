@@ -122,18 +122,20 @@ impl Connection {
             Body::Sensors(sensors) => Some(sensors),
             _ => None,
         });
-        let measured: Vec<Measured> =
-            sensors.flatten().map(|sensor| Measured { sensor: Arc::clone(sensor), reading: None }).collect();
+        let count = sensors.clone().map(Vec::len).sum();
+        let (mut measured, mut first, mut then) =
+            (Vec::with_capacity(count), Vec::with_capacity(count), Vec::new());
         // Of another controller one sensor is asked for first: if it does not answer, the others need not be waited
         // for, too.
         let mut met = HashSet::new();
-        let (first, then): (Vec<_>, Vec<_>) = measured
-            .iter()
-            .enumerate()
-            .filter_map(|(place, Measured { sensor, .. })| {
-                Some((place, sensor.destination().ok()?, sensor.number))
-            })
-            .partition(|(_, destination, _)| destination.bridged().is_none_or(|there| met.insert(there)));
+        for sensor in sensors.flatten() {
+            if let Ok(destination) = sensor.destination() {
+                let is_first = destination.bridged().is_none_or(|there| met.insert(there));
+                let asked = if is_first { &mut first } else { &mut then };
+                asked.push((measured.len(), destination, sensor.number));
+            }
+            measured.push(Measured { sensor: Arc::clone(sensor), reading: None });
+        }
         Measuring { measured, asked: self.ask_for_readings(first), then }
     }
 
@@ -141,7 +143,7 @@ impl Connection {
         let request = |(_, destination, number): &(usize, Destination, u8)| {
             (*destination, GetReading(*number).request())
         };
-        (self.begin_all(sensors.iter().map(request).collect()), sensors)
+        (self.begin_all(sensors.iter().map(request)), sensors)
     }
 
     async fn finish_measuring(&self, begun: Measuring) -> Result<Vec<Measured>, IpmiError> {

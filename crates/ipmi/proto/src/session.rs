@@ -154,11 +154,16 @@ pub struct Timing {
     pub keep_alive: Duration,
 }
 
+impl Timing {
+    /// More requests are never open at the same time.
+    pub const MOST_OPEN_REQUESTS: usize = room::MOST;
+}
+
 impl Default for Timing {
     fn default() -> Self {
         Self {
             limit: Duration::from_secs(10),
-            open_requests: room::MOST,
+            open_requests: Self::MOST_OPEN_REQUESTS,
             keep_alive: Duration::from_secs(25),
         }
     }
@@ -252,6 +257,14 @@ impl Session {
         match &self.phase {
             Phase::Open(session) => Some(session.pace()),
             _ => None,
+        }
+    }
+
+    /// Makes room for so many commands that are queued next.
+    pub fn reserve(&mut self, requests: usize) {
+        self.waiting.reserve(requests);
+        if let Phase::Open(session) = &mut self.phase {
+            session.reserve(requests.min(room::MOST));
         }
     }
 

@@ -56,8 +56,9 @@ pub(super) struct Titles {
 
 impl Titles {
     pub(super) fn of<'s>(sensors: impl IntoIterator<Item = &'s Arc<Sensor>>) -> Self {
-        let mut seen = HashSet::new();
-        let again = sensors.into_iter().filter(|sensor| !seen.insert(sensor.name.as_str()));
+        let sensors = sensors.into_iter();
+        let mut seen = HashSet::with_capacity(sensors.size_hint().0);
+        let again = sensors.filter(|sensor| !seen.insert(sensor.name.as_str()));
         Self { shared: again.map(|sensor| sensor.name.clone()).collect() }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroize as _;
 
-use super::room::{MOST, Room};
+use super::room::Room;
 use super::round_trip::RoundTrip;
 use super::{Event, RequestId};
 use crate::destination::SEND_MESSAGE;
@@ -69,14 +69,14 @@ struct Open {
     /// Whether it was sent before the level of privilege was set.
     is_early: bool,
     /// The packet that is sent again as it is, because the request must not be done twice.
-    once: Option<Vec<u8>>,
+    once: Option<Box<[u8]>>,
     first_sent_at: Instant,
     sent_at: Instant,
     resend_at: Instant,
     give_up_at: Instant,
     unanswered: u32,
     /// The last answer that said "later", and how many did.
-    later: Option<(Response, u32)>,
+    later: Option<Box<(Response, u32)>>,
 }
 
 /// Whose request it is.
@@ -112,7 +112,7 @@ impl Established {
             protection,
             guid,
             next: SequenceNumber::FIRST,
-            open: VecDeque::with_capacity(MOST),
+            open: VecDeque::new(),
             parked: 0,
             round_trip,
             room: Room::new(None),
@@ -145,6 +145,11 @@ impl Established {
     /// Begins with as many open requests as the controller is known to keep up with.
     pub(super) fn begin_with(&mut self, open_requests: Option<usize>) {
         self.room = Room::new(open_requests);
+    }
+
+    /// Makes room for so many that are asked next.
+    pub(super) fn reserve(&mut self, requests: usize) {
+        self.open.reserve(requests);
     }
 
     /// How many may be open now.
@@ -241,7 +246,7 @@ impl Established {
         let number = self.unused_number();
         let start = out.len();
         self.seal_request(destination, &request, number, entropy, out);
-        let once = (!request.is_repeatable()).then(|| out.get(start..).unwrap_or_default().to_vec());
+        let once = (!request.is_repeatable()).then(|| out.get(start..).unwrap_or_default().into());
         let least = if request.takes_its_time() { SLOW } else { Duration::ZERO };
         self.sent_at = now;
         self.asked += 1;
@@ -364,7 +369,7 @@ impl Established {
     fn is_later(&mut self, place: usize, response: Response, now: Instant) {
         let number = self.unused_number();
         let Some(open) = self.open.get_mut(place) else { return };
-        let times = open.later.as_ref().map_or(0, |(_, times)| *times);
+        let times = open.later.as_ref().map_or(0, |later| later.1);
         if response.code.0 == DUPLICATE {
             // The first one is still being worked on: asking less is what helps.
             self.room.is_at_work();
@@ -374,7 +379,7 @@ impl Established {
         }
         let pause = (SHORTEST_PAUSE * (1 << times.min(6))).min(LONGEST_PAUSE);
         open.resend_at = now + pause;
-        open.later = Some((response, times + 1));
+        open.later = Some(Box::new((response, times + 1)));
     }
 
     pub(super) fn tick(&mut self, entropy: &mut Entropy, out: &mut VecDeque<Vec<u8>>, now: Instant) -> Done {
@@ -419,7 +424,7 @@ impl Established {
         let outcome = |open: Open| {
             let error =
                 if open.request.is_repeatable() { ProtoError::NoAnswer } else { ProtoError::Undecided };
-            (open.purpose, open.later.map(|(response, _)| response).ok_or(error))
+            (open.purpose, open.later.map(|later| later.0).ok_or(error))
         };
         Done { given_up: late.into_iter().map(outcome).collect(), is_silent, ..Done::default() }
     }
@@ -473,11 +478,11 @@ impl Established {
         (open.order, open.sent_at) = (self.asked, now);
         open.resend_at = now + self.round_trip.wait(open.unanswered);
         if let Some(frame) = &open.once {
-            return frame.clone();
+            return frame.to_vec();
         }
         let mut frame = Vec::new();
         self.seal_request(open.destination, &open.request, open.number, entropy, &mut frame);
-        open.once = (!open.request.is_repeatable()).then(|| frame.clone());
+        open.once = (!open.request.is_repeatable()).then(|| frame.as_slice().into());
         frame
     }
 
