@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use ipmi_proto::{Event, Frames, Login, ProtoError, RequestId, Session, Timing};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, trace};
+use zeroize::Zeroizing;
 
 use crate::cache::Place;
 use crate::connection::{Asker, Opening, Order, Pace, Peer};
@@ -20,6 +21,7 @@ use crate::{Connection, IpmiError, RecordCache};
 #[derive(Clone, Debug, Default)]
 pub struct Endpoint {
     sockets: Arc<Mutex<Vec<Shared>>>,
+    seeds: Arc<Mutex<Seeds>>,
     cache: RecordCache,
 }
 
@@ -67,7 +69,8 @@ impl Endpoint {
         timing: Timing,
     ) -> Result<Connection, IpmiError> {
         let (orders, seat) = self.socket_for(address)?;
-        let session = Box::new(Session::start(login, seed()?, timing, Instant::now()));
+        let seed = self.seeds.lock().unwrap_or_else(PoisonError::into_inner).draw()?;
+        let session = Box::new(Session::start(login, seed, timing, Instant::now()));
         let pace = Pace::default();
         let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
         let (ready, opened) = oneshot::channel();
@@ -380,18 +383,37 @@ impl Member {
     }
 }
 
-/// What a session's random numbers and initial vectors are made of.
-fn seed() -> io::Result<[u8; 32]> {
-    let mut seed = [0; 32];
-    // So few octets come whole or not at all (getrandom(2)).
-    let drawn = rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty())?;
-    if drawn == seed.len() {
+/// What the random numbers and initial vectors of sessions are made of, drawn for several at once.
+#[derive(Default)]
+struct Seeds(Zeroizing<Vec<[u8; 32]>>);
+
+impl Seeds {
+    fn draw(&mut self) -> io::Result<[u8; 32]> {
+        if self.0.is_empty() {
+            // So many octets come whole or not at all (getrandom(2)).
+            let mut drawn = Zeroizing::new([[0; 32]; SEEDS_AT_ONCE]);
+            let octets = drawn.as_flattened_mut();
+            let count = rustix::rand::getrandom(&mut *octets, rustix::rand::GetRandomFlags::empty())?;
+            if count != octets.len() {
+                return Err(io::Error::other("too little randomness from the system"));
+            }
+            self.0.extend_from_slice(&*drawn);
+        }
+        // It does not stay here: whoever knew it could foresee what the session draws.
+        let seed = self.0.last_mut().map(std::mem::take).unwrap_or_default();
+        self.0.pop();
         Ok(seed)
-    } else {
-        Err(io::Error::other("too little randomness from the system"))
     }
 }
 
+impl std::fmt::Debug for Seeds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Seeds(..)")
+    }
+}
+
+/// Together 256 octets.
+const SEEDS_AT_ONCE: usize = 8;
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 /// So many sessions of a few open requests each fit into the buffer that a kernel grants to everybody.
 const MOST_SESSIONS: usize = 64;

@@ -64,15 +64,12 @@ pub(super) fn run(place: Place) -> Result<String, Failure> {
     };
     let format = place.format;
     let answers = many::runtime()?.block_on(audit(place, login));
-    let text = report::written(&answers, format);
+    report::print(&answers, format)?;
     let critical = answers.iter().filter(|(_, answer)| answer.as_ref().is_ok_and(is_critical)).count();
     match report::failure(&answers) {
-        None if critical == 0 => Ok(text),
-        None => many::printed_with(
-            &text,
-            Failure::Failed(format!("{critical} of {} with critical findings", answers.len())),
-        ),
-        Some(failure) => many::printed_with(&text, failure),
+        None if critical == 0 => Ok(String::new()),
+        None => Err(Failure::Failed(format!("{critical} of {} with critical findings", answers.len()))),
+        Some(failure) => Err(failure),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::LazyLock;
 
@@ -34,17 +33,8 @@ pub(super) fn ask<Q: Question>(place: Place, question: Q) -> Result<String, Fail
     let runtime = runtime()?;
     let format = place.format;
     let answers = runtime.block_on(ask_all(place, login, question));
-    let text = report::written(&answers, format);
-    match report::failure(&answers) {
-        None => Ok(text),
-        Some(failure) => printed_with(&text, failure),
-    }
-}
-
-/// Fails, and what the others have said is not lost.
-pub(super) fn printed_with(text: &str, failure: Failure) -> Result<String, Failure> {
-    std::io::stdout().write_all(text.as_bytes())?;
-    Err(failure)
+    report::print(&answers, format)?;
+    report::failure(&answers).map_or(Ok(String::new()), Err)
 }
 
 /// What sockets and timers are waited for with.

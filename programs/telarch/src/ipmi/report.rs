@@ -1,5 +1,6 @@
 //! What the controllers have answered, as text, a table, JSON, CSV, or for Prometheus.
 
+use std::io::{self, BufWriter, Write};
 use std::str::FromStr;
 
 use cli::screen::{Screen, Table};
@@ -102,15 +103,25 @@ pub(super) fn cell(row: &Row, wanted: &str) -> String {
 /// What all have answered, or why they have not.
 pub(super) type Answers = Vec<(Host, Result<Answer, String>)>;
 
-/// Puts it into one text.
-pub(super) fn written(answers: &Answers, format: Format) -> String {
-    match format {
-        Format::Text => text(answers),
+/// Prints it.
+pub(super) fn print(answers: &Answers, format: Format) -> io::Result<()> {
+    // As much at a time as a pipe takes; there may be a hundred thousand lines.
+    let mut out = BufWriter::with_capacity(PIPE_OCTETS, io::stdout().lock());
+    write(answers, format, &mut out)?;
+    out.flush()
+}
+
+const PIPE_OCTETS: usize = 1 << 16;
+
+fn write(answers: &Answers, format: Format, out: &mut impl Write) -> io::Result<()> {
+    let whole = match format {
+        Format::Text => return write_text(answers, out),
         Format::Table => table(answers, &Screen::of_this_process()),
         Format::Json => json(answers),
         Format::Csv => csv(answers),
         Format::Prometheus => metrics(answers),
-    }
+    };
+    out.write_all(whole.as_bytes())
 }
 
 /// All rows below each other; those of controllers that answer otherwise, such as another model, among them.
@@ -159,29 +170,19 @@ pub(super) fn failure(answers: &Answers) -> Option<Failure> {
     (!failed.is_empty()).then(|| Failure::Failed(failed.join("\ntelarch: ")))
 }
 
-fn text(answers: &Answers) -> String {
+fn write_text(answers: &Answers, out: &mut impl Write) -> io::Result<()> {
     let many = answers.len() > 1;
-    let mut text = String::new();
     for (host, answer) in answers {
         let Ok(answer) = answer else { continue };
         let prefix = if many { format!("{host}: ") } else { String::new() };
-        if text.is_empty() {
-            // Most often all say the same, and it is much.
-            let lines = answer.text.lines().count();
-            let all = answers.len() * (lines * (prefix.len() + USUAL_SURPLUS) + answer.text.len());
-            text.reserve(all.min(MOST_AHEAD));
-        }
         for line in answer.text.lines() {
-            text.extend([prefix.as_str(), line, "\n"]);
+            for part in [&prefix, line, "\n"] {
+                out.write_all(part.as_bytes())?;
+            }
         }
     }
-    text
+    Ok(())
 }
-
-/// So many octets of a line may be more with another controller, such as those of its name.
-const USUAL_SURPLUS: usize = 2;
-/// Octets for which there is room before they are written.
-const MOST_AHEAD: usize = 1 << 20;
 
 fn json(answers: &Answers) -> String {
     let all = answers.iter().flat_map(|(host, answer)| {
@@ -224,6 +225,12 @@ fn csv(answers: &Answers) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn written(answers: &Answers, format: Format) -> String {
+        let mut text = Vec::new();
+        write(answers, format, &mut text).expect("memory");
+        String::from_utf8(text).expect("UTF-8")
+    }
 
     fn answers() -> Answers {
         let host = |name: &str| crate::ipmi::hosts::parse(name).expect("a name").remove(0);

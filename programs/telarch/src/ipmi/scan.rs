@@ -20,9 +20,13 @@ pub(super) fn run(place: Place) -> Result<String, Failure> {
     let (asked, format) = (place.hosts.len(), place.format);
     let found = many::runtime()?.block_on(scan(place));
     writeln!(std::io::stderr(), "telarch: {} of {asked} answered", found.len())?;
-    // Each line begins with its host, even where only one has answered.
-    let lines = found.iter().filter_map(|(_, answer)| Some(answer.as_ref().ok()?.text.as_str()));
-    Ok(if format == Format::Text { lines.collect() } else { report::written(&found, format) })
+    if format == Format::Text {
+        // Each line begins with its host, even where only one has answered.
+        let lines = found.iter().filter_map(|(_, answer)| Some(answer.as_ref().ok()?.text.as_str()));
+        return Ok(lines.collect());
+    }
+    report::print(&found, format)?;
+    Ok(String::new())
 }
 
 async fn scan(place: Place) -> Answers {
