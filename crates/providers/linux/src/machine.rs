@@ -89,7 +89,7 @@ impl Machine {
         self.user_state.as_deref()
     }
 
-    /// What is mounted and seen, as [`Mount::all`] has it, for questions that are asked often.
+    /// What is mounted and seen, in the order in which it was mounted; nothing if the kernel does not tell.
     pub(crate) fn mounts(&self) -> Arc<[Mount]> {
         self.mounts.of(self)
     }
