@@ -155,18 +155,34 @@ impl Unit {
     ///
     /// A unit has four hundred, some of which systemd has to read from the files of a control group: all of them take
     /// fifty times as long as one. But a unit that is not loaded is loaded for each question.
-    pub(crate) fn prefetch(machine: &Machine, units: &[Self], wanted: impl Fn(&Self) -> Vec<Detail>) {
+    ///
+    /// # Errors
+    /// [`BusError::Silent`] if systemd does not answer, upon which others are better not asked for: nothing is known of
+    /// these, and of those it would be waited for again.
+    pub(crate) fn prefetch(
+        machine: &Machine,
+        units: &[Self],
+        wanted: impl Fn(&Self) -> Vec<Detail>,
+    ) -> Result<(), BusError> {
         let unknown: Vec<&Self> = units.iter().filter(|unit| unit.details.get().is_none()).collect();
         if unknown.is_empty() {
-            return;
+            return Ok(());
         }
-        let Some(mut line) = machine.bus().line(&machine.path(MANAGER_SOCKET)) else { return };
-        // Units that are not known then are asked one by one when a column needs it, but not of who is silent.
-        if let Err(error) = Self::ask_for(&mut line, &unknown, wanted) {
-            tracing::debug!(%error, "The manager of units does not answer all questions");
-            if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) {
-                unknown.iter().for_each(|unit| _ = unit.details.set(None));
+        let line = machine.bus().line(&machine.path(MANAGER_SOCKET));
+        let asked = line.and_then(|line| match line {
+            Some(mut line) => Self::ask_for(&mut line, &unknown, wanted),
+            None => Ok(()),
+        });
+        match asked {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(BusError::Silent(SYSTEMD.to_owned()))
             }
+            Err(error) => {
+                // Units that are not known now are asked one by one when a column needs it.
+                tracing::debug!(%error, "The manager of units does not answer all questions");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
     }
 
@@ -294,8 +310,12 @@ pub(crate) fn timers(machine: &Machine) -> Result<Vec<Timer>, BusError> {
         let units: Vec<ListedUnit> = MANAGER.ask(&bus, "ListUnitsByPatterns", &pattern).await?;
         let mut timers = Vec::new();
         for (name, .., path, _, _, _) in units {
-            // One that goes meanwhile is none.
-            let Ok(details) = properties(&bus, path.as_str()).await else { continue };
+            let details = match properties(&bus, path.as_str()).await {
+                Ok(details) => details,
+                Err(silent @ BusError::Silent(_)) => return Err(silent),
+                // One that goes meanwhile is none.
+                Err(_) => continue,
+            };
             let next = details.number("NextElapseUSecRealtime").filter(|next| (1..u64::MAX).contains(next));
             timers.push(Timer {
                 name,
