@@ -146,6 +146,12 @@ impl Machine {
         Self { bus: Bus::new(Address::At(address.into())), ..self }
     }
 
+    /// The machine with a bus that is waited for so long.
+    #[cfg(test)]
+    pub(crate) fn with_patience(self, patience: std::time::Duration) -> Self {
+        Self { bus: self.bus.with_patience(patience), ..self }
+    }
+
     /// What the administrator has given in place of texts of a class.
     pub(crate) fn texts(&self, class: &Name) -> Option<Arc<Texts>> {
         self.masquerade.of(self, class)

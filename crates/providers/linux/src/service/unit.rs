@@ -380,3 +380,31 @@ pub(super) const AT_ONCE: usize = 128;
 
 /// A name has at most 255 octets, with its `.service`.
 const LONGEST_NAME: usize = 247;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn of_who_is_silent_nothing_is_told_and_nothing_else_is_asked() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("bus");
+        let bus = UnixListener::bind(&path).expect("a socket");
+        let machine = Machine::at(folder.path())
+            .with_bus(format!("unix:path={}", path.display()))
+            .with_patience(Duration::from_millis(50));
+        let units = ["a", "b"].map(|name| Unit {
+            name: name.to_owned(),
+            listed: Some(Listed { load: "loaded".to_owned(), ..Listed::default() }),
+            details: OnceCell::new(),
+        });
+        let silent = Unit::prefetch(&machine, &units, |_| vec![(UNIT, "Id")]).expect_err("nobody answers");
+        assert!(matches!(silent, BusError::Silent(_)), "{silent}");
+        bus.set_nonblocking(true).expect("a socket");
+        let connected = bus.incoming().take_while(Result::is_ok).count();
+        assert_eq!(connected, 1, "it is waited for once");
+    }
+}
