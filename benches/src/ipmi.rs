@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use self::least::Controllers;
 use crate::Result;
 use crate::effort::Effort;
-use crate::process::{cpu_with_children, megabytes, peak};
+use crate::process::{cpu_with_children, megabytes, peak, seconds};
 use crate::rounds::{by_turns, median, median_of};
 use crate::table::Row;
 use crate::telarchd::program;
@@ -312,16 +312,7 @@ fn run(command: &mut Command, addresses: &[SocketAddr]) -> Result<f64> {
     let folder = tempfile::tempdir()?;
     let path: &Path = &folder.path().join("addresses");
     std::fs::write(path, addresses.iter().map(|address| format!("{address}\n")).collect::<String>())?;
-    command.stdin(std::fs::File::open(path)?).stdout(Stdio::null()).stderr(Stdio::piped());
-    let begin = Instant::now();
-    let output = command.output()?;
-    let seconds = begin.elapsed().as_secs_f64();
-    if output.status.success() {
-        Ok(seconds)
-    } else {
-        let said = String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned();
-        Err(format!("{:?} failed: {said}", command.get_program()).into())
-    }
+    seconds(command.stdin(std::fs::File::open(path)?))
 }
 
 const PASSWORD: &str = "admin-pw";

@@ -1,11 +1,28 @@
-//! What a process costs, from `/proc` (proc(5)).
+//! What a process costs: its time, and what `/proc` (proc(5)) tells.
 
 use std::fs;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::Result;
+
+/// Seconds until a command has ended, whose output nobody reads.
+///
+/// # Errors
+/// What it says first if it fails.
+pub(crate) fn seconds(command: &mut Command) -> Result<f64> {
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let begin = Instant::now();
+    let output = command.output()?;
+    let seconds = begin.elapsed().as_secs_f64();
+    if output.status.success() {
+        return Ok(seconds);
+    }
+    let said = String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned();
+    Err(format!("{:?} failed: {said}", command.get_program()).into())
+}
 
 /// CPU time that a process has used, user and system; it is told in hundredths of a second.
 pub(crate) fn cpu(process: u32) -> Result<Duration> {

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ipmi::datagrams::{Arrivals, Datagrams};
 use simulated_bmc::{Flight, Loopback, Recording};
@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::{JoinSet, LocalSet, spawn_local};
 
 use crate::Result;
+use crate::process::seconds;
 
 /// Ends that answer to each flight what a controller has answered once, until this is dropped.
 pub(super) struct Controllers {
@@ -55,15 +56,7 @@ impl Controllers {
     pub(super) fn asked(&self) -> Result<f64> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(INSIDE).args(self.addresses.iter().map(ToString::to_string));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let begin = Instant::now();
-        let output = command.output()?;
-        let seconds = begin.elapsed().as_secs_f64();
-        if output.status.success() {
-            Ok(seconds)
-        } else {
-            Err(String::from_utf8_lossy(&output.stderr).into_owned().into())
-        }
+        seconds(command.stdin(Stdio::null()))
     }
 }
 

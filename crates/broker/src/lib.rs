@@ -13,6 +13,7 @@
 //!
 //! No XML is read here, nothing listens here, and nothing here is asynchronous.
 
+mod allowance;
 mod gateway;
 mod link;
 mod message;
@@ -23,10 +24,11 @@ mod serving;
 mod sessions;
 pub mod wire;
 
+pub use allowance::{Allowance, Verdict};
 pub use gateway::{Gateway, Local, Session, Unasked};
 pub use link::{Frame, HEAD, LONGEST, Link, frame_head, is_of_root_or_own, message_length};
 pub use message::{
     Ask, CertificateWish, Claim, ContextForm, Denial, Denied, NotMapped, SessionId, SignedIn, Tell, Unchanged,
 };
-pub use order::{Order, Report};
+pub use order::{Hardware, Order, Report};
 pub use serving::{Broker, Duties, Notice};

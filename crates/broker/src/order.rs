@@ -22,13 +22,22 @@ pub enum Order {
     },
     /// To serve the gateway at the other end of the descriptor that comes with it.
     Connect,
-    /// What it has asked for with [`Report::AsksForHardware`]: the file of management controllers with its secrets
-    /// opened, if its user is an administrator; the driver of this machine's own one comes with it as a descriptor,
-    /// if there is one.
-    Hardware(Option<Zeroizing<String>>),
+    /// What it has asked for with [`Report::AsksForHardware`]; the driver of this machine's own controller comes with
+    /// it as a descriptor, if it is given and there is one.
+    Hardware(Hardware),
     /// To end as soon as it can, for its groups or rights are no longer those of its user; until then access is decided
     /// with this, and nothing that began with what was before is told any more. It reports whether it ends now.
     Renew(Token),
+}
+
+/// What a host gets that asks for the management controllers.
+pub enum Hardware {
+    /// It gets none: its user is no administrator, or they cannot be read.
+    Withheld,
+    /// The file of them with its secrets opened.
+    Given(Zeroizing<String>),
+    /// It has asked more often than anybody needs, and is to wait for a minute.
+    TooOften,
 }
 
 /// What a host tells.
@@ -62,8 +71,19 @@ impl fmt::Debug for Order {
                 .finish(),
             Self::Connect => f.write_str("Connect"),
             Self::Renew(token) => f.debug_tuple("Renew").field(token).finish(),
-            Self::Hardware(text) => f.debug_tuple("Hardware").field(&text.is_some()).finish(),
+            Self::Hardware(hardware) => f.debug_tuple("Hardware").field(hardware).finish(),
         }
+    }
+}
+
+/// Secrets are not shown.
+impl fmt::Debug for Hardware {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Withheld => "Withheld",
+            Self::Given(_) => "Given",
+            Self::TooOften => "TooOften",
+        })
     }
 }
 
@@ -79,7 +99,9 @@ impl Order {
             }
             Self::Connect => _ = w.u8(2),
             Self::Renew(token) => _ = write_token(w.u8(3), token),
-            Self::Hardware(text) => _ = w.u8(4).optional(text.as_ref(), |w, text| _ = w.text(text)),
+            Self::Hardware(Hardware::Withheld) => _ = w.u8(4).u8(0),
+            Self::Hardware(Hardware::Given(text)) => _ = w.u8(4).u8(1).text(text),
+            Self::Hardware(Hardware::TooOften) => _ = w.u8(4).u8(2),
         }
         w.finish()
     }
@@ -98,7 +120,12 @@ impl Order {
             },
             2 => Self::Connect,
             3 => Self::Renew(read_token(&mut r)?),
-            4 => Self::Hardware(r.optional(|r| Ok(Zeroizing::new(r.text()?.to_owned())))?),
+            4 => Self::Hardware(match r.u8()? {
+                0 => Hardware::Withheld,
+                1 => Hardware::Given(Zeroizing::new(r.text()?.to_owned())),
+                2 => Hardware::TooOften,
+                _ => return Err(Malformed("nobody knows what becomes of the hardware")),
+            }),
             _ => return Err(Malformed("nobody knows the order")),
         };
         r.finish()?;

@@ -6,7 +6,6 @@ pub(crate) mod oracle;
 mod smtp;
 
 use std::io;
-use std::time::Duration;
 
 use cim::{Instance, Value};
 use rustix::system::uname;
@@ -34,9 +33,6 @@ pub struct Mail {
 
 /// The port of mail (RFC 5321 4.5.4.2).
 const PORT: u16 = 25;
-
-/// How long it may take to send one, from the beginning to the end.
-const LONGEST: Duration = Duration::from_secs(60);
 
 /// To how many one may be sent (RFC 5321 4.5.3.1.8).
 const MOST_RECIPIENTS: usize = 100;
@@ -84,15 +80,14 @@ impl Mail {
     /// Sends the mail of an event.
     pub(crate) async fn consume(&self, event: &Instance) -> Result<(), Problem> {
         let message = self.message(event)?;
-        let sent = async {
+        let connected = async {
             let (host, port) = address_of(&self.server).ok_or(io::ErrorKind::InvalidInput)?;
             let stream = TcpStream::connect((host, port)).await?;
             let own = stream.local_addr()?.ip();
-            smtp::send(stream, own, &message).await
+            Ok((stream, own))
         };
-        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "it takes too long");
-        let sent = tokio::time::timeout(LONGEST, sent).await.map_err(late);
-        sent.and_then(|sent| sent).map_err(Problem::deed(format!("the mail server {}", self.server)))
+        let sent = smtp::send(connected, &message).await;
+        sent.map_err(Problem::deed(format!("the mail server {}", self.server)))
     }
 
     fn message(&self, event: &Instance) -> Result<Message, Problem> {

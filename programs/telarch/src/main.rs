@@ -4,6 +4,7 @@
 
 mod access;
 mod account;
+mod arguments;
 mod configuration;
 mod date;
 mod explain;

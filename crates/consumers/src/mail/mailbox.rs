@@ -39,7 +39,9 @@ impl Mailbox {
         if self.name.is_empty() {
             return self.address.clone();
         }
-        let is_plain = self.name.len() <= 60 && self.name.split(' ').all(is_atom);
+        // A word that is encoded consists of nothing but what may stand in an atom.
+        let is_plain =
+            self.name.len() <= 60 && self.name.split(' ').all(is_atom) && !self.name.contains("=?");
         let name = if is_plain { self.name.clone() } else { encoded(&self.name) };
         format!("{name}\r\n <{}>", self.address)
     }
@@ -85,6 +87,11 @@ mod tests {
         assert_eq!(header(" a.b+c@example.com "), both("a.b+c@example.com", "a.b+c@example.com"));
         assert_eq!(header("Alice B <a@[192.0.2.1]>"), both("a@[192.0.2.1]", "Alice B\r\n <a@[192.0.2.1]>"));
         assert_eq!(header("\"Müller\" <a@b>"), both("a@b", "=?UTF-8?B?TcO8bGxlcg==?=\r\n <a@b>"));
+        assert_eq!(
+            header("=?UTF-8?Q?Boss?= <a@b>"),
+            both("a@b", "=?UTF-8?B?PT9VVEYtOD9RP0Jvc3M/PQ==?=\r\n <a@b>"),
+            "nobody is shown another name than the one that was meant"
+        );
         for wrong in [
             "",
             "a",

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::io::{
     AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
@@ -16,62 +16,61 @@ use super::message::Message;
 const LONGEST_LINE: u64 = 2_000;
 const MOST_LINES: usize = 100;
 
-/// Hands a mail over; what the server refuses, it refuses for all who should get it.
+/// How long it may take to send a mail, from the connection to the word that it is taken.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// How long a server that has it may take to say goodbye.
+const LONGEST_LEAVE: Duration = Duration::from_secs(2);
+
+/// Hands a mail over to the server at the other end of a connection, which is made from an address of one's own.
 ///
 /// # Errors
-/// What the server says if it does not take it, or what the network says.
-pub(super) async fn send(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    own: IpAddr,
+/// What the server says if it does not take it, or what the network says; [`io::ErrorKind::TimedOut`] if it takes too
+/// long.
+pub(super) async fn send<S: AsyncRead + AsyncWrite + Unpin>(
+    connected: impl Future<Output = io::Result<(S, IpAddr)>>,
     message: &Message,
 ) -> io::Result<()> {
-    let mut server = Server(BufStream::new(stream));
-    server.expect(220).await?;
-    // Who has no name that others know tells its address (4.1.4).
-    let own = match own {
-        IpAddr::V4(own) => format!("[{own}]"),
-        IpAddr::V6(own) => format!("[IPv6:{own}]"),
+    let sent = async {
+        let (stream, own) = connected.await?;
+        let mut server = Server(BufStream::new(stream));
+        server.take(own, message).await?;
+        Ok(server)
     };
-    if server.say(&format!("EHLO {own}")).await?.code != 250 {
-        server.must(&format!("HELO {own}"), 250).await?;
-    }
-    server.must(&format!("MAIL FROM:<{}>", message.from.address()), 250).await?;
-    for recipient in message.recipients() {
-        let answer = server.say(&format!("RCPT TO:<{}>", recipient.address())).await?;
-        if !matches!(answer.code, 250 | 251) {
-            return Err(answer.refusal(recipient.address()));
-        }
-    }
-    server.must("DATA", 354).await?;
-    server.0.write_all(stuffed(&message.write(SystemTime::now())).as_bytes()).await?;
-    server.must(".", 250).await?;
-    // It has the mail: how it takes its leave changes nothing.
-    let _ = server.say("QUIT").await;
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "it takes too long");
+    let mut server = tokio::time::timeout(LONGEST, sent).await.map_err(late).flatten()?;
+    // It has the mail: how it takes its leave, or whether, changes nothing.
+    let _ = tokio::time::timeout(LONGEST_LEAVE, server.say("QUIT")).await;
     Ok(())
-}
-
-/// With a dot before each that begins a line, so that none ends the mail (4.5.2).
-pub(super) fn stuffed(mail: &str) -> String {
-    let begun = if mail.starts_with('.') { "." } else { "" };
-    begun.to_owned() + &mail.replace("\r\n.", "\r\n..")
 }
 
 /// The other end, which is believed nothing.
 struct Server<S>(BufStream<S>);
 
-/// What it answers.
-pub(super) struct Answer {
-    pub(super) code: u16,
-    pub(super) text: String,
-}
-
-impl Answer {
-    pub(super) fn refusal(&self, what: &str) -> io::Error {
-        io::Error::other(format!("it refuses {what}: {} {}", self.code, harmless(&self.text)))
-    }
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
+    /// Has it take a mail; what it refuses, it refuses for all who should get it.
+    async fn take(&mut self, own: IpAddr, message: &Message) -> io::Result<()> {
+        self.expect(220).await?;
+        // Who has no name that others know tells its address (4.1.4).
+        let own = match own {
+            IpAddr::V4(own) => format!("[{own}]"),
+            IpAddr::V6(own) => format!("[IPv6:{own}]"),
+        };
+        if self.say(&format!("EHLO {own}")).await?.code != 250 {
+            self.must(&format!("HELO {own}"), 250).await?;
+        }
+        self.must(&format!("MAIL FROM:<{}>", message.from.address()), 250).await?;
+        for recipient in message.recipients() {
+            let answer = self.say(&format!("RCPT TO:<{}>", recipient.address())).await?;
+            if !matches!(answer.code, 250 | 251) {
+                return Err(answer.refusal(recipient.address()));
+            }
+        }
+        self.must("DATA", 354).await?;
+        self.0.write_all(stuffed(&message.write(SystemTime::now())).as_bytes()).await?;
+        self.must(".", 250).await
+    }
+
     async fn must(&mut self, command: &str, code: u16) -> io::Result<()> {
         let answer = self.say(command).await?;
         let name = command.split([' ', ':']).next().unwrap_or_default();
@@ -91,9 +90,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
     }
 }
 
+/// What it answers.
+pub(super) struct Answer {
+    pub(super) code: u16,
+    pub(super) text: String,
+}
+
+impl Answer {
+    pub(super) fn refusal(&self, what: &str) -> io::Error {
+        io::Error::other(format!("it refuses {what}: {} {}", self.code, harmless(&self.text)))
+    }
+}
+
+/// With a dot before each that begins a line, so that none ends the mail (4.5.2).
+pub(super) fn stuffed(mail: &str) -> String {
+    let begun = if mail.starts_with('.') { "." } else { "" };
+    begun.to_owned() + &mail.replace("\r\n.", "\r\n..")
+}
+
 /// Reads an answer: lines with the same code, of which all but the last have a hyphen behind it (4.2.1).
 pub(super) async fn answer(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Answer> {
     let wrong = |what| io::Error::new(io::ErrorKind::InvalidData, what);
+    let mut begun = None;
     for _ in 0..MOST_LINES {
         let mut line = Vec::new();
         (&mut *from).take(LONGEST_LINE).read_until(b'\n', &mut line).await?;
@@ -104,9 +122,14 @@ pub(super) async fn answer(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result
         let line = line.strip_suffix('\n').ok_or_else(|| wrong("a line of its answer is too long"))?;
         let code = line.get(..3).and_then(|code| code.parse().ok()).filter(|code| (200..600).contains(code));
         let code = code.ok_or_else(|| wrong("its answer has no code"))?;
+        if *begun.get_or_insert(code) != code {
+            return Err(wrong("its answer has several codes"));
+        }
         let text = line.get(3..).unwrap_or_default();
-        if !text.starts_with('-') {
-            return Ok(Answer { code, text: text.trim().to_owned() });
+        match text.chars().next() {
+            Some('-') => {}
+            None | Some(' ' | '\r') => return Ok(Answer { code, text: text.trim().to_owned() }),
+            Some(_) => return Err(wrong("its answer has no code")),
         }
     }
     Err(wrong("its answer has too many lines"))
@@ -142,7 +165,8 @@ mod tests {
         server.write_all(script.as_bytes()).await.expect("room");
         server.shutdown().await.expect("a stream");
         let message = message(".\r\n.\r\nMAIL FROM:<x@y>\r\n");
-        let outcome = send(client, Ipv4Addr::LOCALHOST.into(), &message).await;
+        let connected = async { Ok((client, Ipv4Addr::LOCALHOST.into())) };
+        let outcome = send(connected, &message).await;
         let mut heard = String::new();
         server.read_to_string(&mut heard).await.expect("text");
         (outcome, heard)
@@ -160,6 +184,20 @@ mod tests {
         assert_eq!(heard.split("\r\n.\r\n").count(), 2, "{heard}");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_falls_silent_has_the_mail_only_if_it_has_said_so() {
+        for (script, is_sent) in [
+            ("220 x\r\n250 x\r\n250 x\r\n250 x\r\n250 x\r\n354 x\r\n250 taken\r\n", true),
+            ("220 x\r\n250 x\r\n250 x\r\n250 x\r\n250 x\r\n354 x\r\n", false),
+        ] {
+            let (client, mut server) = tokio::io::duplex(1 << 20);
+            server.write_all(script.as_bytes()).await.expect("room");
+            let connected = async { Ok((client, Ipv4Addr::LOCALHOST.into())) };
+            let outcome = send(connected, &message("x")).await.map_err(|error| error.kind());
+            assert_eq!(outcome, if is_sent { Ok(()) } else { Err(io::ErrorKind::TimedOut) }, "{script:?}");
+        }
+    }
+
     #[tokio::test]
     async fn what_a_server_refuses_is_told_and_nothing_else_is_believed() {
         let endless = "250-x\r\n".repeat(200);
@@ -172,6 +210,8 @@ mod tests {
             ),
             ("hello\r\n", "its answer has no code"),
             ("ééé\r\n", "its answer has no code"),
+            ("2200 x\r\n", "its answer has no code"),
+            ("220-x\r\n554 no\r\n", "its answer has several codes"),
             ("", "unexpected end of file"),
             (&format!("220 {}", "x".repeat(3_000)), "a line of its answer is too long"),
             (&format!("220 x\r\n{endless}"), "its answer has too many lines"),

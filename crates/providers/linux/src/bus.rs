@@ -4,12 +4,12 @@ mod line;
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::os::linux::net::SocketAddrExt as _;
+use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::net::SocketAddrUnix;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -23,6 +23,8 @@ pub(crate) use line::Line;
 #[derive(Debug)]
 pub(crate) struct Bus {
     address: Address,
+    /// How long an answer may take.
+    patience: Duration,
     connection: Mutex<Option<Connection>>,
 }
 
@@ -72,31 +74,52 @@ pub(crate) enum BusError {
 
 impl Bus {
     pub(crate) fn new(address: Address) -> Self {
-        Self { address, connection: Mutex::new(None) }
+        Self { address, patience: LONGEST_CALL, connection: Mutex::new(None) }
+    }
+
+    /// The same bus, which is waited for so long.
+    #[cfg(test)]
+    pub(crate) fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// A connection for many questions to a service of the machine: to its own socket, where that is known and this
     /// user is let in, or else to the bus; none if there is neither on a socket of this machine.
-    pub(crate) fn line(&self, own: &Path) -> Option<Line> {
-        let address = match &self.address {
-            Address::System => {
-                let own = SocketAddr::from_pathname(own).and_then(|place| Line::to_service(&place));
-                if let Ok(line) = own {
-                    return Some(line);
-                }
-                zbus::Address::system()
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::TimedOut`] if the first that is there is silent: of a service that is, the bus tells no more.
+    pub(crate) fn line(&self, own: &Path) -> io::Result<Option<Line>> {
+        let unless_silent = |line: io::Result<Line>| match line {
+            Err(error) if error.kind() != io::ErrorKind::TimedOut => Ok(None),
+            line => line.map(Some),
+        };
+        if matches!(self.address, Address::System) {
+            let own = SocketAddrUnix::new(own).map_err(io::Error::from);
+            let line = own.and_then(|place| Line::to_service(&place, self.patience));
+            if let Some(line) = unless_silent(line)? {
+                return Ok(Some(line));
             }
+        }
+        match self.place() {
+            Some(place) => unless_silent(Line::to_bus(&place, self.patience)),
+            None => Ok(None),
+        }
+    }
+
+    /// The socket of the bus, if it is one of this machine.
+    fn place(&self) -> Option<SocketAddrUnix> {
+        let address = match &self.address {
+            Address::System => zbus::Address::system(),
             Address::At(address) => address.parse(),
             Address::Nowhere => return None,
         };
         let address = address.ok()?;
         let Transport::Unix(socket) = address.transport() else { return None };
-        let place = match socket.path() {
-            UnixSocket::File(path) => SocketAddr::from_pathname(path),
-            UnixSocket::Abstract(name) => SocketAddr::from_abstract_name(name.as_bytes()),
-            _ => return None,
-        };
-        Line::to_bus(&place.ok()?).ok()
+        match socket.path() {
+            UnixSocket::File(path) => SocketAddrUnix::new(path.as_path()).ok(),
+            UnixSocket::Abstract(name) => SocketAddrUnix::new_abstract_name(name.as_bytes()).ok(),
+            _ => None,
+        }
     }
 
     /// Waits for something that is asked of the bus.
@@ -134,8 +157,8 @@ impl Bus {
             Address::Nowhere => return Err(BusError::Absent("a service".to_owned())),
         };
         let absent = |_| BusError::Absent("a service".to_owned());
-        let connecting = builder.method_timeout(LONGEST_CALL).build();
-        let connection = tokio::time::timeout(LONGEST_CALL, connecting)
+        let connecting = builder.method_timeout(self.patience).build();
+        let connection = tokio::time::timeout(self.patience, connecting)
             .await
             .map_err(|_| BusError::Silent("the bus".to_owned()))?
             .map_err(absent)?;
@@ -314,5 +337,23 @@ impl BusError {
 
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-/// A service that takes longer than this does not answer.
+/// A service that takes longer than this does not answer, for those who ask it otherwise, too (sd_bus_call(3)): systemd
+/// says nothing while it reads all its files again, which takes it seconds where there are many.
 const LONGEST_CALL: Duration = Duration::from_secs(25);
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn of_a_service_that_is_silent_the_bus_is_not_asked() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let own = folder.path().join("private");
+        let _listener = UnixListener::bind(&own).expect("a socket");
+        let bus = Bus::new(Address::System).with_patience(Duration::from_millis(50));
+        let silent = bus.line(&own).expect_err("nobody says a word").kind();
+        assert_eq!(silent, io::ErrorKind::TimedOut);
+    }
+}

@@ -61,6 +61,7 @@ mod sendable;
 mod service;
 mod session;
 mod share;
+mod socket;
 mod software;
 mod storage;
 mod sysfs;

@@ -89,7 +89,7 @@ impl Machine {
         self.user_state.as_deref()
     }
 
-    /// What is mounted and seen, as [`Mount::all`] has it, for questions that are asked often.
+    /// What is mounted and seen, in the order in which it was mounted; nothing if the kernel does not tell.
     pub(crate) fn mounts(&self) -> Arc<[Mount]> {
         self.mounts.of(self)
     }
@@ -144,6 +144,12 @@ impl Machine {
     #[must_use]
     pub fn with_bus(self, address: impl Into<String>) -> Self {
         Self { bus: Bus::new(Address::At(address.into())), ..self }
+    }
+
+    /// The machine with a bus that is waited for so long.
+    #[cfg(test)]
+    pub(crate) fn with_patience(self, patience: std::time::Duration) -> Self {
+        Self { bus: self.bus.with_patience(patience), ..self }
     }
 
     /// What the administrator has given in place of texts of a class.

@@ -36,7 +36,7 @@ impl MountTable {
     pub(crate) fn of(&self, machine: &Machine) -> Arc<[Mount]> {
         // Of other files nobody says that they have changed.
         if !machine.is_this() {
-            return Mount::all(machine).into();
+            return mounts(machine).unwrap_or_default().into();
         }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, mounts)) = known.as_ref().filter(|(file, _)| is_unchanged(file)) {
@@ -57,11 +57,6 @@ fn is_unchanged(file: &File) -> bool {
 }
 
 impl Mount {
-    /// What is mounted and seen; nothing if the kernel does not tell.
-    pub(crate) fn all(machine: &Machine) -> Vec<Self> {
-        mounts(machine).unwrap_or_default()
-    }
-
     /// Whether it has an option, of the mount or of the file system.
     pub(crate) fn has(&self, option: &str) -> bool {
         self.options.split(',').any(|known| known == option)

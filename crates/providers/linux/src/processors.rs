@@ -1,10 +1,25 @@
 //! Which processors of the machine are in use.
 
+use std::collections::BTreeSet;
+
 use crate::Machine;
 
 /// Their numbers, each once, in order; `None` if nobody tells.
 pub(crate) fn online(machine: &Machine) -> Option<Vec<u32>> {
-    numbers_in(&machine.line("sys/devices/system/cpu/online")?)
+    let told = machine.line(LIST).map(|list| numbers_in(&list));
+    if let Some(Some(numbers)) = told {
+        return Some(numbers);
+    }
+    let counted = counted_in(&machine.text("proc/stat").unwrap_or_default());
+    if told.is_some() {
+        let count = counted.len();
+        tracing::warn!(
+            file = LIST,
+            count,
+            "The list of processors is none: those are taken that do something"
+        );
+    }
+    (!counted.is_empty()).then_some(counted)
 }
 
 /// The numbers of a list like `0-3,8`.
@@ -17,6 +32,16 @@ fn numbers_in(list: &str) -> Option<Vec<u32>> {
     }
     Some((0..).zip(is_on).filter_map(|(number, is_on)| is_on.then_some(number)).collect())
 }
+
+/// The numbers of those whose time the kernel counts, which are those in use (proc_stat(5)).
+fn counted_in(text: &str) -> Vec<u32> {
+    let number = |line: &str| line.strip_prefix("cpu")?.split(' ').next()?.parse().ok();
+    let is_possible = |number: &u32| usize::try_from(*number).is_ok_and(|number| number < MOST);
+    let numbers: BTreeSet<u32> = text.lines().filter_map(number).filter(is_possible).collect();
+    numbers.into_iter().collect()
+}
+
+const LIST: &str = "sys/devices/system/cpu/online";
 
 /// Linux is built for no more (`NR_CPUS`).
 const MOST: usize = 8_192;
@@ -33,6 +58,24 @@ mod tests {
         for wrong in ["", "a", "0-", "2-0", "0-8192", "0-4000000000", "0-18446744073709551615"] {
             assert_eq!(numbers_in(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn those_that_do_something_are_in_use_where_the_list_is_none() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let machine = Machine::at(folder.path());
+        let write = |path: &str, text: &str| {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("there is room");
+            std::fs::write(path, text).expect("there is room");
+        };
+        assert_eq!(online(&machine), None);
+        write(LIST, "0-\n");
+        assert_eq!(online(&machine), None);
+        write("proc/stat", "cpu  9 0 9 9\ncpu0 4 0 4 4\ncpu2 5 0 5 5\ncpu9999 0\ncpux 0\nintr 1 0\nctxt 3\n");
+        assert_eq!(online(&machine), Some(vec![0, 2]));
+        write(LIST, "0-3\n");
+        assert_eq!(online(&machine), Some(vec![0, 1, 2, 3]));
     }
 
     #[test]

@@ -178,7 +178,17 @@ pub(crate) trait Table: Send + Sync + 'static {
 
     /// Asks for what the columns of some wanted rows will need, where it is quicker to ask for all of them at the same
     /// time; at most [`Table::AT_ONCE`].
-    fn prepare(&self, _machine: &Arc<Machine>, _scan: &Scan, _rows: &[Self::Row]) {}
+    ///
+    /// # Errors
+    /// What kept all of them from being told.
+    fn prepare(
+        &self,
+        _machine: &Arc<Machine>,
+        _scan: &Scan,
+        _rows: &[Self::Row],
+    ) -> Result<(), ProviderError> {
+        Ok(())
+    }
 
     /// Whether a row still counts now that its columns are filled: what has vanished before does not.
     ///
@@ -385,7 +395,12 @@ impl<T: Table> Provider for Bound<T> {
         // Those that are wanted and still miss the columns that have not decided that.
         let (mut rows, mut instances) = (Vec::new(), Vec::new());
         let finish = |rows: &mut Vec<T::Row>, instances: &mut Vec<Instance>, sink: &mut Sink<'_>| {
-            self.table.prepare(&self.machine, scan, rows);
+            if let Err(error) = self.table.prepare(&self.machine, scan, rows) {
+                // Or they would be prepared again in the end.
+                rows.clear();
+                instances.clear();
+                return Err(error);
+            }
             for (row, mut instance) in rows.drain(..).zip(instances.drain(..)) {
                 self.fill(&mut instance, &row, &others)?;
                 if self.table.is_there(&row)? {

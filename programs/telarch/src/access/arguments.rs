@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use cli::locator::Locator;
 use lexopt::{Arg, Parser, ValueExt as _};
 
+use crate::arguments::set;
 use crate::failure::Failure;
 
 /// What the command line asks for.
@@ -31,11 +32,17 @@ impl Invocation {
                     let text = parser.value()?.string()?;
                     let locator =
                         Locator::parse(&text).map_err(|error| wrong(format!("--resource: {error}")))?;
-                    set(&mut resource, "--resource", locator.resource_uri().to_owned())?;
+                    set(&mut resource, "--resource", locator.resource_uri().to_owned()).map_err(wrong)?;
                 }
-                Arg::Long("config") => set(&mut config, "--config", PathBuf::from(parser.value()?))?,
-                Arg::Long("accounts") => set(&mut accounts, "--accounts", PathBuf::from(parser.value()?))?,
-                Arg::Long("state") => set(&mut state, "--state", PathBuf::from(parser.value()?))?,
+                Arg::Long("config") => {
+                    set(&mut config, "--config", PathBuf::from(parser.value()?)).map_err(wrong)?;
+                }
+                Arg::Long("accounts") => {
+                    set(&mut accounts, "--accounts", PathBuf::from(parser.value()?)).map_err(wrong)?;
+                }
+                Arg::Long("state") => {
+                    set(&mut state, "--state", PathBuf::from(parser.value()?)).map_err(wrong)?;
+                }
                 other => return Err(wrong(other.unexpected())),
             }
         }
@@ -50,13 +57,6 @@ impl Invocation {
             return Err(wrong(format!("{word:?} is one word too many")));
         }
         Ok(Some(Self { user, resource, config, accounts, state }))
-    }
-}
-
-fn set<T>(slot: &mut Option<T>, option: &str, value: T) -> Result<(), Failure> {
-    match slot.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(wrong(format!("{option} is given twice"))),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use config::Preset;
 use lexopt::{Arg, Parser, ValueExt as _};
 
+use crate::arguments::set;
 use crate::failure::Failure;
 use crate::format::Format;
 
@@ -48,11 +49,13 @@ impl Invocation {
             match argument {
                 Arg::Value(word) => words.push(word.string()?),
                 Arg::Short('h') | Arg::Long("help") => return Ok(None),
-                Arg::Long("file") => set(&mut file, "--file", PathBuf::from(parser.value()?))?,
-                Arg::Long("changed") => set(&mut which, "--changed", Which::Changed)?,
+                Arg::Long("file") => {
+                    set(&mut file, "--file", PathBuf::from(parser.value()?)).map_err(wrong)?;
+                }
+                Arg::Long("changed") => set(&mut which, "--changed", Which::Changed).map_err(wrong)?,
                 Arg::Long("format") => {
                     let asked = parser.value()?.string()?.parse().map_err(wrong)?;
-                    set(&mut format, "--format", asked)?;
+                    set(&mut format, "--format", asked).map_err(wrong)?;
                 }
                 other => return Err(wrong(other.unexpected())),
             }
@@ -92,13 +95,6 @@ fn preset(name: &str) -> Result<Preset, Failure> {
         let way_out = format!("there are {} and default, which is {}", names.join(", "), Preset::default());
         Failure::usage(format!("config: there is no preset {name:?}"), &way_out)
     })
-}
-
-fn set<T>(slot: &mut Option<T>, option: &str, value: T) -> Result<(), Failure> {
-    match slot.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(wrong(format!("{option} is given twice"))),
-    }
 }
 
 fn wrong(what: impl std::fmt::Display) -> Failure {

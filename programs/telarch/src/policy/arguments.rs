@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt as _};
 
+use crate::arguments::set;
 use crate::failure::Failure;
 use crate::format::Format;
 
@@ -37,9 +38,14 @@ impl Invocation {
             match argument {
                 Arg::Value(word) => words.push(word.string()?),
                 Arg::Short('h') | Arg::Long("help") => return Ok(None),
-                Arg::Long("file") => file = Some(PathBuf::from(parser.value()?)),
-                Arg::Long("all") => which = Some(Which::All),
-                Arg::Long("format") => format = Some(parser.value()?.string()?.parse().map_err(wrong)?),
+                Arg::Long("file") => {
+                    set(&mut file, "--file", PathBuf::from(parser.value()?)).map_err(wrong)?;
+                }
+                Arg::Long("all") => set(&mut which, "--all", Which::All).map_err(wrong)?,
+                Arg::Long("format") => {
+                    let asked = parser.value()?.string()?.parse().map_err(wrong)?;
+                    set(&mut format, "--format", asked).map_err(wrong)?;
+                }
                 other => return Err(wrong(other.unexpected())),
             }
         }
@@ -93,6 +99,9 @@ mod tests {
             (&["set"], "unknown action \"set\""),
             (&["list", "--format", "xml"], "\"xml\" is neither"),
             (&["list", "--al"], "--al"),
+            (&["list", "--file", "x", "--file", "y"], "--file is given twice"),
+            (&["list", "--all", "--all"], "--all is given twice"),
+            (&["list", "--format", "json", "--format", "text"], "--format is given twice"),
         ] {
             let failure = parse(arguments).map(|_| ()).expect_err("a wrong command line").to_string();
             assert!(failure.contains(part), "{failure} does not name {part}");

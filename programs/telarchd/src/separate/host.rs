@@ -4,6 +4,7 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use accounts::{Pam, UnixUsers};
 use auth::{Account, AuthError, Identity, LocalUsers};
-use broker::{Link, Order, Report};
+use broker::{Hardware, Link, Order, Report};
 use hardware::{Handed, HardwareKeeper};
 use plugin_hosted::Host;
 use plugin_shell::ShellPlugin;
@@ -134,11 +135,15 @@ enum Ordered {
 }
 
 /// Passes on what the broker orders, until it closes the link.
-fn listen(link: &Link, orders: &mpsc::UnboundedSender<Ordered>, handing: &std::sync::mpsc::Sender<Handed>) {
+fn listen(
+    link: &Link,
+    orders: &mpsc::UnboundedSender<Ordered>,
+    handing: &std::sync::mpsc::Sender<io::Result<Handed>>,
+) {
     while let Ok(Some(mut frame)) = link.receive() {
         let ordered = match (Order::decode(&frame.message), frame.descriptors.pop()) {
-            (Ok(Order::Hardware(controllers)), driver) => {
-                let _ = handing.send(Handed { controllers, driver });
+            (Ok(Order::Hardware(hardware)), driver) => {
+                let _ = handing.send(handed(hardware, driver));
                 continue;
             }
             (Ok(Order::Connect), Some(descriptor)) => Ordered::Serve(UnixStream::from(descriptor)),
@@ -152,11 +157,19 @@ fn listen(link: &Link, orders: &mpsc::UnboundedSender<Ordered>, handing: &std::s
     }
 }
 
+fn handed(hardware: Hardware, driver: Option<OwnedFd>) -> io::Result<Handed> {
+    match hardware {
+        Hardware::Given(controllers) => Ok(Handed { controllers: Some(controllers), driver }),
+        Hardware::Withheld => Ok(Handed { controllers: None, driver }),
+        Hardware::TooOften => Err(io::Error::other("it was asked too often\n  ask again in a minute")),
+    }
+}
+
 /// The hardware, which the broker hands over if the user is an administrator.
 #[derive(Debug)]
 struct FromBroker {
     link: Arc<Link>,
-    handed: Mutex<std::sync::mpsc::Receiver<Handed>>,
+    handed: Mutex<std::sync::mpsc::Receiver<io::Result<Handed>>>,
 }
 
 impl HardwareKeeper for FromBroker {
@@ -165,7 +178,7 @@ impl HardwareKeeper for FromBroker {
         let handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
         while handed.try_recv().is_ok() {}
         self.link.send(&Report::AsksForHardware.encode(), &[])?;
-        handed.recv_timeout(LONGEST_ANSWER).map_err(|_| io::ErrorKind::TimedOut.into())
+        handed.recv_timeout(LONGEST_ANSWER).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use auth::Account;
-use broker::{Link, Order, Report};
+use broker::{Allowance, Hardware, Link, Order, Report, Verdict};
 use hardware::HostFile;
 use sddl::{Token, well_known};
 
@@ -228,13 +228,22 @@ struct Keeper {
 fn watch(keeper: &Keeper, mut child: Child, link: &Arc<Link>, slot: &Slot) {
     let account = &keeper.account.name;
     let mut has_left = false;
+    let mut allowance = Allowance::new(MOST_QUESTIONS, Instant::now());
     loop {
         let report = match link.receive() {
             Ok(Some(frame)) => Report::decode(&frame.message).ok(),
             Ok(None) | Err(_) => break,
         };
         if report == Some(Report::AsksForHardware) {
-            keeper.give_hardware(link);
+            match allowance.take(Instant::now()) {
+                Verdict::Granted => keeper.give_hardware(link),
+                verdict => {
+                    if verdict == Verdict::Exhausted {
+                        tracing::warn!(account, "A host asks for management controllers too often");
+                    }
+                    let _ = link.send(&Order::Hardware(Hardware::TooOften).encode(), &[]);
+                }
+            }
             continue;
         }
         let mut place = locked(&slot.place);
@@ -289,8 +298,9 @@ impl Keeper {
         let account = &self.account.name;
         tracing::debug!(account, is_given = text.is_some(), "A host asks for management controllers");
         let descriptors: Vec<_> = driver.iter().map(std::os::fd::AsFd::as_fd).collect();
+        let hardware = text.map_or(Hardware::Withheld, Hardware::Given);
         // If it is gone, nobody needs it.
-        let _ = link.send(&Order::Hardware(text).encode(), &descriptors);
+        let _ = link.send(&Order::Hardware(hardware).encode(), &descriptors);
     }
 }
 
@@ -304,7 +314,51 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How often a host may ask for the hardware in a minute: one that is asked for it all the time asks every five seconds,
+/// and once more for each session with the machine's own controller.
+const MOST_QUESTIONS: u32 = 60;
 /// Modules of PAM may ask other machines.
 const LONGEST_START: Duration = Duration::from_secs(20);
 /// A host says at once whether it ends, unless it is busy or does not work.
 const LONGEST_DECISION: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_host_that_asks_for_the_hardware_all_the_time_is_told_so() {
+        let (link, theirs) = Link::pair().expect("a link");
+        let host = Link::given(theirs).expect("its other end");
+        let judged = Arc::new(Mutex::new(0_u32));
+        let judge = Arc::clone(&judged);
+        let keeper = Keeper {
+            account: Account { name: "ann".to_owned() },
+            judge: Arc::new(move |_| {
+                *locked(&judge) += 1;
+                None
+            }),
+            state: PathBuf::new(),
+        };
+        let child = Command::new("true").spawn().expect("a process");
+        let watching = thread::spawn(move || watch(&keeper, child, &Arc::new(link), &Slot::default()));
+        let asked = || {
+            host.send(&Report::AsksForHardware.encode(), &[]).expect("the broker listens");
+            let answer = host.receive().expect("the broker answers").expect("a message");
+            match Order::decode(&answer.message).expect("an order") {
+                Order::Hardware(hardware) => format!("{hardware:?}"),
+                other => panic!("{other:?}"),
+            }
+        };
+        for number in 1..=MOST_QUESTIONS {
+            assert_eq!(asked(), "Withheld", "{number}");
+        }
+        assert_eq!((asked(), asked()), ("TooOften".to_owned(), "TooOften".to_owned()));
+        assert_eq!(*locked(&judged), MOST_QUESTIONS, "what is refused costs nothing");
+        drop(host);
+        watching.join().expect("it ends with the host");
+    }
+}

@@ -6,41 +6,43 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::net::{SocketAddr, UnixStream};
-use std::time::Instant;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
+use rustix::net::SocketAddrUnix;
 use serde::de::DeserializeOwned;
 use zbus::Message;
 use zbus::wire::serialized::{Context, Data};
-use zbus::wire::{BE, LE, Type, Variant};
+use zbus::wire::{BE, LE, Signature, Type, Variant};
 
-use super::{LONGEST_CALL, Object};
+use super::Object;
+use crate::socket::connected;
 
 /// A connection (D-Bus Specification, "Message Protocol").
 #[derive(Debug)]
 pub(crate) struct Line {
-    stream: BufReader<UnixStream>,
+    stream: BufReader<Patient>,
     /// The message that was received last.
     message: Vec<u8>,
 }
 
-/// What a message answers, where its body begins, and in which order its octets are.
+/// What a message answers, of which types its body is and where that begins, and in which order its octets are.
 struct Answer {
     serial: u32,
     is_error: bool,
+    signature: Signature,
     body: usize,
     context: Context,
 }
 
 impl Line {
-    /// To a service that has a socket of its own.
+    /// To a service that has a socket of its own, and as long to take somebody in, or to answer, as `patience` says.
     ///
     /// # Errors
-    /// If nobody is there, or lets this user in.
-    pub(crate) fn to_service(place: &SocketAddr) -> io::Result<Self> {
-        let stream = UnixStream::connect_addr(place)?;
-        stream.set_read_timeout(Some(LONGEST_CALL))?;
-        stream.set_write_timeout(Some(LONGEST_CALL))?;
+    /// If nobody is there, or lets this user in; [`io::ErrorKind::TimedOut`] if it takes too long.
+    pub(crate) fn to_service(place: &SocketAddrUnix, patience: Duration) -> io::Result<Self> {
+        let stream = connected(place, patience).map_err(late)?;
+        let stream = Patient { stream, patience, until: Instant::now() + patience };
         let stream = BufReader::with_capacity(READ_AT_ONCE, stream);
         let mut line = Self { stream, message: Vec::new() };
         line.sign_in()?;
@@ -51,8 +53,8 @@ impl Line {
     ///
     /// # Errors
     /// As [`Self::to_service`].
-    pub(crate) fn to_bus(place: &SocketAddr) -> io::Result<Self> {
-        let mut line = Self::to_service(place)?;
+    pub(crate) fn to_bus(place: &SocketAddrUnix, patience: Duration) -> io::Result<Self> {
+        let mut line = Self::to_service(place, patience)?;
         let hello = BUS.question("Hello", &()).map_err(io::Error::other)?;
         match line.ask::<String>(&[hello])?.as_slice() {
             [Some(_)] => Ok(line),
@@ -60,15 +62,17 @@ impl Line {
         }
     }
 
-    /// The answers to some questions, each in the place of its question; none where there is no such thing.
+    /// The answers to some questions, each in the place of its question; none where there is no such thing, or one of
+    /// another type.
     ///
     /// # Errors
-    /// If the connection is lost, or not all are answered in time.
+    /// If the connection is lost, or what is said is no message; [`io::ErrorKind::TimedOut`] if not all are answered
+    /// in time.
     pub(crate) fn ask<T: DeserializeOwned + Type>(
         &mut self,
         questions: &[Message],
     ) -> io::Result<Vec<Option<T>>> {
-        let until = Instant::now() + LONGEST_CALL;
+        self.stream.get_mut().wait_anew();
         let serial = |question: &Message| question.primary_header().serial_num().get();
         let mut places: HashMap<u32, usize> = questions.iter().map(serial).zip(0..).collect();
         let mut answers: Vec<Option<T>> = questions.iter().map(|_| None).collect();
@@ -81,14 +85,11 @@ impl Line {
                 self.stream.get_mut().write_all(&octets.concat())?;
                 unsent = later;
             }
-            let received = self.receive()?;
-            if Instant::now() > until {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
             // Signals come as well.
-            let Some(answer) = received else { continue };
+            let Some(answer) = self.receive()? else { continue };
             let Some(place) = places.remove(&answer.serial) else { continue };
-            if let (false, Some(slot)) = (answer.is_error, answers.get_mut(place)) {
+            let is_told = !answer.is_error && answer.signature == *T::SIGNATURE;
+            if let (true, Some(slot)) = (is_told, answers.get_mut(place)) {
                 let data = Data::new(self.message.as_slice(), answer.context);
                 *slot = data.slice(answer.body..).deserialize().ok().map(|(value, _)| value);
             }
@@ -103,43 +104,99 @@ impl Line {
         self.stream.get_mut().write_all(format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").as_bytes())?;
         let mut answer = Vec::new();
         (&mut self.stream).take(LONGEST_LINE).read_until(b'\n', &mut answer)?;
-        if answer.starts_with(b"OK ") { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+        let is_in = answer.starts_with(b"OK ") && answer.ends_with(b"\n");
+        if is_in { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
     }
 
     /// Waits for the next message; none for one that answers nothing.
     fn receive(&mut self) -> io::Result<Option<Answer>> {
         let mut head = [0; 16];
         self.stream.read_exact(&mut head)?;
-        let [order, kind, _, _, b0, b1, b2, b3, _, _, _, _, f0, f1, f2, f3] = head;
-        let (context, number): (_, fn([u8; 4]) -> u32) = match order {
-            b'l' => (Context::new(LE, 0), u32::from_le_bytes),
-            _ => (Context::new(BE, 0), u32::from_be_bytes),
+        let [order, kind, _, version, b0, b1, b2, b3, _, _, _, _, f0, f1, f2, f3] = head;
+        let (context, number): (_, fn([u8; 4]) -> u32) = match (order, version) {
+            (b'l', 1) => (Context::new(LE, 0), u32::from_le_bytes),
+            (b'B', 1) => (Context::new(BE, 0), u32::from_be_bytes),
+            _ => return Err(io::ErrorKind::InvalidData.into()),
         };
         let (body, fields) = (number([b0, b1, b2, b3]), number([f0, f1, f2, f3]));
-        if body.max(fields) > LONGEST_PART {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        self.message.clear();
-        self.message.extend_from_slice(&head);
         let begin = (u64::from(fields) + 16).next_multiple_of(8);
         let rest = begin - 16 + u64::from(body);
-        if (&mut self.stream).take(rest).read_to_end(&mut self.message)? as u64 != rest {
+        // Everybody on a bus may send everybody signals, however long they are: those are not kept.
+        let is_answer = matches!(kind, METHOD_RETURN | ERROR);
+        if rest > LONGEST_MESSAGE || is_answer && (fields > LONGEST_FIELDS || body > LONGEST_BODY) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut coming = (&mut self.stream).take(rest);
+        self.message.clear();
+        self.message.extend_from_slice(&head);
+        let come = match is_answer {
+            true => coming.read_to_end(&mut self.message)? as u64,
+            false => io::copy(&mut coming, &mut io::sink())?,
+        };
+        if come != rest {
             return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if !is_answer {
+            return Ok(None);
         }
         let data = Data::new(self.message.as_slice(), context);
         let (head, _): (Head<'_>, usize) = data.deserialize().map_err(io::Error::other)?;
-        let serial = head.6.iter().find_map(|field| match field {
-            (REPLY_SERIAL, Variant::U32(serial)) => Some(*serial),
-            _ => None,
-        });
-        let is_answer = matches!(kind, METHOD_RETURN | ERROR);
+        let (mut answered, mut signature) = (None, Signature::Unit);
+        for field in head.6 {
+            match field {
+                (REPLY_SERIAL, Variant::U32(serial)) => answered = Some(serial),
+                (SIGNATURE, Variant::Signature(told)) => signature = told,
+                _ => {}
+            }
+        }
         let body = self.message.len() - body as usize;
-        Ok(serial.filter(|_| is_answer).map(|serial| Answer {
-            serial,
-            is_error: kind == ERROR,
-            body,
-            context,
-        }))
+        let is_error = kind == ERROR;
+        Ok(answered.map(|serial| Answer { serial, is_error, signature, body, context }))
+    }
+}
+
+/// A connection at which nothing is waited for beyond a moment, in however small pieces it comes or is taken.
+#[derive(Debug)]
+struct Patient {
+    stream: UnixStream,
+    patience: Duration,
+    until: Instant,
+}
+
+impl Patient {
+    fn wait_anew(&mut self) {
+        self.until = Instant::now() + self.patience;
+    }
+
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+}
+
+impl Read for Patient {
+    fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(self.left()?))?;
+        self.stream.read(octets).map_err(late)
+    }
+}
+
+impl Write for Patient {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(Some(self.left()?))?;
+        self.stream.write(octets).map_err(late)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+/// What the kernel says when a socket was waited for too long is what it also says where nobody waits.
+fn late(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+        _ => error,
     }
 }
 
@@ -148,8 +205,9 @@ type Head<'m> = (u8, u8, u8, u8, u32, u32, Vec<(u8, Variant<'m>)>);
 
 const METHOD_RETURN: u8 = 2;
 const ERROR: u8 = 3;
-/// The code of the field that says which message is answered.
+/// The code of the field that says which message is answered, and of that of which types the body is.
 const REPLY_SERIAL: u8 = 5;
+const SIGNATURE: u8 = 8;
 
 /// Who a new connection has to greet.
 const BUS: Object<'_> = Object {
@@ -163,8 +221,12 @@ const BUS: Object<'_> = Object {
 const MOST_OPEN: usize = 120;
 
 const READ_AT_ONCE: usize = 64 * 1_024;
-/// The specification says 64 MiB for fields and 128 MiB for all; no property is nearly as long.
-const LONGEST_PART: u32 = 16 * 1_024 * 1_024;
+/// The specification says so.
+const LONGEST_MESSAGE: u64 = 128 << 20;
+/// The fields of an answer are names, which have at most 255 octets each, and numbers.
+const LONGEST_FIELDS: u32 = 16 << 10;
+/// No property is nearly as long.
+const LONGEST_BODY: u32 = 16 << 20;
 /// What is said before there are messages.
 const LONGEST_LINE: u64 = 1_024;
 
@@ -174,37 +236,63 @@ mod tests {
     use std::os::unix::net::UnixListener;
     use std::thread;
 
+    use serde::Serialize;
+    use zbus::wire::Endian;
+
     use super::*;
+
+    const SIGNAL: u8 = 4;
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     /// What somebody gets who asks for two texts and is answered with some octets, which are told the serials.
     fn answered(octets: impl FnOnce(u32, u32) -> Vec<u8> + Send) -> io::Result<Vec<Option<String>>> {
+        asked(PATIENCE, |peer, first, second| {
+            peer.write_all(&octets(first, second))?;
+            peer.shutdown(Shutdown::Write)?;
+            // Until it is hung up.
+            peer.read_to_end(&mut Vec::new()).map(drop)
+        })
+    }
+
+    /// What somebody gets who asks for two texts and has so much patience with whoever answers in some way.
+    fn asked(
+        patience: Duration,
+        answer: impl FnOnce(&mut UnixStream, u32, u32) -> io::Result<()> + Send,
+    ) -> io::Result<Vec<Option<String>>> {
         let folder = tempfile::tempdir()?;
-        let place = SocketAddr::from_pathname(folder.path().join("socket"))?;
-        let listener = UnixListener::bind_addr(&place)?;
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path)?;
+        let place = SocketAddrUnix::new(&path)?;
         let questions = ["A", "B"].map(|method| BUS.question(method, &()).expect("a message"));
         let [first, second] =
             questions.each_ref().map(|question| question.primary_header().serial_num().get());
         let answer = || -> io::Result<()> {
             let (mut peer, _) = listener.accept()?;
             peer.write_all(b"OK 0123456789abcdef0123456789abcdef\r\n")?;
-            peer.write_all(&octets(first, second))?;
-            peer.shutdown(Shutdown::Write)?;
-            // Until it is hung up.
-            peer.read_to_end(&mut Vec::new()).map(drop)
+            answer(&mut peer, first, second)
         };
         thread::scope(|scope| {
             scope.spawn(answer);
-            Line::to_service(&place)?.ask(&questions)
+            Line::to_service(&place, patience)?.ask(&questions)
         })
     }
 
     /// A message with the sender that systemd gives itself on its own socket.
     fn message(kind: u8, serial: u32, text: &str) -> Vec<u8> {
-        let context = Context::new(LE, 0);
-        let body = zbus::wire::to_bytes(context, text).expect("a text");
-        let fields = [(REPLY_SERIAL, Variant::from(serial)), (7, Variant::from("org.freedesktop.systemd1"))];
-        let length = u32::try_from(body.len()).expect("a short text");
-        let head: Head<'_> = (b'l', kind, 1, 1, length, 1, fields.into());
+        message_of(LE, kind, serial, &text)
+    }
+
+    fn message_of<T: Serialize + Type>(order: Endian, kind: u8, serial: u32, body: &T) -> Vec<u8> {
+        let context = Context::new(order, 0);
+        let body = zbus::wire::to_bytes(context, body).expect("a body");
+        let fields = [
+            (REPLY_SERIAL, Variant::from(serial)),
+            (7, Variant::from("org.freedesktop.systemd1")),
+            (SIGNATURE, Variant::from(T::SIGNATURE.clone())),
+        ];
+        let length = u32::try_from(body.len()).expect("a short body");
+        let letter = if order == LE { b'l' } else { b'B' };
+        let head: Head<'_> = (letter, kind, 1, 1, length, 1, fields.into());
         let mut octets = zbus::wire::to_bytes(context, &head).expect("a head").to_vec();
         octets.resize(octets.len().next_multiple_of(8), 0);
         octets.extend_from_slice(body.bytes());
@@ -214,8 +302,9 @@ mod tests {
     #[test]
     fn answers_are_put_beside_their_questions_in_whatever_order_they_come() {
         let answers = answered(|first, second| {
-            let signal = message(4, first, "signal");
-            [signal, message(METHOD_RETURN, second, "two"), message(METHOD_RETURN, first, "one")].concat()
+            let signal = message(SIGNAL, first, "signal");
+            let two = message_of(BE, METHOD_RETURN, second, &"two");
+            [signal, two, message(METHOD_RETURN, first, "one")].concat()
         });
         assert_eq!(answers.expect("answers"), [Some("one".to_owned()), Some("two".to_owned())]);
     }
@@ -229,6 +318,26 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_of_another_type_is_none() {
+        // As a text its octets are `abc`.
+        let lie = (3_u32, u32::from_le_bytes(*b"abc\0"));
+        let answers = answered(|first, second| {
+            [message_of(LE, METHOD_RETURN, first, &lie), message(METHOD_RETURN, second, "two")].concat()
+        });
+        assert_eq!(answers.expect("answers"), [None, Some("two".to_owned())]);
+    }
+
+    #[test]
+    fn a_signal_that_somebody_has_made_long_keeps_nothing_from_being_answered() {
+        let long = "x".repeat(17 << 20);
+        let answers = answered(|first, second| {
+            let answers = [message(METHOD_RETURN, first, "one"), message(METHOD_RETURN, second, "two")];
+            [message(SIGNAL, first, &long), answers.concat()].concat()
+        });
+        assert_eq!(answers.expect("answers"), [Some("one".to_owned()), Some("two".to_owned())]);
+    }
+
+    #[test]
     fn who_ends_too_early_or_says_what_is_no_message_is_not_waited_for() {
         assert_eq!(
             answered(|first, _| message(METHOD_RETURN, first, "one"))
@@ -236,11 +345,29 @@ mod tests {
                 .kind(),
             io::ErrorKind::UnexpectedEof
         );
-        let endless = answered(|first, _| {
-            let mut octets = message(METHOD_RETURN, first, "one");
-            octets.splice(12..16, [255; 4]);
-            octets
+        // The order of octets, the version, and the lengths of the body and of the fields.
+        for (place, lie) in [(0, b'x'), (3, 2), (7, 2), (14, 1), (15, 255)] {
+            let refused = answered(|first, _| {
+                let mut octets = message_of(if place == 0 { BE } else { LE }, METHOD_RETURN, first, &"one");
+                octets.splice(place..=place, [lie]);
+                octets
+            });
+            let refused = refused.expect_err("not all is answered").kind();
+            assert_eq!(refused, io::ErrorKind::InvalidData, "octet {place}");
+        }
+    }
+
+    #[test]
+    fn who_says_little_for_long_is_not_heard_to_its_end() {
+        let late = asked(Duration::from_millis(200), |peer, first, _| {
+            let octets = message(METHOD_RETURN, first, &"x".repeat(1_000));
+            // An octet comes well before anybody could think that no more will.
+            for octet in octets {
+                peer.write_all(&[octet])?;
+                thread::sleep(Duration::from_millis(10));
+            }
+            Ok(())
         });
-        assert_eq!(endless.expect_err("not all is answered").kind(), io::ErrorKind::InvalidData);
+        assert_eq!(late.expect_err("not all is answered").kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -48,8 +48,8 @@ impl Table for Connection {
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Row>) -> Result<(), ProviderError> {
         let permanent = Rc::default();
-        let row = |mount| Row { mount, permanent: Rc::clone(&permanent) };
-        Mount::all(machine).into_iter().filter(is_of_network).map(row).try_for_each(push)
+        let row = |mount: &Mount| Row { mount: mount.clone(), permanent: Rc::clone(&permanent) };
+        machine.mounts().iter().filter(|mount| is_of_network(mount)).map(row).try_for_each(push)
     }
 }
 

@@ -2,18 +2,16 @@
 
 use std::borrow::Cow;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use cim::Status;
 use http::{ChunkedDecoder, Limits, ResponseFraming, ResponseHead};
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::net::SocketAddrUnix;
 use wmi::ProviderError;
 
 use super::ipp::{Operation, Request, Response};
 use crate::Machine;
+use crate::socket::connected;
 
 /// Where the scheduler listens.
 const SOCKET: &str = "run/cups/cups.sock";
@@ -93,7 +91,8 @@ impl<'a> Scheduler<'a> {
     }
 
     fn ask(&self, request: Vec<u8>) -> io::Result<Response> {
-        let mut stream = connected(&self.machine.path(SOCKET), self.patience.silence)?;
+        let place = SocketAddrUnix::new(self.machine.path(SOCKET))?;
+        let mut stream = connected(&place, self.patience.silence)?;
         // The kernel tells the scheduler who this is; the name must be that user's (cupsd.conf(5), PeerCred).
         let head = format!(
             "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/ipp\r\nContent-Length: {}\r\n\
@@ -124,15 +123,6 @@ impl<'a> Scheduler<'a> {
             }
         }
     }
-}
-
-/// A connection to a socket. One that many others wait for is waited for no longer than this: whoever has an account
-/// can have it look after them first.
-fn connected(path: &Path, patience: Duration) -> io::Result<UnixStream> {
-    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    set_socket_timeout(&socket, Timeout::Send, Some(patience))?;
-    connect(&socket, &SocketAddrUnix::new(path)?)?;
-    Ok(socket.into())
 }
 
 /// An answer of HTTP, as far as it has come. What has come is looked at once.
@@ -279,22 +269,5 @@ mod tests {
             }
         };
         assert!(matches!(asked(drip), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock));
-    }
-
-    #[test]
-    fn a_scheduler_that_takes_nobody_is_not_waited_for_for_ever() {
-        let folder = tempfile::tempdir().expect("there is room");
-        let path = folder.path().join("socket");
-        let listener = UnixListener::bind(&path).expect("a socket");
-        rustix::net::listen(&listener, 0).expect("it listens");
-        let patience = Duration::from_millis(50);
-        let (mut waiting, mut refused) = (Vec::new(), None);
-        while refused.is_none() && waiting.len() < 5 {
-            match connected(&path, patience) {
-                Ok(stream) => waiting.push(stream),
-                Err(error) => refused = Some(error.kind()),
-            }
-        }
-        assert_eq!(refused, Some(io::ErrorKind::WouldBlock));
     }
 }

@@ -14,8 +14,10 @@ const AFTER: &str = "')\"";
 
 /// A command as it stands in a table; `None` if it is too long there.
 pub(super) fn written(command: &str) -> Option<String> {
-    let is_plain = !command.contains("\\\\") && !command.contains("\\%");
-    let written = if is_plain { command.replace('%', "\\%") } else { in_numbers(command) };
+    let plain = command.replace('%', "\\%");
+    // A command that somebody has made of numbers is not to be read as one that was written so here.
+    let is_plain = !command.contains("\\\\") && !command.contains("\\%") && read(&plain) == command;
+    let written = if is_plain { plain } else { in_numbers(command) };
     (written.len() <= LONGEST).then_some(written)
 }
 
@@ -58,6 +60,10 @@ mod tests {
             ("printf '\\%'", "eval \"$(printf \\%b 'printf \\0047\\0134\\0045\\0047')\""),
             ("a\\\\b", "eval \"$(printf \\%b 'a\\0134\\0134b')\""),
             ("echo \\\\0045 \\", "eval \"$(printf \\%b 'echo \\0134\\01340045 \\0134')\""),
+            (
+                "eval \"$(printf %b 'reboot')\"",
+                "eval \"$(printf \\%b 'eval \"$(printf \\0045b \\0047reboot\\0047)\"')\"",
+            ),
         ] {
             assert_eq!(written(command).as_deref(), Some(expected));
             assert_eq!(read(expected), command);

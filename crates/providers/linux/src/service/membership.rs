@@ -72,7 +72,7 @@ impl Table for DependentService {
         // systemd knows who needs a unit only of those that it has loaded: all have to be asked what they need.
         let units = named(machine, scan, "Dependent")?;
         for some in units.chunks(AT_ONCE) {
-            Unit::prefetch(machine, some, |_| NEEDS.to_vec());
+            Unit::prefetch(machine, some, |_| NEEDS.to_vec()).map_err(of_bus)?;
             for unit in some {
                 for needed in needed_by(unit) {
                     push(Dependency { needed, needing: unit.name.clone() })?;

@@ -92,16 +92,18 @@ impl Table for Service {
         units.into_iter().try_for_each(push)
     }
 
-    fn prepare(&self, machine: &Arc<Machine>, scan: &Scan, units: &[Unit]) {
-        if wants_details(scan) {
-            let wanted: Vec<_> =
-                DETAILS.iter().chain(&ALONG).filter(|(column, ..)| is_wanted(scan, column)).collect();
-            Unit::prefetch(machine, units, |unit| {
-                let state = unit.active(machine);
-                let needed = wanted.iter().filter(|(_, is_needed, _)| is_needed(state));
-                needed.flat_map(|(.., names)| names.iter().copied()).collect()
-            });
+    fn prepare(&self, machine: &Arc<Machine>, scan: &Scan, units: &[Unit]) -> Result<(), ProviderError> {
+        if !wants_details(scan) {
+            return Ok(());
         }
+        let wanted: Vec<_> =
+            DETAILS.iter().chain(&ALONG).filter(|(column, ..)| is_wanted(scan, column)).collect();
+        let details = |unit: &Unit| {
+            let state = unit.active(machine);
+            let needed = wanted.iter().filter(|(_, is_needed, _)| is_needed(state));
+            needed.flat_map(|(.., names)| names.iter().copied()).collect()
+        };
+        Unit::prefetch(machine, units, details).map_err(of_bus)
     }
 
     fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Unit>, ProviderError> {

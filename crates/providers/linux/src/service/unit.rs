@@ -155,18 +155,34 @@ impl Unit {
     ///
     /// A unit has four hundred, some of which systemd has to read from the files of a control group: all of them take
     /// fifty times as long as one. But a unit that is not loaded is loaded for each question.
-    pub(crate) fn prefetch(machine: &Machine, units: &[Self], wanted: impl Fn(&Self) -> Vec<Detail>) {
+    ///
+    /// # Errors
+    /// [`BusError::Silent`] if systemd does not answer, upon which others are better not asked for: nothing is known of
+    /// these, and of those it would be waited for again.
+    pub(crate) fn prefetch(
+        machine: &Machine,
+        units: &[Self],
+        wanted: impl Fn(&Self) -> Vec<Detail>,
+    ) -> Result<(), BusError> {
         let unknown: Vec<&Self> = units.iter().filter(|unit| unit.details.get().is_none()).collect();
         if unknown.is_empty() {
-            return;
+            return Ok(());
         }
-        let Some(mut line) = machine.bus().line(&machine.path(MANAGER_SOCKET)) else { return };
-        // Units that are not known then are asked one by one when a column needs it, but not of who is silent.
-        if let Err(error) = Self::ask_for(&mut line, &unknown, wanted) {
-            tracing::debug!(%error, "The manager of units does not answer all questions");
-            if matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) {
-                unknown.iter().for_each(|unit| _ = unit.details.set(None));
+        let line = machine.bus().line(&machine.path(MANAGER_SOCKET));
+        let asked = line.and_then(|line| match line {
+            Some(mut line) => Self::ask_for(&mut line, &unknown, wanted),
+            None => Ok(()),
+        });
+        match asked {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Err(BusError::Silent(SYSTEMD.to_owned()))
             }
+            Err(error) => {
+                // Units that are not known now are asked one by one when a column needs it.
+                tracing::debug!(%error, "The manager of units does not answer all questions");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
     }
 
@@ -294,8 +310,12 @@ pub(crate) fn timers(machine: &Machine) -> Result<Vec<Timer>, BusError> {
         let units: Vec<ListedUnit> = MANAGER.ask(&bus, "ListUnitsByPatterns", &pattern).await?;
         let mut timers = Vec::new();
         for (name, .., path, _, _, _) in units {
-            // One that goes meanwhile is none.
-            let Ok(details) = properties(&bus, path.as_str()).await else { continue };
+            let details = match properties(&bus, path.as_str()).await {
+                Ok(details) => details,
+                Err(silent @ BusError::Silent(_)) => return Err(silent),
+                // One that goes meanwhile is none.
+                Err(_) => continue,
+            };
             let next = details.number("NextElapseUSecRealtime").filter(|next| (1..u64::MAX).contains(next));
             timers.push(Timer {
                 name,
@@ -360,3 +380,31 @@ pub(super) const AT_ONCE: usize = 128;
 
 /// A name has at most 255 octets, with its `.service`.
 const LONGEST_NAME: usize = 247;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn of_who_is_silent_nothing_is_told_and_nothing_else_is_asked() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("bus");
+        let bus = UnixListener::bind(&path).expect("a socket");
+        let machine = Machine::at(folder.path())
+            .with_bus(format!("unix:path={}", path.display()))
+            .with_patience(Duration::from_millis(50));
+        let units = ["a", "b"].map(|name| Unit {
+            name: name.to_owned(),
+            listed: Some(Listed { load: "loaded".to_owned(), ..Listed::default() }),
+            details: OnceCell::new(),
+        });
+        let silent = Unit::prefetch(&machine, &units, |_| vec![(UNIT, "Id")]).expect_err("nobody answers");
+        assert!(matches!(silent, BusError::Silent(_)), "{silent}");
+        bus.set_nonblocking(true).expect("a socket");
+        let connected = bus.incoming().take_while(Result::is_ok).count();
+        assert_eq!(connected, 1, "it is waited for once");
+    }
+}

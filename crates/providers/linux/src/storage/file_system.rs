@@ -43,18 +43,19 @@ impl FileSystem {
     /// The file systems that are there for files: without those by which the kernel tells something, those in
     /// memory, and those that only show again what is mounted elsewhere.
     pub(crate) fn all(machine: &Machine, questions: &Arc<Questions>) -> Vec<Self> {
-        let mut shown: Vec<Mount> = Vec::new();
+        let mounts = machine.mounts();
+        let mut shown: Vec<&Mount> = Vec::new();
         let mut numbers: HashMap<(u32, u32), usize> = HashMap::new();
-        for mount in Mount::all(machine).into_iter().filter(is_for_files) {
+        for mount in mounts.iter().filter(|mount| is_for_files(mount)) {
             let number = *numbers.entry(mount.device).or_insert(shown.len());
             match shown.get_mut(number) {
                 // Of one file system in several places, the one that shows most of it.
-                Some(known) if rank(&mount) < rank(known) => *known = mount,
+                Some(known) if rank(mount) < rank(known) => *known = mount,
                 Some(_) => {}
                 None => shown.push(mount),
             }
         }
-        shown.into_iter().map(|mount| Self::new(mount, questions)).collect()
+        shown.into_iter().map(|mount| Self::new(mount.clone(), questions)).collect()
     }
 
     fn new(mount: Mount, questions: &Arc<Questions>) -> Self {

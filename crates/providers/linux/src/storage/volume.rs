@@ -376,7 +376,7 @@ impl Row {
         if for_ever {
             return 3;
         }
-        let mounts = Mount::all(machine);
+        let mounts = machine.mounts();
         let is_own = |mount: &&Mount| mount.device == own.mount.device;
         let places: HashSet<_> = mounts.iter().filter(is_own).map(|mount| Path::new(&mount.place)).collect();
         let has_others = mounts

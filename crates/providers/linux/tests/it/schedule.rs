@@ -143,6 +143,7 @@ fn cron_runs_the_command_that_was_asked_for() {
             r"printf '\\%s\%%' x > /run/2",
             r"printf '%s' '\\\% \\%' > /run/3; printf \\101 >> /run/3",
             &format!("{:x<998}", "printf ok > /run/4; : "),
+            r#"eval "$(printf %b 'printf 0 > /run/5')""#,
         ];
         assert_eq!(commands[4].len(), 998);
         for command in commands {

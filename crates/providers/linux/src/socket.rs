@@ -1,0 +1,45 @@
+//! Sockets of this machine, at which nobody waits for ever.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+
+/// A connection to a socket. One that many others wait for is waited for no longer than this: whoever has an account
+/// can have it look after them first.
+///
+/// # Errors
+/// What the kernel says; [`io::ErrorKind::WouldBlock`] if it takes too long.
+pub(crate) fn connected(place: &SocketAddrUnix, patience: Duration) -> io::Result<UnixStream> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Send, Some(patience))?;
+    connect(&socket, place)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_takes_nobody_is_not_waited_for_for_ever() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let path = folder.path().join("socket");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        rustix::net::listen(&listener, 0).expect("it listens");
+        let place = SocketAddrUnix::new(&path).expect("a short path");
+        let patience = Duration::from_millis(50);
+        let (mut waiting, mut refused) = (Vec::new(), None);
+        while refused.is_none() && waiting.len() < 5 {
+            match connected(&place, patience) {
+                Ok(stream) => waiting.push(stream),
+                Err(error) => refused = Some(error.kind()),
+            }
+        }
+        assert_eq!(refused, Some(io::ErrorKind::WouldBlock));
+    }
+}
