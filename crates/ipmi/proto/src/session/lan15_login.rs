@@ -66,6 +66,11 @@ impl Lan15Attempt {
         lan15::in_clear(&Request::new(NetFn::APP, GET_SESSION_CHALLENGE, &data).encode(self.number))
     }
 
+    /// Whether the controller may have opened the session already, so that only its answer is missing.
+    pub(super) fn may_be_open(&self) -> bool {
+        matches!(self.step, Step::Activate { .. })
+    }
+
     pub(super) fn deadline(&self) -> Instant {
         self.resend_at.min(self.give_up_at)
     }

@@ -113,6 +113,11 @@ impl Attempt {
         self.unanswered >= 2 && matches!(self.step, Step::OpenSession)
     }
 
+    /// Whether the controller may have opened the session already, so that only its answer is missing.
+    pub(super) fn may_be_open(&self) -> bool {
+        matches!(self.step, Step::Rakp4 { .. })
+    }
+
     pub(super) fn deadline(&self) -> Instant {
         self.resend_at.min(self.give_up_at)
     }

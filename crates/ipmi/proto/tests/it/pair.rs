@@ -42,16 +42,10 @@ struct Pair {
 
 impl Pair {
     fn start(login: Login, timing: Timing) -> Self {
-        let account = Account {
-            name: UserName::new("admin").unwrap(),
-            password: Password::new(b"admin-pw").unwrap(),
-            limit: Privilege::Administrator,
-        };
-        let settings = Settings::new([3; 16]).account(account).lan15(vec![AuthenticationType::Md5]);
         let now = Instant::now();
         Self {
             session: Session::start(login, [7; 32], timing, now),
-            responder: Responder::new(settings, [9; 32]),
+            responder: responder(Privilege::Administrator),
             device: Witness::default(),
             now,
             events: Vec::new(),
@@ -105,6 +99,13 @@ impl Pair {
             _ => None,
         })
     }
+}
+
+/// A controller that lets somebody do so much.
+fn responder(limit: Privilege) -> Responder {
+    let name = UserName::new("admin").unwrap();
+    let account = Account { name, password: Password::new(b"admin-pw").unwrap(), limit };
+    Responder::new(Settings::new([3; 16]).account(account).lan15(vec![AuthenticationType::Md5]), [9; 32])
 }
 
 fn login() -> Login {
@@ -317,6 +318,60 @@ fn logins_that_are_never_finished_take_no_more_than_their_slots_and_those_for_a_
     let later = pair.now + Duration::from_secs(6);
     pair.tell_at(later, &first).unwrap();
     assert_eq!(pair.responder.sessions(), 2, "the session that was there, and the one login");
+}
+
+#[test]
+fn a_session_whose_level_is_refused_gives_its_slot_back() {
+    for way in [login(), login().lan15(AuthenticationType::Md5).unwrap()] {
+        let mut pair = Pair::start(way, Timing::default());
+        pair.responder = responder(Privilege::User);
+        pair.exchange(|_| Fate::Arrives);
+        let refused = ProtoError::Level { level: "administrator", code: 0x81 };
+        assert_eq!(pair.events, [Event::Ended(Err(refused))]);
+        assert_eq!(pair.responder.sessions(), 0);
+    }
+}
+
+#[test]
+fn a_login_that_is_broken_off_before_its_last_answer_gives_its_slot_back() {
+    for (way, packets) in [(login(), 3), (login().lan15(AuthenticationType::Md5).unwrap(), 2)] {
+        for is_lost in [false, true] {
+            let mut pair = Pair::start(way.clone(), Timing::default());
+            pair.session.request(device_id::GetDeviceId.request());
+            let mut last = Vec::new();
+            for packet in 1..=packets {
+                let sent = pair.session.transmit(pair.now).unwrap();
+                let answers = pair.tell(&sent).unwrap();
+                if packet < packets {
+                    pair.session.receive(&answers[0], pair.now).unwrap();
+                }
+                last.clone_from(&answers[0]);
+            }
+            pair.session.close(pair.now);
+            if is_lost {
+                assert!(pair.sleep());
+            } else {
+                pair.session.receive(&last, pair.now).unwrap();
+            }
+            pair.exchange(|_| Fate::Arrives);
+            assert_eq!(pair.events.last(), Some(&Event::Ended(Ok(()))));
+            assert_eq!((pair.responder.sessions(), pair.device.0.len()), (usize::from(is_lost), 0));
+            assert_eq!(pair.session.deadline(), None);
+        }
+    }
+}
+
+#[test]
+fn a_session_ends_once_however_much_is_given_up_together() {
+    let mut pair = Pair::start(login(), Timing { limit: Duration::from_secs(1), ..Timing::default() });
+    // All but the answer about the level arrives.
+    pair.exchange(|place| if place < 3 { Fate::Arrives } else { Fate::AnswerIsLost });
+    pair.session.close(pair.now);
+    pair.now += Duration::from_secs(1);
+    pair.session.tick(pair.now);
+    pair.exchange(|_| Fate::AnswerIsLost);
+    let ends = pair.events.iter().filter(|event| matches!(event, Event::Ended(_)));
+    assert_eq!(ends.count(), 1, "{:?}", pair.events);
 }
 
 #[test]
