@@ -166,7 +166,7 @@ impl Attempt {
         }
         let (console_id, octets) = match head.outcome {
             Ok(accepted) => accepted,
-            Err(status) => return Ok(self.refused(status, entropy, now)),
+            Err(status) => return Ok(self.refused(status, login, entropy, now)),
         };
         if console_id != self.console_id {
             return Err(ProtoError::OutOfWindow);
@@ -233,7 +233,7 @@ impl Attempt {
         Outcome::Send(packet::in_clear(Payload::Rakp3, &message))
     }
 
-    fn refused(&mut self, status: Status, entropy: &mut Entropy, now: Instant) -> Outcome {
+    fn refused(&mut self, status: Status, login: &Login, entropy: &mut Entropy, now: Instant) -> Outcome {
         let stage = match self.step {
             Step::OpenSession | Step::Pause => Stage::OpenSession,
             Step::Rakp2 { .. } => Stage::Rakp2,
@@ -252,6 +252,11 @@ impl Attempt {
                 self.suite = *next;
                 self.open(entropy, now);
                 return Outcome::Send(self.frame());
+            }
+            if login.suites.len() > 1 {
+                let tried: Vec<String> = login.suites.iter().map(CipherSuite::to_string).collect();
+                let error = ProtoError::NoSuite { tried: tried.join(", ") };
+                return Outcome::Failed { error, goodbye: None };
             }
         }
         Outcome::Failed { error: ProtoError::Refused { stage, status }, goodbye: None }
