@@ -1,6 +1,7 @@
 //! Which commands are not the same done twice as done once.
 
 use super::{NetFn, Request};
+use crate::dcmi::DCMI;
 use crate::destination::SEND_MESSAGE;
 
 impl Request {
@@ -30,7 +31,7 @@ pub(super) fn is_repeatable(net_fn: NetFn, command: u8, data: &[u8]) -> bool {
         // Platform Event; Add SDR, Partial Add SDR; Add SEL Entry.
         (0x04, 0x02, _) | (0x0a, 0x24 | 0x25 | 0x44, _) => false,
         // The commands of DCMI that change nothing: their numbers are below those of power limits.
-        (0x2c, 0..=0x03, [0xdc, ..]) => true,
+        (0x2c, 0..=0x03, [DCMI, ..]) => true,
         // Groups, OEM groups and firmware: nobody knows.
         (number, ..) => number < 0x2c,
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use telarch_ipmi_proto::responder::{Account, Asked, Device, Responder, Settings};
 use telarch_ipmi_proto::{
     AuthenticationType, Command as _, CompletionCode, Event, Frames, Login, Password, Privilege, ProtoError,
-    Request, Response, Session, Timing, UserName, chassis, device_id,
+    Request, Response, Session, Timing, UserName, channel, chassis, device_id,
 };
 
 /// Remembers what it was asked, and refuses the first of that for want of privilege.
@@ -321,6 +321,30 @@ fn logins_that_are_never_finished_take_no_more_than_their_slots_and_those_for_a_
 }
 
 #[test]
+fn a_login_that_goes_on_with_rakp_1_for_ever_takes_its_slot_for_a_while_only() {
+    let mut pair = Pair::established();
+    let mut stranger = Session::start(login(), [1; 32], Timing::default(), pair.now);
+    let open = stranger.transmit(pair.now).unwrap();
+    let answers = pair.tell(&open).unwrap();
+    stranger.receive(&answers[0], pair.now).unwrap();
+    let rakp1 = stranger.transmit(pair.now).unwrap();
+    for seconds in 1..5 {
+        assert!(pair.tell_at(pair.now + Duration::from_secs(seconds), &rakp1).is_ok());
+    }
+    assert!(pair.tell_at(pair.now + Duration::from_secs(5), &rakp1).is_err());
+    assert_eq!(pair.responder.sessions(), 1);
+}
+
+#[test]
+fn a_level_that_nobody_has_is_refused_when_it_is_asked_for() {
+    let mut pair = Pair::established();
+    let mut open = Session::start(login(), [1; 32], Timing::default(), pair.now).transmit(pair.now).unwrap();
+    open[17] = 6;
+    let answers = pair.tell(&open).unwrap();
+    assert_eq!((answers[0][17], pair.responder.sessions()), (0x09, 1));
+}
+
+#[test]
 fn a_session_whose_level_is_refused_gives_its_slot_back() {
     for way in [login(), login().lan15(AuthenticationType::Md5).unwrap()] {
         let mut pair = Pair::start(way, Timing::default());
@@ -358,6 +382,21 @@ fn a_login_that_is_broken_off_before_its_last_answer_gives_its_slot_back() {
             assert_eq!((pair.responder.sessions(), pair.device.0.len()), (usize::from(is_lost), 0));
             assert_eq!(pair.session.deadline(), None);
         }
+    }
+}
+
+#[test]
+fn a_session_says_of_which_version_it_is_and_nothing_of_others() {
+    for (way, protocol) in [(login(), 0x11), (login().lan15(AuthenticationType::Md5).unwrap(), 0x01)] {
+        let mut pair = Pair::start(way, Timing::default());
+        pair.session.request(channel::GetSessionInfo::Own.request());
+        pair.session.request(channel::GetSessionInfo::Active(1).request());
+        pair.exchange(|_| Fate::Arrives);
+        let told = pair.events.iter().filter_map(|event| match event {
+            Event::Answered { outcome: Ok(response), .. } => Some(response.data.clone()),
+            _ => None,
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [vec![1, 16, 1, 1, 4, protocol], vec![0, 16, 1]]);
     }
 }
 
