@@ -1,5 +1,6 @@
 //! Reading and clearing the event log (IPMI 2.0, 31).
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use ipmi_proto::sel::SelRecord;
@@ -57,18 +58,16 @@ impl Connection {
             (last, next) = (None, LAST);
         }
         let mut records = Vec::new();
-        // Some count too few; one that lies about what is next must not keep us for ever.
+        // Some count too few; one that lies about what is next must neither keep us for ever nor tell anything twice.
         let most = usize::from(info.records) + MOST_UNCOUNTED;
-        while next != LAST && records.len() < most {
+        let mut met = HashSet::new();
+        while next != LAST && records.len() < most && met.insert(next) {
             let Some((after, octets)) = self.entry(next).await? else { break };
             let record = SelRecord::decode(&octets)?;
             // The first is asked for by a number that is not its own.
             last = Some((record.id, octets));
-            let own = record.id;
+            met.insert(record.id);
             records.push(record);
-            if after == next || after == own {
-                break;
-            }
             next = after;
         }
         *position = LogPosition { info: Some(info), last };
@@ -99,7 +98,11 @@ impl Connection {
     }
 
     async fn clear_reserved(&self) -> Result<(), IpmiError> {
-        let reservation = self.run(&ReserveSel).await?;
+        let reservation = match self.run(&ReserveSel).await {
+            // Whoever knows no reservations needs none.
+            Err(IpmiError::Completion(CompletionCode::UNKNOWN_COMMAND)) => 0,
+            other => other?,
+        };
         let mut step = ClearStep::Start;
         for _ in 0..MOST_POLLS {
             if self.run(&ClearSel { reservation, step }).await? {
