@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex};
 
+use telarch_ipmi::proto::fru::Area;
 use telarch_ipmi::proto::{Destination, Request, Response, Timing};
 use telarch_ipmi::{Connection, IpmiError, LogPosition, RecordCache, Transport};
 use telarch_simulated_bmc::Board;
@@ -134,4 +135,75 @@ async fn a_log_without_reservations_is_cleared_without_one() {
         _ => Response::refusal(0xc1),
     });
     bmc.clear_events().await.unwrap();
+}
+
+/// Answers about an inventory that is said to be so long.
+fn inventory(
+    size: u16,
+    is_in_words: bool,
+    read: impl Fn(usize, usize) -> Result<Vec<u8>, u8> + Send + Sync,
+) -> impl Fn(&Request) -> Response + Send + Sync {
+    move |request| match (request.command, &request.data[..]) {
+        (0x10, _) => done(&[&size.to_le_bytes()[..], &[u8::from(is_in_words)]].concat()),
+        (0x11, [_, low, high, count]) => {
+            let unit = if is_in_words { 2 } else { 1 };
+            let from = usize::from(u16::from_le_bytes([*low, *high])) * unit;
+            match read(from, usize::from(*count) * unit) {
+                Ok(piece) => done(&[&[u8::try_from(piece.len() / unit).unwrap()], &piece[..]].concat()),
+                Err(code) => Response::refusal(code),
+            }
+        }
+        _ => Response::refusal(0xc1),
+    }
+}
+
+fn stored() -> Vec<u8> {
+    Board::default().inventory
+}
+
+#[tokio::test]
+async fn an_inventory_that_is_shorter_than_it_says_is_read_to_its_end() {
+    for code in [0xc9, 0xca, 0xcb, 0xff] {
+        let (bmc, _) = with(inventory(u16::MAX, false, move |from, count| {
+            stored().get(from..from + count).map(<[u8]>::to_vec).ok_or(code)
+        }));
+        let read = bmc.read_inventory(0).await.unwrap();
+        assert!(stored().starts_with(&read) && stored().len() - read.len() < 16, "{code:02x}h");
+        assert_eq!(bmc.inventory(0).await.unwrap().fields.len(), 15);
+    }
+    let (bmc, _) = with(inventory(64, false, |_, _| Err(0xd4)));
+    assert!(bmc.read_inventory(0).await.is_err(), "that is no end");
+}
+
+#[tokio::test]
+async fn pieces_of_an_inventory_with_too_much_or_half_a_word_do_not_shift_what_follows() {
+    let size = u16::try_from(stored().len()).unwrap();
+    let (bmc, _) = with(inventory(size, false, |from, count| {
+        let mut piece = stored().get(from..from + count).ok_or(0xc9)?.to_vec();
+        piece.extend([0xee; 3]);
+        Ok(piece)
+    }));
+    assert_eq!(bmc.read_inventory(0).await.unwrap(), stored());
+    let (bmc, _) = with(inventory(size, true, |from, count| {
+        let end = (from + count.min(7)).min(stored().len());
+        Ok(stored().get(from..end).ok_or(0xc9)?.to_vec())
+    }));
+    assert_eq!(bmc.read_inventory(0).await.unwrap(), stored());
+}
+
+#[tokio::test]
+async fn a_device_that_is_busy_is_asked_again() {
+    let (size, busy) = (u16::try_from(stored().len()).unwrap(), Mutex::new(2));
+    let (bmc, _) = with(inventory(size, false, move |from, count| {
+        let mut busy = busy.lock().unwrap();
+        if *busy > 0 {
+            *busy -= 1;
+            return Err(0x81);
+        }
+        Ok(stored().get(from..from + count).ok_or(0xc9)?.to_vec())
+    }));
+    assert_eq!(bmc.read_inventory(0).await.unwrap(), stored());
+    let (stuck, _) = with(inventory(64, false, |_, _| Err(0x81)));
+    let error = stuck.change_inventory(0, (Area::Product, "Asset Tag"), "x").await.unwrap_err();
+    assert!(matches!(error, IpmiError::Refused { code: 0x81, .. }), "{error}");
 }

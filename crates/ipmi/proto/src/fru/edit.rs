@@ -21,8 +21,8 @@ impl Patch {
     /// The area keeps its place, and may grow into what nobody uses behind it.
     ///
     /// # Errors
-    /// When there is no such area or field, the text is not of printable Latin letters or longer than 63, or there is
-    /// no room for it.
+    /// When there is no such area or field, a field is longer than the area, the text is not of printable Latin letters
+    /// or longer than 63, or there is no room for it.
     pub fn new(inventory: &[u8], area: Area, field: &str, text: &str) -> Result<Self, ProtoError> {
         let what = "an area of an inventory";
         let header: [u8; 8] = Octets::new("the header of an inventory", inventory).array()?;
@@ -51,13 +51,17 @@ impl Patch {
         let [_version, length] = octets.array()?;
         let length = usize::from(length) * 8;
         let head = fields.take(area.head_octets())?;
-        let mut rest = Octets::new(what, octets.take(length.saturating_sub(2))?);
+        let mut body = Octets::new(what, octets.take(length.saturating_sub(2))?);
+        // Without the checksum.
+        let mut rest = Octets::new(what, body.take(length.saturating_sub(3))?);
         rest.take(area.head_octets().saturating_sub(2))?;
         let wanted = area.field_names().iter().position(|name| name.eq_ignore_ascii_case(field));
         let wanted = wanted.ok_or_else(absent)?;
         let (mut written, mut is_found) = (head.to_vec(), false);
         let mut number = 0;
-        while let Ok(Some(raw)) = fru_field(&mut rest) {
+        // The mark of the end may be missing. What is cut off would be lost, so nothing is changed then.
+        while !rest.rest().is_empty() {
+            let Some(raw) = fru_field(&mut rest)? else { break };
             if number == wanted {
                 written.extend(encoded(text)?);
                 is_found = true;
@@ -141,6 +145,13 @@ mod tests {
             let tag = after.fields.iter().find(|field| field.name == "Asset Tag");
             assert_eq!(tag.map_or("", |field| field.text.as_str()), text);
         }
+    }
+
+    #[test]
+    fn an_area_with_a_field_that_is_cut_off_is_left_as_it_is() {
+        let octets = [&[1, 0, 1, 0, 0, 0, 0, 0xfe, 1, 2, 17][..], b"\xc3ABC\xc3DEF\xc9GHI", &[0]].concat();
+        let changed = Patch::new(&octets, Area::Chassis, "Part Number", "X");
+        assert_eq!(changed, Err(ProtoError::Truncated { what: "an area of an inventory" }));
     }
 
     #[test]
