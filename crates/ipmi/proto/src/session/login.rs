@@ -128,7 +128,7 @@ impl Attempt {
                 Some((stage, status)) => ProtoError::Refused { stage, status },
                 None => ProtoError::NoAnswer,
             };
-            return Outcome::Failed { error, goodbye: None };
+            return failed(error);
         }
         if now < self.resend_at {
             return Outcome::Waiting;
@@ -175,10 +175,10 @@ impl Attempt {
         self.round_trip.measure(now.saturating_duration_since(self.sent_at));
         match std::mem::replace(&mut self.step, Step::Pause) {
             Step::OpenSession => {
-                let response = OpenSessionResponse::decode(octets, self.suite);
-                let Ok(OpenSessionResponse { controller_id }) = response else {
-                    self.step = Step::OpenSession;
-                    return response.map(|_| Outcome::Waiting);
+                let controller_id = match OpenSessionResponse::decode(octets, self.suite) {
+                    Ok(OpenSessionResponse { controller_id }) => controller_id,
+                    // It would say the same again.
+                    Err(error) => return Ok(self.other_suite(entropy, now).unwrap_or_else(|| failed(error))),
                 };
                 let random = entropy.draw();
                 self.step = Step::Rakp2 { controller_id, random };
@@ -187,10 +187,9 @@ impl Attempt {
                 Ok(Outcome::Send(packet::in_clear(Payload::Rakp1, &message)))
             }
             Step::Rakp2 { controller_id, random } => {
-                let answer = Rakp2::decode(octets);
-                let Ok(answer) = answer else {
-                    self.step = Step::Rakp2 { controller_id, random };
-                    return answer.map(|_| Outcome::Waiting);
+                let answer = match Rakp2::decode(octets) {
+                    Ok(answer) => answer,
+                    Err(error) => return Ok(failed(error)),
                 };
                 let exchange = Exchange {
                     suite: self.suite,
@@ -206,7 +205,7 @@ impl Attempt {
             }
             Step::Rakp4 { exchange, keys } => {
                 if !same(&exchange.rakp4(&keys), octets.rest()) {
-                    return Ok(Outcome::Failed { error: ProtoError::WrongPassword, goodbye: None });
+                    return Ok(failed(ProtoError::WrongPassword));
                 }
                 let wire = Wire::rmcp_plus(keys, (exchange.console_id, exchange.controller_id));
                 let known = (Protection::RmcpPlus(exchange.suite), Some(exchange.guid));
@@ -246,21 +245,29 @@ impl Attempt {
             return Outcome::Waiting;
         }
         if status.is_about_the_suite() && stage == Stage::OpenSession {
-            let refused = self.suite;
-            self.suites.retain(|suite| *suite != refused);
-            if let Some(next) = self.suites.first() {
-                self.suite = *next;
-                self.open(entropy, now);
-                return Outcome::Send(self.frame());
+            if let Some(again) = self.other_suite(entropy, now) {
+                return again;
             }
             if login.suites.len() > 1 {
                 let tried: Vec<String> = login.suites.iter().map(CipherSuite::to_string).collect();
-                let error = ProtoError::NoSuite { tried: tried.join(", ") };
-                return Outcome::Failed { error, goodbye: None };
+                return failed(ProtoError::NoSuite { tried: tried.join(", ") });
             }
         }
-        Outcome::Failed { error: ProtoError::Refused { stage, status }, goodbye: None }
+        failed(ProtoError::Refused { stage, status })
     }
+
+    /// From the start again with the next suite, if there is one that was not refused.
+    fn other_suite(&mut self, entropy: &mut Entropy, now: Instant) -> Option<Outcome> {
+        let refused = self.suite;
+        self.suites.retain(|suite| *suite != refused);
+        self.suite = *self.suites.first()?;
+        self.open(entropy, now);
+        Some(Outcome::Send(self.frame()))
+    }
+}
+
+fn failed(error: ProtoError) -> Outcome {
+    Outcome::Failed { error, goodbye: None }
 }
 
 /// Until a controller may have a free session again.

@@ -414,6 +414,35 @@ fn a_session_ends_once_however_much_is_given_up_together() {
 }
 
 #[test]
+fn a_controller_that_chooses_another_suite_or_says_half_of_it_is_not_waited_for() {
+    let spoil = |place: usize, what: fn(&mut Vec<u8>)| {
+        let mut pair = Pair::start(login(), Timing::default());
+        let mut packets = 0;
+        while let Some(sent) = pair.session.transmit(pair.now) {
+            let mut answer = pair.tell(&sent).unwrap().remove(0);
+            // Open Session with suite 17, and with 3; the answer to RAKP 1.
+            if packets >= place {
+                what(&mut answer);
+            }
+            packets += 1;
+            pair.session.receive(&answer, pair.now).unwrap();
+        }
+        assert_eq!(pair.session.deadline(), None, "after {packets} packets");
+        pair.session.event()
+    };
+    let other = spoil(0, |answer| answer[16 + 16] = 2);
+    assert!(matches!(other, Some(Event::Ended(Err(ProtoError::Unexpected { value: 2, .. })))), "{other:?}");
+    let cut = |answer: &mut Vec<u8>| {
+        answer.truncate(16 + 30);
+        answer[14] = 30;
+    };
+    for place in [0, 1] {
+        let half = spoil(place, cut);
+        assert!(matches!(half, Some(Event::Ended(Err(ProtoError::Truncated { .. })))), "{half:?}");
+    }
+}
+
+#[test]
 fn a_closed_session_gives_its_slot_back_even_if_the_answer_is_lost() {
     let mut pair = Pair::established();
     pair.session.close(pair.now);
