@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use ipmi_proto::CompletionCode;
 use ipmi_proto::sel::SelRecord;
 use ipmi_proto::storage::{ClearSel, ClearStep, GetSelEntry, GetSelInfo, ReserveSel, SelInfo};
-use ipmi_proto::{CompletionCode, ProtoError};
 
 use crate::{Connection, IpmiError};
 
@@ -85,7 +85,8 @@ impl Connection {
     /// Clears the event log, and waits until that is done.
     ///
     /// # Errors
-    /// When the controller refuses, or is not done after half a minute.
+    /// When the controller does not answer or refuses; [`CompletionCode::TIMEOUT`] also if it is not done after half a
+    /// minute.
     pub async fn clear_events(&self) -> Result<(), IpmiError> {
         for _ in 0..RESERVATIONS {
             match self.clear_reserved().await {
@@ -111,7 +112,8 @@ impl Connection {
             step = ClearStep::Poll;
             tokio::time::sleep(PAUSE).await;
         }
-        Err(ProtoError::NoAnswer.into())
+        // It answers, so nobody need look for it.
+        Err(IpmiError::Completion(CompletionCode::TIMEOUT))
     }
 }
 

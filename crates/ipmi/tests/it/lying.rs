@@ -8,7 +8,7 @@ use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex};
 
 use telarch_ipmi::proto::fru::Area;
-use telarch_ipmi::proto::{Destination, Request, Response, Timing};
+use telarch_ipmi::proto::{CompletionCode, Destination, Request, Response, Timing};
 use telarch_ipmi::{Connection, IpmiError, LogPosition, RecordCache, Transport};
 use telarch_simulated_bmc::Board;
 
@@ -137,6 +137,18 @@ async fn a_log_without_reservations_is_cleared_without_one() {
     bmc.clear_events().await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_never_empty_is_not_a_controller_that_does_not_answer() {
+    let (bmc, asked) = with(|request| match request.command {
+        0x42 => done(&[1, 0]),
+        0x47 => done(&[0]),
+        _ => Response::refusal(0xc1),
+    });
+    let error = bmc.clear_events().await.unwrap_err();
+    assert!(matches!(error, IpmiError::Completion(CompletionCode::TIMEOUT)), "{error}");
+    assert_eq!(*asked.lock().unwrap(), 151);
+}
+
 /// Answers about an inventory that is said to be so long.
 fn inventory(
     size: u16,
@@ -191,7 +203,7 @@ async fn pieces_of_an_inventory_with_too_much_or_half_a_word_do_not_shift_what_f
     assert_eq!(bmc.read_inventory(0).await.unwrap(), stored());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_device_that_is_busy_is_asked_again() {
     let (size, busy) = (u16::try_from(stored().len()).unwrap(), Mutex::new(2));
     let (bmc, _) = with(inventory(size, false, move |from, count| {
