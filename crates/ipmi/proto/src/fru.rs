@@ -80,6 +80,14 @@ impl Area {
             Self::Records => 0,
         }
     }
+
+    /// By what stands before the fields; that of the box has no language of its own.
+    fn is_english(self, head: &[u8]) -> bool {
+        match (self, head) {
+            (Self::Board | Self::Product, [_, _, language, ..]) => ENGLISH.contains(language),
+            _ => true,
+        }
+    }
 }
 
 impl Inventory {
@@ -141,10 +149,7 @@ impl Inventory {
             }
             _ => {}
         }
-        let is_english = match (area, head) {
-            (Area::Board | Area::Product, [_, _, language, ..]) => ENGLISH.contains(language),
-            _ => true,
-        };
+        let is_english = area.is_english(head);
         let names = area.field_names().iter().copied().chain(std::iter::repeat("Extra"));
         for name in names {
             // No room for the mark of the end ends it as well.
