@@ -1,10 +1,11 @@
 //! Reading and clearing the event log (IPMI 2.0, 31).
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use ipmi_proto::CompletionCode;
 use ipmi_proto::sel::SelRecord;
 use ipmi_proto::storage::{ClearSel, ClearStep, GetSelEntry, GetSelInfo, ReserveSel, SelInfo};
-use ipmi_proto::{CompletionCode, ProtoError};
 
 use crate::{Connection, IpmiError};
 
@@ -57,18 +58,16 @@ impl Connection {
             (last, next) = (None, LAST);
         }
         let mut records = Vec::new();
-        // Some count too few; one that lies about what is next must not keep us for ever.
+        // Some count too few; one that lies about what is next must neither keep us for ever nor tell anything twice.
         let most = usize::from(info.records) + MOST_UNCOUNTED;
-        while next != LAST && records.len() < most {
+        let mut met = HashSet::new();
+        while next != LAST && records.len() < most && met.insert(next) {
             let Some((after, octets)) = self.entry(next).await? else { break };
             let record = SelRecord::decode(&octets)?;
             // The first is asked for by a number that is not its own.
             last = Some((record.id, octets));
-            let own = record.id;
+            met.insert(record.id);
             records.push(record);
-            if after == next || after == own {
-                break;
-            }
             next = after;
         }
         *position = LogPosition { info: Some(info), last };
@@ -86,7 +85,8 @@ impl Connection {
     /// Clears the event log, and waits until that is done.
     ///
     /// # Errors
-    /// When the controller refuses, or is not done after half a minute.
+    /// When the controller does not answer or refuses; [`CompletionCode::TIMEOUT`] also if it is not done after half a
+    /// minute.
     pub async fn clear_events(&self) -> Result<(), IpmiError> {
         for _ in 0..RESERVATIONS {
             match self.clear_reserved().await {
@@ -99,7 +99,11 @@ impl Connection {
     }
 
     async fn clear_reserved(&self) -> Result<(), IpmiError> {
-        let reservation = self.run(&ReserveSel).await?;
+        let reservation = match self.run(&ReserveSel).await {
+            // Whoever knows no reservations needs none.
+            Err(IpmiError::Completion(CompletionCode::UNKNOWN_COMMAND)) => 0,
+            other => other?,
+        };
         let mut step = ClearStep::Start;
         for _ in 0..MOST_POLLS {
             if self.run(&ClearSel { reservation, step }).await? {
@@ -108,7 +112,8 @@ impl Connection {
             step = ClearStep::Poll;
             tokio::time::sleep(PAUSE).await;
         }
-        Err(ProtoError::NoAnswer.into())
+        // It answers, so nobody need look for it.
+        Err(IpmiError::Completion(CompletionCode::TIMEOUT))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroize as _;
+
 /// Octets of datagrams, one behind the other. To be used again and again: it keeps its memory.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Frames {
@@ -32,6 +34,12 @@ impl Frames {
     /// Forgets them.
     pub fn clear(&mut self) {
         self.octets.clear();
+        self.ends.clear();
+    }
+
+    /// Forgets them, and leaves nothing of them in memory.
+    pub(crate) fn wipe(&mut self) {
+        self.octets.zeroize();
         self.ends.clear();
     }
 

@@ -80,6 +80,14 @@ impl Area {
             Self::Records => 0,
         }
     }
+
+    /// By what stands before the fields; that of the box has no language of its own.
+    fn is_english(self, head: &[u8]) -> bool {
+        match (self, head) {
+            (Self::Board | Self::Product, [_, _, language, ..]) => ENGLISH.contains(language),
+            _ => true,
+        }
+    }
 }
 
 impl Inventory {
@@ -125,7 +133,9 @@ impl Inventory {
         if checksum(whole.clone().take(length)?) != 0 {
             self.warnings.push(format!("area {}: the checksum is wrong", area.name()));
         }
-        let mut octets = Octets::new("an area of an inventory", whole.clone().take(length)?);
+        // Without the checksum.
+        let mut octets =
+            Octets::new("an area of an inventory", whole.clone().take(length.saturating_sub(1))?);
         let head = octets.take(area.head_octets())?;
         match (area, head) {
             (Area::Chassis, [_, _, kind]) => {
@@ -139,10 +149,18 @@ impl Inventory {
             }
             _ => {}
         }
+        let is_english = area.is_english(head);
         let names = area.field_names().iter().copied().chain(std::iter::repeat("Extra"));
         for name in names {
-            // Nothing behind the last field, or no room for the mark of the end, ends it as well.
-            let Ok(Some(text)) = fru_text(&mut octets) else { break };
+            // No room for the mark of the end ends it as well.
+            if octets.rest().is_empty() {
+                break;
+            }
+            let Ok(text) = fru_text(&mut octets, is_english) else {
+                self.warnings.push(format!("area {}: a field is cut off", area.name()));
+                break;
+            };
+            let Some(text) = text else { break };
             if !text.is_empty() {
                 self.fields.push(Field { area, name, text });
             }
@@ -150,6 +168,9 @@ impl Inventory {
         Ok(())
     }
 }
+
+/// The numbers of the language (FRU 1.0, 15).
+const ENGLISH: [u8; 2] = [0, 25];
 
 /// The kinds of boxes (SMBIOS, System Enclosure or Chassis Types).
 fn chassis_type(kind: u8) -> String {
@@ -276,5 +297,23 @@ mod tests {
         assert_eq!(inventory.fields.len(), 15);
         assert!(Inventory::decode(&[0xff; 256]).is_err() && Inventory::decode(&octets[..7]).is_err());
         assert!(!Inventory::decode(&octets[..100]).unwrap().warnings.is_empty());
+    }
+
+    #[test]
+    fn a_field_that_is_longer_than_its_area_is_said_and_a_missing_mark_of_the_end_is_not() {
+        let area = |fields: &[u8]| {
+            let mut octets = vec![1, 0, 1, 0, 0, 0, 0, 0xfe, 1, 2, 17];
+            octets.extend(fields);
+            octets.resize(8 + 15, 0);
+            octets.push(checksum(&octets[8..]));
+            Inventory::decode(&octets).unwrap()
+        };
+        let full = area(b"\xc5ABCDE\xc5FGHIJ");
+        assert_eq!((full.fields.len(), full.warnings.len()), (3, 0), "{full:?}");
+        let cut = area(b"\xc5ABCDE\xc6FGHIJ");
+        assert_eq!(
+            (cut.fields.len(), cut.warnings),
+            (2, vec!["area Chassis: a field is cut off".to_owned()])
+        );
     }
 }

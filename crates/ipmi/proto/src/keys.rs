@@ -51,6 +51,7 @@ impl Password {
     /// # Errors
     /// When it is too long or has a NUL in it.
     pub fn new(password: &[u8]) -> Result<Self, ProtoError> {
+        no_nul("the password", password)?;
         padded("the password", password).map(Self)
     }
 
@@ -92,7 +93,7 @@ impl std::fmt::Debug for Password {
 pub struct GroupKey(Zeroizing<[u8; 20]>);
 
 impl GroupKey {
-    /// Takes a key of up to 20 octets.
+    /// Takes a key of up to 20 octets, whatever they are.
     ///
     /// # Errors
     /// When it is longer.
@@ -174,7 +175,8 @@ impl Exchange {
 
     /// The keys of the session, which are worked out for all its packets, and so take some room.
     pub(crate) fn keys(&self, password: &Password, group: Option<&GroupKey>) -> Box<SessionKeys> {
-        let group = self.key(group.map_or(&*password.0, |group| &*group.0));
+        let group = group.filter(|group| !group.is_unset()).map_or(password.padded(), GroupKey::octets);
+        let group = self.key(group);
         let randoms: [&[u8]; 4] =
             [&self.console_random, &self.controller_random, &self.role(), self.user.octets()];
         let sik = self.key(&self.mac(&group, &randoms));
@@ -260,18 +262,23 @@ pub(crate) fn same(ours: &[u8], theirs: &[u8]) -> bool {
     ours.iter().zip(theirs).fold(is_long & our_rest.ct_eq(their_rest), are_same).into()
 }
 
+/// Whether it is short enough, and has no NUL, which ends a text.
 pub(crate) fn fits(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
-    if octets.len() > limit {
-        return Err(ProtoError::TooLong { what, octets: octets.len(), limit });
-    }
-    if octets.contains(&0) {
-        return Err(ProtoError::Nul { what });
-    }
-    Ok(())
+    is_short(what, octets, limit)?;
+    no_nul(what, octets)
+}
+
+fn is_short(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
+    let is_short = octets.len() <= limit;
+    if is_short { Ok(()) } else { Err(ProtoError::TooLong { what, octets: octets.len(), limit }) }
+}
+
+fn no_nul(what: &'static str, octets: &[u8]) -> Result<(), ProtoError> {
+    if octets.contains(&0) { Err(ProtoError::Nul { what }) } else { Ok(()) }
 }
 
 fn padded(what: &'static str, octets: &[u8]) -> Result<Zeroizing<[u8; 20]>, ProtoError> {
-    fits(what, octets, 20)?;
+    is_short(what, octets, 20)?;
     let mut padded = Zeroizing::new([0; 20]);
     padded.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
     Ok(padded)
@@ -293,6 +300,28 @@ mod tests {
                 assert!(!same(&code, &code[..place]) && !same(&code[..place], &code), "{place} of {length}");
             }
         }
+    }
+
+    #[test]
+    fn a_key_that_is_unset_is_as_good_as_none_and_any_octet_may_be_in_one() {
+        let exchange = Exchange {
+            suite: CipherSuite::SHA256,
+            console_id: 1,
+            controller_id: 2,
+            console_random: [3; 16],
+            controller_random: [4; 16],
+            guid: [5; 16],
+            role: 0x14,
+            user: UserName::new("admin").unwrap(),
+        };
+        let password = Password::new(b"secret").unwrap();
+        let code = |key: Option<GroupKey>| exchange.rakp4(&exchange.keys(&password, key.as_ref())).to_vec();
+        let with = |octets: &[u8]| code(Some(GroupKey::new(octets).unwrap()));
+        assert_eq!(with(&[]), code(None));
+        assert_eq!(with(&[0; 20]), code(None));
+        assert_ne!(with(&[7, 0, 9]), code(None));
+        assert_ne!(with(&[7, 0, 9]), with(&[7]));
+        assert!(GroupKey::new(&[1; 21]).is_err());
     }
 
     #[test]

@@ -74,7 +74,7 @@ impl FromStr for AuthenticationType {
 pub(crate) struct Lan15Sealing {
     pub(crate) kind: AuthenticationType,
     pub(crate) password: Password,
-    /// Whether packets after the first ones need no proof, because the controller says so.
+    /// Whether packets after the first ones have no proof, because the controller says so.
     pub(crate) is_first_only: bool,
 }
 
@@ -137,9 +137,10 @@ pub(crate) fn seal(
     message: &[u8],
     out: &mut Vec<u8>,
 ) {
-    let code = (sealing.kind != AuthenticationType::None)
-        .then(|| code(sealing.kind, &sealing.password, session_id, number, message));
-    packet(sealing.kind, (session_id, number), code.as_deref(), message, out);
+    let kind = if sealing.is_first_only { AuthenticationType::None } else { sealing.kind };
+    let code = (kind != AuthenticationType::None)
+        .then(|| code(kind, &sealing.password, session_id, number, message));
+    packet(kind, (session_id, number), code.as_deref(), message, out);
 }
 
 fn packet(
@@ -199,6 +200,13 @@ mod tests {
             assert_eq!(open.open(&sealing(b"right")), Err(ProtoError::Unauthentic));
             assert_eq!(open.in_clear(), Ok(&[1, 2, 3][..]));
             assert!(packet.in_clear().is_err());
+            // Where only the first packets have a proof, others have none, and either is taken.
+            let first_only = Lan15Sealing { is_first_only: true, ..sealing(b"right") };
+            let mut later = Vec::new();
+            seal(&first_only, (7, 9), &[1, 2, 3], &mut later);
+            assert_eq!(later.get(4), Some(&AuthenticationType::None.number()));
+            let later = Lan15Packet::decode(&later[4..]).unwrap();
+            assert!([&later, &packet].iter().all(|packet| packet.open(&first_only) == Ok(&[1, 2, 3])));
             for end in 0..frame.len() - 4 {
                 assert!(Lan15Packet::decode(&frame[4..4 + end]).is_err(), "{end}");
             }

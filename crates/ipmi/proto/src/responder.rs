@@ -105,6 +105,7 @@ struct Room {
 struct Slot {
     /// What the console sends in its packets.
     id: u32,
+    /// When the session proved last that it is there; of a login, when it began.
     heard_at: Instant,
     state: State,
 }
@@ -167,7 +168,7 @@ impl Responder {
         let content = packet.in_clear()?;
         let (payload, answer) = match packet.payload {
             Payload::OpenSessionRequest => (Payload::OpenSessionResponse, self.open_session(content, now)?),
-            Payload::Rakp1 => (Payload::Rakp2, self.rakp1(content, now)?),
+            Payload::Rakp1 => (Payload::Rakp2, self.rakp1(content)?),
             Payload::Rakp3 => match self.rakp3(content, now)? {
                 Some(answer) => (Payload::Rakp4, answer),
                 None => return Ok(()),
@@ -227,6 +228,8 @@ impl Responder {
         }
         if is_secret {
             plain.zeroize();
+            data.zeroize();
+            said.wipe();
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::linear::{self, AnalogFormat, Factors, Linearization, Quantity};
+use crate::message::CONTROLLER;
 use crate::octets::Octets;
 use crate::{Destination, ProtoError};
 
@@ -414,8 +415,10 @@ fn shared(sensor: &Sensor, sharing: u8, modifier: u8) -> Result<Vec<Sensor>, Pro
 /// FRU Device Locator Record (IPMI 2.0, table 43-7).
 fn fru(octets: Octets<'_>) -> Result<Body, ProtoError> {
     let mut octets = octets;
-    let [_owner, device, flags, _, _, _, _, _, _, _] = octets.array()?;
-    Ok(Body::Fru { device: (flags & 0x80 != 0).then_some(device), name: type_length(&mut octets)? })
+    let [owner, device, flags, _, _, _, _, _, _, _] = octets.array()?;
+    // That of another controller has numbers of its own; some leave the address of this one away.
+    let is_own = flags & 0x80 != 0 && matches!(owner & 0xfe, 0 | CONTROLLER);
+    Ok(Body::Fru { device: is_own.then_some(device), name: type_length(&mut octets)? })
 }
 
 /// Management Controller Device Locator Record (IPMI 2.0, table 43-8).
@@ -569,6 +572,19 @@ mod tests {
     fn numbers_of_ten_and_four_bits_have_signs() {
         assert_eq!((ten_bits(0xff, 0xc0), ten_bits(0, 0x80), ten_bits(0xff, 0x40)), (-1, -512, 511));
         assert_eq!((four_bits(0x0f), four_bits(0x78), four_bits(7)), (-1, -8, 7));
+    }
+
+    #[test]
+    fn an_inventory_of_another_controller_is_not_one_of_this() {
+        let locator = |owner: u8, flags: u8| {
+            let record = [&[9, 0, 0x51, 0x11, 13, owner, 3, flags][..], &[0; 7], b"\xc2FP"].concat();
+            match Record::decode(&record).unwrap().body {
+                Body::Fru { device, .. } => device,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!([(0x20, 0x80), (0, 0x80)].map(|(owner, flags)| locator(owner, flags)), [Some(3); 2]);
+        assert_eq!([(0x2c, 0x80), (0x20, 0)].map(|(owner, flags)| locator(owner, flags)), [None; 2]);
     }
 
     #[test]

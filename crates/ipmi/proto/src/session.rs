@@ -38,6 +38,8 @@ pub struct Session {
     next_id: u64,
     out: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
+    /// Whether it was closed while the controller may have opened it already.
+    is_unwanted: bool,
 }
 
 #[derive(Debug)]
@@ -219,6 +221,7 @@ impl Session {
             next_id: 0,
             out: VecDeque::new(),
             events: VecDeque::new(),
+            is_unwanted: false,
             login,
         };
         let give_up_at = now + timing.limit;
@@ -323,7 +326,7 @@ impl Session {
                     let level = self.login.privilege;
                     self.out.push_back(session.set_privilege(level, until, &mut self.entropy, now));
                 }
-                self.done(done);
+                self.done(done, now);
             }
             (Phase::Ended, _) => return Err(ProtoError::Ended),
             _ => return Err(ProtoError::OutOfWindow),
@@ -338,6 +341,11 @@ impl Session {
             Phase::Discovering(discovery, give_up_at) => {
                 let (found, give_up_at) = (discovery.tick(&self.login, now), *give_up_at);
                 self.found(found, give_up_at, now);
+            }
+            Phase::Opening(_) | Phase::Opening15(_) if self.is_unwanted => {
+                if self.deadline().is_some_and(|deadline| now >= deadline) {
+                    self.end(Ok(()));
+                }
             }
             Phase::Opening(attempt) => {
                 let outcome = attempt.tick(&self.login, &mut self.entropy, now);
@@ -357,7 +365,7 @@ impl Session {
                 let done = session.tick(&mut self.entropy, &mut self.out, now);
                 let waits = (self.timing.keep_alive, self.timing.limit);
                 self.out.extend(session.keep_alive(waits, &mut self.entropy, now));
-                self.done(done);
+                self.done(done, now);
             }
             Phase::Ended => {}
         }
@@ -433,6 +441,9 @@ impl Session {
                     self.out.push_back(session.close(until, &mut self.entropy, now));
                 }
             }
+            // Its answer may be on its way; only with it can the session be closed.
+            Phase::Opening(attempt) if attempt.may_be_open() => self.is_unwanted = true,
+            Phase::Opening15(attempt) if attempt.may_be_open() => self.is_unwanted = true,
             Phase::Discovering(..) | Phase::Opening(_) | Phase::Opening15(_) => self.end(Ok(())),
             Phase::Ended => {}
         }
@@ -453,7 +464,11 @@ impl Session {
             Outcome::Send(frame) => self.out.push_back(frame),
             Outcome::Failed { error, goodbye } => {
                 self.out.extend(goodbye);
-                self.end(Err(error));
+                self.end(if self.is_unwanted { Ok(()) } else { Err(error) });
+            }
+            Outcome::Proven(session) if self.is_unwanted => {
+                self.phase = Phase::Open(session);
+                self.close(now);
             }
             Outcome::Proven(mut session) => {
                 session.begin_with(self.begin_with);
@@ -469,11 +484,11 @@ impl Session {
         }
     }
 
-    fn done(&mut self, done: Done) {
+    fn done(&mut self, done: Done, now: Instant) {
         self.events.extend(done.serial.map(Event::Serial));
         let answered = done.answered.map(|(purpose, response)| (purpose, Ok(response)));
         for (purpose, outcome) in answered.into_iter().chain(done.given_up) {
-            self.finish(purpose, outcome);
+            self.finish(purpose, outcome, now);
         }
         // Nothing at all was heard for as long as an answer may take: what else is waiting need not wait as long.
         if done.is_silent && !matches!(self.phase, Phase::Ended) {
@@ -481,7 +496,7 @@ impl Session {
         }
     }
 
-    fn finish(&mut self, purpose: Purpose, outcome: Result<Response, ProtoError>) {
+    fn finish(&mut self, purpose: Purpose, outcome: Result<Response, ProtoError>, now: Instant) {
         match purpose {
             Purpose::Caller(id) => self.events.push_back(Event::Answered { id, outcome }),
             Purpose::SetPrivilege => match (outcome, &self.phase) {
@@ -490,11 +505,11 @@ impl Session {
                         self.events.push_back(session.is_there());
                     }
                 }
-                (Ok(response), _) => self.end(Err(ProtoError::Level {
-                    level: self.login.privilege.name(),
-                    code: response.code.0,
-                })),
-                (Err(error), _) => self.end(Err(error)),
+                (Ok(response), _) => {
+                    let (level, code) = (self.login.privilege.name(), response.code.0);
+                    self.leave(ProtoError::Level { level, code }, now);
+                }
+                (Err(error), _) => self.leave(error, now),
             },
             // What it says to that does not matter; that it says nothing is seen elsewhere.
             Purpose::KeepAlive => {}
@@ -502,8 +517,20 @@ impl Session {
         }
     }
 
+    /// Ends a session that is of no use, and tells the controller, which would keep a slot for it otherwise. Whether it
+    /// has heard that is not waited for.
+    fn leave(&mut self, error: ProtoError, now: Instant) {
+        if let Phase::Open(session) = &mut self.phase
+            && !session.is_closing()
+        {
+            self.out.push_back(session.close(now, &mut self.entropy, now));
+        }
+        self.end(Err(error));
+    }
+
     fn end(&mut self, outcome: Result<(), ProtoError>) {
         let open = match std::mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Ended => return,
             Phase::Open(session) => session.callers(),
             _ => Vec::new(),
         };

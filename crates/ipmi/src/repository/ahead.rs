@@ -1,11 +1,12 @@
 //! Reading records ahead: while one is on its way, those after it are asked for, by the numbers they probably have.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use ipmi_proto::device_sdr::{GetDeviceSdr, ReserveDeviceSdrs};
 use ipmi_proto::sdr;
 use ipmi_proto::storage::{GetSdr, Piece, ReserveSdrRepository};
-use ipmi_proto::{Command as _, CompletionCode, Destination, ProtoError, Request};
+use ipmi_proto::{Command as _, CompletionCode, Destination, Request};
+use tracing::debug;
 
 use crate::connection::{Pending, reply};
 use crate::{Connection, IpmiError};
@@ -29,6 +30,8 @@ pub(super) struct Reader<'c> {
     first: u8,
     /// How many guesses were wrong.
     wrong: usize,
+    /// Whether records have changed while they were read.
+    is_changing: bool,
 }
 
 /// A record of which the first piece has arrived.
@@ -40,7 +43,15 @@ struct Begun {
 
 impl<'c> Reader<'c> {
     pub(super) fn new(bmc: &'c Connection, source: Source) -> Self {
-        Self { bmc, source, reservation: 0, most: LARGEST_PIECE, first: FIRST_PIECE, wrong: 0 }
+        Self {
+            bmc,
+            source,
+            reservation: 0,
+            most: LARGEST_PIECE,
+            first: FIRST_PIECE,
+            wrong: 0,
+            is_changing: false,
+        }
     }
 
     /// All of them with their headers, in the order of the controller, which says that it has so many.
@@ -52,6 +63,7 @@ impl<'c> Reader<'c> {
         self.reservation = self.reserve().await?;
         let mut asked: VecDeque<(GetSdr, Pending)> = VecDeque::new();
         let (mut next, mut before) = (FIRST, None);
+        let mut met = HashSet::from([FIRST]);
         // Some controllers count too few; one that lies about what is next must not keep us for ever.
         for seen in 0..count.clamp(MOST_UNCOUNTED, MOST_RECORDS) {
             if asked.front().is_none_or(|(get, _)| get.record != next) {
@@ -62,12 +74,21 @@ impl<'c> Reader<'c> {
             }
             self.guess(&mut asked, before, count.saturating_sub(seen));
             let Some((get, pending)) = asked.pop_front() else { break };
-            let (one, after) = self.rest_of(get, pending).await?;
+            let (one, after) = match self.rest_of(get, pending).await {
+                // It is named as the next one, and there is none: the list ends here.
+                Err(IpmiError::Completion(CompletionCode::NOT_PRESENT))
+                    if before.is_some() && !self.is_changing =>
+                {
+                    debug!(record = next, "The next record is not there");
+                    break;
+                }
+                other => other?,
+            };
             begun.push_back(one);
             if begun.len() > MOST_BEGUN {
                 self.finish(begun.pop_front(), &mut records).await?;
             }
-            if after == LAST || after == next {
+            if after == LAST || !met.insert(after) {
                 break;
             }
             before = Some(next);
@@ -156,6 +177,7 @@ impl<'c> Reader<'c> {
         for _ in 0..RESERVATIONS {
             match self.pieces(record).await {
                 Err(IpmiError::Completion(CompletionCode::RESERVATION)) => {
+                    self.is_changing = true;
                     self.reservation = self.reserve().await?;
                 }
                 Err(error) => return Err(error),
@@ -169,7 +191,8 @@ impl<'c> Reader<'c> {
         let Piece { next, octets: mut whole } = self.piece(record, 0, sdr::HEADER_OCTETS).await?;
         let (length, most) = (sdr::octets_of(&whole)?, self.most);
         while whole.len() < length {
-            let offset = u8::try_from(whole.len()).map_err(|_| ProtoError::Truncated { what: "a record" })?;
+            // What is behind cannot be asked for.
+            let Ok(offset) = u8::try_from(whole.len()) else { break };
             let missing = u8::try_from(length - whole.len()).unwrap_or(u8::MAX);
             match self.piece(record, offset, missing.min(self.most)).await {
                 Ok(piece) if !piece.octets.is_empty() => whole.extend(piece.octets),

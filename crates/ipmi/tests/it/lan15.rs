@@ -85,7 +85,8 @@ async fn a_controller_without_ipmi_2_0_is_named_as_such_and_never_gets_a_weaker_
     assert_eq!(kinds, "md5, md2, password, none");
     // Without asking first, its refusal of every suite is what is told.
     let refused = open(login("admin", "admin-pw")).await.unwrap_err();
-    assert!(matches!(refused, IpmiError::Proto(ProtoError::Refused { .. })), "{refused}");
+    let IpmiError::Proto(ProtoError::NoSuite { tried }) = &refused else { panic!("{refused}") };
+    assert_eq!(tried, "17, 3");
 }
 
 #[tokio::test]
@@ -100,7 +101,8 @@ async fn the_suites_that_a_controller_lists_are_tried_first_and_weak_ones_never(
     let weak = Crowd::of(vec![(settings_with_suites(&[0, 1, 2]), Board::default())], Network::default());
     let login = login("admin", "admin-pw").discover();
     let refused = Connection::open(weak.addresses()[0], login, Timing::default()).await.unwrap_err();
-    assert!(matches!(refused, IpmiError::Proto(ProtoError::Refused { .. })), "{refused}");
+    let IpmiError::Proto(ProtoError::NoSuite { tried }) = &refused else { panic!("{refused}") };
+    assert_eq!(tried, "17, 3");
 }
 
 #[tokio::test]

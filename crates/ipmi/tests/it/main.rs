@@ -7,6 +7,7 @@ mod corpus;
 mod crowd;
 mod event_log;
 mod lan15;
+mod lying;
 mod other_clients;
 mod records;
 mod sessions;

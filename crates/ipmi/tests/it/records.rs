@@ -205,21 +205,3 @@ async fn a_sensor_that_is_not_linear_is_read_with_the_factors_of_its_reading() {
     assert_eq!(measured[0].sensor.quantity(0x41), None, "nobody knows the factors of another value");
     connection.close().await;
 }
-
-#[test]
-fn files_of_the_cache_and_their_mutations_keep_the_promises() {
-    let folder =
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/ipmi_cached_records");
-    let mut files = 0;
-    for file in std::fs::read_dir(folder).unwrap() {
-        let octets = std::fs::read(file.unwrap().path()).unwrap();
-        for place in 0..octets.len() {
-            telarch_ipmi::oracle::cached_records(&octets[..place]);
-            let mut changed = octets.clone();
-            changed[place] ^= 0x81;
-            telarch_ipmi::oracle::cached_records(&changed);
-        }
-        files += 1;
-    }
-    assert!(files >= 3, "{files} files");
-}

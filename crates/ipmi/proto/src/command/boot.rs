@@ -208,7 +208,7 @@ impl Command for SetBootOption {
         let data: &[u8] = match self {
             Self::Begin => &[0, 1],
             Self::KeepUntilStart => &[3, 0x08],
-            // Written to all readers: the firmware, loaders and systems alike.
+            // Of the readers the firmware, which is the one that starts from something.
             Self::Unread => &[4, 1, 1],
             Self::Commit => &[0, 2],
             Self::End => &[0, 0],

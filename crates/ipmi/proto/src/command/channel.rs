@@ -177,7 +177,16 @@ pub enum AccessMode {
     Always,
     /// Always, and shared with the machine.
     Shared,
+    /// A number that the specification reserves, which is written back as it was read.
+    Reserved(ReservedMode),
 }
+
+/// A number of a mode that nobody has defined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReservedMode(
+    /// INVARIANT: 4 to 7.
+    u8,
+);
 
 impl AccessMode {
     /// Its name.
@@ -188,6 +197,7 @@ impl AccessMode {
             Self::PreBoot => "pre-boot only",
             Self::Always => "always available",
             Self::Shared => "shared",
+            Self::Reserved(_) => "reserved",
         }
     }
 
@@ -197,6 +207,7 @@ impl AccessMode {
             Self::PreBoot => 1,
             Self::Always => 2,
             Self::Shared => 3,
+            Self::Reserved(ReservedMode(number)) => number,
         }
     }
 }
@@ -216,10 +227,11 @@ impl Command for GetChannelAccess {
             per_message_authentication_is_off: access & 0x10 != 0,
             user_level_authentication_is_off: access & 0x08 != 0,
             mode: match access & 7 {
+                0 => AccessMode::Disabled,
                 1 => AccessMode::PreBoot,
                 2 => AccessMode::Always,
                 3 => AccessMode::Shared,
-                _ => AccessMode::Disabled,
+                other => AccessMode::Reserved(ReservedMode(other)),
             },
             limit: AccessLevel::of_number(limit),
         })
@@ -344,6 +356,9 @@ mod tests {
         assert_eq!((access.mode, access.limit), (AccessMode::Always, AccessLevel::Administrator));
         assert!(access.user_level_authentication_is_off && access.alerting_is_off);
         assert_eq!(SetChannelAccess { channel, setting, access }.request().data, [1, 0x7a, 0x44]);
+        let odd = GetChannelAccess { channel, setting }.reply(&[0x05, 4]).unwrap();
+        assert_eq!(odd.mode.name(), "reserved");
+        assert_eq!(SetChannelAccess { channel, setting, access: odd }.request().data, [1, 0x45, 0x44]);
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Command for GetPowerReading {
 }
 
 /// The number of the group.
-const DCMI: u8 = 0xdc;
+pub(crate) const DCMI: u8 = 0xdc;
 
 #[cfg(test)]
 mod tests {

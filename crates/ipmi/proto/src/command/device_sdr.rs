@@ -16,7 +16,7 @@ pub struct GetDeviceSdrInfo;
 pub struct DeviceSdrInfo {
     /// How many records there are, over all logical units.
     pub records: u8,
-    /// When they have changed last, if they do at all while the controller runs.
+    /// When they have changed last, if they do at all while the controller runs: a number that is another one then.
     pub stamp: Option<u32>,
 }
 

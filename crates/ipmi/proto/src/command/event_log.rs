@@ -41,7 +41,7 @@ impl Command for SetSelTime {
     }
 }
 
-/// Get SEL Time UTC Offset: how many minutes the clock is before UTC.
+/// Get SEL Time UTC Offset: how many minutes the clock is ahead of UTC; below zero it is behind.
 #[derive(Clone, Copy, Debug)]
 pub struct GetSelUtcOffset;
 

@@ -13,7 +13,8 @@ pub struct GetSdrRepositoryInfo;
 pub struct RepositoryInfo {
     /// How many records there are.
     pub records: u16,
-    /// When one was added last, and one erased: as long as both stay, so do the records.
+    /// When one was added last, and one erased, in seconds since 1970 by the controller's clock, or 0 or FFFFFFFFh where
+    /// it does not say: as long as both stay, so do the records.
     pub stamps: (u32, u32),
 }
 
@@ -193,7 +194,7 @@ pub struct SelInfo {
     pub records: u16,
     /// How much is free, in octets; ffffh is that much or more.
     pub free: u16,
-    /// When one was added last, and one erased.
+    /// When one was added last, and one erased, as in [`RepositoryInfo::stamps`].
     pub stamps: (u32, u32),
     /// Whether events were lost because it was full.
     pub has_overflowed: bool,

@@ -21,11 +21,16 @@ impl Patch {
     /// The area keeps its place, and may grow into what nobody uses behind it.
     ///
     /// # Errors
-    /// When there is no such area or field, the text is not of printable Latin letters or longer than 63, or there is
-    /// no room for it.
+    /// When the header is damaged, there is no such area or field, a field is longer than the area, the text is not of
+    /// printable letters, of Latin ones where the area is in English, or longer than 63 octets, or there is no room
+    /// for it.
     pub fn new(inventory: &[u8], area: Area, field: &str, text: &str) -> Result<Self, ProtoError> {
         let what = "an area of an inventory";
-        let header: [u8; 8] = Octets::new("the header of an inventory", inventory).array()?;
+        let header: [u8; 8] = Octets::new(HEADER, inventory).array()?;
+        // Where areas are is believed of a damaged one for reading, but not for writing.
+        if checksum(&header) != 0 {
+            return Err(ProtoError::Damaged { what: HEADER });
+        }
         let [_, internal, chassis, board, product, multi, _, _] = header;
         let place = match area {
             Area::Chassis => chassis,
@@ -51,15 +56,19 @@ impl Patch {
         let [_version, length] = octets.array()?;
         let length = usize::from(length) * 8;
         let head = fields.take(area.head_octets())?;
-        let mut rest = Octets::new(what, octets.take(length.saturating_sub(2))?);
+        let mut body = Octets::new(what, octets.take(length.saturating_sub(2))?);
+        // Without the checksum.
+        let mut rest = Octets::new(what, body.take(length.saturating_sub(3))?);
         rest.take(area.head_octets().saturating_sub(2))?;
         let wanted = area.field_names().iter().position(|name| name.eq_ignore_ascii_case(field));
         let wanted = wanted.ok_or_else(absent)?;
         let (mut written, mut is_found) = (head.to_vec(), false);
         let mut number = 0;
-        while let Ok(Some(raw)) = fru_field(&mut rest) {
+        // The mark of the end may be missing. What is cut off would be lost, so nothing is changed then.
+        while !rest.rest().is_empty() {
+            let Some(raw) = fru_field(&mut rest)? else { break };
             if number == wanted {
-                written.extend(encoded(text)?);
+                written.extend(encoded(text, area.is_english(head))?);
                 is_found = true;
             } else {
                 written.extend(raw);
@@ -86,10 +95,15 @@ impl Patch {
     }
 }
 
-/// As Latin-1. One letter would look like the mark of the end, so a space stands behind it.
-fn encoded(text: &str) -> Result<Vec<u8>, ProtoError> {
+/// As Latin-1, or as UTF-16 where the area is in another language and the text is not plain ASCII. One letter would look
+/// like the mark of the end, so a space stands behind it.
+fn encoded(text: &str, is_english: bool) -> Result<Vec<u8>, ProtoError> {
     let mut octets = Vec::with_capacity(text.len() + 1);
     for letter in text.chars() {
+        if !is_english && !text.is_ascii() && !letter.is_control() {
+            octets.extend(letter.encode_utf16(&mut [0; 2]).iter().flat_map(|unit| unit.to_le_bytes()));
+            continue;
+        }
         let octet = u8::try_from(u32::from(letter)).ok().filter(|_| !letter.is_control());
         octets.push(octet.ok_or(ProtoError::Unexpected {
             what: "a letter of the text, which is not of Latin-1,",
@@ -106,6 +120,7 @@ fn encoded(text: &str) -> Result<Vec<u8>, ProtoError> {
     Ok([&[0xc0 | length], &octets[..]].concat())
 }
 
+const HEADER: &str = "the header of an inventory";
 /// As many as six bits count.
 const LONGEST: usize = 63;
 const END: u8 = 0xc1;
@@ -140,6 +155,38 @@ mod tests {
             assert_eq!(others(&before), others(&after));
             let tag = after.fields.iter().find(|field| field.name == "Asset Tag");
             assert_eq!(tag.map_or("", |field| field.text.as_str()), text);
+        }
+    }
+
+    #[test]
+    fn an_area_with_a_field_that_is_cut_off_is_left_as_it_is() {
+        let octets = [&[1, 0, 1, 0, 0, 0, 0, 0xfe, 1, 2, 17][..], b"\xc3ABC\xc3DEF\xc9GHI", &[0]].concat();
+        let changed = Patch::new(&octets, Area::Chassis, "Part Number", "X");
+        assert_eq!(changed, Err(ProtoError::Truncated { what: "an area of an inventory" }));
+    }
+
+    #[test]
+    fn nothing_is_written_where_a_damaged_header_points_to() {
+        let mut octets = original();
+        octets[4] += 1;
+        let changed = Patch::new(&octets, Area::Product, "Asset Tag", "X");
+        assert_eq!(changed, Err(ProtoError::Damaged { what: "the header of an inventory" }));
+    }
+
+    #[test]
+    fn a_text_is_written_in_the_encoding_of_the_language() {
+        let mut octets = original();
+        let product = usize::from(octets[4]) * 8;
+        octets[product + 2] = 17;
+        for text in ["B-7", "\u{e4}", "\u{6771}\u{4eac}"] {
+            let patch = Patch::new(&octets, Area::Product, "Asset Tag", text).unwrap();
+            let mut written = octets.clone();
+            written.splice(patch.offset..patch.offset + patch.octets.len(), patch.octets);
+            let after = Inventory::decode(&written).unwrap();
+            assert!(
+                after.warnings.is_empty() && after.fields.iter().any(|field| field.text == text),
+                "{after:?}"
+            );
         }
     }
 

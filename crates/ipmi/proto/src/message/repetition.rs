@@ -1,6 +1,7 @@
 //! Which commands are not the same done twice as done once.
 
 use super::{NetFn, Request};
+use crate::dcmi::DCMI;
 use crate::destination::SEND_MESSAGE;
 
 impl Request {
@@ -24,15 +25,22 @@ pub(super) fn is_repeatable(net_fn: NetFn, command: u8, data: &[u8]) -> bool {
     match (net_fn.number(), command, data) {
         // Chassis Control: a second cycle, reset, pulse or interrupt is one too many; on, off and soft are not.
         (0x00, 0x02, [control, ..]) => matches!(control & 0x0f, 0 | 1 | 5),
-        // Cold Reset, Warm Reset, Manufacturing Test On; a message for another controller may be anything.
-        (0x06, 0x02..=0x04, _) => command == 0x04,
-        (0x06, SEND_MESSAGE, _) => false,
-        // Platform Event; Add SDR, Partial Add SDR; Add SEL Entry.
-        (0x04, 0x02, _) | (0x0a, 0x24 | 0x25 | 0x44, _) => false,
+        // Chassis Reset.
+        (0x00, 0x03, _) => false,
+        // Cold Reset, Warm Reset, Manufacturing Test On; a message for another controller, or on a bus (Master
+        // Write-Read), may be anything; what Get Message and Read Event Message Buffer tell is told once.
+        (0x06, 0x02 | 0x03 | 0x05 | SEND_MESSAGE | 0x52 | 0x33 | 0x35, _) => false,
+        // Platform Event, Alert Immediate.
+        (0x04, 0x02 | 0x16, _) => false,
+        // Add SDR, Partial Add SDR, Add SEL Entry, Partial Add SEL Entry; to delete the first one, which is another one
+        // then.
+        (0x0a, 0x24 | 0x25 | 0x26 | 0x44..=0x46, _) => false,
+        // Callback.
+        (0x0c, 0x19, _) => false,
         // The commands of DCMI that change nothing: their numbers are below those of power limits.
-        (0x2c, 0..=0x03, [0xdc, ..]) => true,
-        // Groups, OEM groups and firmware: nobody knows.
-        (number, ..) => number < 0x2c,
+        (0x2c, 0..=0x03, [DCMI, ..]) => true,
+        // Bridges, firmware, groups and OEM groups: nobody knows.
+        (number, ..) => matches!(number, 0x00 | 0x04 | 0x06 | 0x0a | 0x0c),
     }
 }
 
@@ -48,5 +56,30 @@ mod tests {
         assert!(!Request::new(NetFn::APP, 2, &[]).is_repeatable());
         assert!(!Request::new(NetFn::new(0x30).unwrap(), 1, &[]).is_repeatable());
         assert!(Request::new(NetFn::new(0x2c).unwrap(), 2, &[0xdc, 1, 0, 0]).is_repeatable());
+    }
+
+    #[test]
+    fn what_counts_up_moves_on_or_is_of_others_is_not_repeatable() {
+        let ask = |net_fn, command, data: &[u8]| {
+            Request::new(NetFn::new(net_fn).unwrap(), command, data).is_repeatable()
+        };
+        for (net_fn, command, name) in [
+            (0x00, 0x03, "Chassis Reset"),
+            (0x02, 0x20, "Bridge Request"),
+            (0x04, 0x16, "Alert Immediate"),
+            (0x06, 0x05, "Manufacturing Test On"),
+            (0x06, 0x33, "Get Message"),
+            (0x06, 0x35, "Read Event Message Buffer"),
+            (0x06, 0x52, "Master Write-Read"),
+            (0x08, 0x01, "firmware"),
+            (0x0a, 0x45, "Partial Add SEL Entry"),
+            (0x0a, 0x46, "Delete SEL Entry"),
+            (0x0c, 0x19, "Callback"),
+        ] {
+            assert!(!ask(net_fn, command, &[0; 4]), "{name}");
+        }
+        assert!(ask(0x06, 0x04, &[]), "Get Self Test Results");
+        assert!(ask(0x0a, 0x47, &[0, 0, b'C', b'L', b'R', 0]), "Clear SEL");
+        assert!(!ask(0x2c, 0x02, &[0, 1]), "another group");
     }
 }

@@ -44,7 +44,8 @@ impl Settings {
         if channel & 0x80 != 0 && !self.suites.is_empty() {
             types |= 0x80;
             versions |= 0x02;
-            status |= u8::from(self.group_key.is_some()) << 5;
+            let has_key = self.group_key.as_ref().is_some_and(|key| !key.is_unset());
+            status |= u8::from(has_key) << 5;
         }
         Response::done(vec![LAN_CHANNEL, types, status, versions, 0, 0, 0, 0])
     }

@@ -11,7 +11,7 @@ use crate::entropy::Entropy;
 use crate::keys::same;
 use crate::message::{CONTROLLER, Call, CompletionCode, Response};
 use crate::packet::Payload;
-use crate::wire::{Frame, Wire};
+use crate::wire::{Frame, Sealing, Wire};
 use crate::{Destination, Frames, NetFn, Privilege, ProtoError};
 
 #[derive(Debug)]
@@ -117,7 +117,7 @@ impl Established {
     ) -> CompletionCode {
         let own = match settings.public_answer(call) {
             Some(public) => Some(public),
-            None if required::privilege(call.net_fn, call.command) > self.privilege => {
+            None if required::privilege(call) > self.privilege => {
                 return CompletionCode::PRIVILEGE;
             }
             None => self.own(call, settings, active),
@@ -147,11 +147,17 @@ impl Established {
                 Some(if is_this { Response::done(Vec::new()) } else { Response::refusal(INVALID_SESSION) })
             }
             // Of this session only: whoever asks for another one is told that there is none.
-            (GET_SESSION, [0, ..]) => {
+            (GET_SESSION, [index, ..]) => {
                 let most = u8::try_from(settings.most_sessions).unwrap_or(0x3f).min(0x3f);
                 let active = u8::try_from(active).unwrap_or(0x3f).min(0x3f);
-                let rmcp_plus = 0x10;
-                Some(Response::done(vec![1, most, active, self.user, self.privilege.number(), rmcp_plus | 1]))
+                if *index != 0 {
+                    return Some(Response::done(vec![0, most, active]));
+                }
+                let protocol = match self.wire.sealing {
+                    Sealing::RmcpPlus(_) => 0x10,
+                    Sealing::Lan15(_) => 0,
+                };
+                Some(Response::done(vec![1, most, active, self.user, self.privilege.number(), protocol | 1]))
             }
             (SET_PRIVILEGE | CLOSE_SESSION | GET_SESSION, _) => Some(Response::refusal(WRONG_LENGTH)),
             _ => None,
@@ -222,7 +228,7 @@ impl Established {
         said: &mut Frames,
     ) {
         let mut data = Vec::new();
-        let code = if required::privilege(call.net_fn, call.command) > self.privilege {
+        let code = if required::privilege(call) > self.privilege {
             CompletionCode::PRIVILEGE
         } else {
             device.answer(&self.asked(destination, call), &mut data)

@@ -11,7 +11,7 @@ use crate::message::{Call, CompletionCode, Response};
 use crate::octets::Octets;
 use crate::window::Window;
 use crate::wire::{Sealing, Wire};
-use crate::{AuthenticationType, Frames, Privilege, ProtoError, UserName};
+use crate::{AuthenticationType, Frames, NetFn, Privilege, ProtoError, UserName};
 
 /// A login whose challenge was sent.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Challenged15 {
         let sealing =
             Lan15Sealing { kind: self.kind, password: self.account.password.clone(), is_first_only: false };
         let call = Call::decode(packet.open(&sealing)?)?;
-        if packet.number != 0 || call.command != ACTIVATE_SESSION {
+        if packet.number != 0 || (call.net_fn, call.command) != (NetFn::APP, ACTIVATE_SESSION) {
             return Err(ProtoError::OutOfWindow);
         }
         let mut octets = Octets::new("Activate Session", call.data);

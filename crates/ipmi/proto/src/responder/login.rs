@@ -34,6 +34,9 @@ impl Responder {
         let mut octets = Octets::new("an Open Session Request", request);
         let [tag, level, _, _] = octets.array()?;
         let console_id = octets.u32()?;
+        if level & 0x0f > HIGHEST_ROLE {
+            return Ok(refused(tag, INVALID_ROLE, console_id));
+        }
         let mut algorithms = [0; 3];
         for (kind, algorithm) in (0_u8..).zip(&mut algorithms) {
             let [got, _, _, _, number, _, _, _] = octets.array()?;
@@ -62,7 +65,7 @@ impl Responder {
     }
 
     /// RAKP 1, and RAKP 2. Whoever has no account is answered as those who have one, with a code of no password.
-    pub(super) fn rakp1(&mut self, message: &[u8], now: Instant) -> Result<Vec<u8>, ProtoError> {
+    pub(super) fn rakp1(&mut self, message: &[u8]) -> Result<Vec<u8>, ProtoError> {
         let mut octets = Octets::new("RAKP 1", message);
         let [tag, _, _, _] = octets.array()?;
         let id = octets.u32()?;
@@ -80,7 +83,7 @@ impl Responder {
         let Ok(user) = UserName::from_octets(name) else {
             return Ok(refused(tag, INVALID_NAME_LENGTH, opened.console_id));
         };
-        if !(1..=5).contains(&(role & 0x0f)) {
+        if !(1..=HIGHEST_ROLE).contains(&(role & 0x0f)) {
             return Ok(refused(tag, INVALID_ROLE, opened.console_id));
         }
         let exchange = Exchange {
@@ -93,7 +96,6 @@ impl Responder {
             role,
             user,
         };
-        slot.heard_at = now;
         let account = self.settings.find(&exchange.user).map(|(number, account)| (number, account.clone()));
         let password = account.as_ref().map_or(unknown, |(_, account)| account.password.clone());
         let mut response = vec![tag, 0, 0, 0];
@@ -150,3 +152,5 @@ const INVALID_NAME_LENGTH: u8 = 0x0c;
 const INVALID_INTEGRITY_CHECK: u8 = 0x0f;
 const NO_SUITE: u8 = 0x11;
 const INVALID_PARAMETER: u8 = 0x12;
+/// That of the manufacturer (IPMI 2.0, 13.17 and 13.20).
+const HIGHEST_ROLE: u8 = 5;

@@ -3,22 +3,25 @@
 use crate::ProtoError;
 use crate::octets::Octets;
 
-/// A text of a record that begins with its type and length.
+/// A text of a record that begins with its type and length. It is the last of a record, which some have made shorter
+/// than the text says.
 pub(crate) fn type_length(octets: &mut Octets<'_>) -> Result<String, ProtoError> {
     let head = octets.u8()?;
-    let text = octets.take(usize::from(head & 0x1f))?;
-    Ok(decoded(head >> 6, text, |text| String::from_utf8_lossy(text).into_owned()))
+    let text = octets.take(usize::from(head & 0x1f).min(octets.rest().len()))?;
+    Ok(decoded(head >> 6, text, |text| String::from_utf8_lossy(text).into_owned(), latin))
 }
 
-/// A text of an inventory; none where the mark of the end stands. Type 0 is octets without a meaning there.
-pub(crate) fn fru_text(octets: &mut Octets<'_>) -> Result<Option<String>, ProtoError> {
+/// A text of an inventory; none where the mark of the end stands. Type 0 is octets without a meaning there, and type 3
+/// is UTF-16 in other languages than English.
+pub(crate) fn fru_text(octets: &mut Octets<'_>, is_english: bool) -> Result<Option<String>, ProtoError> {
     let head = octets.u8()?;
     if head == END {
         return Ok(None);
     }
     let text = octets.take(usize::from(head & 0x3f))?;
     let hex = |text: &[u8]| text.iter().map(|octet| format!("{octet:02x}")).collect();
-    Ok(Some(decoded(head >> 6, text, hex)))
+    let letters = |text: &[u8]| if is_english { None } else { utf16(text) }.unwrap_or_else(|| latin(text));
+    Ok(Some(decoded(head >> 6, text, hex, letters)))
 }
 
 /// The same as it stands there, with its type and length.
@@ -33,15 +36,33 @@ pub(crate) fn fru_field<'o>(octets: &mut Octets<'o>) -> Result<Option<&'o [u8]>,
     whole.take(length + 1).map(Some)
 }
 
-fn decoded(encoding: u8, text: &[u8], of_type_0: impl Fn(&[u8]) -> String) -> String {
+fn decoded(
+    encoding: u8,
+    text: &[u8],
+    of_type_0: impl Fn(&[u8]) -> String,
+    of_type_3: impl Fn(&[u8]) -> String,
+) -> String {
     let text: String = match encoding {
         0 => of_type_0(text),
         1 => text.iter().flat_map(|octet| [octet >> 4, octet & 0x0f]).filter_map(bcd_plus).collect(),
         2 => six_bits(text),
-        _ => text.iter().copied().map(char::from).collect(),
+        _ => of_type_3(text),
     };
     // Whatever would move a cursor or end a line is not shown.
     text.trim_end_matches(['\0', ' ']).replace(|letter: char| letter.is_control(), "\u{fffd}")
+}
+
+fn latin(text: &[u8]) -> String {
+    text.iter().copied().map(char::from).collect()
+}
+
+/// With the low octet first; none if it cannot be that, or is plain ASCII, which many write under any language.
+fn utf16(text: &[u8]) -> Option<String> {
+    let (pairs, rest) = text.as_chunks::<2>();
+    let is_ascii = text.iter().all(|octet| (0x20..0x7f).contains(octet));
+    let units = pairs.iter().map(|pair| u16::from_le_bytes(*pair));
+    let read: Result<String, _> = char::decode_utf16(units).collect();
+    read.ok().filter(|_| rest.is_empty() && !is_ascii)
 }
 
 /// The mark behind the last field of an area.
@@ -85,6 +106,16 @@ mod tests {
         // From FRU 1.0, 13.3: IPMI is 29 dc a6 in six bits.
         assert_eq!(text(&[0x83, 0x29, 0xdc, 0xa6]).as_deref(), Ok("IPMI"));
         assert_eq!(text(&[0xc4, b'a', 0x1b, b' ', 0]).as_deref(), Ok("a\u{fffd}"));
-        assert!(text(&[0xc4, b'a']).is_err() && text(&[]).is_err());
+        assert!(text(&[0xc4, b'a']).as_deref() == Ok("a") && text(&[]).is_err());
+    }
+
+    #[test]
+    fn what_is_not_english_is_utf16_unless_it_reads_as_ascii() {
+        let text = |octets: &[u8], is_english| fru_text(&mut Octets::new("a text", octets), is_english);
+        let written = [0xc4, 0x71, 0x67, 0xac, 0x4e];
+        assert_eq!(text(&written, false), Ok(Some("\u{6771}\u{4eac}".to_owned())));
+        assert_eq!(text(&written, true), Ok(Some("qg\u{ac}N".to_owned())));
+        assert_eq!(text(b"\xc4Dell", false), Ok(Some("Dell".to_owned())));
+        assert_eq!(text(b"\xc3\xe9te", false), Ok(Some("\u{e9}te".to_owned())));
     }
 }

@@ -66,6 +66,11 @@ impl Lan15Attempt {
         lan15::in_clear(&Request::new(NetFn::APP, GET_SESSION_CHALLENGE, &data).encode(self.number))
     }
 
+    /// Whether the controller may have opened the session already, so that only its answer is missing.
+    pub(super) fn may_be_open(&self) -> bool {
+        matches!(self.step, Step::Activate { .. })
+    }
+
     pub(super) fn deadline(&self) -> Instant {
         self.resend_at.min(self.give_up_at)
     }
@@ -141,7 +146,17 @@ impl Lan15Attempt {
         }
         let mut octets = Octets::new("the answer to Activate Session", &response.data);
         let (kind, session_id, first) = (octets.u8()?, octets.u32()?, octets.u32()?);
-        let is_first_only = kind & 0x0f == AuthenticationType::None.number();
+        // That of all packets that follow; another one than was asked for might show the password.
+        let is_first_only = match AuthenticationType::parse(kind & 0x0f) {
+            Ok(AuthenticationType::None) => true,
+            Ok(kind) if kind == self.kind => false,
+            Err(error) => return Ok(Outcome::Failed { error, goodbye: None }),
+            Ok(_) => {
+                let what = "the type of authentication that the controller has chosen by itself";
+                let error = ProtoError::Unexpected { what, value: kind.into() };
+                return Ok(Outcome::Failed { error, goodbye: None });
+            }
+        };
         let wire = Wire {
             sealing: Sealing::Lan15(sealing(is_first_only)),
             outbound_id: session_id,

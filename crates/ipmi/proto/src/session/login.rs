@@ -113,6 +113,11 @@ impl Attempt {
         self.unanswered >= 2 && matches!(self.step, Step::OpenSession)
     }
 
+    /// Whether the controller may have opened the session already, so that only its answer is missing.
+    pub(super) fn may_be_open(&self) -> bool {
+        matches!(self.step, Step::Rakp4 { .. })
+    }
+
     pub(super) fn deadline(&self) -> Instant {
         self.resend_at.min(self.give_up_at)
     }
@@ -123,7 +128,7 @@ impl Attempt {
                 Some((stage, status)) => ProtoError::Refused { stage, status },
                 None => ProtoError::NoAnswer,
             };
-            return Outcome::Failed { error, goodbye: None };
+            return failed(error);
         }
         if now < self.resend_at {
             return Outcome::Waiting;
@@ -161,7 +166,7 @@ impl Attempt {
         }
         let (console_id, octets) = match head.outcome {
             Ok(accepted) => accepted,
-            Err(status) => return Ok(self.refused(status, entropy, now)),
+            Err(status) => return Ok(self.refused(status, login, entropy, now)),
         };
         if console_id != self.console_id {
             return Err(ProtoError::OutOfWindow);
@@ -170,10 +175,10 @@ impl Attempt {
         self.round_trip.measure(now.saturating_duration_since(self.sent_at));
         match std::mem::replace(&mut self.step, Step::Pause) {
             Step::OpenSession => {
-                let response = OpenSessionResponse::decode(octets, self.suite);
-                let Ok(OpenSessionResponse { controller_id }) = response else {
-                    self.step = Step::OpenSession;
-                    return response.map(|_| Outcome::Waiting);
+                let controller_id = match OpenSessionResponse::decode(octets, self.suite) {
+                    Ok(OpenSessionResponse { controller_id }) => controller_id,
+                    // It would say the same again.
+                    Err(error) => return Ok(self.other_suite(entropy, now).unwrap_or_else(|| failed(error))),
                 };
                 let random = entropy.draw();
                 self.step = Step::Rakp2 { controller_id, random };
@@ -182,10 +187,9 @@ impl Attempt {
                 Ok(Outcome::Send(packet::in_clear(Payload::Rakp1, &message)))
             }
             Step::Rakp2 { controller_id, random } => {
-                let answer = Rakp2::decode(octets);
-                let Ok(answer) = answer else {
-                    self.step = Step::Rakp2 { controller_id, random };
-                    return answer.map(|_| Outcome::Waiting);
+                let answer = match Rakp2::decode(octets) {
+                    Ok(answer) => answer,
+                    Err(error) => return Ok(failed(error)),
                 };
                 let exchange = Exchange {
                     suite: self.suite,
@@ -201,7 +205,7 @@ impl Attempt {
             }
             Step::Rakp4 { exchange, keys } => {
                 if !same(&exchange.rakp4(&keys), octets.rest()) {
-                    return Ok(Outcome::Failed { error: ProtoError::WrongPassword, goodbye: None });
+                    return Ok(failed(ProtoError::WrongPassword));
                 }
                 let wire = Wire::rmcp_plus(keys, (exchange.console_id, exchange.controller_id));
                 let known = (Protection::RmcpPlus(exchange.suite), Some(exchange.guid));
@@ -228,7 +232,7 @@ impl Attempt {
         Outcome::Send(packet::in_clear(Payload::Rakp3, &message))
     }
 
-    fn refused(&mut self, status: Status, entropy: &mut Entropy, now: Instant) -> Outcome {
+    fn refused(&mut self, status: Status, login: &Login, entropy: &mut Entropy, now: Instant) -> Outcome {
         let stage = match self.step {
             Step::OpenSession | Step::Pause => Stage::OpenSession,
             Step::Rakp2 { .. } => Stage::Rakp2,
@@ -241,16 +245,29 @@ impl Attempt {
             return Outcome::Waiting;
         }
         if status.is_about_the_suite() && stage == Stage::OpenSession {
-            let refused = self.suite;
-            self.suites.retain(|suite| *suite != refused);
-            if let Some(next) = self.suites.first() {
-                self.suite = *next;
-                self.open(entropy, now);
-                return Outcome::Send(self.frame());
+            if let Some(again) = self.other_suite(entropy, now) {
+                return again;
+            }
+            if login.suites.len() > 1 {
+                let tried: Vec<String> = login.suites.iter().map(CipherSuite::to_string).collect();
+                return failed(ProtoError::NoSuite { tried: tried.join(", ") });
             }
         }
-        Outcome::Failed { error: ProtoError::Refused { stage, status }, goodbye: None }
+        failed(ProtoError::Refused { stage, status })
     }
+
+    /// From the start again with the next suite, if there is one that was not refused.
+    fn other_suite(&mut self, entropy: &mut Entropy, now: Instant) -> Option<Outcome> {
+        let refused = self.suite;
+        self.suites.retain(|suite| *suite != refused);
+        self.suite = *self.suites.first()?;
+        self.open(entropy, now);
+        Some(Outcome::Send(self.frame()))
+    }
+}
+
+fn failed(error: ProtoError) -> Outcome {
+    Outcome::Failed { error, goodbye: None }
 }
 
 /// Until a controller may have a free session again.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use telarch_ipmi_proto::responder::{Account, Asked, Device, Responder, Settings};
 use telarch_ipmi_proto::{
     AuthenticationType, Command as _, CompletionCode, Event, Frames, Login, Password, Privilege, ProtoError,
-    Request, Response, Session, Timing, UserName, chassis, device_id,
+    Request, Response, Session, Timing, UserName, channel, chassis, device_id,
 };
 
 /// Remembers what it was asked, and refuses the first of that for want of privilege.
@@ -42,16 +42,10 @@ struct Pair {
 
 impl Pair {
     fn start(login: Login, timing: Timing) -> Self {
-        let account = Account {
-            name: UserName::new("admin").unwrap(),
-            password: Password::new(b"admin-pw").unwrap(),
-            limit: Privilege::Administrator,
-        };
-        let settings = Settings::new([3; 16]).account(account).lan15(vec![AuthenticationType::Md5]);
         let now = Instant::now();
         Self {
             session: Session::start(login, [7; 32], timing, now),
-            responder: Responder::new(settings, [9; 32]),
+            responder: responder(Privilege::Administrator),
             device: Witness::default(),
             now,
             events: Vec::new(),
@@ -105,6 +99,13 @@ impl Pair {
             _ => None,
         })
     }
+}
+
+/// A controller that lets somebody do so much.
+fn responder(limit: Privilege) -> Responder {
+    let name = UserName::new("admin").unwrap();
+    let account = Account { name, password: Password::new(b"admin-pw").unwrap(), limit };
+    Responder::new(Settings::new([3; 16]).account(account).lan15(vec![AuthenticationType::Md5]), [9; 32])
 }
 
 fn login() -> Login {
@@ -349,6 +350,128 @@ fn logins_that_are_never_finished_take_no_more_than_their_slots_and_those_for_a_
     let later = pair.now + Duration::from_secs(6);
     pair.tell_at(later, &first).unwrap();
     assert_eq!(pair.responder.sessions(), 2, "the session that was there, and the one login");
+}
+
+#[test]
+fn a_login_that_goes_on_with_rakp_1_for_ever_takes_its_slot_for_a_while_only() {
+    let mut pair = Pair::established();
+    let mut stranger = Session::start(login(), [1; 32], Timing::default(), pair.now);
+    let open = stranger.transmit(pair.now).unwrap();
+    let answers = pair.tell(&open).unwrap();
+    stranger.receive(&answers[0], pair.now).unwrap();
+    let rakp1 = stranger.transmit(pair.now).unwrap();
+    for seconds in 1..5 {
+        assert!(pair.tell_at(pair.now + Duration::from_secs(seconds), &rakp1).is_ok());
+    }
+    assert!(pair.tell_at(pair.now + Duration::from_secs(5), &rakp1).is_err());
+    assert_eq!(pair.responder.sessions(), 1);
+}
+
+#[test]
+fn a_level_that_nobody_has_is_refused_when_it_is_asked_for() {
+    let mut pair = Pair::established();
+    let mut open = Session::start(login(), [1; 32], Timing::default(), pair.now).transmit(pair.now).unwrap();
+    open[17] = 6;
+    let answers = pair.tell(&open).unwrap();
+    assert_eq!((answers[0][17], pair.responder.sessions()), (0x09, 1));
+}
+
+#[test]
+fn a_session_whose_level_is_refused_gives_its_slot_back() {
+    for way in [login(), login().lan15(AuthenticationType::Md5).unwrap()] {
+        let mut pair = Pair::start(way, Timing::default());
+        pair.responder = responder(Privilege::User);
+        pair.exchange(|_| Fate::Arrives);
+        let refused = ProtoError::Level { level: "administrator", code: 0x81 };
+        assert_eq!(pair.events, [Event::Ended(Err(refused))]);
+        assert_eq!(pair.responder.sessions(), 0);
+    }
+}
+
+#[test]
+fn a_login_that_is_broken_off_before_its_last_answer_gives_its_slot_back() {
+    for (way, packets) in [(login(), 3), (login().lan15(AuthenticationType::Md5).unwrap(), 2)] {
+        for is_lost in [false, true] {
+            let mut pair = Pair::start(way.clone(), Timing::default());
+            pair.session.request(device_id::GetDeviceId.request());
+            let mut last = Vec::new();
+            for packet in 1..=packets {
+                let sent = pair.session.transmit(pair.now).unwrap();
+                let answers = pair.tell(&sent).unwrap();
+                if packet < packets {
+                    pair.session.receive(&answers[0], pair.now).unwrap();
+                }
+                last.clone_from(&answers[0]);
+            }
+            pair.session.close(pair.now);
+            if is_lost {
+                assert!(pair.sleep());
+            } else {
+                pair.session.receive(&last, pair.now).unwrap();
+            }
+            pair.exchange(|_| Fate::Arrives);
+            assert_eq!(pair.events.last(), Some(&Event::Ended(Ok(()))));
+            assert_eq!((pair.responder.sessions(), pair.device.0.len()), (usize::from(is_lost), 0));
+            assert_eq!(pair.session.deadline(), None);
+        }
+    }
+}
+
+#[test]
+fn a_session_says_of_which_version_it_is_and_nothing_of_others() {
+    for (way, protocol) in [(login(), 0x11), (login().lan15(AuthenticationType::Md5).unwrap(), 0x01)] {
+        let mut pair = Pair::start(way, Timing::default());
+        pair.session.request(channel::GetSessionInfo::Own.request());
+        pair.session.request(channel::GetSessionInfo::Active(1).request());
+        pair.exchange(|_| Fate::Arrives);
+        let told = pair.events.iter().filter_map(|event| match event {
+            Event::Answered { outcome: Ok(response), .. } => Some(response.data.clone()),
+            _ => None,
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [vec![1, 16, 1, 1, 4, protocol], vec![0, 16, 1]]);
+    }
+}
+
+#[test]
+fn a_session_ends_once_however_much_is_given_up_together() {
+    let mut pair = Pair::start(login(), Timing { limit: Duration::from_secs(1), ..Timing::default() });
+    // All but the answer about the level arrives.
+    pair.exchange(|place| if place < 3 { Fate::Arrives } else { Fate::AnswerIsLost });
+    pair.session.close(pair.now);
+    pair.now += Duration::from_secs(1);
+    pair.session.tick(pair.now);
+    pair.exchange(|_| Fate::AnswerIsLost);
+    let ends = pair.events.iter().filter(|event| matches!(event, Event::Ended(_)));
+    assert_eq!(ends.count(), 1, "{:?}", pair.events);
+}
+
+#[test]
+fn a_controller_that_chooses_another_suite_or_says_half_of_it_is_not_waited_for() {
+    let spoil = |place: usize, what: fn(&mut Vec<u8>)| {
+        let mut pair = Pair::start(login(), Timing::default());
+        let mut packets = 0;
+        while let Some(sent) = pair.session.transmit(pair.now) {
+            let mut answer = pair.tell(&sent).unwrap().remove(0);
+            // Open Session with suite 17, and with 3; the answer to RAKP 1.
+            if packets >= place {
+                what(&mut answer);
+            }
+            packets += 1;
+            pair.session.receive(&answer, pair.now).unwrap();
+        }
+        assert_eq!(pair.session.deadline(), None, "after {packets} packets");
+        pair.session.event()
+    };
+    let other = spoil(0, |answer| answer[16 + 16] = 2);
+    assert!(matches!(other, Some(Event::Ended(Err(ProtoError::Unexpected { value: 2, .. })))), "{other:?}");
+    let cut = |answer: &mut Vec<u8>| {
+        answer.truncate(16 + 30);
+        answer[14] = 30;
+    };
+    for place in [0, 1] {
+        let half = spoil(place, cut);
+        assert!(matches!(half, Some(Event::Ended(Err(ProtoError::Truncated { .. })))), "{half:?}");
+    }
 }
 
 #[test]
