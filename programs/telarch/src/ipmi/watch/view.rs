@@ -6,6 +6,8 @@ use std::time::Duration;
 use cli::screen::Screen;
 use ipmi::{Measured, Standing};
 
+use super::super::named::{Titles, number};
+
 /// Everything that is shown.
 #[derive(Debug)]
 pub(super) struct View {
@@ -122,6 +124,8 @@ impl View {
             match &controller.outcome {
                 None => lines.push("asking …".to_owned()),
                 Some(Err(error)) => {
+                    // What to do about it would be lines that nobody has counted.
+                    let error = error.lines().next().unwrap_or_default();
                     let error: String = error.chars().take(columns).collect();
                     lines.push(screen.rendered(31, &error));
                 }
@@ -130,11 +134,14 @@ impl View {
                         self.shows == Shows::All
                             || !matches!(measured.standing(), Standing::Ok | Standing::Unavailable)
                     };
-                    lines.extend(
-                        all.iter()
-                            .filter(is_shown)
-                            .map(|measured| controller.line(measured, columns, screen)),
-                    );
+                    let titles = Titles::of(all.iter().map(|measured| &measured.sensor));
+                    // None is wider than half of the screen.
+                    let width = all.iter().map(|measured| titles.title(&measured.sensor).chars().count());
+                    let width = width.max().unwrap_or_default().min(columns / 2).max(USUAL_TITLE);
+                    lines.extend(all.iter().filter(is_shown).map(|measured| {
+                        let title = fitted(&titles.title(&measured.sensor), width);
+                        controller.line(&title, measured, columns, screen)
+                    }));
                 }
             }
         }
@@ -143,7 +150,7 @@ impl View {
 }
 
 impl Controller {
-    fn line(&self, measured: &Measured, columns: usize, screen: &Screen) -> String {
+    fn line(&self, title: &str, measured: &Measured, columns: usize, screen: &Screen) -> String {
         let (word, rendition) = match measured.standing() {
             Standing::Unavailable => ("-", 2),
             Standing::Ok => ("ok", 32),
@@ -156,17 +163,27 @@ impl Controller {
             None if measured.reading.is_some() => measured.states().join(", "),
             None => String::new(),
         };
-        let fitted = |text: &str, width: usize| -> String {
-            let cut: String = text.chars().take(width).collect();
-            format!("{cut:<width$}")
-        };
-        let text = format!("{} {} {word:<8} ", fitted(&measured.sensor.name, 16), fitted(&value, 20));
+        let number = number(&measured.sensor);
+        let text = format!("{title} {number} {} {word:<8} ", fitted(&value, 20));
         let room = columns.saturating_sub(text.chars().count());
         let line =
             self.history.get(&place(measured)).map(|history| sparkline(history, room)).unwrap_or_default();
         let text: String = text.chars().take(columns).collect();
         format!("{}{line}", screen.rendered(rendition, &text))
     }
+}
+
+/// So wide; of what is too long the end stays, which is what tells sensors of one name apart.
+fn fitted(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return format!("{text:<width$}");
+    }
+    let kept = width.saturating_sub(1);
+    let begin = kept.div_ceil(2);
+    let begun = text.chars().take(begin);
+    let ended = text.chars().skip(length - (kept - begin));
+    begun.chain(['…']).chain(ended).collect()
 }
 
 /// Which sensor it is on its controller.
@@ -188,6 +205,7 @@ fn sparkline(history: &VecDeque<f64>, room: usize) -> String {
 }
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+const USUAL_TITLE: usize = 16;
 const LONGEST_HISTORY: usize = 120;
 const PAGE: usize = 10;
 
@@ -205,9 +223,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_long_keeps_its_end() {
+        assert_eq!(fitted("VBAT", 6), "VBAT  ");
+        assert_eq!(fitted("Temp (processor 1)", 18), "Temp (processor 1)");
+        assert_eq!(fitted("Temp (processor 1)", 12), "Temp (…or 1)");
+        assert_eq!(fitted("ab", 1), "…");
+    }
+
+    #[test]
     fn one_that_does_not_answer_leaves_the_others_where_they_are() {
         let mut view = View::new(vec!["one".to_owned(), "two".to_owned()], Duration::from_secs(2));
-        view.take(0, Err("no answer".to_owned()));
+        view.take(0, Err("no answer\n  is it there?".to_owned()));
         view.take(1, Ok(Vec::new()));
         view.take(7, Ok(Vec::new()));
         let drawn = view.drawn(40, 10, &Screen::none());
