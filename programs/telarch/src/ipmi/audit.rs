@@ -66,13 +66,11 @@ pub(super) fn run(place: Place) -> Result<String, Failure> {
     let answers = many::runtime()?.block_on(audit(place, login));
     let text = report::written(&answers, format);
     let critical = answers.iter().filter(|(_, answer)| answer.as_ref().is_ok_and(is_critical)).count();
-    match report::failure(&answers) {
-        None if critical == 0 => Ok(text),
-        None => many::printed_with(
-            &text,
-            Failure::Failed(format!("{critical} of {} with critical findings", answers.len())),
-        ),
-        Some(failure) => many::printed_with(&text, failure),
+    let found = (critical > 0).then(|| format!("{critical} of {} with critical findings", answers.len()));
+    let failed = report::failure(&answers).map(|failure| failure.to_string());
+    match [failed, found].into_iter().flatten().collect::<Vec<_>>().as_slice() {
+        [] => Ok(text),
+        said => many::printed_with(&text, Failure::Failed(said.join("\ntelarch: "))),
     }
 }
 

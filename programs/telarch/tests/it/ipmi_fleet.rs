@@ -37,6 +37,42 @@ fn a_scan_finds_controllers_and_says_what_they_take() {
     assert_eq!((&found[0]["users"], &found[0]["kg"]), (&"named unnamed".into(), &false.into()));
 }
 
+/// Nobody has this name, and nobody is asked whether somebody has it: no part of a name may be so long.
+const NOBODY: &str = "no-part-of-a-name-may-have-more-than-sixty-three-letters-but-this-one-has";
+
+#[test]
+fn a_scan_prints_what_it_finds_while_it_goes_on() {
+    let crowd = Crowd::start(1, Network::default());
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let bmc = crowd.addresses()[0];
+    let mut scan = telarch(&["ipmi", "scan", "-H", &format!("{bmc},{silent}"), "--limit", "3600"]);
+    let mut scan = scan.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(scan.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    scan.kill().unwrap();
+    scan.wait().unwrap();
+    assert!(line.starts_with(&format!("{bmc}: ping yes")), "{line}");
+}
+
+#[test]
+fn a_scan_tells_which_names_nobody_knows() {
+    let crowd = Crowd::start(1, Network::default());
+    let ran = ipmi(&["scan", "-H", &format!("{NOBODY},{}", crowd.addresses()[0])]);
+    assert_eq!((ran.code, ran.out.lines().count()), (1, 1), "{} {}", ran.out, ran.errors);
+    let told = format!("telarch: 1 of 2 answered\ntelarch: {NOBODY}: the name is not known: ");
+    assert!(ran.errors.starts_with(&told), "{}", ran.errors);
+}
+
+#[test]
+fn an_audit_with_failures_tells_what_is_critical_too() {
+    let crowd = Crowd::start(1, Network::default());
+    let ran = ipmi(&["audit", "-H", &format!("{NOBODY},{}", crowd.addresses()[0])]);
+    assert_eq!(ran.code, 1);
+    let lines: Vec<&str> = ran.errors.lines().collect();
+    assert!(lines[0].starts_with(&format!("telarch: {NOBODY}: ")), "{}", ran.errors);
+    assert_eq!(lines[1], "telarch: 1 of 2 with critical findings");
+}
+
 #[test]
 fn an_audit_finds_what_is_open_and_says_what_to_do() {
     let Some(bmc) = SimulatedBmc::start() else { return };
