@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStderr, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -107,6 +107,7 @@ fn an_audit_of_a_controller_that_is_as_it_should_be_has_nothing_critical() {
 struct Exporter {
     program: Child,
     address: String,
+    errors: BufReader<ChildStderr>,
 }
 
 impl Exporter {
@@ -115,17 +116,29 @@ impl Exporter {
             telarch(&["ipmi", "export", "--listen", "127.0.0.1:0", "--every", "1", "--limit", "2"]);
         command.args(["-U", "admin", "-H", hosts]).env("TELARCH_IPMI_PASSWORD", "admin-pw");
         let mut program = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut errors = BufReader::new(program.stderr.take().unwrap());
         let mut line = String::new();
-        BufReader::new(program.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        errors.read_line(&mut line).unwrap();
         let address = line.trim().strip_suffix("/metrics").and_then(|line| line.rsplit_once("http://"));
         let address = address.unwrap_or_else(|| panic!("{line}")).1.to_owned();
-        Self { program, address }
+        Self { program, address, errors }
+    }
+
+    /// What it tells the administrator next.
+    fn told(&mut self) -> String {
+        let mut line = String::new();
+        self.errors.read_line(&mut line).unwrap();
+        line
     }
 
     fn get(&self, target: &str) -> String {
+        self.ask("GET", target)
+    }
+
+    fn ask(&self, method: &str, target: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        write!(stream, "GET {target} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).unwrap();
+        write!(stream, "{method} {target} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         text
@@ -157,6 +170,7 @@ fn what_is_exported_is_of_all_and_those_that_are_silent_hold_up_nobody() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let (good, bad) = (bmc.address(), silent.local_addr().unwrap().to_string());
     let mut exporter = Exporter::start(&format!("{good},{bad}"));
+    assert!(exporter.told().starts_with(&format!("telarch: {bad}: no answer")));
     let page = exporter.wait_for(&format!("ipmi_up{{bmc=\"{good}\"}} 1"));
     assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("text/plain; version=0.0.4"), "{page}");
     assert!(
@@ -170,6 +184,13 @@ fn what_is_exported_is_of_all_and_those_that_are_silent_hold_up_nobody() {
     // Nobody is asked whom the command line does not name.
     assert!(exporter.get("/ipmi?target=127.0.0.1").starts_with("HTTP/1.1 404 "));
     assert!(exporter.get("/secrets").starts_with("HTTP/1.1 404 "));
+    let head = exporter.ask("HEAD", "/metrics");
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
+    let refused = exporter.ask("DELETE", "/metrics");
+    assert!(
+        refused.starts_with("HTTP/1.1 405 ") && refused.contains("\r\nAllow: GET, HEAD\r\n"),
+        "{refused}"
+    );
     let process = Pid::from_child(&exporter.program);
     kill_process(process, Signal::TERM).unwrap();
     assert!(exporter.program.wait().unwrap().success());
