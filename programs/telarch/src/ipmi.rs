@@ -76,7 +76,7 @@ fn run(parser: Parser) -> Result<String, Failure> {
         }
         Action::Threshold(what) => many::ask(place, what),
         Action::Sel(what) => many::ask(place, what),
-        Action::Follow(every) => follow::run(place, every),
+        Action::Follow(clock, every) => follow::run(place, clock, every),
         Action::Fru(what) => many::ask(place, what),
         Action::Info => many::ask(place, info::Info),
         Action::Lan(what) => many::ask(place, what),

@@ -47,7 +47,7 @@ pub(super) enum Action {
     Sensors(Vec<Wanted>),
     Threshold(Thresholds),
     Sel(Sel),
-    Follow(Duration),
+    Follow(Clock, Duration),
     Fru(Fru),
     Info,
     Lan(Lan),
@@ -304,6 +304,11 @@ impl Said {
         if self.format == Format::Prometheus && !action.has_metrics() {
             return Err(wrong("--format prometheus goes with sensors, power status and power watts only"));
         }
+        if self.format == Format::Table && matches!(action, Action::Follow(..)) {
+            return Err(wrong(
+                "--format table waits for the last line, and sel follow has none: text, json or csv",
+            ));
+        }
         if self.ipmi15.is_some() && self.suite.is_some() {
             return Err(wrong("--ipmi15 knows no cipher suites: leave --suite away"));
         }
@@ -349,7 +354,9 @@ impl Action {
             ("sel", ["clear"]) => Self::Sel(Sel::Clear),
             ("sel", ["time"]) => Self::Sel(Sel::Time),
             ("sel", ["time", "now"]) => Self::Sel(Sel::SetTime(now())),
-            ("sel", ["follow"]) => Self::Follow(options.every.unwrap_or(Duration::from_secs(5))),
+            ("sel", ["follow"]) => {
+                Self::Follow(options.clock, options.every.unwrap_or(Duration::from_secs(5)))
+            }
             ("sel", [other, ..]) => {
                 return Err(wrong(format!(
                     "sel: {other:?} is neither list, last NUMBER, info, follow, clear nor time [now]"
@@ -540,6 +547,7 @@ mod tests {
             (&["fru", "-H", "a", "--format", "prometheus"], "prometheus"),
             (&["power", "of"], "\"of\""),
             (&["info", "x"], "one word too many"),
+            (&["sel", "follow", "-H", "a", "--format", "table"], "--format table"),
             (&["raw", "6"], "which network function"),
             (&["raw", "7", "1"], "network function"),
             (&["raw", "6", "256"], "\"256\""),
