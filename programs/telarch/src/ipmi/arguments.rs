@@ -298,6 +298,14 @@ impl Said {
             )));
         }
         hosts.iter_mut().for_each(|host: &mut Host| host.behind = behind);
+        if let Some(host) = hosts::listed_twice(&hosts) {
+            return Err(wrong(format!("{host} is listed twice")));
+        }
+        if let Some(what) = action.is_of_the_network().filter(|_| hosts.iter().any(Host::is_local)) {
+            return Err(wrong(format!(
+                "{what} is for controllers on the network: that of this machine is reached there by its address"
+            )));
+        }
         if let Some(what) = action.is_for_one().filter(|_| hosts.len() > 1) {
             return Err(wrong(format!("{what} is for one controller, not for {}", hosts.len())));
         }
@@ -357,6 +365,10 @@ impl Action {
             ("sel", ["follow"]) => {
                 Self::Follow(options.clock, options.every.unwrap_or(Duration::from_secs(5)))
             }
+            ("sel", ["last"]) => return Err(wrong("sel last: how many?")),
+            ("sel", ["time", other]) => return Err(wrong(format!("sel time: {other:?} is not now"))),
+            ("sel", ["last" | "time", _, word, ..])
+            | ("sel", ["list" | "info" | "follow" | "clear", word, ..]) => return Err(too_many(word)),
             ("sel", [other, ..]) => {
                 return Err(wrong(format!(
                     "sel: {other:?} is neither list, last NUMBER, info, follow, clear nor time [now]"
@@ -382,7 +394,12 @@ impl Action {
             ("identify", ["on"]) => Self::Identify(SetIdentify::Indefinitely),
             ("identify", [seconds]) => Self::Identify(SetIdentify::Seconds(octet(seconds)?)),
             ("raw", [net_fn, command, data @ ..]) => {
-                let net_fn = NetFn::new(octet(net_fn)?).map_err(wrong)?;
+                let number = octet(net_fn)?;
+                let net_fn = NetFn::new(number).map_err(|_| {
+                    wrong(format!(
+                        "raw: {net_fn:?} is no network function of a request: those are even, up to 0x3e"
+                    ))
+                })?;
                 let data: Vec<u8> = data.iter().map(|word| octet(word)).collect::<Result<_, _>>()?;
                 if data.len() > MOST_DATA {
                     return Err(wrong(format!(
@@ -398,9 +415,8 @@ impl Action {
                 | "export",
                 [word, ..],
             )
-            | ("identify", [_, word, ..]) => {
-                return Err(wrong(format!("{word:?} is one word too many")));
-            }
+            | ("identify", [_, word, ..]) => return Err(too_many(word)),
+            ("host", _) => return Err(wrong("host stands before all options: telarch ipmi host list")),
             (other, _) => {
                 let nearest = cli::nearest(other, ACTIONS.iter().map(|(action, _)| *action));
                 let meant = nearest.map(|action| format!(": did you mean {action}?")).unwrap_or_default();
@@ -424,6 +440,16 @@ impl Action {
     fn is_of_the_session(&self) -> Option<&'static str> {
         match self {
             Self::Sol(_) => Some("sol"),
+            Self::Scan => Some("scan"),
+            Self::Audit => Some("audit"),
+            _ => None,
+        }
+    }
+
+    /// Whether nobody but the network can be asked; what it is then.
+    fn is_of_the_network(&self) -> Option<&'static str> {
+        match self {
+            Self::Sol(Sol::Open) => Some("sol"),
             Self::Scan => Some("scan"),
             Self::Audit => Some("audit"),
             _ => None,
@@ -468,6 +494,10 @@ fn within(option: &str, text: &str, most: u64) -> Result<u64, Failure> {
 pub(super) fn level(text: &str) -> Result<Privilege, Failure> {
     let wrong = |_| wrong(format!("--level: {text:?} is neither user, operator nor administrator"));
     text.parse().map_err(wrong)
+}
+
+fn too_many(word: &str) -> Failure {
+    wrong(format!("{word:?} is one word too many"))
 }
 
 fn wrong(what: impl std::fmt::Display) -> Failure {
@@ -534,6 +564,7 @@ mod tests {
             (&["user", "password", "2", "secret"], "--new-password-file"),
             (&["user", "name", "64", "x"], "\"64\""),
             (&["lan", "set", "vlan", "x"], "\"x\""),
+            (&["lan", "set", "vlan", "5000"], "1 to 4094"),
             (&["lan", "set", "address", "10.0.0.7", "-H", "a,b"], "for one controller, not for 2"),
             (&["lan6", "set", "address", "2001:db8::7/64", "-H", "a,b"], "for one controller, not for 2"),
             (&["kg", "set", "secret"], "--new-kg-file"),
@@ -547,11 +578,22 @@ mod tests {
             (&["fru", "-H", "a", "--format", "prometheus"], "prometheus"),
             (&["power", "of"], "\"of\""),
             (&["info", "x"], "one word too many"),
+            (&["sel", "info", "x"], "\"x\" is one word too many"),
+            (&["sel", "time", "now", "x"], "\"x\" is one word too many"),
+            (&["sel", "last"], "how many?"),
+            (&["sel", "time", "then"], "\"then\" is not now"),
+            (&["-H", "a", "host", "list"], "telarch ipmi host list"),
+            (&["power", "cycle", "-H", "a,b", "-H", "A:623"], "A is listed twice"),
+            (&["scan", "-H", "a,local"], "scan is for controllers on the network"),
+            (&["audit", "-H", "local"], "audit is for controllers on the network"),
+            (&["sol", "-H", "local"], "sol is for controllers on the network"),
             (&["sel", "follow", "-H", "a", "--format", "table"], "--format table"),
+            (&["info", "-H", "10.0.7.1-20"], "10.0.7.[1-20]"),
             (&["raw", "6"], "which network function"),
             (&["raw", "7", "1"], "network function"),
             (&["raw", "6", "256"], "\"256\""),
             (&["info", "-H", "a", "--suite", "4"], "suite 4"),
+            (&["info", "-H", "a", "--suite", "x"], "\"x\""),
             (&["info", "-H", "a", "--ipmi15", "oem"], "type of authentication"),
             (&["info", "-H", "a", "--ipmi15", "md5", "--suite", "3"], "--suite"),
             (&["info", "-H", "a", "--limit", "0"], "--limit"),

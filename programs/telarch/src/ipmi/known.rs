@@ -36,6 +36,10 @@ pub(super) fn run(parser: Parser) -> Result<String, Failure> {
     match words.as_slice() {
         [] => Ok(HELP.to_owned()),
         ["list"] => Ok(list(&invocation.file()?.list()?)),
+        ["list", word, ..] => Err(wrong(format!("host list: {word:?} is one word too many"))),
+        ["add", name, _] if name.eq_ignore_ascii_case("local") => Err(wrong(
+            "host add: local is the controller of this machine, which its service knows: take another name",
+        )),
         ["add", name, address] => {
             let (name, address) = (name.parse().map_err(wrong)?, address.parse().map_err(wrong)?);
             invocation.add(name, address)
@@ -217,6 +221,8 @@ mod tests {
             (&["add", "node 7", "a"], "\"node 7\""),
             (&["add", "node7", "a:0"], "\"a:0\""),
             (&["remove"], "host remove"),
+            (&["list", "node7"], "\"node7\" is one word too many"),
+            (&["add", "local", "10.0.0.7"], "take another name"),
             (&["list", "--level", "root"], "\"root\""),
             (&["add", "node7", "a", "-P", "secret"], "-P"),
         ] {
