@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use telarch_simulated_bmc::{Crowd, Network, SimulatedBmc, settings};
 
 use crate::ipmi::printed;
@@ -118,6 +119,23 @@ fn sensors_of_one_name_are_told_apart_where_they_are_watched() {
     assert!(screen.starts_with("1 of 2 controllers") && !screen.contains("UDP port"), "{screen}");
     terminal.types("q");
     terminal.seen("ended");
+}
+
+#[test]
+fn a_terminal_is_left_as_it_was_also_by_what_is_told_to_end() {
+    let crowd = Crowd::start(1, Network::default());
+    let watched = ours(&format!("watch --every 1 -U admin -H {}", crowd.addresses()[0]));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("process");
+    let Some(terminal) = Terminal::start(&format!("sh -c 'echo $$ >{}; exec {watched}'", file.display()))
+    else {
+        return;
+    };
+    terminal.seen("VBAT");
+    let process: i32 = std::fs::read_to_string(file).unwrap().trim().parse().unwrap();
+    kill_process(Pid::from_raw(process).unwrap(), Signal::TERM).unwrap();
+    let after = terminal.seen("ended");
+    assert!(!after.contains("VBAT"), "{after}");
 }
 
 #[test]
