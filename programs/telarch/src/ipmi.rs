@@ -193,7 +193,8 @@ Options:
   -U, --user NAME       who signs in; if left away, the anonymous user
   --password-file PATH  a file only its owner can read, whose first line is the password. If left away, the password is
                         that in TELARCH_IPMI_PASSWORD, or asked for on the terminal; at most 20 octets
-  --kg-file PATH        the same for the key of controllers that need a second one (K_g)
+  --kg-file PATH        the same for the key of controllers that need a second one (K_g); behind 0x it is two digits for
+                        each octet, else text
   --level LEVEL         sign in as user, operator or administrator; if left away, as low as the action allows
   --suite NUMBER        the cipher suite: 17, 3, 8, 12, 16, 15, 11, 7, 6, 2, 1 or 0. If left away, 17, or 3 where
                         it is refused. 0 proves nobody's identity; 0, 1, 2, 6, 7, 11, 15 and 16 hide nothing

@@ -51,7 +51,8 @@ impl Password {
     /// # Errors
     /// When it is too long or has a NUL in it.
     pub fn new(password: &[u8]) -> Result<Self, ProtoError> {
-        padded("the password", password).map(Self)
+        fits("the password", password, 20)?;
+        Ok(Self(padded(password)))
     }
 
     /// One that nobody has.
@@ -92,12 +93,13 @@ impl std::fmt::Debug for Password {
 pub struct GroupKey(Zeroizing<[u8; 20]>);
 
 impl GroupKey {
-    /// Takes a key of up to 20 octets.
+    /// Takes a key of up to 20 octets, of any value.
     ///
     /// # Errors
     /// When it is longer.
     pub fn new(key: &[u8]) -> Result<Self, ProtoError> {
-        padded("the key K_g", key).map(Self)
+        no_longer("the key K_g", key, 20)?;
+        Ok(Self(padded(key)))
     }
 
     /// As a controller keeps it: with zeros behind it, and any octet in it.
@@ -261,20 +263,24 @@ pub(crate) fn same(ours: &[u8], theirs: &[u8]) -> bool {
 }
 
 pub(crate) fn fits(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
-    if octets.len() > limit {
-        return Err(ProtoError::TooLong { what, octets: octets.len(), limit });
-    }
+    no_longer(what, octets, limit)?;
     if octets.contains(&0) {
         return Err(ProtoError::Nul { what });
     }
     Ok(())
 }
 
-fn padded(what: &'static str, octets: &[u8]) -> Result<Zeroizing<[u8; 20]>, ProtoError> {
-    fits(what, octets, 20)?;
+fn no_longer(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
+    if octets.len() > limit {
+        return Err(ProtoError::TooLong { what, octets: octets.len(), limit });
+    }
+    Ok(())
+}
+
+fn padded(octets: &[u8]) -> Zeroizing<[u8; 20]> {
     let mut padded = Zeroizing::new([0; 20]);
     padded.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
-    Ok(padded)
+    padded
 }
 
 #[cfg(test)]
@@ -300,6 +306,7 @@ mod tests {
         assert!(Password::new(&[b'x'; 20]).is_ok());
         assert!(matches!(Password::new(&[b'x'; 21]), Err(ProtoError::TooLong { octets: 21, limit: 20, .. })));
         assert!(matches!(Password::new(b"a\0b"), Err(ProtoError::Nul { .. })));
+        assert!(GroupKey::new(b"a\0b").is_ok() && GroupKey::new(&[0xff; 21]).is_err());
         assert!(UserName::new("seventeen letters").is_err());
         assert_eq!(format!("{:?}", Password::new(b"hidden").unwrap()), "Password(..)");
     }

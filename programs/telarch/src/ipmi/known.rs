@@ -134,7 +134,7 @@ impl Invocation {
         let octets = |secret: auth::Secret| Zeroizing::new(secret.expose().as_bytes().to_vec());
         let password = octets(sign_in::password(self.password_file.as_deref(), whose, name.as_str())?);
         let group_key = match &self.group_key_file {
-            Some(path) => Some(octets(sign_in::in_file(path, whose, name.as_str())?)),
+            Some(path) => Some(sign_in::group_key_octets(&sign_in::in_file(path, whose, name.as_str())?)?),
             None => None,
         };
         if let Some(state) = file.path().parent() {
@@ -199,7 +199,7 @@ Options:
   -U, --user NAME       who signs in; if left away, the anonymous user
   --password-file PATH  a file only its owner can read, whose first line is the password. If left away, the password is
                         that in TELARCH_IPMI_PASSWORD, or asked for on the terminal; at most 20 octets
-  --kg-file PATH        the same for the key of controllers that need a second one (K_g)
+  --kg-file PATH        the same for the key of controllers that need a second one (K_g); 0x begins one that is digits
   --level LEVEL         the highest level to ask for: user, operator or administrator; administrator if left away
   --suite NUMBER        the only cipher suite to use; if left away, 17, or 3 where it is refused
   --state DIRECTORY     where the service keeps its state, if that is not the usual directory
