@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::arguments::Place;
 use super::hosts::Host;
 use super::report::{self, Answer, Answers, Row};
-use super::{many, sign_in};
+use super::{many, scan, sign_in};
 use crate::failure::Failure;
 
 /// How bad something is.
@@ -63,6 +63,7 @@ pub(super) fn run(place: Place) -> Result<String, Failure> {
         Some(sign_in::login(&place, Privilege::Administrator)?)
     };
     let format = place.format;
+    scan::open_as_many_as_may_be();
     let answers = many::runtime()?.block_on(audit(place, login));
     let text = report::written(&answers, format);
     let critical = answers.iter().filter(|(_, answer)| answer.as_ref().is_ok_and(is_critical)).count();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipmi::proto::CipherSuite;
 use ipmi::{IpmiError, Sighting};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -19,6 +20,7 @@ use crate::failure::Failure;
 /// that nobody knows is one.
 pub(super) fn run(place: Place) -> Result<String, Failure> {
     let (asked, format) = (place.hosts.len(), place.format);
+    open_as_many_as_may_be();
     let Scanned { found, unasked } = many::runtime()?.block_on(scan(place))?;
     writeln!(io::stderr(), "telarch: {} of {asked} answered", found.len())?;
     // As text it is printed already.
@@ -27,6 +29,13 @@ pub(super) fn run(place: Place) -> Result<String, Failure> {
         None => Ok(text),
         Some(failure) => many::printed_with(&text, failure),
     }
+}
+
+/// Each controller that is looked at has a socket of its own, and processes begin with few that may be open.
+pub(super) fn open_as_many_as_may_be() {
+    let limit = getrlimit(Resource::Nofile);
+    // Those that cannot be opened are told one by one.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 /// What has come of a scan, in the order of the command line.

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
-use std::process::{Child, ChildStderr, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -52,6 +52,16 @@ fn a_scan_prints_what_it_finds_while_it_goes_on() {
     scan.kill().unwrap();
     scan.wait().unwrap();
     assert!(line.starts_with(&format!("{bmc}: ping yes")), "{line}");
+}
+
+#[test]
+fn a_scan_opens_more_sockets_than_processes_begin_with() {
+    let crowd = Crowd::start(40, Network::default());
+    let hosts: Vec<String> = crowd.addresses().iter().map(ToString::to_string).collect();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -S -n 24 && exec \"$0\" ipmi scan -H \"$1\""]);
+    let ran = run(command.arg(env!("CARGO_BIN_EXE_telarch")).arg(hosts.join(",")), "");
+    assert_eq!((ran.code, ran.errors.as_str()), (0, "telarch: 40 of 40 answered\n"));
 }
 
 #[test]
