@@ -17,6 +17,7 @@ mod hosts;
 mod hysteresis;
 mod identify;
 mod info;
+mod ipmitool;
 mod known;
 mod lan;
 mod lan6;

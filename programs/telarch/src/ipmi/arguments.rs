@@ -18,6 +18,7 @@ use super::fru::Fru;
 use super::group_key::GroupKey;
 use super::hosts::{self, Host};
 use super::hysteresis::Hysteresis;
+use super::ipmitool;
 use super::lan::Lan;
 use super::lan6::Lan6;
 use super::power::Power;
@@ -410,6 +411,10 @@ impl Action {
                 Self::Raw(Request { net_fn, command: octet(command)?, data })
             }
             ("raw", _) => return Err(wrong("raw: which network function and command?")),
+            _ if ipmitool::here(words).is_some() => {
+                let ours = ipmitool::here(words).unwrap_or_default();
+                return Err(wrong(format!("{:?} of ipmitool is {ours} here", words.join(" "))));
+            }
             (
                 "info" | "chassis" | "selftest" | "restart" | "sessions" | "scan" | "audit" | "watch"
                 | "export",
@@ -607,7 +612,13 @@ mod tests {
             (&["info", "-H", "a", "-P", "secret"], "-P"),
             (&["export", "-H", "a", "--listen", "everywhere"], "\"everywhere\""),
             (&["fly"], "\"fly\""),
-            (&["sensor", "-H", "a"], "did you mean sensors?"),
+            (&["sensor", "-H", "a"], "\"sensor\" of ipmitool is sensors here"),
+            (
+                &["chassis", "power", "status", "-H", "a"],
+                "\"chassis power status\" of ipmitool is power WHAT here",
+            ),
+            (&["mc", "info", "-H", "a"], "is info here"),
+            (&["sensros", "-H", "a"], "did you mean sensors?"),
             (&["-H", "a"], "Name an action"),
         ] {
             let failure = parse(arguments).map(|_| ()).expect_err("a wrong command line").to_string();
