@@ -95,7 +95,8 @@ impl View {
             }
         }
         // Nobody can scroll to where nothing is.
-        self.offset = self.offset.min(self.lines(LONGEST_HISTORY, &Screen::none()).len().saturating_sub(1));
+        let lines: usize = self.controllers.iter().map(|controller| self.count(controller)).sum();
+        self.offset = self.offset.min(lines.saturating_sub(1));
         false
     }
 
@@ -109,41 +110,68 @@ impl View {
             self.every.as_secs(),
             if self.shows == Shows::All { "what is bad" } else { "everything" },
         );
-        let body = self.lines(columns, screen);
-        let body = body.into_iter().skip(self.offset).take(lines.saturating_sub(2));
+        let body = self.body(columns, lines.saturating_sub(2), screen);
         let title: String = title.chars().take(columns).collect();
         std::iter::once(screen.rendered(1, &title)).chain(body).map(|line| line + "\n").collect()
     }
 
-    fn lines(&self, columns: usize, screen: &Screen) -> Vec<String> {
-        let mut lines = Vec::new();
+    /// The lines that there is room for; of a thousand controllers few are on the screen, and only those are written.
+    fn body(&self, columns: usize, room: usize, screen: &Screen) -> Vec<String> {
+        let (mut above, mut lines) = (self.offset, Vec::new());
         for controller in &self.controllers {
-            if self.controllers.len() > 1 {
-                lines.push(screen.rendered(1, &controller.name));
+            if lines.len() >= room {
+                break;
             }
-            match &controller.outcome {
-                None => lines.push("asking …".to_owned()),
-                Some(Err(error)) => {
-                    // What to do about it would be lines that nobody has counted.
-                    let error = error.lines().next().unwrap_or_default();
-                    let error: String = error.chars().take(columns).collect();
-                    lines.push(screen.rendered(31, &error));
-                }
-                Some(Ok(all)) => {
-                    let is_shown = |measured: &&Measured| {
-                        self.shows == Shows::All
-                            || !matches!(measured.standing(), Standing::Ok | Standing::Unavailable)
-                    };
-                    let titles = Titles::of(all.iter().map(|measured| &measured.sensor));
-                    // None is wider than half of the screen.
-                    let width = all.iter().map(|measured| titles.title(&measured.sensor).chars().count());
-                    let width = width.max().unwrap_or_default().min(columns / 2).max(USUAL_TITLE);
-                    lines.extend(all.iter().filter(is_shown).map(|measured| {
-                        let title = fitted(&titles.title(&measured.sensor), width);
-                        controller.line(&title, measured, columns, screen)
-                    }));
-                }
+            let count = self.count(controller);
+            if above < count {
+                lines.extend(self.lines(controller, columns, screen).into_iter().skip(above));
             }
+            above = above.saturating_sub(count);
+        }
+        lines.truncate(room);
+        if lines.is_empty() && self.shows == Shows::Bad {
+            lines.push("nothing is bad".to_owned());
+        }
+        lines
+    }
+
+    /// How many lines one has; where only what is bad is shown, and nothing of it is, none.
+    fn count(&self, controller: &Controller) -> usize {
+        let own = match &controller.outcome {
+            Some(Ok(all)) => all.iter().filter(|measured| self.is_shown(measured)).count(),
+            None | Some(Err(_)) => 1,
+        };
+        let is_named = self.controllers.len() > 1 && (own > 0 || self.shows == Shows::All);
+        own + usize::from(is_named)
+    }
+
+    fn is_shown(&self, measured: &Measured) -> bool {
+        self.shows == Shows::All || !matches!(measured.standing(), Standing::Ok | Standing::Unavailable)
+    }
+
+    fn lines(&self, controller: &Controller, columns: usize, screen: &Screen) -> Vec<String> {
+        let mut lines = Vec::new();
+        match &controller.outcome {
+            None => lines.push("asking …".to_owned()),
+            Some(Err(error)) => {
+                // What to do about it would be lines that nobody has counted.
+                let error = error.lines().next().unwrap_or_default();
+                let error: String = error.chars().take(columns).collect();
+                lines.push(screen.rendered(31, &error));
+            }
+            Some(Ok(all)) => {
+                let titles = Titles::of(all.iter().map(|measured| &measured.sensor));
+                // None is wider than half of the screen.
+                let width = all.iter().map(|measured| titles.title(&measured.sensor).chars().count());
+                let width = width.max().unwrap_or_default().min(columns / 2).max(USUAL_TITLE);
+                lines.extend(all.iter().filter(|measured| self.is_shown(measured)).map(|measured| {
+                    let title = fitted(&titles.title(&measured.sensor), width);
+                    controller.line(&title, measured, columns, screen)
+                }));
+            }
+        }
+        if self.count(controller) > lines.len() {
+            lines.insert(0, screen.rendered(1, &controller.name));
         }
         lines
     }
@@ -239,7 +267,16 @@ mod tests {
         let drawn = view.drawn(40, 10, &Screen::none());
         assert_eq!(drawn, "1 of 2 controllers, every 2 s   q ends, \none\nno answer\ntwo\n");
         assert!(!view.press(Key::Down) && !view.press(Key::PageDown) && !view.press(Key::Bad));
-        assert!(view.drawn(40, 10, &Screen::none()).contains("one\n"), "it begins at the top again");
+        let drawn = view.drawn(40, 10, &Screen::none());
+        assert!(
+            drawn.ends_with("\none\nno answer\n"),
+            "it begins at the top again, without those that are well: {drawn}"
+        );
+        view.take(0, Ok(Vec::new()));
+        assert!(view.drawn(40, 10, &Screen::none()).ends_with("\nnothing is bad\n"));
+        assert!(!view.press(Key::Bad) && !view.press(Key::Down));
+        let drawn = view.drawn(40, 10, &Screen::none());
+        assert!(drawn.ends_with("\ntwo\n") && !drawn.contains("one\n"), "one line is above: {drawn}");
         assert!(view.press(Key::Quit));
         assert_eq!((Key::parse(b"\x1b[B"), Key::parse(b"x")), (Some(Key::Down), None));
     }
