@@ -313,6 +313,11 @@ impl Said {
         if self.format == Format::Prometheus && !action.has_metrics() {
             return Err(wrong("--format prometheus goes with sensors, power status and power watts only"));
         }
+        if self.format != Format::default()
+            && let Some(what) = action.has_own_format()
+        {
+            return Err(wrong(format!("{what} has a format of its own: leave --format away")));
+        }
         if self.format == Format::Table && matches!(action, Action::Follow(..)) {
             return Err(wrong(
                 "--format table waits for the last line, and sel follow has none: text, json or csv",
@@ -461,6 +466,16 @@ impl Action {
         }
     }
 
+    /// Whether nobody can choose how it is shown; what it is then.
+    fn has_own_format(&self) -> Option<&'static str> {
+        match self {
+            Self::Sol(Sol::Open) => Some("sol"),
+            Self::Watch(_) => Some("watch"),
+            Self::Export(..) => Some("export"),
+            _ => None,
+        }
+    }
+
     /// Whether it has something for Prometheus.
     fn has_metrics(&self) -> bool {
         matches!(self, Self::Sensors(_) | Self::Power(Power::Status | Power::Watts))
@@ -594,6 +609,7 @@ mod tests {
             (&["sol", "-H", "local"], "sol is for controllers on the network"),
             (&["sel", "follow", "-H", "a", "--format", "table"], "--format table"),
             (&["info", "-H", "10.0.7.1-20"], "10.0.7.[1-20]"),
+            (&["export", "-H", "a", "--format", "json"], "export has a format of its own"),
             (&["raw", "6"], "which network function"),
             (&["raw", "7", "1"], "network function"),
             (&["raw", "6", "256"], "\"256\""),

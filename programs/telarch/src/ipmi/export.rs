@@ -153,7 +153,10 @@ impl Poller {
         let was_up = known.state().is_up;
         match &asked {
             // Once is enough.
-            Err(error) if was_up != Some(false) => say(format_args!("{}: {error}", known.host)),
+            Err(error) if was_up != Some(false) => {
+                // The journal has a record for each line.
+                say(format_args!("{}: {}", known.host, error.replace("\n  ", "; ")));
+            }
             Ok(_) if was_up == Some(false) => say(format_args!("{}: it answers again", known.host)),
             _ => {}
         }
