@@ -171,7 +171,8 @@ Actions:
                         empty key takes it away
   sessions              who has a session
   scan                  which of the addresses have a controller, and what it lets people sign in with; nobody signs in.
-                        As text each is printed as soon as those before it are done
+                        As text each is printed as soon as those before it are done. One that does not answer is no
+                        failure, a name that nobody knows is
   audit                 what is dangerous: cipher suite 0, users without names, passwords as delivered, weak algorithms,
                         hashes for everybody, old firmware; and what to do. With -U it looks inside, too. A wrong
                         password is tried once for each of a few names

@@ -121,6 +121,9 @@ fn table(answers: &Answers, screen: &Screen) -> String {
         .filter_map(|(host, answer)| Some((host, answer.as_ref().ok()?)))
         .flat_map(|(host, answer)| answer.rows.iter().map(move |row| (host, row)));
     let names = columns(rows.clone().map(|(_, row)| row));
+    if names.is_empty() {
+        return String::new();
+    }
     let mut table = Table::new(std::iter::once("host").chain(names.iter().copied()));
     for (host, row) in rows {
         let cell = |name: &&str| {
@@ -262,6 +265,7 @@ mod tests {
         assert_eq!(written(&answers(), Format::Text), "one: x\none: y\n");
         assert_eq!(written(&answers(), Format::Csv), "host,name,value,none\none,\"a \"\"b\"\", c\",7,\n");
         assert_eq!(table(&answers(), &Screen::none()), "host  name      value\none   a \"b\", c  7\n");
+        assert_eq!(table(&answers().split_off(1), &Screen::none()), "", "of nothing there is no heading");
         let page = written(&answers(), Format::Prometheus);
         assert!(page.ends_with("ipmi_up{bmc=\"one\"} 1\nipmi_up{bmc=\"two\"} 0\n"), "{page}");
         let json: Value = serde_json::from_str(&written(&answers(), Format::Json)).expect("JSON");

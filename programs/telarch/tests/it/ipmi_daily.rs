@@ -43,6 +43,15 @@ fn all_inventories_are_told_under_their_devices() {
     let all = printed(&bmc, &["fru", "all"]);
     assert!(all.starts_with("  0 | Builtin FRU\n  Chassis Type "), "{all}");
     assert_eq!(printed(&bmc, &["fru", "list"]), "  0 | Builtin FRU\n");
+    let absent = ipmi(&bmc, &["fru", "9"]);
+    assert!(
+        absent.code == 1
+            && absent
+                .errors
+                .ends_with("\"9\" is not the number of a device with an inventory\n  there are 0\n"),
+        "{}",
+        absent.errors
+    );
     let Some(theirs) = bmc.ipmitool(&["fru", "print"]) else { return };
     assert!(theirs.contains("Builtin FRU Device (ID 0)"), "{theirs}");
     let (ours, theirs) = (fields(&all), fields(&theirs));
