@@ -17,6 +17,7 @@ mod hosts;
 mod hysteresis;
 mod identify;
 mod info;
+mod ipmitool;
 mod known;
 mod lan;
 mod lan6;
@@ -76,7 +77,7 @@ fn run(parser: Parser) -> Result<String, Failure> {
         }
         Action::Threshold(what) => many::ask(place, what),
         Action::Sel(what) => many::ask(place, what),
-        Action::Follow(every) => follow::run(place, every),
+        Action::Follow(clock, every) => follow::run(place, clock, every),
         Action::Fru(what) => many::ask(place, what),
         Action::Info => many::ask(place, info::Info),
         Action::Lan(what) => many::ask(place, what),
@@ -143,7 +144,8 @@ Actions:
   sel [list|info|clear] the event log: number, date, sensor, and what happened; how full it is; or clear it. Dates are of
                         the controller's own clock; start+ is seconds since it started, if that was not set
   sel last NUMBER       the last records of it
-  sel follow            what is logged from now on, until Ctrl-C, also of many controllers
+  sel follow            what is logged from now on, until Ctrl-C, also of many controllers; a line each as text, json or
+                        csv
   sel time [now]        the clock of the event log; now sets it to that of this machine
   fru [DEVICE|all]      the inventory of the machine (device 0), or of another device, or of all: who made it, and its
                         numbers; fru list names the devices
@@ -168,12 +170,15 @@ Actions:
   kg [set]              whether the controller has a key (K_g) that logins need besides the password, or a new one; an
                         empty key takes it away
   sessions              who has a session
-  scan                  which of the addresses have a controller, and what it lets people sign in with; nobody signs in
+  scan                  which of the addresses have a controller, and what it lets people sign in with; nobody signs in.
+                        As text each is printed as soon as those before it are done. One that does not answer is no
+                        failure, a name that nobody knows is
   audit                 what is dangerous: cipher suite 0, users without names, passwords as delivered, weak algorithms,
                         hashes for everybody, old firmware; and what to do. With -U it looks inside, too. A wrong
                         password is tried once for each of a few names
   watch                 the sensors as they change, on the terminal; q ends
-  export                serves metrics for Prometheus at http://127.0.0.1:9290/metrics, until it is told to end
+  export                serves metrics for Prometheus at http://127.0.0.1:9290/metrics, until it is told to end; who does
+                        not answer, and why, is said once on standard error
   watchdog [WHAT]       the timer that acts when the machine is silent: reset begins it anew, off stops it, and
                         set none|reset|off|cycle SECONDS sets it up
   sol                   the serial console of the machine, on this terminal. At the beginning of a line, ~. ends it, ~B
@@ -193,7 +198,8 @@ Options:
   -U, --user NAME       who signs in; if left away, the anonymous user
   --password-file PATH  a file only its owner can read, whose first line is the password. If left away, the password is
                         that in TELARCH_IPMI_PASSWORD, or asked for on the terminal; at most 20 octets
-  --kg-file PATH        the same for the key of controllers that need a second one (K_g)
+  --kg-file PATH        the same for the key of controllers that need a second one (K_g); behind 0x it is two digits for
+                        each octet, else text
   --level LEVEL         sign in as user, operator or administrator; if left away, as low as the action allows
   --suite NUMBER        the cipher suite: 17, 3, 8, 12, 16, 15, 11, 7, 6, 2, 1 or 0. If left away, 17, or 3 where
                         it is refused. 0 proves nobody's identity; 0, 1, 2, 6, 7, 11, 15 and 16 hide nothing

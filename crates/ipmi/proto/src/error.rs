@@ -116,7 +116,7 @@ pub enum ProtoError {
     },
     /// The controller does not know the password, or it is not the controller.
     #[error(
-        "wrong password, or the answer does not come from the controller\n  a K_g key may be set, too: give it with --kg-file"
+        "wrong password, or the answer does not come from the controller\n  some say so of users that they do not have, too: is it the right one (-U)? If a K_g key is set, give it with --kg-file"
     )]
     WrongPassword,
     /// The level of privilege was refused after the login.

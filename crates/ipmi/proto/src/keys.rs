@@ -51,8 +51,8 @@ impl Password {
     /// # Errors
     /// When it is too long or has a NUL in it.
     pub fn new(password: &[u8]) -> Result<Self, ProtoError> {
-        no_nul("the password", password)?;
-        padded("the password", password).map(Self)
+        fits("the password", password, 20)?;
+        Ok(Self(padded(password)))
     }
 
     /// One that nobody has.
@@ -98,7 +98,8 @@ impl GroupKey {
     /// # Errors
     /// When it is longer.
     pub fn new(key: &[u8]) -> Result<Self, ProtoError> {
-        padded("the key K_g", key).map(Self)
+        is_short("the key K_g", key, 20)?;
+        Ok(Self(padded(key)))
     }
 
     /// As a controller keeps it: with zeros behind it, and any octet in it.
@@ -265,7 +266,7 @@ pub(crate) fn same(ours: &[u8], theirs: &[u8]) -> bool {
 /// Whether it is short enough, and has no NUL, which ends a text.
 pub(crate) fn fits(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
     is_short(what, octets, limit)?;
-    no_nul(what, octets)
+    if octets.contains(&0) { Err(ProtoError::Nul { what }) } else { Ok(()) }
 }
 
 fn is_short(what: &'static str, octets: &[u8], limit: usize) -> Result<(), ProtoError> {
@@ -273,15 +274,10 @@ fn is_short(what: &'static str, octets: &[u8], limit: usize) -> Result<(), Proto
     if is_short { Ok(()) } else { Err(ProtoError::TooLong { what, octets: octets.len(), limit }) }
 }
 
-fn no_nul(what: &'static str, octets: &[u8]) -> Result<(), ProtoError> {
-    if octets.contains(&0) { Err(ProtoError::Nul { what }) } else { Ok(()) }
-}
-
-fn padded(what: &'static str, octets: &[u8]) -> Result<Zeroizing<[u8; 20]>, ProtoError> {
-    is_short(what, octets, 20)?;
+fn padded(octets: &[u8]) -> Zeroizing<[u8; 20]> {
     let mut padded = Zeroizing::new([0; 20]);
     padded.iter_mut().zip(octets).for_each(|(to, from)| *to = *from);
-    Ok(padded)
+    padded
 }
 
 #[cfg(test)]
@@ -329,6 +325,7 @@ mod tests {
         assert!(Password::new(&[b'x'; 20]).is_ok());
         assert!(matches!(Password::new(&[b'x'; 21]), Err(ProtoError::TooLong { octets: 21, limit: 20, .. })));
         assert!(matches!(Password::new(b"a\0b"), Err(ProtoError::Nul { .. })));
+        assert!(GroupKey::new(b"a\0b").is_ok() && GroupKey::new(&[0xff; 21]).is_err());
         assert!(UserName::new("seventeen letters").is_err());
         assert_eq!(format!("{:?}", Password::new(b"hidden").unwrap()), "Password(..)");
     }

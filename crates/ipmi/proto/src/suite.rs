@@ -119,7 +119,11 @@ impl FromStr for CipherSuite {
     type Err = ProtoError;
 
     fn from_str(text: &str) -> Result<Self, ProtoError> {
-        let number: u32 = text.parse().map_err(|_| ProtoError::Suite(u32::MAX))?;
+        let number: u32 = text.parse().map_err(|_| ProtoError::Word {
+            what: "the number of a cipher suite",
+            word: text.to_owned(),
+            known: SUITES.iter().map(|(suite, ..)| suite.to_string()).collect::<Vec<_>>().join(", "),
+        })?;
         Self::new(u8::try_from(number).map_err(|_| ProtoError::Suite(number))?)
     }
 }

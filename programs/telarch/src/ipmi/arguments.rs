@@ -18,6 +18,7 @@ use super::fru::Fru;
 use super::group_key::GroupKey;
 use super::hosts::{self, Host};
 use super::hysteresis::Hysteresis;
+use super::ipmitool;
 use super::lan::Lan;
 use super::lan6::Lan6;
 use super::power::Power;
@@ -47,7 +48,7 @@ pub(super) enum Action {
     Sensors(Vec<Wanted>),
     Threshold(Thresholds),
     Sel(Sel),
-    Follow(Duration),
+    Follow(Clock, Duration),
     Fru(Fru),
     Info,
     Lan(Lan),
@@ -298,11 +299,29 @@ impl Said {
             )));
         }
         hosts.iter_mut().for_each(|host: &mut Host| host.behind = behind);
+        if let Some(host) = hosts::listed_twice(&hosts) {
+            return Err(wrong(format!("{host} is listed twice")));
+        }
+        if let Some(what) = action.is_of_the_network().filter(|_| hosts.iter().any(Host::is_local)) {
+            return Err(wrong(format!(
+                "{what} is for controllers on the network: that of this machine is reached there by its address"
+            )));
+        }
         if let Some(what) = action.is_for_one().filter(|_| hosts.len() > 1) {
             return Err(wrong(format!("{what} is for one controller, not for {}", hosts.len())));
         }
         if self.format == Format::Prometheus && !action.has_metrics() {
             return Err(wrong("--format prometheus goes with sensors, power status and power watts only"));
+        }
+        if self.format != Format::default()
+            && let Some(what) = action.has_own_format()
+        {
+            return Err(wrong(format!("{what} has a format of its own: leave --format away")));
+        }
+        if self.format == Format::Table && matches!(action, Action::Follow(..)) {
+            return Err(wrong(
+                "--format table waits for the last line, and sel follow has none: text, json or csv",
+            ));
         }
         if self.ipmi15.is_some() && self.suite.is_some() {
             return Err(wrong("--ipmi15 knows no cipher suites: leave --suite away"));
@@ -349,7 +368,13 @@ impl Action {
             ("sel", ["clear"]) => Self::Sel(Sel::Clear),
             ("sel", ["time"]) => Self::Sel(Sel::Time),
             ("sel", ["time", "now"]) => Self::Sel(Sel::SetTime(now())),
-            ("sel", ["follow"]) => Self::Follow(options.every.unwrap_or(Duration::from_secs(5))),
+            ("sel", ["follow"]) => {
+                Self::Follow(options.clock, options.every.unwrap_or(Duration::from_secs(5)))
+            }
+            ("sel", ["last"]) => return Err(wrong("sel last: how many?")),
+            ("sel", ["time", other]) => return Err(wrong(format!("sel time: {other:?} is not now"))),
+            ("sel", ["last" | "time", _, word, ..])
+            | ("sel", ["list" | "info" | "follow" | "clear", word, ..]) => return Err(too_many(word)),
             ("sel", [other, ..]) => {
                 return Err(wrong(format!(
                     "sel: {other:?} is neither list, last NUMBER, info, follow, clear nor time [now]"
@@ -375,7 +400,12 @@ impl Action {
             ("identify", ["on"]) => Self::Identify(SetIdentify::Indefinitely),
             ("identify", [seconds]) => Self::Identify(SetIdentify::Seconds(octet(seconds)?)),
             ("raw", [net_fn, command, data @ ..]) => {
-                let net_fn = NetFn::new(octet(net_fn)?).map_err(wrong)?;
+                let number = octet(net_fn)?;
+                let net_fn = NetFn::new(number).map_err(|_| {
+                    wrong(format!(
+                        "raw: {net_fn:?} is no network function of a request: those are even, up to 0x3e"
+                    ))
+                })?;
                 let data: Vec<u8> = data.iter().map(|word| octet(word)).collect::<Result<_, _>>()?;
                 if data.len() > MOST_DATA {
                     return Err(wrong(format!(
@@ -386,14 +416,17 @@ impl Action {
                 Self::Raw(Request { net_fn, command: octet(command)?, data: data.into() })
             }
             ("raw", _) => return Err(wrong("raw: which network function and command?")),
+            _ if ipmitool::here(words).is_some() => {
+                let ours = ipmitool::here(words).unwrap_or_default();
+                return Err(wrong(format!("{:?} of ipmitool is {ours} here", words.join(" "))));
+            }
             (
                 "info" | "chassis" | "selftest" | "restart" | "sessions" | "scan" | "audit" | "watch"
                 | "export",
                 [word, ..],
             )
-            | ("identify", [_, word, ..]) => {
-                return Err(wrong(format!("{word:?} is one word too many")));
-            }
+            | ("identify", [_, word, ..]) => return Err(too_many(word)),
+            ("host", _) => return Err(wrong("host stands before all options: telarch ipmi host list")),
             (other, _) => {
                 let nearest = cli::nearest(other, ACTIONS.iter().map(|(action, _)| *action));
                 let meant = nearest.map(|action| format!(": did you mean {action}?")).unwrap_or_default();
@@ -419,6 +452,26 @@ impl Action {
             Self::Sol(_) => Some("sol"),
             Self::Scan => Some("scan"),
             Self::Audit => Some("audit"),
+            _ => None,
+        }
+    }
+
+    /// Whether nobody but the network can be asked; what it is then.
+    fn is_of_the_network(&self) -> Option<&'static str> {
+        match self {
+            Self::Sol(Sol::Open) => Some("sol"),
+            Self::Scan => Some("scan"),
+            Self::Audit => Some("audit"),
+            _ => None,
+        }
+    }
+
+    /// Whether nobody can choose how it is shown; what it is then.
+    fn has_own_format(&self) -> Option<&'static str> {
+        match self {
+            Self::Sol(Sol::Open) => Some("sol"),
+            Self::Watch(_) => Some("watch"),
+            Self::Export(..) => Some("export"),
             _ => None,
         }
     }
@@ -461,6 +514,10 @@ fn within(option: &str, text: &str, most: u64) -> Result<u64, Failure> {
 pub(super) fn level(text: &str) -> Result<Privilege, Failure> {
     let wrong = |_| wrong(format!("--level: {text:?} is neither user, operator nor administrator"));
     text.parse().map_err(wrong)
+}
+
+fn too_many(word: &str) -> Failure {
+    wrong(format!("{word:?} is one word too many"))
 }
 
 fn wrong(what: impl std::fmt::Display) -> Failure {
@@ -527,6 +584,7 @@ mod tests {
             (&["user", "password", "2", "secret"], "--new-password-file"),
             (&["user", "name", "64", "x"], "\"64\""),
             (&["lan", "set", "vlan", "x"], "\"x\""),
+            (&["lan", "set", "vlan", "5000"], "1 to 4094"),
             (&["lan", "set", "address", "10.0.0.7", "-H", "a,b"], "for one controller, not for 2"),
             (&["lan6", "set", "address", "2001:db8::7/64", "-H", "a,b"], "for one controller, not for 2"),
             (&["kg", "set", "secret"], "--new-kg-file"),
@@ -540,10 +598,23 @@ mod tests {
             (&["fru", "-H", "a", "--format", "prometheus"], "prometheus"),
             (&["power", "of"], "\"of\""),
             (&["info", "x"], "one word too many"),
+            (&["sel", "info", "x"], "\"x\" is one word too many"),
+            (&["sel", "time", "now", "x"], "\"x\" is one word too many"),
+            (&["sel", "last"], "how many?"),
+            (&["sel", "time", "then"], "\"then\" is not now"),
+            (&["-H", "a", "host", "list"], "telarch ipmi host list"),
+            (&["power", "cycle", "-H", "a,b", "-H", "A:623"], "A is listed twice"),
+            (&["scan", "-H", "a,local"], "scan is for controllers on the network"),
+            (&["audit", "-H", "local"], "audit is for controllers on the network"),
+            (&["sol", "-H", "local"], "sol is for controllers on the network"),
+            (&["sel", "follow", "-H", "a", "--format", "table"], "--format table"),
+            (&["info", "-H", "10.0.7.1-20"], "10.0.7.[1-20]"),
+            (&["export", "-H", "a", "--format", "json"], "export has a format of its own"),
             (&["raw", "6"], "which network function"),
             (&["raw", "7", "1"], "network function"),
             (&["raw", "6", "256"], "\"256\""),
             (&["info", "-H", "a", "--suite", "4"], "suite 4"),
+            (&["info", "-H", "a", "--suite", "x"], "\"x\""),
             (&["info", "-H", "a", "--ipmi15", "oem"], "type of authentication"),
             (&["info", "-H", "a", "--ipmi15", "md5", "--suite", "3"], "--suite"),
             (&["info", "-H", "a", "--limit", "0"], "--limit"),
@@ -557,7 +628,13 @@ mod tests {
             (&["info", "-H", "a", "-P", "secret"], "-P"),
             (&["export", "-H", "a", "--listen", "everywhere"], "\"everywhere\""),
             (&["fly"], "\"fly\""),
-            (&["sensor", "-H", "a"], "did you mean sensors?"),
+            (&["sensor", "-H", "a"], "\"sensor\" of ipmitool is sensors here"),
+            (
+                &["chassis", "power", "status", "-H", "a"],
+                "\"chassis power status\" of ipmitool is power WHAT here",
+            ),
+            (&["mc", "info", "-H", "a"], "is info here"),
+            (&["sensros", "-H", "a"], "did you mean sensors?"),
             (&["-H", "a"], "Name an action"),
         ] {
             let failure = parse(arguments).map(|_| ()).expect_err("a wrong command line").to_string();

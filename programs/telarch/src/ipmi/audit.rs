@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::arguments::Place;
 use super::hosts::Host;
 use super::report::{self, Answer, Answers, Row};
-use super::{many, sign_in};
+use super::{many, scan, sign_in};
 use crate::failure::Failure;
 
 /// How bad something is.
@@ -63,13 +63,15 @@ pub(super) fn run(place: Place) -> Result<String, Failure> {
         Some(sign_in::login(&place, Privilege::Administrator)?)
     };
     let format = place.format;
+    scan::open_as_many_as_may_be();
     let answers = many::runtime()?.block_on(audit(place, login));
     report::print(&answers, format)?;
     let critical = answers.iter().filter(|(_, answer)| answer.as_ref().is_ok_and(is_critical)).count();
-    match report::failure(&answers) {
-        None if critical == 0 => Ok(String::new()),
-        None => Err(Failure::Failed(format!("{critical} of {} with critical findings", answers.len()))),
-        Some(failure) => Err(failure),
+    let found = (critical > 0).then(|| format!("{critical} of {} with critical findings", answers.len()));
+    let failed = report::failure(&answers).map(|failure| failure.to_string());
+    match [failed, found].into_iter().flatten().collect::<Vec<_>>().as_slice() {
+        [] => Ok(String::new()),
+        said => Err(Failure::Failed(said.join("\ntelarch: "))),
     }
 }
 

@@ -6,6 +6,7 @@
 mod page;
 mod server;
 
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -66,7 +67,7 @@ pub(super) fn run(place: Place, every: Duration, listen: SocketAddr) -> Result<S
         let listener =
             listener.map_err(|error| Failure::Failed(format!("cannot listen on {listen}: {error}")))?;
         let at = listener.local_addr().map_err(|error| Failure::Failed(error.to_string()))?;
-        eprintln!("telarch: metrics of {} controllers at http://{at}/metrics", known.len());
+        say(format_args!("metrics of {} controllers at http://{at}/metrics", known.len()));
         let (stop, stopping) = watch::channel(());
         let room = Arc::new(Semaphore::new(place.parallel));
         let mut asked = JoinSet::new();
@@ -91,7 +92,13 @@ pub(super) fn run(place: Place, every: Duration, listen: SocketAddr) -> Result<S
     })
 }
 
-async fn told_to_end() {
+/// Tells the administrator; if nobody reads it any more, metrics are served all the same.
+fn say(what: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "telarch: {what}");
+}
+
+/// Waits for Ctrl-C, or for the service manager.
+pub(super) async fn told_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
     tokio::select! {
@@ -143,8 +150,15 @@ impl Poller {
             page.map_err(|error| error.to_string())
         });
         let asked = round.await.unwrap_or_else(|_| Err("it took too long".to_owned()));
-        if let Err(error) = &asked {
-            tracing::debug!(peer = %known.host, error, "Controller not asked");
+        let was_up = known.state().is_up;
+        match &asked {
+            // Once is enough.
+            Err(error) if was_up != Some(false) => {
+                // The journal has a record for each line.
+                say(format_args!("{}: {}", known.host, error.replace("\n  ", "; ")));
+            }
+            Ok(_) if was_up == Some(false) => say(format_args!("{}: it answers again", known.host)),
+            _ => {}
         }
         let (is_up, page) = (asked.is_ok(), asked.unwrap_or_default());
         *known.state() = State { page, is_up: Some(is_up), asked_at: Some(begun), took: begun.elapsed() };

@@ -1,126 +1,196 @@
 //! `telarch ipmi sel follow`: what is logged from now on, of many controllers, until somebody ends it.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipmi::proto::sdr::Record;
 use ipmi::proto::{Login, Privilege, Timing};
 use ipmi::{Connection, IpmiError, LogPosition, NewEvents};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::arguments::Place;
+use super::export::told_to_end;
 use super::hosts::Host;
 use super::named::{Titles, of_records};
-use super::report::Format;
+use super::report::{Format, Row, csv_head, csv_line};
 use super::sel::{self, Clock};
 use super::{many, sign_in};
 use crate::failure::Failure;
 
-/// Prints each record once it is there.
-pub(super) fn run(place: Place, every: Duration) -> Result<String, Failure> {
+/// Prints each record once it is there, until it is told to end; all sessions are closed then.
+pub(super) fn run(place: Place, clock: Clock, every: Duration) -> Result<String, Failure> {
     let login = sign_in::login(&place, Privilege::User)?;
     let timing = Timing { limit: place.limit, ..Timing::default() };
-    let format = place.format;
+    let mut printer = Printer { format: place.format, is_begun: false };
     many::runtime()?.block_on(async {
         let (lines, mut printed) = mpsc::channel(64);
+        let (stop, stopping) = watch::channel(());
         let mut followed = JoinSet::new();
         for host in place.hosts {
-            let (login, lines) = (login.clone(), lines.clone());
-            followed.spawn(async move { follow(host, login, timing, every, lines).await });
+            let follower = Follower { host, clock, every, lines: lines.clone() };
+            followed.spawn(follower.run(login.clone(), timing, stopping.clone()));
         }
         drop(lines);
+        let ended = told_to_end();
+        tokio::pin!(ended);
         loop {
-            let line: Told = tokio::select! {
-                Some(line) = printed.recv() => line,
-                _ = tokio::signal::ctrl_c() => break,
-            };
-            match line {
-                Told::Event(host, row) => {
-                    let line = match format {
-                        Format::Json => {
-                            let host = ("host".to_owned(), host.to_string().into());
-                            let fields = row.into_iter().map(|(name, value)| (name.to_owned(), value));
-                            format!(
-                                "{}\n",
-                                serde_json::Value::Object(std::iter::once(host).chain(fields).collect())
-                            )
-                        }
-                        _ => format!("{host}: {}", sel::line(&row)),
-                    };
-                    let mut out = std::io::stdout();
-                    out.write_all(line.as_bytes()).and_then(|()| out.flush())?;
-                }
-                Told::Trouble(text) => writeln!(std::io::stderr(), "telarch: {text}")?,
+            tokio::select! {
+                Some(told) = printed.recv() => printer.print(told)?,
+                () = &mut ended => break,
             }
         }
+        // Controllers have few sessions: those that are open are closed. One that is silent is not waited for.
+        drop(stop);
+        printed.close();
+        let closed = async { while followed.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(Duration::from_secs(2), closed).await;
         Ok(String::new())
     })
 }
 
 enum Told {
-    Event(Host, super::report::Row),
+    Event(Host, Row),
     Trouble(String),
 }
 
-/// For ever: who does not answer is asked again, and what was logged meanwhile is not lost.
-async fn follow(host: Host, login: Login, timing: Timing, every: Duration, lines: mpsc::Sender<Told>) {
-    let mut position = None;
-    let mut is_in_trouble = false;
-    loop {
-        let error = match many::open(&host, login.clone(), timing).await {
-            Err(error) => error,
-            Ok(bmc) => {
-                if is_in_trouble {
-                    let _ = lines.send(Told::Trouble(format!("{host}: it answers again"))).await;
-                }
-                let ended = follow_one(&host, &bmc, &mut position, every, &lines).await;
-                bmc.close().await;
-                match ended {
-                    Ok(()) => return,
-                    Err(error) => error.to_string(),
-                }
+/// Each record is a line, whatever the format.
+struct Printer {
+    format: Format,
+    /// Whether the names of the columns are there.
+    is_begun: bool,
+}
+
+impl Printer {
+    fn print(&mut self, told: Told) -> io::Result<()> {
+        match told {
+            Told::Trouble(text) => writeln!(io::stderr(), "telarch: {text}"),
+            Told::Event(host, row) => {
+                let mut out = io::stdout();
+                out.write_all(self.lines(&host, row).as_bytes())?;
+                out.flush()
             }
-        };
-        // Once is enough.
-        if !is_in_trouble && lines.send(Told::Trouble(format!("{host}: {error}"))).await.is_err() {
-            return;
         }
-        is_in_trouble = true;
-        tokio::time::sleep(every).await;
+    }
+
+    fn lines(&mut self, host: &Host, row: Row) -> String {
+        let is_first = !std::mem::replace(&mut self.is_begun, true);
+        match self.format {
+            Format::Json => {
+                let host = ("host".to_owned(), host.to_string().into());
+                let fields = row.into_iter().map(|(name, value)| (name.to_owned(), value));
+                format!("{}\n", serde_json::Value::Object(std::iter::once(host).chain(fields).collect()))
+            }
+            Format::Csv => {
+                let names: Vec<&str> = row.iter().map(|(name, _)| *name).collect();
+                let head = if is_first { csv_head(&names) } else { String::new() };
+                head + &csv_line(host, &row, &names)
+            }
+            _ => format!("{host}: {}", sel::line(&row)),
+        }
     }
 }
 
-/// Until it does not answer any more, or nobody listens.
-async fn follow_one(
-    host: &Host,
-    bmc: &Connection,
-    position: &mut Option<LogPosition>,
+/// Looks at the log of one controller again and again.
+struct Follower {
+    host: Host,
+    clock: Clock,
     every: Duration,
-    lines: &mpsc::Sender<Told>,
-) -> Result<(), IpmiError> {
-    let mut sensors: Arc<Vec<Record>> = Arc::default();
-    loop {
-        let is_first = position.is_none();
-        let from = position.get_or_insert_default();
-        let NewEvents { records, begins_anew } = bmc.events_since(from).await?;
-        if begins_anew {
-            let text = format!("{host}: the log was cleared, or has overwritten what was read");
-            let _ = lines.send(Told::Trouble(text)).await;
-        }
-        if !is_first {
-            if !records.is_empty() && sensors.is_empty() {
-                sensors = bmc.records().await?;
+    lines: mpsc::Sender<Told>,
+}
+
+impl Follower {
+    /// Until it is stopped: who does not answer is asked again, and what was logged meanwhile is not lost.
+    async fn run(self, login: Login, timing: Timing, mut stopping: watch::Receiver<()>) {
+        let Self { host, lines, .. } = &self;
+        let mut position = None;
+        let mut is_in_trouble = false;
+        loop {
+            let opened = tokio::select! {
+                opened = many::open(host, login.clone(), timing) => opened,
+                _ = stopping.changed() => return,
+            };
+            let error = match opened {
+                Err(error) => error,
+                Ok(bmc) => {
+                    if is_in_trouble {
+                        let _ = lines.send(Told::Trouble(format!("{host}: it answers again"))).await;
+                        is_in_trouble = false;
+                    }
+                    let ended = tokio::select! {
+                        ended = self.follow(&bmc, &mut position) => ended,
+                        _ = stopping.changed() => Ok(()),
+                    };
+                    bmc.close().await;
+                    match ended {
+                        Ok(()) => return,
+                        Err(error) => error.to_string(),
+                    }
+                }
+            };
+            // Once is enough.
+            if !is_in_trouble && lines.send(Told::Trouble(format!("{host}: {error}"))).await.is_err() {
+                return;
             }
-            for record in records {
+            is_in_trouble = true;
+            tokio::select! {
+                () = tokio::time::sleep(self.every) => {}
+                _ = stopping.changed() => return,
+            }
+        }
+    }
+
+    /// Until it does not answer any more, or nobody listens.
+    async fn follow(&self, bmc: &Connection, position: &mut Option<LogPosition>) -> Result<(), IpmiError> {
+        let Self { host, lines, .. } = self;
+        let mut sensors: Arc<Vec<Record>> = Arc::default();
+        let mut offset = None;
+        loop {
+            let is_first = position.is_none();
+            let from = position.get_or_insert_default();
+            let NewEvents { records, begins_anew } = bmc.events_since(from).await?;
+            if begins_anew {
+                let text = format!("{host}: the log was cleared, or has overwritten what was read");
+                let _ = lines.send(Told::Trouble(text)).await;
+            }
+            if !is_first && !records.is_empty() {
+                if sensors.is_empty() {
+                    sensors = bmc.records().await?;
+                    offset = sel::offset(bmc).await?;
+                }
                 let titles = Titles::of(of_records(&sensors));
-                let row = sel::row(&record, (&sensors, &titles), Clock::Own, None);
-                if lines.send(Told::Event(host.clone(), row)).await.is_err() {
-                    return Ok(());
+                for record in records {
+                    let row = sel::row(&record, (&sensors, &titles), self.clock, offset);
+                    if lines.send(Told::Event(host.clone(), row)).await.is_err() {
+                        return Ok(());
+                    }
                 }
             }
+            tokio::time::sleep(self.every).await;
         }
-        tokio::time::sleep(every).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_record_is_a_line_in_every_format() {
+        let host = crate::ipmi::hosts::parse("bmc1").expect("a name").remove(0);
+        let row = || -> Row { vec![("id", 7.into()), ("event", "a, b".into())] };
+        for (format, first, second) in [
+            (Format::Csv, "host,id,event\nbmc1,7,\"a, b\"\n", "bmc1,7,\"a, b\"\n"),
+            (
+                Format::Json,
+                "{\"event\":\"a, b\",\"host\":\"bmc1\",\"id\":7}\n",
+                "{\"event\":\"a, b\",\"host\":\"bmc1\",\"id\":7}\n",
+            ),
+        ] {
+            let mut printer = Printer { format, is_begun: false };
+            assert_eq!(printer.lines(&host, row()), first);
+            assert_eq!(printer.lines(&host, row()), second);
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use ipmi::proto::Privilege;
 use ipmi::proto::fru::{Area, Inventory};
 use ipmi::proto::sdr::Body;
+use ipmi::proto::{Privilege, ProtoError};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
@@ -59,7 +59,14 @@ impl Question for Fru {
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         match self {
             Self::Show(device) => {
-                let told = told(*device, &bmc.inventory(*device).await?);
+                let inventory = match bmc.inventory(*device).await {
+                    // Each controller has a code of its own for those that there are not.
+                    Err(error @ IpmiError::Completion(_)) => {
+                        return Err(absent(bmc, *device).await.unwrap_or(error));
+                    }
+                    inventory => inventory?,
+                };
+                let told = told(*device, &inventory);
                 Ok(Answer::new(told.iter().map(line).collect(), told))
             }
             Self::All => all(bmc).await,
@@ -106,6 +113,18 @@ async fn devices(bmc: &Connection) -> Result<BTreeMap<u8, String>, IpmiError> {
     let mut devices: BTreeMap<u8, String> = named.collect();
     devices.entry(0).or_default();
     Ok(devices)
+}
+
+/// That there is no such device, if its records say so.
+async fn absent(bmc: &Connection, device: u8) -> Option<IpmiError> {
+    let known = devices(bmc).await.ok()?;
+    let names: Vec<String> = known.keys().map(u8::to_string).collect();
+    let absent = || ProtoError::Word {
+        what: "the number of a device with an inventory",
+        word: device.to_string(),
+        known: names.join(", "),
+    };
+    (!known.contains_key(&device)).then(|| absent().into())
 }
 
 fn told(device: u8, inventory: &Inventory) -> Vec<Row> {

@@ -1,6 +1,8 @@
 //! Names of controllers, with their ports.
 
+use std::collections::HashSet;
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use cli::host_list;
 use ipmi::proto::{Destination, Login};
@@ -79,6 +81,12 @@ pub(super) fn parse(text: &str) -> Result<Vec<Host>, String> {
     named.iter().map(|word| host(word)).collect()
 }
 
+/// One that is in a list twice, however it is written: it would be told twice to do the same.
+pub(super) fn listed_twice(hosts: &[Host]) -> Option<&Host> {
+    let mut known = HashSet::new();
+    hosts.iter().find(|host| !known.insert(host.to_string().to_ascii_lowercase()))
+}
+
 fn host(word: &str) -> Result<Host, String> {
     let host =
         |name: &str, port| Host { name: name.to_owned(), port, kept: None, behind: Destination::CONTROLLER };
@@ -99,6 +107,9 @@ fn host(word: &str) -> Result<Host, String> {
     {
         return Err(format!("{word:?} is no name"));
     }
+    if let Some(row) = addresses_in_a_row(word) {
+        return Err(format!("{word:?} is no name: addresses in a row are written {row}"));
+    }
     match word.split_once(':') {
         // An IPv6 address without brackets.
         Some((_, rest)) if rest.contains(':') => Ok(host(word, None)),
@@ -106,6 +117,15 @@ fn host(word: &str) -> Result<Host, String> {
         Some((name, text)) => Ok(host(name, Some(port(text)?))),
         None => Ok(host(word, None)),
     }
+}
+
+/// How `10.0.7.1-20`, or `10.0.7.1-10.0.7.20`, is written here.
+fn addresses_in_a_row(word: &str) -> Option<String> {
+    let (first, last) = word.split_once('-')?;
+    let (network, from) = first.rsplit_once('.').filter(|_| first.parse::<Ipv4Addr>().is_ok())?;
+    let (last_network, to) = last.rsplit_once('.').unwrap_or((network, last));
+    let is_row = last_network == network && to.parse::<u8>().is_ok();
+    is_row.then(|| format!("{network}.[{from}-{to}]"))
 }
 
 #[cfg(test)]
@@ -128,9 +148,30 @@ mod tests {
     }
 
     #[test]
+    fn who_is_listed_twice_is_found_however_it_is_written() {
+        for (text, twice) in
+            [("a,b", None), ("b,a,A:623", Some("A")), ("[::1]:623,::1", Some("::1")), ("a,a:1", None)]
+        {
+            let hosts = parse(text).expect("a list");
+            assert_eq!(listed_twice(&hosts).map(Host::to_string).as_deref(), twice, "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_controller_is_refused() {
         for text in ["", "a[1-", "a:0", "a:x", ":5", "[::1]x", "a b", "a\0", "a,a"] {
             assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_in_a_row_are_shown_as_they_are_written() {
+        for word in ["10.0.7.1-20", "10.0.7.1-10.0.7.20"] {
+            let refused = parse(word).expect_err(word);
+            assert!(refused.ends_with(" are written 10.0.7.[1-20]"), "{refused}");
+        }
+        for name in ["10.0.7.1-mgmt", "10.0.7.1-10.0.8.2", "bmc-1"] {
+            assert_eq!(shown(name), [name]);
         }
     }
 }

@@ -36,6 +36,10 @@ pub(super) fn run(parser: Parser) -> Result<String, Failure> {
     match words.as_slice() {
         [] => Ok(HELP.to_owned()),
         ["list"] => Ok(list(&invocation.file()?.list()?)),
+        ["list", word, ..] => Err(wrong(format!("host list: {word:?} is one word too many"))),
+        ["add", name, _] if name.eq_ignore_ascii_case("local") => Err(wrong(
+            "host add: local is the controller of this machine, which its service knows: take another name",
+        )),
         ["add", name, address] => {
             let (name, address) = (name.parse().map_err(wrong)?, address.parse().map_err(wrong)?);
             invocation.add(name, address)
@@ -130,7 +134,7 @@ impl Invocation {
         let octets = |secret: auth::Secret| Zeroizing::new(secret.expose().as_bytes().to_vec());
         let password = octets(sign_in::password(self.password_file.as_deref(), whose, name.as_str())?);
         let group_key = match &self.group_key_file {
-            Some(path) => Some(octets(sign_in::in_file(path, whose, name.as_str())?)),
+            Some(path) => Some(sign_in::group_key_octets(&sign_in::in_file(path, whose, name.as_str())?)?),
             None => None,
         };
         if let Some(state) = file.path().parent() {
@@ -195,7 +199,7 @@ Options:
   -U, --user NAME       who signs in; if left away, the anonymous user
   --password-file PATH  a file only its owner can read, whose first line is the password. If left away, the password is
                         that in TELARCH_IPMI_PASSWORD, or asked for on the terminal; at most 20 octets
-  --kg-file PATH        the same for the key of controllers that need a second one (K_g)
+  --kg-file PATH        the same for the key of controllers that need a second one (K_g); 0x begins one that is digits
   --level LEVEL         the highest level to ask for: user, operator or administrator; administrator if left away
   --suite NUMBER        the only cipher suite to use; if left away, 17, or 3 where it is refused
   --state DIRECTORY     where the service keeps its state, if that is not the usual directory
@@ -217,6 +221,8 @@ mod tests {
             (&["add", "node 7", "a"], "\"node 7\""),
             (&["add", "node7", "a:0"], "\"a:0\""),
             (&["remove"], "host remove"),
+            (&["list", "node7"], "\"node7\" is one word too many"),
+            (&["add", "local", "10.0.0.7"], "take another name"),
             (&["list", "--level", "root"], "\"root\""),
             (&["add", "node7", "a", "-P", "secret"], "-P"),
         ] {

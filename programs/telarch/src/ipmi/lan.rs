@@ -32,11 +32,9 @@ impl Lan {
             }
             ["set", "vlan", "off"] => LanChange::Vlan(None),
             ["set", "vlan", text] => {
-                let number =
-                    text.parse().map_err(|_| format!("lan set vlan: {text:?} is no number, nor off"))?;
-                LanChange::Vlan(Some(
-                    VlanNumber::new(number).map_err(|error| format!("lan set vlan: {error}"))?,
-                ))
+                let number = text.parse().ok().and_then(|number| VlanNumber::new(number).ok());
+                let wrong = || format!("lan set vlan: {text:?} is no number from 1 to 4094, nor off");
+                LanChange::Vlan(Some(number.ok_or_else(wrong)?))
             }
             ["set", "community", text] => LanChange::Community(
                 Community::new(text).map_err(|error| format!("lan set community: {error}"))?,

@@ -1,5 +1,6 @@
 //! What the controllers have answered, as text, a table, JSON, CSV, or for Prometheus.
 
+use std::collections::HashSet;
 use std::io::{self, BufWriter, Write};
 use std::str::FromStr;
 
@@ -130,11 +131,9 @@ fn table(answers: &Answers, screen: &Screen) -> String {
         .iter()
         .filter_map(|(host, answer)| Some((host, answer.as_ref().ok()?)))
         .flat_map(|(host, answer)| answer.rows.iter().map(move |row| (host, row)));
-    let mut names: Vec<&str> = Vec::new();
-    for (_, row) in rows.clone() {
-        names.extend(
-            row.iter().map(|(name, _)| *name).filter(|name| !names.contains(name)).collect::<Vec<_>>(),
-        );
+    let names = columns(rows.clone().map(|(_, row)| row));
+    if names.is_empty() {
+        return String::new();
     }
     let mut table = Table::new(std::iter::once("host").chain(names.iter().copied()));
     for (host, row) in rows {
@@ -145,6 +144,19 @@ fn table(answers: &Answers, screen: &Screen) -> String {
         table.row(std::iter::once(host.to_string()).chain(names.iter().map(cell)));
     }
     table.print(screen.table_width().unwrap_or(usize::MAX), screen)
+}
+
+/// The names of all that is said in any of the rows, each where it came first.
+fn columns<'r>(rows: impl Iterator<Item = &'r Row>) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for row in rows {
+        if !row.iter().map(|(name, _)| name).eq(&names) {
+            let more: Vec<_> =
+                row.iter().map(|(name, _)| *name).filter(|name| !names.contains(name)).collect();
+            names.extend(more);
+        }
+    }
+    names
 }
 
 fn metrics(answers: &Answers) -> String {
@@ -163,9 +175,16 @@ pub(super) fn failure(answers: &Answers) -> Option<Failure> {
         Ok(answer) => answer.failure.clone(),
         Err(error) => Some(error.clone()),
     };
+    let mut told = HashSet::new();
     let failed: Vec<String> = answers
         .iter()
-        .filter_map(|(host, answer)| why(answer).map(|error| format!("{host}: {error}")))
+        .filter_map(|(host, answer)| {
+            let error = why(answer)?;
+            // Among a thousand, the way out is told once.
+            let is_new = told.insert(error.clone());
+            let shown = if is_new { error.as_str() } else { error.lines().next().unwrap_or_default() };
+            Some(format!("{host}: {shown}"))
+        })
         .collect();
     (!failed.is_empty()).then(|| Failure::Failed(failed.join("\ntelarch: ")))
 }
@@ -205,21 +224,39 @@ fn json(answers: &Answers) -> String {
 
 fn csv(answers: &Answers) -> String {
     let rows = answers.iter().filter_map(|(host, answer)| answer.as_ref().ok().map(|answer| (host, answer)));
+    let rows = rows.flat_map(|(host, answer)| answer.rows.iter().map(move |row| (host, row)));
+    let names = columns(rows.clone().map(|(_, row)| row));
     let mut text = String::new();
-    for (host, row) in rows.flat_map(|(host, answer)| answer.rows.iter().map(move |row| (host, row))) {
+    for (host, row) in rows {
         if text.is_empty() {
-            let names: Vec<&str> = std::iter::once("host").chain(row.iter().map(|(name, _)| *name)).collect();
-            text.push_str(&(names.join(",") + "\n"));
+            text.push_str(&csv_head(&names));
         }
-        let cells = row.iter().map(|(_, value)| match value {
-            Value::String(text) => csv_cell(text),
-            Value::Null => String::new(),
-            other => csv_cell(&other.to_string()),
-        });
-        let cells: Vec<String> = std::iter::once(csv_cell(&host.to_string())).chain(cells).collect();
-        text.push_str(&(cells.join(",") + "\n"));
+        text.push_str(&csv_line(host, row, &names));
     }
     text
+}
+
+/// The first line of CSV.
+pub(super) fn csv_head(names: &[&str]) -> String {
+    format!("host,{}\n", names.join(","))
+}
+
+/// A line of CSV, with a cell for each of these names.
+pub(super) fn csv_line(host: &Host, row: &Row, names: &[&str]) -> String {
+    let cell = |(_, value): &(&str, Value)| match value {
+        Value::String(text) => csv_cell(text),
+        Value::Null => String::new(),
+        other => csv_cell(&other.to_string()),
+    };
+    let mut cells = vec![csv_cell(&host.to_string())];
+    if row.iter().map(|(name, _)| name).eq(names) {
+        cells.extend(row.iter().map(cell));
+    } else {
+        // Another model may have answered otherwise.
+        let under = |wanted: &&str| row.iter().find(|(name, _)| name == wanted).map(cell);
+        cells.extend(names.iter().map(|wanted| under(wanted).unwrap_or_default()));
+    }
+    cells.join(",") + "\n"
 }
 
 #[cfg(test)]
@@ -246,11 +283,31 @@ mod tests {
         assert_eq!(written(&answers(), Format::Text), "one: x\none: y\n");
         assert_eq!(written(&answers(), Format::Csv), "host,name,value,none\none,\"a \"\"b\"\", c\",7,\n");
         assert_eq!(table(&answers(), &Screen::none()), "host  name      value\none   a \"b\", c  7\n");
+        assert_eq!(table(&answers().split_off(1), &Screen::none()), "", "of nothing there is no heading");
         let page = written(&answers(), Format::Prometheus);
         assert!(page.ends_with("ipmi_up{bmc=\"one\"} 1\nipmi_up{bmc=\"two\"} 0\n"), "{page}");
         let json: Value = serde_json::from_str(&written(&answers(), Format::Json)).expect("JSON");
         assert_eq!(json.pointer("/1/error"), Some(&"no answer".into()));
         assert_eq!(json.pointer("/0/value"), Some(&7.into()));
+    }
+
+    #[test]
+    fn each_cell_of_csv_stands_below_its_name_also_where_models_answer_otherwise() {
+        let host = |name: &str| crate::ipmi::hosts::parse(name).expect("a name").remove(0);
+        let short = vec![("channel", Value::from(1)), ("limit", Value::Null)];
+        let long = vec![
+            ("channel", Value::from(2)),
+            ("mode", Value::from("shared")),
+            ("limit", Value::from("user")),
+        ];
+        let answers: Answers = [("a", short.clone()), ("b", long), ("c", short)]
+            .into_iter()
+            .map(|(name, row)| (host(name), Ok(Answer::new(String::new(), vec![row]))))
+            .collect();
+        assert_eq!(
+            written(&answers, Format::Csv),
+            "host,channel,limit,mode\na,1,,\nb,2,user,shared\nc,1,,\n"
+        );
     }
 
     #[test]
@@ -262,6 +319,13 @@ mod tests {
         answered.1 = Ok(Answer::failed("user", "user 3: the password is wrong"));
         let told = failure(&answers).expect("a failure").to_string();
         assert_eq!(told, "one: user 3: the password is wrong\ntelarch: two: no answer\n  is it there?");
+        answers.push((
+            answers.last().expect("an answer").0.clone(),
+            Err("no answer\n  is it there?".to_owned()),
+        ));
+        let told = failure(&answers).expect("a failure").to_string();
+        assert_eq!(told.matches("two: no answer").count(), 2, "{told}");
+        assert_eq!(told.matches("is it there?").count(), 1, "{told}");
         assert_eq!(written(&answers, Format::Text), "");
         assert_eq!(written(&answers, Format::Csv), "host,user\none,user 3: the password is wrong\n");
     }

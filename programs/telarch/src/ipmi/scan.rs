@@ -1,11 +1,12 @@
 //! `telarch ipmi scan`: which controllers there are, asked without signing in.
 
-use std::collections::VecDeque;
-use std::io::Write as _;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, Write as _};
 use std::time::Duration;
 
-use ipmi::Sighting;
 use ipmi::proto::CipherSuite;
+use ipmi::{IpmiError, Sighting};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 use tokio::task::JoinSet;
 
@@ -15,47 +16,102 @@ use super::many;
 use super::report::{self, Answer, Answers, Format, Row};
 use crate::failure::Failure;
 
-/// Asks all; those that do not answer are no failure, because most addresses of a network have no controller.
+/// Asks all; those that do not answer are no failure, because most addresses of a network have no controller. A name
+/// that nobody knows is one.
 pub(super) fn run(place: Place) -> Result<String, Failure> {
     let (asked, format) = (place.hosts.len(), place.format);
-    let found = many::runtime()?.block_on(scan(place));
-    writeln!(std::io::stderr(), "telarch: {} of {asked} answered", found.len())?;
-    if format == Format::Text {
-        // Each line begins with its host, even where only one has answered.
-        let lines = found.iter().filter_map(|(_, answer)| Some(answer.as_ref().ok()?.text.as_str()));
-        return Ok(lines.collect());
+    open_as_many_as_may_be();
+    let Scanned { found, unasked } = many::runtime()?.block_on(scan(place))?;
+    writeln!(io::stderr(), "telarch: {} of {asked} answered", found.len())?;
+    // As text it is printed already.
+    if format != Format::Text {
+        report::print(&found, format)?;
     }
-    report::print(&found, format)?;
-    Ok(String::new())
+    report::failure(&unasked).map_or(Ok(String::new()), Err)
 }
 
-async fn scan(place: Place) -> Answers {
+/// Each controller that is looked at has a socket of its own, and processes begin with few that may be open.
+pub(super) fn open_as_many_as_may_be() {
+    let limit = getrlimit(Resource::Nofile);
+    // Those that cannot be opened are told one by one.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// What has come of a scan, in the order of the command line.
+#[derive(Default)]
+struct Scanned {
+    found: Answers,
+    /// Those that nothing could be sent to, each with the reason.
+    unasked: Answers,
+}
+
+impl Scanned {
+    /// Text is printed at once: a large network takes minutes, and whoever ends it before has what was found.
+    fn take(&mut self, host: Host, outcome: Outcome, format: Format) -> io::Result<()> {
+        match outcome {
+            Outcome::Silent => {}
+            Outcome::Unasked(why) => self.unasked.push((host, Err(why))),
+            Outcome::Seen(answer) => {
+                if format == Format::Text {
+                    // Each line begins with its host, even where only one has answered.
+                    let mut out = io::stdout().lock();
+                    write!(out, "{host}: {}", answer.text)?;
+                    out.flush()?;
+                }
+                self.found.push((host, Ok(answer)));
+            }
+        }
+        Ok(())
+    }
+}
+
+enum Outcome {
+    Seen(Answer),
+    Silent,
+    Unasked(String),
+}
+
+async fn scan(place: Place) -> io::Result<Scanned> {
     let mut waiting: VecDeque<(usize, Host)> = place.hosts.into_iter().enumerate().collect();
-    let (mut found, mut running) = (Vec::new(), JoinSet::new());
+    let (mut scanned, mut running) = (Scanned::default(), JoinSet::new());
+    // Those that were quicker than somebody before them.
+    let (mut done, mut next) = (BTreeMap::new(), 0);
     loop {
         while running.len() < place.parallel {
             let Some((order, host)) = waiting.pop_front() else { break };
             running.spawn(async move { (order, scan_one(&host, place.limit).await, host) });
         }
-        let Some(done) = running.join_next().await else { break };
-        if let Ok((order, Some(answer), host)) = done {
-            found.push((order, (host, Ok(answer))));
+        let Some(one) = running.join_next().await else { break };
+        let Ok((order, outcome, host)) = one else { continue };
+        done.insert(order, (host, outcome));
+        while let Some((host, outcome)) = done.remove(&next) {
+            scanned.take(host, outcome, place.format)?;
+            next += 1;
         }
     }
-    found.sort_by_key(|(order, _)| *order);
-    found.into_iter().map(|(_, answer)| answer).collect()
+    for (host, outcome) in done.into_values() {
+        scanned.take(host, outcome, place.format)?;
+    }
+    Ok(scanned)
 }
 
-async fn scan_one(host: &Host, limit: Duration) -> Option<Answer> {
-    let address = many::address(host).await.ok()?;
-    let sighting = ipmi::sight(address, limit).await.ok()?;
+async fn scan_one(host: &Host, limit: Duration) -> Outcome {
+    let address = match many::address(host).await {
+        Ok(address) => address,
+        Err(error) => return Outcome::Unasked(error),
+    };
+    let sighting = match ipmi::sight(address, limit).await {
+        Ok(sighting) => sighting,
+        Err(error @ IpmiError::Socket(_)) => return Outcome::Unasked(error.to_string()),
+        Err(_) => return Outcome::Silent,
+    };
     let row = row(&sighting);
     let cells: Vec<String> = row
         .iter()
         .filter(|(_, value)| !value.is_null())
         .map(|(name, value)| format!("{name} {}", report::for_people(value)))
         .collect();
-    Some(Answer::new(format!("{host}: {}\n", cells.join(", ")), vec![row]))
+    Outcome::Seen(Answer::new(cells.join(", ") + "\n", vec![row]))
 }
 
 fn row(sighting: &Sighting) -> Row {

@@ -81,7 +81,7 @@ async fn time(bmc: &Connection) -> Result<Answer, IpmiError> {
 }
 
 /// How many minutes the controller's clock is before UTC; none if it does not say so.
-async fn offset(bmc: &Connection) -> Result<Option<i16>, IpmiError> {
+pub(super) async fn offset(bmc: &Connection) -> Result<Option<i16>, IpmiError> {
     match bmc.run(&GetSelUtcOffset).await {
         Ok(offset) => Ok(offset),
         Err(IpmiError::Completion(_)) => Ok(None),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use auth::Secret;
 use cli::secret::{PasswordError, PasswordSource};
 use ipmi::proto::{GroupKey, Login, Password, Privilege};
+use zeroize::Zeroizing;
 
 use super::arguments::Place;
 use crate::failure::Failure;
@@ -30,10 +31,7 @@ pub(super) fn login(place: &Place, needed: Privilege) -> Result<Login, Failure> 
         login = login.lan15(kind).map_err(|error| Failure::Failed(error.to_string()))?;
     }
     if let Some(path) = &place.group_key_file {
-        let key = in_file(path, whose, &of)?;
-        let key =
-            GroupKey::new(key.expose().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))?;
-        login = login.group_key(key);
+        login = login.group_key(group_key(&in_file(path, whose, &of)?)?);
     }
     Ok(login)
 }
@@ -65,8 +63,31 @@ pub(super) fn password_of(whose: &str, place: &Place, file: Option<PathBuf>) -> 
 
 /// The key that the controllers are to have.
 pub(super) fn group_key_of(place: &Place, file: Option<PathBuf>) -> Result<GroupKey, Failure> {
-    let key = new_secret("the new K_g", place, file, "--new-kg-file")?;
-    GroupKey::new(key.expose().as_bytes()).map_err(|error| Failure::Failed(error.to_string()))
+    group_key(&new_secret("the new K_g", place, file, "--new-kg-file")?)
+}
+
+fn group_key(secret: &Secret) -> Result<GroupKey, Failure> {
+    GroupKey::new(&group_key_octets(secret)?).map_err(|error| Failure::Failed(error.to_string()))
+}
+
+/// The octets of a key (K_g): those of its text or, behind `0x`, two digits for each, as many controllers show it.
+pub(super) fn group_key_octets(secret: &Secret) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let text = secret.expose();
+    let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) else {
+        return Ok(Zeroizing::new(text.as_bytes().to_vec()));
+    };
+    let digit = |sign: &u8| char::from(*sign).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let octet = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(high)? * 16 + digit(low)?),
+        _ => None,
+    };
+    let octets: Option<Vec<u8>> = digits.as_bytes().chunks(2).map(octet).collect();
+    octets.map(Zeroizing::new).ok_or_else(|| {
+        Failure::failed(
+            "the key K_g begins with 0x, but not all behind it are pairs of the digits 0 to 9 and a to f",
+            "a key that is text begins otherwise",
+        )
+    })
 }
 
 fn new_secret(whose: &str, place: &Place, file: Option<PathBuf>, option: &str) -> Result<Secret, Failure> {
@@ -104,5 +125,25 @@ fn unread(error: PasswordError) -> Failure {
             Some(way_out) => Failure::failed(&other, &way_out),
             None => Failure::Failed(other.to_string()),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_text_or_digits_behind_0x() {
+        let octets = |text: &str| {
+            group_key_octets(&Secret::new(text.to_owned()))
+                .map(|octets| octets.to_vec())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(octets("key"), Ok(b"key".to_vec()));
+        assert_eq!(octets("0x00ffA5"), Ok(vec![0, 255, 0xa5]));
+        assert_eq!(octets("0x"), Ok(Vec::new()));
+        for wrong in ["0x123", "0x+1", "0xkey!", "0x\u{e9}"] {
+            assert!(octets(wrong).is_err_and(|error| error.contains("begins with 0x")), "{wrong}");
+        }
     }
 }

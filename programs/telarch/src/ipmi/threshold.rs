@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ipmi::proto::sdr::Sensor;
 use ipmi::proto::threshold::Threshold;
-use ipmi::proto::{Privilege, ProtoError};
+use ipmi::proto::{Privilege, ProtoError, Quantity};
 use ipmi::{Connection, IpmiError};
 use serde_json::Value;
 
@@ -49,9 +49,7 @@ impl Question for Thresholds {
         if let Some((threshold, value)) = self.set {
             // Of one that is not linear each raw value has to be asked for.
             bmc.learn_factors(Arc::make_mut(&mut sensor), 0..=u8::MAX).await?;
-            let raw = sensor
-                .nearest(value)
-                .ok_or(ProtoError::Absent { what: "a raw value for this, which the sensor can measure," })?;
+            let raw = sensor.nearest(value).ok_or_else(|| not_measured(&sensor, value))?;
             bmc.set_threshold(place, sensor.number, (threshold, raw)).await?;
         }
         let read = bmc.thresholds(place, sensor.number).await?;
@@ -70,6 +68,21 @@ impl Question for Thresholds {
             ("unit", "Unit", Value::from(sensor.units.sign())),
         ];
         Ok(Answer::fields(named.into_iter().chain(fields)))
+    }
+}
+
+/// A value that no sensor of this kind can have, and those that it can.
+fn not_measured(sensor: &Sensor, value: f64) -> ProtoError {
+    let all = (0..=u8::MAX).filter_map(|raw| sensor.quantity(raw));
+    let order = |one: &Quantity, other: &Quantity| one.to_f64().total_cmp(&other.to_f64());
+    let known = match (all.clone().min_by(order), all.max_by(order)) {
+        (Some(least), Some(most)) => format!("those from {least} to {most} {}", sensor.units.sign()),
+        _ => "none".to_owned(),
+    };
+    ProtoError::Word {
+        what: "a value that the sensor can measure",
+        word: value.to_string(),
+        known: known.trim_end().to_owned(),
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use self::view::{Key, View};
 use super::arguments::Place;
+use super::export::told_to_end;
 use super::hosts::Host;
 use super::{many, sign_in};
 use crate::failure::Failure;
@@ -52,12 +53,16 @@ async fn show(place: Place, (login, timing): (Login, Timing), every: Duration) -
     let mut keys = typed();
     let mut resized = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::window_change())?;
     let screen = Screen::of_this_process();
+    let ended = told_to_end();
+    tokio::pin!(ended);
     loop {
         draw(&view, &screen)?;
         tokio::select! {
             Some((number, outcome)) = told.recv() => view.take(number, outcome),
             key = keys.recv() => if key.is_none_or(|key| view.press(key)) { break },
             _ = resized.recv() => {}
+            // The terminal is left as it was then, too.
+            () = &mut ended => break,
         }
         // What has come at the same time is drawn at once.
         while let Ok((number, outcome)) = told.try_recv() {

@@ -43,6 +43,15 @@ fn all_inventories_are_told_under_their_devices() {
     let all = printed(&bmc, &["fru", "all"]);
     assert!(all.starts_with("  0 | Builtin FRU\n  Chassis Type "), "{all}");
     assert_eq!(printed(&bmc, &["fru", "list"]), "  0 | Builtin FRU\n");
+    let absent = ipmi(&bmc, &["fru", "9"]);
+    assert!(
+        absent.code == 1
+            && absent
+                .errors
+                .ends_with("\"9\" is not the number of a device with an inventory\n  there are 0\n"),
+        "{}",
+        absent.errors
+    );
     let Some(theirs) = bmc.ipmitool(&["fru", "print"]) else { return };
     assert!(theirs.contains("Builtin FRU Device (ID 0)"), "{theirs}");
     let (ours, theirs) = (fields(&all), fields(&theirs));
@@ -71,8 +80,8 @@ fn sensors_are_chosen_by_type_name_and_standing() {
     assert!(none.errors.contains("no sensor has such a name or type"), "{}", none.errors);
 }
 
-#[test]
-fn sensors_of_the_same_name_are_told_apart_by_what_they_are_of() {
+/// `CPU1 Temp` of the first processor, and of the second.
+pub(crate) fn with_two_of_one_name() -> Board {
     let mut board = Board::default();
     for record in std::sync::Arc::make_mut(&mut board.records) {
         if record.ends_with(b"CPU2 Temp") {
@@ -80,7 +89,12 @@ fn sensors_of_the_same_name_are_told_apart_by_what_they_are_of() {
             record[digit] = b'1';
         }
     }
-    let (_crowd, bmc) = ours(board);
+    board
+}
+
+#[test]
+fn sensors_of_the_same_name_are_told_apart_by_what_they_are_of() {
+    let (_crowd, bmc) = ours(with_two_of_one_name());
     let told = said(&bmc, &["sensors", "cpu1_temp"]);
     let names: Vec<&str> = told.lines().filter_map(|line| Some(line.split_once('|')?.0.trim())).collect();
     assert_eq!(names, ["CPU1 Temp (processor 1)", "CPU1 Temp (processor 2)"]);

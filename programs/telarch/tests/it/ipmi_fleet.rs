@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpStream, UdpSocket};
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -35,6 +35,52 @@ fn a_scan_finds_controllers_and_says_what_they_take() {
     assert_eq!((&found[0]["ipmi"], &found[0]["ping"]), (&"1.5 and 2.0".into(), &true.into()));
     assert_eq!(found[1]["suites"], "3 17");
     assert_eq!((&found[0]["users"], &found[0]["kg"]), (&"named unnamed".into(), &false.into()));
+}
+
+/// Nobody has this name, and nobody is asked whether somebody has it: no part of a name may be so long.
+const NOBODY: &str = "no-part-of-a-name-may-have-more-than-sixty-three-letters-but-this-one-has";
+
+#[test]
+fn a_scan_prints_what_it_finds_while_it_goes_on() {
+    let crowd = Crowd::start(1, Network::default());
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let bmc = crowd.addresses()[0];
+    let mut scan = telarch(&["ipmi", "scan", "-H", &format!("{bmc},{silent}"), "--limit", "3600"]);
+    let mut scan = scan.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(scan.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    scan.kill().unwrap();
+    scan.wait().unwrap();
+    assert!(line.starts_with(&format!("{bmc}: ping yes")), "{line}");
+}
+
+#[test]
+fn a_scan_opens_more_sockets_than_processes_begin_with() {
+    let crowd = Crowd::start(40, Network::default());
+    let hosts: Vec<String> = crowd.addresses().iter().map(ToString::to_string).collect();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -S -n 24 && exec \"$0\" ipmi scan -H \"$1\""]);
+    let ran = run(command.arg(env!("CARGO_BIN_EXE_telarch")).arg(hosts.join(",")), "");
+    assert_eq!((ran.code, ran.errors.as_str()), (0, "telarch: 40 of 40 answered\n"));
+}
+
+#[test]
+fn a_scan_tells_which_names_nobody_knows() {
+    let crowd = Crowd::start(1, Network::default());
+    let ran = ipmi(&["scan", "-H", &format!("{NOBODY},{}", crowd.addresses()[0])]);
+    assert_eq!((ran.code, ran.out.lines().count()), (1, 1), "{} {}", ran.out, ran.errors);
+    let told = format!("telarch: 1 of 2 answered\ntelarch: {NOBODY}: the name is not known: ");
+    assert!(ran.errors.starts_with(&told), "{}", ran.errors);
+}
+
+#[test]
+fn an_audit_with_failures_tells_what_is_critical_too() {
+    let crowd = Crowd::start(1, Network::default());
+    let ran = ipmi(&["audit", "-H", &format!("{NOBODY},{}", crowd.addresses()[0])]);
+    assert_eq!(ran.code, 1);
+    let lines: Vec<&str> = ran.errors.lines().collect();
+    assert!(lines[0].starts_with(&format!("telarch: {NOBODY}: ")), "{}", ran.errors);
+    assert_eq!(lines[1], "telarch: 1 of 2 with critical findings");
 }
 
 #[test]
@@ -71,6 +117,7 @@ fn an_audit_of_a_controller_that_is_as_it_should_be_has_nothing_critical() {
 struct Exporter {
     program: Child,
     address: String,
+    errors: BufReader<ChildStderr>,
 }
 
 impl Exporter {
@@ -79,17 +126,29 @@ impl Exporter {
             telarch(&["ipmi", "export", "--listen", "127.0.0.1:0", "--every", "1", "--limit", "2"]);
         command.args(["-U", "admin", "-H", hosts]).env("TELARCH_IPMI_PASSWORD", "admin-pw");
         let mut program = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut errors = BufReader::new(program.stderr.take().unwrap());
         let mut line = String::new();
-        BufReader::new(program.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        errors.read_line(&mut line).unwrap();
         let address = line.trim().strip_suffix("/metrics").and_then(|line| line.rsplit_once("http://"));
         let address = address.unwrap_or_else(|| panic!("{line}")).1.to_owned();
-        Self { program, address }
+        Self { program, address, errors }
+    }
+
+    /// What it tells the administrator next.
+    fn told(&mut self) -> String {
+        let mut line = String::new();
+        self.errors.read_line(&mut line).unwrap();
+        line
     }
 
     fn get(&self, target: &str) -> String {
+        self.ask("GET", target)
+    }
+
+    fn ask(&self, method: &str, target: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        write!(stream, "GET {target} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).unwrap();
+        write!(stream, "{method} {target} HTTP/1.1\r\nHost: {}\r\n\r\n", self.address).unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         text
@@ -121,6 +180,7 @@ fn what_is_exported_is_of_all_and_those_that_are_silent_hold_up_nobody() {
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let (good, bad) = (bmc.address(), silent.local_addr().unwrap().to_string());
     let mut exporter = Exporter::start(&format!("{good},{bad}"));
+    assert!(exporter.told().starts_with(&format!("telarch: {bad}: no answer")));
     let page = exporter.wait_for(&format!("ipmi_up{{bmc=\"{good}\"}} 1"));
     assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("text/plain; version=0.0.4"), "{page}");
     assert!(
@@ -134,6 +194,13 @@ fn what_is_exported_is_of_all_and_those_that_are_silent_hold_up_nobody() {
     // Nobody is asked whom the command line does not name.
     assert!(exporter.get("/ipmi?target=127.0.0.1").starts_with("HTTP/1.1 404 "));
     assert!(exporter.get("/secrets").starts_with("HTTP/1.1 404 "));
+    let head = exporter.ask("HEAD", "/metrics");
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
+    let refused = exporter.ask("DELETE", "/metrics");
+    assert!(
+        refused.starts_with("HTTP/1.1 405 ") && refused.contains("\r\nAllow: GET, HEAD\r\n"),
+        "{refused}"
+    );
     let process = Pid::from_child(&exporter.program);
     kill_process(process, Signal::TERM).unwrap();
     assert!(exporter.program.wait().unwrap().success());
@@ -233,7 +300,10 @@ fn one_without_a_free_slot_says_so_and_slots_are_given_back() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let ran = ipmi(&["power", "status", "-U", "admin", "-H", &bmc, "--limit", "2"]);
-    holder.kill().unwrap();
-    holder.wait().unwrap();
     assert!(ran.code == 1 && ran.errors.contains("login was refused"), "{} {}", ran.out, ran.errors);
+    // Whoever ends it has the slot free again.
+    kill_process(Pid::from_child(&holder), Signal::TERM).unwrap();
+    assert!(holder.wait().unwrap().success());
+    let ran = ipmi(&["power", "status", "-U", "admin", "-H", &bmc]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "Chassis Power is on\n"), "{}", ran.errors);
 }

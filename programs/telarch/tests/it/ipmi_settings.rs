@@ -205,9 +205,12 @@ fn the_key_of_a_controller_is_set_from_a_file_and_only_over_what_encrypts() {
     assert_eq!(fields(&said(&bmc, &["kg"]))["K_g Is Set"], "no");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kg");
-    fs::write(&path, "a-key-of-our-own\n").unwrap();
+    fs::write(&path, "0x612d00ff\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let file = path.to_str().unwrap();
+    assert_eq!(said(&bmc, &["kg", "set", "--new-kg-file", file]), "logins need the new key now\n");
+    assert!(crowd.first(|board| board.configuration.group_key.starts_with(b"a-\0\xff\0")));
+    fs::write(&path, "a-key-of-our-own\n").unwrap();
     assert_eq!(said(&bmc, &["kg", "set", "--new-kg-file", file]), "logins need the new key now\n");
     assert!(crowd.first(|board| board.configuration.group_key.starts_with(b"a-key-of-our-own\0")));
     assert_eq!(fields(&said(&bmc, &["kg"]))["K_g Is Set"], "yes");

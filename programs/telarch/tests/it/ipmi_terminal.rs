@@ -1,11 +1,14 @@
 //! What `telarch ipmi` draws on a terminal, and what is typed there, in tmux.
 
+use std::net::UdpSocket;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use telarch_simulated_bmc::SimulatedBmc;
+use rustix::process::{Pid, Signal, kill_process};
+use telarch_simulated_bmc::{Crowd, Network, SimulatedBmc, settings};
 
 use crate::ipmi::printed;
+use crate::ipmi_daily::with_two_of_one_name;
 
 /// A terminal with one program in it; dropping it ends both.
 pub(crate) struct Terminal {
@@ -98,6 +101,41 @@ fn sensors_are_watched_until_somebody_types_q() {
     terminal.types("q");
     let after = terminal.seen("ended");
     assert!(!after.contains("PSU Redundancy"), "the screen is as it was before: {after}");
+}
+
+#[test]
+fn sensors_of_one_name_are_told_apart_where_they_are_watched() {
+    let crowd = Crowd::of(vec![(settings(80), with_two_of_one_name())], Network::default());
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let hosts = format!("{},{}", silent.local_addr().unwrap(), crowd.addresses()[0]);
+    let watched = ours(&format!("watch --every 1 --limit 1 -U admin -H {hosts}"));
+    let Some(terminal) = Terminal::start(&watched) else { return };
+    let screen = terminal.seen("VBAT");
+    for sensor in ["CPU1 Temp (processor 1) 01h 45 C ", "CPU1 Temp (processor 2) 02h 47 C "] {
+        assert!(screen.lines().any(|line| line.starts_with(sensor)), "{sensor} is not in {screen}");
+    }
+    // Of one that does not answer there is one line, so that the first is where it belongs.
+    let screen = terminal.seen("no answer");
+    assert!(screen.starts_with("1 of 2 controllers") && !screen.contains("UDP port"), "{screen}");
+    terminal.types("q");
+    terminal.seen("ended");
+}
+
+#[test]
+fn a_terminal_is_left_as_it_was_also_by_what_is_told_to_end() {
+    let crowd = Crowd::start(1, Network::default());
+    let watched = ours(&format!("watch --every 1 -U admin -H {}", crowd.addresses()[0]));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("process");
+    let Some(terminal) = Terminal::start(&format!("sh -c 'echo $$ >{}; exec {watched}'", file.display()))
+    else {
+        return;
+    };
+    terminal.seen("VBAT");
+    let process: i32 = std::fs::read_to_string(file).unwrap().trim().parse().unwrap();
+    kill_process(Pid::from_raw(process).unwrap(), Signal::TERM).unwrap();
+    let after = terminal.seen("ended");
+    assert!(!after.contains("VBAT"), "{after}");
 }
 
 #[test]

@@ -35,11 +35,13 @@ pub(super) async fn serve(listener: TcpListener, known: Arc<[Known]>) {
 async fn answer(mut stream: TcpStream, known: &[Known]) -> io::Result<()> {
     let mut received = Vec::new();
     let mut buffer = [0; 4_096];
-    let reply = loop {
+    let (is_head, (status, text)) = loop {
         match RequestHead::parse(&received, &Limits::default()) {
-            Ok(Some((head, _))) => break reply(head.method(), head.target(), known),
+            Ok(Some((head, _))) => {
+                break (head.method() == Method::Head, reply(head.method(), head.target(), known));
+            }
             Ok(None) => {}
-            Err(error) => break (error.status(), "not understood\n".to_owned()),
+            Err(error) => break (false, (error.status(), "not understood\n".to_owned())),
         }
         let length = stream.read(&mut buffer).await?;
         if length == 0 {
@@ -47,22 +49,26 @@ async fn answer(mut stream: TcpStream, known: &[Known]) -> io::Result<()> {
         }
         received.extend(buffer.get(..length).unwrap_or_default());
     };
-    let (status, text) = reply;
     let mut out = Vec::new();
     let written = ResponseWriter::new(&mut out, status).and_then(|mut writer| {
         writer.header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")?;
         writer.header("Connection", "close")?;
+        if status == METHOD_NOT_ALLOWED {
+            writer.header("Allow", "GET, HEAD")?;
+        }
         writer.end(u64::try_from(text.len()).unwrap_or_default())
     });
     written.map_err(io::Error::other)?;
-    out.extend(text.as_bytes());
+    if !is_head {
+        out.extend(text.as_bytes());
+    }
     stream.write_all(&out).await?;
     stream.shutdown().await
 }
 
 fn reply(method: Method, target: &str, known: &[Known]) -> (u16, String) {
-    if method != Method::Get {
-        return (405, "only GET\n".to_owned());
+    if !matches!(method, Method::Get | Method::Head) {
+        return (METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
     }
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let mut page = Page::default();
@@ -83,5 +89,6 @@ fn reply(method: Method, target: &str, known: &[Known]) -> (u16, String) {
     (200, page.written())
 }
 
+const METHOD_NOT_ALLOWED: u16 = 405;
 const MOST_CONNECTIONS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,6 +10,7 @@ use ipmi::{Connection, Console};
 use tokio::sync::mpsc;
 
 use super::super::arguments::Place;
+use super::super::export::told_to_end;
 use super::super::hosts::Host;
 use super::super::{many, sign_in};
 use super::escape::{Escapes, Typed};
@@ -62,6 +63,8 @@ async fn converse(
     let mut keys = typed();
     let mut escapes = Escapes::default();
     let mut opened = Some(opened);
+    let ended = told_to_end();
+    tokio::pin!(ended);
     loop {
         let Some((bmc, mut console)) = opened.take() else {
             // Whoever waits can still end it.
@@ -79,10 +82,15 @@ async fn converse(
                         return Ok("the console is closed");
                     }
                 }
+                () = &mut ended => return Ok(TOLD_TO_END),
             }
             continue;
         };
-        match talk(&mut console, &mut keys, &mut escapes).await? {
+        let talked = tokio::select! {
+            talked = talk(&mut console, &mut keys, &mut escapes) => talked?,
+            () = &mut ended => Talk::Ended(TOLD_TO_END),
+        };
+        match talked {
             Talk::Ended(why) => {
                 // What was typed last arrives before the console is closed.
                 let _ = tokio::time::timeout(timing.limit, console.close()).await;
@@ -100,6 +108,8 @@ async fn converse(
         }
     }
 }
+
+const TOLD_TO_END: &str = "it was told to end";
 
 enum Talk {
     Ended(&'static str),

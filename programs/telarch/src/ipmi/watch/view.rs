@@ -6,6 +6,8 @@ use std::time::Duration;
 use cli::screen::Screen;
 use ipmi::{Measured, Standing};
 
+use super::super::named::{Titles, number};
+
 /// Everything that is shown.
 #[derive(Debug)]
 pub(super) struct View {
@@ -93,7 +95,8 @@ impl View {
             }
         }
         // Nobody can scroll to where nothing is.
-        self.offset = self.offset.min(self.lines(LONGEST_HISTORY, &Screen::none()).len().saturating_sub(1));
+        let lines: usize = self.controllers.iter().map(|controller| self.count(controller)).sum();
+        self.offset = self.offset.min(lines.saturating_sub(1));
         false
     }
 
@@ -107,43 +110,75 @@ impl View {
             self.every.as_secs(),
             if self.shows == Shows::All { "what is bad" } else { "everything" },
         );
-        let body = self.lines(columns, screen);
-        let body = body.into_iter().skip(self.offset).take(lines.saturating_sub(2));
+        let body = self.body(columns, lines.saturating_sub(2), screen);
         let title: String = title.chars().take(columns).collect();
         std::iter::once(screen.rendered(1, &title)).chain(body).map(|line| line + "\n").collect()
     }
 
-    fn lines(&self, columns: usize, screen: &Screen) -> Vec<String> {
-        let mut lines = Vec::new();
+    /// The lines that there is room for; of a thousand controllers few are on the screen, and only those are written.
+    fn body(&self, columns: usize, room: usize, screen: &Screen) -> Vec<String> {
+        let (mut above, mut lines) = (self.offset, Vec::new());
         for controller in &self.controllers {
-            if self.controllers.len() > 1 {
-                lines.push(screen.rendered(1, &controller.name));
+            if lines.len() >= room {
+                break;
             }
-            match &controller.outcome {
-                None => lines.push("asking …".to_owned()),
-                Some(Err(error)) => {
-                    let error: String = error.chars().take(columns).collect();
-                    lines.push(screen.rendered(31, &error));
-                }
-                Some(Ok(all)) => {
-                    let is_shown = |measured: &&Measured| {
-                        self.shows == Shows::All
-                            || !matches!(measured.standing(), Standing::Ok | Standing::Unavailable)
-                    };
-                    lines.extend(
-                        all.iter()
-                            .filter(is_shown)
-                            .map(|measured| controller.line(measured, columns, screen)),
-                    );
-                }
+            let count = self.count(controller);
+            if above < count {
+                lines.extend(self.lines(controller, columns, screen).into_iter().skip(above));
             }
+            above = above.saturating_sub(count);
+        }
+        lines.truncate(room);
+        if lines.is_empty() && self.shows == Shows::Bad {
+            lines.push("nothing is bad".to_owned());
+        }
+        lines
+    }
+
+    /// How many lines one has; where only what is bad is shown, and nothing of it is, none.
+    fn count(&self, controller: &Controller) -> usize {
+        let own = match &controller.outcome {
+            Some(Ok(all)) => all.iter().filter(|measured| self.is_shown(measured)).count(),
+            None | Some(Err(_)) => 1,
+        };
+        let is_named = self.controllers.len() > 1 && (own > 0 || self.shows == Shows::All);
+        own + usize::from(is_named)
+    }
+
+    fn is_shown(&self, measured: &Measured) -> bool {
+        self.shows == Shows::All || !matches!(measured.standing(), Standing::Ok | Standing::Unavailable)
+    }
+
+    fn lines(&self, controller: &Controller, columns: usize, screen: &Screen) -> Vec<String> {
+        let mut lines = Vec::new();
+        match &controller.outcome {
+            None => lines.push("asking …".to_owned()),
+            Some(Err(error)) => {
+                // What to do about it would be lines that nobody has counted.
+                let error = error.lines().next().unwrap_or_default();
+                let error: String = error.chars().take(columns).collect();
+                lines.push(screen.rendered(31, &error));
+            }
+            Some(Ok(all)) => {
+                let titles = Titles::of(all.iter().map(|measured| &measured.sensor));
+                // None is wider than half of the screen.
+                let width = all.iter().map(|measured| titles.title(&measured.sensor).chars().count());
+                let width = width.max().unwrap_or_default().min(columns / 2).max(USUAL_TITLE);
+                lines.extend(all.iter().filter(|measured| self.is_shown(measured)).map(|measured| {
+                    let title = fitted(&titles.title(&measured.sensor), width);
+                    controller.line(&title, measured, columns, screen)
+                }));
+            }
+        }
+        if self.count(controller) > lines.len() {
+            lines.insert(0, screen.rendered(1, &controller.name));
         }
         lines
     }
 }
 
 impl Controller {
-    fn line(&self, measured: &Measured, columns: usize, screen: &Screen) -> String {
+    fn line(&self, title: &str, measured: &Measured, columns: usize, screen: &Screen) -> String {
         let (word, rendition) = match measured.standing() {
             Standing::Unavailable => ("-", 2),
             Standing::Ok => ("ok", 32),
@@ -156,17 +191,27 @@ impl Controller {
             None if measured.reading.is_some() => measured.states().join(", "),
             None => String::new(),
         };
-        let fitted = |text: &str, width: usize| -> String {
-            let cut: String = text.chars().take(width).collect();
-            format!("{cut:<width$}")
-        };
-        let text = format!("{} {} {word:<8} ", fitted(&measured.sensor.name, 16), fitted(&value, 20));
+        let number = number(&measured.sensor);
+        let text = format!("{title} {number} {} {word:<8} ", fitted(&value, 20));
         let room = columns.saturating_sub(text.chars().count());
         let line =
             self.history.get(&place(measured)).map(|history| sparkline(history, room)).unwrap_or_default();
         let text: String = text.chars().take(columns).collect();
         format!("{}{line}", screen.rendered(rendition, &text))
     }
+}
+
+/// So wide; of what is too long the end stays, which is what tells sensors of one name apart.
+fn fitted(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return format!("{text:<width$}");
+    }
+    let kept = width.saturating_sub(1);
+    let begin = kept.div_ceil(2);
+    let begun = text.chars().take(begin);
+    let ended = text.chars().skip(length - (kept - begin));
+    begun.chain(['…']).chain(ended).collect()
 }
 
 /// Which sensor it is on its controller.
@@ -188,6 +233,7 @@ fn sparkline(history: &VecDeque<f64>, room: usize) -> String {
 }
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+const USUAL_TITLE: usize = 16;
 const LONGEST_HISTORY: usize = 120;
 const PAGE: usize = 10;
 
@@ -205,15 +251,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_long_keeps_its_end() {
+        assert_eq!(fitted("VBAT", 6), "VBAT  ");
+        assert_eq!(fitted("Temp (processor 1)", 18), "Temp (processor 1)");
+        assert_eq!(fitted("Temp (processor 1)", 12), "Temp (…or 1)");
+        assert_eq!(fitted("ab", 1), "…");
+    }
+
+    #[test]
     fn one_that_does_not_answer_leaves_the_others_where_they_are() {
         let mut view = View::new(vec!["one".to_owned(), "two".to_owned()], Duration::from_secs(2));
-        view.take(0, Err("no answer".to_owned()));
+        view.take(0, Err("no answer\n  is it there?".to_owned()));
         view.take(1, Ok(Vec::new()));
         view.take(7, Ok(Vec::new()));
         let drawn = view.drawn(40, 10, &Screen::none());
         assert_eq!(drawn, "1 of 2 controllers, every 2 s   q ends, \none\nno answer\ntwo\n");
         assert!(!view.press(Key::Down) && !view.press(Key::PageDown) && !view.press(Key::Bad));
-        assert!(view.drawn(40, 10, &Screen::none()).contains("one\n"), "it begins at the top again");
+        let drawn = view.drawn(40, 10, &Screen::none());
+        assert!(
+            drawn.ends_with("\none\nno answer\n"),
+            "it begins at the top again, without those that are well: {drawn}"
+        );
+        view.take(0, Ok(Vec::new()));
+        assert!(view.drawn(40, 10, &Screen::none()).ends_with("\nnothing is bad\n"));
+        assert!(!view.press(Key::Bad) && !view.press(Key::Down));
+        let drawn = view.drawn(40, 10, &Screen::none());
+        assert!(drawn.ends_with("\ntwo\n") && !drawn.contains("one\n"), "one line is above: {drawn}");
         assert!(view.press(Key::Quit));
         assert_eq!((Key::parse(b"\x1b[B"), Key::parse(b"x")), (Some(Key::Down), None));
     }
