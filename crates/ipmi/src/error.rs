@@ -43,6 +43,12 @@ pub enum IpmiError {
 }
 
 impl IpmiError {
+    /// Whether the controller does not let this user in: many lock an account after a few attempts.
+    #[must_use]
+    pub fn is_about_the_user(&self) -> bool {
+        matches!(self, Self::Proto(error) if error.is_about_the_user())
+    }
+
     /// Whether nobody answers, or not any more.
     #[must_use]
     pub fn is_silence(&self) -> bool {

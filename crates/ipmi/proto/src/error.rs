@@ -135,6 +135,16 @@ pub enum ProtoError {
 }
 
 impl ProtoError {
+    /// Whether the controller does not let this user in: many lock an account after a few attempts.
+    #[must_use]
+    pub fn is_about_the_user(&self) -> bool {
+        match self {
+            Self::WrongPassword => true,
+            Self::Refused { status, .. } => status.is_about_the_user(),
+            _ => false,
+        }
+    }
+
     /// Whether octets that arrived mean nothing, rather than that nothing arrived.
     #[must_use]
     pub fn is_about_octets(&self) -> bool {

@@ -114,6 +114,11 @@ impl Status {
         }
     }
 
+    /// Whether it is the role, the level, the name or the password that is wrong.
+    pub(crate) fn is_about_the_user(self) -> bool {
+        matches!(self.0, 0x09 | 0x0a | 0x0d | 0x0f)
+    }
+
     /// Whether a slot may be free a little later.
     pub(crate) fn is_passing(self) -> bool {
         matches!(self.0, 0x01 | 0x0b)

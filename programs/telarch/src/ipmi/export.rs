@@ -19,8 +19,9 @@ use tokio::task::JoinSet;
 
 use super::arguments::Place;
 use super::hosts::Host;
+use super::many::{self, Door};
 use super::prometheus::Page;
-use super::{many, sign_in};
+use super::sign_in;
 use crate::failure::Failure;
 
 /// What is known of one controller.
@@ -119,10 +120,10 @@ struct Poller {
 impl Poller {
     async fn run(self, every: Duration, mut stopping: watch::Receiver<()>) {
         let Some(known) = self.known.get(self.place) else { return };
-        let mut bmc: Option<Connection> = None;
+        let (mut bmc, mut door) = (None, Door::default());
         loop {
             tokio::select! {
-                () = self.round(known, &mut bmc) => {}
+                () = self.round(known, &mut bmc, &mut door) => {}
                 _ = stopping.changed() => break,
             }
             tokio::select! {
@@ -136,13 +137,13 @@ impl Poller {
     }
 
     /// Asks everything once, in no more than four times the limit for one answer.
-    async fn round(&self, known: &Known, bmc: &mut Option<Connection>) {
+    async fn round(&self, known: &Known, bmc: &mut Option<Connection>, door: &mut Door) {
         let Ok(_room) = self.room.acquire().await else { return };
         let begun = Instant::now();
         let round = tokio::time::timeout(self.timing.limit * 4, async {
             let session = match bmc.take() {
                 Some(session) => session,
-                None => many::open(&known.host, self.login.clone(), self.timing).await?,
+                None => door.open(&known.host, self.login.clone(), self.timing).await?,
             };
             let page = page::of(&session).await;
             // One that has failed is opened anew; its last clone closes it.

@@ -13,10 +13,11 @@ use tokio::task::JoinSet;
 use super::arguments::Place;
 use super::export::told_to_end;
 use super::hosts::Host;
+use super::many::{self, Door};
 use super::named::{Titles, of_records};
 use super::report::{Format, Row, csv_head, csv_line};
 use super::sel::{self, Clock};
-use super::{many, sign_in};
+use super::sign_in;
 use crate::failure::Failure;
 
 /// Prints each record once it is there, until it is told to end; all sessions are closed then.
@@ -105,10 +106,10 @@ impl Follower {
     async fn run(self, login: Login, timing: Timing, mut stopping: watch::Receiver<()>) {
         let Self { host, lines, .. } = &self;
         let mut position = None;
-        let mut is_in_trouble = false;
+        let (mut door, mut is_in_trouble) = (Door::default(), false);
         loop {
             let opened = tokio::select! {
-                opened = many::open(host, login.clone(), timing) => opened,
+                opened = door.open(host, login.clone(), timing) => opened,
                 _ = stopping.changed() => return,
             };
             let error = match opened {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use ipmi::proto::{Login, Privilege, Timing};
 use ipmi::{Connection, Endpoint, IpmiError, RecordCache};
@@ -75,14 +76,62 @@ const BEGUN_TOGETHER: usize = 4;
 
 /// Signs in.
 pub(super) async fn open(host: &Host, login: Login, timing: Timing) -> Result<Connection, String> {
+    opened(host, login, timing).await.map_err(|closed| closed.why)
+}
+
+/// Why there is no session.
+struct Closed {
+    why: String,
+    is_about_the_user: bool,
+}
+
+async fn opened(host: &Host, login: Login, timing: Timing) -> Result<Connection, Closed> {
+    let refused =
+        |error: IpmiError| Closed { why: error.to_string(), is_about_the_user: error.is_about_the_user() };
     let bmc = if host.is_local() {
-        Connection::local(timing).map_err(|error| error.to_string())?
+        Connection::local(timing).map_err(refused)?
     } else {
-        let address = address(host).await?;
-        ENDPOINT.open(address, host.login(login), timing).await.map_err(|error| error.to_string())?
+        let address = address(host).await.map_err(|why| Closed { why, is_about_the_user: false })?;
+        ENDPOINT.open(address, host.login(login), timing).await.map_err(refused)?
     };
     Ok(bmc.behind(host.behind))
 }
+
+/// Signs in with one controller whenever there is no session, but seldom where the user was refused: many controllers
+/// lock an account that is tried again and again, for everybody.
+#[derive(Debug, Default)]
+pub(super) struct Door {
+    refused: Option<(Instant, String)>,
+}
+
+impl Door {
+    pub(super) async fn open(
+        &mut self,
+        host: &Host,
+        login: Login,
+        timing: Timing,
+    ) -> Result<Connection, String> {
+        if let Some((at, why)) = &self.refused
+            && at.elapsed() < UNTIL_REFUSED_AGAIN
+        {
+            return Err(why.clone());
+        }
+        self.refused = None;
+        opened(host, login, timing).await.map_err(|Closed { why, is_about_the_user }| {
+            if !is_about_the_user {
+                return why;
+            }
+            let minutes = UNTIL_REFUSED_AGAIN.as_secs() / 60;
+            let why =
+                format!("{why}\n  it is tried again in {minutes} minutes only, so that no account is locked");
+            self.refused = Some((Instant::now(), why.clone()));
+            why
+        })
+    }
+}
+
+/// Longer than controllers usually remember an attempt that failed.
+const UNTIL_REFUSED_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 /// The sockets of this process, and what it keeps of records of sensors for the next one.
 static ENDPOINT: LazyLock<Endpoint> = LazyLock::new(|| {
@@ -108,4 +157,31 @@ async fn ask_one<Q: Question>(
     let answer = question.ask(&bmc).await.map_err(|error| error.to_string());
     bmc.close().await;
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use ipmi::proto::{Password, UserName};
+    use telarch_simulated_bmc::{Crowd, Network};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_user_who_was_refused_is_not_tried_again_soon() {
+        let crowd = Crowd::start(1, Network::default());
+        let address = crowd.addresses().first().expect("a controller").to_string();
+        let host = super::super::hosts::parse(&address).expect("an address").remove(0);
+        let login = |password: &[u8]| {
+            let user = UserName::new("viewer").expect("a name");
+            Login::new(user, Password::new(password).expect("a password")).privilege(Privilege::User)
+        };
+        let mut door = Door::default();
+        let refused = door.open(&host, login(b"wrong"), Timing::default()).await.expect_err("a refusal");
+        assert!(refused.starts_with("wrong password") && refused.contains("15 minutes"), "{refused}");
+        // Not even with the right one: nothing is sent.
+        let again = door.open(&host, login(b"viewer-pw"), Timing::default()).await.expect_err("a refusal");
+        assert_eq!(again, refused);
+        let opened = Door::default().open(&host, login(b"viewer-pw"), Timing::default()).await;
+        opened.expect("a session").close().await;
+    }
 }

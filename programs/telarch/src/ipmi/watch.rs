@@ -17,7 +17,8 @@ use self::view::{Key, View};
 use super::arguments::Place;
 use super::export::told_to_end;
 use super::hosts::Host;
-use super::{many, sign_in};
+use super::many::{self, Door};
+use super::sign_in;
 use crate::failure::Failure;
 
 /// Shows it until somebody types q.
@@ -139,10 +140,10 @@ struct Poller {
 
 impl Poller {
     async fn run(self, every: Duration, mut stopping: watch::Receiver<()>) {
-        let mut bmc: Option<Connection> = None;
+        let (mut bmc, mut door) = (None, Door::default());
         loop {
             let outcome = tokio::select! {
-                outcome = self.round(&mut bmc) => outcome,
+                outcome = self.round(&mut bmc, &mut door) => outcome,
                 _ = stopping.changed() => break,
             };
             if self.tell.send((self.number, outcome)).await.is_err() {
@@ -158,10 +159,10 @@ impl Poller {
         }
     }
 
-    async fn round(&self, bmc: &mut Option<Connection>) -> Result<Vec<Measured>, String> {
+    async fn round(&self, bmc: &mut Option<Connection>, door: &mut Door) -> Result<Vec<Measured>, String> {
         let session = match bmc.take() {
             Some(session) => session,
-            None => many::open(&self.host, self.login.clone(), self.timing).await?,
+            None => door.open(&self.host, self.login.clone(), self.timing).await?,
         };
         let measured: Result<_, IpmiError> = async {
             let records = session.records().await?;
