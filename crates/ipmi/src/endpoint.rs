@@ -415,5 +415,6 @@ impl std::fmt::Debug for Seeds {
 /// Together 256 octets.
 const SEEDS_AT_ONCE: usize = 8;
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
-/// So many sessions of a few open requests each fit into the buffer that a kernel grants to everybody.
+/// The answers to a few requests of so many sessions fit into the buffer that a kernel grants to everybody. Where more
+/// of them come at once, those that are lost are asked for again.
 const MOST_SESSIONS: usize = 64;

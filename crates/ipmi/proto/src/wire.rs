@@ -73,8 +73,14 @@ impl Wire {
         initial_vector: [u8; 16],
         out: &mut Vec<u8>,
     ) {
+        let number = self.next_number();
+        self.seal_as(number, (payload, content), initial_vector, out);
+    }
+
+    /// That of the packet that is sent next.
+    pub(crate) fn next_number(&mut self) -> u32 {
         self.sent = self.sent.wrapping_add(1).max(1);
-        self.seal_as(self.sent, (payload, content), initial_vector, out);
+        self.sent
     }
 
     /// Puts a packet behind what is there under a number that may have been used, so that the other end takes one of

@@ -245,7 +245,8 @@ impl Established {
     ) {
         let number = self.unused_number();
         let start = out.len();
-        self.seal_request(destination, &request, number, entropy, out);
+        let packet = self.wire.next_number();
+        self.seal_request(packet, destination, &request, number, entropy, out);
         let once = (!request.is_repeatable()).then(|| out.get(start..).unwrap_or_default().into());
         let least = if request.takes_its_time() { SLOW } else { Duration::ZERO };
         self.sent_at = now;
@@ -256,7 +257,7 @@ impl Established {
             request,
             number,
             order: self.asked,
-            packet: self.wire.sent,
+            packet,
             is_parked: false,
             is_early: !self.is_level_set,
             once,
@@ -442,19 +443,12 @@ impl Established {
         let first = sent.wrapping_sub(unsure);
         let steps = (1..=unsure / reach).map(|step| first.wrapping_add(step * reach).max(1));
         open.packet = open.packet.min(first.wrapping_add(reach));
-        let Self { wire, message: Scratch(message), .. } = self;
-        message.clear();
-        open.destination.encode(&open.request, open.number, message);
-        let seal = |number| {
+        let seal = |packet| {
             let mut frame = Vec::new();
-            wire.seal_as(number, (Payload::Ipmi, message.as_slice()), entropy.draw(), &mut frame);
+            self.seal_request(packet, open.destination, &open.request, open.number, entropy, &mut frame);
             frame
         };
-        let frames = steps.map(seal).collect();
-        if open.request.is_secret() {
-            message.zeroize();
-        }
-        frames
+        steps.map(seal).collect()
     }
 
     /// Sends one of those again that wait for room.
@@ -481,7 +475,8 @@ impl Established {
             return frame.to_vec();
         }
         let mut frame = Vec::new();
-        self.seal_request(open.destination, &open.request, open.number, entropy, &mut frame);
+        let packet = self.wire.next_number();
+        self.seal_request(packet, open.destination, &open.request, open.number, entropy, &mut frame);
         open.once = (!open.request.is_repeatable()).then(|| frame.as_slice().into());
         frame
     }
@@ -504,8 +499,10 @@ impl Established {
         frame
     }
 
+    /// In a packet of this number.
     fn seal_request(
         &mut self,
+        packet: u32,
         destination: Destination,
         request: &Request,
         number: SequenceNumber,
@@ -515,7 +512,7 @@ impl Established {
         let Self { wire, message: Scratch(message), .. } = self;
         message.clear();
         destination.encode(request, number, message);
-        wire.seal(Payload::Ipmi, message, entropy.draw(), out);
+        wire.seal_as(packet, (Payload::Ipmi, message.as_slice()), entropy.draw(), out);
         if request.is_secret() {
             message.zeroize();
         }
