@@ -1,5 +1,6 @@
 //! What all sensors of a controller say now.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ impl Measured {
 
     /// The names of the states it is in; none if it measures a quantity.
     #[must_use]
-    pub fn states(&self) -> Vec<String> {
+    pub fn states(&self) -> Vec<Cow<'static, str>> {
         let set = self.reading.filter(|_| !self.sensor.is_threshold()).map_or(0, |reading| reading.states);
         codes::states(self.sensor.kind, self.sensor.event_kind, set)
     }

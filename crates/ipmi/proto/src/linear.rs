@@ -183,23 +183,48 @@ impl fmt::Display for Quantity {
             return write!(f, "{:.precision$}", self.to_f64());
         }
         let Self::Exact { digits, exponent } = *self else { return write!(f, "{:.3}", self.to_f64()) };
-        if digits == 0 {
-            return f.write_str("0");
+        // Piece by piece, because there may be a hundred thousand of them.
+        let mut all = [0; MOST_DIGITS];
+        let all = decimal(digits.unsigned_abs(), &mut all);
+        if digits < 0 {
+            f.write_str("-")?;
         }
-        let sign = if digits < 0 { "-" } else { "" };
-        let (magnitude, mut places) = (digits.unsigned_abs(), usize::from(exponent.unsigned_abs()));
-        if exponent >= 0 {
-            return write!(f, "{sign}{magnitude}{:0<places$}", "");
+        if exponent >= 0 || digits == 0 {
+            f.write_str(all)?;
+            return zeros(f, if digits == 0 { 0 } else { exponent.unsigned_abs().into() });
         }
-        let (whole, mut part) = match 10_u64.checked_pow(exponent.unsigned_abs().into()) {
-            Some(one) => (magnitude / one, magnitude % one),
-            None => (0, magnitude),
-        };
-        while places > 0 && part.is_multiple_of(10) {
-            (part, places) = (part / 10, places - 1);
+        let places = usize::from(exponent.unsigned_abs());
+        let (whole, part) = all.split_at(all.len().saturating_sub(places));
+        f.write_str(if whole.is_empty() { "0" } else { whole })?;
+        let missing = places - part.len();
+        let part = part.trim_end_matches('0');
+        if part.is_empty() {
+            return Ok(());
         }
-        if places == 0 { write!(f, "{sign}{whole}") } else { write!(f, "{sign}{whole}.{part:0places$}") }
+        f.write_str(".")?;
+        zeros(f, missing)?;
+        f.write_str(part)
     }
+}
+
+fn zeros(f: &mut fmt::Formatter<'_>, count: usize) -> fmt::Result {
+    (0..count).try_for_each(|_| f.write_str("0"))
+}
+
+/// Of 64 bits.
+const MOST_DIGITS: usize = 20;
+
+fn decimal(mut number: u64, room: &mut [u8; MOST_DIGITS]) -> &str {
+    let mut count = 0;
+    for place in room.iter_mut().rev() {
+        *place = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        (number, count) = (number / 10, count + 1);
+        if number == 0 {
+            break;
+        }
+    }
+    let digits = room.get(MOST_DIGITS - count..).unwrap_or_default();
+    std::str::from_utf8(digits).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -232,6 +257,10 @@ mod tests {
             (-7, 3, "-7000"),
             (1_000, -3, "1"),
             (10_050, -4, "1.005"),
+            (0, -3, "0"),
+            (0, 3, "0"),
+            (99, 0, "99"),
+            (-5, -1, "-0.5"),
             (7, -21, "0.000000000000000000007"),
             (i64::MIN, -18, "-9.223372036854775808"),
         ] {

@@ -85,10 +85,14 @@ const USUAL_LINE: usize = 56;
 fn add_line(text: &mut String, measured: &Measured, titles: &Titles) {
     let Measured { sensor, reading } = measured;
     add_cell(text, 16, |text| text.push_str(&titles.title(sensor)));
-    // Writing to a text does not fail.
-    let _ = write!(text, " | {:02X}h | ", sensor.number);
+    text.push_str(" | ");
+    for half in [sensor.number >> 4, sensor.number & 15] {
+        text.extend(char::from_digit(half.into(), 16).map(|digit| digit.to_ascii_uppercase()));
+    }
+    text.push_str("h | ");
     add_cell(text, 17, |text| match (measured.quantity(), reading) {
         (Some(quantity), _) => {
+            // Writing to a text does not fail.
             let _ = write!(text, "{quantity} {}", sensor.units);
             text.truncate(text.trim_end().len());
         }
