@@ -42,6 +42,8 @@ impl Datagrams {
     pub fn bind(address: IpAddr) -> io::Result<Self> {
         let socket = std::net::UdpSocket::bind((address, 0))?;
         let offload = UdpSocketState::new((&socket).into())?;
+        // How a datagram was marked on its way means nothing to IPMI, and the kernel need not tell it of each.
+        let _ = rustix::net::sockopt::set_ip_recvtos(&socket, false);
         // As many as may arrive at once; what the kernel does not grant is sent again.
         let _ = offload.set_recv_buffer_size((&socket).into(), RECEIVE_BUFFER);
         Ok(Self { socket: UdpSocket::from_std(socket)?, offload })

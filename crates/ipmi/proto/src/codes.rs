@@ -123,7 +123,10 @@ const fn rows() -> [Row; count()] {
 const fn row(table: u8, begin: usize) -> Row {
     let octets = TEXT.as_bytes();
     let mut at = end(begin, b'\t') + 1;
-    assert!(octets[at] == b'0' && octets[at + 1] == b'x' && octets[at + 4] == b'\t', "a code is 0x and two digits");
+    assert!(
+        octets[at] == b'0' && octets[at + 1] == b'x' && octets[at + 4] == b'\t',
+        "a code is 0x and two digits"
+    );
     let code = digit(octets[at + 2]) << 4 | digit(octets[at + 3]);
     at += 5;
     let mut offset = 0;

@@ -56,10 +56,13 @@ pub(super) struct Titles {
 
 impl Titles {
     pub(super) fn of<'s>(sensors: impl IntoIterator<Item = &'s Arc<Sensor>>) -> Self {
-        let sensors = sensors.into_iter();
-        let mut seen = HashSet::with_capacity(sensors.size_hint().0);
-        let again = sensors.filter(|sensor| !seen.insert(sensor.name.as_str()));
-        Self { shared: again.map(|sensor| sensor.name.clone()).collect() }
+        let mut names: Vec<&str> = sensors.into_iter().map(|sensor| sensor.name.as_str()).collect();
+        names.sort_unstable();
+        let again = names.windows(2).filter_map(|pair| match pair {
+            [one, other] if one == other => Some((*one).to_owned()),
+            _ => None,
+        });
+        Self { shared: again.collect() }
     }
 
     pub(super) fn title<'s>(&self, sensor: &'s Sensor) -> Cow<'s, str> {

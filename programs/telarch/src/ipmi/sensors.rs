@@ -112,8 +112,11 @@ fn add_cell(text: &mut String, width: usize, write: impl FnOnce(&mut String)) {
     let begin = text.len();
     write(text);
     let written = text.get(begin..).map_or(0, |cell| cell.chars().count());
-    text.extend(std::iter::repeat_n(' ', width.saturating_sub(written)));
+    text.push_str(SPACES.get(written..width).unwrap_or_default());
 }
+
+/// As many as the widest cell has.
+const SPACES: &str = "                 ";
 
 fn row(measured: &Measured) -> Row {
     let Measured { sensor, reading } = measured;
