@@ -1,5 +1,6 @@
 //! `telarch man` and `telarch completion`: what a package installs beside the programs.
 
+use cli::completion::Shell;
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::failure::Failure;
@@ -14,16 +15,24 @@ pub(crate) const MAN: Subcommand = Subcommand {
 
 pub(crate) const COMPLETION: Subcommand = Subcommand {
     name: "completion",
-    about: "print the completions of winrm, winrs and telarch for bash",
+    about: "print the completions of winrm, winrs and telarch for a shell",
     help: COMPLETION_HELP,
     run: completion,
 };
 
-/// What completes `telarch`, with functions of that of the others.
-const OWN_COMPLETION: &str = include_str!("completion.bash");
-
 const MAN_HELP: &str = "telarch man winrm|winrs|telarch\n\n  telarch man winrm | man -l -\n";
-const COMPLETION_HELP: &str = "telarch completion bash\n\n  source <(telarch completion bash)\n";
+const COMPLETION_HELP: &str = "telarch completion bash|zsh|fish
+
+  source <(telarch completion bash)     in ~/.bashrc
+  source <(telarch completion zsh)      in ~/.zshrc, behind compinit
+  telarch completion fish | source      in ~/.config/fish/config.fish
+
+For all users, a file is written once:
+
+  telarch completion bash > /etc/bash_completion.d/telarch
+  telarch completion zsh > /usr/local/share/zsh/site-functions/_telarch
+  telarch completion fish > /etc/fish/conf.d/telarch.fish
+";
 
 fn man(parser: Parser) -> Result<String, Failure> {
     match word(parser)?.as_deref() {
@@ -62,35 +71,42 @@ fn own_page() -> String {
 }
 
 fn completion(parser: Parser) -> Result<String, Failure> {
-    match word(parser)?.as_deref() {
-        Some("bash") => {
-            let names: Vec<&str> = SUBCOMMANDS.iter().map(|subcommand| subcommand.name).collect();
-            let own = OWN_COMPLETION
-                .replace("@SUBCOMMANDS@", &names.join(" "))
-                .replace("@IPMI_ACTIONS@", &ipmi::action_names().join(" "))
-                .replace("@IPMI_OPTIONS@", &options_in(ipmi::SUBCOMMAND.help).join(" "))
-                .replace("@COMMANDS@", command_words().trim_end())
-                .replace("@IPMI_WORDS@", ipmi_words().trim_end());
-            Ok(cli::completion::bash() + &own)
-        }
-        None => Ok(COMPLETION_HELP.to_owned()),
-        Some(other) => {
-            Err(Failure::usage(format!("there are no completions for {other:?}"), "there are those for bash"))
-        }
-    }
+    let Some(word) = word(parser)? else { return Ok(COMPLETION_HELP.to_owned()) };
+    let shell = Shell::ALL.into_iter().find(|shell| shell.name() == word);
+    shell.map(own_completion).ok_or_else(|| {
+        Failure::usage(
+            format!("there are no completions for {word:?}"),
+            "there are those for bash, zsh and fish",
+        )
+    })
 }
 
-/// A branch of a `case` for each action that takes words.
-fn ipmi_words() -> String {
-    let branch = |(action, words): &(&str, &str)| format!("        {action}) _telarch_offer '{words}' ;;\n");
-    ipmi::ACTIONS.iter().filter(|(_, words)| !words.is_empty()).map(branch).collect()
+/// What completes `winrm` and `winrs`, and with functions of that `telarch`.
+fn own_completion(shell: Shell) -> String {
+    let own = match shell {
+        Shell::Bash | Shell::Zsh => include_str!("completion/telarch.sh"),
+        Shell::Fish => include_str!("completion/telarch.fish"),
+    };
+    let own = own
+        .replace("@SUBCOMMANDS@", &shell.list(SUBCOMMANDS.iter().map(|subcommand| subcommand.name)))
+        .replace("@SHELLS@", &shell.list(Shell::ALL.map(Shell::name)))
+        .replace("@IPMI_ACTIONS@", &shell.list(ipmi::action_names()))
+        .replace("@IPMI_OPTIONS@", &shell.list(options_in(ipmi::SUBCOMMAND.help)))
+        .replace("@COMMANDS@", command_words(shell).trim_end())
+        .replace("@IPMI_WORDS@", ipmi_words(shell).trim_end());
+    shell.script() + &own
 }
 
-/// A branch of a `case` for each subcommand: its actions and options, as its help has them.
-fn command_words() -> String {
+/// A branch for each action that takes words.
+fn ipmi_words(shell: Shell) -> String {
+    let takes = ipmi::ACTIONS.iter().filter(|(_, words)| !words.is_empty());
+    takes.map(|(action, words)| shell.branch(&[action], &[("words", words.split(' ').collect())])).collect()
+}
+
+/// A branch for each subcommand: its actions and options, as its help has them.
+fn command_words(shell: Shell) -> String {
     let branch = |Subcommand { name, help, .. }: &Subcommand| {
-        let (actions, options) = (actions_in(help).join(" "), options_in(help).join(" "));
-        format!("    {name}) actions='{actions}' options='{options}' ;;\n")
+        shell.branch(&[name], &[("actions", actions_in(help)), ("options", options_in(help))])
     };
     SUBCOMMANDS.iter().map(branch).collect()
 }
@@ -143,8 +159,13 @@ mod tests {
             let page = asked(man, &[name]).expect("a page");
             assert!(page.to_uppercase().contains(title), "{name}: {page:.80}");
         }
+        for shell in Shell::ALL {
+            let script = asked(completion, &[shell.name()]).expect("a script");
+            let is_filled =
+                script.split('@').skip(1).all(|rest| !rest.starts_with(|c: char| c.is_ascii_uppercase()));
+            assert!(script.contains("complet") && is_filled, "{script}");
+        }
         let script = asked(completion, &["bash"]).expect("a script");
-        assert!(script.contains("complete") && !script.contains("@IPMI"), "{script}");
         for line in [
             "    access) actions='show' options='--resource --config --accounts --state -h --help' ;;",
             "    policy) actions='list explain' options='--all --format --file -h --help' ;;",
@@ -165,7 +186,7 @@ mod tests {
     #[test]
     fn what_there_is_not_is_named() {
         assert!(asked(man, &["winmgmt"]).expect_err("no page").contains("winmgmt"));
-        assert!(asked(completion, &["fish"]).expect_err("no script").contains("fish"));
+        assert!(asked(completion, &["tcsh"]).expect_err("no script").contains("tcsh"));
         assert!(asked(man, &["winrm", "winrs"]).is_err());
     }
 }

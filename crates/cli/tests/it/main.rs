@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod completion;
 mod configsddl;
 mod doctor;
 mod failure;

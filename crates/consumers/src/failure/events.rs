@@ -119,3 +119,35 @@ impl EventSource for NewFailures {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::{Bound, Failure};
+
+    #[tokio::test]
+    async fn whoever_asks_in_one_namespace_hears_nothing_of_the_subscriptions_of_another() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = FailureLog::of_state(folder.path());
+        let namespace = |text| Namespace::parse(text).expect("a namespace");
+        let schema = Schema::of(namespace("root/cimv2"));
+        let mut heard = NewFailures {
+            tail: Tail::of(&log.path).expect("there is a folder"),
+            class: schema.require("__EventDroppedEvent").expect("a class"),
+            namespace: namespace("root/cimv2"),
+            repository: Arc::new(Repository::in_memory()),
+            ready: VecDeque::new(),
+        };
+        for (place, consumer) in
+            [("root/subscription", "other"), ("root/cimv2/below", "other"), ("ROOT/CIMV2", "own")]
+        {
+            let consumer = format!("LogFileEventConsumer.Name=\"{consumer}\"");
+            let bound = Bound { namespace: namespace(place), events: namespace("root/cimv2"), consumer };
+            log.add(&bound, None, &Failure::Pace).expect("it is written");
+        }
+        let Ok(Happening::Event(event)) = heard.next().await else { panic!("no event") };
+        let mut told = String::new();
+        event.value("IntendedConsumer").expect("a consumer").write_text(&mut told);
+        assert_eq!(told, "LogFileEventConsumer.Name=\"own\"");
+    }
+}

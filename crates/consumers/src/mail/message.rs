@@ -1,5 +1,6 @@
 //! A mail as it is sent (RFC 5322), with what is not ASCII encoded (RFC 2045, RFC 2047).
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use base64::Engine as _;
@@ -36,6 +37,12 @@ pub(super) struct Field {
 /// The longest line without its end (RFC 5322 2.1.1), and the longest that it should be.
 const LONGEST_LINE: usize = 998;
 const LINE: usize = 76;
+
+/// What a head says once, and may be told otherwise.
+const AUTO_SUBMITTED: &str = "Auto-Submitted";
+
+/// How many mails were written.
+static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
 /// What has properties of its own, or is said here.
 const OWN: &[&str] = &[
@@ -81,7 +88,9 @@ impl Message {
             jiff::Timestamp::from_second(i64::try_from(since.as_secs()).unwrap_or(0)).unwrap_or_default();
         let date =
             jiff::fmt::rfc2822::to_string(&seconds.to_zoned(jiff::tz::TimeZone::UTC)).unwrap_or_default();
-        let id = format!("<{}.{}@{}>", since.as_nanos(), std::process::id(), self.host);
+        // Two may be written at the same moment.
+        let count = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let id = format!("<{}.{}.{count}@{}>", since.as_nanos(), std::process::id(), self.host);
         let mut mail = String::new();
         let mut line = |name: &str, value: &str| mail += &format!("{name}: {value}\r\n");
         line("Date", &date);
@@ -94,6 +103,10 @@ impl Message {
         }
         line("Subject", &unstructured(&self.subject, LINE - "Subject: ".len()));
         line("Message-ID", &id);
+        // Whoever answers mail by a program answers none that says this (RFC 3834 5).
+        if !self.fields.iter().any(|field| field.name.eq_ignore_ascii_case(AUTO_SUBMITTED)) {
+            line(AUTO_SUBMITTED, "auto-generated");
+        }
         for Field { name, value } in &self.fields {
             line(name, value);
         }
@@ -133,8 +146,9 @@ fn unstructured(text: &str, room: usize) -> String {
 
 /// A text as words of RFC 2047, each on a line of its own.
 pub(super) fn encoded(text: &str) -> String {
-    /// A word has 75 octets, of which twelve are around it.
-    const OCTETS: usize = 45;
+    /// Twelve octets are around a word, and a line with one has 76, also the first, which begins with the longest name
+    /// of those that have them, `Reply-To: ` (section 2).
+    const OCTETS: usize = 39;
     let mut words = vec![String::new()];
     for letter in text.chars() {
         if words.last().is_some_and(|word| word.len() + letter.len_utf8() > OCTETS) {
@@ -170,16 +184,22 @@ mod tests {
         }
     }
 
+    /// The mail, without the number in its identity.
     fn written(subject: &str, text: &str) -> String {
-        message(subject, text).write(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000))
+        let mail = message(subject, text).write(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+        let (before, id) = mail.split_once("\r\nMessage-ID: <").expect("an identity");
+        let (id, after) = id.split_once('>').expect("an identity");
+        let (id, host) = id.split_once('@').expect("two parts");
+        let id = id.rsplit_once('.').expect("a number").0;
+        format!("{before}\r\nMessage-ID: <{id}@{host}>{after}")
     }
 
     #[test]
     fn a_mail_of_ascii_is_written_as_it_is() {
         let expected = format!(
             "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\nFrom: telarch@node7\r\nTo: a@b,\r\n Bob\r\n <b@c>\r\n\
-             Subject: stopped\r\nMessage-ID: <1700000000000000000.{}@node7>\r\nX-Site: one\r\nMIME-Version: 1.0\r\n\
-             Content-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n.one\r\ntwo\r\n",
+             Subject: stopped\r\nMessage-ID: <1700000000000000000.{}@node7>\r\nAuto-Submitted: auto-generated\r\n\
+             X-Site: one\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n.one\r\ntwo\r\n",
             std::process::id()
         );
         assert_eq!(written("stopped", ".one\ntwo"), expected);
@@ -207,6 +227,7 @@ mod tests {
                 "To",
                 "Subject",
                 "Message-ID",
+                "Auto-Submitted",
                 "X-Site",
                 "MIME-Version",
                 "Content-Type",
@@ -215,8 +236,33 @@ mod tests {
             assert_eq!(names, expected.map(Some));
             assert!(mail.is_ascii() && !mail.replace("\r\n", "").contains(['\r', '\n', '\0']), "{mail:?}");
             assert!(mail.split("\r\n").all(|line| line.len() <= LONGEST_LINE));
+            assert!(head.split("\r\n").all(|line| line.len() <= LINE), "{head}");
             assert!(!mail.contains("secret") && body.ends_with("\r\n"));
         }
+    }
+
+    #[test]
+    fn lines_with_encoded_words_are_short() {
+        let name = "ä".repeat(200);
+        let mailbox = Mailbox::parse(&format!("{name} <a@b>")).expect("an address");
+        let message = Message {
+            from: mailbox.clone(),
+            reply_to: vec![mailbox.clone()],
+            to: vec![mailbox.clone(), mailbox],
+            ..message(&name, "")
+        };
+        let mail = message.write(SystemTime::UNIX_EPOCH);
+        assert!(mail.split("\r\n").all(|line| line.len() <= LINE), "{mail}");
+    }
+
+    #[test]
+    fn no_two_mails_have_the_same_identity_and_each_says_once_that_nobody_wrote_it() {
+        let fields = vec![Field::parse("auto-submitted: auto-notified").expect("a field")];
+        let message = Message { fields, ..message("x", "x") };
+        let [one, two] = [(); 2].map(|()| message.write(SystemTime::UNIX_EPOCH));
+        assert_ne!(one, two);
+        assert_eq!(one.to_ascii_lowercase().matches("auto-submitted").count(), 1, "{one}");
+        assert!(one.contains("auto-submitted: auto-notified\r\n"), "{one}");
     }
 
     #[test]

@@ -27,7 +27,8 @@ class Handler:
         mail = email.message_from_bytes(envelope.content, policy=email.policy.SMTP)
         say(sender=envelope.mail_from, recipients=envelope.rcpt_tos, text=mail.get_content(),
             defects=[str(defect) for part in [mail, *mail.values()] for defect in part.defects],
-            head={name.lower(): str(value) for name, value in mail.items()}, names=mail.keys())
+            lines=max(len(line) for line in envelope.content.split(b"\r\n")),
+            date=mail["date"].datetime.timestamp(), head={name.lower(): str(value) for name, value in mail.items()}, names=mail.keys())
         return "250 OK"
 
 async def serve():
@@ -103,12 +104,13 @@ async fn a_mail_is_sent_to_those_that_are_listed_whatever_the_event_says() {
     assert_eq!(mail["defects"], serde_json::json!([]), "{mail}");
     let head = |name: &str| text(&mail["head"][name]);
     assert_eq!(
-        ["from", "to", "cc", "reply-to", "x-site"].map(head),
+        ["from", "to", "cc", "reply-to", "auto-submitted", "x-site"].map(head),
         [
             "M\u{fc}ller <m@example.com>",
             "a@example.com, Bob B <b@example.com>",
             "c@example.com",
             "r@example.com",
+            "auto-generated",
             "one"
         ]
     );
@@ -117,6 +119,13 @@ async fn a_mail_is_sent_to_those_that_are_listed_whatever_the_event_says() {
         "{mail}"
     );
     assert_eq!(mail["head"]["bcc"], Value::Null);
+    let id = head("message-id");
+    assert!(id.starts_with('<') && id.ends_with('>') && id.matches('@').count() == 1, "{id}");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!(mail["date"].as_f64().is_some_and(|date| (now - 120.0..=now + 1.0).contains(&date)), "{mail}");
+    assert!(mail["lines"].as_u64().is_some_and(|longest| longest <= 76), "{mail}");
+    let names = mail["names"].as_array().unwrap();
+    assert_eq!(names.len(), mail["head"].as_object().unwrap().len(), "each field stands there once: {mail}");
     let body = text(&mail["text"]).replace("\r\n", "\n");
     assert!(
         body.starts_with("\u{f6}\n.\n.x") && body.ends_with("\nBcc: d@example.com\n\nQUIT\n"),

@@ -3,6 +3,7 @@
 
 mod access;
 mod account;
+mod completion;
 mod configuration;
 mod ipmi;
 mod ipmi_beside;

@@ -29,7 +29,7 @@ pub(super) async fn start(failure: Failure, plan: &Plan, streams: &mut Streams<'
         Some(Unit::Known { active: false, enabled }) => enabled,
         Some(Unit::NoSystemd) => {
             return Err(failure
-                .advise("there is no systemd here to start the service: start telarchd yourself")
+                .advise("there is no systemd here to start the service: start telarchd as root, and then do this again")
                 .into());
         }
         Some(Unit::NotInstalled) => {

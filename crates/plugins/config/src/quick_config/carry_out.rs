@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use config::{Draft, Listener, ListenerAddress, ListenerKey, Thumbprint, Transport};
+use config::{Draft, Groups, Listener, ListenerAddress, ListenerKey, Thumbprint, Transport};
 use quickconfig::{Noted, Outcome, Recorded, ServiceAfter, Wish};
 use sddl::Sid;
 use service::{Answer, Call, Certificate};
@@ -155,14 +155,29 @@ async fn fingerprints(plugin: &ConfigPlugin) -> Vec<String> {
 
 /// Windows changes a policy of local accounts here; on Linux groups say who comes in.
 fn who_may_connect(plugin: &ConfigPlugin) -> String {
-    let groups = &plugin.store.state().groups;
+    let principals = plugin.principals.as_deref();
+    told_of_groups(&plugin.store.state().groups, |group| {
+        principals.is_none_or(|principals| principals.sid_of(group).is_some())
+    })
+}
+
+fn told_of_groups(groups: &Groups, is_there: impl Fn(&str) -> bool) -> String {
     let all = |names: &[String]| names.join(", ");
-    format!(
+    let mut told = format!(
         "Members of the groups {} may do everything, those of {} may open shells; \
          winrm quickconfig -allowgroup:GROUP lets in others.",
         all(&groups.administrators),
         all(&groups.remote_management_users)
-    )
+    );
+    let named = groups.administrators.iter().chain(&groups.remote_management_users);
+    let missing: Vec<String> = named.filter(|group| !is_there(group)).cloned().collect();
+    if !missing.is_empty() {
+        told += &format!(
+            "\nThere is no group {} here yet: groupadd GROUP makes one, usermod -aG GROUP USER lets a user in.",
+            all(&missing)
+        );
+    }
+    told
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -270,5 +285,18 @@ async fn take_back_own(plugin: &ConfigPlugin, record: &Recorded, call: &Call) ->
             let machine = plugin.store.state().machine;
             plugin.change(call, move |draft| allow(draft, machine, sid, Right::Taken)).await
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_that_there_are_not_are_named() {
+        let told = |there: &[&str]| told_of_groups(&Groups::default(), |group| there.contains(&group));
+        assert!(!told(&["winrm-admins", "winrm-users"]).contains('\n'));
+        assert!(told(&["winrm-admins"]).contains("\nThere is no group winrm-users here yet: groupadd GROUP"));
+        assert!(told(&[]).contains("There is no group winrm-admins, winrm-users here yet"));
     }
 }

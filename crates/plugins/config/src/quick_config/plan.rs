@@ -233,14 +233,25 @@ fn firewall(
     listener: Option<&(Step, Need)>,
 ) -> Result<Vec<(Step, Need)>, Fault> {
     let kind = &survey.firewall.kind;
-    match (kind, &wanted.zone) {
-        (FirewallKind::Firewalld, _) | (_, None) => {}
-        (FirewallKind::Unseen(why), Some(_)) => return Err(wrong(why.replace("\n  ", "; "))),
-        (_, Some(_)) => {
+    match kind {
+        FirewallKind::Unseen(why) if wanted.zone.is_some() || !wanted.sources.is_empty() => {
+            return Err(wrong(why.replace("\n  ", "; ")));
+        }
+        // The listener would be there for everybody.
+        FirewallKind::None if !wanted.sources.is_empty() => {
+            return Err(wrong(
+                "addresses are named from where it may be asked, and no firewall here keeps others out: \
+                 start one, or leave -remoteaddress away and let in everybody"
+                    .to_owned(),
+            ));
+        }
+        FirewallKind::Firewalld => {}
+        _ if wanted.zone.is_some() => {
             return Err(wrong(
                 "a zone is named, and firewalld, which has zones, does not run here".to_owned(),
             ));
         }
+        _ => {}
     }
     if matches!(kind, FirewallKind::None | FirewallKind::Unseen(_)) {
         return Ok(Vec::new());

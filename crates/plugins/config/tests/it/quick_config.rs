@@ -216,6 +216,32 @@ async fn a_public_zone_is_a_fault_only_where_the_firewall_is_to_be_opened_and_no
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_ask_from_where_is_not_said_where_nothing_keeps_others_out() {
+    let sources = "<RemoteAddress>10.0.0.0/8</RemoteAddress>";
+    for (kind, is_refused) in [
+        (FirewallKind::None, true),
+        (FirewallKind::Unseen("only root sees that".to_owned()), true),
+        (FirewallKind::Firewalld, false),
+    ] {
+        let machine = Scripted::new(KNOWN, kind.clone(), Outcome::Done(String::new()));
+        let service = on(&machine, "").await;
+        for stage in ["Analyze", "EnableRemoting"] {
+            let steps = if stage == "Analyze" { "" } else { "<Step>Listener:HTTP</Step>" };
+            let answered = ask(&service.session(), stage, &format!("{sources}{steps}")).await;
+            let refused = answered.as_ref().err().and_then(Error::code);
+            if is_refused {
+                assert_eq!(refused, WRONG, "{stage} {kind:?}: {answered:?}");
+                assert!(service.listeners().is_empty(), "{kind:?}");
+            } else if stage == "Analyze" {
+                assert!(answered.is_ok(), "{answered:?}");
+            }
+        }
+        assert!(!is_refused || machine.done().is_empty());
+        service.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_policy_decides_is_told_as_its_and_not_changed() {
     let unit = Unit::Known { active: true, enabled: true };
     let machine = Scripted::new(unit, FirewallKind::None, Outcome::Done(String::new()));

@@ -1,4 +1,9 @@
 //! Tables of cron (crontab(5)), which say what is run when.
+//!
+//! Whatever cron runs is found in them: a line that looks strange is one all the same where cron takes it.
+
+use cim::Status;
+use wmi::ProviderError;
 
 use crate::Machine;
 
@@ -10,6 +15,8 @@ pub(super) struct Line {
     pub(super) owner: String,
     pub(super) command: String,
     pub(super) time: Time,
+    /// The line as it stands there.
+    pub(super) text: String,
 }
 
 /// When a line is run.
@@ -23,22 +30,64 @@ pub(super) struct Time {
     pub(super) days_of_week: Option<u32>,
 }
 
-/// All lines of all tables that this user may read.
-pub(super) fn lines(machine: &Machine) -> Vec<Line> {
-    let mut lines = table(machine, "etc/crontab", None);
-    for file in sorted(machine, "etc/cron.d") {
-        // Others are left out by cron itself, such as what package managers leave behind.
-        if file.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"_-".contains(&octet)) {
-            lines.extend(table(machine, &format!("etc/cron.d/{file}"), None));
-        }
-    }
-    for folder in ["var/spool/cron/crontabs", "var/spool/cron"] {
-        for user in sorted(machine, folder) {
-            lines.extend(table(machine, &format!("{folder}/{user}"), Some(&user)));
-        }
-    }
-    lines
+/// The lines of some tables, as far as this user may read them.
+#[derive(Default)]
+pub(super) struct Lines {
+    pub(super) found: Vec<Line>,
+    /// A table that is longer than [`LONGEST_TABLE`], whose last lines are therefore missing.
+    longer: Option<String>,
 }
+
+impl Lines {
+    /// Those of the machine's own tables, in an order that stays.
+    pub(super) fn of_system(machine: &Machine) -> Self {
+        let mut lines = Self::default();
+        lines.read(machine, "etc/crontab", None);
+        for file in sorted(machine, "etc/cron.d") {
+            // Others are left out by cron itself, such as what package managers leave behind.
+            if file.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"_-".contains(&octet)) {
+                lines.read(machine, &format!("etc/cron.d/{file}"), None);
+            }
+        }
+        lines
+    }
+
+    /// Those of the tables of users, in an order that stays.
+    pub(super) fn of_users(machine: &Machine) -> Self {
+        let mut lines = Self::default();
+        for folder in ["var/spool/cron/crontabs", "var/spool/cron"] {
+            for user in sorted(machine, folder) {
+                lines.read(machine, &format!("{folder}/{user}"), Some(&user));
+            }
+        }
+        lines
+    }
+
+    /// # Errors
+    /// If a table was too long to be read to its end: what it hides there somebody has to look for.
+    pub(super) fn are_all(&self) -> Result<(), ProviderError> {
+        let Some(table) = &self.longer else { return Ok(()) };
+        let limit = LONGEST_TABLE >> 20;
+        let message = format!(
+            "{table} is longer than {limit} MiB, and the jobs behind that are not listed\nlook what is in it"
+        );
+        Err(ProviderError::failed(Status::Failed, message))
+    }
+
+    /// Adds the lines of a table, whose owner stands in each line if it is not that of one user.
+    fn read(&mut self, machine: &Machine, path: &str, owner: Option<&str>) {
+        let octets = machine.octets_up_to(path, LONGEST_TABLE + 1).unwrap_or_default();
+        let file = format!("/{path}");
+        let text = String::from_utf8_lossy(&octets);
+        self.found.extend(text.split('\n').filter_map(|line| Line::parse(&file, owner, line)));
+        if u64::try_from(octets.len()).is_ok_and(|length| length > LONGEST_TABLE) {
+            self.longer.get_or_insert(file);
+        }
+    }
+}
+
+/// How much of a table is read, in octets: crontab(1) of Debian takes ten thousand lines, each as long as one likes.
+const LONGEST_TABLE: u64 = 16 << 20;
 
 fn sorted(machine: &Machine, folder: &str) -> Vec<String> {
     let names = machine.names(folder).unwrap_or_default();
@@ -47,42 +96,45 @@ fn sorted(machine: &Machine, folder: &str) -> Vec<String> {
     names
 }
 
-/// The lines of a table, whose owner stands in each line if it is not that of one user.
-fn table(machine: &Machine, path: &str, owner: Option<&str>) -> Vec<Line> {
-    let text = machine.text(path).unwrap_or_default();
-    let line = |line: &str| {
-        let line = line.trim();
-        if line.starts_with('#') {
-            return None;
-        }
-        let (time, rest) = Time::split(line)?;
+impl Line {
+    /// `None` for a line that runs nothing.
+    fn parse(file: &str, owner: Option<&str>, line: &str) -> Option<Self> {
+        let text = line.trim_matches(BLANKS);
+        let (time, rest) = Time::split(text)?;
         let (owner, command) = match owner {
             Some(owner) => (owner, rest),
-            None => rest.split_once(|letter: char| letter.is_ascii_whitespace())?,
+            None => rest.split_once(BLANKS)?,
         };
-        let (owner, command, file) = (owner.to_owned(), command.trim().to_owned(), format!("/{path}"));
-        (!command.is_empty()).then_some(Line { file, owner, command, time })
-    };
-    text.lines().filter_map(line).collect()
+        let [file, owner, command, text] =
+            [file, owner, command.trim_matches(BLANKS), text].map(str::to_owned);
+        (!command.is_empty()).then_some(Self { file, owner, command, time, text })
+    }
 }
 
+/// What separates words for cron; every other letter can be part of a command.
+const BLANKS: [char; 2] = [' ', '\t'];
+
 impl Time {
-    /// The time at the beginning of a line, and what follows; `None` for a line that sets a variable.
+    /// The time at the beginning of a line, and what follows; `None` for a line that sets a variable, or a comment.
     fn split(line: &str) -> Option<(Self, &str)> {
         if line.starts_with('@') {
-            let (word, rest) = line.split_once(|letter: char| letter.is_ascii_whitespace())?;
-            return Some((Self::named(word), rest.trim_start()));
+            let (word, rest) = line.split_once(BLANKS)?;
+            return Some((Self::named(word), rest.trim_start_matches(BLANKS)));
+        }
+        // What begins like a minute may be run even where an equals sign follows. Where cron is quiet about what it
+        // runs, a minus sign stands before it.
+        let line = line.strip_prefix('-').unwrap_or(line);
+        if !line.starts_with(|letter: char| letter.is_ascii_digit() || letter == '*' || letter == '~') {
+            return None;
         }
         let mut rest = line;
         let mut fields = [""; 5];
         for field in &mut fields {
-            let (first, after) = rest.split_once(|letter: char| letter.is_ascii_whitespace())?;
-            *field = first;
-            rest = after.trim_start();
-        }
-        let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || b"*,-/~".contains(&octet);
-        if !fields.iter().all(|field| field.bytes().all(is_letter)) {
-            return None;
+            let (first, after) = rest.split_once(BLANKS)?;
+            // Vixie's cron and its children take no notice of what stands behind a number.
+            let is_letter = |letter: char| letter.is_ascii_alphanumeric() || "*,-/~".contains(letter);
+            *field = first.split(|letter| !is_letter(letter)).next().unwrap_or_default();
+            rest = after.trim_start_matches(BLANKS);
         }
         let [minute, hour, day, _, weekday] = fields;
         let single = |field: &str, count: u32| field.parse::<u32>().ok().filter(|number| *number < count);
@@ -140,6 +192,9 @@ const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 mod tests {
     use super::*;
 
+    /// Each second day.
+    const BITS: Option<u32> = Some(0x5555_5555);
+
     #[test]
     fn times_are_read_as_cron_reads_them() {
         let time = |line| {
@@ -154,7 +209,12 @@ mod tests {
             ("0 0 1-31/10 * * x", Some((Some((0, 0)), Some(1 | 1 << 10 | 1 << 20 | 1 << 30), None, "x"))),
             ("@weekly x", Some((Some((0, 0)), None, Some(1 << 6), "x"))),
             ("@reboot x", Some((None, None, None, "x"))),
+            // Cron runs these as well.
+            ("0!x 5;y */2! *=b *\" \u{a0}", Some((Some((5, 0)), BITS, None, "\u{a0}"))),
+            ("0=\"x 5 * * * y", Some((Some((5, 0)), None, None, "y"))),
+            ("-0 5 * * *\ty", Some((Some((5, 0)), None, None, "y"))),
             ("PATH=/bin a b c d e", None),
+            ("# 0 5 * * * y", None),
             ("MAILTO=root", None),
             ("", None),
         ] {

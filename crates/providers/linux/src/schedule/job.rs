@@ -1,24 +1,25 @@
 //! `Win32_ScheduledJob`: lines of cron and timers of systemd.
 
+use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::sync::Arc;
 
 use cim::{DateTime, Instance, Status, Value};
-use wmi::{MethodCall, ProviderError, Scan, Target};
+use wmi::{Lookup, MethodCall, ProviderError, Scan, Target};
 
 use super::command;
-use super::cron::{self, Time};
-use crate::Machine;
+use super::cron::{self, Lines, Time};
 use crate::service::{Timer, of_bus, timers};
 use crate::table::{Fill, Push, Table, returned};
+use crate::{Machine, guid};
 
 /// What is run at certain times.
 pub(crate) struct ScheduledJob;
 
 /// A job, of cron or systemd.
 pub(crate) struct Job {
-    /// Made of whoever runs it and what it is, so that it stays the same when others come and go.
+    /// Made of where it stands and what it is, so that it stays the same when others come and go; see [`number`].
     number: u32,
     /// The file of its table, or the timer.
     name: String,
@@ -60,7 +61,13 @@ impl Table for ScheduledJob {
         &["ElapsedTime", "JobStatus", "Notify", "Priority", "Status", "UntilTime"];
 
     fn rows(&self, machine: &Arc<Machine>, _: &Scan, push: &mut Push<'_, Job>) -> Result<(), ProviderError> {
-        jobs(machine)?.into_iter().try_for_each(push)
+        let (jobs, all) = jobs(machine)?;
+        jobs.into_iter().try_for_each(push)?;
+        all
+    }
+
+    fn row(&self, machine: &Arc<Machine>, lookup: &Lookup<'_>) -> Result<Option<Job>, ProviderError> {
+        job(machine, lookup.keys)
     }
 
     fn invoke(&self, machine: &Arc<Machine>, call: &MethodCall<'_>) -> Result<Instance, ProviderError> {
@@ -70,10 +77,8 @@ impl Table for ScheduledJob {
                 Err(code) => returned(call, code),
             };
         };
-        let number = keys.first().and_then(Value::as_integer);
         let gone = || ProviderError::failed(Status::NotFound, "there is no such job");
-        let mut jobs = jobs(machine)?.into_iter();
-        let job = jobs.find(|job| Some(i128::from(job.number)) == number).ok_or_else(gone)?;
+        let job = job(machine, keys)?.ok_or_else(gone)?;
         let code = match is_ours(&job.name).then(|| std::fs::remove_file(machine.path(&job.name))) {
             None => NOT_SUPPORTED,
             Some(removed) => removed.map_or_else(|error| of_disk(&error), |()| DONE),
@@ -82,18 +87,45 @@ impl Table for ScheduledJob {
     }
 }
 
-fn jobs(machine: &Machine) -> Result<Vec<Job>, ProviderError> {
-    let mut jobs: Vec<Job> = cron::lines(machine).into_iter().map(Job::from).collect();
+/// The job of a number.
+fn job(machine: &Machine, keys: &[Value]) -> Result<Option<Job>, ProviderError> {
+    let number = keys.first().and_then(Value::as_integer);
+    Ok(jobs(machine)?.0.into_iter().find(|job| Some(i128::from(job.number)) == number))
+}
+
+/// All jobs, and whether these are all.
+fn jobs(machine: &Machine) -> Result<(Vec<Job>, Result<(), ProviderError>), ProviderError> {
+    let (system, users) = (Lines::of_system(machine), Lines::of_users(machine));
+    let all = system.are_all().and_then(|()| users.are_all());
+    let mut jobs: Vec<Job> = system.found.into_iter().map(Job::from).collect();
     jobs.extend(timers(machine).map_err(of_bus)?.into_iter().map(Job::from));
+    // Last, so that nothing that a user writes changes the number of what is not his.
+    jobs.extend(users.found.into_iter().map(Job::from));
+    number(&mut jobs);
     jobs.sort_by_key(|job| job.number);
-    // Of two lines that are the same, one is enough to know what is run.
-    jobs.dedup_by_key(|job| job.number);
-    Ok(jobs)
+    Ok((jobs, all))
+}
+
+/// Gives each job a number of its own. Where that of one is taken by an earlier one, because the lines are the same or
+/// because somebody has looked for such a line, it gets the next one that is free.
+fn number(jobs: &mut [Job]) {
+    // Behind each number that is taken, one that may be free; all before that are taken.
+    let mut taken: HashMap<u32, u32> = HashMap::with_capacity(jobs.len());
+    for job in jobs {
+        let first = job.number;
+        while let Some(next) = taken.get(&job.number) {
+            job.number = *next;
+        }
+        let next = job.number.wrapping_add(1);
+        taken.insert(job.number, next);
+        // So that a thousand lines that are the same are not a thousand times as many steps.
+        taken.insert(first, next);
+    }
 }
 
 impl From<cron::Line> for Job {
     fn from(line: cron::Line) -> Self {
-        let number = number_of(&[&line.file, &line.owner, &line.command, &format!("{:?}", line.time)]);
+        let number = number_of(&[&line.file, &line.text]);
         let command = if is_ours(&line.file) { command::read(&line.command) } else { line.command };
         Self {
             number,
@@ -152,7 +184,8 @@ fn create(machine: &Machine, input: &Instance) -> Result<u32, u32> {
     let of_month = days(input.value("DaysOfMonth"), 31, |day| day + 1)?;
     let command = command::written(command).ok_or(INVALID_PARAMETER)?;
     let line = format!("{minute} {hour} {of_month} * {of_week} root {command}\n");
-    let path = format!("{OURS}{:08x}", number_of(&[&line]));
+    // Another job never gets the same file.
+    let path = format!("{OURS}{}", guid::of(&[&line]).trim_matches(['{', '}']).to_ascii_lowercase());
     let write = || -> io::Result<()> {
         let mut file = tempfile::Builder::new()
             // Cron does not read files with a dot in their names.
@@ -165,8 +198,10 @@ fn create(machine: &Machine, input: &Instance) -> Result<u32, u32> {
         Ok(())
     };
     write().map_err(|error| of_disk(&error))?;
-    let made = cron::lines(machine).into_iter().find(|line| line.file == format!("/{path}"));
-    made.map(|line| Job::from(line).number).ok_or(UNKNOWN_FAILURE)
+    let mut jobs: Vec<Job> = Lines::of_system(machine).found.into_iter().map(Job::from).collect();
+    number(&mut jobs);
+    let made = jobs.into_iter().find(|job| job.name == format!("/{path}"));
+    made.map(|job| job.number).ok_or(UNKNOWN_FAILURE)
 }
 
 /// The days of a set of bits as cron lists them.
@@ -219,3 +254,30 @@ const ACCESS_DENIED: u32 = 2;
 const UNKNOWN_FAILURE: u32 = 8;
 const INVALID_PARAMETER: u32 = 21;
 const SERVICE_NOT_STARTED: u32 = 22;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(numbers: &[u32]) -> Vec<u32> {
+        let timer = |number: &u32| {
+            let timer = Timer { name: String::new(), starts: None, next: None };
+            Job { number: *number, ..Job::from(timer) }
+        };
+        let mut jobs: Vec<Job> = numbers.iter().map(timer).collect();
+        number(&mut jobs);
+        jobs.iter().map(|job| job.number).collect()
+    }
+
+    #[test]
+    fn jobs_that_have_the_same_number_get_others_and_the_first_keeps_its_own() {
+        assert_eq!(numbered(&[7, 9, 7, 8, 7, 9, 7]), [7, 9, 8, 10, 11, 12, 13]);
+        assert_eq!(numbered(&[u32::MAX, u32::MAX, 0]), [u32::MAX, 0, 1]);
+    }
+
+    #[test]
+    fn many_jobs_with_the_same_number_are_not_as_many_steps_each() {
+        let numbers = numbered(&vec![5; 300_000]);
+        assert_eq!(numbers.last(), Some(&300_004));
+    }
+}

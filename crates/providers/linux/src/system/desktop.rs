@@ -43,8 +43,8 @@ impl Choices {
         let home = user.home.trim_end_matches('/');
         // Whoever's home is the root of the machine, or none, has no desktop.
         let home = Some(home).filter(|home| !home.is_empty())?;
-        let octets = machine.octets_of_others(format!("{home}/.config/dconf/user"));
-        let gnome = octets.ok().and_then(|octets| Self::of_gnome(&Database::parse(octets)?));
+        let database = machine.file_of_others(format!("{home}/.config/dconf/user"));
+        let gnome = database.ok().and_then(|file| Self::of_gnome(&Database::open(file)?));
         let file = |name: &str| machine.text_of_others(format!("{home}/.config/{name}")).ok();
         let kde = || Self::of_kde(file("kscreenlockerrc").as_deref(), file("kdeglobals").as_deref());
         let name = format!("{}\\{}", machine.host_name(), user.name);
@@ -54,8 +54,8 @@ impl Choices {
     /// The keys of GNOME's schemas (gsettings(1)); `None` if none was ever changed.
     fn of_gnome(database: &Database) -> Option<Self> {
         let get = |key: &str| database.get(&format!("/org/gnome/desktop/{key}"));
-        let text = |key: &str| get(key).and_then(Setting::text);
-        let number = |key: &str| get(key).and_then(Setting::number);
+        let text = |key: &str| get(key).as_ref().and_then(Setting::text);
+        let number = |key: &str| get(key).as_ref().and_then(Setting::number);
         let timeout = number("session/idle-delay");
         let choices = Self {
             name: String::new(),
@@ -67,7 +67,7 @@ impl Choices {
             }),
             timeout,
             is_saved: timeout.map(|seconds| seconds > 0),
-            is_locked: get("screensaver/lock-enabled").and_then(Setting::boolean),
+            is_locked: get("screensaver/lock-enabled").as_ref().and_then(Setting::boolean),
             wallpaper: text("background/picture-uri").map(path_of),
             placement: text("background/picture-options"),
         };

@@ -5,13 +5,14 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cim::{DateTime, Status, Value};
+use cim::{DateTime, Namespace, Status, Value};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use telarch_linux::Machine;
+use wmi::Context;
 
 use crate::system::made_of;
 use crate::world::{in_world, run, sh};
-use crate::{call_on, rows_of, text};
+use crate::{call_on, engine, rows_of, text};
 
 async fn told(machine: &Arc<Machine>, class: &str, names: &[&str]) -> Vec<String> {
     let found = rows_of(machine, &format!("SELECT * FROM {class}")).await;
@@ -89,6 +90,59 @@ async fn jobs_of_cron_are_listed_made_and_deleted() {
     let (bare, _folder) = made_of(&[("etc/hostname", b"x")]);
     let made = call_on(&bare, "Win32_ScheduledJob", "Create", &wanted).await.unwrap();
     assert_eq!(text(&made, "ReturnValue"), "22", "there is no cron");
+}
+
+#[tokio::test]
+async fn no_line_hides_behind_another() {
+    // The first two of alice are the same for the function that makes numbers of lines.
+    let alice = "* * * * * true 122789\n* * * * * true 339192\n*/5 * * * * x\n*/7 * * * * x\n\
+                 @daily same\n@daily same\n0!x 5 * * * strange\n0=\" 5 * * * odd\n0 5 * * * \u{a0}\n";
+    let long = format!("#{}\n0 5 * * * far\n", "x".repeat(5 << 20));
+    let (machine, _folder) = made_of(&[
+        ("etc/crontab", b"0 5 * * * root whole\n"),
+        ("var/spool/cron/crontabs/alice", alice.as_bytes()),
+        ("var/spool/cron/crontabs/bob", long.as_bytes()),
+    ]);
+    let expected =
+        ["far", "odd", "same", "same", "strange", "true 122789", "true 339192", "whole", "x", "x", "\u{a0}"];
+    assert_eq!(told(&machine, "Win32_ScheduledJob", &["Command"]).await, expected);
+    let numbers = told(&machine, "Win32_ScheduledJob", &["JobId", "Command"]).await;
+    let mut found = Vec::new();
+    for line in &numbers {
+        let (number, command) = line.split_once('|').unwrap();
+        let query = format!("SELECT * FROM Win32_ScheduledJob WHERE JobId = {number}");
+        let [job] = rows_of(&machine, &query).await.try_into().unwrap();
+        assert_eq!((text(&job, "JobId"), text(&job, "Command")), (number.to_owned(), command.to_owned()));
+        found.push(number);
+    }
+    found.sort_unstable();
+    found.dedup();
+    assert_eq!(found.len(), expected.len());
+}
+
+#[tokio::test]
+async fn what_is_not_read_of_a_table_is_said() {
+    let long = format!("0 5 * * * near\n#{}\n0 5 * * * far\n", "x".repeat(16 << 20));
+    let (machine, _folder) = made_of(&[
+        ("etc/crontab", b"0 5 * * * root whole\n"),
+        ("var/spool/cron/crontabs/alice", long.as_bytes()),
+    ]);
+    let (context, query) = (Context::of_this_process("alice"), "SELECT * FROM Win32_ScheduledJob");
+    let mut rows = engine(&machine).query(&context, &Namespace::cimv2(), query).unwrap();
+    let mut commands = Vec::new();
+    let error = loop {
+        match rows.next().await.expect("an error at the end") {
+            Ok(row) => commands.push((text(&row, "Command"), text(&row, "JobId"))),
+            Err(error) => break error,
+        }
+    };
+    commands.sort_unstable();
+    let [(near, _), (whole, number)] = commands.as_slice() else { panic!("{commands:?}") };
+    assert_eq!((near.as_str(), whole.as_str()), ("near", "whole"));
+    assert!(error.to_string().contains("/var/spool/cron/crontabs/alice"), "{error}");
+    // Nobody keeps others from being asked for.
+    let query = format!("{query} WHERE JobId = {number}");
+    assert_eq!(rows_of(&machine, &query).await.len(), 1);
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ impl Hint {
         Kind::Connect,
         "no service of this machine listens",
         &[
-            "start that of the machine, as root: systemctl start telarchd.socket",
+            "start that of the machine, as root: systemctl start telarchd.socket, without systemd telarchd",
             "or one for this user alone: telarchd",
             "or say where the socket is: -socket:FILE",
             "or say which machine is meant: -remote:HOST",

@@ -1,55 +1,99 @@
 //! The database in which dconf(7) keeps what a user has chosen: a hash table of GVDB, written by GLib.
+//!
+//! Only what a key needs is read of it, so that it may be as large as it likes.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 
 /// A database.
-pub(super) struct Database(Vec<u8>);
+pub(super) struct Database {
+    file: File,
+    /// Where its buckets begin.
+    buckets: u64,
+    /// How many there are.
+    count: u32,
+    /// Where its items begin, and how many there are.
+    items: u64,
+    item_count: u32,
+}
 
 /// A value, with the type of GVariant behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Setting<'d>(&'d [u8]);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Setting(Vec<u8>);
+
+/// An item: a hash, the parent, where the name is and how long, the kind, and where the value is.
+struct Item([u8; ITEM]);
+
+const ITEM: usize = 24;
+
+/// How many items of one bucket are looked at: GLib has a bucket for each item.
+const MOST_IN_BUCKET: u32 = 1_000;
+
+/// The longest name and the longest value that are read, in octets.
+const LONGEST: u32 = 64 << 10;
 
 impl Database {
     /// `None` if it is none, or one of a machine that counts the other way round.
-    pub(super) fn parse(octets: Vec<u8>) -> Option<Self> {
-        let is_one = octets.starts_with(b"GVariant") && number(&octets, 8) == Some(0);
-        (is_one && cfg!(target_endian = "little")).then_some(Self(octets))
+    pub(super) fn open(file: File) -> Option<Self> {
+        let header = read::<24>(&file, 0)?;
+        let is_one = header.starts_with(b"GVariant") && number(&header, 8) == Some(0);
+        if !is_one || cfg!(target_endian = "big") {
+            return None;
+        }
+        let (begin, end) = (u64::from(number(&header, 16)?), u64::from(number(&header, 20)?));
+        let table = read::<8>(&file, begin)?;
+        // The upper bits of the first say how the filter is used, whose words are before the buckets.
+        let (words, count) = (number(&table, 0)? & 0x07FF_FFFF, number(&table, 4)?);
+        let buckets = begin + 8 + u64::from(words) * 4;
+        let items = buckets + u64::from(count) * 4;
+        let item_count = u32::try_from(end.checked_sub(items)? / 24).ok()?;
+        Some(Self { file, buckets, count, items, item_count })
     }
 
     /// What stands at a key, such as `/org/gnome/desktop/session/idle-delay`.
-    pub(super) fn get(&self, key: &str) -> Option<Setting<'_>> {
-        let items = self.items()?;
-        let found = items
-            .chunks_exact(ITEM)
-            .find(|item| item.get(14) == Some(&b'v') && self.is_named(items, item, key.as_bytes()))?;
-        self.between(number(found, 16)?, number(found, 20)?).map(Setting)
+    pub(super) fn get(&self, key: &str) -> Option<Setting> {
+        let hash = hash(key.as_bytes());
+        let bucket = hash.checked_rem(self.count)?;
+        let boundary = |bucket: u32| {
+            let octets = read::<4>(&self.file, self.buckets + u64::from(bucket) * 4)?;
+            Some(u32::from_le_bytes(octets))
+        };
+        let first = boundary(bucket)?;
+        let last = if bucket + 1 == self.count { self.item_count } else { boundary(bucket + 1)? };
+        let items = (first..last.min(first.saturating_add(MOST_IN_BUCKET))).map_while(|at| self.item(at));
+        let is_it = |item: &Item| {
+            item.number(0) == Some(hash)
+                && item.0.get(14) == Some(&b'v')
+                && self.is_named(item, key.as_bytes())
+        };
+        let found = items.into_iter().find(is_it)?;
+        self.between(found.number(16)?, found.number(20)?).map(Setting)
     }
 
-    /// The items of the table, behind the words of its filter and its buckets.
-    fn items(&self) -> Option<&[u8]> {
-        let table = self.between(number(&self.0, 16)?, number(&self.0, 20)?)?;
-        // The upper bits of the first say how the filter is used.
-        let (words, buckets) = (number(table, 0)? & 0x07FF_FFFF, number(table, 4)?);
-        let before = words.checked_add(buckets)?.checked_mul(4)?.checked_add(8)?;
-        table.get(usize::try_from(before).ok()?..)
+    fn item(&self, at: u32) -> Option<Item> {
+        (at < self.item_count).then_some(())?;
+        read(&self.file, self.items + u64::from(at) * 24).map(Item)
     }
 
     /// Whether an item has a name, whose parts stand each with an item of its own that has the next one as its parent.
-    fn is_named(&self, items: &[u8], item: &[u8], name: &[u8]) -> bool {
-        let (mut item, mut rest) = (item, name);
+    fn is_named(&self, item: &Item, name: &[u8]) -> bool {
+        let (mut item, mut rest) = (Item(item.0), name);
         // No name has more parts; a circle of parents would have no end.
         for _ in 0..64 {
             let part = || {
-                let begin = number(item, 8)?;
+                let begin = item.number(8)?;
                 let length =
-                    item.get(12..14)?.first_chunk::<2>().map(|octets| u16::from_le_bytes(*octets))?;
+                    item.0.get(12..14)?.first_chunk::<2>().map(|octets| u16::from_le_bytes(*octets))?;
                 self.between(begin, begin.checked_add(length.into())?)
             };
-            let Some(before) = part().and_then(|part| rest.strip_suffix(part)) else { return false };
+            let Some(before) = part().and_then(|part| rest.strip_suffix(part.as_slice())) else {
+                return false;
+            };
             rest = before;
-            match number(item, 4) {
+            match item.number(4) {
                 Some(u32::MAX) => return rest.is_empty(),
                 Some(parent) => {
-                    let parent = usize::try_from(parent).ok().and_then(|at| items.chunks_exact(ITEM).nth(at));
-                    let Some(parent) = parent else { return false };
+                    let Some(parent) = self.item(parent) else { return false };
                     item = parent;
                 }
                 None => return false,
@@ -58,30 +102,48 @@ impl Database {
         false
     }
 
-    fn between(&self, begin: u32, end: u32) -> Option<&[u8]> {
-        self.0.get(usize::try_from(begin).ok()?..usize::try_from(end).ok()?)
+    fn between(&self, begin: u32, end: u32) -> Option<Vec<u8>> {
+        let length = end.checked_sub(begin).filter(|length| *length <= LONGEST)?;
+        let mut octets = vec![0; usize::try_from(length).ok()?];
+        self.file.read_exact_at(&mut octets, begin.into()).ok()?;
+        Some(octets)
     }
 }
 
-/// How long an item is: a hash, the parent, where the name is and how long, the kind, and where the value is.
-const ITEM: usize = 24;
+impl Item {
+    fn number(&self, at: usize) -> Option<u32> {
+        number(&self.0, at)
+    }
+}
+
+fn read<const LENGTH: usize>(file: &File, at: u64) -> Option<[u8; LENGTH]> {
+    let mut octets = [0; LENGTH];
+    file.read_exact_at(&mut octets, at).ok()?;
+    Some(octets)
+}
 
 fn number(octets: &[u8], at: usize) -> Option<u32> {
     octets.get(at..)?.first_chunk::<4>().map(|octets| u32::from_le_bytes(*octets))
 }
 
-impl Setting<'_> {
+/// The hash of a name, whose octets have signs (`djb_hash` of GLib's gvdb).
+fn hash(name: &[u8]) -> u32 {
+    name.iter()
+        .fold(5381, |hash: u32, octet| hash.wrapping_mul(33).wrapping_add_signed(octet.cast_signed().into()))
+}
+
+impl Setting {
     /// The octets of a value of a type.
     fn of(&self, kind: &[u8]) -> Option<&[u8]> {
         self.0.strip_suffix(kind)?.strip_suffix(&[0])
     }
 
-    pub(super) fn text(self) -> Option<String> {
+    pub(super) fn text(&self) -> Option<String> {
         let text = self.of(b"s")?.strip_suffix(&[0])?;
         String::from_utf8(text.to_vec()).ok()
     }
 
-    pub(super) fn boolean(self) -> Option<bool> {
+    pub(super) fn boolean(&self) -> Option<bool> {
         match self.of(b"b")? {
             [octet] => Some(*octet != 0),
             _ => None,
@@ -89,7 +151,7 @@ impl Setting<'_> {
     }
 
     /// A number that is not negative, with or without a sign.
-    pub(super) fn number(self) -> Option<u32> {
+    pub(super) fn number(&self) -> Option<u32> {
         let octets = self.of(b"u").or_else(|| self.of(b"i"))?;
         number(octets, 0).filter(|number| octets.len() == 4 && *number <= i32::MAX.unsigned_abs())
     }
@@ -97,6 +159,8 @@ impl Setting<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     /// A database with one key, as `dconf compile` lays it out.
@@ -105,17 +169,38 @@ mod tests {
         let place = |at: usize| u32::try_from(at).expect("it is small").to_le_bytes();
         let mut octets = [b"GVariant".as_slice(), &[0; 8], &place(24), &place(begin)].concat();
         octets.extend([place(0), place(1), place(0)].concat());
-        octets.extend([[0; 4], [0xFF; 4], place(begin)].concat());
+        octets.extend([hash(name).to_le_bytes(), [0xFF; 4], place(begin)].concat());
         octets.extend(u16::try_from(name.len()).expect("it is short").to_le_bytes());
         octets.extend(*b"v\0");
         octets.extend([place(begin + name.len()), place(begin + name.len() + value.len())].concat());
         [octets.as_slice(), name, value].concat()
     }
 
+    fn open(octets: &[u8]) -> Option<Database> {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(octets).expect("it is written");
+        Database::open(file)
+    }
+
+    #[test]
+    fn a_database_may_be_as_large_as_it_likes() {
+        let far = 32 << 20;
+        let mut octets = database(b"/a", b"");
+        let place = |at: u32| at.to_le_bytes();
+        // The value of the one item.
+        octets.splice(24 + 8 + 4 + 16..24 + 8 + 4 + 24, [place(far), place(far + 4)].concat());
+        octets.resize(32 << 20, 0);
+        octets.extend(*b"x\0\0s");
+        assert_eq!(open(&octets).and_then(|database| database.get("/a")?.text()).as_deref(), Some("x"));
+        // One that says it is all there is, is not read.
+        octets.splice(24 + 8 + 4 + 16..24 + 8 + 4 + 20, place(0));
+        assert_eq!(open(&octets).and_then(|database| database.get("/a")), None);
+    }
+
     #[test]
     fn values_are_read_by_their_types() {
         let get = |value: &[u8]| {
-            let database = Database::parse(database(b"/a", value)).expect("it is one");
+            let database = open(&database(b"/a", value)).expect("it is one");
             let setting = database.get("/a").expect("it is there");
             assert!(
                 database.get("/b").is_none() && database.get("a").is_none() && database.get("x/a").is_none()
@@ -138,10 +223,9 @@ mod tests {
                 let mut wrong = whole.clone();
                 wrong.splice(at..=at, [octet]);
                 // It is read or not, without a panic and with an end.
-                let _ = Database::parse(wrong).and_then(|database| database.get("/a")?.text());
+                let _ = open(&wrong).and_then(|database| database.get("/a")?.text());
             }
-            let _ = Database::parse(whole.iter().take(at).copied().collect())
-                .and_then(|database| database.get("/a")?.text());
+            let _ = whole.get(..at).and_then(open).and_then(|database| database.get("/a")?.text());
         }
     }
 }
