@@ -102,6 +102,8 @@ const fn count() -> usize {
     count
 }
 
+// The compiler runs this and what it calls: an index that does not fit is an error of the build.
+#[allow(clippy::indexing_slicing)]
 const fn rows() -> [Row; count()] {
     let mut rows = [Row { key: (0, 0, 0), text: (0, 0), severity: Severity::Ok }; count()];
     let (mut at, mut place) = (0, 0);
@@ -120,10 +122,14 @@ const fn rows() -> [Row; count()] {
 }
 
 /// `TABLE<tab>0xCODE<tab>OFFSET<tab>TEXT<tab>SEVERITY`, where the offset is decimal or nothing.
+#[allow(clippy::indexing_slicing)]
 const fn row(table: u8, begin: usize) -> Row {
     let octets = TEXT.as_bytes();
     let mut at = end(begin, b'\t') + 1;
-    assert!(octets[at] == b'0' && octets[at + 1] == b'x' && octets[at + 4] == b'\t', "a code is 0x and two digits");
+    assert!(
+        octets[at] == b'0' && octets[at + 1] == b'x' && octets[at + 4] == b'\t',
+        "a code is 0x and two digits"
+    );
     let code = digit(octets[at + 2]) << 4 | digit(octets[at + 3]);
     at += 5;
     let mut offset = 0;
@@ -146,6 +152,7 @@ const fn row(table: u8, begin: usize) -> Row {
 }
 
 /// Which table a line is of.
+#[allow(clippy::indexing_slicing)]
 const fn table(line: usize) -> Option<u8> {
     match TEXT.as_bytes()[line] {
         b't' => Some(TYPE),
@@ -157,6 +164,7 @@ const fn table(line: usize) -> Option<u8> {
 }
 
 /// Where this stands next.
+#[allow(clippy::indexing_slicing)]
 const fn end(mut at: usize, what: u8) -> usize {
     while TEXT.as_bytes()[at] != what {
         at += 1;
