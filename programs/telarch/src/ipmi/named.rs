@@ -80,8 +80,7 @@ impl Titles {
 /// All sensors that records describe.
 pub(super) fn of_records(records: &[Record]) -> impl Iterator<Item = &Arc<Sensor>> {
     records.iter().flat_map(|record| match &record.body {
-        Body::Sensors(sensors) => sensors.as_slice(),
-        Body::EventOnly(sensor) => std::slice::from_ref(sensor),
+        Body::Sensors(sensors) | Body::EventOnly(sensors) => sensors.as_slice(),
         _ => &[],
     })
 }
