@@ -68,11 +68,22 @@ pub fn parse(text: &str) -> Result<Vec<String>, HostListError> {
             }
         }
     }
-    let mut known = HashSet::new();
-    if let Some(host) = hosts.iter().find(|host| !known.insert(host.to_ascii_lowercase())) {
-        return Err(HostListError::Twice { host: host.clone() });
-    }
+    each_once(hosts.iter().cloned())?;
     if hosts.is_empty() { Err(HostListError::Empty) } else { Ok(hosts) }
+}
+
+/// Whether each is named once: who is named twice would be told twice to do the same.
+///
+/// # Errors
+/// When one is there again, however it is written.
+pub fn each_once(hosts: impl IntoIterator<Item = String>) -> Result<(), HostListError> {
+    let mut known = HashSet::new();
+    for host in hosts {
+        if !known.insert(host.to_ascii_lowercase()) {
+            return Err(HostListError::Twice { host });
+        }
+    }
+    Ok(())
 }
 
 fn gather(text: &str, hosts: &mut Vec<String>) -> Result<(), HostListError> {

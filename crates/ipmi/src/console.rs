@@ -27,7 +27,8 @@ impl Connection {
     /// Opens the serial console of the machine.
     ///
     /// # Errors
-    /// When the controller does not answer, or somebody has it already.
+    /// When the controller does not answer, or somebody has it already. Nobody knows then whose the console is: close
+    /// the session, which gives back what is its own (IPMI 2.0, 24.2).
     pub async fn console(&self) -> Result<Console, IpmiError> {
         let protection = match self.suite() {
             Some(suite) if !suite.is_in_clear() => Protection::Full,
@@ -41,6 +42,11 @@ impl Connection {
                     Some(reason) => IpmiError::Refused { reason, code },
                     None => IpmiError::Completion(CompletionCode(code)),
                 });
+            }
+            // It is ours, and of no use.
+            Err(error @ IpmiError::Proto(_)) if !error.is_silence() => {
+                let _ = self.deactivate_console().await;
+                return Err(error);
             }
             other => other?,
         };

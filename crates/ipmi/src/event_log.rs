@@ -14,7 +14,7 @@ use crate::{Connection, IpmiError};
 pub struct LogPosition {
     info: Option<SelInfo>,
     /// The last record that was read, with its number.
-    last: Option<(u16, [u8; 16])>,
+    last: Option<(u16, Vec<u8>)>,
 }
 
 /// What is new in a log.
@@ -45,10 +45,10 @@ impl Connection {
         if position.info == Some(info) {
             return Ok(NewEvents { records: Vec::new(), begins_anew: false });
         }
-        let (mut last, mut next) = match position.last {
-            Some((id, record)) => match self.entry(id).await? {
+        let (mut last, mut next) = match &position.last {
+            Some((id, record)) => match self.entry(*id).await? {
                 // Numbers are used again, so the record itself decides.
-                Some((after, same)) if same == record => (position.last, after),
+                Some((after, same)) if same == *record => (position.last.clone(), after),
                 _ => (None, FIRST),
             },
             None => (None, FIRST),
@@ -63,7 +63,7 @@ impl Connection {
         let mut met = HashSet::new();
         while next != LAST && records.len() < most && met.insert(next) {
             let Some((after, octets)) = self.entry(next).await? else { break };
-            let record = SelRecord::decode(&octets)?;
+            let record = SelRecord::read(next, &octets);
             // The first is asked for by a number that is not its own.
             last = Some((record.id, octets));
             met.insert(record.id);
@@ -75,7 +75,7 @@ impl Connection {
     }
 
     /// The next record's number, and this one; none if it is not there.
-    async fn entry(&self, id: u16) -> Result<Option<(u16, [u8; 16])>, IpmiError> {
+    async fn entry(&self, id: u16) -> Result<Option<(u16, Vec<u8>)>, IpmiError> {
         match self.run(&GetSelEntry(id)).await {
             Err(IpmiError::Completion(CompletionCode::NOT_PRESENT)) => Ok(None),
             other => other.map(Some),

@@ -171,8 +171,7 @@ Actions:
                         empty key takes it away
   sessions              who has a session
   scan                  which of the addresses have a controller, and what it lets people sign in with; nobody signs in.
-                        As text each is printed as soon as those before it are done. One that does not answer is no
-                        failure, a name that nobody knows is
+                        One that does not answer is no failure, a name that nobody knows is
   audit                 what is dangerous: cipher suite 0, users without names, passwords as delivered, weak algorithms,
                         hashes for everybody, old firmware; and what to do. With -U it looks inside, too. A wrong
                         password is tried once for each of a few names
@@ -213,7 +212,9 @@ Options:
   --state DIRECTORY     where the service keeps what telarch ipmi host has been told, if that is not the usual directory
   --limit SECONDS       how long to wait for an answer; 10 if left away, for scan 2
   --parallel COUNT      how many controllers to ask at the same time; 64 if left away, for scan 256
-  --format FORMAT       text, table, json or csv; and prometheus for sensors and power status or watts
+  --format FORMAT       text, table, json or csv; and prometheus for sensors and power status or watts. Text and json
+                        are in the order of the controllers, and each is printed as soon as those before it are done;
+                        the others are printed at the end, and so is who did not answer
   --utc                 dates of the event log in UTC, if the controller knows how far it is from that
   --every SECONDS       how often sel follow, watch and export look; 5, 2 and 30 if left away
   --listen ADDRESS:PORT where export is reached; everybody who can reach it reads it

@@ -49,6 +49,10 @@ pub struct Board {
     pub reservation: u16,
     /// What else can be set.
     pub configuration: Configuration,
+    /// What the console is when somebody activates it; none if there is no console.
+    pub console: Option<Vec<u8>>,
+    /// Whether somebody has it.
+    pub console_is_active: bool,
     /// After how many commands it starts again, and knows no session any more.
     pub starts_again_after: Option<u64>,
     /// After how many commands nobody hears from it any more.
@@ -77,6 +81,8 @@ impl Default for Board {
             lose_reservations: 0,
             reservation: 0,
             configuration: Configuration::default(),
+            console: None,
+            console_is_active: false,
             starts_again_after: None,
             silent_after: None,
         }
@@ -156,6 +162,19 @@ impl Board {
             (0x06, 0x01, _) => {
                 let revision = if self.device_records.is_empty() { 0x03 } else { 0x83 };
                 Ok(vec![0x23, revision, 9, 8, 2, 0x9f, 0x91, 0x12, 0, 2, 0x0f, 0, 0, 0, 0])
+            }
+            (0x06, 0x48, [1, ..]) if self.console_is_active => Err(0x80),
+            (0x06, 0x48, [1, ..]) => {
+                let console = self.console.clone().ok_or(0x81)?;
+                self.console_is_active = true;
+                Ok(console)
+            }
+            (0x06, 0x49, [1, ..]) => {
+                if std::mem::take(&mut self.console_is_active) {
+                    Ok(Vec::new())
+                } else {
+                    Err(0x80)
+                }
             }
             (0x06, 0x04, _) => Ok(self.configuration.self_test.to_vec()),
             (0x0a, 0x10, [0, ..]) => {

@@ -194,7 +194,7 @@ impl Member {
                     *responder = Responder::new(self.settings.clone(), [0x5a; 32]);
                 }
                 // What means nothing is not answered.
-                let _ = responder.receive(datagram, board, now, answers);
+                let _ = responder.receive(datagram, console.ip(), board, now, answers);
             }
         }
     }

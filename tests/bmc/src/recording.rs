@@ -1,6 +1,7 @@
 //! A scan of one controller whose records are known already, in memory: what it costs without any network, and what
 //! goes over one.
 
+use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use ipmi_proto::responder::Responder;
@@ -128,7 +129,9 @@ impl Controller {
 
     fn answer(&mut self, asked: &Frames, answers: &mut Frames, now: Instant) {
         for frame in asked.iter() {
-            self.responder.receive(frame, &mut self.board, now, answers).expect("an answer");
+            let taken =
+                self.responder.receive(frame, Ipv4Addr::LOCALHOST.into(), &mut self.board, now, answers);
+            taken.expect("an answer");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What must hold for any octets at all; fuzz targets and the corpus test call these.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use crate::capabilities::{self, Detail, GetAuthenticationCapabilities, GetCipherSuites};
@@ -100,21 +101,23 @@ pub fn responder(octets: &[u8], now: Instant) {
         password: Password::new(b"not in any corpus").expect("a password"),
         limit: Privilege::Administrator,
     };
-    let most = 4;
-    let mut settings = Settings::new([9; 16]).account(account).most_sessions(most);
+    let mut settings = Settings::new([9; 16]).account(account).most_sessions(4);
     settings = settings.lan15(vec![AuthenticationType::Md5, AuthenticationType::Md2]);
     let mut responder = Responder::new(settings, [7; 32]);
     for datagram in octets.split(|octet| *octet == 0xfe).take(64) {
         let mut answers = Frames::new();
-        let taken = responder.receive(datagram, &mut Untouched, now, &mut answers);
+        let taken = responder.receive(datagram, HERE, &mut Untouched, now, &mut answers);
         assert!(answers.len() <= 3 && answers.iter().all(|answer| answer.len() < 256), "{answers:?}");
         assert!(taken.is_ok() || answers.is_empty(), "what was dropped is answered");
-        assert!(responder.sessions() <= most, "{} sessions", responder.sessions());
+        // Nobody has signed in: these are logins.
+        assert!(responder.sessions() <= 64, "{} logins", responder.sessions());
     }
     let later = now + Duration::from_secs(6);
-    let _ = responder.receive(&crate::lan15::in_clear(&[]), &mut Untouched, later, &mut Frames::new());
+    let _ = responder.receive(&crate::lan15::in_clear(&[]), HERE, &mut Untouched, later, &mut Frames::new());
     assert_eq!(responder.sessions(), 0, "a login that nobody finishes is kept");
 }
+
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Whatever a controller answers once somebody has signed in, the console is told that and nothing else; an answer of
 /// which one bit was changed on its way is none.
@@ -162,7 +165,7 @@ pub fn answers(octets: &[u8], now: Instant) {
         while told.is_none() {
             while let Some(datagram) = session.transmit(time) {
                 let mut answers = Frames::new();
-                let taken = responder.receive(&datagram, &mut device, time, &mut answers);
+                let taken = responder.receive(&datagram, HERE, &mut device, time, &mut answers);
                 taken.expect("the console sends what can be read");
                 for answer in answers.iter() {
                     let mut changed = answer.to_vec();

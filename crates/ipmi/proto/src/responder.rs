@@ -3,6 +3,7 @@
 //! For simulated controllers, and for whatever wants to look like one. What is asked inside of a session is answered
 //! by a [`Device`]; who may sign in, and how, is in [`Settings`].
 
+mod admission;
 mod call;
 mod established;
 mod lan15_login;
@@ -11,10 +12,12 @@ mod required;
 mod settings;
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use zeroize::Zeroize as _;
 
+use self::admission::Source;
 use self::established::Established;
 use self::lan15_login::Challenged15;
 use self::login::{Challenged, Opened};
@@ -84,7 +87,7 @@ impl fmt::Debug for Asked<'_> {
 pub struct Responder {
     settings: Settings,
     entropy: Entropy,
-    /// At most as many as the settings allow.
+    /// At most as many sessions as the settings allow, and so many logins as are admitted.
     slots: Vec<Slot>,
     room: Room,
 }
@@ -105,6 +108,8 @@ struct Room {
 struct Slot {
     /// What the console sends in its packets.
     id: u32,
+    /// Who has begun it.
+    from: Source,
     /// When the session proved last that it is there; of a login, when it began.
     heard_at: Instant,
     state: State,
@@ -131,7 +136,7 @@ impl Responder {
         self.slots.len()
     }
 
-    /// Takes a datagram from a console, and adds to the answers what is to be sent back to it: a bridged command has
+    /// Takes a datagram that has come from a console at this address, and adds to the answers what is to be sent back to it: a bridged command has
     /// two or three.
     ///
     /// # Errors
@@ -139,10 +144,12 @@ impl Responder {
     pub fn receive<D: Device + ?Sized>(
         &mut self,
         datagram: &[u8],
+        from: IpAddr,
         device: &mut D,
         now: Instant,
         answers: &mut Frames,
     ) -> Result<(), ProtoError> {
+        let from = Source::new(from);
         let body = match unwrap_frame(datagram)? {
             (Class::Asf, body) => {
                 answers.push(&rmcp::answer_ping(body)?);
@@ -153,9 +160,9 @@ impl Responder {
         self.slots.retain(|slot| now < slot.ends_at());
         let frame = Frame::inside(body)?;
         match (frame.session_id(), &frame) {
-            (0, Frame::RmcpPlus(packet)) => self.outside(packet, now, answers),
+            (0, Frame::RmcpPlus(packet)) => self.outside(packet, (from, now), answers),
             (0, Frame::Lan15(packet)) => {
-                let answer = self.message_outside(packet.in_clear()?, now)?;
+                let answer = self.message_outside(packet.in_clear()?, (from, now))?;
                 answers.push(&lan15::in_clear(&answer));
                 Ok(())
             }
@@ -164,16 +171,23 @@ impl Responder {
     }
 
     /// What belongs to no session: the steps of a login, and what everybody may ask.
-    fn outside(&mut self, packet: &Packet<'_>, now: Instant, answers: &mut Frames) -> Result<(), ProtoError> {
+    fn outside(
+        &mut self,
+        packet: &Packet<'_>,
+        (from, now): (Source, Instant),
+        answers: &mut Frames,
+    ) -> Result<(), ProtoError> {
         let content = packet.in_clear()?;
         let (payload, answer) = match packet.payload {
-            Payload::OpenSessionRequest => (Payload::OpenSessionResponse, self.open_session(content, now)?),
+            Payload::OpenSessionRequest => {
+                (Payload::OpenSessionResponse, self.open_session(content, (from, now))?)
+            }
             Payload::Rakp1 => (Payload::Rakp2, self.rakp1(content)?),
             Payload::Rakp3 => match self.rakp3(content, now)? {
                 Some(answer) => (Payload::Rakp4, answer),
                 None => return Ok(()),
             },
-            Payload::Ipmi => (Payload::Ipmi, self.message_outside(content, now)?),
+            Payload::Ipmi => (Payload::Ipmi, self.message_outside(content, (from, now))?),
             other => {
                 return Err(ProtoError::Unexpected {
                     what: "the type of a payload outside of a session",
@@ -186,9 +200,9 @@ impl Responder {
     }
 
     /// The answer to a message outside of a session.
-    fn message_outside(&mut self, message: &[u8], now: Instant) -> Result<Vec<u8>, ProtoError> {
+    fn message_outside(&mut self, message: &[u8], from: (Source, Instant)) -> Result<Vec<u8>, ProtoError> {
         let call = Call::decode(message)?;
-        let Response { code, data } = self.answer_outside(&call, now)?;
+        let Response { code, data } = self.answer_outside(&call, from)?;
         let mut answer = Vec::new();
         call.answered(code, &data, &mut answer);
         Ok(answer)
@@ -202,15 +216,15 @@ impl Responder {
         now: Instant,
         answers: &mut Frames,
     ) -> Result<(), ProtoError> {
-        let active = self.established();
+        let (active, is_full) = (self.established(), self.is_full());
         let Self { settings, entropy, slots, room } = self;
         let Room { plain: Scratch(plain), data: Scratch(data), said } = room;
         let place = slots.iter().position(|slot| slot.id == id).ok_or(ProtoError::Unauthentic)?;
         let Some(slot) = slots.get_mut(place) else { return Err(ProtoError::Unauthentic) };
         if let State::Challenged15(challenged) = &slot.state {
             let Frame::Lan15(packet) = frame else { return Err(ProtoError::Unauthentic) };
-            if let Some(session) = challenged.activate(packet, entropy, answers)? {
-                *slot = Slot { id, heard_at: now, state: State::Established(Box::new(session)) };
+            if let Some(session) = challenged.activate(packet, is_full, entropy, answers)? {
+                (slot.heard_at, slot.state) = (now, State::Established(Box::new(session)));
             }
             return Ok(());
         }
@@ -238,15 +252,9 @@ impl Responder {
         self.slots.iter().filter(|slot| matches!(slot.state, State::Established(_))).count()
     }
 
-    /// A place for a new session; none if all are taken.
-    fn free_id(&mut self) -> Option<u32> {
-        if self.slots.len() >= self.settings.most_sessions {
-            return None;
-        }
-        let entropy = &mut self.entropy;
-        std::iter::repeat_with(|| entropy.number())
-            .take(MOST_DRAWS)
-            .find(|id| self.slots.iter().all(|slot| slot.id != *id))
+    /// Whether no session is free.
+    fn is_full(&self) -> bool {
+        self.established() >= self.settings.most_sessions
     }
 
     fn slot(&mut self, id: u32) -> Result<&mut Slot, ProtoError> {
@@ -266,7 +274,5 @@ impl Slot {
 
 /// How long a session may be silent (IPMI 2.0, 6.12.15).
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
-/// How long a login may take, so that those that are never finished take no slots from others.
+/// How long a login may take.
 const LOGIN_LIMIT: Duration = Duration::from_secs(5);
-/// Two numbers of four octets are hardly ever the same.
-const MOST_DRAWS: usize = 4;

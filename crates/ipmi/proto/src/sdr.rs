@@ -29,8 +29,8 @@ pub struct Record {
 pub enum Body {
     /// A sensor that can be read, or several that differ in their numbers only.
     Sensors(Vec<Arc<Sensor>>),
-    /// A sensor that only sends events; it cannot be read.
-    EventOnly(Arc<Sensor>),
+    /// A sensor that only sends events and cannot be read, or several that differ in their numbers only.
+    EventOnly(Vec<Arc<Sensor>>),
     /// A device with an inventory.
     Fru {
         /// Its number on the controller; none if it is behind another bus.
@@ -264,7 +264,7 @@ impl Record {
         let body = match kind {
             0x01 => Body::Sensors(vec![Arc::new(full(octets)?)]),
             0x02 => Body::Sensors(compact(octets)?.into_iter().map(Arc::new).collect()),
-            0x03 => Body::EventOnly(Arc::new(event_only(octets)?)),
+            0x03 => Body::EventOnly(event_only(octets)?.into_iter().map(Arc::new).collect()),
             0x11 => fru(octets)?,
             0x12 => controller(octets)?,
             _ => Body::Other { kind, octets: body.to_vec() },
@@ -324,12 +324,13 @@ fn compact(octets: Octets<'_>) -> Result<Vec<Sensor>, ProtoError> {
     shared(&sensor, sharing, modifier)
 }
 
-/// Event-only Record (IPMI 2.0, table 43-3).
-fn event_only(octets: Octets<'_>) -> Result<Sensor, ProtoError> {
+/// Event-only Record (IPMI 2.0, table 43-3): one of several sensors that are alike.
+fn event_only(octets: Octets<'_>) -> Result<Vec<Sensor>, ProtoError> {
     let mut octets = octets;
-    let [owner, unit, number, entity, instance, kind, event_kind, _, _, _, _] = octets.array()?;
+    let [owner, unit, number, entity, instance, kind, event_kind, sharing, modifier, _, _] =
+        octets.array()?;
     let units = Units { is_percentage: false, rate: 0, base: 0, second: None };
-    Ok(Sensor {
+    let sensor = Sensor {
         name: type_length(&mut octets)?,
         owner,
         unit: unit & 3,
@@ -346,7 +347,8 @@ fn event_only(octets: Octets<'_>) -> Result<Sensor, ProtoError> {
         settable: 0,
         possible_states: 0,
         analog: None,
-    })
+    };
+    shared(&sensor, sharing, modifier)
 }
 
 /// What full and compact records have in common; the mask of readable thresholds and the first octet of units.
@@ -572,6 +574,23 @@ mod tests {
     fn numbers_of_ten_and_four_bits_have_signs() {
         assert_eq!((ten_bits(0xff, 0xc0), ten_bits(0, 0x80), ten_bits(0xff, 0x40)), (-1, -512, 511));
         assert_eq!((four_bits(0x0f), four_bits(0x78), four_bits(7)), (-1, -8, 7));
+    }
+
+    #[test]
+    fn sensors_that_only_send_events_share_a_record_too() {
+        let named = |sharing: u8, modifier: u8| {
+            let rest = [0x20, 0, 0x30, 3, 1, 7, 0x6f, sharing, modifier, 0, 0];
+            let record = [&[9, 0, 0x51, 3, 15][..], &rest, b"\xc3CPU"].concat();
+            let Body::EventOnly(sensors) = Record::decode(&record).unwrap().body else {
+                panic!("{record:?}")
+            };
+            let shown = |sensor: &Arc<Sensor>| (sensor.name.clone(), sensor.number, sensor.entity.1);
+            sensors.iter().map(shown).collect::<Vec<_>>()
+        };
+        assert_eq!(named(0, 0), [("CPU".to_owned(), 0x30, 1)]);
+        assert_eq!(named(1, 5), [("CPU".to_owned(), 0x30, 1)]);
+        let [first, second] = [("CPU1".to_owned(), 0x30, 1), ("CPU2".to_owned(), 0x31, 2)];
+        assert_eq!(named(2, 0x81), [first, second]);
     }
 
     #[test]

@@ -44,6 +44,11 @@ pub enum Entry {
         /// What it says.
         octets: [u8; 13],
     },
+    /// One that the controller has sent shorter than all are, so that nobody knows what it says.
+    CutOff {
+        /// What there is of it, with its number.
+        octets: Vec<u8>,
+    },
 }
 
 /// An event of a sensor (IPMI 2.0, table 32-1).
@@ -106,6 +111,16 @@ impl SelEvent {
 }
 
 impl SelRecord {
+    /// Reads a record that was asked for by this number. One that is cut off is told as such, so that the others can be
+    /// read.
+    #[must_use]
+    pub fn read(asked: u16, record: &[u8]) -> Self {
+        Self::decode(record).unwrap_or_else(|_| {
+            let id = record.first_chunk().map_or(asked, |id| u16::from_le_bytes(*id));
+            Self { id, time: None, entry: Entry::CutOff { octets: record.to_vec() } }
+        })
+    }
+
     /// Reads a record.
     ///
     /// # Errors
@@ -152,6 +167,9 @@ mod tests {
         let record = [&[7, 0, kind], &rest[..]].concat();
         for length in 0..record.len() {
             assert!(SelRecord::decode(&record[..length]).is_err(), "{length}");
+            let SelRecord { id, time, entry } = SelRecord::read(9, &record[..length]);
+            let octets = record[..length].to_vec();
+            assert_eq!((id, time, entry), (if length < 2 { 9 } else { 7 }, None, Entry::CutOff { octets }));
         }
         SelRecord::decode(&record).unwrap()
     }

@@ -102,6 +102,23 @@ async fn a_power_cycle_is_done_once_however_often_it_is_sent() {
 }
 
 #[tokio::test]
+async fn a_console_whose_answer_cannot_be_read_is_given_back() {
+    let board = Board { console: Some(vec![0; 5]), ..Board::default() };
+    let crowd = Crowd::of(vec![(settings(0), board)], Network::default());
+    let opened = Connection::open(crowd.addresses()[0], login("admin", "admin-pw"), Timing::default()).await;
+    let connection = opened.unwrap();
+    let error = connection.console().await.unwrap_err();
+    assert!(matches!(error, IpmiError::Proto(ProtoError::Truncated { .. })), "{error}");
+    assert!(!crowd.first(|board| board.console_is_active));
+    // One of somebody else's is not.
+    crowd.first(|board| board.console_is_active = true);
+    let error = connection.console().await.unwrap_err();
+    assert!(matches!(error, IpmiError::Refused { code: 0x80, .. }), "{error}");
+    assert!(crowd.first(|board| board.console_is_active));
+    connection.close().await;
+}
+
+#[tokio::test]
 async fn a_session_that_nobody_waits_for_gives_its_slot_back() {
     let crowd = Crowd::of(vec![(settings(0).most_sessions(2), Board::default())], Network::default());
     let endpoint = Endpoint::new();

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex};
 
 use telarch_ipmi::proto::fru::Area;
+use telarch_ipmi::proto::sel::Entry;
 use telarch_ipmi::proto::{CompletionCode, Destination, Request, Response, Timing};
 use telarch_ipmi::{Connection, IpmiError, LogPosition, RecordCache, Transport};
 use telarch_simulated_bmc::Board;
@@ -127,6 +128,21 @@ async fn a_log_that_goes_round_is_told_once() {
     });
     let new = bmc.events_since(&mut LogPosition::default()).await.unwrap();
     assert_eq!(new.records.iter().map(|record| record.id).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_record_of_the_log_that_is_cut_off_does_not_hide_the_others() {
+    let (bmc, _) = with(|request| match (request.command, &request.data[..]) {
+        (0x40, _) => done(&[0x51, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0]),
+        (0x43, [_, _, 2, ..]) => done(&[3, 0, 2, 0, 2, 7]),
+        (0x43, [_, _, 3, ..]) => done(&[&[0xff, 0xff, 3, 0, 2][..], &[0; 13]].concat()),
+        (0x43, _) => done(&[&[2, 0, 1, 0, 2][..], &[0; 13]].concat()),
+        _ => Response::refusal(0xc1),
+    });
+    let records = bmc.events().await.unwrap();
+    assert_eq!(records.iter().map(|record| record.id).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(records[1].entry, Entry::CutOff { octets: vec![2, 0, 2, 7] });
+    assert!(matches!((&records[0].entry, &records[2].entry), (Entry::Event(_), Entry::Event(_))));
 }
 
 #[tokio::test]

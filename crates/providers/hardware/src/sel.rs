@@ -201,7 +201,7 @@ mod tests {
     fn log(marks: &[u8]) -> Vec<Logged> {
         let record = |(id, mark): (u8, &u8)| {
             let octets = [id, 0, 0xe0, *mark, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-            Logged { octets, record: SelRecord::decode(&octets).unwrap() }
+            Logged { octets: octets.to_vec(), record: SelRecord::decode(&octets).unwrap() }
         };
         (1..).zip(marks).map(record).collect()
     }
@@ -246,7 +246,10 @@ mod tests {
     fn only_what_was_not_there_is_new_and_all_of_a_log_that_was_cleared() {
         let marks = |before: &[u8], now: &[u8]| {
             let now = log(now);
-            fresh(&log(before), &now).iter().map(|logged| logged.octets[3]).collect::<Vec<u8>>()
+            fresh(&log(before), &now)
+                .iter()
+                .filter_map(|logged| logged.octets.get(3).copied())
+                .collect::<Vec<u8>>()
         };
         assert_eq!(marks(&[], &[1, 2]), [1, 2]);
         assert_eq!(marks(&[1, 2], &[1, 2, 3]), [3]);

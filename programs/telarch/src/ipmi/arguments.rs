@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use cli::host_list;
 use ipmi::proto::chassis::SetIdentify;
 use ipmi::proto::controller::Restart;
 use ipmi::proto::lan::LanChange;
@@ -299,9 +300,8 @@ impl Said {
             )));
         }
         hosts.iter_mut().for_each(|host: &mut Host| host.behind = behind);
-        if let Some(host) = hosts::listed_twice(&hosts) {
-            return Err(wrong(format!("{host} is listed twice")));
-        }
+        // There may be several lists, and several ways to write the same.
+        host_list::each_once(hosts.iter().map(Host::to_string)).map_err(wrong)?;
         if let Some(what) = action.is_of_the_network().filter(|_| hosts.iter().any(Host::is_local)) {
             return Err(wrong(format!(
                 "{what} is for controllers on the network: that of this machine is reached there by its address"

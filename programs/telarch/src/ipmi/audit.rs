@@ -5,17 +5,15 @@
 mod inside;
 mod outside;
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use ipmi::proto::{Login, Privilege, Timing};
 use serde_json::Value;
-use tokio::task::JoinSet;
 
 use super::arguments::Place;
 use super::hosts::Host;
-use super::report::{self, Answer, Answers, Row};
+use super::report::{Answer, Report, Row};
 use super::{many, scan, sign_in};
 use crate::failure::Failure;
 
@@ -62,13 +60,22 @@ pub(super) fn run(place: Place) -> Result<String, Failure> {
     } else {
         Some(sign_in::login(&place, Privilege::Administrator)?)
     };
-    let format = place.format;
+    let Place { hosts, parallel, limit, format, user_name, .. } = place;
+    let timing = Timing { limit, ..Timing::default() };
     scan::open_as_many_as_may_be();
-    let answers = many::runtime()?.block_on(audit(place, login));
-    report::print(&answers, format)?;
-    let critical = answers.iter().filter(|(_, answer)| answer.as_ref().is_ok_and(is_critical)).count();
-    let found = (critical > 0).then(|| format!("{critical} of {} with critical findings", answers.len()));
-    let failed = report::failure(&answers).map(|failure| failure.to_string());
+    let mut report = Report::new(hosts.clone(), format).ending_unread();
+    let (asked, mut critical) = (hosts.len(), 0);
+    let begin = |host: Host| {
+        let (login, user) = (host.kept_login().cloned().or_else(|| login.clone()), user_name.clone());
+        async move { audit_one(&host, &user, login, timing).await }
+    };
+    let take = |report: &mut Report, place, answer: Result<Answer, String>| {
+        critical += usize::from(answer.as_ref().is_ok_and(is_critical));
+        report.add(place, answer);
+    };
+    many::runtime()?.block_on(many::each(hosts, parallel, &mut report, begin, take));
+    let failed = report.finish()?.map(|failure| failure.to_string());
+    let found = (critical > 0).then(|| format!("{critical} of {asked} with critical findings"));
     match [failed, found].into_iter().flatten().collect::<Vec<_>>().as_slice() {
         [] => Ok(String::new()),
         said => Err(Failure::Failed(said.join("\ntelarch: "))),
@@ -78,28 +85,6 @@ pub(super) fn run(place: Place) -> Result<String, Failure> {
 fn is_critical(answer: &Answer) -> bool {
     let is_it = |(name, value): &(&str, Value)| *name == "severity" && value == Severity::Critical.name();
     answer.rows.iter().flatten().any(is_it)
-}
-
-async fn audit(place: Place, login: Option<Login>) -> Answers {
-    let timing = Timing { limit: place.limit, ..Timing::default() };
-    let mut waiting: VecDeque<(usize, Host)> = place.hosts.iter().cloned().enumerate().collect();
-    let never = || Err("this program has failed; please report it".to_owned());
-    let mut answers: Answers = place.hosts.into_iter().map(|host| (host, never())).collect();
-    let mut running = JoinSet::new();
-    loop {
-        while running.len() < place.parallel {
-            let Some((order, host)) = waiting.pop_front() else { break };
-            let (login, user) = (login.clone(), place.user_name.clone());
-            let login = host.kept_login().cloned().or(login);
-            running.spawn(async move { (order, audit_one(&host, &user, login, timing).await) });
-        }
-        let Some(done) = running.join_next().await else { break };
-        let Ok((order, answer)) = done else { continue };
-        if let Some((_, slot)) = answers.get_mut(order) {
-            *slot = answer;
-        }
-    }
-    answers
 }
 
 async fn audit_one(host: &Host, user: &str, login: Option<Login>, timing: Timing) -> Result<Answer, String> {

@@ -88,7 +88,7 @@ impl Question for Events {
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
         let Named { sensor, place } =
-            Named::find(bmc, &self.sensor, "a sensor of this name", |_| true).await?;
+            Named::find(bmc, &self.sensor, "the name of a sensor", |_| true).await?;
         let mut now = bmc.event_enables(place, sensor.number).await?;
         if let Some(change) = &self.change {
             let wanted = change.applied(&sensor, now)?;

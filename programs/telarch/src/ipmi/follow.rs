@@ -15,7 +15,7 @@ use super::export::told_to_end;
 use super::hosts::Host;
 use super::many::{self, Door};
 use super::named::{Titles, of_records};
-use super::report::{Format, Row, csv_head, csv_line};
+use super::report::{Format, Row, csv_head, csv_line, json_object};
 use super::sel::{self, Clock};
 use super::sign_in;
 use crate::failure::Failure;
@@ -78,11 +78,7 @@ impl Printer {
     fn lines(&mut self, host: &Host, row: Row) -> String {
         let is_first = !std::mem::replace(&mut self.is_begun, true);
         match self.format {
-            Format::Json => {
-                let host = ("host".to_owned(), host.to_string().into());
-                let fields = row.into_iter().map(|(name, value)| (name.to_owned(), value));
-                format!("{}\n", serde_json::Value::Object(std::iter::once(host).chain(fields).collect()))
-            }
+            Format::Json => format!("{}\n", json_object(host, &row)),
             Format::Csv => {
                 let names: Vec<&str> = row.iter().map(|(name, _)| *name).collect();
                 let head = if is_first { csv_head(&names) } else { String::new() };

@@ -1,6 +1,5 @@
 //! Names of controllers, with their ports.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -28,6 +27,11 @@ pub(super) struct Kept {
 }
 
 impl Host {
+    /// The one of this name.
+    pub(super) fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), port: None, kept: None, behind: Destination::CONTROLLER }
+    }
+
     /// Whether it is the controller of this machine, which its driver asks.
     pub(super) fn is_local(&self) -> bool {
         self.name == "local"
@@ -81,15 +85,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<Host>, String> {
     named.iter().map(|word| host(word)).collect()
 }
 
-/// One that is in a list twice, however it is written: it would be told twice to do the same.
-pub(super) fn listed_twice(hosts: &[Host]) -> Option<&Host> {
-    let mut known = HashSet::new();
-    hosts.iter().find(|host| !known.insert(host.to_string().to_ascii_lowercase()))
-}
-
 fn host(word: &str) -> Result<Host, String> {
-    let host =
-        |name: &str, port| Host { name: name.to_owned(), port, kept: None, behind: Destination::CONTROLLER };
+    let host = |name: &str, port| Host { port, ..Host::named(name) };
     let port = |text: &str| {
         text.parse().ok().filter(|port| *port != 0).ok_or_else(|| format!("{word:?}: {text:?} is no port"))
     };
@@ -153,7 +150,9 @@ mod tests {
             [("a,b", None), ("b,a,A:623", Some("A")), ("[::1]:623,::1", Some("::1")), ("a,a:1", None)]
         {
             let hosts = parse(text).expect("a list");
-            assert_eq!(listed_twice(&hosts).map(Host::to_string).as_deref(), twice, "{text}");
+            let refused = host_list::each_once(hosts.iter().map(Host::to_string)).err();
+            let told = twice.map(|twice| format!("{twice} is listed twice"));
+            assert_eq!(refused.map(|error| error.to_string()), told, "{text}");
         }
     }
 

@@ -42,7 +42,7 @@ impl Question for Hysteresis {
     }
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
-        let what = "a sensor of this name with thresholds";
+        let what = "the name of a sensor with thresholds";
         let Named { sensor, place } = Named::find(bmc, &self.sensor, what, Sensor::is_threshold).await?;
         if let Some((positive, negative)) = self.set {
             let counts = |distance: f64| {

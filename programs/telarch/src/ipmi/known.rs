@@ -10,10 +10,12 @@ use std::path::PathBuf;
 use hardware::{Added, Address, Host, HostFile, HostFileError, HostName, Secrets};
 use ipmi::proto::{CipherSuite, Privilege};
 use lexopt::{Arg, Parser, ValueExt as _};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::arguments::{Place, level};
 use super::hosts::{self, Kept};
+use super::report::{Answer, Format, Report};
 use super::sign_in;
 use crate::failure::Failure;
 use crate::place;
@@ -28,6 +30,7 @@ struct Invocation {
     level: Option<Privilege>,
     suite: Option<CipherSuite>,
     state: Option<PathBuf>,
+    format: Option<Format>,
 }
 
 pub(super) fn run(parser: Parser) -> Result<String, Failure> {
@@ -35,7 +38,10 @@ pub(super) fn run(parser: Parser) -> Result<String, Failure> {
     let words: Vec<&str> = invocation.words.iter().map(String::as_str).collect();
     match words.as_slice() {
         [] => Ok(HELP.to_owned()),
-        ["list"] => Ok(list(&invocation.file()?.list()?)),
+        ["list"] => list(&invocation.file()?.list()?, invocation.format.unwrap_or_default()),
+        [what, ..] if invocation.format.is_some() => {
+            Err(wrong(format!("host {what}: --format goes with list only")))
+        }
         ["list", word, ..] => Err(wrong(format!("host list: {word:?} is one word too many"))),
         ["add", name, _] if name.eq_ignore_ascii_case("local") => Err(wrong(
             "host add: local is the controller of this machine, which its service knows: take another name",
@@ -114,6 +120,12 @@ impl Invocation {
                 Arg::Long("level") => read.level = Some(level(&parser.value()?.string()?)?),
                 Arg::Long("suite") => read.suite = Some(parser.value()?.string()?.parse().map_err(wrong)?),
                 Arg::Long("state") => read.state = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("format") => {
+                    read.format = match parser.value()?.string()?.parse().map_err(wrong)? {
+                        Format::Prometheus => return Err(wrong("--format: text, table, json or csv")),
+                        format => Some(format),
+                    }
+                }
                 other => return Err(wrong(other.unexpected())),
             }
         }
@@ -156,9 +168,27 @@ impl Invocation {
     }
 }
 
-fn list(hosts: &[Host]) -> String {
+fn list(kept: &[Host], format: Format) -> Result<String, Failure> {
+    if format == Format::Text {
+        return Ok(lines(kept));
+    }
+    let named = kept.iter().map(|host| hosts::Host::named(host.name.as_str())).collect();
+    let mut report = Report::new(named, format);
+    for (place, Host { address, user, level, suite, .. }) in kept.iter().enumerate() {
+        let row = vec![
+            ("address", Value::from(address.to_string())),
+            ("user", Value::from(user.clone())),
+            ("level", Value::from(level.name())),
+            ("suite", suite.map_or(Value::Null, |suite| Value::from(suite.number()))),
+        ];
+        report.add(place, Ok(Answer::new(String::new(), vec![row])));
+    }
+    report.finish()?.map_or(Ok(String::new()), Err)
+}
+
+fn lines(kept: &[Host]) -> String {
     let mut text = String::new();
-    for Host { name, address, user, level, suite } in hosts {
+    for Host { name, address, user, level, suite } in kept {
         let suite = suite.map_or_else(|| "17 or 3".to_owned(), |suite| suite.number().to_string());
         // Writing to a text does not fail.
         let _ = writeln!(
@@ -202,6 +232,7 @@ Options:
   --kg-file PATH        the same for the key of controllers that need a second one (K_g); 0x begins one that is digits
   --level LEVEL         the highest level to ask for: user, operator or administrator; administrator if left away
   --suite NUMBER        the only cipher suite to use; if left away, 17, or 3 where it is refused
+  --format FORMAT       how list prints them: text, table, json or csv
   --state DIRECTORY     where the service keeps its state, if that is not the usual directory
   -h, --help            print this text
 
@@ -224,6 +255,9 @@ mod tests {
             (&["list", "node7"], "\"node7\" is one word too many"),
             (&["add", "local", "10.0.0.7"], "take another name"),
             (&["list", "--level", "root"], "\"root\""),
+            (&["list", "--format", "xml"], "\"xml\""),
+            (&["list", "--format", "prometheus"], "text, table, json or csv"),
+            (&["remove", "node7", "--format", "json"], "--format goes with list only"),
             (&["add", "node7", "a", "-P", "secret"], "-P"),
         ] {
             let failure = run(Parser::from_args(arguments)).expect_err("a wrong command line").to_string();

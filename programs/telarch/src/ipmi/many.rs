@@ -11,10 +11,11 @@ use ipmi::{Connection, Endpoint, IpmiError, RecordCache};
 use tokio::net::lookup_host;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
+use tokio::time::timeout_at;
 
 use super::arguments::Place;
 use super::hosts::Host;
-use super::report::{self, Answer, Answers};
+use super::report::{Answer, Report};
 use super::sign_in;
 use crate::failure::Failure;
 use crate::place;
@@ -28,14 +29,21 @@ pub(super) trait Question: Clone + Send + Sync + 'static {
     fn ask(&self, bmc: &Connection) -> impl Future<Output = Result<Answer, IpmiError>> + Send;
 }
 
-/// Asks all, and prints what has been answered; the others are the failure.
+/// Asks all, and prints what they answer; those that do not are the failure.
 pub(super) fn ask<Q: Question>(place: Place, question: Q) -> Result<String, Failure> {
     let login = sign_in::login(&place, question.privilege())?;
-    let runtime = runtime()?;
-    let format = place.format;
-    let answers = runtime.block_on(ask_all(place, login, question));
-    report::print(&answers, format)?;
-    report::failure(&answers).map_or(Ok(String::new()), Err)
+    let timing = Timing { limit: place.limit, ..Timing::default() };
+    let mut report = Report::new(place.hosts.clone(), place.format);
+    if question.privilege() == Privilege::User {
+        // Users change nothing.
+        report = report.ending_unread();
+    }
+    let begin = |host: Host| {
+        let (login, question) = (login.clone(), question.clone());
+        async move { ask_one(&host, login, timing, &question).await }
+    };
+    runtime()?.block_on(each(place.hosts, place.parallel, &mut report, begin, Report::add));
+    report.finish()?.map_or(Ok(String::new()), Err)
 }
 
 /// What sockets and timers are waited for with.
@@ -44,29 +52,43 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
     runtime.map_err(|error| Failure::Failed(format!("cannot open sockets: {error}")))
 }
 
-/// In the order of the command line, whoever answers first.
-async fn ask_all<Q: Question>(place: Place, login: Login, question: Q) -> Answers {
-    let mut waiting: VecDeque<(usize, Host)> = place.hosts.iter().cloned().enumerate().collect();
-    let never = || Err("this program has failed; please report it".to_owned());
-    let mut answers: Answers = place.hosts.into_iter().map(|host| (host, never())).collect();
-    let mut asked = JoinSet::new();
-    let timing = Timing { limit: place.limit, ..Timing::default() };
+/// Begins something with each, so many at the same time, and hands over what comes of it and the place of the host,
+/// whoever is first.
+pub(super) async fn each<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+    hosts: Vec<Host>,
+    parallel: usize,
+    report: &mut Report,
+    begin: impl Fn(Host) -> F,
+    mut take: impl FnMut(&mut Report, usize, T),
+) {
+    let mut waiting: VecDeque<(usize, Host)> = hosts.into_iter().enumerate().collect();
+    let mut running = JoinSet::new();
     loop {
-        while asked.len() < place.parallel {
-            let Some((order, host)) = waiting.pop_front() else { break };
-            let (login, question) = (login.clone(), question.clone());
-            asked.spawn(async move { (order, ask_one(&host, login, timing, &question).await) });
+        while running.len() < parallel && report.wants_more() {
+            let Some((place, host)) = waiting.pop_front() else { break };
+            let begun = begin(host);
+            running.spawn(async move { (place, begun.await) });
             if waiting.len().is_multiple_of(BEGUN_TOGETHER) {
                 tokio::task::yield_now().await;
             }
         }
-        let Some(done) = asked.join_next().await else { break };
-        let Ok((order, answer)) = done else { continue };
-        if let Some((_, place)) = answers.get_mut(order) {
-            *place = answer;
+        let done = match report.flush_at() {
+            None => running.join_next().await,
+            Some(at) => {
+                let Ok(done) = timeout_at(at.into(), running.join_next()).await else {
+                    report.flush();
+                    continue;
+                };
+                done
+            }
+        };
+        match done {
+            Some(Ok((place, outcome))) => take(report, place, outcome),
+            // The report knows who is missing.
+            Some(Err(_)) => {}
+            None => break,
         }
     }
-    answers
 }
 
 /// So many are begun before whoever has answered already is asked on. If all were begun first, all would be at the same

@@ -15,7 +15,8 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// The sensor of this name, title or number that will do; `what` says what there is none of otherwise.
+    /// The sensor of this name, title or number that will do; `what` says what the name should be of. Names are as the
+    /// controller writes them, as with ipmitool: two may differ in the case of a letter.
     pub(super) async fn find(
         bmc: &Connection,
         name: &str,
@@ -30,7 +31,11 @@ impl Named {
         let found: Vec<&Arc<Sensor>> =
             of_records(&records).filter(is_called).filter(|sensor| will_do(sensor)).collect();
         let sensor = match found.as_slice() {
-            [] => return Err(ProtoError::Absent { what }.into()),
+            [] => {
+                let all = of_records(&records).filter(|sensor| will_do(sensor));
+                let known = near(name, &all.map(|sensor| titles.title(sensor)).collect::<Vec<_>>());
+                return Err(ProtoError::Word { what, word: name.to_owned(), known }.into());
+            }
             [sensor] => Arc::clone(sensor),
             several => {
                 let known =
@@ -80,11 +85,33 @@ impl Titles {
     }
 }
 
+/// Those that may be meant, or the first ones where none is like it.
+fn near(name: &str, titles: &[Cow<'_, str>]) -> String {
+    let bare = |text: &str| text.to_lowercase().replace(|letter: char| !letter.is_alphanumeric(), "");
+    let wanted = bare(name);
+    let is_like = |title: &&Cow<'_, str>| {
+        let title = bare(title);
+        !wanted.is_empty() && !title.is_empty() && (title.contains(&wanted) || wanted.contains(&title))
+    };
+    let mut like: Vec<_> = titles.iter().filter(is_like).collect();
+    if like.is_empty() {
+        like = titles.iter().collect();
+    }
+    let mut shown: Vec<String> = like.iter().take(MOST_SHOWN).map(|title| format!("{title:?}")).collect();
+    match like.len().checked_sub(MOST_SHOWN) {
+        _ if like.is_empty() => return "none".to_owned(),
+        None | Some(0) => {}
+        Some(more) => shown.push(format!("and {more} more, which the action sensors lists")),
+    }
+    shown.join(", ")
+}
+
+const MOST_SHOWN: usize = 8;
+
 /// All sensors that records describe.
 pub(super) fn of_records(records: &[Record]) -> impl Iterator<Item = &Arc<Sensor>> {
     records.iter().flat_map(|record| match &record.body {
-        Body::Sensors(sensors) => sensors.as_slice(),
-        Body::EventOnly(sensor) => std::slice::from_ref(sensor),
+        Body::Sensors(sensors) | Body::EventOnly(sensors) => sensors.as_slice(),
         _ => &[],
     })
 }
@@ -92,4 +119,20 @@ pub(super) fn of_records(records: &[Record]) -> impl Iterator<Item = &Arc<Sensor
 /// As `sensors` prints it.
 pub(super) fn number(sensor: &Sensor) -> String {
     format!("{:02X}h", sensor.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_may_be_meant_are_those_that_are_shown() {
+        let titles = ["Inlet Temp", "FAN1", "FAN2"].map(Cow::Borrowed);
+        assert_eq!(near("inlet_temp", &titles), "\"Inlet Temp\"");
+        assert_eq!(near("fan", &titles), "\"FAN1\", \"FAN2\"");
+        assert_eq!(near("VBAT", &titles), "\"Inlet Temp\", \"FAN1\", \"FAN2\"");
+        assert_eq!(near("VBAT", &[]), "none");
+        let many: Vec<Cow<'_, str>> = (0..20).map(|number| Cow::Owned(format!("T{number}"))).collect();
+        assert!(near("t", &many).ends_with("\"T7\", and 12 more, which the action sensors lists"));
+    }
 }

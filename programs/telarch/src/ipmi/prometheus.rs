@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use ipmi::proto::Quantity;
+use ipmi::proto::sdr::Sensor;
 use ipmi::{Measured, Standing};
 
 /// A page of metrics, gathered from many controllers.
@@ -61,7 +62,7 @@ impl Page {
     /// Adds what a sensor measures, and how it stands.
     pub(super) fn add_sensor(&mut self, measured: &Measured) {
         let sensor = &measured.sensor;
-        let id = sensor.number.to_string();
+        let id = id(sensor);
         let unit = sensor.units.sign();
         let kind = ipmi::proto::codes::sensor_type(sensor.kind).unwrap_or("OEM");
         let (value_name, state_name) = match (sensor.kind, unit.as_str()) {
@@ -118,6 +119,16 @@ impl Page {
     }
 }
 
+/// The number of a sensor; with the channel, the owner and the logical unit where those are not the controller itself,
+/// because each of them counts its own.
+fn id(sensor: &Sensor) -> String {
+    let Sensor { number, channel, owner, unit, .. } = sensor;
+    match (channel, owner, unit) {
+        (0, 0x20, 0) => number.to_string(),
+        _ => format!("{number}@{channel}.{owner:02x}h.{unit}"),
+    }
+}
+
 fn labelled(label: &str, text: &str) -> String {
     format!("{label}=\"{}\",", escaped(text))
 }
@@ -130,6 +141,25 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sensors_of_others_have_numbers_of_their_own() {
+        let record = [&[9, 0, 0x51, 3, 15, 0x20, 0, 3, 3, 1, 7, 0x6f, 0, 0, 0, 0][..], b"\xc3CPU"].concat();
+        let id_of = |owner: u8, unit: u8| {
+            let mut record = record.clone();
+            for (place, octet) in [(5, owner), (6, unit)] {
+                *record.get_mut(place).expect("an octet") = octet;
+            }
+            let body = ipmi::proto::sdr::Record::decode(&record).expect("a record").body;
+            let ipmi::proto::sdr::Body::EventOnly(sensors) = body else { panic!("{body:?}") };
+            id(sensors.first().expect("a sensor"))
+        };
+        assert_eq!(id_of(0x20, 0), "3");
+        assert_eq!(
+            [id_of(0x2c, 0), id_of(0x20, 1), id_of(0x20, 0x70)],
+            ["3@0.2ch.0", "3@0.20h.1", "3@7.20h.0"]
+        );
+    }
 
     #[test]
     fn families_stand_together_and_labels_are_escaped() {

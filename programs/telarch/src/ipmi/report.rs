@@ -1,7 +1,10 @@
 //! What the controllers have answered, as text, a table, JSON, CSV, or for Prometheus.
 
+mod pieces;
+mod progress;
+
+use std::borrow::Borrow;
 use std::collections::HashSet;
-use std::io::{self, BufWriter, Write};
 use std::str::FromStr;
 
 use cli::screen::{Screen, Table};
@@ -11,6 +14,8 @@ use super::hosts::Host;
 use super::prometheus::Page;
 use crate::failure::Failure;
 use crate::format::csv_cell;
+
+pub(super) use self::progress::Report;
 
 /// How it is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,27 +107,16 @@ pub(super) fn cell(row: &Row, wanted: &str) -> String {
 }
 
 /// What all have answered, or why they have not.
-pub(super) type Answers = Vec<(Host, Result<Answer, String>)>;
+type Answers = Vec<(Host, Result<Answer, String>)>;
 
-/// Prints it.
-pub(super) fn print(answers: &Answers, format: Format) -> io::Result<()> {
-    // As much at a time as a pipe takes; there may be a hundred thousand lines.
-    let mut out = BufWriter::with_capacity(PIPE_OCTETS, io::stdout().lock());
-    write(answers, format, &mut out)?;
-    out.flush()
-}
-
-const PIPE_OCTETS: usize = 1 << 16;
-
-fn write(answers: &Answers, format: Format, out: &mut impl Write) -> io::Result<()> {
-    let whole = match format {
-        Format::Text => return write_text(answers, out),
+/// In a format that has columns or families which the last answer may add to.
+fn whole(answers: &Answers, format: Format) -> String {
+    match format {
         Format::Table => table(answers, &Screen::of_this_process()),
-        Format::Json => json(answers),
         Format::Csv => csv(answers),
         Format::Prometheus => metrics(answers),
-    };
-    out.write_all(whole.as_bytes())
+        Format::Text | Format::Json => String::new(),
+    }
 }
 
 /// All rows below each other; those of controllers that answer otherwise, such as another model, among them.
@@ -169,57 +163,66 @@ fn metrics(answers: &Answers) -> String {
     page.written()
 }
 
-/// What went wrong, a line for each controller, and the exit status that goes with it.
-pub(super) fn failure(answers: &Answers) -> Option<Failure> {
-    let why = |answer: &Result<Answer, String>| match answer {
-        Ok(answer) => answer.failure.clone(),
-        Err(error) => Some(error.clone()),
-    };
+/// What went wrong, and the exit status that goes with it.
+fn failure(answers: &Answers) -> Option<Failure> {
+    failure_of(answers.iter().filter_map(|(host, answer)| match answer {
+        Ok(answer) => Some((host, answer.failure.as_ref()?)),
+        Err(error) => Some((host, error)),
+    }))
+}
+
+/// A line for each controller.
+pub(super) fn failure_of(
+    failed: impl IntoIterator<Item = (impl Borrow<Host>, impl Borrow<String>)>,
+) -> Option<Failure> {
     let mut told = HashSet::new();
-    let failed: Vec<String> = answers
-        .iter()
-        .filter_map(|(host, answer)| {
-            let error = why(answer)?;
+    let lines: Vec<String> = failed
+        .into_iter()
+        .map(|(host, error)| {
             // Among a thousand, the way out is told once.
+            let error: &String = error.borrow();
             let is_new = told.insert(error.clone());
             let shown = if is_new { error.as_str() } else { error.lines().next().unwrap_or_default() };
-            Some(format!("{host}: {shown}"))
+            format!("{}: {shown}", host.borrow())
         })
         .collect();
-    (!failed.is_empty()).then(|| Failure::Failed(failed.join("\ntelarch: ")))
+    (!lines.is_empty()).then(|| Failure::Failed(lines.join("\ntelarch: ")))
 }
 
-fn write_text(answers: &Answers, out: &mut impl Write) -> io::Result<()> {
-    let many = answers.len() > 1;
-    for (host, answer) in answers {
-        let Ok(answer) = answer else { continue };
-        let prefix = if many { format!("{host}: ") } else { String::new() };
-        for line in answer.text.lines() {
-            for part in [&prefix, line, "\n"] {
-                out.write_all(part.as_bytes())?;
-            }
+/// Lines, each with the host before it if that is given.
+fn text_lines(host: Option<&Host>, text: &str, out: &mut Vec<u8>) {
+    let prefix = host.map(|host| format!("{host}: ")).unwrap_or_default();
+    for line in text.lines() {
+        for part in [&prefix, line, "\n"] {
+            out.extend_from_slice(part.as_bytes());
         }
     }
-    Ok(())
 }
 
-fn json(answers: &Answers) -> String {
-    let all = answers.iter().flat_map(|(host, answer)| {
-        let object = |rest: Vec<(&'static str, Value)>| {
-            let host = ("host", Value::String(host.to_string()));
-            let fields = std::iter::once(host).chain(rest).map(|(name, value)| (name.to_owned(), value));
-            Value::Object(fields.collect::<Map<_, _>>())
-        };
-        match answer {
-            Ok(answer) => answer.rows.iter().cloned().map(object).collect(),
-            Err(error) => {
-                let first = error.lines().next().unwrap_or_default().to_owned();
-                vec![object(vec![("error", Value::String(first))])]
-            }
+/// The rows of one controller as elements of an array, whose beginning is written before the first of all, unless it
+/// `has_begun`; whether there are any.
+fn json_rows(host: &Host, answer: &Result<Answer, String>, has_begun: bool, out: &mut Vec<u8>) -> bool {
+    let rows: Vec<Value> = match answer {
+        Ok(answer) => answer.rows.iter().map(|row| json_object(host, row)).collect(),
+        Err(error) => {
+            let first = error.lines().next().unwrap_or_default();
+            vec![json_object(host, &vec![("error", Value::from(first))])]
         }
-    });
-    let all = Value::Array(all.collect());
-    serde_json::to_string_pretty(&all).unwrap_or_default() + "\n"
+    };
+    let array = serde_json::to_string_pretty(&rows).unwrap_or_default();
+    let Some(elements) = array.strip_prefix('[').and_then(|array| array.strip_suffix("\n]")) else {
+        return false;
+    };
+    out.push(if has_begun { b',' } else { b'[' });
+    out.extend_from_slice(elements.as_bytes());
+    true
+}
+
+/// A row and whose it is.
+pub(super) fn json_object(host: &Host, row: &Row) -> Value {
+    let host = ("host".to_owned(), Value::from(host.to_string()));
+    let fields = row.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+    Value::Object(std::iter::once(host).chain(fields).collect::<Map<_, _>>())
 }
 
 fn csv(answers: &Answers) -> String {
@@ -263,10 +266,14 @@ pub(super) fn csv_line(host: &Host, row: &Row, names: &[&str]) -> String {
 mod tests {
     use super::*;
 
-    fn written(answers: &Answers, format: Format) -> String {
+    fn json(answers: &Answers) -> Value {
         let mut text = Vec::new();
-        write(answers, format, &mut text).expect("memory");
-        String::from_utf8(text).expect("UTF-8")
+        let mut has_begun = false;
+        for (host, answer) in answers {
+            has_begun |= json_rows(host, answer, has_begun, &mut text);
+        }
+        text.extend(b"\n]");
+        serde_json::from_slice(&text).expect("JSON")
     }
 
     fn answers() -> Answers {
@@ -280,13 +287,16 @@ mod tests {
 
     #[test]
     fn each_format_has_what_was_answered() {
-        assert_eq!(written(&answers(), Format::Text), "one: x\none: y\n");
-        assert_eq!(written(&answers(), Format::Csv), "host,name,value,none\none,\"a \"\"b\"\", c\",7,\n");
+        let (mut named, mut alone) = (Vec::new(), Vec::new());
+        text_lines(answers().first().map(|(host, _)| host), "x\ny", &mut named);
+        text_lines(None, "x\ny\n", &mut alone);
+        assert_eq!((&named[..], &alone[..]), (&b"one: x\none: y\n"[..], &b"x\ny\n"[..]));
+        assert_eq!(whole(&answers(), Format::Csv), "host,name,value,none\none,\"a \"\"b\"\", c\",7,\n");
         assert_eq!(table(&answers(), &Screen::none()), "host  name      value\none   a \"b\", c  7\n");
         assert_eq!(table(&answers().split_off(1), &Screen::none()), "", "of nothing there is no heading");
-        let page = written(&answers(), Format::Prometheus);
+        let page = whole(&answers(), Format::Prometheus);
         assert!(page.ends_with("ipmi_up{bmc=\"one\"} 1\nipmi_up{bmc=\"two\"} 0\n"), "{page}");
-        let json: Value = serde_json::from_str(&written(&answers(), Format::Json)).expect("JSON");
+        let json = json(&answers());
         assert_eq!(json.pointer("/1/error"), Some(&"no answer".into()));
         assert_eq!(json.pointer("/0/value"), Some(&7.into()));
     }
@@ -304,10 +314,7 @@ mod tests {
             .into_iter()
             .map(|(name, row)| (host(name), Ok(Answer::new(String::new(), vec![row]))))
             .collect();
-        assert_eq!(
-            written(&answers, Format::Csv),
-            "host,channel,limit,mode\na,1,,\nb,2,user,shared\nc,1,,\n"
-        );
+        assert_eq!(whole(&answers, Format::Csv), "host,channel,limit,mode\na,1,,\nb,2,user,shared\nc,1,,\n");
     }
 
     #[test]
@@ -326,7 +333,6 @@ mod tests {
         let told = failure(&answers).expect("a failure").to_string();
         assert_eq!(told.matches("two: no answer").count(), 2, "{told}");
         assert_eq!(told.matches("is it there?").count(), 1, "{told}");
-        assert_eq!(written(&answers, Format::Text), "");
-        assert_eq!(written(&answers, Format::Csv), "host,user\none,user 3: the password is wrong\n");
+        assert_eq!(whole(&answers, Format::Csv), "host,user\none,user 3: the password is wrong\n");
     }
 }

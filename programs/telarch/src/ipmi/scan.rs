@@ -1,6 +1,6 @@
 //! `telarch ipmi scan`: which controllers there are, asked without signing in.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
@@ -8,26 +8,37 @@ use ipmi::proto::CipherSuite;
 use ipmi::{IpmiError, Sighting};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
-use tokio::task::JoinSet;
 
 use super::arguments::Place;
 use super::hosts::Host;
 use super::many;
-use super::report::{self, Answer, Answers, Format, Row};
+use super::report::{self, Answer, Report, Row};
 use crate::failure::Failure;
 
 /// Asks all; those that do not answer are no failure, because most addresses of a network have no controller. A name
 /// that nobody knows is one.
 pub(super) fn run(place: Place) -> Result<String, Failure> {
-    let (asked, format) = (place.hosts.len(), place.format);
+    let Place { hosts, parallel, limit, format, .. } = place;
     open_as_many_as_may_be();
-    let Scanned { found, unasked } = many::runtime()?.block_on(scan(place))?;
-    writeln!(io::stderr(), "telarch: {} of {asked} answered", found.len())?;
-    // As text it is printed already.
-    if format != Format::Text {
-        report::print(&found, format)?;
-    }
-    report::failure(&unasked).map_or(Ok(String::new()), Err)
+    // Each line begins with its host, even where only one is asked.
+    let mut report = Report::new(hosts.clone(), format).naming_hosts().ending_unread();
+    let (asked, mut answered, mut unasked) = (hosts.len(), 0, BTreeMap::new());
+    let begin = |host: Host| async move { (scan_one(&host, limit).await, host) };
+    let take = |report: &mut Report, place, (outcome, host)| match outcome {
+        Outcome::Silent => report.leave_out(place),
+        Outcome::Unasked(why) => {
+            report.leave_out(place);
+            unasked.insert(place, (host, why));
+        }
+        Outcome::Seen(answer) => {
+            answered += 1;
+            report.add(place, Ok(answer));
+        }
+    };
+    many::runtime()?.block_on(many::each(hosts, parallel, &mut report, begin, take));
+    let failed = report.finish()?;
+    writeln!(io::stderr(), "telarch: {answered} of {asked} answered")?;
+    failed.or_else(|| report::failure_of(unasked.into_values())).map_or(Ok(String::new()), Err)
 }
 
 /// Each controller that is looked at has a socket of its own, and processes begin with few that may be open.
@@ -37,62 +48,10 @@ pub(super) fn open_as_many_as_may_be() {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
-/// What has come of a scan, in the order of the command line.
-#[derive(Default)]
-struct Scanned {
-    found: Answers,
-    /// Those that nothing could be sent to, each with the reason.
-    unasked: Answers,
-}
-
-impl Scanned {
-    /// Text is printed at once: a large network takes minutes, and whoever ends it before has what was found.
-    fn take(&mut self, host: Host, outcome: Outcome, format: Format) -> io::Result<()> {
-        match outcome {
-            Outcome::Silent => {}
-            Outcome::Unasked(why) => self.unasked.push((host, Err(why))),
-            Outcome::Seen(answer) => {
-                if format == Format::Text {
-                    // Each line begins with its host, even where only one has answered.
-                    let mut out = io::stdout().lock();
-                    write!(out, "{host}: {}", answer.text)?;
-                    out.flush()?;
-                }
-                self.found.push((host, Ok(answer)));
-            }
-        }
-        Ok(())
-    }
-}
-
 enum Outcome {
     Seen(Answer),
     Silent,
     Unasked(String),
-}
-
-async fn scan(place: Place) -> io::Result<Scanned> {
-    let mut waiting: VecDeque<(usize, Host)> = place.hosts.into_iter().enumerate().collect();
-    let (mut scanned, mut running) = (Scanned::default(), JoinSet::new());
-    // Those that were quicker than somebody before them.
-    let (mut done, mut next) = (BTreeMap::new(), 0);
-    loop {
-        while running.len() < place.parallel {
-            let Some((order, host)) = waiting.pop_front() else { break };
-            running.spawn(async move { (order, scan_one(&host, place.limit).await, host) });
-        }
-        let Some(one) = running.join_next().await else { break };
-        let Ok((order, outcome, host)) = one else { continue };
-        done.insert(order, (host, outcome));
-        while let Some((host, outcome)) = done.remove(&next) {
-            scanned.take(host, outcome, place.format)?;
-            next += 1;
-        }
-    }
-    for (host, outcome) in done.into_values() {
-        scanned.take(host, outcome, place.format)?;
-    }
-    Ok(scanned)
 }
 
 async fn scan_one(host: &Host, limit: Duration) -> Outcome {

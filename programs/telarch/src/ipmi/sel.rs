@@ -138,6 +138,11 @@ pub(super) fn row(
         Entry::Other { kind, octets } => {
             ("manufacturer".to_owned(), format!("type {kind:02x}h: {}", hex(octets)), Value::Null)
         }
+        Entry::CutOff { octets } => (
+            "controller".to_owned(),
+            format!("a record that is cut off, {} of 16 octets: {}", octets.len(), hex(octets)),
+            Value::Null,
+        ),
     };
     vec![
         ("id", Value::from(record.id)),

@@ -70,7 +70,9 @@ impl Question for Sensors {
                 answer.text.reserve(measured.len() * USUAL_LINE);
                 measured.iter().for_each(|measured| add_line(&mut answer.text, measured, &titles));
             }
-            Format::Table | Format::Json | Format::Csv => answer.rows = measured.iter().map(row).collect(),
+            Format::Table | Format::Json | Format::Csv => {
+                answer.rows = measured.iter().map(|measured| row(measured, &titles)).collect();
+            }
             Format::Prometheus => {
                 measured.iter().for_each(|measured| answer.metrics.add_sensor(measured));
             }
@@ -118,12 +120,12 @@ fn add_cell(text: &mut String, width: usize, write: impl FnOnce(&mut String)) {
 /// As many as the widest cell has.
 const SPACES: &str = "                 ";
 
-fn row(measured: &Measured) -> Row {
+fn row(measured: &Measured, titles: &Titles) -> Row {
     let Measured { sensor, reading } = measured;
     let text = |text: Option<String>| text.map_or(Value::Null, Value::from);
     let limits = sensor.thresholds.map(|raw| raw.and_then(|raw| sensor.quantity(raw)));
     let mut row = vec![
-        ("name", Value::from(sensor.name.clone())),
+        ("name", Value::from(titles.title(sensor).into_owned())),
         ("number", Value::from(sensor.number)),
         ("entity", Value::from(format!("{}.{}", sensor.entity.0, sensor.entity.1))),
         ("type", Value::from(sensor.kind)),

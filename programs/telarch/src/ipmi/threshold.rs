@@ -44,7 +44,7 @@ impl Question for Thresholds {
     }
 
     async fn ask(&self, bmc: &Connection) -> Result<Answer, IpmiError> {
-        let what = "a sensor of this name with thresholds";
+        let what = "the name of a sensor with thresholds";
         let Named { mut sensor, place } = Named::find(bmc, &self.sensor, what, Sensor::is_threshold).await?;
         if let Some((threshold, value)) = self.set {
             // Of one that is not linear each raw value has to be asked for.

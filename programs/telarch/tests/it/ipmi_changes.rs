@@ -101,7 +101,7 @@ fn a_threshold_is_set_in_the_unit_of_the_sensor() {
     let beyond = ipmi(&bmc, &["threshold", "VBAT", "lnc", "900"]);
     assert!(beyond.code == 1 && beyond.errors.contains("there are those from "), "{}", beyond.errors);
     let unknown = ipmi(&bmc, &["threshold", "VBATT"]);
-    assert!(unknown.code == 1 && unknown.errors.contains("a sensor of this name"), "{}", unknown.errors);
+    assert!(unknown.code == 1 && unknown.errors.contains("the name of a sensor"), "{}", unknown.errors);
 }
 
 #[test]

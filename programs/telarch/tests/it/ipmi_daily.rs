@@ -106,6 +106,17 @@ fn sensors_of_the_same_name_are_told_apart_by_what_they_are_of() {
         either.errors
     );
     assert!(either.errors.contains("\"CPU1 Temp (processor 2)\" or 02h"), "{}", either.errors);
+    let rows = said(&bmc, &["sensors", "cpu1_temp", "--format", "csv"]);
+    assert!(
+        rows.contains(",CPU1 Temp (processor 1),") && rows.contains(",CPU1 Temp (processor 2),"),
+        "{rows}"
+    );
+    let small = ask(&bmc, &["threshold", "cpu1 temp"]);
+    assert!(
+        small.code == 1 && small.errors.contains("there are \"CPU1 Temp (processor 1)\""),
+        "{}",
+        small.errors
+    );
     for name in ["CPU1 Temp (processor 2)", "02h"] {
         assert_eq!(fields(&said(&bmc, &["threshold", name]))["Unit"], "C", "{name}");
     }

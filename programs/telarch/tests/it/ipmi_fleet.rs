@@ -54,6 +54,64 @@ fn a_scan_prints_what_it_finds_while_it_goes_on() {
     assert!(line.starts_with(&format!("{bmc}: ping yes")), "{line}");
 }
 
+/// What the program prints first, while it waits for somebody.
+fn first_printed(arguments: &[&str], end: &str) -> String {
+    let mut program = telarch(&["ipmi"]);
+    program.args(arguments).args(["--limit", "3600"]).env("TELARCH_IPMI_PASSWORD", "admin-pw");
+    let mut program = program.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let (mut out, mut printed) = (BufReader::new(program.stdout.take().unwrap()), String::new());
+    while !printed.ends_with(end) {
+        assert_ne!(out.read_line(&mut printed).unwrap(), 0, "{printed}");
+    }
+    program.kill().unwrap();
+    program.wait().unwrap();
+    printed
+}
+
+#[test]
+fn what_is_answered_is_printed_while_others_are_waited_for() {
+    let crowd = Crowd::start(2, Network::default());
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let [one, other] = [0, 1].map(|place| crowd.addresses()[place]);
+    let hosts = format!("{one},{other},{silent}");
+    let asked = ["power", "status", "-U", "admin", "-H", &hosts];
+    let text = first_printed(&asked, &format!("{other}: Chassis Power is on\n"));
+    assert_eq!(text.lines().count(), 2, "{text}");
+    let json = first_printed(&[&asked[..], &["--format", "json"]].concat(), "  },\n");
+    assert!(json.starts_with("[\n  {\n    \"host\": "), "{json}");
+    let audited = first_printed(&["audit", "-H", &format!("{one},{silent}")], "\n");
+    assert!(audited.starts_with(&format!("{one}: ")), "{audited}");
+}
+
+#[test]
+fn answers_stand_in_the_order_of_the_command_line_whoever_is_first() {
+    let slow = Network { delay: Duration::from_millis(150), ..Network::default() };
+    let (slow, quick) = (Crowd::start(1, slow), Crowd::start(2, Network::default()));
+    let hosts =
+        [quick.addresses()[1], slow.addresses()[0], quick.addresses()[0]].map(|host| host.to_string());
+    let asked = ["power", "status", "-U", "admin", "-H", &hosts.join(",")];
+    let printed = ipmi(&asked).out;
+    assert_eq!(printed.lines().map(|line| line.split_once(": ").unwrap().0).collect::<Vec<_>>(), hosts);
+    let named = json(&ipmi(&[&asked[..], &["--format", "json"]].concat()));
+    assert_eq!(named.iter().map(|row| row["host"].as_str().unwrap()).collect::<Vec<_>>(), hosts);
+}
+
+#[test]
+fn nobody_is_asked_any_more_what_nobody_reads() {
+    let crowd = Crowd::start(1, Network::default());
+    let silent = [0; 3].map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
+    let [first, second, last] = silent.each_ref().map(|silent| silent.local_addr().unwrap());
+    let hosts = format!("{},{first},{second},{last}", crowd.addresses()[0]);
+    let mut program = telarch(&["ipmi", "sensors", "-U", "admin", "-H", &hosts]);
+    program.args(["--limit", "1", "--parallel", "1"]).env("TELARCH_IPMI_PASSWORD", "admin-pw");
+    let mut program = program.stdout(Stdio::piped()).spawn().unwrap();
+    drop(program.stdout.take());
+    assert!(program.wait().unwrap().success());
+    let [.., last] = silent;
+    last.set_nonblocking(true).unwrap();
+    assert!(last.recv(&mut [0; 64]).is_err(), "it was asked");
+}
+
 #[test]
 fn a_scan_opens_more_sockets_than_processes_begin_with() {
     let crowd = Crowd::start(40, Network::default());

@@ -29,6 +29,10 @@ fn a_controller_is_kept_with_a_password_that_cannot_be_read() {
         listed.split_whitespace().collect::<Vec<_>>().join(" "),
         "NODE7 [::1]:99 user \"oper\", at most operator, suite 3"
     );
+    assert_eq!(
+        host(&state, &["list", "--format", "csv"]).out,
+        "host,address,user,level,suite\nNODE7,[::1]:99,oper,operator,3\n"
+    );
     let kept = state.join("ipmi-hosts");
     assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!fs::read_to_string(&kept).unwrap().contains("admin-pw"));

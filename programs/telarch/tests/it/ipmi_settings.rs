@@ -43,7 +43,7 @@ fn hysteresis_is_set_in_the_unit_of_the_sensor() {
     assert!(far.code == 1 && far.errors.contains("a raw distance"), "{}", far.errors);
     let none = ask(&bmc, &["hysteresis", "PSU1 Status"]);
     assert!(
-        none.code == 1 && none.errors.contains("a sensor of this name with thresholds"),
+        none.code == 1 && none.errors.contains("the name of a sensor with thresholds"),
         "{}",
         none.errors
     );

@@ -228,8 +228,8 @@ pub struct GetSelEntry(
 );
 
 impl Command for GetSelEntry {
-    /// The next record, and this one.
-    type Reply = (u16, [u8; 16]);
+    /// The next record's number, and this one, which is of 16 octets unless the controller has cut it off.
+    type Reply = (u16, Vec<u8>);
     const PRIVILEGE: Privilege = Privilege::User;
 
     fn request(&self) -> Request {
@@ -237,11 +237,14 @@ impl Command for GetSelEntry {
         Request::new(NetFn::STORAGE, 0x43, &[0, 0, low, high, 0, 0xff])
     }
 
-    fn reply(&self, octets: &[u8]) -> Result<(u16, [u8; 16]), ProtoError> {
+    fn reply(&self, octets: &[u8]) -> Result<(u16, Vec<u8>), ProtoError> {
         let mut octets = Octets::new("the answer to Get SEL Entry", octets);
-        Ok((octets.u16()?, octets.array()?))
+        let next = octets.u16()?;
+        Ok((next, octets.rest().iter().copied().take(RECORD_OCTETS).collect()))
     }
 }
+
+const RECORD_OCTETS: usize = 16;
 
 /// Reserve SEL (IPMI 2.0, 31.4).
 #[derive(Clone, Copy, Debug)]

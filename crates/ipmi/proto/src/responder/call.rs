@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::admission::Source;
 use super::{Responder, Settings};
 use crate::capabilities::{self, SUITES_PIECE};
 use crate::message::{Call, Response};
@@ -9,9 +10,13 @@ use crate::{NetFn, ProtoError, UserName};
 
 impl Responder {
     /// Answers what belongs to no session; anything else is not answered at all.
-    pub(super) fn answer_outside(&mut self, call: &Call<'_>, now: Instant) -> Result<Response, ProtoError> {
+    pub(super) fn answer_outside(
+        &mut self,
+        call: &Call<'_>,
+        from: (Source, Instant),
+    ) -> Result<Response, ProtoError> {
         if (call.net_fn, call.command) == (NetFn::APP, GET_SESSION_CHALLENGE) {
-            return self.challenge(call.data, now);
+            return self.challenge(call.data, from);
         }
         self.settings.public_answer(call).ok_or(ProtoError::Unauthentic)
     }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::admission::Source;
 use super::established::Established;
 use super::{Account, Responder, Slot, State};
 use crate::entropy::Entropy;
@@ -25,7 +26,11 @@ pub(super) struct Challenged15 {
 
 impl Responder {
     /// Get Session Challenge.
-    pub(super) fn challenge(&mut self, data: &[u8], now: Instant) -> Result<Response, ProtoError> {
+    pub(super) fn challenge(
+        &mut self,
+        data: &[u8],
+        (from, now): (Source, Instant),
+    ) -> Result<Response, ProtoError> {
         let mut octets = Octets::new("Get Session Challenge", data);
         let kind = octets.u8()?;
         let name: [u8; 16] = octets.array()?;
@@ -39,19 +44,20 @@ impl Responder {
             return Ok(Response::refusal(code));
         };
         let account = account.clone();
-        let Some(id) = self.free_id() else { return Ok(Response::refusal(BUSY)) };
+        let Some(id) = self.admit(from) else { return Ok(Response::refusal(BUSY)) };
         let challenge = self.entropy.draw();
         let state = State::Challenged15(Challenged15 { id, kind, challenge, number, account });
-        self.slots.push(Slot { id, heard_at: now, state });
+        self.slots.push(Slot { id, from, heard_at: now, state });
         Ok(Response::done([&id.to_le_bytes()[..], &challenge].concat()))
     }
 }
 
 impl Challenged15 {
-    /// Answers Activate Session; the session, if there is one.
+    /// Answers Activate Session; the session, if there is one. There is none if all are taken, `is_full`.
     pub(super) fn activate(
         &self,
         packet: &Lan15Packet<'_>,
+        is_full: bool,
         entropy: &mut Entropy,
         answers: &mut Frames,
     ) -> Result<Option<Established>, ProtoError> {
@@ -74,6 +80,10 @@ impl Challenged15 {
             answer(CompletionCode(INVALID_FIELD), &[]);
             return Ok(None);
         }
+        if is_full {
+            answer(CompletionCode(NO_SESSION), &[]);
+            return Ok(None);
+        }
         let limit = self.account.limit.min(Privilege::at_most(level & 0x0f));
         let inbound = entropy.number();
         let mut data = vec![self.kind.number()];
@@ -94,6 +104,8 @@ impl Challenged15 {
 
 const ACTIVATE_SESSION: u8 = 0x3a;
 const BUSY: u8 = 0xc0;
+/// Of Activate Session.
+const NO_SESSION: u8 = 0x81;
 const INVALID_USER: u8 = 0x81;
 const NULL_USER_DISABLED: u8 = 0x82;
 const INVALID_FIELD: u8 = 0xcc;

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::admission::Source;
 use super::established::Established;
 use super::{Account, Responder, Slot, State};
 use crate::keys::{Exchange, same};
@@ -30,7 +31,11 @@ pub(super) struct Challenged {
 
 impl Responder {
     /// Open Session Request, and its response.
-    pub(super) fn open_session(&mut self, request: &[u8], now: Instant) -> Result<Vec<u8>, ProtoError> {
+    pub(super) fn open_session(
+        &mut self,
+        request: &[u8],
+        (from, now): (Source, Instant),
+    ) -> Result<Vec<u8>, ProtoError> {
         let mut octets = Octets::new("an Open Session Request", request);
         let [tag, level, _, _] = octets.array()?;
         let console_id = octets.u32()?;
@@ -49,10 +54,10 @@ impl Responder {
         else {
             return Ok(refused(tag, NO_SUITE, console_id));
         };
-        let Some(id) = self.free_id() else { return Ok(refused(tag, NO_RESOURCES, console_id)) };
+        let Some(id) = self.admit(from) else { return Ok(refused(tag, NO_RESOURCES, console_id)) };
         let random = self.entropy.draw();
         let state = State::Opened(Opened { suite, console_id, random });
-        self.slots.push(Slot { id, heard_at: now, state });
+        self.slots.push(Slot { id, from, heard_at: now, state });
         // Zero asks for the highest level there is.
         let level = if level & 0x0f == 0 { Privilege::Administrator.number() } else { level & 0x0f };
         let mut response = vec![tag, 0, level, 0];
@@ -115,6 +120,7 @@ impl Responder {
         let id = octets.u32()?;
         let code = octets.rest();
         let group_key = self.settings.group_key.clone();
+        let is_full = self.is_full();
         let slot = self.slot(id)?;
         let challenged = match &slot.state {
             State::Challenged(challenged) => challenged,
@@ -129,6 +135,11 @@ impl Responder {
             self.slots.retain(|slot| slot.id != id);
             return Ok((status == 0).then(|| refused(tag, INVALID_INTEGRITY_CHECK, console_id)));
         };
+        if is_full {
+            // Others were quicker, who had begun later.
+            self.slots.retain(|slot| slot.id != id);
+            return Ok(Some(refused(tag, NO_RESOURCES, console_id)));
+        }
         let keys = exchange.keys(password, group_key.as_ref());
         let mut response = vec![tag, 0, 0, 0];
         response.extend(console_id.to_le_bytes());
@@ -137,7 +148,7 @@ impl Responder {
         let wire = Wire::rmcp_plus(keys, (id, console_id));
         let again = (code.to_vec(), response.clone());
         let session = Established::new(wire, (*number, limit), Some(again));
-        *slot = Slot { id, heard_at: now, state: State::Established(Box::new(session)) };
+        (slot.heard_at, slot.state) = (now, State::Established(Box::new(session)));
         Ok(Some(response))
     }
 }

@@ -60,7 +60,7 @@ impl Settings {
         self
     }
 
-    /// With so many sessions, those included whose login is under way.
+    /// With so many sessions; logins that are under way are none.
     #[must_use]
     pub fn most_sessions(mut self, most: usize) -> Self {
         self.most_sessions = most;

@@ -1,5 +1,6 @@
 //! Both ends of a session, joined in memory, under a clock that goes when it is told to.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use telarch_ipmi_proto::responder::{Account, Asked, Device, Responder, Settings};
@@ -66,8 +67,12 @@ impl Pair {
     }
 
     fn tell_at(&mut self, now: Instant, datagram: &[u8]) -> Result<Vec<Vec<u8>>, ProtoError> {
+        self.tell_from(CONSOLE, now, datagram)
+    }
+
+    fn tell_from(&mut self, from: IpAddr, now: Instant, datagram: &[u8]) -> Result<Vec<Vec<u8>>, ProtoError> {
         let mut answers = Frames::new();
-        self.responder.receive(datagram, &mut self.device, now, &mut answers)?;
+        self.responder.receive(datagram, from, &mut self.device, now, &mut answers)?;
         Ok(answers.iter().map(<[u8]>::to_vec).collect())
     }
 
@@ -100,6 +105,8 @@ impl Pair {
         })
     }
 }
+
+const CONSOLE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A controller that lets somebody do so much.
 fn responder(limit: Privilege) -> Responder {
@@ -338,7 +345,7 @@ fn a_login_succeeds_whichever_of_its_answers_is_lost() {
 }
 
 #[test]
-fn logins_that_are_never_finished_take_no_more_than_their_slots_and_those_for_a_while_only() {
+fn logins_that_are_never_finished_are_few_and_there_for_a_while_only() {
     let mut pair = Pair::established();
     let mut first = Vec::new();
     for seed in 0..100 {
@@ -346,10 +353,68 @@ fn logins_that_are_never_finished_take_no_more_than_their_slots_and_those_for_a_
         first = stranger.transmit(pair.now).unwrap();
         pair.tell(&first).unwrap();
     }
-    assert_eq!(pair.responder.sessions(), 16);
+    assert_eq!(pair.responder.sessions(), 1 + 64);
     let later = pair.now + Duration::from_secs(6);
     pair.tell_at(later, &first).unwrap();
     assert_eq!(pair.responder.sessions(), 2, "the session that was there, and the one login");
+}
+
+/// Whoever floods has one address, or one network of IPv6.
+#[test]
+fn logins_that_are_never_finished_lock_nobody_out() {
+    let v6 = |host: u16| IpAddr::V6(Ipv6Addr::new(0xfd00, 0, 0, 0, 1, 2, 3, host));
+    for way in [login(), login().lan15(AuthenticationType::Md5).unwrap()] {
+        for flood_is_v6 in [false, true] {
+            let mut pair = Pair::start(way.clone(), Timing::default());
+            let flood = |pair: &mut Pair| {
+                for number in 0..200 {
+                    let seed = [u8::try_from(number).unwrap(); 32];
+                    let mut stranger = Session::start(way.clone(), seed, Timing::default(), pair.now);
+                    let open = stranger.transmit(pair.now).unwrap();
+                    let from = if flood_is_v6 { v6(number) } else { Ipv4Addr::new(192, 0, 2, 1).into() };
+                    pair.tell_from(from, pair.now, &open).unwrap();
+                }
+            };
+            // Between any two packets of the one who knows the password.
+            while !pair.events.iter().any(|event| matches!(event, Event::Established { .. })) {
+                flood(&mut pair);
+                let sent = pair.session.transmit(pair.now).expect("the login goes on");
+                let answers = pair.tell(&sent).unwrap();
+                flood(&mut pair);
+                pair.session.receive(&answers[0], pair.now).unwrap();
+                pair.events.extend(std::iter::from_fn(|| pair.session.event()));
+            }
+            assert_eq!(pair.responder.sessions(), 1 + 64);
+        }
+    }
+}
+
+#[test]
+fn the_last_session_is_of_whoever_proves_the_password_first() {
+    // Where the status or the completion code of the last answer is, and what it says.
+    let lan15 = login().lan15(AuthenticationType::Md5).unwrap();
+    for (way, packets, place, full) in [(login(), 3, 17, 0x01), (lan15, 2, 36, 0x81)] {
+        let mut pair = Pair::start(way.clone(), Timing::default());
+        let name = UserName::new("admin").unwrap();
+        let limit = Privilege::Administrator;
+        let account = Account { name, password: Password::new(b"admin-pw").unwrap(), limit };
+        let kinds = vec![AuthenticationType::Md5];
+        let settings = Settings::new([3; 16]).account(account).lan15(kinds).most_sessions(1);
+        pair.responder = Responder::new(settings, [9; 32]);
+        let mut refused = 0;
+        let mut slower = Session::start(way, [1; 32], Timing::default(), pair.now);
+        for packet in 1..=packets {
+            if packet == packets {
+                pair.exchange(|_| Fate::Arrives);
+                assert!(matches!(pair.events[..], [Event::Established { .. }]), "{:?}", pair.events);
+            }
+            let sent = slower.transmit(pair.now).unwrap();
+            let answers = pair.tell(&sent).unwrap();
+            refused = answers[0][place.min(answers[0].len() - 1)];
+            slower.receive(&answers[0], pair.now).unwrap();
+        }
+        assert_eq!(refused, full);
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ type Read<Said, Content> = Mutex<Option<(Said, Arc<Content>)>>;
 /// A record of the event log, as it was sent and as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Logged {
-    pub(crate) octets: [u8; 16],
+    pub(crate) octets: Vec<u8>,
     pub(crate) record: SelRecord,
 }
 
@@ -117,7 +117,7 @@ async fn follow(
             Err(IpmiError::Completion(CompletionCode::NOT_PRESENT)) => break,
             other => other?,
         };
-        let record = SelRecord::decode(&octets)?;
+        let record = SelRecord::read(next, &octets);
         let has_come_back = records.last().is_some_and(|last: &Logged| last.octets == octets);
         records.push(Logged { octets, record });
         if after == LAST || after == next || has_come_back {

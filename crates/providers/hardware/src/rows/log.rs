@@ -115,7 +115,11 @@ pub(super) fn time(logged: &Logged) -> Option<DateTime> {
 /// RecordFormat and RecordData, letter for letter as Windows has them (IPMI provider, LogRecord).
 pub(super) fn text_form(logged: &Logged) -> (&'static str, String) {
     let octets = &logged.octets;
-    let part = |from: usize, count: usize| hex(octets.get(from..from + count).unwrap_or_default());
+    // There is less of one that is cut off.
+    let part = |from: usize, count: usize| {
+        let rest = octets.get(from..).unwrap_or_default();
+        hex(rest.get(..count).unwrap_or(rest))
+    };
     match &logged.record.entry {
         Entry::Event(event) => {
             let [owner, unit] = event.generator;
@@ -141,7 +145,9 @@ pub(super) fn text_form(logged: &Logged) -> (&'static str, String) {
             MANUFACTURER,
             format!("*{}*{}*{}*{}*{}", part(0, 2), part(2, 1), part(3, 4), part(7, 3), part(10, 6)),
         ),
-        Entry::Other { .. } => (OTHER, format!("*{}*{}*{}", part(0, 2), part(2, 1), part(3, 13))),
+        Entry::Other { .. } | Entry::CutOff { .. } => {
+            (OTHER, format!("*{}*{}*{}", part(0, 2), part(2, 1), part(3, 13)))
+        }
     }
 }
 
@@ -172,7 +178,7 @@ mod tests {
     use super::*;
 
     fn logged(octets: [u8; 16]) -> Logged {
-        Logged { octets, record: SelRecord::decode(&octets).unwrap() }
+        Logged { octets: octets.to_vec(), record: SelRecord::decode(&octets).unwrap() }
     }
 
     #[test]
@@ -201,5 +207,8 @@ mod tests {
         let own = [9, 0, 0xe0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
         assert_eq!(time(&logged(own)).unwrap().to_string(), "00000000000000.000000:000");
         assert_eq!(text_form(&logged(own)).1, "*09 00*E0*01 02 03 04 05 06 07 08 09 0A 0B 0C 0D");
+        let octets = vec![9, 0, 2, 1, 2];
+        let cut_off = Logged { record: SelRecord::read(9, &octets), octets };
+        assert_eq!(text_form(&cut_off).1, "*09 00*02*01 02");
     }
 }
