@@ -15,6 +15,9 @@ pub(super) struct Pieces {
     /// When the first of that was added.
     since: Option<Instant>,
     writer: Option<Writer>,
+    /// Whether this thread may write as well.
+    has_ended: bool,
+    failure: Option<io::Error>,
 }
 
 type Writer = (Sender<Vec<u8>>, JoinHandle<io::Result<()>>);
@@ -43,18 +46,31 @@ impl Pieces {
     /// Gives away what there is.
     pub(super) fn flush(&mut self) {
         self.since = None;
+        if self.next.is_empty() {
+            return;
+        }
+        if self.has_ended && self.writer.is_none() {
+            if self.failure.is_none() {
+                self.failure = print(&self.next).err();
+            }
+            self.next.clear();
+            return;
+        }
         if self.writer.is_none() {
             let (give, given) = channel::<Vec<u8>>();
             let writer = Builder::new().spawn(move || given.iter().try_for_each(|piece| print(&piece)));
             // Without a thread it is kept for the end.
             self.writer = writer.ok().map(|writer| (give, writer));
         }
-        if let Some((give, _)) = &self.writer
-            && !self.next.is_empty()
-        {
+        if let Some((give, _)) = &self.writer {
             // A writer that has ended says at the end why.
             let _ = give.send(std::mem::take(&mut self.next));
         }
+    }
+
+    /// No answers come any more: where no other thread writes yet, this one may wait for whoever reads.
+    pub(super) fn end(&mut self) {
+        self.has_ended = true;
     }
 
     /// Whether it cannot be written any more.
@@ -64,7 +80,9 @@ impl Pieces {
 
     /// Waits until everything is written.
     pub(super) fn finish(self) -> io::Result<()> {
-        let Some((give, writer)) = self.writer else { return print(&self.next) };
+        let Some((give, writer)) = self.writer else {
+            return self.failure.map_or_else(|| print(&self.next), Err);
+        };
         let _ = give.send(self.next);
         drop(give);
         writer.join().unwrap_or_else(|_| Err(io::Error::other("the thread that writes has failed")))
@@ -80,4 +98,4 @@ fn print(piece: &[u8]) -> io::Result<()> {
 /// As much at a time as a pipe takes; there may be a hundred thousand lines.
 const PIPE_OCTETS: usize = 1 << 16;
 /// Nobody sees that something has waited so long, and where all answer quickly it is all there before.
-const LATEST: Duration = Duration::from_millis(100);
+pub(super) const LATEST: Duration = Duration::from_millis(100);

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Instant;
 
 use super::super::hosts::Host;
-use super::pieces::Pieces;
+use super::pieces::{LATEST, Pieces};
 use super::{Answer, Answers, Format, failure, json_rows, text_lines, whole};
 use crate::failure::Failure;
 
@@ -25,6 +25,10 @@ pub(in super::super) struct Report {
     /// The first that is not printed yet.
     next: usize,
     has_begun: bool,
+    /// When something was told first. All that comes within [`LATEST`] is printed together: where everybody answers
+    /// quickly, nothing else is done before all have answered.
+    told_at: Option<Instant>,
+    is_late: bool,
     out: Pieces,
 }
 
@@ -46,6 +50,8 @@ impl Report {
             format,
             next: 0,
             has_begun: false,
+            told_at: None,
+            is_late: false,
             out: Pieces::default(),
         }
     }
@@ -77,11 +83,13 @@ impl Report {
 
     /// When [`Self::flush`] is to be called, if nothing else happens before.
     pub(in super::super) fn flush_at(&self) -> Option<Instant> {
-        self.out.flush_at()
+        if self.is_late { self.out.flush_at() } else { self.told_at.map(|told_at| told_at + LATEST) }
     }
 
     /// Gives away what there is.
     pub(in super::super) fn flush(&mut self) {
+        self.is_late = true;
+        self.print_those_whose_turn_it_is();
         self.out.flush();
     }
 
@@ -92,6 +100,7 @@ impl Report {
                 *told = Told::Answer(Err("this program has failed; please report it".to_owned()));
             }
         }
+        self.out.end();
         self.print_those_whose_turn_it_is();
         let answers: Answers = (self.hosts.into_iter().zip(self.told))
             .filter_map(|(host, told)| match told {
@@ -112,6 +121,10 @@ impl Report {
     fn tell(&mut self, place: usize, told: Told) {
         if let Some(slot) = self.told.get_mut(place) {
             *slot = told;
+        }
+        self.is_late |= self.told_at.get_or_insert_with(Instant::now).elapsed() >= LATEST;
+        if !self.is_late {
+            return;
         }
         self.print_those_whose_turn_it_is();
     }
