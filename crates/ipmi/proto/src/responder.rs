@@ -136,8 +136,8 @@ impl Responder {
         self.slots.len()
     }
 
-    /// Takes a datagram that has come from a console at this address, and adds to the answers what is to be sent back to it: a bridged command has
-    /// two or three.
+    /// Takes a datagram that has come from a console at this address, and adds to the answers what is to be sent back to
+    /// it: a bridged command has two or three.
     ///
     /// # Errors
     /// When it is not genuine, or means nothing; it was dropped.
@@ -249,7 +249,7 @@ impl Responder {
     }
 
     fn established(&self) -> usize {
-        self.slots.iter().filter(|slot| matches!(slot.state, State::Established(_))).count()
+        self.slots.iter().filter(|slot| !slot.is_login()).count()
     }
 
     /// Whether no session is free.
@@ -263,6 +263,11 @@ impl Responder {
 }
 
 impl Slot {
+    /// Whether nobody has signed in yet.
+    fn is_login(&self) -> bool {
+        !matches!(self.state, State::Established(_))
+    }
+
     fn ends_at(&self) -> Instant {
         let limit = match self.state {
             State::Established(_) => IDLE_LIMIT,

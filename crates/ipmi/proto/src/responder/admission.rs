@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::{Responder, Slot, State};
+use super::Responder;
 
 /// Where a datagram comes from, as far as one console can choose it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,7 @@ impl Responder {
         if self.is_full() {
             return None;
         }
-        let logins = |slot: &&Slot| !matches!(slot.state, State::Established(_));
-        if self.slots.iter().filter(logins).count() >= MOST_LOGINS {
+        if self.slots.len() - self.established() >= MOST_LOGINS {
             self.push_one_out(from);
         }
         let Self { slots, entropy, .. } = self;
@@ -42,12 +41,8 @@ impl Responder {
     /// The oldest login of the source that has most of them; where several have as many, of the one that wants another.
     fn push_one_out(&mut self, from: Source) {
         let Self { slots, .. } = self;
-        let of = |source: Source| {
-            let is_it = |slot: &&Slot| slot.from == source && !matches!(slot.state, State::Established(_));
-            slots.iter().filter(is_it).count()
-        };
-        let logins =
-            slots.iter().enumerate().filter(|(_, slot)| !matches!(slot.state, State::Established(_)));
+        let of = |source: Source| slots.iter().filter(|slot| slot.from == source && slot.is_login()).count();
+        let logins = slots.iter().enumerate().filter(|(_, slot)| slot.is_login());
         let oldest = logins
             .max_by_key(|(_, slot)| (of(slot.from), slot.from == from, Reverse(slot.heard_at)))
             .map(|(place, _)| place);
