@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use wsman::enumeration::{Enumerate, EnumerationMode, Filter, Page, PolymorphismMode, Pull, write_release};
 use wsman::{Action, EndpointReference, Response};
 use xml::{Bounds, Document, Element, Writer};
@@ -246,10 +247,16 @@ impl Enumerator {
     /// # Errors
     /// [`Error`].
     pub async fn release(mut self) -> Result<(), Error> {
-        match self.context.take() {
-            Some(context) => self.session.release(&self.locator, &context).await,
+        match self.ending() {
+            Some(ending) => ending.tell().await,
             None => Ok(()),
         }
+    }
+
+    fn ending(&mut self) -> Option<Ending> {
+        let context = self.context.take()?;
+        let (session, locator) = (self.session.clone(), self.locator.clone());
+        Some(Ending { session, locator, context, pulling: self.pulling.take() })
     }
 
     fn take(&mut self, answer: &Response, name: &'static str) -> Result<(), Error> {
@@ -279,13 +286,37 @@ impl Enumerator {
 
 impl Drop for Enumerator {
     fn drop(&mut self) {
-        let (Some(context), Ok(runtime)) = (self.context.take(), Handle::try_current()) else { return };
-        let (session, locator) = (self.session.clone(), self.locator.clone());
+        let (Some(ending), Ok(runtime)) = (self.ending(), Handle::try_current()) else { return };
         runtime.spawn(async move {
-            if let Err(error) = session.release(&locator, &context).await {
+            if let Err(error) = ending.tell().await {
                 tracing::debug!(%error, "Could not release an enumeration");
             }
         });
+    }
+}
+
+/// An enumeration of which no more is wanted.
+struct Ending {
+    session: Session,
+    locator: Locator,
+    context: String,
+    pulling: Option<Pulling>,
+}
+
+impl Ending {
+    /// Tells the service.
+    ///
+    /// A request that is under way may have changed the context, and only its answer says to what (WS-Enumeration 3.2).
+    async fn tell(self) -> Result<(), Error> {
+        let Self { session, locator, context, pulling } = self;
+        let released = session.release(&locator, &context).await;
+        let (Err(Error::Fault(_)), Some(pulling)) = (&released, pulling) else { return released };
+        let Ok(Ok(answer)) = timeout(LAST_PAGE, pulling).await else { return released };
+        match answer.content_named("PullResponse").map(Page::parse) {
+            Some(page) if page.end => Ok(()),
+            Some(Page { context: Some(changed), .. }) => session.release(&locator, &changed).await,
+            _ => released,
+        }
     }
 }
 
@@ -315,6 +346,9 @@ async fn pull_until_items(
         }
     }
 }
+
+/// The page that nobody wants was made when the service says that its context is not valid any more: it only has to arrive.
+const LAST_PAGE: Duration = Duration::from_secs(10);
 
 /// As often as Windows' own client asks.
 const MOST_ATTEMPTS: u32 = 3;

@@ -1,10 +1,12 @@
 //! Enumerations: pages of what plug-ins list, and the contexts between them (WS-Enumeration; DSP0226 8).
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sddl::Sid;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use wsman::enumeration::{Enumerate, EnumerationMode, Pull};
 use wsman::{Detail, Fault, Head, Reply, Subcode, code};
@@ -23,9 +25,19 @@ pub(crate) struct Contexts {
 
 #[derive(Default)]
 struct Open {
-    enumerations: HashMap<String, Enumeration>,
+    enumerations: HashMap<String, Place>,
     /// A task forgets those that expire.
     is_watched: bool,
+}
+
+/// Where an enumeration is.
+enum Place {
+    Rests(Enumeration),
+    /// A page of it is being made. Forgetting this place tells whoever makes it.
+    IsPulled {
+        owner: Sid,
+        _is_open: oneshot::Sender<Infallible>,
+    },
 }
 
 /// One enumeration on its way.
@@ -140,15 +152,18 @@ impl Contexts {
         head: &Head,
         limits: &Limits,
     ) -> Result<Answer, Fault> {
-        let mut taken = self.take(&pull.context, caller)?;
+        let (mut taken, released) = self.take(&pull.context, caller)?;
         let most = pull.max_elements.unwrap_or(1).min(limits.batch);
         let wait = pull.max_time.unwrap_or(limits.timeout).min(limits.timeout);
-        let page = taken.enumeration()?.page(most, limits.room(), Instant::now() + wait).await?;
+        let page = tokio::select! {
+            page = taken.enumeration()?.page(most, limits.room(), Instant::now() + wait) => page?,
+            _ = released => return Err(invalid_context()),
+        };
+        let enumeration = taken.finish()?;
         let mut reply = Reply::to(head, fresh_uuid());
         let body = reply.body();
         body.start("n:PullResponse");
-        let enumeration = taken.finish();
-        if let Some(enumeration) = enumeration.filter(|_| !page.end) {
+        if !page.end {
             let context = self.keep(enumeration, limits.enumeration_timeout);
             body.element("n:EnumerationContext", &context);
         }
@@ -160,10 +175,10 @@ impl Contexts {
         reply.finish(limits.reply).map(Answer::new)
     }
 
-    /// Forgets an enumeration.
+    /// Forgets an enumeration, also one of which a page is being made: that pull ends with a fault.
     pub(crate) fn release(&self, caller: Sid, context: &str) -> Result<(), Fault> {
-        self.take(context, caller)?.finish();
-        Ok(())
+        let place = locked(&self.open).remove(context, caller);
+        place.map(drop).ok_or_else(invalid_context)
     }
 
     /// Forgets what has rested for too long, and with it that it counted as an operation.
@@ -181,21 +196,27 @@ impl Contexts {
     fn insert(&self, context: String, enumeration: Enumeration) {
         let until = enumeration.expires;
         let mut open = locked(&self.open);
-        open.enumerations.insert(context, enumeration);
+        open.enumerations.insert(context, Place::Rests(enumeration));
         if !std::mem::replace(&mut open.is_watched, true) {
             tokio::spawn(watch(Arc::clone(&self.open), until));
         }
     }
 
-    /// Takes an enumeration out; another user's does not exist for the caller.
-    fn take(&self, context: &str, caller: Sid) -> Result<Taken<'_>, Fault> {
-        let open = &mut locked(&self.open).enumerations;
-        let now = Instant::now();
-        let is_it = open.get(context).is_some_and(|found| found.owner == caller && found.expires > now);
-        let enumeration = if is_it { open.remove(context) } else { None };
-        match enumeration {
-            Some(enumeration) => {
-                Ok(Taken { contexts: self, context: context.to_owned(), enumeration: Some(enumeration) })
+    /// Takes an enumeration out to make a page of it; what comes with it ends when it is released meanwhile.
+    fn take(&self, context: &str, caller: Sid) -> Result<(Taken<'_>, oneshot::Receiver<Infallible>), Fault> {
+        let mut open = locked(&self.open);
+        match open.remove(context, caller) {
+            Some(Place::Rests(enumeration)) => {
+                let (is_open, released) = oneshot::channel();
+                let place = Place::IsPulled { owner: caller, _is_open: is_open };
+                open.enumerations.insert(context.to_owned(), place);
+                let context = context.to_owned();
+                Ok((Taken { contexts: self, context, enumeration: Some(enumeration) }, released))
+            }
+            // Items are given in one order, so to one pull after the other.
+            Some(pulled) => {
+                open.enumerations.insert(context.to_owned(), pulled);
+                Err(invalid_context())
             }
             None => Err(invalid_context()),
         }
@@ -203,9 +224,29 @@ impl Contexts {
 }
 
 impl Open {
+    /// Takes out the place of an enumeration; another user's does not exist for the caller.
+    fn remove(&mut self, context: &str, caller: Sid) -> Option<Place> {
+        let now = Instant::now();
+        let is_it = self.enumerations.get(context).is_some_and(|place| match place {
+            Place::Rests(enumeration) => enumeration.owner == caller && enumeration.expires > now,
+            Place::IsPulled { owner, .. } => *owner == caller,
+        });
+        if is_it { self.enumerations.remove(context) } else { None }
+    }
+
     fn forget_expired(&mut self) {
         let now = Instant::now();
-        self.enumerations.retain(|_, enumeration| enumeration.expires > now);
+        self.enumerations.retain(|_, place| place.expires().is_none_or(|expires| expires > now));
+    }
+}
+
+impl Place {
+    /// When it is forgotten; never while a page is being made.
+    fn expires(&self) -> Option<Instant> {
+        match self {
+            Self::Rests(enumeration) => Some(enumeration.expires),
+            Self::IsPulled { .. } => None,
+        }
     }
 }
 
@@ -216,7 +257,7 @@ async fn watch(open: Arc<Mutex<Open>>, mut until: Instant) {
         sleep_until(until).await;
         let mut open = locked(&open);
         open.forget_expired();
-        let next = open.enumerations.values().map(|enumeration| enumeration.expires).min();
+        let next = open.enumerations.values().filter_map(Place::expires).min();
         let Some(next) = next else {
             open.is_watched = false;
             return;
@@ -230,7 +271,7 @@ fn locked(open: &Mutex<Open>) -> MutexGuard<'_, Open> {
 }
 
 /// An enumeration that goes back under its old context unless the page was made: a pull that finds nothing
-/// in time, or whose client hangs up, changes nothing. After a failure it is over.
+/// in time, or whose client hangs up, changes nothing. After a failure, or when it was released meanwhile, it is over.
 struct Taken<'c> {
     contexts: &'c Contexts,
     context: String,
@@ -242,14 +283,18 @@ impl Taken<'_> {
         self.enumeration.as_mut().ok_or_else(invalid_context)
     }
 
-    fn finish(mut self) -> Option<Enumeration> {
-        self.enumeration.take()
+    /// The enumeration after its page was made, unless it was released meanwhile.
+    fn finish(mut self) -> Result<Enumeration, Fault> {
+        let place = locked(&self.contexts.open).enumerations.remove(&self.context);
+        self.enumeration.take().filter(|_| place.is_some()).ok_or_else(invalid_context)
     }
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        if let Some(enumeration) = self.enumeration.take().filter(|enumeration| !enumeration.has_failed) {
+        let Some(enumeration) = self.enumeration.take() else { return };
+        let is_open = locked(&self.contexts.open).enumerations.remove(&self.context).is_some();
+        if is_open && !enumeration.has_failed {
             self.contexts.insert(std::mem::take(&mut self.context), enumeration);
         }
     }

@@ -156,6 +156,46 @@ async fn an_enumeration_that_is_dropped_is_released() {
 }
 
 #[tokio::test]
+async fn a_page_that_is_under_way_tells_what_is_to_be_released() {
+    for is_dropped in [false, true] {
+        let released = Arc::new(tokio::sync::Notify::new());
+        let held = Arc::clone(&released);
+        let mut service = Service::start(move |request| match request.verb().as_str() {
+            "Enumerate" => page(request, &[], Some("uuid:1")),
+            // The service has made it when the first context is released, and it has not arrived.
+            "Pull" => {
+                let message = request.message(|body| write_page(body, "Pull", &["a"], Some("uuid:2")));
+                vec![Step::WaitFor(Arc::clone(&held)), Step::Send(response(200, &message))]
+            }
+            _ if request.body.contains("uuid:2") => request.answer(|_| {}),
+            _ => {
+                released.notify_one();
+                request.fault(wsman::code::INVALID_ENUMERATION_CONTEXT)
+            }
+        })
+        .await;
+        let mut enumerator =
+            service.session().enumerate(&config(), EnumerateOptions::default()).await.unwrap();
+        service.request().await;
+        tokio::select! {
+            biased;
+            _ = enumerator.next() => panic!("the page is held back"),
+            _ = service.request() => {}
+        }
+        if is_dropped {
+            drop(enumerator);
+        } else {
+            enumerator.release().await.unwrap();
+        }
+        for context in ["uuid:1", "uuid:2"] {
+            let release = service.request().await;
+            assert_eq!(release.verb(), "Release");
+            assert!(release.body.contains(context), "{}", release.body);
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_enumeration_at_its_end_is_not_released() {
     let mut service = Service::start(|request| page(request, &["a"], None)).await;
     let session = service.session();

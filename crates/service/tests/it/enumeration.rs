@@ -5,7 +5,7 @@ use wsman::code;
 use crate::message::Message;
 use crate::probe::{Event, URI};
 use crate::running::Running;
-use crate::wire::{Wire, post};
+use crate::wire::{Post, Wire, post};
 
 /// Begins an enumeration that fails after two items.
 fn broken(within: &str) -> Message {
@@ -49,4 +49,36 @@ async fn an_enumeration_that_nobody_goes_on_with_is_let_go_although_nothing_else
     let fault = pull(&mut wire, &context(&opened)).await.fault();
     assert_eq!(fault.code(), code::INVALID_ENUMERATION_CONTEXT);
     running.stop().await;
+}
+
+#[tokio::test]
+async fn an_enumeration_is_released_while_a_page_of_it_is_made() {
+    let running = Running::start(&[("Service.MaxConcurrentOperationsPerUser", "1")]).await;
+    let (mut wire, mut other) = (running.connect().await, running.connect().await);
+    let stuck = |text: &str| {
+        let begin = Message::enumeration(&format!("{URI}/stuck"), "Enumerate");
+        post(begin.body(&format!("<n:Enumerate>{text}</n:Enumerate>")))
+    };
+    let context = context(&wire.ask(&stuck("1")).await.text());
+    wire.send(asked_for("Pull", &context).octets()).await;
+    let called = |text: &str| Event::Called(text.to_owned());
+    running.probe.expect(&[called("1"), called("an item")]).await;
+    // Items come in one order, so nobody else is given any meanwhile; nor does it count less.
+    let second = other.ask(&asked_for("Pull", &context)).await.fault();
+    assert_eq!(second.code(), code::INVALID_ENUMERATION_CONTEXT);
+    assert_eq!(other.ask(&stuck("2")).await.fault().code(), code::MAX_OPERATIONS_PER_USER);
+
+    let released = other.ask(&asked_for("Release", &context)).await;
+    assert_eq!(released.status, 200, "{}", released.text());
+    running.probe.expect(&[Event::Abandoned("1".to_owned())]).await;
+    assert_eq!(wire.answer().await.fault().code(), code::INVALID_ENUMERATION_CONTEXT);
+    let again = other.ask(&asked_for("Release", &context)).await.fault();
+    assert_eq!(again.code(), code::INVALID_ENUMERATION_CONTEXT);
+    assert_eq!(other.ask(&stuck("3")).await.status, 200);
+    running.stop().await;
+}
+
+fn asked_for(verb: &str, context: &str) -> Post {
+    let body = format!("<n:{verb}><n:EnumerationContext>{context}</n:EnumerationContext></n:{verb}>");
+    post(Message::enumeration(&format!("{URI}/stuck"), verb).body(&body))
 }

@@ -82,8 +82,10 @@ impl Probe {
         let mut fate = Fate { events: self.events.clone(), text, answered: false };
         if call.request.head().action == Action::Enumerate {
             let items = numbers(fate.text.parse().unwrap_or(3));
-            if behaviour == "broken" {
-                return Ok(Answer::items(Broken { items, _fate: fate }));
+            match behaviour.as_str() {
+                "broken" => return Ok(Answer::items(Broken { items, _fate: fate })),
+                "stuck" => return Ok(Answer::items(Stuck { fate })),
+                _ => {}
             }
             fate.answered = true;
             return Ok(Answer::items(items));
@@ -166,6 +168,18 @@ impl<I: Items> Items for Broken<I> {
             let broken = || Fault::new(Subcode::InternalError, code::INTERNAL_ERROR, "it is broken");
             Some(self.items.next().await.unwrap_or_else(|| Err(broken())))
         })
+    }
+}
+
+/// Items of which none ever comes; it is told when one is asked for, and whoever drops them abandons the text.
+struct Stuck {
+    fate: Fate,
+}
+
+impl Items for Stuck {
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Item, Fault>>> {
+        self.fate.events.tell(Event::Called("an item".to_owned()));
+        Box::pin(std::future::pending())
     }
 }
 

@@ -54,7 +54,8 @@ fn a_plot_is_drawn_until_a_key_ends_it_and_the_terminal_is_as_before() {
         terminal.wait_for("end 0");
     }
     terminal.line("echo seen again");
-    assert!(terminal.seen("\nseen again").contains(" echo seen again"), "typing is not shown");
+    // The shell may not have prompted yet when this is typed: what stands before it is not certain.
+    assert!(terminal.seen("\nseen again").contains("echo seen again"), "typing is not shown");
 }
 
 #[test]
