@@ -55,6 +55,15 @@ impl Tmux {
         self.key("Enter");
     }
 
+    /// Removes what there is to be seen, so that nothing that is waited for then was there before; what runs has ended.
+    ///
+    /// # Panics
+    /// When it stays.
+    pub fn clear(&self) {
+        self.line("clear");
+        let _ = self.wait(|screen| matches!(screen.trim(), "#" | "$"), "prompt alone");
+    }
+
     /// Types a text and nothing behind it.
     ///
     /// # Panics

@@ -33,7 +33,8 @@ fn ctrl_c_at_the_question_ends_it_and_the_terminal_shows_what_is_typed_again() {
     let screen = terminal.seen("end 1");
     assert!(screen.contains("Error: no password was typed"), "{screen}");
     terminal.line("echo seen again");
-    assert!(terminal.seen("\nseen again").contains(" echo seen again"), "typing is not shown");
+    // The shell may not have prompted yet when this is typed: what stands before it is not certain.
+    assert!(terminal.seen("\nseen again").contains("echo seen again"), "typing is not shown");
     assert!(!service.log().contains("Sign-in"), "something was sent");
 }
 
@@ -43,7 +44,8 @@ fn a_wait_of_two_seconds_is_told_and_ctrl_c_leaves_nothing_of_it() {
     let Some(terminal) = Tmux::start(100, "", &[]) else { return };
     for program in ["winrm id -auth:none", "winrs -auth:negotiate -u:x -p:y"] {
         let behind = if program.starts_with("winrs") { "hostname" } else { "" };
-        terminal.line(&format!("clear; {program} -r:{url} {behind}; echo end $?"));
+        terminal.clear();
+        terminal.line(&format!("{program} -r:{url} {behind}; echo end $?"));
         terminal.wait_for("waiting for 127.0.0.1, 2 s");
         terminal.wait_for("waiting for 127.0.0.1, 3 s");
         terminal.key("C-c");
@@ -70,7 +72,8 @@ fn a_failure_stands_out_unless_colours_are_not_wanted() {
         let headline =
             coloured.lines().find(|line| line.contains("Error: unknown operation")).expect("it is there");
         assert_eq!(headline.contains("\x1b["), has_colour, "{coloured}");
-        terminal.line("clear; winrm gett 2>&1 | cat; echo end $?");
+        terminal.clear();
+        terminal.line("winrm gett 2>&1 | cat; echo end $?");
         terminal.wait_for("\nend 0");
         let piped = terminal.coloured();
         let headline =
@@ -87,12 +90,14 @@ fn tables_fit_a_narrow_terminal_and_pipes_get_what_scripts_read() {
             "winrm hosts web{number} -r:web{number}.department.corp.example.com -u:operator{number}"
         ));
     }
-    terminal.line("clear; winrm hosts; echo end");
+    terminal.clear();
+    terminal.line("winrm hosts; echo end");
     let screen = terminal.seen("\nend");
     let rows: Vec<&str> = screen.lines().filter(|line| line.starts_with("web")).collect();
     assert_eq!(rows.len(), 2, "{screen}");
     assert!(rows.iter().all(|row| row.contains('…') && row.chars().count() <= 44), "{screen}");
-    terminal.line("clear; winrm hosts web1 | head -3; echo end");
+    terminal.clear();
+    terminal.line("winrm hosts web1 | head -3; echo end");
     assert!(terminal.seen("\nend").contains("Host\n    Name = web1\n    Address = web1.department"));
 }
 
@@ -124,6 +129,5 @@ fn many_hosts_show_a_bar_and_then_the_verdict() {
     let screen = terminal.seen("[###");
     assert!(screen.contains("== http://127.0.0.1:"), "what came is there already: {screen}");
     terminal.key("C-c");
-    terminal.line("clear; echo back");
-    terminal.wait_for("back");
+    terminal.clear();
 }

@@ -43,8 +43,9 @@ fn the_shell_completes_names_answers_remembers_and_ends() {
 fn a_plot_is_drawn_until_a_key_ends_it_and_the_terminal_is_as_before() {
     let Some(terminal) = Tmux::start(80, "", &[]) else { return };
     for key in ["q", "C-c"] {
+        terminal.clear();
         terminal.line(
-            "clear; telarch wmi plot 'SELECT FreePhysicalMemory FROM Win32_OperatingSystem' --every 100ms; echo end $?",
+            "telarch wmi plot 'SELECT FreePhysicalMemory FROM Win32_OperatingSystem' --every 100ms; echo end $?",
         );
         terminal.wait_for("q ends");
         let screen = terminal.seen("██");
