@@ -126,8 +126,8 @@ struct AtBest {
 
 /// The width with the shortest time; before the first one a run that fills caches.
 ///
-/// Only the faster program runs by turns with ours. The hundred processes of the other one keep all processors busy for
-/// seconds, and a virtual machine that has a share of its host is slower for as long after that.
+/// Only the faster program runs by turns with ours. With the hundred processes of the other one in between, which keep
+/// all processors busy for seconds, our few milliseconds were a third longer, and the time of the faster one a sixth.
 fn fastest(program: Other, widths: &[u8], mut seconds: impl FnMut(u8) -> Result<f64>) -> Result<AtBest> {
     let mut best = AtBest { program, width: 0, seconds: f64::MAX };
     seconds(widths[0])?;
