@@ -52,6 +52,8 @@ enum Cache {
     Warm,
 }
 
+/// Only the faster of the others runs by turns with ours. With the hundred processes of the other one in between, which
+/// keep all processors busy for seconds, our few milliseconds were a third longer, and the time of the faster one a sixth.
 fn beside_others(effort: &Effort, count: usize) -> Result<Vec<Row>> {
     let crowd = Crowd::start(count, Network::default());
     let place = Place::new(&crowd)?;
@@ -59,12 +61,12 @@ fn beside_others(effort: &Effort, count: usize) -> Result<Vec<Row>> {
     for (cache, name, times) in [(Cache::Cold, "cold", TIMES_COLD), (Cache::Warm, "warm", TIMES_WARM)] {
         // What does not count fills the caches, and shows how many at the same time serve each of the others best.
         place.is_told_all(cache)?;
-        let others = [
+        let mut others = [
             fastest(Other::Ipmitool, &IPMITOOL_WIDTHS, |width| place.ipmitool(cache, width))?,
             fastest(Other::IpmiSensors, &FREEIPMI_WIDTHS, |width| place.freeipmi(cache, width))?,
         ];
-        let [slower, faster] = if others[0].seconds < others[1].seconds { [1, 0] } else { [0, 1] };
-        let (slower, faster) = (&others[slower], &others[faster]);
+        others.sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
+        let [faster, slower] = &others;
         // A scan that takes a few milliseconds feels everything else that the machine does.
         let rounds = if cache == Cache::Warm { effort.rounds * 3 } else { effort.rounds };
         let turns = by_turns(
@@ -125,9 +127,6 @@ struct AtBest {
 }
 
 /// The width with the shortest time; before the first one a run that fills caches.
-///
-/// Only the faster program runs by turns with ours. With the hundred processes of the other one in between, which keep
-/// all processors busy for seconds, our few milliseconds were a third longer, and the time of the faster one a sixth.
 fn fastest(program: Other, widths: &[u8], mut seconds: impl FnMut(u8) -> Result<f64>) -> Result<AtBest> {
     let mut best = AtBest { program, width: 0, seconds: f64::MAX };
     seconds(widths[0])?;
