@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 
 use auth::account_file::{AccountFile, AccountName, PasswordHash, Record, Rid, Standing};
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
+use limits::Origin;
 
 use self::disk::Stamp;
 pub use self::disk::{IfMissing, read, update};
 pub use self::ntlm::FileNtlm;
 use crate::seats::{SeatLimits, Seats};
-use crate::{AccountSource, AccountsError, Origin};
+use crate::{AccountSource, AccountsError};
 
 /// Judges passwords by a file of accounts ([`auth::account_file`]).
 ///

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
 
 use self::ledger::{Admission, Ledger, Outcome, Ticket};
-use crate::Origin;
+use limits::Origin;
 
 /// A verifier that is not asked any more after too many wrong passwords.
 ///

@@ -8,11 +8,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use auth::{Account, AuthError, PasswordVerifier, Secret, VerifierCost};
+use limits::Origin;
 use zeroize::Zeroizing;
 
 use self::library::{Attempt, Library, Refusal, Stage};
+use crate::AccountSource;
 use crate::seats::{SeatLimits, Seats};
-use crate::{AccountSource, Origin};
 
 /// Asks PAM for the password, and then whether the account may be used.
 ///

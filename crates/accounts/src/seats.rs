@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::Origin;
+use limits::Origin;
 
 /// How many may sit, and how many may wait for it.
 #[derive(Clone, Copy, Debug)]

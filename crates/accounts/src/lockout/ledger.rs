@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use auth::account_file::AccountName;
 
 use super::LockoutPolicy;
-use crate::Origin;
+use limits::Origin;
 
 /// What is remembered of names and sources.
 #[derive(Debug)]

@@ -1,0 +1,172 @@
+//! A limit for all, and a limit for each key.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Numbers of permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Maximum number of permits that exist at the same time.
+    pub total: usize,
+    /// Maximum number of permits that one key holds at the same time.
+    pub per_key: usize,
+}
+
+/// Counts permits by key, for example by UID, SID or [`Origin`](crate::Origin).
+///
+/// Clones share the counts. A key is stored only while it holds a permit, so memory is bounded by
+/// [`Capacity::total`].
+///
+/// ```
+/// use telarch_limits::{Capacity, KeyedLimit, Refusal};
+///
+/// let connections = KeyedLimit::new();
+/// let capacity = Capacity { total: 100, per_key: 1 };
+/// let first = connections.acquire(1000, capacity)?;
+/// assert_eq!(connections.acquire(1000, capacity).err(), Some(Refusal::PerKey(1)));
+/// drop(first);
+/// assert!(connections.acquire(1000, capacity).is_ok());
+/// # Ok::<(), Refusal>(())
+/// ```
+#[derive(Debug)]
+pub struct KeyedLimit<K: Eq + Hash>(Arc<Mutex<Counts<K>>>);
+
+/// One counted use. Dropping it gives it back.
+#[derive(Debug)]
+pub struct Permit<K: Eq + Hash> {
+    key: K,
+    limit: KeyedLimit<K>,
+}
+
+/// Reason why there is no permit. Holds the number of permits in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The key holds [`Capacity::per_key`] permits.
+    #[error("{0} are in use by the same user or source, which is its limit")]
+    PerKey(usize),
+    /// [`Capacity::total`] permits exist.
+    #[error("{0} are in use in total, which is the limit")]
+    Total(usize),
+}
+
+/// INVARIANT: `total` is the sum of `held`, and no count in `held` is 0.
+#[derive(Debug)]
+struct Counts<K> {
+    total: usize,
+    held: HashMap<K, usize>,
+}
+
+impl<K: Eq + Hash + Clone> KeyedLimit<K> {
+    /// Makes a limit without permits in use.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(Counts { total: 0, held: HashMap::new() })))
+    }
+
+    /// Takes a permit for a key. The capacity is an argument because settings can change while permits are held.
+    ///
+    /// # Errors
+    /// [`Refusal`] if the key or all keys together hold as many permits as allowed.
+    pub fn acquire(&self, key: K, capacity: Capacity) -> Result<Permit<K>, Refusal> {
+        let mut counts = self.lock();
+        let held = counts.held.get(&key).copied().unwrap_or(0);
+        if held >= capacity.per_key {
+            return Err(Refusal::PerKey(held));
+        }
+        if counts.total >= capacity.total {
+            return Err(Refusal::Total(counts.total));
+        }
+        counts.total += 1;
+        counts.held.insert(key.clone(), held + 1);
+        drop(counts);
+        Ok(Permit { key, limit: self.clone() })
+    }
+
+    /// Returns the number of permits that a key holds.
+    #[must_use]
+    pub fn held(&self, key: &K) -> usize {
+        self.lock().held.get(key).copied().unwrap_or(0)
+    }
+
+    /// Returns the number of permits that exist.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.lock().total
+    }
+}
+
+impl<K: Eq + Hash> KeyedLimit<K> {
+    fn lock(&self) -> MutexGuard<'_, Counts<K>> {
+        // The counts are whole even if a panic unwound through the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Eq + Hash> Permit<K> {
+    /// Returns the key that holds this permit.
+    #[must_use]
+    pub fn key(&self) -> &K {
+        &self.key
+    }
+}
+
+impl<K: Eq + Hash> Clone for KeyedLimit<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Eq + Hash + Clone> Default for KeyedLimit<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: Eq + Hash> Drop for Permit<K> {
+    fn drop(&mut self) {
+        let mut counts = self.limit.lock();
+        counts.total = counts.total.saturating_sub(1);
+        if let Some(held) = counts.held.get_mut(&self.key) {
+            *held = held.saturating_sub(1);
+            if *held == 0 {
+                counts.held.remove(&self.key);
+                // A flood of keys must not keep its memory.
+                if counts.held.is_empty() {
+                    counts.held.shrink_to_fit();
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const CAPACITY: Capacity = Capacity { total: 3, per_key: 2 };
+
+    #[test]
+    fn one_key_never_takes_the_share_of_another() {
+        let limit = KeyedLimit::new();
+        let permits = [limit.acquire("ada", CAPACITY).unwrap(), limit.acquire("ada", CAPACITY).unwrap()];
+        assert_eq!(limit.acquire("ada", CAPACITY).unwrap_err(), Refusal::PerKey(2));
+        let other = limit.acquire("ben", CAPACITY).unwrap();
+        assert_eq!(limit.acquire("cleo", CAPACITY).unwrap_err(), Refusal::Total(3));
+        assert_eq!((limit.held(&"ada"), limit.total(), *other.key()), (2, 3, "ben"));
+        drop(permits);
+        assert_eq!((limit.held(&"ada"), limit.total()), (0, 1));
+    }
+
+    #[test]
+    fn a_key_without_permits_is_forgotten() {
+        let limit = KeyedLimit::new();
+        for key in 0..10_000 {
+            let permit = limit.acquire(key, CAPACITY);
+            assert!(permit.is_ok(), "{key}");
+        }
+        let counts = limit.lock();
+        assert!(counts.held.is_empty() && counts.held.capacity() == 0, "{}", counts.held.capacity());
+    }
+}
