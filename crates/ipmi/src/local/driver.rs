@@ -210,7 +210,7 @@ mod tests {
             .iter()
             .any(|path| std::path::Path::new(path).exists())
         {
-            eprintln!("SKIPPED: this machine has a driver of a controller");
+            skips::skip!("this machine has a driver of a controller");
             return;
         }
         let error = OpenIpmi::open().unwrap_err();

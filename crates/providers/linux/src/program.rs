@@ -334,7 +334,7 @@ mod tests {
         use rustix::fs::Uid;
         use rustix::thread::set_thread_res_uid;
         if !rustix::process::geteuid().is_root() {
-            eprintln!("SKIPPED: only root can make a program that runs as root for others");
+            skips::skip!("only root can make a program that runs as root for others");
             return;
         }
         let folder = tempfile::tempdir().expect("there is room");

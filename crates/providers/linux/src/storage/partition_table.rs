@@ -152,7 +152,7 @@ mod tests {
             "label: gpt\\nlabel-id: {guid}\\nsize=8M,type=U,uuid=11111111-2222-4333-8444-555555555555\\nsize=8M,type=L,attrs=\"GUID:63\"\\n"
         ));
         if made.code == 127 {
-            eprintln!("SKIPPED: there is no sfdisk here");
+            skips::skip!("there is no sfdisk here");
             return;
         }
         assert_eq!(made.code, 0, "{}", made.stderr);

@@ -135,7 +135,7 @@ mod tests {
             file.set_len(320 << 20).expect("a long file");
             let arguments = arguments.iter().copied().chain([path]);
             let Ok(made) = crate::program::of_system(program, arguments, limit) else {
-                eprintln!("SKIPPED: there is no {program} here");
+                skips::skip_part!("there is no {program} here");
                 continue;
             };
             assert_eq!(made.code, 0, "{program}: {}", made.stderr);
