@@ -5,11 +5,21 @@
 //!
 //! - [`Origin`] is the source of a connection: an IPv4 address or an IPv6 prefix.
 //! - [`KeyedLimit`] bounds how many permits exist in total and how many one key holds, for example one UID.
+//! - [`FairQueue`] decides which of many waiting attempts is next, fairly between networks, and [`OutcomeHistory`] how
+//!   urgent each is.
+//! - [`FoldedWarnings`] bounds how many warnings an attacker can have written.
 //!
-//! Nothing here does I/O, reads a clock or starts a thread. Memory is bounded by the permits that are held.
+//! Nothing here does I/O, reads a clock or starts a thread. Every memory has a bound: the permits that are held, or a
+//! number of entries.
 
+mod fair_queue;
+mod folded;
+mod history;
 mod keyed;
 mod origin;
 
+pub use fair_queue::{Claim, FairQueue, QueueLimits, Slot};
+pub use folded::{FoldedWarnings, Report};
+pub use history::{OutcomeHistory, Priority};
 pub use keyed::{Capacity, KeyedLimit, Permit, Refusal};
 pub use origin::{Origin, Prefix};
