@@ -1,4 +1,4 @@
-//! `PerfDisk_PhysicalDisk` and `PerfDisk_LogicalDisk`: `/proc/diskstats` (the kernel's admin-guide, iostats).
+//! `PerfDisk_PhysicalDisk` and `PerfDisk_LogicalDisk`, from `/proc/diskstats` (kernel admin-guide, iostats).
 
 use std::collections::HashMap;
 use std::io;
@@ -12,21 +12,21 @@ use crate::mounts::{Mount, mounts};
 pub(crate) struct PhysicalDisk;
 pub(crate) struct LogicalDisk;
 
-/// What went through a block device; times in hundreds of nanoseconds.
+/// Traffic of a block device; times in units of 100 ns.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Traffic {
     pub(crate) reads: u64,
     pub(crate) writes: u64,
     pub(crate) bytes_read: u64,
     pub(crate) bytes_written: u64,
-    /// Waited by all who read, and by all who wrote.
+    /// Total time of all reads; the next field is that of all writes.
     pub(crate) reading: u64,
     pub(crate) writing: u64,
-    /// Waited by all together.
+    /// Total waiting time of all requests.
     pub(crate) waiting: u64,
-    /// In which something was going on.
+    /// Time during which requests were in progress.
     pub(crate) busy: u64,
-    /// In which nothing was.
+    /// Time without requests.
     pub(crate) idle: u64,
     pending: u64,
 }
@@ -46,7 +46,7 @@ impl Sum for Traffic {
     }
 }
 
-/// The counters that disks and file systems have, in front of some more.
+/// Counters common to disks and file systems, followed by additional ones.
 macro_rules! counters {
     ($traffic:expr; $($more:expr),*) => {
         &[
@@ -100,13 +100,13 @@ impl Object for PhysicalDisk {
     }
 }
 
-/// What a file system has done, and what is free in it, in MiB.
+/// Traffic of a file system, and its size and free space in MiB.
 #[derive(Debug, Default)]
 pub(crate) struct Volume {
     pub(crate) traffic: Traffic,
     pub(crate) size: u64,
     pub(crate) free: u64,
-    /// Files that can be, and that can still be.
+    /// Total inodes; the next field is the number of free inodes.
     pub(crate) inodes: u64,
     pub(crate) free_inodes: u64,
 }
