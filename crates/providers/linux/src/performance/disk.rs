@@ -148,7 +148,8 @@ impl Object for LogicalDisk {
             .collect();
         let mut volumes = Vec::new();
         for mount in mounts(machine)? {
-            // Each device once, where it was mounted first. Others than block devices may keep us waiting for ever.
+            // Shows each device once, at its first mount point. File systems that are not on block devices,
+            // such as network file systems, are not asked: the call may block indefinitely.
             let name = mount.source.rsplit('/').next().unwrap_or_default().to_owned();
             let number = format!("{}:{}", mount.device.0, mount.device.1);
             let Some(traffic) = devices.remove(&number).or_else(|| devices.remove(&name)) else {
@@ -161,7 +162,8 @@ impl Object for LogicalDisk {
     }
 }
 
-/// Size and what is free for users.
+/// Returns the size and the space available to unprivileged users, in MiB; `None` if the file system cannot
+/// be read.
 fn space(machine: &Machine, mount: &Mount) -> Option<Volume> {
     let space = rustix::fs::statvfs(machine.path(mount.place.trim_start_matches('/'))).ok()?;
     let mib = |blocks: u64| blocks.saturating_mul(space.f_frsize) >> 20;
@@ -174,7 +176,7 @@ fn space(machine: &Machine, mount: &Mount) -> Option<Volume> {
     })
 }
 
-/// The disks that are devices: `0 sda`.
+/// Returns the disks that have a device, with names such as `0 sda`.
 pub(crate) fn physical(machine: &Machine) -> io::Result<Vec<Instance<Traffic>>> {
     let is_device = |name: &str| machine.path(format!("sys/block/{name}/device")).exists();
     let disks = statistics(machine)?.into_iter().filter(|device| is_device(&device.name));
@@ -188,7 +190,7 @@ pub(crate) fn physical(machine: &Machine) -> io::Result<Vec<Instance<Traffic>>> 
     Ok(disks.map(named).collect())
 }
 
-/// Which of its kind a disk is: 1 of `sdb`, 0 of `nvme0n1` and of `mmcblk0`.
+/// Returns the number of a disk among those of its kind: 1 for `sdb`, 0 for `nvme0n1` and `mmcblk0`.
 fn number(name: &str) -> Option<u32> {
     if let Some(digits) = name.find(|character: char| character.is_ascii_digit()) {
         let rest = name.get(digits..)?;
@@ -204,9 +206,9 @@ fn number(name: &str) -> Option<u32> {
     ordinal.checked_sub(1)
 }
 
-/// A line of the kernel's statistics.
+/// A line of `/proc/diskstats`.
 struct Device {
-    /// `8:0`
+    /// Device number, such as `8:0`.
     number: String,
     name: String,
     traffic: Traffic,
@@ -219,7 +221,7 @@ fn statistics(machine: &Machine) -> io::Result<Vec<Device>> {
 }
 
 fn device(line: &str, up: u64) -> Option<Device> {
-    /// Sectors are counted as if they had this size.
+    /// Size of a sector in bytes; the kernel counts in this unit for every device.
     const SECTOR: u64 = 512;
     const MILLISECOND: u64 = 10_000;
     let mut fields = line.split_ascii_whitespace();
