@@ -188,8 +188,7 @@ fn process(machine: &Machine, unit: &Unit) -> Option<u32> {
     if has_ended(unit.active(machine)) { Some(0) } else { number(machine, unit, "MainPID") }
 }
 
-/// Returns the Windows error code of the service: 1077 if it was never started, 1066 if it ended with a code
-/// of its own, 0 while it runs.
+/// Returns the Windows error code of the service: 1077 if it was never started, 1066 if it failed, otherwise 0.
 fn exit_code(machine: &Machine, unit: &Unit) -> Option<u32> {
     if is_running(machine, unit) {
         return Some(0);
