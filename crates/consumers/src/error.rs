@@ -37,7 +37,7 @@ pub enum Problem {
     Mailbox {
         /// Property of the consumer.
         property: &'static str,
-        /// Its value for this event.
+        /// Value of the property for this event.
         what: String,
     },
     /// Running programs is disabled.

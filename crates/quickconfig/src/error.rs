@@ -29,7 +29,7 @@ pub enum Error {
     Program {
         /// Name of the program.
         program: &'static str,
-        /// Its error output, on one line.
+        /// Error output of the program, on one line.
         reason: String,
     },
     /// A program or service returned an unexpected response.

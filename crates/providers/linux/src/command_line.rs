@@ -45,7 +45,7 @@ pub fn words(text: &str) -> Option<Vec<String>> {
 }
 
 /// Joins the arguments of a process, each terminated by NUL, to a line that [`words`] splits into the same
-/// words; `None` if there are none.
+/// words; `None` for empty arguments.
 ///
 /// Some programs replace their arguments by a title; a single text without NUL is returned without quotes.
 pub(crate) fn joined(arguments: &str) -> Option<String> {

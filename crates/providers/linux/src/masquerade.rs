@@ -26,7 +26,7 @@ pub(crate) struct Masquerade(Reread<Classes>);
 type Classes = HashMap<Name, Arc<Texts>>;
 
 impl Masquerade {
-    /// Returns the texts of a class; `None` if there are none, the usual case.
+    /// Returns the texts of a class; `None` in the usual case that the file has no entry for it.
     pub(crate) fn of(&self, machine: &Machine, class: &Name) -> Option<Arc<Texts>> {
         self.0.of(machine, FILE, read)?.get(class).cloned()
     }

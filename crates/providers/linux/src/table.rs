@@ -313,7 +313,7 @@ type Fills<R> = Box<[Option<Fill<R>>]>;
 
 /// Source of a column's values in one query.
 enum Source<R> {
-    /// The same value for all rows.
+    /// A constant value for all rows.
     Constant(Value),
     Row(Fill<R>),
 }

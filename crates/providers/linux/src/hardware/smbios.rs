@@ -27,7 +27,7 @@ const MOST: usize = 4_096;
 const END: u8 = 127;
 
 impl Smbios {
-    /// Reads the tables; empty if there are none or the caller may not read them.
+    /// Reads the tables; empty if they do not exist or the caller may not read them.
     pub(super) fn of(machine: &Machine) -> Self {
         let structures = machine.octets("sys/firmware/dmi/tables/DMI").map(|octets| parse(&octets));
         let entry = machine.octets("sys/firmware/dmi/tables/smbios_entry_point").unwrap_or_default();

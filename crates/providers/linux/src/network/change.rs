@@ -28,7 +28,7 @@ pub(super) enum Keeper {
 }
 
 impl Keeper {
-    /// Returns the service that manages a link; `None` if there is none.
+    /// Returns the service that manages a link; `None` if no known service does.
     pub(super) fn of(machine: &Machine, link: &Link) -> Option<Self> {
         let networkd = || networkd::manages(machine, link).then_some(Self::Networkd);
         networkd().or_else(|| network_manager::manages(machine, link).then_some(Self::NetworkManager))

@@ -341,7 +341,7 @@ pub(crate) fn is_unseen(error: &io::Error) -> bool {
 
 /// Maximum length of arguments in bytes: more than fits into a message, and enough for typical Java
 /// processes. The limit is needed because a process can declare any memory as its arguments (prctl(2),
-/// `PR_SET_MM`), so many processes could have very long ones.
+/// `PR_SET_MM`), and a large number of processes could have very long ones.
 const MAX_ARGUMENTS: usize = 128 << 10;
 
 /// Returns the size of a memory page in bytes.
