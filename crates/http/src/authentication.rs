@@ -45,7 +45,7 @@ impl<'a> Credentials<'a> {
         self.scheme.eq_ignore_ascii_case(scheme)
     }
 
-    /// Returns the text after the scheme, such as a token in Base64; empty if there is none.
+    /// Returns the text after the scheme, such as a token in Base64; empty if only the scheme was sent.
     pub fn rest(&self) -> &'a str {
         self.rest
     }
@@ -57,7 +57,7 @@ impl fmt::Debug for Credentials<'_> {
     }
 }
 
-/// One challenge of a `WWW-Authenticate` header: a scheme, optionally with a token or parameters.
+/// A challenge of a `WWW-Authenticate` header: a scheme, optionally with a token or parameters.
 ///
 /// `Debug` shows the scheme only.
 ///

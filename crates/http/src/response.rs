@@ -55,7 +55,7 @@ impl ResponseHead {
         self.status
     }
 
-    /// Returns the reason phrase; empty if there is none or it is not UTF-8. Never make a decision based on
+    /// Returns the reason phrase; empty if it is missing or not UTF-8. Never make a decision based on
     /// it.
     pub fn reason(&self) -> &str {
         self.fields.text(&self.reason)

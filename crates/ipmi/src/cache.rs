@@ -22,7 +22,7 @@ use crate::repository::decoded;
 ///
 /// The key is the address of the controller and the controller's own data about itself and about the last
 /// changes of its records. Cached records are used if that data is the same again; another controller cannot
-/// influence them. A folder belongs to one user: whoever can write to it determines the names and meaning of
+/// influence them. A folder belongs to one user: anyone able to write to it determines the names and meaning of
 /// sensors.
 #[derive(Clone, Debug, Default)]
 pub struct RecordCache {

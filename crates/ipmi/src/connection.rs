@@ -72,7 +72,7 @@ pub(crate) type Outcome = Result<Response, ProtoError>;
 #[derive(Debug)]
 pub(crate) enum Asker {
     One(oneshot::Sender<Outcome>),
-    /// One of several responses that the caller awaits together; the number is its index.
+    /// The caller awaits several responses together; the number is the index of this one.
     Of(Arc<Mutex<Several>>, usize),
 }
 

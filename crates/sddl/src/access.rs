@@ -24,7 +24,7 @@ pub enum Verdict {
     },
     /// No entry grants or denies some of the requested rights.
     DeniedByDefault {
-        /// Those rights; empty if no right was requested.
+        /// Requested rights that no entry grants or denies; empty if no right was requested.
         missing: AccessMask,
     },
 }

@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::{AccessMask, Principal, SddlError, bits::bit_set, cursor::Cursor};
 
-/// One entry of an access control list (MS-DTYP 2.4.4).
+/// An entry of an access control list (MS-DTYP 2.4.4).
 ///
 /// `Kind` is [`AccessKind`] in a DACL and [`AuditKind`] in a SACL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -26,7 +26,7 @@ impl Principal {
     }
 
     /// Returns the principal whose name, as in [`Principal::describe`], equals `name`, with or without the
-    /// part before the last backslash; case-insensitive. `None` if there is none.
+    /// part before the last backslash; case-insensitive. `None` if the name is unknown.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         let is_it = |own: &str| {

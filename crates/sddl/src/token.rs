@@ -55,7 +55,7 @@ impl Token {
         self.groups.iter().copied()
     }
 
-    /// Returns the SID of an alias on this token's machine; `None` if it needs a domain and there is none.
+    /// Returns the SID of an alias on this token's machine; `None` if it needs a domain and the token has none.
     #[must_use]
     pub fn resolve(&self, relative: RelativeSid) -> Option<Sid> {
         relative.resolve(self.machine, self.domain)

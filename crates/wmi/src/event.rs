@@ -72,9 +72,9 @@ pub trait EventSource: Send {
 /// Way in which a source reports changes of instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Telling {
-    /// It reports that instances have changed; the engine compares them to find out which.
+    /// The source reports that instances have changed; the engine compares them to find out which.
     WhenToLook,
-    /// It reports every new instance ([`Happening::Came`]), and no other change is requested. The instances
+    /// The source reports every new instance ([`Happening::Came`]), and no other change is requested. The instances
     /// are never enumerated, so there may be any number of them. The subscription ends with the source.
     Instances,
 }

@@ -102,9 +102,9 @@ pub trait Provider: Send + Sync {
 /// Storage of instances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
-    /// With the objects they represent, such as processes, services and devices.
+    /// The provider: instances exist with the objects they represent, such as processes, services and devices.
     Provider,
-    /// In the repository.
+    /// The repository.
     Repository,
 }
 

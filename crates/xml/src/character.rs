@@ -23,7 +23,7 @@ pub(crate) fn continues_name(c: char) -> bool {
         || matches!(c, '-' | '.' | '0'..='9' | '\u{B7}' | '\u{300}'..='\u{36F}' | '\u{203F}'..='\u{2040}')
 }
 
-/// Returns the length in bytes of the unqualified name at the start of the text, or zero if there is none.
+/// Returns the length in bytes of the unqualified name at the start of the text; zero if it starts otherwise.
 pub(crate) fn name_length(text: &str) -> usize {
     let octets = text.as_bytes();
     let continues = |octet: &&u8| octet.is_ascii_alphanumeric() || matches!(**octet, b'_' | b'-' | b'.');

@@ -133,7 +133,7 @@ pub(crate) fn slice(text: &str, span: Span) -> &str {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place(u32);
 
-/// One element of a [`Document`].
+/// An element of a [`Document`].
 #[derive(Clone, Copy)]
 pub struct Element<'a> {
     document: &'a Document,
@@ -153,7 +153,7 @@ impl<'a> Element<'a> {
         self.node().map_or("", |node| self.document.uri(node.namespace))
     }
 
-    /// Returns the prefix as written, empty if there is none.
+    /// Returns the prefix as written; empty for a name without a prefix.
     #[must_use]
     pub fn prefix(&self) -> &'a str {
         self.node().map_or("", |node| self.document.slice(node.prefix))
@@ -276,7 +276,7 @@ impl<'a> Element<'a> {
     }
 }
 
-/// One attribute of an [`Element`].
+/// An attribute of an [`Element`].
 #[derive(Clone, Copy)]
 pub struct Attribute<'a> {
     document: &'a Document,
@@ -296,7 +296,7 @@ impl<'a> Attribute<'a> {
         self.document.uri(self.raw.namespace)
     }
 
-    /// Returns the prefix as written, empty if there is none.
+    /// Returns the prefix as written; empty for a name without a prefix.
     #[must_use]
     pub fn prefix(&self) -> &'a str {
         self.document.slice(self.raw.prefix)

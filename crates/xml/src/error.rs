@@ -40,7 +40,7 @@ pub enum Reason {
     BadNamespace,
     /// `]]>` in text, or `--` in a comment.
     BadCharacterData,
-    /// One of the [`Bounds`](crate::Bounds) is exceeded.
+    /// The document exceeds one of the [`Bounds`](crate::Bounds).
     TooLarge(
         /// Name of the bound.
         &'static str,

@@ -16,7 +16,7 @@ pub struct Destination {
     unit: u8,
 }
 
-/// One hop to another controller: a channel, and an address on the bus of that channel.
+/// A hop to another controller: a channel, and an address on the bus of that channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Bridge {
     /// INVARIANT: below 16.

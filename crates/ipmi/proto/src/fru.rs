@@ -20,7 +20,7 @@ pub struct Inventory {
     pub warnings: Vec<String>,
 }
 
-/// One field of an inventory.
+/// A field of an inventory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     /// Area that contains the field.

@@ -101,7 +101,7 @@ impl Status {
         matches!(self.0, 0x04 | 0x05 | 0x10 | 0x11 | 0x12)
     }
 
-    /// Returns a hint for the user, beginning with a line break; empty if there is none.
+    /// Returns a hint for the user, beginning with a line break; empty for codes without a hint.
     pub(crate) fn way_out(self) -> &'static str {
         match self.0 {
             0x01 | 0x0b => {

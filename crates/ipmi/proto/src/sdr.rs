@@ -27,9 +27,9 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Body {
-    /// One or more readable sensors that share a record; they differ only in number and name.
+    /// Readable sensors that share a record, at least one; they differ only in number and name.
     Sensors(Vec<Arc<Sensor>>),
-    /// One or more sensors that only send events and cannot be read; they differ only in number and name.
+    /// Sensors that only send events and cannot be read, at least one; they differ only in number and name.
     EventOnly(Vec<Arc<Sensor>>),
     /// A device with a FRU inventory.
     Fru {

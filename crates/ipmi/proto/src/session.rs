@@ -205,7 +205,7 @@ pub enum Event {
     Answered {
         /// The request.
         id: RequestId,
-        /// The response, or the error if there is none.
+        /// The response, or the error that prevented it.
         outcome: Result<Response, ProtoError>,
     },
     /// A packet for a [`SerialConsole`](crate::serial::SerialConsole).

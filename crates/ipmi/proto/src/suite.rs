@@ -65,7 +65,7 @@ impl CipherSuite {
         }
     }
 
-    /// Returns the integrity algorithm of packets; `None` if there is none.
+    /// Returns the integrity algorithm of packets; `None` if the suite does not protect their integrity.
     pub(crate) fn integrity(self) -> Option<Integrity> {
         match self.row().2 {
             1 => Some(Integrity::Keyed(Hash::Sha1, 12)),

@@ -39,7 +39,7 @@ impl<'o> Frame<'o> {
     }
 }
 
-/// One side of a session.
+/// A side of a session.
 #[derive(Debug)]
 pub(crate) struct Wire {
     pub(crate) sealing: Sealing,

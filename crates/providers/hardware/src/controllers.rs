@@ -25,7 +25,7 @@ pub(crate) struct Controllers {
 /// Whether the controller of this machine is accessed through its driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnController {
-    /// It is accessed if there is a driver.
+    /// The controller is accessed if its driver is loaded.
     Asked,
     /// Only the controllers of the file are accessed.
     LeftAlone,

@@ -16,7 +16,7 @@ pub(crate) struct Scale {
 /// Conversion factors of raw values.
 #[derive(Clone, Debug)]
 enum Curve {
-    /// The same factors for all values.
+    /// Constant factors for all values.
     Same(Factors),
     /// Separate factors for each value, as far as they are known.
     ByReading(BTreeMap<u8, Factors>),

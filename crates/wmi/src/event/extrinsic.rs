@@ -26,7 +26,7 @@ pub(super) fn watch(subscriber: Subscriber, watching: &mut JoinSet<()>) -> Resul
 struct Listeners {
     subscriber: Subscriber,
     heard: Vec<Heard>,
-    /// One task for each source; a source that ends is not restarted.
+    /// Tasks, one for each source; a source that ends is not restarted.
     tasks: JoinSet<()>,
 }
 

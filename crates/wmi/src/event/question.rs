@@ -22,11 +22,11 @@ pub(super) struct Question {
 
 /// How events are found.
 pub(super) enum Kind {
-    /// By comparing instances.
+    /// Found by comparing instances.
     Changes(Wanted),
-    /// By comparing the classes of successive engines.
+    /// Found by comparing the classes of successive engines.
     Classes(EventClasses),
-    /// From event sources.
+    /// Reported by event sources.
     Others,
 }
 

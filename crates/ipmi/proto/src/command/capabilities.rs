@@ -119,7 +119,7 @@ impl GetCipherSuites {
 }
 
 impl Command for GetCipherSuites {
-    /// One piece of the list; a piece with less than sixteen bytes is the last.
+    /// A piece of the list; a piece with less than sixteen bytes is the last.
     type Reply = Vec<u8>;
     const PRIVILEGE: Privilege = Privilege::User;
 

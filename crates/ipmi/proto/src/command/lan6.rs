@@ -232,7 +232,7 @@ pub struct GetRouter(
 );
 
 impl Command for GetRouter {
-    /// Router address; `::` if there is none.
+    /// Router address; `::` without a router.
     type Reply = Ipv6Addr;
     const PRIVILEGE: Privilege = Privilege::Operator;
 

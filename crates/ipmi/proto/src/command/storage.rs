@@ -68,7 +68,7 @@ pub struct GetSdr {
 /// Part of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// Id of the next record; ffffh if there is none.
+    /// Id of the next record; ffffh after the last record.
     pub next: u16,
     /// Bytes of the part.
     pub octets: Vec<u8>,

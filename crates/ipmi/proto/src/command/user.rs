@@ -202,7 +202,7 @@ pub struct GetUserName(
 );
 
 impl Command for GetUserName {
-    /// User name; empty if there is none. Invalid UTF-8 and control characters are replaced.
+    /// User name; empty for a user without one. Invalid UTF-8 and control characters are replaced.
     type Reply = String;
     const PRIVILEGE: Privilege = Privilege::Operator;
 

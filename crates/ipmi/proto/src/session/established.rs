@@ -438,7 +438,7 @@ impl Established {
 
     /// Returns packets that bring the sequence number back within the controller's window. A controller
     /// accepts a packet only if its number is not too far ahead of the last one it accepted (IPMI 2.0,
-    /// 6.12.13). If so many packets may have been lost that this last number is unknown, the request is also
+    /// 6.12.13). If that last number is unknown, because too many packets may have been lost, the request is also
     /// sent with several lower numbers, one window apart: the controller accepts one of them, and then all
     /// that follow.
     fn within_reach(&mut self, open: &mut Open, entropy: &mut Entropy) -> Vec<Vec<u8>> {

@@ -1,4 +1,4 @@
-//! One line of the file: the description of a controller in clear text and its encrypted secrets, separated
+//! Line of the file: the description of a controller in clear text and its encrypted secrets, separated
 //! by tabs.
 
 use std::fmt;
