@@ -1,5 +1,6 @@
 //! The broker's end of the link.
 
+mod admission;
 mod certificates;
 mod kept;
 
@@ -22,6 +23,7 @@ use rustix::net::sockopt;
 use sddl::{Sid, Token};
 use zeroize::Zeroizing;
 
+use self::admission::Admission;
 use self::kept::Kept;
 use crate::link::Link;
 use crate::message::{
@@ -107,7 +109,8 @@ pub struct Broker {
     duties: Arc<dyn Duties>,
     sessions: Sessions,
     kept: Mutex<Kept>,
-    /// How many questions are being answered that take long.
+    sign_ins: Admission,
+    /// Number of other questions that are being answered and take long.
     busy: AtomicUsize,
     told_schemes: Mutex<Vec<Scheme>>,
 }
@@ -117,8 +120,8 @@ impl Broker {
     #[must_use]
     pub fn new(link: Link, authenticator: Arc<dyn Authenticator>, duties: Arc<dyn Duties>) -> Arc<Self> {
         let (sessions, kept, busy) = (Sessions::default(), Mutex::default(), AtomicUsize::new(0));
-        let told_schemes = Mutex::default();
-        Arc::new(Self { link, authenticator, duties, sessions, kept, busy, told_schemes })
+        let (sign_ins, told_schemes) = (Admission::default(), Mutex::default());
+        Arc::new(Self { link, authenticator, duties, sessions, kept, sign_ins, busy, told_schemes })
     }
 
     /// Answers until the gateway is gone, or says what no gateway says.
@@ -147,7 +150,10 @@ impl Broker {
                 Ask::Unseal { context, header, message } => {
                     self.tell(number, &self.unseal(context, &header, message), None);
                 }
-                ask => self.work(number, ask),
+                ask => match self.sign_in_source(&ask) {
+                    Some(source) => self.admit(number, ask, source),
+                    None => self.work(number, ask),
+                },
             }
         }
         Ok(())
@@ -196,18 +202,10 @@ impl Broker {
         self.link.close();
     }
 
-    /// Answers on a thread of its own, unless the gateway wants too much at the same time.
+    /// Answers a question of somebody who has signed in, or about nobody, on a thread of its own, unless there are too
+    /// many at the same time.
     fn work(self: &Arc<Self>, number: u64, ask: Ask) {
-        let most = match ask {
-            Ask::Password { .. }
-            | Ask::Begin { .. }
-            | Ask::Step { .. }
-            | Ask::Holder { .. }
-            | Ask::Consider { .. }
-            | Ask::Account { .. } => MOST_SIGN_INS,
-            _ => MOST_AT_ONCE,
-        };
-        if self.busy.fetch_add(1, Ordering::AcqRel) >= most {
+        if self.busy.fetch_add(1, Ordering::AcqRel) >= MOST_AT_ONCE {
             self.busy.fetch_sub(1, Ordering::AcqRel);
             tracing::warn!("Too much is asked of the broker at the same time");
             self.tell(number, &too_busy(&ask), None);
@@ -453,8 +451,6 @@ fn too_busy(ask: &Ask) -> Tell {
 
 /// More questions at the same time are not answered.
 const MOST_AT_ONCE: usize = 256;
-/// Those who are still to prove something leave room for those who have.
-const MOST_SIGN_INS: usize = 192;
 /// Where programs of this machine are.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// As long as the gateway lets a client take.
