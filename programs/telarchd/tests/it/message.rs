@@ -32,6 +32,46 @@ pub(crate) fn create_shell() -> String {
     request(SHELL_CMD, &format!("{TRANSFER}/Create"), "", &body)
 }
 
+/// Starts a command in a shell.
+pub(crate) fn command(shell: &str, line: &str) -> String {
+    let selectors =
+        format!("<w:SelectorSet><w:Selector Name=\"ShellId\">{shell}</w:Selector></w:SelectorSet>");
+    let body = format!("<r:CommandLine xmlns:r=\"{SHELL}\"><r:Command>{line}</r:Command></r:CommandLine>");
+    request(SHELL_CMD, &format!("{SHELL}/Command"), &selectors, &body)
+}
+
+/// Messages with this text, as XML writes it, in one field each.
+pub(crate) fn with_text_in_each_field(text: &str) -> Vec<String> {
+    let get = format!("{TRANSFER}/Get");
+    let selector = |name: &str, value: &str| {
+        format!("<w:SelectorSet><w:Selector Name=\"{name}\">{value}</w:Selector></w:SelectorSet>")
+    };
+    let option = |name: &str, value: &str| {
+        format!("<w:OptionSet><w:Option Name=\"{name}\">{value}</w:Option></w:OptionSet>")
+    };
+    vec![
+        request(CONFIG, text, "", ""),
+        request(text, &get, "", ""),
+        request(CONFIG, &get, &selector("ShellId", text), ""),
+        request(CONFIG, &get, &selector(text, "x"), ""),
+        request(SHELL_CMD, &format!("{TRANSFER}/Create"), &option("WINRS_CODEPAGE", text), ""),
+        request(SHELL_CMD, &format!("{TRANSFER}/Create"), &option(text, "x"), ""),
+        request(CONFIG, &get, "", "").replace("uuid:", text),
+        request(CONFIG, &get, "", "").replace("http://localhost/wsman", text),
+        request(CONFIG, &get, &format!("<w:OperationTimeout>{text}</w:OperationTimeout>"), ""),
+        request(CONFIG, &get, &format!("<w:Locale xml:lang=\"{text}\"/>"), ""),
+        command(text, "true"),
+        request(
+            CONFIG,
+            &format!("{TRANSFER}/Put"),
+            "",
+            &format!("<c:Config xmlns:c=\"{CONFIG}\"><c:{FIELD}>{text}</c:{FIELD}></c:Config>"),
+        ),
+    ]
+}
+
+const FIELD: &str = "MaxEnvelopeSizekb";
+
 fn request(resource: &str, action: &str, more: &str, body: &str) -> String {
     let id = service::fresh_uuid();
     let headers = format!(
