@@ -151,7 +151,8 @@ mod tests {
     fn a_token_without_a_whole_name_is_refused() {
         let whole = token(&["HTTP", "node7"]);
         for end in 0..whole.len() {
-            assert!(TicketService::of_token(&whole[..end]).is_err(), "{end}");
+            let begin = whole.get(..end).unwrap_or_default();
+            assert!(TicketService::of_token(begin).is_err(), "{end}");
         }
         let long = "a".repeat(257);
         for components in [&[][..], &["HTTP", ""], &["HTTP", "a\nb"], &["a"; 9], &["HTTP", &long]] {
