@@ -11,8 +11,8 @@ use auth::credssp::Version;
 use auth::ntlm::{self, HostNames, NtlmVerifier};
 use auth::spnego::Mechanism;
 use auth::{
-    Acceptor, Account, AuthError, Authenticator, Binding, CertificateProof, ClientCertificates, Hardening,
-    Holder, Identity, Oid, PasswordVerifier, Peer, Scheme, Secret, UserName, VerifierCost, Whose, negotiate,
+    Acceptor, Account, AuthError, Authenticator, Binding, CertificateProof, ClientCertificates, Holder,
+    Identity, Oid, PasswordVerifier, Peer, Scheme, Secret, UserName, VerifierCost, Whose, negotiate,
 };
 use credssp::ServiceCertificate;
 use kerberos::Acceptors;
@@ -301,13 +301,7 @@ impl Mechanism for KerberosMechanism {
     }
 
     fn acceptor(&self) -> Result<Box<dyn Acceptor>, AuthError> {
-        let expected = self.binding.expected.as_ref().map(|binding| binding.application_data().to_vec());
-        let binding = match (self.binding.level, expected) {
-            (Hardening::None, _) | (_, None) => kerberos::ChannelBinding::None,
-            (Hardening::Relaxed, Some(octets)) => kerberos::ChannelBinding::Relaxed(octets),
-            (Hardening::Strict, Some(octets)) => kerberos::ChannelBinding::Strict(octets),
-        };
-        Ok(Box::new(self.acceptors.acceptor(binding)))
+        Ok(Box::new(self.acceptors.acceptor(self.binding.clone())))
     }
 }
 

@@ -23,7 +23,7 @@ use self::buffer::Owned;
 pub(crate) use self::credential::{Credential, Stored, Usage};
 pub(crate) use self::lucid::Keys;
 pub(crate) use self::name::{Name, NameForm};
-pub(crate) use self::security::{MessageFailure, RawContext, Request};
+pub(crate) use self::security::{MessageFailure, Progress, RawContext, Request};
 use self::symbols::{Gss, GssKrb5, Krb5, Oid};
 use crate::{KERBEROS, KerberosError};
 

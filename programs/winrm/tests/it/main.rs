@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod hostile;
 mod sddl;
 #[path = "../../../../crates/cli/tests/it/service.rs"]
 #[allow(dead_code)] // Other tests use the rest of it.
