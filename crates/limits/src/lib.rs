@@ -5,11 +5,19 @@
 //!
 //! - [`Origin`] is the source of a connection: an IPv4 address or an IPv6 prefix.
 //! - [`KeyedLimit`] bounds how many permits exist in total and how many one key holds, for example one UID.
+//!   [`KeyedLimit::acquire_share`] needs no limit per key: a key gets more while it holds at most what is free.
+//! - [`FairTable`] shares connections and requests between sources and accounts, and chooses the connection to close
+//!   when there are too many.
+//! - [`Reports`] folds repeated events into few log records.
 //!
 //! Nothing here does I/O, reads a clock or starts a thread. Memory is bounded by the permits that are held.
 
+mod fair_table;
 mod keyed;
 mod origin;
+mod reports;
 
+pub use fair_table::{Admitted, Busy, ConnectionKey, FairTable, Full, Privilege, Sizes};
 pub use keyed::{Capacity, KeyedLimit, Permit, Refusal};
 pub use origin::{Origin, Prefix};
+pub use reports::Reports;
