@@ -1,7 +1,7 @@
 //! One connection of a client that does what it is told, and shows what it gets.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use auth::Secret;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use tokio::net::TcpSocket;
 
 use crate::PATIENCE;
 use crate::message;
@@ -31,6 +32,16 @@ pub(crate) type Tls = StreamOwned<ClientConnection, TcpStream>;
 impl Connection<TcpStream> {
     pub(crate) fn open(address: SocketAddr) -> Self {
         Self { stream: tcp(address) }
+    }
+
+    /// Connects from another address of the loopback network.
+    pub(crate) async fn open_from(source: IpAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(source, 0)).unwrap();
+        let stream = socket.connect(address).await.unwrap().into_std().unwrap();
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { stream }
     }
 }
 
@@ -103,7 +114,27 @@ impl<S: Read + Write> Connection<S> {
         self.answer()
     }
 
-    fn answer(&mut self) -> io::Result<Answer> {
+    /// Sends a part of a request.
+    pub(crate) fn send(&mut self, part: &str) -> io::Result<()> {
+        self.stream.write_all(part.as_bytes())?;
+        self.stream.flush()
+    }
+
+    /// Sends the head of a request as somebody, and returns the status with which the service expects the body or not.
+    pub(crate) fn begin_as(&mut self, user: &str, length: usize) -> io::Result<u16> {
+        let password = Secret::new(PASSWORD.to_owned());
+        let authorization = auth::basic::authorization(user, &password);
+        self.send(&format!(
+            "POST /wsman HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/soap+xml;charset=UTF-8\r\n\
+             Authorization: {}\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n",
+            &*authorization
+        ))?;
+        let mut status = [0; 12];
+        self.stream.read_exact(&mut status)?;
+        Ok(String::from_utf8_lossy(&status[9..]).parse().unwrap())
+    }
+
+    pub(crate) fn answer(&mut self) -> io::Result<Answer> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut octet = [0];
