@@ -154,9 +154,10 @@ async fn one_account_leaves_requests_in_work_for_others() {
         let number = busy.len().to_string();
         let request = post(Message::probe("slow", &number)).signed_in("ben", BEN);
         wire.send(request.octets()).await;
+        let called = [Event::Called(number)];
         tokio::select! {
             biased;
-            () = running.probe.expect(&[Event::Called(number)]) => busy.push(wire),
+            () = running.probe.expect(&called) => busy.push(wire),
             answer = wire.answer() => break answer,
         }
     };
