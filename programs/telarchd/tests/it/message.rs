@@ -1,6 +1,8 @@
 //! The few messages that these tests need.
 
-use wsman::namespace::{ADDRESSING, ANONYMOUS, CONFIG, IDENTITY, SHELL, SHELL_CMD, SOAP, TRANSFER, WSMAN};
+use wsman::namespace::{
+    ADDRESSING, ANONYMOUS, CONFIG, ENUMERATION, IDENTITY, SHELL, SHELL_CMD, SOAP, TRANSFER, WSMAN,
+};
 
 pub(crate) fn identify() -> String {
     envelope("", &format!("<i:Identify xmlns:i=\"{IDENTITY}\"/>"))
@@ -71,6 +73,20 @@ pub(crate) fn with_text_in_each_field(text: &str) -> Vec<String> {
 }
 
 const FIELD: &str = "MaxEnvelopeSizekb";
+
+/// Begins an enumeration of listeners without taking any.
+pub(crate) fn enumerate_listeners() -> String {
+    let body = format!("<n:Enumerate xmlns:n=\"{ENUMERATION}\"/>");
+    request(config::LISTENER_RESOURCE, &format!("{ENUMERATION}/Enumerate"), "", &body)
+}
+
+/// Pull or Release of an enumeration, in the name of some resource.
+pub(crate) fn of_enumeration(verb: &str, resource: &str, context: &str) -> String {
+    let body = format!(
+        "<n:{verb} xmlns:n=\"{ENUMERATION}\"><n:EnumerationContext>{context}</n:EnumerationContext></n:{verb}>"
+    );
+    request(resource, &format!("{ENUMERATION}/{verb}"), "", &body)
+}
 
 fn request(resource: &str, action: &str, more: &str, body: &str) -> String {
     let id = service::fresh_uuid();

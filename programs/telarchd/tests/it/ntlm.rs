@@ -44,7 +44,7 @@ fn open_shell(port: u16, authentication: Authentication, user: &str, password: &
     })
 }
 
-fn set_nt_hash(telarchd: &Telarchd, name: &str, key: Option<&HostKey>) {
+pub(crate) fn set_nt_hash(telarchd: &Telarchd, name: &str, key: Option<&HostKey>) {
     let hash = NtHash::of_password(&Secret::new(PASSWORD.to_owned()));
     accounts::update(&telarchd.file("accounts"), IfMissing::Fail, |file| {
         let record = file.find(name).unwrap().clone();
