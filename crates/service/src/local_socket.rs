@@ -147,7 +147,8 @@ impl HandedOver {
         Self { service: Arc::clone(service), callers: Arc::default() }
     }
 
-    /// Serves one of them; `uid` is what the kernel said to that process, and `users` what it says of it.
+    /// Serves one of them; `uid` is what the kernel said to that process, and `users` what it says of it. `held` is
+    /// dropped when the connection has ended, so that the process that accepted it can count it.
     ///
     /// # Errors
     /// The system's, if the socket cannot be used.
@@ -156,10 +157,11 @@ impl HandedOver {
         socket: std::os::unix::net::UnixStream,
         uid: u32,
         users: Arc<dyn LocalUsers>,
+        held: impl Send + 'static,
     ) -> io::Result<()> {
         socket.set_nonblocking(true)?;
         let stream = UnixStream::from_std(socket)?;
-        take_of(stream, uid, &self.service, &users, &self.callers);
+        take_of(stream, uid, &self.service, &users, &self.callers, held);
         Ok(())
     }
 }
@@ -172,7 +174,7 @@ fn take(stream: UnixStream, service: &Arc<Service>, users: &Arc<dyn LocalUsers>,
             return;
         }
     };
-    take_of(stream, uid, service, users, callers);
+    take_of(stream, uid, service, users, callers, ());
 }
 
 fn take_of(
@@ -181,6 +183,7 @@ fn take_of(
     service: &Arc<Service>,
     users: &Arc<dyn LocalUsers>,
     callers: &Arc<Callers>,
+    held: impl Send + 'static,
 ) {
     let Some(share) = Callers::admit(callers, uid) else {
         tracing::warn!(uid, most = Callers::MOST, "Local connection refused: this user has too many");
@@ -210,6 +213,7 @@ fn take_of(
             () = place.asked_to_leave() => tracing::debug!(uid, "Local connection gave way to a newer one"),
         }
         drop(share);
+        drop(held);
     });
 }
 

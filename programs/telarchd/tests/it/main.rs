@@ -12,6 +12,7 @@ mod instances;
 mod kerberos;
 mod listeners;
 mod local;
+mod local_flood;
 mod message;
 mod ntlm;
 mod open_files;
