@@ -39,6 +39,15 @@ fn flood(socket: &Path, uid: u32, stop: &AtomicBool, connected: &AtomicUsize) {
     drop(held);
 }
 
+/// Ends the flood, also when the test fails.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn entries(process: i32, what: &str) -> usize {
     fs::read_dir(format!("/proc/{process}/{what}")).unwrap().count()
 }
@@ -67,6 +76,7 @@ fn a_user_who_floods_the_local_socket_takes_neither_descriptors_nor_memory_nor_t
     let (stop, connected) = (AtomicBool::new(false), AtomicUsize::new(0));
     let (mut descriptors, mut threads) = (0, 0);
     std::thread::scope(|scope| {
+        let _ending = Ending(&stop);
         for _ in 0..ATTACKERS {
             scope.spawn(|| flood(&socket, eve.uid, &stop, &connected));
         }
@@ -82,7 +92,6 @@ fn a_user_who_floods_the_local_socket_takes_neither_descriptors_nor_memory_nor_t
             threads = threads.max(entries(broker, "task"));
             asked += 1;
         }
-        stop.store(true, Ordering::Relaxed);
     });
     let shown = format!("{descriptors} descriptors, {threads} threads, {connected:?} connections");
     eprintln!("{shown}");

@@ -13,6 +13,7 @@ mod kerberos;
 mod listeners;
 mod local;
 mod local_flood;
+mod memory;
 mod message;
 mod ntlm;
 mod open_files;
