@@ -1,12 +1,13 @@
 //! The gateway's end of the link.
 
+mod asking;
 mod certificates;
 
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::time::{Duration, Instant};
 
@@ -18,9 +19,10 @@ use quickconfig::{Answer, Wish};
 use sddl::{Sid, Token};
 use zeroize::Zeroizing;
 
+use self::asking::{Waiting, denied};
 use crate::link::Link;
 use crate::message::{
-    Ask, CertificateWish, Claim, ContextForm, Denial, Denied, SessionId, SignedIn, Tell, Unchanged,
+    Ask, CertificateWish, Claim, ContextForm, Denied, SessionId, SignedIn, Tell, Unchanged, may_be_so_long,
 };
 
 /// The broker, as the gateway sees it.
@@ -30,17 +32,13 @@ pub struct Gateway {
     /// What is told without an answer goes through a thread: whoever hears the broker must never wait for it.
     teller: mpsc::Sender<Zeroizing<Vec<u8>>>,
     last: AtomicU64,
-    /// Who waits for the answer of which number; none once the broker is gone.
-    waiting: Mutex<Option<HashMap<u64, Asker>>>,
+    waiting: Mutex<Waiting>,
     sessions: Mutex<HashMap<Way, Remembered>>,
     schemes: Mutex<Vec<Scheme>>,
 }
 
 /// Whose session, and how it was proven: both decide what access is decided with.
 type Way = (String, Scheme, Option<Oid>);
-
-/// Where an answer goes, with what came along.
-type Asker = mpsc::SyncSender<(Tell, Option<OwnedFd>)>;
 
 /// Somebody who has signed in. When the last one that holds it lets go, the broker forgets it.
 pub struct Session {
@@ -110,6 +108,23 @@ pub struct Local {
     pub uid: u32,
     /// The account of that user.
     pub account: Account,
+    /// Reports the end of the connection to the broker when dropped.
+    pub guard: LocalGuard,
+}
+
+/// Held as long as a local connection is open: the broker counts it until this is dropped.
+#[derive(Debug)]
+pub struct LocalGuard {
+    number: u64,
+    gateway: Weak<Gateway>,
+}
+
+impl Drop for LocalGuard {
+    fn drop(&mut self) {
+        if let Some(gateway) = self.gateway.upgrade() {
+            gateway.tell(&Ask::LocalClosed { number: self.number });
+        }
+    }
 }
 
 impl Gateway {
@@ -138,7 +153,7 @@ impl Gateway {
         let listening = Arc::clone(&gateway);
         std::thread::Builder::new().name("broker".to_owned()).spawn(move || listening.listen(unasked))?;
         match gateway.ask(&Ask::Hello) {
-            Some((Tell::Hello(schemes), _)) => *lock(&gateway.schemes) = schemes,
+            Ok((Tell::Hello(schemes), _)) => *lock(&gateway.schemes) = schemes,
             _ => return Err(io::ErrorKind::InvalidData.into()),
         }
         Ok(gateway)
@@ -157,9 +172,8 @@ impl Gateway {
     /// [`Denied`].
     pub fn host(&self, session: &Session) -> Result<OwnedFd, Denied> {
         match self.ask(&Ask::Host(session.id)) {
-            Some((Tell::Host, Some(descriptor))) => Ok(descriptor),
-            Some((Tell::Denied(denied), _)) => Err(denied),
-            _ => Err(Denied::new(Denial::Failed, "the broker does not answer")),
+            Ok((Tell::Host, Some(descriptor))) => Ok(descriptor),
+            other => Err(denied(other)),
         }
     }
 
@@ -169,9 +183,8 @@ impl Gateway {
     /// [`Denied`].
     pub fn certificate(&self, wish: CertificateWish) -> Result<Secret, Denied> {
         match self.ask(&Ask::Certificate(wish)) {
-            Some((Tell::Certificate(pem), _)) => Ok(pem),
-            Some((Tell::Denied(denied), _)) => Err(denied),
-            _ => Err(Denied::new(Denial::Failed, "the broker does not answer")),
+            Ok((Tell::Certificate(pem), _)) => Ok(pem),
+            other => Err(denied(other)),
         }
     }
 
@@ -179,7 +192,7 @@ impl Gateway {
     #[must_use]
     pub fn sid_of(&self, name: &str) -> Option<Sid> {
         match self.ask(&Ask::SidOf(name.to_owned())) {
-            Some((Tell::Found(found), _)) => Sid::parse(&found?).ok(),
+            Ok((Tell::Found(found), _)) => Sid::parse(&found?).ok(),
             _ => None,
         }
     }
@@ -188,7 +201,7 @@ impl Gateway {
     #[must_use]
     pub fn name_of(&self, sid: Sid) -> Option<String> {
         match self.ask(&Ask::NameOf(sid)) {
-            Some((Tell::Found(found), _)) => found,
+            Ok((Tell::Found(found), _)) => found,
             _ => None,
         }
     }
@@ -200,10 +213,9 @@ impl Gateway {
     pub fn change(&self, session: &Session, before: &str, after: &str) -> Result<(), Unchanged> {
         let (before, after) = (before.to_owned(), after.to_owned());
         match self.ask(&Ask::Change { session: session.id, before, after }) {
-            Some((Tell::Changed, _)) => Ok(()),
-            Some((Tell::Outdated(text), _)) => Err(Unchanged::Outdated(text)),
-            Some((Tell::Denied(denied), _)) => Err(Unchanged::Denied(denied)),
-            _ => Err(Unchanged::Denied(Denied::new(Denial::Failed, "the broker does not answer"))),
+            Ok((Tell::Changed, _)) => Ok(()),
+            Ok((Tell::Outdated(text), _)) => Err(Unchanged::Outdated(text)),
+            other => Err(Unchanged::Denied(denied(other))),
         }
     }
 
@@ -213,26 +225,17 @@ impl Gateway {
     /// [`Denied`].
     pub fn quick_config(&self, session: &Session, wish: &Wish) -> Result<Answer, Denied> {
         match self.ask(&Ask::QuickConfig { session: session.id, wish: wish.clone() }) {
-            Some((Tell::QuickConfig(answer), _)) => Ok(answer),
-            Some((Tell::Denied(denied), _)) => Err(denied),
-            _ => Err(Denied::new(Denial::Failed, "the broker does not answer")),
+            Ok((Tell::QuickConfig(answer), _)) => Ok(answer),
+            other => Err(denied(other)),
         }
     }
 
     /// Tells the broker something that it does not answer.
     pub fn tell(&self, ask: &Ask) {
-        let _ = self.teller.send(ask.encode(0));
-    }
-
-    fn ask(&self, ask: &Ask) -> Option<(Tell, Option<OwnedFd>)> {
-        let number = self.last.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        let (sender, receiver) = mpsc::sync_channel(1);
-        lock(&self.waiting).as_mut()?.insert(number, sender);
-        if self.link.send(&ask.encode(number), &[]).is_err() {
-            lock(&self.waiting).as_mut()?.remove(&number);
-            return None;
+        let message = ask.encode(0);
+        if may_be_so_long(&message, message.len()) {
+            let _ = self.teller.send(message);
         }
-        receiver.recv().ok()
     }
 
     fn listen(&self, mut unasked: impl FnMut(Unasked)) {
@@ -254,17 +257,20 @@ impl Gateway {
             };
             let mut descriptors = frame.descriptors;
             if number > 0 {
-                let asker = lock(&self.waiting).as_mut().and_then(|waiting| waiting.remove(&number));
-                if let Some(asker) = asker {
-                    let _ = asker.send((told, descriptors.pop()));
-                }
+                self.deliver(number, (told, descriptors.pop()));
                 continue;
             }
             let told = match (told, descriptors.pop()) {
-                (Tell::Local { uid, signed_in }, Some(socket)) => {
+                (Tell::Local { number, uid, signed_in }, socket) => {
+                    let guard = LocalGuard { number, gateway: self.me.clone() };
+                    let Some(socket) = socket else {
+                        tracing::error!(uid, "A local connection was lost: too many files are open");
+                        self.tell(&Ask::End(signed_in.session));
+                        continue;
+                    };
                     let account = Account { name: signed_in.account.clone() };
                     self.remember(signed_in, Scheme::Local);
-                    Unasked::Local(Local { socket, uid, account })
+                    Unasked::Local(Local { socket, uid, account, guard })
                 }
                 (Tell::Sockets, last) => {
                     descriptors.extend(last);
@@ -311,7 +317,7 @@ impl Gateway {
 
     /// Asks for a verdict.
     fn verdict(&self, ask: &Ask) -> Result<Tell, AuthError> {
-        self.ask(ask).map(|(told, _)| told).ok_or(AuthError::Unavailable)
+        self.ask(ask).map(|(told, _)| told).map_err(|_| AuthError::Unavailable)
     }
 }
 
@@ -460,8 +466,8 @@ struct Kept {
 impl Kept {
     fn ask(&self, ask: &Ask) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>), SealError> {
         match self.gateway.ask(ask) {
-            Some((Tell::Sealed { header, message }, _)) => Ok((header, message)),
-            Some((Tell::NotSealed(error), _)) => Err(error),
+            Ok((Tell::Sealed { header, message }, _)) => Ok((header, message)),
+            Ok((Tell::NotSealed(error), _)) => Err(error),
             _ => Err(SealError::Failed),
         }
     }

@@ -16,6 +16,7 @@
 mod allowance;
 mod gateway;
 mod link;
+mod local_connections;
 mod message;
 pub mod oracle;
 mod order;
@@ -23,10 +24,12 @@ pub mod quick_config;
 mod serving;
 mod sessions;
 pub mod wire;
+mod workers;
 
 pub use allowance::{Allowance, Verdict};
-pub use gateway::{Gateway, Local, Session, Unasked};
+pub use gateway::{Gateway, Local, LocalGuard, Session, Unasked};
 pub use link::{Frame, HEAD, LONGEST, Link, frame_head, is_of_root_or_own, message_length};
+pub use local_connections::{LocalConnection, LocalConnections};
 pub use message::{
     Ask, CertificateWish, Claim, ContextForm, Denial, Denied, NotMapped, SessionId, SignedIn, Tell, Unchanged,
 };

@@ -11,8 +11,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg, sockopt,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg, sockopt,
 };
 use zeroize::Zeroizing;
 
@@ -39,6 +39,9 @@ pub struct Frame {
     pub message: Zeroizing<Vec<u8>>,
     /// The descriptors that came with it.
     pub descriptors: Vec<OwnedFd>,
+    /// Whether descriptors were lost on the way, because this process has too many files open (recvmsg(2),
+    /// `MSG_CTRUNC`).
+    pub has_lost_descriptors: bool,
 }
 
 impl Link {
@@ -102,14 +105,34 @@ impl Link {
     /// # Errors
     /// The system's, and [`ErrorKind::InvalidData`] for what is no frame. The link is of no further use then.
     pub fn receive(&self) -> io::Result<Option<Frame>> {
+        self.receive_at_most(LONGEST)
+    }
+
+    /// Like [`receive`](Self::receive), with a bound on the length of the message in octets.
+    ///
+    /// # Errors
+    /// As there; [`ErrorKind::InvalidData`] also for a longer message, before there is memory for it.
+    pub fn receive_at_most(&self, most: usize) -> io::Result<Option<Frame>> {
+        self.receive_judged(0, |_, length| length <= most)
+    }
+
+    /// Like [`receive`](Self::receive), with a bound that depends on the first octets of the message.
+    pub(crate) fn receive_judged(
+        &self,
+        beginning: usize,
+        may_be_so_long: impl FnOnce(&[u8], usize) -> bool,
+    ) -> io::Result<Option<Frame>> {
         let mut head = [0; 8];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-        let received = loop {
+        let (received, has_lost_descriptors) = loop {
             let mut parts = [IoSliceMut::new(&mut head)];
             match recvmsg(&self.socket, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
                 Err(rustix::io::Errno::INTR) => {}
-                other => break other?.bytes,
+                other => {
+                    let received = other?;
+                    break (received.bytes, received.flags.contains(ReturnFlags::CTRUNC));
+                }
             }
         };
         let descriptors = ancillary
@@ -128,9 +151,16 @@ impl Link {
             socket.read_exact(rest)?;
         }
         let length = message_length(head).ok_or(ErrorKind::InvalidData)?;
+        let mut first = Zeroizing::new(vec![0; beginning.min(length)]);
+        socket.read_exact(&mut first)?;
+        if !may_be_so_long(&first, length) {
+            return Err(io::Error::new(ErrorKind::InvalidData, "the message is longer than any of its kind"));
+        }
         let mut message = Zeroizing::new(vec![0; length]);
-        socket.read_exact(&mut message)?;
-        Ok(Some(Frame { message, descriptors }))
+        let (begun, rest) = message.split_at_mut(first.len());
+        begun.copy_from_slice(&first);
+        socket.read_exact(rest)?;
+        Ok(Some(Frame { message, descriptors, has_lost_descriptors }))
     }
 
     /// Bounds how long [`receive`](Self::receive) waits.

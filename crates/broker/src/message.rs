@@ -2,6 +2,7 @@
 
 mod ask;
 mod certificate;
+mod longest;
 mod tell;
 mod values;
 
@@ -11,6 +12,7 @@ use sddl::Token;
 use zeroize::Zeroizing;
 
 pub use self::ask::{Ask, CertificateWish};
+pub(crate) use self::longest::{BEGINNING, may_be_so_long};
 pub use self::tell::Tell;
 use self::values::{oid, put_oid};
 pub(crate) use self::values::{read_token, write_token};

@@ -134,6 +134,9 @@ impl Order {
 }
 
 impl Report {
+    /// Longest report in octets. The other end is a process of the user, so little is taken from it.
+    pub const LONGEST: usize = 16 << 10;
+
     /// The message.
     #[must_use]
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {

@@ -12,6 +12,9 @@ use zeroize::Zeroizing;
 
 use crate::wire::{Malformed, Reader, Writer};
 
+/// Longest wish and longest answer in octets: an answer lists at most some thousand short texts.
+pub const LONGEST: usize = 4 << 20;
+
 /// A wish as a whole message.
 #[must_use]
 pub fn encode_wish(wish: &Wish) -> Zeroizing<Vec<u8>> {

@@ -3,33 +3,39 @@
 mod admission;
 mod certificates;
 mod kept;
+mod local;
+mod slots;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use auth::basic::Login;
 use auth::certificate_mapping::{Mapping, MappingChange};
 use auth::{
-    AuthError, Authenticator, Established, Handshake, Identity, LocalUsers, Peer, Scheme, SealError, Secret,
+    AuthError, Authenticator, Established, Handshake, Identity, Peer, Scheme, SealError, Secret,
     SecurityContext, Step,
 };
+use limits::FoldedWarnings;
 use quickconfig::{Answer, Wish};
-use rustix::net::sockopt;
 use sddl::{Sid, Token};
 use zeroize::Zeroizing;
 
 use self::admission::Admission;
 use self::kept::Kept;
+use self::local::LocalPermits;
+use self::slots::RequestSlots;
 use crate::link::Link;
 use crate::message::{
-    Ask, CertificateWish, Claim, ContextForm, Denial, Denied, NotMapped, SessionId, SignedIn, Tell, Unchanged,
+    Ask, BEGINNING, CertificateWish, Claim, ContextForm, Denial, Denied, NotMapped, SessionId, SignedIn,
+    Tell, Unchanged, may_be_so_long,
 };
 use crate::sessions::{Proven, Sessions};
+use crate::workers::Workers;
 
 /// What the program of the broker does for it. Each is asked about somebody whose proof was judged here.
 pub trait Duties: Send + Sync {
@@ -110,8 +116,14 @@ pub struct Broker {
     sessions: Sessions,
     kept: Mutex<Kept>,
     sign_ins: Admission,
-    /// Number of other questions that are being answered and take long.
-    busy: AtomicUsize,
+    /// Other requests in work that take long.
+    slots: RequestSlots,
+    workers: Workers,
+    refused: Mutex<FoldedWarnings<()>>,
+    /// Connections of programs of this machine that the gateway has open.
+    locals: LocalPermits,
+    /// Number of requests and local connections so far.
+    served: AtomicU64,
     told_schemes: Mutex<Vec<Scheme>>,
 }
 
@@ -119,9 +131,20 @@ impl Broker {
     /// For the gateway at the other end of a link.
     #[must_use]
     pub fn new(link: Link, authenticator: Arc<dyn Authenticator>, duties: Arc<dyn Duties>) -> Arc<Self> {
-        let (sessions, kept, busy) = (Sessions::default(), Mutex::default(), AtomicUsize::new(0));
-        let (sign_ins, told_schemes) = (Admission::default(), Mutex::default());
-        Arc::new(Self { link, authenticator, duties, sessions, kept, sign_ins, busy, told_schemes })
+        Arc::new(Self {
+            link,
+            authenticator,
+            duties,
+            sessions: Sessions::default(),
+            kept: Mutex::default(),
+            sign_ins: Admission::default(),
+            slots: RequestSlots::default(),
+            workers: Workers::new("request", WORKER_IDLE_TIME),
+            refused: Mutex::new(FoldedWarnings::new(ONE_RECORD_IN, 1)),
+            locals: LocalPermits::default(),
+            served: AtomicU64::new(0),
+            told_schemes: Mutex::default(),
+        })
     }
 
     /// Answers until the gateway is gone, or says what no gateway says.
@@ -129,34 +152,62 @@ impl Broker {
     /// # Errors
     /// The system's; [`io::ErrorKind::InvalidData`] for a message that is none. The gateway must be ended then.
     pub fn serve(self: &Arc<Self>) -> io::Result<()> {
-        let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
-        while let Some(frame) = self.link.receive()? {
-            if !frame.descriptors.is_empty() {
+        // A gateway that reads nothing must not hold threads of the broker.
+        self.link.speak_at_most(LONGEST_SEND)?;
+        while let Some(frame) = self.link.receive_judged(BEGINNING, may_be_so_long)? {
+            if !frame.descriptors.is_empty() || frame.has_lost_descriptors {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a gateway hands nothing over"));
             }
-            let (number, ask) = Ask::decode(&frame.message).map_err(invalid)?;
-            match ask {
-                Ask::Ready => self.duties.notice(Notice::Ready),
-                Ask::Status(text) => self.duties.notice(Notice::Status(text)),
-                Ask::Alive => self.duties.notice(Notice::Alive),
-                Ask::End(session) => self.sessions.end(session),
-                Ask::Forget { number } => self.kept().forget(number),
-                Ask::Hello => {
-                    let schemes = self.schemes();
-                    self.told_schemes.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&schemes);
-                    self.tell(number, &Tell::Hello(schemes), None);
-                }
-                Ask::Seal { context, message } => self.tell(number, &self.seal(context, message), None),
-                Ask::Unseal { context, header, message } => {
-                    self.tell(number, &self.unseal(context, &header, message), None);
-                }
-                ask => match self.sign_in_source(&ask) {
-                    Some(source) => self.admit(number, ask, source),
-                    None => self.work(number, ask),
-                },
-            }
+            let octets = frame.message.len();
+            let decoded = Ask::decode(&frame.message);
+            let (number, ask) = decoded.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            drop(frame);
+            self.receive(number, ask, octets);
         }
         Ok(())
+    }
+
+    /// Does at once what takes no time, and has the rest done by a worker.
+    fn receive(self: &Arc<Self>, number: u64, ask: Ask, octets: usize) {
+        self.served.fetch_add(1, Ordering::Relaxed);
+        match ask {
+            Ask::Ready => self.duties.notice(Notice::Ready),
+            Ask::Status(text) => self.duties.notice(Notice::Status(text)),
+            Ask::Alive => self.duties.notice(Notice::Alive),
+            Ask::End(session) => self.sessions.end(session),
+            Ask::Forget { number } => self.kept().forget(number),
+            Ask::LocalClosed { number } => self.locals.close(number),
+            Ask::Hello => {
+                let schemes = self.schemes();
+                self.told_schemes.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&schemes);
+                self.tell(number, &Tell::Hello(schemes), None);
+            }
+            Ask::Seal { context, message } => {
+                let told = guarded(|| self.seal(context, message));
+                self.tell(number, &told.unwrap_or(Tell::NotSealed(SealError::Failed)), None);
+            }
+            Ask::Unseal { context, header, message } => {
+                let told = guarded(|| self.unseal(context, &header, message));
+                self.tell(number, &told.unwrap_or(Tell::NotSealed(SealError::Failed)), None);
+            }
+            ask => match self.sign_in_source(&ask) {
+                Some(source) => self.admit(number, ask, source),
+                None => self.work(number, ask, octets),
+            },
+        }
+    }
+
+    /// Returns the number of requests and local connections so far.
+    pub fn served(&self) -> u64 {
+        self.served.load(Ordering::Relaxed)
+    }
+
+    /// Logs how many requests were refused without a record of their own. To be called every few seconds.
+    pub fn log_refused(&self) {
+        let due = self.refused.lock().unwrap_or_else(PoisonError::into_inner).take_due(Instant::now());
+        for ((), count) in due {
+            tracing::warn!(count, "Requests of the gateway were refused: too many at the same time");
+        }
     }
 
     /// Tells the gateway something it has not asked.
@@ -176,51 +227,32 @@ impl Broker {
         }
     }
 
-    /// Hands over a connection of a program of this machine, whose user the kernel names (unix(7), `SO_PEERCRED`).
-    ///
-    /// The socket must have been accepted by this process: on one that somebody else has made, such as one that is
-    /// connected to another service, the kernel names whoever listens there.
-    pub fn hand_over(&self, accepted: &UnixStream, users: &dyn LocalUsers) {
-        let credentials = match sockopt::socket_peercred(accepted) {
-            Ok(credentials) => credentials,
-            Err(error) => {
-                tracing::warn!(%error, "The kernel does not say who connects to the local socket");
-                return;
-            }
-        };
-        let uid = credentials.uid.as_raw();
-        let signed_in =
-            Identity::by_peer_credentials(uid, users).and_then(|identity| self.sign_in(identity, HERE));
-        match signed_in {
-            Ok(signed_in) => self.announce(&Tell::Local { uid, signed_in }, &[accepted.as_fd()]),
-            Err(error) => tracing::warn!(uid, %error, "Local connection refused"),
-        }
-    }
-
     /// Ends the link, and with it everything that the gateway asks.
     pub fn close(&self) {
         self.link.close();
     }
 
-    /// Answers a question of somebody who has signed in, or about nobody, on a thread of its own, unless there are too
-    /// many at the same time.
-    fn work(self: &Arc<Self>, number: u64, ask: Ask) {
-        if self.busy.fetch_add(1, Ordering::AcqRel) >= MOST_AT_ONCE {
-            self.busy.fetch_sub(1, Ordering::AcqRel);
-            tracing::warn!("Too much is asked of the broker at the same time");
-            self.tell(number, &too_busy(&ask), None);
+    /// Has a worker answer a request that is not a sign-in, unless too many are in work. A panic is answered, too.
+    fn work(self: &Arc<Self>, number: u64, ask: Ask, octets: usize) {
+        let refusal = RefusalForm::of(&ask);
+        let Some(slot) = self.slots.take(MOST_AT_ONCE, octets) else {
+            if self.refused.lock().unwrap_or_else(PoisonError::into_inner).note((), Instant::now()).is_some() {
+                tracing::warn!("A request of the gateway was refused: too many at the same time");
+            }
+            self.tell(number, &refusal.with("the service is busy: ask again"), None);
             return;
-        }
+        };
         let broker = Arc::clone(self);
         let answering = move || {
-            let (told, descriptor) = broker.answer(ask);
+            let (told, descriptor) = guarded(|| broker.answer(ask)).unwrap_or_else(|| {
+                (refusal.with("an internal error: the log of the service says more"), None)
+            });
             broker.tell(number, &told, descriptor);
-            broker.busy.fetch_sub(1, Ordering::AcqRel);
+            drop(slot);
         };
-        if let Err(error) = std::thread::Builder::new().name("asked".to_owned()).spawn(answering) {
-            tracing::error!(%error, "Nobody can answer the gateway");
-            self.busy.fetch_sub(1, Ordering::AcqRel);
-            self.tell(number, &Tell::refused(AuthError::Unavailable), None);
+        if let Err(error) = self.workers.run(Box::new(answering)) {
+            tracing::error!(%error, "Cannot start a thread to answer the gateway");
+            self.tell(number, &refusal.with("the service cannot start a thread"), None);
         }
     }
 
@@ -306,7 +338,10 @@ impl Broker {
                 };
                 match self.hand_on(context) {
                     Some(context) => Tell::Done { token, signed_in, context },
-                    None => Tell::refused(AuthError::Unavailable),
+                    None => {
+                        self.sessions.end(signed_in.session);
+                        Tell::refused(AuthError::Unavailable)
+                    }
                 }
             }
         }
@@ -424,8 +459,12 @@ impl Broker {
 
     fn tell(&self, number: u64, told: &Tell, descriptor: Option<OwnedFd>) {
         let descriptors: Vec<BorrowedFd<'_>> = descriptor.iter().map(AsFd::as_fd).collect();
-        if let Err(error) = self.link.send(&told.encode(number), &descriptors) {
-            tracing::debug!(%error, "The gateway cannot be answered");
+        let Err(error) = self.link.send(&told.encode(number), &descriptors) else { return };
+        tracing::debug!(%error, "The gateway cannot be answered");
+        if error.kind() == io::ErrorKind::InvalidInput {
+            // The gateway waits for an answer, and this one is too long for any frame.
+            let denied = Denied::new(Denial::Failed, "the answer is too long");
+            let _ = self.link.send(&Tell::Denied(denied).encode(number), &[]);
         }
     }
 
@@ -434,24 +473,50 @@ impl Broker {
     }
 }
 
-/// What is told when nobody can see to it.
-fn too_busy(ask: &Ask) -> Tell {
-    match ask {
-        Ask::Host(_)
-        | Ask::Change { .. }
-        | Ask::Certificate(_)
-        | Ask::Mappings(_)
-        | Ask::ChangeMapping { .. }
-        | Ask::QuickConfig { .. } => {
-            Tell::Denied(Denied::new(Denial::Failed, "the service is busy: ask again"))
+/// Calls something whose panic must not go further: parsers of what strangers sent, and modules of PAM. Returns none
+/// after a panic, which the hook of the process has reported already.
+fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
+    let done = catch_unwind(AssertUnwindSafe(call));
+    done.inspect_err(|_| tracing::error!("Answering a request of the gateway panicked")).ok()
+}
+
+/// Form of the answer to a request that cannot be served.
+#[derive(Clone, Copy)]
+enum RefusalForm {
+    /// With a sentence for the user.
+    Denied,
+    /// As a sign-in that could not be judged.
+    SignIn,
+}
+
+impl RefusalForm {
+    fn of(ask: &Ask) -> Self {
+        match ask {
+            Ask::Host(_)
+            | Ask::Change { .. }
+            | Ask::Certificate(_)
+            | Ask::Mappings(_)
+            | Ask::ChangeMapping { .. }
+            | Ask::QuickConfig { .. } => Self::Denied,
+            _ => Self::SignIn,
         }
-        _ => Tell::refused(AuthError::Unavailable),
+    }
+
+    fn with(self, reason: &str) -> Tell {
+        match self {
+            Self::Denied => Tell::Denied(Denied::new(Denial::Failed, reason)),
+            Self::SignIn => Tell::refused(AuthError::Unavailable),
+        }
     }
 }
 
 /// More questions at the same time are not answered.
 const MOST_AT_ONCE: usize = 256;
-/// Where programs of this machine are.
-const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// As long as the gateway lets a client take.
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(30);
+/// How long the gateway may not read while the broker has something to send. It reads all the time.
+const LONGEST_SEND: Duration = Duration::from_secs(30);
+/// How long a thread waits for the next request before it ends.
+const WORKER_IDLE_TIME: Duration = Duration::from_secs(5);
+/// Interval between two records of refused requests.
+const ONE_RECORD_IN: Duration = Duration::from_secs(10);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use auth::Identity;
+use limits::{Capacity, KeyedLimit, Permit};
 use rustix::rand::{GetRandomFlags, getrandom};
 use sddl::Token;
 
@@ -13,7 +14,16 @@ use crate::message::{Denial, Denied, SessionId, SignedIn};
 
 /// Everyone who has signed in through one gateway.
 #[derive(Default)]
-pub(crate) struct Sessions(Mutex<HashMap<SessionId, Arc<Proven>>>);
+pub(crate) struct Sessions {
+    all: Mutex<HashMap<SessionId, Session>>,
+    /// Sessions by account, so that one account cannot take those of the others.
+    limit: KeyedLimit<String>,
+}
+
+struct Session {
+    proven: Arc<Proven>,
+    _counted: Permit<String>,
+}
 
 /// Somebody whose proof the broker has judged.
 #[derive(Debug)]
@@ -27,26 +37,32 @@ pub(crate) struct Proven {
 }
 
 impl Sessions {
-    /// Keeps a proof; none if there are too many, or there is no randomness.
+    /// Keeps a proof; none if the account or all accounts have too many sessions, or there is no randomness.
     pub(crate) fn begin(&self, identity: Identity, token: Token, from: IpAddr) -> Option<SignedIn> {
         let mut octets = [0; 16];
         // Below 256 octets it is all or nothing (getrandom(2)).
         let filled = getrandom(&mut octets, GetRandomFlags::empty());
-        let mut all = self.locked();
-        if filled != Ok(octets.len()) || all.len() >= MOST {
+        if filled != Ok(octets.len()) {
             return None;
         }
+        let account = identity.account().name.clone();
+        let counted = self.limit.acquire(account, CAPACITY).inspect_err(|error| {
+            let account = identity.account().name.as_str();
+            tracing::debug!(account, %error, "Too many sessions");
+        });
+        let counted = counted.ok()?;
         let session = SessionId(octets);
         let mechanism = identity.mechanism().cloned();
         let signed_in =
             SignedIn { session, account: identity.account().name.clone(), mechanism, token: token.clone() };
-        all.insert(session, Arc::new(Proven { identity, token, from, judged: Instant::now() }));
+        let proven = Arc::new(Proven { identity, token, from, judged: Instant::now() });
+        self.locked().insert(session, Session { proven, _counted: counted });
         Some(signed_in)
     }
 
     /// Whose session it is.
     pub(crate) fn find(&self, session: SessionId) -> Result<Arc<Proven>, Denied> {
-        let found = self.locked().get(&session).cloned();
+        let found = self.locked().get(&session).map(|session| Arc::clone(&session.proven));
         found.ok_or_else(|| Denied::new(Denial::Access, "nobody has this session: sign in again"))
     }
 
@@ -54,8 +70,8 @@ impl Sessions {
     pub(crate) fn renew(&self, session: SessionId, before: &Proven, token: Token) -> Arc<Proven> {
         let (identity, from) = (before.identity.clone(), before.from);
         let renewed = Arc::new(Proven { identity, token, from, judged: Instant::now() });
-        if let Some(proven) = self.locked().get_mut(&session) {
-            *proven = Arc::clone(&renewed);
+        if let Some(session) = self.locked().get_mut(&session) {
+            session.proven = Arc::clone(&renewed);
         }
         renewed
     }
@@ -64,10 +80,11 @@ impl Sessions {
         self.locked().remove(&session);
     }
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<SessionId, Arc<Proven>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, HashMap<SessionId, Session>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// More than a gateway has connections, together with those that are remembered for a while.
-const MOST: usize = 4_096;
+/// In total, more than a gateway has connections, together with those that are remembered for a while. For one account,
+/// more than its connections need, which have two sessions each while one of them is renewed.
+const CAPACITY: Capacity = Capacity { total: 4_096, per_key: 512 };

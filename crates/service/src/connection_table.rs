@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use config::Config;
 use limits::{
     Admitted, Busy, Capacity, ConnectionKey, FairTable, Full, KeyedLimit, Origin, Permit, Prefix, Privilege,
-    Refusal, Reports, Sizes,
+    Refusal, Sizes,
 };
 use sddl::{Principal, Sid, well_known};
 use tokio::sync::{Notify, watch};
@@ -23,8 +23,8 @@ pub(crate) struct ConnectionTable {
     bodies: KeyedLimit<Sender>,
     /// Number of connections that are not closed yet, displaced ones included.
     open: watch::Sender<usize>,
-    displacements: Mutex<Reports>,
-    refusals: Mutex<Reports>,
+    displacements: Mutex<FoldedWarnings<()>>,
+    refusals: Mutex<FoldedWarnings<()>>,
 }
 
 type Table = FairTable<Source, Sid, Arc<Notify>>;
@@ -76,8 +76,8 @@ impl ConnectionTable {
             table: Mutex::new(Table::new()),
             bodies: KeyedLimit::new(),
             open: watch::Sender::new(0),
-            displacements: Mutex::new(Reports::every(REPORTS)),
-            refusals: Mutex::new(Reports::every(REPORTS)),
+            displacements: Mutex::new(FoldedWarnings::new(REPORTS, 1)),
+            refusals: Mutex::new(FoldedWarnings::new(REPORTS, 1)),
         })
     }
 
@@ -210,8 +210,9 @@ fn privilege(caller: &Caller) -> Privilege {
 }
 
 /// Counts an event and returns how many to report now.
-pub(crate) fn due(reports: &Mutex<Reports>) -> Option<u64> {
-    reports.lock().unwrap_or_else(PoisonError::into_inner).record(Instant::now())
+pub(crate) fn due(reports: &Mutex<FoldedWarnings<()>>) -> Option<u64> {
+    let report = reports.lock().unwrap_or_else(PoisonError::into_inner).note((), Instant::now());
+    report.map(|report| report.repeated.saturating_add(1))
 }
 
 /// Interval between two log records about the same limit.

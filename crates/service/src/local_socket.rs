@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use auth::{Identity, LocalUsers};
-use limits::{Capacity, KeyedLimit, Permit, Reports};
+use limits::{Capacity, FoldedWarnings, KeyedLimit, Permit};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::access::Caller;
@@ -148,7 +148,8 @@ impl HandedOver {
         Self { service: Arc::clone(service), limit: Arc::new(UserLimit::new()) }
     }
 
-    /// Serves one of them; `uid` is what the kernel said to that process, and `users` what it says of it.
+    /// Serves one of them; `uid` is what the kernel said to that process, and `users` what it says of it. `held` is
+    /// dropped when the connection has ended, so that the process that accepted it can count it.
     ///
     /// # Errors
     /// The system's, if the socket cannot be used.
@@ -157,10 +158,11 @@ impl HandedOver {
         socket: std::os::unix::net::UnixStream,
         uid: u32,
         users: Arc<dyn LocalUsers>,
+        held: impl Send + 'static,
     ) -> io::Result<()> {
         socket.set_nonblocking(true)?;
         let stream = UnixStream::from_std(socket)?;
-        take_of(stream, uid, &self.service, &users, &self.limit);
+        take_of(stream, uid, &self.service, &users, &self.limit, held);
         Ok(())
     }
 }
@@ -173,7 +175,7 @@ fn take(stream: UnixStream, service: &Arc<Service>, users: &Arc<dyn LocalUsers>,
             return;
         }
     };
-    take_of(stream, uid, service, users, limit);
+    take_of(stream, uid, service, users, limit, ());
 }
 
 fn take_of(
@@ -182,6 +184,7 @@ fn take_of(
     service: &Arc<Service>,
     users: &Arc<dyn LocalUsers>,
     limit: &UserLimit,
+    held: impl Send + 'static,
 ) {
     let Some(permit) = limit.admit(uid) else { return };
     let Ok(slot) = service.connections.admit(Source::of_local_user(uid), &service.config()) else { return };
@@ -205,6 +208,7 @@ fn take_of(
             () = slot.displaced() => tracing::debug!(uid, "Local connection closed in favour of a new one"),
         }
         drop(permit);
+        drop(held);
     });
 }
 
@@ -229,7 +233,7 @@ async fn identify(uid: u32, service: &Arc<Service>, users: Arc<dyn LocalUsers>) 
 /// Limit of connections to the local socket for each user.
 struct UserLimit {
     connections: KeyedLimit<u32>,
-    refusals: Mutex<Reports>,
+    refusals: Mutex<FoldedWarnings<()>>,
 }
 
 impl UserLimit {
@@ -237,7 +241,7 @@ impl UserLimit {
     const CAPACITY: Capacity = Capacity { total: usize::MAX, per_key: 64 };
 
     fn new() -> Self {
-        Self { connections: KeyedLimit::new(), refusals: Mutex::new(Reports::every(REPORTS)) }
+        Self { connections: KeyedLimit::new(), refusals: Mutex::new(FoldedWarnings::new(REPORTS, 1)) }
     }
 
     fn admit(&self, uid: u32) -> Option<Permit<u32>> {

@@ -1,5 +1,6 @@
 //! `telarchd`, the WS-Management service: reads its arguments, puts the parts together, and waits.
 
+mod allocator;
 mod arguments;
 mod audit;
 mod check;

@@ -1,6 +1,11 @@
 //! How many files this process may have open (getrlimit(2), `RLIMIT_NOFILE`): every connection is one, and every
 //! command has three pipes.
 
+mod restored;
+
+use std::process::Command;
+use std::sync::OnceLock;
+
 use config::Config;
 use plugin_shell::ShellPlugin;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -17,11 +22,27 @@ impl OpenFiles {
     pub(crate) fn raise() -> Self {
         let Rlimit { current: found, maximum } = getrlimit(Resource::Nofile);
         match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
-            Ok(()) => Self { found, now: maximum },
+            Ok(()) => {
+                let _ = FOUND.set(found);
+                Self { found, now: maximum }
+            }
             Err(error) => {
                 tracing::debug!(%error, "The limit of open files stays as it was");
                 Self { found, now: found }
             }
+        }
+    }
+
+    /// Returns the limit as it is now; `None` is no limit.
+    pub(crate) fn limit(self) -> Option<u64> {
+        self.now
+    }
+
+    /// Has a process of the service that is started begin with the limit that was found: it raises its own if it needs
+    /// to, and knows then what to give to commands.
+    pub(crate) fn restore_in(command: &mut Command) {
+        if let Some(found) = FOUND.get() {
+            restored::begin_with(command, *found);
         }
     }
 
@@ -45,6 +66,9 @@ impl OpenFiles {
         }
     }
 }
+
+/// The soft limit before this process raised it.
+static FOUND: OnceLock<Option<u64>> = OnceLock::new();
 
 /// Returns the number of open files for so many connections and requests: each request may be a command with three pipes.
 fn needed(connections: u32, requests: u32) -> u64 {

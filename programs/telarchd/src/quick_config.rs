@@ -60,7 +60,8 @@ impl QuickConfig {
         drop(command);
         let asked = || {
             link.send(&quick_config::encode_wish(wish), &[])?;
-            let frame = link.receive()?.ok_or("it has ended without an answer")?;
+            let frame =
+                link.receive_at_most(quick_config::LONGEST)?.ok_or("it has ended without an answer")?;
             Ok::<_, Box<dyn Error>>(quick_config::decode_answer(&frame.message)?)
         };
         let answer = asked();
@@ -79,7 +80,7 @@ pub(crate) fn run(state: &str) -> Result<ExitCode, Box<dyn Error>> {
     crate::begin_log(None);
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     std::env::set_current_dir("/")?;
-    let frame = link.receive()?.ok_or("nothing is wished")?;
+    let frame = link.receive_at_most(quick_config::LONGEST)?.ok_or("nothing is wished")?;
     let wish = quick_config::decode_wish(&frame.message)?;
     let answer = Machine::of_machine(state).grant(&wish);
     link.send(&quick_config::encode_answer(&answer), &[])?;

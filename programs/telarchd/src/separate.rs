@@ -26,6 +26,7 @@ use accounts::UnixUsers;
 use crate::arguments::Persistent;
 use crate::audit::AuditFile;
 use crate::inherited::Inherited;
+use crate::open_files::OpenFiles;
 
 /// Does what this process was started for, if that is to be a host; none if it was started by anybody else.
 pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
@@ -82,6 +83,7 @@ pub(crate) const QUICK_CONFIG: &str = "--quickconfig";
 pub(crate) fn this_program(shown: &str) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg0(shown);
+    OpenFiles::restore_in(&mut command);
     command
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use auth::certificate_mapping::{Mapping, MappingChange};
 use auth::{Account, AuthError, CertificateProof, CertificateRefused, Holder, Scheme};
 
+use super::asking::{Answer, Unanswered, denied};
 use super::{Gateway, Session};
-use crate::message::{Ask, Denial, Denied, NotMapped, Tell};
+use crate::message::{Ask, NotMapped, Tell};
 
 impl Gateway {
     /// The mappings of client certificates, for the user of a session. Waits for the broker.
@@ -16,8 +17,8 @@ impl Gateway {
     /// [`NotMapped`].
     pub fn mappings(&self, session: &Session) -> Result<Vec<Mapping>, NotMapped> {
         match self.ask(&Ask::Mappings(session.id)) {
-            Some((Tell::Mappings(all), _)) => Ok(all),
-            other => Err(not_mapped(other.map(|(told, _)| told))),
+            Ok((Tell::Mappings(all), _)) => Ok(all),
+            other => Err(not_mapped(other)),
         }
     }
 
@@ -32,8 +33,8 @@ impl Gateway {
         from: IpAddr,
     ) -> Result<(), NotMapped> {
         match self.ask(&Ask::ChangeMapping { session: session.id, change, from }) {
-            Some((Tell::Changed, _)) => Ok(()),
-            other => Err(not_mapped(other.map(|(told, _)| told))),
+            Ok((Tell::Changed, _)) => Ok(()),
+            other => Err(not_mapped(other)),
         }
     }
 
@@ -48,11 +49,10 @@ impl Gateway {
     }
 }
 
-fn not_mapped(told: Option<Tell>) -> NotMapped {
-    match told {
-        Some(Tell::Unmapped(error)) => NotMapped::Change(error),
-        Some(Tell::Denied(denied)) => NotMapped::Denied(denied),
-        _ => NotMapped::Denied(Denied::new(Denial::Failed, "the broker does not answer")),
+fn not_mapped(answer: Result<Answer, Unanswered>) -> NotMapped {
+    match answer {
+        Ok((Tell::Unmapped(error), _)) => NotMapped::Change(error),
+        other => NotMapped::Denied(denied(other)),
     }
 }
 

@@ -125,6 +125,11 @@ pub enum Ask {
         /// What.
         wish: Wish,
     },
+    /// Nothing: a local connection has ended.
+    LocalClosed {
+        /// The number that came with it.
+        number: u64,
+    },
     /// Nothing: it serves now.
     Ready,
     /// Nothing: how it is, for people.
@@ -177,6 +182,7 @@ impl Ask {
             Self::ChangeMapping { session, change, from } => {
                 put_mapping_change(w.u8(23).fixed(&session.0).address(*from), change)
             }
+            Self::LocalClosed { number } => w.u8(25).u64(*number),
             Self::Ready => w.u8(11),
             Self::Status(text) => w.u8(12).text(text),
             Self::Alive => w.u8(13),
@@ -252,6 +258,7 @@ impl Ask {
             24 => {
                 Self::QuickConfig { session: SessionId(r.fixed()?), wish: quick_config::read_wish(&mut r)? }
             }
+            25 => Self::LocalClosed { number: r.u64()? },
             14 => Self::Certificate(CertificateWish::Named(r.text()?.to_owned())),
             15 => {
                 let count = r.u32()?;

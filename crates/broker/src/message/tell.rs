@@ -68,6 +68,8 @@ pub enum Tell {
     Outdated(String),
     /// A program of this machine has connected; its descriptor comes with it.
     Local {
+        /// Number of the connection, to report its end with.
+        number: u64,
         /// The user, as the kernel names it.
         uid: u32,
         /// Who that is.
@@ -139,7 +141,7 @@ impl Tell {
                 Denial::Access => 1,
                 Denial::Failed => 2,
             }),
-            Self::Local { uid, signed_in } => signed_in.write(w.u8(11).u32(*uid)),
+            Self::Local { number, uid, signed_in } => signed_in.write(w.u8(11).u64(*number).u32(*uid)),
             Self::Sockets => w.u8(12),
             Self::Settings(text) => w.u8(13).text(text),
             Self::Reload(text) => w.u8(14).text(text),
@@ -205,7 +207,7 @@ impl Tell {
                 };
                 Self::Denied(Denied { kind, reason })
             }
-            11 => Self::Local { uid: r.u32()?, signed_in: SignedIn::read(&mut r)? },
+            11 => Self::Local { number: r.u64()?, uid: r.u32()?, signed_in: SignedIn::read(&mut r)? },
             12 => Self::Sockets,
             13 => Self::Settings(r.text()?.to_owned()),
             14 => Self::Reload(r.text()?.to_owned()),

@@ -109,8 +109,7 @@ impl Broker {
             let Some((slot, Question { number, ask, source })) = next else { return };
             let broker = Arc::clone(self);
             let turn = Turn { broker, slot: Some(slot), number, source, is_answered: false };
-            let thread = std::thread::Builder::new().name("sign-in".to_owned());
-            if let Err(error) = thread.spawn(move || turn.judge(ask)) {
+            if let Err(error) = self.workers.run(Box::new(move || turn.judge(ask))) {
                 // The question was refused when its turn was dropped.
                 tracing::error!(%error, "Cannot start a thread to judge a sign-in attempt");
             }
@@ -164,7 +163,8 @@ fn key(name: &str) -> Arc<str> {
     beginning.to_lowercase().into()
 }
 
-/// Together at most 320, so that the gateway, whose 512 threads wait for the answers, never runs out of threads.
+/// Together at most 320, so that the gateway, whose 512 threads wait for the answers, never runs out of threads. With
+/// the longest tokens they take 80 MiB.
 const SIGN_INS: QueueLimits = QueueLimits { running: 64, waiting: 256 };
 
 /// How long an outcome is remembered.

@@ -1,10 +1,13 @@
 //! A gateway that somebody has taken over.
 
 use std::io::{ErrorKind, Write as _};
+use std::net::IpAddr;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 
-use auth::{AuthError, Binding, Scheme, Secret};
+use auth::{
+    Acceptor, Account, AuthError, Authenticator, Binding, Identity, Peer, Scheme, Secret, VerifierCost,
+};
 use quickconfig::{Answer, Outcome, Wish};
 use telarch_broker::wire::Writer;
 use telarch_broker::{Ask, Denial, HEAD, LONGEST, Link, SignedIn, Tell};
@@ -162,16 +165,77 @@ fn a_gateway_that_hands_something_over_is_ended() {
 }
 
 #[test]
-fn sign_ins_that_are_never_finished_and_sessions_that_never_end_are_bounded() {
+fn one_account_has_its_share_of_the_sessions_and_leaves_the_others_theirs() {
     let (served, link) = Served::start();
-    let mut kept = 0;
-    for _ in 0..5_000 {
+    let mut kept = Vec::new();
+    for _ in 0..600 {
         match asked(&link, &password("alice", "correct horse")) {
-            Tell::SignedIn(_) => kept += 1,
+            Tell::SignedIn(signed_in) => kept.push(signed_in.session),
             Tell::Refused { error: AuthError::Unavailable, .. } => break,
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(kept, 4_096);
+    assert_eq!(kept.len(), 512);
+    sign_in(&link, "bob", "battery");
+    link.send(&Ask::End(kept[0]).encode(0), &[]).unwrap();
+    sign_in(&link, "alice", "correct horse");
+    drop(served);
+}
+
+#[test]
+fn a_request_longer_than_any_of_its_kind_ends_the_gateway_before_it_is_read() {
+    let long = "x".repeat(3 << 20);
+    let session = || {
+        let mut about = about_session(10, &[7; 16]);
+        about.text("now").text(&long);
+        about.finish()
+    };
+    let messages = [
+        password("alice", &long).encode(7),
+        Ask::Step { handshake: 1, token: vec![0; 1 << 20] }.encode(7),
+        Ask::SidOf(long.clone()).encode(7),
+        session(),
+    ];
+    for message in messages {
+        let (served, link) = Served::start();
+        // Only the beginning is sent, so the broker cannot have waited for the rest.
+        let mut raw = UnixStream::from(link.try_clone().unwrap());
+        raw.write_all(&telarch_broker::frame_head(message.len()).unwrap()).unwrap();
+        raw.write_all(&message[..9]).unwrap();
+        assert_eq!(served.end().unwrap_err().kind(), ErrorKind::InvalidData);
+    }
+}
+
+#[test]
+fn a_panic_while_a_request_is_answered_is_an_answer_and_costs_nothing_for_good() {
+    struct Panics;
+    impl Authenticator for Panics {
+        fn knows(&self, _: Scheme) -> bool {
+            true
+        }
+
+        fn password(&self, user: &str, _: &Secret, _: IpAddr) -> Result<Account, AuthError> {
+            std::panic::resume_unwind(Box::new(user.to_owned()))
+        }
+
+        fn acceptor(&self, _: Scheme, _: &Peer) -> Result<Box<dyn Acceptor>, AuthError> {
+            Err(AuthError::NoMechanism)
+        }
+
+        fn cost(&self) -> VerifierCost {
+            VerifierCost::Slow
+        }
+
+        fn admits(&self, _: &Identity, _: IpAddr) -> Result<(), AuthError> {
+            Ok(())
+        }
+    }
+    let (served, link) = Served::judged_by(std::sync::Arc::new(Panics));
+    // More than there are slots of any kind.
+    for _ in 0..600 {
+        let told = asked(&link, &password("alice", "correct horse"));
+        assert!(matches!(told, Tell::Refused { error: AuthError::Unavailable, .. }), "{told:?}");
+    }
+    assert!(matches!(asked(&link, &Ask::SidOf("alice".to_owned())), Tell::Found(Some(_))));
     drop(served);
 }

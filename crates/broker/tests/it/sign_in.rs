@@ -2,14 +2,14 @@
 
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use auth::ntlm::{self, Login, NtHash, Sealing};
 use auth::{
     Account, AuthError, Authenticator as _, Binding, Handshake, Identity, Initiator as _, LocalUsers, Peer,
     Scheme, Secret, Step,
 };
-use telarch_broker::{Ask, CertificateWish, Denial, Gateway, Tell, Unasked, Unchanged};
+use telarch_broker::{Ask, CertificateWish, Denial, Gateway, LocalConnections, Tell, Unasked, Unchanged};
 
 use crate::{HERE, Served, now};
 
@@ -101,13 +101,53 @@ fn a_program_of_this_machine_is_who_the_kernel_says() {
         }
     }
     let (served, gateway, unasked) = connect();
+    let locals = LocalConnections::start(None).unwrap();
     let (_caller, accepted) = UnixStream::pair().unwrap();
-    served.broker.hand_over(&accepted, &Users);
+    let broker = Arc::clone(&served.broker);
+    locals.admit(accepted, move |connection| broker.hand_over(connection, &Users).unwrap());
     let Ok(Unasked::Local(local)) = unasked.recv_timeout(PATIENCE) else { panic!("nobody comes") };
     assert_eq!(local.account.name, "bob");
     let identity = Identity::by_peer_credentials(local.uid, &Users).unwrap();
     gateway.host(&gateway.session(&identity).unwrap()).unwrap();
     assert_eq!(served.duties.lines(), ["host of bob"]);
+    assert_eq!(locals.count(), 1, "it is open");
+    drop(local);
+    // The requests of a gateway arrive in their order.
+    gateway.tell(&Ask::Ready);
+    until(|| served.duties.lines().contains(&"Ready".to_owned()));
+    assert_eq!(locals.count(), 0, "the gateway has reported its end");
+}
+
+#[test]
+fn local_connections_are_counted_until_their_gateway_has_ended() {
+    struct Users;
+    impl LocalUsers for Users {
+        fn account(&self, _: u32) -> Result<Account, AuthError> {
+            Ok(Account { name: "bob".to_owned() })
+        }
+    }
+    let (served, gateway, unasked) = connect();
+    let locals = LocalConnections::start(None).unwrap();
+    let (_caller, accepted) = UnixStream::pair().unwrap();
+    let broker = Arc::clone(&served.broker);
+    locals.admit(accepted, move |connection| broker.hand_over(connection, &Users).unwrap());
+    let Ok(Unasked::Local(local)) = unasked.recv_timeout(PATIENCE) else { panic!("nobody comes") };
+    // As if the gateway were killed: it reports nothing.
+    std::mem::forget(local);
+    assert_eq!(locals.count(), 1);
+    served.broker.close();
+    served.end().unwrap();
+    until(|| locals.count() == 0);
+    drop(gateway);
+}
+
+/// Waits until something is so.
+fn until(is_so: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "it never comes");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]

@@ -4,14 +4,17 @@ use std::collections::VecDeque;
 use std::error::Error;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ExitCode, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use accounts::UnixUsers;
 use auth::Authenticator;
-use broker::{Broker, Duties, Link, Notice, Tell};
+use broker::{Broker, Duties, Link, LocalConnections, Notice, Tell};
 use config::Store;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use service::{LocalSocket, ServiceManager, watchdog};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -20,9 +23,11 @@ use super::duties::Machine;
 use super::hosts::{Hosts, Judge};
 use super::subscriptions::Subscriptions;
 use super::{require_user, this_program};
+use crate::allocator;
 use crate::arguments::Persistent;
 use crate::audit::{self, AuditFile};
 use crate::inherited::Inherited;
+use crate::open_files::OpenFiles;
 use crate::persistent::policies::PolicyWatch;
 use crate::persistent::{Files, delegation, local_sockets, manager, sign_in};
 use crate::quick_config::QuickConfig;
@@ -34,6 +39,7 @@ pub(super) fn run(
     inherited: Inherited,
     audit: AuditFile,
 ) -> Result<ExitCode, Box<dyn Error>> {
+    allocator::use_few_heaps();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let done = runtime.block_on(serve(arguments, inherited, audit));
     // A question may still wait for PAM.
@@ -70,6 +76,7 @@ async fn serve(
             },
             // An account of the file may have got or lost what a scheme takes.
             _ = ticks.tick() => {
+                serving.keep_small();
                 serving.gateway.announce_schemes();
                 serving.subscriptions.follow(&store.snapshot().wmi);
             }
@@ -95,6 +102,9 @@ struct Serving<'a> {
     current: Current,
     restarts: Restarts,
     subscriptions: Subscriptions,
+    locals: Arc<LocalConnections>,
+    /// Requests and local connections of the gateway when memory was given back the last time.
+    served: u64,
 }
 
 /// The gateway there is, if there is one.
@@ -102,7 +112,7 @@ type Current = Arc<Mutex<Option<Arc<Broker>>>>;
 
 /// What gateways are heard to say of themselves, and that they end.
 struct Heard {
-    notices: mpsc::UnboundedReceiver<Notice>,
+    notices: mpsc::Receiver<Notice>,
     ends: mpsc::UnboundedReceiver<ExitStatus>,
 }
 
@@ -126,7 +136,7 @@ impl<'a> Serving<'a> {
         let judging = Arc::clone(&principals);
         let judge: Judge = Arc::new(move |account| service::Principals::token(judging.as_ref(), account));
         let hosts = Arc::new(Hosts::new(arguments.separate.host_idle, arguments.paths.state.clone(), judge));
-        let (noticing, notices) = mpsc::unbounded_channel();
+        let (noticing, notices) = mpsc::channel(MOST_NOTICES);
         let machine = Machine {
             sign_in: Arc::clone(&sign_in),
             principals,
@@ -146,8 +156,10 @@ impl<'a> Serving<'a> {
             ending,
         };
         let current = Current::default();
+        let locals = Arc::new(LocalConnections::start(OpenFiles::raise().limit())?);
         for socket in local_sockets(arguments, inherited.local)? {
-            tokio::spawn(accept(socket, Arc::clone(&current), files.users.clone()));
+            let (locals, users) = (Arc::clone(&locals), Arc::new(files.users.clone()));
+            tokio::spawn(accept(socket, Arc::clone(&current), locals, users));
         }
         let gateway = gateways.start()?;
         set(&current, Some(Arc::clone(&gateway)));
@@ -165,6 +177,8 @@ impl<'a> Serving<'a> {
             current,
             restarts,
             subscriptions,
+            locals,
+            served: 0,
         };
         Ok((serving, Heard { notices, ends }))
     }
@@ -176,9 +190,21 @@ impl<'a> Serving<'a> {
         self.subscriptions.reopen_audit();
         self.files.reload().await;
         self.gateway.announce_schemes();
+        self.keep_small();
         let file = audit::append(&self.arguments.audit).ok();
         let descriptors: Vec<_> = file.iter().map(AsFd::as_fd).collect();
         self.gateway.announce(&Tell::Reload(self.files.store.text()), &descriptors);
+    }
+
+    /// Logs what was refused, and gives memory back to the system that the last seconds of work have left.
+    fn keep_small(&mut self) {
+        self.locals.log_refused();
+        self.gateway.log_refused();
+        let served = self.gateway.served();
+        if served != self.served {
+            self.served = served;
+            allocator::give_back();
+        }
     }
 
     /// The gateway says how it is, which the service manager wants to know.
@@ -269,19 +295,42 @@ fn policies(store: &Store) -> Tell {
 
 /// Serves a gateway to its end, which comes at once if it says what no gateway says.
 fn attend(broker: &Arc<Broker>, mut child: Child, ending: &mpsc::UnboundedSender<ExitStatus>) {
-    if let Err(error) = broker.serve() {
-        tracing::error!(%error, "The gateway is ended: it does not speak as one");
+    let is_honest = match catch_unwind(AssertUnwindSafe(|| broker.serve())) {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "The gateway is ended: it does not speak as one");
+            false
+        }
+        Err(_) => {
+            tracing::error!("The gateway is ended: serving it panicked");
+            false
+        }
+    };
+    broker.close();
+    // One that was stopped, or taken over, does not end because its link has.
+    if !is_honest || !ends_within(&child, LONGEST_DRAIN) {
         let _ = child.kill();
     }
-    broker.close();
     match child.wait() {
         Ok(status) => _ = ending.send(status),
         Err(error) => tracing::error!(%error, "The end of the gateway cannot be seen"),
     }
 }
 
-/// Asks the kernel who connects to the local socket, and hands the connection to the gateway.
-async fn accept(socket: LocalSocket, current: Current, users: UnixUsers) {
+/// Waits for the end of a process; returns whether it came in time.
+fn ends_within(child: &Child, time: Duration) -> bool {
+    let opened = pidfd_open(Pid::from_child(child), PidfdFlags::empty());
+    let Ok(process) = opened.inspect_err(|error| tracing::debug!(%error, "A process cannot be watched"))
+    else {
+        return false;
+    };
+    let timeout = Timespec { tv_sec: time.as_secs().cast_signed(), tv_nsec: 0 };
+    let mut waited = [PollFd::new(&process, PollFlags::IN)];
+    matches!(poll(&mut waited, Some(&timeout)), Ok(count) if count > 0)
+}
+
+/// Accepts local connections and hands them over: the kernel names the user, and each user has a share.
+async fn accept(socket: LocalSocket, current: Current, locals: Arc<LocalConnections>, users: Arc<UnixUsers>) {
     loop {
         let stream = match socket.accept().await {
             Ok(stream) => stream,
@@ -291,11 +340,16 @@ async fn accept(socket: LocalSocket, current: Current, users: UnixUsers) {
                 continue;
             }
         };
-        let broker = current.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(broker) = broker {
-            let users = users.clone();
-            tokio::task::spawn_blocking(move || broker.hand_over(&stream, &users));
-        }
+        let (current, users, log) = (Arc::clone(&current), Arc::clone(&users), Arc::clone(&locals));
+        locals.admit(stream, move |connection| {
+            let broker = current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            // The gateway is being started again.
+            let Some(broker) = broker else { return connection.decline() };
+            let uid = connection.uid();
+            if let Err(error) = broker.hand_over(connection, users.as_ref()) {
+                log.warn(uid, &error);
+            }
+        });
     }
 }
 
@@ -322,6 +376,12 @@ impl Restarts {
 
 /// How soon it is noticed that a scheme leads somewhere, or no longer.
 const SCHEMES_LOOKED_AT_EVERY: Duration = Duration::from_secs(5);
+
+/// Maximum number of notices of the gateway that wait for the service manager to be told.
+const MOST_NOTICES: usize = 64;
+
+/// How long a gateway may take to end after its link: requests under way have 3 seconds, and their answers 2 more.
+const LONGEST_DRAIN: Duration = Duration::from_secs(10);
 
 /// How long hosts, and a gateway that does not obey, may take to end.
 const LONGEST_END: Duration = Duration::from_secs(3);

@@ -34,7 +34,7 @@ pub(super) struct Machine {
     pub(super) certificates: Arc<Certificates>,
     pub(super) quick_config: QuickConfig,
     pub(super) hosts: Arc<Hosts>,
-    pub(super) notices: mpsc::UnboundedSender<Notice>,
+    pub(super) notices: mpsc::Sender<Notice>,
 }
 
 impl Machine {
@@ -221,7 +221,8 @@ impl Duties for Machine {
     }
 
     fn notice(&self, notice: Notice) {
-        let _ = self.notices.send(notice);
+        // A gateway that says more than the service manager can be told must not fill the memory of the broker.
+        let _ = self.notices.try_send(notice);
     }
 }
 

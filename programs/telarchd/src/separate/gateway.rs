@@ -98,9 +98,9 @@ async fn serve(
             None => unasked.recv().await.unwrap_or(Unasked::Stop),
         };
         match told {
-            Unasked::Local(Local { socket, uid, account }) => {
+            Unasked::Local(Local { socket, uid, account, guard }) => {
                 let users = Arc::new(Known(account));
-                if let Err(error) = handed.serve(UnixStream::from(socket), uid, users) {
+                if let Err(error) = handed.serve(UnixStream::from(socket), uid, users, guard) {
                     tracing::error!(%error, "A local connection cannot be used");
                 }
             }

@@ -206,7 +206,8 @@ impl Running {
 
 /// Waits until a host says that it works.
 fn first_report(link: &Link) -> io::Result<()> {
-    let frame = link.receive()?.ok_or_else(|| io::Error::other("it ended before it began"))?;
+    let frame =
+        link.receive_at_most(Report::LONGEST)?.ok_or_else(|| io::Error::other("it ended before it began"))?;
     match Report::decode(&frame.message).map_err(io::Error::other)? {
         Report::Started => Ok(()),
         Report::Refused(reason) => Err(io::Error::new(io::ErrorKind::PermissionDenied, reason)),
@@ -230,7 +231,7 @@ fn watch(keeper: &Keeper, mut child: Child, link: &Arc<Link>, slot: &Slot) {
     let mut has_left = false;
     let mut allowance = Allowance::new(MOST_QUESTIONS, Instant::now());
     loop {
-        let report = match link.receive() {
+        let report = match link.receive_at_most(Report::LONGEST) {
             Ok(Some(frame)) => Report::decode(&frame.message).ok(),
             Ok(None) | Err(_) => break,
         };

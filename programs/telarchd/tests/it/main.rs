@@ -14,6 +14,8 @@ mod instances;
 mod kerberos;
 mod listeners;
 mod local;
+mod local_flood;
+mod memory;
 mod message;
 mod ntlm;
 mod open_files;

@@ -226,6 +226,13 @@ pub(crate) fn children(process: i32) -> Vec<i32> {
         .collect()
 }
 
+/// Memory of a process in KiB that belongs to it alone (proc_pid_status(5), `RssAnon`).
+pub(crate) fn memory(process: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 /// What lists of processes show of one.
 pub(crate) fn shown(process: i32) -> String {
     let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();

@@ -1,0 +1,179 @@
+//! Threads that are used again, instead of one thread for each request.
+//!
+//! A new thread for each request costs memory for good: glibc spreads threads over heaps of their own, and PAM modules
+//! keep data for each thread. The worker that became idle last gets the next job, so as few threads run as the load
+//! needs, and one that was idle for a while ends.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A job for a worker.
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
+
+/// A pool of threads. It has as many threads as jobs that run at the same time; the caller bounds these.
+pub(crate) struct Workers(Arc<Pool>);
+
+struct Pool {
+    name: &'static str,
+    idle_time: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    threads: usize,
+    last: u64,
+    /// The worker that became idle last is at the end.
+    idle: Vec<Idle>,
+}
+
+/// A worker that waits for exactly one job.
+struct Idle {
+    number: u64,
+    jobs: SyncSender<Job>,
+}
+
+/// Counts a thread until it ends, also by a panic.
+struct Counted<'a>(&'a Pool);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.threads = state.threads.saturating_sub(1);
+    }
+}
+
+impl Workers {
+    /// A pool without threads; each thread has this name, and ends after being idle for this time.
+    pub(crate) fn new(name: &'static str, idle_time: Duration) -> Self {
+        Self(Arc::new(Pool { name, idle_time, state: Mutex::default() }))
+    }
+
+    /// Runs a job on an idle thread, or on a new one. A panic of the job ends only the job.
+    ///
+    /// # Errors
+    /// The system's, if there can be no thread; the job is dropped then.
+    pub(crate) fn run(&self, job: Job) -> io::Result<()> {
+        let mut state = self.0.lock();
+        let job = match state.idle.pop() {
+            None => job,
+            // Its channel has room for the one job, so this does not wait.
+            Some(worker) => match worker.jobs.send(job) {
+                Ok(()) => return Ok(()),
+                Err(mpsc::SendError(job)) => job,
+            },
+        };
+        state.threads += 1;
+        state.last = state.last.wrapping_add(1);
+        let number = state.last;
+        drop(state);
+        let pool = Arc::clone(&self.0);
+        let thread = std::thread::Builder::new().name(self.0.name.to_owned());
+        let started = thread.spawn(move || pool.work(number, job));
+        if started.is_err() {
+            drop(Counted(&self.0));
+        }
+        started.map(drop)
+    }
+
+    /// Returns the number of threads.
+    #[cfg(test)]
+    fn threads(&self) -> usize {
+        self.0.lock().threads
+    }
+}
+
+impl Pool {
+    fn work(&self, number: u64, first: Job) {
+        let _counted = Counted(self);
+        let (sender, jobs) = mpsc::sync_channel::<Job>(1);
+        let mut job = first;
+        loop {
+            // The panic itself was already reported by the hook of the process.
+            if catch_unwind(AssertUnwindSafe(job)).is_err() {
+                tracing::error!(thread = self.name, "A job panicked");
+            }
+            self.lock().idle.push(Idle { number, jobs: sender.clone() });
+            job = match jobs.recv_timeout(self.idle_time) {
+                Ok(job) => job,
+                Err(_) if self.withdraw(number) => return,
+                // The job was given at the last moment.
+                Err(_) => match jobs.recv() {
+                    Ok(job) => job,
+                    Err(_) => return,
+                },
+            };
+        }
+    }
+
+    /// Removes a worker from those that get jobs; returns `false` if it was given one already.
+    fn withdraw(&self, number: u64) -> bool {
+        let mut state = self.lock();
+        let before = state.idle.len();
+        state.idle.retain(|worker| worker.number != number);
+        state.idle.len() < before
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Each change under the lock is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn one_job_after_the_other_needs_few_threads_and_a_panic_ends_none() {
+        let workers = Workers::new("test", PATIENCE);
+        let (sender, done) = mpsc::channel();
+        for number in 0..1_000 {
+            let sender = sender.clone();
+            workers
+                .run(Box::new(move || {
+                    sender.send(number).unwrap();
+                    assert!(number % 100 != 0, "this one panics");
+                }))
+                .unwrap();
+            assert_eq!(done.recv_timeout(PATIENCE), Ok(number));
+        }
+        // The thread of a job may still be on its way back when the next job comes.
+        assert!(workers.threads() <= 20, "{}", workers.threads());
+    }
+
+    #[test]
+    fn jobs_run_at_the_same_time_and_idle_threads_end() {
+        let workers = Workers::new("test", Duration::from_millis(1));
+        let (sender, begun) = mpsc::channel();
+        let gate = Arc::new(Mutex::new(()));
+        let held = gate.lock().unwrap();
+        for _ in 0..8 {
+            let (sender, gate) = (sender.clone(), Arc::clone(&gate));
+            workers
+                .run(Box::new(move || {
+                    sender.send(()).unwrap();
+                    drop(gate.lock());
+                }))
+                .unwrap();
+        }
+        for _ in 0..8 {
+            begun.recv_timeout(PATIENCE).unwrap();
+        }
+        assert_eq!(workers.threads(), 8);
+        drop(held);
+        let until = std::time::Instant::now() + PATIENCE;
+        while workers.threads() > 0 {
+            assert!(std::time::Instant::now() < until, "threads stay");
+            std::thread::yield_now();
+        }
+        workers.run(Box::new(move || sender.send(()).unwrap())).unwrap();
+        begun.recv_timeout(PATIENCE).unwrap();
+    }
+}

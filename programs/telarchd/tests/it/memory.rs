@@ -1,0 +1,235 @@
+//! The memory of the broker stays flat, however many sign-ins there are, by every scheme.
+//!
+//! Each test signs in some hundred times, or 10 000 times with `TELARCH_LONG=1`, always on new connections. The second
+//! half may not need more memory than the first.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use accounts::{HostKey, IfMissing};
+use auth::Secret;
+use auth::account_file::{PasswordHash, UnixTime};
+use auth::ntlm::NtHash;
+use client::{Authentication, ClientCertificate, Credentials, Endpoint, Locator, Session, TlsPolicy};
+use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair};
+use telarch_peers::{Keys, REALM, Realm, USER, in_realm};
+use tokio::runtime::Runtime;
+use wsman::{ResourceUri, SelectorSet};
+
+use crate::exchange::Connection;
+use crate::message;
+use crate::person::Person;
+use crate::running::{
+    BASIC_OVER_HTTP, PASSWORD, Telarchd, free_ports, is_root, listener, local, memory, private, user,
+};
+
+/// [`PASSWORD`] with a hash that is computed quickly: these tests measure memory, not hashes.
+const QUICK_HASH: &str = "$6$rounds=1000$telarch$GRHkm0Nw4LyiJ.zabS2F2bVczP.gEPs194DK43C/wKYbB79/x.wZGCe96eA7kSzqyubd1Yv/X/zuxPvwrXwOq.";
+/// Clients at the same time.
+const CLIENTS: usize = 8;
+/// By how much the second half may add to the memory, in KiB: less than 2 KiB for a sign-in of the long run.
+const MAX_GROWTH: u64 = 8 << 10;
+
+/// Whether there is a broker to measure.
+fn is_separate() -> bool {
+    if !is_root() {
+        eprintln!("SKIPPED: only the service of root has a broker");
+    }
+    is_root()
+}
+
+/// Signs in `count` times, or 10 000 times in a long run, and looks at the memory of the broker after each half.
+fn stays_flat(telarchd: &Telarchd, count: usize, sign_in: impl Fn() + Sync) {
+    let count = if std::env::var_os("TELARCH_LONG").is_some() { 10_000 } else { count };
+    let broker = telarchd.pid().as_raw_nonzero().get();
+    // Reloading gives free memory back.
+    telarchd.reload();
+    let start = memory(broker);
+    let halves = [(); 2].map(|()| {
+        let left = AtomicUsize::new(count / 2);
+        std::thread::scope(|scope| {
+            for _ in 0..CLIENTS {
+                scope.spawn(|| {
+                    let take = |left: usize| left.checked_sub(1);
+                    while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok() {
+                        sign_in();
+                    }
+                });
+            }
+        });
+        telarchd.reload();
+        memory(broker)
+    });
+    let shown = format!("{start} KiB, then {halves:?} KiB, after {count} sign-ins in two halves");
+    eprintln!("{shown}");
+    assert!(halves[1] < halves[0] + MAX_GROWTH, "{shown}");
+    assert!(halves[1] < start + 3 * MAX_GROWTH, "{shown}");
+}
+
+/// Has the account of the test be judged quickly.
+fn hash_quickly(telarchd: &Telarchd, name: &str) {
+    accounts::update(&telarchd.file("accounts"), IfMissing::Fail, |file| {
+        let hash = PasswordHash::parse(QUICK_HASH)?;
+        file.set_password(name, hash, UnixTime::new(1_763_719_755))?;
+        Ok::<_, Box<dyn std::error::Error>>(())
+    })
+    .unwrap();
+}
+
+fn set_nt_hash(telarchd: &Telarchd, name: &str) {
+    let key = HostKey::load_or_make(&telarchd.state()).unwrap();
+    let hash = NtHash::of_password(&Secret::new(PASSWORD.to_owned()));
+    accounts::update(&telarchd.file("accounts"), IfMissing::Fail, |file| {
+        let record = file.find(name).ok_or("no account")?.clone();
+        let sealed = key.seal_nt_hash(&hash, &record.name, record.rid).map_err(|error| error.to_string())?;
+        file.set_nt_hash(name, Some(sealed)).map_err(|error| error.to_string())?;
+        Ok::<_, Box<dyn std::error::Error>>(())
+    })
+    .unwrap();
+}
+
+fn settings() -> Locator {
+    Locator::new(ResourceUri::parse(wsman::namespace::CONFIG).unwrap())
+}
+
+/// Signs in over a new connection, and asks for the settings; whether the account may read them is no matter here.
+fn read_settings(session: &Session) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    match runtime.block_on(session.get(&settings())) {
+        Ok(_) | Err(client::Error::Fault(_)) => {}
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn session(url: &str, authentication: Authentication) -> Session {
+    let credentials = Credentials { user: user(), password: client::Secret::new(PASSWORD.to_owned()) };
+    Session::builder(Endpoint::parse(url).unwrap())
+        .credentials(credentials)
+        .authentication(authentication)
+        .tls(TlsPolicy::new().skip_ca().skip_name())
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn sign_ins_with_passwords_of_the_account_file_need_no_memory_for_good() {
+    if !is_separate() {
+        return;
+    }
+    let [port] = free_ports();
+    let http = listener("IP:127.0.0.1", "HTTP", port, "");
+    let mut telarchd = Telarchd::new(&[BASIC_OVER_HTTP, &http].concat());
+    hash_quickly(&telarchd, &user());
+    telarchd.run();
+    stays_flat(&telarchd, 1_000, || {
+        assert_eq!(Connection::open(local(port)).ask("/wsman", &message::settings()).status, 200);
+    });
+}
+
+#[test]
+fn sign_ins_with_passwords_that_pam_judges_need_no_memory_for_good() {
+    let Some(ann) = Person::make() else { return };
+    let [port] = free_ports();
+    let http = listener("IP:127.0.0.1", "HTTP", port, "");
+    let telarchd = Telarchd::start(&[BASIC_OVER_HTTP, &http].concat());
+    // PAM takes its time, and judges few of one source at once.
+    stays_flat(&telarchd, 200, || {
+        let answer = Connection::open(local(port)).ask_as(&ann.name, "/wsman", &message::settings());
+        assert_ne!(answer.status, 401, "{answer:?}");
+    });
+}
+
+#[test]
+fn sign_ins_by_ntlm_need_no_memory_for_good() {
+    if !is_separate() {
+        return;
+    }
+    let [port] = free_ports();
+    let http = listener("IP:127.0.0.1", "HTTP", port, "");
+    let telarchd = Telarchd::start(&["Service.IPv6Filter = \"\"\n", &http].concat());
+    set_nt_hash(&telarchd, &user());
+    telarchd.reload();
+    let url = format!("http://127.0.0.1:{port}/wsman");
+    stays_flat(&telarchd, 600, || read_settings(&session(&url, Authentication::Negotiate)));
+}
+
+#[test]
+fn sign_ins_by_credssp_need_no_memory_for_good() {
+    if !is_separate() {
+        return;
+    }
+    let [port] = free_ports();
+    let https = listener("IP:127.0.0.1", "HTTPS", port, "");
+    let telarchd =
+        Telarchd::new(&["Service.Auth.CredSSP = true\nService.IPv6Filter = \"\"\n", &https].concat());
+    let mut telarchd = telarchd;
+    hash_quickly(&telarchd, &user());
+    telarchd.run();
+    set_nt_hash(&telarchd, &user());
+    telarchd.reload();
+    let url = format!("https://127.0.0.1:{port}/wsman");
+    stays_flat(&telarchd, 300, || read_settings(&session(&url, Authentication::CredSsp)));
+}
+
+/// Somebody with a self-signed certificate.
+fn holder(folder: &Path) -> ClientCertificate {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "holder");
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let certificate = params.self_signed(&key).unwrap();
+    let path = folder.join("holder.pem");
+    private(&path, &[certificate.pem(), key.serialize_pem()].concat());
+    ClientCertificate::from_files(&path, &path).unwrap()
+}
+
+#[test]
+fn sign_ins_by_certificate_need_no_memory_for_good() {
+    const MAPPINGS: &str = "http://schemas.microsoft.com/wbem/wsman/1/config/service/certmapping";
+    if !is_separate() {
+        return;
+    }
+    let [port] = free_ports();
+    let https = listener("IP:127.0.0.1", "HTTPS", port, "");
+    let config = ["Service.Auth.Certificate = true\nService.IPv6Filter = \"\"\n", &https].concat();
+    let mut telarchd = Telarchd::new(&config);
+    hash_quickly(&telarchd, &user());
+    telarchd.run();
+    let holder = holder(telarchd.folder.path());
+    let selectors = SelectorSet::new()
+        .with("Issuer", holder.thumbprint().to_string())
+        .with("Subject", "holder")
+        .with("URI", "*");
+    let mapping = Locator::new(ResourceUri::parse(MAPPINGS).unwrap()).with_selectors(selectors);
+    let mut body = xml::Writer::new();
+    body.start("cfg:CertMapping").namespace("cfg", MAPPINGS);
+    body.element("cfg:UserName", &user()).element("cfg:Password", PASSWORD);
+    let own = Session::local([telarchd.state().join("local.sock")]).build().unwrap();
+    Runtime::new().unwrap().block_on(own.create(&mapping, &body.into_fragment())).unwrap();
+    stays_flat(&telarchd, 300, || {
+        let endpoint = Endpoint::parse(&format!("https://localhost:{port}/wsman")).unwrap();
+        let session = Session::builder(endpoint).tls(TlsPolicy::new().skip_ca().skip_name());
+        read_settings(&session.client_certificate(holder.clone()).build().unwrap());
+    });
+}
+
+#[test]
+fn sign_ins_by_kerberos_need_no_memory_for_good() {
+    if !is_separate() {
+        return;
+    }
+    let name = "memory::sign_ins_by_kerberos_need_no_memory_for_good";
+    in_realm(name, Keys::AesSha1, |realm: &Realm| {
+        realm.kinit(&[]);
+        let [port] = free_ports();
+        let mut telarchd = Telarchd::new(&listener("IP:127.0.0.1", "HTTP", port, ""));
+        telarchd.account(USER, auth::account_file::Role::Administrator);
+        std::fs::write(telarchd.file("principals"), format!("{USER}@{REALM} {USER}\n")).unwrap();
+        telarchd.run();
+        let url = format!("http://localhost:{port}/wsman");
+        stays_flat(&telarchd, 300, || {
+            let session = Session::builder(Endpoint::parse(&url).unwrap());
+            read_settings(&session.authentication(Authentication::Kerberos).build().unwrap());
+        });
+    });
+}
