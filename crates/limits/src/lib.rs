@@ -5,11 +5,15 @@
 //!
 //! - [`Origin`] is the source of a connection: an IPv4 address or an IPv6 prefix.
 //! - [`KeyedLimit`] bounds how many permits exist in total and how many one key holds, for example one UID.
+//! - [`FoldedWarnings`] bounds how many warnings an attacker can have written.
 //!
-//! Nothing here does I/O, reads a clock or starts a thread. Memory is bounded by the permits that are held.
+//! Nothing here does I/O, reads a clock or starts a thread. Every memory has a bound: the permits that are held, or a
+//! number of entries.
 
+mod folded;
 mod keyed;
 mod origin;
 
+pub use folded::{FoldedWarnings, Report};
 pub use keyed::{Capacity, KeyedLimit, Permit, Refusal};
 pub use origin::{Origin, Prefix};
