@@ -32,6 +32,11 @@ pub(crate) fn create_shell() -> String {
     request(SHELL_CMD, &format!("{TRANSFER}/Create"), "", &body)
 }
 
+/// A custom action on a resource, both as they stand in XML.
+pub(crate) fn custom(resource: &str, action: &str) -> String {
+    request(resource, action, "", "")
+}
+
 fn request(resource: &str, action: &str, more: &str, body: &str) -> String {
     let id = service::fresh_uuid();
     let headers = format!(
