@@ -88,13 +88,8 @@ pub enum Unasked {
     Settings(String),
     /// What policy demands, at the beginning and whenever it has changed.
     Policies(String),
-    /// Everything is to be read again.
-    Reload {
-        /// The settings.
-        settings: String,
-        /// The file of audit records.
-        audit: Option<OwnedFd>,
-    },
+    /// Everything is to be read again. Holds the settings.
+    Reload(String),
     /// The end.
     Stop,
 }
@@ -282,7 +277,7 @@ impl Gateway {
                 }
                 (Tell::Settings(text), _) => Unasked::Settings(text),
                 (Tell::Policies(text), _) => Unasked::Policies(text),
-                (Tell::Reload(settings), audit) => Unasked::Reload { settings, audit },
+                (Tell::Reload(settings), _) => Unasked::Reload(settings),
                 (Tell::Stop, _) => Unasked::Stop,
                 _ => continue,
             };

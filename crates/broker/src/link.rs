@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::io::retry_on_intr;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg, sockopt,
@@ -81,23 +82,32 @@ impl Link {
     }
 
     fn write(&self, head: [u8; 8], message: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
-        let mut ancillary = SendAncillaryBuffer::new(&mut space);
-        if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
-            return Err(ErrorKind::InvalidInput.into());
-        }
         let parts = [IoSlice::new(&head), IoSlice::new(message)];
-        let sent = loop {
-            match sendmsg(&self.socket, &parts, &mut ancillary, SendFlags::NOSIGNAL) {
-                Err(rustix::io::Errno::INTR) => {}
-                other => break other?,
-            }
+        let sent = if descriptors.is_empty() {
+            // A process that is confined may use neither names of sockets nor descriptors, and so not sendmsg(2).
+            retry_on_intr(|| rustix::io::writev(&self.socket, &parts))?
+        } else {
+            self.begin_with_descriptors(&parts, descriptors)?
         };
         let mut socket = &self.socket;
         if let Some(rest) = head.get(sent..) {
             socket.write_all(rest)?;
         }
         socket.write_all(message.get(sent.saturating_sub(head.len())..).unwrap_or_default())
+    }
+
+    /// Sends as much of a frame as the socket takes, and all descriptors.
+    fn begin_with_descriptors(
+        &self,
+        parts: &[IoSlice<'_>],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<usize> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        if !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+            return Err(ErrorKind::InvalidInput.into());
+        }
+        Ok(retry_on_intr(|| sendmsg(&self.socket, parts, &mut ancillary, SendFlags::NOSIGNAL))?)
     }
 
     /// Waits for the next frame; none when the other end is gone.

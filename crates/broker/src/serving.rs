@@ -236,7 +236,8 @@ impl Broker {
     fn work(self: &Arc<Self>, number: u64, ask: Ask, octets: usize) {
         let refusal = RefusalForm::of(&ask);
         let Some(slot) = self.slots.take(MOST_AT_ONCE, octets) else {
-            if self.refused.lock().unwrap_or_else(PoisonError::into_inner).note((), Instant::now()).is_some() {
+            if self.refused.lock().unwrap_or_else(PoisonError::into_inner).note((), Instant::now()).is_some()
+            {
                 tracing::warn!("A request of the gateway was refused: too many at the same time");
             }
             self.tell(number, &refusal.with("the service is busy: ask again"), None);

@@ -45,6 +45,8 @@ pub struct Report {
 #[derive(Clone, Copy, Debug)]
 struct Folded {
     reported: Instant,
+    /// Reports of this interval.
+    written: u32,
     count: u64,
 }
 
@@ -57,8 +59,13 @@ impl<K: Eq + Hash> FoldedWarnings<K> {
 
     /// Counts a warning. Returns the report to write, or `None` if a later report includes this warning.
     pub fn note(&mut self, key: K, now: Instant) -> Option<Report> {
+        self.note_up_to(1, key, now)
+    }
+
+    /// Counts a warning as [`note`](Self::note) does, with this many reports of the key in each interval.
+    pub fn note_up_to(&mut self, burst: u32, key: K, now: Instant) -> Option<Report> {
         if let Some(known) = self.keys.get_mut(&key) {
-            let repeated = known.note(self.interval, now)?;
+            let repeated = known.note(self.interval, burst, now)?;
             return Some(Report { repeated, others: std::mem::take(&mut self.dropped) });
         }
         if self.keys.len() >= self.capacity {
@@ -69,7 +76,7 @@ impl<K: Eq + Hash> FoldedWarnings<K> {
             return Some(Report { repeated: 0, others: std::mem::take(&mut self.dropped) });
         }
         let others = match &mut self.overflow {
-            Some(overflow) => overflow.note(self.interval, now)?,
+            Some(overflow) => overflow.note(self.interval, burst, now)?,
             none => {
                 *none = Some(Folded::reported(now));
                 0
@@ -85,6 +92,20 @@ impl<K: Eq + Hash> FoldedWarnings<K> {
         due.filter(|(_, folded)| folded.count > 0).map(|(key, folded)| (key, folded.count)).collect()
     }
 
+    /// Returns the number of warnings of keys that found no room, or that were dropped before their next report, once
+    /// their interval is over.
+    pub fn take_others(&mut self, now: Instant) -> u64 {
+        let is_over = self.overflow.is_some_and(|overflow| overflow.is_over(self.interval, now));
+        let overflow = if is_over { self.overflow.take().map_or(0, |overflow| overflow.count) } else { 0 };
+        overflow.saturating_add(std::mem::take(&mut self.dropped))
+    }
+
+    /// Returns whether there is nothing that a later report or [`take_due`](Self::take_due) has to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.dropped == 0 && self.overflow.is_none() && self.keys.is_empty()
+    }
+
     fn drop_expired(&mut self, now: Instant) {
         let interval = self.interval;
         let expired = self.keys.extract_if(|_, folded| folded.is_over(interval, now));
@@ -95,7 +116,7 @@ impl<K: Eq + Hash> FoldedWarnings<K> {
 
 impl Folded {
     fn reported(now: Instant) -> Self {
-        Self { reported: now, count: 0 }
+        Self { reported: now, written: 1, count: 0 }
     }
 
     fn is_over(&self, interval: Duration, now: Instant) -> bool {
@@ -103,12 +124,17 @@ impl Folded {
     }
 
     /// Returns the number of warnings since the last report if there is to be one now.
-    fn note(&mut self, interval: Duration, now: Instant) -> Option<u64> {
+    fn note(&mut self, interval: Duration, burst: u32, now: Instant) -> Option<u64> {
         if !self.is_over(interval, now) {
+            if self.written < burst {
+                self.written += 1;
+                return Some(0);
+            }
             self.count = self.count.saturating_add(1);
             return None;
         }
         self.reported = now;
+        self.written = 1;
         Some(std::mem::take(&mut self.count))
     }
 }
@@ -156,6 +182,23 @@ mod tests {
         warnings.capacity = 0;
         let rest = warnings.note(0, last).unwrap_or_default();
         assert_eq!(counted + rest.others, 4_000);
+    }
+
+    #[test]
+    fn the_first_of_each_interval_are_reported_apart() {
+        let (start, mut warnings) = (Instant::now(), FoldedWarnings::new(INTERVAL, 1));
+        for _ in 0..3 {
+            assert_eq!(warnings.note_up_to(3, "a", start), report(0, 0));
+        }
+        assert_eq!(warnings.note_up_to(3, "a", start), None);
+        assert_eq!(warnings.note_up_to(3, "a", start + INTERVAL), report(1, 0));
+        assert_eq!(warnings.note_up_to(3, "a", start + INTERVAL), report(0, 0));
+        let more: Vec<_> = (0..5).map(|_| warnings.note_up_to(3, "b", start + INTERVAL)).collect();
+        assert_eq!(more, [report(0, 0), report(0, 0), report(0, 0), None, None]);
+        assert_eq!(warnings.take_others(start + INTERVAL), 0);
+        assert_eq!(warnings.take_others(start + 2 * INTERVAL), 2);
+        assert_eq!(warnings.take_due(start + 2 * INTERVAL), []);
+        assert!(warnings.is_empty());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::fault::{Fault, Subcode, code};
 use crate::namespace::{ENUMERATION, EVENTING, SHELL, TRANSFER};
 
 /// The value of `a:Action`, by meaning.
@@ -85,10 +86,24 @@ impl ShellVerb {
 }
 
 impl Action {
-    /// The action a URI names.
-    #[must_use]
-    pub fn from_uri(uri: &str) -> Self {
+    /// Returns the action that a URI names, without the white space that some clients put around it.
+    ///
+    /// # Errors
+    /// `a:ActionNotSupported` for a text that is no URI: no action has control characters, blanks or letters beyond
+    /// ASCII (RFC 3986, section 2), and what is not accepted is not logged either.
+    pub fn parse(uri: &str) -> Result<Self, Fault> {
         let uri = uri.trim();
+        if !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Fault::new(
+                Subcode::ActionNotSupported,
+                code::ACTION_NOT_SUPPORTED,
+                "the Action is no URI: it has characters other than printable ASCII",
+            ));
+        }
+        Ok(Self::from_uri(uri))
+    }
+
+    fn from_uri(uri: &str) -> Self {
         let known = match uri.rsplit_once('/') {
             Some((TRANSFER, "Get")) => Some(Self::Get),
             Some((TRANSFER, "Put")) => Some(Self::Put),
@@ -155,12 +170,22 @@ mod tests {
         let others = [Action::End, Action::Custom("urn:x/Stop".to_owned())];
         let verbs = ShellVerb::ALL.map(Action::Shell);
         for action in transfers.into_iter().chain(enumerations).chain(eventing).chain(others).chain(verbs) {
-            assert_eq!(Action::from_uri(&action.uri()), action);
+            assert_eq!(Action::parse(&action.uri()), Ok(action));
         }
     }
 
     #[test]
     fn white_space_around_an_action_does_not_matter() {
-        assert_eq!(Action::from_uri(" http://schemas.xmlsoap.org/ws/2004/09/transfer/Get\n"), Action::Get);
+        let padded = " http://schemas.xmlsoap.org/ws/2004/09/transfer/Get\n";
+        assert_eq!(Action::parse(padded), Ok(Action::Get));
+    }
+
+    #[test]
+    fn an_action_with_anything_but_printable_ascii_is_refused() {
+        for text in ["urn:x\ny", "urn:x y", "urn:x\ty", "urn:\u{85}x", "urn:\u{202e}", "urn:ä", "urn:\u{7f}"]
+        {
+            let fault = Action::parse(text).expect_err(text);
+            assert_eq!(fault.code(), code::ACTION_NOT_SUPPORTED, "{text:?}");
+        }
     }
 }

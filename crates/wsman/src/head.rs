@@ -2,6 +2,8 @@
 
 mod read;
 
+pub(crate) use self::read::is_forbidden;
+
 use std::time::Duration;
 
 use xml::Writer;

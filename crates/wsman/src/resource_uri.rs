@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::fault::{Detail, Fault, Subcode, code};
+use crate::head::is_forbidden;
 
 /// A `w:ResourceURI`: never empty, at most 2048 octets, compared without regard to the case of letters.
 #[derive(Clone, Debug)]
@@ -15,7 +16,7 @@ impl ResourceUri {
     /// Takes the text of a header, without the white space some clients put around it.
     ///
     /// # Errors
-    /// `a:DestinationUnreachable` for nothing, `w:EncodingLimit` for too much.
+    /// `a:DestinationUnreachable` for nothing and for characters that no URI has, `w:EncodingLimit` for too much.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let text = text.trim();
         if text.is_empty() {
@@ -28,6 +29,14 @@ impl ResourceUri {
                 format!("the ResourceURI has {} octets; at most {} are accepted", text.len(), Self::MAX),
             )
             .with_detail(Detail::URI_LIMIT_EXCEEDED));
+        }
+        if text.contains(is_forbidden) {
+            return Err(Fault::new(
+                Subcode::DestinationUnreachable,
+                code::INVALID_RESOURCE_URI,
+                "the ResourceURI has a character that ends a line or turns text",
+            )
+            .with_detail(Detail::INVALID_RESOURCE_URI));
         }
         Ok(Self(text.to_owned()))
     }

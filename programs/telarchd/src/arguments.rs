@@ -8,6 +8,8 @@ use accounts::WinbindScope;
 use config::{Config, Paths};
 use lexopt::{Arg, Parser, ValueExt as _};
 
+use crate::audit::{AuditLimits, ByteSize};
+
 /// What the command line asks for.
 pub(crate) enum Arguments {
     /// To print a text and end.
@@ -40,6 +42,8 @@ pub(crate) struct Persistent {
     pub(crate) separate: Separate,
     /// Where audit records go.
     pub(crate) audit: PathBuf,
+    /// How large its files may become, and how many there may be.
+    pub(crate) audit_limits: AuditLimits,
     /// Whom winbind is asked about, if it is.
     pub(crate) winbind: Option<WinbindScope>,
     /// The program that asks it.
@@ -83,6 +87,10 @@ pub(crate) enum ArgumentError {
     Setting(#[from] config::SettingError),
     #[error("--host-idle: {0:?} is no number of seconds from 1 to 86400")]
     NotSeconds(String),
+    #[error("--audit-size: {0:?} is not a size from 64K to 1024G, such as 16M")]
+    NotASize(String),
+    #[error("--audit-files: {0:?} is not a number from 1 to 10000")]
+    NotACount(String),
     #[error("--winbind: {0:?} is neither domains nor everyone")]
     NotAScope(String),
     #[error("{0} is missing\n  telarchd --help shows a whole command line")]
@@ -110,6 +118,8 @@ struct Given {
     config: Option<PathBuf>,
     state: Option<PathBuf>,
     audit: Option<PathBuf>,
+    audit_size: Option<ByteSize>,
+    audit_files: Option<u32>,
     winbind: Option<WinbindScope>,
     ntlm_auth: Option<PathBuf>,
     settings: Vec<(String, String)>,
@@ -138,6 +148,8 @@ impl Arguments {
                 Arg::Long("config") => given.config = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("state") => given.state = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("audit") => given.audit = Some(PathBuf::from(parser.value()?)),
+                Arg::Long("audit-size") => given.audit_size = Some(size(parser.value()?.string()?)?),
+                Arg::Long("audit-files") => given.audit_files = Some(count(parser.value()?.string()?)?),
                 Arg::Long("winbind") => given.winbind = Some(scope(parser.value()?.string()?)?),
                 Arg::Long("ntlm-auth") => given.ntlm_auth = Some(PathBuf::from(parser.value()?)),
                 Arg::Long("set") => {
@@ -166,6 +178,8 @@ impl Given {
             ("--config", self.config.is_some()),
             ("--state", self.state.is_some()),
             ("--audit", self.audit.is_some()),
+            ("--audit-size", self.audit_size.is_some()),
+            ("--audit-files", self.audit_files.is_some()),
             ("--gateway-user", self.gateway_user.is_some()),
             ("--host-idle", self.host_idle.is_some()),
             ("--winbind", self.winbind.is_some()),
@@ -213,18 +227,42 @@ impl Given {
             paths.accounts = file;
         }
         let audit = self.audit.unwrap_or_else(|| paths.state.join("audit.jsonl"));
+        let usual = AuditLimits::default();
+        let audit_limits = AuditLimits {
+            size: self.audit_size.unwrap_or(usual.size),
+            files: self.audit_files.unwrap_or(usual.files),
+        };
         let gateway_user = self.gateway_user.unwrap_or_else(|| "telarch".to_owned());
         let host_idle = self.host_idle.unwrap_or(Duration::from_secs(60));
         let separate = Separate { is_gateway: self.is_gateway, gateway_user, host_idle };
         let ntlm_auth = self.ntlm_auth.unwrap_or_else(|| PathBuf::from("/usr/bin/ntlm_auth"));
         let Self { winbind, settings, .. } = self;
-        Ok(Box::new(Persistent { paths, accounts, config, separate, audit, winbind, ntlm_auth, settings }))
+        Ok(Box::new(Persistent {
+            paths,
+            accounts,
+            config,
+            separate,
+            audit,
+            audit_limits,
+            winbind,
+            ntlm_auth,
+            settings,
+        }))
     }
 }
 
 fn seconds(text: String) -> Result<Duration, ArgumentError> {
     let seconds = text.parse().ok().filter(|seconds| (1..=86_400).contains(seconds));
     seconds.map(Duration::from_secs).ok_or(ArgumentError::NotSeconds(text))
+}
+
+fn size(text: String) -> Result<ByteSize, ArgumentError> {
+    ByteSize::parse(&text).ok_or(ArgumentError::NotASize(text))
+}
+
+fn count(text: String) -> Result<u32, ArgumentError> {
+    let count = text.parse().ok().filter(|count| (1..=10_000).contains(count));
+    count.ok_or(ArgumentError::NotACount(text))
 }
 
 fn scope(text: String) -> Result<WinbindScope, ArgumentError> {
@@ -266,6 +304,8 @@ Options:
                          with --ephemeral lines NAME:PASSWORD; readable by its owner only (mode 0600)
   --audit FILE           who signed in or did not, what was denied, and what was changed or executed, one line
                          of JSON each: audit.jsonl in the state directory; SIGHUP has it opened again
+  --audit-size SIZE      size after which a new file of audit records is begun (16M); the one before is FILE.1
+  --audit-files COUNT    number of files of audit records that are kept, the current one included (10)
   --gateway-user NAME    as root: the user without rights that reads the network; telarch as given none
   --host-idle SECONDS    as root: how long the process of a user is kept after its last request and its last
                          shell, 60 as given none
@@ -316,6 +356,8 @@ mod tests {
             (&["--http", "127.0.0.1:0", "--set", "Service.Nothing=1"], "Nothing"),
             (&["--http", "127.0.0.1:0", "--nothing"], "--nothing"),
             (&["--host-idle", "0"], "from 1 to 86400"),
+            (&["--audit-size", "1K"], "from 64K"),
+            (&["--audit-files", "0"], "from 1 to 10000"),
             (&["--http", "127.0.0.1:0", "--host-idle", "5"], "--host-idle is only for"),
             (&["--http", "127.0.0.1:0", "--state", "s"], "--state is only for"),
             (&["--http", "127.0.0.1:0", "--winbind", "everyone"], "--winbind is only for"),

@@ -1,136 +1,221 @@
-//! The file of audit records: one line of JSON for each.
+//! Audit records: one line of JSON for each.
+//!
+//! The process that owns the file appends to it ([`AuditFile`]). Every other process writes records into a pipe that it
+//! was given as standard output ([`AuditPipe`]), and the owner appends what comes out of it
+//! ([`AuditFile::pipe_for`]); so no process that reads the network can change a record that was written.
+
+mod appender;
+mod file;
+mod pipe;
+mod time;
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use rustix::fs::OFlags;
-use rustix::io::Errno;
+use limits::FoldedWarnings;
 use serde_json::{Map, Value};
-use service::AUDIT;
 use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer};
 
-/// A file that records are appended to; nobody else can read it.
+use crate::log::{INTERVAL, LONGEST_LINE, MOST_KEYS, Subject, cut, later, limit_of};
+
+pub(crate) use self::file::{AuditFile, AuditLimits, ByteSize};
+pub(crate) use self::pipe::AuditPipe;
+
+/// Makes records of events, and passes them on.
 #[derive(Clone)]
-pub(crate) struct AuditFile(Arc<Inner>);
+pub(crate) struct AuditRecords(Arc<Inner>);
 
 struct Inner {
-    path: PathBuf,
-    file: Mutex<File>,
+    sink: Sink,
+    folded: Mutex<Folded>,
 }
 
-impl AuditFile {
-    /// Opens it, and makes it where it is missing.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = Mutex::new(append(path)?);
-        Ok(Self(Arc::new(Inner { path: path.to_owned(), file })))
+/// Where records go.
+enum Sink {
+    File(AuditFile),
+    Pipe(AuditPipe),
+}
+
+struct Folded {
+    warnings: FoldedWarnings<Key>,
+    /// Whether a thread waits to write counts.
+    is_waiting: bool,
+}
+
+/// Records that are alike.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    event: String,
+    outcome: String,
+    subject: Subject,
+}
+
+impl From<AuditFile> for AuditRecords {
+    fn from(file: AuditFile) -> Self {
+        Self::new(Sink::File(file))
+    }
+}
+
+impl From<AuditPipe> for AuditRecords {
+    fn from(pipe: AuditPipe) -> Self {
+        Self::new(Sink::Pipe(pipe))
+    }
+}
+
+impl AuditRecords {
+    fn new(sink: Sink) -> Self {
+        let folded = Folded { warnings: FoldedWarnings::new(INTERVAL, MOST_KEYS), is_waiting: false };
+        Self(Arc::new(Inner { sink, folded: Mutex::new(folded) }))
     }
 
-    /// Opens the path again, because what is there may have been moved away to be kept.
-    pub(crate) fn reopen(&self) {
-        match append(&self.0.path) {
-            Ok(file) => *self.0.file.lock().unwrap_or_else(PoisonError::into_inner) = file,
-            Err(error) => {
-                let path = self.0.path.display();
-                tracing::error!(%path, %error, "Audit records go on into the old file");
+    /// Writes the counts of records that were folded, also of an interval that is not over. For the end of the process.
+    pub(crate) fn finish(&self) {
+        self.write_counts(Instant::now() + INTERVAL);
+    }
+
+    /// Returns whether a record is to be written; otherwise it is counted.
+    fn admits(&self, fields: &Fields) -> bool {
+        let text =
+            |name: &str| fields.record.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let key = Key { event: text("event"), outcome: text("outcome"), subject: fields.subject.clone() };
+        let burst = if key.outcome == "denied" { DENIALS } else { OTHERS };
+        let mut folded = locked(&self.0.folded);
+        let report = folded.warnings.note_up_to(burst, key.clone(), Instant::now());
+        if report.is_none() && !folded.is_waiting {
+            let records = self.clone();
+            folded.is_waiting = later(move || records.write_counts(Instant::now()));
+        }
+        drop(folded);
+        if let Some(report) = report.filter(|report| report.repeated > 0) {
+            self.append_count(key, report.repeated);
+        }
+        report.is_some()
+    }
+
+    /// Writes the counts that are due. Returns whether there may be more later.
+    fn write_counts(&self, now: Instant) -> bool {
+        let mut folded = locked(&self.0.folded);
+        let due = folded.warnings.take_due(now);
+        let others = folded.warnings.take_others(now);
+        folded.is_waiting = !folded.warnings.is_empty();
+        let is_waiting = folded.is_waiting;
+        drop(folded);
+        for (key, repeated) in due {
+            self.append_count(key, repeated);
+        }
+        if others > 0 {
+            let key = Key { event: "others".to_owned(), outcome: String::new(), subject: Subject::default() };
+            self.append_count(key, others);
+        }
+        is_waiting
+    }
+
+    /// Writes one record for many.
+    fn append_count(&self, key: Key, repeated: u64) {
+        let Key { event, outcome, subject: Subject { field } } = key;
+        let mut record = begun();
+        let mut put = |name: &str, value: Value| _ = record.insert(name.to_owned(), value);
+        put("event", Value::from(event));
+        if !outcome.is_empty() {
+            put("outcome", Value::from(outcome));
+        }
+        if let Some((name, value)) = field {
+            put(name, Value::from(value));
+        }
+        put("repeated", Value::from(repeated));
+        put("seconds", Value::from(INTERVAL.as_secs()));
+        self.append(record);
+    }
+
+    fn append(&self, record: Map<String, Value>) {
+        let line = line(record);
+        match &self.0.sink {
+            Sink::File(file) => file.append(&line),
+            Sink::Pipe(pipe) => pipe.append(&line),
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for AuditRecords {
+    /// Sees only events with the target of audit records, by its filter.
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let mut fields = Fields { record: begun(), subject: Subject::default() };
+        event.record(&mut fields);
+        // The text is for people, and says what `event` and `outcome` say.
+        fields.record.remove("message");
+        if self.admits(&fields) {
+            self.append(fields.record);
+        }
+    }
+}
+
+/// Returns a record that has only its time.
+fn begun() -> Map<String, Value> {
+    Map::from_iter([("time".to_owned(), Value::from(time::now()))])
+}
+
+/// Returns the record of records that were lost.
+fn dropped(records: u64, reason: &str) -> String {
+    let mut record = begun();
+    record.insert("event".to_owned(), Value::from("audit"));
+    record.insert("outcome".to_owned(), Value::from("dropped"));
+    record.insert("records".to_owned(), Value::from(records));
+    record.insert("reason".to_owned(), Value::from(reason));
+    line(record)
+}
+
+/// Returns a record as a line of at most [`LONGEST_LINE`] bytes. In one that is too long all texts are cut further.
+fn line(mut record: Map<String, Value>) -> String {
+    for limit in [128, 32, 8] {
+        let line = shown(&record);
+        if line.len() <= LONGEST_LINE {
+            return line;
+        }
+        for value in record.values_mut() {
+            if let Value::String(text) = value {
+                *text = cut(&format_args!("{text}"), limit);
             }
         }
     }
-
-    /// Goes on into a file that another process has opened.
-    pub(crate) fn replace(&self, file: File) {
-        *self.0.file.lock().unwrap_or_else(PoisonError::into_inner) = file;
-    }
-
-    /// Appends a line. One write is one record, also when several processes share the file.
-    fn append(&self, record: &Value) {
-        let line = format!("{record}\n");
-        let mut file = self.0.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = file.write_all(line.as_bytes()) {
-            drop(file);
-            // Not an event: it could come back here.
-            let _ = writeln!(
-                io::stderr(),
-                "telarchd: an audit record is lost: {}: {error}",
-                self.0.path.display()
-            );
-        }
-    }
+    shown(&record)
 }
 
-/// Opens the file at the end of which records go: one that nobody else could have written, or put there.
-pub(crate) fn append(path: &Path) -> io::Result<File> {
-    // A FIFO or a device under this name must be refused instead of waited for.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path);
-    let file = file.map_err(|error| match Errno::from_io_error(&error) {
-        Some(Errno::LOOP) => io::Error::other("it is a symbolic link, which audit records do not follow"),
-        Some(Errno::NXIO | Errno::ISDIR) => io::Error::other("it is not a file"),
-        _ => error,
-    })?;
-    let metadata = file.metadata()?;
-    let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::other(format!("it belongs to user {owner}; move it away")));
-    }
-    if mode & 0o022 != 0 {
-        return Err(io::Error::other(format!("it has mode {mode:04o}: others can change it; chmod go-w it")));
-    }
-    Ok(file)
-}
-
-impl<S: Subscriber> Layer<S> for AuditFile {
-    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        if event.metadata().target() != AUDIT {
-            return;
-        }
-        let mut fields = Fields(Map::new());
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        fields.0.insert("time".to_owned(), Value::from(rfc_3339(now.as_secs(), now.subsec_millis())));
-        event.record(&mut fields);
-        // The text is for people, and says what `event` and `outcome` say.
-        fields.0.remove("message");
-        self.append(&Value::Object(fields.0));
-    }
+fn shown(record: &Map<String, Value>) -> String {
+    let mut line = serde_json::to_string(record).unwrap_or_default();
+    line.push('\n');
+    line
 }
 
 /// The fields of an event as members of an object.
-struct Fields(Map<String, Value>);
+struct Fields {
+    record: Map<String, Value>,
+    subject: Subject,
+}
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), Value::from(value));
+        self.record_debug(field, &format_args!("{value}"));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.insert(field.name().to_owned(), Value::from(format!("{value:?}")));
+        let name = field.name();
+        self.subject.consider(name, value);
+        self.record.insert(name.to_owned(), Value::from(cut(value, limit_of(name))));
     }
 }
 
-/// A moment as RFC 3339 writes it, in UTC.
-fn rfc_3339(seconds: u64, milliseconds: u32) -> String {
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    // The calendar counted from the first of March of the year 0, so that a leap day is the last of its year.
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What each of them guards is whole at any moment.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// Denials about one user or source that are written one by one in each interval.
+const DENIALS: u32 = 10;
+/// The same for everything that was granted or done.
+const OTHERS: u32 = 500;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -138,42 +223,78 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
+    use service::AUDIT;
+    use tracing_subscriber::filter::{LevelFilter, Targets};
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
 
-    #[test]
-    fn moments_are_written_as_the_calendar_has_them() {
-        for (seconds, shown) in [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (951_782_399, "2000-02-28T23:59:59.000Z"),
-            (951_782_400, "2000-02-29T00:00:00.000Z"),
-            (1_795_219_200, "2026-11-21T00:00:00.000Z"),
-        ] {
-            assert_eq!(rfc_3339(seconds, 0), shown);
-        }
+    fn recording(records: &AuditRecords) -> impl Subscriber + use<> {
+        let only = Targets::new().with_target(AUDIT, LevelFilter::TRACE);
+        tracing_subscriber::registry().with(records.clone().with_filter(only))
+    }
+
+    fn parsed(path: &std::path::Path) -> Vec<Value> {
+        let text = fs::read_to_string(path).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     #[test]
     fn a_record_is_one_line_of_json_whatever_a_name_holds_and_other_events_are_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit.jsonl");
-        let file = AuditFile::open(&path).unwrap();
-        let subscriber = tracing_subscriber::registry().with(file.clone());
-        tracing::subscriber::with_default(subscriber, || {
+        let file = AuditFile::open(&path, AuditLimits::default()).unwrap();
+        let records = AuditRecords::from(file.clone());
+        tracing::subscriber::with_default(recording(&records), || {
             tracing::warn!(target: AUDIT, event = "sign-in", account = "a\"b\nc", "Sign-in failed");
             tracing::warn!(account = "other", "not for the record");
             fs::rename(&path, folder.path().join("old")).unwrap();
             file.reopen();
             tracing::debug!(target: AUDIT, event = "access", "later");
         });
-        let old = fs::read_to_string(folder.path().join("old")).unwrap();
-        assert_eq!(old.lines().count(), 1, "{old}");
-        let record: Value = serde_json::from_str(&old).unwrap();
-        assert_eq!(record["account"], "a\"b\nc");
-        assert_eq!(record["event"], "sign-in");
+        let old = parsed(&folder.path().join("old"));
+        assert_eq!(
+            (old.len(), &old[0]["account"], &old[0]["event"]),
+            (1, &"a\"b\nc".into(), &"sign-in".into())
+        );
         let new = fs::read_to_string(&path).unwrap();
         assert!(new.contains("\"access\"") && !new.contains("later"), "{new}");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn refusals_that_repeat_are_counted_in_one_record_and_names_are_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let records = AuditRecords::from(AuditFile::open(&path, AuditLimits::default()).unwrap());
+        tracing::subscriber::with_default(recording(&records), || {
+            for number in 0..4_000 {
+                let account = format!("{number}{}", "x".repeat(1_500));
+                tracing::warn!(
+                    target: AUDIT, event = "sign-in", outcome = "denied", account, address = "192.0.2.1", "Refused"
+                );
+            }
+        });
+        records.finish();
+        let all = parsed(&path);
+        let single = usize::try_from(DENIALS).unwrap();
+        assert_eq!(all.len(), single + 1);
+        assert!(all[0]["account"].as_str().unwrap().ends_with("x…[cut]"));
+        let last = all.last().unwrap();
+        let shown = (&last["event"], &last["outcome"], &last["address"], &last["repeated"]);
+        assert_eq!(
+            shown,
+            (&"sign-in".into(), &"denied".into(), &"192.0.2.1".into(), &(4_000 - single).into())
+        );
+        assert!(fs::metadata(&path).unwrap().len() < 8_192);
+    }
+
+    #[test]
+    fn the_longest_record_fits_into_a_pipe_at_once() {
+        let names = ["account", "address", "action", "resource", "decider", "ace", "reason"];
+        let long = |name: &&str| ((*name).to_owned(), Value::from("\u{1}".repeat(1_024)));
+        let line = line(names.iter().map(long).collect());
+        assert!(line.len() <= LONGEST_LINE, "{}", line.len());
+        assert!(serde_json::from_str::<Value>(&line).is_ok());
     }
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use quickconfig::{Answer, Certificate, Machine, Outcome, Wish};
 use service::Caller;
 use wsman::Fault;
 
+use crate::log::relay;
 use crate::separate::{QUICK_CONFIG, given_socket, this_program};
 
 /// How root's service has its machine set up.
@@ -51,6 +52,7 @@ impl QuickConfig {
         let link = Link::given(ours)?;
         let mut command = this_program("telarchd: quickconfig");
         command.arg(QUICK_CONFIG).arg(&self.state).stdin(OwnedFd::from(theirs));
+        command.stdout(Stdio::null()).stderr(relay::stderr_for("quickconfig"));
         for name in
             ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]
         {

@@ -36,23 +36,23 @@ pub(crate) fn hidden() -> Result<Option<ExitCode>, Box<dyn Error>> {
     match arguments.as_slice() {
         [KEEPER, user, state] => host::keep(user, state).map(Some),
         [QUICK_CONFIG, state] => crate::quick_config::run(state).map(Some),
-        [SUBSCRIPTIONS, state, audit, commands] => {
-            subscriptions::run(Path::new(state), Path::new(audit), commands).map(Some)
-        }
+        [SUBSCRIPTIONS, state, commands] => subscriptions::run(Path::new(state), commands).map(Some),
         [HOST, uid, gid, state] => host::run(uid.parse()?, gid.parse()?, Path::new(state)).map(Some),
         _ => Ok(None),
     }
 }
 
-/// Serves as the process that the arguments say.
+/// Serves as the gateway, which the broker has started.
+pub(crate) fn run_gateway(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
+    gateway::run(arguments)
+}
+
+/// Serves as the broker, which starts every other process.
 pub(crate) fn run(
     arguments: &Persistent,
     inherited: Inherited,
     audit: AuditFile,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    if arguments.separate.is_gateway {
-        return gateway::run(arguments, audit);
-    }
     broker::run(arguments, inherited, audit)
 }
 

@@ -87,7 +87,7 @@ pub enum Tell {
     Settings(String),
     /// What policy demands now: `config::Policies::to_text`.
     Policies(String),
-    /// To read everything again; the file of audit records comes with it.
+    /// To read everything again. Holds the settings.
     Reload(String),
     /// To end.
     Stop,

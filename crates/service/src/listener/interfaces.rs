@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, sendto, socket_with, sockopt,
+    AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, send, socket_with, sockopt,
 };
 use tokio::net::UnixDatagram;
 
@@ -175,7 +175,8 @@ fn dump(request: u16, mut message: impl FnMut(u16, &[u8])) -> io::Result<()> {
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
     let patience = std::time::Duration::from_secs(1);
     sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(patience))?;
-    sendto(&socket, &question(request), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+    // Without an address it goes to the kernel; a process that is confined may give none.
+    send(&socket, &question(request), SendFlags::empty())?;
     // The kernel puts at most this much into one datagram (netlink_dump in net/netlink/af_netlink.c).
     let mut buffer = vec![0; 32 * 1_024];
     for _ in 0..MOST_DATAGRAMS {

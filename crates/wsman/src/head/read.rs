@@ -15,7 +15,7 @@ impl Head {
     /// The identifier a fault can relate to, also when the rest of the message is wrong.
     pub(crate) fn message_id_of(envelope: Element<'_>) -> Option<String> {
         let id = envelope.child(SOAP, "Header")?.child(ADDRESSING, "MessageID")?.text().trim().to_owned();
-        (!id.is_empty() && id.len() <= LONGEST_TEXT).then_some(id)
+        (!id.is_empty() && id.len() <= LONGEST_TEXT && !id.contains(is_forbidden)).then_some(id)
     }
 
     /// Reads the headers of an envelope that asks for more than Identify.
@@ -46,7 +46,7 @@ impl Head {
     /// Takes one header; `false` means it is not known here.
     fn take(&mut self, element: Element<'_>, reply_to: &mut Option<String>) -> Result<bool, Fault> {
         match (element.namespace(), element.name()) {
-            (ADDRESSING, "Action") => self.action = Action::from_uri(&short_text(element)?),
+            (ADDRESSING, "Action") => self.action = Action::parse(&bounded_text(element)?)?,
             (ADDRESSING, "MessageID") => self.message_id = short_text(element)?,
             (ADDRESSING, "To") => self.to = Some(short_text(element)?),
             (ADDRESSING, "ReplyTo") => *reply_to = Some(address(element)),
@@ -134,7 +134,17 @@ fn invalid_header(reason: String) -> Fault {
     Fault::new(Subcode::InvalidMessageInformationHeader, code::INVALID_HEADER, reason)
 }
 
+/// An identifier or an address, which is repeated and logged.
 fn short_text(element: Element<'_>) -> Result<String, Fault> {
+    let text = bounded_text(element)?;
+    if text.contains(is_forbidden) {
+        let reason = format!("the header {} has a character that ends a line or turns text", element.name());
+        return Err(invalid_header(reason));
+    }
+    Ok(text)
+}
+
+fn bounded_text(element: Element<'_>) -> Result<String, Fault> {
     let text = element.text();
     let text = text.trim();
     if text.len() > LONGEST_TEXT {
@@ -142,6 +152,12 @@ fn short_text(element: Element<'_>) -> Result<String, Fault> {
         return Err(invalid_header(reason));
     }
     Ok(text.to_owned())
+}
+
+/// Returns whether a character is a control character, a separator of lines or a mark that changes the direction of
+/// text.
+pub(crate) fn is_forbidden(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 fn max_envelope_size(element: Element<'_>) -> Result<u32, Fault> {
@@ -191,5 +207,5 @@ fn fragment_transfer(element: Element<'_>) -> Result<FragmentTransfer, Fault> {
         return Err(invalid_header("FragmentTransfer must be marked mustUnderstand".to_owned()));
     }
     let dialect = element.attribute("", "Dialect").map(|dialect| dialect.trim().to_owned());
-    Ok(FragmentTransfer { dialect, expression: short_text(element)? })
+    Ok(FragmentTransfer { dialect, expression: bounded_text(element)? })
 }

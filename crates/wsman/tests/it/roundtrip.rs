@@ -227,9 +227,9 @@ fn head(generator: &mut Generator) -> Head {
     let action = action(generator);
     let mut head = Head::new(action, uuid(generator));
     if generator.below(2) == 0 {
-        head.message_id = generator.word();
+        head.message_id = generator.label();
     }
-    head.to = generator.maybe(Generator::word);
+    head.to = generator.maybe(Generator::label);
     head.resource = generator.maybe(resource);
     head.selectors = selectors(generator, 0);
     head.options = options(generator);
@@ -237,10 +237,10 @@ fn head(generator: &mut Generator) -> Head {
     head.operation_timeout = generator.maybe(Generator::time);
     head.locale = generator.maybe(Generator::word);
     head.data_locale = generator.maybe(Generator::word);
-    head.session_id = generator.maybe(Generator::word);
-    head.operation_id = generator.maybe(Generator::word);
-    head.sequence_id = generator.maybe(Generator::word);
-    head.subscription = generator.maybe(Generator::word);
+    head.session_id = generator.maybe(Generator::label);
+    head.operation_id = generator.maybe(Generator::label);
+    head.sequence_id = generator.maybe(Generator::label);
+    head.subscription = generator.maybe(Generator::label);
     head.fragment = generator.maybe(|generator| FragmentTransfer {
         dialect: generator.maybe(Generator::word),
         expression: generator.word(),
@@ -262,7 +262,7 @@ fn action(generator: &mut Generator) -> Action {
         9 => Action::Renew,
         10 => Action::GetStatus,
         11 | 12 => Action::Shell(ShellVerb::ALL[generator.below(ShellVerb::ALL.len())]),
-        _ => Action::Custom(generator.word()),
+        _ => Action::Custom(format!("urn:{}", generator.id())),
     }
 }
 
@@ -370,7 +370,7 @@ fn association(generator: &mut Generator) -> AssociationFilter {
 }
 
 fn resource(generator: &mut Generator) -> ResourceUri {
-    ResourceUri::parse(&generator.word()).unwrap()
+    ResourceUri::parse(&generator.label()).unwrap()
 }
 
 fn number(generator: &mut Generator, least: u32) -> u32 {

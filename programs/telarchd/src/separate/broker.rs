@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::error::Error;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, ExitCode, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,8 +25,9 @@ use super::subscriptions::Subscriptions;
 use super::{require_user, this_program};
 use crate::allocator;
 use crate::arguments::Persistent;
-use crate::audit::{self, AuditFile};
+use crate::audit::AuditFile;
 use crate::inherited::Inherited;
+use crate::log::relay;
 use crate::open_files::OpenFiles;
 use crate::persistent::policies::PolicyWatch;
 use crate::persistent::{Files, delegation, local_sockets, manager, sign_in};
@@ -90,8 +91,7 @@ async fn serve(
 }
 
 /// What the broker serves with.
-struct Serving<'a> {
-    arguments: &'a Persistent,
+struct Serving {
     manager: Arc<ServiceManager>,
     audit: AuditFile,
     files: Files,
@@ -116,10 +116,10 @@ struct Heard {
     ends: mpsc::UnboundedReceiver<ExitStatus>,
 }
 
-impl<'a> Serving<'a> {
+impl Serving {
     /// Opens everything that is there, and starts a gateway.
     fn begin(
-        arguments: &'a Persistent,
+        arguments: &Persistent,
         inherited: Inherited,
         audit: AuditFile,
     ) -> Result<(Self, Heard), Box<dyn Error>> {
@@ -153,6 +153,7 @@ impl<'a> Serving<'a> {
             authenticator: sign_in,
             duties: Arc::new(machine),
             sockets: inherited.network.into_iter().map(OwnedFd::from).collect(),
+            audit: audit.clone(),
             ending,
         };
         let current = Current::default();
@@ -163,11 +164,10 @@ impl<'a> Serving<'a> {
         }
         let gateway = gateways.start()?;
         set(&current, Some(Arc::clone(&gateway)));
-        let mut subscriptions = Subscriptions::new(&arguments.paths.state, &arguments.audit)?;
+        let mut subscriptions = Subscriptions::new(&arguments.paths.state, audit.clone())?;
         subscriptions.follow(&files.store.snapshot().wmi);
         let restarts = Restarts::default();
         let serving = Self {
-            arguments,
             manager,
             audit,
             files,
@@ -187,13 +187,9 @@ impl<'a> Serving<'a> {
     async fn reload(&mut self) {
         self.manager.reloading();
         self.audit.reopen();
-        self.subscriptions.reopen_audit();
         self.files.reload().await;
         self.gateway.announce_schemes();
-        self.keep_small();
-        let file = audit::append(&self.arguments.audit).ok();
-        let descriptors: Vec<_> = file.iter().map(AsFd::as_fd).collect();
-        self.gateway.announce(&Tell::Reload(self.files.store.text()), &descriptors);
+        self.gateway.announce(&Tell::Reload(self.files.store.text()), &[]);
     }
 
     /// Logs what was refused, and gives memory back to the system that the last seconds of work have left.
@@ -233,7 +229,7 @@ impl<'a> Serving<'a> {
     }
 
     /// Ends the gateway, and the hosts after it.
-    async fn end(&self, ends: &mut mpsc::UnboundedReceiver<ExitStatus>) {
+    async fn end(&mut self, ends: &mut mpsc::UnboundedReceiver<ExitStatus>) {
         self.manager.stopping();
         set(&self.current, None);
         self.gateway.announce(&Tell::Stop, &[]);
@@ -244,6 +240,9 @@ impl<'a> Serving<'a> {
             let _ = timeout(LONGEST_END, ends.recv()).await;
         }
         self.hosts.end(LONGEST_END);
+        self.subscriptions.end();
+        self.audit.finish(LONGEST_RECORDS);
+        relay::finish(LONGEST_RECORDS);
     }
 }
 
@@ -254,6 +253,7 @@ struct Gateways {
     duties: Arc<dyn Duties>,
     /// They listen already, and stay open when a gateway ends.
     sockets: Vec<OwnedFd>,
+    audit: AuditFile,
     ending: mpsc::UnboundedSender<ExitStatus>,
 }
 
@@ -262,6 +262,7 @@ impl Gateways {
         let (link, theirs) = Link::pair()?;
         let mut command = this_program("telarchd: gateway");
         command.args(std::env::args_os().skip(1)).arg("--gateway").stdin(OwnedFd::from(theirs));
+        command.stdout(self.audit.pipe_for("gateway")?).stderr(relay::stderr_for("gateway"));
         // Who notifies the manager is the broker; how often the gateway has to, it finds in WATCHDOG_USEC.
         for name in ["NOTIFY_SOCKET", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] {
             command.env_remove(name);
@@ -382,6 +383,8 @@ const MOST_NOTICES: usize = 64;
 
 /// How long a gateway may take to end after its link: requests under way have 3 seconds, and their answers 2 more.
 const LONGEST_DRAIN: Duration = Duration::from_secs(10);
+/// How long the last records and log lines of processes that have ended may take to be written.
+const LONGEST_RECORDS: Duration = Duration::from_secs(1);
 
 /// How long hosts, and a gateway that does not obey, may take to end.
 const LONGEST_END: Duration = Duration::from_secs(3);

@@ -1,8 +1,13 @@
-//! What the gateway gives up before it reads the first octet from the network.
+//! What the gateway gives up before it reads the first byte from the network.
 //!
-//! It has everything open by then. What is left to it is to listen, to read and write what it has, and to make
-//! threads: it starts no program, opens no file to write, connects to nothing, and can neither look at other
-//! processes nor tell them anything but through its sockets.
+//! It has everything open by then. What is left to it is to listen, to read and write what it has, and to make threads.
+//! [`allowed`] lists the system calls for that, with their arguments where they matter; every other call fails with
+//! `EPERM`. Calls that Linux has only since 5.3 fail with `ENOSYS`, so that libraries do without them as on an older
+//! kernel. To see which calls are refused, trace the gateway: `strace -f -p PID -e status=failed`.
+//!
+//! No call that is left takes the address of another socket: there is no connect(2), no sendmsg(2) and no datagram socket
+//! but those it has, and sendto(2) must go without an address. No call writes to a file at a position, and none is left
+//! that could send a descriptor.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -15,18 +20,15 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::set_no_new_privs;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    apply_filter,
+    apply_filter, sock_filter,
 };
 
-/// Gives it up, for this process and all of its threads to come. There must be only one yet.
+/// Gives it up, for the calling thread and all that it makes. There must be no other yet.
 pub(super) fn confine() -> Result<(), Box<dyn Error>> {
     set_no_new_privs(true)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     restrict_files()?;
-    // The C library goes back to clone(2), whose flags a filter can see, if there is no clone3(2).
-    let missing = filter(BTreeMap::from([(libc::SYS_clone3, Vec::new())]), libc::ENOSYS)?;
-    apply_filter(&missing)?;
-    apply_filter(&filter(denied()?, libc::EPERM)?)?;
+    apply_filter(&program()?)?;
     Ok(())
 }
 
@@ -49,217 +51,299 @@ fn restrict_files() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn filter(rules: BTreeMap<i64, Vec<SeccompRule>>, error: i32) -> Result<BpfProgram, Box<dyn Error>> {
-    let denies = SeccompAction::Errno(u32::try_from(error)?);
+/// The filter of system calls (seccomp(2)).
+fn program() -> Result<BpfProgram, Box<dyn Error>> {
+    let refused = SeccompAction::Errno(u32::try_from(libc::EPERM)?);
     let architecture = std::env::consts::ARCH.try_into()?;
-    Ok(SeccompFilter::new(rules, SeccompAction::Allow, denies, architecture)?.try_into()?)
+    // A call of another architecture ends the process.
+    let filter: BpfProgram =
+        SeccompFilter::new(allowed()?, refused, SeccompAction::Allow, architecture)?.try_into()?;
+    let missing = u32::from(SeccompAction::Errno(u32::try_from(libc::ENOSYS)?));
+    // Jumps are relative, so the filter may stand behind other instructions.
+    let newer = [
+        // The number of the call, which comes first in struct seccomp_data.
+        sock_filter { code: LOAD_WORD, jt: 0, jf: 0, k: 0 },
+        // Numbers of the x32 ABI are larger than all others.
+        sock_filter { code: JUMP_IF_AT_LEAST, jt: 0, jf: 1, k: u32::try_from(FIRST_OF_LINUX_5_3)? },
+        sock_filter { code: RETURN, jt: 0, jf: 0, k: missing },
+    ];
+    Ok(newer.into_iter().chain(filter).collect())
 }
 
-/// System calls that are refused, always or with these arguments (seccomp(2)).
-fn denied() -> Result<BTreeMap<i64, Vec<SeccompRule>>, Box<dyn Error>> {
-    let mut denied: BTreeMap<i64, Vec<SeccompRule>> = ALWAYS.iter().map(|call| (*call, Vec::new())).collect();
+/// `BPF_LD | BPF_W | BPF_ABS`, `BPF_JMP | BPF_JGE | BPF_K` and `BPF_RET | BPF_K` (linux/bpf_common.h).
+const LOAD_WORD: u16 = 0x20;
+const JUMP_IF_AT_LEAST: u16 = 0x35;
+const RETURN: u16 = 0x06;
+
+/// From this number on every architecture has the same calls, and libraries expect that they may be missing.
+const FIRST_OF_LINUX_5_3: i64 = libc::SYS_clone3;
+
+type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+
+/// System calls that are let through, always or with these arguments.
+fn allowed() -> Result<Rules, Box<dyn Error>> {
+    let mut rules: Rules = ALWAYS.iter().map(|call| (*call, Vec::new())).collect();
     #[cfg(target_arch = "x86_64")]
-    denied.extend(OLD.iter().map(|call| (*call, Vec::new())));
-    let has = |argument: u8, bits: i32, value: i32| -> Result<SeccompRule, Box<dyn Error>> {
-        let (bits, value) = (u64::try_from(bits)?, u64::try_from(value)?);
-        let is = SeccompCmpOp::MaskedEq(bits);
-        Ok(SeccompRule::new(vec![SeccompCondition::new(argument, SeccompCmpArgLen::Dword, is, value)?])?)
-    };
-    // Threads are made, processes are not.
-    denied.insert(libc::SYS_clone, vec![has(0, libc::CLONE_THREAD, 0)?]);
-    let writes = [libc::O_WRONLY, libc::O_RDWR, libc::O_CREAT, libc::O_TRUNC];
-    denied
-        .insert(libc::SYS_openat, writes.iter().map(|flag| has(2, *flag, *flag)).collect::<Result<_, _>>()?);
-    // A file that only grows stays one (O_APPEND of the audit records).
-    let sets_flags =
-        SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, u64::try_from(libc::F_SETFL)?)?;
-    denied.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![sets_flags])?]);
-    // Sockets for TCP, and for asking the kernel which addresses there are.
-    let is = |argument: u8, operator: SeccompCmpOp, value: i32| -> Result<SeccompCondition, Box<dyn Error>> {
-        Ok(SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, u64::try_from(value)?)?)
-    };
-    let others =
-        [libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK].map(|family| is(0, SeccompCmpOp::Ne, family));
-    let mut sockets = vec![SeccompRule::new(others.into_iter().collect::<Result<_, _>>()?)?];
+    rules.extend(OLD.iter().map(|call| (*call, Vec::new())));
+    rules.extend(sockets()?);
+    rules.extend(memory_and_files()?);
+    rules.extend(process()?);
+    Ok(rules)
+}
+
+/// TCP, pairs of streams, and the kernel's list of addresses.
+fn sockets() -> Result<Rules, Box<dyn Error>> {
+    let (protocol, stream) = (2, bits(1, SOCK_TYPE, libc::SOCK_STREAM));
+    let mut sockets = vec![rule([is(0, libc::AF_NETLINK)?, is(protocol, libc::NETLINK_ROUTE)?])?];
     for family in [libc::AF_INET, libc::AF_INET6] {
-        for kind in [libc::SOCK_DGRAM, libc::SOCK_RAW, libc::SOCK_RDM, libc::SOCK_SEQPACKET, libc::SOCK_DCCP]
-        {
-            let is_kind = SeccompCmpOp::MaskedEq(0xF);
-            sockets.push(SeccompRule::new(vec![is(0, SeccompCmpOp::Eq, family)?, is(1, is_kind, kind)?])?);
+        for number in [0, libc::IPPROTO_TCP] {
+            sockets.push(rule([
+                is(0, family)?,
+                bits(1, SOCK_TYPE, libc::SOCK_STREAM)?,
+                is(protocol, number)?,
+            ])?);
         }
     }
-    denied.insert(libc::SYS_socket, sockets);
-    // They can connect as well.
-    for (call, flags) in [(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)] {
-        denied.insert(call, vec![has(flags, libc::MSG_FASTOPEN, libc::MSG_FASTOPEN)?]);
-    }
-    #[cfg(target_arch = "x86_64")]
-    {
-        // The same calls by their other numbers, where the kernel has the x32 ABI, and those it has for itself.
-        let others: Vec<i64> = denied.keys().copied().chain(512..=547).map(|call| call | X32).collect();
-        denied.extend(others.into_iter().map(|call| (call, Vec::new())));
-    }
-    Ok(denied)
+    let pairs = rule([is(0, libc::AF_UNIX)?, stream?, is(protocol, 0)?])?;
+    // It can connect as well, by its flags or by an address.
+    let no_address = is_null(4)?;
+    let send = rule([bits(3, libc::MSG_FASTOPEN, 0)?, no_address])?;
+    let options = SOCKET_OPTIONS.iter().map(|(level, option)| rule([is(1, *level)?, is(2, *option)?]));
+    Ok(BTreeMap::from([
+        (libc::SYS_socket, sockets),
+        (libc::SYS_socketpair, vec![pairs]),
+        (libc::SYS_sendto, vec![send]),
+        (libc::SYS_setsockopt, options.collect::<Result<_, Box<dyn Error>>>()?),
+    ]))
 }
 
-/// What a process that serves sockets never needs.
-const ALWAYS: &[i64] = &[
-    // Programs, other processes, and what they hold.
-    libc::SYS_execve,
-    libc::SYS_execveat,
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_process_madvise,
-    libc::SYS_kcmp,
-    libc::SYS_kill,
-    libc::SYS_tkill,
-    libc::SYS_rt_sigqueueinfo,
-    libc::SYS_rt_tgsigqueueinfo,
-    libc::SYS_pidfd_open,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_pidfd_send_signal,
-    libc::SYS_setpriority,
-    libc::SYS_prlimit64,
-    libc::SYS_setpgid,
-    libc::SYS_setsid,
-    // Who it is.
-    libc::SYS_setuid,
-    libc::SYS_setgid,
-    libc::SYS_setreuid,
-    libc::SYS_setregid,
-    libc::SYS_setresuid,
-    libc::SYS_setresgid,
-    libc::SYS_setfsuid,
-    libc::SYS_setfsgid,
-    libc::SYS_setgroups,
-    libc::SYS_capset,
-    libc::SYS_personality,
-    // Other machines, and other services of this one.
-    libc::SYS_connect,
-    // Files.
-    libc::SYS_openat2,
-    libc::SYS_open_by_handle_at,
-    libc::SYS_name_to_handle_at,
-    libc::SYS_truncate,
-    libc::SYS_ftruncate,
-    libc::SYS_fallocate,
-    libc::SYS_unlinkat,
-    libc::SYS_linkat,
-    libc::SYS_symlinkat,
-    libc::SYS_renameat2,
-    libc::SYS_mkdirat,
-    libc::SYS_mknodat,
-    libc::SYS_fchmod,
-    libc::SYS_fchmodat,
-    libc::SYS_fchown,
-    libc::SYS_fchownat,
-    libc::SYS_utimensat,
-    libc::SYS_setxattr,
-    libc::SYS_lsetxattr,
-    libc::SYS_fsetxattr,
-    libc::SYS_removexattr,
-    libc::SYS_lremovexattr,
-    libc::SYS_fremovexattr,
-    libc::SYS_fanotify_init,
-    libc::SYS_fanotify_mark,
-    libc::SYS_quotactl,
-    // Where it is.
-    libc::SYS_chroot,
-    libc::SYS_pivot_root,
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_move_mount,
-    libc::SYS_open_tree,
-    libc::SYS_fsopen,
-    libc::SYS_fsconfig,
-    libc::SYS_fsmount,
-    libc::SYS_fspick,
-    libc::SYS_mount_setattr,
-    libc::SYS_setns,
-    libc::SYS_unshare,
-    // The machine.
-    libc::SYS_reboot,
-    libc::SYS_kexec_load,
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_delete_module,
-    libc::SYS_swapon,
-    libc::SYS_swapoff,
-    libc::SYS_acct,
-    libc::SYS_sethostname,
-    libc::SYS_setdomainname,
-    libc::SYS_settimeofday,
-    libc::SYS_clock_settime,
-    libc::SYS_clock_adjtime,
-    libc::SYS_adjtimex,
-    libc::SYS_syslog,
-    libc::SYS_vhangup,
-    // Parts of the kernel that were ways in before.
-    libc::SYS_bpf,
-    libc::SYS_perf_event_open,
-    libc::SYS_userfaultfd,
-    libc::SYS_io_uring_setup,
-    libc::SYS_io_uring_enter,
-    libc::SYS_io_uring_register,
-    libc::SYS_add_key,
-    libc::SYS_request_key,
-    libc::SYS_keyctl,
-    libc::SYS_shmget,
-    libc::SYS_shmat,
-    libc::SYS_msgget,
-    libc::SYS_semget,
-    libc::SYS_mq_open,
-    libc::SYS_memfd_secret,
-    libc::SYS_vmsplice,
-    libc::SYS_lookup_dcookie,
-    libc::SYS_move_pages,
-    libc::SYS_migrate_pages,
-    libc::SYS_mbind,
+/// Memory that is not run, and files that are not written.
+fn memory_and_files() -> Result<Rules, Box<dyn Error>> {
+    let not_run = || rule([bits(2, libc::PROT_EXEC, 0)?]);
+    let writes = libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | (libc::O_TMPFILE & !libc::O_DIRECTORY);
+    let rules = BTreeMap::from([
+        (libc::SYS_mmap, vec![not_run()?]),
+        (libc::SYS_mprotect, vec![not_run()?]),
+        (libc::SYS_openat, vec![rule([bits(2, writes, libc::O_RDONLY)?])?]),
+        (libc::SYS_fcntl, one_of(1, &FILE_COMMANDS)?),
+        (libc::SYS_ioctl, one_of_requests(1, &REQUESTS)?),
+        // musl opens by it.
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_open, vec![rule([bits(1, writes, libc::O_RDONLY)?])?]),
+    ]);
+    Ok(rules)
+}
+
+/// Threads, their names, and signals of this process to itself.
+fn process() -> Result<Rules, Box<dyn Error>> {
+    let own = i32::try_from(std::process::id())?;
+    let thread =
+        libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SIGHAND | libc::CLONE_THREAD;
+    // A new namespace, a process that is traced, or one that can be held by its descriptor.
+    let never = libc::CLONE_NEWNS
+        | libc::CLONE_NEWCGROUP
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUSER
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWNET
+        | libc::CLONE_PTRACE
+        | libc::CLONE_VFORK
+        | libc::CLONE_PIDFD;
+    Ok(BTreeMap::from([
+        (libc::SYS_clone, vec![rule([bits(0, thread | never, thread)?])?]),
+        // Only reading limits, only those of this process.
+        (libc::SYS_prlimit64, vec![rule([is(0, 0)?, is_null(2)?])?, rule([is(0, own)?, is_null(2)?])?]),
+        (libc::SYS_prctl, one_of(0, &[libc::PR_SET_NAME, libc::PR_GET_NAME, PR_SET_VMA])?),
+        // abort(3) sends itself a signal.
+        (libc::SYS_tgkill, vec![rule([is(0, own)?])?]),
+    ]))
+}
+
+fn rule<const N: usize>(conditions: [SeccompCondition; N]) -> Result<SeccompRule, Box<dyn Error>> {
+    Ok(SeccompRule::new(conditions.to_vec())?)
+}
+
+/// An argument of 32 bits is this number.
+fn is(argument: u8, value: i32) -> Result<SeccompCondition, Box<dyn Error>> {
+    let value = u64::from(value.cast_unsigned());
+    Ok(SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)?)
+}
+
+/// Of an argument of 32 bits these bits are these.
+fn bits(argument: u8, mask: i32, value: i32) -> Result<SeccompCondition, Box<dyn Error>> {
+    let (mask, value) = (u64::from(mask.cast_unsigned()), u64::from(value.cast_unsigned()));
+    Ok(SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(mask), value)?)
+}
+
+/// An argument is the null pointer.
+fn is_null(argument: u8) -> Result<SeccompCondition, Box<dyn Error>> {
+    Ok(SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?)
+}
+
+fn one_of(argument: u8, values: &[i32]) -> Result<Vec<SeccompRule>, Box<dyn Error>> {
+    values.iter().map(|value| rule([is(argument, *value)?])).collect()
+}
+
+fn one_of_requests(argument: u8, values: &[u32]) -> Result<Vec<SeccompRule>, Box<dyn Error>> {
+    values.iter().map(|value| rule([is(argument, value.cast_signed())?])).collect()
+}
+
+/// The part of the type of a socket that is not a flag (`SOCK_TYPE_MASK` of the kernel).
+const SOCK_TYPE: i32 = 0xF;
+
+/// `PR_SET_VMA`: names of memory, which the C library gives.
+const PR_SET_VMA: i32 = 0x5356_4d41;
+
+/// Everything but flags and owners of descriptors: those could make a file that only grows another one.
+const FILE_COMMANDS: [i32; 5] =
+    [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD, libc::F_DUPFD_CLOEXEC];
+
+/// `FIONBIO` and `FIOCLEX`, by their numbers on both architectures: libraries differ in their type.
+const REQUESTS: [u32; 2] = [0x5421, 0x5451];
+
+/// What the listeners, their connections and the list of addresses set.
+const SOCKET_OPTIONS: [(i32, i32); 9] = [
+    (libc::SOL_SOCKET, libc::SO_REUSEADDR),
+    (libc::SOL_SOCKET, libc::SO_LINGER),
+    (libc::SOL_SOCKET, libc::SO_RCVTIMEO),
+    (libc::SOL_SOCKET, libc::SO_SNDTIMEO),
+    // The same two with 64 bits of time: `SO_RCVTIMEO_NEW` and `SO_SNDTIMEO_NEW`.
+    (libc::SOL_SOCKET, 66),
+    (libc::SOL_SOCKET, 67),
+    (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
+    (libc::IPPROTO_TCP, libc::TCP_NODELAY),
+    (libc::IPPROTO_IPV6, libc::IPV6_V6ONLY),
 ];
 
-/// The bit that marks a call of the x32 ABI.
-#[cfg(target_arch = "x86_64")]
-const X32: i64 = 0x4000_0000;
+/// Calls whose arguments do not matter.
+const ALWAYS: &[i64] = &[
+    // What is open is read, written, watched and closed.
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_readv,
+    libc::SYS_writev,
+    libc::SYS_pread64,
+    libc::SYS_lseek,
+    libc::SYS_close,
+    libc::SYS_dup,
+    libc::SYS_dup3,
+    libc::SYS_ppoll,
+    libc::SYS_pselect6,
+    libc::SYS_epoll_create1,
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_eventfd2,
+    libc::SYS_pipe2,
+    // Files are looked at; Landlock and permissions decide.
+    libc::SYS_fstat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_faccessat,
+    libc::SYS_readlinkat,
+    libc::SYS_getdents64,
+    libc::SYS_getcwd,
+    // Sockets.
+    libc::SYS_bind,
+    libc::SYS_listen,
+    libc::SYS_accept,
+    libc::SYS_accept4,
+    libc::SYS_shutdown,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_getsockname,
+    libc::SYS_getpeername,
+    libc::SYS_getsockopt,
+    // Memory.
+    libc::SYS_brk,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    // Threads.
+    libc::SYS_futex,
+    libc::SYS_set_robust_list,
+    libc::SYS_rseq,
+    libc::SYS_membarrier,
+    libc::SYS_sched_yield,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_getcpu,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    // Signals of its own: their handlers, and where those run.
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_restart_syscall,
+    // Time and randomness.
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_getres,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_gettimeofday,
+    libc::SYS_getrandom,
+    // What it is, and where.
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_getppid,
+    libc::SYS_getuid,
+    libc::SYS_geteuid,
+    libc::SYS_getgid,
+    libc::SYS_getegid,
+    libc::SYS_getrusage,
+    libc::SYS_uname,
+    libc::SYS_sysinfo,
+];
 
-/// What newer machines do not have.
+/// Older forms of the same calls, which newer architectures do not have.
 #[cfg(target_arch = "x86_64")]
 const OLD: &[i64] = &[
-    libc::SYS_fork,
-    libc::SYS_vfork,
-    libc::SYS_open,
-    libc::SYS_creat,
-    libc::SYS_unlink,
-    libc::SYS_rmdir,
-    libc::SYS_link,
-    libc::SYS_symlink,
-    libc::SYS_rename,
-    libc::SYS_renameat,
-    libc::SYS_mkdir,
-    libc::SYS_mknod,
-    libc::SYS_chmod,
-    libc::SYS_chown,
-    libc::SYS_lchown,
-    libc::SYS_utime,
-    libc::SYS_utimes,
-    libc::SYS_setrlimit,
-    libc::SYS_iopl,
-    libc::SYS_ioperm,
-    libc::SYS_modify_ldt,
-    libc::SYS_kexec_file_load,
-    libc::SYS_uselib,
-    libc::SYS_ustat,
+    libc::SYS_poll,
+    libc::SYS_select,
+    libc::SYS_epoll_create,
+    libc::SYS_epoll_wait,
+    libc::SYS_pipe,
+    libc::SYS_dup2,
+    libc::SYS_stat,
+    libc::SYS_lstat,
+    libc::SYS_access,
+    libc::SYS_readlink,
+    libc::SYS_getrlimit,
+    libc::SYS_time,
 ];
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::fs::{self, File};
+    use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream, UdpSocket};
-    use std::os::unix::net::UnixStream;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::{UnixDatagram, UnixStream};
     use std::process::Command;
 
+    use rustix::fs::OFlags;
+    use rustix::io::{Errno, IoSlice, ReadWriteFlags};
+    use rustix::net::{AddressFamily, Protocol, SendFlags, SocketFlags, SocketType, socketpair};
+
     use super::*;
+
+    /// Runs in a thread that is confined; every restriction is about the thread that asks for it.
+    fn confined<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+        let confined = std::thread::spawn(|| {
+            confine().unwrap();
+            run()
+        });
+        confined.join().unwrap()
+    }
+
+    fn socket(family: AddressFamily, kind: SocketType, protocol: Option<Protocol>) -> Result<OwnedFd, Errno> {
+        rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC, protocol)
+    }
+
+    fn protocol(number: u32) -> Option<Protocol> {
+        std::num::NonZeroU32::new(number).map(Protocol::from_raw)
+    }
 
     #[test]
     fn a_confined_thread_serves_sockets_and_does_nothing_else() {
@@ -269,25 +353,22 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "before").unwrap();
         let growing = File::options().append(true).open(&file).unwrap();
-        // All of it is about the thread that asks for it.
         let is_known = std::thread::spawn(landlock_is_known).join().unwrap();
-        let confined = std::thread::spawn(move || {
-            confine().unwrap();
+        let is_confined = confined(move || {
             assert!(Command::new("/bin/true").spawn().is_err(), "a program");
             assert!(TcpStream::connect(address).is_err(), "a connection");
             assert!(UdpSocket::bind("127.0.0.1:0").is_err(), "a socket for messages");
             assert!(UnixStream::connect("/run/dbus/system_bus_socket").is_err());
             assert!(File::create(&file).is_err() && File::options().append(true).open(&file).is_err());
             assert!(fs::remove_file(&file).is_err() && fs::create_dir(file.with_extension("d")).is_err());
-            assert!(
-                rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::URG)
-                    .is_err()
-            );
+            let me = rustix::process::getpid();
+            assert!(rustix::process::kill_process(me, rustix::process::Signal::URG).is_err());
             assert!(rustix::thread::set_thread_uid(rustix::fs::Uid::ROOT).is_err());
             assert_eq!(File::open("/etc/passwd").is_err(), is_known, "files are Landlock's");
-
-            let flags = rustix::fs::OFlags::WRONLY;
-            assert!(rustix::fs::fcntl_setfl(&growing, flags).is_err(), "to write elsewhere than at the end");
+            assert!(
+                rustix::fs::fcntl_setfl(&growing, OFlags::WRONLY).is_err(),
+                "to write elsewhere than at the end"
+            );
 
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             assert!(listener.local_addr().is_ok() && UnixStream::pair().is_ok());
@@ -296,9 +377,179 @@ mod tests {
             );
             std::thread::spawn(|| Command::new("/bin/true").spawn().is_err()).join().unwrap()
         });
-        assert!(confined.join().unwrap(), "a thread of its own is confined as well");
+        assert!(is_confined, "a thread of its own is confined as well");
         assert!(TcpStream::connect(address).is_ok(), "others are not");
         assert_eq!(fs::read_to_string(folder.path().join("file")).unwrap(), "before");
+    }
+
+    #[test]
+    fn a_confined_thread_reaches_no_other_service_of_the_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let log = UnixDatagram::bind(&path).unwrap();
+        log.set_nonblocking(true).unwrap();
+        let (before, _kept) = UnixDatagram::pair().unwrap();
+        confined(move || {
+            let none = SocketFlags::CLOEXEC;
+            for kind in [SocketType::DGRAM, SocketType::SEQPACKET, SocketType::RAW] {
+                let pair = socketpair(AddressFamily::UNIX, kind, none, None);
+                assert_eq!(pair.err(), Some(Errno::PERM), "{kind:?}");
+            }
+            // Also a datagram socket that was open before sends nothing to an address.
+            assert!(before.send_to(b"forged", &path).is_err());
+            let to = rustix::net::SocketAddrUnix::new(&path).unwrap();
+            let parts = [IoSlice::new(b"forged")];
+            let mut no_descriptors = rustix::net::SendAncillaryBuffer::default();
+            let sent =
+                rustix::net::sendmsg_addr(&before, &to, &parts, &mut no_descriptors, SendFlags::empty());
+            assert_eq!(sent, Err(Errno::PERM));
+            assert!(before.connect(&path).is_err());
+            let stream = (AddressFamily::INET, SocketType::STREAM);
+            for (name, number) in [("SCTP", 132), ("MPTCP", 262), ("SMC", 256), ("UDP", 17)] {
+                let made = socket(stream.0, stream.1, protocol(number));
+                assert_eq!(made.err(), Some(Errno::PERM), "{name}");
+            }
+            for (name, number) in [("AUDIT", 9), ("XFRM", 6), ("NETFILTER", 12), ("KOBJECT_UEVENT", 15)] {
+                let made = socket(AddressFamily::NETLINK, SocketType::RAW, protocol(number));
+                assert_eq!(made.err(), Some(Errno::PERM), "{name}");
+            }
+            for family in [AddressFamily::UNIX, AddressFamily::PACKET, AddressFamily::VSOCK] {
+                let made = socket(family, SocketType::STREAM, None);
+                assert_eq!(made.err(), Some(Errno::PERM), "{family:?}");
+            }
+            // Fast open connects by sending.
+            let tcp = socket(stream.0, stream.1, protocol(6)).unwrap();
+            assert_eq!(
+                rustix::net::send(&tcp, b"x", SendFlags::from_bits_retain(0x2000_0000)),
+                Err(Errno::PERM)
+            );
+            assert_eq!(rustix::net::sockopt::set_socket_broadcast(&tcp, true), Err(Errno::PERM));
+        });
+        assert!(log.recv(&mut [0; 16]).is_err(), "nothing came");
+    }
+
+    #[test]
+    fn a_confined_thread_changes_nothing_that_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "before").unwrap();
+        let file = File::options().append(true).open(&path).unwrap();
+        confined(move || {
+            let parts = [IoSlice::new(b"after")];
+            // RWF_NOAPPEND
+            let anywhere = ReadWriteFlags::from_bits_retain(0x20);
+            assert_eq!(rustix::io::pwritev2(&file, &parts, 0, anywhere), Err(Errno::PERM));
+            assert_eq!(rustix::io::pwritev(&file, &parts, 0), Err(Errno::PERM));
+            assert_eq!(rustix::io::pwrite(&file, b"after", 0), Err(Errno::PERM));
+            assert_eq!(rustix::fs::ftruncate(&file, 0), Err(Errno::PERM));
+            let from_start = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::PUNCH_HOLE, 0, 1);
+            assert_eq!(from_start, Err(Errno::PERM));
+        });
+        assert_eq!(fs::read_to_string(&path).unwrap(), "before");
+    }
+
+    /// Some ways in are calls that no safe function makes.
+    #[test]
+    fn calls_that_are_not_needed_are_not_on_the_list() {
+        let rules = allowed().unwrap();
+        let refused = [
+            libc::SYS_io_setup,
+            libc::SYS_io_submit,
+            libc::SYS_io_uring_setup,
+            libc::SYS_io_uring_enter,
+            libc::SYS_pwritev2,
+            libc::SYS_preadv2,
+            libc::SYS_pwrite64,
+            libc::SYS_sendmsg,
+            libc::SYS_sendmmsg,
+            libc::SYS_connect,
+            libc::SYS_execve,
+            libc::SYS_execveat,
+            libc::SYS_ptrace,
+            libc::SYS_process_vm_writev,
+            libc::SYS_bpf,
+            libc::SYS_keyctl,
+            libc::SYS_unshare,
+            libc::SYS_setns,
+            libc::SYS_mount,
+            libc::SYS_memfd_create,
+            libc::SYS_splice,
+            libc::SYS_vmsplice,
+            libc::SYS_copy_file_range,
+            libc::SYS_fanotify_init,
+            libc::SYS_kill,
+            libc::SYS_pidfd_getfd,
+            libc::SYS_seccomp,
+            libc::SYS_userfaultfd,
+            libc::SYS_perf_event_open,
+        ];
+        for call in refused {
+            assert!(!rules.contains_key(&call), "{call}");
+        }
+        assert!(rules.keys().all(|call| *call < FIRST_OF_LINUX_5_3));
+    }
+
+    #[test]
+    fn what_a_newer_kernel_has_is_missing_so_that_libraries_fall_back() {
+        confined(|| {
+            let how = rustix::fs::ResolveFlags::empty();
+            let opened = rustix::fs::openat2(
+                rustix::fs::CWD,
+                "/etc/hosts",
+                OFlags::RDONLY,
+                rustix::fs::Mode::empty(),
+                how,
+            );
+            assert_eq!(opened.err(), Some(Errno::NOSYS));
+            // clone3(2) is missing, too, and clone(2) is used.
+            assert_eq!(std::thread::spawn(|| 1).join().unwrap(), 1);
+        });
+    }
+
+    #[test]
+    fn what_serving_needs_works_in_a_confined_thread() {
+        let port = confined(|| {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+            let listener =
+                TcpListener::bind("[::1]:0").or_else(|_| TcpListener::bind("127.0.0.1:0")).unwrap();
+            let port = listener.local_addr().unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let (sender, receiver) = std::sync::mpsc::channel();
+            std::thread::spawn(move || {
+                runtime.block_on(async {
+                    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                    let (stream, _) = listener.accept().await.unwrap();
+                    stream.set_nodelay(true).unwrap();
+                    let mut stream = stream.into_std().unwrap();
+                    stream.set_nonblocking(false).unwrap();
+                    stream.write_all(b"served").unwrap();
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                });
+                sender.send(()).unwrap();
+            });
+            // The kernel's addresses are asked for without an address.
+            let routes = socket(AddressFamily::NETLINK, SocketType::RAW, None).unwrap();
+            let mut question = [0_u8; 32];
+            // struct nlmsghdr: length, RTM_GETADDR, NLM_F_REQUEST | NLM_F_DUMP.
+            question[0] = 32;
+            question[4] = 22;
+            question[6..8].copy_from_slice(&0x301_u16.to_ne_bytes());
+            rustix::net::send(&routes, &question, SendFlags::empty()).unwrap();
+            let mut answer = [0; 4_096];
+            let (_, length) =
+                rustix::net::recv(&routes, &mut answer, rustix::net::RecvFlags::empty()).unwrap();
+            assert!(length > 0);
+            // Memory grows, and goes back.
+            drop(vec![1_u8; 64 << 20]);
+            assert!(std::panic::catch_unwind(|| panic!("as a test")).is_err());
+            assert!(std::thread::available_parallelism().is_ok());
+            (port, receiver)
+        });
+        let (address, served) = port;
+        let mut text = String::new();
+        TcpStream::connect(address).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "served");
+        served.recv().unwrap();
     }
 
     fn landlock_is_known() -> bool {

@@ -1,7 +1,6 @@
 //! The gateway: reads the network, and asks the broker and the hosts for everything else.
 
 use std::error::Error;
-use std::fs::File;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,14 +27,16 @@ use wsman::{Fault, Subcode, code};
 
 use super::{confinement, given_socket, user};
 use crate::arguments::Persistent;
-use crate::audit::AuditFile;
+use crate::audit::{AuditPipe, AuditRecords};
 use crate::open_files::OpenFiles;
 use crate::persistent::{machine_sid, one_line, watch};
-use crate::{drain, product};
+use crate::{begin_log, drain, product};
 
 /// Is the gateway until the broker ends it.
-pub(super) fn run(arguments: &Persistent, audit: AuditFile) -> Result<ExitCode, Box<dyn Error>> {
+pub(super) fn run(arguments: &Persistent) -> Result<ExitCode, Box<dyn Error>> {
     let link = Link::given(given_socket()?)?;
+    let audit = AuditRecords::from(AuditPipe::given()?);
+    begin_log(Some(audit.clone()));
     // What a terminal tells its programs is for the broker.
     rustix::process::setsid()?;
     let numbers = user::find(&UnixUsers::of_this_machine(), &arguments.separate.gateway_user)?;
@@ -48,22 +49,32 @@ pub(super) fn run(arguments: &Persistent, audit: AuditFile) -> Result<ExitCode, 
     open_files.warn_if_too_few(&store.snapshot());
     let product = product::of_this_machine();
     std::env::set_current_dir("/")?;
+    require_one_thread()?;
     user::become_gateway(numbers.uid, numbers.gid)?;
     confinement::confine()?;
 
     let (sender, unasked) = mpsc::unbounded_channel();
     let gateway = Gateway::connect(link, move |one| _ = sender.send(one))?;
     let runtime = crate::runtime()?;
-    runtime.block_on(serve(gateway, unasked, store, audit, product))?;
+    let served = runtime.block_on(serve(gateway, unasked, store, product));
+    audit.finish();
+    served?;
     runtime.shutdown_background();
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is given up is given up for the calling thread and those it makes later, so there must be no other.
+fn require_one_thread() -> Result<(), Box<dyn Error>> {
+    match std::fs::read_dir("/proc/self/task")?.count() {
+        1 => Ok(()),
+        threads => Err(format!("the gateway has {threads} threads before it is confined").into()),
+    }
 }
 
 async fn serve(
     gateway: Arc<Gateway>,
     mut unasked: mpsc::UnboundedReceiver<Unasked>,
     store: Arc<Store>,
-    audit: AuditFile,
     product: service::Product,
 ) -> Result<(), Box<dyn Error>> {
     let given = Given::take(&mut unasked, &store)?;
@@ -110,10 +121,7 @@ async fn serve(
                     tracing::error!(error = one_line(&*error), "The policies stay as they were");
                 }
             }
-            Unasked::Reload { settings, audit: file } => {
-                if let Some(file) = file {
-                    audit.replace(File::from(file));
-                }
+            Unasked::Reload(settings) => {
                 adopt(&store, settings).await;
                 reload(&certificates).await;
                 listeners.refresh().await;

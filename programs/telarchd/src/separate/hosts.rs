@@ -16,6 +16,7 @@ use sddl::{Token, well_known};
 
 use super::user::Numbers;
 use super::{KEEPER, this_program};
+use crate::log::relay;
 
 /// What access is decided with for an account, as of now; none if there is no such account any more.
 pub(super) type Judge = Arc<dyn Fn(&Account) -> Option<Token> + Send + Sync>;
@@ -149,6 +150,7 @@ impl Hosts {
         let mut command = this_program(&format!("telarchd: session of {account}"));
         command.arg(KEEPER).arg(account).arg(&self.state);
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).current_dir("/");
+        command.stderr(relay::stderr_for(&format!("host of {account}")));
         command.env_clear();
         for name in ["TELARCH_LOG", "JOURNAL_STREAM", "LANG", "TZ"] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));

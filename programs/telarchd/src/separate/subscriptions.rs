@@ -2,7 +2,7 @@
 //! carried out in it, because only that may be done with root's rights.
 
 use std::error::Error;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -14,15 +14,16 @@ use consumers::{Commands, Whose};
 use tokio::io::AsyncReadExt as _;
 
 use super::{SUBSCRIPTIONS, given_socket, this_program};
-use crate::audit::AuditFile;
+use crate::audit::{AuditFile, AuditPipe, AuditRecords};
 use crate::begin_log;
+use crate::log::relay;
 use crate::wmi_engine::Wmi;
 
 /// The process, as the broker keeps it: there is one while the settings want one.
 pub(super) struct Subscriptions {
     state: PathBuf,
     /// Where audit records go.
-    audit: PathBuf,
+    audit: AuditFile,
     wanted: Option<config::Wmi>,
     process: Option<(Child, UnixStream)>,
     started: Option<Instant>,
@@ -34,17 +35,9 @@ const PAUSE: Duration = Duration::from_secs(60);
 impl Subscriptions {
     /// # Errors
     /// If nobody knows what the working directory is that a path is relative to.
-    pub(super) fn new(state: &Path, audit: &Path) -> io::Result<Self> {
-        let (state, audit) = (std::path::absolute(state)?, std::path::absolute(audit)?);
+    pub(super) fn new(state: &Path, audit: AuditFile) -> io::Result<Self> {
+        let state = std::path::absolute(state)?;
         Ok(Self { state, audit, wanted: None, process: None, started: None })
-    }
-
-    /// Has it open the file of audit records again.
-    pub(super) fn reopen_audit(&mut self) {
-        if let Some((_, socket)) = &mut self.process {
-            // One that has ended is seen at the next look.
-            let _ = socket.write_all(&[REOPEN]);
-        }
     }
 
     /// Starts and ends it as the settings say, and starts it again if it has not stayed.
@@ -71,11 +64,14 @@ impl Subscriptions {
 
     fn start(&self, wmi: &config::Wmi) -> io::Result<(Child, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
-        ours.set_nonblocking(true)?;
         let mut command = this_program("telarchd: permanent subscriptions");
         let commands = if wmi.command_line_consumers { RUN } else { REFUSE };
-        command.arg(SUBSCRIPTIONS).arg(&self.state).arg(&self.audit).arg(commands);
-        command.stdin(OwnedFd::from(theirs));
+        command.arg(SUBSCRIPTIONS).arg(&self.state).arg(commands);
+        let name = "permanent subscriptions";
+        command
+            .stdin(OwnedFd::from(theirs))
+            .stdout(self.audit.pipe_for(name)?)
+            .stderr(relay::stderr_for(name));
         for name in
             ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]
         {
@@ -85,7 +81,7 @@ impl Subscriptions {
     }
 
     /// It ends when nobody holds the other end of its socket, and its programs with it.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         let Some((mut child, socket)) = self.process.take() else { return };
         drop(socket);
         // Nobody waits for it but the system.
@@ -97,15 +93,11 @@ impl Subscriptions {
 const RUN: &str = "run";
 const REFUSE: &str = "refuse";
 
-/// The one thing it is told while it runs.
-const REOPEN: u8 = b'r';
-
 /// Is the process, until the broker has no further use for it.
-pub(super) fn run(state: &Path, audit: &Path, commands: &str) -> Result<ExitCode, Box<dyn Error>> {
+pub(super) fn run(state: &Path, commands: &str) -> Result<ExitCode, Box<dyn Error>> {
     let socket = given_socket()?;
     // What acts on its own is not begun where nobody could find that.
-    let audit = AuditFile::open(audit)
-        .map_err(|error| format!("cannot open {} for audit records: {error}", audit.display()))?;
+    let audit = AuditRecords::from(AuditPipe::given()?);
     begin_log(Some(audit.clone()));
     let _ = rustix::process::setsid();
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
@@ -118,17 +110,14 @@ pub(super) fn run(state: &Path, audit: &Path, commands: &str) -> Result<ExitCode
         socket.set_nonblocking(true)?;
         let mut socket = tokio::net::UnixStream::from_std(socket)?;
         let carrier = Wmi::open(state, None).carrier(Whose::Only(root), commands)?;
-        let told = async {
-            while let Ok(REOPEN) = socket.read_u8().await {
-                audit.reopen();
-            }
-        };
         tokio::select! {
             () = carrier.run() => {}
-            () = told => {}
+            // Nothing is sent on it; it ends when the broker has no further use for this process.
+            _ = socket.read_u8() => {}
         }
         Ok::<_, Box<dyn Error>>(())
     })?;
     runtime.shutdown_timeout(Duration::from_millis(200));
+    audit.finish();
     Ok(ExitCode::SUCCESS)
 }

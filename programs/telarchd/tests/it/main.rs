@@ -22,6 +22,7 @@ mod open_files;
 mod ordinary_user;
 mod person;
 mod policies;
+mod records;
 mod renewal;
 mod running;
 mod separated;

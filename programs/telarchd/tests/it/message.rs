@@ -88,6 +88,11 @@ pub(crate) fn of_enumeration(verb: &str, resource: &str, context: &str) -> Strin
     request(resource, &format!("{ENUMERATION}/{verb}"), "", &body)
 }
 
+/// A custom action on a resource, both as they stand in XML.
+pub(crate) fn custom(resource: &str, action: &str) -> String {
+    request(resource, action, "", "")
+}
+
 fn request(resource: &str, action: &str, more: &str, body: &str) -> String {
     let id = service::fresh_uuid();
     let headers = format!(

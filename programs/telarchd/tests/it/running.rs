@@ -13,7 +13,10 @@ use std::time::Instant;
 use accounts::{IfMissing, UnixUsers};
 use auth::Secret;
 use auth::account_file::{AccountName, Comment, NewAccount, NewPassword, PasswordHash, Role, UnixTime};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::PATIENCE;
@@ -109,7 +112,9 @@ impl Telarchd {
     /// Starts a command that becomes the program, and waits until that is ready.
     pub(crate) fn run_as(&mut self, mut command: Command) {
         command.env("NOTIFY_SOCKET", self.file("notify"));
-        command.env("TELARCH_LOG", "debug");
+        if command.get_envs().all(|(name, _)| name != "TELARCH_LOG") {
+            command.env("TELARCH_LOG", "debug");
+        }
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -191,6 +196,11 @@ impl Telarchd {
         assert!(!waited.timed_out(), "no line with {parts:?} in the log:\n{log}");
     }
 
+    /// Waits until audit records are as they should be, and returns them all.
+    pub(crate) fn recorded(&self, are_they: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        records_in(&self.state().join("audit.jsonl"), are_they)
+    }
+
     /// Waits until it has ended by itself.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         self.child.take().unwrap().wait().unwrap()
@@ -214,6 +224,31 @@ impl Drop for Telarchd {
         if std::thread::panicking() {
             eprintln!("the log of telarchd:\n{}", self.log());
         }
+    }
+}
+
+/// Waits until the audit records of a file are as they should be, and returns them all.
+pub(crate) fn records_in(file: &Path, are_they: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let read = || {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        assert!(!text.contains(PASSWORD), "{text}");
+        let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+        whole.map(|line| serde_json::from_str(line).expect(line)).collect::<Vec<Value>>()
+    };
+    // The file stays open while it grows, and another one takes its place.
+    let changes = inotify::init(CreateFlags::CLOEXEC).unwrap();
+    let of_folder = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO;
+    inotify::add_watch(&changes, file.parent().unwrap(), of_folder).unwrap();
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let records = read();
+        if are_they(&records) {
+            return records;
+        }
+        let left = Timespec::try_from(until.saturating_duration_since(Instant::now())).unwrap();
+        let come = poll(&mut [PollFd::new(&changes, PollFlags::IN)], Some(&left)).unwrap();
+        assert_ne!(come, 0, "there are only these {} records: {records:#?}", records.len());
+        rustix::io::read(&changes, &mut [0; 4_096]).unwrap();
     }
 }
 

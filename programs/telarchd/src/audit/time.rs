@@ -1,0 +1,42 @@
+//! Moments as RFC 3339 writes them.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Returns the present moment in UTC.
+pub(super) fn now() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    rfc_3339(now.as_secs(), now.subsec_millis())
+}
+
+/// A moment as RFC 3339 writes it, in UTC.
+fn rfc_3339(seconds: u64, milliseconds: u32) -> String {
+    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+    // The calendar counted from the first of March of the year 0, so that a leap day is the last of its year.
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_written_as_the_calendar_has_them() {
+        for (seconds, shown) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399, "2000-02-28T23:59:59.000Z"),
+            (951_782_400, "2000-02-29T00:00:00.000Z"),
+            (1_795_219_200, "2026-11-21T00:00:00.000Z"),
+        ] {
+            assert_eq!(rfc_3339(seconds, 0), shown);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! A bound on a rate: so much at once, and so much in each second after it.
+
+use std::time::Instant;
+
+/// Lets an amount pass that is refilled over time.
+#[derive(Debug)]
+pub(crate) struct TokenBucket {
+    capacity: u64,
+    per_second: u64,
+    left: u64,
+    filled: Instant,
+}
+
+impl TokenBucket {
+    /// Makes a full bucket.
+    pub(crate) fn new(capacity: u64, per_second: u64, now: Instant) -> Self {
+        Self { capacity, per_second, left: capacity, filled: now }
+    }
+
+    /// Takes an amount. Returns `false`, and takes nothing, if there is less.
+    pub(crate) fn take(&mut self, amount: usize, now: Instant) -> bool {
+        let elapsed = now.saturating_duration_since(self.filled);
+        let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        let more = milliseconds.saturating_mul(self.per_second) / 1_000;
+        if more > 0 {
+            self.left = self.left.saturating_add(more).min(self.capacity);
+            self.filled = now;
+        }
+        let amount = u64::try_from(amount).unwrap_or(u64::MAX);
+        let is_enough = amount <= self.left;
+        if is_enough {
+            self.left = self.left.saturating_sub(amount);
+        }
+        is_enough
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_passes_is_bounded_at_once_and_over_time() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(100, 10, start);
+        assert!(bucket.take(100, start) && !bucket.take(1, start));
+        let later = start + Duration::from_secs(2);
+        assert!(bucket.take(20, later) && !bucket.take(1, later));
+        let much_later = start + Duration::from_secs(1_000);
+        assert!(!bucket.take(101, much_later) && bucket.take(100, much_later));
+    }
+}
