@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use config::Config;
 use limits::{
-    Admitted, Busy, Capacity, ConnectionKey, FairTable, Full, KeyedLimit, Origin, Permit, Prefix, Privilege,
-    Refusal, Sizes,
+    Admitted, Busy, Capacity, ConnectionKey, FairTable, FoldedWarnings, Full, KeyedLimit, Origin, Permit,
+    Prefix, Privilege, Refusal, Sizes,
 };
 use sddl::{Principal, Sid, well_known};
 use tokio::sync::{Notify, watch};
